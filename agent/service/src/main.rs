@@ -1,0 +1,2 @@
+//! vitalsign
+fn main() {}

@@ -1,0 +1,74 @@
+//! What people read about each check of the default policy: its title, what to do, who can do it, and whether a
+//! restart mends it. A check of another policy has its code for a title.
+
+/// Who can mend it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mender {
+    /// The person at the device.
+    You,
+    /// The organisation's IT.
+    It,
+}
+
+/// The texts of one check.
+#[derive(Clone, Copy, Debug)]
+pub struct Text {
+    /// The check's code, as policy names it.
+    pub check: &'static str,
+    /// A short title.
+    pub title: &'static str,
+    /// What to do when it is not as it should be.
+    pub remedy: &'static str,
+    /// Who can.
+    pub mender: Mender,
+    /// A restart may mend it.
+    pub restart: bool,
+}
+
+/// Every check of the default policy, in the order in which people see them.
+pub const TEXTS: &[Text] = &[
+    text("os-updates", "Security updates", "Install the waiting security updates.", Mender::You, false),
+    text("os-reboot", "Restart", "Restart this device to finish its updates.", Mender::You, true),
+    text("os-support", "System version", "Upgrade to a system version that its maker still supports.", Mender::It, false),
+    text("disk-encryption", "Disk encryption", "Turn on disk encryption for every volume, swap included.", Mender::It, false),
+    text("edr-protecting", "Endpoint protection", "Start the endpoint protection, and have it protect rather than only run.", Mender::It, true),
+    text("edr-signatures", "Protection up to date", "Let the endpoint protection update its signatures.", Mender::You, false),
+    text("firewall-inbound", "Firewall", "Turn on the firewall, so that unsolicited connections are refused.", Mender::You, false),
+    text("lock-idle", "Screen lock", "Have the screen lock by itself after a few minutes.", Mender::You, false),
+    text("boot-secure", "Secure Boot", "Turn on Secure Boot in the firmware's settings.", Mender::It, true),
+    text("boot-measured", "Measured boot", "Turn on the TPM, and boot in UEFI mode with an event log.", Mender::It, true),
+    text("key-hardware", "Device key", "Use a device with a TPM that is trusted here, and enrol it again.", Mender::It, false),
+    text("agent-version", "Vitalsign agent", "Update the Vitalsign agent.", Mender::It, false),
+];
+
+const fn text(check: &'static str, title: &'static str, remedy: &'static str, mender: Mender, restart: bool) -> Text {
+    Text { check, title, remedy, mender, restart }
+}
+
+/// The texts of a check.
+#[must_use]
+pub fn of(check: &str) -> Option<&'static Text> {
+    TEXTS.iter().find(|text| text.check == check)
+}
+
+/// A policy's reason in words. A reason that is not known here reads as it is spelled.
+#[must_use]
+pub fn reason(code: &str) -> &str {
+    match code {
+        "ok" => "as it should be",
+        "grace" => "due soon",
+        "overdue" => "overdue",
+        "off" => "off",
+        "partial" => "only in part",
+        "missing" => "not there",
+        "stale" => "out of date",
+        "software" => "in software only",
+        "simulated" => "a simulated TPM",
+        "too-long" => "too long",
+        "unreadable" => "could not be read",
+        "unsupported" => "cannot be read on this system",
+        "required" => "needed",
+        "end-of-life" => "no longer supported by its maker",
+        other => other,
+    }
+}

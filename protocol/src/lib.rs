@@ -1,0 +1,17 @@
+//! The language that a Vitalsign agent and a verifier speak. `docs/protocol.md` is its text; this crate is its code.
+//!
+//! Invariants: no I/O, no clock, no operating system, no async. Time, nonces and signatures are arguments. Bytes from
+//! outside are length-capped before they are parsed, and parsed into types.
+
+pub mod cbor;
+pub mod check;
+pub mod cose;
+pub mod ear;
+pub mod evidence;
+pub mod fact;
+pub mod id;
+pub mod jwt;
+pub mod message;
+pub mod posture;
+pub mod problem;
+pub mod step_up;

@@ -1,0 +1,126 @@
+//! The bodies of requests and answers. JSON, but for evidence itself, which travels as it was signed.
+
+use crate::id::{Base64Url, EnrolmentId, Nonce, Secret, Thumbprint};
+use crate::jwt::JwkSet;
+use serde::{Deserialize, Serialize};
+
+/// `POST /v1/enrolments`: who wants to enrol.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EnrolmentRequest {
+    /// The enrolment token that MDM delivered.
+    pub token: String,
+    /// The device's keys.
+    pub keys: EnrolmentKeys,
+}
+
+/// The keys of a device that enrols. TPM structures are as TPM 2.0 part 2 spells them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum EnrolmentKeys {
+    /// Keys in a TPM.
+    Tpm {
+        /// The EK's certificate first, then those it chains to, DER.
+        ek_certificates: Vec<Base64Url>,
+        /// TPMT_PUBLIC of the EK.
+        ek_public: Base64Url,
+        /// TPMT_PUBLIC of the attestation key.
+        ak_public: Base64Url,
+        /// TPMT_PUBLIC of the report key.
+        report_key_public: Base64Url,
+        /// TPMS_ATTEST: the attestation key certifies the report key.
+        certify: Base64Url,
+        /// TPMT_SIGNATURE over it.
+        certify_signature: Base64Url,
+    },
+    /// A key in software: accepted only where policy says so, and never as hardware.
+    Software {
+        /// The uncompressed point, 65 bytes.
+        report_key: Base64Url,
+    },
+}
+
+/// Answer to [`EnrolmentRequest`], 201.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct EnrolmentChallenge {
+    /// The enrolment, and the device's name from now on.
+    pub enrolment: EnrolmentId,
+    /// The nonce for the registration evidence; lives 60 s.
+    pub nonce: Nonce,
+    /// For keys in a TPM: what only that TPM can open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credential: Option<Credential>,
+}
+
+/// A credential made for one EK and one attestation key (TPM 2.0 part 1, section 24).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Credential {
+    /// TPM2B_ID_OBJECT's content.
+    pub id_object: Base64Url,
+    /// TPM2B_ENCRYPTED_SECRET's content.
+    pub encrypted_secret: Base64Url,
+}
+
+/// `POST /v1/enrolments/{enrolment}`: the proof.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EnrolmentProof {
+    /// The secret that the TPM released; none for a key in software.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret: Option<Secret>,
+    /// Evidence with intended use 2; from a TPM with a quote and the event log.
+    pub evidence: Base64Url,
+}
+
+/// Answer to [`EnrolmentProof`].
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Enrolled {
+    /// The device's enrolment.
+    pub enrolment: EnrolmentId,
+    /// The keys that sign EARs: pin them.
+    pub ear_keys: JwkSet,
+    /// The relying-party id of step-up: pin it.
+    pub rp_id: String,
+    /// The origin of step-up: pin it.
+    pub origin: String,
+    /// The first verdict, and what a report needs next.
+    pub report: ReportAnswer,
+}
+
+/// Answer to `POST /v1/reports`, whose body is evidence.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReportAnswer {
+    /// The verdict: an EAR as a JWT.
+    pub ear: String,
+    /// The nonce for the next report.
+    pub nonce: Nonce,
+    /// Until when that nonce can be used, in seconds from now.
+    pub nonce_seconds: u64,
+    /// Report again after so many seconds, give or take the jitter.
+    pub report_seconds: u64,
+    /// The next report is to carry a quote.
+    #[serde(default)]
+    pub quote: bool,
+}
+
+/// `POST /v1/nonces`: a nonce for the holder of a key, when the last one is gone.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NonceRequest {
+    /// The report key.
+    pub kid: Thumbprint,
+}
+
+/// Answer to [`NonceRequest`].
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct NonceAnswer {
+    /// The nonce.
+    pub nonce: Nonce,
+    /// Until when it can be used, in seconds from now.
+    pub nonce_seconds: u64,
+}
+
+/// The most bytes of a JSON body.
+pub const MAX_JSON_BYTES: usize = 64 * 1024;
+/// The most bytes of a proof of enrolment, which carries an event log in base64.
+pub const MAX_PROOF_BYTES: usize = crate::evidence::MAX_BYTES_WITH_LOG / 3 * 4 + MAX_JSON_BYTES;

@@ -1,0 +1,307 @@
+//! A device's vital signs, as facts. To add one: a line here, a probe that reads it (`platform/*`), a rule that judges
+//! it (`verifier/policy/default.rego`) and a text that explains it (`check.rs`).
+//!
+//! Times are whole seconds since 1970-01-01 UTC. Nothing here names a person, a file, a place or an application.
+
+use crate::fact::{Fact, record, words};
+
+record! {
+    /// `submods.os`: the operating system and how up to date it is.
+    Os {
+        /// Product, as `ID` in os-release: `debian`, `fedora`, `windows`, `macos`.
+        1 name: Fact<String>,
+        /// Release: `12`, `24.04`, `11 24H2`.
+        2 version: Fact<String>,
+        /// Build, where the system has one: `26100.2314`.
+        3 build: Fact<String>,
+        /// The kernel that runs.
+        4 kernel: Fact<String>,
+        /// The newest kernel installed: another than `kernel` means that a restart is due.
+        5 kernel_installed: Fact<String>,
+        /// Machine architecture: `x86_64`.
+        6 arch: Fact<String>,
+        /// Security updates that are offered and not installed.
+        7 security_updates: Fact<u64>,
+        /// Since when the longest waiting of them has been known to this device. Unsupported when none waits.
+        8 security_updates_since: Fact<u64>,
+        /// Who says so: `apt`, `dnf`, `zypper`.
+        9 updates_source: Fact<String>,
+        /// When that source last heard from its repositories.
+        10 updates_checked: Fact<u64>,
+        /// A restart is needed to finish an update.
+        11 reboot_required: Fact<bool>,
+        /// When software was last installed or updated.
+        12 last_update: Fact<u64>,
+        /// Security updates install themselves.
+        13 automatic_updates: Fact<bool>,
+        /// The last day of the maker's support, where the system says so.
+        14 support_ends: Fact<u64>,
+    }
+}
+
+words! {
+    /// What a volume holds.
+    VolumeRole {
+        /// The system.
+        0 "system" System,
+        /// Users' data.
+        1 "data" Data,
+        /// Swap.
+        2 "swap" Swap,
+        /// A hibernation image.
+        3 "hibernation" Hibernation,
+    }
+}
+impl Default for VolumeRole {
+    fn default() -> Self {
+        Self::System
+    }
+}
+
+words! {
+    /// What releases a volume's key.
+    Protector {
+        /// TPM or Secure Enclave.
+        0 "tpm" Tpm,
+        /// A person's password or key file.
+        1 "password" Password,
+        /// A recovery key only.
+        2 "recovery" Recovery,
+        /// Anybody: the key lies in the clear beside the volume.
+        3 "clear" Clear,
+        /// A key made anew at each start (swap).
+        4 "random" Random,
+        /// TPM and a PIN or password.
+        5 "tpm-and-pin" TpmAndPin,
+        /// A FIDO2 or smart-card token.
+        6 "token" Token,
+    }
+}
+
+record! {
+    /// One volume, with all the block devices under it.
+    Volume {
+        /// What it holds.
+        1 role: VolumeRole,
+        /// Every path to every leaf of the stack of devices is encrypted, or the volume is in memory only.
+        2 encrypted: Fact<bool>,
+        /// `luks2`, `luks1`, `dm-crypt`, `zfs`, `fscrypt`, `bitlocker`, `filevault`, `memory`, `none`.
+        3 method: Fact<String>,
+        /// What releases the key; of several, the weakest.
+        4 protector: Fact<Protector>,
+        /// Protection is suspended, or conversion is not finished.
+        5 suspended: Fact<bool>,
+    }
+}
+
+record! {
+    /// `submods.disk`.
+    Disk {
+        /// Every volume that holds the system, users' data, swap or hibernation.
+        1 volumes: Fact<Vec<Volume>>,
+    }
+}
+
+words! {
+    /// How an endpoint-protection product runs.
+    EdrMode {
+        /// It blocks.
+        0 "active" Active,
+        /// It watches only.
+        1 "passive" Passive,
+        /// It runs with less than its full function (CrowdStrike's RFM).
+        2 "reduced" Reduced,
+        /// Somebody has paused it.
+        3 "snoozed" Snoozed,
+    }
+}
+
+record! {
+    /// One endpoint detection or anti-malware product.
+    EdrProduct {
+        /// The product's id in our table: `crowdstrike-falcon`, `microsoft-defender`, `clamav`.
+        1 id: String,
+        /// Its version.
+        2 version: Fact<String>,
+        /// Its service runs.
+        3 running: Fact<bool>,
+        /// It says itself that it protects. Running is not protecting.
+        4 protecting: Fact<bool>,
+        /// How it runs.
+        5 mode: Fact<EdrMode>,
+        /// When its signatures or detection content were last updated.
+        6 signatures_updated: Fact<u64>,
+        /// It defends itself against being stopped.
+        7 tamper_protection: Fact<bool>,
+    }
+}
+
+record! {
+    /// `submods.edr`.
+    Edr {
+        /// Every product found. Known and empty means: looked everywhere, found none.
+        1 products: Fact<Vec<EdrProduct>>,
+    }
+}
+
+record! {
+    /// `submods.firewall`: what the kernel enforces, whatever a configuration file says.
+    Firewall {
+        /// Unsolicited inbound traffic is refused on every active profile, for IPv4 and IPv6.
+        1 inbound_blocked: Fact<bool>,
+        /// `nftables`, `iptables`, `windows`, `alf`.
+        2 engine: Fact<String>,
+        /// Who manages it, where one is active in the kernel: `firewalld`, `ufw`.
+        3 manager: Fact<String>,
+        /// Profiles or base chains for inbound traffic.
+        4 profiles: Fact<u64>,
+    }
+}
+
+record! {
+    /// `submods.lock`: the screen lock.
+    Lock {
+        /// The screen locks by itself.
+        1 automatic: Fact<bool>,
+        /// After so many idle seconds.
+        2 idle_seconds: Fact<u64>,
+        /// And then asks for a password after so many more.
+        3 grace_seconds: Fact<u64>,
+    }
+}
+
+words! {
+    /// Linux kernel lockdown.
+    Lockdown {
+        /// Off.
+        0 "none" None,
+        /// Integrity.
+        1 "integrity" Integrity,
+        /// Confidentiality.
+        2 "confidentiality" Confidentiality,
+    }
+}
+
+record! {
+    /// `submods.boot`.
+    Boot {
+        /// Firmware enforces signed boot loaders.
+        1 secure_boot: Fact<bool>,
+        /// Firmware is in setup mode: anybody may enrol keys.
+        2 setup_mode: Fact<bool>,
+        /// Kernel lockdown.
+        3 lockdown: Fact<Lockdown>,
+        /// A TPM is there and firmware measured into it.
+        4 measured_boot: Fact<bool>,
+        /// The firmware's event log can be read. "TPM present, no log" is a real state.
+        5 event_log: Fact<bool>,
+        /// It runs in a virtual machine: `kvm`, `vmware`, `hyper-v`. Unsupported on bare metal.
+        6 hypervisor: Fact<String>,
+        /// The system accepts test-signed drivers, or modules without a signature.
+        7 test_signing: Fact<bool>,
+        /// macOS system integrity protection.
+        8 integrity_protection: Fact<bool>,
+    }
+}
+
+words! {
+    /// Where the report key lives.
+    KeyStorage {
+        /// A TPM 2.0.
+        0 "tpm" Tpm,
+        /// Apple's Secure Enclave.
+        1 "secure-enclave" SecureEnclave,
+        /// Android StrongBox.
+        2 "strongbox" StrongBox,
+        /// Android's trusted execution environment.
+        3 "tee" Tee,
+        /// The operating system's keychain. Never counts as hardware.
+        4 "software" Software,
+    }
+}
+
+record! {
+    /// `submods.key`: what the device says of its report key. The verifier believes what it saw at enrolment.
+    Key {
+        /// Where it lives.
+        1 storage: Fact<KeyStorage>,
+        /// Maker of the TPM, as four letters: `INTC`, `IFX `, `IBM `.
+        2 manufacturer: Fact<String>,
+        /// The TPM's firmware, as four numbers: `7.2.3.1`.
+        3 firmware: Fact<String>,
+        /// What the TPM calls its model; a software TPM says so here.
+        4 model: Fact<String>,
+    }
+}
+
+record! {
+    /// `submods.agent`.
+    Agent {
+        /// This agent's version.
+        1 version: Fact<String>,
+        /// SHA-256 of the running binary, in hexadecimal.
+        2 digest: Fact<String>,
+    }
+}
+
+/// Every submodule: its name on the wire, its field here, its type. One list.
+macro_rules! posture {
+    ($($(#[$meta:meta])* $name:literal $field:ident: $type:ty,)+) => {
+        /// All vital signs of a device, read at one time.
+        #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+        #[serde(default)]
+        pub struct Posture { $($(#[$meta])* pub $field: $type,)+ }
+
+        impl Posture {
+            /// The submodules' names.
+            pub const SUBMODULES: &'static [&'static str] = &[$($name),+];
+
+            /// Each submodule's name and facts, as CBOR.
+            pub(crate) fn submodules(&self) -> Vec<(&'static str, crate::cbor::Value<'_>)> {
+                vec![$(($name, crate::fact::Item::to_value(&self.$field)),)+]
+            }
+
+            /// Takes one submodule's facts. `Ok(unknown labels)`, or `Err(())` when the facts are not of its type.
+            pub(crate) fn take(&mut self, name: &str, facts: &crate::cbor::Value<'_>) -> Option<Vec<String>> {
+                match name {
+                    $($name => {
+                        self.$field = crate::fact::Item::from_value(facts)?;
+                        Some(unknown_labels(name, facts, <$type>::LABELS))
+                    })+
+                    _ => Some(vec![name.to_owned()]),
+                }
+            }
+        }
+    };
+}
+
+posture! {
+    /// Operating system.
+    "os" os: Os,
+    /// Disk encryption.
+    "disk" disk: Disk,
+    /// Endpoint detection.
+    "edr" edr: Edr,
+    /// Firewall.
+    "firewall" firewall: Firewall,
+    /// Screen lock.
+    "lock" lock: Lock,
+    /// Boot.
+    "boot" boot: Boot,
+    /// Report key.
+    "key" key: Key,
+    /// The agent itself.
+    "agent" agent: Agent,
+}
+
+fn unknown_labels(name: &str, facts: &crate::cbor::Value<'_>, known: &[i64]) -> Vec<String> {
+    let entries = facts.entries().unwrap_or_default();
+    let labels = entries.iter().map(|(label, _)| label);
+    labels
+        .filter(|label| !label.integer().is_some_and(|n| known.contains(&n)))
+        .map(|label| match label.integer() {
+            Some(n) => format!("{name}.{n}"),
+            None => format!("{name}.?"),
+        })
+        .collect()
+}

@@ -1,0 +1,141 @@
+//! Problems (RFC 9457): a closed set of types. An agent decides by the type and never by the text.
+
+use serde::{Deserialize, Serialize};
+
+/// The media type of a problem.
+pub const MEDIA_TYPE: &str = "application/problem+json";
+
+/// What an agent does about a problem.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Try the same again later.
+    Retry,
+    /// Ask for a nonce and try again at once.
+    FreshNonce,
+    /// Enrol anew.
+    ReEnrol,
+    /// Nothing more can be done here: tell the person, and wait for somebody to act.
+    Tell,
+}
+
+macro_rules! problems {
+    ($($(#[$meta:meta])* $variant:ident $name:literal $status:literal $action:ident $title:literal,)+) => {
+        /// A type of problem.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum ProblemType { $($(#[$meta])* $variant,)+ }
+
+        impl ProblemType {
+            /// Every type.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+            /// The `type` member: a URN.
+            #[must_use]
+            pub fn urn(self) -> &'static str { match self { $(Self::$variant => concat!("urn:vitalsign:problem:", $name),)+ } }
+            /// The HTTP status it comes with.
+            #[must_use]
+            pub fn status(self) -> u16 { match self { $(Self::$variant => $status,)+ } }
+            /// What an agent does.
+            #[must_use]
+            pub fn action(self) -> Action { match self { $(Self::$variant => Action::$action,)+ } }
+            /// The `title` member.
+            #[must_use]
+            pub fn title(self) -> &'static str { match self { $(Self::$variant => $title,)+ } }
+        }
+    };
+}
+
+problems! {
+    /// The body could not be understood.
+    Malformed "malformed" 400 Tell "The request could not be understood.",
+    /// The body is larger than is read.
+    TooLarge "too-large" 413 Tell "The request is larger than is accepted.",
+    /// The body is of another media type.
+    MediaType "media-type" 415 Tell "The request's media type is not the one expected here.",
+    /// No such resource.
+    NotFound "not-found" 404 Tell "There is nothing at this address.",
+    /// A claim is missing or contradicts the request.
+    ClaimsInvalid "claims-invalid" 422 Tell "A claim of the evidence does not fit the request.",
+    /// The signature does not hold.
+    SignatureInvalid "signature-invalid" 403 Tell "The signature of the evidence does not hold.",
+    /// The nonce is not one of ours, or was issued to another key or for another use.
+    NonceUnknown "nonce-unknown" 409 FreshNonce "The nonce was not issued for this.",
+    /// The nonce is too old.
+    NonceExpired "nonce-expired" 409 FreshNonce "The nonce is too old.",
+    /// The nonce was used before.
+    NonceUsed "nonce-used" 409 FreshNonce "The nonce was used before.",
+    /// No device with this key.
+    DeviceUnknown "device-unknown" 404 ReEnrol "No device is enrolled with this key.",
+    /// The device was revoked.
+    DeviceRevoked "device-revoked" 403 Tell "This device was revoked.",
+    /// The enrolment token is wrong.
+    TokenUnknown "token-unknown" 403 Tell "The enrolment token is not known.",
+    /// The enrolment token is too old.
+    TokenExpired "token-expired" 403 Tell "The enrolment token is too old.",
+    /// The enrolment token has been used as often as it may be.
+    TokenSpent "token-spent" 403 Tell "The enrolment token has been used up.",
+    /// The EK's certificate does not chain to a configured root.
+    EndorsementUntrusted "endorsement-untrusted" 403 Tell "The TPM's certificate is not from a maker that is trusted here.",
+    /// The keys are not such as we accept, or the certification does not hold.
+    KeysInvalid "keys-invalid" 403 Tell "The device's keys are not of the kind that is accepted.",
+    /// The secret is wrong.
+    ActivationFailed "activation-failed" 403 Tell "The TPM did not prove that it holds the keys.",
+    /// No enrolment of this name is under way; it may be too old.
+    EnrolmentUnknown "enrolment-unknown" 404 ReEnrol "No enrolment of this name is under way.",
+    /// The quote does not hold.
+    QuoteInvalid "quote-invalid" 403 Tell "The TPM's quote does not hold.",
+    /// The event log does not give the quoted values.
+    LogMismatch "log-mismatch" 403 Tell "The event log does not agree with the TPM's quote.",
+    /// Policy accepts keys in hardware only.
+    SoftwareKeyRefused "software-key-refused" 403 Tell "Keys in software are not accepted here.",
+    /// Too much to do.
+    Busy "busy" 503 Retry "The verifier has too much to do.",
+    /// The verifier's own fault.
+    Internal "internal" 500 Retry "The verifier failed.",
+}
+
+impl ProblemType {
+    /// The type of this URN. An unknown one is none: treat it by the HTTP status.
+    #[must_use]
+    pub fn from_urn(urn: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|it| it.urn() == urn)
+    }
+}
+
+/// A problem's body.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    /// [`ProblemType::urn`].
+    #[serde(rename = "type")]
+    pub problem_type: String,
+    /// For people.
+    #[serde(default)]
+    pub title: String,
+    /// The HTTP status.
+    #[serde(default)]
+    pub status: u16,
+    /// What was the matter this time. For people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+}
+
+impl Problem {
+    /// A problem with what was the matter.
+    #[must_use]
+    pub fn new(problem: ProblemType, detail: impl Into<String>) -> Self {
+        Self {
+            problem_type: problem.urn().to_owned(),
+            title: problem.title().to_owned(),
+            status: problem.status(),
+            detail: Some(detail.into()).filter(|text| !text.is_empty()),
+        }
+    }
+
+    /// What an agent does: by the type, or for a type that it does not know by the status.
+    #[must_use]
+    pub fn action(&self) -> Action {
+        match ProblemType::from_urn(&self.problem_type) {
+            Some(known) => known.action(),
+            None if self.status >= 500 || self.status == 429 => Action::Retry,
+            None => Action::Tell,
+        }
+    }
+}

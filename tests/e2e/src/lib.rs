@@ -1,0 +1,1 @@
+//! vitalsign-e2e
