@@ -1,0 +1,61 @@
+# The two commands are `make demo` and `make test`; the others are for those who work on Vitalsign.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test bench cross fuzz fmt lint deny clean
+
+cache := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/vitalsign
+export PATH := $(cache)/tools/bin:$(PATH)
+export RUST_BACKTRACE ?= 1
+export CARGO_TERM_COLOR ?= auto
+# Iterations of each fuzz target.
+ITER ?= 2000000
+
+step = @printf '\n== %s\n'
+
+help: ## Show what can be made.
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{ printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## Install what building and testing need.
+	@tests/setup.sh
+
+demo: setup ## Show it working on this machine, with a verifier on loopback and its TPM, or a software TPM.
+	@tests/demo.sh
+
+test: setup lint deny ## Everything that has to hold before a change lands.
+	$(step) tests
+	cargo nextest run --workspace
+
+bench: setup ## Measure, against limits measured in the same run.
+	@tests/bench/run.sh
+
+cross: ## Check the portable crates for Windows, macOS and Android, and run their tests under Wine.
+	@tests/cross/run.sh
+
+fuzz: ## Fuzz for longer: make fuzz ITER=2000000 SEED=7.
+	VITALSIGN_FUZZ_ITER=$(ITER) $(if $(SEED),VITALSIGN_FUZZ_SEED=$(SEED)) \
+		cargo nextest run -p vitalsign-fuzz --cargo-profile release --no-capture
+
+fmt: ## Format the source.
+	cargo fmt --all
+
+lint: ## Formatting, clippy and rustdoc, warnings as errors.
+	$(step) formatting
+	cargo fmt --all --check
+	$(step) clippy
+	cargo clippy --workspace --all-targets -- -D warnings
+	$(step) documentation
+	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps
+
+# The advisories live in a repository of their own, which a machine without the network does not reach.
+deny: setup ## Licences, sources and bans of dependencies; advisories where their database can be reached.
+	$(step) dependencies
+	cargo deny check bans licenses sources
+	@if timeout 60 cargo deny fetch db >/dev/null 2>&1; then \
+		cargo deny check advisories; \
+	else \
+		echo 'advisories: NOT CHECKED, because their database could not be reached'; \
+	fi
+
+clean: ## Remove what was built here. What is kept outside, in the cache folder, stays.
+	cargo clean
