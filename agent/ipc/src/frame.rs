@@ -1,0 +1,178 @@
+//! Frames: the length of the JSON as a big-endian u32, then the JSON. And who may speak: nobody before a greeting.
+
+use crate::message::{Hello, PROTOCOL, VERSION};
+use serde::{Serialize, de::DeserializeOwned};
+use std::marker::PhantomData;
+
+/// The most bytes of JSON in a frame.
+pub const MAX_FRAME: usize = 256 * 1024;
+
+const PREFIX: usize = size_of::<u32>();
+
+/// Why the other side was not understood.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// A frame is announced, or was to be sent, that is longer than [`MAX_FRAME`]. The conversation is over.
+    #[error("a message of {0} bytes is longer than the {MAX_FRAME} that are accepted")]
+    TooLarge(usize),
+    /// The first frame is no greeting of ours. The conversation is over.
+    #[error("whoever answers at this socket does not speak {PROTOCOL}")]
+    NotOurs,
+    /// The other side is of another version. The conversation is over.
+    #[error(
+        "the other side speaks version {0} of {PROTOCOL}, and this program version {VERSION}: update the older one"
+    )]
+    OtherVersion(u32),
+    /// One message is not understood: a newer program may say more. The next may be understood.
+    #[error("a message was not understood: {0}")]
+    NotUnderstood(String),
+}
+
+impl Error {
+    /// Whether the conversation can go on.
+    #[must_use]
+    pub fn is_fatal(&self) -> bool {
+        !matches!(self, Self::NotUnderstood(_))
+    }
+}
+
+/// One message as a frame.
+///
+/// # Errors
+/// [`Error::TooLarge`].
+pub fn encode<T: Serialize>(message: &T) -> Result<Vec<u8>, Error> {
+    let mut frame = vec![0; PREFIX];
+    serde_json::to_writer(&mut frame, message).map_err(|error| Error::NotUnderstood(error.to_string()))?;
+    let length = frame.len() - PREFIX;
+    let announced =
+        u32::try_from(length).ok().filter(|_| length <= MAX_FRAME).ok_or(Error::TooLarge(length))?;
+    for (to, from) in frame.iter_mut().zip(announced.to_be_bytes()) {
+        *to = from;
+    }
+    Ok(frame)
+}
+
+/// What arrives: bytes go in, messages of type `M` come out. Take until there is none before feeding again, and it
+/// never holds more than one frame and what was fed last.
+#[derive(Debug)]
+pub struct Inbox<M> {
+    buffer: Vec<u8>,
+    greeted: bool,
+    messages: PhantomData<fn() -> M>,
+}
+
+impl<M> Default for Inbox<M> {
+    fn default() -> Self {
+        Self { buffer: Vec::new(), greeted: false, messages: PhantomData }
+    }
+}
+
+impl<M: DeserializeOwned> Inbox<M> {
+    /// Takes bytes as they arrived.
+    pub fn feed(&mut self, bytes: &[u8]) {
+        self.buffer.extend_from_slice(bytes);
+    }
+
+    /// Whether the other side has greeted.
+    #[must_use]
+    pub fn greeted(&self) -> bool {
+        self.greeted
+    }
+
+    /// The next message, or none when it has not arrived wholly. A greeting is checked, and is no message.
+    ///
+    /// # Errors
+    /// See [`Error`]; all but [`Error::NotUnderstood`] end the conversation.
+    pub fn take(&mut self) -> Result<Option<M>, Error> {
+        if !self.greeted {
+            let Some(frame) = self.frame()? else { return Ok(None) };
+            let hello: Hello = serde_json::from_slice(&frame).map_err(|_| Error::NotOurs)?;
+            hello.check()?;
+            self.greeted = true;
+        }
+        let Some(frame) = self.frame()? else { return Ok(None) };
+        serde_json::from_slice(&frame).map(Some).map_err(|error| Error::NotUnderstood(error.to_string()))
+    }
+
+    fn frame(&mut self) -> Result<Option<Vec<u8>>, Error> {
+        let Some((prefix, rest)) = self.buffer.split_first_chunk::<PREFIX>() else { return Ok(None) };
+        let length = usize::try_from(u32::from_be_bytes(*prefix)).unwrap_or(usize::MAX);
+        if length > MAX_FRAME {
+            return Err(Error::TooLarge(length));
+        }
+        let Some(frame) = rest.get(..length).map(<[u8]>::to_vec) else { return Ok(None) };
+        self.buffer.drain(..PREFIX + length);
+        Ok(Some(frame))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::Request;
+
+    fn inbox(bytes: &[u8]) -> Inbox<Request> {
+        let mut inbox = Inbox::default();
+        inbox.feed(bytes);
+        inbox
+    }
+    fn raw(json: &str) -> Vec<u8> {
+        [&u32::try_from(json.len()).unwrap().to_be_bytes(), json.as_bytes()].concat()
+    }
+
+    #[test]
+    fn messages_come_out_however_the_bytes_are_cut() {
+        let wire = [encode(&Hello::ours()), encode(&Request::Status), encode(&Request::Enrol)];
+        let wire: Vec<u8> = wire.into_iter().flat_map(Result::unwrap).collect();
+        for size in 1..=wire.len() {
+            let (mut inbox, mut seen) = (Inbox::<Request>::default(), Vec::new());
+            for part in wire.chunks(size) {
+                inbox.feed(part);
+                while let Some(request) = inbox.take().unwrap() {
+                    seen.push(request);
+                }
+            }
+            assert_eq!(seen, [Request::Status, Request::Enrol], "cut every {size} bytes");
+        }
+    }
+
+    #[test]
+    fn what_is_no_greeting_ends_the_conversation() {
+        let hello =
+            |protocol: &str, version| raw(&format!(r#"{{"protocol":"{protocol}","version":{version}}}"#));
+        let cases: [(&str, Vec<u8>, Error); 6] = [
+            ("a request before a greeting", encode(&Request::Status).unwrap(), Error::NotOurs),
+            ("another protocol", hello("http", VERSION), Error::NotOurs),
+            ("a newer version", hello(PROTOCOL, VERSION + 1), Error::OtherVersion(VERSION + 1)),
+            ("not JSON", raw("GET / HTTP/1.1"), Error::NotOurs),
+            ("nothing", raw(""), Error::NotOurs),
+            ("a length over the cap", u32::MAX.to_be_bytes().to_vec(), Error::TooLarge(u32::MAX as usize)),
+        ];
+        for (what, wire, error) in cases {
+            assert!(error.is_fatal());
+            assert_eq!(inbox(&wire).take(), Err(error), "{what}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_request_leaves_the_conversation_usable() {
+        for unknown in [r#""make-coffee""#, r#"{"status":1}"#, "[]", "\u{1}", "{", r#"{"a":{"a":{"a":"#] {
+            let mut inbox = inbox(&[encode(&Hello::ours()).unwrap(), raw(unknown)].concat());
+            let error = inbox.take().unwrap_err();
+            assert!(!error.is_fatal(), "{unknown}: {error}");
+            inbox.feed(&encode(&Request::CheckNow).unwrap());
+            assert_eq!(inbox.take(), Ok(Some(Request::CheckNow)), "{unknown}");
+        }
+    }
+
+    #[test]
+    fn a_frame_has_a_cap_both_ways() {
+        let largest = "x".repeat(MAX_FRAME - 2);
+        assert!(encode(&largest).is_ok());
+        assert_eq!(encode(&format!("{largest}x")), Err(Error::TooLarge(MAX_FRAME + 1)));
+        let mut inbox = Inbox::<String>::default();
+        inbox.feed(&encode(&Hello::ours()).unwrap());
+        inbox.feed(&encode(&largest).unwrap());
+        assert_eq!(inbox.take(), Ok(Some(largest)));
+    }
+}
