@@ -1,1 +1,184 @@
-//! vitalsign-agent
+//! What an agent does and when, without doing any of it.
+//!
+//! [`Agent::handle`] takes an [`Event`] and the time, and answers with [`Effect`]s; `agent/service` carries them out
+//! and brings their results back as events. So each behaviour (offline, retry, sleep, a clock that jumps, revoked, a
+//! lost key) is a test with a clock of its own.
+//!
+//! Invariants: no I/O, no clock, no randomness, no async. One cycle at a time, one effect of it under way:
+//!
+//! ```text
+//! collect -> (nonce) -> sign -> send -> verdict
+//! begin   -> prove   -> finish -> verdict              (enrolment)
+//! ```
+
+mod enrolment;
+mod event;
+mod report;
+mod saved;
+mod schedule;
+mod status;
+mod verdict;
+
+pub use event::{Effect, Event, Failure, Now, Proof, Signing, Transition};
+pub use saved::Saved;
+pub use status::{Standing, Status};
+
+use std::time::Duration;
+use vitalsign_protocol::ear::Ear;
+use vitalsign_protocol::posture::Posture;
+
+/// The agent's state.
+#[derive(Clone, Debug)]
+pub struct Agent {
+    saved: Saved,
+    step: Step,
+    standing: Standing,
+    /// The newest facts. Older ones have no value.
+    posture: Option<Posture>,
+    ear: Option<Ear>,
+    nonce: Option<report::HeldNonce>,
+    /// This cycle has asked for a fresh nonce already.
+    nonce_retried: bool,
+    quote_wanted: bool,
+    schedule: schedule::Schedule,
+    /// Wall clock minus elapsed time, as last seen: it moves only when somebody sets the clock.
+    clock_offset: Option<i128>,
+    asleep: bool,
+}
+
+/// What is under way. Each step but `Idle` has one effect out and waits for its one answer.
+#[derive(Clone, Debug, PartialEq)]
+enum Step {
+    Idle,
+    Collecting,
+    AwaitingNonce,
+    Signing { nonce: vitalsign_protocol::id::Nonce },
+    Sending { nonce: vitalsign_protocol::id::Nonce, evidence: vitalsign_protocol::id::Digest },
+    Beginning,
+    Proving { enrolment: vitalsign_protocol::id::EnrolmentId },
+    Finishing { enrolment: vitalsign_protocol::id::EnrolmentId },
+}
+
+impl Agent {
+    /// An agent with what an earlier one saved, or with nothing.
+    #[must_use]
+    pub fn new(saved: Saved) -> Self {
+        let standing = if saved.enrolled.is_some() { Standing::Starting } else { Standing::NotEnrolled };
+        let ear = saved.last_ear();
+        Self {
+            saved,
+            step: Step::Idle,
+            standing,
+            posture: None,
+            ear,
+            nonce: None,
+            nonce_retried: false,
+            quote_wanted: true,
+            schedule: schedule::Schedule::default(),
+            clock_offset: None,
+            asleep: false,
+        }
+    }
+
+    /// What to do about an event.
+    pub fn handle(&mut self, event: Event, now: Now) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        let before = self.standing.clone();
+        self.notice_clock(now, &mut effects);
+        match event {
+            Event::Started => self.start(now, &mut effects),
+            Event::Due => {
+                // The timer counts sleep: when it fires the machine is awake, whatever we were told.
+                self.asleep = false;
+                self.begin_if_due(now, &mut effects);
+            }
+            Event::Changed(change) => self.changed(change, now, &mut effects),
+            Event::CheckNow => {
+                self.schedule.now(now);
+                self.begin_if_due(now, &mut effects);
+            }
+            Event::EnrolNow => self.enrol_now(now, &mut effects),
+            Event::Collected(posture) => self.collected(*posture, now, &mut effects),
+            Event::Nonce(answer) => self.nonce_answered(answer, now, &mut effects),
+            Event::Signed(answer) => self.signed(answer, now, &mut effects),
+            Event::Reported(answer) => self.reported(answer, now, &mut effects),
+            Event::Begun(answer) => self.begun(answer, now, &mut effects),
+            Event::Proved(answer) => self.proved(answer, now, &mut effects),
+            Event::Finished(answer) => self.finished(answer, now, &mut effects),
+        }
+        if before != self.standing {
+            effects.push(Effect::Note(Transition::Standing(self.standing.clone())));
+        }
+        if self.step == Step::Idle && !self.asleep {
+            effects.push(Effect::WakeAt(self.schedule.due()));
+        }
+        effects.push(Effect::Publish(Box::new(self.status(now))));
+        effects
+    }
+
+    /// How things stand.
+    #[must_use]
+    pub fn status(&self, now: Now) -> Status {
+        Status {
+            standing: self.standing.clone(),
+            enrolment: self.saved.enrolled.as_ref().map(|enrolled| enrolled.enrolment),
+            ear: self.ear.clone(),
+            reported_at: self.saved.reported_at,
+            posture: self.posture.clone(),
+            busy: self.step != Step::Idle,
+            next_report_seconds: self.schedule.due().saturating_sub(now.elapsed).as_secs(),
+        }
+    }
+
+    fn start(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        self.schedule.now(now);
+        self.begin_if_due(now, effects);
+    }
+
+    fn changed(&mut self, change: vitalsign_platform::Change, now: Now, effects: &mut Vec<Effect>) {
+        use vitalsign_platform::Change;
+        match change {
+            Change::Sleep => self.asleep = true,
+            Change::Wake => {
+                self.asleep = false;
+                self.schedule.now(now);
+            }
+            // A network that is back is news only to an agent that waits for it.
+            Change::Network if !self.standing.waits_for_the_network() => return,
+            _ => self.schedule.now(now),
+        }
+        self.begin_if_due(now, effects);
+    }
+
+    fn begin_if_due(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        if self.asleep || self.step != Step::Idle || !self.schedule.is_due(now) {
+            return;
+        }
+        self.schedule.begun(now);
+        if self.saved.enrolled.is_some() {
+            self.step = Step::Collecting;
+            effects.push(Effect::Collect);
+        } else {
+            self.begin_enrolment(false, effects);
+        }
+    }
+
+    /// Somebody set the clock: ages may be judged wrongly now, so look and report again.
+    fn notice_clock(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        const JUMP_SECONDS: u128 = 60;
+        let offset = i128::from(now.wall) - i128::from(now.elapsed.as_secs());
+        if let Some(before) = self.clock_offset
+            && before.abs_diff(offset) > JUMP_SECONDS
+        {
+            let seconds = i64::try_from(offset - before).unwrap_or(i64::MAX);
+            effects.push(Effect::Note(Transition::ClockJumped { seconds }));
+            self.schedule.now(now);
+        }
+        self.clock_offset = Some(offset);
+    }
+
+    fn idle_until(&mut self, delay: Duration, now: Now) {
+        self.step = Step::Idle;
+        self.schedule.after(delay, now);
+    }
+}

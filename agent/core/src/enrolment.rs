@@ -1,0 +1,86 @@
+//! Enrolment: begin, prove, finish. Whatever step it stops at, beginning again is safe: the verifier knows the device
+//! by its keys.
+
+use crate::event::{Effect, Failure, Now, Proof, Transition};
+use crate::{Agent, Saved, Standing, Step};
+use vitalsign_platform::KeyError;
+use vitalsign_protocol::message::{Enrolled, EnrolmentChallenge, EnrolmentProof};
+
+impl Agent {
+    /// There is a new token: enrol now, whatever stood in the way before.
+    pub(crate) fn enrol_now(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        if self.step == Step::Idle {
+            self.schedule.begun(now);
+            self.begin_enrolment(false, effects);
+        } else {
+            self.schedule.now(now);
+        }
+    }
+
+    pub(crate) fn begin_enrolment(&mut self, renew_key: bool, effects: &mut Vec<Effect>) {
+        self.standing = Standing::Enrolling;
+        self.step = Step::Beginning;
+        effects.push(Effect::BeginEnrolment { renew_key });
+    }
+
+    pub(crate) fn forget_enrolment(&mut self, effects: &mut Vec<Effect>) {
+        self.saved = Saved::default();
+        self.ear = None;
+        self.nonce = None;
+        effects.push(Effect::Save(Box::new(self.saved.clone())));
+    }
+
+    pub(crate) fn begun(
+        &mut self,
+        answer: Result<EnrolmentChallenge, Failure>,
+        now: Now,
+        effects: &mut Vec<Effect>,
+    ) {
+        if self.step != Step::Beginning {
+            return;
+        }
+        match answer {
+            Ok(challenge) => {
+                self.step = Step::Proving { enrolment: challenge.enrolment };
+                effects.push(Effect::Prove(Box::new(Proof { challenge })));
+            }
+            Err(failure) => self.failed(failure, now, effects),
+        }
+    }
+
+    pub(crate) fn proved(
+        &mut self,
+        answer: Result<Box<EnrolmentProof>, KeyError>,
+        now: Now,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Step::Proving { enrolment } = self.step else { return };
+        match answer {
+            Ok(proof) => {
+                self.step = Step::Finishing { enrolment };
+                effects.push(Effect::FinishEnrolment { enrolment, proof });
+            }
+            Err(error) => self.failed(Failure::Key(error), now, effects),
+        }
+    }
+
+    pub(crate) fn finished(
+        &mut self,
+        answer: Result<Box<Enrolled>, Failure>,
+        now: Now,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Step::Finishing { enrolment } = self.step else { return };
+        match answer {
+            Ok(enrolled) if enrolled.enrolment != enrolment => {
+                self.failed(Failure::Garbled("the verifier finished another enrolment".into()), now, effects);
+            }
+            Ok(enrolled) => {
+                self.saved.enrolled = Some((&*enrolled).into());
+                effects.push(Effect::Note(Transition::Enrolled(enrolment)));
+                self.judged(&enrolled.report, None, None, now, effects);
+            }
+            Err(failure) => self.failed(failure, now, effects),
+        }
+    }
+}

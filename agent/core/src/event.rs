@@ -1,0 +1,166 @@
+//! What comes in and what goes out.
+
+use crate::{Saved, Standing, Status};
+use std::time::Duration;
+use vitalsign_platform::{Change, KeyError};
+use vitalsign_protocol::evidence::{Claims, IntendedUse};
+use vitalsign_protocol::id::{EnrolmentId, Nonce};
+use vitalsign_protocol::message::{Enrolled, EnrolmentChallenge, EnrolmentProof, NonceAnswer, ReportAnswer};
+use vitalsign_protocol::posture::Posture;
+use vitalsign_protocol::problem::Problem;
+
+/// The time, and a random number for jitter.
+#[derive(Clone, Copy, Debug)]
+pub struct Now {
+    /// Time since boot, sleep included (CLOCK_BOOTTIME). Never goes back.
+    pub elapsed: Duration,
+    /// Seconds since 1970, by the device's clock. May be wrong, and may jump.
+    pub wall: u64,
+    /// Any random number.
+    pub random: u64,
+}
+
+/// What happened.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// The service runs.
+    Started,
+    /// The time of the last [`Effect::WakeAt`] has come.
+    Due,
+    /// The system says that something changed.
+    Changed(Change),
+    /// Somebody asks for a new reading.
+    CheckNow,
+    /// Somebody asks to enrol (again): there is a new token.
+    EnrolNow,
+    /// Answer to [`Effect::Collect`].
+    Collected(Box<Posture>),
+    /// Answer to [`Effect::FetchNonce`].
+    Nonce(Result<NonceAnswer, Failure>),
+    /// Answer to [`Effect::Sign`]: evidence.
+    Signed(Result<Vec<u8>, KeyError>),
+    /// Answer to [`Effect::SendReport`].
+    Reported(Result<Box<ReportAnswer>, Failure>),
+    /// Answer to [`Effect::BeginEnrolment`].
+    Begun(Result<EnrolmentChallenge, Failure>),
+    /// Answer to [`Effect::Prove`].
+    Proved(Result<Box<EnrolmentProof>, KeyError>),
+    /// Answer to [`Effect::FinishEnrolment`].
+    Finished(Result<Box<Enrolled>, Failure>),
+}
+
+/// What to do. Effects that bring an event back bring exactly one.
+#[derive(Clone, Debug)]
+pub enum Effect {
+    /// Read all facts: [`Event::Collected`].
+    Collect,
+    /// Ask for a nonce: [`Event::Nonce`].
+    FetchNonce,
+    /// Sign evidence: [`Event::Signed`].
+    Sign(Box<Signing>),
+    /// Send evidence: [`Event::Reported`].
+    SendReport(Vec<u8>),
+    /// Send the token and the public keys: [`Event::Begun`]. With `renew_key` the old key is gone: make another.
+    BeginEnrolment {
+        /// Make a new key first.
+        renew_key: bool,
+    },
+    /// Read all facts, open the credential, quote, and sign the registration: [`Event::Proved`].
+    Prove(Box<Proof>),
+    /// Send the proof: [`Event::Finished`].
+    FinishEnrolment {
+        /// The enrolment.
+        enrolment: EnrolmentId,
+        /// The proof.
+        proof: Box<EnrolmentProof>,
+    },
+    /// Write the state to disk, before anything that follows.
+    Save(Box<Saved>),
+    /// Bring [`Event::Due`] at this time, instead of at any time asked for before.
+    WakeAt(Duration),
+    /// Show how things stand.
+    Publish(Box<Status>),
+    /// Put into the local audit log.
+    Note(Transition),
+}
+
+/// What to sign.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Signing {
+    /// The verifier's nonce.
+    pub nonce: Nonce,
+    /// The device.
+    pub enrolment: Option<EnrolmentId>,
+    /// What for.
+    pub intended_use: IntendedUse,
+    /// The facts.
+    pub posture: Posture,
+    /// With a quote and the event log.
+    pub quote: bool,
+}
+
+impl Signing {
+    /// The claims to sign; the quote is added by who holds the key.
+    #[must_use]
+    pub fn claims(
+        self,
+        wall: u64,
+        token_id: [u8; 16],
+        uptime: Option<u64>,
+        boot_count: Option<u64>,
+    ) -> Claims {
+        Claims {
+            issued_at: wall,
+            token_id,
+            nonces: vec![self.nonce],
+            enrolment: self.enrolment,
+            uptime,
+            boot_count,
+            intended_use: self.intended_use,
+            posture: self.posture,
+            boot: None,
+        }
+    }
+}
+
+/// What to prove at enrolment.
+#[derive(Clone, Debug)]
+pub struct Proof {
+    /// What the verifier asks.
+    pub challenge: EnrolmentChallenge,
+}
+
+/// Why the verifier's answer is not there.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Failure {
+    /// No connection, or no answer in time.
+    Unreachable(String),
+    /// Whoever answered is not the verifier that this device trusts.
+    Untrusted(String),
+    /// The verifier refused.
+    Problem(Problem),
+    /// The answer is not what the protocol says.
+    Garbled(String),
+    /// There is no enrolment token to enrol with.
+    NoToken,
+    /// The key could not be opened.
+    Key(KeyError),
+}
+
+/// What the local audit log keeps.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Transition {
+    /// How things stand has changed.
+    Standing(Standing),
+    /// The verdict has changed, to this status.
+    Verdict(vitalsign_protocol::ear::Tier),
+    /// The clock was set, by so many seconds.
+    ClockJumped {
+        /// Forward is positive.
+        seconds: i64,
+    },
+    /// A verdict came that does not hold: it was not taken.
+    VerdictRefused(String),
+    /// The device is enrolled.
+    Enrolled(EnrolmentId),
+}

@@ -1,0 +1,187 @@
+//! The cycle of a report: facts, a nonce, a signature, one round trip, a verdict.
+
+use crate::event::{Effect, Failure, Now, Signing};
+use crate::{Agent, Standing, Step};
+use std::time::Duration;
+use vitalsign_platform::KeyError;
+use vitalsign_protocol::evidence::IntendedUse;
+use vitalsign_protocol::id::{Digest, Nonce};
+use vitalsign_protocol::message::{NonceAnswer, ReportAnswer};
+use vitalsign_protocol::posture::Posture;
+use vitalsign_protocol::problem::{Action, Problem, ProblemType};
+
+/// How often a device that was refused asks whether that has changed.
+const REFUSED_INTERVAL: Duration = Duration::from_secs(900);
+
+/// A nonce in hand.
+#[derive(Clone, Debug)]
+pub(crate) struct HeldNonce {
+    nonce: Nonce,
+    /// When it is too old, on the clock that counts sleep.
+    until: Duration,
+}
+
+impl HeldNonce {
+    /// Kept a little shorter than it lives, for the way there.
+    fn new(nonce: Nonce, seconds: u64, now: Now) -> Self {
+        Self { nonce, until: now.elapsed + Duration::from_secs(seconds - seconds / 10) }
+    }
+}
+
+impl Agent {
+    pub(crate) fn collected(&mut self, posture: Posture, now: Now, effects: &mut Vec<Effect>) {
+        if self.step != Step::Collecting {
+            return;
+        }
+        self.posture = Some(posture);
+        self.nonce_retried = false;
+        match self.nonce.take() {
+            Some(held) if held.until > now.elapsed => self.sign(held.nonce, effects),
+            _ => self.fetch_nonce(effects),
+        }
+    }
+
+    fn fetch_nonce(&mut self, effects: &mut Vec<Effect>) {
+        self.step = Step::AwaitingNonce;
+        effects.push(Effect::FetchNonce);
+    }
+
+    pub(crate) fn nonce_answered(
+        &mut self,
+        answer: Result<NonceAnswer, Failure>,
+        now: Now,
+        effects: &mut Vec<Effect>,
+    ) {
+        if self.step != Step::AwaitingNonce {
+            return;
+        }
+        match answer {
+            Ok(answer) => self.sign(answer.nonce, effects),
+            Err(failure) => self.failed(failure, now, effects),
+        }
+    }
+
+    fn sign(&mut self, nonce: Nonce, effects: &mut Vec<Effect>) {
+        self.step = Step::Signing { nonce };
+        effects.push(Effect::Sign(Box::new(Signing {
+            nonce,
+            enrolment: self.saved.enrolled.as_ref().map(|enrolled| enrolled.enrolment),
+            intended_use: IntendedUse::Report,
+            posture: self.posture.clone().unwrap_or_default(),
+            quote: self.quote_wanted,
+        })));
+    }
+
+    pub(crate) fn signed(&mut self, answer: Result<Vec<u8>, KeyError>, now: Now, effects: &mut Vec<Effect>) {
+        let Step::Signing { nonce } = self.step else { return };
+        match answer {
+            Ok(evidence) => {
+                self.step = Step::Sending { nonce, evidence: Digest::of(&evidence) };
+                effects.push(Effect::SendReport(evidence));
+            }
+            Err(error) => self.failed(Failure::Key(error), now, effects),
+        }
+    }
+
+    pub(crate) fn reported(
+        &mut self,
+        answer: Result<Box<ReportAnswer>, Failure>,
+        now: Now,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Step::Sending { nonce, evidence } = self.step else { return };
+        match answer {
+            Ok(answer) => self.judged(&answer, Some(nonce), Some(evidence), now, effects),
+            Err(failure) => self.failed(failure, now, effects),
+        }
+    }
+
+    /// A verdict came: take it if it holds, and wait for the next heartbeat.
+    pub(crate) fn judged(
+        &mut self,
+        answer: &ReportAnswer,
+        nonce: Option<Nonce>,
+        evidence: Option<Digest>,
+        now: Now,
+        effects: &mut Vec<Effect>,
+    ) {
+        if let Err(why) = self.take_verdict(&answer.ear, nonce, evidence, now, effects) {
+            effects.push(Effect::Note(crate::Transition::VerdictRefused(why.clone())));
+            return self.failed(Failure::Garbled(why), now, effects);
+        }
+        self.nonce = Some(HeldNonce::new(answer.nonce, answer.nonce_seconds, now));
+        self.quote_wanted = answer.quote;
+        self.standing = Standing::Reporting;
+        self.step = Step::Idle;
+        self.schedule.succeeded(Duration::from_secs(answer.report_seconds.max(1)), now);
+        self.begin_if_due(now, effects);
+    }
+
+    /// A cycle has failed. What comes next depends on whose fault it is.
+    pub(crate) fn failed(&mut self, failure: Failure, now: Now, effects: &mut Vec<Effect>) {
+        match failure {
+            Failure::Problem(problem) => self.refused(&problem, now, effects),
+            Failure::Unreachable(detail) | Failure::Untrusted(detail) | Failure::Garbled(detail) => {
+                let since =
+                    if let Standing::Offline { since, .. } = self.standing { since } else { now.wall };
+                self.standing = Standing::Offline { since, detail };
+                self.wait(now);
+            }
+            Failure::NoToken => {
+                self.standing = Standing::NotEnrolled;
+                self.idle_until(REFUSED_INTERVAL, now);
+            }
+            Failure::Key(KeyError::Lost(detail)) => {
+                let was_enrolled = self.saved.enrolled.is_some();
+                self.forget_enrolment(effects);
+                self.standing = Standing::KeyTrouble { detail };
+                // A new key that is lost at once again is the hardware's fault: then wait, and do not spin.
+                if was_enrolled { self.begin_enrolment(true, effects) } else { self.wait(now) }
+            }
+            Failure::Key(error) => {
+                self.standing = Standing::KeyTrouble { detail: error.to_string() };
+                self.wait(now);
+            }
+        }
+        if self.step == Step::Idle {
+            self.begin_if_due(now, effects);
+        }
+    }
+
+    fn refused(&mut self, problem: &Problem, now: Now, effects: &mut Vec<Effect>) {
+        let detail = problem.detail.clone().unwrap_or_else(|| problem.title.clone());
+        let refused = Standing::Refused { problem: problem.problem_type.clone(), detail: detail.clone() };
+        match problem.action() {
+            Action::Retry => {
+                let since =
+                    if let Standing::Offline { since, .. } = self.standing { since } else { now.wall };
+                self.standing = Standing::Offline { since, detail };
+                self.wait(now);
+            }
+            // Once: a verifier that refuses its own fresh nonce is asked again later.
+            Action::FreshNonce if !self.nonce_retried && matches!(self.step, Step::Sending { .. }) => {
+                self.nonce_retried = true;
+                self.fetch_nonce(effects);
+            }
+            Action::ReEnrol if self.saved.enrolled.is_some() => {
+                self.forget_enrolment(effects);
+                self.begin_enrolment(false, effects);
+            }
+            Action::FreshNonce | Action::ReEnrol => {
+                self.standing = refused;
+                self.wait(now);
+            }
+            Action::Tell => {
+                let revoked =
+                    ProblemType::from_urn(&problem.problem_type) == Some(ProblemType::DeviceRevoked);
+                self.standing = if revoked { Standing::Revoked } else { refused };
+                self.idle_until(REFUSED_INTERVAL, now);
+            }
+        }
+    }
+
+    fn wait(&mut self, now: Now) {
+        let delay = self.schedule.back_off(now);
+        self.idle_until(delay, now);
+    }
+}

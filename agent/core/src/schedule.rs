@@ -1,0 +1,123 @@
+//! When the next cycle begins: at the heartbeat, after a back-off, or at once. All on the clock that counts sleep.
+
+use crate::event::Now;
+use std::time::Duration;
+
+/// The least time between the beginnings of two cycles: a device that flaps does not flood its verifier, and a change
+/// right after a report is still reported within a second.
+const LEAST_GAP: Duration = Duration::from_millis(500);
+/// The first wait after a failure; it doubles from there.
+const FIRST_BACK_OFF: Duration = Duration::from_secs(5);
+/// The longest wait after a failure.
+const LONGEST_BACK_OFF: Duration = Duration::from_secs(300);
+
+/// When to begin.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Schedule {
+    due: Duration,
+    begun: Option<Duration>,
+    failures: u32,
+    /// Something happened while a cycle was under way: its facts may be old, so another follows.
+    again: bool,
+    under_way: bool,
+}
+
+impl Schedule {
+    /// When the next cycle begins.
+    pub(crate) fn due(&self) -> Duration {
+        self.due
+    }
+
+    pub(crate) fn is_due(&self, now: Now) -> bool {
+        now.elapsed >= self.due
+    }
+
+    /// As soon as may be: after the cycle that is under way, and not sooner than the gap.
+    pub(crate) fn now(&mut self, now: Now) {
+        if self.under_way {
+            self.again = true;
+        } else {
+            self.due = self.soonest(now);
+        }
+    }
+
+    /// A cycle has begun.
+    pub(crate) fn begun(&mut self, now: Now) {
+        self.begun = Some(now.elapsed);
+        self.under_way = true;
+        self.again = false;
+    }
+
+    /// A cycle has ended well: the next one after `interval`, give or take a tenth.
+    pub(crate) fn succeeded(&mut self, interval: Duration, now: Now) {
+        self.failures = 0;
+        self.after(jitter(interval, now.random), now);
+    }
+
+    /// A cycle has failed: how long to wait before the next.
+    pub(crate) fn back_off(&mut self, now: Now) -> Duration {
+        let doubled = FIRST_BACK_OFF.saturating_mul(1 << self.failures.min(10));
+        self.failures = self.failures.saturating_add(1);
+        jitter(doubled.min(LONGEST_BACK_OFF), now.random)
+    }
+
+    /// A cycle has ended, and the next one comes after `delay`, or at once where something changed meanwhile.
+    pub(crate) fn after(&mut self, delay: Duration, now: Now) {
+        self.under_way = false;
+        self.due = if std::mem::take(&mut self.again) { self.soonest(now) } else { now.elapsed + delay };
+    }
+
+    fn soonest(&self, now: Now) -> Duration {
+        self.begun.map_or(now.elapsed, |begun| now.elapsed.max(begun + LEAST_GAP))
+    }
+}
+
+/// Between nine and eleven tenths, so that a ward full of devices does not report in step.
+fn jitter(delay: Duration, random: u64) -> Duration {
+    let thousandths = 900 + random % 201;
+    let millis = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX / 2000);
+    Duration::from_millis(millis.saturating_mul(thousandths) / 1000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(millis: u64) -> Now {
+        Now { elapsed: Duration::from_millis(millis), wall: 0, random: 100 }
+    }
+
+    #[test]
+    fn jitter_stays_within_a_tenth() {
+        for random in 0..500 {
+            let delay = jitter(Duration::from_secs(300), random);
+            assert!((270..=330).contains(&delay.as_secs()), "{delay:?}");
+        }
+    }
+
+    #[test]
+    fn a_change_right_after_a_report_waits_for_the_gap_only() {
+        let mut schedule = Schedule::default();
+        schedule.begun(at(1000));
+        schedule.succeeded(Duration::from_secs(300), at(1100));
+        assert!(schedule.due() > Duration::from_secs(200));
+        schedule.now(at(1200));
+        assert_eq!(schedule.due(), Duration::from_millis(1500));
+    }
+
+    #[test]
+    fn a_change_during_a_cycle_brings_another() {
+        let mut schedule = Schedule::default();
+        schedule.begun(at(0));
+        schedule.now(at(100));
+        schedule.succeeded(Duration::from_secs(300), at(2000));
+        assert_eq!(schedule.due(), Duration::from_millis(2000));
+    }
+
+    #[test]
+    fn waits_double_up_to_a_limit() {
+        let mut schedule = Schedule::default();
+        let waits: Vec<u64> = (0..9).map(|_| schedule.back_off(at(0)).as_secs()).collect();
+        assert_eq!(waits, [5, 10, 20, 40, 80, 160, 300, 300, 300]);
+    }
+}

@@ -1,0 +1,42 @@
+//! Taking a verdict: only one that a pinned key signed, over this evidence of this device.
+
+use crate::Agent;
+use crate::event::{Effect, Now, Transition};
+use vitalsign_protocol::ear::{self, Ear};
+use vitalsign_protocol::id::{Digest, Nonce};
+use vitalsign_protocol::jwt;
+
+impl Agent {
+    /// Checks the verdict and saves it. The error is for people.
+    pub(crate) fn take_verdict(
+        &mut self,
+        token: &str,
+        nonce: Option<Nonce>,
+        evidence: Option<Digest>,
+        now: Now,
+        effects: &mut Vec<Effect>,
+    ) -> Result<(), String> {
+        let enrolled =
+            self.saved.enrolled.as_ref().ok_or("a verdict came for a device that is not enrolled")?;
+        let ear: Ear = jwt::verify(token, ear::TYP, &enrolled.ear_keys).map_err(|e| e.to_string())?;
+        ear.validate()?;
+        if ear.vitalsign_device != Some(enrolled.enrolment) {
+            return Err("the verdict is about another device".into());
+        }
+        if nonce.is_some() && ear.eat_nonce != nonce {
+            return Err("the verdict answers another nonce".into());
+        }
+        if evidence.is_some() && ear.vitalsign_evidence != evidence {
+            return Err("the verdict is about other evidence".into());
+        }
+        let status = ear.ear_status.unwrap_or_default();
+        if self.ear.as_ref().map(|before| before.ear_status.unwrap_or_default()) != Some(status) {
+            effects.push(Effect::Note(Transition::Verdict(status)));
+        }
+        self.ear = Some(ear);
+        self.saved.ear = Some(token.to_owned());
+        self.saved.reported_at = Some(now.wall);
+        effects.push(Effect::Save(Box::new(self.saved.clone())));
+        Ok(())
+    }
+}
