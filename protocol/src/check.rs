@@ -29,19 +29,73 @@ pub struct Text {
 pub const TEXTS: &[Text] = &[
     text("os-updates", "Security updates", "Install the waiting security updates.", Mender::You, false),
     text("os-reboot", "Restart", "Restart this device to finish its updates.", Mender::You, true),
-    text("os-support", "System version", "Upgrade to a system version that its maker still supports.", Mender::It, false),
-    text("disk-encryption", "Disk encryption", "Turn on disk encryption for every volume, swap included.", Mender::It, false),
-    text("edr-protecting", "Endpoint protection", "Start the endpoint protection, and have it protect rather than only run.", Mender::It, true),
-    text("edr-signatures", "Protection up to date", "Let the endpoint protection update its signatures.", Mender::You, false),
-    text("firewall-inbound", "Firewall", "Turn on the firewall, so that unsolicited connections are refused.", Mender::You, false),
-    text("lock-idle", "Screen lock", "Have the screen lock by itself after a few minutes.", Mender::You, false),
+    text(
+        "os-support",
+        "System version",
+        "Upgrade to a system version that its maker still supports.",
+        Mender::It,
+        false,
+    ),
+    text(
+        "disk-encryption",
+        "Disk encryption",
+        "Turn on disk encryption for every volume, swap included.",
+        Mender::It,
+        false,
+    ),
+    text(
+        "edr-protecting",
+        "Endpoint protection",
+        "Start the endpoint protection, and have it protect rather than only run.",
+        Mender::It,
+        true,
+    ),
+    text(
+        "edr-signatures",
+        "Protection up to date",
+        "Let the endpoint protection update its signatures.",
+        Mender::You,
+        false,
+    ),
+    text(
+        "firewall-inbound",
+        "Firewall",
+        "Turn on the firewall, so that unsolicited connections are refused.",
+        Mender::You,
+        false,
+    ),
+    text(
+        "lock-idle",
+        "Screen lock",
+        "Have the screen lock by itself after a few minutes.",
+        Mender::You,
+        false,
+    ),
     text("boot-secure", "Secure Boot", "Turn on Secure Boot in the firmware's settings.", Mender::It, true),
-    text("boot-measured", "Measured boot", "Turn on the TPM, and boot in UEFI mode with an event log.", Mender::It, true),
-    text("key-hardware", "Device key", "Use a device with a TPM that is trusted here, and enrol it again.", Mender::It, false),
+    text(
+        "boot-measured",
+        "Measured boot",
+        "Turn on the TPM, and boot in UEFI mode with an event log.",
+        Mender::It,
+        true,
+    ),
+    text(
+        "key-hardware",
+        "Device key",
+        "Use a device with a TPM that is trusted here, and enrol it again.",
+        Mender::It,
+        false,
+    ),
     text("agent-version", "Vitalsign agent", "Update the Vitalsign agent.", Mender::It, false),
 ];
 
-const fn text(check: &'static str, title: &'static str, remedy: &'static str, mender: Mender, restart: bool) -> Text {
+const fn text(
+    check: &'static str,
+    title: &'static str,
+    remedy: &'static str,
+    mender: Mender,
+    restart: bool,
+) -> Text {
     Text { check, title, remedy, mender, restart }
 }
 

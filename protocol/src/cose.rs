@@ -83,7 +83,8 @@ impl PublicKey {
     #[must_use]
     pub fn thumbprint(&self) -> Thumbprint {
         let (x, y) = self.coordinates();
-        let key = MapBuilder::default().with(1i64, 2i64).with(-1i64, 1i64).with(-2i64, x).with(-3i64, y).build();
+        let key =
+            MapBuilder::default().with(1i64, 2i64).with(-1i64, 1i64).with(-2i64, x).with(-3i64, y).build();
         Thumbprint(Digest::of(&key.encode()).0)
     }
 
@@ -135,7 +136,10 @@ impl Sign1 {
         let bytes_of = |value: &Value<'_>, what| value.bytes().map(<[u8]>::to_vec).ok_or(Error::Shape(what));
         Ok(Self {
             protected: bytes_of(protected, "the protected headers are not a byte string")?,
-            unprotected: unprotected.entries().ok_or(Error::Shape("the unprotected headers are not a map"))?.len(),
+            unprotected: unprotected
+                .entries()
+                .ok_or(Error::Shape("the unprotected headers are not a map"))?
+                .len(),
             payload: bytes_of(payload, "the payload is detached or not a byte string")?,
             signature: bytes_of(signature, "the signature is not a byte string")?,
         })

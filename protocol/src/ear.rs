@@ -215,7 +215,9 @@ impl Ear {
 
     /// Every check with the submodule that it belongs to.
     pub fn checks(&self) -> impl Iterator<Item = (&str, &Check)> {
-        self.submods.iter().flat_map(|(name, it)| it.vitalsign_checks.iter().map(|check| (name.as_str(), check)))
+        self.submods
+            .iter()
+            .flat_map(|(name, it)| it.vitalsign_checks.iter().map(|check| (name.as_str(), check)))
     }
 
     /// Whether the parts agree: our profile, and no status better than the worst claim below it.
@@ -233,7 +235,9 @@ impl Ear {
             }
         }
         match self.ear_status {
-            Some(status) if status < Self::overall(&self.submods) => Err("the status is better than a submodule's"),
+            Some(status) if status < Self::overall(&self.submods) => {
+                Err("the status is better than a submodule's")
+            }
             _ => Ok(()),
         }
     }
@@ -246,10 +250,21 @@ mod tests {
     #[test]
     fn tiers_have_the_draft_s_borders() {
         for (claim, tier) in [
-            (0, Tier::None), (1, Tier::None), (-1, Tier::None), (2, Tier::Affirming), (31, Tier::Affirming),
-            (32, Tier::Warning), (95, Tier::Warning), (96, Tier::Contraindicated), (127, Tier::Contraindicated),
-            (-2, Tier::Affirming), (-32, Tier::Affirming), (-33, Tier::Warning), (-96, Tier::Warning),
-            (-97, Tier::Contraindicated), (-128, Tier::Contraindicated),
+            (0, Tier::None),
+            (1, Tier::None),
+            (-1, Tier::None),
+            (2, Tier::Affirming),
+            (31, Tier::Affirming),
+            (32, Tier::Warning),
+            (95, Tier::Warning),
+            (96, Tier::Contraindicated),
+            (127, Tier::Contraindicated),
+            (-2, Tier::Affirming),
+            (-32, Tier::Affirming),
+            (-33, Tier::Warning),
+            (-96, Tier::Warning),
+            (-97, Tier::Contraindicated),
+            (-128, Tier::Contraindicated),
         ] {
             assert_eq!(Trust(claim).tier(), tier, "{claim}");
         }
@@ -257,7 +272,8 @@ mod tests {
 
     #[test]
     fn a_status_better_than_its_worst_claim_is_refused() {
-        let vector = TrustVector { hardware: Some(Trust(97)), configuration: Some(Trust(2)), ..Default::default() };
+        let vector =
+            TrustVector { hardware: Some(Trust(97)), configuration: Some(Trust(2)), ..Default::default() };
         let mut ear = Ear { eat_profile: PROFILE.into(), ..Default::default() };
         ear.submods.insert("key".into(), Appraisal::new(vector, Vec::new(), "p"));
         assert_eq!(ear.validate(), Ok(()));

@@ -121,7 +121,11 @@ impl Claims {
     ///
     /// # Errors
     /// What `sign` says.
-    pub fn sign<E>(&self, kid: &Thumbprint, sign: impl FnOnce(&Digest) -> Result<[u8; 64], E>) -> Result<Vec<u8>, E> {
+    pub fn sign<E>(
+        &self,
+        kid: &Thumbprint,
+        sign: impl FnOnce(&Digest) -> Result<[u8; 64], E>,
+    ) -> Result<Vec<u8>, E> {
         let protected = protected(kid);
         let payload = self.to_value().encode();
         let digest = Digest::of(&cose::to_be_signed(&protected, &[], &payload));
@@ -182,7 +186,8 @@ impl Claims {
         let token_id = value.get(CTI).and_then(Value::bytes).and_then(|id| id.try_into().ok());
         let intended_use = seconds(INTENDED_USE)?.ok_or(Error::Claim("intuse is missing"))?;
         let (mut posture, mut boot) = (Posture::default(), None);
-        let submods = value.get(SUBMODS).and_then(Value::entries).ok_or(Error::Claim("submods is missing"))?;
+        let submods =
+            value.get(SUBMODS).and_then(Value::entries).ok_or(Error::Claim("submods is missing"))?;
         for (name, submod) in submods {
             let name = name.text().ok_or(Error::Claim("a submodule's name is not text"))?;
             let claims = submod.entries().ok_or(Error::Claim("a submodule is not a claims set"))?;
@@ -223,7 +228,9 @@ fn protected(kid: &Thumbprint) -> Vec<u8> {
 }
 
 fn nonces(value: &Value<'_>) -> Result<Vec<Nonce>, Error> {
-    let one = |v: &Value<'_>| v.bytes().and_then(Nonce::from_slice).ok_or(Error::Claim("eat_nonce is not 32 bytes"));
+    let one = |v: &Value<'_>| {
+        v.bytes().and_then(Nonce::from_slice).ok_or(Error::Claim("eat_nonce is not 32 bytes"))
+    };
     match value.items() {
         None => Ok(vec![one(value)?]),
         Some([a, b]) => Ok(vec![one(a)?, one(b)?]),
@@ -244,9 +251,10 @@ fn enrolment(sueids: &Value<'_>) -> Result<EnrolmentId, Error> {
 
 impl BootEvidence {
     fn to_value(&self) -> Value<'_> {
-        let pcrs = self.pcrs.iter().fold(MapBuilder::default(), |map, (index, value)| {
-            map.with(u64::from(*index), value.as_slice())
-        });
+        let pcrs = self
+            .pcrs
+            .iter()
+            .fold(MapBuilder::default(), |map, (index, value)| map.with(u64::from(*index), value.as_slice()));
         let mut map = MapBuilder::default()
             .with(1i64, self.quote.as_slice())
             .with(2i64, self.signature.as_slice())
@@ -370,7 +378,10 @@ const fn oid_of_uuid(uuid: u128) -> [u8; 20] {
     while i > 1 {
         i -= 1;
         let [low, ..] = (rest & LOW).to_le_bytes();
-        #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler: an index out of range does not build")]
+        #[expect(
+            clippy::indexing_slicing,
+            reason = "evaluated by the compiler: an index out of range does not build"
+        )]
         {
             out[i] = if i == 19 { low } else { low | 0x80 };
         }

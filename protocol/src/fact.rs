@@ -242,7 +242,7 @@ macro_rules! record {
         impl $crate::fact::Item for $name {
             fn to_value(&self) -> $crate::cbor::Value<'_> {
                 $crate::cbor::MapBuilder::default()
-                    $(.with($crate::cbor::Value::from($label as i64), $crate::fact::Item::to_value(&self.$field)))+
+                    $(.with($crate::cbor::Value::from({ const LABEL: i64 = $label; LABEL }), $crate::fact::Item::to_value(&self.$field)))+
                     .build()
             }
             fn from_value(value: &$crate::cbor::Value<'_>) -> Option<Self> {

@@ -41,8 +41,10 @@ record! {
 
 words! {
     /// What a volume holds.
+    #[derive(Default)]
     VolumeRole {
         /// The system.
+        #[default]
         0 "system" System,
         /// Users' data.
         1 "data" Data,
@@ -50,11 +52,6 @@ words! {
         2 "swap" Swap,
         /// A hibernation image.
         3 "hibernation" Hibernation,
-    }
-}
-impl Default for VolumeRole {
-    fn default() -> Self {
-        Self::System
     }
 }
 

@@ -9,7 +9,10 @@ use crate::id::{Digest, Nonce};
 #[must_use]
 pub fn challenge(random: &Nonce, evidence: &[u8], transaction: &Digest) -> Digest {
     let evidence = Digest::of(evidence);
-    Digest::labelled("vitalsign-step-up-v1", &[random.as_bytes(), evidence.as_bytes(), transaction.as_bytes()])
+    Digest::labelled(
+        "vitalsign-step-up-v1",
+        &[random.as_bytes(), evidence.as_bytes(), transaction.as_bytes()],
+    )
 }
 
 #[cfg(test)]

@@ -10,6 +10,8 @@ use vitalsign_protocol::posture::Posture;
 
 /// What a reading does to the posture.
 type Patch = Box<dyn FnOnce(&mut Posture) + Send>;
+/// What is written into the posture when a reading did not come.
+type Fail = Box<dyn Fn(&mut Posture, Reason) + Send>;
 
 /// One reading of one or more facts.
 pub struct Probe {
@@ -18,7 +20,7 @@ pub struct Probe {
     /// How long it may take.
     pub deadline: Duration,
     read: Box<dyn FnOnce() -> Patch + Send>,
-    fail: Box<dyn Fn(&mut Posture, Reason) + Send>,
+    fail: Fail,
 }
 
 impl Probe {
@@ -151,7 +153,8 @@ mod tests {
     fn a_probe_that_hangs_delays_nobody_and_is_not_started_twice() {
         let collector = Collector::default();
         let (release, until) = channel();
-        let posture = collector.collect(vec![name(SOON, move || hang(until)), reboot(LATE, || Ok(true))], |_| {});
+        let posture =
+            collector.collect(vec![name(SOON, move || hang(until)), reboot(LATE, || Ok(true))], |_| {});
         assert_eq!(posture.os.name, Fact::Unreadable(Reason::TimedOut));
         assert_eq!(posture.os.reboot_required, Fact::Known(true));
 

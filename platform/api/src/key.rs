@@ -66,7 +66,10 @@ pub trait DeviceKey: Send {
 /// A key in this process's memory, for unit tests of what stands behind [`DeviceKey`].
 #[cfg(feature = "fake")]
 pub mod fake {
-    use super::{BootEvidence, Credential, DeviceKey, Digest, EnrolmentKeys, Key, KeyError, KeyStorage, PublicKey, Secret};
+    use super::{
+        BootEvidence, Credential, DeviceKey, Digest, EnrolmentKeys, Key, KeyError, KeyStorage, PublicKey,
+        Secret,
+    };
     use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
     use vitalsign_protocol::id::Base64Url;
 
@@ -108,7 +111,8 @@ pub mod fake {
                 return Err(error.clone());
             }
             self.commands += 1;
-            let digest = aws_lc_rs::digest::Digest::import_less_safe(digest.as_bytes(), &aws_lc_rs::digest::SHA256);
+            let digest =
+                aws_lc_rs::digest::Digest::import_less_safe(digest.as_bytes(), &aws_lc_rs::digest::SHA256);
             let digest = digest.map_err(|e| KeyError::Hardware(e.to_string()))?;
             let signature = self.pair.sign_digest(&digest).map_err(|e| KeyError::Hardware(e.to_string()))?;
             signature.as_ref().try_into().map_err(|_| KeyError::Hardware("signature length".into()))
