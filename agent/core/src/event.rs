@@ -1,6 +1,6 @@
 //! What comes in and what goes out.
 
-use crate::{Saved, Standing, Status};
+use crate::{Cost, Saved, Standing, Status};
 use std::time::Duration;
 use vitalsign_platform::{Change, KeyError};
 use vitalsign_protocol::evidence::{Claims, IntendedUse};
@@ -39,6 +39,8 @@ pub enum Event {
     Nonce(Result<NonceAnswer, Failure>),
     /// Answer to [`Effect::Sign`]: evidence.
     Signed(Result<Vec<u8>, KeyError>),
+    /// What the report that is under way has cost. Comes before its answer.
+    Spent(Cost),
     /// Answer to [`Effect::SendReport`].
     Reported(Result<Box<ReportAnswer>, Failure>),
     /// Answer to [`Effect::BeginEnrolment`].

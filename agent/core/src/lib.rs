@@ -21,7 +21,7 @@ mod verdict;
 
 pub use event::{Effect, Event, Failure, Now, Proof, Signing, Transition};
 pub use saved::Saved;
-pub use status::{Standing, Status};
+pub use status::{Cost, Standing, Status};
 
 use std::time::Duration;
 use vitalsign_protocol::ear::Ear;
@@ -44,6 +44,7 @@ pub struct Agent {
     /// Wall clock minus elapsed time, as last seen: it moves only when somebody sets the clock.
     clock_offset: Option<i128>,
     asleep: bool,
+    cost: Option<Cost>,
 }
 
 /// What is under way. Each step but `Idle` has one effect out and waits for its one answer.
@@ -77,6 +78,7 @@ impl Agent {
             schedule: schedule::Schedule::default(),
             clock_offset: None,
             asleep: false,
+            cost: None,
         }
     }
 
@@ -101,6 +103,7 @@ impl Agent {
             Event::Collected(posture) => self.collected(*posture, now, &mut effects),
             Event::Nonce(answer) => self.nonce_answered(answer, now, &mut effects),
             Event::Signed(answer) => self.signed(answer, now, &mut effects),
+            Event::Spent(cost) => self.cost = Some(cost),
             Event::Reported(answer) => self.reported(answer, now, &mut effects),
             Event::Begun(answer) => self.begun(answer, now, &mut effects),
             Event::Proved(answer) => self.proved(answer, now, &mut effects),
@@ -127,6 +130,7 @@ impl Agent {
             posture: self.posture.clone(),
             busy: self.step != Step::Idle,
             next_report_seconds: self.schedule.due().saturating_sub(now.elapsed).as_secs(),
+            cost: self.cost,
         }
     }
 

@@ -63,4 +63,21 @@ pub struct Status {
     pub busy: bool,
     /// Seconds until the next report is due.
     pub next_report_seconds: u64,
+    /// What the last report cost.
+    pub cost: Option<Cost>,
+}
+
+/// What a report cost, as measured: from the evidence being signed to the verdict.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cost {
+    /// Bytes of evidence.
+    pub evidence_bytes: u64,
+    /// Requests to the verifier, a nonce's included.
+    pub round_trips: u64,
+    /// Commands to the hardware that holds the key.
+    pub hardware_commands: u64,
+    /// Microseconds that reading all facts took.
+    pub collect_micros: u64,
+    /// Microseconds that signing took, the hardware's own time included.
+    pub sign_micros: u64,
 }

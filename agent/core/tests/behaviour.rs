@@ -16,7 +16,6 @@ use vitalsign_protocol::ear::{self, Appraisal, Ear, Tier, Trust, TrustVector};
 use vitalsign_protocol::id::{Base64Url, Digest, EnrolmentId, Nonce};
 use vitalsign_protocol::jwt::{self, Jwk, JwkSet};
 use vitalsign_protocol::message::{Enrolled, EnrolmentChallenge, EnrolmentProof, NonceAnswer, ReportAnswer};
-use vitalsign_protocol::posture::Posture;
 use vitalsign_protocol::problem::{Problem, ProblemType};
 
 const DEVICE: EnrolmentId = EnrolmentId([7; 16]);
@@ -132,7 +131,7 @@ impl Bench {
     }
 
     /// From `Collect` to the evidence that is sent; says whether a nonce was fetched on the way.
-    fn to_sending(&mut self) -> (Nonce, Digest, bool) {
+    fn walk_to_sending(&mut self) -> (Nonce, Digest, bool) {
         assert!(self.has(|it| matches!(it, Effect::Collect)), "{:?}", self.out);
         self.give(Event::Collected(Box::default()));
         let fetched = self.has(|it| matches!(it, Effect::FetchNonce));
@@ -148,7 +147,7 @@ impl Bench {
     }
 
     fn report(&mut self, verifier: &Verifier) -> bool {
-        let (nonce, evidence, fetched) = self.to_sending();
+        let (nonce, evidence, fetched) = self.walk_to_sending();
         self.give(Event::Reported(Ok(Box::new(verifier.answer(Some(nonce), Some(evidence), |_| {})))));
         assert_eq!(self.standing(), Standing::Reporting);
         fetched
@@ -213,7 +212,7 @@ fn a_refused_nonce_is_replaced_once() {
     for kind in [ProblemType::NonceExpired, ProblemType::NonceUsed, ProblemType::NonceUnknown] {
         let verifier = Verifier::new();
         let mut bench = reporting(&verifier);
-        bench.pass(300).give(Event::Due).to_sending();
+        bench.pass(300).give(Event::Due).walk_to_sending();
         assert!(bench.give(Event::Reported(Err(problem(kind)))).has(|it| matches!(it, Effect::FetchNonce)));
         bench.give(Event::Nonce(Ok(NonceAnswer { nonce: Nonce([4; 32]), nonce_seconds: 60 })));
         bench.give(Event::Signed(Ok(vec![5])));
@@ -235,7 +234,7 @@ fn a_change_is_reported_at_once_and_one_during_a_report_brings_another() {
         bench.pass(10);
     }
     bench.give(Event::Changed(Change::Firewall));
-    let (nonce, evidence, _) = bench.to_sending();
+    let (nonce, evidence, _) = bench.walk_to_sending();
     assert!(
         !bench.give(Event::Changed(Change::Edr)).has(|it| matches!(it, Effect::Collect)),
         "one at a time"
@@ -276,7 +275,7 @@ fn offline_it_keeps_the_newest_facts_backs_off_and_comes_back() {
     let mut waits = Vec::new();
     bench.pass(300);
     for _ in 0..7 {
-        bench.give(Event::Due).to_sending();
+        bench.give(Event::Due).walk_to_sending();
         bench.give(Event::Reported(Err(Failure::Unreachable("connection refused".into()))));
         let wait = bench.wake_at().unwrap() - bench.now().elapsed.as_secs();
         waits.push(wait);
@@ -314,7 +313,7 @@ fn a_timer_that_fires_means_awake_even_when_nobody_said_so() {
 fn a_revoked_device_is_told_and_asks_rarely() {
     let verifier = Verifier::new();
     let mut bench = reporting(&verifier);
-    bench.pass(300).give(Event::Due).to_sending();
+    bench.pass(300).give(Event::Due).walk_to_sending();
     bench.give(Event::Reported(Err(problem(ProblemType::DeviceRevoked))));
     assert_eq!(bench.standing(), Standing::Revoked);
     assert_eq!(bench.wake_at(), Some(bench.now().elapsed.as_secs() + 900));
@@ -327,7 +326,7 @@ fn a_revoked_device_is_told_and_asks_rarely() {
 fn a_verifier_that_forgot_the_device_gets_it_enrolled_again() {
     let verifier = Verifier::new();
     let mut bench = reporting(&verifier);
-    bench.pass(300).give(Event::Due).to_sending();
+    bench.pass(300).give(Event::Due).walk_to_sending();
     bench.give(Event::Reported(Err(problem(ProblemType::DeviceUnknown))));
     assert!(bench.has(|it| matches!(it, Effect::BeginEnrolment { renew_key: false })));
     assert_eq!(bench.saved, Some(Saved::default()));
@@ -396,7 +395,7 @@ fn a_verdict_that_does_not_hold_is_not_taken() {
     for (what, change) in changes {
         let mut bench = reporting(&verifier);
         bench.pass(300).give(Event::Due);
-        let (nonce, evidence, _) = bench.to_sending();
+        let (nonce, evidence, _) = bench.walk_to_sending();
         bench.saved = None;
         bench.give(Event::Reported(Ok(Box::new(verifier.answer(Some(nonce), Some(evidence), change)))));
         assert!(matches!(bench.standing(), Standing::Offline { .. }), "{what}");
@@ -404,7 +403,7 @@ fn a_verdict_that_does_not_hold_is_not_taken() {
     }
     let mut bench = reporting(&verifier);
     bench.pass(300).give(Event::Due);
-    let (nonce, evidence, _) = bench.to_sending();
+    let (nonce, evidence, _) = bench.walk_to_sending();
     let forged = Verifier::new().answer(Some(nonce), Some(evidence), |_| {});
     bench.give(Event::Reported(Ok(Box::new(forged))));
     assert!(bench.notes.iter().any(|note| matches!(note, Transition::VerdictRefused(_))));
@@ -473,7 +472,7 @@ fn whatever_comes_in_whatever_order_it_neither_panics_nor_stops() {
             let failure = failures.get(random(failures.len())).unwrap().clone();
             // The answer that is waited for, well or badly, or something from outside.
             let waiting = bench.out.iter().find_map(|effect| match effect {
-                Effect::Collect => Some(Event::Collected(Box::new(Posture::default()))),
+                Effect::Collect => Some(Event::Collected(Box::default())),
                 Effect::FetchNonce => Some(Event::Nonce(Err(failure.clone()))),
                 Effect::Sign(_) if random(2) == 0 => Some(Event::Signed(Err(KeyError::Lost("x".into())))),
                 Effect::Sign(_) => Some(Event::Signed(Ok(vec![1]))),
