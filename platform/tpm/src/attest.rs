@@ -1,0 +1,279 @@
+//! What a TPM attests (TPMS_ATTEST, TPM 2.0 part 2, clause 10.12): the certification of a report key, and quotes.
+
+use crate::codec;
+use crate::hash::Hash;
+use crate::public::{self, Public};
+use aws_lc_rs::rsa::PublicKeyComponents;
+use aws_lc_rs::signature::{
+    RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA384, RSA_PKCS1_2048_8192_SHA512, RsaParameters,
+};
+use tpm2_protocol::data::{
+    TpmAlgId, TpmaObject, TpmsAttest, TpmsPcrSelection, TpmtSignature, TpmuAttest, TpmuPublicId,
+    TpmuPublicParms, TpmuSignature,
+};
+use vitalsign_protocol::cose::PublicKey;
+use vitalsign_protocol::evidence::BootEvidence;
+use vitalsign_protocol::id::Digest;
+
+/// More bytes than any attestation or signature has.
+pub const MAX_ATTEST_BYTES: usize = 2048;
+
+/// Why an attestation was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// Not a TPMS_ATTEST or TPMT_SIGNATURE.
+    #[error("{0} is not of its type")]
+    Malformed(&'static str),
+    /// It does not begin with TPM_GENERATED_VALUE: a TPM did not make it.
+    #[error("this was not made by a TPM")]
+    NotFromTpm,
+    /// The signing key is not one that attests.
+    #[error("{0}")]
+    Key(#[from] public::Error),
+    /// The signature does not hold, or is of an algorithm that we do not trust.
+    #[error("the attestation's signature does not hold")]
+    Signature,
+    /// It attests something else.
+    #[error("this is not {0}")]
+    WrongType(&'static str),
+    /// It certifies another key.
+    #[error("another key was certified")]
+    OtherKey,
+    /// It was made for another request.
+    #[error("the attestation was made for another request")]
+    ExtraData,
+    /// The TPM says that its clock may have gone backwards.
+    #[error("the TPM's clock is not safe")]
+    UnsafeClock,
+    /// The quote is over the SHA-1 bank.
+    #[error("the quote is over SHA-1 PCRs")]
+    Sha1,
+    /// The quote is not over exactly the PCRs that came with it, in the SHA-256 bank.
+    #[error("the quote is not over the PCRs that came with it")]
+    Selection,
+    /// The quoted values are others.
+    #[error("the quoted PCR values are not those that came with it")]
+    PcrDigest,
+}
+
+/// A key that signs attestations.
+#[derive(Clone, Debug)]
+pub enum AttestationKey {
+    /// ECDSA on P-256: ours.
+    P256(PublicKey),
+    /// RSA with RSASSA: what others' machines have, to be inspected.
+    Rsa {
+        /// The modulus.
+        modulus: Vec<u8>,
+        /// The public exponent.
+        exponent: u32,
+    },
+}
+
+impl AttestationKey {
+    /// The key of any public area that is a restricted signing key held by one TPM.
+    ///
+    /// # Errors
+    /// When it is not such a key.
+    pub fn any(public: &Public) -> Result<Self, public::Error> {
+        const WHAT: &str = "an attestation key";
+        let area = public.area();
+        let wanted = [TpmaObject::FIXED_TPM, TpmaObject::RESTRICTED, TpmaObject::SIGN_ENCRYPT];
+        if !wanted.into_iter().all(|one| area.object_attributes.contains(one)) {
+            return Err(public::Error::Attributes(WHAT));
+        }
+        match (&area.parameters, &area.unique) {
+            (TpmuPublicParms::Ecc(_), TpmuPublicId::Ecc(point)) => {
+                let key = PublicKey::from_coordinates(&point.x, &point.y);
+                Ok(Self::P256(key.map_err(|_| public::Error::Point)?))
+            }
+            (TpmuPublicParms::Rsa(parameters), TpmuPublicId::Rsa(modulus)) => {
+                let exponent = match parameters.exponent.value() {
+                    0 => 65537,
+                    other => other,
+                };
+                Ok(Self::Rsa { modulus: modulus.to_vec(), exponent })
+            }
+            _ => Err(public::Error::Parameters(WHAT)),
+        }
+    }
+
+    /// Checks a TPMT_SIGNATURE over `message`. SHA-1 signatures never hold.
+    ///
+    /// # Errors
+    /// [`Error::Signature`], or that it is no signature at all.
+    pub fn verify(&self, message: &[u8], signature: &[u8]) -> Result<(), Error> {
+        match self {
+            Self::P256(key) => key.verify(message, &es256(signature)?).map_err(|_| Error::Signature),
+            Self::Rsa { modulus, exponent } => {
+                let TpmuSignature::Rsassa(signature) = parse_signature(signature)?.signature else {
+                    return Err(Error::Signature);
+                };
+                let parameters: &RsaParameters = match signature.hash {
+                    TpmAlgId::Sha256 => &RSA_PKCS1_2048_8192_SHA256,
+                    TpmAlgId::Sha384 => &RSA_PKCS1_2048_8192_SHA384,
+                    TpmAlgId::Sha512 => &RSA_PKCS1_2048_8192_SHA512,
+                    _ => return Err(Error::Signature),
+                };
+                let exponent = exponent.to_be_bytes();
+                let first = exponent.iter().position(|byte| *byte != 0).unwrap_or_default();
+                let key =
+                    PublicKeyComponents { n: &modulus[..], e: exponent.get(first..).unwrap_or_default() };
+                key.verify(parameters, message, &signature.sig).map_err(|_| Error::Signature)
+            }
+        }
+    }
+}
+
+/// An ECDSA P-256 TPMT_SIGNATURE as ES256 has it: `r || s`, each padded to 32 bytes.
+///
+/// # Errors
+/// When it is no such signature with SHA-256.
+pub fn es256(signature: &[u8]) -> Result<[u8; 64], Error> {
+    let TpmuSignature::Ecdsa(signature) = parse_signature(signature)?.signature else {
+        return Err(Error::Signature);
+    };
+    if signature.hash != TpmAlgId::Sha256 {
+        return Err(Error::Signature);
+    }
+    let bad = |_| Error::Signature;
+    let r = codec::pad::<32>(&signature.signature_r).map_err(bad)?;
+    let s = codec::pad::<32>(&signature.signature_s).map_err(bad)?;
+    let mut out = [0; 64];
+    let (left, right) = out.split_at_mut(32);
+    left.copy_from_slice(&r);
+    right.copy_from_slice(&s);
+    Ok(out)
+}
+
+fn parse_signature(bytes: &[u8]) -> Result<TpmtSignature, Error> {
+    let bytes = Some(bytes).filter(|bytes| bytes.len() <= MAX_ATTEST_BYTES);
+    let bytes = bytes.ok_or(Error::Malformed("the signature"))?;
+    codec::decode(bytes).map_err(|_| Error::Malformed("the signature"))
+}
+
+/// What every attestation says of the TPM.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TpmState {
+    /// Milliseconds that the TPM has been on, since its owner was last cleared.
+    pub clock: u64,
+    /// Boots since then.
+    pub reset_count: u32,
+    /// Resumes from sleep since the last boot.
+    pub restart_count: u32,
+    /// The clock cannot have gone backwards.
+    pub safe: bool,
+    /// Firmware, as its maker numbers it.
+    pub firmware: u64,
+}
+
+/// A verified quote.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Quote {
+    /// The bank.
+    pub bank: Hash,
+    /// The PCRs, ascending.
+    pub pcrs: Vec<u8>,
+    /// Digest of their values.
+    pub pcr_digest: Vec<u8>,
+    /// What the request bound it to.
+    pub extra_data: Vec<u8>,
+    /// The TPM at that time.
+    pub state: TpmState,
+}
+
+/// Checks that the attestation key `ak` certified the report key of this `name`, for no request in particular: an
+/// enrolment's freshness comes from the credential and from the quote.
+///
+/// # Errors
+/// See [`Error`].
+pub fn verify_certify(
+    ak: &AttestationKey,
+    attest: &[u8],
+    signature: &[u8],
+    extra_data: &[u8],
+    name: &[u8],
+) -> Result<TpmState, Error> {
+    let attest = verified(ak, attest, signature)?;
+    let TpmuAttest::Certify(info) = &attest.attested else { return Err(Error::WrongType("a certification")) };
+    if &*attest.extra_data != extra_data {
+        return Err(Error::ExtraData);
+    }
+    if &*info.name != name {
+        return Err(Error::OtherKey);
+    }
+    Ok(state(&attest))
+}
+
+/// Checks a quote's signature and says what it holds, trusted or not: for people who inspect.
+///
+/// # Errors
+/// When the signature does not hold or it is no quote.
+pub fn inspect_quote(ak: &AttestationKey, attest: &[u8], signature: &[u8]) -> Result<Quote, Error> {
+    let attest = verified(ak, attest, signature)?;
+    let TpmuAttest::Quote(info) = &attest.attested else { return Err(Error::WrongType("a quote")) };
+    let selections: &[TpmsPcrSelection] = &info.pcr_select;
+    let [selection] = selections else { return Err(Error::Selection) };
+    Ok(Quote {
+        bank: Hash::from_id(selection.hash.value()).ok_or(Error::Selection)?,
+        pcrs: selected(&selection.pcr_select),
+        pcr_digest: info.pcr_digest.to_vec(),
+        extra_data: attest.extra_data.to_vec(),
+        state: state(&attest),
+    })
+}
+
+/// Checks that `boot` is this attestation key's quote, for this request, over exactly the values that came with it.
+///
+/// # Errors
+/// See [`Error`].
+pub fn verify_quote(ak: &AttestationKey, boot: &BootEvidence, extra_data: &Digest) -> Result<Quote, Error> {
+    let quote = inspect_quote(ak, &boot.quote, &boot.signature)?;
+    if quote.extra_data != extra_data.as_bytes() {
+        return Err(Error::ExtraData);
+    }
+    match quote.bank {
+        Hash::Sha1 => return Err(Error::Sha1),
+        Hash::Sha256 => {}
+        Hash::Sha384 | Hash::Sha512 => return Err(Error::Selection),
+    }
+    if !quote.state.safe {
+        return Err(Error::UnsafeClock);
+    }
+    if !quote.pcrs.iter().eq(boot.pcrs.iter().map(|(pcr, _)| pcr)) {
+        return Err(Error::Selection);
+    }
+    let values: Vec<&[u8]> = boot.pcrs.iter().map(|(_, value)| &value[..]).collect();
+    if quote.pcr_digest != Hash::Sha256.digest(&values) {
+        return Err(Error::PcrDigest);
+    }
+    Ok(quote)
+}
+
+/// The numbers of the PCRs whose bits are set.
+fn selected(bits: &[u8]) -> Vec<u8> {
+    let set = |pcr: &u8| bits.get(usize::from(pcr / 8)).is_some_and(|byte| byte & (1 << (pcr % 8)) != 0);
+    (0..=31).filter(set).collect()
+}
+
+/// The signature is checked over the bytes as they came, never over what they parse to.
+fn verified(ak: &AttestationKey, attest: &[u8], signature: &[u8]) -> Result<TpmsAttest, Error> {
+    if attest.len() > MAX_ATTEST_BYTES {
+        return Err(Error::Malformed("the attestation"));
+    }
+    if !attest.starts_with(&tpm2_protocol::constant::TPM_GENERATED_VALUE.to_be_bytes()) {
+        return Err(Error::NotFromTpm);
+    }
+    ak.verify(attest, signature)?;
+    codec::decode(attest).map_err(|_| Error::Malformed("the attestation"))
+}
+
+fn state(attest: &TpmsAttest) -> TpmState {
+    TpmState {
+        clock: attest.clock_info.clock.value(),
+        reset_count: attest.clock_info.reset_count.value(),
+        restart_count: attest.clock_info.restart_count.value(),
+        safe: attest.clock_info.safe.into(),
+        firmware: attest.firmware_version.value(),
+    }
+}
