@@ -7,6 +7,28 @@ use std::path::{Path, PathBuf};
 /// The most bytes that a probe reads from one file.
 pub const MAX_FILE: u64 = 8 * 1024 * 1024;
 
+/// What tells whether a file is still the one that was read before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    /// Inode.
+    pub inode: u64,
+    /// Bytes.
+    pub size: u64,
+    /// When its content was last set, in seconds since 1970; zero before that.
+    pub modified: u64,
+    /// And nanoseconds.
+    pub modified_nanos: i64,
+    /// When its entry last changed. Recorded trees cannot carry it.
+    pub changed: u64,
+}
+
+impl std::fmt::Display for Stamp {
+    /// Everything but `changed`: a key for caches.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}.{}.{}.{}", self.inode, self.size, self.modified, self.modified_nanos)
+    }
+}
+
 /// A root folder.
 #[derive(Clone, Debug)]
 pub struct Root(PathBuf);
@@ -87,6 +109,22 @@ impl Root {
         }
         names.sort();
         Ok(names)
+    }
+
+    /// The stamp of a file or folder.
+    ///
+    /// # Errors
+    /// As the file system says.
+    pub fn stamp(&self, absolute: impl AsRef<Path>) -> io::Result<Stamp> {
+        use std::os::unix::fs::MetadataExt;
+        let meta = std::fs::metadata(self.path(absolute))?;
+        Ok(Stamp {
+            inode: meta.ino(),
+            size: meta.size(),
+            modified: u64::try_from(meta.mtime()).unwrap_or(0),
+            modified_nanos: meta.mtime_nsec(),
+            changed: u64::try_from(meta.ctime()).unwrap_or(0),
+        })
     }
 
     /// Whether something is there.

@@ -1,0 +1,93 @@
+//! Whether a restart is needed to finish an update.
+
+use super::kernel;
+use crate::Root;
+use crate::run::{Commands, RunError};
+use crate::updates::{Source, rpm, source};
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+use std::time::Duration;
+use vitalsign_protocol::fact::{Fact, Reason};
+
+/// Left by packages and package managers until the next start.
+const MARKS: [&str; 3] = ["/run/reboot-required", "/var/run/reboot-required", "/run/reboot-needed"];
+/// Programs that leave such a mark on Debian's family: where one is, no mark means no restart.
+const MARKERS: [&str; 2] =
+    ["/usr/share/update-notifier/notify-reboot-required", "/usr/bin/unattended-upgrade"];
+const DEADLINE: Duration = Duration::from_secs(15);
+
+/// Reads it. `memory` is the folder for what a slow program said.
+#[must_use]
+pub fn read(root: &Root, commands: &Commands, memory: &Path) -> Fact<bool> {
+    if MARKS.iter().any(|mark| root.exists(mark)) {
+        return Fact::Known(true);
+    }
+    let running = kernel::running(root);
+    let newest = running.clone().and_then(|running| kernel::installed(root, &running));
+    if let (Ok(running), Ok(Some(newest))) = (&running, &newest)
+        && running != newest
+    {
+        return Fact::Known(true);
+    }
+    match source(root) {
+        Some(source @ (Source::Dnf | Source::Zypper)) => asked(root, commands, memory, source).into(),
+        // Nothing says that a restart is due; that counts where something would say so.
+        _ => match newest {
+            _ if MARKERS.iter().any(|marker| root.exists(marker)) => Fact::Known(false),
+            Ok(Some(_)) => Fact::Known(false),
+            Ok(None) => Fact::Unsupported,
+            Err(reason) => Fact::Unreadable(reason),
+        },
+    }
+}
+
+/// What the package manager said, for the packages of one boot.
+#[derive(Serialize, Deserialize)]
+struct Said {
+    key: String,
+    required: bool,
+}
+
+fn asked(root: &Root, commands: &Commands, memory: &Path, source: Source) -> Result<bool, Reason> {
+    let boot = root.text("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    let key = format!("{boot}{}", rpm::database_key(root));
+    let file = memory.join("reboot.json");
+    let said = std::fs::read(&file).ok().and_then(|bytes| serde_json::from_slice::<Said>(&bytes).ok());
+    if let Some(said) = said.filter(|said| said.key == key && !boot.is_empty()) {
+        return Ok(said.required);
+    }
+    let required = ask(commands, source)?;
+    let said = serde_json::to_vec(&Said { key, required }).map_err(|_| Reason::Failed)?;
+    // It is only asked again when it could not be kept.
+    let new = memory.join("reboot.json.new");
+    let _ = std::fs::create_dir_all(memory).and_then(|()| std::fs::write(&new, said));
+    let _ = std::fs::rename(new, file);
+    Ok(required)
+}
+
+fn ask(commands: &Commands, source: Source) -> Result<bool, Reason> {
+    if source == Source::Zypper {
+        let output =
+            commands.output("zypper-needs-rebooting", "/usr/bin/zypper", &["needs-rebooting"], DEADLINE)?;
+        return match output.status {
+            Some(0) => Ok(false),
+            // ZYPPER_EXIT_INF_REBOOT_NEEDED
+            Some(102) => Ok(true),
+            Some(7) => Err(Reason::Busy),
+            _ => Err(Reason::Failed),
+        };
+    }
+    let ask = |name, program, args: &[&str]| commands.output(name, program, args, DEADLINE);
+    let output = match ask("dnf5-needs-restarting", "/usr/bin/dnf5", &["-C", "needs-restarting", "-r"]) {
+        Err(RunError::Missing) => {
+            ask("dnf-needs-restarting", "/usr/bin/dnf", &["-C", "needs-restarting", "-r"])?
+        }
+        output => output?,
+    };
+    // It ends with one for "yes" as for an error: only its words tell.
+    match output.status {
+        Some(0) => Ok(false),
+        Some(1) if output.text.contains("Reboot is required") => Ok(true),
+        _ => Err(Reason::Failed),
+    }
+}

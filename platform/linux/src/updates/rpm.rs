@@ -1,0 +1,197 @@
+//! Fedora's and SUSE's families: dnf and zypper say from their caches which advisories apply, without network. They
+//! are slow, so that what they said holds while neither the packages nor the caches change, for an hour.
+
+use super::{Lists, Waiting};
+use crate::Root;
+use crate::run::{Commands, RunError};
+use std::time::Duration;
+use vitalsign_protocol::fact::Reason;
+
+const DEADLINE: Duration = Duration::from_secs(25);
+const DATABASES: [&str; 6] = [
+    "/usr/lib/sysimage/rpm/rpmdb.sqlite",
+    "/usr/lib/sysimage/rpm/Packages.db",
+    "/var/lib/rpm/rpmdb.sqlite",
+    "/var/lib/rpm/rpmdb.sqlite-wal",
+    "/var/lib/rpm/Packages.db",
+    "/var/lib/rpm/Packages",
+];
+/// Folders with one folder per repository in each.
+const DNF: [&str; 2] = ["/var/cache/libdnf5", "/var/cache/dnf"];
+const ZYPPER: [&str; 1] = ["/var/cache/zypp/raw"];
+
+/// When the database of installed packages last changed.
+pub(crate) fn database(root: &Root) -> Option<u64> {
+    DATABASES.iter().filter_map(|path| root.stamp(path).ok()).map(|stamp| stamp.modified).max()
+}
+
+/// What is installed, for a cache's key.
+pub(crate) fn database_key(root: &Root) -> String {
+    let stamp = |path: &&str| root.stamp(path).ok().map(|stamp| format!(" {stamp}"));
+    DATABASES.iter().filter_map(stamp).collect()
+}
+
+/// What dnf has in its caches; none when no repository says anything about security.
+pub(crate) fn dnf_lists(root: &Root) -> Result<Option<Lists>, Reason> {
+    repositories(root, "dnf", &DNF)
+}
+
+/// What zypper has in its caches; none when no repository says anything about security.
+pub(crate) fn zypper_lists(root: &Root) -> Result<Option<Lists>, Reason> {
+    repositories(root, "zypper", &ZYPPER)
+}
+
+fn repositories(root: &Root, source: &str, caches: &[&str]) -> Result<Option<Lists>, Reason> {
+    let mut lists =
+        Lists { key: format!("{source}{}", database_key(root)), hourly: true, ..Lists::default() };
+    let (mut any, mut advisories) = (false, false);
+    for cache in caches {
+        for repository in root.names(cache)? {
+            let folder = format!("{cache}/{repository}/repodata");
+            let names = root.names(&folder).unwrap_or_default();
+            // Both programs touch the index when the repository answers that it has not changed.
+            let Ok(index) = root.stamp(format!("{folder}/repomd.xml")) else { continue };
+            any = true;
+            lists.key += &format!(" {repository} {index}");
+            if names.iter().any(|name| name.contains("updateinfo")) {
+                advisories = true;
+                lists.checked = lists.checked.max(index.modified);
+            }
+        }
+    }
+    match (any, advisories) {
+        (false, _) => Err(Reason::Stale),
+        (true, false) => Ok(None),
+        (true, true) => Ok(Some(lists)),
+    }
+}
+
+/// Packages with a security advisory, as dnf 4 or dnf 5 lists them.
+pub(crate) fn dnf(commands: &Commands) -> Result<Waiting, Reason> {
+    let five = ["-C", "-q", "advisory", "list", "--available", "--security"];
+    let output = match commands.output("dnf5", "/usr/bin/dnf5", &five, DEADLINE) {
+        Err(RunError::Missing) => {
+            let four = ["-C", "-q", "updateinfo", "list", "--available", "--security"];
+            commands.output("dnf", "/usr/bin/dnf", &four, DEADLINE)?
+        }
+        output => output?,
+    };
+    advisories(&output.success()?).ok_or(Reason::Malformed)
+}
+
+/// dnf 4: `ID severity/Sec. package`; dnf 5: `ID security severity package date time`, under a heading.
+fn advisories(text: &str) -> Option<Waiting> {
+    let mut waiting = Waiting::new();
+    for line in text.lines() {
+        let words: Vec<_> = line.split_ascii_whitespace().collect();
+        let package = match words.as_slice() {
+            [] | ["Name", "Type", ..] => continue,
+            [_, kind, package] if kind.ends_with("/Sec.") => package,
+            [_, "security", _, package, ..] => package,
+            // What plug-ins say of themselves, in sentences.
+            [_, .., last] if last.ends_with('.') && !line.contains("/Sec.") => continue,
+            _ => return None,
+        };
+        // Several advisories can be for one package: it waits once.
+        waiting.insert(name_and_architecture(package)?);
+    }
+    Some(waiting)
+}
+
+/// `bind-libs.x86_64` of `bind-libs-32:9.18.24-1.fc39.x86_64`.
+fn name_and_architecture(package: &str) -> Option<String> {
+    let (rest, architecture) = package.rsplit_once('.')?;
+    let (rest, _release) = rest.rsplit_once('-')?;
+    let (name, _version) = rest.rsplit_once('-')?;
+    Some(format!("{name}.{architecture}"))
+}
+
+/// Security patches that zypper lists as needed.
+pub(crate) fn zypper(commands: &Commands) -> Result<Waiting, Reason> {
+    let args = ["--xmlout", "--non-interactive", "--no-refresh", "list-patches", "--category", "security"];
+    let output = commands.output("zypper", "/usr/bin/zypper", &args, DEADLINE)?;
+    match output.status {
+        // ZYPPER_EXIT_ZYPP_LOCKED and ZYPPER_EXIT_ERR_PRIVILEGES
+        Some(7) => Err(Reason::Busy),
+        Some(5) => Err(Reason::Denied),
+        _ => patches(&output.success()?).ok_or(Reason::Malformed),
+    }
+}
+
+fn patches(xml: &str) -> Option<Waiting> {
+    // Without its end it is half an answer.
+    xml.trim_end().strip_suffix("</stream>")?;
+    if !xml.contains("<update-list") {
+        return None;
+    }
+    let mut waiting = Waiting::new();
+    for element in xml.split("<update ").skip(1) {
+        let (attributes, _) = element.split_once('>')?;
+        if attribute(attributes, "kind")? == "patch"
+            && attribute(attributes, "status").unwrap_or("needed") == "needed"
+        {
+            waiting.insert(attribute(attributes, "name")?.to_owned());
+        }
+    }
+    Some(waiting)
+}
+
+fn attribute<'a>(attributes: &'a str, name: &str) -> Option<&'a str> {
+    let start =
+        attributes.split_ascii_whitespace().find_map(|word| word.strip_prefix(name)?.strip_prefix("=\""))?;
+    start.split('"').next()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn advisory_lists() {
+        let set = |names: &[&str]| Some(names.iter().map(|name| (*name).to_owned()).collect::<Waiting>());
+        for (text, expected) in [
+            ("", set(&[])),
+            ("FEDORA-2024-1 Moderate/Sec.  bind-libs-32:9.18.24-1.fc39.x86_64\n", set(&["bind-libs.x86_64"])),
+            (
+                "RHSA-2024:1 Important/Sec. kernel-5.14.0-427.el9.x86_64\nRHSA-2024:2 Low/Sec. kernel-5.14.0-430.el9.x86_64\n",
+                set(&["kernel.x86_64"]),
+            ),
+            (
+                "Name               Type     Severity  Package               Issued\n\
+                 FEDORA-2024-a      security Important vim-data-2:9.1-1.fc41.noarch 2024-03-05 00:58:36\n\
+                 FEDORA-2024-b      security None      vim-data-2:9.1-2.fc41.noarch 2024-03-06 00:58:36\n",
+                set(&["vim-data.noarch"]),
+            ),
+            ("Updating Subscription Management repositories.\n", set(&[])),
+            ("FEDORA-2024-1 Moderate bind\n", None),
+            ("FEDORA-2024-1 Moderate/Sec. bind\n", None),
+        ] {
+            assert_eq!(advisories(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn patch_lists() {
+        let list = |inner: &str| {
+            format!(
+                "<?xml version='1.0'?>\n<stream>\n<update-status version=\"0.6\">\n{inner}\n</update-status>\n</stream>\n"
+            )
+        };
+        let update = |name: &str, status: &str| {
+            format!(
+                "<update kind=\"patch\" name=\"{name}\" edition=\"1\" category=\"security\" status=\"{status}\" >\n<summary>Security update for vim</summary></update>"
+            )
+        };
+        let two = format!(
+            "<update-list>\n{}{}{}\n</update-list>",
+            update("a", "needed"),
+            update("b", "applied"),
+            update("c", "needed")
+        );
+        let patches_of = |text: &str| patches(text).map(|waiting| waiting.into_iter().collect::<Vec<_>>());
+        assert_eq!(patches_of(&list(&two)), Some(vec!["a".to_owned(), "c".to_owned()]));
+        assert_eq!(patches_of(&list("<update-list>\n</update-list>")), Some(vec![]));
+        assert_eq!(patches_of("<stream>\n<update-list>"), None);
+        assert_eq!(patches_of("<stream>\n<message type=\"error\">no</message>\n</stream>\n"), None);
+    }
+}
