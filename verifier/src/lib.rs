@@ -1,1 +1,23 @@
-//! vitalsign-verifier
+//! The verifier: enrols devices, verifies and judges their reports, signs verdicts, keeps the audit log.
+//!
+//! [`Verifier`] is all of it without a network; [`server::Server`] puts it behind HTTPS. Time is an argument.
+//!
+//! Invariants: no nonce is accepted twice; no report is answered before its nonce is spent and its audit entry is
+//! durable; nothing of a revoked device is accepted after the revocation is committed; an enrolment is whole or is
+//! not; a failure of the verifier never makes a verdict better.
+
+pub mod appraise;
+pub mod boot;
+pub mod config;
+mod device_cache;
+pub mod ear_keys;
+pub mod endorsers;
+mod enrol;
+pub mod files;
+pub mod nonce;
+mod report;
+pub mod server;
+pub mod store;
+mod verifier;
+
+pub use verifier::{OpenError, Verifier, load_policy};

@@ -1,0 +1,29 @@
+//! The commands. Each answers whether what was asked is so: the exit status.
+
+pub(crate) mod audit;
+pub(crate) mod device;
+pub(crate) mod key;
+pub(crate) mod policy;
+pub(crate) mod serve;
+mod table;
+pub(crate) mod token;
+
+use std::path::Path;
+use vitalsign_verifier::config::Config;
+use vitalsign_verifier::store::Store;
+
+/// The store that the configuration names. It has to be there: a mistyped path is not to make a new one.
+async fn store(config: &Path) -> anyhow::Result<Store> {
+    let path = Config::read(config)?.store();
+    anyhow::ensure!(
+        path.exists(),
+        "there is no store at {}: has the verifier run with this configuration?",
+        path.display()
+    );
+    Ok(Store::open(&path).await?)
+}
+
+fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
+    println!("{}", serde_json::to_string_pretty(value)?);
+    Ok(())
+}

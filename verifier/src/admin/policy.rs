@@ -1,0 +1,74 @@
+//! `policy`.
+
+use super::table;
+use anyhow::Context;
+use serde_json::json;
+use std::path::{Path, PathBuf};
+use vitalsign_protocol::ear::Tier;
+use vitalsign_protocol::fact::Fact;
+use vitalsign_protocol::posture::{KeyStorage, Posture};
+use vitalsign_verifier::appraise::{BootStanding, Input, KeyStanding, LogStanding};
+use vitalsign_verifier::config::Config;
+use vitalsign_verifier::load_policy;
+use vitalsign_verifier::server::now;
+
+#[derive(clap::Subcommand)]
+pub(crate) enum Command {
+    /// Can the policy and its thresholds be used? And with facts: how are they judged?
+    Check {
+        /// Facts as JSON, as `vitalsign check --json` prints them. They are believed: a key that says it is in a
+        /// TPM is taken for one whose enrolment proved it.
+        #[arg(long, value_name = "FILE")]
+        facts: Option<PathBuf>,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+pub(crate) fn run(config: &Path, command: Command) -> anyhow::Result<bool> {
+    let Command::Check { facts, json } = command;
+    let appraiser = load_policy(&Config::read(config)?)?;
+    let Some(path) = facts else {
+        match json {
+            true => super::print_json(&json!({ "policy": appraiser.policy_id() }))?,
+            false => println!("The policy can be used: {}", appraiser.policy_id()),
+        }
+        return Ok(true);
+    };
+    let text = std::fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
+    let posture: Posture =
+        serde_json::from_str(&text).with_context(|| format!("reading {}", path.display()))?;
+    let storage = match &posture.key.storage {
+        Fact::Known(storage) => *storage,
+        _ => KeyStorage::Software,
+    };
+    let appraised = appraiser.appraise(&Input {
+        posture: &posture,
+        key: KeyStanding { storage, genuine: storage != KeyStorage::Software, simulated: false },
+        boot: BootStanding { quoted: false, log: LogStanding::None },
+        now: now(),
+    })?;
+    if json {
+        super::print_json(&json!({
+            "policy": appraiser.policy_id(),
+            "status": appraised.status,
+            "submods": appraised.submods,
+        }))?;
+    } else {
+        let mut rows = Vec::new();
+        for (submod, appraisal) in &appraised.submods {
+            for check in &appraisal.vitalsign_checks {
+                rows.push([
+                    submod.clone(),
+                    check.check.clone(),
+                    check.status.to_string(),
+                    check.reason.clone(),
+                ]);
+            }
+        }
+        table::print(["SUBMODULE", "CHECK", "STATUS", "REASON"], &rows);
+        println!("\n{}", appraised.status);
+    }
+    Ok(appraised.status != Tier::Contraindicated)
+}

@@ -1,0 +1,92 @@
+//! `serve`.
+
+use anyhow::Context;
+use std::io::Write;
+use std::path::Path;
+use std::sync::Arc;
+use tokio::signal::unix::{SignalKind, signal};
+use vitalsign_verifier::Verifier;
+use vitalsign_verifier::config::Config;
+use vitalsign_verifier::server::{Server, tls};
+
+const EXAMPLES: &str = "\
+Examples:
+  vitalsign-verifier --config /etc/vitalsign-verifier/verifier.toml serve
+  vitalsign-verifier --config verifier.toml serve --self-signed localhost
+
+The configuration, with what holds where a line is left out:
+  data = \"/var/lib/vitalsign-verifier\"    # required: store, keys, roots
+  listen = \"[::]:8443\"
+  origin = \"https://localhost\"            # as devices see this verifier; its host is pinned by them
+  roots = \"<data>/roots\"                  # PEM: TPM makers; in simulated/ those of software TPMs
+  policy = \"...\"                          # Rego; built in
+  thresholds = \"...\"                      # TOML; built in
+  report_seconds = 300
+  nonce_seconds = 900
+  quote_seconds = 86400
+  [tls]
+  certificate = \"...\"                     # PEM, the chain
+  key = \"...\"                             # PEM, PKCS#8
+  [limits]
+  connections = 4096
+  request_seconds = 15
+  remembered_devices = 262144
+
+VITALSIGN_LOG sets what is logged: info by default, or for example debug.";
+
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Arguments {
+    /// For trials: show a certificate for this host, made by a small CA of its own, whose path is printed.
+    #[arg(long, value_name = "HOST")]
+    self_signed: Option<String>,
+    /// Log as JSON, one object a line.
+    #[arg(long)]
+    log_json: bool,
+}
+
+pub(crate) async fn run(config: &Path, arguments: Arguments) -> anyhow::Result<bool> {
+    log(arguments.log_json);
+    let mut config = Config::read(config)?;
+    let (files, anchor) = match (&arguments.self_signed, &config.tls) {
+        (Some(host), _) => {
+            let made = tls::self_signed(&config.data.join("tls"), host)?;
+            (made.files, Some(made.anchor))
+        }
+        (None, Some(files)) => (files.clone(), None),
+        (None, None) => {
+            anyhow::bail!("no certificate: set [tls] in the configuration, or try --self-signed HOST")
+        }
+    };
+    if let (Some(host), None) = (&arguments.self_signed, &config.origin) {
+        config.origin = Some(match config.listen.port() {
+            443 => format!("https://{host}"),
+            port => format!("https://{host}:{port}"),
+        });
+    }
+    let tls = tls::read(&files)?;
+    let mut terminate = signal(SignalKind::terminate()).context("listening for signals")?;
+    let verifier = Arc::new(Verifier::open(config).await?);
+    let server = Server::start(verifier, tls).await?;
+    // For whoever started this and reads it: the port may have been chosen just now.
+    if let Some(anchor) = anchor {
+        println!("trust-anchor {}", anchor.display());
+    }
+    println!("listening {}", server.address());
+    std::io::stdout().flush()?;
+    tracing::info!(address = %server.address(), "serving");
+    tokio::select! {
+        _ = terminate.recv() => {}
+        interrupted = tokio::signal::ctrl_c() => interrupted.context("listening for signals")?,
+    }
+    tracing::info!("ending");
+    server.shutdown().await;
+    Ok(true)
+}
+
+fn log(json: bool) {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("VITALSIGN_LOG");
+    let filter = filter.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    let subscriber = tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(filter);
+    if json { subscriber.json().init() } else { subscriber.init() }
+}

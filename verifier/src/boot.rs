@@ -1,0 +1,60 @@
+//! The boot of a device, as its TPM quotes it.
+
+use crate::store::device::{QuotedBoot, ReplayedLog, Standing};
+use vitalsign_protocol::evidence::{self, BootEvidence, Claims};
+use vitalsign_protocol::id::{Nonce, Thumbprint};
+use vitalsign_protocol::problem::{Problem, ProblemType};
+use vitalsign_tpm::attest::{self, AttestationKey};
+use vitalsign_tpm::eventlog::EventLog;
+use vitalsign_tpm::hash::Hash;
+use vitalsign_tpm::public::Public;
+
+/// The firmware's PCRs: a quote that leaves one out could hide it.
+const FIRMWARE_PCRS: std::ops::RangeInclusive<u8> = 0..=7;
+
+/// Checks the quote with the attestation key `ak` (TPMT_PUBLIC), and replays the log to it.
+///
+/// # Errors
+/// [`ProblemType::QuoteInvalid`] or [`ProblemType::LogMismatch`], with what does not hold.
+pub fn verify(
+    boot: &BootEvidence,
+    ak: &[u8],
+    nonce: &Nonce,
+    report_key: &Thumbprint,
+    now: u64,
+) -> Result<QuotedBoot, Problem> {
+    let refused = |error: &dyn std::fmt::Display| Problem::new(ProblemType::QuoteInvalid, error.to_string());
+    let ak = Public::parse(ak).and_then(|ak| ak.attestation_key()).map_err(|e| refused(&e))?;
+    let extra_data = evidence::quote_extra_data(nonce, report_key);
+    let quote =
+        attest::verify_quote(&AttestationKey::P256(ak), boot, &extra_data).map_err(|e| refused(&e))?;
+    if let Some(missing) = FIRMWARE_PCRS.into_iter().find(|pcr| !quote.pcrs.contains(pcr)) {
+        return Err(refused(&format!("PCR {missing} is not quoted; PCRs 0 to 7 are to be")));
+    }
+    let log = boot.log.as_deref().map(|log| replay(log, boot)).transpose()?;
+    Ok(QuotedBoot { at: now, boot_count: u64::from(quote.state.reset_count), log })
+}
+
+fn replay(log: &[u8], boot: &BootEvidence) -> Result<ReplayedLog, Problem> {
+    let refused = |why: String| Problem::new(ProblemType::LogMismatch, why);
+    let log = EventLog::parse(log).map_err(|e| refused(e.to_string()))?;
+    if log.sha1_only {
+        return Err(refused("the event log has SHA-1 digests only".into()));
+    }
+    match log.unexplained(&boot.pcrs).as_slice() {
+        [] => Ok(ReplayedLog { secure_boot: log.boot_facts(Hash::Sha256).secure_boot }),
+        pcrs => Err(refused(format!("the event log does not give the quoted values of PCRs {pcrs:?}"))),
+    }
+}
+
+/// Whether the boot that the claims are of is the one that was quoted last.
+#[must_use]
+pub fn is_quoted(standing: &Standing, claims: &Claims, now: u64) -> bool {
+    let Some(quoted) = &standing.boot else { return false };
+    match (claims.boot_count, claims.uptime) {
+        (Some(count), _) => count == quoted.boot_count,
+        // Clocks differ a little: a boot within this minute of the quote may be the quoted one.
+        (None, Some(uptime)) => now.saturating_sub(uptime) <= quoted.at.saturating_add(60),
+        (None, None) => false,
+    }
+}

@@ -1,0 +1,242 @@
+//! The configuration file: TOML. Everything has a default but the place of the data.
+
+use serde::Deserialize;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+/// The configuration.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Where the store, the keys and the roots lie.
+    pub data: PathBuf,
+    /// Where to listen.
+    #[serde(default = "default_listen")]
+    pub listen: SocketAddr,
+    /// The server's certificate.
+    #[serde(default)]
+    pub tls: Option<TlsFiles>,
+    /// Origin of this verifier as devices and browsers see it: `https://verifier.example`. Its host is the rpId of
+    /// step-up. By default the name that the self-signed certificate is for.
+    #[serde(default)]
+    pub origin: Option<String>,
+    /// The folder of TPM makers' roots; `roots` in the data folder by default.
+    #[serde(default)]
+    pub roots: Option<PathBuf>,
+    /// The appraisal policy, Rego; a built-in one by default.
+    #[serde(default)]
+    pub policy: Option<PathBuf>,
+    /// The policy's thresholds, TOML; built-in ones by default.
+    #[serde(default)]
+    pub thresholds: Option<PathBuf>,
+    /// Devices report every so many seconds.
+    #[serde(default = "default_report_seconds")]
+    pub report_seconds: u64,
+    /// A report's nonce, and a verdict, live for so many seconds: the interval and a margin.
+    #[serde(default = "default_nonce_seconds")]
+    pub nonce_seconds: u64,
+    /// A TPM quotes anew when its last quote is older than so many seconds, and after each boot.
+    #[serde(default = "default_quote_seconds")]
+    pub quote_seconds: u64,
+    /// Limits.
+    #[serde(default)]
+    pub limits: Limits,
+}
+
+/// The server's certificate and key, PEM.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TlsFiles {
+    /// The chain, the server's own first.
+    pub certificate: PathBuf,
+    /// Its key, PKCS#8.
+    pub key: PathBuf,
+}
+
+/// Limits.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Connections at one time.
+    pub connections: usize,
+    /// A TLS handshake, a request's head, and a request's body each take at most so many seconds.
+    pub request_seconds: u64,
+    /// Devices remembered in memory, about 2 KiB each.
+    pub remembered_devices: usize,
+    /// Pages of 4 KiB to which the store may grow; no limit by default.
+    pub store_pages: Option<u32>,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { connections: 4096, request_seconds: 15, remembered_devices: 262_144, store_pages: None }
+    }
+}
+
+/// The configuration could not be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// It could not be read.
+    #[error("reading the configuration {0}: {1}")]
+    Read(PathBuf, std::io::Error),
+    /// It is not what was expected.
+    #[error("the configuration {0}: {1}")]
+    Parse(PathBuf, String),
+    /// Two settings do not go together.
+    #[error("the configuration: {0}")]
+    Invalid(&'static str),
+}
+
+impl Config {
+    /// Defaults, with the data in this folder.
+    #[must_use]
+    pub fn for_data(data: impl Into<PathBuf>) -> Self {
+        Self {
+            data: data.into(),
+            listen: default_listen(),
+            tls: None,
+            origin: None,
+            roots: None,
+            policy: None,
+            thresholds: None,
+            report_seconds: default_report_seconds(),
+            nonce_seconds: default_nonce_seconds(),
+            quote_seconds: default_quote_seconds(),
+            limits: Limits::default(),
+        }
+    }
+
+    /// Reads a file. Relative paths in it are relative to its folder.
+    ///
+    /// # Errors
+    /// See [`ConfigError`].
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path).map_err(|e| ConfigError::Read(path.to_owned(), e))?;
+        let mut config: Self =
+            toml::from_str(&text).map_err(|e| ConfigError::Parse(path.to_owned(), e.to_string()))?;
+        let folder = path.parent().unwrap_or(Path::new("."));
+        let Self { data, tls, roots, policy, thresholds, .. } = &mut config;
+        *data = folder.join(&data);
+        if let Some(tls) = tls {
+            tls.certificate = folder.join(&tls.certificate);
+            tls.key = folder.join(&tls.key);
+        }
+        for path in [roots, policy, thresholds].into_iter().flatten() {
+            *path = folder.join(&path);
+        }
+        config.check()?;
+        Ok(config)
+    }
+
+    /// Whether the settings go together.
+    ///
+    /// # Errors
+    /// [`ConfigError::Invalid`] with what does not.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let origin_host = self.origin.as_deref().map(host);
+        match () {
+            () if self.report_seconds == 0 => {
+                Err(ConfigError::Invalid("report_seconds is to be more than 0"))
+            }
+            () if self.nonce_seconds <= self.report_seconds => {
+                Err(ConfigError::Invalid("nonce_seconds is to be more than report_seconds"))
+            }
+            () if self.limits.connections == 0 || self.limits.request_seconds == 0 => {
+                Err(ConfigError::Invalid("limits are to be more than 0"))
+            }
+            () if origin_host == Some(None) => {
+                Err(ConfigError::Invalid("origin is to be https://HOST or https://HOST:PORT"))
+            }
+            () => Ok(()),
+        }
+    }
+
+    /// Where the keys that sign verdicts lie.
+    #[must_use]
+    pub fn keys(&self) -> PathBuf {
+        self.data.join("keys")
+    }
+
+    /// Where the store lies.
+    #[must_use]
+    pub fn store(&self) -> PathBuf {
+        self.data.join("verifier.db")
+    }
+
+    /// Where the roots lie.
+    #[must_use]
+    pub fn roots(&self) -> PathBuf {
+        self.roots.clone().unwrap_or_else(|| self.data.join("roots"))
+    }
+
+    /// The origin, and its host: the rpId.
+    #[must_use]
+    pub fn origin(&self) -> (&str, &str) {
+        let origin = self.origin.as_deref().unwrap_or("https://localhost");
+        (origin, host(origin).unwrap_or("localhost"))
+    }
+}
+
+/// The host of `https://HOST` or `https://HOST:PORT`.
+fn host(origin: &str) -> Option<&str> {
+    let authority = origin.strip_prefix("https://").filter(|rest| !rest.contains(['/', '?', '#', '@']))?;
+    let host = match authority.rsplit_once(':') {
+        Some((host, port)) if port.parse::<u16>().is_ok() => host,
+        _ => authority,
+    };
+    Some(host).filter(|host| !host.is_empty() && !host.contains(':'))
+}
+
+fn default_listen() -> SocketAddr {
+    SocketAddr::from(([0, 0, 0, 0, 0, 0, 0, 0], 8443))
+}
+
+fn default_report_seconds() -> u64 {
+    300
+}
+
+fn default_nonce_seconds() -> u64 {
+    900
+}
+
+fn default_quote_seconds() -> u64 {
+    24 * 3600
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_origin_has_a_host_and_no_path() {
+        for (origin, expected) in [
+            ("https://verifier.example", Some("verifier.example")),
+            ("https://verifier.example:8443", Some("verifier.example")),
+            ("http://verifier.example", None),
+            ("https://", None),
+            ("https://verifier.example/", None),
+            ("https://user@verifier.example", None),
+        ] {
+            assert_eq!(host(origin), expected, "{origin}");
+        }
+    }
+
+    #[test]
+    fn paths_are_relative_to_the_file_and_unknown_settings_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("verifier.toml");
+        std::fs::write(&file, "data = \"data\"\nthresholds = \"/etc/thresholds.toml\"\n").unwrap();
+        let config = Config::read(&file).unwrap();
+        assert_eq!(config.store(), folder.path().join("data/verifier.db"));
+        assert_eq!(config.thresholds.as_deref(), Some(Path::new("/etc/thresholds.toml")));
+        for (text, word) in [
+            ("dta = \"x\"", "dta"),
+            ("data = \"x\"\nreport_seconds = 900", "nonce_seconds"),
+            ("data = \"x\"\norigin = \"verifier.example\"", "origin"),
+        ] {
+            std::fs::write(&file, text).unwrap();
+            let error = Config::read(&file).err().unwrap().to_string();
+            assert!(error.contains(word), "{error}");
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! Whom we believe that a TPM is one: the roots in a folder of PEM files.
+//!
+//! ```text
+//! roots/*.pem                 makers of TPMs in hardware
+//! roots/simulated/*.pem       makers of TPMs in software: such a device is never genuine hardware
+//! roots/intermediates/*.pem   certificates between, that devices may not send along
+//! ```
+
+use crate::files::FileError;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+use vitalsign_tpm::endorsement::{self, Anchors};
+use vitalsign_tpm::public::Public;
+
+/// The roots.
+#[derive(Debug, Default)]
+pub struct Endorsers {
+    genuine: Anchors,
+    simulated: Anchors,
+}
+
+/// Whose root an endorsement leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Endorser {
+    /// A maker of TPMs in hardware.
+    Genuine,
+    /// A maker of TPMs in software.
+    Simulated,
+}
+
+impl Endorsers {
+    /// Reads the folder. One that is not there has no roots, and no TPM is trusted.
+    ///
+    /// # Errors
+    /// When a file cannot be read or is no certificate.
+    pub fn open(folder: &Path) -> Result<Self, FileError> {
+        let mut endorsers = Self::default();
+        let mut roots = 0;
+        roots += each(folder, |pem| endorsers.genuine.add_roots(pem))?;
+        roots += each(&folder.join("simulated"), |pem| endorsers.simulated.add_roots(pem))?;
+        each(&folder.join("intermediates"), |pem| {
+            endorsers.genuine.add_intermediates(pem)?;
+            endorsers.simulated.add_intermediates(pem)
+        })?;
+        if roots == 0 {
+            tracing::warn!(folder = %folder.display(), "no roots of TPM makers: no TPM can enrol");
+        }
+        Ok(endorsers)
+    }
+
+    /// Whose word it is that `ek` is in a TPM.
+    ///
+    /// # Errors
+    /// Why nobody's that we believe.
+    pub fn endorser(
+        &self,
+        certificates: &[impl AsRef<[u8]>],
+        ek: &Public,
+        now: u64,
+    ) -> Result<Endorser, endorsement::Error> {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(now);
+        match endorsement::verify(certificates, ek, &self.simulated, now) {
+            Ok(_) => Ok(Endorser::Simulated),
+            Err(_) => endorsement::verify(certificates, ek, &self.genuine, now).map(|_| Endorser::Genuine),
+        }
+    }
+}
+
+fn each(
+    folder: &Path,
+    mut add: impl FnMut(&[u8]) -> Result<usize, endorsement::Error>,
+) -> Result<usize, FileError> {
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(0),
+        Err(e) => return Err(FileError::new("reading", folder, e)),
+    };
+    let mut added = 0;
+    for entry in entries {
+        let path = entry.map_err(|e| FileError::new("reading", folder, e))?.path();
+        if path.extension().is_some_and(|extension| extension == "pem" || extension == "crt") {
+            let pem = std::fs::read(&path).map_err(|e| FileError::new("reading", &path, e))?;
+            added += add(&pem).map_err(|e| FileError::new("reading", &path, e))?;
+        }
+    }
+    Ok(added)
+}

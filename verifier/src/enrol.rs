@@ -1,0 +1,215 @@
+//! Enrolment (protocol.md section 3): who holds these keys, and are they in a TPM that we believe?
+
+use crate::endorsers::Endorser;
+use crate::nonce::Purpose;
+use crate::report::{refusal, revoked};
+use crate::store::device::{By, Identity, Standing, TpmIdentity};
+use crate::store::enrolment::{Ended, Pending, Proven, TokenState};
+use crate::verifier::{ENROLMENT_SECONDS, Verifier};
+use vitalsign_protocol::cose::PublicKey;
+use vitalsign_protocol::evidence::{self, IntendedUse};
+use vitalsign_protocol::id::{Digest, EnrolmentId, Secret};
+use vitalsign_protocol::message::{
+    Enrolled, EnrolmentChallenge, EnrolmentKeys, EnrolmentProof, EnrolmentRequest,
+};
+use vitalsign_protocol::problem::{Problem, ProblemType};
+use vitalsign_tpm::attest::{self, AttestationKey};
+use vitalsign_tpm::credential;
+use vitalsign_tpm::public::Public;
+
+/// What is kept of a credential's secret.
+const SECRET_LABEL: &str = "vitalsign-credential-v1";
+
+/// Keys that a device says it has.
+struct Claimed {
+    identity: Identity,
+    /// For a TPM: the EK, and the attestation key's Name, to make a credential for.
+    endorsement: Option<(Public, Vec<u8>)>,
+}
+
+impl Verifier {
+    /// Begins an enrolment: checks the token and the keys, and asks for a proof.
+    ///
+    /// # Errors
+    /// A problem whose type says what the device is to do.
+    pub async fn begin_enrolment(
+        &self,
+        request: &EnrolmentRequest,
+        now: u64,
+    ) -> Result<EnrolmentChallenge, Problem> {
+        let token = self.store.token(&request.token).await?;
+        let token = token.ok_or_else(|| Problem::new(ProblemType::TokenUnknown, ""))?;
+        let state = token.state(now);
+        if state == TokenState::Expired {
+            return Err(token_problem(state));
+        }
+        let Claimed { identity, endorsement } = self.claimed(&request.keys, now)?;
+        let known = match &identity.tpm {
+            Some(tpm) => self.store.device(By::Ek(&tpm.ek)).await?,
+            None => self.store.device(By::Kid(&identity.kid)).await?,
+        };
+        if known.as_ref().is_some_and(|device| device.revoked_at.is_some()) {
+            return Err(revoked());
+        }
+        // The device that spent the token may have lost the answer.
+        if state == TokenState::Spent
+            && known.as_ref().is_none_or(|device| device.identity.kid != identity.kid)
+        {
+            return Err(token_problem(state));
+        }
+        let enrolment = match known {
+            Some(device) => device.enrolment,
+            None => EnrolmentId(random()?),
+        };
+        let mut secret = None;
+        let mut credential = None;
+        if let Some((ek, ak_name)) = endorsement {
+            let fresh = Secret::new(random::<32>()?.to_vec());
+            let made = credential::make(&ek, &ak_name, &fresh).map_err(|e| keys_invalid(&e))?;
+            secret = Some(Digest::labelled(SECRET_LABEL, &[fresh.expose()]));
+            credential = Some(made);
+        }
+        let nonce = self.issue(Purpose::Registration, &identity.kid, now + ENROLMENT_SECONDS)?;
+        let pending =
+            Pending { enrolment, expires: now + ENROLMENT_SECONDS, token: token.id, identity, secret };
+        self.store.begin_enrolment(&pending, now).await?;
+        Ok(EnrolmentChallenge { enrolment, nonce, credential })
+    }
+
+    /// Ends an enrolment: checks the proof, judges the device for the first time, and enrols it.
+    ///
+    /// # Errors
+    /// A problem whose type says what the device is to do.
+    pub async fn end_enrolment(
+        &self,
+        enrolment: &EnrolmentId,
+        proof: &EnrolmentProof,
+        now: u64,
+    ) -> Result<Enrolled, Problem> {
+        let unknown = || Problem::new(ProblemType::EnrolmentUnknown, "");
+        let pending = self.store.pending(enrolment, now).await?.ok_or_else(unknown)?;
+        let activated = match (&pending.secret, &proof.secret) {
+            (None, _) => true,
+            (Some(_), None) => false,
+            (Some(expected), Some(secret)) => *expected == Digest::labelled(SECRET_LABEL, &[secret.expose()]),
+        };
+        if !activated {
+            return Err(Problem::new(ProblemType::ActivationFailed, ""));
+        }
+        let bytes = &proof.evidence.0;
+        let Identity { kid, report_key, tpm } = &pending.identity;
+        let verified = evidence::parse(bytes, evidence::MAX_BYTES_WITH_LOG).map_err(refusal)?;
+        let verified = verified.verify(report_key).map_err(refusal)?;
+        let claims = &verified.claims;
+        if claims.intended_use != IntendedUse::Registration {
+            return Err(Problem::new(ProblemType::ClaimsInvalid, "intuse is not that of a registration"));
+        }
+        if claims.enrolment.is_some_and(|claimed| claimed != *enrolment) {
+            return Err(Problem::new(ProblemType::ClaimsInvalid, "sueids is not this enrolment"));
+        }
+        let (nonce, _) = self.check_nonce(Purpose::Registration, kid, &claims.nonces, now)?;
+        if tpm.is_some() && claims.boot.is_none() {
+            return Err(Problem::new(ProblemType::QuoteInvalid, "a device with a TPM quotes when it enrols"));
+        }
+        let verdict = self.judge(&pending.identity, &Standing::default(), &verified, &nonce, bytes, now)?;
+        let quote = self.wants_quote(&pending.identity, &verdict.standing, claims, now);
+        let kid = *kid;
+        let proven = Proven {
+            pending,
+            evidence: verdict.digest,
+            status: verdict.appraised.status,
+            standing: verdict.standing.clone(),
+            body: verdict.body.clone(),
+            bytes: bytes.clone(),
+            now,
+        };
+        let enrolment = match self.store.end_enrolment(proven).await? {
+            Ended::Enrolled(enrolment) => enrolment,
+            Ended::Unknown => return Err(unknown()),
+            Ended::Revoked => return Err(revoked()),
+            Ended::KeyTaken => return Err(keys_invalid(&"another device is enrolled with this report key")),
+            Ended::Token(state) => return Err(token_problem(state)),
+        };
+        self.devices.forget(&kid);
+        let (origin, rp_id) = self.config.origin();
+        Ok(Enrolled {
+            enrolment,
+            ear_keys: self.jwks(now),
+            rp_id: rp_id.to_owned(),
+            origin: origin.to_owned(),
+            report: self.answer(&enrolment, &kid, nonce, &verdict, quote, now)?,
+        })
+    }
+
+    fn claimed(&self, keys: &EnrolmentKeys, now: u64) -> Result<Claimed, Problem> {
+        match keys {
+            EnrolmentKeys::Software { report_key } => {
+                if !self.appraiser.accepts_software_keys() {
+                    return Err(Problem::new(ProblemType::SoftwareKeyRefused, ""));
+                }
+                let report_key = PublicKey::from_point(&report_key.0).map_err(|e| keys_invalid(&e))?;
+                Ok(Claimed {
+                    identity: Identity { kid: report_key.thumbprint(), report_key, tpm: None },
+                    endorsement: None,
+                })
+            }
+            EnrolmentKeys::Tpm {
+                ek_certificates,
+                ek_public,
+                ak_public,
+                report_key_public,
+                certify,
+                certify_signature,
+            } => {
+                let ek = Public::parse(&ek_public.0).map_err(|e| keys_invalid(&e))?;
+                let certificates: Vec<&[u8]> = ek_certificates.iter().map(|der| der.0.as_slice()).collect();
+                let endorser = self.endorsers.endorser(&certificates, &ek, now).map_err(|e| {
+                    let problem = Problem::new(ProblemType::EndorsementUntrusted, e.to_string());
+                    tracing::warn!(error = %e, "an endorsement was refused");
+                    problem
+                })?;
+                let ak = Public::parse(&ak_public.0).map_err(|e| keys_invalid(&e))?;
+                let attestation_key = ak.attestation_key().map_err(|e| keys_invalid(&e))?;
+                let key = Public::parse(&report_key_public.0).map_err(|e| keys_invalid(&e))?;
+                let report_key = key.report_key().map_err(|e| keys_invalid(&e))?;
+                let kid = report_key.thumbprint();
+                let extra_data = evidence::certify_extra_data(&kid);
+                attest::verify_certify(
+                    &AttestationKey::P256(attestation_key),
+                    &certify.0,
+                    &certify_signature.0,
+                    extra_data.as_bytes(),
+                    &key.name(),
+                )
+                .map_err(|e| keys_invalid(&e))?;
+                let tpm = TpmIdentity {
+                    ek: Digest::of(ek.bytes()),
+                    ak: ak.bytes().to_vec(),
+                    genuine: endorser == Endorser::Genuine,
+                    simulated: endorser == Endorser::Simulated,
+                };
+                Ok(Claimed {
+                    identity: Identity { kid, report_key, tpm: Some(tpm) },
+                    endorsement: Some((ek, ak.name())),
+                })
+            }
+        }
+    }
+}
+
+fn keys_invalid(why: &dyn std::fmt::Display) -> Problem {
+    Problem::new(ProblemType::KeysInvalid, why.to_string())
+}
+
+fn token_problem(state: TokenState) -> Problem {
+    match state {
+        TokenState::Spent => Problem::new(ProblemType::TokenSpent, ""),
+        TokenState::Expired | TokenState::Good => Problem::new(ProblemType::TokenExpired, ""),
+    }
+}
+
+fn random<const N: usize>() -> Result<[u8; N], Problem> {
+    let mut bytes = [0; N];
+    aws_lc_rs::rand::fill(&mut bytes).map_err(|_| Problem::new(ProblemType::Internal, ""))?;
+    Ok(bytes)
+}

@@ -1,0 +1,76 @@
+//! Files that hold secrets: made whole or not at all, readable by their owner only.
+
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use zeroize::Zeroizing;
+
+/// A file could not be read or written.
+#[derive(Debug, thiserror::Error)]
+#[error("{action} {path}: {cause}")]
+pub struct FileError {
+    action: &'static str,
+    path: PathBuf,
+    cause: String,
+}
+
+impl FileError {
+    /// What was tried, on what, and why it failed.
+    pub fn new(action: &'static str, path: &Path, cause: impl std::fmt::Display) -> Self {
+        Self { action, path: path.to_owned(), cause: cause.to_string() }
+    }
+}
+
+/// Reads a secret, or makes and stores one. A secret that others can read is refused.
+///
+/// # Errors
+/// When the file cannot be read or made, or others may read it.
+pub fn read_or_create_secret(
+    path: &Path,
+    make: impl FnOnce() -> Result<Vec<u8>, &'static str>,
+) -> Result<Zeroizing<Vec<u8>>, FileError> {
+    match fs::metadata(path) {
+        Ok(metadata) if metadata.permissions().mode() & 0o077 != 0 => {
+            Err(FileError::new("reading", path, "others can read this secret; run: chmod 600"))
+        }
+        Ok(_) => fs::read(path).map(Zeroizing::new).map_err(|e| FileError::new("reading", path, e)),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+            let secret = Zeroizing::new(make().map_err(|e| FileError::new("making", path, e))?);
+            replace(path, &secret, 0o600)?;
+            Ok(secret)
+        }
+        Err(e) => Err(FileError::new("reading", path, e)),
+    }
+}
+
+/// Replaces a file: after a crash it has the old content or the new.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn replace(path: &Path, content: &[u8], mode: u32) -> Result<(), FileError> {
+    let error = |e: std::io::Error| FileError::new("writing", path, e);
+    let folder = path.parent().unwrap_or(Path::new("."));
+    create_folder(folder)?;
+    let new = path.with_extension("new");
+    // One left by a crash may have another mode.
+    match fs::remove_file(&new) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(error(e)),
+        _ => {}
+    }
+    let mut file =
+        fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(&new).map_err(error)?;
+    file.write_all(content).and_then(|()| file.sync_all()).map_err(error)?;
+    fs::rename(&new, path).map_err(error)?;
+    fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(error)
+}
+
+/// Makes a folder that only its owner can enter, where there is none.
+///
+/// # Errors
+/// When it cannot be made.
+pub fn create_folder(path: &Path) -> Result<(), FileError> {
+    use std::os::unix::fs::DirBuilderExt;
+    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
+    made.map_err(|e| FileError::new("making", path, e))
+}

@@ -1,0 +1,81 @@
+//! `vitalsign-verifier`: the server and its administration.
+
+mod admin;
+
+use clap::{Parser, Subcommand};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+const EXAMPLES: &str = "\
+Examples:
+  A trial on this machine, with a certificate of its own:
+    echo 'data = \"data\"' > verifier.toml
+    vitalsign-verifier --config verifier.toml serve --self-signed localhost
+  A token with which 20 devices can enrol during a week:
+    vitalsign-verifier --config verifier.toml enrol-token create --uses 20 --expires 7d
+  The state of the fleet, and one device out of it:
+    vitalsign-verifier --config verifier.toml device list
+    vitalsign-verifier --config verifier.toml device revoke DEVICE --reason \"lost in a taxi\"
+
+Exit status: 0 done or true, 1 failed or not so, 2 used wrongly.";
+
+/// Enrols devices, judges their reports, signs verdicts, keeps the audit log.
+#[derive(Parser)]
+#[command(name = "vitalsign-verifier", version, after_help = EXAMPLES)]
+struct Arguments {
+    /// The configuration.
+    #[arg(long, value_name = "FILE", global = true, default_value = "/etc/vitalsign-verifier/verifier.toml")]
+    config: PathBuf,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve devices.
+    Serve(admin::serve::Arguments),
+    /// Tokens with which devices enrol.
+    #[command(subcommand)]
+    EnrolToken(admin::token::Command),
+    /// Enrolled devices.
+    #[command(subcommand)]
+    Device(admin::device::Command),
+    /// The policy by which devices are judged.
+    #[command(subcommand)]
+    Policy(admin::policy::Command),
+    /// The audit log.
+    #[command(subcommand)]
+    Audit(admin::audit::Command),
+    /// The keys that sign verdicts.
+    #[command(subcommand)]
+    Key(admin::key::Command),
+}
+
+fn main() -> ExitCode {
+    let Arguments { config, command } = Arguments::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("error: starting: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let outcome = runtime.block_on(async {
+        match command {
+            Command::Serve(arguments) => admin::serve::run(&config, arguments).await,
+            Command::EnrolToken(command) => admin::token::run(&config, command).await,
+            Command::Device(command) => admin::device::run(&config, command).await,
+            Command::Policy(command) => admin::policy::run(&config, command),
+            Command::Audit(command) => admin::audit::run(&config, command).await,
+            Command::Key(command) => admin::key::run(&config, command).await,
+        }
+    });
+    match outcome {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

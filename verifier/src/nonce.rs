@@ -1,0 +1,174 @@
+//! Nonces that need no memory until they are used: each carries its own expiry and a seal that only the holder of the
+//! nonce key can make. Single use is the store's part (table `spent`).
+//!
+//! ```text
+//! expiry u32 BE || 12 random || first 16 of HMAC-SHA256(key, purpose || report key thumbprint || expiry || random)
+//! ```
+
+use aws_lc_rs::hmac;
+use std::path::Path;
+use vitalsign_protocol::id::{Nonce, Thumbprint};
+
+use crate::files::{self, FileError};
+
+/// What a nonce is good for. One issued for one purpose is unknown to another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// A report.
+    Report,
+    /// The registration evidence of an enrolment.
+    Registration,
+}
+
+/// Why a nonce was not accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NonceError {
+    /// Not sealed by us for this key and purpose.
+    #[error("the nonce was not issued by this verifier to this key for this purpose")]
+    Unknown,
+    /// Too old, by so many seconds.
+    #[error("the nonce expired {0} s ago")]
+    Expired(u64),
+}
+
+/// The part of a nonce that is kept once it is used: expiry and random, so that it sorts by expiry.
+pub type SpentNonce = [u8; 16];
+
+/// The key that seals nonces. Verifiers that share it accept each other's.
+pub struct NonceKey(hmac::Key);
+
+impl NonceKey {
+    /// Reads the key from `path`, or makes one there, readable by its owner only.
+    ///
+    /// # Errors
+    /// When the file cannot be read or made.
+    pub fn open(path: &Path) -> Result<Self, FileError> {
+        let secret = files::read_or_create_secret(path, || {
+            let mut secret = vec![0; 32];
+            aws_lc_rs::rand::fill(&mut secret).map_err(|_| "no random numbers")?;
+            Ok(secret)
+        })?;
+        Ok(Self::new(&secret))
+    }
+
+    /// The key of these bytes.
+    #[must_use]
+    pub fn new(secret: &[u8]) -> Self {
+        Self(hmac::Key::new(hmac::HMAC_SHA256, secret))
+    }
+
+    /// A nonce for the holder of `key` that lives until `expiry`, in seconds since 1970.
+    ///
+    /// # Errors
+    /// When the system has no random numbers.
+    pub fn issue(
+        &self,
+        purpose: Purpose,
+        key: &Thumbprint,
+        expiry: u64,
+    ) -> Result<Nonce, aws_lc_rs::error::Unspecified> {
+        let mut random = [0; 12];
+        aws_lc_rs::rand::fill(&mut random)?;
+        let expiry = u32::try_from(expiry).unwrap_or(u32::MAX).to_be_bytes();
+        let mut nonce = Vec::with_capacity(32);
+        nonce.extend_from_slice(&expiry);
+        nonce.extend_from_slice(&random);
+        let seal = self.seal(purpose, key, &nonce);
+        nonce.extend_from_slice(&seal);
+        Nonce::from_slice(&nonce).ok_or(aws_lc_rs::error::Unspecified)
+    }
+
+    /// Checks the seal and the age; answers what is to be marked as spent.
+    ///
+    /// # Errors
+    /// See [`NonceError`].
+    pub fn check(
+        &self,
+        purpose: Purpose,
+        key: &Thumbprint,
+        nonce: &Nonce,
+        now: u64,
+    ) -> Result<SpentNonce, NonceError> {
+        let (issued, seal) = nonce.0.split_at(16);
+        let issued: SpentNonce = issued.try_into().map_err(|_| NonceError::Unknown)?;
+        let expected = self.seal(purpose, key, &issued);
+        aws_lc_rs::constant_time::verify_slices_are_equal(seal, &expected)
+            .map_err(|_| NonceError::Unknown)?;
+        let [a, b, c, d, ..] = issued;
+        match now.checked_sub(u64::from(u32::from_be_bytes([a, b, c, d]))) {
+            Some(late) if late > 0 => Err(NonceError::Expired(late)),
+            _ => Ok(issued),
+        }
+    }
+
+    fn seal(&self, purpose: Purpose, key: &Thumbprint, issued: &[u8]) -> [u8; 16] {
+        let purpose = match purpose {
+            Purpose::Report => 1,
+            Purpose::Registration => 2,
+        };
+        let mut context = hmac::Context::with_key(&self.0);
+        context.update(&[purpose]);
+        context.update(key.as_bytes());
+        context.update(issued);
+        let mut seal = [0; 16];
+        for (to, from) in seal.iter_mut().zip(context.sign().as_ref()) {
+            *to = *from;
+        }
+        seal
+    }
+}
+
+/// The least spent nonce that could still be alive at `now`: smaller ones can be forgotten.
+#[must_use]
+pub fn oldest_alive(now: u64) -> SpentNonce {
+    let mut nonce = [0; 16];
+    for (to, from) in nonce.iter_mut().zip(u32::try_from(now).unwrap_or(u32::MAX).to_be_bytes()) {
+        *to = from;
+    }
+    nonce
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: u64 = 1_800_000_000;
+
+    #[test]
+    fn a_nonce_holds_for_its_key_its_purpose_and_its_time() {
+        let (ours, other) = (NonceKey::new(&[1; 32]), NonceKey::new(&[2; 32]));
+        let (kid, kid2) = (Thumbprint([3; 32]), Thumbprint([4; 32]));
+        let nonce = ours.issue(Purpose::Report, &kid, NOW).unwrap();
+        let check =
+            |key: &NonceKey, purpose, kid: &Thumbprint, now| key.check(purpose, kid, &nonce, now).map(|_| ());
+        assert_eq!(check(&ours, Purpose::Report, &kid, NOW - 900), Ok(()));
+        assert_eq!(check(&ours, Purpose::Report, &kid, NOW), Ok(()));
+        assert_eq!(check(&ours, Purpose::Report, &kid, NOW + 7), Err(NonceError::Expired(7)));
+        assert_eq!(check(&ours, Purpose::Report, &kid2, NOW), Err(NonceError::Unknown));
+        assert_eq!(check(&ours, Purpose::Registration, &kid, NOW), Err(NonceError::Unknown));
+        assert_eq!(check(&other, Purpose::Report, &kid, NOW), Err(NonceError::Unknown));
+    }
+
+    #[test]
+    fn every_bit_of_a_nonce_counts() {
+        let key = NonceKey::new(&[1; 32]);
+        let kid = Thumbprint([3; 32]);
+        let nonce = key.issue(Purpose::Report, &kid, NOW).unwrap();
+        for bit in 0..256 {
+            let mut forged = nonce;
+            forged.0[bit / 8] ^= 1 << (bit % 8);
+            assert_eq!(key.check(Purpose::Report, &kid, &forged, NOW), Err(NonceError::Unknown), "bit {bit}");
+        }
+    }
+
+    #[test]
+    fn what_is_forgotten_has_expired() {
+        let key = NonceKey::new(&[1; 32]);
+        let kid = Thumbprint([3; 32]);
+        for (expiry, forgotten) in [(NOW - 1, true), (NOW, false), (NOW + 1, false)] {
+            let nonce = key.issue(Purpose::Report, &kid, expiry).unwrap();
+            let spent = key.check(Purpose::Report, &kid, &nonce, 0).unwrap();
+            assert_eq!(spent < oldest_alive(NOW), forgotten, "{expiry}");
+        }
+    }
+}

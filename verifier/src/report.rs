@@ -1,0 +1,288 @@
+//! A report: evidence in, verdict out.
+
+use crate::appraise::{Appraised, BootStanding, Input, KeyStanding, LogStanding};
+use crate::boot;
+use crate::nonce::Purpose;
+use crate::store::audit::{Entry, Kind};
+use crate::store::device::{By, Device, Identity, QuotedBoot, Since, Standing};
+use crate::store::report::{Judged, Outcome};
+use crate::verifier::Verifier;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use vitalsign_protocol::cose;
+use vitalsign_protocol::ear::{self, Appraisal, Ear, Tier, Trust, TrustVector, VerifierId};
+use vitalsign_protocol::evidence::{self, Claims, IntendedUse, Verified};
+use vitalsign_protocol::id::{Digest, EnrolmentId, Nonce, Thumbprint};
+use vitalsign_protocol::message::ReportAnswer;
+use vitalsign_protocol::posture::{KeyStorage, Posture};
+use vitalsign_protocol::problem::{Problem, ProblemType};
+
+/// Why a report was not accepted.
+enum Refused {
+    Problem(Problem),
+    /// What was remembered of the device is out of date.
+    Stale(Thumbprint),
+}
+
+impl<P: Into<Problem>> From<P> for Refused {
+    fn from(problem: P) -> Self {
+        Self::Problem(problem.into())
+    }
+}
+
+/// Evidence that was judged.
+pub(crate) struct Verdict {
+    pub(crate) appraised: Appraised,
+    /// What is to be remembered of the device from now on.
+    pub(crate) standing: Standing,
+    /// What is to be logged: JSON.
+    pub(crate) body: String,
+    /// The evidence's digest.
+    pub(crate) digest: Digest,
+    /// The judgement is not what it was, or there is more to keep than facts.
+    pub(crate) keep_evidence: bool,
+}
+
+impl Verifier {
+    /// Verifies, judges and accepts evidence. The answer comes when its nonce is spent and its audit entry is durable.
+    /// The same bytes again, right after, are answered again: the answer was lost.
+    ///
+    /// # Errors
+    /// A problem whose type says what the device is to do.
+    pub async fn report(&self, bytes: &[u8], now: u64) -> Result<ReportAnswer, Problem> {
+        let refused = match self.try_report(bytes, now).await {
+            Ok(answer) => return Ok(answer),
+            Err(refused) => refused,
+        };
+        if let Refused::Stale(kid) = &refused {
+            self.devices.forget(kid);
+            match self.try_report(bytes, now).await {
+                Ok(answer) => return Ok(answer),
+                Err(Refused::Problem(problem)) => return Err(problem),
+                Err(Refused::Stale(_)) => {}
+            }
+        }
+        match refused {
+            Refused::Problem(problem) => Err(problem),
+            Refused::Stale(_) => {
+                Err(Problem::new(ProblemType::Busy, "The device is being changed. Try again later."))
+            }
+        }
+    }
+
+    async fn try_report(&self, bytes: &[u8], now: u64) -> Result<ReportAnswer, Refused> {
+        let unverified = evidence::parse(bytes, evidence::MAX_BYTES_WITH_LOG).map_err(refusal)?;
+        if unverified.claims_unverified().0.boot.is_none() && bytes.len() > evidence::MAX_BYTES {
+            return Err(refusal(evidence::Error::TooLarge(bytes.len(), evidence::MAX_BYTES)).into());
+        }
+        let kid = unverified.kid();
+        let device = self.known_device(&kid).await?;
+        let verified = unverified.verify(&device.identity.report_key).map_err(refusal)?;
+        if device.revoked_at.is_some() {
+            return Err(revoked().into());
+        }
+        if verified.claims.intended_use != IntendedUse::Report {
+            return Err(Problem::new(ProblemType::ClaimsInvalid, "intuse is not that of a report").into());
+        }
+        if verified.claims.enrolment != Some(device.enrolment) {
+            return Err(
+                Problem::new(ProblemType::ClaimsInvalid, "sueids is not this device's enrolment").into()
+            );
+        }
+        let (nonce, spent) = self.check_nonce(Purpose::Report, &kid, &verified.claims.nonces, now)?;
+        let before = device.standing();
+        let verdict = self.judge(&device.identity, &before, &verified, &nonce, bytes, now)?;
+        let changed = verdict.standing != *before;
+        let standing = changed.then(|| serde_json::to_string(&verdict.standing));
+        let standing = standing.transpose().map_err(|_| Problem::new(ProblemType::Internal, ""))?;
+        let quote = self.wants_quote(&device.identity, &verdict.standing, &verified.claims, now);
+        // Signed before it is accepted: a signature that is not sent harms nobody, and the writer waits for none.
+        let answer = self.answer(&device.enrolment, &kid, nonce, &verdict, quote, now)?;
+        let entry = Entry {
+            time: now,
+            kind: Kind::Report,
+            device: Some(device.enrolment),
+            body: verdict.body,
+            evidence: verdict.keep_evidence.then(|| bytes.to_vec()),
+        };
+        let judged = Judged {
+            device: device.id,
+            generation: device.generation,
+            nonce: spent,
+            evidence: verdict.digest,
+            status: verdict.appraised.status,
+            standing,
+            entry,
+        };
+        match self.reports.accept(judged).await.map_err(Problem::from)? {
+            Outcome::Accepted => {
+                if changed {
+                    device.set_standing(Arc::new(verdict.standing));
+                }
+                Ok(answer)
+            }
+            Outcome::Again => Ok(answer),
+            Outcome::NonceUsed => Err(Problem::new(ProblemType::NonceUsed, "").into()),
+            Outcome::DeviceChanged => Err(Refused::Stale(kid)),
+        }
+    }
+
+    async fn known_device(&self, kid: &Thumbprint) -> Result<Arc<Device>, Problem> {
+        if let Some(device) = self.devices.get(kid) {
+            return Ok(device);
+        }
+        let device = self.store.device(By::Kid(kid)).await?;
+        let device = Arc::new(device.ok_or_else(|| Problem::new(ProblemType::DeviceUnknown, ""))?);
+        self.devices.put(device.clone());
+        Ok(device)
+    }
+
+    /// Judges evidence whose signature and nonce hold.
+    pub(crate) fn judge(
+        &self,
+        identity: &Identity,
+        before: &Standing,
+        verified: &Verified,
+        nonce: &Nonce,
+        bytes: &[u8],
+        now: u64,
+    ) -> Result<Verdict, Problem> {
+        let claims = &verified.claims;
+        let mut standing =
+            Standing { boot: before.boot, unknown: verified.unknown.clone(), ..Standing::default() };
+        if let Some(boot) = &claims.boot {
+            let tpm = identity.tpm.as_ref();
+            let tpm =
+                tpm.ok_or_else(|| Problem::new(ProblemType::QuoteInvalid, "a key in software cannot quote"))?;
+            standing.boot = Some(boot::verify(boot, &tpm.ak, nonce, &identity.kid, now)?);
+        }
+        let input = Input {
+            posture: &claims.posture,
+            key: key_standing(identity),
+            boot: boot_standing(&standing, claims, now),
+            now,
+        };
+        let mut appraised = self.appraiser.appraise(&input).unwrap_or_else(|error| {
+            tracing::error!(%error, "the policy failed: nothing is claimed of the device");
+            no_judgement(self.appraiser.policy_id(), now)
+        });
+        for check in appraised.submods.values_mut().flat_map(|submod| &mut submod.vitalsign_checks) {
+            let known = before.checks.get(&check.check).filter(|known| known.status == check.status);
+            let since = known.map_or(now, |known| known.since);
+            check.since = Some(since);
+            standing.checks.insert(check.check.clone(), Since { status: check.status, since });
+        }
+        let digest = Digest::of(bytes);
+        let changed = standing.checks != before.checks || standing.unknown != before.unknown;
+        let mut body = serde_json::json!({
+            "evidence": digest.hex(),
+            "status": appraised.status,
+            "policy": self.appraiser.policy_id(),
+        });
+        if let Some(body) = body.as_object_mut() {
+            if changed {
+                let checks =
+                    standing.checks.iter().map(|(name, since)| (name.clone(), since.status.as_str().into()));
+                body.insert("checks".into(), serde_json::Value::Object(checks.collect()));
+            }
+            if !standing.unknown.is_empty() {
+                body.insert("unknown_claims".into(), standing.unknown.clone().into());
+            }
+        }
+        let keep_evidence = changed || claims.boot.is_some();
+        Ok(Verdict { appraised, standing, body: body.to_string(), digest, keep_evidence })
+    }
+
+    pub(crate) fn answer(
+        &self,
+        device: &EnrolmentId,
+        kid: &Thumbprint,
+        nonce: Nonce,
+        verdict: &Verdict,
+        quote: bool,
+        now: u64,
+    ) -> Result<ReportAnswer, Problem> {
+        let nonce_seconds = self.config.nonce_seconds;
+        let ear = Ear {
+            eat_profile: ear::PROFILE.to_owned(),
+            iat: now,
+            exp: Some(now.saturating_add(nonce_seconds).min(verdict.appraised.valid_until)),
+            ear_verifier_id: VerifierId {
+                developer: "Vitalsign".to_owned(),
+                build: concat!("vitalsign-verifier ", env!("CARGO_PKG_VERSION")).to_owned(),
+            },
+            ear_status: Some(verdict.appraised.status),
+            eat_nonce: Some(nonce),
+            vitalsign_device: Some(*device),
+            vitalsign_evidence: Some(verdict.digest),
+            submods: verdict.appraised.submods.clone(),
+            ..Ear::default()
+        };
+        let ear = self.ear_keys().sign(&ear).map_err(|error| {
+            tracing::error!(%error, "signing a verdict");
+            Problem::new(ProblemType::Internal, "")
+        })?;
+        Ok(ReportAnswer {
+            ear,
+            nonce: self.issue(Purpose::Report, kid, now.saturating_add(nonce_seconds))?,
+            nonce_seconds,
+            report_seconds: self.config.report_seconds,
+            quote,
+        })
+    }
+
+    pub(crate) fn wants_quote(
+        &self,
+        identity: &Identity,
+        standing: &Standing,
+        claims: &Claims,
+        now: u64,
+    ) -> bool {
+        let fresh = |boot: &QuotedBoot| now.saturating_sub(boot.at) < self.config.quote_seconds;
+        identity.tpm.is_some()
+            && !(standing.boot.as_ref().is_some_and(fresh) && boot::is_quoted(standing, claims, now))
+    }
+}
+
+/// What enrolment proved of a key.
+fn key_standing(identity: &Identity) -> KeyStanding {
+    match &identity.tpm {
+        Some(tpm) => KeyStanding { storage: KeyStorage::Tpm, genuine: tpm.genuine, simulated: tpm.simulated },
+        None => KeyStanding { storage: KeyStorage::Software, genuine: false, simulated: false },
+    }
+}
+
+/// What the last quote proved of the boot that the claims are of.
+fn boot_standing(standing: &Standing, claims: &Claims, now: u64) -> BootStanding {
+    let quoted = standing.boot.filter(|_| boot::is_quoted(standing, claims, now));
+    let log = match quoted.and_then(|boot| boot.log) {
+        None => LogStanding::None,
+        Some(log) => LogStanding::Replayed { secure_boot: log.secure_boot },
+    };
+    BootStanding { quoted: quoted.is_some(), log }
+}
+
+/// The verifier failed: claim -1 and no status for anything (AR4SI section 2.3).
+fn no_judgement(policy: &str, now: u64) -> Appraised {
+    let vector = TrustVector { configuration: Some(Trust(-1)), ..TrustVector::default() };
+    let submods = Posture::SUBMODULES.iter();
+    let submods = submods.map(|name| ((*name).to_owned(), Appraisal::new(vector, Vec::new(), policy)));
+    Appraised { submods: submods.collect::<BTreeMap<_, _>>(), status: Tier::None, valid_until: now + 60 }
+}
+
+pub(crate) fn revoked() -> Problem {
+    Problem::new(ProblemType::DeviceRevoked, "An administrator revoked this device.")
+}
+
+/// What a device is told of evidence that does not hold.
+pub(crate) fn refusal(error: evidence::Error) -> Problem {
+    let problem = match error {
+        evidence::Error::TooLarge(..) => ProblemType::TooLarge,
+        evidence::Error::Cose(cose::Error::Signature) | evidence::Error::OtherKey => {
+            ProblemType::SignatureInvalid
+        }
+        evidence::Error::Cose(_) | evidence::Error::Header(_) => ProblemType::Malformed,
+        evidence::Error::Claim(_) => ProblemType::ClaimsInvalid,
+    };
+    Problem::new(problem, error.to_string())
+}

@@ -1,0 +1,167 @@
+//! The routes. Bodies are capped and have a deadline; every refusal is a problem (RFC 9457).
+
+use super::now;
+use crate::Verifier;
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::{DefaultBodyLimit, Path, Request, State};
+use axum::http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodRouter, get, post};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use serde::{Serialize, de::DeserializeOwned};
+use std::sync::Arc;
+use std::time::Duration;
+use vitalsign_protocol::evidence;
+use vitalsign_protocol::message::{
+    EnrolmentProof, EnrolmentRequest, MAX_JSON_BYTES, MAX_PROOF_BYTES, NonceRequest,
+};
+use vitalsign_protocol::problem::{self, Problem, ProblemType};
+
+const JSON: &str = "application/json";
+
+#[derive(Clone)]
+struct Shared {
+    verifier: Arc<Verifier>,
+    deadline: Duration,
+}
+
+/// Every route.
+pub(super) fn router(verifier: Arc<Verifier>, deadline: Duration) -> Router {
+    Router::new()
+        .route("/v1/enrolments", only(post(begin_enrolment)))
+        .route("/v1/enrolments/{enrolment}", only(post(end_enrolment)))
+        .route("/v1/nonces", only(post(nonce)))
+        .route("/v1/reports", only(post(report)))
+        .route("/.well-known/jwks.json", only(get(jwks)))
+        .route("/healthz", only(get(health)))
+        .fallback(async || refused(&Problem::new(ProblemType::NotFound, "")))
+        // Each handler has a limit of its own, and reads the body itself.
+        .layer(DefaultBodyLimit::disable())
+        .with_state(Shared { verifier, deadline })
+}
+
+/// Another method than the resource has: 405, as a problem.
+fn only(route: MethodRouter<Shared>) -> MethodRouter<Shared> {
+    route.fallback(async || {
+        let problem = Problem::new(ProblemType::NotFound, "This resource has no such method.");
+        refused(&Problem { status: StatusCode::METHOD_NOT_ALLOWED.as_u16(), ..problem })
+    })
+}
+
+async fn begin_enrolment(State(shared): State<Shared>, request: Request) -> Response {
+    let outcome = async {
+        let request: EnrolmentRequest = shared.json(request, MAX_JSON_BYTES).await?;
+        shared.verifier.begin_enrolment(&request, now()).await
+    };
+    answered("enrolment begins", StatusCode::CREATED, outcome.await)
+}
+
+async fn end_enrolment(State(shared): State<Shared>, Path(id): Path<String>, request: Request) -> Response {
+    let outcome = async {
+        let enrolment = id.parse().map_err(|_| Problem::new(ProblemType::EnrolmentUnknown, ""))?;
+        let proof: EnrolmentProof = shared.json(request, MAX_PROOF_BYTES).await?;
+        shared.verifier.end_enrolment(&enrolment, &proof, now()).await
+    };
+    answered("enrolment ends", StatusCode::OK, outcome.await)
+}
+
+async fn nonce(State(shared): State<Shared>, request: Request) -> Response {
+    let outcome = async {
+        let request: NonceRequest = shared.json(request, MAX_JSON_BYTES).await?;
+        shared.verifier.nonce(&request.kid, now())
+    };
+    answered("nonce", StatusCode::OK, outcome.await)
+}
+
+async fn report(State(shared): State<Shared>, request: Request) -> Response {
+    let outcome = async {
+        let evidence = shared.body(request, evidence::MEDIA_TYPE, evidence::MAX_BYTES_WITH_LOG).await?;
+        shared.verifier.report(&evidence, now()).await
+    };
+    answered("report", StatusCode::OK, outcome.await)
+}
+
+async fn jwks(State(shared): State<Shared>) -> Response {
+    json_response(StatusCode::OK, JSON, "public, max-age=60", &shared.verifier.jwks(now()))
+}
+
+async fn health(State(shared): State<Shared>) -> Response {
+    let outcome = shared.verifier.store().check().await.map_err(Problem::from);
+    answered("health", StatusCode::OK, outcome.map(|()| serde_json::json!({ "status": "ok" })))
+}
+
+impl Shared {
+    async fn json<T: DeserializeOwned>(&self, request: Request, limit: usize) -> Result<T, Problem> {
+        let body = self.body(request, JSON, limit).await?;
+        serde_json::from_slice(&body).map_err(|e| {
+            // The error's own text may quote a secret: only its place is told.
+            let (line, column) = (e.line(), e.column());
+            let detail = format!("The JSON is not what is expected here, at line {line}, column {column}.");
+            Problem::new(ProblemType::Malformed, detail)
+        })
+    }
+
+    async fn body(&self, request: Request, media_type: &str, limit: usize) -> Result<Bytes, Problem> {
+        let headers = request.headers();
+        if !is_media_type(headers, media_type) {
+            return Err(Problem::new(ProblemType::MediaType, format!("The body is to be {media_type}.")));
+        }
+        let too_large = || Problem::new(ProblemType::TooLarge, format!("At most {limit} bytes are read."));
+        let announced =
+            headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+        if announced.is_some_and(|length| length > limit) {
+            return Err(too_large());
+        }
+        let body = Limited::new(request.into_body(), limit).collect();
+        match tokio::time::timeout(self.deadline, body).await {
+            Ok(Ok(body)) => Ok(body.to_bytes()),
+            Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
+            Ok(Err(_)) => Err(Problem::new(ProblemType::Malformed, "The body ended early.")),
+            Err(_) => Err(Problem::new(ProblemType::Malformed, "The body took too long.")),
+        }
+    }
+}
+
+fn is_media_type(headers: &HeaderMap, expected: &str) -> bool {
+    let value = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    value.split(';').next().is_some_and(|essence| essence.trim().eq_ignore_ascii_case(expected))
+}
+
+fn answered<T: Serialize>(what: &'static str, status: StatusCode, outcome: Result<T, Problem>) -> Response {
+    match outcome {
+        Ok(answer) => json_response(status, JSON, "no-store", &answer),
+        Err(problem) => {
+            let detail = problem.detail.as_deref().unwrap_or_default();
+            tracing::info!(what, problem = problem.problem_type, detail, "refused");
+            refused(&problem)
+        }
+    }
+}
+
+fn refused(problem: &Problem) -> Response {
+    let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    json_response(status, problem::MEDIA_TYPE, "no-store", problem)
+}
+
+fn json_response(
+    status: StatusCode,
+    media_type: &'static str,
+    cache: &'static str,
+    body: &impl Serialize,
+) -> Response {
+    match serde_json::to_vec(body) {
+        Ok(body) => {
+            let headers = [
+                (CONTENT_TYPE, HeaderValue::from_static(media_type)),
+                (CACHE_CONTROL, HeaderValue::from_static(cache)),
+            ];
+            (status, headers, Body::from(body)).into_response()
+        }
+        Err(error) => {
+            tracing::error!(%error, "an answer cannot be JSON");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}

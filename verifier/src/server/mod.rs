@@ -1,0 +1,135 @@
+//! The verifier behind HTTPS: our own accept loop, so that every connection is counted and every wait has an end.
+
+mod http;
+pub mod tls;
+
+use crate::Verifier;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::task::JoinHandle;
+use tokio_rustls::TlsAcceptor;
+
+/// The most bytes of a request's head.
+const MAX_HEAD_BYTES: usize = 16 * 1024;
+/// How long requests under way may take once the server is to end.
+const SHUTDOWN: Duration = Duration::from_secs(10);
+/// How often a replaced signing key is looked for.
+const KEY_REFRESH: Duration = Duration::from_secs(2);
+
+/// A server that could not be started.
+#[derive(Debug, thiserror::Error)]
+#[error("listening on {0}: {1}")]
+pub struct ListenError(SocketAddr, std::io::Error);
+
+/// A running server.
+pub struct Server {
+    address: SocketAddr,
+    end: watch::Sender<bool>,
+    task: JoinHandle<()>,
+}
+
+impl Server {
+    /// Starts to serve, in the background, where the verifier's configuration says. Port 0 takes a free one.
+    ///
+    /// # Errors
+    /// When the address cannot be listened on.
+    pub async fn start(verifier: Arc<Verifier>, tls: Arc<rustls::ServerConfig>) -> Result<Self, ListenError> {
+        let listen = verifier.config().listen;
+        let failed = |e| ListenError(listen, e);
+        let listener = TcpListener::bind(listen).await.map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        let (end, ended) = watch::channel(false);
+        let task = tokio::spawn(serve(listener, TlsAcceptor::from(tls), verifier, ended));
+        Ok(Self { address, end, task })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Accepts no more, lets requests under way end, closes the store.
+    pub async fn shutdown(self) {
+        self.end.send_replace(true);
+        if let Err(error) = self.task.await {
+            tracing::error!(%error, "the server ended badly");
+        }
+    }
+}
+
+/// Seconds since 1970.
+#[must_use]
+pub fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+async fn serve(
+    listener: TcpListener,
+    acceptor: TlsAcceptor,
+    verifier: Arc<Verifier>,
+    mut ended: watch::Receiver<bool>,
+) {
+    let limits = verifier.config().limits;
+    let deadline = Duration::from_secs(limits.request_seconds);
+    let connections = Arc::new(Semaphore::new(limits.connections));
+    let router = http::router(verifier.clone(), deadline);
+    let graceful = GracefulShutdown::new();
+    let mut refresh = tokio::time::interval(KEY_REFRESH);
+    loop {
+        let accepted = tokio::select! {
+            accepted = accept(&listener, &connections) => accepted,
+            _ = refresh.tick() => {
+                verifier.refresh_keys();
+                continue;
+            }
+            // An error says that the server's handle is gone: then nobody can end it, and it runs on.
+            Ok(_) = ended.wait_for(|ended| *ended) => break,
+        };
+        let Ok((stream, peer, permit)) = accepted else {
+            // Too many open files, most likely: the connections that there are have to end first.
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            continue;
+        };
+        let (acceptor, router, watcher) = (acceptor.clone(), router.clone(), graceful.watcher());
+        tokio::spawn(async move {
+            let _permit = permit;
+            let handshake = tokio::time::timeout(deadline, acceptor.accept(stream)).await;
+            let stream = match handshake {
+                Ok(Ok(stream)) => stream,
+                Ok(Err(error)) => return tracing::debug!(%peer, %error, "TLS handshake"),
+                Err(_) => return tracing::debug!(%peer, "TLS handshake: too slow"),
+            };
+            let connection = hyper::server::conn::http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(deadline)
+                .max_header_size(MAX_HEAD_BYTES)
+                .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+            if let Err(error) = watcher.watch(connection).await {
+                tracing::debug!(%peer, %error, "connection");
+            }
+        });
+    }
+    drop(listener);
+    if tokio::time::timeout(SHUTDOWN, graceful.shutdown()).await.is_err() {
+        tracing::warn!("requests under way were cut off");
+    }
+    verifier.store().close().await;
+}
+
+async fn accept(
+    listener: &TcpListener,
+    connections: &Arc<Semaphore>,
+) -> std::io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
+    let permit = connections.clone().acquire_owned().await.map_err(std::io::Error::other)?;
+    let (stream, peer) = listener.accept().await.inspect_err(|error| tracing::warn!(%error, "accepting"))?;
+    // Answers are small and are waited for.
+    let _ = stream.set_nodelay(true);
+    Ok((stream, peer, permit))
+}

@@ -1,0 +1,278 @@
+//! The audit log: a chain in which each entry's hash covers the entry and the hash before it, so that nothing can be
+//! changed, left out or put in without every later hash changing. Cutting off the end is seen against a head that was
+//! written down elsewhere ([`Head`], printed by `audit verify`).
+//!
+//! ```text
+//! hash = SHA-256("vitalsign-audit-v1" || 0x00 || previous hash (32 zero bytes before the first)
+//!                || seq u64 BE || time u64 BE || len u32 BE || kind || len u32 BE || device || len u32 BE || body
+//!                || SHA-256(evidence))            device and evidence: empty where there is none
+//! ```
+
+use super::{Store, StoreError, signed, unsigned};
+use serde_json::json;
+use sqlx::{Row, SqliteConnection};
+use vitalsign_protocol::id::{Digest, EnrolmentId, hex};
+
+/// What an entry tells of. A closed set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A report was accepted and judged.
+    Report,
+    /// A device enrolled.
+    Enrolled,
+    /// A device that was enrolled did so again, with the same keys or new ones.
+    EnrolledAgain,
+    /// An administrator revoked a device.
+    DeviceRevoked,
+    /// An administrator made an enrolment token.
+    TokenCreated,
+    /// An administrator revoked an enrolment token.
+    TokenRevoked,
+    /// The key that signs verdicts was replaced.
+    KeyRotated,
+}
+
+impl Kind {
+    /// Its name in the log.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Report => "report",
+            Self::Enrolled => "enrolled",
+            Self::EnrolledAgain => "enrolled-again",
+            Self::DeviceRevoked => "device-revoked",
+            Self::TokenCreated => "token-created",
+            Self::TokenRevoked => "token-revoked",
+            Self::KeyRotated => "key-rotated",
+        }
+    }
+}
+
+/// What is to be logged.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// When, in seconds since 1970.
+    pub time: u64,
+    /// What.
+    pub kind: Kind,
+    /// Which device.
+    pub device: Option<EnrolmentId>,
+    /// More, as JSON.
+    pub body: String,
+    /// The evidence that was judged, where it is kept in full.
+    pub evidence: Option<Vec<u8>>,
+}
+
+/// An entry as it stands in the log.
+#[derive(Clone, Debug)]
+pub struct Logged {
+    /// Its place, from 1.
+    pub seq: u64,
+    /// When, in seconds since 1970.
+    pub time: u64,
+    /// What.
+    pub kind: String,
+    /// Which device: 16 bytes, or none.
+    pub device: Vec<u8>,
+    /// JSON.
+    pub body: String,
+    /// The evidence, or none.
+    pub evidence: Vec<u8>,
+    /// What the log has as its hash: 32 bytes.
+    pub hash: Vec<u8>,
+}
+
+/// The end of the chain: what to write down elsewhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// The last entry's place; 0 when there is none.
+    pub seq: u64,
+    /// The last entry's hash.
+    pub hash: Digest,
+}
+
+impl Head {
+    const EMPTY: Self = Self { seq: 0, hash: Digest([0; 32]) };
+}
+
+impl std::fmt::Display for Head {
+    /// `SEQ:HASH`, in hexadecimal.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}", self.seq, self.hash.hex())
+    }
+}
+
+/// The first entry at which the chain does not hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Broken {
+    /// An entry was changed, or the hash before it.
+    #[error("entry {0} does not hold: it, or what stood before it, was changed")]
+    Changed(u64),
+    /// An entry is missing.
+    #[error("entry {0} is missing")]
+    Missing(u64),
+    /// Entry `seq` holds, and is not the one that was written down.
+    #[error("entry {0} is not the one that was written down")]
+    NotAnchored(u64),
+}
+
+impl Store {
+    /// Walks the whole chain. `anchor` is a head that was written down before.
+    ///
+    /// # Errors
+    /// When the store fails; within, the first thing that does not hold.
+    pub async fn verify_audit(&self, anchor: Option<Head>) -> Result<Result<Head, Broken>, StoreError> {
+        verify(&mut *self.readers().acquire().await?, anchor).await
+    }
+
+    /// At most `limit` entries after `after`, oldest first; of one device, or of all.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn audit(
+        &self,
+        device: Option<EnrolmentId>,
+        after: u64,
+        limit: u32,
+    ) -> Result<Vec<Logged>, StoreError> {
+        list(&mut *self.readers().acquire().await?, device, after, limit).await
+    }
+
+    /// Logs that the key that signs verdicts was replaced.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn log_key_rotation(&self, body: &serde_json::Value, now: u64) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        let entry =
+            Entry { time: now, kind: Kind::KeyRotated, device: None, body: body.to_string(), evidence: None };
+        append(&mut transaction, &[entry]).await?;
+        transaction.commit().await
+    }
+}
+
+/// Appends entries, in the caller's transaction.
+///
+/// # Errors
+/// When the store fails.
+pub(crate) async fn append(connection: &mut SqliteConnection, entries: &[Entry]) -> Result<(), StoreError> {
+    let mut head = head(connection).await?;
+    let mut rows = Vec::with_capacity(entries.len());
+    for entry in entries {
+        let device = entry.device.as_ref().map(EnrolmentId::as_bytes);
+        let evidence = entry.evidence.as_deref();
+        let (seq, kind) = (head.seq + 1, entry.kind.as_str());
+        let hash = chain(
+            &head,
+            seq,
+            entry.time,
+            kind,
+            device.unwrap_or_default(),
+            &entry.body,
+            evidence.unwrap_or_default(),
+        );
+        rows.push(json!([seq, entry.time, kind, device.map(hex), entry.body, evidence.map(hex), hash.hex()]));
+        head = Head { seq, hash };
+    }
+    sqlx::query(
+        "INSERT INTO audit (seq, time, kind, device, body, evidence, hash)
+         SELECT value->>0, value->>1, value->>2, unhex(value->>3), value->>4, unhex(value->>5), unhex(value->>6)
+         FROM json_each(?1)",
+    )
+    .bind(serde_json::Value::Array(rows).to_string())
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+async fn head(connection: &mut SqliteConnection) -> Result<Head, StoreError> {
+    let row = sqlx::query("SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1")
+        .fetch_optional(connection)
+        .await?;
+    let Some(row) = row else { return Ok(Head::EMPTY) };
+    let hash = Digest::from_slice(row.try_get(1)?)
+        .ok_or_else(|| StoreError::Failed("the audit log's last hash".into()))?;
+    Ok(Head { seq: unsigned(row.try_get(0)?), hash })
+}
+
+async fn verify(
+    connection: &mut SqliteConnection,
+    anchor: Option<Head>,
+) -> Result<Result<Head, Broken>, StoreError> {
+    let mut head = Head::EMPTY;
+    loop {
+        let logged = list(connection, None, head.seq, 100).await?;
+        if logged.is_empty() {
+            break;
+        }
+        for entry in &logged {
+            if entry.seq != head.seq + 1 {
+                return Ok(Err(Broken::Missing(head.seq + 1)));
+            }
+            let Logged { seq, time, kind, device, body, evidence, .. } = entry;
+            let hash = chain(&head, *seq, *time, kind, device, body, evidence);
+            if hash.as_bytes() != entry.hash {
+                return Ok(Err(Broken::Changed(entry.seq)));
+            }
+            head = Head { seq: entry.seq, hash };
+            if anchor.is_some_and(|anchor| anchor.seq == head.seq && anchor.hash != head.hash) {
+                return Ok(Err(Broken::NotAnchored(head.seq)));
+            }
+        }
+    }
+    match anchor {
+        Some(anchor) if anchor.seq > head.seq => Ok(Err(Broken::Missing(head.seq + 1))),
+        _ => Ok(Ok(head)),
+    }
+}
+
+async fn list(
+    connection: &mut SqliteConnection,
+    device: Option<EnrolmentId>,
+    after: u64,
+    limit: u32,
+) -> Result<Vec<Logged>, StoreError> {
+    let query = match device {
+        None => sqlx::query("SELECT * FROM audit WHERE seq > ?1 ORDER BY seq LIMIT ?2"),
+        Some(_) => sqlx::query("SELECT * FROM audit WHERE seq > ?1 AND device = ?3 ORDER BY seq LIMIT ?2"),
+    };
+    let query = query.bind(signed(after)).bind(limit);
+    let query = match &device {
+        None => query,
+        Some(device) => query.bind(device.as_bytes()),
+    };
+    let rows = query.fetch_all(connection).await?;
+    rows.iter()
+        .map(|row| {
+            Ok(Logged {
+                seq: unsigned(row.try_get("seq")?),
+                time: unsigned(row.try_get("time")?),
+                kind: row.try_get("kind")?,
+                device: row.try_get::<Option<_>, _>("device")?.unwrap_or_default(),
+                body: row.try_get("body")?,
+                evidence: row.try_get::<Option<_>, _>("evidence")?.unwrap_or_default(),
+                hash: row.try_get("hash")?,
+            })
+        })
+        .collect()
+}
+
+fn chain(head: &Head, seq: u64, time: u64, kind: &str, device: &[u8], body: &str, evidence: &[u8]) -> Digest {
+    let length = |part: &[u8]| u32::try_from(part.len()).unwrap_or(u32::MAX).to_be_bytes();
+    let (kind, body) = (kind.as_bytes(), body.as_bytes());
+    Digest::labelled(
+        "vitalsign-audit-v1",
+        &[
+            head.hash.as_bytes(),
+            &seq.to_be_bytes(),
+            &time.to_be_bytes(),
+            &length(kind),
+            kind,
+            &length(device),
+            device,
+            &length(body),
+            body,
+            Digest::of(evidence).as_bytes(),
+        ],
+    )
+}

@@ -1,0 +1,221 @@
+//! Enrolled devices.
+
+use super::audit::{self, Entry, Kind};
+use super::{Store, StoreError, signed, unsigned};
+use serde::{Deserialize, Serialize};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Executor, Row, Sqlite};
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError, RwLock};
+use vitalsign_protocol::cose::PublicKey;
+use vitalsign_protocol::ear::Tier;
+use vitalsign_protocol::id::{Digest, EnrolmentId, Thumbprint};
+
+/// What enrolment learned of a device's keys.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// The report key's name.
+    pub kid: Thumbprint,
+    /// The report key.
+    pub report_key: PublicKey,
+    /// The TPM's keys; none for a key in software.
+    pub tpm: Option<TpmIdentity>,
+}
+
+/// What enrolment learned of a device's TPM.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TpmIdentity {
+    /// SHA-256 of the EK's public area: the same TPM, however often it enrols.
+    pub ek: Digest,
+    /// The attestation key: TPMT_PUBLIC.
+    pub ak: Vec<u8>,
+    /// The EK's certificate chains to a root that is not one of software TPMs.
+    pub genuine: bool,
+    /// The EK's certificate chains to a root of software TPMs.
+    pub simulated: bool,
+}
+
+/// How a check stands, and since when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Since {
+    /// How it came out.
+    pub status: Tier,
+    /// Since when, in seconds since 1970.
+    pub since: u64,
+}
+
+/// The last boot of which a quote was verified.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QuotedBoot {
+    /// When, in seconds since 1970.
+    pub at: u64,
+    /// Which boot it was, as the TPM counts them.
+    pub boot_count: u64,
+    /// The event log gave the quoted values; it says so much of Secure Boot. None: there was no log.
+    pub log: Option<ReplayedLog>,
+}
+
+/// What a replayed event log says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReplayedLog {
+    /// Secure Boot, where the log has it.
+    pub secure_boot: Option<bool>,
+}
+
+/// What is remembered of a device between its reports.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Standing {
+    /// Each check of the last verdict.
+    pub checks: BTreeMap<String, Since>,
+    /// The last boot that was quoted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub boot: Option<QuotedBoot>,
+    /// Claims of the last evidence that are not known here.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unknown: Vec<String>,
+}
+
+/// An enrolled device.
+#[derive(Debug)]
+pub struct Device {
+    /// Its row.
+    pub(crate) id: i64,
+    /// Its name.
+    pub enrolment: EnrolmentId,
+    pub(crate) generation: i64,
+    /// When an administrator revoked it.
+    pub revoked_at: Option<u64>,
+    /// When its last report was accepted, as of when this was read.
+    pub last_seen: u64,
+    /// How that report was judged.
+    pub status: String,
+    /// When it enrolled.
+    pub enrolled_at: u64,
+    /// Its keys.
+    pub identity: Identity,
+    standing: RwLock<Arc<Standing>>,
+}
+
+impl Device {
+    /// What is remembered of it.
+    #[must_use]
+    pub fn standing(&self) -> Arc<Standing> {
+        self.standing.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn set_standing(&self, standing: Arc<Standing>) {
+        *self.standing.write().unwrap_or_else(PoisonError::into_inner) = standing;
+    }
+
+    fn from_row(row: &SqliteRow) -> Result<Self, StoreError> {
+        let broken = |what: &str| StoreError::Failed(format!("the device's {what} cannot be read"));
+        let tpm = match (row.try_get::<Option<&[u8]>, _>("ek")?, row.try_get::<Option<Vec<u8>>, _>("ak")?) {
+            (Some(ek), Some(ak)) => Some(TpmIdentity {
+                ek: Digest::from_slice(ek).ok_or_else(|| broken("EK"))?,
+                ak,
+                genuine: row.try_get("genuine")?,
+                simulated: row.try_get("simulated")?,
+            }),
+            _ => None,
+        };
+        let standing = serde_json::from_str(row.try_get("standing")?).map_err(|_| broken("standing"))?;
+        Ok(Self {
+            id: row.try_get("id")?,
+            enrolment: EnrolmentId::from_slice(row.try_get("enrolment")?)
+                .ok_or_else(|| broken("enrolment"))?,
+            generation: row.try_get("generation")?,
+            revoked_at: row.try_get::<Option<i64>, _>("revoked_at")?.map(unsigned),
+            last_seen: unsigned(row.try_get("last_seen")?),
+            status: row.try_get("status")?,
+            enrolled_at: unsigned(row.try_get("enrolled_at")?),
+            identity: Identity {
+                kid: Thumbprint::from_slice(row.try_get("kid")?).ok_or_else(|| broken("key name"))?,
+                report_key: PublicKey::from_point(row.try_get("report_key")?)
+                    .map_err(|_| broken("report key"))?,
+                tpm,
+            },
+            standing: RwLock::new(Arc::new(standing)),
+        })
+    }
+}
+
+/// By what a device is found.
+#[derive(Clone, Copy, Debug)]
+pub enum By<'a> {
+    /// Its report key.
+    Kid(&'a Thumbprint),
+    /// Its TPM's EK.
+    Ek(&'a Digest),
+    /// Its name.
+    Enrolment(&'a EnrolmentId),
+}
+
+/// The device, if there is one.
+///
+/// # Errors
+/// When the store fails.
+pub(crate) async fn find<'c>(
+    connection: impl Executor<'c, Database = Sqlite>,
+    by: By<'_>,
+) -> Result<Option<Device>, StoreError> {
+    let (query, key) = match by {
+        By::Kid(kid) => {
+            ("SELECT * FROM devices JOIN identities ON device = id WHERE kid = ?1", kid.as_bytes())
+        }
+        By::Ek(ek) => ("SELECT * FROM devices JOIN identities ON device = id WHERE ek = ?1", ek.as_bytes()),
+        By::Enrolment(id) => {
+            ("SELECT * FROM devices JOIN identities ON device = id WHERE enrolment = ?1", id.as_bytes())
+        }
+    };
+    let row = sqlx::query(query).bind(key).fetch_optional(connection).await?;
+    row.as_ref().map(Device::from_row).transpose()
+}
+
+impl Store {
+    /// The device, if there is one.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn device(&self, by: By<'_>) -> Result<Option<Device>, StoreError> {
+        find(self.readers(), by).await
+    }
+
+    /// At most `limit` devices, in the order in which they enrolled, after the first `offset`.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn devices(&self, limit: u32, offset: u32) -> Result<Vec<Device>, StoreError> {
+        let query = sqlx::query(
+            "SELECT * FROM devices JOIN identities ON device = id ORDER BY id LIMIT ?1 OFFSET ?2",
+        );
+        let rows = query.bind(limit).bind(offset).fetch_all(self.readers()).await?;
+        rows.iter().map(Device::from_row).collect()
+    }
+
+    /// Revokes a device: from the commit on nothing of it is accepted, by no process. False when there is none, or it
+    /// was revoked before.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn revoke_device(
+        &self,
+        device: EnrolmentId,
+        reason: &str,
+        now: u64,
+    ) -> Result<bool, StoreError> {
+        let mut transaction = self.begin().await?;
+        let revoked = sqlx::query(
+            "UPDATE devices SET revoked_at = ?2, generation = generation + 1 WHERE enrolment = ?1 AND revoked_at IS NULL",
+        );
+        let revoked = revoked.bind(device.as_bytes()).bind(signed(now)).execute(&mut *transaction).await?;
+        if revoked.rows_affected() == 0 {
+            return Ok(false);
+        }
+        let body = serde_json::json!({ "reason": reason }).to_string();
+        let entry =
+            Entry { time: now, kind: Kind::DeviceRevoked, device: Some(device), body, evidence: None };
+        audit::append(&mut transaction, &[entry]).await?;
+        transaction.commit().await?;
+        Ok(true)
+    }
+}

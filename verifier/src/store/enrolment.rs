@@ -1,0 +1,228 @@
+//! Enrolments under way, and their end: everything of it in one transaction, or nothing.
+
+use super::audit::{self, Entry, Kind};
+use super::device::{self, By, Identity, Standing, TpmIdentity};
+use super::token::{self, Token};
+use super::{Store, StoreError, signed, unsigned};
+use sqlx::Row;
+use vitalsign_protocol::cose::PublicKey;
+use vitalsign_protocol::ear::Tier;
+use vitalsign_protocol::id::{Digest, EnrolmentId, Thumbprint};
+
+/// An enrolment under way.
+#[derive(Clone, Debug)]
+pub(crate) struct Pending {
+    /// The device's name, when it succeeds.
+    pub(crate) enrolment: EnrolmentId,
+    /// Until when, in seconds since 1970.
+    pub(crate) expires: u64,
+    /// The enrolment token's record.
+    pub(crate) token: i64,
+    /// The keys that are to be proven.
+    pub(crate) identity: Identity,
+    /// SHA-256 of the credential's secret, for keys in a TPM.
+    pub(crate) secret: Option<Digest>,
+}
+
+/// What the end of an enrolment writes.
+#[derive(Clone, Debug)]
+pub(crate) struct Proven {
+    /// What was under way.
+    pub(crate) pending: Pending,
+    /// SHA-256 of the evidence.
+    pub(crate) evidence: Digest,
+    /// The first verdict.
+    pub(crate) status: Tier,
+    /// What is to be remembered.
+    pub(crate) standing: Standing,
+    /// What is to be logged besides: JSON.
+    pub(crate) body: String,
+    /// The evidence itself.
+    pub(crate) bytes: Vec<u8>,
+    /// When, in seconds since 1970.
+    pub(crate) now: u64,
+}
+
+/// How an enrolment ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// The device is enrolled, under this name.
+    Enrolled(EnrolmentId),
+    /// It was no longer under way.
+    Unknown,
+    /// The device was revoked.
+    Revoked,
+    /// Another device has this report key.
+    KeyTaken,
+    /// The token cannot be used, or no more.
+    Token(TokenState),
+}
+
+/// Whether a token can be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TokenState {
+    /// It can.
+    Good,
+    /// Not any more: too old, or revoked.
+    Expired,
+    /// Not any more: as many devices as may have used it.
+    Spent,
+}
+
+impl Token {
+    pub(crate) fn state(&self, now: u64) -> TokenState {
+        if self.expires <= now || self.revoked_at.is_some() {
+            TokenState::Expired
+        } else if self.used >= self.uses {
+            TokenState::Spent
+        } else {
+            TokenState::Good
+        }
+    }
+}
+
+impl Store {
+    /// Stores an enrolment under way, in the place of one of the same name.
+    pub(crate) async fn begin_enrolment(&self, pending: &Pending, now: u64) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        let forget = sqlx::query("DELETE FROM pending WHERE expires < ?1").bind(signed(now));
+        forget.execute(&mut *transaction).await?;
+        let insert = sqlx::query(
+            "INSERT OR REPLACE INTO pending
+             (enrolment, expires, token, kid, report_key, ek, ak, genuine, simulated, secret)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+        );
+        let Identity { kid, report_key, tpm } = &pending.identity;
+        insert
+            .bind(pending.enrolment.as_bytes())
+            .bind(signed(pending.expires))
+            .bind(pending.token)
+            .bind(kid.as_bytes())
+            .bind(&report_key.point()[..])
+            .bind(tpm.as_ref().map(|tpm| tpm.ek.as_bytes()))
+            .bind(tpm.as_ref().map(|tpm| tpm.ak.as_slice()))
+            .bind(tpm.as_ref().is_some_and(|tpm| tpm.genuine))
+            .bind(tpm.as_ref().is_some_and(|tpm| tpm.simulated))
+            .bind(pending.secret.as_ref().map(Digest::as_bytes))
+            .execute(&mut *transaction)
+            .await?;
+        transaction.commit().await
+    }
+
+    /// The enrolment of this name that is under way.
+    pub(crate) async fn pending(
+        &self,
+        enrolment: &EnrolmentId,
+        now: u64,
+    ) -> Result<Option<Pending>, StoreError> {
+        let query = sqlx::query("SELECT * FROM pending WHERE enrolment = ?1 AND expires >= ?2");
+        let row = query.bind(enrolment.as_bytes()).bind(signed(now)).fetch_optional(self.readers()).await?;
+        let Some(row) = row else { return Ok(None) };
+        let broken = || StoreError::Failed("an enrolment under way cannot be read".into());
+        let tpm = match (row.try_get::<Option<&[u8]>, _>("ek")?, row.try_get::<Option<Vec<u8>>, _>("ak")?) {
+            (Some(ek), Some(ak)) => Some(TpmIdentity {
+                ek: Digest::from_slice(ek).ok_or_else(broken)?,
+                ak,
+                genuine: row.try_get("genuine")?,
+                simulated: row.try_get("simulated")?,
+            }),
+            _ => None,
+        };
+        let secret: Option<&[u8]> = row.try_get("secret")?;
+        Ok(Some(Pending {
+            enrolment: *enrolment,
+            expires: unsigned(row.try_get("expires")?),
+            token: row.try_get("token")?,
+            identity: Identity {
+                kid: Thumbprint::from_slice(row.try_get("kid")?).ok_or_else(broken)?,
+                report_key: PublicKey::from_point(row.try_get("report_key")?).map_err(|_| broken())?,
+                tpm,
+            },
+            secret: secret.map(|secret| Digest::from_slice(secret).ok_or_else(broken)).transpose()?,
+        }))
+    }
+
+    /// Ends an enrolment: the token's use, the device, and the audit entry, or nothing of it.
+    pub(crate) async fn end_enrolment(&self, proven: Proven) -> Result<Ended, StoreError> {
+        let Pending { enrolment, token, identity, .. } = &proven.pending;
+        let mut transaction = self.begin().await?;
+        // The row's key is part of the condition: what was proven may have been replaced meanwhile.
+        let delete = sqlx::query("DELETE FROM pending WHERE enrolment = ?1 AND kid = ?2");
+        let delete = delete.bind(enrolment.as_bytes()).bind(identity.kid.as_bytes());
+        if delete.execute(&mut *transaction).await?.rows_affected() == 0 {
+            return Ok(Ended::Unknown);
+        }
+        let by_key = device::find(&mut *transaction, By::Kid(&identity.kid)).await?;
+        let known = match &identity.tpm {
+            // A key that a TPM holds does not become one in software.
+            None if by_key.as_ref().is_some_and(|device| device.identity.tpm.is_some()) => {
+                return Ok(Ended::KeyTaken);
+            }
+            None => by_key,
+            Some(tpm) => {
+                let by_ek = device::find(&mut *transaction, By::Ek(&tpm.ek)).await?;
+                if by_key.is_some_and(|it| by_ek.as_ref().is_none_or(|same| same.id != it.id)) {
+                    return Ok(Ended::KeyTaken);
+                }
+                by_ek
+            }
+        };
+        if known.as_ref().is_some_and(|device| device.revoked_at.is_some()) {
+            return Ok(Ended::Revoked);
+        }
+        let state = token::get(&mut *transaction, *token)
+            .await?
+            .map_or(TokenState::Expired, |it| it.state(proven.now));
+        let same_key = known.as_ref().is_some_and(|device| device.identity.kid == identity.kid);
+        match state {
+            // The device itself spent it: its answer was lost.
+            TokenState::Spent if same_key => {}
+            TokenState::Good if same_key => {}
+            TokenState::Good => {
+                let using = sqlx::query("UPDATE tokens SET used = used + 1 WHERE id = ?1").bind(token);
+                using.execute(&mut *transaction).await?;
+            }
+            other => return Ok(Ended::Token(other)),
+        }
+
+        let name = known.as_ref().map_or(*enrolment, |device| device.enrolment);
+        let upsert = sqlx::query(
+            "INSERT INTO devices (enrolment, generation, last_seen, status, evidence) VALUES (?1, 1, ?2, ?3, ?4)
+             ON CONFLICT (enrolment) DO UPDATE SET generation = generation + 1,
+               last_seen = excluded.last_seen, status = excluded.status, evidence = excluded.evidence
+             RETURNING id",
+        );
+        let id: i64 = upsert
+            .bind(name.as_bytes())
+            .bind(signed(proven.now))
+            .bind(proven.status.as_str())
+            .bind(proven.evidence.as_bytes())
+            .fetch_one(&mut *transaction)
+            .await?
+            .try_get(0)?;
+        let standing =
+            serde_json::to_string(&proven.standing).map_err(|e| StoreError::Failed(e.to_string()))?;
+        let replace = sqlx::query(
+            "INSERT OR REPLACE INTO identities
+             (device, kid, report_key, ek, ak, genuine, simulated, enrolled_at, standing)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        );
+        replace
+            .bind(id)
+            .bind(identity.kid.as_bytes())
+            .bind(&identity.report_key.point()[..])
+            .bind(identity.tpm.as_ref().map(|tpm| tpm.ek.as_bytes()))
+            .bind(identity.tpm.as_ref().map(|tpm| tpm.ak.as_slice()))
+            .bind(identity.tpm.as_ref().is_some_and(|tpm| tpm.genuine))
+            .bind(identity.tpm.as_ref().is_some_and(|tpm| tpm.simulated))
+            .bind(signed(proven.now))
+            .bind(standing)
+            .execute(&mut *transaction)
+            .await?;
+        let kind = if known.is_some() { Kind::EnrolledAgain } else { Kind::Enrolled };
+        let (time, body, evidence) = (proven.now, proven.body.clone(), Some(proven.bytes.clone()));
+        audit::append(&mut transaction, &[Entry { time, kind, device: Some(name), body, evidence }]).await?;
+        transaction.commit().await?;
+        Ok(Ended::Enrolled(name))
+    }
+}

@@ -1,0 +1,203 @@
+//! The store: SQLite with a write-ahead log, synced at every commit. One writer at a time in this process, and none
+//! that writes half: a transaction that is not committed goes with its connection.
+
+pub mod audit;
+pub mod device;
+pub mod enrolment;
+pub mod report;
+pub mod token;
+
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+use sqlx::{ConnectOptions, Connection, Row, SqliteConnection};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tokio::sync::{Mutex, MutexGuard};
+use vitalsign_protocol::problem::{Problem, ProblemType};
+
+/// How long a statement waits for another process's transaction.
+const LOCK_WAIT: Duration = Duration::from_secs(5);
+/// Each brings the schema one version further.
+const MIGRATIONS: &[&str] = &[include_str!("schema.sql")];
+
+/// Why the store did not do what it was asked. Nothing was written.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Another process holds it: try again later.
+    #[error("the store is locked by another process")]
+    Locked,
+    /// No room: make some; meanwhile nothing is accepted.
+    #[error("the store cannot grow: {0}")]
+    Full(String),
+    /// More waits to be written than is taken.
+    #[error("the store has too much to write")]
+    Overloaded,
+    /// It was written by a newer version.
+    #[error("the store has schema version {0}, and this program knows up to {known}", known = MIGRATIONS.len())]
+    Newer(i64),
+    /// Anything else.
+    #[error("the store failed: {0}")]
+    Failed(String),
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        let code = error.as_database_error().and_then(|e| e.code()).and_then(|code| code.parse::<i32>().ok());
+        // The low byte is the primary result code (sqlite.org/rescode.html).
+        match code.map(|code| code & 0xff) {
+            Some(5 | 6) => Self::Locked,
+            Some(10 | 13) => Self::Full(error.to_string()),
+            _ => Self::Failed(error.to_string()),
+        }
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        tracing::error!(%error, "store");
+        match error {
+            StoreError::Locked | StoreError::Full(_) | StoreError::Overloaded => {
+                Problem::new(ProblemType::Busy, "The verifier cannot store the result now. Try again later.")
+            }
+            StoreError::Newer(_) | StoreError::Failed(_) => Problem::new(ProblemType::Internal, ""),
+        }
+    }
+}
+
+/// An open store.
+pub struct Store {
+    path: PathBuf,
+    options: SqliteConnectOptions,
+    readers: SqlitePool,
+    writer: Mutex<Option<SqliteConnection>>,
+}
+
+/// A transaction that may write. Dropped without [`Transaction::commit`], nothing of it remains.
+pub struct Transaction<'a> {
+    connection: SqliteConnection,
+    home: MutexGuard<'a, Option<SqliteConnection>>,
+}
+
+impl Store {
+    /// Opens the store at `path`, makes it where there is none, and brings its schema up to date.
+    ///
+    /// # Errors
+    /// When it cannot be opened, or was written by a newer version.
+    pub async fn open(path: &Path) -> Result<Self, StoreError> {
+        Self::open_limited(path, None).await
+    }
+
+    /// As [`Store::open`], and the file does not grow beyond so many pages.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub async fn open_limited(path: &Path, max_pages: Option<u32>) -> Result<Self, StoreError> {
+        let mut options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(LOCK_WAIT)
+            .pragma("cache_size", "-65536")
+            .disable_statement_logging();
+        if let Some(pages) = max_pages {
+            options = options.pragma("max_page_count", pages.to_string());
+        }
+        let mut connection = options.connect().await?;
+        migrate(&mut connection).await?;
+        let readers = SqlitePoolOptions::new().max_connections(4).connect_lazy_with(options.clone());
+        Ok(Self { path: path.to_owned(), options, readers, writer: Mutex::new(Some(connection)) })
+    }
+
+    /// Where it lies.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether it can be read.
+    ///
+    /// # Errors
+    /// When it cannot.
+    pub async fn check(&self) -> Result<(), StoreError> {
+        sqlx::query("SELECT 1 FROM devices LIMIT 1").fetch_optional(&self.readers).await?;
+        Ok(())
+    }
+
+    /// Connections for reading.
+    pub(crate) fn readers(&self) -> &SqlitePool {
+        &self.readers
+    }
+
+    /// Begins a transaction that may write, after those that wait already.
+    pub(crate) async fn begin(&self) -> Result<Transaction<'_>, StoreError> {
+        let mut home = self.writer.lock().await;
+        let mut connection = match home.take() {
+            Some(connection) => connection,
+            None => self.options.connect().await?,
+        };
+        sqlx::query("BEGIN IMMEDIATE").execute(&mut connection).await?;
+        Ok(Transaction { connection, home })
+    }
+
+    /// Closes every connection, after what is being written.
+    pub async fn close(&self) {
+        self.readers.close().await;
+        if let Some(connection) = self.writer.lock().await.take()
+            && let Err(error) = connection.close().await
+        {
+            tracing::warn!(%error, "closing the store");
+        }
+    }
+}
+
+impl Transaction<'_> {
+    /// Makes it durable.
+    pub(crate) async fn commit(self) -> Result<(), StoreError> {
+        let Self { mut connection, mut home } = self;
+        sqlx::query("COMMIT").execute(&mut connection).await?;
+        *home = Some(connection);
+        Ok(())
+    }
+}
+
+impl std::ops::Deref for Transaction<'_> {
+    type Target = SqliteConnection;
+    fn deref(&self) -> &SqliteConnection {
+        &self.connection
+    }
+}
+impl std::ops::DerefMut for Transaction<'_> {
+    fn deref_mut(&mut self) -> &mut SqliteConnection {
+        &mut self.connection
+    }
+}
+
+async fn migrate(connection: &mut SqliteConnection) -> Result<(), StoreError> {
+    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+    let version: i64 = sqlx::query("PRAGMA user_version").fetch_one(&mut *transaction).await?.try_get(0)?;
+    let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
+    if version > known {
+        return Err(StoreError::Newer(version));
+    }
+    for migration in MIGRATIONS.iter().skip(usize::try_from(version).unwrap_or(0)) {
+        sqlx::raw_sql(*migration).execute(&mut *transaction).await?;
+    }
+    sqlx::raw_sql(sqlx::AssertSqlSafe(format!("PRAGMA user_version = {known}")))
+        .execute(&mut *transaction)
+        .await?;
+    transaction.commit().await?;
+    Ok(())
+}
+
+/// SQLite's integers are signed.
+pub(crate) fn signed(n: u64) -> i64 {
+    i64::try_from(n).unwrap_or(i64::MAX)
+}
+
+/// And back: what was stored was not negative.
+pub(crate) fn unsigned(n: i64) -> u64 {
+    u64::try_from(n).unwrap_or(0)
+}

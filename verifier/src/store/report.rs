@@ -1,0 +1,181 @@
+//! Accepting reports, many in one transaction: a report is answered when its nonce is spent and its audit entry is
+//! durable, and a sync of the disk is shared by all that wait for it.
+
+use super::audit::{self, Entry};
+use super::{Store, StoreError, signed};
+use crate::nonce::{self, SpentNonce};
+use serde_json::json;
+use sqlx::Row;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use tokio::sync::{mpsc, oneshot};
+use vitalsign_protocol::ear::Tier;
+use vitalsign_protocol::id::{Digest, hex};
+
+/// Reports that may wait; more are refused as too much to do.
+const QUEUE: usize = 4096;
+/// Reports in one transaction.
+const BATCH: usize = 256;
+/// Expired nonces are forgotten every so many seconds.
+const FORGET_SECONDS: u64 = 60;
+
+/// A report that was verified and judged, to be accepted.
+#[derive(Debug)]
+pub(crate) struct Judged {
+    /// The device's row.
+    pub(crate) device: i64,
+    /// The device as it was judged.
+    pub(crate) generation: i64,
+    /// The nonce to spend.
+    pub(crate) nonce: SpentNonce,
+    /// SHA-256 of the evidence.
+    pub(crate) evidence: Digest,
+    /// The verdict.
+    pub(crate) status: Tier,
+    /// What is to be remembered, when it is not what it was.
+    pub(crate) standing: Option<String>,
+    /// What is to be logged.
+    pub(crate) entry: Entry,
+}
+
+/// What became of a report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// Accepted, durably.
+    Accepted,
+    /// The very evidence that was accepted last: its answer was lost.
+    Again,
+    /// Its nonce was used before.
+    NonceUsed,
+    /// The device is not what it was when it was judged: look again.
+    DeviceChanged,
+}
+
+struct Waiting {
+    judged: Judged,
+    answer: oneshot::Sender<Result<Outcome, StoreError>>,
+}
+
+/// Where reports are handed in. When the last one is dropped, the writer ends.
+#[derive(Clone)]
+pub(crate) struct Reports(mpsc::Sender<Waiting>);
+
+impl Reports {
+    /// Starts the writer.
+    pub(crate) fn start(store: Arc<Store>) -> (Self, tokio::task::JoinHandle<()>) {
+        let (sender, receiver) = mpsc::channel(QUEUE);
+        (Self(sender), tokio::spawn(write(store, receiver)))
+    }
+
+    /// Hands in a report and waits until it is durable.
+    pub(crate) async fn accept(&self, judged: Judged) -> Result<Outcome, StoreError> {
+        let (answer, outcome) = oneshot::channel();
+        self.0.try_send(Waiting { judged, answer }).map_err(|_| StoreError::Overloaded)?;
+        outcome.await.map_err(|_| StoreError::Failed("the writer ended".into()))?
+    }
+}
+
+async fn write(store: Arc<Store>, mut receiver: mpsc::Receiver<Waiting>) {
+    let mut waiting = Vec::with_capacity(BATCH);
+    let mut forgotten = 0;
+    while receiver.recv_many(&mut waiting, BATCH).await > 0 {
+        let (mut batch, answers): (Vec<_>, Vec<_>) =
+            waiting.drain(..).map(|it| (it.judged, it.answer)).unzip();
+        let now = batch.iter().map(|it| it.entry.time).max().unwrap_or_default();
+        let forget = now.saturating_sub(forgotten) >= FORGET_SECONDS;
+        let outcomes = accept(&store, &mut batch, forget.then_some(now)).await;
+        if forget && outcomes.is_ok() {
+            forgotten = now;
+        }
+        for (index, answer) in answers.into_iter().enumerate() {
+            let outcome = match &outcomes {
+                Ok(outcomes) => outcomes.get(index).copied().ok_or(StoreError::Overloaded),
+                Err(error) => Err(error.clone()),
+            };
+            // Nobody listens when the device hung up: it will come again with the same evidence.
+            let _ = answer.send(outcome);
+        }
+    }
+}
+
+/// One transaction. The outcomes are in the order of the reports.
+async fn accept(
+    store: &Store,
+    batch: &mut [Judged],
+    forget: Option<u64>,
+) -> Result<Vec<Outcome>, StoreError> {
+    let mut transaction = store.begin().await?;
+    if let Some(now) = forget {
+        let delete =
+            sqlx::query("DELETE FROM spent WHERE nonce < ?1").bind(nonce::oldest_alive(now).to_vec());
+        delete.execute(&mut *transaction).await?;
+    }
+
+    // Of several reports with one nonce in this batch, only the first is tried.
+    let mut nonces = HashSet::with_capacity(batch.len());
+    let tried: Vec<bool> = batch.iter().map(|it| nonces.insert(it.nonce)).collect();
+    let rows: Vec<_> = (batch.iter().zip(&tried))
+        .filter(|(_, tried)| **tried)
+        .map(|(it, _)| json!([hex(&it.nonce), it.device, it.generation]))
+        .collect();
+    let spent = sqlx::query(
+        "INSERT OR IGNORE INTO spent (nonce)
+         SELECT unhex(batch.value->>0) FROM json_each(?1) AS batch CROSS JOIN devices ON devices.id = batch.value->>1
+         WHERE devices.generation = batch.value->>2 AND devices.revoked_at IS NULL
+         RETURNING nonce",
+    );
+    let spent = spent.bind(serde_json::Value::Array(rows).to_string()).fetch_all(&mut *transaction).await?;
+    let spent: HashSet<&[u8]> = spent.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
+
+    let accepted: Vec<bool> =
+        batch.iter().zip(&tried).map(|(it, tried)| *tried && spent.contains(it.nonce.as_slice())).collect();
+    let mut entries = Vec::with_capacity(batch.len());
+    let mut last = HashMap::with_capacity(batch.len());
+    let mut standings = Vec::new();
+    for (it, accepted) in batch.iter_mut().zip(&accepted) {
+        if *accepted {
+            let hash = it.evidence.hex();
+            last.insert(it.device, json!([it.device, signed(it.entry.time), it.status.as_str(), hash]));
+            standings.extend(it.standing.take().map(|standing| json!([it.device, standing])));
+            entries.push(Entry {
+                body: std::mem::take(&mut it.entry.body),
+                evidence: it.entry.evidence.take(),
+                ..it.entry
+            });
+        }
+    }
+    if !entries.is_empty() {
+        audit::append(&mut transaction, &entries).await?;
+        let update = sqlx::query(
+            "UPDATE devices SET last_seen = batch.value->>1, status = batch.value->>2, evidence = unhex(batch.value->>3)
+             FROM json_each(?1) AS batch WHERE devices.id = batch.value->>0",
+        );
+        let rows: Vec<_> = last.into_values().collect();
+        update.bind(serde_json::Value::Array(rows).to_string()).execute(&mut *transaction).await?;
+    }
+    if !standings.is_empty() {
+        let update = sqlx::query(
+            "UPDATE identities SET standing = batch.value->>1
+             FROM json_each(?1) AS batch WHERE identities.device = batch.value->>0",
+        );
+        update.bind(serde_json::Value::Array(standings).to_string()).execute(&mut *transaction).await?;
+    }
+
+    let mut outcomes = Vec::with_capacity(batch.len());
+    for (it, accepted) in batch.iter().zip(&accepted) {
+        outcomes.push(if *accepted { Outcome::Accepted } else { refused(&mut transaction, it).await? });
+    }
+    transaction.commit().await?;
+    Ok(outcomes)
+}
+
+async fn refused(connection: &mut sqlx::SqliteConnection, it: &Judged) -> Result<Outcome, StoreError> {
+    let row =
+        sqlx::query("SELECT evidence FROM devices WHERE id = ?1 AND generation = ?2 AND revoked_at IS NULL");
+    let row = row.bind(it.device).bind(it.generation).fetch_optional(connection).await?;
+    Ok(match row {
+        None => Outcome::DeviceChanged,
+        Some(row) if row.try_get::<&[u8], _>(0)? == it.evidence.as_bytes() => Outcome::Again,
+        Some(_) => Outcome::NonceUsed,
+    })
+}

@@ -1,0 +1,118 @@
+//! Enrolment tokens: kept as digests only.
+
+use super::audit::{self, Entry, Kind};
+use super::{Store, StoreError, signed, unsigned};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as B64};
+use serde::Serialize;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Executor, Row, Sqlite};
+use vitalsign_protocol::id::Digest;
+
+/// An enrolment token's record. The token itself is shown once, when it is made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Token {
+    /// Its number, to name it by.
+    pub id: i64,
+    /// When it was made, in seconds since 1970.
+    pub created: u64,
+    /// Until when it may be used.
+    pub expires: u64,
+    /// How many devices may enrol with it.
+    pub uses: u64,
+    /// How many have.
+    pub used: u64,
+    /// When an administrator revoked it.
+    pub revoked_at: Option<u64>,
+}
+
+impl Token {
+    fn from_row(row: &SqliteRow) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: row.try_get("id")?,
+            created: unsigned(row.try_get("created")?),
+            expires: unsigned(row.try_get("expires")?),
+            uses: unsigned(row.try_get("uses")?),
+            used: unsigned(row.try_get("used")?),
+            revoked_at: row.try_get::<Option<i64>, _>("revoked_at")?.map(unsigned),
+        })
+    }
+}
+
+/// The digest under which a token is kept.
+#[must_use]
+pub(crate) fn digest(token: &str) -> Digest {
+    Digest::labelled("vitalsign-enrolment-token-v1", &[token.as_bytes()])
+}
+
+/// The token of this number.
+pub(crate) async fn get<'c>(
+    connection: impl Executor<'c, Database = Sqlite>,
+    id: i64,
+) -> Result<Option<Token>, StoreError> {
+    let row = sqlx::query("SELECT * FROM tokens WHERE id = ?1").bind(id).fetch_optional(connection).await?;
+    row.as_ref().map(Token::from_row).transpose()
+}
+
+impl Store {
+    /// Makes a token that so many devices can use until `expires`. The answer is the only copy.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn create_token(
+        &self,
+        uses: u64,
+        expires: u64,
+        now: u64,
+    ) -> Result<(Token, String), StoreError> {
+        let mut secret = [0; 24];
+        aws_lc_rs::rand::fill(&mut secret).map_err(|_| StoreError::Failed("no random numbers".into()))?;
+        let token = format!("vse_{}", B64.encode(secret));
+        let mut transaction = self.begin().await?;
+        let insert = sqlx::query(
+            "INSERT INTO tokens (digest, created, expires, uses) VALUES (?1, ?2, ?3, ?4) RETURNING *",
+        );
+        let insert =
+            insert.bind(digest(&token).0.to_vec()).bind(signed(now)).bind(signed(expires)).bind(signed(uses));
+        let record = Token::from_row(&insert.fetch_one(&mut *transaction).await?)?;
+        let body = serde_json::json!({ "token": record.id, "uses": uses, "expires": expires }).to_string();
+        let entry = Entry { time: now, kind: Kind::TokenCreated, device: None, body, evidence: None };
+        audit::append(&mut transaction, &[entry]).await?;
+        transaction.commit().await?;
+        Ok((record, token))
+    }
+
+    /// Every token's record, oldest first.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn tokens(&self) -> Result<Vec<Token>, StoreError> {
+        let rows = sqlx::query("SELECT * FROM tokens ORDER BY id").fetch_all(self.readers()).await?;
+        rows.iter().map(Token::from_row).collect()
+    }
+
+    /// The record of this token.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(crate) async fn token(&self, token: &str) -> Result<Option<Token>, StoreError> {
+        let query = sqlx::query("SELECT * FROM tokens WHERE digest = ?1").bind(digest(token).0.to_vec());
+        query.fetch_optional(self.readers()).await?.as_ref().map(Token::from_row).transpose()
+    }
+
+    /// Revokes a token. False when there is none of this number, or it was revoked before.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn revoke_token(&self, id: i64, now: u64) -> Result<bool, StoreError> {
+        let mut transaction = self.begin().await?;
+        let update = sqlx::query("UPDATE tokens SET revoked_at = ?2 WHERE id = ?1 AND revoked_at IS NULL");
+        if update.bind(id).bind(signed(now)).execute(&mut *transaction).await?.rows_affected() == 0 {
+            return Ok(false);
+        }
+        let body = serde_json::json!({ "token": id }).to_string();
+        let entry = Entry { time: now, kind: Kind::TokenRevoked, device: None, body, evidence: None };
+        audit::append(&mut transaction, &[entry]).await?;
+        transaction.commit().await?;
+        Ok(true)
+    }
+}

@@ -1,0 +1,175 @@
+//! The verifier as one thing: configuration, store, keys and policy.
+
+use crate::appraise::{Appraiser, DEFAULT_POLICY, DEFAULT_THRESHOLDS, LoadError};
+use crate::config::{Config, ConfigError};
+use crate::device_cache::DeviceCache;
+use crate::ear_keys::{self, EarKeys};
+use crate::endorsers::Endorsers;
+use crate::files::{self, FileError};
+use crate::nonce::{NonceKey, Purpose};
+use crate::store::report::Reports;
+use crate::store::{Store, StoreError};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::SystemTime;
+use vitalsign_protocol::id::{Nonce, Thumbprint};
+use vitalsign_protocol::jwt::JwkSet;
+use vitalsign_protocol::message::NonceAnswer;
+use vitalsign_protocol::problem::{Problem, ProblemType};
+
+/// An enrolment, and its nonce, live for so many seconds.
+pub(crate) const ENROLMENT_SECONDS: u64 = 60;
+
+/// A verifier could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The configuration.
+    #[error("{0}")]
+    Config(#[from] ConfigError),
+    /// A key, the roots, or another file.
+    #[error("{0}")]
+    File(#[from] FileError),
+    /// The store.
+    #[error("opening {0}: {1}")]
+    Store(PathBuf, StoreError),
+    /// The policy or its thresholds.
+    #[error("{0}")]
+    Policy(#[from] LoadError),
+}
+
+/// A verifier. Share it between tasks.
+pub struct Verifier {
+    pub(crate) config: Config,
+    pub(crate) store: Arc<Store>,
+    pub(crate) appraiser: Appraiser,
+    pub(crate) endorsers: Endorsers,
+    pub(crate) devices: DeviceCache,
+    pub(crate) reports: Reports,
+    nonces: NonceKey,
+    ear_keys: RwLock<Arc<EarKeys>>,
+    ear_keys_seen: Mutex<Option<(u64, SystemTime)>>,
+}
+
+impl Verifier {
+    /// Opens the verifier whose data lies where `config` says; makes what is not there yet. To be called within a
+    /// tokio runtime, where its writer runs until the verifier is dropped.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub async fn open(config: Config) -> Result<Self, OpenError> {
+        config.check()?;
+        files::create_folder(&config.data)?;
+        let appraiser = load_policy(&config)?;
+        let nonces = NonceKey::open(&config.keys().join("nonce.key"))?;
+        let ear_keys_seen = ear_keys::fingerprint(&config.keys());
+        let ear_keys = EarKeys::open(&config.keys())?;
+        let endorsers = Endorsers::open(&config.roots())?;
+        let path = config.store();
+        let store = Store::open_limited(&path, config.limits.store_pages).await;
+        let store = Arc::new(store.map_err(|e| OpenError::Store(path, e))?);
+        let (reports, _) = Reports::start(store.clone());
+        Ok(Self {
+            devices: DeviceCache::new(config.limits.remembered_devices),
+            reports,
+            store,
+            appraiser,
+            endorsers,
+            nonces,
+            ear_keys: RwLock::new(Arc::new(ear_keys)),
+            ear_keys_seen: Mutex::new(ear_keys_seen),
+            config,
+        })
+    }
+
+    /// The configuration.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The store, for administration.
+    #[must_use]
+    pub fn store(&self) -> &Arc<Store> {
+        &self.store
+    }
+
+    /// A nonce for the holder of a report key. It costs nothing until it is used, so that anybody may ask.
+    ///
+    /// # Errors
+    /// When the system has no random numbers.
+    pub fn nonce(&self, kid: &Thumbprint, now: u64) -> Result<NonceAnswer, Problem> {
+        let nonce_seconds = ENROLMENT_SECONDS;
+        Ok(NonceAnswer { nonce: self.issue(Purpose::Report, kid, now + nonce_seconds)?, nonce_seconds })
+    }
+
+    /// The keys that check verdicts.
+    #[must_use]
+    pub fn jwks(&self, now: u64) -> JwkSet {
+        self.ear_keys().published(now)
+    }
+
+    /// Takes up a signing key that an administrator put in place. A key that cannot be read is reported, and the one
+    /// before goes on.
+    pub fn refresh_keys(&self) {
+        let folder = self.config.keys();
+        let seen = ear_keys::fingerprint(&folder);
+        let mut before = self.ear_keys_seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if *before == seen {
+            return;
+        }
+        *before = seen;
+        match EarKeys::open(&folder) {
+            Ok(keys) => {
+                tracing::info!(kid = keys.current().kid, "signing verdicts with another key from now on");
+                *self.ear_keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
+            }
+            Err(error) => tracing::error!(%error, "the new EAR key cannot be used"),
+        }
+    }
+
+    pub(crate) fn ear_keys(&self) -> Arc<EarKeys> {
+        self.ear_keys.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn issue(&self, purpose: Purpose, kid: &Thumbprint, expiry: u64) -> Result<Nonce, Problem> {
+        self.nonces.issue(purpose, kid, expiry).map_err(|_| {
+            tracing::error!("the system has no random numbers");
+            Problem::new(ProblemType::Internal, "")
+        })
+    }
+
+    /// The one nonce of evidence, when it is ours and alive: what is to be spent.
+    pub(crate) fn check_nonce(
+        &self,
+        purpose: Purpose,
+        kid: &Thumbprint,
+        nonces: &[Nonce],
+        now: u64,
+    ) -> Result<(Nonce, crate::nonce::SpentNonce), Problem> {
+        let [nonce] = nonces else {
+            return Err(Problem::new(ProblemType::ClaimsInvalid, "eat_nonce: one nonce was expected"));
+        };
+        let spent = self.nonces.check(purpose, kid, nonce, now).map_err(|error| {
+            let problem = match error {
+                crate::nonce::NonceError::Unknown => ProblemType::NonceUnknown,
+                crate::nonce::NonceError::Expired(_) => ProblemType::NonceExpired,
+            };
+            Problem::new(problem, error.to_string())
+        })?;
+        Ok((*nonce, spent))
+    }
+}
+
+/// The policy that the configuration names.
+///
+/// # Errors
+/// When it cannot be read or used.
+pub fn load_policy(config: &Config) -> Result<Appraiser, OpenError> {
+    let read = |path: &Option<PathBuf>, built_in: &str| match path {
+        None => Ok(built_in.to_owned()),
+        Some(path) => std::fs::read_to_string(path).map_err(|e| FileError::new("reading", path, e)),
+    };
+    let policy = read(&config.policy, DEFAULT_POLICY)?;
+    let thresholds = read(&config.thresholds, DEFAULT_THRESHOLDS)?;
+    Ok(Appraiser::load(&policy, &thresholds)?)
+}
