@@ -1,0 +1,74 @@
+//! The local audit: every transition, in a file of one JSON object a line, and in the log. When the file is full it
+//! becomes `journal.1` and another begins; a disk that is full costs the line and nothing else.
+
+use std::fs::OpenOptions;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+use vitalsign_agent::Transition;
+
+const MAX_BYTES: u64 = 512 * 1024;
+
+/// Where transitions are written.
+#[derive(Debug)]
+pub(crate) struct Journal {
+    path: PathBuf,
+}
+
+impl Journal {
+    /// The journal in the agent's state folder.
+    pub(crate) fn open(folder: &Path) -> Self {
+        Self { path: folder.join("journal") }
+    }
+
+    /// Writes a transition down.
+    pub(crate) fn note(&self, transition: &Transition) {
+        tracing::info!(?transition, "changed");
+        if let Err(error) = self.append(transition) {
+            tracing::error!(%error, "the journal was not written");
+        }
+    }
+
+    fn append(&self, transition: &Transition) -> io::Result<()> {
+        let time = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        let line = match transition {
+            Transition::Standing(standing) => serde_json::json!({"time": time, "standing": standing}),
+            Transition::Verdict(tier) => serde_json::json!({"time": time, "verdict": tier}),
+            Transition::ClockJumped { seconds } => serde_json::json!({"time": time, "clock_jumped_seconds": seconds}),
+            Transition::VerdictRefused(why) => serde_json::json!({"time": time, "verdict_refused": why}),
+            Transition::Enrolled(enrolment) => serde_json::json!({"time": time, "enrolled": enrolment}),
+        };
+        if self.path.metadata().is_ok_and(|file| file.len() >= MAX_BYTES) {
+            std::fs::rename(&self.path, self.path.with_extension("1"))?;
+        }
+        let mut file = match OpenOptions::new().append(true).open(&self.path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => vitalsign_host::create_private(&self.path)?,
+            opened => opened?,
+        };
+        file.write_all(format!("{line}\n").as_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use vitalsign_agent::Standing;
+
+    #[test]
+    fn the_journal_is_bounded_and_each_line_is_json() {
+        let folder = tempfile::tempdir().unwrap();
+        let journal = Journal::open(folder.path());
+        let detail = "x".repeat(10_000);
+        for _ in 0..200 {
+            journal.note(&Transition::Standing(Standing::Offline { since: 1, detail: detail.clone() }));
+        }
+        let mut bytes = 0;
+        for name in ["journal", "journal.1"] {
+            let text = std::fs::read_to_string(folder.path().join(name)).unwrap();
+            assert!(text.lines().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()));
+            bytes += text.len();
+        }
+        assert!(bytes < 2 * 600_000, "{bytes}");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
+    }
+}

@@ -1,0 +1,210 @@
+//! The hands: carries out one effect at a time and brings its result back as an event.
+
+use crate::config::Config;
+use crate::verifier::Client;
+use std::path::PathBuf;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use vitalsign_agent::{Cost, Effect, Event, Failure, Now, Proof, Signing};
+use vitalsign_host::Settings;
+use vitalsign_platform::{Collector, DeviceKey, KeyError};
+use vitalsign_protocol::evidence::{Claims, IntendedUse, quote_extra_data};
+use vitalsign_protocol::id::{Base64Url, EnrolmentId};
+use vitalsign_protocol::message::{EnrolmentChallenge, EnrolmentProof, EnrolmentRequest};
+use vitalsign_protocol::posture::Posture;
+
+/// Where an administrator's settings come from: they are read again before each enrolment, so that a new token or
+/// another verifier needs no restart.
+pub(crate) type ReadConfig = Box<dyn Fn() -> Result<Config, crate::config::ConfigError> + Send>;
+
+/// Everything that touches the world, but for the state file and the socket.
+pub(crate) struct Worker {
+    config: Config,
+    read_config: ReadConfig,
+    collector: Collector,
+    key: Option<Box<dyn DeviceKey>>,
+    client: Option<Client>,
+    cost: Cost,
+    /// What the report under way started from: commands and requests until then.
+    before: (u64, u64),
+}
+
+impl Worker {
+    /// Hands with nothing in them: key and connection are opened when they are first needed.
+    pub(crate) fn new(config: Config, read_config: ReadConfig) -> Self {
+        Self {
+            config,
+            read_config,
+            collector: Collector::default(),
+            key: None,
+            client: None,
+            cost: Cost::default(),
+            before: (0, 0),
+        }
+    }
+
+    /// Carries out an effect. What it brings: the events, in order; none for effects that are not ours.
+    pub(crate) fn perform(&mut self, effect: Effect) -> Vec<Event> {
+        match effect {
+            Effect::Collect => {
+                let posture = self.collect();
+                self.before = self.counts();
+                vec![Event::Collected(Box::new(posture))]
+            }
+            Effect::FetchNonce => vec![Event::Nonce(self.fetch_nonce())],
+            Effect::Sign(signing) => {
+                let start = Instant::now();
+                let signed = self.with_key(|key| sign(key, *signing).map(|(bytes, _)| bytes));
+                self.cost.sign_micros = micros(start.elapsed());
+                vec![Event::Signed(signed)]
+            }
+            Effect::SendReport(evidence) => {
+                self.cost.evidence_bytes = u64::try_from(evidence.len()).unwrap_or(u64::MAX);
+                let answer = self.client().and_then(|client| client.report(evidence)).map(|mut answer| {
+                    answer.report_seconds = self.config.report_seconds.unwrap_or(answer.report_seconds);
+                    Box::new(answer)
+                });
+                let (commands, requests) = self.counts();
+                self.cost.hardware_commands = commands.saturating_sub(self.before.0);
+                self.cost.round_trips = requests.saturating_sub(self.before.1);
+                vec![Event::Spent(self.cost), Event::Reported(answer)]
+            }
+            Effect::BeginEnrolment { renew_key } => vec![Event::Begun(self.begin_enrolment(renew_key))],
+            Effect::Prove(proof) => vec![Event::Proved(self.prove(&proof).map(Box::new))],
+            Effect::FinishEnrolment { enrolment, proof } => {
+                vec![Event::Finished(self.finish_enrolment(&enrolment, &proof).map(Box::new))]
+            }
+            Effect::Save(_) | Effect::WakeAt(_) | Effect::Publish(_) | Effect::Note(_) => Vec::new(),
+        }
+    }
+
+    /// What opening the key says, for a person who asks why something does not work.
+    pub(crate) fn try_key(&mut self) -> Result<vitalsign_protocol::posture::Key, KeyError> {
+        self.with_key(|key| Ok(key.facts()))
+    }
+
+    fn collect(&mut self) -> Posture {
+        let start = Instant::now();
+        let settings = Settings { root: PathBuf::from("/"), state: self.config.state.clone() };
+        let mut posture = self.collector.collect(vitalsign_host::probes(&settings), |timing| match timing.took {
+            Some(took) => tracing::debug!(probe = timing.name, ?took, "read"),
+            None => tracing::warn!(probe = timing.name, "did not answer in time"),
+        });
+        if let Ok(facts) = self.with_key(|key| Ok(key.facts())) {
+            posture.key = facts;
+        }
+        self.cost.collect_micros = micros(start.elapsed());
+        posture
+    }
+
+    fn fetch_nonce(&mut self) -> Result<vitalsign_protocol::message::NonceAnswer, Failure> {
+        let kid = self.with_key(|key| Ok(key.public().thumbprint())).map_err(Failure::Key)?;
+        self.client()?.nonce(kid)
+    }
+
+    fn begin_enrolment(&mut self, renew_key: bool) -> Result<EnrolmentChallenge, Failure> {
+        // A verifier that cannot be spoken to for lack of settings is the same to the core as a missing token.
+        self.config = (self.read_config)().map_err(|error| {
+            tracing::error!(%error, "the settings cannot be used");
+            Failure::NoToken
+        })?;
+        self.client = None;
+        let token = self.config.token().map_err(|error| {
+            tracing::error!(%error, "the enrolment token cannot be read");
+            Failure::NoToken
+        })?;
+        let token = token.ok_or(Failure::NoToken)?;
+        if renew_key {
+            self.key = None;
+            vitalsign_host::forget_key(&self.config.key, &self.config.state).map_err(Failure::Key)?;
+        }
+        let keys = self.with_key(|key| key.enrolment_keys()).map_err(Failure::Key)?;
+        let token = String::from_utf8_lossy(token.expose()).into_owned();
+        self.client()?.begin_enrolment(&EnrolmentRequest { token, keys })
+    }
+
+    fn prove(&mut self, proof: &Proof) -> Result<EnrolmentProof, KeyError> {
+        let posture = self.collect();
+        let challenge = &proof.challenge;
+        let signing = Signing {
+            nonce: challenge.nonce,
+            enrolment: Some(challenge.enrolment),
+            intended_use: IntendedUse::Registration,
+            posture,
+            quote: true,
+        };
+        self.with_key(|key| {
+            let secret = challenge.credential.as_ref().map(|credential| key.activate(credential)).transpose()?;
+            let (evidence, _) = sign(key, signing.clone())?;
+            Ok(EnrolmentProof { secret, evidence: Base64Url(evidence) })
+        })
+    }
+
+    fn finish_enrolment(
+        &mut self,
+        enrolment: &EnrolmentId,
+        proof: &EnrolmentProof,
+    ) -> Result<vitalsign_protocol::message::Enrolled, Failure> {
+        let mut enrolled = self.client()?.finish_enrolment(enrolment, proof)?;
+        enrolled.report.report_seconds = self.config.report_seconds.unwrap_or(enrolled.report.report_seconds);
+        Ok(enrolled)
+    }
+
+    /// Opens the key where it is not open. A key that fails is closed, so that the next attempt starts afresh.
+    fn with_key<T>(&mut self, use_key: impl FnOnce(&mut dyn DeviceKey) -> Result<T, KeyError>) -> Result<T, KeyError> {
+        let mut key = match self.key.take() {
+            Some(key) => key,
+            None => vitalsign_host::device_key(&self.config.key, &self.config.state)?,
+        };
+        let done = use_key(key.as_mut())?;
+        self.key = Some(key);
+        Ok(done)
+    }
+
+    fn client(&mut self) -> Result<&Client, Failure> {
+        if self.client.is_none() {
+            let verifier = self.config.verifier.as_ref().ok_or(Failure::NoToken)?;
+            self.client = Some(Client::new(verifier)?);
+        }
+        self.client.as_ref().ok_or(Failure::NoToken)
+    }
+
+    fn counts(&self) -> (u64, u64) {
+        (self.key.as_ref().map_or(0, |key| key.commands()), self.client.as_ref().map_or(0, Client::requests))
+    }
+}
+
+/// Signs evidence, with a quote where one is wanted and the key can.
+fn sign(key: &mut dyn DeviceKey, signing: Signing) -> Result<(Vec<u8>, Claims), KeyError> {
+    let (nonce, quote) = (signing.nonce, signing.quote);
+    let mut token_id = [0; 16];
+    getrandom::fill(&mut token_id).map_err(|error| KeyError::Unavailable(format!("random numbers: {error}")))?;
+    let uptime = vitalsign_host::elapsed().as_secs();
+    let boot_count = key.boot_count();
+    let mut claims = signing.claims(wall(), token_id, Some(uptime), boot_count);
+    let kid = key.public().thumbprint();
+    if quote {
+        claims.boot = match key.quote(&quote_extra_data(&nonce, &kid)) {
+            Ok(boot) => Some(boot),
+            Err(KeyError::Unsupported(_)) => None,
+            Err(error) => return Err(error),
+        };
+    }
+    let evidence = claims.sign(&kid, |digest| key.sign(digest))?;
+    Ok((evidence, claims))
+}
+
+/// The time, for the core.
+pub(crate) fn now() -> Now {
+    let mut random = [0; 8];
+    // Without random numbers there is no jitter, which is the least of the troubles then.
+    let _ = getrandom::fill(&mut random);
+    Now { elapsed: vitalsign_host::elapsed(), wall: wall(), random: u64::from_ne_bytes(random) }
+}
+
+fn wall() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
