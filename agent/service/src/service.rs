@@ -1,62 +1,28 @@
 //! The service: events in, effects out. One thread decides, one carries out, one listens to the system; clients of the
 //! socket have their own.
+//!
+//! Nothing is to be done at the end: state is on disk before it counts, so a service may be killed at any moment.
 
 use crate::journal::Journal;
 use crate::notify::Manager;
+use crate::server::{Incoming, Server};
 use crate::store::{Loaded, Store};
 use crate::worker::{self, Worker};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use vitalsign_agent::{Agent, Effect, Event, Saved, Standing, Status};
+use vitalsign_ipc::{Answer, Diagnostic, Request};
 
 /// The longest that the service waits for anything: so that a clock it cannot see costs a minute at most.
 const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 
-/// The service, as the socket sees it.
-#[derive(Clone)]
-pub(crate) struct Handle {
-    inbox: Sender<Event>,
-    board: Arc<Mutex<Board>>,
-}
-
-struct Board {
-    status: Status,
-    listeners: Vec<Sender<Status>>,
-}
-
-impl Handle {
-    /// Tells the service of an event. Whether it is still there.
-    pub(crate) fn send(&self, event: Event) -> bool {
-        self.inbox.send(event).is_ok()
-    }
-
-    /// How things stand.
-    pub(crate) fn status(&self) -> Status {
-        self.lock().status.clone()
-    }
-
-    /// How things stand, from now on: first as they are.
-    pub(crate) fn subscribe(&self) -> Receiver<Status> {
-        let (sender, receiver) = channel();
-        let mut board = self.lock();
-        let _ = sender.send(board.status.clone());
-        board.listeners.push(sender);
-        receiver
-    }
-
-    fn publish(&self, status: Status) {
-        let mut board = self.lock();
-        if board.status != status {
-            board.listeners.retain(|listener| listener.send(status.clone()).is_ok());
-            board.status = status;
-        }
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Board> {
-        self.board.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+/// What comes to the service's loop.
+pub(crate) enum Input {
+    /// Something happened.
+    Event(Event),
+    /// A client asks.
+    Incoming(Incoming),
 }
 
 /// An agent with its state file.
@@ -118,48 +84,48 @@ impl Desk {
 /// A service that is set up and not yet running.
 pub(crate) struct Service {
     desk: Desk,
-    handle: Handle,
-    inbox: Receiver<Event>,
+    inbox: Receiver<Input>,
     jobs: Sender<Effect>,
+    findings: Box<dyn Fn() -> Vec<Diagnostic>>,
 }
 
 impl Service {
-    /// Sets the service up: the worker waits for its first job.
-    pub(crate) fn start(desk: Desk, mut worker: Worker) -> anyhow::Result<Self> {
-        let (events, inbox) = channel();
+    /// Sets the service up: the worker waits for its first job. Whatever comes in goes into the sender that it answers.
+    /// `findings` examines what a client asks to have examined.
+    pub(crate) fn start(
+        desk: Desk,
+        mut worker: Worker,
+        findings: impl Fn() -> Vec<Diagnostic> + 'static,
+    ) -> anyhow::Result<(Self, Sender<Input>)> {
+        let (inputs, inbox) = channel();
         let (jobs, work) = channel();
-        let board = Board { status: desk.status(), listeners: Vec::new() };
-        let results = events.clone();
+        let results = inputs.clone();
         let hands = move || {
             for effect in work {
                 for event in worker.perform(effect) {
-                    if results.send(event).is_err() {
+                    if results.send(Input::Event(event)).is_err() {
                         return;
                     }
                 }
             }
         };
         std::thread::Builder::new().name("worker".into()).spawn(hands)?;
-        Ok(Self { desk, handle: Handle { inbox: events, board: Arc::new(Mutex::new(board)) }, inbox, jobs })
-    }
-
-    /// What the socket needs.
-    pub(crate) fn handle(&self) -> Handle {
-        self.handle.clone()
+        Ok((Self { desk, inbox, jobs, findings: Box::new(findings) }, inputs))
     }
 
     /// Runs until the worker is gone, which only a defect can bring about.
-    pub(crate) fn run(mut self, manager: &Manager) -> anyhow::Result<()> {
+    pub(crate) fn run(mut self, server: &Server, manager: &Manager) -> anyhow::Result<()> {
         let mut due = Duration::ZERO;
         let mut event = Event::Started;
+        server.publish(self.desk.status());
+        manager.ready();
         loop {
-            let started = matches!(event, Event::Started);
             for effect in self.desk.handle(event) {
                 match effect {
                     Effect::WakeAt(at) => due = at,
                     Effect::Publish(status) => {
                         manager.status(&line(&status));
-                        self.handle.publish(*status);
+                        server.publish(*status);
                     }
                     effect => {
                         // Its answer brings the next time to wake.
@@ -167,9 +133,6 @@ impl Service {
                         self.jobs.send(effect).map_err(|_| anyhow::anyhow!("the worker has ended"))?;
                     }
                 }
-            }
-            if started {
-                manager.ready();
             }
             event = self.next(due, manager)?;
         }
@@ -184,11 +147,31 @@ impl Service {
             }
             let wait = left.min(manager.watchdog().unwrap_or(LONGEST_WAIT)).min(LONGEST_WAIT);
             match self.inbox.recv_timeout(wait) {
-                Ok(event) => return Ok(event),
+                Ok(Input::Event(event)) => return Ok(event),
+                Ok(Input::Incoming(incoming)) => {
+                    if let Some(event) = self.asked(incoming) {
+                        return Ok(event);
+                    }
+                }
                 Err(RecvTimeoutError::Timeout) => manager.alive(),
                 Err(RecvTimeoutError::Disconnected) => anyhow::bail!("nobody is left to bring events"),
             }
         }
+    }
+
+    fn asked(&self, incoming: Incoming) -> Option<Event> {
+        let event = match incoming.request {
+            Request::CheckNow => Event::CheckNow,
+            Request::Enrol => Event::EnrolNow,
+            Request::Diagnostics => {
+                incoming.answer(Answer::Diagnostics((self.findings)()));
+                return None;
+            }
+            // The socket answers these by itself.
+            Request::Status | Request::Subscribe => return None,
+        };
+        incoming.answer(Answer::Accepted);
+        Some(event)
     }
 }
 

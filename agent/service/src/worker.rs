@@ -1,9 +1,10 @@
 //! The hands: carries out one effect at a time and brings its result back as an event.
 
 use crate::config::Config;
-use crate::verifier::Client;
+use crate::verifier::Verifier;
 use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use tokio::runtime::Runtime;
 use vitalsign_agent::{Cost, Effect, Event, Failure, Now, Proof, Signing};
 use vitalsign_host::Settings;
 use vitalsign_platform::{Collector, DeviceKey, KeyError};
@@ -22,7 +23,8 @@ pub(crate) struct Worker {
     read_config: ReadConfig,
     collector: Collector,
     key: Option<Box<dyn DeviceKey>>,
-    client: Option<Client>,
+    verifier: Option<Verifier>,
+    runtime: Runtime,
     cost: Cost,
     /// What the report under way started from: commands and requests until then.
     before: (u64, u64),
@@ -30,16 +32,17 @@ pub(crate) struct Worker {
 
 impl Worker {
     /// Hands with nothing in them: key and connection are opened when they are first needed.
-    pub(crate) fn new(config: Config, read_config: ReadConfig) -> Self {
-        Self {
+    pub(crate) fn new(config: Config, read_config: ReadConfig) -> std::io::Result<Self> {
+        Ok(Self {
             config,
             read_config,
             collector: Collector::default(),
             key: None,
-            client: None,
+            verifier: None,
+            runtime: tokio::runtime::Builder::new_current_thread().enable_all().build()?,
             cost: Cost::default(),
             before: (0, 0),
-        }
+        })
     }
 
     /// Carries out an effect. What it brings: the events, in order; none for effects that are not ours.
@@ -59,7 +62,7 @@ impl Worker {
             }
             Effect::SendReport(evidence) => {
                 self.cost.evidence_bytes = u64::try_from(evidence.len()).unwrap_or(u64::MAX);
-                let answer = self.client().and_then(|client| client.report(evidence)).map(|mut answer| {
+                let answer = self.ask(async |verifier| verifier.report(evidence).await).map(|mut answer| {
                     answer.report_seconds = self.config.report_seconds.unwrap_or(answer.report_seconds);
                     Box::new(answer)
                 });
@@ -98,7 +101,7 @@ impl Worker {
 
     fn fetch_nonce(&mut self) -> Result<vitalsign_protocol::message::NonceAnswer, Failure> {
         let kid = self.with_key(|key| Ok(key.public().thumbprint())).map_err(Failure::Key)?;
-        self.client()?.nonce(kid)
+        self.ask(async |verifier| verifier.nonce(kid).await)
     }
 
     fn begin_enrolment(&mut self, renew_key: bool) -> Result<EnrolmentChallenge, Failure> {
@@ -107,7 +110,7 @@ impl Worker {
             tracing::error!(%error, "the settings cannot be used");
             Failure::NoToken
         })?;
-        self.client = None;
+        self.verifier = None;
         let token = self.config.token().map_err(|error| {
             tracing::error!(%error, "the enrolment token cannot be read");
             Failure::NoToken
@@ -119,7 +122,8 @@ impl Worker {
         }
         let keys = self.with_key(|key| key.enrolment_keys()).map_err(Failure::Key)?;
         let token = String::from_utf8_lossy(token.expose()).into_owned();
-        self.client()?.begin_enrolment(&EnrolmentRequest { token, keys })
+        let request = EnrolmentRequest { token, keys };
+        self.ask(async |verifier| verifier.begin_enrolment(&request).await)
     }
 
     fn prove(&mut self, proof: &Proof) -> Result<EnrolmentProof, KeyError> {
@@ -144,7 +148,7 @@ impl Worker {
         enrolment: &EnrolmentId,
         proof: &EnrolmentProof,
     ) -> Result<vitalsign_protocol::message::Enrolled, Failure> {
-        let mut enrolled = self.client()?.finish_enrolment(enrolment, proof)?;
+        let mut enrolled = self.ask(async |verifier| verifier.finish_enrolment(*enrolment, proof).await)?;
         enrolled.report.report_seconds = self.config.report_seconds.unwrap_or(enrolled.report.report_seconds);
         Ok(enrolled)
     }
@@ -160,16 +164,22 @@ impl Worker {
         Ok(done)
     }
 
-    fn client(&mut self) -> Result<&Client, Failure> {
-        if self.client.is_none() {
-            let verifier = self.config.verifier.as_ref().ok_or(Failure::NoToken)?;
-            self.client = Some(Client::new(verifier)?);
-        }
-        self.client.as_ref().ok_or(Failure::NoToken)
+    /// Asks the verifier; the connection stays for the next time.
+    fn ask<T>(&mut self, call: impl AsyncFnOnce(&Verifier) -> Result<T, Failure>) -> Result<T, Failure> {
+        let verifier = match self.verifier.take() {
+            Some(verifier) => verifier,
+            None => {
+                let settings = self.config.verifier.as_ref().ok_or(Failure::NoToken)?;
+                Verifier::new(settings).map_err(|error| Failure::Untrusted(error.to_string()))?
+            }
+        };
+        let answer = self.runtime.block_on(call(&verifier));
+        self.verifier = Some(verifier);
+        answer
     }
 
     fn counts(&self) -> (u64, u64) {
-        (self.key.as_ref().map_or(0, |key| key.commands()), self.client.as_ref().map_or(0, Client::requests))
+        (self.key.as_ref().map_or(0, |key| key.commands()), self.verifier.as_ref().map_or(0, Verifier::requests))
     }
 }
 
