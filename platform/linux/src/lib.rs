@@ -4,6 +4,7 @@
 #![cfg(target_os = "linux")]
 
 pub mod date;
+pub mod edr;
 pub mod firewall;
 pub mod os;
 pub mod root;
