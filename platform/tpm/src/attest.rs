@@ -152,18 +152,20 @@ fn parse_signature(bytes: &[u8]) -> Result<TpmtSignature, Error> {
     codec::decode(bytes).map_err(|_| Error::Malformed("the signature"))
 }
 
-/// What every attestation says of the TPM.
+/// What every attestation says of the TPM. A key outside of the endorsement hierarchy, as ours are, gives counts and
+/// firmware with a secret constant added (part 1, clause 36.7): only that they differ, and by how much, between two
+/// attestations of one key means something. The agent's plain boot count grows as `reset_count` does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TpmState {
     /// Milliseconds that the TPM has been on, since its owner was last cleared.
     pub clock: u64,
-    /// Boots since then.
+    /// Boots since then, plus the key's constant.
     pub reset_count: u32,
-    /// Resumes from sleep since the last boot.
+    /// Resumes from sleep since the last boot, plus the key's constant.
     pub restart_count: u32,
     /// The clock cannot have gone backwards.
     pub safe: bool,
-    /// Firmware, as its maker numbers it.
+    /// Firmware, plus the key's constant.
     pub firmware: u64,
 }
 

@@ -9,6 +9,8 @@
 //! without dictionary-attack protection.
 
 pub mod attest;
+#[cfg(feature = "client")]
+mod client;
 mod codec;
 pub mod credential;
 pub mod endorsement;
@@ -16,3 +18,8 @@ pub mod eventlog;
 pub mod hash;
 pub mod public;
 mod seed;
+#[cfg(all(feature = "testing", unix))]
+pub mod testing;
+
+#[cfg(feature = "client")]
+pub use client::{Address, Options, TpmKey, Transport, forget, open};

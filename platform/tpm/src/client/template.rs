@@ -3,19 +3,16 @@
 use crate::codec;
 use crate::public::{OURS, attributes, ecc};
 use tpm2_protocol::data::{
-    TpmAlgId, TpmEccCurve, TpmaObject, TpmsEccParms, TpmsEccPoint, TpmsRsaParms, TpmtPublic, TpmtSymDefObject,
-    TpmuPublicId, TpmuPublicParms, TpmuSymKeyBits, TpmuSymMode,
+    TpmAlgId, TpmEccCurve, TpmaObject, TpmsEccParms, TpmsEccPoint, TpmsRsaParms, TpmtPublic,
+    TpmtSymDefObject, TpmuPublicId, TpmuPublicParms, TpmuSymKeyBits, TpmuSymMode,
 };
 
 /// The storage root key as TCG's provisioning guidance has it for ECC P-256.
 pub(crate) fn storage_root_template() -> TpmtPublic {
     let storage = [&OURS[..], &[TpmaObject::RESTRICTED, TpmaObject::DECRYPT]].concat();
     let symmetric = aes_cfb(128);
-    ecc(
-        attributes(&storage),
-        TpmsEccParms { symmetric, curve_id: TpmEccCurve::NistP256, ..TpmsEccParms::default() },
-        &[],
-    )
+    let parameters = TpmsEccParms { symmetric, curve_id: TpmEccCurve::NistP256, ..TpmsEccParms::default() };
+    TpmtPublic { unique: zeros(), ..ecc(attributes(&storage), parameters, &[]) }
 }
 
 /// Which endorsement key (TCG EK credential profile 2.5, annex B).
@@ -65,15 +62,8 @@ impl EndorsementKind {
             Self::EccP256 => {
                 let symmetric = aes_cfb(128);
                 let curve_id = TpmEccCurve::NistP256;
-                let mut area = ecc(
-                    low,
-                    TpmsEccParms { symmetric, curve_id, ..TpmsEccParms::default() },
-                    &POLICY_A_SHA256,
-                );
-                // The low range asks for a point of zeros, the high range for none.
-                let zeros = codec::buffer(&[0; 32]).unwrap_or_default();
-                area.unique = TpmuPublicId::Ecc(TpmsEccPoint { x: zeros, y: zeros });
-                area
+                let parameters = TpmsEccParms { symmetric, curve_id, ..TpmsEccParms::default() };
+                TpmtPublic { unique: zeros(), ..ecc(low, parameters, &POLICY_A_SHA256) }
             }
             Self::EccP384 => {
                 let symmetric = aes_cfb(256);
@@ -110,6 +100,12 @@ const POLICY_B_SHA384: [u8; 48] = [
     0x41, 0x48, 0xbb, 0x35, 0xd3, 0xb4, 0xe4, 0xcb, 0x1c, 0x0a, 0xd9, 0xbd, 0xe4, 0x19, 0xca, 0xcb, 0x47,
     0xba, 0x09, 0x69, 0x96, 0x46, 0x15, 0x0f, 0x9f, 0xc0, 0x00, 0xf3, 0xf8, 0x0e, 0x12,
 ];
+
+/// What the low-range templates and the storage root's ask for; the high range asks for nothing.
+fn zeros() -> TpmuPublicId {
+    let zeros = codec::buffer(&[0; 32]).unwrap_or_default();
+    TpmuPublicId::Ecc(TpmsEccPoint { x: zeros, y: zeros })
+}
 
 fn aes_cfb(bits: u16) -> TpmtSymDefObject {
     TpmtSymDefObject {

@@ -1,0 +1,13 @@
+//! The agent's side: a TPM behind a [`Transport`], and the keys of ours in it.
+
+pub(crate) mod device;
+mod endorser;
+mod failure;
+mod key;
+mod session;
+mod state;
+mod template;
+mod transport;
+
+pub use key::{Options, TpmKey, forget, open};
+pub use transport::{Address, Transport};
