@@ -16,7 +16,7 @@ use vitalsign_protocol::id::{Digest, hex};
 const QUEUE: usize = 4096;
 /// Reports in one transaction.
 const BATCH: usize = 256;
-/// Expired nonces are forgotten every so many seconds.
+/// Nonces that expired so many seconds ago are forgotten, as often.
 const FORGET_SECONDS: u64 = 60;
 
 /// A report that was verified and judged, to be accepted.
@@ -106,9 +106,11 @@ async fn accept(
 ) -> Result<Vec<Outcome>, StoreError> {
     let mut transaction = store.begin().await?;
     if let Some(now) = forget {
-        let delete =
-            sqlx::query("DELETE FROM spent WHERE nonce < ?1").bind(nonce::oldest_alive(now).to_vec());
-        delete.execute(&mut *transaction).await?;
+        let below = nonce::oldest_alive(now.saturating_sub(FORGET_SECONDS)).to_vec();
+        for statement in ["UPDATE forgotten SET below = max(below, ?1)", "DELETE FROM spent WHERE nonce < ?1"]
+        {
+            sqlx::query(statement).bind(&below).execute(&mut *transaction).await?;
+        }
     }
 
     // Of several reports with one nonce in this batch, only the first is tried.
@@ -122,6 +124,7 @@ async fn accept(
         "INSERT OR IGNORE INTO spent (nonce)
          SELECT unhex(batch.value->>0) FROM json_each(?1) AS batch CROSS JOIN devices ON devices.id = batch.value->>1
          WHERE devices.generation = batch.value->>2 AND devices.revoked_at IS NULL
+           AND unhex(batch.value->>0) >= (SELECT below FROM forgotten)
          RETURNING nonce",
     );
     let spent = spent.bind(serde_json::Value::Array(rows).to_string()).fetch_all(&mut *transaction).await?;

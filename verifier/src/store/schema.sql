@@ -30,6 +30,10 @@ CREATE TABLE identities (
 -- Nonces that were used, until they expire. They begin with their expiry.
 CREATE TABLE spent (nonce BLOB PRIMARY KEY) STRICT, WITHOUT ROWID;
 
+-- Nonces below this may have been forgotten. None of them is accepted, even when the clock goes back.
+CREATE TABLE forgotten (below BLOB NOT NULL) STRICT;
+INSERT INTO forgotten VALUES (x'');
+
 -- Enrolments under way.
 CREATE TABLE pending (
   enrolment BLOB PRIMARY KEY,

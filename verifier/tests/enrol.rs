@@ -1,0 +1,201 @@
+//! Enrolment with a key in software, tokens, and what a full disk or a changed log does. With a TPM: `tpm.rs`.
+
+mod support;
+
+#[cfg(test)]
+mod tests {
+    use super::support::{Device, Lab, NOW, problem, verdict};
+    use sqlx::{ConnectOptions, Connection};
+    use vitalsign_protocol::evidence::{Claims, IntendedUse};
+    use vitalsign_protocol::id::{Base64Url, EnrolmentId, Nonce};
+    use vitalsign_protocol::message::{EnrolmentKeys, EnrolmentRequest};
+    use vitalsign_protocol::problem::ProblemType::*;
+    use vitalsign_verifier::store::audit::{Broken, Head};
+
+    #[tokio::test]
+    async fn a_device_enrols_again_under_its_name_and_uses_its_token_once() {
+        let lab = Lab::open().await;
+        let token = lab.token(1).await;
+        let mut device = Device::new();
+        let first = device.enrol(&lab.verifier, &token, NOW).await.unwrap();
+        assert_eq!((first.origin.as_str(), first.rp_id.as_str()), ("https://localhost", "localhost"));
+        assert_eq!(first.ear_keys, lab.verifier.jwks(NOW));
+        let ear = verdict(&lab.verifier, &first.report, NOW);
+        assert_eq!(ear.vitalsign_device, Some(first.enrolment));
+        // The answer was lost, and the token is spent: by this device.
+        let second = device.enrol(&lab.verifier, &token, NOW + 1).await.unwrap();
+        assert_eq!(second.enrolment, first.enrolment);
+        lab.verifier.report(&device.report(), NOW + 2).await.unwrap();
+        assert_eq!(problem(Device::new().enrol(&lab.verifier, &token, NOW).await), TokenSpent);
+        assert_eq!(lab.verifier.store().tokens().await.unwrap()[0].used, 1);
+        assert_eq!(lab.verifier.store().devices(10, 0).await.unwrap().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn tokens_have_an_end() {
+        let lab = Lab::open().await;
+        let mut device = Device::new();
+        assert_eq!(problem(device.enrol(&lab.verifier, "vse_guess", NOW).await), TokenUnknown);
+        let token = lab.token(1).await;
+        assert_eq!(problem(device.enrol(&lab.verifier, &token, NOW + 3600).await), TokenExpired);
+        assert!(lab.verifier.store().revoke_token(1, NOW).await.unwrap());
+        assert!(!lab.verifier.store().revoke_token(1, NOW).await.unwrap());
+        assert_eq!(problem(device.enrol(&lab.verifier, &token, NOW).await), TokenExpired);
+
+        // Two begin with the last use, and one ends first.
+        let token = lab.token(1).await;
+        let (mut fast, mut slow) = (Device::new(), Device::new());
+        let begun = lab.verifier.begin_enrolment(&slow.request(&token), NOW).await.unwrap();
+        fast.enrol(&lab.verifier, &token, NOW).await.unwrap();
+        let proof = slow.proof(&begun);
+        assert_eq!(problem(lab.verifier.end_enrolment(&begun.enrolment, &proof, NOW).await), TokenSpent);
+        assert_eq!(lab.verifier.store().devices(10, 0).await.unwrap().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_proof_is_of_this_enrolment_and_in_time() {
+        let lab = Lab::open().await;
+        let token = lab.token(100).await;
+        let mut device = Device::new();
+        let end = async |enrolment: EnrolmentId, proof, now| {
+            lab.verifier.end_enrolment(&enrolment, &proof, now).await
+        };
+        let begin =
+            async |device: &Device| lab.verifier.begin_enrolment(&device.request(&token), NOW).await.unwrap();
+
+        let begun = begin(&device).await;
+        assert_eq!(problem(end(EnrolmentId([1; 16]), device.proof(&begun), NOW).await), EnrolmentUnknown);
+        assert_eq!(problem(end(begun.enrolment, device.proof(&begun), NOW + 61).await), EnrolmentUnknown);
+        let mut stranger = Device::new();
+        assert_eq!(problem(end(begun.enrolment, stranger.proof(&begun), NOW).await), SignatureInvalid);
+        for (claims, expected) in [
+            (
+                Claims { nonces: vec![Nonce([1; 32])], ..device.claims(IntendedUse::Registration) },
+                NonceUnknown,
+            ),
+            (Claims { nonces: vec![begun.nonce], ..device.claims(IntendedUse::Report) }, ClaimsInvalid),
+        ] {
+            let mut proof = device.proof(&begun);
+            proof.evidence = Base64Url(device.sign(&claims));
+            assert_eq!(problem(end(begun.enrolment, proof, NOW).await), expected);
+        }
+        // A report's nonce does not enrol.
+        let mut proof = device.proof(&begun);
+        let nonce = lab.verifier.nonce(&device.kid(), NOW).unwrap().nonce;
+        let claims = Claims { nonces: vec![nonce], ..device.claims(IntendedUse::Registration) };
+        proof.evidence = Base64Url(device.sign(&claims));
+        assert_eq!(problem(end(begun.enrolment, proof, NOW).await), NonceUnknown);
+
+        assert!(lab.verifier.store().devices(10, 0).await.unwrap().is_empty());
+        let proof = device.proof(&begun);
+        end(begun.enrolment, proof.clone(), NOW + 60).await.unwrap();
+        assert_eq!(problem(end(begun.enrolment, proof, NOW + 60).await), EnrolmentUnknown);
+    }
+
+    #[tokio::test]
+    async fn keys_in_software_are_refused_unless_policy_accepts_them() {
+        let lab = Lab::with(|config| config.thresholds = None).await;
+        let token = lab.token(1).await;
+        assert_eq!(problem(Device::new().enrol(&lab.verifier, &token, NOW).await), SoftwareKeyRefused);
+        let lab = Lab::open().await;
+        let token = lab.token(1).await;
+        let report_key = Base64Url(vec![4; 65]);
+        let request = EnrolmentRequest { token, keys: EnrolmentKeys::Software { report_key } };
+        assert_eq!(problem(lab.verifier.begin_enrolment(&request, NOW).await), KeysInvalid);
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_loses_nothing_and_the_verifier_stays_up() {
+        // Room for the schema and a little more.
+        let lab = Lab::with(|config| config.limits.store_pages = Some(40)).await;
+        let mut device = lab.device().await;
+        let (mut accepted, mut refused) = (0u64, 0);
+        let before = lab.audit_length().await;
+        // Each changes its status, so that its evidence is kept.
+        for round in 0u64..400 {
+            device.posture.os.build = vitalsign_protocol::fact::Fact::Known("x".repeat(100));
+            match lab.verifier.report(&device.report(), NOW + round % 100).await {
+                Ok(answer) => {
+                    accepted += 1;
+                    device.nonce = answer.nonce;
+                }
+                Err(problem) => {
+                    assert_eq!(super::support::problem::<()>(Err(problem)), Busy);
+                    refused += 1;
+                    if refused == 3 {
+                        break;
+                    }
+                }
+            }
+        }
+        assert!(accepted > 0 && refused == 3, "{accepted} accepted, {refused} refused");
+        // What was accepted is there and whole, and nothing else is; a refused nonce was not spent.
+        assert_eq!(lab.audit_length().await, before + accepted);
+        lab.verifier.store().check().await.unwrap();
+        let config = lab.verifier.config().clone();
+        let folder = lab.folder;
+        drop(lab.verifier);
+        let roomy = vitalsign_verifier::config::Config { limits: Default::default(), ..config };
+        let verifier = vitalsign_verifier::Verifier::open(roomy).await.unwrap();
+        verifier.report(&device.report(), NOW + 100).await.unwrap();
+        drop(folder);
+    }
+
+    #[tokio::test]
+    async fn a_changed_a_missing_and_a_moved_entry_are_found() {
+        let lab = Lab::open().await;
+        let mut device = lab.device().await;
+        for _ in 0..5 {
+            device.nonce = lab.verifier.report(&device.report(), NOW).await.unwrap().nonce;
+        }
+        let store = lab.verifier.store();
+        let head = store.verify_audit(None).await.unwrap().unwrap();
+        assert_eq!(head.seq, 7);
+        assert_eq!(store.verify_audit(Some(head)).await.unwrap(), Ok(head));
+
+        let url = lab.verifier.config().store();
+        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(url);
+        let mut raw = options.connect().await.unwrap();
+        for (change, undo, broken) in [
+            (
+                "UPDATE audit SET body = replace(body, 'report', 'x') || ' ' WHERE seq = 4",
+                "UPDATE audit SET body = rtrim(body) WHERE seq = 4",
+                4,
+            ),
+            (
+                "UPDATE audit SET time = time + 1 WHERE seq = 3",
+                "UPDATE audit SET time = time - 1 WHERE seq = 3",
+                3,
+            ),
+            (
+                "UPDATE audit SET kind = 'enrolled' WHERE seq = 5",
+                "UPDATE audit SET kind = 'report' WHERE seq = 5",
+                5,
+            ),
+            (
+                "UPDATE audit SET evidence = x'00' WHERE seq = 7",
+                "UPDATE audit SET evidence = NULL WHERE seq = 7",
+                7,
+            ),
+            (
+                "UPDATE audit SET device = NULL WHERE seq = 6",
+                "UPDATE audit SET device = (SELECT enrolment FROM devices) WHERE seq = 6",
+                6,
+            ),
+        ] {
+            sqlx::query(change).execute(&mut raw).await.unwrap();
+            assert_eq!(store.verify_audit(None).await.unwrap(), Err(Broken::Changed(broken)), "{change}");
+            sqlx::query(undo).execute(&mut raw).await.unwrap();
+            assert_eq!(store.verify_audit(None).await.unwrap(), Ok(head), "{undo}");
+        }
+        // The end cut off: only a head that was written down tells.
+        sqlx::query("DELETE FROM audit WHERE seq = 7").execute(&mut raw).await.unwrap();
+        assert_eq!(store.verify_audit(None).await.unwrap().unwrap().seq, 6);
+        assert_eq!(store.verify_audit(Some(head)).await.unwrap(), Err(Broken::Missing(7)));
+        let other = Head { seq: 2, ..head };
+        assert_eq!(store.verify_audit(Some(other)).await.unwrap(), Err(Broken::NotAnchored(2)));
+        sqlx::query("DELETE FROM audit WHERE seq = 2").execute(&mut raw).await.unwrap();
+        assert_eq!(store.verify_audit(None).await.unwrap(), Err(Broken::Missing(2)));
+        raw.close().await.unwrap();
+    }
+}

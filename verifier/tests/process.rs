@@ -1,0 +1,221 @@
+//! The program itself: its commands, and what is left when it is killed.
+
+mod support;
+
+#[cfg(test)]
+mod tests {
+    use super::support::{Client, Device};
+    use std::io::{BufRead, BufReader};
+    use std::net::SocketAddr;
+    use std::path::{Path, PathBuf};
+    use std::process::{Child, Command, Output, Stdio};
+    use vitalsign_protocol::message::{Enrolled, EnrolmentChallenge, ReportAnswer};
+    use vitalsign_protocol::problem::ProblemType::*;
+
+    fn program(folder: &Path) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_vitalsign-verifier"));
+        command.current_dir(folder).arg("--config").arg(folder.join("verifier.toml"));
+        command
+    }
+
+    fn run(folder: &Path, arguments: &[&str]) -> Output {
+        program(folder).args(arguments).output().unwrap()
+    }
+
+    #[track_caller]
+    fn stdout(output: &Output) -> String {
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout.clone()).unwrap()
+    }
+
+    fn configure() -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(
+            folder.path().join("thresholds.toml"),
+            "[key-hardware]\naccept_software_keys = true\n",
+        )
+        .unwrap();
+        let config = "data = \"data\"\nlisten = \"127.0.0.1:0\"\nthresholds = \"thresholds.toml\"\n";
+        std::fs::write(folder.path().join("verifier.toml"), config).unwrap();
+        folder
+    }
+
+    struct Serving {
+        child: Child,
+        address: SocketAddr,
+        anchor: PathBuf,
+    }
+
+    impl Serving {
+        fn start(folder: &Path) -> Self {
+            let serve = ["serve", "--self-signed", "localhost"];
+            let mut child =
+                program(folder).args(serve).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+            let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+            let mut word =
+                |name: &str| lines.next().unwrap().unwrap().strip_prefix(name).unwrap().trim().to_owned();
+            Self { anchor: word("trust-anchor").into(), address: word("listening").parse().unwrap(), child }
+        }
+
+        async fn connect(&self) -> Client {
+            Client::connect(self.address, &self.anchor, "localhost").await.unwrap()
+        }
+    }
+
+    impl Drop for Serving {
+        fn drop(&mut self) {
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
+    }
+
+    async fn enrol(client: &mut Client, token: &str) -> Device {
+        let mut device = Device::new();
+        let challenge: EnrolmentChallenge =
+            client.post_json("/v1/enrolments", &device.request(token)).await.unwrap().json();
+        let path = format!("/v1/enrolments/{}", challenge.enrolment);
+        let enrolled: Enrolled = client.post_json(&path, &device.proof(&challenge)).await.unwrap().json();
+        device.enrolment = Some(enrolled.enrolment);
+        device.nonce = enrolled.report.nonce;
+        device
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn killed_under_load_it_loses_nothing_and_accepts_no_nonce_twice() {
+        let folder = configure();
+        let token = stdout(&run(folder.path(), &["enrol-token", "create", "--uses", "4"])).trim().to_owned();
+        let mut sent: Vec<Vec<u8>> = Vec::new();
+        let mut answered = 0;
+        let mut devices = Vec::new();
+        for round in 0..3 {
+            let mut serving = Serving::start(folder.path());
+            if devices.is_empty() {
+                let mut client = serving.connect().await;
+                for _ in 0..4 {
+                    devices.push(enrol(&mut client, &token).await);
+                }
+            }
+            let load = devices.drain(..).map(|mut device| {
+                let (address, anchor) = (serving.address, serving.anchor.clone());
+                tokio::spawn(async move {
+                    let mut client = Client::connect(address, &anchor, "localhost").await.unwrap();
+                    let mut answered = Vec::new();
+                    loop {
+                        let evidence = device.report();
+                        match client.report(&evidence).await {
+                            Ok(answer) => device.nonce = answer.json::<ReportAnswer>().nonce,
+                            // Killed. Whether this one was accepted is not known.
+                            Err(_) => return (device, answered, evidence),
+                        }
+                        answered.push(evidence);
+                    }
+                })
+            });
+            let load: Vec<_> = load.collect();
+            // In the middle of it, whenever that is.
+            let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
+            let store = vitalsign_verifier::store::Store::open(&folder.path().join("data/verifier.db"))
+                .await
+                .unwrap();
+            let mut length = 0;
+            while length < 60 * (round + 1) {
+                length =
+                    store.audit(None, length, 1000).await.unwrap().last().map_or(length, |last| last.seq);
+                assert!(std::time::Instant::now() < deadline, "no load");
+            }
+            store.close().await;
+            serving.child.kill().unwrap();
+            for load in load {
+                let (mut device, reports, doubtful) = load.await.unwrap();
+                answered += reports.len();
+                sent.extend(reports);
+                // The retry of the doubtful one is answered, whether it was accepted or not.
+                let again = Serving::start(folder.path());
+                let answer: ReportAnswer = again.connect().await.report(&doubtful).await.unwrap().json();
+                device.nonce = answer.nonce;
+                sent.push(doubtful);
+                answered += 1;
+                devices.push(device);
+            }
+        }
+        let verified = stdout(&run(folder.path(), &["audit", "verify"]));
+        // A token, four enrolments, and each report exactly once.
+        assert!(verified.contains(&format!("{} entries", answered + 5)), "{verified}, {answered} answered");
+        let serving = Serving::start(folder.path());
+        let mut client = serving.connect().await;
+        let last: Vec<Vec<u8>> = sent.split_off(sent.len() - 1);
+        drop(last);
+        let mut replayed = 0;
+        for evidence in &sent {
+            let answer = client.report(evidence).await.unwrap();
+            // The last of each device would be answered again.
+            if answer.status != 200 {
+                assert_eq!(answer.problem(), NonceUsed);
+                replayed += 1;
+            }
+        }
+        assert!(replayed >= sent.len() - 4, "{replayed} of {}", sent.len());
+        assert_eq!(stdout(&run(folder.path(), &["audit", "verify"])), verified);
+    }
+
+    #[tokio::test]
+    async fn the_commands_say_what_is_so_while_the_server_runs() {
+        let folder = configure();
+        let folder = folder.path();
+        let missing = run(folder, &["device", "list"]);
+        assert_eq!(missing.status.code(), Some(1));
+        assert!(String::from_utf8_lossy(&missing.stderr).contains("there is no store"));
+        assert_eq!(run(folder, &["device"]).status.code(), Some(2));
+        assert_eq!(run(folder, &["enrol-token", "create", "--expires", "soon"]).status.code(), Some(2));
+
+        let token = stdout(&run(folder, &["enrol-token", "create", "--uses", "2", "--expires", "1h"]))
+            .trim()
+            .to_owned();
+        let mut serving = Serving::start(folder);
+        let mut client = serving.connect().await;
+        let mut device = enrol(&mut client, &token).await;
+        let name = device.enrolment.unwrap().to_string();
+        let listed = stdout(&run(folder, &["enrol-token", "list"]));
+        assert!(listed.contains("1/2") && listed.contains("good") && !listed.contains(&token), "{listed}");
+
+        let listed: serde_json::Value =
+            serde_json::from_str(&stdout(&run(folder, &["device", "list", "--json"]))).unwrap();
+        assert_eq!(
+            (listed[0]["device"].as_str(), listed[0]["key"].as_str()),
+            (Some(name.as_str()), Some("software"))
+        );
+        assert!(stdout(&run(folder, &["device", "list"])).contains(&name));
+        assert!(stdout(&run(folder, &["device", "show", &name])).contains("lock-idle"));
+        assert_eq!(run(folder, &["device", "show", "AAAAAAAAAAAAAAAAAAAAAA"]).status.code(), Some(1));
+
+        device.nonce = client.report(&device.report()).await.unwrap().json::<ReportAnswer>().nonce;
+        stdout(&run(folder, &["device", "revoke", &name, "--reason", "lost"]));
+        assert_eq!(run(folder, &["device", "revoke", &name]).status.code(), Some(1));
+        assert_eq!(client.report(&device.report()).await.unwrap().problem(), DeviceRevoked);
+
+        let keys = stdout(&run(folder, &["key", "list"]));
+        stdout(&run(folder, &["key", "rotate"]));
+        assert_eq!(stdout(&run(folder, &["key", "list"])).lines().count(), keys.lines().count() + 1);
+
+        stdout(&run(folder, &["policy", "check"]));
+        std::fs::write(folder.join("facts.json"), "{}").unwrap();
+        assert!(run(folder, &["policy", "check", "--facts", "facts.json"]).stdout.starts_with(b"SUBMODULE"));
+        std::fs::write(folder.join("facts.json"), "{").unwrap();
+        assert_eq!(run(folder, &["policy", "check", "--facts", "facts.json"]).status.code(), Some(1));
+
+        let listed = stdout(&run(folder, &["audit", "list"]));
+        for kind in ["token-created", "enrolled", "report", "device-revoked", "key-rotated"] {
+            assert!(listed.contains(kind), "{listed}");
+        }
+        let verified = stdout(&run(folder, &["audit", "verify"]));
+        let head = verified.lines().find_map(|line| line.strip_prefix("head ")).unwrap();
+        stdout(&run(folder, &["audit", "verify", "--anchor", head]));
+        let wrong = head.replace(|c: char| c.is_ascii_lowercase(), "0");
+        assert_eq!(run(folder, &["audit", "verify", "--anchor", &wrong]).status.code(), Some(1));
+
+        // Asked to end, it does, and says that it went well.
+        let ended = Command::new("kill").arg(serving.child.id().to_string()).status().unwrap();
+        assert!(ended.success());
+        assert!(serving.child.wait().unwrap().success());
+    }
+}
