@@ -3,12 +3,27 @@
 //! Every probe reads below a [`Root`]: `/` on a real machine, a recorded tree in a test.
 #![cfg(target_os = "linux")]
 
+pub mod agent;
 pub mod date;
 pub mod edr;
 pub mod firewall;
+pub mod lock;
 pub mod os;
 pub mod root;
 pub mod run;
 pub mod updates;
 
 pub use root::Root;
+
+use std::path::Path;
+use vitalsign_platform::Probe;
+
+/// Every probe of this device. `memory` is a folder that the caller alone writes to: what has been seen before.
+#[must_use]
+pub fn probes(root: &Root, memory: &Path) -> Vec<Probe> {
+    let mut probes = os::probes(root, memory);
+    probes.extend(edr::probes(root));
+    probes.extend(lock::probes(root));
+    probes.extend(agent::probes(root, env!("CARGO_PKG_VERSION")));
+    probes
+}
