@@ -90,15 +90,15 @@ for target in "${targets[@]}"; do
   run="not run" tests=-
   if [ "$target" = "$windows" ]; then
     wine_prefix && run_tests
-    run=$(wine --version) tests="$tests_passed passed, $tests_failed failed"
+    run=$(wine --version | cut -d" " -f1) tests="$tests_passed passed, $tests_failed failed"
   fi
   rows+=("$target|$check|$clippy|$run|$tests")
 done
 
-printf '\n%-24s %-8s %-8s %-24s %s\n' target check clippy run tests
+printf '\n%-24s %-8s %-8s %-10s %s\n' target check clippy run tests
 for row in "${rows[@]}"; do
   IFS='|' read -r target check clippy run tests <<<"$row"
-  printf '%-24s %-8s %-8s %-24s %s\n' "$target" "$check" "$clippy" "$run" "$tests"
+  printf '%-24s %-8s %-8s %-10s %s\n' "$target" "$check" "$clippy" "$run" "$tests"
 done
 printf '\nchecks, clippys and tests together:\n%d passed, %d failed\n' "$passed" "$failed"
 [ "$failed" = 0 ]
