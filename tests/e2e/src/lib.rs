@@ -1,1 +1,9 @@
-//! vitalsign-e2e
+//! Vitalsign as it runs: a verifier, a TPM and agents as real processes, in a folder of their own. The end-to-end
+//! tests, the demonstration and the bench all stand on this.
+#![cfg(target_os = "linux")]
+
+mod process;
+mod world;
+
+pub use process::{Child, wait_for};
+pub use world::{Agent, Tpm, World};

@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# Builds what is shipped, measures it, prints one table and writes target/bench/report.json.
+# IDLE_SECONDS shortens the five minutes of watching the idle service.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+export PATH="${XDG_CACHE_HOME:-$HOME/.cache}/vitalsign/tools/bin:$PATH"
+target=${CARGO_TARGET_DIR:-target}
+echo "building the agent as it is shipped (small), and the verifier (fast)"
+cargo build --profile agent -p vitalsign
+cargo build --release -p vitalsign-verifier -p vitalsign-bench
+exec "$target/release/vitalsign-bench" "$target/agent/vitalsign" "$target/release/vitalsign-verifier" \
+  "${BENCH_REPORT:-target/bench/report.json}" "${IDLE_SECONDS:-300}"

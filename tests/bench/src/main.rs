@@ -1,0 +1,169 @@
+//! One run, one table: each figure beside the limit that was measured in the same run on the same machine.
+//!
+//! `vitalsign-bench AGENT VERIFIER REPORT.json IDLE_SECONDS`; `tests/bench/run.sh` builds what it needs.
+
+mod agent;
+mod device;
+mod limit;
+mod service;
+mod stats;
+mod verifier;
+
+use anyhow::{Context, Result};
+use serde_json::{Map, Value, json};
+use std::path::{Path, PathBuf};
+
+/// A line of the table.
+struct Row {
+    /// What was measured.
+    what: &'static str,
+    /// The figure.
+    value: f64,
+    /// Its unit.
+    unit: &'static str,
+    /// What it is held against.
+    limit: String,
+    /// Whether it keeps to that.
+    holds: bool,
+}
+
+fn main() -> Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        // This program again, held to one core.
+        ["verifier", devices, reports] => verifier::measure(devices.parse()?, reports.parse()?),
+        [agent, verifier, report, idle] => {
+            run(Path::new(agent), Path::new(verifier), Path::new(report), idle.parse()?)
+        }
+        _ => anyhow::bail!("usage: vitalsign-bench AGENT VERIFIER REPORT.json IDLE_SECONDS"),
+    }
+}
+
+fn run(agent: &Path, verifier: &Path, report: &Path, idle_seconds: u64) -> Result<()> {
+    let mut figures = Map::new();
+    let mut rows = Vec::new();
+
+    eprintln!("bench: signing evidence against a bare TPM2_Sign (software TPM)");
+    let sign = agent::sign()?;
+    eprintln!("bench: reading the posture of this machine, cold and warm");
+    let collect = agent::collect()?;
+    eprintln!("bench: the verifier on one core, against openssl on the same core");
+    let speed = verifier::compare()?;
+    eprintln!("bench: the idle service, for {idle_seconds} s");
+    let idle = service::idle(agent, verifier, idle_seconds)?;
+    let binary_mb = stats::float(agent.metadata()?.len()) / 1e6;
+
+    let share = speed.reports_per_s / speed.p256_verifies_per_s;
+    let flat = speed.reports_per_s_100k / speed.reports_per_s;
+    let mut row = |what, key: &str, value: f64, unit, limit: String, holds| {
+        figures.insert(key.to_owned(), json!(round(value)));
+        rows.push(Row { what, value, unit, limit, holds });
+    };
+    row("bare TPM2_Sign", "tpm_sign_ms", sign.bare_ms, "ms", "the hardware's own time".into(), true);
+    row(
+        "evidence: build and sign, beyond that",
+        "sign_overhead_ms",
+        sign.overhead_ms,
+        "ms",
+        "< 2".into(),
+        sign.overhead_ms < 2.0,
+    );
+    row(
+        "evidence without quote",
+        "evidence_bytes",
+        idle.evidence_bytes,
+        "bytes",
+        "< 1229 (1.2 KiB)".into(),
+        idle.evidence_bytes < 1228.8,
+    );
+    row(
+        "requests a report",
+        "round_trips_per_report",
+        idle.round_trips,
+        "",
+        "1".into(),
+        idle.round_trips <= 1.0,
+    );
+    row(
+        "TPM commands a report",
+        "tpm_commands_per_report",
+        idle.tpm_commands,
+        "",
+        "1".into(),
+        idle.tpm_commands <= 1.0,
+    );
+    row("posture, warm", "collect_warm_ms", collect.warm_ms, "ms", "< 50".into(), collect.warm_ms < 50.0);
+    row("posture, cold", "collect_cold_ms", collect.cold_ms, "ms", "".into(), true);
+    row(
+        "openssl: P-256 verifies on a core",
+        "p256_verifies_per_s",
+        speed.p256_verifies_per_s,
+        "/s",
+        "the limit".into(),
+        true,
+    );
+    row(
+        "verifier: reports on a core",
+        "verifier_reports_per_s_core",
+        speed.reports_per_s,
+        "/s",
+        format!(">= 35 % of it: {:.0} %", share * 100.0),
+        share >= 0.35,
+    );
+    row(
+        "  with facts never seen before",
+        "verifier_new_facts_per_s_core",
+        speed.new_facts_per_s,
+        "/s",
+        format!("{:.0} %", 100.0 * speed.new_facts_per_s / speed.p256_verifies_per_s),
+        true,
+    );
+    row(
+        "  with 100,000 devices enrolled",
+        "verifier_reports_per_s_core_100k",
+        speed.reports_per_s_100k,
+        "/s",
+        format!("flat: {:.0} %", flat * 100.0),
+        flat > 0.8,
+    );
+    row(
+        "service, idle: memory (PSS)",
+        "service_idle_pss_mib",
+        idle.pss_mib,
+        "MiB",
+        "< 10".into(),
+        idle.pss_mib < 10.0,
+    );
+    row(
+        "service, idle: CPU",
+        "service_idle_cpu_percent",
+        idle.cpu_percent,
+        "%",
+        "< 0.1".into(),
+        idle.cpu_percent < 0.1,
+    );
+    row("service binary", "service_binary_mb", binary_mb, "MB", "< 6".into(), binary_mb < 6.0);
+    figures.insert("verifier_share_of_p256".into(), json!(round(share)));
+
+    println!("\n{:<40} {:>12} {:<6} {:<28}", "measured", "value", "", "limit");
+    println!("{}", "-".repeat(92));
+    for Row { what, value, unit, limit, holds } in &rows {
+        let mark = if *holds { "" } else { "  NOT HELD" };
+        println!("{what:<40} {:>12} {unit:<6} {limit:<28}{mark}", shown(*value));
+    }
+    if let Some(folder) = report.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    let json = serde_json::to_string_pretty(&Value::Object(figures))?;
+    std::fs::write(report, json + "\n").with_context(|| format!("writing {}", report.display()))?;
+    println!("\nwritten to {}", PathBuf::from(report).display());
+    Ok(())
+}
+
+fn shown(value: f64) -> String {
+    if value >= 100.0 { format!("{value:.0}") } else { format!("{value:.3}") }
+}
+
+fn round(value: f64) -> f64 {
+    (value * 1000.0).round() / 1000.0
+}

@@ -1,0 +1,148 @@
+//! The verifier on one core: signature, nonce, appraisal, verdict, audit, durable, all in.
+
+use crate::device::Device;
+use crate::limit;
+use anyhow::{Context, Result, anyhow};
+use serde_json::Value;
+use std::process::Command;
+use std::sync::Arc;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use vitalsign_protocol::fact::Fact;
+use vitalsign_verifier::{Config, Verifier};
+
+/// The core that everything here is held to.
+const CORE: &str = "0";
+/// Reports that are under way at a time: what a commit can share.
+const AT_A_TIME: usize = 256;
+
+pub(crate) struct Speed {
+    pub(crate) p256_verifies_per_s: f64,
+    pub(crate) reports_per_s: f64,
+    pub(crate) new_facts_per_s: f64,
+    pub(crate) reports_per_s_100k: f64,
+}
+
+/// OpenSSL and the verifier in turn, three times, each held to the same core; medians.
+pub(crate) fn compare() -> Result<Speed> {
+    let mut openssl = Vec::new();
+    let mut few = Vec::new();
+    let mut new_facts = Vec::new();
+    for _ in 0..3 {
+        openssl.push(limit::p256_verifies_per_s(CORE)?);
+        let (steady, new) = held("1000", "20000")?;
+        few.push(steady);
+        new_facts.push(new);
+    }
+    let (many, _) = held("100000", "20000")?;
+    Ok(Speed {
+        p256_verifies_per_s: middle(openssl),
+        reports_per_s: middle(few),
+        new_facts_per_s: middle(new_facts),
+        reports_per_s_100k: many,
+    })
+}
+
+fn middle(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+fn held(devices: &str, reports: &str) -> Result<(f64, f64)> {
+    let out = Command::new("taskset")
+        .args(["-c", CORE])
+        .arg(std::env::current_exe()?)
+        .args(["verifier", devices, reports])
+        .stderr(std::process::Stdio::inherit())
+        .output()
+        .context("running on one core")?;
+    let figures: Value = serde_json::from_slice(&out.stdout).context("the measurement ended early")?;
+    let figure =
+        |name: &str| figures.get(name).and_then(Value::as_f64).ok_or_else(|| anyhow!("{name} is missing"));
+    Ok((figure("steady")?, figure("new_facts")?))
+}
+
+/// Measures in this process and prints the figures.
+pub(crate) fn measure(devices: u64, reports: usize) -> Result<()> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+        let folder = tempfile::tempdir()?;
+        let mut config = Config::for_data(folder.path());
+        config.origin = Some("https://verifier.example".into());
+        let store = config.store();
+        let verifier = Arc::new(Verifier::open(config).await?);
+        eprintln!("bench:   {devices} devices");
+        let mut fleet = (0..devices).map(Device::new).collect::<Result<Vec<_>>>()?;
+        enrol(&store, &fleet).await?;
+
+        // Everybody reports once, as a fleet has before it is steady.
+        run(&verifier, &fleet, fleet.len()).await?;
+        let steady = run(&verifier, &fleet, reports).await?;
+        for (number, device) in fleet.iter_mut().enumerate() {
+            device.posture.os.kernel = Fact::Known(format!("6.1.0-{number}-amd64"));
+            device.posture.os.kernel_installed = device.posture.os.kernel.clone();
+        }
+        let new_facts = run(&verifier, &fleet, fleet.len().min(2000)).await?;
+        println!("{}", serde_json::json!({ "steady": steady, "new_facts": new_facts }));
+        Ok(())
+    })
+}
+
+/// Reports that are accepted a second. The devices' own work is done before the clock starts.
+async fn run(verifier: &Arc<Verifier>, fleet: &[Device], reports: usize) -> Result<f64> {
+    let mut ready = Vec::with_capacity(reports);
+    // Devices in an order that no cache likes.
+    let step = 7919 % fleet.len().max(1);
+    for at in 0..reports {
+        let device = fleet.get(at * step.max(1) % fleet.len()).context("no device")?;
+        let nonce = verifier.nonce(&device.key.thumbprint(), now()).map_err(problem)?.nonce;
+        ready.push(device.evidence(nonce, now())?);
+    }
+    let start = Instant::now();
+    let queue = Arc::new(std::sync::Mutex::new(ready.into_iter()));
+    let tasks: Vec<_> = (0..AT_A_TIME)
+        .map(|_| {
+            let (verifier, queue) = (verifier.clone(), queue.clone());
+            tokio::spawn(async move {
+                loop {
+                    let next = queue.lock().map_err(|_| anyhow!("a task failed"))?.next();
+                    let Some(evidence) = next else { return Ok::<_, anyhow::Error>(()) };
+                    verifier.report(&evidence, now()).await.map_err(problem)?;
+                }
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await??;
+    }
+    Ok(crate::stats::float(u64::try_from(reports)?) / start.elapsed().as_secs_f64())
+}
+
+/// Puts devices straight into the store: what is measured is reports.
+async fn enrol(store: &std::path::Path, fleet: &[Device]) -> Result<()> {
+    use sqlx::Connection;
+    let url = format!("sqlite://{}", store.display());
+    let mut connection = sqlx::SqliteConnection::connect(&url).await?;
+    let mut transaction = connection.begin().await?;
+    for device in fleet {
+        let row = sqlx::query(
+            "INSERT INTO devices (enrolment, generation, last_seen, status, evidence) VALUES (?1, 0, 0, 'none', x'')",
+        );
+        let id = row.bind(device.enrolment.as_bytes()).execute(&mut *transaction).await?.last_insert_rowid();
+        let row = sqlx::query(
+            "INSERT INTO identities (device, kid, report_key, genuine, simulated, enrolled_at, standing)
+             VALUES (?1, ?2, ?3, 0, 0, 0, '{}')",
+        );
+        let (kid, key) = (device.key.thumbprint(), device.key.point().as_slice());
+        row.bind(id).bind(kid.as_bytes()).bind(key).execute(&mut *transaction).await?;
+    }
+    transaction.commit().await?;
+    connection.close().await?;
+    Ok(())
+}
+
+fn problem(problem: vitalsign_protocol::problem::Problem) -> anyhow::Error {
+    anyhow!("{}: {}", problem.problem_type, problem.detail.unwrap_or_default())
+}
+
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}

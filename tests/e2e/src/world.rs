@@ -1,0 +1,273 @@
+//! A hospital in a folder: a verifier on loopback with a certificate authority of its own, a TPM, and agents.
+
+use crate::process::{Child, program};
+use anyhow::{Context, Result, ensure};
+use base64::Engine;
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use vitalsign_agent::Status;
+use vitalsign_platform::DeviceKey;
+use vitalsign_protocol::message::EnrolmentKeys;
+use vitalsign_tpm::testing::Swtpm;
+
+/// The TPM under the agent.
+pub enum Tpm {
+    /// The chip of this machine. Its own endorsement certificate is trusted because it is here.
+    Chip,
+    /// A software TPM, with a maker of its own.
+    Simulated(Swtpm),
+}
+
+/// Everything, in a folder that goes with it.
+pub struct World {
+    /// The TPM.
+    pub tpm: Tpm,
+    /// The verifier, while it runs.
+    pub verifier: Option<Child>,
+    address: String,
+    anchor: PathBuf,
+    verifier_program: PathBuf,
+    agent_program: PathBuf,
+    folder: tempfile::TempDir,
+}
+
+impl World {
+    /// A verifier that serves, and a software TPM whose maker it knows as one of software.
+    ///
+    /// # Errors
+    /// When a process does not start.
+    pub fn with_simulated_tpm() -> Result<Self> {
+        Self::build(|folder| Ok(Tpm::Simulated(Swtpm::start(&folder.join("tpm")))), None)
+    }
+
+    /// The same, with programs from somewhere else: agent, verifier.
+    ///
+    /// # Errors
+    /// When a process does not start.
+    pub fn with_programs(agent: &Path, verifier: &Path) -> Result<Self> {
+        let programs = (agent.to_owned(), verifier.to_owned());
+        Self::build(|folder| Ok(Tpm::Simulated(Swtpm::start(&folder.join("tpm")))), Some(programs))
+    }
+
+    /// The same on the chip of this machine.
+    ///
+    /// # Errors
+    /// When there is none that can be used, or a process does not start.
+    pub fn with_chip() -> Result<Self> {
+        Self::build(|_| Ok(Tpm::Chip), None)
+    }
+
+    fn build(tpm: impl FnOnce(&Path) -> Result<Tpm>, programs: Option<(PathBuf, PathBuf)>) -> Result<Self> {
+        // Short: sockets lie in it.
+        let folder = tempfile::Builder::new().prefix("vs").tempdir()?;
+        std::fs::create_dir_all(folder.path().join("tpm"))?;
+        let tpm = tpm(folder.path())?;
+        let (agent_program, verifier_program) = match programs {
+            Some(programs) => programs,
+            None => (program("vitalsign")?, program("vitalsign-verifier")?),
+        };
+        let mut world = Self {
+            tpm,
+            verifier: None,
+            address: String::new(),
+            anchor: PathBuf::new(),
+            verifier_program,
+            agent_program,
+            folder,
+        };
+        world.trust_the_tpm()?;
+        world.configure("127.0.0.1:0", "")?;
+        world.start_verifier()?;
+        Ok(world)
+    }
+
+    /// The folder of it all.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Where the verifier is.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("https://localhost:{}", self.address.rsplit(':').next().unwrap_or_default())
+    }
+
+    /// The certificate that agents trust the verifier by.
+    #[must_use]
+    pub fn anchor(&self) -> &Path {
+        &self.anchor
+    }
+
+    /// Writes the verifier's settings anew: where it listens, and further lines. They hold from its next start.
+    ///
+    /// # Errors
+    /// As the file system says.
+    pub fn configure(&self, listen: &str, more: &str) -> Result<()> {
+        let text = format!("data = \"data\"\nlisten = \"{listen}\"\n{more}\n");
+        Ok(std::fs::write(self.folder().join("verifier.toml"), text)?)
+    }
+
+    /// Starts the verifier. At a second start it listens where it did before.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn start_verifier(&mut self) -> Result<()> {
+        if self.verifier.is_none() && !self.address.is_empty() {
+            self.configure(&self.address, "")?;
+        }
+        let log =
+            std::fs::File::options().create(true).append(true).open(self.folder().join("verifier.log"))?;
+        let mut serve = self.verifier(&["serve", "--self-signed", "localhost"]);
+        let (child, lines) = Child::start_until(serve.stderr(log), "listening ")?;
+        let value = |word| lines.iter().find_map(|line| line.strip_prefix(word)).map(str::to_owned);
+        self.address = value("listening ").context("no address")?;
+        self.anchor = value("trust-anchor ").context("no trust anchor")?.into();
+        self.verifier = Some(child);
+        Ok(())
+    }
+
+    /// A command of the verifier's administration.
+    #[must_use]
+    pub fn verifier(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(&self.verifier_program);
+        command.arg("--config").arg(self.folder().join("verifier.toml")).args(arguments);
+        command
+    }
+
+    /// Runs such a command, and gives what it printed.
+    ///
+    /// # Errors
+    /// When it does not succeed.
+    pub fn administer(&self, arguments: &[&str]) -> Result<String> {
+        succeeded(arguments, &self.verifier(arguments).output()?)
+    }
+
+    /// A token with which so many devices can enrol.
+    ///
+    /// # Errors
+    /// When the verifier does not make one.
+    pub fn token(&self, uses: u32) -> Result<String> {
+        let text = self.administer(&["enrol-token", "create", "--uses", &uses.to_string(), "--json"])?;
+        let made: Value = serde_json::from_str(&text)?;
+        Ok(made.get("token").and_then(Value::as_str).context("no token")?.to_owned())
+    }
+
+    /// An agent with a state folder of its own. One that is to enrol needs a token.
+    ///
+    /// # Errors
+    /// As the file system says.
+    pub fn agent(&self, name: &str) -> Result<Agent> {
+        let folder = self.folder().join(name);
+        std::fs::create_dir_all(&folder)?;
+        let key = match &self.tpm {
+            Tpm::Chip => "auto".to_owned(),
+            Tpm::Simulated(tpm) => tpm.spec.clone(),
+        };
+        Ok(Agent {
+            program: self.agent_program.clone(),
+            folder,
+            verifier: self.url(),
+            anchor: self.anchor.clone(),
+            key,
+        })
+    }
+
+    /// Puts the TPM's maker where the verifier looks; of a chip, its own certificate.
+    fn trust_the_tpm(&self) -> Result<()> {
+        let roots = self.folder().join("data/roots");
+        for folder in ["simulated", "intermediates", "pinned"] {
+            std::fs::create_dir_all(roots.join(folder))?;
+        }
+        match &self.tpm {
+            Tpm::Simulated(tpm) => {
+                std::fs::write(roots.join("simulated/root.pem"), &tpm.ca_root_pem)?;
+                std::fs::write(roots.join("intermediates/issuer.pem"), &tpm.ca_intermediate_pem)?;
+            }
+            Tpm::Chip => {
+                let mut key = vitalsign_tpm::open("auto", &self.folder().join("tpm"), None)?;
+                let EnrolmentKeys::Tpm { ek_certificates, .. } = key.enrolment_keys()? else {
+                    anyhow::bail!("the chip is not a TPM");
+                };
+                let certificate =
+                    ek_certificates.first().context("the TPM has no endorsement certificate")?;
+                let base64 = base64::engine::general_purpose::STANDARD.encode(&certificate.0);
+                let pem = format!("-----BEGIN CERTIFICATE-----\n{base64}\n-----END CERTIFICATE-----\n");
+                std::fs::write(roots.join("pinned/this-machine.pem"), pem)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// An agent: its settings and its state.
+#[derive(Clone, Debug)]
+pub struct Agent {
+    program: PathBuf,
+    folder: PathBuf,
+    verifier: String,
+    anchor: PathBuf,
+    /// Where its key is.
+    pub key: String,
+}
+
+impl Agent {
+    /// Its state folder.
+    #[must_use]
+    pub fn state(&self) -> PathBuf {
+        self.folder.join("state")
+    }
+
+    /// The file that its enrolment token is in.
+    #[must_use]
+    pub fn token_file(&self) -> PathBuf {
+        self.folder.join("token")
+    }
+
+    /// A command of the agent, with its settings in the environment.
+    #[must_use]
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(&self.program);
+        command
+            .args(arguments)
+            .env("VITALSIGN_STATE", self.state())
+            .env("VITALSIGN_SOCKET", self.folder.join("agent.sock"))
+            .env("VITALSIGN_VERIFIER", &self.verifier)
+            .env("VITALSIGN_CA_FILE", &self.anchor)
+            .env("VITALSIGN_TOKEN_FILE", self.token_file())
+            .env("VITALSIGN_KEY", &self.key);
+        command
+    }
+
+    /// Runs a command, and gives what came of it.
+    ///
+    /// # Errors
+    /// When it cannot be run.
+    pub fn run(&self, arguments: &[&str]) -> Result<Output> {
+        Ok(self.command(arguments).output()?)
+    }
+
+    /// Starts the service; its log goes to `agent.log` beside its state.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn start_service(&self) -> Result<Child> {
+        let log = std::fs::File::options().create(true).append(true).open(self.folder.join("agent.log"))?;
+        Child::start(self.command(&["service", "run"]).stdout(log.try_clone()?).stderr(log))
+    }
+
+    /// How things stand, as the service says; none while there is no service or no answer.
+    ///
+    /// # Errors
+    /// When the command cannot be run.
+    pub fn status(&self) -> Result<Option<Status>> {
+        Ok(serde_json::from_slice(&self.run(&["status", "--json"])?.stdout).ok())
+    }
+}
+
+fn succeeded(what: &[&str], output: &Output) -> Result<String> {
+    let heard = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "{}: {}: {heard}", what.join(" "), output.status);
+    Ok(String::from_utf8(output.stdout.clone())?)
+}
