@@ -84,8 +84,7 @@ fn dnf(root: &Root) -> Result<bool, Reason> {
 fn enabled(root: &Root, timer: &str) -> bool {
     let masked = std::fs::read_link(root.path(format!("/etc/systemd/system/{timer}")));
     let masked = masked.is_ok_and(|target| target == std::path::Path::new("/dev/null"));
-    let wants = |folder: &&str| root.exists(format!("{folder}/timers.target.wants/{timer}"));
-    !masked && UNITS.iter().any(|folder| wants(folder))
+    !masked && UNITS.iter().any(|folder| root.exists(format!("{folder}/timers.target.wants/{timer}")))
 }
 
 /// A setting of the first of these files that is there, in lower case.
