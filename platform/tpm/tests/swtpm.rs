@@ -210,6 +210,7 @@ fn a_key_lost_while_it_is_open_is_lost() {
     bench.tpm.clear();
     proxy.set(|_, _| Pass::On);
     assert!(matches!(key.sign(&Digest::of(b"a")), Err(KeyError::Lost(_))));
+    drop(key);
     forget(&bench.state()).unwrap();
     let mut key = bench.open();
     enrol(&bench, &mut key);
@@ -371,9 +372,8 @@ fn a_listener_on_the_bus_does_not_learn_the_secret_nor_change_it() {
         let activate = 0x0000_0147u32.to_be_bytes();
         for at in 10..130 {
             let mut answering = false;
-            let (touched, touch) = (Arc::new(Mutex::new(false)), Arc::clone(&Arc::new(())));
+            let touched = Arc::new(Mutex::new(false));
             let seen = Arc::clone(&touched);
-            drop(touch);
             proxy.set(move |way, message| {
                 match way {
                     Way::Command => answering = message[6..10] == activate,
@@ -407,7 +407,6 @@ fn a_report_is_one_command_and_nothing_leaks() {
         key.sign(&Digest::of(b"report")).unwrap();
     }
     assert_eq!(key.commands() - before, 1000);
-    // One connection is all that swtpm has: ask it through the proxy of another one.
     drop(key);
     assert!(bench.tpm.loaded().is_empty());
 }
@@ -513,7 +512,7 @@ fn garbage_from_the_tpm_is_an_error_and_no_more() {
     let quick = options(&bench.state(), Duration::from_millis(60));
     let mut seed = 1u64;
     let mut errors = 0;
-    for round in 0..300 {
+    for _ in 0..300 {
         // xorshift: the same damage in every run.
         let mut random = move || {
             seed ^= seed << 13;
@@ -557,8 +556,6 @@ fn garbage_from_the_tpm_is_an_error_and_no_more() {
             assert!(!error.to_string().is_empty());
             errors += 1;
         }
-        assert!(round < 300);
-        // A changed response may pass for a cleared TPM's: the keys are still good.
     }
     println!("{errors} of 300 damaged conversations ended in an error, none in a panic");
     assert!(errors > 100);

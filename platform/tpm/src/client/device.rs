@@ -26,8 +26,8 @@ pub(crate) const OWNER: u32 = 0x4000_0001;
 pub(crate) const ENDORSEMENT: u32 = 0x4000_000b;
 /// No key, no hierarchy.
 pub(crate) const NULL: u32 = 0x4000_0007;
-/// A key that the TPM derives from a seed may take it this long to find, whatever the deadline of other commands.
-const CREATE_PRIMARY: Duration = Duration::from_secs(120);
+/// To find a key in a seed may take a TPM so many times as long as another command.
+const CREATE_PRIMARY: u32 = 6;
 /// Every TPM returns this much of an index at once.
 const NV_CHUNK: usize = 512;
 /// More bytes than an index with certificates has.
@@ -109,23 +109,31 @@ impl Device {
         command: &C,
         sessions: &[TpmsAuthCommand],
     ) -> Result<Vec<u8>, Failure> {
-        let mut buffer = vec![0; MAX_RESPONSE];
-        let mut writer = TpmWriter::new(&mut buffer);
-        let tag = if sessions.is_empty() { TpmSt::NoSessions } else { TpmSt::Sessions };
-        tpm_marshal_command(command, tag, sessions, &mut writer)?;
-        match self.send(C::CC, writer.as_bytes()) {
+        match self.once(command, sessions) {
             // Objects that a crashed predecessor left, or another program beside us.
             Err(Failure::Refused(_, rc)) if rc.full() && self.flush_strays().is_ok() => {
-                self.send(C::CC, writer.as_bytes())
+                self.once(command, sessions)
             }
             other => other,
         }
     }
 
+    fn once<C: TpmFrame + TpmHeader>(
+        &mut self,
+        command: &C,
+        sessions: &[TpmsAuthCommand],
+    ) -> Result<Vec<u8>, Failure> {
+        let mut buffer = vec![0; MAX_RESPONSE];
+        let mut writer = TpmWriter::new(&mut buffer);
+        let tag = if sessions.is_empty() { TpmSt::NoSessions } else { TpmSt::Sessions };
+        tpm_marshal_command(command, tag, sessions, &mut writer)?;
+        self.send(C::CC, writer.as_bytes())
+    }
+
     fn send(&mut self, code: TpmCc, command: &[u8]) -> Result<Vec<u8>, Failure> {
         self.connect()?;
         let deadline =
-            if code == TpmCc::CreatePrimary { self.deadline.max(CREATE_PRIMARY) } else { self.deadline };
+            if code == TpmCc::CreatePrimary { self.deadline * CREATE_PRIMARY } else { self.deadline };
         let until = Instant::now() + deadline;
         let mut pause = Duration::from_millis(2);
         for tries in 1.. {
@@ -194,11 +202,7 @@ impl Device {
         for first in [0x8000_0000, 0x0200_0000, 0x0300_0000] {
             for stray in self.handles(first)? {
                 if !self.ours.contains(&stray) {
-                    let flush = TpmFlushContextCommand { handles: [], flush_handle: handle(stray) };
-                    let mut buffer = [0; 64];
-                    let mut writer = TpmWriter::new(&mut buffer);
-                    tpm_marshal_command(&flush, TpmSt::NoSessions, &[], &mut writer)?;
-                    self.send(TpmCc::FlushContext, writer.as_bytes())?;
+                    self.once(&TpmFlushContextCommand { handles: [], flush_handle: handle(stray) }, &[])?;
                 }
             }
         }
@@ -213,7 +217,9 @@ impl Device {
             property: first.into(),
             property_count: 128.into(),
         };
-        let response: TpmGetCapabilityResponse = self.run(&command, &[])?;
+        // Room is made with what this finds: it must not ask for room itself.
+        let response = self.once(&command, &[])?;
+        let response: TpmGetCapabilityResponse = TpmResponse::cast(&response)?.unmarshal()?;
         match &response.capability_data.data {
             TpmuCapabilities::Handles(found) => {
                 // The list may go on into the next kind.
