@@ -34,7 +34,9 @@ impl Journal {
         let line = match transition {
             Transition::Standing(standing) => serde_json::json!({"time": time, "standing": standing}),
             Transition::Verdict(tier) => serde_json::json!({"time": time, "verdict": tier}),
-            Transition::ClockJumped { seconds } => serde_json::json!({"time": time, "clock_jumped_seconds": seconds}),
+            Transition::ClockJumped { seconds } => {
+                serde_json::json!({"time": time, "clock_jumped_seconds": seconds})
+            }
             Transition::VerdictRefused(why) => serde_json::json!({"time": time, "verdict_refused": why}),
             Transition::Enrolled(enrolment) => serde_json::json!({"time": time, "enrolled": enrolment}),
         };
@@ -42,7 +44,9 @@ impl Journal {
             std::fs::rename(&self.path, self.path.with_extension("1"))?;
         }
         let mut file = match OpenOptions::new().append(true).open(&self.path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => vitalsign_host::create_private(&self.path)?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                vitalsign_host::create_private(&self.path)?
+            }
             opened => opened?,
         };
         file.write_all(format!("{line}\n").as_bytes())

@@ -1,2 +1,18 @@
-//! vitalsign
-fn main() {}
+//! `vitalsign`: the service that reads, signs and reports this device's vital signs, and the command line that asks it.
+
+mod cli;
+mod client;
+mod config;
+mod env;
+mod journal;
+mod notify;
+mod report;
+mod server;
+mod service;
+mod store;
+mod verifier;
+mod worker;
+
+fn main() -> std::process::ExitCode {
+    cli::run()
+}

@@ -80,18 +80,14 @@ impl Worker {
         }
     }
 
-    /// What opening the key says, for a person who asks why something does not work.
-    pub(crate) fn try_key(&mut self) -> Result<vitalsign_protocol::posture::Key, KeyError> {
-        self.with_key(|key| Ok(key.facts()))
-    }
-
     fn collect(&mut self) -> Posture {
         let start = Instant::now();
         let settings = Settings { root: PathBuf::from("/"), state: self.config.state.clone() };
-        let mut posture = self.collector.collect(vitalsign_host::probes(&settings), |timing| match timing.took {
-            Some(took) => tracing::debug!(probe = timing.name, ?took, "read"),
-            None => tracing::warn!(probe = timing.name, "did not answer in time"),
-        });
+        let mut posture =
+            self.collector.collect(vitalsign_host::probes(&settings), |timing| match timing.took {
+                Some(took) => tracing::debug!(probe = timing.name, ?took, "read"),
+                None => tracing::warn!(probe = timing.name, "did not answer in time"),
+            });
         if let Ok(facts) = self.with_key(|key| Ok(key.facts())) {
             posture.key = facts;
         }
@@ -137,7 +133,8 @@ impl Worker {
             quote: true,
         };
         self.with_key(|key| {
-            let secret = challenge.credential.as_ref().map(|credential| key.activate(credential)).transpose()?;
+            let secret =
+                challenge.credential.as_ref().map(|credential| key.activate(credential)).transpose()?;
             let (evidence, _) = sign(key, signing.clone())?;
             Ok(EnrolmentProof { secret, evidence: Base64Url(evidence) })
         })
@@ -154,7 +151,10 @@ impl Worker {
     }
 
     /// Opens the key where it is not open. A key that fails is closed, so that the next attempt starts afresh.
-    fn with_key<T>(&mut self, use_key: impl FnOnce(&mut dyn DeviceKey) -> Result<T, KeyError>) -> Result<T, KeyError> {
+    fn with_key<T>(
+        &mut self,
+        use_key: impl FnOnce(&mut dyn DeviceKey) -> Result<T, KeyError>,
+    ) -> Result<T, KeyError> {
         let mut key = match self.key.take() {
             Some(key) => key,
             None => vitalsign_host::device_key(&self.config.key, &self.config.state)?,
@@ -179,7 +179,10 @@ impl Worker {
     }
 
     fn counts(&self) -> (u64, u64) {
-        (self.key.as_ref().map_or(0, |key| key.commands()), self.verifier.as_ref().map_or(0, Verifier::requests))
+        (
+            self.key.as_ref().map_or(0, |key| key.commands()),
+            self.verifier.as_ref().map_or(0, Verifier::requests),
+        )
     }
 }
 
@@ -187,7 +190,8 @@ impl Worker {
 fn sign(key: &mut dyn DeviceKey, signing: Signing) -> Result<(Vec<u8>, Claims), KeyError> {
     let (nonce, quote) = (signing.nonce, signing.quote);
     let mut token_id = [0; 16];
-    getrandom::fill(&mut token_id).map_err(|error| KeyError::Unavailable(format!("random numbers: {error}")))?;
+    getrandom::fill(&mut token_id)
+        .map_err(|error| KeyError::Unavailable(format!("random numbers: {error}")))?;
     let uptime = vitalsign_host::elapsed().as_secs();
     let boot_count = key.boot_count();
     let mut claims = signing.claims(wall(), token_id, Some(uptime), boot_count);

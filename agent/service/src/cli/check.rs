@@ -1,0 +1,104 @@
+//! `vitalsign check`: the facts, now.
+
+use super::{Outcome, Place, say, say_json, wall};
+use crate::client::Client;
+use crate::config::{Config, Given};
+use crate::env;
+use crate::report::{Style, facts};
+use std::io::{IsTerminal, Write};
+use std::time::Duration;
+use vitalsign_host::Settings;
+use vitalsign_ipc::{Answer, Request};
+use vitalsign_platform::collect::Timing;
+use vitalsign_platform::{Collector, KeyError};
+use vitalsign_protocol::fact::{Fact, Reason};
+use vitalsign_protocol::posture::{Key, Posture};
+
+pub(crate) const EXAMPLES: &str = "\
+Examples:
+  vitalsign check -v
+  vitalsign check --json | jq .posture.disk
+
+A fact is read, or this system does not have it (–), or it could not be read (?), with the reason. Some facts can be
+read by root only.";
+
+#[derive(clap::Args, Debug)]
+pub(crate) struct Arguments {
+    /// As JSON.
+    #[arg(long)]
+    json: bool,
+    /// Show how long each reading took.
+    #[arg(short, long)]
+    verbose: bool,
+}
+
+/// What `--json` prints.
+#[derive(serde::Serialize)]
+struct Json {
+    posture: Posture,
+    /// Milliseconds of each probe; null for one that did not answer in time.
+    milliseconds: std::collections::BTreeMap<&'static str, Option<f64>>,
+}
+
+pub(crate) fn run(place: &Place, arguments: &Arguments) -> anyhow::Result<Outcome> {
+    let config = place.load(Given::default())?;
+    let (posture, timings) = read(&config);
+    if arguments.json {
+        let took = |took: Duration| took.as_secs_f64() * 1000.0;
+        let milliseconds = timings.iter().map(|timing| (timing.name, timing.took.map(took))).collect();
+        say_json(&Json { posture, milliseconds })?;
+    } else {
+        let style = Style::of_stdout();
+        say(&facts::posture(&posture, style, wall()));
+        if arguments.verbose {
+            say(&format!("\n{}", facts::timings(&timings, style)));
+        }
+    }
+    Ok(Outcome::Well)
+}
+
+/// Reads all facts, with progress on a terminal.
+pub(crate) fn read(config: &Config) -> (Posture, Vec<Timing>) {
+    let settings = Settings { root: "/".into(), state: config.state.clone() };
+    let probes = vitalsign_host::probes(&settings);
+    let (all, mut timings) = (probes.len(), Vec::new());
+    let live = std::io::stderr().is_terminal() && std::env::var_os(env::NO_COLOR).is_none();
+    let mut posture = Collector::default().collect(probes, |timing| {
+        timings.push(timing.clone());
+        if live {
+            let mut err = std::io::stderr().lock();
+            // Back to the line's begin, and clear to its end.
+            let _ = write!(err, "\r\u{1b}[Kreading {} of {all}: {}", timings.len(), timing.name);
+        }
+    });
+    if live {
+        let _ = write!(std::io::stderr().lock(), "\r\u{1b}[K");
+    }
+    posture.key = key(config);
+    (posture, timings)
+}
+
+/// The service knows its key; without a service it is opened, but only where there is one: looking makes none.
+fn key(config: &Config) -> Key {
+    if let Ok(mut service) = Client::connect(&config.socket)
+        && let Ok(Answer::Status(status)) = service.ask(Request::Status)
+        && let Some(posture) = status.posture
+    {
+        return posture.key;
+    }
+    let unread = |reason| Key {
+        storage: Fact::Unreadable(reason),
+        manufacturer: Fact::Unreadable(reason),
+        firmware: Fact::Unreadable(reason),
+        model: Fact::Unreadable(reason),
+    };
+    if !config.state.join(crate::store::FILE).exists() {
+        return unread(Reason::NotRead);
+    }
+    match vitalsign_host::device_key(&config.key, &config.state) {
+        Ok(key) => key.facts(),
+        Err(KeyError::Denied(_)) => unread(Reason::Denied),
+        Err(KeyError::Unavailable(_) | KeyError::LockedOut(_)) => unread(Reason::Busy),
+        Err(_) => unread(Reason::Failed),
+    }
+}

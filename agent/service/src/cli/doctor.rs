@@ -1,0 +1,297 @@
+//! `vitalsign doctor`: why something does not work. One line for each thing that has to work, and what to do.
+
+use super::{Outcome, Output, Place, check, say, say_json, wall};
+use crate::client::{Client, ClientError};
+use crate::config::{Config, Given};
+use crate::report::style::Paint;
+use crate::report::table::{Cell, rows};
+use crate::report::{Style, plain, standing, when};
+use crate::verifier::{Reached, Verifier};
+use std::io::ErrorKind;
+use vitalsign_agent::Failure;
+use vitalsign_ipc::{Answer, Diagnostic, Request, Standing, Status};
+use vitalsign_platform::KeyError;
+use vitalsign_protocol::fact::{Fact, Reason};
+use vitalsign_protocol::message::EnrolmentKeys;
+use vitalsign_protocol::posture::Os;
+
+/// Clocks may differ by so much before anybody is told.
+const SKEW_SECONDS: u64 = 120;
+
+pub(crate) fn run(place: &Place, output: Output) -> anyhow::Result<Outcome> {
+    let all = match place.load(Given::default()) {
+        Ok(config) => examine(&config),
+        Err(error) => {
+            vec![problem("settings", error.to_string(), "Mend the configuration that is named here.")]
+        }
+    };
+    let well = all.iter().all(|finding| finding.ok);
+    if output.json {
+        say_json(&all)?;
+    } else {
+        say(&page(&all, Style::of_stdout()));
+    }
+    Ok(if well { Outcome::Well } else { Outcome::Unwell })
+}
+
+/// Everything. What the service sees itself counts more than what this process sees.
+fn examine(config: &Config) -> Vec<Diagnostic> {
+    let mut all = vec![ok("settings", "understood")];
+    match Client::connect(&config.socket).and_then(|mut service| {
+        let status = service.ask(Request::Status)?;
+        Ok((service.ask(Request::Diagnostics)?, status))
+    }) {
+        Ok((findings, status)) => {
+            all.push(ok("service", "runs and answers"));
+            match findings {
+                Answer::Diagnostics(findings) => all.extend(findings),
+                _ => all.push(ok(
+                    "service's own view",
+                    "shown to administrators only: run this as root to see it",
+                )),
+            }
+            if let Answer::Status(status) = status {
+                all.extend(standing_of(&status));
+            }
+        }
+        Err(error) => {
+            let remedy = match error {
+                ClientError::NotRunning(_) => {
+                    "Start it: systemctl start vitalsign; then see: journalctl -u vitalsign"
+                }
+                ClientError::Protocol(_) => {
+                    "Restart the service, so that it and this program are of one version."
+                }
+                ClientError::Foreign(..) => "Find out which program has taken the service's place.",
+                _ => "See the service's log: journalctl -u vitalsign",
+            };
+            all.push(problem("service", error.to_string(), remedy));
+            all.extend(findings(config));
+            all.extend(key(config));
+        }
+    }
+    all.extend(updates(&check::read(config).0.os));
+    all
+}
+
+/// What the service itself looks at when it is asked, and this program where none runs.
+pub(crate) fn findings(config: &Config) -> Vec<Diagnostic> {
+    let mut all = vec![state(config)];
+    all.extend(verifier(config));
+    all
+}
+
+fn state(config: &Config) -> Diagnostic {
+    let folder = &config.state;
+    let trial = folder.join("doctor.new");
+    let written = vitalsign_host::create_private(&trial).map(drop);
+    let _ = std::fs::remove_file(&trial);
+    let place = folder.display();
+    match (written, vitalsign_host::is_private(folder)) {
+        (Err(error), _) => {
+            let remedy = match error.kind() {
+                ErrorKind::NotFound => {
+                    "It is made when the service first starts, or when this device enrols."
+                }
+                ErrorKind::PermissionDenied => "Run this as root, or give the folder to the service's user.",
+                ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "Make room on the disk.",
+                ErrorKind::ReadOnlyFilesystem => "Mount the file system so that it can be written to.",
+                _ => "See whether the disk is in order.",
+            };
+            problem("state folder", format!("{place} cannot be written to: {error}"), remedy)
+        }
+        (Ok(()), Ok(false)) => {
+            problem("state folder", format!("{place} is open to other users"), "Close it: chmod 700")
+        }
+        (Ok(()), _) => ok("state folder", &format!("{place} can be written to")),
+    }
+}
+
+fn verifier(config: &Config) -> Vec<Diagnostic> {
+    let Some(settings) = &config.verifier else {
+        let remedy = "Set verifier and ca-file in /etc/vitalsign/agent.toml, or run `vitalsign enrol`.";
+        return vec![problem("verifier", "none is set".to_owned(), remedy)];
+    };
+    let looked = Verifier::new(settings).map_err(|error| error.to_string()).and_then(|verifier| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        Ok(runtime.map_err(|error| error.to_string())?.block_on(verifier.look()))
+    });
+    match looked {
+        Err(why) => {
+            vec![problem("verifier", why, "Mend ca-file: it holds the certificates to trust, as PEM.")]
+        }
+        Ok(Err(Failure::Untrusted(why))) => {
+            let remedy =
+                "Check this device's clock, then ca-file; if both are right, somebody else answers there.";
+            vec![problem("verifier", why, remedy)]
+        }
+        Ok(Err(Failure::Unreachable(why))) => {
+            let remedy = "Check the network, the address in `verifier`, and whether the verifier runs.";
+            vec![problem("verifier", why, remedy)]
+        }
+        Ok(Err(other)) => vec![problem("verifier", format!("{other:?}"), "Check the address in `verifier`.")],
+        Ok(Ok(reached)) => {
+            vec![ok("verifier", &format!("{} is reached and trusted", settings.url)), clock(reached)]
+        }
+    }
+}
+
+fn clock(reached: Reached) -> Diagnostic {
+    let Some(theirs) = reached.clock else { return ok("clock", "the verifier does not tell its time") };
+    let (skew, ours) = (wall().abs_diff(theirs), wall());
+    if skew <= SKEW_SECONDS {
+        return ok("clock", "agrees with the verifier's");
+    }
+    let way = if ours > theirs { "ahead of" } else { "behind" };
+    let seen = format!("{} {way} the verifier's", when::span(skew));
+    problem(
+        "clock",
+        seen,
+        "Set the clock: timedatectl set-ntp true. Reports work all the same, certificates may not.",
+    )
+}
+
+/// Opens the key, which only the service's owner can; where there is none it is made, as the service would.
+fn key(config: &Config) -> Vec<Diagnostic> {
+    let subject = "device key";
+    let mut key = match vitalsign_host::device_key(&config.key, &config.state) {
+        Ok(key) => key,
+        Err(error) => {
+            let remedy = match &error {
+                KeyError::Unavailable(_) => {
+                    "Turn on the TPM in the firmware's settings; where there is none, --key software, if policy allows."
+                }
+                KeyError::Denied(_) => "Run this as root; the service's user has to be in the group `tss`.",
+                KeyError::Lost(_) => "The TPM was cleared or replaced: enrol again with a new token.",
+                KeyError::LockedOut(_) => "Wait: the TPM opens again by itself. Do not clear it.",
+                KeyError::Unsupported(_) | KeyError::Hardware(_) => {
+                    "Update the firmware; or see the maker's support."
+                }
+            };
+            return vec![problem(subject, error.to_string(), remedy)];
+        }
+    };
+    let facts = key.facts();
+    let model = [&facts.manufacturer, &facts.model, &facts.firmware];
+    let model: Vec<_> = model.iter().filter_map(|fact| fact.known()).map(|text| text.trim()).collect();
+    let mut all = vec![ok(subject, &format!("{} opens ({})", key.storage(), model.join(" ")))];
+    match key.enrolment_keys() {
+        Ok(EnrolmentKeys::Tpm { ek_certificates, .. }) if ek_certificates.is_empty() => all.push(problem(
+            "TPM certificate",
+            "the TPM holds no certificate from its maker".to_owned(),
+            "A firmware update may bring it; without it the verifier cannot tell that the TPM is real.",
+        )),
+        Ok(EnrolmentKeys::Tpm { ek_certificates, .. }) => {
+            let count =
+                when::counted(u64::try_from(ek_certificates.len()).unwrap_or_default(), "certificate");
+            all.push(ok("TPM certificate", &format!("{count} from its maker")));
+        }
+        Ok(EnrolmentKeys::Software { .. }) => {}
+        Err(error) => all.push(problem("TPM certificate", error.to_string(), "See the line above.")),
+    }
+    all
+}
+
+fn standing_of(status: &Status) -> Option<Diagnostic> {
+    let (subject, remedy) = match &status.standing {
+        Standing::Starting | Standing::Enrolling | Standing::Reporting => {
+            return Some(ok("enrolment", "in order"));
+        }
+        Standing::NotEnrolled => ("enrolment", "Enrol: vitalsign enrol --token-file FILE"),
+        Standing::Offline { .. } => {
+            ("reports", "They go on by themselves as soon as the verifier is reached.")
+        }
+        Standing::Revoked => ("enrolment", "Ask your IT why this device was revoked."),
+        Standing::Refused { .. } => {
+            ("enrolment", "Ask your IT for what the verifier wants; then enrol again.")
+        }
+        Standing::KeyTrouble { .. } => ("device key", "See whether the TPM is on, and this line's reason."),
+    };
+    let seen = match &status.standing {
+        Standing::KeyTrouble { detail } | Standing::Offline { detail, .. } => detail.clone(),
+        _ => standing::sentence(status, wall()),
+    };
+    Some(problem(subject, seen, remedy))
+}
+
+fn updates(os: &Os) -> Option<Diagnostic> {
+    let subject = "package lists";
+    let refresh =
+        "Refresh them: apt-get update, dnf makecache, or zypper refresh; better, let a timer do it.";
+    match (&os.security_updates, &os.updates_checked) {
+        (Fact::Unreadable(Reason::Stale), Fact::Known(at)) => {
+            Some(problem(subject, format!("last refreshed {}", when::relative(*at, wall())), refresh))
+        }
+        (Fact::Unreadable(reason), _) => {
+            Some(problem(subject, format!("waiting updates: {reason}"), refresh))
+        }
+        (Fact::Known(_), Fact::Known(at)) => {
+            Some(ok(subject, &format!("refreshed {}", when::relative(*at, wall()))))
+        }
+        _ => None,
+    }
+}
+
+fn ok(subject: &str, seen: &str) -> Diagnostic {
+    Diagnostic { subject: subject.to_owned(), ok: true, seen: seen.to_owned(), remedy: None }
+}
+
+fn problem(subject: &str, seen: String, remedy: &str) -> Diagnostic {
+    Diagnostic { subject: subject.to_owned(), ok: false, seen, remedy: Some(remedy.to_owned()) }
+}
+
+fn page(all: &[Diagnostic], style: Style) -> String {
+    let line = |finding: &Diagnostic| {
+        let (paint, mark) = if finding.ok { (Paint::Good, "✓ ok") } else { (Paint::Bad, "✗ problem") };
+        let seen = Cell::new(Paint::Plain, plain(&finding.seen));
+        let remedy = finding.remedy.as_deref().map(plain).unwrap_or_default();
+        vec![
+            Cell::new(paint, mark),
+            Cell::new(Paint::Plain, plain(&finding.subject)),
+            seen.and(Paint::Bold, remedy),
+        ]
+    };
+    let problems = all.iter().filter(|finding| !finding.ok).count();
+    let sum = match problems {
+        0 => "Everything that was looked at works.".to_owned(),
+        1 => "1 problem.".to_owned(),
+        count => format!("{count} problems."),
+    };
+    format!("{}\n{sum}\n", rows(style, &[9, 18], &all.iter().map(line).collect::<Vec<_>>()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_says_what_to_do() {
+        let style = Style { colour: false, width: 100 };
+        let all = [
+            ok("settings", "understood"),
+            problem(
+                "service",
+                "the Vitalsign service does not run: nobody answers at /run/x.sock".into(),
+                "Start it.",
+            ),
+            problem(
+                "verifier",
+                "no\u{1b}[2J route".into(),
+                "Check the network, the address, and whether it runs.",
+            ),
+        ];
+        insta::assert_snapshot!(page(&all, style));
+        assert!(page(&all[..1], style).ends_with("Everything that was looked at works.\n"));
+    }
+
+    #[test]
+    fn a_clock_that_is_wrong_is_told_which_way() {
+        for (skew, fine, word) in [(0, true, "agrees"), (-3600, false, "ahead of"), (86_400, false, "behind")]
+        {
+            let finding = clock(Reached { clock: Some(wall().saturating_add_signed(skew)) });
+            assert_eq!(finding.ok, fine, "{finding:?}");
+            assert!(finding.seen.contains(word), "{finding:?}");
+        }
+        assert!(clock(Reached { clock: None }).ok);
+    }
+}

@@ -1,0 +1,105 @@
+//! `vitalsign enrol`: keeps what it is told in the state folder, and has the service enrol with it, or does so itself.
+
+use super::{Outcome, Output, Place, report, status};
+use crate::client::{Client, ClientError};
+use crate::config::{ENROLMENT_FILE, Given};
+use crate::service::Desk;
+use crate::store::write_whole;
+use crate::verifier::Verifier;
+use crate::worker::Worker;
+use anyhow::Context;
+use std::path::{Path, PathBuf};
+use vitalsign_agent::Event;
+use vitalsign_ipc::{Request, Standing};
+
+pub(crate) const EXAMPLES: &str = "\
+Examples:
+  sudo vitalsign enrol --verifier https://verifier.example --ca ca.pem --token-file token
+  With what is in the configuration already, and a new token on standard input:
+    sudo vitalsign enrol --token-file /dev/stdin
+  On a machine without a TPM, where the verifier's policy allows it:
+    sudo vitalsign enrol --key software";
+
+#[derive(clap::Args, Debug)]
+pub(crate) struct Arguments {
+    /// The verifier's address: https://HOST[:PORT]
+    #[arg(long, value_name = "URL")]
+    verifier: Option<String>,
+    /// Certificates that the verifier's certificate must chain to, PEM; no others are trusted
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
+    /// A file with the enrolment token
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
+    /// The enrolment token itself; other users may see it in the list of processes
+    #[arg(long, value_name = "TOKEN", conflicts_with = "token_file")]
+    token: Option<String>,
+    /// Where the report key lives: auto (this machine's TPM), software, or a TPM's address
+    #[arg(long, value_name = "auto|software|ADDRESS")]
+    key: Option<String>,
+    /// As JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(place: &Place, arguments: &Arguments) -> anyhow::Result<Outcome> {
+    let flags = Given {
+        verifier: arguments.verifier.clone(),
+        ca_file: arguments.ca.clone(),
+        token_file: arguments.token_file.clone(),
+        key: arguments.key.clone(),
+        ..Given::default()
+    };
+    let config = place.load(flags)?;
+    let verifier = config.verifier.as_ref();
+    let verifier =
+        verifier.context("say which verifier: --verifier URL and --ca FILE, or in the configuration")?;
+    // Before anything is kept: what cannot be used is not to stand in the way of what was there before.
+    Verifier::new(verifier)?;
+    let token = match &arguments.token {
+        Some(token) => Some(token.trim().as_bytes().to_vec()),
+        None => config.token()?.map(|token| token.expose().to_vec()),
+    };
+    let token = token.filter(|token| !token.is_empty());
+    let token = token
+        .context("there is no enrolment token: --token-file FILE, or token-file in the configuration")?;
+    let ca = std::fs::read(&verifier.ca_file).with_context(|| verifier.ca_file.display().to_string())?;
+
+    let state = &config.state;
+    vitalsign_host::private_folder(state).with_context(|| state.display().to_string())?;
+    let told = Given {
+        verifier: Some(verifier.url.clone()),
+        ca_file: Some(keep(state, "verifier-ca.pem", &ca)?),
+        token_file: Some(keep(state, "enrolment-token", &token)?),
+        key: Some(config.key.clone()),
+        ..Given::default()
+    };
+    keep(state, ENROLMENT_FILE, toml::to_string(&told)?.as_bytes())?;
+
+    let reader = place.reader(Given::default());
+    let config = reader()?;
+    let now = match Client::connect(&config.socket) {
+        Ok(service) => report::through_service(service, Request::Enrol)?,
+        Err(ClientError::NotRunning(_)) => {
+            let mut desk = Desk::open(&config.state)?;
+            desk.run_through(Event::EnrolNow, &mut Worker::new(config, reader)?)
+        }
+        Err(error) => anyhow::bail!(error),
+    };
+    status::show(&now, Output { json: arguments.json })?;
+    Ok(match now.standing {
+        Standing::Reporting => Outcome::Well,
+        Standing::Refused { .. } | Standing::Revoked => Outcome::Unwell,
+        _ => Outcome::Undone,
+    })
+}
+
+/// Writes a file for the service.
+fn keep(state: &Path, name: &str, bytes: &[u8]) -> anyhow::Result<PathBuf> {
+    let folder = std::path::absolute(state)?;
+    let path = folder.join(name);
+    write_whole(&path, bytes).with_context(|| format!("writing {}", path.display()))?;
+    vitalsign_host::give_to_owner_of(&folder, &path)
+        .with_context(|| format!("handing on {}", path.display()))?;
+    Ok(path)
+}

@@ -1,0 +1,182 @@
+//! The command line.
+
+mod check;
+mod doctor;
+mod enrol;
+mod report;
+mod service;
+mod status;
+
+use crate::config::{Config, ConfigError, Given};
+use crate::env;
+use crate::worker::ReadConfig;
+use clap::{Args, Parser, Subcommand};
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+const EXAMPLES: &str = "\
+Examples:
+  What this device looks like now, and how long each reading took:
+    vitalsign check -v
+  Enrol with the token that your IT gave you:
+    sudo vitalsign enrol --verifier https://verifier.example --ca ca.pem --token-file token
+  Is this device healthy, and if not, what is to be done?
+    vitalsign status
+  I have mended it, look again:
+    vitalsign report
+  Why does it not work?
+    sudo vitalsign doctor
+
+Exit status: 0 all is well, 1 not healthy or refused, 2 used wrongly,
+3 could not be done: no service, no key or no verifier.";
+
+/// Reads this device's vital signs, signs them with its hardware key, and shows what the verifier says of them.
+#[derive(Parser)]
+#[command(name = "vitalsign", version, after_help = EXAMPLES)]
+struct Arguments {
+    #[command(flatten)]
+    place: Place,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Read the facts of this device now, and show them. Nothing is sent and nothing is judged.
+    #[command(after_help = check::EXAMPLES)]
+    Check(check::Arguments),
+    /// Enrol this device with a verifier.
+    #[command(after_help = enrol::EXAMPLES)]
+    Enrol(enrol::Arguments),
+    /// Show the last verdict: each check, what was seen, and what to do.
+    Status(Output),
+    /// Read the facts and report them now; show the new verdict.
+    Report(Output),
+    /// Find out why something does not work.
+    Doctor(Output),
+    /// The background service.
+    #[command(subcommand)]
+    Service(ServiceCommand),
+}
+
+#[derive(Subcommand)]
+enum ServiceCommand {
+    /// Run the service in the foreground; the system's service manager does this.
+    Run(service::Arguments),
+}
+
+/// Where the service and its files are.
+#[derive(Args, Clone, Debug)]
+struct Place {
+    /// The configuration [default: /etc/vitalsign/agent.toml]
+    #[arg(long, value_name = "FILE", global = true)]
+    config: Option<PathBuf>,
+    /// The state folder [default: /var/lib/vitalsign]
+    #[arg(long, value_name = "DIR", global = true)]
+    state: Option<PathBuf>,
+    /// The service's socket [default: /run/vitalsign/agent.sock]
+    #[arg(long, value_name = "PATH", global = true)]
+    socket: Option<PathBuf>,
+}
+
+#[derive(Args, Clone, Copy, Debug)]
+struct Output {
+    /// As JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// How a command ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    /// All is well.
+    Well,
+    /// Not healthy, or refused.
+    Unwell,
+    /// It could not be done.
+    Undone,
+}
+
+impl Place {
+    /// The settings that hold, with this command's own in front.
+    fn load(&self, flags: Given) -> Result<Config, ConfigError> {
+        self.reader(flags)()
+    }
+
+    /// The same, to be read again later.
+    fn reader(&self, flags: Given) -> ReadConfig {
+        let flags = Given { state: self.state.clone(), socket: self.socket.clone(), ..flags };
+        let file = self.config.clone();
+        Box::new(move || Config::load(file.as_deref(), &flags))
+    }
+}
+
+/// Parses the arguments and does what they say.
+pub(crate) fn run() -> ExitCode {
+    let Arguments { place, command } = Arguments::parse();
+    let outcome = match command {
+        Command::Service(ServiceCommand::Run(arguments)) => {
+            log_to_stderr(tracing::Level::INFO);
+            service::run(&place, arguments)
+        }
+        command => {
+            log_to_stderr(tracing::Level::WARN);
+            match command {
+                Command::Check(arguments) => check::run(&place, &arguments),
+                Command::Enrol(arguments) => enrol::run(&place, &arguments),
+                Command::Status(output) => status::run(&place, output),
+                Command::Report(output) => report::run(&place, output),
+                Command::Doctor(output) => doctor::run(&place, output),
+                Command::Service(_) => Ok(Outcome::Undone),
+            }
+        }
+    };
+    match outcome {
+        Ok(Outcome::Well) => ExitCode::SUCCESS,
+        Ok(Outcome::Unwell) => ExitCode::from(1),
+        Ok(Outcome::Undone) => ExitCode::from(3),
+        Err(error) => {
+            eprintln!("vitalsign: {error:#}");
+            ExitCode::from(3)
+        }
+    }
+}
+
+fn log_to_stderr(default: tracing::Level) {
+    let level = std::env::var(env::LOG).ok().and_then(|level| level.parse().ok()).unwrap_or(default);
+    let log = tracing_subscriber::fmt().with_writer(std::io::stderr).with_max_level(level).with_ansi(false);
+    // The journal has its own clock.
+    if std::env::var_os(env::JOURNAL_STREAM).is_some() { log.without_time().init() } else { log.init() }
+}
+
+/// Writes to standard output; a reader that has gone away is no error.
+fn say(text: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+/// The same, as JSON.
+fn say_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
+    let mut text = serde_json::to_string_pretty(value)?;
+    text.push('\n');
+    say(&text);
+    Ok(())
+}
+
+/// Seconds since 1970.
+fn wall() -> u64 {
+    crate::worker::now().wall
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_help_is_whole() {
+        Arguments::command().debug_assert();
+        insta::assert_snapshot!(Arguments::command().term_width(100).render_help());
+    }
+}

@@ -1,0 +1,59 @@
+//! `vitalsign service run`.
+
+use super::{Outcome, Place, doctor};
+use crate::config::Given;
+use crate::notify::Manager;
+use crate::server::Server;
+use crate::service::{Desk, Input, Service};
+use crate::worker::Worker;
+use anyhow::Context;
+use std::path::PathBuf;
+
+#[derive(clap::Args, Debug)]
+pub(crate) struct Arguments {
+    /// The verifier's address: https://HOST[:PORT]
+    #[arg(long, value_name = "URL")]
+    verifier: Option<String>,
+    /// Certificates that the verifier's certificate must chain to, PEM
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
+    /// A file with the enrolment token
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
+    /// Where the report key lives: auto (this machine's TPM), software, or a TPM's address
+    #[arg(long, value_name = "auto|software|ADDRESS")]
+    key: Option<String>,
+    /// Report so often, whatever the verifier asks: for tests
+    #[arg(long, value_name = "SECONDS")]
+    report_seconds: Option<u64>,
+}
+
+pub(crate) fn run(place: &Place, arguments: Arguments) -> anyhow::Result<Outcome> {
+    // First of all, while there is one thread: what is given up here is given up for all that follow.
+    match vitalsign_host::limit_privileges() {
+        Ok(kept) => tracing::info!(kept, "privileges are limited"),
+        Err(error) => tracing::warn!(%error, "privileges are not limited"),
+    }
+    let Arguments { verifier, ca, token_file, key, report_seconds } = arguments;
+    let flags = Given { verifier, ca_file: ca, token_file, key, report_seconds, ..Given::default() };
+    let reader = place.reader(flags);
+    let config = reader()?;
+    tracing::info!(state = %config.state.display(), socket = %config.socket.display(), key = config.key, "starting");
+    let manager = Manager::from_environment();
+
+    let desk = Desk::open(&config.state)?;
+    let socket = config.socket.clone();
+    let examined = config.clone();
+    let worker = Worker::new(config, reader)?;
+    let (service, inputs) = Service::start(desk, worker, move || doctor::findings(&examined))?;
+
+    let requests = inputs.clone();
+    let server = Server::start(&socket, move |incoming| {
+        // A loop that has ended answers by itself: what it drops is answered.
+        let _ = requests.send(Input::Incoming(incoming));
+    });
+    let server = server.with_context(|| format!("listening at {}", socket.display()))?;
+    drop(inputs);
+    service.run(&server, &manager)?;
+    Ok(Outcome::Undone)
+}

@@ -1,0 +1,111 @@
+//! Asking the running service.
+
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+use vitalsign_host::Stream;
+use vitalsign_ipc::{Answer, Hello, Inbox, Reply, Request, Status, encode};
+
+/// How long an answer may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A connection to the service.
+#[derive(Debug)]
+pub(crate) struct Client {
+    stream: Stream,
+    inbox: Inbox<Reply>,
+    /// Events that came while an answer was awaited.
+    events: std::collections::VecDeque<Status>,
+}
+
+/// Why the service did not answer.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ClientError {
+    #[error("the Vitalsign service does not run: nobody answers at {0}")]
+    NotRunning(PathBuf),
+    #[error("{0} is not used: {1}")]
+    Foreign(PathBuf, io::Error),
+    #[error("the service: {0}")]
+    Protocol(#[from] vitalsign_ipc::Error),
+    #[error("the service has ended the connection: it stops, or talks to too many")]
+    Closed,
+    #[error("the service did not answer in time")]
+    TimedOut,
+    #[error("the service cannot be asked: {0}")]
+    Io(io::Error),
+}
+
+impl Client {
+    /// Connects and greets.
+    pub(crate) fn connect(path: &Path) -> Result<Self, ClientError> {
+        let stream = vitalsign_host::connect(path).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
+                ClientError::NotRunning(path.to_owned())
+            }
+            io::ErrorKind::PermissionDenied => ClientError::Foreign(path.to_owned(), error),
+            _ => ClientError::Io(error),
+        })?;
+        stream.set_write_timeout(Some(PATIENCE)).map_err(ClientError::Io)?;
+        let mut client = Self { stream, inbox: Inbox::default(), events: std::collections::VecDeque::new() };
+        client.send(&encode(&Hello::ours())?)?;
+        Ok(client)
+    }
+
+    /// Asks, and waits for the answer.
+    pub(crate) fn ask(&mut self, request: Request) -> Result<Answer, ClientError> {
+        self.send(&encode(&request)?)?;
+        let until = Instant::now() + PATIENCE;
+        loop {
+            match self.reply(until)? {
+                Reply::Answer(answer) => return Ok(answer),
+                Reply::Event(status) => self.events.push_back(*status),
+            }
+        }
+    }
+
+    /// The next change, after [`Request::Subscribe`].
+    pub(crate) fn event(&mut self, patience: Duration) -> Result<Status, ClientError> {
+        if let Some(status) = self.events.pop_front() {
+            return Ok(status);
+        }
+        let until = Instant::now() + patience;
+        loop {
+            // An answer that nobody waits for any more is none of ours.
+            if let Reply::Event(status) = self.reply(until)? {
+                return Ok(*status);
+            }
+        }
+    }
+
+    fn send(&mut self, frame: &[u8]) -> Result<(), ClientError> {
+        self.stream.write_all(frame).map_err(failed)
+    }
+
+    fn reply(&mut self, until: Instant) -> Result<Reply, ClientError> {
+        let mut chunk = [0; 4096];
+        loop {
+            if let Some(reply) = self.inbox.take()? {
+                return Ok(reply);
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(ClientError::TimedOut);
+            }
+            self.stream.set_read_timeout(Some(left)).map_err(ClientError::Io)?;
+            match self.stream.read(&mut chunk).map_err(failed)? {
+                0 => return Err(ClientError::Closed),
+                read => self.inbox.feed(chunk.get(..read).unwrap_or_default()),
+            }
+        }
+    }
+}
+
+fn failed(error: io::Error) -> ClientError {
+    match error.kind() {
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => ClientError::TimedOut,
+        io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset | io::ErrorKind::UnexpectedEof => {
+            ClientError::Closed
+        }
+        _ => ClientError::Io(error),
+    }
+}

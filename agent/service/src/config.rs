@@ -1,0 +1,275 @@
+//! The settings. Later ones win: what is built in, `/etc/vitalsign/agent.toml` (the administrator's, or MDM's), what
+//! `vitalsign enrol` was told (`enrolment.toml` in the state folder), the environment, flags.
+
+use crate::env;
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+use vitalsign_protocol::id::Secret;
+
+/// Where the administrator's settings are.
+pub(crate) const FILE: &str = "/etc/vitalsign/agent.toml";
+/// What `vitalsign enrol` was told, in the state folder.
+pub(crate) const ENROLMENT_FILE: &str = "enrolment.toml";
+
+const STATE: &str = "/var/lib/vitalsign";
+const SOCKET: &str = "/run/vitalsign/agent.sock";
+const MAX_FILE: u64 = 64 * 1024;
+const MAX_TOKEN: u64 = 4 * 1024;
+
+/// Settings as one source gives them: what it does not say is left to the others.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(crate) struct Given {
+    /// The verifier: `https://verifier.example`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) verifier: Option<String>,
+    /// Certificates that the verifier's certificate must chain to, PEM. No others are trusted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) ca_file: Option<PathBuf>,
+    /// A file with the enrolment token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) token_file: Option<PathBuf>,
+    /// The report key: `auto` (this device's TPM), `software`, or where the TPM is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) key: Option<String>,
+    /// The state folder.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) state: Option<PathBuf>,
+    /// The local socket.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) socket: Option<PathBuf>,
+    /// Seconds between reports, whatever the verifier asks: for tests.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) report_seconds: Option<u64>,
+}
+
+/// The settings that hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Config {
+    /// Where the verifier is, with its trust anchors; none: this device is not set up yet.
+    pub(crate) verifier: Option<Verifier>,
+    /// A file with the enrolment token.
+    pub(crate) token_file: Option<PathBuf>,
+    /// The report key's place.
+    pub(crate) key: String,
+    /// The state folder.
+    pub(crate) state: PathBuf,
+    /// The local socket.
+    pub(crate) socket: PathBuf,
+    /// Seconds between reports, instead of what the verifier asks.
+    pub(crate) report_seconds: Option<u64>,
+}
+
+/// A verifier: where it is and whom to believe that it is it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Verifier {
+    /// `https://…`, without a slash at the end.
+    pub(crate) url: String,
+    /// The trust anchors, PEM.
+    pub(crate) ca_file: PathBuf,
+}
+
+/// Why there are no settings.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ConfigError {
+    #[error("cannot read {path}: {error}")]
+    Read { path: PathBuf, error: std::io::Error },
+    #[error("{path} is larger than {limit} bytes")]
+    TooLarge { path: PathBuf, limit: u64 },
+    #[error("{path} is not as expected: {error}")]
+    Syntax { path: PathBuf, error: Box<toml::de::Error> },
+    #[error("{name} is not a whole number: {value}")]
+    Number { name: &'static str, value: String },
+    #[error("the verifier's address must be https://HOST[:PORT], and is {0}")]
+    Url(String),
+    #[error("a verifier is set ({0}) but no ca-file: say which certificate authority it is to be trusted by")]
+    NoAnchor(String),
+    #[error("there is no enrolment token in {0}")]
+    NoToken(PathBuf),
+}
+
+impl Config {
+    /// The settings that hold. `file` is another file than [`FILE`], and then must be there.
+    pub(crate) fn load(file: Option<&Path>, flags: &Given) -> Result<Self, ConfigError> {
+        let var = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let named = file.map(Path::to_owned).or_else(|| var(env::CONFIG).map(PathBuf::from));
+        let administrator = match &named {
+            Some(path) => Given::read(path)?,
+            None => Given::read_if_there(Path::new(FILE))?,
+        };
+        let environment = Given::from_environment(var)?;
+        let state = [flags, &environment, &administrator].into_iter().find_map(|given| given.state.clone());
+        let state = state.unwrap_or_else(|| STATE.into());
+        let told = Given::read_if_there(&state.join(ENROLMENT_FILE))?;
+        Self::of(&[flags, &environment, &told, &administrator], state)
+    }
+
+    /// The first source that says something is believed.
+    fn of(sources: &[&Given], state: PathBuf) -> Result<Self, ConfigError> {
+        fn first<T: Clone>(sources: &[&Given], field: impl Fn(&Given) -> &Option<T>) -> Option<T> {
+            sources.iter().find_map(|given| field(given).clone())
+        }
+        let verifier = match (first(sources, |it| &it.verifier), first(sources, |it| &it.ca_file)) {
+            (None, _) => None,
+            (Some(url), None) => return Err(ConfigError::NoAnchor(url)),
+            (Some(url), Some(ca_file)) => Some(Verifier { url: checked_url(&url)?, ca_file }),
+        };
+        Ok(Self {
+            verifier,
+            token_file: first(sources, |it| &it.token_file),
+            key: first(sources, |it| &it.key).unwrap_or_else(|| "auto".to_owned()),
+            state,
+            socket: first(sources, |it| &it.socket).unwrap_or_else(|| SOCKET.into()),
+            report_seconds: first(sources, |it| &it.report_seconds),
+        })
+    }
+
+    /// The enrolment token, where one is set.
+    pub(crate) fn token(&self) -> Result<Option<Secret>, ConfigError> {
+        let Some(path) = &self.token_file else { return Ok(None) };
+        let Some(text) = read_capped(path, MAX_TOKEN)? else { return Ok(None) };
+        let token = Secret::new(text.trim().as_bytes().to_vec());
+        if token.expose().is_empty() { Err(ConfigError::NoToken(path.clone())) } else { Ok(Some(token)) }
+    }
+}
+
+impl Given {
+    fn read(path: &Path) -> Result<Self, ConfigError> {
+        let missing =
+            || ConfigError::Read { path: path.to_owned(), error: std::io::ErrorKind::NotFound.into() };
+        let text = read_capped(path, MAX_FILE)?.ok_or_else(missing)?;
+        toml::from_str(&text)
+            .map_err(|error| ConfigError::Syntax { path: path.to_owned(), error: Box::new(error) })
+    }
+
+    fn read_if_there(path: &Path) -> Result<Self, ConfigError> {
+        match Self::read(path) {
+            Err(ConfigError::Read { error, .. }) if error.kind() == std::io::ErrorKind::NotFound => {
+                Ok(Self::default())
+            }
+            // What enrolment was told is for the service only: others go without.
+            Err(ConfigError::Read { error, .. })
+                if error.kind() == std::io::ErrorKind::PermissionDenied && path.ends_with(ENROLMENT_FILE) =>
+            {
+                Ok(Self::default())
+            }
+            other => other,
+        }
+    }
+
+    fn from_environment(var: impl Fn(&'static str) -> Option<String>) -> Result<Self, ConfigError> {
+        let path = |name| var(name).map(PathBuf::from);
+        let report_seconds = var(env::REPORT_SECONDS)
+            .map(|value| value.parse().map_err(|_| ConfigError::Number { name: env::REPORT_SECONDS, value }));
+        Ok(Self {
+            verifier: var(env::VERIFIER),
+            ca_file: path(env::CA_FILE),
+            token_file: path(env::TOKEN_FILE),
+            key: var(env::KEY),
+            state: path(env::STATE),
+            socket: path(env::SOCKET),
+            report_seconds: report_seconds.transpose()?,
+        })
+    }
+}
+
+/// Text of a small file; none when there is no such file.
+fn read_capped(path: &Path, limit: u64) -> Result<Option<String>, ConfigError> {
+    use std::io::Read;
+    let failed = |error| ConfigError::Read { path: path.to_owned(), error };
+    let file = match std::fs::File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(failed(error)),
+    };
+    let mut text = String::new();
+    let read = file.take(limit + 1).read_to_string(&mut text).map_err(failed)?;
+    if u64::try_from(read).is_ok_and(|read| read <= limit) {
+        Ok(Some(text))
+    } else {
+        Err(ConfigError::TooLarge { path: path.to_owned(), limit })
+    }
+}
+
+fn checked_url(url: &str) -> Result<String, ConfigError> {
+    let wrong = || ConfigError::Url(url.to_owned());
+    let parsed = reqwest::Url::parse(url).map_err(|_| wrong())?;
+    let plain = parsed.username().is_empty() && parsed.password().is_none() && parsed.query().is_none();
+    if parsed.scheme() == "https"
+        && parsed.has_host()
+        && plain
+        && parsed.path() == "/"
+        && parsed.fragment().is_none()
+    {
+        Ok(url.trim_end_matches('/').to_owned())
+    } else {
+        Err(wrong())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn given(toml: &str) -> Result<Given, String> {
+        toml::from_str(toml).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_nearest_source_wins() {
+        let flags = given("key = 'software'").unwrap();
+        let told = given("verifier = 'https://told.example/'\nca-file = '/told.pem'").unwrap();
+        let file = given("verifier = 'https://file.example'\nkey = 'auto'\nsocket = '/s'").unwrap();
+        let config = Config::of(&[&flags, &told, &file], "/state".into()).unwrap();
+        let verifier = Verifier { url: "https://told.example".into(), ca_file: "/told.pem".into() };
+        assert_eq!(config.verifier, Some(verifier));
+        assert_eq!((config.key.as_str(), config.socket), ("software", "/s".into()));
+    }
+
+    #[test]
+    fn a_key_that_is_not_known_is_named() {
+        let error = given("verifer = 'https://verifier.example'").unwrap_err();
+        assert!(error.contains("verifer") && error.contains("ca-file"), "{error}");
+    }
+
+    #[test]
+    fn addresses_that_are_not_a_verifier_s_are_refused() {
+        for url in [
+            "verifier.example",
+            "http://verifier.example",
+            "https://user:pass@verifier.example",
+            "https://verifier.example/path",
+            "https://verifier.example/?q",
+            "https://",
+            "",
+        ] {
+            assert!(checked_url(url).is_err(), "{url}");
+        }
+        for url in ["https://verifier.example", "https://127.0.0.1:8443/", "https://[::1]:8443"] {
+            assert!(checked_url(url).is_ok(), "{url}");
+        }
+    }
+
+    #[test]
+    fn a_verifier_without_a_trust_anchor_is_refused() {
+        let given = given("verifier = 'https://verifier.example'").unwrap();
+        let error = Config::of(&[&given], "/state".into()).unwrap_err().to_string();
+        assert!(error.contains("ca-file"), "{error}");
+    }
+
+    #[test]
+    fn tokens_are_read_without_their_line_end_and_an_empty_one_is_said() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("token");
+        let config =
+            Config::of(&[&Given { token_file: Some(path.clone()), ..Given::default() }], "/s".into())
+                .unwrap();
+        assert!(config.token().unwrap().is_none());
+        std::fs::write(&path, "abc\n").unwrap();
+        assert_eq!(config.token().unwrap().unwrap().expose(), b"abc");
+        std::fs::write(&path, "\n").unwrap();
+        assert!(matches!(config.token(), Err(ConfigError::NoToken(_))));
+        std::fs::write(&path, vec![b'x'; 5000]).unwrap();
+        assert!(matches!(config.token(), Err(ConfigError::TooLarge { .. })));
+    }
+}

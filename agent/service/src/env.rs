@@ -1,0 +1,32 @@
+//! Every environment variable that the program reads. Flags win over these, these over files.
+
+/// The configuration file, instead of `/etc/vitalsign/agent.toml`.
+pub(crate) const CONFIG: &str = "VITALSIGN_CONFIG";
+/// `verifier` of the configuration.
+pub(crate) const VERIFIER: &str = "VITALSIGN_VERIFIER";
+/// `ca-file` of the configuration.
+pub(crate) const CA_FILE: &str = "VITALSIGN_CA_FILE";
+/// `token-file` of the configuration.
+pub(crate) const TOKEN_FILE: &str = "VITALSIGN_TOKEN_FILE";
+/// `key` of the configuration.
+pub(crate) const KEY: &str = "VITALSIGN_KEY";
+/// `state` of the configuration.
+pub(crate) const STATE: &str = "VITALSIGN_STATE";
+/// `socket` of the configuration.
+pub(crate) const SOCKET: &str = "VITALSIGN_SOCKET";
+/// `report-seconds` of the configuration.
+pub(crate) const REPORT_SECONDS: &str = "VITALSIGN_REPORT_SECONDS";
+/// How much is logged: `error`, `warn`, `info`, `debug`, `trace`.
+pub(crate) const LOG: &str = "VITALSIGN_LOG";
+/// Set to anything: no colours (no-color.org).
+pub(crate) const NO_COLOR: &str = "NO_COLOR";
+/// Columns of the terminal, where the program cannot ask it.
+pub(crate) const COLUMNS: &str = "COLUMNS";
+/// systemd's notification socket.
+pub(crate) const NOTIFY_SOCKET: &str = "NOTIFY_SOCKET";
+/// Microseconds after which systemd takes a silent service for dead.
+pub(crate) const WATCHDOG_USEC: &str = "WATCHDOG_USEC";
+/// The process that the watchdog is for.
+pub(crate) const WATCHDOG_PID: &str = "WATCHDOG_PID";
+/// Set by systemd when standard error goes to its journal.
+pub(crate) const JOURNAL_STREAM: &str = "JOURNAL_STREAM";

@@ -1,0 +1,51 @@
+//! Telling the service manager how it goes (systemd's sd_notify(3)). Without one, nothing is said.
+
+use crate::env;
+use std::ffi::OsString;
+use std::time::Duration;
+
+/// The service manager, if there is one.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Manager {
+    socket: Option<OsString>,
+    watchdog: Option<Duration>,
+}
+
+impl Manager {
+    /// As the environment says.
+    pub(crate) fn from_environment() -> Self {
+        let number = |name| std::env::var(name).ok().and_then(|value| value.parse::<u64>().ok());
+        let ours = number(env::WATCHDOG_PID).is_none_or(|pid| pid == u64::from(std::process::id()));
+        let limit = number(env::WATCHDOG_USEC).filter(|_| ours).map(Duration::from_micros);
+        Self { socket: std::env::var_os(env::NOTIFY_SOCKET), watchdog: limit.map(|limit| limit / 2) }
+    }
+
+    /// How often [`Manager::alive`] is to be called, if at all.
+    pub(crate) fn watchdog(&self) -> Option<Duration> {
+        self.watchdog
+    }
+
+    /// The service answers from now on.
+    pub(crate) fn ready(&self) {
+        self.say("READY=1");
+    }
+
+    /// One line for `systemctl status`.
+    pub(crate) fn status(&self, line: &str) {
+        let line: String = line.chars().filter(|c| !c.is_control()).collect();
+        self.say(&format!("STATUS={line}"));
+    }
+
+    /// The service still turns.
+    pub(crate) fn alive(&self) {
+        self.say("WATCHDOG=1");
+    }
+
+    fn say(&self, message: &str) {
+        if let Some(socket) = &self.socket
+            && let Err(error) = vitalsign_host::notify_manager(socket, message)
+        {
+            tracing::debug!(%error, message, "the service manager was not reached");
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! How things stand: one sentence first, then the verdict, then where the device stands with its verifier.
+
+use super::style::{Paint, Style};
+use super::table::{Cell, rows};
+use super::{plain, verdict, when};
+use vitalsign_ipc::{Standing, Status};
+use vitalsign_protocol::ear::Tier;
+
+/// Whether this device is accepted: its last verdict is affirming, and still holds.
+pub(crate) fn healthy(status: &Status, now: u64) -> bool {
+    let accepted = status.ear.as_ref().is_some_and(|ear| ear.ear_status == Some(Tier::Affirming));
+    accepted
+        && !expired(status, now)
+        && !matches!(status.standing, Standing::Revoked | Standing::Refused { .. })
+}
+
+/// The whole page.
+pub(crate) fn page(status: &Status, style: Style, now: u64) -> String {
+    let mut out = format!("{}\n\n", style.paint(Paint::Bold, &sentence(status, now)));
+    if let Some(ear) = &status.ear {
+        out.push_str(&verdict::table(ear, style, now));
+        out.push('\n');
+    }
+    let mut lines = vec![line("Verifier", contact(&status.standing, now))];
+    if let Some(at) = status.reported_at {
+        lines.push(line("Last verdict", format!("{} ({})", when::moment(at), when::relative(at, now))));
+    }
+    if let Some(exp) = status.ear.as_ref().and_then(|ear| ear.exp) {
+        lines.push(line("Holds until", format!("{} ({})", when::moment(exp), when::relative(exp, now))));
+    }
+    if let Some(enrolment) = status.enrolment {
+        lines.push(line("Enrolment", enrolment.to_string()));
+    }
+    if let Some(cost) = status.cost {
+        lines.push(line(
+            "Last report",
+            format!(
+                "{} bytes of evidence · {} · {} to the key · facts in {:.1} ms · signed in {:.1} ms",
+                cost.evidence_bytes,
+                when::counted(cost.round_trips, "round trip"),
+                when::counted(cost.hardware_commands, "command"),
+                milliseconds(cost.collect_micros),
+                milliseconds(cost.sign_micros),
+            ),
+        ));
+    }
+    out.push_str(&rows(style, &[20], &lines));
+    out
+}
+
+/// What a person is to know before anything else.
+pub(crate) fn sentence(status: &Status, now: u64) -> String {
+    match (&status.standing, &status.ear) {
+        (Standing::Revoked, _) => "This device was revoked: ask your IT.".to_owned(),
+        (Standing::Refused { detail, .. }, _) => {
+            format!("The verifier refuses this device: {}", plain(detail))
+        }
+        (Standing::NotEnrolled, _) => {
+            "This device is not enrolled: ask your IT for an enrolment token, then `vitalsign enrol`."
+                .to_owned()
+        }
+        (_, Some(ear)) if expired(status, now) => {
+            let last = verdict::sentence(ear);
+            format!("The last verdict is too old to be relied on. It was: {last}")
+        }
+        (_, Some(ear)) => verdict::sentence(ear),
+        (Standing::Enrolling, None) => "This device is enrolling.".to_owned(),
+        (Standing::KeyTrouble { detail }, None) => {
+            format!("The device key cannot be used: {}", plain(detail))
+        }
+        (Standing::Offline { .. }, None) => {
+            "The verifier cannot be reached, and there is no verdict yet.".to_owned()
+        }
+        (Standing::Starting | Standing::Reporting, None) => "There is no verdict yet.".to_owned(),
+    }
+}
+
+fn contact(standing: &Standing, now: u64) -> String {
+    match standing {
+        Standing::Starting => "not spoken to since the start".to_owned(),
+        Standing::NotEnrolled => "no enrolment".to_owned(),
+        Standing::Enrolling => "enrolling".to_owned(),
+        Standing::Reporting => "has the newest facts".to_owned(),
+        Standing::Offline { since, detail } => {
+            format!("not reached, for the first time {}: {}", when::relative(*since, now), plain(detail))
+        }
+        Standing::Revoked => "has revoked this device".to_owned(),
+        Standing::Refused { problem, detail } => format!("refuses: {} ({})", plain(detail), plain(problem)),
+        Standing::KeyTrouble { detail } => format!("cannot be reported to: {}", plain(detail)),
+    }
+}
+
+fn expired(status: &Status, now: u64) -> bool {
+    status.ear.as_ref().and_then(|ear| ear.exp).is_some_and(|exp| exp <= now)
+}
+
+fn line(name: &str, text: String) -> Vec<Cell> {
+    vec![Cell::new(Paint::Dim, name), Cell::new(Paint::Plain, text)]
+}
+
+fn milliseconds(micros: u64) -> f64 {
+    std::time::Duration::from_micros(micros).as_secs_f64() * 1000.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::verdict::tests::{NOW, ear};
+    use super::*;
+    use vitalsign_protocol::ear::Check;
+
+    const STYLE: Style = Style { colour: false, width: 100 };
+
+    fn status(standing: Standing, tier: Option<Tier>, exp: u64) -> Status {
+        let check = |status| Check {
+            check: "os-updates".into(),
+            status,
+            reason: "ok".into(),
+            seen: serde_json::Map::new(),
+            since: None,
+            deadline: None,
+        };
+        let mut ear = tier.map(|tier| ear(vec![check(tier)]));
+        if let Some(ear) = &mut ear {
+            ear.exp = Some(exp);
+        }
+        Status {
+            standing,
+            enrolment: None,
+            ear,
+            reported_at: Some(NOW - 90),
+            posture: None,
+            busy: false,
+            next_report_seconds: 0,
+            cost: None,
+        }
+    }
+
+    #[test]
+    fn the_first_sentence_and_whether_it_is_well() {
+        let offline = || Standing::Offline { since: NOW - 600, detail: "no\u{1b} route".into() };
+        let refused = || Standing::Refused {
+            problem: "urn:vitalsign:problem:x".into(),
+            detail: "Token\n spent.".into(),
+        };
+        let (good, bad) = (Some(Tier::Affirming), Some(Tier::Contraindicated));
+        for (standing, tier, exp, well, wanted) in [
+            (Standing::Reporting, good, NOW + 1, true, "This device is healthy."),
+            (Standing::Reporting, bad, NOW + 1, false, "1 thing needs attention, and you can fix it now."),
+            (offline(), good, NOW + 1, true, "This device is healthy."),
+            (
+                offline(),
+                good,
+                NOW,
+                false,
+                "The last verdict is too old to be relied on. It was: This device is healthy.",
+            ),
+            (offline(), None, 0, false, "The verifier cannot be reached, and there is no verdict yet."),
+            (Standing::Revoked, good, NOW + 1, false, "This device was revoked: ask your IT."),
+            (refused(), good, NOW + 1, false, "The verifier refuses this device: Token  spent."),
+            (Standing::Enrolling, None, 0, false, "This device is enrolling."),
+        ] {
+            let status = status(standing, tier, exp);
+            assert_eq!((sentence(&status, NOW).as_str(), healthy(&status, NOW)), (wanted, well));
+        }
+    }
+
+    #[test]
+    fn a_page_while_the_verifier_is_away() {
+        let standing =
+            Standing::Offline { since: NOW - 600, detail: "the verifier did not answer in time".into() };
+        insta::assert_snapshot!(page(&status(standing, Some(Tier::Affirming), NOW + 3600), STYLE, NOW));
+    }
+}

@@ -1,0 +1,115 @@
+//! A table: columns of fixed width, cells that wrap.
+
+use super::style::{Paint, Style};
+
+/// One cell: paragraphs, each in its colour.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Cell(Vec<(Paint, String)>);
+
+impl Cell {
+    /// A cell of one paragraph.
+    pub(crate) fn new(paint: Paint, text: impl Into<String>) -> Self {
+        Self(vec![(paint, text.into())])
+    }
+
+    /// The cell and one more paragraph; an empty one is left out.
+    #[must_use]
+    pub(crate) fn and(mut self, paint: Paint, text: impl Into<String>) -> Self {
+        let text = text.into();
+        if !text.is_empty() {
+            self.0.push((paint, text));
+        }
+        self
+    }
+
+    fn lines(&self, width: usize) -> Vec<(Paint, String)> {
+        let wrapped = |(paint, text): &(Paint, String)| {
+            let paint = *paint;
+            wrap(text, width).into_iter().map(move |line| (paint, line))
+        };
+        self.0.iter().flat_map(wrapped).collect()
+    }
+}
+
+/// Rows of cells, indented by two columns and with two between cells. The last column takes what is left of the width.
+pub(crate) fn rows(style: Style, widths: &[usize], rows: &[Vec<Cell>]) -> String {
+    let fixed: usize = widths.iter().map(|width| width + 2).sum();
+    let last = style.width.saturating_sub(fixed + 2).max(20);
+    let mut out = String::new();
+    for row in rows {
+        let width = |column: usize| widths.get(column).copied().unwrap_or(last);
+        let cells: Vec<_> = row.iter().enumerate().map(|(column, cell)| cell.lines(width(column))).collect();
+        for line in 0..cells.iter().map(Vec::len).max().unwrap_or_default() {
+            // Blanks are written when text follows them, so that no line ends in blanks.
+            let mut owed = 2;
+            for (column, cell) in cells.iter().enumerate() {
+                let empty = (Paint::Plain, String::new());
+                let (paint, text) = cell.get(line).unwrap_or(&empty);
+                if !text.is_empty() {
+                    out.push_str(&" ".repeat(owed));
+                    out.push_str(&style.paint(*paint, text));
+                    owed = 0;
+                }
+                owed += width(column).saturating_sub(text.chars().count()) + 2;
+            }
+            out.push('\n');
+        }
+    }
+    out
+}
+
+/// A line under headings.
+pub(crate) fn rule(style: Style, widths: &[usize]) -> Vec<Cell> {
+    let fixed: usize = widths.iter().map(|width| width + 2).sum();
+    let last = style.width.saturating_sub(fixed + 2).max(20);
+    widths.iter().chain([&last]).map(|width| Cell::new(Paint::Dim, "─".repeat(*width))).collect()
+}
+
+/// Breaks between words, and within a word that is longer than a line.
+pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    let mut used = 0;
+    for word in text.split(' ') {
+        let length = word.chars().count();
+        if used > 0 && used + 1 + length <= width {
+            if let Some(line) = lines.last_mut() {
+                line.push(' ');
+                line.push_str(word);
+            }
+            used += 1 + length;
+            continue;
+        }
+        if used > 0 {
+            lines.push(String::new());
+        }
+        used = 0;
+        for letter in word.chars() {
+            if used == width {
+                lines.push(String::new());
+                used = 0;
+            }
+            if let Some(line) = lines.last_mut() {
+                line.push(letter);
+            }
+            used += 1;
+        }
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_never_longer_than_the_column() {
+        for (text, width, lines) in [
+            ("", 5, vec![""]),
+            ("one two three", 7, vec!["one two", "three"]),
+            ("unbreakable", 4, vec!["unbr", "eaka", "ble"]),
+            ("a unbreakable b", 5, vec!["a", "unbre", "akabl", "e b"]),
+        ] {
+            assert_eq!(wrap(text, width), lines, "{text}");
+        }
+    }
+}

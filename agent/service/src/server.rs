@@ -1,0 +1,334 @@
+//! The local socket: what the app and the command line may ask of the service. How things stand is answered here; what
+//! the agent has to do goes to its loop. A client that misbehaves loses its own connection, and nothing else.
+
+use std::io::{self, Read, Write};
+use std::path::Path;
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use vitalsign_host::{Listener, Peer, Stream};
+use vitalsign_ipc::{Answer, Error, Hello, Inbox, Refusal, Reply, Request, Status, encode};
+
+/// Clients at a time, in all and of one user: nobody keeps the others out.
+const MAX_CLIENTS: usize = 32;
+const MAX_CLIENTS_OF_ONE: usize = 8;
+/// How long a client may take to greet, and to take what it is sent.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Messages that wait for a slow reader before it is let go.
+const BACKLOG: usize = 16;
+const STACK: usize = 256 * 1024;
+
+/// A request for the agent's loop: [`Request::CheckNow`], [`Request::Enrol`] or [`Request::Diagnostics`], from
+/// somebody who may ask it. It is answered once; one that is dropped is answered `Busy`.
+#[derive(Debug)]
+pub(crate) struct Incoming {
+    /// What is asked.
+    pub(crate) request: Request,
+    to: Option<Outbox>,
+}
+
+impl Incoming {
+    /// Answers.
+    pub(crate) fn answer(mut self, answer: Answer) {
+        if let Some(to) = self.to.take() {
+            to.send(&Reply::Answer(answer));
+        }
+    }
+}
+
+impl Drop for Incoming {
+    fn drop(&mut self) {
+        if let Some(to) = self.to.take() {
+            to.send(&Reply::Answer(Answer::Refused(Refusal::Busy)));
+        }
+    }
+}
+
+/// The running server.
+#[derive(Clone)]
+pub(crate) struct Server(Arc<Mutex<Shared>>);
+
+#[derive(Default)]
+struct Shared {
+    /// How things stand, as last published.
+    status: Option<Status>,
+    clients: Vec<Client>,
+    next_client: u64,
+}
+
+struct Client {
+    number: u64,
+    user: String,
+    outbox: Outbox,
+    subscribed: bool,
+}
+
+impl Server {
+    /// Listens at `path`, in threads of its own. `deliver` brings a request to the agent's loop and does not wait.
+    pub(crate) fn start(
+        path: &Path,
+        deliver: impl Fn(Incoming) + Clone + Send + 'static,
+    ) -> io::Result<Self> {
+        let listener = Listener::bind(path)?;
+        let server = Self(Arc::default());
+        let accepting = server.clone();
+        thread("socket", move || {
+            loop {
+                match listener.accept() {
+                    Ok((stream, peer)) => {
+                        if let Err(error) = accepting.welcome(stream, peer, deliver.clone()) {
+                            tracing::warn!(%error, "a client could not be served");
+                        }
+                    }
+                    Err(error) => {
+                        tracing::warn!(%error, "a client was not let in");
+                        // Out of file descriptors, most likely: some will come back.
+                        std::thread::sleep(Duration::from_millis(100));
+                    }
+                }
+            }
+        })?;
+        Ok(server)
+    }
+
+    /// Shows subscribers how things stand now.
+    pub(crate) fn publish(&self, status: Status) {
+        let mut shared = self.lock();
+        if shared.status.as_ref() == Some(&status) {
+            return;
+        }
+        let event = Reply::Event(Box::new(status.clone()));
+        shared
+            .clients
+            .iter()
+            .filter(|client| client.subscribed)
+            .for_each(|client| client.outbox.send(&event));
+        shared.status = Some(status);
+    }
+
+    fn welcome(
+        &self,
+        stream: Stream,
+        peer: Peer,
+        deliver: impl Fn(Incoming) + Send + 'static,
+    ) -> io::Result<()> {
+        let mut shared = self.lock();
+        let of_this_user = shared.clients.iter().filter(|client| client.user == peer.name).count();
+        if shared.clients.len() >= MAX_CLIENTS || of_this_user >= MAX_CLIENTS_OF_ONE {
+            tracing::warn!(peer = peer.name, "too many clients: this one is sent away");
+            return stream.close();
+        }
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
+        let (outbox, waiting) = Outbox::new(stream.try_clone()?);
+        let writing = stream.try_clone()?;
+        thread("socket-write", move || write(writing, &waiting))?;
+        let number = shared.next_client;
+        shared.next_client += 1;
+        shared.clients.push(Client {
+            number,
+            user: peer.name.clone(),
+            outbox: outbox.clone(),
+            subscribed: false,
+        });
+        drop(shared);
+
+        outbox.send(&Hello::ours());
+        let server = self.clone();
+        let serving = thread("socket-read", move || {
+            if let Err(error) = server.serve(&stream, number, &peer, &outbox, &deliver) {
+                tracing::debug!(peer = peer.name, %error, "a client's connection ended");
+            }
+            server.lock().clients.retain(|client| client.number != number);
+        });
+        if serving.is_err() {
+            self.lock().clients.retain(|client| client.number != number);
+        }
+        serving
+    }
+
+    fn serve(
+        &self,
+        stream: &Stream,
+        number: u64,
+        peer: &Peer,
+        outbox: &Outbox,
+        deliver: &impl Fn(Incoming),
+    ) -> io::Result<()> {
+        let (mut inbox, mut chunk) = (Inbox::<Request>::default(), [0; 4096]);
+        let mut reader = stream.try_clone()?;
+        loop {
+            let read = reader.read(&mut chunk)?;
+            if read == 0 {
+                return Ok(());
+            }
+            inbox.feed(chunk.get(..read).unwrap_or_default());
+            loop {
+                match inbox.take() {
+                    Ok(None) => break,
+                    Ok(Some(request)) => self.ask(request, number, peer, outbox, deliver),
+                    Err(Error::NotUnderstood(why)) => {
+                        tracing::debug!(peer = peer.name, why, "a request was not understood");
+                        outbox.send(&Reply::Answer(Answer::Refused(Refusal::NotUnderstood)));
+                    }
+                    Err(fatal) => return Err(io::Error::new(io::ErrorKind::InvalidData, fatal)),
+                }
+            }
+            if inbox.greeted() {
+                reader.set_read_timeout(None)?;
+            }
+        }
+    }
+
+    fn ask(&self, request: Request, number: u64, peer: &Peer, outbox: &Outbox, deliver: &impl Fn(Incoming)) {
+        match request {
+            Request::Status | Request::Subscribe => {
+                // Answered under the lock, so that no event comes before the snapshot that it changes.
+                let mut shared = self.lock();
+                let status = shared.status.clone();
+                let busy = Answer::Refused(Refusal::Busy);
+                outbox.send(&Reply::Answer(status.map_or(busy, |status| Answer::Status(Box::new(status)))));
+                if request == Request::Subscribe
+                    && let Some(client) = shared.clients.iter_mut().find(|client| client.number == number)
+                {
+                    client.subscribed = true;
+                }
+            }
+            Request::Enrol | Request::Diagnostics if !peer.may_administer => {
+                outbox.send(&Reply::Answer(Answer::Refused(Refusal::NotAllowed)));
+            }
+            Request::CheckNow | Request::Enrol | Request::Diagnostics => {
+                deliver(Incoming { request, to: Some(outbox.clone()) });
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Shared> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Where a client's messages wait to be written.
+#[derive(Clone, Debug)]
+struct Outbox {
+    frames: SyncSender<Vec<u8>>,
+    connection: Arc<Stream>,
+}
+
+impl Outbox {
+    fn new(connection: Stream) -> (Self, Receiver<Vec<u8>>) {
+        let (frames, waiting) = sync_channel(BACKLOG);
+        (Self { frames, connection: Arc::new(connection) }, waiting)
+    }
+
+    /// Never waits: a client that does not read is let go.
+    fn send<T: serde::Serialize>(&self, message: &T) {
+        let sent = encode(message).map(|frame| self.frames.try_send(frame));
+        match sent {
+            Ok(Ok(()) | Err(TrySendError::Disconnected(_))) => {}
+            Ok(Err(TrySendError::Full(_))) => {
+                tracing::warn!("a client does not read what it asked for: it is let go");
+                let _ = self.connection.close();
+            }
+            Err(error) => tracing::error!(%error, "a message could not be sent"),
+        }
+    }
+}
+
+fn write(mut stream: Stream, waiting: &Receiver<Vec<u8>>) {
+    while let Ok(frame) = waiting.recv() {
+        if stream.write_all(&frame).is_err() {
+            let _ = stream.close();
+            return;
+        }
+    }
+    let _ = stream.close();
+}
+
+fn thread(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    std::thread::Builder::new().name(name.to_owned()).stack_size(STACK).spawn(run).map(|_| ())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::{Client as Asking, ClientError};
+    use std::sync::mpsc::channel;
+    use vitalsign_ipc::Standing;
+
+    fn status(standing: Standing) -> Status {
+        Status {
+            standing,
+            enrolment: None,
+            ear: None,
+            reported_at: None,
+            posture: None,
+            busy: false,
+            next_report_seconds: 0,
+            cost: None,
+        }
+    }
+
+    fn server() -> (tempfile::TempDir, std::path::PathBuf, Server, Receiver<Incoming>) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("agent.sock");
+        let (sender, requests) = channel();
+        let server = Server::start(&path, move |incoming| sender.send(incoming).unwrap()).unwrap();
+        (folder, path, server, requests)
+    }
+
+    #[test]
+    fn a_subscriber_sees_a_snapshot_and_then_every_change() {
+        let (_folder, path, server, requests) = server();
+        let mut client = Asking::connect(&path).unwrap();
+        assert_eq!(client.ask(Request::Status).unwrap(), Answer::Refused(Refusal::Busy));
+        server.publish(status(Standing::Enrolling));
+        let first = client.ask(Request::Subscribe).unwrap();
+        assert_eq!(first, Answer::Status(Box::new(status(Standing::Enrolling))));
+        server.publish(status(Standing::Enrolling));
+        server.publish(status(Standing::Reporting));
+        assert_eq!(client.event(PATIENCE).unwrap(), status(Standing::Reporting));
+
+        let asked = std::thread::spawn(move || client.ask(Request::CheckNow));
+        let incoming = requests.recv().unwrap();
+        assert_eq!(incoming.request, Request::CheckNow);
+        incoming.answer(Answer::Accepted);
+        assert_eq!(asked.join().unwrap().unwrap(), Answer::Accepted);
+    }
+
+    #[test]
+    fn a_request_that_the_loop_drops_is_answered() {
+        let (_folder, path, _server, requests) = server();
+        let mut client = Asking::connect(&path).unwrap();
+        let asked = std::thread::spawn(move || client.ask(Request::CheckNow));
+        drop(requests.recv().unwrap());
+        assert_eq!(asked.join().unwrap().unwrap(), Answer::Refused(Refusal::Busy));
+    }
+
+    #[test]
+    fn garbage_ends_its_own_connection_only() {
+        let (_folder, path, server, _requests) = server();
+        server.publish(status(Standing::Reporting));
+        let mut good = Asking::connect(&path).unwrap();
+        for garbage in [b"GET / HTTP/1.1\r\n\r\n".as_slice(), &[0xff; 64], &[0, 0, 0, 2, b'{', b'}']] {
+            let mut bad = vitalsign_host::connect(&path).unwrap();
+            bad.write_all(garbage).unwrap();
+            let mut answer = Vec::new();
+            bad.set_read_timeout(Some(PATIENCE)).unwrap();
+            // The service's greeting, then the end.
+            let _ = bad.read_to_end(&mut answer);
+            assert!(answer.len() < 64, "{answer:?}");
+        }
+        assert!(matches!(good.ask(Request::Status).unwrap(), Answer::Status(_)));
+    }
+
+    #[test]
+    fn one_user_does_not_get_all_the_connections() {
+        let (_folder, path, server, _requests) = server();
+        server.publish(status(Standing::Reporting));
+        let mut held: Vec<_> = (0..MAX_CLIENTS_OF_ONE).map(|_| Asking::connect(&path).unwrap()).collect();
+        assert!(held.iter_mut().all(|client| client.ask(Request::Status).is_ok()));
+        let refused = Asking::connect(&path).and_then(|mut client| client.ask(Request::Status));
+        assert!(matches!(refused, Err(ClientError::Closed | ClientError::Io(_))), "{refused:?}");
+    }
+}

@@ -1,0 +1,52 @@
+//! Files that only this user reads.
+
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::Path;
+
+/// Creates a file that must not exist yet, for this user only (0600), to be written.
+///
+/// # Errors
+/// As the file system says; `AlreadyExists`, also for a link.
+pub fn create_private(path: &Path) -> io::Result<File> {
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
+}
+
+/// Makes a folder for this user only (0700), with those above it; one that is there stays as it is.
+///
+/// # Errors
+/// As the file system says.
+pub fn private_folder(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+/// Whether nobody but the owner, and root, can read or write what is there.
+///
+/// # Errors
+/// As the file system says.
+pub fn is_private(path: &Path) -> io::Result<bool> {
+    Ok(path.metadata()?.mode() & 0o077 == 0)
+}
+
+/// Makes the names in a folder last: what was renamed in it survives a power cut.
+///
+/// # Errors
+/// As the file system says.
+pub fn sync_folder(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}
+
+/// Gives a file to who owns the folder that it is in: what root puts there is for the service. Without the right to do
+/// so it stays as it is.
+///
+/// # Errors
+/// As the file system says.
+pub fn give_to_owner_of(folder: &Path, path: &Path) -> io::Result<()> {
+    let folder = folder.metadata()?;
+    let file = path.metadata()?;
+    if (file.uid(), file.gid()) == (folder.uid(), folder.gid()) {
+        return Ok(());
+    }
+    std::os::unix::fs::chown(path, Some(folder.uid()), Some(folder.gid()))
+}

@@ -1,0 +1,219 @@
+//! Systems whose turn has not come: what the standard library gives, and an honest refusal of the rest.
+
+use crate::{Peer, Settings};
+use std::ffi::OsStr;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::path::Path;
+use std::sync::LazyLock;
+use std::time::{Duration, Instant};
+use vitalsign_platform::{Change, Probe};
+use vitalsign_protocol::fact::{Fact, Reason};
+use vitalsign_protocol::posture::{Agent, Boot, Disk, Edr, Firewall, Lock, Os};
+
+static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+/// One probe that says what the compiler knew; all other facts are unsupported here.
+pub fn probes(_: &Settings) -> Vec<Probe> {
+    let known = |text: &str| Fact::Known(text.to_owned());
+    vec![Probe::new(
+        "system",
+        Duration::from_secs(1),
+        || Ok::<_, Reason>(()),
+        move |posture, _| {
+            posture.os = Os {
+                name: known(std::env::consts::OS),
+                arch: known(std::env::consts::ARCH),
+                version: Fact::Unsupported,
+                build: Fact::Unsupported,
+                kernel: Fact::Unsupported,
+                kernel_installed: Fact::Unsupported,
+                security_updates: Fact::Unsupported,
+                security_updates_since: Fact::Unsupported,
+                updates_source: Fact::Unsupported,
+                updates_checked: Fact::Unsupported,
+                reboot_required: Fact::Unsupported,
+                last_update: Fact::Unsupported,
+                automatic_updates: Fact::Unsupported,
+                support_ends: Fact::Unsupported,
+            };
+            posture.disk = Disk { volumes: Fact::Unsupported };
+            posture.edr = Edr { products: Fact::Unsupported };
+            posture.firewall = Firewall {
+                inbound_blocked: Fact::Unsupported,
+                engine: Fact::Unsupported,
+                manager: Fact::Unsupported,
+                profiles: Fact::Unsupported,
+            };
+            posture.lock = Lock {
+                automatic: Fact::Unsupported,
+                idle_seconds: Fact::Unsupported,
+                grace_seconds: Fact::Unsupported,
+            };
+            posture.boot = Boot {
+                secure_boot: Fact::Unsupported,
+                setup_mode: Fact::Unsupported,
+                lockdown: Fact::Unsupported,
+                measured_boot: Fact::Unsupported,
+                event_log: Fact::Unsupported,
+                hypervisor: Fact::Unsupported,
+                test_signing: Fact::Unsupported,
+                integrity_protection: Fact::Unsupported,
+            };
+            posture.agent = Agent { version: known(env!("CARGO_PKG_VERSION")), digest: Fact::Unsupported };
+        },
+    )]
+}
+
+/// Nothing is pushed here.
+///
+/// # Errors
+/// `Unsupported`.
+pub fn watch(_: impl Fn(Change) + Clone + Send + 'static) -> io::Result<Watching> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Nothing is watched here.
+#[derive(Debug)]
+pub enum Watching {}
+
+/// Time since the program started.
+#[must_use]
+pub fn elapsed() -> Duration {
+    START.elapsed()
+}
+
+/// Creates a file that must not exist yet, to be written.
+///
+/// # Errors
+/// As the file system says.
+pub fn create_private(path: &Path) -> io::Result<File> {
+    OpenOptions::new().write(true).create_new(true).open(path)
+}
+
+/// Makes a folder, with those above it.
+///
+/// # Errors
+/// As the file system says.
+pub fn private_folder(path: &Path) -> io::Result<()> {
+    std::fs::create_dir_all(path)
+}
+
+/// Whether nobody else can read what is there: nobody has looked.
+///
+/// # Errors
+/// `Unsupported`.
+pub fn is_private(_: &Path) -> io::Result<bool> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Files belong to the folder's owner by inheritance, or nobody can be asked to give them.
+///
+/// # Errors
+/// None.
+pub fn give_to_owner_of(_: &Path, _: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+/// Names in folders last by themselves, or there is no way to ask for it.
+///
+/// # Errors
+/// None.
+pub fn sync_folder(_: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+/// There is no service manager to tell.
+///
+/// # Errors
+/// `Unsupported`.
+pub fn notify_manager(_: &OsStr, _: &str) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Nothing is given up.
+///
+/// # Errors
+/// `Unsupported`.
+pub fn limit_privileges() -> io::Result<String> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// No local socket yet.
+#[derive(Debug)]
+pub enum Listener {}
+
+impl Listener {
+    /// There is none.
+    ///
+    /// # Errors
+    /// `Unsupported`.
+    pub fn bind(_: &Path) -> io::Result<Self> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+    /// Never called: there is no listener.
+    ///
+    /// # Errors
+    /// None.
+    pub fn accept(&self) -> io::Result<(Stream, Peer)> {
+        match *self {}
+    }
+}
+
+/// There is no service to connect to.
+///
+/// # Errors
+/// `Unsupported`.
+pub fn connect(_: &Path) -> io::Result<Stream> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// No connection yet.
+#[derive(Debug)]
+pub enum Stream {}
+
+impl Stream {
+    /// Never called.
+    ///
+    /// # Errors
+    /// None.
+    pub fn try_clone(&self) -> io::Result<Self> {
+        match *self {}
+    }
+    /// Never called.
+    ///
+    /// # Errors
+    /// None.
+    pub fn set_read_timeout(&self, _: Option<Duration>) -> io::Result<()> {
+        match *self {}
+    }
+    /// Never called.
+    ///
+    /// # Errors
+    /// None.
+    pub fn set_write_timeout(&self, _: Option<Duration>) -> io::Result<()> {
+        match *self {}
+    }
+    /// Never called.
+    ///
+    /// # Errors
+    /// None.
+    pub fn close(&self) -> io::Result<()> {
+        match *self {}
+    }
+}
+
+impl Read for Stream {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        match *self {}
+    }
+}
+
+impl Write for Stream {
+    fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+        match *self {}
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        match *self {}
+    }
+}
