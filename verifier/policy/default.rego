@@ -1,0 +1,466 @@
+# How the verifier judges a device.
+#
+# One block for each check. A block says what it is about, what was seen, and how it came out. Outcomes are tried from
+# top to bottom; the first whose condition holds counts, so that what is surely bad stands before what is unknown, and
+# good stands last. Numbers are in thresholds.toml; docs/policy.md says how to change one, and how to add a block.
+#
+#   input.posture   the facts. Each is {"known": value}, "unsupported", or {"unreadable": why}
+#   input.key       what enrolment proved of the report key: storage, genuine, simulated
+#   input.boot      what the TPM's quote proved: quoted, log ("none" or {"replayed": {"secure_boot": …}})
+#   input.now       seconds since 1970; every answer that depends on it says in `changes_at` when it changes
+#
+# The numbers in `claims` are those of AR4SI: 2 to 31 good, 32 to 95 a warning, 96 and above not to be trusted;
+# 36 says that what matters could not be read.
+
+package vitalsign
+
+import rego.v1
+
+import data.thresholds
+
+posture := input.posture
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Security updates are installed within max_days, and the lists that say so are fresh.
+
+checks["os-updates"] := {
+	"submodule": "os",
+	"seen": seen({
+		"waiting": posture.os.security_updates,
+		"since": posture.os.security_updates_since,
+		"checked": posture.os.updates_checked,
+	}),
+	"changes_at": changes(posture.os.security_updates_since, thresholds["os-updates"].max_days) |
+		changes(posture.os.updates_checked, thresholds["os-updates"].max_list_age_days),
+	"outcome": os_updates,
+}
+
+os_updates := bad("overdue", {"configuration": 96}) if {
+	posture.os.security_updates.known > 0
+	passed(posture.os.security_updates_since, thresholds["os-updates"].max_days)
+} else := unknown("os-updates", "configuration", [posture.os.security_updates, posture.os.updates_checked]) if {
+	not all_known([posture.os.security_updates, posture.os.updates_checked])
+} else := warning("clock", {"configuration": 36}) if {
+	in_the_future(posture.os.updates_checked)
+} else := warning("stale", {"configuration": 36}) if {
+	passed(posture.os.updates_checked, thresholds["os-updates"].max_list_age_days)
+} else := good({"configuration": 3}) if {
+	posture.os.security_updates.known == 0
+} else := warning("unreadable", {"configuration": 36}) if {
+	not posture.os.security_updates_since.known
+} else := warning("clock", {"configuration": 36}) if {
+	in_the_future(posture.os.security_updates_since)
+} else := grace(due(posture.os.security_updates_since, thresholds["os-updates"].max_days))
+
+# ---------------------------------------------------------------------------------------------------------------------
+# A restart that finishes an update is not put off for longer than max_days after the newest update.
+
+checks["os-reboot"] := {
+	"submodule": "os",
+	"seen": seen({
+		"required": posture.os.reboot_required,
+		"last_update": posture.os.last_update,
+		"kernel": posture.os.kernel,
+		"kernel_installed": posture.os.kernel_installed,
+	}),
+	"changes_at": changes(posture.os.last_update, thresholds["os-reboot"].max_days),
+	"outcome": os_reboot,
+}
+
+restart_due if posture.os.reboot_required.known == true
+
+restart_due if posture.os.kernel.known != posture.os.kernel_installed.known
+
+os_reboot := bad("overdue", {"configuration": 96}) if {
+	restart_due
+	passed(posture.os.last_update, thresholds["os-reboot"].max_days)
+} else := warning("required", {"configuration": 32}) if {
+	restart_due
+	not posture.os.last_update.known
+} else := warning("clock", {"configuration": 36}) if {
+	restart_due
+	in_the_future(posture.os.last_update)
+} else := grace(due(posture.os.last_update, thresholds["os-reboot"].max_days)) if {
+	restart_due
+} else := unknown("os-reboot", "configuration", [posture.os.reboot_required]) if {
+	not all_known([posture.os.reboot_required])
+} else := good({"configuration": 3})
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The system's maker still supports it; the last warn_days of support are a warning.
+
+checks["os-support"] := {
+	"submodule": "os",
+	"seen": seen({
+		"name": posture.os.name,
+		"version": posture.os.version,
+		"support_ends": posture.os.support_ends,
+	}),
+	"changes_at": changes(posture.os.support_ends, 0) |
+		changes(posture.os.support_ends, 0 - thresholds["os-support"].warn_days),
+	"outcome": os_support,
+}
+
+os_support := unknown("os-support", "configuration", [posture.os.support_ends]) if {
+	not all_known([posture.os.support_ends])
+} else := bad("end-of-life", {"configuration": 96}) if {
+	passed(posture.os.support_ends, 0)
+} else := grace(posture.os.support_ends.known) if {
+	passed(posture.os.support_ends, 0 - thresholds["os-support"].warn_days)
+} else := good({"configuration": 3})
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Every volume that holds the system, data, swap or hibernation is encrypted, with a key that hardware keeps.
+
+checks["disk-encryption"] := {
+	"submodule": "disk",
+	"seen": disk_seen,
+	"outcome": disk_encryption,
+}
+
+volumes := posture.disk.volumes.known
+
+disk_seen := {
+	"encrypted": sort([v.role | some v in volumes; v.encrypted.known == true]),
+	"not_encrypted": sort([v.role | some v in volumes; v.encrypted.known == false]),
+	"not_known": sort([v.role | some v in volumes; not all_known([v.encrypted])]),
+	"methods": sort({v.method.known | some v in volumes}),
+	"protectors": sort({v.protector.known | some v in volumes}),
+} if {
+	volumes
+} else := seen({"volumes": posture.disk.volumes})
+
+hardware_held(volume) if volume.protector.known in {"tpm", "tpm-and-pin", "token", "random"}
+
+hardware_held(volume) if volume.method.known == "memory"
+
+disk_encryption := unknown("disk-encryption", "storage-opaque", [posture.disk.volumes]) if {
+	not all_known([posture.disk.volumes])
+} else := bad("off", {"storage-opaque": 96}) if {
+	some volume in volumes
+	volume.role == "system"
+	volume.encrypted.known == false
+} else := bad("partial", {"storage-opaque": 96}) if {
+	some volume in volumes
+	volume.encrypted.known == false
+} else := bad("clear-key", {"storage-opaque": 96}) if {
+	some volume in volumes
+	volume.protector.known == "clear"
+} else := bad("suspended", {"storage-opaque": 96}) if {
+	some volume in volumes
+	volume.suspended.known == true
+} else := warning("unreadable", {"storage-opaque": 36}) if {
+	some volume in volumes
+	some fact in [volume.encrypted, volume.suspended, volume.protector]
+	fact.unreadable
+} else := warning("unreadable", {"storage-opaque": 36}) if {
+	not "system" in {volume.role | some volume in volumes}
+} else := unknown("disk-encryption", "storage-opaque", [volume.encrypted | some volume in volumes]) if {
+	not all_known([volume.encrypted | some volume in volumes])
+} else := good({"storage-opaque": 2}) if {
+	every volume in volumes { hardware_held(volume) }
+} else := warning("software", {"storage-opaque": 32}) if {
+	thresholds["disk-encryption"].require_hardware_key
+} else := good({})
+
+# ---------------------------------------------------------------------------------------------------------------------
+# A product for endpoint protection protects; that it runs is not enough.
+
+checks["edr-protecting"] := {
+	"submodule": "edr",
+	"seen": edr_seen,
+	"outcome": edr_protecting,
+}
+
+products := posture.edr.products.known
+
+edr_seen := {
+	"products": [product.id | some product in products],
+	"protecting": [product.id | some product in products; protects(product)],
+	"modes": sort({product.mode.known | some product in products}),
+} if {
+	products
+} else := seen({"products": posture.edr.products})
+
+protects(product) if {
+	product.protecting.known == true
+	not product.running.known == false
+	not product.mode.unreadable
+	not product.mode.known in {"passive", "reduced", "snoozed"}
+}
+
+edr_protecting := good({"configuration": 2}) if {
+	some product in products
+	protects(product)
+} else := unknown("edr-protecting", "configuration", [posture.edr.products]) if {
+	not all_known([posture.edr.products])
+} else := bad("missing", {"configuration": 96}) if {
+	count(products) == 0
+} else := warning("unreadable", {"configuration": 36}) if {
+	some product in products
+	some fact in [product.protecting, product.mode, product.running]
+	fact.unreadable
+} else := warning("reduced", {"configuration": 32}) if {
+	some product in products
+	product.mode.known == "reduced"
+} else := bad("snoozed", {"configuration": 96}) if {
+	some product in products
+	product.mode.known == "snoozed"
+} else := bad("passive", {"configuration": 96}) if {
+	some product in products
+	product.mode.known == "passive"
+} else := unknown("edr-protecting", "configuration", ["unsupported"]) if {
+	some product in products
+	product.running.known == true
+	product.protecting == "unsupported"
+} else := bad("off", {"configuration": 96})
+
+# ---------------------------------------------------------------------------------------------------------------------
+# What protects has been updated within max_days. Where nothing protects, whatever there is counts.
+
+checks["edr-signatures"] := {
+	"submodule": "edr",
+	"seen": {"updated": [shown(product.signatures_updated) | some product in judged_products]},
+	"changes_at": {time |
+		some product in judged_products
+		some time in changes(product.signatures_updated, thresholds["edr-signatures"].max_days)
+	},
+	"outcome": edr_signatures,
+}
+
+protecting_products := [product | some product in products; protects(product)]
+
+judged_products := protecting_products if {
+	count(protecting_products) > 0
+} else := products if {
+	products
+} else := []
+
+edr_signatures := good({"configuration": 2}) if {
+	some product in judged_products
+	product.signatures_updated.known
+	not in_the_future(product.signatures_updated)
+	not passed(product.signatures_updated, thresholds["edr-signatures"].max_days)
+} else := unknown("edr-signatures", "configuration", [posture.edr.products]) if {
+	not all_known([posture.edr.products])
+} else := none("missing") if {
+	count(products) == 0
+} else := warning("clock", {"configuration": 36}) if {
+	some product in judged_products
+	in_the_future(product.signatures_updated)
+} else := warning("stale", {"configuration": 32}) if {
+	some product in judged_products
+	passed(product.signatures_updated, thresholds["edr-signatures"].max_days)
+} else := unknown("edr-signatures", "configuration", [p.signatures_updated | some p in judged_products])
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The kernel refuses connections that nobody asked for.
+
+checks["firewall-inbound"] := {
+	"submodule": "firewall",
+	"seen": seen({
+		"inbound_blocked": posture.firewall.inbound_blocked,
+		"engine": posture.firewall.engine,
+		"manager": posture.firewall.manager,
+	}),
+	"outcome": firewall_inbound,
+}
+
+firewall_inbound := unknown("firewall-inbound", "configuration", [posture.firewall.inbound_blocked]) if {
+	not all_known([posture.firewall.inbound_blocked])
+} else := good({"configuration": 2}) if {
+	posture.firewall.inbound_blocked.known == true
+} else := bad("off", {"configuration": 96})
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The screen locks by itself: idle time and grace together are at most max_seconds.
+
+checks["lock-idle"] := {
+	"submodule": "lock",
+	"seen": seen({
+		"automatic": posture.lock.automatic,
+		"idle_seconds": posture.lock.idle_seconds,
+		"grace_seconds": posture.lock.grace_seconds,
+	}),
+	"outcome": lock_idle,
+}
+
+# A system without a grace period asks for the password at once.
+lock_grace := posture.lock.grace_seconds.known
+
+lock_grace := 0 if posture.lock.grace_seconds == "unsupported"
+
+lock_idle := bad("off", {"configuration": 96}) if {
+	posture.lock.automatic.known == false
+} else := warning("too-long", {"configuration": 32}) if {
+	posture.lock.idle_seconds.known > thresholds["lock-idle"].max_seconds
+} else := unknown("lock-idle", "configuration", [posture.lock.automatic, posture.lock.idle_seconds]) if {
+	not all_known([posture.lock.automatic, posture.lock.idle_seconds])
+} else := good({"configuration": 2}) if {
+	posture.lock.idle_seconds.known + lock_grace <= thresholds["lock-idle"].max_seconds
+} else := warning("too-long", {"configuration": 32}) if {
+	lock_grace
+} else := warning("unreadable", {"configuration": 36})
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Secure Boot is on. What the TPM signed counts; where the device says something else, neither is believed.
+
+checks["boot-secure"] := {
+	"submodule": "boot",
+	"seen": object.union(
+		seen({"secure_boot": posture.boot.secure_boot, "setup_mode": posture.boot.setup_mode}),
+		{"proven": proven_secure_boot},
+	),
+	"outcome": boot_secure,
+}
+
+# True or false by the log that the TPM's quote confirms; null where there is no such proof.
+default proven_secure_boot := null
+
+proven_secure_boot := input.boot.log.replayed.secure_boot if input.boot.quoted
+
+boot_secure := bad("contradiction", {"configuration": 96}) if {
+	proven_secure_boot != null
+	posture.boot.secure_boot.known != proven_secure_boot
+} else := bad("off", {"configuration": 96}) if {
+	proven_secure_boot == false
+} else := bad("off", {"configuration": 96}) if {
+	posture.boot.secure_boot.known == false
+} else := bad("setup-mode", {"configuration": 96}) if {
+	posture.boot.setup_mode.known == true
+} else := good({"configuration": 2}) if {
+	proven_secure_boot == true
+} else := unknown("boot-secure", "configuration", [posture.boot.secure_boot]) if {
+	not all_known([posture.boot.secure_boot])
+} else := good({"configuration": 2})
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The TPM signed what was started, and the firmware's log says what that was.
+
+checks["boot-measured"] := {
+	"submodule": "boot",
+	"seen": object.union(
+		seen({"measured_boot": posture.boot.measured_boot, "event_log": posture.boot.event_log}),
+		{"quoted": input.boot.quoted, "log_replayed": log_replayed},
+	),
+	"outcome": boot_measured,
+}
+
+default log_replayed := false
+
+log_replayed if input.boot.log.replayed
+
+boot_measured := good({"configuration": 2, "executables": 3}) if {
+	input.boot.quoted
+	log_replayed
+	proven_secure_boot == true
+} else := good({"configuration": 2}) if {
+	input.boot.quoted
+	log_replayed
+} else := warning("no-log", {"configuration": 36}) if {
+	input.boot.quoted
+} else := warning("missing", {"configuration": 36}) if {
+	posture.boot.measured_boot.known == false
+} else := unknown("boot-measured", "configuration", [posture.boot.measured_boot]) if {
+	not all_known([posture.boot.measured_boot])
+} else := warning("not-quoted", {"configuration": 36})
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The report key is held by hardware whose maker vouches for it. The device's own word on this does not count.
+
+checks["key-hardware"] := {
+	"submodule": "key",
+	"seen": object.union(
+		input.key,
+		seen({"manufacturer": posture.key.manufacturer, "firmware": posture.key.firmware}),
+	),
+	"outcome": key_hardware,
+}
+
+key_hardware := warning("software", {"instance-identity": -33}) if {
+	input.key.storage == "software"
+	thresholds["key-hardware"].accept_software_keys
+} else := bad("software", {"instance-identity": -33}) if {
+	input.key.storage == "software"
+} else := warning("simulated", {"instance-identity": -33}) if {
+	input.key.simulated
+} else := good({"hardware": 2, "instance-identity": 2}) if {
+	input.key.genuine
+} else := bad("unrecognised", {"hardware": 97})
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The agent is not older than min_version.
+
+checks["agent-version"] := {
+	"submodule": "agent",
+	"seen": seen({"version": posture.agent.version}),
+	"outcome": agent_version,
+}
+
+numbers_of(version) := [to_number(part) | some part in split(split(version, "-")[0], ".")]
+
+agent_version := unknown("agent-version", "configuration", [posture.agent.version]) if {
+	not all_known([posture.agent.version])
+} else := warning("unreadable", {"configuration": 36}) if {
+	not regular(posture.agent.version.known)
+} else := warning("outdated", {"configuration": 32}) if {
+	numbers_of(posture.agent.version.known) < numbers_of(thresholds["agent-version"].min_version)
+} else := good({"configuration": 2})
+
+regular(version) if count(numbers_of(version)) == 3
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Words that the blocks use.
+
+good(claims) := {"status": "affirming", "reason": "ok", "claims": claims}
+
+warning(reason, claims) := {"status": "warning", "reason": reason, "claims": claims}
+
+bad(reason, claims) := {"status": "contraindicated", "reason": reason, "claims": claims}
+
+none(reason) := {"status": "none", "reason": reason, "claims": {}}
+
+# Still time until `deadline`.
+grace(deadline) := {
+	"status": "warning",
+	"reason": "grace",
+	"claims": {"configuration": 32},
+	"deadline": deadline,
+}
+
+all_known(facts) if {
+	every fact in facts { is_known(fact) }
+}
+
+is_known(fact) if fact.known != null
+
+# For facts of which one is not known. What could not be read is a warning; what this kind of system cannot say is as
+# the threshold `unsupported` has it.
+unknown(check, claim, facts) := warning("unreadable", {claim: 36}) if {
+	some fact in facts
+	fact.unreadable
+} else := warning("unsupported", {claim: 36}) if {
+	thresholds[check].unsupported == "warning"
+} else := none("unsupported")
+
+# A time that is known, and so many days ago or longer.
+passed(fact, days) if input.now >= due(fact, days)
+
+due(fact, days) := fact.known + (days * 86400)
+
+# A time that cannot be: a day is left for clocks that are not quite right.
+in_the_future(fact) if fact.known > input.now + 86400
+
+# When an answer about this time changes.
+changes(fact, days) := {due(fact, days), fact.known - 86400} if {
+	fact.known
+} else := set()
+
+# What people see: the value, null where this kind of system has none, or why it could not be read.
+seen(facts) := {name: shown(fact) | some name, fact in facts}
+
+shown(fact) := fact.known if {
+	is_known(fact)
+} else := null if {
+	fact == "unsupported"
+} else := fact

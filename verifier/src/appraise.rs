@@ -1,0 +1,201 @@
+//! The judgement: facts, and what the verifier itself has proof of, to trust claims and a status for each submodule.
+//!
+//! The policy judges (Rego, run by `regorus`, with the numbers of a thresholds file); this module holds it to its
+//! contract. Whatever a policy says, no status is better than the worst claim or check under it, no check goes
+//! missing, and an answer is used again only until the time at which the policy says that it may change.
+
+mod memo;
+mod policy;
+mod thresholds;
+
+use memo::Memo;
+use policy::Policy;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use thresholds::Thresholds;
+use vitalsign_protocol::ear::{Appraisal, Ear, Tier};
+use vitalsign_protocol::id::Digest;
+use vitalsign_protocol::posture::{KeyStorage, Posture};
+
+/// The policy that judges where no other is named.
+pub const DEFAULT_POLICY: &str = include_str!("../policy/default.rego");
+/// The thresholds that hold where a file names no others.
+pub const DEFAULT_THRESHOLDS: &str = include_str!("../policy/thresholds.toml");
+
+/// An answer is not to be relied on for longer than this many seconds, even if nothing makes it change.
+const LONGEST: u64 = 3600;
+/// How many answers are kept.
+const REMEMBERED: usize = 8192;
+
+/// What is known of a device when it is judged.
+#[derive(Clone, Copy, Debug)]
+pub struct Input<'a> {
+    /// What the device says.
+    pub posture: &'a Posture,
+    /// What enrolment proved of its report key.
+    pub key: KeyStanding,
+    /// What its last quote proved of its boot.
+    pub boot: BootStanding,
+    /// Seconds since 1970, by the verifier's clock.
+    pub now: u64,
+}
+
+/// What enrolment proved of a report key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct KeyStanding {
+    /// Where it lives.
+    pub storage: KeyStorage,
+    /// The EK certificate chains to a root of a maker of TPMs (or the platform's attestation to its maker).
+    pub genuine: bool,
+    /// The TPM is a program.
+    pub simulated: bool,
+}
+
+/// What a quote proved of the boot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct BootStanding {
+    /// A quote of this boot holds.
+    pub quoted: bool,
+    /// What came with it.
+    pub log: LogStanding,
+}
+
+/// What the firmware's event log proved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LogStanding {
+    /// There is none.
+    None,
+    /// It replays to the quoted PCRs.
+    Replayed {
+        /// Whether it says that Secure Boot was on; none when it does not say.
+        secure_boot: Option<bool>,
+    },
+}
+
+/// A judgement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Appraised {
+    /// The appraisals, by submodule: as `submods` of an EAR.
+    pub submods: BTreeMap<String, Appraisal>,
+    /// The worst of them.
+    pub status: Tier,
+    /// Until when the same facts are judged the same, in seconds since 1970.
+    pub valid_until: u64,
+}
+
+/// Why a policy or its thresholds cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The policy is not Rego.
+    #[error("the policy cannot be used: {0}")]
+    Policy(String),
+    /// The thresholds are not what the policy expects.
+    #[error("thresholds, line {line}: {what}")]
+    Thresholds {
+        /// The line, counted from 1.
+        line: usize,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// The policy fails on a device of which nothing is known, as each is at first.
+    #[error("the policy fails on a device that says nothing: {0}")]
+    Trial(#[source] AppraiseError),
+}
+
+/// Why there is no judgement. The verifier then claims nothing of the device: it is its own failure (AR4SI -1).
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AppraiseError {
+    /// The policy did not end in time.
+    #[error("the policy did not end in time")]
+    TimedOut,
+    /// The policy contradicts itself, or fails.
+    #[error("the policy failed: {0}")]
+    Failed(String),
+    /// The policy ended, but its answer is not of the form that docs/policy.md describes.
+    #[error("the policy's answer is malformed: {0}")]
+    Malformed(String),
+}
+
+/// A policy with its thresholds, ready to judge. Share it between threads.
+pub struct Appraiser {
+    policy: Policy,
+    id: String,
+    accepts_software_keys: bool,
+    memo: Memo<Judgement>,
+}
+
+/// What is remembered of a judgement.
+struct Judgement {
+    submods: BTreeMap<String, Appraisal>,
+    status: Tier,
+    changes_at: Option<u64>,
+}
+
+/// What a judgement depends on besides the time, in a fixed order.
+#[derive(Serialize)]
+struct Facts<'a> {
+    posture: &'a Posture,
+    key: KeyStanding,
+    boot: BootStanding,
+}
+
+impl Appraiser {
+    /// Compiles a policy, with the default thresholds where `thresholds_toml` names no others, and tries it on a
+    /// device that says nothing.
+    ///
+    /// # Errors
+    /// When either cannot be used: with the line and what is wrong there.
+    pub fn load(rego: &str, thresholds_toml: &str) -> Result<Self, LoadError> {
+        let thresholds = Thresholds::parse(thresholds_toml)?;
+        let policy = Policy::compile(rego, &thresholds)?;
+        thresholds.match_checks(policy.checks())?;
+        let digest =
+            Digest::labelled("vitalsign-policy-v1", &[rego.as_bytes(), &[0], thresholds_toml.as_bytes()]);
+        let id = format!("urn:vitalsign:policy:default:{:.16}", digest.hex());
+        let accepts_software_keys = thresholds.accepts_software_keys();
+        Ok(Self { policy, id, accepts_software_keys, memo: Memo::new(REMEMBERED) })
+    }
+
+    /// The policy's name, which changes with every byte of the policy or the thresholds.
+    pub fn policy_id(&self) -> &str {
+        &self.id
+    }
+
+    /// Whether a device may enrol with a key in software (`[key-hardware] accept_software_keys`).
+    pub fn accepts_software_keys(&self) -> bool {
+        self.accepts_software_keys
+    }
+
+    /// Judges a device.
+    ///
+    /// # Errors
+    /// When the policy gives no answer that can be used.
+    pub fn appraise(&self, input: &Input<'_>) -> Result<Appraised, AppraiseError> {
+        let facts = Facts { posture: input.posture, key: input.key, boot: input.boot };
+        let text = serde_json::to_string(&facts).map_err(|error| AppraiseError::Failed(error.to_string()))?;
+        let key = Digest::of(text.as_bytes());
+        let judgement = match self.memo.get(&key, input.now) {
+            Some(judgement) => judgement,
+            None => {
+                let judgement = Arc::new(self.judge(&text, input.now)?);
+                let until = judgement.changes_at.unwrap_or(u64::MAX).min(input.now.saturating_add(LONGEST));
+                self.memo.put(key, input.now..until, Arc::clone(&judgement));
+                judgement
+            }
+        };
+        Ok(Appraised {
+            submods: judgement.submods.clone(),
+            status: judgement.status,
+            valid_until: judgement.changes_at.unwrap_or(u64::MAX).min(input.now.saturating_add(LONGEST)),
+        })
+    }
+
+    fn judge(&self, facts: &str, now: u64) -> Result<Judgement, AppraiseError> {
+        let findings = self.policy.judge(facts, now)?;
+        let changes_at = findings.changes_at(now);
+        let submods = findings.into_appraisals(&self.id);
+        Ok(Judgement { status: Ear::overall(&submods), submods, changes_at })
+    }
+}

@@ -1,0 +1,108 @@
+//! Judgements that were made before: each under the digest of what it depends on, for the span of time in which it
+//! cannot change.
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use vitalsign_protocol::id::Digest;
+
+const SHARDS: usize = 16;
+
+/// A bounded map in shards. Each shard has two generations: what has not been asked for while one generation filled up
+/// is forgotten.
+pub(super) struct Memo<V> {
+    shards: Vec<Mutex<Shard<V>>>,
+    per_generation: usize,
+}
+
+struct Shard<V> {
+    young: HashMap<Digest, Entry<V>>,
+    old: HashMap<Digest, Entry<V>>,
+}
+
+struct Entry<V> {
+    span: Range<u64>,
+    value: Arc<V>,
+}
+
+impl<V> Memo<V> {
+    pub(super) fn new(most: usize) -> Self {
+        let shard = || Mutex::new(Shard { young: HashMap::new(), old: HashMap::new() });
+        Self {
+            shards: std::iter::repeat_with(shard).take(SHARDS).collect(),
+            per_generation: most / SHARDS / 2,
+        }
+    }
+
+    /// What is remembered under `key`, if it holds at `now`.
+    pub(super) fn get(&self, key: &Digest, now: u64) -> Option<Arc<V>> {
+        let mut shard = self.shard(key)?;
+        if let Some(entry) = shard.young.get(key) {
+            return entry.at(now);
+        }
+        let entry = shard.old.remove(key)?;
+        let value = entry.at(now)?;
+        shard.insert(*key, entry, self.per_generation);
+        Some(value)
+    }
+
+    /// Remembers `value` for `span`.
+    pub(super) fn put(&self, key: Digest, span: Range<u64>, value: Arc<V>) {
+        if let Some(mut shard) = self.shard(&key) {
+            shard.insert(key, Entry { span, value }, self.per_generation);
+        }
+    }
+
+    fn shard(&self, key: &Digest) -> Option<MutexGuard<'_, Shard<V>>> {
+        let [first, ..] = key.0;
+        let shard = self.shards.get(usize::from(first) % SHARDS)?;
+        // A panic cannot leave a map half changed.
+        Some(shard.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl<V> Shard<V> {
+    fn insert(&mut self, key: Digest, entry: Entry<V>, per_generation: usize) {
+        if self.young.len() >= per_generation && !self.young.contains_key(&key) {
+            self.old = std::mem::take(&mut self.young);
+        }
+        self.young.insert(key, entry);
+    }
+}
+
+impl<V> Entry<V> {
+    fn at(&self, now: u64) -> Option<Arc<V>> {
+        self.span.contains(&now).then(|| Arc::clone(&self.value))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(n: u32) -> Digest {
+        Digest::of(&n.to_be_bytes())
+    }
+
+    #[test]
+    fn it_answers_within_the_span_and_not_outside() {
+        let memo = Memo::new(64);
+        memo.put(key(1), 10..20, Arc::new("a"));
+        for (now, expected) in [(9, None), (10, Some("a")), (19, Some("a")), (20, None)] {
+            assert_eq!(memo.get(&key(1), now).map(|value| *value), expected, "{now}");
+        }
+        memo.put(key(1), 20..30, Arc::new("b"));
+        assert_eq!(memo.get(&key(1), 20).map(|value| *value), Some("b"));
+    }
+
+    #[test]
+    fn it_keeps_what_is_asked_for_and_never_more_than_its_bound() {
+        let memo = Memo::new(1024);
+        for n in 0..20_000 {
+            memo.put(key(n), 0..1, Arc::new(n));
+            assert_eq!(memo.get(&key(0), 0).map(|value| *value), Some(0), "after {n}");
+        }
+        let kept = (0..20_000).filter(|n| memo.get(&key(*n), 0).is_some()).count();
+        assert!((256..=1024).contains(&kept), "{kept}");
+    }
+}

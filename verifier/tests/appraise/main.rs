@@ -1,0 +1,11 @@
+//! The default policy, row by row; and what holds for every policy.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test that panics has failed, which is what it is for"
+)]
+
+mod contract;
+mod default_policy;
+mod device;
+mod memory;
