@@ -5,6 +5,7 @@
 
 pub mod agent;
 pub mod date;
+pub mod disk;
 pub mod edr;
 pub mod firewall;
 pub mod lock;

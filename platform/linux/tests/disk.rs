@@ -1,0 +1,191 @@
+//! Disk encryption on recorded trees, and on the machine that runs the tests.
+//!
+//! A tree is one file, `trees/disk-*.tree`, because sysfs's names have colons, which not every file system can hold.
+//! Its lines: `path -> target` a link, `path = text` a file, `path += line` one more line of a file, `path <- file` a copy
+//! of a file beside it, `path/` a folder.
+#![cfg(target_os = "linux")]
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::io::Write;
+    use std::path::{Path, PathBuf};
+    use vitalsign_linux::{Root, disk};
+    use vitalsign_platform::Collector;
+    use vitalsign_protocol::fact::{Fact, Reason};
+    use vitalsign_protocol::posture::Volume;
+
+    fn trees() -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/trees")
+    }
+
+    /// Lays a recorded tree out.
+    fn tree(name: &str) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        let text = fs::read_to_string(trees().join(format!("disk-{name}.tree"))).unwrap();
+        for line in text.lines().filter(|line| line.starts_with('/')) {
+            let at = |path: &str| {
+                let path = folder.path().join(&path[1..]);
+                fs::create_dir_all(path.parent().unwrap()).unwrap();
+                path
+            };
+            if let Some((path, target)) = line.split_once(" -> ") {
+                std::os::unix::fs::symlink(target, at(path)).unwrap();
+            } else if let Some((path, file)) = line.split_once(" <- ") {
+                fs::copy(trees().join(file), at(path)).unwrap();
+            } else if let Some((path, more)) = line.split_once(" += ") {
+                let mut file = fs::OpenOptions::new().create(true).append(true).open(at(path)).unwrap();
+                writeln!(file, "{more}").unwrap();
+            } else if let Some((path, text)) = line.split_once(" =") {
+                fs::write(at(path), format!("{}\n", text.trim_start())).unwrap();
+            } else {
+                fs::create_dir_all(folder.path().join(&line[1..])).unwrap();
+            }
+        }
+        folder
+    }
+
+    fn read(root: &Root) -> Result<Vec<Volume>, Fact<Vec<Volume>>> {
+        match Collector::default().collect(disk::probes(root), |_| {}).disk.volumes {
+            Fact::Known(volumes) => Ok(volumes),
+            unknown => Err(unknown),
+        }
+    }
+
+    /// Role, encrypted, method, protector, suspended: `-` for unsupported.
+    fn in_words(volume: &Volume) -> String {
+        fn word<T>(fact: &Fact<T>, known: impl Fn(&T) -> String) -> String {
+            match fact {
+                Fact::Known(value) => known(value),
+                Fact::Unsupported => "-".into(),
+                Fact::Unreadable(reason) => format!("?{reason:?}"),
+            }
+        }
+        [
+            volume.role.as_str().to_owned(),
+            word(&volume.encrypted, bool::to_string),
+            word(&volume.method, String::clone),
+            word(&volume.protector, |protector| protector.as_str().to_owned()),
+            word(&volume.suspended, bool::to_string),
+        ]
+        .join(" ")
+    }
+
+    #[test]
+    fn every_path_to_every_leaf_has_to_be_encrypted() {
+        let table: &[(&str, &[&str])] = &[
+            ("luks-on-lvm", &["system true luks2 tpm false", "swap true luks2 password false"]),
+            (
+                "lvm-on-luks",
+                &[
+                    "system true luks2 password false",
+                    "data true luks2 password false",
+                    "swap true luks2 password false",
+                    "hibernation true luks2 password false",
+                ],
+            ),
+            ("lvm-two-disks-one-plain", &["system false none - -"]),
+            ("btrfs-on-luks", &["system true luks2 tpm false", "swap true memory - -"]),
+            ("btrfs-two-devices-one-plain", &["system false none - -"]),
+            (
+                "swap-random",
+                &[
+                    "system true luks1 password -",
+                    "swap true dm-crypt random -",
+                    "swap true dm-crypt password -",
+                    "swap true dm-crypt ?Malformed -",
+                    "swap false none - -",
+                ],
+            ),
+            ("zram", &["system true luks1 password -", "swap true memory - -", "swap false none - -"]),
+            ("plain", &["system false none - -", "system false none - -", "data false none - -"]),
+            (
+                "swap-file-on-luks",
+                &[
+                    "system true luks2 password false",
+                    "swap true luks2 password false",
+                    "hibernation true luks2 password false",
+                ],
+            ),
+            (
+                "raid",
+                &["system true luks2 tpm false", "data true luks2 password false", "data false none - -"],
+            ),
+            (
+                "layers",
+                &[
+                    "system true luks2 password false",
+                    "data false none - -",
+                    "data true luks2 password false",
+                    "data true luks2 password false",
+                    "data false none - -",
+                    "data ?Malformed ?Malformed ?Malformed ?Malformed",
+                ],
+            ),
+            ("live", &["system true memory - -"]),
+            (
+                "broken",
+                &[
+                    "system ?Failed ?Failed ?Failed ?Failed",
+                    "data ?Failed ?Failed ?Failed ?Failed",
+                    "data ?Failed ?Failed ?Failed ?Failed",
+                    "swap ?Failed ?Failed ?Failed ?Failed",
+                ],
+            ),
+        ];
+        for (name, expected) in table {
+            let folder = tree(name);
+            let seen: Vec<_> = read(&Root::at(folder.path())).unwrap().iter().map(in_words).collect();
+            assert_eq!(seen, *expected, "{name}");
+        }
+        let recorded =
+            fs::read_dir(trees()).unwrap().filter_map(|entry| entry.unwrap().file_name().into_string().ok());
+        let recorded = recorded.filter(|name| name.starts_with("disk-") && name.ends_with(".tree"));
+        assert_eq!(recorded.count(), table.len(), "every recorded tree is in the table");
+    }
+
+    #[test]
+    fn a_header_that_cannot_be_read_leaves_the_protector_unknown() {
+        for (change, reason) in [
+            (Box::new(|node: &Path| fs::remove_file(node).unwrap()) as Box<dyn Fn(&Path)>, Reason::Failed),
+            (Box::new(|node: &Path| fs::write(node, [0; 8192]).unwrap()), Reason::Malformed),
+        ] {
+            let folder = tree("luks-on-lvm");
+            change(&folder.path().join("dev/dm-0"));
+            let volumes = read(&Root::at(folder.path())).unwrap();
+            assert_eq!(volumes[0].encrypted, Fact::Known(true), "the kernel's own device says so");
+            assert_eq!(volumes[0].protector, Fact::Unreadable(reason));
+            assert_eq!(volumes[0].suspended, Fact::Unreadable(reason));
+        }
+    }
+
+    #[test]
+    fn mounts_that_are_not_understood_are_not_passed_over() {
+        let folder = tree("plain");
+        let mountinfo = folder.path().join("proc/self/mountinfo");
+        let text = fs::read_to_string(&mountinfo).unwrap();
+        fs::write(&mountinfo, text + "not a mount\n").unwrap();
+        assert_eq!(read(&Root::at(folder.path())), Err(Fact::Unreadable(Reason::Malformed)));
+        fs::remove_file(&mountinfo).unwrap();
+        assert_eq!(read(&Root::at(folder.path())), Err(Fact::Unreadable(Reason::Failed)));
+    }
+
+    #[test]
+    fn this_machine_has_a_system_volume_and_every_swap() {
+        let volumes = read(&Root::default()).unwrap();
+        let count = |role: &str| volumes.iter().filter(|volume| volume.role.as_str() == role).count();
+        let swaps = fs::read_to_string("/proc/swaps").unwrap_or_default().lines().skip(1).count();
+        assert_eq!(count("swap"), swaps, "{volumes:?}");
+        assert!(count("system") >= 1, "{volumes:?}");
+        // `lsblk` is an independent reader of the same stack.
+        let source = std::process::Command::new("findmnt").args(["-no", "SOURCE", "/"]).output().unwrap();
+        let source = String::from_utf8(source.stdout).unwrap();
+        if source.starts_with("/dev/") {
+            let types =
+                std::process::Command::new("lsblk").args(["-sno", "TYPE", source.trim()]).output().unwrap();
+            let crypt = String::from_utf8(types.stdout).unwrap().contains("crypt");
+            let plain = volumes.iter().find(|volume| volume.role.as_str() == "system").unwrap();
+            assert!(crypt || plain.encrypted == Fact::Known(false), "{volumes:?}");
+        }
+    }
+}
