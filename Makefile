@@ -8,8 +8,9 @@ cache := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/vitalsign
 export PATH := $(cache)/tools/bin:$(PATH)
 export RUST_BACKTRACE ?= 1
 export CARGO_TERM_COLOR ?= auto
-# Iterations of each fuzz target.
+# Inputs for each fuzz target, and which.
 ITER ?= 2000000
+SEED ?= 1
 
 step = @printf '\n== %s\n'
 
@@ -33,8 +34,7 @@ cross: ## Check the portable crates for Windows, macOS and Android, and run thei
 	@tests/cross/run.sh
 
 fuzz: ## Fuzz for longer: make fuzz ITER=2000000 SEED=7.
-	VITALSIGN_FUZZ_ITER=$(ITER) $(if $(SEED),VITALSIGN_FUZZ_SEED=$(SEED)) \
-		cargo nextest run -p vitalsign-fuzz --cargo-profile release --no-capture
+	VITALSIGN_FUZZ_ITER=$(ITER) VITALSIGN_FUZZ_SEED=$(SEED) cargo test -p vitalsign-fuzz --tests -- --nocapture
 
 fmt: ## Format the source.
 	cargo fmt --all

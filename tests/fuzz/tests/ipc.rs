@@ -1,0 +1,74 @@
+//! What the service reads from its socket, and the agent from its own state.
+
+#[cfg(test)]
+mod ipc {
+    use serde::de::DeserializeOwned;
+    use vitalsign_agent::Saved;
+    use vitalsign_fuzz::fuzz;
+    use vitalsign_ipc::{Error, Hello, Inbox, MAX_FRAME, Reply, Request, encode};
+
+    const WORDS: &[&[u8]] = &[
+        &[0, 0, 0, 0],
+        &[0, 4, 0, 0],
+        &[0, 4, 0, 1],
+        &[255, 255, 255, 255],
+        b"\"status\"",
+        b"\"subscribe\"",
+        b"{}",
+        b"null",
+        b"vitalsign-ipc",
+        b"\"version\":2",
+        b"[[[[[[[[[[[[[[[[",
+    ];
+
+    /// Everything that comes out when `input` arrives in pieces of `size`; the conversation ends at a fatal error.
+    fn outcome<M: DeserializeOwned + std::fmt::Debug>(input: &[u8], size: usize) -> Vec<String> {
+        let (mut inbox, mut out) = (Inbox::<M>::default(), Vec::new());
+        for piece in input.chunks(size) {
+            inbox.feed(piece);
+            loop {
+                match inbox.take() {
+                    Ok(None) => break,
+                    Ok(Some(message)) => out.push(format!("{message:?}")),
+                    Err(error) => {
+                        if let Error::TooLarge(length) = error {
+                            assert!(length > MAX_FRAME);
+                        }
+                        out.push(format!("{error:?}"));
+                        if error.is_fatal() {
+                            return out;
+                        }
+                    }
+                }
+            }
+        }
+        out
+    }
+
+    fn conversation<M: DeserializeOwned + std::fmt::Debug>(name: &str) {
+        let hello = encode(&Hello::ours()).unwrap();
+        let requests = [Request::Status, Request::CheckNow, Request::Subscribe];
+        let frames: Vec<u8> = requests.iter().flat_map(|request| encode(request).unwrap()).collect();
+        fuzz(name, &[[hello, frames].concat()], WORDS, |input| {
+            let whole = outcome::<M>(input, input.len().max(1));
+            assert_eq!(outcome::<M>(input, 3), whole, "it depends on how the bytes arrive");
+            !whole.is_empty()
+        });
+    }
+
+    #[test]
+    fn what_is_understood_does_not_depend_on_how_bytes_arrive() {
+        conversation::<Request>("requests");
+        conversation::<Reply>("replies");
+    }
+
+    #[test]
+    fn saved_state_never_makes_the_agent_panic() {
+        let good = serde_json::to_vec(&Saved::default()).unwrap();
+        fuzz("saved state", &[good], &[b"null", b"{}", b"[]", b"-1", b"18446744073709551615"], |input| {
+            let Ok(saved) = serde_json::from_slice::<Saved>(input) else { return false };
+            let _ = vitalsign_agent::Agent::new(saved);
+            true
+        });
+    }
+}

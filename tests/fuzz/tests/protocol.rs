@@ -1,0 +1,204 @@
+//! What a verifier and an agent read from the network: no input makes a reader panic, and what is accepted is what it
+//! says it is. The examples of docs/protocol.md are the good inputs.
+
+#[cfg(test)]
+mod protocol {
+    use serde::{Serialize, de::DeserializeOwned};
+    use vitalsign_fuzz::fuzz;
+    use vitalsign_protocol::cbor::Value;
+    use vitalsign_protocol::cose::{PublicKey, Sign1};
+    use vitalsign_protocol::ear::{self, Ear};
+    use vitalsign_protocol::evidence::{self, MAX_BYTES};
+    use vitalsign_protocol::jwt::{self, JwkSet};
+    use vitalsign_protocol::message;
+    use vitalsign_protocol::problem::Problem;
+
+    const DOCUMENT: &str = include_str!("../../../docs/protocol.md");
+
+    /// CBOR heads that stand at a border, and labels that mean something.
+    const CBOR: &[&[u8]] = &[
+        &[0x17],
+        &[0x18, 0x18],
+        &[0x18, 0x17],
+        &[0x19, 1, 0],
+        &[0x1a, 0, 1, 0, 0],
+        &[0x1b, 0, 0, 0, 1, 0, 0, 0, 0],
+        &[0x5b, 255, 255, 255, 255, 255, 255, 255, 255],
+        &[0x9b, 255, 255, 255, 255, 255, 255, 255, 255],
+        &[0xbb, 127, 255, 255, 255, 255, 255, 255, 255],
+        &[0x5f],
+        &[0x7f],
+        &[0x9f],
+        &[0xbf],
+        &[0xff],
+        &[0xf7],
+        &[0xf8, 0x20],
+        &[0xf9, 0x7c, 0],
+        &[0xfb, 0, 0, 0, 0, 0, 0, 0, 0],
+        &[0xa0],
+        &[0x80],
+        &[0xf6],
+        &[0xd2, 0x84],
+        &[0x0a],
+        &[0x19, 1, 9],
+        &[0x19, 1, 10],
+        &[0x3a, 0, 1, 0x24, 0xf7],
+        &[0x3a, 0, 1, 0x24, 0xf8],
+        &[0xc2, 0x41, 1],
+        &[0x81; 20],
+        b"disk",
+        b"boot",
+        b"enrolment",
+    ];
+    const JSON: &[&[u8]] = &[
+        b"null",
+        b"\"\"",
+        b"{}",
+        b"[]",
+        b"0",
+        b"-1",
+        b"18446744073709551616",
+        b"1e400",
+        b"true",
+        b"\\u0000",
+        b"\\ud800",
+        b"{\"a\":",
+        b"[[[[[[[[[[[[[[[[",
+        b"\xff",
+        b"\"token\":",
+        b"\"kind\":\"software\"",
+        b"\"evidence\":",
+        b"=",
+        b"urn:",
+    ];
+
+    fn blocks(name: &str) -> Vec<String> {
+        let parts = DOCUMENT.split("\n```").map(|part| part.split_once('\n').unwrap_or_default());
+        parts
+            .filter(|(info, _)| info.ends_with(&format!(" {name}")))
+            .map(|(_, block)| block.to_owned())
+            .collect()
+    }
+
+    fn bytes(name: &str) -> Vec<u8> {
+        let digits: String = blocks(name).concat().split_whitespace().collect();
+        (0..digits.len()).step_by(2).map(|i| u8::from_str_radix(&digits[i..i + 2], 16).unwrap()).collect()
+    }
+
+    fn key() -> PublicKey {
+        PublicKey::from_point(&bytes("report-key-point")).unwrap()
+    }
+
+    #[test]
+    fn cbor_that_is_accepted_has_one_spelling() {
+        let evidence = bytes("evidence");
+        let payload = Sign1::parse(&evidence).unwrap().payload;
+        fuzz("cbor", &[evidence, payload, vec![0xf6]], CBOR, |input| {
+            let strict = Value::decode(input);
+            let preferred = Value::decode_preferred(input);
+            if let Ok(value) = &strict {
+                assert_eq!(value.encode(), input);
+                assert_eq!(preferred.as_ref(), Ok(value), "the stricter reader accepts more");
+            }
+            if let Ok(value) = &preferred {
+                assert_eq!(value.encode(), input, "preferred serialisation has one spelling for one order");
+            }
+            preferred.is_ok()
+        });
+    }
+
+    #[test]
+    fn evidence_that_is_accepted_is_deterministic_and_says_what_was_signed() {
+        let (good, key) = (bytes("evidence"), key());
+        let signed = Sign1::parse(&good).unwrap().payload;
+        fuzz("evidence", &[good], CBOR, |input| {
+            let Ok(parsed) = evidence::parse(input, MAX_BYTES) else { return false };
+            assert!(evidence::parse(input, input.len() - 1).is_err(), "the cap is not kept");
+            assert_eq!(Value::decode(input).map(|value| value.encode()).as_deref(), Ok(input));
+            let (claims, unknown) = parsed.claims_unverified();
+            let known_only = unknown.is_empty();
+            let again = claims.sign(&parsed.kid(), |_| Ok::<_, ()>([0; 64])).unwrap();
+            let again = evidence::parse(&again, MAX_BYTES).unwrap();
+            assert_eq!(again.claims_unverified().0, claims, "claims change on their way over the wire");
+            assert!(!known_only || again.claims_unverified().1.is_empty());
+            if parsed.verify(&key).is_ok() {
+                assert_eq!(
+                    Sign1::parse(input).unwrap().payload,
+                    signed,
+                    "a signature holds over other claims"
+                );
+            }
+            true
+        });
+    }
+
+    #[test]
+    fn verdicts_that_are_accepted_are_those_that_were_signed() {
+        let keys: JwkSet = serde_json::from_str(&blocks("ear-keys").concat()).unwrap();
+        let token = blocks("ear-jwt").concat().replace('\n', "");
+        let signed: Ear = jwt::verify(&token, ear::TYP, &keys).unwrap();
+        let kid = keys.keys[0].kid.clone();
+        let words: &[&[u8]] = &[b".", b"..", b"=", b"e30", b"eyJhbGciOiJub25lIn0", kid.as_bytes()];
+        fuzz("jwt", &[token.into_bytes()], words, |input| {
+            let Ok(token) = std::str::from_utf8(input) else { return false };
+            let Ok(ear) = jwt::verify::<Ear>(token, ear::TYP, &keys) else { return false };
+            assert_eq!(ear, signed);
+            true
+        });
+    }
+
+    #[test]
+    fn key_sets_never_make_a_reader_panic() {
+        fuzz("jwk set", &[blocks("ear-keys").concat().into_bytes()], JSON, |input| {
+            let Ok(keys) = serde_json::from_slice::<JwkSet>(input) else { return false };
+            for jwk in &keys.keys {
+                let _ = keys.key(&jwk.kid).map(|key| key.thumbprint());
+            }
+            true
+        });
+    }
+
+    #[test]
+    fn verdicts_in_json_keep_what_they_say() {
+        fuzz("ear", &[blocks("ear-claims").concat().into_bytes()], JSON, |input| {
+            let Ok(ear) = serde_json::from_slice::<Ear>(input) else { return false };
+            let again: Ear = serde_json::from_slice(&serde_json::to_vec(&ear).unwrap()).unwrap();
+            assert_eq!(again, ear);
+            assert_eq!(again.validate(), ear.validate());
+            if ear.validate().is_ok() {
+                let worst = ear.submods.values().map(|submod| submod.ear_status).max();
+                assert!(ear.ear_status >= worst || ear.ear_status.is_none());
+            }
+            true
+        });
+    }
+
+    #[test]
+    fn messages_keep_what_they_say() {
+        fn message<T: Serialize + DeserializeOwned>(name: &str) {
+            let good: Vec<Vec<u8>> = blocks(name).into_iter().map(String::into_bytes).collect();
+            fuzz(name, &good, JSON, |input| {
+                let Ok(read) = serde_json::from_slice::<T>(input) else { return false };
+                let written = serde_json::to_vec(&read).unwrap();
+                let again: T = serde_json::from_slice(&written).unwrap();
+                assert_eq!(serde_json::to_vec(&again).unwrap(), written);
+                true
+            });
+        }
+        message::<message::EnrolmentRequest>("EnrolmentRequest");
+        message::<message::EnrolmentChallenge>("EnrolmentChallenge");
+        message::<message::EnrolmentProof>("EnrolmentProof");
+        message::<message::Enrolled>("Enrolled");
+        message::<message::ReportAnswer>("ReportAnswer");
+        message::<message::NonceRequest>("NonceRequest");
+        message::<message::NonceAnswer>("NonceAnswer");
+        message::<Problem>("Problem");
+    }
+
+    #[test]
+    fn every_problem_leads_to_an_action() {
+        fuzz("problem", &[blocks("Problem").concat().into_bytes()], JSON, |input| {
+            serde_json::from_slice::<Problem>(input).map(|problem| problem.action()).is_ok()
+        });
+    }
+}
