@@ -45,7 +45,7 @@ pub enum Error {
     /// The quote is over the SHA-1 bank.
     #[error("the quote is over SHA-1 PCRs")]
     Sha1,
-    /// The quote is not over exactly the PCRs that came with it, in the SHA-256 bank.
+    /// The quote is not over exactly the PCRs that came with it, the firmware's among them, in the SHA-256 bank.
     #[error("the quote is not over the PCRs that came with it")]
     Selection,
     /// The quoted values are others.
@@ -210,7 +210,18 @@ pub fn verify_certify(
 /// # Errors
 /// When the signature does not hold or it is no quote.
 pub fn inspect_quote(ak: &AttestationKey, attest: &[u8], signature: &[u8]) -> Result<Quote, Error> {
-    let attest = verified(ak, attest, signature)?;
+    quote(&verified(ak, attest, signature)?)
+}
+
+/// What a quote says, whoever signed it: for people who inspect, and never to be believed.
+///
+/// # Errors
+/// When it is no quote.
+pub fn read_quote(attest: &[u8]) -> Result<Quote, Error> {
+    quote(&parse(attest)?)
+}
+
+fn quote(attest: &TpmsAttest) -> Result<Quote, Error> {
     let TpmuAttest::Quote(info) = &attest.attested else { return Err(Error::WrongType("a quote")) };
     let selections: &[TpmsPcrSelection] = &info.pcr_select;
     let [selection] = selections else { return Err(Error::Selection) };
@@ -219,11 +230,12 @@ pub fn inspect_quote(ak: &AttestationKey, attest: &[u8], signature: &[u8]) -> Re
         pcrs: selected(&selection.pcr_select),
         pcr_digest: info.pcr_digest.to_vec(),
         extra_data: attest.extra_data.to_vec(),
-        state: state(&attest),
+        state: state(attest),
     })
 }
 
-/// Checks that `boot` is this attestation key's quote, for this request, over exactly the values that came with it.
+/// Checks that `boot` is this attestation key's quote, for this request, over exactly the values that came with it; the
+/// firmware's PCRs, 0 to 7, have to be among them.
 ///
 /// # Errors
 /// See [`Error`].
@@ -237,7 +249,9 @@ pub fn verify_quote(ak: &AttestationKey, boot: &BootEvidence, extra_data: &Diges
         Hash::Sha256 => {}
         Hash::Sha384 | Hash::Sha512 => return Err(Error::Selection),
     }
-    if !quote.pcrs.iter().eq(boot.pcrs.iter().map(|(pcr, _)| pcr)) {
+    if !(0..=7).all(|pcr| quote.pcrs.contains(&pcr))
+        || !quote.pcrs.iter().eq(boot.pcrs.iter().map(|(pcr, _)| pcr))
+    {
         return Err(Error::Selection);
     }
     let values: Vec<&[u8]> = boot.pcrs.iter().map(|(_, value)| &value[..]).collect();
@@ -255,13 +269,18 @@ fn selected(bits: &[u8]) -> Vec<u8> {
 
 /// The signature is checked over the bytes as they came, never over what they parse to.
 fn verified(ak: &AttestationKey, attest: &[u8], signature: &[u8]) -> Result<TpmsAttest, Error> {
+    let parsed = parse(attest)?;
+    ak.verify(attest, signature)?;
+    Ok(parsed)
+}
+
+fn parse(attest: &[u8]) -> Result<TpmsAttest, Error> {
     if attest.len() > MAX_ATTEST_BYTES {
         return Err(Error::Malformed("the attestation"));
     }
     if !attest.starts_with(&tpm2_protocol::constant::TPM_GENERATED_VALUE.to_be_bytes()) {
         return Err(Error::NotFromTpm);
     }
-    ak.verify(attest, signature)?;
     codec::decode(attest).map_err(|_| Error::Malformed("the attestation"))
 }
 

@@ -3,7 +3,7 @@
 pub(crate) mod device;
 mod endorser;
 mod failure;
-mod key;
+pub(crate) mod key;
 mod session;
 mod state;
 mod template;

@@ -18,8 +18,12 @@ pub mod eventlog;
 pub mod hash;
 pub mod public;
 mod seed;
+#[cfg(feature = "client")]
+mod software;
 #[cfg(all(feature = "testing", unix))]
 pub mod testing;
 
 #[cfg(feature = "client")]
 pub use client::{Address, Options, TpmKey, Transport, forget, open};
+#[cfg(feature = "client")]
+pub use software::SoftwareKey;

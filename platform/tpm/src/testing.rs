@@ -9,7 +9,9 @@
 )]
 
 use crate::client::device::{Device, handle, password};
-use crate::client::{Address, Options};
+use crate::client::key::{quote, selection, sign};
+use crate::client::{Address, Options, TpmKey};
+use crate::hash::Hash;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -19,8 +21,10 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tpm2_protocol::basic::TpmBuffer;
-use tpm2_protocol::data::{TpmAlgId, TpmlDigestValues, TpmtHa, TpmuHa};
+use tpm2_protocol::data::{TpmAlgId, TpmlDigestValues, TpmlPcrSelection, TpmsPcrSelection, TpmtHa, TpmuHa};
 use tpm2_protocol::frame::{TpmClearCommand, TpmNvUndefineSpaceCommand, TpmPcrExtendCommand};
+use vitalsign_platform::KeyError;
+use vitalsign_protocol::id::Digest;
 
 const PLATFORM: u32 = 0x4000_000c;
 const START: Duration = Duration::from_secs(30);
@@ -111,6 +115,36 @@ impl Swtpm {
             .into_iter()
             .flat_map(|first| device.handles(first).expect("the handles"))
             .collect()
+    }
+
+    /// Asks it to sign a digest of the outside with the attestation key whose blob is in `state`: it is to refuse.
+    ///
+    /// # Errors
+    /// What the TPM says.
+    pub fn sign_with_attestation_key(&self, state: &Path, digest: &Digest) -> Result<(), KeyError> {
+        let mut key = TpmKey::open(address(&self.spec), options(state, START))?;
+        Ok(key.with_attestation_key(|device, ak| sign(device, ak, digest).map(|_| ()))?)
+    }
+
+    /// Has the attestation key whose blob is in `state` quote PCR 0 of any bank: TPMS_ATTEST and TPMT_SIGNATURE.
+    ///
+    /// # Errors
+    /// What the TPM says.
+    pub fn quote_bank(
+        &self,
+        state: &Path,
+        bank: Hash,
+        extra_data: &Digest,
+    ) -> Result<(Vec<u8>, Vec<u8>), KeyError> {
+        let mut key = TpmKey::open(address(&self.spec), options(state, START))?;
+        Ok(key.with_attestation_key(|device, ak| {
+            let mut selection = selection(&[0])?;
+            let hash = TpmAlgId::try_from(bank.id())?;
+            selection = selection.iter().try_fold(TpmlPcrSelection::default(), |mut list, one| {
+                list.try_push(TpmsPcrSelection { hash, ..*one }).map(|()| list)
+            })?;
+            quote(device, ak, extra_data, selection)
+        })?)
     }
 
     fn device(&self) -> Device {

@@ -6,7 +6,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 use vitalsign_platform::{DeviceKey, KeyError};
-use vitalsign_protocol::evidence::BootEvidence;
+use vitalsign_protocol::evidence::{BootEvidence, certify_extra_data};
 use vitalsign_protocol::id::{Base64Url, Digest, Secret};
 use vitalsign_protocol::message::{Credential, EnrolmentKeys};
 use vitalsign_tpm::attest::{self, AttestationKey, Quote, verify_certify, verify_quote};
@@ -90,7 +90,8 @@ fn enrol(bench: &Bench, key: &mut TpmKey) -> Keys {
     let ak = AttestationKey::P256(keys.ak.attestation_key().unwrap());
     let report_key = keys.report_key.report_key().unwrap();
     assert_eq!(&report_key, key.public());
-    verify_certify(&ak, &keys.certify, &keys.signature, &[], &keys.report_key.name()).unwrap();
+    let extra_data = certify_extra_data(&report_key.thumbprint());
+    verify_certify(&ak, &keys.certify, &keys.signature, extra_data.as_bytes(), &keys.report_key.name()).unwrap();
 
     let secret = secret();
     let credential = credential::make(&keys.ek, &keys.ak.name(), &secret).unwrap();
@@ -229,17 +230,19 @@ fn only_the_right_key_passes_and_only_for_its_request() {
     let certify = |ak, attest: &[u8], name: &[u8], extra: &[u8]| {
         verify_certify(ak, attest, &keys.signature, extra, name)
     };
+    let bound = certify_extra_data(&key.public().thumbprint());
+    let bound = bound.as_bytes();
     let name = keys.report_key.name();
-    assert!(certify(&ak, &keys.certify, &name, &[]).is_ok());
-    assert_eq!(certify(&ak, &keys.certify, &keys.ak.name(), &[]), Err(attest::Error::OtherKey));
+    assert!(certify(&ak, &keys.certify, &name, bound).is_ok());
+    assert_eq!(certify(&ak, &keys.certify, &keys.ak.name(), bound), Err(attest::Error::OtherKey));
     assert_eq!(certify(&ak, &keys.certify, &name, &[1]), Err(attest::Error::ExtraData));
     let other = AttestationKey::P256(keys.report_key.report_key().unwrap());
-    assert_eq!(certify(&other, &keys.certify, &name, &[]), Err(attest::Error::Signature));
+    assert_eq!(certify(&other, &keys.certify, &name, bound), Err(attest::Error::Signature));
     for at in 0..keys.certify.len() {
         let mut changed = keys.certify.clone();
         changed[at] ^= 1;
         let wanted = if at < 4 { attest::Error::NotFromTpm } else { attest::Error::Signature };
-        assert_eq!(certify(&ak, &changed, &name, &[]), Err(wanted), "byte {at}");
+        assert_eq!(certify(&ak, &changed, &name, bound), Err(wanted), "byte {at}");
     }
 
     let extra = Digest::of(b"request");
@@ -252,11 +255,34 @@ fn only_the_right_key_passes_and_only_for_its_request() {
         verify_quote(&ak, &changed, &extra)
     };
     assert_eq!(changed(&|it| it.pcrs[3].1[0] ^= 1), Err(attest::Error::PcrDigest));
-    assert_eq!(changed(&|it| drop(it.pcrs.pop())), Err(attest::Error::Selection));
+    assert_eq!(changed(&|it| it.pcrs.truncate(11)), Err(attest::Error::Selection));
     assert_eq!(changed(&|it| it.pcrs.swap(0, 1)), Err(attest::Error::Selection));
     assert_eq!(changed(&|it| it.pcrs[0].0 = 16), Err(attest::Error::Selection));
     let wrong = changed(&|it| (it.quote, it.signature) = (keys.certify.clone(), keys.signature.clone()));
     assert_eq!(wrong, Err(attest::Error::WrongType("a quote")));
+}
+
+/// What our own client never asks of a TPM, asked by hand.
+#[test]
+fn an_attestation_key_signs_nothing_but_what_the_tpm_says_and_a_sha1_quote_is_refused() {
+    let bench = Bench::new();
+    let mut key = bench.open();
+    let ak = attestation_key(&mut key);
+    drop(key);
+    let extra = Digest::of(b"request");
+    let refused = bench.tpm.sign_with_attestation_key(&bench.state(), &Digest::of(b"anything"));
+    // TPM_RC_TICKET or TPM_RC_ATTRIBUTES, by the TPM's age.
+    assert!(matches!(&refused, Err(KeyError::Hardware(text)) if text.contains("Sign")), "{refused:?}");
+    for (bank, wanted) in
+        [(Hash::Sha1, Err(attest::Error::Sha1)), (Hash::Sha256, Err(attest::Error::Selection))]
+    {
+        let (quote, signature) = bench.tpm.quote_bank(&bench.state(), bank, &extra).unwrap();
+        let found = attest::inspect_quote(&ak, &quote, &signature).unwrap();
+        assert_eq!(found.bank, bank);
+        let boot = BootEvidence { quote, signature, pcrs: Vec::new(), log: None };
+        assert_eq!(verify_quote(&ak, &boot, &extra).map(|_| ()), wanted);
+    }
+    assert!(bench.tpm.loaded().is_empty());
 }
 
 #[test]

@@ -30,6 +30,12 @@ pub(crate) struct Endorser {
 }
 
 impl Endorser {
+    /// One that need not be certified.
+    #[cfg(all(test, feature = "testing"))]
+    pub(crate) fn made(kind: EndorsementKind, public: Public) -> Self {
+        Self { kind, persistent: None, public, certificates: Vec::new() }
+    }
+
     /// The first kind of endorsement key whose certificate is there, and is for the key that the TPM really has.
     pub(crate) fn find(device: &mut Device) -> Result<Self, Failure> {
         let indices = device.handles(FIRST_NV_INDEX)?;

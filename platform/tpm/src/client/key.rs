@@ -14,8 +14,9 @@ use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tpm2_protocol::data::{
-    Tpm2bData, Tpm2bPublic, Tpm2bSensitiveCreate, TpmAlgId, TpmCap, TpmPt, TpmRh, TpmSt, TpmlPcrSelection,
-    TpmsPcrSelect, TpmsPcrSelection, TpmtPublic, TpmtSigScheme, TpmtTkHashcheck, TpmuCapabilities,
+    Tpm2bData, Tpm2bDigest, Tpm2bPublic, Tpm2bSensitiveCreate, TpmAlgId, TpmCap, TpmPt, TpmRh, TpmSt,
+    TpmlPcrSelection, TpmsPcrSelect, TpmsPcrSelection, TpmtPublic, TpmtSigScheme, TpmtTkHashcheck,
+    TpmuCapabilities,
 };
 use tpm2_protocol::frame::{
     TpmCertifyCommand, TpmCreateCommand, TpmGetCapabilityCommand, TpmGetCapabilityResponse, TpmLoadCommand,
@@ -24,7 +25,7 @@ use tpm2_protocol::frame::{
 };
 use vitalsign_platform::{DeviceKey, KeyError};
 use vitalsign_protocol::cose::PublicKey;
-use vitalsign_protocol::evidence::BootEvidence;
+use vitalsign_protocol::evidence::{self, BootEvidence};
 use vitalsign_protocol::fact::Fact;
 use vitalsign_protocol::id::{Base64Url, Digest, Secret};
 use vitalsign_protocol::message::{Credential, EnrolmentKeys};
@@ -173,7 +174,7 @@ impl TpmKey {
     }
 
     /// Runs `use_it` with the attestation key loaded, which it is only as long as it is needed.
-    fn with_attestation_key<T>(
+    pub(crate) fn with_attestation_key<T>(
         &mut self,
         use_it: impl FnOnce(&mut Device, u32) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
@@ -196,10 +197,11 @@ impl TpmKey {
     fn certified(&mut self) -> Result<EnrolmentKeys, Failure> {
         let endorser = self.endorser()?;
         let report_key = self.load()?;
+        let extra_data = evidence::certify_extra_data(&self.public.thumbprint());
         let (attest, signature) = self.with_attestation_key(|device, ak| {
             let command = TpmCertifyCommand {
                 handles: [handle(report_key), handle(ak)],
-                qualifying_data: Tpm2bData::default(),
+                qualifying_data: codec::buffer(extra_data.as_bytes())?,
                 in_scheme: TpmtSigScheme::default(),
             };
             let parameters = device.parameters(&command, &[password(), password()])?;
@@ -208,7 +210,7 @@ impl TpmKey {
         })?;
         let name = Public::parse(&self.state.report_key.public)?.name();
         let ak = AttestationKey::P256(Public::parse(&self.state.attestation_key.public)?.attestation_key()?);
-        verify_certify(&ak, &attest, &signature, &[], &name)
+        verify_certify(&ak, &attest, &signature, extra_data.as_bytes(), &name)
             .map_err(|_| Failure::Garbled("a certification that does not hold"))?;
         Ok(EnrolmentKeys::Tpm {
             ek_certificates: endorser.certificates,
@@ -225,22 +227,10 @@ impl TpmKey {
         self.with_attestation_key(|device, ak| {
             for _ in 0..QUOTE_TRIES {
                 let (before, pcrs) = read_pcrs(device)?;
-                let command = TpmQuoteCommand {
-                    handles: [handle(ak)],
-                    qualifying_data: codec::buffer(extra_data.as_bytes())?,
-                    in_scheme: TpmtSigScheme::default(),
-                    pcr_select: selection(&QUOTED_PCRS)?,
-                };
-                let parameters = device.parameters(&command, &[password()])?;
+                let (quote, signature) = quote(device, ak, extra_data, selection(&QUOTED_PCRS)?)?;
                 let (after, again) = read_pcrs(device)?;
                 if before == after && pcrs == again {
-                    let (quote, signature) = codec::split_sized(&parameters)?;
-                    return Ok(BootEvidence {
-                        quote: quote.to_vec(),
-                        signature: signature.to_vec(),
-                        pcrs,
-                        log,
-                    });
+                    return Ok(BootEvidence { quote, signature, pcrs, log });
                 }
             }
             Err(Failure::Key(KeyError::Unavailable("the PCRs keep changing while they are read".into())))
@@ -267,19 +257,7 @@ impl DeviceKey for TpmKey {
     }
 
     fn sign(&mut self, digest: &Digest) -> Result<[u8; 64], KeyError> {
-        let signature = self.with_report_key(|device, key| {
-            let command = TpmSignCommand {
-                handles: [handle(key)],
-                digest: codec::buffer(digest.as_bytes())?,
-                in_scheme: TpmtSigScheme::default(),
-                validation: TpmtTkHashcheck {
-                    tag: TpmSt::HashCheck,
-                    hierarchy: TpmRh::Null,
-                    digest: Default::default(),
-                },
-            };
-            device.parameters(&command, &[password()])
-        })?;
+        let signature = self.with_report_key(|device, key| sign(device, key, digest))?;
         es256(&signature).map_err(|_| KeyError::Hardware("the TPM answered with no ECDSA signature".into()))
     }
 
@@ -417,7 +395,41 @@ fn load(device: &mut Device, parent: u32, blob: &Blob) -> Result<u32, Failure> {
     handles.first().copied().ok_or(Failure::Garbled("no handle"))
 }
 
-fn selection(pcrs: &[u8]) -> Result<TpmlPcrSelection, Failure> {
+/// TPMT_SIGNATURE over a digest from outside.
+pub(crate) fn sign(device: &mut Device, key: u32, digest: &Digest) -> Result<Vec<u8>, Failure> {
+    let command = TpmSignCommand {
+        handles: [handle(key)],
+        digest: codec::buffer(digest.as_bytes())?,
+        in_scheme: TpmtSigScheme::default(),
+        validation: TpmtTkHashcheck {
+            tag: TpmSt::HashCheck,
+            hierarchy: TpmRh::Null,
+            digest: Tpm2bDigest::default(),
+        },
+    };
+    device.parameters(&command, &[password()])
+}
+
+/// TPMS_ATTEST and TPMT_SIGNATURE of a quote.
+pub(crate) fn quote(
+    device: &mut Device,
+    ak: u32,
+    extra_data: &Digest,
+    pcr_select: TpmlPcrSelection,
+) -> Result<(Vec<u8>, Vec<u8>), Failure> {
+    let command = TpmQuoteCommand {
+        handles: [handle(ak)],
+        qualifying_data: codec::buffer(extra_data.as_bytes())?,
+        in_scheme: TpmtSigScheme::default(),
+        pcr_select,
+    };
+    let parameters = device.parameters(&command, &[password()])?;
+    let (quote, signature) = codec::split_sized(&parameters)?;
+    Ok((quote.to_vec(), signature.to_vec()))
+}
+
+/// These PCRs of the SHA-256 bank.
+pub(crate) fn selection(pcrs: &[u8]) -> Result<TpmlPcrSelection, Failure> {
     let bits = pcrs.iter().fold(0u32, |bits, pcr| bits | 1 << pcr).to_le_bytes();
     let [low, middle, high, _] = bits;
     let mut list = TpmlPcrSelection::default();
@@ -474,4 +486,51 @@ fn read_log(path: &Path) -> Result<Option<Vec<u8>>, Failure> {
         ))));
     }
     Ok(Some(log).filter(|log| !log.is_empty()))
+}
+
+#[cfg(all(test, feature = "testing", unix))]
+mod tests {
+    use super::super::device::ENDORSEMENT;
+    use super::super::template::EndorsementKind;
+    use super::*;
+    use crate::credential;
+    use crate::testing::Swtpm;
+
+    /// Makers certify one or two kinds of endorsement key; the TPM can make them all.
+    #[test]
+    fn credentials_open_with_every_template() {
+        let folder = tempfile::tempdir().unwrap();
+        let tpm = Swtpm::start(&folder.path().join("t"));
+        let mut key = open(&tpm.spec, &folder.path().join("state"), None).unwrap();
+        let name = Public::parse(&key.state.attestation_key.public).unwrap().name();
+        for kind in EndorsementKind::ALL {
+            let made = key.device.with_primary(ENDORSEMENT, kind.template(), |_, _, public| Ok(public));
+            let public = made.unwrap_or_else(|e| panic!("{kind:?}: {}", KeyError::from(e)));
+            let secret = Secret::new(Digest::of(public.bytes()).0.to_vec());
+            let credential = credential::make(&public, &name, &secret).unwrap();
+            key.endorser = Some(Endorser::made(kind, public));
+            assert!(key.activate(&credential).unwrap().matches(secret.expose()), "{kind:?}");
+        }
+        drop(key);
+        assert!(tpm.loaded().is_empty());
+    }
+
+    /// What the maker left is what the templates give.
+    #[test]
+    fn templates_give_the_keys_that_the_maker_left() {
+        let folder = tempfile::tempdir().unwrap();
+        let tpm = Swtpm::start(&folder.path().join("t"));
+        let mut device = Device::new(tpm.spec.parse().unwrap(), Duration::from_secs(20));
+        let mut compared = 0;
+        for kind in EndorsementKind::ALL {
+            for persistent in kind.persistent_handles() {
+                let Some(left) = device.read_public(*persistent).unwrap() else { continue };
+                let made =
+                    device.with_primary(ENDORSEMENT, kind.template(), |_, _, public| Ok(public)).unwrap();
+                assert_eq!(made, left, "{kind:?}");
+                compared += 1;
+            }
+        }
+        assert_eq!(compared, 2);
+    }
 }
