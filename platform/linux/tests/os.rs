@@ -1,0 +1,585 @@
+//! Operating system and updates, from recorded trees: a Debian desktop, a Fedora workstation, an openSUSE server.
+#![cfg(target_os = "linux")]
+
+#[cfg(test)]
+mod tests {
+    use std::path::{Path, PathBuf};
+    use std::time::{Duration, SystemTime};
+    use vitalsign_linux::run::Commands;
+    use vitalsign_linux::updates::{self, Updates};
+    use vitalsign_linux::{Root, lock, os};
+    use vitalsign_platform::Collector;
+    use vitalsign_protocol::fact::{Fact, Reason};
+    use vitalsign_protocol::posture::{Lock, Os, Posture};
+
+    /// 2026-11-22.
+    const NOW: u64 = 1_795_305_600;
+    const DAY: u64 = 86_400;
+    /// When the recorded security suite was signed.
+    const SIGNED: u64 = 1_795_133_561;
+
+    /// A copy of a recorded tree that a test can change, with room for what is remembered.
+    struct Tree {
+        folder: tempfile::TempDir,
+        memory: PathBuf,
+    }
+
+    impl Tree {
+        fn copy(name: &str) -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/trees").join(name);
+            copy(&from, folder.path());
+            let memory = folder.path().join("memory");
+            Self { folder, memory }
+        }
+        fn root(&self) -> Root {
+            Root::at(self.folder.path())
+        }
+        fn write(&self, path: &str, content: &str) {
+            let path = self.folder.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, content).unwrap();
+        }
+        fn replace(&self, path: &str, from: &str, to: &str) {
+            let text = std::fs::read_to_string(self.folder.path().join(path)).unwrap();
+            assert!(text.contains(from), "{path} has no {from}");
+            self.write(path, &text.replace(from, to));
+        }
+        fn remove(&self, path: &str) {
+            let path = self.folder.path().join(path);
+            if path.is_dir() {
+                std::fs::remove_dir_all(path).unwrap()
+            } else {
+                std::fs::remove_file(path).unwrap()
+            }
+        }
+        fn date(&self, path: &str, seconds: u64) {
+            let file = std::fs::File::options().append(true).open(self.folder.path().join(path)).unwrap();
+            file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)).unwrap();
+        }
+        fn updates(&self, now: u64) -> Updates {
+            updates::read(&self.root(), &Commands::of(&self.root()), &self.memory, now)
+        }
+        fn posture(&self) -> Posture {
+            Collector::default().collect(os::probes(&self.root(), &self.memory), |_| {})
+        }
+        fn lock(&self) -> Lock {
+            lock::read(&self.root(), &Commands::of(&self.root()), None)
+        }
+    }
+
+    fn copy(from: &Path, to: &Path) {
+        for entry in std::fs::read_dir(from).unwrap() {
+            let entry = entry.unwrap();
+            let to = to.join(entry.file_name());
+            if entry.file_type().unwrap().is_dir() {
+                std::fs::create_dir_all(&to).unwrap();
+                copy(&entry.path(), &to);
+            } else {
+                std::fs::copy(entry.path(), to).unwrap();
+            }
+        }
+    }
+
+    fn text(value: &str) -> Fact<String> {
+        Fact::Known(value.to_owned())
+    }
+    fn known(source: &str, waiting: u64, since: Fact<u64>, checked: u64) -> Updates {
+        Updates { source: text(source), waiting: Fact::Known(waiting), since, checked: Fact::Known(checked) }
+    }
+    fn unknown(waiting: Fact<u64>, checked: Fact<u64>) -> Updates {
+        Updates { source: text("apt"), since: waiting.clone(), waiting, checked }
+    }
+
+    const STATUS: &str = "var/lib/dpkg/status";
+    const SECURITY: &str =
+        "var/lib/apt/lists/deb.debian.org_debian-security_dists_bookworm-security_main_binary-amd64_Packages";
+    const RELEASE: &str =
+        "var/lib/apt/lists/deb.debian.org_debian-security_dists_bookworm-security_InRelease";
+
+    #[test]
+    fn debian_waits_since_it_first_knew() {
+        let tree = Tree::copy("debian-desktop");
+        // openssl, libssl3:i386 from a compressed list, and curl, which is held; not vim, which is removed.
+        assert_eq!(tree.updates(NOW), known("apt", 3, Fact::Known(NOW), SIGNED));
+        assert_eq!(tree.updates(NOW + DAY), known("apt", 3, Fact::Known(NOW), SIGNED));
+
+        tree.replace(SECURITY, "3.0.16-1~deb12u1", "3.0.17-1~deb12u1");
+        assert_eq!(tree.updates(NOW + DAY).since, Fact::Known(NOW), "a second fix does not end the waiting");
+
+        tree.replace(STATUS, "3.0.15-1~deb12u1", "3.0.17-1~deb12u1");
+        assert_eq!(tree.updates(NOW + DAY), known("apt", 1, Fact::Known(NOW), SIGNED));
+        tree.replace(STATUS, "deb12u8", "deb12u12");
+        assert_eq!(tree.updates(NOW + DAY), known("apt", 0, Fact::Unsupported, SIGNED));
+        tree.replace(SECURITY, "3.0.17-1~deb12u1", "3.0.18-1~deb12u1");
+        assert_eq!(tree.updates(NOW + 2 * DAY), known("apt", 1, Fact::Known(NOW + 2 * DAY), SIGNED));
+    }
+
+    #[test]
+    fn a_result_is_kept_while_nothing_changes() {
+        let tree = Tree::copy("fedora-workstation");
+        let index = "var/cache/libdnf5/updates-0123456789abcdef/repodata/repomd.xml";
+        tree.date(index, NOW - DAY);
+        let two = known("dnf", 2, Fact::Known(NOW), NOW - DAY);
+        assert_eq!(tree.updates(NOW), two);
+        tree.write(".commands/dnf5", "");
+        assert_eq!(tree.updates(NOW + 3599), two, "kept for an hour");
+        assert_eq!(tree.updates(NOW + 3600), known("dnf", 0, Fact::Unsupported, NOW - DAY));
+
+        tree.write(".commands/dnf5", "FEDORA-2026-1 Important/Sec. xz-1:5.8.1-2.fc42.x86_64\n");
+        tree.date(index, NOW);
+        assert_eq!(tree.updates(NOW + 3600).waiting, Fact::Known(1), "another index is another key");
+    }
+
+    #[test]
+    fn damaged_memory_begins_anew() {
+        let tree = Tree::copy("debian-desktop");
+        for damage in ["", "{", "[]", "{\"key\":1}", "\u{0}\u{0}"] {
+            tree.write("memory/updates.json", damage);
+            assert_eq!(tree.updates(NOW), known("apt", 3, Fact::Known(NOW), SIGNED), "{damage:?}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_remembered_has_no_beginning() {
+        let tree = Tree::copy("debian-desktop");
+        tree.write("memory", "a file where a folder belongs");
+        let seen = tree.updates(NOW);
+        assert_eq!((seen.waiting, seen.since), (Fact::Known(3), Fact::Unreadable(Reason::Failed)));
+    }
+
+    #[test]
+    fn lists_that_cannot_tell() {
+        let (stale, malformed) = (Fact::Unreadable(Reason::Stale), Fact::Unreadable(Reason::Malformed));
+        type Change = fn(&Tree);
+        let rows: [(&str, Change, u64, Updates); 9] = [
+            (
+                "a week and more",
+                |tree| tree.replace(RELEASE, "Valid-Until", "X"),
+                SIGNED + 8 * DAY,
+                unknown(stale.clone(), Fact::Known(SIGNED)),
+            ),
+            ("past its maker's limit", |_| {}, SIGNED + 7 * DAY + 1, unknown(stale.clone(), stale.clone())),
+            ("no lists at all", |tree| tree.remove("var/lib/apt/lists"), NOW, unknown(stale.clone(), stale)),
+            (
+                "no security suite",
+                |tree| {
+                    tree.remove(RELEASE);
+                    tree.remove(SECURITY)
+                },
+                NOW,
+                unknown(Fact::Unsupported, Fact::Unsupported),
+            ),
+            (
+                "a suite without its lists",
+                |tree| {
+                    tree.remove(SECURITY);
+                    tree.remove(&SECURITY.replace("amd64_Packages", "i386_Packages.lz4"));
+                },
+                NOW,
+                unknown(Fact::Unreadable(Reason::Failed), Fact::Unreadable(Reason::Failed)),
+            ),
+            (
+                "no dpkg in dpkg's status",
+                |tree| tree.write(STATUS, "nonsense\n"),
+                NOW,
+                unknown(malformed.clone(), Fact::Known(SIGNED)),
+            ),
+            (
+                "a list that is one line",
+                |tree| tree.write(SECURITY, &"x".repeat(2_000_000)),
+                NOW,
+                unknown(malformed, Fact::Known(SIGNED)),
+            ),
+            (
+                "apt's reader hangs",
+                |tree| {
+                    let name = "deb.debian.org_debian-security_dists_bookworm-security_main_binary-i386_Packages.lz4.exit";
+                    tree.write(&format!(".commands/{name}"), "timed-out");
+                },
+                NOW,
+                unknown(Fact::Unreadable(Reason::TimedOut), Fact::Known(SIGNED)),
+            ),
+            (
+                "an old suite that apt has just asked about",
+                |tree| {
+                    tree.replace(RELEASE, "Valid-Until", "X");
+                    tree.write("var/lib/apt/periodic/update-success-stamp", "");
+                    tree.date("var/lib/apt/periodic/update-success-stamp", SIGNED + 30 * DAY);
+                },
+                SIGNED + 31 * DAY,
+                known("apt", 3, Fact::Known(SIGNED + 31 * DAY), SIGNED + 30 * DAY),
+            ),
+        ];
+        for (row, change, now, expected) in rows {
+            let tree = Tree::copy("debian-desktop");
+            change(&tree);
+            assert_eq!(tree.updates(now), expected, "{row}");
+        }
+    }
+
+    #[test]
+    fn a_repository_manager_that_cannot_tell() {
+        let (dnf, zypper) = ("fedora-workstation", "opensuse-server");
+        let dnf_index = "var/cache/libdnf5/updates-0123456789abcdef/repodata/repomd.xml";
+        let dnf_advisories = "var/cache/libdnf5/updates-0123456789abcdef/repodata/0a-updateinfo.xml.zst";
+        let zypper_index = "var/cache/zypp/raw/repo-sle-update/repodata/repomd.xml";
+        type Change<'a> = Box<dyn Fn(&Tree) + 'a>;
+        let rows: Vec<(&str, &str, &str, Change<'_>, Fact<u64>)> = vec![
+            ("says so", zypper, zypper_index, Box::new(|_| {}), Fact::Known(1)),
+            (
+                "is locked",
+                zypper,
+                zypper_index,
+                Box::new(|tree| tree.write(".commands/zypper.exit", "7")),
+                Fact::Unreadable(Reason::Busy),
+            ),
+            (
+                "is cut off",
+                zypper,
+                zypper_index,
+                Box::new(|tree| tree.replace(".commands/zypper", "</stream>", "")),
+                Fact::Unreadable(Reason::Malformed),
+            ),
+            (
+                "hangs",
+                dnf,
+                dnf_index,
+                Box::new(|tree| tree.write(".commands/dnf5.exit", "timed-out")),
+                Fact::Unreadable(Reason::TimedOut),
+            ),
+            (
+                "fails",
+                dnf,
+                dnf_index,
+                Box::new(|tree| tree.write(".commands/dnf5.exit", "1")),
+                Fact::Unreadable(Reason::Failed),
+            ),
+            (
+                "is old",
+                dnf,
+                dnf_index,
+                Box::new(|tree| tree.date(dnf_index, NOW - 8 * DAY)),
+                Fact::Unreadable(Reason::Stale),
+            ),
+            (
+                "has no advisories",
+                dnf,
+                dnf_index,
+                Box::new(|tree| tree.remove(dnf_advisories)),
+                Fact::Unsupported,
+            ),
+        ];
+        for (row, name, index, change, expected) in rows {
+            let tree = Tree::copy(name);
+            tree.date(index, NOW);
+            change(&tree);
+            assert_eq!(tree.updates(NOW).waiting, expected, "{name} {row}");
+        }
+    }
+
+    #[test]
+    fn whole_systems() {
+        let debian = Tree::copy("debian-desktop");
+        debian.date("var/lib/dpkg/info/dpkg.list", NOW);
+        let fedora = Tree::copy("fedora-workstation");
+        fedora.date("usr/lib/sysimage/rpm/rpmdb.sqlite", NOW);
+        let opensuse = Tree::copy("opensuse-server");
+        opensuse.date("usr/lib/sysimage/rpm/Packages.db", NOW);
+        let common = Os {
+            arch: Fact::Unsupported,
+            support_ends: Fact::Unsupported,
+            last_update: Fact::Known(NOW),
+            ..Os::default()
+        };
+        for (tree, expected) in [
+            (
+                &debian,
+                Os {
+                    name: text("debian"),
+                    version: text("12"),
+                    build: text("12.11"),
+                    kernel: text("6.1.0-34-amd64"),
+                    kernel_installed: text("6.1.0-37-amd64"),
+                    reboot_required: Fact::Known(true),
+                    automatic_updates: Fact::Known(true),
+                    ..common.clone()
+                },
+            ),
+            (
+                &fedora,
+                Os {
+                    name: text("fedora"),
+                    version: text("42"),
+                    build: Fact::Unsupported,
+                    kernel: text("6.14.0-63.fc42.x86_64"),
+                    kernel_installed: text("6.14.0-63.fc42.x86_64"),
+                    reboot_required: Fact::Known(true),
+                    automatic_updates: Fact::Known(true),
+                    support_ends: Fact::Known(1_778_630_400),
+                    ..common.clone()
+                },
+            ),
+            (
+                &opensuse,
+                Os {
+                    name: text("opensuse-leap"),
+                    version: text("15.6"),
+                    build: Fact::Unsupported,
+                    kernel: text("6.4.0-150600.23.17-default"),
+                    kernel_installed: text("6.4.0-150600.23.17-default"),
+                    reboot_required: Fact::Known(true),
+                    automatic_updates: Fact::Known(false),
+                    ..common.clone()
+                },
+            ),
+        ] {
+            let seen = tree.posture().os;
+            // Updates have tests of their own, and depend on the time.
+            let expected = Os {
+                security_updates: seen.security_updates.clone(),
+                security_updates_since: seen.security_updates_since.clone(),
+                updates_source: seen.updates_source.clone(),
+                updates_checked: seen.updates_checked.clone(),
+                ..expected
+            };
+            assert_eq!(seen, expected);
+        }
+    }
+
+    #[test]
+    fn restarts() {
+        type Change = fn(&Tree);
+        let same: Change = |tree| tree.write("proc/sys/kernel/osrelease", "6.1.0-37-amd64\n");
+        let rows: [(&str, &str, Change, Fact<bool>); 7] = [
+            ("the newest kernel runs", "debian-desktop", same, Fact::Known(false)),
+            (
+                "a package says so",
+                "debian-desktop",
+                |tree| {
+                    tree.write("proc/sys/kernel/osrelease", "6.1.0-37-amd64\n");
+                    tree.write("run/reboot-required", "*** System restart required ***\n");
+                },
+                Fact::Known(true),
+            ),
+            (
+                "nobody would say so",
+                "debian-desktop",
+                |tree| {
+                    tree.remove("boot");
+                    tree.remove("usr/bin/unattended-upgrade")
+                },
+                Fact::Unsupported,
+            ),
+            (
+                "dnf says no",
+                "fedora-workstation",
+                |tree| tree.write(".commands/dnf5-needs-restarting.exit", "0"),
+                Fact::Known(false),
+            ),
+            (
+                "dnf fails",
+                "fedora-workstation",
+                |tree| tree.write(".commands/dnf5-needs-restarting", "no such command"),
+                Fact::Unreadable(Reason::Failed),
+            ),
+            (
+                "zypper says no",
+                "opensuse-server",
+                |tree| tree.write(".commands/zypper-needs-rebooting.exit", "0"),
+                Fact::Known(false),
+            ),
+            (
+                "zypper hangs",
+                "opensuse-server",
+                |tree| tree.write(".commands/zypper-needs-rebooting.exit", "timed-out"),
+                Fact::Unreadable(Reason::TimedOut),
+            ),
+        ];
+        for (row, name, change, expected) in rows {
+            let tree = Tree::copy(name);
+            change(&tree);
+            let seen = os::reboot::read(&tree.root(), &Commands::of(&tree.root()), &tree.memory);
+            assert_eq!(seen, expected, "{row}");
+        }
+    }
+
+    #[test]
+    fn updates_that_install_themselves() {
+        type Change = fn(&Tree);
+        const TIMERS: &str = "etc/systemd/system/timers.target.wants";
+        let rows: [(&str, &str, Change, bool); 8] = [
+            ("as installed", "debian-desktop", |_| {}, true),
+            ("no program", "debian-desktop", |tree| tree.remove("usr/bin/unattended-upgrade"), false),
+            (
+                "switched off",
+                "debian-desktop",
+                |tree| tree.write("etc/apt/apt.conf.d/99off", "APT::Periodic::Unattended-Upgrade \"0\";"),
+                false,
+            ),
+            (
+                "no security origin",
+                "debian-desktop",
+                |tree| tree.replace("etc/apt/apt.conf.d/50unattended-upgrades", "Debian-Security", "Debian"),
+                false,
+            ),
+            (
+                "timer not started",
+                "debian-desktop",
+                |tree| tree.remove(&format!("{TIMERS}/apt-daily-upgrade.timer")),
+                false,
+            ),
+            (
+                "timer masked",
+                "debian-desktop",
+                |tree| {
+                    std::os::unix::fs::symlink(
+                        "/dev/null",
+                        tree.folder.path().join("etc/systemd/system/apt-daily.timer"),
+                    )
+                    .unwrap();
+                },
+                false,
+            ),
+            (
+                "download only",
+                "fedora-workstation",
+                |tree| tree.replace("etc/dnf/automatic.conf", "apply_updates = yes", "apply_updates = no"),
+                false,
+            ),
+            (
+                "a timer that installs",
+                "fedora-workstation",
+                |tree| {
+                    tree.remove("etc/dnf/automatic.conf");
+                    tree.write(&format!("{TIMERS}/dnf-automatic-install.timer"), "");
+                },
+                true,
+            ),
+        ];
+        for (row, name, change, expected) in rows {
+            let tree = Tree::copy(name);
+            change(&tree);
+            assert_eq!(os::automatic::read(&tree.root()), Fact::Known(expected), "{name} {row}");
+        }
+    }
+
+    #[test]
+    fn screen_locks_without_a_session() {
+        type Change = fn(&Tree);
+        let no = Fact::Unreadable(Reason::NoSession);
+        let lock = |automatic: Fact<bool>, idle_seconds, grace_seconds| Lock {
+            automatic,
+            idle_seconds,
+            grace_seconds,
+        };
+        let off = || lock(Fact::Known(false), Fact::Unsupported, Fact::Unsupported);
+        let open = || lock(Fact::Unreadable(Reason::NoSession), no.clone(), no.clone());
+        let none = || lock(Fact::Unsupported, Fact::Unsupported, Fact::Unsupported);
+        const LOCKS: &str = "etc/dconf/db/local.d/locks/00-lock";
+        let rows: [(&str, &str, Change, Lock); 10] = [
+            (
+                "held fast by dconf",
+                "debian-desktop",
+                |_| {},
+                lock(Fact::Known(true), Fact::Known(600), no.clone()),
+            ),
+            ("a default only", "debian-desktop", |tree| tree.remove(LOCKS), open()),
+            ("never compiled", "debian-desktop", |tree| tree.remove("etc/dconf/db/local"), open()),
+            (
+                "held fast at never",
+                "debian-desktop",
+                |tree| tree.replace("etc/dconf/db/local.d/00-lock", "uint32 600", "uint32 0"),
+                off(),
+            ),
+            (
+                "a second desktop",
+                "debian-desktop",
+                |tree| tree.write("usr/share/xsessions/xfce.desktop", ""),
+                open(),
+            ),
+            ("held fast by KDE in part", "fedora-workstation", |_| {}, open()),
+            (
+                "held fast by KDE",
+                "fedora-workstation",
+                |tree| tree.replace("etc/xdg/kscreenlockerrc", "Timeout=", "Timeout[$i]="),
+                lock(Fact::Known(true), Fact::Known(300), no.clone()),
+            ),
+            (
+                "by logind",
+                "fedora-workstation",
+                |tree| {
+                    tree.write(
+                        "etc/systemd/logind.conf.d/lock.conf",
+                        "[Login]\nIdleAction=lock\nIdleActionSec=15min\n",
+                    )
+                },
+                lock(Fact::Known(true), Fact::Known(900), Fact::Known(0)),
+            ),
+            ("no screen", "opensuse-server", |_| {}, none()),
+            (
+                "a log-in screen without a session we know",
+                "opensuse-server",
+                |tree| tree.write("etc/systemd/system/display-manager.service", ""),
+                open(),
+            ),
+        ];
+        for (row, name, change, expected) in rows {
+            let tree = Tree::copy(name);
+            change(&tree);
+            assert_eq!(tree.lock(), expected, "{name} {row}");
+        }
+    }
+
+    #[test]
+    fn screen_locks_in_a_session() {
+        let (on, off) = ("true\n", "false\n");
+        let lock = |automatic, idle, grace| Lock {
+            automatic: Fact::Known(automatic),
+            idle_seconds: idle,
+            grace_seconds: grace,
+        };
+        let gnome = |enabled, disabled, idle: &'static str| {
+            vec![
+                (".commands/gsettings-lock-enabled", enabled),
+                (".commands/gsettings-disable-lock-screen", disabled),
+                (".commands/gsettings-idle-delay", idle),
+                (".commands/gsettings-lock-delay", "uint32 5\n"),
+            ]
+        };
+        let times = |idle, grace| (Fact::Known(idle), Fact::Known(grace));
+        let ((idle, grace), never) = (times(300, 5), (Fact::Unsupported, Fact::Unsupported));
+        for (desktop, files, expected) in [
+            ("ubuntu:GNOME", gnome(on, off, "uint32 300\n"), lock(true, idle.clone(), grace.clone())),
+            ("GNOME", gnome(on, on, "uint32 300\n"), lock(false, never.0.clone(), never.1.clone())),
+            ("GNOME", gnome(on, off, "uint32 0\n"), lock(false, never.0.clone(), never.1.clone())),
+            ("X-Cinnamon", gnome(off, off, "uint32 300\n"), lock(false, never.0.clone(), never.1.clone())),
+            ("KDE", vec![], lock(true, idle, grace)),
+            (
+                "KDE",
+                vec![("home/x/kscreenlockerrc", "[Daemon]\nTimeout=20\n")],
+                lock(true, Fact::Known(1200), Fact::Known(5)),
+            ),
+            (
+                "KDE",
+                vec![("home/x/kscreenlockerrc", "[Daemon]\nAutolock=false\n")],
+                lock(false, never.0, never.1),
+            ),
+        ] {
+            let tree = Tree::copy("opensuse-server");
+            files.iter().for_each(|(path, content)| tree.write(path, content));
+            let session = lock::Session { desktop: desktop.to_owned(), settings: "/home/x".into() };
+            let seen = lock::read(&tree.root(), &Commands::of(&tree.root()), Some(&session));
+            assert_eq!(seen, expected, "{desktop} {files:?}");
+        }
+        let tree = Tree::copy("opensuse-server");
+        for (desktop, automatic) in [("GNOME", Fact::Unreadable(Reason::Failed)), ("XFCE", Fact::Unsupported)]
+        {
+            let session = lock::Session { desktop: desktop.to_owned(), settings: "/home/x".into() };
+            assert_eq!(
+                lock::read(&tree.root(), &Commands::of(&tree.root()), Some(&session)).automatic,
+                automatic
+            );
+        }
+    }
+}
