@@ -4,6 +4,7 @@
 #![cfg(target_os = "linux")]
 
 pub mod agent;
+pub mod boot;
 pub mod date;
 pub mod disk;
 pub mod edr;
@@ -23,6 +24,9 @@ use vitalsign_platform::Probe;
 #[must_use]
 pub fn probes(root: &Root, memory: &Path) -> Vec<Probe> {
     let mut probes = os::probes(root, memory);
+    probes.extend(disk::probes(root));
+    probes.extend(firewall::probes(root));
+    probes.extend(boot::probes(root));
     probes.extend(edr::probes(root));
     probes.extend(lock::probes(root));
     probes.extend(agent::probes(root, env!("CARGO_PKG_VERSION")));
