@@ -269,19 +269,22 @@ fn selected(bits: &[u8]) -> Vec<u8> {
 
 /// The signature is checked over the bytes as they came, never over what they parse to.
 fn verified(ak: &AttestationKey, attest: &[u8], signature: &[u8]) -> Result<TpmsAttest, Error> {
-    let parsed = parse(attest)?;
+    generated(attest)?;
     ak.verify(attest, signature)?;
-    Ok(parsed)
+    parse(attest)
 }
 
 fn parse(attest: &[u8]) -> Result<TpmsAttest, Error> {
+    generated(attest)?;
+    codec::decode(attest).map_err(|_| Error::Malformed("the attestation"))
+}
+
+fn generated(attest: &[u8]) -> Result<(), Error> {
     if attest.len() > MAX_ATTEST_BYTES {
         return Err(Error::Malformed("the attestation"));
     }
-    if !attest.starts_with(&tpm2_protocol::constant::TPM_GENERATED_VALUE.to_be_bytes()) {
-        return Err(Error::NotFromTpm);
-    }
-    codec::decode(attest).map_err(|_| Error::Malformed("the attestation"))
+    let magic = tpm2_protocol::constant::TPM_GENERATED_VALUE.to_be_bytes();
+    if attest.starts_with(&magic) { Ok(()) } else { Err(Error::NotFromTpm) }
 }
 
 fn state(attest: &TpmsAttest) -> TpmState {

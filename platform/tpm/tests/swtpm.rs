@@ -91,7 +91,8 @@ fn enrol(bench: &Bench, key: &mut TpmKey) -> Keys {
     let report_key = keys.report_key.report_key().unwrap();
     assert_eq!(&report_key, key.public());
     let extra_data = certify_extra_data(&report_key.thumbprint());
-    verify_certify(&ak, &keys.certify, &keys.signature, extra_data.as_bytes(), &keys.report_key.name()).unwrap();
+    verify_certify(&ak, &keys.certify, &keys.signature, extra_data.as_bytes(), &keys.report_key.name())
+        .unwrap();
 
     let secret = secret();
     let credential = credential::make(&keys.ek, &keys.ak.name(), &secret).unwrap();
