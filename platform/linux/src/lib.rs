@@ -14,6 +14,7 @@ pub mod os;
 pub mod root;
 pub mod run;
 pub mod updates;
+pub mod watch;
 
 pub use root::Root;
 

@@ -1,0 +1,383 @@
+//! The signals of systemd-logind on the system bus: as much of the D-Bus wire (D-Bus specification 0.43) as it takes to
+//! subscribe to them and to read them.
+
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::Duration;
+use vitalsign_platform::Change;
+
+/// The largest message that is read; logind's are far smaller.
+const MAX_MESSAGE: usize = 64 * 1024;
+/// How long the bus may take for each step of the greeting.
+const PATIENCE: Duration = Duration::from_secs(2);
+const FIXED_HEADER: usize = 16;
+/// The bus lets nobody else send in logind's name.
+const SUBSCRIPTIONS: [&str; 3] = [
+    "type='signal',sender='org.freedesktop.login1',interface='org.freedesktop.login1.Manager',member='PrepareForSleep'",
+    "type='signal',sender='org.freedesktop.login1',interface='org.freedesktop.login1.Session'",
+    "type='signal',sender='org.freedesktop.login1',interface='org.freedesktop.DBus.Properties',\
+     member='PropertiesChanged',arg0='org.freedesktop.login1.Session'",
+];
+
+/// A connection that is subscribed.
+pub(super) struct Bus {
+    stream: UnixStream,
+    received: Vec<u8>,
+}
+
+impl Bus {
+    /// Connects to the bus at a socket, says who it is and subscribes.
+    pub(super) fn connect(socket: &Path) -> io::Result<Self> {
+        let mut stream = UnixStream::connect(socket)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
+        // SASL EXTERNAL: the kernel vouches for the user, whose number is sent as hexadecimal of its decimal digits.
+        let user = rustix::process::geteuid().as_raw().to_string();
+        let user: String = user.bytes().map(|digit| format!("{digit:02x}")).collect();
+        stream.write_all(format!("\0AUTH EXTERNAL {user}\r\n").as_bytes())?;
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"\r\n") {
+            let mut byte = [0; 1];
+            stream.read_exact(&mut byte)?;
+            answer.extend(byte);
+            if answer.len() > 256 {
+                return Err(io::ErrorKind::InvalidData.into());
+            }
+        }
+        if !answer.starts_with(b"OK ") {
+            return Err(io::ErrorKind::PermissionDenied.into());
+        }
+        stream.write_all(b"BEGIN\r\n")?;
+        stream.write_all(&call(1, "Hello", None))?;
+        for (serial, rule) in (2..).zip(SUBSCRIPTIONS) {
+            stream.write_all(&call(serial, "AddMatch", Some(rule)))?;
+        }
+        stream.set_nonblocking(true)?;
+        Ok(Self { stream, received: Vec::new() })
+    }
+
+    /// Reads what has come; an error when the bus is gone or is not understood.
+    pub(super) fn read(&mut self, mut note: impl FnMut(Change)) -> io::Result<()> {
+        let mut bytes = [0; 4096];
+        loop {
+            match self.stream.read(&mut bytes) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(length) => self.received.extend(bytes.iter().take(length)),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+            while let Some(length) = message_length(&self.received)? {
+                let Some(message) = self.received.get(..length) else { break };
+                change(message).into_iter().for_each(&mut note);
+                self.received.drain(..length);
+            }
+        }
+    }
+}
+
+impl AsFd for Bus {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.stream.as_fd()
+    }
+}
+
+/// A call of the bus itself, with one text or nothing.
+fn call(serial: u32, member: &str, text: Option<&str>) -> Vec<u8> {
+    let bus = "org.freedesktop.DBus";
+    let fields = [(1, 'o', "/org/freedesktop/DBus"), (6, 's', bus), (2, 's', bus), (3, 's', member)];
+    message(1, serial, &fields, text.map_or("", |_| "s"), &text.map(string).unwrap_or_default())
+}
+
+/// A message of a type, with header fields (code, type, value), and a body of a signature.
+fn message(kind: u8, serial: u32, fields: &[(u8, char, &str)], signature: &str, body: &[u8]) -> Vec<u8> {
+    let mut header = Vec::new();
+    for (code, of, value) in fields {
+        pad(&mut header, 8);
+        header.extend([*code, 1]);
+        header.extend(of.to_string().bytes());
+        header.push(0);
+        pad(&mut header, 4);
+        header.extend(string(value));
+    }
+    if let Ok(length @ 1..) = u8::try_from(signature.len()) {
+        pad(&mut header, 8);
+        header.extend([8, 1, b'g', 0, length]);
+        header.extend(signature.bytes());
+        header.push(0);
+    }
+    let mut message = vec![b'l', kind, 0, 1];
+    for number in [length(body), serial, length(&header)] {
+        message.extend(number.to_le_bytes());
+    }
+    message.extend(header);
+    pad(&mut message, 8);
+    message.extend(body);
+    message
+}
+
+fn string(text: &str) -> Vec<u8> {
+    [&length(text.as_bytes()).to_le_bytes(), text.as_bytes(), &[0]].concat()
+}
+
+/// Only names and rules of this file are written: none is near the end of a `u32`.
+fn length(bytes: &[u8]) -> u32 {
+    u32::try_from(bytes.len()).unwrap_or(u32::MAX)
+}
+
+fn pad(bytes: &mut Vec<u8>, to: usize) {
+    bytes.resize(bytes.len().next_multiple_of(to), 0);
+}
+
+/// How many bytes the first message has, once its fixed header is there.
+fn message_length(bytes: &[u8]) -> io::Result<Option<usize>> {
+    let Some(header) = bytes.first_chunk::<FIXED_HEADER>() else { return Ok(None) };
+    let reader = Reader::new(header).ok_or(io::ErrorKind::InvalidData)?;
+    let parts = (reader.u32_at(4), reader.u32_at(12));
+    let (Some(body), Some(fields)) = parts else { return Err(io::ErrorKind::InvalidData.into()) };
+    let length =
+        FIXED_HEADER.saturating_add(fields).checked_next_multiple_of(8).and_then(|end| end.checked_add(body));
+    length.filter(|length| *length <= MAX_MESSAGE).map(Some).ok_or(io::ErrorKind::InvalidData.into())
+}
+
+/// What a whole message says: none for answers, other signals, and what is not understood.
+fn change(message: &[u8]) -> Option<Change> {
+    const SIGNAL: u8 = 4;
+    let reader = Reader::new(message)?;
+    if message.get(1) != Some(&SIGNAL) {
+        return None;
+    }
+    let (mut interface, mut member) = ("", "");
+    let end = FIXED_HEADER.checked_add(reader.u32_at(12)?)?;
+    let mut at = FIXED_HEADER;
+    while at < end {
+        at = at.next_multiple_of(8);
+        let (code, kind) = (*message.get(at)?, *message.get(at + 2)?);
+        at += 4;
+        match kind {
+            b's' | b'o' => {
+                let text = reader.text_at(at)?;
+                match code {
+                    2 => interface = text,
+                    3 => member = text,
+                    _ => {}
+                }
+                at = at.checked_add(text.len())?.checked_add(5)?;
+            }
+            b'g' => at = at.checked_add(usize::from(*message.get(at)?))?.checked_add(2)?,
+            b'u' => at += 4,
+            _ => return None,
+        }
+    }
+    match (interface, member) {
+        ("org.freedesktop.login1.Manager", "PrepareForSleep") => {
+            let begins = reader.u32_at(end.next_multiple_of(8))? != 0;
+            Some(if begins { Change::Sleep } else { Change::Wake })
+        }
+        ("org.freedesktop.login1.Session", "Lock" | "Unlock") => Some(Change::Lock),
+        ("org.freedesktop.DBus.Properties", "PropertiesChanged") => Some(Change::Lock),
+        _ => None,
+    }
+}
+
+/// Reads numbers in the byte order that the message names.
+struct Reader<'a> {
+    bytes: &'a [u8],
+    big: bool,
+}
+
+impl<'a> Reader<'a> {
+    fn new(bytes: &'a [u8]) -> Option<Self> {
+        let big = match bytes.first()? {
+            b'l' => false,
+            b'B' => true,
+            _ => return None,
+        };
+        Some(Self { bytes, big })
+    }
+
+    fn u32_at(&self, at: usize) -> Option<usize> {
+        let bytes = *self.bytes.get(at..)?.first_chunk()?;
+        usize::try_from(if self.big { u32::from_be_bytes(bytes) } else { u32::from_le_bytes(bytes) }).ok()
+    }
+
+    fn text_at(&self, at: usize) -> Option<&'a str> {
+        let begin = at.checked_add(4)?;
+        std::str::from_utf8(self.bytes.get(begin..begin.checked_add(self.u32_at(at)?)?)?).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::watch;
+    use super::*;
+    use crate::Root;
+    use std::io::{BufRead, BufReader};
+    use std::process::{Child, Command, Stdio};
+    use std::sync::mpsc::{Receiver, channel};
+
+    /// Takes logind's name on a bus, and sends signals from there.
+    struct Logind(Bus);
+
+    impl Logind {
+        fn new(socket: &Path) -> Self {
+            Self::named(Bus::connect(socket).unwrap())
+        }
+
+        fn named(mut bus: Bus) -> Self {
+            let name = [string("org.freedesktop.login1"), vec![0; 5]].concat();
+            let dbus = "org.freedesktop.DBus";
+            let fields =
+                [(1, 'o', "/org/freedesktop/DBus"), (6, 's', dbus), (2, 's', dbus), (3, 's', "RequestName")];
+            bus.stream.write_all(&message(1, 9, &fields, "su", &name)).unwrap();
+            Self(bus)
+        }
+
+        fn emit(&mut self, interface: &str, member: &str, signature: &str, body: &[u8]) {
+            let fields = [(1, 'o', "/org/freedesktop/login1"), (2, 's', interface), (3, 's', member)];
+            self.0.stream.write_all(&message(4, 10, &fields, signature, body)).unwrap();
+        }
+    }
+
+    const MANAGER: &str = "org.freedesktop.login1.Manager";
+    const SESSION: &str = "org.freedesktop.login1.Session";
+
+    fn signal(interface: &str, member: &str, body: &[u8]) -> Vec<u8> {
+        let fields = [(1, 'o', "/x"), (2, 's', interface), (7, 's', ":1.5"), (3, 's', member)];
+        message(4, 7, &fields, if body.is_empty() { "" } else { "b" }, body)
+    }
+
+    #[test]
+    fn signals_are_told_apart() {
+        let properties = "org.freedesktop.DBus.Properties";
+        let table = [
+            (signal(MANAGER, "PrepareForSleep", &[1, 0, 0, 0]), Some(Change::Sleep)),
+            (signal(MANAGER, "PrepareForSleep", &[0, 0, 0, 0]), Some(Change::Wake)),
+            (signal(MANAGER, "PrepareForSleep", &[]), None),
+            (signal(MANAGER, "PrepareForShutdown", &[1, 0, 0, 0]), None),
+            (signal(SESSION, "Lock", &[]), Some(Change::Lock)),
+            (signal(SESSION, "Unlock", &[]), Some(Change::Lock)),
+            (signal(SESSION, "PauseDevice", &[]), None),
+            (signal(properties, "PropertiesChanged", &[]), Some(Change::Lock)),
+            (call(1, "Hello", None), None),
+        ];
+        for (message, expected) in table {
+            assert_eq!(message_length(&message).unwrap(), Some(message.len()));
+            assert_eq!(change(&message), expected, "{}", String::from_utf8_lossy(&message));
+        }
+    }
+
+    #[test]
+    fn truncated_and_mangled_messages_say_nothing_and_break_nothing() {
+        let whole = signal(MANAGER, "PrepareForSleep", &[1, 0, 0, 0]);
+        for length in 0..whole.len() {
+            assert_eq!(change(&whole[..length]), None, "{length}");
+        }
+        for at in 0..whole.len() {
+            for value in [0, 1, 0x7f, 0xff] {
+                let mut bytes = whole.clone();
+                bytes[at] = value;
+                let _ = (message_length(&bytes), change(&bytes));
+            }
+        }
+        let mut huge = whole.clone();
+        huge[4..8].copy_from_slice(&u32::MAX.to_le_bytes());
+        assert!(message_length(&huge).is_err());
+        assert!(message_length(&[0; 16]).is_err());
+        assert_eq!(message_length(&whole[..15]).unwrap(), None);
+    }
+
+    /// A bus of the test's own, at its place below a root.
+    struct Daemon(Child);
+
+    impl Daemon {
+        fn start(folder: &Path) -> Self {
+            let socket = folder.join("run/dbus/system_bus_socket");
+            std::fs::create_dir_all(socket.parent().unwrap()).unwrap();
+            let _ = std::fs::remove_file(&socket);
+            let config = folder.join("bus.conf");
+            let text = format!(
+                r#"<busconfig><listen>unix:path={}</listen><policy context="default"><allow user="*"/><allow own="*"/>
+                   <allow send_type="*"/><allow receive_type="*"/></policy></busconfig>"#,
+                socket.display()
+            );
+            std::fs::write(&config, text).unwrap();
+            let daemon = Command::new("dbus-daemon")
+                .arg(format!("--config-file={}", config.display()))
+                .args(["--nofork", "--print-address"])
+                .stdout(Stdio::piped())
+                .spawn();
+            let mut daemon = daemon.expect("dbus-daemon is installed");
+            let mut address = String::new();
+            BufReader::new(daemon.stdout.take().unwrap()).read_line(&mut address).unwrap();
+            Self(daemon)
+        }
+    }
+
+    impl Drop for Daemon {
+        fn drop(&mut self) {
+            let _ = self.0.kill();
+            let _ = self.0.wait();
+        }
+    }
+
+    fn next(changes: &Receiver<Change>) -> Change {
+        changes.recv_timeout(Duration::from_secs(20)).expect("a change")
+    }
+
+    #[test]
+    fn sleep_wake_and_lock_are_heard_and_a_bus_that_comes_back_is_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("run/dbus/system_bus_socket");
+        let daemon = Daemon::start(folder.path());
+        let (sender, changes) = channel();
+        let watcher = watch(&Root::at(folder.path()), Vec::new, sender).unwrap();
+        assert_eq!(watcher.blind(), []);
+
+        let mut logind = Logind::new(&socket);
+        logind.emit(MANAGER, "PrepareForSleep", "b", &[1, 0, 0, 0]);
+        assert_eq!(next(&changes), Change::Sleep);
+        logind.emit(MANAGER, "PrepareForSleep", "b", &[0, 0, 0, 0]);
+        assert_eq!(next(&changes), Change::Wake);
+        logind.emit(SESSION, "Lock", "", &[]);
+        assert_eq!(next(&changes), Change::Lock);
+        // What comes before it on the same connection, and means nothing, is not what is heard next.
+        logind.emit(MANAGER, "SessionNew", "", &[]);
+        logind.emit("org.freedesktop.DBus.Properties", "PropertiesChanged", "s", &string(SESSION));
+        assert_eq!(next(&changes), Change::Lock);
+
+        drop((logind, daemon));
+        let _daemon = Daemon::start(folder.path());
+        // When the watcher is back cannot be seen from here: signals are sent until it hears one.
+        let mut logind = Logind::new(&socket);
+        let heard = (0..200).find_map(|_| {
+            logind.emit(SESSION, "Unlock", "", &[]);
+            changes.recv_timeout(Duration::from_millis(100)).ok()
+        });
+        assert_eq!(heard, Some(Change::Lock));
+    }
+
+    #[test]
+    fn nobody_else_speaks_in_logind_s_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("run/dbus/system_bus_socket");
+        let _daemon = Daemon::start(folder.path());
+        let (sender, changes) = channel();
+        let _watcher = watch(&Root::at(folder.path()), Vec::new, sender).unwrap();
+        let mut other = Bus::connect(&socket).unwrap();
+        let forged = message(
+            4,
+            10,
+            &[(1, 'o', "/x"), (2, 's', MANAGER), (3, 's', "PrepareForSleep")],
+            "b",
+            &[1, 0, 0, 0],
+        );
+        other.stream.write_all(&forged).unwrap();
+        // The bus keeps order: the forged signal would have come before this one.
+        let mut logind = Logind::named(other);
+        logind.emit(SESSION, "Lock", "", &[]);
+        assert_eq!(next(&changes), Change::Lock);
+    }
+}
