@@ -28,6 +28,7 @@ pub(crate) struct Worker {
     cost: Cost,
     /// What the report under way started from: commands and requests until then.
     before: (u64, u64),
+    after_reading: Box<dyn Fn() + Send>,
 }
 
 impl Worker {
@@ -42,7 +43,13 @@ impl Worker {
             runtime: tokio::runtime::Builder::new_current_thread().enable_all().build()?,
             cost: Cost::default(),
             before: (0, 0),
+            after_reading: Box::new(|| ()),
         })
+    }
+
+    /// What else is to be done after each reading of the facts.
+    pub(crate) fn after_reading(&mut self, then: impl Fn() + Send + 'static) {
+        self.after_reading = Box::new(then);
     }
 
     /// Carries out an effect. What it brings: the events, in order; none for effects that are not ours.
@@ -82,7 +89,7 @@ impl Worker {
 
     fn collect(&mut self) -> Posture {
         let start = Instant::now();
-        let settings = Settings { root: PathBuf::from("/"), state: self.config.state.clone() };
+        let settings = Settings { root: PathBuf::from("/"), state: Some(self.config.state.clone()) };
         let mut posture =
             self.collector.collect(vitalsign_host::probes(&settings), |timing| match timing.took {
                 Some(took) => tracing::debug!(probe = timing.name, ?took, "read"),
@@ -92,6 +99,7 @@ impl Worker {
             posture.key = facts;
         }
         self.cost.collect_micros = micros(start.elapsed());
+        (self.after_reading)();
         posture
     }
 

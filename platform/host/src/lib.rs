@@ -8,20 +8,21 @@
 mod system;
 
 pub use system::{
-    Listener, Stream, connect, create_private, elapsed, give_to_owner_of, is_private, limit_privileges,
-    notify_manager, private_folder, probes, sync_folder,
+    Listener, Stream, Watching, connect, create_private, elapsed, give_to_owner_of, is_ours, is_private,
+    limit_privileges, notify_manager, private_folder, probes, sync_folder, watch,
 };
 
 use std::path::{Path, PathBuf};
 use vitalsign_platform::{DeviceKey, KeyError};
+use vitalsign_tpm::SoftwareKey;
 
 /// What the probes are told.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// The file system to read: `/`, or a recorded tree.
     pub root: PathBuf,
-    /// Where the service keeps its state.
-    pub state: PathBuf,
+    /// Where the service keeps its state, and so what its probes remember. Who is not the service remembers nothing.
+    pub state: Option<PathBuf>,
 }
 
 /// Who is at the other end of a local socket, as the system says.
@@ -40,7 +41,7 @@ pub struct Peer {
 /// See [`KeyError`].
 pub fn device_key(spec: &str, state: &Path) -> Result<Box<dyn DeviceKey>, KeyError> {
     match spec {
-        "software" => Err(KeyError::Unsupported("a key in software")),
+        "software" => Ok(Box::new(SoftwareKey::open(&software_key_name(state))?)),
         spec => Ok(Box::new(vitalsign_tpm::open(spec, state, None)?)),
     }
 }
@@ -49,6 +50,14 @@ pub fn device_key(spec: &str, state: &Path) -> Result<Box<dyn DeviceKey>, KeyErr
 ///
 /// # Errors
 /// See [`KeyError`].
-pub fn forget_key(_spec: &str, state: &Path) -> Result<(), KeyError> {
-    vitalsign_tpm::forget(state)
+pub fn forget_key(spec: &str, state: &Path) -> Result<(), KeyError> {
+    match spec {
+        "software" => SoftwareKey::forget(&software_key_name(state)),
+        _ => vitalsign_tpm::forget(state),
+    }
+}
+
+/// One key for each state folder.
+fn software_key_name(state: &Path) -> String {
+    format!("report key of {}", state.display())
 }

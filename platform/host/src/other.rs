@@ -6,6 +6,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::Path;
 use std::sync::LazyLock;
+use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 use vitalsign_platform::{Change, Probe};
 use vitalsign_protocol::fact::{Fact, Reason};
@@ -65,17 +66,29 @@ pub fn probes(_: &Settings) -> Vec<Probe> {
     )]
 }
 
+/// Nothing is watched here.
+#[derive(Debug)]
+pub enum Watching {}
+
 /// Nothing is pushed here.
 ///
 /// # Errors
 /// `Unsupported`.
-pub fn watch(_: impl Fn(Change) + Clone + Send + 'static) -> io::Result<Watching> {
+pub fn watch(_: Sender<Change>) -> io::Result<Watching> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-/// Nothing is watched here.
-#[derive(Debug)]
-pub enum Watching {}
+impl Watching {
+    /// Never called.
+    #[must_use]
+    pub fn blind(&self) -> Vec<String> {
+        match *self {}
+    }
+    /// Never called.
+    pub fn refresh(&self) {
+        match *self {}
+    }
+}
 
 /// Time since the program started.
 #[must_use]
@@ -113,6 +126,12 @@ pub fn is_private(_: &Path) -> io::Result<bool> {
 /// None.
 pub fn give_to_owner_of(_: &Path, _: &Path) -> io::Result<()> {
     Ok(())
+}
+
+/// Whether what is there belongs to the user that this process runs as: nobody has looked.
+#[must_use]
+pub fn is_ours(_: &Path) -> bool {
+    false
 }
 
 /// Names in folders last by themselves, or there is no way to ask for it.

@@ -59,7 +59,9 @@ pub(crate) fn run(place: &Place, arguments: &Arguments) -> anyhow::Result<Outcom
 
 /// Reads all facts, with progress on a terminal.
 pub(crate) fn read(config: &Config) -> (Posture, Vec<Timing>) {
-    let settings = Settings { root: "/".into(), state: config.state.clone() };
+    // Only the service's own user adds to what its probes remember.
+    let state = Some(config.state.clone()).filter(|state| vitalsign_host::is_ours(state));
+    let settings = Settings { root: "/".into(), state };
     let probes = vitalsign_host::probes(&settings);
     let (all, mut timings) = (probes.len(), Vec::new());
     let live = std::io::stderr().is_terminal() && std::env::var_os(env::NO_COLOR).is_none();

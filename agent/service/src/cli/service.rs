@@ -8,6 +8,8 @@ use crate::service::{Desk, Input, Service};
 use crate::worker::Worker;
 use anyhow::Context;
 use std::path::PathBuf;
+use std::sync::mpsc::channel;
+use vitalsign_agent::Event;
 
 #[derive(clap::Args, Debug)]
 pub(crate) struct Arguments {
@@ -44,7 +46,17 @@ pub(crate) fn run(place: &Place, arguments: Arguments) -> anyhow::Result<Outcome
     let desk = Desk::open(&config.state)?;
     let socket = config.socket.clone();
     let examined = config.clone();
-    let worker = Worker::new(config, reader)?;
+    let mut worker = Worker::new(config, reader)?;
+    let (changes, pushed) = channel();
+    match vitalsign_host::watch(changes) {
+        Ok(watching) => {
+            for blind in watching.blind() {
+                tracing::warn!(blind, "changes of this are seen at the next reading only");
+            }
+            worker.after_reading(move || watching.refresh());
+        }
+        Err(error) => tracing::warn!(%error, "changes are seen at the next reading only"),
+    }
     let (service, inputs) = Service::start(desk, worker, move || doctor::findings(&examined))?;
 
     let requests = inputs.clone();
@@ -53,7 +65,13 @@ pub(crate) fn run(place: &Place, arguments: Arguments) -> anyhow::Result<Outcome
         let _ = requests.send(Input::Incoming(incoming));
     });
     let server = server.with_context(|| format!("listening at {}", socket.display()))?;
-    drop(inputs);
+    std::thread::Builder::new().name("changes".into()).spawn(move || {
+        for change in pushed {
+            if inputs.send(Input::Event(Event::Changed(change))).is_err() {
+                return;
+            }
+        }
+    })?;
     service.run(&server, &manager)?;
     Ok(Outcome::Undone)
 }

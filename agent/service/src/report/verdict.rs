@@ -72,13 +72,13 @@ fn line(check: &Check, now: u64) -> Vec<Cell> {
     let text = check::of(&check.check);
     let title = text.map_or_else(|| plain(&check.check), |text| text.title.to_owned());
     let mut why = Cell::new(Paint::Plain, plain(check::reason(&check.reason)));
-    for (name, value) in &check.seen {
+    for (name, value) in check.seen.iter().filter(|(_, value)| says_something(value)) {
         why = why.and(Paint::Dim, plain(&seen(name, value, now)));
     }
     let mut remedy = Cell::default();
     if needs_attention(check) {
         if let Some(since) = check.since {
-            why = why.and(Paint::Dim, format!("since {}", when::moment(since)));
+            why = why.and(Paint::Dim, format!("so since {}", when::moment(since)));
         }
         if let Some(deadline) = check.deadline {
             let due = format!("by {} ({})", when::date(deadline), when::relative(deadline, now));
@@ -105,9 +105,20 @@ fn who(text: &check::Text) -> &'static str {
     }
 }
 
+/// What is not known, or is an empty list, is said by the reason already.
+fn says_something(value: &Value) -> bool {
+    match value {
+        Value::Null => false,
+        Value::String(text) => !text.is_empty(),
+        Value::Array(items) => items.iter().any(says_something),
+        Value::Object(entries) => entries.values().any(says_something),
+        Value::Bool(_) | Value::Number(_) => true,
+    }
+}
+
 /// One thing seen: `security updates: 3`. Names that mean a time have their number shown as one.
 fn seen(name: &str, value: &Value, now: u64) -> String {
-    const TIMES: [&str; 4] = ["since", "updated", "checked", "ends"];
+    const TIMES: [&str; 5] = ["since", "updated", "checked", "ends", "last_update"];
     let is_time = TIMES.iter().any(|end| name.ends_with(end));
     let shown = match value.as_u64() {
         Some(at) if is_time => format!("{} ({})", when::date(at), when::relative(at, now)),

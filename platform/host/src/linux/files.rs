@@ -29,6 +29,12 @@ pub fn is_private(path: &Path) -> io::Result<bool> {
     Ok(path.metadata()?.mode() & 0o077 == 0)
 }
 
+/// Whether what is there belongs to the user that this process runs as.
+#[must_use]
+pub fn is_ours(path: &Path) -> bool {
+    path.metadata().is_ok_and(|there| there.uid() == rustix::process::geteuid().as_raw())
+}
+
 /// Makes the names in a folder last: what was renamed in it survives a power cut.
 ///
 /// # Errors

@@ -1,0 +1,179 @@
+//! A device's life with real processes: enrolled, judged, asked again, revoked.
+
+use anyhow::{Context, Result, ensure};
+use std::process::Output;
+use std::time::Duration;
+use vitalsign_agent::{Standing, Status};
+use vitalsign_e2e::{Agent, Child, World, wait_for};
+
+const LIMIT: Duration = Duration::from_secs(60);
+
+fn standing(agent: &Agent, what: &str, wanted: impl Fn(&Status) -> bool) -> Result<Status> {
+    let mut last = None;
+    let seen = wait_for(what, LIMIT, || {
+        let status = agent.status()?;
+        last.clone_from(&status);
+        Ok(status.filter(|status| !status.busy && wanted(status)))
+    });
+    seen.with_context(|| format!("last seen: {:?}", last.map(|status| status.standing)))
+}
+
+fn enrolled(world: &World, name: &str) -> Result<(Agent, Child, Status)> {
+    let agent = world.agent(name)?;
+    std::fs::write(agent.token_file(), world.token(1)?)?;
+    let service = agent.start_service()?;
+    let status = standing(&agent, "enrolment", |status| status.standing == Standing::Reporting)?;
+    Ok((agent, service, status))
+}
+
+fn out(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+#[test]
+fn a_device_enrols_reports_and_is_judged() -> Result<()> {
+    let world = World::with_simulated_tpm()?;
+    let (agent, _service, first) = enrolled(&world, "device")?;
+    let verdict = first.ear.as_ref().context("a verdict")?;
+    ensure!(verdict.vitalsign_device == first.enrolment, "{verdict:?}");
+    ensure!(verdict.checks().any(|(_, check)| check.check == "disk-encryption"), "{verdict:?}");
+
+    // The first report after enrolment may carry a quote; from then on it costs one of each.
+    agent.run(&["report", "--json"])?;
+    let output = agent.run(&["report", "--json"])?;
+    let status: Status = serde_json::from_slice(&output.stdout).with_context(|| out(&output))?;
+    let cost = status.cost.context("a cost")?;
+    ensure!((cost.round_trips, cost.hardware_commands) == (1, 1), "{cost:?}");
+    ensure!(cost.evidence_bytes < 1229, "evidence is larger than 1.2 KiB: {cost:?}");
+    ensure!(status.enrolment == first.enrolment, "the device has another name now");
+    ensure!(
+        status.ear.as_ref().map(|ear| ear.eat_nonce) != first.ear.as_ref().map(|ear| ear.eat_nonce),
+        "no new verdict"
+    );
+
+    // A software TPM is never passed off as hardware, so this device is not healthy, whatever the rest is.
+    let shown = agent.run(&["status"])?;
+    ensure!(shown.status.code() == Some(1), "{}", out(&shown));
+    ensure!(out(&shown).contains("Disk encryption") && out(&shown).contains("Device key"), "{}", out(&shown));
+    ensure!(!out(&shown).contains('\u{1b}'), "colours where there is no terminal");
+    let page = world.administer(&["device", "show", &first.enrolment.context("a name")?.to_string()])?;
+    ensure!(page.contains("disk-encryption"), "{page}");
+    Ok(())
+}
+
+#[test]
+fn the_service_is_one_and_doctor_sees_what_works() -> Result<()> {
+    let mut world = World::with_simulated_tpm()?;
+    let (agent, mut service, _) = enrolled(&world, "device")?;
+    let second = agent.run(&["service", "run"])?;
+    ensure!(
+        second.status.code() == Some(3) && out(&second).contains("another vitalsign process"),
+        "{}",
+        out(&second)
+    );
+
+    let doctor = |agent: &Agent| -> Result<String> { Ok(out(&agent.run(&["doctor"])?)) };
+    let line = |page: &str, subject: &str| {
+        page.lines().find(|line| line.contains(subject)).unwrap_or_default().to_owned()
+    };
+    let page = doctor(&agent)?;
+    for subject in ["service", "state folder", "verifier", "clock", "enrolment"] {
+        ensure!(line(&page, subject).contains("ok"), "{subject}: {page}");
+    }
+    world.verifier = None;
+    let page = doctor(&agent)?;
+    ensure!(line(&page, "verifier").contains("problem") && page.contains("was not reached"), "{page}");
+    world.start_verifier()?;
+    service.kill();
+    let page = doctor(&agent)?;
+    ensure!(line(&page, "service").contains("problem") && page.contains("does not run"), "{page}");
+    ensure!(
+        line(&page, "device key").contains("ok") && line(&page, "TPM certificate").contains("ok"),
+        "{page}"
+    );
+    let saved = agent.run(&["status"])?;
+    ensure!(
+        out(&saved).contains("what was saved last") && out(&saved).contains("Disk encryption"),
+        "{}",
+        out(&saved)
+    );
+    Ok(())
+}
+
+#[test]
+fn somebody_else_s_verifier_is_not_trusted() -> Result<()> {
+    let (world, other) = (World::with_simulated_tpm()?, World::with_simulated_tpm()?);
+    let agent = world.agent("device")?;
+    std::fs::write(agent.token_file(), world.token(1)?)?;
+    let anchor = other.anchor().to_str().context("a path")?;
+    let refused = agent.command(&["report"]).env("VITALSIGN_CA_FILE", anchor).output()?;
+    ensure!(refused.status.code() == Some(3), "{}", out(&refused));
+    ensure!(out(&refused).contains("not from the certificate authority"), "{}", out(&refused));
+    let page = out(&agent.command(&["doctor"]).env("VITALSIGN_CA_FILE", anchor).output()?);
+    ensure!(page.contains("not from the certificate authority"), "{page}");
+    // The token went to nobody.
+    let accepted = agent.run(&["report"])?;
+    ensure!(accepted.status.code() == Some(1), "{}", out(&accepted));
+    Ok(())
+}
+
+#[test]
+fn enrolment_by_hand_with_a_service_and_without() -> Result<()> {
+    let world = World::with_simulated_tpm()?;
+    let url = world.url();
+    let anchor = world.anchor().to_str().context("a path")?.to_owned();
+    let bare = |agent: &Agent, arguments: &[&str]| {
+        let mut command = agent.command(arguments);
+        for name in ["VITALSIGN_VERIFIER", "VITALSIGN_CA_FILE", "VITALSIGN_TOKEN_FILE"] {
+            command.env_remove(name);
+        }
+        command
+    };
+    let by_hand = world.agent("by-hand")?;
+    let unset = bare(&by_hand, &["enrol"]).output()?;
+    ensure!(unset.status.code() == Some(3) && out(&unset).contains("--verifier"), "{}", out(&unset));
+    let wrong = ["enrol", "--verifier", &url, "--ca", &anchor, "--token", "made-up"];
+    let wrong = bare(&by_hand, &wrong).output()?;
+    ensure!(wrong.status.code() == Some(1), "{}", out(&wrong));
+    ensure!(out(&wrong).contains("token"), "{}", out(&wrong));
+    let token = world.token(2)?;
+    let right =
+        bare(&by_hand, &["enrol", "--verifier", &url, "--ca", &anchor, "--token", &token]).output()?;
+    ensure!(right.status.code() == Some(0), "{}", out(&right));
+
+    // What it was told stays: the service needs no other settings, and takes a new token while it runs.
+    let service = bare(&by_hand, &["service", "run"]).stdout(std::process::Stdio::null()).spawn()?;
+    let mut service = Ends(service);
+    standing(&by_hand, "reports", |status| status.standing == Standing::Reporting)?;
+    let again = bare(&by_hand, &["enrol", "--token", &token]).output()?;
+    ensure!(again.status.code() == Some(0), "{}", out(&again));
+    service.0.kill()?;
+    Ok(())
+}
+
+/// A process that ends with the test.
+struct Ends(std::process::Child);
+
+impl Drop for Ends {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn a_revoked_device_is_told_so_and_stays_so() -> Result<()> {
+    let world = World::with_simulated_tpm()?;
+    let (agent, mut service, status) = enrolled(&world, "device")?;
+    let device = status.enrolment.context("a name")?.to_string();
+    world.administer(&["device", "revoke", &device, "--reason", "lost in a taxi"])?;
+    for _ in 0..2 {
+        let refused = agent.run(&["report"])?;
+        ensure!(refused.status.code() == Some(1), "{}", out(&refused));
+        ensure!(out(&refused).starts_with("This device was revoked"), "{}", out(&refused));
+        service.kill();
+        service = agent.start_service()?;
+        standing(&agent, "the refusal", |status| status.standing == Standing::Revoked)?;
+    }
+    Ok(())
+}
