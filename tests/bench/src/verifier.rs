@@ -6,9 +6,10 @@ use anyhow::{Context, Result, anyhow};
 use serde_json::Value;
 use std::process::Command;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use vitalsign_protocol::fact::Fact;
-use vitalsign_verifier::{Config, Verifier};
+use vitalsign_verifier::Verifier;
+use vitalsign_verifier::config::Config;
 
 /// The core that everything here is held to.
 const CORE: &str = "0";
@@ -86,16 +87,26 @@ pub(crate) fn measure(devices: u64, reports: usize) -> Result<()> {
     })
 }
 
-/// Reports that are accepted a second. The devices' own work is done before the clock starts.
+/// Reports that are accepted a second. The devices' own work is done before the clock starts, for as many at a time as
+/// the nonces live for.
 async fn run(verifier: &Arc<Verifier>, fleet: &[Device], reports: usize) -> Result<f64> {
-    let mut ready = Vec::with_capacity(reports);
-    // Devices in an order that no cache likes.
-    let step = 7919 % fleet.len().max(1);
-    for at in 0..reports {
-        let device = fleet.get(at * step.max(1) % fleet.len()).context("no device")?;
-        let nonce = verifier.nonce(&device.key.thumbprint(), now()).map_err(problem)?.nonce;
-        ready.push(device.evidence(nonce, now())?);
+    const CHUNK: usize = 10_000;
+    let mut taken = Duration::ZERO;
+    for begin in (0..reports).step_by(CHUNK) {
+        let mut ready = Vec::with_capacity(CHUNK);
+        for at in begin..reports.min(begin + CHUNK) {
+            // In an order that no cache likes.
+            let device = fleet.get(at * 7919 % fleet.len()).context("no device")?;
+            let nonce = verifier.nonce(&device.key.thumbprint(), now()).map_err(problem)?.nonce;
+            ready.push(device.evidence(nonce, now())?);
+        }
+        taken += accept(verifier, ready).await?;
     }
+    Ok(crate::stats::float(u64::try_from(reports)?) / taken.as_secs_f64())
+}
+
+/// How long the verifier takes to accept these.
+async fn accept(verifier: &Arc<Verifier>, ready: Vec<Vec<u8>>) -> Result<Duration> {
     let start = Instant::now();
     let queue = Arc::new(std::sync::Mutex::new(ready.into_iter()));
     let tasks: Vec<_> = (0..AT_A_TIME)
@@ -113,7 +124,7 @@ async fn run(verifier: &Arc<Verifier>, fleet: &[Device], reports: usize) -> Resu
     for task in tasks {
         task.await??;
     }
-    Ok(crate::stats::float(u64::try_from(reports)?) / start.elapsed().as_secs_f64())
+    Ok(start.elapsed())
 }
 
 /// Puts devices straight into the store: what is measured is reports.
@@ -128,8 +139,8 @@ async fn enrol(store: &std::path::Path, fleet: &[Device]) -> Result<()> {
         );
         let id = row.bind(device.enrolment.as_bytes()).execute(&mut *transaction).await?.last_insert_rowid();
         let row = sqlx::query(
-            "INSERT INTO identities (device, kid, report_key, genuine, simulated, enrolled_at, standing)
-             VALUES (?1, ?2, ?3, 0, 0, 0, '{}')",
+            r#"INSERT INTO identities (device, kid, report_key, genuine, simulated, enrolled_at, standing)
+             VALUES (?1, ?2, ?3, 0, 0, 0, '{"checks":{}}')"#,
         );
         let (kid, key) = (device.key.thumbprint(), device.key.point().as_slice());
         row.bind(id).bind(kid.as_bytes()).bind(key).execute(&mut *transaction).await?;
