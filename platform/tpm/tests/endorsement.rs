@@ -26,7 +26,7 @@ impl Maker {
     fn openssl(&self, arguments: &str) {
         let run =
             Command::new("openssl").current_dir(&self.folder).args(arguments.split_whitespace()).output();
-        let run = run.expect("openssl is to be installed");
+        let run = run.unwrap_or_else(|error| panic!("openssl is to be installed: {error}"));
         assert!(run.status.success(), "openssl {arguments}: {}", String::from_utf8_lossy(&run.stderr));
     }
 

@@ -180,6 +180,13 @@ mod tests {
         for rc in [0x1df, 0x101, 0x9a2, 0xdead_beef] {
             assert!(matches!(of(rc), KeyError::Hardware(_)), "{rc:x}");
         }
+        let io = |kind: ErrorKind| KeyError::from(Failure::Io(kind.into()));
+        assert!(matches!(io(ErrorKind::PermissionDenied), KeyError::Denied(_)));
+        for kind in
+            [ErrorKind::NotFound, ErrorKind::TimedOut, ErrorKind::ResourceBusy, ErrorKind::UnexpectedEof]
+        {
+            assert!(matches!(io(kind), KeyError::Unavailable(_)), "{kind}");
+        }
         assert!(of(0x9a2).to_string().contains("the authorisation is wrong"), "{}", of(0x9a2));
         assert!(of(0x1df).to_string().contains("integrity"), "{}", of(0x1df));
     }

@@ -3,7 +3,8 @@
 #![cfg(all(test, unix))]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
-use std::sync::{Arc, Mutex};
+mod bus;
+
 use std::time::{Duration, SystemTime};
 use vitalsign_platform::{DeviceKey, KeyError};
 use vitalsign_protocol::evidence::{BootEvidence, certify_extra_data};
@@ -14,7 +15,7 @@ use vitalsign_tpm::endorsement::{self, Anchors};
 use vitalsign_tpm::eventlog::EventLog;
 use vitalsign_tpm::hash::Hash;
 use vitalsign_tpm::public::{self, Public};
-use vitalsign_tpm::testing::{Pass, Proxy, Swtpm, Way, address, options};
+use vitalsign_tpm::testing::Swtpm;
 use vitalsign_tpm::{TpmKey, credential, forget, open};
 
 struct Bench {
@@ -203,22 +204,6 @@ fn a_cleared_or_replaced_tpm_or_a_damaged_blob_loses_the_key() {
 }
 
 #[test]
-fn a_key_lost_while_it_is_open_is_lost() {
-    let bench = Bench::new();
-    let proxy = Proxy::start(&bench.tpm, |_, _| Pass::On);
-    let mut key = open(&proxy.spec, &bench.state(), None).unwrap();
-    proxy.set(|_, _| Pass::Close);
-    assert!(matches!(key.sign(&Digest::of(b"a")), Err(KeyError::Unavailable(_))));
-    bench.tpm.clear();
-    proxy.set(|_, _| Pass::On);
-    assert!(matches!(key.sign(&Digest::of(b"a")), Err(KeyError::Lost(_))));
-    drop(key);
-    forget(&bench.state()).unwrap();
-    let mut key = bench.open();
-    enrol(&bench, &mut key);
-}
-
-#[test]
 fn only_the_right_key_passes_and_only_for_its_request() {
     let bench = Bench::new();
     let mut key = bench.open();
@@ -371,61 +356,6 @@ fn a_credential_opens_for_its_keys_only() {
 }
 
 #[test]
-fn a_listener_on_the_bus_does_not_learn_the_secret_nor_change_it() {
-    let bench = Bench::new();
-    for rsa in [false, true] {
-        if rsa {
-            bench.tpm.undefine(0x01c0_0016);
-        }
-        let heard: Arc<Mutex<Vec<u8>>> = Arc::default();
-        let listening = Arc::clone(&heard);
-        let proxy = Proxy::start(&bench.tpm, move |_, message| {
-            listening.lock().unwrap().extend_from_slice(message);
-            Pass::On
-        });
-        let mut key = open(&proxy.spec, &bench.state(), None).unwrap();
-        let keys = keys(&mut key);
-        let secret = secret();
-        let credential = credential::make(&keys.ek, &keys.ak.name(), &secret).unwrap();
-        assert!(key.activate(&credential).unwrap().matches(secret.expose()));
-        let heard = heard.lock().unwrap().clone();
-        let on_the_bus = |bytes: &[u8]| heard.windows(bytes.len()).any(|it| it == bytes);
-        assert!(on_the_bus(&credential.id_object.0), "the listener hears everything");
-        for part in secret.expose().chunks(8) {
-            assert!(!on_the_bus(part));
-        }
-
-        // Every byte of the response with the secret: its parameter, nonces, attributes and HMAC.
-        let activate = 0x0000_0147u32.to_be_bytes();
-        for at in 10..130 {
-            let mut answering = false;
-            let touched = Arc::new(Mutex::new(false));
-            let seen = Arc::clone(&touched);
-            proxy.set(move |way, message| {
-                match way {
-                    Way::Command => answering = message[6..10] == activate,
-                    Way::Response if answering && message.len() > at => {
-                        message[at] ^= 1;
-                        *seen.lock().unwrap() = true;
-                    }
-                    Way::Response => {}
-                }
-                Pass::On
-            });
-            let answer = key.activate(&credential);
-            if *touched.lock().unwrap() {
-                // What belongs to the other session of the command says nothing of the secret.
-                if let Ok(answer) = &answer {
-                    assert!(at > 80 && answer.matches(secret.expose()), "byte {at}");
-                }
-            }
-        }
-        proxy.set(|_, _| Pass::On);
-        assert!(key.activate(&credential).unwrap().matches(secret.expose()));
-    }
-}
-
-#[test]
 fn a_report_is_one_command_and_nothing_leaks() {
     let bench = Bench::new();
     let mut key = bench.open();
@@ -436,161 +366,6 @@ fn a_report_is_one_command_and_nothing_leaks() {
     assert_eq!(key.commands() - before, 1000);
     drop(key);
     assert!(bench.tpm.loaded().is_empty());
-}
-
-#[test]
-fn what_a_crashed_predecessor_left_is_cleared_away() {
-    let bench = Bench::new();
-    for _ in 0..5 {
-        // Not dropped: as if the process had been killed, with its key loaded.
-        let proxy = Proxy::start(&bench.tpm, |_, _| Pass::On);
-        let key = open(&proxy.spec, &bench.state(), None).unwrap();
-        proxy.set(|_, _| Pass::Close);
-        drop(key);
-    }
-    assert!(!bench.tpm.loaded().is_empty());
-    let mut key = bench.open();
-    enrol(&bench, &mut key);
-    drop(key);
-    assert!(bench.tpm.loaded().is_empty());
-}
-
-#[test]
-fn a_slow_or_busy_tpm_is_unavailable() {
-    let bench = Bench::new();
-    let proxy = Proxy::start(&bench.tpm, |_, _| Pass::On);
-    let slow = options(&bench.state(), Duration::from_millis(200));
-    let mut key = TpmKey::open(address(&proxy.spec), slow).unwrap();
-    let digest = Digest::of(b"report");
-    proxy.set(|way, _| if way == Way::Response { Pass::Never } else { Pass::On });
-    let late = key.sign(&digest);
-    assert!(matches!(&late, Err(KeyError::Unavailable(text)) if text.contains("in time")), "{late:?}");
-    // The late answer is not taken for the next command's.
-    proxy.set(|_, _| Pass::On);
-    key.public().clone().verify(b"report", &key.sign(&digest).unwrap()).unwrap();
-
-    // TPM_RC_RETRY, for ever: then twice only.
-    let busy = |message: &mut Vec<u8>| *message = response(0x922);
-    proxy.set(move |way, message| {
-        if way == Way::Response {
-            busy(message);
-        }
-        Pass::On
-    });
-    assert!(matches!(key.sign(&digest), Err(KeyError::Unavailable(_))));
-    let mut times = 2;
-    proxy.set(move |way, message| {
-        if way == Way::Response && times > 0 {
-            times -= 1;
-            busy(message);
-        }
-        Pass::On
-    });
-    let before = key.commands();
-    key.sign(&digest).unwrap();
-    assert_eq!(key.commands() - before, 3);
-}
-
-fn response(code: u32) -> Vec<u8> {
-    [&[0x80, 0x01, 0, 0, 0, 10][..], &code.to_be_bytes()].concat()
-}
-
-#[test]
-fn response_codes_decide_what_is_done() {
-    let bench = Bench::new();
-    let proxy = Proxy::start(&bench.tpm, |_, _| Pass::On);
-    let mut key = open(&proxy.spec, &bench.state(), None).unwrap();
-    let mut answer = |code: u32| {
-        proxy.set(move |way, message| {
-            if way == Way::Response {
-                *message = response(code);
-            }
-            Pass::On
-        });
-        key.sign(&Digest::of(b"report")).unwrap_err()
-    };
-    assert!(matches!(answer(0x921), KeyError::LockedOut(_)));
-    assert!(matches!(answer(0x902), KeyError::Unavailable(_)));
-    assert!(matches!(answer(0x101), KeyError::Hardware(_)));
-    assert!(matches!(answer(0xffff_ffff), KeyError::Hardware(_)));
-}
-
-#[test]
-fn an_object_that_the_tpm_forgot_is_loaded_again() {
-    let bench = Bench::new();
-    let proxy = Proxy::start(&bench.tpm, |_, _| Pass::On);
-    let mut key = open(&proxy.spec, &bench.state(), None).unwrap();
-    for code in [0x18b, 0x910] {
-        let mut once = true;
-        proxy.set(move |way, message| {
-            if way == Way::Response && std::mem::take(&mut once) {
-                *message = response(code);
-            }
-            Pass::On
-        });
-        key.sign(&Digest::of(b"report")).unwrap_or_else(|e| panic!("{code:x}: {e}"));
-    }
-}
-
-#[test]
-fn garbage_from_the_tpm_is_an_error_and_no_more() {
-    let bench = Bench::new();
-    let proxy = Proxy::start(&bench.tpm, |_, _| Pass::On);
-    let quick = options(&bench.state(), Duration::from_millis(60));
-    let mut seed = 1u64;
-    let mut errors = 0;
-    for _ in 0..300 {
-        // xorshift: the same damage in every run.
-        let mut random = move || {
-            seed ^= seed << 13;
-            seed ^= seed >> 7;
-            seed ^= seed << 17;
-            seed
-        };
-        let nth = random() % 24;
-        let (kind, place, byte) = (random() % 5, random(), u8::try_from(random() % 256).unwrap());
-        seed = random();
-        let mut count = 0;
-        proxy.set(move |way, message| {
-            if way == Way::Command {
-                return Pass::On;
-            }
-            count += 1;
-            if count - 1 != nth {
-                return Pass::On;
-            }
-            let at = usize::try_from(place).unwrap_or(0) % message.len();
-            match kind {
-                0 => message[at] ^= byte | 1,
-                1 => message.truncate(at),
-                2 => message.fill(byte),
-                3 => {
-                    // Cut short, and saying so.
-                    let at = at.max(10);
-                    message.truncate(at);
-                    message[2..6].copy_from_slice(&u32::try_from(at).unwrap().to_be_bytes());
-                }
-                _ => message[2..6].copy_from_slice(&u32::MAX.to_be_bytes()),
-            }
-            Pass::On
-        });
-        let done = TpmKey::open(address(&proxy.spec), quick.clone()).and_then(|mut key| {
-            key.enrolment_keys()?;
-            key.quote(&Digest::of(b"request"))?;
-            key.sign(&Digest::of(b"report"))
-        });
-        if let Err(error) = done {
-            assert!(!error.to_string().is_empty());
-            errors += 1;
-        }
-    }
-    println!("{errors} of 300 damaged conversations ended in an error, none in a panic");
-    assert!(errors > 100);
-    proxy.set(|_, _| Pass::On);
-    forget(&bench.state()).unwrap();
-    drop(proxy);
-    let mut key = bench.open();
-    enrol(&bench, &mut key);
 }
 
 #[test]
