@@ -72,6 +72,7 @@ pub fn watch(
         control: control.clone(),
         sources,
         edr,
+        ended: Vec::new(),
         changes,
         due: Vec::new(),
         bus_due: None,

@@ -12,9 +12,9 @@ mod tests {
     use std::fs;
     use std::path::Path;
     use std::process::{Child, Command, Stdio};
+    use std::sync::Arc;
     use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
     use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-    use std::sync::{Arc, Mutex};
     use std::time::{Duration, Instant};
     use vitalsign_linux::Root;
     use vitalsign_linux::watch::{Watcher, watch};
@@ -168,8 +168,8 @@ mod tests {
             fs::create_dir_all(at(watched)).unwrap();
         }
         fs::write(at("var/lib/dpkg/status"), "x").unwrap();
-        let child = Arc::new(Mutex::new(sleeper()));
-        let pid = i32::try_from(child.lock().unwrap().id()).unwrap();
+        let mut child = sleeper();
+        let pid = i32::try_from(child.id()).unwrap();
         let (sender, changes) = channel();
         let _watcher = watch(&Root::at(folder.path()), move || vec![pid], sender).unwrap();
         for touched in [
@@ -184,9 +184,9 @@ mod tests {
         }
         drop(fs::OpenOptions::new().append(true).open(at("var/lib/dpkg/status")).unwrap());
         // A change of another kind, caused later, comes later.
-        child.lock().unwrap().kill().unwrap();
-        child.lock().unwrap().wait().unwrap();
+        child.kill().unwrap();
         assert_eq!(count_until(&changes, Change::Os, Change::Edr), 0);
+        child.wait().unwrap();
     }
 
     #[test]

@@ -55,10 +55,10 @@ fn named_device(cmdline: &str) -> Option<String> {
 pub(crate) fn random_key(root: &Root, name: &str) -> Result<bool, Reason> {
     let crypttab = root.text_if_there("/etc/crypttab")?.unwrap_or_default();
     let lines = crypttab.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
-    let key = lines
+    let mut key = lines
         .filter(|words| words.first() == Some(&name))
         .map(|words| words.get(2).copied().unwrap_or("none"));
-    let key = key.last().ok_or(Reason::Malformed)?;
+    let key = key.next_back().ok_or(Reason::Malformed)?;
     Ok(["/dev/urandom", "/dev/random", "/dev/hw_random", "/dev/hwrng"].contains(&key))
 }
 

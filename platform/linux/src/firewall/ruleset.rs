@@ -106,6 +106,9 @@ pub(crate) enum Property {
     Unknown,
 }
 
+/// Takes one object of a dump in; none when it is not understood.
+type Take = fn(&mut Ruleset, u8, Attributes<'_>) -> Option<()>;
+
 impl Ruleset {
     /// Reads it from the kernel, in the network namespace of this thread.
     pub(crate) fn read() -> Result<Self, NetlinkError> {
@@ -122,11 +125,9 @@ impl Ruleset {
         let socket = open(Some(NETFILTER), 0)?;
         let mut ruleset = Self::default();
         let mut interrupted = false;
-        for (kind, take) in [
-            (GET_TABLE, Self::take_table as fn(&mut Self, u8, Attributes<'_>) -> Option<()>),
-            (GET_CHAIN, Self::take_chain),
-            (GET_RULE, Self::take_rule),
-        ] {
+        let dumps: [(u16, Take); 3] =
+            [(GET_TABLE, Self::take_table), (GET_CHAIN, Self::take_chain), (GET_RULE, Self::take_rule)];
+        for (kind, take) in dumps {
             dump(&socket, kind, &[0; GENMSG], |message| {
                 let (family, generation, attributes) = genmsg(message)?;
                 interrupted |= *ruleset.generation.get_or_insert(generation) != generation;

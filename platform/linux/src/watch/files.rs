@@ -10,10 +10,12 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use vitalsign_platform::Change;
 
+/// Names of files, and what each means.
+type Names = &'static [(&'static str, Note)];
+
 const OS: Note = Note::Change(Change::Os);
 /// Names in an RPM database. Its locks and shared memory change with every reader, and are left out.
-const RPM: &[(&str, Note)] =
-    &[("rpmdb.sqlite", OS), ("rpmdb.sqlite-wal", OS), ("Packages", OS), ("Packages.db", OS)];
+const RPM: Names = &[("rpmdb.sqlite", OS), ("rpmdb.sqlite-wal", OS), ("Packages", OS), ("Packages.db", OS)];
 const ANY: &str = "*";
 
 /// Files that are replaced.
@@ -21,7 +23,7 @@ const REPLACED: WatchFlags = WatchFlags::CREATE.union(WatchFlags::DELETE).union(
 /// Files that are also written in place. Not "closed after writing": readers that only take a lock would count.
 const WRITTEN: WatchFlags = REPLACED.union(WatchFlags::MODIFY);
 
-const FOLDERS: [(&str, WatchFlags, &[(&str, Note)]); 8] = [
+const FOLDERS: [(&str, WatchFlags, Names); 8] = [
     ("/var/lib/dpkg", WRITTEN, &[("status", OS)]),
     ("/var/lib/rpm", WRITTEN, RPM),
     ("/usr/lib/sysimage/rpm", WRITTEN, RPM),
@@ -35,7 +37,7 @@ const FOLDERS: [(&str, WatchFlags, &[(&str, Note)]); 8] = [
 /// Watched folders.
 pub(super) struct Files {
     inotify: OwnedFd,
-    names: HashMap<i32, &'static [(&'static str, Note)]>,
+    names: HashMap<i32, Names>,
 }
 
 impl Files {

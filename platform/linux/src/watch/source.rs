@@ -120,7 +120,7 @@ impl AsFd for Source {
             | Self::PacketFilter(fd)
             | Self::Network(fd)
             | Self::Clock(fd)
-            | Self::Process(fd) => fd.as_fd(),
+            | Self::Process(_, fd) => fd.as_fd(),
             Self::Table(file) => file.as_fd(),
             Self::Files(files) => files.as_fd(),
             Self::Bus(bus) => bus.as_fd(),
