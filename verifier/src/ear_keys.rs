@@ -126,9 +126,8 @@ impl EarKeys {
 /// What tells that the signing key's file was replaced.
 #[must_use]
 pub fn fingerprint(folder: &Path) -> Option<(u64, std::time::SystemTime)> {
-    use std::os::unix::fs::MetadataExt;
     let metadata = std::fs::metadata(Paths::of(folder).current).ok()?;
-    Some((metadata.ino(), metadata.modified().ok()?))
+    Some((files::identity(&metadata), metadata.modified().ok()?))
 }
 
 fn generate() -> Result<Vec<u8>, &'static str> {
@@ -162,6 +161,7 @@ mod tests {
         assert_eq!(check(1000 + RETIRED_SECONDS), Err(jwt::Error::UnknownKey));
     }
 
+    #[cfg(unix)]
     #[test]
     fn a_key_that_others_can_read_is_refused() {
         use std::os::unix::fs::PermissionsExt;

@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::io::Write;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
@@ -31,7 +30,7 @@ pub fn read_or_create_secret(
     make: impl FnOnce() -> Result<Vec<u8>, &'static str>,
 ) -> Result<Zeroizing<Vec<u8>>, FileError> {
     match fs::metadata(path) {
-        Ok(metadata) if metadata.permissions().mode() & 0o077 != 0 => {
+        Ok(metadata) if !access::is_private(&metadata) => {
             Err(FileError::new("reading", path, "others can read this secret; run: chmod 600"))
         }
         Ok(_) => fs::read(path).map(Zeroizing::new).map_err(|e| FileError::new("reading", path, e)),
@@ -58,8 +57,7 @@ pub fn replace(path: &Path, content: &[u8], mode: u32) -> Result<(), FileError> 
         Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(error(e)),
         _ => {}
     }
-    let mut file =
-        fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(&new).map_err(error)?;
+    let mut file = access::create(&new, mode).map_err(error)?;
     file.write_all(content).and_then(|()| file.sync_all()).map_err(error)?;
     fs::rename(&new, path).map_err(error)?;
     fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(error)
@@ -70,7 +68,53 @@ pub fn replace(path: &Path, content: &[u8], mode: u32) -> Result<(), FileError> 
 /// # Errors
 /// When it cannot be made.
 pub fn create_folder(path: &Path) -> Result<(), FileError> {
-    use std::os::unix::fs::DirBuilderExt;
-    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
-    made.map_err(|e| FileError::new("making", path, e))
+    access::create_folder(path).map_err(|e| FileError::new("making", path, e))
+}
+
+/// What tells this file from another that took its place.
+pub(crate) fn identity(metadata: &fs::Metadata) -> u64 {
+    access::identity(metadata)
+}
+
+#[cfg(unix)]
+mod access {
+    use std::fs::{DirBuilder, File, Metadata, OpenOptions};
+    use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+    use std::{io, path::Path};
+
+    pub(super) fn is_private(metadata: &Metadata) -> bool {
+        metadata.mode() & 0o077 == 0
+    }
+    pub(super) fn create(path: &Path, mode: u32) -> io::Result<File> {
+        OpenOptions::new().write(true).create_new(true).mode(mode).open(path)
+    }
+    pub(super) fn create_folder(path: &Path) -> io::Result<()> {
+        DirBuilder::new().recursive(true).mode(0o700).create(path)
+    }
+    pub(super) fn identity(metadata: &Metadata) -> u64 {
+        metadata.ino()
+    }
+}
+
+/// No verifier runs where it cannot tell who may read its secrets.
+#[cfg(not(unix))]
+mod access {
+    use std::fs::{File, Metadata};
+    use std::{io, path::Path};
+
+    fn refused<T>() -> io::Result<T> {
+        Err(io::Error::new(io::ErrorKind::Unsupported, "a verifier keeps its secrets on Unix systems only"))
+    }
+    pub(super) fn is_private(_: &Metadata) -> bool {
+        false
+    }
+    pub(super) fn create(_: &Path, _: u32) -> io::Result<File> {
+        refused()
+    }
+    pub(super) fn create_folder(_: &Path) -> io::Result<()> {
+        refused()
+    }
+    pub(super) fn identity(_: &Metadata) -> u64 {
+        0
+    }
 }

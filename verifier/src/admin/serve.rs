@@ -4,7 +4,6 @@ use anyhow::Context;
 use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
-use tokio::signal::unix::{SignalKind, signal};
 use vitalsign_verifier::Verifier;
 use vitalsign_verifier::config::Config;
 use vitalsign_verifier::server::{Server, tls};
@@ -65,7 +64,7 @@ pub(crate) async fn run(config: &Path, arguments: Arguments) -> anyhow::Result<b
         });
     }
     let tls = tls::read(&files)?;
-    let mut terminate = signal(SignalKind::terminate()).context("listening for signals")?;
+    let terminated = terminated().context("listening for signals")?;
     let verifier = Arc::new(Verifier::open(config).await?);
     let server = Server::start(verifier, tls).await?;
     // For whoever started this and reads it: the port may have been chosen just now.
@@ -76,12 +75,27 @@ pub(crate) async fn run(config: &Path, arguments: Arguments) -> anyhow::Result<b
     std::io::stdout().flush()?;
     tracing::info!(address = %server.address(), "serving");
     tokio::select! {
-        _ = terminate.recv() => {}
+        () = terminated => {}
         interrupted = tokio::signal::ctrl_c() => interrupted.context("listening for signals")?,
     }
     tracing::info!("ending");
     server.shutdown().await;
     Ok(true)
+}
+
+/// Ends when the system asks this process to end; listens from now on.
+#[cfg(unix)]
+fn terminated() -> std::io::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    Ok(async move {
+        terminate.recv().await;
+    })
+}
+
+#[cfg(not(unix))]
+fn terminated() -> std::io::Result<impl Future<Output = ()>> {
+    Ok(std::future::pending())
 }
 
 fn log(json: bool) {
