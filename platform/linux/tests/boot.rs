@@ -9,9 +9,12 @@ mod tests {
     use vitalsign_protocol::fact::{Fact, Reason};
     use vitalsign_protocol::posture::{Boot, Lockdown};
 
+    /// Path below the root, and content.
+    type File<'a> = (&'a str, &'a [u8]);
+
     const GLOBAL: &str = "8be4df61-93ca-11d2-aa0d-00e098032b8c";
-    const GUEST: (&str, &[u8]) = ("proc/cpuinfo", b"flags\t\t: fpu hypervisor lahf_lm\n");
-    const MODULES: (&str, &[u8]) = ("proc/modules", b"");
+    const GUEST: File<'_> = ("proc/cpuinfo", b"flags\t\t: fpu hypervisor lahf_lm\n");
+    const MODULES: File<'_> = ("proc/modules", b"");
     const PCR0: &str = "sys/class/tpm/tpm0/pcr-sha256/0";
     const LOG: &str = "sys/kernel/security/tpm0/binary_bios_measurements";
     const LOCKDOWN: &str = "sys/kernel/security/lockdown";
@@ -22,7 +25,7 @@ mod tests {
     }
 
     /// Reads a tree that has these files.
-    fn of(files: &[(&str, &[u8])]) -> Boot {
+    fn of(files: &[File<'_>]) -> Boot {
         let folder = tempfile::tempdir().unwrap();
         for (path, bytes) in files {
             let path = folder.path().join(path);
@@ -37,7 +40,7 @@ mod tests {
         let secure = format!("sys/firmware/efi/efivars/SecureBoot-{GLOBAL}");
         let setup = format!("sys/firmware/efi/efivars/SetupMode-{GLOBAL}");
         let other = format!("sys/firmware/efi/efivars/BootOrder-{GLOBAL}");
-        let table: &[(&[(&str, &[u8])], Fact<bool>, Fact<bool>)] = &[
+        let table: &[(&[File<'_>], Fact<bool>, Fact<bool>)] = &[
             (&[], Fact::Unsupported, Fact::Unsupported),
             (
                 &[("sys/firmware/efi/runtime", b"")],
@@ -71,7 +74,7 @@ mod tests {
 
     #[test]
     fn lockdown_and_unsigned_modules() {
-        let table: &[(&[(&str, &[u8])], Fact<Lockdown>, Fact<bool>)] = &[
+        let table: &[(&[File<'_>], Fact<Lockdown>, Fact<bool>)] = &[
             (
                 &[(LOCKDOWN, b"[none] integrity confidentiality\n"), (ENFORCE, b"N\n")],
                 Fact::Known(Lockdown::None),
@@ -122,7 +125,7 @@ mod tests {
         let measured = b"3DCAEA25DC86554D94B94AA5BC8F735A49212AF8FDB3C0D9D0A6BB0B22B0B9C2\n";
         let reset = b"0000000000000000000000000000000000000000000000000000000000000000\n";
         let (yes, no) = (Fact::Known(true), Fact::Known(false));
-        let table: &[(&[(&str, &[u8])], &Fact<bool>, &Fact<bool>)] = &[
+        let table: &[(&[File<'_>], &Fact<bool>, &Fact<bool>)] = &[
             (&[], &no, &no),
             (&[(PCR0, measured), (LOG, b"\0\0\0\0\x08")], &yes, &yes),
             // The firmware measured, and the boot loader lost the log.
@@ -141,11 +144,11 @@ mod tests {
 
     #[test]
     fn hypervisors_have_the_names_that_systemd_gives_them() {
-        let metal: (&str, &[u8]) = ("proc/cpuinfo", b"flags\t\t: fpu vmx lahf_lm\n");
-        let arm: (&str, &[u8]) = ("proc/cpuinfo", b"Features\t: fp asimd\n");
+        let metal: File<'_> = ("proc/cpuinfo", b"flags\t\t: fpu vmx lahf_lm\n");
+        let arm: File<'_> = ("proc/cpuinfo", b"Features\t: fp asimd\n");
         let product = "sys/class/dmi/id/product_name";
         let vendor = "sys/class/dmi/id/sys_vendor";
-        let table: &[(&[(&str, &[u8])], Option<&str>)] = &[
+        let table: &[(&[File<'_>], Option<&str>)] = &[
             (&[metal, (vendor, b"LENOVO\n"), (product, b"20XW\n")], None),
             // A cloud's bare-metal machine has the cloud's name, and no hypervisor.
             (&[metal, (vendor, b"Amazon EC2\n")], None),
