@@ -53,7 +53,15 @@ mod tests {
                 std::fs::remove_file(path).unwrap()
             }
         }
+        /// When a file was last written; of a folder, all its files.
         fn date(&self, path: &str, seconds: u64) {
+            let whole = self.folder.path().join(path);
+            if whole.is_dir() {
+                for entry in std::fs::read_dir(whole).unwrap() {
+                    self.date(&format!("{path}/{}", entry.unwrap().file_name().to_str().unwrap()), seconds);
+                }
+                return;
+            }
             let file = std::fs::File::options().append(true).open(self.folder.path().join(path)).unwrap();
             file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)).unwrap();
         }
@@ -118,8 +126,8 @@ mod tests {
     #[test]
     fn a_result_is_kept_while_nothing_changes() {
         let tree = Tree::copy("fedora-workstation");
-        let index = "var/cache/libdnf5/updates-0123456789abcdef/repodata/repomd.xml";
-        tree.date(index, NOW - DAY);
+        let repository = "var/cache/libdnf5/updates-0123456789abcdef/repodata";
+        tree.date(repository, NOW - DAY);
         let two = known("dnf", 2, Fact::Known(NOW), NOW - DAY);
         assert_eq!(tree.updates(NOW), two);
         tree.write(".commands/dnf5", "");
@@ -127,7 +135,7 @@ mod tests {
         assert_eq!(tree.updates(NOW + 3600), known("dnf", 0, Fact::Unsupported, NOW - DAY));
 
         tree.write(".commands/dnf5", "FEDORA-2026-1 Important/Sec. xz-1:5.8.1-2.fc42.x86_64\n");
-        tree.date(index, NOW);
+        tree.date(repository, NOW);
         assert_eq!(tree.updates(NOW + 3600).waiting, Fact::Known(1), "another index is another key");
     }
 
@@ -221,9 +229,9 @@ mod tests {
     #[test]
     fn a_repository_manager_that_cannot_tell() {
         let (dnf, zypper) = ("fedora-workstation", "opensuse-server");
-        let dnf_index = "var/cache/libdnf5/updates-0123456789abcdef/repodata/repomd.xml";
+        let dnf_index = "var/cache/libdnf5/updates-0123456789abcdef/repodata";
         let dnf_advisories = "var/cache/libdnf5/updates-0123456789abcdef/repodata/0a-updateinfo.xml.zst";
-        let zypper_index = "var/cache/zypp/raw/repo-sle-update/repodata/repomd.xml";
+        let zypper_index = "var/cache/zypp/raw/repo-sle-update/repodata";
         type Change<'a> = Box<dyn Fn(&Tree) + 'a>;
         let rows: Vec<(&str, &str, &str, Change<'_>, Fact<u64>)> = vec![
             ("says so", zypper, zypper_index, Box::new(|_| {}), Fact::Known(1)),

@@ -47,7 +47,7 @@ impl Processes {
             GROUPS.iter().flat_map(|group| product.units.iter().map(move |unit| (group, unit)))
         {
             let listed = root.text(format!("{group}/{unit}/cgroup.procs")).unwrap_or_default();
-            pids.extend(listed.lines().filter_map(|line| line.parse::<i32>().ok()));
+            pids.extend(listed.lines().filter_map(|line| line.parse::<i32>().ok()).filter(|pid| *pid > 0));
         }
         let named = self.all.iter().filter(|process| process.is_one_of(product.processes));
         pids.extend(named.filter(|process| process.is_systems(root)).map(|process| process.pid));

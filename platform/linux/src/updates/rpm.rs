@@ -49,13 +49,15 @@ fn repositories(root: &Root, source: &str, caches: &[&str]) -> Result<Option<Lis
         for repository in root.names(cache)? {
             let folder = format!("{cache}/{repository}/repodata");
             let names = root.names(&folder).unwrap_or_default();
-            // Both programs touch the index when the repository answers that it has not changed.
             let Ok(index) = root.stamp(format!("{folder}/repomd.xml")) else { continue };
             any = true;
             lists.key += &format!(" {repository} {index}");
             if names.iter().any(|name| name.contains("updateinfo")) {
                 advisories = true;
-                lists.checked = lists.checked.max(index.modified);
+                // When the repository answers that nothing has changed, zypper touches the index and dnf the list of
+                // packages.
+                let stamps = names.iter().filter_map(|name| root.stamp(format!("{folder}/{name}")).ok());
+                lists.checked = stamps.map(|stamp| stamp.modified).fold(lists.checked, u64::max);
             }
         }
     }
@@ -68,6 +70,10 @@ fn repositories(root: &Root, source: &str, caches: &[&str]) -> Result<Option<Lis
 
 /// Packages with a security advisory, as dnf 4 or dnf 5 lists them.
 pub(crate) fn dnf(commands: &Commands) -> Result<Waiting, Reason> {
+    // To anybody else dnf answers from a cache of their own, and says nothing at all when that is empty.
+    if matches!(commands, Commands::Live) && !rustix::process::geteuid().is_root() {
+        return Err(Reason::Denied);
+    }
     let five = ["-C", "-q", "advisory", "list", "--available", "--security"];
     let output = match commands.output("dnf5", "/usr/bin/dnf5", &five, DEADLINE) {
         Err(RunError::Missing) => {
@@ -121,7 +127,7 @@ pub(crate) fn zypper(commands: &Commands) -> Result<Waiting, Reason> {
 fn patches(xml: &str) -> Option<Waiting> {
     // Without its end it is half an answer.
     xml.trim_end().strip_suffix("</stream>")?;
-    if !xml.contains("<update-list") {
+    if !xml.contains("<update-list") || xml.contains("no-update-repositories") {
         return None;
     }
     let mut waiting = Waiting::new();
@@ -192,6 +198,8 @@ mod tests {
         assert_eq!(patches_of(&list(&two)), Some(vec!["a".to_owned(), "c".to_owned()]));
         assert_eq!(patches_of(&list("<update-list>\n</update-list>")), Some(vec![]));
         assert_eq!(patches_of("<stream>\n<update-list>"), None);
+        let none = "<update-list>\n<appletinfo status=\"no-update-repositories\"/>\n</update-list>";
+        assert_eq!(patches_of(&list(none)), None);
         assert_eq!(patches_of("<stream>\n<message type=\"error\">no</message>\n</stream>\n"), None);
     }
 }
