@@ -174,7 +174,8 @@ mod tests {
         let known = |version: &str| Fact::Known(version.to_owned());
         let cvd =
             "ClamAV-VDB:20 Nov 2026 08-45 +0000:27400:2000000:90:md5:sig:builder:1795163100                ";
-        let rows: Vec<(Vec<File>, Fact<String>, Fact<u64>, Fact<bool>)> = vec![
+        type Row = (Vec<File>, Fact<String>, Fact<u64>, Fact<bool>);
+        let rows: Vec<Row> = vec![
             (
                 vec![
                     (FALCON, ""),
