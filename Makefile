@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test bench cross fuzz fmt lint deny clean
+.PHONY: help setup demo test bench cross fuzz fmt lint deny golden clean
 
 cache := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/vitalsign
 export PATH := $(cache)/tools/bin:$(PATH)
@@ -35,6 +35,10 @@ cross: ## Check the portable crates for Windows, macOS and Android, and run thei
 
 fuzz: ## Fuzz for longer: make fuzz ITER=2000000 SEED=7.
 	VITALSIGN_FUZZ_ITER=$(ITER) VITALSIGN_FUZZ_SEED=$(SEED) cargo test -p vitalsign-fuzz --tests -- --nocapture
+
+golden: ## Make the byte-exact examples of docs/protocol.md anew, after a change of the wire.
+	cargo run -q -p vitalsign-protocol --example golden <docs/protocol.md >docs/protocol.md.new
+	mv docs/protocol.md.new docs/protocol.md
 
 fmt: ## Format the source.
 	cargo fmt --all

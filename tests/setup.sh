@@ -8,8 +8,8 @@ nextest=0.9.143
 deny=0.20.2
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/vitalsign
 
-# A C compiler and make for aws-lc and SQLite; a software TPM; packet
-# filters and network namespaces to read; a bus to ask; OpenSSL as the yardstick of `make bench`.
+# A C compiler and make for aws-lc and SQLite; a software TPM; packet filters and network namespaces to read; a bus to
+# ask; OpenSSL as the yardstick of `make bench`.
 packages=(gcc libc6-dev make ca-certificates swtpm swtpm-tools nftables iptables iproute2 dbus procps openssl)
 # Debian's own Rust, the one that comes with the source of std; a compiler and a place to run for Windows.
 [ "${1:-}" != cross ] ||

@@ -1,0 +1,47 @@
+//! What the documents name is there: files, and tests by their names.
+
+#[cfg(test)]
+mod documents {
+    use std::path::PathBuf;
+
+    const SECURITY: &str = include_str!("../../docs/security.md");
+    const ARCHITECTURE: &str = include_str!("../../docs/architecture.md");
+    const PLATFORMS: &str = include_str!("../../docs/supported-platforms.md");
+
+    fn root() -> PathBuf {
+        PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+    }
+
+    /// What stands between back-ticks, outside of blocks.
+    fn code(document: &str) -> Vec<&str> {
+        let prose = document.split("\n```").step_by(2);
+        prose.flat_map(|part| part.split('`').skip(1).step_by(2)).collect()
+    }
+
+    #[test]
+    fn every_test_that_security_rests_on_is_there() {
+        let all = code(SECURITY);
+        let pairs: Vec<_> = all.windows(2).filter(|pair| pair[0].ends_with(".rs")).collect();
+        assert!(pairs.len() > 30, "only {} tests are named", pairs.len());
+        for pair in pairs {
+            let (file, test) = (pair[0], pair[1]);
+            let source =
+                std::fs::read_to_string(root().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"));
+            let (before, _) = (source.split_once(&format!("fn {test}()")))
+                .unwrap_or_else(|| panic!("docs/security.md names {test}, which is not in {file}"));
+            let attributes = before.rsplit("\n\n").next().unwrap_or_default();
+            assert!(attributes.contains("test"), "{test} in {file} is no test");
+        }
+    }
+
+    #[test]
+    fn every_file_that_is_named_is_there() {
+        for name in [ARCHITECTURE, PLATFORMS, SECURITY].into_iter().flat_map(code) {
+            let is_path = name.contains('/') && !name.contains([' ', ':', '*']) && !name.starts_with('/');
+            let named = [".rs", ".md", ".cddl", ".rego", ".toml", "/"].iter().any(|end| name.ends_with(end));
+            if is_path && named && name.split('/').count() > 2 {
+                assert!(root().join(name).exists(), "a document names {name}, which is not there");
+            }
+        }
+    }
+}
