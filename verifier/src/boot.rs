@@ -1,6 +1,6 @@
 //! The boot of a device, as its TPM quotes it.
 
-use crate::store::device::{QuotedBoot, ReplayedLog, Standing};
+use crate::store::device::{ReplayedLog, Standing};
 use vitalsign_protocol::evidence::{self, BootEvidence, Claims};
 use vitalsign_protocol::id::{Nonce, Thumbprint};
 use vitalsign_protocol::problem::{Problem, ProblemType};
@@ -12,7 +12,7 @@ use vitalsign_tpm::public::Public;
 /// The firmware's PCRs: a quote that leaves one out could hide it.
 const FIRMWARE_PCRS: std::ops::RangeInclusive<u8> = 0..=7;
 
-/// Checks the quote with the attestation key `ak` (TPMT_PUBLIC), and replays the log to it.
+/// Checks the quote with the attestation key `ak` (TPMT_PUBLIC), and replays the log to it, where there is one.
 ///
 /// # Errors
 /// [`ProblemType::QuoteInvalid`] or [`ProblemType::LogMismatch`], with what does not hold.
@@ -21,8 +21,7 @@ pub fn verify(
     ak: &[u8],
     nonce: &Nonce,
     report_key: &Thumbprint,
-    now: u64,
-) -> Result<QuotedBoot, Problem> {
+) -> Result<Option<ReplayedLog>, Problem> {
     let refused = |error: &dyn std::fmt::Display| Problem::new(ProblemType::QuoteInvalid, error.to_string());
     let ak = Public::parse(ak).and_then(|ak| ak.attestation_key()).map_err(|e| refused(&e))?;
     let extra_data = evidence::quote_extra_data(nonce, report_key);
@@ -31,8 +30,7 @@ pub fn verify(
     if let Some(missing) = FIRMWARE_PCRS.into_iter().find(|pcr| !quote.pcrs.contains(pcr)) {
         return Err(refused(&format!("PCR {missing} is not quoted; PCRs 0 to 7 are to be")));
     }
-    let log = boot.log.as_deref().map(|log| replay(log, boot)).transpose()?;
-    Ok(QuotedBoot { at: now, boot_count: u64::from(quote.state.reset_count), log })
+    boot.log.as_deref().map(|log| replay(log, boot)).transpose()
 }
 
 fn replay(log: &[u8], boot: &BootEvidence) -> Result<ReplayedLog, Problem> {
@@ -52,7 +50,7 @@ fn replay(log: &[u8], boot: &BootEvidence) -> Result<ReplayedLog, Problem> {
 pub fn is_quoted(standing: &Standing, claims: &Claims, now: u64) -> bool {
     let Some(quoted) = &standing.boot else { return false };
     match (claims.boot_count, claims.uptime) {
-        (Some(count), _) => count == quoted.boot_count,
+        (Some(_), _) => claims.boot_count == quoted.boot_count,
         // Clocks differ a little: a boot within this minute of the quote may be the quoted one.
         (None, Some(uptime)) => now.saturating_sub(uptime) <= quoted.at.saturating_add(60),
         (None, None) => false,

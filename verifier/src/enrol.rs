@@ -111,7 +111,8 @@ impl Verifier {
         if tpm.is_some() && claims.boot.is_none() {
             return Err(Problem::new(ProblemType::QuoteInvalid, "a device with a TPM quotes when it enrols"));
         }
-        let verdict = self.judge(&pending.identity, &Standing::default(), &verified, &nonce, bytes, now)?;
+        let mut verdict =
+            self.judge(&pending.identity, &Standing::default(), &verified, &nonce, bytes, now)?;
         let quote = self.wants_quote(&pending.identity, &verdict.standing, claims, now);
         let kid = *kid;
         let proven = Proven {
@@ -137,7 +138,7 @@ impl Verifier {
             ear_keys: self.jwks(now),
             rp_id: rp_id.to_owned(),
             origin: origin.to_owned(),
-            report: self.answer(&enrolment, &kid, nonce, &verdict, quote, now)?,
+            report: self.answer(&enrolment, &kid, nonce, &mut verdict, quote, now)?,
         })
     }
 

@@ -91,13 +91,13 @@ impl Verifier {
         }
         let (nonce, spent) = self.check_nonce(Purpose::Report, &kid, &verified.claims.nonces, now)?;
         let before = device.standing();
-        let verdict = self.judge(&device.identity, &before, &verified, &nonce, bytes, now)?;
+        let mut verdict = self.judge(&device.identity, &before, &verified, &nonce, bytes, now)?;
         let changed = verdict.standing != *before;
         let standing = changed.then(|| serde_json::to_string(&verdict.standing));
         let standing = standing.transpose().map_err(|_| Problem::new(ProblemType::Internal, ""))?;
         let quote = self.wants_quote(&device.identity, &verdict.standing, &verified.claims, now);
         // Signed before it is accepted: a signature that is not sent harms nobody, and the writer waits for none.
-        let answer = self.answer(&device.enrolment, &kid, nonce, &verdict, quote, now)?;
+        let answer = self.answer(&device.enrolment, &kid, nonce, &mut verdict, quote, now)?;
         let entry = Entry {
             time: now,
             kind: Kind::Report,
@@ -154,7 +154,8 @@ impl Verifier {
             let tpm = identity.tpm.as_ref();
             let tpm =
                 tpm.ok_or_else(|| Problem::new(ProblemType::QuoteInvalid, "a key in software cannot quote"))?;
-            standing.boot = Some(boot::verify(boot, &tpm.ak, nonce, &identity.kid, now)?);
+            let log = boot::verify(boot, &tpm.ak, nonce, &identity.kid)?;
+            standing.boot = Some(QuotedBoot { at: now, boot_count: claims.boot_count, log });
         }
         let input = Input {
             posture: &claims.posture,
@@ -198,7 +199,7 @@ impl Verifier {
         device: &EnrolmentId,
         kid: &Thumbprint,
         nonce: Nonce,
-        verdict: &Verdict,
+        verdict: &mut Verdict,
         quote: bool,
         now: u64,
     ) -> Result<ReportAnswer, Problem> {
@@ -215,7 +216,8 @@ impl Verifier {
             eat_nonce: Some(nonce),
             vitalsign_device: Some(*device),
             vitalsign_evidence: Some(verdict.digest),
-            submods: verdict.appraised.submods.clone(),
+            // Moved, not copied: it is the largest part, and nobody looks at it again.
+            submods: std::mem::take(&mut verdict.appraised.submods),
             ..Ear::default()
         };
         let ear = self.ear_keys().sign(&ear).map_err(|error| {

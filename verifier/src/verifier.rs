@@ -67,7 +67,7 @@ impl Verifier {
         let path = config.store();
         let store = Store::open_limited(&path, config.limits.store_pages).await;
         let store = Arc::new(store.map_err(|e| OpenError::Store(path, e))?);
-        let (reports, _) = Reports::start(store.clone());
+        let (reports, _) = Reports::start(store.clone(), config.nonce_seconds);
         Ok(Self {
             devices: DeviceCache::new(config.limits.remembered_devices),
             reports,

@@ -195,6 +195,14 @@ mod tests {
         device.nonce = lab.verifier.nonce(&device.kid(), NOW + 5000).unwrap().nonce;
         lab.verifier.report(&device.report(), NOW + 5000).await.unwrap();
         assert_eq!(problem(lab.verifier.report(&first, NOW + 900).await), NonceUsed);
+        // A clock that was a year ahead for a moment locks a device out for no longer than a nonce lives.
+        const YEAR: u64 = 365 * 86_400;
+        device.nonce = lab.verifier.nonce(&device.kid(), NOW + YEAR).unwrap().nonce;
+        device.nonce = lab.verifier.report(&device.report(), NOW + YEAR).await.unwrap().nonce;
+        device.nonce = lab.verifier.nonce(&device.kid(), NOW + 1000).unwrap().nonce;
+        assert_eq!(problem(lab.verifier.report(&device.report(), NOW + 1000).await), NonceUsed);
+        device.nonce = lab.verifier.nonce(&device.kid(), NOW + 1901).unwrap().nonce;
+        lab.verifier.report(&device.report(), NOW + 1901).await.unwrap();
     }
 
     #[tokio::test]

@@ -95,7 +95,7 @@ fn show(device: &Device) {
     match &standing.boot {
         Some(boot) => {
             let log = if boot.log.is_some() { "with its event log" } else { "without an event log" };
-            println!("last quote   {}, boot {}, {log}", table::time(boot.at), boot.boot_count);
+            println!("last quote   {}, {log}", table::time(boot.at));
         }
         None => println!("last quote   none"),
     }

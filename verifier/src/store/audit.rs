@@ -8,8 +8,7 @@
 //!                || SHA-256(evidence))            device and evidence: empty where there is none
 //! ```
 
-use super::{Store, StoreError, signed, unsigned};
-use serde_json::json;
+use super::{Store, StoreError, json_rows, signed, unsigned};
 use sqlx::{Row, SqliteConnection};
 use vitalsign_protocol::id::{Digest, EnrolmentId, hex};
 
@@ -171,7 +170,7 @@ pub(crate) async fn append(connection: &mut SqliteConnection, entries: &[Entry])
             &entry.body,
             evidence.unwrap_or_default(),
         );
-        rows.push(json!([seq, entry.time, kind, device.map(hex), entry.body, evidence.map(hex), hash.hex()]));
+        rows.push((seq, entry.time, kind, device.map(hex), &entry.body, evidence.map(hex), hash.hex()));
         head = Head { seq, hash };
     }
     sqlx::query(
@@ -179,7 +178,7 @@ pub(crate) async fn append(connection: &mut SqliteConnection, entries: &[Entry])
          SELECT value->>0, value->>1, value->>2, unhex(value->>3), value->>4, unhex(value->>5), unhex(value->>6)
          FROM json_each(?1)",
     )
-    .bind(serde_json::Value::Array(rows).to_string())
+    .bind(json_rows(&rows)?)
     .execute(connection)
     .await?;
     Ok(())

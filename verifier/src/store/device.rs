@@ -49,8 +49,9 @@ pub struct Since {
 pub struct QuotedBoot {
     /// When, in seconds since 1970.
     pub at: u64,
-    /// Which boot it was, as the TPM counts them.
-    pub boot_count: u64,
+    /// Which boot it was, by the evidence that the quote came in. (The counter within a quote cannot be compared: a
+    /// TPM shifts it by an amount of its own for each key, TPM 2.0 part 1, clause 36.7.)
+    pub boot_count: Option<u64>,
     /// The event log gave the quoted values; it says so much of Secure Boot. None: there was no log.
     pub log: Option<ReplayedLog>,
 }

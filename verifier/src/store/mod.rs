@@ -192,6 +192,11 @@ async fn migrate(connection: &mut SqliteConnection) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Rows as one JSON array, so that one statement writes them all through `json_each`.
+pub(crate) fn json_rows(rows: &impl serde::Serialize) -> Result<String, StoreError> {
+    serde_json::to_string(rows).map_err(|e| StoreError::Failed(e.to_string()))
+}
+
 /// SQLite's integers are signed.
 pub(crate) fn signed(n: u64) -> i64 {
     i64::try_from(n).unwrap_or(i64::MAX)

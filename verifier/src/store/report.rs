@@ -2,9 +2,8 @@
 //! durable, and a sync of the disk is shared by all that wait for it.
 
 use super::audit::{self, Entry};
-use super::{Store, StoreError, signed};
+use super::{Store, StoreError, json_rows, signed};
 use crate::nonce::{self, SpentNonce};
-use serde_json::json;
 use sqlx::Row;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -61,10 +60,10 @@ struct Waiting {
 pub(crate) struct Reports(mpsc::Sender<Waiting>);
 
 impl Reports {
-    /// Starts the writer.
-    pub(crate) fn start(store: Arc<Store>) -> (Self, tokio::task::JoinHandle<()>) {
+    /// Starts the writer. No nonce lives longer than `nonce_seconds`.
+    pub(crate) fn start(store: Arc<Store>, nonce_seconds: u64) -> (Self, tokio::task::JoinHandle<()>) {
         let (sender, receiver) = mpsc::channel(QUEUE);
-        (Self(sender), tokio::spawn(write(store, receiver)))
+        (Self(sender), tokio::spawn(write(store, receiver, nonce_seconds)))
     }
 
     /// Hands in a report and waits until it is durable.
@@ -75,15 +74,15 @@ impl Reports {
     }
 }
 
-async fn write(store: Arc<Store>, mut receiver: mpsc::Receiver<Waiting>) {
+async fn write(store: Arc<Store>, mut receiver: mpsc::Receiver<Waiting>, nonce_seconds: u64) {
     let mut waiting = Vec::with_capacity(BATCH);
     let mut forgotten = 0;
     while receiver.recv_many(&mut waiting, BATCH).await > 0 {
         let (mut batch, answers): (Vec<_>, Vec<_>) =
             waiting.drain(..).map(|it| (it.judged, it.answer)).unzip();
         let now = batch.iter().map(|it| it.entry.time).max().unwrap_or_default();
-        let forget = now.saturating_sub(forgotten) >= FORGET_SECONDS;
-        let outcomes = accept(&store, &mut batch, forget.then_some(now)).await;
+        let forget = now.abs_diff(forgotten) >= FORGET_SECONDS;
+        let outcomes = accept(&store, &mut batch, forget.then_some(now), nonce_seconds).await;
         if forget && outcomes.is_ok() {
             forgotten = now;
         }
@@ -103,14 +102,17 @@ async fn accept(
     store: &Store,
     batch: &mut [Judged],
     forget: Option<u64>,
+    nonce_seconds: u64,
 ) -> Result<Vec<Outcome>, StoreError> {
     let mut transaction = store.begin().await?;
     if let Some(now) = forget {
+        // A clock that was far ahead, and no longer is, locks nobody out for longer than a nonce lives.
+        let most = nonce::oldest_alive(now.saturating_add(nonce_seconds)).to_vec();
         let below = nonce::oldest_alive(now.saturating_sub(FORGET_SECONDS)).to_vec();
-        for statement in ["UPDATE forgotten SET below = max(below, ?1)", "DELETE FROM spent WHERE nonce < ?1"]
-        {
-            sqlx::query(statement).bind(&below).execute(&mut *transaction).await?;
-        }
+        let raise =
+            sqlx::query("UPDATE forgotten SET below = min(max(below, ?1), ?2)").bind(&below).bind(most);
+        raise.execute(&mut *transaction).await?;
+        sqlx::query("DELETE FROM spent WHERE nonce < ?1").bind(&below).execute(&mut *transaction).await?;
     }
 
     // Of several reports with one nonce in this batch, only the first is tried.
@@ -118,7 +120,7 @@ async fn accept(
     let tried: Vec<bool> = batch.iter().map(|it| nonces.insert(it.nonce)).collect();
     let rows: Vec<_> = (batch.iter().zip(&tried))
         .filter(|(_, tried)| **tried)
-        .map(|(it, _)| json!([hex(&it.nonce), it.device, it.generation]))
+        .map(|(it, _)| (hex(&it.nonce), it.device, it.generation))
         .collect();
     let spent = sqlx::query(
         "INSERT OR IGNORE INTO spent (nonce)
@@ -127,7 +129,7 @@ async fn accept(
            AND unhex(batch.value->>0) >= (SELECT below FROM forgotten)
          RETURNING nonce",
     );
-    let spent = spent.bind(serde_json::Value::Array(rows).to_string()).fetch_all(&mut *transaction).await?;
+    let spent = spent.bind(json_rows(&rows)?).fetch_all(&mut *transaction).await?;
     let spent: HashSet<&[u8]> = spent.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
 
     let accepted: Vec<bool> =
@@ -138,8 +140,8 @@ async fn accept(
     for (it, accepted) in batch.iter_mut().zip(&accepted) {
         if *accepted {
             let hash = it.evidence.hex();
-            last.insert(it.device, json!([it.device, signed(it.entry.time), it.status.as_str(), hash]));
-            standings.extend(it.standing.take().map(|standing| json!([it.device, standing])));
+            last.insert(it.device, (it.device, signed(it.entry.time), it.status.as_str(), hash));
+            standings.extend(it.standing.take().map(|standing| (it.device, standing)));
             entries.push(Entry {
                 body: std::mem::take(&mut it.entry.body),
                 evidence: it.entry.evidence.take(),
@@ -154,14 +156,14 @@ async fn accept(
              FROM json_each(?1) AS batch WHERE devices.id = batch.value->>0",
         );
         let rows: Vec<_> = last.into_values().collect();
-        update.bind(serde_json::Value::Array(rows).to_string()).execute(&mut *transaction).await?;
+        update.bind(json_rows(&rows)?).execute(&mut *transaction).await?;
     }
     if !standings.is_empty() {
         let update = sqlx::query(
             "UPDATE identities SET standing = batch.value->>1
              FROM json_each(?1) AS batch WHERE identities.device = batch.value->>0",
         );
-        update.bind(serde_json::Value::Array(standings).to_string()).execute(&mut *transaction).await?;
+        update.bind(json_rows(&standings)?).execute(&mut *transaction).await?;
     }
 
     let mut outcomes = Vec::with_capacity(batch.len());

@@ -1,5 +1,6 @@
 //! What the verifier's tests share: a verifier with a real store, a device with a key in software, and an HTTPS client.
 #![allow(dead_code, reason = "each test file uses a part")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
 use std::net::SocketAddr;

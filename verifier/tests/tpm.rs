@@ -1,0 +1,294 @@
+//! Devices with a TPM, which is swtpm.
+
+mod support;
+
+#[cfg(test)]
+mod tests {
+    use super::support::{Lab, problem, verdict};
+    use std::path::{Path, PathBuf};
+    use vitalsign_platform::DeviceKey;
+    use vitalsign_protocol::ear::Ear;
+    use vitalsign_protocol::evidence::{Claims, IntendedUse, quote_extra_data};
+    use vitalsign_protocol::id::{Base64Url, EnrolmentId, Nonce, Secret};
+    use vitalsign_protocol::message::{Enrolled, EnrolmentKeys, EnrolmentProof, EnrolmentRequest};
+    use vitalsign_protocol::posture::Posture;
+    use vitalsign_protocol::problem::{Problem, ProblemType::*};
+    use vitalsign_tpm::TpmKey;
+    use vitalsign_tpm::testing::Swtpm;
+    use vitalsign_verifier::Verifier;
+    use vitalsign_verifier::server::now;
+    use vitalsign_verifier::store::device::By;
+
+    /// Where the CA of a TPM is put.
+    #[derive(Clone, Copy)]
+    enum Trusted {
+        Simulated,
+        Genuine,
+        Not,
+    }
+
+    struct Machine {
+        folder: tempfile::TempDir,
+        tpm: Swtpm,
+        /// One at a time: swtpm serves one client.
+        key: Option<TpmKey>,
+        enrolment: Option<EnrolmentId>,
+        nonce: Nonce,
+    }
+
+    impl Machine {
+        fn new() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let tpm = Swtpm::start(&folder.path().join("t"));
+            let mut machine = Self { folder, tpm, key: None, enrolment: None, nonce: Nonce([0; 32]) };
+            machine.reopen();
+            machine
+        }
+
+        fn state(&self) -> PathBuf {
+            self.folder.path().join("state")
+        }
+
+        fn reopen(&mut self) {
+            self.key = None;
+            self.key = Some(vitalsign_tpm::open(&self.tpm.spec, &self.state(), None).unwrap());
+        }
+
+        fn key(&mut self) -> &mut TpmKey {
+            self.key.as_mut().unwrap()
+        }
+
+        fn evidence(&mut self, intended_use: IntendedUse, quote: bool) -> Vec<u8> {
+            let kid = self.key().public().thumbprint();
+            let extra_data = quote_extra_data(&self.nonce, &kid);
+            let boot = quote.then(|| self.key().quote(&extra_data).unwrap());
+            let claims = Claims {
+                issued_at: now(),
+                token_id: self.nonce.0[..16].try_into().unwrap(),
+                nonces: vec![self.nonce],
+                enrolment: self.enrolment.filter(|_| intended_use == IntendedUse::Report),
+                uptime: None,
+                boot_count: self.key().boot_count(),
+                intended_use,
+                posture: Posture { key: self.key().facts(), ..Posture::default() },
+                boot,
+            };
+            claims.sign(&kid, |digest| self.key().sign(digest)).unwrap()
+        }
+
+        async fn enrol(&mut self, verifier: &Verifier, token: &str) -> Result<Enrolled, Problem> {
+            let request =
+                EnrolmentRequest { token: token.into(), keys: self.key().enrolment_keys().unwrap() };
+            let challenge = verifier.begin_enrolment(&request, now()).await?;
+            let secret = self.key().activate(&challenge.credential.unwrap()).unwrap();
+            self.nonce = challenge.nonce;
+            let evidence = Base64Url(self.evidence(IntendedUse::Registration, true));
+            let proof = EnrolmentProof { secret: Some(secret), evidence };
+            let enrolled = verifier.end_enrolment(&challenge.enrolment, &proof, now()).await?;
+            self.enrolment = Some(enrolled.enrolment);
+            self.nonce = enrolled.report.nonce;
+            Ok(enrolled)
+        }
+    }
+
+    fn trust(roots: &Path, machine: &Machine, trusted: Trusted) {
+        let folder = match trusted {
+            Trusted::Simulated => roots.join("simulated"),
+            Trusted::Genuine => roots.to_owned(),
+            Trusted::Not => return,
+        };
+        let intermediates = roots.join("intermediates");
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::create_dir_all(&intermediates).unwrap();
+        std::fs::write(folder.join("maker.pem"), &machine.tpm.ca_root_pem).unwrap();
+        std::fs::write(intermediates.join("maker.pem"), &machine.tpm.ca_intermediate_pem).unwrap();
+    }
+
+    async fn lab(machine: &Machine, trusted: Trusted) -> Lab {
+        Lab::with(|config| trust(&config.data.join("roots"), machine, trusted)).await
+    }
+
+    async fn token(lab: &Lab, uses: u64) -> String {
+        lab.verifier.store().create_token(uses, now() + 600, now()).await.unwrap().1
+    }
+
+    fn hardware(ear: &Ear) -> Option<i8> {
+        ear.submods["key"].ear_trustworthiness_vector.and_then(|vector| vector.hardware).map(|trust| trust.0)
+    }
+
+    #[tokio::test]
+    async fn a_tpm_enrols_reports_and_quotes_when_it_is_asked() {
+        let mut machine = Machine::new();
+        let lab = lab(&machine, Trusted::Genuine).await;
+        let verifier = &lab.verifier;
+        let enrolled = machine.enrol(verifier, &token(&lab, 1).await).await.unwrap();
+        assert_eq!(hardware(&verdict(verifier, &enrolled.report, now())), Some(2));
+        assert!(!enrolled.report.quote);
+
+        let evidence = machine.evidence(IntendedUse::Report, false);
+        let answer = verifier.report(&evidence, now()).await.unwrap();
+        assert!(!answer.quote, "this boot was quoted at enrolment");
+        machine.nonce = answer.nonce;
+        machine.tpm.restart();
+        machine.reopen();
+        machine.nonce = verifier.nonce(&machine.key().public().thumbprint(), now()).unwrap().nonce;
+        let evidence = machine.evidence(IntendedUse::Report, false);
+        let answer = verifier.report(&evidence, now()).await.unwrap();
+        assert!(answer.quote, "this boot was not quoted");
+        machine.nonce = answer.nonce;
+        let evidence = machine.evidence(IntendedUse::Report, true);
+        let answer = verifier.report(&evidence, now()).await.unwrap();
+        assert!(!answer.quote, "now it was");
+        // Evidence with a quote is kept in full.
+        let logged = verifier.store().audit(machine.enrolment, 0, 100).await.unwrap();
+        assert_eq!(logged.last().unwrap().evidence, evidence);
+
+        // A quote that was made for the last nonce.
+        let (nonce, kid) = (machine.nonce, machine.key().public().thumbprint());
+        let extra_data = quote_extra_data(&nonce, &kid);
+        let stale = machine.key().quote(&extra_data).unwrap();
+        machine.nonce = answer.nonce;
+        let claims = Claims {
+            issued_at: now(),
+            token_id: [1; 16],
+            nonces: vec![machine.nonce],
+            enrolment: machine.enrolment,
+            uptime: None,
+            boot_count: None,
+            intended_use: IntendedUse::Report,
+            posture: Posture::default(),
+            boot: Some(stale),
+        };
+        let evidence = claims.sign(&kid, |digest| machine.key().sign(digest)).unwrap();
+        assert_eq!(problem(verifier.report(&evidence, now()).await), QuoteInvalid);
+
+        // A day later.
+        machine.nonce = verifier.nonce(&machine.key().public().thumbprint(), now() + 86_400).unwrap().nonce;
+        let evidence = machine.evidence(IntendedUse::Report, false);
+        let answer = verifier.report(&evidence, now() + 86_400).await.unwrap();
+        assert!(answer.quote, "the last quote is a day old");
+    }
+
+    #[tokio::test]
+    async fn a_simulated_tpm_is_never_genuine_and_an_unknown_one_does_not_enrol() {
+        let mut machine = Machine::new();
+        let simulated = lab(&machine, Trusted::Simulated).await;
+        let enrolled = machine.enrol(&simulated.verifier, &token(&simulated, 1).await).await.unwrap();
+        assert_ne!(hardware(&verdict(&simulated.verifier, &enrolled.report, now())), Some(2));
+        let device =
+            simulated.verifier.store().device(By::Enrolment(&enrolled.enrolment)).await.unwrap().unwrap();
+        let tpm = device.identity.tpm.unwrap();
+        assert!(tpm.simulated && !tpm.genuine);
+
+        // One that is named twice is simulated: the worse holds.
+        let both = Lab::with(|config| {
+            trust(&config.data.join("roots"), &machine, Trusted::Simulated);
+            trust(&config.data.join("roots"), &machine, Trusted::Genuine);
+        })
+        .await;
+        let enrolled = machine.enrol(&both.verifier, &token(&both, 1).await).await.unwrap();
+        assert_ne!(hardware(&verdict(&both.verifier, &enrolled.report, now())), Some(2));
+
+        let unknown = lab(&machine, Trusted::Not).await;
+        assert_eq!(
+            problem(machine.enrol(&unknown.verifier, &token(&unknown, 1).await).await),
+            EndorsementUntrusted
+        );
+    }
+
+    #[tokio::test]
+    async fn the_same_tpm_with_new_keys_is_the_same_device_and_the_old_key_is_no_more() {
+        let mut machine = Machine::new();
+        let lab = lab(&machine, Trusted::Simulated).await;
+        let token = token(&lab, 2).await;
+        let first = machine.enrol(&lab.verifier, &token).await.unwrap();
+        let again = machine.enrol(&lab.verifier, &token).await.unwrap();
+        assert_eq!(again.enrolment, first.enrolment);
+        assert_eq!(lab.verifier.store().tokens().await.unwrap()[0].used, 1);
+
+        let old_report = machine.evidence(IntendedUse::Report, false);
+        machine.nonce = lab.verifier.report(&old_report, now()).await.unwrap().nonce;
+        let old_report = machine.evidence(IntendedUse::Report, false);
+        let old_kid = machine.key().public().thumbprint();
+        vitalsign_tpm::forget(&machine.state()).unwrap();
+        machine.reopen();
+        assert_ne!(machine.key().public().thumbprint(), old_kid);
+        let renewed = machine.enrol(&lab.verifier, &token).await.unwrap();
+        assert_eq!(renewed.enrolment, first.enrolment);
+        assert_eq!(problem(lab.verifier.report(&old_report, now()).await), DeviceUnknown);
+        let report = machine.evidence(IntendedUse::Report, false);
+        lab.verifier.report(&report, now()).await.unwrap();
+        assert_eq!(lab.verifier.store().devices(10, 0).await.unwrap().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_tpm_has_to_prove_that_it_holds_the_keys() {
+        let mut machine = Machine::new();
+        let mut other = Machine::new();
+        let lab = lab(&machine, Trusted::Simulated).await;
+        let token = token(&lab, 10).await;
+        let keys = machine.key().enrolment_keys().unwrap();
+        let request = EnrolmentRequest { token: token.clone(), keys: keys.clone() };
+        let challenge = lab.verifier.begin_enrolment(&request, now()).await.unwrap();
+        machine.nonce = challenge.nonce;
+        for secret in [None, Some(Secret::new(vec![0; 32])), Some(Secret::new(Vec::new()))] {
+            let proof = EnrolmentProof {
+                secret,
+                evidence: Base64Url(machine.evidence(IntendedUse::Registration, true)),
+            };
+            assert_eq!(
+                problem(lab.verifier.end_enrolment(&challenge.enrolment, &proof, now()).await),
+                ActivationFailed
+            );
+        }
+        let secret = Some(machine.key().activate(challenge.credential.as_ref().unwrap()).unwrap());
+        let evidence = Base64Url(machine.evidence(IntendedUse::Registration, false));
+        let proof = EnrolmentProof { secret, evidence };
+        assert_eq!(
+            problem(lab.verifier.end_enrolment(&challenge.enrolment, &proof, now()).await),
+            QuoteInvalid
+        );
+
+        // The parts of two devices do not make one.
+        let theirs = other.key().enrolment_keys().unwrap();
+        let parts = |keys: &EnrolmentKeys| match keys.clone() {
+            EnrolmentKeys::Tpm {
+                ek_certificates,
+                ek_public,
+                ak_public,
+                report_key_public,
+                certify,
+                certify_signature,
+            } => (ek_certificates, ek_public, ak_public, report_key_public, certify, certify_signature),
+            EnrolmentKeys::Software { .. } => panic!(),
+        };
+        type Parts = (Vec<Base64Url>, Base64Url, Base64Url, Base64Url, Base64Url, Base64Url);
+        type Mix = fn(&mut Parts, Parts);
+        let mixes: [(&str, Mix); 6] = [
+            ("EK", |ours, theirs| ours.1 = theirs.1),
+            ("attestation key", |ours, theirs| ours.2 = theirs.2),
+            ("report key", |ours, theirs| ours.3 = theirs.3),
+            ("certification", |ours, theirs| ours.4 = theirs.4),
+            ("signature", |ours, theirs| ours.5 = theirs.5),
+            ("an attestation key for report key", |ours, _| ours.3 = ours.2.clone()),
+        ];
+        for (name, mix) in mixes {
+            let mut mixed = parts(&keys);
+            mix(&mut mixed, parts(&theirs));
+            let (ek_certificates, ek_public, ak_public, report_key_public, certify, certify_signature) =
+                mixed;
+            let keys = EnrolmentKeys::Tpm {
+                ek_certificates,
+                ek_public,
+                ak_public,
+                report_key_public,
+                certify,
+                certify_signature,
+            };
+            let request = EnrolmentRequest { token: token.clone(), keys };
+            let problem = problem(lab.verifier.begin_enrolment(&request, now()).await);
+            assert!([KeysInvalid, EndorsementUntrusted].contains(&problem), "{name}: {problem:?}");
+        }
+        assert!(lab.verifier.store().devices(10, 0).await.unwrap().is_empty());
+    }
+}
