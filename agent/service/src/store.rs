@@ -65,6 +65,13 @@ impl Store {
         Ok(Self { path: folder.join(FILE), _lock: Arc::new(lock) })
     }
 
+    /// What was saved last, for who only looks: nothing is locked, made or set aside. None when there is nothing to see.
+    pub(crate) fn peek<T: DeserializeOwned>(folder: &Path) -> Option<T> {
+        let mut bytes = Vec::new();
+        File::open(folder.join(FILE)).ok()?.take(MAX_BYTES).read_to_end(&mut bytes).ok()?;
+        serde_json::from_slice(&bytes).ok()
+    }
+
     /// Reads what was saved; what is broken is set aside.
     pub(crate) fn load<T: DeserializeOwned>(&self) -> Result<Loaded<T>, StoreError> {
         let failed = |error| StoreError::Read { path: self.path.clone(), error };
@@ -145,6 +152,7 @@ mod tests {
         assert_eq!(store.load::<Vec<u8>>().unwrap(), Loaded::Nothing);
         for value in [vec![1, 2, 3], vec![], vec![9; 1000]] {
             store.save(&value).unwrap();
+            assert_eq!(Store::peek(store.path.parent().unwrap()), Some(value.clone()));
             assert_eq!(store.load().unwrap(), Loaded::Value(value));
         }
         assert!(vitalsign_host::is_private(&store.path).unwrap());

@@ -204,7 +204,8 @@ fn untrusted(error: &rustls::Error) -> Failure {
         Error::InvalidCertificate(Certificate::NotValidYet | Certificate::NotValidYetContext { .. }) => {
             "its certificate is not valid yet, or this device's clock is wrong"
         }
-        Error::InvalidCertificate(Certificate::UnknownIssuer) => {
+        // A bad signature is what another authority of the same name looks like.
+        Error::InvalidCertificate(Certificate::UnknownIssuer | Certificate::BadSignature) => {
             "its certificate is not from the certificate authority in ca-file"
         }
         Error::InvalidCertificate(

@@ -8,7 +8,7 @@ use tokio::runtime::Runtime;
 use vitalsign_agent::{Cost, Effect, Event, Failure, Now, Proof, Signing};
 use vitalsign_host::Settings;
 use vitalsign_platform::{Collector, DeviceKey, KeyError};
-use vitalsign_protocol::evidence::{Claims, IntendedUse, quote_extra_data};
+use vitalsign_protocol::evidence::{IntendedUse, quote_extra_data};
 use vitalsign_protocol::id::{Base64Url, EnrolmentId};
 use vitalsign_protocol::message::{EnrolmentChallenge, EnrolmentProof, EnrolmentRequest};
 use vitalsign_protocol::posture::Posture;
@@ -23,6 +23,8 @@ pub(crate) struct Worker {
     read_config: ReadConfig,
     collector: Collector,
     key: Option<Box<dyn DeviceKey>>,
+    /// What the open key's hardware says, asked once: it does not change under a running system.
+    boot_count: Option<u64>,
     verifier: Option<Verifier>,
     runtime: Runtime,
     cost: Cost,
@@ -39,6 +41,7 @@ impl Worker {
             read_config,
             collector: Collector::default(),
             key: None,
+            boot_count: None,
             verifier: None,
             runtime: tokio::runtime::Builder::new_current_thread().enable_all().build()?,
             cost: Cost::default(),
@@ -63,7 +66,8 @@ impl Worker {
             Effect::FetchNonce => vec![Event::Nonce(self.fetch_nonce())],
             Effect::Sign(signing) => {
                 let start = Instant::now();
-                let signed = self.with_key(|key| sign(key, *signing).map(|(bytes, _)| bytes));
+                let boot_count = self.boot_count();
+                let signed = self.with_key(|key| sign(key, *signing, boot_count));
                 self.cost.sign_micros = micros(start.elapsed());
                 vec![Event::Signed(signed)]
             }
@@ -140,10 +144,11 @@ impl Worker {
             posture,
             quote: true,
         };
+        let boot_count = self.boot_count();
         self.with_key(|key| {
             let secret =
                 challenge.credential.as_ref().map(|credential| key.activate(credential)).transpose()?;
-            let (evidence, _) = sign(key, signing.clone())?;
+            let evidence = sign(key, signing, boot_count)?;
             Ok(EnrolmentProof { secret, evidence: Base64Url(evidence) })
         })
     }
@@ -158,6 +163,13 @@ impl Worker {
         Ok(enrolled)
     }
 
+    fn boot_count(&mut self) -> Option<u64> {
+        if self.boot_count.is_none() {
+            self.boot_count = self.with_key(|key| Ok(key.boot_count())).ok().flatten();
+        }
+        self.boot_count
+    }
+
     /// Opens the key where it is not open. A key that fails is closed, so that the next attempt starts afresh.
     fn with_key<T>(
         &mut self,
@@ -165,7 +177,10 @@ impl Worker {
     ) -> Result<T, KeyError> {
         let mut key = match self.key.take() {
             Some(key) => key,
-            None => vitalsign_host::device_key(&self.config.key, &self.config.state)?,
+            None => {
+                self.boot_count = None;
+                vitalsign_host::device_key(&self.config.key, &self.config.state)?
+            }
         };
         let done = use_key(key.as_mut())?;
         self.key = Some(key);
@@ -195,13 +210,12 @@ impl Worker {
 }
 
 /// Signs evidence, with a quote where one is wanted and the key can.
-fn sign(key: &mut dyn DeviceKey, signing: Signing) -> Result<(Vec<u8>, Claims), KeyError> {
+fn sign(key: &mut dyn DeviceKey, signing: Signing, boot_count: Option<u64>) -> Result<Vec<u8>, KeyError> {
     let (nonce, quote) = (signing.nonce, signing.quote);
     let mut token_id = [0; 16];
     getrandom::fill(&mut token_id)
         .map_err(|error| KeyError::Unavailable(format!("random numbers: {error}")))?;
     let uptime = vitalsign_host::elapsed().as_secs();
-    let boot_count = key.boot_count();
     let mut claims = signing.claims(wall(), token_id, Some(uptime), boot_count);
     let kid = key.public().thumbprint();
     if quote {
@@ -211,8 +225,7 @@ fn sign(key: &mut dyn DeviceKey, signing: Signing) -> Result<(Vec<u8>, Claims), 
             Err(error) => return Err(error),
         };
     }
-    let evidence = claims.sign(&kid, |digest| key.sign(digest))?;
-    Ok((evidence, claims))
+    claims.sign(&kid, |digest| key.sign(digest))
 }
 
 /// The time, for the core.

@@ -109,7 +109,7 @@ fn somebody_else_s_verifier_is_not_trusted() -> Result<()> {
     let refused = agent.command(&["report"]).env("VITALSIGN_CA_FILE", anchor).output()?;
     ensure!(refused.status.code() == Some(3), "{}", out(&refused));
     ensure!(out(&refused).contains("not from the certificate authority"), "{}", out(&refused));
-    let page = out(&agent.command(&["doctor"]).env("VITALSIGN_CA_FILE", anchor).output()?);
+    let page = out(&agent.command(&["doctor", "--json"]).env("VITALSIGN_CA_FILE", anchor).output()?);
     ensure!(page.contains("not from the certificate authority"), "{page}");
     // The token went to nobody.
     let accepted = agent.run(&["report"])?;

@@ -4,7 +4,8 @@ use super::{Outcome, Output, Place, say, say_json, wall};
 use crate::client::{Client, ClientError};
 use crate::config::Given;
 use crate::report::{Style, standing};
-use crate::service::Desk;
+use crate::store::Store;
+use vitalsign_agent::{Agent, Saved};
 use vitalsign_ipc::{Answer, Request, Standing, Status};
 
 pub(crate) fn run(place: &Place, output: Output) -> anyhow::Result<Outcome> {
@@ -15,10 +16,9 @@ pub(crate) fn run(place: &Place, output: Output) -> anyhow::Result<Outcome> {
         Ok(other) => anyhow::bail!("{}", refusal(&other)),
         // Who may read the state sees what was saved last.
         Err(error @ ClientError::NotRunning(_)) => {
-            let saved = config.state.join(crate::store::FILE).exists().then(|| Desk::open(&config.state));
-            let Some(Ok(desk)) = saved else { anyhow::bail!(error) };
+            let Some(saved) = Store::peek::<Saved>(&config.state) else { anyhow::bail!(error) };
             eprintln!("{error}. This is what was saved last.");
-            desk.status()
+            Agent::new(saved).status(crate::worker::now())
         }
         Err(error) => anyhow::bail!(error),
     };
