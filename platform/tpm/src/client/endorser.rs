@@ -31,7 +31,7 @@ pub(crate) struct Endorser {
 
 impl Endorser {
     /// One that need not be certified.
-    #[cfg(all(test, feature = "testing"))]
+    #[cfg(all(test, feature = "testing", unix))]
     pub(crate) fn made(kind: EndorsementKind, public: Public) -> Self {
         Self { kind, persistent: None, public, certificates: Vec::new() }
     }
