@@ -1,6 +1,6 @@
 //! The boot of a device, as its TPM quotes it.
 
-use crate::store::device::{ReplayedLog, Standing};
+use crate::store::device::{QuotedBoot, ReplayedLog};
 use vitalsign_protocol::evidence::{self, BootEvidence, Claims};
 use vitalsign_protocol::id::{Nonce, Thumbprint};
 use vitalsign_protocol::problem::{Problem, ProblemType};
@@ -45,10 +45,9 @@ fn replay(log: &[u8], boot: &BootEvidence) -> Result<ReplayedLog, Problem> {
     }
 }
 
-/// Whether the boot that the claims are of is the one that was quoted last.
+/// Whether the boot that the claims are of is the one that was quoted.
 #[must_use]
-pub fn is_quoted(standing: &Standing, claims: &Claims, now: u64) -> bool {
-    let Some(quoted) = &standing.boot else { return false };
+pub fn is_quoted(quoted: &QuotedBoot, claims: &Claims, now: u64) -> bool {
     match (claims.boot_count, claims.uptime) {
         (Some(_), _) => claims.boot_count == quoted.boot_count,
         // Clocks differ a little: a boot within this minute of the quote may be the quoted one.

@@ -113,13 +113,13 @@ impl Verifier {
         }
         let mut verdict =
             self.judge(&pending.identity, &Standing::default(), &verified, &nonce, bytes, now)?;
-        let quote = self.wants_quote(&pending.identity, &verdict.standing, claims, now);
+        let quote = self.wants_quote(&pending.identity, verdict.boot.as_ref(), claims, now);
         let kid = *kid;
         let proven = Proven {
             pending,
             evidence: verdict.digest,
             status: verdict.appraised.status,
-            standing: verdict.standing.clone(),
+            standing: verdict.standing.clone().unwrap_or_default(),
             body: verdict.body.clone(),
             bytes: bytes.clone(),
             now,

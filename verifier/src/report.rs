@@ -10,7 +10,7 @@ use crate::verifier::Verifier;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use vitalsign_protocol::cose;
-use vitalsign_protocol::ear::{self, Appraisal, Ear, Tier, Trust, TrustVector, VerifierId};
+use vitalsign_protocol::ear::{self, Appraisal, Check, Ear, Tier, Trust, TrustVector, VerifierId};
 use vitalsign_protocol::evidence::{self, Claims, IntendedUse, Verified};
 use vitalsign_protocol::id::{Digest, EnrolmentId, Nonce, Thumbprint};
 use vitalsign_protocol::message::ReportAnswer;
@@ -33,8 +33,10 @@ impl<P: Into<Problem>> From<P> for Refused {
 /// Evidence that was judged.
 pub(crate) struct Verdict {
     pub(crate) appraised: Appraised,
-    /// What is to be remembered of the device from now on.
-    pub(crate) standing: Standing,
+    /// What is to be remembered of the device from now on, when it is not what it was.
+    pub(crate) standing: Option<Standing>,
+    /// The last boot that was quoted.
+    pub(crate) boot: Option<QuotedBoot>,
     /// What is to be logged: JSON.
     pub(crate) body: String,
     /// The evidence's digest.
@@ -92,10 +94,9 @@ impl Verifier {
         let (nonce, spent) = self.check_nonce(Purpose::Report, &kid, &verified.claims.nonces, now)?;
         let before = device.standing();
         let mut verdict = self.judge(&device.identity, &before, &verified, &nonce, bytes, now)?;
-        let changed = verdict.standing != *before;
-        let standing = changed.then(|| serde_json::to_string(&verdict.standing));
+        let standing = verdict.standing.as_ref().map(serde_json::to_string);
         let standing = standing.transpose().map_err(|_| Problem::new(ProblemType::Internal, ""))?;
-        let quote = self.wants_quote(&device.identity, &verdict.standing, &verified.claims, now);
+        let quote = self.wants_quote(&device.identity, verdict.boot.as_ref(), &verified.claims, now);
         // Signed before it is accepted: a signature that is not sent harms nobody, and the writer waits for none.
         let answer = self.answer(&device.enrolment, &kid, nonce, &mut verdict, quote, now)?;
         let entry = Entry {
@@ -116,8 +117,8 @@ impl Verifier {
         };
         match self.reports.accept(judged).await.map_err(Problem::from)? {
             Outcome::Accepted => {
-                if changed {
-                    device.set_standing(Arc::new(verdict.standing));
+                if let Some(standing) = verdict.standing {
+                    device.set_standing(Arc::new(standing));
                 }
                 Ok(answer)
             }
@@ -148,50 +149,60 @@ impl Verifier {
         now: u64,
     ) -> Result<Verdict, Problem> {
         let claims = &verified.claims;
-        let mut standing =
-            Standing { boot: before.boot, unknown: verified.unknown.clone(), ..Standing::default() };
-        if let Some(boot) = &claims.boot {
+        let mut boot = before.boot;
+        if let Some(quote) = &claims.boot {
             let tpm = identity.tpm.as_ref();
             let tpm =
                 tpm.ok_or_else(|| Problem::new(ProblemType::QuoteInvalid, "a key in software cannot quote"))?;
-            let log = boot::verify(boot, &tpm.ak, nonce, &identity.kid)?;
-            standing.boot = Some(QuotedBoot { at: now, boot_count: claims.boot_count, log });
+            let log = boot::verify(quote, &tpm.ak, nonce, &identity.kid)?;
+            boot = Some(QuotedBoot { at: now, boot_count: claims.boot_count, log });
         }
         let input = Input {
             posture: &claims.posture,
             key: key_standing(identity),
-            boot: boot_standing(&standing, claims, now),
+            boot: boot_standing(boot.as_ref(), claims, now),
             now,
         };
         let mut appraised = self.appraiser.appraise(&input).unwrap_or_else(|error| {
             tracing::error!(%error, "the policy failed: nothing is claimed of the device");
             no_judgement(self.appraiser.policy_id(), now)
         });
+        let (mut checks, mut same) = (0, 0);
         for check in appraised.submods.values_mut().flat_map(|submod| &mut submod.vitalsign_checks) {
             let known = before.checks.get(&check.check).filter(|known| known.status == check.status);
-            let since = known.map_or(now, |known| known.since);
-            check.since = Some(since);
-            standing.checks.insert(check.check.clone(), Since { status: check.status, since });
+            check.since = Some(known.map_or(now, |known| known.since));
+            checks += 1;
+            same += usize::from(known.is_some());
         }
+        let same_checks = checks == same && checks == before.checks.len();
+        let changed = !same_checks || verified.unknown != before.unknown;
+        let standing = (changed || boot != before.boot).then(|| {
+            let checks = appraised.submods.values().flat_map(|submod| &submod.vitalsign_checks);
+            let since = |check: &Check| Since { status: check.status, since: check.since.unwrap_or(now) };
+            Standing {
+                checks: checks.map(|check| (check.check.clone(), since(check))).collect(),
+                boot,
+                unknown: verified.unknown.clone(),
+            }
+        });
         let digest = Digest::of(bytes);
-        let changed = standing.checks != before.checks || standing.unknown != before.unknown;
         let mut body = serde_json::json!({
             "evidence": digest.hex(),
             "status": appraised.status,
             "policy": self.appraiser.policy_id(),
         });
         if let Some(body) = body.as_object_mut() {
-            if changed {
-                let checks =
-                    standing.checks.iter().map(|(name, since)| (name.clone(), since.status.as_str().into()));
+            if let Some(standing) = standing.as_ref().filter(|_| changed) {
+                let checks = standing.checks.iter();
+                let checks = checks.map(|(name, since)| (name.clone(), since.status.as_str().into()));
                 body.insert("checks".into(), serde_json::Value::Object(checks.collect()));
             }
-            if !standing.unknown.is_empty() {
-                body.insert("unknown_claims".into(), standing.unknown.clone().into());
+            if !verified.unknown.is_empty() {
+                body.insert("unknown_claims".into(), verified.unknown.clone().into());
             }
         }
         let keep_evidence = changed || claims.boot.is_some();
-        Ok(Verdict { appraised, standing, body: body.to_string(), digest, keep_evidence })
+        Ok(Verdict { appraised, standing, boot, body: body.to_string(), digest, keep_evidence })
     }
 
     pub(crate) fn answer(
@@ -236,13 +247,12 @@ impl Verifier {
     pub(crate) fn wants_quote(
         &self,
         identity: &Identity,
-        standing: &Standing,
+        boot: Option<&QuotedBoot>,
         claims: &Claims,
         now: u64,
     ) -> bool {
         let fresh = |boot: &QuotedBoot| now.saturating_sub(boot.at) < self.config.quote_seconds;
-        identity.tpm.is_some()
-            && !(standing.boot.as_ref().is_some_and(fresh) && boot::is_quoted(standing, claims, now))
+        identity.tpm.is_some() && !boot.is_some_and(|boot| fresh(boot) && boot::is_quoted(boot, claims, now))
     }
 }
 
@@ -255,8 +265,8 @@ fn key_standing(identity: &Identity) -> KeyStanding {
 }
 
 /// What the last quote proved of the boot that the claims are of.
-fn boot_standing(standing: &Standing, claims: &Claims, now: u64) -> BootStanding {
-    let quoted = standing.boot.filter(|_| boot::is_quoted(standing, claims, now));
+fn boot_standing(boot: Option<&QuotedBoot>, claims: &Claims, now: u64) -> BootStanding {
+    let quoted = boot.filter(|boot| boot::is_quoted(boot, claims, now));
     let log = match quoted.and_then(|boot| boot.log) {
         None => LogStanding::None,
         Some(log) => LogStanding::Replayed { secure_boot: log.secure_boot },

@@ -65,7 +65,8 @@ mod tests {
         let served = Served::start(|_| {}).await;
         let json = "application/json";
         let huge = vec![b'x'; MAX_JSON_BYTES + 1];
-        let cases: &[(&str, &str, &str, &[u8], u16, ProblemType)] = &[
+        type Case<'a> = (&'a str, &'a str, &'a str, &'a [u8], u16, ProblemType);
+        let cases: &[Case<'_>] = &[
             ("GET", "/", "", b"", 404, NotFound),
             ("POST", "/v1/reports/", "application/eat+cwt", b"", 404, NotFound),
             ("GET", "/v1/reports", "", b"", 405, NotFound),
