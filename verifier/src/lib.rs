@@ -14,6 +14,7 @@ pub mod ear_keys;
 pub mod endorsers;
 mod enrol;
 pub mod files;
+pub mod inspect;
 pub mod nonce;
 mod report;
 pub mod server;

@@ -5,6 +5,7 @@ mod admin;
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use vitalsign_verifier::inspect;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -49,6 +50,9 @@ enum Command {
     /// The keys that sign verdicts.
     #[command(subcommand)]
     Key(admin::key::Command),
+    /// What evidence, an event log, a quote or a verdict says, and whether it holds.
+    #[command(subcommand)]
+    Inspect(inspect::Command),
 }
 
 fn main() -> ExitCode {
@@ -68,6 +72,7 @@ fn main() -> ExitCode {
             Command::Policy(command) => admin::policy::run(&config, command),
             Command::Audit(command) => admin::audit::run(&config, command).await,
             Command::Key(command) => admin::key::run(&config, command).await,
+            Command::Inspect(command) => Ok(inspect::run(&command)?),
         }
     });
     match outcome {
@@ -75,7 +80,7 @@ fn main() -> ExitCode {
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("error: {error:#}");
-            ExitCode::FAILURE
+            if error.is::<inspect::Unreadable>() { ExitCode::from(2) } else { ExitCode::FAILURE }
         }
     }
 }

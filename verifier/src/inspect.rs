@@ -1,0 +1,220 @@
+//! `inspect`: what evidence, an event log, a quote or a verdict says, and whether it holds. For support and auditors:
+//! it needs no store and no network, and tells apart what is proven, what is broken, and what nobody could check.
+
+mod ear;
+mod event_log;
+mod evidence;
+mod keys;
+mod quote;
+
+use serde_json::{Map, Value};
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use vitalsign_protocol::id::Nonce;
+
+/// More bytes than any file that can be inspected has.
+const MAX_FILE_BYTES: u64 = 8 * 1024 * 1024;
+
+/// What to inspect.
+#[derive(Clone, Debug, clap::Subcommand)]
+pub enum Command {
+    /// Evidence: COSE_Sign1, as devices send it.
+    Evidence {
+        /// What to read.
+        #[command(flatten)]
+        file: File,
+        /// The device's report key: TPMT_PUBLIC, an uncompressed point, or a JWK or JWK set.
+        #[arg(long, value_name = "FILE")]
+        key: Option<PathBuf>,
+        /// The nonce that it is to be made for, in base64url.
+        #[arg(long)]
+        nonce: Option<Nonce>,
+    },
+    /// A firmware's event log, as in /sys/kernel/security/tpm0/binary_bios_measurements.
+    EventLog {
+        /// What to read.
+        #[command(flatten)]
+        file: File,
+    },
+    /// A TPM's quote: TPMS_ATTEST, or evidence that carries one.
+    Quote {
+        /// What to read.
+        #[command(flatten)]
+        file: File,
+        /// The attestation key: TPMT_PUBLIC.
+        #[arg(long, value_name = "FILE")]
+        key: Option<PathBuf>,
+        /// The signature: TPMT_SIGNATURE. Evidence carries its own.
+        #[arg(long, value_name = "FILE")]
+        signature: Option<PathBuf>,
+        /// The event log. Evidence may carry its own.
+        #[arg(long, value_name = "FILE")]
+        event_log: Option<PathBuf>,
+    },
+    /// A verdict: an EAR as a JWT.
+    Ear {
+        /// What to read.
+        #[command(flatten)]
+        file: File,
+        /// The verifier's keys: a JWK set, as `key list` and /.well-known/jwks.json give it.
+        #[arg(long, visible_alias = "key", value_name = "FILE")]
+        jwks: Option<PathBuf>,
+        /// The nonce of the evidence that it is to be about, in base64url.
+        #[arg(long)]
+        nonce: Option<Nonce>,
+    },
+}
+
+/// What to read, and how to say it.
+#[derive(Clone, Debug, clap::Args)]
+pub struct File {
+    /// The file.
+    #[arg(value_name = "FILE")]
+    path: PathBuf,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Something that was inspected.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Inspection {
+    /// Whether it holds.
+    pub holds: Holds,
+    /// What it says, in the order in which people read it.
+    pub says: Vec<(&'static str, Value)>,
+}
+
+/// Whether something holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Holds {
+    /// All that it claims was checked.
+    Yes,
+    /// It is well-formed; why no more was checked.
+    NotChecked(&'static str),
+    /// It does not: what is broken.
+    No(String),
+}
+
+/// Why something cannot be inspected.
+#[derive(Debug, thiserror::Error)]
+pub enum Unreadable {
+    /// A file cannot be read.
+    #[error("reading {0}: {1}")]
+    File(PathBuf, std::io::Error),
+    /// A file is larger than is read.
+    #[error("reading {0}: more than {MAX_FILE_BYTES} bytes are not read")]
+    TooLarge(PathBuf),
+    /// It is not what it was taken for.
+    #[error("this is not {0}: {1}")]
+    Malformed(&'static str, String),
+    /// A key is of no form that is known.
+    #[error("the key in {0} is neither a TPM public area, nor an uncompressed P-256 point, nor a JWK")]
+    Key(PathBuf),
+}
+
+/// Inspects, and prints. Answers whether nothing is broken.
+///
+/// # Errors
+/// When it cannot be inspected at all.
+pub fn run(command: &Command) -> Result<bool, Unreadable> {
+    let (file, inspection) = match command {
+        Command::Evidence { file, key, nonce } => {
+            let key = key.as_deref().map(keys::report_key).transpose()?;
+            (file, evidence::inspect(&read(&file.path)?, key.as_ref(), nonce.as_ref())?)
+        }
+        Command::EventLog { file } => (file, event_log::inspect(&read(&file.path)?)?),
+        Command::Quote { file, key, signature, event_log } => {
+            let key = key.as_deref().map(keys::attestation_key).transpose()?;
+            let signature = signature.as_deref().map(read).transpose()?;
+            let log = event_log.as_deref().map(read).transpose()?;
+            (file, quote::inspect(&read(&file.path)?, key.as_ref(), signature, log)?)
+        }
+        Command::Ear { file, jwks, nonce } => {
+            let keys = jwks.as_deref().map(keys::jwks).transpose()?;
+            (file, ear::inspect(&read(&file.path)?, keys.as_ref(), nonce.as_ref())?)
+        }
+    };
+    print!("{}", if file.json { inspection.json() } else { inspection.text() });
+    Ok(!matches!(inspection.holds, Holds::No(_)))
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Unreadable> {
+    let failed = |error| Unreadable::File(path.to_owned(), error);
+    if std::fs::metadata(path).map_err(failed)?.len() > MAX_FILE_BYTES {
+        return Err(Unreadable::TooLarge(path.to_owned()));
+    }
+    std::fs::read(path).map_err(failed)
+}
+
+impl Inspection {
+    /// As JSON.
+    #[must_use]
+    pub fn json(&self) -> String {
+        let (word, why) = match &self.holds {
+            Holds::Yes => ("yes", None),
+            Holds::NotChecked(why) => ("not-checked", Some(*why)),
+            Holds::No(why) => ("no", Some(why.as_str())),
+        };
+        let mut all: Map<String, Value> = Map::new();
+        all.insert("holds".into(), word.into());
+        all.extend(why.map(|why| ("why".to_owned(), why.into())));
+        all.extend(self.says.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
+        format!("{:#}\n", Value::Object(all))
+    }
+
+    /// As people read it.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let mut out = match &self.holds {
+            Holds::Yes => "It holds.\n\n".to_owned(),
+            Holds::NotChecked(why) => format!("Not checked: {why}.\n\n"),
+            Holds::No(why) => format!("It does not hold: {why}.\n\n"),
+        };
+        let says: Vec<_> = self.says.iter().map(|(name, value)| (*name, value)).collect();
+        write_lines(&mut out, 0, &says);
+        out
+    }
+}
+
+fn write_lines(out: &mut String, indent: usize, lines: &[(&str, &Value)]) {
+    let flat = lines.iter().filter(|(_, value)| !is_section(value));
+    let width = flat.map(|(name, _)| name.chars().count()).max().unwrap_or_default();
+    for (name, value) in lines {
+        // Writing to a string does not fail.
+        let _ = match value {
+            Value::Object(fields) if is_section(value) => {
+                let written = writeln!(out, "{:indent$}{name}", "");
+                let fields: Vec<_> = fields.iter().map(|(name, value)| (name.as_str(), value)).collect();
+                write_lines(out, indent + 2, &fields);
+                written
+            }
+            other => writeln!(out, "{:indent$}{name:<width$}  {}", "", line(other)),
+        };
+    }
+}
+
+/// What is too much for a line.
+fn is_section(value: &Value) -> bool {
+    value.as_object().is_some_and(|fields| fields.len() > 1 || fields.values().any(Value::is_object))
+}
+
+/// A value in one line. Control characters, which could rewrite what stands before, are spelled out.
+fn line(value: &Value) -> String {
+    match value {
+        Value::Null => "-".to_owned(),
+        Value::String(text) => text.chars().flat_map(spelled).collect(),
+        Value::Array(items) if items.is_empty() => "none".to_owned(),
+        Value::Array(items) => items.iter().map(line).collect::<Vec<_>>().join(", "),
+        Value::Object(fields) if fields.is_empty() => "none".to_owned(),
+        Value::Object(fields) => {
+            let fields = fields.iter().map(|(name, value)| format!("{name} {}", line(value)));
+            fields.collect::<Vec<_>>().join(" ")
+        }
+        other => other.to_string(),
+    }
+}
+
+fn spelled(character: char) -> Vec<char> {
+    if character.is_control() { character.escape_default().collect() } else { vec![character] }
+}

@@ -1,0 +1,310 @@
+//! `inspect`, as people run it: what it prints, and its exit status.
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+    use std::path::{Path, PathBuf};
+    use std::process::{Command, Output};
+    use vitalsign_platform::DeviceKey;
+    use vitalsign_protocol::evidence::{Claims, IntendedUse, quote_extra_data};
+    use vitalsign_protocol::id::Nonce;
+    use vitalsign_protocol::message::EnrolmentKeys;
+    use vitalsign_protocol::posture::Posture;
+    use vitalsign_tpm::testing::Swtpm;
+
+    const DOCUMENT: &str = include_str!("../../docs/protocol.md");
+    /// That of the examples: 65, 66, 67, …
+    const NONCE: &str = "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVpbXF1eX2A";
+    const OTHER_NONCE: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+
+    struct Desk(tempfile::TempDir);
+
+    impl Desk {
+        fn new() -> Self {
+            let desk = Self(tempfile::tempdir().unwrap());
+            desk.put("evidence", &hex(&example("evidence")));
+            desk.put("point", &hex(&example("report-key-point")));
+            desk.put("ear", example("ear-jwt").replace('\n', "").as_bytes());
+            desk.put("keys", example("ear-keys").as_bytes());
+            desk
+        }
+
+        fn put(&self, name: &str, bytes: &[u8]) {
+            std::fs::write(self.0.path().join(name), bytes).unwrap();
+        }
+
+        fn get(&self, name: &str) -> Vec<u8> {
+            std::fs::read(self.0.path().join(name)).unwrap()
+        }
+
+        fn run(&self, line: &str) -> Output {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_vitalsign-verifier"));
+            command.current_dir(self.0.path()).arg("inspect").args(line.split(' ')).output().unwrap()
+        }
+
+        /// What it prints, and its exit status.
+        fn says(&self, line: &str) -> (i32, String) {
+            let output = self.run(line);
+            let text = [output.stdout, output.stderr].concat();
+            (output.status.code().unwrap(), String::from_utf8(text).unwrap())
+        }
+
+        #[track_caller]
+        fn assert(&self, line: &str, status: i32, part: &str) {
+            let (code, text) = self.says(line);
+            assert!(code == status && text.contains(part), "{line}: {code}, {text}");
+        }
+
+        fn json(&self, line: &str) -> Value {
+            let output = self.run(&format!("{line} --json"));
+            serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{line}: {output:?}"))
+        }
+    }
+
+    /// A block of docs/protocol.md.
+    fn example(name: &str) -> String {
+        let openings = ["hex", "json", "text"].map(|kind| format!("```{kind} {name}\n"));
+        let start = openings.iter().find_map(|it| DOCUMENT.find(it).map(|at| at + it.len())).unwrap();
+        DOCUMENT[start..].split("```").next().unwrap().to_owned()
+    }
+
+    fn hex(text: &str) -> Vec<u8> {
+        let digits: String = text.split_whitespace().collect();
+        (0..digits.len()).step_by(2).map(|at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap()).collect()
+    }
+
+    #[test]
+    fn evidence_reads_like_this() {
+        let desk = Desk::new();
+        let (status, text) = desk.says("evidence evidence --key point");
+        assert_eq!(status, 0);
+        insta::assert_snapshot!("evidence", text);
+    }
+
+    #[test]
+    fn a_verdict_reads_like_this() {
+        let desk = Desk::new();
+        let (status, text) = desk.says("ear ear --jwks keys");
+        assert_eq!(status, 0);
+        insta::assert_snapshot!("ear", text);
+        let json = desk.json("ear ear --jwks keys");
+        assert_eq!(json["holds"], "yes");
+    }
+
+    #[test]
+    fn evidence_holds_or_does_not() {
+        let desk = Desk::new();
+        let mut tampered = desk.get("evidence");
+        *tampered.last_mut().unwrap() ^= 1;
+        desk.put("tampered", &tampered);
+        desk.put("short", &tampered[..100]);
+        desk.put("other", &hex(&example("report-key-point").replacen("04", "05", 1)));
+        desk.assert("evidence evidence", 0, "Not checked: no key was given");
+        desk.assert(&format!("evidence evidence --key point --nonce {NONCE}"), 0, "It holds.");
+        desk.assert(
+            &format!("evidence evidence --key point --nonce {OTHER_NONCE}"),
+            1,
+            "made for another nonce",
+        );
+        desk.assert(&format!("evidence evidence --nonce {OTHER_NONCE}"), 1, "made for another nonce");
+        desk.assert("evidence tampered --key point", 1, "the signature does not hold");
+        desk.assert("evidence evidence --key keys", 1, "names another key");
+        desk.assert("evidence short", 2, "this is not evidence: the CBOR is truncated");
+        desk.assert("evidence keys", 2, "this is not evidence");
+        desk.assert("evidence nowhere", 2, "reading nowhere");
+        desk.assert("evidence evidence --key other", 2, "the key in other is neither");
+        desk.assert("evidence evidence --nonce short", 2, "--nonce");
+        desk.assert("evidence", 2, "FILE");
+    }
+
+    #[test]
+    fn verdicts_hold_or_do_not() {
+        let desk = Desk::new();
+        let ear = String::from_utf8(desk.get("ear")).unwrap();
+        let (signed, signature) = ear.rsplit_once('.').unwrap();
+        let other = if signature.starts_with('A') { 'B' } else { 'A' };
+        desk.put("tampered", format!("{signed}.{other}{}", &signature[1..]).as_bytes());
+        desk.put("unknown", r#"{"keys":[]}"#.as_bytes());
+        desk.put("two", signed.as_bytes());
+        desk.put("broken", format!("x{ear}!").as_bytes());
+        desk.put("other", format!("!{ear}").as_bytes());
+        desk.assert("ear ear", 0, "Not checked: no keys were given");
+        desk.assert(&format!("ear ear --jwks keys --nonce {NONCE}"), 0, "It holds.");
+        desk.assert(&format!("ear ear --jwks keys --nonce {OTHER_NONCE}"), 1, "about another nonce");
+        desk.assert("ear tampered --jwks keys", 1, "signature does not hold");
+        desk.assert("ear ear --jwks unknown", 1, "not pinned");
+        desk.assert("ear two", 2, "it has not three parts");
+        desk.assert("ear other", 2, "header: Invalid symbol 33, offset 0");
+        desk.assert("ear evidence", 2, "this is not a verdict");
+        desk.assert("ear ear --jwks ear", 2, "the key in ear is neither");
+    }
+
+    /// A log with one bank, and one event in PCR 0 or none.
+    fn event_log(measured: Option<[u8; 32]>) -> Vec<u8> {
+        let algorithms =
+            [&1u32.to_le_bytes()[..], &0x000bu16.to_le_bytes(), &32u16.to_le_bytes(), &[0]].concat();
+        let header = [&b"Spec ID Event03\0"[..], &[0; 8], &algorithms].concat();
+        let size = u32::try_from(header.len()).unwrap().to_le_bytes();
+        let mut log = [&[0; 4][..], &3u32.to_le_bytes(), &[0; 20], &size, &header].concat();
+        if let Some(digest) = measured {
+            log.extend(
+                [&[0; 4][..], &8u32.to_le_bytes(), &1u32.to_le_bytes(), &0x000bu16.to_le_bytes()].concat(),
+            );
+            log.extend([&digest[..], &[0; 4]].concat());
+        }
+        log
+    }
+
+    #[test]
+    fn a_tpm_s_quote_holds_or_does_not() {
+        let desk = Desk::new();
+        let tpm = Swtpm::start(&desk.0.path().join("t"));
+        let mut key = vitalsign_tpm::open(&tpm.spec, &desk.0.path().join("state"), None).unwrap();
+        let EnrolmentKeys::Tpm { ak_public, report_key_public, .. } = key.enrolment_keys().unwrap() else {
+            panic!("a TPM's keys are in a TPM")
+        };
+        let kid = key.public().thumbprint();
+        let nonce = Nonce([7; 32]);
+        let mut evidence = |bound_to: &Nonce| {
+            let boot = key.quote(&quote_extra_data(bound_to, &kid)).unwrap();
+            let claims = Claims {
+                issued_at: 1,
+                token_id: [1; 16],
+                nonces: vec![nonce],
+                enrolment: None,
+                uptime: None,
+                boot_count: None,
+                intended_use: IntendedUse::Registration,
+                posture: Posture::default(),
+                boot: Some(boot.clone()),
+            };
+            (boot, claims.sign(&kid, |digest| key.sign(digest)).unwrap())
+        };
+        let (boot, good) = evidence(&nonce);
+        desk.put("good", &good);
+        desk.put("replayed", &evidence(&Nonce([8; 32])).1);
+        desk.put("ak", &ak_public.0);
+        desk.put("report-key", &report_key_public.0);
+        desk.put("quote", &boot.quote);
+        desk.put("signature", &boot.signature);
+        let mut tampered = boot.quote.clone();
+        *tampered.last_mut().unwrap() ^= 1;
+        desk.put("tampered", &tampered);
+
+        desk.assert("evidence good --key report-key", 0, "It holds.");
+        desk.assert("quote good --key ak", 0, "It holds.");
+        // The software TPM has PCRs 0 to 7 as nobody extended them.
+        desk.put("log", &event_log(None));
+        desk.put("other-log", &event_log(Some([1; 32])));
+        desk.assert("quote good --key ak --event-log log", 0, "It holds.");
+        desk.assert("quote good --key ak --event-log other-log", 1, "the event log does not replay");
+        desk.assert("quote good", 0, "no attestation key was given");
+        desk.assert("quote replayed --key ak", 1, "another nonce or another report key");
+        desk.assert("quote quote --key ak", 0, "no signature was given");
+        desk.assert("quote quote --key ak --signature signature", 0, "It holds.");
+        desk.assert("quote tampered --key ak --signature signature", 1, "signature does not hold");
+        desk.assert("quote quote --key report-key --signature signature", 2, "the key in report-key");
+        desk.assert("quote signature", 2, "this is not a quote: this was not made by a TPM");
+        desk.assert("quote evidence", 2, "this is not evidence with a quote: it carries none");
+        let json = desk.json("quote good --key ak");
+        assert_eq!((&json["holds"], &json["bank"]), (&"yes".into(), &"sha256".into()));
+    }
+
+    fn vectors() -> Option<PathBuf> {
+        let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/vectors");
+        let path = std::env::var_os("VITALSIGN_VECTORS").map_or(beside, PathBuf::from);
+        if path.is_dir() {
+            return Some(path);
+        }
+        eprintln!("skipped: no vectors at {}", path.display());
+        None
+    }
+
+    #[test]
+    fn an_event_log_replays_to_the_golden_values() {
+        let Some(vectors) = vectors() else { return };
+        let fixtures = vectors.join("tpm2-tools/test/integration/fixtures");
+        let desk = Desk::new();
+        let log = std::fs::read(fixtures.join("event-arch-linux.bin")).unwrap();
+        desk.put("log", &log);
+        desk.put("short", &log[..1000]);
+        let json = desk.json("event-log log");
+        let golden = std::fs::read_to_string(fixtures.join("event-raw/event-arch-linux.bin.yaml")).unwrap();
+        let (mut bank, mut compared) = (String::new(), 0);
+        for line in golden.lines().skip_while(|line| *line != "pcrs:").skip(1) {
+            match line.split_once(": 0x") {
+                None => bank = line.trim().trim_end_matches(':').to_owned(),
+                Some((pcr, value)) => {
+                    let pcr: u32 = pcr.trim().parse().unwrap();
+                    assert_eq!(json["pcrs"][&bank][format!("{pcr:02}")], value, "{bank} {pcr}");
+                    compared += 1;
+                }
+            }
+        }
+        assert!(compared >= 18, "{compared}");
+        desk.assert("event-log log", 0, "Not checked: a log alone proves nothing");
+        desk.assert("event-log short", 2, "truncated at byte");
+    }
+
+    /// Length-delimited fields of a protobuf message, by number.
+    fn fields(mut message: &[u8]) -> Vec<(u64, &[u8])> {
+        fn number(message: &mut &[u8]) -> u64 {
+            let (mut value, mut shift) = (0, 0);
+            loop {
+                let byte = message[0];
+                *message = &message[1..];
+                value |= u64::from(byte & 0x7f) << shift;
+                shift += 7;
+                if byte & 0x80 == 0 {
+                    return value;
+                }
+            }
+        }
+        let mut all = Vec::new();
+        while !message.is_empty() {
+            let tag = number(&mut message);
+            let length = number(&mut message);
+            if tag & 7 == 2 {
+                let (field, rest) = message.split_at(usize::try_from(length).unwrap());
+                all.push((tag >> 3, field));
+                message = rest;
+            }
+        }
+        all
+    }
+
+    #[test]
+    fn a_cloud_machine_s_quotes_and_log_hold() {
+        let Some(vectors) = vectors() else { return };
+        let desk = Desk::new();
+        let path = "go-tpm-tools/internal/test/attestations/gce-cos-85-nonce9009.pb";
+        let attestation = std::fs::read(vectors.join(path)).unwrap();
+        let mut banks = Vec::new();
+        for (number, field) in fields(&attestation) {
+            match number {
+                1 => desk.put("ak", field),
+                3 => desk.put("log", field),
+                _ => {}
+            }
+        }
+        for (_, quote) in fields(&attestation).into_iter().filter(|(number, _)| *number == 2) {
+            for (number, field) in fields(quote) {
+                match number {
+                    1 => desk.put("quote", field),
+                    2 => desk.put("signature", field),
+                    _ => {}
+                }
+            }
+            let json = desk.json("quote quote --key ak --signature signature --event-log log");
+            // The kernel's measurements, in PCR 10, are in no firmware's log.
+            assert_eq!(
+                (&json["holds"], &json["log_replays"]),
+                (&"not-checked".into(), &Value::Null),
+                "{json}"
+            );
+            banks.push(json["bank"].as_str().unwrap().to_owned());
+            desk.assert("quote quote --key ak --signature signature", 0, "It holds.");
+        }
+        assert_eq!(banks, ["sha1", "sha256", "sha384"]);
+    }
+}
