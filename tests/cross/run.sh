@@ -12,6 +12,8 @@ targets=("$windows" aarch64-apple-darwin aarch64-linux-android)
 # platform/linux is Linux's by name; e2e and bench start real services beside a software TPM.
 crates=(--workspace --exclude vitalsign-linux --exclude vitalsign-e2e --exclude vitalsign-bench)
 portable=(vitalsign-protocol vitalsign-agent vitalsign-ipc)
+# Every program and library; and the tests of what is portable. The others' tests start services and a software TPM.
+tests=(--all-targets -p vitalsign-platform -p vitalsign-fuzz "${portable[@]/#/-p}")
 
 export CARGO_TARGET_DIR=$cache/target RUSTC=/usr/bin/rustc RUSTDOC=/usr/bin/rustdoc CARGO=/usr/bin/cargo
 unset RUSTUP_TOOLCHAIN RUSTFLAGS CARGO_ENCODED_RUSTFLAGS CARGO_BUILD_TARGET RUSTC_WRAPPER RUSTC_WORKSPACE_WRAPPER
@@ -42,6 +44,16 @@ wine_prefix() {
   wineboot --init </dev/null >/dev/null 2>&1
   wineserver --wait
   x86_64-w64-mingw32-gcc -shared -O2 -Wall -Werror -o "$dll" "$here/bcryptprimitives.c" -ladvapi32
+}
+
+check() {
+  /usr/bin/cargo check --target "$1" "${crates[@]}" && /usr/bin/cargo check --target "$1" "${tests[@]}"
+}
+
+# By its full path: rustup's cargo-clippy, if there is one, belongs to another compiler.
+clippy() {
+  /usr/bin/cargo-clippy clippy --target "$1" "${crates[@]}" -- -D warnings &&
+    /usr/bin/cargo-clippy clippy --target "$1" "${tests[@]}" -- -D warnings
 }
 
 passed=0 failed=0
@@ -82,23 +94,27 @@ for target in "${targets[@]}"; do
     failed=$((failed + 1))
     continue
   fi
-  step "$target: check" /usr/bin/cargo check --target "$target" "${crates[@]}" --all-targets
+  step "$target: check" check "$target"
   check=$cell
-  # By its full path: rustup's cargo-clippy, if there is one, belongs to another compiler.
-  step "$target: clippy" /usr/bin/cargo-clippy clippy --target "$target" "${crates[@]}" --all-targets -- -D warnings
+  step "$target: clippy" clippy "$target"
   clippy=$cell
-  run="not run" tests=-
+  run="not run" outcome=-
   if [ "$target" = "$windows" ]; then
-    wine_prefix && run_tests
-    run=$(wine --version | cut -d" " -f1) tests="$tests_passed passed, $tests_failed failed"
+    run=$(wine --version | cut -d" " -f1)
+    if wine_prefix; then
+      run_tests
+      outcome="$tests_passed passed, $tests_failed failed"
+    else
+      outcome="no Wine prefix" failed=$((failed + 1))
+    fi
   fi
-  rows+=("$target|$check|$clippy|$run|$tests")
+  rows+=("$target|$check|$clippy|$run|$outcome")
 done
 
 printf '\n%-24s %-8s %-8s %-10s %s\n' target check clippy run tests
 for row in "${rows[@]}"; do
-  IFS='|' read -r target check clippy run tests <<<"$row"
-  printf '%-24s %-8s %-8s %-10s %s\n' "$target" "$check" "$clippy" "$run" "$tests"
+  IFS='|' read -r target check clippy run outcome <<<"$row"
+  printf '%-24s %-8s %-8s %-10s %s\n' "$target" "$check" "$clippy" "$run" "$outcome"
 done
 printf '\nchecks, clippys and tests together:\n%d passed, %d failed\n' "$passed" "$failed"
 [ "$failed" = 0 ]
