@@ -24,6 +24,8 @@ demo: setup ## Show it working on this machine, with a verifier on loopback and 
 	@tests/demo.sh
 
 test: setup lint deny ## Everything that has to hold before a change lands.
+	$(step) programs, which the end-to-end tests run
+	cargo build --workspace --bins
 	$(step) tests
 	cargo nextest run --workspace
 
