@@ -73,7 +73,7 @@ pub struct Store {
     writer: Mutex<Option<SqliteConnection>>,
 }
 
-/// A transaction that may write. Dropped without [`Transaction::commit`], nothing of it remains.
+/// A transaction that may write. Dropped without `commit`, nothing of it remains.
 pub struct Transaction<'a> {
     connection: SqliteConnection,
     home: MutexGuard<'a, Option<SqliteConnection>>,

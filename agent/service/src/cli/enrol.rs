@@ -22,7 +22,7 @@ Examples:
 
 #[derive(clap::Args, Debug)]
 pub(crate) struct Arguments {
-    /// The verifier's address, such as https://verifier.example:8443
+    /// The verifier's address: https, its name, and its port where that is not 443
     #[arg(long, value_name = "URL")]
     verifier: Option<String>,
     /// Certificates that the verifier's certificate must chain to, PEM; no others are trusted
