@@ -33,7 +33,7 @@ pub enum Event {
     CheckNow,
     /// Somebody asks to enrol (again): there is a new token.
     EnrolNow,
-    /// Answer to [`Effect::Collect`].
+    /// Answer to [`Effect::Collect`]; comes before the answer to [`Effect::Prove`] as well.
     Collected(Box<Posture>),
     /// Answer to [`Effect::FetchNonce`].
     Nonce(Result<NonceAnswer, Failure>),

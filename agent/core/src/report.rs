@@ -30,10 +30,12 @@ impl HeldNonce {
 
 impl Agent {
     pub(crate) fn collected(&mut self, posture: Posture, now: Now, effects: &mut Vec<Effect>) {
-        if self.step != Step::Collecting {
-            return;
+        match self.step {
+            Step::Collecting => self.posture = Some(posture),
+            // These are on their way already, inside the proof.
+            Step::Proving { .. } => return self.posture = Some(posture),
+            _ => return,
         }
-        self.posture = Some(posture);
         self.nonce_retried = false;
         match self.nonce.take() {
             Some(held) if held.until > now.elapsed => self.sign(held.nonce, effects),

@@ -83,7 +83,11 @@ impl Worker {
                 vec![Event::Spent(self.cost), Event::Reported(answer)]
             }
             Effect::BeginEnrolment { renew_key } => vec![Event::Begun(self.begin_enrolment(renew_key))],
-            Effect::Prove(proof) => vec![Event::Proved(self.prove(&proof).map(Box::new))],
+            Effect::Prove(proof) => {
+                let posture = self.collect();
+                let proved = self.prove(&proof, posture.clone());
+                vec![Event::Collected(Box::new(posture)), Event::Proved(proved.map(Box::new))]
+            }
             Effect::FinishEnrolment { enrolment, proof } => {
                 vec![Event::Finished(self.finish_enrolment(&enrolment, &proof).map(Box::new))]
             }
@@ -134,8 +138,7 @@ impl Worker {
         self.ask(async |verifier| verifier.begin_enrolment(&request).await)
     }
 
-    fn prove(&mut self, proof: &Proof) -> Result<EnrolmentProof, KeyError> {
-        let posture = self.collect();
+    fn prove(&mut self, proof: &Proof, posture: Posture) -> Result<EnrolmentProof, KeyError> {
         let challenge = &proof.challenge;
         let signing = Signing {
             nonce: challenge.nonce,

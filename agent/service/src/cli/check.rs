@@ -57,15 +57,21 @@ pub(crate) fn run(place: &Place, arguments: &Arguments) -> anyhow::Result<Outcom
     Ok(Outcome::Well)
 }
 
-/// Reads all facts, with progress on a terminal.
-pub(crate) fn read(config: &Config) -> (Posture, Vec<Timing>) {
+/// Reads all facts.
+fn read(config: &Config) -> (Posture, Vec<Timing>) {
+    let (posture, timings) = probe(config);
+    (Posture { key: key(config), ..posture }, timings)
+}
+
+/// Reads what probes read, with progress on a terminal: all facts but the key's.
+pub(crate) fn probe(config: &Config) -> (Posture, Vec<Timing>) {
     // Only the service's own user adds to what its probes remember.
     let state = Some(config.state.clone()).filter(|state| vitalsign_host::is_ours(state));
     let settings = Settings { root: "/".into(), state };
     let probes = vitalsign_host::probes(&settings);
     let (all, mut timings) = (probes.len(), Vec::new());
     let live = std::io::stderr().is_terminal() && std::env::var_os(env::NO_COLOR).is_none();
-    let mut posture = Collector::default().collect(probes, |timing| {
+    let posture = Collector::default().collect(probes, |timing| {
         timings.push(timing.clone());
         if live {
             let mut err = std::io::stderr().lock();
@@ -76,24 +82,23 @@ pub(crate) fn read(config: &Config) -> (Posture, Vec<Timing>) {
     if live {
         let _ = write!(std::io::stderr().lock(), "\r\u{1b}[K");
     }
-    posture.key = key(config);
     (posture, timings)
 }
 
-/// The service knows its key; without a service it is opened, but only where there is one: looking makes none.
+/// The service knows its key, and holds it. Without a service it is opened, but only where there is one: looking makes
+/// none.
 fn key(config: &Config) -> Key {
-    if let Ok(mut service) = Client::connect(&config.socket)
-        && let Ok(Answer::Status(status)) = service.ask(Request::Status)
-        && let Some(posture) = status.posture
-    {
-        return posture.key;
-    }
     let unread = |reason| Key {
         storage: Fact::Unreadable(reason),
         manufacturer: Fact::Unreadable(reason),
         firmware: Fact::Unreadable(reason),
         model: Fact::Unreadable(reason),
     };
+    if let Ok(mut service) = Client::connect(&config.socket)
+        && let Ok(Answer::Status(status)) = service.ask(Request::Status)
+    {
+        return status.posture.map_or_else(|| unread(Reason::Busy), |posture| posture.key);
+    }
     if !config.state.join(crate::store::FILE).exists() {
         return unread(Reason::NotRead);
     }

@@ -70,7 +70,7 @@ fn examine(config: &Config) -> Vec<Diagnostic> {
             all.extend(key(config));
         }
     }
-    all.extend(updates(&check::read(config).0.os));
+    all.extend(updates(&check::probe(config).0.os));
     all
 }
 

@@ -78,7 +78,7 @@ fn line(check: &Check, now: u64) -> Vec<Cell> {
     let mut remedy = Cell::default();
     if needs_attention(check) {
         if let Some(since) = check.since {
-            why = why.and(Paint::Dim, format!("status since {}", when::moment(since)));
+            why = why.and(Paint::Dim, format!("so since {}", when::moment(since)));
         }
         if let Some(deadline) = check.deadline {
             let due = format!("by {} ({})", when::date(deadline), when::relative(deadline, now));
