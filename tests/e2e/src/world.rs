@@ -1,15 +1,19 @@
 //! A hospital in a folder: a verifier on loopback with a certificate authority of its own, a TPM, and agents.
 
-use crate::process::{Child, program};
+use crate::process::{Child, program, wait_for};
 use anyhow::{Context, Result, ensure};
 use base64::Engine;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use vitalsign_agent::Status;
+use std::time::Duration;
+use vitalsign_agent::{Standing, Status};
 use vitalsign_platform::DeviceKey;
 use vitalsign_protocol::message::EnrolmentKeys;
 use vitalsign_tpm::testing::Swtpm;
+
+/// How long anything may take that is waited for.
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// The TPM under the agent.
 pub enum Tpm {
@@ -174,6 +178,18 @@ impl World {
         })
     }
 
+    /// An agent that has just enrolled, its running service, and its first verdict.
+    ///
+    /// # Errors
+    /// When it is not judged in time.
+    pub fn enrolled(&self, name: &str) -> Result<(Agent, Child, Status)> {
+        let agent = self.agent(name)?;
+        std::fs::write(agent.token_file(), self.token(1)?)?;
+        let service = agent.start_service()?;
+        let status = agent.until("enrolment", |status| status.standing == Standing::Reporting)?;
+        Ok((agent, service, status))
+    }
+
     /// Puts the TPM's maker where the verifier looks; of a chip, its own certificate.
     fn trust_the_tpm(&self) -> Result<()> {
         let roots = self.folder().join("data/roots");
@@ -263,6 +279,20 @@ impl Agent {
     /// When the command cannot be run.
     pub fn status(&self) -> Result<Option<Status>> {
         Ok(serde_json::from_slice(&self.run(&["status", "--json"])?.stdout).ok())
+    }
+
+    /// Waits until nothing is under way and things stand as they are to.
+    ///
+    /// # Errors
+    /// When they do not in time: with how they stood last.
+    pub fn until(&self, what: &str, wanted: impl Fn(&Status) -> bool) -> Result<Status> {
+        let mut last = None;
+        let seen = wait_for(what, LIMIT, || {
+            let status = self.status()?;
+            last.clone_from(&status);
+            Ok(status.filter(|status| !status.busy && wanted(status)))
+        });
+        seen.with_context(|| format!("last seen: {:?}", last.map(|status| status.standing)))
     }
 }
 

@@ -2,29 +2,8 @@
 
 use anyhow::{Context, Result, ensure};
 use std::process::Output;
-use std::time::Duration;
 use vitalsign_agent::{Standing, Status};
-use vitalsign_e2e::{Agent, Child, World, wait_for};
-
-const LIMIT: Duration = Duration::from_secs(60);
-
-fn standing(agent: &Agent, what: &str, wanted: impl Fn(&Status) -> bool) -> Result<Status> {
-    let mut last = None;
-    let seen = wait_for(what, LIMIT, || {
-        let status = agent.status()?;
-        last.clone_from(&status);
-        Ok(status.filter(|status| !status.busy && wanted(status)))
-    });
-    seen.with_context(|| format!("last seen: {:?}", last.map(|status| status.standing)))
-}
-
-fn enrolled(world: &World, name: &str) -> Result<(Agent, Child, Status)> {
-    let agent = world.agent(name)?;
-    std::fs::write(agent.token_file(), world.token(1)?)?;
-    let service = agent.start_service()?;
-    let status = standing(&agent, "enrolment", |status| status.standing == Standing::Reporting)?;
-    Ok((agent, service, status))
-}
+use vitalsign_e2e::{Agent, World};
 
 fn out(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
@@ -33,7 +12,7 @@ fn out(output: &Output) -> String {
 #[test]
 fn a_device_enrols_reports_and_is_judged() -> Result<()> {
     let world = World::with_simulated_tpm()?;
-    let (agent, _service, first) = enrolled(&world, "device")?;
+    let (agent, _service, first) = world.enrolled("device")?;
     let verdict = first.ear.as_ref().context("a verdict")?;
     ensure!(verdict.vitalsign_device == first.enrolment, "{verdict:?}");
     ensure!(verdict.checks().any(|(_, check)| check.check == "disk-encryption"), "{verdict:?}");
@@ -64,7 +43,7 @@ fn a_device_enrols_reports_and_is_judged() -> Result<()> {
 #[test]
 fn the_service_is_one_and_doctor_sees_what_works() -> Result<()> {
     let mut world = World::with_simulated_tpm()?;
-    let (agent, mut service, _) = enrolled(&world, "device")?;
+    let (agent, mut service, _) = world.enrolled("device")?;
     let second = agent.run(&["service", "run"])?;
     ensure!(
         second.status.code() == Some(3) && out(&second).contains("another vitalsign process"),
@@ -144,7 +123,7 @@ fn enrolment_by_hand_with_a_service_and_without() -> Result<()> {
     // What it was told stays: the service needs no other settings, and takes a new token while it runs.
     let service = bare(&by_hand, &["service", "run"]).stdout(std::process::Stdio::null()).spawn()?;
     let mut service = Ends(service);
-    standing(&by_hand, "reports", |status| status.standing == Standing::Reporting)?;
+    by_hand.until("reports", |status| status.standing == Standing::Reporting)?;
     let again = bare(&by_hand, &["enrol", "--token", &token]).output()?;
     ensure!(again.status.code() == Some(0), "{}", out(&again));
     service.0.kill()?;
@@ -164,7 +143,7 @@ impl Drop for Ends {
 #[test]
 fn a_revoked_device_is_told_so_and_stays_so() -> Result<()> {
     let world = World::with_simulated_tpm()?;
-    let (agent, mut service, status) = enrolled(&world, "device")?;
+    let (agent, mut service, status) = world.enrolled("device")?;
     let device = status.enrolment.context("a name")?.to_string();
     world.administer(&["device", "revoke", &device, "--reason", "lost in a taxi"])?;
     for _ in 0..2 {
@@ -173,7 +152,7 @@ fn a_revoked_device_is_told_so_and_stays_so() -> Result<()> {
         ensure!(out(&refused).starts_with("This device was revoked"), "{}", out(&refused));
         service.kill();
         service = agent.start_service()?;
-        standing(&agent, "the refusal", |status| status.standing == Standing::Revoked)?;
+        agent.until("the refusal", |status| status.standing == Standing::Revoked)?;
     }
     Ok(())
 }

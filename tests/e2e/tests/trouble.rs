@@ -11,18 +11,8 @@ use vitalsign_tpm::testing::{Pass, Proxy, Swtpm, Way};
 
 const LIMIT: Duration = Duration::from_secs(60);
 
-fn standing(agent: &Agent, what: &str, wanted: impl Fn(&Status) -> bool) -> Result<Status> {
-    let mut last = None;
-    let seen = wait_for(what, LIMIT, || {
-        let status = agent.status()?;
-        last.clone_from(&status);
-        Ok(status.filter(|status| !status.busy && wanted(status)))
-    });
-    seen.with_context(|| format!("last seen: {:?}", last.map(|status| status.standing)))
-}
-
 fn reporting(agent: &Agent) -> Result<Status> {
-    standing(agent, "a verdict", |status| status.standing == Standing::Reporting)
+    agent.until("a verdict", |status| status.standing == Standing::Reporting)
 }
 
 fn simulated(world: &World) -> Result<&Swtpm> {
@@ -44,9 +34,7 @@ fn a_verifier_that_is_away_costs_nothing_but_news() -> Result<()> {
     // Away before enrolment, too.
     world.verifier = None;
     let _service = agent.start_service()?;
-    standing(&agent, "the verifier to be missed", |status| {
-        matches!(status.standing, Standing::Offline { .. })
-    })?;
+    agent.until("the verifier to be missed", |status| matches!(status.standing, Standing::Offline { .. }))?;
     world.start_verifier()?;
     agent.run(&["report"])?;
     let before = reporting(&agent)?;
@@ -54,7 +42,7 @@ fn a_verifier_that_is_away_costs_nothing_but_news() -> Result<()> {
     world.verifier = None;
     let away = agent.run(&["report"])?;
     ensure!(away.status.code() == Some(3), "{}", String::from_utf8_lossy(&away.stdout));
-    let offline = standing(&agent, "away", |status| matches!(status.standing, Standing::Offline { .. }))?;
+    let offline = agent.until("away", |status| matches!(status.standing, Standing::Offline { .. }))?;
     ensure!(offline.ear == before.ear, "the last verdict stands");
     world.start_verifier()?;
     agent.run(&["report"])?;
