@@ -14,7 +14,7 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use thresholds::Thresholds;
-use vitalsign_protocol::ear::{Appraisal, Ear, Tier};
+use vitalsign_protocol::ear::{Appraisal, Check, Ear, Tier, TrustVector};
 use vitalsign_protocol::id::Digest;
 use vitalsign_protocol::posture::{KeyStorage, Posture};
 
@@ -25,8 +25,8 @@ pub const DEFAULT_THRESHOLDS: &str = include_str!("../policy/thresholds.toml");
 
 /// An answer is not to be relied on for longer than this many seconds, even if nothing makes it change.
 const LONGEST: u64 = 3600;
-/// How many answers are kept.
-const REMEMBERED: usize = 8192;
+/// How many answers are kept, about 2 KiB each: those of a fleet of 100,000 in which no two devices are alike.
+const REMEMBERED: usize = 262_144;
 
 /// What is known of a device when it is judged.
 #[derive(Clone, Copy, Debug)]
@@ -126,12 +126,15 @@ pub struct Appraiser {
     memo: Memo<Judgement>,
 }
 
-/// What is remembered of a judgement.
+/// What is remembered of a judgement: small, because there is one for each device that differs from the others.
 struct Judgement {
-    submods: BTreeMap<String, Appraisal>,
-    status: Tier,
+    /// JSON of [`Kept`]. As structures it takes seven times the room.
+    submods: Box<[u8]>,
     changes_at: Option<u64>,
 }
+
+/// Name, claims and checks of each submodule. All else of an appraisal follows from these.
+type Kept = Vec<(String, TrustVector, Vec<Check>)>;
 
 /// What a judgement depends on besides the time, in a fixed order.
 #[derive(Serialize)]
@@ -174,28 +177,38 @@ impl Appraiser {
     /// When the policy gives no answer that can be used.
     pub fn appraise(&self, input: &Input<'_>) -> Result<Appraised, AppraiseError> {
         let facts = Facts { posture: input.posture, key: input.key, boot: input.boot };
-        let text = serde_json::to_string(&facts).map_err(|error| AppraiseError::Failed(error.to_string()))?;
+        let text = serde_json::to_string(&facts).map_err(failed)?;
         let key = Digest::of(text.as_bytes());
         let judgement = match self.memo.get(&key, input.now) {
             Some(judgement) => judgement,
             None => {
                 let judgement = Arc::new(self.judge(&text, input.now)?);
-                let until = judgement.changes_at.unwrap_or(u64::MAX).min(input.now.saturating_add(LONGEST));
-                self.memo.put(key, input.now..until, Arc::clone(&judgement));
+                self.memo.put(key, input.now..judgement.until(input.now), Arc::clone(&judgement));
                 judgement
             }
         };
-        Ok(Appraised {
-            submods: judgement.submods.clone(),
-            status: judgement.status,
-            valid_until: judgement.changes_at.unwrap_or(u64::MAX).min(input.now.saturating_add(LONGEST)),
-        })
+        let kept: Kept = serde_json::from_slice(&judgement.submods).map_err(failed)?;
+        let appraisal = |(name, vector, checks)| (name, Appraisal::new(vector, checks, &self.id));
+        let submods: BTreeMap<_, _> = kept.into_iter().map(appraisal).collect();
+        Ok(Appraised { status: Ear::overall(&submods), submods, valid_until: judgement.until(input.now) })
     }
 
+    /// Asks the policy.
     fn judge(&self, facts: &str, now: u64) -> Result<Judgement, AppraiseError> {
         let findings = self.policy.judge(facts, now)?;
         let changes_at = findings.changes_at(now);
-        let submods = findings.into_appraisals(&self.id);
-        Ok(Judgement { status: Ear::overall(&submods), submods, changes_at })
+        let kept: Kept = findings.into_submodules();
+        Ok(Judgement { submods: serde_json::to_vec(&kept).map_err(failed)?.into(), changes_at })
     }
+}
+
+impl Judgement {
+    /// Until when it holds, if it holds at `now`.
+    fn until(&self, now: u64) -> u64 {
+        self.changes_at.unwrap_or(u64::MAX).min(now.saturating_add(LONGEST))
+    }
+}
+
+fn failed(error: serde_json::Error) -> AppraiseError {
+    AppraiseError::Failed(error.to_string())
 }

@@ -8,7 +8,7 @@ use std::num::NonZeroU32;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use vitalsign_protocol::check::TEXTS;
-use vitalsign_protocol::ear::{Appraisal, Check, Tier, Trust, TrustVector};
+use vitalsign_protocol::ear::{Check, Tier, Trust, TrustVector};
 use vitalsign_protocol::posture::Posture;
 
 /// How long one judgement may take. The default policy takes about a thousandth of it.
@@ -151,7 +151,7 @@ impl Findings {
     }
 
     /// The checks by submodule, in the order in which people see them, with the worst of what they claim.
-    pub(super) fn into_appraisals(self, policy_id: &str) -> BTreeMap<String, Appraisal> {
+    pub(super) fn into_submodules(self) -> Vec<(String, TrustVector, Vec<Check>)> {
         let place = |check: &str| TEXTS.iter().position(|text| text.check == check).unwrap_or(usize::MAX);
         let mut findings: Vec<_> = self.0.into_iter().collect();
         findings.sort_by_key(|(check, _)| place(check));
@@ -162,8 +162,7 @@ impl Findings {
             let Outcome { status, reason, deadline, .. } = outcome;
             checks.push(Check { check, status, reason, seen, since: None, deadline });
         }
-        let appraisal = |(name, (vector, checks))| (name, Appraisal::new(vector, checks, policy_id));
-        submods.into_iter().map(appraisal).collect()
+        submods.into_iter().map(|(name, (vector, checks))| (name, vector, checks)).collect()
     }
 }
 
