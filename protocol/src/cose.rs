@@ -37,6 +37,7 @@ pub enum Error {
 pub struct PublicKey {
     point: [u8; 65],
     parsed: ParsedPublicKey,
+    thumbprint: Thumbprint,
 }
 
 impl PublicKey {
@@ -47,7 +48,11 @@ impl PublicKey {
     pub fn from_point(point: &[u8]) -> Result<Self, Error> {
         let point: [u8; 65] = point.try_into().map_err(|_| Error::Key)?;
         let parsed = ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point).map_err(|_| Error::Key)?;
-        Ok(Self { point, parsed })
+        let (_, coordinates) = point.split_at(1);
+        let (x, y) = coordinates.split_at(32);
+        let key =
+            MapBuilder::default().with(1i64, 2i64).with(-1i64, 1i64).with(-2i64, x).with(-3i64, y).build();
+        Ok(Self { point, parsed, thumbprint: Thumbprint(Digest::of(&key.encode()).0) })
     }
 
     /// From coordinates, big-endian; a TPM strips leading zeros, so shorter ones are padded.
@@ -82,10 +87,7 @@ impl PublicKey {
     /// The key's name: SHA-256 COSE key thumbprint (RFC 9679).
     #[must_use]
     pub fn thumbprint(&self) -> Thumbprint {
-        let (x, y) = self.coordinates();
-        let key =
-            MapBuilder::default().with(1i64, 2i64).with(-1i64, 1i64).with(-2i64, x).with(-3i64, y).build();
-        Thumbprint(Digest::of(&key.encode()).0)
+        self.thumbprint
     }
 
     /// Checks an ES256 signature, `r || s`, over `message`.

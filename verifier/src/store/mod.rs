@@ -101,6 +101,8 @@ impl Store {
             .foreign_keys(true)
             .busy_timeout(LOCK_WAIT)
             .pragma("cache_size", "-65536")
+            // 32 MiB: a page that many reports change is copied into the database once for all of them.
+            .pragma("wal_autocheckpoint", "8192")
             .disable_statement_logging();
         if let Some(pages) = max_pages {
             options = options.pragma("max_page_count", pages.to_string());
