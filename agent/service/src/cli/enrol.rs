@@ -1,6 +1,6 @@
 //! `vitalsign enrol`: keeps what it is told in the state folder, and has the service enrol with it, or does so itself.
 
-use super::{Outcome, Output, Place, report, status};
+use super::{Enrolling, Outcome, Output, Place, report, status};
 use crate::client::{Client, ClientError};
 use crate::config::{ENROLMENT_FILE, Given};
 use crate::service::Desk;
@@ -22,35 +22,18 @@ Examples:
 
 #[derive(clap::Args, Debug)]
 pub(crate) struct Arguments {
-    /// The verifier's address: https, its name, and its port where that is not 443
-    #[arg(long, value_name = "URL")]
-    verifier: Option<String>,
-    /// Certificates that the verifier's certificate must chain to, PEM; no others are trusted
-    #[arg(long, value_name = "FILE")]
-    ca: Option<PathBuf>,
-    /// A file with the enrolment token
-    #[arg(long, value_name = "FILE")]
-    token_file: Option<PathBuf>,
+    #[command(flatten)]
+    enrolling: Enrolling,
     /// The enrolment token itself; other users may see it in the list of processes
     #[arg(long, value_name = "TOKEN", conflicts_with = "token_file")]
     token: Option<String>,
-    /// Where the report key lives: auto (this machine's TPM), software, or a TPM's address
-    #[arg(long, value_name = "auto|software|ADDRESS")]
-    key: Option<String>,
     /// As JSON.
     #[arg(long)]
     json: bool,
 }
 
 pub(crate) fn run(place: &Place, arguments: &Arguments) -> anyhow::Result<Outcome> {
-    let flags = Given {
-        verifier: arguments.verifier.clone(),
-        ca_file: arguments.ca.clone(),
-        token_file: arguments.token_file.clone(),
-        key: arguments.key.clone(),
-        ..Given::default()
-    };
-    let config = place.load(flags)?;
+    let config = place.load(arguments.enrolling.given())?;
     let verifier = config.verifier.as_ref();
     let verifier =
         verifier.context("say which verifier: --verifier URL and --ca FILE, or in the configuration")?;

@@ -80,6 +80,35 @@ struct Place {
     socket: Option<PathBuf>,
 }
 
+/// Whom this device reports to, and with which key.
+#[derive(Args, Clone, Debug)]
+struct Enrolling {
+    /// The verifier's address: https, its name, and its port where that is not 443
+    #[arg(long, value_name = "URL")]
+    verifier: Option<String>,
+    /// Certificates that the verifier's certificate must chain to, PEM; no others are trusted
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
+    /// A file with the enrolment token
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
+    /// Where the report key lives: auto (this machine's TPM), software, or a TPM's address
+    #[arg(long, value_name = "auto|software|ADDRESS")]
+    key: Option<String>,
+}
+
+impl Enrolling {
+    fn given(&self) -> Given {
+        Given {
+            verifier: self.verifier.clone(),
+            ca_file: self.ca.clone(),
+            token_file: self.token_file.clone(),
+            key: self.key.clone(),
+            ..Given::default()
+        }
+    }
+}
+
 #[derive(Args, Clone, Copy, Debug)]
 struct Output {
     /// As JSON.

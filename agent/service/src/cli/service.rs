@@ -1,30 +1,19 @@
 //! `vitalsign service run`.
 
-use super::{Outcome, Place, doctor};
+use super::{Enrolling, Outcome, Place, doctor};
 use crate::config::Given;
 use crate::notify::Manager;
 use crate::server::Server;
 use crate::service::{Desk, Input, Service};
 use crate::worker::Worker;
 use anyhow::Context;
-use std::path::PathBuf;
 use std::sync::mpsc::channel;
 use vitalsign_agent::Event;
 
 #[derive(clap::Args, Debug)]
 pub(crate) struct Arguments {
-    /// The verifier's address: https, its name, and its port where that is not 443
-    #[arg(long, value_name = "URL")]
-    verifier: Option<String>,
-    /// Certificates that the verifier's certificate must chain to, PEM
-    #[arg(long, value_name = "FILE")]
-    ca: Option<PathBuf>,
-    /// A file with the enrolment token
-    #[arg(long, value_name = "FILE")]
-    token_file: Option<PathBuf>,
-    /// Where the report key lives: auto (this machine's TPM), software, or a TPM's address
-    #[arg(long, value_name = "auto|software|ADDRESS")]
-    key: Option<String>,
+    #[command(flatten)]
+    enrolling: Enrolling,
     /// Report so often, whatever the verifier asks: for tests
     #[arg(long, value_name = "SECONDS")]
     report_seconds: Option<u64>,
@@ -36,8 +25,7 @@ pub(crate) fn run(place: &Place, arguments: Arguments) -> anyhow::Result<Outcome
         Ok(kept) => tracing::info!(kept, "privileges are limited"),
         Err(error) => tracing::warn!(%error, "privileges are not limited"),
     }
-    let Arguments { verifier, ca, token_file, key, report_seconds } = arguments;
-    let flags = Given { verifier, ca_file: ca, token_file, key, report_seconds, ..Given::default() };
+    let flags = Given { report_seconds: arguments.report_seconds, ..arguments.enrolling.given() };
     let reader = place.reader(flags);
     let config = reader()?;
     tracing::info!(state = %config.state.display(), socket = %config.socket.display(), key = config.key, "starting");
