@@ -181,6 +181,8 @@ fn a_new_device_enrols_and_then_reports_in_one_round_trip() {
     let mut bench = Bench::new(Saved::default());
     assert!(bench.give(Event::Started).has(|it| matches!(it, Effect::BeginEnrolment { renew_key: false })));
     assert!(bench.give(Event::Begun(Ok(challenge()))).has(|it| matches!(it, Effect::Prove(_))));
+    bench.give(Event::Collected(Box::default()));
+    assert!(bench.agent.status(bench.now()).posture.is_some(), "what is registered can be shown");
     assert!(bench.give(Event::Proved(Ok(proof()))).has(|it| matches!(it, Effect::FinishEnrolment { .. })));
     bench.give(Event::Finished(Ok(Box::new(verifier.enrolled()))));
     assert_eq!(bench.standing(), Standing::Reporting);

@@ -14,7 +14,7 @@ use std::time::Duration;
 use vitalsign_agent::{Agent, Effect, Event, Saved, Standing, Status};
 use vitalsign_ipc::{Answer, Diagnostic, Request};
 
-/// The longest that the service waits for anything: so that a clock it cannot see costs a minute at most.
+/// The longest that the service waits for anything: so that a clock it cannot see costs an hour at most.
 const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 
 /// What comes to the service's loop.
