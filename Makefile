@@ -20,7 +20,8 @@ help: ## Show what can be made.
 setup: ## Install what building and testing need.
 	@tests/setup.sh
 
-demo: setup ## Show it working on this machine, with a verifier on loopback and its TPM, or a software TPM.
+demo: ## Show it working on this machine, with a verifier on loopback and its TPM, or a software TPM.
+	@tests/setup.sh demo
 	@tests/demo.sh
 
 test: setup lint deny ## Everything that has to hold before a change lands.
@@ -29,7 +30,8 @@ test: setup lint deny ## Everything that has to hold before a change lands.
 	$(step) tests
 	cargo nextest run --workspace
 
-bench: setup ## Measure, against limits measured in the same run.
+bench: ## Measure, against limits measured in the same run.
+	@tests/setup.sh demo
 	@tests/bench/run.sh
 
 cross: ## Check the portable crates for Windows, macOS and Android, and run their tests under Wine.

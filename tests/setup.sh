@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what building and testing need and this machine lacks (Debian, Ubuntu). Asks nothing; quick when all is there.
-#   tests/setup.sh         for `make demo`, `make test` and `make bench`
+#   tests/setup.sh         for `make test`
+#   tests/setup.sh demo    for `make demo` and `make bench`, which need no test runner
 #   tests/setup.sh cross   for `make cross`
 set -euo pipefail
 
@@ -37,6 +38,7 @@ if ! command -v cargo >/dev/null; then
   echo "setup: cargo is missing: install Rust $(sed -n 's/^rust-version = "\(.*\)"/\1/p' "$(dirname "$0")/../Cargo.toml") or newer" >&2
   exit 1
 fi
+[ "${1:-}" != demo ] || exit 0
 export PATH=$cache/tools/bin:$PATH
 tool() {
   command -v "$1" >/dev/null && return
