@@ -72,6 +72,14 @@ bytes! {
     EnrolmentId, 16
 }
 bytes! {
+    /// A step-up: given by the verifier, random.
+    StepUpId, 16
+}
+bytes! {
+    /// A security key's registration that is under way: given by the verifier, random.
+    RegistrationId, 16
+}
+bytes! {
     /// A SHA-256 digest.
     Digest, 32
 }
@@ -151,6 +159,12 @@ impl Secret {
         aws_lc_rs::constant_time::verify_slices_are_equal(&self.0, other).is_ok()
     }
 }
+impl PartialEq for Secret {
+    fn eq(&self, other: &Self) -> bool {
+        self.matches(other.expose())
+    }
+}
+impl Eq for Secret {}
 impl std::fmt::Debug for Secret {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Secret(…)")

@@ -101,6 +101,25 @@ pub struct ReportAnswer {
     /// The next report is to carry a quote.
     #[serde(default)]
     pub quote: bool,
+    /// What opens the event channel, and what else the device asks in its own name, until the next report.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<Session>,
+}
+
+/// A device session: `Authorization: Bearer`, in base64url. A signed report opened it, and it lives as long as that
+/// report's nonce.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Session(pub Secret);
+
+impl Session {
+    /// How it goes into the header.
+    #[must_use]
+    pub fn bearer(&self) -> zeroize::Zeroizing<String> {
+        use base64::Engine;
+        let text = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(self.0.expose());
+        zeroize::Zeroizing::new(format!("Bearer {text}"))
+    }
 }
 
 /// `POST /v1/nonces`: a nonce for the holder of a key, when the last one is gone.

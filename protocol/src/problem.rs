@@ -12,6 +12,8 @@ pub enum Action {
     Retry,
     /// Ask for a nonce and try again at once.
     FreshNonce,
+    /// Report, which opens a new session, and try again.
+    Report,
     /// Enrol anew.
     ReEnrol,
     /// Nothing more can be done here: tell the person, and wait for somebody to act.
@@ -86,6 +88,22 @@ problems! {
     LogMismatch "log-mismatch" 403 Tell "The event log does not agree with the TPM's quote.",
     /// Policy accepts keys in hardware only.
     SoftwareKeyRefused "software-key-refused" 403 Tell "Keys in software are not accepted here.",
+    /// The device session is too old, or none of ours.
+    SessionInvalid "session-invalid" 401 Report "The device session does not hold.",
+    /// No step-up of this name for this device.
+    StepUpUnknown "step-up-unknown" 404 Tell "No step-up of this name is asked of this device.",
+    /// The step-up has ended.
+    StepUpOver "step-up-over" 409 Tell "The step-up has ended.",
+    /// The assertion does not hold.
+    AssertionInvalid "assertion-invalid" 403 Tell "The security key's answer does not hold.",
+    /// The registration code is wrong, used or too old.
+    KeyCodeUnknown "key-code-unknown" 403 Tell "The code is not known, was used, or is too old.",
+    /// No registration of this name is under way; it may be too old.
+    RegistrationUnknown "registration-unknown" 404 Tell "No registration of this name is under way.",
+    /// The security key's model is not on the list, or its attestation does not hold.
+    KeyUntrusted "key-untrusted" 403 Tell "This model of security key is not accepted here.",
+    /// The security key is registered already.
+    KeyKnown "key-known" 409 Tell "This security key is registered already.",
     /// Too much to do.
     Busy "busy" 503 Retry "The verifier has too much to do.",
     /// The verifier's own fault.

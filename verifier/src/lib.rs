@@ -18,6 +18,7 @@ pub mod inspect;
 pub mod nonce;
 mod report;
 pub mod server;
+pub mod step_up;
 pub mod store;
 mod verifier;
 

@@ -241,6 +241,7 @@ impl Verifier {
             nonce_seconds,
             report_seconds: self.config.report_seconds,
             quote,
+            session: None,
         })
     }
 

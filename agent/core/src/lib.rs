@@ -21,7 +21,7 @@ mod verdict;
 
 pub use event::{Effect, Event, Failure, Now, Proof, Signing, Transition};
 pub use saved::Saved;
-pub use status::{Cost, Standing, Status};
+pub use status::{Cost, Stage, Standing, Status, StepUp};
 
 use std::time::Duration;
 use vitalsign_protocol::ear::Ear;
@@ -131,6 +131,8 @@ impl Agent {
             busy: self.step != Step::Idle,
             next_report_seconds: self.schedule.due().saturating_sub(now.elapsed).as_secs(),
             cost: self.cost,
+            listening: false,
+            step_ups: Vec::new(),
         }
     }
 

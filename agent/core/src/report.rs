@@ -169,7 +169,7 @@ impl Agent {
                 self.forget_enrolment(effects);
                 self.begin_enrolment(false, effects);
             }
-            Action::FreshNonce | Action::ReEnrol => {
+            Action::FreshNonce | Action::ReEnrol | Action::Report => {
                 self.standing = refused;
                 self.wait(now);
             }

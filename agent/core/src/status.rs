@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 use vitalsign_protocol::ear::Ear;
-use vitalsign_protocol::id::EnrolmentId;
+use vitalsign_protocol::id::{EnrolmentId, StepUpId};
 use vitalsign_protocol::posture::Posture;
+use vitalsign_protocol::step_up::{Acr, End};
 
 /// Where the agent stands with its verifier and its key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,6 +66,54 @@ pub struct Status {
     pub next_report_seconds: u64,
     /// What the last report cost.
     pub cost: Option<Cost>,
+    /// The verifier can reach this device at once.
+    #[serde(default)]
+    pub listening: bool,
+    /// Step-ups that are asked of whoever is here, the oldest first; those that ended stay for a few seconds.
+    #[serde(default)]
+    pub step_ups: Vec<StepUp>,
+}
+
+/// A step-up, as a person is shown it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepUp {
+    /// Its name.
+    pub id: StepUpId,
+    /// Which application asks.
+    pub application: String,
+    /// For whom.
+    pub user: String,
+    /// What for. Text from outside: data, never markup.
+    pub message: String,
+    /// More, as the application put it (RFC 9396).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authorization_details: Option<serde_json::Value>,
+    /// The level that is asked for.
+    pub acr: Acr,
+    /// Until when, in seconds since 1970 by this device's clock.
+    pub until: u64,
+    /// How far it is.
+    pub stage: Stage,
+}
+
+/// How far a step-up is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "stage", rename_all = "kebab-case")]
+pub enum Stage {
+    /// The facts are read and signed.
+    Preparing,
+    /// The person is asked to tap.
+    Tap,
+    /// The tap is being verified.
+    Checking,
+    /// It has ended.
+    Ended {
+        /// How.
+        end: End,
+        /// Why, where the device is not in the state that is asked for: names of checks.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        reasons: Vec<String>,
+    },
 }
 
 /// What a report cost, as measured: from the evidence being signed to the verdict.

@@ -59,6 +59,7 @@ impl Verifier {
             nonce_seconds: 900,
             report_seconds: 300,
             quote: false,
+            session: None,
         }
     }
 

@@ -2,7 +2,10 @@
 
 use crate::frame::Error;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use vitalsign_agent::Status;
+use vitalsign_protocol::id::{RegistrationId, Secret, StepUpId};
+use vitalsign_protocol::step_up::{End, RegisteredKey};
 
 /// The protocol's name in a greeting.
 pub const PROTOCOL: &str = "vitalsign-ipc";
@@ -39,7 +42,7 @@ impl Hello {
 }
 
 /// What a client asks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Request {
     /// How things stand: [`Answer::Status`].
@@ -53,6 +56,38 @@ pub enum Request {
     Enrol,
     /// What works and what does not, as the service sees it: [`Answer::Diagnostics`].
     Diagnostics,
+    /// What a security key is to sign for a step-up that waits for a tap: [`Answer::Ceremony`].
+    Ceremony(StepUpId),
+    /// The security key's answer: [`Answer::Accepted`]; how it ended is an event.
+    Tapped {
+        /// The step-up.
+        step_up: StepUpId,
+        /// AuthenticationResponseJSON.
+        assertion: Value,
+    },
+    /// There will be no tap: [`Answer::Accepted`]; how it ended is an event.
+    GiveUp {
+        /// The step-up.
+        step_up: StepUpId,
+        /// Why: [`End::is_the_devices_to_say`].
+        end: End,
+    },
+    /// Begin to register a security key: [`Answer::Registration`].
+    BeginKey {
+        /// The code that an administrator gave the user.
+        code: Secret,
+    },
+    /// End it: [`Answer::Keys`] with the one that was registered.
+    FinishKey {
+        /// The registration.
+        registration: RegistrationId,
+        /// What the person calls the key.
+        name: String,
+        /// RegistrationResponseJSON.
+        credential: Value,
+    },
+    /// The security keys of this device's users: [`Answer::Keys`].
+    Keys,
 }
 
 /// What the service says.
@@ -75,12 +110,36 @@ pub enum Answer {
     Accepted,
     /// The findings.
     Diagnostics(Vec<Diagnostic>),
+    /// What a security key is to do.
+    Ceremony(Box<Ceremony>),
+    /// A registration that has begun.
+    Registration {
+        /// Its name.
+        registration: RegistrationId,
+        /// Whose key it will be.
+        user: String,
+        /// What the security key is to do.
+        ceremony: Box<Ceremony>,
+    },
+    /// Registered security keys.
+    Keys(Vec<RegisteredKey>),
     /// It will not be done.
     Refused(Refusal),
 }
 
+/// What a security key is to do, for the relying party that was pinned at enrolment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ceremony {
+    /// The origin: what `clientDataJSON` is to name.
+    pub origin: String,
+    /// The relying-party id.
+    pub rp_id: String,
+    /// PublicKeyCredentialCreationOptionsJSON or PublicKeyCredentialRequestOptionsJSON.
+    pub options: Value,
+}
+
 /// Why not.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[serde(rename_all = "kebab-case")]
 pub enum Refusal {
     /// This service does not know such a request.
@@ -92,6 +151,17 @@ pub enum Refusal {
     /// It is starting, stopping, or talks to too many.
     #[error("the service is busy: try again")]
     Busy,
+    /// No such step-up waits for a tap.
+    #[error("no such step-up waits for a tap: it has ended")]
+    Over,
+    /// The verifier was not reached, or refuses.
+    #[error("{detail}")]
+    Verifier {
+        /// The problem's type, a URN; none when it was not reached.
+        problem: Option<String>,
+        /// What it says.
+        detail: String,
+    },
     /// The settings cannot be used.
     #[error("the service cannot use its settings: see its log, or run `vitalsign doctor`")]
     Settings,

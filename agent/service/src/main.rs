@@ -1,7 +1,6 @@
 //! `vitalsign`: the service that reads, signs and reports this device's vital signs, and the command line that asks it.
 
 mod cli;
-mod client;
 mod config;
 mod env;
 mod journal;

@@ -188,7 +188,7 @@ impl Server {
                 let status = shared.status.clone();
                 let busy = Answer::Refused(Refusal::Busy);
                 outbox.send(&Reply::Answer(status.map_or(busy, |status| Answer::Status(Box::new(status)))));
-                if request == Request::Subscribe
+                if matches!(request, Request::Subscribe)
                     && let Some(client) = shared.clients.iter_mut().find(|client| client.number == number)
                 {
                     client.subscribed = true;
@@ -197,7 +197,7 @@ impl Server {
             Request::Enrol | Request::Diagnostics if !peer.may_administer => {
                 outbox.send(&Reply::Answer(Answer::Refused(Refusal::NotAllowed)));
             }
-            Request::CheckNow | Request::Enrol | Request::Diagnostics => {
+            _ => {
                 deliver(Incoming { request, to: Some(outbox.clone()) });
             }
         }
@@ -252,8 +252,8 @@ fn thread(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::client::{Client as Asking, ClientError};
     use std::sync::mpsc::channel;
+    use vitalsign_client::{Client as Asking, ClientError};
     use vitalsign_ipc::Standing;
 
     fn status(standing: Standing) -> Status {
@@ -266,6 +266,8 @@ mod tests {
             busy: false,
             next_report_seconds: 0,
             cost: None,
+            listening: false,
+            step_ups: Vec::new(),
         }
     }
 

@@ -160,7 +160,7 @@ impl Service {
     }
 
     fn asked(&self, incoming: Incoming) -> Option<Event> {
-        let event = match incoming.request {
+        let event = match &incoming.request {
             Request::CheckNow => Event::CheckNow,
             Request::Enrol => Event::EnrolNow,
             Request::Diagnostics => {
@@ -168,7 +168,7 @@ impl Service {
                 return None;
             }
             // The socket answers these by itself.
-            Request::Status | Request::Subscribe => return None,
+            _ => return None,
         };
         incoming.answer(Answer::Accepted);
         Some(event)

@@ -19,7 +19,7 @@ use vitalsign_protocol::problem::{Problem, ProblemType};
 /// How long a statement waits for another process's transaction.
 const LOCK_WAIT: Duration = Duration::from_secs(5);
 /// Each brings the schema one version further.
-const MIGRATIONS: &[&str] = &[include_str!("schema.sql")];
+const MIGRATIONS: &[&str] = &[include_str!("schema.sql"), include_str!("step_up.sql")];
 
 /// Why the store did not do what it was asked. Nothing was written.
 #[derive(Clone, Debug, thiserror::Error)]

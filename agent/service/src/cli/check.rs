@@ -1,12 +1,12 @@
 //! `vitalsign check`: the facts, now.
 
 use super::{Outcome, Place, say, say_json, wall};
-use crate::client::Client;
 use crate::config::{Config, Given};
 use crate::env;
 use crate::report::{Style, facts};
 use std::io::{IsTerminal, Write};
 use std::time::Duration;
+use vitalsign_client::Client;
 use vitalsign_host::Settings;
 use vitalsign_ipc::{Answer, Request};
 use vitalsign_platform::collect::Timing;

@@ -1,7 +1,6 @@
 //! `vitalsign doctor`: why something does not work. One line for each thing that has to work, and what to do.
 
 use super::{Outcome, Output, Place, check, say, say_json, wall};
-use crate::client::{Client, ClientError};
 use crate::config::{Config, Given};
 use crate::report::style::Paint;
 use crate::report::table::{Cell, rows};
@@ -9,6 +8,7 @@ use crate::report::{Style, plain, standing, when};
 use crate::verifier::{Reached, Verifier};
 use std::io::ErrorKind;
 use vitalsign_agent::Failure;
+use vitalsign_client::{Client, ClientError};
 use vitalsign_ipc::{Answer, Diagnostic, Request, Standing, Status};
 use vitalsign_platform::KeyError;
 use vitalsign_protocol::fact::{Fact, Reason};

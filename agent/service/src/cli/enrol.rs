@@ -1,7 +1,6 @@
 //! `vitalsign enrol`: keeps what it is told in the state folder, and has the service enrol with it, or does so itself.
 
 use super::{Enrolling, Outcome, Output, Place, report, status};
-use crate::client::{Client, ClientError};
 use crate::config::{ENROLMENT_FILE, Given};
 use crate::service::Desk;
 use crate::store::write_whole;
@@ -10,6 +9,7 @@ use crate::worker::Worker;
 use anyhow::Context;
 use std::path::{Path, PathBuf};
 use vitalsign_agent::Event;
+use vitalsign_client::{Client, ClientError};
 use vitalsign_ipc::{Request, Standing};
 
 pub(crate) const EXAMPLES: &str = "\

@@ -1,12 +1,12 @@
 //! `vitalsign report`: look again and report, through the service where one runs.
 
 use super::{Outcome, Output, Place, status};
-use crate::client::{Client, ClientError};
 use crate::config::Given;
 use crate::service::Desk;
 use crate::worker::Worker;
 use std::time::{Duration, Instant};
 use vitalsign_agent::Event;
+use vitalsign_client::{Client, ClientError};
 use vitalsign_ipc::{Answer, Request, Standing, Status};
 
 /// A slow TPM, a slow probe and a slow verifier together.

@@ -1,11 +1,11 @@
 //! `vitalsign status`: the last verdict. And what `report` and `enrol` show at their end.
 
 use super::{Outcome, Output, Place, say, say_json, wall};
-use crate::client::{Client, ClientError};
 use crate::config::Given;
 use crate::report::{Style, standing};
 use crate::store::Store;
 use vitalsign_agent::{Agent, Saved};
+use vitalsign_client::{Client, ClientError};
 use vitalsign_ipc::{Answer, Request, Standing, Status};
 
 pub(crate) fn run(place: &Place, output: Output) -> anyhow::Result<Outcome> {

@@ -132,6 +132,8 @@ mod tests {
             busy: false,
             next_report_seconds: 0,
             cost: None,
+            listening: false,
+            step_ups: Vec::new(),
         }
     }
 

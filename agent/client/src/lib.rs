@@ -11,7 +11,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A connection to the service.
 #[derive(Debug)]
-pub(crate) struct Client {
+pub struct Client {
     stream: Stream,
     inbox: Inbox<Reply>,
     /// Events that came while an answer was awaited.
@@ -20,24 +20,30 @@ pub(crate) struct Client {
 
 /// Why the service did not answer.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum ClientError {
+pub enum ClientError {
+    /// Nobody answers at the socket.
     #[error("the Vitalsign service does not run: nobody answers at {0}")]
     NotRunning(PathBuf),
+    /// Somebody else made the socket, or it is closed to us.
     #[error("{0} is not used: {1}")]
     Foreign(PathBuf, io::Error),
+    /// What came is not what the protocol says.
     #[error("the service: {0}")]
     Protocol(#[from] vitalsign_ipc::Error),
+    /// The service has hung up.
     #[error("the service has ended the connection: it stops, or talks to too many")]
     Closed,
+    /// No answer came in time.
     #[error("the service did not answer in time")]
     TimedOut,
+    /// Anything else.
     #[error("the service cannot be asked: {0}")]
     Io(io::Error),
 }
 
 impl Client {
     /// Connects and greets.
-    pub(crate) fn connect(path: &Path) -> Result<Self, ClientError> {
+    pub fn connect(path: &Path) -> Result<Self, ClientError> {
         let stream = vitalsign_host::connect(path).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
                 ClientError::NotRunning(path.to_owned())
@@ -52,7 +58,7 @@ impl Client {
     }
 
     /// Asks, and waits for the answer.
-    pub(crate) fn ask(&mut self, request: Request) -> Result<Answer, ClientError> {
+    pub fn ask(&mut self, request: Request) -> Result<Answer, ClientError> {
         self.send(&encode(&request)?)?;
         let until = Instant::now() + PATIENCE;
         loop {
@@ -64,7 +70,7 @@ impl Client {
     }
 
     /// The next change, after [`Request::Subscribe`].
-    pub(crate) fn event(&mut self, patience: Duration) -> Result<Status, ClientError> {
+    pub fn event(&mut self, patience: Duration) -> Result<Status, ClientError> {
         if let Some(status) = self.events.pop_front() {
             return Ok(status);
         }
