@@ -29,11 +29,15 @@ fn main() -> Result<(), Box<dyn Error>> {
     while let Some(line) = lines.next() {
         out += line;
         out.push('\n');
-        let name = line.strip_prefix("```").and_then(|info| info.split_once(' '));
+        // A block within a list is indented as the list is.
+        let fence = line.trim_start();
+        let indent = line.strip_suffix(fence).unwrap_or_default();
+        let name = fence.strip_prefix("```").and_then(|info| info.split_once(' '));
         if let Some(block) = name.and_then(|(_, name)| blocks.get(name)) {
-            out += block;
-            out += "\n```\n";
-            lines.by_ref().find(|line| *line == "```").ok_or("a block does not end")?;
+            for line in block.lines().chain(["```"]) {
+                out += &format!("{indent}{line}\n");
+            }
+            lines.by_ref().find(|line| line.trim_start() == "```").ok_or("a block does not end")?;
         }
     }
     Ok(std::io::stdout().write_all(out.as_bytes())?)
@@ -57,6 +61,8 @@ fn blocks() -> Result<HashMap<&'static str, String>, Box<dyn Error>> {
         sign(&ear_pair, input).map_err(|_| jwt::Error::Signature)
     })?;
 
+    let transaction = step_up::transaction_digest(inputs::TRANSACTION);
+
     Ok(HashMap::from([
         ("report-key-d", lines(&inputs::REPORT_KEY)),
         ("report-key-point", lines(public.point())),
@@ -68,10 +74,9 @@ fn blocks() -> Result<HashMap<&'static str, String>, Box<dyn Error>> {
         ("evidence", lines(&evidence)),
         ("quote-extra-data", lines(evidence::quote_extra_data(&inputs::NONCE, &kid).as_bytes())),
         ("certify-extra-data", lines(evidence::certify_extra_data(&kid).as_bytes())),
-        (
-            "step-up-challenge",
-            lines(step_up::challenge(&inputs::RANDOM, &evidence, &inputs::TRANSACTION).as_bytes()),
-        ),
+        ("transaction", inputs::TRANSACTION.to_owned()),
+        ("transaction-digest", lines(transaction.as_bytes())),
+        ("step-up-challenge", lines(step_up::challenge(&inputs::RANDOM, &evidence, &transaction).as_bytes())),
         ("ear-claims", serde_json::to_string_pretty(&ear)?),
         ("ear-keys", serde_json::to_string_pretty(&JwkSet { keys: vec![jwk] })?),
         ("ear-jwt", wrapped(&token, 96)),

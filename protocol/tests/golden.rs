@@ -29,12 +29,15 @@ mod golden {
         let mut all = Vec::new();
         let mut lines = DOCUMENT.lines();
         while let Some(line) = lines.next() {
-            if line
+            // A block within a list is indented as the list is.
+            let (fence, end) = (line.trim_start(), |line: &&str| line.trim_start() != "```");
+            if fence
                 .strip_prefix("```")
                 .and_then(|info| info.split_once(' '))
                 .is_some_and(|(_, it)| it == name)
             {
-                all.push(lines.by_ref().take_while(|line| *line != "```").collect::<Vec<_>>().join("\n"));
+                let block: Vec<_> = lines.by_ref().take_while(end).map(str::trim_start).collect();
+                all.push(block.join("\n"));
             }
         }
         assert!(!all.is_empty(), "the document has no block named {name}");
@@ -120,7 +123,11 @@ mod golden {
         let kid = report_key().thumbprint();
         assert_eq!(bytes("quote-extra-data"), evidence::quote_extra_data(&inputs::NONCE, &kid).as_bytes());
         assert_eq!(bytes("certify-extra-data"), evidence::certify_extra_data(&kid).as_bytes());
-        let challenge = step_up::challenge(&inputs::RANDOM, &bytes("evidence"), &inputs::TRANSACTION);
+        let transaction = blocks("transaction").concat();
+        assert_eq!(transaction, inputs::TRANSACTION);
+        let digest = step_up::transaction_digest(&transaction);
+        assert_eq!(bytes("transaction-digest"), digest.as_bytes());
+        let challenge = step_up::challenge(&inputs::RANDOM, &bytes("evidence"), &digest);
         assert_eq!(bytes("step-up-challenge"), challenge.as_bytes());
     }
 
@@ -165,6 +172,18 @@ mod golden {
         message::<message::ReportAnswer>("ReportAnswer");
         message::<message::NonceRequest>("NonceRequest");
         message::<message::NonceAnswer>("NonceAnswer");
+        message::<step_up::Transaction>("Transaction");
+        message::<step_up::StepUpAsked>("StepUpAsked");
+        message::<step_up::StepUpAnswer>("StepUpAnswer");
+        message::<step_up::StepUpAssertion>("StepUpAssertion");
+        message::<step_up::StepUpOutcome>("StepUpOutcome");
+        message::<step_up::StepUpGivenUp>("StepUpGivenUp");
+        message::<step_up::StepUpEnded>("StepUpEnded");
+        message::<step_up::KeyRequest>("KeyRequest");
+        message::<step_up::KeyChallenge>("KeyChallenge");
+        message::<step_up::KeyProof>("KeyProof");
+        message::<step_up::RegisteredKey>("RegisteredKey");
+        message::<step_up::RegisteredKeys>("RegisteredKeys");
         message::<Problem>("Problem");
     }
 
@@ -178,6 +197,16 @@ mod golden {
         }
         let listed = DOCUMENT.lines().filter(|line| line.starts_with("| `urn:vitalsign:problem:")).count();
         assert_eq!(listed, ProblemType::ALL.len());
+    }
+
+    #[test]
+    fn every_end_and_level_and_event_stands_in_the_document() {
+        let ends = step_up::End::ALL.map(step_up::End::as_str);
+        let levels = step_up::Acr::ALL.map(step_up::Acr::urn);
+        let events = [step_up::event::STEP_UP, step_up::event::STEP_UP_ENDED, step_up::event::CHECK];
+        for name in ends.iter().chain(&levels).chain(&events) {
+            assert!(DOCUMENT.contains(&format!("\n| `{name}` | ")), "to be added: a row for {name}");
+        }
     }
 
     #[test]

@@ -23,8 +23,11 @@ pub(crate) const EAR_KEY: [u8; 32] = counting_from(33);
 pub(crate) const NONCE: Nonce = Nonce(counting_from(65));
 /// `R` of the step-up.
 pub(crate) const RANDOM: Nonce = Nonce(counting_from(97));
-/// `T` of the step-up.
-pub(crate) const TRANSACTION: Digest = Digest(counting_from(129));
+/// The step-up's transaction.
+pub(crate) const TRANSACTION: &str = concat!(
+    r#"{"step_up":"WVlZWVlZWVlZWVlZWVlZWQ","application":"EHR","user":"nurse-7","#,
+    r#""message":"EHR: sign order 4711","acr":"urn:vitalsign:acr:hardware-key"}"#
+);
 
 const NOW: u64 = 1_800_000_000;
 const DAY: u64 = 86_400;
