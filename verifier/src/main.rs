@@ -47,7 +47,7 @@ enum Command {
     /// The audit log.
     #[command(subcommand)]
     Audit(admin::audit::Command),
-    /// The keys that sign verdicts.
+    /// The keys that sign verdicts and tokens.
     #[command(subcommand)]
     Key(admin::key::Command),
     /// What evidence, an event log, a quote or a verdict says, and whether it holds.

@@ -231,7 +231,7 @@ impl Verifier {
             submods: std::mem::take(&mut verdict.appraised.submods),
             ..Ear::default()
         };
-        let ear = self.ear_keys().sign(&ear).map_err(|error| {
+        let ear = self.ear_keys().sign(&ear, ear::TYP).map_err(|error| {
             tracing::error!(%error, "signing a verdict");
             Problem::new(ProblemType::Internal, "")
         })?;

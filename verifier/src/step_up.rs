@@ -75,4 +75,7 @@ pub struct Approval {
     pub aaguid: String,
     /// The audit entry that proves it.
     pub audit: u64,
+    /// What was confirmed, as it was asked for (RFC 9396).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authorization_details: Option<serde_json::Value>,
 }

@@ -3,15 +3,14 @@
 use crate::appraise::{Appraiser, DEFAULT_POLICY, DEFAULT_THRESHOLDS, LoadError};
 use crate::config::{Config, ConfigError};
 use crate::device_cache::DeviceCache;
-use crate::ear_keys::{self, EarKeys};
 use crate::endorsers::Endorsers;
 use crate::files::{self, FileError};
 use crate::nonce::{NonceKey, Purpose};
+use crate::signing_keys::{HeldKeys, SigningKeys, Signs};
 use crate::store::report::Reports;
 use crate::store::{Store, StoreError};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use std::time::SystemTime;
+use std::sync::Arc;
 use vitalsign_protocol::id::{Nonce, Thumbprint};
 use vitalsign_protocol::jwt::JwkSet;
 use vitalsign_protocol::message::NonceAnswer;
@@ -46,8 +45,8 @@ pub struct Verifier {
     pub(crate) devices: DeviceCache,
     pub(crate) reports: Reports,
     nonces: NonceKey,
-    ear_keys: RwLock<Arc<EarKeys>>,
-    ear_keys_seen: Mutex<Option<(u64, SystemTime)>>,
+    ear_keys: HeldKeys,
+    token_keys: HeldKeys,
 }
 
 impl Verifier {
@@ -61,8 +60,8 @@ impl Verifier {
         files::create_folder(&config.data)?;
         let appraiser = load_policy(&config)?;
         let nonces = NonceKey::open(&config.keys().join("nonce.key"))?;
-        let ear_keys_seen = ear_keys::fingerprint(&config.keys());
-        let ear_keys = EarKeys::open(&config.keys())?;
+        let ear_keys = HeldKeys::open(config.keys(), Signs::Verdicts)?;
+        let token_keys = HeldKeys::open(config.keys(), Signs::Tokens)?;
         let endorsers = Endorsers::open(&config.roots())?;
         let path = config.store();
         let store = Store::open_limited(&path, config.limits.store_pages).await;
@@ -75,8 +74,8 @@ impl Verifier {
             appraiser,
             endorsers,
             nonces,
-            ear_keys: RwLock::new(Arc::new(ear_keys)),
-            ear_keys_seen: Mutex::new(ear_keys_seen),
+            ear_keys,
+            token_keys,
             config,
         })
     }
@@ -108,27 +107,24 @@ impl Verifier {
         self.ear_keys().published(now)
     }
 
-    /// Takes up a signing key that an administrator put in place. A key that cannot be read is reported, and the one
-    /// before goes on.
-    pub fn refresh_keys(&self) {
-        let folder = self.config.keys();
-        let seen = ear_keys::fingerprint(&folder);
-        let mut before = self.ear_keys_seen.lock().unwrap_or_else(PoisonError::into_inner);
-        if *before == seen {
-            return;
-        }
-        *before = seen;
-        match EarKeys::open(&folder) {
-            Ok(keys) => {
-                tracing::info!(kid = keys.current().kid, "signing verdicts with another key from now on");
-                *self.ear_keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
-            }
-            Err(error) => tracing::error!(%error, "the new EAR key cannot be used"),
-        }
+    /// The keys that check tokens.
+    #[must_use]
+    pub fn token_jwks(&self, now: u64) -> JwkSet {
+        self.token_keys().published(now)
     }
 
-    pub(crate) fn ear_keys(&self) -> Arc<EarKeys> {
-        self.ear_keys.read().unwrap_or_else(PoisonError::into_inner).clone()
+    /// Takes up signing keys that an administrator put in place.
+    pub fn refresh_keys(&self) {
+        self.ear_keys.refresh();
+        self.token_keys.refresh();
+    }
+
+    pub(crate) fn ear_keys(&self) -> Arc<SigningKeys> {
+        self.ear_keys.get()
+    }
+
+    pub(crate) fn token_keys(&self) -> Arc<SigningKeys> {
+        self.token_keys.get()
     }
 
     pub(crate) fn issue(&self, purpose: Purpose, kid: &Thumbprint, expiry: u64) -> Result<Nonce, Problem> {

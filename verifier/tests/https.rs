@@ -12,6 +12,7 @@ mod tests {
     };
     use vitalsign_protocol::problem::ProblemType::{self, *};
     use vitalsign_verifier::server::{Server, now, tls};
+    use vitalsign_verifier::signing_keys::{SigningKeys, Signs};
 
     struct Served {
         lab: Lab,
@@ -129,7 +130,8 @@ mod tests {
     async fn a_rotated_key_is_taken_up_while_running() {
         let served = Served::start(|_| {}).await;
         let before = served.lab.verifier.jwks(now());
-        vitalsign_verifier::ear_keys::EarKeys::rotate(&served.lab.verifier.config().keys(), now()).unwrap();
+        let folder = served.lab.verifier.config().keys();
+        SigningKeys::rotate(&folder, Signs::Verdicts, now()).unwrap();
         let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
         let mut client = served.connect().await;
         loop {

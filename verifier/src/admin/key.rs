@@ -4,15 +4,22 @@ use super::table;
 use serde_json::json;
 use std::path::Path;
 use vitalsign_verifier::config::Config;
-use vitalsign_verifier::ear_keys::{EarKeys, RETIRED_SECONDS};
 use vitalsign_verifier::server::now;
+use vitalsign_verifier::signing_keys::{RETIRED_SECONDS, SigningKeys, Signs};
 
 #[derive(clap::Subcommand)]
 pub(crate) enum Command {
     /// Sign with a new key. The old one stays published for a week; a running server takes the new one up by itself.
-    Rotate,
+    Rotate {
+        /// The key that signs tokens for applications, and not the one that signs verdicts on devices.
+        #[arg(long)]
+        tokens: bool,
+    },
     /// The keys that are published.
     List {
+        /// Those that sign tokens for applications, and not those that sign verdicts on devices.
+        #[arg(long)]
+        tokens: bool,
         /// Print the JWK set.
         #[arg(long)]
         json: bool,
@@ -27,19 +34,24 @@ pub(crate) async fn run(config: &Path, command: Command) -> anyhow::Result<bool>
         folder.display()
     );
     let now = now();
+    let of = |tokens| if tokens { Signs::Tokens } else { Signs::Verdicts };
     match command {
-        Command::Rotate => {
+        Command::Rotate { tokens } => {
+            let signs = of(tokens);
             let store = super::store(config).await?;
-            let before = EarKeys::open(&folder)?.current().kid.clone();
-            let keys = EarKeys::rotate(&folder, now)?;
+            let before = SigningKeys::open(&folder, signs)?.current().kid.clone();
+            let keys = SigningKeys::rotate(&folder, signs, now)?;
             let kid = &keys.current().kid;
-            store.log_key_rotation(&json!({ "before": before, "now": kid }), now).await?;
-            println!("Verdicts are signed with {kid} from now on.");
+            let body = json!({ "signs": signs.as_str(), "before": before, "now": kid });
+            store.log_key_rotation(&body, now).await?;
+            println!("From now on {} are signed with {kid}.", signs.as_str());
             store.close().await;
         }
-        Command::List { json: true } => super::print_json(&EarKeys::open(&folder)?.published(now))?,
-        Command::List { json: false } => {
-            let keys = EarKeys::open(&folder)?;
+        Command::List { tokens, json: true } => {
+            super::print_json(&SigningKeys::open(&folder, of(tokens))?.published(now))?;
+        }
+        Command::List { tokens, json: false } => {
+            let keys = SigningKeys::open(&folder, of(tokens))?;
             let mut rows = vec![[keys.current().kid.clone(), "signs".to_owned()]];
             for retired in keys.retired() {
                 let until = retired.retired_at.saturating_add(RETIRED_SECONDS);

@@ -1,0 +1,256 @@
+//! The keys that sign verdicts, and those that sign tokens: one of each signs, those before it stay published for a
+//! while so that what they signed can still be checked.
+//!
+//! Devices pin the keys of verdicts, applications fetch the keys of tokens. They are never the same keys, so that nothing
+//! that is signed for one can pass as something for the other.
+
+use crate::files::{self, FileError};
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::SystemTime;
+use vitalsign_protocol::cose::PublicKey;
+use vitalsign_protocol::jwt::{self, Jwk, JwkSet};
+
+/// How long a key stays published after another took its place, in seconds: a week, far longer than a verdict or a
+/// token lives, so that a device that was away learns of the new key from the set.
+pub const RETIRED_SECONDS: u64 = 7 * 24 * 3600;
+
+/// What a set of keys signs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signs {
+    /// Verdicts on devices (EAR).
+    Verdicts,
+    /// Tokens for applications.
+    Tokens,
+}
+
+impl Signs {
+    /// As logs and commands have it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Verdicts => "verdicts",
+            Self::Tokens => "tokens",
+        }
+    }
+}
+
+/// A JWT could not be signed.
+#[derive(Debug, thiserror::Error)]
+pub enum SignError {
+    /// What is to be signed is no JSON.
+    #[error("{0}")]
+    Jwt(#[from] jwt::Error),
+    /// The library refused.
+    #[error("signing with the key failed")]
+    Crypto,
+}
+
+/// A key that signed before.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Retired {
+    /// Its public half.
+    pub jwk: Jwk,
+    /// When another took its place, in seconds since 1970.
+    pub retired_at: u64,
+}
+
+/// The signing key and those that signed before.
+pub struct SigningKeys {
+    pair: EcdsaKeyPair,
+    jwk: Jwk,
+    retired: Vec<Retired>,
+    random: SystemRandom,
+}
+
+struct Paths {
+    current: PathBuf,
+    retired: PathBuf,
+}
+
+impl Paths {
+    fn of(folder: &Path, signs: Signs) -> Self {
+        let (current, retired) = match signs {
+            Signs::Verdicts => ("ear.p8", "retired.json"),
+            Signs::Tokens => ("token.p8", "token-retired.json"),
+        };
+        Self { current: folder.join(current), retired: folder.join(retired) }
+    }
+}
+
+impl SigningKeys {
+    /// Reads the keys from `folder`, or makes the first one there.
+    ///
+    /// # Errors
+    /// When the folder cannot be read or written, or holds no such key.
+    pub fn open(folder: &Path, signs: Signs) -> Result<Self, FileError> {
+        let paths = Paths::of(folder, signs);
+        let pkcs8 = files::read_or_create_secret(&paths.current, generate)?;
+        let no_key = |e: &dyn std::fmt::Display| FileError::new("reading", &paths.current, e);
+        let pair =
+            EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &pkcs8).map_err(|e| no_key(&e))?;
+        let public = PublicKey::from_point(pair.public_key().as_ref()).map_err(|e| no_key(&e))?;
+        let jwk = Jwk::new(&public);
+        let mut retired = read_retired(&paths.retired)?;
+        // A rotation that was cut short has listed the key and not replaced it.
+        retired.retain(|it| it.jwk.kid != jwk.kid);
+        Ok(Self { pair, jwk, retired, random: SystemRandom::new() })
+    }
+
+    /// Makes a new signing key; the one before stays published. A running server takes it up by itself.
+    ///
+    /// # Errors
+    /// When the folder cannot be read or written.
+    pub fn rotate(folder: &Path, signs: Signs, now: u64) -> Result<Self, FileError> {
+        let paths = Paths::of(folder, signs);
+        let before = Self::open(folder, signs)?;
+        let mut retired = before.retired;
+        retired.retain(|it| it.retired_at.saturating_add(RETIRED_SECONDS) > now);
+        retired.push(Retired { jwk: before.jwk, retired_at: now });
+        let list =
+            serde_json::to_vec_pretty(&retired).map_err(|e| FileError::new("writing", &paths.retired, e))?;
+        // In this order: whatever happens in between, no key that signed is missing from the list.
+        files::replace(&paths.retired, &list, 0o644)?;
+        let pkcs8 =
+            zeroize::Zeroizing::new(generate().map_err(|e| FileError::new("making", &paths.current, e))?);
+        files::replace(&paths.current, &pkcs8, 0o600)?;
+        Self::open(folder, signs)
+    }
+
+    /// The signing key's public half.
+    #[must_use]
+    pub fn current(&self) -> &Jwk {
+        &self.jwk
+    }
+
+    /// The keys that signed before, oldest first.
+    #[must_use]
+    pub fn retired(&self) -> &[Retired] {
+        &self.retired
+    }
+
+    /// Every key that is published at `now`; the signing key first.
+    #[must_use]
+    pub fn published(&self, now: u64) -> JwkSet {
+        let alive = self.retired.iter().filter(|it| it.retired_at.saturating_add(RETIRED_SECONDS) > now);
+        JwkSet { keys: std::iter::once(&self.jwk).chain(alive.map(|it| &it.jwk)).cloned().collect() }
+    }
+
+    /// Signs claims: a JWT of this type (`typ`).
+    ///
+    /// # Errors
+    /// See [`SignError`].
+    pub fn sign(&self, claims: &impl Serialize, typ: &str) -> Result<String, SignError> {
+        jwt::sign(claims, typ, &self.jwk.kid, |input| {
+            let signature = self.pair.sign(&self.random, input).map_err(|_| SignError::Crypto)?;
+            signature.as_ref().try_into().map_err(|_| SignError::Crypto)
+        })
+    }
+}
+
+/// The keys of a running server, which takes up another signing key when an administrator puts one in place.
+pub(crate) struct HeldKeys {
+    folder: PathBuf,
+    signs: Signs,
+    keys: RwLock<Arc<SigningKeys>>,
+    seen: Mutex<Option<(u64, SystemTime)>>,
+}
+
+impl HeldKeys {
+    /// As [`SigningKeys::open`].
+    pub(crate) fn open(folder: PathBuf, signs: Signs) -> Result<Self, FileError> {
+        let seen = Mutex::new(fingerprint(&folder, signs));
+        let keys = SigningKeys::open(&folder, signs)?;
+        Ok(Self { keys: RwLock::new(Arc::new(keys)), seen, folder, signs })
+    }
+
+    /// The keys as they are now.
+    pub(crate) fn get(&self) -> Arc<SigningKeys> {
+        self.keys.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Looks whether the signing key was replaced. One that cannot be read is reported, and the one before goes on.
+    pub(crate) fn refresh(&self) {
+        let now = fingerprint(&self.folder, self.signs);
+        let mut before = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if *before == now {
+            return;
+        }
+        *before = now;
+        let what = self.signs.as_str();
+        match SigningKeys::open(&self.folder, self.signs) {
+            Ok(keys) => {
+                tracing::info!(what, kid = keys.current().kid, "signing with another key from now on");
+                *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
+            }
+            Err(error) => tracing::error!(what, %error, "the new signing key cannot be used"),
+        }
+    }
+}
+
+/// What tells that the signing key's file was replaced.
+fn fingerprint(folder: &Path, signs: Signs) -> Option<(u64, SystemTime)> {
+    let metadata = std::fs::metadata(Paths::of(folder, signs).current).ok()?;
+    Some((files::identity(&metadata), metadata.modified().ok()?))
+}
+
+fn generate() -> Result<Vec<u8>, &'static str> {
+    let made = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new());
+    made.map(|document| document.as_ref().to_vec()).map_err(|_| "making a P-256 key failed")
+}
+
+fn read_retired(path: &Path) -> Result<Vec<Retired>, FileError> {
+    match std::fs::read(path) {
+        Ok(list) => serde_json::from_slice(&list).map_err(|e| FileError::new("reading", path, e)),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(e) => Err(FileError::new("reading", path, e)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use vitalsign_protocol::ear::{self, Ear};
+
+    #[test]
+    fn what_a_retired_key_signed_can_be_checked_for_a_week() {
+        for signs in [Signs::Verdicts, Signs::Tokens] {
+            let folder = tempfile::tempdir().unwrap();
+            let old = SigningKeys::open(folder.path(), signs).unwrap();
+            let token = old.sign(&Ear { iat: 5, ..Ear::default() }, ear::TYP).unwrap();
+            assert_eq!(SigningKeys::open(folder.path(), signs).unwrap().current(), old.current());
+
+            let new = SigningKeys::rotate(folder.path(), signs, 1000).unwrap();
+            assert_ne!(new.current(), old.current());
+            let check = |now| jwt::verify::<Ear>(&token, ear::TYP, &new.published(now)).map(|ear| ear.iat);
+            assert_eq!(check(1000 + RETIRED_SECONDS - 1), Ok(5));
+            assert_eq!(check(1000 + RETIRED_SECONDS), Err(jwt::Error::UnknownKey));
+        }
+    }
+
+    #[test]
+    fn verdicts_and_tokens_never_share_a_key() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = |signs| SigningKeys::open(folder.path(), signs).unwrap();
+        let verdicts = open(Signs::Verdicts).current().clone();
+        assert_ne!(&verdicts, open(Signs::Tokens).current());
+        SigningKeys::rotate(folder.path(), Signs::Tokens, 1000).unwrap();
+        assert_eq!(&verdicts, open(Signs::Verdicts).current());
+        assert!(open(Signs::Verdicts).retired().is_empty());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_key_that_others_can_read_is_refused() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        SigningKeys::open(folder.path(), Signs::Verdicts).unwrap();
+        let path = folder.path().join("ear.p8");
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
+        let error = SigningKeys::open(folder.path(), Signs::Verdicts).err().unwrap().to_string();
+        assert!(error.contains("chmod 600"), "{error}");
+    }
+}
