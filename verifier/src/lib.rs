@@ -17,6 +17,7 @@ pub mod inspect;
 pub mod nonce;
 mod report;
 pub mod server;
+mod session;
 pub mod signing_keys;
 pub mod step_up;
 pub mod store;

@@ -18,6 +18,8 @@ pub enum Purpose {
     Report,
     /// The registration evidence of an enrolment.
     Registration,
+    /// A device session.
+    Session,
 }
 
 /// Why a nonce was not accepted.
@@ -94,8 +96,7 @@ impl NonceKey {
         let expected = self.seal(purpose, key, &issued);
         aws_lc_rs::constant_time::verify_slices_are_equal(seal, &expected)
             .map_err(|_| NonceError::Unknown)?;
-        let [a, b, c, d, ..] = issued;
-        match now.checked_sub(u64::from(u32::from_be_bytes([a, b, c, d]))) {
+        match now.checked_sub(expiry(&issued)) {
             Some(late) if late > 0 => Err(NonceError::Expired(late)),
             _ => Ok(issued),
         }
@@ -105,6 +106,7 @@ impl NonceKey {
         let purpose = match purpose {
             Purpose::Report => 1,
             Purpose::Registration => 2,
+            Purpose::Session => 3,
         };
         let mut context = hmac::Context::with_key(&self.0);
         context.update(&[purpose]);
@@ -116,6 +118,13 @@ impl NonceKey {
         }
         seal
     }
+}
+
+/// When it expires, in seconds since 1970.
+#[must_use]
+pub fn expiry(issued: &SpentNonce) -> u64 {
+    let [a, b, c, d, ..] = *issued;
+    u64::from(u32::from_be_bytes([a, b, c, d]))
 }
 
 /// The least spent nonce that could still be alive at `now`: smaller ones can be forgotten.
@@ -146,6 +155,7 @@ mod tests {
         assert_eq!(check(&ours, Purpose::Report, &kid, NOW + 7), Err(NonceError::Expired(7)));
         assert_eq!(check(&ours, Purpose::Report, &kid2, NOW), Err(NonceError::Unknown));
         assert_eq!(check(&ours, Purpose::Registration, &kid, NOW), Err(NonceError::Unknown));
+        assert_eq!(check(&ours, Purpose::Session, &kid, NOW), Err(NonceError::Unknown));
         assert_eq!(check(&other, Purpose::Report, &kid, NOW), Err(NonceError::Unknown));
     }
 

@@ -235,13 +235,14 @@ impl Verifier {
             tracing::error!(%error, "signing a verdict");
             Problem::new(ProblemType::Internal, "")
         })?;
+        let expires = now.saturating_add(nonce_seconds);
         Ok(ReportAnswer {
             ear,
-            nonce: self.issue(Purpose::Report, kid, now.saturating_add(nonce_seconds))?,
+            nonce: self.issue(Purpose::Report, kid, expires)?,
             nonce_seconds,
             report_seconds: self.config.report_seconds,
             quote,
-            session: None,
+            session: Some(self.open_session(kid, expires)?),
         })
     }
 

@@ -5,7 +5,7 @@ use crate::config::{Config, ConfigError};
 use crate::device_cache::DeviceCache;
 use crate::endorsers::Endorsers;
 use crate::files::{self, FileError};
-use crate::nonce::{NonceKey, Purpose};
+use crate::nonce::{self, NonceError, NonceKey, Purpose, SpentNonce};
 use crate::signing_keys::{HeldKeys, SigningKeys, Signs};
 use crate::store::report::Reports;
 use crate::store::{Store, StoreError};
@@ -134,6 +134,17 @@ impl Verifier {
         })
     }
 
+    /// Until when a sealed session holds.
+    pub(crate) fn check_session(
+        &self,
+        kid: &Thumbprint,
+        sealed: &Nonce,
+        now: u64,
+    ) -> Result<u64, NonceError> {
+        let issued = self.nonces.check(Purpose::Session, kid, sealed, now)?;
+        Ok(nonce::expiry(&issued))
+    }
+
     /// The one nonce of evidence, when it is ours and alive: what is to be spent.
     pub(crate) fn check_nonce(
         &self,
@@ -141,14 +152,14 @@ impl Verifier {
         kid: &Thumbprint,
         nonces: &[Nonce],
         now: u64,
-    ) -> Result<(Nonce, crate::nonce::SpentNonce), Problem> {
+    ) -> Result<(Nonce, SpentNonce), Problem> {
         let [nonce] = nonces else {
             return Err(Problem::new(ProblemType::ClaimsInvalid, "eat_nonce: one nonce was expected"));
         };
         let spent = self.nonces.check(purpose, kid, nonce, now).map_err(|error| {
             let problem = match error {
-                crate::nonce::NonceError::Unknown => ProblemType::NonceUnknown,
-                crate::nonce::NonceError::Expired(_) => ProblemType::NonceExpired,
+                NonceError::Unknown => ProblemType::NonceUnknown,
+                NonceError::Expired(_) => ProblemType::NonceExpired,
             };
             Problem::new(problem, error.to_string())
         })?;

@@ -5,7 +5,7 @@ use crate::Verifier;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{DefaultBodyLimit, Path, Request, State};
-use axum::http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE};
+use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
@@ -22,8 +22,8 @@ use vitalsign_protocol::problem::{self, Problem, ProblemType};
 const JSON: &str = "application/json";
 
 #[derive(Clone)]
-struct Shared {
-    verifier: Arc<Verifier>,
+pub(super) struct Shared {
+    pub(super) verifier: Arc<Verifier>,
     deadline: Duration,
 }
 
@@ -43,7 +43,7 @@ pub(super) fn router(verifier: Arc<Verifier>, deadline: Duration) -> Router {
 }
 
 /// Another method than the resource has: 405, as a problem.
-fn only(route: MethodRouter<Shared>) -> MethodRouter<Shared> {
+pub(super) fn only(route: MethodRouter<Shared>) -> MethodRouter<Shared> {
     route.fallback(async || {
         let problem = Problem::new(ProblemType::NotFound, "This resource has no such method.");
         refused(&Problem { status: StatusCode::METHOD_NOT_ALLOWED.as_u16(), ..problem })
@@ -93,7 +93,11 @@ async fn health(State(shared): State<Shared>) -> Response {
 }
 
 impl Shared {
-    async fn json<T: DeserializeOwned>(&self, request: Request, limit: usize) -> Result<T, Problem> {
+    pub(super) async fn json<T: DeserializeOwned>(
+        &self,
+        request: Request,
+        limit: usize,
+    ) -> Result<T, Problem> {
         let body = self.body(request, JSON, limit).await?;
         serde_json::from_slice(&body).map_err(|e| {
             // The error's own text may quote a secret: only its place is told.
@@ -103,7 +107,12 @@ impl Shared {
         })
     }
 
-    async fn body(&self, request: Request, media_type: &str, limit: usize) -> Result<Bytes, Problem> {
+    pub(super) async fn body(
+        &self,
+        request: Request,
+        media_type: &str,
+        limit: usize,
+    ) -> Result<Bytes, Problem> {
         let headers = request.headers();
         if !is_media_type(headers, media_type) {
             return Err(Problem::new(ProblemType::MediaType, format!("The body is to be {media_type}.")));
@@ -124,12 +133,21 @@ impl Shared {
     }
 }
 
+/// The `Authorization` header.
+pub(super) fn authorization(headers: &HeaderMap) -> Option<&str> {
+    headers.get(AUTHORIZATION)?.to_str().ok()
+}
+
 fn is_media_type(headers: &HeaderMap, expected: &str) -> bool {
     let value = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     value.split(';').next().is_some_and(|essence| essence.trim().eq_ignore_ascii_case(expected))
 }
 
-fn answered<T: Serialize>(what: &'static str, status: StatusCode, outcome: Result<T, Problem>) -> Response {
+pub(super) fn answered<T: Serialize>(
+    what: &'static str,
+    status: StatusCode,
+    outcome: Result<T, Problem>,
+) -> Response {
     match outcome {
         Ok(answer) => json_response(status, JSON, "no-store", &answer),
         Err(problem) => {
@@ -140,12 +158,12 @@ fn answered<T: Serialize>(what: &'static str, status: StatusCode, outcome: Resul
     }
 }
 
-fn refused(problem: &Problem) -> Response {
+pub(super) fn refused(problem: &Problem) -> Response {
     let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     json_response(status, problem::MEDIA_TYPE, "no-store", problem)
 }
 
-fn json_response(
+pub(super) fn json_response(
     status: StatusCode,
     media_type: &'static str,
     cache: &'static str,

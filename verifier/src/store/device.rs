@@ -181,6 +181,15 @@ impl Store {
         find(self.readers(), by).await
     }
 
+    /// The generation of the device with this report key, and whether it was revoked.
+    pub(crate) async fn device_state(&self, kid: &Thumbprint) -> Result<Option<(i64, bool)>, StoreError> {
+        let query = sqlx::query(
+            "SELECT generation, revoked_at IS NOT NULL FROM devices JOIN identities ON device = id WHERE kid = ?1",
+        );
+        let row = query.bind(kid.as_bytes()).fetch_optional(self.readers()).await?;
+        row.map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).transpose()
+    }
+
     /// At most `limit` devices, in the order in which they enrolled, after the first `offset`.
     ///
     /// # Errors

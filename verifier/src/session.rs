@@ -1,0 +1,78 @@
+//! Device sessions: what a device asks in its own name between two reports. A signed report opens one, and it needs no
+//! memory here: it is the report key's name and a seal that only the holder of the nonce key can make, for as long as
+//! the report's nonce lives.
+//!
+//! ```text
+//! report key thumbprint (32) || sealed as a nonce is, for another purpose (32)
+//! ```
+
+use crate::nonce::Purpose;
+use crate::store::device::{By, Device};
+use crate::verifier::Verifier;
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as B64};
+use std::sync::Arc;
+use vitalsign_protocol::id::{Nonce, Secret, Thumbprint};
+use vitalsign_protocol::message::Session;
+use vitalsign_protocol::problem::{Problem, ProblemType};
+use zeroize::Zeroizing;
+
+/// The bytes of a session.
+const BYTES: usize = 64;
+
+/// A session that holds, and until when, in seconds since 1970.
+pub(crate) struct Opened {
+    pub(crate) device: Arc<Device>,
+    pub(crate) expires: u64,
+}
+
+impl Verifier {
+    pub(crate) fn open_session(&self, kid: &Thumbprint, expires: u64) -> Result<Session, Problem> {
+        let sealed = self.issue(Purpose::Session, kid, expires)?;
+        Ok(Session(Secret::new([kid.as_bytes(), sealed.as_bytes()].concat())))
+    }
+
+    /// The device whose session an `Authorization` header carries.
+    ///
+    /// # Errors
+    /// `session-invalid` when it carries none that holds; `device-revoked` from the revocation's commit on.
+    pub async fn session_device(
+        &self,
+        authorization: Option<&str>,
+        now: u64,
+    ) -> Result<Arc<Device>, Problem> {
+        Ok(self.session(authorization, now).await?.device)
+    }
+
+    pub(crate) async fn session(&self, authorization: Option<&str>, now: u64) -> Result<Opened, Problem> {
+        let invalid = |why: &str| Problem::new(ProblemType::SessionInvalid, why);
+        let (kid, sealed) = authorization.and_then(parse).ok_or_else(|| invalid(""))?;
+        let expires = self.check_session(&kid, &sealed, now).map_err(|e| invalid(&e.to_string()))?;
+        let (generation, revoked) = match self.store.device_state(&kid).await? {
+            Some(state) => state,
+            None => return Err(invalid("no device is enrolled with this key")),
+        };
+        if revoked {
+            self.devices.forget(&kid);
+            return Err(crate::report::revoked());
+        }
+        if let Some(device) = self.devices.get(&kid).filter(|device| device.generation == generation) {
+            return Ok(Opened { device, expires });
+        }
+        let device = self.store.device(By::Kid(&kid)).await?;
+        let device = device.filter(|device| device.revoked_at.is_none());
+        let device = Arc::new(device.ok_or_else(|| invalid("the device is being changed"))?);
+        self.devices.put(device.clone());
+        Ok(Opened { device, expires })
+    }
+}
+
+/// `Bearer` and a session (RFC 6750 section 2.1).
+fn parse(authorization: &str) -> Option<(Thumbprint, Nonce)> {
+    let (scheme, text) = authorization.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("bearer") || text.len() != (BYTES * 4).div_ceil(3) {
+        return None;
+    }
+    let bytes = Zeroizing::new(B64.decode(text).ok()?);
+    let (kid, sealed) = bytes.split_at_checked(BYTES / 2)?;
+    Some((Thumbprint::from_slice(kid)?, Nonce::from_slice(sealed)?))
+}
