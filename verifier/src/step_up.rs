@@ -40,8 +40,13 @@ pub struct Begun {
 /// How a step-up stands, to the application that asked for it.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Standing {
-    /// Nobody has answered yet.
-    Pending,
+    /// Nobody has answered yet. Whoever waits is told of the end by [`crate::Verifier::step_up_ends`].
+    Pending {
+        /// The step-up.
+        step_up: StepUpId,
+        /// Until when it waits, in seconds since 1970.
+        expires: u64,
+    },
     /// It ended without a tap.
     Ended(End),
     /// The tap holds. This is said once: the token is made from it.

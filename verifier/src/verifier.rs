@@ -11,13 +11,17 @@ use crate::store::report::Reports;
 use crate::store::{Store, StoreError};
 use std::path::PathBuf;
 use std::sync::Arc;
-use vitalsign_protocol::id::{Nonce, Thumbprint};
+use tokio::sync::broadcast;
+use vitalsign_protocol::id::{Nonce, StepUpId, Thumbprint};
 use vitalsign_protocol::jwt::JwkSet;
 use vitalsign_protocol::message::NonceAnswer;
 use vitalsign_protocol::problem::{Problem, ProblemType};
 
 /// An enrolment, and its nonce, live for so many seconds.
 pub(crate) const ENROLMENT_SECONDS: u64 = 60;
+
+/// Who waits for a step-up and is not run while so many others end has to look for itself.
+const ENDS_KEPT: usize = 1024;
 
 /// A verifier could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +51,7 @@ pub struct Verifier {
     nonces: NonceKey,
     ear_keys: HeldKeys,
     token_keys: HeldKeys,
+    ends: broadcast::Sender<StepUpId>,
 }
 
 impl Verifier {
@@ -76,6 +81,7 @@ impl Verifier {
             nonces,
             ear_keys,
             token_keys,
+            ends: broadcast::Sender::new(ENDS_KEPT),
             config,
         })
     }
@@ -117,6 +123,18 @@ impl Verifier {
     pub fn refresh_keys(&self) {
         self.ear_keys.refresh();
         self.token_keys.refresh();
+    }
+
+    /// The step-ups that end from now on, each when its end is durable. Who lags behind has to look for itself.
+    #[must_use]
+    pub fn step_up_ends(&self) -> broadcast::Receiver<StepUpId> {
+        self.ends.subscribe()
+    }
+
+    /// Tells those who wait that a step-up has ended. To be called once that is durable.
+    pub(crate) fn tell_end(&self, step_up: StepUpId) {
+        // Nobody waits: nobody is told.
+        let _ = self.ends.send(step_up);
     }
 
     pub(crate) fn ear_keys(&self) -> Arc<SigningKeys> {
