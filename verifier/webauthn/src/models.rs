@@ -1,0 +1,348 @@
+//! Which models of security key are accepted: those of a FIDO metadata file (FIDO Metadata Service 3.1, section 3.1)
+//! that an administrator provides, and of these, where there is an allow-list, those on it.
+
+mod signed;
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use uuid::Uuid;
+
+/// More bytes than a metadata file has: the FIDO Alliance's has about 10 MB.
+const MAX_FILE_BYTES: u64 = 64 * 1024 * 1024;
+/// More bytes than an attestation root has.
+const MAX_CERTIFICATE_BYTES: usize = 8 * 1024;
+const DAY: u64 = 24 * 3600;
+
+/// The name of a model of security key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Aaguid(pub [u8; 16]);
+
+/// The text is not the name of a model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not an AAGUID: 32 hexadecimal digits with dashes were expected")]
+pub struct NotAnAaguid;
+
+impl std::fmt::Display for Aaguid {
+    /// In hexadecimal with dashes.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(Uuid::from_bytes(self.0).hyphenated().encode_lower(&mut Uuid::encode_buffer()))
+    }
+}
+impl std::str::FromStr for Aaguid {
+    type Err = NotAnAaguid;
+    fn from_str(text: &str) -> Result<Self, NotAnAaguid> {
+        Uuid::try_parse(text).map(|uuid| Self(uuid.into_bytes())).map_err(|_| NotAnAaguid)
+    }
+}
+impl Serialize for Aaguid {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+impl<'de> Deserialize<'de> for Aaguid {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// What the list says of a model that it accepts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Model {
+    /// What its maker calls it.
+    pub name: String,
+    /// Its keys are held by hardware (`keyProtection`).
+    pub hardware: bool,
+    /// It is carried from device to device, and is no part of one (`attachmentHint`).
+    pub roaming: bool,
+}
+
+/// How a model stands now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ModelStanding {
+    /// It is on the list.
+    Accepted(Model),
+    /// It is not on the list, not on the administrator's allow-list, or there is no list.
+    Unknown,
+    /// It is on the list, and a report says that it is not to be relied on any more.
+    Withdrawn {
+        /// What its maker calls it.
+        model: String,
+        /// The report: `REVOKED`, `USER_VERIFICATION_BYPASS`, …
+        status: String,
+    },
+    /// It is on the list, and the list is too old to be relied on: a newer one was due.
+    ListExpired {
+        /// What its maker calls it.
+        model: String,
+    },
+}
+
+/// A metadata file could not be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ModelsError {
+    /// It could not be read.
+    #[error("reading {0}: {1}")]
+    Read(PathBuf, std::io::Error),
+    /// It is longer than is read.
+    #[error("{0} is longer than the {MAX_FILE_BYTES} bytes that are read")]
+    TooLarge(PathBuf),
+    /// It is no metadata file.
+    #[error("{0} is no FIDO metadata file: {1}")]
+    Malformed(PathBuf, String),
+    /// It is signed, and the signature does not hold.
+    #[error("the signature of the metadata file {0} does not hold: {1}")]
+    Signature(PathBuf, String),
+}
+
+/// The models that are accepted.
+#[derive(Clone, Debug, Default)]
+pub struct Models {
+    /// When a newer list is due at the latest, in seconds since 1970.
+    due: u64,
+    entries: BTreeMap<Aaguid, Entry>,
+}
+
+#[derive(Clone, Debug)]
+struct Entry {
+    model: Model,
+    /// Certificates to which its attestations chain: DER.
+    roots: Vec<Vec<u8>>,
+    /// Why it is withdrawn, and since when.
+    withdrawn: Vec<(String, u64)>,
+}
+
+impl Models {
+    /// None: no security key can be registered.
+    #[must_use]
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    /// Reads a metadata file: the signed list of the FIDO Alliance (a JWT), when `roots` (PEM) has the root that its
+    /// signer's certificate chains to; or the list itself (JSON), for which whoever put it there vouches. Of its
+    /// models those in `allowed` are accepted; all of them, when there is none.
+    ///
+    /// # Errors
+    /// See [`ModelsError`].
+    pub fn load(
+        metadata: &Path,
+        roots: Option<&Path>,
+        allowed: Option<&[Aaguid]>,
+        now: u64,
+    ) -> Result<Self, ModelsError> {
+        let bytes = read(metadata)?;
+        let payload = if bytes.trim_ascii_start().starts_with(b"{") {
+            bytes
+        } else {
+            let roots = roots.map(read).transpose()?.unwrap_or_default();
+            signed::payload(bytes.trim_ascii(), &roots, now)
+                .map_err(|why| ModelsError::Signature(metadata.to_owned(), why))?
+        };
+        let mut models =
+            Self::parse(&payload).map_err(|why| ModelsError::Malformed(metadata.to_owned(), why))?;
+        if let Some(allowed) = allowed {
+            let allowed: BTreeSet<_> = allowed.iter().collect();
+            models.entries.retain(|aaguid, _| allowed.contains(aaguid));
+        }
+        Ok(models)
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Whether a newer list was due before `now`: until it is there, no key can be registered.
+    #[must_use]
+    pub fn expired(&self, now: u64) -> bool {
+        now >= self.due
+    }
+
+    /// Their names.
+    pub(crate) fn aaguids(&self) -> impl Iterator<Item = &Aaguid> {
+        self.entries.keys()
+    }
+
+    /// How a model stands.
+    #[must_use]
+    pub fn of(&self, aaguid: &Aaguid, now: u64) -> ModelStanding {
+        let Some(entry) = self.entries.get(aaguid) else { return ModelStanding::Unknown };
+        let model = entry.model.name.clone();
+        if let Some((status, _)) = entry.withdrawn.iter().find(|(_, since)| *since <= now) {
+            return ModelStanding::Withdrawn { model, status: status.clone() };
+        }
+        if self.expired(now) {
+            return ModelStanding::ListExpired { model };
+        }
+        ModelStanding::Accepted(entry.model.clone())
+    }
+
+    /// The certificates to which attestations of a model chain: DER.
+    pub(crate) fn roots(&self, aaguid: &Aaguid) -> &[Vec<u8>] {
+        self.entries.get(aaguid).map_or(&[], |entry| &entry.roots)
+    }
+
+    fn parse(payload: &[u8]) -> Result<Self, String> {
+        let payload: Payload = serde_json::from_slice(payload).map_err(|error| error.to_string())?;
+        let due = day(&payload.next_update).ok_or("nextUpdate is not a date")?;
+        let mut entries = BTreeMap::new();
+        for entry in payload.entries {
+            // The same list has authenticators of older protocols, which have no AAGUID.
+            if entry.get("aaguid").is_none() {
+                continue;
+            }
+            match Listed::deserialize(&entry).map_err(|error| error.to_string()).and_then(Listed::entry) {
+                Ok((aaguid, entry)) => {
+                    entries.insert(aaguid, entry);
+                }
+                // Left out is not accepted.
+                Err(why) => {
+                    tracing::warn!(aaguid = ?entry.get("aaguid"), why, "an entry of the metadata is left out")
+                }
+            }
+        }
+        // On the day itself the next list may not be there yet.
+        Ok(Self { due: due + DAY, entries })
+    }
+}
+
+/// MetadataBLOBPayload (section 3.1.6).
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Payload {
+    next_update: String,
+    entries: Vec<Value>,
+}
+
+/// MetadataBLOBPayloadEntry (section 3.1.1).
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Listed {
+    aaguid: Aaguid,
+    metadata_statement: Statement,
+    status_reports: Vec<StatusReport>,
+}
+
+/// MetadataStatement (FIDO Metadata Statement 3.1, section 4).
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Statement {
+    description: String,
+    attestation_root_certificates: Vec<String>,
+    #[serde(default)]
+    key_protection: Vec<String>,
+    #[serde(default)]
+    attachment_hint: Vec<String>,
+}
+
+/// StatusReport (section 3.1.3).
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct StatusReport {
+    status: String,
+    effective_date: Option<String>,
+}
+
+impl Listed {
+    fn entry(self) -> Result<(Aaguid, Entry), String> {
+        let Statement { description, attestation_root_certificates, key_protection, attachment_hint } =
+            self.metadata_statement;
+        let mut roots = Vec::new();
+        for text in attestation_root_certificates {
+            let text: String = text.split_ascii_whitespace().collect();
+            let der = STANDARD.decode(text).map_err(|_| "an attestation root is not base64")?;
+            if der.len() > MAX_CERTIFICATE_BYTES {
+                return Err("an attestation root is too long".into());
+            }
+            roots.push(der);
+        }
+        let withdrawn = (self.status_reports.into_iter())
+            .filter(|report| withdraws(&report.status))
+            // Without a date, or with one that cannot be read, it holds already.
+            .map(|report| (report.status, report.effective_date.as_deref().and_then(day).unwrap_or(0)))
+            .collect();
+        let has = |list: &[String], wanted: &[&str]| list.iter().any(|it| wanted.contains(&it.as_str()));
+        let model = Model {
+            name: description,
+            hardware: has(&key_protection, &["hardware", "secure_element"]),
+            roaming: has(&attachment_hint, &["external", "wired", "wireless", "nfc"]),
+        };
+        Ok((self.aaguid, Entry { model, roots, withdrawn }))
+    }
+}
+
+/// Whether a status (AuthenticatorStatus, section 3.1.4) says that a model is not to be relied on.
+fn withdraws(status: &str) -> bool {
+    status == "REVOKED" || status == "USER_VERIFICATION_BYPASS" || status.ends_with("_COMPROMISE")
+}
+
+/// The start of a day, `YYYY-MM-DD` in UTC, in seconds since 1970.
+fn day(text: &str) -> Option<u64> {
+    let mut parts = text.splitn(3, '-').map(|part| part.parse::<u64>().ok());
+    let (year, month, day) = (parts.next()??, parts.next()??, parts.next()??);
+    if !(1970..=9999).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
+        return None;
+    }
+    // Years that begin in March end with the leap day; 719468 days lie between 0000-03-01 and 1970-01-01.
+    let (year, month) = if month < 3 { (year - 1, month + 9) } else { (year, month - 3) };
+    let days = year * 365 + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 + day - 1;
+    Some((days - 719_468) * DAY)
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, ModelsError> {
+    let failed = |e| ModelsError::Read(path.to_owned(), e);
+    let mut bytes = Vec::new();
+    File::open(path).map_err(failed)?.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
+    if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > MAX_FILE_BYTES {
+        return Err(ModelsError::TooLarge(path.to_owned()));
+    }
+    Ok(bytes)
+}
+
+/// A time as the certificate library has it.
+fn unix_time(now: u64) -> rustls_pki_types::UnixTime {
+    rustls_pki_types::UnixTime::since_unix_epoch(Duration::from_secs(now))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_are_utc() {
+        for (text, expected) in [
+            ("1970-01-01", Some(0)),
+            ("2000-02-29", Some(951_782_400)),
+            ("2025-01-01", Some(1_735_689_600)),
+            ("2100-03-01", Some(4_107_542_400)),
+            ("2025-13-01", None),
+            ("2025-00-01", None),
+            ("1969-12-31", None),
+            ("2025-01-01T00:00:00Z", None),
+            ("", None),
+        ] {
+            assert_eq!(day(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn aaguids_read_what_they_write() {
+        let text = "5f0e0a1c-de51-4a11-b7f1-d0c0ffee0001";
+        assert_eq!(text.parse::<Aaguid>().unwrap().to_string(), text);
+        assert_eq!("5f0e0a1c".parse::<Aaguid>(), Err(NotAnAaguid));
+    }
+}

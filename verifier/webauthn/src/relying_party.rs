@@ -1,0 +1,461 @@
+//! The relying party: registers security keys and checks their assertions.
+
+use crate::authenticator_data::{self, AttestedCredential, AuthenticatorData, MAX_CREDENTIAL_ID_BYTES};
+use crate::client_data::{self, Ceremony, ClientDataError};
+use crate::models::{Aaguid, ModelStanding, Models};
+use crate::proof::{Proof, ProofError, cose_key};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as B64};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+use url::Url;
+use uuid::Uuid;
+use vitalsign_protocol::id::{Base64Url, Digest};
+use webauthn_attestation_ca::{AttestationCaList, AttestationCaListBuilder};
+use webauthn_rs::prelude::{
+    AttestationMetadata, AttestedPasskey, AttestedPasskeyAuthentication, AttestedPasskeyRegistration,
+    AuthenticatorAttachment, Credential, PublicKeyCredential, RegisterPublicKeyCredential, WebauthnError,
+};
+use webauthn_rs::{Webauthn, WebauthnBuilder};
+
+/// More bytes than a credential or an assertion has as JSON.
+pub const MAX_CREDENTIAL_JSON_BYTES: usize = 64 * 1024;
+/// The most keys of one user.
+const MAX_KEYS: usize = 64;
+
+/// A relying party that cannot be.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SetupError {
+    /// The origin is not one that a browser would name, or not one with security keys.
+    #[error(
+        "{0:?} is no origin for security keys: https://HOST or https://HOST:PORT was expected, as browsers spell it"
+    )]
+    Origin(String),
+    /// The rpId is not the origin's host or a domain above it.
+    #[error("the rpId {0:?} does not belong to the origin")]
+    RpId(String),
+}
+
+/// Whose key is registered.
+#[derive(Clone, Copy, Debug)]
+pub struct User<'a> {
+    /// What security keys call them: random.
+    pub handle: [u8; 16],
+    /// What people call them.
+    pub name: &'a str,
+}
+
+/// A security key that was registered.
+#[derive(Clone, Debug)]
+pub struct Registered {
+    /// The credential's id.
+    pub credential: Vec<u8>,
+    /// Its public key, counter and attestation: JSON, to be stored.
+    pub passkey: String,
+    /// Its model.
+    pub aaguid: Aaguid,
+    /// What its maker calls the model.
+    pub model: String,
+}
+
+/// Why a security key was not registered.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RegistrationError {
+    /// There is no list of models, so that none is accepted.
+    #[error("there is no list of accepted models of security key here")]
+    NoModels,
+    /// A newer list is due: until then none is registered.
+    #[error(
+        "the list of accepted models of security key has expired: the administrator is to put a newer one in place"
+    )]
+    ListExpired,
+    /// The model is not on the list.
+    #[error("security keys of the model {0} are not accepted here")]
+    ModelUnknown(Aaguid),
+    /// The model was accepted once.
+    #[error("security keys of the model {model:?} are not accepted any more: {status}")]
+    ModelWithdrawn {
+        /// What its maker calls it.
+        model: String,
+        /// What was reported.
+        status: String,
+    },
+    /// The model does not hold its keys in hardware.
+    #[error("security keys of the model {0:?} do not hold their keys in hardware")]
+    NotHardware(String),
+    /// The answer cannot be read.
+    #[error("the security key's answer cannot be read: {0}")]
+    Malformed(&'static str),
+    /// The client data are not of this registration.
+    #[error("{0}")]
+    ClientData(#[from] ClientDataError),
+    /// It attests nothing, or in a format that is not accepted.
+    #[error("the security key does not attest its model: the format is {0:?}")]
+    NotAttested(String),
+    /// The attestation does not hold.
+    #[error("the security key's attestation does not hold: {0}")]
+    Attestation(String),
+    /// The key did not verify who touched it.
+    #[error("the security key did not verify who touched it")]
+    UserNotVerified,
+    /// The credential can be copied to other devices.
+    #[error("the credential can be copied to other devices")]
+    BackupEligible,
+    /// It is one of those that were to be excluded.
+    #[error("the credential is registered already")]
+    Known,
+    /// What was stored when it began cannot be read.
+    #[error("the registration's state cannot be used: {0}")]
+    State(String),
+}
+
+/// An assertion that holds.
+#[derive(Clone, Debug)]
+pub struct Asserted {
+    /// The credential's id.
+    pub credential: Vec<u8>,
+    /// What is to be stored of it from now on.
+    pub passkey: String,
+    /// The key verified who touched it: always so.
+    pub user_verified: bool,
+    /// The credential can be copied to other devices.
+    pub backup_eligible: bool,
+    /// The key's model.
+    pub aaguid: Aaguid,
+    /// What proves it.
+    pub proof: Proof,
+}
+
+/// Why an assertion was refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AssertionError {
+    /// The user has no key that can be asked.
+    #[error("there is no security key to ask")]
+    NoKeys,
+    /// The assertion cannot be read.
+    #[error("the assertion cannot be read: {0}")]
+    Malformed(&'static str),
+    /// It is of a key that is not one of these.
+    #[error("the assertion is of a security key that is not registered for this person")]
+    UnknownKey,
+    /// The client data are not about this.
+    #[error("{0}")]
+    ClientData(#[from] ClientDataError),
+    /// The key's counter did not go on: there may be a copy of it.
+    #[error("the security key's signature counter did not go on: there may be a copy of the key")]
+    Counter,
+    /// It does not hold.
+    #[error("{0}")]
+    Proof(ProofError),
+    /// It does not hold in another way.
+    #[error("the assertion does not hold: {0}")]
+    Refused(String),
+    /// What is stored of the key cannot be read.
+    #[error("what is stored of the security key cannot be used: {0}")]
+    Stored(String),
+}
+
+/// A relying party.
+pub struct RelyingParty {
+    rp_id: String,
+    origin: String,
+    webauthn: Webauthn,
+}
+
+impl RelyingParty {
+    /// The relying party `rp_id` at exactly `origin`.
+    ///
+    /// # Errors
+    /// See [`SetupError`].
+    pub fn new(rp_id: &str, origin: &str) -> Result<Self, SetupError> {
+        let bad_origin = || SetupError::Origin(origin.to_owned());
+        let url = Url::parse(origin).map_err(|_| bad_origin())?;
+        // A browser has security keys in secure contexts only.
+        let secure = url.scheme() == "https" || url.scheme() == "http" && url.domain() == Some("localhost");
+        if !secure || url.domain().is_none() || url.origin().ascii_serialization() != origin {
+            return Err(bad_origin());
+        }
+        let bad_id = |_| SetupError::RpId(rp_id.to_owned());
+        let webauthn = WebauthnBuilder::new(rp_id, &url).map_err(bad_id)?.build().map_err(bad_id)?;
+        Ok(Self { rp_id: rp_id.to_owned(), origin: origin.to_owned(), webauthn })
+    }
+
+    /// Its rpId.
+    #[must_use]
+    pub fn rp_id(&self) -> &str {
+        &self.rp_id
+    }
+
+    /// Its origin.
+    #[must_use]
+    pub fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    /// Begins to register a key of `user`, which is to be none of `exclude`. Gives what the client is asked
+    /// (PublicKeyCredentialCreationOptionsJSON), and what is to be stored until it answers.
+    ///
+    /// # Errors
+    /// When no model is accepted now.
+    pub fn begin_registration(
+        &self,
+        user: User<'_>,
+        exclude: &[Vec<u8>],
+        models: &Models,
+        now: u64,
+    ) -> Result<(Value, String), RegistrationError> {
+        if models.is_empty() {
+            return Err(RegistrationError::NoModels);
+        }
+        if models.expired(now) {
+            return Err(RegistrationError::ListExpired);
+        }
+        let state = |error: &dyn std::fmt::Display| RegistrationError::State(error.to_string());
+        let (options, registration) = self
+            .webauthn
+            .start_attested_passkey_registration(
+                Uuid::from_bytes(user.handle),
+                user.name,
+                user.name,
+                Some(exclude.to_vec()),
+                anyone(models)?,
+                Some(AuthenticatorAttachment::CrossPlatform),
+            )
+            .map_err(|error| state(&error))?;
+        let mut options = object(options.public_key).map_err(|error| state(&error))?;
+        // No more is asked than is used.
+        if let Some(extensions) = options.get_mut("extensions").and_then(Value::as_object_mut) {
+            let used = ["credentialProtectionPolicy", "enforceCredentialProtectionPolicy"];
+            extensions.retain(|name, _| used.contains(&name.as_str()));
+        }
+        options.insert("hints".into(), json!(["security-key"]));
+        options.insert("attestationFormats".into(), json!(["packed"]));
+        // The list of models is asked again at the end: it may have changed, and it is long.
+        let registration = serde_json::to_value(registration).map_err(|error| state(&error))?;
+        let kept = registration.get("rs").ok_or_else(|| state(&"it has no member rs"))?;
+        Ok((Value::Object(options), kept.to_string()))
+    }
+
+    /// Ends a registration: checks the answer (RegistrationResponseJSON).
+    ///
+    /// # Errors
+    /// See [`RegistrationError`].
+    pub fn finish_registration(
+        &self,
+        state: &str,
+        credential: &Value,
+        models: &Models,
+        now: u64,
+    ) -> Result<Registered, RegistrationError> {
+        use RegistrationError::Malformed;
+        let state: Value =
+            serde_json::from_str(state).map_err(|e| RegistrationError::State(e.to_string()))?;
+        let challenge = state.get("challenge").and_then(Value::as_str).and_then(|text| B64.decode(text).ok());
+        let challenge = challenge.ok_or_else(|| RegistrationError::State("it has no challenge".into()))?;
+        let answer: RegisterPublicKeyCredential = parse(credential).map_err(Malformed)?;
+        is_public_key(&answer.type_, &answer.id, &answer.raw_id).map_err(Malformed)?;
+        client_data::check(&answer.response.client_data_json, Ceremony::Create, &challenge, &self.origin)?;
+        let attestation = authenticator_data::attestation(&answer.response.attestation_object);
+        let attestation = attestation.map_err(|error| Malformed(error.0))?;
+        let data = AuthenticatorData::of_registration(&attestation.authenticator_data);
+        let data = data.map_err(|error| Malformed(error.0))?;
+        let AttestedCredential { aaguid, id } = data.attested.ok_or(Malformed("it has no credential"))?;
+        let aaguid = Aaguid(aaguid);
+        if id != answer.raw_id.as_slice() {
+            return Err(Malformed("it names another credential than the one that it attests"));
+        }
+        if attestation.format != "packed" {
+            return Err(RegistrationError::NotAttested(attestation.format));
+        }
+        let model = match models.of(&aaguid, now) {
+            ModelStanding::Accepted(model) if model.hardware => model.name,
+            ModelStanding::Accepted(model) => return Err(RegistrationError::NotHardware(model.name)),
+            ModelStanding::Unknown => return Err(RegistrationError::ModelUnknown(aaguid)),
+            ModelStanding::Withdrawn { model, status } => {
+                return Err(RegistrationError::ModelWithdrawn { model, status });
+            }
+            ModelStanding::ListExpired { .. } => return Err(RegistrationError::ListExpired),
+        };
+        if !data.user_verified() {
+            return Err(RegistrationError::UserNotVerified);
+        }
+        if data.backup_eligible() {
+            return Err(RegistrationError::BackupEligible);
+        }
+        let registration = json!({ "rs": state, "ca_list": makers(&aaguid, &model, models) });
+        let registration = AttestedPasskeyRegistration::deserialize(registration)
+            .map_err(|error| RegistrationError::State(error.to_string()))?;
+        let passkey =
+            self.webauthn.finish_attested_passkey_registration(&answer, &registration).map_err(refused)?;
+        let stored = Credential::from(passkey.clone());
+        if cose_key(&stored.cred).is_none() {
+            return Err(RegistrationError::Attestation(
+                "the credential's algorithm was not asked for".into(),
+            ));
+        }
+        let passkey = serde_json::to_string(&passkey).map_err(|e| RegistrationError::State(e.to_string()))?;
+        Ok(Registered { credential: stored.cred_id, passkey, aaguid, model })
+    }
+
+    /// What the client is asked (PublicKeyCredentialRequestOptionsJSON): an assertion over `challenge` by one of
+    /// these keys.
+    ///
+    /// # Errors
+    /// When there is no key, or what is stored of one cannot be read.
+    pub fn request(
+        &self,
+        passkeys: &[String],
+        challenge: &Digest,
+        timeout_seconds: u64,
+    ) -> Result<Value, AssertionError> {
+        let keys = passkeys.iter().map(|passkey| stored(passkey)).collect::<Result<Vec<_>, _>>()?;
+        if keys.is_empty() || keys.len() > MAX_KEYS {
+            return Err(AssertionError::NoKeys);
+        }
+        let (options, _) = self.begin(&keys)?;
+        let mut options = object(options).map_err(|error| AssertionError::Stored(error.to_string()))?;
+        options.insert("challenge".into(), json!(B64.encode(challenge.as_bytes())));
+        options.insert("timeout".into(), json!(timeout_seconds.saturating_mul(1000)));
+        options.insert("hints".into(), json!(["security-key"]));
+        options.remove("extensions");
+        Ok(Value::Object(options))
+    }
+
+    /// Checks an assertion (AuthenticationResponseJSON) over `challenge` by one of these keys.
+    ///
+    /// # Errors
+    /// See [`AssertionError`].
+    pub fn verify(
+        &self,
+        passkeys: &[String],
+        challenge: &Digest,
+        assertion: &Value,
+    ) -> Result<Asserted, AssertionError> {
+        use AssertionError::{Malformed, Stored};
+        let answer: PublicKeyCredential = parse(assertion).map_err(Malformed)?;
+        is_public_key(&answer.type_, &answer.id, &answer.raw_id).map_err(Malformed)?;
+        client_data::check(
+            &answer.response.client_data_json,
+            Ceremony::Get,
+            challenge.as_bytes(),
+            &self.origin,
+        )?;
+        let keys = passkeys.iter().map(|passkey| stored(passkey)).collect::<Result<Vec<_>, _>>()?;
+        let key = keys.into_iter().find(|key| key.cred_id().as_slice() == answer.raw_id.as_slice());
+        let mut key = key.ok_or(AssertionError::UnknownKey)?;
+        let AttestationMetadata::Packed { aaguid } = key.attestation().metadata else {
+            return Err(Stored("it has no model".into()));
+        };
+        let public_key = cose_key(&Credential::from(key.clone()).cred);
+        let proof = Proof {
+            authenticator_data: Base64Url(answer.response.authenticator_data.clone()),
+            client_data_json: Base64Url(answer.response.client_data_json.clone()),
+            signature: Base64Url(answer.response.signature.clone()),
+            public_key: public_key
+                .ok_or_else(|| Stored("its algorithm is not one of those accepted".into()))?,
+        };
+        // What is kept is proven now by what will prove it later.
+        let flags = proof.check(&self.rp_id, &self.origin, challenge).map_err(AssertionError::Proof)?;
+        let (_, state) = self.begin(std::slice::from_ref(&key))?;
+        let state = bind(&state, challenge)?;
+        let result = self.webauthn.finish_attested_passkey_authentication(&answer, &state);
+        let result = result.map_err(|error| match error {
+            WebauthnError::CredentialPossibleCompromise => AssertionError::Counter,
+            other => AssertionError::Refused(other.to_string()),
+        })?;
+        key.update_credential(&result);
+        Ok(Asserted {
+            credential: answer.raw_id.to_vec(),
+            passkey: serde_json::to_string(&key).map_err(|error| Stored(error.to_string()))?,
+            user_verified: flags.user_verified,
+            backup_eligible: flags.backup_eligible,
+            aaguid: Aaguid(aaguid.into_bytes()),
+            proof,
+        })
+    }
+
+    fn begin(
+        &self,
+        keys: &[AttestedPasskey],
+    ) -> Result<(impl Serialize, AttestedPasskeyAuthentication), AssertionError> {
+        let begun = self.webauthn.start_attested_passkey_authentication(keys);
+        let (options, state) = begun.map_err(|error| AssertionError::Stored(error.to_string()))?;
+        Ok((options.public_key, state))
+    }
+}
+
+/// The same ceremony with another challenge: `webauthn-rs` takes none from its caller, so that it is written over in
+/// the state's serialised form. That the version is pinned, and a test, hold the form.
+fn bind(
+    state: &AttestedPasskeyAuthentication,
+    challenge: &Digest,
+) -> Result<AttestedPasskeyAuthentication, AssertionError> {
+    let failed = |error: &dyn std::fmt::Display| AssertionError::Stored(error.to_string());
+    let mut state = serde_json::to_value(state).map_err(|error| failed(&error))?;
+    let place = state.pointer_mut("/ast/challenge").ok_or_else(|| failed(&"its state has no challenge"))?;
+    *place = json!(B64.encode(challenge.as_bytes()));
+    serde_json::from_value(state).map_err(|error| failed(&error))
+}
+
+fn stored(passkey: &str) -> Result<AttestedPasskey, AssertionError> {
+    serde_json::from_str(passkey).map_err(|error| AssertionError::Stored(error.to_string()))
+}
+
+fn object(value: impl Serialize) -> Result<Map<String, Value>, serde_json::Error> {
+    serde_json::from_value(serde_json::to_value(value)?)
+}
+
+/// Reads a credential or an assertion, when it is not too long.
+fn parse<T: for<'de> Deserialize<'de>>(json: &Value) -> Result<T, &'static str> {
+    if json.to_string().len() > MAX_CREDENTIAL_JSON_BYTES {
+        return Err("it is too long");
+    }
+    T::deserialize(json).map_err(|_| "it is not the JSON that was expected")
+}
+
+fn is_public_key(type_: &str, id: &str, raw_id: &[u8]) -> Result<(), &'static str> {
+    if type_ != "public-key" {
+        return Err("it is no public-key credential");
+    }
+    if raw_id.is_empty() || raw_id.len() > MAX_CREDENTIAL_ID_BYTES {
+        return Err("the credential's id is too long, or empty");
+    }
+    if id != B64.encode(raw_id) {
+        return Err("id and rawId differ");
+    }
+    Ok(())
+}
+
+/// The roots of a model's maker, as `webauthn-rs` has them.
+fn makers(aaguid: &Aaguid, model: &str, models: &Models) -> AttestationCaList {
+    let mut list = AttestationCaListBuilder::new();
+    for root in models.roots(aaguid) {
+        let added =
+            list.insert_device_der(root, Uuid::from_bytes(aaguid.0), model.to_owned(), BTreeMap::new());
+        if let Err(error) = added {
+            tracing::warn!(%aaguid, %error, "a root of the metadata is left out");
+        }
+    }
+    list.build()
+}
+
+/// The roots of any one maker. It is not without some that `webauthn-rs` begins, though it asks them at the end only,
+/// where those of the one model are given.
+fn anyone(models: &Models) -> Result<AttestationCaList, RegistrationError> {
+    for aaguid in models.aaguids() {
+        let list = makers(aaguid, "", models);
+        if !list.is_empty() {
+            return Ok(list);
+        }
+    }
+    Err(RegistrationError::NoModels)
+}
+
+fn refused(error: WebauthnError) -> RegistrationError {
+    match error {
+        WebauthnError::UserNotVerified => RegistrationError::UserNotVerified,
+        WebauthnError::CredentialMayNotBeHardwareBound => RegistrationError::BackupEligible,
+        WebauthnError::AttestationNotVerifiable => RegistrationError::NotAttested("packed, by itself".into()),
+        other => RegistrationError::Attestation(other.to_string()),
+    }
+}

@@ -1,0 +1,276 @@
+//! A security key in software, and the maker who attests it: in the test's own process, and bendable. Tests that are to
+//! see CTAP2 itself use the simulated key of the workspace's tests.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::missing_panics_doc,
+    clippy::indexing_slicing,
+    reason = "a test harness fails by panicking"
+)]
+
+use crate::{Aaguid, Models};
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair as _};
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD as B64};
+use rcgen::{
+    BasicConstraints, CertificateParams, CustomExtension, DistinguishedName, DnType, DnValue, IsCa, Issuer,
+    KeyPair, KeyUsagePurpose,
+};
+use serde_json::{Map, Value as Json, json};
+use std::path::Path;
+use vitalsign_protocol::cbor::{MapBuilder, Value};
+use vitalsign_protocol::id::Digest;
+
+/// A maker of security keys, with the root that its metadata name.
+pub struct Maker {
+    aaguid: Aaguid,
+    root: Vec<u8>,
+    issuer: Issuer<'static, KeyPair>,
+}
+
+impl Maker {
+    /// A new maker, of one model.
+    #[must_use]
+    pub fn new(aaguid: Aaguid) -> Self {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::default();
+        params.distinguished_name = name("Security key root", None);
+        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+        let root = params.self_signed(&key).unwrap().der().to_vec();
+        Self { aaguid, root, issuer: Issuer::new(params, key) }
+    }
+
+    /// The model's name.
+    #[must_use]
+    pub fn aaguid(&self) -> Aaguid {
+        self.aaguid
+    }
+
+    /// FIDO metadata (the payload) with this maker's model, `next_update` being `YYYY-MM-DD`.
+    #[must_use]
+    pub fn metadata(&self, next_update: &str) -> Json {
+        json!({
+            "legalHeader": "For tests.",
+            "no": 1,
+            "nextUpdate": next_update,
+            "entries": [{
+                "aaguid": self.aaguid,
+                "metadataStatement": {
+                    "description": "Test Key",
+                    "aaguid": self.aaguid,
+                    "protocolFamily": "fido2",
+                    "schema": 3,
+                    "attachmentHint": ["external", "wired", "nfc"],
+                    "keyProtection": ["hardware", "secure_element"],
+                    "attestationTypes": ["basic_full"],
+                    "attestationRootCertificates": [STANDARD.encode(&self.root)],
+                },
+                "statusReports": [{ "status": "FIDO_CERTIFIED_L1", "effectiveDate": "2024-01-01" }],
+            }],
+        })
+    }
+
+    /// Models of these metadata, written to and read from `folder`.
+    #[must_use]
+    pub fn models(metadata: &Json, folder: &Path) -> Models {
+        let file = folder.join("metadata.json");
+        std::fs::write(&file, metadata.to_string()).unwrap();
+        Models::load(&file, None, None, 0).unwrap()
+    }
+
+    /// A new key of this maker's.
+    #[must_use]
+    pub fn key(&self) -> SoftKey {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::default();
+        params.distinguished_name = name("Test Key", Some("Authenticator Attestation"));
+        params.is_ca = IsCa::ExplicitNoCa;
+        // id-fido-gen-ce-aaguid: an octet string within the extension's.
+        let aaguid = [&[4, 16], self.aaguid.0.as_slice()].concat();
+        params
+            .custom_extensions
+            .push(CustomExtension::from_oid_content(&[1, 3, 6, 1, 4, 1, 45724, 1, 1, 4], aaguid));
+        let certificate = params.signed_by(&key, &self.issuer).unwrap().der().to_vec();
+        SoftKey {
+            aaguid: self.aaguid,
+            certificate,
+            attestation_key: ecdsa(&key),
+            credentials: Vec::new(),
+            counter: 0,
+            user_verified: true,
+            backup_eligible: false,
+            format: Format::Packed,
+        }
+    }
+}
+
+fn name(common: &str, unit: Option<&str>) -> DistinguishedName {
+    let mut name = DistinguishedName::new();
+    name.push(DnType::CountryName, DnValue::PrintableString("XX".try_into().unwrap()));
+    name.push(DnType::OrganizationName, "Tests");
+    if let Some(unit) = unit {
+        name.push(DnType::OrganizationalUnitName, unit);
+    }
+    name.push(DnType::CommonName, common);
+    name
+}
+
+fn ecdsa(key: &KeyPair) -> EcdsaKeyPair {
+    EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &key.serialize_der()).unwrap()
+}
+
+/// How a key attests its model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// By its maker's certificate.
+    Packed,
+    /// By the credential's own key.
+    Itself,
+    /// Not at all.
+    None,
+}
+
+/// A security key in software. What it says of itself can be bent.
+pub struct SoftKey {
+    aaguid: Aaguid,
+    certificate: Vec<u8>,
+    attestation_key: EcdsaKeyPair,
+    credentials: Vec<(Vec<u8>, EcdsaKeyPair)>,
+    /// Its signature counter: the last that was given.
+    pub counter: u32,
+    /// It says that it verified who touched it.
+    pub user_verified: bool,
+    /// It says that its credentials can be copied.
+    pub backup_eligible: bool,
+    /// How it attests its model.
+    pub format: Format,
+}
+
+impl SoftKey {
+    /// Makes a credential: PublicKeyCredentialCreationOptionsJSON to RegistrationResponseJSON.
+    pub fn create(&mut self, options: &Json, origin: &str) -> Json {
+        self.create_with(options, origin, |_| {})
+    }
+
+    /// As [`SoftKey::create`], with other client data.
+    pub fn create_with(
+        &mut self,
+        options: &Json,
+        origin: &str,
+        bend: impl FnOnce(&mut Map<String, Json>),
+    ) -> Json {
+        let client_data = client_data("webauthn.create", options, origin, bend);
+        let id = Digest::labelled("credential", &[&random()]).0.to_vec();
+        let key = ecdsa(&KeyPair::generate().unwrap());
+        let mut data = self.authenticator_data(options["rp"]["id"].as_str().unwrap(), 0x40);
+        data.extend_from_slice(&self.aaguid.0);
+        data.extend_from_slice(&u16::try_from(id.len()).unwrap().to_be_bytes());
+        data.extend_from_slice(&id);
+        let (x, y) = key.public_key().as_ref()[1..].split_at(32);
+        let public = MapBuilder::default()
+            .with(1i64, 2i64)
+            .with(3i64, -7i64)
+            .with(-1i64, 1i64)
+            .with(-2i64, x)
+            .with(-3i64, y);
+        data.extend_from_slice(&public.build().encode());
+        let signed = [data.as_slice(), Digest::of(&client_data).as_bytes()].concat();
+        let statement = match self.format {
+            Format::None => MapBuilder::default(),
+            Format::Itself => MapBuilder::default().with("alg", -7i64).with("sig", sign(&key, &signed)),
+            Format::Packed => MapBuilder::default()
+                .with("alg", -7i64)
+                .with("sig", sign(&self.attestation_key, &signed))
+                .with("x5c", Value::Array(vec![self.certificate.as_slice().into()])),
+        };
+        let format = if self.format == Format::None { "none" } else { "packed" };
+        let attestation = MapBuilder::default()
+            .with("fmt", format)
+            .with("attStmt", statement.build())
+            .with("authData", data)
+            .build()
+            .encode();
+        let answer = json!({
+            "id": B64.encode(&id),
+            "rawId": B64.encode(&id),
+            "type": "public-key",
+            "authenticatorAttachment": "cross-platform",
+            "clientExtensionResults": {},
+            "response": {
+                "clientDataJSON": B64.encode(client_data),
+                "attestationObject": B64.encode(attestation),
+                "transports": ["usb"],
+            },
+        });
+        self.credentials.push((id, key));
+        answer
+    }
+
+    /// Signs with one of its credentials: PublicKeyCredentialRequestOptionsJSON to AuthenticationResponseJSON. None
+    /// when none of those that are asked for is its.
+    pub fn get(&mut self, options: &Json, origin: &str) -> Option<Json> {
+        self.get_with(options, origin, |_| {})
+    }
+
+    /// As [`SoftKey::get`], with other client data.
+    pub fn get_with(
+        &mut self,
+        options: &Json,
+        origin: &str,
+        bend: impl FnOnce(&mut Map<String, Json>),
+    ) -> Option<Json> {
+        self.counter += 1;
+        let asked = options["allowCredentials"].as_array()?;
+        let client_data = client_data("webauthn.get", options, origin, bend);
+        let data = self.authenticator_data(options["rpId"].as_str()?, 0);
+        let (id, key) =
+            self.credentials.iter().find(|(id, _)| asked.iter().any(|it| it["id"] == B64.encode(id)))?;
+        let signature = sign(key, &[data.as_slice(), Digest::of(&client_data).as_bytes()].concat());
+        Some(json!({
+            "id": B64.encode(id),
+            "rawId": B64.encode(id),
+            "type": "public-key",
+            "authenticatorAttachment": "cross-platform",
+            "clientExtensionResults": {},
+            "response": {
+                "clientDataJSON": B64.encode(client_data),
+                "authenticatorData": B64.encode(data),
+                "signature": B64.encode(signature),
+            },
+        }))
+    }
+
+    fn authenticator_data(&self, rp_id: &str, more: u8) -> Vec<u8> {
+        let verified = if self.user_verified { 0x04 } else { 0 };
+        let eligible = if self.backup_eligible { 0x08 } else { 0 };
+        let flags = 0x01 | verified | eligible | more;
+        [Digest::of(rp_id.as_bytes()).as_bytes(), &[flags], &self.counter.to_be_bytes()].concat()
+    }
+}
+
+fn client_data(
+    type_: &str,
+    options: &Json,
+    origin: &str,
+    bend: impl FnOnce(&mut Map<String, Json>),
+) -> Vec<u8> {
+    let mut data = Map::new();
+    data.insert("type".into(), type_.into());
+    data.insert("challenge".into(), options["challenge"].clone());
+    data.insert("origin".into(), origin.into());
+    data.insert("crossOrigin".into(), false.into());
+    bend(&mut data);
+    Json::Object(data).to_string().into_bytes()
+}
+
+fn sign(key: &EcdsaKeyPair, message: &[u8]) -> Vec<u8> {
+    key.sign(&SystemRandom::new(), message).unwrap().as_ref().to_vec()
+}
+
+fn random() -> [u8; 32] {
+    let mut bytes = [0; 32];
+    aws_lc_rs::rand::fill(&mut bytes).unwrap();
+    bytes
+}
