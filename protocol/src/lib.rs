@@ -14,4 +14,5 @@ pub mod jwt;
 pub mod message;
 pub mod posture;
 pub mod problem;
+pub mod sse;
 pub mod step_up;
