@@ -27,6 +27,9 @@ pub fn transaction_digest(transaction: &str) -> Digest {
     Digest::of(transaction.as_bytes())
 }
 
+/// The most bytes of a transaction's text: what a person is asked to confirm is read by one.
+pub const MAX_TRANSACTION_BYTES: usize = 8 * 1024;
+
 /// How sure an application is to be. Each level asks for what the one before asks for, and more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Acr {

@@ -76,6 +76,8 @@ impl Agent {
                 self.failed(Failure::Garbled("the verifier finished another enrolment".into()), now, effects);
             }
             Ok(enrolled) => {
+                self.end_step_ups(now, effects);
+                self.channel.forget(effects);
                 self.saved.enrolled = Some((&*enrolled).into());
                 effects.push(Effect::Note(Transition::Enrolled(enrolment)));
                 self.judged(&enrolled.report, None, None, now, effects);

@@ -1,13 +1,18 @@
 //! What comes in and what goes out.
 
 use crate::{Cost, Saved, Standing, Status};
+use serde_json::Value;
 use std::time::Duration;
 use vitalsign_platform::{Change, KeyError};
 use vitalsign_protocol::evidence::{Claims, IntendedUse};
-use vitalsign_protocol::id::{EnrolmentId, Nonce};
-use vitalsign_protocol::message::{Enrolled, EnrolmentChallenge, EnrolmentProof, NonceAnswer, ReportAnswer};
+use vitalsign_protocol::id::{EnrolmentId, Nonce, StepUpId};
+use vitalsign_protocol::message::{
+    Enrolled, EnrolmentChallenge, EnrolmentProof, NonceAnswer, ReportAnswer, Session,
+};
 use vitalsign_protocol::posture::Posture;
 use vitalsign_protocol::problem::Problem;
+use vitalsign_protocol::sse::Message;
+use vitalsign_protocol::step_up::{End, StepUpAnswer, StepUpOutcome};
 
 /// The time, and a random number for jitter.
 #[derive(Clone, Copy, Debug)]
@@ -49,9 +54,28 @@ pub enum Event {
     Proved(Result<Box<EnrolmentProof>, KeyError>),
     /// Answer to [`Effect::FinishEnrolment`].
     Finished(Result<Box<Enrolled>, Failure>),
+    /// The event channel of this number is open.
+    ChannelOpened(u64),
+    /// It was not opened, or is closed, and not by [`Effect::CloseChannel`].
+    ChannelClosed(u64, Failure),
+    /// The verifier says something on the event channel of this number.
+    Told(u64, Message),
+    /// The verifier does not accept the session, for something that the agent did not ask itself.
+    SessionRefused,
+    /// Answer to [`Effect::SendStepUpEvidence`].
+    EvidenceAnswered(StepUpId, Result<Box<StepUpAnswer>, Failure>),
+    /// The security key's answer: AuthenticationResponseJSON.
+    Tapped(StepUpId, Value),
+    /// Answer to [`Effect::SendAssertion`].
+    AssertionAnswered(StepUpId, Result<StepUpOutcome, Failure>),
+    /// There will be no tap; see [`End::is_the_devices_to_say`].
+    GivenUp(StepUpId, End),
+    /// Answer to [`Effect::SendEnd`].
+    EndAnswered(StepUpId, Result<StepUpOutcome, Failure>),
 }
 
-/// What to do. Effects that bring an event back bring exactly one.
+/// What to do. Effects that bring an event back bring exactly one; of those of a cycle (reading, signing, enrolling,
+/// reporting, a step-up's evidence) there is one at a time. Opening the channel brings as many as there are.
 #[derive(Clone, Debug)]
 pub enum Effect {
     /// Read all facts: [`Event::Collected`].
@@ -76,6 +100,24 @@ pub enum Effect {
         /// The proof.
         proof: Box<EnrolmentProof>,
     },
+    /// Open the event channel, in place of the one that may be open: [`Event::ChannelOpened`], then [`Event::Told`], and
+    /// [`Event::ChannelClosed`] in the end.
+    OpenChannel {
+        /// Its number.
+        number: u64,
+        /// What opens it.
+        session: Session,
+        /// The last event that needs not be sent again.
+        after: Option<u64>,
+    },
+    /// Close the event channel. Nothing more comes from it.
+    CloseChannel,
+    /// Send a step-up's evidence: [`Event::EvidenceAnswered`].
+    SendStepUpEvidence(StepUpId, Vec<u8>),
+    /// Send what the security key answered: [`Event::AssertionAnswered`].
+    SendAssertion(StepUpId, Value, Session),
+    /// Say that a step-up ended at this device: [`Event::EndAnswered`].
+    SendEnd(StepUpId, End, Session),
     /// Write the state to disk, before anything that follows.
     Save(Box<Saved>),
     /// Bring [`Event::Due`] at this time, instead of at any time asked for before.
@@ -89,8 +131,8 @@ pub enum Effect {
 /// What to sign.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Signing {
-    /// The verifier's nonce.
-    pub nonce: Nonce,
+    /// The verifier's nonce; at a step-up, the digest of the transaction too.
+    pub nonces: Vec<Nonce>,
     /// The device.
     pub enrolment: Option<EnrolmentId>,
     /// What for.
@@ -114,7 +156,7 @@ impl Signing {
         Claims {
             issued_at: wall,
             token_id,
-            nonces: vec![self.nonce],
+            nonces: self.nonces,
             enrolment: self.enrolment,
             uptime,
             boot_count,
@@ -165,4 +207,17 @@ pub enum Transition {
     VerdictRefused(String),
     /// The device is enrolled.
     Enrolled(EnrolmentId),
+    /// A step-up has begun here. No name of a person and no text of an application is kept.
+    StepUpAsked(StepUpId),
+    /// A step-up has ended.
+    StepUpEnded {
+        /// Which.
+        step_up: StepUpId,
+        /// How.
+        end: End,
+        /// Why.
+        reasons: Vec<String>,
+    },
+    /// What the verifier said of a step-up does not hold: it was not followed.
+    StepUpRefused(String),
 }

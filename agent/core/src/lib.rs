@@ -9,22 +9,30 @@
 //! ```text
 //! collect -> (nonce) -> sign -> send -> verdict
 //! begin   -> prove   -> finish -> verdict              (enrolment)
+//! collect -> sign    -> send -> tap                    (step-up: goes before a report)
 //! ```
+//!
+//! Beside the cycles go the event channel (`channel.rs`) and step-ups that wait for a person (`step_up.rs`): reports go
+//! on meanwhile.
 
+mod channel;
 mod enrolment;
 mod event;
 mod report;
 mod saved;
 mod schedule;
 mod status;
+mod step_up;
 mod verdict;
 
 pub use event::{Effect, Event, Failure, Now, Proof, Signing, Transition};
 pub use saved::Saved;
-pub use status::{Cost, Stage, Standing, Status, StepUp};
+pub use status::{Ceremony, Cost, Stage, Standing, Status, StepUp};
 
 use std::time::Duration;
 use vitalsign_protocol::ear::Ear;
+use vitalsign_protocol::id::{Digest, EnrolmentId, Nonce, StepUpId};
+use vitalsign_protocol::message::Session;
 use vitalsign_protocol::posture::Posture;
 
 /// The agent's state.
@@ -41,6 +49,8 @@ pub struct Agent {
     nonce_retried: bool,
     quote_wanted: bool,
     schedule: schedule::Schedule,
+    channel: channel::Channel,
+    step_ups: step_up::StepUps,
     /// Wall clock minus elapsed time, as last seen: it moves only when somebody sets the clock.
     clock_offset: Option<i128>,
     asleep: bool,
@@ -53,11 +63,14 @@ enum Step {
     Idle,
     Collecting,
     AwaitingNonce,
-    Signing { nonce: vitalsign_protocol::id::Nonce },
-    Sending { nonce: vitalsign_protocol::id::Nonce, evidence: vitalsign_protocol::id::Digest },
+    Signing { nonce: Nonce },
+    Sending { nonce: Nonce, evidence: Digest },
     Beginning,
-    Proving { enrolment: vitalsign_protocol::id::EnrolmentId },
-    Finishing { enrolment: vitalsign_protocol::id::EnrolmentId },
+    Proving { enrolment: EnrolmentId },
+    Finishing { enrolment: EnrolmentId },
+    StepUpCollecting { step_up: StepUpId },
+    StepUpSigning { step_up: StepUpId },
+    StepUpSending { step_up: StepUpId, evidence: Vec<u8> },
 }
 
 impl Agent {
@@ -76,6 +89,8 @@ impl Agent {
             nonce_retried: false,
             quote_wanted: true,
             schedule: schedule::Schedule::default(),
+            channel: channel::Channel::default(),
+            step_ups: step_up::StepUps::default(),
             clock_offset: None,
             asleep: false,
             cost: None,
@@ -91,7 +106,9 @@ impl Agent {
             Event::Started => self.start(now, &mut effects),
             Event::Due => {
                 // The timer counts sleep: when it fires the machine is awake, whatever we were told.
-                self.asleep = false;
+                if std::mem::take(&mut self.asleep) {
+                    self.refresh_channel_after_sleep(now);
+                }
                 self.begin_if_due(now, &mut effects);
             }
             Event::Changed(change) => self.changed(change, now, &mut effects),
@@ -108,15 +125,49 @@ impl Agent {
             Event::Begun(answer) => self.begun(answer, now, &mut effects),
             Event::Proved(answer) => self.proved(answer, now, &mut effects),
             Event::Finished(answer) => self.finished(answer, now, &mut effects),
+            Event::ChannelOpened(number) => self.channel_opened(number, now),
+            Event::ChannelClosed(number, why) => self.channel_closed(number, &why, now, &mut effects),
+            Event::Told(number, told) => self.told(number, &told, now, &mut effects),
+            Event::SessionRefused => self.session_refused(now, &mut effects),
+            Event::EvidenceAnswered(step_up, answer) => {
+                self.evidence_answered(step_up, answer, now, &mut effects);
+            }
+            Event::Tapped(step_up, assertion) => self.tapped(step_up, assertion, now),
+            Event::AssertionAnswered(step_up, answer) => {
+                self.assertion_answered(step_up, answer, now, &mut effects);
+            }
+            Event::GivenUp(step_up, end) => self.given_up(step_up, end, now, &mut effects),
+            Event::EndAnswered(step_up, answer) => self.end_answered(step_up, &answer, now, &mut effects),
         }
+        self.tend_step_ups(now, &mut effects);
+        self.tend_channel(now, &mut effects);
         if before != self.standing {
             effects.push(Effect::Note(Transition::Standing(self.standing.clone())));
         }
-        if self.step == Step::Idle && !self.asleep {
-            effects.push(Effect::WakeAt(self.schedule.due()));
+        if let Some(at) = self.wake_at(now) {
+            effects.push(Effect::WakeAt(at));
         }
         effects.push(Effect::Publish(Box::new(self.status(now))));
         effects
+    }
+
+    /// When to look again, where no answer is to come before. Asleep, a report waits.
+    fn wake_at(&self, now: Now) -> Option<Duration> {
+        let report = (self.step == Step::Idle && !self.asleep).then(|| self.schedule.due());
+        let channel = self.channel.due().filter(|_| !self.asleep);
+        [report, channel, self.step_ups.due(now)].into_iter().flatten().min()
+    }
+
+    /// What the device may ask of the verifier in its own name, while there is a session.
+    #[must_use]
+    pub fn session(&self, now: Now) -> Option<Session> {
+        self.channel.session(now).cloned()
+    }
+
+    /// The relying-party id and the origin that were pinned.
+    #[must_use]
+    pub fn relying_party(&self) -> Option<(&str, &str)> {
+        self.saved.enrolled.as_ref().map(|enrolled| (enrolled.rp_id.as_str(), enrolled.origin.as_str()))
     }
 
     /// How things stand.
@@ -128,11 +179,11 @@ impl Agent {
             ear: self.ear.clone(),
             reported_at: self.saved.reported_at,
             posture: self.posture.clone(),
-            busy: self.step != Step::Idle,
+            busy: self.schedule.is_busy(),
             next_report_seconds: self.schedule.due().saturating_sub(now.elapsed).as_secs(),
             cost: self.cost,
-            listening: false,
-            step_ups: Vec::new(),
+            listening: self.channel.is_open(),
+            step_ups: self.step_ups.shown(),
         }
     }
 
@@ -147,17 +198,27 @@ impl Agent {
             Change::Sleep => self.asleep = true,
             Change::Wake => {
                 self.asleep = false;
+                self.refresh_channel_after_sleep(now);
                 self.schedule.now(now);
             }
-            // A network that is back is news only to an agent that waits for it.
-            Change::Network if !self.standing.waits_for_the_network() => return,
+            Change::Network => {
+                self.refresh_channel_after_change(now);
+                // A report has news of it only for an agent that waits for it.
+                if !self.standing.waits_for_the_network() {
+                    return;
+                }
+                self.schedule.now(now);
+            }
             _ => self.schedule.now(now),
         }
         self.begin_if_due(now, effects);
     }
 
     fn begin_if_due(&mut self, now: Now, effects: &mut Vec<Effect>) {
-        if self.asleep || self.step != Step::Idle || !self.schedule.is_due(now) {
+        if self.asleep || self.step != Step::Idle || self.begin_step_up(now, effects) {
+            return;
+        }
+        if !self.schedule.is_due(now) {
             return;
         }
         self.schedule.begun(now);
@@ -178,6 +239,7 @@ impl Agent {
         {
             let seconds = i64::try_from(offset - before).unwrap_or(i64::MAX);
             effects.push(Effect::Note(Transition::ClockJumped { seconds }));
+            self.step_ups.clock_jumped(seconds);
             self.schedule.now(now);
         }
         self.clock_offset = Some(offset);

@@ -31,16 +31,29 @@ impl HeldNonce {
 impl Agent {
     pub(crate) fn collected(&mut self, posture: Posture, now: Now, effects: &mut Vec<Effect>) {
         match self.step {
+            Step::StepUpCollecting { step_up } => {
+                return self.step_up_collected(step_up, posture, now, effects);
+            }
             Step::Collecting => self.posture = Some(posture),
             // These are on their way already, inside the proof.
             Step::Proving { .. } => return self.posture = Some(posture),
             _ => return,
         }
         self.nonce_retried = false;
+        if self.step_ups.waiting(now).is_some() {
+            return self.give_way(now, effects);
+        }
         match self.nonce.take() {
             Some(held) if held.until > now.elapsed => self.sign(held.nonce, effects),
             _ => self.fetch_nonce(effects),
         }
+    }
+
+    /// Somebody waits for a prompt: the report begins anew after the step-up's evidence.
+    fn give_way(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        self.step = Step::Idle;
+        self.schedule.interrupted(now);
+        self.begin_if_due(now, effects);
     }
 
     fn fetch_nonce(&mut self, effects: &mut Vec<Effect>) {
@@ -58,6 +71,10 @@ impl Agent {
             return;
         }
         match answer {
+            Ok(answer) if self.step_ups.waiting(now).is_some() => {
+                self.nonce = Some(HeldNonce::new(answer.nonce, answer.nonce_seconds, now));
+                self.give_way(now, effects);
+            }
             Ok(answer) => self.sign(answer.nonce, effects),
             Err(failure) => self.failed(failure, now, effects),
         }
@@ -66,7 +83,7 @@ impl Agent {
     fn sign(&mut self, nonce: Nonce, effects: &mut Vec<Effect>) {
         self.step = Step::Signing { nonce };
         effects.push(Effect::Sign(Box::new(Signing {
-            nonce,
+            nonces: vec![nonce],
             enrolment: self.saved.enrolled.as_ref().map(|enrolled| enrolled.enrolment),
             intended_use: IntendedUse::Report,
             posture: self.posture.clone().unwrap_or_default(),
@@ -75,7 +92,11 @@ impl Agent {
     }
 
     pub(crate) fn signed(&mut self, answer: Result<Vec<u8>, KeyError>, now: Now, effects: &mut Vec<Effect>) {
-        let Step::Signing { nonce } = self.step else { return };
+        let nonce = match self.step {
+            Step::Signing { nonce } => nonce,
+            Step::StepUpSigning { step_up } => return self.step_up_signed(step_up, answer, now, effects),
+            _ => return,
+        };
         match answer {
             Ok(evidence) => {
                 self.step = Step::Sending { nonce, evidence: Digest::of(&evidence) };
@@ -112,6 +133,7 @@ impl Agent {
             return self.failed(Failure::Garbled(why), now, effects);
         }
         self.nonce = Some(HeldNonce::new(answer.nonce, answer.nonce_seconds, now));
+        self.channel.renew(answer.session.as_ref(), answer.nonce_seconds, now);
         self.quote_wanted = answer.quote;
         self.standing = Standing::Reporting;
         self.step = Step::Idle;

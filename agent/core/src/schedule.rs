@@ -20,6 +20,8 @@ pub(crate) struct Schedule {
     /// Something happened while a cycle was under way: its facts may be old, so another follows.
     again: bool,
     under_way: bool,
+    /// A cycle gave way to something more urgent, and begins anew.
+    interrupted: bool,
 }
 
 impl Schedule {
@@ -46,6 +48,18 @@ impl Schedule {
         self.begun = Some(now.elapsed);
         self.under_way = true;
         self.again = false;
+        self.interrupted = false;
+    }
+
+    /// The cycle that is under way gives way to something more urgent, and begins anew after it.
+    pub(crate) fn interrupted(&mut self, now: Now) {
+        self.after(Duration::ZERO, now);
+        self.interrupted = true;
+    }
+
+    /// Whether a cycle is under way, or was until something came between.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.under_way || self.interrupted
     }
 
     /// A cycle has ended well: the next one after `interval`, give or take a tenth.
@@ -73,8 +87,15 @@ impl Schedule {
 }
 
 /// Between nine and eleven tenths, so that a ward full of devices does not report in step.
-fn jitter(delay: Duration, random: u64) -> Duration {
+pub(crate) fn jitter(delay: Duration, random: u64) -> Duration {
     let thousandths = 900 + random % 201;
+    let millis = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX / 2000);
+    Duration::from_millis(millis.saturating_mul(thousandths) / 1000)
+}
+
+/// Between half and three halves, so that all devices do not come back in the same second to a verifier that restarted.
+pub(crate) fn scatter(delay: Duration, random: u64) -> Duration {
+    let thousandths = 500 + random % 1001;
     let millis = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX / 2000);
     Duration::from_millis(millis.saturating_mul(thousandths) / 1000)
 }

@@ -110,10 +110,23 @@ pub enum Stage {
     Ended {
         /// How.
         end: End,
-        /// Why, where the device is not in the state that is asked for: names of checks.
+        /// Why: names of checks, where the device is not in the state that is asked for; else what of the verifier's
+        /// request does not hold (`transaction`, `verdict`, `relying-party`, `challenge`, `credentials`), or the
+        /// problem with which it refused.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         reasons: Vec<String>,
     },
+}
+
+/// What a security key is to do, for the relying party that was pinned at enrolment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ceremony {
+    /// The origin: what `clientDataJSON` is to name.
+    pub origin: String,
+    /// The relying-party id.
+    pub rp_id: String,
+    /// PublicKeyCredentialCreationOptionsJSON or PublicKeyCredentialRequestOptionsJSON.
+    pub options: serde_json::Value,
 }
 
 /// What a report cost, as measured: from the evidence being signed to the verdict.

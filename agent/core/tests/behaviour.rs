@@ -3,6 +3,7 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::expect_used,
+    clippy::indexing_slicing,
     reason = "a test says what went wrong by failing"
 )]
 
@@ -140,7 +141,7 @@ impl Bench {
             self.give(Event::Nonce(Ok(NonceAnswer { nonce: Nonce([3; 32]), nonce_seconds: 60 })));
         }
         let nonce =
-            self.out.iter().find_map(|it| if let Effect::Sign(s) = it { Some(s.nonce) } else { None });
+            self.out.iter().find_map(|it| if let Effect::Sign(s) = it { Some(s.nonces[0]) } else { None });
         let evidence = nonce.expect("something to sign").as_bytes().to_vec();
         self.give(Event::Signed(Ok(evidence.clone())));
         assert!(self.has(|it| matches!(it, Effect::SendReport(_))));

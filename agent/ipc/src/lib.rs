@@ -13,5 +13,5 @@ mod frame;
 mod message;
 
 pub use frame::{Error, Inbox, MAX_FRAME, encode};
-pub use message::{Answer, Ceremony, Diagnostic, Hello, PROTOCOL, Refusal, Reply, Request, VERSION};
-pub use vitalsign_agent::{Stage, Standing, Status, StepUp};
+pub use message::{Answer, Diagnostic, Hello, PROTOCOL, Refusal, Reply, Request, VERSION};
+pub use vitalsign_agent::{Ceremony, Stage, Standing, Status, StepUp};

@@ -3,7 +3,7 @@
 use crate::frame::Error;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use vitalsign_agent::Status;
+use vitalsign_agent::{Ceremony, Status};
 use vitalsign_protocol::id::{RegistrationId, Secret, StepUpId};
 use vitalsign_protocol::step_up::{End, RegisteredKey};
 
@@ -125,17 +125,6 @@ pub enum Answer {
     Keys(Vec<RegisteredKey>),
     /// It will not be done.
     Refused(Refusal),
-}
-
-/// What a security key is to do, for the relying party that was pinned at enrolment.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Ceremony {
-    /// The origin: what `clientDataJSON` is to name.
-    pub origin: String,
-    /// The relying-party id.
-    pub rp_id: String,
-    /// PublicKeyCredentialCreationOptionsJSON or PublicKeyCredentialRequestOptionsJSON.
-    pub options: Value,
 }
 
 /// Why not.

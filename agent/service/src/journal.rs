@@ -39,6 +39,11 @@ impl Journal {
             }
             Transition::VerdictRefused(why) => serde_json::json!({"time": time, "verdict_refused": why}),
             Transition::Enrolled(enrolment) => serde_json::json!({"time": time, "enrolled": enrolment}),
+            Transition::StepUpAsked(step_up) => serde_json::json!({"time": time, "step_up_asked": step_up}),
+            Transition::StepUpEnded { step_up, end, reasons } => serde_json::json!({
+                "time": time, "step_up_ended": step_up, "end": end, "reasons": reasons,
+            }),
+            Transition::StepUpRefused(why) => serde_json::json!({"time": time, "step_up_refused": why}),
         };
         if self.path.metadata().is_ok_and(|file| file.len() >= MAX_BYTES) {
             std::fs::rename(&self.path, self.path.with_extension("1"))?;

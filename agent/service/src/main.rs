@@ -3,6 +3,7 @@
 mod cli;
 mod config;
 mod env;
+mod events;
 mod journal;
 mod notify;
 mod report;

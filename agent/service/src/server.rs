@@ -18,8 +18,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const BACKLOG: usize = 16;
 const STACK: usize = 256 * 1024;
 
-/// A request for the agent's loop: [`Request::CheckNow`], [`Request::Enrol`] or [`Request::Diagnostics`], from
-/// somebody who may ask it. It is answered once; one that is dropped is answered `Busy`.
+/// A request for the agent's loop, from somebody who may ask it: any but [`Request::Status`] and
+/// [`Request::Subscribe`]. It is answered once; one that is dropped is answered `Busy`.
 #[derive(Debug)]
 pub(crate) struct Incoming {
     /// What is asked.

@@ -1,18 +1,20 @@
-//! The service: events in, effects out. One thread decides, one carries out, one listens to the system; clients of the
-//! socket have their own.
+//! The service: events in, effects out. One thread decides, one carries out, one listens to the system, one to the
+//! verifier; clients of the socket have their own.
 //!
 //! Nothing is to be done at the end: state is on disk before it counts, so a service may be killed at any moment.
 
+use crate::events::{self, Call};
 use crate::journal::Journal;
 use crate::notify::Manager;
 use crate::server::{Incoming, Server};
 use crate::store::{Loaded, Store};
-use crate::worker::{self, Worker};
+use crate::worker::{self, ReadConfig, Worker};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
+use tokio::sync::mpsc::UnboundedSender;
 use vitalsign_agent::{Agent, Effect, Event, Saved, Standing, Status};
-use vitalsign_ipc::{Answer, Diagnostic, Request};
+use vitalsign_ipc::{Answer, Diagnostic, Refusal, Request};
 
 /// The longest that the service waits for anything: so that a clock it cannot see costs an hour at most.
 const LONGEST_WAIT: Duration = Duration::from_secs(3600);
@@ -86,15 +88,17 @@ pub(crate) struct Service {
     desk: Desk,
     inbox: Receiver<Input>,
     jobs: Sender<Effect>,
+    calls: UnboundedSender<Call>,
     findings: Box<dyn Fn() -> Vec<Diagnostic>>,
 }
 
 impl Service {
     /// Sets the service up: the worker waits for its first job. Whatever comes in goes into the sender that it answers.
-    /// `findings` examines what a client asks to have examined.
+    /// The event channel's settings come from `read_config`; `findings` examines what a client asks to have examined.
     pub(crate) fn start(
         desk: Desk,
         mut worker: Worker,
+        read_config: ReadConfig,
         findings: impl Fn() -> Vec<Diagnostic> + 'static,
     ) -> anyhow::Result<(Self, Sender<Input>)> {
         let (inputs, inbox) = channel();
@@ -110,7 +114,12 @@ impl Service {
             }
         };
         std::thread::Builder::new().name("worker".into()).spawn(hands)?;
-        Ok((Self { desk, inbox, jobs, findings: Box::new(findings) }, inputs))
+        let told = inputs.clone();
+        let calls = events::start(read_config, move |event| {
+            // A loop that has ended hears nothing more.
+            let _ = told.send(Input::Event(event));
+        })?;
+        Ok((Self { desk, inbox, jobs, calls, findings: Box::new(findings) }, inputs))
     }
 
     /// Runs until the worker is gone, which only a defect can bring about.
@@ -127,15 +136,35 @@ impl Service {
                         manager.status(&line(&status));
                         server.publish(*status);
                     }
+                    Effect::OpenChannel { number, session, after } => {
+                        self.call(Call::Open { number, session, after })?;
+                    }
+                    Effect::CloseChannel => self.call(Call::Close)?,
+                    Effect::SendAssertion(step_up, assertion, session) => {
+                        self.call(Call::Assertion(step_up, assertion, session))?;
+                    }
+                    Effect::SendEnd(step_up, end, session) => self.call(Call::End(step_up, end, session))?,
+                    Effect::SendStepUpEvidence(step_up, evidence) => {
+                        due = Duration::MAX;
+                        self.call(Call::Evidence(step_up, evidence))?;
+                    }
                     effect => {
-                        // Its answer brings the next time to wake.
+                        // Its answer brings the next time to wake, unless one is set below.
                         due = Duration::MAX;
                         self.jobs.send(effect).map_err(|_| anyhow::anyhow!("the worker has ended"))?;
                     }
                 }
             }
             event = self.next(due, manager)?;
+            if matches!(event, Event::Due) {
+                // A time comes once.
+                due = Duration::MAX;
+            }
         }
+    }
+
+    fn call(&self, call: Call) -> anyhow::Result<()> {
+        self.calls.send(call).map_err(|_| anyhow::anyhow!("the thread of the event channel has ended"))
     }
 
     /// The next event, or `Due` when its time has come.
@@ -159,19 +188,61 @@ impl Service {
         }
     }
 
+    /// What somebody who may ask it asks: what there is to decide about it, if anything.
+    ///
+    /// Whoever may use the socket may answer a step-up: the assertion is bound to a person's own security key.
     fn asked(&self, incoming: Incoming) -> Option<Event> {
-        let event = match &incoming.request {
-            Request::CheckNow => Event::CheckNow,
-            Request::Enrol => Event::EnrolNow,
-            Request::Diagnostics => {
-                incoming.answer(Answer::Diagnostics((self.findings)()));
-                return None;
-            }
-            // The socket answers these by itself.
-            _ => return None,
-        };
+        let event =
+            match &incoming.request {
+                Request::CheckNow => Event::CheckNow,
+                Request::Enrol => Event::EnrolNow,
+                Request::Diagnostics => {
+                    incoming.answer(Answer::Diagnostics((self.findings)()));
+                    return None;
+                }
+                Request::Ceremony(step_up) => {
+                    let ceremony = self.desk.agent.ceremony(*step_up);
+                    incoming.answer(ceremony.map_or(Answer::Refused(Refusal::Over), |ceremony| {
+                        Answer::Ceremony(Box::new(ceremony))
+                    }));
+                    return None;
+                }
+                Request::Tapped { step_up, assertion } if self.desk.agent.ceremony(*step_up).is_some() => {
+                    Event::Tapped(*step_up, assertion.clone())
+                }
+                Request::GiveUp { end, .. } if !end.is_the_devices_to_say() => {
+                    incoming.answer(Answer::Refused(Refusal::NotUnderstood));
+                    return None;
+                }
+                Request::GiveUp { step_up, end } if self.desk.agent.is_live(*step_up) => {
+                    Event::GivenUp(*step_up, *end)
+                }
+                Request::Tapped { .. } | Request::GiveUp { .. } => {
+                    incoming.answer(Answer::Refused(Refusal::Over));
+                    return None;
+                }
+                Request::BeginKey { .. } | Request::FinishKey { .. } | Request::Keys => {
+                    self.ask_about_keys(incoming);
+                    return None;
+                }
+                // The socket answers these by itself.
+                Request::Status | Request::Subscribe => return None,
+            };
         incoming.answer(Answer::Accepted);
         Some(event)
+    }
+
+    /// The verifier answers, and meanwhile the loop goes on.
+    fn ask_about_keys(&self, incoming: Incoming) {
+        let agent = &self.desk.agent;
+        let (Some(session), Some((rp_id, origin))) = (agent.session(worker::now()), agent.relying_party())
+        else {
+            let detail = "this device has no session with its verifier: see `vitalsign status`".to_owned();
+            return incoming.answer(Answer::Refused(Refusal::Verifier { problem: None, detail }));
+        };
+        let (rp_id, origin) = (rp_id.to_owned(), origin.to_owned());
+        // A thread that has ended drops it, which answers it; the loop notices by itself.
+        let _ = self.calls.send(Call::Keys { incoming, session, rp_id, origin });
     }
 }
 

@@ -4,7 +4,8 @@
 
 use crate::config;
 use crate::report::when;
-use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderValue};
+use reqwest::{RequestBuilder, Response};
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 use rustls::{ClientConfig, RootCertStore};
 use serde::Serialize;
@@ -14,18 +15,26 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use vitalsign_agent::Failure;
-use vitalsign_protocol::id::{EnrolmentId, Thumbprint};
+use vitalsign_protocol::id::{EnrolmentId, RegistrationId, StepUpId, Thumbprint};
 use vitalsign_protocol::message::{
     Enrolled, EnrolmentChallenge, EnrolmentProof, EnrolmentRequest, MAX_JSON_BYTES, NonceAnswer,
-    NonceRequest, ReportAnswer,
+    NonceRequest, ReportAnswer, Session,
 };
-use vitalsign_protocol::{evidence, problem, problem::Problem};
+use vitalsign_protocol::step_up::{
+    End, KeyChallenge, KeyProof, KeyRequest, RegisteredKey, RegisteredKeys, StepUpAnswer, StepUpAssertion,
+    StepUpGivenUp, StepUpOutcome,
+};
+use vitalsign_protocol::{evidence, problem, problem::Problem, sse};
 
 const CONNECT: Duration = Duration::from_secs(10);
 /// A whole call: a verifier that is busy with thousands still has time.
 const CALL: Duration = Duration::from_secs(30);
+/// The event channel: so that a verifier that is to be stopped is rid of its devices in a day.
+const CHANNEL: Duration = Duration::from_secs(24 * 3600);
 /// How long the connection is kept for the next report.
 const KEEP: Duration = Duration::from_secs(3600);
+/// The header that says which event came last (HTML, section 9.2).
+const LAST_EVENT_ID: &str = "last-event-id";
 /// An answer carries a verdict and the pinned keys.
 const MAX_ANSWER: usize = 2 * MAX_JSON_BYTES;
 
@@ -54,6 +63,16 @@ pub(crate) enum SetupError {
 pub(crate) struct Reached {
     /// The verifier's clock, in seconds since 1970, where it tells.
     pub(crate) clock: Option<u64>,
+}
+
+/// The open event channel.
+pub(crate) struct Events(Response);
+
+impl Events {
+    /// What came next; none at its end.
+    pub(crate) async fn next(&mut self) -> Result<Option<impl AsRef<[u8]> + use<>>, Failure> {
+        self.0.chunk().await.map_err(|error| failure(&error))
+    }
 }
 
 impl Verifier {
@@ -133,34 +152,142 @@ impl Verifier {
         self.requests.load(Ordering::Relaxed)
     }
 
+    /// Sends a step-up's evidence.
+    pub(crate) async fn step_up_evidence(
+        &self,
+        step_up: StepUpId,
+        evidence: Vec<u8>,
+    ) -> Result<StepUpAnswer, Failure> {
+        self.post(&format!("/v1/step-ups/{step_up}/evidence"), evidence::MEDIA_TYPE, evidence).await
+    }
+
+    /// Sends what the security key answered.
+    pub(crate) async fn assertion(
+        &self,
+        step_up: StepUpId,
+        assertion: serde_json::Value,
+        session: &Session,
+    ) -> Result<StepUpOutcome, Failure> {
+        let path = format!("/v1/step-ups/{step_up}/assertion");
+        self.post_as(&path, &StepUpAssertion { assertion }, session).await
+    }
+
+    /// Says how a step-up ended at this device.
+    pub(crate) async fn end_step_up(
+        &self,
+        step_up: StepUpId,
+        end: End,
+        session: &Session,
+    ) -> Result<StepUpOutcome, Failure> {
+        self.post_as(&format!("/v1/step-ups/{step_up}/end"), &StepUpGivenUp { end }, session).await
+    }
+
+    /// Begins to register a security key.
+    pub(crate) async fn begin_key(
+        &self,
+        request: &KeyRequest,
+        session: &Session,
+    ) -> Result<KeyChallenge, Failure> {
+        self.post_as("/v1/keys", request, session).await
+    }
+
+    /// Ends it.
+    pub(crate) async fn finish_key(
+        &self,
+        registration: &RegistrationId,
+        proof: &KeyProof,
+        session: &Session,
+    ) -> Result<RegisteredKey, Failure> {
+        self.post_as(&format!("/v1/keys/{registration}"), proof, session).await
+    }
+
+    /// The security keys of this device's users.
+    pub(crate) async fn keys(&self, session: &Session) -> Result<RegisteredKeys, Failure> {
+        answer(self.http.get(format!("{}/v1/keys", self.base)).header(AUTHORIZATION, bearer(session)?)).await
+    }
+
+    /// Opens the event channel, from after the event of this number.
+    pub(crate) async fn events(&self, session: &Session, after: Option<u64>) -> Result<Events, Failure> {
+        let mut request = (self.http.get(format!("{}/v1/events", self.base)))
+            .header(AUTHORIZATION, bearer(session)?)
+            .header(ACCEPT, sse::MEDIA_TYPE)
+            .timeout(CHANNEL);
+        if let Some(after) = after {
+            request = request.header(LAST_EVENT_ID, after);
+        }
+        let answer = match tokio::time::timeout(CALL, request.send()).await {
+            Ok(answer) => answer.map_err(|error| failure(&error))?,
+            Err(_) => return Err(Failure::Unreachable("the verifier did not answer in time".to_owned())),
+        };
+        if answer.status().is_success() && is(answer.headers(), sse::MEDIA_TYPE) {
+            return Ok(Events(answer));
+        }
+        Err(refused(answer).await)
+    }
+
     async fn post<T: DeserializeOwned>(&self, path: &str, media: &str, body: Vec<u8>) -> Result<T, Failure> {
         self.requests.fetch_add(1, Ordering::Relaxed);
-        let request = self.http.post(format!("{}{path}", self.base)).header(CONTENT_TYPE, media).body(body);
-        let mut answer = request.send().await.map_err(|error| failure(&error))?;
-        let mut body = Vec::new();
-        while let Some(part) = answer.chunk().await.map_err(|error| failure(&error))? {
-            if body.len() + part.len() > MAX_ANSWER {
-                return Err(Failure::Garbled(format!(
-                    "the verifier's answer is longer than {MAX_ANSWER} bytes"
-                )));
-            }
-            body.extend_from_slice(&part);
-        }
-        let (status, headers) = (answer.status(), answer.headers());
-        if status.is_success() && is(headers, JSON) {
-            return serde_json::from_slice(&body).map_err(|error| {
-                Failure::Garbled(format!("the verifier's answer was not understood: {error}"))
-            });
-        }
-        if is(headers, problem::MEDIA_TYPE)
-            && let Ok(problem) = serde_json::from_slice::<Problem>(&body)
-        {
-            return Err(Failure::Problem(Problem { status: status.as_u16(), ..problem }));
-        }
-        let what = format!("the verifier answered {status} and no problem that could be understood");
-        // A proxy before the verifier speaks for it while it is down.
-        Err(if status.is_server_error() { Failure::Unreachable(what) } else { Failure::Garbled(what) })
+        answer(self.http.post(format!("{}{path}", self.base)).header(CONTENT_TYPE, media).body(body)).await
     }
+
+    /// Posts JSON in the device's own name.
+    async fn post_as<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+        session: &Session,
+    ) -> Result<T, Failure> {
+        let request = (self.http.post(format!("{}{path}", self.base)))
+            .header(AUTHORIZATION, bearer(session)?)
+            .header(CONTENT_TYPE, JSON)
+            .body(json(body)?);
+        answer(request).await
+    }
+}
+
+/// Sends, and reads the answer.
+async fn answer<T: DeserializeOwned>(request: RequestBuilder) -> Result<T, Failure> {
+    let mut answer = request.send().await.map_err(|error| failure(&error))?;
+    if !(answer.status().is_success() && is(answer.headers(), JSON)) {
+        return Err(refused(answer).await);
+    }
+    let body = body(&mut answer).await?;
+    serde_json::from_slice(&body)
+        .map_err(|error| Failure::Garbled(format!("the verifier's answer was not understood: {error}")))
+}
+
+/// What an answer that is none says.
+async fn refused(mut answer: Response) -> Failure {
+    let status = answer.status();
+    if is(answer.headers(), problem::MEDIA_TYPE) {
+        match body(&mut answer).await.map(|body| serde_json::from_slice::<Problem>(&body)) {
+            Ok(Ok(problem)) => return Failure::Problem(Problem { status: status.as_u16(), ..problem }),
+            Ok(Err(_)) => {}
+            Err(failure) => return failure,
+        }
+    }
+    let what = format!("the verifier answered {status} and no problem that could be understood");
+    // A proxy before the verifier speaks for it while it is down.
+    if status.is_server_error() { Failure::Unreachable(what) } else { Failure::Garbled(what) }
+}
+
+async fn body(answer: &mut Response) -> Result<Vec<u8>, Failure> {
+    let mut body = Vec::new();
+    while let Some(part) = answer.chunk().await.map_err(|error| failure(&error))? {
+        if body.len() + part.len() > MAX_ANSWER {
+            return Err(Failure::Garbled(format!("the verifier's answer is longer than {MAX_ANSWER} bytes")));
+        }
+        body.extend_from_slice(&part);
+    }
+    Ok(body)
+}
+
+/// The session as a header that no log shows.
+fn bearer(session: &Session) -> Result<HeaderValue, Failure> {
+    let mut value = HeaderValue::from_str(&session.bearer())
+        .map_err(|error| Failure::Garbled(format!("the session cannot be sent: {error}")))?;
+    value.set_sensitive(true);
+    Ok(value)
 }
 
 fn json<T: Serialize>(body: &T) -> Result<Vec<u8>, Failure> {

@@ -91,7 +91,15 @@ impl Worker {
             Effect::FinishEnrolment { enrolment, proof } => {
                 vec![Event::Finished(self.finish_enrolment(&enrolment, &proof).map(Box::new))]
             }
-            Effect::Save(_) | Effect::WakeAt(_) | Effect::Publish(_) | Effect::Note(_) => Vec::new(),
+            Effect::OpenChannel { .. }
+            | Effect::CloseChannel
+            | Effect::SendStepUpEvidence(..)
+            | Effect::SendAssertion(..)
+            | Effect::SendEnd(..)
+            | Effect::Save(_)
+            | Effect::WakeAt(_)
+            | Effect::Publish(_)
+            | Effect::Note(_) => Vec::new(),
         }
     }
 
@@ -141,7 +149,7 @@ impl Worker {
     fn prove(&mut self, proof: &Proof, posture: Posture) -> Result<EnrolmentProof, KeyError> {
         let challenge = &proof.challenge;
         let signing = Signing {
-            nonce: challenge.nonce,
+            nonces: vec![challenge.nonce],
             enrolment: Some(challenge.enrolment),
             intended_use: IntendedUse::Registration,
             posture,
@@ -214,14 +222,15 @@ impl Worker {
 
 /// Signs evidence, with a quote where one is wanted and the key can.
 fn sign(key: &mut dyn DeviceKey, signing: Signing, boot_count: Option<u64>) -> Result<Vec<u8>, KeyError> {
-    let (nonce, quote) = (signing.nonce, signing.quote);
+    // The first is the verifier's; what a quote is for has no other.
+    let quoted = signing.nonces.first().copied().filter(|_| signing.quote);
     let mut token_id = [0; 16];
     getrandom::fill(&mut token_id)
         .map_err(|error| KeyError::Unavailable(format!("random numbers: {error}")))?;
     let uptime = vitalsign_host::elapsed().as_secs();
     let mut claims = signing.claims(wall(), token_id, Some(uptime), boot_count);
     let kid = key.public().thumbprint();
-    if quote {
+    if let Some(nonce) = quoted {
         claims.boot = match key.quote(&quote_extra_data(&nonce, &kid)) {
             Ok(boot) => Some(boot),
             Err(KeyError::Unsupported(_)) => None,

@@ -26,7 +26,7 @@ pub(crate) fn run(place: &Place, arguments: Arguments) -> anyhow::Result<Outcome
         Err(error) => tracing::warn!(%error, "privileges are not limited"),
     }
     let flags = Given { report_seconds: arguments.report_seconds, ..arguments.enrolling.given() };
-    let reader = place.reader(flags);
+    let (reader, channel_reader) = (place.reader(flags.clone()), place.reader(flags));
     let config = reader()?;
     tracing::info!(state = %config.state.display(), socket = %config.socket.display(), key = config.key, "starting");
     let manager = Manager::from_environment();
@@ -45,7 +45,8 @@ pub(crate) fn run(place: &Place, arguments: Arguments) -> anyhow::Result<Outcome
         }
         Err(error) => tracing::warn!(%error, "changes are seen at the next reading only"),
     }
-    let (service, inputs) = Service::start(desk, worker, move || doctor::findings(&examined))?;
+    let (service, inputs) =
+        Service::start(desk, worker, channel_reader, move || doctor::findings(&examined))?;
 
     let requests = inputs.clone();
     let server = Server::start(&socket, move |incoming| {

@@ -1,0 +1,230 @@
+//! The event channel, by which the verifier reaches this device at once: open whenever there is a session, and opened
+//! again, later and later, when it breaks.
+//!
+//! A report's answer brings the session, which is held in memory only.
+
+use crate::event::{Effect, Failure, Now};
+use crate::{Agent, Standing, schedule};
+use std::time::Duration;
+use vitalsign_protocol::message::Session;
+use vitalsign_protocol::problem::{Action, Problem, ProblemType};
+use vitalsign_protocol::sse::Message;
+use vitalsign_protocol::step_up::event;
+
+/// The first wait after the channel broke; it doubles from there.
+const FIRST_BACK_OFF: Duration = Duration::from_secs(1);
+/// The longest wait.
+const LONGEST_BACK_OFF: Duration = Duration::from_secs(60);
+/// How long to leave a verifier alone that has no such channel.
+const REFUSED_INTERVAL: Duration = Duration::from_secs(900);
+/// A channel that was open for so long was a good one: the next waits are short again.
+const STEADY: Duration = Duration::from_secs(60);
+/// The least time between two openings because the network changed: a machine whose network flaps floods nobody.
+const LEAST_GAP: Duration = Duration::from_secs(5);
+
+/// The channel's state.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Channel {
+    session: Option<(Session, Duration)>,
+    state: State,
+    /// The number of the newest channel: what comes from an older one is not heard.
+    number: u64,
+    /// The last event that was taken.
+    after: Option<u64>,
+    /// An event was left at the verifier: none after it counts as taken.
+    left_one: bool,
+    /// When to open it, or to open it anew.
+    again_at: Option<Duration>,
+    /// When it was last opened.
+    begun: Option<Duration>,
+    failures: u32,
+    /// The session was refused: only a report brings another.
+    wants_report: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+enum State {
+    #[default]
+    Closed,
+    Opening,
+    Open {
+        since: Duration,
+    },
+}
+
+impl Channel {
+    /// Whether the verifier can reach this device.
+    pub(crate) fn is_open(&self) -> bool {
+        matches!(self.state, State::Open { .. })
+    }
+
+    /// The session, while it holds.
+    pub(crate) fn session(&self, now: Now) -> Option<&Session> {
+        self.session.as_ref().filter(|(_, until)| *until > now.elapsed).map(|(session, _)| session)
+    }
+
+    /// A report brought a session, for so many seconds.
+    pub(crate) fn renew(&mut self, session: Option<&Session>, seconds: u64, now: Now) {
+        let Some(session) = session else { return };
+        self.session = Some((session.clone(), now.elapsed + Duration::from_secs(seconds)));
+        self.wants_report = false;
+        if self.state == State::Closed && self.again_at.is_none() {
+            self.again_at = Some(now.elapsed);
+        }
+    }
+
+    /// This is another device now, or none: nothing of the old one's remains.
+    pub(crate) fn forget(&mut self, effects: &mut Vec<Effect>) {
+        self.close(effects);
+        *self = Self { number: self.number, ..Self::default() };
+    }
+
+    /// The network is another, or the machine slept: what is open may be dead without knowing it.
+    pub(crate) fn refresh(&mut self, gap: Duration, now: Now) {
+        self.failures = 0;
+        if self.session.is_some() {
+            let soonest = self.begun.map_or(now.elapsed, |begun| now.elapsed.max(begun + gap));
+            self.again_at = Some(self.again_at.map_or(soonest, |at| at.min(soonest)));
+        }
+    }
+
+    /// An event could not be taken on: it is to be sent again, as soon as there is room.
+    pub(crate) fn leave_one(&mut self) {
+        self.left_one = true;
+    }
+
+    /// There is room again for the event that was left.
+    pub(crate) fn fetch_what_was_left(&mut self, now: Now) {
+        if std::mem::take(&mut self.left_one) {
+            self.again_at = Some(now.elapsed);
+        }
+    }
+
+    /// When something is to be done here.
+    pub(crate) fn due(&self) -> Option<Duration> {
+        self.again_at
+    }
+
+    fn close(&mut self, effects: &mut Vec<Effect>) {
+        if self.state != State::Closed {
+            self.state = State::Closed;
+            effects.push(Effect::CloseChannel);
+        }
+    }
+
+    fn back_off(&mut self, now: Now) -> Duration {
+        let doubled = FIRST_BACK_OFF.saturating_mul(1 << self.failures.min(10));
+        self.failures = self.failures.saturating_add(1);
+        schedule::scatter(doubled.min(LONGEST_BACK_OFF), now.random)
+    }
+}
+
+impl Agent {
+    /// Whether this is a device that the verifier may have something to say to.
+    pub(crate) fn may_listen(&self) -> bool {
+        self.saved.enrolled.is_some() && self.standing != Standing::Revoked
+    }
+
+    /// Opens and closes the channel as it is to be now.
+    pub(crate) fn tend_channel(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        if !self.may_listen() {
+            return self.channel.forget(effects);
+        }
+        if self.channel.session(now).is_none() {
+            self.channel.session = None;
+            self.channel.close(effects);
+        }
+        if self.asleep || self.channel.again_at.is_none_or(|at| at > now.elapsed) {
+            return;
+        }
+        self.channel.again_at = None;
+        if let Some(session) = self.channel.session(now).cloned() {
+            self.channel.number += 1;
+            self.channel.state = State::Opening;
+            self.channel.begun = Some(now.elapsed);
+            self.channel.left_one = false;
+            let (number, after) = (self.channel.number, self.channel.after);
+            effects.push(Effect::OpenChannel { number, session, after });
+        } else if std::mem::take(&mut self.channel.wants_report) {
+            self.schedule.now(now);
+            self.begin_if_due(now, effects);
+        }
+    }
+
+    pub(crate) fn channel_opened(&mut self, number: u64, now: Now) {
+        if number == self.channel.number && self.channel.state == State::Opening {
+            self.channel.state = State::Open { since: now.elapsed };
+        }
+    }
+
+    pub(crate) fn channel_closed(&mut self, number: u64, why: &Failure, now: Now, effects: &mut Vec<Effect>) {
+        if number != self.channel.number || self.channel.state == State::Closed {
+            return;
+        }
+        if let State::Open { since } = self.channel.state
+            && now.elapsed.saturating_sub(since) >= STEADY
+        {
+            self.channel.failures = 0;
+        }
+        self.channel.state = State::Closed;
+        let first = self.channel.failures == 0;
+        let mut wait = self.channel.back_off(now);
+        if let Failure::Problem(problem) = why {
+            match problem.action() {
+                Action::Report => {
+                    self.channel.session = None;
+                    self.channel.wants_report = true;
+                    // At once, and then rarely: a verifier that refuses the session it just gave is not asked in a loop.
+                    wait = if first { Duration::ZERO } else { wait };
+                }
+                // The report finds out what is the matter, and what to do about it.
+                Action::ReEnrol => self.report_soon(now, effects),
+                Action::Tell if is_revoked(problem) => self.report_soon(now, effects),
+                Action::Tell => wait = REFUSED_INTERVAL,
+                Action::Retry | Action::FreshNonce => {}
+            }
+        }
+        self.channel.again_at = Some(now.elapsed + wait);
+    }
+
+    pub(crate) fn told(&mut self, number: u64, told: &Message, now: Now, effects: &mut Vec<Effect>) {
+        if number != self.channel.number || !self.channel.is_open() {
+            return;
+        }
+        // Whoever hears is awake, whatever we were told.
+        self.asleep = false;
+        match told.name.as_str() {
+            event::STEP_UP => self.step_up_asked(&told.data, now, effects),
+            event::STEP_UP_ENDED => self.step_up_ended(&told.data, now, effects),
+            event::CHECK => self.report_soon(now, effects),
+            // A newer verifier says more.
+            _ => {}
+        }
+        if told.id.is_some() && !self.channel.left_one {
+            self.channel.after = told.id;
+        }
+    }
+
+    /// The session does not hold any more: a report brings another.
+    pub(crate) fn session_refused(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        self.channel.session = None;
+        self.report_soon(now, effects);
+    }
+
+    pub(crate) fn refresh_channel_after_change(&mut self, now: Now) {
+        self.channel.refresh(LEAST_GAP, now);
+    }
+
+    pub(crate) fn refresh_channel_after_sleep(&mut self, now: Now) {
+        self.channel.refresh(Duration::ZERO, now);
+    }
+
+    fn report_soon(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        self.schedule.now(now);
+        self.begin_if_due(now, effects);
+    }
+}
+
+pub(crate) fn is_revoked(problem: &Problem) -> bool {
+    ProblemType::from_urn(&problem.problem_type) == Some(ProblemType::DeviceRevoked)
+}

@@ -1,0 +1,468 @@
+//! Step-ups: what the verifier asks of whoever is at this device, from the asking to the end.
+//!
+//! ```text
+//! asked -> facts read, signed, sent -> tap -> checked -> ended
+//! ```
+//!
+//! Each ends, in exactly one way, and by its own clock if nobody else ends it. Nothing of them is saved: after a restart
+//! the verifier asks again. What has ended is shown for some seconds and then forgotten, the person's name with it.
+//!
+//! At most [`MAX_LIVE`] are under way. One more is left at the verifier, and fetched when one of them has ended.
+
+mod evidence;
+
+use crate::event::{Effect, Failure, Now, Transition};
+use crate::status::{Ceremony, Stage as Shown, StepUp};
+use crate::{Agent, Step, channel, schedule};
+use serde_json::Value;
+use std::time::Duration;
+use vitalsign_protocol::id::{Digest, Nonce, StepUpId};
+use vitalsign_protocol::problem::{Action, Problem, ProblemType};
+use vitalsign_protocol::step_up::{
+    End, MAX_TRANSACTION_BYTES, StepUpAsked, StepUpEnded, StepUpOutcome, Transaction, event,
+    transaction_digest,
+};
+
+/// The most that are under way.
+const MAX_LIVE: usize = 8;
+/// How long one that has ended is shown.
+const SHOWN: Duration = Duration::from_secs(5);
+/// The most that have ended and are shown.
+const MAX_SHOWN: usize = 8;
+/// How long one may live, whatever the verifier says.
+const LONGEST_LIFE: u64 = 3600;
+/// A tap that was given in time may be answered so much later.
+const GRACE: Duration = Duration::from_secs(10);
+/// Names that are remembered, so that none is begun twice.
+const MAX_PAST: usize = 64;
+/// The first wait after a failure; it doubles from there.
+const FIRST_BACK_OFF: Duration = Duration::from_secs(1);
+/// The longest wait after a failure: a person is waiting.
+const LONGEST_BACK_OFF: Duration = Duration::from_secs(8);
+/// The most reasons that are shown, and the most characters of one.
+const MAX_REASONS: usize = 32;
+const MAX_REASON: usize = 64;
+
+/// All that there are.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct StepUps {
+    /// The oldest first.
+    all: Vec<Asked>,
+    /// Ends that the verifier has not heard of yet.
+    telling: Vec<Telling>,
+    /// Those that ended and might still be asked again, until then.
+    past: Vec<(StepUpId, Duration)>,
+}
+
+#[derive(Clone, Debug)]
+struct Asked {
+    transaction: Transaction,
+    /// `T`, computed here.
+    digest: Digest,
+    /// `N`.
+    nonce: Nonce,
+    /// On the clock that counts sleep.
+    until: Duration,
+    /// The same on the device's own clock, as people are shown it.
+    until_wall: u64,
+    stage: Stage,
+}
+
+#[derive(Clone, Debug)]
+enum Stage {
+    /// Evidence is made and sent.
+    Preparing(Attempt),
+    /// The person is asked to tap.
+    Tap {
+        options: Value,
+    },
+    /// The tap is sent.
+    Checking {
+        assertion: Value,
+        attempt: Attempt,
+    },
+    Ended {
+        end: End,
+        reasons: Vec<String>,
+        vanishes: Duration,
+    },
+}
+
+#[derive(Clone, Debug)]
+struct Telling {
+    step_up: StepUpId,
+    end: End,
+    attempt: Attempt,
+    until: Duration,
+}
+
+/// Something that is tried until it is answered.
+#[derive(Clone, Debug)]
+struct Attempt {
+    /// When to try; none while it is being tried.
+    due: Option<Duration>,
+    failures: u32,
+}
+
+impl Attempt {
+    fn at_once(now: Now) -> Self {
+        Self { due: Some(now.elapsed), failures: 0 }
+    }
+
+    fn is_due(&self, now: Now) -> bool {
+        self.due.is_some_and(|due| due <= now.elapsed)
+    }
+
+    fn failed(&mut self, now: Now) {
+        let doubled = FIRST_BACK_OFF.saturating_mul(1 << self.failures.min(10));
+        self.failures = self.failures.saturating_add(1);
+        self.due = Some(now.elapsed + schedule::jitter(doubled.min(LONGEST_BACK_OFF), now.random));
+    }
+}
+
+impl Asked {
+    fn read(data: &str, now: Now) -> Result<Self, String> {
+        if data.len() > event::MAX_BYTES {
+            return Err(format!("the event is longer than {} bytes", event::MAX_BYTES));
+        }
+        let asked: StepUpAsked =
+            serde_json::from_str(data).map_err(|error| format!("the event was not understood: {error}"))?;
+        if asked.transaction.len() > MAX_TRANSACTION_BYTES {
+            return Err(format!("the transaction is longer than {MAX_TRANSACTION_BYTES} bytes"));
+        }
+        let transaction: Transaction = serde_json::from_str(&asked.transaction)
+            .map_err(|error| format!("the transaction was not understood: {error}"))?;
+        let life = asked.expires_seconds.min(LONGEST_LIFE);
+        Ok(Self {
+            transaction,
+            digest: transaction_digest(&asked.transaction),
+            nonce: asked.nonce,
+            until: now.elapsed + Duration::from_secs(life),
+            until_wall: now.wall.saturating_add(life),
+            stage: Stage::Preparing(Attempt::at_once(now)),
+        })
+    }
+
+    fn id(&self) -> StepUpId {
+        self.transaction.step_up
+    }
+
+    fn is_live(&self) -> bool {
+        !matches!(self.stage, Stage::Ended { .. })
+    }
+
+    /// When it ends, or vanishes.
+    fn deadline(&self) -> Duration {
+        match self.stage {
+            Stage::Ended { vanishes, .. } => vanishes,
+            Stage::Checking { .. } => self.until + GRACE,
+            Stage::Preparing(_) | Stage::Tap { .. } => self.until,
+        }
+    }
+
+    /// What is tried again, and when.
+    fn attempt(&self) -> Option<&Attempt> {
+        match &self.stage {
+            Stage::Preparing(attempt) | Stage::Checking { attempt, .. } => Some(attempt),
+            Stage::Tap { .. } | Stage::Ended { .. } => None,
+        }
+    }
+
+    fn shown(&self) -> StepUp {
+        let Transaction { step_up, application, user, message, acr, authorization_details } =
+            self.transaction.clone();
+        let stage = match &self.stage {
+            Stage::Preparing(_) => Shown::Preparing,
+            Stage::Tap { .. } => Shown::Tap,
+            Stage::Checking { .. } => Shown::Checking,
+            Stage::Ended { end, reasons, .. } => Shown::Ended { end: *end, reasons: reasons.clone() },
+        };
+        let until = self.until_wall;
+        StepUp { id: step_up, application, user, message, authorization_details, acr, until, stage }
+    }
+}
+
+impl StepUps {
+    /// As people are shown them.
+    pub(crate) fn shown(&self) -> Vec<StepUp> {
+        self.all.iter().map(Asked::shown).collect()
+    }
+
+    /// Somebody set the clock.
+    pub(crate) fn clock_jumped(&mut self, seconds: i64) {
+        for asked in &mut self.all {
+            asked.until_wall = asked.until_wall.saturating_add_signed(seconds);
+        }
+    }
+
+    /// When something is to be done here. What is due already waits for something else than time.
+    pub(crate) fn due(&self, now: Now) -> Option<Duration> {
+        let attempts = (self.all.iter().filter_map(Asked::attempt))
+            .chain(self.telling.iter().map(|telling| &telling.attempt))
+            .filter_map(|attempt| attempt.due)
+            .filter(|due| *due > now.elapsed);
+        let ends = (self.all.iter().map(Asked::deadline)).chain(self.telling.iter().map(|it| it.until));
+        attempts.chain(ends).min()
+    }
+
+    /// Whether one waits for evidence.
+    pub(crate) fn waiting(&self, now: Now) -> Option<StepUpId> {
+        let due = |asked: &&Asked| matches!(&asked.stage, Stage::Preparing(attempt) if attempt.is_due(now));
+        self.all.iter().find(due).map(Asked::id)
+    }
+
+    fn live(&mut self, step_up: StepUpId) -> Option<&mut Asked> {
+        self.all.iter_mut().find(|asked| asked.id() == step_up && asked.is_live())
+    }
+
+    fn count_live(&self) -> usize {
+        self.all.iter().filter(|asked| asked.is_live()).count()
+    }
+
+    fn is_known(&self, step_up: StepUpId) -> bool {
+        self.all.iter().any(|asked| asked.id() == step_up) || self.past.iter().any(|(id, _)| *id == step_up)
+    }
+
+    fn end(
+        &mut self,
+        step_up: StepUpId,
+        end: End,
+        reasons: Vec<String>,
+        now: Now,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some(asked) = self.live(step_up) else { return };
+        let reasons: Vec<String> = reasons
+            .into_iter()
+            .take(MAX_REASONS)
+            .map(|reason| reason.chars().take(MAX_REASON).collect())
+            .collect();
+        effects.push(Effect::Note(Transition::StepUpEnded { step_up, end, reasons: reasons.clone() }));
+        asked.stage = Stage::Ended { end, reasons, vanishes: now.elapsed + SHOWN };
+        let until = asked.until;
+        if self.past.len() >= MAX_PAST {
+            self.past.remove(0);
+        }
+        self.past.push((step_up, until));
+        let ended = self.all.iter().filter(|asked| !asked.is_live()).count();
+        if ended > MAX_SHOWN
+            && let Some(oldest) = self.all.iter().position(|asked| !asked.is_live())
+        {
+            self.all.remove(oldest);
+        }
+    }
+
+    /// Ends it here, and tells the verifier.
+    fn end_and_tell(
+        &mut self,
+        step_up: StepUpId,
+        end: End,
+        reasons: Vec<String>,
+        now: Now,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some(until) = self.live(step_up).map(|asked| asked.until) else { return };
+        self.end(step_up, end, reasons, now, effects);
+        self.telling.push(Telling { step_up, end, attempt: Attempt::at_once(now), until });
+    }
+}
+
+impl Agent {
+    /// What a security key is to sign, for a step-up that waits for a tap.
+    #[must_use]
+    pub fn ceremony(&self, step_up: StepUpId) -> Option<Ceremony> {
+        let enrolled = self.saved.enrolled.as_ref()?;
+        self.step_ups.all.iter().filter(|asked| asked.id() == step_up).find_map(|asked| match &asked.stage {
+            Stage::Tap { options } => Some(Ceremony {
+                origin: enrolled.origin.clone(),
+                rp_id: enrolled.rp_id.clone(),
+                options: options.clone(),
+            }),
+            _ => None,
+        })
+    }
+
+    /// Whether a step-up has not ended.
+    #[must_use]
+    pub fn is_live(&self, step_up: StepUpId) -> bool {
+        self.step_ups.all.iter().any(|asked| asked.id() == step_up && asked.is_live())
+    }
+
+    pub(crate) fn step_up_asked(&mut self, data: &str, now: Now, effects: &mut Vec<Effect>) {
+        let asked = match Asked::read(data, now) {
+            Ok(asked) => asked,
+            Err(why) => return effects.push(Effect::Note(Transition::StepUpRefused(why))),
+        };
+        if self.step_ups.is_known(asked.id()) {
+            return;
+        }
+        if self.step_ups.count_live() >= MAX_LIVE {
+            return self.channel.leave_one();
+        }
+        effects.push(Effect::Note(Transition::StepUpAsked(asked.id())));
+        self.step_ups.all.push(asked);
+    }
+
+    pub(crate) fn step_up_ended(&mut self, data: &str, now: Now, effects: &mut Vec<Effect>) {
+        match serde_json::from_str::<StepUpEnded>(data) {
+            Ok(ended) => self.step_ups.end(ended.step_up, ended.end, Vec::new(), now, effects),
+            Err(error) => effects.push(Effect::Note(Transition::StepUpRefused(format!(
+                "the end of a step-up was not understood: {error}"
+            )))),
+        }
+    }
+
+    pub(crate) fn tapped(&mut self, step_up: StepUpId, assertion: Value, now: Now) {
+        if let Some(asked) = self.step_ups.live(step_up)
+            && matches!(asked.stage, Stage::Tap { .. })
+        {
+            asked.stage = Stage::Checking { assertion, attempt: Attempt::at_once(now) };
+        }
+    }
+
+    pub(crate) fn given_up(&mut self, step_up: StepUpId, end: End, now: Now, effects: &mut Vec<Effect>) {
+        let waits = (self.step_ups.live(step_up))
+            .is_some_and(|asked| matches!(asked.stage, Stage::Preparing(_) | Stage::Tap { .. }));
+        // A tap that was given is the verifier's to judge.
+        if waits && end.is_the_devices_to_say() {
+            self.step_ups.end_and_tell(step_up, end, Vec::new(), now, effects);
+        }
+    }
+
+    pub(crate) fn assertion_answered(
+        &mut self,
+        step_up: StepUpId,
+        answer: Result<StepUpOutcome, Failure>,
+        now: Now,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some(asked) = self.step_ups.live(step_up) else { return };
+        let Stage::Checking { attempt, .. } = &mut asked.stage else { return };
+        let (end, reasons) = match answer {
+            Ok(outcome) => (outcome.end, Vec::new()),
+            Err(Failure::Problem(problem)) => match self.tap_refused(step_up, &problem, now, effects) {
+                Some(end) => (end, vec![problem_name(&problem)]),
+                None => return,
+            },
+            // The answer may have been lost: sent again, the verifier says how it ended.
+            Err(_) => return attempt.failed(now),
+        };
+        self.step_ups.end(step_up, end, reasons, now, effects);
+    }
+
+    /// What a refusal of a tap means; none where it is sent again.
+    fn tap_refused(
+        &mut self,
+        step_up: StepUpId,
+        problem: &Problem,
+        now: Now,
+        effects: &mut Vec<Effect>,
+    ) -> Option<End> {
+        let kind = ProblemType::from_urn(&problem.problem_type);
+        let over = matches!(kind, Some(ProblemType::StepUpOver | ProblemType::StepUpUnknown));
+        let action = problem.action();
+        if action == Action::Tell && !channel::is_revoked(problem) {
+            return Some(if over { End::Superseded } else { End::WrongKey });
+        }
+        if let Some(Asked { stage: Stage::Checking { attempt, .. }, .. }) = self.step_ups.live(step_up) {
+            attempt.failed(now);
+        }
+        match action {
+            Action::Retry | Action::FreshNonce => {}
+            Action::Report => self.session_refused(now, effects),
+            Action::ReEnrol | Action::Tell => self.doubt_enrolment(problem, now, effects),
+        }
+        None
+    }
+
+    pub(crate) fn end_answered(
+        &mut self,
+        step_up: StepUpId,
+        answer: &Result<StepUpOutcome, Failure>,
+        now: Now,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some(telling) = self.step_ups.telling.iter_mut().find(|it| it.step_up == step_up) else { return };
+        let again = match answer {
+            Ok(_) => false,
+            Err(Failure::Problem(problem)) => matches!(problem.action(), Action::Retry | Action::Report),
+            Err(_) => true,
+        };
+        if again {
+            telling.attempt.failed(now)
+        } else {
+            telling.until = now.elapsed
+        }
+        if let Err(Failure::Problem(problem)) = answer
+            && problem.action() == Action::Report
+        {
+            self.session_refused(now, effects);
+        }
+    }
+
+    /// This device is another now, or none: what was asked of it has ended.
+    pub(crate) fn end_step_ups(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        self.step_ups.telling.clear();
+        let live: Vec<StepUpId> = self.step_ups.all.iter().filter(|it| it.is_live()).map(Asked::id).collect();
+        for step_up in live {
+            self.step_ups.end(step_up, End::NoDevice, Vec::new(), now, effects);
+        }
+    }
+
+    /// Ends what is too old, forgets what was shown, and sends what is due.
+    pub(crate) fn tend_step_ups(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        if !self.may_listen() {
+            self.end_step_ups(now, effects);
+        }
+        let late = |asked: &&Asked| asked.is_live() && asked.deadline() <= now.elapsed;
+        let late: Vec<StepUpId> = self.step_ups.all.iter().filter(late).map(Asked::id).collect();
+        for step_up in late {
+            self.step_ups.end(step_up, End::TimedOut, Vec::new(), now, effects);
+        }
+        self.step_ups.all.retain(|asked| asked.deadline() > now.elapsed);
+        self.step_ups.telling.retain(|telling| telling.until > now.elapsed);
+        self.step_ups.past.retain(|(_, until)| *until > now.elapsed);
+        if self.step_ups.count_live() < MAX_LIVE {
+            self.channel.fetch_what_was_left(now);
+        }
+        self.send_what_is_due(now, effects);
+        if self.step == Step::Idle && !self.asleep {
+            self.begin_step_up(now, effects);
+        }
+    }
+
+    fn send_what_is_due(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        // Without one, the next report brings it.
+        let Some(session) = self.channel.session(now).cloned() else { return };
+        for asked in &mut self.step_ups.all {
+            let step_up = asked.transaction.step_up;
+            if let Stage::Checking { assertion, attempt } = &mut asked.stage
+                && attempt.is_due(now)
+            {
+                attempt.due = None;
+                effects.push(Effect::SendAssertion(step_up, assertion.clone(), session.clone()));
+            }
+        }
+        for telling in &mut self.step_ups.telling {
+            if telling.attempt.is_due(now) {
+                telling.attempt.due = None;
+                effects.push(Effect::SendEnd(telling.step_up, telling.end, session.clone()));
+            }
+        }
+    }
+
+    /// The verifier does not know this device, or has revoked it: what follows is the same as after a report.
+    fn doubt_enrolment(&mut self, problem: &Problem, now: Now, effects: &mut Vec<Effect>) {
+        if self.step == Step::Idle {
+            self.schedule.begun(now);
+            self.failed(Failure::Problem(problem.clone()), now, effects);
+        } else {
+            self.schedule.now(now);
+        }
+    }
+}
+
+/// `step-up-over` of `urn:vitalsign:problem:step-up-over`.
+fn problem_name(problem: &Problem) -> String {
+    problem.problem_type.rsplit(':').next().unwrap_or_default().to_owned()
+}

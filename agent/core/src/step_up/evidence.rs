@@ -1,0 +1,218 @@
+//! The evidence of a step-up: fresh facts, signed with the nonce and the transaction's digest, sent, and the answer
+//! checked before anybody is asked to tap.
+
+use super::{Stage, problem_name};
+use crate::event::{Effect, Failure, Now, Signing, Transition};
+use crate::saved::Enrolment;
+use crate::{Agent, Step, channel, verdict};
+use serde_json::Value;
+use vitalsign_platform::KeyError;
+use vitalsign_protocol::evidence::IntendedUse;
+use vitalsign_protocol::id::{Digest, Nonce, StepUpId};
+use vitalsign_protocol::posture::Posture;
+use vitalsign_protocol::problem::{Action, Problem, ProblemType};
+use vitalsign_protocol::step_up::{End, StepUpAnswer, StepUpNext, challenge};
+
+/// What of the verifier's answer does not hold. Nobody is asked to tap.
+#[derive(Debug, PartialEq)]
+enum Flaw {
+    /// The verdict: not by a pinned key, or not over this evidence of this device.
+    Verdict(String),
+    /// The options are for another relying party than the pinned one.
+    RelyingParty,
+    /// The challenge does not cover this evidence and this transaction.
+    Challenge,
+    /// Any security key would do, also one that nobody registered.
+    Credentials,
+}
+
+impl Flaw {
+    /// In one word, for who is shown the end.
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Verdict(_) => "verdict",
+            Self::RelyingParty => "relying-party",
+            Self::Challenge => "challenge",
+            Self::Credentials => "credentials",
+        }
+    }
+
+    /// For the journal.
+    fn sentence(&self) -> String {
+        match self {
+            Self::Verdict(why) => format!("the verdict at step-up does not hold: {why}"),
+            Self::RelyingParty => "the request is for another relying party than the pinned one".to_owned(),
+            Self::Challenge => "the challenge does not cover this evidence and this transaction".to_owned(),
+            Self::Credentials => "the request names no security key".to_owned(),
+        }
+    }
+}
+
+impl Agent {
+    /// Begins the oldest that waits. Says whether there was one.
+    pub(crate) fn begin_step_up(&mut self, now: Now, effects: &mut Vec<Effect>) -> bool {
+        let Some(step_up) = self.step_ups.waiting(now) else { return false };
+        let Some(asked) = self.step_ups.live(step_up) else { return false };
+        if let Stage::Preparing(attempt) = &mut asked.stage {
+            attempt.due = None;
+        }
+        self.step = Step::StepUpCollecting { step_up };
+        effects.push(Effect::Collect);
+        true
+    }
+
+    pub(crate) fn step_up_collected(
+        &mut self,
+        step_up: StepUpId,
+        posture: Posture,
+        now: Now,
+        effects: &mut Vec<Effect>,
+    ) {
+        self.posture = Some(posture.clone());
+        let Some(asked) = self.step_ups.live(step_up) else { return self.step_up_stops(now, effects) };
+        let (nonce, digest) = (asked.nonce, asked.digest);
+        self.step = Step::StepUpSigning { step_up };
+        effects.push(Effect::Sign(Box::new(Signing {
+            nonces: vec![nonce, Nonce(digest.0)],
+            enrolment: self.saved.enrolled.as_ref().map(|enrolled| enrolled.enrolment),
+            intended_use: IntendedUse::StepUp,
+            posture,
+            quote: false,
+        })));
+    }
+
+    pub(crate) fn step_up_signed(
+        &mut self,
+        step_up: StepUpId,
+        answer: Result<Vec<u8>, KeyError>,
+        now: Now,
+        effects: &mut Vec<Effect>,
+    ) {
+        match answer {
+            Ok(evidence) if self.step_ups.live(step_up).is_some() => {
+                self.step = Step::StepUpSending { step_up, evidence: evidence.clone() };
+                effects.push(Effect::SendStepUpEvidence(step_up, evidence));
+            }
+            Ok(_) => self.step_up_stops(now, effects),
+            Err(error @ KeyError::Lost(_)) => {
+                self.schedule.begun(now);
+                self.failed(Failure::Key(error), now, effects);
+            }
+            Err(_) => {
+                self.try_again_later(step_up, now);
+                self.step_up_stops(now, effects);
+            }
+        }
+    }
+
+    pub(crate) fn evidence_answered(
+        &mut self,
+        step_up: StepUpId,
+        answer: Result<Box<StepUpAnswer>, Failure>,
+        now: Now,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Step::StepUpSending { step_up: sent, evidence } = &self.step else { return };
+        if *sent != step_up {
+            return;
+        }
+        let evidence = evidence.clone();
+        self.step = Step::Idle;
+        match answer {
+            Ok(answer) => self.judge(step_up, &evidence, *answer, now, effects),
+            Err(Failure::Problem(problem)) => self.evidence_refused(step_up, &problem, now, effects),
+            Err(_) => self.try_again_later(step_up, now),
+        }
+        self.begin_if_due(now, effects);
+    }
+
+    fn judge(
+        &mut self,
+        step_up: StepUpId,
+        evidence: &[u8],
+        answer: StepUpAnswer,
+        now: Now,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some(enrolled) = self.saved.enrolled.as_ref() else { return };
+        let Some(asked) = self.step_ups.live(step_up) else { return };
+        if let Err(flaw) = check(enrolled, asked.nonce, &asked.digest, evidence, &answer) {
+            effects.push(Effect::Note(Transition::StepUpRefused(flaw.sentence())));
+            let reasons = vec![flaw.name().to_owned()];
+            return self.step_ups.end_and_tell(step_up, End::NoKey, reasons, now, effects);
+        }
+        match answer.next {
+            StepUpNext::Tap { options, .. } => asked.stage = Stage::Tap { options },
+            StepUpNext::Unhealthy { reasons } => {
+                self.step_ups.end(step_up, End::Unhealthy, reasons, now, effects);
+                // The person will want to see what to mend.
+                self.schedule.now(now);
+            }
+        }
+    }
+
+    fn evidence_refused(
+        &mut self,
+        step_up: StepUpId,
+        problem: &Problem,
+        now: Now,
+        effects: &mut Vec<Effect>,
+    ) {
+        use ProblemType::{NonceExpired, NonceUnknown, NonceUsed, StepUpOver, StepUpUnknown};
+        let end = match ProblemType::from_urn(&problem.problem_type) {
+            Some(NonceExpired) => End::TimedOut,
+            Some(NonceUnknown | NonceUsed | StepUpOver | StepUpUnknown) => End::Superseded,
+            _ => match problem.action() {
+                Action::Retry | Action::FreshNonce => return self.try_again_later(step_up, now),
+                Action::Report => {
+                    self.try_again_later(step_up, now);
+                    return self.session_refused(now, effects);
+                }
+                Action::ReEnrol => return self.doubt_enrolment(problem, now, effects),
+                Action::Tell if channel::is_revoked(problem) => {
+                    return self.doubt_enrolment(problem, now, effects);
+                }
+                Action::Tell => End::NoDevice,
+            },
+        };
+        self.step_ups.end(step_up, end, vec![problem_name(problem)], now, effects);
+    }
+
+    fn try_again_later(&mut self, step_up: StepUpId, now: Now) {
+        if let Some(asked) = self.step_ups.live(step_up)
+            && let Stage::Preparing(attempt) = &mut asked.stage
+        {
+            attempt.failed(now);
+        }
+    }
+
+    /// The cycle ends before its end: something else may begin.
+    fn step_up_stops(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        self.step = Step::Idle;
+        self.begin_if_due(now, effects);
+    }
+}
+
+/// Whether the answer is about this evidence, and what a security key is to sign covers it, and the transaction that
+/// the person is shown, for the relying party that was pinned.
+fn check(
+    enrolled: &Enrolment,
+    nonce: Nonce,
+    transaction: &Digest,
+    evidence: &[u8],
+    answer: &StepUpAnswer,
+) -> Result<(), Flaw> {
+    verdict::check(&answer.ear, enrolled, Some(nonce), Some(Digest::of(evidence))).map_err(Flaw::Verdict)?;
+    let StepUpNext::Tap { random, options } = &answer.next else { return Ok(()) };
+    let text = |member: &str| options.get(member).and_then(Value::as_str);
+    if text("rpId") != Some(enrolled.rp_id.as_str()) {
+        return Err(Flaw::RelyingParty);
+    }
+    if text("challenge") != Some(challenge(random, evidence, transaction).to_string().as_str()) {
+        return Err(Flaw::Challenge);
+    }
+    match options.get("allowCredentials").and_then(Value::as_array) {
+        Some(credentials) if !credentials.is_empty() => Ok(()),
+        _ => Err(Flaw::Credentials),
+    }
+}

@@ -1,0 +1,250 @@
+//! What this device and its verifier say to each other beside the worker's cycles: the event channel, what a step-up
+//! sends, and what people ask about their security keys. One thread, in which no answer that is slow holds up another.
+
+use crate::config;
+use crate::server::Incoming;
+use crate::verifier::Verifier;
+use crate::worker::ReadConfig;
+use serde_json::Value;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Semaphore;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::task::AbortHandle;
+use vitalsign_agent::{Event, Failure};
+use vitalsign_ipc::{Answer, Ceremony, Refusal, Request};
+use vitalsign_protocol::id::StepUpId;
+use vitalsign_protocol::message::Session;
+use vitalsign_protocol::problem::{Action, Problem};
+use vitalsign_protocol::sse::{self, TooLong};
+use vitalsign_protocol::step_up::{End, KeyProof, KeyRequest};
+
+/// A verifier says something every 15 seconds, if only that it is there.
+const SILENCE: Duration = Duration::from_secs(45);
+/// What people may ask at a time: a slow verifier is not to hold more.
+const MAX_ASKED: usize = 8;
+const STACK: usize = 512 * 1024;
+
+/// Something to say to the verifier.
+pub(crate) enum Call {
+    /// Open the event channel, in place of the one that may be open.
+    Open { number: u64, session: Session, after: Option<u64> },
+    /// Close it.
+    Close,
+    /// Send a step-up's evidence.
+    Evidence(StepUpId, Vec<u8>),
+    /// Send what the security key answered.
+    Assertion(StepUpId, Value, Session),
+    /// Say how a step-up ended at this device.
+    End(StepUpId, End, Session),
+    /// Somebody asks about security keys: [`Request::BeginKey`], [`Request::FinishKey`] or [`Request::Keys`].
+    Keys { incoming: Incoming, session: Session, rp_id: String, origin: String },
+}
+
+/// The thread's own.
+struct Line<Deliver> {
+    read_config: ReadConfig,
+    verifier: Option<(config::Verifier, Arc<Verifier>)>,
+    channel: Option<AbortHandle>,
+    asked: Arc<Semaphore>,
+    deliver: Deliver,
+}
+
+/// Starts the thread. What it is given is carried out side by side, and what comes of it is delivered.
+pub(crate) fn start(
+    read_config: ReadConfig,
+    deliver: impl Fn(Event) + Clone + Send + Sync + 'static,
+) -> io::Result<UnboundedSender<Call>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let (calls, waiting) = unbounded_channel();
+    let asked = Arc::new(Semaphore::new(MAX_ASKED));
+    let line = Line { read_config, verifier: None, channel: None, asked, deliver };
+    let run = move || runtime.block_on(line.run(waiting));
+    std::thread::Builder::new().name("events".into()).stack_size(STACK).spawn(run)?;
+    Ok(calls)
+}
+
+impl<Deliver: Fn(Event) + Clone + Send + Sync + 'static> Line<Deliver> {
+    async fn run(mut self, mut calls: UnboundedReceiver<Call>) {
+        while let Some(call) = calls.recv().await {
+            self.take(call);
+        }
+    }
+
+    fn take(&mut self, call: Call) {
+        let deliver = self.deliver.clone();
+        match call {
+            Call::Open { number, session, after } => {
+                self.close();
+                // There may be other settings since the last time.
+                let verifier = self.verifier_anew();
+                let listening = tokio::spawn(async move {
+                    let why = match verifier {
+                        Ok(verifier) => listen(&verifier, number, &session, after, &deliver).await,
+                        Err(failure) => failure,
+                    };
+                    deliver(Event::ChannelClosed(number, why));
+                });
+                self.channel = Some(listening.abort_handle());
+            }
+            Call::Close => self.close(),
+            Call::Evidence(step_up, evidence) => {
+                let verifier = self.verifier();
+                tokio::spawn(async move {
+                    let answer = match verifier {
+                        Ok(verifier) => verifier.step_up_evidence(step_up, evidence).await.map(Box::new),
+                        Err(failure) => Err(failure),
+                    };
+                    deliver(Event::EvidenceAnswered(step_up, answer));
+                });
+            }
+            Call::Assertion(step_up, assertion, session) => {
+                let verifier = self.verifier();
+                tokio::spawn(async move {
+                    let answer = match verifier {
+                        Ok(verifier) => verifier.assertion(step_up, assertion, &session).await,
+                        Err(failure) => Err(failure),
+                    };
+                    deliver(Event::AssertionAnswered(step_up, answer));
+                });
+            }
+            Call::End(step_up, end, session) => {
+                let verifier = self.verifier();
+                tokio::spawn(async move {
+                    let answer = match verifier {
+                        Ok(verifier) => verifier.end_step_up(step_up, end, &session).await,
+                        Err(failure) => Err(failure),
+                    };
+                    deliver(Event::EndAnswered(step_up, answer));
+                });
+            }
+            Call::Keys { incoming, session, rp_id, origin } => {
+                // One that does not get a place is dropped, which answers it.
+                let Ok(place) = Arc::clone(&self.asked).try_acquire_owned() else { return };
+                let verifier = self.verifier();
+                tokio::spawn(async move {
+                    let answer = match verifier {
+                        Ok(verifier) => keys(&verifier, &incoming.request, &session, &rp_id, origin).await,
+                        Err(failure) => Err(failure),
+                    };
+                    if let Err(Failure::Problem(problem)) = &answer
+                        && problem.action() == Action::Report
+                    {
+                        deliver(Event::SessionRefused);
+                    }
+                    incoming.answer(answer.unwrap_or_else(|failure| Answer::Refused(refusal(failure))));
+                    drop(place);
+                });
+            }
+        }
+    }
+
+    fn close(&mut self) {
+        if let Some(channel) = self.channel.take() {
+            channel.abort();
+        }
+    }
+
+    /// The verifier of the settings as they are now; its connections are kept where it is the same.
+    fn verifier_anew(&mut self) -> Result<Arc<Verifier>, Failure> {
+        let config = (self.read_config)().map_err(|error| {
+            tracing::error!(%error, "the settings cannot be used");
+            Failure::Unreachable(error.to_string())
+        })?;
+        let settings = config.verifier.ok_or(Failure::NoToken)?;
+        match &self.verifier {
+            Some((before, verifier)) if *before == settings => Ok(Arc::clone(verifier)),
+            _ => {
+                let verifier = Verifier::new(&settings)
+                    .map(Arc::new)
+                    .map_err(|error| Failure::Untrusted(error.to_string()))?;
+                self.verifier = Some((settings, Arc::clone(&verifier)));
+                Ok(verifier)
+            }
+        }
+    }
+
+    fn verifier(&mut self) -> Result<Arc<Verifier>, Failure> {
+        match &self.verifier {
+            Some((_, verifier)) => Ok(Arc::clone(verifier)),
+            None => self.verifier_anew(),
+        }
+    }
+}
+
+/// Listens until the channel ends, and says why it did.
+async fn listen(
+    verifier: &Verifier,
+    number: u64,
+    session: &Session,
+    after: Option<u64>,
+    deliver: &impl Fn(Event),
+) -> Failure {
+    let mut stream = match verifier.events(session, after).await {
+        Ok(stream) => stream,
+        Err(failure) => return failure,
+    };
+    deliver(Event::ChannelOpened(number));
+    let mut reader = sse::Reader::default();
+    loop {
+        let part = match tokio::time::timeout(SILENCE, stream.next()).await {
+            Ok(Ok(Some(part))) => part,
+            Ok(Ok(None)) => return Failure::Unreachable("the verifier closed the event channel".to_owned()),
+            Ok(Err(failure)) => return failure,
+            Err(_) => return Failure::Unreachable("the event channel fell silent".to_owned()),
+        };
+        for event in reader.feed(part.as_ref()) {
+            match event {
+                Ok(message) => deliver(Event::Told(number, message)),
+                Err(TooLong) => tracing::warn!("{TooLong}: it is passed over"),
+            }
+        }
+    }
+}
+
+/// Asks the verifier what somebody at this device asks about security keys.
+async fn keys(
+    verifier: &Verifier,
+    request: &Request,
+    session: &Session,
+    rp_id: &str,
+    origin: String,
+) -> Result<Answer, Failure> {
+    match request {
+        Request::BeginKey { code } => {
+            let begun = verifier.begin_key(&KeyRequest { code: code.clone() }, session).await?;
+            let named = begun.options.get("rp").and_then(|rp| rp.get("id")).and_then(Value::as_str);
+            if named != Some(rp_id) {
+                return Err(Failure::Garbled(
+                    "the verifier's request is for another relying party than the pinned one".to_owned(),
+                ));
+            }
+            let ceremony = Ceremony { origin, rp_id: rp_id.to_owned(), options: begun.options };
+            Ok(Answer::Registration {
+                registration: begun.registration,
+                user: begun.user,
+                ceremony: Box::new(ceremony),
+            })
+        }
+        Request::FinishKey { registration, name, credential } => {
+            let proof = KeyProof { name: name.clone(), credential: credential.clone() };
+            Ok(Answer::Keys(vec![verifier.finish_key(registration, &proof, session).await?]))
+        }
+        Request::Keys => Ok(Answer::Keys(verifier.keys(session).await?.keys)),
+        _ => Ok(Answer::Refused(Refusal::NotUnderstood)),
+    }
+}
+
+/// Why the verifier did not do what was asked, for the person who asked.
+fn refusal(failure: Failure) -> Refusal {
+    match failure {
+        Failure::Problem(Problem { problem_type, title, detail, .. }) => {
+            Refusal::Verifier { problem: Some(problem_type), detail: detail.unwrap_or(title) }
+        }
+        Failure::Unreachable(detail) | Failure::Untrusted(detail) | Failure::Garbled(detail) => {
+            Refusal::Verifier { problem: None, detail }
+        }
+        Failure::NoToken | Failure::Key(_) => Refusal::Settings,
+    }
+}
