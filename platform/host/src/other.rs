@@ -5,6 +5,7 @@ use std::ffi::OsStr;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::Path;
+use std::process::{Command, ExitStatus};
 use std::sync::LazyLock;
 use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
@@ -88,6 +89,14 @@ impl Watching {
     pub fn refresh(&self) {
         match *self {}
     }
+}
+
+/// Runs another program in place of this one, and waits for its end.
+///
+/// # Errors
+/// When that program cannot be run.
+pub fn become_program(program: &mut Command) -> io::Result<ExitStatus> {
+    program.status()
 }
 
 /// Time since the program started.

@@ -52,6 +52,7 @@ fn examine(config: &Config) -> Vec<Diagnostic> {
             }
             if let Answer::Status(status) = status {
                 all.extend(standing_of(&status));
+                all.extend(channel(&status));
             }
         }
         Err(error) => {
@@ -70,6 +71,7 @@ fn examine(config: &Config) -> Vec<Diagnostic> {
             all.extend(key(config));
         }
     }
+    all.push(session_program());
     all.extend(updates(&check::probe(config).0.os));
     all
 }
@@ -212,6 +214,33 @@ fn standing_of(status: &Status) -> Option<Diagnostic> {
         _ => standing::sentence(status, wall()),
     };
     Some(problem(subject, seen, remedy))
+}
+
+/// Whether step-ups can come; of no interest while reports do not go.
+fn channel(status: &Status) -> Option<Diagnostic> {
+    let subject = "event channel";
+    match (&status.standing, status.listening) {
+        (_, true) => Some(ok(subject, "the verifier can reach this device at once")),
+        (Standing::Reporting, false) => Some(problem(
+            subject,
+            "not open: the verifier cannot ask for a step-up".to_owned(),
+            "It is opened again by itself within a minute; a proxy in between must not hold answers back.",
+        )),
+        _ => None,
+    }
+}
+
+fn session_program() -> Diagnostic {
+    let subject = "security keys";
+    match super::session::program() {
+        Ok(program) if program.exists() => ok(subject, &format!("{} is installed", program.display())),
+        // A machine without people needs none.
+        Ok(program) => ok(
+            subject,
+            &format!("not used here: {} is not installed, and step-ups need it", program.display()),
+        ),
+        Err(error) => problem(subject, error.to_string(), "See whether this program is still there."),
+    }
 }
 
 fn updates(os: &Os) -> Option<Diagnostic> {

@@ -5,6 +5,7 @@ mod doctor;
 mod enrol;
 mod report;
 mod service;
+mod session;
 mod status;
 
 use crate::config::{Config, ConfigError, Given};
@@ -25,6 +26,10 @@ Examples:
     vitalsign status
   I have mended it, look again:
     vitalsign report
+  Register a security key, with the code that your IT gave you:
+    vitalsign key register CODE
+  Confirm what applications ask:
+    vitalsign step-up listen
   Why does it not work?
     sudo vitalsign doctor
 
@@ -55,6 +60,12 @@ enum Command {
     Report(Output),
     /// Find out why something does not work.
     Doctor(Output),
+    /// Register your security key, or see which are registered.
+    #[command(disable_help_flag = true)]
+    Key(session::Arguments),
+    /// Confirm with your security key what applications ask you, in this terminal.
+    #[command(disable_help_flag = true)]
+    StepUp(session::Arguments),
     /// The background service.
     #[command(subcommand)]
     Service(ServiceCommand),
@@ -157,6 +168,8 @@ pub(crate) fn run() -> ExitCode {
                 Command::Status(output) => status::run(&place, output),
                 Command::Report(output) => report::run(&place, output),
                 Command::Doctor(output) => doctor::run(&place, output),
+                Command::Key(arguments) => session::run(&place, "key", &arguments),
+                Command::StepUp(arguments) => session::run(&place, "step-up", &arguments),
                 Command::Service(_) => Ok(Outcome::Undone),
             }
         }
@@ -207,5 +220,20 @@ mod tests {
     fn the_help_is_whole() {
         Arguments::command().debug_assert();
         insta::assert_snapshot!(Arguments::command().term_width(100).render_help());
+    }
+
+    #[test]
+    fn what_is_for_the_other_program_is_passed_on_as_it_is() {
+        let given = ["vitalsign", "--socket", "/s", "key", "register", "--name", "blue", "--help", "CODE"];
+        let Arguments { place, command } = Arguments::try_parse_from(given).unwrap();
+        assert_eq!(place.socket, Some(PathBuf::from("/s")));
+        let Command::Key(passed) = command else { panic!("another command") };
+        assert_eq!(passed.words(), ["register", "--name", "blue", "--help", "CODE"]);
+        for given in [["vitalsign", "step-up", "--help"], ["vitalsign", "step-up", "listen"]] {
+            let Command::StepUp(passed) = Arguments::try_parse_from(given).unwrap().command else {
+                panic!("another command")
+            };
+            assert_eq!(passed.words(), given[2..]);
+        }
     }
 }

@@ -3,7 +3,7 @@
 use super::style::{Paint, Style};
 use super::table::{Cell, rows};
 use super::{plain, verdict, when};
-use vitalsign_ipc::{Standing, Status};
+use vitalsign_ipc::{Stage, Standing, Status, StepUp};
 use vitalsign_protocol::ear::Tier;
 
 /// Whether this device is accepted: its last verdict is affirming, and still holds.
@@ -27,6 +27,17 @@ pub(crate) fn page(status: &Status, style: Style, now: u64) -> String {
     }
     if let Some(exp) = status.ear.as_ref().and_then(|ear| ear.exp) {
         lines.push(line("Holds until", format!("{} ({})", when::moment(exp), when::relative(exp, now))));
+    }
+    if status.enrolment.is_some() {
+        let reach = if status.listening {
+            "the verifier can reach this device at once"
+        } else {
+            "not open: the verifier cannot ask anything of this device now"
+        };
+        lines.push(line("Event channel", reach.to_owned()));
+    }
+    for step_up in &status.step_ups {
+        lines.push(line("Step-up", asked(step_up, now)));
     }
     if let Some(enrolment) = status.enrolment {
         lines.push(line("Enrolment", enrolment.to_string()));
@@ -88,6 +99,23 @@ fn contact(standing: &Standing, now: u64) -> String {
         Standing::Refused { problem, detail } => format!("refuses: {} ({})", plain(detail), plain(problem)),
         Standing::KeyTrouble { detail } => format!("cannot be reported to: {}", plain(detail)),
     }
+}
+
+/// A step-up in one line.
+fn asked(step_up: &StepUp, now: u64) -> String {
+    let what = format!("{}: {}", plain(&step_up.application), plain(&step_up.message));
+    let how_far = match &step_up.stage {
+        Stage::Preparing => "is being prepared".to_owned(),
+        Stage::Tap => format!(
+            "waits for the security key of {}, and ends {}",
+            plain(&step_up.user),
+            when::relative(step_up.until, now)
+        ),
+        Stage::Checking => "is being checked".to_owned(),
+        Stage::Ended { end, reasons } if reasons.is_empty() => end.to_string(),
+        Stage::Ended { end, reasons } => format!("{end} ({})", plain(&reasons.join(", "))),
+    };
+    format!("{what}; {how_far}")
 }
 
 fn expired(status: &Status, now: u64) -> bool {

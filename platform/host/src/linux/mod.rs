@@ -12,6 +12,7 @@ pub use socket::{Listener, Stream, connect};
 
 use crate::Settings;
 use std::io;
+use std::process::{Command, ExitStatus};
 use std::sync::mpsc::Sender;
 use std::time::Duration;
 use vitalsign_linux::Root;
@@ -52,6 +53,15 @@ impl Watching {
     pub fn refresh(&self) {
         self.0.refresh();
     }
+}
+
+/// Becomes another program: this one ends, and the other has its terminal, its number and its signals.
+///
+/// # Errors
+/// When that program cannot be run; it does not come back otherwise.
+pub fn become_program(program: &mut Command) -> io::Result<ExitStatus> {
+    use std::os::unix::process::CommandExt;
+    Err(program.exec())
 }
 
 /// Time since boot, sleep included (`CLOCK_BOOTTIME`). Never goes back.

@@ -1,0 +1,75 @@
+//! `vitalsign key` and `vitalsign step-up`: run `vitalsign-session`, which speaks to security keys. It stands beside this
+//! program and is another one, so that nothing of it is in the service.
+
+use super::{Outcome, Place};
+use crate::config::Given;
+use anyhow::Context;
+use std::ffi::OsString;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+const PROGRAM: &str = "vitalsign-session";
+
+/// What the program is to do, in its own words.
+#[derive(clap::Args, Debug)]
+pub(crate) struct Arguments {
+    /// What the other program understands: see --help
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGUMENTS")]
+    arguments: Vec<OsString>,
+}
+
+#[cfg(test)]
+impl Arguments {
+    pub(crate) fn words(&self) -> Vec<&str> {
+        self.arguments.iter().map(|word| word.to_str().unwrap()).collect()
+    }
+}
+
+/// Becomes the program, where the system knows such a thing, and else waits for its end.
+pub(crate) fn run(place: &Place, command: &str, arguments: &Arguments) -> anyhow::Result<Outcome> {
+    let socket = place.load(Given::default())?.socket;
+    let program = program().context("finding out where this program is")?;
+    let mut session = Command::new(&program);
+    session.arg("--socket").arg(socket).arg(command).args(&arguments.arguments);
+    match vitalsign_host::become_program(&mut session) {
+        Ok(ended) => Ok(match ended.code() {
+            Some(0) => Outcome::Well,
+            Some(1) => Outcome::Unwell,
+            _ => Outcome::Undone,
+        }),
+        Err(error) => Err(anyhow::anyhow!(not_run(&program, &error))),
+    }
+}
+
+/// Where it is to be: beside this one.
+pub(crate) fn program() -> io::Result<PathBuf> {
+    let own = std::env::current_exe()?;
+    Ok(own.with_file_name(format!("{PROGRAM}{}", std::env::consts::EXE_SUFFIX)))
+}
+
+fn not_run(program: &Path, error: &io::Error) -> String {
+    let program = program.display();
+    match error.kind() {
+        io::ErrorKind::NotFound => {
+            format!("what speaks to security keys is not installed: {program} is missing")
+        }
+        _ => format!("{program} cannot be run: {error}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_installed_is_said() {
+        let program = Path::new("/nowhere/vitalsign-session");
+        let error = vitalsign_host::become_program(&mut Command::new(program)).unwrap_err();
+        let said = not_run(program, &error);
+        assert_eq!(
+            said,
+            "what speaks to security keys is not installed: /nowhere/vitalsign-session is missing"
+        );
+    }
+}
