@@ -2,8 +2,7 @@
 //! tests, the demonstration and the bench all stand on this.
 #![cfg(target_os = "linux")]
 
-mod process;
 mod world;
 
-pub use process::{Child, wait_for};
+pub use vitalsign_simulated_key::process::{Child, wait_for};
 pub use world::{Agent, Tpm, World};

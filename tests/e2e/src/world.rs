@@ -1,6 +1,5 @@
 //! A hospital in a folder: a verifier on loopback with a certificate authority of its own, a TPM, and agents.
 
-use crate::process::{Child, program, wait_for};
 use anyhow::{Context, Result, ensure};
 use base64::Engine;
 use serde_json::Value;
@@ -10,6 +9,7 @@ use std::time::Duration;
 use vitalsign_agent::{Standing, Status};
 use vitalsign_platform::DeviceKey;
 use vitalsign_protocol::message::EnrolmentKeys;
+use vitalsign_simulated_key::process::{Child, program, wait_for};
 use vitalsign_tpm::testing::Swtpm;
 
 /// How long anything may take that is waited for.

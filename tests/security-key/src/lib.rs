@@ -1,1 +1,15 @@
-//! A security key in software: the code of real ones, behind a virtual reader or a virtual USB port.
+//! A security key in software, for tests and the demonstration. **It protects nothing.**
+//!
+//! What answers is `fido-authenticator`, the code in security keys that are sold, in the program
+//! `vitalsign-simulated-key`: as a contactless key behind the virtual reader of `vsmartcard-vpcd`, or as a USB key
+//! that is reached by USB/IP. This library starts that program, touches the key and pulls it out.
+#![cfg(target_os = "linux")]
+
+mod key;
+mod maker;
+mod pcscd;
+pub mod process;
+
+pub use key::{Options, SimulatedKey, Tap, Transport};
+pub use maker::Maker;
+pub use pcscd::Pcscd;

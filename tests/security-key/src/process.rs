@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, bail};
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::{ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// A process of ours. It is killed when this goes.
@@ -37,6 +37,19 @@ impl Child {
             }
         }
         bail!("{} ended early: {lines:?}", command.get_program().to_string_lossy())
+    }
+
+    /// Starts it with its standard input and output held.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn start_talking(command: &mut Command) -> Result<(Self, ChildStdin, ChildStdout)> {
+        let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+        let name = command.get_program().to_string_lossy();
+        let mut child = Self(child.with_context(|| format!("starting {name}"))?);
+        let input = child.0.stdin.take().context("no standard input")?;
+        let output = child.0.stdout.take().context("no standard output")?;
+        Ok((child, input, output))
     }
 
     /// Its process id.
@@ -86,7 +99,7 @@ pub fn wait_for<T>(what: &str, limit: Duration, mut look: impl FnMut() -> Result
 ///
 /// # Errors
 /// When it has not been built.
-pub(crate) fn program(name: &str) -> Result<PathBuf> {
+pub fn program(name: &str) -> Result<PathBuf> {
     let here = std::env::current_exe()?;
     let found = here.ancestors().skip(1).take(2).map(|folder| folder.join(name)).find(|path| path.is_file());
     found.with_context(|| format!("{name} is not built: run `cargo build --workspace --bins`"))

@@ -1,0 +1,198 @@
+//! The key: `fido-authenticator` with a file system, random numbers, a finger, and a plug.
+
+mod control;
+mod nfc;
+mod pin;
+mod usb;
+mod usbip;
+
+use anyhow::{Context, Result, bail};
+use clap::Parser;
+use control::{Control, Finger};
+use fido_authenticator::{Authenticator, Config, Conforming, FirmwareVersion};
+use littlefs2_core::{Path as InKey, path};
+use rand_chacha::ChaCha8Rng;
+use rand_core::SeedableRng;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{Sender, channel};
+use trussed::backend::BackendId;
+use trussed::pipe::{ServiceEndpoint, TrussedChannel};
+use trussed::service::Service;
+use trussed::store::Store as _;
+use trussed::types::CoreContext;
+use trussed::virt::{StorageConfig, Store, StoreConfig};
+use trussed::{ClientImplementation, platform};
+use trussed_core::InterruptFlag;
+use trussed_staging::virt::{BackendIds, Dispatcher};
+use vitalsign_simulated_key::Maker;
+
+/// A security key in software, for tests and demonstrations. It protects nothing.
+///
+/// Its state is told on standard output, one line each: `ready nfc|usb ADDRESS`, `unplugged`, `tap: press Enter`
+/// (`tap: wanted`), `tap: given`, `tap: no longer wanted`. It is told what to do on standard input, one line each: `tap`
+/// or an empty line, `unplug`, `plug in`. It ends when its input ends.
+#[derive(Debug, Parser)]
+#[command(name = "vitalsign-simulated-key", version)]
+#[command(group = clap::ArgGroup::new("transport").required(true))]
+struct Arguments {
+    /// Be a contactless key, in the virtual reader of vsmartcard-vpcd at this address.
+    #[arg(long, group = "transport", value_name = "ADDRESS", num_args = 0..=1, default_missing_value = "127.0.0.1:35963")]
+    nfc: Option<SocketAddr>,
+    /// Be a USB key, for USB/IP at this address; with port 0 at one that is free.
+    #[arg(long, group = "transport", value_name = "ADDRESS", num_args = 0..=1, default_missing_value = "127.0.0.1:3240")]
+    usb: Option<SocketAddr>,
+    /// Have this PIN, if there is none yet.
+    #[arg(long, value_name = "PIN")]
+    pin: Option<String>,
+    /// How many wrong PINs block the key: it has been told the others before it is ready.
+    #[arg(long, value_name = "NUMBER", default_value = "8", requires = "pin", value_parser = clap::value_parser!(u8).range(1..=8))]
+    pin_attempts: u8,
+    /// What gives the tap: `auto`, `ask` (a line on standard input), or a file that appears and is then removed.
+    #[arg(long, value_name = "auto|ask|FILE", default_value = "ask")]
+    tap: Finger,
+    /// The folder of the key's maker; a new one is made in one that is empty.
+    #[arg(long, value_name = "FOLDER")]
+    maker: PathBuf,
+    /// Keep credentials and PIN in this file.
+    #[arg(long, value_name = "FILE")]
+    state: Option<PathBuf>,
+}
+
+/// Runs the program.
+///
+/// # Errors
+/// When the key cannot be made or reached.
+pub(crate) fn run() -> Result<()> {
+    let arguments = Arguments::parse();
+    // Its threads wait for each other: with one gone there is no key.
+    let tell = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        tell(panic);
+        std::process::exit(101);
+    }));
+    let maker = Maker::in_folder(&arguments.maker)?;
+    let mut storage = StoreConfig::ram();
+    if let Some(file) = &arguments.state {
+        storage.internal = StorageConfig::filesystem(file.clone());
+    }
+    storage.with_store(|store| {
+        provision(store, &maker)?;
+        let control = Control::start(arguments.tap.clone());
+        let key = Key { store, control };
+        if let Some(pin) = &arguments.pin {
+            key.preset(pin, arguments.pin_attempts)?;
+        }
+        match (arguments.nfc, arguments.usb) {
+            (Some(reader), _) => nfc::run(&key, reader),
+            (_, Some(address)) => usb::run(&key, address),
+            (None, None) => bail!("neither --nfc nor --usb"),
+        }
+    })
+}
+
+/// Puts the attestation where the authenticator looks for it.
+fn provision(store: Store<'_>, maker: &Maker) -> Result<()> {
+    let (certificate, private_key) = maker.attestation()?;
+    let files = store.ifs();
+    let put = |folder: &InKey, file: &InKey, content: &[u8]| {
+        files.create_dir_all(folder).and_then(|()| files.write(file, content))
+    };
+    put(path!("fido/x5c"), path!("fido/x5c/00"), &certificate)
+        .and_then(|()| put(path!("fido/sec"), path!("fido/sec/00"), &private_key))
+        .map_err(|error| anyhow::anyhow!("giving the key its attestation: {error:?}"))
+}
+
+/// What interrupts the authenticator while it waits for a tap.
+static INTERRUPT: InterruptFlag = InterruptFlag::new();
+
+static BACKENDS: &[BackendId<BackendIds>] = &[BackendId::Custom(BackendIds::StagingBackend), BackendId::Core];
+
+/// What the authenticator is, in its full type.
+type Fido<'a> = Authenticator<Conforming, ClientImplementation<'a, Doorbell, Dispatcher>>;
+
+/// The key as it lies there: what it remembers, and who may touch it.
+struct Key<'s> {
+    store: Store<'s>,
+    control: Arc<Control>,
+}
+
+impl Key<'_> {
+    /// Lets current flow through the key for as long as `during` takes.
+    fn powered<R>(&self, nfc: bool, during: impl FnOnce(&mut Fido<'_>) -> R) -> Result<R> {
+        let pipe = TrussedChannel::new();
+        let (requests, answers) = pipe.split().context("the pipe is new")?;
+        let client = path!("fido");
+        let endpoint = ServiceEndpoint::new(answers, CoreContext::new(client.into()), BACKENDS);
+        let parts = Parts {
+            random: ChaCha8Rng::from_entropy(),
+            store: self.store,
+            presence: control::Presence::new(Arc::clone(&self.control)),
+        };
+        let mut service = Service::with_dispatch(parts, Dispatcher::default());
+        let mut config = Config::new(3072);
+        config.nfc_transport = nfc;
+        config.firmware_version = Some(FirmwareVersion::new(1));
+        config.max_resident_credential_count = Some(20);
+        Ok(std::thread::scope(|threads| {
+            let (doorbell, rings) = channel();
+            threads.spawn(move || {
+                let mut endpoints = [endpoint];
+                for () in rings {
+                    service.process(&mut endpoints);
+                }
+            });
+            let client = ClientImplementation::new(requests, Doorbell(doorbell), Some(&INTERRUPT));
+            // The doorbell goes with it, and so does the thread.
+            during(&mut Authenticator::new(client, Conforming {}, config))
+        }))
+    }
+
+    /// Sets the PIN, if there is none, and uses up attempts.
+    fn preset(&self, pin: &str, attempts: u8) -> Result<()> {
+        let mut wrong = self.powered(false, |fido| pin::set(fido, pin, attempts))??;
+        while wrong > 0 {
+            // Three in a row, and it wants to be pulled out first.
+            let now = wrong.min(2);
+            self.powered(false, |fido| (0..now).try_for_each(|_| pin::mistake(fido, pin)))??;
+            wrong -= now;
+        }
+        Ok(())
+    }
+}
+
+/// What Trussed needs of a platform.
+struct Parts<'s> {
+    random: ChaCha8Rng,
+    store: Store<'s>,
+    presence: control::Presence,
+}
+
+impl<'s> platform::Platform for Parts<'s> {
+    type R = ChaCha8Rng;
+    type S = Store<'s>;
+    type UI = control::Presence;
+
+    fn rng(&mut self) -> &mut Self::R {
+        &mut self.random
+    }
+
+    fn store(&self) -> Self::S {
+        self.store
+    }
+
+    fn user_interface(&mut self) -> &mut Self::UI {
+        &mut self.presence
+    }
+}
+
+/// Tells the service that there is a request.
+struct Doorbell(Sender<()>);
+
+impl platform::Syscall for Doorbell {
+    fn syscall(&mut self) {
+        // Nobody listens once the current is off.
+        let _ = self.0.send(());
+    }
+}

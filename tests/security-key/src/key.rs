@@ -1,0 +1,244 @@
+//! The program that is the key, started, touched and pulled out.
+
+use crate::process::{Child, program};
+use crate::{Maker, Pcscd};
+use anyhow::{Context, Result, bail};
+use std::io::{BufRead, BufReader, Write};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::process::{ChildStdin, Command};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How long the key may take for what is waited for.
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// How the key is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// By PC/SC, on the first slot of the virtual reader.
+    Nfc,
+    /// By PC/SC, on its second slot.
+    SecondNfc,
+    /// By USB/IP on a free port of loopback: [`SimulatedKey::usb_address`].
+    Usb,
+}
+
+/// Who touches the key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tap {
+    /// Nobody needs to: it is as if a finger lay on it.
+    Auto,
+    /// The test: [`SimulatedKey::tap`].
+    ByHand,
+}
+
+/// What key it is to be.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// How it is reached.
+    pub transport: Transport,
+    /// The PIN that it has at the start; none: it has none yet.
+    pub pin: Option<String>,
+    /// How many wrong PINs it takes until it is blocked, 1 to 8: the others have been used up already.
+    pub pin_attempts: u8,
+    /// Who touches it.
+    pub tap: Tap,
+    /// Who made it.
+    pub maker: Maker,
+    /// The file that it keeps its credentials in; none: it forgets them when it goes.
+    pub state: Option<PathBuf>,
+}
+
+impl Options {
+    /// A key with the PIN 123456, touched by the test.
+    #[must_use]
+    pub fn new(transport: Transport, maker: &Maker) -> Self {
+        let pin = Some("123456".to_owned());
+        Self { transport, pin, pin_attempts: 8, tap: Tap::ByHand, maker: maker.clone(), state: None }
+    }
+}
+
+/// A running key. It is gone when this goes.
+#[derive(Debug)]
+pub struct SimulatedKey {
+    // Before the process in this order: it then ends by itself, rather than in the midst of an answer.
+    input: Option<ChildStdin>,
+    process: Child,
+    said: Arc<Said>,
+    address: SocketAddr,
+}
+
+/// What the program has told of itself so far.
+#[derive(Debug, Default)]
+struct Said {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Where it is, while it is plugged in.
+    ready: Option<String>,
+    wants_tap: bool,
+    taps_wanted: u32,
+    taps_given: u32,
+    ended: bool,
+}
+
+impl SimulatedKey {
+    /// Starts the key and waits until it can be used.
+    ///
+    /// # Errors
+    /// When the program is not built, or the key cannot be reached.
+    pub fn start(options: Options) -> Result<Self> {
+        let mut command = Command::new(program("vitalsign-simulated-key")?);
+        let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let (transport, address) = match options.transport {
+            Transport::Nfc => ("--nfc", Pcscd::READER),
+            Transport::SecondNfc => ("--nfc", Pcscd::SECOND_READER),
+            Transport::Usb => ("--usb", any_port),
+        };
+        command.arg(transport).arg(address.to_string()).arg("--maker").arg(options.maker.folder());
+        command.arg("--tap").arg(if options.tap == Tap::Auto { "auto" } else { "ask" });
+        if let Some(pin) = &options.pin {
+            command.args(["--pin", pin, "--pin-attempts", &options.pin_attempts.to_string()]);
+        }
+        if let Some(state) = &options.state {
+            command.arg("--state").arg(state);
+        }
+        let (process, input, output) = Child::start_talking(&mut command)?;
+        let said = Arc::new(Said::default());
+        let heard = Arc::clone(&said);
+        std::thread::spawn(move || {
+            for line in BufReader::new(output).lines().map_while(Result::ok) {
+                heard.hear(&line);
+            }
+            heard.hear("ended");
+        });
+        let mut key = Self { input: Some(input), process, said, address };
+        let ready = key.wait("to be ready", |state| state.ready.clone())?;
+        key.address = ready.parse().with_context(|| format!("the key is at {ready}"))?;
+        Ok(key)
+    }
+
+    /// Where a USB/IP client finds it; a contactless one has the address of its reader here.
+    #[must_use]
+    pub fn usb_address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Touches the key, as soon as it waits for that.
+    ///
+    /// # Errors
+    /// When it does not, in half a minute.
+    pub fn tap(&mut self) -> Result<()> {
+        let before = self.wait("to want a tap", |state| state.wants_tap.then_some(state.taps_given))?;
+        self.say("tap")?;
+        self.wait("to take the tap", |state| (state.taps_given > before).then_some(()))
+    }
+
+    /// Waits until the key wants to be touched, and does not.
+    ///
+    /// # Errors
+    /// When it does not want it, in half a minute.
+    pub fn until_tap_is_wanted(&self) -> Result<()> {
+        self.wait("to want a tap", |state| state.wants_tap.then_some(()))
+    }
+
+    /// Waits until the key no longer wants to be touched, because it was told so or gave up.
+    ///
+    /// # Errors
+    /// When it still does, after half a minute.
+    pub fn until_no_tap_is_wanted(&self) -> Result<()> {
+        self.wait("to want no tap", |state| (!state.wants_tap).then_some(()))
+    }
+
+    /// How often it wanted to be touched until now.
+    #[must_use]
+    pub fn taps_wanted(&self) -> u32 {
+        self.said.lock().taps_wanted
+    }
+
+    /// Pulls the key out: whatever it was doing, it is gone.
+    ///
+    /// # Errors
+    /// When the program has ended.
+    pub fn unplug(&mut self) -> Result<()> {
+        self.say("unplug")?;
+        self.wait("to be unplugged", |state| state.ready.is_none().then_some(()))
+    }
+
+    /// Plugs it in again, at the same address.
+    ///
+    /// # Errors
+    /// When it cannot be reached again.
+    pub fn plug_in(&mut self) -> Result<()> {
+        self.say("plug in")?;
+        self.wait("to be ready", |state| state.ready.is_some().then_some(()))
+    }
+
+    fn say(&mut self, command: &str) -> Result<()> {
+        let input = self.input.as_mut().context("the key has ended")?;
+        writeln!(input, "{command}").context("the key has ended")
+    }
+
+    fn wait<T>(&self, what: &str, mut look: impl FnMut(&State) -> Option<T>) -> Result<T> {
+        let end = Instant::now() + LIMIT;
+        let mut state = self.said.lock();
+        loop {
+            if let Some(seen) = look(&state) {
+                return Ok(seen);
+            }
+            if state.ended {
+                bail!("the simulated key ended, process {}", self.process.id());
+            }
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                bail!("waited {LIMIT:?} in vain for the simulated key {what}");
+            }
+            state = self.said.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+}
+
+impl Drop for SimulatedKey {
+    fn drop(&mut self) {
+        // It ends with its input. Killed, it would leave PC/SC waiting for an answer.
+        self.input = None;
+        let end = Instant::now() + Duration::from_secs(5);
+        let mut state = self.said.lock();
+        while !state.ended && Instant::now() < end {
+            let left = end.saturating_duration_since(Instant::now());
+            state = self.said.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+}
+
+impl Said {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// One line of the program's output: see its `--help`.
+    fn hear(&self, line: &str) {
+        let mut state = self.lock();
+        match line {
+            "ended" => state.ended = true,
+            "unplugged" => state.ready = None,
+            "tap: given" => (state.wants_tap, state.taps_given) = (false, state.taps_given + 1),
+            "tap: no longer wanted" => state.wants_tap = false,
+            _ if line.starts_with("tap: ") => {
+                (state.wants_tap, state.taps_wanted) = (true, state.taps_wanted + 1)
+            }
+            _ => {
+                if let Some(address) =
+                    line.strip_prefix("ready nfc ").or_else(|| line.strip_prefix("ready usb "))
+                {
+                    state.ready = Some(address.to_owned());
+                }
+            }
+        }
+        self.changed.notify_all();
+    }
+}
