@@ -1,0 +1,76 @@
+//! What is asked of a security key, and how it can fail.
+
+use serde_json::Value;
+
+/// What a security key is to do, and for whom.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ceremony {
+    /// The origin that `clientDataJSON` names. It is the one that was pinned at enrolment.
+    pub origin: String,
+    /// The relying-party id that was pinned; options that name another are refused.
+    pub rp_id: String,
+    /// What it is to do.
+    pub operation: Operation,
+}
+
+/// What a security key is to do.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Operation {
+    /// Make a credential: PublicKeyCredentialCreationOptionsJSON.
+    Create(Value),
+    /// Sign with one: PublicKeyCredentialRequestOptionsJSON, with a list of credentials that is not empty.
+    Get(Value),
+}
+
+/// A security key that is there now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attached {
+    /// What its maker or reader calls it.
+    pub name: String,
+    /// How it is reached.
+    pub transport: Transport,
+}
+
+/// How a security key is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// USB HID.
+    Usb,
+    /// NFC, by a reader of the system (PC/SC).
+    Nfc,
+}
+
+/// Why a ceremony did not succeed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Failure {
+    /// It was cancelled, or a PIN was refused.
+    #[error("cancelled")]
+    Cancelled,
+    /// Nobody touched a key in time.
+    #[error("no security key was touched in time")]
+    TimedOut,
+    /// None of the credentials is on this key: it is another person's, or was never registered.
+    #[error("this security key is not registered for this person")]
+    WrongKey,
+    /// The key takes no more PINs: it has to be reset, or, where `until_reinserted`, taken out and put in again.
+    #[error("the security key takes no more PINs")]
+    PinBlocked {
+        /// Taking it out and putting it in again helps.
+        until_reinserted: bool,
+    },
+    /// The key cannot verify who is there, and no PIN can be set.
+    #[error("this security key cannot ask who is there: it has no PIN")]
+    NoUserVerification,
+    /// The key holds a credential of this person already.
+    #[error("this security key is registered already")]
+    AlreadyRegistered,
+    /// The options name another relying party, or are not what they are to be. No key was asked.
+    #[error("the request is refused: {0}")]
+    Refused(String),
+    /// The key cannot do what is asked, or did not do it: another one may.
+    #[error("this security key could not do it: {0}")]
+    Unfit(String),
+    /// This system cannot reach security keys now.
+    #[error("security keys cannot be reached: {0}")]
+    Unavailable(String),
+}

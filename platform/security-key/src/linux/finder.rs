@@ -1,0 +1,176 @@
+//! Which security keys are there.
+//!
+//! Looking is cheap enough to be done several times a second: the names of the raw HID devices, and what the smart card
+//! service remembers about its readers. Devices are opened only when something has changed.
+
+use crate::ceremony::Transport;
+use libwebauthn::transport::hid::HidDevice;
+use libwebauthn::transport::hid::device::HidBackendDevice;
+use libwebauthn::transport::nfc::pcsc::Info;
+use libwebauthn::transport::nfc::{NfcDevice, NfcDeviceSliceExt};
+use pcsc::{Context, ReaderState, Scope, State};
+use std::collections::{BTreeMap, HashMap};
+use std::ffi::CString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+const HIDRAW: &str = "/sys/class/hidraw";
+
+/// Where a key is: the same for as long as it is not taken away, and another one when it comes back.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Place {
+    /// A raw HID device: its node, and the system's name for this one attachment of it.
+    Hid(CString, PathBuf),
+    /// A reader, and how many cards came and went there.
+    Reader(CString, u32),
+    /// The test build's own: how often it was reached anew.
+    #[cfg(feature = "testing")]
+    UsbIp(u64),
+}
+
+/// A key that is there; in a reader, it may turn out to be a card of another kind.
+#[derive(Clone, Debug)]
+pub(super) struct Found {
+    /// Where.
+    pub(super) place: Place,
+    /// What its maker or reader calls it.
+    pub(super) name: String,
+    /// How to reach it.
+    pub(super) device: Device,
+}
+
+/// How to reach a key.
+#[derive(Clone, Debug)]
+pub(super) enum Device {
+    /// By USB.
+    Hid(HidDevice),
+    /// By a reader.
+    Nfc(NfcDevice),
+    /// By USB/IP, in user space.
+    #[cfg(feature = "testing")]
+    UsbIp(std::sync::Arc<super::usbip::Link>),
+}
+
+impl Device {
+    /// How it is reached.
+    pub(super) fn transport(&self) -> Transport {
+        match self {
+            Self::Hid(_) => Transport::Usb,
+            Self::Nfc(_) => Transport::Nfc,
+            #[cfg(feature = "testing")]
+            Self::UsbIp(_) => Transport::Usb,
+        }
+    }
+}
+
+/// Looks again and again, and remembers what it saw.
+#[derive(Default)]
+pub(super) struct Finder {
+    nodes: BTreeMap<String, PathBuf>,
+    hid: Vec<HidDevice>,
+    cards: Option<Context>,
+    /// Whether a reader is a part of a key that is reached by USB already.
+    duplicates: HashMap<CString, bool>,
+    #[cfg(feature = "testing")]
+    usbip: super::usbip::Port,
+}
+
+impl Finder {
+    /// The keys that are there now.
+    pub(super) async fn look(&mut self) -> Vec<Found> {
+        self.look_at_usb().await;
+        let mut found: Vec<Found> = self.hid.iter().filter_map(|device| self.by_usb(device)).collect();
+        found.extend(self.in_readers());
+        #[cfg(feature = "testing")]
+        if let Some((generation, link)) = self.usbip.look() {
+            let (place, name) =
+                (Place::UsbIp(generation), "security key at the test's USB/IP address".to_owned());
+            found.push(Found { place, name, device: Device::UsbIp(link) });
+        }
+        found
+    }
+
+    async fn look_at_usb(&mut self) {
+        let nodes = nodes();
+        if nodes == self.nodes {
+            return;
+        }
+        match libwebauthn::transport::hid::list_devices().await {
+            Ok(devices) => {
+                self.hid = devices;
+                self.nodes = nodes;
+                self.duplicates.clear();
+            }
+            Err(error) => tracing::warn!(%error, "USB devices cannot be listed"),
+        }
+    }
+
+    fn by_usb(&self, device: &HidDevice) -> Option<Found> {
+        let path = match &device.backend {
+            HidBackendDevice::HidApiDevice(info) => info.path().to_owned(),
+            #[cfg(feature = "testing")]
+            HidBackendDevice::VirtualDevice(_) => return None,
+        };
+        let node = path.to_str().ok()?.rsplit('/').next()?;
+        let attachment = self.nodes.get(node)?.clone();
+        let (place, name) = (Place::Hid(path, attachment), device.to_string());
+        Some(Found { place, name, device: Device::Hid(device.clone()) })
+    }
+
+    /// The readers with a card in them. No card service, no reader and no card are all the same: nothing is there.
+    fn in_readers(&mut self) -> Vec<Found> {
+        let Some(states) = self.readers() else {
+            self.cards = None;
+            return Vec::new();
+        };
+        let with_card = states.into_iter().filter(|reader| {
+            let state = reader.event_state();
+            state.contains(State::PRESENT) && !state.intersects(State::MUTE | State::EXCLUSIVE)
+        });
+        let found = with_card.map(|reader| {
+            let name = reader.name().to_owned();
+            let device = NfcDevice::new_pcsc(Info::new(&name));
+            let place = Place::Reader(name.clone(), reader.event_count());
+            (
+                name.clone(),
+                Found { place, name: name.to_string_lossy().into_owned(), device: Device::Nfc(device) },
+            )
+        });
+        let found: Vec<_> = found.collect();
+        let kept = found.into_iter().filter(|(name, found)| !self.is_duplicate(name, &found.device));
+        kept.map(|(_, found)| found).collect()
+    }
+
+    fn readers(&mut self) -> Option<Vec<ReaderState>> {
+        let context = match self.cards.take() {
+            Some(context) => context,
+            None => Context::establish(Scope::User).ok()?,
+        };
+        let names = context.list_readers_owned().ok()?;
+        let mut states: Vec<_> =
+            names.into_iter().map(|name| ReaderState::new(name, State::UNAWARE)).collect();
+        if !states.is_empty() {
+            context.get_status_change(Duration::ZERO, &mut states).ok()?;
+        }
+        self.cards = Some(context);
+        Some(states)
+    }
+
+    fn is_duplicate(&mut self, name: &CString, device: &Device) -> bool {
+        let Device::Nfc(device) = device else { return false };
+        let hid = &self.hid;
+        *self.duplicates.entry(name.clone()).or_insert_with(|| {
+            !hid.is_empty() && std::slice::from_ref(device).without_hid_duplicates(hid).is_empty()
+        })
+    }
+}
+
+/// The raw HID devices, each with the system's name for this one attachment of it.
+fn nodes() -> BTreeMap<String, PathBuf> {
+    let entries = std::fs::read_dir(HIDRAW).into_iter().flatten().flatten();
+    let nodes = entries.filter_map(|entry| {
+        let attachment = std::fs::read_link(entry.path()).ok()?;
+        Some((entry.file_name().into_string().ok()?, attachment))
+    });
+    nodes.collect()
+}

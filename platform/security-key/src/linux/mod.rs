@@ -1,0 +1,135 @@
+//! Linux: USB HID by `hidraw`, NFC by PC/SC, both through libwebauthn.
+
+mod contest;
+mod finder;
+#[cfg(feature = "testing")]
+mod usbip;
+mod worker;
+
+use crate::cancel::Cancel;
+use crate::ceremony::{Attached, Ceremony, Failure, Operation};
+use crate::options;
+use crate::prompt::Prompt;
+use contest::Contest;
+use finder::{Device, Finder};
+use libwebauthn::ops::webauthn::psl::PublicSuffixList;
+use libwebauthn::ops::webauthn::{
+    GetAssertionRequest, MakeCredentialRequest, OriginValidation, RelatedOrigins, RequestOrigin,
+    RequestSettings,
+};
+use serde_json::Value;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::runtime::{Builder, Runtime};
+use worker::{Busy, Request};
+
+/// How long the keys that lost may take to hear of it, at the end.
+const FAREWELL: Duration = Duration::from_millis(500);
+
+/// The security keys of this machine.
+#[derive(Debug)]
+pub struct SecurityKeys {
+    busy: Arc<Busy>,
+}
+
+impl SecurityKeys {
+    /// Makes ready to reach security keys. That none is there, or no reader, is no failure: one may come.
+    ///
+    /// # Errors
+    /// [`Failure::Unavailable`].
+    pub fn open() -> Result<Self, Failure> {
+        runtime()?;
+        Ok(Self { busy: Arc::new(Busy::default()) })
+    }
+
+    /// The security keys that are there now. What lies on a reader is asked whether it is one.
+    ///
+    /// # Errors
+    /// [`Failure::Unavailable`].
+    pub fn attached(&self) -> Result<Vec<Attached>, Failure> {
+        runtime()?.block_on(async {
+            let mut keys = Vec::new();
+            for found in Finder::default().look().await {
+                let is_key = match &found.device {
+                    Device::Nfc(device) => worker::is_key(&mut device.clone()).await,
+                    _ => true,
+                };
+                if is_key {
+                    keys.push(Attached { name: found.name, transport: found.device.transport() });
+                }
+            }
+            Ok(keys)
+        })
+    }
+
+    /// Runs a ceremony to its end, on this thread. `prompts` says what the person is to do; it must not wait, least of
+    /// all for a PIN, whose answer comes by the prompt's own reply. A prompt takes the place of the one before: a PIN
+    /// that is entered for an earlier one goes nowhere.
+    ///
+    /// The answer is a RegistrationResponseJSON or an AuthenticationResponseJSON (WebAuthn Level 3, section 5.1).
+    ///
+    /// # Errors
+    /// See [`Failure`].
+    pub fn perform(
+        &self,
+        ceremony: &Ceremony,
+        prompts: impl FnMut(Prompt) + Send,
+        cancel: &Cancel,
+    ) -> Result<Value, Failure> {
+        let checked = options::check(ceremony)?;
+        if cancel.is_cancelled() {
+            return Err(Failure::Cancelled);
+        }
+        let until = Instant::now() + checked.timeout;
+        runtime()?.block_on(async {
+            let request = prepare(ceremony, &checked).await?;
+            Contest::new(request, until, prompts, &self.busy).run(cancel).await
+        })
+    }
+}
+
+impl Drop for SecurityKeys {
+    /// A key that lost is told so; one that never heard of it would blink on.
+    fn drop(&mut self) {
+        self.busy.wait(FAREWELL);
+    }
+}
+
+fn runtime() -> Result<Runtime, Failure> {
+    Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::Unavailable(error.to_string()))
+}
+
+async fn prepare(ceremony: &Ceremony, checked: &options::Checked) -> Result<Request, Failure> {
+    let refused = |error: &dyn std::fmt::Display| Failure::Refused(error.to_string());
+    let origin = RequestOrigin::try_from(ceremony.origin.as_str()).map_err(|error| refused(&error))?;
+    let settings = RequestSettings {
+        origin: OriginValidation::Validate {
+            public_suffix_list: &NoSuffixes,
+            related_origins: RelatedOrigins::Disabled,
+        },
+    };
+    match &ceremony.operation {
+        Operation::Create(_) => {
+            let request = MakeCredentialRequest::prepare(&origin, &checked.json, &settings).await;
+            let request = request.map_err(|error| refused(&error))?;
+            Ok(Request::Create(MakeCredentialRequest { timeout: checked.timeout, ..request }))
+        }
+        Operation::Get(_) => {
+            let request = GetAssertionRequest::prepare(&origin, &checked.json, &settings).await;
+            let request = request.map_err(|error| refused(&error))?;
+            Ok(Request::Get(GetAssertionRequest { timeout: checked.timeout, ..request }))
+        }
+    }
+}
+
+/// Knows no public suffix, so that no domain stands for one below it: only the very host is its relying party.
+struct NoSuffixes;
+
+impl PublicSuffixList for NoSuffixes {
+    fn public_suffix(&self, _host: &str) -> Option<String> {
+        None
+    }
+}

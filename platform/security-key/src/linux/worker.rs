@@ -1,0 +1,381 @@
+//! One key, on a thread of its own: some of its transports wait without a way to be woken.
+
+use super::finder::{Device, Found};
+use crate::ceremony::Failure;
+use libwebauthn::UvUpdate;
+use libwebauthn::ops::webauthn::{
+    GetAssertionRequest, JsonFormat, MakeCredentialRequest, WebAuthnIDLResponse as _,
+};
+use libwebauthn::proto::CtapError;
+use libwebauthn::proto::ctap2::Ctap2;
+use libwebauthn::proto::ctap2::preflight::ctap2_preflight;
+use libwebauthn::transport::hid::channel::{HidChannel, HidChannelHandle};
+use libwebauthn::transport::nfc::channel::NfcChannel;
+use libwebauthn::transport::nfc::{Context, NfcDevice};
+use libwebauthn::transport::{Channel, ChannelSettings, Device as _};
+use libwebauthn::webauthn::WebAuthn;
+use libwebauthn::webauthn::error::{PlatformError, WebAuthnError};
+use serde_json::Value;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::{broadcast, mpsc};
+
+/// Between one try and the next, where a key says that nobody touched it.
+const PAUSE: Duration = Duration::from_millis(250);
+
+/// What every key is asked.
+#[derive(Debug)]
+pub(super) enum Request {
+    Create(MakeCredentialRequest),
+    Get(GetAssertionRequest),
+}
+
+/// What a key is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Order {
+    /// Wait for a touch, to be the one that is used.
+    Select,
+    /// Do what is asked.
+    Perform,
+}
+
+/// What a key says.
+#[derive(Debug)]
+pub(super) enum News {
+    /// It can be spoken to.
+    Ready { updates: broadcast::Receiver<UvUpdate>, handle: Option<HidChannelHandle> },
+    /// It was touched.
+    Selected,
+    /// It wants something of the person.
+    Update(UvUpdate),
+    /// It asks for a PIN that has been chosen, or for its length.
+    LeastPin(u32),
+    /// It is through.
+    Ended(Outcome),
+}
+
+/// How it went.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Outcome {
+    /// Its answer.
+    Done(Value),
+    /// It is no security key, or speaks no FIDO2.
+    NoKey,
+    /// It could not be opened.
+    Closed(String),
+    /// It went away, or talks nonsense.
+    Lost(String),
+    /// It was told to stop.
+    Stopped,
+    /// It answered, and the answer is no.
+    Failed(Failure),
+}
+
+/// What both sides hold.
+#[derive(Debug, Default)]
+pub(super) struct Shared {
+    /// It is to stop. The test build's link looks at it too.
+    pub(super) stop: Arc<AtomicBool>,
+    /// The last PIN was wrong.
+    pub(super) pin_was_wrong: AtomicBool,
+    /// The person would not say the PIN.
+    pub(super) refused: AtomicBool,
+    /// A PIN that was asked for, and that nobody has answered yet.
+    pub(super) asked: Mutex<Option<UvUpdate>>,
+}
+
+impl Shared {
+    fn stopped(&self) -> bool {
+        self.stop.load(Ordering::SeqCst)
+    }
+    /// What waits for a PIN, to be answered once.
+    pub(super) fn take_asked(&self) -> Option<UvUpdate> {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+    pub(super) fn keep_asked(&self, update: UvUpdate) {
+        *self.asked.lock().unwrap_or_else(PoisonError::into_inner) = Some(update);
+    }
+}
+
+/// How many keys are being spoken to.
+#[derive(Debug, Default)]
+pub(super) struct Busy {
+    count: Mutex<usize>,
+    changed: Condvar,
+}
+
+impl Busy {
+    fn change(&self, by: impl FnOnce(usize) -> usize) {
+        let mut count = self.count.lock().unwrap_or_else(PoisonError::into_inner);
+        *count = by(*count);
+        self.changed.notify_all();
+    }
+    /// Waits until it is none.
+    pub(super) fn wait(&self, patience: Duration) {
+        let count = self.count.lock().unwrap_or_else(PoisonError::into_inner);
+        let _ = self.changed.wait_timeout_while(count, patience, |count| *count > 0);
+    }
+}
+
+/// A key's side of a ceremony.
+pub(super) struct Worker {
+    /// By which it is called in its news.
+    pub(super) id: u64,
+    pub(super) found: Found,
+    pub(super) request: Arc<Request>,
+    pub(super) until: Instant,
+    pub(super) shared: Arc<Shared>,
+    pub(super) orders: mpsc::UnboundedReceiver<Order>,
+    pub(super) news: mpsc::UnboundedSender<(u64, News)>,
+}
+
+impl Worker {
+    /// Begins. Whatever happens to the thread, its end is told.
+    pub(super) fn start(self, busy: &Arc<Busy>) {
+        busy.change(|count| count + 1);
+        let end = End { busy: Arc::clone(busy), id: self.id, news: self.news.clone(), outcome: None };
+        let thread = std::thread::Builder::new().name("security key".to_owned());
+        // Where there is no thread, the closure is dropped, and with it the end is told.
+        let _ = thread.spawn(move || {
+            let mut end = end;
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            end.outcome = Some(match runtime {
+                Ok(runtime) => runtime.block_on(self.run()),
+                Err(error) => Outcome::Closed(error.to_string()),
+            });
+        });
+    }
+
+    async fn run(mut self) -> Outcome {
+        let settings = ChannelSettings::default();
+        match self.found.device.clone() {
+            Device::Hid(mut device) => match device.channel(settings).await {
+                Ok(mut channel) => self.serve(&mut channel, |channel| Some(channel.get_handle())).await,
+                Err(error) => Outcome::Closed(error.to_string()),
+            },
+            Device::Nfc(mut device) => match device.channel(settings).await {
+                Ok(mut channel) => self.serve(&mut channel, |_| None).await,
+                Err(_) => Outcome::NoKey,
+            },
+            #[cfg(feature = "testing")]
+            Device::UsbIp(link) => {
+                let pipe = link.pipe(Arc::clone(&self.shared.stop));
+                let mut device = libwebauthn::transport::hid::virtual_device(pipe);
+                match device.channel(settings).await {
+                    Ok(mut channel) => self.serve(&mut channel, |_| None).await,
+                    Err(error) => Outcome::Closed(error.to_string()),
+                }
+            }
+        }
+    }
+
+    async fn serve<C: Key>(
+        &mut self,
+        channel: &mut C,
+        handle: impl FnOnce(&C) -> Option<HidChannelHandle>,
+    ) -> Outcome {
+        if !channel.supported_protocols().await.is_ok_and(|protocols| protocols.fido2) {
+            return Outcome::NoKey;
+        }
+        let least = match channel.ctap2_get_info().await {
+            Ok(info) => info.min_pin_length.unwrap_or(4),
+            Err(error) => return Outcome::Lost(error.to_string()),
+        };
+        self.tell(News::LeastPin(least));
+        self.tell(News::Ready { updates: channel.get_ux_update_receiver(), handle: handle(channel) });
+        while let Some(order) = self.orders.recv().await {
+            match order {
+                Order::Select => match self.select(channel).await {
+                    Ok(()) => self.tell(News::Selected),
+                    Err(outcome) => return outcome,
+                },
+                Order::Perform => return self.perform(channel).await,
+            }
+        }
+        Outcome::Stopped
+    }
+
+    /// Waits for a touch, for as long as there is time.
+    async fn select<C: Key>(&self, channel: &mut C) -> Result<(), Outcome> {
+        loop {
+            match channel.touched(self.left()).await {
+                Ok(()) => return Ok(()),
+                Err(error) => self.again(error).await?,
+            }
+        }
+    }
+
+    async fn perform<C: Key>(&self, channel: &mut C) -> Outcome {
+        loop {
+            let answer = match &*self.request {
+                Request::Create(request) => create(channel, request).await,
+                Request::Get(request) => self.get(channel, request).await,
+            };
+            match answer {
+                Ok(Some(answer)) => return Outcome::Done(answer),
+                Ok(None) => return Outcome::Lost("its answer cannot be read".to_owned()),
+                Err(error) => match self.again(error).await {
+                    Ok(()) => {}
+                    Err(outcome) => return outcome,
+                },
+            }
+        }
+    }
+
+    /// A key that holds none of the credentials is known before anybody enters a PIN; that it is the wrong one is said
+    /// once it was touched, so that nobody's forgotten key ends what is another's.
+    async fn get<C: Key>(
+        &self,
+        channel: &mut C,
+        request: &GetAssertionRequest,
+    ) -> Result<Option<Value>, WebAuthnError<C::TransportError>> {
+        let (hash, rp_id) = (request.client_data_hash(), &request.relying_party_id);
+        if ctap2_preflight(channel, &request.allow, &hash, rp_id).await?.is_empty() {
+            self.tell(News::Update(UvUpdate::PresenceRequired));
+            channel.touched(self.left()).await?;
+            return Err(WebAuthnError::Ctap(CtapError::NoCredentials));
+        }
+        let response = channel.webauthn_get_assertion(request).await?;
+        let first = response.assertions.first();
+        Ok(first.and_then(|assertion| value(assertion.to_json_string(request, JsonFormat::Minified))))
+    }
+
+    /// Whether to ask once more: a person is to do it again, or to do it at all. Every other error is an end.
+    async fn again<E: std::error::Error>(&self, error: WebAuthnError<E>) -> Result<(), Outcome> {
+        if self.shared.stopped() {
+            return Err(Outcome::Stopped);
+        }
+        match error {
+            WebAuthnError::Ctap(CtapError::PINInvalid) => {
+                self.shared.pin_was_wrong.store(true, Ordering::SeqCst);
+                Ok(())
+            }
+            // A key waits for a touch for less time than the ceremony may take. One that says so at once does not get
+            // to be asked without end.
+            WebAuthnError::Ctap(
+                CtapError::UVInvalid
+                | CtapError::UserActionTimeout
+                | CtapError::ActionTimeout
+                | CtapError::UserActionPending,
+            ) => {
+                tokio::time::sleep(PAUSE).await;
+                if Instant::now() < self.until { Ok(()) } else { Err(Outcome::Failed(Failure::TimedOut)) }
+            }
+            error => Err(self.end(&error)),
+        }
+    }
+
+    fn end<E: std::error::Error>(&self, error: &WebAuthnError<E>) -> Outcome {
+        Outcome::Failed(match error {
+            WebAuthnError::Ctap(CtapError::NoCredentials | CtapError::InvalidCredential) => Failure::WrongKey,
+            WebAuthnError::Ctap(CtapError::CredentialExcluded) => Failure::AlreadyRegistered,
+            WebAuthnError::Ctap(CtapError::PINBlocked | CtapError::UvBlocked) => {
+                Failure::PinBlocked { until_reinserted: false }
+            }
+            WebAuthnError::Ctap(CtapError::PINAuthBlocked) => Failure::PinBlocked { until_reinserted: true },
+            WebAuthnError::Ctap(CtapError::PINRequired)
+            | WebAuthnError::Platform(PlatformError::Cancelled)
+                if self.shared.refused.load(Ordering::SeqCst) =>
+            {
+                Failure::Cancelled
+            }
+            WebAuthnError::Ctap(CtapError::PINRequired | CtapError::PINNotSet)
+            | WebAuthnError::Platform(
+                PlatformError::Cancelled | PlatformError::NoUvAvailable | PlatformError::PinNotSupported,
+            ) => Failure::NoUserVerification,
+            WebAuthnError::Ctap(CtapError::OperationDenied | CtapError::KeepAliveCancel) => {
+                Failure::Cancelled
+            }
+            WebAuthnError::Ctap(
+                error @ (CtapError::PINAuthInvalid
+                | CtapError::PINTokenExpired
+                | CtapError::InvalidChannel
+                | CtapError::InvalidSeq
+                | CtapError::ChannelBusy
+                | CtapError::Timeout),
+            ) => return Outcome::Lost(error.to_string()),
+            WebAuthnError::Transport(error) => return Outcome::Lost(error.to_string()),
+            WebAuthnError::Platform(
+                error @ (PlatformError::InvalidDeviceResponse | PlatformError::CryptoError(_)),
+            ) => {
+                return Outcome::Lost(error.to_string());
+            }
+            error => Failure::Unfit(error.to_string()),
+        })
+    }
+
+    fn left(&self) -> Duration {
+        self.until.saturating_duration_since(Instant::now())
+    }
+
+    fn tell(&self, news: News) {
+        // Nobody listens any more when the ceremony is over.
+        let _ = self.news.send((self.id, news));
+    }
+}
+
+/// Tells the end of a worker when it goes.
+struct End {
+    busy: Arc<Busy>,
+    id: u64,
+    news: mpsc::UnboundedSender<(u64, News)>,
+    outcome: Option<Outcome>,
+}
+
+impl Drop for End {
+    fn drop(&mut self) {
+        let outcome = self.outcome.take().unwrap_or_else(|| Outcome::Lost("its thread ended".to_owned()));
+        let _ = self.news.send((self.id, News::Ended(outcome)));
+        self.busy.change(|count| count.saturating_sub(1));
+    }
+}
+
+/// A channel to a key.
+trait Key: Channel<UxUpdate = UvUpdate> {
+    /// Waits until it is touched.
+    async fn touched(&mut self, timeout: Duration) -> Result<(), WebAuthnError<Self::TransportError>>;
+}
+
+impl Key for HidChannel<'_> {
+    async fn touched(&mut self, timeout: Duration) -> Result<(), WebAuthnError<Self::TransportError>> {
+        if self.ctap2_get_info().await?.supports_fido_2_1() {
+            return self.ctap2_selection(timeout).await;
+        }
+        // Older keys know no such command: they are given something to do that asks for a touch and does nothing.
+        match self.blink_and_wait_for_user_presence(timeout).await? {
+            true => Ok(()),
+            false => Err(WebAuthnError::Ctap(CtapError::UserActionTimeout)),
+        }
+    }
+}
+
+impl Key for NfcChannel<Context> {
+    async fn touched(&mut self, timeout: Duration) -> Result<(), WebAuthnError<Self::TransportError>> {
+        match self.ctap2_get_info().await?.supports_fido_2_1() {
+            true => self.ctap2_selection(timeout).await,
+            // To hold it to the reader is the gesture.
+            false => Ok(()),
+        }
+    }
+}
+
+async fn create<C: Key>(
+    channel: &mut C,
+    request: &MakeCredentialRequest,
+) -> Result<Option<Value>, WebAuthnError<C::TransportError>> {
+    let response = channel.webauthn_make_credential(request).await?;
+    Ok(value(response.to_json_string(request, JsonFormat::Minified)))
+}
+
+fn value<E>(json: Result<String, E>) -> Option<Value> {
+    serde_json::from_str(&json.ok()?).ok()
+}
+
+/// Whether what lies on a reader is a security key.
+pub(super) async fn is_key(device: &mut NfcDevice) -> bool {
+    match device.channel(ChannelSettings::default()).await {
+        Ok(channel) => channel.supported_protocols().await.is_ok_and(|protocols| protocols.fido2),
+        Err(_) => false,
+    }
+}

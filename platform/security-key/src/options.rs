@@ -1,0 +1,132 @@
+//! What a ceremony was asked for, against what was pinned: looked at before any key is.
+
+use crate::ceremony::{Ceremony, Failure, Operation};
+use serde_json::Value;
+use std::time::Duration;
+
+/// The most bytes of options: a registration that excludes a hundred keys is not half of it.
+const MAX_BYTES: usize = 64 * 1024;
+/// How long a ceremony may take where its options do not say.
+const USUAL: Duration = Duration::from_secs(120);
+/// And where they do, at the least and at the most.
+const SHORTEST: Duration = Duration::from_secs(1);
+const LONGEST: Duration = Duration::from_secs(600);
+
+/// Options that hold.
+#[derive(Debug)]
+pub(crate) struct Checked {
+    /// Their JSON text.
+    pub(crate) json: String,
+    /// How long the ceremony may take.
+    pub(crate) timeout: Duration,
+}
+
+/// Refuses what names another relying party than the one that was pinned, is too large, or leaves it to the key whose
+/// credential is used.
+pub(crate) fn check(ceremony: &Ceremony) -> Result<Checked, Failure> {
+    let refused = |why: &str| Failure::Refused(why.to_owned());
+    let (options, named) = match &ceremony.operation {
+        Operation::Create(options) => (options, options.pointer("/rp/id")),
+        Operation::Get(options) => (options, options.get("rpId")),
+    };
+    let json = options.to_string();
+    if json.len() > MAX_BYTES {
+        return Err(refused("its options are too large"));
+    }
+    if host(&ceremony.origin) != Some(ceremony.rp_id.as_str()) {
+        return Err(refused("the origin is not the relying party's"));
+    }
+    if named.and_then(Value::as_str) != Some(ceremony.rp_id.as_str()) {
+        return Err(refused("its options name another relying party"));
+    }
+    if let Operation::Get(options) = &ceremony.operation {
+        let named = options.get("allowCredentials").and_then(Value::as_array);
+        if named.is_none_or(Vec::is_empty) {
+            return Err(refused("its options name no credential"));
+        }
+    }
+    let asked = options.get("timeout").and_then(Value::as_u64).map(Duration::from_millis);
+    Ok(Checked { json, timeout: asked.map_or(USUAL, |asked| asked.clamp(SHORTEST, LONGEST)) })
+}
+
+/// The host of an origin: `https://HOST` or `https://HOST:PORT`, and nothing else.
+fn host(origin: &str) -> Option<&str> {
+    let rest = origin.strip_prefix("https://")?;
+    let (host, port) = rest.split_once(':').map_or((rest, None), |(host, port)| (host, Some(port)));
+    let named = !host.is_empty()
+        && host
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-".contains(&byte));
+    let at = port.is_none_or(|port| port.parse::<u16>().is_ok_and(|number| number.to_string() == port));
+    (named && at).then_some(host)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn get(origin: &str, options: Value) -> Result<Checked, Failure> {
+        let (origin, rp_id) = (origin.to_owned(), "verifier.example".to_owned());
+        check(&Ceremony { origin, rp_id, operation: Operation::Get(options) })
+    }
+
+    fn create(options: Value) -> Result<Checked, Failure> {
+        let (origin, rp_id) = ("https://verifier.example".to_owned(), "verifier.example".to_owned());
+        check(&Ceremony { origin, rp_id, operation: Operation::Create(options) })
+    }
+
+    #[test]
+    fn only_the_pinned_relying_party_is_asked_for() {
+        let credentials = json!([{"type": "public-key", "id": "AA"}]);
+        let good = json!({"rpId": "verifier.example", "allowCredentials": credentials, "challenge": "AA"});
+        assert!(get("https://verifier.example", good.clone()).is_ok());
+        assert!(get("https://verifier.example:8443", good.clone()).is_ok());
+        for origin in [
+            "https://other.example",
+            "https://sub.verifier.example",
+            "https://verifier.example.evil.example",
+            "https://verifier.example@evil.example",
+            "https://verifier.example/",
+            "https://verifier.example:",
+            "https://verifier.example:070",
+            "https://verifier.example:99999",
+            "https://VERIFIER.example",
+            "http://verifier.example",
+            "verifier.example",
+            "",
+        ] {
+            assert!(matches!(get(origin, good.clone()), Err(Failure::Refused(_))), "{origin}");
+        }
+        for options in [
+            json!({"rpId": "other.example", "allowCredentials": credentials}),
+            json!({"rpId": "example", "allowCredentials": credentials}),
+            json!({"rpId": 7, "allowCredentials": credentials}),
+            json!({"allowCredentials": credentials}),
+            json!({"rpId": "verifier.example", "allowCredentials": []}),
+            json!({"rpId": "verifier.example"}),
+            json!([]),
+        ] {
+            let end = get("https://verifier.example", options.clone());
+            assert!(matches!(end, Err(Failure::Refused(_))), "{options}");
+        }
+        assert!(create(json!({"rp": {"id": "verifier.example"}})).is_ok());
+        for options in
+            [json!({"rp": {"id": "other.example"}}), json!({"rp": {}}), json!({"rp": "x"}), json!(null)]
+        {
+            assert!(matches!(create(options.clone()), Err(Failure::Refused(_))), "{options}");
+        }
+    }
+
+    #[test]
+    fn options_are_capped_in_size_and_in_time() {
+        let large = json!({"rp": {"id": "verifier.example"}, "challenge": "A".repeat(MAX_BYTES)});
+        assert!(matches!(create(large), Err(Failure::Refused(_))));
+        for (asked, given) in
+            [(json!(30_000), 30), (json!(0), 1), (json!(86_400_000), 600), (json!("soon"), 120)]
+        {
+            let checked = create(json!({"rp": {"id": "verifier.example"}, "timeout": asked})).unwrap();
+            assert_eq!(checked.timeout, Duration::from_secs(given));
+        }
+    }
+}
