@@ -27,8 +27,14 @@ pub enum Kind {
     TokenCreated,
     /// An administrator revoked an enrolment token.
     TokenRevoked,
-    /// The key that signs verdicts was replaced.
+    /// A key that signs verdicts, or tokens, was replaced.
     KeyRotated,
+    /// An administrator registered an application.
+    ClientAdded,
+    /// An administrator disabled an application.
+    ClientDisabled,
+    /// An administrator gave an application another secret or other keys.
+    ClientCredentialReplaced,
 }
 
 impl Kind {
@@ -43,6 +49,9 @@ impl Kind {
             Self::TokenCreated => "token-created",
             Self::TokenRevoked => "token-revoked",
             Self::KeyRotated => "key-rotated",
+            Self::ClientAdded => "client-added",
+            Self::ClientDisabled => "client-disabled",
+            Self::ClientCredentialReplaced => "client-credential-replaced",
         }
     }
 }
@@ -137,7 +146,7 @@ impl Store {
         list(&mut *self.readers().acquire().await?, device, after, limit).await
     }
 
-    /// Logs that the key that signs verdicts was replaced.
+    /// Logs that a key that signs was replaced.
     ///
     /// # Errors
     /// When the store fails.

@@ -2,6 +2,7 @@
 //! that writes half: a transaction that is not committed goes with its connection.
 
 pub mod audit;
+pub mod client;
 pub mod device;
 pub mod enrolment;
 pub mod report;

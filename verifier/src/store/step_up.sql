@@ -74,6 +74,7 @@ CREATE TABLE used_jtis (
   digest BLOB PRIMARY KEY,
   expires INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX used_jtis_expires ON used_jtis (expires);
 
 CREATE TABLE step_ups (
   id BLOB PRIMARY KEY,

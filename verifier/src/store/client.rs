@@ -1,0 +1,199 @@
+//! Applications, and the names of assertions and proofs that they have used.
+
+use super::audit::{self, Entry, Kind};
+use super::{Store, StoreError, signed, unsigned};
+use serde_json::{Value, json};
+use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
+use vitalsign_protocol::id::Digest;
+use vitalsign_protocol::jwt::JwkSet;
+
+/// The longest name and id, in bytes.
+pub const MAX_NAME_BYTES: usize = 128;
+
+/// A registered application.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Client {
+    /// `client_id`.
+    pub id: String,
+    /// What a person is shown.
+    pub name: String,
+    /// The audience of its access tokens.
+    pub audience: String,
+    /// When it was registered, in seconds since 1970.
+    pub created: u64,
+    /// When an administrator disabled it.
+    pub disabled_at: Option<u64>,
+    /// How it shows who it is.
+    pub credential: Credential,
+}
+
+/// How an application shows who it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Credential {
+    /// `client_secret_basic`: the secret's digest.
+    Secret(Digest),
+    /// `private_key_jwt`: its public keys.
+    Keys(JwkSet),
+}
+
+impl Credential {
+    /// The name of the method, as OpenID has it.
+    #[must_use]
+    pub fn method(&self) -> &'static str {
+        match self {
+            Self::Secret(_) => "client_secret_basic",
+            Self::Keys(_) => "private_key_jwt",
+        }
+    }
+
+    /// The columns `secret` and `jwks`.
+    fn columns(&self) -> Result<(Option<Vec<u8>>, Option<String>), StoreError> {
+        Ok(match self {
+            Self::Secret(digest) => (Some(digest.as_bytes().to_vec()), None),
+            Self::Keys(keys) => {
+                let json = serde_json::to_string(keys).map_err(|e| StoreError::Failed(e.to_string()))?;
+                (None, Some(json))
+            }
+        })
+    }
+}
+
+impl Client {
+    fn from_row(row: &SqliteRow) -> Result<Self, StoreError> {
+        let damaged = || StoreError::Failed("a client's credential is damaged".into());
+        let (secret, jwks): (Option<Vec<u8>>, Option<String>) =
+            (row.try_get("secret")?, row.try_get("jwks")?);
+        let credential = match (secret, jwks) {
+            (Some(secret), None) => Credential::Secret(Digest::from_slice(&secret).ok_or_else(damaged)?),
+            (None, Some(jwks)) => Credential::Keys(serde_json::from_str(&jwks).map_err(|_| damaged())?),
+            _ => return Err(damaged()),
+        };
+        Ok(Self {
+            id: row.try_get("id")?,
+            name: row.try_get("name")?,
+            audience: row.try_get("audience")?,
+            created: unsigned(row.try_get("created")?),
+            disabled_at: row.try_get::<Option<i64>, _>("disabled_at")?.map(unsigned),
+            credential,
+        })
+    }
+}
+
+impl Store {
+    /// Registers an application. False when there is one of this id.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn add_client(&self, client: &Client) -> Result<bool, StoreError> {
+        let (secret, jwks) = client.credential.columns()?;
+        let insert = sqlx::query(
+            "INSERT INTO clients (id, name, secret, jwks, audience, created) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+             ON CONFLICT DO NOTHING",
+        );
+        let insert = insert.bind(&client.id).bind(&client.name).bind(secret).bind(jwks);
+        let insert = insert.bind(&client.audience).bind(signed(client.created));
+        let body = json!({
+            "client": client.id, "name": client.name, "method": client.credential.method(), "audience": client.audience,
+        });
+        self.change_client(insert, Kind::ClientAdded, &body, client.created).await
+    }
+
+    /// Accepts nothing of an application any longer. False when there is none, or it was disabled before.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn disable_client(&self, id: &str, now: u64) -> Result<bool, StoreError> {
+        let update = sqlx::query("UPDATE clients SET disabled_at = ?2 WHERE id = ?1 AND disabled_at IS NULL");
+        let update = update.bind(id).bind(signed(now));
+        self.change_client(update, Kind::ClientDisabled, &json!({ "client": id }), now).await
+    }
+
+    /// Gives an application another credential; the one before is of no use any longer. False when there is none.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn replace_client_credential(
+        &self,
+        id: &str,
+        credential: &Credential,
+        now: u64,
+    ) -> Result<bool, StoreError> {
+        let (secret, jwks) = credential.columns()?;
+        let update = sqlx::query("UPDATE clients SET secret = ?2, jwks = ?3 WHERE id = ?1");
+        let update = update.bind(id).bind(secret).bind(jwks);
+        let body = json!({ "client": id, "method": credential.method() });
+        self.change_client(update, Kind::ClientCredentialReplaced, &body, now).await
+    }
+
+    /// The application of this id.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn client(&self, id: &str) -> Result<Option<Client>, StoreError> {
+        let query = sqlx::query("SELECT * FROM clients WHERE id = ?1").bind(id);
+        query.fetch_optional(self.readers()).await?.as_ref().map(Client::from_row).transpose()
+    }
+
+    /// Every application, in the order in which they were registered.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn clients(&self) -> Result<Vec<Client>, StoreError> {
+        let rows =
+            sqlx::query("SELECT * FROM clients ORDER BY created, id").fetch_all(self.readers()).await?;
+        rows.iter().map(Client::from_row).collect()
+    }
+
+    /// Remembers the name of an assertion or a proof until `expires`, durably. False when it was used before.
+    pub(crate) async fn use_jti(&self, name: &Digest, expires: u64, now: u64) -> Result<bool, StoreError> {
+        let mut transaction = self.begin().await?;
+        let forget = sqlx::query("DELETE FROM used_jtis WHERE expires < ?1").bind(signed(now));
+        forget.execute(&mut *transaction).await?;
+        let insert =
+            sqlx::query("INSERT INTO used_jtis (digest, expires) VALUES (?1, ?2) ON CONFLICT DO NOTHING");
+        let insert = insert.bind(name.as_bytes()).bind(signed(expires));
+        let inserted = insert.execute(&mut *transaction).await?.rows_affected();
+        transaction.commit().await?;
+        Ok(inserted == 1)
+    }
+
+    async fn change_client(
+        &self,
+        change: sqlx::query::Query<'_, sqlx::Sqlite, sqlx::sqlite::SqliteArguments>,
+        kind: Kind,
+        body: &Value,
+        now: u64,
+    ) -> Result<bool, StoreError> {
+        let mut transaction = self.begin().await?;
+        if change.execute(&mut *transaction).await?.rows_affected() == 0 {
+            return Ok(false);
+        }
+        let entry = Entry { time: now, kind, device: None, body: body.to_string(), evidence: None };
+        audit::append(&mut transaction, &[entry]).await?;
+        transaction.commit().await?;
+        Ok(true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_name_is_used_once_until_it_expires() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("store.db");
+        let store = Store::open(&path).await.unwrap();
+        let (one, other) = (Digest([1; 32]), Digest([2; 32]));
+        assert!(store.use_jti(&one, 200, 100).await.unwrap());
+        assert!(!store.use_jti(&one, 300, 100).await.unwrap());
+        assert!(store.use_jti(&other, 200, 100).await.unwrap());
+        // Not forgotten with the process.
+        store.close().await;
+        let store = Store::open(&path).await.unwrap();
+        assert!(!store.use_jti(&one, 300, 200).await.unwrap());
+        // Who checks the time has refused it before that.
+        assert!(store.use_jti(&one, 300, 201).await.unwrap());
+    }
+}
