@@ -6,6 +6,8 @@
 
 mod memo;
 mod policy;
+mod rules;
+pub mod step_up;
 mod thresholds;
 
 use memo::Memo;

@@ -29,6 +29,9 @@ pub struct Config {
     /// The policy's thresholds, TOML; built-in ones by default.
     #[serde(default)]
     pub thresholds: Option<PathBuf>,
+    /// The policy of step-up, Rego; a built-in one by default.
+    #[serde(default)]
+    pub step_up_policy: Option<PathBuf>,
     /// Devices report every so many seconds.
     #[serde(default = "default_report_seconds")]
     pub report_seconds: u64,
@@ -63,13 +66,33 @@ pub struct Limits {
     pub request_seconds: u64,
     /// Devices remembered in memory, about 2 KiB each.
     pub remembered_devices: usize,
+    /// Devices that listen for events at one time, each with a connection; by default three quarters of the connections,
+    /// which leaves the others for reports.
+    pub event_channels: Option<usize>,
+    /// Step-ups that wait for one person at one time.
+    pub step_ups_per_user: u64,
     /// Pages of 4 KiB to which the store may grow; no limit by default.
     pub store_pages: Option<u32>,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { connections: 4096, request_seconds: 15, remembered_devices: 262_144, store_pages: None }
+        Self {
+            connections: 4096,
+            request_seconds: 15,
+            remembered_devices: 262_144,
+            event_channels: None,
+            step_ups_per_user: 5,
+            store_pages: None,
+        }
+    }
+}
+
+impl Limits {
+    /// Devices that listen for events at one time.
+    #[must_use]
+    pub fn event_channels(&self) -> usize {
+        self.event_channels.unwrap_or(self.connections - self.connections / 4)
     }
 }
 
@@ -99,6 +122,7 @@ impl Config {
             roots: None,
             policy: None,
             thresholds: None,
+            step_up_policy: None,
             report_seconds: default_report_seconds(),
             nonce_seconds: default_nonce_seconds(),
             quote_seconds: default_quote_seconds(),
@@ -115,13 +139,13 @@ impl Config {
         let mut config: Self =
             toml::from_str(&text).map_err(|e| ConfigError::Parse(path.to_owned(), e.to_string()))?;
         let folder = path.parent().unwrap_or(Path::new("."));
-        let Self { data, tls, roots, policy, thresholds, .. } = &mut config;
+        let Self { data, tls, roots, policy, thresholds, step_up_policy, .. } = &mut config;
         *data = folder.join(&data);
         if let Some(tls) = tls {
             tls.certificate = folder.join(&tls.certificate);
             tls.key = folder.join(&tls.key);
         }
-        for path in [roots, policy, thresholds].into_iter().flatten() {
+        for path in [roots, policy, thresholds, step_up_policy].into_iter().flatten() {
             *path = folder.join(&path);
         }
         config.check()?;

@@ -209,7 +209,7 @@ fn token_problem(state: TokenState) -> Problem {
     }
 }
 
-fn random<const N: usize>() -> Result<[u8; N], Problem> {
+pub(crate) fn random<const N: usize>() -> Result<[u8; N], Problem> {
     let mut bytes = [0; N];
     aws_lc_rs::rand::fill(&mut bytes).map_err(|_| Problem::new(ProblemType::Internal, ""))?;
     Ok(bytes)

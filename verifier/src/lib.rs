@@ -23,4 +23,4 @@ pub mod step_up;
 pub mod store;
 mod verifier;
 
-pub use verifier::{OpenError, Verifier, load_policy};
+pub use verifier::{OpenError, Verifier, load_policy, load_step_up_policy};

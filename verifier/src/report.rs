@@ -172,13 +172,17 @@ impl Verifier {
             let known = before.checks.get(&check.check).filter(|known| known.status == check.status);
             check.since = Some(known.map_or(now, |known| known.since));
             checks += 1;
-            same += usize::from(known.is_some());
+            same += usize::from(known.is_some_and(|known| *known.reason == *check.reason));
         }
         let same_checks = checks == same && checks == before.checks.len();
         let changed = !same_checks || verified.unknown != before.unknown;
         let standing = (changed || boot != before.boot).then(|| {
             let checks = appraised.submods.values().flat_map(|submod| &submod.vitalsign_checks);
-            let since = |check: &Check| Since { status: check.status, since: check.since.unwrap_or(now) };
+            let since = |check: &Check| Since {
+                status: check.status,
+                reason: check.reason.as_str().into(),
+                since: check.since.unwrap_or(now),
+            };
             Standing {
                 checks: checks.map(|check| (check.check.clone(), since(check))).collect(),
                 boot,
@@ -215,10 +219,30 @@ impl Verifier {
         now: u64,
     ) -> Result<ReportAnswer, Problem> {
         let nonce_seconds = self.config.nonce_seconds;
+        let ear = self.sign_verdict(device, nonce, verdict, now)?;
+        let expires = now.saturating_add(nonce_seconds);
+        Ok(ReportAnswer {
+            ear,
+            nonce: self.issue(Purpose::Report, kid, expires)?,
+            nonce_seconds,
+            report_seconds: self.config.report_seconds,
+            quote,
+            session: Some(self.open_session(kid, expires)?),
+        })
+    }
+
+    /// The verdict as a JWT. Its submodules are taken out of it.
+    pub(crate) fn sign_verdict(
+        &self,
+        device: &EnrolmentId,
+        nonce: Nonce,
+        verdict: &mut Verdict,
+        now: u64,
+    ) -> Result<String, Problem> {
         let ear = Ear {
             eat_profile: ear::PROFILE.to_owned(),
             iat: now,
-            exp: Some(now.saturating_add(nonce_seconds).min(verdict.appraised.valid_until)),
+            exp: Some(now.saturating_add(self.config.nonce_seconds).min(verdict.appraised.valid_until)),
             ear_verifier_id: VerifierId {
                 developer: "Vitalsign".to_owned(),
                 build: concat!("vitalsign-verifier ", env!("CARGO_PKG_VERSION")).to_owned(),
@@ -231,18 +255,9 @@ impl Verifier {
             submods: std::mem::take(&mut verdict.appraised.submods),
             ..Ear::default()
         };
-        let ear = self.ear_keys().sign(&ear, ear::TYP).map_err(|error| {
+        self.ear_keys().sign(&ear, ear::TYP).map_err(|error| {
             tracing::error!(%error, "signing a verdict");
             Problem::new(ProblemType::Internal, "")
-        })?;
-        let expires = now.saturating_add(nonce_seconds);
-        Ok(ReportAnswer {
-            ear,
-            nonce: self.issue(Purpose::Report, kid, expires)?,
-            nonce_seconds,
-            report_seconds: self.config.report_seconds,
-            quote,
-            session: Some(self.open_session(kid, expires)?),
         })
     }
 
@@ -259,7 +274,7 @@ impl Verifier {
 }
 
 /// What enrolment proved of a key.
-fn key_standing(identity: &Identity) -> KeyStanding {
+pub(crate) fn key_standing(identity: &Identity) -> KeyStanding {
     match &identity.tpm {
         Some(tpm) => KeyStanding { storage: KeyStorage::Tpm, genuine: tpm.genuine, simulated: tpm.simulated },
         None => KeyStanding { storage: KeyStorage::Software, genuine: false, simulated: false },

@@ -47,22 +47,25 @@ impl Verifier {
         let invalid = |why: &str| Problem::new(ProblemType::SessionInvalid, why);
         let (kid, sealed) = authorization.and_then(parse).ok_or_else(|| invalid(""))?;
         let expires = self.check_session(&kid, &sealed, now).map_err(|e| invalid(&e.to_string()))?;
-        let (generation, revoked) = match self.store.device_state(&kid).await? {
-            Some(state) => state,
-            None => return Err(invalid("no device is enrolled with this key")),
-        };
-        if revoked {
-            self.devices.forget(&kid);
+        let device = self.device_now(&kid).await?;
+        let device = device.ok_or_else(|| invalid("no device is enrolled with this key"))?;
+        Ok(Opened { device, expires })
+    }
+
+    /// The device with this report key as it is now, which is not always what is remembered of it.
+    pub(crate) async fn device_now(&self, kid: &Thumbprint) -> Result<Option<Arc<Device>>, Problem> {
+        let Some((generation, revoked)) = self.store.device_state(kid).await? else { return Ok(None) };
+        if let Some(device) = self.devices.get(kid).filter(|it| it.generation == generation && !revoked) {
+            return Ok(Some(device));
+        }
+        self.devices.forget(kid);
+        let Some(device) = self.store.device(By::Kid(kid)).await? else { return Ok(None) };
+        if device.revoked_at.is_some() {
             return Err(crate::report::revoked());
         }
-        if let Some(device) = self.devices.get(&kid).filter(|device| device.generation == generation) {
-            return Ok(Opened { device, expires });
-        }
-        let device = self.store.device(By::Kid(&kid)).await?;
-        let device = device.filter(|device| device.revoked_at.is_none());
-        let device = Arc::new(device.ok_or_else(|| invalid("the device is being changed"))?);
+        let device = Arc::new(device);
         self.devices.put(device.clone());
-        Ok(Opened { device, expires })
+        Ok(Some(device))
     }
 }
 

@@ -1,9 +1,28 @@
 //! Step-up, as an application asks for it and as a device answers it.
+//!
+//! ```text
+//! ask_step_up -> offer, event -> evidence -> verdict, policy -> R -> assertion -> approval, once
+//! ```
+//!
+//! All of it lies in the store, and each step is one transaction, so that a verifier that is killed goes on where it
+//! was. Every step-up ends, and every end is in the audit log.
+
+mod ask;
+mod assertion;
+pub(crate) mod channel;
+pub(crate) mod ends;
+mod evidence;
+pub mod prove;
+
+pub use channel::Channel;
+pub use ends::DEVICE_SECONDS;
 
 use serde::{Deserialize, Serialize};
 use vitalsign_protocol::ear::Tier;
-use vitalsign_protocol::id::{Digest, EnrolmentId, StepUpId};
+use vitalsign_protocol::id::{Base64Url, Digest, EnrolmentId, Nonce, StepUpId};
+use vitalsign_protocol::jwt::JwkSet;
 use vitalsign_protocol::step_up::{Acr, End};
+use vitalsign_webauthn::Proof;
 
 /// What an application asks for. It has been authenticated, and every member has been checked.
 #[derive(Clone, Debug, PartialEq)]
@@ -83,4 +102,43 @@ pub struct Approval {
     /// What was confirmed, as it was asked for (RFC 9396).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authorization_details: Option<serde_json::Value>,
+}
+
+/// What the audit log keeps of an approval, beside the evidence: enough to prove it years later with nothing else.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Proven {
+    /// The step-up.
+    pub step_up: StepUpId,
+    /// The application: its `client_id`.
+    pub client: String,
+    /// The user's name.
+    pub user: String,
+    /// The user's handle.
+    pub subject: Base64Url,
+    /// The level that was reached.
+    pub acr: Acr,
+    /// The transaction's text, as it was shown and bound.
+    pub transaction: String,
+    /// `R`.
+    pub random: Nonce,
+    /// The device's report key: its uncompressed point.
+    pub report_key: Base64Url,
+    /// The credential's id.
+    pub credential: Base64Url,
+    /// The security key's model.
+    pub aaguid: String,
+    /// What its maker calls it.
+    pub model: String,
+    /// The relying party.
+    pub rp_id: String,
+    /// Its origin.
+    pub origin: String,
+    /// The assertion, and the credential's public key.
+    pub proof: Proof,
+    /// The verdict on the evidence.
+    pub ear: String,
+    /// The keys that check it.
+    pub ear_keys: JwkSet,
+    /// The policy that let the level be reached.
+    pub policy: String,
 }

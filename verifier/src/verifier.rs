@@ -1,5 +1,6 @@
 //! The verifier as one thing: configuration, store, keys and policy.
 
+use crate::appraise::step_up::{DEFAULT_STEP_UP_POLICY, StepUpPolicy};
 use crate::appraise::{Appraiser, DEFAULT_POLICY, DEFAULT_THRESHOLDS, LoadError};
 use crate::config::{Config, ConfigError};
 use crate::device_cache::DeviceCache;
@@ -7,15 +8,18 @@ use crate::endorsers::Endorsers;
 use crate::files::{self, FileError};
 use crate::nonce::{self, NonceError, NonceKey, Purpose, SpentNonce};
 use crate::signing_keys::{HeldKeys, SigningKeys, Signs};
+use crate::step_up::channel::Channels;
+use crate::step_up::ends::Tended;
 use crate::store::report::Reports;
 use crate::store::{Store, StoreError};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::broadcast;
 use vitalsign_protocol::id::{Nonce, StepUpId, Thumbprint};
 use vitalsign_protocol::jwt::JwkSet;
 use vitalsign_protocol::message::NonceAnswer;
 use vitalsign_protocol::problem::{Problem, ProblemType};
+use vitalsign_webauthn::{Models, RelyingParty};
 
 /// An enrolment, and its nonce, live for so many seconds.
 pub(crate) const ENROLMENT_SECONDS: u64 = 60;
@@ -35,9 +39,12 @@ pub enum OpenError {
     /// The store.
     #[error("opening {0}: {1}")]
     Store(PathBuf, StoreError),
-    /// The policy or its thresholds.
+    /// A policy or its thresholds.
     #[error("{0}")]
     Policy(#[from] LoadError),
+    /// The origin.
+    #[error("{0}")]
+    Origin(#[from] vitalsign_webauthn::SetupError),
 }
 
 /// A verifier. Share it between tasks.
@@ -52,6 +59,11 @@ pub struct Verifier {
     ear_keys: HeldKeys,
     token_keys: HeldKeys,
     ends: broadcast::Sender<StepUpId>,
+    pub(crate) step_up_policy: StepUpPolicy,
+    pub(crate) relying_party: RelyingParty,
+    models: RwLock<Arc<Models>>,
+    pub(crate) channels: Arc<Channels>,
+    pub(crate) tended: tokio::sync::Mutex<Tended>,
 }
 
 impl Verifier {
@@ -64,6 +76,9 @@ impl Verifier {
         config.check()?;
         files::create_folder(&config.data)?;
         let appraiser = load_policy(&config)?;
+        let step_up_policy = load_step_up_policy(&config)?;
+        let (origin, rp_id) = config.origin();
+        let relying_party = RelyingParty::new(rp_id, origin)?;
         let nonces = NonceKey::open(&config.keys().join("nonce.key"))?;
         let ear_keys = HeldKeys::open(config.keys(), Signs::Verdicts)?;
         let token_keys = HeldKeys::open(config.keys(), Signs::Tokens)?;
@@ -82,6 +97,11 @@ impl Verifier {
             ear_keys,
             token_keys,
             ends: broadcast::Sender::new(ENDS_KEPT),
+            step_up_policy,
+            relying_party,
+            models: RwLock::default(),
+            channels: Arc::new(Channels::new(config.limits.event_channels())),
+            tended: tokio::sync::Mutex::default(),
             config,
         })
     }
@@ -137,6 +157,17 @@ impl Verifier {
         let _ = self.ends.send(step_up);
     }
 
+    /// The models of security key that are accepted.
+    #[must_use]
+    pub fn models(&self) -> Arc<Models> {
+        self.models.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Takes up another list of models.
+    pub fn accept_models(&self, models: Models) {
+        *self.models.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(models);
+    }
+
     pub(crate) fn ear_keys(&self) -> Arc<SigningKeys> {
         self.ear_keys.get()
     }
@@ -190,11 +221,24 @@ impl Verifier {
 /// # Errors
 /// When it cannot be read or used.
 pub fn load_policy(config: &Config) -> Result<Appraiser, OpenError> {
-    let read = |path: &Option<PathBuf>, built_in: &str| match path {
+    let policy = read_or(&config.policy, DEFAULT_POLICY)?;
+    let thresholds = read_or(&config.thresholds, DEFAULT_THRESHOLDS)?;
+    Ok(Appraiser::load(&policy, &thresholds)?)
+}
+
+/// The policy of step-up that the configuration names.
+///
+/// # Errors
+/// When it cannot be read or used.
+pub fn load_step_up_policy(config: &Config) -> Result<StepUpPolicy, OpenError> {
+    let policy = read_or(&config.step_up_policy, DEFAULT_STEP_UP_POLICY)?;
+    let thresholds = read_or(&config.thresholds, DEFAULT_THRESHOLDS)?;
+    Ok(StepUpPolicy::load(&policy, &thresholds)?)
+}
+
+fn read_or(path: &Option<PathBuf>, built_in: &str) -> Result<String, FileError> {
+    match path {
         None => Ok(built_in.to_owned()),
         Some(path) => std::fs::read_to_string(path).map_err(|e| FileError::new("reading", path, e)),
-    };
-    let policy = read(&config.policy, DEFAULT_POLICY)?;
-    let thresholds = read(&config.thresholds, DEFAULT_THRESHOLDS)?;
-    Ok(Appraiser::load(&policy, &thresholds)?)
+    }
 }

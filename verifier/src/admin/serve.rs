@@ -20,6 +20,7 @@ The configuration, with what holds where a line is left out:
   roots = \"<data>/roots\"                  # PEM: TPM makers; in simulated/ those of software TPMs
   policy = \"...\"                          # Rego; built in
   thresholds = \"...\"                      # TOML; built in
+  step_up_policy = \"...\"                  # Rego; built in
   report_seconds = 300
   nonce_seconds = 900
   quote_seconds = 86400
@@ -30,6 +31,8 @@ The configuration, with what holds where a line is left out:
   connections = 4096
   request_seconds = 15
   remembered_devices = 262144
+  event_channels = 3072                   # of the connections; by default three quarters
+  step_ups_per_user = 5
 
 VITALSIGN_LOG sets what is logged: info by default, or for example debug.";
 

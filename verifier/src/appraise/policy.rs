@@ -1,28 +1,20 @@
 //! A compiled policy, and the form that its answers have.
 
+use super::rules::Rules;
 use super::{AppraiseError, LoadError, Thresholds};
-use regorus::{Engine, LimitError, Value};
 use serde::Deserialize;
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
-use std::num::NonZeroU32;
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
 use vitalsign_protocol::check::TEXTS;
 use vitalsign_protocol::ear::{Check, Tier, Trust, TrustVector};
 use vitalsign_protocol::posture::Posture;
 
-/// How long one judgement may take. The default policy takes about a thousandth of it.
-const TIME_LIMIT: Duration = Duration::from_secs(1);
-/// A policy answers `checks`, in a rule for each: the engine evaluates one rule at a time.
-const ENTRY: &str = "package entry\nimport rego.v1\nchecks := data.vitalsign.checks";
-const ENTRY_RULE: &str = "data.entry.checks";
+/// A policy answers `checks`, in a rule for each.
+const ENTRY: (&str, &str) = ("data.vitalsign", "checks");
 
 /// A policy that compiles, and answers on a device that says nothing.
 pub(super) struct Policy {
-    /// Prepared; never run itself.
-    template: Engine,
-    /// Copies of it that are not in use. Copying costs more than judging.
-    idle: Mutex<Vec<Engine>>,
+    rules: Rules,
     checks: BTreeSet<String>,
 }
 
@@ -34,7 +26,7 @@ pub(super) struct Findings(BTreeMap<String, Finding>);
 struct Finding {
     submodule: String,
     #[serde(default)]
-    seen: serde_json::Map<String, serde_json::Value>,
+    seen: serde_json::Map<String, Value>,
     /// Numbers of seconds since 1970; what does not fit never comes.
     #[serde(default)]
     changes_at: Vec<serde_json::Number>,
@@ -54,40 +46,14 @@ struct Outcome {
 
 impl Policy {
     pub(super) fn compile(rego: &str, thresholds: &Thresholds) -> Result<Self, LoadError> {
-        Self::compile_with(rego, thresholds, TIME_LIMIT)
-    }
-
-    fn compile_with(rego: &str, thresholds: &Thresholds, limit: Duration) -> Result<Self, LoadError> {
-        let refused = |error: &dyn std::fmt::Display| LoadError::Policy(error.to_string());
-        let mut engine = Engine::new();
-        // As everywhere in Rego: a text that is no number makes a condition not hold, and not the policy fail.
-        engine.set_strict_builtin_errors(false);
-        engine.set_execution_timer_config(regorus::utils::limits::ExecutionTimerConfig {
-            limit,
-            check_interval: NonZeroU32::MIN,
-        });
-        let package = engine.add_policy("policy".into(), rego.into()).map_err(|error| refused(&error))?;
-        if package != "data.vitalsign" {
-            return Err(refused(&format!("its package is {package}, and data.vitalsign was expected")));
-        }
-        engine.add_policy("entry".into(), ENTRY.into()).map_err(|error| refused(&error))?;
-        let data = serde_json::json!({ "thresholds": thresholds });
-        engine.add_data(Value::from(data)).map_err(|error| refused(&error))?;
-        let mut policy = Self { template: engine, idle: Mutex::default(), checks: BTreeSet::new() };
         let nothing = serde_json::json!({
             "posture": Posture::default(),
             "key": { "storage": "software", "genuine": false, "simulated": false },
             "boot": { "quoted": false, "log": "none" },
         });
-        let mut engine = policy.template.clone();
-        let findings = run(&mut engine, &nothing.to_string(), 0).map_err(|error| match error {
-            AppraiseError::Failed(why) => LoadError::Policy(why),
-            error => LoadError::Trial(error),
-        })?;
-        // By now it is prepared; the first run does that.
-        policy.checks = findings.0.into_keys().collect();
-        policy.template = engine;
-        Ok(policy)
+        let (rules, answer) = Rules::compile(rego, ENTRY, thresholds, &nothing.to_string())?;
+        let findings = Findings::parse(answer).map_err(LoadError::Trial)?;
+        Ok(Self { rules, checks: findings.0.into_keys().collect() })
     }
 
     /// The checks that it answers.
@@ -97,11 +63,7 @@ impl Policy {
 
     /// Judges `facts`, a JSON object without `now`.
     pub(super) fn judge(&self, facts: &str, now: u64) -> Result<Findings, AppraiseError> {
-        let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        let taken = idle().pop();
-        let mut engine = taken.unwrap_or_else(|| self.template.clone());
-        let findings = run(&mut engine, facts, now)?;
-        idle().push(engine);
+        let findings = Findings::parse(self.rules.ask(facts, now)?)?;
         match self.checks.iter().find(|check| !findings.0.contains_key(*check)) {
             Some(check) => {
                 Err(AppraiseError::Malformed(format!("no outcome of {check} holds for these facts")))
@@ -111,23 +73,10 @@ impl Policy {
     }
 }
 
-fn run(engine: &mut Engine, facts: &str, now: u64) -> Result<Findings, AppraiseError> {
-    let failed = |error: &dyn std::fmt::Display| AppraiseError::Failed(error.to_string());
-    let mut input = Value::from_json_str(facts).map_err(|error| failed(&error))?;
-    input.as_object_mut().map_err(|error| failed(&error))?.insert("now".into(), now.into());
-    engine.set_input(input);
-    let answer = engine.eval_rule(ENTRY_RULE.into()).map_err(|error| match error.downcast_ref() {
-        Some(LimitError::TimeLimitExceeded { .. }) => AppraiseError::TimedOut,
-        _ => failed(&error),
-    })?;
-    Findings::parse(&answer)
-}
-
 impl Findings {
-    fn parse(answer: &Value) -> Result<Self, AppraiseError> {
+    fn parse(answer: Value) -> Result<Self, AppraiseError> {
         let malformed = |what: String| AppraiseError::Malformed(what);
-        let answer = serde_json::to_value(answer).map_err(|error| malformed(error.to_string()))?;
-        let serde_json::Value::Object(checks) = answer else {
+        let Value::Object(checks) = answer else {
             return Err(malformed("`checks` is not an object".into()));
         };
         let parse = |(check, finding)| {

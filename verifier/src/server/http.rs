@@ -34,6 +34,7 @@ pub(super) fn router(verifier: Arc<Verifier>, deadline: Duration) -> Router {
         .route("/v1/enrolments/{enrolment}", only(post(end_enrolment)))
         .route("/v1/nonces", only(post(nonce)))
         .route("/v1/reports", only(post(report)))
+        .merge(super::step_up::routes())
         .route("/.well-known/jwks.json", only(get(jwks)))
         .route("/healthz", only(get(health)))
         .fallback(async || refused(&Problem::new(ProblemType::NotFound, "")))

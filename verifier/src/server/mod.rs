@@ -1,6 +1,7 @@
 //! The verifier behind HTTPS: our own accept loop, so that every connection is counted and every wait has an end.
 
 mod http;
+mod step_up;
 pub mod tls;
 
 use crate::Verifier;
@@ -21,6 +22,8 @@ const MAX_HEAD_BYTES: usize = 16 * 1024;
 const SHUTDOWN: Duration = Duration::from_secs(10);
 /// How often a replaced signing key is looked for.
 const KEY_REFRESH: Duration = Duration::from_secs(2);
+/// How often step-ups are looked after.
+const TEND: Duration = Duration::from_secs(1);
 
 /// A server that could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -82,6 +85,7 @@ async fn serve(
     let router = http::router(verifier.clone(), deadline);
     let graceful = GracefulShutdown::new();
     let mut refresh = tokio::time::interval(KEY_REFRESH);
+    let tending = tokio::spawn(tend(verifier.clone(), ended.clone()));
     loop {
         let accepted = tokio::select! {
             accepted = accept(&listener, &connections) => accepted,
@@ -117,10 +121,31 @@ async fn serve(
         });
     }
     drop(listener);
+    verifier.close_channels();
+    if let Err(error) = tending.await {
+        tracing::error!(%error, "looking after step-ups ended badly");
+    }
     if tokio::time::timeout(SHUTDOWN, graceful.shutdown()).await.is_err() {
         tracing::warn!("requests under way were cut off");
     }
     verifier.store().close().await;
+}
+
+/// Looks after step-ups until the server is to end.
+async fn tend(verifier: Arc<Verifier>, mut ended: watch::Receiver<bool>) {
+    let mut tick = tokio::time::interval(TEND);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        let over = tokio::select! {
+            _ = tick.tick() => false,
+            Ok(_) = ended.wait_for(|ended| *ended) => true,
+        };
+        if over {
+            return;
+        }
+        // The store's failure was logged; what is left is done at the next tick.
+        let _ = verifier.tend_step_ups(now()).await;
+    }
 }
 
 async fn accept(

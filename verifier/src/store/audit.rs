@@ -10,7 +10,7 @@
 
 use super::{Store, StoreError, json_rows, signed, unsigned};
 use sqlx::{Row, SqliteConnection};
-use vitalsign_protocol::id::{Digest, EnrolmentId, hex};
+use vitalsign_protocol::id::{Digest, EnrolmentId, StepUpId, hex};
 
 /// What an entry tells of. A closed set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +35,10 @@ pub enum Kind {
     ClientDisabled,
     /// An administrator gave an application another secret or other keys.
     ClientCredentialReplaced,
+    /// A step-up was approved: with all that is needed to prove it.
+    StepUpApproved,
+    /// A step-up ended otherwise, or ended at one device.
+    StepUpEnded,
 }
 
 impl Kind {
@@ -52,6 +56,8 @@ impl Kind {
             Self::ClientAdded => "client-added",
             Self::ClientDisabled => "client-disabled",
             Self::ClientCredentialReplaced => "client-credential-replaced",
+            Self::StepUpApproved => "step-up-approved",
+            Self::StepUpEnded => "step-up-ended",
         }
     }
 }
@@ -146,6 +152,35 @@ impl Store {
         list(&mut *self.readers().acquire().await?, device, after, limit).await
     }
 
+    /// One entry, and the hash of the one before it.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn audit_entry(&self, seq: u64) -> Result<Option<(Logged, Digest)>, StoreError> {
+        let mut connection = self.readers().acquire().await?;
+        let before = seq.saturating_sub(2);
+        let entries = list(&mut connection, None, before, 2).await?;
+        let previous = match entries.iter().find(|entry| entry.seq + 1 == seq) {
+            Some(entry) => Digest::from_slice(&entry.hash),
+            None => Some(Head::EMPTY.hash),
+        };
+        let entry = entries.into_iter().find(|entry| entry.seq == seq);
+        let broken = || StoreError::Failed(format!("the hash before entry {seq}"));
+        entry.map(|entry| Ok((entry, previous.ok_or_else(broken)?))).transpose()
+    }
+
+    /// The place of the entry that approved a step-up.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn audit_of_step_up(&self, step_up: &StepUpId) -> Result<Option<u64>, StoreError> {
+        let query = sqlx::query(
+            "SELECT seq FROM audit WHERE kind = 'step-up-approved' AND body->>'step_up' = ?1 ORDER BY seq LIMIT 1",
+        );
+        let row = query.bind(step_up.to_string()).fetch_optional(self.readers()).await?;
+        row.map(|row| Ok(unsigned(row.try_get(0)?))).transpose()
+    }
+
     /// Logs that a key that signs was replaced.
     ///
     /// # Errors
@@ -159,11 +194,11 @@ impl Store {
     }
 }
 
-/// Appends entries, in the caller's transaction.
+/// Appends entries, in the caller's transaction. Gives the last one's place.
 ///
 /// # Errors
 /// When the store fails.
-pub(crate) async fn append(connection: &mut SqliteConnection, entries: &[Entry]) -> Result<(), StoreError> {
+pub(crate) async fn append(connection: &mut SqliteConnection, entries: &[Entry]) -> Result<u64, StoreError> {
     let mut head = head(connection).await?;
     let mut rows = Vec::with_capacity(entries.len());
     for entry in entries {
@@ -171,7 +206,7 @@ pub(crate) async fn append(connection: &mut SqliteConnection, entries: &[Entry])
         let evidence = entry.evidence.as_deref();
         let (seq, kind) = (head.seq + 1, entry.kind.as_str());
         let hash = chain(
-            &head,
+            &head.hash,
             seq,
             entry.time,
             kind,
@@ -190,7 +225,7 @@ pub(crate) async fn append(connection: &mut SqliteConnection, entries: &[Entry])
     .bind(json_rows(&rows)?)
     .execute(connection)
     .await?;
-    Ok(())
+    Ok(head.seq)
 }
 
 async fn head(connection: &mut SqliteConnection) -> Result<Head, StoreError> {
@@ -218,7 +253,7 @@ async fn verify(
                 return Ok(Err(Broken::Missing(head.seq + 1)));
             }
             let Logged { seq, time, kind, device, body, evidence, .. } = entry;
-            let hash = chain(&head, *seq, *time, kind, device, body, evidence);
+            let hash = chain(&head.hash, *seq, *time, kind, device, body, evidence);
             if hash.as_bytes() != entry.hash {
                 return Ok(Err(Broken::Changed(entry.seq)));
             }
@@ -265,13 +300,22 @@ async fn list(
         .collect()
 }
 
-fn chain(head: &Head, seq: u64, time: u64, kind: &str, device: &[u8], body: &str, evidence: &[u8]) -> Digest {
+/// An entry's hash.
+pub(crate) fn chain(
+    previous: &Digest,
+    seq: u64,
+    time: u64,
+    kind: &str,
+    device: &[u8],
+    body: &str,
+    evidence: &[u8],
+) -> Digest {
     let length = |part: &[u8]| u32::try_from(part.len()).unwrap_or(u32::MAX).to_be_bytes();
     let (kind, body) = (kind.as_bytes(), body.as_bytes());
     Digest::labelled(
         "vitalsign-audit-v1",
         &[
-            head.hash.as_bytes(),
+            previous.as_bytes(),
             &seq.to_be_bytes(),
             &time.to_be_bytes(),
             &length(kind),

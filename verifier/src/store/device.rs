@@ -36,10 +36,13 @@ pub struct TpmIdentity {
 }
 
 /// How a check stands, and since when.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Since {
     /// How it came out.
     pub status: Tier,
+    /// Why, in the policy's word.
+    #[serde(default)]
+    pub reason: Box<str>,
     /// Since when, in seconds since 1970.
     pub since: u64,
 }

@@ -5,7 +5,9 @@ pub mod audit;
 pub mod client;
 pub mod device;
 pub mod enrolment;
+pub mod event;
 pub mod report;
+pub(crate) mod step_up;
 pub mod token;
 
 use sqlx::sqlite::{

@@ -83,6 +83,8 @@ CREATE TABLE step_ups (
   client TEXT NOT NULL REFERENCES clients(id),
   -- None when there is no such user: it goes the way of a user whom no device reaches.
   user INTEGER REFERENCES users(id),
+  -- Whom the application asked for: bounds how many wait for one person, whether there is such a person or not.
+  login_hint TEXT NOT NULL,
   acr TEXT NOT NULL,
   -- The transaction's text, as it is bound.
   transaction_text TEXT NOT NULL,
@@ -97,17 +99,26 @@ CREATE TABLE step_ups (
   redeemed_at INTEGER
 ) STRICT;
 CREATE INDEX step_ups_open ON step_ups (expires) WHERE ended IS NULL;
+CREATE INDEX step_ups_hint ON step_ups (login_hint) WHERE ended IS NULL;
+CREATE INDEX step_ups_expired ON step_ups (expires);
 
 -- A step-up, as it is asked of one device.
 CREATE TABLE offers (
   step_up BLOB NOT NULL REFERENCES step_ups(id),
   device INTEGER NOT NULL REFERENCES devices(id),
   nonce BLOB NOT NULL,
-  -- The evidence, R and the verdict on it, once they are there.
+  -- The evidence, R, the verdict as it was signed and as far as a level depends on it (JSON), once they are there; and
+  -- the device's generation and its last report then.
   evidence BLOB,
   random BLOB,
   ear TEXT,
+  health TEXT,
   evidence_at INTEGER,
+  generation INTEGER,
+  last_report BLOB,
+  -- How it ended at this device, and SHA-256 of the assertion that ended it.
+  ended TEXT,
+  assertion BLOB,
   PRIMARY KEY (step_up, device)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX offers_device ON offers (device);
@@ -116,8 +127,14 @@ CREATE INDEX offers_device ON offers (device);
 CREATE TABLE events (
   seq INTEGER PRIMARY KEY AUTOINCREMENT,
   device INTEGER NOT NULL REFERENCES devices(id),
+  -- Which step-up it is about, if it is.
+  step_up BLOB,
   name TEXT NOT NULL,
   data TEXT NOT NULL,
   expires INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX events_device ON events (device, seq);
+CREATE INDEX events_step_up ON events (step_up);
+
+-- `audit prove` finds an approval by its step-up.
+CREATE INDEX audit_step_ups ON audit (body->>'step_up') WHERE kind = 'step-up-approved';

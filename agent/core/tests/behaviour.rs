@@ -7,18 +7,175 @@
     reason = "a test says what went wrong by failing"
 )]
 
-mod bench;
-mod channel;
-mod random;
-mod step_up;
-
-use bench::*;
-use vitalsign_agent::{Effect, Event, Failure, Saved, Standing, Transition};
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
+use std::time::Duration;
+use vitalsign_agent::{Agent, Effect, Event, Failure, Now, Saved, Standing, Transition};
 use vitalsign_platform::{Change, KeyError};
-use vitalsign_protocol::ear::{Ear, Tier};
-use vitalsign_protocol::id::{Digest, EnrolmentId, Nonce};
-use vitalsign_protocol::message::NonceAnswer;
-use vitalsign_protocol::problem::ProblemType;
+use vitalsign_protocol::cose::PublicKey;
+use vitalsign_protocol::ear::{self, Appraisal, Ear, Tier, Trust, TrustVector};
+use vitalsign_protocol::id::{Base64Url, Digest, EnrolmentId, Nonce};
+use vitalsign_protocol::jwt::{self, Jwk, JwkSet};
+use vitalsign_protocol::message::{Enrolled, EnrolmentChallenge, EnrolmentProof, NonceAnswer, ReportAnswer};
+use vitalsign_protocol::problem::{Problem, ProblemType};
+
+const DEVICE: EnrolmentId = EnrolmentId([7; 16]);
+
+/// The other side: signs verdicts.
+struct Verifier {
+    pair: EcdsaKeyPair,
+    key: PublicKey,
+}
+
+impl Verifier {
+    fn new() -> Self {
+        let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
+        let key = PublicKey::from_point(pair.public_key().as_ref()).unwrap();
+        Self { pair, key }
+    }
+
+    fn answer(
+        &self,
+        nonce: Option<Nonce>,
+        evidence: Option<Digest>,
+        change: impl FnOnce(&mut Ear),
+    ) -> ReportAnswer {
+        let vector = TrustVector { configuration: Some(Trust(2)), ..Default::default() };
+        let mut ear = Ear {
+            eat_profile: ear::PROFILE.into(),
+            ear_status: Some(Tier::Affirming),
+            eat_nonce: nonce,
+            vitalsign_device: Some(DEVICE),
+            vitalsign_evidence: evidence,
+            ..Ear::default()
+        };
+        ear.submods.insert("os".into(), Appraisal::new(vector, Vec::new(), "test"));
+        change(&mut ear);
+        let sign = |input: &[u8]| -> Result<[u8; 64], jwt::Error> {
+            Ok(self.pair.sign(&SystemRandom::new(), input).unwrap().as_ref().try_into().unwrap())
+        };
+        ReportAnswer {
+            ear: jwt::sign(&ear, ear::TYP, &self.key.thumbprint().to_string(), sign).unwrap(),
+            nonce: Nonce([9; 32]),
+            nonce_seconds: 900,
+            report_seconds: 300,
+            quote: false,
+            session: None,
+        }
+    }
+
+    fn enrolled(&self) -> Enrolled {
+        Enrolled {
+            enrolment: DEVICE,
+            ear_keys: JwkSet { keys: vec![Jwk::new(&self.key)] },
+            rp_id: "verifier.example".into(),
+            origin: "https://verifier.example".into(),
+            report: self.answer(None, None, |_| {}),
+        }
+    }
+}
+
+/// One agent and its clock.
+struct Bench {
+    agent: Agent,
+    millis: u64,
+    wall: u64,
+    out: Vec<Effect>,
+    saved: Option<Saved>,
+    notes: Vec<Transition>,
+}
+
+impl Bench {
+    fn new(saved: Saved) -> Self {
+        let wall = 1_800_000_000;
+        Self {
+            agent: Agent::new(saved),
+            millis: 60_000,
+            wall,
+            out: Vec::new(),
+            saved: None,
+            notes: Vec::new(),
+        }
+    }
+
+    fn now(&self) -> Now {
+        Now { elapsed: Duration::from_millis(self.millis), wall: self.wall, random: 100 }
+    }
+
+    fn give(&mut self, event: Event) -> &mut Self {
+        self.out = self.agent.handle(event, self.now());
+        for effect in &self.out {
+            match effect {
+                Effect::Save(saved) => self.saved = Some((**saved).clone()),
+                Effect::Note(note) => self.notes.push(note.clone()),
+                _ => {}
+            }
+        }
+        self
+    }
+
+    fn pass(&mut self, seconds: u64) -> &mut Self {
+        self.millis += seconds * 1000;
+        self.wall += seconds;
+        self
+    }
+
+    fn wake_at(&self) -> Option<u64> {
+        self.out.iter().find_map(|it| if let Effect::WakeAt(at) = it { Some(at.as_secs()) } else { None })
+    }
+
+    fn has(&self, wanted: fn(&Effect) -> bool) -> bool {
+        self.out.iter().any(wanted)
+    }
+
+    fn standing(&self) -> Standing {
+        self.agent.status(self.now()).standing
+    }
+
+    /// From `Collect` to the evidence that is sent; says whether a nonce was fetched on the way.
+    fn walk_to_sending(&mut self) -> (Nonce, Digest, bool) {
+        assert!(self.has(|it| matches!(it, Effect::Collect)), "{:?}", self.out);
+        self.give(Event::Collected(Box::default()));
+        let fetched = self.has(|it| matches!(it, Effect::FetchNonce));
+        if fetched {
+            self.give(Event::Nonce(Ok(NonceAnswer { nonce: Nonce([3; 32]), nonce_seconds: 60 })));
+        }
+        let nonce =
+            self.out.iter().find_map(|it| if let Effect::Sign(s) = it { Some(s.nonces[0]) } else { None });
+        let evidence = nonce.expect("something to sign").as_bytes().to_vec();
+        self.give(Event::Signed(Ok(evidence.clone())));
+        assert!(self.has(|it| matches!(it, Effect::SendReport(_))));
+        (nonce.unwrap(), Digest::of(&evidence), fetched)
+    }
+
+    fn report(&mut self, verifier: &Verifier) -> bool {
+        let (nonce, evidence, fetched) = self.walk_to_sending();
+        self.give(Event::Reported(Ok(Box::new(verifier.answer(Some(nonce), Some(evidence), |_| {})))));
+        assert_eq!(self.standing(), Standing::Reporting);
+        fetched
+    }
+}
+
+/// An agent that is enrolled and has sent its first report.
+fn reporting(verifier: &Verifier) -> Bench {
+    let enrolled = verifier.enrolled();
+    let saved =
+        Saved { enrolled: Some((&enrolled).into()), ear: Some(enrolled.report.ear), reported_at: Some(1) };
+    let mut bench = Bench::new(saved);
+    bench.give(Event::Started);
+    assert!(bench.report(verifier), "after a restart there is no nonce in hand");
+    bench
+}
+
+fn problem(of: ProblemType) -> Failure {
+    Failure::Problem(Problem::new(of, "as the test wants"))
+}
+fn proof() -> Box<EnrolmentProof> {
+    Box::new(EnrolmentProof { secret: None, evidence: Base64Url(vec![1]) })
+}
+fn challenge() -> EnrolmentChallenge {
+    EnrolmentChallenge { enrolment: DEVICE, nonce: Nonce([1; 32]), credential: None }
+}
 
 #[test]
 fn a_new_device_enrols_and_then_reports_in_one_round_trip() {
@@ -288,4 +445,62 @@ fn a_restart_shows_the_last_verdict_and_reads_what_was_saved() {
     let again = Bench::new(serde_json::from_str(&json).unwrap());
     assert!(again.agent.status(again.now()).ear.is_some());
     assert_eq!(again.standing(), Standing::Starting);
+}
+
+#[test]
+fn whatever_comes_in_whatever_order_it_neither_panics_nor_stops() {
+    let verifier = Verifier::new();
+    let mut seed = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut random = |below: usize| {
+        seed ^= seed << 13;
+        seed ^= seed >> 7;
+        seed ^= seed << 17;
+        usize::try_from(seed % u64::try_from(below).unwrap()).unwrap()
+    };
+    let failures = [
+        Failure::Unreachable("x".into()),
+        Failure::Untrusted("x".into()),
+        Failure::Garbled("x".into()),
+        Failure::NoToken,
+        Failure::Key(KeyError::Lost("x".into())),
+        Failure::Key(KeyError::Denied("x".into())),
+        problem(ProblemType::NonceUsed),
+        problem(ProblemType::DeviceUnknown),
+        problem(ProblemType::DeviceRevoked),
+        problem(ProblemType::Busy),
+    ];
+    for _ in 0..300 {
+        let mut bench = reporting(&verifier);
+        for _ in 0..60 {
+            bench.millis += u64::try_from(random(400_000)).unwrap();
+            let failure = failures.get(random(failures.len())).unwrap().clone();
+            // The answer that is waited for, well or badly, or something from outside.
+            let waiting = bench.out.iter().find_map(|effect| match effect {
+                Effect::Collect => Some(Event::Collected(Box::default())),
+                Effect::FetchNonce => Some(Event::Nonce(Err(failure.clone()))),
+                Effect::Sign(_) if random(2) == 0 => Some(Event::Signed(Err(KeyError::Lost("x".into())))),
+                Effect::Sign(_) => Some(Event::Signed(Ok(vec![1]))),
+                Effect::SendReport(_) => Some(Event::Reported(Err(failure.clone()))),
+                Effect::BeginEnrolment { .. } if random(2) == 0 => Some(Event::Begun(Ok(challenge()))),
+                Effect::BeginEnrolment { .. } => Some(Event::Begun(Err(failure.clone()))),
+                Effect::Prove(_) => Some(Event::Proved(Ok(proof()))),
+                Effect::FinishEnrolment { .. } => Some(Event::Finished(Ok(Box::new(verifier.enrolled())))),
+                _ => None,
+            });
+            let outside =
+                [Event::Due, Event::CheckNow, Event::Changed(Change::Wake), Event::Changed(Change::Os)];
+            bench.give(waiting.unwrap_or_else(|| outside.get(random(outside.len())).unwrap().clone()));
+            let answers = (bench.out.iter())
+                .filter(|it| {
+                    !matches!(it, Effect::Save(_) | Effect::WakeAt(_) | Effect::Publish(_) | Effect::Note(_))
+                })
+                .count();
+            let waits = bench.wake_at().is_some();
+            assert!(
+                answers + usize::from(waits) == 1,
+                "one thing under way, or a time to wake: {:?}",
+                bench.out
+            );
+        }
+    }
 }

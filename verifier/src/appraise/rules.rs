@@ -1,0 +1,75 @@
+//! Rego, as every policy here is run: one rule is asked for, within a time limit, by whoever has an engine.
+
+use super::{AppraiseError, LoadError, Thresholds};
+use regorus::{Engine, LimitError, Value};
+use std::num::NonZeroU32;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+/// How long one answer may take. The default policy takes about a thousandth of it.
+const TIME_LIMIT: Duration = Duration::from_secs(1);
+/// The engine evaluates one rule at a time, in a package of ours that asks the policy's.
+const ENTRY_RULE: &str = "data.entry.answer";
+
+/// A policy that compiles, and has been asked once.
+pub(super) struct Rules {
+    /// Prepared; never run itself.
+    template: Engine,
+    /// Copies of it that are not in use. Copying costs more than judging.
+    idle: Mutex<Vec<Engine>>,
+}
+
+impl Rules {
+    /// Compiles a policy of `package`, whose answer is its rule `rule`, and asks it for the first time: that prepares
+    /// it. Gives that answer too.
+    pub(super) fn compile(
+        rego: &str,
+        (package, rule): (&str, &str),
+        thresholds: &Thresholds,
+        first: &str,
+    ) -> Result<(Self, serde_json::Value), LoadError> {
+        let refused = |error: &dyn std::fmt::Display| LoadError::Policy(error.to_string());
+        let mut engine = Engine::new();
+        // As everywhere in Rego: a text that is no number makes a condition not hold, and not the policy fail.
+        engine.set_strict_builtin_errors(false);
+        engine.set_execution_timer_config(regorus::utils::limits::ExecutionTimerConfig {
+            limit: TIME_LIMIT,
+            check_interval: NonZeroU32::MIN,
+        });
+        let named = engine.add_policy("policy".into(), rego.into()).map_err(|error| refused(&error))?;
+        if named != package {
+            return Err(refused(&format!("its package is {named}, and {package} was expected")));
+        }
+        let entry = format!("package entry\nimport rego.v1\nanswer := {package}.{rule}");
+        engine.add_policy("entry".into(), entry).map_err(|error| refused(&error))?;
+        let data = serde_json::json!({ "thresholds": thresholds });
+        engine.add_data(Value::from(data)).map_err(|error| refused(&error))?;
+        let answer = run(&mut engine, first, 0).map_err(|error| match error {
+            AppraiseError::Failed(why) => LoadError::Policy(why),
+            error => LoadError::Trial(error),
+        })?;
+        Ok((Self { template: engine, idle: Mutex::default() }, answer))
+    }
+
+    /// Asks it about `input`, a JSON object without `now`.
+    pub(super) fn ask(&self, input: &str, now: u64) -> Result<serde_json::Value, AppraiseError> {
+        let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let taken = idle().pop();
+        let mut engine = taken.unwrap_or_else(|| self.template.clone());
+        let answer = run(&mut engine, input, now)?;
+        idle().push(engine);
+        Ok(answer)
+    }
+}
+
+fn run(engine: &mut Engine, input: &str, now: u64) -> Result<serde_json::Value, AppraiseError> {
+    let failed = |error: &dyn std::fmt::Display| AppraiseError::Failed(error.to_string());
+    let mut input = Value::from_json_str(input).map_err(|error| failed(&error))?;
+    input.as_object_mut().map_err(|error| failed(&error))?.insert("now".into(), now.into());
+    engine.set_input(input);
+    let answer = engine.eval_rule(ENTRY_RULE.into()).map_err(|error| match error.downcast_ref() {
+        Some(LimitError::TimeLimitExceeded { .. }) => AppraiseError::TimedOut,
+        _ => failed(&error),
+    })?;
+    serde_json::to_value(&answer).map_err(|error| AppraiseError::Malformed(error.to_string()))
+}

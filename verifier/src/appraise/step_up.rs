@@ -1,0 +1,177 @@
+//! What blocks which level of a step-up: a policy of its own, over what the appraisal found.
+
+use super::rules::Rules;
+use super::thresholds::Thresholds;
+use super::{AppraiseError, Appraised, KeyStanding, LoadError};
+use crate::store::device::Standing;
+use serde::{Deserialize, Serialize};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+use vitalsign_protocol::ear::Tier;
+use vitalsign_protocol::id::Digest;
+use vitalsign_protocol::posture::KeyStorage;
+use vitalsign_protocol::step_up::Acr;
+
+/// The policy that holds where no other is named.
+pub const DEFAULT_STEP_UP_POLICY: &str = include_str!("../../policy/step_up.rego");
+
+/// A policy answers `refused`, a set of names.
+const ENTRY: (&str, &str) = ("data.vitalsign.step_up", "refused");
+
+/// A verdict, as far as a level depends on it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Health {
+    /// The overall status.
+    pub status: Tier,
+    /// Each check.
+    pub checks: BTreeMap<String, Found>,
+}
+
+/// How a check came out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Found {
+    /// How.
+    pub status: Tier,
+    /// Why, in the appraisal policy's word.
+    pub reason: String,
+}
+
+/// The security key that was tapped.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct TappedKey {
+    /// Its model's AAGUID, in hexadecimal with dashes.
+    pub aaguid: String,
+    /// It verified who touched it.
+    pub user_verified: bool,
+    /// Its key can be copied to other devices.
+    pub backup_eligible: bool,
+    /// How its model stands.
+    pub model: TappedModel,
+    /// The model is accepted, and holds its keys in hardware.
+    pub hardware: bool,
+    /// The model is accepted, and is no part of a device.
+    pub roaming: bool,
+}
+
+/// How a model of security key stands with the metadata.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TappedModel {
+    /// On the list, which is up to date.
+    Accepted,
+    /// Not on the list.
+    Unknown,
+    /// On the list as one that is not to be relied on any more.
+    Withdrawn,
+    /// On a list that is out of date.
+    ListExpired,
+}
+
+/// What is known when a level is asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Question<'a> {
+    /// The level.
+    pub acr: Acr,
+    /// The verdict on the device.
+    pub device: &'a Health,
+    /// What enrolment proved of its report key.
+    pub key: KeyStanding,
+    /// What was tapped; none before the tap.
+    pub security_key: Option<&'a TappedKey>,
+    /// Seconds since 1970, by the verifier's clock.
+    pub now: u64,
+}
+
+/// As the policy sees it.
+#[derive(Serialize)]
+struct Input<'a> {
+    acr: Acr,
+    device: &'a Health,
+    key: KeyStanding,
+    security_key: Option<&'a TappedKey>,
+}
+
+/// A step-up policy, ready to answer. Share it between threads.
+pub struct StepUpPolicy {
+    rules: Rules,
+    id: String,
+}
+
+impl StepUpPolicy {
+    /// Compiles a policy and tries it. A device with a key in software, of which nothing is known, and that is let
+    /// through at the highest level, shows that the policy refuses nobody.
+    ///
+    /// # Errors
+    /// When it cannot be used, with what is wrong.
+    pub fn load(rego: &str, thresholds_toml: &str) -> Result<Self, LoadError> {
+        let thresholds = Thresholds::parse(thresholds_toml)?;
+        let nobody = Health { status: Tier::None, checks: BTreeMap::new() };
+        let key = KeyStanding { storage: KeyStorage::Software, genuine: false, simulated: false };
+        let first = Input { acr: Acr::HardwareKey, device: &nobody, key, security_key: None };
+        let first = serde_json::to_string(&first).map_err(|e| LoadError::Trial(super::failed(e)))?;
+        let (rules, answer) = Rules::compile(rego, ENTRY, &thresholds, &first)?;
+        names(answer).map_err(LoadError::Trial)?;
+        let digest = Digest::labelled(
+            "vitalsign-step-up-policy-v1",
+            &[rego.as_bytes(), &[0], thresholds_toml.as_bytes()],
+        );
+        let policy = Self { rules, id: format!("urn:vitalsign:policy:step-up:{:.16}", digest.hex()) };
+        let question = Question { acr: Acr::Epcs, device: &nobody, key, security_key: None, now: 0 };
+        match policy.refused(&question).map_err(LoadError::Trial)?.is_empty() {
+            true => Err(LoadError::Policy(format!(
+                "it refuses nothing to a device of which nothing is known, at {}",
+                Acr::Epcs.urn()
+            ))),
+            false => Ok(policy),
+        }
+    }
+
+    /// The policy's name, which changes with every byte of the policy or the thresholds.
+    #[must_use]
+    pub fn policy_id(&self) -> &str {
+        &self.id
+    }
+
+    /// What stands against a level, and against those below it: the names of checks, the worst first, then of what
+    /// else is missing. Nothing does when there is none.
+    ///
+    /// # Errors
+    /// When the policy gives no answer that can be used. The level is not reached then.
+    pub fn refused(&self, question: &Question<'_>) -> Result<Vec<String>, AppraiseError> {
+        let Question { acr, device, key, security_key, now } = *question;
+        let mut refused = BTreeSet::new();
+        for acr in Acr::ALL.into_iter().filter(|level| *level <= acr) {
+            let input = Input { acr, device, key, security_key };
+            let input = serde_json::to_string(&input).map_err(super::failed)?;
+            refused.extend(names(self.rules.ask(&input, now)?)?);
+        }
+        let mut refused: Vec<String> = refused.into_iter().collect();
+        refused.sort_by_key(|name| Reverse(device.checks.get(name).map(|found| found.status)));
+        Ok(refused)
+    }
+}
+
+impl Health {
+    /// Of a verdict.
+    #[must_use]
+    pub fn of(appraised: &Appraised) -> Self {
+        let checks = appraised.submods.values().flat_map(|submod| &submod.vitalsign_checks);
+        let found = checks
+            .map(|check| (check.check.clone(), Found { status: check.status, reason: check.reason.clone() }));
+        Self { checks: found.collect(), status: appraised.status }
+    }
+
+    /// Of a device's last report.
+    #[must_use]
+    pub fn last_reported(status: Tier, standing: &Standing) -> Self {
+        let found = standing.checks.iter().map(|(check, since)| {
+            (check.clone(), Found { status: since.status, reason: since.reason.clone().into() })
+        });
+        Self { checks: found.collect(), status }
+    }
+}
+
+fn names(answer: serde_json::Value) -> Result<Vec<String>, AppraiseError> {
+    serde_json::from_value(answer)
+        .map_err(|error| AppraiseError::Malformed(format!("`refused` is not a set of names: {error}")))
+}

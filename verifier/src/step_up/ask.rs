@@ -1,0 +1,129 @@
+//! The application's side: asking, looking, taking back.
+
+use super::{Approval, Asked, Begun, Standing};
+use crate::enrol::random;
+use crate::store::step_up::{self, By, New, StepUp};
+use crate::verifier::Verifier;
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as B64};
+use vitalsign_protocol::id::{Digest, StepUpId};
+use vitalsign_protocol::problem::{Problem, ProblemType};
+use vitalsign_protocol::step_up::{End, Transaction, event};
+
+/// A token can be fetched for so long after the step-up's time was over: whoever tapped at the last moment has one.
+const REDEEM_SECONDS: u64 = 60;
+
+/// The digest under which an `auth_req_id` is kept.
+fn request_digest(auth_req_id: &str) -> Digest {
+    Digest::labelled("vitalsign-auth-req-id-v1", &[auth_req_id.as_bytes()])
+}
+
+impl Verifier {
+    /// Begins a step-up, and tells the devices that it is asked of. One for a user who does not exist begins as well,
+    /// and goes the way of one for a user whom no device reaches.
+    ///
+    /// # Errors
+    /// `busy` when too many wait for this person; `too-large` when no device would read the event.
+    pub async fn ask_step_up(&self, asked: Asked, now: u64) -> Result<Begun, Problem> {
+        let id = StepUpId(random()?);
+        let auth_req_id = B64.encode(random::<32>()?);
+        let transaction = Transaction {
+            step_up: id,
+            application: asked.application,
+            user: asked.login_hint.clone(),
+            message: asked.message,
+            acr: asked.acr,
+            authorization_details: asked.authorization_details,
+        };
+        let transaction = serde_json::to_string(&transaction).map_err(internal)?;
+        // As JSON within JSON, with some room for the rest of the event.
+        if serde_json::to_string(&transaction).map_err(internal)?.len() > event::MAX_BYTES - 1024 {
+            return Err(Problem::new(ProblemType::TooLarge, "The transaction is longer than devices read."));
+        }
+        let new = New {
+            id,
+            request: request_digest(&auth_req_id),
+            client: asked.client,
+            login_hint: asked.login_hint,
+            device: asked.device,
+            acr: asked.acr,
+            transaction,
+            created: now,
+            expires: now.saturating_add(asked.expires_in),
+        };
+        let mut connection = self.store.begin().await?;
+        let waiting = step_up::waiting_for(&mut connection, &new.login_hint, now).await?;
+        if waiting >= self.config.limits.step_ups_per_user {
+            return Err(Problem::new(ProblemType::Busy, "Too many step-ups wait for this person."));
+        }
+        let devices = step_up::begin(&mut connection, &new).await?;
+        connection.commit().await?;
+        self.channels.wake(&devices);
+        Ok(Begun { step_up: id, auth_req_id, expires_in: asked.expires_in })
+    }
+
+    /// How a step-up stands, to the application that asked for it. An approval is said once: from then on there is no
+    /// such step-up.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn step_up_standing(
+        &self,
+        client: &str,
+        auth_req_id: &str,
+        now: u64,
+    ) -> Result<Standing, Problem> {
+        let Some(found) = self.asked_by(client, auth_req_id, now).await? else {
+            return Ok(Standing::Unknown);
+        };
+        match found.ended {
+            None => Ok(Standing::Pending { step_up: found.id, expires: found.expires }),
+            Some(End::Approved) => self.redeem(&found, now).await,
+            Some(end) => Ok(Standing::Ended(end)),
+        }
+    }
+
+    /// Takes a step-up back. False when there is none of this name for this application that waits.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn cancel_step_up(&self, client: &str, auth_req_id: &str, now: u64) -> Result<bool, Problem> {
+        match self.asked_by(client, auth_req_id, now).await? {
+            Some(StepUp { ended: None, id, .. }) => self.end_step_up(&id, End::Cancelled, now).await,
+            _ => Ok(false),
+        }
+    }
+
+    /// As it stands now: one whose time is over has ended.
+    async fn asked_by(&self, client: &str, auth_req_id: &str, now: u64) -> Result<Option<StepUp>, Problem> {
+        let request = request_digest(auth_req_id);
+        let by = By::Request(client, &request);
+        let found = step_up::find(self.store.readers(), by).await?;
+        match found {
+            Some(StepUp { ended: None, expires, id, .. }) if expires <= now => {
+                self.end_step_up(&id, End::TimedOut, now).await?;
+                Ok(step_up::find(self.store.readers(), by).await?)
+            }
+            found => Ok(found),
+        }
+    }
+
+    async fn redeem(&self, found: &StepUp, now: u64) -> Result<Standing, Problem> {
+        if found.redeemed {
+            return Ok(Standing::Unknown);
+        }
+        if now > found.expires.saturating_add(REDEEM_SECONDS) {
+            return Ok(Standing::Ended(End::TimedOut));
+        }
+        let approval = found.approval.as_deref().unwrap_or_default();
+        let approval: Approval = serde_json::from_str(approval).map_err(internal)?;
+        let mut connection = self.store.begin().await?;
+        let first = step_up::redeem(&mut connection, &found.id, now).await?;
+        connection.commit().await?;
+        Ok(if first { Standing::Approved(Box::new(approval)) } else { Standing::Unknown })
+    }
+}
+
+pub(super) fn internal(error: serde_json::Error) -> Problem {
+    tracing::error!(%error, "a step-up cannot be JSON");
+    Problem::new(ProblemType::Internal, "")
+}

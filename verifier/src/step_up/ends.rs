@@ -1,0 +1,221 @@
+//! How step-ups end: by what a device says, by time, by the application. Every end is logged in the transaction that
+//! makes it one.
+
+use super::evidence::over;
+use crate::store::audit::{self, Entry, Kind};
+use crate::store::device::Device;
+use crate::store::step_up::{self, By, StepUp};
+use crate::store::{StoreError, Transaction};
+use crate::verifier::Verifier;
+use serde_json::json;
+use vitalsign_protocol::id::{Digest, StepUpId};
+use vitalsign_protocol::problem::{Problem, ProblemType};
+use vitalsign_protocol::step_up::{End, StepUpGivenUp, StepUpOutcome};
+
+/// A device may take so many seconds to open its event channel, before nobody is waited for.
+pub const DEVICE_SECONDS: u64 = 10;
+/// What has ended is kept for so many seconds.
+const KEPT_SECONDS: u64 = 24 * 3600;
+/// What is kept for too long is forgotten every so many seconds.
+const FORGET_SECONDS: u64 = 60;
+/// So many ends in one go.
+const BATCH: u32 = 256;
+
+/// Where and when a step-up ends.
+#[derive(Clone, Copy)]
+pub(super) struct At<'a> {
+    pub(super) step_up: &'a StepUp,
+    pub(super) device: &'a Device,
+    pub(super) now: u64,
+}
+
+/// How a step-up ends at a device.
+#[derive(Clone, Copy)]
+pub(super) struct Ending<'a> {
+    pub(super) end: End,
+    /// Why, for the log.
+    pub(super) reasons: &'a [String],
+    /// What is kept with it.
+    pub(super) evidence: Option<&'a [u8]>,
+    /// SHA-256 of the assertion.
+    pub(super) assertion: Option<&'a Digest>,
+}
+
+impl Ending<'_> {
+    pub(super) fn of(end: End) -> Self {
+        Self { end, reasons: &[], evidence: None, assertion: None }
+    }
+
+    /// Whether nobody else need be asked either. Where the device or what is at hand there is the matter, another
+    /// device may still do.
+    fn is_for_all(&self) -> bool {
+        !matches!(self.end, End::Unhealthy | End::NoKey | End::PinBlocked)
+    }
+}
+
+/// What is to be told once an end is durable.
+pub(super) struct Ended {
+    pub(super) step_up: Option<StepUpId>,
+    pub(super) devices: Vec<i64>,
+}
+
+/// What [`Verifier::tend_step_ups`] remembers.
+#[derive(Default)]
+pub(crate) struct Tended {
+    since: Option<u64>,
+    forgotten: u64,
+    newest_event: u64,
+}
+
+impl Verifier {
+    /// A device says how it ended there.
+    ///
+    /// # Errors
+    /// A problem whose type says what the device is to do.
+    pub async fn end_step_up_at(
+        &self,
+        device: &Device,
+        id: &StepUpId,
+        given_up: &StepUpGivenUp,
+        now: u64,
+    ) -> Result<StepUpOutcome, Problem> {
+        let end = given_up.end;
+        if !end.is_the_devices_to_say() {
+            return Err(Problem::new(
+                ProblemType::ClaimsInvalid,
+                format!("It is not a device's to say {end}."),
+            ));
+        }
+        self.offered(id, device, now).await?;
+        let mut connection = self.store.begin().await?;
+        let (step_up, offer) = within(&mut connection, id, device).await?;
+        match offer.ended {
+            // Its answer was lost.
+            Some(before) if before == end && offer.assertion.is_none() => return Ok(StepUpOutcome { end }),
+            Some(before) => return Err(over(before)),
+            None => {}
+        }
+        let at = At { step_up: &step_up, device, now };
+        let ended = self.end_here(&mut connection, at, Ending::of(end)).await?;
+        connection.commit().await?;
+        if end == End::NotMine {
+            tracing::warn!(
+                device = %device.enrolment, user = step_up.login_hint, client = step_up.client, step_up = %id,
+                "ALERT: a person says that they did not ask for a step-up that came to them"
+            );
+        }
+        self.tell(ended);
+        Ok(StepUpOutcome { end })
+    }
+
+    /// Ends what waits for too long or for nobody, forgets what was over long ago, and wakes the devices for which
+    /// another process has something. To be called about once a second.
+    ///
+    /// # Errors
+    /// When the store fails; the next call does what was left.
+    pub async fn tend_step_ups(&self, now: u64) -> Result<(), Problem> {
+        let mut tended = self.tended.lock().await;
+        // Devices that a verifier had before it was started anew need time to come back.
+        let since = *tended.since.get_or_insert(now);
+        for id in self.store.step_ups_expired(now, BATCH).await? {
+            self.end_step_up(&id, End::TimedOut, now).await?;
+        }
+        if now >= since.saturating_add(DEVICE_SECONDS) {
+            for (id, begun, devices) in
+                self.store.step_ups_unanswered(now.saturating_sub(DEVICE_SECONDS)).await?
+            {
+                if !devices.into_iter().any(|device| self.channels.listened(device, begun)) {
+                    self.end_step_up(&id, End::NoDevice, now).await?;
+                }
+            }
+        }
+        let newest = self.store.newest_event().await?;
+        if newest > tended.newest_event {
+            self.channels.wake(&self.store.devices_with_events(tended.newest_event).await?);
+            tended.newest_event = newest;
+        }
+        if now.abs_diff(tended.forgotten) >= FORGET_SECONDS {
+            self.store.forget_step_ups(now, now.saturating_sub(KEPT_SECONDS)).await?;
+            self.channels.forget(now);
+            tended.forgotten = now;
+        }
+        Ok(())
+    }
+
+    /// Ends a step-up for everybody. False when it had ended before.
+    pub(super) async fn end_step_up(&self, id: &StepUpId, end: End, now: u64) -> Result<bool, Problem> {
+        let mut connection = self.store.begin().await?;
+        let found = step_up::find(&mut *connection, By::Id(id)).await?;
+        let Some(found) = found.filter(|it| it.ended.is_none()) else { return Ok(false) };
+        let devices = step_up::end(&mut connection, &found, end, now).await?;
+        audit::append(&mut connection, &[entry(&found, None, &Ending::of(end), true, now)]).await?;
+        connection.commit().await?;
+        self.tell(Ended { step_up: Some(*id), devices });
+        Ok(true)
+    }
+
+    /// Ends a step-up at one device; for all, when that is the matter or no other device listens.
+    pub(super) async fn end_here(
+        &self,
+        connection: &mut Transaction<'_>,
+        At { step_up, device, now }: At<'_>,
+        ending: Ending<'_>,
+    ) -> Result<Ended, StoreError> {
+        step_up::end_offer(connection, &step_up.id, device.id, ending.end, ending.assertion).await?;
+        let others = step_up::waiting(connection, &step_up.id).await?;
+        let over = ending.is_for_all() || !others.into_iter().any(|other| self.channels.listens(other));
+        let devices = match over {
+            true => step_up::end(connection, step_up, ending.end, now).await?,
+            false => Vec::new(),
+        };
+        audit::append(connection, &[entry(step_up, Some(device), &ending, over, now)]).await?;
+        Ok(Ended { step_up: over.then_some(step_up.id), devices })
+    }
+
+    /// Tells who waits. To be called once the end is durable.
+    pub(super) fn tell(&self, ended: Ended) {
+        self.channels.wake(&ended.devices);
+        if let Some(step_up) = ended.step_up {
+            self.tell_end(step_up);
+        }
+    }
+}
+
+/// The step-up and what is asked of this device, as they are within this transaction.
+pub(super) async fn within(
+    connection: &mut Transaction<'_>,
+    id: &StepUpId,
+    device: &Device,
+) -> Result<(StepUp, step_up::Offer), Problem> {
+    let unknown = || Problem::new(ProblemType::StepUpUnknown, "");
+    let found = step_up::find(&mut **connection, By::Id(id)).await?.ok_or_else(unknown)?;
+    let offer = step_up::offer(&mut **connection, id, device.id).await?.ok_or_else(unknown)?;
+    Ok((found, offer))
+}
+
+fn entry(step_up: &StepUp, device: Option<&Device>, ending: &Ending<'_>, over: bool, now: u64) -> Entry {
+    let mut body = json!({
+        "step_up": step_up.id,
+        "client": step_up.client,
+        "user": step_up.login_hint,
+        "acr": step_up.acr,
+        "transaction": step_up.transaction,
+        "end": ending.end,
+        "over": over,
+    });
+    if let Some(body) = body.as_object_mut() {
+        if !ending.reasons.is_empty() {
+            body.insert("reasons".into(), ending.reasons.into());
+        }
+        if ending.end == End::NotMine {
+            body.insert("alert".into(), true.into());
+        }
+    }
+    Entry {
+        time: now,
+        kind: Kind::StepUpEnded,
+        device: device.map(|device| device.enrolment),
+        body: body.to_string(),
+        evidence: ending.evidence.map(<[u8]>::to_vec),
+    }
+}

@@ -1,0 +1,190 @@
+//! Evidence for a step-up: is this the device, in the state that the level asks for, about this transaction?
+
+use super::ends::{At, Ending};
+use crate::appraise::step_up::{Health, Question, TappedKey};
+use crate::enrol::random;
+use crate::report::{key_standing, refusal, revoked};
+use crate::store::device::Device;
+use crate::store::step_up::{self, Answered, By, Offer, StepUp};
+use crate::verifier::Verifier;
+use std::sync::Arc;
+use vitalsign_protocol::evidence::{self, IntendedUse};
+use vitalsign_protocol::id::{Nonce, StepUpId};
+use vitalsign_protocol::problem::{Problem, ProblemType};
+use vitalsign_protocol::step_up::{Acr, End, StepUpAnswer, StepUpNext, challenge, transaction_digest};
+
+impl Verifier {
+    /// Verifies and judges a device's evidence for a step-up. A device in the state that the level asks for is answered
+    /// what its user's security key is to sign; for another the step-up has ended. The same bytes again are answered
+    /// again; others take their place, with another R, until an assertion was taken.
+    ///
+    /// # Errors
+    /// A problem whose type says what the device is to do.
+    pub async fn step_up_evidence(
+        &self,
+        id: &StepUpId,
+        bytes: &[u8],
+        now: u64,
+    ) -> Result<StepUpAnswer, Problem> {
+        let unverified = evidence::parse(bytes, evidence::MAX_BYTES).map_err(refusal)?;
+        let device = self.device_now(&unverified.kid()).await?;
+        let device = device.ok_or_else(|| Problem::new(ProblemType::DeviceUnknown, ""))?;
+        let verified = unverified.verify(&device.identity.report_key).map_err(refusal)?;
+        let claims = &verified.claims;
+        let refused = |why: &str| Err(Problem::new(ProblemType::ClaimsInvalid, why));
+        if claims.intended_use != IntendedUse::StepUp {
+            return refused("intuse is not that of a step-up");
+        }
+        if claims.enrolment != Some(device.enrolment) {
+            return refused("sueids is not this device's enrolment");
+        }
+        let (step_up, offer) = self.offered(id, &device, now).await?;
+        let transaction = transaction_digest(&step_up.transaction);
+        if claims.nonces != [offer.nonce, Nonce(transaction.0)] {
+            return refused("eat_nonce is not the nonce of this step-up and the digest of its transaction");
+        }
+        let again = offer.answered.as_ref().filter(|answered| answered.evidence == bytes);
+        if let Some(answered) = again.filter(|it| it.generation == device.generation) {
+            return self.answer_again(&step_up, &device, &offer, answered, now).await;
+        }
+        if let Some(end) = offer.ended {
+            return Err(over(end));
+        }
+
+        let before = device.standing();
+        let mut verdict = self.judge(&device.identity, &before, &verified, &offer.nonce, bytes, now)?;
+        let health = Health::of(&verdict.appraised);
+        let ear = self.sign_verdict(&device.enrolment, offer.nonce, &mut verdict, now)?;
+        let reasons = self.refused(&step_up, &device, &health, None, now);
+        let random = Nonce(random()?);
+        let mut connection = self.store.begin().await?;
+        let device_now = step_up::device_now(&mut connection, device.id).await?.ok_or_else(revoked)?;
+        if device_now.generation != device.generation {
+            return Err(Problem::new(ProblemType::Busy, "The device is being changed. Try again later."));
+        }
+        let answered = Answered {
+            evidence: bytes.to_vec(),
+            random,
+            ear: ear.clone(),
+            health,
+            generation: device.generation,
+            last_report: device_now.last_report,
+        };
+        if !step_up::answer(&mut connection, id, device.id, &answered, now).await? {
+            return Err(over(step_up.ended.unwrap_or(End::TimedOut)));
+        }
+        let at = At { step_up: &step_up, device: &device, now };
+        let (next, ending) = if !reasons.is_empty() {
+            let ending = Ending { reasons: &reasons, evidence: Some(bytes), ..Ending::of(End::Unhealthy) };
+            let ended = self.end_here(&mut connection, at, ending).await?;
+            (StepUpNext::Unhealthy { reasons }, Some(ended))
+        } else {
+            let person = match step_up.user {
+                Some(user) => step_up::person(&mut connection, user).await?,
+                None => None,
+            };
+            let keys: Vec<String> =
+                person.map(|it| it.keys.into_iter().map(|key| key.passkey).collect()).unwrap_or_default();
+            if keys.is_empty() {
+                // Nothing can be tapped: nobody is asked to.
+                let reasons = vec!["security-key".to_owned()];
+                let ending = Ending { reasons: &reasons, ..Ending::of(End::NoKey) };
+                let ended = self.end_here(&mut connection, at, ending).await?;
+                (StepUpNext::Unhealthy { reasons }, Some(ended))
+            } else {
+                (self.tap(&step_up, &answered, &keys, now)?, None)
+            }
+        };
+        connection.commit().await?;
+        if let Some(ended) = ending {
+            self.tell(ended);
+        }
+        Ok(StepUpAnswer { ear, next })
+    }
+
+    /// A step-up as it is asked of a device; one whose time is over has ended.
+    pub(super) async fn offered(
+        &self,
+        id: &StepUpId,
+        device: &Device,
+        now: u64,
+    ) -> Result<(StepUp, Offer), Problem> {
+        let unknown = || Problem::new(ProblemType::StepUpUnknown, "");
+        let step_up = step_up::find(self.store.readers(), By::Id(id)).await?.ok_or_else(unknown)?;
+        let offer = step_up::offer(self.store.readers(), id, device.id).await?.ok_or_else(unknown)?;
+        if step_up.ended.is_none() && step_up.expires <= now {
+            self.end_step_up(id, End::TimedOut, now).await?;
+            return Err(over(End::TimedOut));
+        }
+        Ok((step_up, offer))
+    }
+
+    /// The answer to it was lost.
+    async fn answer_again(
+        &self,
+        step_up: &StepUp,
+        device: &Arc<Device>,
+        offer: &Offer,
+        answered: &Answered,
+        now: u64,
+    ) -> Result<StepUpAnswer, Problem> {
+        let next = match offer.ended {
+            None => {
+                let mut connection =
+                    self.store.readers().acquire().await.map_err(crate::store::StoreError::from)?;
+                let person = match step_up.user {
+                    Some(user) => step_up::person(&mut connection, user).await?,
+                    None => None,
+                };
+                let keys: Vec<String> =
+                    person.map(|it| it.keys.into_iter().map(|key| key.passkey).collect()).unwrap_or_default();
+                self.tap(step_up, answered, &keys, now)?
+            }
+            Some(End::Unhealthy) => {
+                StepUpNext::Unhealthy { reasons: self.refused(step_up, device, &answered.health, None, now) }
+            }
+            Some(end) => return Err(over(end)),
+        };
+        Ok(StepUpAnswer { ear: answered.ear.clone(), next })
+    }
+
+    fn tap(
+        &self,
+        step_up: &StepUp,
+        answered: &Answered,
+        keys: &[String],
+        now: u64,
+    ) -> Result<StepUpNext, Problem> {
+        let transaction = transaction_digest(&step_up.transaction);
+        let challenge = challenge(&answered.random, &answered.evidence, &transaction);
+        let seconds = step_up.expires.saturating_sub(now);
+        let options = self.relying_party.request(keys, &challenge, seconds).map_err(|error| {
+            tracing::error!(%error, "asking for a security key");
+            Problem::new(ProblemType::Internal, "")
+        })?;
+        Ok(StepUpNext::Tap { random: answered.random, options })
+    }
+
+    /// What stands against the level. A policy that gives no answer refuses.
+    pub(super) fn refused(
+        &self,
+        step_up: &StepUp,
+        device: &Device,
+        health: &Health,
+        security_key: Option<&TappedKey>,
+        now: u64,
+    ) -> Vec<String> {
+        let acr: Acr = step_up.acr;
+        let key = key_standing(&device.identity);
+        let question = Question { acr, device: health, key, security_key, now };
+        self.step_up_policy.refused(&question).unwrap_or_else(|error| {
+            tracing::error!(%error, "the step-up policy failed: the level is refused");
+            vec!["policy".to_owned()]
+        })
+    }
+}
+
+/// It has ended, so.
+pub(super) fn over(end: End) -> Problem {
+    Problem::new(ProblemType::StepUpOver, format!("It ended: {end}."))
+}

@@ -1,0 +1,87 @@
+//! What devices are told, in order: rows that wait until their device has taken them or their time is over.
+
+use super::{Store, StoreError, signed, unsigned};
+use sqlx::{Row, SqliteConnection};
+use vitalsign_protocol::id::StepUpId;
+
+/// The most events that are read at one time.
+const BATCH: u32 = 16;
+
+/// An event for a device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// Its place among all events.
+    pub seq: u64,
+    /// Its name; see [`vitalsign_protocol::step_up::event`].
+    pub name: String,
+    /// JSON.
+    pub data: String,
+}
+
+/// Tells a device, in the caller's transaction. The event is forgotten after `expires`.
+pub(crate) async fn tell(
+    connection: &mut SqliteConnection,
+    device: i64,
+    step_up: Option<&StepUpId>,
+    (name, data): (&str, &str),
+    expires: u64,
+) -> Result<(), StoreError> {
+    let query =
+        sqlx::query("INSERT INTO events (device, step_up, name, data, expires) VALUES (?1, ?2, ?3, ?4, ?5)");
+    let query = query.bind(device).bind(step_up.map(StepUpId::as_bytes)).bind(name).bind(data);
+    query.bind(signed(expires)).execute(connection).await?;
+    Ok(())
+}
+
+/// Forgets what was to be told about a step-up.
+pub(crate) async fn forget(connection: &mut SqliteConnection, step_up: &StepUpId) -> Result<(), StoreError> {
+    sqlx::query("DELETE FROM events WHERE step_up = ?1").bind(step_up.as_bytes()).execute(connection).await?;
+    Ok(())
+}
+
+impl Store {
+    /// The next events of a device after the one of place `after`, in order. None when it was revoked, or is not the
+    /// device any more that it was.
+    pub(crate) async fn events(
+        &self,
+        (device, generation): (i64, i64),
+        after: u64,
+        now: u64,
+    ) -> Result<Option<Vec<Event>>, StoreError> {
+        let query = sqlx::query(
+            "SELECT seq, name, data FROM devices
+             LEFT JOIN events ON events.device = devices.id AND seq > ?3 AND expires > ?4
+             WHERE devices.id = ?1 AND generation = ?2 AND revoked_at IS NULL ORDER BY seq LIMIT ?5",
+        );
+        let query = query.bind(device).bind(generation).bind(signed(after)).bind(signed(now)).bind(BATCH);
+        let rows = query.fetch_all(self.readers()).await?;
+        if rows.is_empty() {
+            return Ok(None);
+        }
+        let mut events = Vec::with_capacity(rows.len());
+        for row in &rows {
+            if let Some(seq) = row.try_get::<Option<i64>, _>("seq")? {
+                events.push(Event {
+                    seq: unsigned(seq),
+                    name: row.try_get("name")?,
+                    data: row.try_get("data")?,
+                });
+            }
+        }
+        Ok(Some(events))
+    }
+
+    /// The place of the newest event that there ever was.
+    pub(crate) async fn newest_event(&self) -> Result<u64, StoreError> {
+        let query = sqlx::query("SELECT seq FROM sqlite_sequence WHERE name = 'events'");
+        let row = query.fetch_optional(self.readers()).await?;
+        Ok(row.map(|row| row.try_get(0)).transpose()?.map_or(0, unsigned))
+    }
+
+    /// The devices that have events after the one of place `after`.
+    pub(crate) async fn devices_with_events(&self, after: u64) -> Result<Vec<i64>, StoreError> {
+        let query = sqlx::query("SELECT DISTINCT device FROM events WHERE seq > ?1");
+        let rows = query.bind(signed(after)).fetch_all(self.readers()).await?;
+        rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
+    }
+}

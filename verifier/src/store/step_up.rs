@@ -1,0 +1,435 @@
+//! Step-ups and what became of them. Functions that take a connection are parts of the caller's transaction.
+
+use super::{Store, StoreError, event, signed, unsigned};
+use crate::appraise::step_up::Health;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Executor, Row, Sqlite, SqliteConnection};
+use vitalsign_protocol::id::{Digest, EnrolmentId, Nonce, StepUpId};
+use vitalsign_protocol::step_up::{Acr, End, StepUpAsked, StepUpEnded, event as names};
+
+/// So long after its end a device may still learn of it, in seconds.
+const TOLD_SECONDS: u64 = 60;
+
+/// A step-up.
+#[derive(Clone, Debug)]
+pub(crate) struct StepUp {
+    pub(crate) id: StepUpId,
+    pub(crate) client: String,
+    /// None when there is no such user.
+    pub(crate) user: Option<i64>,
+    pub(crate) login_hint: String,
+    pub(crate) acr: Acr,
+    pub(crate) transaction: String,
+    pub(crate) expires: u64,
+    pub(crate) ended: Option<End>,
+    pub(crate) approval: Option<String>,
+    pub(crate) redeemed: bool,
+}
+
+/// A step-up, as it is asked of one device.
+#[derive(Clone, Debug)]
+pub(crate) struct Offer {
+    pub(crate) nonce: Nonce,
+    pub(crate) answered: Option<Answered>,
+    pub(crate) ended: Option<End>,
+    /// SHA-256 of the assertion that ended it.
+    pub(crate) assertion: Option<Digest>,
+}
+
+/// Evidence that was accepted for an offer.
+#[derive(Clone, Debug)]
+pub(crate) struct Answered {
+    pub(crate) evidence: Vec<u8>,
+    pub(crate) random: Nonce,
+    pub(crate) ear: String,
+    pub(crate) health: Health,
+    pub(crate) generation: i64,
+    /// SHA-256 of the evidence of the report that was the last one then.
+    pub(crate) last_report: Digest,
+}
+
+impl StepUp {
+    fn from_row(row: &SqliteRow) -> Result<Self, StoreError> {
+        let broken = || StoreError::Failed("a step-up cannot be read".into());
+        Ok(Self {
+            id: StepUpId::from_slice(row.try_get("id")?).ok_or_else(broken)?,
+            client: row.try_get("client")?,
+            user: row.try_get("user")?,
+            login_hint: row.try_get("login_hint")?,
+            acr: Acr::from_urn(row.try_get("acr")?).ok_or_else(broken)?,
+            transaction: row.try_get("transaction_text")?,
+            expires: unsigned(row.try_get("expires")?),
+            ended: end_of(row.try_get("ended")?)?,
+            approval: row.try_get("approval")?,
+            redeemed: row.try_get::<Option<i64>, _>("redeemed_at")?.is_some(),
+        })
+    }
+}
+
+impl Offer {
+    fn from_row(row: &SqliteRow) -> Result<Self, StoreError> {
+        let broken = || StoreError::Failed("an offer of a step-up cannot be read".into());
+        let answered = match row.try_get::<Option<Vec<u8>>, _>("evidence")? {
+            None => None,
+            Some(evidence) => Some(Answered {
+                evidence,
+                random: Nonce::from_slice(row.try_get("random")?).ok_or_else(broken)?,
+                ear: row.try_get("ear")?,
+                health: serde_json::from_str(row.try_get("health")?).map_err(|_| broken())?,
+                generation: row.try_get("generation")?,
+                last_report: Digest::from_slice(row.try_get("last_report")?).ok_or_else(broken)?,
+            }),
+        };
+        let assertion: Option<&[u8]> = row.try_get("assertion")?;
+        Ok(Self {
+            nonce: Nonce::from_slice(row.try_get("nonce")?).ok_or_else(broken)?,
+            answered,
+            ended: end_of(row.try_get("ended")?)?,
+            assertion: assertion.map(|digest| Digest::from_slice(digest).ok_or_else(broken)).transpose()?,
+        })
+    }
+}
+
+fn end_of(name: Option<&str>) -> Result<Option<End>, StoreError> {
+    let known = |name| End::ALL.into_iter().find(|end| end.as_str() == name);
+    name.map(|name| known(name).ok_or_else(|| StoreError::Failed(format!("there is no end {name:?}"))))
+        .transpose()
+}
+
+/// A step-up that begins.
+#[derive(Clone, Debug)]
+pub(crate) struct New {
+    pub(crate) id: StepUpId,
+    /// SHA-256 of its name towards the application.
+    pub(crate) request: Digest,
+    pub(crate) client: String,
+    pub(crate) login_hint: String,
+    /// The one device that is to be asked; those of the user when there is none.
+    pub(crate) device: Option<EnrolmentId>,
+    pub(crate) acr: Acr,
+    pub(crate) transaction: String,
+    pub(crate) created: u64,
+    pub(crate) expires: u64,
+}
+
+/// How many wait for a person.
+pub(crate) async fn waiting_for(
+    connection: &mut SqliteConnection,
+    login_hint: &str,
+    now: u64,
+) -> Result<u64, StoreError> {
+    let query =
+        sqlx::query("SELECT count(*) FROM step_ups WHERE login_hint = ?1 AND ended IS NULL AND expires > ?2");
+    let row = query.bind(login_hint).bind(signed(now)).fetch_one(connection).await?;
+    Ok(unsigned(row.try_get(0)?))
+}
+
+/// Begins a step-up, with an offer and an event for each device. Gives those.
+pub(crate) async fn begin(connection: &mut SqliteConnection, new: &New) -> Result<Vec<i64>, StoreError> {
+    let query = sqlx::query("SELECT id FROM users WHERE name = ?1 AND disabled_at IS NULL");
+    let user = query.bind(&new.login_hint).fetch_optional(&mut *connection).await?;
+    let user: Option<i64> = user.map(|row| row.try_get(0)).transpose()?;
+    let insert = sqlx::query(
+        "INSERT INTO step_ups (id, request, client, user, login_hint, acr, transaction_text, created, expires)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+    );
+    let insert = insert.bind(new.id.as_bytes()).bind(new.request.as_bytes()).bind(&new.client).bind(user);
+    let insert = insert.bind(&new.login_hint).bind(new.acr.urn()).bind(&new.transaction);
+    insert.bind(signed(new.created)).bind(signed(new.expires)).execute(&mut *connection).await?;
+    let Some(user) = user else { return Ok(Vec::new()) };
+
+    let query = match &new.device {
+        Some(device) => {
+            let query = "SELECT id FROM devices WHERE enrolment = ?1 AND revoked_at IS NULL";
+            sqlx::query(query).bind(device.as_bytes())
+        }
+        None => {
+            let query = "SELECT id FROM user_devices JOIN devices ON id = device WHERE user = ?1 AND revoked_at IS NULL";
+            sqlx::query(query).bind(user)
+        }
+    };
+    let rows = query.fetch_all(&mut *connection).await?;
+    let devices: Vec<i64> = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
+    for device in &devices {
+        let mut nonce = [0; 32];
+        aws_lc_rs::rand::fill(&mut nonce).map_err(|_| StoreError::Failed("no random numbers".into()))?;
+        let offer = sqlx::query("INSERT INTO offers (step_up, device, nonce) VALUES (?1, ?2, ?3)");
+        let offer = offer.bind(new.id.as_bytes()).bind(device).bind(nonce.as_slice());
+        offer.execute(&mut *connection).await?;
+        let asked = StepUpAsked {
+            transaction: new.transaction.clone(),
+            nonce: Nonce(nonce),
+            expires: new.expires,
+            expires_seconds: new.expires.saturating_sub(new.created),
+        };
+        let asked = serde_json::to_string(&asked).map_err(|e| StoreError::Failed(e.to_string()))?;
+        event::tell(connection, *device, Some(&new.id), (names::STEP_UP, &asked), new.expires).await?;
+    }
+    Ok(devices)
+}
+
+/// A security key of a user.
+#[derive(Clone, Debug)]
+pub(crate) struct Key {
+    pub(crate) id: i64,
+    pub(crate) credential: Vec<u8>,
+    pub(crate) passkey: String,
+    pub(crate) model: String,
+}
+
+/// A person who can be asked.
+#[derive(Clone, Debug)]
+pub(crate) struct Person {
+    pub(crate) name: String,
+    pub(crate) handle: Vec<u8>,
+    /// Those that were not revoked.
+    pub(crate) keys: Vec<Key>,
+}
+
+/// The user of this number with their security keys, as long as they are not disabled.
+pub(crate) async fn person(
+    connection: &mut SqliteConnection,
+    user: i64,
+) -> Result<Option<Person>, StoreError> {
+    let query = sqlx::query("SELECT name, handle FROM users WHERE id = ?1 AND disabled_at IS NULL");
+    let row = query.bind(user).fetch_optional(&mut *connection).await?;
+    let Some(row) = row else { return Ok(None) };
+    let query = sqlx::query(
+        "SELECT id, credential, passkey, model FROM security_keys WHERE user = ?1 AND revoked_at IS NULL ORDER BY id",
+    );
+    let rows = query.bind(user).fetch_all(connection).await?;
+    let key = |row: &SqliteRow| {
+        Ok::<_, StoreError>(Key {
+            id: row.try_get("id")?,
+            credential: row.try_get("credential")?,
+            passkey: row.try_get("passkey")?,
+            model: row.try_get("model")?,
+        })
+    };
+    let keys = rows.iter().map(key).collect::<Result<_, _>>()?;
+    Ok(Some(Person { name: row.try_get("name")?, handle: row.try_get("handle")?, keys }))
+}
+
+/// Keeps what a security key is from now on: its counter went on.
+pub(crate) async fn key_used(
+    connection: &mut SqliteConnection,
+    key: i64,
+    passkey: &str,
+    now: u64,
+) -> Result<(), StoreError> {
+    let query = sqlx::query("UPDATE security_keys SET passkey = ?2, last_used = ?3 WHERE id = ?1");
+    query.bind(key).bind(passkey).bind(signed(now)).execute(connection).await?;
+    Ok(())
+}
+
+/// The device as it is within this transaction.
+#[derive(Clone, Debug)]
+pub(crate) struct DeviceNow {
+    pub(crate) generation: i64,
+    /// SHA-256 of the evidence of its last report.
+    pub(crate) last_report: Digest,
+    pub(crate) health: Health,
+}
+
+/// The device with this row, unless it was revoked.
+pub(crate) async fn device_now(
+    connection: &mut SqliteConnection,
+    device: i64,
+) -> Result<Option<DeviceNow>, StoreError> {
+    let query = sqlx::query(
+        "SELECT generation, evidence, status, standing FROM devices JOIN identities ON device = id
+         WHERE id = ?1 AND revoked_at IS NULL",
+    );
+    let Some(row) = query.bind(device).fetch_optional(connection).await? else { return Ok(None) };
+    let broken = || StoreError::Failed("what is remembered of the device cannot be read".into());
+    let standing = serde_json::from_str(row.try_get("standing")?).map_err(|_| broken())?;
+    let status: &str = row.try_get("status")?;
+    let status = serde_json::from_value(status.into()).map_err(|_| broken())?;
+    Ok(Some(DeviceNow {
+        generation: row.try_get("generation")?,
+        last_report: Digest::from_slice(row.try_get("evidence")?).ok_or_else(broken)?,
+        health: Health::last_reported(status, &standing),
+    }))
+}
+
+/// Keeps the evidence that a device sent. False when the step-up, or this offer of it, is over.
+pub(crate) async fn answer(
+    connection: &mut SqliteConnection,
+    step_up: &StepUpId,
+    device: i64,
+    answered: &Answered,
+    now: u64,
+) -> Result<bool, StoreError> {
+    let health = serde_json::to_string(&answered.health).map_err(|e| StoreError::Failed(e.to_string()))?;
+    let query = sqlx::query(
+        "UPDATE offers SET evidence = ?3, random = ?4, ear = ?5, health = ?6, generation = ?7, last_report = ?8,
+           evidence_at = ?9
+         WHERE step_up = ?1 AND device = ?2 AND ended IS NULL
+           AND EXISTS (SELECT 1 FROM step_ups WHERE id = ?1 AND ended IS NULL AND expires > ?9)",
+    );
+    let query = query.bind(step_up.as_bytes()).bind(device).bind(&answered.evidence);
+    let query = query.bind(answered.random.as_bytes()).bind(&answered.ear).bind(health);
+    let query = query.bind(answered.generation).bind(answered.last_report.as_bytes()).bind(signed(now));
+    Ok(query.execute(connection).await?.rows_affected() == 1)
+}
+
+/// Approves a step-up: what the token is made from. It is still to be ended.
+pub(crate) async fn approve(
+    connection: &mut SqliteConnection,
+    step_up: &StepUpId,
+    approval: &str,
+) -> Result<(), StoreError> {
+    let query = sqlx::query("UPDATE step_ups SET approval = ?2 WHERE id = ?1 AND ended IS NULL");
+    query.bind(step_up.as_bytes()).bind(approval).execute(connection).await?;
+    Ok(())
+}
+
+/// Gives an approval out. False when it was before.
+pub(crate) async fn redeem(
+    connection: &mut SqliteConnection,
+    step_up: &StepUpId,
+    now: u64,
+) -> Result<bool, StoreError> {
+    let query = sqlx::query(
+        "UPDATE step_ups SET redeemed_at = ?2 WHERE id = ?1 AND redeemed_at IS NULL AND ended = 'approved'",
+    );
+    let done = query.bind(step_up.as_bytes()).bind(signed(now)).execute(connection).await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// By what a step-up is found.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum By<'a> {
+    /// Its name towards devices.
+    Id(&'a StepUpId),
+    /// The application, and SHA-256 of its name towards it.
+    Request(&'a str, &'a Digest),
+}
+
+/// The step-up, if there is one.
+pub(crate) async fn find<'c>(
+    connection: impl Executor<'c, Database = Sqlite>,
+    by: By<'_>,
+) -> Result<Option<StepUp>, StoreError> {
+    let query = match by {
+        By::Id(id) => sqlx::query("SELECT * FROM step_ups WHERE id = ?1").bind(id.as_bytes()),
+        By::Request(client, request) => {
+            let query = sqlx::query("SELECT * FROM step_ups WHERE request = ?1 AND client = ?2");
+            query.bind(request.as_bytes()).bind(client)
+        }
+    };
+    let row = query.fetch_optional(connection).await?;
+    row.as_ref().map(StepUp::from_row).transpose()
+}
+
+/// What is asked of a device, if it is asked.
+pub(crate) async fn offer<'c>(
+    connection: impl Executor<'c, Database = Sqlite>,
+    step_up: &StepUpId,
+    device: i64,
+) -> Result<Option<Offer>, StoreError> {
+    let query = sqlx::query("SELECT * FROM offers WHERE step_up = ?1 AND device = ?2");
+    let row = query.bind(step_up.as_bytes()).bind(device).fetch_optional(connection).await?;
+    row.as_ref().map(Offer::from_row).transpose()
+}
+
+/// The devices at which a step-up waits.
+pub(crate) async fn waiting(
+    connection: &mut SqliteConnection,
+    step_up: &StepUpId,
+) -> Result<Vec<i64>, StoreError> {
+    let query = sqlx::query("SELECT device FROM offers WHERE step_up = ?1 AND ended IS NULL");
+    let rows = query.bind(step_up.as_bytes()).fetch_all(connection).await?;
+    rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
+}
+
+/// Ends a step-up at one device, and there only.
+pub(crate) async fn end_offer(
+    connection: &mut SqliteConnection,
+    step_up: &StepUpId,
+    device: i64,
+    end: End,
+    assertion: Option<&Digest>,
+) -> Result<(), StoreError> {
+    let query =
+        sqlx::query("UPDATE offers SET ended = ?3, assertion = ?4 WHERE step_up = ?1 AND device = ?2");
+    let query = query.bind(step_up.as_bytes()).bind(device).bind(end.as_str());
+    query.bind(assertion.map(Digest::as_bytes)).execute(connection).await?;
+    Ok(())
+}
+
+/// Ends a step-up, and tells the devices at which it still waits. Gives those.
+pub(crate) async fn end(
+    connection: &mut SqliteConnection,
+    step_up: &StepUp,
+    end: End,
+    now: u64,
+) -> Result<Vec<i64>, StoreError> {
+    let id = step_up.id.as_bytes();
+    let query = sqlx::query("UPDATE step_ups SET ended = ?2, ended_at = ?3 WHERE id = ?1 AND ended IS NULL");
+    query.bind(id).bind(end.as_str()).bind(signed(now)).execute(&mut *connection).await?;
+    event::forget(connection, &step_up.id).await?;
+    let told = waiting(connection, &step_up.id).await?;
+    // What one device said is that device's: at the others it was answered elsewhere.
+    let elsewhere = match end {
+        End::TimedOut | End::NoDevice | End::Cancelled => end,
+        _ => End::Superseded,
+    };
+    let data = serde_json::to_string(&StepUpEnded { step_up: step_up.id, end: elsewhere })
+        .map_err(|e| StoreError::Failed(e.to_string()))?;
+    for device in &told {
+        let until = step_up.expires.max(now).saturating_add(TOLD_SECONDS);
+        event::tell(connection, *device, Some(&step_up.id), (names::STEP_UP_ENDED, &data), until).await?;
+    }
+    let query = sqlx::query("UPDATE offers SET ended = ?2 WHERE step_up = ?1 AND ended IS NULL");
+    query.bind(id).bind(elsewhere.as_str()).execute(connection).await?;
+    Ok(told)
+}
+
+impl Store {
+    /// Step-ups that have not ended and whose time is over.
+    pub(crate) async fn step_ups_expired(&self, now: u64, limit: u32) -> Result<Vec<StepUpId>, StoreError> {
+        let query = sqlx::query("SELECT id FROM step_ups WHERE ended IS NULL AND expires <= ?1 LIMIT ?2");
+        let rows = query.bind(signed(now)).bind(limit).fetch_all(self.readers()).await?;
+        rows.iter().map(|row| id_of(row)).collect()
+    }
+
+    /// Step-ups that have not ended, were begun by `begun`, and of which no device has sent evidence: with when they
+    /// were begun, and the devices that are asked.
+    pub(crate) async fn step_ups_unanswered(
+        &self,
+        begun: u64,
+    ) -> Result<Vec<(StepUpId, u64, Vec<i64>)>, StoreError> {
+        let query = sqlx::query(
+            "SELECT id, created, (SELECT json_group_array(device) FROM offers WHERE step_up = id) AS devices
+             FROM step_ups WHERE ended IS NULL AND created <= ?1
+             AND NOT EXISTS (SELECT 1 FROM offers WHERE step_up = id AND evidence IS NOT NULL)",
+        );
+        let rows = query.bind(signed(begun)).fetch_all(self.readers()).await?;
+        let broken = |_| StoreError::Failed("the devices of a step-up cannot be read".into());
+        let parse = |row: &SqliteRow| {
+            let devices = serde_json::from_str(row.try_get("devices")?).map_err(broken)?;
+            Ok((id_of(row)?, unsigned(row.try_get("created")?), devices))
+        };
+        rows.iter().map(parse).collect()
+    }
+
+    /// Forgets events and step-ups whose time was over before `before`. The audit log has what is to be kept of them.
+    pub(crate) async fn forget_step_ups(&self, now: u64, before: u64) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        for statement in [
+            "DELETE FROM events WHERE expires <= ?1",
+            "DELETE FROM offers WHERE step_up IN (SELECT id FROM step_ups WHERE ended IS NOT NULL AND expires < ?2)",
+            "DELETE FROM step_ups WHERE ended IS NOT NULL AND expires < ?2",
+        ] {
+            let query = sqlx::query(statement).bind(signed(now)).bind(signed(before));
+            query.execute(&mut *transaction).await?;
+        }
+        transaction.commit().await
+    }
+}
+
+fn id_of(row: &SqliteRow) -> Result<StepUpId, StoreError> {
+    let id = StepUpId::from_slice(row.try_get("id")?);
+    id.ok_or_else(|| StoreError::Failed("a step-up's name cannot be read".into()))
+}
