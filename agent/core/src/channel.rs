@@ -19,6 +19,8 @@ const LONGEST_BACK_OFF: Duration = Duration::from_secs(60);
 const REFUSED_INTERVAL: Duration = Duration::from_secs(900);
 /// A channel that was open for so long was a good one: the next waits are short again.
 const STEADY: Duration = Duration::from_secs(60);
+/// A channel ends with the session that opened it: with less than this left it is not opened anew for a later one.
+const LEAST_LEFT: Duration = Duration::from_secs(60);
 /// The least time between two openings because the network changed: a machine whose network flaps floods nobody.
 const LEAST_GAP: Duration = Duration::from_secs(5);
 
@@ -38,6 +40,8 @@ pub(crate) struct Channel {
     /// When it was last opened.
     begun: Option<Duration>,
     failures: u32,
+    /// What is open may be dead.
+    doubted: bool,
     /// The session was refused: only a report brings another.
     wants_report: bool,
 }
@@ -46,7 +50,10 @@ pub(crate) struct Channel {
 enum State {
     #[default]
     Closed,
-    Opening,
+    /// In place of one that is `good`, or is not known to be.
+    Opening {
+        good: bool,
+    },
     Open {
         since: Duration,
     },
@@ -55,7 +62,7 @@ enum State {
 impl Channel {
     /// Whether the verifier can reach this device.
     pub(crate) fn is_open(&self) -> bool {
-        matches!(self.state, State::Open { .. })
+        matches!(self.state, State::Open { .. } | State::Opening { good: true })
     }
 
     /// The session, while it holds.
@@ -82,6 +89,7 @@ impl Channel {
     /// The network is another, or the machine slept: what is open may be dead without knowing it.
     pub(crate) fn refresh(&mut self, gap: Duration, now: Now) {
         self.failures = 0;
+        self.doubted = true;
         if self.session.is_some() {
             let soonest = self.begun.map_or(now.elapsed, |begun| now.elapsed.max(begun + gap));
             self.again_at = Some(self.again_at.map_or(soonest, |at| at.min(soonest)));
@@ -108,6 +116,7 @@ impl Channel {
     fn close(&mut self, effects: &mut Vec<Effect>) {
         if self.state != State::Closed {
             self.state = State::Closed;
+            self.again_at = None;
             effects.push(Effect::CloseChannel);
         }
     }
@@ -138,13 +147,17 @@ impl Agent {
             return;
         }
         self.channel.again_at = None;
-        if let Some(session) = self.channel.session(now).cloned() {
+        if let Some((session, until)) = self.channel.session.clone() {
             self.channel.number += 1;
-            self.channel.state = State::Opening;
+            let good = !std::mem::take(&mut self.channel.doubted) && self.channel.is_open();
+            self.channel.state = State::Opening { good };
             self.channel.begun = Some(now.elapsed);
             self.channel.left_one = false;
             let (number, after) = (self.channel.number, self.channel.after);
             effects.push(Effect::OpenChannel { number, session, after });
+            // The next one is there before this one's session is over.
+            let left = until.saturating_sub(now.elapsed);
+            self.channel.again_at = (left > LEAST_LEFT).then_some(now.elapsed + left * 9 / 10);
         } else if std::mem::take(&mut self.channel.wants_report) {
             self.schedule.now(now);
             self.begin_if_due(now, effects);
@@ -152,7 +165,7 @@ impl Agent {
     }
 
     pub(crate) fn channel_opened(&mut self, number: u64, now: Now) {
-        if number == self.channel.number && self.channel.state == State::Opening {
+        if number == self.channel.number && matches!(self.channel.state, State::Opening { .. }) {
             self.channel.state = State::Open { since: now.elapsed };
         }
     }
@@ -188,7 +201,7 @@ impl Agent {
     }
 
     pub(crate) fn told(&mut self, number: u64, told: &Message, now: Now, effects: &mut Vec<Effect>) {
-        if number != self.channel.number || !self.channel.is_open() {
+        if number != self.channel.number || !matches!(self.channel.state, State::Open { .. }) {
             return;
         }
         // Whoever hears is awake, whatever we were told.

@@ -68,9 +68,9 @@ enum Step {
     Beginning,
     Proving { enrolment: EnrolmentId },
     Finishing { enrolment: EnrolmentId },
-    StepUpCollecting { step_up: StepUpId },
-    StepUpSigning { step_up: StepUpId },
-    StepUpSending { step_up: StepUpId, evidence: Vec<u8> },
+    CollectingFor { step_up: StepUpId },
+    SigningFor { step_up: StepUpId },
+    SendingFor { step_up: StepUpId, evidence: Vec<u8> },
 }
 
 impl Agent {
@@ -101,6 +101,7 @@ impl Agent {
     pub fn handle(&mut self, event: Event, now: Now) -> Vec<Effect> {
         let mut effects = Vec::new();
         let before = self.standing.clone();
+        let was_idle = self.step == Step::Idle;
         self.notice_clock(now, &mut effects);
         match event {
             Event::Started => self.start(now, &mut effects),
@@ -144,16 +145,18 @@ impl Agent {
         if before != self.standing {
             effects.push(Effect::Note(Transition::Standing(self.standing.clone())));
         }
-        if let Some(at) = self.wake_at(now) {
+        // Asleep, the time that was set before holds; a cycle that ends then has none to fall back on.
+        let look_for_report = self.step == Step::Idle && (!self.asleep || !was_idle);
+        if let Some(at) = self.wake_at(look_for_report, now) {
             effects.push(Effect::WakeAt(at));
         }
         effects.push(Effect::Publish(Box::new(self.status(now))));
         effects
     }
 
-    /// When to look again, where no answer is to come before. Asleep, a report waits.
-    fn wake_at(&self, now: Now) -> Option<Duration> {
-        let report = (self.step == Step::Idle && !self.asleep).then(|| self.schedule.due());
+    /// When to look again, where no answer is to come before.
+    fn wake_at(&self, look_for_report: bool, now: Now) -> Option<Duration> {
+        let report = look_for_report.then(|| self.schedule.due());
         let channel = self.channel.due().filter(|_| !self.asleep);
         [report, channel, self.step_ups.due(now)].into_iter().flatten().min()
     }

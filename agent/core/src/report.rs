@@ -31,7 +31,7 @@ impl HeldNonce {
 impl Agent {
     pub(crate) fn collected(&mut self, posture: Posture, now: Now, effects: &mut Vec<Effect>) {
         match self.step {
-            Step::StepUpCollecting { step_up } => {
+            Step::CollectingFor { step_up } => {
                 return self.step_up_collected(step_up, posture, now, effects);
             }
             Step::Collecting => self.posture = Some(posture),
@@ -94,7 +94,7 @@ impl Agent {
     pub(crate) fn signed(&mut self, answer: Result<Vec<u8>, KeyError>, now: Now, effects: &mut Vec<Effect>) {
         let nonce = match self.step {
             Step::Signing { nonce } => nonce,
-            Step::StepUpSigning { step_up } => return self.step_up_signed(step_up, answer, now, effects),
+            Step::SigningFor { step_up } => return self.step_up_signed(step_up, answer, now, effects),
             _ => return,
         };
         match answer {

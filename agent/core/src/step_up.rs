@@ -252,6 +252,19 @@ impl StepUps {
         }
     }
 
+    /// The verifier knows better how one ended that has ended here: it is shown so while it is shown.
+    fn mend(&mut self, ended: &StepUpEnded, effects: &mut Vec<Effect>) {
+        for asked in self.all.iter_mut().filter(|asked| asked.id() == ended.step_up) {
+            if let Stage::Ended { end, reasons, .. } = &mut asked.stage
+                && *end != ended.end
+            {
+                *end = ended.end;
+                let (step_up, end, reasons) = (ended.step_up, ended.end, reasons.clone());
+                effects.push(Effect::Note(Transition::StepUpEnded { step_up, end, reasons }));
+            }
+        }
+    }
+
     /// Ends it here, and tells the verifier.
     fn end_and_tell(
         &mut self,
@@ -305,7 +318,10 @@ impl Agent {
 
     pub(crate) fn step_up_ended(&mut self, data: &str, now: Now, effects: &mut Vec<Effect>) {
         match serde_json::from_str::<StepUpEnded>(data) {
-            Ok(ended) => self.step_ups.end(ended.step_up, ended.end, Vec::new(), now, effects),
+            Ok(ended) => {
+                self.step_ups.end(ended.step_up, ended.end, Vec::new(), now, effects);
+                self.step_ups.mend(&ended, effects);
+            }
             Err(error) => effects.push(Effect::Note(Transition::StepUpRefused(format!(
                 "the end of a step-up was not understood: {error}"
             )))),

@@ -56,7 +56,7 @@ impl Agent {
         if let Stage::Preparing(attempt) = &mut asked.stage {
             attempt.due = None;
         }
-        self.step = Step::StepUpCollecting { step_up };
+        self.step = Step::CollectingFor { step_up };
         effects.push(Effect::Collect);
         true
     }
@@ -71,7 +71,7 @@ impl Agent {
         self.posture = Some(posture.clone());
         let Some(asked) = self.step_ups.live(step_up) else { return self.step_up_stops(now, effects) };
         let (nonce, digest) = (asked.nonce, asked.digest);
-        self.step = Step::StepUpSigning { step_up };
+        self.step = Step::SigningFor { step_up };
         effects.push(Effect::Sign(Box::new(Signing {
             nonces: vec![nonce, Nonce(digest.0)],
             enrolment: self.saved.enrolled.as_ref().map(|enrolled| enrolled.enrolment),
@@ -90,7 +90,7 @@ impl Agent {
     ) {
         match answer {
             Ok(evidence) if self.step_ups.live(step_up).is_some() => {
-                self.step = Step::StepUpSending { step_up, evidence: evidence.clone() };
+                self.step = Step::SendingFor { step_up, evidence: evidence.clone() };
                 effects.push(Effect::SendStepUpEvidence(step_up, evidence));
             }
             Ok(_) => self.step_up_stops(now, effects),
@@ -112,7 +112,7 @@ impl Agent {
         now: Now,
         effects: &mut Vec<Effect>,
     ) {
-        let Step::StepUpSending { step_up: sent, evidence } = &self.step else { return };
+        let Step::SendingFor { step_up: sent, evidence } = &self.step else { return };
         if *sent != step_up {
             return;
         }

@@ -1,0 +1,218 @@
+//! An agent with a clock of its own, and the other side.
+
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
+use std::time::Duration;
+use vitalsign_agent::{Agent, Effect, Event, Failure, Now, Saved, Standing, Transition};
+use vitalsign_protocol::cose::PublicKey;
+use vitalsign_protocol::ear::{self, Appraisal, Ear, Tier, Trust, TrustVector};
+use vitalsign_protocol::id::{Base64Url, Digest, EnrolmentId, Nonce, Secret};
+use vitalsign_protocol::jwt::{self, Jwk, JwkSet};
+use vitalsign_protocol::message::{
+    Enrolled, EnrolmentChallenge, EnrolmentProof, NonceAnswer, ReportAnswer, Session,
+};
+use vitalsign_protocol::problem::{Problem, ProblemType};
+use vitalsign_protocol::sse::Message;
+
+pub(crate) const DEVICE: EnrolmentId = EnrolmentId([7; 16]);
+
+/// The other side: signs verdicts.
+pub(crate) struct Verifier {
+    pair: EcdsaKeyPair,
+    key: PublicKey,
+    /// Whether a report opens a session.
+    pub(crate) sessions: bool,
+}
+
+impl Verifier {
+    /// One that opens a session with each report.
+    pub(crate) fn with_sessions() -> Self {
+        Self { sessions: true, ..Self::new() }
+    }
+
+    pub(crate) fn new() -> Self {
+        let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
+        let key = PublicKey::from_point(pair.public_key().as_ref()).unwrap();
+        Self { pair, key, sessions: false }
+    }
+
+    pub(crate) fn answer(
+        &self,
+        nonce: Option<Nonce>,
+        evidence: Option<Digest>,
+        change: impl FnOnce(&mut Ear),
+    ) -> ReportAnswer {
+        let vector = TrustVector { configuration: Some(Trust(2)), ..Default::default() };
+        let mut ear = Ear {
+            eat_profile: ear::PROFILE.into(),
+            ear_status: Some(Tier::Affirming),
+            eat_nonce: nonce,
+            vitalsign_device: Some(DEVICE),
+            vitalsign_evidence: evidence,
+            ..Ear::default()
+        };
+        ear.submods.insert("os".into(), Appraisal::new(vector, Vec::new(), "test"));
+        change(&mut ear);
+        let sign = |input: &[u8]| -> Result<[u8; 64], jwt::Error> {
+            Ok(self.pair.sign(&SystemRandom::new(), input).unwrap().as_ref().try_into().unwrap())
+        };
+        ReportAnswer {
+            ear: jwt::sign(&ear, ear::TYP, &self.key.thumbprint().to_string(), sign).unwrap(),
+            nonce: Nonce([9; 32]),
+            nonce_seconds: 900,
+            report_seconds: 300,
+            quote: false,
+            session: self.sessions.then(|| Session(Secret::new(vec![8; 32]))),
+        }
+    }
+
+    pub(crate) fn enrolled(&self) -> Enrolled {
+        Enrolled {
+            enrolment: DEVICE,
+            ear_keys: JwkSet { keys: vec![Jwk::new(&self.key)] },
+            rp_id: "verifier.example".into(),
+            origin: "https://verifier.example".into(),
+            report: self.answer(None, None, |_| {}),
+        }
+    }
+}
+
+/// One agent and its clock.
+pub(crate) struct Bench {
+    pub(crate) agent: Agent,
+    pub(crate) millis: u64,
+    pub(crate) wall: u64,
+    pub(crate) random: u64,
+    pub(crate) out: Vec<Effect>,
+    pub(crate) saved: Option<Saved>,
+    pub(crate) notes: Vec<Transition>,
+    /// The channel that was opened last.
+    pub(crate) channel: u64,
+}
+
+impl Bench {
+    pub(crate) fn new(saved: Saved) -> Self {
+        let wall = 1_800_000_000;
+        Self {
+            agent: Agent::new(saved),
+            millis: 60_000,
+            wall,
+            random: 100,
+            out: Vec::new(),
+            saved: None,
+            notes: Vec::new(),
+            channel: 0,
+        }
+    }
+
+    pub(crate) fn now(&self) -> Now {
+        Now { elapsed: Duration::from_millis(self.millis), wall: self.wall, random: self.random }
+    }
+
+    pub(crate) fn give(&mut self, event: Event) -> &mut Self {
+        self.out = self.agent.handle(event, self.now());
+        for effect in &self.out {
+            match effect {
+                Effect::Save(saved) => self.saved = Some((**saved).clone()),
+                Effect::Note(note) => self.notes.push(note.clone()),
+                _ => {}
+            }
+        }
+        self
+    }
+
+    pub(crate) fn pass(&mut self, seconds: u64) -> &mut Self {
+        self.millis += seconds * 1000;
+        self.wall += seconds;
+        self
+    }
+
+    pub(crate) fn wake_at(&self) -> Option<u64> {
+        self.out.iter().find_map(|it| if let Effect::WakeAt(at) = it { Some(at.as_secs()) } else { None })
+    }
+
+    pub(crate) fn has(&self, wanted: fn(&Effect) -> bool) -> bool {
+        self.out.iter().any(wanted)
+    }
+
+    pub(crate) fn standing(&self) -> Standing {
+        self.agent.status(self.now()).standing
+    }
+
+    /// From `Collect` to the evidence that is sent; says whether a nonce was fetched on the way.
+    pub(crate) fn walk_to_sending(&mut self) -> (Nonce, Digest, bool) {
+        assert!(self.has(|it| matches!(it, Effect::Collect)), "{:?}", self.out);
+        self.give(Event::Collected(Box::default()));
+        let fetched = self.has(|it| matches!(it, Effect::FetchNonce));
+        if fetched {
+            self.give(Event::Nonce(Ok(NonceAnswer { nonce: Nonce([3; 32]), nonce_seconds: 60 })));
+        }
+        let nonce =
+            self.out.iter().find_map(|it| if let Effect::Sign(s) = it { Some(s.nonces[0]) } else { None });
+        let evidence = nonce.expect("something to sign").as_bytes().to_vec();
+        self.give(Event::Signed(Ok(evidence.clone())));
+        assert!(self.has(|it| matches!(it, Effect::SendReport(_))));
+        (nonce.unwrap(), Digest::of(&evidence), fetched)
+    }
+
+    /// The channel that is to be opened is opened: its number, and from where it goes on.
+    pub(crate) fn open(&mut self) -> (u64, Option<u64>) {
+        let after = self.out.iter().find_map(|it| match it {
+            Effect::OpenChannel { after, .. } => *after,
+            _ => None,
+        });
+        let number = self.opening().unwrap_or_else(|| panic!("no channel is opened: {:?}", self.out));
+        self.channel = number;
+        self.give(Event::ChannelOpened(number));
+        assert!(self.agent.status(self.now()).listening);
+        (number, after)
+    }
+
+    /// The number of the channel that is to be opened.
+    pub(crate) fn opening(&self) -> Option<u64> {
+        self.out
+            .iter()
+            .find_map(|it| if let Effect::OpenChannel { number, .. } = it { Some(*number) } else { None })
+    }
+
+    /// The verifier says something.
+    pub(crate) fn tell(&mut self, id: u64, name: &str, data: String) -> &mut Self {
+        self.give(Event::Told(self.channel, Message { id: Some(id), name: name.into(), data }))
+    }
+
+    pub(crate) fn report(&mut self, verifier: &Verifier) -> bool {
+        let (nonce, evidence, fetched) = self.walk_to_sending();
+        self.give(Event::Reported(Ok(Box::new(verifier.answer(Some(nonce), Some(evidence), |_| {})))));
+        assert_eq!(self.standing(), Standing::Reporting);
+        fetched
+    }
+}
+
+/// An agent to which the verifier can speak.
+pub(crate) fn listening(verifier: &Verifier) -> Bench {
+    assert!(verifier.sessions);
+    let mut bench = reporting(verifier);
+    bench.open();
+    bench
+}
+
+/// An agent that is enrolled and has sent its first report.
+pub(crate) fn reporting(verifier: &Verifier) -> Bench {
+    let enrolled = verifier.enrolled();
+    let saved =
+        Saved { enrolled: Some((&enrolled).into()), ear: Some(enrolled.report.ear), reported_at: Some(1) };
+    let mut bench = Bench::new(saved);
+    bench.give(Event::Started);
+    assert!(bench.report(verifier), "after a restart there is no nonce in hand");
+    bench
+}
+
+pub(crate) fn problem(of: ProblemType) -> Failure {
+    Failure::Problem(Problem::new(of, "as the test wants"))
+}
+pub(crate) fn proof() -> Box<EnrolmentProof> {
+    Box::new(EnrolmentProof { secret: None, evidence: Base64Url(vec![1]) })
+}
+pub(crate) fn challenge() -> EnrolmentChallenge {
+    EnrolmentChallenge { enrolment: DEVICE, nonce: Nonce([1; 32]), credential: None }
+}

@@ -1,0 +1,291 @@
+//! What the agent does about each thing that can happen, with a clock of its own and no machine under it.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test says what went wrong by failing"
+)]
+
+mod bench;
+mod channel;
+mod random;
+mod step_up;
+
+use bench::*;
+use vitalsign_agent::{Effect, Event, Failure, Saved, Standing, Transition};
+use vitalsign_platform::{Change, KeyError};
+use vitalsign_protocol::ear::{Ear, Tier};
+use vitalsign_protocol::id::{Digest, EnrolmentId, Nonce};
+use vitalsign_protocol::message::NonceAnswer;
+use vitalsign_protocol::problem::ProblemType;
+
+#[test]
+fn a_new_device_enrols_and_then_reports_in_one_round_trip() {
+    let verifier = Verifier::new();
+    let mut bench = Bench::new(Saved::default());
+    assert!(bench.give(Event::Started).has(|it| matches!(it, Effect::BeginEnrolment { renew_key: false })));
+    assert!(bench.give(Event::Begun(Ok(challenge()))).has(|it| matches!(it, Effect::Prove(_))));
+    bench.give(Event::Collected(Box::default()));
+    assert!(bench.agent.status(bench.now()).posture.is_some(), "what is registered can be shown");
+    assert!(bench.give(Event::Proved(Ok(proof()))).has(|it| matches!(it, Effect::FinishEnrolment { .. })));
+    bench.give(Event::Finished(Ok(Box::new(verifier.enrolled()))));
+    assert_eq!(bench.standing(), Standing::Reporting);
+    assert_eq!(bench.saved.as_ref().unwrap().enrolled.as_ref().unwrap().enrolment, DEVICE);
+    assert_eq!(bench.wake_at(), Some(60 + 300), "the heartbeat the verifier asked for");
+
+    bench.pass(300).give(Event::Due);
+    assert!(!bench.report(&verifier), "the nonce came with the last answer");
+}
+
+#[test]
+fn without_a_token_it_waits_and_says_so() {
+    let mut bench = Bench::new(Saved::default());
+    bench.give(Event::Started).give(Event::Begun(Err(Failure::NoToken)));
+    assert_eq!(bench.standing(), Standing::NotEnrolled);
+    assert!(bench.give(Event::EnrolNow).has(|it| matches!(it, Effect::BeginEnrolment { .. })));
+}
+
+#[test]
+fn an_old_nonce_is_not_used() {
+    let verifier = Verifier::new();
+    let mut bench = reporting(&verifier);
+    bench.pass(1000).give(Event::Due);
+    assert!(bench.report(&verifier));
+}
+
+#[test]
+fn a_refused_nonce_is_replaced_once() {
+    for kind in [ProblemType::NonceExpired, ProblemType::NonceUsed, ProblemType::NonceUnknown] {
+        let verifier = Verifier::new();
+        let mut bench = reporting(&verifier);
+        bench.pass(300).give(Event::Due).walk_to_sending();
+        assert!(bench.give(Event::Reported(Err(problem(kind)))).has(|it| matches!(it, Effect::FetchNonce)));
+        bench.give(Event::Nonce(Ok(NonceAnswer { nonce: Nonce([4; 32]), nonce_seconds: 60 })));
+        bench.give(Event::Signed(Ok(vec![5])));
+        assert!(!bench.give(Event::Reported(Err(problem(kind)))).has(|it| matches!(it, Effect::FetchNonce)));
+        assert!(matches!(bench.standing(), Standing::Refused { .. }));
+        assert!(bench.wake_at().is_some());
+    }
+}
+
+#[test]
+fn a_change_is_reported_at_once_and_one_during_a_report_brings_another() {
+    let verifier = Verifier::new();
+    let mut bench = reporting(&verifier);
+    bench.pass(10);
+    for change in [Change::Os, Change::Disk, Change::Edr, Change::Firewall, Change::Lock, Change::Wake] {
+        bench.give(Event::Changed(change));
+        assert!(bench.has(|it| matches!(it, Effect::Collect)), "{change:?}");
+        bench.report(&verifier);
+        bench.pass(10);
+    }
+    bench.give(Event::Changed(Change::Firewall));
+    let (nonce, evidence, _) = bench.walk_to_sending();
+    assert!(
+        !bench.give(Event::Changed(Change::Edr)).has(|it| matches!(it, Effect::Collect)),
+        "one at a time"
+    );
+    bench.millis += 600;
+    bench.give(Event::Reported(Ok(Box::new(verifier.answer(Some(nonce), Some(evidence), |_| {})))));
+    assert!(bench.has(|it| matches!(it, Effect::Collect)), "the facts may be older than the change");
+}
+
+#[test]
+fn a_device_that_flaps_does_not_flood_its_verifier() {
+    let verifier = Verifier::new();
+    let mut bench = reporting(&verifier);
+    let mut cycles = 0;
+    bench.pass(1);
+    for _ in 0..1000 {
+        bench.millis += 10;
+        bench.give(Event::Changed(Change::Firewall));
+        if bench.has(|it| matches!(it, Effect::Collect)) {
+            cycles += 1;
+            bench.report(&verifier);
+        }
+        if bench.agent.status(bench.now()).next_report_seconds == 0 {
+            bench.give(Event::Due);
+            if bench.has(|it| matches!(it, Effect::Collect)) {
+                cycles += 1;
+                bench.report(&verifier);
+            }
+        }
+    }
+    assert!((15..=21).contains(&cycles), "{cycles} cycles in ten seconds");
+}
+
+#[test]
+fn offline_it_keeps_the_newest_facts_backs_off_and_comes_back() {
+    let verifier = Verifier::new();
+    let mut bench = reporting(&verifier);
+    let mut waits = Vec::new();
+    bench.pass(300);
+    for _ in 0..7 {
+        bench.give(Event::Due).walk_to_sending();
+        bench.give(Event::Reported(Err(Failure::Unreachable("connection refused".into()))));
+        let wait = bench.wake_at().unwrap() - bench.now().elapsed.as_secs();
+        waits.push(wait);
+        bench.pass(wait + 1);
+    }
+    assert_eq!(waits, [5, 10, 20, 40, 80, 160, 300]);
+    let Standing::Offline { since, .. } = bench.standing() else { panic!("{:?}", bench.standing()) };
+    assert_eq!(since, 1_800_000_000 + 300, "since the first failure");
+    assert!(bench.agent.status(bench.now()).ear.is_some(), "the last verdict is still shown");
+    bench.give(Event::Changed(Change::Network));
+    assert!(bench.report(&verifier));
+}
+
+#[test]
+fn asleep_it_does_nothing_and_awake_it_reports_at_once() {
+    let verifier = Verifier::new();
+    let mut bench = reporting(&verifier);
+    bench.pass(10).give(Event::Changed(Change::Sleep));
+    assert_eq!(bench.wake_at(), None);
+    assert!(!bench.give(Event::Changed(Change::Disk)).has(|it| matches!(it, Effect::Collect)));
+    bench.pass(3600 * 8).give(Event::Changed(Change::Wake));
+    assert!(bench.report(&verifier), "the nonce from before the night is too old");
+}
+
+#[test]
+fn a_timer_that_fires_means_awake_even_when_nobody_said_so() {
+    let verifier = Verifier::new();
+    let mut bench = reporting(&verifier);
+    bench.pass(10).give(Event::Changed(Change::Sleep));
+    bench.pass(3600).give(Event::Due);
+    bench.report(&verifier);
+}
+
+#[test]
+fn a_revoked_device_is_told_and_asks_rarely() {
+    let verifier = Verifier::new();
+    let mut bench = reporting(&verifier);
+    bench.pass(300).give(Event::Due).walk_to_sending();
+    bench.give(Event::Reported(Err(problem(ProblemType::DeviceRevoked))));
+    assert_eq!(bench.standing(), Standing::Revoked);
+    assert_eq!(bench.wake_at(), Some(bench.now().elapsed.as_secs() + 900));
+    assert!(bench.agent.status(bench.now()).enrolment.is_some(), "it is still that device");
+    bench.pass(900).give(Event::Due);
+    bench.report(&verifier);
+}
+
+#[test]
+fn a_verifier_that_forgot_the_device_gets_it_enrolled_again() {
+    let verifier = Verifier::new();
+    let mut bench = reporting(&verifier);
+    bench.pass(300).give(Event::Due).walk_to_sending();
+    bench.give(Event::Reported(Err(problem(ProblemType::DeviceUnknown))));
+    assert!(bench.has(|it| matches!(it, Effect::BeginEnrolment { renew_key: false })));
+    assert_eq!(bench.saved, Some(Saved::default()));
+}
+
+#[test]
+fn a_lost_key_means_a_new_key_and_enrolment_and_never_a_spin() {
+    let verifier = Verifier::new();
+    let mut bench = reporting(&verifier);
+    bench.pass(300).give(Event::Due).give(Event::Collected(Box::default()));
+    bench.give(Event::Signed(Err(KeyError::Lost("the TPM was cleared".into()))));
+    assert!(bench.has(|it| matches!(it, Effect::BeginEnrolment { renew_key: true })));
+    bench.give(Event::Begun(Ok(challenge())));
+    bench.give(Event::Proved(Err(KeyError::Lost("again".into()))));
+    assert!(!bench.has(|it| matches!(it, Effect::BeginEnrolment { .. })));
+    assert!(matches!(bench.standing(), Standing::KeyTrouble { .. }));
+    assert!(bench.wake_at().unwrap() > bench.now().elapsed.as_secs());
+}
+
+#[test]
+fn trouble_with_the_key_loses_nothing() {
+    for error in [
+        KeyError::Unavailable("busy".into()),
+        KeyError::Denied("no permission".into()),
+        KeyError::LockedOut("wait".into()),
+        KeyError::Hardware("failure mode".into()),
+    ] {
+        let verifier = Verifier::new();
+        let mut bench = reporting(&verifier);
+        bench.pass(300).give(Event::Due).give(Event::Collected(Box::default()));
+        bench.give(Event::Signed(Err(error.clone())));
+        assert!(matches!(bench.standing(), Standing::KeyTrouble { .. }), "{error:?}");
+        assert!(bench.agent.status(bench.now()).enrolment.is_some());
+        bench.pass(6).give(Event::Due);
+        bench.report(&verifier);
+    }
+}
+
+#[test]
+fn a_clock_that_jumps_is_noted_and_brings_a_report() {
+    for jump in [7200i64, -7200] {
+        let verifier = Verifier::new();
+        let mut bench = reporting(&verifier);
+        bench.pass(10);
+        bench.wall = bench.wall.checked_add_signed(jump).unwrap();
+        bench.give(Event::Changed(Change::Network));
+        assert!(bench.notes.contains(&Transition::ClockJumped { seconds: jump }), "{:?}", bench.notes);
+        bench.give(Event::Due);
+        bench.report(&verifier);
+    }
+}
+
+#[test]
+fn a_verdict_that_does_not_hold_is_not_taken() {
+    type Change = fn(&mut Ear);
+    let changes: [(&str, Change); 5] = [
+        ("another device", |ear| ear.vitalsign_device = Some(EnrolmentId([8; 16]))),
+        ("another nonce", |ear| ear.eat_nonce = Some(Nonce([8; 32]))),
+        ("other evidence", |ear| ear.vitalsign_evidence = Some(Digest([8; 32]))),
+        ("another profile", |ear| ear.eat_profile = "other".into()),
+        ("better than its parts", |ear| {
+            ear.submods.values_mut().for_each(|it| it.ear_status = Tier::Contraindicated);
+        }),
+    ];
+    let verifier = Verifier::new();
+    for (what, change) in changes {
+        let mut bench = reporting(&verifier);
+        bench.pass(300).give(Event::Due);
+        let (nonce, evidence, _) = bench.walk_to_sending();
+        bench.saved = None;
+        bench.give(Event::Reported(Ok(Box::new(verifier.answer(Some(nonce), Some(evidence), change)))));
+        assert!(matches!(bench.standing(), Standing::Offline { .. }), "{what}");
+        assert_eq!(bench.saved, None, "{what}");
+    }
+    let mut bench = reporting(&verifier);
+    bench.pass(300).give(Event::Due);
+    let (nonce, evidence, _) = bench.walk_to_sending();
+    let forged = Verifier::new().answer(Some(nonce), Some(evidence), |_| {});
+    bench.give(Event::Reported(Ok(Box::new(forged))));
+    assert!(bench.notes.iter().any(|note| matches!(note, Transition::VerdictRefused(_))));
+}
+
+#[test]
+fn answers_nobody_waits_for_change_nothing() {
+    let verifier = Verifier::new();
+    let stray: [fn(&Verifier) -> Event; 6] = [
+        |_| Event::Collected(Box::default()),
+        |_| Event::Nonce(Ok(NonceAnswer { nonce: Nonce([1; 32]), nonce_seconds: 9 })),
+        |_| Event::Signed(Ok(vec![1])),
+        |v| Event::Reported(Ok(Box::new(v.answer(None, None, |_| {})))),
+        |_| Event::Begun(Ok(challenge())),
+        |v| Event::Finished(Ok(Box::new(v.enrolled()))),
+    ];
+    for event in stray {
+        let mut bench = reporting(&verifier);
+        let before = bench.agent.status(bench.now());
+        bench.give(event(&verifier));
+        assert_eq!(bench.agent.status(bench.now()), before);
+        assert!(
+            bench.out.iter().all(|it| matches!(it, Effect::WakeAt(_) | Effect::Publish(_))),
+            "{:?}",
+            bench.out
+        );
+    }
+}
+
+#[test]
+fn a_restart_shows_the_last_verdict_and_reads_what_was_saved() {
+    let verifier = Verifier::new();
+    let bench = reporting(&verifier);
+    let json = serde_json::to_string(&bench.saved.unwrap()).unwrap();
+    let again = Bench::new(serde_json::from_str(&json).unwrap());
+    assert!(again.agent.status(again.now()).ear.is_some());
+    assert_eq!(again.standing(), Standing::Starting);
+}
