@@ -9,6 +9,7 @@ mod key;
 mod maker;
 mod pcscd;
 pub mod process;
+pub mod vhci;
 
 pub use key::{Options, SimulatedKey, Tap, Transport};
 pub use maker::Maker;

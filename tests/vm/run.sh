@@ -1,0 +1,53 @@
+#!/usr/bin/env bash
+# Runs a command on this machine's files (read-only) under a kernel of our own, in a virtual machine, because the kernel
+# here may lack what the command needs: USB over IP, and through it a real /dev/hidraw.
+#   tests/vm/run.sh COMMAND [ARGUMENT…]     exits as the command does; 125 when the machine does not run it
+# In the guest: /tmp and /run are empty and in memory, loopback is the only network, root is the only user.
+set -euo pipefail
+cd "$(dirname "$0")"
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/vitalsign/vm
+modules=(virtio_pci 9pnet_virtio 9p vhci-hcd usbhid hid-generic)
+
+# The newest kernel of this Debian, unpacked and not installed; kept by its name.
+package=$(apt-cache depends linux-image-amd64 | awk '/Depends: linux-image-/ { print $2; exit }')
+[ -n "$package" ] || { echo "vm: no kernel package is known here: apt-get update" >&2; exit 125; }
+kernel=$cache/$package
+if [ ! -e "$kernel/done" ]; then
+  echo "vm: fetching $package, once" >&2
+  rm -rf "$kernel" && mkdir -p "$kernel/package"
+  (cd "$kernel/package" && apt-get -q download "$package" >&2)
+  dpkg-deb -x "$kernel"/package/*.deb "$kernel"
+  rm -rf "$kernel/package" && depmod -b "$kernel" "${package#linux-image-}" && touch "$kernel/done"
+fi
+version=${package#linux-image-}
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+mkdir -p "$work/root"/{bin,modules,host}
+cp /bin/busybox "$work/root/bin/"
+cp guest-init "$work/root/init"
+for module in "${modules[@]}"; do
+  modprobe -d "$kernel" -S "$version" --show-depends "$module" | awk '$1 == "insmod" { print $2 }'
+done | awk '!seen[$0]++' >"$work/order"
+while read -r module; do
+  cp "$module" "$work/root/modules/"
+  basename "$module" >>"$work/root/modules/order"
+done <"$work/order"
+# What to run, quoted for the guest's shell; and what of our surroundings it sees.
+{
+  printf 'cd %q\nexport PATH=%q HOME=%q\n' "$PWD" "$PATH" "$HOME"
+  env | grep -E '^(RUST_|VITALSIGN_|NEXTEST|CARGO_)' | while IFS= read -r line; do printf 'export %q\n' "$line"; done
+  printf 'exec'
+  printf ' %q' "$@"
+  echo
+} >"$work/root/command"
+(cd "$work/root" && find . | cpio -o -H newc --quiet | gzip -1) >"$work/initrd"
+
+# By emulation everywhere: slower than with the processor's help, and the same on every machine.
+qemu-system-x86_64 -nodefaults -no-user-config -machine q35 -accel tcg,thread=multi -cpu max,la57=off -smp 2 -m 2048 \
+  -display none -serial stdio -no-reboot -device virtio-rng-pci \
+  -virtfs local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap \
+  -kernel "$kernel/boot/vmlinuz-$version" -initrd "$work/initrd" -append "console=ttyS0 quiet panic=-1" \
+  </dev/null 2>&1 | tr -d '\r' | tee "$work/log"
+status=$(sed -n 's/^guest: exit //p' "$work/log" | tail -1)
+exit "${status:-125}"
