@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use vitalsign_webauthn::Aaguid;
 
 /// The configuration.
 #[derive(Clone, Debug, Deserialize)]
@@ -41,9 +42,25 @@ pub struct Config {
     /// A TPM quotes anew when its last quote is older than so many seconds, and after each boot.
     #[serde(default = "default_quote_seconds")]
     pub quote_seconds: u64,
+    /// Which security keys are accepted.
+    #[serde(default)]
+    pub security_keys: SecurityKeys,
     /// Limits.
     #[serde(default)]
     pub limits: Limits,
+}
+
+/// Which security keys are accepted. Without metadata none can be registered.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SecurityKeys {
+    /// A FIDO metadata file: as the FIDO Alliance signs it (a JWT), or the list in it (JSON), for which whoever puts it
+    /// there vouches.
+    pub metadata: Option<PathBuf>,
+    /// The root of who signs the file: PEM.
+    pub metadata_roots: Option<PathBuf>,
+    /// Of the models in the file accept these (AAGUIDs); all of them by default.
+    pub models: Option<Vec<Aaguid>>,
 }
 
 /// The server's certificate and key, PEM.
@@ -126,6 +143,7 @@ impl Config {
             report_seconds: default_report_seconds(),
             nonce_seconds: default_nonce_seconds(),
             quote_seconds: default_quote_seconds(),
+            security_keys: SecurityKeys::default(),
             limits: Limits::default(),
         }
     }
@@ -139,13 +157,15 @@ impl Config {
         let mut config: Self =
             toml::from_str(&text).map_err(|e| ConfigError::Parse(path.to_owned(), e.to_string()))?;
         let folder = path.parent().unwrap_or(Path::new("."));
-        let Self { data, tls, roots, policy, thresholds, step_up_policy, .. } = &mut config;
+        let Self { data, tls, roots, policy, thresholds, step_up_policy, security_keys, .. } = &mut config;
+        let SecurityKeys { metadata, metadata_roots, .. } = security_keys;
         *data = folder.join(&data);
         if let Some(tls) = tls {
             tls.certificate = folder.join(&tls.certificate);
             tls.key = folder.join(&tls.key);
         }
-        for path in [roots, policy, thresholds, step_up_policy].into_iter().flatten() {
+        let paths = [roots, policy, thresholds, step_up_policy, metadata, metadata_roots];
+        for path in paths.into_iter().flatten() {
             *path = folder.join(&path);
         }
         config.check()?;

@@ -14,6 +14,8 @@ pub mod endorsers;
 mod enrol;
 pub mod files;
 pub mod inspect;
+mod keys;
+mod models;
 pub mod nonce;
 mod report;
 pub mod server;

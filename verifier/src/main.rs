@@ -38,6 +38,9 @@ enum Command {
     /// Tokens with which devices enrol.
     #[command(subcommand)]
     EnrolToken(admin::token::Command),
+    /// Users, their security keys and devices.
+    #[command(subcommand)]
+    User(admin::user::Command),
     /// Enrolled devices.
     #[command(subcommand)]
     Device(admin::device::Command),
@@ -68,6 +71,7 @@ fn main() -> ExitCode {
         match command {
             Command::Serve(arguments) => admin::serve::run(&config, arguments).await,
             Command::EnrolToken(command) => admin::token::run(&config, command).await,
+            Command::User(command) => admin::user::run(&config, command).await,
             Command::Device(command) => admin::device::run(&config, command).await,
             Command::Policy(command) => admin::policy::run(&config, command),
             Command::Audit(command) => admin::audit::run(&config, command).await,

@@ -6,20 +6,23 @@ use crate::config::{Config, ConfigError};
 use crate::device_cache::DeviceCache;
 use crate::endorsers::Endorsers;
 use crate::files::{self, FileError};
+use crate::keys::WrongCodes;
+use crate::models::HeldModels;
 use crate::nonce::{self, NonceError, NonceKey, Purpose, SpentNonce};
+use crate::server::now;
 use crate::signing_keys::{HeldKeys, SigningKeys, Signs};
 use crate::step_up::channel::Channels;
 use crate::step_up::ends::Tended;
 use crate::store::report::Reports;
 use crate::store::{Store, StoreError};
 use std::path::PathBuf;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use tokio::sync::broadcast;
 use vitalsign_protocol::id::{Nonce, StepUpId, Thumbprint};
 use vitalsign_protocol::jwt::JwkSet;
 use vitalsign_protocol::message::NonceAnswer;
 use vitalsign_protocol::problem::{Problem, ProblemType};
-use vitalsign_webauthn::{Models, RelyingParty};
+use vitalsign_webauthn::{Models, RelyingParty, SetupError};
 
 /// An enrolment, and its nonce, live for so many seconds.
 pub(crate) const ENROLMENT_SECONDS: u64 = 60;
@@ -42,9 +45,9 @@ pub enum OpenError {
     /// A policy or its thresholds.
     #[error("{0}")]
     Policy(#[from] LoadError),
-    /// The origin.
-    #[error("{0}")]
-    Origin(#[from] vitalsign_webauthn::SetupError),
+    /// The origin is none at which security keys can be used.
+    #[error("the configuration: {0}")]
+    Origin(#[from] SetupError),
 }
 
 /// A verifier. Share it between tasks.
@@ -55,13 +58,14 @@ pub struct Verifier {
     pub(crate) endorsers: Endorsers,
     pub(crate) devices: DeviceCache,
     pub(crate) reports: Reports,
+    pub(crate) relying_party: RelyingParty,
+    pub(crate) wrong_codes: WrongCodes,
+    models: HeldModels,
     nonces: NonceKey,
     ear_keys: HeldKeys,
     token_keys: HeldKeys,
     ends: broadcast::Sender<StepUpId>,
     pub(crate) step_up_policy: StepUpPolicy,
-    pub(crate) relying_party: RelyingParty,
-    models: RwLock<Arc<Models>>,
     pub(crate) channels: Arc<Channels>,
     pub(crate) tended: tokio::sync::Mutex<Tended>,
 }
@@ -91,6 +95,9 @@ impl Verifier {
             devices: DeviceCache::new(config.limits.remembered_devices),
             reports,
             store,
+            relying_party,
+            wrong_codes: WrongCodes::default(),
+            models: HeldModels::open(config.security_keys.clone(), now()),
             appraiser,
             endorsers,
             nonces,
@@ -98,8 +105,6 @@ impl Verifier {
             token_keys,
             ends: broadcast::Sender::new(ENDS_KEPT),
             step_up_policy,
-            relying_party,
-            models: RwLock::default(),
             channels: Arc::new(Channels::new(config.limits.event_channels())),
             tended: tokio::sync::Mutex::default(),
             config,
@@ -116,6 +121,22 @@ impl Verifier {
     #[must_use]
     pub fn store(&self) -> &Arc<Store> {
         &self.store
+    }
+
+    /// The models of security key that are accepted.
+    #[must_use]
+    pub fn models(&self) -> Arc<Models> {
+        self.models.current()
+    }
+
+    /// Takes up another list of models, until the administrator's file is another.
+    pub fn accept_models(&self, models: Models) {
+        self.models.accept(models);
+    }
+
+    /// Takes up a list of models that an administrator put in place.
+    pub fn refresh_models(&self, now: u64) {
+        self.models.refresh(now);
     }
 
     /// A nonce for the holder of a report key. It costs nothing until it is used, so that anybody may ask.
@@ -155,17 +176,6 @@ impl Verifier {
     pub(crate) fn tell_end(&self, step_up: StepUpId) {
         // Nobody waits: nobody is told.
         let _ = self.ends.send(step_up);
-    }
-
-    /// The models of security key that are accepted.
-    #[must_use]
-    pub fn models(&self) -> Arc<Models> {
-        self.models.read().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Takes up another list of models.
-    pub fn accept_models(&self, models: Models) {
-        *self.models.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(models);
     }
 
     pub(crate) fn ear_keys(&self) -> Arc<SigningKeys> {

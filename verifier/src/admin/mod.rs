@@ -7,6 +7,7 @@ pub(crate) mod policy;
 pub(crate) mod serve;
 mod table;
 pub(crate) mod token;
+pub(crate) mod user;
 
 use std::path::Path;
 use vitalsign_verifier::config::Config;

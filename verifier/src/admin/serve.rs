@@ -27,6 +27,10 @@ The configuration, with what holds where a line is left out:
   [tls]
   certificate = \"...\"                     # PEM, the chain
   key = \"...\"                             # PEM, PKCS#8
+  [security_keys]                         # without them none can be registered
+  metadata = \"...\"                        # a FIDO metadata file: signed (JWT), or the list in it (JSON)
+  metadata_roots = \"...\"                  # PEM: the root of who signs it
+  models = [\"...\"]                        # of these accept some, by AAGUID; all
   [limits]
   connections = 4096
   request_seconds = 15

@@ -84,7 +84,7 @@ pub(crate) async fn run(config: &Path, command: Command) -> anyhow::Result<bool>
     Ok(true)
 }
 
-fn seconds(text: &str) -> Result<u64, String> {
+pub(super) fn seconds(text: &str) -> Result<u64, String> {
     let unit = |unit| match unit {
         's' => Some(1),
         'm' => Some(60),

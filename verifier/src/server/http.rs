@@ -37,6 +37,7 @@ pub(super) fn router(verifier: Arc<Verifier>, deadline: Duration) -> Router {
         .merge(super::step_up::routes())
         .route("/.well-known/jwks.json", only(get(jwks)))
         .route("/healthz", only(get(health)))
+        .merge(super::keys::routes())
         .fallback(async || refused(&Problem::new(ProblemType::NotFound, "")))
         // Each handler has a limit of its own, and reads the body itself.
         .layer(DefaultBodyLimit::disable())

@@ -1,6 +1,7 @@
 //! The verifier behind HTTPS: our own accept loop, so that every connection is counted and every wait has an end.
 
 mod http;
+mod keys;
 mod step_up;
 pub mod tls;
 
@@ -91,6 +92,7 @@ async fn serve(
             accepted = accept(&listener, &connections) => accepted,
             _ = refresh.tick() => {
                 verifier.refresh_keys();
+                verifier.refresh_models(now());
                 continue;
             }
             // An error says that the server's handle is gone: then nobody can end it, and it runs on.

@@ -39,6 +39,22 @@ pub enum Kind {
     StepUpApproved,
     /// A step-up ended otherwise, or ended at one device.
     StepUpEnded,
+    /// An administrator added a user.
+    UserAdded,
+    /// An administrator disabled a user.
+    UserDisabled,
+    /// An administrator enabled a user again.
+    UserEnabled,
+    /// An administrator made a device one at which a user is asked.
+    UserDeviceAdded,
+    /// An administrator made a device one at which a user is asked no more.
+    UserDeviceRemoved,
+    /// An administrator made a code with which a user registers a security key.
+    KeyCodeCreated,
+    /// A user registered a security key at a device.
+    KeyRegistered,
+    /// An administrator revoked a security key.
+    KeyRevoked,
 }
 
 impl Kind {
@@ -58,6 +74,14 @@ impl Kind {
             Self::ClientCredentialReplaced => "client-credential-replaced",
             Self::StepUpApproved => "step-up-approved",
             Self::StepUpEnded => "step-up-ended",
+            Self::UserAdded => "user-added",
+            Self::UserDisabled => "user-disabled",
+            Self::UserEnabled => "user-enabled",
+            Self::UserDeviceAdded => "user-device-added",
+            Self::UserDeviceRemoved => "user-device-removed",
+            Self::KeyCodeCreated => "key-code-created",
+            Self::KeyRegistered => "key-registered",
+            Self::KeyRevoked => "key-revoked",
         }
     }
 }

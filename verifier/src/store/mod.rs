@@ -7,8 +7,10 @@ pub mod device;
 pub mod enrolment;
 pub mod event;
 pub mod report;
+pub mod security_key;
 pub(crate) mod step_up;
 pub mod token;
+pub mod user;
 
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,

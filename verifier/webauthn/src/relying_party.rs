@@ -176,7 +176,8 @@ impl RelyingParty {
             return Err(bad_origin());
         }
         let bad_id = |_| SetupError::RpId(rp_id.to_owned());
-        let webauthn = WebauthnBuilder::new(rp_id, &url).map_err(bad_id)?.build().map_err(bad_id)?;
+        let builder = WebauthnBuilder::new(rp_id, &url).map_err(bad_id)?;
+        let webauthn = builder.rp_name("Vitalsign").build().map_err(bad_id)?;
         Ok(Self { rp_id: rp_id.to_owned(), origin: origin.to_owned(), webauthn })
     }
 

@@ -102,6 +102,7 @@ impl Maker {
             user_verified: true,
             backup_eligible: false,
             format: Format::Packed,
+            next_id: None,
         }
     }
 }
@@ -146,6 +147,8 @@ pub struct SoftKey {
     pub backup_eligible: bool,
     /// How it attests its model.
     pub format: Format,
+    /// The id of its next credential; a random one by default.
+    pub next_id: Option<Vec<u8>>,
 }
 
 impl SoftKey {
@@ -162,7 +165,7 @@ impl SoftKey {
         bend: impl FnOnce(&mut Map<String, Json>),
     ) -> Json {
         let client_data = client_data("webauthn.create", options, origin, bend);
-        let id = Digest::labelled("credential", &[&random()]).0.to_vec();
+        let id = self.next_id.take().unwrap_or_else(|| random().to_vec());
         let key = ecdsa(&KeyPair::generate().unwrap());
         let mut data = self.authenticator_data(options["rp"]["id"].as_str().unwrap(), 0x40);
         data.extend_from_slice(&self.aaguid.0);

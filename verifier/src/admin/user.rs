@@ -1,0 +1,275 @@
+//! `user`.
+
+use super::table;
+use anyhow::Context;
+use serde_json::json;
+use std::path::Path;
+use vitalsign_protocol::id::{Base64Url, EnrolmentId};
+use vitalsign_verifier::config::Config;
+use vitalsign_verifier::server::now;
+use vitalsign_verifier::store::Store;
+use vitalsign_verifier::store::security_key::SecurityKey;
+use vitalsign_verifier::store::user::{Joined, User};
+
+/// The most characters of a user's name.
+const MAX_NAME_CHARACTERS: usize = 200;
+
+const EXAMPLES: &str = "\
+Examples:
+  A user, and a code with which they register a security key at a device:
+    vitalsign-verifier user add nurse-7
+    vitalsign-verifier user key-code nurse-7 --expires 15m
+  The device at which they are asked, besides those where they registered a key:
+    vitalsign-verifier user device nurse-7 --add DEVICE
+  A key that was lost:
+    vitalsign-verifier user keys nurse-7
+    vitalsign-verifier user key-revoke 3 --reason \"lost in a taxi\"";
+
+#[derive(clap::Subcommand)]
+#[command(after_help = EXAMPLES)]
+pub(crate) enum Command {
+    /// Add a user, by the name under which applications ask for them.
+    Add {
+        /// The name: `login_hint`.
+        #[arg(value_parser = name)]
+        name: String,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Every user, with the number of their keys and devices.
+    List {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Ask a user for nothing, and register no key of theirs, until they are enabled again.
+    Disable {
+        /// The name.
+        name: String,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Take a disabled user back.
+    Enable {
+        /// The name.
+        name: String,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Make a one-time code with which a user registers a security key, and show it this once.
+    ///
+    /// Give every user two keys: one that is lost is then no reason to stand before a closed door.
+    KeyCode {
+        /// The name.
+        name: String,
+        /// For how long: 15m, 12h, 7d.
+        #[arg(long, default_value = "15m", value_parser = super::token::seconds)]
+        expires: u64,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// A user's security keys.
+    Keys {
+        /// The name.
+        name: String,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Accept nothing of a security key from now on.
+    KeyRevoke {
+        /// Its number, as `keys` shows it.
+        id: i64,
+        /// Why, for the audit log.
+        #[arg(long, default_value = "")]
+        reason: String,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// The devices at which a user is asked; with an option, one more or one less.
+    Device {
+        /// The name.
+        name: String,
+        /// Ask at this device as well.
+        #[arg(long, value_name = "DEVICE", conflicts_with = "remove")]
+        add: Option<EnrolmentId>,
+        /// Ask at this device no more.
+        #[arg(long, value_name = "DEVICE")]
+        remove: Option<EnrolmentId>,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+pub(crate) async fn run(config: &Path, command: Command) -> anyhow::Result<bool> {
+    // Users may be added before the first device is there.
+    let config = Config::read(config)?;
+    vitalsign_verifier::files::create_folder(&config.data)?;
+    let store = Store::open(&config.store()).await?;
+    let done = execute(&store, command).await;
+    store.close().await;
+    done
+}
+
+async fn execute(store: &Store, command: Command) -> anyhow::Result<bool> {
+    let now = now();
+    match command {
+        Command::Add { name, json } => match store.add_user(&name, now).await? {
+            Some(user) if json => super::print_json(&as_json(&user))?,
+            Some(_) => {
+                println!("User {name} is added. A code for their first security key: user key-code {name}")
+            }
+            None => return refuse(format!("There is a user {name} already.")),
+        },
+        Command::List { json } => list(store, json).await?,
+        Command::Disable { name, json } => return enable(store, &name, false, json, now).await,
+        Command::Enable { name, json } => return enable(store, &name, true, json, now).await,
+        Command::KeyCode { name, expires, json } => {
+            let user = user(store, &name).await?;
+            if user.disabled_at.is_some() {
+                return refuse(format!("User {name} is disabled."));
+            }
+            let (record, code) = store.create_key_code(&user, now.saturating_add(expires), now).await?;
+            if json {
+                super::print_json(&json!({ "code": code, "record": record }))?;
+            } else {
+                println!("{code}");
+                eprintln!(
+                    "For one security key of {name}, until {}, at a device: vitalsign key register {code}\n\
+                     It is not shown again. Two keys for each user are best: make a code for each.",
+                    table::time(record.expires)
+                );
+            }
+        }
+        Command::Keys { name, json } => {
+            let keys = store.all_security_keys(user(store, &name).await?.id).await?;
+            if json {
+                super::print_json(&keys.iter().map(key_as_json).collect::<Vec<_>>())?;
+            } else {
+                let row = |key: &SecurityKey| {
+                    let used = key.last_used.map_or_else(|| "never".to_owned(), table::time);
+                    let state = match key.revoked_at {
+                        Some(at) => format!("revoked {}", table::time(at)),
+                        None => "good".to_owned(),
+                    };
+                    let registered = table::time(key.registered);
+                    [key.id.to_string(), key.name.clone(), key.model.clone(), registered, used, state]
+                };
+                let rows: Vec<_> = keys.iter().map(row).collect();
+                table::print(["KEY", "NAME", "MODEL", "REGISTERED", "LAST USED", "STATE"], &rows);
+            }
+        }
+        Command::KeyRevoke { id, reason, json } => match store.revoke_security_key(id, &reason, now).await? {
+            Some(key) if json => super::print_json(&key_as_json(&key))?,
+            Some(key) => println!("Key {id}, {:?} of {}, is revoked.", key.name, key.user_name),
+            None => return refuse(format!("There is no key {id}, or it was revoked before.")),
+        },
+        Command::Device { name, add, remove, json } => {
+            let user = user(store, &name).await?;
+            if let Some(device) = add.or(remove) {
+                match store.join_device(&user, device, add.is_some(), now).await? {
+                    Joined::Done => {}
+                    Joined::AlreadySo if add.is_some() => {
+                        return refuse(format!("{name} is asked at {device} already."));
+                    }
+                    Joined::AlreadySo => return refuse(format!("{name} was not asked at {device}.")),
+                    Joined::NoDevice => return refuse(format!("There is no device {device}.")),
+                }
+            }
+            let devices = store.user_devices(user.id).await?;
+            if json {
+                super::print_json(&devices)?;
+            } else {
+                let rows: Vec<_> = devices.iter().map(|device| [device.to_string()]).collect();
+                table::print(["DEVICE"], &rows);
+            }
+        }
+    }
+    Ok(true)
+}
+
+async fn list(store: &Store, json: bool) -> anyhow::Result<()> {
+    let mut shown = Vec::new();
+    let mut rows = Vec::new();
+    for user in store.users().await? {
+        let keys = store.security_keys(user.id).await?.len();
+        let devices = store.user_devices(user.id).await?.len();
+        let mut value = as_json(&user);
+        if let Some(value) = value.as_object_mut() {
+            value.insert("keys".into(), keys.into());
+            value.insert("devices".into(), devices.into());
+        }
+        shown.push(value);
+        let state = match user.disabled_at {
+            Some(at) => format!("disabled {}", table::time(at)),
+            None => "good".to_owned(),
+        };
+        rows.push([user.name, table::time(user.created), keys.to_string(), devices.to_string(), state]);
+    }
+    if json {
+        super::print_json(&shown)?;
+    } else {
+        table::print(["USER", "CREATED", "KEYS", "DEVICES", "STATE"], &rows);
+    }
+    Ok(())
+}
+
+async fn enable(store: &Store, name: &str, enabled: bool, json: bool, now: u64) -> anyhow::Result<bool> {
+    let state = if enabled { "enabled" } else { "disabled" };
+    if !store.enable_user(name, enabled, now).await? {
+        return refuse(format!("There is no user {name}, or they were {state} before."));
+    }
+    if json {
+        super::print_json(&as_json(&user(store, name).await?))?;
+    } else {
+        println!("User {name} is {state}.");
+    }
+    Ok(true)
+}
+
+async fn user(store: &Store, name: &str) -> anyhow::Result<User> {
+    store.user(name).await?.with_context(|| format!("there is no user {name}"))
+}
+
+fn refuse(why: String) -> anyhow::Result<bool> {
+    eprintln!("{why}");
+    Ok(false)
+}
+
+fn as_json(user: &User) -> serde_json::Value {
+    json!({
+        "user": user.name,
+        "subject": Base64Url(user.handle.to_vec()),
+        "created": user.created,
+        "disabled_at": user.disabled_at,
+    })
+}
+
+fn key_as_json(key: &SecurityKey) -> serde_json::Value {
+    json!({
+        "key": key.id,
+        "user": key.user_name,
+        "name": key.name,
+        "model": key.model,
+        "aaguid": key.aaguid,
+        "credential": Base64Url(key.credential.clone()),
+        "registered": key.registered,
+        "last_used": key.last_used,
+        "revoked_at": key.revoked_at,
+    })
+}
+
+fn name(text: &str) -> Result<String, String> {
+    let good = text == text.trim()
+        && !text.is_empty()
+        && text.chars().count() <= MAX_NAME_CHARACTERS
+        && !text.chars().any(char::is_control);
+    good.then(|| text.to_owned())
+        .ok_or_else(|| format!("1 to {MAX_NAME_CHARACTERS} characters, without blanks around them"))
+}

@@ -1,0 +1,156 @@
+//! Registering security keys: with a one-time code, at a device, by a model that is accepted.
+
+use crate::store::device::Device;
+use crate::store::security_key::{Ended, Pending, SecurityKey};
+use crate::verifier::Verifier;
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use vitalsign_protocol::id::RegistrationId;
+use vitalsign_protocol::problem::{Problem, ProblemType};
+use vitalsign_protocol::step_up::{KeyChallenge, KeyProof, KeyRequest, RegisteredKey, RegisteredKeys};
+use vitalsign_webauthn::{RegistrationError, User};
+
+/// A registration lives for so many seconds: a person looks for the key, and chooses a PIN.
+const REGISTRATION_SECONDS: u64 = 300;
+/// More bytes than a code has, however it is written.
+const MAX_CODE_BYTES: usize = 64;
+/// The most characters of a key's name.
+const MAX_NAME_CHARACTERS: usize = 64;
+/// Wrong codes of one device, in so many seconds. A code has 60 bits and lives for minutes, so that it is not guessed
+/// anyway; this keeps who tries from filling the log.
+const MAX_WRONG_CODES: u32 = 10;
+const WRONG_CODES_SECONDS: u64 = 900;
+
+/// Wrong codes of each device: since when, and how many.
+#[derive(Default)]
+pub(crate) struct WrongCodes(Mutex<HashMap<i64, (u64, u32)>>);
+
+impl WrongCodes {
+    fn too_many(&self, device: &Device, now: u64) -> bool {
+        let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        counts
+            .get(&device.id)
+            .is_some_and(|(since, count)| now < since + WRONG_CODES_SECONDS && *count >= MAX_WRONG_CODES)
+    }
+
+    fn count(&self, device: &Device, now: u64) -> u32 {
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        counts.retain(|_, (since, _)| now < *since + WRONG_CODES_SECONDS);
+        let (_, count) = counts.entry(device.id).or_insert((now, 0));
+        *count += 1;
+        *count
+    }
+}
+
+impl Verifier {
+    /// Begins to register a security key of the user whose code it is.
+    ///
+    /// # Errors
+    /// `key-code-unknown` when the code is wrong, used or too old, or its user disabled; `key-untrusted` when no model
+    /// is accepted now.
+    pub async fn begin_key(
+        &self,
+        device: &Device,
+        request: &KeyRequest,
+        now: u64,
+    ) -> Result<KeyChallenge, Problem> {
+        if self.wrong_codes.too_many(device, now) {
+            return Err(Problem::new(ProblemType::Busy, "Too many wrong codes. Try again in 15 minutes."));
+        }
+        let code = request.code.expose();
+        let code = std::str::from_utf8(code).ok().filter(|code| code.len() <= MAX_CODE_BYTES);
+        let found = match code {
+            Some(code) => self.store.key_code(code, now).await?,
+            None => None,
+        };
+        let Some((code, user)) = found else {
+            let wrong = self.wrong_codes.count(device, now);
+            tracing::warn!(device = %device.enrolment, wrong, "a wrong key code");
+            return Err(Problem::new(ProblemType::KeyCodeUnknown, ""));
+        };
+        let keys = self.store.security_keys(user.id).await?;
+        let exclude: Vec<_> = keys.into_iter().map(|key| key.credential).collect();
+        let whose = User { handle: user.handle, name: &user.name };
+        let begun = self.relying_party.begin_registration(whose, &exclude, &self.models(), now);
+        let (options, state) = begun.map_err(|error| refused(device, &error))?;
+        let mut id = [0; 16];
+        aws_lc_rs::rand::fill(&mut id).map_err(|_| Problem::new(ProblemType::Internal, ""))?;
+        let registration = RegistrationId(id);
+        let pending = Pending { code, state };
+        self.store
+            .begin_registration(&registration, device, &pending, now + REGISTRATION_SECONDS, now)
+            .await?;
+        Ok(KeyChallenge { registration, user: user.name, options })
+    }
+
+    /// Ends a registration that was begun at this device.
+    ///
+    /// # Errors
+    /// `registration-unknown` when it is not under way here, or was ended; `key-code-unknown` when its code was used
+    /// meanwhile; `key-untrusted` and `assertion-invalid` when the security key's answer is not accepted; `key-known`.
+    pub async fn end_key(
+        &self,
+        device: &Device,
+        registration: &RegistrationId,
+        proof: &KeyProof,
+        now: u64,
+    ) -> Result<RegisteredKey, Problem> {
+        let name = proof.name.trim();
+        if name.is_empty() || name.chars().count() > MAX_NAME_CHARACTERS || name.chars().any(char::is_control)
+        {
+            let detail = format!("A key's name has 1 to {MAX_NAME_CHARACTERS} characters.");
+            return Err(Problem::new(ProblemType::Malformed, detail));
+        }
+        let unknown = || Problem::new(ProblemType::RegistrationUnknown, "");
+        let pending = self.store.registration(registration, device, now).await?.ok_or_else(unknown)?;
+        let finished =
+            self.relying_party.finish_registration(&pending.state, &proof.credential, &self.models(), now);
+        let registered = finished.map_err(|error| refused(device, &error))?;
+        match self.store.end_registration(registration, device, &registered, name, now).await? {
+            Ended::Registered(key) => Ok(shown(*key)),
+            Ended::Unknown => Err(unknown()),
+            Ended::CodeSpent => Err(Problem::new(ProblemType::KeyCodeUnknown, "")),
+            Ended::Known => Err(Problem::new(ProblemType::KeyKnown, "")),
+        }
+    }
+
+    /// The security keys of the users of a device.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn keys_at(&self, device: &Device) -> Result<RegisteredKeys, Problem> {
+        let keys = self.store.security_keys_at(device.id).await?;
+        Ok(RegisteredKeys { keys: keys.into_iter().map(shown).collect() })
+    }
+}
+
+fn shown(key: SecurityKey) -> RegisteredKey {
+    RegisteredKey {
+        id: key.id.unsigned_abs(),
+        user: key.user_name,
+        name: key.name,
+        model: key.model,
+        registered: key.registered,
+        last_used: key.last_used,
+    }
+}
+
+fn refused(device: &Device, error: &RegistrationError) -> Problem {
+    use RegistrationError as E;
+    tracing::warn!(device = %device.enrolment, %error, "a security key was refused");
+    let problem = match error {
+        E::NoModels
+        | E::ListExpired
+        | E::ModelUnknown(_)
+        | E::ModelWithdrawn { .. }
+        | E::NotHardware(_)
+        | E::NotAttested(_)
+        | E::Attestation(_)
+        | E::BackupEligible => ProblemType::KeyUntrusted,
+        E::ClientData(_) | E::UserNotVerified => ProblemType::AssertionInvalid,
+        E::Malformed(_) => ProblemType::Malformed,
+        E::Known => ProblemType::KeyKnown,
+        E::State(_) => return Problem::new(ProblemType::Internal, ""),
+    };
+    Problem::new(problem, error.to_string())
+}

@@ -1,0 +1,81 @@
+//! The models of security key that are accepted, as the administrator's metadata file has them now.
+
+use crate::config::SecurityKeys;
+use crate::files;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::SystemTime;
+use vitalsign_webauthn::Models;
+
+/// A file's identity, and when it was changed.
+type Seen = Option<(u64, SystemTime)>;
+
+/// The models, taken up anew when the file is another.
+pub(crate) struct HeldModels {
+    settings: SecurityKeys,
+    current: RwLock<Arc<Models>>,
+    seen: Mutex<[Seen; 2]>,
+}
+
+impl HeldModels {
+    /// Reads the files that the settings name. A list that cannot be read accepts no model, and is no reason to judge
+    /// no device.
+    pub(crate) fn open(settings: SecurityKeys, now: u64) -> Self {
+        let seen = Mutex::new(seen(&settings));
+        let models = match load(&settings, now) {
+            Some(models) => models,
+            None => {
+                tracing::warn!("no list of models of security key: none can be registered");
+                Models::none()
+            }
+        };
+        Self { settings, current: RwLock::new(Arc::new(models)), seen }
+    }
+
+    pub(crate) fn current(&self) -> Arc<Models> {
+        self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn accept(&self, models: Models) {
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(models);
+    }
+
+    /// Takes up a list that an administrator put in place. One that cannot be read is reported, and the one before goes
+    /// on until it expires.
+    pub(crate) fn refresh(&self, now: u64) {
+        let found = seen(&self.settings);
+        let mut before = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if *before == found {
+            return;
+        }
+        *before = found;
+        if let Some(models) = load(&self.settings, now) {
+            self.accept(models);
+        }
+    }
+}
+
+fn load(settings: &SecurityKeys, now: u64) -> Option<Models> {
+    let metadata = settings.metadata.as_deref()?;
+    match Models::load(metadata, settings.metadata_roots.as_deref(), settings.models.as_deref(), now) {
+        Ok(models) => {
+            tracing::info!(models = models.len(), "the list of models of security key");
+            if models.expired(now) {
+                tracing::error!("the list of models of security key has expired: none can be registered");
+            }
+            Some(models)
+        }
+        Err(error) => {
+            tracing::error!(%error, "the list of models of security key cannot be used");
+            None
+        }
+    }
+}
+
+fn seen(settings: &SecurityKeys) -> [Seen; 2] {
+    let of = |path: Option<&Path>| {
+        let metadata = std::fs::metadata(path?).ok()?;
+        Some((files::identity(&metadata), metadata.modified().ok()?))
+    };
+    [of(settings.metadata.as_deref()), of(settings.metadata_roots.as_deref())]
+}

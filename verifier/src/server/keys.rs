@@ -1,0 +1,54 @@
+//! The routes of security keys.
+
+use super::http::{Shared, answered, authorization, only};
+use super::now;
+use axum::Router;
+use axum::extract::{Path, Request, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use axum::routing::post;
+use vitalsign_protocol::message::MAX_JSON_BYTES;
+use vitalsign_protocol::problem::{Problem, ProblemType};
+use vitalsign_protocol::step_up::{KeyProof, KeyRequest};
+use vitalsign_webauthn::MAX_CREDENTIAL_JSON_BYTES;
+
+/// More bytes than a [`KeyProof`] has: the credential, its name, and JSON around them.
+const MAX_KEY_PROOF_BYTES: usize = MAX_CREDENTIAL_JSON_BYTES + 1024;
+
+pub(super) fn routes() -> Router<Shared> {
+    Router::new()
+        .route("/v1/keys", only(post(begin).get(list)))
+        .route("/v1/keys/{registration}", only(post(end)))
+}
+
+async fn begin(State(shared): State<Shared>, headers: HeaderMap, request: Request) -> Response {
+    let outcome = async {
+        let device = shared.verifier.session_device(authorization(&headers), now()).await?;
+        let request: KeyRequest = shared.json(request, MAX_JSON_BYTES).await?;
+        shared.verifier.begin_key(&device, &request, now()).await
+    };
+    answered("key begins", StatusCode::CREATED, outcome.await)
+}
+
+async fn end(
+    State(shared): State<Shared>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    request: Request,
+) -> Response {
+    let outcome = async {
+        let device = shared.verifier.session_device(authorization(&headers), now()).await?;
+        let registration = id.parse().map_err(|_| Problem::new(ProblemType::RegistrationUnknown, ""))?;
+        let proof: KeyProof = shared.json(request, MAX_KEY_PROOF_BYTES).await?;
+        shared.verifier.end_key(&device, &registration, &proof, now()).await
+    };
+    answered("key ends", StatusCode::OK, outcome.await)
+}
+
+async fn list(State(shared): State<Shared>, headers: HeaderMap) -> Response {
+    let outcome = async {
+        let device = shared.verifier.session_device(authorization(&headers), now()).await?;
+        shared.verifier.keys_at(&device).await
+    };
+    answered("keys", StatusCode::OK, outcome.await)
+}

@@ -1,0 +1,241 @@
+//! Security keys, and registrations of them under way.
+
+use super::audit::{self, Entry, Kind};
+use super::user::{self, User};
+use super::{Store, StoreError, signed, unsigned};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqliteConnection};
+use vitalsign_protocol::id::RegistrationId;
+use vitalsign_webauthn::{Aaguid, Registered};
+
+use super::device::Device;
+
+/// A registered security key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SecurityKey {
+    /// Its number.
+    pub id: i64,
+    /// Whose it is.
+    pub user: i64,
+    /// Their name.
+    pub user_name: String,
+    /// The credential's id.
+    pub credential: Vec<u8>,
+    /// Its public key, counter and attestation, as the relying party keeps them.
+    pub passkey: String,
+    /// What its user calls it.
+    pub name: String,
+    /// What its maker calls it.
+    pub model: String,
+    /// Its model.
+    pub aaguid: Aaguid,
+    /// Since when, in seconds since 1970.
+    pub registered: u64,
+    /// When it was last used.
+    pub last_used: Option<u64>,
+    /// When an administrator revoked it.
+    pub revoked_at: Option<u64>,
+}
+
+/// A registration under way.
+#[derive(Clone, Debug)]
+pub(crate) struct Pending {
+    /// The code that it was begun with.
+    pub(crate) code: i64,
+    /// What the relying party needs to end it.
+    pub(crate) state: String,
+}
+
+/// How a registration ended.
+#[derive(Clone, Debug)]
+pub(crate) enum Ended {
+    /// The key is registered.
+    Registered(Box<SecurityKey>),
+    /// The registration is not under way any more.
+    Unknown,
+    /// The code was used meanwhile, or the user disabled.
+    CodeSpent,
+    /// The credential is registered already.
+    Known,
+}
+
+const COLUMNS: &str =
+    "SELECT security_keys.*, users.name AS user_name FROM security_keys JOIN users ON users.id = user";
+
+impl SecurityKey {
+    fn from_row(row: &SqliteRow) -> Result<Self, StoreError> {
+        let aaguid: &[u8] = row.try_get("aaguid")?;
+        let aaguid =
+            aaguid.try_into().map_err(|_| StoreError::Failed("a key's model cannot be read".into()))?;
+        Ok(Self {
+            id: row.try_get("id")?,
+            user: row.try_get("user")?,
+            user_name: row.try_get("user_name")?,
+            credential: row.try_get("credential")?,
+            passkey: row.try_get("passkey")?,
+            name: row.try_get("name")?,
+            model: row.try_get("model")?,
+            aaguid: Aaguid(aaguid),
+            registered: unsigned(row.try_get("registered")?),
+            last_used: row.try_get::<Option<i64>, _>("last_used")?.map(unsigned),
+            revoked_at: row.try_get::<Option<i64>, _>("revoked_at")?.map(unsigned),
+        })
+    }
+}
+
+impl Store {
+    /// A user's keys that were not revoked, oldest first.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn security_keys(&self, user: i64) -> Result<Vec<SecurityKey>, StoreError> {
+        let mut keys = self.all_security_keys(user).await?;
+        keys.retain(|key| key.revoked_at.is_none());
+        Ok(keys)
+    }
+
+    /// A user's keys, with those that were revoked, oldest first.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn all_security_keys(&self, user: i64) -> Result<Vec<SecurityKey>, StoreError> {
+        let query =
+            sqlx::query(sqlx::AssertSqlSafe(format!("{COLUMNS} WHERE user = ?1 ORDER BY security_keys.id")));
+        let rows = query.bind(user).fetch_all(self.readers()).await?;
+        rows.iter().map(SecurityKey::from_row).collect()
+    }
+
+    /// The keys that were not revoked of the users of a device, who are not disabled.
+    pub(crate) async fn security_keys_at(&self, device: i64) -> Result<Vec<SecurityKey>, StoreError> {
+        let query = sqlx::query(sqlx::AssertSqlSafe(format!(
+            "{COLUMNS} JOIN user_devices USING (user)
+             WHERE device = ?1 AND revoked_at IS NULL AND disabled_at IS NULL ORDER BY security_keys.id"
+        )));
+        let rows = query.bind(device).fetch_all(self.readers()).await?;
+        rows.iter().map(SecurityKey::from_row).collect()
+    }
+
+    /// Revokes a key: from the commit on nothing comes of its use. Whose it is, or none when there is none of this
+    /// number or it was revoked before.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn revoke_security_key(
+        &self,
+        id: i64,
+        reason: &str,
+        now: u64,
+    ) -> Result<Option<SecurityKey>, StoreError> {
+        let mut transaction = self.begin().await?;
+        let update =
+            sqlx::query("UPDATE security_keys SET revoked_at = ?2 WHERE id = ?1 AND revoked_at IS NULL");
+        if update.bind(id).bind(signed(now)).execute(&mut *transaction).await?.rows_affected() == 0 {
+            return Ok(None);
+        }
+        let key = get(&mut transaction, id).await?;
+        let body =
+            serde_json::json!({ "user": key.user_name, "key": id, "name": key.name, "reason": reason });
+        let entry =
+            Entry { time: now, kind: Kind::KeyRevoked, device: None, body: body.to_string(), evidence: None };
+        audit::append(&mut transaction, &[entry]).await?;
+        transaction.commit().await?;
+        Ok(Some(key))
+    }
+
+    /// Stores a registration under way.
+    pub(crate) async fn begin_registration(
+        &self,
+        id: &RegistrationId,
+        device: &Device,
+        pending: &Pending,
+        expires: u64,
+        now: u64,
+    ) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        let forget = sqlx::query("DELETE FROM registrations WHERE expires < ?1").bind(signed(now));
+        forget.execute(&mut *transaction).await?;
+        let insert = sqlx::query(
+            "INSERT INTO registrations (id, code, device, expires, state) VALUES (?1, ?2, ?3, ?4, ?5)",
+        );
+        insert
+            .bind(id.as_bytes())
+            .bind(pending.code)
+            .bind(device.id)
+            .bind(signed(expires))
+            .bind(&pending.state)
+            .execute(&mut *transaction)
+            .await?;
+        transaction.commit().await
+    }
+
+    /// The registration of this name that is under way at this device.
+    pub(crate) async fn registration(
+        &self,
+        id: &RegistrationId,
+        device: &Device,
+        now: u64,
+    ) -> Result<Option<Pending>, StoreError> {
+        let query = sqlx::query(
+            "SELECT code, state FROM registrations WHERE id = ?1 AND device = ?2 AND expires >= ?3",
+        );
+        let query = query.bind(id.as_bytes()).bind(device.id).bind(signed(now));
+        let Some(row) = query.fetch_optional(self.readers()).await? else { return Ok(None) };
+        Ok(Some(Pending { code: row.try_get("code")?, state: row.try_get("state")? }))
+    }
+
+    /// Ends a registration: the code's use, the key, that the device is one of its user's, and the audit entry, or
+    /// nothing of it.
+    pub(crate) async fn end_registration(
+        &self,
+        id: &RegistrationId,
+        device: &Device,
+        registered: &Registered,
+        name: &str,
+        now: u64,
+    ) -> Result<Ended, StoreError> {
+        let mut transaction = self.begin().await?;
+        let delete = sqlx::query("DELETE FROM registrations WHERE id = ?1 AND device = ?2 RETURNING code");
+        let delete = delete.bind(id.as_bytes()).bind(device.id);
+        let Some(row) = delete.fetch_optional(&mut *transaction).await? else { return Ok(Ended::Unknown) };
+        let code: i64 = row.try_get("code")?;
+        let spend = sqlx::query("UPDATE key_codes SET used_at = ?2 WHERE id = ?1 AND used_at IS NULL");
+        let spent = spend.bind(code).bind(signed(now)).execute(&mut *transaction).await?.rows_affected() > 0;
+        let user = user::of_code(&mut transaction, code).await?;
+        let Some(User { id: user, name: user_name, .. }) = user.filter(|_| spent) else {
+            return Ok(Ended::CodeSpent);
+        };
+        let insert = sqlx::query(
+            "INSERT INTO security_keys (user, credential, passkey, name, model, aaguid, registered)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (credential) DO NOTHING RETURNING id",
+        );
+        let insert = insert
+            .bind(user)
+            .bind(&registered.credential)
+            .bind(&registered.passkey)
+            .bind(name)
+            .bind(&registered.model)
+            .bind(&registered.aaguid.0[..])
+            .bind(signed(now));
+        let Some(row) = insert.fetch_optional(&mut *transaction).await? else { return Ok(Ended::Known) };
+        let key = get(&mut transaction, row.try_get("id")?).await?;
+        user::join(&mut transaction, user, device.id).await?;
+        let body = serde_json::json!({
+            "user": user_name,
+            "key": key.id,
+            "name": name,
+            "model": key.model,
+            "aaguid": key.aaguid,
+            "credential": vitalsign_protocol::id::Base64Url(key.credential.clone()),
+        });
+        let (kind, device) = (Kind::KeyRegistered, Some(device.enrolment));
+        let entry = Entry { time: now, kind, device, body: body.to_string(), evidence: None };
+        audit::append(&mut transaction, &[entry]).await?;
+        transaction.commit().await?;
+        Ok(Ended::Registered(Box::new(key)))
+    }
+}
+
+async fn get(connection: &mut SqliteConnection, id: i64) -> Result<SecurityKey, StoreError> {
+    let query = sqlx::query(sqlx::AssertSqlSafe(format!("{COLUMNS} WHERE security_keys.id = ?1")));
+    SecurityKey::from_row(&query.bind(id).fetch_one(connection).await?)
+}

@@ -1,0 +1,296 @@
+//! Users, the devices at which they are asked, and the codes with which they register security keys.
+
+use super::audit::{self, Entry, Kind};
+use super::device::{self, By};
+use super::{Store, StoreError, signed, unsigned};
+use serde::Serialize;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Executor, Row, Sqlite, SqliteConnection};
+use vitalsign_protocol::id::{Digest, EnrolmentId};
+
+/// Digits and letters that are not mistaken for one another, 32 of them: five bits each.
+const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+/// Characters of a code: 60 bits.
+const CODE_CHARACTERS: usize = 12;
+
+/// A user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct User {
+    /// Its row.
+    pub id: i64,
+    /// What applications call them: `login_hint`.
+    pub name: String,
+    /// What security keys and tokens call them.
+    pub handle: [u8; 16],
+    /// Since when, in seconds since 1970.
+    pub created: u64,
+    /// When an administrator disabled them: then they are asked for nothing.
+    pub disabled_at: Option<u64>,
+}
+
+/// A code's record. The code itself is shown once, when it is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct KeyCode {
+    /// Its number.
+    pub id: i64,
+    /// Until when it may be used, in seconds since 1970.
+    pub expires: u64,
+}
+
+/// What came of joining a user and a device, or parting them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Joined {
+    /// It is done.
+    Done,
+    /// It was so before.
+    AlreadySo,
+    /// There is no such device.
+    NoDevice,
+}
+
+impl User {
+    pub(crate) fn from_row(row: &SqliteRow) -> Result<Self, StoreError> {
+        let handle: &[u8] = row.try_get("handle")?;
+        Ok(Self {
+            id: row.try_get("id")?,
+            name: row.try_get("name")?,
+            handle: handle
+                .try_into()
+                .map_err(|_| StoreError::Failed("a user's handle cannot be read".into()))?,
+            created: unsigned(row.try_get("created")?),
+            disabled_at: row.try_get::<Option<i64>, _>("disabled_at")?.map(unsigned),
+        })
+    }
+}
+
+/// The digest under which a code is kept. How it is written does not matter: small letters, dashes and spaces, and the
+/// letters that are taken for digits.
+pub(crate) fn code_digest(code: &str) -> Digest {
+    let normal: String = (code.chars())
+        .filter(|c| !matches!(c, '-' | ' '))
+        .map(|c| match c.to_ascii_uppercase() {
+            'O' => '0',
+            'I' | 'L' => '1',
+            other => other,
+        })
+        .collect();
+    Digest::labelled("vitalsign-key-code-v1", &[normal.as_bytes()])
+}
+
+fn code() -> Result<String, StoreError> {
+    let mut random = [0; CODE_CHARACTERS];
+    aws_lc_rs::rand::fill(&mut random).map_err(|_| StoreError::Failed("no random numbers".into()))?;
+    let characters: Vec<char> = (random.iter())
+        .filter_map(|byte| ALPHABET.get(usize::from(byte % 32)).copied().map(char::from))
+        .collect();
+    let groups: Vec<String> = characters.chunks(4).map(|group| group.iter().collect()).collect();
+    Ok(groups.join("-"))
+}
+
+/// The user whom `code`, a row of `key_codes`, was made for, while they are not disabled.
+pub(crate) async fn of_code(
+    connection: &mut SqliteConnection,
+    code: i64,
+) -> Result<Option<User>, StoreError> {
+    let query = sqlx::query(
+        "SELECT users.* FROM key_codes JOIN users ON users.id = user
+         WHERE key_codes.id = ?1 AND disabled_at IS NULL",
+    );
+    query.bind(code).fetch_optional(connection).await?.as_ref().map(User::from_row).transpose()
+}
+
+/// Makes a device one of the user's. False when it was before.
+pub(crate) async fn join(
+    connection: &mut SqliteConnection,
+    user: i64,
+    device: i64,
+) -> Result<bool, StoreError> {
+    let insert = sqlx::query("INSERT OR IGNORE INTO user_devices (user, device) VALUES (?1, ?2)");
+    Ok(insert.bind(user).bind(device).execute(connection).await?.rows_affected() > 0)
+}
+
+async fn by_name<'c>(
+    connection: impl Executor<'c, Database = Sqlite>,
+    name: &str,
+) -> Result<Option<User>, StoreError> {
+    let row =
+        sqlx::query("SELECT * FROM users WHERE name = ?1").bind(name).fetch_optional(connection).await?;
+    row.as_ref().map(User::from_row).transpose()
+}
+
+fn entry(kind: Kind, body: &serde_json::Value, device: Option<EnrolmentId>, time: u64) -> Entry {
+    Entry { time, kind, device, body: body.to_string(), evidence: None }
+}
+
+impl Store {
+    /// The user of this name.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn user(&self, name: &str) -> Result<Option<User>, StoreError> {
+        by_name(self.readers(), name).await
+    }
+
+    /// Every user, by name.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn users(&self) -> Result<Vec<User>, StoreError> {
+        let rows = sqlx::query("SELECT * FROM users ORDER BY name").fetch_all(self.readers()).await?;
+        rows.iter().map(User::from_row).collect()
+    }
+
+    /// Adds a user. None when there is one of this name.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn add_user(&self, name: &str, now: u64) -> Result<Option<User>, StoreError> {
+        let mut handle = [0; 16];
+        aws_lc_rs::rand::fill(&mut handle).map_err(|_| StoreError::Failed("no random numbers".into()))?;
+        let mut transaction = self.begin().await?;
+        let insert = sqlx::query(
+            "INSERT INTO users (name, handle, created) VALUES (?1, ?2, ?3) ON CONFLICT (name) DO NOTHING RETURNING *",
+        );
+        let insert = insert.bind(name).bind(&handle[..]).bind(signed(now));
+        let Some(row) = insert.fetch_optional(&mut *transaction).await? else { return Ok(None) };
+        let user = User::from_row(&row)?;
+        let body = serde_json::json!({ "user": name });
+        audit::append(&mut transaction, &[entry(Kind::UserAdded, &body, None, now)]).await?;
+        transaction.commit().await?;
+        Ok(Some(user))
+    }
+
+    /// Disables a user, or enables them again. False when there is none of this name, or it was so before.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn enable_user(&self, name: &str, enabled: bool, now: u64) -> Result<bool, StoreError> {
+        let mut transaction = self.begin().await?;
+        let update = match enabled {
+            true => {
+                "UPDATE users SET disabled_at = NULL WHERE name = ?1 AND disabled_at IS NOT NULL AND ?2 >= 0"
+            }
+            false => "UPDATE users SET disabled_at = ?2 WHERE name = ?1 AND disabled_at IS NULL",
+        };
+        let update = sqlx::query(update).bind(name).bind(signed(now));
+        if update.execute(&mut *transaction).await?.rows_affected() == 0 {
+            return Ok(false);
+        }
+        let kind = if enabled { Kind::UserEnabled } else { Kind::UserDisabled };
+        let body = serde_json::json!({ "user": name });
+        audit::append(&mut transaction, &[entry(kind, &body, None, now)]).await?;
+        transaction.commit().await?;
+        Ok(true)
+    }
+
+    /// Makes a code with which a user can register one security key until `expires`. The answer is the only copy.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn create_key_code(
+        &self,
+        user: &User,
+        expires: u64,
+        now: u64,
+    ) -> Result<(KeyCode, String), StoreError> {
+        let code = code()?;
+        let mut transaction = self.begin().await?;
+        let insert = sqlx::query(
+            "INSERT INTO key_codes (user, digest, created, expires) VALUES (?1, ?2, ?3, ?4) RETURNING id",
+        );
+        let row = insert
+            .bind(user.id)
+            .bind(code_digest(&code).as_bytes().to_vec())
+            .bind(signed(now))
+            .bind(signed(expires))
+            .fetch_one(&mut *transaction)
+            .await?;
+        let record = KeyCode { id: row.try_get("id")?, expires };
+        let body = serde_json::json!({ "user": user.name, "code": record.id, "expires": expires });
+        audit::append(&mut transaction, &[entry(Kind::KeyCodeCreated, &body, None, now)]).await?;
+        transaction.commit().await?;
+        Ok((record, code))
+    }
+
+    /// The code's number, and the user whom it is for, when it can be used.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(crate) async fn key_code(&self, code: &str, now: u64) -> Result<Option<(i64, User)>, StoreError> {
+        let query = sqlx::query(
+            "SELECT id FROM key_codes WHERE digest = ?1 AND used_at IS NULL AND expires > ?2 AND created <= ?2",
+        );
+        let query = query.bind(code_digest(code).as_bytes().to_vec()).bind(signed(now));
+        let Some(row) = query.fetch_optional(self.readers()).await? else { return Ok(None) };
+        let id: i64 = row.try_get("id")?;
+        let user = of_code(&mut *self.readers().acquire().await?, id).await?;
+        Ok(user.map(|user| (id, user)))
+    }
+
+    /// The devices at which a user is asked: none that was revoked.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn user_devices(&self, user: i64) -> Result<Vec<EnrolmentId>, StoreError> {
+        let query = sqlx::query(
+            "SELECT enrolment FROM user_devices JOIN devices ON id = device
+             WHERE user = ?1 AND revoked_at IS NULL ORDER BY id",
+        );
+        let rows = query.bind(user).fetch_all(self.readers()).await?;
+        let broken = || StoreError::Failed("a device's enrolment cannot be read".into());
+        rows.iter().map(|row| EnrolmentId::from_slice(row.try_get(0)?).ok_or_else(broken)).collect()
+    }
+
+    /// Makes a device one of those at which a user is asked, or one no more.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn join_device(
+        &self,
+        user: &User,
+        device: EnrolmentId,
+        joined: bool,
+        now: u64,
+    ) -> Result<Joined, StoreError> {
+        let mut transaction = self.begin().await?;
+        let Some(found) = device::find(&mut *transaction, By::Enrolment(&device)).await? else {
+            return Ok(Joined::NoDevice);
+        };
+        let changed = if joined {
+            join(&mut transaction, user.id, found.id).await?
+        } else {
+            let delete = sqlx::query("DELETE FROM user_devices WHERE user = ?1 AND device = ?2");
+            delete.bind(user.id).bind(found.id).execute(&mut *transaction).await?.rows_affected() > 0
+        };
+        if !changed {
+            return Ok(Joined::AlreadySo);
+        }
+        let kind = if joined { Kind::UserDeviceAdded } else { Kind::UserDeviceRemoved };
+        let body = serde_json::json!({ "user": user.name });
+        audit::append(&mut transaction, &[entry(kind, &body, Some(device), now)]).await?;
+        transaction.commit().await?;
+        Ok(Joined::Done)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_can_be_written_in_many_ways() {
+        let expected = code_digest("K7QP-10WX-9MFT");
+        for text in ["k7qp-10wx-9mft", "K7QP10WX9MFT", " k7qp iowx 9mft ", "K7QP-LOWX-9MFT"] {
+            assert_eq!(code_digest(text), expected, "{text}");
+        }
+        assert_ne!(code_digest("K7QP-10WX-9MFV"), expected);
+    }
+
+    #[test]
+    fn codes_are_of_the_alphabet_and_differ() {
+        let (one, other) = (code().unwrap(), code().unwrap());
+        assert_ne!(one, other);
+        assert_eq!(one.len(), 14);
+        assert!(one.split('-').all(|group| group.len() == 4 && group.bytes().all(|c| ALPHABET.contains(&c))));
+    }
+}
