@@ -6,6 +6,8 @@ mod ipc {
     use vitalsign_agent::Saved;
     use vitalsign_fuzz::fuzz;
     use vitalsign_ipc::{Error, Hello, Inbox, MAX_FRAME, Reply, Request, encode};
+    use vitalsign_protocol::id::{RegistrationId, Secret, StepUpId};
+    use vitalsign_protocol::step_up::End;
 
     const WORDS: &[&[u8]] = &[
         &[0, 0, 0, 0],
@@ -18,6 +20,9 @@ mod ipc {
         b"null",
         b"vitalsign-ipc",
         b"\"version\":2",
+        b"\"keys\"",
+        b"{\"ceremony\":\"AQEBAQEBAQEBAQEBAQEBAQ\"}",
+        b"\"approved\"",
         b"[[[[[[[[[[[[[[[[",
     ];
 
@@ -47,7 +52,23 @@ mod ipc {
 
     fn conversation<M: DeserializeOwned + std::fmt::Debug>(name: &str) {
         let hello = encode(&Hello::ours()).unwrap();
-        let requests = [Request::Status, Request::CheckNow, Request::Subscribe];
+        let (step_up, json) =
+            (StepUpId([1; 16]), serde_json::json!({"id": "AQID", "response": {"x": [1, null]}}));
+        let requests = [
+            Request::Status,
+            Request::CheckNow,
+            Request::Subscribe,
+            Request::Ceremony(step_up),
+            Request::Tapped { step_up, assertion: json.clone() },
+            Request::GiveUp { step_up, end: End::NotMine },
+            Request::BeginKey { code: Secret::new(b"code".to_vec()) },
+            Request::FinishKey {
+                registration: RegistrationId([2; 16]),
+                name: "blue".into(),
+                credential: json,
+            },
+            Request::Keys,
+        ];
         let frames: Vec<u8> = requests.iter().flat_map(|request| encode(request).unwrap()).collect();
         fuzz(name, &[[hello, frames].concat()], WORDS, |input| {
             let whole = outcome::<M>(input, input.len().max(1));
