@@ -3,7 +3,7 @@
 
 use crate::config;
 use crate::server::Incoming;
-use crate::verifier::Verifier;
+use crate::verifier::{Events, Verifier};
 use crate::worker::ReadConfig;
 use serde_json::Value;
 use std::io;
@@ -45,6 +45,7 @@ pub(crate) enum Call {
 /// The thread's own.
 struct Line<Deliver> {
     read_config: ReadConfig,
+    silence: Duration,
     verifier: Option<(config::Verifier, Arc<Verifier>)>,
     channel: Option<AbortHandle>,
     asked: Arc<Semaphore>,
@@ -56,10 +57,18 @@ pub(crate) fn start(
     read_config: ReadConfig,
     deliver: impl Fn(Event) + Clone + Send + Sync + 'static,
 ) -> io::Result<UnboundedSender<Call>> {
+    start_with(read_config, SILENCE, deliver)
+}
+
+fn start_with(
+    read_config: ReadConfig,
+    silence: Duration,
+    deliver: impl Fn(Event) + Clone + Send + Sync + 'static,
+) -> io::Result<UnboundedSender<Call>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (calls, waiting) = unbounded_channel();
     let asked = Arc::new(Semaphore::new(MAX_ASKED));
-    let line = Line { read_config, verifier: None, channel: None, asked, deliver };
+    let line = Line { read_config, silence, verifier: None, channel: None, asked, deliver };
     let run = move || runtime.block_on(line.run(waiting));
     std::thread::Builder::new().name("events".into()).stack_size(STACK).spawn(run)?;
     Ok(calls)
@@ -78,10 +87,13 @@ impl<Deliver: Fn(Event) + Clone + Send + Sync + 'static> Line<Deliver> {
             Call::Open { number, session, after } => {
                 self.close();
                 // There may be other settings since the last time.
-                let verifier = self.verifier_anew();
+                let (verifier, silence) = (self.verifier_anew(), self.silence);
                 let listening = tokio::spawn(async move {
                     let why = match verifier {
-                        Ok(verifier) => listen(&verifier, number, &session, after, &deliver).await,
+                        Ok(verifier) => match verifier.events(&session, after).await {
+                            Ok(stream) => listen(stream, number, silence, &deliver).await,
+                            Err(failure) => failure,
+                        },
                         Err(failure) => failure,
                     };
                     deliver(Event::ChannelClosed(number, why));
@@ -174,21 +186,11 @@ impl<Deliver: Fn(Event) + Clone + Send + Sync + 'static> Line<Deliver> {
 }
 
 /// Listens until the channel ends, and says why it did.
-async fn listen(
-    verifier: &Verifier,
-    number: u64,
-    session: &Session,
-    after: Option<u64>,
-    deliver: &impl Fn(Event),
-) -> Failure {
-    let mut stream = match verifier.events(session, after).await {
-        Ok(stream) => stream,
-        Err(failure) => return failure,
-    };
+async fn listen(mut stream: Events, number: u64, silence: Duration, deliver: &impl Fn(Event)) -> Failure {
     deliver(Event::ChannelOpened(number));
     let mut reader = sse::Reader::default();
     loop {
-        let part = match tokio::time::timeout(SILENCE, stream.next()).await {
+        let part = match tokio::time::timeout(silence, stream.next()).await {
             Ok(Ok(Some(part))) => part,
             Ok(Ok(None)) => return Failure::Unreachable("the verifier closed the event channel".to_owned()),
             Ok(Err(failure)) => return failure,
@@ -248,3 +250,6 @@ fn refusal(failure: Failure) -> Refusal {
         Failure::NoToken | Failure::Key(_) => Refusal::Settings,
     }
 }
+
+#[cfg(test)]
+mod tests;

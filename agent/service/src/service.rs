@@ -260,3 +260,62 @@ fn line(status: &Status) -> String {
         (Standing::KeyTrouble { detail }, _) => format!("The report key cannot be used: {detail}"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use serde_json::json;
+    use vitalsign_client::Client;
+    use vitalsign_protocol::id::{RegistrationId, Secret, StepUpId};
+    use vitalsign_protocol::step_up::End;
+
+    #[test]
+    fn what_is_asked_about_step_ups_that_are_none_is_refused_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = Config {
+            verifier: None,
+            token_file: None,
+            key: "software".into(),
+            state: folder.path().into(),
+            socket: folder.path().join("agent.sock"),
+            report_seconds: None,
+        };
+        let reader = || -> ReadConfig {
+            let config = config.clone();
+            Box::new(move || Ok(config.clone()))
+        };
+        let worker = Worker::new(config.clone(), reader()).unwrap();
+        let desk = Desk::open(folder.path()).unwrap();
+        let (service, _inputs) = Service::start(desk, worker, reader(), Vec::new).unwrap();
+        let (sender, requests) = channel();
+        let _socket = Server::start(&config.socket, move |incoming| sender.send(incoming).unwrap()).unwrap();
+        let ask = |request: Request| {
+            let mut client = Client::connect(&config.socket).unwrap();
+            let asked = std::thread::spawn(move || client.ask(request).unwrap());
+            assert!(service.asked(requests.recv().unwrap()).is_none(), "there is nothing to decide");
+            asked.join().unwrap()
+        };
+        let step_up = StepUpId([1; 16]);
+        let over = Answer::Refused(Refusal::Over);
+        assert_eq!(ask(Request::Ceremony(step_up)), over);
+        assert_eq!(ask(Request::Tapped { step_up, assertion: json!({}) }), over);
+        for end in End::ALL {
+            let known = end.is_the_devices_to_say();
+            let wanted = if known { over.clone() } else { Answer::Refused(Refusal::NotUnderstood) };
+            assert_eq!(ask(Request::GiveUp { step_up, end }), wanted, "{end}");
+        }
+        let registration = RegistrationId([1; 16]);
+        for request in [
+            Request::BeginKey { code: Secret::new(vec![1]) },
+            Request::FinishKey { registration, name: "blue".into(), credential: json!({}) },
+            Request::Keys,
+        ] {
+            let answer = ask(request);
+            let Answer::Refused(Refusal::Verifier { problem: None, detail }) = answer else {
+                panic!("{answer:?}")
+            };
+            assert!(detail.contains("no session"), "{detail}");
+        }
+    }
+}

@@ -314,6 +314,24 @@ mod tests {
     }
 
     #[test]
+    fn a_channel_that_is_not_open_is_a_problem_only_where_reports_go() {
+        let offline = Standing::Offline { since: 1, detail: "no route".into() };
+        for (standing, listening, wanted) in [
+            (Standing::Reporting, true, Some(true)),
+            (Standing::Reporting, false, Some(false)),
+            (offline, false, None),
+            (Standing::NotEnrolled, false, None),
+        ] {
+            let status = Status {
+                standing,
+                listening,
+                ..vitalsign_agent::Agent::new(Default::default()).status(crate::worker::now())
+            };
+            assert_eq!(channel(&status).map(|finding| finding.ok), wanted, "{status:?}");
+        }
+    }
+
+    #[test]
     fn a_clock_that_is_wrong_is_told_which_way() {
         for (skew, fine, word) in [(0, true, "agrees"), (-3600, false, "ahead of"), (86_400, false, "behind")]
         {

@@ -135,6 +135,8 @@ mod tests {
     use super::super::verdict::tests::{NOW, ear};
     use super::*;
     use vitalsign_protocol::ear::Check;
+    use vitalsign_protocol::id::{EnrolmentId, StepUpId};
+    use vitalsign_protocol::step_up::{Acr, End};
 
     const STYLE: Style = Style { colour: false, width: 100 };
 
@@ -192,6 +194,34 @@ mod tests {
             let status = status(standing, tier, exp);
             assert_eq!((sentence(&status, NOW).as_str(), healthy(&status, NOW)), (wanted, well));
         }
+    }
+
+    #[test]
+    fn a_page_while_step_ups_are_asked() {
+        let step_up = |number, message: &str, stage| StepUp {
+            id: StepUpId([number; 16]),
+            application: "ehr".into(),
+            user: "nurse-7".into(),
+            message: message.into(),
+            authorization_details: None,
+            acr: Acr::HardwareKey,
+            until: NOW + 45,
+            stage,
+        };
+        let reasons = vec!["disk-encryption".to_owned(), "os-updates".to_owned()];
+        let status = Status {
+            enrolment: Some(EnrolmentId([7; 16])),
+            listening: true,
+            step_ups: vec![
+                step_up(1, "sign order 12", Stage::Tap),
+                step_up(2, "sign\u{1b}[2J order 13", Stage::Preparing),
+                step_up(3, "sign order 14", Stage::Checking),
+                step_up(4, "sign order 15", Stage::Ended { end: End::Unhealthy, reasons }),
+                step_up(5, "sign order 16", Stage::Ended { end: End::Approved, reasons: Vec::new() }),
+            ],
+            ..status(Standing::Reporting, Some(Tier::Affirming), NOW + 3600)
+        };
+        insta::assert_snapshot!(page(&status, STYLE, NOW));
     }
 
     #[test]
