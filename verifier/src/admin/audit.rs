@@ -3,9 +3,11 @@
 use super::table;
 use anyhow::Context;
 use serde_json::json;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use vitalsign_protocol::id::{Digest, EnrolmentId, hex};
+use vitalsign_protocol::id::{Digest, EnrolmentId, StepUpId, hex};
+use vitalsign_verifier::step_up::prove::{self, Exported};
+use vitalsign_verifier::store::Store;
 use vitalsign_verifier::store::audit::{Head, Logged};
 
 /// Entries read at one time.
@@ -18,6 +20,23 @@ pub(crate) enum Command {
         /// A head that was written down before, SEQ:HASH: is it still part of the chain?
         #[arg(long, value_parser = anchor)]
         anchor: Option<Head>,
+    },
+    /// Verify one approved step-up again, link by link, from what the log has of it. Exits with 1 when one is broken.
+    Prove {
+        /// The entry's place, or the step-up's name.
+        #[arg(required_unless_present = "file")]
+        which: Option<Which>,
+        /// One that was exported: needs neither the store nor the verifier.
+        #[arg(long, value_name = "FILE", conflicts_with = "which")]
+        file: Option<PathBuf>,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print one approved step-up, to be kept elsewhere and proven there.
+    Export {
+        /// The entry's place, or the step-up's name.
+        which: Which,
     },
     /// The entries, oldest first.
     List {
@@ -36,9 +55,39 @@ pub(crate) enum Command {
     },
 }
 
+/// How an approval is named.
+#[derive(Clone, Debug)]
+pub(crate) enum Which {
+    Seq(u64),
+    StepUp(StepUpId),
+}
+
+impl FromStr for Which {
+    type Err = &'static str;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let seq = text.parse().map(Self::Seq);
+        seq.or_else(|_| text.parse().map(Self::StepUp))
+            .map_err(|_| "the place of an entry, or a step-up's name")
+    }
+}
+
 pub(crate) async fn run(config: &Path, command: Command) -> anyhow::Result<bool> {
+    // What was exported is proven without the store that it came from.
+    if let Command::Prove { file: Some(file), json, .. } = &command {
+        let text = std::fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))?;
+        let exported = serde_json::from_str(&text).with_context(|| format!("reading {}", file.display()))?;
+        return print_proof(&exported, *json);
+    }
     let store = super::store(config).await?;
     let so = match command {
+        Command::Prove { which, json, .. } => print_proof(
+            &export(&store, &which.context("an entry or a step-up is to be named")?).await?,
+            json,
+        )?,
+        Command::Export { which } => {
+            super::print_json(&export(&store, &which).await?)?;
+            true
+        }
         Command::Verify { anchor } => match store.verify_audit(anchor).await? {
             Ok(head) => {
                 println!("The audit log holds: {} entries.", head.seq);
@@ -71,6 +120,45 @@ pub(crate) async fn run(config: &Path, command: Command) -> anyhow::Result<bool>
         }
     };
     store.close().await;
+    Ok(so)
+}
+
+async fn export(store: &Store, which: &Which) -> anyhow::Result<Exported> {
+    let seq = match which {
+        Which::Seq(seq) => *seq,
+        Which::StepUp(id) => {
+            store.audit_of_step_up(id).await?.with_context(|| format!("no step-up {id} was approved"))?
+        }
+    };
+    let entry = store.audit_entry(seq).await?;
+    let (entry, previous) = entry.with_context(|| format!("the audit log has no entry {seq}"))?;
+    Exported::new(entry, previous).map_err(|what| anyhow::anyhow!("entry {seq}: {what} cannot be read"))
+}
+
+fn print_proof(exported: &Exported, json: bool) -> anyhow::Result<bool> {
+    let findings = prove::prove(exported);
+    let so = findings.hold();
+    if json {
+        super::print_json(&json!({ "seq": exported.seq, "holds": so, "findings": findings }))?;
+        return Ok(so);
+    }
+    if let Some(says) = &findings.says {
+        let device = says.device.map(|device| device.to_string()).unwrap_or_default();
+        println!("{}: {:?}", says.transaction.application, says.transaction.message);
+        println!("  by {} with {}, {}", says.user, says.model, table::time(says.time));
+        println!("  on device {device}, {}", says.ear_status.unwrap_or_default());
+        println!("  at {}\n", says.transaction.acr.urn());
+    }
+    for link in &findings.links {
+        let state = match link.ok {
+            Some(true) => "ok    ",
+            Some(false) => "BROKEN",
+            None => "?     ",
+        };
+        let why = link.why.as_deref().map(|why| format!(": {why}")).unwrap_or_default();
+        println!("{state}  {:<20}  {}{why}", link.link, link.proves);
+    }
+    println!("\n{}", if so { "Every link holds." } else { "This proves nothing." });
     Ok(so)
 }
 

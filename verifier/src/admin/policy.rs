@@ -3,14 +3,17 @@
 use super::table;
 use anyhow::Context;
 use serde_json::json;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use vitalsign_protocol::ear::Tier;
 use vitalsign_protocol::fact::Fact;
 use vitalsign_protocol::posture::{KeyStorage, Posture};
+use vitalsign_protocol::step_up::Acr;
+use vitalsign_verifier::appraise::step_up::{Health, Question};
 use vitalsign_verifier::appraise::{BootStanding, Input, KeyStanding, LogStanding};
 use vitalsign_verifier::config::Config;
-use vitalsign_verifier::load_policy;
 use vitalsign_verifier::server::now;
+use vitalsign_verifier::{load_policy, load_step_up_policy};
 
 #[derive(clap::Subcommand)]
 pub(crate) enum Command {
@@ -28,11 +31,18 @@ pub(crate) enum Command {
 
 pub(crate) fn run(config: &Path, command: Command) -> anyhow::Result<bool> {
     let Command::Check { facts, json } = command;
-    let appraiser = load_policy(&Config::read(config)?)?;
+    let config = Config::read(config)?;
+    let appraiser = load_policy(&config)?;
+    let step_up = load_step_up_policy(&config)?;
     let Some(path) = facts else {
         match json {
-            true => super::print_json(&json!({ "policy": appraiser.policy_id() }))?,
-            false => println!("The policy can be used: {}", appraiser.policy_id()),
+            true => super::print_json(
+                &json!({ "policy": appraiser.policy_id(), "step_up_policy": step_up.policy_id() }),
+            )?,
+            false => {
+                println!("The policy can be used: {}", appraiser.policy_id());
+                println!("The policy of step-up can be used: {}", step_up.policy_id());
+            }
         }
         return Ok(true);
     };
@@ -43,17 +53,27 @@ pub(crate) fn run(config: &Path, command: Command) -> anyhow::Result<bool> {
         Fact::Known(storage) => *storage,
         _ => KeyStorage::Software,
     };
+    let key = KeyStanding { storage, genuine: storage != KeyStorage::Software, simulated: false };
     let appraised = appraiser.appraise(&Input {
         posture: &posture,
-        key: KeyStanding { storage, genuine: storage != KeyStorage::Software, simulated: false },
+        key,
         boot: BootStanding { quoted: false, log: LogStanding::None },
         now: now(),
     })?;
+    let device = Health::of(&appraised);
+    let refused =
+        |acr| step_up.refused(&Question { acr, device: &device, key, security_key: None, now: now() });
+    let mut levels = BTreeMap::new();
+    for acr in Acr::ALL {
+        levels.insert(acr.urn(), refused(acr)?);
+    }
     if json {
         super::print_json(&json!({
             "policy": appraiser.policy_id(),
             "status": appraised.status,
             "submods": appraised.submods,
+            "step_up_policy": step_up.policy_id(),
+            "step_up_refused": levels,
         }))?;
     } else {
         let mut rows = Vec::new();
@@ -69,6 +89,10 @@ pub(crate) fn run(config: &Path, command: Command) -> anyhow::Result<bool> {
         }
         table::print(["SUBMODULE", "CHECK", "STATUS", "REASON"], &rows);
         println!("\n{}", appraised.status);
+        for (acr, refused) in levels {
+            let why = if refused.is_empty() { "can be asked for".into() } else { refused.join(", ") };
+            println!("{acr}: {why}");
+        }
     }
     Ok(appraised.status != Tier::Contraindicated)
 }
