@@ -18,7 +18,7 @@ const LONGEST_BACK_OFF: Duration = Duration::from_secs(60);
 /// How long to leave a verifier alone that has no such channel.
 const REFUSED_INTERVAL: Duration = Duration::from_secs(900);
 /// A channel that was open for so long was a good one: the next waits are short again.
-const STEADY: Duration = Duration::from_secs(60);
+const STEADY: Duration = Duration::from_secs(10);
 /// A channel ends with the session that opened it: with less than this left it is not opened anew for a later one.
 const LEAST_LEFT: Duration = Duration::from_secs(60);
 /// The least time between two openings because the network changed: a machine whose network flaps floods nobody.

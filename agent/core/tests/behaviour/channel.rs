@@ -89,7 +89,7 @@ fn broken_it_is_opened_again_later_and_later() {
     let waits: Vec<u64> = (0..8).map(|_| wait_after(&mut bench, &verifier, broken()).0).collect();
     // Six tenths of 1, 2, 4 … seconds: the random number of the bench.
     assert_eq!(waits, [0, 1, 2, 4, 9, 19, 36, 36]);
-    bench.give(Event::ChannelOpened(bench.channel)).pass(60);
+    bench.give(Event::ChannelOpened(bench.channel)).pass(10);
     assert_eq!(wait_after(&mut bench, &verifier, broken()).0, 0, "it was open for long: a good one");
     bench.give(Event::ChannelOpened(bench.channel)).pass(1);
     assert_eq!(wait_after(&mut bench, &verifier, broken()).0, 1, "one that breaks at once is not");
