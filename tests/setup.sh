@@ -10,8 +10,20 @@ deny=0.20.2
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/vitalsign
 
 # A C compiler and make for aws-lc and SQLite; a software TPM; packet filters and network namespaces to read; a bus to
-# ask; OpenSSL as the yardstick of `make bench`.
-packages=(gcc libc6-dev make ca-certificates swtpm swtpm-tools nftables iptables iproute2 dbus procps openssl)
+# ask; OpenSSL as the yardstick of `make bench`. For security keys: USB, Bluetooth and smart cards; libclang for the
+# simulated one, and the virtual reader that it lies in.
+packages=(gcc libc6-dev make ca-certificates swtpm swtpm-tools nftables iptables iproute2 dbus procps openssl
+  pkg-config libudev-dev libdbus-1-dev libpcsclite-dev libclang-dev pcscd vsmartcard-vpcd)
+# Other makers' clients of security keys, to try ours against.
+if [ $# = 0 ]; then
+  packages+=(python3 python3-venv python3-pyscard)
+  # Ubuntu has its browser under other names.
+  # shellcheck source=/dev/null
+  case $(. /etc/os-release && echo "${ID:-}") in
+    ubuntu) packages+=(chromium-browser chromium-chromedriver) ;;
+    *) packages+=(chromium chromium-driver) ;;
+  esac
+fi
 # Debian's own Rust, the one that comes with the source of std; a compiler and a place to run for Windows.
 [ "${1:-}" != cross ] ||
   packages=(gcc libc6-dev cmake nasm rustc-web cargo-web rust-web-src rust-web-clippy gcc-mingw-w64-x86-64 wine wine64)
@@ -47,3 +59,14 @@ tool() {
 }
 tool cargo-nextest "$nextest"
 tool cargo-deny "$deny"
+
+# A folder of its own for these versions. The system's Python: pyscard is built for that one alone.
+requirements=$(dirname "$0")/peers/requirements.txt
+python=$cache/python/$(sha256sum "$requirements" | cut -c1-16)
+if [ ! -e "$python/complete" ]; then
+  echo "setup: installing python-fido2, once" >&2
+  rm -rf "$python"
+  /usr/bin/python3 -m venv --system-site-packages "$python"
+  "$python/bin/pip" install --quiet --disable-pip-version-check --requirement "$requirements" >&2
+  touch "$python/complete"
+fi

@@ -1,7 +1,8 @@
 //! The program that is the key, started, touched and pulled out.
 
+use crate::Maker;
+use crate::pcscd::{Pcscd, wait_for_card};
 use crate::process::{Child, program};
-use crate::{Maker, Pcscd};
 use anyhow::{Context, Result, bail};
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -22,6 +23,18 @@ pub enum Transport {
     SecondNfc,
     /// By USB/IP on a free port of loopback: [`SimulatedKey::usb_address`].
     Usb,
+}
+
+impl Transport {
+    /// What PC/SC calls its reader.
+    #[must_use]
+    pub fn reader(self) -> Option<&'static str> {
+        match self {
+            Self::Nfc => Some("Virtual PCD 00 00"),
+            Self::SecondNfc => Some("Virtual PCD 00 01"),
+            Self::Usb => None,
+        }
+    }
 }
 
 /// Who touches the key.
@@ -67,6 +80,7 @@ pub struct SimulatedKey {
     process: Child,
     said: Arc<Said>,
     address: SocketAddr,
+    transport: Transport,
 }
 
 /// What the program has told of itself so far.
@@ -116,9 +130,10 @@ impl SimulatedKey {
             }
             heard.hear("ended");
         });
-        let mut key = Self { input: Some(input), process, said, address };
+        let mut key = Self { input: Some(input), process, said, address, transport: options.transport };
         let ready = key.wait("to be ready", |state| state.ready.clone())?;
         key.address = ready.parse().with_context(|| format!("the key is at {ready}"))?;
+        key.seen(true)?;
         Ok(key)
     }
 
@@ -126,6 +141,12 @@ impl SimulatedKey {
     #[must_use]
     pub fn usb_address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// How it is reached.
+    #[must_use]
+    pub fn transport(&self) -> Transport {
+        self.transport
     }
 
     /// Touches the key, as soon as it waits for that.
@@ -166,7 +187,8 @@ impl SimulatedKey {
     /// When the program has ended.
     pub fn unplug(&mut self) -> Result<()> {
         self.say("unplug")?;
-        self.wait("to be unplugged", |state| state.ready.is_none().then_some(()))
+        self.wait("to be unplugged", |state| state.ready.is_none().then_some(()))?;
+        self.seen(false)
     }
 
     /// Plugs it in again, at the same address.
@@ -175,7 +197,13 @@ impl SimulatedKey {
     /// When it cannot be reached again.
     pub fn plug_in(&mut self) -> Result<()> {
         self.say("plug in")?;
-        self.wait("to be ready", |state| state.ready.is_some().then_some(()))
+        self.wait("to be ready", |state| state.ready.is_some().then_some(()))?;
+        self.seen(true)
+    }
+
+    /// The reader may take a moment to see it come or go.
+    fn seen(&self, present: bool) -> Result<()> {
+        self.transport.reader().map_or(Ok(()), |reader| wait_for_card(reader, present))
     }
 
     fn say(&mut self, command: &str) -> Result<()> {

@@ -8,9 +8,11 @@
 mod key;
 mod maker;
 mod pcscd;
+mod peer;
 pub mod process;
 pub mod vhci;
 
 pub use key::{Options, SimulatedKey, Tap, Transport};
 pub use maker::Maker;
 pub use pcscd::Pcscd;
+pub use peer::{PythonFido2, Refused};

@@ -1,21 +1,30 @@
 //! The daemon of smart card readers, which a machine without systemd starts by nobody's hand.
 
 use crate::process::{Child, wait_for};
-use anyhow::{Context, Result};
+use anyhow::{Context as _, Result};
+use pcsc::{Context, ReaderState, Scope, State};
+use std::ffi::CString;
+use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+/// How long it, or a reader, may take.
+const LIMIT: Duration = Duration::from_secs(20);
 
 /// Where every client of PC/SC on Linux looks for it; so there is one for the whole machine.
 const SOCKET: &str = "/run/pcscd/pcscd.comm";
 const PROGRAM: &str = "/usr/sbin/pcscd";
 
-/// `pcscd`, as long as this lives. One that ran before is left alone, also afterwards.
+/// `pcscd`, as long as this lives, and the virtual reader for nobody else. One that ran before is left alone, also
+/// afterwards.
 #[derive(Debug)]
 pub struct Pcscd {
+    // Before the lock in this order.
     _ours: Option<Child>,
+    _alone: File,
 }
 
 impl Pcscd {
@@ -24,13 +33,15 @@ impl Pcscd {
     /// Its second slot, for a second key.
     pub const SECOND_READER: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 35964);
 
-    /// Starts it if none answers, and waits until one does.
+    /// Starts it if none answers, and waits until one does; before that, until nobody else has the virtual reader.
     ///
     /// # Errors
     /// When it is not installed or does not answer in time.
     pub fn start() -> Result<Self> {
+        let alone = File::create(std::env::temp_dir().join("vitalsign-virtual-reader.lock"))?;
+        alone.lock()?;
         if answers() {
-            return Ok(Self { _ours: None });
+            return Ok(Self { _ours: None, _alone: alone });
         }
         // Of one that was killed; a new one refuses to start beside it.
         for left in [SOCKET, "/run/pcscd/pcscd.pid"] {
@@ -40,14 +51,35 @@ impl Pcscd {
         command.args(["--foreground", "--error"]).stdout(Stdio::null()).stderr(Stdio::null());
         let mut child =
             Child::start(&mut command).context("pcscd and vsmartcard-vpcd are needed: tests/setup.sh")?;
-        wait_for("pcscd to answer", Duration::from_secs(20), || {
+        wait_for("pcscd to answer", LIMIT, || {
             anyhow::ensure!(child.runs(), "pcscd ended: it needs root, and no other pcscd");
             Ok(answers().then_some(()))
         })?;
-        Ok(Self { _ours: Some(child) })
+        Ok(Self { _ours: Some(child), _alone: alone })
     }
 }
 
 fn answers() -> bool {
     UnixStream::connect(SOCKET).is_ok()
+}
+
+/// Waits until a reader says that it has a card, or that it has none: it looks a few times a second only, and does not
+/// see one that was away in between.
+pub(crate) fn wait_for_card(reader: &str, present: bool) -> Result<()> {
+    let wanted = if present { State::PRESENT } else { State::EMPTY };
+    let context = Context::establish(Scope::User)?;
+    let mut states = [ReaderState::new(CString::new(reader)?, State::UNAWARE)];
+    let end = Instant::now() + LIMIT;
+    loop {
+        let left = end.saturating_duration_since(Instant::now());
+        context
+            .get_status_change(left, &mut states)
+            .with_context(|| format!("waiting for {wanted:?} in the reader {reader}"))?;
+        for state in &mut states {
+            if state.event_state().contains(wanted) {
+                return Ok(());
+            }
+            state.sync_current_state();
+        }
+    }
 }

@@ -124,7 +124,11 @@ impl Key<'_> {
         let pipe = TrussedChannel::new();
         let (requests, answers) = pipe.split().context("the pipe is new")?;
         let client = path!("fido");
-        let endpoint = ServiceEndpoint::new(answers, CoreContext::new(client.into()), BACKENDS);
+        let endpoint = ServiceEndpoint::new(
+            answers,
+            CoreContext::with_interrupt(client.into(), Some(&INTERRUPT)),
+            BACKENDS,
+        );
         let parts = Parts {
             random: ChaCha8Rng::from_entropy(),
             store: self.store,

@@ -134,13 +134,12 @@ fn exchange(key: &Key<'_>, terminal: &mut Requester<'_>, command: &[u8]) -> Resu
     let command =
         Data::try_from(command).map_err(|_| anyhow::anyhow!("the command is too long for the key"))?;
     terminal.request(command).map_err(|_| anyhow::anyhow!("the key is busy"))?;
-    loop {
+    // One that is taken away answers no more, not even that it was interrupted.
+    while key.control.plugged() {
         if let Some(answer) = terminal.take_response() {
             return Ok(Some(answer.to_vec()));
         }
-        if !key.control.plugged() {
-            return Ok(None);
-        }
         std::thread::sleep(Duration::from_millis(1));
     }
+    Ok(None)
 }
