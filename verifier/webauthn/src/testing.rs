@@ -245,6 +245,13 @@ impl SoftKey {
         }))
     }
 
+    /// Its credentials: the id of each, and its private key as PKCS#8, to be put into another authenticator.
+    #[must_use]
+    pub fn credentials(&self) -> Vec<(Vec<u8>, Vec<u8>)> {
+        let pkcs8 = |key: &EcdsaKeyPair| key.to_pkcs8v1().unwrap().as_ref().to_vec();
+        self.credentials.iter().map(|(id, key)| (id.clone(), pkcs8(key))).collect()
+    }
+
     fn authenticator_data(&self, rp_id: &str, more: u8) -> Vec<u8> {
         let verified = if self.user_verified { 0x04 } else { 0 };
         let eligible = if self.backup_eligible { 0x08 } else { 0 };
