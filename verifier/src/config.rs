@@ -45,6 +45,9 @@ pub struct Config {
     /// Which security keys are accepted.
     #[serde(default)]
     pub security_keys: SecurityKeys,
+    /// How applications ask for people.
+    #[serde(default)]
+    pub oidc: Oidc,
     /// Limits.
     #[serde(default)]
     pub limits: Limits,
@@ -71,6 +74,23 @@ pub struct TlsFiles {
     pub certificate: PathBuf,
     /// Its key, PKCS#8.
     pub key: PathBuf,
+}
+
+/// How applications ask for people.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Oidc {
+    /// So many seconds are to lie between one poll for a token and the next. With 0 nobody is slowed down.
+    pub interval_seconds: u64,
+    /// A request for a token is held for so many seconds while nobody has answered, so that the token is there as soon
+    /// as the tap is (CIBA section 10.1.1). With 0 it is answered at once.
+    pub hold_seconds: u64,
+}
+
+impl Default for Oidc {
+    fn default() -> Self {
+        Self { interval_seconds: 2, hold_seconds: 30 }
+    }
 }
 
 /// Limits.
@@ -144,6 +164,7 @@ impl Config {
             nonce_seconds: default_nonce_seconds(),
             quote_seconds: default_quote_seconds(),
             security_keys: SecurityKeys::default(),
+            oidc: Oidc::default(),
             limits: Limits::default(),
         }
     }

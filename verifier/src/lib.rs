@@ -17,6 +17,7 @@ pub mod inspect;
 mod keys;
 mod models;
 pub mod nonce;
+pub mod oidc;
 mod report;
 pub mod server;
 mod session;

@@ -44,6 +44,12 @@ enum Command {
     /// Enrolled devices.
     #[command(subcommand)]
     Device(admin::device::Command),
+    /// Applications that may ask for people.
+    #[command(subcommand)]
+    Client(admin::client::Command),
+    /// Step-ups: ask for a person, as an application does.
+    #[command(subcommand)]
+    StepUp(admin::step_up::Command),
     /// The policy by which devices are judged.
     #[command(subcommand)]
     Policy(admin::policy::Command),
@@ -73,6 +79,8 @@ fn main() -> ExitCode {
             Command::EnrolToken(command) => admin::token::run(&config, command).await,
             Command::User(command) => admin::user::run(&config, command).await,
             Command::Device(command) => admin::device::run(&config, command).await,
+            Command::Client(command) => admin::client::run(&config, command).await,
+            Command::StepUp(command) => admin::step_up::run(&config, command).await,
             Command::Policy(command) => admin::policy::run(&config, command),
             Command::Audit(command) => admin::audit::run(&config, command).await,
             Command::Key(command) => admin::key::run(&config, command).await,

@@ -25,6 +25,8 @@ pub enum Signs {
     Verdicts,
     /// Tokens for applications.
     Tokens,
+    /// What an administrator of the verifier asks of it, as an application.
+    Administration,
 }
 
 impl Signs {
@@ -34,6 +36,7 @@ impl Signs {
         match self {
             Self::Verdicts => "verdicts",
             Self::Tokens => "tokens",
+            Self::Administration => "administration",
         }
     }
 }
@@ -76,6 +79,7 @@ impl Paths {
         let (current, retired) = match signs {
             Signs::Verdicts => ("ear.p8", "retired.json"),
             Signs::Tokens => ("token.p8", "token-retired.json"),
+            Signs::Administration => ("administrator.p8", "administrator-retired.json"),
         };
         Self { current: folder.join(current), retired: folder.join(retired) }
     }

@@ -9,6 +9,7 @@ use crate::files::{self, FileError};
 use crate::keys::WrongCodes;
 use crate::models::HeldModels;
 use crate::nonce::{self, NonceError, NonceKey, Purpose, SpentNonce};
+use crate::oidc::Pace;
 use crate::server::now;
 use crate::signing_keys::{HeldKeys, SigningKeys, Signs};
 use crate::step_up::channel::Channels;
@@ -64,6 +65,7 @@ pub struct Verifier {
     nonces: NonceKey,
     ear_keys: HeldKeys,
     token_keys: HeldKeys,
+    pub(crate) pace: Pace,
     ends: broadcast::Sender<StepUpId>,
     pub(crate) step_up_policy: StepUpPolicy,
     pub(crate) channels: Arc<Channels>,
@@ -103,6 +105,7 @@ impl Verifier {
             nonces,
             ear_keys,
             token_keys,
+            pace: Pace::new(config.oidc.interval_seconds),
             ends: broadcast::Sender::new(ENDS_KEPT),
             step_up_policy,
             channels: Arc::new(Channels::new(config.limits.event_channels())),

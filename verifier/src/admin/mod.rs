@@ -1,10 +1,13 @@
 //! The commands. Each answers whether what was asked is so: the exit status.
 
+mod application;
 pub(crate) mod audit;
+pub(crate) mod client;
 pub(crate) mod device;
 pub(crate) mod key;
 pub(crate) mod policy;
 pub(crate) mod serve;
+pub(crate) mod step_up;
 mod table;
 pub(crate) mod token;
 pub(crate) mod user;

@@ -31,6 +31,9 @@ The configuration, with what holds where a line is left out:
   metadata = \"...\"                        # a FIDO metadata file: signed (JWT), or the list in it (JSON)
   metadata_roots = \"...\"                  # PEM: the root of who signs it
   models = [\"...\"]                        # of these accept some, by AAGUID; all
+  [oidc]
+  interval_seconds = 2                    # between an application's polls for a token; 0: never slow_down
+  hold_seconds = 30                       # for which a poll is held while nobody has answered
   [limits]
   connections = 4096
   request_seconds = 15

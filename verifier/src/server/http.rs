@@ -13,23 +13,26 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::{Serialize, de::DeserializeOwned};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::watch;
 use vitalsign_protocol::evidence;
 use vitalsign_protocol::message::{
     EnrolmentProof, EnrolmentRequest, MAX_JSON_BYTES, MAX_PROOF_BYTES, NonceRequest,
 };
 use vitalsign_protocol::problem::{self, Problem, ProblemType};
 
-const JSON: &str = "application/json";
+pub(super) const JSON: &str = "application/json";
 
 #[derive(Clone)]
 pub(super) struct Shared {
     pub(super) verifier: Arc<Verifier>,
     deadline: Duration,
+    ended: watch::Receiver<bool>,
 }
 
 /// Every route.
-pub(super) fn router(verifier: Arc<Verifier>, deadline: Duration) -> Router {
+pub(super) fn router(verifier: Arc<Verifier>, deadline: Duration, ended: watch::Receiver<bool>) -> Router {
     Router::new()
+        .merge(super::oidc::routes())
         .route("/v1/enrolments", only(post(begin_enrolment)))
         .route("/v1/enrolments/{enrolment}", only(post(end_enrolment)))
         .route("/v1/nonces", only(post(nonce)))
@@ -41,7 +44,7 @@ pub(super) fn router(verifier: Arc<Verifier>, deadline: Duration) -> Router {
         .fallback(async || refused(&Problem::new(ProblemType::NotFound, "")))
         // Each handler has a limit of its own, and reads the body itself.
         .layer(DefaultBodyLimit::disable())
-        .with_state(Shared { verifier, deadline })
+        .with_state(Shared { verifier, deadline, ended })
 }
 
 /// Another method than the resource has: 405, as a problem.
@@ -95,6 +98,14 @@ async fn health(State(shared): State<Shared>) -> Response {
 }
 
 impl Shared {
+    /// Ends when the server is to end: what waits is to wait no longer.
+    pub(super) async fn ended(&self) {
+        // An error says that the server's handle is gone: then nobody can end it, and it runs on.
+        if self.ended.clone().wait_for(|ended| *ended).await.is_err() {
+            std::future::pending().await
+        }
+    }
+
     pub(super) async fn json<T: DeserializeOwned>(
         &self,
         request: Request,

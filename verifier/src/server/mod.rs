@@ -2,6 +2,7 @@
 
 mod http;
 mod keys;
+mod oidc;
 mod step_up;
 pub mod tls;
 
@@ -83,7 +84,7 @@ async fn serve(
     let limits = verifier.config().limits;
     let deadline = Duration::from_secs(limits.request_seconds);
     let connections = Arc::new(Semaphore::new(limits.connections));
-    let router = http::router(verifier.clone(), deadline);
+    let router = http::router(verifier.clone(), deadline, ended.clone());
     let graceful = GracefulShutdown::new();
     let mut refresh = tokio::time::interval(KEY_REFRESH);
     let tending = tokio::spawn(tend(verifier.clone(), ended.clone()));

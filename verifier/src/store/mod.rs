@@ -1,6 +1,7 @@
 //! The store: SQLite with a write-ahead log, synced at every commit. One writer at a time in this process, and none
 //! that writes half: a transaction that is not committed goes with its connection.
 
+pub mod asked;
 pub mod audit;
 pub mod client;
 pub mod device;

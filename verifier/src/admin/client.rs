@@ -1,0 +1,209 @@
+//! `client`.
+
+use super::table;
+use anyhow::{Context, ensure};
+use serde_json::json;
+use std::path::{Path, PathBuf};
+use vitalsign_verifier::config::Config;
+use vitalsign_verifier::oidc::{self, Administrator, reads_plainly};
+use vitalsign_verifier::server::now;
+use vitalsign_verifier::store::Store;
+use vitalsign_verifier::store::client::{Client, Credential, MAX_NAME_BYTES};
+
+const EXAMPLES: &str = "\
+Examples:
+  An application that shows a secret (client_secret_basic); the secret is shown this once:
+    vitalsign-verifier client add EHR --id ehr --audience https://ehr.example/api --secret
+  One that signs with a key of its own (private_key_jwt), the better way; its public keys as a JWK set:
+    vitalsign-verifier client add PACS --id pacs --jwks pacs-public.jwks.json
+  A secret that may have been seen by others:
+    vitalsign-verifier client rotate-secret ehr";
+
+#[derive(clap::Subcommand)]
+#[command(after_help = EXAMPLES)]
+pub(crate) enum Command {
+    /// Register an application. People are shown its name when it asks for them.
+    #[command(after_help = EXAMPLES)]
+    Add {
+        /// What people are shown.
+        name: String,
+        /// Its `client_id`; a random one by default.
+        #[arg(long)]
+        id: Option<String>,
+        /// The audience of its access tokens; its `client_id` by default.
+        #[arg(long, value_name = "URI")]
+        audience: Option<String>,
+        /// It shows a secret, which is made and printed this once.
+        #[arg(long, required_unless_present = "jwks")]
+        secret: bool,
+        /// It signs with the private half of one of these public keys: a JWK set with P-256 keys.
+        #[arg(long, value_name = "FILE", conflicts_with = "secret")]
+        jwks: Option<PathBuf>,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Every application.
+    List {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Accept nothing of an application from now on.
+    Disable {
+        /// Its `client_id`, as `list` shows it.
+        id: String,
+    },
+    /// Give an application another secret, printed this once; the one before is of no use from now on.
+    RotateSecret {
+        /// Its `client_id`, as `list` shows it.
+        id: String,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+pub(crate) async fn run(config: &Path, command: Command) -> anyhow::Result<bool> {
+    // Before the server runs for the first time there may be no store yet.
+    let config = Config::read(config)?;
+    vitalsign_verifier::files::create_folder(&config.data)?;
+    let store = Store::open(&config.store()).await?;
+    let done = match command {
+        Command::Add { name, id, audience, secret: _, jwks, json } => {
+            add(&store, name, id, audience, jwks.as_deref(), json).await?
+        }
+        Command::List { json } => {
+            let clients = store.clients().await?;
+            if json {
+                super::print_json(&clients.iter().map(as_json).collect::<Vec<_>>())?;
+            } else {
+                let rows: Vec<_> = clients.iter().map(as_row).collect();
+                table::print(["CLIENT", "NAME", "METHOD", "AUDIENCE", "SINCE", "STATE"], &rows);
+            }
+            true
+        }
+        Command::Disable { id } => {
+            let done = store.disable_client(&id, now()).await?;
+            if done {
+                println!("Client {id} is disabled.");
+            } else {
+                eprintln!("There is no client {id}, or it was disabled before.");
+            }
+            done
+        }
+        Command::RotateSecret { id, json } => rotate_secret(&store, &id, json).await?,
+    };
+    store.close().await;
+    Ok(done)
+}
+
+async fn add(
+    store: &Store,
+    name: String,
+    id: Option<String>,
+    audience: Option<String>,
+    jwks: Option<&Path>,
+    json: bool,
+) -> anyhow::Result<bool> {
+    let id = match id {
+        Some(id) => id,
+        None => oidc::random_name::<16>()?,
+    };
+    ensure!(
+        (1..=MAX_NAME_BYTES).contains(&name.len()) && reads_plainly(&name) && !name.trim().is_empty(),
+        "the name is what people are shown: at most {MAX_NAME_BYTES} bytes, no control characters"
+    );
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "-._~:/".contains(c);
+    ensure!(
+        (1..=MAX_NAME_BYTES).contains(&id.len()) && id.chars().all(allowed),
+        "a client's id has letters, digits and -._~:/ only, at most {MAX_NAME_BYTES}"
+    );
+    ensure!(id != Administrator::CLIENT_ID, "{id} is the administrator's own id");
+    let audience = audience.unwrap_or_else(|| id.clone());
+    ensure!(
+        (1..=512).contains(&audience.len()) && audience.chars().all(|c| c.is_ascii_graphic()),
+        "an audience has visible ASCII characters only, at most 512"
+    );
+    let (secret, credential) = match jwks {
+        None => {
+            let (secret, digest) = oidc::new_secret()?;
+            (Some(secret), Credential::Secret(digest))
+        }
+        Some(path) => {
+            let file = std::fs::read(path).with_context(|| format!("reading {}", path.display()))?;
+            let keys = oidc::client_keys(&file).with_context(|| path.display().to_string())?;
+            (None, Credential::Keys(keys))
+        }
+    };
+    let client = Client { id, name, audience, created: now(), disabled_at: None, credential };
+    if !store.add_client(&client).await? {
+        eprintln!("There is a client {} already.", client.id);
+        return Ok(false);
+    }
+    if json {
+        super::print_json(&json!({ "client": as_json(&client), "secret": secret }))?;
+    } else {
+        println!("client_id      {}", client.id);
+        if let Some(secret) = secret {
+            println!("client_secret  {secret}");
+            eprintln!("The secret is not shown again.");
+        }
+    }
+    Ok(true)
+}
+
+async fn rotate_secret(store: &Store, id: &str, json: bool) -> anyhow::Result<bool> {
+    match store.client(id).await? {
+        Some(Client { credential: Credential::Secret(_), .. }) => {}
+        Some(_) => {
+            eprintln!("Client {id} has no secret: it signs with keys of its own.");
+            return Ok(false);
+        }
+        None => {
+            eprintln!("There is no client {id}.");
+            return Ok(false);
+        }
+    }
+    let (secret, digest) = oidc::new_secret()?;
+    let replaced = store.replace_client_credential(id, &Credential::Secret(digest), now()).await?;
+    ensure!(replaced, "client {id} went away meanwhile");
+    if json {
+        super::print_json(&json!({ "client": { "id": id }, "secret": secret }))?;
+    } else {
+        println!("client_secret  {secret}");
+        eprintln!("The secret is not shown again; the one before is of no use any longer.");
+    }
+    Ok(true)
+}
+
+fn as_json(client: &Client) -> serde_json::Value {
+    let jwks = match &client.credential {
+        Credential::Secret(_) => None,
+        Credential::Keys(keys) => Some(keys),
+    };
+    json!({
+        "id": client.id,
+        "name": client.name,
+        "method": client.credential.method(),
+        "audience": client.audience,
+        "created": client.created,
+        "disabled_at": client.disabled_at,
+        "jwks": jwks,
+    })
+}
+
+fn as_row(client: &Client) -> [String; 6] {
+    let state = match client.disabled_at {
+        Some(at) => format!("disabled {}", table::time(at)),
+        None => "good".to_owned(),
+    };
+    [
+        client.id.clone(),
+        client.name.clone(),
+        client.credential.method().to_owned(),
+        client.audience.clone(),
+        table::time(client.created),
+        state,
+    ]
+}

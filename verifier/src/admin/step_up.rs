@@ -1,0 +1,361 @@
+//! `step-up`.
+
+use super::application::{Application, AuthRequested, Checked, Credential, Refusal};
+use super::table;
+use anyhow::{Context, bail, ensure};
+use serde_json::json;
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+use vitalsign_protocol::id::EnrolmentId;
+use vitalsign_protocol::step_up::{Acr, End};
+use vitalsign_verifier::config::Config;
+use vitalsign_verifier::oidc::{Administrator, Tokens, plainly};
+use vitalsign_verifier::server::now;
+
+/// What is waited longer than the request lives, for an answer that is under way.
+const GRACE: Duration = Duration::from_secs(5);
+/// What `slow_down` adds to the interval (CIBA section 11).
+const SLOWER: Duration = Duration::from_secs(5);
+/// How long to wait for a verifier that does not answer.
+const AGAIN: Duration = Duration::from_secs(1);
+
+const EXAMPLES: &str = "\
+Examples:
+  Ask nurse-7 for a tap, at whichever device is theirs; Ctrl-C takes it back:
+    vitalsign-verifier step-up request --user nurse-7 --message 'EHR: sign order 4711'
+  Only at a device that policy calls healthy, for scripts:
+    vitalsign-verifier step-up request --user nurse-7 --message 'EHR: sign order 4711' --acr healthy-device --json
+  As another application, whose secret is in a file:
+    vitalsign-verifier step-up request --client ehr --secret-file ehr.secret --user nurse-7 --message '...'
+
+Exit status: 0 approved, 1 refused or failed, 2 used wrongly.";
+
+#[derive(clap::Subcommand)]
+#[command(after_help = EXAMPLES)]
+pub(crate) enum Command {
+    /// Ask for a person, as an application does, and show the token.
+    #[command(after_help = EXAMPLES)]
+    Request(Box<Request>),
+    /// The step-ups of late, the newest first, and how each ended.
+    List {
+        /// At most so many.
+        #[arg(long, default_value_t = 20)]
+        limit: u32,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(clap::Args)]
+pub(crate) struct Request {
+    /// Whom to ask: the name of a user.
+    #[arg(long)]
+    user: String,
+    /// What for: what the person is shown.
+    #[arg(long)]
+    message: String,
+    /// The level: hardware-key, healthy-device or epcs, or its URN.
+    #[arg(long, default_value = "hardware-key", value_parser = acr)]
+    acr: Acr,
+    /// At this device only.
+    #[arg(long)]
+    device: Option<EnrolmentId>,
+    /// For so many seconds, at most 300.
+    #[arg(long, value_name = "SECONDS")]
+    expires: Option<u64>,
+    /// More to confirm: a JSON array of objects with a `type` each (RFC 9396).
+    #[arg(long, value_name = "JSON")]
+    details: Option<String>,
+    /// As this application, and not as the administrator.
+    #[arg(long, value_name = "ID", requires = "secret_file")]
+    client: Option<String>,
+    /// The file with that application's secret.
+    #[arg(long, value_name = "FILE", requires = "client")]
+    secret_file: Option<PathBuf>,
+    /// Where the verifier runs; by default where the configuration says.
+    #[arg(long)]
+    url: Option<String>,
+    /// Whom to trust: certificates, PEM; by default the trial's own where there is one, else the system's.
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// How the asking went.
+enum Outcome {
+    Approved(Box<Tokens>),
+    Refused(Refusal),
+    Cancelled,
+}
+
+pub(crate) async fn run(config: &Path, command: Command) -> anyhow::Result<bool> {
+    match command {
+        Command::Request(request) => ask(config, *request).await,
+        Command::List { limit, json } => list(config, limit, json).await,
+    }
+}
+
+async fn ask(path: &Path, request: Request) -> anyhow::Result<bool> {
+    let config = Config::read(path)?;
+    let url = match &request.url {
+        Some(url) => url.clone(),
+        None => where_it_runs(&config)?,
+    };
+    let host = url.strip_prefix("https://").unwrap_or(&url).split([':', '/']).next().unwrap_or_default();
+    let trial = config.data.join("tls").join(format!("{host}-ca.pem"));
+    let ca = request.ca.clone().or_else(|| Some(trial).filter(|path| path.exists()));
+    let credential = match (&request.client, &request.secret_file) {
+        (Some(client), Some(file)) => {
+            let secret =
+                std::fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))?;
+            let secret = zeroize::Zeroizing::new(secret);
+            Credential::Secret {
+                client_id: client.clone(),
+                secret: zeroize::Zeroizing::new(secret.trim().to_owned()),
+            }
+        }
+        _ => {
+            let store = super::store(path).await?;
+            let administrator = Administrator::open(&config, &store, now()).await?;
+            store.close().await;
+            Credential::Administrator(Box::new(administrator))
+        }
+    };
+    let application = Application::discover(&url, ca.as_deref(), credential).await?;
+    let parameters = parameters(&request);
+    let parameters: Vec<_> = parameters.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let outcome = match application.ask(&parameters).await? {
+        Err(refusal) => Outcome::Refused(refusal),
+        Ok(asked) => wait(&application, &asked).await?,
+    };
+    show(&application, outcome, request.json).await
+}
+
+fn parameters(request: &Request) -> Vec<(&'static str, String)> {
+    let given = [
+        ("scope", Some("openid".to_owned())),
+        ("login_hint", Some(request.user.clone())),
+        ("binding_message", Some(request.message.clone())),
+        ("acr_values", Some(request.acr.urn().to_owned())),
+        ("vitalsign_device", request.device.map(|device| device.to_string())),
+        ("requested_expiry", request.expires.map(|seconds| seconds.to_string())),
+        ("authorization_details", request.details.clone()),
+    ];
+    given.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
+}
+
+/// Asks for the token until the step-up has ended. A verifier that is away meanwhile is asked again: the step-up goes
+/// on when it is back.
+async fn wait(application: &Application, asked: &AuthRequested) -> anyhow::Result<Outcome> {
+    let progress = Progress::begin(asked.expires_in);
+    let mut interval = Duration::from_secs(asked.interval);
+    loop {
+        let begun = Instant::now();
+        let answer = tokio::select! {
+            answer = application.poll(&asked.auth_req_id) => answer,
+            () = progress.show() => bail!("the verifier did not say how it ended"),
+            interrupted = tokio::signal::ctrl_c() => {
+                interrupted.context("listening for signals")?;
+                progress.end();
+                return cancel(application, &asked.auth_req_id).await;
+            }
+        };
+        match answer {
+            Ok(Ok(tokens)) => {
+                progress.end();
+                return Ok(Outcome::Approved(Box::new(tokens)));
+            }
+            Ok(Err(refusal)) => match refusal.error.as_str() {
+                "authorization_pending" => {}
+                "slow_down" => interval += SLOWER,
+                "temporarily_unavailable" => tokio::time::sleep(AGAIN).await,
+                _ => {
+                    progress.end();
+                    return Ok(Outcome::Refused(refusal));
+                }
+            },
+            Err(error) => {
+                progress.note(&format!("{error:#}; trying again"));
+                tokio::time::sleep(AGAIN).await;
+            }
+        }
+        ensure!(!progress.is_over(), "the verifier did not say how it ended");
+        tokio::time::sleep(interval.saturating_sub(begun.elapsed())).await;
+    }
+}
+
+async fn cancel(application: &Application, auth_req_id: &str) -> anyhow::Result<Outcome> {
+    match application.cancel(auth_req_id).await? {
+        Ok(_) => Ok(Outcome::Cancelled),
+        // It ended at the same moment: how, is to be seen.
+        Err(_) => match application.poll(auth_req_id).await? {
+            Ok(tokens) => Ok(Outcome::Approved(Box::new(tokens))),
+            Err(refusal) => Ok(Outcome::Refused(refusal)),
+        },
+    }
+}
+
+async fn show(application: &Application, outcome: Outcome, as_json: bool) -> anyhow::Result<bool> {
+    let refused = |end: Option<End>, error: &str, why: &str| -> anyhow::Result<bool> {
+        if as_json {
+            super::print_json(&json!({
+                "step_up": "refused", "end": end, "error": error, "error_description": why,
+            }))?;
+        } else {
+            eprintln!("Refused: {}", end.map_or_else(|| why.to_owned(), |end| plainly(end).to_owned()));
+        }
+        Ok(false)
+    };
+    let tokens = match outcome {
+        Outcome::Cancelled => return refused(Some(End::Cancelled), "cancelled", plainly(End::Cancelled)),
+        Outcome::Refused(Refusal { error, error_description, vitalsign_end }) => {
+            let why = if error_description.is_empty() { &error } else { &error_description };
+            return refused(vitalsign_end, &error, why);
+        }
+        Outcome::Approved(tokens) => tokens,
+    };
+    let claims = application.check(&tokens).await?;
+    if as_json {
+        super::print_json(&json!({
+            "step_up": "approved",
+            "end": End::Approved,
+            "tokens": *tokens,
+            "id_claims": claims.id,
+            "access_claims": claims.access,
+        }))?;
+    } else {
+        let Checked { id, access } = claims;
+        println!("Approved: {}", plainly(End::Approved));
+        println!("level      {}", id.acr.urn());
+        println!("person     {} (sub)", id.sub);
+        println!("how        {}", id.amr.join(", "));
+        println!("when       {}", table::time(id.auth_time));
+        println!(
+            "device     {}, {} (verdict {})",
+            id.vitalsign_device, id.vitalsign_ear.status, id.vitalsign_ear.digest
+        );
+        println!("key model  {}", id.vitalsign_aaguid);
+        println!("proof      audit entry {}", id.vitalsign_audit);
+        println!(
+            "token      {}, for {}, until {}",
+            tokens.token_type,
+            access.id.aud,
+            table::time(access.id.exp)
+        );
+        println!("The signatures of both tokens hold.");
+        println!();
+        println!("{}", tokens.access_token);
+    }
+    Ok(true)
+}
+
+/// What is shown while the person is waited for.
+struct Progress {
+    until: Instant,
+    /// A terminal is told how long is left; a log is told once.
+    terminal: bool,
+}
+
+impl Progress {
+    fn begin(expires_in: u64) -> Self {
+        let progress = Self {
+            until: Instant::now() + Duration::from_secs(expires_in),
+            terminal: std::io::stderr().is_terminal(),
+        };
+        if !progress.terminal {
+            eprintln!("asked; waiting for the tap, {expires_in} s left");
+        }
+        progress
+    }
+
+    /// Shows how long is left, until well after there is nothing left.
+    async fn show(&self) {
+        while !self.is_over() {
+            if self.terminal {
+                let left = self.until.saturating_duration_since(Instant::now()).as_secs();
+                eprint!("\rasked; waiting for the tap, {left} s left ");
+                let _ = std::io::stderr().flush();
+            }
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        Instant::now() > self.until + GRACE
+    }
+
+    fn note(&self, text: &str) {
+        self.end();
+        eprintln!("{text}");
+    }
+
+    fn end(&self) {
+        if self.terminal {
+            eprint!("\r\x1b[K");
+        }
+    }
+}
+
+/// Where the configuration says that the verifier is to be found.
+fn where_it_runs(config: &Config) -> anyhow::Result<String> {
+    if let Some(origin) = &config.origin {
+        return Ok(origin.clone());
+    }
+    ensure!(config.listen.port() != 0, "the verifier takes any free port: say with --url where it listens");
+    Ok(format!("https://localhost:{}", config.listen.port()))
+}
+
+fn acr(text: &str) -> Result<Acr, String> {
+    let named =
+        Acr::ALL.into_iter().find(|acr| acr.urn() == text || acr.urn().rsplit(':').next() == Some(text));
+    named.ok_or_else(|| "hardware-key, healthy-device or epcs was expected".to_owned())
+}
+
+async fn list(config: &Path, limit: u32, json: bool) -> anyhow::Result<bool> {
+    let store = super::store(config).await?;
+    let recent = store.recent_step_ups(limit).await?;
+    store.close().await;
+    if json {
+        super::print_json(&recent)?;
+        return Ok(true);
+    }
+    let rows: Vec<_> = recent
+        .into_iter()
+        .map(|it| {
+            let state = match it.end {
+                Some(end) => end.to_string(),
+                None if it.expires <= now() => End::TimedOut.to_string(),
+                None => "waiting".to_owned(),
+            };
+            [
+                table::time(it.created),
+                it.client,
+                it.login_hint,
+                it.acr.urn().rsplit(':').next().unwrap_or_default().to_owned(),
+                state,
+                it.message,
+            ]
+        })
+        .collect();
+    table::print(["ASKED", "CLIENT", "USER", "LEVEL", "END", "MESSAGE"], &rows);
+    Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn levels_have_short_names() {
+        for level in Acr::ALL {
+            assert_eq!(acr(level.urn()), Ok(level));
+        }
+        assert_eq!(acr("epcs"), Ok(Acr::Epcs));
+        assert_eq!(acr("hardware-key"), Ok(Acr::HardwareKey));
+        assert!(acr("").is_err() && acr("acr").is_err());
+    }
+}

@@ -1,0 +1,73 @@
+//! The administrator of a verifier as one of its applications: whoever can read the key in the data folder may ask for
+//! people, to try a step-up without another application.
+
+use super::{Assertion, Audience};
+use crate::config::Config;
+use crate::files::FileError;
+use crate::signing_keys::{SignError, SigningKeys, Signs};
+use crate::store::client::{Client, Credential};
+use crate::store::{Store, StoreError};
+
+/// How long an assertion lives, in seconds.
+const LIFETIME: u64 = 60;
+
+/// The administrator, with the key that proves it.
+pub struct Administrator(SigningKeys);
+
+/// The administrator cannot act as an application.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The key.
+    #[error("{0}")]
+    File(#[from] FileError),
+    /// The store.
+    #[error("{0}")]
+    Store(#[from] StoreError),
+}
+
+impl Administrator {
+    /// Its `client_id`. No other application can be registered under it.
+    pub const CLIENT_ID: &str = "vitalsign-verifier";
+    /// What a person is shown.
+    pub const NAME: &str = "Administrator of the verifier";
+
+    /// Reads the key, or makes it, and registers it where it is not.
+    ///
+    /// # Errors
+    /// When the key or the store cannot be used.
+    pub async fn open(config: &Config, store: &Store, now: u64) -> Result<Self, Error> {
+        let keys = SigningKeys::open(&config.keys(), Signs::Administration)?;
+        let credential = Credential::Keys(keys.published(now));
+        match store.client(Self::CLIENT_ID).await? {
+            Some(client) if client.credential == credential => {}
+            Some(_) => {
+                store.replace_client_credential(Self::CLIENT_ID, &credential, now).await?;
+            }
+            None => {
+                let id = Self::CLIENT_ID.to_owned();
+                let name = Self::NAME.to_owned();
+                let client =
+                    Client { audience: id.clone(), id, name, created: now, disabled_at: None, credential };
+                store.add_client(&client).await?;
+            }
+        }
+        Ok(Self(keys))
+    }
+
+    /// A client assertion for a provider.
+    ///
+    /// # Errors
+    /// When it cannot be signed.
+    pub fn assertion(&self, issuer: &str, jti: String, now: u64) -> Result<String, SignError> {
+        let claims = Assertion {
+            iss: Self::CLIENT_ID.to_owned(),
+            sub: Self::CLIENT_ID.to_owned(),
+            aud: Audience::One(issuer.to_owned()),
+            exp: now.saturating_add(LIFETIME),
+            nbf: None,
+            iat: Some(now),
+            jti,
+        };
+        self.0.sign(&claims, "JWT")
+    }
+}

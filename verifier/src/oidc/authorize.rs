@@ -1,0 +1,306 @@
+//! `/bc-authorize` and `/bc-cancel`: an application asks for a person (CIBA section 7), and takes it back.
+
+use super::{Code, Form, OAuthError, Request, reads_plainly};
+use crate::Verifier;
+use crate::step_up::Asked;
+use crate::store::client::Client;
+use serde::Serialize;
+use serde_json::Value;
+use vitalsign_protocol::id::EnrolmentId;
+use vitalsign_protocol::step_up::Acr;
+
+/// The longest message, in characters.
+pub const MAX_MESSAGE_CHARS: usize = 1000;
+/// The longest `authorization_details`, in bytes.
+pub const MAX_DETAILS_BYTES: usize = 4096;
+/// The longest name of a user, in bytes.
+const MAX_HINT_BYTES: usize = 256;
+/// How long a request waits, in seconds: when nothing is asked for, and at most.
+const EXPIRY: u64 = 120;
+const MAX_EXPIRY: u64 = 300;
+
+/// What the application is told (CIBA section 7.3).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct AuthRequested {
+    /// The name of the request: a secret of the application.
+    pub auth_req_id: String,
+    /// It ends after so many seconds.
+    pub expires_in: u64,
+    /// So many seconds are to lie between one poll and the next.
+    pub interval: u64,
+}
+
+impl Verifier {
+    /// Asks for a person.
+    ///
+    /// # Errors
+    /// An error of CIBA section 13. Whether there is such a person is not told.
+    pub async fn bc_authorize(&self, request: &Request, now: u64) -> Result<AuthRequested, OAuthError> {
+        let client = self.authenticate(request, now).await?;
+        let begun = self.ask_step_up(asked(client, &request.form)?, now).await?;
+        Ok(AuthRequested {
+            auth_req_id: begun.auth_req_id,
+            expires_in: begun.expires_in,
+            interval: self.config.oidc.interval_seconds,
+        })
+    }
+
+    /// Takes a request back: nobody is asked any longer.
+    ///
+    /// # Errors
+    /// [`Code::InvalidGrant`] when nothing of this name waits.
+    pub async fn bc_cancel(&self, request: &Request, now: u64) -> Result<(), OAuthError> {
+        let client = self.authenticate(request, now).await?;
+        let name = super::token::auth_req_id(&request.form)?;
+        if self.cancel_step_up(&client.id, name, now).await? {
+            return Ok(());
+        }
+        Err(OAuthError::new(Code::InvalidGrant, "No request of this client's with this auth_req_id waits."))
+    }
+}
+
+/// What is asked for, once every parameter has been checked.
+fn asked(client: Client, form: &Form) -> Result<Asked, OAuthError> {
+    let invalid = |why: &str| Err(OAuthError::new(Code::InvalidRequest, why));
+    if form.get("request").is_some() || form.get("request_uri").is_some() {
+        return invalid("Signed requests are not supported.");
+    }
+    if !form.get("scope").is_some_and(|scope| scope.split(' ').any(|one| one == "openid")) {
+        return Err(OAuthError::new(Code::InvalidScope, "scope does not contain openid."));
+    }
+    if form.get("id_token_hint").is_some() || form.get("login_hint_token").is_some() {
+        return invalid("Of the hints only login_hint is supported, and exactly one is to be given.");
+    }
+    let Some(login_hint) = form.get("login_hint") else { return invalid("login_hint is missing.") };
+    if login_hint.len() > MAX_HINT_BYTES || !reads_plainly(login_hint) {
+        return invalid("login_hint is no name: at most 256 bytes without control characters.");
+    }
+    let device = match form.get("vitalsign_device").map(str::parse::<EnrolmentId>) {
+        None => None,
+        Some(Ok(device)) => Some(device),
+        Some(Err(_)) => return invalid("vitalsign_device is no enrolment id."),
+    };
+    Ok(Asked {
+        client: client.id,
+        application: client.name,
+        login_hint: login_hint.to_owned(),
+        message: message(form)?,
+        acr: acr(form)?,
+        authorization_details: details(form)?,
+        device,
+        expires_in: expiry(form)?,
+    })
+}
+
+/// CIBA leaves the message to the application. Here it has to give one: what is confirmed is what is read.
+fn message(form: &Form) -> Result<String, OAuthError> {
+    let invalid = |why: &str| Err(OAuthError::new(Code::InvalidBindingMessage, why));
+    let message = form.get("binding_message").unwrap_or_default();
+    match () {
+        () if message.trim().is_empty() => {
+            invalid("binding_message is missing: the person is to read what for.")
+        }
+        () if message.chars().count() > MAX_MESSAGE_CHARS => {
+            invalid("binding_message has more than 1000 characters.")
+        }
+        () if !reads_plainly(message) => {
+            invalid("binding_message has control characters, or such as hide or reorder text.")
+        }
+        () => Ok(message.to_owned()),
+    }
+}
+
+/// The first level that is one of ours: applications list them in order of preference.
+fn acr(form: &Form) -> Result<Acr, OAuthError> {
+    let Some(values) = form.get("acr_values") else { return Ok(Acr::HardwareKey) };
+    values
+        .split(' ')
+        .find_map(Acr::from_urn)
+        .ok_or_else(|| OAuthError::new(Code::InvalidRequest, "None of acr_values is supported."))
+}
+
+/// More than is given is not an error (CIBA section 7.1.1): the answer says how long it is.
+fn expiry(form: &Form) -> Result<u64, OAuthError> {
+    let Some(asked) = form.get("requested_expiry") else { return Ok(EXPIRY) };
+    let digits = asked.bytes().all(|byte| byte.is_ascii_digit());
+    match asked.parse::<u64>() {
+        Ok(1..) if !digits => {}
+        Ok(seconds @ 1..) => return Ok(seconds.min(MAX_EXPIRY)),
+        _ => {}
+    }
+    Err(OAuthError::new(Code::InvalidRequest, "requested_expiry is not a positive number of seconds."))
+}
+
+/// An array of objects with a `type` each (RFC 9396 section 2). What the types mean is the application's: here they are
+/// bound, shown and given back, and none is refused for its name.
+fn details(form: &Form) -> Result<Option<Value>, OAuthError> {
+    let invalid = |why: &str| Err(OAuthError::new(Code::InvalidAuthorizationDetails, why));
+    let Some(text) = form.get("authorization_details") else { return Ok(None) };
+    if text.len() > MAX_DETAILS_BYTES {
+        return invalid("authorization_details has more than 4096 bytes.");
+    }
+    let Ok(Value::Array(details)) = serde_json::from_str(text) else {
+        return invalid("authorization_details is not a JSON array.");
+    };
+    let typed = |it: &Value| it.get("type").and_then(Value::as_str).is_some_and(|name| !name.is_empty());
+    if details.is_empty() || !details.iter().all(typed) {
+        return invalid("authorization_details is not a list of objects with a type each.");
+    }
+    let details = Value::Array(details);
+    if !all_plain(&details) {
+        return invalid("authorization_details has control characters, or such as hide or reorder text.");
+    }
+    Ok(Some(details))
+}
+
+fn all_plain(value: &Value) -> bool {
+    match value {
+        Value::String(text) => reads_plainly(text),
+        Value::Array(items) => items.iter().all(all_plain),
+        Value::Object(members) => members.iter().all(|(name, value)| reads_plainly(name) && all_plain(value)),
+        _ => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::oidc::form::encode;
+    use crate::store::client::Credential;
+    use vitalsign_protocol::id::Digest;
+    use vitalsign_protocol::step_up::{StepUpAsked, Transaction, event};
+
+    const GOOD: [(&str, &str); 3] =
+        [("scope", "openid"), ("login_hint", "nurse-7"), ("binding_message", "EHR: sign order 4711")];
+
+    fn client() -> Client {
+        Client {
+            id: "ehr".into(),
+            name: "EHR".into(),
+            audience: "urn:ehr".into(),
+            created: 0,
+            disabled_at: None,
+            credential: Credential::Secret(Digest([1; 32])),
+        }
+    }
+
+    /// What becomes of a good request with these parameters in place of its own.
+    fn with(changed: &[(&str, &str)]) -> Result<Asked, Code> {
+        let kept = GOOD.into_iter().filter(|(name, _)| !changed.iter().any(|(it, _)| it == name));
+        let parameters: Vec<_> = kept.chain(changed.iter().copied()).collect();
+        asked(client(), &Form::parse(encode(&parameters).as_bytes()).unwrap()).map_err(|error| error.code)
+    }
+
+    #[test]
+    fn a_request_has_defaults() {
+        let asked = with(&[]).unwrap();
+        assert_eq!(
+            asked,
+            Asked {
+                client: "ehr".into(),
+                application: "EHR".into(),
+                login_hint: "nurse-7".into(),
+                message: "EHR: sign order 4711".into(),
+                acr: Acr::HardwareKey,
+                authorization_details: None,
+                device: None,
+                expires_in: 120,
+            }
+        );
+    }
+
+    #[test]
+    fn each_parameter_is_refused_with_the_error_of_the_standard() {
+        let long_message = "x".repeat(MAX_MESSAGE_CHARS + 1);
+        let long_hint = "x".repeat(MAX_HINT_BYTES + 1);
+        let long_details = format!("[{{\"type\":\"{}\"}}]", "x".repeat(MAX_DETAILS_BYTES));
+        let deep = format!("[{{\"type\":\"t\",\"d\":{}{}}}]", "[".repeat(200), "]".repeat(200));
+        use Code::*;
+        for (name, value, expected) in [
+            ("scope", "", InvalidScope),
+            ("scope", "profile", InvalidScope),
+            ("scope", "openidx", InvalidScope),
+            ("scope", "OPENID", InvalidScope),
+            ("login_hint", "", InvalidRequest),
+            ("login_hint", "a\nb", InvalidRequest),
+            ("login_hint", &long_hint, InvalidRequest),
+            ("login_hint_token", "x", InvalidRequest),
+            ("id_token_hint", "x", InvalidRequest),
+            ("request", "x", InvalidRequest),
+            ("request_uri", "x", InvalidRequest),
+            ("binding_message", "", InvalidBindingMessage),
+            ("binding_message", "  ", InvalidBindingMessage),
+            ("binding_message", "a\u{1b}[2Jb", InvalidBindingMessage),
+            ("binding_message", "a\nb", InvalidBindingMessage),
+            ("binding_message", "\u{202e}0001$ yap", InvalidBindingMessage),
+            ("binding_message", "a\u{200b}b", InvalidBindingMessage),
+            ("binding_message", &long_message, InvalidBindingMessage),
+            ("acr_values", "urn:other", InvalidRequest),
+            ("acr_values", "URN:VITALSIGN:ACR:EPCS", InvalidRequest),
+            ("requested_expiry", "0", InvalidRequest),
+            ("requested_expiry", "-1", InvalidRequest),
+            ("requested_expiry", "+5", InvalidRequest),
+            ("requested_expiry", "1.5", InvalidRequest),
+            ("requested_expiry", "99999999999999999999", InvalidRequest),
+            ("vitalsign_device", "AAAA", InvalidRequest),
+            ("authorization_details", "{}", InvalidAuthorizationDetails),
+            ("authorization_details", "[]", InvalidAuthorizationDetails),
+            ("authorization_details", "[1]", InvalidAuthorizationDetails),
+            ("authorization_details", "[{}]", InvalidAuthorizationDetails),
+            ("authorization_details", "[{\"type\":1}]", InvalidAuthorizationDetails),
+            ("authorization_details", "[{\"type\":\"\"}]", InvalidAuthorizationDetails),
+            ("authorization_details", "[{\"type\":\"t\"},{}]", InvalidAuthorizationDetails),
+            ("authorization_details", "[{\"type\":\"t\"}", InvalidAuthorizationDetails),
+            ("authorization_details", "[{\"type\":\"t\",\"x\":\"\\u202e\"}]", InvalidAuthorizationDetails),
+            ("authorization_details", "[{\"type\":\"t\",\"\\u0007\":1}]", InvalidAuthorizationDetails),
+            ("authorization_details", &long_details, InvalidAuthorizationDetails),
+            ("authorization_details", &deep, InvalidAuthorizationDetails),
+        ] {
+            assert_eq!(with(&[(name, value)]).err(), Some(expected), "{name}={value:.60}");
+        }
+    }
+
+    #[test]
+    fn what_is_asked_for_is_passed_on() {
+        let levels = "urn:other urn:vitalsign:acr:epcs urn:vitalsign:acr:hardware-key";
+        assert_eq!(with(&[("acr_values", levels)]).unwrap().acr, Acr::Epcs);
+        assert_eq!(with(&[("requested_expiry", "1")]).unwrap().expires_in, 1);
+        assert_eq!(with(&[("requested_expiry", "86400")]).unwrap().expires_in, MAX_EXPIRY);
+        let device = EnrolmentId([7; 16]);
+        assert_eq!(with(&[("vitalsign_device", &device.to_string())]).unwrap().device, Some(device));
+        let details = r#"[{"type":"order","number":4711}]"#;
+        let passed = with(&[("authorization_details", details)]).unwrap().authorization_details;
+        assert_eq!(passed, Some(serde_json::json!([{ "type": "order", "number": 4711 }])));
+        assert_eq!(with(&[("binding_message", "médicament «Ω» 薬")]).unwrap().message, "médicament «Ω» 薬");
+        assert!(with(&[("binding_message", &"é".repeat(MAX_MESSAGE_CHARS))]).is_ok());
+        assert!(with(&[("scope", "profile openid")]).is_ok());
+        assert!(with(&[("user_code", "x"), ("client_notification_token", "x")]).is_ok());
+    }
+
+    #[test]
+    fn the_largest_request_fits_into_an_event() {
+        let quotes = |n: usize| "\"".repeat(n);
+        let details = format!("[{{\"type\":\"{}\"}}]", "\\\"".repeat((MAX_DETAILS_BYTES - 14) / 2));
+        let asked = with(&[
+            ("login_hint", &quotes(MAX_HINT_BYTES)),
+            ("binding_message", &quotes(MAX_MESSAGE_CHARS)),
+            ("authorization_details", &details),
+        ])
+        .unwrap();
+        let transaction = Transaction {
+            step_up: vitalsign_protocol::id::StepUpId([0; 16]),
+            application: quotes(crate::store::client::MAX_NAME_BYTES),
+            user: asked.login_hint,
+            message: asked.message,
+            acr: asked.acr,
+            authorization_details: asked.authorization_details,
+        };
+        let event = StepUpAsked {
+            transaction: serde_json::to_string(&transaction).unwrap(),
+            nonce: vitalsign_protocol::id::Nonce([0; 32]),
+            expires: u64::MAX,
+            expires_seconds: u64::MAX,
+        };
+        assert!(serde_json::to_vec(&event).unwrap().len() < event::MAX_BYTES - 2048);
+    }
+}

@@ -1,0 +1,241 @@
+//! Who the application is: `client_secret_basic` (RFC 6749 section 2.3.1) or `private_key_jwt` (RFC 7523 section 3),
+//! exactly one of them.
+//!
+//! An application that is not registered, one that was disabled and one that gives the wrong secret are told the same,
+//! after the same work.
+
+use super::jws::{Jws, is_jti};
+use super::{Code, JWT_BEARER, OAuthError, Request, form, path};
+use crate::Verifier;
+use crate::store::client::{Client, Credential};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use serde::{Deserialize, Serialize};
+use vitalsign_protocol::id::Digest;
+use vitalsign_protocol::jwt::JwkSet;
+use zeroize::Zeroizing;
+
+/// How far the clocks of an application and ours may differ, in seconds.
+const SKEW: u64 = 30;
+/// How long an assertion may live, in seconds.
+const LIFETIME: u64 = 300;
+
+/// What the application shows.
+enum Shown<'a> {
+    Secret(String, Zeroizing<String>),
+    Assertion(Box<(Jws<'a>, Assertion)>),
+}
+
+/// The claims of a client assertion (RFC 7523 section 3).
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Assertion {
+    /// The application.
+    pub iss: String,
+    /// The application once more.
+    pub sub: String,
+    /// The provider: its issuer, or one of its endpoints.
+    pub aud: Audience,
+    /// Until when it holds, in seconds since 1970.
+    pub exp: u64,
+    /// From when on it holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nbf: Option<u64>,
+    /// When it was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub iat: Option<u64>,
+    /// Its name, used once.
+    pub jti: String,
+}
+
+/// `aud`: one or several.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Audience {
+    /// One.
+    One(String),
+    /// Several.
+    Many(Vec<String>),
+}
+
+impl Audience {
+    fn any(&self, of: &[String]) -> bool {
+        match self {
+            Self::One(one) => of.contains(one),
+            Self::Many(many) => many.iter().any(|it| of.contains(it)),
+        }
+    }
+}
+
+/// A new secret, 256 random bits, and the digest under which it is kept.
+///
+/// # Errors
+/// When the system has no random numbers.
+pub fn new_secret() -> Result<(String, Digest), OAuthError> {
+    let secret = format!("vsc_{}", super::random_name::<32>()?);
+    let digest = secret_digest(&secret);
+    Ok((secret, digest))
+}
+
+/// The digest under which a secret is kept. No slow hash is needed: nobody guesses 256 random bits.
+fn secret_digest(secret: &str) -> Digest {
+    Digest::labelled("vitalsign-client-secret-v1", &[secret.as_bytes()])
+}
+
+impl Verifier {
+    /// The application that sent this.
+    ///
+    /// # Errors
+    /// [`Code::InvalidClient`], or [`Code::InvalidRequest`] when it shows itself in two ways.
+    pub(super) async fn authenticate(&self, request: &Request, now: u64) -> Result<Client, OAuthError> {
+        match shown(request)? {
+            Shown::Secret(name, secret) => {
+                named_alike(request, &name)?;
+                let found = self.usable_client(&name).await?;
+                let expected = match &found {
+                    Some(Client { credential: Credential::Secret(digest), .. }) => *digest,
+                    // The digest of nothing: it is compared with all the same.
+                    _ => Digest([0; 32]),
+                };
+                let given = secret_digest(&secret);
+                let same =
+                    aws_lc_rs::constant_time::verify_slices_are_equal(given.as_bytes(), expected.as_bytes());
+                found.filter(|_| same.is_ok()).ok_or_else(refused)
+            }
+            Shown::Assertion(shown) => {
+                let (jws, assertion) = *shown;
+                named_alike(request, &assertion.sub)?;
+                let found = self.usable_client(&assertion.sub).await?;
+                let keys = match &found {
+                    Some(Client { credential: Credential::Keys(keys), .. }) => keys,
+                    // Keys that signed nothing for an application: they are tried all the same.
+                    _ => &self.token_jwks(now),
+                };
+                let signed = signed_by_one_of(&jws, keys);
+                let client = found.filter(|_| signed).ok_or_else(refused)?;
+                // From here on it is the application itself that is told.
+                self.check_assertion(&assertion, now)?;
+                let name = Digest::labelled(
+                    "vitalsign-client-assertion-v1",
+                    &[client.id.as_bytes(), &[0], assertion.jti.as_bytes()],
+                );
+                if !self.store.use_jti(&name, assertion.exp.saturating_add(SKEW), now).await? {
+                    return Err(unusable("its jti was used before"));
+                }
+                Ok(client)
+            }
+        }
+    }
+
+    async fn usable_client(&self, id: &str) -> Result<Option<Client>, OAuthError> {
+        Ok(self.store.client(id).await?.filter(|client| client.disabled_at.is_none()))
+    }
+
+    fn check_assertion(&self, assertion: &Assertion, now: u64) -> Result<(), OAuthError> {
+        let Assertion { iss, sub, aud, exp, nbf, iat, jti } = assertion;
+        let (issuer, _) = self.config.origin();
+        let accepted =
+            [issuer.to_owned(), format!("{issuer}{}", path::TOKEN), format!("{issuer}{}", path::AUTHORIZE)];
+        let to_come = |time: &Option<u64>| time.is_some_and(|time| time > now.saturating_add(SKEW));
+        match () {
+            () if iss != sub => Err(unusable("iss and sub are not the same")),
+            () if !aud.any(&accepted) => Err(unusable("aud is not this provider")),
+            () if exp.saturating_add(SKEW) <= now => Err(unusable("it has expired")),
+            () if *exp > now.saturating_add(LIFETIME + SKEW) => {
+                Err(unusable("it lives longer than 5 minutes"))
+            }
+            () if to_come(nbf) || to_come(iat) => Err(unusable("its time is still to come")),
+            () if !is_jti(jti) => Err(unusable("its jti is not 1 to 256 characters")),
+            () => Ok(()),
+        }
+    }
+}
+
+/// How the application shows who it is.
+fn shown(request: &Request) -> Result<Shown<'_>, OAuthError> {
+    let Request { authorization, form, .. } = request;
+    let assertion = form.get("client_assertion");
+    let ways = [authorization.is_some(), assertion.is_some(), form.get("client_secret").is_some()];
+    if ways.iter().filter(|way| **way).count() > 1 {
+        return Err(OAuthError::new(Code::InvalidRequest, "The client authenticates in more than one way."));
+    }
+    match (authorization, assertion) {
+        (Some(header), _) => {
+            let (name, secret) = basic(header).ok_or_else(refused)?;
+            Ok(Shown::Secret(name, secret))
+        }
+        (None, Some(_)) if form.get("client_assertion_type") != Some(JWT_BEARER) => {
+            Err(unusable("client_assertion_type is not jwt-bearer"))
+        }
+        (None, Some(token)) => {
+            let jws = Jws::parse(token).map_err(unusable)?;
+            let typ = jws.header.typ.as_deref().unwrap_or("JWT");
+            if !typ.eq_ignore_ascii_case("JWT") && typ != "client-authentication+jwt" {
+                return Err(unusable("its typ is not JWT"));
+            }
+            let claims = jws.unverified().map_err(unusable)?;
+            Ok(Shown::Assertion(Box::new((jws, claims))))
+        }
+        (None, None) => Err(refused()),
+    }
+}
+
+/// Name and password of `Basic`, each form-encoded within (RFC 6749 section 2.3.1).
+fn basic(header: &str) -> Option<(String, Zeroizing<String>)> {
+    let (scheme, credentials) = header.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("Basic") {
+        return None;
+    }
+    let decoded = Zeroizing::new(STANDARD.decode(credentials.trim()).ok()?);
+    let colon = decoded.iter().position(|byte| *byte == b':')?;
+    let (name, secret) = decoded.split_at_checked(colon)?;
+    let secret = Zeroizing::new(form::decode(secret.get(1..)?)?);
+    Some((form::decode(name)?, secret))
+}
+
+/// A `client_id` in the form, which need not be there, names the same application.
+fn named_alike(request: &Request, name: &str) -> Result<(), OAuthError> {
+    match request.form.get("client_id") {
+        Some(other) if other != name => Err(refused()),
+        _ => Ok(()),
+    }
+}
+
+fn signed_by_one_of(jws: &Jws<'_>, keys: &JwkSet) -> bool {
+    let named = |kid: &str| jws.header.kid.as_deref().is_none_or(|it| it == kid);
+    let mut tried = keys.keys.iter().filter(|jwk| named(&jwk.kid)).filter_map(|jwk| jwk.key().ok());
+    tried.any(|key| jws.verify(&key).is_ok())
+}
+
+fn refused() -> OAuthError {
+    OAuthError::new(Code::InvalidClient, "The client is not known, or did not prove who it is.")
+}
+
+fn unusable(why: impl std::fmt::Display) -> OAuthError {
+    OAuthError::new(Code::InvalidClient, format!("The client assertion is of no use: {why}."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn basic_is_decoded_twice() {
+        let header = |text: &[u8]| format!("Basic {}", STANDARD.encode(text));
+        let read = |header: &str| basic(header).map(|(name, secret)| (name, secret.to_string()));
+        let pair = |name: &str, secret: &str| Some((name.to_owned(), secret.to_owned()));
+        assert_eq!(read(&header(b"ehr:s3cret")), pair("ehr", "s3cret"));
+        assert_eq!(read(&header(b"urn%3Aehr:a%3Ab+c:d")), pair("urn:ehr", "a:b c:d"));
+        assert_eq!(read(&header(b"ehr:").replace("Basic", "bASIC")), pair("ehr", ""));
+        for bad in [
+            "Basic",
+            "Basic !",
+            "Basic",
+            "Bearer ZWhyOnM=",
+            &header(b"ehr"),
+            &header(b"ehr:%zz"),
+            &header(b"\xff:s"),
+            &header(b"ehr:\xff"),
+        ] {
+            assert_eq!(read(bad), None, "{bad}");
+        }
+    }
+}

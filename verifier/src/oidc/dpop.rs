@@ -1,0 +1,61 @@
+//! DPoP (RFC 9449): the token is bound to a key that the application proves to hold.
+
+use super::jws::{Jws, is_jti};
+use super::{Code, OAuthError, Request, jwk, path};
+use crate::Verifier;
+use serde::Deserialize;
+use vitalsign_protocol::id::Digest;
+
+/// How old a proof may be, or how far ahead, in seconds.
+const WINDOW: u64 = 60;
+
+#[derive(Deserialize)]
+struct Proof {
+    htm: String,
+    htu: String,
+    iat: u64,
+    jti: String,
+}
+
+impl Verifier {
+    /// The thumbprint of the key that the application proved to hold: `cnf.jkt`. None when it sent no proof.
+    ///
+    /// # Errors
+    /// [`Code::InvalidDpopProof`].
+    pub(super) async fn proven_key(&self, request: &Request, now: u64) -> Result<Option<String>, OAuthError> {
+        let token = match request.dpop.as_slice() {
+            [] => return Ok(None),
+            [token] => token,
+            _ => return Err(refused("there is more than one")),
+        };
+        let jws = Jws::parse(token).map_err(refused)?;
+        if jws.header.typ.as_deref() != Some("dpop+jwt") {
+            return Err(refused("its typ is not dpop+jwt"));
+        }
+        let key = jws.header.jwk.as_ref().ok_or_else(|| refused("it has no jwk"))?;
+        let key = jwk::public_key(key).map_err(refused)?;
+        jws.verify(&key).map_err(refused)?;
+        let Proof { htm, htu, iat, jti } = jws.unverified().map_err(refused)?;
+        let (issuer, _) = self.config.origin();
+        match () {
+            () if htm != "POST" => return Err(refused("htm is not POST")),
+            // Section 4.3: without query and fragment.
+            () if htu.split(['?', '#']).next() != Some(format!("{issuer}{}", path::TOKEN).as_str()) => {
+                return Err(refused("htu is not the token endpoint"));
+            }
+            () if iat.abs_diff(now) > WINDOW => return Err(refused("iat is not within 60 seconds of now")),
+            () if !is_jti(&jti) => return Err(refused("its jti is not 1 to 256 characters")),
+            () => {}
+        }
+        let jkt = jwk::thumbprint(&key);
+        let name = Digest::labelled("vitalsign-dpop-v1", &[jkt.as_bytes(), jti.as_bytes()]);
+        if !self.store.use_jti(&name, iat.saturating_add(WINDOW), now).await? {
+            return Err(refused("its jti was used before"));
+        }
+        Ok(Some(jkt))
+    }
+}
+
+fn refused(why: impl std::fmt::Display) -> OAuthError {
+    OAuthError::new(Code::InvalidDpopProof, format!("The DPoP proof is of no use: {why}."))
+}

@@ -1,0 +1,180 @@
+//! Refusals, as RFC 6749 section 5.2 and CIBA sections 11 and 13 have them.
+
+use serde::Serialize;
+use vitalsign_protocol::problem::Problem;
+use vitalsign_protocol::step_up::End;
+
+/// `error`: what was the matter. A closed set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Code {
+    /// A parameter is missing, malformed, repeated, or is not understood.
+    InvalidRequest,
+    /// The body is larger than is read.
+    TooLarge,
+    /// The application is not who it says, or is not registered.
+    InvalidClient,
+    /// The `auth_req_id` is none of this application's, or was used.
+    InvalidGrant,
+    /// Another grant than CIBA's.
+    UnsupportedGrantType,
+    /// `openid` is not among the scopes.
+    InvalidScope,
+    /// The message cannot be shown.
+    InvalidBindingMessage,
+    /// The details cannot be shown (RFC 9396 section 5).
+    InvalidAuthorizationDetails,
+    /// The DPoP proof does not hold (RFC 9449 section 5).
+    InvalidDpopProof,
+    /// Nobody has answered yet.
+    AuthorizationPending,
+    /// The same, and it was asked too soon: wait 5 seconds longer from now on.
+    SlowDown,
+    /// Nobody answered in time.
+    ExpiredToken,
+    /// It ended without a tap.
+    AccessDenied,
+    /// Too much to do: try again later.
+    TemporarilyUnavailable,
+    /// The verifier's own fault.
+    ServerError,
+}
+
+impl Code {
+    /// The value of `error`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::InvalidRequest | Self::TooLarge => "invalid_request",
+            Self::InvalidClient => "invalid_client",
+            Self::InvalidGrant => "invalid_grant",
+            Self::UnsupportedGrantType => "unsupported_grant_type",
+            Self::InvalidScope => "invalid_scope",
+            Self::InvalidBindingMessage => "invalid_binding_message",
+            Self::InvalidAuthorizationDetails => "invalid_authorization_details",
+            Self::InvalidDpopProof => "invalid_dpop_proof",
+            Self::AuthorizationPending => "authorization_pending",
+            Self::SlowDown => "slow_down",
+            Self::ExpiredToken => "expired_token",
+            Self::AccessDenied => "access_denied",
+            Self::TemporarilyUnavailable => "temporarily_unavailable",
+            Self::ServerError => "server_error",
+        }
+    }
+
+    /// The HTTP status it comes with.
+    #[must_use]
+    pub fn status(self) -> u16 {
+        match self {
+            Self::InvalidClient => 401,
+            Self::TooLarge => 413,
+            Self::TemporarilyUnavailable => 503,
+            Self::ServerError => 500,
+            _ => 400,
+        }
+    }
+}
+
+/// A refusal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
+#[error("{error}: {error_description}")]
+pub struct OAuthError {
+    /// What was the matter.
+    #[serde(skip)]
+    pub code: Code,
+    error: &'static str,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    error_description: String,
+    /// How the step-up ended, where that is what is told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    vitalsign_end: Option<End>,
+}
+
+impl OAuthError {
+    /// A refusal with what was the matter this time, for developers.
+    #[must_use]
+    pub fn new(code: Code, description: impl Into<String>) -> Self {
+        Self { code, error: code.as_str(), error_description: description.into(), vitalsign_end: None }
+    }
+
+    /// A step-up that ended without a tap.
+    #[must_use]
+    pub(crate) fn ended(end: End) -> Self {
+        let code = if end == End::TimedOut { Code::ExpiredToken } else { Code::AccessDenied };
+        Self { vitalsign_end: Some(end), ..Self::new(code, format!("{end}: {}", plainly(end))) }
+    }
+
+    /// What was the matter, for developers.
+    #[must_use]
+    pub fn description(&self) -> &str {
+        &self.error_description
+    }
+}
+
+impl From<Problem> for OAuthError {
+    /// What the engine or the store could not do. Nothing of it is the application's doing.
+    fn from(problem: Problem) -> Self {
+        match problem.status {
+            413 => Self::new(Code::TooLarge, "What is to be confirmed is longer than devices read."),
+            503 => {
+                Self::new(Code::TemporarilyUnavailable, "The verifier has too much to do. Try again later.")
+            }
+            _ => Self::new(Code::ServerError, "The verifier failed."),
+        }
+    }
+}
+
+impl From<crate::store::StoreError> for OAuthError {
+    fn from(error: crate::store::StoreError) -> Self {
+        Problem::from(error).into()
+    }
+}
+
+/// An end, in a sentence.
+#[must_use]
+pub fn plainly(end: End) -> &'static str {
+    match end {
+        End::Approved => "the person confirmed it with their security key.",
+        End::Declined => "the person said no.",
+        End::NotMine => "the person says that they asked for nothing; somebody else may have.",
+        End::TimedOut => "nobody answered in time.",
+        End::Unhealthy => "the device is not in the state that this level asks for.",
+        End::WrongKey => "the security key is not one of this person's, or its signature does not hold.",
+        End::PinBlocked => "the security key takes no more PINs.",
+        End::NoKey => "no security key could be used at the device.",
+        End::NoDevice => "no device of this person was reached.",
+        End::Superseded => "another request took its place.",
+        End::Cancelled => "the application took it back.",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_the_json_that_the_standard_has() {
+        let json = |error: &OAuthError| serde_json::to_value(error).unwrap();
+        assert_eq!(
+            json(&OAuthError::new(Code::InvalidScope, "openid is missing")),
+            serde_json::json!({ "error": "invalid_scope", "error_description": "openid is missing" })
+        );
+        assert_eq!(
+            json(&OAuthError::ended(End::Declined)),
+            serde_json::json!({
+                "error": "access_denied",
+                "error_description": "declined: the person said no.",
+                "vitalsign_end": "declined",
+            })
+        );
+        assert_eq!(OAuthError::ended(End::TimedOut).code, Code::ExpiredToken);
+    }
+
+    #[test]
+    fn descriptions_have_only_the_characters_that_the_standard_allows() {
+        // RFC 6749 section 5.2: %x20-21 / %x23-5B / %x5D-7E.
+        for end in End::ALL {
+            let allowed = |c: char| matches!(c, ' '..='~') && c != '"' && c != '\\';
+            assert!(OAuthError::ended(end).description().chars().all(allowed), "{end}");
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! `application/x-www-form-urlencoded`, read strictly: what two readers could take for different things is refused.
+
+use std::borrow::Cow;
+
+/// The most bytes of a form.
+pub const MAX_BYTES: usize = 32 * 1024;
+/// The most parameters of a form.
+const MAX_PARAMETERS: usize = 32;
+
+/// A form's parameters. It may hold secrets, so it does not print.
+pub struct Form(Vec<(String, String)>);
+
+/// Why a form was refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FormError {
+    /// Too long.
+    #[error("the form has more than {MAX_BYTES} bytes")]
+    TooLong,
+    /// Too many parameters.
+    #[error("the form has more than {MAX_PARAMETERS} parameters")]
+    TooMany,
+    /// A percent sign without two hexadecimal digits, or text that is not UTF-8.
+    #[error("the form is not encoded as it is to be")]
+    Encoding,
+    /// RFC 6749 section 3.1: not more than once.
+    #[error("a parameter is there more than once")]
+    Repeated,
+}
+
+impl Form {
+    /// Reads a form. A parameter without a value counts as left out (RFC 6749 section 3.1).
+    ///
+    /// # Errors
+    /// See [`FormError`].
+    pub fn parse(body: &[u8]) -> Result<Self, FormError> {
+        if body.len() > MAX_BYTES {
+            return Err(FormError::TooLong);
+        }
+        let mut parameters: Vec<(String, String)> = Vec::new();
+        for pair in body.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty()) {
+            if parameters.len() == MAX_PARAMETERS {
+                return Err(FormError::TooMany);
+            }
+            let mut parts = pair.splitn(2, |byte| *byte == b'=');
+            let name = decode(parts.next().unwrap_or_default()).ok_or(FormError::Encoding)?;
+            let value = decode(parts.next().unwrap_or_default()).ok_or(FormError::Encoding)?;
+            if parameters.iter().any(|(before, _)| *before == name) {
+                return Err(FormError::Repeated);
+            }
+            parameters.push((name, value));
+        }
+        Ok(Self(parameters))
+    }
+
+    /// The value of this parameter, when it has one.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        let found = self.0.iter().find(|(it, _)| it == name);
+        found.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
+    }
+}
+
+impl Drop for Form {
+    fn drop(&mut self) {
+        use zeroize::Zeroize;
+        self.0.iter_mut().for_each(|(_, value)| value.zeroize());
+    }
+}
+
+/// One name or value: `+` is a space, `%` and two digits are a byte; all of it is UTF-8.
+pub(crate) fn decode(encoded: &[u8]) -> Option<String> {
+    let mut decoded = Vec::with_capacity(encoded.len());
+    let mut rest = encoded.iter().copied();
+    while let Some(byte) = rest.next() {
+        decoded.push(match byte {
+            b'+' => b' ',
+            b'%' => {
+                let digits = [rest.next()?, rest.next()?];
+                // `from_str_radix` would take a sign.
+                if !digits.iter().all(u8::is_ascii_hexdigit) {
+                    return None;
+                }
+                u8::from_str_radix(std::str::from_utf8(&digits).ok()?, 16).ok()?
+            }
+            byte => byte,
+        });
+    }
+    String::from_utf8(decoded).ok()
+}
+
+/// The other way round, for those who ask.
+#[must_use]
+pub fn encode(parameters: &[(&str, &str)]) -> String {
+    let pairs = parameters.iter().map(|(name, value)| format!("{}={}", encode_one(name), encode_one(value)));
+    pairs.collect::<Vec<_>>().join("&")
+}
+
+/// One name or value: everything but the unreserved characters of RFC 3986 is escaped.
+#[must_use]
+pub fn encode_one(text: &str) -> Cow<'_, str> {
+    let unreserved = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    if text.bytes().all(unreserved) {
+        return Cow::Borrowed(text);
+    }
+    let escape =
+        |byte: u8| if unreserved(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
+    Cow::Owned(text.bytes().map(escape).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_are_read_as_the_standard_has_them() {
+        let form =
+            Form::parse(b"scope=openid+profile&login_hint=nurse%2D7&empty=&lone&m=%C3%A9%26%3D&&a=b=c")
+                .unwrap();
+        assert_eq!(form.get("scope"), Some("openid profile"));
+        assert_eq!(form.get("login_hint"), Some("nurse-7"));
+        assert_eq!(form.get("m"), Some("é&="));
+        assert_eq!(form.get("a"), Some("b=c"));
+        for left_out in ["empty", "lone", "none", ""] {
+            assert_eq!(form.get(left_out), None, "{left_out}");
+        }
+        assert!(Form::parse(b"").is_ok());
+    }
+
+    #[test]
+    fn what_could_be_read_in_two_ways_is_refused() {
+        let many: String = (0..=MAX_PARAMETERS).map(|n| format!("p{n}=1&")).collect();
+        let long = vec![b'a'; MAX_BYTES + 1];
+        let cases: &[(&[u8], FormError)] = &[
+            (b"a=%", FormError::Encoding),
+            (b"a=%4", FormError::Encoding),
+            (b"a=%+1", FormError::Encoding),
+            (b"a=%-1", FormError::Encoding),
+            (b"a=%zz", FormError::Encoding),
+            (b"%=a", FormError::Encoding),
+            (b"a=%ff", FormError::Encoding),
+            (b"a=\xff", FormError::Encoding),
+            (b"a=%C3", FormError::Encoding),
+            (b"a=1&a=2", FormError::Repeated),
+            (b"a=1&%61=2", FormError::Repeated),
+            (b"a=&a=2", FormError::Repeated),
+            (many.as_bytes(), FormError::TooMany),
+            (&long, FormError::TooLong),
+        ];
+        for (body, expected) in cases {
+            assert_eq!(Form::parse(body).err().as_ref(), Some(expected), "{}", body.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let parameters = [("a b", "1+1=2&é%\u{1f512}\n\0"), ("c", "")];
+        let form = Form::parse(encode(&parameters).as_bytes()).unwrap();
+        assert_eq!(form.get("a b"), Some(parameters[0].1));
+        assert_eq!(form.get("c"), None);
+    }
+
+    #[test]
+    fn no_bytes_make_it_fail_otherwise() {
+        // Every form of up to three bytes out of those that mean something, in every order.
+        let alphabet = b"a=&+%4\xff\0";
+        let mut forms: Vec<Vec<u8>> = vec![Vec::new()];
+        for _ in 0..5 {
+            let longer = forms
+                .iter()
+                .flat_map(|form| alphabet.iter().map(|byte| [form.as_slice(), &[*byte]].concat()));
+            let longer: Vec<_> = longer.collect();
+            for form in &longer {
+                if let Ok(form) = Form::parse(form) {
+                    assert!(form.0.iter().all(|(name, value)| name.len() + value.len() <= 5));
+                }
+            }
+            forms = longer;
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! JWTs that applications make (RFC 7515 compact serialisation, RFC 7519): ES256 and nothing else.
+
+use super::reads_plainly;
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as B64};
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::Value;
+use vitalsign_protocol::cose::PublicKey;
+
+/// The most bytes of a JWT that is read.
+const MAX_BYTES: usize = 8 * 1024;
+/// The most bytes of a `jti`.
+const MAX_JTI_BYTES: usize = 256;
+
+/// Why a JWT was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum JwsError {
+    #[error("it is no JWT: {0}")]
+    Shape(&'static str),
+    #[error("its alg is not ES256")]
+    Algorithm,
+    #[error("it has a critical header that is not understood")]
+    Critical,
+    #[error("its signature does not hold")]
+    Signature,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Header {
+    alg: String,
+    pub(crate) typ: Option<String>,
+    pub(crate) kid: Option<String>,
+    pub(crate) jwk: Option<Value>,
+    crit: Option<Value>,
+}
+
+/// A JWT whose signature has not been checked.
+#[derive(Debug)]
+pub(crate) struct Jws<'a> {
+    pub(crate) header: Header,
+    input: &'a [u8],
+    claims: Vec<u8>,
+    signature: Vec<u8>,
+}
+
+impl<'a> Jws<'a> {
+    pub(crate) fn parse(token: &'a str) -> Result<Self, JwsError> {
+        if token.len() > MAX_BYTES {
+            return Err(JwsError::Shape("it is too long"));
+        }
+        let (input, signature) = token.rsplit_once('.').ok_or(JwsError::Shape("it has not three parts"))?;
+        let (header, claims) = input.split_once('.').ok_or(JwsError::Shape("it has not three parts"))?;
+        let decode = |part: &str| B64.decode(part).map_err(|_| JwsError::Shape("it is not base64url"));
+        let header: Header =
+            serde_json::from_slice(&decode(header)?).map_err(|_| JwsError::Shape("its header"))?;
+        if header.alg != "ES256" {
+            return Err(JwsError::Algorithm);
+        }
+        if header.crit.is_some() {
+            return Err(JwsError::Critical);
+        }
+        Ok(Self { header, input: input.as_bytes(), claims: decode(claims)?, signature: decode(signature)? })
+    }
+
+    /// The claims, whoever signed them: to find out whose key is to check them.
+    pub(crate) fn unverified<T: DeserializeOwned>(&self) -> Result<T, JwsError> {
+        serde_json::from_slice(&self.claims).map_err(|_| JwsError::Shape("its claims"))
+    }
+
+    /// Whether this key signed it.
+    pub(crate) fn verify(&self, key: &PublicKey) -> Result<(), JwsError> {
+        key.verify(self.input, &self.signature).map_err(|_| JwsError::Signature)
+    }
+}
+
+/// Whether a `jti` can be remembered.
+pub(crate) fn is_jti(jti: &str) -> bool {
+    (1..=MAX_JTI_BYTES).contains(&jti.len()) && reads_plainly(jti)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use aws_lc_rs::rand::SystemRandom;
+    use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
+
+    fn token(header: &str, claims: &str, pair: &EcdsaKeyPair) -> String {
+        let input = format!("{}.{}", B64.encode(header), B64.encode(claims));
+        let signature = pair.sign(&SystemRandom::new(), input.as_bytes()).unwrap();
+        format!("{input}.{}", B64.encode(signature))
+    }
+
+    fn pair() -> (EcdsaKeyPair, PublicKey) {
+        let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
+        let public = PublicKey::from_point(pair.public_key().as_ref()).unwrap();
+        (pair, public)
+    }
+
+    #[test]
+    fn only_es256_by_the_right_key_is_accepted() {
+        let (pair, public) = pair();
+        let good = token(r#"{"alg":"ES256","more":1}"#, "{}", &pair);
+        Jws::parse(&good).unwrap().verify(&public).unwrap();
+        assert_eq!(Jws::parse(&good).unwrap().verify(&self::pair().1), Err(JwsError::Signature));
+        let long = format!("{good}{}", "A".repeat(MAX_BYTES));
+        for (bad, expected) in [
+            (token(r#"{"alg":"none"}"#, "{}", &pair), JwsError::Algorithm),
+            (token(r#"{"alg":"HS256"}"#, "{}", &pair), JwsError::Algorithm),
+            (token(r#"{"alg":"es256"}"#, "{}", &pair), JwsError::Algorithm),
+            (token(r#"{"alg":"ES256","crit":["b64"]}"#, "{}", &pair), JwsError::Critical),
+            (token(r#"{"alg":"ES256","crit":[]}"#, "{}", &pair), JwsError::Critical),
+            (token(r#"{"alg":"ES256","alg":"none"}"#, "{}", &pair), JwsError::Shape("its header")),
+            (token("{}", "{}", &pair), JwsError::Shape("its header")),
+            (token("[]", "{}", &pair), JwsError::Shape("its header")),
+            ("e30.e30.e30".into(), JwsError::Shape("its header")),
+            ("e30.e30".into(), JwsError::Shape("it has not three parts")),
+            ("e30".into(), JwsError::Shape("it has not three parts")),
+            (String::new(), JwsError::Shape("it has not three parts")),
+            (format!("{good}="), JwsError::Shape("it is not base64url")),
+            (good.replacen('.', "+.", 1), JwsError::Shape("it is not base64url")),
+            (long, JwsError::Shape("it is too long")),
+        ] {
+            assert_eq!(Jws::parse(&bad).err(), Some(expected), "{bad:.80}");
+        }
+    }
+
+    #[test]
+    fn no_changed_character_goes_unnoticed() {
+        let (pair, public) = pair();
+        let good = token(r#"{"alg":"ES256"}"#, r#"{"sub":"ehr"}"#, &pair);
+        for at in 0..good.len() {
+            for other in [b'A', b'.', b'_', b'=', b'\n'] {
+                let mut bytes = good.clone().into_bytes();
+                if std::mem::replace(&mut bytes[at], other) == other {
+                    continue;
+                }
+                let changed = String::from_utf8(bytes).unwrap();
+                let accepted = Jws::parse(&changed).is_ok_and(|jws| jws.verify(&public).is_ok());
+                assert!(!accepted, "{changed}");
+            }
+        }
+    }
+}

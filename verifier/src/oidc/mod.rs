@@ -1,0 +1,87 @@
+//! The verifier as an OpenID provider, for applications: they ask for a person by CIBA (poll mode) and are given
+//! tokens once the tap holds.
+//!
+//! Followed are OpenID Connect CIBA Core 1.0, RFC 6749 (errors), RFC 7523 (`private_key_jwt`), RFC 9068 (access
+//! tokens), RFC 9396 (`authorization_details`) and RFC 9449 (DPoP). Nothing that an application sends is used before it
+//! is known who sent it, and an unknown user is treated like any other.
+
+mod administrator;
+mod authorize;
+mod client_auth;
+mod discovery;
+mod dpop;
+mod error;
+pub mod form;
+mod jwk;
+mod jws;
+mod pace;
+mod token;
+
+pub use administrator::Administrator;
+pub use authorize::{AuthRequested, MAX_DETAILS_BYTES, MAX_MESSAGE_CHARS};
+pub use client_auth::{Assertion, Audience, new_secret};
+pub use error::{Code, OAuthError, plainly};
+pub use form::Form;
+pub use jwk::{client_keys, thumbprint};
+pub use token::{AccessClaims, IdClaims, Poll, Redeemed, Tokens};
+
+pub(crate) use pace::Pace;
+
+/// The grant (CIBA section 10.1).
+pub const CIBA_GRANT: &str = "urn:openid:params:grant-type:ciba";
+/// The type of a client assertion (RFC 7523 section 2.2).
+pub const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+/// The type of an access token (RFC 9068 section 2.1).
+pub const ACCESS_TOKEN_TYP: &str = "at+jwt";
+/// The type of an ID token.
+pub const ID_TOKEN_TYP: &str = "JWT";
+
+/// Where things are, below the issuer.
+pub mod path {
+    /// The provider's metadata (OpenID Connect Discovery 1.0 section 4).
+    pub const CONFIGURATION: &str = "/.well-known/openid-configuration";
+    /// The keys that check tokens.
+    pub const JWKS: &str = "/jwks";
+    /// To ask for a person (CIBA section 7).
+    pub const AUTHORIZE: &str = "/bc-authorize";
+    /// To fetch tokens (CIBA section 10).
+    pub const TOKEN: &str = "/token";
+    /// To take a request back: ours, no standard has it.
+    pub const CANCEL: &str = "/bc-cancel";
+}
+
+/// What an application sent: the headers that count here, and the form.
+pub struct Request {
+    /// `Authorization`, when there is one.
+    pub authorization: Option<String>,
+    /// `DPoP`, as often as it was sent.
+    pub dpop: Vec<String>,
+    /// The body.
+    pub form: Form,
+}
+
+/// Whether a person can read this as it is meant: no control characters, nothing that turns the direction of text or
+/// cannot be seen (Unicode Standard Annex 9, Technical Report 36).
+#[must_use]
+pub fn reads_plainly(text: &str) -> bool {
+    let hidden = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+                | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+    };
+    !text.contains(hidden)
+}
+
+/// A random name: so many bytes in base64url.
+///
+/// # Errors
+/// When the system has no random numbers.
+pub fn random_name<const BYTES: usize>() -> Result<String, OAuthError> {
+    use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+    let mut bytes = [0; BYTES];
+    aws_lc_rs::rand::fill(&mut bytes).map_err(|_| {
+        tracing::error!("the system has no random numbers");
+        OAuthError::new(Code::ServerError, "")
+    })?;
+    Ok(URL_SAFE_NO_PAD.encode(bytes))
+}

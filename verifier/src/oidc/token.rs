@@ -1,0 +1,208 @@
+//! `/token`: what an application is given once the tap holds (CIBA section 10).
+
+use super::{ACCESS_TOKEN_TYP, CIBA_GRANT, Code, Form, ID_TOKEN_TYP, OAuthError, Request};
+use crate::Verifier;
+use crate::step_up::{Approval, Standing};
+use crate::store::client::Client;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::time::Instant;
+use vitalsign_protocol::ear::Tier;
+use vitalsign_protocol::id::{Digest, EnrolmentId, StepUpId};
+use vitalsign_protocol::step_up::{Acr, End};
+
+/// How long a token lives, in seconds.
+const LIFETIME: u64 = 300;
+/// The longest `auth_req_id` that is looked for.
+const MAX_NAME_BYTES: usize = 256;
+
+/// A request for a token whose application is known and may ask now.
+pub struct Poll {
+    client: Client,
+    auth_req_id: String,
+    /// The key to which the token is bound.
+    jkt: Option<String>,
+}
+
+/// What a poll comes to.
+pub enum Redeemed {
+    /// Nobody has answered yet: wait for this step-up to end, and look again.
+    Pending(StepUpId),
+    /// The tokens. They are given out this once.
+    Tokens(Box<Tokens>),
+}
+
+/// The answer with the tokens (CIBA section 10.1.1).
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Tokens {
+    /// For the application's own services (RFC 9068).
+    pub access_token: String,
+    /// `DPoP` when it is bound to a key, else `Bearer`.
+    pub token_type: String,
+    /// The access token lives so many seconds.
+    pub expires_in: u64,
+    /// For the application itself.
+    pub id_token: String,
+    /// `openid`.
+    pub scope: String,
+    /// What was confirmed (RFC 9396 section 7).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authorization_details: Option<Value>,
+}
+
+/// The device's verdict, as a token names it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EarClaim {
+    /// SHA-256 of the verdict.
+    pub digest: Digest,
+    /// What it says.
+    pub status: Tier,
+}
+
+/// The claims of an ID token.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct IdClaims {
+    /// The verifier's origin.
+    pub iss: String,
+    /// The user's handle.
+    pub sub: String,
+    /// The application.
+    pub aud: String,
+    /// Until when it holds, in seconds since 1970.
+    pub exp: u64,
+    /// When it was made.
+    pub iat: u64,
+    /// When the tap was verified.
+    pub auth_time: u64,
+    /// The level.
+    pub acr: Acr,
+    /// How (RFC 8176).
+    pub amr: Vec<String>,
+    /// Its name.
+    pub jti: String,
+    /// The device's state when the person tapped.
+    pub vitalsign_ear: EarClaim,
+    /// The device.
+    pub vitalsign_device: EnrolmentId,
+    /// The security key's model.
+    pub vitalsign_aaguid: String,
+    /// The entry of the audit log that proves it.
+    pub vitalsign_audit: u64,
+}
+
+/// The claims of an access token: the same and more.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AccessClaims {
+    /// As in the ID token, but that `aud` is the application's audience.
+    #[serde(flatten)]
+    pub id: IdClaims,
+    /// The application.
+    pub client_id: String,
+    /// `openid`.
+    pub scope: String,
+    /// What was confirmed (RFC 9396 section 9.1).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authorization_details: Option<Value>,
+    /// The key to which it is bound (RFC 9449 section 6.1).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cnf: Option<Confirmation>,
+}
+
+/// `cnf`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Confirmation {
+    /// The key's thumbprint (RFC 7638).
+    pub jkt: String,
+}
+
+impl Verifier {
+    /// Whether this application may ask for this token now. What waits for it is then looked at with
+    /// [`Verifier::token`], as often as need be.
+    ///
+    /// # Errors
+    /// An error of RFC 6749 section 5.2, or `slow_down`.
+    pub async fn token_poll(&self, request: &Request, now: u64, at: Instant) -> Result<Poll, OAuthError> {
+        let client = self.authenticate(request, now).await?;
+        match request.form.get("grant_type") {
+            Some(CIBA_GRANT) => {}
+            Some(_) => return Err(OAuthError::new(Code::UnsupportedGrantType, "The only grant is CIBA's.")),
+            None => return Err(OAuthError::new(Code::InvalidRequest, "grant_type is missing.")),
+        }
+        let auth_req_id = auth_req_id(&request.form)?.to_owned();
+        let jkt = self.proven_key(request, now).await?;
+        if !self.pace.may_ask(&client.id, &auth_req_id, at) {
+            return Err(OAuthError::new(Code::SlowDown, "Wait 5 seconds longer between polls from now on."));
+        }
+        Ok(Poll { client, auth_req_id, jkt })
+    }
+
+    /// Gives out the tokens if the tap holds.
+    ///
+    /// # Errors
+    /// How it ended, when that was otherwise.
+    pub async fn token(&self, poll: &Poll, now: u64) -> Result<Redeemed, OAuthError> {
+        match self.step_up_standing(&poll.client.id, &poll.auth_req_id, now).await? {
+            Standing::Pending { step_up, .. } => Ok(Redeemed::Pending(step_up)),
+            // Given out before, or none of this client's.
+            Standing::Unknown | Standing::Ended(End::Approved) => {
+                Err(OAuthError::new(Code::InvalidGrant, "There is no such auth_req_id, or it was used."))
+            }
+            Standing::Ended(end) => Err(OAuthError::ended(end)),
+            Standing::Approved(approval) => {
+                Ok(Redeemed::Tokens(Box::new(self.tokens(poll, *approval, now)?)))
+            }
+        }
+    }
+
+    fn tokens(&self, poll: &Poll, approval: Approval, now: u64) -> Result<Tokens, OAuthError> {
+        let Poll { client, jkt, .. } = poll;
+        let authorization_details = approval.authorization_details;
+        let id = IdClaims {
+            iss: self.config.origin().0.to_owned(),
+            sub: approval.subject,
+            aud: client.id.clone(),
+            exp: now.saturating_add(LIFETIME),
+            iat: now,
+            auth_time: approval.auth_time,
+            acr: approval.acr,
+            amr: approval.amr,
+            jti: super::random_name::<16>()?,
+            vitalsign_ear: EarClaim { digest: approval.ear, status: approval.ear_status },
+            vitalsign_device: approval.device,
+            vitalsign_aaguid: approval.aaguid,
+            vitalsign_audit: approval.audit,
+        };
+        let scope = "openid".to_owned();
+        let access = AccessClaims {
+            id: IdClaims { aud: client.audience.clone(), jti: super::random_name::<16>()?, ..id.clone() },
+            client_id: client.id.clone(),
+            scope: scope.clone(),
+            authorization_details: authorization_details.clone(),
+            cnf: jkt.clone().map(|jkt| Confirmation { jkt }),
+        };
+        let keys = self.token_keys();
+        let failed = |error| {
+            tracing::error!(%error, "signing a token");
+            OAuthError::new(Code::ServerError, "The verifier failed.")
+        };
+        Ok(Tokens {
+            access_token: keys.sign(&access, ACCESS_TOKEN_TYP).map_err(failed)?,
+            token_type: if jkt.is_some() { "DPoP" } else { "Bearer" }.to_owned(),
+            expires_in: LIFETIME,
+            id_token: keys.sign(&id, ID_TOKEN_TYP).map_err(failed)?,
+            scope,
+            authorization_details,
+        })
+    }
+}
+
+/// The `auth_req_id` of a form.
+pub(super) fn auth_req_id(form: &Form) -> Result<&str, OAuthError> {
+    match form.get("auth_req_id") {
+        None => Err(OAuthError::new(Code::InvalidRequest, "auth_req_id is missing.")),
+        Some(name) if name.len() > MAX_NAME_BYTES => {
+            Err(OAuthError::new(Code::InvalidGrant, "There is no such auth_req_id, or it was used."))
+        }
+        Some(name) => Ok(name),
+    }
+}

@@ -1,0 +1,137 @@
+//! The routes for applications. Refusals are those of OAuth (RFC 6749 section 5.2), and no answer is kept by a cache.
+
+use super::http::{JSON, Shared, json_response, only};
+use super::now;
+use crate::oidc::{Code, Form, OAuthError, Redeemed, Request, Tokens, form, path};
+use axum::Router;
+use axum::extract::{Request as HttpRequest, State};
+use axum::http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use serde::Serialize;
+use std::time::{Duration, Instant};
+use tokio::sync::broadcast::error::RecvError;
+use vitalsign_protocol::id::StepUpId;
+
+const FORM: &str = "application/x-www-form-urlencoded";
+
+pub(super) fn routes() -> Router<Shared> {
+    Router::new()
+        .route(path::CONFIGURATION, only(get(configuration)))
+        .route(path::JWKS, only(get(jwks)))
+        .route(path::AUTHORIZE, only(post(authorize)))
+        .route(path::TOKEN, only(post(token)))
+        .route(path::CANCEL, only(post(cancel)))
+}
+
+async fn configuration(State(shared): State<Shared>) -> Response {
+    json_response(StatusCode::OK, JSON, "public, max-age=60", &shared.verifier.openid_configuration())
+}
+
+async fn jwks(State(shared): State<Shared>) -> Response {
+    json_response(StatusCode::OK, JSON, "public, max-age=60", &shared.verifier.token_jwks(now()))
+}
+
+async fn authorize(State(shared): State<Shared>, request: HttpRequest) -> Response {
+    let outcome = async {
+        let request = read(&shared, request).await?;
+        shared.verifier.bc_authorize(&request, now()).await
+    };
+    answered("asking for a person", outcome.await)
+}
+
+async fn cancel(State(shared): State<Shared>, request: HttpRequest) -> Response {
+    let outcome = async {
+        let request = read(&shared, request).await?;
+        shared.verifier.bc_cancel(&request, now()).await
+    };
+    answered(
+        "taking a request back",
+        outcome.await.map(|()| serde_json::json!({ "vitalsign_end": "cancelled" })),
+    )
+}
+
+async fn token(State(shared): State<Shared>, request: HttpRequest) -> Response {
+    let outcome = async {
+        let at = Instant::now();
+        let request = read(&shared, request).await?;
+        redeem(&shared, &request, at).await
+    };
+    answered("asking for a token", outcome.await)
+}
+
+/// Holds the request until the step-up has ended, so that the token is there as soon as the tap is.
+async fn redeem(shared: &Shared, request: &Request, at: Instant) -> Result<Tokens, OAuthError> {
+    let poll = shared.verifier.token_poll(request, now(), at).await?;
+    let hold = Duration::from_secs(shared.verifier.config().oidc.hold_seconds);
+    let until = tokio::time::Instant::from_std(at) + hold;
+    // From before the first look: an end between the look and the wait is not missed.
+    let mut ends = shared.verifier.step_up_ends();
+    loop {
+        let step_up = match shared.verifier.token(&poll, now()).await? {
+            Redeemed::Tokens(tokens) => return Ok(*tokens),
+            Redeemed::Pending(step_up) => step_up,
+        };
+        let ended = async {
+            loop {
+                match ends.recv().await {
+                    Ok(other) if other != step_up => {}
+                    Ok(StepUpId(_)) | Err(RecvError::Lagged(_)) => return,
+                    // The verifier is gone, and this request with it.
+                    Err(RecvError::Closed) => std::future::pending().await,
+                }
+            }
+        };
+        tokio::select! {
+            () = ended => {}
+            () = tokio::time::sleep_until(until) => return Err(pending()),
+            () = shared.ended() => return Err(pending()),
+        }
+    }
+}
+
+fn pending() -> OAuthError {
+    OAuthError::new(Code::AuthorizationPending, "Nobody has answered yet.")
+}
+
+async fn read(shared: &Shared, request: HttpRequest) -> Result<Request, OAuthError> {
+    let invalid = |why: String| OAuthError::new(Code::InvalidRequest, why);
+    let headers = request.headers();
+    let authorization = one(headers, AUTHORIZATION.as_str())
+        .map_err(|()| invalid("There is more than one Authorization, or it is no text.".into()))?;
+    let dpop = headers.get_all("dpop").iter().map(|value| value.to_str().map(str::to_owned));
+    let dpop = dpop.collect::<Result<_, _>>();
+    let dpop = dpop.map_err(|_| OAuthError::new(Code::InvalidDpopProof, "The DPoP proof is no text."))?;
+    let body = shared.body(request, FORM, form::MAX_BYTES).await.map_err(|problem| {
+        let code = if problem.status == 413 { Code::TooLarge } else { Code::InvalidRequest };
+        OAuthError::new(code, problem.detail.unwrap_or_default())
+    })?;
+    let form = Form::parse(&body).map_err(|error| invalid(format!("{error}.")))?;
+    Ok(Request { authorization, dpop, form })
+}
+
+/// The one header of this name, if there is one.
+fn one(headers: &HeaderMap, name: &str) -> Result<Option<String>, ()> {
+    let mut values = headers.get_all(name).iter();
+    let first = values.next().map(|value| value.to_str().map(str::to_owned).map_err(drop)).transpose()?;
+    values.next().map_or(Ok(first), |_| Err(()))
+}
+
+fn answered<T: Serialize>(what: &'static str, outcome: Result<T, OAuthError>) -> Response {
+    let error = match outcome {
+        Ok(answer) => return json_response(StatusCode::OK, JSON, "no-store", &answer),
+        Err(error) => error,
+    };
+    if error.code != Code::AuthorizationPending {
+        tracing::info!(what, error = error.code.as_str(), description = error.description(), "refused");
+    }
+    let status = StatusCode::from_u16(error.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let answer = json_response(status, JSON, "no-store", &error);
+    if error.code == Code::InvalidClient {
+        // RFC 6749 section 5.2.
+        let challenge = HeaderValue::from_static("Basic realm=\"vitalsign-verifier\", charset=\"UTF-8\"");
+        return ([(WWW_AUTHENTICATE, challenge)], answer).into_response();
+    }
+    answer
+}

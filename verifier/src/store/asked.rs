@@ -1,0 +1,71 @@
+//! What applications asked for of late, for an administrator to look at.
+
+use super::{Store, StoreError, unsigned};
+use crate::step_up::Approval;
+use serde::Serialize;
+use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
+use vitalsign_protocol::id::StepUpId;
+use vitalsign_protocol::step_up::{Acr, End, Transaction};
+
+/// A step-up, as it was asked for, and what became of it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Recent {
+    /// The step-up.
+    pub step_up: StepUpId,
+    /// The application's `client_id`.
+    pub client: String,
+    /// Whom it asked for. There may be no such user.
+    pub login_hint: String,
+    /// What for.
+    pub message: String,
+    /// The level.
+    pub acr: Acr,
+    /// When it was asked for, in seconds since 1970.
+    pub created: u64,
+    /// Until when it waits.
+    pub expires: u64,
+    /// How it ended; none while it has not.
+    pub end: Option<End>,
+    /// When it ended.
+    pub ended_at: Option<u64>,
+    /// What the token says, when it was approved.
+    pub approval: Option<Approval>,
+    /// Whether the token was fetched.
+    pub redeemed: bool,
+}
+
+impl Recent {
+    fn from_row(row: &SqliteRow) -> Result<Self, StoreError> {
+        let damaged = || StoreError::Failed("a step-up is damaged".into());
+        let transaction: Transaction =
+            serde_json::from_str(row.try_get("transaction_text")?).map_err(|_| damaged())?;
+        let named = |name: &str| End::ALL.into_iter().find(|end| end.as_str() == name).ok_or_else(damaged);
+        let approval: Option<&str> = row.try_get("approval")?;
+        Ok(Self {
+            step_up: transaction.step_up,
+            client: row.try_get("client")?,
+            login_hint: transaction.user,
+            message: transaction.message,
+            acr: transaction.acr,
+            created: unsigned(row.try_get("created")?),
+            expires: unsigned(row.try_get("expires")?),
+            end: row.try_get::<Option<&str>, _>("ended")?.map(named).transpose()?,
+            ended_at: row.try_get::<Option<i64>, _>("ended_at")?.map(unsigned),
+            approval: approval.map(serde_json::from_str).transpose().map_err(|_| damaged())?,
+            redeemed: row.try_get::<Option<i64>, _>("redeemed_at")?.is_some(),
+        })
+    }
+}
+
+impl Store {
+    /// At most `limit` step-ups, the newest first.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn recent_step_ups(&self, limit: u32) -> Result<Vec<Recent>, StoreError> {
+        let query =
+            sqlx::query("SELECT * FROM step_ups ORDER BY created DESC, rowid DESC LIMIT ?1").bind(limit);
+        query.fetch_all(self.readers()).await?.iter().map(Recent::from_row).collect()
+    }
+}

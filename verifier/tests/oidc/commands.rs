@@ -1,0 +1,225 @@
+//! The commands for applications, and the stand-in for one, against a server that runs.
+
+use super::application::Provider;
+use super::person::Person;
+use serde_json::Value;
+use std::path::Path;
+use std::process::Stdio;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+use vitalsign_protocol::step_up::End;
+
+struct Done {
+    code: Option<i32>,
+    stdout: String,
+    stderr: String,
+}
+
+impl Done {
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout)
+            .unwrap_or_else(|e| unreachable!("{e}: {} {}", self.stdout, self.stderr))
+    }
+}
+
+fn program(folder: &Path, arguments: &[&str]) -> Command {
+    std::fs::write(folder.join("verifier.toml"), "data = \".\"\nlisten = \"127.0.0.1:0\"\n").unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_vitalsign-verifier"));
+    command.arg("--config").arg(folder.join("verifier.toml")).args(arguments);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    command
+}
+
+async fn run(provider: &Provider, arguments: &[&str]) -> Done {
+    let output = program(provider.lab.folder.path(), arguments).output().await.unwrap();
+    Done {
+        code: output.status.code(),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+/// `step-up request` at the provider.
+fn request(provider: &Provider, more: &[&str]) -> Command {
+    let url = format!("https://localhost:{}", provider.address.port());
+    let arguments =
+        ["step-up", "request", "--url", &url, "--user", "nurse-7", "--message", "EHR: sign order 4711"];
+    program(provider.lab.folder.path(), &[&arguments, more].concat())
+}
+
+/// Waits until the stand-in says that it has asked.
+async fn has_asked(child: &mut Child) -> BufReader<tokio::process::ChildStderr> {
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    stderr.read_line(&mut line).await.unwrap();
+    assert!(line.starts_with("asked; waiting for the tap, "), "{line}");
+    stderr
+}
+
+#[tokio::test]
+async fn applications_are_registered_listed_rotated_and_disabled() {
+    let provider = Provider::start().await;
+    let (provider, folder) = (&provider, provider.lab.folder.path());
+    let added = run(
+        provider,
+        &["client", "add", "EHR", "--id", "ehr", "--audience", "https://ehr.example", "--secret", "--json"],
+    )
+    .await;
+    assert_eq!(added.code, Some(0), "{}", added.stderr);
+    let added = added.json();
+    let secret = added["secret"].as_str().unwrap();
+    assert!(secret.len() > 43, "256 bits and a prefix: {secret}");
+    assert_eq!(added["client"]["method"], "client_secret_basic");
+
+    let keys = r#"{"keys":[{"kty":"EC","crv":"P-256","x":"l8tFrhx-34tV3hRICRDY9zCkDlpBhF42UQUfWVAWBFs","y":"9VE4jf_Ok_o64zbTTlcuNJajHmt6v9TDVrU0CdvGRDA"}]}"#;
+    let file = folder.join("keys.json");
+    std::fs::write(&file, keys).unwrap();
+    let file = file.to_str().unwrap();
+    let added = run(provider, &["client", "add", "PACS", "--jwks", file]).await;
+    assert!(added.code == Some(0) && added.stdout.starts_with("client_id "), "{}", added.stderr);
+
+    let private = keys.replace("\"kty\"", "\"d\":\"AAAA\",\"kty\"");
+    std::fs::write(folder.join("private.json"), private).unwrap();
+    let private = folder.join("private.json");
+    let private = private.to_str().unwrap();
+    for (arguments, code, word) in [
+        (vec!["EHR"], 2, "--secret"),
+        (vec!["EHR", "--secret", "--jwks", file], 2, "--jwks"),
+        (vec!["EHR", "--id", "ehr", "--secret"], 1, "already"),
+        (vec!["EHR", "--id", "vitalsign-verifier", "--secret"], 1, "administrator"),
+        (vec!["EHR", "--id", "a b", "--secret"], 1, "letters"),
+        (vec!["E\u{202e}HR", "--secret"], 1, "people"),
+        (vec!["", "--secret"], 1, "people"),
+        (vec!["EHR", "--jwks", private], 1, "private"),
+        (vec!["EHR", "--jwks", "/nonexistent"], 1, "/nonexistent"),
+    ] {
+        let done = run(provider, &[vec!["client", "add"], arguments.clone()].concat()).await;
+        assert_eq!(done.code, Some(code), "{arguments:?} {}", done.stderr);
+        assert!(done.stderr.contains(word), "{arguments:?} {}", done.stderr);
+    }
+
+    let rotated = run(provider, &["client", "rotate-secret", "ehr", "--json"]).await.json();
+    assert_ne!(rotated["secret"].as_str().unwrap(), secret);
+    let listed = run(provider, &["client", "list"]).await.stdout;
+    assert!(listed.contains("https://ehr.example") && listed.contains("private_key_jwt"), "{listed}");
+    assert!(!listed.contains(secret) && !listed.contains(rotated["secret"].as_str().unwrap()), "{listed}");
+    let pacs = run(provider, &["client", "list", "--json"]).await.json();
+    let pacs = pacs.as_array().unwrap().iter().find(|it| it["name"] == "PACS").unwrap();
+    let done = run(provider, &["client", "rotate-secret", pacs["id"].as_str().unwrap()]).await;
+    assert!(done.code == Some(1) && done.stderr.contains("keys of its own"), "{}", done.stderr);
+    assert_eq!(run(provider, &["client", "rotate-secret", "nobody"]).await.code, Some(1));
+    assert_eq!(run(provider, &["client", "disable", "ehr"]).await.code, Some(0));
+    assert_eq!(run(provider, &["client", "disable", "ehr"]).await.code, Some(1));
+    assert!(run(provider, &["client", "list"]).await.stdout.contains("disabled "));
+}
+
+#[tokio::test]
+async fn the_stand_in_shows_the_token_once_the_tap_is_given() {
+    let provider = Provider::with(|config| config.oidc.hold_seconds = 30).await;
+    let mut nurse = Person::at(&provider, "nurse-7").await;
+    for json in [false, true] {
+        let child =
+            request(&provider, if json { &["--acr", "epcs", "--json"] } else { &[] }).spawn().unwrap();
+        let asked = nurse.asked(&provider).await;
+        assert_eq!(asked.transaction.application, "Administrator of the verifier");
+        assert_eq!(asked.transaction.message, "EHR: sign order 4711");
+        nurse.tap(&provider, &asked).await;
+        let output = child.wait_with_output().await.unwrap();
+        let stdout = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success(), "{stdout} {}", String::from_utf8_lossy(&output.stderr));
+        if json {
+            let shown: Value = serde_json::from_str(&stdout).unwrap();
+            assert_eq!((&shown["step_up"], &shown["end"]), (&"approved".into(), &"approved".into()));
+            assert_eq!(shown["id_claims"]["acr"], "urn:vitalsign:acr:epcs");
+            assert_eq!(shown["id_claims"]["aud"], "vitalsign-verifier");
+            assert!(shown["tokens"]["access_token"].is_string());
+        } else {
+            let device = nurse.enrolment().to_string();
+            for word in
+                ["Approved", "urn:vitalsign:acr:hardware-key", &device, "signatures of both tokens hold"]
+            {
+                assert!(stdout.contains(word), "{word}: {stdout}");
+            }
+        }
+    }
+    let listed = run(&provider, &["step-up", "list"]).await.stdout;
+    assert_eq!(listed.matches("approved").count(), 2, "{listed}");
+    let listed = run(&provider, &["step-up", "list", "--limit", "1", "--json"]).await.json();
+    assert_eq!(listed.as_array().unwrap().len(), 1);
+    assert_eq!((&listed[0]["end"], &listed[0]["redeemed"]), (&"approved".into(), &true.into()));
+}
+
+#[tokio::test]
+async fn the_stand_in_says_in_plain_words_why_it_was_refused() {
+    let provider = Provider::with(|config| config.oidc.hold_seconds = 30).await;
+    let mut nurse = Person::at(&provider, "nurse-7").await;
+    let child = request(&provider, &[]).spawn().unwrap();
+    let asked = nurse.asked(&provider).await;
+    nurse.give_up(&provider, &asked, End::NotMine).await;
+    let output = child.wait_with_output().await.unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(stderr.contains("Refused: the person says that they asked for nothing"), "{stderr}");
+
+    let child = request(&provider, &["--json"]).spawn().unwrap();
+    let asked = nurse.asked(&provider).await;
+    nurse.give_up(&provider, &asked, End::Declined).await;
+    let output = child.wait_with_output().await.unwrap();
+    let shown: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&shown["step_up"], &shown["end"]), (&"refused".into(), &"declined".into()));
+
+    for (more, code, word) in [
+        (&["--acr", "high"][..], 2, "hardware-key"),
+        (&["--client", "ehr"], 2, "--secret-file"),
+        (&["--details", "{}"], 1, "authorization_details"),
+        (&["--ca", "/nonexistent"], 1, "/nonexistent"),
+    ] {
+        let output = request(&provider, more).output().await.unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{more:?} {stderr}");
+        assert!(stderr.contains(word), "{more:?} {stderr}");
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn an_interrupted_stand_in_takes_its_request_back() {
+    let provider = Provider::with(|config| config.oidc.hold_seconds = 30).await;
+    let mut nurse = Person::at(&provider, "nurse-7").await;
+    let mut child = request(&provider, &[]).spawn().unwrap();
+    let mut stderr = has_asked(&mut child).await;
+    let asked = nurse.asked(&provider).await;
+    let interrupt =
+        Command::new("kill").arg("-INT").arg(child.id().unwrap().to_string()).status().await.unwrap();
+    assert!(interrupt.success());
+    let mut rest = String::new();
+    while stderr.read_line(&mut rest).await.unwrap() > 0 {}
+    assert_eq!(child.wait().await.unwrap().code(), Some(1));
+    assert!(rest.contains("the application took it back"), "{rest}");
+    let listed = run(&provider, &["step-up", "list", "--json"]).await.json();
+    assert_eq!(
+        (&listed[0]["end"], &listed[0]["step_up"]),
+        (&"cancelled".into(), &serde_json::json!(asked.step_up))
+    );
+}
+
+#[tokio::test]
+async fn the_stand_in_can_be_another_application() {
+    let provider = Provider::with(|config| config.oidc.hold_seconds = 30).await;
+    let mut nurse = Person::at(&provider, "nurse-7").await;
+    let added = run(&provider, &["client", "add", "EHR", "--id", "ehr", "--secret", "--json"]).await.json();
+    let file = provider.lab.folder.path().join("ehr.secret");
+    std::fs::write(&file, format!("{}\n", added["secret"].as_str().unwrap())).unwrap();
+    let device = nurse.enrolment().to_string();
+    let more = ["--client", "ehr", "--secret-file", file.to_str().unwrap(), "--device", &device];
+    let child = request(&provider, &more).spawn().unwrap();
+    let asked = nurse.asked(&provider).await;
+    assert_eq!(asked.transaction.application, "EHR");
+    nurse.tap(&provider, &asked).await;
+    assert!(child.wait_with_output().await.unwrap().status.success());
+
+    std::fs::write(&file, "wrong").unwrap();
+    let output = request(&provider, &more).output().await.unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.code() == Some(1) && stderr.contains("not known"), "{stderr}");
+}
