@@ -107,7 +107,7 @@ mod tests {
     #[tokio::test]
     async fn a_full_disk_loses_nothing_and_the_verifier_stays_up() {
         // Room for the schema and a little more.
-        let lab = Lab::with(|config| config.limits.store_pages = Some(40)).await;
+        let lab = Lab::with(|config| config.limits.store_pages = Some(64)).await;
         let mut device = lab.device().await;
         let (mut accepted, mut refused) = (0u64, 0);
         let before = lab.audit_length().await;
