@@ -99,6 +99,7 @@ impl Maker {
             attestation_key: ecdsa(&key),
             credentials: Vec::new(),
             counter: 0,
+            user_present: true,
             user_verified: true,
             backup_eligible: false,
             format: Format::Packed,
@@ -141,6 +142,8 @@ pub struct SoftKey {
     credentials: Vec<(Vec<u8>, EcdsaKeyPair)>,
     /// Its signature counter: the last that was given.
     pub counter: u32,
+    /// It says that somebody touched it.
+    pub user_present: bool,
     /// It says that it verified who touched it.
     pub user_verified: bool,
     /// It says that its credentials can be copied.
@@ -253,9 +256,10 @@ impl SoftKey {
     }
 
     fn authenticator_data(&self, rp_id: &str, more: u8) -> Vec<u8> {
+        let present = if self.user_present { 0x01 } else { 0 };
         let verified = if self.user_verified { 0x04 } else { 0 };
         let eligible = if self.backup_eligible { 0x08 } else { 0 };
-        let flags = 0x01 | verified | eligible | more;
+        let flags = present | verified | eligible | more;
         [Digest::of(rp_id.as_bytes()).as_bytes(), &[flags], &self.counter.to_be_bytes()].concat()
     }
 }

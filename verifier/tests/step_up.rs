@@ -1,0 +1,818 @@
+//! Step-ups from the asking to the end, good and bad, against a verifier with a real store.
+
+mod support;
+
+#[cfg(test)]
+mod tests {
+    use super::support::step_up::*;
+    use super::support::{Device, NOW, problem};
+    use serde_json::{Value, json};
+    use std::sync::Arc;
+    use vitalsign_protocol::ear::{self, Ear, Tier};
+    use vitalsign_protocol::evidence::{BootEvidence, Claims, IntendedUse, MAX_BYTES};
+    use vitalsign_protocol::fact::Fact;
+    use vitalsign_protocol::id::{Digest, EnrolmentId, StepUpId};
+    use vitalsign_protocol::jwt;
+    use vitalsign_protocol::posture::Posture;
+    use vitalsign_protocol::problem::ProblemType::{self, *};
+    use vitalsign_protocol::step_up::*;
+    use vitalsign_verifier::Verifier;
+    use vitalsign_verifier::step_up::{Asked, DEVICE_SECONDS, Standing};
+    use vitalsign_verifier::store::Store;
+    use vitalsign_webauthn::testing::Maker;
+
+    #[tokio::test]
+    async fn one_tap_over_transaction_and_evidence_is_one_token() {
+        let mut world = World::new().await;
+        world.at.listen(&world.lab.verifier, None, NOW).await;
+        let (begun, asking) = world.asked(Acr::HardwareKey).await;
+        assert_eq!(begun.expires_in, SECONDS);
+        assert_eq!((asking.asked.expires, asking.asked.expires_seconds), (NOW + SECONDS, SECONDS));
+        let transaction: Transaction = serde_json::from_str(&asking.asked.transaction).unwrap();
+        assert_eq!((transaction.user.as_str(), transaction.message.as_str()), (USER, "EHR: sign order 4711"));
+        let pending = Standing::Pending { step_up: begun.step_up, expires: NOW + SECONDS };
+        assert_eq!(world.standing(&begun).await, pending);
+
+        let evidence = world.at.evidence(&asking);
+        let answer = world.verifier().step_up_evidence(&asking.id, &evidence, NOW + 1).await.unwrap();
+        let ear: Ear = jwt::verify(&answer.ear, ear::TYP, &world.verifier().jwks(NOW)).unwrap();
+        assert_eq!(ear.eat_nonce, Some(asking.asked.nonce));
+        assert_eq!(ear.vitalsign_evidence, Some(Digest::of(&evidence)));
+        // Whatever its health: this level only tells of it.
+        assert!(ear.ear_status.unwrap() > Tier::Affirming);
+        let (random, options) = tap(Ok(answer.clone()));
+        let expected = challenge(&random, &evidence, &transaction_digest(&asking.asked.transaction));
+        assert_eq!(options["challenge"], expected.to_string());
+        assert_eq!(options["rpId"], "localhost");
+        assert_eq!(options["userVerification"], "required");
+        assert_eq!(options["timeout"], (SECONDS - 1) * 1000);
+
+        let assertion = world.key.get(&options, ORIGIN).unwrap();
+        let mut ends = world.verifier().step_up_ends();
+        assert_eq!(world.assert(&asking.id, assertion.clone()).await.unwrap(), End::Approved);
+        assert_eq!(ends.try_recv().unwrap(), begun.step_up);
+        // The answer was lost: it is said again, and nothing else happens.
+        assert_eq!(world.assert(&asking.id, assertion).await.unwrap(), End::Approved);
+
+        let Standing::Approved(approval) = world.standing(&begun).await else { panic!("no approval") };
+        assert_eq!((approval.user.as_str(), approval.acr, approval.auth_time), (USER, Acr::HardwareKey, NOW));
+        assert_eq!(approval.ear, Digest::of(answer.ear.as_bytes()));
+        assert_eq!(Some(approval.ear_status), ear.ear_status);
+        assert_eq!(Some(approval.device), world.at.device.enrolment);
+        assert_eq!(approval.aaguid, MODEL.to_string());
+        assert_eq!(approval.authorization_details, Some(json!([{ "type": "order", "number": 4711 }])));
+        assert_eq!(world.standing(&begun).await, Standing::Unknown, "it is said once");
+        let entry = world.verifier().store().audit_entry(approval.audit).await.unwrap().unwrap().0;
+        assert_eq!((entry.kind.as_str(), entry.evidence), ("step-up-approved", evidence));
+        let user = world.verifier().store().user(USER).await.unwrap().unwrap();
+        assert_eq!(world.verifier().store().security_keys(user.id).await.unwrap()[0].last_used, Some(NOW));
+    }
+
+    #[tokio::test]
+    async fn an_unhealthy_device_is_refused_with_reasons_before_anybody_taps() {
+        let mut world = World::new().await;
+        let (begun, asking) = world.asked(Acr::HealthyDevice).await;
+        let evidence = world.at.evidence(&asking);
+        let answer = world.verifier().step_up_evidence(&asking.id, &evidence, NOW).await.unwrap();
+        let reasons = unhealthy(Ok(answer.clone()));
+        assert!(reasons.contains(&"disk-encryption".to_owned()), "{reasons:?}");
+        assert_eq!(world.standing(&begun).await, Standing::Ended(End::Unhealthy));
+        // The answer was lost.
+        assert_eq!(world.verifier().step_up_evidence(&asking.id, &evidence, NOW).await.unwrap(), answer);
+        let other = world.at.evidence(&asking);
+        assert_eq!(problem(world.verifier().step_up_evidence(&asking.id, &other, NOW).await), StepUpOver);
+        assert_eq!(problem(world.assert(&asking.id, json!({})).await), StepUpOver);
+        let audited = world.audited().await;
+        assert_eq!(audited.len(), 1);
+        assert_eq!((&audited[0].1["end"], &audited[0].1["over"]), (&json!("unhealthy"), &json!(true)));
+        assert_eq!(audited[0].1["reasons"], json!(reasons));
+    }
+
+    /// Key, facts, level, what is refused before the tap.
+    type Level =
+        (&'static str, Attested, fn() -> Option<Box<dyn Fn(&mut Posture)>>, Acr, &'static [&'static str]);
+
+    #[tokio::test]
+    async fn each_level_asks_for_what_it_says() {
+        use Attested::*;
+        let unlocked = || Some(Box::new(|it: &mut Posture| it.lock.automatic = Fact::Known(false)) as Box<_>);
+        let late = || {
+            Some(Box::new(|it: &mut Posture| {
+                it.os.security_updates = Fact::Known(1);
+                it.os.security_updates_since = Fact::Known(NOW - 86_400);
+            }) as Box<_>)
+        };
+        let cases: &[Level] = &[
+            ("a key in software", No, || None, Acr::HardwareKey, &["key-hardware"]),
+            ("a simulated TPM", Simulated, || None, Acr::HardwareKey, &[]),
+            ("a simulated TPM", Simulated, || None, Acr::HealthyDevice, &["key-hardware"]),
+            ("in good health", Genuine, || None, Acr::HealthyDevice, &[]),
+            ("an update that is due soon", Genuine, late, Acr::HealthyDevice, &[]),
+            ("no screen lock", Genuine, unlocked, Acr::HardwareKey, &[]),
+            ("no screen lock", Genuine, unlocked, Acr::HealthyDevice, &["lock-idle"]),
+            ("no screen lock", Genuine, unlocked, Acr::Epcs, &["lock-idle"]),
+            ("in good health", Genuine, || None, Acr::Epcs, &[]),
+            ("a simulated TPM", Simulated, || None, Acr::Epcs, &["key-hardware"]),
+        ];
+        let mut world = World::new().await;
+        for (name, attested, change, acr, refused) in cases {
+            attest(world.verifier().store().path(), &world.at.device, *attested).await;
+            world.at.device.posture = healthy();
+            if let Some(change) = change() {
+                change(&mut world.at.device.posture);
+            }
+            let (_, asking) = world.asked(*acr).await;
+            let evidence = world.at.evidence(&asking);
+            let answer = world.verifier().step_up_evidence(&asking.id, &evidence, NOW).await;
+            match refused {
+                [] => {
+                    let (_, options) = tap(answer);
+                    let assertion = world.key.get(&options, ORIGIN).unwrap();
+                    let end = world.assert(&asking.id, assertion).await.unwrap();
+                    assert_eq!(end, End::Approved, "{name}, {acr:?}");
+                }
+                refused => assert_eq!(unhealthy(answer), *refused, "{name}, {acr:?}"),
+            }
+        }
+    }
+
+    /// What is sent as evidence, and what is said of it.
+    type BadEvidence = (&'static str, ProblemType, fn(&mut World, &Asking, &Asking) -> Vec<u8>);
+
+    #[tokio::test]
+    async fn bad_evidence_is_refused_and_changes_nothing() {
+        let cases: &[BadEvidence] = &[
+            ("of another step-up", ClaimsInvalid, |w, _, other| w.at.evidence(other)),
+            ("with another step-up's nonce", ClaimsInvalid, |w, asking, other| {
+                let mut claims = w.at.claims(asking);
+                claims.nonces[0] = other.asked.nonce;
+                w.at.device.sign(&claims)
+            }),
+            ("about another transaction", ClaimsInvalid, |w, asking, other| {
+                let mut claims = w.at.claims(asking);
+                claims.nonces[1] = w.at.claims(other).nonces[1];
+                w.at.device.sign(&claims)
+            }),
+            ("about no transaction", ClaimsInvalid, |w, asking, _| {
+                let mut claims = w.at.claims(asking);
+                claims.nonces.pop();
+                w.at.device.sign(&claims)
+            }),
+            ("nonces the other way round", ClaimsInvalid, |w, asking, _| {
+                let mut claims = w.at.claims(asking);
+                claims.nonces.reverse();
+                w.at.device.sign(&claims)
+            }),
+            ("a report", ClaimsInvalid, |w, asking, _| {
+                let claims = Claims { intended_use: IntendedUse::Report, ..w.at.claims(asking) };
+                w.at.device.sign(&claims)
+            }),
+            ("another device's name", ClaimsInvalid, |w, asking, _| {
+                let claims = Claims { enrolment: Some(EnrolmentId([9; 16])), ..w.at.claims(asking) };
+                w.at.device.sign(&claims)
+            }),
+            ("signed by another key", SignatureInvalid, |w, asking, _| {
+                let (claims, other) = (w.at.claims(asking), Device::new());
+                claims.sign(&w.at.device.kid(), |digest| other.signature(digest)).unwrap()
+            }),
+            ("of a device that is not enrolled", DeviceUnknown, |w, asking, _| {
+                let claims = w.at.claims(asking);
+                Device::new().sign(&claims)
+            }),
+            ("altered", SignatureInvalid, |w, asking, _| {
+                let mut evidence = w.at.evidence(asking);
+                *evidence.last_mut().unwrap() ^= 1;
+                evidence
+            }),
+            ("a quote that does not hold", QuoteInvalid, |w, asking, _| {
+                let boot = BootEvidence { quote: vec![1], signature: vec![2], pcrs: vec![], log: None };
+                let claims = Claims { boot: Some(boot), ..w.at.claims(asking) };
+                w.at.device.sign(&claims)
+            }),
+            ("too long", TooLarge, |_, _, _| vec![0; MAX_BYTES + 1]),
+            ("nothing", Malformed, |_, _, _| Vec::new()),
+        ];
+        for (name, expected, make) in cases {
+            let mut world = World::new().await;
+            let (begun, asking) = world.asked(Acr::HardwareKey).await;
+            let (_, other) = world.asked(Acr::HardwareKey).await;
+            let bad = make(&mut world, &asking, &other);
+            let outcome = world.verifier().step_up_evidence(&asking.id, &bad, NOW).await;
+            assert_eq!(problem(outcome), *expected, "{name}");
+            assert!(matches!(world.standing(&begun).await, Standing::Pending { .. }), "{name}");
+            let good = world.at.evidence(&asking);
+            tap(world.verifier().step_up_evidence(&asking.id, &good, NOW).await);
+        }
+    }
+
+    #[tokio::test]
+    async fn only_a_device_that_is_asked_can_answer() {
+        let mut world = World::new().await;
+        let (_, asking, options) = world.ready(Acr::HardwareKey).await;
+        // Another device of nobody: it heard nothing, and its evidence is for nothing.
+        let mut other = Station::enrol(&world.lab, Attested::Simulated).await;
+        assert_eq!(other.hear(&world.lab.verifier, NOW).await, []);
+        let evidence = other.evidence(&asking);
+        assert_eq!(
+            problem(world.verifier().step_up_evidence(&asking.id, &evidence, NOW).await),
+            StepUpUnknown
+        );
+        let assertion = world.key.get(&options, ORIGIN).unwrap();
+        let stolen = other.assert(world.verifier(), &asking.id, assertion.clone(), NOW).await;
+        assert_eq!(problem(stolen), StepUpUnknown);
+        assert_eq!(problem(other.give_up(world.verifier(), &asking.id, End::Declined).await), StepUpUnknown);
+        let nowhere = StepUpId([9; 16]);
+        let evidence = world.at.evidence(&asking);
+        assert_eq!(problem(world.verifier().step_up_evidence(&nowhere, &evidence, NOW).await), StepUpUnknown);
+        assert_eq!(problem(world.assert(&nowhere, assertion.clone()).await), StepUpUnknown);
+        assert_eq!(world.assert(&asking.id, assertion).await.unwrap(), End::Approved);
+    }
+
+    #[tokio::test]
+    async fn evidence_may_take_the_place_of_evidence_and_then_the_first_tap_is_worth_nothing() {
+        let mut world = World::new().await;
+        let (_, asking) = world.asked(Acr::HardwareKey).await;
+        let first = world.at.evidence(&asking);
+        let (random, options) = tap(world.verifier().step_up_evidence(&asking.id, &first, NOW).await);
+        assert_eq!(
+            tap(world.verifier().step_up_evidence(&asking.id, &first, NOW).await),
+            (random, options.clone()),
+            "the same bytes are answered again"
+        );
+        let second = world.at.evidence(&asking);
+        let (other, other_options) = tap(world.verifier().step_up_evidence(&asking.id, &second, NOW).await);
+        assert_ne!((random, &options["challenge"]), (other, &other_options["challenge"]));
+        let old = world.key.get(&options, ORIGIN).unwrap();
+        assert_eq!(world.assert(&asking.id, old).await.unwrap(), End::WrongKey);
+    }
+
+    /// What is sent as the tap.
+    type BadTap = (&'static str, &'static str, fn(&mut World, &Value, &Value) -> Value);
+
+    fn bent(assertion: &Value, part: &str, change: impl FnOnce(&mut Vec<u8>)) -> Value {
+        use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as B64};
+        let mut assertion = assertion.clone();
+        let mut bytes = B64.decode(assertion["response"][part].as_str().unwrap()).unwrap();
+        change(&mut bytes);
+        assertion["response"][part] = B64.encode(bytes).into();
+        assertion
+    }
+
+    #[tokio::test]
+    async fn a_tap_that_does_not_hold_ends_the_step_up() {
+        let cases: &[BadTap] = &[
+            ("replayed from another step-up", "challenge", |w, _, other| w.key.get(other, ORIGIN).unwrap()),
+            ("over the challenge's evidence alone", "challenge", |w, options, _| {
+                let mut options = options.clone();
+                options["challenge"] = Digest::of(b"evidence").to_string().into();
+                w.key.get(&options, ORIGIN).unwrap()
+            }),
+            ("altered signature", "signature", |w, options, _| {
+                bent(&w.key.get(options, ORIGIN).unwrap(), "signature", |it| it[20] ^= 1)
+            }),
+            ("altered counter", "signature", |w, options, _| {
+                bent(&w.key.get(options, ORIGIN).unwrap(), "authenticatorData", |it| it[36] ^= 0x40)
+            }),
+            ("another origin", "origin", |w, options, _| {
+                w.key.get(options, "https://localhost.example").unwrap()
+            }),
+            ("another port", "origin", |w, options, _| w.key.get(options, "https://localhost:8443").unwrap()),
+            ("another rpId", "relying party", |w, options, _| {
+                let mut options = options.clone();
+                options["rpId"] = "verifier.example".into();
+                w.key.get(&options, ORIGIN).unwrap()
+            }),
+            ("in a frame", "frame", |w, options, _| {
+                let bend = |data: &mut serde_json::Map<String, Value>| {
+                    data.insert("crossOrigin".into(), true.into());
+                };
+                w.key.get_with(options, ORIGIN, bend).unwrap()
+            }),
+            ("with a top origin", "top origin", |w, options, _| {
+                let bend = |data: &mut serde_json::Map<String, Value>| {
+                    data.insert("topOrigin".into(), ORIGIN.into());
+                };
+                w.key.get_with(options, ORIGIN, bend).unwrap()
+            }),
+            ("a registration", "type", |w, options, _| {
+                let bend = |data: &mut serde_json::Map<String, Value>| {
+                    data.insert("type".into(), "webauthn.create".into());
+                };
+                w.key.get_with(options, ORIGIN, bend).unwrap()
+            }),
+            ("the user was not verified", "verify", |w, options, _| {
+                w.key.user_verified = false;
+                w.key.get(options, ORIGIN).unwrap()
+            }),
+            ("nobody was there", "touched", |w, options, _| {
+                // The key itself says so, and signs it.
+                w.key.user_present = false;
+                w.key.get(options, ORIGIN).unwrap()
+            }),
+            ("of a key that nobody registered", "not registered", |w, options, _| foreign(&w.maker, options)),
+            ("the counter went back", "counter", |w, options, _| {
+                w.key.counter = 0;
+                w.key.get(options, ORIGIN).unwrap()
+            }),
+            ("no assertion", "read", |_, _, _| json!({ "id": "AAEC" })),
+            ("a text", "read", |_, _, _| json!("yes")),
+        ];
+        for (name, word, make) in cases {
+            let mut world = World::new().await;
+            // It was used before, so that its counter says something.
+            let (_, asking, options) = world.ready(Acr::HardwareKey).await;
+            let used = world.key.get(&options, ORIGIN).unwrap();
+            assert_eq!(world.assert(&asking.id, used.clone()).await.unwrap(), End::Approved);
+
+            let (begun, asking, options) = world.ready(Acr::HardwareKey).await;
+            let (_, _, other) = world.ready(Acr::HardwareKey).await;
+            let bad = make(&mut world, &options, &other);
+            assert_eq!(world.assert(&asking.id, bad.clone()).await.unwrap(), End::WrongKey, "{name}");
+            assert_eq!(world.assert(&asking.id, bad).await.unwrap(), End::WrongKey, "{name}: lost answer");
+            assert_eq!(world.standing(&begun).await, Standing::Ended(End::WrongKey), "{name}");
+            let (kind, body) = world.audited().await.pop().unwrap();
+            assert_eq!((kind.as_str(), &body["end"]), ("step-up-ended", &json!("wrong-key")));
+            let reasons = body["reasons"].to_string();
+            assert!(reasons.contains(word), "{name}: {reasons}");
+            // A good tap comes too late; nor does the used one do for it.
+            let good = world.key.get(&options, ORIGIN).unwrap();
+            assert_eq!(problem(world.assert(&asking.id, good).await), StepUpOver, "{name}");
+            assert_eq!(problem(world.assert(&asking.id, used).await), StepUpOver, "{name}");
+        }
+    }
+
+    /// What another key of the same maker answers, when it is asked as if it were registered.
+    fn foreign(maker: &Maker, options: &Value) -> Value {
+        let mut key = maker.key();
+        let made = key.create(&json!({ "rp": { "id": "localhost" }, "challenge": "AAEC" }), ORIGIN);
+        let mut options = options.clone();
+        options["allowCredentials"] = json!([{ "type": "public-key", "id": made["id"] }]);
+        key.get(&options, ORIGIN).unwrap()
+    }
+
+    #[tokio::test]
+    async fn another_user_s_key_is_the_wrong_one() {
+        let mut world = World::new().await;
+        let mut theirs = world.maker.key();
+        let made = {
+            register(world.verifier(), "nurse-8", &world.at, &mut theirs).await;
+            let user = world.verifier().store().user("nurse-8").await.unwrap().unwrap();
+            world.verifier().store().security_keys(user.id).await.unwrap().remove(0).credential
+        };
+        let (begun, asking, mut options) = world.ready(Acr::HardwareKey).await;
+        assert_eq!(theirs.get(&options, ORIGIN), None, "it is not asked for");
+        options["allowCredentials"] = json!([{ "type": "public-key", "id": text(&made) }]);
+        let tapped = theirs.get(&options, ORIGIN).unwrap();
+        assert_eq!(world.assert(&asking.id, tapped).await.unwrap(), End::WrongKey);
+        assert_eq!(world.standing(&begun).await, Standing::Ended(End::WrongKey));
+    }
+
+    fn text(bytes: &[u8]) -> String {
+        use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as B64};
+        B64.encode(bytes)
+    }
+
+    #[tokio::test]
+    async fn a_key_user_or_model_that_was_taken_back_since_is_the_wrong_one() {
+        for what in ["key", "user", "model"] {
+            let mut world = World::new().await;
+            let (_, asking, options) = world.ready(Acr::HardwareKey).await;
+            let store = world.verifier().store();
+            match what {
+                "key" => assert!(store.revoke_security_key(1, "lost", NOW).await.unwrap().is_some()),
+                "user" => assert!(store.enable_user(USER, false, NOW).await.unwrap()),
+                _ => world.verifier().accept_models(vitalsign_webauthn::Models::none()),
+            }
+            let tapped = world.key.get(&options, ORIGIN).unwrap();
+            assert_eq!(world.assert(&asking.id, tapped).await.unwrap(), End::WrongKey, "{what}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_report_between_evidence_and_tap_counts() {
+        for (broken, end) in [(true, End::Unhealthy), (false, End::Approved)] {
+            let mut world = World::new().await;
+            attest(world.verifier().store().path(), &world.at.device, Attested::Genuine).await;
+            world.at.device.posture = healthy();
+            let (begun, asking, options) = world.ready(Acr::HealthyDevice).await;
+            if broken {
+                world.at.device.posture.firewall.inbound_blocked = Fact::Known(false);
+            }
+            world.at.report(&world.lab.verifier).await;
+            let tapped = world.key.get(&options, ORIGIN).unwrap();
+            assert_eq!(world.assert(&asking.id, tapped).await.unwrap(), end);
+            if broken {
+                assert_eq!(world.standing(&begun).await, Standing::Ended(End::Unhealthy));
+                assert_eq!(world.audited().await[0].1["reasons"], json!(["firewall-inbound"]));
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_device_that_is_revoked_or_enrols_anew_since_its_evidence_approves_nothing() {
+        let mut world = World::new().await;
+        let (_, asking, options) = world.ready(Acr::HardwareKey).await;
+        let held = world.at.enrolled(world.verifier()).await;
+        attest(world.verifier().store().path(), &world.at.device, Attested::No).await;
+        let tapped = world.key.get(&options, ORIGIN).unwrap();
+        let tapped = StepUpAssertion { assertion: tapped };
+        for device in [held, world.at.enrolled(world.verifier()).await] {
+            let outcome = world.verifier().step_up_assertion(&device, &asking.id, &tapped, NOW).await;
+            assert_eq!(problem(outcome), AssertionInvalid);
+        }
+
+        let (begun, asking) = world.asked(Acr::HardwareKey).await;
+        attest(world.verifier().store().path(), &world.at.device, Attested::Simulated).await;
+        let evidence = world.at.evidence(&asking);
+        let (_, options) = tap(world.verifier().step_up_evidence(&asking.id, &evidence, NOW).await);
+        let held = world.at.enrolled(world.verifier()).await;
+        assert_eq!(world.at.hear(&world.lab.verifier, NOW).await.len(), 2);
+        // As the command does it: another process with a connection of its own.
+        let other = Store::open(world.verifier().store().path()).await.unwrap();
+        other.revoke_device(world.at.device.enrolment.unwrap(), "lost", NOW).await.unwrap();
+        let tapped = StepUpAssertion { assertion: world.key.get(&options, ORIGIN).unwrap() };
+        let outcome = world.verifier().step_up_assertion(&held, &asking.id, &tapped, NOW).await;
+        assert_eq!(problem(outcome), DeviceRevoked);
+        let outcome = world.verifier().step_up_evidence(&asking.id, &evidence, NOW).await;
+        assert_eq!(problem(outcome), DeviceRevoked);
+        assert!(matches!(world.standing(&begun).await, Standing::Pending { .. }));
+        let bearer = world.at.session.bearer();
+        let channel = world.verifier().open_channel(Some(bearer.as_str()), None, NOW).await;
+        assert_eq!(channel.err().map(|it| problem::<()>(Err(it))), Some(DeviceRevoked));
+        let channel = world.at.channel.as_mut().unwrap();
+        assert_eq!(world.lab.verifier.events(channel, NOW).await.unwrap(), None, "and the open one ends");
+    }
+
+    #[tokio::test]
+    async fn nothing_is_taken_after_its_time() {
+        let mut world = World::new().await;
+        let (begun, asking, options) = world.ready(Acr::HardwareKey).await;
+        let evidence = world.at.evidence(&asking);
+        let late = NOW + SECONDS;
+        assert_eq!(problem(world.verifier().step_up_evidence(&asking.id, &evidence, late).await), StepUpOver);
+        let tapped = world.key.get(&options, ORIGIN).unwrap();
+        let outcome = world.at.assert(world.verifier(), &asking.id, tapped, late).await;
+        assert_eq!(problem(outcome), StepUpOver);
+        assert_eq!(world.standing(&begun).await, Standing::Ended(End::TimedOut));
+        let heard = world.at.hear(&world.lab.verifier, late).await;
+        let ended: StepUpEnded = serde_json::from_str(&heard[0].data).unwrap();
+        assert_eq!(ended, StepUpEnded { step_up: asking.id, end: End::TimedOut });
+        assert_eq!(problem(world.at.give_up(world.verifier(), &asking.id, End::Declined).await), StepUpOver);
+
+        // An approval that nobody fetches is of no use a minute later.
+        let (begun, asking, options) = world.ready(Acr::HardwareKey).await;
+        let tapped = world.key.get(&options, ORIGIN).unwrap();
+        assert_eq!(world.assert(&asking.id, tapped).await.unwrap(), End::Approved);
+        let verifier = world.verifier();
+        let standing = verifier.step_up_standing(CLIENT, &begun.auth_req_id, late + 61).await.unwrap();
+        assert_eq!(standing, Standing::Ended(End::TimedOut));
+        let standing = verifier.step_up_standing(CLIENT, &begun.auth_req_id, late + 60).await.unwrap();
+        assert!(matches!(standing, Standing::Approved(_)));
+    }
+
+    #[tokio::test]
+    async fn an_unknown_user_goes_the_way_of_one_whom_no_device_reaches() {
+        let world = World::new().await;
+        let verifier = world.verifier();
+        verifier.store().add_user("nurse-9", NOW).await.unwrap();
+        let mut begun = Vec::new();
+        for (name, device) in [("nobody", false), ("nurse-9", false), (USER, false), ("nobody", true)] {
+            let device = device.then_some(world.at.device.enrolment.unwrap());
+            let asked = Asked { login_hint: name.into(), device, ..asked(Acr::HardwareKey) };
+            begun.push(verifier.ask_step_up(asked, NOW).await.unwrap());
+        }
+        verifier.tend_step_ups(NOW).await.unwrap();
+        verifier.tend_step_ups(NOW + DEVICE_SECONDS - 1).await.unwrap();
+        for begun in &begun {
+            let standing = verifier.step_up_standing(CLIENT, &begun.auth_req_id, NOW).await.unwrap();
+            assert!(matches!(standing, Standing::Pending { .. }), "{standing:?}");
+        }
+        verifier.tend_step_ups(NOW + DEVICE_SECONDS).await.unwrap();
+        for begun in &begun {
+            let standing = verifier.step_up_standing(CLIENT, &begun.auth_req_id, NOW).await.unwrap();
+            assert_eq!(standing, Standing::Ended(End::NoDevice));
+        }
+        // As many as may wait for a person who is there.
+        for _ in 0..5 {
+            let asked = Asked { login_hint: "nobody".into(), ..asked(Acr::HardwareKey) };
+            verifier.ask_step_up(asked, NOW).await.unwrap();
+        }
+        for (name, free) in [("nobody", false), (USER, true)] {
+            let asked = Asked { login_hint: name.into(), ..asked(Acr::HardwareKey) };
+            assert_eq!(verifier.ask_step_up(asked, NOW).await.is_ok(), free, "{name}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_device_has_time_to_listen_also_when_the_verifier_was_started_anew() {
+        let mut world = World::new().await;
+        let begun = world.ask(Acr::HardwareKey).await;
+        // A second verifier over the same store stands for the one that was started anew.
+        let again = Verifier::open(world.verifier().config().clone()).await.unwrap();
+        let begins = NOW + DEVICE_SECONDS + 5;
+        again.tend_step_ups(begins).await.unwrap();
+        let bearer = world.at.session.bearer();
+        let mut channel = again.open_channel(Some(bearer.as_str()), None, begins + 5).await.unwrap();
+        let heard = again.events(&mut channel, begins + 5).await.unwrap().unwrap();
+        assert_eq!(Asking::of(&heard[0]).id, begun.step_up);
+        assert_eq!(Asking::of(&heard[0]).asked.expires_seconds, SECONDS - DEVICE_SECONDS - 10);
+        drop(channel);
+        again.tend_step_ups(begins + 60).await.unwrap();
+        let standing = again.step_up_standing(CLIENT, &begun.auth_req_id, begins + 60).await.unwrap();
+        assert!(matches!(standing, Standing::Pending { .. }), "it was heard: the person may be on the way");
+        // Its time ends it, whoever looks.
+        again.tend_step_ups(NOW + SECONDS).await.unwrap();
+        assert_eq!(world.standing(&begun).await, Standing::Ended(End::TimedOut));
+    }
+
+    #[tokio::test]
+    async fn the_first_device_wins_and_the_others_are_told() {
+        let mut world = World::new().await;
+        let mut second = world.another_station().await;
+        second.listen(&world.lab.verifier, None, NOW).await;
+        let (begun, asking) = world.asked(Acr::HardwareKey).await;
+        let at_second = Asking::of(&second.hear(&world.lab.verifier, NOW).await[0]);
+        assert_eq!(at_second.asked.transaction, asking.asked.transaction);
+        assert_ne!(at_second.asked.nonce, asking.asked.nonce);
+        // Evidence over the other device's nonce is none.
+        let swapped = second.evidence(&asking);
+        assert_eq!(
+            problem(world.verifier().step_up_evidence(&asking.id, &swapped, NOW).await),
+            ClaimsInvalid
+        );
+        // The first is not able to; the second is.
+        let end = world.at.give_up(world.verifier(), &asking.id, End::NoKey).await;
+        assert_eq!(end.unwrap(), End::NoKey);
+        assert!(matches!(world.standing(&begun).await, Standing::Pending { .. }));
+        let evidence = second.evidence(&at_second);
+        let (_, options) = tap(world.verifier().step_up_evidence(&asking.id, &evidence, NOW).await);
+        let tapped = world.key.get(&options, ORIGIN).unwrap();
+        let end = second.assert(world.verifier(), &asking.id, tapped, NOW).await;
+        assert_eq!(end.unwrap(), End::Approved);
+        let Standing::Approved(approval) = world.standing(&begun).await else { panic!() };
+        assert_eq!(Some(approval.device), second.device.enrolment);
+
+        let (begun, asking, options) = world.ready(Acr::HardwareKey).await;
+        let tapped = world.key.get(&options, ORIGIN).unwrap();
+        assert_eq!(world.assert(&asking.id, tapped).await.unwrap(), End::Approved);
+        // What it had not taken yet is not asked any more.
+        let heard = second.hear(&world.lab.verifier, NOW).await;
+        let told = StepUpEnded { step_up: begun.step_up, end: End::Superseded };
+        assert_eq!(heard.len(), 1);
+        assert_eq!(serde_json::from_str::<StepUpEnded>(&heard[0].data).unwrap(), told);
+        assert_eq!(problem(second.give_up(world.verifier(), &asking.id, End::Declined).await), StepUpOver);
+    }
+
+    #[tokio::test]
+    async fn an_application_may_name_the_one_device() {
+        let mut world = World::new().await;
+        let mut second = world.another_station().await;
+        let asked = Asked { device: second.device.enrolment, ..asked(Acr::HardwareKey) };
+        world.verifier().ask_step_up(asked, NOW).await.unwrap();
+        assert_eq!(second.hear(&world.lab.verifier, NOW).await.len(), 1);
+        assert_eq!(world.at.hear(&world.lab.verifier, NOW).await, []);
+    }
+
+    #[tokio::test]
+    async fn two_requests_wait_side_by_side_and_each_has_its_own_end() {
+        let mut world = World::new().await;
+        let (first, one, one_options) = world.ready(Acr::HardwareKey).await;
+        let (second, two, two_options) = world.ready(Acr::HardwareKey).await;
+        let tapped_two = world.key.get(&two_options, ORIGIN).unwrap();
+        // Swapped, it is of no use for either.
+        let tapped_one = world.key.get(&one_options, ORIGIN).unwrap();
+        assert_eq!(world.assert(&one.id, tapped_two.clone()).await.unwrap(), End::WrongKey);
+        assert_eq!(problem(world.assert(&one.id, tapped_one).await), StepUpOver);
+        assert_eq!(world.assert(&two.id, tapped_two).await.unwrap(), End::Approved);
+        assert_eq!(world.standing(&first).await, Standing::Ended(End::WrongKey));
+        assert!(matches!(world.standing(&second).await, Standing::Approved(_)));
+    }
+
+    #[tokio::test]
+    async fn of_many_at_once_one_tap_is_taken_and_one_token_given() {
+        let mut world = World::new().await;
+        let (begun, asking, options) = world.ready(Acr::HardwareKey).await;
+        let device = world.at.enrolled(world.verifier()).await;
+        let taps: Vec<Value> = (0..8).map(|_| world.key.get(&options, ORIGIN).unwrap()).collect();
+        let verifier = world.lab.verifier.clone();
+        let sent = taps.into_iter().map(|assertion| {
+            let (verifier, device) = (verifier.clone(), device.clone());
+            tokio::spawn(async move {
+                let assertion = StepUpAssertion { assertion };
+                verifier.step_up_assertion(&device, &asking.id, &assertion, NOW).await
+            })
+        });
+        let mut approved = 0;
+        for outcome in sent.collect::<Vec<_>>() {
+            match outcome.await.unwrap() {
+                Ok(outcome) => {
+                    assert_eq!(outcome.end, End::Approved);
+                    approved += 1;
+                }
+                refused => assert_eq!(problem(refused), StepUpOver),
+            }
+        }
+        assert_eq!(approved, 1);
+        let asked = (0..8).map(|_| {
+            let (verifier, request) = (verifier.clone(), begun.auth_req_id.clone());
+            tokio::spawn(async move { verifier.step_up_standing(CLIENT, &request, NOW).await.unwrap() })
+        });
+        let mut given = 0;
+        for standing in asked.collect::<Vec<_>>() {
+            match standing.await.unwrap() {
+                Standing::Approved(_) => given += 1,
+                standing => assert_eq!(standing, Standing::Unknown),
+            }
+        }
+        assert_eq!(given, 1);
+        assert_eq!(world.audited().await.len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_device_says_how_it_ended_and_no_more_than_is_its_to_say() {
+        for end in End::ALL {
+            let mut world = World::new().await;
+            let (begun, asking) = world.asked(Acr::HardwareKey).await;
+            let outcome = world.at.give_up(world.verifier(), &asking.id, end).await;
+            if !end.is_the_devices_to_say() {
+                assert_eq!(problem(outcome), ClaimsInvalid, "{end}");
+                assert!(matches!(world.standing(&begun).await, Standing::Pending { .. }));
+                continue;
+            }
+            assert_eq!(outcome.unwrap(), end);
+            assert_eq!(
+                world.at.give_up(world.verifier(), &asking.id, end).await.unwrap(),
+                end,
+                "lost answer"
+            );
+            assert_eq!(world.standing(&begun).await, Standing::Ended(end));
+            let audited = world.audited().await;
+            assert_eq!(audited.len(), 1);
+            assert_eq!(audited[0].1["end"], json!(end));
+            assert_eq!(audited[0].1["alert"], if end == End::NotMine { json!(true) } else { Value::Null });
+            let evidence = world.at.evidence(&asking);
+            let late = world.verifier().step_up_evidence(&asking.id, &evidence, NOW).await;
+            assert_eq!(problem(late), StepUpOver);
+        }
+    }
+
+    #[tokio::test]
+    async fn only_the_application_that_asked_sees_and_takes_back() {
+        let mut world = World::new().await;
+        let (begun, asking) = world.asked(Acr::HardwareKey).await;
+        let verifier = world.verifier();
+        for (client, request) in [("pharmacy", begun.auth_req_id.as_str()), (CLIENT, "AAEC"), (CLIENT, "")] {
+            assert_eq!(verifier.step_up_standing(client, request, NOW).await.unwrap(), Standing::Unknown);
+            assert!(!verifier.cancel_step_up(client, request, NOW).await.unwrap());
+        }
+        assert!(verifier.cancel_step_up(CLIENT, &begun.auth_req_id, NOW).await.unwrap());
+        assert!(!verifier.cancel_step_up(CLIENT, &begun.auth_req_id, NOW).await.unwrap());
+        assert_eq!(world.standing(&begun).await, Standing::Ended(End::Cancelled));
+        let heard = world.at.hear(&world.lab.verifier, NOW).await;
+        let told: StepUpEnded = serde_json::from_str(&heard[0].data).unwrap();
+        assert_eq!(told, StepUpEnded { step_up: asking.id, end: End::Cancelled });
+    }
+
+    #[tokio::test]
+    async fn a_user_without_a_key_is_not_asked_to_tap() {
+        let mut world = World::new().await;
+        world.verifier().store().revoke_security_key(1, "lost", NOW).await.unwrap();
+        let (begun, asking) = world.asked(Acr::HardwareKey).await;
+        let evidence = world.at.evidence(&asking);
+        let answer = world.verifier().step_up_evidence(&asking.id, &evidence, NOW).await;
+        assert_eq!(unhealthy(answer), ["security-key"]);
+        assert_eq!(world.standing(&begun).await, Standing::Ended(End::NoKey));
+    }
+
+    #[tokio::test]
+    async fn before_the_evidence_there_is_nothing_to_tap_for() {
+        let mut world = World::new().await;
+        let (_, _, options) = world.ready(Acr::HardwareKey).await;
+        let (begun, asking) = world.asked(Acr::HardwareKey).await;
+        let tapped = world.key.get(&options, ORIGIN).unwrap();
+        assert_eq!(problem(world.assert(&asking.id, tapped).await), AssertionInvalid);
+        assert!(matches!(world.standing(&begun).await, Standing::Pending { .. }));
+    }
+
+    #[tokio::test]
+    async fn events_come_once_in_order_and_can_be_resumed() {
+        let mut world = World::new().await;
+        let asked = [world.ask(Acr::HardwareKey).await, world.ask(Acr::HardwareKey).await];
+        let heard = world.at.hear(&world.lab.verifier, NOW).await;
+        let ids: Vec<StepUpId> = heard.iter().map(|event| Asking::of(event).id).collect();
+        assert_eq!(ids, [asked[0].step_up, asked[1].step_up]);
+        assert!(heard[0].seq < heard[1].seq);
+        assert_eq!(world.at.hear(&world.lab.verifier, NOW).await, []);
+        for (after, left) in [(None, 2), (Some(heard[0].seq), 1), (Some(heard[1].seq), 0), (Some(0), 2)] {
+            world.at.listen(&world.lab.verifier, after, NOW).await;
+            assert_eq!(world.at.hear(&world.lab.verifier, NOW).await.len(), left, "{after:?}");
+        }
+        // After a restore of the store a device remembers more than there ever was.
+        world.at.listen(&world.lab.verifier, Some(u64::MAX), NOW).await;
+        world.ask(Acr::HardwareKey).await;
+        assert_eq!(world.at.hear(&world.lab.verifier, NOW).await.len(), 1);
+        // What is over is not told any more.
+        world.at.listen(&world.lab.verifier, None, NOW + SECONDS).await;
+        assert_eq!(world.at.hear(&world.lab.verifier, NOW + SECONDS).await, []);
+    }
+
+    #[tokio::test]
+    async fn a_device_is_woken_and_has_one_channel() {
+        let mut world = World::with(|config| config.limits.event_channels = Some(1)).await;
+        let other = Station::enrol(&world.lab, Attested::Simulated).await;
+        world.at.listen(&world.lab.verifier, None, NOW).await;
+        let mut first = world.at.channel.take().unwrap();
+        let bearer = other.session.bearer();
+        let full = world.verifier().open_channel(Some(bearer.as_str()), None, NOW).await;
+        assert_eq!(full.err().map(|it| problem::<()>(Err(it))), Some(Busy));
+        world.at.listen(&world.lab.verifier, None, NOW).await;
+        first.woken().await;
+        assert_eq!(
+            world.verifier().events(&mut first, NOW).await.unwrap(),
+            None,
+            "the newer one took its place"
+        );
+        drop(first);
+        let channel = world.at.channel.take().unwrap();
+        let ask = {
+            let verifier = world.lab.verifier.clone();
+            async move { verifier.ask_step_up(asked(Acr::Epcs), NOW).await }
+        };
+        let ((), begun) = tokio::join!(channel.woken(), ask);
+        begun.unwrap();
+        drop(channel);
+        let mut channel = world.verifier().open_channel(Some(bearer.as_str()), None, NOW).await.unwrap();
+        // A session ends its channel, and so does the verifier's own end.
+        let until = channel.expires();
+        assert!(world.verifier().events(&mut channel, until - 1).await.unwrap().is_some());
+        assert_eq!(world.verifier().events(&mut channel, until).await.unwrap(), None);
+        world.verifier().close_channels();
+        channel.woken().await;
+        assert_eq!(world.verifier().events(&mut channel, NOW).await.unwrap(), None);
+        let closed = world.verifier().open_channel(Some(bearer.as_str()), None, NOW).await;
+        assert_eq!(closed.err().map(|it| problem::<()>(Err(it))), Some(Busy));
+    }
+
+    #[tokio::test]
+    async fn what_another_process_tells_wakes_a_device() {
+        let mut world = World::new().await;
+        world.at.listen(&world.lab.verifier, None, NOW).await;
+        world.verifier().tend_step_ups(NOW).await.unwrap();
+        let other = Arc::new(Verifier::open(world.verifier().config().clone()).await.unwrap());
+        other.ask_step_up(asked(Acr::HardwareKey), NOW).await.unwrap();
+        world.verifier().tend_step_ups(NOW + 1).await.unwrap();
+        world.at.channel.as_ref().unwrap().woken().await;
+        assert_eq!(world.at.hear(&world.lab.verifier, NOW + 1).await.len(), 1);
+    }
+
+    #[tokio::test]
+    async fn what_is_over_is_forgotten_after_a_day_but_for_the_log() {
+        let mut world = World::new().await;
+        let (_, asking, options) = world.ready(Acr::HardwareKey).await;
+        let tapped = world.key.get(&options, ORIGIN).unwrap();
+        assert_eq!(world.assert(&asking.id, tapped).await.unwrap(), End::Approved);
+        let late = NOW + SECONDS + 86_401;
+        world.verifier().tend_step_ups(late).await.unwrap();
+        let evidence = world.at.evidence(&asking);
+        assert_eq!(
+            problem(world.verifier().step_up_evidence(&asking.id, &evidence, late).await),
+            StepUpUnknown
+        );
+        assert!(world.verifier().store().audit_of_step_up(&asking.id).await.unwrap().is_some());
+    }
+
+    #[tokio::test]
+    async fn a_policy_that_fails_refuses() {
+        for (package, rule, loads) in [
+            // It contradicts itself when there is a check; it answers nothing then; it answers something else.
+            ("step_up", "refused := {\"a\"}\nrefused := {\"b\"} if input.device.checks[\"lock-idle\"]", true),
+            ("step_up", "refused := {\"a\"} if not input.device.checks[\"lock-idle\"]", true),
+            (
+                "step_up",
+                "refused := {1 | input.device.checks[\"lock-idle\"]} | {\"a\" | count(input.device.checks) == 0}",
+                true,
+            ),
+            // It refuses nothing to anybody; it has another name; it is no Rego; it answers nothing.
+            ("step_up", "refused := set()", false),
+            ("step_upp", "refused := {\"a\"}", false),
+            ("step_up", "refused :=", false),
+            ("step_up", "allowed := true", false),
+        ] {
+            let rego = format!("package vitalsign.{package}\nimport rego.v1\n{rule}\n");
+            let file = tempfile::NamedTempFile::new().unwrap();
+            std::fs::write(file.path(), &rego).unwrap();
+            let folder = tempfile::tempdir().unwrap();
+            let mut config = super::support::config(folder.path());
+            config.step_up_policy = Some(file.path().to_owned());
+            assert_eq!(Verifier::open(config).await.is_ok(), loads, "{rego}");
+            if loads {
+                let mut world = World::with(|it| it.step_up_policy = Some(file.path().to_owned())).await;
+                let (begun, asking) = world.asked(Acr::HardwareKey).await;
+                let evidence = world.at.evidence(&asking);
+                let answer = world.verifier().step_up_evidence(&asking.id, &evidence, NOW).await;
+                assert_eq!(unhealthy(answer), ["policy"]);
+                assert_eq!(world.standing(&begun).await, Standing::Ended(End::Unhealthy));
+            }
+        }
+    }
+}
