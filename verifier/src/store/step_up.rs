@@ -391,7 +391,7 @@ impl Store {
     pub(crate) async fn step_ups_expired(&self, now: u64, limit: u32) -> Result<Vec<StepUpId>, StoreError> {
         let query = sqlx::query("SELECT id FROM step_ups WHERE ended IS NULL AND expires <= ?1 LIMIT ?2");
         let rows = query.bind(signed(now)).bind(limit).fetch_all(self.readers()).await?;
-        rows.iter().map(|row| id_of(row)).collect()
+        rows.iter().map(id_of).collect()
     }
 
     /// Step-ups that have not ended, were begun by `begun`, and of which no device has sent evidence: with when they

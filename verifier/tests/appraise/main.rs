@@ -9,3 +9,4 @@ mod contract;
 mod default_policy;
 mod device;
 mod memory;
+mod step_up;

@@ -1,0 +1,133 @@
+//! What blocks which level: the default policy of step-up.
+
+use crate::device::TPM;
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+use vitalsign_protocol::ear::Tier;
+use vitalsign_protocol::posture::KeyStorage;
+use vitalsign_protocol::step_up::Acr::{self, Epcs, HardwareKey, HealthyDevice};
+use vitalsign_verifier::appraise::step_up::{
+    DEFAULT_STEP_UP_POLICY, Found, Health, Question, StepUpPolicy, TappedKey, TappedModel,
+};
+use vitalsign_verifier::appraise::{DEFAULT_THRESHOLDS, KeyStanding};
+
+const SIMULATED: KeyStanding = KeyStanding { storage: KeyStorage::Tpm, genuine: false, simulated: true };
+const SOFTWARE: KeyStanding = KeyStanding { storage: KeyStorage::Software, genuine: false, simulated: false };
+
+static POLICY: LazyLock<StepUpPolicy> =
+    LazyLock::new(|| StepUpPolicy::load(DEFAULT_STEP_UP_POLICY, DEFAULT_THRESHOLDS).unwrap());
+
+fn health(checks: &[(&str, Tier, &str)]) -> Health {
+    let found = |(name, status, reason): &(&str, Tier, &str)| {
+        ((*name).to_owned(), Found { status: *status, reason: (*reason).to_owned() })
+    };
+    let status = checks.iter().map(|(_, status, _)| *status).max().unwrap_or_default();
+    Health { status, checks: checks.iter().map(found).collect() }
+}
+
+fn good_key() -> TappedKey {
+    TappedKey {
+        aaguid: "5f5f5f5f-5f5f-5f5f-5f5f-5f5f5f5f5f5f".into(),
+        user_verified: true,
+        backup_eligible: false,
+        model: TappedModel::Accepted,
+        hardware: true,
+        roaming: true,
+    }
+}
+
+fn refused(acr: Acr, device: &Health, key: KeyStanding, security_key: Option<&TappedKey>) -> Vec<String> {
+    POLICY.refused(&Question { acr, device, key, security_key, now: 0 }).unwrap()
+}
+
+#[test]
+fn health_blocks_the_levels_that_ask_for_it_with_the_worst_first() {
+    use Tier::{Affirming, Contraindicated, Warning};
+    let good = ("os-updates", Affirming, "ok");
+    let cases: &[(&[(&str, Tier, &str)], &[&str])] = &[
+        (&[good], &[]),
+        (&[good, ("os-reboot", Warning, "grace")], &[]),
+        (&[good, ("edr-signatures", Tier::None, "unsupported")], &[]),
+        (&[good, ("os-reboot", Warning, "required")], &["os-reboot"]),
+        (&[good, ("os-reboot", Warning, "grace"), ("lock-idle", Warning, "too-long")], &["lock-idle"]),
+        (
+            &[good, ("agent-version", Warning, "outdated"), ("lock-idle", Contraindicated, "off")],
+            &["lock-idle", "agent-version"],
+        ),
+        (&[], &["health"]),
+    ];
+    for (checks, expected) in cases {
+        let device = health(checks);
+        for acr in [HealthyDevice, Epcs] {
+            assert_eq!(refused(acr, &device, TPM, None), *expected, "{checks:?}, {acr:?}");
+        }
+        assert_eq!(refused(HardwareKey, &device, TPM, None), Vec::<String>::new(), "{checks:?}");
+    }
+    // A status that is worse than every check is not passed over.
+    for status in [Tier::None, Warning, Contraindicated] {
+        let device = Health { status, ..health(&[good]) };
+        assert_eq!(refused(HealthyDevice, &device, TPM, None), ["health"], "{status}");
+    }
+}
+
+#[test]
+fn the_device_s_own_key_blocks_by_level() {
+    let device = health(&[("os-updates", Tier::Affirming, "ok")]);
+    for (key, blocked) in
+        [(TPM, &[][..]), (SIMULATED, &[Epcs]), (SOFTWARE, &[HardwareKey, HealthyDevice, Epcs])]
+    {
+        for acr in Acr::ALL {
+            let expected: &[&str] = if blocked.contains(&acr) { &["key-hardware"] } else { &[] };
+            assert_eq!(refused(acr, &device, key, None), expected, "{key:?}, {acr:?}");
+        }
+    }
+}
+
+#[test]
+fn a_security_key_blocks_by_level() {
+    type Case = (fn(&mut TappedKey), &'static [&'static str], &'static [&'static str]);
+    let cases: &[Case] = &[
+        (|_| {}, &[], &[]),
+        (
+            |key| key.user_verified = false,
+            &["security-key-user-verification"],
+            &["security-key-user-verification"],
+        ),
+        (|key| key.backup_eligible = true, &[], &["security-key-backup"]),
+        (|key| key.roaming = false, &[], &["security-key-separate"]),
+        (|key| key.hardware = false, &[], &["security-key-separate"]),
+        (|key| key.model = TappedModel::ListExpired, &[], &["security-key-model"]),
+        (|key| key.model = TappedModel::Unknown, &["security-key-model"], &["security-key-model"]),
+        (|key| key.model = TappedModel::Withdrawn, &["security-key-model"], &["security-key-model"]),
+    ];
+    let device = health(&[("os-updates", Tier::Affirming, "ok")]);
+    for (change, lower, epcs) in cases {
+        let mut key = good_key();
+        change(&mut key);
+        assert_eq!(refused(HardwareKey, &device, TPM, Some(&key)), *lower, "{key:?}");
+        assert_eq!(refused(HealthyDevice, &device, TPM, Some(&key)), *lower, "{key:?}");
+        assert_eq!(refused(Epcs, &device, TPM, Some(&key)), *epcs, "{key:?}");
+    }
+}
+
+#[test]
+fn a_level_asks_for_all_that_those_below_it_ask_for_whatever_the_policy_says() {
+    let rego = r#"package vitalsign.step_up
+import rego.v1
+refused contains "low" if input.acr == "urn:vitalsign:acr:hardware-key"
+"#;
+    let policy = StepUpPolicy::load(rego, DEFAULT_THRESHOLDS).unwrap();
+    let device = Health { status: Tier::None, checks: BTreeMap::new() };
+    for acr in Acr::ALL {
+        let question = Question { acr, device: &device, key: TPM, security_key: None, now: 0 };
+        assert_eq!(policy.refused(&question).unwrap(), ["low"], "{acr:?}");
+    }
+}
+
+#[test]
+fn the_policy_id_follows_every_byte() {
+    let again = StepUpPolicy::load(DEFAULT_STEP_UP_POLICY, DEFAULT_THRESHOLDS).unwrap();
+    let other = StepUpPolicy::load(&format!("{DEFAULT_STEP_UP_POLICY}\n"), DEFAULT_THRESHOLDS).unwrap();
+    assert_eq!(POLICY.policy_id(), again.policy_id());
+    assert_ne!(POLICY.policy_id(), other.policy_id());
+}

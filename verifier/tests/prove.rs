@@ -1,0 +1,228 @@
+//! Proving an approval from its audit entry alone; and what is said when one of its parts was changed.
+
+mod support;
+
+#[cfg(test)]
+mod tests {
+    use super::support::NOW;
+    use super::support::step_up::*;
+    use serde_json::Value;
+    use vitalsign_protocol::id::{Base64Url, Digest};
+    use vitalsign_protocol::step_up::{Acr, End};
+    use vitalsign_verifier::step_up::prove::{Exported, prove};
+    use vitalsign_verifier::step_up::{Proven, Standing};
+
+    async fn approved() -> (World, Exported) {
+        let mut world = World::new().await;
+        let (begun, asking, options) = world.ready(Acr::HardwareKey).await;
+        let tapped = world.key.get(&options, ORIGIN).unwrap();
+        assert_eq!(world.assert(&asking.id, tapped).await.unwrap(), End::Approved);
+        let Standing::Approved(approval) = world.standing(&begun).await else { panic!() };
+        let store = world.verifier().store();
+        assert_eq!(store.audit_of_step_up(&begun.step_up).await.unwrap(), Some(approval.audit));
+        let (entry, previous) = store.audit_entry(approval.audit).await.unwrap().unwrap();
+        let exported = Exported::new(entry, previous).unwrap();
+        (world, exported)
+    }
+
+    /// The links that do not hold; `?` before one that could not be looked at.
+    fn broken(exported: &Exported) -> Vec<String> {
+        let findings = prove(exported);
+        let broken: Vec<String> = (findings.links.iter())
+            .filter_map(|link| match link.ok {
+                Some(true) => None,
+                Some(false) => Some(link.link.to_owned()),
+                None => Some(format!("?{}", link.link)),
+            })
+            .collect();
+        assert_eq!(findings.hold(), broken.is_empty());
+        broken
+    }
+
+    /// The hash of an entry, computed here anew (see `store::audit`).
+    fn hash(exported: &Exported) -> Digest {
+        let length = |part: &[u8]| u32::try_from(part.len()).unwrap().to_be_bytes();
+        let Exported { seq, time, kind, device, body, evidence, previous, .. } = exported;
+        Digest::labelled(
+            "vitalsign-audit-v1",
+            &[
+                previous.as_bytes(),
+                &seq.to_be_bytes(),
+                &time.to_be_bytes(),
+                &length(kind.as_bytes()),
+                kind.as_bytes(),
+                &length(&device.0),
+                &device.0,
+                &length(body.as_bytes()),
+                body.as_bytes(),
+                Digest::of(&evidence.0).as_bytes(),
+            ],
+        )
+    }
+
+    /// What is changed, how, and which links are then said not to hold, besides the log's own.
+    type Case = (&'static str, fn(&mut Exported, &mut Proven), &'static [&'static str]);
+
+    fn flip(bytes: &mut Base64Url) {
+        let middle = bytes.0.len() / 2;
+        bytes.0[middle] ^= 1;
+    }
+
+    /// A flipped bit in a value of the client data, which stay JSON.
+    fn flip_client_data(proven: &mut Proven, member: &str) {
+        let bytes = &mut proven.proof.client_data_json.0;
+        let text = String::from_utf8(bytes.clone()).unwrap();
+        let at = text.find(&format!("\"{member}\":\"")).unwrap() + member.len() + 6;
+        bytes[at] ^= 1;
+    }
+
+    #[tokio::test]
+    async fn one_byte_changed_anywhere_breaks_the_link_that_it_is_of() {
+        let cases: &[Case] = &[
+            (
+                "the evidence's signature",
+                |it, _| *it.evidence.0.last_mut().unwrap() ^= 1,
+                &[
+                    "evidence-signature",
+                    "verdict",
+                    "challenge",
+                    "?origin",
+                    "?relying-party",
+                    "?signature",
+                    "?user",
+                ],
+            ),
+            (
+                "the evidence, within what it says",
+                |it, _| {
+                    let len = it.evidence.0.len();
+                    // Within the payload: the text of a fact.
+                    let at = it.evidence.0.windows(6).rposition(|part| part == b"debian").unwrap_or(len - 80);
+                    it.evidence.0[at] ^= 1;
+                },
+                &[
+                    "evidence-signature",
+                    "verdict",
+                    "challenge",
+                    "?origin",
+                    "?relying-party",
+                    "?signature",
+                    "?user",
+                ],
+            ),
+            (
+                "the transaction's message",
+                |_, it| it.transaction = it.transaction.replace("4711", "4710"),
+                &["evidence-transaction", "challenge", "?origin", "?relying-party", "?signature", "?user"],
+            ),
+            (
+                "the transaction's level",
+                |_, it| it.transaction = it.transaction.replace("acr:hardware-key", "acr:epcs"),
+                &[
+                    "transaction",
+                    "evidence-transaction",
+                    "challenge",
+                    "?origin",
+                    "?relying-party",
+                    "?signature",
+                    "?user",
+                ],
+            ),
+            (
+                "the challenge",
+                |_, it| flip_client_data(it, "challenge"),
+                &["challenge", "?origin", "?relying-party", "?signature", "?user"],
+            ),
+            (
+                "R",
+                |_, it| it.random.0[31] ^= 1,
+                &["challenge", "?origin", "?relying-party", "?signature", "?user"],
+            ),
+            (
+                "the origin in the client data",
+                |_, it| flip_client_data(it, "origin"),
+                &["origin", "?relying-party", "?signature", "?user"],
+            ),
+            (
+                "the origin that it was to be",
+                |_, it| it.origin.push('x'),
+                &["origin", "?relying-party", "?signature", "?user"],
+            ),
+            (
+                "the relying party that it was for",
+                |_, it| it.proof.authenticator_data.0[0] ^= 1,
+                &["relying-party", "?signature", "?user"],
+            ),
+            ("the relying party", |_, it| it.rp_id.push('x'), &["relying-party", "?signature", "?user"]),
+            ("the user's presence", |_, it| it.proof.authenticator_data.0[32] ^= 1, &["signature", "?user"]),
+            (
+                "the user's verification",
+                |_, it| it.proof.authenticator_data.0[32] ^= 4,
+                &["signature", "?user"],
+            ),
+            ("the security key's signature", |_, it| flip(&mut it.proof.signature), &["signature", "?user"]),
+            (
+                "the credential's public key",
+                |_, it| *it.proof.public_key.0.last_mut().unwrap() ^= 1,
+                &["signature", "?user"],
+            ),
+            ("the device's report key", |_, it| it.report_key.0[64] ^= 1, &["evidence-signature"]),
+            ("the verdict", |_, it| it.ear = it.ear.replacen('.', ".e", 1), &["verdict"]),
+            ("the key that signed the verdict", |_, it| it.ear_keys.keys.clear(), &["verdict"]),
+            ("the device", |it, _| it.device.0[0] ^= 1, &["evidence-device", "verdict"]),
+            ("the person", |_, it| it.user = "nurse-8".into(), &["transaction"]),
+        ];
+        let (_world, good) = approved().await;
+        assert_eq!(broken(&good), Vec::<String>::new());
+        assert_eq!(hash(&good), good.hash);
+        for (name, change, expected) in cases {
+            let mut changed = good.clone();
+            let mut proven: Proven = serde_json::from_str(&changed.body).unwrap();
+            change(&mut changed, &mut proven);
+            changed.body = serde_json::to_string(&proven).unwrap();
+            // In the log as it stands, the log's own link breaks as well.
+            let in_log: Vec<&str> = ["audit-chain"].into_iter().chain(expected.iter().copied()).collect();
+            assert_eq!(broken(&changed), in_log, "{name}");
+            // Whoever can write the log anew still cannot make the others hold.
+            changed.hash = hash(&changed);
+            assert_eq!(broken(&changed), *expected, "{name}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_entry_that_proves_nothing_is_said_to() {
+        let (world, good) = approved().await;
+        for body in ["", "{}", "[]", "null"] {
+            let changed = Exported { body: body.into(), ..good.clone() };
+            let broken = broken(&changed);
+            assert_eq!(broken[..2], ["audit-chain", "record"]);
+            assert!(broken[2..].iter().all(|link| link.starts_with('?')), "{broken:?}");
+        }
+        let enrolled =
+            world.verifier().store().audit(world.at.device.enrolment, 0, 1).await.unwrap().remove(0);
+        let (entry, previous) = world.verifier().store().audit_entry(enrolled.seq).await.unwrap().unwrap();
+        let exported = Exported::new(entry, previous).unwrap();
+        let broken = broken(&exported);
+        assert_eq!(broken[0], "record", "its own link holds");
+        assert_eq!(world.verifier().store().audit_entry(9999).await.unwrap().map(|(it, _)| it.seq), None);
+        let first = world.verifier().store().audit_entry(1).await.unwrap().unwrap();
+        assert_eq!((first.0.seq, first.1), (1, Digest([0; 32])));
+        assert!(world.verifier().store().audit_entry(0).await.unwrap().is_none());
+    }
+
+    #[tokio::test]
+    async fn what_was_exported_reads_back_and_says_what_was_approved() {
+        let (world, good) = approved().await;
+        let text = serde_json::to_string(&good).unwrap();
+        assert_eq!(serde_json::from_str::<Exported>(&text).unwrap(), good);
+        let findings = serde_json::to_value(prove(&good)).unwrap();
+        assert_eq!(findings["says"]["transaction"]["message"], "EHR: sign order 4711");
+        assert_eq!(findings["says"]["user"], USER);
+        assert_eq!(findings["says"]["time"], NOW);
+        assert_eq!(findings["says"]["model"], "Test Key");
+        assert_eq!(findings["says"]["device"], world.at.device.enrolment.unwrap().to_string());
+        let links = findings["links"].as_array().unwrap();
+        assert!(links.iter().all(|link| link["ok"] == Value::Bool(true)), "{links:?}");
+        assert_eq!(links.len(), 12);
+    }
+}
