@@ -28,7 +28,9 @@ pub fn transaction_digest(transaction: &str) -> Digest {
 }
 
 /// The most bytes of a transaction's text: what a person is asked to confirm is read by one.
-pub const MAX_TRANSACTION_BYTES: usize = 8 * 1024;
+pub const MAX_TRANSACTION_BYTES: usize = 12 * 1024;
+/// How deep `authorization_details` may be.
+const MAX_NESTING: usize = 32;
 
 /// How sure an application is to be. Each level asks for what the one before asks for, and more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -81,6 +83,57 @@ pub struct Transaction {
     /// More, as RFC 9396 has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authorization_details: Option<Value>,
+}
+
+/// Why a text is no transaction. Nothing of what it says is repeated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TransactionError {
+    /// It, or what it says, is longer than [`MAX_TRANSACTION_BYTES`].
+    #[error("the transaction is longer than {MAX_TRANSACTION_BYTES} bytes")]
+    TooLong,
+    /// Its `authorization_details` are too deep.
+    #[error("the transaction's authorization_details are deeper than {MAX_NESTING}")]
+    TooDeep,
+    /// It is not the JSON of a [`Transaction`].
+    #[error("the transaction is not understood, from line {line}, column {column} on")]
+    NotUnderstood {
+        /// From 1.
+        line: usize,
+        /// From 1.
+        column: usize,
+    },
+}
+
+impl Transaction {
+    /// Reads a transaction's text. A verifier sends none that a device would not read.
+    ///
+    /// # Errors
+    /// See [`TransactionError`].
+    pub fn read(text: &str) -> Result<Self, TransactionError> {
+        if text.len() > MAX_TRANSACTION_BYTES {
+            return Err(TransactionError::TooLong);
+        }
+        let read: Self = serde_json::from_str(text).map_err(|error| TransactionError::NotUnderstood {
+            line: error.line(),
+            column: error.column(),
+        })?;
+        // It is shown as well: as JSON of the same value, which may be spelled longer.
+        match &read.authorization_details {
+            Some(details) if details.to_string().len() > MAX_TRANSACTION_BYTES => {
+                Err(TransactionError::TooLong)
+            }
+            Some(details) if nesting(details) > MAX_NESTING => Err(TransactionError::TooDeep),
+            _ => Ok(read),
+        }
+    }
+}
+
+fn nesting(value: &Value) -> usize {
+    match value {
+        Value::Array(values) => 1 + values.iter().map(nesting).max().unwrap_or(0),
+        Value::Object(members) => 1 + members.values().map(nesting).max().unwrap_or(0),
+        _ => 0,
+    }
 }
 
 /// Event `step-up`: the verifier asks this device.
@@ -307,6 +360,32 @@ mod tests {
         assert_ne!(base, challenge(&Nonce([0; 32]), b"evidence", &Digest([2; 32])));
         assert_ne!(base, challenge(&Nonce([1; 32]), b"evidencf", &Digest([2; 32])));
         assert_ne!(base, challenge(&Nonce([1; 32]), b"evidence", &Digest([3; 32])));
+    }
+
+    #[test]
+    fn a_transaction_has_limits_and_a_refusal_repeats_nothing_of_it() {
+        use TransactionError::{NotUnderstood, TooDeep, TooLong};
+        let text = |message: &str, details: &str| {
+            let id = StepUpId([1; 16]);
+            format!(
+                r#"{{"step_up":"{id}","application":"ehr","user":"nurse-7","message":"{message}",
+                "acr":"urn:vitalsign:acr:epcs","authorization_details":{details}}}"#
+            )
+        };
+        let deep = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
+        assert_eq!(Transaction::read(&text("sign order 12", &deep(32))).unwrap().acr, Acr::Epcs);
+        let cases = [
+            (text(&"x".repeat(MAX_TRANSACTION_BYTES), "[]"), TooLong),
+            // Short as it is sent, and long as it is shown.
+            (text("sign", &format!("[{}1]", "1e15,".repeat(1000))), TooLong),
+            (text("sign", &deep(33)), TooDeep),
+            (text("sign", "["), NotUnderstood { line: 2, column: 73 }),
+        ];
+        for (text, wanted) in cases {
+            let error = Transaction::read(&text).unwrap_err();
+            assert_eq!(error, wanted);
+            assert!(!error.to_string().contains("nurse-7"));
+        }
     }
 
     #[test]

@@ -19,8 +19,7 @@ use std::time::Duration;
 use vitalsign_protocol::id::{Digest, Nonce, StepUpId};
 use vitalsign_protocol::problem::{Action, Problem, ProblemType};
 use vitalsign_protocol::step_up::{
-    End, MAX_TRANSACTION_BYTES, StepUpAsked, StepUpEnded, StepUpOutcome, Transaction, event,
-    transaction_digest,
+    End, StepUpAsked, StepUpEnded, StepUpOutcome, Transaction, event, transaction_digest,
 };
 
 /// The most that are under way.
@@ -28,7 +27,7 @@ const MAX_LIVE: usize = 8;
 /// How long one that has ended is shown.
 const SHOWN: Duration = Duration::from_secs(5);
 /// The most that have ended and are shown.
-const MAX_SHOWN: usize = 8;
+const MAX_SHOWN: usize = 4;
 /// How long one may live, whatever the verifier says.
 const LONGEST_LIFE: u64 = 3600;
 /// A tap that was given in time may be answered so much later.
@@ -125,13 +124,8 @@ impl Asked {
         if data.len() > event::MAX_BYTES {
             return Err(format!("the event is longer than {} bytes", event::MAX_BYTES));
         }
-        let asked: StepUpAsked =
-            serde_json::from_str(data).map_err(|error| format!("the event was not understood: {error}"))?;
-        if asked.transaction.len() > MAX_TRANSACTION_BYTES {
-            return Err(format!("the transaction is longer than {MAX_TRANSACTION_BYTES} bytes"));
-        }
-        let transaction: Transaction = serde_json::from_str(&asked.transaction)
-            .map_err(|error| format!("the transaction was not understood: {error}"))?;
+        let asked: StepUpAsked = serde_json::from_str(data).map_err(not_understood("the event"))?;
+        let transaction = Transaction::read(&asked.transaction).map_err(|error| error.to_string())?;
         let life = asked.expires_seconds.min(LONGEST_LIFE);
         Ok(Self {
             transaction,
@@ -238,6 +232,7 @@ impl StepUps {
             .map(|reason| reason.chars().take(MAX_REASON).collect())
             .collect();
         effects.push(Effect::Note(Transition::StepUpEnded { step_up, end, reasons: reasons.clone() }));
+        asked.transaction.authorization_details = None;
         asked.stage = Stage::Ended { end, reasons, vanishes: now.elapsed + SHOWN };
         let until = asked.until;
         if self.past.len() >= MAX_PAST {
@@ -322,9 +317,10 @@ impl Agent {
                 self.step_ups.end(ended.step_up, ended.end, Vec::new(), now, effects);
                 self.step_ups.mend(&ended, effects);
             }
-            Err(error) => effects.push(Effect::Note(Transition::StepUpRefused(format!(
-                "the end of a step-up was not understood: {error}"
-            )))),
+            Err(error) => {
+                let why = not_understood("the end of a step-up")(error);
+                effects.push(Effect::Note(Transition::StepUpRefused(why)));
+            }
         }
     }
 
@@ -481,4 +477,12 @@ impl Agent {
 /// `step-up-over` of `urn:vitalsign:problem:step-up-over`.
 fn problem_name(problem: &Problem) -> String {
     problem.problem_type.rsplit(':').next().unwrap_or_default().to_owned()
+}
+
+/// What was the matter with JSON, and nothing of what it says: the journal is to know no person.
+fn not_understood(what: &'static str) -> impl Fn(serde_json::Error) -> String {
+    move |error| {
+        let (line, column) = (error.line(), error.column());
+        format!("{what} was not understood: {:?} error, line {line}, column {column}", error.classify())
+    }
 }

@@ -35,6 +35,8 @@ impl Verifier {
             authorization_details: asked.authorization_details,
         };
         let transaction = serde_json::to_string(&transaction).map_err(internal)?;
+        Transaction::read(&transaction)
+            .map_err(|error| Problem::new(ProblemType::TooLarge, error.to_string()))?;
         // As JSON within JSON, with some room for the rest of the event.
         if serde_json::to_string(&transaction).map_err(internal)?.len() > event::MAX_BYTES - 1024 {
             return Err(Problem::new(ProblemType::TooLarge, "The transaction is longer than devices read."));

@@ -22,6 +22,11 @@ const SECONDS: u64 = 120;
 const VANISHED: u64 = 6;
 
 pub(crate) fn text(id: StepUpId) -> String {
+    text_with(id, None)
+}
+
+/// With these `authorization_details`, as JSON.
+fn text_with(id: StepUpId, details: Option<&str>) -> String {
     let transaction = Transaction {
         step_up: id,
         application: "ehr".into(),
@@ -30,7 +35,11 @@ pub(crate) fn text(id: StepUpId) -> String {
         acr: Acr::HardwareKey,
         authorization_details: None,
     };
-    serde_json::to_string(&transaction).unwrap()
+    let text = serde_json::to_string(&transaction).unwrap();
+    match details {
+        Some(details) => format!("{},\"authorization_details\":{details}}}", text.trim_end_matches('}')),
+        None => text,
+    }
 }
 
 pub(crate) fn asked(transaction: String, seconds: u64) -> String {
@@ -371,11 +380,14 @@ fn a_request_that_cannot_be_read_is_noted_and_starts_nothing() {
         asked(long("nurse-7"), 9),
         asked(text(ID), 9).replace(&NONCE.to_string(), "AAAA"),
         asked(text(ID), 9) + &" ".repeat(40_000),
+        asked(text_with(ID, Some(&format!("{}{}", "[".repeat(33), "]".repeat(33)))), 9),
+        asked(text_with(ID, Some(&format!("[{}1]", "1e15,".repeat(1000)))), 9),
     ] {
         let mut bench = listening(&Verifier::with_sessions());
         bench.pass(10).tell(1, "step-up", data.clone());
         assert!(!bench.collects() && bench.shown().is_none(), "{data}");
         assert!(bench.notes.iter().any(|it| matches!(it, Transition::StepUpRefused(_))), "{data}");
+        assert!(!format!("{:?}", bench.notes).contains("nurse-7"), "{:?}", bench.notes);
         bench.ask();
         assert!(bench.collects(), "the next one is read");
     }
@@ -607,8 +619,27 @@ fn more_than_fit_are_left_at_the_verifier_and_fetched_when_there_is_room() {
         bench.tell(number.into(), "step-up", asked(text(name(number)), SECONDS));
     }
     assert!(bench.agent.is_live(name(9)) && !bench.agent.is_live(name(10)));
+}
+
+#[test]
+fn the_largest_that_are_shown_fit_into_a_message_to_clients() {
+    let verifier = Verifier::with_sessions();
+    let mut bench = listening(&verifier);
+    bench.pass(10);
+    let details =
+        format!("[{}\"{}\"{}]", "[".repeat(31), "x".repeat(MAX_TRANSACTION_BYTES - 400), "]".repeat(31));
+    for number in 0..16 {
+        let id = StepUpId([number; 16]);
+        bench.tell(number.into(), "step-up", asked(text_with(id, Some(&details)), SECONDS));
+        if number < 8 {
+            bench.give(Event::GivenUp(id, End::Declined));
+        }
+    }
     let status = bench.agent.status(bench.now());
-    assert!(serde_json::to_vec(&status).unwrap().len() < 200 * 1024);
+    assert_eq!(status.step_ups.len(), 12);
+    let json = serde_json::to_vec(&status).unwrap();
+    assert!(json.len() < 160 * 1024, "{}", json.len());
+    assert_eq!(serde_json::from_slice::<vitalsign_agent::Status>(&json).unwrap(), status);
 }
 
 #[test]
@@ -621,7 +652,7 @@ fn many_that_end_at_once_leave_little_behind() {
         bench.tell(number.into(), "step-up", asked(text(id), SECONDS));
         let ended = serde_json::to_string(&StepUpEnded { step_up: id, end: End::Cancelled }).unwrap();
         bench.tell(number.into(), "step-up-ended", ended);
-        assert!(bench.agent.status(bench.now()).step_ups.len() <= 16);
+        assert!(bench.agent.status(bench.now()).step_ups.len() <= 12);
     }
 }
 
