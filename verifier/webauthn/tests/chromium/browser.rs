@@ -1,4 +1,5 @@
 //! Chromium without a window, driven by WebDriver, with its virtual authenticator (WebAuthn Level 3, section 11).
+#![allow(dead_code, reason = "each test uses a part")]
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as B64};
 use serde_json::{Value, json};
@@ -41,6 +42,11 @@ pub(crate) struct Browser {
 
 impl Browser {
     pub(crate) fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// With more arguments than those that it always has.
+    pub(crate) fn start_with(more: &[String]) -> Self {
         let mut command = Command::new("chromedriver");
         let command =
             command.arg("--port=0").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
@@ -55,7 +61,9 @@ impl Browser {
         std::thread::spawn(move || lines.for_each(drop));
         let mut browser =
             Self { driver, port: said.unwrap(), session: String::new(), authenticator: String::new() };
-        let arguments = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"];
+        let mut arguments =
+            vec!["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"];
+        arguments.extend(more.iter().map(String::as_str));
         let wanted = json!({ "alwaysMatch": { "goog:chromeOptions": { "args": arguments } } });
         let session = browser.command("POST", "", &json!({ "capabilities": wanted })).unwrap();
         browser.session = format!("/{}", session["sessionId"].as_str().unwrap());
