@@ -404,6 +404,14 @@ mod tests {
         assert!(!run(folder, &["user", "key-revoke", "1"]).status.success());
         let users = printed(folder, &["user", "list"]);
         assert_eq!((&users[0]["keys"], &users[0]["devices"]), (&json!(0), &json!(0)));
+        assert!(!run(folder, &["user", "key-models"]).status.success(), "there is no list");
+        let metadata = Maker::new(MODEL).metadata("9000-01-01").to_string();
+        std::fs::write(folder.join(METADATA), metadata).unwrap();
+        let config =
+            format!("data = \"data\"\n[security_keys]\nmetadata = \"{METADATA}\"\nmodels = [\"{MODEL}\"]\n");
+        std::fs::write(folder.join("verifier.toml"), config).unwrap();
+        let models = printed(folder, &["user", "key-models"])["models"].clone();
+        assert_eq!(models, json!([{ "aaguid": MODEL, "model": "Test Key", "state": "accepted" }]));
         let help = run(folder, &["user", "--help"]).stdout;
         assert!(String::from_utf8(help).unwrap().contains("Examples:"));
 

@@ -5,17 +5,20 @@ use anyhow::Context;
 use serde_json::json;
 use std::path::Path;
 use vitalsign_protocol::id::{Base64Url, EnrolmentId};
-use vitalsign_verifier::config::Config;
+use vitalsign_verifier::config::{Config, SecurityKeys};
 use vitalsign_verifier::server::now;
 use vitalsign_verifier::store::Store;
 use vitalsign_verifier::store::security_key::SecurityKey;
 use vitalsign_verifier::store::user::{Joined, User};
+use vitalsign_webauthn::{ModelStanding, Models};
 
 /// The most characters of a user's name.
 const MAX_NAME_CHARACTERS: usize = 200;
 
 const EXAMPLES: &str = "\
 Examples:
+  Which security keys can be registered here:
+    vitalsign-verifier user key-models
   A user, and a code with which they register a security key at a device:
     vitalsign-verifier user add nurse-7
     vitalsign-verifier user key-code nurse-7 --expires 15m
@@ -91,6 +94,12 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// The models of security key that can be registered, by the metadata file of the configuration.
+    KeyModels {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// The devices at which a user is asked; with an option, one more or one less.
     Device {
         /// The name.
@@ -110,6 +119,9 @@ pub(crate) enum Command {
 pub(crate) async fn run(config: &Path, command: Command) -> anyhow::Result<bool> {
     // Users may be added before the first device is there.
     let config = Config::read(config)?;
+    if let Command::KeyModels { json } = command {
+        return models(&config, json, now());
+    }
     vitalsign_verifier::files::create_folder(&config.data)?;
     let store = Store::open(&config.store()).await?;
     let done = execute(&store, command).await;
@@ -170,6 +182,8 @@ async fn execute(store: &Store, command: Command) -> anyhow::Result<bool> {
             Some(key) => println!("Key {id}, {:?} of {}, is revoked.", key.name, key.user_name),
             None => return refuse(format!("There is no key {id}, or it was revoked before.")),
         },
+        // Needs no store.
+        Command::KeyModels { .. } => {}
         Command::Device { name, add, remove, json } => {
             let user = user(store, &name).await?;
             if let Some(device) = add.or(remove) {
@@ -192,6 +206,37 @@ async fn execute(store: &Store, command: Command) -> anyhow::Result<bool> {
         }
     }
     Ok(true)
+}
+
+/// Whether any can be registered now.
+fn models(config: &Config, json: bool, now: u64) -> anyhow::Result<bool> {
+    let SecurityKeys { metadata, metadata_roots, models: allowed } = &config.security_keys;
+    let Some(metadata) = metadata else {
+        return refuse("The configuration names no metadata file ([security_keys] metadata).".into());
+    };
+    let models = Models::load(metadata, metadata_roots.as_deref(), allowed.as_deref(), now)?;
+    let listed = models.aaguids().map(|aaguid| {
+        let (name, state) = match models.of(aaguid, now) {
+            ModelStanding::Accepted(model) if model.hardware => (model.name, "accepted".to_owned()),
+            ModelStanding::Accepted(model) => (model.name, "not in hardware".to_owned()),
+            ModelStanding::Withdrawn { model, status } => (model, status),
+            ModelStanding::ListExpired { model } => (model, "the list has expired".to_owned()),
+            ModelStanding::Unknown => (String::new(), "unknown".to_owned()),
+        };
+        [aaguid.to_string(), name, state]
+    });
+    let rows: Vec<_> = listed.collect();
+    let good = rows.iter().any(|[_, _, state]| state == "accepted");
+    if json {
+        let rows = rows
+            .iter()
+            .map(|[aaguid, name, state]| json!({ "aaguid": aaguid, "model": name, "state": state }));
+        super::print_json(&json!({ "due": models.due(), "models": rows.collect::<Vec<_>>() }))?;
+    } else {
+        table::print(["AAGUID", "MODEL", "STATE"], &rows);
+        eprintln!("A newer list is due by {}.", table::time(models.due()));
+    }
+    Ok(good)
 }
 
 async fn list(store: &Store, json: bool) -> anyhow::Result<()> {

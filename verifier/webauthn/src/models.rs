@@ -172,8 +172,14 @@ impl Models {
         now >= self.due
     }
 
+    /// When a newer list is due at the latest, in seconds since 1970.
+    #[must_use]
+    pub fn due(&self) -> u64 {
+        self.due
+    }
+
     /// Their names.
-    pub(crate) fn aaguids(&self) -> impl Iterator<Item = &Aaguid> {
+    pub fn aaguids(&self) -> impl Iterator<Item = &Aaguid> {
         self.entries.keys()
     }
 
