@@ -36,6 +36,10 @@ impl HeldModels {
         self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    pub(crate) fn accept(&self, models: Models) {
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(models);
+    }
+
     /// Takes up a list that an administrator put in place. One that cannot be read is reported, and the one before goes
     /// on until it expires.
     pub(crate) fn refresh(&self, now: u64) {
@@ -46,7 +50,7 @@ impl HeldModels {
         }
         *before = found;
         if let Some(models) = load(&self.settings, now) {
-            *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(models);
+            self.accept(models);
         }
     }
 }

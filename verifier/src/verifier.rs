@@ -132,6 +132,11 @@ impl Verifier {
         self.models.current()
     }
 
+    /// Takes up another list of models, until the administrator's file is another.
+    pub fn accept_models(&self, models: Models) {
+        self.models.accept(models);
+    }
+
     /// Takes up a list of models that an administrator put in place.
     pub fn refresh_models(&self, now: u64) {
         self.models.refresh(now);
