@@ -242,6 +242,9 @@ pub struct StepUpAnswer {
     pub next: StepUpNext,
 }
 
+/// The reason for which nobody can tap: this person has registered no security key that could be used.
+pub const NO_SECURITY_KEY: &str = "security-key";
+
 /// What comes after the evidence.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -254,7 +257,7 @@ pub enum StepUpNext {
         options: Value,
     },
     /// The device is refused at this level; nobody is to be asked to tap. The names of the checks, the worst first, or
-    /// of what else is missing.
+    /// of what else is missing: [`NO_SECURITY_KEY`].
     Unhealthy {
         /// Why.
         reasons: Vec<String>,

@@ -1,8 +1,10 @@
 //! The event channel: it is there whenever the verifier is, and never where it may not be.
 
 use anyhow::{Result, ensure};
-use vitalsign_agent::Standing;
+use std::process::Stdio;
+use vitalsign_agent::{Stage, Standing, StepUp};
 use vitalsign_e2e::World;
+use vitalsign_protocol::step_up::End;
 
 #[test]
 fn a_device_can_be_reached_whenever_its_verifier_is_there() -> Result<()> {
@@ -41,5 +43,34 @@ fn a_service_that_was_killed_is_reached_again() -> Result<()> {
     service.kill();
     let _service = agent.start_service()?;
     agent.until("the channel of the next service", |status| status.listening)?;
+    Ok(())
+}
+
+#[test]
+fn a_person_without_a_security_key_is_not_asked_to_tap() -> Result<()> {
+    let world = World::with_simulated_tpm()?;
+    let (agent, _service, status) = world.enrolled("device")?;
+    agent.until("the channel", |status| status.listening)?;
+    let device = status.enrolment.map(|it| it.to_string()).unwrap_or_default();
+    world.administer(&["user", "add", "nurse-7"])?;
+    world.administer(&["user", "device", "nurse-7", "--add", &device])?;
+    let url = world.url();
+    let request =
+        ["step-up", "request", "--url", &url, "--user", "nurse-7", "--message", "EHR: sign order 12"];
+    let mut request = world.verifier(&[&request[..], &["--json"]].concat());
+    let asking = request.stdout(Stdio::piped()).spawn()?;
+    let ended = |it: &StepUp| matches!(it.stage, Stage::Ended { .. });
+    let status = agent.until("the end to be shown", |status| status.step_ups.iter().any(ended))?;
+    let shown: Vec<_> = status.step_ups.into_iter().map(|it| (it.message, it.stage)).collect();
+    let reasons = vec!["security-key".to_owned()];
+    ensure!(
+        shown == [("EHR: sign order 12".to_owned(), Stage::Ended { end: End::NoKey, reasons })],
+        "{shown:?}"
+    );
+    let refused = String::from_utf8(asking.wait_with_output()?.stdout)?;
+    ensure!(refused.contains(r#""end": "no-key""#), "{refused}");
+    agent.until("it to vanish", |status| status.step_ups.is_empty())?;
+    let journal = std::fs::read_to_string(agent.state().join("journal"))?;
+    ensure!(journal.contains(r#""end":"no-key""#) && !journal.contains("nurse-7"), "{journal}");
     Ok(())
 }

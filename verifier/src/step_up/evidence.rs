@@ -11,7 +11,9 @@ use std::sync::Arc;
 use vitalsign_protocol::evidence::{self, IntendedUse};
 use vitalsign_protocol::id::{Nonce, StepUpId};
 use vitalsign_protocol::problem::{Problem, ProblemType};
-use vitalsign_protocol::step_up::{Acr, End, StepUpAnswer, StepUpNext, challenge, transaction_digest};
+use vitalsign_protocol::step_up::{
+    Acr, End, NO_SECURITY_KEY, StepUpAnswer, StepUpNext, challenge, transaction_digest,
+};
 
 impl Verifier {
     /// Verifies and judges a device's evidence for a step-up. A device in the state that the level asks for is answered
@@ -87,7 +89,7 @@ impl Verifier {
                 person.map(|it| it.keys.into_iter().map(|key| key.passkey).collect()).unwrap_or_default();
             if keys.is_empty() {
                 // Nothing can be tapped: nobody is asked to.
-                let reasons = vec!["security-key".to_owned()];
+                let reasons = vec![NO_SECURITY_KEY.to_owned()];
                 let ending = Ending { reasons: &reasons, ..Ending::of(End::NoKey) };
                 let ended = self.end_here(&mut connection, at, ending).await?;
                 (StepUpNext::Unhealthy { reasons }, Some(ended))

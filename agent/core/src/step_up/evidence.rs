@@ -11,7 +11,7 @@ use vitalsign_protocol::evidence::IntendedUse;
 use vitalsign_protocol::id::{Digest, Nonce, StepUpId};
 use vitalsign_protocol::posture::Posture;
 use vitalsign_protocol::problem::{Action, Problem, ProblemType};
-use vitalsign_protocol::step_up::{End, StepUpAnswer, StepUpNext, challenge};
+use vitalsign_protocol::step_up::{End, NO_SECURITY_KEY, StepUpAnswer, StepUpNext, challenge};
 
 /// What of the verifier's answer does not hold. Nobody is asked to tap.
 #[derive(Debug, PartialEq)]
@@ -143,6 +143,9 @@ impl Agent {
         }
         match answer.next {
             StepUpNext::Tap { options, .. } => asked.stage = Stage::Tap { options },
+            StepUpNext::Unhealthy { reasons } if reasons == [NO_SECURITY_KEY] => {
+                self.step_ups.end(step_up, End::NoKey, reasons, now, effects);
+            }
             StepUpNext::Unhealthy { reasons } => {
                 self.step_ups.end(step_up, End::Unhealthy, reasons, now, effects);
                 // The person will want to see what to mend.

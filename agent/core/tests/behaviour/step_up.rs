@@ -10,8 +10,8 @@ use vitalsign_protocol::evidence::IntendedUse;
 use vitalsign_protocol::id::{Digest, EnrolmentId, Nonce, StepUpId};
 use vitalsign_protocol::problem::ProblemType;
 use vitalsign_protocol::step_up::{
-    Acr, End, MAX_TRANSACTION_BYTES, StepUpAnswer, StepUpAsked, StepUpEnded, StepUpNext, StepUpOutcome,
-    Transaction, challenge, transaction_digest,
+    Acr, End, MAX_TRANSACTION_BYTES, NO_SECURITY_KEY, StepUpAnswer, StepUpAsked, StepUpEnded, StepUpNext,
+    StepUpOutcome, Transaction, challenge, transaction_digest,
 };
 
 const ID: StepUpId = StepUpId([5; 16]);
@@ -220,7 +220,7 @@ fn a_tap_is_asked_for_after_fresh_evidence_over_nonce_and_transaction() {
 #[test]
 fn every_end_is_reached_and_said() {
     type Ending = fn(&mut Bench, &Verifier);
-    let ends: [(End, Ending); 16] = [
+    let ends: [(End, Ending); 17] = [
         (End::Approved, |bench, verifier| {
             bench.walk(verifier, Step::Checking);
             bench.give(Event::AssertionAnswered(ID, Ok(StepUpOutcome { end: End::Approved })));
@@ -261,6 +261,11 @@ fn every_end_is_reached_and_said() {
         }),
         (End::NoKey, |bench, verifier| {
             bench.walk(verifier, Step::Tap).give(Event::GivenUp(ID, End::NoKey));
+        }),
+        (End::NoKey, |bench, verifier| {
+            bench.walk(verifier, Step::Sending);
+            let answer = unhealthy(verifier, &bench.evidence().unwrap(), &[NO_SECURITY_KEY]);
+            bench.give(Event::EvidenceAnswered(ID, Ok(Box::new(answer))));
         }),
         (End::NoDevice, |bench, verifier| {
             bench.walk(verifier, Step::Tap).give(Event::CheckNow).walk_to_sending();
