@@ -131,6 +131,13 @@ impl Limits {
     pub fn event_channels(&self) -> usize {
         self.event_channels.unwrap_or(self.connections - self.connections / 4)
     }
+
+    /// Polls for tokens that are held at one time: half of the connections that event channels leave. The others are
+    /// answered at once.
+    #[must_use]
+    pub fn held_polls(&self) -> usize {
+        self.connections.saturating_sub(self.event_channels()) / 2
+    }
 }
 
 /// The configuration could not be used.

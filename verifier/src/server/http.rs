@@ -13,7 +13,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::{Serialize, de::DeserializeOwned};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use vitalsign_protocol::evidence;
 use vitalsign_protocol::message::{
     EnrolmentProof, EnrolmentRequest, MAX_JSON_BYTES, MAX_PROOF_BYTES, NonceRequest,
@@ -27,10 +27,14 @@ pub(super) struct Shared {
     pub(super) verifier: Arc<Verifier>,
     deadline: Duration,
     ended: watch::Receiver<bool>,
+    /// Polls that may be held at one time.
+    pub(super) holds: Arc<Semaphore>,
 }
 
 /// Every route.
 pub(super) fn router(verifier: Arc<Verifier>, deadline: Duration, ended: watch::Receiver<bool>) -> Router {
+    // Each takes a connection, and reports are to find some.
+    let holds = Arc::new(Semaphore::new(verifier.config().limits.held_polls()));
     Router::new()
         .merge(super::oidc::routes())
         .route("/v1/enrolments", only(post(begin_enrolment)))
@@ -44,7 +48,7 @@ pub(super) fn router(verifier: Arc<Verifier>, deadline: Duration, ended: watch::
         .fallback(async || refused(&Problem::new(ProblemType::NotFound, "")))
         // Each handler has a limit of its own, and reads the body itself.
         .layer(DefaultBodyLimit::disable())
-        .with_state(Shared { verifier, deadline, ended })
+        .with_state(Shared { verifier, deadline, ended, holds })
 }
 
 /// Another method than the resource has: 405, as a problem.

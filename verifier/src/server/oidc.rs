@@ -64,7 +64,12 @@ async fn token(State(shared): State<Shared>, request: HttpRequest) -> Response {
 /// Holds the request until the step-up has ended, so that the token is there as soon as the tap is.
 async fn redeem(shared: &Shared, request: &Request, at: Instant) -> Result<Tokens, OAuthError> {
     let poll = shared.verifier.token_poll(request, now(), at).await?;
-    let hold = Duration::from_secs(shared.verifier.config().oidc.hold_seconds);
+    let held = shared.holds.try_acquire();
+    let hold = match &held {
+        Ok(_) => Duration::from_secs(shared.verifier.config().oidc.hold_seconds),
+        // Too many are held already.
+        Err(_) => Duration::ZERO,
+    };
     let until = tokio::time::Instant::from_std(at) + hold;
     // From before the first look: an end between the look and the wait is not missed.
     let mut ends = shared.verifier.step_up_ends();

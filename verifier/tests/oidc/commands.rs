@@ -9,10 +9,10 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use vitalsign_protocol::step_up::End;
 
-struct Done {
-    code: Option<i32>,
-    stdout: String,
-    stderr: String,
+pub(crate) struct Done {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 impl Done {
@@ -30,7 +30,7 @@ fn program(folder: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-async fn run(provider: &Provider, arguments: &[&str]) -> Done {
+pub(crate) async fn run(provider: &Provider, arguments: &[&str]) -> Done {
     let output = program(provider.lab.folder.path(), arguments).output().await.unwrap();
     Done {
         code: output.status.code(),
@@ -222,4 +222,17 @@ async fn the_stand_in_can_be_another_application() {
     let output = request(&provider, &more).output().await.unwrap();
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.code() == Some(1) && stderr.contains("not known"), "{stderr}");
+}
+
+#[tokio::test]
+async fn the_key_of_tokens_is_replaced_by_itself() {
+    let provider = Provider::start().await;
+    let lines = async |arguments: &[&str]| run(&provider, arguments).await.stdout.lines().count();
+    let (verdicts, tokens) = (lines(&["key", "list"]).await, lines(&["key", "list", "--tokens"]).await);
+    let rotated = run(&provider, &["key", "rotate", "--tokens"]).await;
+    assert!(rotated.stdout.starts_with("From now on tokens are signed with "), "{}", rotated.stderr);
+    assert_eq!(lines(&["key", "list"]).await, verdicts);
+    assert_eq!(lines(&["key", "list", "--tokens"]).await, tokens + 1);
+    let logged = run(&provider, &["audit", "list"]).await.stdout;
+    assert!(logged.contains("key-rotated") && logged.contains("\"signs\":\"tokens\""), "{logged}");
 }

@@ -9,6 +9,7 @@ mod application;
 mod authentication;
 mod commands;
 mod discovery;
+mod peer;
 mod person;
 mod requests;
 mod tokens;

@@ -237,6 +237,29 @@ async fn a_poll_is_held_until_the_step_up_has_ended() {
 }
 
 #[tokio::test]
+async fn polls_that_are_held_leave_connections_to_others() {
+    let provider = Provider::with(|config| {
+        config.oidc.hold_seconds = 3600;
+        (config.limits.connections, config.limits.event_channels) = (8, Some(6));
+    })
+    .await;
+    let ehr = provider.with_secret("ehr").await;
+    let mut nurse = Person::at(&provider, "nurse-7").await;
+    let auth_req_id = ehr.ask(&provider, "nurse-7").await;
+    let asked = nurse.asked(&provider).await;
+    // One of the two is held, the other one is answered at once.
+    let mut one = Box::pin(ehr.poll(&provider, &auth_req_id));
+    let mut other = Box::pin(ehr.poll(&provider, &auth_req_id));
+    let (answer, held) = tokio::select! {
+        answer = &mut one => (answer, other),
+        answer = &mut other => (answer, one),
+    };
+    assert_eq!(refusal(&answer), refused(400, "authorization_pending"));
+    let (answer, _) = tokio::join!(held, nurse.tap(&provider, &asked));
+    assert_eq!(answer.status, 200);
+}
+
+#[tokio::test]
 async fn a_held_poll_ends_with_the_server() {
     let provider = Provider::with(|config| {
         (config.oidc.hold_seconds, config.oidc.interval_seconds) = (3600, 3600);
