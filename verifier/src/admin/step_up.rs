@@ -153,7 +153,9 @@ fn parameters(request: &Request) -> Vec<(&'static str, String)> {
 async fn wait(application: &Application, asked: &AuthRequested) -> anyhow::Result<Outcome> {
     let progress = Progress::begin(asked.expires_in);
     let mut interval = Duration::from_secs(asked.interval);
+    let mut away = false;
     loop {
+        ensure!(!progress.is_over(), "the verifier did not say how it ended");
         let begun = Instant::now();
         let answer = tokio::select! {
             answer = application.poll(&asked.auth_req_id) => answer,
@@ -179,11 +181,15 @@ async fn wait(application: &Application, asked: &AuthRequested) -> anyhow::Resul
                 }
             },
             Err(error) => {
-                progress.note(&format!("{error:#}; trying again"));
+                if !away {
+                    progress.note(&format!("{error:#}; trying again"));
+                }
+                away = true;
                 tokio::time::sleep(AGAIN).await;
+                continue;
             }
         }
-        ensure!(!progress.is_over(), "the verifier did not say how it ended");
+        away = false;
         tokio::time::sleep(interval.saturating_sub(begun.elapsed())).await;
     }
 }

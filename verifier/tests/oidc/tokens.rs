@@ -149,6 +149,22 @@ async fn however_many_ask_at_once_one_is_given_the_tokens() {
 }
 
 #[tokio::test]
+async fn what_was_asked_for_and_approved_outlives_the_server_and_is_given_out_once() {
+    let provider = Provider::start().await;
+    let ehr = provider.with_secret("ehr").await;
+    let waiting = ehr.ask(&provider, "nurse-8").await;
+    let mut nurse = Person::at(&provider, "nurse-7").await;
+    let approved = ehr.ask(&provider, "nurse-7").await;
+    let asked = nurse.asked(&provider).await;
+    nurse.tap(&provider, &asked).await;
+    let provider = provider.restart().await;
+    assert_eq!(refusal(&ehr.poll(&provider, &waiting).await), refused(400, "authorization_pending"));
+    assert_eq!(ehr.poll(&provider, &approved).await.status, 200);
+    let provider = provider.restart().await;
+    assert_eq!(refusal(&ehr.poll(&provider, &approved).await), refused(400, "invalid_grant"));
+}
+
+#[tokio::test]
 async fn every_end_is_told_by_its_name() {
     let provider = Provider::start().await;
     let ehr = provider.with_secret("ehr").await;
