@@ -4,81 +4,11 @@ mod support;
 
 #[cfg(test)]
 mod tests {
-    use super::support::{Client, Device};
-    use std::io::{BufRead, BufReader};
-    use std::net::SocketAddr;
-    use std::path::{Path, PathBuf};
-    use std::process::{Child, Command, Output, Stdio};
-    use vitalsign_protocol::message::{Enrolled, EnrolmentChallenge, ReportAnswer};
+    use super::support::Client;
+    use super::support::process::{Serving, configure, enrol, run, stdout};
+    use std::process::Command;
+    use vitalsign_protocol::message::ReportAnswer;
     use vitalsign_protocol::problem::ProblemType::*;
-
-    fn program(folder: &Path) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_vitalsign-verifier"));
-        command.current_dir(folder).arg("--config").arg(folder.join("verifier.toml"));
-        command
-    }
-
-    fn run(folder: &Path, arguments: &[&str]) -> Output {
-        program(folder).args(arguments).output().unwrap()
-    }
-
-    #[track_caller]
-    fn stdout(output: &Output) -> String {
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout.clone()).unwrap()
-    }
-
-    fn configure() -> tempfile::TempDir {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(
-            folder.path().join("thresholds.toml"),
-            "[key-hardware]\naccept_software_keys = true\n",
-        )
-        .unwrap();
-        let config = "data = \"data\"\nlisten = \"127.0.0.1:0\"\nthresholds = \"thresholds.toml\"\n";
-        std::fs::write(folder.path().join("verifier.toml"), config).unwrap();
-        folder
-    }
-
-    struct Serving {
-        child: Child,
-        address: SocketAddr,
-        anchor: PathBuf,
-    }
-
-    impl Serving {
-        fn start(folder: &Path) -> Self {
-            let serve = ["serve", "--self-signed", "localhost"];
-            let mut child =
-                program(folder).args(serve).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-            let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-            let mut word =
-                |name: &str| lines.next().unwrap().unwrap().strip_prefix(name).unwrap().trim().to_owned();
-            Self { anchor: word("trust-anchor").into(), address: word("listening").parse().unwrap(), child }
-        }
-
-        async fn connect(&self) -> Client {
-            Client::connect(self.address, &self.anchor, "localhost").await.unwrap()
-        }
-    }
-
-    impl Drop for Serving {
-        fn drop(&mut self) {
-            let _ = self.child.kill();
-            let _ = self.child.wait();
-        }
-    }
-
-    async fn enrol(client: &mut Client, token: &str) -> Device {
-        let mut device = Device::new();
-        let challenge: EnrolmentChallenge =
-            client.post_json("/v1/enrolments", &device.request(token)).await.unwrap().json();
-        let path = format!("/v1/enrolments/{}", challenge.enrolment);
-        let enrolled: Enrolled = client.post_json(&path, &device.proof(&challenge)).await.unwrap().json();
-        device.enrolment = Some(enrolled.enrolment);
-        device.nonce = enrolled.report.nonce;
-        device
-    }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn killed_under_load_it_loses_nothing_and_accepts_no_nonce_twice() {

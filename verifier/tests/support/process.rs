@@ -1,0 +1,170 @@
+//! The program itself, and what is said to it over HTTPS.
+
+use super::{Answer, Client, Device};
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use vitalsign_protocol::message::{Enrolled, EnrolmentChallenge, Session};
+
+fn program(folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_vitalsign-verifier"));
+    command.current_dir(folder).arg("--config").arg(folder.join("verifier.toml"));
+    command
+}
+
+pub(crate) fn run(folder: &Path, arguments: &[&str]) -> Output {
+    program(folder).args(arguments).output().unwrap()
+}
+
+#[track_caller]
+pub(crate) fn stdout(output: &Output) -> String {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+pub(crate) fn configure() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("thresholds.toml"), "[key-hardware]\naccept_software_keys = true\n")
+        .unwrap();
+    let config = "data = \"data\"\nlisten = \"127.0.0.1:0\"\nthresholds = \"thresholds.toml\"\n";
+    std::fs::write(folder.path().join("verifier.toml"), config).unwrap();
+    folder
+}
+
+/// A verifier that serves until this is dropped, or killed.
+pub(crate) struct Serving {
+    pub(crate) child: Child,
+    pub(crate) address: SocketAddr,
+    pub(crate) anchor: PathBuf,
+}
+
+impl Serving {
+    pub(crate) fn start(folder: &Path) -> Self {
+        let serve = ["serve", "--self-signed", "localhost"];
+        let mut child =
+            program(folder).args(serve).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut word =
+            |name: &str| lines.next().unwrap().unwrap().strip_prefix(name).unwrap().trim().to_owned();
+        Self { anchor: word("trust-anchor").into(), address: word("listening").parse().unwrap(), child }
+    }
+
+    pub(crate) async fn connect(&self) -> Client {
+        Client::connect(self.address, &self.anchor, "localhost").await.unwrap()
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+pub(crate) async fn enrol(client: &mut Client, token: &str) -> Device {
+    let mut device = Device::new();
+    let challenge: EnrolmentChallenge =
+        client.post_json("/v1/enrolments", &device.request(token)).await.unwrap().json();
+    let path = format!("/v1/enrolments/{}", challenge.enrolment);
+    let enrolled: Enrolled = client.post_json(&path, &device.proof(&challenge)).await.unwrap().json();
+    device.enrolment = Some(enrolled.enrolment);
+    device.nonce = enrolled.report.nonce;
+    device
+}
+
+impl Client {
+    /// Sends a request with these headers, and does not wait for the answer.
+    pub(crate) async fn ask(
+        &mut self,
+        (method, path): (&str, &str),
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> std::io::Result<()> {
+        let mut head =
+            format!("{method} {path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: {}\r\n", body.len());
+        headers.iter().for_each(|(name, value)| head.push_str(&format!("{name}: {value}\r\n")));
+        head.push_str("\r\n");
+        self.send(&[head.as_bytes(), body].concat()).await
+    }
+
+    /// As [`Client::ask`], with a device's session and JSON.
+    pub(crate) async fn ask_as(
+        &mut self,
+        session: &Session,
+        path: &str,
+        body: &impl serde::Serialize,
+    ) -> std::io::Result<()> {
+        let bearer = session.bearer();
+        let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
+        self.ask(("POST", path), &headers, &serde_json::to_vec(body).unwrap()).await
+    }
+
+    pub(crate) async fn post_as(
+        &mut self,
+        session: &Session,
+        path: &str,
+        body: &impl serde::Serialize,
+    ) -> std::io::Result<Answer> {
+        self.ask_as(session, path, body).await?;
+        self.receive().await
+    }
+
+    /// Opens the event channel; the answer's head has been read.
+    pub(crate) async fn listen(
+        mut self,
+        session: &Session,
+        after: Option<&str>,
+    ) -> std::io::Result<Listening> {
+        let bearer = session.bearer();
+        let mut headers = vec![("authorization", bearer.as_str())];
+        headers.extend(after.map(|after| ("last-event-id", after)));
+        self.ask(("GET", "/v1/events"), &headers, b"").await?;
+        let answer = self.receive().await?;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        assert!(answer.head.contains("content-type: text/event-stream"), "{}", answer.head);
+        assert!(answer.head.contains("cache-control: no-store"), "{}", answer.head);
+        assert!(answer.head.contains("transfer-encoding: chunked"), "{}", answer.head);
+        Ok(Listening { client: self, text: String::new() })
+    }
+}
+
+/// An event as it came: id, name and data.
+pub(crate) type Heard = (String, String, String);
+
+/// An open event channel.
+pub(crate) struct Listening {
+    client: Client,
+    text: String,
+}
+
+impl Listening {
+    /// The next event. None when the channel was ended as a body is to be ended; an error when it was cut off.
+    pub(crate) async fn next(&mut self) -> std::io::Result<Option<Heard>> {
+        loop {
+            while let Some((part, rest)) = self.text.split_once("\n\n") {
+                let (part, rest) = (part.to_owned(), rest.to_owned());
+                self.text = rest;
+                let field =
+                    |name: &str| part.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
+                if let (Some(id), Some(event), Some(data)) = (field("id"), field("event"), field("data")) {
+                    return Ok(Some((id.into(), event.into(), data.into())));
+                }
+                assert_eq!(part, ":", "nothing but events and signs of life");
+            }
+            let mut size = Vec::new();
+            while !size.ends_with(b"\r\n") {
+                size.push(self.client.stream.read_u8().await?);
+            }
+            let size = usize::from_str_radix(std::str::from_utf8(&size).unwrap().trim(), 16).unwrap();
+            let mut chunk = vec![0; size + 2];
+            self.client.stream.read_exact(&mut chunk).await?;
+            if size == 0 {
+                let _ = self.client.stream.shutdown().await;
+                return Ok(None);
+            }
+            self.text.push_str(std::str::from_utf8(&chunk[..size]).unwrap());
+        }
+    }
+}
