@@ -89,38 +89,35 @@ mod tests {
     }
 
     /// Key, facts, level, what is refused before the tap.
-    type Level =
-        (&'static str, Attested, fn() -> Option<Box<dyn Fn(&mut Posture)>>, Acr, &'static [&'static str]);
+    type Level = (&'static str, Attested, fn(&mut Posture), Acr, &'static [&'static str]);
 
     #[tokio::test]
     async fn each_level_asks_for_what_it_says() {
         use Attested::*;
-        let unlocked = || Some(Box::new(|it: &mut Posture| it.lock.automatic = Fact::Known(false)) as Box<_>);
-        let late = || {
-            Some(Box::new(|it: &mut Posture| {
-                it.os.security_updates = Fact::Known(1);
-                it.os.security_updates_since = Fact::Known(NOW - 86_400);
-            }) as Box<_>)
-        };
+        fn unlocked(posture: &mut Posture) {
+            posture.lock.automatic = Fact::Known(false);
+        }
+        fn late(posture: &mut Posture) {
+            posture.os.security_updates = Fact::Known(1);
+            posture.os.security_updates_since = Fact::Known(NOW - 86_400);
+        }
         let cases: &[Level] = &[
-            ("a key in software", No, || None, Acr::HardwareKey, &["key-hardware"]),
-            ("a simulated TPM", Simulated, || None, Acr::HardwareKey, &[]),
-            ("a simulated TPM", Simulated, || None, Acr::HealthyDevice, &["key-hardware"]),
-            ("in good health", Genuine, || None, Acr::HealthyDevice, &[]),
+            ("a key in software", No, |_| {}, Acr::HardwareKey, &["key-hardware"]),
+            ("a simulated TPM", Simulated, |_| {}, Acr::HardwareKey, &[]),
+            ("a simulated TPM", Simulated, |_| {}, Acr::HealthyDevice, &["key-hardware"]),
+            ("in good health", Genuine, |_| {}, Acr::HealthyDevice, &[]),
             ("an update that is due soon", Genuine, late, Acr::HealthyDevice, &[]),
             ("no screen lock", Genuine, unlocked, Acr::HardwareKey, &[]),
             ("no screen lock", Genuine, unlocked, Acr::HealthyDevice, &["lock-idle"]),
             ("no screen lock", Genuine, unlocked, Acr::Epcs, &["lock-idle"]),
-            ("in good health", Genuine, || None, Acr::Epcs, &[]),
-            ("a simulated TPM", Simulated, || None, Acr::Epcs, &["key-hardware"]),
+            ("in good health", Genuine, |_| {}, Acr::Epcs, &[]),
+            ("a simulated TPM", Simulated, |_| {}, Acr::Epcs, &["key-hardware"]),
         ];
         let mut world = World::new().await;
         for (name, attested, change, acr, refused) in cases {
             attest(world.verifier().store().path(), &world.at.device, *attested).await;
             world.at.device.posture = healthy();
-            if let Some(change) = change() {
-                change(&mut world.at.device.posture);
-            }
+            change(&mut world.at.device.posture);
             let (_, asking) = world.asked(*acr).await;
             let evidence = world.at.evidence(&asking);
             let answer = world.verifier().step_up_evidence(&asking.id, &evidence, NOW).await;
@@ -505,7 +502,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_device_has_time_to_listen_also_when_the_verifier_was_started_anew() {
-        let mut world = World::new().await;
+        let world = World::new().await;
         let begun = world.ask(Acr::HardwareKey).await;
         // A second verifier over the same store stands for the one that was started anew.
         let again = Verifier::open(world.verifier().config().clone()).await.unwrap();

@@ -17,8 +17,11 @@ const SOFTWARE: KeyStanding = KeyStanding { storage: KeyStorage::Software, genui
 static POLICY: LazyLock<StepUpPolicy> =
     LazyLock::new(|| StepUpPolicy::load(DEFAULT_STEP_UP_POLICY, DEFAULT_THRESHOLDS).unwrap());
 
-fn health(checks: &[(&str, Tier, &str)]) -> Health {
-    let found = |(name, status, reason): &(&str, Tier, &str)| {
+/// Its name, how it came out, and why.
+type Check<'a> = (&'a str, Tier, &'a str);
+
+fn health(checks: &[Check<'_>]) -> Health {
+    let found = |(name, status, reason): &Check<'_>| {
         ((*name).to_owned(), Found { status: *status, reason: (*reason).to_owned() })
     };
     let status = checks.iter().map(|(_, status, _)| *status).max().unwrap_or_default();
@@ -44,7 +47,7 @@ fn refused(acr: Acr, device: &Health, key: KeyStanding, security_key: Option<&Ta
 fn health_blocks_the_levels_that_ask_for_it_with_the_worst_first() {
     use Tier::{Affirming, Contraindicated, Warning};
     let good = ("os-updates", Affirming, "ok");
-    let cases: &[(&[(&str, Tier, &str)], &[&str])] = &[
+    let cases: &[(&[Check<'_>], &[&str])] = &[
         (&[good], &[]),
         (&[good, ("os-reboot", Warning, "grace")], &[]),
         (&[good, ("edr-signatures", Tier::None, "unsupported")], &[]),
