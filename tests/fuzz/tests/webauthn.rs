@@ -1,0 +1,120 @@
+//! What the verifier reads of security keys: attestations, assertions, proofs, and metadata.
+
+#[cfg(test)]
+mod webauthn {
+    use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as B64};
+    use serde_json::Value;
+    use vitalsign_fuzz::fuzz;
+    use vitalsign_protocol::id::Digest;
+    use vitalsign_webauthn::testing::{Maker, SoftKey};
+    use vitalsign_webauthn::{Aaguid, ModelStanding, Models, Proof, RelyingParty, User};
+
+    const MODEL: Aaguid = Aaguid([0x5f; 16]);
+    const RP_ID: &str = "verifier.example";
+    const ORIGIN: &str = "https://verifier.example";
+    const CHALLENGE: Digest = Digest([9; 32]);
+
+    const WORDS: &[&[u8]] = &[
+        b"\"webauthn.get\"",
+        b"\"crossOrigin\":true",
+        b"\"topOrigin\":\"\"",
+        b"https://evil.example",
+        b"\"packed\"",
+        b"\"none\"",
+        b"fmt",
+        b"x5c",
+        b"authData",
+        &[0x63, b's', b'i', b'g'],
+        &[0xa3],
+        &[0x58, 0xff],
+        &[0x59, 0xff, 0xff],
+        &[0x30, 0x82, 0x7f, 0xff],
+        &[0xff; 16],
+        b"[[[[[[[[[[[[[[[[",
+        b"REVOKED",
+        b"9999-12-31",
+    ];
+
+    struct World {
+        folder: tempfile::TempDir,
+        party: RelyingParty,
+        models: Models,
+        metadata: Value,
+        key: SoftKey,
+        /// A registration's state, and its good answer.
+        registration: (String, Value),
+        passkey: String,
+    }
+
+    fn world() -> World {
+        let folder = tempfile::tempdir().unwrap();
+        let maker = Maker::new(MODEL);
+        let metadata = maker.metadata("2100-01-01");
+        let models = Maker::models(&metadata, folder.path());
+        let party = RelyingParty::new(RP_ID, ORIGIN).unwrap();
+        let mut key = maker.key();
+        let user = User { handle: [3; 16], name: "nurse-7" };
+        let (options, state) = party.begin_registration(user, &[], &models, 0).unwrap();
+        let answer = key.create(&options, ORIGIN);
+        let passkey = party.finish_registration(&state, &answer, &models, 0).unwrap().passkey;
+        World { folder, party, models, metadata, key, registration: (state, answer), passkey }
+    }
+
+    #[test]
+    fn an_attestation_that_is_accepted_is_of_the_key_that_was_made() {
+        let World { party, models, registration: (state, answer), .. } = world();
+        let object = B64.decode(answer["response"]["attestationObject"].as_str().unwrap()).unwrap();
+        fuzz("attestation object", &[object], WORDS, |input| {
+            let mut answer = answer.clone();
+            answer["response"]["attestationObject"] = B64.encode(input).into();
+            let outcome = party.finish_registration(&state, &answer, &models, 0);
+            if let Ok(registered) = &outcome {
+                assert_eq!(B64.encode(&registered.credential), answer["id"].as_str().unwrap());
+                assert_eq!(registered.aaguid, MODEL);
+            }
+            outcome.is_ok()
+        });
+    }
+
+    #[test]
+    fn an_assertion_that_is_accepted_is_the_one_that_was_signed() {
+        let World { party, mut key, passkey, .. } = world();
+        let keys = [passkey];
+        let options = party.request(&keys, &CHALLENGE, 60).unwrap();
+        let good = key.get(&options, ORIGIN).unwrap();
+        let proof = party.verify(&keys, &CHALLENGE, &good).unwrap().proof;
+        fuzz("assertion", &[good.to_string().into_bytes()], WORDS, |input| {
+            let Ok(assertion) = serde_json::from_slice(input) else { return false };
+            let outcome = party.verify(&keys, &CHALLENGE, &assertion);
+            if let Ok(asserted) = &outcome {
+                assert_eq!(asserted.proof, proof);
+            }
+            outcome.is_ok()
+        });
+        let good = serde_json::to_vec(&proof).unwrap();
+        fuzz("proof", &[good], WORDS, |input| {
+            let Ok(altered) = serde_json::from_slice::<Proof>(input) else { return false };
+            let outcome = altered.check(RP_ID, ORIGIN, &CHALLENGE);
+            if outcome.is_ok() {
+                // The signature covers these; a key may be spelled in another order.
+                assert_eq!(altered.authenticator_data, proof.authenticator_data);
+                assert_eq!(altered.client_data_json, proof.client_data_json);
+            }
+            outcome.is_ok()
+        });
+    }
+
+    #[test]
+    fn a_metadata_file_is_a_list_or_is_refused() {
+        let World { folder, metadata, .. } = world();
+        let file = folder.path().join("metadata");
+        let token = "eyJhbGciOiJFUzI1NiIsIng1YyI6WyJBQUFBIl19.e30.AAAA";
+        fuzz("metadata", &[metadata.to_string().into_bytes(), token.into()], WORDS, |input| {
+            std::fs::write(&file, input).unwrap();
+            let Ok(models) = Models::load(&file, None, None, 0) else { return false };
+            // What it accepts once it never accepts after its end.
+            assert!(!matches!(models.of(&MODEL, u64::MAX), ModelStanding::Accepted(_)));
+            true
+        });
+    }
+}
