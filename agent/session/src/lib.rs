@@ -1,1 +1,53 @@
-//! What runs in the session of the person at the device: talks to the service and to security keys.
+//! What runs in the session of the person who is there: it shows the step-ups that the service passes on, speaks to
+//! the security key, and hands the service the answer. The terminal program is one surface of it; a window is another.
+//!
+//! The way is: [`flow`] decides (no I/O), [`listen`] does, a [`Surface`] shows. [`register`] is the way of a new key.
+//!
+//! Invariants: a PIN goes from the person to the key and nowhere else; nothing here holds the device's key or speaks to
+//! the verifier; one step-up at a time is asked of the person, the oldest first; a tap is given to the very challenge
+//! that the service holds, so a step-up that is prepared anew is asked for anew.
+
+mod agent;
+pub mod flow;
+mod listen;
+mod register;
+pub mod texts;
+
+pub use agent::{Agent, Keys, Service, Socket};
+pub use listen::{End, Inbox, listen};
+pub use register::{RegisterError, register};
+
+use vitalsign_ipc::StepUp;
+use vitalsign_protocol::id::StepUpId;
+use vitalsign_security_key::Prompt;
+
+/// Where a person sees what is asked. What they answer comes by an [`Inbox`], and a PIN by the prompt's own reply.
+pub trait Surface {
+    /// Shows this. It must not wait for the person.
+    fn show(&mut self, shown: Shown);
+}
+
+/// What a person is shown.
+#[derive(Debug)]
+pub enum Shown {
+    /// Nothing is asked now.
+    Idle,
+    /// A step-up has come, or has gone on.
+    StepUp(Box<StepUp>),
+    /// What to do with the security key.
+    Prompt {
+        /// For this step-up.
+        step_up: StepUpId,
+        /// What.
+        prompt: Prompt,
+    },
+    /// The security key was not used. How the step-up ends is shown later.
+    Trouble {
+        /// Which step-up.
+        step_up: StepUpId,
+        /// What happened.
+        text: String,
+    },
+    /// The service is gone. It is looked for again.
+    Lost(String),
+}

@@ -8,8 +8,8 @@
 mod system;
 
 pub use system::{
-    Listener, Stream, Watching, become_program, connect, create_private, elapsed, give_to_owner_of, is_ours,
-    is_private, limit_privileges, notify_manager, private_folder, probes, sync_folder, watch,
+    Listener, Stream, Terminal, Watching, become_program, connect, create_private, elapsed, give_to_owner_of,
+    is_ours, is_private, limit_privileges, notify_manager, private_folder, probes, sync_folder, watch,
 };
 
 use std::path::{Path, PathBuf};

@@ -245,3 +245,28 @@ impl Write for Stream {
         match *self {}
     }
 }
+
+/// A terminal that lines are read from. There is none.
+#[derive(Debug)]
+pub enum Terminal {}
+
+impl Terminal {
+    /// Fails.
+    ///
+    /// # Errors
+    /// Always.
+    pub fn open() -> io::Result<Self> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+    /// Never called.
+    ///
+    /// # Errors
+    /// Never.
+    pub fn read_line(
+        &mut self,
+        _secret: bool,
+        _go_on: impl FnMut() -> bool,
+    ) -> io::Result<Option<zeroize::Zeroizing<String>>> {
+        match *self {}
+    }
+}

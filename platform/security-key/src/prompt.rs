@@ -67,22 +67,34 @@ impl std::fmt::Debug for Pin {
     }
 }
 
-/// Where a PIN goes, once.
-pub struct PinReply(Box<dyn FnOnce(Option<Pin>) + Send>);
+/// Where a PIN goes, once. Dropped, it is a refusal.
+pub struct PinReply(Option<Box<dyn FnOnce(Option<Pin>) + Send>>);
 
 impl PinReply {
     /// A reply that hands the PIN, or none for a refusal, to `take`.
     pub fn new(take: impl FnOnce(Option<Pin>) + Send + 'static) -> Self {
-        Self(Box::new(take))
+        Self(Some(Box::new(take)))
     }
     /// The PIN. An empty one is never sent to a key: it is taken as a refusal.
-    pub fn enter(self, pin: Pin) {
+    pub fn enter(mut self, pin: Pin) {
         let given = !pin.expose().is_empty();
-        (self.0)(given.then_some(pin));
+        self.give(given.then_some(pin));
     }
     /// The person will not say.
     pub fn refuse(self) {
-        (self.0)(None);
+        drop(self);
+    }
+
+    fn give(&mut self, pin: Option<Pin>) {
+        if let Some(take) = self.0.take() {
+            take(pin);
+        }
+    }
+}
+
+impl Drop for PinReply {
+    fn drop(&mut self) {
+        self.give(None);
     }
 }
 

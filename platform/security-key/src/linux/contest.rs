@@ -4,7 +4,7 @@
 //! that is used; the others are told to stop. A key that goes away gives its place up; one that holds none of the
 //! credentials leaves the ceremony to the others.
 
-use super::finder::{Finder, Found, Place};
+use super::finder::{Finder, Found, Place, Reach};
 use super::worker::{Busy, News, Order, Outcome, Request, Shared, Worker};
 use crate::cancel::Cancel;
 use crate::ceremony::Failure;
@@ -37,6 +37,7 @@ pub(super) struct Contest<'a, P> {
     until: Instant,
     prompts: P,
     busy: &'a Arc<Busy>,
+    reach: &'a Reach,
     /// What is there.
     found: Vec<Found>,
     /// What is spoken to.
@@ -98,12 +99,19 @@ enum Shown {
 
 impl<'a, P: FnMut(Prompt) + Send> Contest<'a, P> {
     /// A ceremony that is over at `until`.
-    pub(super) fn new(request: Request, until: Instant, prompts: P, busy: &'a Arc<Busy>) -> Self {
+    pub(super) fn new(
+        request: Request,
+        until: Instant,
+        prompts: P,
+        busy: &'a Arc<Busy>,
+        reach: &'a Reach,
+    ) -> Self {
         Self {
             request: Arc::new(request),
             until,
             prompts,
             busy,
+            reach,
             found: Vec::new(),
             rivals: BTreeMap::new(),
             out: HashMap::new(),
@@ -127,7 +135,7 @@ impl<'a, P: FnMut(Prompt) + Send> Contest<'a, P> {
     }
 
     async fn until_ended(&mut self, cancel: &Cancel) -> Result<Value, Failure> {
-        let mut sightings = look_again_and_again()?;
+        let mut sightings = look_again_and_again(self.reach)?;
         // What a key needs time for is looked at now and then.
         let mut tick = tokio::time::interval(LOOK);
         loop {
@@ -395,12 +403,12 @@ fn answer(update: UvUpdate, pin: Option<&Pin>) {
 }
 
 /// Looks for keys on a thread of its own, for as long as somebody listens: a reader may take its time.
-fn look_again_and_again() -> Result<UnboundedReceiver<Vec<Found>>, Failure> {
+fn look_again_and_again(reach: &Reach) -> Result<UnboundedReceiver<Vec<Found>>, Failure> {
     let (sender, receiver) = mpsc::unbounded_channel();
     let unavailable = |error: std::io::Error| Failure::Unavailable(error.to_string());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(unavailable)?;
+    let mut finder = Finder::new(reach);
     let look = async move {
-        let mut finder = Finder::default();
         let mut before: Option<Vec<Place>> = None;
         while !sender.is_closed() {
             let found = finder.look().await;

@@ -63,9 +63,38 @@ impl Device {
     }
 }
 
+/// Where keys are looked for.
+#[derive(Clone, Debug)]
+pub(super) struct Reach {
+    /// Among the raw HID devices.
+    pub(super) usb: bool,
+    /// In the readers.
+    pub(super) readers: bool,
+    /// At this address.
+    #[cfg(feature = "testing")]
+    pub(super) usbip: Option<std::net::SocketAddr>,
+}
+
+impl Reach {
+    /// Wherever this system has keys. A test build that was given an address looks there alone, so that a key of the
+    /// person who runs the tests is not asked.
+    pub(super) fn system() -> Self {
+        #[cfg(feature = "testing")]
+        if let Some(usbip) = super::usbip::address() {
+            return Self { usb: false, readers: false, usbip: Some(usbip) };
+        }
+        Self {
+            usb: true,
+            readers: true,
+            #[cfg(feature = "testing")]
+            usbip: None,
+        }
+    }
+}
+
 /// Looks again and again, and remembers what it saw.
-#[derive(Default)]
 pub(super) struct Finder {
+    reach: Reach,
     nodes: BTreeMap<String, PathBuf>,
     hid: Vec<HidDevice>,
     cards: Option<Context>,
@@ -76,11 +105,28 @@ pub(super) struct Finder {
 }
 
 impl Finder {
+    /// One that has seen nothing yet.
+    pub(super) fn new(reach: &Reach) -> Self {
+        Self {
+            reach: reach.clone(),
+            nodes: BTreeMap::new(),
+            hid: Vec::new(),
+            cards: None,
+            duplicates: HashMap::new(),
+            #[cfg(feature = "testing")]
+            usbip: super::usbip::Port::new(reach.usbip),
+        }
+    }
+
     /// The keys that are there now.
     pub(super) async fn look(&mut self) -> Vec<Found> {
-        self.look_at_usb().await;
+        if self.reach.usb {
+            self.look_at_usb().await;
+        }
         let mut found: Vec<Found> = self.hid.iter().filter_map(|device| self.by_usb(device)).collect();
-        found.extend(self.in_readers());
+        if self.reach.readers {
+            found.extend(self.in_readers());
+        }
         #[cfg(feature = "testing")]
         if let Some((generation, link)) = self.usbip.look() {
             let (place, name) =
@@ -124,8 +170,9 @@ impl Finder {
             return Vec::new();
         };
         let with_card = states.into_iter().filter(|reader| {
+            // One that was mute when it came may answer all the same.
             let state = reader.event_state();
-            state.contains(State::PRESENT) && !state.intersects(State::MUTE | State::EXCLUSIVE)
+            state.contains(State::PRESENT) && !state.contains(State::EXCLUSIVE)
         });
         let found = with_card.map(|reader| {
             let name = reader.name().to_owned();

@@ -11,7 +11,7 @@ use crate::ceremony::{Attached, Ceremony, Failure, Operation};
 use crate::options;
 use crate::prompt::Prompt;
 use contest::Contest;
-use finder::{Device, Finder};
+use finder::{Device, Finder, Reach};
 use libwebauthn::ops::webauthn::psl::PublicSuffixList;
 use libwebauthn::ops::webauthn::{
     GetAssertionRequest, MakeCredentialRequest, OriginValidation, RelatedOrigins, RequestOrigin,
@@ -30,6 +30,7 @@ const FAREWELL: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub struct SecurityKeys {
     busy: Arc<Busy>,
+    reach: Reach,
 }
 
 impl SecurityKeys {
@@ -39,7 +40,16 @@ impl SecurityKeys {
     /// [`Failure::Unavailable`].
     pub fn open() -> Result<Self, Failure> {
         runtime()?;
-        Ok(Self { busy: Arc::new(Busy::default()) })
+        Ok(Self { busy: Arc::default(), reach: Reach::system() })
+    }
+
+    /// Test builds only: the USB key at this address, and the readers if they are to be looked at too.
+    ///
+    /// # Errors
+    /// [`Failure::Unavailable`].
+    #[cfg(feature = "testing")]
+    pub fn reaching(usbip: Option<std::net::SocketAddr>, readers: bool) -> Result<Self, Failure> {
+        Ok(Self { busy: Arc::default(), reach: Reach { usb: false, readers, usbip } })
     }
 
     /// The security keys that are there now. What lies on a reader is asked whether it is one.
@@ -49,7 +59,7 @@ impl SecurityKeys {
     pub fn attached(&self) -> Result<Vec<Attached>, Failure> {
         runtime()?.block_on(async {
             let mut keys = Vec::new();
-            for found in Finder::default().look().await {
+            for found in Finder::new(&self.reach).look().await {
                 let is_key = match &found.device {
                     Device::Nfc(device) => worker::is_key(&mut device.clone()).await,
                     _ => true,
@@ -83,7 +93,7 @@ impl SecurityKeys {
         let until = Instant::now() + checked.timeout;
         runtime()?.block_on(async {
             let request = prepare(ceremony, &checked).await?;
-            Contest::new(request, until, prompts, &self.busy).run(cancel).await
+            Contest::new(request, until, prompts, &self.busy, &self.reach).run(cancel).await
         })
     }
 }

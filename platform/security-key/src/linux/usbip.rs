@@ -27,19 +27,28 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// The key's answer to being cancelled.
 const LAST: Duration = Duration::from_secs(2);
 
+/// Where the environment says that the device is.
+pub(super) fn address() -> Option<SocketAddr> {
+    std::env::var(ADDRESS).ok()?.parse().ok()
+}
+
 /// Where the device may be, now or later.
-#[derive(Default)]
 pub(super) struct Port {
+    address: Option<SocketAddr>,
     generation: u64,
     link: Option<Arc<Link>>,
 }
 
 impl Port {
+    /// At this address.
+    pub(super) fn new(address: Option<SocketAddr>) -> Self {
+        Self { address, generation: 0, link: None }
+    }
+
     /// The device, where it is there: the connection to it is kept.
     pub(super) fn look(&mut self) -> Option<(u64, Arc<Link>)> {
         if self.link.as_ref().is_none_or(|link| !link.is_up()) {
-            let address = std::env::var(ADDRESS).ok()?.parse().ok()?;
-            self.link = Link::to(address).ok().map(Arc::new);
+            self.link = Link::to(self.address?).ok().map(Arc::new);
             self.generation += 1;
         }
         self.link.clone().map(|link| (self.generation, link))
@@ -107,7 +116,7 @@ impl Link {
 
     /// A channel's end of it, which gives up once `stop` is set.
     pub(super) fn pipe(self: &Arc<Self>, stop: Arc<AtomicBool>) -> impl HidPipeBackend + use<> {
-        Pipe { link: Arc::clone(self), stop, channel: 0 }
+        Pipe { link: Arc::clone(self), stop, channel: 0, last: None }
     }
 }
 
@@ -238,6 +247,8 @@ struct Pipe {
     link: Arc<Link>,
     stop: Arc<AtomicBool>,
     channel: u32,
+    /// It was told to stop: until when its last word is awaited.
+    last: Option<Instant>,
 }
 
 impl HidPipeBackend for Pipe {
@@ -256,14 +267,13 @@ impl HidPipeBackend for Pipe {
     fn recv(&mut self) -> HidMessage {
         let gone = HidMessage::new(self.channel, HidCommand::Cbor, &[]);
         let mut parser = HidMessageParser::new();
-        let mut until = None;
         loop {
-            if until.is_none() && self.stop.load(Ordering::SeqCst) {
+            if self.last.is_none() && self.stop.load(Ordering::SeqCst) {
                 let channel = self.channel;
                 self.send(&HidMessage::new(channel, HidCommand::Cancel, &[]));
-                until = Some(Instant::now() + LAST);
+                self.last = Some(Instant::now() + LAST);
             }
-            if until.is_some_and(|until| Instant::now() > until) {
+            if self.last.is_some_and(|until| Instant::now() > until) {
                 return gone;
             }
             let Ok(report) = self.link.wire().read() else { return gone };

@@ -156,7 +156,8 @@ impl Worker {
             },
             Device::Nfc(mut device) => match device.channel(settings).await {
                 Ok(mut channel) => self.serve(&mut channel, |_| None).await,
-                Err(_) => Outcome::NoKey,
+                // A card of another kind says no, and so does a key that has come this moment: it is tried again.
+                Err(error) => Outcome::Lost(error.to_string()),
             },
             #[cfg(feature = "testing")]
             Device::UsbIp(link) => {

@@ -1,0 +1,75 @@
+//! The two that are spoken to: the service, and the security keys.
+
+use serde_json::Value;
+use std::path::PathBuf;
+use std::time::Duration;
+use vitalsign_client::{Client, ClientError};
+use vitalsign_ipc::{Answer, Request, Status};
+use vitalsign_security_key::{Cancel, Ceremony, Failure, Prompt, SecurityKeys};
+
+/// The way to the service.
+pub trait Agent: Send + Sync {
+    /// A new connection.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    fn connect(&self) -> Result<Box<dyn Service>, ClientError>;
+}
+
+/// A connection to the service.
+pub trait Service: Send {
+    /// Asks, and waits for the answer.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    fn ask(&mut self, request: Request) -> Result<Answer, ClientError>;
+    /// The next change, after [`Request::Subscribe`].
+    ///
+    /// # Errors
+    /// See [`ClientError`]; [`ClientError::TimedOut`] when nothing has changed in this time.
+    fn event(&mut self, patience: Duration) -> Result<Status, ClientError>;
+}
+
+/// The service's socket.
+#[derive(Clone, Debug)]
+pub struct Socket(pub PathBuf);
+
+impl Agent for Socket {
+    fn connect(&self) -> Result<Box<dyn Service>, ClientError> {
+        Ok(Box::new(Client::connect(&self.0)?))
+    }
+}
+
+impl Service for Client {
+    fn ask(&mut self, request: Request) -> Result<Answer, ClientError> {
+        Self::ask(self, request)
+    }
+    fn event(&mut self, patience: Duration) -> Result<Status, ClientError> {
+        Self::event(self, patience)
+    }
+}
+
+/// The security keys of this machine.
+pub trait Keys: Send + Sync {
+    /// See [`SecurityKeys::perform`].
+    ///
+    /// # Errors
+    /// See [`Failure`].
+    fn perform(
+        &self,
+        ceremony: &Ceremony,
+        prompts: &mut (dyn FnMut(Prompt) + Send),
+        cancel: &Cancel,
+    ) -> Result<Value, Failure>;
+}
+
+impl Keys for SecurityKeys {
+    fn perform(
+        &self,
+        ceremony: &Ceremony,
+        prompts: &mut (dyn FnMut(Prompt) + Send),
+        cancel: &Cancel,
+    ) -> Result<Value, Failure> {
+        Self::perform(self, ceremony, prompts, cancel)
+    }
+}

@@ -1,0 +1,197 @@
+//! `key register` and `key list`.
+
+use super::person::{Person, on_ctrl_c};
+use super::place::Place;
+use super::{Outcome, PinSource, output, refused, unreached};
+use anyhow::{Context, bail};
+use serde_json::json;
+use std::io::{IsTerminal, Read};
+use vitalsign_host::Terminal;
+use vitalsign_ipc::{Answer, Request};
+use vitalsign_protocol::id::Secret;
+use vitalsign_protocol::step_up::RegisteredKey;
+use vitalsign_security_key::{Cancel, Failure, Prompt, SecurityKeys};
+use vitalsign_session::{Agent, RegisterError, texts};
+use zeroize::Zeroizing;
+
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  Enter the code when asked for it, so that it stands in no list of processes:
+    vitalsign-session key register
+  From a file, giving the key a name:
+    vitalsign-session key register - --name \"blue key\" < code
+
+A key that has no PIN yet is given one on the way.";
+
+const MAX_CODE: u64 = 1024;
+
+/// Which key, and for whom.
+#[derive(clap::Args, Debug)]
+pub(super) struct Register {
+    /// The code that an administrator gave you; - or none: from standard input
+    code: Option<String>,
+    /// What you call the key
+    #[arg(long, value_name = "NAME", default_value = "Security key")]
+    name: String,
+    #[command(flatten)]
+    pin: PinSource,
+}
+
+/// How to list.
+#[derive(clap::Args, Debug)]
+pub(super) struct List {
+    /// As JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn register(place: &Place, arguments: Register) -> anyhow::Result<Outcome> {
+    let socket = place.socket()?;
+    let code = code(arguments.code)?;
+    let keys = SecurityKeys::open()?;
+    let cancel = Cancel::new();
+    let (said, left) = (cancel.clone(), cancel.clone());
+    // There is nothing to decline: whatever is said, the key is let go.
+    let person = Person::new(&arguments.pin, move |_| said.cancel())?;
+    on_ctrl_c(move || left.cancel())?;
+
+    let begun = |user: &str| {
+        let user = texts::visible(user).replace('\n', " ");
+        output::say(&format!("Registering a security key for {user}.\n"));
+    };
+    let mut unheard = false;
+    let mut prompts = |prompt: Prompt| {
+        let unanswered = person.forget();
+        if let Some(text) = output::prompt_words(&prompt) {
+            output::say(&if unanswered { format!("\n{text}") } else { text });
+        }
+        if let Prompt::Pin(pin) = prompt {
+            let before = cancel.is_cancelled();
+            person.ask(pin);
+            unheard |= !before && cancel.is_cancelled() && !person.is_there();
+        }
+    };
+    let end =
+        vitalsign_session::register(&socket, &keys, code, &arguments.name, begun, &mut prompts, &cancel);
+    Ok(match end {
+        Ok(key) => {
+            output::say(&line(&key));
+            Outcome::Well
+        }
+        Err(RegisterError::Service(error)) => unreached(&error),
+        Err(RegisterError::Refused(refusal)) => refused(&refusal),
+        Err(RegisterError::Key(failure)) => {
+            let text = if unheard { texts::NO_PIN.to_owned() } else { texts::failure(&failure) };
+            eprintln!("\nvitalsign-session: {text}");
+            if matches!(failure, Failure::Unavailable(_)) { Outcome::Undone } else { Outcome::Unwell }
+        }
+        Err(error @ RegisterError::Odd) => bail!(error),
+    })
+}
+
+pub(super) fn list(place: &Place, arguments: List) -> anyhow::Result<Outcome> {
+    let attached = SecurityKeys::open()?.attached()?;
+    let socket = place.socket()?;
+    let (registered, outcome) = match socket.connect().and_then(|mut service| service.ask(Request::Keys)) {
+        Ok(Answer::Keys(keys)) => (Some(keys), Outcome::Well),
+        Ok(Answer::Refused(refusal)) => (None, refused(&refusal)),
+        Ok(_) => bail!(texts::ODD),
+        Err(error) => (None, unreached(&error)),
+    };
+    if arguments.json {
+        let attached = attached.iter().map(|key| {
+            json!({"name": key.name, "transport": output::transport(key.transport).to_ascii_lowercase()})
+        });
+        output::say_line(&json!({"attached": attached.collect::<Vec<_>>(), "registered": registered}));
+        return Ok(outcome);
+    }
+    output::say(if attached.is_empty() { "No security key is plugged in.\n" } else { "Plugged in:\n" });
+    for key in attached {
+        let name = texts::visible(&key.name).replace('\n', " ");
+        output::say(&format!("  {name}, by {}\n", output::transport(key.transport)));
+    }
+    if let Some(keys) = registered {
+        output::say(if keys.is_empty() { "No security key is registered.\n" } else { "Registered:\n" });
+        keys.iter().for_each(|key| output::say(&format!("  {}", line(key))));
+    }
+    Ok(outcome)
+}
+
+fn line(key: &RegisteredKey) -> String {
+    let plain = |text: &str| texts::visible(text).replace('\n', " ");
+    let used = key.last_used.map_or_else(|| "never used".to_owned(), |at| format!("last used {}", date(at)));
+    let (user, name, model) = (plain(&key.user), plain(&key.name), plain(&key.model));
+    format!("{user}: {name} ({model}), registered {}, {used}\n", date(key.registered))
+}
+
+/// The code, which is not kept where others can see it unless it was given there.
+fn code(given: Option<String>) -> anyhow::Result<Secret> {
+    let given = given.map(Zeroizing::new);
+    let text = match given {
+        Some(code) if code.as_str() != "-" => code,
+        None if std::io::stdin().is_terminal() => {
+            output::say("Code: ");
+            let mut terminal = Terminal::open().context("there is no terminal to enter the code at")?;
+            terminal.read_line(false, || true)?.unwrap_or_default()
+        }
+        _ => {
+            let mut text = Zeroizing::new(String::new());
+            std::io::stdin().take(MAX_CODE).read_to_string(&mut text).context("cannot read the code")?;
+            text
+        }
+    };
+    let code = text.trim().as_bytes();
+    if code.is_empty() {
+        bail!("no code was given");
+    }
+    Ok(Secret::new(code.to_vec()))
+}
+
+/// `2026-11-22`, by Howard Hinnant's `civil_from_days`.
+fn date(seconds: u64) -> String {
+    let shifted = seconds / 86_400 + 719_468;
+    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    let year = year_of_era + era * 400 + u64::from(month <= 2);
+    format!("{year:04}-{month:02}-{day:02}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_are_the_calendar_s() {
+        for (seconds, shown) in
+            [(0, "1970-01-01"), (951_782_400, "2000-02-29"), (1_795_317_300, "2026-11-22")]
+        {
+            assert_eq!(date(seconds), shown);
+        }
+    }
+
+    #[test]
+    fn a_registered_key_is_one_line_that_obeys_nothing() {
+        let key = RegisteredKey {
+            id: 1,
+            user: "nurse-7".into(),
+            name: "blue\nkey\u{202e}".into(),
+            model: "Example Key".into(),
+            registered: 1_795_317_300,
+            last_used: None,
+        };
+        assert_eq!(
+            line(&key),
+            "nurse-7: blue key<U+202E> (Example Key), registered 2026-11-22, never used\n"
+        );
+    }
+
+    #[test]
+    fn a_code_is_taken_as_it_is_written_without_its_surroundings() {
+        assert_eq!(code(Some(" k7-Xq \n".into())).unwrap().expose(), b"k7-Xq");
+        assert!(code(Some("  ".into())).is_err());
+    }
+}

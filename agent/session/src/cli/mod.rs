@@ -1,0 +1,146 @@
+//! The command line.
+
+mod key;
+mod output;
+mod person;
+mod place;
+mod step_up;
+
+use clap::{Args, Parser, Subcommand};
+use place::Place;
+use std::process::ExitCode;
+use vitalsign_client::ClientError;
+use vitalsign_ipc::Refusal;
+
+/// How much is logged: `error`, `warn`, `info`, `debug`, `trace`.
+const LOG: &str = "VITALSIGN_LOG";
+
+const EXAMPLES: &str = "\
+Examples:
+  Register your security key with the code that your IT gave you:
+    vitalsign-session key register
+  Which keys are plugged in, and which are registered?
+    vitalsign-session key list
+  Answer step-ups at this terminal:
+    vitalsign-session step-up listen
+
+Exit status: 0 approved, registered or listed, 1 refused or ended otherwise,
+2 used wrongly, 3 could not be done: no service, or no way to security keys.";
+
+/// Takes step-ups and registers security keys, for the person at this device.
+#[derive(Parser)]
+#[command(name = "vitalsign-session", version, after_help = EXAMPLES)]
+struct Arguments {
+    #[command(flatten)]
+    place: Place,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Security keys.
+    #[command(subcommand)]
+    Key(KeyCommand),
+    /// Step-ups: an application wants to be sure who is there.
+    #[command(subcommand)]
+    StepUp(StepUpCommand),
+}
+
+#[derive(Subcommand)]
+enum KeyCommand {
+    /// Register a security key with a code that an administrator gave you.
+    #[command(after_help = key::EXAMPLES)]
+    Register(key::Register),
+    /// Show the keys that are plugged in, and those that this device's users have registered.
+    List(key::List),
+}
+
+#[derive(Subcommand)]
+enum StepUpCommand {
+    /// Show each step-up as it comes, and answer it with a security key.
+    #[command(after_help = step_up::EXAMPLES)]
+    Listen(step_up::Listen),
+}
+
+/// Where a PIN comes from when there is no terminal.
+#[derive(Args, Clone, Debug)]
+struct PinSource {
+    /// A file with the security key's PIN, which nobody else can read: for tests, and where there is no terminal. It is
+    /// sent once; a wrong one is not sent again
+    #[arg(long, value_name = "FILE")]
+    pin_file: Option<std::path::PathBuf>,
+}
+
+/// How a command ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    /// Approved, registered, listed.
+    Well,
+    /// Refused, or ended otherwise.
+    Unwell,
+    /// It could not be done.
+    Undone,
+    /// The person left.
+    Left,
+}
+
+/// Parses the arguments and does what they say.
+pub(crate) fn run() -> ExitCode {
+    let Arguments { place, command } = Arguments::parse();
+    log_to_stderr();
+    let outcome = match command {
+        Command::Key(KeyCommand::Register(arguments)) => key::register(&place, arguments),
+        Command::Key(KeyCommand::List(arguments)) => key::list(&place, arguments),
+        Command::StepUp(StepUpCommand::Listen(arguments)) => step_up::listen(&place, arguments),
+    };
+    match outcome {
+        Ok(Outcome::Well) => ExitCode::SUCCESS,
+        Ok(Outcome::Unwell) => ExitCode::from(1),
+        Ok(Outcome::Undone) => ExitCode::from(3),
+        // What a shell says of a program that Ctrl-C ended.
+        Ok(Outcome::Left) => ExitCode::from(130),
+        Err(error) => {
+            eprintln!("vitalsign-session: {error:#}");
+            ExitCode::from(3)
+        }
+    }
+}
+
+fn log_to_stderr() {
+    let level = std::env::var(LOG).ok().and_then(|level| level.parse().ok()).unwrap_or(tracing::Level::ERROR);
+    tracing_subscriber::fmt().with_writer(std::io::stderr).with_max_level(level).with_ansi(false).init();
+}
+
+/// Says why the service does not do it; whether it could at another time.
+fn refused(refusal: &Refusal) -> Outcome {
+    eprintln!("vitalsign-session: {}", vitalsign_session::texts::visible(&refusal.to_string()));
+    match refusal {
+        Refusal::Verifier { problem: Some(_), .. } | Refusal::Over => Outcome::Unwell,
+        _ => Outcome::Undone,
+    }
+}
+
+/// Says that the service was not reached.
+fn unreached(error: &ClientError) -> Outcome {
+    eprintln!("vitalsign-session: {error}");
+    Outcome::Undone
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_help_is_whole() {
+        Arguments::command().debug_assert();
+        insta::assert_snapshot!(Arguments::command().term_width(100).render_help());
+        let mut all = Arguments::command().term_width(100);
+        all.build();
+        for path in [["key", "register"], ["key", "list"], ["step-up", "listen"]] {
+            let command = path.iter().try_fold(&mut all, |command, name| command.find_subcommand_mut(name));
+            insta::assert_snapshot!(path.join("-"), command.unwrap().render_long_help());
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! What is written: for people, or a JSON line for each change.
+
+use serde_json::{Value, json};
+use std::io::Write;
+use vitalsign_ipc::{Stage, StepUp};
+use vitalsign_security_key::{PinReason, Prompt, Transport};
+use vitalsign_session::{Shown, texts};
+
+/// Writes to standard output; a reader that has gone away is no error.
+pub(super) fn say(text: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+/// The same, as one line of JSON.
+pub(super) fn say_line(value: &Value) {
+    say(&format!("{value}\n"));
+}
+
+/// What is shown, as JSON. Nothing of a PIN is in it.
+pub(super) fn json(shown: &Shown) -> Value {
+    match shown {
+        Shown::Idle => json!({"waiting": true}),
+        Shown::StepUp(step_up) => {
+            let mut line = serde_json::to_value(step_up).unwrap_or_default();
+            let stage = serde_json::to_value(&step_up.stage).unwrap_or_default();
+            if let (Some(line), Value::Object(stage)) = (line.as_object_mut(), stage) {
+                line.remove("id");
+                line.insert("step_up".to_owned(), json!(step_up.id));
+                line.extend(stage);
+            }
+            line
+        }
+        Shown::Prompt { step_up, prompt } => {
+            let mut line = prompt_json(prompt);
+            if let Some(line) = line.as_object_mut() {
+                line.insert("step_up".to_owned(), json!(step_up));
+            }
+            line
+        }
+        Shown::Trouble { step_up, text } => json!({"step_up": step_up, "trouble": text}),
+        Shown::Lost(why) => json!({"lost": why}),
+    }
+}
+
+/// What to do with the key, as JSON.
+pub(super) fn prompt_json(prompt: &Prompt) -> Value {
+    match prompt {
+        Prompt::Insert => json!({"prompt": "insert"}),
+        Prompt::Touch { keys } => json!({"prompt": "touch", "keys": keys}),
+        Prompt::Pin(pin) => {
+            let (reason, least) = match pin.reason {
+                PinReason::Needed => ("needed", None),
+                PinReason::Wrong => ("wrong", None),
+                PinReason::New { least } => ("new", Some(least)),
+                PinReason::Unsuitable => ("unsuitable", None),
+            };
+            json!({"prompt": "pin", "reason": reason, "least": least, "attempts_left": pin.attempts_left})
+        }
+        Prompt::Working => json!({"prompt": "working"}),
+    }
+}
+
+/// What is shown, for people; nothing where there is nothing to say. `now` is in seconds since 1970.
+pub(super) fn words(shown: &Shown, choices: bool, now: u64) -> Option<String> {
+    match shown {
+        Shown::Idle => Some("Waiting for step-ups. Leave with Ctrl-C.\n".to_owned()),
+        Shown::StepUp(step_up) => stage_words(step_up, choices, now),
+        Shown::Prompt { prompt, .. } => prompt_words(prompt),
+        Shown::Trouble { text, .. } => Some(format!("  {}\n", texts::visible(text).replace('\n', " "))),
+        Shown::Lost(why) => Some(format!("{} Looking for it again.\n", sentence(why))),
+    }
+}
+
+fn stage_words(step_up: &StepUp, choices: bool, now: u64) -> Option<String> {
+    match &step_up.stage {
+        // It is shown once it can be answered, or has ended.
+        Stage::Preparing => None,
+        Stage::Tap => {
+            let mut text = String::from("\nA step-up is asked for, on this device.\n");
+            text.push_str(&field("Application", &step_up.application));
+            text.push_str(&field("What for", &step_up.message));
+            if let Some(details) = &step_up.authorization_details {
+                text.push_str(&field("Details", &format!("{details:#}")));
+            }
+            text.push_str(&field("For", &step_up.user));
+            text.push_str(&field("Needs", texts::level(step_up.acr)));
+            text.push_str(&field("Time left", &texts::counted(step_up.until.saturating_sub(now), "second")));
+            if choices {
+                text.push_str("  Not now: n and Enter. I did not ask for this: x and Enter.\n");
+            }
+            Some(text)
+        }
+        Stage::Checking => Some("  The tap is being verified.\n".to_owned()),
+        Stage::Ended { end, reasons } => {
+            let application = texts::visible(&step_up.application).replace('\n', " ");
+            let mut text = format!("{application}: {}\n", texts::end(*end));
+            for reason in reasons {
+                text.push_str(&format!("  - {}\n", texts::reason(reason)));
+            }
+            Some(text)
+        }
+    }
+}
+
+/// A name and what it says. Text of several lines stands behind a bar, so that none of it passes for ours.
+fn field(name: &str, value: &str) -> String {
+    let value = texts::visible(value);
+    if !value.contains('\n') && value.chars().count() <= 80 {
+        return format!("  {:<12} {value}\n", format!("{name}:"));
+    }
+    let mut text = format!("  {name}:\n");
+    for line in value.split('\n') {
+        text.push_str(&format!("    | {line}\n"));
+    }
+    text
+}
+
+/// What to do with the key, for people.
+pub(super) fn prompt_words(prompt: &Prompt) -> Option<String> {
+    let text = match prompt {
+        Prompt::Insert => "  Plug in your security key, or hold it to the reader.\n".to_owned(),
+        Prompt::Touch { keys: 1 } => "  Touch your security key now.\n".to_owned(),
+        Prompt::Touch { keys } => format!("  {keys} security keys are there: touch the one to use.\n"),
+        Prompt::Pin(pin) => {
+            let mut text = match pin.reason {
+                PinReason::Needed => String::new(),
+                PinReason::Wrong => "  That PIN is wrong.".to_owned(),
+                PinReason::New { least } => {
+                    format!(
+                        "  This security key has no PIN yet. Choose one of at least {least} characters.\n"
+                    )
+                }
+                PinReason::Unsuitable => {
+                    "  The security key does not take this PIN. Choose another one.\n".to_owned()
+                }
+            };
+            if let Some(left) = pin.attempts_left.filter(|left| pin.reason == PinReason::Wrong || *left < 8) {
+                let left = texts::counted(left.into(), "attempt");
+                text.push_str(&format!("  {left} left before the security key is blocked."));
+            }
+            if !text.is_empty() && !text.ends_with('\n') {
+                text.push('\n');
+            }
+            text.push_str("  PIN of your security key, which is not shown: ");
+            text
+        }
+        Prompt::Working => return None,
+    };
+    Some(text)
+}
+
+/// How a key is reached.
+pub(super) fn transport(transport: Transport) -> &'static str {
+    match transport {
+        Transport::Usb => "USB",
+        Transport::Nfc => "NFC",
+    }
+}
+
+fn sentence(text: &str) -> String {
+    let text = texts::visible(text).replace('\n', " ");
+    let mut characters = text.chars();
+    let first: String = characters.next().map(|c| c.to_uppercase().collect()).unwrap_or_default();
+    let end = if text.ends_with(['.', '!', '?']) { "" } else { "." };
+    format!("{first}{}{end}", characters.as_str())
+}

@@ -1,0 +1,76 @@
+//! `step-up listen`: step-ups at the terminal.
+
+use super::person::{Person, on_ctrl_c};
+use super::place::Place;
+use super::{Outcome, PinSource, output, unreached};
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+use vitalsign_protocol::step_up;
+use vitalsign_security_key::{Prompt, SecurityKeys};
+use vitalsign_session::{End, Inbox, Shown, Surface};
+
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  Answer step-ups until Ctrl-C:
+    vitalsign-session step-up listen
+  Answer one, and tell by the exit status whether it was approved:
+    vitalsign-session step-up listen --once
+
+While one is asked: touch the key, and enter its PIN when it asks for it.
+n and Enter declines; x and Enter says that you did not ask for this.";
+
+/// How to listen.
+#[derive(clap::Args, Debug)]
+pub(super) struct Listen {
+    /// End with the first step-up that ends: 0 when it was approved, 1 when not.
+    #[arg(long)]
+    once: bool,
+    /// One line of JSON for each change, prompts included.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    pin: PinSource,
+}
+
+pub(super) fn listen(place: &Place, arguments: Listen) -> anyhow::Result<Outcome> {
+    let socket = Arc::new(place.socket()?);
+    let keys = Arc::new(SecurityKeys::open()?);
+    let (inbox, events) = Inbox::new();
+    let said = inbox.clone();
+    let person = Person::new(&arguments.pin, move |choice| said.say(choice))?;
+    let left = inbox.clone();
+    on_ctrl_c(move || left.leave())?;
+    let mut screen = Screen { json: arguments.json, person: &person };
+    Ok(match vitalsign_session::listen(&socket, &keys, &mut screen, (inbox, events), arguments.once) {
+        Ok(End::StepUp(step_up::End::Approved)) => Outcome::Well,
+        Ok(End::StepUp(_)) => Outcome::Unwell,
+        Ok(End::Left) => Outcome::Left,
+        Err(error) => unreached(&error),
+    })
+}
+
+/// The terminal, or whoever reads the lines.
+struct Screen<'a> {
+    json: bool,
+    person: &'a Person,
+}
+
+impl Surface for Screen<'_> {
+    fn show(&mut self, shown: Shown) {
+        // A question that nobody answered stands in the line still.
+        let unanswered = self.person.forget();
+        if self.json {
+            output::say_line(&output::json(&shown));
+        } else if let Some(text) = output::words(&shown, self.person.is_there(), now()) {
+            output::say(&if unanswered { format!("\n{text}") } else { text });
+        }
+        if let Shown::Prompt { prompt: Prompt::Pin(pin), .. } = shown {
+            self.person.ask(pin);
+        }
+    }
+}
+
+/// Seconds since 1970.
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}

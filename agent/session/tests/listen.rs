@@ -1,0 +1,373 @@
+//! Taking step-ups, with a scripted service and scripted keys.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+use serde_json::{Value, json};
+use std::collections::VecDeque;
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use vitalsign_client::ClientError;
+use vitalsign_ipc::{Answer, Ceremony, Refusal, Request, Stage, Standing, Status, StepUp};
+use vitalsign_protocol::id::{RegistrationId, Secret, StepUpId};
+use vitalsign_protocol::step_up::{Acr, End, RegisteredKey};
+use vitalsign_security_key::{Cancel, Failure, Operation, Prompt};
+use vitalsign_session::flow::Choice;
+use vitalsign_session::{
+    Agent, End as Left, Inbox, Keys, RegisterError, Service, Shown, Surface, listen, register,
+};
+
+/// Nothing here takes so long.
+const LIMIT: Duration = Duration::from_secs(30);
+const FIRST: StepUpId = StepUpId([1; 16]);
+const SECOND: StepUpId = StepUpId([2; 16]);
+
+fn step_up(id: StepUpId, stage: Stage) -> StepUp {
+    StepUp {
+        id,
+        application: "ehr".into(),
+        user: "nurse-7".into(),
+        message: "sign order 4711".into(),
+        authorization_details: None,
+        acr: Acr::HardwareKey,
+        until: 1_795_317_300,
+        stage,
+    }
+}
+
+fn ended(id: StepUpId, end: End) -> StepUp {
+    step_up(id, Stage::Ended { end, reasons: Vec::new() })
+}
+
+fn status(step_ups: Vec<StepUp>) -> Status {
+    Status {
+        standing: Standing::Reporting,
+        enrolment: None,
+        ear: None,
+        reported_at: None,
+        posture: None,
+        busy: false,
+        next_report_seconds: 0,
+        cost: None,
+        listening: true,
+        step_ups,
+    }
+}
+
+/// A service that says what the test says, and that passes on what it was told.
+struct FakeAgent(Arc<Script>);
+
+struct Script {
+    /// Each subscriber's events; when they end, the service is lost.
+    events: Mutex<VecDeque<Receiver<Status>>>,
+    answers: Mutex<VecDeque<Answer>>,
+    told: Sender<Request>,
+}
+
+struct FakeService(Arc<Script>, Option<Receiver<Status>>);
+
+impl Agent for FakeAgent {
+    fn connect(&self) -> Result<Box<dyn Service>, ClientError> {
+        Ok(Box::new(FakeService(Arc::clone(&self.0), None)))
+    }
+}
+
+impl Service for FakeService {
+    fn ask(&mut self, request: Request) -> Result<Answer, ClientError> {
+        if request == Request::Subscribe {
+            self.1 = self.0.events.lock().unwrap().pop_front();
+            return self.event(Duration::ZERO).map(|status| Answer::Status(Box::new(status)));
+        }
+        self.0.told.send(request).unwrap();
+        Ok(self.0.answers.lock().unwrap().pop_front().unwrap_or(Answer::Accepted))
+    }
+    fn event(&mut self, _: Duration) -> Result<Status, ClientError> {
+        self.1.as_ref().and_then(|events| events.recv().ok()).ok_or(ClientError::Closed)
+    }
+}
+
+/// Keys that do what the test says: prompts, and an end; none waits until it is cancelled.
+type Act = (Vec<Prompt>, Option<Result<Value, Failure>>);
+
+#[derive(Default)]
+struct FakeKeys {
+    acts: Mutex<VecDeque<Act>>,
+    asked: Mutex<Vec<Operation>>,
+}
+
+impl Keys for FakeKeys {
+    fn perform(
+        &self,
+        ceremony: &vitalsign_security_key::Ceremony,
+        prompts: &mut (dyn FnMut(Prompt) + Send),
+        cancel: &Cancel,
+    ) -> Result<Value, Failure> {
+        assert_eq!((&*ceremony.origin, &*ceremony.rp_id), ("https://verifier.example", "verifier.example"));
+        self.asked.lock().unwrap().push(ceremony.operation.clone());
+        let (shown, end) = self.acts.lock().unwrap().pop_front().unwrap();
+        shown.into_iter().for_each(prompts);
+        end.unwrap_or_else(|| {
+            while !cancel.is_cancelled() {
+                std::thread::yield_now();
+            }
+            Err(Failure::Cancelled)
+        })
+    }
+}
+
+struct Screen(Sender<Shown>);
+
+impl Surface for Screen {
+    fn show(&mut self, shown: Shown) {
+        let _ = self.0.send(shown);
+    }
+}
+
+/// A session that runs, and both ends of it.
+struct World {
+    status: Sender<Status>,
+    /// What the second connection sees, when the first one is lost.
+    later: Sender<Status>,
+    told: Receiver<Request>,
+    shown: Receiver<Shown>,
+    inbox: Inbox,
+    keys: Arc<FakeKeys>,
+    thread: std::thread::JoinHandle<Result<Left, ClientError>>,
+}
+
+fn ceremony(challenge: &str) -> Answer {
+    let (origin, rp_id) = ("https://verifier.example".to_owned(), "verifier.example".to_owned());
+    Answer::Ceremony(Box::new(Ceremony { origin, rp_id, options: json!({"challenge": challenge}) }))
+}
+
+fn begin(once: bool, acts: Vec<Act>, answers: Vec<Answer>) -> World {
+    let ((status, first), (later, second)) = (mpsc::channel(), mpsc::channel());
+    let ((tell, told), (show, shown)) = (mpsc::channel(), mpsc::channel());
+    let events = Mutex::new([first, second].into());
+    let script = Script { events, answers: Mutex::new(answers.into()), told: tell };
+    let agent = Arc::new(FakeAgent(Arc::new(script)));
+    let keys = Arc::new(FakeKeys { acts: Mutex::new(acts.into()), asked: Mutex::default() });
+    let (inbox, happenings) = Inbox::new();
+    let (own, performing) = (inbox.clone(), Arc::clone(&keys));
+    let listening = move || listen(&agent, &performing, &mut Screen(show), (own, happenings), once);
+    World { status, later, told, shown, inbox, keys, thread: std::thread::spawn(listening) }
+}
+
+impl World {
+    fn says(&self, step_ups: Vec<StepUp>) {
+        self.status.send(status(step_ups)).unwrap();
+    }
+    /// What the service is told next.
+    fn told(&self) -> Request {
+        self.told.recv_timeout(LIMIT).unwrap()
+    }
+    /// Waits until this is shown.
+    fn shows(&self, what: impl Fn(&Shown) -> bool) -> Shown {
+        loop {
+            let shown = self.shown.recv_timeout(LIMIT).unwrap();
+            if what(&shown) {
+                return shown;
+            }
+        }
+    }
+    fn end(self) -> Left {
+        drop((self.status, self.later));
+        self.thread.join().unwrap().unwrap()
+    }
+}
+
+#[test]
+fn a_tap_is_taken_to_the_service() {
+    let assertion = json!({"id": "AA"});
+    let world = begin(
+        true,
+        vec![(vec![Prompt::Touch { keys: 1 }], Some(Ok(assertion.clone())))],
+        vec![ceremony("C")],
+    );
+    world.says(Vec::new());
+    world.shows(|shown| matches!(shown, Shown::Idle));
+    world.says(vec![step_up(FIRST, Stage::Preparing)]);
+    world.says(vec![step_up(FIRST, Stage::Tap)]);
+    assert_eq!(world.told(), Request::Ceremony(FIRST));
+    world.shows(|shown| matches!(shown, Shown::Prompt { step_up: FIRST, prompt: Prompt::Touch { keys: 1 } }));
+    assert_eq!(world.told(), Request::Tapped { step_up: FIRST, assertion });
+    assert_eq!(*world.keys.asked.lock().unwrap(), [Operation::Get(json!({"challenge": "C"}))]);
+    world.says(vec![step_up(FIRST, Stage::Checking)]);
+    world.says(vec![ended(FIRST, End::Approved)]);
+    assert_eq!(world.end(), Left::StepUp(End::Approved));
+}
+
+#[test]
+fn each_failure_of_a_key_has_its_end() {
+    let cases = [
+        (Failure::Cancelled, Some(End::Declined)),
+        (Failure::WrongKey, Some(End::WrongKey)),
+        (Failure::PinBlocked { until_reinserted: true }, Some(End::PinBlocked)),
+        (Failure::PinBlocked { until_reinserted: false }, Some(End::PinBlocked)),
+        (Failure::NoUserVerification, Some(End::NoKey)),
+        (Failure::Unfit("x".into()), Some(End::NoKey)),
+        (Failure::Unavailable("x".into()), Some(End::NoKey)),
+        (Failure::Refused("x".into()), Some(End::NoKey)),
+        // The verifier knows by itself.
+        (Failure::TimedOut, None),
+    ];
+    for (failure, wanted) in cases {
+        let world = begin(true, vec![(Vec::new(), Some(Err(failure.clone())))], vec![ceremony("C")]);
+        world.says(Vec::new());
+        world.says(vec![step_up(FIRST, Stage::Tap)]);
+        assert_eq!(world.told(), Request::Ceremony(FIRST));
+        world.shows(|shown| matches!(shown, Shown::Trouble { step_up: FIRST, .. }));
+        if let Some(end) = wanted {
+            assert!(end.is_the_devices_to_say());
+            assert_eq!(world.told(), Request::GiveUp { step_up: FIRST, end }, "{failure:?}");
+        }
+        // It is not asked again, whatever else happens, until it is over.
+        world.says(vec![step_up(FIRST, Stage::Tap), step_up(SECOND, Stage::Preparing)]);
+        world.says(vec![ended(FIRST, wanted.unwrap_or(End::TimedOut))]);
+        assert_eq!(world.end(), Left::StepUp(wanted.unwrap_or(End::TimedOut)));
+    }
+}
+
+#[test]
+fn a_person_says_no_and_the_key_is_let_go() {
+    for (choice, end) in
+        [(Choice::Decline, End::Declined), (Choice::NotMine, End::NotMine), (Choice::NoPin, End::NoKey)]
+    {
+        let world = begin(true, vec![(vec![Prompt::Insert], None)], vec![ceremony("C")]);
+        world.says(vec![step_up(FIRST, Stage::Tap)]);
+        world.shows(|shown| matches!(shown, Shown::Prompt { .. }));
+        world.inbox.say(choice);
+        assert_eq!(world.told(), Request::Ceremony(FIRST));
+        assert_eq!(world.told(), Request::GiveUp { step_up: FIRST, end });
+        // Said again, it is about nothing.
+        world.inbox.say(choice);
+        world.says(vec![ended(FIRST, end)]);
+        assert_eq!(world.end(), Left::StepUp(end));
+    }
+}
+
+#[test]
+fn one_is_asked_after_the_other_and_what_ends_elsewhere_lets_the_key_go() {
+    let acts = vec![(vec![Prompt::Insert], None), (Vec::new(), Some(Ok(json!({}))))];
+    let world = begin(false, acts, vec![ceremony("A"), ceremony("B")]);
+    world.says(vec![step_up(FIRST, Stage::Tap), step_up(SECOND, Stage::Tap)]);
+    assert_eq!(world.told(), Request::Ceremony(FIRST));
+    world.shows(|shown| matches!(shown, Shown::Prompt { step_up: FIRST, .. }));
+    world.says(vec![ended(FIRST, End::Superseded), step_up(SECOND, Stage::Tap)]);
+    assert_eq!(world.told(), Request::Ceremony(SECOND));
+    assert_eq!(world.told(), Request::Tapped { step_up: SECOND, assertion: json!({}) });
+    world.inbox.leave();
+    assert_eq!(world.end(), Left::Left);
+}
+
+#[test]
+fn what_is_prepared_anew_is_asked_for_anew() {
+    let acts = vec![(vec![Prompt::Insert], None), (Vec::new(), Some(Ok(json!({}))))];
+    let world = begin(false, acts, vec![ceremony("A"), ceremony("B")]);
+    world.says(vec![step_up(FIRST, Stage::Tap)]);
+    assert_eq!(world.told(), Request::Ceremony(FIRST));
+    world.shows(|shown| matches!(shown, Shown::Prompt { .. }));
+    world.says(vec![step_up(FIRST, Stage::Preparing)]);
+    world.says(vec![step_up(FIRST, Stage::Tap)]);
+    assert_eq!(world.told(), Request::Ceremony(FIRST));
+    assert_eq!(world.told(), Request::Tapped { step_up: FIRST, assertion: json!({}) });
+    let asked = world.keys.asked.lock().unwrap().clone();
+    assert_eq!(asked, [Operation::Get(json!({"challenge": "A"})), Operation::Get(json!({"challenge": "B"}))]);
+    world.inbox.leave();
+    world.end();
+}
+
+#[test]
+fn a_service_that_starts_again_is_found_again_and_the_tap_begins_anew() {
+    let acts = vec![(vec![Prompt::Insert], None), (Vec::new(), Some(Ok(json!({}))))];
+    let mut world = begin(false, acts, vec![ceremony("A"), ceremony("B")]);
+    world.says(vec![step_up(FIRST, Stage::Tap)]);
+    assert_eq!(world.told(), Request::Ceremony(FIRST));
+    world.shows(|shown| matches!(shown, Shown::Prompt { .. }));
+    world.status = world.later.clone();
+    world.shows(|shown| matches!(shown, Shown::Lost(_)));
+    world.says(vec![step_up(FIRST, Stage::Tap)]);
+    assert_eq!(world.told(), Request::Ceremony(FIRST));
+    assert_eq!(world.told(), Request::Tapped { step_up: FIRST, assertion: json!({}) });
+    world.inbox.leave();
+    world.end();
+}
+
+#[test]
+fn what_was_over_before_is_no_news_and_what_is_refused_is_said() {
+    let world = begin(true, Vec::new(), vec![Answer::Refused(Refusal::Over), Answer::Refused(Refusal::Busy)]);
+    world.says(vec![ended(SECOND, End::Approved)]);
+    world.shows(|shown| matches!(shown, Shown::Idle));
+    // It went on between the status and the question.
+    world.says(vec![ended(SECOND, End::Approved), step_up(FIRST, Stage::Tap)]);
+    assert_eq!(world.told(), Request::Ceremony(FIRST));
+    world.says(vec![step_up(FIRST, Stage::Preparing)]);
+    world.shows(|shown| matches!(shown, Shown::StepUp(step_up) if step_up.stage == Stage::Preparing));
+    world.says(vec![step_up(FIRST, Stage::Tap)]);
+    assert_eq!(world.told(), Request::Ceremony(FIRST));
+    let said = world.shows(|shown| matches!(shown, Shown::Trouble { .. }));
+    assert!(format!("{said:?}").contains("busy"), "{said:?}");
+    let reasons = vec!["os-reboot".to_owned()];
+    world.says(vec![step_up(FIRST, Stage::Ended { end: End::Unhealthy, reasons })]);
+    assert_eq!(world.end(), Left::StepUp(End::Unhealthy));
+}
+
+#[test]
+fn no_service_is_said_at_once() {
+    struct Nobody;
+    impl Agent for Nobody {
+        fn connect(&self) -> Result<Box<dyn Service>, ClientError> {
+            Err(ClientError::NotRunning("/nowhere".into()))
+        }
+    }
+    let (show, _shown) = mpsc::channel();
+    let end =
+        listen(&Arc::new(Nobody), &Arc::new(FakeKeys::default()), &mut Screen(show), Inbox::new(), false);
+    assert!(matches!(end, Err(ClientError::NotRunning(_))));
+}
+
+/// Registers with these answers of the service, and this end at the key.
+fn registering(
+    answers: Vec<Answer>,
+    end: Result<Value, Failure>,
+) -> (Result<RegisteredKey, RegisterError>, Vec<Request>) {
+    let (tell, told) = mpsc::channel();
+    let script = Script { events: Mutex::default(), answers: Mutex::new(answers.into()), told: tell };
+    let keys =
+        FakeKeys { acts: Mutex::new([(vec![Prompt::Insert], Some(end))].into()), asked: Mutex::default() };
+    let code = Secret::new(b"code".to_vec());
+    let agent = FakeAgent(Arc::new(script));
+    let mut shown = 0;
+    let end = register(&agent, &keys, code, "blue key", |_| {}, &mut |_| shown += 1, &Cancel::new());
+    (end, told.try_iter().collect())
+}
+
+#[test]
+fn a_key_is_registered() {
+    let Answer::Ceremony(ceremony) = ceremony("C") else { panic!() };
+    let registration = RegistrationId([3; 16]);
+    let begun = Answer::Registration { registration, user: "nurse-7".into(), ceremony };
+    let key = RegisteredKey {
+        id: 1,
+        user: "nurse-7".into(),
+        name: "blue key".into(),
+        model: "Example Key".into(),
+        registered: 1_795_317_300,
+        last_used: None,
+    };
+    let (end, told) =
+        registering(vec![begun.clone(), Answer::Keys(vec![key.clone()])], Ok(json!({"id": "AA"})));
+    assert_eq!(end.unwrap(), key);
+    let finish =
+        Request::FinishKey { registration, name: "blue key".into(), credential: json!({"id": "AA"}) };
+    assert_eq!(told, [Request::BeginKey { code: Secret::new(b"code".to_vec()) }, finish]);
+
+    let (end, told) = registering(vec![begun.clone()], Err(Failure::AlreadyRegistered));
+    assert!(matches!(end, Err(RegisterError::Key(Failure::AlreadyRegistered))));
+    assert_eq!(told.len(), 1);
+
+    let no = || Refusal::Verifier { problem: Some("urn:x".into()), detail: "no such code".into() };
+    let (end, _) = registering(vec![Answer::Refused(no())], Ok(json!({})));
+    assert!(matches!(end, Err(RegisterError::Refused(refusal)) if refusal == no()));
+    let (end, _) = registering(vec![begun, Answer::Accepted], Ok(json!({})));
+    assert!(matches!(end, Err(RegisterError::Odd)));
+}
