@@ -185,13 +185,17 @@ impl Worker {
         };
         self.tell(News::LeastPin(least));
         self.tell(News::Ready { updates: channel.get_ux_update_receiver(), handle: handle(channel) });
+        let mut touched = false;
         while let Some(order) = self.orders.recv().await {
             match order {
                 Order::Select => match self.select(channel).await {
-                    Ok(()) => self.tell(News::Selected),
+                    Ok(()) => {
+                        touched = true;
+                        self.tell(News::Selected);
+                    }
                     Err(outcome) => return outcome,
                 },
-                Order::Perform => return self.perform(channel).await,
+                Order::Perform => return self.perform(channel, touched).await,
             }
         }
         Outcome::Stopped
@@ -207,11 +211,11 @@ impl Worker {
         }
     }
 
-    async fn perform<C: Key>(&self, channel: &mut C) -> Outcome {
+    async fn perform<C: Key>(&self, channel: &mut C, touched: bool) -> Outcome {
         loop {
             let answer = match &*self.request {
                 Request::Create(request) => create(channel, request).await,
-                Request::Get(request) => self.get(channel, request).await,
+                Request::Get(request) => self.get(channel, request, touched).await,
             };
             match answer {
                 Ok(Some(answer)) => return Outcome::Done(answer),
@@ -230,11 +234,14 @@ impl Worker {
         &self,
         channel: &mut C,
         request: &GetAssertionRequest,
+        touched: bool,
     ) -> Result<Option<Value>, WebAuthnError<C::TransportError>> {
         let (hash, rp_id) = (request.client_data_hash(), &request.relying_party_id);
         if ctap2_preflight(channel, &request.allow, &hash, rp_id).await?.is_empty() {
-            self.tell(News::Update(UvUpdate::PresenceRequired));
-            channel.touched(self.left()).await?;
+            if !touched {
+                self.tell(News::Update(UvUpdate::PresenceRequired));
+                channel.touched(self.left()).await?;
+            }
             return Err(WebAuthnError::Ctap(CtapError::NoCredentials));
         }
         let response = channel.webauthn_get_assertion(request).await?;
