@@ -2,7 +2,9 @@
 //! tests, the demonstration and the bench all stand on this.
 #![cfg(target_os = "linux")]
 
+mod step_up;
 mod world;
 
+pub use step_up::{Asked, Hand};
 pub use vitalsign_simulated_key::process::{Child, wait_for};
 pub use world::{Agent, Tpm, World};

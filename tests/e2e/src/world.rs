@@ -9,6 +9,7 @@ use std::time::Duration;
 use vitalsign_agent::{Standing, Status};
 use vitalsign_platform::DeviceKey;
 use vitalsign_protocol::message::EnrolmentKeys;
+use vitalsign_simulated_key::Maker;
 use vitalsign_simulated_key::process::{Child, program, wait_for};
 use vitalsign_tpm::testing::Swtpm;
 
@@ -33,6 +34,8 @@ pub struct World {
     anchor: PathBuf,
     verifier_program: PathBuf,
     agent_program: PathBuf,
+    /// Who makes the security keys that the verifier accepts.
+    pub maker: Maker,
     folder: tempfile::TempDir,
 }
 
@@ -71,6 +74,10 @@ impl World {
             Some(programs) => programs,
             None => (program("vitalsign")?, program("vitalsign-verifier")?),
         };
+        let maker = Maker::in_folder(&folder.path().join("maker"))?;
+        maker.metadata_file(&folder.path().join("metadata.json"))?;
+        // The verifier's origin has it, and is the same after each start.
+        let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let mut world = Self {
             tpm,
             verifier: None,
@@ -78,10 +85,11 @@ impl World {
             anchor: PathBuf::new(),
             verifier_program,
             agent_program,
+            maker,
             folder,
         };
         world.trust_the_tpm()?;
-        world.configure("127.0.0.1:0", "")?;
+        world.configure(&format!("127.0.0.1:{port}"), "")?;
         world.start_verifier()?;
         Ok(world)
     }
@@ -109,7 +117,9 @@ impl World {
     /// # Errors
     /// As the file system says.
     pub fn configure(&self, listen: &str, more: &str) -> Result<()> {
-        let text = format!("data = \"data\"\nlisten = \"{listen}\"\n{more}\n");
+        let text = format!(
+            "data = \"data\"\nlisten = \"{listen}\"\n{more}\n[security_keys]\nmetadata = \"metadata.json\"\n"
+        );
         Ok(std::fs::write(self.folder().join("verifier.toml"), text)?)
     }
 
@@ -235,6 +245,12 @@ impl Agent {
         self.folder.join("state")
     }
 
+    /// Its service's socket.
+    #[must_use]
+    pub fn socket(&self) -> PathBuf {
+        self.folder.join("agent.sock")
+    }
+
     /// The file that its enrolment token is in.
     #[must_use]
     pub fn token_file(&self) -> PathBuf {
@@ -248,7 +264,7 @@ impl Agent {
         command
             .args(arguments)
             .env("VITALSIGN_STATE", self.state())
-            .env("VITALSIGN_SOCKET", self.folder.join("agent.sock"))
+            .env("VITALSIGN_SOCKET", self.socket())
             .env("VITALSIGN_VERIFIER", &self.verifier)
             .env("VITALSIGN_CA_FILE", &self.anchor)
             .env("VITALSIGN_TOKEN_FILE", self.token_file())

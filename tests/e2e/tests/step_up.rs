@@ -1,0 +1,218 @@
+//! Step-ups with real processes: an application, a verifier, a device's service, a security key, and python-fido2 as the
+//! client of it.
+
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
+use vitalsign_agent::Stage;
+use vitalsign_e2e::{Agent, Asked, Child, Hand, World};
+use vitalsign_ipc::{Answer, Refusal, Request};
+use vitalsign_protocol::step_up::End;
+use vitalsign_simulated_key::{Pcscd, SimulatedKey, Transport};
+
+const USER: &str = "nurse-7";
+
+/// A device whose user has registered a key at it.
+struct Ward {
+    world: World,
+    agent: Agent,
+    service: Child,
+    hand: Hand,
+    key: SimulatedKey,
+}
+
+impl Ward {
+    fn open(transport: Transport) -> Result<Self> {
+        let world = World::with_simulated_tpm()?;
+        let (agent, service, _) = world.enrolled("device")?;
+        let mut key = world.security_key(transport)?;
+        world.add_user(USER)?;
+        let hand = Hand::at(&agent);
+        let registered = hand.register(&world.key_code(USER)?, &mut key)?;
+        ensure!(registered.user == USER && registered.model == world.maker.model(), "{registered:?}");
+        Ok(Self { world, agent, service, hand, key })
+    }
+
+    fn ask(&self, message: &str) -> Result<Asked> {
+        self.world.ask(USER, message, &[])
+    }
+}
+
+/// The application has its tokens, and the audit entry that they name proves the approval.
+fn is_approved(world: &World, asked: Asked, message: &str) -> Result<()> {
+    let outcome = asked.outcome()?;
+    ensure!(outcome.get("step_up") == Some(&json!("approved")), "{outcome}");
+    let entry =
+        outcome.pointer("/id_claims/vitalsign_audit").and_then(Value::as_u64).context("no audit entry")?;
+    let proof = world.prove(&entry.to_string())?;
+    ensure!(proof.get("holds") == Some(&json!(true)), "{proof}");
+    let shown = proof.pointer("/findings/says/transaction/message");
+    ensure!(shown == Some(&json!(message)), "{proof}");
+    Ok(())
+}
+
+fn ended(stage: &Stage, wanted: End) -> bool {
+    matches!(stage, Stage::Ended { end, .. } if *end == wanted)
+}
+
+fn one_tap_is_one_token(transport: Transport) -> Result<()> {
+    let mut ward = Ward::open(transport)?;
+    let asked = ward.ask("EHR: sign order 4711")?;
+    ward.hand.approve("EHR: sign order 4711", &mut ward.key)?;
+    is_approved(&ward.world, asked, "EHR: sign order 4711")?;
+    ward.hand.until("EHR: sign order 4711", |stage| ended(stage, End::Approved))?;
+    Ok(())
+}
+
+#[test]
+fn nfc_one_tap_is_one_token_with_python_fido2() -> Result<()> {
+    let _pcscd = Pcscd::start()?;
+    one_tap_is_one_token(Transport::Nfc)
+}
+
+#[test]
+fn usb_one_tap_is_one_token_with_python_fido2() -> Result<()> {
+    one_tap_is_one_token(Transport::Usb)
+}
+
+#[test]
+fn an_unhealthy_device_is_refused_before_anybody_is_asked_to_tap() -> Result<()> {
+    let ward = Ward::open(Transport::Usb)?;
+    let taps = ward.key.taps_wanted();
+    let asked = ward.world.ask(USER, "EHR: sign order 4712", &["--acr", "healthy-device"])?;
+    ensure!(asked.end()? == "unhealthy");
+    let shown = ward.hand.until("EHR: sign order 4712", |stage| ended(stage, End::Unhealthy))?;
+    let Stage::Ended { reasons, .. } = &shown.stage else { anyhow::bail!("{shown:?}") };
+    // The TPM is one of software, whatever else this machine is.
+    ensure!(reasons.iter().any(|reason| reason == "key-hardware"), "{reasons:?}");
+    let over = ward.hand.request(Request::Ceremony(shown.id))?;
+    ensure!(over == Answer::Refused(Refusal::Over), "{over:?}");
+    ensure!(ward.key.taps_wanted() == taps, "the key was asked");
+    Ok(())
+}
+
+#[test]
+fn what_the_person_says_instead_of_tapping_is_how_it_ends() -> Result<()> {
+    let ward = Ward::open(Transport::Usb)?;
+    for (end, said) in
+        [(End::Declined, "declined"), (End::NotMine, "not-mine"), (End::PinBlocked, "pin-blocked")]
+    {
+        let message = format!("EHR: {said}");
+        let asked = ward.ask(&message)?;
+        let (id, _) = ward.hand.ceremony(&message)?;
+        ward.hand.give_up(&id, end)?;
+        ensure!(asked.end()? == said, "{said}");
+        ward.hand.until(&message, |stage| ended(stage, end))?;
+    }
+    let asked = ward.world.ask(USER, "EHR: nobody is there", &["--expires", "5"])?;
+    ward.hand.ceremony("EHR: nobody is there")?;
+    ensure!(asked.end()? == "timed-out");
+    ward.hand.until("EHR: nobody is there", |stage| ended(stage, End::TimedOut))?;
+    Ok(())
+}
+
+#[test]
+fn another_persons_key_and_an_answer_to_another_request_end_it() -> Result<()> {
+    let mut ward = Ward::open(Transport::Usb)?;
+    let mut others = ward.world.security_key(Transport::Usb)?;
+    ward.world.add_user("nurse-8")?;
+    ward.hand.register(&ward.world.key_code("nurse-8")?, &mut others)?;
+    // The key that is not theirs signs exactly what is asked of nurse-7.
+    let theirs = ward.world.ask("nurse-8", "EHR: theirs", &[])?;
+    let (id, of_theirs) = ward.hand.ceremony("EHR: theirs")?;
+    let asked = ward.ask("EHR: mine")?;
+    let (mine, mut ceremony) = ward.hand.ceremony("EHR: mine")?;
+    let own = ceremony.clone();
+    let allowed = of_theirs.options.get("allowCredentials").context("no credentials")?.clone();
+    ceremony.options.as_object_mut().context("no options")?.insert("allowCredentials".into(), allowed);
+    let assertion = ward.hand.sign(&ceremony, &mut others)?;
+    ward.hand.hand_over(&mine, assertion)?;
+    ensure!(asked.end()? == "wrong-key");
+
+    // A signature over one request is none over another, of the same person with the same key.
+    let signed = ward.hand.sign(&own, &mut ward.key)?;
+    let asked = ward.ask("EHR: again")?;
+    let (again, _) = ward.hand.ceremony("EHR: again")?;
+    ward.hand.hand_over(&again, signed)?;
+    ensure!(asked.end()? == "wrong-key");
+    ward.hand.give_up(&id, End::Declined)?;
+    ensure!(theirs.end()? == "declined");
+    Ok(())
+}
+
+#[test]
+fn two_requests_at_once_are_two_taps() -> Result<()> {
+    let mut ward = Ward::open(Transport::Usb)?;
+    let (one, two) = (ward.ask("EHR: one")?, ward.ask("EHR: two")?);
+    let (second, ceremony) = ward.hand.ceremony("EHR: two")?;
+    ward.hand.approve("EHR: one", &mut ward.key)?;
+    let assertion = ward.hand.sign(&ceremony, &mut ward.key)?;
+    ward.hand.hand_over(&second, assertion)?;
+    is_approved(&ward.world, one, "EHR: one")?;
+    is_approved(&ward.world, two, "EHR: two")
+}
+
+#[test]
+fn a_user_whom_nobody_knows_ends_as_one_whom_nobody_reaches() -> Result<()> {
+    let world = World::with_simulated_tpm()?;
+    world.add_user("nurse-9")?;
+    let asked = |user| world.ask(user, "EHR: sign order 4713", &[]);
+    for (user, asked) in [("nurse-9", asked("nurse-9")?), ("nobody", asked("nobody")?)] {
+        let end = asked.end()?;
+        ensure!(end == "no-device", "{user}: {end}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_verifier_that_is_killed_goes_on_where_it_was() -> Result<()> {
+    let mut ward = Ward::open(Transport::Usb)?;
+    // While the person is asked.
+    let asked = ward.ask("EHR: before the tap")?;
+    let (id, ceremony) = ward.hand.ceremony("EHR: before the tap")?;
+    ward.world.verifier = None;
+    let assertion = ward.hand.sign(&ceremony, &mut ward.key)?;
+    ward.world.start_verifier()?;
+    ward.hand.hand_over(&id, assertion)?;
+    is_approved(&ward.world, asked, "EHR: before the tap")?;
+
+    // While the tap is on its way: it is sent again.
+    let asked = ward.ask("EHR: during the tap")?;
+    let (id, ceremony) = ward.hand.ceremony("EHR: during the tap")?;
+    let assertion = ward.hand.sign(&ceremony, &mut ward.key)?;
+    ward.world.verifier = None;
+    ward.hand.hand_over(&id, assertion)?;
+    ward.hand.until("EHR: during the tap", |stage| *stage == Stage::Checking)?;
+    ward.world.start_verifier()?;
+    is_approved(&ward.world, asked, "EHR: during the tap")?;
+
+    // After the approval, before the application has asked for the token.
+    let asked = ward.ask("EHR: after the tap")?;
+    ward.hand.approve("EHR: after the tap", &mut ward.key)?;
+    ward.hand.until("EHR: after the tap", |stage| ended(stage, End::Approved))?;
+    ward.world.verifier = None;
+    ward.world.start_verifier()?;
+    is_approved(&ward.world, asked, "EHR: after the tap")
+}
+
+#[test]
+fn an_agent_that_is_killed_goes_on_with_fresh_evidence() -> Result<()> {
+    let mut ward = Ward::open(Transport::Usb)?;
+    // While the person is asked: what was to be signed then is of no use any more.
+    let asked = ward.ask("EHR: before the tap")?;
+    let (id, before) = ward.hand.ceremony("EHR: before the tap")?;
+    ward.service.kill();
+    ward.service = ward.agent.start_service()?;
+    let (again, after) = ward.hand.ceremony("EHR: before the tap")?;
+    ensure!(id == again, "another step-up");
+    let challenge = |options: &Value| options.get("challenge").cloned().context("no challenge");
+    ensure!(challenge(&before.options)? != challenge(&after.options)?, "the same challenge");
+    ward.hand.approve("EHR: before the tap", &mut ward.key)?;
+    is_approved(&ward.world, asked, "EHR: before the tap")?;
+
+    // Before it has heard of it at all.
+    ward.service.kill();
+    let asked = ward.ask("EHR: while it was away")?;
+    ward.service = ward.agent.start_service()?;
+    ward.hand.approve("EHR: while it was away", &mut ward.key)?;
+    is_approved(&ward.world, asked, "EHR: while it was away")
+}
