@@ -17,6 +17,8 @@ packages=(gcc libc6-dev make ca-certificates swtpm swtpm-tools nftables iptables
 # Other makers' clients of security keys, to try ours against.
 if [ $# = 0 ]; then
   packages+=(python3 python3-venv python3-pyscard)
+  # A kernel of our own in a virtual machine, which takes USB devices over the network: tests/vm.
+  packages+=(qemu-system-x86 busybox-static kmod cpio)
   # Ubuntu has its browser under other names.
   # shellcheck source=/dev/null
   case $(. /etc/os-release && echo "${ID:-}") in

@@ -1,0 +1,97 @@
+//! Step-ups with the program that ships: `vitalsign key register` and `vitalsign step-up listen`, and a simulated key.
+
+use anyhow::{Context, Result, ensure};
+use serde_json::json;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::process::Stdio;
+use vitalsign_e2e::{Agent, Child, World};
+use vitalsign_simulated_key::{Pcscd, SimulatedKey, Transport};
+
+const USER: &str = "nurse-7";
+
+/// A device whose user registered a key at its terminal.
+struct Ward {
+    world: World,
+    agent: Agent,
+    _service: Child,
+    key: SimulatedKey,
+}
+
+impl Ward {
+    fn open(transport: Transport) -> Result<Self> {
+        let world = World::with_simulated_tpm()?;
+        let (agent, service, _) = world.enrolled("device")?;
+        let key = world.security_key(transport)?;
+        world.add_user(USER)?;
+        let mut ward = Self { world, agent, _service: service, key };
+        let (code, pin) = (ward.world.key_code(USER)?, ward.pin_file("123456")?);
+        let pin = pin.to_string_lossy();
+        ensure!(
+            ward.run(&["key", "register", &code, "--name", "blue key", "--pin-file", &pin], true)? == Some(0)
+        );
+        Ok(ward)
+    }
+
+    /// A file with a PIN, as only its owner may read it.
+    fn pin_file(&self, pin: &str) -> Result<PathBuf> {
+        let file = self.world.folder().join("pin");
+        std::fs::write(&file, pin)?;
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600))?;
+        Ok(file)
+    }
+
+    /// Runs the program to its end, touching the key if it is to be; its exit status.
+    fn run(&mut self, arguments: &[&str], touch: bool) -> Result<Option<i32>> {
+        let path = self.world.folder().join("session.log");
+        let log = std::fs::File::options().create(true).append(true).open(&path)?;
+        let mut command = self.agent.session(&self.key, arguments);
+        let mut child = command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).spawn()?;
+        if touch && let Err(error) = self.key.tap() {
+            child.kill()?;
+            let said = std::fs::read_to_string(&path)?;
+            return Err(error).with_context(|| said);
+        }
+        Ok(child.wait()?.code())
+    }
+}
+
+fn one_tap_is_one_token(transport: Transport) -> Result<()> {
+    let mut ward = Ward::open(transport)?;
+    let asked = ward.world.ask(USER, "EHR: sign order 4711", &[])?;
+    let pin = ward.pin_file("123456")?;
+    let pin = pin.to_string_lossy();
+    ensure!(ward.run(&["step-up", "listen", "--once", "--json", "--pin-file", &pin], true)? == Some(0));
+    let outcome = asked.outcome()?;
+    ensure!(outcome.get("step_up") == Some(&json!("approved")), "{outcome}");
+    let entry = outcome.pointer("/id_claims/vitalsign_audit").and_then(serde_json::Value::as_u64);
+    let proof = ward.world.prove(&entry.context("no audit entry")?.to_string())?;
+    ensure!(proof.get("holds") == Some(&json!(true)), "{proof}");
+    Ok(())
+}
+
+#[test]
+fn nfc_one_tap_at_the_terminal_is_one_token() -> Result<()> {
+    let _pcscd = Pcscd::start()?;
+    one_tap_is_one_token(Transport::Nfc)
+}
+
+#[test]
+fn usb_one_tap_at_the_terminal_is_one_token() -> Result<()> {
+    one_tap_is_one_token(Transport::Usb)
+}
+
+#[test]
+fn an_unhealthy_device_asks_for_no_tap_at_the_terminal() -> Result<()> {
+    let ward = Ward::open(Transport::Usb)?;
+    let taps = ward.key.taps_wanted();
+    let asked = ward.world.ask(USER, "EHR: sign order 4712", &["--acr", "healthy-device"])?;
+    let pin = ward.pin_file("123456")?;
+    let pin = pin.to_string_lossy();
+    let _listening = Child::start(
+        ward.agent.session(&ward.key, &["step-up", "listen", "--pin-file", &pin]).stdout(Stdio::null()),
+    )?;
+    ensure!(asked.end()? == "unhealthy");
+    ensure!(ward.key.taps_wanted() == taps, "the key was asked");
+    Ok(())
+}
