@@ -52,6 +52,18 @@ impl Child {
         Ok((child, input, output))
     }
 
+    /// Starts it with its standard output held, and its input as the command has it.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn start_heard(command: &mut Command) -> Result<(Self, ChildStdout)> {
+        let child = command.stdout(Stdio::piped()).spawn();
+        let name = command.get_program().to_string_lossy();
+        let mut child = Self(child.with_context(|| format!("starting {name}"))?);
+        let output = child.0.stdout.take().context("no standard output")?;
+        Ok((child, output))
+    }
+
     /// Its process id.
     #[must_use]
     pub fn id(&self) -> u32 {

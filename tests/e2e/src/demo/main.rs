@@ -1,5 +1,7 @@
 //! The demonstration: this machine's real posture, signed by its TPM, judged by a verifier. Its last line is JSON.
 
+mod step_up;
+
 use anyhow::{Context, Result, bail};
 use serde_json::json;
 use std::io::IsTerminal;
@@ -67,6 +69,7 @@ fn run() -> Result<()> {
     show.status().context("vitalsign status")?;
     let ear = status.ear.as_ref().context("there is no verdict")?;
     let cost = status.cost.context("the report's cost was not measured")?;
+    let step_up = step_up::show(&world, &agent)?;
     println!();
     println!(
         "{}",
@@ -78,6 +81,12 @@ fn run() -> Result<()> {
             "evidence_bytes": cost.evidence_bytes,
             "round_trips_per_report": cost.round_trips,
             "tpm_commands_per_report": cost.hardware_commands,
+            "step_up": step_up.first_level,
+            "step_up_healthy_device": step_up.healthy_device,
+            "authenticator": step_up.authenticator,
+            "challenge_binds_evidence": step_up.challenge_binds_evidence,
+            "request_to_prompt_ms": millis(step_up.request_to_prompt),
+            "tap_to_token_ms": millis(step_up.tap_to_token),
         })
     );
     Ok(())
@@ -93,6 +102,10 @@ fn judged(agent: &Agent, before: Option<u64>) -> Result<Option<Status>> {
     }
     let newer = before.is_none() || (status.cost.is_some() && !status.busy);
     Ok(Some(status).filter(|_| newer))
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn say(line: &str) {

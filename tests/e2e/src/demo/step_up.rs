@@ -1,0 +1,321 @@
+//! The second half of the demonstration: two step-ups, one at the first level and one that asks for a healthy device.
+
+use crate::say;
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::Value;
+use std::io::{IsTerminal, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+use vitalsign_e2e::{Agent, Asked, Child, World};
+use vitalsign_protocol::id::{Base64Url, Digest};
+use vitalsign_protocol::step_up::{challenge, transaction_digest};
+use vitalsign_simulated_key::{SimulatedKey, Transport};
+
+const USER: &str = "nurse-7";
+const ORDER: &str = "EHR: sign order 4711";
+/// FIDO metadata of real security keys: with it, and a key plugged in, the demonstration asks for that one.
+const METADATA: &str = "VITALSIGN_METADATA";
+/// How long a line of the terminal program may take.
+const LIMIT: Duration = Duration::from_secs(120);
+
+/// What came of it.
+pub(crate) struct Shown {
+    /// `simulated` or `hardware`.
+    pub(crate) authenticator: &'static str,
+    /// `approved`, or how it ended.
+    pub(crate) first_level: String,
+    /// `approved`, or `refused`.
+    pub(crate) healthy_device: &'static str,
+    /// The challenge that the key signed is what the stored evidence and transaction give.
+    pub(crate) challenge_binds_evidence: bool,
+    /// From starting the application's request to the prompt in the person's terminal.
+    pub(crate) request_to_prompt: Duration,
+    /// From the key's answer to the application's tokens, verified.
+    pub(crate) tap_to_token: Duration,
+}
+
+/// Registers a key, and asks for two taps.
+pub(crate) fn show(world: &World, agent: &Agent) -> Result<Shown> {
+    println!();
+    let mut key = Key::find(world, agent)?;
+    world.add_user(USER)?;
+    say("The person at the device registers the key, with a one-time code that IT made for them.");
+    key.register(world, agent)?;
+    let secret = register_application(world)?;
+    let application = ["--client", "ehr", "--secret-file", &secret];
+
+    println!();
+    say(&format!(
+        "An application asks for {USER}: {ORDER:?}, at the first level: a hardware key, on whatever device."
+    ));
+    let mut session = Session::start(&key, agent)?;
+    let begun = Instant::now();
+    let asked = world.ask(USER, ORDER, &application)?;
+    session.until("A step-up is asked for")?;
+    let request_to_prompt = begun.elapsed();
+    key.tap(&mut session)?;
+    session.until("The tap is being verified")?;
+    let answered = Instant::now();
+    let outcome = asked.outcome()?;
+    let tap_to_token = answered.elapsed();
+    session.end();
+    ensure!(word(&outcome, "/step_up")? == "approved", "the step-up was not approved: {outcome}");
+    println!();
+    say("The application has its tokens, and their signatures hold. The access token says:");
+    println!("{}", serde_json::to_string_pretty(outcome.get("access_claims").context("no claims")?)?);
+
+    println!();
+    say("Proven again from the audit log alone, as an auditor would years later:");
+    println!();
+    let entry = outcome
+        .pointer("/id_claims/vitalsign_audit")
+        .and_then(Value::as_u64)
+        .context("no entry")?
+        .to_string();
+    let proven = world.verifier(&["audit", "prove", &entry]).status()?;
+    ensure!(proven.success(), "the audit log does not prove the step-up");
+    let binds = binds_evidence(&world.administer(&["audit", "export", &entry])?)?;
+
+    println!();
+    say("The same order, at the level that asks for a healthy device:");
+    let mut session = Session::start(&key, agent)?;
+    let asked = world.ask(USER, ORDER, &[&application[..], &["--acr", "healthy-device"]].concat())?;
+    let healthy_device = on_a_healthy_device(&mut key, &mut session, asked)?;
+    session.end();
+    Ok(Shown {
+        authenticator: key.name(),
+        first_level: word(&outcome, "/step_up")?.to_owned(),
+        healthy_device,
+        challenge_binds_evidence: binds,
+        request_to_prompt,
+        tap_to_token,
+    })
+}
+
+/// The application that asks: the file with its secret.
+fn register_application(world: &World) -> Result<String> {
+    let audience = "https://ehr.example/api";
+    let added = world.administer(&[
+        "client",
+        "add",
+        "EHR",
+        "--id",
+        "ehr",
+        "--audience",
+        audience,
+        "--secret",
+        "--json",
+    ])?;
+    let added: Value = serde_json::from_str(&added)?;
+    let file = world.folder().join("ehr.secret");
+    private(&file, word(&added, "/secret")?)?;
+    Ok(file.to_str().context("the folder's name is not UTF-8")?.to_owned())
+}
+
+/// A file that nobody else can read.
+fn private(file: &Path, content: &str) -> Result<()> {
+    let made = std::fs::File::options().write(true).create_new(true).mode(0o600).open(file);
+    Ok(made?.write_all(content.as_bytes())?)
+}
+
+/// A healthy device is asked for a tap; another is refused with the reasons, and nobody is asked.
+fn on_a_healthy_device(key: &mut Key, session: &mut Session, asked: Asked) -> Result<&'static str> {
+    let line = session.next(|line| line.contains("A step-up is asked for") || line.contains("Refused"))?;
+    let prompted = line.contains("A step-up is asked for");
+    if prompted {
+        key.tap(session)?;
+    }
+    let outcome = asked.outcome()?;
+    match (word(&outcome, "/step_up")?, prompted) {
+        ("approved", true) => Ok("approved"),
+        ("refused", false) if word(&outcome, "/end")? == "unhealthy" => {
+            session.0.rest();
+            println!();
+            say("Refused before anybody was asked to tap. A step-up at this level needs those mended first.");
+            Ok("refused")
+        }
+        _ => bail!("the step-up ended in a way that nobody expected: {outcome}"),
+    }
+}
+
+/// Whether the challenge in what the key signed is what the entry's own evidence, transaction and `R` give.
+fn binds_evidence(exported: &str) -> Result<bool> {
+    let entry: Value = serde_json::from_str(exported)?;
+    let body: Value = serde_json::from_str(word(&entry, "/body")?)?;
+    let bytes = |of: &Value, at: &str| -> Result<Vec<u8>> {
+        Ok(serde_json::from_value::<Base64Url>(of.pointer(at).with_context(|| at.to_owned())?.clone())?.0)
+    };
+    let evidence = bytes(&entry, "/evidence")?;
+    let transaction = transaction_digest(word(&body, "/transaction")?);
+    let expected = challenge(&word(&body, "/random")?.parse()?, &evidence, &transaction);
+    let client_data: Value = serde_json::from_slice(&bytes(&body, "/proof/client_data_json")?)?;
+    Ok(word(&client_data, "/challenge")?.parse::<Digest>()? == expected)
+}
+
+fn word<'a>(value: &'a Value, at: &str) -> Result<&'a str> {
+    value.pointer(at).and_then(Value::as_str).with_context(|| format!("there is no {at} in {value}"))
+}
+
+/// The security key at hand.
+enum Key {
+    /// One that is plugged in.
+    Hardware,
+    /// One of software, and the file with its PIN.
+    Simulated { key: SimulatedKey, pin: PathBuf },
+}
+
+impl Key {
+    fn find(world: &World, agent: &Agent) -> Result<Self> {
+        let person = std::io::stdin().is_terminal();
+        if person && let Some(metadata) = std::env::var_os(METADATA) {
+            let listed: Value = serde_json::from_slice(&agent.run(&["key", "list", "--json"])?.stdout)?;
+            if listed.get("attached").and_then(Value::as_array).is_some_and(|keys| !keys.is_empty()) {
+                std::fs::copy(metadata, world.folder().join("metadata.json"))?;
+                say("The security key is the one that is plugged in.");
+                return Ok(Self::Hardware);
+            }
+        }
+        say(
+            "No security key is used here, so a SIMULATED one stands in for it: the code of keys that are sold, as a program,",
+        );
+        say("by USB/IP. It protects nothing, and the verifier knows its maker as one of software.");
+        if person {
+            say(&format!("(For a real one: plug it in, and name a file of FIDO metadata in {METADATA}.)"));
+        }
+        let key = world.security_key(Transport::Usb)?;
+        let pin = world.folder().join("pin");
+        private(&pin, "123456\n")?;
+        Ok(Self::Simulated { key, pin })
+    }
+
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Hardware => "hardware",
+            Self::Simulated { .. } => "simulated",
+        }
+    }
+
+    /// A command of the program that speaks to security keys.
+    fn command(&self, agent: &Agent, arguments: &[&str]) -> Command {
+        match self {
+            Self::Hardware => agent.command(arguments),
+            Self::Simulated { key, pin } => {
+                let mut command = agent.session(key, arguments);
+                command.arg("--pin-file").arg(pin);
+                command
+            }
+        }
+    }
+
+    fn register(&mut self, world: &World, agent: &Agent) -> Result<()> {
+        let code = world.folder().join("code");
+        std::fs::write(&code, world.key_code(USER)?)?;
+        let mut command = self.command(agent, &["key", "register", "-", "--name", "blue key"]);
+        let mut child = Lines::start(command.stdin(std::fs::File::open(code)?))?;
+        self.touch_when_asked(&mut child)?;
+        child.until("registered")?;
+        Ok(())
+    }
+
+    /// Touches the key when it is time: a person does, or nobody is there and it is done for them.
+    fn tap(&mut self, session: &mut Session) -> Result<()> {
+        self.touch_when_asked(&mut session.0)
+    }
+
+    fn touch_when_asked(&mut self, lines: &mut Lines) -> Result<()> {
+        lines.until("Touch your security key")?;
+        let Self::Simulated { key, .. } = self else { return Ok(()) };
+        key.until_tap_is_wanted()?;
+        if std::io::stdin().is_terminal() {
+            print!("[press Enter: that is a touch of the simulated key] ");
+            std::io::stdout().flush()?;
+            std::io::stdin().read_line(&mut String::new())?;
+        } else {
+            println!("[nobody is here: the simulated key is touched]");
+        }
+        key.tap()
+    }
+}
+
+/// `vitalsign step-up listen`, as the person sees it.
+struct Session(Lines);
+
+impl Session {
+    fn start(key: &Key, agent: &Agent) -> Result<Self> {
+        let mut command = key.command(agent, &["step-up", "listen", "--once"]);
+        if matches!(key, Key::Hardware) {
+            command.stdin(Stdio::inherit());
+        } else {
+            command.stdin(Stdio::null());
+        }
+        let mut lines = Lines::start(&mut command)?;
+        lines.until("Waiting for step-ups")?;
+        Ok(Self(lines))
+    }
+
+    fn until(&mut self, words: &str) -> Result<()> {
+        self.0.until(words).map(|_| ())
+    }
+
+    fn next(&mut self, wanted: impl Fn(&str) -> bool) -> Result<String> {
+        self.0.next(wanted)
+    }
+
+    /// It ends by itself after one step-up.
+    fn end(mut self) {
+        self.0.rest();
+    }
+}
+
+/// A program whose output is shown as it comes, and heard line by line.
+struct Lines {
+    said: Receiver<String>,
+    _child: Child,
+}
+
+impl Lines {
+    fn start(command: &mut Command) -> Result<Self> {
+        let (child, mut output) = Child::start_heard(command)?;
+        let (sender, said) = channel();
+        std::thread::spawn(move || {
+            let (mut chunk, mut line) = ([0; 512], Vec::new());
+            while let Ok(read @ 1..) = output.read(&mut chunk) {
+                let new = chunk.get(..read).unwrap_or_default();
+                // At once: a question for a PIN has no end of line.
+                let _ = std::io::stdout().write_all(new).and_then(|()| std::io::stdout().flush());
+                for byte in new {
+                    if *byte != b'\n' {
+                        line.push(*byte);
+                    } else if sender
+                        .send(String::from_utf8_lossy(&std::mem::take(&mut line)).into_owned())
+                        .is_err()
+                    {
+                        return;
+                    }
+                }
+            }
+        });
+        Ok(Self { said, _child: child })
+    }
+
+    fn until(&mut self, words: &str) -> Result<String> {
+        self.next(|line| line.contains(words)).with_context(|| format!("waiting for {words:?}"))
+    }
+
+    fn next(&mut self, wanted: impl Fn(&str) -> bool) -> Result<String> {
+        loop {
+            let line = self.said.recv_timeout(LIMIT).context("the terminal program said nothing more")?;
+            if wanted(&line) {
+                return Ok(line);
+            }
+        }
+    }
+
+    /// Until it ends.
+    fn rest(&mut self) {
+        while self.said.recv_timeout(LIMIT).is_ok() {}
+    }
+}
