@@ -7,6 +7,7 @@ mod device;
 mod limit;
 mod service;
 mod stats;
+mod step_up;
 mod verifier;
 
 use anyhow::{Context, Result};
@@ -49,6 +50,8 @@ fn run(agent: &Path, verifier: &Path, report: &Path, idle_seconds: u64) -> Resul
     let collect = agent::collect()?;
     eprintln!("bench: the verifier on one core, against openssl on the same core");
     let speed = verifier::compare()?;
+    eprintln!("bench: step-ups, with a finger on the simulated security key");
+    let step_up = step_up::measure(agent, verifier)?;
     eprintln!("bench: the idle service, for {idle_seconds} s");
     let idle = service::idle(agent, verifier, idle_seconds)?;
     let binary_mb = stats::float(agent.metadata()?.len()) / 1e6;
@@ -125,6 +128,23 @@ fn run(agent: &Path, verifier: &Path, report: &Path, idle_seconds: u64) -> Resul
         "/s",
         format!("flat: {:.0} %", flat * 100.0),
         flat > 0.8,
+    );
+    row("security key: PIN and signature", "key_ms", step_up.key_ms, "ms", "the key's own time".into(), true);
+    row(
+        "step-up: request to prompt",
+        "request_to_prompt_ms",
+        step_up.request_to_prompt_ms,
+        "ms",
+        "< 150".into(),
+        step_up.request_to_prompt_ms < 150.0,
+    );
+    row(
+        "step-up: key's answer to token",
+        "tap_to_token_ms",
+        step_up.tap_to_token_ms,
+        "ms",
+        "< 30".into(),
+        step_up.tap_to_token_ms < 30.0,
     );
     row(
         "service, idle: memory (PSS)",

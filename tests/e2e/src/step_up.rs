@@ -45,7 +45,10 @@ impl World {
     }
 
     /// The file with the secret of the application `ehr`, which is registered the first time.
-    fn secret_of_ehr(&self) -> Result<PathBuf> {
+    ///
+    /// # Errors
+    /// When the verifier does not register it.
+    pub fn secret_of_ehr(&self) -> Result<PathBuf> {
         let file = self.folder().join("ehr.secret");
         if !file.exists() {
             let made = self.administer(&["client", "add", "EHR", "--id", "ehr", "--secret", "--json"])?;

@@ -196,9 +196,20 @@ impl SimulatedKey {
     /// # Errors
     /// When it cannot be reached again.
     pub fn plug_in(&mut self) -> Result<()> {
-        self.say("plug in")?;
-        self.wait("to be ready", |state| state.ready.is_some().then_some(()))?;
-        self.seen(true)
+        let mut tries = 0..3;
+        loop {
+            self.say("plug in")?;
+            self.wait("to be ready", |state| state.ready.is_some().then_some(()))?;
+            match self.seen(true) {
+                // The virtual reader misses a card now and then, when the last one went in the midst of a command: do
+                // what a person would.
+                Err(_) if tries.next().is_some() => {
+                    self.say("unplug")?;
+                    self.wait("to be unplugged", |state| state.ready.is_none().then_some(()))?;
+                }
+                seen => return seen,
+            }
+        }
     }
 
     /// The reader may take a moment to see it come or go.

@@ -13,6 +13,8 @@ use std::time::{Duration, Instant};
 
 /// How long it, or a reader, may take.
 const LIMIT: Duration = Duration::from_secs(20);
+/// How long the reader may take to see that a card came or went: it looks a few times a second.
+const SEEN: Duration = Duration::from_secs(5);
 
 /// Where every client of PC/SC on Linux looks for it; so there is one for the whole machine.
 const SOCKET: &str = "/run/pcscd/pcscd.comm";
@@ -69,7 +71,7 @@ pub(crate) fn wait_for_card(reader: &str, present: bool) -> Result<()> {
     let wanted = if present { State::PRESENT } else { State::EMPTY };
     let context = Context::establish(Scope::User)?;
     let mut states = [ReaderState::new(CString::new(reader)?, State::UNAWARE)];
-    let end = Instant::now() + LIMIT;
+    let end = Instant::now() + SEEN;
     loop {
         let left = end.saturating_duration_since(Instant::now());
         context

@@ -44,8 +44,6 @@ pub(crate) fn show(world: &World, agent: &Agent) -> Result<Shown> {
     world.add_user(USER)?;
     say("The person at the device registers the key, with a one-time code that IT made for them.");
     key.register(world, agent)?;
-    let secret = register_application(world)?;
-    let application = ["--client", "ehr", "--secret-file", &secret];
 
     println!();
     say(&format!(
@@ -53,7 +51,7 @@ pub(crate) fn show(world: &World, agent: &Agent) -> Result<Shown> {
     ));
     let mut session = Session::start(&key, agent)?;
     let begun = Instant::now();
-    let asked = world.ask(USER, ORDER, &application)?;
+    let asked = world.ask(USER, ORDER, &[])?;
     session.until("A step-up is asked for")?;
     let request_to_prompt = begun.elapsed();
     key.tap(&mut session)?;
@@ -82,7 +80,7 @@ pub(crate) fn show(world: &World, agent: &Agent) -> Result<Shown> {
     println!();
     say("The same order, at the level that asks for a healthy device:");
     let mut session = Session::start(&key, agent)?;
-    let asked = world.ask(USER, ORDER, &[&application[..], &["--acr", "healthy-device"]].concat())?;
+    let asked = world.ask(USER, ORDER, &["--acr", "healthy-device"])?;
     let healthy_device = on_a_healthy_device(&mut key, &mut session, asked)?;
     session.end();
     Ok(Shown {
@@ -93,26 +91,6 @@ pub(crate) fn show(world: &World, agent: &Agent) -> Result<Shown> {
         request_to_prompt,
         tap_to_token,
     })
-}
-
-/// The application that asks: the file with its secret.
-fn register_application(world: &World) -> Result<String> {
-    let audience = "https://ehr.example/api";
-    let added = world.administer(&[
-        "client",
-        "add",
-        "EHR",
-        "--id",
-        "ehr",
-        "--audience",
-        audience,
-        "--secret",
-        "--json",
-    ])?;
-    let added: Value = serde_json::from_str(&added)?;
-    let file = world.folder().join("ehr.secret");
-    private(&file, word(&added, "/secret")?)?;
-    Ok(file.to_str().context("the folder's name is not UTF-8")?.to_owned())
 }
 
 /// A file that nobody else can read.
@@ -181,7 +159,9 @@ impl Key {
         say(
             "No security key is used here, so a SIMULATED one stands in for it: the code of keys that are sold, as a program,",
         );
-        say("by USB/IP. It protects nothing, and the verifier knows its maker as one of software.");
+        say(
+            "by USB/IP. It protects nothing: the verifier takes it because this demonstration's list of models has it.",
+        );
         if person {
             say(&format!("(For a real one: plug it in, and name a file of FIDO metadata in {METADATA}.)"));
         }
