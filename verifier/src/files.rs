@@ -36,11 +36,31 @@ pub fn read_or_create_secret(
         Ok(_) => fs::read(path).map(Zeroizing::new).map_err(|e| FileError::new("reading", path, e)),
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
             let secret = Zeroizing::new(make().map_err(|e| FileError::new("making", path, e))?);
-            replace(path, &secret, 0o600)?;
-            Ok(secret)
+            create(path, &secret)?;
+            // Another process may have been faster: then its secret is the one.
+            fs::read(path).map(Zeroizing::new).map_err(|e| FileError::new("reading", path, e))
         }
         Err(e) => Err(FileError::new("reading", path, e)),
     }
+}
+
+/// Makes a private file where there is none: whole, and by one of those who try at the same time.
+fn create(path: &Path, content: &[u8]) -> Result<(), FileError> {
+    let error = |e: std::io::Error| FileError::new("writing", path, e);
+    let folder = path.parent().unwrap_or(Path::new("."));
+    create_folder(folder)?;
+    let new = path.with_extension(format!("new-{}", std::process::id()));
+    // One left by a crash of another process with this number.
+    let _ = fs::remove_file(&new);
+    let mut file = access::create(&new, 0o600).map_err(error)?;
+    let written = file.write_all(content).and_then(|()| file.sync_all());
+    let linked = written.and_then(|()| match fs::hard_link(&new, path) {
+        Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        other => other,
+    });
+    let _ = fs::remove_file(&new);
+    linked.map_err(error)?;
+    fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(error)
 }
 
 /// Replaces a file: after a crash it has the old content or the new.
@@ -116,5 +136,20 @@ mod access {
     }
     pub(super) fn identity(_: &Metadata) -> u64 {
         0
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_comes_second_has_the_secret_of_who_came_first() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("keys/secret");
+        create(&path, b"first").unwrap();
+        create(&path, b"second").unwrap();
+        assert_eq!(*read_or_create_secret(&path, || Ok(b"third".to_vec())).unwrap(), b"first");
+        assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
     }
 }
