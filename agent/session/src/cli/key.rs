@@ -62,7 +62,7 @@ pub(super) fn register(place: &Place, arguments: Register) -> anyhow::Result<Out
     let mut unheard = false;
     let mut prompts = |prompt: Prompt| {
         let unanswered = person.forget();
-        if let Some(text) = output::prompt_words(&prompt) {
+        if let Some(text) = output::prompt_words(&prompt, |reason| person.has_pin(reason)) {
             output::say(&if unanswered { format!("\n{text}") } else { text });
         }
         if let Prompt::Pin(pin) = prompt {

@@ -66,7 +66,7 @@ pub(super) fn words(shown: &Shown, choices: bool, now: u64) -> Option<String> {
     match shown {
         Shown::Idle => Some("Waiting for step-ups. Leave with Ctrl-C.\n".to_owned()),
         Shown::StepUp(step_up) => stage_words(step_up, choices, now),
-        Shown::Prompt { prompt, .. } => prompt_words(prompt),
+        Shown::Prompt { prompt, .. } => prompt_words(prompt, |_| false),
         Shown::Trouble { text, .. } => Some(format!("  {}\n", texts::visible(text).replace('\n', " "))),
         Shown::Lost(why) => Some(format!("{} Looking for it again.\n", sentence(why))),
     }
@@ -116,9 +116,10 @@ fn field(name: &str, value: &str) -> String {
     text
 }
 
-/// What to do with the key, for people.
-pub(super) fn prompt_words(prompt: &Prompt) -> Option<String> {
+/// What to do with the key, for people. `from_file` says whether a PIN need not be asked of them.
+pub(super) fn prompt_words(prompt: &Prompt, from_file: impl Fn(PinReason) -> bool) -> Option<String> {
     let text = match prompt {
+        Prompt::Pin(pin) if from_file(pin.reason) => "  The PIN is taken from the file.\n".to_owned(),
         Prompt::Insert => "  Plug in your security key, or hold it to the reader.\n".to_owned(),
         Prompt::Touch { keys: 1 } => "  Touch your security key now.\n".to_owned(),
         Prompt::Touch { keys } => format!("  {keys} security keys are there: touch the one to use.\n"),

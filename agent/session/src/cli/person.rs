@@ -57,13 +57,19 @@ impl Person {
         self.reader.is_some()
     }
 
+    /// Whether a PIN that is asked for this reason comes from the file: one that was wrong is not sent again.
+    pub(super) fn has_pin(&self, reason: PinReason) -> bool {
+        let file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        file.is_some() && !matches!(reason, PinReason::Wrong | PinReason::Unsuitable)
+    }
+
     /// A PIN is asked for.
     pub(super) fn ask(&self, asked: PinRequest) {
+        let from_file = self.has_pin(asked.reason);
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        if matches!(asked.reason, PinReason::Wrong | PinReason::Unsuitable) {
-            *file = None;
-        } else if let Some(pin) = &*file {
-            return asked.reply.enter(Pin::new(pin.to_string()));
+        match &*file {
+            Some(pin) if from_file => return asked.reply.enter(Pin::new(pin.to_string())),
+            _ => *file = None,
         }
         if self.is_there() {
             let mut state = self.shared.lock();

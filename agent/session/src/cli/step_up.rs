@@ -55,13 +55,24 @@ struct Screen<'a> {
     person: &'a Person,
 }
 
+impl Screen<'_> {
+    fn words(&self, shown: &Shown) -> Option<String> {
+        match shown {
+            Shown::Prompt { prompt, .. } => {
+                output::prompt_words(prompt, |reason| self.person.has_pin(reason))
+            }
+            _ => output::words(shown, self.person.is_there(), now()),
+        }
+    }
+}
+
 impl Surface for Screen<'_> {
     fn show(&mut self, shown: Shown) {
         // A question that nobody answered stands in the line still.
         let unanswered = self.person.forget();
         if self.json {
             output::say_line(&output::json(&shown));
-        } else if let Some(text) = output::words(&shown, self.person.is_there(), now()) {
+        } else if let Some(text) = self.words(&shown) {
             output::say(&if unanswered { format!("\n{text}") } else { text });
         }
         if let Shown::Prompt { prompt: Prompt::Pin(pin), .. } = shown {
