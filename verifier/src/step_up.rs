@@ -85,7 +85,7 @@ pub struct Approval {
     pub user: String,
     /// The level that was reached: the one that was asked for.
     pub acr: Acr,
-    /// How (RFC 8176): `hwk`, `user`, `pin`, `mfa`.
+    /// How (RFC 8176): `hwk`, `user`, `mfa`.
     pub amr: Vec<String>,
     /// When the tap was verified, in seconds since 1970.
     pub auth_time: u64,

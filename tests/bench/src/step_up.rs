@@ -50,7 +50,7 @@ pub(crate) fn measure(agent: &Path, verifier: &Path) -> Result<StepUp> {
         to_prompt.push(at.duration_since(begun));
 
         let mut service = Client::connect(&agent.socket())?;
-        let Answer::Ceremony(ceremony) = service.ask(Request::Ceremony(step_up.clone()))? else {
+        let Answer::Ceremony(ceremony) = service.ask(Request::Ceremony(step_up))? else {
             bail!("the service has nothing to sign")
         };
         // The application waits for its token while the key is at work.
@@ -93,12 +93,12 @@ fn register(world: &World, agent: &Agent, reached: &SecurityKeys) -> Result<()> 
 fn perform(reached: &SecurityKeys, ceremony: &Ceremony, operation: Operation) -> Result<Value> {
     let (origin, rp_id) = (ceremony.origin.clone(), ceremony.rp_id.clone());
     let ceremony = keys::Ceremony { origin, rp_id, operation };
-    let mut prompt = |prompt: Prompt| {
+    let prompt = |prompt: Prompt| {
         if let Prompt::Pin(pin) = prompt {
             pin.reply.enter(Pin::new(PIN.to_owned()));
         }
     };
-    Ok(reached.perform(&ceremony, &mut prompt, &Cancel::new())?)
+    Ok(reached.perform(&ceremony, prompt, &Cancel::new())?)
 }
 
 /// What the session program would be shown.

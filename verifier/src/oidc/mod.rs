@@ -22,7 +22,7 @@ pub use authorize::{AuthRequested, MAX_DETAILS_BYTES, MAX_MESSAGE_CHARS};
 pub use client_auth::{Assertion, Audience, new_secret};
 pub use error::{Code, OAuthError, plainly};
 pub use form::Form;
-pub use jwk::{client_keys, thumbprint};
+pub use jwk::{JwkError, client_keys, thumbprint};
 pub use token::{AccessClaims, IdClaims, Poll, Redeemed, Tokens};
 
 pub(crate) use pace::Pace;

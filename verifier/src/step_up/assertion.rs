@@ -18,8 +18,9 @@ use vitalsign_protocol::step_up::{
 };
 use vitalsign_webauthn::{Asserted, ModelStanding};
 
-/// How it was made sure who is there (RFC 8176): a key in hardware, somebody's touch, their PIN; several factors.
-const AMR: [&str; 4] = ["hwk", "user", "pin", "mfa"];
+/// How it was made sure who is there (RFC 8176): a key in hardware, somebody at it, several factors. Whether the key was
+/// shown a PIN or a finger, it does not say.
+const AMR: [&str; 3] = ["hwk", "user", "mfa"];
 
 /// Why a tap was not taken.
 struct Refused {
