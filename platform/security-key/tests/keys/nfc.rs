@@ -107,9 +107,8 @@ fn nfc_a_key_comes_and_goes() {
 fn nfc_and_usb_the_first_key_touched_is_used_and_the_other_is_let_go() {
     let _pcscd = Pcscd::start().unwrap();
     let mut near = start(|_| {});
-    let mut plugged = usb::start(|_| {});
-    let both = || SecurityKeys::reaching(Some(plugged.usb_address()), true).unwrap();
-    let keys = both();
+    let plugged = usb::start(|_| {});
+    let keys = SecurityKeys::reaching(Some(plugged.usb_address()), true).unwrap();
     seen(&keys, 2);
     let running = begin(keys, creation());
     assert_eq!(running.touch(), 2);
@@ -120,16 +119,23 @@ fn nfc_and_usb_the_first_key_touched_is_used_and_the_other_is_let_go() {
     assert_eq!(running.touch(), 1);
     plugged.until_no_tap_is_wanted().unwrap();
     near.tap().unwrap();
-    let created = running.end().unwrap();
+    running.end().unwrap();
+}
 
-    // The wrong one of the two is touched: the ceremony goes on with the other.
-    let address = plugged.usb_address();
-    let running = begin(SecurityKeys::reaching(Some(address), true).unwrap(), request(&[&created]));
+#[test]
+fn nfc_the_wrong_one_of_two_is_touched_and_the_other_is_asked() {
+    let _pcscd = Pcscd::start().unwrap();
+    let mut plugged = usb::start(|_| {});
+    let created = create(SecurityKeys::reaching(Some(plugged.usb_address()), false).unwrap(), &mut plugged);
+    let mut near = start(|_| {});
+    let keys = SecurityKeys::reaching(Some(plugged.usb_address()), true).unwrap();
+    seen(&keys, 2);
+    let running = begin(keys, request(&[&created]));
     assert_eq!(running.touch(), 2);
-    plugged.tap().unwrap();
+    near.tap().unwrap();
     running.enter(PIN);
     assert_eq!(running.touch(), 1);
-    near.tap().unwrap();
+    plugged.tap().unwrap();
     assert_eq!(running.end().unwrap()["id"], created["id"]);
 }
 
