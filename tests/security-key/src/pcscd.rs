@@ -16,6 +16,9 @@ const LIMIT: Duration = Duration::from_secs(20);
 /// How long the reader may take to see that a card came or went: it looks a few times a second.
 const SEEN: Duration = Duration::from_secs(5);
 
+/// How long a port may take to become free: longer than a connection that has ended keeps it.
+const FREED: Duration = Duration::from_secs(90);
+
 /// Where every client of PC/SC on Linux looks for it; so there is one for the whole machine.
 const SOCKET: &str = "/run/pcscd/pcscd.comm";
 const PROGRAM: &str = "/usr/sbin/pcscd";
@@ -45,6 +48,24 @@ impl Pcscd {
         if answers() {
             return Ok(Self { _ours: None, _alone: alone });
         }
+        // From now on the system gives the reader's ports to nobody who asks for any port; who may not say so, may yet be
+        // lucky.
+        let ports = format!("{},{}", Self::READER.port(), Self::SECOND_READER.port());
+        let _ = std::fs::write("/proc/sys/net/ipv4/ip_local_reserved_ports", ports);
+        // Somebody may have one of them still: the reader looks once, when the daemon starts.
+        let end = Instant::now() + FREED;
+        loop {
+            let ours = Self::daemon()?;
+            if wait_for("the virtual reader", SEEN, || Ok(listens(Self::READER.port())?.then_some(())))
+                .is_ok()
+            {
+                return Ok(Self { _ours: Some(ours), _alone: alone });
+            }
+            anyhow::ensure!(Instant::now() < end, "there is no virtual reader at {}", Self::READER);
+        }
+    }
+
+    fn daemon() -> Result<Child> {
         // Of one that was killed; a new one refuses to start beside it.
         for left in [SOCKET, "/run/pcscd/pcscd.pid"] {
             let _ = std::fs::remove_file(Path::new(left));
@@ -57,8 +78,19 @@ impl Pcscd {
             anyhow::ensure!(child.runs(), "pcscd ended: it needs root, and no other pcscd");
             Ok(answers().then_some(()))
         })?;
-        Ok(Self { _ours: Some(child), _alone: alone })
+        Ok(child)
     }
+}
+
+/// Whether somebody listens at a port. To connect would be to put a card into the reader.
+fn listens(port: u16) -> Result<bool> {
+    let (port, listening) = (format!(":{port:04X}"), "0A");
+    let is = |line: &str| {
+        let mut fields = line.split_whitespace().skip(1);
+        fields.next().is_some_and(|local| local.ends_with(&port)) && fields.nth(1) == Some(listening)
+    };
+    let tables = [std::fs::read_to_string("/proc/net/tcp")?, std::fs::read_to_string("/proc/net/tcp6")?];
+    Ok(tables.iter().any(|table| table.lines().any(is)))
 }
 
 fn answers() -> bool {
