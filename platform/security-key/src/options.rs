@@ -14,6 +14,10 @@ const LONGEST: Duration = Duration::from_secs(600);
 
 /// Options that hold.
 #[derive(Debug)]
+#[cfg_attr(
+    not(target_os = "linux"),
+    expect(dead_code, reason = "there is no client of security keys to give them to yet")
+)]
 pub(crate) struct Checked {
     /// Their JSON text.
     pub(crate) json: String,

@@ -39,7 +39,7 @@ impl SecurityKeys {
         _prompts: impl FnMut(Prompt) + Send,
         _cancel: &Cancel,
     ) -> Result<Value, Failure> {
-        let options::Checked { json: _, timeout: _ } = options::check(ceremony)?;
+        options::check(ceremony)?;
         Err(Failure::Unavailable(WHY.to_owned()))
     }
 }
