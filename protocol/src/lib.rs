@@ -3,6 +3,7 @@
 //! Invariants: no I/O, no clock, no operating system, no async. Time, nonces and signatures are arguments. Bytes from
 //! outside are length-capped before they are parsed, and parsed into types.
 
+pub mod calendar;
 pub mod cbor;
 pub mod check;
 pub mod cose;

@@ -1,33 +1,14 @@
 //! Dates as files and programs write them, in whole seconds since 1970-01-01 UTC.
 
+use vitalsign_protocol::calendar;
+
 const MONTHS: [&str; 12] =
     ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-
-/// The moment that a civil date in UTC means; none for a date that does not exist, or that is before 1970.
-#[must_use]
-pub fn civil(year: u64, month: u64, day: u64, seconds: u64) -> Option<u64> {
-    let leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
-    let length = match month {
-        2 if leap => 29,
-        2 => 28,
-        4 | 6 | 9 | 11 => 30,
-        1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
-        _ => return None,
-    };
-    if !(1970..=9999).contains(&year) || !(1..=length).contains(&day) || seconds > 86_400 {
-        return None;
-    }
-    // Counted from March, so that the leap day is the last of its year.
-    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
-    let days = 365 * year + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 + day - 1;
-    Some((days - 719_468) * 86_400 + seconds)
-}
 
 /// `2026-11-22`, as in os-release.
 #[must_use]
 pub fn iso(text: &str) -> Option<u64> {
-    let mut parts = text.trim().splitn(3, '-').map(|part| part.parse().ok());
-    civil(parts.next()??, parts.next()??, parts.next()??, 0)
+    calendar::parse_date(text.trim())
 }
 
 /// `Fri, 20 Nov 2026 00:12:41 UTC`, as in an archive's Release file; only UTC is allowed there.
@@ -44,7 +25,8 @@ pub fn release(text: &str) -> Option<u64> {
     if !matches!(zone, "UTC" | "GMT" | "Z" | "+0000") {
         return None;
     }
-    civil(year, u64::try_from(month).ok()? + 1, day, seconds)
+    let date = calendar::seconds(year, u64::try_from(month).ok()? + 1, day)?;
+    (seconds <= calendar::DAY).then_some(date + seconds)
 }
 
 /// Seconds since 1970 of a moment in the system's time; zero before that.

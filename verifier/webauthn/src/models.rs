@@ -12,12 +12,12 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use uuid::Uuid;
+use vitalsign_protocol::calendar::{DAY, parse_date};
 
 /// More bytes than a metadata file has: the FIDO Alliance's has about 10 MB.
 const MAX_FILE_BYTES: u64 = 64 * 1024 * 1024;
 /// More bytes than an attestation root has.
 const MAX_CERTIFICATE_BYTES: usize = 8 * 1024;
-const DAY: u64 = 24 * 3600;
 
 /// The name of a model of security key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -204,7 +204,7 @@ impl Models {
 
     fn parse(payload: &[u8]) -> Result<Self, String> {
         let payload: Payload = serde_json::from_slice(payload).map_err(|error| error.to_string())?;
-        let due = day(&payload.next_update).ok_or("nextUpdate is not a date")?;
+        let due = parse_date(&payload.next_update).ok_or("nextUpdate is not a date")?;
         let mut entries = BTreeMap::new();
         for entry in payload.entries {
             // The same list has authenticators of older protocols, which have no AAGUID.
@@ -279,7 +279,7 @@ impl Listed {
         let withdrawn = (self.status_reports.into_iter())
             .filter(|report| withdraws(&report.status))
             // Without a date, or with one that cannot be read, it holds already.
-            .map(|report| (report.status, report.effective_date.as_deref().and_then(day).unwrap_or(0)))
+            .map(|report| (report.status, report.effective_date.as_deref().and_then(parse_date).unwrap_or(0)))
             .collect();
         let has = |list: &[String], wanted: &[&str]| list.iter().any(|it| wanted.contains(&it.as_str()));
         let model = Model {
@@ -294,19 +294,6 @@ impl Listed {
 /// Whether a status (AuthenticatorStatus, section 3.1.4) says that a model is not to be relied on.
 fn withdraws(status: &str) -> bool {
     status == "REVOKED" || status == "USER_VERIFICATION_BYPASS" || status.ends_with("_COMPROMISE")
-}
-
-/// The start of a day, `YYYY-MM-DD` in UTC, in seconds since 1970.
-fn day(text: &str) -> Option<u64> {
-    let mut parts = text.splitn(3, '-').map(|part| part.parse::<u64>().ok());
-    let (year, month, day) = (parts.next()??, parts.next()??, parts.next()??);
-    if !(1970..=9999).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
-        return None;
-    }
-    // Years that begin in March end with the leap day; 719468 days lie between 0000-03-01 and 1970-01-01.
-    let (year, month) = if month < 3 { (year - 1, month + 9) } else { (year, month - 3) };
-    let days = year * 365 + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 + day - 1;
-    Some((days - 719_468) * DAY)
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, ModelsError> {
@@ -327,23 +314,6 @@ fn unix_time(now: u64) -> rustls_pki_types::UnixTime {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn days_are_utc() {
-        for (text, expected) in [
-            ("1970-01-01", Some(0)),
-            ("2000-02-29", Some(951_782_400)),
-            ("2025-01-01", Some(1_735_689_600)),
-            ("2100-03-01", Some(4_107_542_400)),
-            ("2025-13-01", None),
-            ("2025-00-01", None),
-            ("1969-12-31", None),
-            ("2025-01-01T00:00:00Z", None),
-            ("", None),
-        ] {
-            assert_eq!(day(text), expected, "{text}");
-        }
-    }
 
     #[test]
     fn aaguids_read_what_they_write() {

@@ -1,12 +1,7 @@
-//! Dates (UTC) and spans of time in words. Days are counted by Howard Hinnant's `civil_from_days`.
+//! Dates (UTC) and spans of time in words.
 
-const DAY: u64 = 86_400;
-
-/// `2026-11-22`.
-pub(crate) fn date(seconds: u64) -> String {
-    let (year, month, day) = civil(seconds / DAY);
-    format!("{year:04}-{month:02}-{day:02}")
-}
+pub(crate) use vitalsign_protocol::calendar::date;
+use vitalsign_protocol::calendar::{self, DAY};
 
 /// `2026-11-22 03:15 UTC`.
 pub(crate) fn moment(seconds: u64) -> String {
@@ -50,29 +45,8 @@ pub(crate) fn parse_http_date(text: &str) -> Option<u64> {
     let year: u64 = parts.next()?.parse().ok()?;
     let mut clock = parts.next()?.split(':').map(|part| part.parse::<u64>().ok());
     let (hour, minute, second) = (clock.next()??, clock.next()??, clock.next()??);
-    let sane =
-        (1970..=9999).contains(&year) && (1..=31).contains(&day) && hour < 24 && minute < 60 && second < 61;
-    (sane && parts.next() == Some("GMT"))
-        .then(|| days(year, month, day) * DAY + hour * 3600 + minute * 60 + second)
-}
-
-fn civil(days: u64) -> (u64, u64, u64) {
-    let shifted = days + 719_468;
-    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-    (year_of_era + era * 400 + u64::from(month <= 2), month, day)
-}
-
-fn days(year: u64, month: u64, day: u64) -> u64 {
-    let year = if month <= 2 { year - 1 } else { year };
-    let (era, year_of_era) = (year / 400, year % 400);
-    let month_from_march = if month > 2 { month - 3 } else { month + 9 };
-    let day_of_year = (153 * month_from_march + 2) / 5 + day - 1;
-    era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468
+    let sane = hour < 24 && minute < 60 && second < 61 && parts.next() == Some("GMT");
+    Some(calendar::seconds(year, month, day).filter(|_| sane)? + hour * 3600 + minute * 60 + second)
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use serde_json::json;
 use std::io::{IsTerminal, Read};
 use vitalsign_host::Terminal;
 use vitalsign_ipc::{Answer, Request};
+use vitalsign_protocol::calendar::date;
 use vitalsign_protocol::id::Secret;
 use vitalsign_protocol::step_up::RegisteredKey;
 use vitalsign_security_key::{Cancel, Failure, Prompt, SecurityKeys};
@@ -17,9 +18,9 @@ use zeroize::Zeroizing;
 pub(super) const EXAMPLES: &str = "\
 Examples:
   Enter the code when asked for it, so that it stands in no list of processes:
-    vitalsign-session key register
+    vitalsign key register
   From a file, giving the key a name:
-    vitalsign-session key register - --name \"blue key\" < code
+    vitalsign key register - --name \"blue key\" < code
 
 A key that has no PIN yet is given one on the way.";
 
@@ -46,7 +47,7 @@ pub(super) struct List {
 }
 
 pub(super) fn register(place: &Place, arguments: Register) -> anyhow::Result<Outcome> {
-    let socket = place.socket()?;
+    let socket = place.socket();
     let code = code(arguments.code)?;
     let keys = SecurityKeys::open()?;
     let cancel = Cancel::new();
@@ -91,7 +92,7 @@ pub(super) fn register(place: &Place, arguments: Register) -> anyhow::Result<Out
 
 pub(super) fn list(place: &Place, arguments: List) -> anyhow::Result<Outcome> {
     let attached = SecurityKeys::open()?.attached()?;
-    let socket = place.socket()?;
+    let socket = place.socket();
     let (registered, outcome) = match socket.connect().and_then(|mut service| service.ask(Request::Keys)) {
         Ok(Answer::Keys(keys)) => (Some(keys), Outcome::Well),
         Ok(Answer::Refused(refusal)) => (None, refused(&refusal)),
@@ -147,31 +148,9 @@ fn code(given: Option<String>) -> anyhow::Result<Secret> {
     Ok(Secret::new(code.to_vec()))
 }
 
-/// `2026-11-22`, by Howard Hinnant's `civil_from_days`.
-fn date(seconds: u64) -> String {
-    let shifted = seconds / 86_400 + 719_468;
-    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-    let year = year_of_era + era * 400 + u64::from(month <= 2);
-    format!("{year:04}-{month:02}-{day:02}")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn dates_are_the_calendar_s() {
-        for (seconds, shown) in
-            [(0, "1970-01-01"), (951_782_400, "2000-02-29"), (1_795_317_300, "2026-11-22")]
-        {
-            assert_eq!(date(seconds), shown);
-        }
-    }
 
     #[test]
     fn a_registered_key_is_one_line_that_obeys_nothing() {

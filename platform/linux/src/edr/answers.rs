@@ -4,6 +4,7 @@
 use super::{Ask, Said};
 use crate::date;
 use serde_json::Value;
+use vitalsign_protocol::calendar;
 use vitalsign_protocol::fact::{Fact, Reason};
 use vitalsign_protocol::posture::EdrMode;
 
@@ -147,7 +148,7 @@ pub(super) fn trellix(ask: &Ask<'_>) -> Said {
         let day = content.and_then(|day| {
             let mut parts = day.splitn(3, '-').map(|part| part.trim().parse().ok());
             let (day, month, year) = (parts.next()??, parts.next()??, parts.next()??);
-            date::civil(year, month, day, 0)
+            calendar::seconds(year, month, day)
         });
         Ok(Said {
             protecting: Fact::Known(scans),
@@ -214,7 +215,7 @@ pub(super) fn eset(ask: &Ask<'_>) -> Said {
             let (_, rest) = line.trim_start().strip_prefix("EM002")?.split_once('(')?;
             let day = rest.split_once(')')?.0;
             let part = |range: std::ops::Range<usize>| day.get(range)?.parse().ok();
-            date::civil(part(0..4)?, part(4..6)?, part(6..8)?, 0)
+            calendar::seconds(part(0..4)?, part(4..6)?, part(6..8)?)
         });
         known_or_malformed(day)
     });
