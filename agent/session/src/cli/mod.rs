@@ -18,11 +18,11 @@ const LOG: &str = "VITALSIGN_LOG";
 const EXAMPLES: &str = "\
 Examples:
   Register your security key with the code that your IT gave you:
-    vitalsign-session key register
+    vitalsign key register
   Which keys are plugged in, and which are registered?
-    vitalsign-session key list
+    vitalsign key list
   Answer step-ups at this terminal:
-    vitalsign-session step-up listen
+    vitalsign step-up listen
 
 Exit status: 0 approved, registered or listed, 1 refused or ended otherwise,
 2 used wrongly, 3 could not be done: no service, or no way to security keys.";

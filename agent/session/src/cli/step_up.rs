@@ -12,9 +12,9 @@ use vitalsign_session::{End, Inbox, Shown, Surface};
 pub(super) const EXAMPLES: &str = "\
 Examples:
   Answer step-ups until Ctrl-C:
-    vitalsign-session step-up listen
+    vitalsign step-up listen
   Answer one, and tell by the exit status whether it was approved:
-    vitalsign-session step-up listen --once
+    vitalsign step-up listen --once
 
 While one is asked: touch the key, and enter its PIN when it asks for it.
 n and Enter declines; x and Enter says that you did not ask for this.";
@@ -33,7 +33,7 @@ pub(super) struct Listen {
 }
 
 pub(super) fn listen(place: &Place, arguments: Listen) -> anyhow::Result<Outcome> {
-    let socket = Arc::new(place.socket()?);
+    let socket = Arc::new(place.socket());
     let keys = Arc::new(SecurityKeys::open()?);
     let (inbox, events) = Inbox::new();
     let said = inbox.clone();
