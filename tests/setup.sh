@@ -52,7 +52,7 @@ if ! command -v cargo >/dev/null; then
   echo "setup: cargo is missing: install Rust $(sed -n 's/^rust-version = "\(.*\)"/\1/p' "$(dirname "$0")/../Cargo.toml") or newer" >&2
   exit 1
 fi
-[ "${1:-}" != demo ] || exit 0
+[ $# = 0 ] || exit 0
 export PATH=$cache/tools/bin:$PATH
 tool() {
   command -v "$1" >/dev/null && return
@@ -72,3 +72,4 @@ if [ ! -e "$python/complete" ]; then
   "$python/bin/pip" install --quiet --disable-pip-version-check --requirement "$requirements" >&2
   touch "$python/complete"
 fi
+"$(dirname "$0")/vm/kernel.sh" >/dev/null

@@ -5,21 +5,10 @@
 # In the guest: /tmp and /run are empty and in memory, loopback is the only network, root is the only user.
 set -euo pipefail
 cd "$(dirname "$0")"
-cache=${XDG_CACHE_HOME:-$HOME/.cache}/vitalsign/vm
 modules=(virtio_pci 9pnet_virtio 9p vhci-hcd usbhid hid-generic)
-
-# The newest kernel of this Debian, unpacked and not installed; kept by its name.
-package=$(apt-cache depends linux-image-amd64 | awk '/Depends: linux-image-/ { print $2; exit }')
-[ -n "$package" ] || { echo "vm: no kernel package is known here: apt-get update" >&2; exit 125; }
-kernel=$cache/$package
-if [ ! -e "$kernel/done" ]; then
-  echo "vm: fetching $package, once" >&2
-  rm -rf "$kernel" && mkdir -p "$kernel/package"
-  (cd "$kernel/package" && apt-get -q download "$package" >&2)
-  dpkg-deb -x "$kernel"/package/*.deb "$kernel"
-  rm -rf "$kernel/package" && depmod -b "$kernel" "${package#linux-image-}" && touch "$kernel/done"
-fi
-version=${package#linux-image-}
+kernel=$(./kernel.sh) || exit 125
+version=$(basename "$kernel")
+version=${version#linux-image-}
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -35,7 +24,7 @@ while read -r module; do
 done <"$work/order"
 # What to run, quoted for the guest's shell; and what of our surroundings it sees.
 {
-  printf 'cd %q\nexport PATH=%q HOME=%q\n' "$PWD" "$PATH" "$HOME"
+  printf 'cd %q\nexport PATH=%q HOME=%q VITALSIGN_GUEST=1\n' "$PWD" "$PATH" "$HOME"
   env | grep -E '^(RUST_|VITALSIGN_|NEXTEST|CARGO_)' | while IFS= read -r line; do printf 'export %q\n' "$line"; done
   printf 'exec'
   printf ' %q' "$@"

@@ -13,7 +13,7 @@ use vitalsign_client::Client;
 use vitalsign_ipc::{Answer, Request};
 use vitalsign_protocol::id::{Secret, StepUpId};
 use vitalsign_protocol::step_up::{End, RegisteredKey};
-use vitalsign_simulated_key::{Options, PythonFido2, Refused, SimulatedKey, Transport};
+use vitalsign_simulated_key::{Options, PythonFido2, Refused, SimulatedKey, Transport, vhci};
 
 /// How long anything may take that is waited for.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -248,11 +248,12 @@ where
 }
 
 impl Agent {
-    /// A command of the program that speaks to security keys, which finds this one.
+    /// A command of the program that speaks to security keys, which finds this one: by itself where it is one of the
+    /// kernel's.
     #[must_use]
     pub fn session(&self, key: &SimulatedKey, arguments: &[&str]) -> Command {
         let mut command = self.command(arguments);
-        if key.transport() == Transport::Usb {
+        if key.transport() == Transport::Usb && !vhci::is_there() {
             command.env("VITALSIGN_TEST_USBIP", key.usb_address().to_string());
         }
         command

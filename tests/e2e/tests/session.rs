@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::Stdio;
 use vitalsign_e2e::{Agent, Child, World};
-use vitalsign_simulated_key::{Pcscd, SimulatedKey, Transport};
+use vitalsign_simulated_key::{Pcscd, SimulatedKey, Transport, vhci};
 
 const USER: &str = "nurse-7";
 
@@ -15,6 +15,8 @@ struct Ward {
     world: World,
     agent: Agent,
     _service: Child,
+    /// Where this kernel takes it, the key is one of its own.
+    _plugged: Option<vhci::Plugged>,
     key: SimulatedKey,
 }
 
@@ -23,8 +25,10 @@ impl Ward {
         let world = World::with_simulated_tpm()?;
         let (agent, service, _) = world.enrolled("device")?;
         let key = world.security_key(transport)?;
+        let kernel = transport == Transport::Usb && vhci::is_there();
+        let plugged = kernel.then(|| vhci::Plugged::into_this_kernel(key.usb_address())).transpose()?;
         world.add_user(USER)?;
-        let mut ward = Self { world, agent, _service: service, key };
+        let mut ward = Self { world, agent, _service: service, _plugged: plugged, key };
         let (code, pin) = (ward.world.key_code(USER)?, ward.pin_file("123456")?);
         let pin = pin.to_string_lossy();
         ensure!(
@@ -81,16 +85,21 @@ fn usb_one_tap_at_the_terminal_is_one_token() -> Result<()> {
     one_tap_is_one_token(Transport::Usb)
 }
 
+/// The same with a USB device like any other: a real kernel's `usbhid` and `/dev/hidraw`, in a guest.
+#[test]
+fn usb_of_a_real_kernel_one_tap_at_the_terminal_is_one_token() -> Result<()> {
+    vhci::in_a_guest("usb_one_tap_at_the_terminal_is_one_token")
+}
+
 #[test]
 fn an_unhealthy_device_asks_for_no_tap_at_the_terminal() -> Result<()> {
     let ward = Ward::open(Transport::Usb)?;
     let taps = ward.key.taps_wanted();
-    let asked = ward.world.ask(USER, "EHR: sign order 4712", &["--acr", "healthy-device"])?;
     let pin = ward.pin_file("123456")?;
     let pin = pin.to_string_lossy();
-    let _listening = Child::start(
-        ward.agent.session(&ward.key, &["step-up", "listen", "--pin-file", &pin]).stdout(Stdio::null()),
-    )?;
+    let listen = ["step-up", "listen", "--json", "--pin-file", &pin];
+    let _listening = Child::start_until(&mut ward.agent.session(&ward.key, &listen), "{\"waiting\"")?;
+    let asked = ward.world.ask(USER, "EHR: sign order 4712", &["--acr", "healthy-device"])?;
     ensure!(asked.end()? == "unhealthy");
     ensure!(ward.key.taps_wanted() == taps, "the key was asked");
     Ok(())
