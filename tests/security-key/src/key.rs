@@ -201,12 +201,9 @@ impl SimulatedKey {
             self.say("plug in")?;
             self.wait("to be ready", |state| state.ready.is_some().then_some(()))?;
             match self.seen(true) {
-                // The virtual reader misses a card now and then, when the last one went in the midst of a command: do
-                // what a person would.
-                Err(_) if tries.next().is_some() => {
-                    self.say("unplug")?;
-                    self.wait("to be unplugged", |state| state.ready.is_none().then_some(()))?;
-                }
+                // The daemon of the reader forgets now and then to ask a card who it is, when another one went in the
+                // midst of a command: do what a person would.
+                Err(_) if tries.next().is_some() => self.unplug()?,
                 seen => return seen,
             }
         }

@@ -98,9 +98,12 @@ fn answers() -> bool {
 }
 
 /// Waits until a reader says that it has a card, or that it has none: it looks a few times a second only, and does not
-/// see one that was away in between.
+/// see one that was away in between. A card that was not asked who it is, is not there yet.
 pub(crate) fn wait_for_card(reader: &str, present: bool) -> Result<()> {
-    let wanted = if present { State::PRESENT } else { State::EMPTY };
+    let as_wanted = |state: &ReaderState| match present {
+        true => state.event_state().contains(State::PRESENT) && !state.atr().is_empty(),
+        false => state.event_state().contains(State::EMPTY),
+    };
     let context = Context::establish(Scope::User)?;
     let mut states = [ReaderState::new(CString::new(reader)?, State::UNAWARE)];
     let end = Instant::now() + SEEN;
@@ -108,9 +111,9 @@ pub(crate) fn wait_for_card(reader: &str, present: bool) -> Result<()> {
         let left = end.saturating_duration_since(Instant::now());
         context
             .get_status_change(left, &mut states)
-            .with_context(|| format!("waiting for {wanted:?} in the reader {reader}"))?;
+            .with_context(|| format!("waiting for the reader {reader}: is there a card? {present}"))?;
         for state in &mut states {
-            if state.event_state().contains(wanted) {
+            if as_wanted(state) {
                 return Ok(());
             }
             state.sync_current_state();
