@@ -101,36 +101,18 @@ impl<Deliver: Fn(Event) + Clone + Send + Sync + 'static> Line<Deliver> {
                 self.channel = Some(listening.abort_handle());
             }
             Call::Close => self.close(),
-            Call::Evidence(step_up, evidence) => {
-                let verifier = self.verifier();
-                tokio::spawn(async move {
-                    let answer = match verifier {
-                        Ok(verifier) => verifier.step_up_evidence(step_up, evidence).await.map(Box::new),
-                        Err(failure) => Err(failure),
-                    };
-                    deliver(Event::EvidenceAnswered(step_up, answer));
-                });
-            }
-            Call::Assertion(step_up, assertion, session) => {
-                let verifier = self.verifier();
-                tokio::spawn(async move {
-                    let answer = match verifier {
-                        Ok(verifier) => verifier.assertion(step_up, assertion, &session).await,
-                        Err(failure) => Err(failure),
-                    };
-                    deliver(Event::AssertionAnswered(step_up, answer));
-                });
-            }
-            Call::End(step_up, end, session) => {
-                let verifier = self.verifier();
-                tokio::spawn(async move {
-                    let answer = match verifier {
-                        Ok(verifier) => verifier.end_step_up(step_up, end, &session).await,
-                        Err(failure) => Err(failure),
-                    };
-                    deliver(Event::EndAnswered(step_up, answer));
-                });
-            }
+            Call::Evidence(step_up, evidence) => self.ask(
+                async move |verifier| verifier.step_up_evidence(step_up, evidence).await.map(Box::new),
+                move |answer| Event::EvidenceAnswered(step_up, answer),
+            ),
+            Call::Assertion(step_up, assertion, session) => self.ask(
+                async move |verifier| verifier.assertion(step_up, assertion, &session).await,
+                move |answer| Event::AssertionAnswered(step_up, answer),
+            ),
+            Call::End(step_up, end, session) => self.ask(
+                async move |verifier| verifier.end_step_up(step_up, end, &session).await,
+                move |answer| Event::EndAnswered(step_up, answer),
+            ),
             Call::Keys { incoming, session, rp_id, origin } => {
                 // One that does not get a place is dropped, which answers it.
                 let Ok(place) = Arc::clone(&self.asked).try_acquire_owned() else { return };
@@ -150,6 +132,26 @@ impl<Deliver: Fn(Event) + Clone + Send + Sync + 'static> Line<Deliver> {
                 });
             }
         }
+    }
+
+    /// Asks the verifier, and delivers what comes of it.
+    fn ask<T, Call, Answering>(
+        &mut self,
+        call: Call,
+        answered: impl FnOnce(Result<T, Failure>) -> Event + Send + 'static,
+    ) where
+        Call: FnOnce(Arc<Verifier>) -> Answering + Send + 'static,
+        Answering: Future<Output = Result<T, Failure>> + Send,
+        T: Send,
+    {
+        let (verifier, deliver) = (self.verifier(), self.deliver.clone());
+        tokio::spawn(async move {
+            let answer = match verifier {
+                Ok(verifier) => call(verifier).await,
+                Err(failure) => Err(failure),
+            };
+            deliver(answered(answer));
+        });
     }
 
     fn close(&mut self) {
