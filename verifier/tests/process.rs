@@ -4,7 +4,6 @@ mod support;
 
 #[cfg(test)]
 mod tests {
-    use super::support::Client;
     use super::support::process::{Serving, configure, enrol, run, stdout};
     use std::process::Command;
     use vitalsign_protocol::message::ReportAnswer;
@@ -25,10 +24,13 @@ mod tests {
                     devices.push(enrol(&mut client, &token).await);
                 }
             }
-            let load = devices.drain(..).map(|mut device| {
-                let (address, anchor) = (serving.address, serving.anchor.clone());
+            // All of them are connected before the first report: the kill must find reports, not connections.
+            let mut connected = Vec::new();
+            for device in devices.drain(..) {
+                connected.push((device, serving.connect().await));
+            }
+            let load = connected.into_iter().map(|(mut device, mut client)| {
                 tokio::spawn(async move {
-                    let mut client = Client::connect(address, &anchor, "localhost").await.unwrap();
                     let mut answered = Vec::new();
                     loop {
                         let evidence = device.report();
