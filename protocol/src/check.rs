@@ -105,36 +105,38 @@ pub fn of(check: &str) -> Option<&'static Text> {
     TEXTS.iter().find(|text| text.check == check)
 }
 
+/// The reasons that policy gives, in words.
+pub const REASONS: &[(&str, &str)] = &[
+    ("ok", "as it should be"),
+    ("grace", "due soon"),
+    ("overdue", "overdue"),
+    ("required", "needed"),
+    ("end-of-life", "no longer supported by its maker"),
+    ("off", "off"),
+    ("partial", "only in part"),
+    ("missing", "not there"),
+    ("stale", "out of date"),
+    ("outdated", "too old"),
+    ("clock", "a time that is still to come: check the clock"),
+    ("clear-key", "encrypted, and the key lies beside it"),
+    ("suspended", "suspended"),
+    ("passive", "watching only"),
+    ("reduced", "running with less than its full function"),
+    ("snoozed", "paused by somebody"),
+    ("too-long", "too long"),
+    ("contradiction", "the device and its TPM say different things"),
+    ("setup-mode", "anybody may change its keys"),
+    ("no-log", "without a log of what was started"),
+    ("not-quoted", "not yet confirmed by the TPM"),
+    ("software", "in software only"),
+    ("simulated", "a simulated TPM"),
+    ("unrecognised", "of a maker that is not trusted here"),
+    ("unreadable", "could not be read"),
+    ("unsupported", "cannot be read on this system"),
+];
+
 /// A policy's reason in words. A reason that is not known here reads as it is spelled.
 #[must_use]
 pub fn reason(code: &str) -> &str {
-    match code {
-        "ok" => "as it should be",
-        "grace" => "due soon",
-        "overdue" => "overdue",
-        "required" => "needed",
-        "end-of-life" => "no longer supported by its maker",
-        "off" => "off",
-        "partial" => "only in part",
-        "missing" => "not there",
-        "stale" => "out of date",
-        "outdated" => "too old",
-        "clock" => "a time that is still to come: check the clock",
-        "clear-key" => "encrypted, and the key lies beside it",
-        "suspended" => "suspended",
-        "passive" => "watching only",
-        "reduced" => "running with less than its full function",
-        "snoozed" => "paused by somebody",
-        "too-long" => "too long",
-        "contradiction" => "the device and its TPM say different things",
-        "setup-mode" => "anybody may change its keys",
-        "no-log" => "without a log of what was started",
-        "not-quoted" => "not yet confirmed by the TPM",
-        "software" => "in software only",
-        "simulated" => "a simulated TPM",
-        "unrecognised" => "of a maker that is not trusted here",
-        "unreadable" => "could not be read",
-        "unsupported" => "cannot be read on this system",
-        other => other,
-    }
+    REASONS.iter().find(|(known, _)| *known == code).map_or(code, |(_, words)| words)
 }

@@ -1,6 +1,6 @@
 //! What to do about what happens: no I/O, so that every way it can go is a unit test.
 
-use crate::{Shown, texts};
+use crate::{Lost, Shown, Trouble};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use vitalsign_ipc::{Answer, Refusal, Request, Stage, Status, StepUp};
@@ -14,17 +14,19 @@ pub enum Event {
     /// The service says how things stand.
     Status(Box<Status>),
     /// The service is gone.
-    Lost(String),
+    Lost(Lost),
     /// The service's answer to [`Effect::Fetch`].
-    Fetched(StepUpId, Result<Answer, String>),
+    Fetched(StepUpId, Result<Answer, Lost>),
     /// The service's answer to [`Effect::Tell`].
-    Told(StepUpId, Result<Answer, String>),
+    Told(StepUpId, Result<Answer, Lost>),
     /// The security key wants something of the person.
     Prompt(Attempt, Prompt),
     /// The security key is through.
     Performed(Attempt, Result<Value, Failure>),
     /// The person says something.
     Said(Choice),
+    /// The person is away (the screen is locked, or another person's session is in front of it), or is back.
+    Away(bool),
     /// The person leaves.
     Leave,
 }
@@ -68,6 +70,10 @@ pub enum Effect {
 pub struct Flow {
     /// The step-ups as they were shown last.
     seen: BTreeMap<StepUpId, StepUp>,
+    /// In the order in which they are asked.
+    order: Vec<StepUpId>,
+    /// Nobody is asked anything.
+    away: bool,
     current: Option<Current>,
     /// What was answered here, and is not to be asked again.
     answered: Vec<StepUpId>,
@@ -94,7 +100,11 @@ impl Flow {
     pub fn on(&mut self, event: Event) -> Vec<Effect> {
         let mut effects = Vec::new();
         match event {
-            Event::Status(status) => self.status(status.step_ups, &mut effects),
+            Event::Status(status) => {
+                let step_ups = status.step_ups.clone();
+                effects.push(Effect::Show(Shown::Status(status)));
+                self.status(&step_ups, &mut effects);
+            }
             Event::Lost(why) => {
                 // What is being signed may be prepared anew by the time that the service is back.
                 self.let_go(&mut effects);
@@ -103,8 +113,8 @@ impl Flow {
             }
             Event::Fetched(id, answer) => self.fetched(id, answer, &mut effects),
             Event::Told(id, answer) => {
-                if let Some(text) = trouble(answer) {
-                    effects.push(Effect::Show(Shown::Trouble { step_up: id, text }));
+                if let Some(trouble) = trouble(answer) {
+                    effects.push(Effect::Show(Shown::Trouble { step_up: id, trouble }));
                 }
             }
             Event::Prompt(attempt, prompt) => {
@@ -114,6 +124,14 @@ impl Flow {
             }
             Event::Performed(attempt, end) => self.performed(attempt, end, &mut effects),
             Event::Said(choice) => self.said(choice, &mut effects),
+            Event::Away(away) => {
+                self.away = away;
+                if away {
+                    self.let_go(&mut effects);
+                } else {
+                    self.next(&mut effects);
+                }
+            }
             Event::Leave => {
                 self.let_go(&mut effects);
                 effects.push(Effect::Quit);
@@ -122,10 +140,10 @@ impl Flow {
         effects
     }
 
-    fn status(&mut self, step_ups: Vec<StepUp>, effects: &mut Vec<Effect>) {
+    fn status(&mut self, step_ups: &[StepUp], effects: &mut Vec<Effect>) {
         let first = !std::mem::replace(&mut self.told_idle, true);
         let before = std::mem::take(&mut self.seen);
-        for step_up in &step_ups {
+        for step_up in step_ups {
             let known = before.get(&step_up.id);
             let ended = matches!(step_up.stage, Stage::Ended { .. });
             // What was over before anybody looked is no news.
@@ -146,22 +164,28 @@ impl Flow {
         if self.current.as_ref().is_some_and(|current| !waits(current.step_up)) {
             self.let_go(effects);
         }
-        if self.current.is_none() {
-            let next = step_ups.iter().find(|it| it.stage == Stage::Tap && !self.answered.contains(&it.id));
-            match next {
-                Some(next) => {
-                    self.current = Some(Current { step_up: next.id, phase: Phase::Fetching });
-                    effects.push(Effect::Fetch(next.id));
-                }
-                None if first && step_ups.iter().all(|it| matches!(it.stage, Stage::Ended { .. })) => {
-                    effects.push(Effect::Show(Shown::Idle));
-                }
-                None => {}
-            }
+        self.order = step_ups.iter().map(|step_up| step_up.id).collect();
+        self.next(effects);
+        if first && step_ups.iter().all(|it| matches!(it.stage, Stage::Ended { .. })) {
+            effects.push(Effect::Show(Shown::Idle));
         }
     }
 
-    fn fetched(&mut self, id: StepUpId, answer: Result<Answer, String>, effects: &mut Vec<Effect>) {
+    /// Asks for the oldest that waits, unless one is asked already or nobody is there.
+    fn next(&mut self, effects: &mut Vec<Effect>) {
+        if self.current.is_some() || self.away {
+            return;
+        }
+        let waits = |id: &&StepUpId| {
+            !self.answered.contains(id) && self.seen.get(id).is_some_and(|it| it.stage == Stage::Tap)
+        };
+        if let Some(id) = self.order.iter().find(waits).copied() {
+            self.current = Some(Current { step_up: id, phase: Phase::Fetching });
+            effects.push(Effect::Fetch(id));
+        }
+    }
+
+    fn fetched(&mut self, id: StepUpId, answer: Result<Answer, Lost>, effects: &mut Vec<Effect>) {
         if self.at(Phase::Fetching) != Some(id) {
             return;
         }
@@ -179,8 +203,8 @@ impl Flow {
             answer => {
                 self.current = None;
                 self.answered.push(id);
-                let text = trouble(answer).unwrap_or_else(|| texts::ODD.to_owned());
-                effects.push(Effect::Show(Shown::Trouble { step_up: id, text }));
+                let trouble = trouble(answer).unwrap_or(Trouble::Odd);
+                effects.push(Effect::Show(Shown::Trouble { step_up: id, trouble }));
             }
         }
     }
@@ -192,9 +216,9 @@ impl Flow {
         match end {
             Ok(assertion) => effects.push(Effect::Tell(id, Request::Tapped { step_up: id, assertion })),
             Err(failure) => {
-                let text = texts::failure(&failure);
-                effects.push(Effect::Show(Shown::Trouble { step_up: id, text }));
-                if let Some(end) = end_of(&failure) {
+                let end = end_of(&failure);
+                effects.push(Effect::Show(Shown::Trouble { step_up: id, trouble: Trouble::Key(failure) }));
+                if let Some(end) = end {
                     effects.push(Effect::Tell(id, Request::GiveUp { step_up: id, end }));
                 }
             }
@@ -210,8 +234,7 @@ impl Flow {
             Choice::Decline => step_up::End::Declined,
             Choice::NotMine => step_up::End::NotMine,
             Choice::NoPin => {
-                let text = texts::NO_PIN.to_owned();
-                effects.push(Effect::Show(Shown::Trouble { step_up, text }));
+                effects.push(Effect::Show(Shown::Trouble { step_up, trouble: Trouble::NoPin }));
                 step_up::End::NoKey
             }
         };
@@ -247,11 +270,11 @@ fn end_of(failure: &Failure) -> Option<step_up::End> {
 }
 
 /// Why the service does not do what it was told.
-fn trouble(answer: Result<Answer, String>) -> Option<String> {
+fn trouble(answer: Result<Answer, Lost>) -> Option<Trouble> {
     match answer {
         Ok(Answer::Accepted) => None,
-        Ok(Answer::Refused(refusal)) => Some(refusal.to_string()),
-        Ok(_) => Some(texts::ODD.to_owned()),
-        Err(why) => Some(why),
+        Ok(Answer::Refused(refusal)) => Some(Trouble::Refused(refusal)),
+        Ok(_) => Some(Trouble::Odd),
+        Err(lost) => Some(Trouble::Lost(lost)),
     }
 }

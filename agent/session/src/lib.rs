@@ -12,12 +12,14 @@ pub mod flow;
 mod listen;
 mod register;
 pub mod texts;
+mod trouble;
 
 pub use agent::{Agent, Keys, Service, Socket};
 pub use listen::{End, Inbox, listen};
 pub use register::{RegisterError, register};
+pub use trouble::{Loss, Lost, Trouble};
 
-use vitalsign_ipc::StepUp;
+use vitalsign_ipc::{Status, StepUp};
 use vitalsign_protocol::id::StepUpId;
 use vitalsign_security_key::Prompt;
 
@@ -30,6 +32,8 @@ pub trait Surface {
 /// What a person is shown.
 #[derive(Debug)]
 pub enum Shown {
+    /// How all stands now. What of it is about step-ups is shown apart.
+    Status(Box<Status>),
     /// Nothing is asked now.
     Idle,
     /// A step-up has come, or has gone on.
@@ -46,8 +50,8 @@ pub enum Shown {
         /// Which step-up.
         step_up: StepUpId,
         /// What happened.
-        text: String,
+        trouble: Trouble,
     },
     /// The service is gone. It is looked for again.
-    Lost(String),
+    Lost(Lost),
 }

@@ -2,7 +2,7 @@
 
 use crate::agent::{Agent, Keys, Service};
 use crate::flow::{Choice, Effect, Event, Flow};
-use crate::{Surface, texts};
+use crate::{Lost, Surface};
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::Duration;
@@ -26,6 +26,10 @@ impl Inbox {
         // Nobody listens any more when all is over.
         let _ = self.0.send(Event::Said(choice));
     }
+    /// The person is away, and nothing is to be asked; or is back.
+    pub fn away(&self, away: bool) {
+        let _ = self.0.send(Event::Away(away));
+    }
     /// The person leaves; what is asked stays open.
     pub fn leave(&self) {
         let _ = self.0.send(Event::Leave);
@@ -47,18 +51,16 @@ pub enum End {
     Left,
 }
 
-/// Takes step-ups until the person leaves, or, where `once`, until one has ended.
-///
-/// # Errors
-/// When the service cannot be reached at the start. One that goes later is looked for again.
+/// Takes step-ups until the person leaves, or, where `once`, until one has ended. A service that goes, or is not there
+/// yet, is looked for.
 pub fn listen<A: Agent + 'static, K: Keys + 'static>(
     agent: &Arc<A>,
+    service: Option<Box<dyn Service>>,
     keys: &Arc<K>,
     surface: &mut impl Surface,
     (inbox, events): (Inbox, Receiver<Event>),
     once: bool,
-) -> Result<End, ClientError> {
-    let service = agent.connect()?;
+) -> End {
     let (watched, told) = (Arc::clone(agent), inbox.0.clone());
     std::thread::spawn(move || watch(&*watched, service, &told));
 
@@ -86,35 +88,34 @@ pub fn listen<A: Agent + 'static, K: Keys + 'static>(
                 }
                 Effect::Stop => cancel.cancel(),
                 Effect::Show(shown) => surface.show(shown),
-                Effect::Ended(_, end) if once => return Ok(End::StepUp(end)),
+                Effect::Ended(_, end) if once => return End::StepUp(end),
                 Effect::Ended(..) => {}
-                Effect::Quit => return Ok(End::Left),
+                Effect::Quit => return End::Left,
             }
         }
     }
     // The inbox above is one of its own senders, so that events do not end.
-    Ok(End::Left)
+    End::Left
 }
 
-fn ask(agent: &dyn Agent, request: Request) -> Result<Answer, String> {
-    agent.connect().and_then(|mut service| service.ask(request)).map_err(|error| error.to_string())
+fn ask(agent: &dyn Agent, request: Request) -> Result<Answer, Lost> {
+    agent.connect().and_then(|mut service| service.ask(request)).map_err(|error| Lost::from(&error))
 }
 
 /// Passes on how things stand, for as long as somebody listens.
-fn watch(agent: &dyn Agent, service: Box<dyn Service>, events: &Sender<Event>) {
-    let mut service = Some(service);
-    let mut said = String::new();
+fn watch(agent: &dyn Agent, mut service: Option<Box<dyn Service>>, events: &Sender<Event>) {
+    let mut said = None;
     loop {
         let why = match service.take().map_or_else(|| agent.connect(), Ok) {
             Ok(service) => match follow(service, events, &mut said) {
                 Some(why) => why,
                 None => return,
             },
-            Err(error) => error.to_string(),
+            Err(error) => Lost::from(&error),
         };
         // The same is said once.
-        if said != why {
-            said.clone_from(&why);
+        if said.as_ref() != Some(&why) {
+            said = Some(why.clone());
             if events.send(Event::Lost(why)).is_err() {
                 return;
             }
@@ -124,22 +125,22 @@ fn watch(agent: &dyn Agent, service: Box<dyn Service>, events: &Sender<Event>) {
 }
 
 /// Why the service is lost; none when nobody listens.
-fn follow(mut service: Box<dyn Service>, events: &Sender<Event>, said: &mut String) -> Option<String> {
+fn follow(mut service: Box<dyn Service>, events: &Sender<Event>, said: &mut Option<Lost>) -> Option<Lost> {
     let mut status = match service.ask(Request::Subscribe) {
         Ok(Answer::Status(status)) => status,
         // It starts, and has nothing to say yet.
-        Ok(Answer::Refused(refusal)) => return Some(refusal.to_string()),
-        Ok(_) => return Some(texts::ODD.to_owned()),
-        Err(error) => return Some(error.to_string()),
+        Ok(Answer::Refused(refusal)) => return Some(Lost::from(&refusal)),
+        Ok(_) => return Some(Lost::odd()),
+        Err(error) => return Some(Lost::from(&error)),
     };
     loop {
-        said.clear();
+        *said = None;
         events.send(Event::Status(status)).ok()?;
         status = loop {
             match service.event(QUIET) {
                 Ok(status) => break Box::new(status),
                 Err(ClientError::TimedOut) => {}
-                Err(error) => return Some(error.to_string()),
+                Err(error) => return Some(Lost::from(&error)),
             }
         };
     }

@@ -13,7 +13,8 @@ use vitalsign_protocol::step_up::{Acr, End, RegisteredKey};
 use vitalsign_security_key::{Cancel, Failure, Operation, Prompt};
 use vitalsign_session::flow::Choice;
 use vitalsign_session::{
-    Agent, End as Left, Inbox, Keys, RegisterError, Service, Shown, Surface, listen, register,
+    Agent, End as Left, Inbox, Keys, Loss, Lost, RegisterError, Service, Shown, Surface, Trouble, listen,
+    register,
 };
 
 /// Nothing here takes so long.
@@ -131,7 +132,7 @@ struct World {
     shown: Receiver<Shown>,
     inbox: Inbox,
     keys: Arc<FakeKeys>,
-    thread: std::thread::JoinHandle<Result<Left, ClientError>>,
+    thread: std::thread::JoinHandle<Left>,
 }
 
 fn ceremony(challenge: &str) -> Answer {
@@ -148,7 +149,7 @@ fn begin(once: bool, acts: Vec<Act>, answers: Vec<Answer>) -> World {
     let keys = Arc::new(FakeKeys { acts: Mutex::new(acts.into()), asked: Mutex::default() });
     let (inbox, happenings) = Inbox::new();
     let (own, performing) = (inbox.clone(), Arc::clone(&keys));
-    let listening = move || listen(&agent, &performing, &mut Screen(show), (own, happenings), once);
+    let listening = move || listen(&agent, None, &performing, &mut Screen(show), (own, happenings), once);
     World { status, later, told, shown, inbox, keys, thread: std::thread::spawn(listening) }
 }
 
@@ -171,7 +172,7 @@ impl World {
     }
     fn end(self) -> Left {
         drop((self.status, self.later));
-        self.thread.join().unwrap().unwrap()
+        self.thread.join().unwrap()
     }
 }
 
@@ -260,6 +261,24 @@ fn one_is_asked_after_the_other_and_what_ends_elsewhere_lets_the_key_go() {
 }
 
 #[test]
+fn while_the_person_is_away_no_key_is_asked() {
+    let acts = vec![(vec![Prompt::Insert], None), (Vec::new(), Some(Ok(json!({}))))];
+    let world = begin(false, acts, vec![ceremony("A"), ceremony("B")]);
+    world.says(vec![step_up(FIRST, Stage::Tap)]);
+    assert_eq!(world.told(), Request::Ceremony(FIRST));
+    world.shows(|shown| matches!(shown, Shown::Prompt { .. }));
+    world.inbox.away(true);
+    world.says(vec![step_up(FIRST, Stage::Tap), step_up(SECOND, Stage::Tap)]);
+    world.shows(|shown| matches!(shown, Shown::StepUp(step_up) if step_up.id == SECOND));
+    assert!(world.told.try_recv().is_err());
+    world.inbox.away(false);
+    assert_eq!(world.told(), Request::Ceremony(FIRST));
+    assert_eq!(world.told(), Request::Tapped { step_up: FIRST, assertion: json!({}) });
+    world.inbox.leave();
+    world.end();
+}
+
+#[test]
 fn what_is_prepared_anew_is_asked_for_anew() {
     let acts = vec![(vec![Prompt::Insert], None), (Vec::new(), Some(Ok(json!({}))))];
     let world = begin(false, acts, vec![ceremony("A"), ceremony("B")]);
@@ -304,8 +323,8 @@ fn what_was_over_before_is_no_news_and_what_is_refused_is_said() {
     world.shows(|shown| matches!(shown, Shown::StepUp(step_up) if step_up.stage == Stage::Preparing));
     world.says(vec![step_up(FIRST, Stage::Tap)]);
     assert_eq!(world.told(), Request::Ceremony(FIRST));
-    let said = world.shows(|shown| matches!(shown, Shown::Trouble { .. }));
-    assert!(format!("{said:?}").contains("busy"), "{said:?}");
+    let busy = Trouble::Refused(Refusal::Busy);
+    world.shows(|shown| matches!(shown, Shown::Trouble { trouble, .. } if *trouble == busy));
     let reasons = vec!["os-reboot".to_owned()];
     world.says(vec![step_up(FIRST, Stage::Ended { end: End::Unhealthy, reasons })]);
     assert_eq!(world.end(), Left::StepUp(End::Unhealthy));
@@ -319,10 +338,17 @@ fn no_service_is_said_at_once() {
             Err(ClientError::NotRunning("/nowhere".into()))
         }
     }
-    let (show, _shown) = mpsc::channel();
-    let end =
-        listen(&Arc::new(Nobody), &Arc::new(FakeKeys::default()), &mut Screen(show), Inbox::new(), false);
-    assert!(matches!(end, Err(ClientError::NotRunning(_))));
+    let (show, shown) = mpsc::channel();
+    let (inbox, events) = Inbox::new();
+    let left = inbox.clone();
+    let listening = std::thread::spawn(move || {
+        let keys = Arc::new(FakeKeys::default());
+        listen(&Arc::new(Nobody), None, &keys, &mut Screen(show), (inbox, events), false)
+    });
+    let first = shown.recv_timeout(LIMIT).unwrap();
+    assert!(matches!(first, Shown::Lost(Lost { loss: Loss::NotRunning, .. })), "{first:?}");
+    left.leave();
+    assert_eq!(listening.join().unwrap(), Left::Left);
 }
 
 /// Registers with these answers of the service, and this end at the key.

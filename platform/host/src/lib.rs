@@ -25,6 +25,12 @@ pub struct Settings {
     pub state: Option<PathBuf>,
 }
 
+/// What people call this device: its host name; empty where it has none.
+#[must_use]
+pub fn device_name() -> String {
+    sysinfo::System::host_name().unwrap_or_default()
+}
+
 /// Who is at the other end of a local socket, as the system says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Peer {

@@ -20,6 +20,7 @@ pub(super) fn say_line(value: &Value) {
 /// What is shown, as JSON. Nothing of a PIN is in it.
 pub(super) fn json(shown: &Shown) -> Value {
     match shown {
+        Shown::Status(_) => Value::Null,
         Shown::Idle => json!({"waiting": true}),
         Shown::StepUp(step_up) => {
             let mut line = serde_json::to_value(step_up).unwrap_or_default();
@@ -38,8 +39,8 @@ pub(super) fn json(shown: &Shown) -> Value {
             }
             line
         }
-        Shown::Trouble { step_up, text } => json!({"step_up": step_up, "trouble": text}),
-        Shown::Lost(why) => json!({"lost": why}),
+        Shown::Trouble { step_up, trouble } => json!({"step_up": step_up, "trouble": trouble.to_string()}),
+        Shown::Lost(lost) => json!({"lost": lost.text}),
     }
 }
 
@@ -64,11 +65,14 @@ pub(super) fn prompt_json(prompt: &Prompt) -> Value {
 /// What is shown, for people; nothing where there is nothing to say. `now` is in seconds since 1970.
 pub(super) fn words(shown: &Shown, choices: bool, now: u64) -> Option<String> {
     match shown {
+        Shown::Status(_) => None,
         Shown::Idle => Some("Waiting for step-ups. Leave with Ctrl-C.\n".to_owned()),
         Shown::StepUp(step_up) => stage_words(step_up, choices, now),
         Shown::Prompt { prompt, .. } => prompt_words(prompt, |_| false),
-        Shown::Trouble { text, .. } => Some(format!("  {}\n", texts::visible(text).replace('\n', " "))),
-        Shown::Lost(why) => Some(format!("{} Looking for it again.\n", sentence(why))),
+        Shown::Trouble { trouble, .. } => {
+            Some(format!("  {}\n", texts::visible(&trouble.to_string()).replace('\n', " ")))
+        }
+        Shown::Lost(lost) => Some(format!("{} Looking for it again.\n", sentence(&lost.text))),
     }
 }
 

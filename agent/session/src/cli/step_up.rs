@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 use vitalsign_protocol::step_up;
 use vitalsign_security_key::{Prompt, SecurityKeys};
-use vitalsign_session::{End, Inbox, Shown, Surface};
+use vitalsign_session::{Agent, End, Inbox, Shown, Surface, listen as listen_to};
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
@@ -41,11 +41,15 @@ pub(super) fn listen(place: &Place, arguments: Listen) -> anyhow::Result<Outcome
     let left = inbox.clone();
     on_ctrl_c(move || left.leave())?;
     let mut screen = Screen { json: arguments.json, person: &person };
-    Ok(match vitalsign_session::listen(&socket, &keys, &mut screen, (inbox, events), arguments.once) {
-        Ok(End::StepUp(step_up::End::Approved)) => Outcome::Well,
-        Ok(End::StepUp(_)) => Outcome::Unwell,
-        Ok(End::Left) => Outcome::Left,
-        Err(error) => unreached(&error),
+    let service = match socket.connect() {
+        Ok(service) => service,
+        Err(error) => return Ok(unreached(&error)),
+    };
+    let end = listen_to(&socket, Some(service), &keys, &mut screen, (inbox, events), arguments.once);
+    Ok(match end {
+        End::StepUp(step_up::End::Approved) => Outcome::Well,
+        End::StepUp(_) => Outcome::Unwell,
+        End::Left => Outcome::Left,
     })
 }
 
@@ -68,6 +72,9 @@ impl Screen<'_> {
 
 impl Surface for Screen<'_> {
     fn show(&mut self, shown: Shown) {
+        if matches!(shown, Shown::Status(_)) {
+            return;
+        }
         // A question that nobody answered stands in the line still.
         let unanswered = self.person.forget();
         if self.json {

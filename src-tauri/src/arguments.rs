@@ -1,0 +1,38 @@
+//! The command line.
+
+use crate::view::Page;
+use clap::Parser;
+use std::path::PathBuf;
+
+const EXAMPLES: &str = "\
+Examples:
+  Show how this device is:
+    vitalsign-app
+  At the start of a session, without a window:
+    vitalsign-app --background
+
+Exit status: 0 left, 2 used wrongly, 3 could not be done.";
+
+/// Shows how this device is, and asks for taps on your security key.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "vitalsign-app", version, after_help = EXAMPLES)]
+pub(crate) struct Arguments {
+    /// Open no window until one is needed
+    #[arg(long)]
+    pub(crate) background: bool,
+    /// The page to open: status, keys, about
+    #[arg(long, value_name = "PAGE", value_parser = page, default_value = "status")]
+    pub(crate) page: Page,
+    /// The service's socket
+    #[arg(long, value_name = "PATH", env = "VITALSIGN_SOCKET", default_value = "/run/vitalsign/agent.sock")]
+    pub(crate) socket: PathBuf,
+}
+
+fn page(name: &str) -> Result<Page, String> {
+    match name {
+        "status" => Ok(Page::Status),
+        "keys" => Ok(Page::Keys),
+        "about" => Ok(Page::About),
+        _ => Err("there are the pages status, keys and about".to_owned()),
+    }
+}

@@ -1,0 +1,45 @@
+//! What the page may ask for: these five commands and nothing else.
+
+use crate::app::App;
+use crate::view::{Action, Texts, View};
+use tauri::State;
+use tauri::ipc::{InvokeBody, Request};
+use vitalsign_security_key::Pin;
+
+/// The most bytes of a PIN (CTAP 2.1 section 6.5.1).
+const LONGEST_PIN: usize = 63;
+
+/// The language and its texts.
+#[tauri::command]
+pub(crate) fn texts(app: State<'_, App>) -> Texts {
+    app.texts()
+}
+
+/// What is to be shown now. Later ones come as events.
+#[tauri::command]
+pub(crate) fn view(app: State<'_, App>) -> View {
+    app.view()
+}
+
+/// The person does something.
+#[tauri::command]
+pub(crate) fn act(app: State<'_, App>, action: Action) {
+    app.act(action);
+}
+
+/// The person has entered a PIN: UTF-8 bytes, so that no text of it lies about. It goes to the key, once.
+#[tauri::command]
+pub(crate) fn enter_pin(app: State<'_, App>, request: Request<'_>) {
+    if let InvokeBody::Raw(bytes) = request.body()
+        && bytes.len() <= LONGEST_PIN
+        && let Ok(pin) = std::str::from_utf8(bytes)
+    {
+        app.enter_pin(Pin::new(pin.to_owned()));
+    }
+}
+
+/// What IT asks for: how things stand and what works, as text. Nothing secret is in it.
+#[tauri::command(async)]
+pub(crate) fn diagnostics(app: State<'_, App>) -> String {
+    app.diagnostics()
+}

@@ -1,0 +1,397 @@
+//! What the app knows, and what follows from it: the view, the tray's state, and whether a window is wanted. No I/O, no
+//! clock: what happens is told by [`Model::on`], the moment is an argument, so that each way it can go is a unit test.
+
+mod device;
+mod words;
+
+pub(crate) use words::{plain, refused};
+
+use crate::view::{self, Page, PinAsked, PinWhy, Registration, Step, View};
+use std::time::Duration;
+use vitalsign_ipc::{Stage, Status, StepUp};
+use vitalsign_protocol::id::StepUpId;
+use vitalsign_protocol::step_up;
+use vitalsign_security_key::{Pin, PinReason, PinReply, Prompt as KeyPrompt};
+use vitalsign_session::flow::Choice;
+use vitalsign_session::{Lost, Shown, Trouble};
+
+/// How long an end stands when nobody puts it away. On a shared machine nobody may be there any more.
+const STANDS: u64 = 20;
+/// The fewest characters of a PIN (CTAP 2.1 section 6.5.1).
+const SHORTEST_PIN: u32 = 4;
+
+/// Something has happened.
+#[derive(Debug)]
+pub enum Happened {
+    /// In the session with the service and the key.
+    Shown(Shown),
+    /// The person opens a page: from the tray, or by starting the app again.
+    Opened(Page),
+    /// The window was closed.
+    Closed,
+    /// An end was read.
+    Dismissed,
+    /// A PIN was entered.
+    Pin(Pin),
+    /// The person said no.
+    Said(Choice),
+    /// The screen was locked or is another person's, or no longer.
+    Away(bool),
+    /// Registering goes on.
+    Registering(Registering),
+    /// The list of keys, or that it is asked for.
+    Keys(view::Keys),
+    /// Time has passed.
+    Tick,
+}
+
+/// How registering goes on.
+#[derive(Debug)]
+pub enum Registering {
+    /// It has begun.
+    Begun,
+    /// Whose key it will be.
+    For(String),
+    /// What to do with the key.
+    Prompt(KeyPrompt),
+    /// It is over, or its end was put away.
+    Ended(Registration),
+}
+
+/// What is wanted of the window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Window {
+    /// None.
+    None,
+    /// One, as the person opened it.
+    Open,
+    /// One before all others: a step-up is asked.
+    Raised,
+}
+
+/// What the tray shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Tray {
+    /// The device is healthy.
+    Healthy,
+    /// Something needs attention.
+    Attention,
+    /// The device is not accepted.
+    Blocked,
+    /// The service or the verifier is not reached, or nothing is known yet.
+    Offline,
+    /// A step-up waits.
+    StepUp,
+}
+
+/// What the app knows.
+#[derive(Debug, Default)]
+pub struct Model {
+    device_name: String,
+    status: Option<Box<Status>>,
+    lost: Option<Lost>,
+    page: Page,
+    /// The person has opened the window.
+    opened: bool,
+    away: bool,
+    asked: Option<Asked>,
+    registration: Registration,
+    keys: Option<view::Keys>,
+    /// The PIN that is asked for, and what was said about it.
+    pin: Option<PinReply>,
+    questions: u32,
+}
+
+/// The step-up that is shown. What is of the person goes as soon as it has ended.
+#[derive(Debug)]
+struct Asked {
+    step_up: StepUp,
+    step: Step,
+    trouble: Option<view::Trouble>,
+    /// When its end is put away by itself.
+    until: Option<u64>,
+}
+
+impl Model {
+    /// Of a device of this name.
+    #[must_use]
+    pub fn new(device_name: String) -> Self {
+        Self { device_name, ..Self::default() }
+    }
+
+    /// This has happened, at this moment in seconds since 1970.
+    pub fn on(&mut self, happened: Happened, now: u64) {
+        match happened {
+            Happened::Shown(shown) => self.shown(shown, now),
+            Happened::Opened(page) => (self.page, self.opened) = (page, true),
+            Happened::Closed => self.closed(),
+            Happened::Dismissed => self.asked = self.asked.take().filter(|asked| asked.until.is_none()),
+            Happened::Pin(pin) => self.entered(pin),
+            Happened::Said(_) => self.pin = None,
+            Happened::Away(away) => {
+                self.away = away;
+                if away {
+                    self.forget();
+                }
+            }
+            Happened::Registering(registering) => self.registering(registering),
+            Happened::Keys(keys) => self.keys = Some(keys),
+            Happened::Tick => {}
+        }
+        self.asked = self.asked.take().filter(|asked| asked.until.is_none_or(|until| until > now));
+    }
+
+    /// When something changes by itself, in seconds since 1970.
+    #[must_use]
+    pub fn changes_at(&self, now: u64) -> Option<u64> {
+        let expiry = self.status.as_ref().and_then(|status| status.ear.as_ref()).and_then(|ear| ear.exp);
+        let end = self.asked.as_ref().and_then(|asked| asked.until);
+        expiry.into_iter().chain(end).filter(|at| *at > now).min()
+    }
+
+    /// How long until then.
+    #[must_use]
+    pub fn patience(&self, now: u64) -> Option<Duration> {
+        self.changes_at(now).map(|at| Duration::from_secs(at.saturating_sub(now)))
+    }
+
+    /// What the window is to be.
+    #[must_use]
+    pub fn window(&self) -> Window {
+        match (&self.asked, self.opened) {
+            _ if self.away => Window::None,
+            (Some(asked), _) if asked.until.is_none() => Window::Raised,
+            (Some(_), _) | (None, true) => Window::Open,
+            (None, false) => Window::None,
+        }
+    }
+
+    /// What the tray is to show.
+    #[must_use]
+    pub fn tray(&self, now: u64) -> Tray {
+        if self.asked.as_ref().is_some_and(|asked| asked.until.is_none()) {
+            return Tray::StepUp;
+        }
+        device::tray(self.status.as_deref(), self.lost.is_some(), now)
+    }
+
+    /// Whether a step-up is asked, and which: a new one is announced.
+    #[must_use]
+    pub fn announced(&self) -> Option<StepUpId> {
+        let asked = self.asked.as_ref().filter(|asked| asked.until.is_none() && !self.away)?;
+        Some(asked.step_up.id)
+    }
+
+    /// What the page is shown.
+    #[must_use]
+    pub fn view(&self, now: u64) -> View {
+        let lost = match (&self.lost, &self.status) {
+            (Some(lost), _) => Some(words::loss(lost.loss)),
+            (None, None) => Some(view::Loss::Starting),
+            (None, Some(_)) => None,
+        };
+        View {
+            page: self.page,
+            lost,
+            device: device::device(&self.device_name, self.status.as_deref(), lost.is_some(), now),
+            prompt: self.asked.as_ref().map(|asked| self.prompt(asked)),
+            registration: self.registration.clone(),
+            keys: self.keys.clone(),
+        }
+    }
+
+    fn shown(&mut self, shown: Shown, now: u64) {
+        match shown {
+            Shown::Status(status) => {
+                self.lost = None;
+                self.status = Some(status);
+            }
+            Shown::Idle => {}
+            Shown::StepUp(step_up) => self.step_up(*step_up, now),
+            Shown::Prompt { step_up, prompt } => {
+                if self.asked.as_ref().is_some_and(|asked| asked.step_up.id == step_up) {
+                    let step = self.step(prompt);
+                    if let Some(asked) = &mut self.asked {
+                        asked.step = step;
+                    }
+                }
+            }
+            Shown::Trouble { step_up, trouble } => {
+                self.pin = None;
+                if let Some(asked) = self.asked.as_mut().filter(|asked| asked.step_up.id == step_up) {
+                    asked.trouble = Some(words::trouble(&trouble));
+                    // It is over, and the service may have nothing to say about it.
+                    if matches!(trouble, Trouble::Refused(_) | Trouble::Odd | Trouble::NoPin) {
+                        asked.ended(view::End::NoKey, Vec::new(), now);
+                    }
+                }
+            }
+            Shown::Lost(lost) => {
+                self.pin = None;
+                if let Some(asked) = self.asked.as_mut().filter(|asked| asked.until.is_none()) {
+                    asked.ended(view::End::Lost, Vec::new(), now);
+                }
+                self.lost = Some(lost);
+            }
+        }
+    }
+
+    fn step_up(&mut self, step_up: StepUp, now: u64) {
+        if let Stage::Ended { end, reasons } = &step_up.stage {
+            let ear = self.status.as_ref().and_then(|status| status.ear.as_ref());
+            let checks = reasons.iter().map(|reason| device::refused(reason, ear)).collect();
+            let (id, end) = (step_up.id, *end);
+            match &mut self.asked {
+                Some(asked) if asked.step_up.id == id => {
+                    self.pin = None;
+                    // What went well, or was the person's own wish, needs no reading.
+                    if matches!(
+                        end,
+                        step_up::End::Approved | step_up::End::Declined | step_up::End::Superseded
+                    ) {
+                        self.asked = None;
+                    } else {
+                        asked.ended(words::end(end), checks, now);
+                    }
+                }
+                // It was refused before it was ever asked: the person at the application waits for a word.
+                None if end == step_up::End::Unhealthy && !self.away => {
+                    let mut asked = Asked::new(step_up, Step::Preparing);
+                    asked.ended(words::end(end), checks, now);
+                    self.asked = Some(asked);
+                }
+                _ => {}
+            }
+            return self.ask_next();
+        }
+        match &mut self.asked {
+            Some(asked) if asked.step_up.id == step_up.id => {
+                if step_up.stage == Stage::Checking {
+                    asked.step = Step::Checking;
+                }
+                if step_up.stage == Stage::Preparing {
+                    asked.step = Step::Preparing;
+                }
+                asked.step_up = step_up;
+            }
+            Some(asked) if asked.until.is_none() => {}
+            _ => self.ask_next(),
+        }
+    }
+
+    /// The oldest that waits for a tap is shown.
+    fn ask_next(&mut self) {
+        if self.asked.as_ref().is_some_and(|asked| asked.until.is_none()) {
+            return;
+        }
+        let step_ups = self.status.iter().flat_map(|status| &status.step_ups);
+        if let Some(next) = step_ups.clone().find(|it| matches!(it.stage, Stage::Tap | Stage::Checking)) {
+            self.asked = Some(Asked::new(next.clone(), Step::Preparing));
+        }
+    }
+
+    fn step(&mut self, prompt: KeyPrompt) -> Step {
+        self.pin = None;
+        match prompt {
+            KeyPrompt::Insert => Step::Insert,
+            KeyPrompt::Touch { keys } => Step::Touch { keys: u32::try_from(keys).unwrap_or(u32::MAX) },
+            KeyPrompt::Working => Step::Working,
+            KeyPrompt::Pin(asked) => {
+                self.questions = self.questions.wrapping_add(1);
+                let (why, least) = match asked.reason {
+                    PinReason::Needed => (PinWhy::Needed, SHORTEST_PIN),
+                    PinReason::Wrong => (PinWhy::Wrong, SHORTEST_PIN),
+                    PinReason::New { least } => (PinWhy::New, least),
+                    PinReason::Unsuitable => (PinWhy::Unsuitable, SHORTEST_PIN),
+                };
+                self.pin = Some(asked.reply);
+                let attempts_left = asked.attempts_left;
+                Step::Pin(PinAsked { question: self.questions, why, least, attempts_left })
+            }
+        }
+    }
+
+    fn entered(&mut self, pin: Pin) {
+        if let Some(reply) = self.pin.take() {
+            reply.enter(pin);
+        }
+        // Until the key says more.
+        let step = match (&mut self.asked, &mut self.registration) {
+            (Some(asked), _) if asked.until.is_none() => Some(&mut asked.step),
+            (_, Registration::Running { step, .. }) => Some(step),
+            _ => None,
+        };
+        if let Some(step) = step.filter(|step| matches!(step, Step::Pin(_))) {
+            *step = Step::Working;
+        }
+    }
+
+    fn registering(&mut self, registering: Registering) {
+        match registering {
+            Registering::Begun => {
+                self.registration = Registration::Running { user: None, step: Step::Preparing };
+            }
+            Registering::For(name) => {
+                if let Registration::Running { user, .. } = &mut self.registration {
+                    *user = Some(words::plain(&name));
+                }
+            }
+            Registering::Prompt(prompt) => {
+                let next = self.step(prompt);
+                if let Registration::Running { step, .. } = &mut self.registration {
+                    *step = next;
+                }
+            }
+            Registering::Ended(end) => {
+                self.pin = None;
+                self.registration = end;
+            }
+        }
+    }
+
+    fn closed(&mut self) {
+        self.opened = false;
+        self.forget();
+    }
+
+    /// Nothing of a person stays on the screen.
+    fn forget(&mut self) {
+        self.keys = None;
+        if !matches!(self.registration, Registration::Running { .. }) {
+            self.registration = Registration::Idle;
+        }
+        self.asked = self.asked.take().filter(|asked| asked.until.is_none());
+    }
+
+    fn prompt(&self, asked: &Asked) -> view::Prompt {
+        let waits = |it: &&StepUp| it.stage == Stage::Tap && it.id != asked.step_up.id;
+        let waiting = self.status.as_ref().map_or(0, |status| status.step_ups.iter().filter(waits).count());
+        let step_up = &asked.step_up;
+        view::Prompt {
+            id: step_up.id.to_string(),
+            application: words::plain(&step_up.application),
+            user: words::plain(&step_up.user),
+            message: words::visible(&step_up.message),
+            details: step_up.authorization_details.as_ref().map(|it| words::visible(&format!("{it:#}"))),
+            level: words::level(step_up.acr),
+            until: step_up.until,
+            waiting: u32::try_from(waiting).unwrap_or(u32::MAX),
+            step: asked.step.clone(),
+        }
+    }
+}
+
+impl Asked {
+    fn new(step_up: StepUp, step: Step) -> Self {
+        Self { step_up, step, trouble: None, until: None }
+    }
+
+    /// It has ended. Who was asked, and for what, is nobody's to read any more.
+    fn ended(&mut self, end: view::End, checks: Vec<view::Check>, now: u64) {
+        self.step = Step::Ended { end, checks, trouble: self.trouble.take() };
+        self.until = Some(now.saturating_add(STANDS));
+        self.step_up.user.clear();
+        self.step_up.message.clear();
+        self.step_up.authorization_details = None;
+    }
+}

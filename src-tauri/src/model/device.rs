@@ -1,0 +1,197 @@
+//! The device, as the service last told: its headline, its checks, its state in the tray.
+
+use super::Tray;
+use super::words::{plain, visible};
+use crate::view::{Check, Contact, Device, Headline, Mender, Seen, SeenValue, Tone};
+use serde_json::Value;
+use vitalsign_ipc::{Standing, Status};
+use vitalsign_protocol::check;
+use vitalsign_protocol::ear::{self, Ear, Tier};
+
+/// Names that mean a time.
+const TIMES: [&str; 5] = ["since", "updated", "checked", "ends", "last_update"];
+
+pub(super) fn device(name: &str, status: Option<&Status>, lost: bool, now: u64) -> Device {
+    let ear = status.and_then(|status| status.ear.as_ref());
+    let mut checks: Vec<Check> = ear.iter().flat_map(|ear| ear.checks()).map(|(_, it)| check(it)).collect();
+    let place = |code: &str| check::TEXTS.iter().position(|text| text.check == code).unwrap_or(usize::MAX);
+    checks.sort_by(|a, b| {
+        let key = |it: &Check| (order(it.tone), place(&it.code));
+        key(a).cmp(&key(b)).then_with(|| a.code.cmp(&b.code))
+    });
+    let headline = headline(status, &checks, lost, now);
+    Device {
+        name: plain(name),
+        enrolment: status.and_then(|status| status.enrolment).map(|it| it.to_string()),
+        tone: tone(&headline, ear),
+        headline,
+        unknown: count(&checks, |it| it.tone == Tone::Unknown),
+        checks,
+        contact: contact(status, lost),
+        reported_at: status.and_then(|status| status.reported_at),
+        holds_until: ear.and_then(|ear| ear.exp),
+        busy: status.is_some_and(|status| status.busy) && !lost,
+    }
+}
+
+pub(super) fn tray(status: Option<&Status>, lost: bool, now: u64) -> Tray {
+    let device = device("", status, lost, now);
+    match (&device.headline, device.tone) {
+        (Headline::NoService | Headline::NoVerdict | Headline::Expired | Headline::Enrolling, _) => {
+            Tray::Offline
+        }
+        _ if matches!(device.contact, Contact::Offline { .. }) => Tray::Offline,
+        (_, Tone::Good) => Tray::Healthy,
+        (_, Tone::Blocked) => Tray::Blocked,
+        (_, Tone::Attention) => Tray::Attention,
+        (_, Tone::Unknown) => Tray::Offline,
+    }
+}
+
+/// A check that a step-up was refused for: as it was judged, or at least by its name.
+pub(super) fn refused(code: &str, ear: Option<&Ear>) -> Check {
+    let judged = ear.and_then(|ear| ear.checks().map(|(_, it)| it).find(|it| it.check == code));
+    judged.map(check).unwrap_or_else(|| {
+        let unnamed = ear::Check {
+            check: code.to_owned(),
+            status: Tier::Contraindicated,
+            reason: String::new(),
+            seen: serde_json::Map::new(),
+            since: None,
+            deadline: None,
+        };
+        check(&unnamed)
+    })
+}
+
+fn check(judged: &ear::Check) -> Check {
+    let text = check::of(&judged.check);
+    let mender = text.map_or(Mender::It, |text| match text.mender {
+        check::Mender::You => Mender::You,
+        check::Mender::It => Mender::It,
+    });
+    let seen = judged
+        .seen
+        .iter()
+        .filter_map(|(name, value)| Some(Seen { name: plain(name), value: seen(name, value)? }));
+    Check {
+        code: plain(&judged.check),
+        known: text.is_some(),
+        tone: match judged.status {
+            Tier::Affirming => Tone::Good,
+            Tier::Warning => Tone::Attention,
+            Tier::Contraindicated => Tone::Blocked,
+            Tier::None => Tone::Unknown,
+        },
+        reason: plain(&judged.reason),
+        reason_known: check::REASONS.iter().any(|(known, _)| *known == judged.reason),
+        seen: seen.collect(),
+        since: judged.since,
+        deadline: judged.deadline,
+        mender,
+        restart: text.is_some_and(|text| text.restart),
+    }
+}
+
+/// What is not known, or is an empty list, is said by the reason already.
+fn seen(name: &str, value: &Value) -> Option<SeenValue> {
+    let is_time = TIMES.iter().any(|end| name.ends_with(end));
+    match value {
+        Value::Null => None,
+        Value::Bool(flag) => Some(SeenValue::Flag(*flag)),
+        Value::Number(number) => match number.as_u64() {
+            Some(at) if is_time => Some(SeenValue::Time(at)),
+            _ => number.as_f64().map(SeenValue::Number),
+        },
+        Value::String(text) if text.is_empty() => None,
+        Value::String(text) => Some(SeenValue::Text(visible(text))),
+        Value::Array(items) => {
+            let items: Vec<String> = items.iter().filter_map(words).collect();
+            (!items.is_empty()).then_some(SeenValue::List(items))
+        }
+        Value::Object(_) => words(value).map(SeenValue::Text),
+    }
+}
+
+/// A value within another one.
+fn words(value: &Value) -> Option<String> {
+    match value {
+        Value::Null => None,
+        Value::String(text) => (!text.is_empty()).then(|| visible(text)),
+        Value::Bool(_) | Value::Number(_) => Some(value.to_string()),
+        Value::Array(items) => {
+            let items: Vec<String> = items.iter().filter_map(words).collect();
+            (!items.is_empty()).then(|| items.join(", "))
+        }
+        Value::Object(entries) => {
+            let entries: Vec<String> = entries
+                .iter()
+                .filter_map(|(name, value)| {
+                    Some(format!("{} {}", plain(&name.replace(['_', '-'], " ")), words(value)?))
+                })
+                .collect();
+            (!entries.is_empty()).then(|| entries.join(", "))
+        }
+    }
+}
+
+fn headline(status: Option<&Status>, checks: &[Check], lost: bool, now: u64) -> Headline {
+    let Some(status) = status.filter(|_| !lost) else { return Headline::NoService };
+    match (&status.standing, &status.ear) {
+        (Standing::Revoked, _) => Headline::Revoked,
+        (Standing::Refused { detail, .. }, _) => Headline::Refused { detail: plain(detail) },
+        (Standing::NotEnrolled, _) => Headline::NotEnrolled,
+        (_, Some(ear)) if ear.exp.is_some_and(|exp| exp <= now) => Headline::Expired,
+        (_, Some(ear)) => {
+            let wrong = |it: &Check| matches!(it.tone, Tone::Attention | Tone::Blocked);
+            match (count(checks, wrong), ear.ear_status.unwrap_or_default()) {
+                (0, Tier::Affirming) => Headline::Healthy,
+                (0, Tier::None) => Headline::NoVerdict,
+                (0, _) => Headline::NotAccepted,
+                (things, _) => {
+                    let yours = count(checks, |it| wrong(it) && it.known && it.mender == Mender::You);
+                    Headline::Attention { things, yours }
+                }
+            }
+        }
+        (Standing::Enrolling, None) => Headline::Enrolling,
+        (Standing::KeyTrouble { detail }, None) => Headline::KeyTrouble { detail: plain(detail) },
+        (_, None) => Headline::NoVerdict,
+    }
+}
+
+fn tone(headline: &Headline, ear: Option<&Ear>) -> Tone {
+    match headline {
+        Headline::Healthy => Tone::Good,
+        Headline::Attention { .. } => {
+            let blocked = ear.and_then(|ear| ear.ear_status) == Some(Tier::Contraindicated);
+            if blocked { Tone::Blocked } else { Tone::Attention }
+        }
+        Headline::NotAccepted | Headline::Revoked | Headline::Refused { .. } => Tone::Blocked,
+        Headline::KeyTrouble { .. } | Headline::NotEnrolled | Headline::Expired => Tone::Attention,
+        Headline::NoVerdict | Headline::Enrolling | Headline::NoService => Tone::Unknown,
+    }
+}
+
+fn contact(status: Option<&Status>, lost: bool) -> Contact {
+    match status.map(|status| &status.standing) {
+        _ if lost => Contact::None,
+        Some(Standing::Reporting) => Contact::Reached,
+        Some(Standing::Offline { since, .. }) => Contact::Offline { since: *since },
+        _ => Contact::None,
+    }
+}
+
+/// What needs attention stands first, what is well last.
+fn order(tone: Tone) -> u8 {
+    match tone {
+        Tone::Blocked => 0,
+        Tone::Attention => 1,
+        Tone::Unknown => 2,
+        Tone::Good => 3,
+    }
+}
+
+fn count(checks: &[Check], wanted: impl Fn(&Check) -> bool) -> u32 {
+    u32::try_from(checks.iter().filter(|it| wanted(it)).count()).unwrap_or(u32::MAX)
+}

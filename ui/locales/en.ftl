@@ -1,0 +1,10 @@
+app-name = Vitalsign
+tray-status = Status
+tray-check = Check again
+tray-register = Register a key
+tray-about = About
+tray-healthy = Vitalsign: healthy
+tray-attention = Vitalsign: needs attention
+tray-blocked = Vitalsign: blocked
+tray-offline = Vitalsign: offline
+tray-step-up = Vitalsign: tap your security key

@@ -1,0 +1,30 @@
+// The single place that touches Tauri.
+import { invoke } from "@tauri-apps/api/core";
+import { listen } from "@tauri-apps/api/event";
+import type { Action, Texts, View } from "./bindings";
+
+export const texts = () => invoke<Texts>("texts");
+export const diagnostics = () => invoke<string>("diagnostics");
+export const act = (action: Action) => invoke<void>("act", { action });
+
+/** Hands a PIN over, once, as bytes, and overwrites them. */
+export async function enterPin(pin: string): Promise<void> {
+  const bytes = new TextEncoder().encode(pin);
+  try {
+    await invoke<void>("enter_pin", bytes);
+  } finally {
+    bytes.fill(0);
+  }
+}
+
+/** Shows what is to be shown now, and each change. */
+export async function watch(show: (view: View) => void): Promise<void> {
+  let newer = false;
+  await listen<View>("view", (event) => {
+    newer = true;
+    show(event.payload);
+  });
+  const first = await invoke<View>("view");
+  // One that came meanwhile is newer.
+  if (!newer) show(first);
+}
