@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test bench cross fuzz fmt lint deny golden clean
+.PHONY: help setup ui demo test screenshots bench cross fuzz fmt lint deny golden bindings clean
 
 cache := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/vitalsign
 export PATH := $(cache)/tools/bin:$(PATH)
@@ -20,6 +20,9 @@ help: ## Show what can be made.
 setup: ## Install what building and testing need.
 	@tests/setup.sh
 
+ui: ## Build the app's pages.
+	@ui/build.sh
+
 demo: ## Show it working on this machine, with a verifier on loopback and its TPM, or a software TPM.
 	@tests/setup.sh demo
 	@tests/demo.sh
@@ -27,11 +30,17 @@ demo: ## Show it working on this machine, with a verifier on loopback and its TP
 test: setup lint deny ## Everything that has to hold before a change lands.
 	$(step) programs, which the end-to-end tests run
 	cargo build --workspace --bins
+	$(step) "the app's pages in another browser"
+	@tests/pages.sh test
 	$(step) tests
 	cargo nextest run --workspace
 
+screenshots: setup ui ## Write a picture of each screen, state, theme and language to target/screenshots.
+	@tests/pages.sh screenshots
+
 bench: ## Measure, against limits measured in the same run.
-	@tests/setup.sh demo
+	@tests/setup.sh bench
+	@ui/build.sh
 	@tests/bench/run.sh
 
 cross: ## Check the portable crates for Windows, macOS and Android, and run their tests under Wine.
@@ -44,10 +53,13 @@ golden: ## Make the byte-exact examples of docs/protocol.md anew, after a change
 	cargo run -q -p vitalsign-protocol --example golden <docs/protocol.md >docs/protocol.md.new
 	mv docs/protocol.md.new docs/protocol.md
 
+bindings: ui ## Make the types of the app's pages anew, after a change of src-tauri/src/view.rs.
+	VITALSIGN_BINDINGS=1 cargo test -p vitalsign-app --lib the_pages_types_are_these
+
 fmt: ## Format the source.
 	cargo fmt --all
 
-lint: ## Formatting, clippy and rustdoc, warnings as errors.
+lint: setup ui ## Formatting, clippy and rustdoc, warnings as errors.
 	$(step) formatting
 	cargo fmt --all --check
 	$(step) clippy

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs what building and testing need and this machine lacks (Debian, Ubuntu). Asks nothing; quick when all is there.
 #   tests/setup.sh         for `make test`
-#   tests/setup.sh demo    for `make demo` and `make bench`, which need no test runner
+#   tests/setup.sh demo    for `make demo`, which needs no test runner, and the app only where there is a display
+#   tests/setup.sh bench   for `make bench`
 #   tests/setup.sh cross   for `make cross`
 set -euo pipefail
 
@@ -14,6 +15,15 @@ cache=${XDG_CACHE_HOME:-$HOME/.cache}/vitalsign
 # simulated one, and the virtual reader that it lies in.
 packages=(gcc libc6-dev make ca-certificates swtpm swtpm-tools nftables iptables iproute2 dbus procps openssl
   pkg-config libudev-dev libdbus-1-dev libpcsclite-dev libclang-dev pcscd vsmartcard-vpcd)
+# The app: its web view and its tray, and what its pages are made with.
+app=(libwebkit2gtk-4.1-dev libayatana-appindicator3-dev python3 python3-venv)
+# A display of its own, with a window manager, and who drives the web view.
+display=(xvfb openbox xdotool x11-utils xterm imagemagick webkit2gtk-driver
+  fonts-dejavu-core fonts-noto-core fonts-noto-cjk)
+case ${1:-} in
+  demo) [ -z "${DISPLAY:-}${WAYLAND_DISPLAY:-}" ] || packages+=("${app[@]}") ;;
+  *) packages+=("${app[@]}" "${display[@]}") ;;
+esac
 # Other makers' clients of security keys, to try ours against.
 if [ $# = 0 ]; then
   packages+=(python3 python3-venv python3-pyscard)

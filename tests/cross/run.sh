@@ -11,7 +11,7 @@ windows=x86_64-pc-windows-gnu
 targets=("$windows" aarch64-apple-darwin aarch64-linux-android)
 # platform/linux is Linux's by name; e2e, bench and the simulated security key start real services and stand-ins for hardware.
 crates=(--workspace --exclude vitalsign-linux --exclude vitalsign-e2e --exclude vitalsign-bench
-  --exclude vitalsign-simulated-key)
+  --exclude vitalsign-simulated-key --exclude vitalsign-app)
 portable=(vitalsign-protocol vitalsign-agent vitalsign-ipc)
 # Every program and library; and the tests of what is portable. The others' tests start services and a software TPM.
 tests=(--all-targets -p vitalsign-platform -p vitalsign-fuzz "${portable[@]/#/-p}")

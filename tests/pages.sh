@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# The app's pages in Chromium, as the real model would have them shown: `test`, or `screenshots` (to target/screenshots).
+set -euo pipefail
+cd "$(dirname "$0")/.."
+ui/build.sh
+PATH=$(tests/node.sh):$PATH
+gallery=$(mktemp)
+trap 'rm -f "$gallery"' EXIT
+cargo run -q -p vitalsign-app --example gallery >"$gallery"
+export GALLERY=$gallery
+case $1 in
+  test) npm --prefix ui test --silent ;;
+  screenshots) npm --prefix ui run --silent screenshots -- "$PWD/target/screenshots" ;;
+esac
