@@ -19,7 +19,7 @@ packages=(gcc libc6-dev make ca-certificates swtpm swtpm-tools nftables iptables
 app=(libwebkit2gtk-4.1-dev libayatana-appindicator3-dev python3 python3-venv)
 # A display of its own, with a window manager, and who drives the web view.
 display=(xvfb openbox xdotool x11-utils xterm imagemagick webkit2gtk-driver
-  fonts-dejavu-core fonts-noto-core fonts-noto-cjk)
+  fonts-dejavu-core fonts-noto-core fonts-droid-fallback)
 case ${1:-} in
   demo) [ -z "${DISPLAY:-}${WAYLAND_DISPLAY:-}" ] || packages+=("${app[@]}") ;;
   *) packages+=("${app[@]}" "${display[@]}") ;;
