@@ -4,7 +4,7 @@ mod register;
 
 use crate::arguments::Arguments;
 use crate::language::Language;
-use crate::model::{Happened, Model, Tray, Window};
+use crate::model::{self, Happened, Model, Tray, Window};
 use crate::view::{self, Action, Texts, View};
 use crate::{announce, commands, seat, tray, window};
 use anyhow::Context;
@@ -204,7 +204,7 @@ impl App {
 
     fn list_keys(&self) {
         self.tell(Happened::Keys(view::Keys::Asking));
-        self.ask(Request::Keys, |answer| Some(Happened::Keys(register::keys(answer))));
+        self.ask(Request::Keys, |answer| Some(Happened::Keys(model::keys(answer))));
     }
 
     /// Asks the service, elsewhere than on the thread that draws.

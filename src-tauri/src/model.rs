@@ -4,7 +4,7 @@
 mod device;
 mod words;
 
-pub(crate) use words::{plain, refused};
+pub use words::{keys, registered};
 
 use crate::view::{self, Page, PinAsked, PinWhy, Registration, Step, View};
 use std::time::Duration;

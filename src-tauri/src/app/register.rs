@@ -1,14 +1,11 @@
-//! Security keys: registering one, and the list of those that are registered.
+//! Registering a security key.
 
 use super::{App, lock};
-use crate::model::{Happened, Registering, plain, refused};
-use crate::view::{Key, Keys, Registration, Trouble, TroubleKind};
+use crate::model::{Happened, Registering, registered};
+use crate::view::Registration;
 use std::sync::Arc;
-use vitalsign_ipc::Answer;
 use vitalsign_protocol::id::Secret;
-use vitalsign_protocol::step_up::RegisteredKey;
 use vitalsign_security_key::Cancel;
-use vitalsign_session::Lost;
 use zeroize::Zeroizing;
 
 impl App {
@@ -38,7 +35,7 @@ impl App {
                 &cancel,
             );
             tell(Registering::Ended(match end {
-                Ok(registered) => Registration::Done { key: key(&registered) },
+                Ok(key) => Registration::Done { key: registered(&key) },
                 Err(_) if cancel.is_cancelled() => Registration::Idle,
                 Err(error) => Registration::Failed { trouble: (&error).into() },
             }));
@@ -52,28 +49,5 @@ impl App {
             running.cancel();
         }
         self.tell(Happened::Registering(Registering::Ended(Registration::Idle)));
-    }
-}
-
-/// The list, from the service's answer.
-pub(super) fn keys(answer: Result<Answer, Lost>) -> Keys {
-    let lost = |detail: Option<String>| Trouble { kind: TroubleKind::Lost, detail };
-    let trouble = match answer {
-        Ok(Answer::Keys(keys)) => return Keys::Registered { keys: keys.iter().map(key).collect() },
-        Ok(Answer::Refused(refusal)) => refused(&refusal),
-        Ok(_) => lost(None),
-        Err(why) => lost(Some(plain(&why.text))),
-    };
-    Keys::Failed { trouble }
-}
-
-fn key(key: &RegisteredKey) -> Key {
-    Key {
-        id: key.id,
-        user: plain(&key.user),
-        name: plain(&key.name),
-        model: plain(&key.model),
-        registered: key.registered,
-        last_used: key.last_used,
     }
 }

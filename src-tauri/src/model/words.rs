@@ -1,15 +1,15 @@
 //! From the session's types to the page's.
 
-use crate::view::{End, Level, Loss, Trouble, TroubleKind};
-use vitalsign_ipc::Refusal;
-use vitalsign_protocol::step_up::{self, Acr};
+use crate::view::{End, Key, Keys, Level, Loss, Trouble, TroubleKind};
+use vitalsign_ipc::{Answer, Refusal};
+use vitalsign_protocol::step_up::{self, Acr, RegisteredKey};
 use vitalsign_security_key::Failure;
 use vitalsign_session::{self as session, RegisterError, texts};
 
 pub(super) use texts::visible;
 
 /// Text from elsewhere, in one line.
-pub(crate) fn plain(text: &str) -> String {
+pub(super) fn plain(text: &str) -> String {
     visible(text).replace('\n', " ")
 }
 
@@ -71,7 +71,7 @@ impl From<&RegisterError> for Trouble {
     }
 }
 
-pub(crate) fn refused(refusal: &Refusal) -> Trouble {
+fn refused(refusal: &Refusal) -> Trouble {
     let kind = match refusal {
         Refusal::Over => TroubleKind::Over,
         Refusal::Busy => TroubleKind::Lost,
@@ -94,4 +94,28 @@ fn key(failure: &Failure) -> Trouble {
         Failure::Unavailable(why) => (TroubleKind::Unavailable, Some(why)),
     };
     Trouble { kind, detail: detail.map(|why| plain(why)) }
+}
+
+/// The list of keys, from the service's answer.
+pub fn keys(answer: Result<Answer, session::Lost>) -> Keys {
+    let lost = |detail: Option<String>| Trouble { kind: TroubleKind::Lost, detail };
+    let trouble = match answer {
+        Ok(Answer::Keys(keys)) => return Keys::Registered { keys: keys.iter().map(registered).collect() },
+        Ok(Answer::Refused(refusal)) => refused(&refusal),
+        Ok(_) => lost(None),
+        Err(why) => lost(Some(plain(&why.text))),
+    };
+    Keys::Failed { trouble }
+}
+
+/// A registered key.
+pub fn registered(key: &RegisteredKey) -> Key {
+    Key {
+        id: key.id,
+        user: plain(&key.user),
+        name: plain(&key.name),
+        model: plain(&key.model),
+        registered: key.registered,
+        last_used: key.last_used,
+    }
 }

@@ -1,0 +1,583 @@
+//! Prints every screen in every state worth looking at, as the page is shown it: `{"now": seconds since 1970, "views":
+//! {name: View}}`. What the service, the security key and the person say is made up here; the rest is the app's own way
+//! from there to the view, so that no screen is looked at that cannot be.
+
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+use std::io;
+use std::path::PathBuf;
+use vitalsign_app::model::{Happened, Model, Registering, keys, registered};
+use vitalsign_app::view::{Page, Registration, View};
+use vitalsign_client::ClientError;
+use vitalsign_ipc::{Answer, Ceremony, Refusal, Stage, Standing, Status, StepUp};
+use vitalsign_protocol::ear::{Appraisal, Check, Ear, Tier, TrustVector};
+use vitalsign_protocol::id::{EnrolmentId, StepUpId};
+use vitalsign_protocol::problem::ProblemType;
+use vitalsign_protocol::step_up::{Acr, End, NO_SECURITY_KEY, RegisteredKey};
+use vitalsign_security_key::{Failure, Pin, PinReason, PinReply, PinRequest, Prompt};
+use vitalsign_session::flow::{Attempt, Choice, Effect, Event, Flow};
+use vitalsign_session::{Loss, Lost, RegisterError};
+
+/// Monday, 23 November 2026, 09:30 in UTC.
+const NOW: u64 = 1_795_426_200;
+const MINUTE: u64 = 60;
+const HOUR: u64 = 3600;
+const DAY: u64 = 24 * HOUR;
+
+#[derive(Serialize)]
+struct Gallery {
+    now: u64,
+    views: BTreeMap<&'static str, View>,
+}
+
+fn main() -> serde_json::Result<()> {
+    let views =
+        [status(), lost(), prompts(), outside_texts(), ends(), registrations(), lists()].concat().into_iter();
+    let gallery = Gallery { now: NOW, views: views.collect() };
+    serde_json::to_writer_pretty(io::stdout().lock(), &gallery)?;
+    println!();
+    Ok(())
+}
+
+type Views = Vec<(&'static str, View)>;
+
+/// A session with the service: what its flow shows goes into the model.
+struct Session {
+    flow: Flow,
+    model: Model,
+    attempt: Option<Attempt>,
+}
+
+impl Session {
+    fn new() -> Self {
+        let mut model = Model::new("ward-3-cart-07".to_owned());
+        model.on(Happened::Opened(Page::Status), NOW);
+        Self { flow: Flow::default(), model, attempt: None }
+    }
+
+    fn on(mut self, event: Event) -> Self {
+        let mut events = vec![event];
+        while let Some(event) = events.pop() {
+            for effect in self.flow.on(event) {
+                match effect {
+                    Effect::Show(shown) => self.model.on(Happened::Shown(shown), NOW),
+                    Effect::Fetch(id) => {
+                        let nothing =
+                            Ceremony { origin: String::new(), rp_id: String::new(), options: json!({}) };
+                        events.push(Event::Fetched(id, Ok(Answer::Ceremony(Box::new(nothing)))));
+                    }
+                    Effect::Perform(attempt, _) => self.attempt = Some(attempt),
+                    Effect::Tell(..) | Effect::Stop | Effect::Ended(..) | Effect::Quit => {}
+                }
+            }
+        }
+        self
+    }
+
+    fn status(self, status: Status) -> Self {
+        self.on(Event::Status(Box::new(status)))
+    }
+
+    fn asked(self, step_ups: Vec<StepUp>) -> Self {
+        self.status(Status { step_ups, ..reporting(healthy()) })
+    }
+
+    fn key(mut self, prompt: Prompt) -> Self {
+        match self.attempt.take() {
+            Some(attempt) => {
+                self.attempt = Some(attempt);
+                self.on(Event::Prompt(attempt, prompt))
+            }
+            None => self,
+        }
+    }
+
+    fn failed(mut self, failure: Failure) -> Self {
+        match self.attempt.take() {
+            Some(attempt) => self.on(Event::Performed(attempt, Err(failure))),
+            None => self,
+        }
+    }
+
+    fn happened(mut self, happened: Happened) -> Self {
+        self.model.on(happened, NOW);
+        self
+    }
+
+    fn view(self) -> View {
+        self.model.view(NOW)
+    }
+}
+
+// --- How the device is ---
+
+fn check(code: &str, status: Tier, reason: &str, seen: Value, since: u64) -> Check {
+    let seen = if let Value::Object(seen) = seen { seen } else { Map::new() };
+    Check {
+        check: code.to_owned(),
+        status,
+        reason: reason.to_owned(),
+        seen,
+        since: Some(since),
+        deadline: None,
+    }
+}
+
+fn good(code: &str, seen: Value) -> Check {
+    check(code, Tier::Affirming, "ok", seen, NOW - 40 * DAY)
+}
+
+fn healthy() -> Vec<Check> {
+    vec![
+        good("os-updates", json!({"waiting": 0, "since": null, "checked": NOW - 2 * HOUR})),
+        good(
+            "os-reboot",
+            json!({"required": false, "last_update": NOW - 3 * DAY, "kernel": "6.12.57", "kernel_installed": "6.12.57"}),
+        ),
+        good(
+            "os-support",
+            json!({"name": "Debian GNU/Linux", "version": "13", "support_ends": NOW + 980 * DAY}),
+        ),
+        good(
+            "disk-encryption",
+            json!({"encrypted": ["data", "swap", "system"], "not_encrypted": [], "not_known": [],
+                   "methods": ["luks2"], "protectors": ["tpm-and-pin"]}),
+        ),
+        good(
+            "edr-protecting",
+            json!({"products": ["clamav"], "protecting": ["clamav"], "modes": ["active"]}),
+        ),
+        good("edr-signatures", json!({"updated": [NOW - 5 * HOUR]})),
+        good(
+            "firewall-inbound",
+            json!({"inbound_blocked": true, "engine": "nftables", "manager": "firewalld"}),
+        ),
+        good("lock-idle", json!({"automatic": true, "idle_seconds": 300, "grace_seconds": 0})),
+        good("boot-secure", json!({"secure_boot": true, "setup_mode": false, "proven": true})),
+        good(
+            "boot-measured",
+            json!({"measured_boot": true, "event_log": true, "quoted": true, "log_replayed": true}),
+        ),
+        good(
+            "key-hardware",
+            json!({"storage": "tpm", "genuine": true, "simulated": false, "manufacturer": "IFX", "firmware": "7.85"}),
+        ),
+        good("agent-version", json!({"version": env!("CARGO_PKG_VERSION")})),
+    ]
+}
+
+/// The healthy device, but for these.
+fn but(worse: Vec<Check>) -> Vec<Check> {
+    let mut checks = healthy();
+    checks.retain(|it| worse.iter().all(|other| other.check != it.check));
+    checks.extend(worse);
+    checks
+}
+
+fn updates_wait() -> Check {
+    let seen = json!({"waiting": 12, "since": NOW - 4 * DAY, "checked": NOW - HOUR});
+    let deadline = Some(NOW + 10 * DAY);
+    Check { deadline, ..check("os-updates", Tier::Warning, "grace", seen, NOW - 4 * DAY) }
+}
+
+fn restart_waits() -> Check {
+    let seen = json!({"required": true, "last_update": NOW - DAY, "kernel": "6.12.48", "kernel_installed": "6.12.57"});
+    let deadline = Some(NOW + 2 * DAY);
+    Check { deadline, ..check("os-reboot", Tier::Warning, "grace", seen, NOW - DAY) }
+}
+
+fn disk_off() -> Check {
+    let seen = json!({"encrypted": [], "not_encrypted": ["system", "swap"], "not_known": ["data"], "methods": [],
+                      "protectors": []});
+    check("disk-encryption", Tier::Contraindicated, "off", seen, NOW - 6 * DAY)
+}
+
+fn firewall_off() -> Check {
+    let seen = json!({"inbound_blocked": false, "engine": "nftables"});
+    check("firewall-inbound", Tier::Contraindicated, "off", seen, NOW - 20 * MINUTE)
+}
+
+fn blocked() -> Vec<Check> {
+    let unknown =
+        |code: &str, reason: &str| Check { since: None, ..check(code, Tier::None, reason, json!({}), NOW) };
+    but(vec![
+        updates_wait(),
+        restart_waits(),
+        disk_off(),
+        firewall_off(),
+        check("edr-protecting", Tier::Contraindicated, "missing", json!({"products": []}), NOW - 6 * DAY),
+        unknown("edr-signatures", "missing"),
+        check(
+            "lock-idle",
+            Tier::Warning,
+            "too-long",
+            json!({"automatic": true, "idle_seconds": 1800, "grace_seconds": 5}),
+            NOW - 6 * DAY,
+        ),
+        unknown("boot-secure", "unsupported"),
+        check(
+            "boot-measured",
+            Tier::Warning,
+            "no-log",
+            json!({"measured_boot": true, "event_log": false, "quoted": true, "log_replayed": false}),
+            NOW - 6 * DAY,
+        ),
+        check(
+            "key-hardware",
+            Tier::Warning,
+            "simulated",
+            json!({"storage": "tpm", "genuine": false, "simulated": true, "manufacturer": "IBM"}),
+            NOW - 6 * DAY,
+        ),
+        unknown("agent-version", "unreadable"),
+    ])
+}
+
+/// Of a policy that has checks and reasons of its own.
+fn foreign_policy() -> Vec<Check> {
+    but(vec![
+        check(
+            "acme-badge-reader",
+            Tier::Contraindicated,
+            "driver-too-old",
+            json!({"driver": "2.1", "found_at": {"bus": 3, "port": "A"}, "a\u{202e}b": "<b>bold</b>\u{7}"}),
+            NOW - 3 * DAY,
+        ),
+        check(
+            "acme-locale",
+            Tier::Warning,
+            "overdue",
+            json!({"names": ["ward", "Krankenhaus"]}),
+            NOW - 3 * DAY,
+        ),
+        check("os-updates", Tier::Warning, "acme-ring-2", json!({"waiting": 3}), NOW - 3 * DAY),
+    ])
+}
+
+fn ear(checks: Vec<Check>) -> Ear {
+    let mut submods = BTreeMap::<String, Vec<Check>>::new();
+    for check in checks {
+        let (submodule, _) = check.check.split_once('-').unwrap_or((&check.check, ""));
+        submods.entry(submodule.to_owned()).or_default().push(check);
+    }
+    let judged = |(name, checks)| (name, Appraisal::new(TrustVector::default(), checks, "default"));
+    let submods: BTreeMap<_, _> = submods.into_iter().map(judged).collect();
+    Ear {
+        ear_status: Some(Ear::overall(&submods)),
+        iat: NOW - 3 * MINUTE,
+        exp: Some(NOW + 57 * MINUTE),
+        submods,
+        ..Ear::default()
+    }
+}
+
+fn reporting(checks: Vec<Check>) -> Status {
+    Status {
+        standing: Standing::Reporting,
+        enrolment: Some(EnrolmentId([0xA7; 16])),
+        ear: Some(ear(checks)),
+        reported_at: Some(NOW - 3 * MINUTE),
+        posture: None,
+        busy: false,
+        next_report_seconds: 12 * MINUTE,
+        cost: None,
+        listening: true,
+        step_ups: Vec::new(),
+    }
+}
+
+fn without_verdict(standing: Standing) -> Status {
+    Status { standing, ear: None, reported_at: None, ..reporting(Vec::new()) }
+}
+
+fn status() -> Views {
+    let show = |status| Session::new().status(status).view();
+    let offline = Standing::Offline {
+        since: NOW - 25 * MINUTE,
+        detail: "the verifier at verifier.test was not reached: connection refused".to_owned(),
+    };
+    let mut unjudged = healthy();
+    for check in unjudged.iter_mut().filter(|it| it.check.starts_with("boot") || it.check == "lock-idle") {
+        let reason = if check.check == "lock-idle" { "unreadable" } else { "unsupported" };
+        (check.status, check.reason, check.since, check.seen) =
+            (Tier::None, reason.to_owned(), None, Map::new());
+    }
+    let unjudged = reporting(unjudged);
+    let mut silent = ear(healthy());
+    silent.ear_status = Some(Tier::Contraindicated);
+    let mut expired = ear(healthy());
+    expired.exp = Some(NOW - 2 * HOUR);
+    let refused = Standing::Refused {
+        problem: ProblemType::EndorsementUntrusted.urn().to_owned(),
+        detail: ProblemType::EndorsementUntrusted.title().to_owned(),
+    };
+    let key_trouble =
+        Standing::KeyTrouble { detail: "the TPM at /dev/tpmrm0 is locked out for 2 h".to_owned() };
+    let unenrolled = Status { enrolment: None, ..without_verdict(Standing::NotEnrolled) };
+    let enrolling = Status { enrolment: None, busy: true, ..without_verdict(Standing::Enrolling) };
+    vec![
+        ("status-healthy", show(reporting(healthy()))),
+        ("status-attention", show(reporting(but(vec![updates_wait(), restart_waits()])))),
+        ("status-one-thing", show(reporting(but(vec![restart_waits()])))),
+        ("status-blocked", show(reporting(blocked()))),
+        ("status-unknown", show(unjudged)),
+        ("status-busy", show(Status { busy: true, ..reporting(but(vec![firewall_off()])) })),
+        ("status-offline", show(Status { standing: offline.clone(), ..reporting(healthy()) })),
+        (
+            "status-expired",
+            show(Status {
+                standing: offline,
+                ear: Some(expired),
+                reported_at: Some(NOW - 3 * HOUR),
+                ..reporting(healthy())
+            }),
+        ),
+        ("status-not-accepted", show(Status { ear: Some(silent), ..reporting(healthy()) })),
+        ("status-no-verdict", show(without_verdict(Standing::Starting))),
+        ("status-enrolling", show(enrolling)),
+        ("status-not-enrolled", show(unenrolled)),
+        ("status-revoked", show(without_verdict(Standing::Revoked))),
+        ("status-refused", show(without_verdict(refused))),
+        ("status-key-trouble", show(without_verdict(key_trouble))),
+        ("status-foreign-policy", show(reporting(foreign_policy()))),
+    ]
+}
+
+fn lost() -> Views {
+    let socket = PathBuf::from("/run/vitalsign/agent.sock");
+    let not_running = Lost::from(&ClientError::NotRunning(socket.clone()));
+    let denied = io::Error::from(io::ErrorKind::PermissionDenied);
+    let garbled = vitalsign_ipc::Error::NotUnderstood("expected value at line 1 column 1".to_owned());
+    let show = |lost| Session::new().on(Event::Lost(lost)).view();
+    let seen_before = Session::new().status(reporting(blocked())).on(Event::Lost(not_running.clone())).view();
+    vec![
+        ("lost-starting", Session::new().view()),
+        ("lost-not-running", show(not_running)),
+        ("lost-seen-before", seen_before),
+        ("lost-other-version", show((&ClientError::Protocol(vitalsign_ipc::Error::OtherVersion(2))).into())),
+        ("lost-garbled", show((&ClientError::Protocol(garbled)).into())),
+        ("lost-silent", show((&ClientError::TimedOut).into())),
+        ("lost-foreign", show((&ClientError::Foreign(socket, denied)).into())),
+        ("lost-busy", show((&Refusal::Busy).into())),
+        ("lost-other", show(Lost { loss: Loss::Other, text: "the service cannot be asked".to_owned() })),
+    ]
+}
+
+// --- What is asked ---
+
+fn step_up(stage: Stage) -> StepUp {
+    StepUp {
+        id: StepUpId([1; 16]),
+        application: "EHR".to_owned(),
+        user: "nurse-7".to_owned(),
+        message: "EHR: sign order 4711".to_owned(),
+        authorization_details: None,
+        acr: Acr::HealthyDevice,
+        until: NOW + 107,
+        stage,
+    }
+}
+
+fn tap() -> StepUp {
+    step_up(Stage::Tap)
+}
+
+fn pin(reason: PinReason, attempts_left: Option<u32>) -> Prompt {
+    Prompt::Pin(PinRequest { reason, attempts_left, reply: PinReply::new(|_| {}) })
+}
+
+fn prompts() -> Views {
+    let asked = || Session::new().asked(vec![tap()]);
+    let show = |prompt| asked().key(prompt).view();
+    let other = |id: u8, stage: Stage| StepUp { id: StepUpId([id; 16]), ..step_up(stage) };
+    let queue = vec![tap(), other(2, Stage::Tap), other(3, Stage::Tap), other(4, Stage::Preparing)];
+    let epcs = StepUp {
+        acr: Acr::Epcs,
+        message: "Prescribe oxycodone 5 mg, 20 tablets, to the patient of record 20417".to_owned(),
+        ..tap()
+    };
+    let entered =
+        asked().key(pin(PinReason::Needed, Some(8))).happened(Happened::Pin(Pin::new("1".to_owned())));
+    vec![
+        ("prompt-preparing", asked().view()),
+        ("prompt-insert", show(Prompt::Insert)),
+        ("prompt-touch", show(Prompt::Touch { keys: 1 })),
+        ("prompt-touch-two-keys", show(Prompt::Touch { keys: 2 })),
+        ("prompt-pin", show(pin(PinReason::Needed, Some(8)))),
+        ("prompt-pin-attempts-unknown", show(pin(PinReason::Needed, None))),
+        ("prompt-pin-wrong", show(pin(PinReason::Wrong, Some(5)))),
+        ("prompt-pin-last-attempt", show(pin(PinReason::Wrong, Some(1)))),
+        ("prompt-pin-new", show(pin(PinReason::New { least: 6 }, None))),
+        ("prompt-pin-unsuitable", show(pin(PinReason::Unsuitable, None))),
+        ("prompt-working", entered.view()),
+        ("prompt-checking", asked().asked(vec![step_up(Stage::Checking)]).view()),
+        ("prompt-waiting", Session::new().asked(queue).key(Prompt::Touch { keys: 1 }).view()),
+        ("prompt-epcs", Session::new().asked(vec![epcs]).key(Prompt::Touch { keys: 1 }).view()),
+    ]
+}
+
+/// Text from elsewhere, as long and as odd as it is allowed to be.
+fn outside_texts() -> Views {
+    let show = |step_up| Session::new().asked(vec![step_up]).key(Prompt::Touch { keys: 1 }).view();
+    let says = |message: &str| StepUp { message: message.to_owned(), ..tap() };
+    let mut long = "Release the blood products of request 20417. ".repeat(250);
+    long.truncate(9_940);
+    long.push_str(&"0123456789".repeat(6));
+    let markup = StepUp {
+        application: "<b>EHR</b>\u{1b}[31m".to_owned(),
+        user: "nurse-7\u{202e}7-rotcod".to_owned(),
+        authorization_details: Some(
+            json!([{"type": "<script>alert(1)</script>", "note": "\u{2066}&lt;\u{0}"}]),
+        ),
+        ..says(
+            "Pay \u{202e}001 EUR\n<img src=x onerror=\"document.title='obeyed'\">\u{7}\u{200b}\r{ $user } &amp; **bold**",
+        )
+    };
+    let details = StepUp {
+        authorization_details: Some(json!([{
+            "type": "medication_order",
+            "order": 4711,
+            "items": [{"name": "heparin", "dose": "5000 IU", "route": "subcutaneous", "times": ["08:00", "20:00"]}],
+            "replaces": null,
+        }])),
+        ..tap()
+    };
+    let unbroken =
+        StepUp { application: "A".repeat(64), user: "u".repeat(256), ..says(&"0123456789abcdef".repeat(32)) };
+    vec![
+        ("prompt-long", show(says(&long))),
+        ("prompt-unbroken", show(unbroken)),
+        ("prompt-markup", show(markup)),
+        ("prompt-arabic", show(says("السجل الصحي: وقِّع الأمر رقم 4711 للمريض في الغرفة 12"))),
+        (
+            "prompt-chinese",
+            show(says("电子病历：签署医嘱 4711，请在十二号病房核对患者身份后再触碰安全密钥。")),
+        ),
+        ("prompt-details", show(details)),
+    ]
+}
+
+fn ends() -> Views {
+    let asked = || Session::new().asked(vec![tap()]).key(Prompt::Touch { keys: 1 });
+    let over = |session: Session, end: End, reasons: &[&str], checks: Vec<Check>| {
+        let reasons = reasons.iter().map(|it| (*it).to_owned()).collect();
+        session
+            .status(Status { step_ups: vec![step_up(Stage::Ended { end, reasons })], ..reporting(checks) })
+            .view()
+    };
+    let ended = |session, end| over(session, end, &[], healthy());
+    let unhealthy = |reasons: &[&str], checks| {
+        let preparing = Status { step_ups: vec![step_up(Stage::Preparing)], ..reporting(healthy()) };
+        over(Session::new().status(preparing), End::Unhealthy, reasons, checks)
+    };
+    let key = |failure, end| ended(asked().failed(failure), end);
+    let refused = Refusal::Verifier { problem: None, detail: "the verifier was not reached".to_owned() };
+    let told = Event::Told(StepUpId([1; 16]), Ok(Answer::Refused(refused)));
+    let unavailable = "the smart card service does not run: connection refused (os error 111)";
+    vec![
+        (
+            "ended-unhealthy",
+            unhealthy(
+                &["disk-encryption", "firewall-inbound", "os-reboot"],
+                but(vec![disk_off(), firewall_off(), restart_waits()]),
+            ),
+        ),
+        ("ended-unhealthy-foreign-policy", unhealthy(&["acme-badge-reader", "lock-idle"], foreign_policy())),
+        ("ended-unhealthy-no-registered-key", unhealthy(&[NO_SECURITY_KEY], healthy())),
+        ("ended-timed-out", key(Failure::TimedOut, End::TimedOut)),
+        ("ended-wrong-key", key(Failure::WrongKey, End::WrongKey)),
+        ("ended-pin-blocked", key(Failure::PinBlocked { until_reinserted: false }, End::PinBlocked)),
+        ("ended-pin-reinsert", key(Failure::PinBlocked { until_reinserted: true }, End::PinBlocked)),
+        ("ended-no-key", key(Failure::Unavailable(unavailable.to_owned()), End::NoKey)),
+        ("ended-no-key-unfit", key(Failure::Unfit("it has no CTAP 2".to_owned()), End::NoKey)),
+        ("ended-no-key-no-pin", key(Failure::NoUserVerification, End::NoKey)),
+        ("ended-no-key-refused", key(Failure::Refused("another origin".to_owned()), End::NoKey)),
+        ("ended-not-told", asked().on(told).view()),
+        ("ended-not-mine", ended(asked().on(Event::Said(Choice::NotMine)), End::NotMine)),
+        ("ended-cancelled", ended(asked(), End::Cancelled)),
+        ("ended-no-device", ended(asked(), End::NoDevice)),
+        ("ended-lost", asked().on(Event::Lost((&ClientError::Closed).into())).view()),
+    ]
+}
+
+// --- Security keys ---
+
+fn first_key() -> RegisteredKey {
+    RegisteredKey {
+        id: 1,
+        user: "nurse-7".to_owned(),
+        name: "Blue key on my lanyard".to_owned(),
+        model: "Simulated security key (USB)".to_owned(),
+        registered: NOW - 90 * DAY,
+        last_used: Some(NOW - 2 * HOUR),
+    }
+}
+
+fn registrations() -> Views {
+    let listed = || {
+        let answer = Ok(Answer::Keys(vec![first_key()]));
+        let session = Session::new().status(reporting(healthy())).happened(Happened::Opened(Page::Keys));
+        session.happened(Happened::Keys(keys(answer)))
+    };
+    let registering = |session: Session, next| session.happened(Happened::Registering(next));
+    let begun = || registering(listed(), Registering::Begun);
+    let running = |prompt| {
+        let session = registering(begun(), Registering::For("nurse-7".to_owned()));
+        registering(session, Registering::Prompt(prompt)).view()
+    };
+    let failed = |error: RegisterError| {
+        let end = Registration::Failed { trouble: (&error).into() };
+        registering(begun(), Registering::Ended(end)).view()
+    };
+    let refused = |problem: ProblemType| {
+        let (problem, detail) = (Some(problem.urn().to_owned()), problem.title().to_owned());
+        RegisterError::Refused(Refusal::Verifier { problem, detail })
+    };
+    let done =
+        Registration::Done { key: registered(&RegisteredKey { id: 2, last_used: None, ..first_key() }) };
+    vec![
+        ("register-idle", listed().view()),
+        ("register-running", begun().view()),
+        ("register-running-insert", running(Prompt::Insert)),
+        ("register-running-touch", running(Prompt::Touch { keys: 1 })),
+        ("register-running-pin", running(pin(PinReason::Needed, Some(8)))),
+        ("register-running-pin-new", running(pin(PinReason::New { least: 4 }, None))),
+        ("register-running-pin-unsuitable", running(pin(PinReason::Unsuitable, None))),
+        ("register-running-working", running(Prompt::Working)),
+        ("register-done", registering(listed(), Registering::Ended(done)).view()),
+        ("register-failed-code", failed(refused(ProblemType::KeyCodeUnknown))),
+        ("register-failed-model", failed(refused(ProblemType::KeyUntrusted))),
+        ("register-failed-already", failed(RegisterError::Key(Failure::AlreadyRegistered))),
+        ("register-failed-timed-out", failed(RegisterError::Key(Failure::TimedOut))),
+        ("register-failed-lost", failed(RegisterError::Service(ClientError::TimedOut))),
+    ]
+}
+
+fn lists() -> Views {
+    let page = |page| Session::new().status(reporting(healthy())).happened(Happened::Opened(page));
+    let listed = |answer| page(Page::Keys).happened(Happened::Keys(keys(answer))).view();
+    let second = RegisteredKey {
+        id: 2,
+        name: "Spare, in the safe".to_owned(),
+        registered: NOW - 89 * DAY,
+        last_used: None,
+        ..first_key()
+    };
+    let odd = RegisteredKey {
+        id: 3,
+        user: "doctor-12".to_owned(),
+        name: "<i>key</i>\u{202e}".repeat(6),
+        model: "x".repeat(64),
+        registered: NOW - DAY,
+        last_used: Some(NOW - 30),
+    };
+    let asking = page(Page::Keys).happened(Happened::Keys(vitalsign_app::view::Keys::Asking));
+    vec![
+        ("keys-asking", asking.view()),
+        ("keys-list", listed(Ok(Answer::Keys(vec![first_key(), second, odd])))),
+        ("keys-empty", listed(Ok(Answer::Keys(Vec::new())))),
+        ("keys-failed", listed(Err((&ClientError::TimedOut).into()))),
+        ("about", page(Page::About).view()),
+    ]
+}
