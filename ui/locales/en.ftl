@@ -1,4 +1,15 @@
+# Every text that a person reads in the app. One file for each language, each with the same messages.
+#
+# For translators: plain words, as to a nurse in a hurry. Say "you" politely, as one speaks to staff of a hospital.
+# "IT" is whoever looks after the devices. "Security key" is the small device that one touches (FIDO2), never a
+# password; "code" is what IT gives to register one. "Server" is the organisation's verifier. "Service" is the part of
+# Vitalsign that runs in the background on this device. What stands in braces is filled in: keep it, move it freely.
+
+# The program's name: not translated.
 app-name = Vitalsign
+
+## The tray: its menu, and what it says when the pointer rests on it.
+
 tray-status = Status
 tray-check = Check again
 tray-register = Register a key
@@ -8,3 +19,490 @@ tray-attention = Vitalsign: needs attention
 tray-blocked = Vitalsign: blocked
 tray-offline = Vitalsign: offline
 tray-step-up = Vitalsign: tap your security key
+
+## The window: its pages.
+
+# The name of the navigation, read out by screen readers only.
+nav-label = Pages
+nav-status = Status
+nav-keys = Security keys
+nav-about = About
+# The window's title.
+title-status = Status – Vitalsign
+title-keys = Security keys – Vitalsign
+title-about = About – Vitalsign
+# $application: the program that asks.
+title-prompt = { $application } asks you to confirm – Vitalsign
+title-ended = Request ended – Vitalsign
+close = Close
+cancel = Cancel
+try-again = Try again
+
+## How something looks at a glance, in a word. It stands beside a shape.
+
+tone-good = Good
+tone-attention = Needs attention
+tone-blocked = Not accepted
+tone-unknown = Unknown
+
+## The headline: one sentence about this device, and under it what follows from it.
+
+headline-healthy = This device is healthy
+headline-healthy-next = Nothing for you to do.
+headline-healthy-unknown = { $unknown ->
+    [one] Nothing for you to do. One check could not be judged here.
+   *[other] Nothing for you to do. { $unknown } checks could not be judged here.
+}
+# $things: everything that needs attention, two or more; $yours: those that the person can mend, at least one and not all.
+headline-attention-some = { $things ->
+    [one] 1 thing needs attention
+   *[other] { $things } things need attention
+}, { $yours ->
+    [one] 1 you can fix now
+   *[other] { $yours } you can fix now
+}
+# $things: one or more, all of which the person can mend.
+headline-attention-all = { $things ->
+    [one] 1 thing needs attention, you can fix it now
+   *[other] { $things } things need attention, you can fix them now
+}
+# $things: one or more, none of which the person can mend.
+headline-attention-none = { $things ->
+    [one] 1 thing needs attention, IT can fix it
+   *[other] { $things } things need attention, IT can fix them
+}
+headline-attention-next = See below what to do. Until then, some applications may refuse this device.
+headline-attention-blocked = See below what to do. Until then, applications that need a healthy device refuse this one.
+headline-not-accepted = This device is not accepted
+headline-not-accepted-next = The server does not say why. Call IT and read them the enrolment number below. Until then, use another device.
+headline-expired = The last result has expired
+headline-expired-next = Vitalsign reports again by itself as soon as it reaches the server. If this stays, check the network, then call IT.
+headline-no-verdict = There is no result yet
+headline-no-verdict-next = The first report is on its way. This page changes by itself.
+headline-enrolling = This device is being enrolled
+headline-enrolling-next = This takes a minute at most. Nothing for you to do.
+headline-not-enrolled = This device is not enrolled
+headline-not-enrolled-next = Your organisation does not know this device yet. Ask IT to enrol it. Until then, use another device for what needs a security key.
+headline-revoked = This device was withdrawn
+headline-revoked-next = IT has taken this device out of use. Use another device, and ask IT what to do with this one.
+headline-refused = The server refuses this device
+headline-refused-next = Only IT can mend this: copy the diagnostics below for them. Until then, use another device.
+headline-key-trouble = This device cannot use its key
+headline-key-trouble-next = The key proves which device this is. Restart the device; if this stays, call IT.
+headline-no-service = Vitalsign does not run on this device
+headline-no-service-starting = Looking for Vitalsign on this device
+# Before words that are not translated, as the server or the system said them.
+detail-label = What it said
+
+## Why the service is lost, and what to do.
+
+loss-starting = One moment: the app is asking the Vitalsign service how this device is.
+loss-not-running = The Vitalsign service does not answer. It may be starting or being updated: the app looks for it again by itself. If this stays for some minutes, restart the device, then call IT.
+loss-foreign = Something else answers in place of the Vitalsign service, so nothing it says is believed. Call IT before you go on with anything confidential.
+loss-other-version = The app and the Vitalsign service are of different versions. Log out and in again; if this stays, ask IT to update both.
+loss-garbled = The Vitalsign service says something that the app does not understand. Restart the device; if this stays, call IT.
+loss-silent = The Vitalsign service is there but does not answer. The app tries again by itself. If this stays for some minutes, restart the device, then call IT.
+loss-busy = The Vitalsign service is starting, stopping or busy. The app tries again by itself.
+loss-other = The Vitalsign service cannot be reached. The app tries again by itself. If this stays, restart the device, then call IT.
+# Above what was known before the service was lost.
+loss-last-known = What you see below was known before.
+
+## The status page.
+
+# Heading of the checks that need attention.
+checks-attention = What needs attention
+# Summaries of groups that fold open.
+checks-good = { $count ->
+    [one] 1 check is good
+   *[other] { $count } checks are good
+}
+checks-unknown = { $count ->
+    [one] 1 check could not be judged
+   *[other] { $count } checks could not be judged
+}
+# Heading of all the groups together.
+checks-label = Checks
+check-again = Check again
+check-again-busy = Checking…
+check-again-done = Checked just now
+# It was asked for, and the server could not be reached.
+check-again-offline = The server was not reached. Shown is the last result.
+# It was asked for, and no answer came.
+check-again-failed = No new result yet. Vitalsign goes on trying.
+device-label = This device
+device-name = Name
+device-enrolment = Enrolment number
+device-enrolment-none = None
+device-contact = Connection
+device-reported = Last report
+device-reported-none = None yet
+device-holds = Result valid until
+contact-none = Not known
+contact-reached = The server has the newest report
+# $since: a date and time.
+contact-offline = Offline since { $since }. Vitalsign tries again by itself.
+diagnostics-label = Diagnostics for IT
+diagnostics-about = What IT asks for when you call. There are no passwords, PINs or patient data in it.
+diagnostics-show = Show diagnostics
+diagnostics-hide = Hide diagnostics
+diagnostics-wait = Gathering the diagnostics…
+diagnostics-copy = Copy diagnostics
+diagnostics-copied = Copied. Paste it into your message to IT.
+diagnostics-not-copied = Could not be copied. Select the text above and copy it.
+
+## One check on the page.
+
+check-seen = What was seen
+check-since = Since
+check-deadline = Fix by
+check-deadline-over = Was due
+check-remedy = What to do
+check-who = Who can fix it
+mender-you = You can do this yourself
+mender-it = IT does this: call them
+restart-helps = Restarting this device may fix it
+# A check that there are no texts about: another policy's.
+check-other-remedy = Ask IT what is wanted.
+# A check that could not be judged.
+check-unknown-next = Nothing for you to do. IT can see this.
+# A step-up was refused for it, and it reads as it is named.
+check-refused = Not as this request needs it
+# A moment and how far it is away. $date: "3 March 2026 at 10:15"; $ago: "2 days ago" or "in 2 days".
+moment = { $date } ({ $ago })
+# Closer than a minute.
+moment-now = just now
+
+## The checks: the same words as in protocol/src/check.rs in English.
+
+check-os-updates-title = Security updates
+check-os-updates-remedy = Install the waiting security updates.
+check-os-reboot-title = Restart
+check-os-reboot-remedy = Restart this device to finish its updates.
+check-os-support-title = System version
+check-os-support-remedy = Upgrade to a system version that its maker still supports.
+check-disk-encryption-title = Disk encryption
+check-disk-encryption-remedy = Turn on disk encryption for every volume, swap included.
+check-edr-protecting-title = Endpoint protection
+check-edr-protecting-remedy = Start the endpoint protection, and have it protect rather than only run.
+check-edr-signatures-title = Protection up to date
+check-edr-signatures-remedy = Let the endpoint protection update its signatures.
+check-firewall-inbound-title = Firewall
+check-firewall-inbound-remedy = Turn on the firewall, so that unsolicited connections are refused.
+check-lock-idle-title = Screen lock
+check-lock-idle-remedy = Have the screen lock by itself after a few minutes.
+check-boot-secure-title = Secure Boot
+check-boot-secure-remedy = Turn on Secure Boot in the firmware's settings.
+check-boot-measured-title = Measured boot
+check-boot-measured-remedy = Turn on the TPM, and boot in UEFI mode with an event log.
+check-key-hardware-title = Device key
+check-key-hardware-remedy = Use a device with a TPM that is trusted here, and enrol it again.
+check-agent-version-title = Vitalsign agent
+check-agent-version-remedy = Update the Vitalsign agent.
+
+# What a request may need beyond the checks of this device: these stand only where one was refused for them.
+check-health-title = Health of this device
+check-health-remedy = Check again on the status page, then start again in the application.
+check-security-key-user-verification-title = PIN or fingerprint of the security key
+check-security-key-user-verification-remedy = Use a security key that asks for its PIN or your fingerprint.
+check-security-key-model-title = Model of the security key
+check-security-key-model-remedy = Use a security key of a model that your organisation accepts.
+check-security-key-separate-title = Separate security key
+check-security-key-separate-remedy = Use a security key that is not built into this device.
+check-security-key-backup-title = Security key that cannot be copied
+check-security-key-backup-remedy = Use a security key that keeps its secret to itself.
+
+## Why a check came out as it did: a few words that stand alone under the check's title. In English the same as in
+## protocol/src/check.rs; the page begins them with a capital letter.
+
+reason-ok = as it should be
+reason-grace = due soon
+reason-overdue = overdue
+reason-required = needed
+reason-end-of-life = no longer supported by its maker
+reason-off = off
+reason-partial = only in part
+reason-missing = not there
+reason-stale = out of date
+reason-outdated = too old
+reason-clock = a time that is still to come: check the clock
+reason-clear-key = encrypted, and the key lies beside it
+reason-suspended = suspended
+reason-passive = watching only
+reason-reduced = running with less than its full function
+reason-snoozed = paused by somebody
+reason-too-long = too long
+reason-contradiction = the device and its TPM say different things
+reason-setup-mode = anybody may change its keys
+reason-no-log = without a log of what was started
+reason-not-quoted = not yet confirmed by the TPM
+reason-software = in software only
+reason-simulated = a simulated TPM
+reason-unrecognised = of a maker that is not trusted here
+reason-unreadable = could not be read
+reason-unsupported = cannot be read on this system
+
+## Names of what was seen, as a label before a value.
+
+seen-automatic = Locks by itself
+seen-checked = Update lists from
+seen-encrypted = Encrypted
+seen-engine = Firewall engine
+seen-event_log = Event log there
+seen-firmware = TPM firmware
+# "Genuine": its maker vouches for it.
+seen-genuine = Vouched for by its maker
+# How long after locking until a password is asked for.
+seen-grace_seconds = Password asked after
+# How long nobody uses it until it locks.
+seen-idle_seconds = Locks after
+seen-inbound_blocked = Refuses unsolicited connections
+seen-kernel = Running kernel
+seen-kernel_installed = Installed kernel
+seen-last_update = Last update
+seen-log_replayed = Event log confirmed
+seen-manager = Managed by
+seen-manufacturer = TPM maker
+seen-measured_boot = Measured by the TPM
+seen-methods = Kind of encryption
+seen-modes = How it runs
+seen-name = System
+seen-not_encrypted = Not encrypted
+seen-not_known = Not known
+seen-products = Products found
+seen-protecting = Protecting
+# What releases the key of the encryption: a TPM, a password.
+seen-protectors = Key released by
+# Secure Boot, as the TPM's signature proves it.
+seen-proven = Proven by the TPM
+seen-quoted = Signed by the TPM
+seen-required = Restart needed
+seen-secure_boot = Secure Boot on
+seen-setup_mode = Setup mode
+seen-simulated = Simulated
+seen-since = Waiting since
+seen-storage = Key kept in
+seen-support_ends = Support ends
+seen-updated = Last updated
+seen-version = Version
+seen-volumes = Volumes
+# Security updates that wait to be installed.
+seen-waiting = Updates waiting
+
+## Words for what was seen.
+
+value-yes = yes
+value-no = no
+# Parts of a disk.
+value-system = system
+value-data = data
+value-swap = swap
+value-hibernation = hibernation
+# What releases a disk’s key.
+value-tpm = TPM
+value-tpm-and-pin = TPM and PIN
+value-password = password
+value-recovery = recovery key only
+value-clear = nothing: it lies in the open
+value-random = new at each start
+value-token = security key or card
+# Kinds of encryption.
+value-memory = in memory only
+value-none = none
+# How protection runs.
+value-active = active
+value-passive = watching only
+value-reduced = reduced
+value-snoozed = paused
+# Where a key is kept.
+value-software = software only
+value-secure-enclave = Secure Enclave
+value-strongbox = StrongBox
+value-tee = trusted execution environment
+# $why: one of the following.
+value-unreadable = could not be read: { $why }
+unreadable-not-read = nobody has looked yet
+unreadable-denied = permission denied
+unreadable-timed-out = no answer in time
+unreadable-busy = busy
+unreadable-malformed = not understood
+unreadable-stale = too old to tell
+unreadable-no-session = nobody is logged in
+unreadable-failed = failed
+
+## A request to confirm (step-up). An application asks a person to touch their security key.
+
+# $application stands in larger letters within it.
+prompt-title = { $application } asks you to confirm
+prompt-message = What you confirm
+prompt-details = All details
+prompt-user = For
+prompt-device = On this device
+prompt-level = Needed
+prompt-time = Time left
+# $time: "1:05", minutes and seconds.
+prompt-time-left = { $time }
+# Read out by screen readers, at 30 and at 10 seconds.
+prompt-seconds = { $seconds ->
+    [one] 1 second left
+   *[other] { $seconds } seconds left
+}
+prompt-time-over = Time is over
+prompt-waiting = { $waiting ->
+    [one] 1 more request waits after this one
+   *[other] { $waiting } more requests wait after this one
+}
+level-hardware-key = Your security key
+level-healthy-device = Your security key on a healthy device
+level-epcs = Your security key on a healthy device, for controlled substances (EPCS)
+decline = Decline
+# Strong: somebody else may be using the person’s name.
+not-mine = I did not ask for this
+not-mine-about = Declines, and warns your organisation that somebody else may be using your name.
+
+## How far it is: large words, read out as they change. Under each, what to do.
+
+step-preparing = One moment
+step-preparing-next = The state of this device is being proved.
+step-insert = Insert your security key
+step-insert-next = Or hold it to the reader. Then touch it when it blinks.
+step-touch = Touch your security key now
+step-touch-next = It blinks: touch its button or its gold spot.
+# $keys: how many security keys are there, two or more.
+step-touch-several = { $keys ->
+    [one] Touch your security key now
+   *[other] { $keys } security keys are there: touch yours.
+}
+step-pin = Enter the PIN of your security key
+step-pin-again = Enter the PIN again
+step-pin-new = Choose a PIN for your security key
+step-working = Your security key is working
+step-working-next = Leave it where it is.
+step-checking = Checking
+step-checking-next = The server checks your tap.
+
+## The PIN.
+
+pin-label = PIN
+pin-new-label = New PIN
+pin-repeat-label = New PIN again
+pin-submit = Continue
+pin-set = Set PIN
+pin-about = It goes to your security key and nowhere else.
+pin-pad-show = Show number pad
+pin-pad-hide = Hide number pad
+pin-pad-label = Number pad
+pin-erase = Erase
+pin-new-about = { $least ->
+    [one] Your security key has no PIN yet. At least 1 character; letters are allowed.
+   *[other] Your security key has no PIN yet. At least { $least } characters; letters are allowed.
+}
+pin-wrong = Wrong PIN
+pin-unsuitable = The security key does not take this PIN. Choose another one.
+pin-attempts = { $attempts ->
+    [0] No attempts left
+    [one] 1 attempt left, then the security key is blocked
+   *[other] { $attempts } attempts left
+}
+pin-empty = Enter the PIN first.
+pin-short = { $least ->
+    [one] At least 1 character is needed.
+   *[other] At least { $least } characters are needed.
+}
+pin-long = This PIN is too long: at most 63 characters.
+pin-differ = The two PINs are not the same. Enter both again.
+
+## How a request ended: what happened, and what to do next.
+
+end-approved = Confirmed
+end-approved-next = You can go on in the application.
+end-declined = Declined
+end-declined-next = Nothing was confirmed. If you still need it, start again in the application.
+end-not-mine = Declined and reported
+end-not-mine-next = Your organisation was told that you did not ask for this. You need not do anything else. If you think somebody uses your name, tell IT.
+end-timed-out = The time is over
+end-timed-out-next = Nothing was confirmed. Start again in the application, with your security key at hand.
+end-unhealthy = This device is not ready for this request
+end-unhealthy-next = Nothing was confirmed. Fix what is below and start again in the application, or use another device.
+end-wrong-key = This is not your security key
+end-wrong-key-next = Nothing was confirmed. Start again in the application with your own key. If it is yours, register it first: ask IT for a code.
+end-pin-blocked = The security key takes no more PINs
+end-pin-blocked-next = Nothing was confirmed. Use your second key if you have one, and ask IT about this one.
+end-no-key = No security key could be used
+end-no-key-next = Nothing was confirmed. Insert your key, then start again in the application. If it still fails, use another device or call IT.
+end-no-device = No device of yours was reached
+end-no-device-next = Nothing was confirmed. Start again in the application; if it still fails, call IT.
+end-superseded = Answered elsewhere
+end-superseded-next = This request was answered elsewhere, or a newer one took its place. Nothing for you to do here.
+end-cancelled = The application took the request back
+end-cancelled-next = Nothing was confirmed. If you still need it, start again in the application.
+end-lost = Vitalsign stopped while it asked
+end-lost-next = Nothing was confirmed here. Wait until Vitalsign is back, then start again in the application.
+end-checks = What is not as it should be
+# A button: opens the status page.
+end-status = Open status
+trouble-label = What went wrong
+
+## What went wrong at a security key, or on the way, and what to do.
+
+trouble-not-used = The security key was not used. Try again when you are ready.
+trouble-timed-out = No security key was touched in time. Try again, and touch it when it blinks.
+trouble-wrong-key = This security key is not registered for you. Use your own, or register this one with a code from IT.
+trouble-reinsert = Too many wrong PINs. Take the security key out, put it in again, and start once more.
+trouble-blocked = Too many wrong PINs have blocked this security key. It has to be reset and registered again: ask IT. Until then, use your second key.
+trouble-no-user-verification = This security key has no PIN and no fingerprint, so it cannot tell who is there. Register it again, and choose a PIN.
+trouble-already-registered = This security key is registered already. Use it, or register another one.
+trouble-bad-request = The request is not one that a security key may answer, so none was asked. Tell IT.
+trouble-unfit = This security key cannot do what is needed. Try another one, or ask IT which ones work.
+trouble-unavailable = Security keys cannot be reached on this device. Unplug the key and plug it in again; if this stays, call IT.
+trouble-refused = The server refuses. A code works once and for a short time only: ask IT for a new one.
+trouble-lost = The Vitalsign service or the server was not reached. Try again in a minute; if this stays, call IT.
+trouble-over = It was over already. Start again.
+
+## Security keys: the list, and registering one.
+
+keys-title = Security keys
+keys-list = Your organisation’s keys on this device
+keys-registered = Registered keys
+keys-asking = Asking which keys are registered…
+keys-none = No security key is registered yet.
+# Under the list. $count: how many keys.
+keys-second = Register a second key and keep it in a safe place. If one is lost, you can go on with the other.
+keys-failed = The list could not be read
+key-user = For
+key-model = Model
+key-registered = Registered
+key-used = Last used
+key-used-never = Never
+keys-lost-title = Lost a security key?
+keys-lost-1 = Tell IT at once. They withdraw the key, and nobody can use it any more.
+keys-lost-2 = Until then, nobody can use it without its PIN, and wrong PINs block it.
+keys-lost-3 = Go on with your second key. If you have none, ask IT for a new key and a code.
+register-title = Register a key
+register-another = Register another key
+register-about = You need a security key and a code from IT.
+register-code = Code from IT
+register-code-about = It works once.
+register-name = Name for this key
+register-name-about = Anything by which you know it again.
+# An example of a name.
+register-name-example = For example: blue key
+register-start = Register
+register-code-missing = Enter the code that IT gave you.
+register-name-missing = Give the key a name.
+# $user: whose key it will be.
+register-for = This will be a key of { $user }
+register-running = Registering a key
+register-done = The key is registered
+# $name: what it is called; $user: whose it is.
+register-done-next = “{ $name }” now works for { $user }.
+register-failed = The key was not registered
+
+## About.
+
+about-title = About Vitalsign
+about-what = Vitalsign reads how healthy this device is, proves it to your organisation, and asks you to touch your security key when an application must be sure that it is you.
+about-private = It does not read your files, where you are, or what you do. Nothing about you stays on this device after a request.
+about-version = Version
+about-licence = Licence
+about-help = Need help?
+about-help-next = Call IT. On the status page you can copy the diagnostics for them.
