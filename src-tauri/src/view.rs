@@ -201,12 +201,14 @@ pub enum SeenValue {
     Flag(bool),
     /// A number.
     Number(f64),
-    /// A moment, in seconds since 1970.
-    Time(#[ts(type = "number")] u64),
+    /// Moments, in seconds since 1970.
+    Times(#[ts(type = "Array<number>")] Vec<u64>),
     /// Words from the device. Data, never markup.
     Text(String),
     /// Several.
     List(Vec<String>),
+    /// It could not be read: why, as the protocol spells it.
+    Unreadable(String),
 }
 
 /// Who can mend it.

@@ -150,7 +150,7 @@ name: string,
  */
 value: SeenValue, };
 
-export type SeenValue = { "kind": "flag", "value": boolean } | { "kind": "number", "value": number } | { "kind": "time", "value": number } | { "kind": "text", "value": string } | { "kind": "list", "value": Array<string> };
+export type SeenValue = { "kind": "flag", "value": boolean } | { "kind": "number", "value": number } | { "kind": "times", "value": Array<number> } | { "kind": "text", "value": string } | { "kind": "list", "value": Array<string> } | { "kind": "unreadable", "value": string };
 
 export type Mender = "you" | "it";
 

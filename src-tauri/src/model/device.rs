@@ -100,14 +100,20 @@ fn seen(name: &str, value: &Value) -> Option<SeenValue> {
         Value::Null => None,
         Value::Bool(flag) => Some(SeenValue::Flag(*flag)),
         Value::Number(number) => match number.as_u64() {
-            Some(at) if is_time => Some(SeenValue::Time(at)),
+            Some(at) if is_time => Some(SeenValue::Times(vec![at])),
             _ => number.as_f64().map(SeenValue::Number),
         },
         Value::String(text) if text.is_empty() => None,
         Value::String(text) => Some(SeenValue::Text(visible(text))),
+        Value::Array(items) if is_time && items.iter().any(Value::is_u64) => {
+            Some(SeenValue::Times(items.iter().filter_map(Value::as_u64).collect()))
+        }
         Value::Array(items) => {
             let items: Vec<String> = items.iter().filter_map(words).collect();
             (!items.is_empty()).then_some(SeenValue::List(items))
+        }
+        Value::Object(entries) if let Some(Value::String(why)) = entries.get("unreadable") => {
+            Some(SeenValue::Unreadable(plain(why)))
         }
         Value::Object(_) => words(value).map(SeenValue::Text),
     }
