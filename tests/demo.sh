@@ -3,5 +3,11 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 echo "building Vitalsign (the first time takes a few minutes)"
-cargo build -p vitalsign -p vitalsign-session -p vitalsign-verifier -p vitalsign-simulated-key -p vitalsign-e2e
+packages=(vitalsign vitalsign-session vitalsign-verifier vitalsign-simulated-key vitalsign-e2e)
+# The app, where it can be seen.
+if [ -n "${DISPLAY:-}${WAYLAND_DISPLAY:-}" ]; then
+  ui/build.sh
+  packages+=(vitalsign-app vitalsign-key-window)
+fi
+cargo build "${packages[@]/#/-p}"
 exec "${CARGO_TARGET_DIR:-target}/debug/vitalsign-demo"

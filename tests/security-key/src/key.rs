@@ -159,6 +159,12 @@ impl SimulatedKey {
         self.wait("to take the tap", |state| (state.taps_given > before).then_some(()))
     }
 
+    /// Whether it wants to be touched now.
+    #[must_use]
+    pub fn wants_tap(&self) -> bool {
+        self.said.lock().wants_tap
+    }
+
     /// Waits until the key wants to be touched, and does not.
     ///
     /// # Errors

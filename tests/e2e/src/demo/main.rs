@@ -1,5 +1,6 @@
 //! The demonstration: this machine's real posture, signed by its TPM, judged by a verifier. Its last line is JSON.
 
+mod screen;
 mod step_up;
 
 use anyhow::{Context, Result, bail};
@@ -71,24 +72,23 @@ fn run() -> Result<()> {
     let cost = status.cost.context("the report's cost was not measured")?;
     let step_up = step_up::show(&world, &agent)?;
     println!();
-    println!(
-        "{}",
-        json!({
-            "demo": "ok",
-            "key": "tpm",
-            "simulated_tpm": simulated,
-            "ear_status": ear.ear_status.unwrap_or(Tier::None),
-            "evidence_bytes": cost.evidence_bytes,
-            "round_trips_per_report": cost.round_trips,
-            "tpm_commands_per_report": cost.hardware_commands,
-            "step_up": step_up.first_level,
-            "step_up_healthy_device": step_up.healthy_device,
-            "authenticator": step_up.authenticator,
-            "challenge_binds_evidence": step_up.challenge_binds_evidence,
-            "request_to_prompt_ms": millis(step_up.request_to_prompt),
-            "tap_to_token_ms": millis(step_up.tap_to_token),
-        })
-    );
+    let last = json!({
+        "demo": "ok",
+        "key": "tpm",
+        "simulated_tpm": simulated,
+        "ear_status": ear.ear_status.unwrap_or(Tier::None),
+        "evidence_bytes": cost.evidence_bytes,
+        "round_trips_per_report": cost.round_trips,
+        "tpm_commands_per_report": cost.hardware_commands,
+        "step_up": step_up.first_level,
+        "step_up_healthy_device": step_up.healthy_device,
+        "authenticator": step_up.authenticator,
+        "challenge_binds_evidence": step_up.challenge_binds_evidence,
+        "request_to_prompt_ms": millis(step_up.request_to_prompt),
+        "tap_to_token_ms": millis(step_up.tap_to_token),
+    });
+    step_up.look_around()?;
+    println!("{last}");
     Ok(())
 }
 

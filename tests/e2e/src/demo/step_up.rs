@@ -1,6 +1,7 @@
 //! The second half of the demonstration: two step-ups, one at the first level and one that asks for a healthy device.
 
 use crate::say;
+use crate::screen::{Screen, glimpse};
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 use std::io::{IsTerminal, Read, Write};
@@ -9,9 +10,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
+use vitalsign_agent::{Stage, Status};
 use vitalsign_e2e::{Agent, Asked, Child, World};
 use vitalsign_protocol::id::{Base64Url, Digest};
-use vitalsign_protocol::step_up::{challenge, transaction_digest};
+use vitalsign_protocol::step_up::{End, challenge, transaction_digest};
 use vitalsign_simulated_key::{SimulatedKey, Transport};
 
 const USER: &str = "nurse-7";
@@ -35,11 +37,25 @@ pub(crate) struct Shown {
     pub(crate) request_to_prompt: Duration,
     /// From the key's answer to the application's tokens, verified.
     pub(crate) tap_to_token: Duration,
+    /// The app, where a person looks at it.
+    screen: Option<Screen>,
+}
+
+impl Shown {
+    /// A person may look around in the app before all is over.
+    pub(crate) fn look_around(&self) -> Result<()> {
+        if self.screen.is_some() {
+            say("Look around in the app, if you like: how this device is, its security keys.");
+            pause("[press Enter: that ends the demonstration] ")?;
+        }
+        Ok(())
+    }
 }
 
 /// Registers a key, and asks for two taps.
 pub(crate) fn show(world: &World, agent: &Agent) -> Result<Shown> {
     println!();
+    glimpse(agent)?;
     let mut key = Key::find(world, agent)?;
     world.add_user(USER)?;
     say("The person at the device registers the key, with a one-time code that IT made for them.");
@@ -49,13 +65,18 @@ pub(crate) fn show(world: &World, agent: &Agent) -> Result<Shown> {
     say(&format!(
         "An application asks for {USER}: {ORDER:?}, at the first level: a hardware key, on whatever device."
     ));
-    let mut session = Session::start(&key, agent)?;
+    let screen = Screen::has_a_person().then(|| Screen::open(agent, key.simulated())).transpose()?;
+    if screen.is_some() {
+        say(
+            "The app asks for it in its window. The PIN is entered there; a simulated key is touched in a window of its own.",
+        );
+    }
+    let mut session = Session::start(&key, agent, screen.as_ref())?;
     let begun = Instant::now();
     let asked = world.ask(USER, ORDER, &[])?;
-    session.until("A step-up is asked for")?;
+    session.until_asked(agent)?;
     let request_to_prompt = begun.elapsed();
-    key.tap(&mut session)?;
-    session.until("The tap is being verified")?;
+    session.until_answered(agent, &mut key)?;
     let answered = Instant::now();
     let outcome = asked.outcome()?;
     let tap_to_token = answered.elapsed();
@@ -79,9 +100,9 @@ pub(crate) fn show(world: &World, agent: &Agent) -> Result<Shown> {
 
     println!();
     say("The same order, at the level that asks for a healthy device:");
-    let mut session = Session::start(&key, agent)?;
+    let mut session = Session::start(&key, agent, screen.as_ref())?;
     let asked = world.ask(USER, ORDER, &["--acr", "healthy-device"])?;
-    let healthy_device = on_a_healthy_device(&mut key, &mut session, asked)?;
+    let healthy_device = on_a_healthy_device(agent, &mut key, &mut session, asked)?;
     session.end();
     Ok(Shown {
         authenticator: key.name(),
@@ -90,6 +111,7 @@ pub(crate) fn show(world: &World, agent: &Agent) -> Result<Shown> {
         challenge_binds_evidence: binds,
         request_to_prompt,
         tap_to_token,
+        screen,
     })
 }
 
@@ -100,17 +122,21 @@ fn private(file: &Path, content: &str) -> Result<()> {
 }
 
 /// A healthy device is asked for a tap; another is refused with the reasons, and nobody is asked.
-fn on_a_healthy_device(key: &mut Key, session: &mut Session, asked: Asked) -> Result<&'static str> {
-    let line = session.next(|line| line.contains("A step-up is asked for") || line.contains("Refused"))?;
-    let prompted = line.contains("A step-up is asked for");
+fn on_a_healthy_device(
+    agent: &Agent,
+    key: &mut Key,
+    session: &mut Session<'_>,
+    asked: Asked,
+) -> Result<&'static str> {
+    let prompted = session.until_asked_or_refused(agent)?;
     if prompted {
-        key.tap(session)?;
+        session.until_answered(agent, key)?;
     }
     let outcome = asked.outcome()?;
     match (word(&outcome, "/step_up")?, prompted) {
         ("approved", true) => Ok("approved"),
         ("refused", false) if word(&outcome, "/end")? == "unhealthy" => {
-            session.0.rest();
+            session.rest();
             println!();
             say("Refused before anybody was asked to tap. A step-up at this level needs those mended first.");
             Ok("refused")
@@ -171,6 +197,13 @@ impl Key {
         Ok(Self::Simulated { key, pin })
     }
 
+    fn simulated(&mut self) -> Option<&mut SimulatedKey> {
+        match self {
+            Self::Hardware => None,
+            Self::Simulated { key, .. } => Some(key),
+        }
+    }
+
     fn name(&self) -> &'static str {
         match self {
             Self::Hardware => "hardware",
@@ -201,18 +234,12 @@ impl Key {
     }
 
     /// Touches the key when it is time: a person does, or nobody is there and it is done for them.
-    fn tap(&mut self, session: &mut Session) -> Result<()> {
-        self.touch_when_asked(&mut session.0)
-    }
-
     fn touch_when_asked(&mut self, lines: &mut Lines) -> Result<()> {
         lines.until("Touch your security key")?;
         let Self::Simulated { key, .. } = self else { return Ok(()) };
         key.until_tap_is_wanted()?;
         if std::io::stdin().is_terminal() {
-            print!("[press Enter: that is a touch of the simulated key] ");
-            std::io::stdout().flush()?;
-            std::io::stdin().read_line(&mut String::new())?;
+            pause("[press Enter: that is a touch of the simulated key] ")?;
         } else {
             println!("[nobody is here: the simulated key is touched]");
         }
@@ -220,11 +247,19 @@ impl Key {
     }
 }
 
-/// `vitalsign step-up listen`, as the person sees it.
-struct Session(Lines);
+/// Where the person is asked: by `vitalsign step-up listen` in this terminal, or by the app.
+enum Session<'a> {
+    Terminal(Lines),
+    Screen(&'a Screen),
+}
 
-impl Session {
-    fn start(key: &Key, agent: &Agent) -> Result<Self> {
+impl<'a> Session<'a> {
+    fn start(key: &Key, agent: &Agent, screen: Option<&'a Screen>) -> Result<Self> {
+        if let Some(screen) = screen {
+            // What has ended stays for a few seconds.
+            screen.until(agent, None, |status| status.step_ups.is_empty())?;
+            return Ok(Self::Screen(screen));
+        }
         let mut command = key.command(agent, &["step-up", "listen", "--once"]);
         if matches!(key, Key::Hardware) {
             command.stdin(Stdio::inherit());
@@ -233,21 +268,71 @@ impl Session {
         }
         let mut lines = Lines::start(&mut command)?;
         lines.until("Waiting for step-ups")?;
-        Ok(Self(lines))
+        Ok(Self::Terminal(lines))
     }
 
-    fn until(&mut self, words: &str) -> Result<()> {
-        self.0.until(words).map(|_| ())
+    fn until_asked(&mut self, agent: &Agent) -> Result<()> {
+        match self {
+            Self::Terminal(lines) => lines.until("A step-up is asked for").map(|_| ()),
+            Self::Screen(screen) => screen.until(agent, None, |status| any(status, |it| *it == Stage::Tap)),
+        }
     }
 
-    fn next(&mut self, wanted: impl Fn(&str) -> bool) -> Result<String> {
-        self.0.next(wanted)
+    /// Whether the person was asked.
+    fn until_asked_or_refused(&mut self, agent: &Agent) -> Result<bool> {
+        const ASKED: &str = "A step-up is asked for";
+        match self {
+            Self::Terminal(lines) => {
+                let line = lines.next(|line| line.contains(ASKED) || line.contains("Refused"))?;
+                Ok(line.contains(ASKED))
+            }
+            Self::Screen(screen) => {
+                let refused = |it: &Stage| matches!(it, Stage::Ended { end: End::Unhealthy, .. });
+                let mut asked = false;
+                screen.until(agent, None, |status| {
+                    asked = any(status, |it| *it == Stage::Tap);
+                    asked || any(status, refused)
+                })?;
+                Ok(asked)
+            }
+        }
     }
 
-    /// It ends by itself after one step-up.
+    /// The key is touched, and the verifier is at it.
+    fn until_answered(&mut self, agent: &Agent, key: &mut Key) -> Result<()> {
+        match self {
+            Self::Terminal(lines) => {
+                key.touch_when_asked(lines)?;
+                lines.until("The tap is being verified").map(|_| ())
+            }
+            Self::Screen(screen) => {
+                let answered = |it: &Stage| matches!(it, Stage::Checking | Stage::Ended { .. });
+                screen.until(agent, key.simulated(), |status| any(status, answered))
+            }
+        }
+    }
+
+    fn rest(&mut self) {
+        if let Self::Terminal(lines) = self {
+            lines.rest();
+        }
+    }
+
+    /// The terminal's ends by itself after one step-up.
     fn end(mut self) {
-        self.0.rest();
+        self.rest();
     }
+}
+
+fn any(status: &Status, wanted: impl Fn(&Stage) -> bool) -> bool {
+    status.step_ups.iter().any(|it| wanted(&it.stage))
+}
+
+fn pause(words: &str) -> Result<()> {
+    print!("{words}");
+    std::io::stdout().flush()?;
+    std::io::stdin().read_line(&mut String::new())?;
+    Ok(())
 }
 
 /// A program whose output is shown as it comes, and heard line by line.

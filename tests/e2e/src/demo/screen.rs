@@ -1,0 +1,104 @@
+//! The app on this display, where there is one, and the window by which a person touches the simulated key.
+
+use crate::say;
+use anyhow::Result;
+use std::io::{BufRead, BufReader, IsTerminal};
+use std::process::{Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+use vitalsign_agent::Status;
+use vitalsign_client::{Client, ClientError};
+use vitalsign_e2e::{Agent, Child};
+use vitalsign_ipc::{Answer, Request};
+use vitalsign_simulated_key::SimulatedKey;
+use vitalsign_simulated_key::process::program;
+
+/// How long nothing may happen on the screen while a person is asked.
+const LIMIT: Duration = Duration::from_secs(150);
+
+/// The app, open.
+pub(crate) struct Screen {
+    _app: Child,
+    key: Option<(Child, Receiver<()>)>,
+}
+
+impl Screen {
+    /// Whether there is a display.
+    pub(crate) fn is_there() -> bool {
+        ["DISPLAY", "WAYLAND_DISPLAY"]
+            .iter()
+            .any(|name| std::env::var_os(name).is_some_and(|it| !it.is_empty()))
+    }
+
+    /// Whether a person is there as well, to whom the app can put its questions.
+    pub(crate) fn has_a_person() -> bool {
+        Self::is_there() && std::io::stdin().is_terminal()
+    }
+
+    /// Opens the app, and a window for the simulated key where that is used.
+    pub(crate) fn open(agent: &Agent, key: Option<&mut SimulatedKey>) -> Result<Self> {
+        let mut app = Command::new(program("vitalsign-app")?);
+        app.arg("--socket").arg(agent.socket()).stderr(Stdio::null());
+        let touched = match key {
+            Some(key) => {
+                app.env("VITALSIGN_TEST_USBIP", key.usb_address().to_string());
+                let (child, output) =
+                    Child::start_heard(&mut Command::new(program("vitalsign-key-window")?))?;
+                let (sender, touched) = channel();
+                std::thread::spawn(move || {
+                    for _ in BufReader::new(output).lines().map_while(Result::ok) {
+                        if sender.send(()).is_err() {
+                            return;
+                        }
+                    }
+                });
+                Some((child, touched))
+            }
+            None => None,
+        };
+        Ok(Self { _app: Child::start(&mut app)?, key: touched })
+    }
+
+    /// Waits until how things stand is as wanted; meanwhile the key is touched when its window is.
+    pub(crate) fn until(
+        &self,
+        agent: &Agent,
+        mut key: Option<&mut SimulatedKey>,
+        mut wanted: impl FnMut(&Status) -> bool,
+    ) -> Result<()> {
+        let mut client = Client::connect(&agent.socket())?;
+        if let Answer::Status(status) = client.ask(Request::Subscribe)?
+            && wanted(&status)
+        {
+            return Ok(());
+        }
+        let end = std::time::Instant::now() + LIMIT;
+        while std::time::Instant::now() < end {
+            match client.event(Duration::from_millis(50)) {
+                Ok(status) if wanted(&status) => return Ok(()),
+                Ok(_) | Err(ClientError::TimedOut) => {}
+                Err(error) => return Err(error.into()),
+            }
+            if let (Some((_, touched)), Some(key)) = (&self.key, &mut key)
+                && touched.try_iter().count() > 0
+                && key.wants_tap()
+            {
+                key.tap()?;
+            }
+        }
+        anyhow::bail!("nothing happened on the screen for {LIMIT:?}")
+    }
+}
+
+/// Shows the app for a moment to whoever looks at the display, where nobody is at the terminal.
+pub(crate) fn glimpse(agent: &Agent) -> Result<()> {
+    if !Screen::is_there() || Screen::has_a_person() {
+        return Ok(());
+    }
+    say(
+        "There is a display, and nobody at the terminal: the app opens there, and closes before the tap is asked for.",
+    );
+    let _screen = Screen::open(agent, None)?;
+    std::thread::sleep(Duration::from_secs(3));
+    Ok(())
+}
