@@ -152,12 +152,10 @@ diagnostics-not-copied = Could not be copied. Select the text above and copy it.
 
 ## One check on the page.
 
-check-seen = What was seen
 check-since = Since
 check-deadline = Fix by
 check-deadline-over = Was due
 check-remedy = What to do
-check-who = Who can fix it
 mender-you = You can do this yourself
 mender-it = IT does this: call them
 restart-helps = Restarting this device may fix it
@@ -339,14 +337,11 @@ prompt-user = For
 prompt-device = On this device
 prompt-level = Needed
 prompt-time = Time left
-# $time: "1:05", minutes and seconds.
-prompt-time-left = { $time }
 # Read out by screen readers, at 30 and at 10 seconds.
 prompt-seconds = { $seconds ->
     [one] 1 second left
    *[other] { $seconds } seconds left
 }
-prompt-time-over = Time is over
 prompt-waiting = { $waiting ->
     [one] 1 more request waits after this one
    *[other] { $waiting } more requests wait after this one
@@ -461,11 +456,10 @@ trouble-over = It was over already. Start again.
 ## Security keys: the list, and registering one.
 
 keys-title = Security keys
-keys-list = Your organisation’s keys on this device
 keys-registered = Registered keys
 keys-asking = Asking which keys are registered…
 keys-none = No security key is registered yet.
-# Under the list. $count: how many keys.
+# Under the list.
 keys-second = Register a second key and keep it in a safe place. If one is lost, you can go on with the other.
 keys-failed = The list could not be read
 key-user = For
@@ -483,15 +477,14 @@ register-about = You need a security key and a code from IT.
 register-code = Code from IT
 register-code-about = It works once.
 register-name = Name for this key
-register-name-about = Anything by which you know it again.
-# An example of a name.
-register-name-example = For example: blue key
+register-name-about = Anything by which you know it again, for example: blue key.
 register-start = Register
 register-code-missing = Enter the code that IT gave you.
 register-name-missing = Give the key a name.
 # $user: whose key it will be.
 register-for = This will be a key of { $user }
 register-running = Registering a key
+register-preparing = The code is being checked.
 register-done = The key is registered
 # $name: what it is called; $user: whose it is.
 register-done-next = “{ $name }” now works for { $user }.
@@ -504,5 +497,7 @@ about-what = Vitalsign reads how healthy this device is, proves it to your organ
 about-private = It does not read your files, where you are, or what you do. Nothing about you stays on this device after a request.
 about-version = Version
 about-licence = Licence
+# Not translated.
+about-licence-name = Apache-2.0
 about-help = Need help?
 about-help-next = Call IT. On the status page you can copy the diagnostics for them.

@@ -1,11 +1,8 @@
 import { render } from "preact";
-import type { View } from "./bindings";
+import { App } from "./app";
 import { texts, watch } from "./ipc";
+import { speak } from "./text";
 
-function App({ view }: { view: View }) {
-  return <main data-headline={view.device.headline.kind}>{view.device.name}</main>;
-}
-
-const { language } = await texts();
-document.documentElement.lang = language;
-await watch((view) => render(<App view={view} />, document.body));
+const told = await texts();
+speak(told);
+await watch((view) => render(<App view={view} version={told.version} />, document.body));

@@ -1,0 +1,20 @@
+import { Fact } from "./check";
+import { t } from "./text";
+
+export function About({ version }: { version: string }) {
+  return (
+    <main data-page="about">
+      <h1 tabIndex={-1}>{t("about-title")}</h1>
+      <p class="lead">{t("about-what")}</p>
+      <p>{t("about-private")}</p>
+      <dl class="facts card">
+        <Fact name={t("about-version")} id="version">
+          {version}
+        </Fact>
+        <Fact name={t("about-licence")}>{t("about-licence-name")}</Fact>
+      </dl>
+      <h2>{t("about-help")}</h2>
+      <p>{t("about-help-next")}</p>
+    </main>
+  );
+}

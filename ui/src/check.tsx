@@ -1,0 +1,91 @@
+// One check: how it came out, what was seen, what to do, and who can.
+import type { Check, Seen } from "./bindings";
+import { Shape } from "./icons";
+import { date, duration, has, moment, named, number, t } from "./text";
+
+export function CheckItem({ check, now }: { check: Check; now: number }) {
+  const { code, tone, seen } = check;
+  return (
+    <li class={`check ${tone}`} data-check={code} data-tone={tone}>
+      <Shape tone={tone} />
+      <div class="about">
+        <h3 dir="auto">{named(`check-${code}-title`, code)}</h3>
+        <p class="state">
+          <strong>{t(`tone-${tone}`)}</strong>
+          <span dir="auto">{reason(check)}</span>
+        </p>
+        {tone !== "good" && <Remedy check={check} now={now} />}
+        {(seen.length > 0 || check.since !== null) && (
+          <dl class="facts">
+            {seen.map((it) => (
+              <Fact key={it.name} name={named(`seen-${it.name}`, it.name)}>
+                {value(it, now)}
+              </Fact>
+            ))}
+            {check.since !== null && <Fact name={t("check-since")}>{moment(check.since, now)}</Fact>}
+          </dl>
+        )}
+      </div>
+    </li>
+  );
+}
+
+/** A name and a value, which may come from outside. */
+export function Fact({ name, id, children }: { name: string; id?: string; children: string }) {
+  return (
+    <div>
+      <dt dir="auto">{name}</dt>
+      <dd id={id} dir="auto">
+        {children}
+      </dd>
+    </div>
+  );
+}
+
+function Remedy({ check, now }: { check: Check; now: number }) {
+  const { code, tone, deadline } = check;
+  if (tone === "unknown") return <p class="remedy">{t("check-unknown-next")}</p>;
+  const remedy = `check-${code}-remedy`;
+  return (
+    <>
+      <p class="remedy">
+        <span class="label">{t("check-remedy")}</span>
+        {t(has(remedy) ? remedy : "check-other-remedy")}
+      </p>
+      <ul class="hints">
+        {deadline !== null && (
+          <li class="due">
+            {t(deadline > now ? "check-deadline" : "check-deadline-over")} {moment(deadline, now)}
+          </li>
+        )}
+        <li class={`mender ${check.mender}`}>{t(`mender-${check.mender}`)}</li>
+        {check.restart && <li>{t("restart-helps")}</li>}
+      </ul>
+    </>
+  );
+}
+
+function reason({ reason, tone }: Check): string {
+  if (reason) return named(`reason-${reason}`, reason);
+  return tone === "unknown" ? "" : t("check-refused");
+}
+
+function value({ name, value }: Seen, now: number): string {
+  switch (value.kind) {
+    case "flag":
+      return t(value.value ? "value-yes" : "value-no");
+    case "number":
+      return name.endsWith("_seconds") ? duration(value.value) : number(value.value);
+    case "times":
+      return value.value.length === 1 ? moment(value.value[0] ?? 0, now) : value.value.map(date).join(", ");
+    case "text":
+      return word(value.value);
+    case "list":
+      return value.value.map(word).join(", ");
+    case "unreadable":
+      return t("value-unreadable", { why: named(`unreadable-${value.value}`, value.value) });
+  }
+}
+
+/** A word that has a translation, or what the device said as it is. */
+const word = (said: string): string => (has(`value-${said}`) ? t(`value-${said}`) : said);

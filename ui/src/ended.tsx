@@ -1,0 +1,90 @@
+// How a step-up ended: what happened, and what to do next.
+import type { Prompt, Step, Tone, Trouble } from "./bindings";
+import { CheckItem } from "./check";
+import { Shape } from "./icons";
+import { act } from "./ipc";
+import { useNow } from "./now";
+import { t } from "./text";
+
+type EndStep = Extract<Step, { kind: "ended" }>;
+
+export function Ended({ prompt, step }: { prompt: Prompt; step: EndStep }) {
+  const now = useNow(20_000);
+  const { end, checks, trouble } = step;
+  const openStatus = async () => {
+    await act({ do: "dismiss" });
+    await act({ do: "open", page: "status" });
+  };
+  return (
+    <article id="prompt" class="prompt ended" data-step="ended" data-end={end} aria-labelledby="prompt-title">
+      <div class="what" role="status">
+        <section class={`hero ${tone(end)}`}>
+          <Shape tone={tone(end)} large />
+          <div>
+            <p class="label">
+              <bdi id="prompt-application">{prompt.application}</bdi>
+            </p>
+            <h1 id="prompt-title" tabIndex={-1}>
+              {t(`end-${end}`)}
+            </h1>
+            <p>{t(`end-${end}-next`)}</p>
+          </div>
+        </section>
+        {trouble && <TroubleNote trouble={trouble} />}
+        {checks.length > 0 && (
+          <section aria-labelledby="end-checks">
+            <h2 id="end-checks">{t("end-checks")}</h2>
+            <ul class="checks">
+              {checks.map((check) => (
+                <CheckItem key={check.code} check={check} now={now} />
+              ))}
+            </ul>
+          </section>
+        )}
+      </div>
+      <footer>
+        <button type="button" id="dismiss" class="primary" onClick={() => void act({ do: "dismiss" })}>
+          {t("close")}
+        </button>
+        {checks.length > 0 && (
+          <button type="button" id="open-status" onClick={openStatus}>
+            {t("end-status")}
+          </button>
+        )}
+      </footer>
+    </article>
+  );
+}
+
+/** What went wrong, in our words, and in those of who says so. */
+export function TroubleNote({ trouble: { kind, detail } }: { trouble: Trouble }) {
+  return (
+    <div id="trouble" class="card trouble" data-kind={kind}>
+      <p class="label">{t("trouble-label")}</p>
+      <p>{t(`trouble-${kind}`)}</p>
+      {detail !== null && (
+        <p class="detail">
+          {t("detail-label")}: <q dir="auto">{detail}</q>
+        </p>
+      )}
+    </div>
+  );
+}
+
+function tone(end: EndStep["end"]): Tone {
+  switch (end) {
+    case "approved":
+      return "good";
+    case "declined":
+    case "not-mine":
+    case "superseded":
+    case "cancelled":
+      return "unknown";
+    case "unhealthy":
+    case "pin-blocked":
+    case "wrong-key":
+      return "blocked";
+    default:
+      return "attention";
+  }
+}

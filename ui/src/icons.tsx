@@ -1,0 +1,79 @@
+// Drawings. Each state has a shape of its own, so that nothing is told by colour alone; beside each stands its word.
+import type { Step, Tone } from "./bindings";
+
+const SHAPES: Record<Tone, { outline: string; sign: string }> = {
+  good: { outline: "M12 1.5a10.5 10.5 0 1 0 0 21 10.5 10.5 0 0 0 0-21Z", sign: "m7.2 12.4 3.3 3.2 6.3-6.9" },
+  attention: {
+    outline: "M10.1 2.6a2.2 2.2 0 0 1 3.8 0l9 15.9a2.2 2.2 0 0 1-1.9 3.3H3a2.2 2.2 0 0 1-1.9-3.3Z",
+    sign: "M12 8.3v5.4m0 3.7v.1",
+  },
+  blocked: { outline: "M7.5 1.5h9l6 6v9l-6 6h-9l-6-6v-9Z", sign: "M7 12h10" },
+  unknown: { outline: "M12 1.5 22.5 12 12 22.5 1.5 12Z", sign: "M9.6 9.8a2.5 2.5 0 1 1 3.6 2.3c-.8.4-1.2.8-1.2 1.7m0 2.9v.1" },
+};
+
+/** How something looks at a glance. */
+export function Shape({ tone, large = false }: { tone: Tone; large?: boolean }) {
+  return (
+    <svg class={`shape ${tone} ${large ? "large" : ""}`} viewBox="0 0 24 24" aria-hidden="true" focusable="false">
+      <path class="outline" d={SHAPES[tone].outline} />
+      <path class="sign" d={SHAPES[tone].sign} />
+    </svg>
+  );
+}
+
+/** Time left, as what is left of a ring. */
+export function Ring({ left }: { left: number }) {
+  return (
+    <svg class="ring" viewBox="0 0 48 48" aria-hidden="true" focusable="false">
+      <circle class="whole" cx="24" cy="24" r="21" />
+      <circle class="rest" cx="24" cy="24" r="21" pathLength="100" stroke-dasharray={`${Math.round(left * 100)} 100`} />
+    </svg>
+  );
+}
+
+/** A security key and what to do with it, or what it does. */
+export function KeyPicture({ step }: { step: Step["kind"] }) {
+  return (
+    <svg class={`picture ${step}`} viewBox="0 0 240 112" aria-hidden="true" focusable="false">
+      <path class="machine" d="M0 12h56a10 10 0 0 1 10 10v68a10 10 0 0 1-10 10H0" />
+      <path class="port" d="M58 43h9v26h-9z" />
+      <g class="key">
+        <path class="plug" d="M66 45h26v22H66z" />
+        <path class="body" d="M92 32h70a24 24 0 0 1 0 48H92a6 6 0 0 1-6-6V38a6 6 0 0 1 6-6Z" />
+        <circle class="hole" cx="167" cy="56" r="7" />
+        <circle class="wave" cx="124" cy="56" r="15" />
+        <circle class="spot" cx="124" cy="56" r="14" />
+      </g>
+      {step === "insert" && <path class="hint" d="M210 56h-22m9-9-9 9 9 9" />}
+      {step === "touch" && (
+        <path class="finger" d="M110 108V72a13 13 0 0 1 26 0v36M116.500 68.500a8 8 0 0 1 13 0" />
+      )}
+      {step === "pin" && (
+        <g class="dots">
+          <circle cx="196" cy="56" r="4" />
+          <circle cx="210" cy="56" r="4" />
+          <circle cx="224" cy="56" r="4" />
+        </g>
+      )}
+      {(step === "working" || step === "checking" || step === "preparing") && (
+        <path class="pulse" d="M186 56h10l6-16 9 32 7-22 4 6h14" />
+      )}
+    </svg>
+  );
+}
+
+export function EraseIcon() {
+  return (
+    <svg class="icon" viewBox="0 0 24 24" aria-hidden="true" focusable="false">
+      <path d="M8.500 5H20a2 2 0 0 1 2 2v10a2 2 0 0 1-2 2H8.500L2 12Zm3 4 6 6m0-6-6 6" />
+    </svg>
+  );
+}
+
+export function PadIcon() {
+  return (
+    <svg class="icon dotted" viewBox="0 0 24 24" aria-hidden="true" focusable="false">
+      <path d="M5 5v.1M12 5v.1M19 5v.1M5 12v.1M12 12v.1M19 12v.1M5 19v.1M12 19v.1M19 19v.1" />
+    </svg>
+  );
+}

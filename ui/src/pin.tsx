@@ -1,0 +1,131 @@
+// The PIN of a security key. It stands in the fields only, never in a variable that outlives the moment, and the fields
+// are emptied before it is handed over. Whoever shows this gives it the question's number as its key: each question
+// begins empty.
+import { useEffect, useRef, useState } from "preact/hooks";
+import type { PinAsked } from "./bindings";
+import { EraseIcon, PadIcon } from "./icons";
+import { enterPin } from "./ipc";
+import { number, t } from "./text";
+
+/** The most bytes of a PIN (CTAP 2.1 section 6.5.1). */
+const LONGEST = 63;
+const DIGITS = [1, 2, 3, 4, 5, 6, 7, 8, 9];
+
+export function PinForm({ asked }: { asked: PinAsked }) {
+  const chosen = asked.why === "new" || asked.why === "unsuitable";
+  const [pad, showPad] = useState(() => matchMedia("(pointer: coarse)").matches);
+  const [wrong, tell] = useState(() => said(asked));
+  const first = useRef<HTMLInputElement>(null);
+  const again = useRef<HTMLInputElement>(null);
+  const current = useRef(first);
+  useEffect(() => first.current?.focus(), []);
+
+  const submit = (event: Event) => {
+    event.preventDefault();
+    const [one, two] = [first.current, again.current];
+    if (!one) return;
+    const why = unfit(one.value, asked.least);
+    if (why) {
+      tell(why);
+      return one.focus();
+    }
+    if (two && two.value !== one.value) {
+      one.value = two.value = "";
+      tell(t("pin-differ"));
+      return one.focus();
+    }
+    const pin = one.value;
+    one.value = "";
+    if (two) two.value = "";
+    void enterPin(pin);
+  };
+  const type = (digit: number) => {
+    const field = current.current.current;
+    if (field) field.value += digit;
+  };
+  const erase = () => {
+    const field = current.current.current;
+    if (field) field.value = [...field.value].slice(0, -1).join("");
+  };
+  const field = (id: string, label: string, ref: typeof first) => (
+    <>
+      <label for={id}>{label}</label>
+      <input
+        id={id}
+        ref={ref}
+        type="password"
+        autocomplete="off"
+        inputMode={pad ? "none" : "text"}
+        autocapitalize="off"
+        spellcheck={false}
+        aria-invalid={wrong !== null}
+        aria-describedby="pin-error pin-attempts pin-about"
+        onFocus={() => (current.current = ref)}
+      />
+    </>
+  );
+  const digit = (value: number) => (
+    <button key={value} type="button" data-digit={value} onClick={() => type(value)}>
+      {number(value)}
+    </button>
+  );
+  const submitButton = (
+    <button type="submit" id="pin-submit" class="primary">
+      {t(chosen ? "pin-set" : "pin-submit")}
+    </button>
+  );
+  return (
+    <form id="pin-form" autocomplete="off" noValidate onSubmit={submit}>
+      <p id="pin-error" class="wrong" role="alert">
+        {wrong}
+      </p>
+      {asked.attemptsLeft !== null && (
+        <p id="pin-attempts" class={asked.attemptsLeft <= 1 ? "last" : ""}>
+          {t("pin-attempts", { attempts: asked.attemptsLeft })}
+        </p>
+      )}
+      <p id="pin-about" class="note">
+        {chosen ? t("pin-new-about", { least: asked.least }) : t("pin-about")}
+      </p>
+      <div class="field">
+        {field("pin", t(chosen ? "pin-new-label" : "pin-label"), first)}
+        <button
+          type="button"
+          id="pin-pad-toggle"
+          aria-expanded={pad}
+          aria-controls="pin-pad"
+          aria-label={t(pad ? "pin-pad-hide" : "pin-pad-show")}
+          onClick={() => showPad(!pad)}
+        >
+          <PadIcon />
+        </button>
+      </div>
+      {chosen && <div class="field">{field("pin-again", t("pin-repeat-label"), again)}</div>}
+      <div id="pin-pad" role="group" aria-label={t("pin-pad-label")} hidden={!pad}>
+        {pad && (
+          <>
+            {DIGITS.map(digit)}
+            <button type="button" data-pad="erase" aria-label={t("pin-erase")} onClick={erase}>
+              <EraseIcon />
+            </button>
+            {digit(0)}
+            {submitButton}
+          </>
+        )}
+      </div>
+      {!pad && submitButton}
+    </form>
+  );
+}
+
+/** What is wrong before anything was entered. */
+function said({ why }: PinAsked): string | null {
+  return why === "wrong" || why === "unsuitable" ? t(`pin-${why}`) : null;
+}
+
+/** Why this cannot be a PIN. A wrong one costs an attempt, so none is spent on what cannot be right. */
+function unfit(pin: string, least: number): string | null {
+  if (pin === "") return t("pin-empty");
+  if ([...pin].length < least) return t("pin-short", { least });
+  return new TextEncoder().encode(pin).length > LONGEST ? t("pin-long") : null;
+}

@@ -1,0 +1,122 @@
+// An application asks for a tap: who asks, what for, for whom, on which device, and how long is left. Every text in it
+// comes from outside: it is shown as it is, whole, and never as markup.
+import { useEffect, useRef } from "preact/hooks";
+import { announce } from "./announce";
+import type { Device, Prompt } from "./bindings";
+import { Fact } from "./check";
+import { Ended } from "./ended";
+import { Ring } from "./icons";
+import { act } from "./ipc";
+import { useNow } from "./now";
+import { Live } from "./step";
+import { clock, t } from "./text";
+
+/** With so many seconds left it is said. */
+const SAID = [30, 10];
+/** Stands where the application's name is to be set apart within a sentence. */
+const HERE = "\u{e000}";
+
+export function PromptPage({ prompt, device }: { prompt: Prompt; device: Device }) {
+  const { step } = prompt;
+  return (
+    <main data-page="prompt">
+      {step.kind === "ended" ? (
+        <Ended prompt={prompt} step={step} />
+      ) : (
+        <Asked key={prompt.id} prompt={prompt} device={device} />
+      )}
+    </main>
+  );
+}
+
+function Asked({ prompt, device }: { prompt: Prompt; device: Device }) {
+  const { step, details, waiting } = prompt;
+  return (
+    <article id="prompt" class="prompt" data-step={step.kind} aria-labelledby="prompt-title">
+      <div class="what">
+        <header>
+          <h1 id="prompt-title" tabIndex={-1} aria-describedby="prompt-message step-title">
+            <Sentence application={prompt.application} />
+          </h1>
+          <TimeLeft until={prompt.until} />
+        </header>
+        <dl class="who">
+          <Fact name={t("prompt-user")} id="prompt-user">
+            {prompt.user}
+          </Fact>
+          <Fact name={t("prompt-device")} id="prompt-device">
+            {device.name}
+          </Fact>
+        </dl>
+        <div id="prompt-message" class="message" dir="auto" role="region" aria-label={t("prompt-message")} tabIndex={0}>
+          {prompt.message}
+        </div>
+        {details !== null && (
+          <details>
+            <summary>{t("prompt-details")}</summary>
+            <pre id="prompt-details" class="message" dir="auto" role="region" aria-label={t("prompt-details")} tabIndex={0}>
+              {details}
+            </pre>
+          </details>
+        )}
+        <p id="prompt-level" class="note" data-level={prompt.level}>
+          {t("prompt-level")}: {t(`level-${prompt.level}`)}
+        </p>
+      </div>
+      <Live step={step} preparing={t("step-preparing-next")} />
+      <footer>
+        {waiting > 0 && (
+          <p id="prompt-waiting" class="note">
+            {t("prompt-waiting", { waiting })}
+          </p>
+        )}
+        <button type="button" id="decline" onClick={() => void act({ do: "decline" })}>
+          {t("decline")}
+        </button>
+        <button
+          type="button"
+          id="not-mine"
+          class="alarm"
+          aria-describedby="not-mine-about"
+          onClick={() => void act({ do: "not-mine" })}
+        >
+          {t("not-mine")}
+        </button>
+        <p id="not-mine-about" class="note">
+          {t("not-mine-about")}
+        </p>
+      </footer>
+    </article>
+  );
+}
+
+/** Which application asks: its name is set apart, wherever the language puts it. */
+function Sentence({ application }: { application: string }) {
+  const [before, after] = t("prompt-title", { application: HERE }).replaceAll(/[\u2068\u2069]/g, "").split(HERE);
+  return (
+    <>
+      {before}
+      <bdi id="prompt-application">{application}</bdi>
+      {after}
+    </>
+  );
+}
+
+function TimeLeft({ until }: { until: number }) {
+  const now = useNow(500);
+  const left = Math.max(0, until - now);
+  const whole = useRef(Math.max(1, left));
+  const before = useRef(left);
+  useEffect(() => {
+    const passed = SAID.find((at) => before.current > at && left <= at);
+    if (passed !== undefined) announce(t("prompt-seconds", { seconds: left }));
+    before.current = left;
+  }, [left]);
+  return (
+    <p class={`time ${left <= 10 ? "short" : ""}`}>
+      <Ring left={Math.min(1, left / whole.current)} />
+      <span class="unseen">{t("prompt-time")} </span>
+      <span id="prompt-time">{clock(left)}</span>
+    </p>
+  );
+}

@@ -1,0 +1,31 @@
+// What to do with the security key now: large words, a picture, and the PIN's field where one is asked for.
+import type { Step } from "./bindings";
+import { KeyPicture } from "./icons";
+import { PinForm } from "./pin";
+import { t } from "./text";
+
+/** How far it is, while it goes on. */
+export function Live({ step, preparing }: { step: Step; preparing: string }) {
+  return (
+    <section class={`live ${step.kind}`} aria-labelledby="step-title">
+      <KeyPicture step={step.kind} />
+      <div class="words" role="status">
+        <h2 id="step-title">{title(step)}</h2>
+        <p id="step-next">{next(step, preparing)}</p>
+      </div>
+      {step.kind === "pin" && <PinForm key={step.question} asked={step} />}
+    </section>
+  );
+}
+
+function title(step: Step): string {
+  if (step.kind === "touch" && step.keys > 1) return t("step-touch-several", { keys: step.keys });
+  if (step.kind !== "pin") return t(`step-${step.kind}`);
+  if (step.why === "needed") return t("step-pin");
+  return t(step.why === "wrong" ? "step-pin-again" : "step-pin-new");
+}
+
+function next(step: Step, preparing: string): string {
+  if (step.kind === "preparing") return preparing;
+  return step.kind === "pin" || step.kind === "ended" ? "" : t(`step-${step.kind}-next`);
+}
