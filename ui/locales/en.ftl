@@ -89,7 +89,7 @@ headline-refused = The server refuses this device
 headline-refused-next = Only IT can mend this: copy the diagnostics below for them. Until then, use another device.
 headline-key-trouble = This device cannot use its key
 headline-key-trouble-next = The key proves which device this is. Restart the device; if this stays, call IT.
-headline-no-service = Vitalsign does not run on this device
+headline-no-service = Vitalsign does not answer on this device
 headline-no-service-starting = Looking for Vitalsign on this device
 # Before words that are not translated, as the server or the system said them.
 detail-label = What it said
@@ -123,6 +123,8 @@ checks-unknown = { $count ->
 # Heading of all the groups together.
 checks-label = Checks
 check-again = Check again
+# $ago: "3 minutes ago".
+reported = Last report { $ago }
 check-again-busy = Checking…
 check-again-done = Checked just now
 # It was asked for, and the server could not be reached.
@@ -165,7 +167,7 @@ check-other-remedy = Ask IT what is wanted.
 check-unknown-next = Nothing for you to do. IT can see this.
 # A step-up was refused for it, and it reads as it is named.
 check-refused = Not as this request needs it
-# A moment and how far it is away. $date: "3 March 2026 at 10:15"; $ago: "2 days ago" or "in 2 days".
+# A moment and how far it is away. $date: "3 Mar 2026, 10:15"; $ago: "2 days ago" or "in 2 days".
 moment = { $date } ({ $ago })
 # Closer than a minute.
 moment-now = just now
@@ -352,7 +354,8 @@ level-epcs = Your security key on a healthy device, for controlled substances (E
 decline = Decline
 # Strong: somebody else may be using the person’s name.
 not-mine = I did not ask for this
-not-mine-about = Declines, and warns your organisation that somebody else may be using your name.
+# Small, under it in the same button.
+not-mine-about = Declines and warns your organisation
 
 ## How far it is: large words, read out as they change. Under each, what to do.
 
@@ -408,6 +411,9 @@ pin-differ = The two PINs are not the same. Enter both again.
 
 ## How a request ended: what happened, and what to do next.
 
+# In place of the second sentences below, where one of the troubles says what to do.
+end-nothing = Nothing was confirmed.
+
 end-approved = Confirmed
 end-approved-next = You can go on in the application.
 end-declined = Declined
@@ -439,8 +445,8 @@ trouble-label = What went wrong
 
 ## What went wrong at a security key, or on the way, and what to do.
 
-trouble-not-used = The security key was not used. Try again when you are ready.
-trouble-timed-out = No security key was touched in time. Try again, and touch it when it blinks.
+trouble-not-used = The security key was not used. Start again when you are ready.
+trouble-timed-out = No security key was touched in time. Start again, and touch it when it blinks.
 trouble-wrong-key = This security key is not registered for you. Use your own, or register this one with a code from IT.
 trouble-reinsert = Too many wrong PINs. Take the security key out, put it in again, and start once more.
 trouble-blocked = Too many wrong PINs have blocked this security key. It has to be reset and registered again: ask IT. Until then, use your second key.

@@ -17,17 +17,17 @@ export function Ended({ prompt, step }: { prompt: Prompt; step: EndStep }) {
   };
   return (
     <article id="prompt" class="prompt ended" data-step="ended" data-end={end} aria-labelledby="prompt-title">
-      <div class="what" role="status">
+      <div class="what">
         <section class={`hero ${tone(end)}`}>
           <Shape tone={tone(end)} large />
           <div>
             <p class="label">
               <bdi id="prompt-application">{prompt.application}</bdi>
             </p>
-            <h1 id="prompt-title" tabIndex={-1}>
+            <h1 id="prompt-title" tabIndex={-1} aria-describedby="end-next trouble">
               {t(`end-${end}`)}
             </h1>
-            <p>{t(`end-${end}-next`)}</p>
+            <p id="end-next">{t(trouble ? "end-nothing" : `end-${end}-next`)}</p>
           </div>
         </section>
         {trouble && <TroubleNote trouble={trouble} />}
@@ -56,7 +56,7 @@ export function Ended({ prompt, step }: { prompt: Prompt; step: EndStep }) {
   );
 }
 
-/** What went wrong, in our words, and in those of who says so. */
+/** What went wrong and what to do, in our words, and in those of who says so. */
 export function TroubleNote({ trouble: { kind, detail } }: { trouble: Trouble }) {
   return (
     <div id="trouble" class="card trouble" data-kind={kind}>

@@ -34,29 +34,23 @@ export function Ring({ left }: { left: number }) {
 /** A security key and what to do with it, or what it does. */
 export function KeyPicture({ step }: { step: Step["kind"] }) {
   return (
-    <svg class={`picture ${step}`} viewBox="0 0 240 112" aria-hidden="true" focusable="false">
-      <path class="machine" d="M0 12h56a10 10 0 0 1 10 10v68a10 10 0 0 1-10 10H0" />
-      <path class="port" d="M58 43h9v26h-9z" />
+    <svg class={`picture ${step}`} viewBox="-20 0 220 108" aria-hidden="true" focusable="false">
+      <path class="machine" d="M14 10h36a10 10 0 0 1 10 10v68a10 10 0 0 1-10 10H14A10 10 0 0 1 4 88V20a10 10 0 0 1 10-10Z" />
+      <path class="line" d="M18 28h24M18 40h16" />
+      <path class="port" d="M55 42h8v24h-8z" />
       <g class="key">
-        <path class="plug" d="M66 45h26v22H66z" />
-        <path class="body" d="M92 32h70a24 24 0 0 1 0 48H92a6 6 0 0 1-6-6V38a6 6 0 0 1 6-6Z" />
-        <circle class="hole" cx="167" cy="56" r="7" />
-        <circle class="wave" cx="124" cy="56" r="15" />
-        <circle class="spot" cx="124" cy="56" r="14" />
+        <path class="plug" d="M62 44h26v20H62z" />
+        <path class="body" d="M90 31h62a23 23 0 0 1 0 46H90a6 6 0 0 1-6-6V37a6 6 0 0 1 6-6Z" />
+        <circle class="hole" cx="156" cy="54" r="6" />
+        <circle class="wave" cx="118" cy="54" r="14" />
+        <circle class="spot" cx="118" cy="54" r="13" />
       </g>
-      {step === "insert" && <path class="hint" d="M210 56h-22m9-9-9 9 9 9" />}
       {step === "touch" && (
-        <path class="finger" d="M110 108V72a13 13 0 0 1 26 0v36M116.500 68.500a8 8 0 0 1 13 0" />
+        <path class="finger" d="M105 107V68a13 13 0 0 1 26 0v39M111.500 65a8 8 0 0 1 13 0" />
       )}
-      {step === "pin" && (
-        <g class="dots">
-          <circle cx="196" cy="56" r="4" />
-          <circle cx="210" cy="56" r="4" />
-          <circle cx="224" cy="56" r="4" />
-        </g>
-      )}
+      {step === "insert" && <path class="hint" d="M88 16H66m9-8-9 8 9 8" />}
       {(step === "working" || step === "checking" || step === "preparing") && (
-        <path class="pulse" d="M186 56h10l6-16 9 32 7-22 4 6h14" />
+        <path class="pulse" d="M66 92h28l7-12 10 24 8-18 4 6h53" />
       )}
     </svg>
   );
@@ -74,6 +68,14 @@ export function PadIcon() {
   return (
     <svg class="icon dotted" viewBox="0 0 24 24" aria-hidden="true" focusable="false">
       <path d="M5 5v.1M12 5v.1M19 5v.1M5 12v.1M12 12v.1M19 12v.1M5 19v.1M12 19v.1M19 19v.1" />
+    </svg>
+  );
+}
+
+export function FlagIcon() {
+  return (
+    <svg class="icon" viewBox="0 0 24 24" aria-hidden="true" focusable="false">
+      <path d="M5 22V3m0 1c5-3 8 3 14 0v10c-6 3-9-3-14 0" />
     </svg>
   );
 }

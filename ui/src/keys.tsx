@@ -40,6 +40,10 @@ export function KeysPage({ view, draft }: { view: View; draft: Draft }) {
 
 const count = (keys: Keys | null): number => (keys?.kind === "registered" ? keys.keys.length : 0);
 
+/** Somebody has one key only, or nobody has any. */
+const single = (keys: Key[]): boolean =>
+  keys.length === 0 || keys.some(({ user }) => keys.filter((it) => it.user === user).length === 1);
+
 function List({ keys }: { keys: Keys | null }) {
   const now = useNow(20_000);
   return (
@@ -63,7 +67,7 @@ function List({ keys }: { keys: Keys | null }) {
           ))}
         </ul>
       )}
-      {keys?.kind === "registered" && <p class="note">{t("keys-second")}</p>}
+      {keys?.kind === "registered" && single(keys.keys) && <p class="note">{t("keys-second")}</p>}
     </section>
   );
 }

@@ -76,14 +76,16 @@ export function PinForm({ asked }: { asked: PinAsked }) {
   );
   return (
     <form id="pin-form" autocomplete="off" noValidate onSubmit={submit}>
-      <p id="pin-error" class="wrong" role="alert">
-        {wrong}
-      </p>
-      {asked.attemptsLeft !== null && (
-        <p id="pin-attempts" class={asked.attemptsLeft <= 1 ? "last" : ""}>
-          {t("pin-attempts", { attempts: asked.attemptsLeft })}
+      <div class="said">
+        <p id="pin-error" class="wrong" role="alert">
+          {wrong}
         </p>
-      )}
+        {asked.attemptsLeft !== null && (
+          <p id="pin-attempts" class={asked.attemptsLeft <= 1 ? "last" : ""}>
+            {t("pin-attempts", { attempts: asked.attemptsLeft })}
+          </p>
+        )}
+      </div>
       <p id="pin-about" class="note">
         {chosen ? t("pin-new-about", { least: asked.least }) : t("pin-about")}
       </p>

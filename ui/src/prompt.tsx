@@ -5,7 +5,7 @@ import { announce } from "./announce";
 import type { Device, Prompt } from "./bindings";
 import { Fact } from "./check";
 import { Ended } from "./ended";
-import { Ring } from "./icons";
+import { FlagIcon, Ring } from "./icons";
 import { act } from "./ipc";
 import { useNow } from "./now";
 import { Live } from "./step";
@@ -19,7 +19,7 @@ const HERE = "\u{e000}";
 export function PromptPage({ prompt, device }: { prompt: Prompt; device: Device }) {
   const { step } = prompt;
   return (
-    <main data-page="prompt">
+    <main data-page="prompt" class={step.kind === "ended" ? undefined : "asked"}>
       {step.kind === "ended" ? (
         <Ended prompt={prompt} step={step} />
       ) : (
@@ -77,14 +77,14 @@ function Asked({ prompt, device }: { prompt: Prompt; device: Device }) {
           type="button"
           id="not-mine"
           class="alarm"
-          aria-describedby="not-mine-about"
           onClick={() => void act({ do: "not-mine" })}
         >
-          {t("not-mine")}
+          <FlagIcon />
+          <span>
+            {t("not-mine")}
+            <small>{t("not-mine-about")}</small>
+          </span>
         </button>
-        <p id="not-mine-about" class="note">
-          {t("not-mine-about")}
-        </p>
       </footer>
     </article>
   );

@@ -7,7 +7,7 @@ import { Diagnostics } from "./diagnostics";
 import { Shape } from "./icons";
 import { act } from "./ipc";
 import { useNow } from "./now";
-import { date, moment, t } from "./text";
+import { ago, date, moment, t } from "./text";
 
 /** So long "checking" is seen at least, in milliseconds: what flickers by was not seen to happen. */
 const SEEN = 700;
@@ -50,7 +50,7 @@ export function Status({ device, lost }: { device: Device; lost: Loss | null }) 
           )}
           {contact.kind === "offline" && <p class="offline">{t("contact-offline", { since: date(contact.since) })}</p>}
         </div>
-        <CheckAgain device={device} lost={lost !== null} />
+        <CheckAgain device={device} lost={lost !== null} now={now} />
       </section>
 
       {checks.length > 0 && (
@@ -134,7 +134,7 @@ function useSpoken(sentence: string): void {
 
 type Checked = "no" | "asked" | "done" | "offline" | "failed";
 
-function CheckAgain({ device, lost }: { device: Device; lost: boolean }) {
+function CheckAgain({ device, lost, now }: { device: Device; lost: boolean; now: number }) {
   const [checked, set] = useState<Checked>("no");
   const { busy, contact, reportedAt } = device;
   const asked = useRef({ at: 0, reportedAt, seenBusy: false });
@@ -176,7 +176,9 @@ function CheckAgain({ device, lost }: { device: Device; lost: boolean }) {
         <span class="spinner" aria-hidden="true" />
         {t(running ? "check-again-busy" : "check-again")}
       </button>
-      {!running && checked !== "no" && (
+      {running || checked === "no" ? (
+        reportedAt !== null && <p class="note">{t("reported", { ago: ago(reportedAt, now) })}</p>
+      ) : (
         <p id="checked" class="note" data-checked={checked}>
           {t(`check-again-${checked}`)}
         </p>

@@ -15,7 +15,7 @@ export function speak({ language, messages }: Texts): void {
   region = navigator.languages.find((it) => it.split("-")[0] === language) ?? language;
   bundle = new FluentBundle([region, language]);
   bundle.addResource(new FluentResource(messages));
-  dates = new Intl.DateTimeFormat(region, { dateStyle: "long", timeStyle: "short" });
+  dates = new Intl.DateTimeFormat(region, { dateStyle: "medium", timeStyle: "short" });
   distances = new Intl.RelativeTimeFormat(region, { numeric: "auto" });
   numbers = new Intl.NumberFormat(region);
 }
@@ -54,13 +54,16 @@ const UNITS: [Intl.RelativeTimeFormatUnit, number][] = [
   ["minute", 60],
 ];
 
-/** A moment, and how far away it is. */
-export function moment(seconds: number, now: number): string {
+/** How far away a moment is. */
+export function ago(seconds: number, now: number): string {
   const far = seconds - now;
   const unit = UNITS.find(([, length]) => Math.abs(far) >= length);
-  const ago = unit ? distances.format(Math.trunc(far / unit[1]), unit[0]) : t("moment-now");
-  return t("moment", { date: date(seconds), ago });
+  return unit ? distances.format(Math.trunc(far / unit[1]), unit[0]) : t("moment-now");
 }
+
+/** A moment, and how far away it is. */
+export const moment = (seconds: number, now: number): string =>
+  t("moment", { date: date(seconds), ago: ago(seconds, now) });
 
 /** Minutes and seconds. */
 export function clock(seconds: number): string {
