@@ -198,6 +198,8 @@ impl Agent {
     fn changed(&mut self, change: vitalsign_platform::Change, now: Now, effects: &mut Vec<Effect>) {
         use vitalsign_platform::Change;
         match change {
+            // Who is shown what is decided where it is shown; nothing of it is reported.
+            Change::Seat => return,
             Change::Sleep => self.asleep = true,
             Change::Wake => {
                 self.asleep = false;

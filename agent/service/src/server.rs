@@ -1,12 +1,14 @@
 //! The local socket: what the app and the command line may ask of the service. How things stand is answered here; what
 //! the agent has to do goes to its loop. A client that misbehaves loses its own connection, and nothing else.
+//!
+//! Step-ups are for whoever is in front of the device, and for administrators: to others there are none.
 
 use std::io::{self, Read, Write};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use vitalsign_host::{Listener, Peer, Stream};
+use vitalsign_host::{Listener, Peer, PeerId, Stream};
 use vitalsign_ipc::{Answer, Error, Hello, Inbox, Refusal, Reply, Request, Status, encode};
 
 /// Clients at a time, in all and of one user: nobody keeps the others out.
@@ -48,29 +50,63 @@ impl Drop for Incoming {
 #[derive(Clone)]
 pub(crate) struct Server(Arc<Mutex<Shared>>);
 
-#[derive(Default)]
 struct Shared {
     /// How things stand, as last published.
-    status: Option<Status>,
+    status: Option<Arc<Status>>,
+    /// Whether this user's session is in front of the device.
+    in_front: Box<dyn Fn(PeerId) -> bool + Send>,
     clients: Vec<Client>,
     next_client: u64,
 }
 
 struct Client {
     number: u64,
-    user: String,
+    peer: Peer,
     outbox: Outbox,
     subscribed: bool,
+    /// What it was shown last.
+    shown: Option<Arc<Status>>,
+}
+
+impl Shared {
+    /// Whether this client is shown step-ups, and may answer them.
+    fn sees_step_ups(&self, peer: &Peer) -> bool {
+        peer.may_administer || (self.in_front)(peer.id)
+    }
+
+    /// How things stand, as this client is shown it.
+    fn status_for(&self, peer: &Peer) -> Option<Arc<Status>> {
+        let status = self.status.as_ref()?;
+        if status.step_ups.is_empty() || self.sees_step_ups(peer) {
+            return Some(Arc::clone(status));
+        }
+        Some(Arc::new(Status { step_ups: Vec::new(), ..Status::clone(status) }))
+    }
+
+    /// Shows every subscriber what it has not been shown yet.
+    fn show(&mut self) {
+        let now: Vec<_> = self.clients.iter().map(|client| self.status_for(&client.peer)).collect();
+        for (client, now) in self.clients.iter_mut().zip(now) {
+            if let Some(now) = now.filter(|now| client.subscribed && client.shown.as_ref() != Some(now)) {
+                client.outbox.send(&Reply::Event(Box::new(Status::clone(&now))));
+                client.shown = Some(now);
+            }
+        }
+    }
 }
 
 impl Server {
-    /// Listens at `path`, in threads of its own. `deliver` brings a request to the agent's loop and does not wait.
+    /// Listens at `path`, in threads of its own. `in_front` says whether a user is in front of the device now; `deliver`
+    /// brings a request to the agent's loop and does not wait.
     pub(crate) fn start(
         path: &Path,
+        in_front: impl Fn(PeerId) -> bool + Send + 'static,
         deliver: impl Fn(Incoming) + Clone + Send + 'static,
     ) -> io::Result<Self> {
         let listener = Listener::bind(path)?;
-        let server = Self(Arc::default());
+        let in_front = Box::new(in_front);
+        let shared = Shared { status: None, in_front, clients: Vec::new(), next_client: 0 };
+        let server = Self(Arc::new(Mutex::new(shared)));
         let accepting = server.clone();
         thread("socket", move || {
             loop {
@@ -94,16 +130,16 @@ impl Server {
     /// Shows subscribers how things stand now.
     pub(crate) fn publish(&self, status: Status) {
         let mut shared = self.lock();
-        if shared.status.as_ref() == Some(&status) {
+        if shared.status.as_deref() == Some(&status) {
             return;
         }
-        let event = Reply::Event(Box::new(status.clone()));
-        shared
-            .clients
-            .iter()
-            .filter(|client| client.subscribed)
-            .for_each(|client| client.outbox.send(&event));
-        shared.status = Some(status);
+        shared.status = Some(Arc::new(status));
+        shared.show();
+    }
+
+    /// Somebody else is in front of the device: what is to be seen goes from one screen to the other.
+    pub(crate) fn seat_changed(&self) {
+        self.lock().show();
     }
 
     fn welcome(
@@ -113,7 +149,7 @@ impl Server {
         deliver: impl Fn(Incoming) + Send + 'static,
     ) -> io::Result<()> {
         let mut shared = self.lock();
-        let of_this_user = shared.clients.iter().filter(|client| client.user == peer.name).count();
+        let of_this_user = shared.clients.iter().filter(|client| client.peer.id == peer.id).count();
         if shared.clients.len() >= MAX_CLIENTS || of_this_user >= MAX_CLIENTS_OF_ONE {
             tracing::warn!(peer = peer.name, "too many clients: this one is sent away");
             return stream.close();
@@ -127,9 +163,10 @@ impl Server {
         shared.next_client += 1;
         shared.clients.push(Client {
             number,
-            user: peer.name.clone(),
+            peer: peer.clone(),
             outbox: outbox.clone(),
             subscribed: false,
+            shown: None,
         });
         drop(shared);
 
@@ -185,14 +222,20 @@ impl Server {
             Request::Status | Request::Subscribe => {
                 // Answered under the lock, so that no event comes before the snapshot that it changes.
                 let mut shared = self.lock();
-                let status = shared.status.clone();
-                let busy = Answer::Refused(Refusal::Busy);
-                outbox.send(&Reply::Answer(status.map_or(busy, |status| Answer::Status(Box::new(status)))));
+                let status = shared.status_for(peer);
+                let shown = status.as_deref().map(|status| Answer::Status(Box::new(status.clone())));
+                outbox.send(&Reply::Answer(shown.unwrap_or(Answer::Refused(Refusal::Busy))));
                 if matches!(request, Request::Subscribe)
                     && let Some(client) = shared.clients.iter_mut().find(|client| client.number == number)
                 {
-                    client.subscribed = true;
+                    (client.subscribed, client.shown) = (true, status);
                 }
+            }
+            // As if there were none: so it is for who sees none, and one who is back in front finds it again.
+            Request::Ceremony(_) | Request::Tapped { .. } | Request::GiveUp { .. }
+                if !self.lock().sees_step_ups(peer) =>
+            {
+                outbox.send(&Reply::Answer(Answer::Refused(Refusal::Over)));
             }
             Request::Enrol | Request::Diagnostics if !peer.may_administer => {
                 outbox.send(&Reply::Answer(Answer::Refused(Refusal::NotAllowed)));
@@ -275,7 +318,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("agent.sock");
         let (sender, requests) = channel();
-        let server = Server::start(&path, move |incoming| sender.send(incoming).unwrap()).unwrap();
+        let server = Server::start(&path, |_| true, move |incoming| sender.send(incoming).unwrap()).unwrap();
         (folder, path, server, requests)
     }
 

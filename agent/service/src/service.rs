@@ -190,7 +190,8 @@ impl Service {
 
     /// What somebody who may ask it asks: what there is to decide about it, if anything.
     ///
-    /// Whoever may use the socket may answer a step-up: the assertion is bound to a person's own security key.
+    /// Whoever is in front of the device may answer a step-up (the socket sees to that), whoever it is for: the assertion
+    /// is bound to a person's own security key.
     fn asked(&self, incoming: Incoming) -> Option<Event> {
         let event =
             match &incoming.request {
@@ -289,7 +290,8 @@ mod tests {
         let desk = Desk::open(folder.path()).unwrap();
         let (service, _inputs) = Service::start(desk, worker, reader(), Vec::new).unwrap();
         let (sender, requests) = channel();
-        let _socket = Server::start(&config.socket, move |incoming| sender.send(incoming).unwrap()).unwrap();
+        let _socket =
+            Server::start(&config.socket, |_| true, move |incoming| sender.send(incoming).unwrap()).unwrap();
         let ask = |request: Request| {
             let mut client = Client::connect(&config.socket).unwrap();
             let asked = std::thread::spawn(move || client.ask(request).unwrap());

@@ -13,6 +13,8 @@ pub enum Change {
     Firewall,
     /// The screen lock's settings, or it locked or unlocked.
     Lock,
+    /// Another session came to the front of the machine, or none is there any more.
+    Seat,
     /// The machine goes to sleep.
     Sleep,
     /// The machine woke up.

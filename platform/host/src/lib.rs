@@ -8,8 +8,9 @@
 mod system;
 
 pub use system::{
-    Listener, Stream, Terminal, Watching, become_program, connect, create_private, elapsed, give_to_owner_of,
-    is_ours, is_private, limit_privileges, notify_manager, private_folder, probes, sync_folder, watch,
+    Listener, PeerId, Stream, Terminal, Watching, become_program, connect, create_private, elapsed,
+    give_to_owner_of, is_in_front, is_ours, is_private, limit_privileges, notify_manager, private_folder,
+    probes, sync_folder, watch,
 };
 
 use std::path::{Path, PathBuf};
@@ -34,7 +35,9 @@ pub fn device_name() -> String {
 /// Who is at the other end of a local socket, as the system says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Peer {
-    /// For the log: `uid 1000`.
+    /// Whose program it is.
+    pub id: PeerId,
+    /// The same for the log: `uid 1000`.
     pub name: String,
     /// It may change how the service is set up.
     pub may_administer: bool,

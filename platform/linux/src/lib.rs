@@ -13,6 +13,7 @@ pub mod lock;
 pub mod os;
 pub mod root;
 pub mod run;
+pub mod seat;
 pub mod updates;
 pub mod watch;
 

@@ -188,8 +188,8 @@ impl<E: Fn() -> Vec<i32>> Watch<E> {
         let soon = Instant::now() + BURST;
         match note {
             Note::Bus => self.bus_due = self.bus_due.or(Some(soon)),
-            // There may be no later.
-            Note::Change(Change::Sleep) => self.due.push((Instant::now(), Change::Sleep)),
+            // There may be no later; and what one person is asked is not for the next to see.
+            Note::Change(change @ (Change::Sleep | Change::Seat)) => self.due.push((Instant::now(), change)),
             Note::Change(change) if self.due.iter().any(|(_, waiting)| *waiting == change) => {}
             Note::Change(change) => self.due.push((soon, change)),
         }

@@ -161,6 +161,21 @@ mod tests {
     }
 
     #[test]
+    fn another_session_in_front_is_a_change_of_the_seat() {
+        let folder = tempfile::tempdir().unwrap();
+        let seats = folder.path().join("run/systemd/seats");
+        fs::create_dir_all(&seats).unwrap();
+        let (_watcher, changes) = below(folder.path());
+        for user in [1000, 1001] {
+            fs::write(seats.join(".#seat0"), format!("ACTIVE_UID={user}\n")).unwrap();
+            fs::rename(seats.join(".#seat0"), seats.join("seat0")).unwrap();
+            assert_eq!(changes.recv_timeout(Duration::from_secs(20)), Ok(Change::Seat), "{user}");
+        }
+        fs::remove_file(seats.join("seat0")).unwrap();
+        assert_eq!(changes.recv_timeout(Duration::from_secs(20)), Ok(Change::Seat));
+    }
+
+    #[test]
     fn readers_that_take_locks_are_no_change() {
         let folder = tempfile::tempdir().unwrap();
         let at = |path: &str| folder.path().join(path);

@@ -80,6 +80,8 @@ fn a_change_is_reported_at_once_and_one_during_a_report_brings_another() {
         bench.report(&verifier);
         bench.pass(10);
     }
+    bench.give(Event::Changed(Change::Seat));
+    assert!(!bench.has(|it| matches!(it, Effect::Collect)), "who is in front is nobody's business");
     bench.give(Event::Changed(Change::Firewall));
     let (nonce, evidence, _) = bench.walk_to_sending();
     assert!(

@@ -9,6 +9,7 @@ use crate::worker::Worker;
 use anyhow::Context;
 use std::sync::mpsc::channel;
 use vitalsign_agent::Event;
+use vitalsign_platform::Change;
 
 #[derive(clap::Args, Debug)]
 pub(crate) struct Arguments {
@@ -49,13 +50,18 @@ pub(crate) fn run(place: &Place, arguments: Arguments) -> anyhow::Result<Outcome
         Service::start(desk, worker, channel_reader, move || doctor::findings(&examined))?;
 
     let requests = inputs.clone();
-    let server = Server::start(&socket, move |incoming| {
+    let server = Server::start(&socket, vitalsign_host::is_in_front, move |incoming| {
         // A loop that has ended answers by itself: what it drops is answered.
         let _ = requests.send(Input::Incoming(incoming));
     });
     let server = server.with_context(|| format!("listening at {}", socket.display()))?;
+    let shown = server.clone();
     std::thread::Builder::new().name("changes".into()).spawn(move || {
         for change in pushed {
+            if change == Change::Seat {
+                shown.seat_changed();
+                continue;
+            }
             if inputs.send(Input::Event(Event::Changed(change))).is_err() {
                 return;
             }

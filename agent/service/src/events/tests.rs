@@ -329,10 +329,14 @@ fn what_people_ask_about_their_keys_is_answered_to_them() {
     let place = Place::new();
     let bench = Bench::new(&place);
     let calls = bench.calls.clone();
-    let _socket = Socket::start(&place.config.socket, move |incoming| {
-        let (rp_id, origin) = ("verifier.example".into(), "https://verifier.example".into());
-        assert!(calls.send(Call::Keys { incoming, session: session(), rp_id, origin }).is_ok());
-    })
+    let _socket = Socket::start(
+        &place.config.socket,
+        |_| true,
+        move |incoming| {
+            let (rp_id, origin) = ("verifier.example".into(), "https://verifier.example".into());
+            assert!(calls.send(Call::Keys { incoming, session: session(), rp_id, origin }).is_ok());
+        },
+    )
     .unwrap();
     let ask = |request: Request| {
         let mut client = Client::connect(&place.config.socket).unwrap();
@@ -396,10 +400,14 @@ fn a_slow_verifier_does_not_hold_more_than_so_many() {
     let place = Place::new();
     let bench = Bench::new(&place);
     let calls = bench.calls.clone();
-    let _socket = Socket::start(&place.config.socket, move |incoming| {
-        let (rp_id, origin) = (String::new(), String::new());
-        assert!(calls.send(Call::Keys { incoming, session: session(), rp_id, origin }).is_ok());
-    })
+    let _socket = Socket::start(
+        &place.config.socket,
+        |_| true,
+        move |incoming| {
+            let (rp_id, origin) = (String::new(), String::new());
+            assert!(calls.send(Call::Keys { incoming, session: session(), rp_id, origin }).is_ok());
+        },
+    )
     .unwrap();
     let mut client = vitalsign_host::connect(&place.config.socket).unwrap();
     client.write_all(&encode(&Hello::ours()).unwrap()).unwrap();

@@ -9,7 +9,7 @@ mod terminal;
 pub use files::{create_private, give_to_owner_of, is_ours, is_private, private_folder, sync_folder};
 pub use manager::notify_manager;
 pub use privileges::limit_privileges;
-pub use socket::{Listener, Stream, connect};
+pub use socket::{Listener, PeerId, Stream, connect, is_in_front};
 pub use terminal::Terminal;
 
 use crate::Settings;

@@ -10,6 +10,17 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use vitalsign_linux::{Root, seat};
+
+/// The user whose program is at the other end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PeerId(u32);
+
+/// Whether this user's session is in front of this machine; anybody's may be where nobody keeps seats (no logind).
+#[must_use]
+pub fn is_in_front(peer: PeerId) -> bool {
+    seat::in_front(&Root::default()).is_none_or(|users| users.contains(&peer.0))
+}
 
 /// The service's end.
 #[derive(Debug)]
@@ -48,7 +59,7 @@ impl Listener {
         let stream = self.socket.accept()?.0;
         let uid = peer(&stream)?;
         let may_administer = uid == 0 || uid == geteuid().as_raw();
-        Ok((Stream(stream), Peer { name: format!("uid {uid}"), may_administer }))
+        Ok((Stream(stream), Peer { id: PeerId(uid), name: format!("uid {uid}"), may_administer }))
     }
 }
 

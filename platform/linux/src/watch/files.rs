@@ -2,6 +2,7 @@
 
 use super::source::Note;
 use crate::Root;
+use crate::seat::SEATS;
 use rustix::fs::inotify::{self, CreateFlags, ReadFlags, Reader, WatchFlags};
 use rustix::io::Errno;
 use std::collections::HashMap;
@@ -16,6 +17,7 @@ type Names = &'static [(&'static str, Note)];
 const OS: Note = Note::Change(Change::Os);
 /// Names in an RPM database. Its locks and shared memory change with every reader, and are left out.
 const RPM: Names = &[("rpmdb.sqlite", OS), ("rpmdb.sqlite-wal", OS), ("Packages", OS), ("Packages.db", OS)];
+const SEAT: Note = Note::Change(Change::Seat);
 const ANY: &str = "*";
 
 /// Files that are replaced.
@@ -23,11 +25,12 @@ const REPLACED: WatchFlags = WatchFlags::CREATE.union(WatchFlags::DELETE).union(
 /// Files that are also written in place. Not "closed after writing": readers that only take a lock would count.
 const WRITTEN: WatchFlags = REPLACED.union(WatchFlags::MODIFY);
 
-const FOLDERS: [(&str, WatchFlags, Names); 8] = [
+const FOLDERS: [(&str, WatchFlags, Names); 9] = [
     ("/var/lib/dpkg", WRITTEN, &[("status", OS)]),
     ("/var/lib/rpm", WRITTEN, RPM),
     ("/usr/lib/sysimage/rpm", WRITTEN, RPM),
     ("/var/lib/apt/lists", WatchFlags::MOVED_TO.union(WatchFlags::DELETE), &[(ANY, OS)]),
+    (SEATS, WatchFlags::MOVED_TO.union(WatchFlags::DELETE), &[(ANY, SEAT)]),
     ("/etc", REPLACED, &[("os-release", OS)]),
     ("/usr/lib", REPLACED, &[("os-release", OS)]),
     ("/run", REPLACED, &[("reboot-required", OS), ("dbus", Note::Bus)]),
@@ -72,6 +75,7 @@ impl Files {
             };
             if event.events().contains(ReadFlags::QUEUE_OVERFLOW) {
                 note(OS);
+                note(SEAT);
             }
             let name = event.file_name().and_then(|name| name.to_str().ok()).unwrap_or_default();
             let known = self.names.get(&event.wd()).copied().unwrap_or_default();

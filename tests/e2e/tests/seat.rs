@@ -1,0 +1,156 @@
+//! A workstation that several people share: who is in front of it is asked, and nobody else. Users of the system's own,
+//! and logind's files as it writes them, in a mount namespace of the service's. Needs root.
+
+use anyhow::{Context, Result, ensure};
+use rustix::process::Uid;
+use rustix::thread::set_thread_uid;
+use serde_json::json;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+use vitalsign_agent::{Stage, Status};
+use vitalsign_client::Client;
+use vitalsign_e2e::{Agent, Child, Hand, World};
+use vitalsign_ipc::{Answer, Refusal, Request};
+use vitalsign_protocol::step_up::End;
+use vitalsign_simulated_key::Transport;
+
+const LIMIT: Duration = Duration::from_secs(60);
+const MESSAGE: &str = "EHR: sign order 4711";
+/// Two users without any right; nobody else is them.
+const NURSE: u32 = 64_801;
+const OTHER: u32 = 64_802;
+
+/// The seats of a machine that is the service's alone.
+struct Seats(PathBuf);
+
+impl Seats {
+    fn below(folder: &Path) -> Result<Self> {
+        let seats = folder.join("seats");
+        fs::create_dir_all(&seats)?;
+        Ok(Self(seats))
+    }
+
+    /// Puts somebody in front, as logind does: a new file in place of the one before.
+    fn put(&self, user: Option<u32>) -> Result<()> {
+        let active = user.map(|user| format!("ACTIVE=2\nACTIVE_UID={user}\n")).unwrap_or_default();
+        let text = format!("# This is private data. Do not parse.\nIS_SEAT0=1\nCAN_GRAPHICAL=1\n{active}");
+        fs::write(self.0.join(".#seat0"), text)?;
+        Ok(fs::rename(self.0.join(".#seat0"), self.0.join("seat0"))?)
+    }
+
+    /// Starts a device's service where these are the machine's.
+    fn service(&self, agent: &Agent) -> Result<Child> {
+        let inside = "mount -t tmpfs tmpfs /run && mkdir -p /run/systemd/seats && \
+                      mount --bind \"$1\" /run/systemd/seats && shift && exec \"$@\"";
+        let service = agent.command(&["service", "run"]);
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "sh", "-c", inside, "sh"]).arg(&self.0);
+        command.arg(service.get_program()).args(service.get_args());
+        command.envs(service.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        Child::start(&mut command)
+    }
+}
+
+/// Somebody's program, which is told how things stand.
+struct Person(Client);
+
+impl Person {
+    fn subscribed(agent: &Agent, user: u32) -> Result<Self> {
+        let socket = agent.socket();
+        // The kernel remembers who connected, and a thread's user is its own.
+        let connected = std::thread::spawn(move || -> Result<Client> {
+            set_thread_uid(Uid::from_raw(user))?;
+            Ok(Client::connect(&socket)?)
+        });
+        let mut person = Self(connected.join().map_err(|_| anyhow::anyhow!("the thread ended"))??);
+        ensure!(matches!(person.ask(Request::Subscribe)?, Answer::Status(_)));
+        Ok(person)
+    }
+
+    fn ask(&mut self, request: Request) -> Result<Answer> {
+        Ok(self.0.ask(request)?)
+    }
+
+    fn step_ups(&mut self) -> Result<usize> {
+        match self.ask(Request::Status)? {
+            Answer::Status(status) => Ok(status.step_ups.len()),
+            other => anyhow::bail!("{other:?}"),
+        }
+    }
+
+    /// Waits to be told what is wanted, and gives all that was told before that.
+    fn until(&mut self, what: &str, wanted: impl Fn(&Status) -> bool) -> Result<Vec<Status>> {
+        let (end, mut before) = (Instant::now() + LIMIT, Vec::new());
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            let status = self.0.event(left).with_context(|| format!("{what}: told {before:?}"))?;
+            if wanted(&status) {
+                return Ok(before);
+            }
+            before.push(status);
+        }
+    }
+}
+
+fn is_asked(status: &Status) -> bool {
+    status.step_ups.iter().any(|it| it.message == MESSAGE && it.stage == Stage::Tap)
+}
+
+fn is_not_asked(status: &Status) -> bool {
+    status.step_ups.is_empty()
+}
+
+#[test]
+fn only_who_is_in_front_of_a_shared_device_is_asked() -> Result<()> {
+    let world = World::with_simulated_tpm()?;
+    fs::set_permissions(world.folder(), Permissions::from_mode(0o755))?;
+    let (agent, mut service, _) = world.enrolled("device")?;
+    let mut key = world.security_key(Transport::Usb)?;
+    world.add_user("nurse-7")?;
+    Hand::at(&agent).register(&world.key_code("nurse-7")?, &mut key)?;
+    service.kill();
+    let seats = Seats::below(world.folder())?;
+    seats.put(Some(NURSE))?;
+    let _service = seats.service(&agent)?;
+    agent.until("the channel", |status| status.listening)?;
+    let (mut nurse, mut other) = (Person::subscribed(&agent, NURSE)?, Person::subscribed(&agent, OTHER)?);
+
+    let asked = world.ask("nurse-7", MESSAGE, &[])?;
+    nurse.until("the nurse to be asked", is_asked)?;
+    // The administrator, who is in front of nothing, sees how things stand.
+    let step_up = Hand::at(&agent).until(MESSAGE, |stage| *stage == Stage::Tap)?.id;
+    ensure!(other.step_ups()? == 0, "the other is shown it");
+    let answers = [
+        Request::Ceremony(step_up),
+        Request::Tapped { step_up, assertion: json!({}) },
+        Request::GiveUp { step_up, end: End::Declined },
+    ];
+    for request in answers.clone() {
+        let answer = other.ask(request.clone())?;
+        ensure!(answer == Answer::Refused(Refusal::Over), "{request:?}: {answer:?}");
+    }
+
+    seats.put(Some(OTHER))?;
+    nurse.until("the request to go from the nurse's screen", is_not_asked)?;
+    let before = other.until("the other to be asked", is_asked)?;
+    ensure!(before.iter().all(is_not_asked), "told in the background: {before:?}");
+    for request in answers {
+        let answer = nurse.ask(request.clone())?;
+        ensure!(answer == Answer::Refused(Refusal::Over), "{request:?}: {answer:?}");
+    }
+    ensure!(matches!(other.ask(Request::Ceremony(step_up))?, Answer::Ceremony(_)));
+
+    // Nobody, as at a console where nobody is logged in.
+    seats.put(None)?;
+    other.until("the request to go from the other's screen", is_not_asked)?;
+    ensure!(nurse.step_ups()? == 0, "the nurse is shown it");
+
+    seats.put(Some(NURSE))?;
+    nurse.until("the nurse to be asked again", is_asked)?;
+    ensure!(nurse.ask(Request::GiveUp { step_up, end: End::Declined })? == Answer::Accepted);
+    ensure!(asked.end()? == "declined");
+    Ok(())
+}
