@@ -4,7 +4,12 @@ use crate::view::Texts;
 use fluent_bundle::{FluentBundle, FluentResource};
 
 /// Each language, and its texts. The first one is for everybody else.
-const LANGUAGES: [(&str, &str); 1] = [("en", include_str!("../../ui/locales/en.ftl"))];
+const LANGUAGES: [(&str, &str); 4] = [
+    ("en", include_str!("../../ui/locales/en.ftl")),
+    ("es", include_str!("../../ui/locales/es.ftl")),
+    ("fr", include_str!("../../ui/locales/fr.ftl")),
+    ("de", include_str!("../../ui/locales/de.ftl")),
+];
 
 /// A language.
 #[derive(Clone, Copy, Debug)]
@@ -19,10 +24,10 @@ impl Language {
         Self::best(sys_locale::get_locales())
     }
 
-    /// The first of these that there is.
+    /// The first of these that there is. They are spelled by BCP 47 (`es-MX`) or as in the environment (`es_MX.UTF-8`).
     fn best(wanted: impl IntoIterator<Item = String>) -> Self {
         let known = |wanted: String| {
-            let wanted = wanted.split(['-', '_']).next().unwrap_or_default().to_lowercase();
+            let wanted = wanted.split(['-', '_', '.', '@']).next().unwrap_or_default().to_lowercase();
             LANGUAGES.into_iter().find(|(name, _)| *name == wanted)
         };
         let (name, messages) = wanted.into_iter().find_map(known).unwrap_or(LANGUAGES[0]);
@@ -52,5 +57,182 @@ impl Language {
             || id.to_owned(),
             |pattern| bundle.format_pattern(pattern, None, &mut Vec::new()).into_owned(),
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::view;
+    use fluent_bundle::{FluentArgs, FluentValue};
+    use std::collections::{BTreeMap, BTreeSet};
+    use ts_rs::TS;
+    use vitalsign_protocol::check;
+
+    /// Each message's text by its id, as it is written.
+    fn written(messages: &str) -> BTreeMap<String, String> {
+        let mut written = BTreeMap::<String, String>::new();
+        let mut last = String::new();
+        for line in messages.lines().filter(|line| !line.starts_with('#')) {
+            if let Some((id, text)) = line.split_once(" = ").filter(|_| line.starts_with(char::is_alphabetic))
+            {
+                assert!(written.insert(id.to_owned(), text.to_owned()).is_none(), "{id} stands twice");
+                last = id.to_owned();
+            } else if let Some(text) = written.get_mut(&last) {
+                text.push_str(line);
+            }
+        }
+        written
+    }
+
+    /// What is filled in.
+    fn variables(text: &str) -> BTreeSet<&str> {
+        let rest = text.split('$').skip(1);
+        rest.map(|it| it.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default()).collect()
+    }
+
+    fn english() -> BTreeMap<String, String> {
+        written(LANGUAGES[0].1)
+    }
+
+    #[test]
+    fn every_language_says_all_that_english_says_and_fills_in_the_same() {
+        let english = english();
+        for (name, messages) in LANGUAGES {
+            let written = written(messages);
+            let missing: Vec<_> = english.keys().filter(|id| !written.contains_key(*id)).collect();
+            let extra: Vec<_> = written.keys().filter(|id| !english.contains_key(*id)).collect();
+            assert!(missing.is_empty() && extra.is_empty(), "{name} lacks {missing:?}, has more: {extra:?}");
+            for (id, text) in &written {
+                assert_eq!(variables(text), variables(&english[id]), "{name}: {id}");
+                assert!(!text.trim().is_empty(), "{name}: {id}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_text_reads_for_every_count() {
+        for (name, messages) in LANGUAGES {
+            let resource =
+                FluentResource::try_new(messages.to_owned()).map_err(|(_, errors)| errors).unwrap();
+            let mut bundle = FluentBundle::new(vec![name.parse().unwrap()]);
+            bundle.add_resource(resource).unwrap();
+            for (id, text) in written(messages) {
+                let pattern = bundle.get_message(&id).unwrap().value().unwrap();
+                for count in [0, 1, 2, 3, 5, 11, 21, 101, 1_000_000] {
+                    let values = variables(&text).into_iter().map(|it| (it, FluentValue::from(count)));
+                    let values = FluentArgs::from_iter(values);
+                    let mut errors = Vec::new();
+                    let read = bundle.format_pattern(pattern, Some(&values), &mut errors);
+                    assert!(errors.is_empty() && !read.is_empty(), "{name}: {id} of {count}: {errors:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn checks_and_reasons_read_as_on_the_command_line() {
+        let english = english();
+        for text in check::TEXTS {
+            assert_eq!(english[&format!("check-{}-title", text.check)], text.title);
+            assert_eq!(english[&format!("check-{}-remedy", text.check)], text.remedy);
+        }
+        for (code, words) in check::REASONS {
+            assert_eq!(english[&format!("reason-{code}")], *words);
+        }
+    }
+
+    /// The names of a type's cases, as the page is told them.
+    fn cases<T: TS>() -> Vec<String> {
+        let declared = T::decl(&ts_rs::Config::default());
+        let uncommented: String =
+            declared.split("/**").map(|it| it.rsplit("*/").next().unwrap_or(it)).collect();
+        // Of `{ "kind": "touch", keys: number }` and of `"touch"`, the same.
+        let tagged = uncommented.contains("\"kind\": ");
+        let parts = uncommented.split(if tagged { "\"kind\": " } else { " | " });
+        let cases: Vec<_> = parts
+            .skip(usize::from(tagged))
+            .filter_map(|it| it.split('"').nth(usize::from(it.contains('"'))).map(str::to_owned))
+            .collect();
+        assert!(cases.len() > 1, "{declared}");
+        cases
+    }
+
+    #[test]
+    fn whatever_can_be_the_case_has_its_words() {
+        let english = english();
+        let mut wanted = Vec::new();
+        let mut each = |cases: Vec<String>, names: &[&str]| {
+            for case in cases {
+                wanted.extend(names.iter().map(|name| name.replace('*', &case)));
+            }
+        };
+        let but = |cases: Vec<String>, without: &str| -> Vec<String> {
+            cases.into_iter().filter(|it| it != without).collect()
+        };
+        each(cases::<view::Page>(), &["nav-*", "title-*"]);
+        each(cases::<view::Loss>(), &["loss-*"]);
+        each(cases::<view::Tone>(), &["tone-*"]);
+        each(but(cases::<view::Headline>(), "attention"), &["headline-*"]);
+        // What it is not, the loss says.
+        each(but(but(cases::<view::Headline>(), "attention"), "no-service"), &["headline-*-next"]);
+        each(cases::<view::Mender>(), &["mender-*"]);
+        each(but(cases::<view::Contact>(), "offline"), &["contact-*"]);
+        each(cases::<view::Level>(), &["level-*"]);
+        each(but(cases::<view::Step>(), "ended"), &["step-*"]);
+        each(cases::<view::End>(), &["end-*", "end-*-next"]);
+        each(cases::<view::TroubleKind>(), &["trouble-*"]);
+        let tray =
+            ["healthy", "attention", "blocked", "offline", "step-up", "status", "check", "register", "about"];
+        each(tray.map(str::to_owned).to_vec(), &["tray-*"]);
+        let missing: Vec<_> = wanted.iter().filter(|id| !english.contains_key(*id)).collect();
+        assert!(missing.is_empty(), "no text: {missing:?}");
+        for case in [
+            "headline-key-trouble",
+            "end-not-mine",
+            "trouble-wrong-key",
+            "step-checking",
+            "loss-other-version",
+        ] {
+            assert!(wanted.iter().any(|it| it == case), "{case} was not looked for: {wanted:?}");
+        }
+    }
+
+    #[test]
+    fn the_language_is_the_sessions_or_english() {
+        for (session, wanted) in [
+            (&["es_MX.UTF-8"][..], "es"),
+            (&["es-MX"], "es"),
+            (&["de"], "de"),
+            (&["de@euro"], "de"),
+            (&["FR_ca"], "fr"),
+            (&["fr.UTF-8"], "fr"),
+            (&["en-GB"], "en"),
+            (&["pl-PL", "de-DE", "fr"], "de"),
+            (&["C"], "en"),
+            (&["POSIX"], "en"),
+            (&["C.UTF-8"], "en"),
+            (&["tlh"], "en"),
+            (&[""], "en"),
+            // No language of ours, though it begins like one.
+            (&["den"], "en"),
+            (&[], "en"),
+        ] {
+            let language = Language::best(session.iter().map(|&it| it.to_owned()));
+            assert_eq!(language.name, wanted, "{session:?}");
+            assert_eq!(language.texts().language, wanted);
+        }
+    }
+
+    #[test]
+    fn the_tray_speaks_each_language() {
+        for (session, wanted) in [
+            ("en", "Check again"),
+            ("es", "Comprobar de nuevo"),
+            ("fr", "Vérifier à nouveau"),
+            ("de", "Erneut prüfen"),
+        ] {
+            assert_eq!(Language::best([session.to_owned()]).text("tray-check"), wanted);
+        }
     }
 }

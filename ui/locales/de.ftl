@@ -1,0 +1,456 @@
+# Deutsch: mit Sie. „Schlüssel“ ist der Sicherheitsschlüssel, „die IT“, wer sich um die Geräte kümmert. en.ftl erklärt
+# jeden Text.
+
+app-name = Vitalsign
+
+## The tray
+
+tray-status = Zustand
+tray-check = Erneut prüfen
+tray-register = Schlüssel registrieren
+tray-about = Über Vitalsign
+tray-healthy = Vitalsign: in Ordnung
+tray-attention = Vitalsign: braucht Aufmerksamkeit
+tray-blocked = Vitalsign: gesperrt
+tray-offline = Vitalsign: keine Verbindung
+tray-step-up = Vitalsign: Berühren Sie Ihren Sicherheitsschlüssel
+
+## The window
+
+nav-label = Seiten
+nav-status = Zustand
+nav-keys = Sicherheitsschlüssel
+nav-about = Über
+title-status = Zustand – Vitalsign
+title-keys = Sicherheitsschlüssel – Vitalsign
+title-about = Über – Vitalsign
+title-prompt = { $application } bittet um Ihre Bestätigung – Vitalsign
+title-ended = Anfrage beendet – Vitalsign
+close = Schließen
+cancel = Abbrechen
+try-again = Noch einmal versuchen
+
+## At a glance
+
+tone-good = Gut
+tone-attention = Braucht Aufmerksamkeit
+tone-blocked = Nicht akzeptiert
+tone-unknown = Unbekannt
+
+## The headline
+
+headline-healthy = Dieses Gerät ist in Ordnung
+headline-healthy-next = Sie müssen nichts tun.
+headline-healthy-unknown = { $unknown ->
+    [one] Sie müssen nichts tun. Eine Prüfung war hier nicht möglich.
+   *[other] Sie müssen nichts tun. { $unknown } Prüfungen waren hier nicht möglich.
+}
+headline-attention-some = { $things ->
+    [one] 1 Punkt braucht Aufmerksamkeit
+   *[other] { $things } Punkte brauchen Aufmerksamkeit
+}, { $yours ->
+    [one] 1 davon können Sie jetzt beheben
+   *[other] { $yours } davon können Sie jetzt beheben
+}
+headline-attention-all = { $things ->
+    [one] 1 Punkt braucht Aufmerksamkeit, Sie können ihn jetzt beheben
+   *[other] { $things } Punkte brauchen Aufmerksamkeit, Sie können sie jetzt beheben
+}
+headline-attention-none = { $things ->
+    [one] 1 Punkt braucht Aufmerksamkeit, die IT kann ihn beheben
+   *[other] { $things } Punkte brauchen Aufmerksamkeit, die IT kann sie beheben
+}
+headline-attention-next = Was zu tun ist, steht unten. Bis dahin weisen manche Anwendungen dieses Gerät möglicherweise ab.
+headline-attention-blocked = Was zu tun ist, steht unten. Bis dahin weisen Anwendungen, die ein Gerät in Ordnung verlangen, dieses ab.
+headline-not-accepted = Dieses Gerät wird nicht akzeptiert
+headline-not-accepted-next = Der Server sagt nicht, warum. Rufen Sie die IT an, und lesen Sie die Registriernummer unten vor. Nutzen Sie bis dahin ein anderes Gerät.
+headline-expired = Das letzte Ergebnis ist abgelaufen
+headline-expired-next = Vitalsign meldet sich von selbst wieder, sobald der Server erreichbar ist. Wenn das so bleibt, prüfen Sie das Netzwerk, und rufen Sie dann die IT an.
+headline-no-verdict = Es gibt noch kein Ergebnis
+headline-no-verdict-next = Der erste Bericht ist unterwegs. Diese Seite ändert sich von selbst.
+headline-enrolling = Dieses Gerät wird gerade registriert
+headline-enrolling-next = Das dauert höchstens eine Minute. Sie müssen nichts tun.
+headline-not-enrolled = Dieses Gerät ist nicht registriert
+headline-not-enrolled-next = Ihre Organisation kennt dieses Gerät noch nicht. Bitten Sie die IT, es zu registrieren. Nutzen Sie bis dahin ein anderes Gerät für alles, was einen Sicherheitsschlüssel braucht.
+headline-revoked = Dieses Gerät wurde zurückgezogen
+headline-revoked-next = Die IT hat dieses Gerät außer Betrieb genommen. Nutzen Sie ein anderes Gerät, und fragen Sie die IT, was mit diesem geschehen soll.
+headline-refused = Der Server weist dieses Gerät ab
+headline-refused-next = Das kann nur die IT beheben: Kopieren Sie für sie die Diagnose unten. Nutzen Sie bis dahin ein anderes Gerät.
+headline-key-trouble = Dieses Gerät kann seinen Schlüssel nicht nutzen
+headline-key-trouble-next = Der Schlüssel beweist, welches Gerät dies ist. Starten Sie das Gerät neu; wenn das so bleibt, rufen Sie die IT an.
+headline-no-service = Vitalsign läuft auf diesem Gerät nicht
+headline-no-service-starting = Vitalsign wird auf diesem Gerät gesucht
+detail-label = Die Antwort im Wortlaut
+
+## Why the service is lost
+
+loss-starting = Einen Moment: Die App fragt den Vitalsign-Dienst nach dem Zustand dieses Geräts.
+loss-not-running = Der Vitalsign-Dienst antwortet nicht. Vielleicht startet er gerade oder wird aktualisiert: Die App sucht von selbst weiter nach ihm. Wenn das einige Minuten so bleibt, starten Sie das Gerät neu, und rufen Sie dann die IT an.
+loss-foreign = Etwas anderes antwortet anstelle des Vitalsign-Dienstes; deshalb wird nichts davon geglaubt. Rufen Sie die IT an, bevor Sie mit Vertraulichem weiterarbeiten.
+loss-other-version = Die App und der Vitalsign-Dienst haben verschiedene Versionen. Melden Sie sich ab und wieder an; wenn das so bleibt, bitten Sie die IT, beide zu aktualisieren.
+loss-garbled = Der Vitalsign-Dienst sagt etwas, das die App nicht versteht. Starten Sie das Gerät neu; wenn das so bleibt, rufen Sie die IT an.
+loss-silent = Der Vitalsign-Dienst ist da, antwortet aber nicht. Die App versucht es von selbst weiter. Wenn das einige Minuten so bleibt, starten Sie das Gerät neu, und rufen Sie dann die IT an.
+loss-busy = Der Vitalsign-Dienst startet, endet oder ist beschäftigt. Die App versucht es von selbst weiter.
+loss-other = Der Vitalsign-Dienst ist nicht erreichbar. Die App versucht es von selbst weiter. Wenn das so bleibt, starten Sie das Gerät neu, und rufen Sie dann die IT an.
+loss-last-known = Unten steht, was zuletzt bekannt war.
+
+## The status page
+
+checks-attention = Was Aufmerksamkeit braucht
+checks-good = { $count ->
+    [one] 1 Prüfung ist gut
+   *[other] { $count } Prüfungen sind gut
+}
+checks-unknown = { $count ->
+    [one] 1 Prüfung war nicht möglich
+   *[other] { $count } Prüfungen waren nicht möglich
+}
+checks-label = Prüfungen
+check-again = Erneut prüfen
+check-again-busy = Wird geprüft…
+check-again-done = Gerade eben geprüft
+check-again-offline = Der Server wurde nicht erreicht. Gezeigt wird das letzte Ergebnis.
+check-again-failed = Noch kein neues Ergebnis. Vitalsign versucht es weiter.
+device-label = Dieses Gerät
+device-name = Name
+device-enrolment = Registriernummer
+device-enrolment-none = Keine
+device-contact = Verbindung
+device-reported = Letzter Bericht
+device-reported-none = Noch keiner
+device-holds = Ergebnis gültig bis
+contact-none = Nicht bekannt
+contact-reached = Der Server hat den neuesten Bericht
+contact-offline = Keine Verbindung seit { $since }. Vitalsign versucht es von selbst weiter.
+diagnostics-label = Diagnose für die IT
+diagnostics-about = Danach fragt die IT, wenn Sie anrufen. Passwörter, PINs oder Patientendaten stehen nicht darin.
+diagnostics-show = Diagnose zeigen
+diagnostics-hide = Diagnose verbergen
+diagnostics-wait = Die Diagnose wird zusammengestellt…
+diagnostics-copy = Diagnose kopieren
+diagnostics-copied = Kopiert. Fügen Sie sie in Ihre Nachricht an die IT ein.
+diagnostics-not-copied = Das Kopieren ging nicht. Markieren Sie den Text oben, und kopieren Sie ihn.
+
+## One check
+
+check-since = Seit
+check-deadline = Zu beheben bis
+check-deadline-over = Frist abgelaufen
+check-remedy = Was zu tun ist
+mender-you = Das können Sie selbst tun
+mender-it = Das macht die IT: Rufen Sie dort an
+restart-helps = Ein Neustart dieses Geräts kann helfen
+check-other-remedy = Fragen Sie die IT, was verlangt wird.
+check-unknown-next = Sie müssen nichts tun. Die IT kann das sehen.
+check-refused = Nicht so, wie diese Anfrage es verlangt
+moment = { $date } ({ $ago })
+moment-now = gerade eben
+
+## The checks
+
+check-os-updates-title = Sicherheitsupdates
+check-os-updates-remedy = Installieren Sie die wartenden Sicherheitsupdates.
+check-os-reboot-title = Neustart
+check-os-reboot-remedy = Starten Sie dieses Gerät neu, damit seine Updates fertig werden.
+check-os-support-title = Systemversion
+check-os-support-remedy = Wechseln Sie auf eine Systemversion, die der Hersteller noch pflegt.
+check-disk-encryption-title = Verschlüsselung
+check-disk-encryption-remedy = Schalten Sie die Verschlüsselung für alle Laufwerke ein, auch für den Auslagerungsspeicher.
+check-edr-protecting-title = Schutzprogramm
+check-edr-protecting-remedy = Starten Sie das Schutzprogramm, und lassen Sie es schützen statt nur laufen.
+check-edr-signatures-title = Schutz aktuell
+check-edr-signatures-remedy = Lassen Sie das Schutzprogramm seine Signaturen aktualisieren.
+check-firewall-inbound-title = Firewall
+check-firewall-inbound-remedy = Schalten Sie die Firewall ein, damit unverlangte Verbindungen abgewiesen werden.
+check-lock-idle-title = Bildschirmsperre
+check-lock-idle-remedy = Stellen Sie ein, dass der Bildschirm sich nach wenigen Minuten von selbst sperrt.
+check-boot-secure-title = Secure Boot
+check-boot-secure-remedy = Schalten Sie Secure Boot in den Einstellungen der Firmware ein.
+check-boot-measured-title = Gemessener Systemstart
+check-boot-measured-remedy = Schalten Sie das TPM ein, und starten Sie im UEFI-Modus mit Ereignisprotokoll.
+check-key-hardware-title = Schlüssel des Geräts
+check-key-hardware-remedy = Nutzen Sie ein Gerät mit einem TPM, dem hier vertraut wird, und registrieren Sie es neu.
+check-agent-version-title = Vitalsign-Agent
+check-agent-version-remedy = Aktualisieren Sie den Vitalsign-Agenten.
+
+check-health-title = Zustand dieses Geräts
+check-health-remedy = Prüfen Sie auf der Seite „Zustand“ erneut, und beginnen Sie dann in der Anwendung von vorn.
+check-security-key-user-verification-title = PIN oder Fingerabdruck des Sicherheitsschlüssels
+check-security-key-user-verification-remedy = Nutzen Sie einen Sicherheitsschlüssel, der nach seiner PIN oder Ihrem Fingerabdruck fragt.
+check-security-key-model-title = Modell des Sicherheitsschlüssels
+check-security-key-model-remedy = Nutzen Sie einen Sicherheitsschlüssel von einem Modell, das Ihre Organisation akzeptiert.
+check-security-key-separate-title = Eigenständiger Sicherheitsschlüssel
+check-security-key-separate-remedy = Nutzen Sie einen Sicherheitsschlüssel, der nicht in dieses Gerät eingebaut ist.
+check-security-key-backup-title = Nicht kopierbarer Sicherheitsschlüssel
+check-security-key-backup-remedy = Nutzen Sie einen Sicherheitsschlüssel, der sein Geheimnis für sich behält.
+
+## Reasons
+
+reason-ok = wie es sein soll
+reason-grace = bald fällig
+reason-overdue = überfällig
+reason-required = nötig
+reason-end-of-life = vom Hersteller nicht mehr gepflegt
+reason-off = ausgeschaltet
+reason-partial = nur zum Teil
+reason-missing = nicht vorhanden
+reason-stale = nicht mehr aktuell
+reason-outdated = zu alt
+reason-clock = eine Zeit, die noch kommt: Prüfen Sie die Uhr
+reason-clear-key = verschlüsselt, und der Schlüssel liegt daneben
+reason-suspended = ausgesetzt
+reason-passive = schaut nur zu
+reason-reduced = läuft nur mit einem Teil seiner Funktionen
+reason-snoozed = von jemandem angehalten
+reason-too-long = zu lang
+reason-contradiction = das Gerät und sein TPM sagen Verschiedenes
+reason-setup-mode = jeder kann die Schlüssel ändern
+reason-no-log = ohne Protokoll dessen, was gestartet wurde
+reason-not-quoted = vom TPM noch nicht bestätigt
+reason-software = nur in Software
+reason-simulated = ein simuliertes TPM
+reason-unrecognised = von einem Hersteller, dem hier nicht vertraut wird
+reason-unreadable = nicht lesbar
+reason-unsupported = auf diesem System nicht lesbar
+
+## What was seen
+
+seen-automatic = Sperrt von selbst
+seen-checked = Updatelisten vom
+seen-encrypted = Verschlüsselt
+seen-engine = Technik der Firewall
+seen-event_log = Ereignisprotokoll da
+seen-firmware = Firmware des TPM
+seen-genuine = Vom Hersteller bestätigt
+seen-grace_seconds = Passwort verlangt nach
+seen-idle_seconds = Sperrt nach
+seen-inbound_blocked = Weist unverlangte Verbindungen ab
+seen-kernel = Laufender Kernel
+seen-kernel_installed = Installierter Kernel
+seen-last_update = Letztes Update
+seen-log_replayed = Ereignisprotokoll bestätigt
+seen-manager = Verwaltet von
+seen-manufacturer = Hersteller des TPM
+seen-measured_boot = Vom TPM gemessen
+seen-methods = Art der Verschlüsselung
+seen-modes = Betriebsart
+seen-name = System
+seen-not_encrypted = Nicht verschlüsselt
+seen-not_known = Nicht bekannt
+seen-products = Gefundene Produkte
+seen-protecting = Davon schützen
+seen-protectors = Schlüssel freigegeben durch
+seen-proven = Vom TPM bewiesen
+seen-quoted = Vom TPM unterschrieben
+seen-required = Neustart nötig
+seen-secure_boot = Secure Boot eingeschaltet
+seen-setup_mode = Einrichtungsmodus
+seen-simulated = Simuliert
+seen-since = Warten seit
+seen-storage = Schlüssel liegt in
+seen-support_ends = Pflege endet
+seen-updated = Zuletzt aktualisiert
+seen-version = Version
+seen-volumes = Laufwerke
+seen-waiting = Wartende Updates
+
+## Words for what was seen
+
+value-yes = ja
+value-no = nein
+value-system = System
+value-data = Daten
+value-swap = Auslagerungsspeicher
+value-hibernation = Ruhezustand
+value-tpm = TPM
+value-tpm-and-pin = TPM und PIN
+value-password = Passwort
+value-recovery = nur Wiederherstellungsschlüssel
+value-clear = nichts: Er liegt offen
+value-random = bei jedem Start neu
+value-token = Sicherheitsschlüssel oder Karte
+value-memory = nur im Arbeitsspeicher
+value-none = keine
+value-active = aktiv
+value-passive = schaut nur zu
+value-reduced = eingeschränkt
+value-snoozed = angehalten
+value-software = nur Software
+value-secure-enclave = Secure Enclave
+value-strongbox = StrongBox
+value-tee = vertrauenswürdige Ausführungsumgebung
+value-unreadable = nicht lesbar: { $why }
+unreadable-not-read = noch hat niemand nachgesehen
+unreadable-denied = Zugriff verweigert
+unreadable-timed-out = keine Antwort in der Zeit
+unreadable-busy = beschäftigt
+unreadable-malformed = nicht zu verstehen
+unreadable-stale = zu alt, um etwas zu sagen
+unreadable-no-session = niemand ist angemeldet
+unreadable-failed = fehlgeschlagen
+
+## A request to confirm
+
+prompt-title = { $application } bittet um Ihre Bestätigung
+prompt-message = Was Sie bestätigen
+prompt-details = Alle Einzelheiten
+prompt-user = Für
+prompt-device = Auf diesem Gerät
+prompt-level = Nötig
+prompt-time = Verbleibende Zeit
+prompt-seconds = { $seconds ->
+    [one] Noch 1 Sekunde
+   *[other] Noch { $seconds } Sekunden
+}
+prompt-waiting = { $waiting ->
+    [one] Danach wartet noch 1 Anfrage
+   *[other] Danach warten noch { $waiting } Anfragen
+}
+level-hardware-key = Ihr Sicherheitsschlüssel
+level-healthy-device = Ihr Sicherheitsschlüssel an einem Gerät, das in Ordnung ist
+level-epcs = Ihr Sicherheitsschlüssel an einem Gerät, das in Ordnung ist, für Betäubungsmittel (EPCS)
+decline = Ablehnen
+not-mine = Das habe ich nicht angefordert
+not-mine-about = Lehnt ab und warnt Ihre Organisation, dass jemand anders Ihren Namen nutzen könnte.
+
+## How far it is
+
+step-preparing = Einen Moment
+step-preparing-next = Der Zustand dieses Geräts wird nachgewiesen.
+step-insert = Stecken Sie Ihren Sicherheitsschlüssel ein
+step-insert-next = Oder halten Sie ihn an das Lesegerät. Berühren Sie ihn dann, wenn er blinkt.
+step-touch = Berühren Sie jetzt Ihren Sicherheitsschlüssel
+step-touch-next = Er blinkt: Berühren Sie seine Taste oder seine goldene Stelle.
+step-touch-several = { $keys ->
+    [one] Berühren Sie jetzt Ihren Sicherheitsschlüssel
+   *[other] { $keys } Sicherheitsschlüssel sind da: Berühren Sie Ihren.
+}
+step-pin = Geben Sie die PIN Ihres Sicherheitsschlüssels ein
+step-pin-again = Geben Sie die PIN noch einmal ein
+step-pin-new = Wählen Sie eine PIN für Ihren Sicherheitsschlüssel
+step-working = Ihr Sicherheitsschlüssel arbeitet
+step-working-next = Lassen Sie ihn, wo er ist.
+step-checking = Wird geprüft
+step-checking-next = Der Server prüft Ihre Berührung.
+
+## The PIN
+
+pin-label = PIN
+pin-new-label = Neue PIN
+pin-repeat-label = Neue PIN noch einmal
+pin-submit = Weiter
+pin-set = PIN festlegen
+pin-about = Sie geht an Ihren Sicherheitsschlüssel und sonst nirgendwohin.
+pin-pad-show = Ziffernfeld zeigen
+pin-pad-hide = Ziffernfeld verbergen
+pin-pad-label = Ziffernfeld
+pin-erase = Löschen
+pin-new-about = { $least ->
+    [one] Ihr Sicherheitsschlüssel hat noch keine PIN. Mindestens 1 Zeichen; auch Buchstaben sind erlaubt.
+   *[other] Ihr Sicherheitsschlüssel hat noch keine PIN. Mindestens { $least } Zeichen; auch Buchstaben sind erlaubt.
+}
+pin-wrong = Falsche PIN
+pin-unsuitable = Der Sicherheitsschlüssel nimmt diese PIN nicht an. Wählen Sie eine andere.
+pin-attempts = { $attempts ->
+    [0] Kein Versuch mehr übrig
+    [one] Noch 1 Versuch, dann ist der Sicherheitsschlüssel gesperrt
+   *[other] Noch { $attempts } Versuche
+}
+pin-empty = Geben Sie zuerst die PIN ein.
+pin-short = { $least ->
+    [one] Mindestens 1 Zeichen ist nötig.
+   *[other] Mindestens { $least } Zeichen sind nötig.
+}
+pin-long = Diese PIN ist zu lang: höchstens 63 Zeichen.
+pin-differ = Die beiden PINs sind nicht gleich. Geben Sie beide noch einmal ein.
+
+## How a request ended
+
+end-approved = Bestätigt
+end-approved-next = Sie können in der Anwendung weiterarbeiten.
+end-declined = Abgelehnt
+end-declined-next = Es wurde nichts bestätigt. Wenn Sie es noch brauchen, beginnen Sie in der Anwendung von vorn.
+end-not-mine = Abgelehnt und gemeldet
+end-not-mine-next = Ihrer Organisation wurde gemeldet, dass Sie das nicht angefordert haben. Mehr müssen Sie nicht tun. Wenn Sie glauben, dass jemand Ihren Namen nutzt, sagen Sie es der IT.
+end-timed-out = Die Zeit ist abgelaufen
+end-timed-out-next = Es wurde nichts bestätigt. Beginnen Sie in der Anwendung von vorn, mit Ihrem Sicherheitsschlüssel zur Hand.
+end-unhealthy = Dieses Gerät ist für diese Anfrage nicht bereit
+end-unhealthy-next = Es wurde nichts bestätigt. Beheben Sie, was unten steht, und beginnen Sie in der Anwendung von vorn, oder nutzen Sie ein anderes Gerät.
+end-wrong-key = Das ist nicht Ihr Sicherheitsschlüssel
+end-wrong-key-next = Es wurde nichts bestätigt. Beginnen Sie in der Anwendung mit Ihrem eigenen Schlüssel von vorn. Wenn es Ihrer ist, registrieren Sie ihn zuerst: Bitten Sie die IT um einen Code.
+end-pin-blocked = Der Sicherheitsschlüssel nimmt keine PIN mehr an
+end-pin-blocked-next = Es wurde nichts bestätigt. Nutzen Sie Ihren zweiten Schlüssel, wenn Sie einen haben, und fragen Sie die IT wegen dieses Schlüssels.
+end-no-key = Es konnte kein Sicherheitsschlüssel genutzt werden
+end-no-key-next = Es wurde nichts bestätigt. Stecken Sie Ihren Schlüssel ein, und beginnen Sie in der Anwendung von vorn. Wenn es wieder nicht geht, nutzen Sie ein anderes Gerät, oder rufen Sie die IT an.
+end-no-device = Keines Ihrer Geräte wurde erreicht
+end-no-device-next = Es wurde nichts bestätigt. Beginnen Sie in der Anwendung von vorn; wenn es wieder nicht geht, rufen Sie die IT an.
+end-superseded = Anderswo beantwortet
+end-superseded-next = Diese Anfrage wurde anderswo beantwortet, oder eine neuere hat sie ersetzt. Hier müssen Sie nichts tun.
+end-cancelled = Die Anwendung hat die Anfrage zurückgenommen
+end-cancelled-next = Es wurde nichts bestätigt. Wenn Sie es noch brauchen, beginnen Sie in der Anwendung von vorn.
+end-lost = Vitalsign wurde während der Anfrage beendet
+end-lost-next = Hier wurde nichts bestätigt. Warten Sie, bis Vitalsign wieder da ist, und beginnen Sie dann in der Anwendung von vorn.
+end-checks = Was nicht ist, wie es sein soll
+end-status = Zustand öffnen
+trouble-label = Was nicht geklappt hat
+
+## What went wrong
+
+trouble-not-used = Der Sicherheitsschlüssel wurde nicht benutzt. Versuchen Sie es noch einmal, wenn Sie bereit sind.
+trouble-timed-out = Kein Sicherheitsschlüssel wurde rechtzeitig berührt. Versuchen Sie es noch einmal, und berühren Sie ihn, wenn er blinkt.
+trouble-wrong-key = Dieser Sicherheitsschlüssel ist nicht für Sie registriert. Nutzen Sie Ihren eigenen, oder registrieren Sie diesen mit einem Code von der IT.
+trouble-reinsert = Zu viele falsche PINs. Ziehen Sie den Sicherheitsschlüssel ab, stecken Sie ihn wieder ein, und beginnen Sie noch einmal.
+trouble-blocked = Zu viele falsche PINs haben diesen Sicherheitsschlüssel gesperrt. Er muss zurückgesetzt und neu registriert werden: Wenden Sie sich an die IT. Nutzen Sie bis dahin Ihren zweiten Schlüssel.
+trouble-no-user-verification = Dieser Sicherheitsschlüssel hat weder PIN noch Fingerabdruck und kann deshalb nicht wissen, wer da ist. Registrieren Sie ihn neu, und wählen Sie eine PIN.
+trouble-already-registered = Dieser Sicherheitsschlüssel ist schon registriert. Nutzen Sie ihn, oder registrieren Sie einen anderen.
+trouble-bad-request = Diese Anfrage darf ein Sicherheitsschlüssel nicht beantworten; deshalb wurde keiner gefragt. Sagen Sie es der IT.
+trouble-unfit = Dieser Sicherheitsschlüssel kann nicht, was nötig ist. Versuchen Sie es mit einem anderen, oder fragen Sie die IT, welche geeignet sind.
+trouble-unavailable = Sicherheitsschlüssel sind an diesem Gerät nicht erreichbar. Ziehen Sie den Schlüssel ab, und stecken Sie ihn wieder ein; wenn das so bleibt, rufen Sie die IT an.
+trouble-refused = Der Server lehnt ab. Ein Code gilt nur einmal und nur kurze Zeit: Bitten Sie die IT um einen neuen.
+trouble-lost = Der Vitalsign-Dienst oder der Server wurde nicht erreicht. Versuchen Sie es in einer Minute noch einmal; wenn das so bleibt, rufen Sie die IT an.
+trouble-over = Es war schon zu Ende. Beginnen Sie von vorn.
+
+## Security keys
+
+keys-title = Sicherheitsschlüssel
+keys-registered = Registrierte Schlüssel
+keys-asking = Die registrierten Schlüssel werden abgefragt…
+keys-none = Noch ist kein Sicherheitsschlüssel registriert.
+keys-second = Registrieren Sie einen zweiten Schlüssel, und bewahren Sie ihn sicher auf. Wenn einer verloren geht, können Sie mit dem anderen weiterarbeiten.
+keys-failed = Die Liste konnte nicht gelesen werden
+key-user = Für
+key-model = Modell
+key-registered = Registriert
+key-used = Zuletzt benutzt
+key-used-never = Nie
+keys-lost-title = Haben Sie einen Sicherheitsschlüssel verloren?
+keys-lost-1 = Sagen Sie es sofort der IT. Sie zieht den Schlüssel zurück, und niemand kann ihn mehr nutzen.
+keys-lost-2 = Bis dahin kann niemand ihn ohne seine PIN nutzen, und falsche PINs sperren ihn.
+keys-lost-3 = Arbeiten Sie mit Ihrem zweiten Schlüssel weiter. Wenn Sie keinen haben, bitten Sie die IT um einen neuen Schlüssel und einen Code.
+register-title = Schlüssel registrieren
+register-another = Weiteren Schlüssel registrieren
+register-about = Sie brauchen einen Sicherheitsschlüssel und einen Code von der IT.
+register-code = Code von der IT
+register-code-about = Er gilt nur einmal.
+register-name = Name für diesen Schlüssel
+register-name-about = Irgendetwas, woran Sie ihn wiedererkennen, zum Beispiel: blauer Schlüssel.
+register-start = Registrieren
+register-code-missing = Geben Sie den Code ein, den Sie von der IT bekommen haben.
+register-name-missing = Geben Sie dem Schlüssel einen Namen.
+register-for = Das wird ein Schlüssel von { $user }
+register-running = Ein Schlüssel wird registriert
+register-preparing = Der Code wird geprüft.
+register-done = Der Schlüssel ist registriert
+register-done-next = „{ $name }“ gilt jetzt für { $user }.
+register-failed = Der Schlüssel wurde nicht registriert
+
+## About
+
+about-title = Über Vitalsign
+about-what = Vitalsign liest, in welchem Zustand dieses Gerät ist, weist ihn Ihrer Organisation nach und bittet Sie, Ihren Sicherheitsschlüssel zu berühren, wenn eine Anwendung sicher sein muss, dass Sie es sind.
+about-private = Es liest nicht Ihre Dateien, nicht, wo Sie sind, und nicht, was Sie tun. Nach einer Anfrage bleibt nichts über Sie auf diesem Gerät.
+about-version = Version
+about-licence = Lizenz
+about-licence-name = Apache-2.0
+about-help = Brauchen Sie Hilfe?
+about-help-next = Rufen Sie die IT an. Auf der Seite „Zustand“ können Sie die Diagnose für sie kopieren.

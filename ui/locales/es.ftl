@@ -1,0 +1,456 @@
+# Español: de usted. «Llave» es la llave de seguridad; «Informática», quien cuida de los dispositivos. en.ftl explica
+# cada texto.
+
+app-name = Vitalsign
+
+## The tray
+
+tray-status = Estado
+tray-check = Comprobar de nuevo
+tray-register = Registrar una llave
+tray-about = Acerca de
+tray-healthy = Vitalsign: en buen estado
+tray-attention = Vitalsign: requiere atención
+tray-blocked = Vitalsign: bloqueado
+tray-offline = Vitalsign: sin conexión
+tray-step-up = Vitalsign: toque su llave de seguridad
+
+## The window
+
+nav-label = Páginas
+nav-status = Estado
+nav-keys = Llaves de seguridad
+nav-about = Acerca de
+title-status = Estado – Vitalsign
+title-keys = Llaves de seguridad – Vitalsign
+title-about = Acerca de – Vitalsign
+title-prompt = { $application } le pide una confirmación – Vitalsign
+title-ended = Solicitud terminada – Vitalsign
+close = Cerrar
+cancel = Cancelar
+try-again = Intentar de nuevo
+
+## At a glance
+
+tone-good = Bien
+tone-attention = Requiere atención
+tone-blocked = No aceptado
+tone-unknown = Desconocido
+
+## The headline
+
+headline-healthy = Este dispositivo está en buen estado
+headline-healthy-next = No tiene que hacer nada.
+headline-healthy-unknown = { $unknown ->
+    [one] No tiene que hacer nada. Una comprobación no se pudo evaluar aquí.
+   *[other] No tiene que hacer nada. { $unknown } comprobaciones no se pudieron evaluar aquí.
+}
+headline-attention-some = { $things ->
+    [one] 1 cosa requiere atención
+   *[other] { $things } cosas requieren atención
+}; { $yours ->
+    [one] 1 la puede resolver usted ahora
+   *[other] { $yours } las puede resolver usted ahora
+}
+headline-attention-all = { $things ->
+    [one] 1 cosa requiere atención; usted puede resolverla ahora
+   *[other] { $things } cosas requieren atención; usted puede resolverlas ahora
+}
+headline-attention-none = { $things ->
+    [one] 1 cosa requiere atención; Informática puede resolverla
+   *[other] { $things } cosas requieren atención; Informática puede resolverlas
+}
+headline-attention-next = Vea abajo qué hacer. Hasta entonces, algunas aplicaciones pueden rechazar este dispositivo.
+headline-attention-blocked = Vea abajo qué hacer. Hasta entonces, las aplicaciones que exigen un dispositivo en buen estado rechazan este.
+headline-not-accepted = Este dispositivo no está aceptado
+headline-not-accepted-next = El servidor no dice por qué. Llame a Informática y lea el número de inscripción que aparece abajo. Hasta entonces, use otro dispositivo.
+headline-expired = El último resultado ha caducado
+headline-expired-next = Vitalsign volverá a informar por sí solo en cuanto alcance el servidor. Si esto sigue así, revise la red y después llame a Informática.
+headline-no-verdict = Todavía no hay ningún resultado
+headline-no-verdict-next = El primer informe está en camino. Esta página cambia por sí sola.
+headline-enrolling = Este dispositivo se está inscribiendo
+headline-enrolling-next = Tarda un minuto como máximo. No tiene que hacer nada.
+headline-not-enrolled = Este dispositivo no está inscrito
+headline-not-enrolled-next = Su organización aún no conoce este dispositivo. Pida a Informática que lo inscriba. Hasta entonces, use otro dispositivo para lo que necesite una llave de seguridad.
+headline-revoked = Este dispositivo fue retirado
+headline-revoked-next = Informática ha puesto este dispositivo fuera de uso. Use otro dispositivo y pregunte a Informática qué hacer con este.
+headline-refused = El servidor rechaza este dispositivo
+headline-refused-next = Solo Informática puede resolverlo: copie para ellos el diagnóstico de abajo. Hasta entonces, use otro dispositivo.
+headline-key-trouble = Este dispositivo no puede usar su clave
+headline-key-trouble-next = La clave demuestra qué dispositivo es este. Reinicie el dispositivo; si esto sigue así, llame a Informática.
+headline-no-service = Vitalsign no funciona en este dispositivo
+headline-no-service-starting = Buscando Vitalsign en este dispositivo
+detail-label = Lo que dijo
+
+## Why the service is lost
+
+loss-starting = Un momento: la aplicación pregunta al servicio Vitalsign cómo está este dispositivo.
+loss-not-running = El servicio Vitalsign no responde. Puede que esté arrancando o actualizándose: la aplicación lo vuelve a buscar por sí sola. Si esto sigue así unos minutos, reinicie el dispositivo y después llame a Informática.
+loss-foreign = Otra cosa responde en lugar del servicio Vitalsign, así que no se cree nada de lo que dice. Llame a Informática antes de seguir con algo confidencial.
+loss-other-version = La aplicación y el servicio Vitalsign son de versiones distintas. Cierre la sesión y vuelva a entrar; si esto sigue así, pida a Informática que actualice ambos.
+loss-garbled = El servicio Vitalsign dice algo que la aplicación no entiende. Reinicie el dispositivo; si esto sigue así, llame a Informática.
+loss-silent = El servicio Vitalsign está ahí, pero no responde. La aplicación lo intenta de nuevo por sí sola. Si esto sigue así unos minutos, reinicie el dispositivo y después llame a Informática.
+loss-busy = El servicio Vitalsign está arrancando, deteniéndose u ocupado. La aplicación lo intenta de nuevo por sí sola.
+loss-other = No se puede alcanzar el servicio Vitalsign. La aplicación lo intenta de nuevo por sí sola. Si esto sigue así, reinicie el dispositivo y después llame a Informática.
+loss-last-known = Lo que ve abajo es lo último que se supo.
+
+## The status page
+
+checks-attention = Lo que requiere atención
+checks-good = { $count ->
+    [one] 1 comprobación está bien
+   *[other] { $count } comprobaciones están bien
+}
+checks-unknown = { $count ->
+    [one] 1 comprobación no se pudo evaluar
+   *[other] { $count } comprobaciones no se pudieron evaluar
+}
+checks-label = Comprobaciones
+check-again = Comprobar de nuevo
+check-again-busy = Comprobando…
+check-again-done = Comprobado ahora mismo
+check-again-offline = No se alcanzó el servidor. Se muestra el último resultado.
+check-again-failed = Todavía no hay un resultado nuevo. Vitalsign sigue intentándolo.
+device-label = Este dispositivo
+device-name = Nombre
+device-enrolment = Número de inscripción
+device-enrolment-none = Ninguno
+device-contact = Conexión
+device-reported = Último informe
+device-reported-none = Ninguno todavía
+device-holds = Resultado válido hasta
+contact-none = Desconocida
+contact-reached = El servidor tiene el informe más reciente
+contact-offline = Sin conexión desde { $since }. Vitalsign lo intenta de nuevo por sí solo.
+diagnostics-label = Diagnóstico para Informática
+diagnostics-about = Lo que Informática le pide cuando llama. No contiene contraseñas, PIN ni datos de pacientes.
+diagnostics-show = Mostrar el diagnóstico
+diagnostics-hide = Ocultar el diagnóstico
+diagnostics-wait = Reuniendo el diagnóstico…
+diagnostics-copy = Copiar el diagnóstico
+diagnostics-copied = Copiado. Péguelo en su mensaje a Informática.
+diagnostics-not-copied = No se pudo copiar. Seleccione el texto de arriba y cópielo.
+
+## One check
+
+check-since = Desde
+check-deadline = Resolver antes de
+check-deadline-over = El plazo acabó
+check-remedy = Qué hacer
+mender-you = Puede hacerlo usted
+mender-it = Lo hace Informática: llámeles
+restart-helps = Reiniciar este dispositivo puede resolverlo
+check-other-remedy = Pregunte a Informática qué se exige.
+check-unknown-next = No tiene que hacer nada. Informática puede verlo.
+check-refused = No está como lo exige esta solicitud
+moment = { $date } ({ $ago })
+moment-now = ahora mismo
+
+## The checks
+
+check-os-updates-title = Actualizaciones de seguridad
+check-os-updates-remedy = Instale las actualizaciones de seguridad pendientes.
+check-os-reboot-title = Reinicio
+check-os-reboot-remedy = Reinicie este dispositivo para terminar sus actualizaciones.
+check-os-support-title = Versión del sistema
+check-os-support-remedy = Pase a una versión del sistema que su fabricante todavía mantenga.
+check-disk-encryption-title = Cifrado del disco
+check-disk-encryption-remedy = Active el cifrado de todos los volúmenes, incluido el de intercambio.
+check-edr-protecting-title = Protección del dispositivo
+check-edr-protecting-remedy = Inicie la protección del dispositivo y haga que proteja, no solo que esté en marcha.
+check-edr-signatures-title = Protección al día
+check-edr-signatures-remedy = Deje que la protección del dispositivo actualice sus firmas.
+check-firewall-inbound-title = Cortafuegos
+check-firewall-inbound-remedy = Active el cortafuegos para que se rechacen las conexiones no solicitadas.
+check-lock-idle-title = Bloqueo de pantalla
+check-lock-idle-remedy = Haga que la pantalla se bloquee por sí sola a los pocos minutos.
+check-boot-secure-title = Arranque seguro
+check-boot-secure-remedy = Active el arranque seguro (Secure Boot) en los ajustes del firmware.
+check-boot-measured-title = Arranque medido
+check-boot-measured-remedy = Active el TPM y arranque en modo UEFI con registro de eventos.
+check-key-hardware-title = Clave del dispositivo
+check-key-hardware-remedy = Use un dispositivo con un TPM que aquí sea de confianza e inscríbalo de nuevo.
+check-agent-version-title = Agente Vitalsign
+check-agent-version-remedy = Actualice el agente Vitalsign.
+
+check-health-title = Estado de este dispositivo
+check-health-remedy = Compruebe de nuevo en la página de estado y después empiece otra vez en la aplicación.
+check-security-key-user-verification-title = PIN o huella de la llave de seguridad
+check-security-key-user-verification-remedy = Use una llave de seguridad que le pida su PIN o su huella.
+check-security-key-model-title = Modelo de la llave de seguridad
+check-security-key-model-remedy = Use una llave de seguridad de un modelo que su organización acepte.
+check-security-key-separate-title = Llave de seguridad aparte
+check-security-key-separate-remedy = Use una llave de seguridad que no esté integrada en este dispositivo.
+check-security-key-backup-title = Llave de seguridad que no se puede copiar
+check-security-key-backup-remedy = Use una llave de seguridad que guarde su secreto para sí.
+
+## Reasons
+
+reason-ok = como debe ser
+reason-grace = el plazo acaba pronto
+reason-overdue = fuera de plazo
+reason-required = necesario
+reason-end-of-life = su fabricante ya no lo mantiene
+reason-off = desactivado
+reason-partial = solo en parte
+reason-missing = no lo hay
+reason-stale = no está al día
+reason-outdated = demasiado antiguo
+reason-clock = una hora que está por llegar: revise el reloj
+reason-clear-key = cifrado, y la clave está al lado
+reason-suspended = suspendido
+reason-passive = solo vigila
+reason-reduced = funciona solo en parte
+reason-snoozed = alguien lo ha pausado
+reason-too-long = demasiado tiempo
+reason-contradiction = el dispositivo y su TPM dicen cosas distintas
+reason-setup-mode = cualquiera puede cambiar sus claves
+reason-no-log = sin registro de lo que se inició
+reason-not-quoted = el TPM aún no lo ha confirmado
+reason-software = solo en software
+reason-simulated = un TPM simulado
+reason-unrecognised = de un fabricante que aquí no es de confianza
+reason-unreadable = no se pudo leer
+reason-unsupported = no se puede leer en este sistema
+
+## What was seen
+
+seen-automatic = Se bloquea por sí solo
+seen-checked = Listas de actualizaciones del
+seen-encrypted = Cifrado
+seen-engine = Motor del cortafuegos
+seen-event_log = Hay registro de eventos
+seen-firmware = Firmware del TPM
+seen-genuine = Avalado por su fabricante
+seen-grace_seconds = Pide la contraseña tras
+seen-idle_seconds = Se bloquea tras
+seen-inbound_blocked = Rechaza conexiones no solicitadas
+seen-kernel = Núcleo en uso
+seen-kernel_installed = Núcleo instalado
+seen-last_update = Última actualización
+seen-log_replayed = Registro de eventos confirmado
+seen-manager = Gestionado por
+seen-manufacturer = Fabricante del TPM
+seen-measured_boot = Medido por el TPM
+seen-methods = Tipo de cifrado
+seen-modes = Cómo funciona
+seen-name = Sistema
+seen-not_encrypted = Sin cifrar
+seen-not_known = Desconocido
+seen-products = Productos encontrados
+seen-protecting = Protegen
+seen-protectors = La clave la libera
+seen-proven = Demostrado por el TPM
+seen-quoted = Firmado por el TPM
+seen-required = Hace falta reiniciar
+seen-secure_boot = Arranque seguro activo
+seen-setup_mode = Modo de configuración
+seen-simulated = Simulado
+seen-since = Pendiente desde
+seen-storage = La clave está en
+seen-support_ends = Fin del mantenimiento
+seen-updated = Actualizado por última vez
+seen-version = Versión
+seen-volumes = Volúmenes
+seen-waiting = Actualizaciones pendientes
+
+## Words for what was seen
+
+value-yes = sí
+value-no = no
+value-system = sistema
+value-data = datos
+value-swap = intercambio
+value-hibernation = hibernación
+value-tpm = TPM
+value-tpm-and-pin = TPM y PIN
+value-password = contraseña
+value-recovery = solo clave de recuperación
+value-clear = nada: está a la vista
+value-random = nueva en cada arranque
+value-token = llave de seguridad o tarjeta
+value-memory = solo en memoria
+value-none = ninguno
+value-active = activo
+value-passive = solo vigila
+value-reduced = reducido
+value-snoozed = en pausa
+value-software = solo software
+value-secure-enclave = Secure Enclave
+value-strongbox = StrongBox
+value-tee = entorno de ejecución de confianza
+value-unreadable = no se pudo leer: { $why }
+unreadable-not-read = nadie ha mirado todavía
+unreadable-denied = permiso denegado
+unreadable-timed-out = sin respuesta a tiempo
+unreadable-busy = ocupado
+unreadable-malformed = no se entiende
+unreadable-stale = demasiado antiguo para saberlo
+unreadable-no-session = no hay ninguna sesión iniciada
+unreadable-failed = falló
+
+## A request to confirm
+
+prompt-title = { $application } le pide una confirmación
+prompt-message = Lo que confirma
+prompt-details = Todos los detalles
+prompt-user = Para
+prompt-device = En este dispositivo
+prompt-level = Hace falta
+prompt-time = Tiempo restante
+prompt-seconds = { $seconds ->
+    [one] Queda 1 segundo
+   *[other] Quedan { $seconds } segundos
+}
+prompt-waiting = { $waiting ->
+    [one] 1 solicitud más espera después de esta
+   *[other] { $waiting } solicitudes más esperan después de esta
+}
+level-hardware-key = Su llave de seguridad
+level-healthy-device = Su llave de seguridad en un dispositivo en buen estado
+level-epcs = Su llave de seguridad en un dispositivo en buen estado, para sustancias controladas (EPCS)
+decline = Rechazar
+not-mine = Yo no he pedido esto
+not-mine-about = Rechaza la solicitud y avisa a su organización de que alguien más puede estar usando su nombre.
+
+## How far it is
+
+step-preparing = Un momento
+step-preparing-next = Se está demostrando el estado de este dispositivo.
+step-insert = Inserte su llave de seguridad
+step-insert-next = O acérquela al lector. Después tóquela cuando parpadee.
+step-touch = Toque ahora su llave de seguridad
+step-touch-next = Está parpadeando: toque su botón o su punto dorado.
+step-touch-several = { $keys ->
+    [one] Toque ahora su llave de seguridad
+   *[other] Hay { $keys } llaves de seguridad: toque la suya.
+}
+step-pin = Introduzca el PIN de su llave de seguridad
+step-pin-again = Introduzca el PIN otra vez
+step-pin-new = Elija un PIN para su llave de seguridad
+step-working = Su llave de seguridad está trabajando
+step-working-next = Déjela donde está.
+step-checking = Comprobando
+step-checking-next = El servidor comprueba su toque.
+
+## The PIN
+
+pin-label = PIN
+pin-new-label = PIN nuevo
+pin-repeat-label = PIN nuevo otra vez
+pin-submit = Continuar
+pin-set = Establecer el PIN
+pin-about = Va a su llave de seguridad y a ningún otro sitio.
+pin-pad-show = Mostrar el teclado numérico
+pin-pad-hide = Ocultar el teclado numérico
+pin-pad-label = Teclado numérico
+pin-erase = Borrar
+pin-new-about = { $least ->
+    [one] Su llave de seguridad aún no tiene PIN. Al menos 1 carácter; se admiten letras.
+   *[other] Su llave de seguridad aún no tiene PIN. Al menos { $least } caracteres; se admiten letras.
+}
+pin-wrong = PIN incorrecto
+pin-unsuitable = La llave de seguridad no acepta este PIN. Elija otro.
+pin-attempts = { $attempts ->
+    [0] No quedan intentos
+    [one] Queda 1 intento; después la llave de seguridad se bloquea
+   *[other] Quedan { $attempts } intentos
+}
+pin-empty = Introduzca primero el PIN.
+pin-short = { $least ->
+    [one] Hace falta al menos 1 carácter.
+   *[other] Hacen falta al menos { $least } caracteres.
+}
+pin-long = Este PIN es demasiado largo: como máximo, 63 caracteres.
+pin-differ = Los dos PIN no son iguales. Introduzca ambos otra vez.
+
+## How a request ended
+
+end-approved = Confirmado
+end-approved-next = Puede seguir en la aplicación.
+end-declined = Rechazado
+end-declined-next = No se confirmó nada. Si aún lo necesita, empiece de nuevo en la aplicación.
+end-not-mine = Rechazado y comunicado
+end-not-mine-next = Se ha comunicado a su organización que usted no pidió esto. No tiene que hacer nada más. Si cree que alguien usa su nombre, dígaselo a Informática.
+end-timed-out = El tiempo se ha acabado
+end-timed-out-next = No se confirmó nada. Empiece de nuevo en la aplicación, con su llave de seguridad a mano.
+end-unhealthy = Este dispositivo no está listo para esta solicitud
+end-unhealthy-next = No se confirmó nada. Resuelva lo que aparece abajo y empiece de nuevo en la aplicación, o use otro dispositivo.
+end-wrong-key = Esta no es su llave de seguridad
+end-wrong-key-next = No se confirmó nada. Empiece de nuevo en la aplicación con su propia llave. Si esta es suya, regístrela antes: pida un código a Informática.
+end-pin-blocked = La llave de seguridad ya no acepta más PIN
+end-pin-blocked-next = No se confirmó nada. Use su segunda llave, si la tiene, y consulte a Informática sobre esta.
+end-no-key = No se pudo usar ninguna llave de seguridad
+end-no-key-next = No se confirmó nada. Inserte su llave y empiece de nuevo en la aplicación. Si aún falla, use otro dispositivo o llame a Informática.
+end-no-device = No se alcanzó ningún dispositivo suyo
+end-no-device-next = No se confirmó nada. Empiece de nuevo en la aplicación; si aún falla, llame a Informática.
+end-superseded = Respondida en otro lugar
+end-superseded-next = Esta solicitud se respondió en otro lugar, o una más reciente ocupó su sitio. Aquí no tiene que hacer nada.
+end-cancelled = La aplicación retiró la solicitud
+end-cancelled-next = No se confirmó nada. Si aún lo necesita, empiece de nuevo en la aplicación.
+end-lost = Vitalsign se detuvo mientras preguntaba
+end-lost-next = Aquí no se confirmó nada. Espere a que Vitalsign vuelva y empiece de nuevo en la aplicación.
+end-checks = Lo que no está como debe
+end-status = Abrir el estado
+trouble-label = Qué salió mal
+
+## What went wrong
+
+trouble-not-used = La llave de seguridad no se usó. Inténtelo de nuevo cuando le venga bien.
+trouble-timed-out = No se tocó ninguna llave de seguridad a tiempo. Inténtelo de nuevo y tóquela cuando parpadee.
+trouble-wrong-key = Esta llave de seguridad no está registrada a su nombre. Use la suya, o registre esta con un código de Informática.
+trouble-reinsert = Demasiados PIN incorrectos. Saque la llave de seguridad, vuelva a insertarla y empiece otra vez.
+trouble-blocked = Demasiados PIN incorrectos han bloqueado esta llave de seguridad. Hay que restablecerla y registrarla de nuevo: pídaselo a Informática. Hasta entonces, use su segunda llave.
+trouble-no-user-verification = Esta llave de seguridad no tiene PIN ni huella, así que no puede saber quién está ahí. Regístrela de nuevo y elija un PIN.
+trouble-already-registered = Esta llave de seguridad ya está registrada. Úsela, o registre otra.
+trouble-bad-request = Una llave de seguridad no debe responder a esta solicitud, así que no se preguntó a ninguna. Dígaselo a Informática.
+trouble-unfit = Esta llave de seguridad no puede hacer lo que hace falta. Pruebe con otra, o pregunte a Informática cuáles sirven.
+trouble-unavailable = No se puede acceder a las llaves de seguridad en este dispositivo. Desconecte la llave y vuelva a conectarla; si esto sigue así, llame a Informática.
+trouble-refused = El servidor lo rechaza. Un código sirve una sola vez y por poco tiempo: pida uno nuevo a Informática.
+trouble-lost = No se alcanzó el servicio Vitalsign o el servidor. Inténtelo de nuevo dentro de un minuto; si esto sigue así, llame a Informática.
+trouble-over = Ya había terminado. Empiece de nuevo.
+
+## Security keys
+
+keys-title = Llaves de seguridad
+keys-registered = Llaves registradas
+keys-asking = Preguntando qué llaves están registradas…
+keys-none = Todavía no hay ninguna llave de seguridad registrada.
+keys-second = Registre una segunda llave y guárdela en un lugar seguro. Si pierde una, puede seguir con la otra.
+keys-failed = No se pudo leer la lista
+key-user = Para
+key-model = Modelo
+key-registered = Registrada
+key-used = Último uso
+key-used-never = Nunca
+keys-lost-title = ¿Ha perdido una llave de seguridad?
+keys-lost-1 = Dígaselo enseguida a Informática. Retirarán la llave y nadie podrá usarla ya.
+keys-lost-2 = Hasta entonces, nadie puede usarla sin su PIN, y los PIN incorrectos la bloquean.
+keys-lost-3 = Siga con su segunda llave. Si no tiene ninguna, pida a Informática una llave nueva y un código.
+register-title = Registrar una llave
+register-another = Registrar otra llave
+register-about = Necesita una llave de seguridad y un código de Informática.
+register-code = Código de Informática
+register-code-about = Sirve una sola vez.
+register-name = Nombre para esta llave
+register-name-about = Lo que le ayude a reconocerla, por ejemplo: llave azul.
+register-start = Registrar
+register-code-missing = Introduzca el código que le dio Informática.
+register-name-missing = Ponga un nombre a la llave.
+register-for = Será una llave de { $user }
+register-running = Registrando una llave
+register-preparing = Se está comprobando el código.
+register-done = La llave está registrada
+register-done-next = «{ $name }» ya sirve para { $user }.
+register-failed = La llave no se registró
+
+## About
+
+about-title = Acerca de Vitalsign
+about-what = Vitalsign lee en qué estado está este dispositivo, lo demuestra ante su organización y le pide que toque su llave de seguridad cuando una aplicación debe tener la certeza de que es usted.
+about-private = No lee sus archivos, ni dónde está, ni lo que hace. Nada sobre usted queda en este dispositivo después de una solicitud.
+about-version = Versión
+about-licence = Licencia
+about-licence-name = Apache-2.0
+about-help = ¿Necesita ayuda?
+about-help-next = Llame a Informática. En la página de estado puede copiar el diagnóstico para ellos.

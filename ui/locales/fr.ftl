@@ -1,0 +1,453 @@
+# Français : avec vous. « Clé » est la clé de sécurité ; « le service informatique », ceux qui s’occupent des appareils.
+# en.ftl explique chaque texte. Devant ; ? ! une espace fine insécable, devant : une espace insécable.
+
+app-name = Vitalsign
+
+## The tray
+
+tray-status = État
+tray-check = Vérifier à nouveau
+tray-register = Enregistrer une clé
+tray-about = À propos
+tray-healthy = Vitalsign : en bon état
+tray-attention = Vitalsign : demande votre attention
+tray-blocked = Vitalsign : bloqué
+tray-offline = Vitalsign : hors connexion
+tray-step-up = Vitalsign : touchez votre clé de sécurité
+
+## The window
+
+nav-label = Pages
+nav-status = État
+nav-keys = Clés de sécurité
+nav-about = À propos
+title-status = État – Vitalsign
+title-keys = Clés de sécurité – Vitalsign
+title-about = À propos – Vitalsign
+title-prompt = { $application } vous demande de confirmer – Vitalsign
+title-ended = Demande terminée – Vitalsign
+close = Fermer
+cancel = Annuler
+try-again = Réessayer
+
+## At a glance
+
+tone-good = Bon
+tone-attention = Demande votre attention
+tone-blocked = Non accepté
+tone-unknown = Inconnu
+
+## The headline
+
+headline-healthy = Cet appareil est en bon état
+headline-healthy-next = Vous n’avez rien à faire.
+headline-healthy-unknown = { $unknown ->
+    [one] Vous n’avez rien à faire. { $unknown } contrôle n’a pas pu être évalué ici.
+   *[other] Vous n’avez rien à faire. { $unknown } contrôles n’ont pas pu être évalués ici.
+}
+headline-attention-some = { $things ->
+    [one] { $things } point demande votre attention
+   *[other] { $things } points demandent votre attention
+}, vous pouvez en régler { $yours } maintenant
+headline-attention-all = { $things ->
+    [one] { $things } point demande votre attention, vous pouvez le régler maintenant
+   *[other] { $things } points demandent votre attention, vous pouvez les régler maintenant
+}
+headline-attention-none = { $things ->
+    [one] { $things } point demande votre attention, le service informatique peut le régler
+   *[other] { $things } points demandent votre attention, le service informatique peut les régler
+}
+headline-attention-next = Voyez ci-dessous ce qu’il faut faire. D’ici là, certaines applications peuvent refuser cet appareil.
+headline-attention-blocked = Voyez ci-dessous ce qu’il faut faire. D’ici là, les applications qui exigent un appareil en bon état refusent celui-ci.
+headline-not-accepted = Cet appareil n’est pas accepté
+headline-not-accepted-next = Le serveur ne dit pas pourquoi. Appelez le service informatique et lisez-lui le numéro d’inscription ci-dessous. D’ici là, utilisez un autre appareil.
+headline-expired = Le dernier résultat a expiré
+headline-expired-next = Vitalsign enverra de lui-même un rapport dès qu’il atteindra le serveur. Si cela dure, vérifiez le réseau, puis appelez le service informatique.
+headline-no-verdict = Il n’y a pas encore de résultat
+headline-no-verdict-next = Le premier rapport est en route. Cette page change d’elle-même.
+headline-enrolling = L’inscription de cet appareil est en cours
+headline-enrolling-next = Cela prend une minute au plus. Vous n’avez rien à faire.
+headline-not-enrolled = Cet appareil n’est pas inscrit
+headline-not-enrolled-next = Votre organisation ne connaît pas encore cet appareil. Demandez au service informatique de l’inscrire. D’ici là, utilisez un autre appareil pour ce qui exige une clé de sécurité.
+headline-revoked = Cet appareil a été retiré
+headline-revoked-next = Le service informatique a mis cet appareil hors service. Utilisez un autre appareil et demandez au service informatique que faire de celui-ci.
+headline-refused = Le serveur refuse cet appareil
+headline-refused-next = Seul le service informatique peut y remédier : copiez pour lui le diagnostic ci-dessous. D’ici là, utilisez un autre appareil.
+headline-key-trouble = Cet appareil ne peut pas utiliser sa clé
+headline-key-trouble-next = Cette clé prouve de quel appareil il s’agit. Redémarrez l’appareil ; si cela dure, appelez le service informatique.
+headline-no-service = Vitalsign ne fonctionne pas sur cet appareil
+headline-no-service-starting = Recherche de Vitalsign sur cet appareil
+detail-label = La réponse mot pour mot
+
+## Why the service is lost
+
+loss-starting = Un instant : l’application demande au service Vitalsign comment va cet appareil.
+loss-not-running = Le service Vitalsign ne répond pas. Il est peut-être en train de démarrer ou d’être mis à jour : l’application le cherche à nouveau d’elle-même. Si cela dure quelques minutes, redémarrez l’appareil, puis appelez le service informatique.
+loss-foreign = Autre chose répond à la place du service Vitalsign ; rien de ce qu’elle dit n’est donc cru. Appelez le service informatique avant de continuer avec quoi que ce soit de confidentiel.
+loss-other-version = L’application et le service Vitalsign sont de versions différentes. Fermez la session et rouvrez-la ; si cela dure, demandez au service informatique de mettre les deux à jour.
+loss-garbled = Le service Vitalsign dit quelque chose que l’application ne comprend pas. Redémarrez l’appareil ; si cela dure, appelez le service informatique.
+loss-silent = Le service Vitalsign est là mais ne répond pas. L’application réessaie d’elle-même. Si cela dure quelques minutes, redémarrez l’appareil, puis appelez le service informatique.
+loss-busy = Le service Vitalsign démarre, s’arrête ou est occupé. L’application réessaie d’elle-même.
+loss-other = Le service Vitalsign ne peut pas être joint. L’application réessaie d’elle-même. Si cela dure, redémarrez l’appareil, puis appelez le service informatique.
+loss-last-known = Ce que vous voyez ci-dessous est ce que l’on savait auparavant.
+
+## The status page
+
+checks-attention = Ce qui demande votre attention
+checks-good = { $count ->
+    [one] { $count } contrôle est bon
+   *[other] { $count } contrôles sont bons
+}
+checks-unknown = { $count ->
+    [one] { $count } contrôle n’a pas pu être évalué
+   *[other] { $count } contrôles n’ont pas pu être évalués
+}
+checks-label = Contrôles
+check-again = Vérifier à nouveau
+check-again-busy = Vérification…
+check-again-done = Vérifié à l’instant
+check-again-offline = Le serveur n’a pas été atteint. Le dernier résultat est affiché.
+check-again-failed = Pas encore de nouveau résultat. Vitalsign continue d’essayer.
+device-label = Cet appareil
+device-name = Nom
+device-enrolment = Numéro d’inscription
+device-enrolment-none = Aucun
+device-contact = Connexion
+device-reported = Dernier rapport
+device-reported-none = Aucun pour l’instant
+device-holds = Résultat valable jusqu’au
+contact-none = Inconnue
+contact-reached = Le serveur a le rapport le plus récent
+contact-offline = Hors connexion depuis : { $since }. Vitalsign réessaie de lui-même.
+diagnostics-label = Diagnostic pour le service informatique
+diagnostics-about = Ce que le service informatique demande quand vous appelez. Il ne contient ni mot de passe, ni code PIN, ni donnée de patient.
+diagnostics-show = Afficher le diagnostic
+diagnostics-hide = Masquer le diagnostic
+diagnostics-wait = Préparation du diagnostic…
+diagnostics-copy = Copier le diagnostic
+diagnostics-copied = Copié. Collez-le dans votre message au service informatique.
+diagnostics-not-copied = La copie a échoué. Sélectionnez le texte ci-dessus et copiez-le.
+
+## One check
+
+check-since = Depuis
+check-deadline = À régler avant
+check-deadline-over = Le délai a expiré
+check-remedy = Ce qu’il faut faire
+mender-you = Vous pouvez le faire vous-même
+mender-it = Le service informatique s’en charge : appelez-le
+restart-helps = Redémarrer cet appareil peut suffire
+check-other-remedy = Demandez au service informatique ce qui est exigé.
+check-unknown-next = Vous n’avez rien à faire. Le service informatique peut le voir.
+check-refused = Pas comme cette demande l’exige
+moment = { $date } ({ $ago })
+moment-now = à l’instant
+
+## The checks
+
+check-os-updates-title = Mises à jour de sécurité
+check-os-updates-remedy = Installez les mises à jour de sécurité en attente.
+check-os-reboot-title = Redémarrage
+check-os-reboot-remedy = Redémarrez cet appareil pour terminer ses mises à jour.
+check-os-support-title = Version du système
+check-os-support-remedy = Passez à une version du système que son éditeur maintient encore.
+check-disk-encryption-title = Chiffrement du disque
+check-disk-encryption-remedy = Activez le chiffrement de tous les volumes, mémoire d’échange comprise.
+check-edr-protecting-title = Protection de l’appareil
+check-edr-protecting-remedy = Démarrez la protection de l’appareil et faites en sorte qu’elle protège au lieu de seulement tourner.
+check-edr-signatures-title = Protection à jour
+check-edr-signatures-remedy = Laissez la protection de l’appareil mettre ses signatures à jour.
+check-firewall-inbound-title = Pare-feu
+check-firewall-inbound-remedy = Activez le pare-feu, afin que les connexions non sollicitées soient refusées.
+check-lock-idle-title = Verrouillage de l’écran
+check-lock-idle-remedy = Faites en sorte que l’écran se verrouille de lui-même au bout de quelques minutes.
+check-boot-secure-title = Démarrage sécurisé
+check-boot-secure-remedy = Activez le démarrage sécurisé (Secure Boot) dans les réglages du micrologiciel.
+check-boot-measured-title = Démarrage mesuré
+check-boot-measured-remedy = Activez le TPM et démarrez en mode UEFI avec un journal des événements.
+check-key-hardware-title = Clé de l’appareil
+check-key-hardware-remedy = Utilisez un appareil doté d’un TPM digne de confiance ici, et inscrivez-le à nouveau.
+check-agent-version-title = Agent Vitalsign
+check-agent-version-remedy = Mettez à jour l’agent Vitalsign.
+
+check-health-title = État de cet appareil
+check-health-remedy = Vérifiez à nouveau sur la page d’état, puis recommencez dans l’application.
+check-security-key-user-verification-title = Code PIN ou empreinte de la clé de sécurité
+check-security-key-user-verification-remedy = Utilisez une clé de sécurité qui demande son code PIN ou votre empreinte.
+check-security-key-model-title = Modèle de la clé de sécurité
+check-security-key-model-remedy = Utilisez une clé de sécurité d’un modèle que votre organisation accepte.
+check-security-key-separate-title = Clé de sécurité séparée
+check-security-key-separate-remedy = Utilisez une clé de sécurité qui n’est pas intégrée à cet appareil.
+check-security-key-backup-title = Clé de sécurité impossible à copier
+check-security-key-backup-remedy = Utilisez une clé de sécurité qui garde son secret pour elle.
+
+## Reasons
+
+reason-ok = comme il se doit
+reason-grace = bientôt à échéance
+reason-overdue = en retard
+reason-required = nécessaire
+reason-end-of-life = n’est plus maintenu par son éditeur
+reason-off = désactivé
+reason-partial = en partie seulement
+reason-missing = absent
+reason-stale = n’est plus à jour
+reason-outdated = trop ancien
+reason-clock = une heure encore à venir : vérifiez l’horloge
+reason-clear-key = chiffré, mais la clé se trouve à côté
+reason-suspended = suspendu
+reason-passive = observe seulement
+reason-reduced = ne fonctionne qu’en partie
+reason-snoozed = mis en pause par quelqu’un
+reason-too-long = trop long
+reason-contradiction = l’appareil et son TPM disent des choses différentes
+reason-setup-mode = n’importe qui peut changer ses clés
+reason-no-log = sans journal de ce qui a été démarré
+reason-not-quoted = pas encore confirmé par le TPM
+reason-software = en logiciel seulement
+reason-simulated = un TPM simulé
+reason-unrecognised = d’un fabricant qui n’est pas reconnu ici
+reason-unreadable = n’a pas pu être lu
+reason-unsupported = ne peut pas être lu sur ce système
+
+## What was seen
+
+seen-automatic = Se verrouille de lui-même
+seen-checked = Listes de mises à jour du
+seen-encrypted = Chiffré
+seen-engine = Moteur du pare-feu
+seen-event_log = Journal des événements présent
+seen-firmware = Micrologiciel du TPM
+seen-genuine = Garanti par son fabricant
+seen-grace_seconds = Mot de passe demandé après
+seen-idle_seconds = Se verrouille après
+seen-inbound_blocked = Refuse les connexions non sollicitées
+seen-kernel = Noyau en cours
+seen-kernel_installed = Noyau installé
+seen-last_update = Dernière mise à jour
+seen-log_replayed = Journal des événements confirmé
+seen-manager = Géré par
+seen-manufacturer = Fabricant du TPM
+seen-measured_boot = Mesuré par le TPM
+seen-methods = Type de chiffrement
+seen-modes = Mode de fonctionnement
+seen-name = Système
+seen-not_encrypted = Non chiffré
+seen-not_known = Inconnu
+seen-products = Produits trouvés
+seen-protecting = Protègent
+seen-protectors = Clé libérée par
+seen-proven = Prouvé par le TPM
+seen-quoted = Signé par le TPM
+seen-required = Redémarrage nécessaire
+seen-secure_boot = Démarrage sécurisé actif
+seen-setup_mode = Mode de configuration
+seen-simulated = Simulé
+seen-since = En attente depuis
+seen-storage = Clé conservée dans
+seen-support_ends = Fin de la maintenance
+seen-updated = Dernière mise à jour
+seen-version = Version
+seen-volumes = Volumes
+seen-waiting = Mises à jour en attente
+
+## Words for what was seen
+
+value-yes = oui
+value-no = non
+value-system = système
+value-data = données
+value-swap = mémoire d’échange
+value-hibernation = mise en veille prolongée
+value-tpm = TPM
+value-tpm-and-pin = TPM et code PIN
+value-password = mot de passe
+value-recovery = clé de récupération seulement
+value-clear = rien : elle est en clair
+value-random = nouvelle à chaque démarrage
+value-token = clé de sécurité ou carte
+value-memory = en mémoire seulement
+value-none = aucun
+value-active = actif
+value-passive = observe seulement
+value-reduced = réduit
+value-snoozed = en pause
+value-software = logiciel seulement
+value-secure-enclave = Secure Enclave
+value-strongbox = StrongBox
+value-tee = environnement d’exécution de confiance
+value-unreadable = n’a pas pu être lu : { $why }
+unreadable-not-read = personne n’a encore regardé
+unreadable-denied = accès refusé
+unreadable-timed-out = pas de réponse à temps
+unreadable-busy = occupé
+unreadable-malformed = pas compris
+unreadable-stale = trop ancien pour le dire
+unreadable-no-session = aucune session n’est ouverte
+unreadable-failed = a échoué
+
+## A request to confirm
+
+prompt-title = { $application } vous demande de confirmer
+prompt-message = Ce que vous confirmez
+prompt-details = Tous les détails
+prompt-user = Pour
+prompt-device = Sur cet appareil
+prompt-level = Nécessaire
+prompt-time = Temps restant
+prompt-seconds = { $seconds ->
+    [one] Il reste { $seconds } seconde
+   *[other] Il reste { $seconds } secondes
+}
+prompt-waiting = { $waiting ->
+    [one] { $waiting } autre demande attend après celle-ci
+   *[other] { $waiting } autres demandes attendent après celle-ci
+}
+level-hardware-key = Votre clé de sécurité
+level-healthy-device = Votre clé de sécurité sur un appareil en bon état
+level-epcs = Votre clé de sécurité sur un appareil en bon état, pour des substances contrôlées (EPCS)
+decline = Refuser
+not-mine = Je n’ai pas demandé cela
+not-mine-about = Refuse et avertit votre organisation que quelqu’un d’autre utilise peut-être votre nom.
+
+## How far it is
+
+step-preparing = Un instant
+step-preparing-next = L’état de cet appareil est en cours de vérification.
+step-insert = Insérez votre clé de sécurité
+step-insert-next = Ou approchez-la du lecteur. Touchez-la ensuite quand elle clignote.
+step-touch = Touchez maintenant votre clé de sécurité
+step-touch-next = Elle clignote : touchez son bouton ou son point doré.
+step-touch-several = { $keys ->
+    [one] Touchez maintenant votre clé de sécurité
+   *[other] { $keys } clés de sécurité sont là : touchez la vôtre.
+}
+step-pin = Saisissez le code PIN de votre clé de sécurité
+step-pin-again = Saisissez à nouveau le code PIN
+step-pin-new = Choisissez un code PIN pour votre clé de sécurité
+step-working = Votre clé de sécurité travaille
+step-working-next = Laissez-la où elle est.
+step-checking = Vérification
+step-checking-next = Le serveur vérifie votre geste.
+
+## The PIN
+
+pin-label = Code PIN
+pin-new-label = Nouveau code PIN
+pin-repeat-label = Nouveau code PIN, encore une fois
+pin-submit = Continuer
+pin-set = Définir le code PIN
+pin-about = Il va à votre clé de sécurité et nulle part ailleurs.
+pin-pad-show = Afficher le pavé numérique
+pin-pad-hide = Masquer le pavé numérique
+pin-pad-label = Pavé numérique
+pin-erase = Effacer
+pin-new-about = { $least ->
+    [one] Votre clé de sécurité n’a pas encore de code PIN. Au moins { $least } caractère ; les lettres sont admises.
+   *[other] Votre clé de sécurité n’a pas encore de code PIN. Au moins { $least } caractères ; les lettres sont admises.
+}
+pin-wrong = Code PIN incorrect
+pin-unsuitable = La clé de sécurité n’accepte pas ce code PIN. Choisissez-en un autre.
+pin-attempts = { $attempts ->
+    [0] Plus aucun essai
+    [one] Encore { $attempts } essai, puis la clé de sécurité sera bloquée
+   *[other] Encore { $attempts } essais
+}
+pin-empty = Saisissez d’abord le code PIN.
+pin-short = { $least ->
+    [one] Il faut au moins { $least } caractère.
+   *[other] Il faut au moins { $least } caractères.
+}
+pin-long = Ce code PIN est trop long : 63 caractères au plus.
+pin-differ = Les deux codes PIN ne sont pas identiques. Saisissez-les à nouveau tous les deux.
+
+## How a request ended
+
+end-approved = Confirmé
+end-approved-next = Vous pouvez continuer dans l’application.
+end-declined = Refusé
+end-declined-next = Rien n’a été confirmé. Si vous en avez encore besoin, recommencez dans l’application.
+end-not-mine = Refusé et signalé
+end-not-mine-next = Votre organisation a été informée que vous n’avez pas demandé cela. Vous n’avez rien d’autre à faire. Si vous pensez que quelqu’un utilise votre nom, dites-le au service informatique.
+end-timed-out = Le temps est écoulé
+end-timed-out-next = Rien n’a été confirmé. Recommencez dans l’application, votre clé de sécurité à portée de main.
+end-unhealthy = Cet appareil n’est pas prêt pour cette demande
+end-unhealthy-next = Rien n’a été confirmé. Réglez ce qui figure ci-dessous et recommencez dans l’application, ou utilisez un autre appareil.
+end-wrong-key = Ce n’est pas votre clé de sécurité
+end-wrong-key-next = Rien n’a été confirmé. Recommencez dans l’application avec votre propre clé. Si c’est la vôtre, enregistrez-la d’abord : demandez un code au service informatique.
+end-pin-blocked = La clé de sécurité n’accepte plus de code PIN
+end-pin-blocked-next = Rien n’a été confirmé. Utilisez votre seconde clé si vous en avez une, et demandez conseil au service informatique pour celle-ci.
+end-no-key = Aucune clé de sécurité n’a pu être utilisée
+end-no-key-next = Rien n’a été confirmé. Insérez votre clé, puis recommencez dans l’application. En cas de nouvel échec, utilisez un autre appareil ou appelez le service informatique.
+end-no-device = Aucun de vos appareils n’a été joint
+end-no-device-next = Rien n’a été confirmé. Recommencez dans l’application ; en cas de nouvel échec, appelez le service informatique.
+end-superseded = Réponse donnée ailleurs
+end-superseded-next = La réponse à cette demande a été donnée ailleurs, ou une demande plus récente l’a remplacée. Vous n’avez rien à faire ici.
+end-cancelled = L’application a retiré la demande
+end-cancelled-next = Rien n’a été confirmé. Si vous en avez encore besoin, recommencez dans l’application.
+end-lost = Vitalsign s’est arrêté pendant la demande
+end-lost-next = Rien n’a été confirmé ici. Attendez que Vitalsign soit de retour, puis recommencez dans l’application.
+end-checks = Ce qui n’est pas comme il se doit
+end-status = Ouvrir l’état
+trouble-label = Ce qui n’a pas fonctionné
+
+## What went wrong
+
+trouble-not-used = La clé de sécurité n’a pas été utilisée. Réessayez quand vous le souhaitez.
+trouble-timed-out = Aucune clé de sécurité n’a été touchée à temps. Réessayez et touchez-la quand elle clignote.
+trouble-wrong-key = Cette clé de sécurité n’est pas enregistrée pour vous. Utilisez la vôtre, ou enregistrez celle-ci avec un code du service informatique.
+trouble-reinsert = Trop de codes PIN incorrects. Retirez la clé de sécurité, insérez-la à nouveau et recommencez.
+trouble-blocked = Trop de codes PIN incorrects ont bloqué cette clé de sécurité. Elle doit être réinitialisée et enregistrée à nouveau : adressez-vous au service informatique. D’ici là, utilisez votre seconde clé.
+trouble-no-user-verification = Cette clé de sécurité n’a ni code PIN ni lecteur d’empreinte ; elle ne peut donc pas savoir qui est là. Enregistrez-la à nouveau et choisissez un code PIN.
+trouble-already-registered = Cette clé de sécurité est déjà enregistrée. Utilisez-la, ou enregistrez-en une autre.
+trouble-bad-request = Une clé de sécurité ne doit pas répondre à cette demande ; aucune n’a donc été sollicitée. Signalez-le au service informatique.
+trouble-unfit = Cette clé de sécurité ne peut pas faire ce qui est nécessaire. Essayez-en une autre, ou demandez au service informatique lesquelles conviennent.
+trouble-unavailable = Les clés de sécurité sont inaccessibles sur cet appareil. Débranchez la clé et rebranchez-la ; si cela dure, appelez le service informatique.
+trouble-refused = Le serveur refuse. Un code ne sert qu’une fois et pendant peu de temps : demandez-en un nouveau au service informatique.
+trouble-lost = Le service Vitalsign ou le serveur n’a pas été joint. Réessayez dans une minute ; si cela dure, appelez le service informatique.
+trouble-over = C’était déjà terminé. Recommencez.
+
+## Security keys
+
+keys-title = Clés de sécurité
+keys-registered = Clés enregistrées
+keys-asking = Recherche des clés enregistrées…
+keys-none = Aucune clé de sécurité n’est encore enregistrée.
+keys-second = Enregistrez une seconde clé et gardez-la en lieu sûr. Si vous en perdez une, vous pourrez continuer avec l’autre.
+keys-failed = La liste n’a pas pu être lue
+key-user = Pour
+key-model = Modèle
+key-registered = Enregistrée
+key-used = Dernière utilisation
+key-used-never = Jamais
+keys-lost-title = Avez-vous perdu une clé de sécurité ?
+keys-lost-1 = Dites-le tout de suite au service informatique. Il retirera la clé et plus personne ne pourra l’utiliser.
+keys-lost-2 = D’ici là, personne ne peut l’utiliser sans son code PIN, et des codes incorrects la bloquent.
+keys-lost-3 = Continuez avec votre seconde clé. Si vous n’en avez pas, demandez au service informatique une nouvelle clé et un code.
+register-title = Enregistrer une clé
+register-another = Enregistrer une autre clé
+register-about = Il vous faut une clé de sécurité et un code du service informatique.
+register-code = Code du service informatique
+register-code-about = Il ne sert qu’une fois.
+register-name = Nom de cette clé
+register-name-about = Ce qui vous permet de la reconnaître, par exemple : clé bleue.
+register-start = Enregistrer
+register-code-missing = Saisissez le code que le service informatique vous a donné.
+register-name-missing = Donnez un nom à la clé.
+register-for = Ce sera une clé de { $user }
+register-running = Enregistrement d’une clé
+register-preparing = Le code est en cours de vérification.
+register-done = La clé est enregistrée
+register-done-next = « { $name } » sert maintenant à { $user }.
+register-failed = La clé n’a pas été enregistrée
+
+## About
+
+about-title = À propos de Vitalsign
+about-what = Vitalsign lit dans quel état est cet appareil, le prouve à votre organisation et vous demande de toucher votre clé de sécurité quand une application doit être sûre que c’est bien vous.
+about-private = Il ne lit ni vos fichiers, ni où vous êtes, ni ce que vous faites. Après une demande, rien à votre sujet ne reste sur cet appareil.
+about-version = Version
+about-licence = Licence
+about-licence-name = Apache-2.0
+about-help = Besoin d’aide ?
+about-help-next = Appelez le service informatique. Sur la page d’état, vous pouvez copier le diagnostic pour lui.
