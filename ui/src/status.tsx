@@ -50,7 +50,7 @@ export function Status({ device, lost }: { device: Device; lost: Loss | null }) 
           )}
           {contact.kind === "offline" && <p class="offline">{t("contact-offline", { since: date(contact.since) })}</p>}
         </div>
-        <CheckAgain device={device} lost={lost !== null} now={now} />
+        <CheckAgain device={device} lost={lost !== null} now={now} sentence={sentence} />
       </section>
 
       {checks.length > 0 && (
@@ -134,7 +134,9 @@ function useSpoken(sentence: string): void {
 
 type Checked = "no" | "asked" | "done" | "offline" | "failed";
 
-function CheckAgain({ device, lost, now }: { device: Device; lost: boolean; now: number }) {
+type Again = { device: Device; lost: boolean; now: number; sentence: string };
+
+function CheckAgain({ device, lost, now, sentence }: Again) {
   const [checked, set] = useState<Checked>("no");
   const { busy, contact, reportedAt } = device;
   const asked = useRef({ at: 0, reportedAt, seenBusy: false });
@@ -147,14 +149,14 @@ function CheckAgain({ device, lost, now }: { device: Device; lost: boolean; now:
     if (checked !== "asked") return;
     const end = (how: Checked) => {
       set(how);
-      announce(t(`check-again-${how}`));
+      announce(`${t(`check-again-${how}`)} – ${sentence}`);
     };
     if (lost) return end("failed");
     const waits = (over ? SEEN : PATIENCE) - (Date.now() - asked.current.at);
     const how = !over ? "failed" : contact.kind === "offline" ? "offline" : "done";
     const timer = setTimeout(() => end(how), Math.max(0, waits));
     return () => clearTimeout(timer);
-  }, [checked, over, lost, contact.kind]);
+  }, [checked, over, lost, contact.kind, sentence]);
 
   const ask = () => {
     if (running || lost) return;

@@ -13,7 +13,7 @@ export function Live({ step, preparing }: { step: Step; preparing: string }) {
         <h2 id="step-title">{title(step)}</h2>
         <p id="step-next">{next(step, preparing)}</p>
       </div>
-      {step.kind === "pin" && <PinForm key={step.question} asked={step} />}
+      {step.kind === "pin" && <PinForm key={`${step.question} ${step.why}`} asked={step} />}
     </section>
   );
 }
