@@ -78,7 +78,7 @@ headline-refused = Der Server weist dieses Gerät ab
 headline-refused-next = Das kann nur die IT beheben: Kopieren Sie für sie die Diagnose unten. Nutzen Sie bis dahin ein anderes Gerät.
 headline-key-trouble = Dieses Gerät kann seinen Schlüssel nicht nutzen
 headline-key-trouble-next = Der Schlüssel beweist, welches Gerät dies ist. Starten Sie das Gerät neu; wenn das so bleibt, rufen Sie die IT an.
-headline-no-service = Vitalsign läuft auf diesem Gerät nicht
+headline-no-service = Vitalsign antwortet auf diesem Gerät nicht
 headline-no-service-starting = Vitalsign wird auf diesem Gerät gesucht
 detail-label = Die Antwort im Wortlaut
 
@@ -107,6 +107,7 @@ checks-unknown = { $count ->
 }
 checks-label = Prüfungen
 check-again = Erneut prüfen
+reported = Letzter Bericht { $ago }
 check-again-busy = Wird geprüft…
 check-again-done = Gerade eben geprüft
 check-again-offline = Der Server wurde nicht erreicht. Gezeigt wird das letzte Ergebnis.
@@ -311,7 +312,7 @@ level-healthy-device = Ihr Sicherheitsschlüssel an einem Gerät, das in Ordnung
 level-epcs = Ihr Sicherheitsschlüssel an einem Gerät, das in Ordnung ist, für Betäubungsmittel (EPCS)
 decline = Ablehnen
 not-mine = Das habe ich nicht angefordert
-not-mine-about = Lehnt ab und warnt Ihre Organisation, dass jemand anders Ihren Namen nutzen könnte.
+not-mine-about = Lehnt ab und warnt Ihre Organisation
 
 ## How far it is
 
@@ -366,6 +367,8 @@ pin-differ = Die beiden PINs sind nicht gleich. Geben Sie beide noch einmal ein.
 
 ## How a request ended
 
+end-nothing = Es wurde nichts bestätigt.
+
 end-approved = Bestätigt
 end-approved-next = Sie können in der Anwendung weiterarbeiten.
 end-declined = Abgelehnt
@@ -396,8 +399,8 @@ trouble-label = Was nicht geklappt hat
 
 ## What went wrong
 
-trouble-not-used = Der Sicherheitsschlüssel wurde nicht benutzt. Versuchen Sie es noch einmal, wenn Sie bereit sind.
-trouble-timed-out = Kein Sicherheitsschlüssel wurde rechtzeitig berührt. Versuchen Sie es noch einmal, und berühren Sie ihn, wenn er blinkt.
+trouble-not-used = Der Sicherheitsschlüssel wurde nicht benutzt. Beginnen Sie von vorn, wenn Sie bereit sind.
+trouble-timed-out = Kein Sicherheitsschlüssel wurde rechtzeitig berührt. Beginnen Sie von vorn, und berühren Sie ihn, wenn er blinkt.
 trouble-wrong-key = Dieser Sicherheitsschlüssel ist nicht für Sie registriert. Nutzen Sie Ihren eigenen, oder registrieren Sie diesen mit einem Code von der IT.
 trouble-reinsert = Zu viele falsche PINs. Ziehen Sie den Sicherheitsschlüssel ab, stecken Sie ihn wieder ein, und beginnen Sie noch einmal.
 trouble-blocked = Zu viele falsche PINs haben diesen Sicherheitsschlüssel gesperrt. Er muss zurückgesetzt und neu registriert werden: Wenden Sie sich an die IT. Nutzen Sie bis dahin Ihren zweiten Schlüssel.

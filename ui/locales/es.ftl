@@ -78,7 +78,7 @@ headline-refused = El servidor rechaza este dispositivo
 headline-refused-next = Solo Informática puede resolverlo: copie para ellos el diagnóstico de abajo. Hasta entonces, use otro dispositivo.
 headline-key-trouble = Este dispositivo no puede usar su clave
 headline-key-trouble-next = La clave demuestra qué dispositivo es este. Reinicie el dispositivo; si esto sigue así, llame a Informática.
-headline-no-service = Vitalsign no funciona en este dispositivo
+headline-no-service = Vitalsign no responde en este dispositivo
 headline-no-service-starting = Buscando Vitalsign en este dispositivo
 detail-label = Lo que dijo
 
@@ -107,6 +107,7 @@ checks-unknown = { $count ->
 }
 checks-label = Comprobaciones
 check-again = Comprobar de nuevo
+reported = Último informe: { $ago }
 check-again-busy = Comprobando…
 check-again-done = Comprobado ahora mismo
 check-again-offline = No se alcanzó el servidor. Se muestra el último resultado.
@@ -311,7 +312,7 @@ level-healthy-device = Su llave de seguridad en un dispositivo en buen estado
 level-epcs = Su llave de seguridad en un dispositivo en buen estado, para sustancias controladas (EPCS)
 decline = Rechazar
 not-mine = Yo no he pedido esto
-not-mine-about = Rechaza la solicitud y avisa a su organización de que alguien más puede estar usando su nombre.
+not-mine-about = Rechaza y avisa a su organización
 
 ## How far it is
 
@@ -366,6 +367,8 @@ pin-differ = Los dos PIN no son iguales. Introduzca ambos otra vez.
 
 ## How a request ended
 
+end-nothing = No se confirmó nada.
+
 end-approved = Confirmado
 end-approved-next = Puede seguir en la aplicación.
 end-declined = Rechazado
@@ -396,8 +399,8 @@ trouble-label = Qué salió mal
 
 ## What went wrong
 
-trouble-not-used = La llave de seguridad no se usó. Inténtelo de nuevo cuando le venga bien.
-trouble-timed-out = No se tocó ninguna llave de seguridad a tiempo. Inténtelo de nuevo y tóquela cuando parpadee.
+trouble-not-used = La llave de seguridad no se usó. Empiece de nuevo cuando le venga bien.
+trouble-timed-out = No se tocó ninguna llave de seguridad a tiempo. Empiece de nuevo y tóquela cuando parpadee.
 trouble-wrong-key = Esta llave de seguridad no está registrada a su nombre. Use la suya, o registre esta con un código de Informática.
 trouble-reinsert = Demasiados PIN incorrectos. Saque la llave de seguridad, vuelva a insertarla y empiece otra vez.
 trouble-blocked = Demasiados PIN incorrectos han bloqueado esta llave de seguridad. Hay que restablecerla y registrarla de nuevo: pídaselo a Informática. Hasta entonces, use su segunda llave.

@@ -75,7 +75,7 @@ headline-refused = Le serveur refuse cet appareil
 headline-refused-next = Seul le service informatique peut y remédier : copiez pour lui le diagnostic ci-dessous. D’ici là, utilisez un autre appareil.
 headline-key-trouble = Cet appareil ne peut pas utiliser sa clé
 headline-key-trouble-next = Cette clé prouve de quel appareil il s’agit. Redémarrez l’appareil ; si cela dure, appelez le service informatique.
-headline-no-service = Vitalsign ne fonctionne pas sur cet appareil
+headline-no-service = Vitalsign ne répond pas sur cet appareil
 headline-no-service-starting = Recherche de Vitalsign sur cet appareil
 detail-label = La réponse mot pour mot
 
@@ -104,6 +104,7 @@ checks-unknown = { $count ->
 }
 checks-label = Contrôles
 check-again = Vérifier à nouveau
+reported = Dernier rapport : { $ago }
 check-again-busy = Vérification…
 check-again-done = Vérifié à l’instant
 check-again-offline = Le serveur n’a pas été atteint. Le dernier résultat est affiché.
@@ -308,7 +309,7 @@ level-healthy-device = Votre clé de sécurité sur un appareil en bon état
 level-epcs = Votre clé de sécurité sur un appareil en bon état, pour des substances contrôlées (EPCS)
 decline = Refuser
 not-mine = Je n’ai pas demandé cela
-not-mine-about = Refuse et avertit votre organisation que quelqu’un d’autre utilise peut-être votre nom.
+not-mine-about = Refuse et avertit votre organisation
 
 ## How far it is
 
@@ -363,6 +364,8 @@ pin-differ = Les deux codes PIN ne sont pas identiques. Saisissez-les à nouveau
 
 ## How a request ended
 
+end-nothing = Rien n’a été confirmé.
+
 end-approved = Confirmé
 end-approved-next = Vous pouvez continuer dans l’application.
 end-declined = Refusé
@@ -393,8 +396,8 @@ trouble-label = Ce qui n’a pas fonctionné
 
 ## What went wrong
 
-trouble-not-used = La clé de sécurité n’a pas été utilisée. Réessayez quand vous le souhaitez.
-trouble-timed-out = Aucune clé de sécurité n’a été touchée à temps. Réessayez et touchez-la quand elle clignote.
+trouble-not-used = La clé de sécurité n’a pas été utilisée. Recommencez quand vous le souhaitez.
+trouble-timed-out = Aucune clé de sécurité n’a été touchée à temps. Recommencez et touchez-la quand elle clignote.
 trouble-wrong-key = Cette clé de sécurité n’est pas enregistrée pour vous. Utilisez la vôtre, ou enregistrez celle-ci avec un code du service informatique.
 trouble-reinsert = Trop de codes PIN incorrects. Retirez la clé de sécurité, insérez-la à nouveau et recommencez.
 trouble-blocked = Trop de codes PIN incorrects ont bloqué cette clé de sécurité. Elle doit être réinitialisée et enregistrée à nouveau : adressez-vous au service informatique. D’ici là, utilisez votre seconde clé.
