@@ -6,14 +6,16 @@ use crate::arguments::Arguments;
 use crate::language::Language;
 use crate::model::{self, Happened, Model, Tray, Window};
 use crate::view::{self, Action, Texts, View};
-use crate::{announce, commands, seat, tray, window};
+use crate::window::Page;
+use crate::{commands, process, tray, window};
 use anyhow::Context;
 use serde_json::Value;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tauri::tray::TrayIcon;
 use tauri::{AppHandle, Emitter, Manager, RunEvent, WindowEvent, Wry};
+use vitalsign_desktop::{Notice, Notices};
 use vitalsign_ipc::{Answer, Request};
 use vitalsign_protocol::id::StepUpId;
 use vitalsign_security_key::{Cancel, Ceremony, Failure, Pin, Prompt, SecurityKeys};
@@ -24,6 +26,8 @@ use vitalsign_session::{Agent, Inbox, Keys, Shown, Socket, Surface};
 const VIEW: &str = "view";
 /// How long to wait where nothing changes by itself.
 const LONG: Duration = Duration::from_secs(3600);
+/// How long after the last window this begins anew. Step-ups often come one after the other.
+const QUIET: Duration = Duration::from_secs(10);
 
 /// What the commands and the tray speak to.
 pub(crate) struct App {
@@ -35,6 +39,16 @@ pub(crate) struct App {
     view: Mutex<View>,
     /// Ends the registration that runs.
     registering: Mutex<Option<Cancel>>,
+    held: Mutex<Held>,
+}
+
+/// Why no security key is asked for a step-up.
+#[derive(Default)]
+struct Held {
+    /// Nobody sits here.
+    away: bool,
+    /// So many registrations use the keys: one that was ended may still be letting go of its key.
+    registering: u32,
 }
 
 /// The security keys of this machine, or why they cannot be reached.
@@ -74,6 +88,7 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<()> {
         happened: happened.clone(),
         view: Mutex::new(model.view(now())),
         registering: Mutex::default(),
+        held: Mutex::default(),
     };
     let (socket, keys) = (Arc::clone(&app.socket), Arc::clone(&app.keys));
     if !arguments.background {
@@ -82,12 +97,13 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<()> {
 
     let built = tauri::Builder::default()
         .plugin(tauri_plugin_single_instance::init(|app, arguments, _| {
-            let background = arguments.iter().any(|argument| argument == "--background");
-            if !background {
-                app.state::<App>().tell(Happened::Opened(view::Page::Status));
+            let arguments = Arguments::of_another(arguments);
+            if let Some(arguments) = arguments.filter(|arguments| !arguments.background) {
+                app.state::<App>().act(app, Action::Open { page: arguments.page });
             }
         }))
         .manage(app)
+        .manage(Page::default())
         .invoke_handler(tauri::generate_handler![
             commands::texts,
             commands::view,
@@ -99,7 +115,9 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<()> {
             let handle = tauri.handle().clone();
             let icon =
                 tray::build(&handle, language).inspect_err(|error| tracing::warn!("no tray: {error}")).ok();
-            let screen = Screen { app: handle, icon, language };
+            let raised = handle.clone();
+            let notices = Notices::new(move || raised.state::<App>().raise());
+            let screen = Screen { app: handle, arguments, icon, notices, language };
             std::thread::spawn(move || live(model, &happenings, &screen));
             let surface = happened.clone();
             std::thread::spawn(move || {
@@ -109,14 +127,16 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<()> {
             Ok(())
         })
         .on_window_event(|window, event| {
-            if matches!(event, WindowEvent::CloseRequested { .. }) {
+            // What follows from it is the model's to say: another step-up may wait.
+            if let WindowEvent::CloseRequested { api, .. } = event {
+                api.prevent_close();
                 window.state::<App>().closed();
             }
         })
         .build(tauri::generate_context!())
         .context("the app cannot start")?;
     let watched = built.handle().clone();
-    seat::watch(move |away| watched.state::<App>().away(away));
+    vitalsign_desktop::watch_seat(move |away| watched.state::<App>().away(away));
     built.run(|_, event| {
         // Without a window it goes on in the tray.
         if let RunEvent::ExitRequested { api, code: None, .. } = event {
@@ -139,7 +159,7 @@ impl App {
         self.tell(Happened::Pin(pin));
     }
 
-    pub(crate) fn act(&self, action: Action) {
+    pub(crate) fn act(&self, app: &AppHandle, action: Action) {
         match action {
             Action::Open { page } => {
                 if page == view::Page::Keys {
@@ -151,10 +171,11 @@ impl App {
             Action::Decline => self.say(Choice::Decline),
             Action::NotMine => self.say(Choice::NotMine),
             Action::Dismiss => self.tell(Happened::Dismissed),
-            Action::Register { code, name } => self.register(code, name),
+            Action::Register { code, name } => self.register(app, code, name),
             Action::StopRegistering => self.stop_registering(),
             Action::ListKeys => self.list_keys(),
             Action::Close => self.closed(),
+            Action::Drawn => window::drawn(app),
         }
     }
 
@@ -187,14 +208,32 @@ impl App {
         self.tell(Happened::Said(choice));
     }
 
+    /// The person wants to see what is asked.
+    pub(crate) fn raise(&self) {
+        self.tell(Happened::Raised);
+    }
+
     fn away(&self, away: bool) {
-        self.inbox.away(away);
+        self.hold(|held| held.away = away);
         self.tell(Happened::Away(away));
+        if away {
+            self.stop_registering();
+        }
+    }
+
+    /// Each of the reasons holds by itself.
+    fn hold(&self, change: impl FnOnce(&mut Held)) {
+        let mut held = lock(&self.held);
+        change(&mut held);
+        // Under the lock, so that the last that is told is the last that was.
+        self.inbox.away(held.away || held.registering > 0);
     }
 
     /// Closing the window on a step-up says no to it: a key that is touched later must not answer what nobody sees.
     fn closed(&self) {
-        if lock(&self.view).prompt.is_some() {
+        let asks = |prompt: &view::Prompt| !matches!(prompt.step, view::Step::Ended { .. });
+        let asked = lock(&self.view).prompt.as_ref().is_some_and(asks);
+        if asked {
             self.say(Choice::Decline);
         }
         self.stop_registering();
@@ -226,6 +265,8 @@ impl App {
 /// Where it is shown.
 struct Screen {
     app: AppHandle,
+    arguments: Arguments,
+    notices: Notices,
     icon: Option<TrayIcon<Wry>>,
     language: Language,
 }
@@ -237,17 +278,23 @@ struct Done {
     tray: Option<Tray>,
     window: Option<Window>,
     announced: Option<StepUpId>,
+    /// There was a window since this has begun.
+    had_window: bool,
+    /// Since when it is gone and nothing else goes on.
+    quiet: Option<Instant>,
 }
 
 fn live(mut model: Model, happenings: &Receiver<Happened>, screen: &Screen) {
     let mut done = Done::default();
     loop {
-        let happened = match happenings.recv_timeout(model.patience(now()).unwrap_or(LONG)) {
+        let quiet = done.quiet.map(|since| QUIET.saturating_sub(since.elapsed()));
+        let patience = model.patience(now()).into_iter().chain(quiet).min().unwrap_or(LONG);
+        let happened = match happenings.recv_timeout(patience) {
             Ok(happened) => happened,
             Err(RecvTimeoutError::Timeout) => Happened::Tick,
             Err(RecvTimeoutError::Disconnected) => return,
         };
-        let opened = matches!(happened, Happened::Opened(_));
+        let opened = matches!(happened, Happened::Opened(_) | Happened::Raised);
         model.on(happened, now());
         screen.follow(&model, &mut done, opened);
     }
@@ -257,31 +304,63 @@ impl Screen {
     /// Does what follows from the model.
     fn follow(&self, model: &Model, done: &mut Done, opened: bool) {
         let now = now();
+        let language = self.language;
         let view = model.view(now);
         if done.view.as_ref() != Some(&view) {
             *lock(&self.app.state::<App>().view) = view.clone();
+            self.app.state::<Page>().say(window::words(&view, language));
             // Without a window nobody hears it, and a page that opens asks by itself.
             if let Err(error) = self.app.emit_to(window::MAIN, VIEW, &view) {
                 tracing::warn!("the page was not told: {error}");
             }
             done.view = Some(view);
         }
+        let announced = model.announced();
+        let new = announced.is_some() && done.announced != announced;
         let wanted = model.window();
-        if done.window != Some(wanted) || opened {
+        if done.window != Some(wanted) || opened || new {
             done.window = Some(wanted);
-            let language = self.language;
-            self.on_main(move |app| window::make(app, wanted, language));
+            let notices = self.notices.clone();
+            self.on_main(move |app| {
+                // Who looks at the window already hears the bell only.
+                let seen = window::is_in_front(app);
+                window::make(app, wanted, language)?;
+                if new {
+                    vitalsign_desktop::bell();
+                    notices.show((!seen).then(|| notice(language)));
+                }
+                Ok(())
+            });
         }
+        if done.announced.is_some() && announced.is_none() {
+            self.notices.show(None);
+        }
+        done.announced = announced;
         let state = model.tray(now);
         if let Some(icon) = self.icon.clone().filter(|_| done.tray != Some(state)) {
             done.tray = Some(state);
-            let language = self.language;
             self.on_main(move |_| tray::show(&icon, state, language));
         }
-        let announced = model.announced();
-        if done.announced != announced {
-            done.announced = announced;
-            announce::announce(announced.is_some(), self.language);
+        self.give_back(model, done);
+    }
+
+    /// Begins anew some time after the last window.
+    fn give_back(&self, model: &Model, done: &mut Done) {
+        let there = done.window != Some(Window::None);
+        done.had_window |= there;
+        if there || !done.had_window || !model.is_idle() || window::is_driven() {
+            done.quiet = None;
+        } else if done.quiet.get_or_insert_with(Instant::now).elapsed() >= QUIET {
+            (done.had_window, done.quiet) = (false, None);
+            let arguments = self.arguments.clone();
+            self.on_main(move |app| {
+                // The name is free before the one that begins asks for it.
+                tauri_plugin_single_instance::destroy(app);
+                if let Err(error) = process::begin_anew(&arguments) {
+                    tracing::warn!("it goes on as it is: {error:#}");
+                }
+                Ok(())
+            });
         }
     }
 
@@ -305,4 +384,14 @@ fn now() -> u64 {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// It names nobody and nothing.
+fn notice(language: Language) -> Notice {
+    Notice {
+        program: language.text("app-name"),
+        title: language.text("announce-title"),
+        body: language.text("announce-body"),
+        open: language.text("announce-open"),
+    }
 }

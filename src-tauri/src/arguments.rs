@@ -28,6 +28,13 @@ pub(crate) struct Arguments {
     pub(crate) socket: PathBuf,
 }
 
+impl Arguments {
+    /// Those that this program was started with once more, its name first; none where they cannot be understood.
+    pub(crate) fn of_another(arguments: Vec<String>) -> Option<Self> {
+        Self::try_parse_from(arguments).ok()
+    }
+}
+
 fn page(name: &str) -> Result<Page, String> {
     match name {
         "status" => Ok(Page::Status),

@@ -2,8 +2,8 @@
 
 use crate::app::App;
 use crate::view::{Action, Texts, View};
-use tauri::State;
 use tauri::ipc::{InvokeBody, Request};
+use tauri::{AppHandle, State};
 use vitalsign_security_key::Pin;
 
 /// The most bytes of a PIN (CTAP 2.1 section 6.5.1).
@@ -23,8 +23,8 @@ pub(crate) fn view(app: State<'_, App>) -> View {
 
 /// The person does something.
 #[tauri::command]
-pub(crate) fn act(app: State<'_, App>, action: Action) {
-    app.act(action);
+pub(crate) fn act(handle: AppHandle, app: State<'_, App>, action: Action) {
+    app.act(&handle, action);
 }
 
 /// The person has entered a PIN: UTF-8 bytes, so that no text of it lies about. It goes to the key, once.

@@ -1,7 +1,7 @@
 //! The texts, in the language of the session: Fluent files that the page reads too, so that each text stands once.
 
 use crate::view::Texts;
-use fluent_bundle::{FluentBundle, FluentResource};
+use fluent_bundle::{FluentArgs, FluentBundle, FluentResource};
 
 /// Each language, and its texts. The first one is for everybody else.
 const LANGUAGES: [(&str, &str); 4] = [
@@ -45,6 +45,11 @@ impl Language {
 
     /// A text without arguments, for what stands outside of the page: the tray, the window's title.
     pub(crate) fn text(self, id: &str) -> String {
+        self.text_with(id, &FluentArgs::new())
+    }
+
+    /// A text, with what is filled in.
+    pub(crate) fn text_with(self, id: &str, arguments: &FluentArgs<'_>) -> String {
         // What cannot be parsed is left out; a test holds that there is nothing such.
         let resource =
             FluentResource::try_new(self.messages.to_owned()).unwrap_or_else(|(resource, _)| resource);
@@ -55,7 +60,7 @@ impl Language {
         let pattern = bundle.get_message(id).and_then(|message| message.value());
         pattern.map_or_else(
             || id.to_owned(),
-            |pattern| bundle.format_pattern(pattern, None, &mut Vec::new()).into_owned(),
+            |pattern| bundle.format_pattern(pattern, Some(arguments), &mut Vec::new()).into_owned(),
         )
     }
 }

@@ -10,13 +10,12 @@
 //! Invariants: the model decides and does no I/O; the page draws a [`view::View`] and decides nothing; no challenge and
 //! no relying party is in it; a PIN comes by one command, once, and is overwritten.
 
-mod announce;
 mod app;
 mod arguments;
 mod commands;
 mod language;
 pub mod model;
-mod seat;
+mod process;
 mod tray;
 pub mod view;
 mod window;
@@ -24,16 +23,25 @@ mod window;
 use arguments::Arguments;
 use clap::Parser;
 use std::process::ExitCode;
+use tracing_subscriber::filter::LevelFilter;
 
 /// Runs the app until the person leaves it or the session ends.
 #[must_use]
 pub fn run() -> ExitCode {
     let arguments = Arguments::parse();
-    match app::run(arguments) {
+    log();
+    match process::settle().and_then(|()| app::run(arguments)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("vitalsign-app: {error:#}");
             ExitCode::from(3)
         }
     }
+}
+
+/// What is worth a line, on standard error: warnings, or as `VITALSIGN_LOG` says.
+fn log() {
+    let level = std::env::var("VITALSIGN_LOG").ok().and_then(|level| level.parse().ok());
+    let level: LevelFilter = level.unwrap_or(LevelFilter::WARN);
+    tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).init();
 }

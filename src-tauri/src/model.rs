@@ -2,6 +2,8 @@
 //! clock: what happens is told by [`Model::on`], the moment is an argument, so that each way it can go is a unit test.
 
 mod device;
+#[cfg(test)]
+mod tests;
 mod words;
 
 pub use words::{keys, registered};
@@ -27,6 +29,8 @@ pub enum Happened {
     Shown(Shown),
     /// The person opens a page: from the tray, or by starting the app again.
     Opened(Page),
+    /// The person wants to see what is asked.
+    Raised,
     /// The window was closed.
     Closed,
     /// An end was read.
@@ -63,6 +67,8 @@ pub enum Registering {
 pub enum Window {
     /// None.
     None,
+    /// One that is made ready unseen: a step-up is on its way.
+    Ready,
     /// One, as the person opened it.
     Open,
     /// One before all others: a step-up is asked.
@@ -95,6 +101,8 @@ pub struct Model {
     opened: bool,
     away: bool,
     asked: Option<Asked>,
+    /// What has ended, or was answered here, and is not shown again though the service may still tell of it.
+    over: Vec<StepUpId>,
     registration: Registration,
     keys: Option<view::Keys>,
     /// The PIN that is asked for, and what was said about it.
@@ -123,22 +131,27 @@ impl Model {
     pub fn on(&mut self, happened: Happened, now: u64) {
         match happened {
             Happened::Shown(shown) => self.shown(shown, now),
-            Happened::Opened(page) => (self.page, self.opened) = (page, true),
-            Happened::Closed => self.closed(),
-            Happened::Dismissed => self.asked = self.asked.take().filter(|asked| asked.until.is_none()),
-            Happened::Pin(pin) => self.entered(pin),
-            Happened::Said(_) => self.pin = None,
-            Happened::Away(away) => {
-                self.away = away;
-                if away {
-                    self.forget();
-                }
+            Happened::Opened(page) => {
+                (self.page, self.opened) = (page, true);
+                self.dismiss();
             }
+            Happened::Raised | Happened::Tick => {}
+            Happened::Closed => {
+                self.opened = false;
+                self.forget();
+            }
+            Happened::Dismissed => self.dismiss(),
+            Happened::Pin(pin) => self.entered(pin),
+            Happened::Said(choice) => self.said(choice),
+            Happened::Away(away) => self.away(away),
             Happened::Registering(registering) => self.registering(registering),
             Happened::Keys(keys) => self.keys = Some(keys),
-            Happened::Tick => {}
         }
-        self.asked = self.asked.take().filter(|asked| asked.until.is_none_or(|until| until > now));
+        // A clock that was set back does not make it stand for longer.
+        let stands = |until: u64| until > now && until <= now.saturating_add(STANDS);
+        if self.asked.as_ref().is_some_and(|asked| asked.until.is_some_and(|until| !stands(until))) {
+            self.dismiss();
+        }
     }
 
     /// When something changes by itself, in seconds since 1970.
@@ -162,6 +175,7 @@ impl Model {
             _ if self.away => Window::None,
             (Some(asked), _) if asked.until.is_none() => Window::Raised,
             (Some(_), _) | (None, true) => Window::Open,
+            (None, false) if self.step_ups().any(|it| it.stage == Stage::Preparing) => Window::Ready,
             (None, false) => Window::None,
         }
     }
@@ -169,7 +183,7 @@ impl Model {
     /// What the tray is to show.
     #[must_use]
     pub fn tray(&self, now: u64) -> Tray {
-        if self.asked.as_ref().is_some_and(|asked| asked.until.is_none()) {
+        if self.is_asking() || self.waiting().next().is_some() {
             return Tray::StepUp;
         }
         device::tray(self.status.as_deref(), self.lost.is_some(), now)
@@ -178,8 +192,16 @@ impl Model {
     /// Whether a step-up is asked, and which: a new one is announced.
     #[must_use]
     pub fn announced(&self) -> Option<StepUpId> {
-        let asked = self.asked.as_ref().filter(|asked| asked.until.is_none() && !self.away)?;
-        Some(asked.step_up.id)
+        self.asked.as_ref().filter(|asked| asked.until.is_none() && !self.away).map(|asked| asked.step_up.id)
+    }
+
+    /// Whether nothing is under way that beginning anew would lose.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.asked.is_none()
+            && !self.opened
+            && !matches!(self.registration, Registration::Running { .. })
+            && self.step_ups().all(|it| matches!(it.stage, Stage::Ended { .. }))
     }
 
     /// What the page is shown.
@@ -202,92 +224,136 @@ impl Model {
 
     fn shown(&mut self, shown: Shown, now: u64) {
         match shown {
-            Shown::Status(status) => {
-                self.lost = None;
-                self.status = Some(status);
-            }
+            Shown::Status(status) => self.status(status),
             Shown::Idle => {}
             Shown::StepUp(step_up) => self.step_up(*step_up, now),
             Shown::Prompt { step_up, prompt } => {
-                if self.asked.as_ref().is_some_and(|asked| asked.step_up.id == step_up) {
+                // The key is asked for this one: so it is the one to show.
+                if !self.is_asked(step_up) {
+                    self.over.retain(|id| *id != step_up);
+                    self.ask(|it| it.id == step_up);
+                }
+                if self.is_asked(step_up) {
                     let step = self.step(prompt);
                     if let Some(asked) = &mut self.asked {
                         asked.step = step;
                     }
                 }
             }
-            Shown::Trouble { step_up, trouble } => {
+            Shown::Trouble { step_up, trouble } if self.is_asked(step_up) => {
                 self.pin = None;
-                if let Some(asked) = self.asked.as_mut().filter(|asked| asked.step_up.id == step_up) {
+                // It is over, and the service may have nothing to say about it.
+                let over = matches!(trouble, Trouble::Refused(_) | Trouble::Odd | Trouble::NoPin);
+                if let Some(asked) = &mut self.asked {
                     asked.trouble = Some(words::trouble(&trouble));
-                    // It is over, and the service may have nothing to say about it.
-                    if matches!(trouble, Trouble::Refused(_) | Trouble::Odd | Trouble::NoPin) {
-                        asked.ended(view::End::NoKey, Vec::new(), now);
-                    }
+                }
+                if over {
+                    self.end(view::End::NoKey, Vec::new(), now);
+                    self.ask_next();
                 }
             }
+            Shown::Trouble { .. } => {}
             Shown::Lost(lost) => {
-                self.pin = None;
-                if let Some(asked) = self.asked.as_mut().filter(|asked| asked.until.is_none()) {
-                    asked.ended(view::End::Lost, Vec::new(), now);
+                if self.is_asking() {
+                    self.end(view::End::Lost, Vec::new(), now);
                 }
+                // All of it may be asked again when the service is back.
+                self.over.clear();
                 self.lost = Some(lost);
             }
         }
     }
 
+    fn status(&mut self, status: Box<Status>) {
+        self.lost = None;
+        self.over.retain(|id| status.step_ups.iter().any(|it| it.id == *id));
+        // The service has forgotten it.
+        let gone = |asked: &Asked| !status.step_ups.iter().any(|it| it.id == asked.step_up.id);
+        if self.is_asking() && self.asked.as_ref().is_some_and(gone) {
+            (self.asked, self.pin) = (None, None);
+        }
+        self.status = Some(status);
+        self.ask_next();
+    }
+
     fn step_up(&mut self, step_up: StepUp, now: u64) {
+        let id = step_up.id;
         if let Stage::Ended { end, reasons } = &step_up.stage {
             let ear = self.status.as_ref().and_then(|status| status.ear.as_ref());
             let checks = reasons.iter().map(|reason| device::refused(reason, ear)).collect();
-            let (id, end) = (step_up.id, *end);
-            match &mut self.asked {
-                Some(asked) if asked.step_up.id == id => {
-                    self.pin = None;
-                    // What went well, or was the person's own wish, needs no reading.
-                    if matches!(
-                        end,
-                        step_up::End::Approved | step_up::End::Declined | step_up::End::Superseded
-                    ) {
-                        self.asked = None;
-                    } else {
-                        asked.ended(words::end(end), checks, now);
-                    }
+            let end = *end;
+            let known = self.over.contains(&id);
+            // Its word counts for more than what was seen of it here.
+            if self.asked.as_ref().is_some_and(|asked| asked.step_up.id == id) {
+                self.end(words::end(end), checks, now);
+                // What went well, or was the person's own wish, needs no reading.
+                if matches!(end, step_up::End::Approved | step_up::End::Declined | step_up::End::Superseded) {
+                    self.asked = None;
                 }
+            } else if end == step_up::End::Unhealthy && !known && !self.is_asking() && !self.away {
                 // It was refused before it was ever asked: the person at the application waits for a word.
-                None if end == step_up::End::Unhealthy && !self.away => {
-                    let mut asked = Asked::new(step_up, Step::Preparing);
-                    asked.ended(words::end(end), checks, now);
-                    self.asked = Some(asked);
-                }
-                _ => {}
+                self.asked = Some(Asked::new(step_up));
+                self.end(words::end(end), checks, now);
             }
-            return self.ask_next();
+        } else if self.is_asked(id)
+            && let Some(asked) = &mut self.asked
+        {
+            match step_up.stage {
+                Stage::Checking => asked.step = Step::Checking,
+                Stage::Preparing => asked.step = Step::Preparing,
+                Stage::Tap | Stage::Ended { .. } => {}
+            }
+            asked.step_up = step_up;
         }
-        match &mut self.asked {
-            Some(asked) if asked.step_up.id == step_up.id => {
-                if step_up.stage == Stage::Checking {
-                    asked.step = Step::Checking;
-                }
-                if step_up.stage == Stage::Preparing {
-                    asked.step = Step::Preparing;
-                }
-                asked.step_up = step_up;
-            }
-            Some(asked) if asked.until.is_none() => {}
-            _ => self.ask_next(),
+        self.ask_next();
+    }
+
+    /// The oldest that waits for a tap is shown, before any end; while a key is being registered it waits.
+    fn ask_next(&mut self) {
+        if !self.is_asking() && !matches!(self.registration, Registration::Running { .. }) {
+            self.ask(|_| true);
         }
     }
 
-    /// The oldest that waits for a tap is shown.
-    fn ask_next(&mut self) {
-        if self.asked.as_ref().is_some_and(|asked| asked.until.is_none()) {
-            return;
+    fn ask(&mut self, which: impl Fn(&StepUp) -> bool) {
+        let next = self.waiting().find(|it| which(it)).cloned();
+        if let Some(next) = next {
+            self.pin = None;
+            self.asked = Some(Asked::new(next));
         }
-        let step_ups = self.status.iter().flat_map(|status| &status.step_ups);
-        if let Some(next) = step_ups.clone().find(|it| matches!(it.stage, Stage::Tap | Stage::Checking)) {
-            self.asked = Some(Asked::new(next.clone(), Step::Preparing));
+    }
+
+    /// The one that is shown has ended. Who was asked, and for what, is nobody's to read any more.
+    fn end(&mut self, end: view::End, checks: Vec<view::Check>, now: u64) {
+        self.pin = None;
+        if let Some(asked) = &mut self.asked {
+            self.over.push(asked.step_up.id);
+            asked.ended(end, checks, now);
         }
+    }
+
+    fn dismiss(&mut self) {
+        self.asked = self.asked.take().filter(|asked| asked.until.is_none());
+    }
+
+    /// Whether a step-up is shown that has not ended.
+    fn is_asking(&self) -> bool {
+        self.asked.as_ref().is_some_and(|asked| asked.until.is_none())
+    }
+
+    /// Whether it is this one.
+    fn is_asked(&self, id: StepUpId) -> bool {
+        self.asked.as_ref().is_some_and(|asked| asked.until.is_none() && asked.step_up.id == id)
+    }
+
+    fn step_ups(&self) -> impl Iterator<Item = &StepUp> {
+        self.status.iter().filter(|_| self.lost.is_none()).flat_map(|status| &status.step_ups)
+    }
+
+    /// Those that wait for the person, or for the verifier's word about their tap, the oldest first.
+    fn waiting(&self) -> impl Iterator<Item = &StepUp> {
+        let waits = |it: &&StepUp| matches!(it.stage, Stage::Tap | Stage::Checking);
+        self.step_ups().filter(waits).filter(|it| !self.over.contains(&it.id))
     }
 
     fn step(&mut self, prompt: KeyPrompt) -> Step {
@@ -345,13 +411,30 @@ impl Model {
             Registering::Ended(end) => {
                 self.pin = None;
                 self.registration = end;
+                self.ask_next();
             }
         }
     }
 
-    fn closed(&mut self) {
-        self.opened = false;
-        self.forget();
+    fn said(&mut self, choice: Choice) {
+        self.pin = None;
+        // That somebody asks in the person's name is said to have been reported when it has been.
+        if self.is_asking() && choice != Choice::NotMine {
+            self.over.extend(self.asked.take().map(|asked| asked.step_up.id));
+            self.ask_next();
+        }
+    }
+
+    fn away(&mut self, away: bool) {
+        self.away = away;
+        if away {
+            self.forget();
+            // Whoever unlocks it may be somebody else, and the key is asked anew.
+            (self.pin, self.page) = (None, Page::Status);
+            if let Some(asked) = &mut self.asked {
+                asked.step = Step::Preparing;
+            }
+        }
     }
 
     /// Nothing of a person stays on the screen.
@@ -360,12 +443,11 @@ impl Model {
         if !matches!(self.registration, Registration::Running { .. }) {
             self.registration = Registration::Idle;
         }
-        self.asked = self.asked.take().filter(|asked| asked.until.is_none());
+        self.dismiss();
     }
 
     fn prompt(&self, asked: &Asked) -> view::Prompt {
-        let waits = |it: &&StepUp| it.stage == Stage::Tap && it.id != asked.step_up.id;
-        let waiting = self.status.as_ref().map_or(0, |status| status.step_ups.iter().filter(waits).count());
+        let waiting = self.waiting().filter(|it| it.stage == Stage::Tap && it.id != asked.step_up.id).count();
         let step_up = &asked.step_up;
         view::Prompt {
             id: step_up.id.to_string(),
@@ -382,13 +464,12 @@ impl Model {
 }
 
 impl Asked {
-    fn new(step_up: StepUp, step: Step) -> Self {
-        Self { step_up, step, trouble: None, until: None }
+    fn new(step_up: StepUp) -> Self {
+        Self { step_up, step: Step::Preparing, trouble: None, until: None }
     }
 
-    /// It has ended. Who was asked, and for what, is nobody's to read any more.
     fn ended(&mut self, end: view::End, checks: Vec<view::Check>, now: u64) {
-        self.step = Step::Ended { end, checks, trouble: self.trouble.take() };
+        self.step = Step::Ended { end, checks, trouble: self.trouble.clone() };
         self.until = Some(now.saturating_add(STANDS));
         self.step_up.user.clear();
         self.step_up.message.clear();

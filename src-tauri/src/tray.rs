@@ -30,7 +30,7 @@ pub(crate) fn build(app: &AppHandle, language: Language) -> tauri::Result<TrayIc
                 "about" => Action::Open { page: Page::About },
                 _ => return,
             };
-            app.state::<App>().act(action);
+            app.state::<App>().act(app, action);
         })
         .build(app)
 }

@@ -493,6 +493,8 @@ pub enum Action {
     ListKeys,
     /// Closes the window.
     Close,
+    /// Nothing: the page is on the screen for the first time.
+    Drawn,
 }
 
 #[cfg(test)]

@@ -1,41 +1,192 @@
-//! The one window: there while it is needed, in front of everything while a step-up is asked.
+//! The one window: there while it is needed, in front of everything while a step-up is asked, and never empty: until its
+//! page is there it says the same in words of its own.
 
 use crate::language::Language;
 use crate::model::Window;
-use tauri::{AppHandle, Manager, UserAttentionType, WebviewUrl, WebviewWindow, WebviewWindowBuilder};
+use crate::view::{Step, View};
+use fluent_bundle::FluentArgs;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use tauri::webview::NewWindowResponse;
+use tauri::{AppHandle, Manager, Theme, UserAttentionType, WebviewUrl, WebviewWindow, WebviewWindowBuilder};
+use vitalsign_desktop::{Veil, Words};
 
 /// Its name, which the capability grants.
 pub(crate) const MAIN: &str = "main";
+/// How long a page may take until it is asked for once more, and then until the person is told.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// The window's page, and what stands in for it.
+#[derive(Default)]
+pub(crate) struct Page {
+    veil: Veil,
+    /// What is to be read now, in few words.
+    words: Mutex<Words>,
+    /// Counts the pages that were asked for.
+    asked: AtomicU32,
+    /// The window was minimised before a step-up raised it.
+    minimised: Mutex<bool>,
+}
+
+impl Page {
+    /// This is to be read.
+    pub(crate) fn say(&self, words: Words) {
+        if let Some(before) = self.veil.words() {
+            self.veil.put(Some(Words { dark: before.dark, ..words.clone() }));
+        }
+        *lock(&self.words) = words;
+    }
+}
 
 /// Makes the window what it is to be.
 pub(crate) fn make(app: &AppHandle, wanted: Window, language: Language) -> tauri::Result<()> {
     let there = app.get_webview_window(MAIN);
+    let minimised = &app.state::<Page>().minimised;
     match (wanted, there) {
-        (Window::None, None) => Ok(()),
-        (Window::None, Some(window)) => window.destroy(),
+        (Window::None, None) | (Window::Ready, Some(_)) => Ok(()),
+        (Window::None, Some(window)) => {
+            app.state::<Page>().veil.put(None);
+            window.destroy()
+        }
+        (Window::Ready, None) => open(app, language).map(drop),
+        (Window::Open, Some(window)) if window.is_always_on_top()? => {
+            // The step-up is over: as it was before, and whoever has the keyboard keeps it.
+            window.set_always_on_top(false)?;
+            window.set_visible_on_all_workspaces(false)?;
+            window.request_user_attention(None)?;
+            if std::mem::take(&mut *lock(minimised)) { window.minimize() } else { Ok(()) }
+        }
         (Window::Open, there) => {
             let window = there.map_or_else(|| open(app, language), Ok)?;
-            window.set_always_on_top(false)?;
             window.unminimize()?;
             window.show()?;
             window.set_focus()
         }
         (Window::Raised, there) => {
             let window = there.map_or_else(|| open(app, language), Ok)?;
+            if !window.is_always_on_top()? {
+                *lock(minimised) = window.is_minimized()?;
+            }
             window.unminimize()?;
-            window.show()?;
             window.set_always_on_top(true)?;
+            window.set_visible_on_all_workspaces(true)?;
+            window.show()?;
             window.set_focus()?;
             window.request_user_attention(Some(UserAttentionType::Critical))
         }
     }
 }
 
+/// Whether the person looks at it.
+pub(crate) fn is_in_front(app: &AppHandle) -> bool {
+    app.get_webview_window(MAIN).is_some_and(|window| window.is_focused().unwrap_or_default())
+}
+
+/// Whether a driver steers the page: in builds for tests only.
+pub(crate) fn is_driven() -> bool {
+    cfg!(debug_assertions) && std::env::var_os("TAURI_WEBVIEW_AUTOMATION").is_some()
+}
+
+/// The page is on the screen.
+pub(crate) fn drawn(app: &AppHandle) {
+    app.state::<Page>().veil.put(None);
+    redraw(app);
+    tracing::debug!("the page is drawn");
+}
+
+/// The words of its own: what the page will say, in short.
+pub(crate) fn words(view: &View, language: Language) -> Words {
+    let asked = view.prompt.as_ref().filter(|prompt| !matches!(prompt.step, Step::Ended { .. }));
+    let Some(asked) = asked else {
+        return Words { title: language.text("app-name"), ..Words::default() };
+    };
+    let mut arguments = FluentArgs::new();
+    arguments.set("application", asked.application.as_str());
+    let labelled = |label: &str, text: &str| format!("{}: {text}", language.text(label));
+    Words {
+        title: language.text_with("prompt-title", &arguments),
+        lines: vec![
+            labelled("prompt-message", &asked.message),
+            labelled("prompt-user", &asked.user),
+            labelled("prompt-device", &view.device.name),
+        ],
+        dark: false,
+    }
+}
+
 fn open(app: &AppHandle, language: Language) -> tauri::Result<WebviewWindow> {
-    WebviewWindowBuilder::new(app, MAIN, WebviewUrl::App("index.html".into()))
+    let begun = Instant::now();
+    let window = WebviewWindowBuilder::new(app, MAIN, WebviewUrl::App("index.html".into()))
         .title(language.text("app-name"))
         .inner_size(520.0, 720.0)
         .min_inner_size(320.0, 480.0)
         .center()
-        .build()
+        .visible(false)
+        // It remembers nothing. A driver wants a web view that could.
+        .incognito(!is_driven())
+        .on_navigation(|to| to.scheme() == "tauri")
+        .on_new_window(|_, _| NewWindowResponse::Deny)
+        .build()?;
+    vitalsign_desktop::veil(&window, &app.state::<Page>().veil)?;
+    let again = app.clone();
+    vitalsign_desktop::steady_page(&window, move || reload(&again, language, 0))?;
+    cover(app, language, 0);
+    tracing::debug!("the window is made in {} ms", begun.elapsed().as_millis());
+    Ok(window)
+}
+
+/// Says it in words until the page is there. One that does not come is asked for once more, and so on; the person is
+/// told.
+fn cover(app: &AppHandle, language: Language, tried: u32) {
+    let page = app.state::<Page>();
+    let mut words = lock(&page.words).clone();
+    words.dark = app.get_webview_window(MAIN).and_then(|window| window.theme().ok()) == Some(Theme::Dark);
+    if tried > 0 {
+        words.lines.push(language.text("page-slow"));
+    }
+    page.veil.put(Some(words));
+    redraw(app);
+    let asked = page.asked.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
+    look_later(app.clone(), language, asked, tried);
+}
+
+fn look_later(app: AppHandle, language: Language, asked: u32, tried: u32) {
+    std::thread::spawn(move || {
+        std::thread::sleep(PATIENCE);
+        let later = app.clone();
+        let look = move || {
+            let page = later.state::<Page>();
+            if asked != page.asked.load(Ordering::Relaxed) || page.veil.words().is_none() {
+                return;
+            }
+            // What nobody sees draws nothing.
+            if later.get_webview_window(MAIN).is_some_and(|window| window.is_visible().unwrap_or_default()) {
+                reload(&later, language, tried + 1);
+            } else {
+                look_later(later.clone(), language, asked, tried);
+            }
+        };
+        if let Err(error) = app.run_on_main_thread(look) {
+            tracing::debug!("the app has ended: {error}");
+        }
+    });
+}
+
+fn reload(app: &AppHandle, language: Language, tried: u32) {
+    tracing::warn!("the page is not there; it is asked for again");
+    if let Some(Err(error)) = app.get_webview_window(MAIN).map(|window| window.reload()) {
+        tracing::warn!("it cannot be asked for: {error}");
+    }
+    cover(app, language, tried);
+}
+
+fn redraw(app: &AppHandle) {
+    if let Some(Err(error)) = app.get_webview_window(MAIN).map(|window| vitalsign_desktop::redraw(&window)) {
+        tracing::debug!("nothing to draw on: {error}");
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

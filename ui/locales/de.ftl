@@ -14,6 +14,16 @@ tray-attention = Vitalsign: braucht Aufmerksamkeit
 tray-blocked = Vitalsign: gesperrt
 tray-offline = Vitalsign: keine Verbindung
 tray-step-up = Vitalsign: Berühren Sie Ihren Sicherheitsschlüssel
+# In the menu while a request waits.
+tray-raise = Anfrage anzeigen
+
+## A request waits while the person looks elsewhere. It stands on lock screens: it names nobody and nothing.
+
+announce-title = Eine Anwendung bittet Sie um Bestätigung
+announce-body = Halten Sie Ihren Sicherheitsschlüssel bereit.
+announce-open = Anfrage anzeigen
+# In place of the window's page, when that does not come up.
+page-slow = Dieses Fenster kann gerade nicht angezeigt werden. Es wird erneut versucht. Wenn es so bleibt, starten Sie das Gerät neu oder rufen Sie die IT an.
 
 ## The window
 

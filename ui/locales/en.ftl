@@ -20,6 +20,17 @@ tray-blocked = Vitalsign: blocked
 tray-offline = Vitalsign: offline
 tray-step-up = Vitalsign: tap your security key
 
+# In the menu while a request waits.
+tray-raise = Show the request
+
+## A request waits while the person looks elsewhere. It stands on lock screens: it names nobody and nothing.
+
+announce-title = An application asks you to confirm
+announce-body = Have your security key ready.
+announce-open = Show the request
+# In place of the window's page, when that does not come up.
+page-slow = This window cannot be drawn now. It is tried again. If this stays, restart the device or call IT.
+
 ## The window: its pages.
 
 # The name of the navigation, read out by screen readers only.

@@ -14,6 +14,16 @@ tray-attention = Vitalsign: requiere atención
 tray-blocked = Vitalsign: bloqueado
 tray-offline = Vitalsign: sin conexión
 tray-step-up = Vitalsign: toque su llave de seguridad
+# In the menu while a request waits.
+tray-raise = Mostrar la solicitud
+
+## A request waits while the person looks elsewhere. It stands on lock screens: it names nobody and nothing.
+
+announce-title = Una aplicación le pide confirmar
+announce-body = Tenga a mano su llave de seguridad.
+announce-open = Mostrar la solicitud
+# In place of the window's page, when that does not come up.
+page-slow = Ahora no se puede mostrar esta ventana. Se vuelve a intentar. Si no cambia, reinicie el dispositivo o llame a Informática.
 
 ## The window
 

@@ -14,6 +14,16 @@ tray-attention = Vitalsign : demande votre attention
 tray-blocked = Vitalsign : bloqué
 tray-offline = Vitalsign : hors connexion
 tray-step-up = Vitalsign : touchez votre clé de sécurité
+# In the menu while a request waits.
+tray-raise = Afficher la demande
+
+## A request waits while the person looks elsewhere. It stands on lock screens: it names nobody and nothing.
+
+announce-title = Une application vous demande de confirmer
+announce-body = Préparez votre clé de sécurité.
+announce-open = Afficher la demande
+# In place of the window's page, when that does not come up.
+page-slow = Cette fenêtre ne peut pas être affichée pour le moment. Un nouvel essai est en cours. Si rien ne change, redémarrez l’appareil ou appelez le service informatique.
 
 ## The window
 

@@ -326,4 +326,4 @@ code: string,
 /**
  * What the person calls the key.
  */
-name: string, } | { "do": "stop-registering" } | { "do": "list-keys" } | { "do": "close" };
+name: string, } | { "do": "stop-registering" } | { "do": "list-keys" } | { "do": "close" } | { "do": "drawn" };

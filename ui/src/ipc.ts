@@ -27,4 +27,6 @@ export async function watch(show: (view: View) => void): Promise<void> {
   const first = await invoke<View>("view");
   // One that came meanwhile is newer.
   if (!newer) show(first);
+  // Until now the window has shown words of its own. A task after the next frame begins when that frame is drawn.
+  requestAnimationFrame(() => setTimeout(() => void act({ do: "drawn" })));
 }

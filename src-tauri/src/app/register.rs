@@ -4,23 +4,30 @@ use super::{App, lock};
 use crate::model::{Happened, Registering, registered};
 use crate::view::Registration;
 use std::sync::Arc;
+use tauri::{AppHandle, Manager};
 use vitalsign_protocol::id::Secret;
 use vitalsign_security_key::Cancel;
 use zeroize::Zeroizing;
 
 impl App {
     /// Registers the key that is touched. A step-up that comes meanwhile waits: one key is asked one thing at a time.
-    pub(super) fn register(&self, code: String, name: String) {
+    pub(super) fn register(&self, app: &AppHandle, code: String, name: String) {
         let code = Zeroizing::new(code);
         let cancel = Cancel::new();
         if let Some(before) = lock(&self.registering).replace(cancel.clone()) {
             before.cancel();
         }
         let (socket, keys) = (Arc::clone(&self.socket), Arc::clone(&self.keys));
-        let (happened, inbox) = (self.happened.clone(), self.inbox.clone());
+        let app = app.clone();
         std::thread::spawn(move || {
-            let tell = |registering| drop(happened.send(Happened::Registering(registering)));
-            inbox.away(true);
+            let app = app.state::<Self>();
+            // One that was ended has nothing more to say: another may run.
+            let tell = |registering| {
+                if !cancel.is_cancelled() {
+                    app.tell(Happened::Registering(registering));
+                }
+            };
+            app.hold(|held| held.registering += 1);
             tell(Registering::Begun);
             let code = Secret::new(code.trim().as_bytes().to_vec());
             let begun = |user: &str| tell(Registering::For(user.to_owned()));
@@ -36,10 +43,9 @@ impl App {
             );
             tell(Registering::Ended(match end {
                 Ok(key) => Registration::Done { key: registered(&key) },
-                Err(_) if cancel.is_cancelled() => Registration::Idle,
                 Err(error) => Registration::Failed { trouble: (&error).into() },
             }));
-            inbox.away(false);
+            app.hold(|held| held.registering -= 1);
         });
     }
 

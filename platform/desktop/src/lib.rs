@@ -1,0 +1,76 @@
+//! What a desktop offers the app beyond a window and a tray icon: whether somebody sits before this session,
+//! notifications, a bell, words on the screen before a page is there, and an end of all that a page leaves behind.
+//!
+//! Invariants: every system has the same functions here. Nothing here stops the app: what a desktop does not offer is
+//! left out, and logged once.
+
+#[cfg_attr(target_os = "linux", path = "linux/mod.rs")]
+#[cfg_attr(not(target_os = "linux"), path = "other.rs")]
+mod system;
+
+pub use system::{bell, end_pages, redraw, steady_page, veil, watch_seat};
+
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// A web view takes a few hundred milliseconds until it shows its page: until then the window says this by itself.
+#[derive(Clone, Debug, Default)]
+pub struct Veil(Arc<Mutex<Option<Words>>>);
+
+/// What it says. Data, never markup.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Words {
+    /// Large.
+    pub title: String,
+    /// Below it, each a paragraph.
+    pub lines: Vec<String>,
+    /// On a dark ground.
+    pub dark: bool,
+}
+
+impl Veil {
+    /// Says this from the next drawing on; none when the page is there.
+    pub fn put(&self, words: Option<Words>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = words;
+    }
+
+    /// What it says.
+    #[must_use]
+    pub fn words(&self) -> Option<Words> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// A notification. It stands on lock screens and in histories: it names nobody and nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// Which program.
+    pub program: String,
+    /// What is wanted.
+    pub title: String,
+    /// How.
+    pub body: String,
+    /// The words on its button, which opens the window.
+    pub open: String,
+}
+
+/// Where notifications are shown: one at a time.
+#[derive(Clone, Debug)]
+pub struct Notices(Sender<Option<Notice>>);
+
+impl Notices {
+    /// Shows them on a thread of its own, since who shows notifications may take its time. `opened` is told that the
+    /// person wants to see what it is about.
+    #[must_use]
+    pub fn new(opened: impl Fn() + Send + Sync + 'static) -> Self {
+        let (wanted, wants) = channel();
+        std::thread::spawn(move || system::notices(&wants, Arc::new(opened)));
+        Self(wanted)
+    }
+
+    /// Shows this one in place of the last, or takes it back.
+    pub fn show(&self, notice: Option<Notice>) {
+        // Without a thread there is nobody to show it.
+        let _ = self.0.send(notice);
+    }
+}

@@ -1,0 +1,31 @@
+//! The page of a web view stays the app's own: no menu that loads it anew or looks inside, nothing dropped on it, and
+//! one whose process ends is told of.
+
+use gtk::prelude::WidgetExt;
+use tauri::WebviewWindow;
+use webkit2gtk::{ContextMenuAction, ContextMenuExt, ContextMenuItemExt, WebViewExt};
+
+/// What of the web view's own menu is of use in a form.
+const KEPT: [ContextMenuAction; 4] =
+    [ContextMenuAction::Cut, ContextMenuAction::Copy, ContextMenuAction::Paste, ContextMenuAction::SelectAll];
+
+/// Sees to that; `ended` is told that the page is gone though the window is there.
+///
+/// # Errors
+/// When the window is gone.
+pub fn steady_page(window: &WebviewWindow, ended: impl Fn() + Send + 'static) -> tauri::Result<()> {
+    window.with_webview(move |page| {
+        let page = page.inner();
+        page.drag_dest_unset();
+        page.connect_context_menu(|_, menu, _, _| {
+            for item in menu.items().into_iter().filter(|item| !KEPT.contains(&item.stock_action())) {
+                menu.remove(&item);
+            }
+            menu.n_items() == 0
+        });
+        page.connect_web_process_terminated(move |_, reason| {
+            tracing::warn!("the page's process has ended: {reason:?}");
+            ended();
+        });
+    })
+}

@@ -1,0 +1,43 @@
+//! Systems whose turn has not come: nothing of it, and the app works without.
+
+use crate::{Notice, Veil};
+use std::sync::Arc;
+use std::sync::mpsc::Receiver;
+
+/// Always somebody.
+pub fn watch_seat(_: impl Fn(bool) + Send + Sync + 'static) {}
+
+/// None is shown.
+pub(crate) fn notices(wants: &Receiver<Option<Notice>>, _: Arc<dyn Fn() + Send + Sync>) {
+    for _ in wants {}
+}
+
+/// Silent.
+pub fn bell() {}
+
+/// Nothing is drawn before the page.
+///
+/// # Errors
+/// None.
+pub fn veil(_: &tauri::WebviewWindow, _: &Veil) -> tauri::Result<()> {
+    Ok(())
+}
+
+/// Nothing to draw.
+///
+/// # Errors
+/// None.
+pub fn redraw(_: &tauri::WebviewWindow) -> tauri::Result<()> {
+    Ok(())
+}
+
+/// The page is left as it is.
+///
+/// # Errors
+/// None.
+pub fn steady_page(_: &tauri::WebviewWindow, _: impl Fn() + Send + 'static) -> tauri::Result<()> {
+    Ok(())
+}
+
+/// Nothing is left behind.
+pub fn end_pages() {}

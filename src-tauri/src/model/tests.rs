@@ -1,0 +1,514 @@
+//! Each way that it can go. What the session's flow shows comes in its order: the status, then each step-up of it that
+//! is new or has changed.
+
+use super::*;
+use std::sync::mpsc::{Receiver, channel};
+use vitalsign_ipc::{Refusal, Standing};
+use vitalsign_protocol::ear::Ear;
+use vitalsign_protocol::step_up::{Acr, End};
+use vitalsign_security_key::{Failure, PinRequest};
+use vitalsign_session::Loss;
+
+const NOW: u64 = 1_795_426_200;
+const A: StepUpId = StepUpId([1; 16]);
+const B: StepUpId = StepUpId([2; 16]);
+
+fn step_up(id: StepUpId, stage: Stage) -> StepUp {
+    StepUp {
+        id,
+        application: "EHR".to_owned(),
+        user: "nurse-7".to_owned(),
+        message: "EHR: sign order 4711".to_owned(),
+        authorization_details: Some(serde_json::json!({"order": 4711})),
+        acr: Acr::HardwareKey,
+        until: NOW + 120,
+        stage,
+    }
+}
+
+fn ended(end: End) -> Stage {
+    Stage::Ended { end, reasons: Vec::new() }
+}
+
+fn status(step_ups: Vec<StepUp>) -> Box<Status> {
+    Box::new(Status {
+        standing: Standing::Reporting,
+        enrolment: None,
+        ear: None,
+        reported_at: None,
+        posture: None,
+        busy: false,
+        next_report_seconds: 300,
+        cost: None,
+        listening: true,
+        step_ups,
+    })
+}
+
+/// The service says this, and the flow shows it.
+fn tell(model: &mut Model, step_ups: &[(StepUpId, Stage)]) {
+    tell_at(model, step_ups, NOW);
+}
+
+fn tell_at(model: &mut Model, step_ups: &[(StepUpId, Stage)], now: u64) {
+    let before = model.status.as_ref().map(|status| status.step_ups.clone()).unwrap_or_default();
+    let step_ups: Vec<StepUp> = step_ups.iter().map(|(id, stage)| step_up(*id, stage.clone())).collect();
+    model.on(Happened::Shown(Shown::Status(status(step_ups.clone()))), now);
+    for step_up in step_ups.into_iter().filter(|it| !before.contains(it)) {
+        model.on(Happened::Shown(Shown::StepUp(Box::new(step_up))), now);
+    }
+}
+
+fn asked(step_ups: &[(StepUpId, Stage)]) -> Model {
+    let mut model = Model::new("ward-3-cart-07".to_owned());
+    tell(&mut model, &[]);
+    tell(&mut model, step_ups);
+    model
+}
+
+fn key(model: &mut Model, step_up: StepUpId, prompt: KeyPrompt) {
+    model.on(Happened::Shown(Shown::Prompt { step_up, prompt }), NOW);
+}
+
+fn trouble(model: &mut Model, step_up: StepUpId, trouble: Trouble) {
+    model.on(Happened::Shown(Shown::Trouble { step_up, trouble }), NOW);
+}
+
+fn lose(model: &mut Model) {
+    let lost = Lost { loss: Loss::NotRunning, text: "nobody answers".to_owned() };
+    model.on(Happened::Shown(Shown::Lost(lost)), NOW);
+}
+
+/// The key asks for a PIN, and hears what comes here: none when it is not given one.
+fn pin() -> (KeyPrompt, Receiver<Option<String>>) {
+    let (heard, hears) = channel();
+    let reply = PinReply::new(move |pin| drop(heard.send(pin.map(|pin| pin.expose().to_owned()))));
+    (KeyPrompt::Pin(PinRequest { reason: PinReason::Needed, attempts_left: Some(8), reply }), hears)
+}
+
+fn prompt(model: &Model) -> Option<view::Prompt> {
+    model.view(NOW).prompt
+}
+
+/// Which one is on the screen, and how far it is.
+fn shown(model: &Model) -> Option<(String, Step)> {
+    prompt(model).map(|prompt| (prompt.id, prompt.step))
+}
+
+fn step(model: &Model) -> Option<Step> {
+    shown(model).map(|(_, step)| step)
+}
+
+fn is_shown(model: &Model, id: StepUpId) -> bool {
+    shown(model).is_some_and(|(shown, _)| shown == id.to_string())
+}
+
+fn end(model: &Model) -> Option<view::End> {
+    match step(model) {
+        Some(Step::Ended { end, .. }) => Some(end),
+        _ => None,
+    }
+}
+
+#[test]
+fn a_step_up_is_made_ready_asked_tapped_checked_and_gone() {
+    let mut model = asked(&[(A, Stage::Preparing)]);
+    // Not asked yet, but the window is made.
+    assert_eq!((model.window(), prompt(&model)), (Window::Ready, None));
+    assert_eq!(model.announced(), None);
+    tell(&mut model, &[(A, Stage::Tap)]);
+    assert_eq!((model.window(), model.tray(NOW)), (Window::Raised, Tray::StepUp));
+    assert_eq!(model.announced(), Some(A));
+    assert!(!model.is_idle());
+    key(&mut model, A, KeyPrompt::Insert);
+    assert_eq!(step(&model), Some(Step::Insert));
+    key(&mut model, A, KeyPrompt::Touch { keys: 2 });
+    assert_eq!(step(&model), Some(Step::Touch { keys: 2 }));
+    tell(&mut model, &[(A, Stage::Checking)]);
+    assert_eq!(step(&model), Some(Step::Checking));
+    tell(&mut model, &[(A, ended(End::Approved))]);
+    assert_eq!((model.window(), prompt(&model), model.announced()), (Window::None, None, None));
+    assert!(model.is_idle());
+}
+
+#[test]
+fn whoever_had_the_status_window_open_gets_it_back() {
+    let mut model = Model::new(String::new());
+    model.on(Happened::Opened(Page::Keys), NOW);
+    tell(&mut model, &[]);
+    tell(&mut model, &[(A, Stage::Preparing)]);
+    assert_eq!(model.window(), Window::Open);
+    tell(&mut model, &[(A, Stage::Tap)]);
+    assert_eq!(model.window(), Window::Raised);
+    tell(&mut model, &[(A, ended(End::Approved))]);
+    assert_eq!((model.window(), model.view(NOW).page), (Window::Open, Page::Keys));
+}
+
+#[test]
+fn two_wait_in_a_queue() {
+    let mut model = asked(&[(A, Stage::Tap), (B, Stage::Tap)]);
+    assert!(is_shown(&model, A));
+    assert_eq!(prompt(&model).unwrap().waiting, 1);
+    tell(&mut model, &[(A, ended(End::Approved)), (B, Stage::Tap)]);
+    assert!(is_shown(&model, B));
+    assert_eq!((prompt(&model).unwrap().waiting, model.announced()), (0, Some(B)));
+}
+
+#[test]
+fn one_that_is_ready_to_be_tapped_goes_before_one_that_is_not() {
+    let mut model = asked(&[(A, Stage::Preparing), (B, Stage::Tap)]);
+    assert!(is_shown(&model, B));
+    tell(&mut model, &[(A, Stage::Tap), (B, Stage::Tap)]);
+    assert!(is_shown(&model, B), "the key is asked for it");
+}
+
+#[test]
+fn a_new_one_takes_the_place_of_an_end() {
+    let mut model = asked(&[(A, Stage::Tap)]);
+    tell(&mut model, &[(A, ended(End::TimedOut))]);
+    assert_eq!((end(&model), model.window()), (Some(view::End::TimedOut), Window::Open));
+    tell(&mut model, &[(A, ended(End::TimedOut)), (B, Stage::Tap)]);
+    assert!(is_shown(&model, B));
+    assert_eq!(model.window(), Window::Raised);
+    // One that waited while the first ended takes over at once.
+    let mut model = asked(&[(A, Stage::Tap), (B, Stage::Tap)]);
+    tell(&mut model, &[(A, ended(End::WrongKey)), (B, Stage::Tap)]);
+    assert!(is_shown(&model, B));
+}
+
+#[test]
+fn an_end_stands_for_a_while_and_names_nobody() {
+    for (how, seen) in [
+        (End::TimedOut, view::End::TimedOut),
+        (End::NotMine, view::End::NotMine),
+        (End::WrongKey, view::End::WrongKey),
+        (End::PinBlocked, view::End::PinBlocked),
+        (End::NoKey, view::End::NoKey),
+        (End::Cancelled, view::End::Cancelled),
+        (End::Unhealthy, view::End::Unhealthy),
+    ] {
+        let mut model = asked(&[(A, Stage::Tap)]);
+        tell(&mut model, &[(A, ended(how))]);
+        assert_eq!(end(&model), Some(seen));
+        let Some(prompt) = prompt(&model) else { panic!("{how:?} is not shown") };
+        assert_eq!((prompt.user.as_str(), prompt.message.as_str(), prompt.details), ("", "", None));
+        assert_eq!((model.announced(), model.tray(NOW)), (None, Tray::Offline));
+        assert_eq!(model.patience(NOW), Some(Duration::from_secs(STANDS)));
+        model.on(Happened::Tick, NOW + STANDS - 1);
+        assert_eq!(end(&model), Some(seen));
+        assert_eq!(model.patience(NOW + STANDS - 1), Some(Duration::from_secs(1)));
+        model.on(Happened::Tick, NOW + STANDS);
+        assert_eq!((end(&model), model.window(), model.patience(NOW + STANDS)), (None, Window::None, None));
+    }
+}
+
+#[test]
+fn a_clock_that_is_set_back_does_not_keep_an_end() {
+    let mut model = asked(&[(A, Stage::Tap)]);
+    tell(&mut model, &[(A, ended(End::TimedOut))]);
+    model.on(Happened::Tick, NOW - 3600);
+    assert_eq!(end(&model), None);
+}
+
+#[test]
+fn what_needs_no_reading_goes_at_once() {
+    for how in [End::Approved, End::Declined, End::Superseded] {
+        let mut model = asked(&[(A, Stage::Tap)]);
+        tell(&mut model, &[(A, ended(how))]);
+        assert_eq!((prompt(&model), model.window()), (None, Window::None), "{how:?}");
+    }
+}
+
+#[test]
+fn an_end_is_put_away_by_reading_it_by_opening_a_page_and_by_closing() {
+    for happened in
+        [Happened::Dismissed, Happened::Opened(Page::Status), Happened::Closed, Happened::Away(true)]
+    {
+        let mut model = asked(&[(A, Stage::Tap)]);
+        tell(&mut model, &[(A, ended(End::TimedOut))]);
+        model.on(happened, NOW);
+        assert_eq!(prompt(&model), None);
+        // The service tells of it for some seconds more.
+        tell(&mut model, &[(A, ended(End::TimedOut))]);
+        assert_eq!(prompt(&model), None);
+    }
+}
+
+#[test]
+fn a_refusal_before_the_tap_is_said_with_its_reasons_once() {
+    let mut model = asked(&[(A, Stage::Preparing)]);
+    let refused = Stage::Ended { end: End::Unhealthy, reasons: vec!["disk-encryption".to_owned()] };
+    tell(&mut model, &[(A, refused.clone())]);
+    let Some(Step::Ended { end: view::End::Unhealthy, checks, .. }) = step(&model) else {
+        panic!("{:?}", step(&model))
+    };
+    assert_eq!(checks[0].code, "disk-encryption");
+    assert_eq!((model.window(), model.announced()), (Window::Open, None));
+    model.on(Happened::Dismissed, NOW);
+    tell(&mut model, &[(A, refused), (B, ended(End::Cancelled))]);
+    assert_eq!(prompt(&model), None, "who took back what was never asked is of no interest");
+}
+
+#[test]
+fn saying_no_puts_it_away_at_once_and_the_next_is_asked() {
+    let mut model = asked(&[(A, Stage::Tap), (B, Stage::Tap)]);
+    model.on(Happened::Said(Choice::Decline), NOW);
+    assert!(is_shown(&model, B));
+    // The service is slower to say so.
+    tell(&mut model, &[(A, ended(End::Declined)), (B, Stage::Tap)]);
+    assert!(is_shown(&model, B));
+    model.on(Happened::Said(Choice::Decline), NOW);
+    assert_eq!((prompt(&model), model.window(), model.tray(NOW)), (None, Window::None, Tray::Offline));
+    model.on(Happened::Said(Choice::Decline), NOW);
+}
+
+#[test]
+fn closing_the_window_says_no_and_leaves_nothing_behind() {
+    let mut model = asked(&[(A, Stage::Tap)]);
+    for happened in [Happened::Said(Choice::Decline), Happened::Dismissed, Happened::Closed] {
+        model.on(happened, NOW);
+    }
+    assert_eq!((model.window(), prompt(&model)), (Window::None, None));
+    tell(&mut model, &[(A, ended(End::Declined))]);
+    assert_eq!((model.window(), prompt(&model)), (Window::None, None));
+    assert!(model.is_idle());
+}
+
+#[test]
+fn that_it_was_reported_is_said_when_it_was() {
+    let mut model = asked(&[(A, Stage::Tap)]);
+    model.on(Happened::Said(Choice::NotMine), NOW);
+    assert!(is_shown(&model, A));
+    tell(&mut model, &[(A, ended(End::NotMine))]);
+    assert_eq!(end(&model), Some(view::End::NotMine));
+}
+
+#[test]
+fn a_locked_screen_forgets_and_asks_again() {
+    let mut model = Model::new(String::new());
+    model.on(Happened::Opened(Page::Keys), NOW);
+    model.on(Happened::Keys(view::Keys::Asking), NOW);
+    tell(&mut model, &[]);
+    tell(&mut model, &[(A, Stage::Tap)]);
+    let (asks, heard) = pin();
+    key(&mut model, A, asks);
+    model.on(Happened::Away(true), NOW);
+    assert_eq!(heard.try_recv(), Ok(None), "a PIN that nobody can enter any more");
+    assert_eq!((model.window(), model.announced()), (Window::None, None));
+    let view = model.view(NOW);
+    assert_eq!((view.keys, view.page), (None, Page::Status));
+    // One that comes meanwhile waits, and one that is refused is not said to whoever is there now.
+    tell(&mut model, &[(A, Stage::Tap), (B, ended(End::Unhealthy))]);
+    assert_eq!(model.window(), Window::None);
+    model.on(Happened::Away(false), NOW);
+    assert!(is_shown(&model, A));
+    assert_eq!((step(&model), model.window()), (Some(Step::Preparing), Window::Raised));
+    assert_eq!(model.announced(), Some(A), "it is announced again");
+}
+
+#[test]
+fn one_that_ends_while_the_screen_is_locked_is_not_shown_after() {
+    let mut model = asked(&[(A, Stage::Tap)]);
+    model.on(Happened::Away(true), NOW);
+    tell(&mut model, &[(A, ended(End::TimedOut))]);
+    assert_eq!(model.window(), Window::None);
+    model.on(Happened::Away(false), NOW + STANDS);
+    assert_eq!((model.window(), prompt(&model)), (Window::None, None));
+}
+
+#[test]
+fn a_service_that_is_lost_ends_what_was_asked_and_asks_anew_when_it_is_back() {
+    let mut model = asked(&[(A, Stage::Tap)]);
+    let (asks, heard) = pin();
+    key(&mut model, A, asks);
+    lose(&mut model);
+    assert_eq!((end(&model), model.view(NOW).lost), (Some(view::End::Lost), Some(view::Loss::NotRunning)));
+    assert_eq!((heard.try_recv(), model.tray(NOW)), (Ok(None), Tray::Offline));
+    // The same step-up still waits: the flow tells of no change, and asks the key.
+    tell(&mut model, &[(A, Stage::Tap)]);
+    assert!(is_shown(&model, A));
+    assert_eq!((step(&model), model.window()), (Some(Step::Preparing), Window::Raised));
+    assert_eq!(prompt(&model).unwrap().user, "nurse-7");
+    key(&mut model, A, KeyPrompt::Insert);
+    assert_eq!(step(&model), Some(Step::Insert));
+}
+
+#[test]
+fn what_the_service_has_forgotten_is_not_asked() {
+    let mut model = asked(&[(A, Stage::Tap)]);
+    tell(&mut model, &[]);
+    assert_eq!((prompt(&model), model.window()), (None, Window::None));
+}
+
+#[test]
+fn what_waited_before_the_app_was_there_is_asked() {
+    let mut model = Model::new(String::new());
+    tell(&mut model, &[(A, Stage::Tap)]);
+    assert!(is_shown(&model, A));
+}
+
+#[test]
+fn the_one_that_the_key_is_asked_for_is_the_one_that_is_shown() {
+    let mut model = asked(&[(A, Stage::Tap), (B, Stage::Tap)]);
+    key(&mut model, B, KeyPrompt::Insert);
+    assert!(is_shown(&model, B));
+    key(&mut model, StepUpId([9; 16]), KeyPrompt::Working);
+    assert!(is_shown(&model, B), "one that nobody knows is not");
+    assert_eq!(step(&model), Some(Step::Insert));
+}
+
+#[test]
+fn a_pin_is_given_once() {
+    let mut model = asked(&[(A, Stage::Tap)]);
+    let (asks, heard) = pin();
+    key(&mut model, A, asks);
+    let Some(Step::Pin(first)) = step(&model) else { panic!("no PIN is asked for") };
+    assert_eq!((first.why, first.least, first.attempts_left), (PinWhy::Needed, 4, Some(8)));
+    model.on(Happened::Pin(Pin::new("123456".to_owned())), NOW);
+    assert_eq!((heard.recv(), step(&model)), (Ok(Some("123456".to_owned())), Some(Step::Working)));
+    model.on(Happened::Pin(Pin::new("again".to_owned())), NOW);
+    assert!(heard.recv().is_err(), "nobody is there to take a second one");
+    // A new question has a number of its own.
+    let (asks, _heard) = pin();
+    key(&mut model, A, asks);
+    assert!(matches!(step(&model), Some(Step::Pin(asked)) if asked.question != first.question));
+}
+
+#[test]
+fn a_pin_that_nobody_waits_for_goes_nowhere() {
+    let mut model = asked(&[(A, Stage::Tap)]);
+    model.on(Happened::Pin(Pin::new("123456".to_owned())), NOW);
+    assert_eq!(step(&model), Some(Step::Preparing));
+    assert!(!format!("{model:?}").contains("123456"));
+}
+
+#[test]
+fn a_question_for_a_pin_that_is_superseded_is_let_go() {
+    let superseding: [&dyn Fn(&mut Model); 4] = [
+        &|model| key(model, A, KeyPrompt::Insert),
+        &|model| tell(model, &[(A, ended(End::TimedOut))]),
+        &|model| model.on(Happened::Said(Choice::Decline), NOW),
+        &|model| trouble(model, A, Trouble::Key(Failure::TimedOut)),
+    ];
+    for supersede in superseding {
+        let mut model = asked(&[(A, Stage::Tap)]);
+        let (asks, heard) = pin();
+        key(&mut model, A, asks);
+        supersede(&mut model);
+        assert_eq!(heard.try_recv(), Ok(None));
+        model.on(Happened::Pin(Pin::new("123456".to_owned())), NOW);
+        assert!(heard.try_recv().is_err());
+    }
+}
+
+#[test]
+fn trouble_at_the_key_is_told_with_the_end() {
+    let mut model = asked(&[(A, Stage::Tap)]);
+    trouble(&mut model, A, Trouble::Key(Failure::PinBlocked { until_reinserted: true }));
+    assert!(end(&model).is_none(), "how it ends is the service's to say");
+    tell(&mut model, &[(A, ended(End::PinBlocked))]);
+    let Some(Step::Ended { end: view::End::PinBlocked, trouble: Some(trouble), .. }) = step(&model) else {
+        panic!("{:?}", step(&model))
+    };
+    assert_eq!(trouble.kind, view::TroubleKind::Reinsert);
+}
+
+#[test]
+fn trouble_that_the_service_has_no_word_for_ends_it_here() {
+    for (why, kind) in [
+        (Trouble::Refused(Refusal::Over), view::TroubleKind::Over),
+        (Trouble::Odd, view::TroubleKind::Lost),
+        (Trouble::NoPin, view::TroubleKind::NotUsed),
+    ] {
+        let mut model = asked(&[(A, Stage::Tap)]);
+        trouble(&mut model, A, why.clone());
+        let Some(Step::Ended { end: view::End::NoKey, trouble: Some(told), .. }) = step(&model) else {
+            panic!("{why:?}: {:?}", step(&model))
+        };
+        assert_eq!(told.kind, kind);
+        // The service does not know, and goes on telling of it: nothing of the person comes back.
+        tell(&mut model, &[(A, Stage::Tap)]);
+        assert_eq!((end(&model), prompt(&model).unwrap().user.as_str()), (Some(view::End::NoKey), ""));
+        // And its own word counts, when it comes.
+        tell(&mut model, &[(A, ended(End::TimedOut))]);
+        assert_eq!(end(&model), Some(view::End::TimedOut));
+    }
+}
+
+#[test]
+fn trouble_with_another_one_is_none_of_this_ones() {
+    let mut model = asked(&[(A, Stage::Tap)]);
+    trouble(&mut model, B, Trouble::Odd);
+    assert!(end(&model).is_none());
+}
+
+#[test]
+fn a_step_up_waits_while_a_key_is_registered() {
+    let mut model = asked(&[]);
+    model.on(Happened::Opened(Page::Keys), NOW);
+    model.on(Happened::Registering(Registering::Begun), NOW);
+    model.on(Happened::Registering(Registering::For("nurse-7".to_owned())), NOW);
+    let (asks, heard) = pin();
+    model.on(Happened::Registering(Registering::Prompt(asks)), NOW);
+    tell(&mut model, &[(A, Stage::Tap)]);
+    assert_eq!((prompt(&model), model.window(), model.tray(NOW)), (None, Window::Open, Tray::StepUp));
+    // The PIN is for the registration.
+    model.on(Happened::Pin(Pin::new("123456".to_owned())), NOW);
+    assert_eq!(heard.recv(), Ok(Some("123456".to_owned())));
+    assert!(matches!(
+        model.view(NOW).registration,
+        Registration::Running { user: Some(_), step: Step::Working }
+    ));
+    model.on(Happened::Registering(Registering::Ended(Registration::Idle)), NOW);
+    assert!(is_shown(&model, A));
+    assert_eq!(model.window(), Window::Raised);
+}
+
+#[test]
+fn closing_forgets_the_list_and_a_registrations_end_but_none_that_runs() {
+    let mut model = asked(&[]);
+    model.on(Happened::Opened(Page::Keys), NOW);
+    model.on(Happened::Keys(view::Keys::Asking), NOW);
+    model.on(Happened::Registering(Registering::Begun), NOW);
+    model.on(Happened::Closed, NOW);
+    assert_eq!(model.view(NOW).keys, None);
+    assert!(matches!(model.view(NOW).registration, Registration::Running { .. }));
+    assert!(!model.is_idle());
+    let failed = view::Trouble { kind: view::TroubleKind::TimedOut, detail: None };
+    let failed = Registration::Failed { trouble: failed };
+    model.on(Happened::Registering(Registering::Ended(failed)), NOW);
+    model.on(Happened::Closed, NOW);
+    assert_eq!(model.view(NOW).registration, Registration::Idle);
+    assert!(model.is_idle());
+}
+
+#[test]
+fn nothing_is_known_before_the_service_has_spoken() {
+    let model = Model::new("ward-3-cart-07".to_owned());
+    assert_eq!(model.view(NOW).lost, Some(view::Loss::Starting));
+    assert_eq!((model.tray(NOW), model.window(), model.patience(NOW)), (Tray::Offline, Window::None, None));
+}
+
+#[test]
+fn it_wakes_when_a_verdict_expires_and_not_again() {
+    let mut model = asked(&[]);
+    let mut told = status(Vec::new());
+    told.ear = Some(Ear { exp: Some(NOW + 60), ..Ear::default() });
+    model.on(Happened::Shown(Shown::Status(told)), NOW);
+    assert_eq!(model.patience(NOW), Some(Duration::from_secs(60)));
+    model.on(Happened::Tick, NOW + 60);
+    assert_eq!(model.patience(NOW + 60), None);
+    assert_eq!(model.view(NOW + 60).device.headline, view::Headline::Expired);
+}
+
+#[test]
+fn text_from_outside_cannot_steer_the_screen() {
+    let mut model = asked(&[]);
+    let mut odd = step_up(A, Stage::Tap);
+    odd.message = "sign \u{202e}4711\u{1b}[2J".to_owned();
+    odd.application = "EHR\nreally".to_owned();
+    model.on(Happened::Shown(Shown::Status(status(vec![odd.clone()]))), NOW);
+    let prompt = prompt(&model).unwrap();
+    assert!(!prompt.message.contains(['\u{202e}', '\u{1b}']), "{}", prompt.message);
+    assert!(!prompt.application.contains('\n'));
+}

@@ -1,0 +1,96 @@
+//! The process itself: the environment that the web view may see, and beginning anew when the last page has gone.
+
+use crate::arguments::Arguments;
+use std::ffi::{OsStr, OsString};
+use std::process::Command;
+
+/// What steers web views from outside: a driver, an inspector, switches of WebKit and GTK for those who develop them.
+const FOREIGN: [&str; 4] = ["TAURI_", "WEBKIT_", "JSC_", "GTK_DEBUG"];
+/// A window with text needs no graphics driver: without one the app takes 30 MB less and shows its page sooner.
+const OURS: [(&str, &str); 2] = [("GDK_GL", "disable"), ("WEBKIT_DISABLE_DMABUF_RENDERER", "1")];
+
+/// One variable, and what it is to be.
+type Change = (OsString, Option<&'static str>);
+
+/// Starts this program once more, in place of itself, where its environment is not what it is to be. What is released
+/// cannot be driven or looked into through it.
+pub(crate) fn settle() -> anyhow::Result<()> {
+    let changes = changes(std::env::vars_os(), !cfg!(debug_assertions));
+    if changes.is_empty() {
+        return Ok(());
+    }
+    let mut program = Command::new(std::env::current_exe()?);
+    program.args(std::env::args_os().skip(1));
+    for (name, value) in changes {
+        match value {
+            Some(value) => program.env(name, value),
+            None => program.env_remove(name),
+        };
+    }
+    become_program(&mut program)
+}
+
+/// Begins anew in the background. A web view leaves behind some 80 MB, a process, and words about the person that were
+/// on its page; nothing else would give all that back.
+pub(crate) fn begin_anew(arguments: &Arguments) -> anyhow::Result<()> {
+    vitalsign_desktop::end_pages();
+    let mut program = Command::new(std::env::current_exe()?);
+    become_program(program.arg("--background").arg("--socket").arg(&arguments.socket))
+}
+
+fn become_program(program: &mut Command) -> anyhow::Result<()> {
+    let status = vitalsign_host::become_program(program)?;
+    // Where a process cannot become another one, it has waited for it.
+    std::process::exit(status.code().unwrap_or(3))
+}
+
+/// What is to be changed in an environment.
+fn changes(there: impl Iterator<Item = (OsString, OsString)>, released: bool) -> Vec<Change> {
+    let there: Vec<(OsString, OsString)> = there.collect();
+    let ours = |name: &OsStr| OURS.iter().any(|(ours, _)| name == *ours);
+    let foreign = |name: &OsStr| FOREIGN.iter().any(|start| name.to_string_lossy().starts_with(start));
+    let removed = there.iter().filter(|(name, _)| released && foreign(name) && !ours(name));
+    let removed = removed.map(|(name, _)| (name.clone(), None));
+    let is = |(name, value): &(&str, &str)| there.iter().any(|(n, v)| n == name && v == value);
+    let set = OURS.into_iter().filter(|it| !is(it)).map(|(name, value)| (name.into(), Some(value)));
+    removed.chain(set).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn changed(there: &[(&str, &str)], released: bool) -> Vec<(String, Option<&'static str>)> {
+        let there = there.iter().map(|(name, value)| (name.into(), value.into()));
+        changes(there, released)
+            .into_iter()
+            .map(|(name, value)| (name.into_string().unwrap(), value))
+            .collect()
+    }
+
+    #[test]
+    fn what_is_released_is_not_driven_from_outside() {
+        let outside = [
+            ("HOME", "/home/nurse"),
+            ("TAURI_WEBVIEW_AUTOMATION", "true"),
+            ("WEBKIT_INSPECTOR_SERVER", "127.0.0.1:9222"),
+            ("WEBKIT_INSPECTOR_HTTP_SERVER", "127.0.0.1:9223"),
+            ("JSC_dumpOptions", "1"),
+            ("GTK_DEBUG", "interactive"),
+            ("WEBKIT_DISABLE_DMABUF_RENDERER", "0"),
+        ];
+        let ours = OURS.map(|(name, value)| (name.to_owned(), Some(value)));
+        let mut wanted: Vec<_> = outside[1..6].iter().map(|(name, _)| ((*name).to_owned(), None)).collect();
+        wanted.extend(ours.clone());
+        assert_eq!(changed(&outside, true), wanted);
+        // A build for tests can be driven, or nothing could test the page.
+        assert_eq!(changed(&outside, false), ours);
+    }
+
+    #[test]
+    fn it_starts_once_more_and_no_oftener() {
+        let settled = OURS.map(|(name, value)| (name, value));
+        assert_eq!(changed(&settled, true), []);
+        assert_eq!(changed(&settled, false), []);
+    }
+}
