@@ -4,7 +4,8 @@ mod register;
 
 use crate::arguments::Arguments;
 use crate::language::Language;
-use crate::model::{self, Happened, Model, Tray, Window};
+use crate::model::{self, Happened, Model, Window};
+use crate::tray::Tray;
 use crate::view::{self, Action, Texts, View};
 use crate::window::Page;
 use crate::{commands, process, tray, window};
@@ -13,8 +14,7 @@ use serde_json::Value;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-use tauri::tray::TrayIcon;
-use tauri::{AppHandle, Emitter, Manager, RunEvent, WindowEvent, Wry};
+use tauri::{AppHandle, Emitter, Manager, RunEvent, WindowEvent};
 use vitalsign_desktop::{Notice, Notices};
 use vitalsign_ipc::{Answer, Request};
 use vitalsign_protocol::id::StepUpId;
@@ -113,11 +113,10 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<()> {
         ])
         .setup(move |tauri| {
             let handle = tauri.handle().clone();
-            let icon =
-                tray::build(&handle, language).inspect_err(|error| tracing::warn!("no tray: {error}")).ok();
+            let tray = tray::build(&handle, language);
             let raised = handle.clone();
             let notices = Notices::new(move || raised.state::<App>().raise());
-            let screen = Screen { app: handle, arguments, icon, notices, language };
+            let screen = Screen { app: handle, arguments, tray, notices, language };
             std::thread::spawn(move || live(model, &happenings, &screen));
             let surface = happened.clone();
             std::thread::spawn(move || {
@@ -267,7 +266,7 @@ struct Screen {
     app: AppHandle,
     arguments: Arguments,
     notices: Notices,
-    icon: Option<TrayIcon<Wry>>,
+    tray: Option<Tray>,
     language: Language,
 }
 
@@ -275,7 +274,7 @@ struct Screen {
 #[derive(Default)]
 struct Done {
     view: Option<View>,
-    tray: Option<Tray>,
+    tray: Option<model::Tray>,
     window: Option<Window>,
     announced: Option<StepUpId>,
     /// There was a window since this has begun.
@@ -337,9 +336,9 @@ impl Screen {
         }
         done.announced = announced;
         let state = model.tray(now);
-        if let Some(icon) = self.icon.clone().filter(|_| done.tray != Some(state)) {
+        if let Some(tray) = self.tray.clone().filter(|_| done.tray != Some(state)) {
             done.tray = Some(state);
-            self.on_main(move |_| tray::show(&icon, state, language));
+            self.on_main(move |_| tray.show(state));
         }
         self.give_back(model, done);
     }

@@ -1,48 +1,106 @@
-//! The tray icon: the state at a glance, by shape and not by colour alone, and a menu.
+//! The tray icon: the state at a glance, by shape and not by colour alone, and a menu that says it in words.
 
 use crate::app::App;
 use crate::language::Language;
-use crate::model::Tray;
+use crate::model::Tray as State;
 use crate::view::{Action, Page};
+use std::panic::AssertUnwindSafe;
 use tauri::image::Image;
-use tauri::menu::{Menu, MenuItem};
+use tauri::menu::{Menu, MenuItem, PredefinedMenuItem};
 use tauri::tray::{TrayIcon, TrayIconBuilder};
 use tauri::{AppHandle, Manager, Wry};
 
-const ICON: &[u8] = include_bytes!("../icons/icon.png");
-
-/// Puts it there. A desktop without a tray is one without an icon, and no error.
-pub(crate) fn build(app: &AppHandle, language: Language) -> tauri::Result<TrayIcon<Wry>> {
-    let item =
-        |id: &str| MenuItem::with_id(app, id, language.text(&format!("tray-{id}")), true, None::<&str>);
-    let (status, check, register, about) =
-        (item("status")?, item("check")?, item("register")?, item("about")?);
-    let menu = Menu::with_items(app, &[&status, &check, &register, &about])?;
-    TrayIconBuilder::with_id("tray")
-        .icon(Image::from_bytes(ICON)?)
-        .tooltip(language.text("app-name"))
-        .menu(&menu)
-        .on_menu_event(|app, event| {
-            let action = match event.id.as_ref() {
-                "status" => Action::Open { page: Page::Status },
-                "check" => Action::CheckAgain,
-                "register" => Action::Open { page: Page::Keys },
-                "about" => Action::Open { page: Page::About },
-                _ => return,
-            };
-            app.state::<App>().act(app, action);
-        })
-        .build(app)
+/// The icon and its menu.
+#[derive(Clone)]
+pub(crate) struct Tray {
+    icon: TrayIcon<Wry>,
+    menu: Menu<Wry>,
+    /// The first line.
+    state: MenuItem<Wry>,
+    /// Shows the step-up; in the menu while one waits.
+    raise: MenuItem<Wry>,
+    language: Language,
 }
 
-/// Shows this state.
-pub(crate) fn show(icon: &TrayIcon<Wry>, state: Tray, language: Language) -> tauri::Result<()> {
-    let name = match state {
-        Tray::Healthy => "healthy",
-        Tray::Attention => "attention",
-        Tray::Blocked => "blocked",
-        Tray::Offline => "offline",
-        Tray::StepUp => "step-up",
+/// Puts it there, where the desktop has a tray and the library to reach it. It is no error to have none.
+pub(crate) fn build(app: &AppHandle, language: Language) -> Option<Tray> {
+    // libappindicator-sys has no other way than a panic to say that the library is not installed.
+    let built = std::panic::catch_unwind(AssertUnwindSafe(|| try_build(app, language)));
+    match built {
+        Ok(Ok(tray)) => Some(tray),
+        Ok(Err(error)) => {
+            tracing::warn!("no tray icon: {error}");
+            None
+        }
+        Err(_) => {
+            tracing::warn!("no tray icon: the library for it is not installed (libayatana-appindicator3)");
+            None
+        }
+    }
+}
+
+fn try_build(app: &AppHandle, language: Language) -> tauri::Result<Tray> {
+    let item =
+        |id: &str| MenuItem::with_id(app, id, language.text(&format!("tray-{id}")), true, None::<&str>);
+    let state = MenuItem::with_id(app, "state", words(State::Offline, language), true, None::<&str>)?;
+    let (status, check, register, about) =
+        (item("status")?, item("check")?, item("register")?, item("about")?);
+    let line = PredefinedMenuItem::separator(app)?;
+    let menu = Menu::with_items(app, &[&state, &line, &status, &check, &register, &about])?;
+    let icon = TrayIconBuilder::with_id("tray")
+        .icon(picture(State::Offline)?)
+        .tooltip(words(State::Offline, language))
+        .menu(&menu)
+        .on_menu_event(|app, event| chosen(app, event.id.as_ref()))
+        .build(app)?;
+    Ok(Tray { icon, menu, state, raise: item("raise")?, language })
+}
+
+fn chosen(app: &AppHandle, id: &str) {
+    let action = match id {
+        "raise" => return app.state::<App>().raise(),
+        "state" | "status" => Action::Open { page: Page::Status },
+        "check" => Action::CheckAgain,
+        "register" => Action::Open { page: Page::Keys },
+        "about" => Action::Open { page: Page::About },
+        _ => return,
     };
-    icon.set_tooltip(Some(language.text(&format!("tray-{name}"))))
+    app.state::<App>().act(app, action);
+}
+
+impl Tray {
+    /// Shows this state.
+    pub(crate) fn show(&self, state: State) -> tauri::Result<()> {
+        let words = words(state, self.language);
+        self.icon.set_icon(Some(picture(state)?))?;
+        self.icon.set_tooltip(Some(&words))?;
+        self.state.set_text(words)?;
+        match (state == State::StepUp, self.menu.get("raise").is_some()) {
+            (true, false) => self.menu.insert(&self.raise, 1),
+            (false, true) => self.menu.remove(&self.raise),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn words(state: State, language: Language) -> String {
+    language.text(match state {
+        State::Healthy => "tray-healthy",
+        State::Attention => "tray-attention",
+        State::Blocked => "tray-blocked",
+        State::Offline => "tray-offline",
+        State::StepUp => "tray-step-up",
+    })
+}
+
+/// Drawn in `icons/tray`, and made by `icons/make.sh`.
+fn picture(state: State) -> tauri::Result<Image<'static>> {
+    let bytes: &[u8] = match state {
+        State::Healthy => include_bytes!("../icons/tray/healthy.png"),
+        State::Attention => include_bytes!("../icons/tray/attention.png"),
+        State::Blocked => include_bytes!("../icons/tray/blocked.png"),
+        State::Offline => include_bytes!("../icons/tray/offline.png"),
+        State::StepUp => include_bytes!("../icons/tray/step-up.png"),
+    };
+    Image::from_bytes(bytes)
 }

@@ -25,8 +25,13 @@ pub(crate) struct Page {
     words: Mutex<Words>,
     /// Counts the pages that were asked for.
     asked: AtomicU32,
-    /// The window was minimised before a step-up raised it.
-    minimised: Mutex<bool>,
+    /// How the window was before a step-up raised it.
+    before: Mutex<Option<Before>>,
+}
+
+#[derive(Clone, Copy)]
+struct Before {
+    minimised: bool,
 }
 
 impl Page {
@@ -42,20 +47,23 @@ impl Page {
 /// Makes the window what it is to be.
 pub(crate) fn make(app: &AppHandle, wanted: Window, language: Language) -> tauri::Result<()> {
     let there = app.get_webview_window(MAIN);
-    let minimised = &app.state::<Page>().minimised;
+    let page = app.state::<Page>();
+    let before = *lock(&page.before);
     match (wanted, there) {
         (Window::None, None) | (Window::Ready, Some(_)) => Ok(()),
         (Window::None, Some(window)) => {
-            app.state::<Page>().veil.put(None);
+            page.veil.put(None);
+            *lock(&page.before) = None;
             window.destroy()
         }
         (Window::Ready, None) => open(app, language).map(drop),
-        (Window::Open, Some(window)) if window.is_always_on_top()? => {
+        (Window::Open, Some(window)) if before.is_some() => {
             // The step-up is over: as it was before, and whoever has the keyboard keeps it.
+            *lock(&page.before) = None;
             window.set_always_on_top(false)?;
             window.set_visible_on_all_workspaces(false)?;
             window.request_user_attention(None)?;
-            if std::mem::take(&mut *lock(minimised)) { window.minimize() } else { Ok(()) }
+            if before.is_some_and(|before| before.minimised) { window.minimize() } else { Ok(()) }
         }
         (Window::Open, there) => {
             let window = there.map_or_else(|| open(app, language), Ok)?;
@@ -65,9 +73,7 @@ pub(crate) fn make(app: &AppHandle, wanted: Window, language: Language) -> tauri
         }
         (Window::Raised, there) => {
             let window = there.map_or_else(|| open(app, language), Ok)?;
-            if !window.is_always_on_top()? {
-                *lock(minimised) = window.is_minimized()?;
-            }
+            *lock(&page.before) = before.or(Some(Before { minimised: window.is_minimized()? }));
             window.unminimize()?;
             window.set_always_on_top(true)?;
             window.set_visible_on_all_workspaces(true)?;
@@ -117,17 +123,19 @@ pub(crate) fn words(view: &View, language: Language) -> Words {
 
 fn open(app: &AppHandle, language: Language) -> tauri::Result<WebviewWindow> {
     let begun = Instant::now();
-    let window = WebviewWindowBuilder::new(app, MAIN, WebviewUrl::App("index.html".into()))
+    let mut builder = WebviewWindowBuilder::new(app, MAIN, WebviewUrl::App("index.html".into()))
         .title(language.text("app-name"))
         .inner_size(520.0, 720.0)
         .min_inner_size(320.0, 480.0)
         .center()
         .visible(false)
-        // It remembers nothing. A driver wants a web view that could.
-        .incognito(!is_driven())
         .on_navigation(|to| to.scheme() == "tauri")
-        .on_new_window(|_, _| NewWindowResponse::Deny)
-        .build()?;
+        .on_new_window(|_, _| NewWindowResponse::Deny);
+    // What WebKit must keep somewhere is gone with the session. (Not `incognito`: its second window has no page.)
+    if let Ok(session) = app.path().runtime_dir() {
+        builder = builder.data_directory(session.join("vitalsign-app"));
+    }
+    let window = builder.build()?;
     vitalsign_desktop::veil(&window, &app.state::<Page>().veil)?;
     let again = app.clone();
     vitalsign_desktop::steady_page(&window, move || reload(&again, language, 0))?;

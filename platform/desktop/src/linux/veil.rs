@@ -1,8 +1,7 @@
 //! Words in place of a page that is not there yet: GTK draws them at the window's first frame.
 
 use crate::{Veil, Words};
-use gtk::glib::{IsA, Propagation};
-use gtk::prelude::WidgetExt;
+use gtk::prelude::{ObjectExt, ToValue, WidgetExt};
 use gtk::{cairo, pango};
 use tauri::WebviewWindow;
 
@@ -10,20 +9,26 @@ use tauri::WebviewWindow;
 const MARGIN: i32 = 24;
 /// Between a paragraph and the next.
 const GAP: f64 = 12.0;
+/// Red, green and blue of the ground and of the words, as the page has them (`ui/src/style.css`).
+type Colours = ([u8; 3], [u8; 3]);
+const LIGHT: Colours = ([0xf6, 0xf4, 0xef], [0x1b, 0x24, 0x27]);
+const DARK: Colours = ([0x0f, 0x15, 0x17], [0xe4, 0xeb, 0xeb]);
 
-/// Draws what the veil says in place of the page, from now on.
+/// Draws what the veil says over the page, from now on.
 ///
 /// # Errors
 /// When the window is gone.
 pub fn veil(window: &WebviewWindow, veil: &Veil) -> tauri::Result<()> {
     let veil = veil.clone();
     window.with_webview(move |page| {
-        page.inner().connect_draw(move |page, canvas| match veil.words() {
-            Some(words) => {
-                draw(page, canvas, &words);
-                Propagation::Stop
+        // Over the page, which goes on drawing below: WebKit waits for each frame of it to be taken.
+        page.inner().connect_local("draw", true, move |values| {
+            let page = values.first().and_then(|value| value.get::<gtk::Widget>().ok());
+            let canvas = values.get(1).and_then(|value| value.get::<cairo::Context>().ok());
+            if let (Some(page), Some(canvas), Some(words)) = (page, canvas, veil.words()) {
+                draw(&page, &canvas, &words);
             }
-            None => Propagation::Proceed,
+            Some(false.to_value())
         });
     })
 }
@@ -36,9 +41,10 @@ pub fn redraw(window: &WebviewWindow) -> tauri::Result<()> {
     window.with_webview(|page| page.inner().queue_draw())
 }
 
-fn draw(page: &impl IsA<gtk::Widget>, canvas: &cairo::Context, words: &Words) {
-    let (ground, ink) = if words.dark { (0.09, 0xeeee) } else { (1.0, 0x1a1a) };
-    canvas.set_source_rgb(ground, ground, ground);
+fn draw(page: &gtk::Widget, canvas: &cairo::Context, words: &Words) {
+    let (ground, ink) = if words.dark { DARK } else { LIGHT };
+    let [red, green, blue] = ground.map(|part| f64::from(part) / 255.0);
+    canvas.set_source_rgb(red, green, blue);
     if let Err(error) = canvas.paint() {
         tracing::debug!("nothing can be drawn: {error}");
         return;
@@ -52,7 +58,8 @@ fn draw(page: &impl IsA<gtk::Widget>, canvas: &cairo::Context, words: &Words) {
         layout.set_width(width * pango::SCALE);
         layout.set_wrap(pango::WrapMode::WordChar);
         let attributes = pango::AttrList::new();
-        attributes.insert(pango::AttrColor::new_foreground(ink, ink, ink));
+        let [red, green, blue] = ink.map(|part| u16::from(part) * 0x101);
+        attributes.insert(pango::AttrColor::new_foreground(red, green, blue));
         attributes.insert(pango::AttrFloat::new_scale(if large { 1.6 } else { 1.2 }));
         if large {
             attributes.insert(pango::AttrInt::new_weight(pango::Weight::Bold));
