@@ -24,7 +24,7 @@ export function KeysPage({ view, draft }: { view: View; draft: Draft }) {
           {t(`loss-${lost}`)}
         </p>
       )}
-      {registration.kind === "running" ? null : <List keys={keys} />}
+      {registration.kind === "running" ? null : <List keys={keys} advise={registration.kind !== "done"} />}
       <Register registration={registration} draft={draft} another={count(keys) > 0} />
       <section id="keys-lost" aria-labelledby="keys-lost-title">
         <h2 id="keys-lost-title">{t("keys-lost-title")}</h2>
@@ -40,11 +40,11 @@ export function KeysPage({ view, draft }: { view: View; draft: Draft }) {
 
 const count = (keys: Keys | null): number => (keys?.kind === "registered" ? keys.keys.length : 0);
 
-/** Somebody has one key only, or nobody has any. */
+/** Somebody has one key only. */
 const single = (keys: Key[]): boolean =>
-  keys.length === 0 || keys.some(({ user }) => keys.filter((it) => it.user === user).length === 1);
+  keys.some(({ user }) => keys.filter((it) => it.user === user).length === 1);
 
-function List({ keys }: { keys: Keys | null }) {
+function List({ keys, advise }: { keys: Keys | null; advise: boolean }) {
   const now = useNow(20_000);
   return (
     <section id="keys" data-kind={keys?.kind ?? "asking"} aria-labelledby="keys-label">
@@ -67,7 +67,7 @@ function List({ keys }: { keys: Keys | null }) {
           ))}
         </ul>
       )}
-      {keys?.kind === "registered" && single(keys.keys) && <p class="note">{t("keys-second")}</p>}
+      {advise && keys?.kind === "registered" && single(keys.keys) && <p class="note">{t("keys-second")}</p>}
     </section>
   );
 }
