@@ -16,8 +16,10 @@ use bench::*;
 use vitalsign_agent::{Effect, Event, Failure, Saved, Standing, Transition};
 use vitalsign_platform::{Change, KeyError};
 use vitalsign_protocol::ear::{Ear, Tier};
+use vitalsign_protocol::fact::Fact;
 use vitalsign_protocol::id::{Digest, EnrolmentId, Nonce};
 use vitalsign_protocol::message::NonceAnswer;
+use vitalsign_protocol::posture::Posture;
 use vitalsign_protocol::problem::ProblemType;
 
 #[test]
@@ -169,6 +171,42 @@ fn a_revoked_device_is_told_and_asks_rarely() {
     assert!(bench.agent.status(bench.now()).enrolment.is_some(), "it is still that device");
     bench.pass(900).give(Event::Due);
     bench.report(&verifier);
+}
+
+#[test]
+fn whatever_stands_in_the_way_the_last_verdict_and_the_newest_facts_are_shown() {
+    let verifier = Verifier::new();
+    let failures = [
+        problem(ProblemType::ClaimsInvalid),
+        problem(ProblemType::DeviceRevoked),
+        problem(ProblemType::Busy),
+        Failure::Unreachable("connection refused".into()),
+        Failure::Untrusted("another certificate".into()),
+        Failure::Garbled("no JSON".into()),
+        Failure::Key(KeyError::Unavailable("no TPM".into())),
+    ];
+    for failure in failures {
+        let mut bench = reporting(&verifier);
+        let before = bench.agent.status(bench.now());
+        assert!(before.ear.is_some());
+        bench.pass(300).give(Event::Due).walk_to_sending();
+        bench.give(Event::Reported(Err(failure.clone())));
+        // Somebody asks to look again: the facts are read, whatever the verifier says to them.
+        bench.pass(10).give(Event::CheckNow);
+        assert!(bench.has(|it| matches!(it, Effect::Collect)), "{failure:?}");
+        let mut seen = Posture::default();
+        seen.firewall.inbound_blocked = Fact::Known(true);
+        bench.give(Event::Collected(Box::new(seen.clone())));
+        let status = bench.agent.status(bench.now());
+        assert_ne!(status.standing, Standing::Reporting, "{failure:?}");
+        assert_eq!((&status.ear, status.reported_at), (&before.ear, before.reported_at), "{failure:?}");
+        assert_eq!((status.posture, status.enrolment), (Some(seen), before.enrolment), "{failure:?}");
+
+        // After a restart as well.
+        let saved = bench.saved.clone().unwrap();
+        let agent = Bench::new(saved);
+        assert_eq!(agent.agent.status(agent.now()).ear, before.ear, "{failure:?}");
+    }
 }
 
 #[test]
