@@ -66,8 +66,8 @@ pub enum Standing {
         /// Until when it waits, in seconds since 1970.
         expires: u64,
     },
-    /// It ended without a tap.
-    Ended(End),
+    /// It ended without a tap; and what of the device stood against the level, when that is why.
+    Ended(End, Vec<String>),
     /// The tap holds. This is said once: the token is made from it.
     Approved(Box<Approval>),
     /// There is none of this name for this application, or its token was given out.

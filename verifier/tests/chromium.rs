@@ -50,7 +50,7 @@ mod tests {
         let (begun, asking, _) = world.ready(Acr::HardwareKey).await;
         let assertion = browser.get(&other).unwrap();
         assert_eq!(world.assert(&asking.id, assertion).await.unwrap(), End::WrongKey);
-        assert_eq!(world.standing(&begun).await, Standing::Ended(End::WrongKey));
+        assert_eq!(world.standing(&begun).await, Standing::Ended(End::WrongKey, vec![]));
         drop(browser);
         server.shutdown().await;
     }

@@ -76,7 +76,7 @@ mod tests {
         let answer = world.verifier().step_up_evidence(&asking.id, &evidence, NOW).await.unwrap();
         let reasons = unhealthy(Ok(answer.clone()));
         assert!(reasons.contains(&"disk-encryption".to_owned()), "{reasons:?}");
-        assert_eq!(world.standing(&begun).await, Standing::Ended(End::Unhealthy));
+        assert_eq!(world.standing(&begun).await, Standing::Ended(End::Unhealthy, reasons.clone()));
         // The answer was lost.
         assert_eq!(world.verifier().step_up_evidence(&asking.id, &evidence, NOW).await.unwrap(), answer);
         let other = world.at.evidence(&asking);
@@ -326,7 +326,7 @@ mod tests {
             let bad = make(&mut world, &options, &other);
             assert_eq!(world.assert(&asking.id, bad.clone()).await.unwrap(), End::WrongKey, "{name}");
             assert_eq!(world.assert(&asking.id, bad).await.unwrap(), End::WrongKey, "{name}: lost answer");
-            assert_eq!(world.standing(&begun).await, Standing::Ended(End::WrongKey), "{name}");
+            assert_eq!(world.standing(&begun).await, Standing::Ended(End::WrongKey, vec![]), "{name}");
             let (kind, body) = world.audited().await.pop().unwrap();
             assert_eq!((kind.as_str(), &body["end"]), ("step-up-ended", &json!("wrong-key")));
             let reasons = body["reasons"].to_string();
@@ -361,7 +361,7 @@ mod tests {
         options["allowCredentials"] = json!([{ "type": "public-key", "id": text(&made) }]);
         let tapped = theirs.get(&options, ORIGIN).unwrap();
         assert_eq!(world.assert(&asking.id, tapped).await.unwrap(), End::WrongKey);
-        assert_eq!(world.standing(&begun).await, Standing::Ended(End::WrongKey));
+        assert_eq!(world.standing(&begun).await, Standing::Ended(End::WrongKey, vec![]));
     }
 
     fn text(bytes: &[u8]) -> String {
@@ -399,7 +399,8 @@ mod tests {
             let tapped = world.key.get(&options, ORIGIN).unwrap();
             assert_eq!(world.assert(&asking.id, tapped).await.unwrap(), end);
             if broken {
-                assert_eq!(world.standing(&begun).await, Standing::Ended(End::Unhealthy));
+                let reasons = vec!["firewall-inbound".to_owned()];
+                assert_eq!(world.standing(&begun).await, Standing::Ended(End::Unhealthy, reasons));
                 assert_eq!(world.audited().await[0].1["reasons"], json!(["firewall-inbound"]));
             }
         }
@@ -450,7 +451,7 @@ mod tests {
         let tapped = world.key.get(&options, ORIGIN).unwrap();
         let outcome = world.at.assert(world.verifier(), &asking.id, tapped, late).await;
         assert_eq!(problem(outcome), StepUpOver);
-        assert_eq!(world.standing(&begun).await, Standing::Ended(End::TimedOut));
+        assert_eq!(world.standing(&begun).await, Standing::Ended(End::TimedOut, vec![]));
         let heard = world.at.hear(&world.lab.verifier, late).await;
         let ended: StepUpEnded = serde_json::from_str(&heard[0].data).unwrap();
         assert_eq!(ended, StepUpEnded { step_up: asking.id, end: End::TimedOut });
@@ -462,7 +463,7 @@ mod tests {
         assert_eq!(world.assert(&asking.id, tapped).await.unwrap(), End::Approved);
         let verifier = world.verifier();
         let standing = verifier.step_up_standing(CLIENT, &begun.auth_req_id, late + 61).await.unwrap();
-        assert_eq!(standing, Standing::Ended(End::TimedOut));
+        assert_eq!(standing, Standing::Ended(End::TimedOut, vec![]));
         let standing = verifier.step_up_standing(CLIENT, &begun.auth_req_id, late + 60).await.unwrap();
         assert!(matches!(standing, Standing::Approved(_)));
     }
@@ -487,7 +488,7 @@ mod tests {
         verifier.tend_step_ups(NOW + DEVICE_SECONDS).await.unwrap();
         for begun in &begun {
             let standing = verifier.step_up_standing(CLIENT, &begun.auth_req_id, NOW).await.unwrap();
-            assert_eq!(standing, Standing::Ended(End::NoDevice));
+            assert_eq!(standing, Standing::Ended(End::NoDevice, vec![]));
         }
         // As many as may wait for a person who is there.
         for _ in 0..5 {
@@ -519,7 +520,7 @@ mod tests {
         assert!(matches!(standing, Standing::Pending { .. }), "it was heard: the person may be on the way");
         // Its time ends it, whoever looks.
         again.tend_step_ups(NOW + SECONDS).await.unwrap();
-        assert_eq!(world.standing(&begun).await, Standing::Ended(End::TimedOut));
+        assert_eq!(world.standing(&begun).await, Standing::Ended(End::TimedOut, vec![]));
     }
 
     #[tokio::test]
@@ -581,7 +582,7 @@ mod tests {
         assert_eq!(world.assert(&one.id, tapped_two.clone()).await.unwrap(), End::WrongKey);
         assert_eq!(problem(world.assert(&one.id, tapped_one).await), StepUpOver);
         assert_eq!(world.assert(&two.id, tapped_two).await.unwrap(), End::Approved);
-        assert_eq!(world.standing(&first).await, Standing::Ended(End::WrongKey));
+        assert_eq!(world.standing(&first).await, Standing::Ended(End::WrongKey, vec![]));
         assert!(matches!(world.standing(&second).await, Standing::Approved(_)));
     }
 
@@ -642,7 +643,7 @@ mod tests {
                 end,
                 "lost answer"
             );
-            assert_eq!(world.standing(&begun).await, Standing::Ended(end));
+            assert_eq!(world.standing(&begun).await, Standing::Ended(end, vec![]));
             let audited = world.audited().await;
             assert_eq!(audited.len(), 1);
             assert_eq!(audited[0].1["end"], json!(end));
@@ -664,7 +665,7 @@ mod tests {
         }
         assert!(verifier.cancel_step_up(CLIENT, &begun.auth_req_id, NOW).await.unwrap());
         assert!(!verifier.cancel_step_up(CLIENT, &begun.auth_req_id, NOW).await.unwrap());
-        assert_eq!(world.standing(&begun).await, Standing::Ended(End::Cancelled));
+        assert_eq!(world.standing(&begun).await, Standing::Ended(End::Cancelled, vec![]));
         let heard = world.at.hear(&world.lab.verifier, NOW).await;
         let told: StepUpEnded = serde_json::from_str(&heard[0].data).unwrap();
         assert_eq!(told, StepUpEnded { step_up: asking.id, end: End::Cancelled });
@@ -678,7 +679,7 @@ mod tests {
         let evidence = world.at.evidence(&asking);
         let answer = world.verifier().step_up_evidence(&asking.id, &evidence, NOW).await;
         assert_eq!(unhealthy(answer), ["security-key"]);
-        assert_eq!(world.standing(&begun).await, Standing::Ended(End::NoKey));
+        assert_eq!(world.standing(&begun).await, Standing::Ended(End::NoKey, vec![]));
     }
 
     #[tokio::test]
@@ -808,7 +809,8 @@ mod tests {
                 let evidence = world.at.evidence(&asking);
                 let answer = world.verifier().step_up_evidence(&asking.id, &evidence, NOW).await;
                 assert_eq!(unhealthy(answer), ["policy"]);
-                assert_eq!(world.standing(&begun).await, Standing::Ended(End::Unhealthy));
+                let reasons = vec!["policy".to_owned()];
+                assert_eq!(world.standing(&begun).await, Standing::Ended(End::Unhealthy, reasons));
             }
         }
     }

@@ -407,7 +407,17 @@ mod tests {
         client.post_as(&session, &path, &end).await.unwrap().json::<StepUpOutcome>();
         let (status, refused) = trial.token(&auth_req_id).await;
         assert_eq!((status, &refused["error"]), (400, &json!("access_denied")), "{refused}");
-        let listed = stdout(&run(trial.folder.path(), &["audit", "list", "--json"]));
-        assert!(listed.contains("\"alert\":true"), "{listed}");
+        // Who watches is alerted, in the log and in the audit log.
+        let listed = stdout(&run(trial.folder.path(), &["audit", "alerts", "--json"]));
+        let [alert] = listed.lines().collect::<Vec<_>>()[..] else { panic!("{listed}") };
+        let alert: Value = serde_json::from_str(alert).unwrap();
+        let wanted = json!({ "user": USER, "client": CLIENT, "end": "not-mine", "alert": true });
+        for (member, value) in wanted.as_object().unwrap() {
+            assert_eq!(&alert["body"][member], value, "{member}");
+        }
+        let shown = stdout(&run(trial.folder.path(), &["audit", "alerts"]));
+        assert!(shown.contains(USER) && shown.contains("EHR: sign order 4711"), "{shown}");
+        let later = ["audit", "alerts", "--after", &alert["seq"].to_string(), "--json"];
+        assert_eq!(stdout(&run(trial.folder.path(), &later)), "");
     }
 }

@@ -2,8 +2,9 @@
 
 use anyhow::{Result, ensure};
 use std::process::Stdio;
+use std::time::Duration;
 use vitalsign_agent::{Stage, Standing, StepUp};
-use vitalsign_e2e::World;
+use vitalsign_e2e::{World, wait_for};
 use vitalsign_protocol::step_up::End;
 
 #[test]
@@ -32,6 +33,26 @@ fn a_device_that_is_revoked_is_told_and_not_reached() -> Result<()> {
     world.administer(&["device", "revoke", &enrolment])?;
     agent.until("the channel to be closed", |status| !status.listening)?;
     agent.until("the device to be told", |status| status.standing == Standing::Revoked)?;
+    Ok(())
+}
+
+#[test]
+fn a_device_that_is_asked_to_report_does_so_at_once() -> Result<()> {
+    let world = World::with_simulated_tpm()?;
+    let (agent, _service, status) = world.enrolled("device")?;
+    agent.until("the channel", |status| status.listening)?;
+    let device = status.enrolment.map(|it| it.to_string()).unwrap_or_default();
+    let reports = || -> Result<usize> {
+        let log = world.administer(&["audit", "list", "--device", &device, "--json"])?;
+        Ok(log.lines().filter(|line| line.contains("\"kind\":\"report\"")).count())
+    };
+    // The next heartbeat is minutes away.
+    let before = reports()?;
+    world.administer(&["device", "check", &device])?;
+    wait_for("a report", Duration::from_secs(60), || {
+        Ok(Some(()).filter(|()| reports().is_ok_and(|n| n > before)))
+    })?;
+    ensure!(!world.verifier(&["device", "check", "AAAAAAAAAAAAAAAAAAAAAA"]).output()?.status.success());
     Ok(())
 }
 

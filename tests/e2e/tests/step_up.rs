@@ -79,11 +79,13 @@ fn an_unhealthy_device_is_refused_before_anybody_is_asked_to_tap() -> Result<()>
     let ward = Ward::open(Transport::Usb)?;
     let taps = ward.key.taps_wanted();
     let asked = ward.world.ask(USER, "EHR: sign order 4712", &["--acr", "healthy-device"])?;
-    ensure!(asked.end()? == "unhealthy");
+    let outcome = asked.outcome()?;
+    ensure!(outcome.get("end") == Some(&json!("unhealthy")), "{outcome}");
     let shown = ward.hand.until("EHR: sign order 4712", |stage| ended(stage, End::Unhealthy))?;
     let Stage::Ended { reasons, .. } = &shown.stage else { anyhow::bail!("{shown:?}") };
     // The TPM is one of software, whatever else this machine is.
     ensure!(reasons.iter().any(|reason| reason == "key-hardware"), "{reasons:?}");
+    ensure!(outcome.get("reasons") == Some(&json!(reasons)), "the application is told the same: {outcome}");
     let over = ward.hand.request(Request::Ceremony(shown.id))?;
     ensure!(over == Answer::Refused(Refusal::Over), "{over:?}");
     ensure!(ward.key.taps_wanted() == taps, "the key was asked");
@@ -103,6 +105,21 @@ fn what_the_person_says_instead_of_tapping_is_how_it_ends() -> Result<()> {
         ensure!(asked.end()? == said, "{said}");
         ward.hand.until(&message, |stage| ended(stage, end))?;
     }
+    // Who watches the verifier is alerted to what the person did not ask for, and to nothing else.
+    let log = std::fs::read_to_string(ward.world.folder().join("verifier.log"))?;
+    let alerts: Vec<_> = log.lines().filter(|line| line.contains("ALERT")).collect();
+    let enrolment = ward.agent.status()?.and_then(|it| it.enrolment).context("not enrolled")?.to_string();
+    ensure!(
+        matches!(alerts[..], [line] if [USER, "ehr", &enrolment, "WARN"].iter().all(|it| line.contains(it))),
+        "{alerts:?}"
+    );
+    let listed = ward.world.administer(&["audit", "alerts", "--json"])?;
+    let listed: Vec<Value> = listed.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
+    let of = |name: &str| listed.iter().map(|it| it.pointer(name).cloned()).collect::<Vec<_>>();
+    ensure!(
+        of("/body/end") == [Some(json!("not-mine"))] && of("/device") == [Some(json!(enrolment))],
+        "{listed:?}"
+    );
     let asked = ward.world.ask(USER, "EHR: nobody is there", &["--expires", "5"])?;
     ward.hand.ceremony("EHR: nobody is there")?;
     ensure!(asked.end()? == "timed-out");

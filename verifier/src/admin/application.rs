@@ -56,6 +56,8 @@ pub(super) struct Refusal {
     pub(super) error_description: String,
     #[serde(default)]
     pub(super) vitalsign_end: Option<End>,
+    #[serde(default)]
+    pub(super) vitalsign_reasons: Vec<String>,
 }
 
 /// The tokens' claims, once they have been checked.

@@ -6,6 +6,7 @@ use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use vitalsign_protocol::id::{Digest, EnrolmentId, StepUpId, hex};
+use vitalsign_protocol::step_up::Transaction;
 use vitalsign_verifier::step_up::prove::{self, Exported};
 use vitalsign_verifier::store::Store;
 use vitalsign_verifier::store::audit::{Head, Logged};
@@ -37,6 +38,18 @@ pub(crate) enum Command {
     Export {
         /// The entry's place, or the step-up's name.
         which: Which,
+    },
+    /// What people say that they did not ask for, oldest first: somebody else may have, in their name.
+    Alerts {
+        /// After this entry: what there is since the last look.
+        #[arg(long, default_value_t = 0)]
+        after: u64,
+        /// At most so many.
+        #[arg(long, default_value_t = 100)]
+        limit: u32,
+        /// Print JSON, one entry a line.
+        #[arg(long)]
+        json: bool,
     },
     /// The entries, oldest first.
     List {
@@ -99,6 +112,16 @@ pub(crate) async fn run(config: &Path, command: Command) -> anyhow::Result<bool>
                 false
             }
         },
+        Command::Alerts { after, limit, json } => {
+            let alerts = store.alerts(after, limit).await?;
+            if json {
+                alerts.iter().for_each(|entry| println!("{}", as_json(entry)));
+            } else {
+                let rows: Vec<_> = alerts.iter().map(as_alert).collect();
+                table::print(["SEQ", "TIME", "DEVICE", "USER", "CLIENT", "MESSAGE"], &rows);
+            }
+            true
+        }
         Command::List { device, after, limit, json } => {
             let (mut after, mut left) = (after, limit);
             let mut rows = Vec::new();
@@ -160,6 +183,15 @@ fn print_proof(exported: &Exported, json: bool) -> anyhow::Result<bool> {
     }
     println!("\n{}", if so { "Every link holds." } else { "This proves nothing." });
     Ok(so)
+}
+
+fn as_alert(entry: &Logged) -> [String; 6] {
+    let device = EnrolmentId::from_slice(&entry.device).map(|device| device.to_string()).unwrap_or_default();
+    let body: serde_json::Value = serde_json::from_str(&entry.body).unwrap_or_default();
+    let said = |name: &str| body.get(name).and_then(serde_json::Value::as_str).unwrap_or_default();
+    let message = Transaction::read(said("transaction")).map(|it| it.message).unwrap_or_default();
+    let (user, client) = (said("user").to_owned(), said("client").to_owned());
+    [entry.seq.to_string(), table::time(entry.time), device, user, client, message]
 }
 
 fn as_row(entry: Logged) -> [String; 5] {

@@ -26,6 +26,11 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Ask a device to read all facts and report now. It does at once if it listens, and by itself when it comes back.
+    Check {
+        /// Its name, as `list` shows it.
+        device: EnrolmentId,
+    },
     /// Accept nothing of a device from now on.
     Revoke {
         /// Its name, as `list` shows it.
@@ -72,6 +77,13 @@ pub(crate) async fn run(config: &Path, command: Command) -> anyhow::Result<bool>
             } else {
                 show(&device);
             }
+        }
+        Command::Check { device } => {
+            if !store.ask_to_report(device, now()).await? {
+                eprintln!("There is no device {device}, or it was revoked.");
+                return Ok(false);
+            }
+            println!("Device {device} is asked to report.");
         }
         Command::Revoke { device, reason } => {
             if !store.revoke_device(device, &reason, now()).await? {

@@ -7,6 +7,7 @@ use serde_json::json;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+use vitalsign_protocol::check;
 use vitalsign_protocol::id::EnrolmentId;
 use vitalsign_protocol::step_up::{Acr, End};
 use vitalsign_verifier::config::Config;
@@ -206,21 +207,29 @@ async fn cancel(application: &Application, auth_req_id: &str) -> anyhow::Result<
 }
 
 async fn show(application: &Application, outcome: Outcome, as_json: bool) -> anyhow::Result<bool> {
-    let refused = |end: Option<End>, error: &str, why: &str| -> anyhow::Result<bool> {
+    let refused = |end: Option<End>, reasons: &[String], error: &str, why: &str| -> anyhow::Result<bool> {
         if as_json {
             super::print_json(&json!({
-                "step_up": "refused", "end": end, "error": error, "error_description": why,
+                "step_up": "refused", "end": end, "reasons": reasons, "error": error, "error_description": why,
             }))?;
         } else {
             eprintln!("Refused: {}", end.map_or_else(|| why.to_owned(), |end| plainly(end).to_owned()));
+            for reason in reasons {
+                match check::of(reason) {
+                    Some(text) => eprintln!("  - {}: {}", text.title, text.remedy),
+                    None => eprintln!("  - {reason}"),
+                }
+            }
         }
         Ok(false)
     };
     let tokens = match outcome {
-        Outcome::Cancelled => return refused(Some(End::Cancelled), "cancelled", plainly(End::Cancelled)),
-        Outcome::Refused(Refusal { error, error_description, vitalsign_end }) => {
+        Outcome::Cancelled => {
+            return refused(Some(End::Cancelled), &[], "cancelled", plainly(End::Cancelled));
+        }
+        Outcome::Refused(Refusal { error, error_description, vitalsign_end, vitalsign_reasons }) => {
             let why = if error_description.is_empty() { &error } else { &error_description };
-            return refused(vitalsign_end, &error, why);
+            return refused(vitalsign_end, &vitalsign_reasons, &error, why);
         }
         Outcome::Approved(tokens) => tokens,
     };

@@ -87,20 +87,30 @@ pub struct OAuthError {
     /// How the step-up ended, where that is what is told.
     #[serde(skip_serializing_if = "Option::is_none")]
     vitalsign_end: Option<End>,
+    /// What of the device stood against the level: names of checks.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    vitalsign_reasons: Vec<String>,
 }
 
 impl OAuthError {
     /// A refusal with what was the matter this time, for developers.
     #[must_use]
     pub fn new(code: Code, description: impl Into<String>) -> Self {
-        Self { code, error: code.as_str(), error_description: description.into(), vitalsign_end: None }
+        Self {
+            code,
+            error: code.as_str(),
+            error_description: description.into(),
+            vitalsign_end: None,
+            vitalsign_reasons: Vec::new(),
+        }
     }
 
     /// A step-up that ended without a tap.
     #[must_use]
-    pub(crate) fn ended(end: End) -> Self {
+    pub(crate) fn ended(end: End, vitalsign_reasons: Vec<String>) -> Self {
         let code = if end == End::TimedOut { Code::ExpiredToken } else { Code::AccessDenied };
-        Self { vitalsign_end: Some(end), ..Self::new(code, format!("{end}: {}", plainly(end))) }
+        let told = Self::new(code, format!("{end}: {}", plainly(end)));
+        Self { vitalsign_end: Some(end), vitalsign_reasons, ..told }
     }
 
     /// What was the matter, for developers.
@@ -159,14 +169,24 @@ mod tests {
             serde_json::json!({ "error": "invalid_scope", "error_description": "openid is missing" })
         );
         assert_eq!(
-            json(&OAuthError::ended(End::Declined)),
+            json(&OAuthError::ended(End::Declined, Vec::new())),
             serde_json::json!({
                 "error": "access_denied",
                 "error_description": "declined: the person said no.",
                 "vitalsign_end": "declined",
             })
         );
-        assert_eq!(OAuthError::ended(End::TimedOut).code, Code::ExpiredToken);
+        let reasons = vec!["disk-encryption".to_owned(), "firewall".to_owned()];
+        assert_eq!(
+            json(&OAuthError::ended(End::Unhealthy, reasons)),
+            serde_json::json!({
+                "error": "access_denied",
+                "error_description": "unhealthy: the device is not in the state that this level asks for.",
+                "vitalsign_end": "unhealthy",
+                "vitalsign_reasons": ["disk-encryption", "firewall"],
+            })
+        );
+        assert_eq!(OAuthError::ended(End::TimedOut, Vec::new()).code, Code::ExpiredToken);
     }
 
     #[test]
@@ -174,7 +194,7 @@ mod tests {
         // RFC 6749 section 5.2: %x20-21 / %x23-5B / %x5D-7E.
         for end in End::ALL {
             let allowed = |c: char| matches!(c, ' '..='~') && c != '"' && c != '\\';
-            assert!(OAuthError::ended(end).description().chars().all(allowed), "{end}");
+            assert!(OAuthError::ended(end, Vec::new()).description().chars().all(allowed), "{end}");
         }
     }
 }

@@ -144,10 +144,10 @@ impl Verifier {
         match self.step_up_standing(&poll.client.id, &poll.auth_req_id, now).await? {
             Standing::Pending { step_up, .. } => Ok(Redeemed::Pending(step_up)),
             // Given out before, or none of this client's.
-            Standing::Unknown | Standing::Ended(End::Approved) => {
+            Standing::Unknown | Standing::Ended(End::Approved, _) => {
                 Err(OAuthError::new(Code::InvalidGrant, "There is no such auth_req_id, or it was used."))
             }
-            Standing::Ended(end) => Err(OAuthError::ended(end)),
+            Standing::Ended(end, reasons) => Err(OAuthError::ended(end, reasons)),
             Standing::Approved(approval) => {
                 Ok(Redeemed::Tokens(Box::new(self.tokens(poll, *approval, now)?)))
             }

@@ -80,7 +80,7 @@ impl Verifier {
         match found.ended {
             None => Ok(Standing::Pending { step_up: found.id, expires: found.expires }),
             Some(End::Approved) => self.redeem(&found, now).await,
-            Some(end) => Ok(Standing::Ended(end)),
+            Some(end) => Ok(Standing::Ended(end, found.reasons)),
         }
     }
 
@@ -114,7 +114,7 @@ impl Verifier {
             return Ok(Standing::Unknown);
         }
         if now > found.expires.saturating_add(REDEEM_SECONDS) {
-            return Ok(Standing::Ended(End::TimedOut));
+            return Ok(Standing::Ended(End::TimedOut, Vec::new()));
         }
         let approval = found.approval.as_deref().unwrap_or_default();
         let approval: Approval = serde_json::from_str(approval).map_err(internal)?;

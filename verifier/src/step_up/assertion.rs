@@ -204,7 +204,7 @@ impl Verifier {
         step_up::approve(connection, &step_up.id, &approval).await?;
         step_up::key_used(connection, key.id, &asserted.passkey, now).await?;
         step_up::end_offer(connection, &step_up.id, device.id, End::Approved, Some(assertion)).await?;
-        let devices = step_up::end(connection, step_up, End::Approved, now).await?;
+        let devices = step_up::end(connection, step_up, (End::Approved, &[]), now).await?;
         Ok(super::ends::Ended { step_up: Some(step_up.id), devices })
     }
 }

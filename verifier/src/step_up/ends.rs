@@ -46,6 +46,12 @@ impl Ending<'_> {
         Self { end, reasons: &[], evidence: None, assertion: None }
     }
 
+    /// Why, for the application: which checks of a device stood against the level. Why a tap does not hold is no business
+    /// of its.
+    fn told(&self) -> &[String] {
+        if self.end == End::Unhealthy { self.reasons } else { &[] }
+    }
+
     /// Whether nobody else need be asked either. Where the device or what is at hand there is the matter, another
     /// device may still do.
     fn is_for_all(&self) -> bool {
@@ -147,7 +153,7 @@ impl Verifier {
         let mut connection = self.store.begin().await?;
         let found = step_up::find(&mut *connection, By::Id(id)).await?;
         let Some(found) = found.filter(|it| it.ended.is_none()) else { return Ok(false) };
-        let devices = step_up::end(&mut connection, &found, end, now).await?;
+        let devices = step_up::end(&mut connection, &found, (end, &[]), now).await?;
         audit::append(&mut connection, &[entry(&found, None, &Ending::of(end), true, now)]).await?;
         connection.commit().await?;
         self.tell(Ended { step_up: Some(*id), devices });
@@ -165,7 +171,7 @@ impl Verifier {
         let others = step_up::waiting(connection, &step_up.id).await?;
         let over = ending.is_for_all() || !others.into_iter().any(|other| self.channels.listens(other));
         let devices = match over {
-            true => step_up::end(connection, step_up, ending.end, now).await?,
+            true => step_up::end(connection, step_up, (ending.end, ending.told()), now).await?,
             false => Vec::new(),
         };
         audit::append(connection, &[entry(step_up, Some(device), &ending, over, now)]).await?;

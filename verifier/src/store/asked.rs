@@ -29,6 +29,9 @@ pub struct Recent {
     pub end: Option<End>,
     /// When it ended.
     pub ended_at: Option<u64>,
+    /// What of the device stood against the level, when it ended as unhealthy.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub reasons: Vec<String>,
     /// What the token says, when it was approved.
     pub approval: Option<Approval>,
     /// Whether the token was fetched.
@@ -52,6 +55,7 @@ impl Recent {
             expires: unsigned(row.try_get("expires")?),
             end: row.try_get::<Option<&str>, _>("ended")?.map(named).transpose()?,
             ended_at: row.try_get::<Option<i64>, _>("ended_at")?.map(unsigned),
+            reasons: super::step_up::reasons_of(row)?,
             approval: approval.map(serde_json::from_str).transpose().map_err(|_| damaged())?,
             redeemed: row.try_get::<Option<i64>, _>("redeemed_at")?.is_some(),
         })

@@ -9,6 +9,7 @@
 //! ```
 
 use super::{Store, StoreError, json_rows, signed, unsigned};
+use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 use vitalsign_protocol::id::{Digest, EnrolmentId, StepUpId, hex};
 
@@ -120,6 +121,20 @@ pub struct Logged {
     pub hash: Vec<u8>,
 }
 
+impl Logged {
+    fn from_row(row: &SqliteRow) -> Result<Self, StoreError> {
+        Ok(Self {
+            seq: unsigned(row.try_get("seq")?),
+            time: unsigned(row.try_get("time")?),
+            kind: row.try_get("kind")?,
+            device: row.try_get::<Option<_>, _>("device")?.unwrap_or_default(),
+            body: row.try_get("body")?,
+            evidence: row.try_get::<Option<_>, _>("evidence")?.unwrap_or_default(),
+            hash: row.try_get("hash")?,
+        })
+    }
+}
+
 /// The end of the chain: what to write down elsewhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Head {
@@ -174,6 +189,18 @@ impl Store {
         limit: u32,
     ) -> Result<Vec<Logged>, StoreError> {
         list(&mut *self.readers().acquire().await?, device, after, limit).await
+    }
+
+    /// At most `limit` entries after `after` that are alerts, oldest first: what somebody has to look at.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn alerts(&self, after: u64, limit: u32) -> Result<Vec<Logged>, StoreError> {
+        let query = sqlx::query(
+            "SELECT * FROM audit WHERE kind = 'step-up-ended' AND body->>'alert' AND seq > ?1 ORDER BY seq LIMIT ?2",
+        );
+        let rows = query.bind(signed(after)).bind(limit).fetch_all(self.readers()).await?;
+        rows.iter().map(Logged::from_row).collect()
     }
 
     /// One entry, and the hash of the one before it.
@@ -309,19 +336,7 @@ async fn list(
         Some(device) => query.bind(device.as_bytes()),
     };
     let rows = query.fetch_all(connection).await?;
-    rows.iter()
-        .map(|row| {
-            Ok(Logged {
-                seq: unsigned(row.try_get("seq")?),
-                time: unsigned(row.try_get("time")?),
-                kind: row.try_get("kind")?,
-                device: row.try_get::<Option<_>, _>("device")?.unwrap_or_default(),
-                body: row.try_get("body")?,
-                evidence: row.try_get::<Option<_>, _>("evidence")?.unwrap_or_default(),
-                hash: row.try_get("hash")?,
-            })
-        })
-        .collect()
+    rows.iter().map(Logged::from_row).collect()
 }
 
 /// An entry's hash.

@@ -1,7 +1,7 @@
 //! Enrolled devices.
 
 use super::audit::{self, Entry, Kind};
-use super::{Store, StoreError, signed, unsigned};
+use super::{Store, StoreError, event, signed, unsigned};
 use serde::{Deserialize, Serialize};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Executor, Row, Sqlite};
@@ -10,6 +10,10 @@ use std::sync::{Arc, PoisonError, RwLock};
 use vitalsign_protocol::cose::PublicKey;
 use vitalsign_protocol::ear::Tier;
 use vitalsign_protocol::id::{Digest, EnrolmentId, Thumbprint};
+use vitalsign_protocol::step_up::event as names;
+
+/// A device that was asked to report and comes back after so many seconds reports by itself.
+const ASKED_SECONDS: u64 = 60;
 
 /// What enrolment learned of a device's keys.
 #[derive(Clone, Debug)]
@@ -203,6 +207,22 @@ impl Store {
         );
         let rows = query.bind(limit).bind(offset).fetch_all(self.readers()).await?;
         rows.iter().map(Device::from_row).collect()
+    }
+
+    /// Asks a device that listens to read all facts and report now. False when there is none of this name, or it was
+    /// revoked.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn ask_to_report(&self, device: EnrolmentId, now: u64) -> Result<bool, StoreError> {
+        let mut transaction = self.begin().await?;
+        let query = sqlx::query("SELECT id FROM devices WHERE enrolment = ?1 AND revoked_at IS NULL");
+        let row = query.bind(device.as_bytes()).fetch_optional(&mut *transaction).await?;
+        let Some(row) = row else { return Ok(false) };
+        let until = now.saturating_add(ASKED_SECONDS);
+        event::tell(&mut transaction, row.try_get(0)?, None, (names::CHECK, "{}"), until).await?;
+        transaction.commit().await?;
+        Ok(true)
     }
 
     /// Revokes a device: from the commit on nothing of it is accepted, by no process. False when there is none, or it

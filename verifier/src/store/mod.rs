@@ -25,7 +25,8 @@ use vitalsign_protocol::problem::{Problem, ProblemType};
 /// How long a statement waits for another process's transaction.
 const LOCK_WAIT: Duration = Duration::from_secs(5);
 /// Each brings the schema one version further.
-const MIGRATIONS: &[&str] = &[include_str!("schema.sql"), include_str!("step_up.sql")];
+const MIGRATIONS: &[&str] =
+    &[include_str!("schema.sql"), include_str!("step_up.sql"), include_str!("ends.sql")];
 
 /// Why the store did not do what it was asked. Nothing was written.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -213,4 +214,30 @@ pub(crate) fn signed(n: u64) -> i64 {
 /// And back: what was stored was not negative.
 pub(crate) fn unsigned(n: i64) -> u64 {
     u64::try_from(n).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_store_of_any_earlier_version_is_brought_up_to_date() {
+        for version in 0..MIGRATIONS.len() {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("store.db");
+            let options = SqliteConnectOptions::new().filename(&path).create_if_missing(true);
+            let mut old = options.connect().await.unwrap();
+            for migration in &MIGRATIONS[..version] {
+                sqlx::raw_sql(*migration).execute(&mut old).await.unwrap();
+            }
+            let stamp = format!("PRAGMA user_version = {version}");
+            sqlx::raw_sql(sqlx::AssertSqlSafe(stamp)).execute(&mut old).await.unwrap();
+            old.close().await.unwrap();
+            for _ in 0..2 {
+                let store = Store::open(&path).await.unwrap();
+                assert_eq!(store.recent_step_ups(1).await.unwrap(), [], "from {version}");
+                store.close().await;
+            }
+        }
+    }
 }

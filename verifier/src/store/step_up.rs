@@ -22,6 +22,8 @@ pub(crate) struct StepUp {
     pub(crate) transaction: String,
     pub(crate) expires: u64,
     pub(crate) ended: Option<End>,
+    /// What of the device stood against the level, when it ended as unhealthy.
+    pub(crate) reasons: Vec<String>,
     pub(crate) approval: Option<String>,
     pub(crate) redeemed: bool,
 }
@@ -60,6 +62,7 @@ impl StepUp {
             transaction: row.try_get("transaction_text")?,
             expires: unsigned(row.try_get("expires")?),
             ended: end_of(row.try_get("ended")?)?,
+            reasons: reasons_of(row)?,
             approval: row.try_get("approval")?,
             redeemed: row.try_get::<Option<i64>, _>("redeemed_at")?.is_some(),
         })
@@ -88,6 +91,13 @@ impl Offer {
             assertion: assertion.map(|digest| Digest::from_slice(digest).ok_or_else(broken)).transpose()?,
         })
     }
+}
+
+/// What of a device stood against a level.
+pub(super) fn reasons_of(row: &SqliteRow) -> Result<Vec<String>, StoreError> {
+    let reasons: Option<&str> = row.try_get("reasons")?;
+    let broken = |_| StoreError::Failed("the reasons of a step-up's end cannot be read".into());
+    reasons.map_or_else(|| Ok(Vec::new()), |reasons| serde_json::from_str(reasons).map_err(broken))
 }
 
 fn end_of(name: Option<&str>) -> Result<Option<End>, StoreError> {
@@ -358,16 +368,19 @@ pub(crate) async fn end_offer(
     Ok(())
 }
 
-/// Ends a step-up, and tells the devices at which it still waits. Gives those.
+/// Ends a step-up, and tells the devices at which it still waits. Gives those. `reasons` are for the application.
 pub(crate) async fn end(
     connection: &mut SqliteConnection,
     step_up: &StepUp,
-    end: End,
+    (end, reasons): (End, &[String]),
     now: u64,
 ) -> Result<Vec<i64>, StoreError> {
     let id = step_up.id.as_bytes();
-    let query = sqlx::query("UPDATE step_ups SET ended = ?2, ended_at = ?3 WHERE id = ?1 AND ended IS NULL");
-    query.bind(id).bind(end.as_str()).bind(signed(now)).execute(&mut *connection).await?;
+    let reasons = (!reasons.is_empty()).then(|| super::json_rows(&reasons)).transpose()?;
+    let query = sqlx::query(
+        "UPDATE step_ups SET ended = ?2, ended_at = ?3, reasons = ?4 WHERE id = ?1 AND ended IS NULL",
+    );
+    query.bind(id).bind(end.as_str()).bind(signed(now)).bind(reasons).execute(&mut *connection).await?;
     event::forget(connection, &step_up.id).await?;
     let told = waiting(connection, &step_up.id).await?;
     // What one device said is that device's: at the others it was answered elsewhere.

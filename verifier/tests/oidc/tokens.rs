@@ -175,6 +175,7 @@ async fn every_end_is_told_by_its_name() {
             let body = body(&answer);
             assert_eq!(body["vitalsign_end"], end.as_str());
             assert!(body["error_description"].as_str().unwrap().starts_with(end.as_str()), "{body}");
+            assert_eq!(body.get("vitalsign_reasons"), None, "{end}");
         }
     }
 }
@@ -196,10 +197,12 @@ async fn a_device_that_is_not_healthy_enough_is_told_apart() {
     let auth_req_id = ehr.ask(&provider, "nurse-7").await;
     let asked = nurse.asked(&provider).await;
     let answer = nurse.prove(&provider, &asked).await;
-    assert!(matches!(answer.next, StepUpNext::Unhealthy { .. }), "{answer:?}");
+    let StepUpNext::Unhealthy { reasons } = answer.next else { panic!("{answer:?}") };
+    assert_eq!(reasons, ["disk-encryption"]);
     let answer = ehr.poll(&provider, &auth_req_id).await;
     assert_eq!(refusal(&answer), refused(400, "access_denied"));
     assert_eq!(body(&answer)["vitalsign_end"], "unhealthy");
+    assert_eq!(body(&answer)["vitalsign_reasons"], serde_json::json!(reasons));
 }
 
 #[tokio::test]
