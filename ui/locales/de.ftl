@@ -1,5 +1,5 @@
 # Deutsch: mit Sie. „Schlüssel“ ist der Sicherheitsschlüssel, „die IT“, wer sich um die Geräte kümmert. en.ftl erklärt
-# jeden Text.
+# jeden Text. In Überschriften steht im Wort „Sicherheits­schlüssel“ ein weiches Trennzeichen (U+00AD).
 
 app-name = Vitalsign
 
@@ -186,13 +186,13 @@ check-agent-version-remedy = Aktualisieren Sie den Vitalsign-Agenten.
 
 check-health-title = Zustand dieses Geräts
 check-health-remedy = Prüfen Sie auf der Seite „Zustand“ erneut, und beginnen Sie dann in der Anwendung von vorn.
-check-security-key-user-verification-title = PIN oder Fingerabdruck des Sicherheitsschlüssels
+check-security-key-user-verification-title = PIN oder Fingerabdruck des Sicherheits­schlüssels
 check-security-key-user-verification-remedy = Nutzen Sie einen Sicherheitsschlüssel, der nach seiner PIN oder Ihrem Fingerabdruck fragt.
-check-security-key-model-title = Modell des Sicherheitsschlüssels
+check-security-key-model-title = Modell des Sicherheits­schlüssels
 check-security-key-model-remedy = Nutzen Sie einen Sicherheitsschlüssel von einem Modell, das Ihre Organisation akzeptiert.
-check-security-key-separate-title = Eigenständiger Sicherheitsschlüssel
+check-security-key-separate-title = Eigenständiger Sicherheits­schlüssel
 check-security-key-separate-remedy = Nutzen Sie einen Sicherheitsschlüssel, der nicht in dieses Gerät eingebaut ist.
-check-security-key-backup-title = Nicht kopierbarer Sicherheitsschlüssel
+check-security-key-backup-title = Nicht kopierbarer Sicherheits­schlüssel
 check-security-key-backup-remedy = Nutzen Sie einen Sicherheitsschlüssel, der sein Geheimnis für sich behält.
 
 ## Reasons
@@ -328,18 +328,18 @@ not-mine-about = Lehnt ab und warnt Ihre Organisation
 
 step-preparing = Einen Moment
 step-preparing-next = Der Zustand dieses Geräts wird nachgewiesen.
-step-insert = Stecken Sie Ihren Sicherheitsschlüssel ein
+step-insert = Stecken Sie Ihren Sicherheits­schlüssel ein
 step-insert-next = Oder halten Sie ihn an das Lesegerät. Berühren Sie ihn dann, wenn er blinkt.
-step-touch = Berühren Sie jetzt Ihren Sicherheitsschlüssel
+step-touch = Berühren Sie jetzt Ihren Sicherheits­schlüssel
 step-touch-next = Er blinkt: Berühren Sie seine Taste oder seine goldene Stelle.
 step-touch-several = { $keys ->
     [one] Berühren Sie jetzt Ihren Sicherheitsschlüssel
-   *[other] { $keys } Sicherheitsschlüssel sind da: Berühren Sie Ihren.
+   *[other] { $keys } Sicherheits­schlüssel sind da: Berühren Sie Ihren.
 }
-step-pin = Geben Sie die PIN Ihres Sicherheitsschlüssels ein
+step-pin = Geben Sie die PIN Ihres Sicherheits­schlüssels ein
 step-pin-again = Geben Sie die PIN noch einmal ein
-step-pin-new = Wählen Sie eine PIN für Ihren Sicherheitsschlüssel
-step-working = Ihr Sicherheitsschlüssel arbeitet
+step-pin-new = Wählen Sie eine PIN für Ihren Sicherheits­schlüssel
+step-working = Ihr Sicherheits­schlüssel arbeitet
 step-working-next = Lassen Sie ihn, wo er ist.
 step-checking = Wird geprüft
 step-checking-next = Der Server prüft Ihre Berührung.
@@ -358,7 +358,7 @@ pin-pad-label = Ziffernfeld
 pin-erase = Löschen
 pin-new-about = { $least ->
     [one] Ihr Sicherheitsschlüssel hat noch keine PIN. Mindestens 1 Zeichen; auch Buchstaben sind erlaubt.
-   *[other] Ihr Sicherheitsschlüssel hat noch keine PIN. Mindestens { $least } Zeichen; auch Buchstaben sind erlaubt.
+   *[other] Ihr Sicherheits­schlüssel hat noch keine PIN. Mindestens { $least } Zeichen; auch Buchstaben sind erlaubt.
 }
 pin-wrong = Falsche PIN
 pin-unsuitable = Der Sicherheitsschlüssel nimmt diese PIN nicht an. Wählen Sie eine andere.
@@ -389,11 +389,11 @@ end-timed-out = Die Zeit ist abgelaufen
 end-timed-out-next = Es wurde nichts bestätigt. Beginnen Sie in der Anwendung von vorn, mit Ihrem Sicherheitsschlüssel zur Hand.
 end-unhealthy = Dieses Gerät ist für diese Anfrage nicht bereit
 end-unhealthy-next = Es wurde nichts bestätigt. Beheben Sie, was unten steht, und beginnen Sie in der Anwendung von vorn, oder nutzen Sie ein anderes Gerät.
-end-wrong-key = Das ist nicht Ihr Sicherheitsschlüssel
+end-wrong-key = Das ist nicht Ihr Sicherheits­schlüssel
 end-wrong-key-next = Es wurde nichts bestätigt. Beginnen Sie in der Anwendung mit Ihrem eigenen Schlüssel von vorn. Wenn es Ihrer ist, registrieren Sie ihn zuerst: Bitten Sie die IT um einen Code.
-end-pin-blocked = Der Sicherheitsschlüssel nimmt keine PIN mehr an
+end-pin-blocked = Der Sicherheits­schlüssel nimmt keine PIN mehr an
 end-pin-blocked-next = Es wurde nichts bestätigt. Nutzen Sie Ihren zweiten Schlüssel, wenn Sie einen haben, und fragen Sie die IT wegen dieses Schlüssels.
-end-no-key = Es konnte kein Sicherheitsschlüssel genutzt werden
+end-no-key = Es konnte kein Sicherheits­schlüssel genutzt werden
 end-no-key-next = Es wurde nichts bestätigt. Stecken Sie Ihren Schlüssel ein, und beginnen Sie in der Anwendung von vorn. Wenn es wieder nicht geht, nutzen Sie ein anderes Gerät, oder rufen Sie die IT an.
 end-no-device = Keines Ihrer Geräte wurde erreicht
 end-no-device-next = Es wurde nichts bestätigt. Beginnen Sie in der Anwendung von vorn; wenn es wieder nicht geht, rufen Sie die IT an.
@@ -425,7 +425,7 @@ trouble-over = Es war schon zu Ende. Beginnen Sie von vorn.
 
 ## Security keys
 
-keys-title = Sicherheitsschlüssel
+keys-title = Sicherheits­schlüssel
 keys-registered = Registrierte Schlüssel
 keys-asking = Die registrierten Schlüssel werden abgefragt…
 keys-none = Noch ist kein Sicherheitsschlüssel registriert.
@@ -436,7 +436,7 @@ key-model = Modell
 key-registered = Registriert
 key-used = Zuletzt benutzt
 key-used-never = Nie
-keys-lost-title = Haben Sie einen Sicherheitsschlüssel verloren?
+keys-lost-title = Haben Sie einen Sicherheits­schlüssel verloren?
 keys-lost-1 = Sagen Sie es sofort der IT. Sie zieht den Schlüssel zurück, und niemand kann ihn mehr nutzen.
 keys-lost-2 = Bis dahin kann niemand ihn ohne seine PIN nutzen, und falsche PINs sperren ihn.
 keys-lost-3 = Arbeiten Sie mit Ihrem zweiten Schlüssel weiter. Wenn Sie keinen haben, bitten Sie die IT um einen neuen Schlüssel und einen Code.

@@ -4,12 +4,14 @@ import { CheckItem } from "./check";
 import { Shape } from "./icons";
 import { act } from "./ipc";
 import { useNow } from "./now";
+import { useOnce } from "./once";
 import { t } from "./text";
 
 type EndStep = Extract<Step, { kind: "ended" }>;
 
 export function Ended({ prompt, step }: { prompt: Prompt; step: EndStep }) {
   const now = useNow(20_000);
+  const once = useOnce(prompt.id);
   const { end, checks, trouble } = step;
   const openStatus = async () => {
     await act({ do: "dismiss" });
@@ -43,11 +45,11 @@ export function Ended({ prompt, step }: { prompt: Prompt; step: EndStep }) {
         )}
       </div>
       <footer>
-        <button type="button" id="dismiss" class="primary" onClick={() => void act({ do: "dismiss" })}>
+        <button type="button" id="dismiss" class="primary" onClick={once(() => act({ do: "dismiss" }))}>
           {t("close")}
         </button>
         {checks.length > 0 && (
-          <button type="button" id="open-status" onClick={openStatus}>
+          <button type="button" id="open-status" onClick={once(openStatus)}>
             {t("end-status")}
           </button>
         )}

@@ -8,6 +8,7 @@ import { Ended } from "./ended";
 import { FlagIcon, Ring } from "./icons";
 import { act } from "./ipc";
 import { useNow } from "./now";
+import { useOnce } from "./once";
 import { Live } from "./step";
 import { clock, t } from "./text";
 
@@ -31,6 +32,7 @@ export function PromptPage({ prompt, device }: { prompt: Prompt; device: Device 
 
 function Asked({ prompt, device }: { prompt: Prompt; device: Device }) {
   const { step, details, waiting } = prompt;
+  const once = useOnce(`${prompt.id} ${step.kind}`);
   return (
     <article id="prompt" class="prompt" data-step={step.kind} aria-labelledby="prompt-title">
       <div class="what">
@@ -70,14 +72,14 @@ function Asked({ prompt, device }: { prompt: Prompt; device: Device }) {
             {t("prompt-waiting", { waiting })}
           </p>
         )}
-        <button type="button" id="decline" onClick={() => void act({ do: "decline" })}>
+        <button type="button" id="decline" onClick={once(() => act({ do: "decline" }))}>
           {t("decline")}
         </button>
         <button
           type="button"
           id="not-mine"
           class="alarm"
-          onClick={() => void act({ do: "not-mine" })}
+          onClick={once(() => act({ do: "not-mine" }))}
         >
           <FlagIcon />
           <span>

@@ -4,6 +4,7 @@ import type { Registration } from "./bindings";
 import { TroubleNote } from "./ended";
 import { Shape } from "./icons";
 import { act } from "./ipc";
+import { useOnce } from "./once";
 import { Live } from "./step";
 import { t } from "./text";
 
@@ -14,6 +15,7 @@ export function Register({ registration, draft, another }: { registration: Regis
   const title = useRef<HTMLHeadingElement>(null);
   const { kind } = registration;
   const before = useRef(kind);
+  const stop = useOnce(kind)(() => act({ do: "stop-registering" }));
   // What was in focus is gone with what it stood in.
   useEffect(() => {
     if (before.current !== kind) title.current?.focus();
@@ -59,8 +61,6 @@ export function Register({ registration, draft, another }: { registration: Regis
     </section>
   );
 }
-
-const stop = () => void act({ do: "stop-registering" });
 
 function heading({ kind }: Registration, another: boolean): string {
   if (kind === "idle") return t(another ? "register-another" : "register-title");
