@@ -47,7 +47,12 @@ fn try_build(app: &AppHandle, language: Language) -> tauri::Result<Tray> {
         (item("status")?, item("check")?, item("register")?, item("about")?);
     let line = PredefinedMenuItem::separator(app)?;
     let menu = Menu::with_items(app, &[&state, &line, &status, &check, &register, &about])?;
-    let icon = TrayIconBuilder::with_id("tray")
+    let mut builder = TrayIconBuilder::with_id("vitalsign");
+    // The desktop takes the picture from a file, whose name another program's may have too.
+    if let Ok(session) = app.path().runtime_dir() {
+        builder = builder.temp_dir_path(session.join("vitalsign-app"));
+    }
+    let icon = builder
         .icon(picture(State::Offline)?)
         .tooltip(words(State::Offline, language))
         .menu(&menu)

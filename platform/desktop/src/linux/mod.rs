@@ -1,16 +1,27 @@
 //! Linux: GTK, WebKitGTK, and what stands on D-Bus.
 
+#[cfg(test)]
+mod bus;
 mod notice;
 mod page;
 mod pages;
 mod seat;
 mod veil;
 
-pub(crate) use notice::notices;
 pub use page::steady_page;
 pub use pages::end_pages;
 pub use seat::watch_seat;
 pub use veil::{redraw, veil};
+
+use crate::Notice;
+use std::sync::Arc;
+use std::sync::mpsc::Receiver;
+use zbus::blocking::Connection;
+
+/// Shows what is wanted, for as long as anything can be.
+pub(crate) fn notices(wants: &Receiver<Option<Notice>>, opened: Arc<dyn Fn() + Send + Sync>) {
+    notice::notices(Connection::session, wants, opened);
+}
 
 /// Rings the bell of the desktop, where it has one.
 pub fn bell() {

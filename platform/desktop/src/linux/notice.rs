@@ -18,13 +18,18 @@ const OPEN: [&str; 2] = ["default", "open"];
 type Standing = Arc<Mutex<Option<u32>>>;
 
 /// Shows what is wanted, for as long as anything can be.
-pub(crate) fn notices(wants: &Receiver<Option<Notice>>, opened: Arc<dyn Fn() + Send + Sync>) {
+pub(crate) fn notices(
+    reach: impl Fn() -> zbus::Result<Connection>,
+    wants: &Receiver<Option<Notice>>,
+    opened: Arc<dyn Fn() + Send + Sync>,
+) {
     let mut bus = None;
     let standing = Standing::default();
     let mut said = false;
     for wanted in wants {
         if bus.is_none() {
-            bus = connect(&standing, &opened)
+            bus = reach()
+                .and_then(|bus| listen(bus, &standing, &opened))
                 .inspect_err(|error| tracing::info!("no notifications: {error}"))
                 .ok();
         }
@@ -45,8 +50,12 @@ pub(crate) fn notices(wants: &Receiver<Option<Notice>>, opened: Arc<dyn Fn() + S
     }
 }
 
-fn connect(standing: &Standing, opened: &Arc<dyn Fn() + Send + Sync>) -> zbus::Result<Connection> {
-    let bus = Connection::session()?;
+/// Hears clicks on what stands.
+fn listen(
+    bus: Connection,
+    standing: &Standing,
+    opened: &Arc<dyn Fn() + Send + Sync>,
+) -> zbus::Result<Connection> {
     let rule = MatchRule::builder()
         .msg_type(Type::Signal)
         .interface(NAME)?
@@ -88,4 +97,128 @@ fn notify(bus: &Connection, notice: &Notice, replaced: u32) -> zbus::Result<u32>
 
 fn close(bus: &Connection, id: u32) -> zbus::Result<()> {
     bus.call_method(Some(NAME), PATH, Some(NAME), "CloseNotification", &id).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::system::bus::PrivateBus;
+    use std::sync::mpsc::{Sender, channel};
+    use std::time::Duration;
+    use zbus::zvariant::OwnedValue;
+    use zbus::{interface, object_server::SignalEmitter};
+
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    /// What the stand-in was told.
+    #[derive(Debug)]
+    enum Heard {
+        Notify(Call),
+        Close(u32),
+    }
+
+    #[derive(Debug)]
+    struct Call {
+        replaces: u32,
+        texts: [String; 3],
+        actions: Vec<String>,
+        hints: HashMap<String, OwnedValue>,
+        expires: i32,
+    }
+
+    /// Stands in for a desktop that shows notifications.
+    struct Desktop(Mutex<Sender<Heard>>);
+
+    #[interface(name = "org.freedesktop.Notifications")]
+    impl Desktop {
+        #[expect(clippy::too_many_arguments, reason = "it is the specification's")]
+        fn notify(
+            &self,
+            app_name: String,
+            replaces: u32,
+            _icon: String,
+            summary: String,
+            body: String,
+            actions: Vec<String>,
+            hints: HashMap<String, OwnedValue>,
+            expires: i32,
+        ) -> u32 {
+            let call = Call { replaces, texts: [app_name, summary, body], actions, hints, expires };
+            self.0.lock().unwrap().send(Heard::Notify(call)).unwrap();
+            7
+        }
+        fn close_notification(&self, id: u32) {
+            self.0.lock().unwrap().send(Heard::Close(id)).unwrap();
+        }
+        #[zbus(signal)]
+        async fn action_invoked(emitter: &SignalEmitter<'_>, id: u32, action: &str) -> zbus::Result<()>;
+    }
+
+    fn wanted() -> Option<Notice> {
+        let text = |text: &str| text.to_owned();
+        Some(Notice { program: text("V"), title: text("tap"), body: text("soon"), open: text("Show") })
+    }
+
+    #[test]
+    fn a_notice_is_shown_clicked_and_taken_back() {
+        let bus = PrivateBus::start();
+        let (hears, heard) = channel();
+        let desktop = bus.connect();
+        desktop.object_server().at(PATH, Desktop(Mutex::new(hears))).unwrap();
+        desktop.request_name(NAME).unwrap();
+
+        let (want, wants) = channel();
+        let (open, opened) = channel();
+        let reached = bus.connect();
+        std::thread::spawn(move || {
+            let open = Mutex::new(open);
+            let opened = Arc::new(move || open.lock().unwrap().send(()).unwrap());
+            notices(|| Ok(reached.clone()), &wants, opened);
+        });
+        // Nothing stands, so that nothing is taken back.
+        want.send(None).unwrap();
+        want.send(wanted()).unwrap();
+        let Heard::Notify(call) = heard.recv_timeout(PATIENCE).unwrap() else { panic!("it was closed") };
+        assert_eq!((call.replaces, call.expires), (0, 0));
+        assert_eq!(call.texts, ["V", "tap", "soon"]);
+        assert_eq!(call.actions, ["default", "Show", "open", "Show"]);
+        let hint = |name: &str| call.hints.get(name).map(|value| format!("{value:?}")).unwrap_or_default();
+        assert!(hint("urgency").contains("U8(2)"), "{}", hint("urgency"));
+        assert!(hint("transient").contains("true"), "{}", hint("transient"));
+        assert!(hint("sound-name").contains("message-new-instant"), "{}", hint("sound-name"));
+
+        // Another one replaces it.
+        want.send(wanted()).unwrap();
+        assert!(matches!(heard.recv_timeout(PATIENCE), Ok(Heard::Notify(Call { replaces: 7, .. }))));
+        let click = |id: u32, action: &str| {
+            desktop.emit_signal(None::<&str>, PATH, NAME, "ActionInvoked", &(id, action)).unwrap();
+        };
+        click(8, "open");
+        click(7, "snooze");
+        assert!(opened.try_recv().is_err());
+        click(7, "default");
+        opened.recv_timeout(PATIENCE).unwrap();
+        click(7, "open");
+        opened.recv_timeout(PATIENCE).unwrap();
+        assert!(opened.try_recv().is_err(), "another program's notification was clicked");
+
+        want.send(None).unwrap();
+        assert!(matches!(heard.recv_timeout(PATIENCE), Ok(Heard::Close(7))));
+    }
+
+    #[test]
+    fn without_anybody_to_show_them_nothing_stops() {
+        let bus = PrivateBus::start();
+        let (want, wants) = channel();
+        for _ in 0..3 {
+            want.send(wanted()).unwrap();
+            want.send(None).unwrap();
+        }
+        drop(want);
+        notices(|| Ok(bus.connect()), &wants, Arc::new(|| {}));
+        let (want, wants) = channel();
+        want.send(wanted()).unwrap();
+        drop(want);
+        notices(|| Err(zbus::Error::InvalidReply), &wants, Arc::new(|| {}));
+    }
 }

@@ -18,12 +18,16 @@ pub fn watch_seat(tell: impl Fn(bool) + Send + Sync + 'static) {
     let told = Arc::new(Told { tell, sources: Mutex::default() });
     let logind = Arc::clone(&told);
     std::thread::spawn(move || {
-        let error = follow_logind(|away| logind.say(0, away)).err();
+        let id = std::env::var("XDG_SESSION_ID").ok();
+        let followed =
+            Connection::system().and_then(|bus| follow_logind(&bus, id, |away| logind.say(0, away)));
+        let error = followed.err();
         tracing::info!("logind does not say whether this session is in front: {}", words(error));
         logind.say(0, false);
     });
     std::thread::spawn(move || {
-        let error = follow_savers(|away| told.say(1, away)).err();
+        let followed = Connection::session().and_then(|bus| follow_savers(&bus, |away| told.say(1, away)));
+        let error = followed.err();
         tracing::info!("no screen saver is heard: {}", words(error));
         told.say(1, false);
     });
@@ -54,9 +58,8 @@ impl<T: Fn(bool)> Told<T> {
     }
 }
 
-fn follow_logind(tell: impl Fn(bool)) -> zbus::Result<()> {
-    let bus = Connection::system()?;
-    let path = session(&bus)?;
+fn follow_logind(bus: &Connection, id: Option<String>, tell: impl Fn(bool)) -> zbus::Result<()> {
+    let path = session(bus, id)?;
     let rule = MatchRule::builder()
         .msg_type(Type::Signal)
         .sender(LOGIND)?
@@ -65,20 +68,20 @@ fn follow_logind(tell: impl Fn(bool)) -> zbus::Result<()> {
         .path(&path)?
         .build();
     // Before it is asked, so that no change is missed.
-    let changes = MessageIterator::for_match_rule(rule, &bus, None)?;
-    tell(away(&bus, &path)?);
+    let changes = MessageIterator::for_match_rule(rule, bus, None)?;
+    tell(away(bus, &path)?);
     for change in changes {
         change?;
-        tell(away(&bus, &path)?);
+        tell(away(bus, &path)?);
     }
     Ok(())
 }
 
 /// This process's session, or that which its user sees: a program that the user's service manager has started is of no
 /// session.
-fn session(bus: &Connection) -> zbus::Result<OwnedObjectPath> {
+fn session(bus: &Connection, id: Option<String>) -> zbus::Result<OwnedObjectPath> {
     let manager = Proxy::new(bus, LOGIND, MANAGER, "org.freedesktop.login1.Manager")?;
-    if let Ok(id) = std::env::var("XDG_SESSION_ID")
+    if let Some(id) = id
         && let Ok(path) = manager.call("GetSession", &id)
     {
         return Ok(path);
@@ -103,10 +106,9 @@ fn away(bus: &Connection, path: &ObjectPath<'_>) -> zbus::Result<bool> {
     Ok(!get("Active")? || get("LockedHint")?)
 }
 
-fn follow_savers(tell: impl Fn(bool)) -> zbus::Result<()> {
-    let bus = Connection::session()?;
+fn follow_savers(bus: &Connection, tell: impl Fn(bool)) -> zbus::Result<()> {
     let rule = MatchRule::builder().msg_type(Type::Signal).member("ActiveChanged")?.build();
-    for message in MessageIterator::for_match_rule(rule, &bus, None)? {
+    for message in MessageIterator::for_match_rule(rule, bus, None)? {
         if let Some(active) = saver(&message?) {
             tell(active);
         }
@@ -118,4 +120,157 @@ fn follow_savers(tell: impl Fn(bool)) -> zbus::Result<()> {
 fn saver(message: &Message) -> Option<bool> {
     message.header().interface().filter(|name| name.ends_with(SAVER))?;
     message.body().deserialize().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::system::bus::PrivateBus;
+    use std::sync::mpsc::{Receiver, channel};
+    use std::time::Duration;
+    use zbus::fdo;
+    use zbus::interface;
+
+    const PATIENCE: Duration = Duration::from_secs(20);
+    const OURS: &str = "/org/freedesktop/login1/session/c1";
+    const USER: &str = "/org/freedesktop/login1/user/_1000";
+
+    fn path(path: &str) -> OwnedObjectPath {
+        OwnedObjectPath::try_from(path).unwrap()
+    }
+
+    /// Stands in for logind. It knows one session, by its number, and where `by_pid` by who asks.
+    struct Manager {
+        by_pid: bool,
+    }
+
+    #[interface(name = "org.freedesktop.login1.Manager")]
+    impl Manager {
+        fn get_session(&self, id: &str) -> fdo::Result<OwnedObjectPath> {
+            if id == "c1" { Ok(path(OURS)) } else { Err(fdo::Error::Failed("no such session".to_owned())) }
+        }
+        #[zbus(name = "GetSessionByPID")]
+        fn session_of(&self, pid: u32) -> fdo::Result<OwnedObjectPath> {
+            let known = self.by_pid && pid == 0;
+            if known { Ok(path(OURS)) } else { Err(fdo::Error::Failed("of no session".to_owned())) }
+        }
+        #[zbus(name = "GetUserByPID")]
+        fn user_of(&self, _pid: u32) -> OwnedObjectPath {
+            path(USER)
+        }
+    }
+
+    struct User;
+
+    #[interface(name = "org.freedesktop.login1.User")]
+    impl User {
+        #[zbus(property)]
+        fn display(&self) -> (String, OwnedObjectPath) {
+            ("c1".to_owned(), path(OURS))
+        }
+    }
+
+    struct Session {
+        active: bool,
+        locked: bool,
+    }
+
+    #[interface(name = "org.freedesktop.login1.Session")]
+    impl Session {
+        #[zbus(property)]
+        fn active(&self) -> bool {
+            self.active
+        }
+        #[zbus(property)]
+        fn set_active(&mut self, active: bool) {
+            self.active = active;
+        }
+        #[zbus(property)]
+        fn locked_hint(&self) -> bool {
+            self.locked
+        }
+        #[zbus(property)]
+        fn set_locked_hint(&mut self, locked: bool) {
+            self.locked = locked;
+        }
+    }
+
+    fn logind(bus: &PrivateBus, by_pid: bool) -> Connection {
+        let here = bus.connect();
+        here.object_server().at(MANAGER, Manager { by_pid }).unwrap();
+        here.object_server().at(USER, User).unwrap();
+        here.object_server().at(OURS, Session { active: true, locked: false }).unwrap();
+        here.request_name(LOGIND).unwrap();
+        here
+    }
+
+    fn followed(bus: &PrivateBus, id: Option<&str>) -> Receiver<bool> {
+        let (tell, told) = channel();
+        let (bus, id) = (bus.connect(), id.map(ToOwned::to_owned));
+        std::thread::spawn(move || follow_logind(&bus, id, |away| tell.send(away).unwrap()));
+        told
+    }
+
+    /// What is told once this is set.
+    fn set(logind: &Connection, told: &Receiver<bool>, name: &str, value: bool) -> bool {
+        let session = Proxy::new(logind, LOGIND, OURS, SESSION).unwrap();
+        session.set_property(name, value).unwrap();
+        told.recv_timeout(PATIENCE).unwrap()
+    }
+
+    #[test]
+    fn a_locked_screen_and_another_persons_session_in_front_are_away() {
+        let bus = PrivateBus::start();
+        // By its number, by who asks, and by what its user sees.
+        for (id, by_pid) in [(Some("c1"), false), (Some("gone"), true), (None, false)] {
+            let logind = logind(&bus, by_pid);
+            let told = followed(&bus, id);
+            assert!(!told.recv_timeout(PATIENCE).unwrap(), "{id:?}");
+            let caller = bus.connect();
+            assert!(set(&caller, &told, "LockedHint", true));
+            assert!(set(&caller, &told, "Active", false));
+            assert!(set(&caller, &told, "LockedHint", false), "another one is in front still");
+            assert!(!set(&caller, &told, "Active", true));
+            logind.release_name(LOGIND).unwrap();
+        }
+    }
+
+    #[test]
+    fn without_logind_nobody_is_away() {
+        let bus = PrivateBus::start();
+        let told = std::cell::Cell::new(0);
+        assert!(follow_logind(&bus.connect(), None, |_| told.set(told.get() + 1)).is_err());
+        assert_eq!(told.get(), 0);
+    }
+
+    #[test]
+    fn a_locker_that_tells_the_session_only_is_heard() {
+        let bus = PrivateBus::start();
+        let (tell, told) = channel();
+        let listening = bus.connect();
+        std::thread::spawn(move || follow_savers(&listening, |away| tell.send(away).unwrap()));
+        let locker = bus.connect();
+        let say = |interface: &str, active: bool| {
+            locker.emit_signal(None::<&str>, "/org/gnome/ScreenSaver", interface, "ActiveChanged", &active)
+        };
+        // Until it listens nothing is heard.
+        let end = std::time::Instant::now() + PATIENCE;
+        while told.recv_timeout(Duration::from_millis(50)) != Ok(true) {
+            assert!(std::time::Instant::now() < end, "nothing was heard");
+            say("org.gnome.ScreenSaver", true).unwrap();
+        }
+        say("org.example.Window", false).unwrap();
+        say("org.freedesktop.ScreenSaver", false).unwrap();
+        while told.recv_timeout(PATIENCE).unwrap() {}
+    }
+
+    #[test]
+    fn two_sources_do_not_undo_each_other() {
+        let said = std::cell::RefCell::new(Vec::new());
+        let told = Told { tell: |away| said.borrow_mut().push(away), sources: Mutex::default() };
+        for (source, away) in [(0, false), (0, true), (1, true), (0, false), (1, false), (1, false)] {
+            told.say(source, away);
+        }
+        assert_eq!(*said.borrow(), [true, false]);
+    }
 }
