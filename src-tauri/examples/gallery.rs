@@ -275,7 +275,7 @@ fn ear(checks: Vec<Check>) -> Ear {
 fn reporting(checks: Vec<Check>) -> Status {
     Status {
         standing: Standing::Reporting,
-        enrolment: Some(EnrolmentId([0xA7; 16])),
+        enrolment: Some(EnrolmentId(*b"\x8b\x3e\xc1\x52\x07\xd9\x4a\xf6\x90\x1d\x73\xbe\x28\x65\xe4\x1f")),
         ear: Some(ear(checks)),
         reported_at: Some(NOW - 3 * MINUTE),
         posture: None,
@@ -467,13 +467,14 @@ fn ends() -> Views {
             .view()
     };
     let ended = |session, end| over(session, end, &[], healthy());
-    let unhealthy = |reasons: &[&str], checks| {
+    let refused = |end, reasons: &[&str], checks| {
         let preparing = Status { step_ups: vec![step_up(Stage::Preparing)], ..reporting(healthy()) };
-        over(Session::new().status(preparing), End::Unhealthy, reasons, checks)
+        over(Session::new().status(preparing), end, reasons, checks)
     };
+    let unhealthy = |reasons: &[&str], checks| refused(End::Unhealthy, reasons, checks);
     let key = |failure, end| ended(asked().failed(failure), end);
-    let refused = Refusal::Verifier { problem: None, detail: "the verifier was not reached".to_owned() };
-    let told = Event::Told(StepUpId([1; 16]), Ok(Answer::Refused(refused)));
+    let unreached = Refusal::Verifier { problem: None, detail: "the verifier was not reached".to_owned() };
+    let told = Event::Told(StepUpId([1; 16]), Ok(Answer::Refused(unreached)));
     let unavailable = "the smart card service does not run: connection refused (os error 111)";
     vec![
         (
@@ -484,7 +485,12 @@ fn ends() -> Views {
             ),
         ),
         ("ended-unhealthy-foreign-policy", unhealthy(&["acme-badge-reader", "lock-idle"], foreign_policy())),
-        ("ended-unhealthy-no-registered-key", unhealthy(&[NO_SECURITY_KEY], healthy())),
+        (
+            "ended-unhealthy-key",
+            unhealthy(&["security-key-model", "security-key-user-verification"], healthy()),
+        ),
+        ("ended-none-registered", refused(End::NoKey, &[NO_SECURITY_KEY], healthy())),
+        ("ended-odd-request", refused(End::NoKey, &["challenge"], healthy())),
         ("ended-timed-out", key(Failure::TimedOut, End::TimedOut)),
         ("ended-wrong-key", key(Failure::WrongKey, End::WrongKey)),
         ("ended-pin-blocked", key(Failure::PinBlocked { until_reinserted: false }, End::PinBlocked)),

@@ -248,14 +248,14 @@ impl Model {
                     asked.trouble = Some(words::trouble(&trouble));
                 }
                 if over {
-                    self.end(view::End::NoKey, Vec::new(), now);
+                    self.end(view::End::NoKey, Vec::new(), None, now);
                     self.ask_next();
                 }
             }
             Shown::Trouble { .. } => {}
             Shown::Lost(lost) => {
                 if self.is_asking() {
-                    self.end(view::End::Lost, Vec::new(), now);
+                    self.end(view::End::Lost, Vec::new(), None, now);
                 }
                 // All of it may be asked again when the service is back.
                 self.over.clear();
@@ -280,20 +280,28 @@ impl Model {
         let id = step_up.id;
         if let Stage::Ended { end, reasons } = &step_up.stage {
             let ear = self.status.as_ref().and_then(|status| status.ear.as_ref());
-            let checks = reasons.iter().map(|reason| device::refused(reason, ear)).collect();
             let end = *end;
+            let (checks, unasked) = match end {
+                step_up::End::Unhealthy => {
+                    (reasons.iter().map(|reason| device::refused(reason, ear)).collect(), None)
+                }
+                step_up::End::NoKey => (Vec::new(), words::unasked(reasons)),
+                // The names of problems, which are nobody's to mend here.
+                _ => (Vec::new(), None),
+            };
+            let refused = end == step_up::End::Unhealthy || unasked.is_some();
             let known = self.over.contains(&id);
             // Its word counts for more than what was seen of it here.
             if self.asked.as_ref().is_some_and(|asked| asked.step_up.id == id) {
-                self.end(words::end(end), checks, now);
+                self.end(words::end(end), checks, unasked, now);
                 // What went well, or was the person's own wish, needs no reading.
                 if matches!(end, step_up::End::Approved | step_up::End::Declined | step_up::End::Superseded) {
                     self.asked = None;
                 }
-            } else if end == step_up::End::Unhealthy && !known && !self.is_asking() && !self.away {
+            } else if refused && !known && !self.is_asking() && !self.away {
                 // It was refused before it was ever asked: the person at the application waits for a word.
                 self.asked = Some(Asked::new(step_up));
-                self.end(words::end(end), checks, now);
+                self.end(words::end(end), checks, unasked, now);
             }
         } else if self.is_asked(id)
             && let Some(asked) = &mut self.asked
@@ -324,9 +332,11 @@ impl Model {
     }
 
     /// The one that is shown has ended. Who was asked, and for what, is nobody's to read any more.
-    fn end(&mut self, end: view::End, checks: Vec<view::Check>, now: u64) {
+    fn end(&mut self, end: view::End, checks: Vec<view::Check>, why: Option<view::Trouble>, now: u64) {
         self.pin = None;
         if let Some(asked) = &mut self.asked {
+            // What was seen of the key says more.
+            asked.trouble = asked.trouble.take().or(why);
             self.over.push(asked.step_up.id);
             asked.ended(end, checks, now);
         }

@@ -379,7 +379,13 @@ pub enum TroubleKind {
     Unfit,
     /// Security keys cannot be reached.
     Unavailable,
-    /// The code does not hold, or the verifier refuses otherwise.
+    /// No key is registered for this person.
+    NoneRegistered,
+    /// The code for registering one does not hold.
+    Code,
+    /// Keys of this model are not accepted.
+    Model,
+    /// The verifier refuses otherwise.
     Refused,
     /// The service is lost.
     Lost,

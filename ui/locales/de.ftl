@@ -419,7 +419,10 @@ trouble-already-registered = Dieser Sicherheitsschlüssel ist schon registriert.
 trouble-bad-request = Diese Anfrage darf ein Sicherheitsschlüssel nicht beantworten; deshalb wurde keiner gefragt. Sagen Sie es der IT.
 trouble-unfit = Dieser Sicherheitsschlüssel kann nicht, was nötig ist. Versuchen Sie es mit einem anderen, oder fragen Sie die IT, welche geeignet sind.
 trouble-unavailable = Sicherheitsschlüssel sind an diesem Gerät nicht erreichbar. Ziehen Sie den Schlüssel ab, und stecken Sie ihn wieder ein; wenn das so bleibt, rufen Sie die IT an.
-trouble-refused = Der Server lehnt ab. Ein Code gilt nur einmal und nur kurze Zeit: Bitten Sie die IT um einen neuen.
+trouble-none-registered = Für Sie ist kein Sicherheitsschlüssel registriert. Registrieren Sie einen: Bitten Sie die IT um einen Code.
+trouble-code = Dieser Code gilt nicht. Ein Code gilt nur einmal und nur kurze Zeit: Bitten Sie die IT um einen neuen.
+trouble-model = Ihre Organisation akzeptiert dieses Modell von Sicherheitsschlüssel nicht. Nutzen Sie einen anderen, oder fragen Sie die IT, welche geeignet sind.
+trouble-refused = Der Server lehnt ab. Sagen Sie der IT, was er geantwortet hat.
 trouble-lost = Der Vitalsign-Dienst oder der Server wurde nicht erreicht. Versuchen Sie es in einer Minute noch einmal; wenn das so bleibt, rufen Sie die IT an.
 trouble-over = Es war schon zu Ende. Beginnen Sie von vorn.
 

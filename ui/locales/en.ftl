@@ -466,7 +466,10 @@ trouble-already-registered = This security key is registered already. Use it, or
 trouble-bad-request = The request is not one that a security key may answer, so none was asked. Tell IT.
 trouble-unfit = This security key cannot do what is needed. Try another one, or ask IT which ones work.
 trouble-unavailable = Security keys cannot be reached on this device. Unplug the key and plug it in again; if this stays, call IT.
-trouble-refused = The server refuses. A code works once and for a short time only: ask IT for a new one.
+trouble-none-registered = No security key is registered for you. Register one: ask IT for a code.
+trouble-code = This code does not hold. A code works once and for a short time only: ask IT for a new one.
+trouble-model = Your organisation does not accept this model of security key. Use another one, or ask IT which ones work.
+trouble-refused = The server refuses. Tell IT what it said.
 trouble-lost = The Vitalsign service or the server was not reached. Try again in a minute; if this stays, call IT.
 trouble-over = It was over already. Start again.
 

@@ -419,7 +419,10 @@ trouble-already-registered = Esta llave de seguridad ya está registrada. Úsela
 trouble-bad-request = Una llave de seguridad no debe responder a esta solicitud, así que no se preguntó a ninguna. Dígaselo a Informática.
 trouble-unfit = Esta llave de seguridad no puede hacer lo que hace falta. Pruebe con otra, o pregunte a Informática cuáles sirven.
 trouble-unavailable = No se puede acceder a las llaves de seguridad en este dispositivo. Desconecte la llave y vuelva a conectarla; si esto sigue así, llame a Informática.
-trouble-refused = El servidor lo rechaza. Un código sirve una sola vez y por poco tiempo: pida uno nuevo a Informática.
+trouble-none-registered = No hay ninguna llave de seguridad registrada a su nombre. Registre una: pida un código a Informática.
+trouble-code = Este código no es válido. Un código sirve una sola vez y por poco tiempo: pida uno nuevo a Informática.
+trouble-model = Su organización no acepta este modelo de llave de seguridad. Use otra, o pregunte a Informática cuáles sirven.
+trouble-refused = El servidor lo rechaza. Diga a Informática lo que respondió.
 trouble-lost = No se alcanzó el servicio Vitalsign o el servidor. Inténtelo de nuevo dentro de un minuto; si esto sigue así, llame a Informática.
 trouble-over = Ya había terminado. Empiece de nuevo.
 

@@ -416,7 +416,10 @@ trouble-already-registered = Cette clé de sécurité est déjà enregistrée. U
 trouble-bad-request = Une clé de sécurité ne doit pas répondre à cette demande ; aucune n’a donc été sollicitée. Signalez-le au service informatique.
 trouble-unfit = Cette clé de sécurité ne peut pas faire ce qui est nécessaire. Essayez-en une autre, ou demandez au service informatique lesquelles conviennent.
 trouble-unavailable = Les clés de sécurité sont inaccessibles sur cet appareil. Débranchez la clé et rebranchez-la ; si cela dure, appelez le service informatique.
-trouble-refused = Le serveur refuse. Un code ne sert qu’une fois et pendant peu de temps : demandez-en un nouveau au service informatique.
+trouble-none-registered = Aucune clé de sécurité n’est enregistrée pour vous. Enregistrez-en une : demandez un code au service informatique.
+trouble-code = Ce code n’est pas valable. Un code ne sert qu’une fois et pendant peu de temps : demandez-en un nouveau au service informatique.
+trouble-model = Votre organisation n’accepte pas ce modèle de clé de sécurité. Utilisez-en une autre, ou demandez au service informatique lesquelles conviennent.
+trouble-refused = Le serveur refuse. Indiquez sa réponse au service informatique.
 trouble-lost = Le service Vitalsign ou le serveur n’a pas été joint. Réessayez dans une minute ; si cela dure, appelez le service informatique.
 trouble-over = C’était déjà terminé. Recommencez.
 

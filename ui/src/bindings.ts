@@ -244,7 +244,7 @@ kind: TroubleKind,
  */
 detail: string | null, };
 
-export type TroubleKind = "not-used" | "timed-out" | "wrong-key" | "reinsert" | "blocked" | "no-user-verification" | "already-registered" | "bad-request" | "unfit" | "unavailable" | "refused" | "lost" | "over";
+export type TroubleKind = "not-used" | "timed-out" | "wrong-key" | "reinsert" | "blocked" | "no-user-verification" | "already-registered" | "bad-request" | "unfit" | "unavailable" | "none-registered" | "code" | "model" | "refused" | "lost" | "over";
 
 export type Registration = { "kind": "idle" } | { "kind": "running", 
 /**

@@ -414,6 +414,51 @@ fn trouble_at_the_key_is_told_with_the_end() {
 }
 
 #[test]
+fn who_has_no_key_is_told_so_though_none_was_asked_for() {
+    let why = |reason: &str| Stage::Ended { end: End::NoKey, reasons: vec![reason.to_owned()] };
+    for (reason, kind) in
+        [("security-key", view::TroubleKind::NoneRegistered), ("challenge", view::TroubleKind::BadRequest)]
+    {
+        let mut model = asked(&[(A, Stage::Preparing)]);
+        tell(&mut model, &[(A, why(reason))]);
+        let Some(Step::Ended { end: view::End::NoKey, trouble: Some(told), checks }) = step(&model) else {
+            panic!("{reason}: {:?}", step(&model))
+        };
+        assert_eq!((told.kind, checks), (kind, Vec::new()));
+    }
+    // A problem's name is no check of this device.
+    let mut model = asked(&[(A, Stage::Tap)]);
+    let problem = vec!["signature-invalid".to_owned()];
+    tell(&mut model, &[(A, Stage::Ended { end: End::NoDevice, reasons: problem })]);
+    let Some(Step::Ended { trouble: None, checks, .. }) = step(&model) else { panic!("{:?}", step(&model)) };
+    assert_eq!(checks, Vec::new());
+}
+
+#[test]
+fn what_the_verifier_refuses_is_told_by_what_can_be_done() {
+    use vitalsign_protocol::problem::ProblemType;
+    let refused = |problem: ProblemType| Refusal::Verifier {
+        problem: Some(problem.urn().to_owned()),
+        detail: problem.title().to_owned(),
+    };
+    for (refusal, kind) in [
+        (refused(ProblemType::KeyCodeUnknown), view::TroubleKind::Code),
+        (refused(ProblemType::KeyUntrusted), view::TroubleKind::Model),
+        (refused(ProblemType::KeyKnown), view::TroubleKind::AlreadyRegistered),
+        (refused(ProblemType::RegistrationUnknown), view::TroubleKind::Over),
+        (refused(ProblemType::Busy), view::TroubleKind::Lost),
+        (refused(ProblemType::DeviceRevoked), view::TroubleKind::Refused),
+        (Refusal::Verifier { problem: None, detail: "not reached".to_owned() }, view::TroubleKind::Lost),
+        (Refusal::Settings, view::TroubleKind::Refused),
+    ] {
+        let view::Keys::Failed { trouble } = keys(Ok(vitalsign_ipc::Answer::Refused(refusal.clone()))) else {
+            panic!("{refusal:?} is no list")
+        };
+        assert_eq!((trouble.kind, trouble.detail), (kind, Some(refusal.to_string())));
+    }
+}
+
+#[test]
 fn trouble_that_the_service_has_no_word_for_ends_it_here() {
     for (why, kind) in [
         (Trouble::Refused(Refusal::Over), view::TroubleKind::Over),

@@ -2,7 +2,8 @@
 
 use crate::view::{End, Key, Keys, Level, Loss, Trouble, TroubleKind};
 use vitalsign_ipc::{Answer, Refusal};
-use vitalsign_protocol::step_up::{self, Acr, RegisteredKey};
+use vitalsign_protocol::problem::ProblemType;
+use vitalsign_protocol::step_up::{self, Acr, NO_SECURITY_KEY, RegisteredKey};
 use vitalsign_security_key::Failure;
 use vitalsign_session::{self as session, RegisterError, texts};
 
@@ -59,6 +60,16 @@ pub(super) fn trouble(trouble: &session::Trouble) -> Trouble {
     }
 }
 
+/// Why no key was asked, where the service says so.
+pub(super) fn unasked(reasons: &[String]) -> Option<Trouble> {
+    let reason = reasons.first()?;
+    Some(match reason.as_str() {
+        NO_SECURITY_KEY => Trouble { kind: TroubleKind::NoneRegistered, detail: None },
+        // What of the verifier's request does not hold.
+        _ => Trouble { kind: TroubleKind::BadRequest, detail: Some(plain(reason)) },
+    })
+}
+
 impl From<&RegisterError> for Trouble {
     fn from(error: &RegisterError) -> Self {
         match error {
@@ -72,10 +83,19 @@ impl From<&RegisterError> for Trouble {
 }
 
 fn refused(refusal: &Refusal) -> Trouble {
+    use ProblemType::{Busy, Internal, KeyCodeUnknown, KeyKnown, KeyUntrusted, RegistrationUnknown};
     let kind = match refusal {
         Refusal::Over => TroubleKind::Over,
-        Refusal::Busy => TroubleKind::Lost,
-        _ => TroubleKind::Refused,
+        Refusal::Busy | Refusal::Verifier { problem: None, .. } => TroubleKind::Lost,
+        Refusal::Verifier { problem: Some(problem), .. } => match ProblemType::from_urn(problem) {
+            Some(KeyCodeUnknown) => TroubleKind::Code,
+            Some(KeyUntrusted) => TroubleKind::Model,
+            Some(KeyKnown) => TroubleKind::AlreadyRegistered,
+            Some(RegistrationUnknown) => TroubleKind::Over,
+            Some(Busy | Internal) => TroubleKind::Lost,
+            _ => TroubleKind::Refused,
+        },
+        Refusal::NotUnderstood | Refusal::NotAllowed | Refusal::Settings => TroubleKind::Refused,
     };
     Trouble { kind, detail: Some(plain(&refusal.to_string())) }
 }
