@@ -4,7 +4,6 @@ use crate::app::App;
 use crate::language::Language;
 use crate::model::Tray as State;
 use crate::view::{Action, Page};
-use std::panic::AssertUnwindSafe;
 use tauri::image::Image;
 use tauri::menu::{Menu, MenuItem, PredefinedMenuItem};
 use tauri::tray::{TrayIcon, TrayIconBuilder};
@@ -24,19 +23,11 @@ pub(crate) struct Tray {
 
 /// Puts it there, where the desktop has a tray and the library to reach it. It is no error to have none.
 pub(crate) fn build(app: &AppHandle, language: Language) -> Option<Tray> {
-    // libappindicator-sys has no other way than a panic to say that the library is not installed.
-    let built = std::panic::catch_unwind(AssertUnwindSafe(|| try_build(app, language)));
-    match built {
-        Ok(Ok(tray)) => Some(tray),
-        Ok(Err(error)) => {
-            tracing::warn!("no tray icon: {error}");
-            None
-        }
-        Err(_) => {
-            tracing::warn!("no tray icon: the library for it is not installed (libayatana-appindicator3)");
-            None
-        }
+    if !vitalsign_desktop::has_tray() {
+        tracing::warn!("no tray icon: the library for it is not installed (libayatana-appindicator3)");
+        return None;
     }
+    try_build(app, language).inspect_err(|error| tracing::warn!("no tray icon: {error}")).ok()
 }
 
 fn try_build(app: &AppHandle, language: Language) -> tauri::Result<Tray> {

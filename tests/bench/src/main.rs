@@ -1,8 +1,9 @@
 //! One run, one table: each figure beside the limit that was measured in the same run on the same machine.
 //!
-//! `vitalsign-bench AGENT VERIFIER REPORT.json IDLE_SECONDS`; `tests/bench/run.sh` builds what it needs.
+//! `vitalsign-bench AGENT VERIFIER APP REPORT.json IDLE_SECONDS`; `tests/bench/run.sh` builds what it needs.
 
 mod agent;
+mod app;
 mod device;
 mod limit;
 mod service;
@@ -18,6 +19,8 @@ use std::path::{Path, PathBuf};
 struct Row {
     /// What was measured.
     what: &'static str,
+    /// Its name in the report.
+    key: &'static str,
     /// The figure.
     value: f64,
     /// Its unit.
@@ -33,14 +36,18 @@ fn main() -> Result<()> {
     match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         // This program again, held to one core.
         ["verifier", devices, reports] => verifier::measure(devices.parse()?, reports.parse()?),
-        [agent, verifier, report, idle] => {
-            run(Path::new(agent), Path::new(verifier), Path::new(report), idle.parse()?)
+        // For those who work on the app.
+        ["app", agent, verifier, app] => {
+            show(&app_rows(Path::new(agent), Path::new(verifier), Path::new(app))?)
         }
-        _ => anyhow::bail!("usage: vitalsign-bench AGENT VERIFIER REPORT.json IDLE_SECONDS"),
+        [agent, verifier, app, report, idle] => {
+            run([Path::new(agent), Path::new(verifier), Path::new(app)], Path::new(report), idle.parse()?)
+        }
+        _ => anyhow::bail!("usage: vitalsign-bench AGENT VERIFIER APP REPORT.json IDLE_SECONDS"),
     }
 }
 
-fn run(agent: &Path, verifier: &Path, report: &Path, idle_seconds: u64) -> Result<()> {
+fn run([agent, verifier, app]: [&Path; 3], report: &Path, idle_seconds: u64) -> Result<()> {
     let mut figures = Map::new();
     let mut rows = Vec::new();
 
@@ -52,15 +59,15 @@ fn run(agent: &Path, verifier: &Path, report: &Path, idle_seconds: u64) -> Resul
     let speed = verifier::compare()?;
     eprintln!("bench: step-ups, with a finger on the simulated security key");
     let step_up = step_up::measure(agent, verifier)?;
+    let app = app_rows(agent, verifier, app)?;
     eprintln!("bench: the idle service, for {idle_seconds} s");
     let idle = service::idle(agent, verifier, idle_seconds)?;
     let binary_mb = stats::float(agent.metadata()?.len()) / 1e6;
 
     let share = speed.reports_per_s / speed.p256_verifies_per_s;
     let flat = speed.reports_per_s_100k / speed.reports_per_s;
-    let mut row = |what, key: &str, value: f64, unit, limit: String, holds| {
-        figures.insert(key.to_owned(), json!(round(value)));
-        rows.push(Row { what, value, unit, limit, holds });
+    let mut row = |what, key, value: f64, unit, limit: String, holds| {
+        rows.push(Row { what, key, value, unit, limit, holds });
     };
     row("bare TPM2_Sign", "tpm_sign_ms", sign.bare_ms, "ms", "the hardware's own time".into(), true);
     row(
@@ -163,20 +170,58 @@ fn run(agent: &Path, verifier: &Path, report: &Path, idle_seconds: u64) -> Resul
         idle.cpu_percent < 0.1,
     );
     row("service binary", "service_binary_mb", binary_mb, "MB", "< 6".into(), binary_mb < 6.0);
-    figures.insert("verifier_share_of_p256".into(), json!(round(share)));
-
-    println!("\n{:<40} {:>12} {:<6} {:<28}", "measured", "value", "", "limit");
-    println!("{}", "-".repeat(92));
-    for Row { what, value, unit, limit, holds } in &rows {
-        let mark = if *holds { "" } else { "  NOT HELD" };
-        println!("{what:<40} {:>12} {unit:<6} {limit:<28}{mark}", shown(*value));
+    rows.extend(app);
+    for Row { key, value, .. } in &rows {
+        figures.insert((*key).to_owned(), json!(round(*value)));
     }
+    figures.insert("verifier_share_of_p256".into(), json!(round(share)));
+    show(&rows)?;
     if let Some(folder) = report.parent() {
         std::fs::create_dir_all(folder)?;
     }
     let json = serde_json::to_string_pretty(&Value::Object(figures))?;
     std::fs::write(report, json + "\n").with_context(|| format!("writing {}", report.display()))?;
     println!("\nwritten to {}", PathBuf::from(report).display());
+    Ok(())
+}
+
+/// What is said of the app.
+fn app_rows(agent: &Path, verifier: &Path, app: &Path) -> Result<Vec<Row>> {
+    eprintln!("bench: the app on a display of its own: its first window, step-ups, and rest");
+    let measured = app::measure(agent, verifier, app)?;
+    let binary_mb = stats::float(app.metadata()?.len()) / 1e6;
+    let pages_kb = app::pages_kb(&app::pages())?;
+    let row = |what, key, value, unit, limit: f64| {
+        let holds = value < limit;
+        let limit = if limit.is_finite() { format!("< {limit}") } else { String::new() };
+        Row { what, key, value, unit, limit, holds }
+    };
+    let none = f64::INFINITY;
+    Ok(vec![
+        row("app, cold: words in its window", "app_first_words_ms", measured.first_words_ms, "ms", none),
+        row("app, cold: first paint of its page", "app_first_page_ms", measured.first_page_ms, "ms", 1500.0),
+        row(
+            "app: tap asked to prompt readable",
+            "app_prompt_words_ms",
+            measured.prompt_words_ms,
+            "ms",
+            300.0,
+        ),
+        row("app: tap asked to its page", "app_prompt_page_ms", measured.prompt_page_ms, "ms", none),
+        row("app, no window: memory (PSS)", "app_idle_pss_mib", measured.idle_pss_mib, "MiB", 90.0),
+        row("app, no window: CPU", "app_idle_cpu_percent", measured.idle_cpu_percent, "%", 0.05),
+        row("app binary", "app_binary_mb", binary_mb, "MB", 8.0),
+        row("app's pages, gzipped", "app_pages_kb", pages_kb, "kB", 30.0),
+    ])
+}
+
+fn show(rows: &[Row]) -> Result<()> {
+    println!("\n{:<40} {:>12} {:<6} {:<28}", "measured", "value", "", "limit");
+    println!("{}", "-".repeat(92));
+    for Row { what, value, unit, limit, holds, .. } in rows {
+        let mark = if *holds { "" } else { "  NOT HELD" };
+        println!("{what:<40} {:>12} {unit:<6} {limit:<28}{mark}", shown(*value));
+    }
     Ok(())
 }
 

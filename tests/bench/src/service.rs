@@ -53,7 +53,7 @@ pub(crate) fn idle(agent: &Path, verifier: &Path, seconds: u64) -> Result<Idle> 
 }
 
 /// Proportional set size: shared pages counted by how many share them.
-fn pss_mib(pid: u32) -> Result<f64> {
+pub(crate) fn pss_mib(pid: u32) -> Result<f64> {
     let text = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup"))?;
     let line = text.lines().find_map(|line| line.strip_prefix("Pss:")).context("no Pss")?;
     let kib: u64 = line.split_whitespace().next().context("no number")?.parse()?;
@@ -61,7 +61,7 @@ fn pss_mib(pid: u32) -> Result<f64> {
 }
 
 /// Time on a processor so far, threads that have ended included. The kernel counts in hundredths of a second.
-fn cpu_nanos(pid: u32) -> Result<u64> {
+pub(crate) fn cpu_nanos(pid: u32) -> Result<u64> {
     let text = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
     // The name may hold anything but ends at the last bracket; utime and stime are fields 14 and 15 (proc_pid_stat(5)).
     let fields: Vec<&str> = text.rsplit(')').next().unwrap_or_default().split_whitespace().collect();

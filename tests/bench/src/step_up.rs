@@ -15,7 +15,7 @@ use vitalsign_protocol::id::{Secret, StepUpId};
 use vitalsign_security_key::{self as keys, Cancel, Operation, Pin, Prompt, SecurityKeys};
 use vitalsign_simulated_key::{Options, SimulatedKey, Tap, Transport};
 
-const USER: &str = "nurse-7";
+pub(crate) const USER: &str = "nurse-7";
 const PIN: &str = "123456";
 const ROUNDS: usize = 21;
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -78,7 +78,7 @@ fn median_ms(times: &mut [Duration]) -> f64 {
     stats::float(u64::try_from(median.as_micros()).unwrap_or(u64::MAX)) / 1000.0
 }
 
-fn register(world: &World, agent: &Agent, reached: &SecurityKeys) -> Result<()> {
+pub(crate) fn register(world: &World, agent: &Agent, reached: &SecurityKeys) -> Result<()> {
     let mut service = Client::connect(&agent.socket())?;
     let code = Secret::new(world.key_code(USER)?.into_bytes());
     let Answer::Registration { registration, ceremony, .. } = service.ask(Request::BeginKey { code })? else {
@@ -102,9 +102,9 @@ fn perform(reached: &SecurityKeys, ceremony: &Ceremony, operation: Operation) ->
 }
 
 /// What the session program would be shown.
-struct Prompts(Receiver<(StepUpId, Instant)>);
+pub(crate) struct Prompts(Receiver<(StepUpId, Instant)>);
 
-fn prompts(agent: &Agent) -> Result<Prompts> {
+pub(crate) fn prompts(agent: &Agent) -> Result<Prompts> {
     let mut service = Client::connect(&agent.socket())?;
     service.ask(Request::Subscribe)?;
     let (sender, shown) = channel();
@@ -124,21 +124,21 @@ fn prompts(agent: &Agent) -> Result<Prompts> {
 }
 
 impl Prompts {
-    fn next_prompt(&mut self) -> Result<(StepUpId, Instant)> {
+    pub(crate) fn next_prompt(&mut self) -> Result<(StepUpId, Instant)> {
         self.0.recv_timeout(PATIENCE).context("nobody was asked to tap")
     }
 }
 
 /// An application, with one connection that it keeps.
 #[derive(Clone)]
-struct Application {
+pub(crate) struct Application {
     http: reqwest::blocking::Client,
     url: String,
     secret: String,
 }
 
 impl Application {
-    fn of(world: &World) -> Result<Self> {
+    pub(crate) fn of(world: &World) -> Result<Self> {
         let anchor = reqwest::Certificate::from_pem(&std::fs::read(world.anchor())?)?;
         let http = reqwest::blocking::Client::builder()
             .tls_certs_only([anchor])
@@ -153,7 +153,7 @@ impl Application {
         Ok(request.form(form).send()?.error_for_status()?.json()?)
     }
 
-    fn ask(&self, message: &str) -> Result<String> {
+    pub(crate) fn ask(&self, message: &str) -> Result<String> {
         let form = [("scope", "openid"), ("login_hint", USER), ("binding_message", message)];
         let begun = self.post("/bc-authorize", &form)?;
         Ok(begun.get("auth_req_id").and_then(Value::as_str).context("no auth_req_id")?.to_owned())

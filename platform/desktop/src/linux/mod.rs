@@ -6,11 +6,13 @@ mod notice;
 mod page;
 mod pages;
 mod seat;
+mod tray;
 mod veil;
 
 pub use page::steady_page;
 pub use pages::end_pages;
 pub use seat::watch_seat;
+pub use tray::has_tray;
 pub use veil::{redraw, veil};
 
 use crate::Notice;

@@ -1,0 +1,284 @@
+//! The app as it is shipped, on a display of its own: when the eye can read it, and what it takes while nothing is shown.
+//! The display's memory is read, so that what counts is on the screen and not what the app believes.
+
+use crate::service::{cpu_nanos, pss_mib};
+use crate::stats;
+use crate::step_up::{Application, USER, prompts, register};
+use anyhow::{Context, Result, bail, ensure};
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+use vitalsign_client::Client;
+use vitalsign_e2e::{Agent, World, wait_for};
+use vitalsign_ipc::Request;
+use vitalsign_protocol::step_up::End;
+use vitalsign_security_key::SecurityKeys;
+use vitalsign_simulated_key::{Options, SimulatedKey, Tap, Transport};
+
+const ROUNDS: usize = 5;
+const PATIENCE: Duration = Duration::from_secs(60);
+/// How long a picture must stay as it is to be the last one. A page that is slow to come is slow to come within this.
+const SETTLED: Duration = Duration::from_millis(1500);
+/// How long the idle app is watched.
+const IDLE: Duration = Duration::from_secs(20);
+/// Sampled pixels that are neither the display's ground nor the window's: fewer are a frame, or a pointer.
+const WORDS: usize = 100;
+
+/// Medians, in milliseconds; memory in MiB.
+pub(crate) struct App {
+    /// From the start of the program to words in its window, and to its page.
+    pub(crate) first_words_ms: f64,
+    pub(crate) first_page_ms: f64,
+    /// From the service's word that a step-up waits for its tap, with no window and no web view there.
+    pub(crate) prompt_words_ms: f64,
+    pub(crate) prompt_page_ms: f64,
+    /// With all its processes, after it had windows.
+    pub(crate) idle_pss_mib: f64,
+    pub(crate) idle_cpu_percent: f64,
+}
+
+/// Starts it, asks for taps that nobody gives, and watches it rest.
+pub(crate) fn measure(agent: &Path, verifier: &Path, app: &Path) -> Result<App> {
+    let world = World::with_programs(agent, verifier)?;
+    let (agent, _service, _) = world.enrolled("device")?;
+    world.add_user(USER)?;
+    let key = Options { tap: Tap::Auto, ..Options::new(Transport::Usb, &world.maker) };
+    let key = SimulatedKey::start(key)?;
+    register(&world, &agent, &SecurityKeys::reaching(Some(key.usb_address()), false)?)?;
+    let application = Application::of(&world)?;
+    let mut prompts = prompts(&agent)?;
+    let mut display = Display::start()?;
+
+    let (mut words, mut page) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        let begun = Instant::now();
+        let running = display.run(app, &agent, &[])?;
+        let seen = display.watch(begun)?;
+        words.push(seen.words);
+        page.push(seen.page);
+        drop(running);
+        display.wait_until_empty()?;
+    }
+    let (first_words_ms, first_page_ms) = (stats::median(words), stats::median(page));
+
+    let running = display.run(app, &agent, &["--background"])?;
+    let id = running.0.id();
+    at_rest(id)?;
+    let (mut words, mut page) = (Vec::new(), Vec::new());
+    for round in 0..ROUNDS {
+        application.ask(&format!("EHR: sign order {round}"))?;
+        let (step_up, at) = prompts.next_prompt()?;
+        let seen = display.watch(at)?;
+        words.push(seen.words);
+        page.push(seen.page);
+        let mut service = Client::connect(&agent.socket())?;
+        service.ask(Request::GiveUp { step_up, end: End::Declined })?;
+        display.wait_until_empty()?;
+        // Each one finds it with nothing left of the last.
+        wait_for("the app to give back what the page took", PATIENCE, || {
+            Ok((family(id)?.len() == 1).then_some(()))
+        })?;
+        at_rest(id)?;
+    }
+
+    let (start, cpu) = (Instant::now(), cpu_nanos(id)?);
+    wait_for("the idle time to pass", IDLE * 3, || Ok((start.elapsed() >= IDLE).then_some(())))?;
+    let passed = u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX);
+    let used = cpu_nanos(id)? - cpu;
+    let pss: Result<Vec<f64>> = family(id)?.into_iter().map(pss_mib).collect();
+    Ok(App {
+        first_words_ms,
+        first_page_ms,
+        prompt_words_ms: stats::median(words),
+        prompt_page_ms: stats::median(page),
+        idle_pss_mib: pss?.iter().sum(),
+        idle_cpu_percent: 100.0 * stats::float(used) / stats::float(passed),
+    })
+}
+
+/// What the app's pages weigh on their way, in kB: a browser would have them so.
+pub(crate) fn pages_kb(folder: &Path) -> Result<f64> {
+    let mut bytes = 0;
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).with_context(|| format!("reading {}", folder.display()))? {
+            let path = entry?.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let packed = Command::new("gzip").args(["-9", "-c"]).arg(&path).output().context("gzip")?;
+                ensure!(packed.status.success(), "gzip: {}", String::from_utf8_lossy(&packed.stderr));
+                bytes += packed.stdout.len();
+            }
+        }
+    }
+    ensure!(bytes > 0, "there are no pages in {}", folder.display());
+    Ok(stats::float(u64::try_from(bytes)?) / 1e3)
+}
+
+/// A process and those that it has started.
+fn family(id: u32) -> Result<Vec<u32>> {
+    let mut family = vec![id];
+    let mut at = 0;
+    while let Some(parent) = family.get(at).copied() {
+        at += 1;
+        for thread in std::fs::read_dir(format!("/proc/{parent}/task")).into_iter().flatten().flatten() {
+            let children = std::fs::read_to_string(thread.path().join("children")).unwrap_or_default();
+            family.extend(children.split_whitespace().filter_map(|child| child.parse::<u32>().ok()));
+        }
+    }
+    Ok(family)
+}
+
+/// Waits until it does nothing.
+fn at_rest(id: u32) -> Result<()> {
+    let (mut before, mut since) = (cpu_nanos(id)?, Instant::now());
+    wait_for("the app to come to rest", PATIENCE, || {
+        let now = cpu_nanos(id)?;
+        if now != before {
+            (before, since) = (now, Instant::now());
+        }
+        Ok((since.elapsed() > Duration::from_secs(1)).then_some(()))
+    })
+}
+
+/// A program that ends with this.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A display and a session bus.
+struct Display {
+    name: String,
+    bus: String,
+    memory: File,
+    folder: TempDir,
+    _running: [Running; 2],
+}
+
+/// How long it took until the eye could read words, and until the last picture was there.
+struct Seen {
+    words: Duration,
+    page: Duration,
+}
+
+impl Display {
+    fn start() -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let mut server = Command::new("Xvfb")
+            .args(["-displayfd", "1", "-screen", "0", "800x800x24", "-nolisten", "tcp", "-noreset", "-fbdir"])
+            .arg(folder.path())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .context("Xvfb (package xvfb)")?;
+        let name = format!(":{}", first_line(&mut server)?);
+        let mut daemon = Command::new("dbus-daemon")
+            .args(["--session", "--nofork", "--nopidfile", "--print-address"])
+            .arg(format!("--address=unix:path={}", folder.path().join("bus").display()))
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .context("dbus-daemon (package dbus)")?;
+        let bus = first_line(&mut daemon)?;
+        let memory = File::open(folder.path().join("Xvfb_screen0")).context("the display's memory")?;
+        Ok(Self { name, bus, memory, folder, _running: [Running(server), Running(daemon)] })
+    }
+
+    fn run(&self, app: &Path, agent: &Agent, arguments: &[&str]) -> Result<Running> {
+        let log = File::create(self.folder.path().join("app.log"))?;
+        let child = Command::new(app)
+            .arg("--socket")
+            .arg(agent.socket())
+            .args(arguments)
+            .env("DISPLAY", &self.name)
+            .env("DBUS_SESSION_BUS_ADDRESS", &self.bus)
+            .env("XDG_RUNTIME_DIR", self.folder.path())
+            .env("GDK_BACKEND", "x11")
+            .stderr(log)
+            .spawn()
+            .with_context(|| format!("starting {}", app.display()))?;
+        Ok(Running(child))
+    }
+
+    /// The sampled pixels of the display.
+    fn pixels(&mut self) -> Result<Vec<[u8; 3]>> {
+        self.memory.seek(SeekFrom::Start(0))?;
+        let mut bytes = Vec::new();
+        self.memory.read_to_end(&mut bytes)?;
+        // An X window dump: its header says how long it is itself, and how many colours follow it, 12 bytes each.
+        let word = |at: usize| -> Result<usize> {
+            let word = bytes.get(at * 4..).and_then(|rest| rest.first_chunk::<4>()).context("no picture")?;
+            Ok(usize::try_from(u32::from_be_bytes(*word))?)
+        };
+        let picture = bytes.get(word(0)? + word(19)? * 12..).context("no picture")?;
+        let sampled = picture.chunks_exact(4).step_by(7);
+        Ok(sampled.filter_map(|pixel| pixel.first_chunk::<3>().copied()).collect())
+    }
+
+    /// How many sampled pixels are neither the display's ground nor the window's.
+    fn ink(&mut self) -> Result<usize> {
+        let pixels = self.pixels()?;
+        let drawn: Vec<[u8; 3]> = pixels.into_iter().filter(|pixel| *pixel != [0; 3]).collect();
+        // The window's ground is the colour of most of it.
+        let mut ground = ([0; 3], 0_usize);
+        for pixel in &drawn {
+            match ground {
+                (_, 0) => ground = (*pixel, 1),
+                (colour, votes) if colour == *pixel => ground.1 = votes + 1,
+                (_, votes) => ground.1 = votes - 1,
+            }
+        }
+        Ok(drawn.into_iter().filter(|pixel| *pixel != ground.0).count())
+    }
+
+    /// Looks at the display until nothing more is drawn on it.
+    fn watch(&mut self, since: Instant) -> Result<Seen> {
+        let mut steps: Vec<(Duration, usize)> = Vec::new();
+        loop {
+            let ink = self.ink()?;
+            let at = since.elapsed();
+            let (last, before) = steps.last().copied().unwrap_or_default();
+            // A clock that ticks changes some of it.
+            let same = ink.abs_diff(before) * 10 <= before;
+            if !same || steps.is_empty() {
+                steps.push((at, ink));
+            } else if before >= WORDS && at > last + SETTLED {
+                break;
+            }
+            if at > PATIENCE {
+                bail!("nothing can be read in the window: {steps:?}");
+            }
+        }
+        let words = steps.iter().find(|(_, ink)| *ink >= WORDS).context("no words")?.0;
+        let page = steps.last().context("no page")?.0;
+        Ok(Seen { words, page })
+    }
+
+    fn wait_until_empty(&mut self) -> Result<()> {
+        let end = Instant::now() + PATIENCE;
+        while self.pixels()?.iter().any(|pixel| *pixel != [0; 3]) {
+            ensure!(Instant::now() < end, "the window stays");
+        }
+        Ok(())
+    }
+}
+
+/// Where the pages of the app lie in this repository.
+pub(crate) fn pages() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../ui/dist")
+}
+
+fn first_line(child: &mut Child) -> Result<String> {
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().context("no output")?).read_line(&mut line)?;
+    Ok(line.trim().to_owned())
+}
