@@ -2,6 +2,7 @@
 
 use crate::arguments::Arguments;
 use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
 use std::process::Command;
 
 /// What steers web views from outside: a driver, an inspector, switches of WebKit and GTK for those who develop them.
@@ -19,7 +20,7 @@ pub(crate) fn settle() -> anyhow::Result<()> {
     if changes.is_empty() {
         return Ok(());
     }
-    let mut program = Command::new(std::env::current_exe()?);
+    let mut program = Command::new(program()?);
     program.args(std::env::args_os().skip(1));
     for (name, value) in changes {
         match value {
@@ -33,9 +34,16 @@ pub(crate) fn settle() -> anyhow::Result<()> {
 /// Begins anew in the background. A web view leaves behind some 80 MB, a process, and words about the person that were
 /// on its page; nothing else would give all that back.
 pub(crate) fn begin_anew(arguments: &Arguments) -> anyhow::Result<()> {
+    let mut program = Command::new(program()?);
     vitalsign_desktop::end_pages();
-    let mut program = Command::new(std::env::current_exe()?);
     become_program(program.arg("--background").arg("--socket").arg(&arguments.socket))
+}
+
+/// This program's file: after an update the new one, which lies where this one lay.
+fn program() -> std::io::Result<PathBuf> {
+    let file = std::env::current_exe()?;
+    let lay = file.to_str().and_then(|file| file.strip_suffix(" (deleted)")).map(PathBuf::from);
+    Ok(lay.filter(|lay| lay.exists()).unwrap_or(file))
 }
 
 fn become_program(program: &mut Command) -> anyhow::Result<()> {

@@ -9,7 +9,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tauri::webview::NewWindowResponse;
-use tauri::{AppHandle, Manager, Theme, UserAttentionType, WebviewUrl, WebviewWindow, WebviewWindowBuilder};
+use tauri::{
+    AppHandle, Manager, Theme, Url, UserAttentionType, WebviewUrl, WebviewWindow, WebviewWindowBuilder,
+};
 use vitalsign_desktop::{Veil, Words};
 
 /// Its name, which the capability grants.
@@ -129,7 +131,7 @@ fn open(app: &AppHandle, language: Language) -> tauri::Result<WebviewWindow> {
         .min_inner_size(320.0, 480.0)
         .center()
         .visible(false)
-        .on_navigation(|to| to.scheme() == "tauri")
+        .on_navigation(is_ours)
         .on_new_window(|_, _| NewWindowResponse::Deny);
     // What WebKit must keep somewhere is gone with the session. (Not `incognito`: its second window has no page.)
     if let Ok(session) = app.path().runtime_dir() {
@@ -142,6 +144,11 @@ fn open(app: &AppHandle, language: Language) -> tauri::Result<WebviewWindow> {
     cover(app, language, 0);
     tracing::debug!("the window is made in {} ms", begun.elapsed().as_millis());
     Ok(window)
+}
+
+/// Whether a page is the app's own, by the address that it has on each system.
+fn is_ours(to: &Url) -> bool {
+    to.scheme() == "tauri" || (to.scheme() == "http" && to.host_str() == Some("tauri.localhost"))
 }
 
 /// Says it in words until the page is there. One that does not come is asked for once more, and so on; the person is
@@ -197,4 +204,25 @@ fn redraw(app: &AppHandle) {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_window_goes_to_its_own_pages_only() {
+        for (to, ours) in [
+            ("tauri://localhost/index.html", true),
+            ("http://tauri.localhost/", true),
+            ("http://tauri.localhost.example.org/", false),
+            ("https://example.org/", false),
+            ("http://localhost/", false),
+            ("file:///etc/passwd", false),
+            ("about:blank", false),
+            ("data:text/html,hello", false),
+        ] {
+            assert_eq!(is_ours(&to.parse().unwrap()), ours, "{to}");
+        }
+    }
 }
