@@ -29,7 +29,7 @@ page-slow = Dieses Fenster kann gerade nicht angezeigt werden. Es wird erneut ve
 
 nav-label = Seiten
 nav-status = Zustand
-nav-keys = Sicherheitsschlüssel
+nav-keys = Schlüssel
 nav-about = Über
 title-status = Zustand – Vitalsign
 title-keys = Sicherheitsschlüssel – Vitalsign

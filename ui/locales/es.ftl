@@ -1,5 +1,5 @@
 # Español: de usted. «Llave» es la llave de seguridad; «Informática», quien cuida de los dispositivos. en.ftl explica
-# cada texto.
+# cada texto. Donde el sitio es estrecho, «comproba­ciones» lleva un guion opcional (U+00AD).
 
 app-name = Vitalsign
 
@@ -108,12 +108,12 @@ loss-last-known = Lo que ve abajo es lo último que se supo.
 
 checks-attention = Lo que requiere atención
 checks-good = { $count ->
-    [one] 1 comprobación está bien
-   *[other] { $count } comprobaciones están bien
+    [one] 1 comproba­ción está bien
+   *[other] { $count } comproba­ciones están bien
 }
 checks-unknown = { $count ->
-    [one] 1 comprobación no se pudo evaluar
-   *[other] { $count } comprobaciones no se pudieron evaluar
+    [one] 1 comproba­ción no se pudo evaluar
+   *[other] { $count } comproba­ciones no se pudieron evaluar
 }
 checks-label = Comprobaciones
 check-again = Comprobar de nuevo

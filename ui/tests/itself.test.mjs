@@ -9,11 +9,12 @@ import { stage } from "./stage.mjs";
 const WRONG = `<main data-page="wrong">
   <p id="wide"></p><p id="cut">A text that is cut after some words</p>
   <button id="tiny">x</button><button id="blind" tabindex="0"></button><input id="nameless">
-  <button id="pale">Pale</button>
+  <button id="pale">Pale</button><button id="broken">Declining</button>
   <p id="grey">Grey on grey</p>
 </main>`;
 const STYLE = `#wide { width: 900px; height: 1px } #cut { width: 4em; white-space: nowrap; overflow: hidden; text-overflow: ellipsis }
   main #tiny { min-width: 0; min-height: 0; padding: 0; width: 20px; height: 20px } #blind { width: 50px; height: 50px; outline: none } #grey { color: #999; background: #aaa }
+  #broken { width: 50px; height: 90px; padding: 0; overflow-wrap: anywhere }
   #pale { width: 60px; height: 60px } #pale:focus { outline: 3px solid #eee }
   body { background: #fff } #nameless { width: 60px; height: 60px }`;
 
@@ -48,7 +49,7 @@ test("rules that are broken are seen", async () => {
 
 test("what does not fit is seen", async () => {
   const window = await wrongPage();
-  says(await layout(window.page), ["wide in 520", "p#cut may be cut", "p#cut holds", "button#tiny is 20 × 20", "p#wide reaches out"]);
+  says(await layout(window.page), ["wide in 520", "p#cut may be cut", "p#cut holds", "button#tiny is 20 × 20", "p#wide reaches out", "button#broken breaks the word Declining"]);
   await window.close();
 });
 

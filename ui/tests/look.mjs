@@ -18,6 +18,24 @@ export function layout(page) {
     const wrong = [];
     const name = (it) => `${it.localName}${it.id && `#${it.id}`}${it.classList.length ? `.${[...it.classList].join(".")}` : ""}`;
     const root = document.documentElement;
+    /** The words of it that stand in two lines. */
+    const words = (it) => {
+      const found = [];
+      const texts = document.createTreeWalker(it, NodeFilter.SHOW_TEXT);
+      for (let text = texts.nextNode(); text; text = texts.nextNode()) {
+        for (const { 0: word, index } of text.data.matchAll(/\p{L}+/gu)) {
+          // A hyphen that stands where a word may break belongs to what follows it.
+          const line = (at) => {
+            const range = document.createRange();
+            range.setStart(text, at);
+            range.setEnd(text, at + 1);
+            return Math.round([...range.getClientRects()].at(-1)?.top ?? 0);
+          };
+          if (line(index) !== line(index + word.length - 1)) found.push(word);
+        }
+      }
+      return found;
+    };
     if (root.scrollWidth > root.clientWidth) wrong.push(`the page is ${root.scrollWidth} wide in ${root.clientWidth}`);
     if (!document.body.innerText.trim()) wrong.push("the page is blank");
     for (const it of document.body.querySelectorAll("*")) {
@@ -41,6 +59,7 @@ export function layout(page) {
       if (it.matches("button, input, select, textarea, summary, a[href], [role=button]")) {
         // A link in a sentence is as high as the sentence.
         const within = it.localName === "a" && style.display === "inline";
+        for (const word of words(it)) wrong.push(`${name(it)} breaks the word ${word}`);
         if (!within && (box.width < 48 || box.height < 48)) {
           wrong.push(`${name(it)} is ${box.width} × ${box.height} large`);
         }

@@ -3,7 +3,7 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import * as pseudo from "./pseudo.mjs";
-import { LANGUAGES, NAMES, VIEWS, WINDOW, stage } from "./stage.mjs";
+import { LANGUAGES, NAMES, VIEWS, stage } from "./stage.mjs";
 
 const THEMES = {
   light: {},
@@ -49,11 +49,11 @@ for (const language of [...LANGUAGES.slice(1), pseudo.LANGUAGE]) {
   wanted.push({ theme: "light", system: THEMES.light, language, views: EVERYWHERE });
 }
 
-/** Makes the window as high as the page: what sticks to its edge is to be at the page's. */
-async function whole(page) {
-  const height = await page.evaluate(() => document.documentElement.scrollHeight);
-  const { width, height: before } = page.viewportSize();
-  if (height > before) await page.setViewportSize({ width, height });
+/** What sticks to the window's edge is to be at the page's, in a picture of all of it. */
+function unstick() {
+  const sheet = new CSSStyleSheet();
+  sheet.replaceSync("footer, nav { position: static !important }");
+  document.adoptedStyleSheets = [sheet];
 }
 
 const theatre = await stage();
@@ -63,9 +63,8 @@ for (const { theme, system, language, views } of wanted) {
   for (const view of views.filter((it) => only.length === 0 || only.includes(it))) {
     await window.show(view);
     const path = join(folder, `${view}.${theme}.${language}.png`);
-    await whole(window.page);
-    await window.page.screenshot({ path, animations: "disabled" });
-    await window.page.setViewportSize(system.viewport ?? WINDOW);
+    await window.page.evaluate(unstick);
+    await window.page.screenshot({ path, fullPage: true, animations: "disabled" });
     pictures += 1;
   }
   if (window.wrong.length > 0) throw new Error(`${theme}, ${language}: ${window.wrong.join("\n")}`);
