@@ -76,6 +76,8 @@ impl Surface for ToModel {
 
 /// Runs the app.
 pub(crate) fn run(arguments: Arguments) -> anyhow::Result<()> {
+    #[cfg(target_os = "linux")]
+    gtk::init().context("there is no screen to show anything on")?;
     let language = Language::of_session();
     let (happened, happenings) = mpsc::channel();
     let (inbox, events) = Inbox::new();
