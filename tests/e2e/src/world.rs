@@ -36,6 +36,8 @@ pub struct World {
     agent_program: PathBuf,
     /// Who makes the security keys that the verifier accepts.
     pub maker: Maker,
+    /// Lines that the verifier's settings have, beside those of every world.
+    settings: String,
     folder: tempfile::TempDir,
 }
 
@@ -45,7 +47,16 @@ impl World {
     /// # Errors
     /// When a process does not start.
     pub fn with_simulated_tpm() -> Result<Self> {
-        Self::build(|folder| Ok(Tpm::Simulated(Swtpm::start(&folder.join("tpm")))), None)
+        Self::build(|folder| Ok(Tpm::Simulated(Swtpm::start(&folder.join("tpm")))), None, None)
+    }
+
+    /// The same with a policy of its own, in Rego: what a machine of tests is cannot be mended, so that it is healthy by
+    /// a policy about something that can be.
+    ///
+    /// # Errors
+    /// When a process does not start.
+    pub fn with_policy(policy: &str) -> Result<Self> {
+        Self::build(|folder| Ok(Tpm::Simulated(Swtpm::start(&folder.join("tpm")))), None, Some(policy))
     }
 
     /// The same, with programs from somewhere else: agent, verifier.
@@ -54,7 +65,7 @@ impl World {
     /// When a process does not start.
     pub fn with_programs(agent: &Path, verifier: &Path) -> Result<Self> {
         let programs = (agent.to_owned(), verifier.to_owned());
-        Self::build(|folder| Ok(Tpm::Simulated(Swtpm::start(&folder.join("tpm")))), Some(programs))
+        Self::build(|folder| Ok(Tpm::Simulated(Swtpm::start(&folder.join("tpm")))), Some(programs), None)
     }
 
     /// The same on the chip of this machine.
@@ -62,10 +73,14 @@ impl World {
     /// # Errors
     /// When there is none that can be used, or a process does not start.
     pub fn with_chip() -> Result<Self> {
-        Self::build(|_| Ok(Tpm::Chip), None)
+        Self::build(|_| Ok(Tpm::Chip), None, None)
     }
 
-    fn build(tpm: impl FnOnce(&Path) -> Result<Tpm>, programs: Option<(PathBuf, PathBuf)>) -> Result<Self> {
+    fn build(
+        tpm: impl FnOnce(&Path) -> Result<Tpm>,
+        programs: Option<(PathBuf, PathBuf)>,
+        policy: Option<&str>,
+    ) -> Result<Self> {
         // Short: sockets lie in it.
         let folder = tempfile::Builder::new().prefix("vs").tempdir()?;
         std::fs::create_dir_all(folder.path().join("tpm"))?;
@@ -86,10 +101,15 @@ impl World {
             verifier_program,
             agent_program,
             maker,
+            settings: String::new(),
             folder,
         };
         world.trust_the_tpm()?;
-        world.configure(&format!("127.0.0.1:{port}"), "")?;
+        if let Some(policy) = policy {
+            std::fs::write(world.folder().join("policy.rego"), policy)?;
+            "policy = \"policy.rego\"".clone_into(&mut world.settings);
+        }
+        world.configure(&format!("127.0.0.1:{port}"), &world.settings)?;
         world.start_verifier()?;
         Ok(world)
     }
@@ -129,7 +149,7 @@ impl World {
     /// When it does not start.
     pub fn start_verifier(&mut self) -> Result<()> {
         if self.verifier.is_none() && !self.address.is_empty() {
-            self.configure(&self.address, "")?;
+            self.configure(&self.address, &self.settings)?;
         }
         let log =
             std::fs::File::options().create(true).append(true).open(self.folder().join("verifier.log"))?;

@@ -1,0 +1,156 @@
+//! What a person sits at: a screen, a session bus and a home, of their own and empty.
+
+use crate::{LIMIT, Process, Screen};
+use anyhow::{Context, Result};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use tempfile::TempDir;
+use vitalsign_e2e::wait_for;
+
+/// A bus on which nothing starts by itself.
+const BUS: &str = r#"<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
+  "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
+<busconfig>
+  <type>session</type>
+  <listen>unix:path=SOCKET</listen>
+  <auth>EXTERNAL</auth>
+  <policy context="default">
+    <allow send_destination="*" eavesdrop="true"/>
+    <allow eavesdrop="true"/>
+    <allow own="*"/>
+  </policy>
+</busconfig>
+"#;
+
+/// A person's desk. All of it goes with this.
+#[derive(Debug)]
+pub struct Desk {
+    _manager: Process,
+    _bus: Process,
+    server: Process,
+    display: String,
+    language: String,
+    folder: TempDir,
+}
+
+impl Desk {
+    /// A screen of 1280 × 900 with a window manager.
+    ///
+    /// # Errors
+    /// When one of the programs is not there.
+    pub fn new() -> Result<Self> {
+        let folder = tempfile::Builder::new().prefix("vsd").tempdir()?;
+        for name in ["home", "run", "data", "config", "cache"] {
+            std::fs::DirBuilder::new().mode(0o700).create(folder.path().join(name))?;
+        }
+        let log = |name: &str| std::fs::File::create(folder.path().join(name));
+
+        let mut server = Command::new("Xvfb");
+        server.args(["-displayfd", "1", "-screen", "0", "1280x900x24", "-nolisten", "tcp", "-noreset"]);
+        let (server, number) = Process::start_until(server.stderr(log("Xvfb.log")?), "")?;
+        let display = format!(":{}", number.trim());
+
+        let configuration = folder.path().join("bus.conf");
+        let socket = folder.path().join("bus");
+        std::fs::write(&configuration, BUS.replace("SOCKET", socket.to_str().context("a path")?))?;
+        let mut bus = Command::new("dbus-daemon");
+        bus.arg(format!("--config-file={}", configuration.display())).args(["--nofork", "--print-address"]);
+        let (bus, _) = Process::start_until(bus.stderr(log("bus.log")?), "unix:")?;
+
+        let mut manager = Command::new("openbox");
+        manager.env("DISPLAY", &display).stdout(Stdio::null()).stderr(log("openbox.log")?);
+        manager.env("HOME", folder.path().join("home"));
+        let manager = Process::start(&mut manager)?;
+        let language = "C.UTF-8".to_owned();
+        let desk = Self { _manager: manager, _bus: bus, server, display, language, folder };
+        desk.screen()?.until_managed()?;
+        Ok(desk)
+    }
+
+    /// The same in another language, as `LANGUAGE` names it.
+    #[must_use]
+    pub fn in_language(mut self, language: &str) -> Self {
+        language.clone_into(&mut self.language);
+        self
+    }
+
+    /// The folder of it all.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// A file for what a program says.
+    ///
+    /// # Errors
+    /// As the file system says.
+    pub fn log(&self, name: &str) -> Result<std::fs::File> {
+        let path = self.log_path(name);
+        Ok(std::fs::File::options().create(true).append(true).open(path)?)
+    }
+
+    /// Where that file is.
+    #[must_use]
+    pub fn log_path(&self, name: &str) -> PathBuf {
+        self.folder().join(format!("{name}.log"))
+    }
+
+    /// What is on the screen.
+    ///
+    /// # Errors
+    /// When it cannot be reached.
+    pub fn screen(&self) -> Result<Screen> {
+        Screen::open(&self.display)
+    }
+
+    /// Pulls the screen out.
+    pub fn lose_display(&mut self) {
+        self.server.kill();
+    }
+
+    /// The address of its session bus.
+    #[must_use]
+    pub fn bus(&self) -> String {
+        format!("unix:path={}", self.folder().join("bus").display())
+    }
+
+    /// Waits until somebody has a name with this in it on the session bus.
+    ///
+    /// # Errors
+    /// When nobody has.
+    pub fn until_on_the_bus(&self, part: &str) -> Result<()> {
+        let bus = zbus::blocking::connection::Builder::address(self.bus().as_str())?.build()?;
+        let bus = zbus::blocking::fdo::DBusProxy::new(&bus)?;
+        wait_for(&format!("{part} on the bus"), LIMIT, || {
+            Ok(bus.list_names()?.iter().any(|name| name.contains(part)).then_some(()))
+        })
+    }
+
+    /// A program that is started here: it knows nothing of the session that the test is run in.
+    #[must_use]
+    pub fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
+        let mut command = Command::new(program);
+        command.env_clear();
+        for kept in ["PATH", "RUST_BACKTRACE", "TMPDIR"] {
+            if let Some(value) = std::env::var_os(kept) {
+                command.env(kept, value);
+            }
+        }
+        let folder = |name| self.folder().join(name);
+        command
+            .env("DISPLAY", &self.display)
+            .env("DBUS_SESSION_BUS_ADDRESS", self.bus())
+            .env("GDK_BACKEND", "x11")
+            .env("LANG", "C.UTF-8")
+            .env("LC_ALL", &self.language)
+            // There is no bus for assistive programs here, and looking for one takes time.
+            .env("NO_AT_BRIDGE", "1")
+            .env("HOME", folder("home"))
+            .env("XDG_RUNTIME_DIR", folder("run"))
+            .env("XDG_DATA_HOME", folder("data"))
+            .env("XDG_CONFIG_HOME", folder("config"))
+            .env("XDG_CACHE_HOME", folder("cache"));
+        command
+    }
+}

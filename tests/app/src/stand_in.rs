@@ -1,0 +1,135 @@
+//! A stand-in for the service, which says what a real one never does.
+
+use anyhow::Result;
+use std::io::{Read, Write};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use vitalsign_ipc::{Answer, Hello, Inbox, Reply, Request, Standing, Status, StepUp, encode};
+
+/// A listening socket. The file goes with this; who is connected stays so until they leave.
+#[derive(Debug)]
+pub struct StandIn {
+    socket: PathBuf,
+    said: Said,
+}
+
+/// What it says to subscribers, and to whom.
+#[derive(Clone, Debug)]
+struct Said(Arc<Mutex<(Status, Vec<UnixStream>)>>);
+
+impl StandIn {
+    /// One that treats whoever connects like this, each on a thread of their own.
+    ///
+    /// # Errors
+    /// When the socket cannot be made.
+    pub fn that(
+        folder: &Path,
+        treats: impl Fn(UnixStream) -> Result<()> + Send + Sync + 'static,
+    ) -> Result<Self> {
+        let socket = folder.join("agent.sock");
+        let _ = std::fs::remove_file(&socket);
+        let listener = UnixListener::bind(&socket)?;
+        let treats = Arc::new(treats);
+        std::thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                let treats = Arc::clone(&treats);
+                // Whoever leaves ends it.
+                std::thread::spawn(move || drop(treats(stream)));
+            }
+        });
+        Ok(Self { socket, said: Said(Arc::new(Mutex::new((nothing_known(), Vec::new())))) })
+    }
+
+    /// One that speaks as the protocol has it.
+    ///
+    /// # Errors
+    /// When the socket cannot be made.
+    pub fn proper(folder: &Path) -> Result<Self> {
+        let said = Said(Arc::new(Mutex::new((nothing_known(), Vec::new()))));
+        let heard = said.clone();
+        let mut stand_in = Self::that(folder, move |stream| heard.serve(stream))?;
+        stand_in.said = said;
+        Ok(stand_in)
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn socket(&self) -> &Path {
+        &self.socket
+    }
+
+    /// Says that things stand so.
+    ///
+    /// # Errors
+    /// When that is too long to say.
+    pub fn say(&self, change: impl FnOnce(&mut Status)) -> Result<()> {
+        let mut said = self.said.lock();
+        change(&mut said.0);
+        let event = encode(&Reply::Event(Box::new(said.0.clone())))?;
+        said.1.retain_mut(|subscriber| subscriber.write_all(&event).is_ok());
+        Ok(())
+    }
+
+    /// Says that this is asked.
+    ///
+    /// # Errors
+    /// When that is too long to say.
+    pub fn ask(&self, step_ups: Vec<StepUp>) -> Result<()> {
+        self.say(|status| status.step_ups = step_ups)
+    }
+}
+
+impl Drop for StandIn {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.socket);
+    }
+}
+
+impl Said {
+    fn lock(&self) -> MutexGuard<'_, (Status, Vec<UnixStream>)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn serve(&self, mut stream: UnixStream) -> Result<()> {
+        stream.write_all(&encode(&Hello::ours())?)?;
+        let (mut inbox, mut chunk) = (Inbox::<Request>::default(), [0; 4096]);
+        loop {
+            while let Some(request) = inbox.take()? {
+                let mut said = self.lock();
+                let answer = match request {
+                    Request::Subscribe => {
+                        said.1.push(stream.try_clone()?);
+                        Answer::Status(Box::new(said.0.clone()))
+                    }
+                    Request::Status => Answer::Status(Box::new(said.0.clone())),
+                    Request::Ceremony(_) => Answer::Refused(vitalsign_ipc::Refusal::Over),
+                    Request::Keys => Answer::Keys(Vec::new()),
+                    _ => Answer::Accepted,
+                };
+                stream.write_all(&encode(&Reply::Answer(answer))?)?;
+            }
+            match stream.read(&mut chunk)? {
+                0 => return Ok(()),
+                read => inbox.feed(chunk.get(..read).unwrap_or_default()),
+            }
+        }
+    }
+}
+
+/// How things stand where nothing is known.
+#[must_use]
+pub fn nothing_known() -> Status {
+    Status {
+        standing: Standing::NotEnrolled,
+        enrolment: None,
+        ear: None,
+        reported_at: None,
+        posture: None,
+        busy: false,
+        next_report_seconds: 60,
+        cost: None,
+        listening: true,
+        step_ups: Vec::new(),
+    }
+}

@@ -1,0 +1,111 @@
+//! A device in a ward: enrolled, with a person's desk at it and a security key that is registered for them.
+
+use crate::{App, Desk};
+use anyhow::{Result, ensure};
+use std::os::unix::fs::PermissionsExt;
+use std::process::Stdio;
+use vitalsign_e2e::{Agent, Asked, Child, World};
+use vitalsign_simulated_key::{SimulatedKey, Transport};
+
+/// Who works there.
+pub const USER: &str = "nurse-7";
+/// The PIN of their key.
+pub const PIN: &str = "123456";
+
+/// All of it.
+pub struct Ward {
+    /// Where they sit.
+    pub desk: Desk,
+    /// The verifier, the TPM, the application.
+    pub world: World,
+    /// The device.
+    pub agent: Agent,
+    /// Its service, while it runs.
+    pub service: Option<Child>,
+    /// Their security key, in reach of the app.
+    pub key: SimulatedKey,
+}
+
+impl Ward {
+    /// A device whose user has no key yet.
+    ///
+    /// # Errors
+    /// When something does not start.
+    pub fn without_a_key() -> Result<Self> {
+        Self::in_world(World::with_simulated_tpm()?)
+    }
+
+    /// A device whose user has registered a key.
+    ///
+    /// # Errors
+    /// When something does not start.
+    pub fn open() -> Result<Self> {
+        let mut ward = Self::without_a_key()?;
+        ward.register()?;
+        Ok(ward)
+    }
+
+    /// A device of this world.
+    ///
+    /// # Errors
+    /// When something does not start.
+    pub fn in_world(world: World) -> Result<Self> {
+        let desk = Desk::new()?;
+        let (agent, service, _) = world.enrolled("device")?;
+        let key = world.security_key(Transport::Usb)?;
+        world.add_user(USER)?;
+        Ok(Self { desk, world, agent, service: Some(service), key })
+    }
+
+    /// Opens the app at it.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn app(&self, arguments: &[&str]) -> Result<App> {
+        App::open(&self.desk, &self.agent.socket(), Some(&self.key), arguments)
+    }
+
+    /// Registers the key for its user at a terminal.
+    ///
+    /// # Errors
+    /// When it is not registered.
+    pub fn register(&mut self) -> Result<()> {
+        let (code, file) = (self.world.key_code(USER)?, self.world.folder().join("pin"));
+        std::fs::write(&file, PIN)?;
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600))?;
+        let path = file.to_string_lossy();
+        let arguments = ["key", "register", &code, "--name", "blue key", "--pin-file", &path];
+        let log = std::fs::File::create(self.world.folder().join("register.log"))?;
+        let mut command = self.agent.session(&self.key, &arguments);
+        let mut registering = command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).spawn()?;
+        let tapped = self.key.tap();
+        if tapped.is_err() {
+            registering.kill()?;
+        }
+        let said = || std::fs::read_to_string(self.world.folder().join("register.log")).unwrap_or_default();
+        ensure!(registering.wait()?.success() && tapped.is_ok(), "not registered: {}", said());
+        Ok(())
+    }
+
+    /// The application asks its user.
+    ///
+    /// # Errors
+    /// When it cannot.
+    pub fn ask(&self, message: &str, more: &[&str]) -> Result<Asked> {
+        self.world.ask(USER, message, more)
+    }
+
+    /// Ends the service.
+    pub fn stop_service(&mut self) {
+        self.service = None;
+    }
+
+    /// Starts it again.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn start_service(&mut self) -> Result<()> {
+        self.service = Some(self.agent.start_service()?);
+        Ok(())
+    }
+}

@@ -1,0 +1,150 @@
+//! The screen as a window manager leaves it: which window has the focus, which are above which.
+
+use crate::LIMIT;
+use anyhow::{Context, Result};
+use vitalsign_e2e::wait_for;
+use x11rb::connection::Connection;
+use x11rb::protocol::xproto::{
+    Atom, AtomEnum, ClientMessageEvent, ConnectionExt, CreateWindowAux, EventMask, ImageFormat, PropMode,
+    Window, WindowClass,
+};
+use x11rb::rust_connection::RustConnection;
+use x11rb::wrapper::ConnectionExt as _;
+
+/// A connection to an X server.
+#[derive(Debug)]
+pub struct Screen {
+    connection: RustConnection,
+    root: Window,
+}
+
+impl Screen {
+    /// Connects.
+    ///
+    /// # Errors
+    /// When nobody is there.
+    pub fn open(display: &str) -> Result<Self> {
+        let (connection, number) = x11rb::connect(Some(display))?;
+        let root = connection.setup().roots.get(number).context("no screen")?.root;
+        Ok(Self { connection, root })
+    }
+
+    /// Waits for the window manager.
+    ///
+    /// # Errors
+    /// When it does not come.
+    pub fn until_managed(&self) -> Result<()> {
+        wait_for("the window manager", LIMIT, || {
+            Ok(self.windows_of(self.root, "_NET_SUPPORTING_WM_CHECK")?.first().map(|_| ()))
+        })
+    }
+
+    /// Covers the screen with a window that has the focus, as a program in full screen does.
+    ///
+    /// # Errors
+    /// When the window manager does not make it so.
+    pub fn cover(&self) -> Result<Window> {
+        let window = self.connection.generate_id()?;
+        let wanted = CreateWindowAux::new().background_pixel(0x0020_4060).event_mask(EventMask::EXPOSURE);
+        self.connection.create_window(
+            x11rb::COPY_DEPTH_FROM_PARENT,
+            window,
+            self.root,
+            0,
+            0,
+            640,
+            480,
+            0,
+            WindowClass::INPUT_OUTPUT,
+            0,
+            &wanted,
+        )?;
+        let (state, full) = (self.atom("_NET_WM_STATE")?, self.atom("_NET_WM_STATE_FULLSCREEN")?);
+        self.connection.change_property32(PropMode::REPLACE, window, state, AtomEnum::ATOM, &[full])?;
+        let name = b"full screen";
+        self.connection.change_property8(
+            PropMode::REPLACE,
+            window,
+            AtomEnum::WM_NAME,
+            AtomEnum::STRING,
+            name,
+        )?;
+        self.connection.map_window(window)?;
+        self.connection.flush()?;
+        wait_for("the window in full screen to have the focus", LIMIT, || {
+            let covers = self.connection.get_geometry(window)?.reply()?.width >= 1280;
+            Ok((covers && self.active()? == Some(window)).then_some(()))
+        })?;
+        Ok(window)
+    }
+
+    /// The window that has the focus.
+    ///
+    /// # Errors
+    /// When the screen is lost.
+    pub fn active(&self) -> Result<Option<Window>> {
+        let active = self.windows_of(self.root, "_NET_ACTIVE_WINDOW")?;
+        Ok(active.first().copied().filter(|window| *window != 0))
+    }
+
+    /// All windows, the lowest first.
+    ///
+    /// # Errors
+    /// When the screen is lost.
+    pub fn stacked(&self) -> Result<Vec<Window>> {
+        self.windows_of(self.root, "_NET_CLIENT_LIST_STACKING")
+    }
+
+    /// A picture of the highest window, as PNG.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn picture(&self) -> Result<Vec<u8>> {
+        let window = self.stacked()?.pop().context("no window")?;
+        let size = self.connection.get_geometry(window)?.reply()?;
+        let (format, all) = (ImageFormat::Z_PIXMAP, u32::MAX);
+        let image = self.connection.get_image(format, window, 0, 0, size.width, size.height, all)?.reply()?;
+        // Blue, green, red, and one that says nothing.
+        let colours: Vec<u8> = image
+            .data
+            .chunks_exact(4)
+            .flat_map(|pixel| pixel.iter().take(3).rev().copied().collect::<Vec<u8>>())
+            .collect();
+        let mut file = Vec::new();
+        let mut encoder = png::Encoder::new(&mut file, size.width.into(), size.height.into());
+        encoder.set_color(png::ColorType::Rgb);
+        encoder.write_header()?.write_image_data(&colours)?;
+        Ok(file)
+    }
+
+    /// Closes a window, as a click on its cross does.
+    ///
+    /// # Errors
+    /// When the screen is lost.
+    pub fn close(&self, window: Window) -> Result<()> {
+        let event = ClientMessageEvent::new(32, window, self.atom("_NET_CLOSE_WINDOW")?, [0; 5]);
+        let heard = EventMask::SUBSTRUCTURE_NOTIFY | EventMask::SUBSTRUCTURE_REDIRECT;
+        self.connection.send_event(false, self.root, heard, event)?;
+        Ok(self.connection.flush()?)
+    }
+
+    /// What a window is called.
+    ///
+    /// # Errors
+    /// When the screen is lost.
+    pub fn name(&self, window: Window) -> Result<String> {
+        let name = self.atom("_NET_WM_NAME")?;
+        let reply = self.connection.get_property(false, window, name, AtomEnum::ANY, 0, 256)?.reply()?;
+        Ok(String::from_utf8_lossy(&reply.value).into_owned())
+    }
+
+    fn atom(&self, name: &str) -> Result<Atom> {
+        Ok(self.connection.intern_atom(false, name.as_bytes())?.reply()?.atom)
+    }
+
+    fn windows_of(&self, window: Window, property: &str) -> Result<Vec<u32>> {
+        let property = self.atom(property)?;
+        let reply = self.connection.get_property(false, window, property, AtomEnum::ANY, 0, 256)?.reply()?;
+        Ok(reply.value32().into_iter().flatten().collect())
+    }
+}

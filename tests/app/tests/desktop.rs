@@ -1,0 +1,72 @@
+//! The app on a desktop: its icon in the tray, and the prompt in front of whatever fills the screen.
+
+use anyhow::{Context, Result, ensure};
+use std::time::Duration;
+use vitalsign_app_tests::{App, Process, TrayHost, Ward};
+use vitalsign_e2e::wait_for;
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+#[test]
+fn the_icon_in_the_tray_says_how_it_is_and_opens_the_window() -> Result<()> {
+    let mut ward = Ward::without_a_key()?;
+    let tray = TrayHost::at(&ward.desk)?;
+    let arguments = ["--background"];
+    let mut app =
+        Process::start(&mut App::command(&ward.desk, &ward.agent.socket(), Some(&ward.key), &arguments)?)?;
+    let icon = tray.icon()?;
+    ensure!(icon.text("Status")? == "Active");
+    let menu: Vec<String> = icon.menu()?.into_iter().map(|(_, label)| label).collect();
+    for entry in ["Status", "Check again", "Register a key", "About"] {
+        ensure!(menu.iter().any(|label| label == entry), "no {entry} in {menu:?}");
+    }
+
+    // Each state has words, which stand first in the menu, and a picture of its own.
+    let picture = |words: &str| -> Result<Vec<u8>> {
+        wait_for(words, MINUTE, || Ok(icon.menu()?.first().filter(|(_, label)| label == words).map(drop)))?;
+        icon.picture()
+    };
+    let blocked = picture("Vitalsign: blocked")?;
+    ward.stop_service();
+    let offline = picture("Vitalsign: offline")?;
+    ensure!(blocked != offline, "two states look the same");
+    ward.start_service()?;
+    ensure!(picture("Vitalsign: blocked")? == blocked, "the same state looks otherwise");
+
+    let screen = ward.desk.screen()?;
+    ensure!(screen.stacked()?.is_empty(), "a window is open");
+    icon.click("Status")?;
+    let window = wait_for("the window", MINUTE, || Ok(screen.stacked()?.first().copied()))?;
+    wait_for("its name", MINUTE, || Ok(screen.name(window)?.contains("Vitalsign").then_some(())))?;
+    icon.click("About")?;
+    icon.click("Check again")?;
+    ensure!(screen.stacked()?.len() == 1, "more than one window");
+    ensure!(app.runs() && tray.icons() == 1);
+    Ok(())
+}
+
+#[test]
+fn a_step_up_is_raised_above_what_fills_the_screen() -> Result<()> {
+    let ward = Ward::open()?;
+    let tray = TrayHost::at(&ward.desk)?;
+    let socket = ward.agent.socket();
+    let _app = Process::start(&mut App::command(&ward.desk, &socket, Some(&ward.key), &["--background"])?)?;
+    tray.icon()?;
+    let screen = ward.desk.screen()?;
+    let full = screen.cover()?;
+    let asked = ward.ask("EHR: in front of everything", &[])?;
+    let prompt = wait_for("the prompt's window", MINUTE, || {
+        Ok(screen.stacked()?.into_iter().find(|window| *window != full))
+    })?;
+    wait_for("it to be above all and to have the focus", MINUTE, || {
+        let above = screen.stacked()?.last() == Some(&prompt);
+        Ok((above && screen.active()? == Some(prompt)).then_some(()))
+    })?;
+
+    // Closing it says no: a key that is touched later answers nothing that nobody sees.
+    screen.close(prompt)?;
+    ensure!(asked.end()? == "declined");
+    wait_for("the window to be gone", MINUTE, || Ok((screen.stacked()? == [full]).then_some(())))?;
+    wait_for("the focus to be where it was", MINUTE, || Ok((screen.active()? == Some(full)).then_some(())))
+        .context("after the prompt")
+}

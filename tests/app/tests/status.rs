@@ -1,0 +1,200 @@
+//! How a device is, as a person sees it in the app's real web view.
+
+use anyhow::{Context, Result, ensure};
+use serde_json::json;
+use std::io::Write;
+use std::process::{Command, Stdio};
+use vitalsign_app_tests::{Page, Ward};
+use vitalsign_e2e::World;
+
+const INSIDE: &str = "VITALSIGN_TEST_INSIDE_A_NAMESPACE";
+
+/// A machine of tests cannot be mended, but for its packet filter: so that is what this hospital asks for.
+const POLICY: &str = r#"
+package vitalsign
+
+import rego.v1
+
+checks["firewall-inbound"] := {
+	"submodule": "firewall",
+	"seen": {"inbound_blocked": closed},
+	"outcome": firewall,
+}
+
+default closed := null
+
+closed := input.posture.firewall.inbound_blocked.known
+
+firewall := {"status": "affirming", "reason": "ok", "claims": {"configuration": 2}} if {
+	closed == true
+} else := {"status": "contraindicated", "reason": "off", "claims": {"configuration": 96}}
+
+checks["agent-version"] := {
+	"submodule": "agent",
+	"seen": {},
+	"outcome": {"status": "affirming", "reason": "ok", "claims": {"configuration": 2}},
+}
+"#;
+
+fn headline(page: &Page, kind: &str) -> Result<()> {
+    page.see(&format!("#headline[data-kind={kind}]"))
+}
+
+/// A part of what the app has told the page, by its path.
+fn told(page: &Page, path: &str) -> Result<serde_json::Value> {
+    let view = page.invoke("view", &json!({}))?.map_err(anyhow::Error::msg)?;
+    view.pointer(path).cloned().with_context(|| format!("no {path}"))
+}
+
+#[test]
+fn what_is_mended_turns_good_on_the_screen_by_itself() -> Result<()> {
+    if std::env::var_os(INSIDE).is_some() {
+        return mended();
+    }
+    // With a packet filter of its own.
+    let again = Command::new("unshare")
+        .args(["--net", "--"])
+        .arg(std::env::current_exe()?)
+        .args(["--exact", "what_is_mended_turns_good_on_the_screen_by_itself", "--nocapture"])
+        .env(INSIDE, "1")
+        .status()
+        .context("unshare (it needs root)")?;
+    ensure!(again.success(), "inside the namespace: {again}");
+    Ok(())
+}
+
+fn mended() -> Result<()> {
+    ensure!(Command::new("ip").args(["link", "set", "lo", "up"]).status()?.success(), "ip link set lo up");
+    let ward = Ward::in_world(World::with_policy(POLICY)?)?;
+    let app = ward.app(&[])?;
+    let page = &app.page;
+    headline(page, "attention")?;
+    page.see("#headline[data-tone=blocked]")?;
+    page.see("li[data-check=firewall-inbound][data-tone=blocked]")?;
+    page.inspect("status-attention")?;
+    page.run("window.sameDocument = true", &[])?;
+
+    nft("table inet filter { chain input { type filter hook input priority 0; policy drop;
+         iif lo accept; ct state established,related accept; }
+         }")?;
+    headline(page, "healthy")?;
+    page.see("#headline[data-tone=good]")?;
+    page.until(
+        "the check to be good",
+        "document.querySelector('li[data-check=firewall-inbound]')?.dataset.tone === 'good'",
+    )?;
+    page.inspect("status-healthy")?;
+
+    nft("flush ruleset")?;
+    headline(page, "attention")?;
+    page.see("li[data-check=firewall-inbound][data-tone=blocked]")?;
+    ensure!(page.run("return window.sameDocument", &[])? == json!(true), "the page was loaded anew");
+    Ok(())
+}
+
+fn nft(rules: &str) -> Result<()> {
+    let mut nft = Command::new("nft").args(["-f", "-"]).stdin(Stdio::piped()).spawn().context("nft")?;
+    nft.stdin.take().context("no standard input")?.write_all(rules.as_bytes())?;
+    ensure!(nft.wait()?.success(), "nft refused: {rules}");
+    Ok(())
+}
+
+#[test]
+fn a_device_that_needs_attention_says_what_it_is_and_checks_again() -> Result<()> {
+    let ward = Ward::without_a_key()?;
+    let app = ward.app(&[])?;
+    let page = &app.page;
+    headline(page, "attention")?;
+    // The TPM is one of software, whatever else this machine is.
+    page.see("li[data-check=key-hardware]:not([data-tone=good], [data-tone=unknown])")?;
+    let status = ward.agent.status()?.context("no status")?;
+    let judged = status.ear.as_ref().context("no verdict")?.checks().count();
+    let shown = page.run("return document.querySelectorAll('li[data-check]').length", &[])?;
+    ensure!(shown == json!(judged), "{shown} of {judged} checks");
+    page.inspect("status-all-checks")?;
+
+    // Every change of the button while it is busy, so that none is missed between two looks.
+    page.run(
+        "window.busy = [];
+         const look = () => window.busy.push(document.querySelector('#check-again')?.getAttribute('aria-busy') ?? 'none');
+         new MutationObserver(look).observe(document.body, { subtree: true, attributes: true, childList: true })",
+        &[],
+    )?;
+    let before = told(page, "/device/reportedAt")?.as_u64();
+    page.click("#check-again")?;
+    page.until("progress to be shown", "window.busy.includes('true')")?;
+    page.until(
+        "no more progress",
+        "document.querySelector('#check-again').getAttribute('aria-busy') !== 'true'",
+    )?;
+    // Reports have whole seconds.
+    vitalsign_e2e::wait_for("a newer report", std::time::Duration::from_secs(60), || {
+        if told(page, "/device/reportedAt")?.as_u64() > before {
+            return Ok(Some(()));
+        }
+        page.click("#check-again")?;
+        Ok(None)
+    })?;
+
+    page.press("#diagnostics-show")?;
+    page.until("the diagnostics", "document.querySelector('#diagnostics')?.value.includes('verifier')")?;
+    page.see("#copy-diagnostics")?;
+    let diagnostics = page.run("return document.querySelector('#diagnostics').value", &[])?.to_string();
+    ensure!(!diagnostics.contains("PRIVATE KEY") && diagnostics.contains("vitalsign-app"), "{diagnostics}");
+    page.inspect("status-diagnostics")?;
+
+    // axe must be able to find something.
+    page.run(
+        "document.body.append(Object.assign(document.createElement('img'), { id: 'bad', src: '' }))",
+        &[],
+    )?;
+    let found = page.violations()?;
+    ensure!(found.iter().any(|it| it.get("rule") == Some(&json!("image-alt"))), "axe is blind: {found:?}");
+    page.run("document.getElementById('bad').remove()", &[])?;
+
+    page.click("#nav-about")?;
+    page.see("main[data-page=about]")?;
+    page.inspect("about")
+}
+
+#[test]
+fn a_service_or_a_verifier_that_is_away_is_said_and_so_is_its_return() -> Result<()> {
+    let mut ward = Ward::without_a_key()?;
+    let app = ward.app(&[])?;
+    let page = &app.page;
+    headline(page, "attention")?;
+
+    ward.stop_service();
+    page.see("#lost[data-loss=not-running]")?;
+    headline(page, "no-service")?;
+    ensure!(page.text("#lost")?.len() > 20, "no words");
+    page.inspect("status-no-service")?;
+    ward.start_service()?;
+    page.gone("#lost")?;
+    headline(page, "attention")?;
+
+    ward.world.verifier = None;
+    page.click("#check-again")?;
+    let contact = |kind: &str| {
+        vitalsign_e2e::wait_for(kind, std::time::Duration::from_secs(60), || {
+            Ok((told(page, "/device/contact/kind")? == json!(kind)).then_some(()))
+        })
+    };
+    contact("offline")?;
+    // The last verdict stands, and there is a word about it.
+    headline(page, "attention")?;
+    page.until("a word about it", "document.body.innerText.toLowerCase().includes('offline')")?;
+    page.inspect("status-offline")?;
+    ward.world.start_verifier()?;
+    ward.agent.run(&["report"])?;
+    contact("reached")?;
+    headline(page, "attention")?;
+    page.until("no word of it", "!document.body.innerText.toLowerCase().includes('offline')")?;
+
+    // It was never there.
+    drop(app);
+    ward.stop_service();
+    let app = ward.app(&[])?;
+    app.page.see("#lost[data-loss=not-running]")?;
+    headline(&app.page, "no-service")
+}
