@@ -4,7 +4,9 @@ use crate::device::*;
 use serde_json::json;
 use vitalsign_protocol::ear::Trust;
 use vitalsign_protocol::posture::Posture;
-use vitalsign_verifier::appraise::{AppraiseError, Appraised, Appraiser, DEFAULT_POLICY, Input, LoadError};
+use vitalsign_verifier::appraise::{
+    AppraiseError, Appraised, Appraiser, DEFAULT_POLICY, DEFAULT_THRESHOLDS, Input, LoadError,
+};
 
 fn policy(rules: &str) -> String {
     format!("package vitalsign\nimport rego.v1\nimport data.thresholds\n{rules}")
@@ -45,6 +47,18 @@ fn thresholds_that_cannot_be_meant_are_refused_by_line() {
             Ok(_) => panic!("{text:?} was accepted"),
         }
     }
+}
+
+#[test]
+fn a_policy_of_ones_own_needs_no_thresholds_of_its_own() {
+    let outcome = r#"{"status": "affirming", "reason": "ok", "claims": {}}"#;
+    let rego = policy(&format!(
+        r#"checks["house-rule"] := {{"submodule": "agent", "seen": {{}}, "outcome": {outcome}}}"#
+    ));
+    assert!(Appraiser::load(&rego, DEFAULT_THRESHOLDS).is_ok());
+    // Who writes some means checks that there are.
+    let written = Appraiser::load(&rego, "[os-updates]\nmax_days = 1");
+    assert!(matches!(written, Err(LoadError::Thresholds { line: 1, .. })));
 }
 
 #[test]
