@@ -169,12 +169,12 @@ pub fn limit_privileges() -> io::Result<String> {
 
 /// There is no other end yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PeerId {}
+pub struct PeerId(());
 
-/// Never called.
+/// Not known, and so nobody is.
 #[must_use]
-pub fn is_in_front(peer: PeerId) -> bool {
-    match peer {}
+pub fn is_in_front(_: PeerId) -> bool {
+    false
 }
 
 /// No local socket yet.

@@ -4,7 +4,7 @@ use crate::person::{self, PIN, begin, creation, nobodys, request};
 use crate::usb;
 use serde_json::Value;
 use std::time::Duration;
-use vitalsign_security_key::{Attached, Failure, PinReason, SecurityKeys, Transport as By};
+use vitalsign_security_key::{Attached, Failure, Pin, PinReason, SecurityKeys, Transport as By};
 use vitalsign_simulated_key::process::wait_for;
 use vitalsign_simulated_key::{Options, Pcscd, SimulatedKey, Transport};
 
@@ -92,12 +92,13 @@ fn nfc_a_key_comes_and_goes() {
     let running = begin(readers(), creation());
     running.insert();
     key.plug_in().unwrap();
-    let (_, _, reply) = running.pin();
+    let (_, _, reply) = running.pin_of_card(&mut key);
     key.unplug().unwrap();
     running.insert();
     drop(reply);
     key.plug_in().unwrap();
-    running.enter(PIN);
+    let (_, _, reply) = running.pin_of_card(&mut key);
+    reply.enter(Pin::new(PIN.to_owned()));
     running.touch();
     key.tap().unwrap();
     assert!(running.end().is_ok());

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use vitalsign_security_key::{
     Cancel, Ceremony, Failure, Operation, Pin, PinReason, PinReply, Prompt, SecurityKeys,
 };
@@ -54,6 +54,22 @@ impl Running {
                 return (pin.reason, pin.attempts_left, pin.reply);
             }
         }
+    }
+
+    /// The same with a card that has come: when nothing happens it is taken out and put in again, as people do. The
+    /// reader's daemon now and then does not get a word out of one that came at a bad moment.
+    pub(crate) fn pin_of_card(&self, key: &mut SimulatedKey) -> (PinReason, Option<u32>, PinReply) {
+        for _ in 0..3 {
+            let end = Instant::now() + LIMIT / 3;
+            while let Ok(prompt) = self.prompts.recv_timeout(end.saturating_duration_since(Instant::now())) {
+                if let Prompt::Pin(pin) = prompt {
+                    return (pin.reason, pin.attempts_left, pin.reply);
+                }
+            }
+            key.unplug().unwrap();
+            key.plug_in().unwrap();
+        }
+        self.pin()
     }
 
     /// Enters a PIN, once it is asked for.
