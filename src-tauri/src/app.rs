@@ -10,7 +10,6 @@ use crate::view::{self, Action, Texts, View};
 use crate::window::Page;
 use crate::{commands, process, tray, window};
 use anyhow::Context;
-use serde_json::Value;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -18,9 +17,9 @@ use tauri::{AppHandle, Emitter, Manager, RunEvent, WindowEvent};
 use vitalsign_desktop::{Notice, Notices};
 use vitalsign_ipc::{Answer, Request};
 use vitalsign_protocol::id::StepUpId;
-use vitalsign_security_key::{Cancel, Ceremony, Failure, Pin, Prompt, SecurityKeys};
+use vitalsign_security_key::{Cancel, Failure, Pin, SecurityKeys};
 use vitalsign_session::flow::Choice;
-use vitalsign_session::{Agent, Inbox, Keys, Shown, Socket, Surface};
+use vitalsign_session::{Agent, Inbox, Shown, Socket, Surface};
 
 /// The event with each new view.
 const VIEW: &str = "view";
@@ -33,7 +32,8 @@ const QUIET: Duration = Duration::from_secs(10);
 pub(crate) struct App {
     language: Language,
     socket: Arc<Socket>,
-    keys: Arc<LocalKeys>,
+    /// The security keys of this machine, or why they cannot be reached.
+    keys: Arc<Result<SecurityKeys, Failure>>,
     inbox: Inbox,
     happened: Sender<Happened>,
     view: Mutex<View>,
@@ -51,20 +51,6 @@ struct Held {
     registering: u32,
 }
 
-/// The security keys of this machine, or why they cannot be reached.
-pub(crate) struct LocalKeys(Result<SecurityKeys, Failure>);
-
-impl Keys for LocalKeys {
-    fn perform(
-        &self,
-        ceremony: &Ceremony,
-        prompts: &mut (dyn FnMut(Prompt) + Send),
-        cancel: &Cancel,
-    ) -> Result<Value, Failure> {
-        self.0.as_ref().map_err(Failure::clone)?.perform(ceremony, prompts, cancel)
-    }
-}
-
 /// The model's thread is where everything is shown.
 struct ToModel(Sender<Happened>);
 
@@ -76,8 +62,7 @@ impl Surface for ToModel {
 
 /// Runs the app.
 pub(crate) fn run(arguments: Arguments) -> anyhow::Result<()> {
-    #[cfg(target_os = "linux")]
-    gtk::init().context("there is no screen to show anything on")?;
+    anyhow::ensure!(vitalsign_desktop::has_screen(), "there is no screen to show anything on");
     let language = Language::of_session();
     let (happened, happenings) = mpsc::channel();
     let (inbox, events) = Inbox::new();
@@ -85,7 +70,7 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<()> {
     let app = App {
         language,
         socket: Arc::new(Socket(arguments.socket.clone())),
-        keys: Arc::new(LocalKeys(SecurityKeys::open())),
+        keys: Arc::new(SecurityKeys::open()),
         inbox: inbox.clone(),
         happened: happened.clone(),
         view: Mutex::new(model.view(now())),

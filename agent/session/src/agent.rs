@@ -63,6 +63,18 @@ pub trait Keys: Send + Sync {
     ) -> Result<Value, Failure>;
 }
 
+/// Keys that may not be reachable at all: each ceremony then ends with why.
+impl<K: Keys> Keys for Result<K, Failure> {
+    fn perform(
+        &self,
+        ceremony: &Ceremony,
+        prompts: &mut (dyn FnMut(Prompt) + Send),
+        cancel: &Cancel,
+    ) -> Result<Value, Failure> {
+        self.as_ref().map_err(Failure::clone)?.perform(ceremony, prompts, cancel)
+    }
+}
+
 impl Keys for SecurityKeys {
     fn perform(
         &self,

@@ -8,7 +8,7 @@
 #[cfg_attr(not(target_os = "linux"), path = "other.rs")]
 mod system;
 
-pub use system::{bell, end_pages, has_tray, redraw, steady_page, veil, watch_seat};
+pub use system::{bell, end_pages, has_screen, has_tray, redraw, steady_page, veil, watch_seat};
 
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};

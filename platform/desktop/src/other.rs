@@ -12,6 +12,12 @@ pub(crate) fn notices(wants: &Receiver<Option<Notice>>, _: Arc<dyn Fn() + Send +
     for _ in wants {}
 }
 
+/// It is a desktop's.
+#[must_use]
+pub fn has_screen() -> bool {
+    true
+}
+
 /// Every desktop has one.
 #[must_use]
 pub fn has_tray() -> bool {

@@ -25,6 +25,12 @@ pub(crate) fn notices(wants: &Receiver<Option<Notice>>, opened: Arc<dyn Fn() + S
     notice::notices(Connection::session, wants, opened);
 }
 
+/// Whether there is a display that a window can be shown on. The toolkit panics where one is opened without.
+#[must_use]
+pub fn has_screen() -> bool {
+    gtk::init().is_ok()
+}
+
 /// Rings the bell of the desktop, where it has one.
 pub fn bell() {
     if let Some(display) = gtk::gdk::Display::default() {
