@@ -5,7 +5,7 @@ use crate::language::Language;
 use crate::model::Window;
 use crate::view::{Step, View};
 use fluent_bundle::FluentArgs;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, Sender, TryRecvError, channel};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tauri::webview::NewWindowResponse;
@@ -25,8 +25,8 @@ pub(crate) struct Page {
     veil: Veil,
     /// What is to be read now, in few words.
     words: Mutex<Words>,
-    /// Counts the pages that were asked for.
-    asked: AtomicU32,
+    /// Held while a page is awaited: who waits for it is told by its going.
+    awaited: Mutex<Option<Sender<()>>>,
     /// How the window was before a step-up raised it.
     before: Mutex<Option<Before>>,
 }
@@ -54,6 +54,7 @@ pub(crate) fn make(app: &AppHandle, wanted: Window, language: Language) -> tauri
     match (wanted, there) {
         (Window::None, None) | (Window::Ready, Some(_)) => Ok(()),
         (Window::None, Some(window)) => {
+            *lock(&page.awaited) = None;
             page.veil.put(None);
             *lock(&page.before) = None;
             window.destroy()
@@ -98,7 +99,9 @@ pub(crate) fn is_driven() -> bool {
 
 /// The page is on the screen.
 pub(crate) fn drawn(app: &AppHandle) {
-    app.state::<Page>().veil.put(None);
+    let page = app.state::<Page>();
+    *lock(&page.awaited) = None;
+    page.veil.put(None);
     redraw(app);
     tracing::debug!("the page is drawn");
 }
@@ -162,24 +165,29 @@ fn cover(app: &AppHandle, language: Language, tried: u32) {
     }
     page.veil.put(Some(words));
     redraw(app);
-    let asked = page.asked.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
-    look_later(app.clone(), language, asked, tried);
+    await_page(app, language, tried);
 }
 
-fn look_later(app: AppHandle, language: Language, asked: u32, tried: u32) {
+/// Has the page asked for once more when it does not come in time. Whoever waited for an earlier one stops.
+fn await_page(app: &AppHandle, language: Language, tried: u32) {
+    let (awaited, gone) = channel();
+    *lock(&app.state::<Page>().awaited) = Some(awaited);
+    let app = app.clone();
     std::thread::spawn(move || {
-        std::thread::sleep(PATIENCE);
+        if gone.recv_timeout(PATIENCE) != Err(RecvTimeoutError::Timeout) {
+            return;
+        }
         let later = app.clone();
         let look = move || {
-            let page = later.state::<Page>();
-            if asked != page.asked.load(Ordering::Relaxed) || page.veil.words().is_none() {
+            // It may have come until it was this thread's turn.
+            if gone.try_recv() != Err(TryRecvError::Empty) {
                 return;
             }
-            // What nobody sees draws nothing.
-            if later.get_webview_window(MAIN).is_some_and(|window| window.is_visible().unwrap_or_default()) {
-                reload(&later, language, tried + 1);
-            } else {
-                look_later(later.clone(), language, asked, tried);
+            match later.get_webview_window(MAIN).map(|window| window.is_visible()) {
+                Some(Ok(true)) => reload(&later, language, tried + 1),
+                // What nobody sees draws nothing.
+                Some(_) => await_page(&later, language, tried),
+                None => {}
             }
         };
         if let Err(error) = app.run_on_main_thread(look) {
