@@ -316,31 +316,31 @@ pub enum PinWhy {
     Unsuitable,
 }
 
-/// How a step-up ended.
+/// How a step-up ended: as the wire has it, and [`Self::Lost`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, TS)]
 #[serde(rename_all = "kebab-case")]
 pub enum End {
-    /// See [`vitalsign_protocol::step_up::End`], for this and the others.
+    /// The tap was given and holds.
     Approved,
-    #[expect(missing_docs, reason = "said at the first")]
+    /// The person said no.
     Declined,
-    #[expect(missing_docs, reason = "said at the first")]
+    /// The person says that they asked for nothing.
     NotMine,
-    #[expect(missing_docs, reason = "said at the first")]
+    /// Nobody answered in time.
     TimedOut,
-    #[expect(missing_docs, reason = "said at the first")]
+    /// The device is not in the state that the level asks for.
     Unhealthy,
-    #[expect(missing_docs, reason = "said at the first")]
+    /// The security key is not one of this person's, or its signature does not hold.
     WrongKey,
-    #[expect(missing_docs, reason = "said at the first")]
+    /// The security key takes no more PINs.
     PinBlocked,
-    #[expect(missing_docs, reason = "said at the first")]
+    /// No security key can be used here.
     NoKey,
-    #[expect(missing_docs, reason = "said at the first")]
+    /// No device of this person was reached.
     NoDevice,
-    #[expect(missing_docs, reason = "said at the first")]
+    /// It was answered elsewhere, or another request took its place.
     Superseded,
-    #[expect(missing_docs, reason = "said at the first")]
+    /// The application took it back.
     Cancelled,
     /// The service went away while it was asked.
     Lost,
