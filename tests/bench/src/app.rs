@@ -6,13 +6,13 @@ use crate::stats;
 use crate::step_up::{Application, USER, prompts, register};
 use anyhow::{Context, Result, bail, ensure};
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
+use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use vitalsign_client::Client;
-use vitalsign_e2e::{Agent, World, wait_for};
+use vitalsign_e2e::{Agent, Child, World, wait_for};
 use vitalsign_ipc::Request;
 use vitalsign_protocol::step_up::End;
 use vitalsign_security_key::SecurityKeys;
@@ -65,7 +65,7 @@ pub(crate) fn measure(agent: &Path, verifier: &Path, app: &Path) -> Result<App> 
     let (first_words_ms, first_page_ms) = (stats::median(words), stats::median(page));
 
     let running = display.run(app, &agent, &["--background"])?;
-    let id = running.0.id();
+    let id = running.id();
     at_rest(id)?;
     let (mut words, mut page) = (Vec::new(), Vec::new());
     for round in 0..ROUNDS {
@@ -145,23 +145,13 @@ fn at_rest(id: u32) -> Result<()> {
     })
 }
 
-/// A program that ends with this.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 /// A display and a session bus.
 struct Display {
     name: String,
     bus: String,
     memory: File,
     folder: TempDir,
-    _running: [Running; 2],
+    _running: [Child; 2],
 }
 
 /// How long it took until the eye could read words, and until the last picture was there.
@@ -173,29 +163,27 @@ struct Seen {
 impl Display {
     fn start() -> Result<Self> {
         let folder = tempfile::tempdir()?;
-        let mut server = Command::new("Xvfb")
+        let mut server = Command::new("Xvfb");
+        server
             .args(["-displayfd", "1", "-screen", "0", "800x800x24", "-nolisten", "tcp", "-noreset", "-fbdir"])
             .arg(folder.path())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .context("Xvfb (package xvfb)")?;
-        let name = format!(":{}", first_line(&mut server)?);
-        let mut daemon = Command::new("dbus-daemon")
+            .stderr(Stdio::null());
+        let (server, number) = Child::start_until(&mut server, "")?;
+        let mut daemon = Command::new("dbus-daemon");
+        daemon
             .args(["--session", "--nofork", "--nopidfile", "--print-address"])
             .arg(format!("--address=unix:path={}", folder.path().join("bus").display()))
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .context("dbus-daemon (package dbus)")?;
-        let bus = first_line(&mut daemon)?;
+            .stderr(Stdio::null());
+        let (daemon, address) = Child::start_until(&mut daemon, "")?;
+        let (name, bus) = (format!(":{}", number.concat().trim()), address.concat().trim().to_owned());
         let memory = File::open(folder.path().join("Xvfb_screen0")).context("the display's memory")?;
-        Ok(Self { name, bus, memory, folder, _running: [Running(server), Running(daemon)] })
+        Ok(Self { name, bus, memory, folder, _running: [server, daemon] })
     }
 
-    fn run(&self, app: &Path, agent: &Agent, arguments: &[&str]) -> Result<Running> {
+    fn run(&self, app: &Path, agent: &Agent, arguments: &[&str]) -> Result<Child> {
         let log = File::create(self.folder.path().join("app.log"))?;
-        let child = Command::new(app)
+        let mut command = Command::new(app);
+        command
             .arg("--socket")
             .arg(agent.socket())
             .args(arguments)
@@ -203,10 +191,8 @@ impl Display {
             .env("DBUS_SESSION_BUS_ADDRESS", &self.bus)
             .env("XDG_RUNTIME_DIR", self.folder.path())
             .env("GDK_BACKEND", "x11")
-            .stderr(log)
-            .spawn()
-            .with_context(|| format!("starting {}", app.display()))?;
-        Ok(Running(child))
+            .stderr(log);
+        Child::start(&mut command)
     }
 
     /// The sampled pixels of the display.
@@ -275,10 +261,4 @@ impl Display {
 /// Where the pages of the app lie in this repository.
 pub(crate) fn pages() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../ui/dist")
-}
-
-fn first_line(child: &mut Child) -> Result<String> {
-    let mut line = String::new();
-    BufReader::new(child.stdout.take().context("no output")?).read_line(&mut line)?;
-    Ok(line.trim().to_owned())
 }
