@@ -2,8 +2,10 @@
 
 use crate::say;
 use anyhow::Result;
+use std::fs::File;
 use std::io::{BufRead, BufReader, IsTerminal};
-use std::process::{Command, Stdio};
+use std::path::PathBuf;
+use std::process::Command;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 use vitalsign_agent::Status;
@@ -11,7 +13,7 @@ use vitalsign_client::{Client, ClientError};
 use vitalsign_e2e::{Agent, Child};
 use vitalsign_ipc::{Answer, Request};
 use vitalsign_simulated_key::SimulatedKey;
-use vitalsign_simulated_key::process::program;
+use vitalsign_simulated_key::process::{program, wait_for};
 
 /// How long nothing may happen on the screen while a person is asked.
 const LIMIT: Duration = Duration::from_secs(150);
@@ -38,7 +40,10 @@ impl Screen {
     /// Opens the app, and a window for the simulated key where that is used.
     pub(crate) fn open(agent: &Agent, key: Option<&mut SimulatedKey>) -> Result<Self> {
         let mut app = Command::new(program("vitalsign-app")?);
-        app.arg("--socket").arg(agent.socket()).stderr(Stdio::null());
+        app.arg("--socket")
+            .arg(agent.socket())
+            .env("VITALSIGN_LOG", "debug")
+            .stderr(File::create(log(agent))?);
         let touched = match key {
             Some(key) => {
                 app.env("VITALSIGN_TEST_USBIP", key.usb_address().to_string());
@@ -90,15 +95,23 @@ impl Screen {
     }
 }
 
-/// Shows the app for a moment to whoever looks at the display, where nobody is at the terminal.
-pub(crate) fn glimpse(agent: &Agent) -> Result<()> {
+/// Shows the app to whoever looks at the display where nobody is at the terminal: until this goes.
+pub(crate) fn glimpse(agent: &Agent) -> Result<Option<Screen>> {
     if !Screen::is_there() || Screen::has_a_person() {
-        return Ok(());
+        return Ok(None);
     }
     say(
-        "There is a display, and nobody at the terminal: the app opens there, and closes before the tap is asked for.",
+        "There is a display, and nobody at the terminal: the app opens there, and closes before a tap is asked for.",
     );
-    let _screen = Screen::open(agent, None)?;
-    std::thread::sleep(Duration::from_secs(3));
-    Ok(())
+    let screen = Screen::open(agent, None)?;
+    let drawn = || Ok(std::fs::read_to_string(log(agent))?.contains("the page is drawn").then_some(()));
+    if wait_for("the app's page", Duration::from_secs(10), drawn).is_err() {
+        say("Its page was not on the display within ten seconds.");
+    }
+    Ok(Some(screen))
+}
+
+/// What the app says.
+fn log(agent: &Agent) -> PathBuf {
+    agent.socket().with_file_name("app.log")
 }

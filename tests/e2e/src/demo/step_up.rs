@@ -55,11 +55,12 @@ impl Shown {
 /// Registers a key, and asks for two taps.
 pub(crate) fn show(world: &World, agent: &Agent) -> Result<Shown> {
     println!();
-    glimpse(agent)?;
+    let glimpse = glimpse(agent)?;
     let mut key = Key::find(world, agent)?;
     world.add_user(USER)?;
     say("The person at the device registers the key, with a one-time code that IT made for them.");
     key.register(world, agent)?;
+    drop(glimpse);
 
     println!();
     say(&format!(
