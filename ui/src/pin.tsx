@@ -86,7 +86,7 @@ export function PinForm({ asked }: { asked: PinAsked }) {
           </p>
         )}
       </div>
-      <p id="pin-about" class="note">
+      <p id="pin-about" class={chosen ? "note" : "note reassures"}>
         {chosen ? t("pin-new-about", { least: asked.least }) : t("pin-about")}
       </p>
       <div class="field">

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { isDeepStrictEqual } from "node:util";
-import { NOW, VIEWS, stage } from "./stage.mjs";
+import { NOW, VIEWS, WINDOW, stage } from "./stage.mjs";
 
 let theatre;
 let window;
@@ -133,6 +133,9 @@ test("a PIN can be entered by touch alone, on a tablet", async () => {
     assert.equal(await toggle.getAttribute("aria-expanded"), String(shown));
     assert.equal(await window.page.locator("[data-digit]").count(), shown ? 10 : 0);
   }
+  // In the window as it opens, what sends the PIN is in sight.
+  const send = await window.page.locator("#pin-submit").boundingBox();
+  assert.ok(send.y + send.height <= WINDOW.height, `it ends at ${send.y + send.height} of ${WINDOW.height}`);
 });
 
 test("a new PIN is asked for twice, and taken when both are the same", async () => {
