@@ -19,6 +19,8 @@ use vitalsign_session::{Lost, Shown, Trouble};
 
 /// How long an end stands when nobody puts it away. On a shared machine nobody may be there any more.
 const STANDS: u64 = 20;
+/// The same for one with a list of what is to be done. It names nobody, and takes time to be read, or to be read aloud.
+const LISTED: u64 = 120;
 /// The fewest characters of a PIN (CTAP 2.1 section 6.5.1).
 const SHORTEST_PIN: u32 = 4;
 
@@ -148,7 +150,7 @@ impl Model {
             Happened::Keys(keys) => self.keys = Some(keys),
         }
         // A clock that was set back does not make it stand for longer.
-        let stands = |until: u64| until > now && until <= now.saturating_add(STANDS);
+        let stands = |until: u64| until > now && until <= now.saturating_add(LISTED);
         if self.asked.as_ref().is_some_and(|asked| asked.until.is_some_and(|until| !stands(until))) {
             self.dismiss();
         }
@@ -479,8 +481,9 @@ impl Asked {
     }
 
     fn ended(&mut self, end: view::End, checks: Vec<view::Check>, now: u64) {
+        let stands = if checks.is_empty() { STANDS } else { LISTED };
         self.step = Step::Ended { end, checks, trouble: self.trouble.clone() };
-        self.until = Some(now.saturating_add(STANDS));
+        self.until = Some(now.saturating_add(stands));
         self.step_up.user.clear();
         self.step_up.message.clear();
         self.step_up.authorization_details = None;

@@ -244,6 +244,9 @@ fn a_refusal_before_the_tap_is_said_with_its_reasons_once() {
     };
     assert_eq!(checks[0].code, "disk-encryption");
     assert_eq!((model.window(), model.announced()), (Window::Open, None));
+    assert_eq!(model.patience(NOW), Some(Duration::from_secs(LISTED)));
+    model.on(Happened::Tick, NOW + LISTED - 1);
+    assert_eq!(end(&model), Some(view::End::Unhealthy));
     model.on(Happened::Dismissed, NOW);
     tell(&mut model, &[(A, refused), (B, ended(End::Cancelled))]);
     assert_eq!(prompt(&model), None, "who took back what was never asked is of no interest");
