@@ -2,12 +2,9 @@
 
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
-use std::io::Write;
-use std::process::{Command, Stdio};
 use vitalsign_app_tests::{Page, Ward};
 use vitalsign_e2e::World;
-
-const INSIDE: &str = "VITALSIGN_TEST_INSIDE_A_NAMESPACE";
+use vitalsign_e2e::network::{CLOSED, OPEN, in_a_network_of_its_own, nft};
 
 /// A machine of tests cannot be mended, but for its packet filter: so that is what this hospital asks for.
 const POLICY: &str = r#"
@@ -48,23 +45,10 @@ fn told(page: &Page, path: &str) -> Result<serde_json::Value> {
 
 #[test]
 fn what_is_mended_turns_good_on_the_screen_by_itself() -> Result<()> {
-    if std::env::var_os(INSIDE).is_some() {
-        return mended();
-    }
-    // With a packet filter of its own.
-    let again = Command::new("unshare")
-        .args(["--net", "--"])
-        .arg(std::env::current_exe()?)
-        .args(["--exact", "what_is_mended_turns_good_on_the_screen_by_itself", "--nocapture"])
-        .env(INSIDE, "1")
-        .status()
-        .context("unshare (it needs root)")?;
-    ensure!(again.success(), "inside the namespace: {again}");
-    Ok(())
+    in_a_network_of_its_own("what_is_mended_turns_good_on_the_screen_by_itself", mended)
 }
 
 fn mended() -> Result<()> {
-    ensure!(Command::new("ip").args(["link", "set", "lo", "up"]).status()?.success(), "ip link set lo up");
     let ward = Ward::in_world(World::with_policy(POLICY)?)?;
     let app = ward.app(&[])?;
     let page = &app.page;
@@ -74,9 +58,7 @@ fn mended() -> Result<()> {
     page.inspect("status-attention")?;
     page.run("window.sameDocument = true", &[])?;
 
-    nft("table inet filter { chain input { type filter hook input priority 0; policy drop;
-         iif lo accept; ct state established,related accept; }
-         }")?;
+    nft(CLOSED)?;
     headline(page, "healthy")?;
     page.see("#headline[data-tone=good]")?;
     page.until(
@@ -85,17 +67,10 @@ fn mended() -> Result<()> {
     )?;
     page.inspect("status-healthy")?;
 
-    nft("flush ruleset")?;
+    nft(OPEN)?;
     headline(page, "attention")?;
     page.see("li[data-check=firewall-inbound][data-tone=blocked]")?;
     ensure!(page.run("return window.sameDocument", &[])? == json!(true), "the page was loaded anew");
-    Ok(())
-}
-
-fn nft(rules: &str) -> Result<()> {
-    let mut nft = Command::new("nft").args(["-f", "-"]).stdin(Stdio::piped()).spawn().context("nft")?;
-    nft.stdin.take().context("no standard input")?.write_all(rules.as_bytes())?;
-    ensure!(nft.wait()?.success(), "nft refused: {rules}");
     Ok(())
 }
 

@@ -2,6 +2,7 @@
 //! tests, the demonstration and the bench all stand on this.
 #![cfg(target_os = "linux")]
 
+pub mod network;
 mod step_up;
 mod world;
 
