@@ -397,8 +397,9 @@ fn prompts() -> Views {
         message: "Prescribe oxycodone 5 mg, 20 tablets, to the patient of record 20417".to_owned(),
         ..tap()
     };
-    let entered =
-        asked().key(pin(PinReason::Needed, Some(8))).happened(Happened::Pin(Pin::new("1".to_owned())));
+    let entered = asked()
+        .key(pin(PinReason::Needed, Some(8)))
+        .happened(Happened::Pin { question: 1, pin: Pin::new("1".to_owned()) });
     vec![
         ("prompt-preparing", asked().view()),
         ("prompt-insert", show(Prompt::Insert)),

@@ -141,8 +141,8 @@ impl App {
         lock(&self.view).clone()
     }
 
-    pub(crate) fn enter_pin(&self, pin: Pin) {
-        self.tell(Happened::Pin(pin));
+    pub(crate) fn enter_pin(&self, question: u32, pin: Pin) {
+        self.tell(Happened::Pin { question, pin });
     }
 
     pub(crate) fn act(&self, app: &AppHandle, action: Action) {

@@ -27,14 +27,16 @@ pub(crate) fn act(handle: AppHandle, app: State<'_, App>, action: Action) {
     app.act(&handle, action);
 }
 
-/// The person has entered a PIN: UTF-8 bytes, so that no text of it lies about. It goes to the key, once.
+/// The person has entered a PIN: UTF-8 bytes, so that no text of it lies about, and which question it answers in a header
+/// (`question`). It goes to the key, once.
 #[tauri::command]
 pub(crate) fn enter_pin(app: State<'_, App>, request: Request<'_>) {
+    let question = request.headers().get("question").and_then(|it| it.to_str().ok()?.parse().ok());
     if let InvokeBody::Raw(bytes) = request.body()
         && bytes.len() <= LONGEST_PIN
-        && let Ok(pin) = std::str::from_utf8(bytes)
+        && let (Some(question), Ok(pin)) = (question, std::str::from_utf8(bytes))
     {
-        app.enter_pin(Pin::new(pin.to_owned()));
+        app.enter_pin(question, Pin::new(pin.to_owned()));
     }
 }
 

@@ -38,7 +38,12 @@ pub enum Happened {
     /// An end was read.
     Dismissed,
     /// A PIN was entered.
-    Pin(Pin),
+    Pin {
+        /// To which question ([`PinAsked`]).
+        question: u32,
+        /// It.
+        pin: Pin,
+    },
     /// The person said no.
     Said(Choice),
     /// The screen was locked or is another person's, or no longer.
@@ -107,8 +112,9 @@ pub struct Model {
     over: Vec<StepUpId>,
     registration: Registration,
     keys: Option<view::Keys>,
-    /// The PIN that is asked for, and what was said about it.
+    /// Where the PIN goes that is asked for.
     pin: Option<PinReply>,
+    /// Counts what asks for a PIN: the newest question.
     questions: u32,
 }
 
@@ -143,7 +149,7 @@ impl Model {
                 self.forget();
             }
             Happened::Dismissed => self.dismiss(),
-            Happened::Pin(pin) => self.entered(pin),
+            Happened::Pin { question, pin } => self.entered(question, pin),
             Happened::Said(choice) => self.said(choice),
             Happened::Away(away) => self.away(away),
             Happened::Registering(registering) => self.registering(registering),
@@ -389,7 +395,11 @@ impl Model {
         }
     }
 
-    fn entered(&mut self, pin: Pin) {
+    /// A PIN that answers an earlier question may be another key's, and would cost this one an attempt.
+    fn entered(&mut self, question: u32, pin: Pin) {
+        if question != self.questions {
+            return;
+        }
         if let Some(reply) = self.pin.take() {
             reply.enter(pin);
         }

@@ -7,11 +7,11 @@ export const texts = () => invoke<Texts>("texts");
 export const diagnostics = () => invoke<string>("diagnostics");
 export const act = (action: Action) => invoke<void>("act", { action });
 
-/** Hands a PIN over, once, as bytes, and overwrites them. */
-export async function enterPin(pin: string): Promise<void> {
+/** Hands a PIN over to the question that asked for it, once, as bytes, and overwrites them. */
+export async function enterPin(question: number, pin: string): Promise<void> {
   const bytes = new TextEncoder().encode(pin);
   try {
-    await invoke<void>("enter_pin", bytes);
+    await invoke<void>("enter_pin", bytes, { headers: { question: `${question}` } });
   } finally {
     bytes.fill(0);
   }

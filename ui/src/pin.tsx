@@ -37,7 +37,7 @@ export function PinForm({ asked }: { asked: PinAsked }) {
     const pin = one.value;
     one.value = "";
     if (two) two.value = "";
-    void enterPin(pin);
+    void enterPin(asked.question, pin);
   };
   const type = (digit: number) => {
     const field = current.current.current;

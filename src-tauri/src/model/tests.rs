@@ -86,6 +86,10 @@ fn pin() -> (KeyPrompt, Receiver<Option<String>>) {
     (KeyPrompt::Pin(PinRequest { reason: PinReason::Needed, attempts_left: Some(8), reply }), hears)
 }
 
+fn entered(question: u32, pin: &str) -> Happened {
+    Happened::Pin { question, pin: Pin::new(pin.to_owned()) }
+}
+
 fn prompt(model: &Model) -> Option<view::Prompt> {
     model.view(NOW).prompt
 }
@@ -367,9 +371,9 @@ fn a_pin_is_given_once() {
     key(&mut model, A, asks);
     let Some(Step::Pin(first)) = step(&model) else { panic!("no PIN is asked for") };
     assert_eq!((first.why, first.least, first.attempts_left), (PinWhy::Needed, 4, Some(8)));
-    model.on(Happened::Pin(Pin::new("123456".to_owned())), NOW);
+    model.on(entered(1, "123456"), NOW);
     assert_eq!((heard.recv(), step(&model)), (Ok(Some("123456".to_owned())), Some(Step::Working)));
-    model.on(Happened::Pin(Pin::new("again".to_owned())), NOW);
+    model.on(entered(1, "again"), NOW);
     assert!(heard.recv().is_err(), "nobody is there to take a second one");
     // A new question has a number of its own.
     let (asks, _heard) = pin();
@@ -378,9 +382,23 @@ fn a_pin_is_given_once() {
 }
 
 #[test]
+fn a_pin_that_answers_an_earlier_question_is_not_given_to_the_next_key() {
+    let mut model = asked(&[(A, Stage::Tap)]);
+    let ((first, gone), (second, heard)) = (pin(), pin());
+    key(&mut model, A, first);
+    key(&mut model, A, second);
+    model.on(entered(1, "123456"), NOW);
+    assert_eq!(gone.try_recv(), Ok(None));
+    assert!(heard.try_recv().is_err(), "it was another key's");
+    assert!(matches!(step(&model), Some(Step::Pin(asked)) if asked.question == 2));
+    model.on(entered(2, "654321"), NOW);
+    assert_eq!(heard.recv(), Ok(Some("654321".to_owned())));
+}
+
+#[test]
 fn a_pin_that_nobody_waits_for_goes_nowhere() {
     let mut model = asked(&[(A, Stage::Tap)]);
-    model.on(Happened::Pin(Pin::new("123456".to_owned())), NOW);
+    model.on(entered(1, "123456"), NOW);
     assert_eq!(step(&model), Some(Step::Preparing));
     assert!(!format!("{model:?}").contains("123456"));
 }
@@ -399,7 +417,7 @@ fn a_question_for_a_pin_that_is_superseded_is_let_go() {
         key(&mut model, A, asks);
         supersede(&mut model);
         assert_eq!(heard.try_recv(), Ok(None));
-        model.on(Happened::Pin(Pin::new("123456".to_owned())), NOW);
+        model.on(entered(1, "123456"), NOW);
         assert!(heard.try_recv().is_err());
     }
 }
@@ -501,7 +519,7 @@ fn a_step_up_waits_while_a_key_is_registered() {
     tell(&mut model, &[(A, Stage::Tap)]);
     assert_eq!((prompt(&model), model.window(), model.tray(NOW)), (None, Window::Open, Tray::StepUp));
     // The PIN is for the registration.
-    model.on(Happened::Pin(Pin::new("123456".to_owned())), NOW);
+    model.on(entered(1, "123456"), NOW);
     assert_eq!(heard.recv(), Ok(Some("123456".to_owned())));
     assert!(matches!(
         model.view(NOW).registration,
