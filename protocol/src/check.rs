@@ -3,7 +3,7 @@
 
 /// Who can mend it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mender {
+pub enum Remediator {
     /// The person at the device.
     You,
     /// The organisation's IT.
@@ -20,80 +20,86 @@ pub struct Text {
     /// What to do when it is not as it should be.
     pub remedy: &'static str,
     /// Who can.
-    pub mender: Mender,
+    pub mender: Remediator,
     /// A restart may mend it.
     pub restart: bool,
 }
 
 /// Every check of the default policy, in the order in which people see them.
 pub const TEXTS: &[Text] = &[
-    text("os-updates", "Security updates", "Install the waiting security updates.", Mender::You, false),
-    text("os-reboot", "Restart", "Restart this device to finish its updates.", Mender::You, true),
+    text("os-updates", "Security updates", "Install the waiting security updates.", Remediator::You, false),
+    text("os-reboot", "Restart", "Restart this device to finish its updates.", Remediator::You, true),
     text(
         "os-support",
         "System version",
         "Upgrade to a system version that its maker still supports.",
-        Mender::It,
+        Remediator::It,
         false,
     ),
     text(
         "disk-encryption",
         "Disk encryption",
         "Turn on disk encryption for every volume, swap included.",
-        Mender::It,
+        Remediator::It,
         false,
     ),
     text(
         "edr-protecting",
         "Endpoint protection",
         "Start the endpoint protection, and have it protect rather than only run.",
-        Mender::It,
+        Remediator::It,
         true,
     ),
     text(
         "edr-signatures",
         "Protection up to date",
         "Let the endpoint protection update its signatures.",
-        Mender::You,
+        Remediator::You,
         false,
     ),
     text(
         "firewall-inbound",
         "Firewall",
         "Turn on the firewall, so that unsolicited connections are refused.",
-        Mender::You,
+        Remediator::You,
         false,
     ),
     text(
         "lock-idle",
         "Screen lock",
         "Have the screen lock by itself after a few minutes.",
-        Mender::You,
+        Remediator::You,
         false,
     ),
-    text("boot-secure", "Secure Boot", "Turn on Secure Boot in the firmware's settings.", Mender::It, true),
+    text(
+        "boot-secure",
+        "Secure Boot",
+        "Turn on Secure Boot in the firmware's settings.",
+        Remediator::It,
+        true,
+    ),
     text(
         "boot-measured",
         "Measured boot",
         "Turn on the TPM, and boot in UEFI mode with an event log.",
-        Mender::It,
+        Remediator::It,
         true,
     ),
     text(
         "key-hardware",
         "Device key",
         "Use a device with a TPM that is trusted here, and enrol it again.",
-        Mender::It,
+        Remediator::It,
         false,
     ),
-    text("agent-version", "Vitalsign agent", "Update the Vitalsign agent.", Mender::It, false),
+    text("agent-version", "Vitalsign agent", "Update the Vitalsign agent.", Remediator::It, false),
 ];
 
 const fn text(
     check: &'static str,
     title: &'static str,
     remedy: &'static str,
-    mender: Mender,
+    mender: Remediator,
     restart: bool,
 ) -> Text {
     Text { check, title, remedy, mender, restart }

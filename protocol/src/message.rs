@@ -49,12 +49,12 @@ pub struct EnrolmentChallenge {
     pub nonce: Nonce,
     /// For keys in a TPM: what only that TPM can open.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub credential: Option<Credential>,
+    pub credential: Option<EncryptedCredential>,
 }
 
 /// A credential made for one EK and one attestation key (TPM 2.0 part 1, section 24).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Credential {
+pub struct EncryptedCredential {
     /// TPM2B_ID_OBJECT's content.
     pub id_object: Base64Url,
     /// TPM2B_ENCRYPTED_SECRET's content.
@@ -103,16 +103,16 @@ pub struct ReportAnswer {
     pub quote: bool,
     /// What opens the event channel, and what else the device asks in its own name, until the next report.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub session: Option<Session>,
+    pub session: Option<DeviceSession>,
 }
 
 /// A device session: `Authorization: Bearer`, in base64url. A signed report opened it, and it lives as long as that
 /// report's nonce.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Session(pub Secret);
+pub struct DeviceSession(pub Secret);
 
-impl Session {
+impl DeviceSession {
     /// How it goes into the header.
     #[must_use]
     pub fn bearer(&self) -> zeroize::Zeroizing<String> {

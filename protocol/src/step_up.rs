@@ -138,7 +138,7 @@ fn nesting(value: &Value) -> usize {
 
 /// Event `step-up`: the verifier asks this device.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StepUpAsked {
+pub struct StepUpRequested {
     /// The JSON text of a [`Transaction`].
     pub transaction: String,
     /// The nonce for the evidence, which carries it and [`transaction_digest`].
@@ -151,17 +151,17 @@ pub struct StepUpAsked {
 
 /// Event `step-up-ended`: nothing more is to be done for it here.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StepUpEnded {
+pub struct StepUpClosed {
     /// The step-up.
     pub step_up: StepUpId,
     /// How it ended.
-    pub end: End,
+    pub end: StepUpResult,
 }
 
 /// How a step-up ends. Each does, in exactly one of these ways.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum End {
+pub enum StepUpResult {
     /// The tap was given and holds.
     Approved,
     /// The person said no.
@@ -186,7 +186,7 @@ pub enum End {
     Cancelled,
 }
 
-impl End {
+impl StepUpResult {
     /// Every end.
     pub const ALL: [Self; 11] = [
         Self::Approved,
@@ -227,7 +227,7 @@ impl End {
     }
 }
 
-impl std::fmt::Display for End {
+impl std::fmt::Display for StepUpResult {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.pad(self.as_str())
     }
@@ -275,16 +275,16 @@ pub struct StepUpAssertion {
 /// `POST /v1/step-ups/{step-up}/end`: it ended at the device.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct StepUpGivenUp {
-    /// How; see [`End::is_the_devices_to_say`].
-    pub end: End,
+pub struct StepUpDeclined {
+    /// How; see [`StepUpResult::is_the_devices_to_say`].
+    pub end: StepUpResult,
 }
 
 /// Answer to a tap and to an end: how the step-up stands now.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StepUpOutcome {
     /// How it ended.
-    pub end: End,
+    pub end: StepUpResult,
 }
 
 /// `POST /v1/keys`: register a security key.
@@ -343,9 +343,9 @@ pub struct RegisteredKeys {
 
 /// The names of events.
 pub mod event {
-    /// [`super::StepUpAsked`].
+    /// [`super::StepUpRequested`].
     pub const STEP_UP: &str = "step-up";
-    /// [`super::StepUpEnded`].
+    /// [`super::StepUpClosed`].
     pub const STEP_UP_ENDED: &str = "step-up-ended";
     /// Read all facts and report, now. The data are `{}`.
     pub const CHECK: &str = "check";
@@ -393,7 +393,7 @@ mod tests {
 
     #[test]
     fn names_are_spelled_alike_everywhere() {
-        for end in End::ALL {
+        for end in StepUpResult::ALL {
             assert_eq!(serde_json::to_value(end).unwrap(), end.as_str());
         }
         for acr in Acr::ALL {

@@ -173,12 +173,12 @@ mod golden {
         message::<message::NonceRequest>("NonceRequest");
         message::<message::NonceAnswer>("NonceAnswer");
         message::<step_up::Transaction>("Transaction");
-        message::<step_up::StepUpAsked>("StepUpAsked");
+        message::<step_up::StepUpRequested>("StepUpRequested");
         message::<step_up::StepUpAnswer>("StepUpAnswer");
         message::<step_up::StepUpAssertion>("StepUpAssertion");
         message::<step_up::StepUpOutcome>("StepUpOutcome");
-        message::<step_up::StepUpGivenUp>("StepUpGivenUp");
-        message::<step_up::StepUpEnded>("StepUpEnded");
+        message::<step_up::StepUpDeclined>("StepUpDeclined");
+        message::<step_up::StepUpClosed>("StepUpClosed");
         message::<step_up::KeyRequest>("KeyRequest");
         message::<step_up::KeyChallenge>("KeyChallenge");
         message::<step_up::KeyProof>("KeyProof");
@@ -201,7 +201,7 @@ mod golden {
 
     #[test]
     fn every_end_and_level_and_event_stands_in_the_document() {
-        let ends = step_up::End::ALL.map(step_up::End::as_str);
+        let ends = step_up::StepUpResult::ALL.map(step_up::StepUpResult::as_str);
         let levels = step_up::Acr::ALL.map(step_up::Acr::urn);
         let events = [step_up::event::STEP_UP, step_up::event::STEP_UP_ENDED, step_up::event::CHECK];
         for name in ends.iter().chain(&levels).chain(&events) {

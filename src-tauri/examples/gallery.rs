@@ -10,14 +10,14 @@ use std::path::PathBuf;
 use vitalsign_app::model::{Happened, Model, Registering, keys, registered};
 use vitalsign_app::view::{Page, Registration, View};
 use vitalsign_client::ClientError;
-use vitalsign_ipc::{Answer, Ceremony, Refusal, Stage, Standing, Status, StepUp};
+use vitalsign_ipc::{AgentState, Answer, Refusal, Stage, Status, StepUp, StepUpCeremony};
 use vitalsign_protocol::ear::{Appraisal, Check, Ear, Tier, TrustVector};
 use vitalsign_protocol::id::{EnrolmentId, StepUpId};
 use vitalsign_protocol::problem::ProblemType;
-use vitalsign_protocol::step_up::{Acr, End, NO_SECURITY_KEY, RegisteredKey};
+use vitalsign_protocol::step_up::{Acr, NO_SECURITY_KEY, RegisteredKey, StepUpResult};
 use vitalsign_security_key::{Failure, Pin, PinReason, PinReply, PinRequest, Prompt};
-use vitalsign_session::flow::{Attempt, Choice, Effect, Event, Flow};
-use vitalsign_session::{Loss, Lost, RegisterError};
+use vitalsign_session::flow::{Attempt, Choice, Flow, FlowEffect, FlowEvent};
+use vitalsign_session::{DisconnectReason, Disconnected, RegisterError};
 
 /// Monday, 23 November 2026, 09:30 in UTC.
 const NOW: u64 = 1_795_426_200;
@@ -56,19 +56,22 @@ impl Session {
         Self { flow: Flow::default(), model, attempt: None }
     }
 
-    fn on(mut self, event: Event) -> Self {
+    fn on(mut self, event: FlowEvent) -> Self {
         let mut events = vec![event];
         while let Some(event) = events.pop() {
             for effect in self.flow.on(event) {
                 match effect {
-                    Effect::Show(shown) => self.model.on(Happened::Shown(shown), NOW),
-                    Effect::Fetch(id) => {
-                        let nothing =
-                            Ceremony { origin: String::new(), rp_id: String::new(), options: json!({}) };
-                        events.push(Event::Fetched(id, Ok(Answer::Ceremony(Box::new(nothing)))));
+                    FlowEffect::Show(shown) => self.model.on(Happened::Shown(shown), NOW),
+                    FlowEffect::Fetch(id) => {
+                        let nothing = StepUpCeremony {
+                            origin: String::new(),
+                            rp_id: String::new(),
+                            options: json!({}),
+                        };
+                        events.push(FlowEvent::Fetched(id, Ok(Answer::Ceremony(Box::new(nothing)))));
                     }
-                    Effect::Perform(attempt, _) => self.attempt = Some(attempt),
-                    Effect::Tell(..) | Effect::Stop | Effect::Ended(..) | Effect::Quit => {}
+                    FlowEffect::Perform(attempt, _) => self.attempt = Some(attempt),
+                    FlowEffect::Tell(..) | FlowEffect::Stop | FlowEffect::Ended(..) | FlowEffect::Quit => {}
                 }
             }
         }
@@ -76,7 +79,7 @@ impl Session {
     }
 
     fn status(self, status: Status) -> Self {
-        self.on(Event::Status(Box::new(status)))
+        self.on(FlowEvent::Status(Box::new(status)))
     }
 
     fn asked(self, step_ups: Vec<StepUp>) -> Self {
@@ -87,7 +90,7 @@ impl Session {
         match self.attempt.take() {
             Some(attempt) => {
                 self.attempt = Some(attempt);
-                self.on(Event::Prompt(attempt, prompt))
+                self.on(FlowEvent::Prompt(attempt, prompt))
             }
             None => self,
         }
@@ -95,7 +98,7 @@ impl Session {
 
     fn failed(mut self, failure: Failure) -> Self {
         match self.attempt.take() {
-            Some(attempt) => self.on(Event::Performed(attempt, Err(failure))),
+            Some(attempt) => self.on(FlowEvent::Performed(attempt, Err(failure))),
             None => self,
         }
     }
@@ -274,7 +277,7 @@ fn ear(checks: Vec<Check>) -> Ear {
 
 fn reporting(checks: Vec<Check>) -> Status {
     Status {
-        standing: Standing::Reporting,
+        standing: AgentState::Reporting,
         enrolment: Some(EnrolmentId(*b"\x8b\x3e\xc1\x52\x07\xd9\x4a\xf6\x90\x1d\x73\xbe\x28\x65\xe4\x1f")),
         ear: Some(ear(checks)),
         reported_at: Some(NOW - 3 * MINUTE),
@@ -287,13 +290,13 @@ fn reporting(checks: Vec<Check>) -> Status {
     }
 }
 
-fn without_verdict(standing: Standing) -> Status {
+fn without_verdict(standing: AgentState) -> Status {
     Status { standing, ear: None, reported_at: None, ..reporting(Vec::new()) }
 }
 
 fn status() -> Views {
     let show = |status| Session::new().status(status).view();
-    let offline = Standing::Offline {
+    let offline = AgentState::Offline {
         since: NOW - 25 * MINUTE,
         detail: "the verifier at verifier.test was not reached: connection refused".to_owned(),
     };
@@ -308,14 +311,14 @@ fn status() -> Views {
     silent.ear_status = Some(Tier::Contraindicated);
     let mut expired = ear(healthy());
     expired.exp = Some(NOW - 2 * HOUR);
-    let refused = Standing::Refused {
+    let refused = AgentState::Refused {
         problem: ProblemType::EndorsementUntrusted.urn().to_owned(),
         detail: ProblemType::EndorsementUntrusted.title().to_owned(),
     };
     let key_trouble =
-        Standing::KeyTrouble { detail: "the TPM at /dev/tpmrm0 is locked out for 2 h".to_owned() };
-    let unenrolled = Status { enrolment: None, ..without_verdict(Standing::NotEnrolled) };
-    let enrolling = Status { enrolment: None, busy: true, ..without_verdict(Standing::Enrolling) };
+        AgentState::KeyTrouble { detail: "the TPM at /dev/tpmrm0 is locked out for 2 h".to_owned() };
+    let unenrolled = Status { enrolment: None, ..without_verdict(AgentState::NotEnrolled) };
+    let enrolling = Status { enrolment: None, busy: true, ..without_verdict(AgentState::Enrolling) };
     vec![
         ("status-healthy", show(reporting(healthy()))),
         ("status-attention", show(reporting(but(vec![updates_wait(), restart_waits()])))),
@@ -334,10 +337,10 @@ fn status() -> Views {
             }),
         ),
         ("status-not-accepted", show(Status { ear: Some(silent), ..reporting(healthy()) })),
-        ("status-no-verdict", show(without_verdict(Standing::Starting))),
+        ("status-no-verdict", show(without_verdict(AgentState::Starting))),
         ("status-enrolling", show(enrolling)),
         ("status-not-enrolled", show(unenrolled)),
-        ("status-revoked", show(without_verdict(Standing::Revoked))),
+        ("status-revoked", show(without_verdict(AgentState::Revoked))),
         ("status-refused", show(without_verdict(refused))),
         ("status-key-trouble", show(without_verdict(key_trouble))),
         ("status-foreign-policy", show(reporting(foreign_policy()))),
@@ -346,11 +349,12 @@ fn status() -> Views {
 
 fn lost() -> Views {
     let socket = PathBuf::from("/run/vitalsign/agent.sock");
-    let not_running = Lost::from(&ClientError::NotRunning(socket.clone()));
+    let not_running = Disconnected::from(&ClientError::NotRunning(socket.clone()));
     let denied = io::Error::from(io::ErrorKind::PermissionDenied);
     let garbled = vitalsign_ipc::Error::NotUnderstood("expected value at line 1 column 1".to_owned());
-    let show = |lost| Session::new().on(Event::Lost(lost)).view();
-    let seen_before = Session::new().status(reporting(blocked())).on(Event::Lost(not_running.clone())).view();
+    let show = |lost| Session::new().on(FlowEvent::Disconnected(lost)).view();
+    let seen_before =
+        Session::new().status(reporting(blocked())).on(FlowEvent::Disconnected(not_running.clone())).view();
     vec![
         ("lost-starting", Session::new().view()),
         ("lost-not-running", show(not_running)),
@@ -360,7 +364,13 @@ fn lost() -> Views {
         ("lost-silent", show((&ClientError::TimedOut).into())),
         ("lost-foreign", show((&ClientError::Foreign(socket, denied)).into())),
         ("lost-busy", show((&Refusal::Busy).into())),
-        ("lost-other", show(Lost { loss: Loss::Other, text: "the service cannot be asked".to_owned() })),
+        (
+            "lost-other",
+            show(Disconnected {
+                loss: DisconnectReason::Other,
+                text: "the service cannot be asked".to_owned(),
+            }),
+        ),
     ]
 }
 
@@ -461,7 +471,7 @@ fn outside_texts() -> Views {
 
 fn ends() -> Views {
     let asked = || Session::new().asked(vec![tap()]).key(Prompt::Touch { keys: 1 });
-    let over = |session: Session, end: End, reasons: &[&str], checks: Vec<Check>| {
+    let over = |session: Session, end: StepUpResult, reasons: &[&str], checks: Vec<Check>| {
         let reasons = reasons.iter().map(|it| (*it).to_owned()).collect();
         session
             .status(Status { step_ups: vec![step_up(Stage::Ended { end, reasons })], ..reporting(checks) })
@@ -472,10 +482,10 @@ fn ends() -> Views {
         let preparing = Status { step_ups: vec![step_up(Stage::Preparing)], ..reporting(healthy()) };
         over(Session::new().status(preparing), end, reasons, checks)
     };
-    let unhealthy = |reasons: &[&str], checks| refused(End::Unhealthy, reasons, checks);
+    let unhealthy = |reasons: &[&str], checks| refused(StepUpResult::Unhealthy, reasons, checks);
     let key = |failure, end| ended(asked().failed(failure), end);
     let unreached = Refusal::Verifier { problem: None, detail: "the verifier was not reached".to_owned() };
-    let told = Event::Told(StepUpId([1; 16]), Ok(Answer::Refused(unreached)));
+    let told = FlowEvent::Told(StepUpId([1; 16]), Ok(Answer::Refused(unreached)));
     let unavailable = "the smart card service does not run: connection refused (os error 111)";
     vec![
         (
@@ -490,21 +500,21 @@ fn ends() -> Views {
             "ended-unhealthy-key",
             unhealthy(&["security-key-model", "security-key-user-verification"], healthy()),
         ),
-        ("ended-none-registered", refused(End::NoKey, &[NO_SECURITY_KEY], healthy())),
-        ("ended-odd-request", refused(End::NoKey, &["challenge"], healthy())),
-        ("ended-timed-out", key(Failure::TimedOut, End::TimedOut)),
-        ("ended-wrong-key", key(Failure::WrongKey, End::WrongKey)),
-        ("ended-pin-blocked", key(Failure::PinBlocked { until_reinserted: false }, End::PinBlocked)),
-        ("ended-pin-reinsert", key(Failure::PinBlocked { until_reinserted: true }, End::PinBlocked)),
-        ("ended-no-key", key(Failure::Unavailable(unavailable.to_owned()), End::NoKey)),
-        ("ended-no-key-unfit", key(Failure::Unfit("it has no CTAP 2".to_owned()), End::NoKey)),
-        ("ended-no-key-no-pin", key(Failure::NoUserVerification, End::NoKey)),
-        ("ended-no-key-refused", key(Failure::Refused("another origin".to_owned()), End::NoKey)),
+        ("ended-none-registered", refused(StepUpResult::NoKey, &[NO_SECURITY_KEY], healthy())),
+        ("ended-odd-request", refused(StepUpResult::NoKey, &["challenge"], healthy())),
+        ("ended-timed-out", key(Failure::TimedOut, StepUpResult::TimedOut)),
+        ("ended-wrong-key", key(Failure::WrongKey, StepUpResult::WrongKey)),
+        ("ended-pin-blocked", key(Failure::PinBlocked { until_reinserted: false }, StepUpResult::PinBlocked)),
+        ("ended-pin-reinsert", key(Failure::PinBlocked { until_reinserted: true }, StepUpResult::PinBlocked)),
+        ("ended-no-key", key(Failure::Unavailable(unavailable.to_owned()), StepUpResult::NoKey)),
+        ("ended-no-key-unfit", key(Failure::Unfit("it has no CTAP 2".to_owned()), StepUpResult::NoKey)),
+        ("ended-no-key-no-pin", key(Failure::NoUserVerification, StepUpResult::NoKey)),
+        ("ended-no-key-refused", key(Failure::Refused("another origin".to_owned()), StepUpResult::NoKey)),
         ("ended-not-told", asked().on(told).view()),
-        ("ended-not-mine", ended(asked().on(Event::Said(Choice::NotMine)), End::NotMine)),
-        ("ended-cancelled", ended(asked(), End::Cancelled)),
-        ("ended-no-device", ended(asked(), End::NoDevice)),
-        ("ended-lost", asked().on(Event::Lost((&ClientError::Closed).into())).view()),
+        ("ended-not-mine", ended(asked().on(FlowEvent::Said(Choice::NotMine)), StepUpResult::NotMine)),
+        ("ended-cancelled", ended(asked(), StepUpResult::Cancelled)),
+        ("ended-no-device", ended(asked(), StepUpResult::NoDevice)),
+        ("ended-lost", asked().on(FlowEvent::Disconnected((&ClientError::Closed).into())).view()),
     ]
 }
 
@@ -579,7 +589,7 @@ fn lists() -> Views {
         registered: NOW - DAY,
         last_used: Some(NOW - 30),
     };
-    let asking = page(Page::Keys).happened(Happened::Keys(vitalsign_app::view::Keys::Asking));
+    let asking = page(Page::Keys).happened(Happened::Keys(vitalsign_app::view::KeyList::Asking));
     vec![
         ("keys-asking", asking.view()),
         ("keys-list", listed(Ok(Answer::Keys(vec![first_key(), second, odd])))),

@@ -2,7 +2,7 @@
 
 mod register;
 
-use crate::arguments::Arguments;
+use crate::arguments::AppArgs;
 use crate::language::Language;
 use crate::model::{self, Happened, Model, Window};
 use crate::tray::Tray;
@@ -19,7 +19,7 @@ use vitalsign_ipc::{Answer, Request};
 use vitalsign_protocol::id::StepUpId;
 use vitalsign_security_key::{Cancel, Failure, Pin, SecurityKeys};
 use vitalsign_session::flow::Choice;
-use vitalsign_session::{Agent, Inbox, Shown, Socket, Surface};
+use vitalsign_session::{Inbox, ServiceConnector, Socket, Ui, UiUpdate};
 
 /// The event with each new view.
 const VIEW: &str = "view";
@@ -54,14 +54,14 @@ struct Held {
 /// The model's thread is where everything is shown.
 struct ToModel(Sender<Happened>);
 
-impl Surface for ToModel {
-    fn show(&mut self, shown: Shown) {
+impl Ui for ToModel {
+    fn show(&mut self, shown: UiUpdate) {
         let _ = self.0.send(Happened::Shown(shown));
     }
 }
 
 /// Runs the app.
-pub(crate) fn run(arguments: Arguments) -> anyhow::Result<()> {
+pub(crate) fn run(arguments: AppArgs) -> anyhow::Result<()> {
     anyhow::ensure!(vitalsign_desktop::has_screen(), "there is no screen to show anything on");
     let language = Language::of_session();
     let (happened, happenings) = mpsc::channel();
@@ -84,7 +84,7 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<()> {
 
     let built = tauri::Builder::default()
         .plugin(tauri_plugin_single_instance::init(|app, arguments, _| {
-            let arguments = Arguments::of_another(arguments);
+            let arguments = AppArgs::of_another(arguments);
             if let Some(arguments) = arguments.filter(|arguments| !arguments.background) {
                 app.state::<App>().act(app, Action::Open { page: arguments.page });
             }
@@ -228,7 +228,7 @@ impl App {
     }
 
     fn list_keys(&self) {
-        self.tell(Happened::Keys(view::Keys::Asking));
+        self.tell(Happened::Keys(view::KeyList::Asking));
         self.ask(Request::Keys, |answer| Some(Happened::Keys(model::keys(answer))));
     }
 
@@ -236,7 +236,7 @@ impl App {
     fn ask(
         &self,
         request: Request,
-        then: impl FnOnce(Result<Answer, vitalsign_session::Lost>) -> Option<Happened> + Send + 'static,
+        then: impl FnOnce(Result<Answer, vitalsign_session::Disconnected>) -> Option<Happened> + Send + 'static,
     ) {
         let (socket, happened) = (Arc::clone(&self.socket), self.happened.clone());
         std::thread::spawn(move || {
@@ -251,7 +251,7 @@ impl App {
 /// Where it is shown.
 struct Screen {
     app: AppHandle,
-    arguments: Arguments,
+    arguments: AppArgs,
     notices: Notices,
     tray: Option<Tray>,
     language: Language,
@@ -342,7 +342,7 @@ impl Screen {
             self.on_main(move |app| {
                 // The name is free before the one that begins asks for it.
                 tauri_plugin_single_instance::destroy(app);
-                if let Err(error) = process::begin_anew(&arguments) {
+                if let Err(error) = process::restart_in_background(&arguments) {
                     tracing::warn!("it goes on as it is: {error:#}");
                 }
                 Ok(())

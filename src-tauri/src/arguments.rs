@@ -16,7 +16,7 @@ Exit status: 0 left, 2 used wrongly, 3 could not be done.";
 /// Shows how this device is, and asks for taps on your security key.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "vitalsign-app", version, after_help = EXAMPLES)]
-pub(crate) struct Arguments {
+pub(crate) struct AppArgs {
     /// Open no window until one is needed
     #[arg(long)]
     pub(crate) background: bool,
@@ -28,7 +28,7 @@ pub(crate) struct Arguments {
     pub(crate) socket: PathBuf,
 }
 
-impl Arguments {
+impl AppArgs {
     /// Those that this program was started with once more, its name first; none where they cannot be understood.
     pub(crate) fn of_another(arguments: Vec<String>) -> Option<Self> {
         Self::try_parse_from(arguments).ok()

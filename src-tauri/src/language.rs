@@ -176,17 +176,17 @@ mod tests {
             cases.into_iter().filter(|it| it != without).collect()
         };
         each(cases::<view::Page>(), &["nav-*", "title-*"]);
-        each(cases::<view::Loss>(), &["loss-*"]);
+        each(cases::<view::DisconnectReason>(), &["loss-*"]);
         each(cases::<view::Tone>(), &["tone-*"]);
         each(but(cases::<view::Headline>(), "attention"), &["headline-*"]);
         // What it is not, the loss says.
         each(but(but(cases::<view::Headline>(), "attention"), "no-service"), &["headline-*-next"]);
-        each(cases::<view::Mender>(), &["mender-*"]);
+        each(cases::<view::Remediator>(), &["mender-*"]);
         each(but(cases::<view::Contact>(), "offline"), &["contact-*"]);
         each(cases::<view::Level>(), &["level-*"]);
         each(but(cases::<view::Step>(), "ended"), &["step-*"]);
-        each(cases::<view::End>(), &["end-*", "end-*-next"]);
-        each(cases::<view::TroubleKind>(), &["trouble-*"]);
+        each(cases::<view::PromptResult>(), &["end-*", "end-*-next"]);
+        each(cases::<view::KeyProblemKind>(), &["trouble-*"]);
         let tray =
             ["healthy", "attention", "blocked", "offline", "step-up", "status", "check", "register", "about"];
         each(tray.map(str::to_owned).to_vec(), &["tray-*"]);

@@ -20,7 +20,7 @@ mod tray;
 pub mod view;
 mod window;
 
-use arguments::Arguments;
+use arguments::AppArgs;
 use clap::Parser;
 use std::process::ExitCode;
 use tracing_subscriber::filter::LevelFilter;
@@ -28,7 +28,7 @@ use tracing_subscriber::filter::LevelFilter;
 /// Runs the app until the person leaves it or the session ends.
 #[must_use]
 pub fn run() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = AppArgs::parse();
     log();
     match process::settle().and_then(|()| app::run(arguments)) {
         Ok(()) => ExitCode::SUCCESS,

@@ -15,7 +15,7 @@ use vitalsign_protocol::id::StepUpId;
 use vitalsign_protocol::step_up;
 use vitalsign_security_key::{Pin, PinReason, PinReply, Prompt as KeyPrompt};
 use vitalsign_session::flow::Choice;
-use vitalsign_session::{Lost, Shown, Trouble};
+use vitalsign_session::{Disconnected, SessionError, UiUpdate};
 
 /// How long an end stands when nobody puts it away. On a shared machine nobody may be there any more.
 const STANDS: u64 = 20;
@@ -28,7 +28,7 @@ const SHORTEST_PIN: u32 = 4;
 #[derive(Debug)]
 pub enum Happened {
     /// In the session with the service and the key.
-    Shown(Shown),
+    Shown(UiUpdate),
     /// The person opens a page: from the tray, or by starting the app again.
     Opened(Page),
     /// The person wants to see what is asked.
@@ -51,7 +51,7 @@ pub enum Happened {
     /// Registering goes on.
     Registering(Registering),
     /// The list of keys, or that it is asked for.
-    Keys(view::Keys),
+    Keys(view::KeyList),
     /// Time has passed.
     Tick,
 }
@@ -102,7 +102,7 @@ pub enum Tray {
 pub struct Model {
     device_name: String,
     status: Option<Box<Status>>,
-    lost: Option<Lost>,
+    lost: Option<Disconnected>,
     page: Page,
     /// The person has opened the window.
     opened: bool,
@@ -111,7 +111,7 @@ pub struct Model {
     /// What has ended, or was answered here, and is not shown again though the service may still tell of it.
     over: Vec<StepUpId>,
     registration: Registration,
-    keys: Option<view::Keys>,
+    keys: Option<view::KeyList>,
     /// Where the PIN goes that is asked for.
     pin: Option<PinReply>,
     /// Counts what asks for a PIN: the newest question.
@@ -123,7 +123,7 @@ pub struct Model {
 struct Asked {
     step_up: StepUp,
     step: Step,
-    trouble: Option<view::Trouble>,
+    trouble: Option<view::KeyProblem>,
     /// When its end is put away by itself.
     until: Option<u64>,
 }
@@ -217,7 +217,7 @@ impl Model {
     pub fn view(&self, now: u64) -> View {
         let lost = match (&self.lost, &self.status) {
             (Some(lost), _) => Some(words::loss(lost.loss)),
-            (None, None) => Some(view::Loss::Starting),
+            (None, None) => Some(view::DisconnectReason::Starting),
             (None, Some(_)) => None,
         };
         View {
@@ -230,12 +230,12 @@ impl Model {
         }
     }
 
-    fn shown(&mut self, shown: Shown, now: u64) {
+    fn shown(&mut self, shown: UiUpdate, now: u64) {
         match shown {
-            Shown::Status(status) => self.status(status),
-            Shown::Idle => {}
-            Shown::StepUp(step_up) => self.step_up(*step_up, now),
-            Shown::Prompt { step_up, prompt } => {
+            UiUpdate::Status(status) => self.status(status),
+            UiUpdate::Idle => {}
+            UiUpdate::StepUp(step_up) => self.step_up(*step_up, now),
+            UiUpdate::Prompt { step_up, prompt } => {
                 // The key is asked for this one: so it is the one to show.
                 if !self.is_asked(step_up) {
                     self.over.retain(|id| *id != step_up);
@@ -248,22 +248,23 @@ impl Model {
                     }
                 }
             }
-            Shown::Trouble { step_up, trouble } if self.is_asked(step_up) => {
+            UiUpdate::SessionError { step_up, trouble } if self.is_asked(step_up) => {
                 self.pin = None;
                 // It is over, and the service may have nothing to say about it.
-                let over = matches!(trouble, Trouble::Refused(_) | Trouble::Odd | Trouble::NoPin);
+                let over =
+                    matches!(trouble, SessionError::Refused(_) | SessionError::Odd | SessionError::NoPin);
                 if let Some(asked) = &mut self.asked {
                     asked.trouble = Some(words::trouble(&trouble));
                 }
                 if over {
-                    self.end(view::End::NoKey, Vec::new(), None, now);
+                    self.end(view::PromptResult::NoKey, Vec::new(), None, now);
                     self.ask_next();
                 }
             }
-            Shown::Trouble { .. } => {}
-            Shown::Lost(lost) => {
+            UiUpdate::SessionError { .. } => {}
+            UiUpdate::Disconnected(lost) => {
                 if self.is_asking() {
-                    self.end(view::End::Lost, Vec::new(), None, now);
+                    self.end(view::PromptResult::Lost, Vec::new(), None, now);
                 }
                 // All of it may be asked again when the service is back.
                 self.over.clear();
@@ -290,20 +291,25 @@ impl Model {
             let ear = self.status.as_ref().and_then(|status| status.ear.as_ref());
             let end = *end;
             let (checks, unasked) = match end {
-                step_up::End::Unhealthy => {
+                step_up::StepUpResult::Unhealthy => {
                     (reasons.iter().map(|reason| device::refused(reason, ear)).collect(), None)
                 }
-                step_up::End::NoKey => (Vec::new(), words::unasked(reasons)),
+                step_up::StepUpResult::NoKey => (Vec::new(), words::unasked(reasons)),
                 // The names of problems, which are nobody's to mend here.
                 _ => (Vec::new(), None),
             };
-            let refused = end == step_up::End::Unhealthy || unasked.is_some();
+            let refused = end == step_up::StepUpResult::Unhealthy || unasked.is_some();
             let known = self.over.contains(&id);
             // Its word counts for more than what was seen of it here.
             if self.asked.as_ref().is_some_and(|asked| asked.step_up.id == id) {
                 self.end(words::end(end), checks, unasked, now);
                 // What went well, or was the person's own wish, needs no reading.
-                if matches!(end, step_up::End::Approved | step_up::End::Declined | step_up::End::Superseded) {
+                if matches!(
+                    end,
+                    step_up::StepUpResult::Approved
+                        | step_up::StepUpResult::Declined
+                        | step_up::StepUpResult::Superseded
+                ) {
                     self.asked = None;
                 }
             } else if refused && !known && !self.is_asking() && !self.away {
@@ -340,7 +346,13 @@ impl Model {
     }
 
     /// The one that is shown has ended. Who was asked, and for what, is nobody's to read any more.
-    fn end(&mut self, end: view::End, checks: Vec<view::Check>, why: Option<view::Trouble>, now: u64) {
+    fn end(
+        &mut self,
+        end: view::PromptResult,
+        checks: Vec<view::Check>,
+        why: Option<view::KeyProblem>,
+        now: u64,
+    ) {
         self.pin = None;
         if let Some(asked) = &mut self.asked {
             // What was seen of the key says more.
@@ -490,7 +502,7 @@ impl Asked {
         Self { step_up, step: Step::Preparing, trouble: None, until: None }
     }
 
-    fn ended(&mut self, end: view::End, checks: Vec<view::Check>, now: u64) {
+    fn ended(&mut self, end: view::PromptResult, checks: Vec<view::Check>, now: u64) {
         let stands = if checks.is_empty() { STANDS } else { LISTED };
         self.step = Step::Ended { end, checks, trouble: self.trouble.clone() };
         self.until = Some(now.saturating_add(stands));

@@ -1,6 +1,6 @@
 //! The process itself: the environment that the web view may see, and beginning anew when the last page has gone.
 
-use crate::arguments::Arguments;
+use crate::arguments::AppArgs;
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::process::Command;
@@ -33,9 +33,9 @@ pub(crate) fn settle() -> anyhow::Result<()> {
 
 /// Begins anew in the background. A web view leaves behind some 80 MB, a process, and words about the person that were
 /// on its page; nothing else would give all that back.
-pub(crate) fn begin_anew(arguments: &Arguments) -> anyhow::Result<()> {
+pub(crate) fn restart_in_background(arguments: &AppArgs) -> anyhow::Result<()> {
     let mut program = Command::new(program()?);
-    vitalsign_desktop::end_pages();
+    vitalsign_desktop::kill_web_processes();
     become_program(program.arg("--background").arg("--socket").arg(&arguments.socket))
 }
 

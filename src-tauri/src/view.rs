@@ -13,15 +13,15 @@ pub struct View {
     /// Which page, when no step-up is asked.
     pub page: Page,
     /// Why there is no service to ask, while there is none.
-    pub lost: Option<Loss>,
+    pub lost: Option<DisconnectReason>,
     /// This device.
-    pub device: Device,
+    pub device: DeviceView,
     /// The step-up that is asked, or has just ended: it stands before every page.
     pub prompt: Option<Prompt>,
     /// Registering a security key.
     pub registration: Registration,
     /// The registered security keys; none until they have been asked for.
-    pub keys: Option<Keys>,
+    pub keys: Option<KeyList>,
 }
 
 /// A page.
@@ -40,7 +40,7 @@ pub enum Page {
 /// In what way the service is lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, TS)]
 #[serde(rename_all = "kebab-case")]
-pub enum Loss {
+pub enum DisconnectReason {
     /// It was not asked yet.
     Starting,
     /// Nobody answers.
@@ -62,7 +62,7 @@ pub enum Loss {
 /// This device, as the service last told.
 #[derive(Clone, Debug, PartialEq, Serialize, TS)]
 #[serde(rename_all = "camelCase")]
-pub struct Device {
+pub struct DeviceView {
     /// What it is called.
     pub name: String,
     /// Its enrolment; none while it has none.
@@ -179,7 +179,7 @@ pub struct Check {
     #[ts(type = "number | null")]
     pub deadline: Option<u64>,
     /// Who can mend it.
-    pub mender: Mender,
+    pub mender: Remediator,
     /// A restart may mend it.
     pub restart: bool,
 }
@@ -214,7 +214,7 @@ pub enum SeenValue {
 /// Who can mend it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, TS)]
 #[serde(rename_all = "kebab-case")]
-pub enum Mender {
+pub enum Remediator {
     /// The person at the device.
     You,
     /// The organisation's IT.
@@ -280,11 +280,11 @@ pub enum Step {
     /// It has ended.
     Ended {
         /// How.
-        end: End,
+        end: PromptResult,
         /// What is wrong with the device, where that is why.
         checks: Vec<Check>,
         /// What went wrong at the key, where that is why.
-        trouble: Option<Trouble>,
+        trouble: Option<KeyProblem>,
     },
 }
 
@@ -319,7 +319,7 @@ pub enum PinWhy {
 /// How a step-up ended: as the wire has it, and [`Self::Lost`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, TS)]
 #[serde(rename_all = "kebab-case")]
-pub enum End {
+pub enum PromptResult {
     /// The tap was given and holds.
     Approved,
     /// The person said no.
@@ -348,9 +348,9 @@ pub enum End {
 
 /// What went wrong at a security key, or on the way.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, TS)]
-pub struct Trouble {
+pub struct KeyProblem {
     /// What.
-    pub kind: TroubleKind,
+    pub kind: KeyProblemKind,
     /// In the words of who says so; not translated.
     pub detail: Option<String>,
 }
@@ -358,7 +358,7 @@ pub struct Trouble {
 /// What went wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, TS)]
 #[serde(rename_all = "kebab-case")]
-pub enum TroubleKind {
+pub enum KeyProblemKind {
     /// The key was not used.
     NotUsed,
     /// Nobody touched one in time.
@@ -410,37 +410,37 @@ pub enum Registration {
     /// Done.
     Done {
         /// The key.
-        key: Key,
+        key: KeyView,
     },
     /// It failed.
     Failed {
         /// Why.
-        trouble: Trouble,
+        trouble: KeyProblem,
     },
 }
 
 /// The registered security keys.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, TS)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
-pub enum Keys {
+pub enum KeyList {
     /// They are being asked for.
     Asking,
     /// These.
     Registered {
         /// The keys.
-        keys: Vec<Key>,
+        keys: Vec<KeyView>,
     },
     /// They could not be asked for.
     Failed {
         /// Why.
-        trouble: Trouble,
+        trouble: KeyProblem,
     },
 }
 
 /// A registered security key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, TS)]
 #[serde(rename_all = "camelCase")]
-pub struct Key {
+pub struct KeyView {
     /// Its number.
     #[ts(type = "number")]
     pub id: u64,
@@ -520,26 +520,26 @@ mod tests {
         declare!(
             View,
             Page,
-            Loss,
-            Device,
+            DisconnectReason,
+            DeviceView,
             Tone,
             Headline,
             Contact,
             Check,
             Seen,
             SeenValue,
-            Mender,
+            Remediator,
             Prompt,
             Level,
             Step,
             PinAsked,
             PinWhy,
-            End,
-            Trouble,
-            TroubleKind,
+            PromptResult,
+            KeyProblem,
+            KeyProblemKind,
             Registration,
-            Keys,
-            Key,
+            KeyList,
+            KeyView,
             Texts,
             Action,
         );

@@ -12,17 +12,17 @@ use tauri::webview::NewWindowResponse;
 use tauri::{
     AppHandle, Manager, Theme, Url, UserAttentionType, WebviewUrl, WebviewWindow, WebviewWindowBuilder,
 };
-use vitalsign_desktop::{Veil, Words};
+use vitalsign_desktop::{SplashOverlay, Words};
 
 /// Its name, which the capability grants.
 pub(crate) const MAIN: &str = "main";
 /// How long a page may take until it is asked for once more, and then until the person is told.
-const PATIENCE: Duration = Duration::from_secs(3);
+const REPLY_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The window's page, and what stands in for it.
 #[derive(Default)]
 pub(crate) struct Page {
-    veil: Veil,
+    splash: SplashOverlay,
     /// What is to be read now, in few words.
     words: Mutex<Words>,
     /// Held while a page is awaited: who waits for it is told by its going.
@@ -39,8 +39,8 @@ struct Before {
 impl Page {
     /// This is to be read.
     pub(crate) fn say(&self, words: Words) {
-        if let Some(before) = self.veil.words() {
-            self.veil.put(Some(Words { dark: before.dark, ..words.clone() }));
+        if let Some(before) = self.splash.words() {
+            self.splash.put(Some(Words { dark: before.dark, ..words.clone() }));
         }
         *lock(&self.words) = words;
     }
@@ -55,7 +55,7 @@ pub(crate) fn make(app: &AppHandle, wanted: Window, language: Language) -> tauri
         (Window::None, None) | (Window::Ready, Some(_)) => Ok(()),
         (Window::None, Some(window)) => {
             *lock(&page.awaited) = None;
-            page.veil.put(None);
+            page.splash.put(None);
             *lock(&page.before) = None;
             window.destroy()
         }
@@ -101,7 +101,7 @@ pub(crate) fn is_driven() -> bool {
 pub(crate) fn drawn(app: &AppHandle) {
     let page = app.state::<Page>();
     *lock(&page.awaited) = None;
-    page.veil.put(None);
+    page.splash.put(None);
     redraw(app);
     tracing::debug!("the page is drawn");
 }
@@ -141,9 +141,9 @@ fn open(app: &AppHandle, language: Language) -> tauri::Result<WebviewWindow> {
         builder = builder.data_directory(session.join("vitalsign-app"));
     }
     let window = builder.build()?;
-    vitalsign_desktop::veil(&window, &app.state::<Page>().veil)?;
+    vitalsign_desktop::splash(&window, &app.state::<Page>().splash)?;
     let again = app.clone();
-    vitalsign_desktop::steady_page(&window, move || reload(&again, language, 0))?;
+    vitalsign_desktop::lock_down_webview(&window, move || reload(&again, language, 0))?;
     cover(app, language, 0);
     tracing::debug!("the window is made in {} ms", begun.elapsed().as_millis());
     Ok(window)
@@ -163,7 +163,7 @@ fn cover(app: &AppHandle, language: Language, tried: u32) {
     if tried > 0 {
         words.lines.push(language.text("page-slow"));
     }
-    page.veil.put(Some(words));
+    page.splash.put(Some(words));
     redraw(app);
     await_page(app, language, tried);
 }
@@ -174,7 +174,7 @@ fn await_page(app: &AppHandle, language: Language, tried: u32) {
     *lock(&app.state::<Page>().awaited) = Some(awaited);
     let app = app.clone();
     std::thread::spawn(move || {
-        if gone.recv_timeout(PATIENCE) != Err(RecvTimeoutError::Timeout) {
+        if gone.recv_timeout(REPLY_TIMEOUT) != Err(RecvTimeoutError::Timeout) {
             return;
         }
         let later = app.clone();

@@ -8,11 +8,11 @@ page: Page,
 /**
  * Why there is no service to ask, while there is none.
  */
-lost: Loss | null, 
+lost: DisconnectReason | null, 
 /**
  * This device.
  */
-device: Device, 
+device: DeviceView, 
 /**
  * The step-up that is asked, or has just ended: it stands before every page.
  */
@@ -24,13 +24,13 @@ registration: Registration,
 /**
  * The registered security keys; none until they have been asked for.
  */
-keys: Keys | null, };
+keys: KeyList | null, };
 
 export type Page = "status" | "keys" | "about";
 
-export type Loss = "starting" | "not-running" | "foreign" | "other-version" | "garbled" | "silent" | "busy" | "other";
+export type DisconnectReason = "starting" | "not-running" | "foreign" | "other-version" | "garbled" | "silent" | "busy" | "other";
 
-export type Device = { 
+export type DeviceView = { 
 /**
  * What it is called.
  */
@@ -134,7 +134,7 @@ deadline: number | null,
 /**
  * Who can mend it.
  */
-mender: Mender, 
+mender: Remediator, 
 /**
  * A restart may mend it.
  */
@@ -152,7 +152,7 @@ value: SeenValue, };
 
 export type SeenValue = { "kind": "flag", "value": boolean } | { "kind": "number", "value": number } | { "kind": "times", "value": Array<number> } | { "kind": "text", "value": string } | { "kind": "list", "value": Array<string> } | { "kind": "unreadable", "value": string };
 
-export type Mender = "you" | "it";
+export type Remediator = "you" | "it";
 
 export type Prompt = { 
 /**
@@ -202,7 +202,7 @@ keys: number, } | { "kind": "pin" } & PinAsked | { "kind": "working" } | { "kind
 /**
  * How.
  */
-end: End, 
+end: PromptResult, 
 /**
  * What is wrong with the device, where that is why.
  */
@@ -210,7 +210,7 @@ checks: Array<Check>,
 /**
  * What went wrong at the key, where that is why.
  */
-trouble: Trouble | null, };
+trouble: KeyProblem | null, };
 
 export type PinAsked = { 
 /**
@@ -232,19 +232,19 @@ attemptsLeft: number | null, };
 
 export type PinWhy = "needed" | "wrong" | "new" | "unsuitable";
 
-export type End = "approved" | "declined" | "not-mine" | "timed-out" | "unhealthy" | "wrong-key" | "pin-blocked" | "no-key" | "no-device" | "superseded" | "cancelled" | "lost";
+export type PromptResult = "approved" | "declined" | "not-mine" | "timed-out" | "unhealthy" | "wrong-key" | "pin-blocked" | "no-key" | "no-device" | "superseded" | "cancelled" | "lost";
 
-export type Trouble = { 
+export type KeyProblem = { 
 /**
  * What.
  */
-kind: TroubleKind, 
+kind: KeyProblemKind, 
 /**
  * In the words of who says so; not translated.
  */
 detail: string | null, };
 
-export type TroubleKind = "not-used" | "timed-out" | "wrong-key" | "reinsert" | "blocked" | "no-user-verification" | "already-registered" | "bad-request" | "unfit" | "unavailable" | "none-registered" | "code" | "model" | "refused" | "lost" | "over";
+export type KeyProblemKind = "not-used" | "timed-out" | "wrong-key" | "reinsert" | "blocked" | "no-user-verification" | "already-registered" | "bad-request" | "unfit" | "unavailable" | "none-registered" | "code" | "model" | "refused" | "lost" | "over";
 
 export type Registration = { "kind": "idle" } | { "kind": "running", 
 /**
@@ -258,23 +258,23 @@ step: Step, } | { "kind": "done",
 /**
  * The key.
  */
-key: Key, } | { "kind": "failed", 
+key: KeyView, } | { "kind": "failed", 
 /**
  * Why.
  */
-trouble: Trouble, };
+trouble: KeyProblem, };
 
-export type Keys = { "kind": "asking" } | { "kind": "registered", 
+export type KeyList = { "kind": "asking" } | { "kind": "registered", 
 /**
  * The keys.
  */
-keys: Array<Key>, } | { "kind": "failed", 
+keys: Array<KeyView>, } | { "kind": "failed", 
 /**
  * Why.
  */
-trouble: Trouble, };
+trouble: KeyProblem, };
 
-export type Key = { 
+export type KeyView = { 
 /**
  * Its number.
  */

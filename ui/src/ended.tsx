@@ -1,5 +1,5 @@
 // How a step-up ended: what happened, and what to do next.
-import type { Prompt, Step, Tone, Trouble } from "./bindings";
+import type { Prompt, Step, Tone, KeyProblem } from "./bindings";
 import { CheckItem } from "./check";
 import { Shape } from "./icons";
 import { act } from "./ipc";
@@ -59,7 +59,7 @@ export function Ended({ prompt, step }: { prompt: Prompt; step: EndStep }) {
 }
 
 /** What went wrong and what to do, in our words, and in those of who says so. */
-export function TroubleNote({ trouble: { kind, detail } }: { trouble: Trouble }) {
+export function TroubleNote({ trouble: { kind, detail } }: { trouble: KeyProblem }) {
   return (
     <div id="trouble" class="card trouble" data-kind={kind}>
       <p class="label">{t("trouble-label")}</p>

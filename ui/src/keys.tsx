@@ -1,6 +1,6 @@
 // The registered security keys, registering another one, and what to do when one is lost.
 import { useEffect } from "preact/hooks";
-import type { Key, Keys, View } from "./bindings";
+import type { KeyView, KeyList, View } from "./bindings";
 import { Fact } from "./check";
 import { TroubleNote } from "./ended";
 import { act } from "./ipc";
@@ -38,13 +38,13 @@ export function KeysPage({ view, draft }: { view: View; draft: Draft }) {
   );
 }
 
-const count = (keys: Keys | null): number => (keys?.kind === "registered" ? keys.keys.length : 0);
+const count = (keys: KeyList | null): number => (keys?.kind === "registered" ? keys.keys.length : 0);
 
 /** Somebody has one key only. */
-const single = (keys: Key[]): boolean =>
+const single = (keys: KeyView[]): boolean =>
   keys.some(({ user }) => keys.filter((it) => it.user === user).length === 1);
 
-function List({ keys, advise }: { keys: Keys | null; advise: boolean }) {
+function List({ keys, advise }: { keys: KeyList | null; advise: boolean }) {
   const now = useNow(20_000);
   return (
     <section id="keys" data-kind={keys?.kind ?? "asking"} aria-labelledby="keys-label">
@@ -72,7 +72,7 @@ function List({ keys, advise }: { keys: Keys | null; advise: boolean }) {
   );
 }
 
-function KeyItem({ it, now }: { it: Key; now: number }) {
+function KeyItem({ it, now }: { it: KeyView; now: number }) {
   return (
     <li class="card" data-key={it.id}>
       <h3 dir="auto">{it.name}</h3>

@@ -2,7 +2,7 @@
 // comes from outside: it is shown as it is, whole, and never as markup.
 import { useEffect, useRef } from "preact/hooks";
 import { announce } from "./announce";
-import type { Device, Prompt } from "./bindings";
+import type { DeviceView, Prompt } from "./bindings";
 import { Fact } from "./check";
 import { Ended } from "./ended";
 import { FlagIcon, Ring } from "./icons";
@@ -17,7 +17,7 @@ const SAID = [30, 10];
 /** Stands where the application's name is to be set apart within a sentence. */
 const HERE = "\u{e000}";
 
-export function PromptPage({ prompt, device }: { prompt: Prompt; device: Device }) {
+export function PromptPage({ prompt, device }: { prompt: Prompt; device: DeviceView }) {
   const { step } = prompt;
   return (
     <main data-page="prompt" class={step.kind === "ended" ? undefined : "asked"}>
@@ -30,7 +30,7 @@ export function PromptPage({ prompt, device }: { prompt: Prompt; device: Device 
   );
 }
 
-function Asked({ prompt, device }: { prompt: Prompt; device: Device }) {
+function Asked({ prompt, device }: { prompt: Prompt; device: DeviceView }) {
   const { step, details, waiting } = prompt;
   const once = useOnce(`${prompt.id} ${step.kind}`);
   return (

@@ -1,7 +1,7 @@
 // How this device is: one sentence first, then what to do, then everything that was seen.
 import { useEffect, useRef, useState } from "preact/hooks";
 import { announce } from "./announce";
-import type { Check, Device, Headline, Loss } from "./bindings";
+import type { Check, DeviceView, Headline, DisconnectReason } from "./bindings";
 import { CheckItem, Fact } from "./check";
 import { Diagnostics } from "./diagnostics";
 import { Shape } from "./icons";
@@ -14,7 +14,7 @@ const SEEN = 700;
 /** After so long without an answer the person is told, in milliseconds. */
 const PATIENCE = 30_000;
 
-export function Status({ device, lost }: { device: Device; lost: Loss | null }) {
+export function Status({ device, lost }: { device: DeviceView; lost: DisconnectReason | null }) {
   const now = useNow(20_000);
   const { headline, tone, checks, contact } = device;
   const sentence = say(headline, lost);
@@ -108,7 +108,7 @@ export function Status({ device, lost }: { device: Device; lost: Loss | null }) 
 }
 
 /** The headline, in a sentence. */
-function say(headline: Headline, lost: Loss | null): string {
+function say(headline: Headline, lost: DisconnectReason | null): string {
   if (headline.kind === "no-service" && lost === "starting") return t("headline-no-service-starting");
   if (headline.kind !== "attention") return t(`headline-${headline.kind}`);
   const { things, yours } = headline;
@@ -117,7 +117,7 @@ function say(headline: Headline, lost: Loss | null): string {
 }
 
 /** What follows from it. */
-function next({ headline, tone, unknown }: Device): string {
+function next({ headline, tone, unknown }: DeviceView): string {
   if (headline.kind === "attention") return t(`headline-attention-${tone === "blocked" ? "blocked" : "next"}`);
   if (headline.kind === "healthy" && unknown > 0) return t("headline-healthy-unknown", { unknown });
   return t(`headline-${headline.kind}-next`);
@@ -134,7 +134,7 @@ function useSpoken(sentence: string): void {
 
 type Checked = "no" | "asked" | "done" | "offline" | "failed";
 
-type Again = { device: Device; lost: boolean; now: number; sentence: string };
+type Again = { device: DeviceView; lost: boolean; now: number; sentence: string };
 
 function CheckAgain({ device, lost, now, sentence }: Again) {
   const [checked, set] = useState<Checked>("no");

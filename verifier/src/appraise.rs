@@ -36,16 +36,16 @@ pub struct Input<'a> {
     /// What the device says.
     pub posture: &'a Posture,
     /// What enrolment proved of its report key.
-    pub key: KeyStanding,
+    pub key: KeyAttestation,
     /// What its last quote proved of its boot.
-    pub boot: BootStanding,
+    pub boot: BootAttestation,
     /// Seconds since 1970, by the verifier's clock.
     pub now: u64,
 }
 
 /// What enrolment proved of a report key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct KeyStanding {
+pub struct KeyAttestation {
     /// Where it lives.
     pub storage: KeyStorage,
     /// The EK certificate chains to a root of a maker of TPMs (or the platform's attestation to its maker).
@@ -56,17 +56,17 @@ pub struct KeyStanding {
 
 /// What a quote proved of the boot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct BootStanding {
+pub struct BootAttestation {
     /// A quote of this boot holds.
     pub quoted: bool,
     /// What came with it.
-    pub log: LogStanding,
+    pub log: EventLogResult,
 }
 
 /// What the firmware's event log proved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum LogStanding {
+pub enum EventLogResult {
     /// There is none.
     None,
     /// It replays to the quoted PCRs.
@@ -142,8 +142,8 @@ type Kept = Vec<(String, TrustVector, Vec<Check>)>;
 #[derive(Serialize)]
 struct Facts<'a> {
     posture: &'a Posture,
-    key: KeyStanding,
-    boot: BootStanding,
+    key: KeyAttestation,
+    boot: BootAttestation,
 }
 
 impl Appraiser {

@@ -44,7 +44,7 @@ pub struct Config {
     pub quote_seconds: u64,
     /// Which security keys are accepted.
     #[serde(default)]
-    pub security_keys: SecurityKeys,
+    pub security_keys: SecurityKeySettings,
     /// How applications ask for people.
     #[serde(default)]
     pub oidc: Oidc,
@@ -56,7 +56,7 @@ pub struct Config {
 /// Which security keys are accepted. Without metadata none can be registered.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct SecurityKeys {
+pub struct SecurityKeySettings {
     /// A FIDO metadata file: as the FIDO Alliance signs it (a JWT), or the list in it (JSON), for which whoever puts it
     /// there vouches.
     pub metadata: Option<PathBuf>,
@@ -170,7 +170,7 @@ impl Config {
             report_seconds: default_report_seconds(),
             nonce_seconds: default_nonce_seconds(),
             quote_seconds: default_quote_seconds(),
-            security_keys: SecurityKeys::default(),
+            security_keys: SecurityKeySettings::default(),
             oidc: Oidc::default(),
             limits: Limits::default(),
         }
@@ -186,7 +186,7 @@ impl Config {
             toml::from_str(&text).map_err(|e| ConfigError::Parse(path.to_owned(), e.to_string()))?;
         let folder = path.parent().unwrap_or(Path::new("."));
         let Self { data, tls, roots, policy, thresholds, step_up_policy, security_keys, .. } = &mut config;
-        let SecurityKeys { metadata, metadata_roots, .. } = security_keys;
+        let SecurityKeySettings { metadata, metadata_roots, .. } = security_keys;
         *data = folder.join(&data);
         if let Some(tls) = tls {
             tls.certificate = folder.join(&tls.certificate);

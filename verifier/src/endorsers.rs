@@ -16,7 +16,7 @@ use vitalsign_tpm::public::Public;
 
 /// The roots.
 #[derive(Debug, Default)]
-pub struct Endorsers {
+pub struct TpmVendorRoots {
     genuine: Anchors,
     simulated: Anchors,
     pinned: Vec<CertificateDer<'static>>,
@@ -31,7 +31,7 @@ pub enum Endorser {
     Simulated,
 }
 
-impl Endorsers {
+impl TpmVendorRoots {
     /// Reads the folder. One that is not there has no roots, and no TPM is trusted.
     ///
     /// # Errors

@@ -3,8 +3,8 @@
 use crate::endorsers::Endorser;
 use crate::nonce::Purpose;
 use crate::report::{refusal, revoked};
-use crate::store::device::{By, Identity, Standing, TpmIdentity};
-use crate::store::enrolment::{Ended, Pending, Proven, TokenState};
+use crate::store::device::{AppraisalSnapshot, By, Identity, TpmIdentity};
+use crate::store::enrolment::{EnrolmentOutcome, NewEnrolment, PendingEnrolment, TokenState};
 use crate::verifier::{ENROLMENT_SECONDS, Verifier};
 use vitalsign_protocol::cose::PublicKey;
 use vitalsign_protocol::evidence::{self, IntendedUse};
@@ -70,8 +70,13 @@ impl Verifier {
             credential = Some(made);
         }
         let nonce = self.issue(Purpose::Registration, &identity.kid, now + ENROLMENT_SECONDS)?;
-        let pending =
-            Pending { enrolment, expires: now + ENROLMENT_SECONDS, token: token.id, identity, secret };
+        let pending = PendingEnrolment {
+            enrolment,
+            expires: now + ENROLMENT_SECONDS,
+            token: token.id,
+            identity,
+            secret,
+        };
         self.store.begin_enrolment(&pending, now).await?;
         Ok(EnrolmentChallenge { enrolment, nonce, credential })
     }
@@ -112,10 +117,10 @@ impl Verifier {
             return Err(Problem::new(ProblemType::QuoteInvalid, "a device with a TPM quotes when it enrols"));
         }
         let mut verdict =
-            self.judge(&pending.identity, &Standing::default(), &verified, &nonce, bytes, now)?;
+            self.judge(&pending.identity, &AppraisalSnapshot::default(), &verified, &nonce, bytes, now)?;
         let quote = self.wants_quote(&pending.identity, verdict.boot.as_ref(), claims, now);
         let kid = *kid;
-        let proven = Proven {
+        let proven = NewEnrolment {
             pending,
             evidence: verdict.digest,
             status: verdict.appraised.status,
@@ -125,11 +130,13 @@ impl Verifier {
             now,
         };
         let enrolment = match self.store.end_enrolment(proven).await? {
-            Ended::Enrolled(enrolment) => enrolment,
-            Ended::Unknown => return Err(unknown()),
-            Ended::Revoked => return Err(revoked()),
-            Ended::KeyTaken => return Err(keys_invalid(&"another device is enrolled with this report key")),
-            Ended::Token(state) => return Err(token_problem(state)),
+            EnrolmentOutcome::Enrolled(enrolment) => enrolment,
+            EnrolmentOutcome::Unknown => return Err(unknown()),
+            EnrolmentOutcome::Revoked => return Err(revoked()),
+            EnrolmentOutcome::KeyTaken => {
+                return Err(keys_invalid(&"another device is enrolled with this report key"));
+            }
+            EnrolmentOutcome::Token(state) => return Err(token_problem(state)),
         };
         self.devices.forget(&kid);
         let (origin, rp_id) = self.config.origin();

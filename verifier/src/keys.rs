@@ -1,7 +1,7 @@
 //! Registering security keys: with a one-time code, at a device, by a model that is accepted.
 
 use crate::store::device::Device;
-use crate::store::security_key::{Ended, Pending, SecurityKey};
+use crate::store::security_key::{PendingRegistration, RegistrationOutcome, SecurityKey};
 use crate::verifier::Verifier;
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -23,9 +23,9 @@ const WRONG_CODES_SECONDS: u64 = 900;
 
 /// Wrong codes of each device: since when, and how many.
 #[derive(Default)]
-pub(crate) struct WrongCodes(Mutex<HashMap<i64, (u64, u32)>>);
+pub(crate) struct CodeAttempts(Mutex<HashMap<i64, (u64, u32)>>);
 
-impl WrongCodes {
+impl CodeAttempts {
     fn too_many(&self, device: &Device, now: u64) -> bool {
         let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         counts
@@ -76,7 +76,7 @@ impl Verifier {
         let mut id = [0; 16];
         aws_lc_rs::rand::fill(&mut id).map_err(|_| Problem::new(ProblemType::Internal, ""))?;
         let registration = RegistrationId(id);
-        let pending = Pending { code, state };
+        let pending = PendingRegistration { code, state };
         self.store
             .begin_registration(&registration, device, &pending, now + REGISTRATION_SECONDS, now)
             .await?;
@@ -107,10 +107,10 @@ impl Verifier {
             self.relying_party.finish_registration(&pending.state, &proof.credential, &self.models(), now);
         let registered = finished.map_err(|error| refused(device, &error))?;
         match self.store.end_registration(registration, device, &registered, name, now).await? {
-            Ended::Registered(key) => Ok(shown(*key)),
-            Ended::Unknown => Err(unknown()),
-            Ended::CodeSpent => Err(Problem::new(ProblemType::KeyCodeUnknown, "")),
-            Ended::Known => Err(Problem::new(ProblemType::KeyKnown, "")),
+            RegistrationOutcome::Registered(key) => Ok(shown(*key)),
+            RegistrationOutcome::Unknown => Err(unknown()),
+            RegistrationOutcome::CodeSpent => Err(Problem::new(ProblemType::KeyCodeUnknown, "")),
+            RegistrationOutcome::Known => Err(Problem::new(ProblemType::KeyKnown, "")),
         }
     }
 

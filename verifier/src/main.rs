@@ -23,7 +23,7 @@ Exit status: 0 done or true, 1 failed or not so, 2 used wrongly.";
 /// Enrols devices, judges their reports, signs verdicts, keeps the audit log.
 #[derive(Parser)]
 #[command(name = "vitalsign-verifier", version, after_help = EXAMPLES)]
-struct Arguments {
+struct VerifierCli {
     /// The configuration.
     #[arg(long, value_name = "FILE", global = true, default_value = "/etc/vitalsign-verifier/verifier.toml")]
     config: PathBuf,
@@ -34,7 +34,7 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     /// Serve devices.
-    Serve(admin::serve::Arguments),
+    Serve(admin::serve::ServeArgs),
     /// Tokens with which devices enrol.
     #[command(subcommand)]
     EnrolToken(admin::token::Command),
@@ -65,7 +65,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let Arguments { config, command } = Arguments::parse();
+    let VerifierCli { config, command } = VerifierCli::parse();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {

@@ -1,6 +1,6 @@
 //! The models of security key that are accepted, as the administrator's metadata file has them now.
 
-use crate::config::SecurityKeys;
+use crate::config::SecurityKeySettings;
 use crate::files;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -11,16 +11,16 @@ use vitalsign_webauthn::Models;
 type Seen = Option<(u64, SystemTime)>;
 
 /// The models, taken up anew when the file is another.
-pub(crate) struct HeldModels {
-    settings: SecurityKeys,
+pub(crate) struct ModelStore {
+    settings: SecurityKeySettings,
     current: RwLock<Arc<Models>>,
     seen: Mutex<[Seen; 2]>,
 }
 
-impl HeldModels {
+impl ModelStore {
     /// Reads the files that the settings name. A list that cannot be read accepts no model, and is no reason to judge
     /// no device.
-    pub(crate) fn open(settings: SecurityKeys, now: u64) -> Self {
+    pub(crate) fn open(settings: SecurityKeySettings, now: u64) -> Self {
         let seen = Mutex::new(seen(&settings));
         let models = match load(&settings, now) {
             Some(models) => models,
@@ -55,7 +55,7 @@ impl HeldModels {
     }
 }
 
-fn load(settings: &SecurityKeys, now: u64) -> Option<Models> {
+fn load(settings: &SecurityKeySettings, now: u64) -> Option<Models> {
     let metadata = settings.metadata.as_deref()?;
     match Models::load(metadata, settings.metadata_roots.as_deref(), settings.models.as_deref(), now) {
         Ok(models) => {
@@ -72,7 +72,7 @@ fn load(settings: &SecurityKeys, now: u64) -> Option<Models> {
     }
 }
 
-fn seen(settings: &SecurityKeys) -> [Seen; 2] {
+fn seen(settings: &SecurityKeySettings) -> [Seen; 2] {
     let of = |path: Option<&Path>| {
         let metadata = std::fs::metadata(path?).ok()?;
         Some((files::identity(&metadata), metadata.modified().ok()?))

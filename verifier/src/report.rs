@@ -1,11 +1,11 @@
 //! A report: evidence in, verdict out.
 
-use crate::appraise::{Appraised, BootStanding, Input, KeyStanding, LogStanding};
+use crate::appraise::{Appraised, BootAttestation, EventLogResult, Input, KeyAttestation};
 use crate::boot;
 use crate::nonce::Purpose;
-use crate::store::audit::{Entry, Kind};
-use crate::store::device::{By, Device, Identity, QuotedBoot, Since, Standing};
-use crate::store::report::{Judged, Outcome};
+use crate::store::audit::{AuditEntry, Kind};
+use crate::store::device::{AppraisalSnapshot, By, Device, Identity, QuotedBoot, Since};
+use crate::store::report::{AppraisedReport, ReportOutcome};
 use crate::verifier::Verifier;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -34,7 +34,7 @@ impl<P: Into<Problem>> From<P> for Refused {
 pub(crate) struct Verdict {
     pub(crate) appraised: Appraised,
     /// What is to be remembered of the device from now on, when it is not what it was.
-    pub(crate) standing: Option<Standing>,
+    pub(crate) standing: Option<AppraisalSnapshot>,
     /// The last boot that was quoted.
     pub(crate) boot: Option<QuotedBoot>,
     /// What is to be logged: JSON.
@@ -99,14 +99,14 @@ impl Verifier {
         let quote = self.wants_quote(&device.identity, verdict.boot.as_ref(), &verified.claims, now);
         // Signed before it is accepted: a signature that is not sent harms nobody, and the writer waits for none.
         let answer = self.answer(&device.enrolment, &kid, nonce, &mut verdict, quote, now)?;
-        let entry = Entry {
+        let entry = AuditEntry {
             time: now,
             kind: Kind::Report,
             device: Some(device.enrolment),
             body: verdict.body,
             evidence: verdict.keep_evidence.then(|| bytes.to_vec()),
         };
-        let judged = Judged {
+        let judged = AppraisedReport {
             device: device.id,
             generation: device.generation,
             nonce: spent,
@@ -116,15 +116,15 @@ impl Verifier {
             entry,
         };
         match self.reports.accept(judged).await.map_err(Problem::from)? {
-            Outcome::Accepted => {
+            ReportOutcome::Accepted => {
                 if let Some(standing) = verdict.standing {
                     device.set_standing(Arc::new(standing));
                 }
                 Ok(answer)
             }
-            Outcome::Again => Ok(answer),
-            Outcome::NonceUsed => Err(Problem::new(ProblemType::NonceUsed, "").into()),
-            Outcome::DeviceChanged => Err(Refused::Stale(kid)),
+            ReportOutcome::Again => Ok(answer),
+            ReportOutcome::NonceUsed => Err(Problem::new(ProblemType::NonceUsed, "").into()),
+            ReportOutcome::DeviceChanged => Err(Refused::Stale(kid)),
         }
     }
 
@@ -142,7 +142,7 @@ impl Verifier {
     pub(crate) fn judge(
         &self,
         identity: &Identity,
-        before: &Standing,
+        before: &AppraisalSnapshot,
         verified: &Verified,
         nonce: &Nonce,
         bytes: &[u8],
@@ -183,7 +183,7 @@ impl Verifier {
                 reason: check.reason.as_str().into(),
                 since: check.since.unwrap_or(now),
             };
-            Standing {
+            AppraisalSnapshot {
                 checks: checks.map(|check| (check.check.clone(), since(check))).collect(),
                 boot,
                 unknown: verified.unknown.clone(),
@@ -274,21 +274,23 @@ impl Verifier {
 }
 
 /// What enrolment proved of a key.
-pub(crate) fn key_standing(identity: &Identity) -> KeyStanding {
+pub(crate) fn key_standing(identity: &Identity) -> KeyAttestation {
     match &identity.tpm {
-        Some(tpm) => KeyStanding { storage: KeyStorage::Tpm, genuine: tpm.genuine, simulated: tpm.simulated },
-        None => KeyStanding { storage: KeyStorage::Software, genuine: false, simulated: false },
+        Some(tpm) => {
+            KeyAttestation { storage: KeyStorage::Tpm, genuine: tpm.genuine, simulated: tpm.simulated }
+        }
+        None => KeyAttestation { storage: KeyStorage::Software, genuine: false, simulated: false },
     }
 }
 
 /// What the last quote proved of the boot that the claims are of.
-fn boot_standing(boot: Option<&QuotedBoot>, claims: &Claims, now: u64) -> BootStanding {
+fn boot_standing(boot: Option<&QuotedBoot>, claims: &Claims, now: u64) -> BootAttestation {
     let quoted = boot.filter(|boot| boot::is_quoted(boot, claims, now));
     let log = match quoted.and_then(|boot| boot.log) {
-        None => LogStanding::None,
-        Some(log) => LogStanding::Replayed { secure_boot: log.secure_boot },
+        None => EventLogResult::None,
+        Some(log) => EventLogResult::Replayed { secure_boot: log.secure_boot },
     };
-    BootStanding { quoted: quoted.is_some(), log }
+    BootAttestation { quoted: quoted.is_some(), log }
 }
 
 /// The verifier failed: claim -1 and no status for anything (AR4SI section 2.3).

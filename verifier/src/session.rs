@@ -12,7 +12,7 @@ use crate::verifier::Verifier;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as B64};
 use std::sync::Arc;
 use vitalsign_protocol::id::{Nonce, Secret, Thumbprint};
-use vitalsign_protocol::message::Session;
+use vitalsign_protocol::message::DeviceSession;
 use vitalsign_protocol::problem::{Problem, ProblemType};
 use zeroize::Zeroizing;
 
@@ -26,9 +26,9 @@ pub(crate) struct Opened {
 }
 
 impl Verifier {
-    pub(crate) fn open_session(&self, kid: &Thumbprint, expires: u64) -> Result<Session, Problem> {
+    pub(crate) fn open_session(&self, kid: &Thumbprint, expires: u64) -> Result<DeviceSession, Problem> {
         let sealed = self.issue(Purpose::Session, kid, expires)?;
-        Ok(Session(Secret::new([kid.as_bytes(), sealed.as_bytes()].concat())))
+        Ok(DeviceSession(Secret::new([kid.as_bytes(), sealed.as_bytes()].concat())))
     }
 
     /// The device whose session an `Authorization` header carries.

@@ -156,14 +156,14 @@ impl SigningKeys {
 }
 
 /// The keys of a running server, which takes up another signing key when an administrator puts one in place.
-pub(crate) struct HeldKeys {
+pub(crate) struct KeyStore {
     folder: PathBuf,
     signs: Signs,
     keys: RwLock<Arc<SigningKeys>>,
     seen: Mutex<Option<(u64, SystemTime)>>,
 }
 
-impl HeldKeys {
+impl KeyStore {
     /// As [`SigningKeys::open`].
     pub(crate) fn open(folder: PathBuf, signs: Signs) -> Result<Self, FileError> {
         let seen = Mutex::new(fingerprint(&folder, signs));

@@ -21,12 +21,12 @@ use serde::{Deserialize, Serialize};
 use vitalsign_protocol::ear::Tier;
 use vitalsign_protocol::id::{Base64Url, Digest, EnrolmentId, Nonce, StepUpId};
 use vitalsign_protocol::jwt::JwkSet;
-use vitalsign_protocol::step_up::{Acr, End};
-use vitalsign_webauthn::Proof;
+use vitalsign_protocol::step_up::{Acr, StepUpResult};
+use vitalsign_webauthn::AssertionProof;
 
 /// What an application asks for. It has been authenticated, and every member has been checked.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Asked {
+pub struct StepUpRequest {
     /// The application: its `client_id`.
     pub client: String,
     /// Its name, as people are shown it.
@@ -47,7 +47,7 @@ pub struct Asked {
 
 /// A step-up that has begun.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Begun {
+pub struct StepUpStarted {
     /// Its name towards devices.
     pub step_up: StepUpId,
     /// Its name towards the application, `auth_req_id`: a secret.
@@ -58,7 +58,7 @@ pub struct Begun {
 
 /// How a step-up stands, to the application that asked for it.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Standing {
+pub enum StepUpStatus {
     /// Nobody has answered yet. Whoever waits is told of the end by [`crate::Verifier::step_up_ends`].
     Pending {
         /// The step-up.
@@ -67,7 +67,7 @@ pub enum Standing {
         expires: u64,
     },
     /// It ended without a tap; and what of the device stood against the level, when that is why.
-    Ended(End, Vec<String>),
+    Ended(StepUpResult, Vec<String>),
     /// The tap holds. This is said once: the token is made from it.
     Approved(Box<Approval>),
     /// There is none of this name for this application, or its token was given out.
@@ -134,7 +134,7 @@ pub struct Proven {
     /// Its origin.
     pub origin: String,
     /// The assertion, and the credential's public key.
-    pub proof: Proof,
+    pub proof: AssertionProof,
     /// The verdict on the evidence.
     pub ear: String,
     /// The keys that check it.

@@ -4,16 +4,16 @@ use crate::appraise::step_up::{DEFAULT_STEP_UP_POLICY, StepUpPolicy};
 use crate::appraise::{Appraiser, DEFAULT_POLICY, DEFAULT_THRESHOLDS, LoadError};
 use crate::config::{Config, ConfigError};
 use crate::device_cache::DeviceCache;
-use crate::endorsers::Endorsers;
+use crate::endorsers::TpmVendorRoots;
 use crate::files::{self, FileError};
-use crate::keys::WrongCodes;
-use crate::models::HeldModels;
+use crate::keys::CodeAttempts;
+use crate::models::ModelStore;
 use crate::nonce::{self, NonceError, NonceKey, Purpose, SpentNonce};
-use crate::oidc::Pace;
+use crate::oidc::PollRateLimiter;
 use crate::server::now;
-use crate::signing_keys::{HeldKeys, SigningKeys, Signs};
+use crate::signing_keys::{KeyStore, SigningKeys, Signs};
 use crate::step_up::channel::Channels;
-use crate::step_up::ends::Tended;
+use crate::step_up::ends::MaintenanceState;
 use crate::store::report::Reports;
 use crate::store::{Store, StoreError};
 use std::path::PathBuf;
@@ -56,20 +56,20 @@ pub struct Verifier {
     pub(crate) config: Config,
     pub(crate) store: Arc<Store>,
     pub(crate) appraiser: Appraiser,
-    pub(crate) endorsers: Endorsers,
+    pub(crate) endorsers: TpmVendorRoots,
     pub(crate) devices: DeviceCache,
     pub(crate) reports: Reports,
     pub(crate) relying_party: RelyingParty,
-    pub(crate) wrong_codes: WrongCodes,
-    models: HeldModels,
+    pub(crate) wrong_codes: CodeAttempts,
+    models: ModelStore,
     nonces: NonceKey,
-    ear_keys: HeldKeys,
-    token_keys: HeldKeys,
-    pub(crate) pace: Pace,
+    ear_keys: KeyStore,
+    token_keys: KeyStore,
+    pub(crate) poll_limiter: PollRateLimiter,
     ends: broadcast::Sender<StepUpId>,
     pub(crate) step_up_policy: StepUpPolicy,
     pub(crate) channels: Arc<Channels>,
-    pub(crate) tended: tokio::sync::Mutex<Tended>,
+    pub(crate) maintenance: tokio::sync::Mutex<MaintenanceState>,
 }
 
 impl Verifier {
@@ -86,9 +86,9 @@ impl Verifier {
         let (origin, rp_id) = config.origin();
         let relying_party = RelyingParty::new(rp_id, origin)?;
         let nonces = NonceKey::open(&config.keys().join("nonce.key"))?;
-        let ear_keys = HeldKeys::open(config.keys(), Signs::Verdicts)?;
-        let token_keys = HeldKeys::open(config.keys(), Signs::Tokens)?;
-        let endorsers = Endorsers::open(&config.roots())?;
+        let ear_keys = KeyStore::open(config.keys(), Signs::Verdicts)?;
+        let token_keys = KeyStore::open(config.keys(), Signs::Tokens)?;
+        let endorsers = TpmVendorRoots::open(&config.roots())?;
         let path = config.store();
         let store = Store::open_limited(&path, config.limits.store_pages).await;
         let store = Arc::new(store.map_err(|e| OpenError::Store(path, e))?);
@@ -98,18 +98,18 @@ impl Verifier {
             reports,
             store,
             relying_party,
-            wrong_codes: WrongCodes::default(),
-            models: HeldModels::open(config.security_keys.clone(), now()),
+            wrong_codes: CodeAttempts::default(),
+            models: ModelStore::open(config.security_keys.clone(), now()),
             appraiser,
             endorsers,
             nonces,
             ear_keys,
             token_keys,
-            pace: Pace::new(config.oidc.interval_seconds),
+            poll_limiter: PollRateLimiter::new(config.oidc.interval_seconds),
             ends: broadcast::Sender::new(ENDS_KEPT),
             step_up_policy,
             channels: Arc::new(Channels::new(config.limits.event_channels())),
-            tended: tokio::sync::Mutex::default(),
+            maintenance: tokio::sync::Mutex::default(),
             config,
         })
     }

@@ -13,9 +13,9 @@ mod tests {
     use super::support::step_up::World;
     use rustls_pki_types::{CertificateDer, pem::PemObject};
     use vitalsign_protocol::id::Digest;
-    use vitalsign_protocol::step_up::{Acr, End};
+    use vitalsign_protocol::step_up::{Acr, StepUpResult};
     use vitalsign_verifier::server::{Server, tls};
-    use vitalsign_verifier::step_up::Standing;
+    use vitalsign_verifier::step_up::StepUpStatus;
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn a_browser_approves_a_step_up_at_the_verifier_s_origin() {
@@ -43,14 +43,14 @@ mod tests {
         let (_, _, other) = world.ready(Acr::HardwareKey).await;
         let (begun, asking, options) = world.ready(Acr::HardwareKey).await;
         let assertion = browser.get(&options).unwrap();
-        assert_eq!(world.assert(&asking.id, assertion).await.unwrap(), End::Approved);
-        let Standing::Approved(approval) = world.standing(&begun).await else { panic!("not approved") };
+        assert_eq!(world.assert(&asking.id, assertion).await.unwrap(), StepUpResult::Approved);
+        let StepUpStatus::Approved(approval) = world.standing(&begun).await else { panic!("not approved") };
         assert_eq!((approval.auth_time, approval.user.as_str()), (NOW, "nurse-7"));
 
         let (begun, asking, _) = world.ready(Acr::HardwareKey).await;
         let assertion = browser.get(&other).unwrap();
-        assert_eq!(world.assert(&asking.id, assertion).await.unwrap(), End::WrongKey);
-        assert_eq!(world.standing(&begun).await, Standing::Ended(End::WrongKey, vec![]));
+        assert_eq!(world.assert(&asking.id, assertion).await.unwrap(), StepUpResult::WrongKey);
+        assert_eq!(world.standing(&begun).await, StepUpStatus::Ended(StepUpResult::WrongKey, vec![]));
         drop(browser);
         server.shutdown().await;
     }

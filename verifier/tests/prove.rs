@@ -8,16 +8,16 @@ mod tests {
     use super::support::step_up::*;
     use serde_json::Value;
     use vitalsign_protocol::id::{Base64Url, Digest};
-    use vitalsign_protocol::step_up::{Acr, End};
+    use vitalsign_protocol::step_up::{Acr, StepUpResult};
     use vitalsign_verifier::step_up::prove::{Exported, prove};
-    use vitalsign_verifier::step_up::{Proven, Standing};
+    use vitalsign_verifier::step_up::{Proven, StepUpStatus};
 
     async fn approved() -> (World, Exported) {
         let mut world = World::new().await;
         let (begun, asking, options) = world.ready(Acr::HardwareKey).await;
         let tapped = world.key.get(&options, ORIGIN).unwrap();
-        assert_eq!(world.assert(&asking.id, tapped).await.unwrap(), End::Approved);
-        let Standing::Approved(approval) = world.standing(&begun).await else { panic!() };
+        assert_eq!(world.assert(&asking.id, tapped).await.unwrap(), StepUpResult::Approved);
+        let StepUpStatus::Approved(approval) = world.standing(&begun).await else { panic!() };
         let store = world.verifier().store();
         assert_eq!(store.audit_of_step_up(&begun.step_up).await.unwrap(), Some(approval.audit));
         let (entry, previous) = store.audit_entry(approval.audit).await.unwrap().unwrap();

@@ -5,7 +5,7 @@ mod support;
 #[cfg(test)]
 mod tests {
     use super::support::{Device, Lab, NOW, problem};
-    use vitalsign_protocol::message::Session;
+    use vitalsign_protocol::message::DeviceSession;
     use vitalsign_protocol::problem::ProblemType::*;
 
     #[tokio::test]
@@ -33,7 +33,7 @@ mod tests {
         let session = enrolled.report.session.unwrap();
         let with = |kid: &[u8], sealed: &[u8]| {
             let bytes = [kid, sealed].concat();
-            Session(vitalsign_protocol::id::Secret::new(bytes)).bearer().to_string()
+            DeviceSession(vitalsign_protocol::id::Secret::new(bytes)).bearer().to_string()
         };
         let (kid, sealed) = session.0.expose().split_at(32);
         for header in [

@@ -17,7 +17,7 @@ mod tests {
     use vitalsign_protocol::problem::ProblemType::{self, *};
     use vitalsign_protocol::step_up::*;
     use vitalsign_verifier::Verifier;
-    use vitalsign_verifier::step_up::{Asked, DEVICE_SECONDS, Standing};
+    use vitalsign_verifier::step_up::{DEVICE_SECONDS, StepUpRequest, StepUpStatus};
     use vitalsign_verifier::store::Store;
     use vitalsign_webauthn::testing::Maker;
 
@@ -30,7 +30,7 @@ mod tests {
         assert_eq!((asking.asked.expires, asking.asked.expires_seconds), (NOW + SECONDS, SECONDS));
         let transaction: Transaction = serde_json::from_str(&asking.asked.transaction).unwrap();
         assert_eq!((transaction.user.as_str(), transaction.message.as_str()), (USER, "EHR: sign order 4711"));
-        let pending = Standing::Pending { step_up: begun.step_up, expires: NOW + SECONDS };
+        let pending = StepUpStatus::Pending { step_up: begun.step_up, expires: NOW + SECONDS };
         assert_eq!(world.standing(&begun).await, pending);
 
         let evidence = world.at.evidence(&asking);
@@ -49,19 +49,19 @@ mod tests {
 
         let assertion = world.key.get(&options, ORIGIN).unwrap();
         let mut ends = world.verifier().step_up_ends();
-        assert_eq!(world.assert(&asking.id, assertion.clone()).await.unwrap(), End::Approved);
+        assert_eq!(world.assert(&asking.id, assertion.clone()).await.unwrap(), StepUpResult::Approved);
         assert_eq!(ends.try_recv().unwrap(), begun.step_up);
         // The answer was lost: it is said again, and nothing else happens.
-        assert_eq!(world.assert(&asking.id, assertion).await.unwrap(), End::Approved);
+        assert_eq!(world.assert(&asking.id, assertion).await.unwrap(), StepUpResult::Approved);
 
-        let Standing::Approved(approval) = world.standing(&begun).await else { panic!("no approval") };
+        let StepUpStatus::Approved(approval) = world.standing(&begun).await else { panic!("no approval") };
         assert_eq!((approval.user.as_str(), approval.acr, approval.auth_time), (USER, Acr::HardwareKey, NOW));
         assert_eq!(approval.ear, Digest::of(answer.ear.as_bytes()));
         assert_eq!(Some(approval.ear_status), ear.ear_status);
         assert_eq!(Some(approval.device), world.at.device.enrolment);
         assert_eq!(approval.aaguid, MODEL.to_string());
         assert_eq!(approval.authorization_details, Some(json!([{ "type": "order", "number": 4711 }])));
-        assert_eq!(world.standing(&begun).await, Standing::Unknown, "it is said once");
+        assert_eq!(world.standing(&begun).await, StepUpStatus::Unknown, "it is said once");
         let entry = world.verifier().store().audit_entry(approval.audit).await.unwrap().unwrap().0;
         assert_eq!((entry.kind.as_str(), entry.evidence), ("step-up-approved", evidence));
         let user = world.verifier().store().user(USER).await.unwrap().unwrap();
@@ -76,7 +76,10 @@ mod tests {
         let answer = world.verifier().step_up_evidence(&asking.id, &evidence, NOW).await.unwrap();
         let reasons = unhealthy(Ok(answer.clone()));
         assert!(reasons.contains(&"disk-encryption".to_owned()), "{reasons:?}");
-        assert_eq!(world.standing(&begun).await, Standing::Ended(End::Unhealthy, reasons.clone()));
+        assert_eq!(
+            world.standing(&begun).await,
+            StepUpStatus::Ended(StepUpResult::Unhealthy, reasons.clone())
+        );
         // The answer was lost.
         assert_eq!(world.verifier().step_up_evidence(&asking.id, &evidence, NOW).await.unwrap(), answer);
         let other = world.at.evidence(&asking);
@@ -126,7 +129,7 @@ mod tests {
                     let (_, options) = tap(answer);
                     let assertion = world.key.get(&options, ORIGIN).unwrap();
                     let end = world.assert(&asking.id, assertion).await.unwrap();
-                    assert_eq!(end, End::Approved, "{name}, {acr:?}");
+                    assert_eq!(end, StepUpResult::Approved, "{name}, {acr:?}");
                 }
                 refused => assert_eq!(unhealthy(answer), *refused, "{name}, {acr:?}"),
             }
@@ -196,7 +199,7 @@ mod tests {
             let bad = make(&mut world, &asking, &other);
             let outcome = world.verifier().step_up_evidence(&asking.id, &bad, NOW).await;
             assert_eq!(problem(outcome), *expected, "{name}");
-            assert!(matches!(world.standing(&begun).await, Standing::Pending { .. }), "{name}");
+            assert!(matches!(world.standing(&begun).await, StepUpStatus::Pending { .. }), "{name}");
             let good = world.at.evidence(&asking);
             tap(world.verifier().step_up_evidence(&asking.id, &good, NOW).await);
         }
@@ -217,12 +220,15 @@ mod tests {
         let assertion = world.key.get(&options, ORIGIN).unwrap();
         let stolen = other.assert(world.verifier(), &asking.id, assertion.clone(), NOW).await;
         assert_eq!(problem(stolen), StepUpUnknown);
-        assert_eq!(problem(other.give_up(world.verifier(), &asking.id, End::Declined).await), StepUpUnknown);
+        assert_eq!(
+            problem(other.give_up(world.verifier(), &asking.id, StepUpResult::Declined).await),
+            StepUpUnknown
+        );
         let nowhere = StepUpId([9; 16]);
         let evidence = world.at.evidence(&asking);
         assert_eq!(problem(world.verifier().step_up_evidence(&nowhere, &evidence, NOW).await), StepUpUnknown);
         assert_eq!(problem(world.assert(&nowhere, assertion.clone()).await), StepUpUnknown);
-        assert_eq!(world.assert(&asking.id, assertion).await.unwrap(), End::Approved);
+        assert_eq!(world.assert(&asking.id, assertion).await.unwrap(), StepUpResult::Approved);
     }
 
     #[tokio::test]
@@ -240,7 +246,7 @@ mod tests {
         let (other, other_options) = tap(world.verifier().step_up_evidence(&asking.id, &second, NOW).await);
         assert_ne!((random, &options["challenge"]), (other, &other_options["challenge"]));
         let old = world.key.get(&options, ORIGIN).unwrap();
-        assert_eq!(world.assert(&asking.id, old).await.unwrap(), End::WrongKey);
+        assert_eq!(world.assert(&asking.id, old).await.unwrap(), StepUpResult::WrongKey);
     }
 
     /// What is sent as the tap.
@@ -319,14 +325,26 @@ mod tests {
             // It was used before, so that its counter says something.
             let (_, asking, options) = world.ready(Acr::HardwareKey).await;
             let used = world.key.get(&options, ORIGIN).unwrap();
-            assert_eq!(world.assert(&asking.id, used.clone()).await.unwrap(), End::Approved);
+            assert_eq!(world.assert(&asking.id, used.clone()).await.unwrap(), StepUpResult::Approved);
 
             let (begun, asking, options) = world.ready(Acr::HardwareKey).await;
             let (_, _, other) = world.ready(Acr::HardwareKey).await;
             let bad = make(&mut world, &options, &other);
-            assert_eq!(world.assert(&asking.id, bad.clone()).await.unwrap(), End::WrongKey, "{name}");
-            assert_eq!(world.assert(&asking.id, bad).await.unwrap(), End::WrongKey, "{name}: lost answer");
-            assert_eq!(world.standing(&begun).await, Standing::Ended(End::WrongKey, vec![]), "{name}");
+            assert_eq!(
+                world.assert(&asking.id, bad.clone()).await.unwrap(),
+                StepUpResult::WrongKey,
+                "{name}"
+            );
+            assert_eq!(
+                world.assert(&asking.id, bad).await.unwrap(),
+                StepUpResult::WrongKey,
+                "{name}: lost answer"
+            );
+            assert_eq!(
+                world.standing(&begun).await,
+                StepUpStatus::Ended(StepUpResult::WrongKey, vec![]),
+                "{name}"
+            );
             let (kind, body) = world.audited().await.pop().unwrap();
             assert_eq!((kind.as_str(), &body["end"]), ("step-up-ended", &json!("wrong-key")));
             let reasons = body["reasons"].to_string();
@@ -360,8 +378,8 @@ mod tests {
         assert_eq!(theirs.get(&options, ORIGIN), None, "it is not asked for");
         options["allowCredentials"] = json!([{ "type": "public-key", "id": text(&made) }]);
         let tapped = theirs.get(&options, ORIGIN).unwrap();
-        assert_eq!(world.assert(&asking.id, tapped).await.unwrap(), End::WrongKey);
-        assert_eq!(world.standing(&begun).await, Standing::Ended(End::WrongKey, vec![]));
+        assert_eq!(world.assert(&asking.id, tapped).await.unwrap(), StepUpResult::WrongKey);
+        assert_eq!(world.standing(&begun).await, StepUpStatus::Ended(StepUpResult::WrongKey, vec![]));
     }
 
     fn text(bytes: &[u8]) -> String {
@@ -381,13 +399,13 @@ mod tests {
                 _ => world.verifier().accept_models(vitalsign_webauthn::Models::none()),
             }
             let tapped = world.key.get(&options, ORIGIN).unwrap();
-            assert_eq!(world.assert(&asking.id, tapped).await.unwrap(), End::WrongKey, "{what}");
+            assert_eq!(world.assert(&asking.id, tapped).await.unwrap(), StepUpResult::WrongKey, "{what}");
         }
     }
 
     #[tokio::test]
     async fn a_report_between_evidence_and_tap_counts() {
-        for (broken, end) in [(true, End::Unhealthy), (false, End::Approved)] {
+        for (broken, end) in [(true, StepUpResult::Unhealthy), (false, StepUpResult::Approved)] {
             let mut world = World::new().await;
             attest(world.verifier().store().path(), &world.at.device, Attested::Genuine).await;
             world.at.device.posture = healthy();
@@ -400,7 +418,10 @@ mod tests {
             assert_eq!(world.assert(&asking.id, tapped).await.unwrap(), end);
             if broken {
                 let reasons = vec!["firewall-inbound".to_owned()];
-                assert_eq!(world.standing(&begun).await, Standing::Ended(End::Unhealthy, reasons));
+                assert_eq!(
+                    world.standing(&begun).await,
+                    StepUpStatus::Ended(StepUpResult::Unhealthy, reasons)
+                );
                 assert_eq!(world.audited().await[0].1["reasons"], json!(["firewall-inbound"]));
             }
         }
@@ -433,7 +454,7 @@ mod tests {
         assert_eq!(problem(outcome), DeviceRevoked);
         let outcome = world.verifier().step_up_evidence(&asking.id, &evidence, NOW).await;
         assert_eq!(problem(outcome), DeviceRevoked);
-        assert!(matches!(world.standing(&begun).await, Standing::Pending { .. }));
+        assert!(matches!(world.standing(&begun).await, StepUpStatus::Pending { .. }));
         let bearer = world.at.session.bearer();
         let channel = world.verifier().open_channel(Some(bearer.as_str()), None, NOW).await;
         assert_eq!(channel.err().map(|it| problem::<()>(Err(it))), Some(DeviceRevoked));
@@ -451,21 +472,24 @@ mod tests {
         let tapped = world.key.get(&options, ORIGIN).unwrap();
         let outcome = world.at.assert(world.verifier(), &asking.id, tapped, late).await;
         assert_eq!(problem(outcome), StepUpOver);
-        assert_eq!(world.standing(&begun).await, Standing::Ended(End::TimedOut, vec![]));
+        assert_eq!(world.standing(&begun).await, StepUpStatus::Ended(StepUpResult::TimedOut, vec![]));
         let heard = world.at.hear(&world.lab.verifier, late).await;
-        let ended: StepUpEnded = serde_json::from_str(&heard[0].data).unwrap();
-        assert_eq!(ended, StepUpEnded { step_up: asking.id, end: End::TimedOut });
-        assert_eq!(problem(world.at.give_up(world.verifier(), &asking.id, End::Declined).await), StepUpOver);
+        let ended: StepUpClosed = serde_json::from_str(&heard[0].data).unwrap();
+        assert_eq!(ended, StepUpClosed { step_up: asking.id, end: StepUpResult::TimedOut });
+        assert_eq!(
+            problem(world.at.give_up(world.verifier(), &asking.id, StepUpResult::Declined).await),
+            StepUpOver
+        );
 
         // An approval that nobody fetches is of no use a minute later.
         let (begun, asking, options) = world.ready(Acr::HardwareKey).await;
         let tapped = world.key.get(&options, ORIGIN).unwrap();
-        assert_eq!(world.assert(&asking.id, tapped).await.unwrap(), End::Approved);
+        assert_eq!(world.assert(&asking.id, tapped).await.unwrap(), StepUpResult::Approved);
         let verifier = world.verifier();
         let standing = verifier.step_up_standing(CLIENT, &begun.auth_req_id, late + 61).await.unwrap();
-        assert_eq!(standing, Standing::Ended(End::TimedOut, vec![]));
+        assert_eq!(standing, StepUpStatus::Ended(StepUpResult::TimedOut, vec![]));
         let standing = verifier.step_up_standing(CLIENT, &begun.auth_req_id, late + 60).await.unwrap();
-        assert!(matches!(standing, Standing::Approved(_)));
+        assert!(matches!(standing, StepUpStatus::Approved(_)));
     }
 
     #[tokio::test]
@@ -476,27 +500,27 @@ mod tests {
         let mut begun = Vec::new();
         for (name, device) in [("nobody", false), ("nurse-9", false), (USER, false), ("nobody", true)] {
             let device = device.then_some(world.at.device.enrolment.unwrap());
-            let asked = Asked { login_hint: name.into(), device, ..asked(Acr::HardwareKey) };
+            let asked = StepUpRequest { login_hint: name.into(), device, ..asked(Acr::HardwareKey) };
             begun.push(verifier.ask_step_up(asked, NOW).await.unwrap());
         }
-        verifier.tend_step_ups(NOW).await.unwrap();
-        verifier.tend_step_ups(NOW + DEVICE_SECONDS - 1).await.unwrap();
+        verifier.expire_step_ups(NOW).await.unwrap();
+        verifier.expire_step_ups(NOW + DEVICE_SECONDS - 1).await.unwrap();
         for begun in &begun {
             let standing = verifier.step_up_standing(CLIENT, &begun.auth_req_id, NOW).await.unwrap();
-            assert!(matches!(standing, Standing::Pending { .. }), "{standing:?}");
+            assert!(matches!(standing, StepUpStatus::Pending { .. }), "{standing:?}");
         }
-        verifier.tend_step_ups(NOW + DEVICE_SECONDS).await.unwrap();
+        verifier.expire_step_ups(NOW + DEVICE_SECONDS).await.unwrap();
         for begun in &begun {
             let standing = verifier.step_up_standing(CLIENT, &begun.auth_req_id, NOW).await.unwrap();
-            assert_eq!(standing, Standing::Ended(End::NoDevice, vec![]));
+            assert_eq!(standing, StepUpStatus::Ended(StepUpResult::NoDevice, vec![]));
         }
         // As many as may wait for a person who is there.
         for _ in 0..5 {
-            let asked = Asked { login_hint: "nobody".into(), ..asked(Acr::HardwareKey) };
+            let asked = StepUpRequest { login_hint: "nobody".into(), ..asked(Acr::HardwareKey) };
             verifier.ask_step_up(asked, NOW).await.unwrap();
         }
         for (name, free) in [("nobody", false), (USER, true)] {
-            let asked = Asked { login_hint: name.into(), ..asked(Acr::HardwareKey) };
+            let asked = StepUpRequest { login_hint: name.into(), ..asked(Acr::HardwareKey) };
             assert_eq!(verifier.ask_step_up(asked, NOW).await.is_ok(), free, "{name}");
         }
     }
@@ -508,19 +532,22 @@ mod tests {
         // A second verifier over the same store stands for the one that was started anew.
         let again = Verifier::open(world.verifier().config().clone()).await.unwrap();
         let begins = NOW + DEVICE_SECONDS + 5;
-        again.tend_step_ups(begins).await.unwrap();
+        again.expire_step_ups(begins).await.unwrap();
         let bearer = world.at.session.bearer();
         let mut channel = again.open_channel(Some(bearer.as_str()), None, begins + 5).await.unwrap();
         let heard = again.events(&mut channel, begins + 5).await.unwrap().unwrap();
         assert_eq!(Asking::of(&heard[0]).id, begun.step_up);
         assert_eq!(Asking::of(&heard[0]).asked.expires_seconds, SECONDS - DEVICE_SECONDS - 10);
         drop(channel);
-        again.tend_step_ups(begins + 60).await.unwrap();
+        again.expire_step_ups(begins + 60).await.unwrap();
         let standing = again.step_up_standing(CLIENT, &begun.auth_req_id, begins + 60).await.unwrap();
-        assert!(matches!(standing, Standing::Pending { .. }), "it was heard: the person may be on the way");
+        assert!(
+            matches!(standing, StepUpStatus::Pending { .. }),
+            "it was heard: the person may be on the way"
+        );
         // Its time ends it, whoever looks.
-        again.tend_step_ups(NOW + SECONDS).await.unwrap();
-        assert_eq!(world.standing(&begun).await, Standing::Ended(End::TimedOut, vec![]));
+        again.expire_step_ups(NOW + SECONDS).await.unwrap();
+        assert_eq!(world.standing(&begun).await, StepUpStatus::Ended(StepUpResult::TimedOut, vec![]));
     }
 
     #[tokio::test]
@@ -539,33 +566,36 @@ mod tests {
             ClaimsInvalid
         );
         // The first is not able to; the second is.
-        let end = world.at.give_up(world.verifier(), &asking.id, End::NoKey).await;
-        assert_eq!(end.unwrap(), End::NoKey);
-        assert!(matches!(world.standing(&begun).await, Standing::Pending { .. }));
+        let end = world.at.give_up(world.verifier(), &asking.id, StepUpResult::NoKey).await;
+        assert_eq!(end.unwrap(), StepUpResult::NoKey);
+        assert!(matches!(world.standing(&begun).await, StepUpStatus::Pending { .. }));
         let evidence = second.evidence(&at_second);
         let (_, options) = tap(world.verifier().step_up_evidence(&asking.id, &evidence, NOW).await);
         let tapped = world.key.get(&options, ORIGIN).unwrap();
         let end = second.assert(world.verifier(), &asking.id, tapped, NOW).await;
-        assert_eq!(end.unwrap(), End::Approved);
-        let Standing::Approved(approval) = world.standing(&begun).await else { panic!() };
+        assert_eq!(end.unwrap(), StepUpResult::Approved);
+        let StepUpStatus::Approved(approval) = world.standing(&begun).await else { panic!() };
         assert_eq!(Some(approval.device), second.device.enrolment);
 
         let (begun, asking, options) = world.ready(Acr::HardwareKey).await;
         let tapped = world.key.get(&options, ORIGIN).unwrap();
-        assert_eq!(world.assert(&asking.id, tapped).await.unwrap(), End::Approved);
+        assert_eq!(world.assert(&asking.id, tapped).await.unwrap(), StepUpResult::Approved);
         // What it had not taken yet is not asked any more.
         let heard = second.hear(&world.lab.verifier, NOW).await;
-        let told = StepUpEnded { step_up: begun.step_up, end: End::Superseded };
+        let told = StepUpClosed { step_up: begun.step_up, end: StepUpResult::Superseded };
         assert_eq!(heard.len(), 1);
-        assert_eq!(serde_json::from_str::<StepUpEnded>(&heard[0].data).unwrap(), told);
-        assert_eq!(problem(second.give_up(world.verifier(), &asking.id, End::Declined).await), StepUpOver);
+        assert_eq!(serde_json::from_str::<StepUpClosed>(&heard[0].data).unwrap(), told);
+        assert_eq!(
+            problem(second.give_up(world.verifier(), &asking.id, StepUpResult::Declined).await),
+            StepUpOver
+        );
     }
 
     #[tokio::test]
     async fn an_application_may_name_the_one_device() {
         let mut world = World::new().await;
         let mut second = world.another_station().await;
-        let asked = Asked { device: second.device.enrolment, ..asked(Acr::HardwareKey) };
+        let asked = StepUpRequest { device: second.device.enrolment, ..asked(Acr::HardwareKey) };
         world.verifier().ask_step_up(asked, NOW).await.unwrap();
         assert_eq!(second.hear(&world.lab.verifier, NOW).await.len(), 1);
         assert_eq!(world.at.hear(&world.lab.verifier, NOW).await, []);
@@ -579,11 +609,11 @@ mod tests {
         let tapped_two = world.key.get(&two_options, ORIGIN).unwrap();
         // Swapped, it is of no use for either.
         let tapped_one = world.key.get(&one_options, ORIGIN).unwrap();
-        assert_eq!(world.assert(&one.id, tapped_two.clone()).await.unwrap(), End::WrongKey);
+        assert_eq!(world.assert(&one.id, tapped_two.clone()).await.unwrap(), StepUpResult::WrongKey);
         assert_eq!(problem(world.assert(&one.id, tapped_one).await), StepUpOver);
-        assert_eq!(world.assert(&two.id, tapped_two).await.unwrap(), End::Approved);
-        assert_eq!(world.standing(&first).await, Standing::Ended(End::WrongKey, vec![]));
-        assert!(matches!(world.standing(&second).await, Standing::Approved(_)));
+        assert_eq!(world.assert(&two.id, tapped_two).await.unwrap(), StepUpResult::Approved);
+        assert_eq!(world.standing(&first).await, StepUpStatus::Ended(StepUpResult::WrongKey, vec![]));
+        assert!(matches!(world.standing(&second).await, StepUpStatus::Approved(_)));
     }
 
     #[tokio::test]
@@ -604,7 +634,7 @@ mod tests {
         for outcome in sent.collect::<Vec<_>>() {
             match outcome.await.unwrap() {
                 Ok(outcome) => {
-                    assert_eq!(outcome.end, End::Approved);
+                    assert_eq!(outcome.end, StepUpResult::Approved);
                     approved += 1;
                 }
                 refused => assert_eq!(problem(refused), StepUpOver),
@@ -618,8 +648,8 @@ mod tests {
         let mut given = 0;
         for standing in asked.collect::<Vec<_>>() {
             match standing.await.unwrap() {
-                Standing::Approved(_) => given += 1,
-                standing => assert_eq!(standing, Standing::Unknown),
+                StepUpStatus::Approved(_) => given += 1,
+                standing => assert_eq!(standing, StepUpStatus::Unknown),
             }
         }
         assert_eq!(given, 1);
@@ -628,13 +658,13 @@ mod tests {
 
     #[tokio::test]
     async fn a_device_says_how_it_ended_and_no_more_than_is_its_to_say() {
-        for end in End::ALL {
+        for end in StepUpResult::ALL {
             let mut world = World::new().await;
             let (begun, asking) = world.asked(Acr::HardwareKey).await;
             let outcome = world.at.give_up(world.verifier(), &asking.id, end).await;
             if !end.is_the_devices_to_say() {
                 assert_eq!(problem(outcome), ClaimsInvalid, "{end}");
-                assert!(matches!(world.standing(&begun).await, Standing::Pending { .. }));
+                assert!(matches!(world.standing(&begun).await, StepUpStatus::Pending { .. }));
                 continue;
             }
             assert_eq!(outcome.unwrap(), end);
@@ -643,11 +673,14 @@ mod tests {
                 end,
                 "lost answer"
             );
-            assert_eq!(world.standing(&begun).await, Standing::Ended(end, vec![]));
+            assert_eq!(world.standing(&begun).await, StepUpStatus::Ended(end, vec![]));
             let audited = world.audited().await;
             assert_eq!(audited.len(), 1);
             assert_eq!(audited[0].1["end"], json!(end));
-            assert_eq!(audited[0].1["alert"], if end == End::NotMine { json!(true) } else { Value::Null });
+            assert_eq!(
+                audited[0].1["alert"],
+                if end == StepUpResult::NotMine { json!(true) } else { Value::Null }
+            );
             let evidence = world.at.evidence(&asking);
             let late = world.verifier().step_up_evidence(&asking.id, &evidence, NOW).await;
             assert_eq!(problem(late), StepUpOver);
@@ -660,15 +693,15 @@ mod tests {
         let (begun, asking) = world.asked(Acr::HardwareKey).await;
         let verifier = world.verifier();
         for (client, request) in [("pharmacy", begun.auth_req_id.as_str()), (CLIENT, "AAEC"), (CLIENT, "")] {
-            assert_eq!(verifier.step_up_standing(client, request, NOW).await.unwrap(), Standing::Unknown);
+            assert_eq!(verifier.step_up_standing(client, request, NOW).await.unwrap(), StepUpStatus::Unknown);
             assert!(!verifier.cancel_step_up(client, request, NOW).await.unwrap());
         }
         assert!(verifier.cancel_step_up(CLIENT, &begun.auth_req_id, NOW).await.unwrap());
         assert!(!verifier.cancel_step_up(CLIENT, &begun.auth_req_id, NOW).await.unwrap());
-        assert_eq!(world.standing(&begun).await, Standing::Ended(End::Cancelled, vec![]));
+        assert_eq!(world.standing(&begun).await, StepUpStatus::Ended(StepUpResult::Cancelled, vec![]));
         let heard = world.at.hear(&world.lab.verifier, NOW).await;
-        let told: StepUpEnded = serde_json::from_str(&heard[0].data).unwrap();
-        assert_eq!(told, StepUpEnded { step_up: asking.id, end: End::Cancelled });
+        let told: StepUpClosed = serde_json::from_str(&heard[0].data).unwrap();
+        assert_eq!(told, StepUpClosed { step_up: asking.id, end: StepUpResult::Cancelled });
     }
 
     #[tokio::test]
@@ -679,7 +712,7 @@ mod tests {
         let evidence = world.at.evidence(&asking);
         let answer = world.verifier().step_up_evidence(&asking.id, &evidence, NOW).await;
         assert_eq!(unhealthy(answer), ["security-key"]);
-        assert_eq!(world.standing(&begun).await, Standing::Ended(End::NoKey, vec![]));
+        assert_eq!(world.standing(&begun).await, StepUpStatus::Ended(StepUpResult::NoKey, vec![]));
     }
 
     #[tokio::test]
@@ -689,7 +722,7 @@ mod tests {
         let (begun, asking) = world.asked(Acr::HardwareKey).await;
         let tapped = world.key.get(&options, ORIGIN).unwrap();
         assert_eq!(problem(world.assert(&asking.id, tapped).await), AssertionInvalid);
-        assert!(matches!(world.standing(&begun).await, Standing::Pending { .. }));
+        assert!(matches!(world.standing(&begun).await, StepUpStatus::Pending { .. }));
     }
 
     #[tokio::test]
@@ -755,10 +788,10 @@ mod tests {
     async fn what_another_process_tells_wakes_a_device() {
         let mut world = World::new().await;
         world.at.listen(&world.lab.verifier, None, NOW).await;
-        world.verifier().tend_step_ups(NOW).await.unwrap();
+        world.verifier().expire_step_ups(NOW).await.unwrap();
         let other = Arc::new(Verifier::open(world.verifier().config().clone()).await.unwrap());
         other.ask_step_up(asked(Acr::HardwareKey), NOW).await.unwrap();
-        world.verifier().tend_step_ups(NOW + 1).await.unwrap();
+        world.verifier().expire_step_ups(NOW + 1).await.unwrap();
         world.at.channel.as_ref().unwrap().woken().await;
         assert_eq!(world.at.hear(&world.lab.verifier, NOW + 1).await.len(), 1);
     }
@@ -768,9 +801,9 @@ mod tests {
         let mut world = World::new().await;
         let (_, asking, options) = world.ready(Acr::HardwareKey).await;
         let tapped = world.key.get(&options, ORIGIN).unwrap();
-        assert_eq!(world.assert(&asking.id, tapped).await.unwrap(), End::Approved);
+        assert_eq!(world.assert(&asking.id, tapped).await.unwrap(), StepUpResult::Approved);
         let late = NOW + SECONDS + 86_401;
-        world.verifier().tend_step_ups(late).await.unwrap();
+        world.verifier().expire_step_ups(late).await.unwrap();
         let evidence = world.at.evidence(&asking);
         assert_eq!(
             problem(world.verifier().step_up_evidence(&asking.id, &evidence, late).await),
@@ -810,7 +843,10 @@ mod tests {
                 let answer = world.verifier().step_up_evidence(&asking.id, &evidence, NOW).await;
                 assert_eq!(unhealthy(answer), ["policy"]);
                 let reasons = vec!["policy".to_owned()];
-                assert_eq!(world.standing(&begun).await, Standing::Ended(End::Unhealthy, reasons));
+                assert_eq!(
+                    world.standing(&begun).await,
+                    StepUpStatus::Ended(StepUpResult::Unhealthy, reasons)
+                );
             }
         }
     }

@@ -11,7 +11,7 @@ mod tests {
     use serde_json::{Value, json};
     use std::path::{Path, PathBuf};
     use vitalsign_protocol::id::Secret;
-    use vitalsign_protocol::message::{MAX_JSON_BYTES, ReportAnswer, Session};
+    use vitalsign_protocol::message::{DeviceSession, MAX_JSON_BYTES, ReportAnswer};
     use vitalsign_protocol::problem::ProblemType::{self, *};
     use vitalsign_protocol::step_up::*;
     use vitalsign_verifier::server::{Server, now, tls};
@@ -54,7 +54,7 @@ mod tests {
     }
 
     fn parse(data: &str) -> Asking {
-        let asked: StepUpAsked = serde_json::from_str(data).unwrap();
+        let asked: StepUpRequested = serde_json::from_str(data).unwrap();
         let transaction: Transaction = serde_json::from_str(&asked.transaction).unwrap();
         Asking { id: transaction.step_up, asked }
     }
@@ -82,10 +82,10 @@ mod tests {
         let asked = parse(&data);
         let mut client = served.connect().await;
         let path = format!("/v1/step-ups/{}/end", asked.id);
-        let end = StepUpGivenUp { end: End::Declined };
+        let end = StepUpDeclined { end: StepUpResult::Declined };
         let outcome: StepUpOutcome =
             client.post_as(&served.world.at.session, &path, &end).await.unwrap().json();
-        assert_eq!(outcome.end, End::Declined);
+        assert_eq!(outcome.end, StepUpResult::Declined);
         assert!(device.store().check().await.is_ok());
         // An open channel keeps nobody from ending.
         served.server.shutdown().await;
@@ -110,7 +110,7 @@ mod tests {
         for _ in 0..2 {
             let outcome: StepUpOutcome =
                 client.post_as(&session, &path("assertion"), &assertion).await.unwrap().json();
-            assert_eq!(outcome.end, End::Approved);
+            assert_eq!(outcome.end, StepUpResult::Approved);
         }
         let other = StepUpAssertion { assertion: served.world.key.get(&options, ORIGIN).unwrap() };
         let refused = client.post_as(&session, &path("assertion"), &other).await.unwrap();
@@ -131,7 +131,7 @@ mod tests {
         tap(Ok(answer.json()));
         let outcome: StepUpOutcome =
             client.post_as(&session, &path("assertion"), &assertion).await.unwrap().json();
-        assert_eq!(outcome.end, End::WrongKey, "replayed from the one before");
+        assert_eq!(outcome.end, StepUpResult::WrongKey, "replayed from the one before");
     }
 
     #[tokio::test]
@@ -260,7 +260,7 @@ mod tests {
             self.form("/token", &format!("grant_type={grant}&auth_req_id={auth_req_id}")).await
         }
 
-        async fn hear(&self, session: &Session, after: Option<&str>) -> (String, Asking) {
+        async fn hear(&self, session: &DeviceSession, after: Option<&str>) -> (String, Asking) {
             let mut events = self.serving.connect().await.listen(session, after).await.unwrap();
             let (id, name, data) = events.next().await.unwrap().unwrap();
             assert_eq!(name, event::STEP_UP);
@@ -309,7 +309,7 @@ mod tests {
         for _ in 0..2 {
             let mut client = trial.serving.connect().await;
             let outcome = client.post_as(&session, &path("assertion"), &assertion).await.unwrap();
-            assert_eq!(outcome.json::<StepUpOutcome>().end, End::Approved);
+            assert_eq!(outcome.json::<StepUpOutcome>().end, StepUpResult::Approved);
             trial.again();
         }
 
@@ -402,7 +402,7 @@ mod tests {
         assert!(trial.serving.child.wait().unwrap().success());
         trial.serving = Serving::start(trial.folder.path());
         let path = format!("/v1/step-ups/{}/end", parse(&data).id);
-        let end = StepUpGivenUp { end: End::NotMine };
+        let end = StepUpDeclined { end: StepUpResult::NotMine };
         let mut client = trial.serving.connect().await;
         client.post_as(&session, &path, &end).await.unwrap().json::<StepUpOutcome>();
         let (status, refused) = trial.token(&auth_req_id).await;

@@ -3,16 +3,16 @@
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-use vitalsign_host::Stream;
+use vitalsign_host::SocketStream;
 use vitalsign_ipc::{Answer, Hello, Inbox, Reply, Request, Status, encode};
 
 /// How long an answer may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+const REPLY_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A connection to the service.
 #[derive(Debug)]
-pub struct Client {
-    stream: Stream,
+pub struct ServiceClient {
+    stream: SocketStream,
     inbox: Inbox<Reply>,
     /// Events that came while an answer was awaited.
     events: std::collections::VecDeque<Status>,
@@ -41,7 +41,7 @@ pub enum ClientError {
     Io(io::Error),
 }
 
-impl Client {
+impl ServiceClient {
     /// Connects and greets.
     pub fn connect(path: &Path) -> Result<Self, ClientError> {
         let stream = vitalsign_host::connect(path).map_err(|error| match error.kind() {
@@ -51,7 +51,7 @@ impl Client {
             io::ErrorKind::PermissionDenied => ClientError::Foreign(path.to_owned(), error),
             _ => ClientError::Io(error),
         })?;
-        stream.set_write_timeout(Some(PATIENCE)).map_err(ClientError::Io)?;
+        stream.set_write_timeout(Some(REPLY_TIMEOUT)).map_err(ClientError::Io)?;
         let mut client = Self { stream, inbox: Inbox::default(), events: std::collections::VecDeque::new() };
         client.send(&encode(&Hello::ours())?)?;
         Ok(client)
@@ -60,7 +60,7 @@ impl Client {
     /// Asks, and waits for the answer.
     pub fn ask(&mut self, request: Request) -> Result<Answer, ClientError> {
         self.send(&encode(&request)?)?;
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + REPLY_TIMEOUT;
         loop {
             match self.reply(until)? {
                 Reply::Answer(answer) => return Ok(answer),

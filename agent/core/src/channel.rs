@@ -3,32 +3,32 @@
 //!
 //! A report's answer brings the session, which is held in memory only.
 
-use crate::event::{Effect, Failure, Now};
-use crate::{Agent, Standing, schedule};
+use crate::event::{Effect, Now, RequestError};
+use crate::{Agent, AgentState, schedule};
 use std::time::Duration;
-use vitalsign_protocol::message::Session;
+use vitalsign_protocol::message::DeviceSession;
 use vitalsign_protocol::problem::{Action, Problem, ProblemType};
 use vitalsign_protocol::sse::Message;
 use vitalsign_protocol::step_up::event;
 
 /// The first wait after the channel broke; it doubles from there.
-const FIRST_BACK_OFF: Duration = Duration::from_secs(1);
+const MIN_BACKOFF: Duration = Duration::from_secs(1);
 /// The longest wait.
-const LONGEST_BACK_OFF: Duration = Duration::from_secs(60);
+const MAX_BACKOFF: Duration = Duration::from_secs(60);
 /// How long to leave a verifier alone that has no such channel.
 const REFUSED_INTERVAL: Duration = Duration::from_secs(900);
 /// A channel that was open for so long was a good one: the next waits are short again.
-const STEADY: Duration = Duration::from_secs(10);
+const STABLE_AFTER: Duration = Duration::from_secs(10);
 /// A channel ends with the session that opened it: with less than this left it is not opened anew for a later one.
-const LEAST_LEFT: Duration = Duration::from_secs(60);
+const MIN_SESSION_LEFT: Duration = Duration::from_secs(60);
 /// The least time between two openings because the network changed: a machine whose network flaps floods nobody.
-const LEAST_GAP: Duration = Duration::from_secs(5);
+const MIN_RECONNECT_INTERVAL: Duration = Duration::from_secs(5);
 
 /// The channel's state.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Channel {
-    session: Option<(Session, Duration)>,
-    state: State,
+    session: Option<(DeviceSession, Duration)>,
+    state: ChannelState,
     /// The number of the newest channel: what comes from an older one is not heard.
     number: u64,
     /// The last event that was taken.
@@ -47,7 +47,7 @@ pub(crate) struct Channel {
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-enum State {
+enum ChannelState {
     #[default]
     Closed,
     /// In place of one that is `good`, or is not known to be.
@@ -62,20 +62,20 @@ enum State {
 impl Channel {
     /// Whether the verifier can reach this device.
     pub(crate) fn is_open(&self) -> bool {
-        matches!(self.state, State::Open { .. } | State::Opening { good: true })
+        matches!(self.state, ChannelState::Open { .. } | ChannelState::Opening { good: true })
     }
 
     /// The session, while it holds.
-    pub(crate) fn session(&self, now: Now) -> Option<&Session> {
+    pub(crate) fn session(&self, now: Now) -> Option<&DeviceSession> {
         self.session.as_ref().filter(|(_, until)| *until > now.elapsed).map(|(session, _)| session)
     }
 
     /// A report brought a session, for so many seconds.
-    pub(crate) fn renew(&mut self, session: Option<&Session>, seconds: u64, now: Now) {
+    pub(crate) fn renew(&mut self, session: Option<&DeviceSession>, seconds: u64, now: Now) {
         let Some(session) = session else { return };
         self.session = Some((session.clone(), now.elapsed + Duration::from_secs(seconds)));
         self.wants_report = false;
-        if self.state == State::Closed && self.again_at.is_none() {
+        if self.state == ChannelState::Closed && self.again_at.is_none() {
             self.again_at = Some(now.elapsed);
         }
     }
@@ -114,24 +114,24 @@ impl Channel {
     }
 
     fn close(&mut self, effects: &mut Vec<Effect>) {
-        if self.state != State::Closed {
-            self.state = State::Closed;
+        if self.state != ChannelState::Closed {
+            self.state = ChannelState::Closed;
             self.again_at = None;
             effects.push(Effect::CloseChannel);
         }
     }
 
     fn back_off(&mut self, now: Now) -> Duration {
-        let doubled = FIRST_BACK_OFF.saturating_mul(1 << self.failures.min(10));
+        let doubled = MIN_BACKOFF.saturating_mul(1 << self.failures.min(10));
         self.failures = self.failures.saturating_add(1);
-        schedule::scatter(doubled.min(LONGEST_BACK_OFF), now.random)
+        schedule::scatter(doubled.min(MAX_BACKOFF), now.random)
     }
 }
 
 impl Agent {
     /// Whether this is a device that the verifier may have something to say to.
     pub(crate) fn may_listen(&self) -> bool {
-        self.saved.enrolled.is_some() && self.standing != Standing::Revoked
+        self.saved.enrolled.is_some() && self.standing != AgentState::Revoked
     }
 
     /// Opens and closes the channel as it is to be now.
@@ -150,14 +150,14 @@ impl Agent {
         if let Some((session, until)) = self.channel.session.clone() {
             self.channel.number += 1;
             let good = !std::mem::take(&mut self.channel.doubted) && self.channel.is_open();
-            self.channel.state = State::Opening { good };
+            self.channel.state = ChannelState::Opening { good };
             self.channel.begun = Some(now.elapsed);
             self.channel.left_one = false;
             let (number, after) = (self.channel.number, self.channel.after);
             effects.push(Effect::OpenChannel { number, session, after });
             // The next one is there before this one's session is over.
             let left = until.saturating_sub(now.elapsed);
-            self.channel.again_at = (left > LEAST_LEFT).then_some(now.elapsed + left * 9 / 10);
+            self.channel.again_at = (left > MIN_SESSION_LEFT).then_some(now.elapsed + left * 9 / 10);
         } else if std::mem::take(&mut self.channel.wants_report) {
             self.schedule.now(now);
             self.begin_if_due(now, effects);
@@ -165,24 +165,30 @@ impl Agent {
     }
 
     pub(crate) fn channel_opened(&mut self, number: u64, now: Now) {
-        if number == self.channel.number && matches!(self.channel.state, State::Opening { .. }) {
-            self.channel.state = State::Open { since: now.elapsed };
+        if number == self.channel.number && matches!(self.channel.state, ChannelState::Opening { .. }) {
+            self.channel.state = ChannelState::Open { since: now.elapsed };
         }
     }
 
-    pub(crate) fn channel_closed(&mut self, number: u64, why: &Failure, now: Now, effects: &mut Vec<Effect>) {
-        if number != self.channel.number || self.channel.state == State::Closed {
+    pub(crate) fn channel_closed(
+        &mut self,
+        number: u64,
+        why: &RequestError,
+        now: Now,
+        effects: &mut Vec<Effect>,
+    ) {
+        if number != self.channel.number || self.channel.state == ChannelState::Closed {
             return;
         }
-        if let State::Open { since } = self.channel.state
-            && now.elapsed.saturating_sub(since) >= STEADY
+        if let ChannelState::Open { since } = self.channel.state
+            && now.elapsed.saturating_sub(since) >= STABLE_AFTER
         {
             self.channel.failures = 0;
         }
-        self.channel.state = State::Closed;
+        self.channel.state = ChannelState::Closed;
         let first = self.channel.failures == 0;
         let mut wait = self.channel.back_off(now);
-        if let Failure::Problem(problem) = why {
+        if let RequestError::Problem(problem) = why {
             match problem.action() {
                 Action::Report => {
                     self.channel.session = None;
@@ -201,7 +207,7 @@ impl Agent {
     }
 
     pub(crate) fn told(&mut self, number: u64, told: &Message, now: Now, effects: &mut Vec<Effect>) {
-        if number != self.channel.number || !matches!(self.channel.state, State::Open { .. }) {
+        if number != self.channel.number || !matches!(self.channel.state, ChannelState::Open { .. }) {
             return;
         }
         // Whoever hears is awake, whatever we were told.
@@ -225,7 +231,7 @@ impl Agent {
     }
 
     pub(crate) fn refresh_channel_after_change(&mut self, now: Now) {
-        self.channel.refresh(LEAST_GAP, now);
+        self.channel.refresh(MIN_RECONNECT_INTERVAL, now);
     }
 
     pub(crate) fn refresh_channel_after_sleep(&mut self, now: Now) {

@@ -1,8 +1,8 @@
 //! Enrolment: begin, prove, finish. Whatever step it stops at, beginning again is safe: the verifier knows the device
 //! by its keys.
 
-use crate::event::{Effect, Failure, Now, Proof, Transition};
-use crate::{Agent, Saved, Standing, Step};
+use crate::event::{Effect, Now, Proof, RequestError, Transition};
+use crate::{Agent, AgentState, Saved, Step};
 use vitalsign_platform::KeyError;
 use vitalsign_protocol::message::{Enrolled, EnrolmentChallenge, EnrolmentProof};
 
@@ -18,7 +18,7 @@ impl Agent {
     }
 
     pub(crate) fn begin_enrolment(&mut self, renew_key: bool, effects: &mut Vec<Effect>) {
-        self.standing = Standing::Enrolling;
+        self.standing = AgentState::Enrolling;
         self.step = Step::Beginning;
         effects.push(Effect::BeginEnrolment { renew_key });
     }
@@ -32,7 +32,7 @@ impl Agent {
 
     pub(crate) fn begun(
         &mut self,
-        answer: Result<EnrolmentChallenge, Failure>,
+        answer: Result<EnrolmentChallenge, RequestError>,
         now: Now,
         effects: &mut Vec<Effect>,
     ) {
@@ -60,26 +60,30 @@ impl Agent {
                 self.step = Step::Finishing { enrolment };
                 effects.push(Effect::FinishEnrolment { enrolment, proof });
             }
-            Err(error) => self.failed(Failure::Key(error), now, effects),
+            Err(error) => self.failed(RequestError::Key(error), now, effects),
         }
     }
 
     pub(crate) fn finished(
         &mut self,
-        answer: Result<Box<Enrolled>, Failure>,
+        answer: Result<Box<Enrolled>, RequestError>,
         now: Now,
         effects: &mut Vec<Effect>,
     ) {
         let Step::Finishing { enrolment } = self.step else { return };
         match answer {
             Ok(enrolled) if enrolled.enrolment != enrolment => {
-                self.failed(Failure::Garbled("the verifier finished another enrolment".into()), now, effects);
+                self.failed(
+                    RequestError::InvalidAnswer("the verifier finished another enrolment".into()),
+                    now,
+                    effects,
+                );
             }
             Ok(enrolled) => {
                 self.end_step_ups(now, effects);
                 self.channel.forget(effects);
                 self.saved.enrolled = Some((&*enrolled).into());
-                effects.push(Effect::Note(Transition::Enrolled(enrolment)));
+                effects.push(Effect::LogTransition(Transition::Enrolled(enrolment)));
                 self.judged(&enrolled.report, None, None, now, effects);
             }
             Err(failure) => self.failed(failure, now, effects),

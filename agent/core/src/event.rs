@@ -1,18 +1,18 @@
 //! What comes in and what goes out.
 
-use crate::{Cost, Saved, Standing, Status};
+use crate::{AgentState, Cost, Saved, Status};
 use serde_json::Value;
 use std::time::Duration;
 use vitalsign_platform::{Change, KeyError};
 use vitalsign_protocol::evidence::{Claims, IntendedUse};
 use vitalsign_protocol::id::{EnrolmentId, Nonce, StepUpId};
 use vitalsign_protocol::message::{
-    Enrolled, EnrolmentChallenge, EnrolmentProof, NonceAnswer, ReportAnswer, Session,
+    DeviceSession, Enrolled, EnrolmentChallenge, EnrolmentProof, NonceAnswer, ReportAnswer,
 };
 use vitalsign_protocol::posture::Posture;
 use vitalsign_protocol::problem::Problem;
 use vitalsign_protocol::sse::Message;
-use vitalsign_protocol::step_up::{End, StepUpAnswer, StepUpOutcome};
+use vitalsign_protocol::step_up::{StepUpAnswer, StepUpOutcome, StepUpResult};
 
 /// The time, and a random number for jitter.
 #[derive(Clone, Copy, Debug)]
@@ -41,37 +41,37 @@ pub enum Event {
     /// Answer to [`Effect::Collect`]; comes before the answer to [`Effect::Prove`] as well.
     Collected(Box<Posture>),
     /// Answer to [`Effect::FetchNonce`].
-    Nonce(Result<NonceAnswer, Failure>),
+    Nonce(Result<NonceAnswer, RequestError>),
     /// Answer to [`Effect::Sign`]: evidence.
     Signed(Result<Vec<u8>, KeyError>),
     /// What the report that is under way has cost. Comes before its answer.
-    Spent(Cost),
+    ReportMeasured(Cost),
     /// Answer to [`Effect::SendReport`].
-    Reported(Result<Box<ReportAnswer>, Failure>),
+    Reported(Result<Box<ReportAnswer>, RequestError>),
     /// Answer to [`Effect::BeginEnrolment`].
-    Begun(Result<EnrolmentChallenge, Failure>),
+    EnrolmentBegun(Result<EnrolmentChallenge, RequestError>),
     /// Answer to [`Effect::Prove`].
-    Proved(Result<Box<EnrolmentProof>, KeyError>),
+    EnrolmentProved(Result<Box<EnrolmentProof>, KeyError>),
     /// Answer to [`Effect::FinishEnrolment`].
-    Finished(Result<Box<Enrolled>, Failure>),
+    EnrolmentFinished(Result<Box<Enrolled>, RequestError>),
     /// The event channel of this number is open.
     ChannelOpened(u64),
     /// It was not opened, or is closed, and not by [`Effect::CloseChannel`].
-    ChannelClosed(u64, Failure),
+    ChannelClosed(u64, RequestError),
     /// The verifier says something on the event channel of this number.
-    Told(u64, Message),
+    ChannelMessage(u64, Message),
     /// The verifier does not accept the session, for something that the agent did not ask itself.
     SessionRefused,
     /// Answer to [`Effect::SendStepUpEvidence`].
-    EvidenceAnswered(StepUpId, Result<Box<StepUpAnswer>, Failure>),
+    EvidenceAnswered(StepUpId, Result<Box<StepUpAnswer>, RequestError>),
     /// The security key's answer: AuthenticationResponseJSON.
-    Tapped(StepUpId, Value),
+    AssertionReceived(StepUpId, Value),
     /// Answer to [`Effect::SendAssertion`].
-    AssertionAnswered(StepUpId, Result<StepUpOutcome, Failure>),
-    /// There will be no tap; see [`End::is_the_devices_to_say`].
-    GivenUp(StepUpId, End),
+    AssertionAnswered(StepUpId, Result<StepUpOutcome, RequestError>),
+    /// There will be no tap; see [`StepUpResult::is_the_devices_to_say`].
+    StepUpDeclined(StepUpId, StepUpResult),
     /// Answer to [`Effect::SendEnd`].
-    EndAnswered(StepUpId, Result<StepUpOutcome, Failure>),
+    EndAnswered(StepUpId, Result<StepUpOutcome, RequestError>),
 }
 
 /// What to do. Effects that bring an event back bring exactly one; of those of a cycle (reading, signing, enrolling,
@@ -86,27 +86,27 @@ pub enum Effect {
     Sign(Box<Signing>),
     /// Send evidence: [`Event::Reported`].
     SendReport(Vec<u8>),
-    /// Send the token and the public keys: [`Event::Begun`]. With `renew_key` the old key is gone: make another.
+    /// Send the token and the public keys: [`Event::EnrolmentBegun`]. With `renew_key` the old key is gone: make another.
     BeginEnrolment {
         /// Make a new key first.
         renew_key: bool,
     },
-    /// Read all facts, open the credential, quote, and sign the registration: [`Event::Proved`].
+    /// Read all facts, open the credential, quote, and sign the registration: [`Event::EnrolmentProved`].
     Prove(Box<Proof>),
-    /// Send the proof: [`Event::Finished`].
+    /// Send the proof: [`Event::EnrolmentFinished`].
     FinishEnrolment {
         /// The enrolment.
         enrolment: EnrolmentId,
         /// The proof.
         proof: Box<EnrolmentProof>,
     },
-    /// Open the event channel, in place of the one that may be open: [`Event::ChannelOpened`], then [`Event::Told`], and
+    /// Open the event channel, in place of the one that may be open: [`Event::ChannelOpened`], then [`Event::ChannelMessage`], and
     /// [`Event::ChannelClosed`] in the end.
     OpenChannel {
         /// Its number.
         number: u64,
         /// What opens it.
-        session: Session,
+        session: DeviceSession,
         /// The last event that needs not be sent again.
         after: Option<u64>,
     },
@@ -115,9 +115,9 @@ pub enum Effect {
     /// Send a step-up's evidence: [`Event::EvidenceAnswered`].
     SendStepUpEvidence(StepUpId, Vec<u8>),
     /// Send what the security key answered: [`Event::AssertionAnswered`].
-    SendAssertion(StepUpId, Value, Session),
+    SendAssertion(StepUpId, Value, DeviceSession),
     /// Say that a step-up ended at this device: [`Event::EndAnswered`].
-    SendEnd(StepUpId, End, Session),
+    SendEnd(StepUpId, StepUpResult, DeviceSession),
     /// Write the state to disk, before anything that follows.
     Save(Box<Saved>),
     /// Bring [`Event::Due`] at this time, instead of at any time asked for before.
@@ -125,7 +125,7 @@ pub enum Effect {
     /// Show how things stand.
     Publish(Box<Status>),
     /// Put into the local audit log.
-    Note(Transition),
+    LogTransition(Transition),
 }
 
 /// What to sign.
@@ -176,7 +176,7 @@ pub struct Proof {
 
 /// Why the verifier's answer is not there.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Failure {
+pub enum RequestError {
     /// No connection, or no answer in time.
     Unreachable(String),
     /// Whoever answered is not the verifier that this device trusts.
@@ -184,7 +184,7 @@ pub enum Failure {
     /// The verifier refused.
     Problem(Problem),
     /// The answer is not what the protocol says.
-    Garbled(String),
+    InvalidAnswer(String),
     /// There is no enrolment token to enrol with.
     NoToken,
     /// The key could not be opened.
@@ -195,7 +195,7 @@ pub enum Failure {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Transition {
     /// How things stand has changed.
-    Standing(Standing),
+    Standing(AgentState),
     /// The verdict has changed, to this status.
     Verdict(vitalsign_protocol::ear::Tier),
     /// The clock was set, by so many seconds.
@@ -208,13 +208,13 @@ pub enum Transition {
     /// The device is enrolled.
     Enrolled(EnrolmentId),
     /// A step-up has begun here. No name of a person and no text of an application is kept.
-    StepUpAsked(StepUpId),
+    StepUpRequested(StepUpId),
     /// A step-up has ended.
-    StepUpEnded {
+    StepUpClosed {
         /// Which.
         step_up: StepUpId,
         /// How.
-        end: End,
+        end: StepUpResult,
         /// Why.
         reasons: Vec<String>,
     },

@@ -25,14 +25,14 @@ mod status;
 mod step_up;
 mod verdict;
 
-pub use event::{Effect, Event, Failure, Now, Proof, Signing, Transition};
+pub use event::{Effect, Event, Now, Proof, RequestError, Signing, Transition};
 pub use saved::Saved;
-pub use status::{Ceremony, Cost, Stage, Standing, Status, StepUp};
+pub use status::{AgentState, Cost, Stage, Status, StepUp, StepUpCeremony};
 
 use std::time::Duration;
 use vitalsign_protocol::ear::Ear;
 use vitalsign_protocol::id::{Digest, EnrolmentId, Nonce, StepUpId};
-use vitalsign_protocol::message::Session;
+use vitalsign_protocol::message::DeviceSession;
 use vitalsign_protocol::posture::Posture;
 
 /// The agent's state.
@@ -40,7 +40,7 @@ use vitalsign_protocol::posture::Posture;
 pub struct Agent {
     saved: Saved,
     step: Step,
-    standing: Standing,
+    standing: AgentState,
     /// The newest facts. Older ones have no value.
     posture: Option<Posture>,
     ear: Option<Ear>,
@@ -77,7 +77,7 @@ impl Agent {
     /// An agent with what an earlier one saved, or with nothing.
     #[must_use]
     pub fn new(saved: Saved) -> Self {
-        let standing = if saved.enrolled.is_some() { Standing::Starting } else { Standing::NotEnrolled };
+        let standing = if saved.enrolled.is_some() { AgentState::Starting } else { AgentState::NotEnrolled };
         let ear = saved.last_ear();
         Self {
             saved,
@@ -121,29 +121,29 @@ impl Agent {
             Event::Collected(posture) => self.collected(*posture, now, &mut effects),
             Event::Nonce(answer) => self.nonce_answered(answer, now, &mut effects),
             Event::Signed(answer) => self.signed(answer, now, &mut effects),
-            Event::Spent(cost) => self.cost = Some(cost),
+            Event::ReportMeasured(cost) => self.cost = Some(cost),
             Event::Reported(answer) => self.reported(answer, now, &mut effects),
-            Event::Begun(answer) => self.begun(answer, now, &mut effects),
-            Event::Proved(answer) => self.proved(answer, now, &mut effects),
-            Event::Finished(answer) => self.finished(answer, now, &mut effects),
+            Event::EnrolmentBegun(answer) => self.begun(answer, now, &mut effects),
+            Event::EnrolmentProved(answer) => self.proved(answer, now, &mut effects),
+            Event::EnrolmentFinished(answer) => self.finished(answer, now, &mut effects),
             Event::ChannelOpened(number) => self.channel_opened(number, now),
             Event::ChannelClosed(number, why) => self.channel_closed(number, &why, now, &mut effects),
-            Event::Told(number, told) => self.told(number, &told, now, &mut effects),
+            Event::ChannelMessage(number, told) => self.told(number, &told, now, &mut effects),
             Event::SessionRefused => self.session_refused(now, &mut effects),
             Event::EvidenceAnswered(step_up, answer) => {
                 self.evidence_answered(step_up, answer, now, &mut effects);
             }
-            Event::Tapped(step_up, assertion) => self.tapped(step_up, assertion, now),
+            Event::AssertionReceived(step_up, assertion) => self.tapped(step_up, assertion, now),
             Event::AssertionAnswered(step_up, answer) => {
                 self.assertion_answered(step_up, answer, now, &mut effects);
             }
-            Event::GivenUp(step_up, end) => self.given_up(step_up, end, now, &mut effects),
+            Event::StepUpDeclined(step_up, end) => self.given_up(step_up, end, now, &mut effects),
             Event::EndAnswered(step_up, answer) => self.end_answered(step_up, &answer, now, &mut effects),
         }
         self.tend_step_ups(now, &mut effects);
         self.tend_channel(now, &mut effects);
         if before != self.standing {
-            effects.push(Effect::Note(Transition::Standing(self.standing.clone())));
+            effects.push(Effect::LogTransition(Transition::Standing(self.standing.clone())));
         }
         // Asleep, the time that was set before holds; a cycle that ends then has none to fall back on.
         let look_for_report = self.step == Step::Idle && (!self.asleep || !was_idle);
@@ -163,7 +163,7 @@ impl Agent {
 
     /// What the device may ask of the verifier in its own name, while there is a session.
     #[must_use]
-    pub fn session(&self, now: Now) -> Option<Session> {
+    pub fn session(&self, now: Now) -> Option<DeviceSession> {
         self.channel.session(now).cloned()
     }
 
@@ -243,7 +243,7 @@ impl Agent {
             && before.abs_diff(offset) > JUMP_SECONDS
         {
             let seconds = i64::try_from(offset - before).unwrap_or(i64::MAX);
-            effects.push(Effect::Note(Transition::ClockJumped { seconds }));
+            effects.push(Effect::LogTransition(Transition::ClockJumped { seconds }));
             self.step_ups.clock_jumped(seconds);
             self.schedule.now(now);
         }

@@ -1,7 +1,7 @@
 //! The cycle of a report: facts, a nonce, a signature, one round trip, a verdict.
 
-use crate::event::{Effect, Failure, Now, Signing};
-use crate::{Agent, Standing, Step};
+use crate::event::{Effect, Now, RequestError, Signing};
+use crate::{Agent, AgentState, Step};
 use std::time::Duration;
 use vitalsign_platform::KeyError;
 use vitalsign_protocol::evidence::IntendedUse;
@@ -63,7 +63,7 @@ impl Agent {
 
     pub(crate) fn nonce_answered(
         &mut self,
-        answer: Result<NonceAnswer, Failure>,
+        answer: Result<NonceAnswer, RequestError>,
         now: Now,
         effects: &mut Vec<Effect>,
     ) {
@@ -102,13 +102,13 @@ impl Agent {
                 self.step = Step::Sending { nonce, evidence: Digest::of(&evidence) };
                 effects.push(Effect::SendReport(evidence));
             }
-            Err(error) => self.failed(Failure::Key(error), now, effects),
+            Err(error) => self.failed(RequestError::Key(error), now, effects),
         }
     }
 
     pub(crate) fn reported(
         &mut self,
-        answer: Result<Box<ReportAnswer>, Failure>,
+        answer: Result<Box<ReportAnswer>, RequestError>,
         now: Now,
         effects: &mut Vec<Effect>,
     ) {
@@ -129,41 +129,43 @@ impl Agent {
         effects: &mut Vec<Effect>,
     ) {
         if let Err(why) = self.take_verdict(&answer.ear, nonce, evidence, now, effects) {
-            effects.push(Effect::Note(crate::Transition::VerdictRefused(why.clone())));
-            return self.failed(Failure::Garbled(why), now, effects);
+            effects.push(Effect::LogTransition(crate::Transition::VerdictRefused(why.clone())));
+            return self.failed(RequestError::InvalidAnswer(why), now, effects);
         }
         self.nonce = Some(HeldNonce::new(answer.nonce, answer.nonce_seconds, now));
         self.channel.renew(answer.session.as_ref(), answer.nonce_seconds, now);
         self.quote_wanted = answer.quote;
-        self.standing = Standing::Reporting;
+        self.standing = AgentState::Reporting;
         self.step = Step::Idle;
         self.schedule.succeeded(Duration::from_secs(answer.report_seconds.max(1)), now);
         self.begin_if_due(now, effects);
     }
 
     /// A cycle has failed. What comes next depends on whose fault it is.
-    pub(crate) fn failed(&mut self, failure: Failure, now: Now, effects: &mut Vec<Effect>) {
+    pub(crate) fn failed(&mut self, failure: RequestError, now: Now, effects: &mut Vec<Effect>) {
         match failure {
-            Failure::Problem(problem) => self.refused(&problem, now, effects),
-            Failure::Unreachable(detail) | Failure::Untrusted(detail) | Failure::Garbled(detail) => {
+            RequestError::Problem(problem) => self.refused(&problem, now, effects),
+            RequestError::Unreachable(detail)
+            | RequestError::Untrusted(detail)
+            | RequestError::InvalidAnswer(detail) => {
                 let since =
-                    if let Standing::Offline { since, .. } = self.standing { since } else { now.wall };
-                self.standing = Standing::Offline { since, detail };
+                    if let AgentState::Offline { since, .. } = self.standing { since } else { now.wall };
+                self.standing = AgentState::Offline { since, detail };
                 self.wait(now);
             }
-            Failure::NoToken => {
-                self.standing = Standing::NotEnrolled;
+            RequestError::NoToken => {
+                self.standing = AgentState::NotEnrolled;
                 self.idle_until(REFUSED_INTERVAL, now);
             }
-            Failure::Key(KeyError::Lost(detail)) => {
+            RequestError::Key(KeyError::Lost(detail)) => {
                 let was_enrolled = self.saved.enrolled.is_some();
                 self.forget_enrolment(effects);
-                self.standing = Standing::KeyTrouble { detail };
+                self.standing = AgentState::KeyTrouble { detail };
                 // A new key that is lost at once again is the hardware's fault: then wait, and do not spin.
                 if was_enrolled { self.begin_enrolment(true, effects) } else { self.wait(now) }
             }
-            Failure::Key(error) => {
-                self.standing = Standing::KeyTrouble { detail: error.to_string() };
+            RequestError::Key(error) => {
+                self.standing = AgentState::KeyTrouble { detail: error.to_string() };
                 self.wait(now);
             }
         }
@@ -174,12 +176,12 @@ impl Agent {
 
     fn refused(&mut self, problem: &Problem, now: Now, effects: &mut Vec<Effect>) {
         let detail = problem.detail.clone().unwrap_or_else(|| problem.title.clone());
-        let refused = Standing::Refused { problem: problem.problem_type.clone(), detail: detail.clone() };
+        let refused = AgentState::Refused { problem: problem.problem_type.clone(), detail: detail.clone() };
         match problem.action() {
             Action::Retry => {
                 let since =
-                    if let Standing::Offline { since, .. } = self.standing { since } else { now.wall };
-                self.standing = Standing::Offline { since, detail };
+                    if let AgentState::Offline { since, .. } = self.standing { since } else { now.wall };
+                self.standing = AgentState::Offline { since, detail };
                 self.wait(now);
             }
             // Once: a verifier that refuses its own fresh nonce is asked again later.
@@ -198,7 +200,7 @@ impl Agent {
             Action::Tell => {
                 let revoked =
                     ProblemType::from_urn(&problem.problem_type) == Some(ProblemType::DeviceRevoked);
-                self.standing = if revoked { Standing::Revoked } else { refused };
+                self.standing = if revoked { AgentState::Revoked } else { refused };
                 self.idle_until(REFUSED_INTERVAL, now);
             }
         }

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 /// The least time between the beginnings of two cycles: a device that flaps does not flood its verifier, and a change
 /// right after a report is still reported within a second.
-const LEAST_GAP: Duration = Duration::from_millis(500);
+const MIN_REPORT_INTERVAL: Duration = Duration::from_millis(500);
 /// The first wait after a failure; it doubles from there.
-const FIRST_BACK_OFF: Duration = Duration::from_secs(5);
+const MIN_BACKOFF: Duration = Duration::from_secs(5);
 /// The longest wait after a failure.
-const LONGEST_BACK_OFF: Duration = Duration::from_secs(300);
+const MAX_BACKOFF: Duration = Duration::from_secs(300);
 
 /// When to begin.
 #[derive(Clone, Debug, Default)]
@@ -70,9 +70,9 @@ impl Schedule {
 
     /// A cycle has failed: how long to wait before the next.
     pub(crate) fn back_off(&mut self, now: Now) -> Duration {
-        let doubled = FIRST_BACK_OFF.saturating_mul(1 << self.failures.min(10));
+        let doubled = MIN_BACKOFF.saturating_mul(1 << self.failures.min(10));
         self.failures = self.failures.saturating_add(1);
-        jitter(doubled.min(LONGEST_BACK_OFF), now.random)
+        jitter(doubled.min(MAX_BACKOFF), now.random)
     }
 
     /// A cycle has ended, and the next one comes after `delay`, or at once where something changed meanwhile.
@@ -82,7 +82,7 @@ impl Schedule {
     }
 
     fn soonest(&self, now: Now) -> Duration {
-        self.begun.map_or(now.elapsed, |begun| now.elapsed.max(begun + LEAST_GAP))
+        self.begun.map_or(now.elapsed, |begun| now.elapsed.max(begun + MIN_REPORT_INTERVAL))
     }
 }
 

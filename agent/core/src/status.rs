@@ -4,12 +4,12 @@ use serde::{Deserialize, Serialize};
 use vitalsign_protocol::ear::Ear;
 use vitalsign_protocol::id::{EnrolmentId, StepUpId};
 use vitalsign_protocol::posture::Posture;
-use vitalsign_protocol::step_up::{Acr, End};
+use vitalsign_protocol::step_up::{Acr, StepUpResult};
 
 /// Where the agent stands with its verifier and its key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "kebab-case")]
-pub enum Standing {
+pub enum AgentState {
     /// Enrolled, and nothing was sent yet.
     Starting,
     /// There is no enrolment, and no token to get one.
@@ -41,7 +41,7 @@ pub enum Standing {
     },
 }
 
-impl Standing {
+impl AgentState {
     pub(crate) fn waits_for_the_network(&self) -> bool {
         matches!(self, Self::Offline { .. } | Self::Starting | Self::Enrolling | Self::NotEnrolled)
     }
@@ -51,7 +51,7 @@ impl Standing {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Status {
     /// Where it stands.
-    pub standing: Standing,
+    pub standing: AgentState,
     /// The device's enrolment.
     pub enrolment: Option<EnrolmentId>,
     /// The last verdict, checked.
@@ -109,7 +109,7 @@ pub enum Stage {
     /// It has ended.
     Ended {
         /// How.
-        end: End,
+        end: StepUpResult,
         /// Why: names of checks, where the device is not in the state that is asked for; else what of the verifier's
         /// request does not hold (`transaction`, `verdict`, `relying-party`, `challenge`, `credentials`), or the
         /// problem with which it refused.
@@ -120,7 +120,7 @@ pub enum Stage {
 
 /// What a security key is to do, for the relying party that was pinned at enrolment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Ceremony {
+pub struct StepUpCeremony {
     /// The origin: what `clientDataJSON` is to name.
     pub origin: String,
     /// The relying-party id.

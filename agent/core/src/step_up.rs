@@ -11,33 +11,33 @@
 
 mod evidence;
 
-use crate::event::{Effect, Failure, Now, Transition};
-use crate::status::{Ceremony, Stage as Shown, StepUp};
+use crate::event::{Effect, Now, RequestError, Transition};
+use crate::status::{Stage as Shown, StepUp, StepUpCeremony};
 use crate::{Agent, Step, channel, schedule};
 use serde_json::Value;
 use std::time::Duration;
 use vitalsign_protocol::id::{Digest, Nonce, StepUpId};
 use vitalsign_protocol::problem::{Action, Problem, ProblemType};
 use vitalsign_protocol::step_up::{
-    End, StepUpAsked, StepUpEnded, StepUpOutcome, Transaction, event, transaction_digest,
+    StepUpClosed, StepUpOutcome, StepUpRequested, StepUpResult, Transaction, event, transaction_digest,
 };
 
 /// The most that are under way.
 const MAX_LIVE: usize = 8;
 /// How long one that has ended is shown.
-const SHOWN: Duration = Duration::from_secs(5);
+const RESULT_DISPLAY_TIME: Duration = Duration::from_secs(5);
 /// The most that have ended and are shown.
 const MAX_SHOWN: usize = 4;
 /// How long one may live, whatever the verifier says.
 const LONGEST_LIFE: u64 = 3600;
 /// A tap that was given in time may be answered so much later.
-const GRACE: Duration = Duration::from_secs(10);
+const EXPIRY_GRACE: Duration = Duration::from_secs(10);
 /// Names that are remembered, so that none is begun twice.
 const MAX_PAST: usize = 64;
 /// The first wait after a failure; it doubles from there.
-const FIRST_BACK_OFF: Duration = Duration::from_secs(1);
+const MIN_BACKOFF: Duration = Duration::from_secs(1);
 /// The longest wait after a failure: a person is waiting.
-const LONGEST_BACK_OFF: Duration = Duration::from_secs(8);
+const MAX_BACKOFF: Duration = Duration::from_secs(8);
 /// The most reasons that are shown, and the most characters of one.
 const MAX_REASONS: usize = 32;
 const MAX_REASON: usize = 64;
@@ -46,15 +46,15 @@ const MAX_REASON: usize = 64;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct StepUps {
     /// The oldest first.
-    all: Vec<Asked>,
+    all: Vec<StepUpRequest>,
     /// Ends that the verifier has not heard of yet.
-    telling: Vec<Telling>,
+    telling: Vec<DeliveryAttempt>,
     /// Those that ended and might still be asked again, until then.
     past: Vec<(StepUpId, Duration)>,
 }
 
 #[derive(Clone, Debug)]
-struct Asked {
+struct StepUpRequest {
     transaction: Transaction,
     /// `T`, computed here.
     digest: Digest,
@@ -81,16 +81,16 @@ enum Stage {
         attempt: Attempt,
     },
     Ended {
-        end: End,
+        end: StepUpResult,
         reasons: Vec<String>,
         vanishes: Duration,
     },
 }
 
 #[derive(Clone, Debug)]
-struct Telling {
+struct DeliveryAttempt {
     step_up: StepUpId,
-    end: End,
+    end: StepUpResult,
     attempt: Attempt,
     until: Duration,
 }
@@ -113,18 +113,18 @@ impl Attempt {
     }
 
     fn failed(&mut self, now: Now) {
-        let doubled = FIRST_BACK_OFF.saturating_mul(1 << self.failures.min(10));
+        let doubled = MIN_BACKOFF.saturating_mul(1 << self.failures.min(10));
         self.failures = self.failures.saturating_add(1);
-        self.due = Some(now.elapsed + schedule::jitter(doubled.min(LONGEST_BACK_OFF), now.random));
+        self.due = Some(now.elapsed + schedule::jitter(doubled.min(MAX_BACKOFF), now.random));
     }
 }
 
-impl Asked {
+impl StepUpRequest {
     fn read(data: &str, now: Now) -> Result<Self, String> {
         if data.len() > event::MAX_BYTES {
             return Err(format!("the event is longer than {} bytes", event::MAX_BYTES));
         }
-        let asked: StepUpAsked = serde_json::from_str(data).map_err(not_understood("the event"))?;
+        let asked: StepUpRequested = serde_json::from_str(data).map_err(not_understood("the event"))?;
         let transaction = Transaction::read(&asked.transaction).map_err(|error| error.to_string())?;
         let life = asked.expires_seconds.min(LONGEST_LIFE);
         Ok(Self {
@@ -149,7 +149,7 @@ impl Asked {
     fn deadline(&self) -> Duration {
         match self.stage {
             Stage::Ended { vanishes, .. } => vanishes,
-            Stage::Checking { .. } => self.until + GRACE,
+            Stage::Checking { .. } => self.until + EXPIRY_GRACE,
             Stage::Preparing(_) | Stage::Tap { .. } => self.until,
         }
     }
@@ -179,7 +179,7 @@ impl Asked {
 impl StepUps {
     /// As people are shown them.
     pub(crate) fn shown(&self) -> Vec<StepUp> {
-        self.all.iter().map(Asked::shown).collect()
+        self.all.iter().map(StepUpRequest::shown).collect()
     }
 
     /// Somebody set the clock.
@@ -191,21 +191,23 @@ impl StepUps {
 
     /// When something is to be done here. What is due already waits for something else than time.
     pub(crate) fn due(&self, now: Now) -> Option<Duration> {
-        let attempts = (self.all.iter().filter_map(Asked::attempt))
+        let attempts = (self.all.iter().filter_map(StepUpRequest::attempt))
             .chain(self.telling.iter().map(|telling| &telling.attempt))
             .filter_map(|attempt| attempt.due)
             .filter(|due| *due > now.elapsed);
-        let ends = (self.all.iter().map(Asked::deadline)).chain(self.telling.iter().map(|it| it.until));
+        let ends =
+            (self.all.iter().map(StepUpRequest::deadline)).chain(self.telling.iter().map(|it| it.until));
         attempts.chain(ends).min()
     }
 
     /// Whether one waits for evidence.
     pub(crate) fn waiting(&self, now: Now) -> Option<StepUpId> {
-        let due = |asked: &&Asked| matches!(&asked.stage, Stage::Preparing(attempt) if attempt.is_due(now));
-        self.all.iter().find(due).map(Asked::id)
+        let due =
+            |asked: &&StepUpRequest| matches!(&asked.stage, Stage::Preparing(attempt) if attempt.is_due(now));
+        self.all.iter().find(due).map(StepUpRequest::id)
     }
 
-    fn live(&mut self, step_up: StepUpId) -> Option<&mut Asked> {
+    fn live(&mut self, step_up: StepUpId) -> Option<&mut StepUpRequest> {
         self.all.iter_mut().find(|asked| asked.id() == step_up && asked.is_live())
     }
 
@@ -220,7 +222,7 @@ impl StepUps {
     fn end(
         &mut self,
         step_up: StepUpId,
-        end: End,
+        end: StepUpResult,
         reasons: Vec<String>,
         now: Now,
         effects: &mut Vec<Effect>,
@@ -231,9 +233,13 @@ impl StepUps {
             .take(MAX_REASONS)
             .map(|reason| reason.chars().take(MAX_REASON).collect())
             .collect();
-        effects.push(Effect::Note(Transition::StepUpEnded { step_up, end, reasons: reasons.clone() }));
+        effects.push(Effect::LogTransition(Transition::StepUpClosed {
+            step_up,
+            end,
+            reasons: reasons.clone(),
+        }));
         asked.transaction.authorization_details = None;
-        asked.stage = Stage::Ended { end, reasons, vanishes: now.elapsed + SHOWN };
+        asked.stage = Stage::Ended { end, reasons, vanishes: now.elapsed + RESULT_DISPLAY_TIME };
         let until = asked.until;
         if self.past.len() >= MAX_PAST {
             self.past.remove(0);
@@ -248,14 +254,14 @@ impl StepUps {
     }
 
     /// The verifier knows better how one ended that has ended here: it is shown so while it is shown.
-    fn mend(&mut self, ended: &StepUpEnded, effects: &mut Vec<Effect>) {
+    fn mend(&mut self, ended: &StepUpClosed, effects: &mut Vec<Effect>) {
         for asked in self.all.iter_mut().filter(|asked| asked.id() == ended.step_up) {
             if let Stage::Ended { end, reasons, .. } = &mut asked.stage
                 && *end != ended.end
             {
                 *end = ended.end;
                 let (step_up, end, reasons) = (ended.step_up, ended.end, reasons.clone());
-                effects.push(Effect::Note(Transition::StepUpEnded { step_up, end, reasons }));
+                effects.push(Effect::LogTransition(Transition::StepUpClosed { step_up, end, reasons }));
             }
         }
     }
@@ -264,24 +270,24 @@ impl StepUps {
     fn end_and_tell(
         &mut self,
         step_up: StepUpId,
-        end: End,
+        end: StepUpResult,
         reasons: Vec<String>,
         now: Now,
         effects: &mut Vec<Effect>,
     ) {
         let Some(until) = self.live(step_up).map(|asked| asked.until) else { return };
         self.end(step_up, end, reasons, now, effects);
-        self.telling.push(Telling { step_up, end, attempt: Attempt::at_once(now), until });
+        self.telling.push(DeliveryAttempt { step_up, end, attempt: Attempt::at_once(now), until });
     }
 }
 
 impl Agent {
     /// What a security key is to sign, for a step-up that waits for a tap.
     #[must_use]
-    pub fn ceremony(&self, step_up: StepUpId) -> Option<Ceremony> {
+    pub fn ceremony(&self, step_up: StepUpId) -> Option<StepUpCeremony> {
         let enrolled = self.saved.enrolled.as_ref()?;
         self.step_ups.all.iter().filter(|asked| asked.id() == step_up).find_map(|asked| match &asked.stage {
-            Stage::Tap { options } => Some(Ceremony {
+            Stage::Tap { options } => Some(StepUpCeremony {
                 origin: enrolled.origin.clone(),
                 rp_id: enrolled.rp_id.clone(),
                 options: options.clone(),
@@ -297,9 +303,9 @@ impl Agent {
     }
 
     pub(crate) fn step_up_asked(&mut self, data: &str, now: Now, effects: &mut Vec<Effect>) {
-        let asked = match Asked::read(data, now) {
+        let asked = match StepUpRequest::read(data, now) {
             Ok(asked) => asked,
-            Err(why) => return effects.push(Effect::Note(Transition::StepUpRefused(why))),
+            Err(why) => return effects.push(Effect::LogTransition(Transition::StepUpRefused(why))),
         };
         if self.step_ups.is_known(asked.id()) {
             return;
@@ -307,19 +313,19 @@ impl Agent {
         if self.step_ups.count_live() >= MAX_LIVE {
             return self.channel.leave_one();
         }
-        effects.push(Effect::Note(Transition::StepUpAsked(asked.id())));
+        effects.push(Effect::LogTransition(Transition::StepUpRequested(asked.id())));
         self.step_ups.all.push(asked);
     }
 
     pub(crate) fn step_up_ended(&mut self, data: &str, now: Now, effects: &mut Vec<Effect>) {
-        match serde_json::from_str::<StepUpEnded>(data) {
+        match serde_json::from_str::<StepUpClosed>(data) {
             Ok(ended) => {
                 self.step_ups.end(ended.step_up, ended.end, Vec::new(), now, effects);
                 self.step_ups.mend(&ended, effects);
             }
             Err(error) => {
                 let why = not_understood("the end of a step-up")(error);
-                effects.push(Effect::Note(Transition::StepUpRefused(why)));
+                effects.push(Effect::LogTransition(Transition::StepUpRefused(why)));
             }
         }
     }
@@ -332,7 +338,13 @@ impl Agent {
         }
     }
 
-    pub(crate) fn given_up(&mut self, step_up: StepUpId, end: End, now: Now, effects: &mut Vec<Effect>) {
+    pub(crate) fn given_up(
+        &mut self,
+        step_up: StepUpId,
+        end: StepUpResult,
+        now: Now,
+        effects: &mut Vec<Effect>,
+    ) {
         let waits = (self.step_ups.live(step_up))
             .is_some_and(|asked| matches!(asked.stage, Stage::Preparing(_) | Stage::Tap { .. }));
         // A tap that was given is the verifier's to judge.
@@ -344,7 +356,7 @@ impl Agent {
     pub(crate) fn assertion_answered(
         &mut self,
         step_up: StepUpId,
-        answer: Result<StepUpOutcome, Failure>,
+        answer: Result<StepUpOutcome, RequestError>,
         now: Now,
         effects: &mut Vec<Effect>,
     ) {
@@ -352,7 +364,7 @@ impl Agent {
         let Stage::Checking { attempt, .. } = &mut asked.stage else { return };
         let (end, reasons) = match answer {
             Ok(outcome) => (outcome.end, Vec::new()),
-            Err(Failure::Problem(problem)) => match self.tap_refused(step_up, &problem, now, effects) {
+            Err(RequestError::Problem(problem)) => match self.tap_refused(step_up, &problem, now, effects) {
                 Some(end) => (end, vec![problem_name(&problem)]),
                 None => return,
             },
@@ -369,14 +381,16 @@ impl Agent {
         problem: &Problem,
         now: Now,
         effects: &mut Vec<Effect>,
-    ) -> Option<End> {
+    ) -> Option<StepUpResult> {
         let kind = ProblemType::from_urn(&problem.problem_type);
         let over = matches!(kind, Some(ProblemType::StepUpOver | ProblemType::StepUpUnknown));
         let action = problem.action();
         if action == Action::Tell && !channel::is_revoked(problem) {
-            return Some(if over { End::Superseded } else { End::WrongKey });
+            return Some(if over { StepUpResult::Superseded } else { StepUpResult::WrongKey });
         }
-        if let Some(Asked { stage: Stage::Checking { attempt, .. }, .. }) = self.step_ups.live(step_up) {
+        if let Some(StepUpRequest { stage: Stage::Checking { attempt, .. }, .. }) =
+            self.step_ups.live(step_up)
+        {
             attempt.failed(now);
         }
         match action {
@@ -390,14 +404,14 @@ impl Agent {
     pub(crate) fn end_answered(
         &mut self,
         step_up: StepUpId,
-        answer: &Result<StepUpOutcome, Failure>,
+        answer: &Result<StepUpOutcome, RequestError>,
         now: Now,
         effects: &mut Vec<Effect>,
     ) {
         let Some(telling) = self.step_ups.telling.iter_mut().find(|it| it.step_up == step_up) else { return };
         let again = match answer {
             Ok(_) => false,
-            Err(Failure::Problem(problem)) => matches!(problem.action(), Action::Retry | Action::Report),
+            Err(RequestError::Problem(problem)) => matches!(problem.action(), Action::Retry | Action::Report),
             Err(_) => true,
         };
         if again {
@@ -405,7 +419,7 @@ impl Agent {
         } else {
             telling.until = now.elapsed
         }
-        if let Err(Failure::Problem(problem)) = answer
+        if let Err(RequestError::Problem(problem)) = answer
             && problem.action() == Action::Report
         {
             self.session_refused(now, effects);
@@ -415,9 +429,10 @@ impl Agent {
     /// This device is another now, or none: what was asked of it has ended.
     pub(crate) fn end_step_ups(&mut self, now: Now, effects: &mut Vec<Effect>) {
         self.step_ups.telling.clear();
-        let live: Vec<StepUpId> = self.step_ups.all.iter().filter(|it| it.is_live()).map(Asked::id).collect();
+        let live: Vec<StepUpId> =
+            self.step_ups.all.iter().filter(|it| it.is_live()).map(StepUpRequest::id).collect();
         for step_up in live {
-            self.step_ups.end(step_up, End::NoDevice, Vec::new(), now, effects);
+            self.step_ups.end(step_up, StepUpResult::NoDevice, Vec::new(), now, effects);
         }
     }
 
@@ -426,10 +441,10 @@ impl Agent {
         if !self.may_listen() {
             self.end_step_ups(now, effects);
         }
-        let late = |asked: &&Asked| asked.is_live() && asked.deadline() <= now.elapsed;
-        let late: Vec<StepUpId> = self.step_ups.all.iter().filter(late).map(Asked::id).collect();
+        let late = |asked: &&StepUpRequest| asked.is_live() && asked.deadline() <= now.elapsed;
+        let late: Vec<StepUpId> = self.step_ups.all.iter().filter(late).map(StepUpRequest::id).collect();
         for step_up in late {
-            self.step_ups.end(step_up, End::TimedOut, Vec::new(), now, effects);
+            self.step_ups.end(step_up, StepUpResult::TimedOut, Vec::new(), now, effects);
         }
         self.step_ups.all.retain(|asked| asked.deadline() > now.elapsed);
         self.step_ups.telling.retain(|telling| telling.until > now.elapsed);
@@ -467,7 +482,7 @@ impl Agent {
     fn doubt_enrolment(&mut self, problem: &Problem, now: Now, effects: &mut Vec<Effect>) {
         if self.step == Step::Idle {
             self.schedule.begun(now);
-            self.failed(Failure::Problem(problem.clone()), now, effects);
+            self.failed(RequestError::Problem(problem.clone()), now, effects);
         } else {
             self.schedule.now(now);
         }

@@ -22,7 +22,7 @@ impl Agent {
         let ear = check(token, enrolled, nonce, evidence)?;
         let status = ear.ear_status.unwrap_or_default();
         if self.ear.as_ref().map(|before| before.ear_status.unwrap_or_default()) != Some(status) {
-            effects.push(Effect::Note(Transition::Verdict(status)));
+            effects.push(Effect::LogTransition(Transition::Verdict(status)));
         }
         self.ear = Some(ear);
         self.saved.ear = Some(token.to_owned());

@@ -14,4 +14,4 @@ mod message;
 
 pub use frame::{Error, Inbox, MAX_FRAME, encode};
 pub use message::{Answer, Diagnostic, Hello, PROTOCOL, Refusal, Reply, Request, VERSION};
-pub use vitalsign_agent::{Ceremony, Stage, Standing, Status, StepUp};
+pub use vitalsign_agent::{AgentState, Stage, Status, StepUp, StepUpCeremony};

@@ -3,9 +3,9 @@
 use crate::frame::Error;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use vitalsign_agent::{Ceremony, Status};
+use vitalsign_agent::{Status, StepUpCeremony};
 use vitalsign_protocol::id::{RegistrationId, Secret, StepUpId};
-use vitalsign_protocol::step_up::{End, RegisteredKey};
+use vitalsign_protocol::step_up::{RegisteredKey, StepUpResult};
 
 /// The protocol's name in a greeting.
 pub const PROTOCOL: &str = "vitalsign-ipc";
@@ -69,8 +69,8 @@ pub enum Request {
     GiveUp {
         /// The step-up.
         step_up: StepUpId,
-        /// Why: [`End::is_the_devices_to_say`].
-        end: End,
+        /// Why: [`StepUpResult::is_the_devices_to_say`].
+        end: StepUpResult,
     },
     /// Begin to register a security key: [`Answer::Registration`].
     BeginKey {
@@ -111,7 +111,7 @@ pub enum Answer {
     /// The findings.
     Diagnostics(Vec<Diagnostic>),
     /// What a security key is to do.
-    Ceremony(Box<Ceremony>),
+    Ceremony(Box<StepUpCeremony>),
     /// A registration that has begun.
     Registration {
         /// Its name.
@@ -119,7 +119,7 @@ pub enum Answer {
         /// Whose key it will be.
         user: String,
         /// What the security key is to do.
-        ceremony: Box<Ceremony>,
+        ceremony: Box<StepUpCeremony>,
     },
     /// Registered security keys.
     Keys(Vec<RegisteredKey>),

@@ -19,7 +19,7 @@ const MAX_TOKEN: u64 = 4 * 1024;
 /// Settings as one source gives them: what it does not say is left to the others.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-pub(crate) struct Given {
+pub(crate) struct ConfigLayer {
     /// The verifier: `https://verifier.example`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) verifier: Option<String>,
@@ -47,7 +47,7 @@ pub(crate) struct Given {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Config {
     /// Where the verifier is, with its trust anchors; none: this device is not set up yet.
-    pub(crate) verifier: Option<Verifier>,
+    pub(crate) verifier: Option<VerifierSettings>,
     /// A file with the enrolment token.
     pub(crate) token_file: Option<PathBuf>,
     /// The report key's place.
@@ -62,7 +62,7 @@ pub(crate) struct Config {
 
 /// A verifier: where it is and whom to believe that it is it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Verifier {
+pub(crate) struct VerifierSettings {
     /// `https://…`, without a slash at the end.
     pub(crate) url: String,
     /// The trust anchors, PEM.
@@ -90,29 +90,32 @@ pub(crate) enum ConfigError {
 
 impl Config {
     /// The settings that hold. `file` is another file than [`FILE`], and then must be there.
-    pub(crate) fn load(file: Option<&Path>, flags: &Given) -> Result<Self, ConfigError> {
+    pub(crate) fn load(file: Option<&Path>, flags: &ConfigLayer) -> Result<Self, ConfigError> {
         let var = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
         let named = file.map(Path::to_owned).or_else(|| var(env::CONFIG).map(PathBuf::from));
         let administrator = match &named {
-            Some(path) => Given::read(path)?,
-            None => Given::read_if_there(Path::new(FILE))?,
+            Some(path) => ConfigLayer::read(path)?,
+            None => ConfigLayer::read_if_there(Path::new(FILE))?,
         };
-        let environment = Given::from_environment(var)?;
+        let environment = ConfigLayer::from_environment(var)?;
         let state = [flags, &environment, &administrator].into_iter().find_map(|given| given.state.clone());
         let state = state.unwrap_or_else(|| STATE.into());
-        let told = Given::read_if_there(&state.join(ENROLMENT_FILE))?;
+        let told = ConfigLayer::read_if_there(&state.join(ENROLMENT_FILE))?;
         Self::of(&[flags, &environment, &told, &administrator], state)
     }
 
     /// The first source that says something is believed.
-    fn of(sources: &[&Given], state: PathBuf) -> Result<Self, ConfigError> {
-        fn first<T: Clone>(sources: &[&Given], field: impl Fn(&Given) -> &Option<T>) -> Option<T> {
+    fn of(sources: &[&ConfigLayer], state: PathBuf) -> Result<Self, ConfigError> {
+        fn first<T: Clone>(
+            sources: &[&ConfigLayer],
+            field: impl Fn(&ConfigLayer) -> &Option<T>,
+        ) -> Option<T> {
             sources.iter().find_map(|given| field(given).clone())
         }
         let verifier = match (first(sources, |it| &it.verifier), first(sources, |it| &it.ca_file)) {
             (None, _) => None,
             (Some(url), None) => return Err(ConfigError::NoAnchor(url)),
-            (Some(url), Some(ca_file)) => Some(Verifier { url: checked_url(&url)?, ca_file }),
+            (Some(url), Some(ca_file)) => Some(VerifierSettings { url: checked_url(&url)?, ca_file }),
         };
         Ok(Self {
             verifier,
@@ -133,7 +136,7 @@ impl Config {
     }
 }
 
-impl Given {
+impl ConfigLayer {
     fn read(path: &Path) -> Result<Self, ConfigError> {
         let missing =
             || ConfigError::Read { path: path.to_owned(), error: std::io::ErrorKind::NotFound.into() };
@@ -211,7 +214,7 @@ fn checked_url(url: &str) -> Result<String, ConfigError> {
 mod tests {
     use super::*;
 
-    fn given(toml: &str) -> Result<Given, String> {
+    fn given(toml: &str) -> Result<ConfigLayer, String> {
         toml::from_str(toml).map_err(|error| error.to_string())
     }
 
@@ -221,7 +224,7 @@ mod tests {
         let told = given("verifier = 'https://told.example/'\nca-file = '/told.pem'").unwrap();
         let file = given("verifier = 'https://file.example'\nkey = 'auto'\nsocket = '/s'").unwrap();
         let config = Config::of(&[&flags, &told, &file], "/state".into()).unwrap();
-        let verifier = Verifier { url: "https://told.example".into(), ca_file: "/told.pem".into() };
+        let verifier = VerifierSettings { url: "https://told.example".into(), ca_file: "/told.pem".into() };
         assert_eq!(config.verifier, Some(verifier));
         assert_eq!((config.key.as_str(), config.socket), ("software", "/s".into()));
     }
@@ -261,9 +264,11 @@ mod tests {
     fn tokens_are_read_without_their_line_end_and_an_empty_one_is_said() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("token");
-        let config =
-            Config::of(&[&Given { token_file: Some(path.clone()), ..Given::default() }], "/s".into())
-                .unwrap();
+        let config = Config::of(
+            &[&ConfigLayer { token_file: Some(path.clone()), ..ConfigLayer::default() }],
+            "/s".into(),
+        )
+        .unwrap();
         assert!(config.token().unwrap().is_none());
         std::fs::write(&path, "abc\n").unwrap();
         assert_eq!(config.token().unwrap().unwrap().expose(), b"abc");

@@ -3,7 +3,7 @@
 
 use crate::config;
 use crate::server::Incoming;
-use crate::verifier::{Events, Verifier};
+use crate::verifier::{Events, VerifierClient};
 use crate::worker::ReadConfig;
 use serde_json::Value;
 use std::io;
@@ -12,41 +12,41 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::AbortHandle;
-use vitalsign_agent::{Event, Failure};
-use vitalsign_ipc::{Answer, Ceremony, Refusal, Request};
+use vitalsign_agent::{Event, RequestError};
+use vitalsign_ipc::{Answer, Refusal, Request, StepUpCeremony};
 use vitalsign_protocol::id::StepUpId;
-use vitalsign_protocol::message::Session;
+use vitalsign_protocol::message::DeviceSession;
 use vitalsign_protocol::problem::{Action, Problem};
 use vitalsign_protocol::sse::{self, TooLong};
-use vitalsign_protocol::step_up::{End, KeyProof, KeyRequest};
+use vitalsign_protocol::step_up::{KeyProof, KeyRequest, StepUpResult};
 
 /// A verifier says something every 15 seconds, if only that it is there.
-const SILENCE: Duration = Duration::from_secs(45);
+const CHANNEL_IDLE_TIMEOUT: Duration = Duration::from_secs(45);
 /// What people may ask at a time: a slow verifier is not to hold more.
 const MAX_ASKED: usize = 8;
 const STACK: usize = 512 * 1024;
 
 /// Something to say to the verifier.
-pub(crate) enum Call {
+pub(crate) enum VerifierCall {
     /// Open the event channel, in place of the one that may be open.
-    Open { number: u64, session: Session, after: Option<u64> },
+    Open { number: u64, session: DeviceSession, after: Option<u64> },
     /// Close it.
     Close,
     /// Send a step-up's evidence.
     Evidence(StepUpId, Vec<u8>),
     /// Send what the security key answered.
-    Assertion(StepUpId, Value, Session),
+    Assertion(StepUpId, Value, DeviceSession),
     /// Say how a step-up ended at this device.
-    End(StepUpId, End, Session),
+    End(StepUpId, StepUpResult, DeviceSession),
     /// Somebody asks about security keys: [`Request::BeginKey`], [`Request::FinishKey`] or [`Request::Keys`].
-    Keys { incoming: Incoming, session: Session, rp_id: String, origin: String },
+    Keys { incoming: Incoming, session: DeviceSession, rp_id: String, origin: String },
 }
 
 /// The thread's own.
-struct Line<Deliver> {
+struct ChannelThread<Deliver> {
     read_config: ReadConfig,
     silence: Duration,
-    verifier: Option<(config::Verifier, Arc<Verifier>)>,
+    verifier: Option<(config::VerifierSettings, Arc<VerifierClient>)>,
     channel: Option<AbortHandle>,
     asked: Arc<Semaphore>,
     deliver: Deliver,
@@ -56,35 +56,35 @@ struct Line<Deliver> {
 pub(crate) fn start(
     read_config: ReadConfig,
     deliver: impl Fn(Event) + Clone + Send + Sync + 'static,
-) -> io::Result<UnboundedSender<Call>> {
-    start_with(read_config, SILENCE, deliver)
+) -> io::Result<UnboundedSender<VerifierCall>> {
+    start_with(read_config, CHANNEL_IDLE_TIMEOUT, deliver)
 }
 
 fn start_with(
     read_config: ReadConfig,
     silence: Duration,
     deliver: impl Fn(Event) + Clone + Send + Sync + 'static,
-) -> io::Result<UnboundedSender<Call>> {
+) -> io::Result<UnboundedSender<VerifierCall>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (calls, waiting) = unbounded_channel();
     let asked = Arc::new(Semaphore::new(MAX_ASKED));
-    let line = Line { read_config, silence, verifier: None, channel: None, asked, deliver };
+    let line = ChannelThread { read_config, silence, verifier: None, channel: None, asked, deliver };
     let run = move || runtime.block_on(line.run(waiting));
     std::thread::Builder::new().name("events".into()).stack_size(STACK).spawn(run)?;
     Ok(calls)
 }
 
-impl<Deliver: Fn(Event) + Clone + Send + Sync + 'static> Line<Deliver> {
-    async fn run(mut self, mut calls: UnboundedReceiver<Call>) {
+impl<Deliver: Fn(Event) + Clone + Send + Sync + 'static> ChannelThread<Deliver> {
+    async fn run(mut self, mut calls: UnboundedReceiver<VerifierCall>) {
         while let Some(call) = calls.recv().await {
             self.take(call);
         }
     }
 
-    fn take(&mut self, call: Call) {
+    fn take(&mut self, call: VerifierCall) {
         let deliver = self.deliver.clone();
         match call {
-            Call::Open { number, session, after } => {
+            VerifierCall::Open { number, session, after } => {
                 self.close();
                 // There may be other settings since the last time.
                 let (verifier, silence) = (self.verifier_anew(), self.silence);
@@ -100,20 +100,20 @@ impl<Deliver: Fn(Event) + Clone + Send + Sync + 'static> Line<Deliver> {
                 });
                 self.channel = Some(listening.abort_handle());
             }
-            Call::Close => self.close(),
-            Call::Evidence(step_up, evidence) => self.ask(
+            VerifierCall::Close => self.close(),
+            VerifierCall::Evidence(step_up, evidence) => self.ask(
                 async move |verifier| verifier.step_up_evidence(step_up, evidence).await.map(Box::new),
                 move |answer| Event::EvidenceAnswered(step_up, answer),
             ),
-            Call::Assertion(step_up, assertion, session) => self.ask(
+            VerifierCall::Assertion(step_up, assertion, session) => self.ask(
                 async move |verifier| verifier.assertion(step_up, assertion, &session).await,
                 move |answer| Event::AssertionAnswered(step_up, answer),
             ),
-            Call::End(step_up, end, session) => self.ask(
+            VerifierCall::End(step_up, end, session) => self.ask(
                 async move |verifier| verifier.end_step_up(step_up, end, &session).await,
                 move |answer| Event::EndAnswered(step_up, answer),
             ),
-            Call::Keys { incoming, session, rp_id, origin } => {
+            VerifierCall::Keys { incoming, session, rp_id, origin } => {
                 // One that does not get a place is dropped, which answers it.
                 let Ok(place) = Arc::clone(&self.asked).try_acquire_owned() else { return };
                 let verifier = self.verifier();
@@ -122,7 +122,7 @@ impl<Deliver: Fn(Event) + Clone + Send + Sync + 'static> Line<Deliver> {
                         Ok(verifier) => keys(&verifier, &incoming.request, &session, &rp_id, origin).await,
                         Err(failure) => Err(failure),
                     };
-                    if let Err(Failure::Problem(problem)) = &answer
+                    if let Err(RequestError::Problem(problem)) = &answer
                         && problem.action() == Action::Report
                     {
                         deliver(Event::SessionRefused);
@@ -135,13 +135,13 @@ impl<Deliver: Fn(Event) + Clone + Send + Sync + 'static> Line<Deliver> {
     }
 
     /// Asks the verifier, and delivers what comes of it.
-    fn ask<T, Call, Answering>(
+    fn ask<T, VerifierCall, Answering>(
         &mut self,
-        call: Call,
-        answered: impl FnOnce(Result<T, Failure>) -> Event + Send + 'static,
+        call: VerifierCall,
+        answered: impl FnOnce(Result<T, RequestError>) -> Event + Send + 'static,
     ) where
-        Call: FnOnce(Arc<Verifier>) -> Answering + Send + 'static,
-        Answering: Future<Output = Result<T, Failure>> + Send,
+        VerifierCall: FnOnce(Arc<VerifierClient>) -> Answering + Send + 'static,
+        Answering: Future<Output = Result<T, RequestError>> + Send,
         T: Send,
     {
         let (verifier, deliver) = (self.verifier(), self.deliver.clone());
@@ -161,25 +161,25 @@ impl<Deliver: Fn(Event) + Clone + Send + Sync + 'static> Line<Deliver> {
     }
 
     /// The verifier of the settings as they are now; its connections are kept where it is the same.
-    fn verifier_anew(&mut self) -> Result<Arc<Verifier>, Failure> {
+    fn verifier_anew(&mut self) -> Result<Arc<VerifierClient>, RequestError> {
         let config = (self.read_config)().map_err(|error| {
             tracing::error!(%error, "the settings cannot be used");
-            Failure::Unreachable(error.to_string())
+            RequestError::Unreachable(error.to_string())
         })?;
-        let settings = config.verifier.ok_or(Failure::NoToken)?;
+        let settings = config.verifier.ok_or(RequestError::NoToken)?;
         match &self.verifier {
             Some((before, verifier)) if *before == settings => Ok(Arc::clone(verifier)),
             _ => {
-                let verifier = Verifier::new(&settings)
+                let verifier = VerifierClient::new(&settings)
                     .map(Arc::new)
-                    .map_err(|error| Failure::Untrusted(error.to_string()))?;
+                    .map_err(|error| RequestError::Untrusted(error.to_string()))?;
                 self.verifier = Some((settings, Arc::clone(&verifier)));
                 Ok(verifier)
             }
         }
     }
 
-    fn verifier(&mut self) -> Result<Arc<Verifier>, Failure> {
+    fn verifier(&mut self) -> Result<Arc<VerifierClient>, RequestError> {
         match &self.verifier {
             Some((_, verifier)) => Ok(Arc::clone(verifier)),
             None => self.verifier_anew(),
@@ -188,19 +188,26 @@ impl<Deliver: Fn(Event) + Clone + Send + Sync + 'static> Line<Deliver> {
 }
 
 /// Listens until the channel ends, and says why it did.
-async fn listen(mut stream: Events, number: u64, silence: Duration, deliver: &impl Fn(Event)) -> Failure {
+async fn listen(
+    mut stream: Events,
+    number: u64,
+    silence: Duration,
+    deliver: &impl Fn(Event),
+) -> RequestError {
     deliver(Event::ChannelOpened(number));
     let mut reader = sse::Reader::default();
     loop {
         let part = match tokio::time::timeout(silence, stream.next()).await {
             Ok(Ok(Some(part))) => part,
-            Ok(Ok(None)) => return Failure::Unreachable("the verifier closed the event channel".to_owned()),
+            Ok(Ok(None)) => {
+                return RequestError::Unreachable("the verifier closed the event channel".to_owned());
+            }
             Ok(Err(failure)) => return failure,
-            Err(_) => return Failure::Unreachable("the event channel fell silent".to_owned()),
+            Err(_) => return RequestError::Unreachable("the event channel fell silent".to_owned()),
         };
         for event in reader.feed(part.as_ref()) {
             match event {
-                Ok(message) => deliver(Event::Told(number, message)),
+                Ok(message) => deliver(Event::ChannelMessage(number, message)),
                 Err(TooLong) => tracing::warn!("{TooLong}: it is passed over"),
             }
         }
@@ -209,22 +216,22 @@ async fn listen(mut stream: Events, number: u64, silence: Duration, deliver: &im
 
 /// Asks the verifier what somebody at this device asks about security keys.
 async fn keys(
-    verifier: &Verifier,
+    verifier: &VerifierClient,
     request: &Request,
-    session: &Session,
+    session: &DeviceSession,
     rp_id: &str,
     origin: String,
-) -> Result<Answer, Failure> {
+) -> Result<Answer, RequestError> {
     match request {
         Request::BeginKey { code } => {
             let begun = verifier.begin_key(&KeyRequest { code: code.clone() }, session).await?;
             let named = begun.options.get("rp").and_then(|rp| rp.get("id")).and_then(Value::as_str);
             if named != Some(rp_id) {
-                return Err(Failure::Garbled(
+                return Err(RequestError::InvalidAnswer(
                     "the verifier's request is for another relying party than the pinned one".to_owned(),
                 ));
             }
-            let ceremony = Ceremony { origin, rp_id: rp_id.to_owned(), options: begun.options };
+            let ceremony = StepUpCeremony { origin, rp_id: rp_id.to_owned(), options: begun.options };
             Ok(Answer::Registration {
                 registration: begun.registration,
                 user: begun.user,
@@ -241,15 +248,15 @@ async fn keys(
 }
 
 /// Why the verifier did not do what was asked, for the person who asked.
-fn refusal(failure: Failure) -> Refusal {
+fn refusal(failure: RequestError) -> Refusal {
     match failure {
-        Failure::Problem(Problem { problem_type, title, detail, .. }) => {
+        RequestError::Problem(Problem { problem_type, title, detail, .. }) => {
             Refusal::Verifier { problem: Some(problem_type), detail: detail.unwrap_or(title) }
         }
-        Failure::Unreachable(detail) | Failure::Untrusted(detail) | Failure::Garbled(detail) => {
-            Refusal::Verifier { problem: None, detail }
-        }
-        Failure::NoToken | Failure::Key(_) => Refusal::Settings,
+        RequestError::Unreachable(detail)
+        | RequestError::Untrusted(detail)
+        | RequestError::InvalidAnswer(detail) => Refusal::Verifier { problem: None, detail },
+        RequestError::NoToken | RequestError::Key(_) => Refusal::Settings,
     }
 }
 

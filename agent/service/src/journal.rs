@@ -39,8 +39,10 @@ impl Journal {
             }
             Transition::VerdictRefused(why) => serde_json::json!({"time": time, "verdict_refused": why}),
             Transition::Enrolled(enrolment) => serde_json::json!({"time": time, "enrolled": enrolment}),
-            Transition::StepUpAsked(step_up) => serde_json::json!({"time": time, "step_up_asked": step_up}),
-            Transition::StepUpEnded { step_up, end, reasons } => serde_json::json!({
+            Transition::StepUpRequested(step_up) => {
+                serde_json::json!({"time": time, "step_up_asked": step_up})
+            }
+            Transition::StepUpClosed { step_up, end, reasons } => serde_json::json!({
                 "time": time, "step_up_ended": step_up, "end": end, "reasons": reasons,
             }),
             Transition::StepUpRefused(why) => serde_json::json!({"time": time, "step_up_refused": why}),
@@ -61,7 +63,7 @@ impl Journal {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use vitalsign_agent::Standing;
+    use vitalsign_agent::AgentState;
 
     #[test]
     fn the_journal_is_bounded_and_each_line_is_json() {
@@ -69,7 +71,7 @@ mod tests {
         let journal = Journal::open(folder.path());
         let detail = "x".repeat(10_000);
         for _ in 0..200 {
-            journal.note(&Transition::Standing(Standing::Offline { since: 1, detail: detail.clone() }));
+            journal.note(&Transition::Standing(AgentState::Offline { since: 1, detail: detail.clone() }));
         }
         let mut bytes = 0;
         for name in ["journal", "journal.1"] {

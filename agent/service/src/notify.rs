@@ -6,12 +6,12 @@ use std::time::Duration;
 
 /// The service manager, if there is one.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Manager {
+pub(crate) struct ServiceManager {
     socket: Option<OsString>,
     watchdog: Option<Duration>,
 }
 
-impl Manager {
+impl ServiceManager {
     /// As the environment says.
     pub(crate) fn from_environment() -> Self {
         let number = |name| std::env::var(name).ok().and_then(|value| value.parse::<u64>().ok());
@@ -20,7 +20,7 @@ impl Manager {
         Self { socket: std::env::var_os(env::NOTIFY_SOCKET), watchdog: limit.map(|limit| limit / 2) }
     }
 
-    /// How often [`Manager::alive`] is to be called, if at all.
+    /// How often [`ServiceManager::alive`] is to be called, if at all.
     pub(crate) fn watchdog(&self) -> Option<Duration> {
         self.watchdog
     }

@@ -8,14 +8,14 @@ use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use vitalsign_host::{Listener, Peer, PeerId, Stream};
+use vitalsign_host::{Listener, Peer, PeerId, SocketStream};
 use vitalsign_ipc::{Answer, Error, Hello, Inbox, Refusal, Reply, Request, Status, encode};
 
 /// Clients at a time, in all and of one user: nobody keeps the others out.
 const MAX_CLIENTS: usize = 32;
 const MAX_CLIENTS_OF_ONE: usize = 8;
 /// How long a client may take to greet, and to take what it is sent.
-const PATIENCE: Duration = Duration::from_secs(5);
+const HELLO_TIMEOUT: Duration = Duration::from_secs(5);
 /// Messages that wait for a slow reader before it is let go.
 const BACKLOG: usize = 16;
 const STACK: usize = 256 * 1024;
@@ -48,18 +48,18 @@ impl Drop for Incoming {
 
 /// The running server.
 #[derive(Clone)]
-pub(crate) struct Server(Arc<Mutex<Shared>>);
+pub(crate) struct Server(Arc<Mutex<ServerState>>);
 
-struct Shared {
+struct ServerState {
     /// How things stand, as last published.
     status: Option<Arc<Status>>,
     /// Whether this user's session is in front of the device.
     in_front: Box<dyn Fn(PeerId) -> bool + Send>,
-    clients: Vec<Client>,
+    clients: Vec<Connection>,
     next_client: u64,
 }
 
-struct Client {
+struct Connection {
     number: u64,
     peer: Peer,
     outbox: Outbox,
@@ -68,7 +68,7 @@ struct Client {
     shown: Option<Arc<Status>>,
 }
 
-impl Shared {
+impl ServerState {
     /// Whether this client is shown step-ups, and may answer them.
     fn sees_step_ups(&self, peer: &Peer) -> bool {
         peer.may_administer || (self.in_front)(peer.id)
@@ -105,7 +105,7 @@ impl Server {
     ) -> io::Result<Self> {
         let listener = Listener::bind(path)?;
         let in_front = Box::new(in_front);
-        let shared = Shared { status: None, in_front, clients: Vec::new(), next_client: 0 };
+        let shared = ServerState { status: None, in_front, clients: Vec::new(), next_client: 0 };
         let server = Self(Arc::new(Mutex::new(shared)));
         let accepting = server.clone();
         thread("socket", move || {
@@ -144,7 +144,7 @@ impl Server {
 
     fn welcome(
         &self,
-        stream: Stream,
+        stream: SocketStream,
         peer: Peer,
         deliver: impl Fn(Incoming) + Send + 'static,
     ) -> io::Result<()> {
@@ -154,14 +154,14 @@ impl Server {
             tracing::warn!(peer = peer.name, "too many clients: this one is sent away");
             return stream.close();
         }
-        stream.set_read_timeout(Some(PATIENCE))?;
-        stream.set_write_timeout(Some(PATIENCE))?;
+        stream.set_read_timeout(Some(HELLO_TIMEOUT))?;
+        stream.set_write_timeout(Some(HELLO_TIMEOUT))?;
         let (outbox, waiting) = Outbox::new(stream.try_clone()?);
         let writing = stream.try_clone()?;
         thread("socket-write", move || write(writing, &waiting))?;
         let number = shared.next_client;
         shared.next_client += 1;
-        shared.clients.push(Client {
+        shared.clients.push(Connection {
             number,
             peer: peer.clone(),
             outbox: outbox.clone(),
@@ -186,7 +186,7 @@ impl Server {
 
     fn serve(
         &self,
-        stream: &Stream,
+        stream: &SocketStream,
         number: u64,
         peer: &Peer,
         outbox: &Outbox,
@@ -246,7 +246,7 @@ impl Server {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Shared> {
+    fn lock(&self) -> MutexGuard<'_, ServerState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -255,11 +255,11 @@ impl Server {
 #[derive(Clone, Debug)]
 struct Outbox {
     frames: SyncSender<Vec<u8>>,
-    connection: Arc<Stream>,
+    connection: Arc<SocketStream>,
 }
 
 impl Outbox {
-    fn new(connection: Stream) -> (Self, Receiver<Vec<u8>>) {
+    fn new(connection: SocketStream) -> (Self, Receiver<Vec<u8>>) {
         let (frames, waiting) = sync_channel(BACKLOG);
         (Self { frames, connection: Arc::new(connection) }, waiting)
     }
@@ -278,7 +278,7 @@ impl Outbox {
     }
 }
 
-fn write(mut stream: Stream, waiting: &Receiver<Vec<u8>>) {
+fn write(mut stream: SocketStream, waiting: &Receiver<Vec<u8>>) {
     while let Ok(frame) = waiting.recv() {
         if stream.write_all(&frame).is_err() {
             let _ = stream.close();
@@ -296,10 +296,10 @@ fn thread(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<()> {
 mod tests {
     use super::*;
     use std::sync::mpsc::channel;
-    use vitalsign_client::{Client as Asking, ClientError};
-    use vitalsign_ipc::Standing;
+    use vitalsign_client::{ClientError, ServiceClient as Asking};
+    use vitalsign_ipc::AgentState;
 
-    fn status(standing: Standing) -> Status {
+    fn status(standing: AgentState) -> Status {
         Status {
             standing,
             enrolment: None,
@@ -327,12 +327,12 @@ mod tests {
         let (_folder, path, server, requests) = server();
         let mut client = Asking::connect(&path).unwrap();
         assert_eq!(client.ask(Request::Status).unwrap(), Answer::Refused(Refusal::Busy));
-        server.publish(status(Standing::Enrolling));
+        server.publish(status(AgentState::Enrolling));
         let first = client.ask(Request::Subscribe).unwrap();
-        assert_eq!(first, Answer::Status(Box::new(status(Standing::Enrolling))));
-        server.publish(status(Standing::Enrolling));
-        server.publish(status(Standing::Reporting));
-        assert_eq!(client.event(PATIENCE).unwrap(), status(Standing::Reporting));
+        assert_eq!(first, Answer::Status(Box::new(status(AgentState::Enrolling))));
+        server.publish(status(AgentState::Enrolling));
+        server.publish(status(AgentState::Reporting));
+        assert_eq!(client.event(HELLO_TIMEOUT).unwrap(), status(AgentState::Reporting));
 
         let asked = std::thread::spawn(move || client.ask(Request::CheckNow));
         let incoming = requests.recv().unwrap();
@@ -353,13 +353,13 @@ mod tests {
     #[test]
     fn garbage_ends_its_own_connection_only() {
         let (_folder, path, server, _requests) = server();
-        server.publish(status(Standing::Reporting));
+        server.publish(status(AgentState::Reporting));
         let mut good = Asking::connect(&path).unwrap();
         for garbage in [b"GET / HTTP/1.1\r\n\r\n".as_slice(), &[0xff; 64], &[0, 0, 0, 2, b'{', b'}']] {
             let mut bad = vitalsign_host::connect(&path).unwrap();
             bad.write_all(garbage).unwrap();
             let mut answer = Vec::new();
-            bad.set_read_timeout(Some(PATIENCE)).unwrap();
+            bad.set_read_timeout(Some(HELLO_TIMEOUT)).unwrap();
             // The service's greeting, then the end.
             let _ = bad.read_to_end(&mut answer);
             assert!(answer.len() < 64, "{answer:?}");
@@ -370,7 +370,7 @@ mod tests {
     #[test]
     fn one_user_does_not_get_all_the_connections() {
         let (_folder, path, server, _requests) = server();
-        server.publish(status(Standing::Reporting));
+        server.publish(status(AgentState::Reporting));
         let mut held: Vec<_> = (0..MAX_CLIENTS_OF_ONE).map(|_| Asking::connect(&path).unwrap()).collect();
         assert!(held.iter_mut().all(|client| client.ask(Request::Status).is_ok()));
         let refused = Asking::connect(&path).and_then(|mut client| client.ask(Request::Status));

@@ -3,9 +3,9 @@
 //!
 //! Nothing is to be done at the end: state is on disk before it counts, so a service may be killed at any moment.
 
-use crate::events::{self, Call};
+use crate::events::{self, VerifierCall};
 use crate::journal::Journal;
-use crate::notify::Manager;
+use crate::notify::ServiceManager;
 use crate::server::{Incoming, Server};
 use crate::store::{Loaded, Store};
 use crate::worker::{self, ReadConfig, Worker};
@@ -13,14 +13,14 @@ use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
-use vitalsign_agent::{Agent, Effect, Event, Saved, Standing, Status};
+use vitalsign_agent::{Agent, AgentState, Effect, Event, Saved, Status};
 use vitalsign_ipc::{Answer, Diagnostic, Refusal, Request};
 
 /// The longest that the service waits for anything: so that a clock it cannot see costs an hour at most.
-const LONGEST_WAIT: Duration = Duration::from_secs(3600);
+const MAX_WAIT: Duration = Duration::from_secs(3600);
 
 /// What comes to the service's loop.
-pub(crate) enum Input {
+pub(crate) enum ServiceInput {
     /// Something happened.
     Event(Event),
     /// A client asks.
@@ -28,13 +28,13 @@ pub(crate) enum Input {
 }
 
 /// An agent with its state file.
-pub(crate) struct Desk {
-    agent: Agent,
+pub(crate) struct PersistentAgent {
+    core: Agent,
     store: Store,
     journal: Journal,
 }
 
-impl Desk {
+impl PersistentAgent {
     /// Reads the state; what cannot be read is set aside, and the device enrols again.
     pub(crate) fn open(folder: &Path) -> anyhow::Result<Self> {
         let store = Store::open(folder)?;
@@ -46,25 +46,25 @@ impl Desk {
                 Saved::default()
             }
         };
-        Ok(Self { agent: Agent::new(saved), store, journal: Journal::open(folder) })
+        Ok(Self { core: Agent::new(saved), store, journal: Journal::open(folder) })
     }
 
     /// How things stand.
     pub(crate) fn status(&self) -> Status {
-        self.agent.status(worker::now())
+        self.core.status(worker::now())
     }
 
     /// Decides what an event means: saves and notes it, and gives what is left to do, in order.
     pub(crate) fn handle(&mut self, event: Event) -> Vec<Effect> {
         let mut left = Vec::new();
-        for effect in self.agent.handle(event, worker::now()) {
+        for effect in self.core.handle(event, worker::now()) {
             match effect {
                 Effect::Save(saved) => {
                     if let Err(error) = self.store.save(&*saved) {
                         tracing::error!(%error, "the state was not saved: the one before is intact");
                     }
                 }
-                Effect::Note(transition) => self.journal.note(&transition),
+                Effect::LogTransition(transition) => self.journal.note(&transition),
                 effect => left.push(effect),
             }
         }
@@ -85,10 +85,10 @@ impl Desk {
 
 /// A service that is set up and not yet running.
 pub(crate) struct Service {
-    desk: Desk,
-    inbox: Receiver<Input>,
+    agent: PersistentAgent,
+    inbox: Receiver<ServiceInput>,
     jobs: Sender<Effect>,
-    calls: UnboundedSender<Call>,
+    calls: UnboundedSender<VerifierCall>,
     findings: Box<dyn Fn() -> Vec<Diagnostic>>,
 }
 
@@ -96,18 +96,18 @@ impl Service {
     /// Sets the service up: the worker waits for its first job. Whatever comes in goes into the sender that it answers.
     /// The event channel's settings come from `read_config`; `findings` examines what a client asks to have examined.
     pub(crate) fn start(
-        desk: Desk,
+        agent: PersistentAgent,
         mut worker: Worker,
         read_config: ReadConfig,
         findings: impl Fn() -> Vec<Diagnostic> + 'static,
-    ) -> anyhow::Result<(Self, Sender<Input>)> {
+    ) -> anyhow::Result<(Self, Sender<ServiceInput>)> {
         let (inputs, inbox) = channel();
         let (jobs, work) = channel();
         let results = inputs.clone();
         let hands = move || {
             for effect in work {
                 for event in worker.perform(effect) {
-                    if results.send(Input::Event(event)).is_err() {
+                    if results.send(ServiceInput::Event(event)).is_err() {
                         return;
                     }
                 }
@@ -117,19 +117,19 @@ impl Service {
         let told = inputs.clone();
         let calls = events::start(read_config, move |event| {
             // A loop that has ended hears nothing more.
-            let _ = told.send(Input::Event(event));
+            let _ = told.send(ServiceInput::Event(event));
         })?;
-        Ok((Self { desk, inbox, jobs, calls, findings: Box::new(findings) }, inputs))
+        Ok((Self { agent, inbox, jobs, calls, findings: Box::new(findings) }, inputs))
     }
 
     /// Runs until the worker is gone, which only a defect can bring about.
-    pub(crate) fn run(mut self, server: &Server, manager: &Manager) -> anyhow::Result<()> {
+    pub(crate) fn run(mut self, server: &Server, manager: &ServiceManager) -> anyhow::Result<()> {
         let mut due = Duration::ZERO;
         let mut event = Event::Started;
-        server.publish(self.desk.status());
+        server.publish(self.agent.status());
         manager.ready();
         loop {
-            for effect in self.desk.handle(event) {
+            for effect in self.agent.handle(event) {
                 match effect {
                     Effect::WakeAt(at) => due = at,
                     Effect::Publish(status) => {
@@ -137,16 +137,18 @@ impl Service {
                         server.publish(*status);
                     }
                     Effect::OpenChannel { number, session, after } => {
-                        self.call(Call::Open { number, session, after })?;
+                        self.call(VerifierCall::Open { number, session, after })?;
                     }
-                    Effect::CloseChannel => self.call(Call::Close)?,
+                    Effect::CloseChannel => self.call(VerifierCall::Close)?,
                     Effect::SendAssertion(step_up, assertion, session) => {
-                        self.call(Call::Assertion(step_up, assertion, session))?;
+                        self.call(VerifierCall::Assertion(step_up, assertion, session))?;
                     }
-                    Effect::SendEnd(step_up, end, session) => self.call(Call::End(step_up, end, session))?,
+                    Effect::SendEnd(step_up, end, session) => {
+                        self.call(VerifierCall::End(step_up, end, session))?
+                    }
                     Effect::SendStepUpEvidence(step_up, evidence) => {
                         due = Duration::MAX;
-                        self.call(Call::Evidence(step_up, evidence))?;
+                        self.call(VerifierCall::Evidence(step_up, evidence))?;
                     }
                     effect => {
                         // Its answer brings the next time to wake, unless one is set below.
@@ -163,21 +165,21 @@ impl Service {
         }
     }
 
-    fn call(&self, call: Call) -> anyhow::Result<()> {
+    fn call(&self, call: VerifierCall) -> anyhow::Result<()> {
         self.calls.send(call).map_err(|_| anyhow::anyhow!("the thread of the event channel has ended"))
     }
 
     /// The next event, or `Due` when its time has come.
-    fn next(&self, due: Duration, manager: &Manager) -> anyhow::Result<Event> {
+    fn next(&self, due: Duration, manager: &ServiceManager) -> anyhow::Result<Event> {
         loop {
             let left = due.saturating_sub(vitalsign_host::elapsed());
             if left.is_zero() {
                 return Ok(Event::Due);
             }
-            let wait = left.min(manager.watchdog().unwrap_or(LONGEST_WAIT)).min(LONGEST_WAIT);
+            let wait = left.min(manager.watchdog().unwrap_or(MAX_WAIT)).min(MAX_WAIT);
             match self.inbox.recv_timeout(wait) {
-                Ok(Input::Event(event)) => return Ok(event),
-                Ok(Input::Incoming(incoming)) => {
+                Ok(ServiceInput::Event(event)) => return Ok(event),
+                Ok(ServiceInput::Incoming(incoming)) => {
                     if let Some(event) = self.asked(incoming) {
                         return Ok(event);
                     }
@@ -202,21 +204,21 @@ impl Service {
                     return None;
                 }
                 Request::Ceremony(step_up) => {
-                    let ceremony = self.desk.agent.ceremony(*step_up);
+                    let ceremony = self.agent.core.ceremony(*step_up);
                     incoming.answer(ceremony.map_or(Answer::Refused(Refusal::Over), |ceremony| {
                         Answer::Ceremony(Box::new(ceremony))
                     }));
                     return None;
                 }
-                Request::Tapped { step_up, assertion } if self.desk.agent.ceremony(*step_up).is_some() => {
-                    Event::Tapped(*step_up, assertion.clone())
+                Request::Tapped { step_up, assertion } if self.agent.core.ceremony(*step_up).is_some() => {
+                    Event::AssertionReceived(*step_up, assertion.clone())
                 }
                 Request::GiveUp { end, .. } if !end.is_the_devices_to_say() => {
                     incoming.answer(Answer::Refused(Refusal::NotUnderstood));
                     return None;
                 }
-                Request::GiveUp { step_up, end } if self.desk.agent.is_live(*step_up) => {
-                    Event::GivenUp(*step_up, *end)
+                Request::GiveUp { step_up, end } if self.agent.core.is_live(*step_up) => {
+                    Event::StepUpDeclined(*step_up, *end)
                 }
                 Request::Tapped { .. } | Request::GiveUp { .. } => {
                     incoming.answer(Answer::Refused(Refusal::Over));
@@ -235,7 +237,7 @@ impl Service {
 
     /// The verifier answers, and meanwhile the loop goes on.
     fn ask_about_keys(&self, incoming: Incoming) {
-        let agent = &self.desk.agent;
+        let agent = &self.agent.core;
         let (Some(session), Some((rp_id, origin))) = (agent.session(worker::now()), agent.relying_party())
         else {
             let detail = "this device has no session with its verifier: see `vitalsign status`".to_owned();
@@ -243,7 +245,7 @@ impl Service {
         };
         let (rp_id, origin) = (rp_id.to_owned(), origin.to_owned());
         // A thread that has ended drops it, which answers it; the loop notices by itself.
-        let _ = self.calls.send(Call::Keys { incoming, session, rp_id, origin });
+        let _ = self.calls.send(VerifierCall::Keys { incoming, session, rp_id, origin });
     }
 }
 
@@ -251,14 +253,14 @@ impl Service {
 fn line(status: &Status) -> String {
     let verdict = status.ear.as_ref().and_then(|ear| ear.ear_status);
     match (&status.standing, verdict) {
-        (Standing::Reporting, Some(verdict)) => format!("Reporting; this device is judged {verdict}"),
-        (Standing::Reporting | Standing::Starting, _) => "Starting".to_owned(),
-        (Standing::NotEnrolled, _) => "Not enrolled: there is no enrolment token".to_owned(),
-        (Standing::Enrolling, _) => "Enrolling".to_owned(),
-        (Standing::Offline { detail, .. }, _) => format!("The verifier is not reached: {detail}"),
-        (Standing::Revoked, _) => "This device was revoked".to_owned(),
-        (Standing::Refused { detail, .. }, _) => format!("The verifier refuses: {detail}"),
-        (Standing::KeyTrouble { detail }, _) => format!("The report key cannot be used: {detail}"),
+        (AgentState::Reporting, Some(verdict)) => format!("Reporting; this device is judged {verdict}"),
+        (AgentState::Reporting | AgentState::Starting, _) => "Starting".to_owned(),
+        (AgentState::NotEnrolled, _) => "Not enrolled: there is no enrolment token".to_owned(),
+        (AgentState::Enrolling, _) => "Enrolling".to_owned(),
+        (AgentState::Offline { detail, .. }, _) => format!("The verifier is not reached: {detail}"),
+        (AgentState::Revoked, _) => "This device was revoked".to_owned(),
+        (AgentState::Refused { detail, .. }, _) => format!("The verifier refuses: {detail}"),
+        (AgentState::KeyTrouble { detail }, _) => format!("The report key cannot be used: {detail}"),
     }
 }
 
@@ -267,9 +269,9 @@ mod tests {
     use super::*;
     use crate::config::Config;
     use serde_json::json;
-    use vitalsign_client::Client;
+    use vitalsign_client::ServiceClient;
     use vitalsign_protocol::id::{RegistrationId, Secret, StepUpId};
-    use vitalsign_protocol::step_up::End;
+    use vitalsign_protocol::step_up::StepUpResult;
 
     #[test]
     fn what_is_asked_about_step_ups_that_are_none_is_refused_at_once() {
@@ -287,13 +289,13 @@ mod tests {
             Box::new(move || Ok(config.clone()))
         };
         let worker = Worker::new(config.clone(), reader()).unwrap();
-        let desk = Desk::open(folder.path()).unwrap();
-        let (service, _inputs) = Service::start(desk, worker, reader(), Vec::new).unwrap();
+        let agent = PersistentAgent::open(folder.path()).unwrap();
+        let (service, _inputs) = Service::start(agent, worker, reader(), Vec::new).unwrap();
         let (sender, requests) = channel();
         let _socket =
             Server::start(&config.socket, |_| true, move |incoming| sender.send(incoming).unwrap()).unwrap();
         let ask = |request: Request| {
-            let mut client = Client::connect(&config.socket).unwrap();
+            let mut client = ServiceClient::connect(&config.socket).unwrap();
             let asked = std::thread::spawn(move || client.ask(request).unwrap());
             assert!(service.asked(requests.recv().unwrap()).is_none(), "there is nothing to decide");
             asked.join().unwrap()
@@ -302,7 +304,7 @@ mod tests {
         let over = Answer::Refused(Refusal::Over);
         assert_eq!(ask(Request::Ceremony(step_up)), over);
         assert_eq!(ask(Request::Tapped { step_up, assertion: json!({}) }), over);
-        for end in End::ALL {
+        for end in StepUpResult::ALL {
             let known = end.is_the_devices_to_say();
             let wanted = if known { over.clone() } else { Answer::Refused(Refusal::NotUnderstood) };
             assert_eq!(ask(Request::GiveUp { step_up, end }), wanted, "{end}");

@@ -14,25 +14,25 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-use vitalsign_agent::Failure;
+use vitalsign_agent::RequestError;
 use vitalsign_protocol::id::{EnrolmentId, RegistrationId, StepUpId, Thumbprint};
 use vitalsign_protocol::message::{
-    Enrolled, EnrolmentChallenge, EnrolmentProof, EnrolmentRequest, MAX_JSON_BYTES, NonceAnswer,
-    NonceRequest, ReportAnswer, Session,
+    DeviceSession, Enrolled, EnrolmentChallenge, EnrolmentProof, EnrolmentRequest, MAX_JSON_BYTES,
+    NonceAnswer, NonceRequest, ReportAnswer,
 };
 use vitalsign_protocol::step_up::{
-    End, KeyChallenge, KeyProof, KeyRequest, RegisteredKey, RegisteredKeys, StepUpAnswer, StepUpAssertion,
-    StepUpGivenUp, StepUpOutcome,
+    KeyChallenge, KeyProof, KeyRequest, RegisteredKey, RegisteredKeys, StepUpAnswer, StepUpAssertion,
+    StepUpDeclined, StepUpOutcome, StepUpResult,
 };
 use vitalsign_protocol::{evidence, problem, problem::Problem, sse};
 
-const CONNECT: Duration = Duration::from_secs(10);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// A whole call: a verifier that is busy with thousands still has time.
-const CALL: Duration = Duration::from_secs(30);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// The event channel: so that a verifier that is to be stopped is rid of its devices in a day.
-const CHANNEL: Duration = Duration::from_secs(24 * 3600);
+const CHANNEL_OPEN_TIMEOUT: Duration = Duration::from_secs(24 * 3600);
 /// How long the connection is kept for the next report.
-const KEEP: Duration = Duration::from_secs(3600);
+const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(3600);
 /// The header that says which event came last (HTML, section 9.2).
 const LAST_EVENT_ID: &str = "last-event-id";
 /// An answer carries a verdict and the pinned keys.
@@ -41,7 +41,7 @@ const MAX_ANSWER: usize = 2 * MAX_JSON_BYTES;
 const JSON: &str = "application/json";
 
 /// A verifier to talk to.
-pub(crate) struct Verifier {
+pub(crate) struct VerifierClient {
     http: reqwest::Client,
     base: String,
     requests: AtomicU64,
@@ -70,14 +70,14 @@ pub(crate) struct Events(Response);
 
 impl Events {
     /// What came next; none at its end.
-    pub(crate) async fn next(&mut self) -> Result<Option<impl AsRef<[u8]> + use<>>, Failure> {
+    pub(crate) async fn next(&mut self) -> Result<Option<impl AsRef<[u8]> + use<>>, RequestError> {
         self.0.chunk().await.map_err(|error| failure(&error))
     }
 }
 
-impl Verifier {
+impl VerifierClient {
     /// Reads the trust anchors; does not connect yet.
-    pub(crate) fn new(config: &config::Verifier) -> Result<Self, SetupError> {
+    pub(crate) fn new(config: &config::VerifierSettings) -> Result<Self, SetupError> {
         let path = &config.ca_file;
         let unreadable = |why: String| SetupError::Anchors { path: path.clone(), why };
         let mut roots = RootCertStore::empty();
@@ -103,9 +103,9 @@ impl Verifier {
             .https_only(true)
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(CONNECT)
-            .timeout(CALL)
-            .pool_idle_timeout(KEEP)
+            .connect_timeout(CONNECT_TIMEOUT)
+            .timeout(REQUEST_TIMEOUT)
+            .pool_idle_timeout(KEEP_ALIVE_TIMEOUT)
             .pool_max_idle_per_host(1)
             .tcp_keepalive(Duration::from_secs(60))
             .build()
@@ -117,7 +117,7 @@ impl Verifier {
     pub(crate) async fn begin_enrolment(
         &self,
         request: &EnrolmentRequest,
-    ) -> Result<EnrolmentChallenge, Failure> {
+    ) -> Result<EnrolmentChallenge, RequestError> {
         self.post("/v1/enrolments", JSON, json(request)?).await
     }
 
@@ -126,22 +126,22 @@ impl Verifier {
         &self,
         enrolment: EnrolmentId,
         proof: &EnrolmentProof,
-    ) -> Result<Enrolled, Failure> {
+    ) -> Result<Enrolled, RequestError> {
         self.post(&format!("/v1/enrolments/{enrolment}"), JSON, json(proof)?).await
     }
 
     /// Asks for a nonce.
-    pub(crate) async fn nonce(&self, kid: Thumbprint) -> Result<NonceAnswer, Failure> {
+    pub(crate) async fn nonce(&self, kid: Thumbprint) -> Result<NonceAnswer, RequestError> {
         self.post("/v1/nonces", JSON, json(&NonceRequest { kid })?).await
     }
 
     /// Sends evidence.
-    pub(crate) async fn report(&self, evidence: Vec<u8>) -> Result<ReportAnswer, Failure> {
+    pub(crate) async fn report(&self, evidence: Vec<u8>) -> Result<ReportAnswer, RequestError> {
         self.post("/v1/reports", evidence::MEDIA_TYPE, evidence).await
     }
 
     /// Whether it is there, and whether it is who it is to be.
-    pub(crate) async fn look(&self) -> Result<Reached, Failure> {
+    pub(crate) async fn look(&self) -> Result<Reached, RequestError> {
         let answer = self.http.head(&self.base).send().await.map_err(|error| failure(&error))?;
         let date = answer.headers().get(DATE).and_then(|date| date.to_str().ok());
         Ok(Reached { clock: date.and_then(when::parse_http_date) })
@@ -157,7 +157,7 @@ impl Verifier {
         &self,
         step_up: StepUpId,
         evidence: Vec<u8>,
-    ) -> Result<StepUpAnswer, Failure> {
+    ) -> Result<StepUpAnswer, RequestError> {
         self.post(&format!("/v1/step-ups/{step_up}/evidence"), evidence::MEDIA_TYPE, evidence).await
     }
 
@@ -166,8 +166,8 @@ impl Verifier {
         &self,
         step_up: StepUpId,
         assertion: serde_json::Value,
-        session: &Session,
-    ) -> Result<StepUpOutcome, Failure> {
+        session: &DeviceSession,
+    ) -> Result<StepUpOutcome, RequestError> {
         let path = format!("/v1/step-ups/{step_up}/assertion");
         self.post_as(&path, &StepUpAssertion { assertion }, session).await
     }
@@ -176,18 +176,18 @@ impl Verifier {
     pub(crate) async fn end_step_up(
         &self,
         step_up: StepUpId,
-        end: End,
-        session: &Session,
-    ) -> Result<StepUpOutcome, Failure> {
-        self.post_as(&format!("/v1/step-ups/{step_up}/end"), &StepUpGivenUp { end }, session).await
+        end: StepUpResult,
+        session: &DeviceSession,
+    ) -> Result<StepUpOutcome, RequestError> {
+        self.post_as(&format!("/v1/step-ups/{step_up}/end"), &StepUpDeclined { end }, session).await
     }
 
     /// Begins to register a security key.
     pub(crate) async fn begin_key(
         &self,
         request: &KeyRequest,
-        session: &Session,
-    ) -> Result<KeyChallenge, Failure> {
+        session: &DeviceSession,
+    ) -> Result<KeyChallenge, RequestError> {
         self.post_as("/v1/keys", request, session).await
     }
 
@@ -196,28 +196,34 @@ impl Verifier {
         &self,
         registration: &RegistrationId,
         proof: &KeyProof,
-        session: &Session,
-    ) -> Result<RegisteredKey, Failure> {
+        session: &DeviceSession,
+    ) -> Result<RegisteredKey, RequestError> {
         self.post_as(&format!("/v1/keys/{registration}"), proof, session).await
     }
 
     /// The security keys of this device's users.
-    pub(crate) async fn keys(&self, session: &Session) -> Result<RegisteredKeys, Failure> {
+    pub(crate) async fn keys(&self, session: &DeviceSession) -> Result<RegisteredKeys, RequestError> {
         answer(self.http.get(format!("{}/v1/keys", self.base)).header(AUTHORIZATION, bearer(session)?)).await
     }
 
     /// Opens the event channel, from after the event of this number.
-    pub(crate) async fn events(&self, session: &Session, after: Option<u64>) -> Result<Events, Failure> {
+    pub(crate) async fn events(
+        &self,
+        session: &DeviceSession,
+        after: Option<u64>,
+    ) -> Result<Events, RequestError> {
         let mut request = (self.http.get(format!("{}/v1/events", self.base)))
             .header(AUTHORIZATION, bearer(session)?)
             .header(ACCEPT, sse::MEDIA_TYPE)
-            .timeout(CHANNEL);
+            .timeout(CHANNEL_OPEN_TIMEOUT);
         if let Some(after) = after {
             request = request.header(LAST_EVENT_ID, after);
         }
-        let answer = match tokio::time::timeout(CALL, request.send()).await {
+        let answer = match tokio::time::timeout(REQUEST_TIMEOUT, request.send()).await {
             Ok(answer) => answer.map_err(|error| failure(&error))?,
-            Err(_) => return Err(Failure::Unreachable("the verifier did not answer in time".to_owned())),
+            Err(_) => {
+                return Err(RequestError::Unreachable("the verifier did not answer in time".to_owned()));
+            }
         };
         if answer.status().is_success() && is(answer.headers(), sse::MEDIA_TYPE) {
             return Ok(Events(answer));
@@ -225,7 +231,12 @@ impl Verifier {
         Err(refused(answer).await)
     }
 
-    async fn post<T: DeserializeOwned>(&self, path: &str, media: &str, body: Vec<u8>) -> Result<T, Failure> {
+    async fn post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        media: &str,
+        body: Vec<u8>,
+    ) -> Result<T, RequestError> {
         self.requests.fetch_add(1, Ordering::Relaxed);
         answer(self.http.post(format!("{}{path}", self.base)).header(CONTENT_TYPE, media).body(body)).await
     }
@@ -235,8 +246,8 @@ impl Verifier {
         &self,
         path: &str,
         body: &impl Serialize,
-        session: &Session,
-    ) -> Result<T, Failure> {
+        session: &DeviceSession,
+    ) -> Result<T, RequestError> {
         let request = (self.http.post(format!("{}{path}", self.base)))
             .header(AUTHORIZATION, bearer(session)?)
             .header(CONTENT_TYPE, JSON)
@@ -246,36 +257,39 @@ impl Verifier {
 }
 
 /// Sends, and reads the answer.
-async fn answer<T: DeserializeOwned>(request: RequestBuilder) -> Result<T, Failure> {
+async fn answer<T: DeserializeOwned>(request: RequestBuilder) -> Result<T, RequestError> {
     let mut answer = request.send().await.map_err(|error| failure(&error))?;
     if !(answer.status().is_success() && is(answer.headers(), JSON)) {
         return Err(refused(answer).await);
     }
     let body = body(&mut answer).await?;
-    serde_json::from_slice(&body)
-        .map_err(|error| Failure::Garbled(format!("the verifier's answer was not understood: {error}")))
+    serde_json::from_slice(&body).map_err(|error| {
+        RequestError::InvalidAnswer(format!("the verifier's answer was not understood: {error}"))
+    })
 }
 
 /// What an answer that is none says.
-async fn refused(mut answer: Response) -> Failure {
+async fn refused(mut answer: Response) -> RequestError {
     let status = answer.status();
     if is(answer.headers(), problem::MEDIA_TYPE) {
         match body(&mut answer).await.map(|body| serde_json::from_slice::<Problem>(&body)) {
-            Ok(Ok(problem)) => return Failure::Problem(Problem { status: status.as_u16(), ..problem }),
+            Ok(Ok(problem)) => return RequestError::Problem(Problem { status: status.as_u16(), ..problem }),
             Ok(Err(_)) => {}
             Err(failure) => return failure,
         }
     }
     let what = format!("the verifier answered {status} and no problem that could be understood");
     // A proxy before the verifier speaks for it while it is down.
-    if status.is_server_error() { Failure::Unreachable(what) } else { Failure::Garbled(what) }
+    if status.is_server_error() { RequestError::Unreachable(what) } else { RequestError::InvalidAnswer(what) }
 }
 
-async fn body(answer: &mut Response) -> Result<Vec<u8>, Failure> {
+async fn body(answer: &mut Response) -> Result<Vec<u8>, RequestError> {
     let mut body = Vec::new();
     while let Some(part) = answer.chunk().await.map_err(|error| failure(&error))? {
         if body.len() + part.len() > MAX_ANSWER {
-            return Err(Failure::Garbled(format!("the verifier's answer is longer than {MAX_ANSWER} bytes")));
+            return Err(RequestError::InvalidAnswer(format!(
+                "the verifier's answer is longer than {MAX_ANSWER} bytes"
+            )));
         }
         body.extend_from_slice(&part);
     }
@@ -283,16 +297,16 @@ async fn body(answer: &mut Response) -> Result<Vec<u8>, Failure> {
 }
 
 /// The session as a header that no log shows.
-fn bearer(session: &Session) -> Result<HeaderValue, Failure> {
+fn bearer(session: &DeviceSession) -> Result<HeaderValue, RequestError> {
     let mut value = HeaderValue::from_str(&session.bearer())
-        .map_err(|error| Failure::Garbled(format!("the session cannot be sent: {error}")))?;
+        .map_err(|error| RequestError::InvalidAnswer(format!("the session cannot be sent: {error}")))?;
     value.set_sensitive(true);
     Ok(value)
 }
 
-fn json<T: Serialize>(body: &T) -> Result<Vec<u8>, Failure> {
+fn json<T: Serialize>(body: &T) -> Result<Vec<u8>, RequestError> {
     serde_json::to_vec(body)
-        .map_err(|error| Failure::Garbled(format!("a request could not be written: {error}")))
+        .map_err(|error| RequestError::InvalidAnswer(format!("a request could not be written: {error}")))
 }
 
 fn is(headers: &HeaderMap, media: &str) -> bool {
@@ -301,7 +315,7 @@ fn is(headers: &HeaderMap, media: &str) -> bool {
 }
 
 /// Which kind of failure it is: by the types below it, never by their texts.
-fn failure(error: &reqwest::Error) -> Failure {
+fn failure(error: &reqwest::Error) -> RequestError {
     let mut below: Option<&(dyn std::error::Error + 'static)> = Some(error);
     let mut deepest = error.to_string();
     while let Some(cause) = below {
@@ -317,12 +331,12 @@ fn failure(error: &reqwest::Error) -> Failure {
         };
     }
     if error.is_timeout() {
-        return Failure::Unreachable("the verifier did not answer in time".to_owned());
+        return RequestError::Unreachable("the verifier did not answer in time".to_owned());
     }
-    Failure::Unreachable(format!("the verifier was not reached: {deepest}"))
+    RequestError::Unreachable(format!("the verifier was not reached: {deepest}"))
 }
 
-fn untrusted(error: &rustls::Error) -> Failure {
+fn untrusted(error: &rustls::Error) -> RequestError {
     use rustls::{CertificateError as Certificate, Error};
     let why = match error {
         Error::InvalidCertificate(Certificate::Expired | Certificate::ExpiredContext { .. }) => {
@@ -340,9 +354,9 @@ fn untrusted(error: &rustls::Error) -> Failure {
         ) => "its certificate is for another name",
         // A peer that hangs up or speaks no TLS proves nothing about trust.
         Error::InvalidCertificate(_) | Error::NoCertificatesPresented => {
-            return Failure::Untrusted(format!("the verifier is not trusted: {error}"));
+            return RequestError::Untrusted(format!("the verifier is not trusted: {error}"));
         }
-        other => return Failure::Unreachable(format!("no TLS connection to the verifier: {other}")),
+        other => return RequestError::Unreachable(format!("no TLS connection to the verifier: {other}")),
     };
-    Failure::Untrusted(format!("the verifier is not trusted: {why}"))
+    RequestError::Untrusted(format!("the verifier is not trusted: {why}"))
 }

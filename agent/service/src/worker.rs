@@ -1,11 +1,11 @@
 //! The hands: carries out one effect at a time and brings its result back as an event.
 
 use crate::config::Config;
-use crate::verifier::Verifier;
+use crate::verifier::VerifierClient;
 use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::runtime::Runtime;
-use vitalsign_agent::{Cost, Effect, Event, Failure, Now, Proof, Signing};
+use vitalsign_agent::{Cost, Effect, Event, Now, Proof, RequestError, Signing};
 use vitalsign_host::Settings;
 use vitalsign_platform::{Collector, DeviceKey, KeyError};
 use vitalsign_protocol::evidence::{IntendedUse, quote_extra_data};
@@ -25,7 +25,7 @@ pub(crate) struct Worker {
     key: Option<Box<dyn DeviceKey>>,
     /// What the open key's hardware says, asked once: it does not change under a running system.
     boot_count: Option<u64>,
-    verifier: Option<Verifier>,
+    verifier: Option<VerifierClient>,
     runtime: Runtime,
     cost: Cost,
     /// What the report under way started from: commands and requests until then.
@@ -80,16 +80,18 @@ impl Worker {
                 let (commands, requests) = self.counts();
                 self.cost.hardware_commands = commands.saturating_sub(self.before.0);
                 self.cost.round_trips = requests.saturating_sub(self.before.1);
-                vec![Event::Spent(self.cost), Event::Reported(answer)]
+                vec![Event::ReportMeasured(self.cost), Event::Reported(answer)]
             }
-            Effect::BeginEnrolment { renew_key } => vec![Event::Begun(self.begin_enrolment(renew_key))],
+            Effect::BeginEnrolment { renew_key } => {
+                vec![Event::EnrolmentBegun(self.begin_enrolment(renew_key))]
+            }
             Effect::Prove(proof) => {
                 let posture = self.collect();
                 let proved = self.prove(&proof, posture.clone());
-                vec![Event::Collected(Box::new(posture)), Event::Proved(proved.map(Box::new))]
+                vec![Event::Collected(Box::new(posture)), Event::EnrolmentProved(proved.map(Box::new))]
             }
             Effect::FinishEnrolment { enrolment, proof } => {
-                vec![Event::Finished(self.finish_enrolment(&enrolment, &proof).map(Box::new))]
+                vec![Event::EnrolmentFinished(self.finish_enrolment(&enrolment, &proof).map(Box::new))]
             }
             Effect::OpenChannel { .. }
             | Effect::CloseChannel
@@ -99,7 +101,7 @@ impl Worker {
             | Effect::Save(_)
             | Effect::WakeAt(_)
             | Effect::Publish(_)
-            | Effect::Note(_) => Vec::new(),
+            | Effect::LogTransition(_) => Vec::new(),
         }
     }
 
@@ -119,28 +121,28 @@ impl Worker {
         posture
     }
 
-    fn fetch_nonce(&mut self) -> Result<vitalsign_protocol::message::NonceAnswer, Failure> {
-        let kid = self.with_key(|key| Ok(key.public().thumbprint())).map_err(Failure::Key)?;
+    fn fetch_nonce(&mut self) -> Result<vitalsign_protocol::message::NonceAnswer, RequestError> {
+        let kid = self.with_key(|key| Ok(key.public().thumbprint())).map_err(RequestError::Key)?;
         self.ask(async |verifier| verifier.nonce(kid).await)
     }
 
-    fn begin_enrolment(&mut self, renew_key: bool) -> Result<EnrolmentChallenge, Failure> {
+    fn begin_enrolment(&mut self, renew_key: bool) -> Result<EnrolmentChallenge, RequestError> {
         // A verifier that cannot be spoken to for lack of settings is the same to the core as a missing token.
         self.config = (self.read_config)().map_err(|error| {
             tracing::error!(%error, "the settings cannot be used");
-            Failure::NoToken
+            RequestError::NoToken
         })?;
         self.verifier = None;
         let token = self.config.token().map_err(|error| {
             tracing::error!(%error, "the enrolment token cannot be read");
-            Failure::NoToken
+            RequestError::NoToken
         })?;
-        let token = token.ok_or(Failure::NoToken)?;
+        let token = token.ok_or(RequestError::NoToken)?;
         if renew_key {
             self.key = None;
-            vitalsign_host::forget_key(&self.config.key, &self.config.state).map_err(Failure::Key)?;
+            vitalsign_host::forget_key(&self.config.key, &self.config.state).map_err(RequestError::Key)?;
         }
-        let keys = self.with_key(|key| key.enrolment_keys()).map_err(Failure::Key)?;
+        let keys = self.with_key(|key| key.enrolment_keys()).map_err(RequestError::Key)?;
         let token = String::from_utf8_lossy(token.expose()).into_owned();
         let request = EnrolmentRequest { token, keys };
         self.ask(async |verifier| verifier.begin_enrolment(&request).await)
@@ -168,7 +170,7 @@ impl Worker {
         &mut self,
         enrolment: &EnrolmentId,
         proof: &EnrolmentProof,
-    ) -> Result<vitalsign_protocol::message::Enrolled, Failure> {
+    ) -> Result<vitalsign_protocol::message::Enrolled, RequestError> {
         let mut enrolled = self.ask(async |verifier| verifier.finish_enrolment(*enrolment, proof).await)?;
         enrolled.report.report_seconds = self.config.report_seconds.unwrap_or(enrolled.report.report_seconds);
         Ok(enrolled)
@@ -199,12 +201,15 @@ impl Worker {
     }
 
     /// Asks the verifier; the connection stays for the next time.
-    fn ask<T>(&mut self, call: impl AsyncFnOnce(&Verifier) -> Result<T, Failure>) -> Result<T, Failure> {
+    fn ask<T>(
+        &mut self,
+        call: impl AsyncFnOnce(&VerifierClient) -> Result<T, RequestError>,
+    ) -> Result<T, RequestError> {
         let verifier = match self.verifier.take() {
             Some(verifier) => verifier,
             None => {
-                let settings = self.config.verifier.as_ref().ok_or(Failure::NoToken)?;
-                Verifier::new(settings).map_err(|error| Failure::Untrusted(error.to_string()))?
+                let settings = self.config.verifier.as_ref().ok_or(RequestError::NoToken)?;
+                VerifierClient::new(settings).map_err(|error| RequestError::Untrusted(error.to_string()))?
             }
         };
         let answer = self.runtime.block_on(call(&verifier));
@@ -215,7 +220,7 @@ impl Worker {
     fn counts(&self) -> (u64, u64) {
         (
             self.key.as_ref().map_or(0, |key| key.commands()),
-            self.verifier.as_ref().map_or(0, Verifier::requests),
+            self.verifier.as_ref().map_or(0, VerifierClient::requests),
         )
     }
 }

@@ -3,12 +3,12 @@
 use serde_json::Value;
 use std::path::PathBuf;
 use std::time::Duration;
-use vitalsign_client::{Client, ClientError};
+use vitalsign_client::{ClientError, ServiceClient};
 use vitalsign_ipc::{Answer, Request, Status};
 use vitalsign_security_key::{Cancel, Ceremony, Failure, Prompt, SecurityKeys};
 
 /// The way to the service.
-pub trait Agent: Send + Sync {
+pub trait ServiceConnector: Send + Sync {
     /// A new connection.
     ///
     /// # Errors
@@ -34,13 +34,13 @@ pub trait Service: Send {
 #[derive(Clone, Debug)]
 pub struct Socket(pub PathBuf);
 
-impl Agent for Socket {
+impl ServiceConnector for Socket {
     fn connect(&self) -> Result<Box<dyn Service>, ClientError> {
-        Ok(Box::new(Client::connect(&self.0)?))
+        Ok(Box::new(ServiceClient::connect(&self.0)?))
     }
 }
 
-impl Service for Client {
+impl Service for ServiceClient {
     fn ask(&mut self, request: Request) -> Result<Answer, ClientError> {
         Self::ask(self, request)
     }
@@ -50,7 +50,7 @@ impl Service for Client {
 }
 
 /// The security keys of this machine.
-pub trait Keys: Send + Sync {
+pub trait SecurityKeyClient: Send + Sync {
     /// See [`SecurityKeys::perform`].
     ///
     /// # Errors
@@ -64,7 +64,7 @@ pub trait Keys: Send + Sync {
 }
 
 /// Keys that may not be reachable at all: each ceremony then ends with why.
-impl<K: Keys> Keys for Result<K, Failure> {
+impl<K: SecurityKeyClient> SecurityKeyClient for Result<K, Failure> {
     fn perform(
         &self,
         ceremony: &Ceremony,
@@ -75,7 +75,7 @@ impl<K: Keys> Keys for Result<K, Failure> {
     }
 }
 
-impl Keys for SecurityKeys {
+impl SecurityKeyClient for SecurityKeys {
     fn perform(
         &self,
         ceremony: &Ceremony,

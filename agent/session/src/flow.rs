@@ -1,6 +1,6 @@
 //! What to do about what happens: no I/O, so that every way it can go is a unit test.
 
-use crate::{Lost, Shown, Trouble};
+use crate::{Disconnected, SessionError, UiUpdate};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use vitalsign_ipc::{Answer, Refusal, Request, Stage, Status, StepUp};
@@ -10,15 +10,15 @@ use vitalsign_security_key::{Ceremony, Failure, Operation, Prompt};
 
 /// Something has happened.
 #[derive(Debug)]
-pub enum Event {
+pub enum FlowEvent {
     /// The service says how things stand.
     Status(Box<Status>),
     /// The service is gone.
-    Lost(Lost),
-    /// The service's answer to [`Effect::Fetch`].
-    Fetched(StepUpId, Result<Answer, Lost>),
-    /// The service's answer to [`Effect::Tell`].
-    Told(StepUpId, Result<Answer, Lost>),
+    Disconnected(Disconnected),
+    /// The service's answer to [`FlowEffect::Fetch`].
+    Fetched(StepUpId, Result<Answer, Disconnected>),
+    /// The service's answer to [`FlowEffect::Tell`].
+    Told(StepUpId, Result<Answer, Disconnected>),
     /// The security key wants something of the person.
     Prompt(Attempt, Prompt),
     /// The security key is through.
@@ -48,7 +48,7 @@ pub enum Choice {
 
 /// Something is to be done.
 #[derive(Debug)]
-pub enum Effect {
+pub enum FlowEffect {
     /// Ask the service what the security key is to sign.
     Fetch(StepUpId),
     /// Have it signed.
@@ -58,9 +58,9 @@ pub enum Effect {
     /// Tell the service.
     Tell(StepUpId, Request),
     /// Show it.
-    Show(Shown),
+    Show(UiUpdate),
     /// A step-up that was seen to be asked has ended.
-    Ended(StepUpId, step_up::End),
+    Ended(StepUpId, step_up::StepUpResult),
     /// Leave.
     Quit,
 }
@@ -97,34 +97,34 @@ enum Phase {
 
 impl Flow {
     /// What to do about this.
-    pub fn on(&mut self, event: Event) -> Vec<Effect> {
+    pub fn on(&mut self, event: FlowEvent) -> Vec<FlowEffect> {
         let mut effects = Vec::new();
         match event {
-            Event::Status(status) => {
+            FlowEvent::Status(status) => {
                 let step_ups = status.step_ups.clone();
-                effects.push(Effect::Show(Shown::Status(status)));
+                effects.push(FlowEffect::Show(UiUpdate::Status(status)));
                 self.status(&step_ups, &mut effects);
             }
-            Event::Lost(why) => {
+            FlowEvent::Disconnected(why) => {
                 // What is being signed may be prepared anew by the time that the service is back.
                 self.let_go(&mut effects);
                 self.answered.clear();
-                effects.push(Effect::Show(Shown::Lost(why)));
+                effects.push(FlowEffect::Show(UiUpdate::Disconnected(why)));
             }
-            Event::Fetched(id, answer) => self.fetched(id, answer, &mut effects),
-            Event::Told(id, answer) => {
+            FlowEvent::Fetched(id, answer) => self.fetched(id, answer, &mut effects),
+            FlowEvent::Told(id, answer) => {
                 if let Some(trouble) = trouble(answer) {
-                    effects.push(Effect::Show(Shown::Trouble { step_up: id, trouble }));
+                    effects.push(FlowEffect::Show(UiUpdate::SessionError { step_up: id, trouble }));
                 }
             }
-            Event::Prompt(attempt, prompt) => {
+            FlowEvent::Prompt(attempt, prompt) => {
                 if let Some(step_up) = self.at(Phase::Performing(attempt)) {
-                    effects.push(Effect::Show(Shown::Prompt { step_up, prompt }));
+                    effects.push(FlowEffect::Show(UiUpdate::Prompt { step_up, prompt }));
                 }
             }
-            Event::Performed(attempt, end) => self.performed(attempt, end, &mut effects),
-            Event::Said(choice) => self.said(choice, &mut effects),
-            Event::Away(away) => {
+            FlowEvent::Performed(attempt, end) => self.performed(attempt, end, &mut effects),
+            FlowEvent::Said(choice) => self.said(choice, &mut effects),
+            FlowEvent::Away(away) => {
                 self.away = away;
                 if away {
                     self.let_go(&mut effects);
@@ -132,15 +132,15 @@ impl Flow {
                     self.next(&mut effects);
                 }
             }
-            Event::Leave => {
+            FlowEvent::Leave => {
                 self.let_go(&mut effects);
-                effects.push(Effect::Quit);
+                effects.push(FlowEffect::Quit);
             }
         }
         effects
     }
 
-    fn status(&mut self, step_ups: &[StepUp], effects: &mut Vec<Effect>) {
+    fn status(&mut self, step_ups: &[StepUp], effects: &mut Vec<FlowEffect>) {
         let first = !std::mem::replace(&mut self.told_idle, true);
         let before = std::mem::take(&mut self.seen);
         for step_up in step_ups {
@@ -148,13 +148,13 @@ impl Flow {
             let ended = matches!(step_up.stage, Stage::Ended { .. });
             // What was over before anybody looked is no news.
             if known != Some(step_up) && !(first && ended) {
-                effects.push(Effect::Show(Shown::StepUp(Box::new(step_up.clone()))));
+                effects.push(FlowEffect::Show(UiUpdate::StepUp(Box::new(step_up.clone()))));
             }
             if let Stage::Ended { end, .. } = step_up.stage
                 && !first
                 && known.is_none_or(|known| !matches!(known.stage, Stage::Ended { .. }))
             {
-                effects.push(Effect::Ended(step_up.id, end));
+                effects.push(FlowEffect::Ended(step_up.id, end));
             }
         }
         self.seen = step_ups.iter().map(|step_up| (step_up.id, step_up.clone())).collect();
@@ -167,12 +167,12 @@ impl Flow {
         self.order = step_ups.iter().map(|step_up| step_up.id).collect();
         self.next(effects);
         if first && step_ups.iter().all(|it| matches!(it.stage, Stage::Ended { .. })) {
-            effects.push(Effect::Show(Shown::Idle));
+            effects.push(FlowEffect::Show(UiUpdate::Idle));
         }
     }
 
     /// Asks for the oldest that waits, unless one is asked already or nobody is there.
-    fn next(&mut self, effects: &mut Vec<Effect>) {
+    fn next(&mut self, effects: &mut Vec<FlowEffect>) {
         if self.current.is_some() || self.away {
             return;
         }
@@ -181,11 +181,11 @@ impl Flow {
         };
         if let Some(id) = self.order.iter().find(waits).copied() {
             self.current = Some(Current { step_up: id, phase: Phase::Fetching });
-            effects.push(Effect::Fetch(id));
+            effects.push(FlowEffect::Fetch(id));
         }
     }
 
-    fn fetched(&mut self, id: StepUpId, answer: Result<Answer, Lost>, effects: &mut Vec<Effect>) {
+    fn fetched(&mut self, id: StepUpId, answer: Result<Answer, Disconnected>, effects: &mut Vec<FlowEffect>) {
         if self.at(Phase::Fetching) != Some(id) {
             return;
         }
@@ -196,54 +196,58 @@ impl Flow {
                 self.current = Some(Current { step_up: id, phase: Phase::Performing(attempt) });
                 let operation = Operation::Get(ceremony.options);
                 let ceremony = Ceremony { origin: ceremony.origin, rp_id: ceremony.rp_id, operation };
-                effects.push(Effect::Perform(attempt, ceremony));
+                effects.push(FlowEffect::Perform(attempt, ceremony));
             }
             // It has gone on meanwhile: the next status says how.
             Ok(Answer::Refused(Refusal::Over)) => self.current = None,
             answer => {
                 self.current = None;
                 self.answered.push(id);
-                let trouble = trouble(answer).unwrap_or(Trouble::Odd);
-                effects.push(Effect::Show(Shown::Trouble { step_up: id, trouble }));
+                let trouble = trouble(answer).unwrap_or(SessionError::Odd);
+                effects.push(FlowEffect::Show(UiUpdate::SessionError { step_up: id, trouble }));
             }
         }
     }
 
-    fn performed(&mut self, attempt: Attempt, end: Result<Value, Failure>, effects: &mut Vec<Effect>) {
+    fn performed(&mut self, attempt: Attempt, end: Result<Value, Failure>, effects: &mut Vec<FlowEffect>) {
         let Some(id) = self.at(Phase::Performing(attempt)) else { return };
         self.current = None;
         self.answered.push(id);
         match end {
-            Ok(assertion) => effects.push(Effect::Tell(id, Request::Tapped { step_up: id, assertion })),
+            Ok(assertion) => effects.push(FlowEffect::Tell(id, Request::Tapped { step_up: id, assertion })),
             Err(failure) => {
                 let end = end_of(&failure);
-                effects.push(Effect::Show(Shown::Trouble { step_up: id, trouble: Trouble::Key(failure) }));
+                effects.push(FlowEffect::Show(UiUpdate::SessionError {
+                    step_up: id,
+                    trouble: SessionError::Key(failure),
+                }));
                 if let Some(end) = end {
-                    effects.push(Effect::Tell(id, Request::GiveUp { step_up: id, end }));
+                    effects.push(FlowEffect::Tell(id, Request::GiveUp { step_up: id, end }));
                 }
             }
         }
     }
 
-    fn said(&mut self, choice: Choice, effects: &mut Vec<Effect>) {
+    fn said(&mut self, choice: Choice, effects: &mut Vec<FlowEffect>) {
         let Some(current) = self.current.take() else { return };
         let step_up = current.step_up;
         self.answered.push(step_up);
-        effects.push(Effect::Stop);
+        effects.push(FlowEffect::Stop);
         let end = match choice {
-            Choice::Decline => step_up::End::Declined,
-            Choice::NotMine => step_up::End::NotMine,
+            Choice::Decline => step_up::StepUpResult::Declined,
+            Choice::NotMine => step_up::StepUpResult::NotMine,
             Choice::NoPin => {
-                effects.push(Effect::Show(Shown::Trouble { step_up, trouble: Trouble::NoPin }));
-                step_up::End::NoKey
+                effects
+                    .push(FlowEffect::Show(UiUpdate::SessionError { step_up, trouble: SessionError::NoPin }));
+                step_up::StepUpResult::NoKey
             }
         };
-        effects.push(Effect::Tell(step_up, Request::GiveUp { step_up, end }));
+        effects.push(FlowEffect::Tell(step_up, Request::GiveUp { step_up, end }));
     }
 
-    fn let_go(&mut self, effects: &mut Vec<Effect>) {
+    fn let_go(&mut self, effects: &mut Vec<FlowEffect>) {
         if self.current.take().is_some_and(|current| matches!(current.phase, Phase::Performing(_))) {
-            effects.push(Effect::Stop);
+            effects.push(FlowEffect::Stop);
         }
     }
 
@@ -254,27 +258,27 @@ impl Flow {
 }
 
 /// What the service is told when the key was not used. That time is over it knows itself.
-fn end_of(failure: &Failure) -> Option<step_up::End> {
+fn end_of(failure: &Failure) -> Option<step_up::StepUpResult> {
     match failure {
         Failure::TimedOut => None,
         // By the person, at the key or at its PIN.
-        Failure::Cancelled => Some(step_up::End::Declined),
-        Failure::WrongKey => Some(step_up::End::WrongKey),
-        Failure::PinBlocked { .. } => Some(step_up::End::PinBlocked),
+        Failure::Cancelled => Some(step_up::StepUpResult::Declined),
+        Failure::WrongKey => Some(step_up::StepUpResult::WrongKey),
+        Failure::PinBlocked { .. } => Some(step_up::StepUpResult::PinBlocked),
         Failure::NoUserVerification
         | Failure::AlreadyRegistered
         | Failure::Refused(_)
         | Failure::Unfit(_)
-        | Failure::Unavailable(_) => Some(step_up::End::NoKey),
+        | Failure::Unavailable(_) => Some(step_up::StepUpResult::NoKey),
     }
 }
 
 /// Why the service does not do what it was told.
-fn trouble(answer: Result<Answer, Lost>) -> Option<Trouble> {
+fn trouble(answer: Result<Answer, Disconnected>) -> Option<SessionError> {
     match answer {
         Ok(Answer::Accepted) => None,
-        Ok(Answer::Refused(refusal)) => Some(Trouble::Refused(refusal)),
-        Ok(_) => Some(Trouble::Odd),
-        Err(lost) => Some(Trouble::Lost(lost)),
+        Ok(Answer::Refused(refusal)) => Some(SessionError::Refused(refusal)),
+        Ok(_) => Some(SessionError::Odd),
+        Err(lost) => Some(SessionError::Disconnected(lost)),
     }
 }

@@ -1,7 +1,7 @@
 //! What runs in the session of the person who is there: it shows the step-ups that the service passes on, speaks to
 //! the security key, and hands the service the answer. The terminal program is one surface of it; a window is another.
 //!
-//! The way is: [`flow`] decides (no I/O), [`listen`] does, a [`Surface`] shows. [`register`] is the way of a new key.
+//! The way is: [`flow`] decides (no I/O), [`listen`] does, a [`Ui`] shows. [`register`] is the way of a new key.
 //!
 //! Invariants: a PIN goes from the person to the key and nowhere else; nothing here holds the device's key or speaks to
 //! the verifier; one step-up at a time is asked of the person, the oldest first; a tap is given to the very challenge
@@ -14,24 +14,24 @@ mod register;
 pub mod texts;
 mod trouble;
 
-pub use agent::{Agent, Keys, Service, Socket};
-pub use listen::{End, Inbox, listen};
+pub use agent::{SecurityKeyClient, Service, ServiceConnector, Socket};
+pub use listen::{Inbox, ListenResult, listen};
 pub use register::{RegisterError, register};
-pub use trouble::{Loss, Lost, Trouble};
+pub use trouble::{DisconnectReason, Disconnected, SessionError};
 
 use vitalsign_ipc::{Status, StepUp};
 use vitalsign_protocol::id::StepUpId;
 use vitalsign_security_key::Prompt;
 
 /// Where a person sees what is asked. What they answer comes by an [`Inbox`], and a PIN by the prompt's own reply.
-pub trait Surface {
+pub trait Ui {
     /// Shows this. It must not wait for the person.
-    fn show(&mut self, shown: Shown);
+    fn show(&mut self, shown: UiUpdate);
 }
 
 /// What a person is shown.
 #[derive(Debug)]
-pub enum Shown {
+pub enum UiUpdate {
     /// How all stands now. What of it is about step-ups is shown apart.
     Status(Box<Status>),
     /// Nothing is asked now.
@@ -46,12 +46,12 @@ pub enum Shown {
         prompt: Prompt,
     },
     /// The security key was not used. How the step-up ends is shown later.
-    Trouble {
+    SessionError {
         /// Which step-up.
         step_up: StepUpId,
         /// What happened.
-        trouble: Trouble,
+        trouble: SessionError,
     },
     /// The service is gone. It is looked for again.
-    Lost(Lost),
+    Disconnected(Disconnected),
 }

@@ -1,8 +1,8 @@
 //! Taking step-ups: what [`crate::flow`] decides, done.
 
-use crate::agent::{Agent, Keys, Service};
-use crate::flow::{Choice, Effect, Event, Flow};
-use crate::{Lost, Surface};
+use crate::agent::{SecurityKeyClient, Service, ServiceConnector};
+use crate::flow::{Choice, Flow, FlowEffect, FlowEvent};
+use crate::{Disconnected, Ui};
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::Duration;
@@ -12,31 +12,31 @@ use vitalsign_protocol::step_up;
 use vitalsign_security_key::Cancel;
 
 /// How long to wait before the service is looked for again.
-const AGAIN: Duration = Duration::from_secs(1);
+const RECONNECT_DELAY: Duration = Duration::from_secs(1);
 /// How long nothing may change until it is asked for once more whether the service is there.
-const QUIET: Duration = Duration::from_secs(60);
+const PING_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Where a person's answers come in.
 #[derive(Clone, Debug)]
-pub struct Inbox(Sender<Event>);
+pub struct Inbox(Sender<FlowEvent>);
 
 impl Inbox {
     /// What the person says about the step-up that is asked now.
     pub fn say(&self, choice: Choice) {
         // Nobody listens any more when all is over.
-        let _ = self.0.send(Event::Said(choice));
+        let _ = self.0.send(FlowEvent::Said(choice));
     }
     /// The person is away, and nothing is to be asked; or is back.
     pub fn away(&self, away: bool) {
-        let _ = self.0.send(Event::Away(away));
+        let _ = self.0.send(FlowEvent::Away(away));
     }
     /// The person leaves; what is asked stays open.
     pub fn leave(&self) {
-        let _ = self.0.send(Event::Leave);
+        let _ = self.0.send(FlowEvent::Leave);
     }
     /// One, and where it ends.
     #[must_use]
-    pub fn new() -> (Self, Receiver<Event>) {
+    pub fn new() -> (Self, Receiver<FlowEvent>) {
         let (sender, receiver) = mpsc::channel();
         (Self(sender), receiver)
     }
@@ -44,23 +44,23 @@ impl Inbox {
 
 /// Why listening ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
+pub enum ListenResult {
     /// The step-up that was waited for ended so.
-    StepUp(step_up::End),
+    StepUp(step_up::StepUpResult),
     /// The person has left.
     Left,
 }
 
 /// Takes step-ups until the person leaves, or, where `once`, until one has ended. A service that goes, or is not there
 /// yet, is looked for.
-pub fn listen<A: Agent + 'static, K: Keys + 'static>(
+pub fn listen<A: ServiceConnector + 'static, K: SecurityKeyClient + 'static>(
     agent: &Arc<A>,
     service: Option<Box<dyn Service>>,
     keys: &Arc<K>,
-    surface: &mut impl Surface,
-    (inbox, events): (Inbox, Receiver<Event>),
+    surface: &mut impl Ui,
+    (inbox, events): (Inbox, Receiver<FlowEvent>),
     once: bool,
-) -> End {
+) -> ListenResult {
     let (watched, told) = (Arc::clone(agent), inbox.0.clone());
     std::thread::spawn(move || watch(&*watched, service, &told));
 
@@ -69,41 +69,41 @@ pub fn listen<A: Agent + 'static, K: Keys + 'static>(
     for event in events {
         for effect in flow.on(event) {
             match effect {
-                Effect::Fetch(id) => {
+                FlowEffect::Fetch(id) => {
                     let answer = ask(&**agent, Request::Ceremony(id));
-                    let _ = inbox.0.send(Event::Fetched(id, answer));
+                    let _ = inbox.0.send(FlowEvent::Fetched(id, answer));
                 }
-                Effect::Tell(id, request) => {
+                FlowEffect::Tell(id, request) => {
                     let answer = ask(&**agent, request);
-                    let _ = inbox.0.send(Event::Told(id, answer));
+                    let _ = inbox.0.send(FlowEvent::Told(id, answer));
                 }
-                Effect::Perform(attempt, ceremony) => {
+                FlowEffect::Perform(attempt, ceremony) => {
                     cancel = Cancel::new();
                     let (keys, cancel, told) = (Arc::clone(keys), cancel.clone(), inbox.0.clone());
                     std::thread::spawn(move || {
-                        let mut prompts = |prompt| drop(told.send(Event::Prompt(attempt, prompt)));
+                        let mut prompts = |prompt| drop(told.send(FlowEvent::Prompt(attempt, prompt)));
                         let end = keys.perform(&ceremony, &mut prompts, &cancel);
-                        let _ = told.send(Event::Performed(attempt, end));
+                        let _ = told.send(FlowEvent::Performed(attempt, end));
                     });
                 }
-                Effect::Stop => cancel.cancel(),
-                Effect::Show(shown) => surface.show(shown),
-                Effect::Ended(_, end) if once => return End::StepUp(end),
-                Effect::Ended(..) => {}
-                Effect::Quit => return End::Left,
+                FlowEffect::Stop => cancel.cancel(),
+                FlowEffect::Show(shown) => surface.show(shown),
+                FlowEffect::Ended(_, end) if once => return ListenResult::StepUp(end),
+                FlowEffect::Ended(..) => {}
+                FlowEffect::Quit => return ListenResult::Left,
             }
         }
     }
     // The inbox above is one of its own senders, so that events do not end.
-    End::Left
+    ListenResult::Left
 }
 
-fn ask(agent: &dyn Agent, request: Request) -> Result<Answer, Lost> {
-    agent.connect().and_then(|mut service| service.ask(request)).map_err(|error| Lost::from(&error))
+fn ask(agent: &dyn ServiceConnector, request: Request) -> Result<Answer, Disconnected> {
+    agent.connect().and_then(|mut service| service.ask(request)).map_err(|error| Disconnected::from(&error))
 }
 
 /// Passes on how things stand, for as long as somebody listens.
-fn watch(agent: &dyn Agent, mut service: Option<Box<dyn Service>>, events: &Sender<Event>) {
+fn watch(agent: &dyn ServiceConnector, mut service: Option<Box<dyn Service>>, events: &Sender<FlowEvent>) {
     let mut said = None;
     loop {
         let why = match service.take().map_or_else(|| agent.connect(), Ok) {
@@ -111,36 +111,40 @@ fn watch(agent: &dyn Agent, mut service: Option<Box<dyn Service>>, events: &Send
                 Some(why) => why,
                 None => return,
             },
-            Err(error) => Lost::from(&error),
+            Err(error) => Disconnected::from(&error),
         };
         // The same is said once.
         if said.as_ref() != Some(&why) {
             said = Some(why.clone());
-            if events.send(Event::Lost(why)).is_err() {
+            if events.send(FlowEvent::Disconnected(why)).is_err() {
                 return;
             }
         }
-        std::thread::sleep(AGAIN);
+        std::thread::sleep(RECONNECT_DELAY);
     }
 }
 
 /// Why the service is lost; none when nobody listens.
-fn follow(mut service: Box<dyn Service>, events: &Sender<Event>, said: &mut Option<Lost>) -> Option<Lost> {
+fn follow(
+    mut service: Box<dyn Service>,
+    events: &Sender<FlowEvent>,
+    said: &mut Option<Disconnected>,
+) -> Option<Disconnected> {
     let mut status = match service.ask(Request::Subscribe) {
         Ok(Answer::Status(status)) => status,
         // It starts, and has nothing to say yet.
-        Ok(Answer::Refused(refusal)) => return Some(Lost::from(&refusal)),
-        Ok(_) => return Some(Lost::odd()),
-        Err(error) => return Some(Lost::from(&error)),
+        Ok(Answer::Refused(refusal)) => return Some(Disconnected::from(&refusal)),
+        Ok(_) => return Some(Disconnected::odd()),
+        Err(error) => return Some(Disconnected::from(&error)),
     };
     loop {
         *said = None;
-        events.send(Event::Status(status)).ok()?;
+        events.send(FlowEvent::Status(status)).ok()?;
         status = loop {
-            match service.event(QUIET) {
+            match service.event(PING_INTERVAL) {
                 Ok(status) => break Box::new(status),
                 Err(ClientError::TimedOut) => {}
-                Err(error) => return Some(Lost::from(&error)),
+                Err(error) => return Some(Disconnected::from(&error)),
             }
         };
     }

@@ -1,6 +1,6 @@
 //! Registering a security key.
 
-use crate::agent::{Agent, Keys, Service};
+use crate::agent::{SecurityKeyClient, Service, ServiceConnector};
 use vitalsign_client::ClientError;
 use vitalsign_ipc::{Answer, Refusal, Request};
 use vitalsign_protocol::id::Secret;
@@ -30,8 +30,8 @@ pub enum RegisterError {
 /// # Errors
 /// See [`RegisterError`].
 pub fn register(
-    agent: &impl Agent,
-    keys: &impl Keys,
+    agent: &impl ServiceConnector,
+    keys: &impl SecurityKeyClient,
     code: Secret,
     name: &str,
     begun: impl FnOnce(&str),

@@ -1,7 +1,7 @@
 //! What people read. Text that came from elsewhere is shown whole, and obeyed in nothing.
 
-use vitalsign_protocol::check::{self, Mender};
-use vitalsign_protocol::step_up::{Acr, End};
+use vitalsign_protocol::check::{self, Remediator};
+use vitalsign_protocol::step_up::{Acr, StepUpResult};
 use vitalsign_security_key::Failure;
 
 /// An answer that is none.
@@ -47,19 +47,19 @@ pub fn level(acr: Acr) -> &'static str {
 
 /// An end, in a sentence.
 #[must_use]
-pub fn end(end: End) -> &'static str {
+pub fn end(end: StepUpResult) -> &'static str {
     match end {
-        End::Approved => "Approved.",
-        End::Declined => "Declined.",
-        End::NotMine => "Declined, and reported: you did not ask for this.",
-        End::TimedOut => "Time is over: nobody answered. Start again in the application.",
-        End::Unhealthy => "Refused: this device is not in the state that is asked for.",
-        End::WrongKey => "Refused: this security key is not one of this person's.",
-        End::PinBlocked => "Refused: the security key takes no more PINs. Ask your IT.",
-        End::NoKey => "Refused: no security key can be used here.",
-        End::NoDevice => "Refused: no device of this person was reached.",
-        End::Superseded => "It was answered elsewhere.",
-        End::Cancelled => "The application took it back.",
+        StepUpResult::Approved => "Approved.",
+        StepUpResult::Declined => "Declined.",
+        StepUpResult::NotMine => "Declined, and reported: you did not ask for this.",
+        StepUpResult::TimedOut => "Time is over: nobody answered. Start again in the application.",
+        StepUpResult::Unhealthy => "Refused: this device is not in the state that is asked for.",
+        StepUpResult::WrongKey => "Refused: this security key is not one of this person's.",
+        StepUpResult::PinBlocked => "Refused: the security key takes no more PINs. Ask your IT.",
+        StepUpResult::NoKey => "Refused: no security key can be used here.",
+        StepUpResult::NoDevice => "Refused: no device of this person was reached.",
+        StepUpResult::Superseded => "It was answered elsewhere.",
+        StepUpResult::Cancelled => "The application took it back.",
     }
 }
 
@@ -69,9 +69,9 @@ pub fn reason(check: &str) -> String {
     match check::of(check) {
         Some(text) => {
             let who = match (text.mender, text.restart) {
-                (Mender::You, true) => "You can do this; a restart mends it.",
-                (Mender::You, false) => "You can do this.",
-                (Mender::It, _) => "IT does this.",
+                (Remediator::You, true) => "You can do this; a restart mends it.",
+                (Remediator::You, false) => "You can do this.",
+                (Remediator::It, _) => "IT does this.",
             };
             format!("{}: {} {who}", text.title, text.remedy)
         }

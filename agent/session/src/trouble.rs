@@ -8,7 +8,7 @@ use vitalsign_security_key::Failure;
 
 /// Why a step-up is not answered from here.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Trouble {
+pub enum SessionError {
     /// The security key was not used.
     Key(Failure),
     /// It asks for a PIN, and there is nowhere to enter one.
@@ -16,18 +16,18 @@ pub enum Trouble {
     /// The service refuses.
     Refused(Refusal),
     /// The service was not reached.
-    Lost(Lost),
+    Disconnected(Disconnected),
     /// The service answered something else than was asked.
     Odd,
 }
 
-impl fmt::Display for Trouble {
+impl fmt::Display for SessionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Key(failure) => f.write_str(&texts::failure(failure)),
             Self::NoPin => f.write_str(texts::NO_PIN),
             Self::Refused(refusal) => refusal.fmt(f),
-            Self::Lost(lost) => lost.fmt(f),
+            Self::Disconnected(lost) => lost.fmt(f),
             Self::Odd => f.write_str(texts::ODD),
         }
     }
@@ -35,16 +35,16 @@ impl fmt::Display for Trouble {
 
 /// How the service was lost.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Lost {
+pub struct Disconnected {
     /// In what way.
-    pub loss: Loss,
+    pub loss: DisconnectReason,
     /// In words.
     pub text: String,
 }
 
 /// In what way the service is lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Loss {
+pub enum DisconnectReason {
     /// Nobody answers at the socket.
     NotRunning,
     /// Somebody else made the socket, or it is closed to us.
@@ -61,36 +61,36 @@ pub enum Loss {
     Other,
 }
 
-impl From<&ClientError> for Lost {
+impl From<&ClientError> for Disconnected {
     fn from(error: &ClientError) -> Self {
         let loss = match error {
-            ClientError::NotRunning(_) => Loss::NotRunning,
-            ClientError::Foreign(..) => Loss::Foreign,
-            ClientError::Protocol(vitalsign_ipc::Error::OtherVersion(_)) => Loss::OtherVersion,
-            ClientError::Protocol(_) => Loss::Garbled,
-            ClientError::TimedOut => Loss::Silent,
-            ClientError::Closed => Loss::Busy,
-            ClientError::Io(_) => Loss::Other,
+            ClientError::NotRunning(_) => DisconnectReason::NotRunning,
+            ClientError::Foreign(..) => DisconnectReason::Foreign,
+            ClientError::Protocol(vitalsign_ipc::Error::OtherVersion(_)) => DisconnectReason::OtherVersion,
+            ClientError::Protocol(_) => DisconnectReason::Garbled,
+            ClientError::TimedOut => DisconnectReason::Silent,
+            ClientError::Closed => DisconnectReason::Busy,
+            ClientError::Io(_) => DisconnectReason::Other,
         };
         Self { loss, text: error.to_string() }
     }
 }
 
-impl From<&Refusal> for Lost {
+impl From<&Refusal> for Disconnected {
     fn from(refusal: &Refusal) -> Self {
-        Self { loss: Loss::Busy, text: refusal.to_string() }
+        Self { loss: DisconnectReason::Busy, text: refusal.to_string() }
     }
 }
 
-impl Lost {
+impl Disconnected {
     /// By a service that answers something else than was asked.
     #[must_use]
     pub fn odd() -> Self {
-        Self { loss: Loss::Garbled, text: texts::ODD.to_owned() }
+        Self { loss: DisconnectReason::Garbled, text: texts::ODD.to_owned() }
     }
 }
 
-impl fmt::Display for Lost {
+impl fmt::Display for Disconnected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
     }

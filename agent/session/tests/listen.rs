@@ -7,14 +7,14 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use vitalsign_client::ClientError;
-use vitalsign_ipc::{Answer, Ceremony, Refusal, Request, Stage, Standing, Status, StepUp};
+use vitalsign_ipc::{AgentState, Answer, Refusal, Request, Stage, Status, StepUp, StepUpCeremony};
 use vitalsign_protocol::id::{RegistrationId, Secret, StepUpId};
-use vitalsign_protocol::step_up::{Acr, End, RegisteredKey};
+use vitalsign_protocol::step_up::{Acr, RegisteredKey, StepUpResult};
 use vitalsign_security_key::{Cancel, Failure, Operation, Prompt};
 use vitalsign_session::flow::Choice;
 use vitalsign_session::{
-    Agent, End as Left, Inbox, Keys, Loss, Lost, RegisterError, Service, Shown, Surface, Trouble, listen,
-    register,
+    DisconnectReason, Disconnected, Inbox, ListenResult as Left, RegisterError, SecurityKeyClient, Service,
+    ServiceConnector, SessionError, Ui, UiUpdate, listen, register,
 };
 
 /// Nothing here takes so long.
@@ -35,13 +35,13 @@ fn step_up(id: StepUpId, stage: Stage) -> StepUp {
     }
 }
 
-fn ended(id: StepUpId, end: End) -> StepUp {
+fn ended(id: StepUpId, end: StepUpResult) -> StepUp {
     step_up(id, Stage::Ended { end, reasons: Vec::new() })
 }
 
 fn status(step_ups: Vec<StepUp>) -> Status {
     Status {
-        standing: Standing::Reporting,
+        standing: AgentState::Reporting,
         enrolment: None,
         ear: None,
         reported_at: None,
@@ -66,7 +66,7 @@ struct Script {
 
 struct FakeService(Arc<Script>, Option<Receiver<Status>>);
 
-impl Agent for FakeAgent {
+impl ServiceConnector for FakeAgent {
     fn connect(&self) -> Result<Box<dyn Service>, ClientError> {
         Ok(Box::new(FakeService(Arc::clone(&self.0), None)))
     }
@@ -95,7 +95,7 @@ struct FakeKeys {
     asked: Mutex<Vec<Operation>>,
 }
 
-impl Keys for FakeKeys {
+impl SecurityKeyClient for FakeKeys {
     fn perform(
         &self,
         ceremony: &vitalsign_security_key::Ceremony,
@@ -115,10 +115,10 @@ impl Keys for FakeKeys {
     }
 }
 
-struct Screen(Sender<Shown>);
+struct Screen(Sender<UiUpdate>);
 
-impl Surface for Screen {
-    fn show(&mut self, shown: Shown) {
+impl Ui for Screen {
+    fn show(&mut self, shown: UiUpdate) {
         let _ = self.0.send(shown);
     }
 }
@@ -129,7 +129,7 @@ struct World {
     /// What the second connection sees, when the first one is lost.
     later: Sender<Status>,
     told: Receiver<Request>,
-    shown: Receiver<Shown>,
+    shown: Receiver<UiUpdate>,
     inbox: Inbox,
     keys: Arc<FakeKeys>,
     thread: std::thread::JoinHandle<Left>,
@@ -137,7 +137,7 @@ struct World {
 
 fn ceremony(challenge: &str) -> Answer {
     let (origin, rp_id) = ("https://verifier.example".to_owned(), "verifier.example".to_owned());
-    Answer::Ceremony(Box::new(Ceremony { origin, rp_id, options: json!({"challenge": challenge}) }))
+    Answer::Ceremony(Box::new(StepUpCeremony { origin, rp_id, options: json!({"challenge": challenge}) }))
 }
 
 fn begin(once: bool, acts: Vec<Act>, answers: Vec<Answer>) -> World {
@@ -162,7 +162,7 @@ impl World {
         self.told.recv_timeout(LIMIT).unwrap()
     }
     /// Waits until this is shown.
-    fn shows(&self, what: impl Fn(&Shown) -> bool) -> Shown {
+    fn shows(&self, what: impl Fn(&UiUpdate) -> bool) -> UiUpdate {
         loop {
             let shown = self.shown.recv_timeout(LIMIT).unwrap();
             if what(&shown) {
@@ -185,29 +185,31 @@ fn a_tap_is_taken_to_the_service() {
         vec![ceremony("C")],
     );
     world.says(Vec::new());
-    world.shows(|shown| matches!(shown, Shown::Idle));
+    world.shows(|shown| matches!(shown, UiUpdate::Idle));
     world.says(vec![step_up(FIRST, Stage::Preparing)]);
     world.says(vec![step_up(FIRST, Stage::Tap)]);
     assert_eq!(world.told(), Request::Ceremony(FIRST));
-    world.shows(|shown| matches!(shown, Shown::Prompt { step_up: FIRST, prompt: Prompt::Touch { keys: 1 } }));
+    world.shows(|shown| {
+        matches!(shown, UiUpdate::Prompt { step_up: FIRST, prompt: Prompt::Touch { keys: 1 } })
+    });
     assert_eq!(world.told(), Request::Tapped { step_up: FIRST, assertion });
     assert_eq!(*world.keys.asked.lock().unwrap(), [Operation::Get(json!({"challenge": "C"}))]);
     world.says(vec![step_up(FIRST, Stage::Checking)]);
-    world.says(vec![ended(FIRST, End::Approved)]);
-    assert_eq!(world.end(), Left::StepUp(End::Approved));
+    world.says(vec![ended(FIRST, StepUpResult::Approved)]);
+    assert_eq!(world.end(), Left::StepUp(StepUpResult::Approved));
 }
 
 #[test]
 fn each_failure_of_a_key_has_its_end() {
     let cases = [
-        (Failure::Cancelled, Some(End::Declined)),
-        (Failure::WrongKey, Some(End::WrongKey)),
-        (Failure::PinBlocked { until_reinserted: true }, Some(End::PinBlocked)),
-        (Failure::PinBlocked { until_reinserted: false }, Some(End::PinBlocked)),
-        (Failure::NoUserVerification, Some(End::NoKey)),
-        (Failure::Unfit("x".into()), Some(End::NoKey)),
-        (Failure::Unavailable("x".into()), Some(End::NoKey)),
-        (Failure::Refused("x".into()), Some(End::NoKey)),
+        (Failure::Cancelled, Some(StepUpResult::Declined)),
+        (Failure::WrongKey, Some(StepUpResult::WrongKey)),
+        (Failure::PinBlocked { until_reinserted: true }, Some(StepUpResult::PinBlocked)),
+        (Failure::PinBlocked { until_reinserted: false }, Some(StepUpResult::PinBlocked)),
+        (Failure::NoUserVerification, Some(StepUpResult::NoKey)),
+        (Failure::Unfit("x".into()), Some(StepUpResult::NoKey)),
+        (Failure::Unavailable("x".into()), Some(StepUpResult::NoKey)),
+        (Failure::Refused("x".into()), Some(StepUpResult::NoKey)),
         // The verifier knows by itself.
         (Failure::TimedOut, None),
     ];
@@ -216,26 +218,28 @@ fn each_failure_of_a_key_has_its_end() {
         world.says(Vec::new());
         world.says(vec![step_up(FIRST, Stage::Tap)]);
         assert_eq!(world.told(), Request::Ceremony(FIRST));
-        world.shows(|shown| matches!(shown, Shown::Trouble { step_up: FIRST, .. }));
+        world.shows(|shown| matches!(shown, UiUpdate::SessionError { step_up: FIRST, .. }));
         if let Some(end) = wanted {
             assert!(end.is_the_devices_to_say());
             assert_eq!(world.told(), Request::GiveUp { step_up: FIRST, end }, "{failure:?}");
         }
         // It is not asked again, whatever else happens, until it is over.
         world.says(vec![step_up(FIRST, Stage::Tap), step_up(SECOND, Stage::Preparing)]);
-        world.says(vec![ended(FIRST, wanted.unwrap_or(End::TimedOut))]);
-        assert_eq!(world.end(), Left::StepUp(wanted.unwrap_or(End::TimedOut)));
+        world.says(vec![ended(FIRST, wanted.unwrap_or(StepUpResult::TimedOut))]);
+        assert_eq!(world.end(), Left::StepUp(wanted.unwrap_or(StepUpResult::TimedOut)));
     }
 }
 
 #[test]
 fn a_person_says_no_and_the_key_is_let_go() {
-    for (choice, end) in
-        [(Choice::Decline, End::Declined), (Choice::NotMine, End::NotMine), (Choice::NoPin, End::NoKey)]
-    {
+    for (choice, end) in [
+        (Choice::Decline, StepUpResult::Declined),
+        (Choice::NotMine, StepUpResult::NotMine),
+        (Choice::NoPin, StepUpResult::NoKey),
+    ] {
         let world = begin(true, vec![(vec![Prompt::Insert], None)], vec![ceremony("C")]);
         world.says(vec![step_up(FIRST, Stage::Tap)]);
-        world.shows(|shown| matches!(shown, Shown::Prompt { .. }));
+        world.shows(|shown| matches!(shown, UiUpdate::Prompt { .. }));
         world.inbox.say(choice);
         assert_eq!(world.told(), Request::Ceremony(FIRST));
         assert_eq!(world.told(), Request::GiveUp { step_up: FIRST, end });
@@ -252,8 +256,8 @@ fn one_is_asked_after_the_other_and_what_ends_elsewhere_lets_the_key_go() {
     let world = begin(false, acts, vec![ceremony("A"), ceremony("B")]);
     world.says(vec![step_up(FIRST, Stage::Tap), step_up(SECOND, Stage::Tap)]);
     assert_eq!(world.told(), Request::Ceremony(FIRST));
-    world.shows(|shown| matches!(shown, Shown::Prompt { step_up: FIRST, .. }));
-    world.says(vec![ended(FIRST, End::Superseded), step_up(SECOND, Stage::Tap)]);
+    world.shows(|shown| matches!(shown, UiUpdate::Prompt { step_up: FIRST, .. }));
+    world.says(vec![ended(FIRST, StepUpResult::Superseded), step_up(SECOND, Stage::Tap)]);
     assert_eq!(world.told(), Request::Ceremony(SECOND));
     assert_eq!(world.told(), Request::Tapped { step_up: SECOND, assertion: json!({}) });
     world.inbox.leave();
@@ -266,10 +270,10 @@ fn while_the_person_is_away_no_key_is_asked() {
     let world = begin(false, acts, vec![ceremony("A"), ceremony("B")]);
     world.says(vec![step_up(FIRST, Stage::Tap)]);
     assert_eq!(world.told(), Request::Ceremony(FIRST));
-    world.shows(|shown| matches!(shown, Shown::Prompt { .. }));
+    world.shows(|shown| matches!(shown, UiUpdate::Prompt { .. }));
     world.inbox.away(true);
     world.says(vec![step_up(FIRST, Stage::Tap), step_up(SECOND, Stage::Tap)]);
-    world.shows(|shown| matches!(shown, Shown::StepUp(step_up) if step_up.id == SECOND));
+    world.shows(|shown| matches!(shown, UiUpdate::StepUp(step_up) if step_up.id == SECOND));
     assert!(world.told.try_recv().is_err());
     world.inbox.away(false);
     assert_eq!(world.told(), Request::Ceremony(FIRST));
@@ -284,7 +288,7 @@ fn what_is_prepared_anew_is_asked_for_anew() {
     let world = begin(false, acts, vec![ceremony("A"), ceremony("B")]);
     world.says(vec![step_up(FIRST, Stage::Tap)]);
     assert_eq!(world.told(), Request::Ceremony(FIRST));
-    world.shows(|shown| matches!(shown, Shown::Prompt { .. }));
+    world.shows(|shown| matches!(shown, UiUpdate::Prompt { .. }));
     world.says(vec![step_up(FIRST, Stage::Preparing)]);
     world.says(vec![step_up(FIRST, Stage::Tap)]);
     assert_eq!(world.told(), Request::Ceremony(FIRST));
@@ -301,9 +305,9 @@ fn a_service_that_starts_again_is_found_again_and_the_tap_begins_anew() {
     let mut world = begin(false, acts, vec![ceremony("A"), ceremony("B")]);
     world.says(vec![step_up(FIRST, Stage::Tap)]);
     assert_eq!(world.told(), Request::Ceremony(FIRST));
-    world.shows(|shown| matches!(shown, Shown::Prompt { .. }));
+    world.shows(|shown| matches!(shown, UiUpdate::Prompt { .. }));
     world.status = world.later.clone();
-    world.shows(|shown| matches!(shown, Shown::Lost(_)));
+    world.shows(|shown| matches!(shown, UiUpdate::Disconnected(_)));
     world.says(vec![step_up(FIRST, Stage::Tap)]);
     assert_eq!(world.told(), Request::Ceremony(FIRST));
     assert_eq!(world.told(), Request::Tapped { step_up: FIRST, assertion: json!({}) });
@@ -314,26 +318,26 @@ fn a_service_that_starts_again_is_found_again_and_the_tap_begins_anew() {
 #[test]
 fn what_was_over_before_is_no_news_and_what_is_refused_is_said() {
     let world = begin(true, Vec::new(), vec![Answer::Refused(Refusal::Over), Answer::Refused(Refusal::Busy)]);
-    world.says(vec![ended(SECOND, End::Approved)]);
-    world.shows(|shown| matches!(shown, Shown::Idle));
+    world.says(vec![ended(SECOND, StepUpResult::Approved)]);
+    world.shows(|shown| matches!(shown, UiUpdate::Idle));
     // It went on between the status and the question.
-    world.says(vec![ended(SECOND, End::Approved), step_up(FIRST, Stage::Tap)]);
+    world.says(vec![ended(SECOND, StepUpResult::Approved), step_up(FIRST, Stage::Tap)]);
     assert_eq!(world.told(), Request::Ceremony(FIRST));
     world.says(vec![step_up(FIRST, Stage::Preparing)]);
-    world.shows(|shown| matches!(shown, Shown::StepUp(step_up) if step_up.stage == Stage::Preparing));
+    world.shows(|shown| matches!(shown, UiUpdate::StepUp(step_up) if step_up.stage == Stage::Preparing));
     world.says(vec![step_up(FIRST, Stage::Tap)]);
     assert_eq!(world.told(), Request::Ceremony(FIRST));
-    let busy = Trouble::Refused(Refusal::Busy);
-    world.shows(|shown| matches!(shown, Shown::Trouble { trouble, .. } if *trouble == busy));
+    let busy = SessionError::Refused(Refusal::Busy);
+    world.shows(|shown| matches!(shown, UiUpdate::SessionError { trouble, .. } if *trouble == busy));
     let reasons = vec!["os-reboot".to_owned()];
-    world.says(vec![step_up(FIRST, Stage::Ended { end: End::Unhealthy, reasons })]);
-    assert_eq!(world.end(), Left::StepUp(End::Unhealthy));
+    world.says(vec![step_up(FIRST, Stage::Ended { end: StepUpResult::Unhealthy, reasons })]);
+    assert_eq!(world.end(), Left::StepUp(StepUpResult::Unhealthy));
 }
 
 #[test]
 fn no_service_is_said_at_once() {
     struct Nobody;
-    impl Agent for Nobody {
+    impl ServiceConnector for Nobody {
         fn connect(&self) -> Result<Box<dyn Service>, ClientError> {
             Err(ClientError::NotRunning("/nowhere".into()))
         }
@@ -346,7 +350,10 @@ fn no_service_is_said_at_once() {
         listen(&Arc::new(Nobody), None, &keys, &mut Screen(show), (inbox, events), false)
     });
     let first = shown.recv_timeout(LIMIT).unwrap();
-    assert!(matches!(first, Shown::Lost(Lost { loss: Loss::NotRunning, .. })), "{first:?}");
+    assert!(
+        matches!(first, UiUpdate::Disconnected(Disconnected { loss: DisconnectReason::NotRunning, .. })),
+        "{first:?}"
+    );
     left.leave();
     assert_eq!(listening.join().unwrap(), Left::Left);
 }

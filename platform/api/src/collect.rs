@@ -74,7 +74,7 @@ impl Collector {
             }
             let (answers, hanging) = (answers.clone(), self.clone());
             let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
-                let _ended = Ended(hanging, name);
+                let _ended = EndGuard(hanging, name);
                 let patch = read();
                 // Nobody waits for a probe that is late.
                 let _ = answers.send((name, patch));
@@ -121,9 +121,9 @@ impl Collector {
 }
 
 /// Notes that a probe's thread has ended, whatever way it ended.
-struct Ended(Collector, &'static str);
+struct EndGuard(Collector, &'static str);
 
-impl Drop for Ended {
+impl Drop for EndGuard {
     fn drop(&mut self) {
         self.0.lock().remove(self.1);
     }

@@ -3,7 +3,7 @@
 use vitalsign_protocol::cose::PublicKey;
 use vitalsign_protocol::evidence::BootEvidence;
 use vitalsign_protocol::id::{Digest, Secret};
-use vitalsign_protocol::message::{Credential, EnrolmentKeys};
+use vitalsign_protocol::message::{EncryptedCredential, EnrolmentKeys};
 use vitalsign_protocol::posture::{Key, KeyStorage};
 
 /// Why a key did not do what it was asked. A variant for each thing that a caller can do about it.
@@ -51,7 +51,7 @@ pub trait DeviceKey: Send {
     ///
     /// # Errors
     /// See [`KeyError`].
-    fn activate(&mut self, credential: &Credential) -> Result<Secret, KeyError>;
+    fn activate(&mut self, credential: &EncryptedCredential) -> Result<Secret, KeyError>;
     /// Quotes the PCRs, with the firmware's event log. Keys in software cannot.
     ///
     /// # Errors
@@ -67,8 +67,8 @@ pub trait DeviceKey: Send {
 #[cfg(feature = "fake")]
 pub mod fake {
     use super::{
-        BootEvidence, Credential, DeviceKey, Digest, EnrolmentKeys, Key, KeyError, KeyStorage, PublicKey,
-        Secret,
+        BootEvidence, DeviceKey, Digest, EncryptedCredential, EnrolmentKeys, Key, KeyError, KeyStorage,
+        PublicKey, Secret,
     };
     use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
     use vitalsign_protocol::id::Base64Url;
@@ -120,7 +120,7 @@ pub mod fake {
         fn enrolment_keys(&mut self) -> Result<EnrolmentKeys, KeyError> {
             Ok(EnrolmentKeys::Software { report_key: Base64Url(self.public.point().to_vec()) })
         }
-        fn activate(&mut self, _: &Credential) -> Result<Secret, KeyError> {
+        fn activate(&mut self, _: &EncryptedCredential) -> Result<Secret, KeyError> {
             Err(KeyError::Unsupported("a key in memory has no endorsement"))
         }
         fn quote(&mut self, _: &Digest) -> Result<BootEvidence, KeyError> {

@@ -8,14 +8,16 @@
 #[cfg_attr(not(target_os = "linux"), path = "other.rs")]
 mod system;
 
-pub use system::{bell, end_pages, has_screen, has_tray, redraw, steady_page, veil, watch_seat};
+pub use system::{
+    bell, has_screen, has_tray, kill_web_processes, lock_down_webview, redraw, splash, watch_seat,
+};
 
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// A web view takes a few hundred milliseconds until it shows its page: until then the window says this by itself.
 #[derive(Clone, Debug, Default)]
-pub struct Veil(Arc<Mutex<Option<Words>>>);
+pub struct SplashOverlay(Arc<Mutex<Option<Words>>>);
 
 /// What it says. Data, never markup.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -28,7 +30,7 @@ pub struct Words {
     pub dark: bool,
 }
 
-impl Veil {
+impl SplashOverlay {
     /// Says this from the next drawing on; none when the page is there.
     pub fn put(&self, words: Option<Words>) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = words;

@@ -1,6 +1,6 @@
 //! Systems whose turn has not come: nothing of it, and the app works without.
 
-use crate::{Notice, Veil};
+use crate::{Notice, SplashOverlay};
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
@@ -31,7 +31,7 @@ pub fn bell() {}
 ///
 /// # Errors
 /// None.
-pub fn veil(_: &tauri::WebviewWindow, _: &Veil) -> tauri::Result<()> {
+pub fn splash(_: &tauri::WebviewWindow, _: &SplashOverlay) -> tauri::Result<()> {
     Ok(())
 }
 
@@ -47,9 +47,9 @@ pub fn redraw(_: &tauri::WebviewWindow) -> tauri::Result<()> {
 ///
 /// # Errors
 /// None.
-pub fn steady_page(_: &tauri::WebviewWindow, _: impl Fn() + Send + 'static) -> tauri::Result<()> {
+pub fn lock_down_webview(_: &tauri::WebviewWindow, _: impl Fn() + Send + 'static) -> tauri::Result<()> {
     Ok(())
 }
 
 /// Nothing is left behind.
-pub fn end_pages() {}
+pub fn kill_web_processes() {}

@@ -8,7 +8,7 @@
 mod system;
 
 pub use system::{
-    Listener, PeerId, Stream, Terminal, Watching, become_program, connect, create_private, elapsed,
+    Listener, PeerId, SocketStream, SystemWatch, Terminal, become_program, connect, create_private, elapsed,
     give_to_owner_of, is_in_front, is_ours, is_private, limit_privileges, notify_manager, private_folder,
     probes, sync_folder, watch,
 };

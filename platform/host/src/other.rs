@@ -69,17 +69,17 @@ pub fn probes(_: &Settings) -> Vec<Probe> {
 
 /// Nothing is watched here.
 #[derive(Debug)]
-pub enum Watching {}
+pub enum SystemWatch {}
 
 /// Nothing is pushed here.
 ///
 /// # Errors
 /// `Unsupported`.
-pub fn watch(_: Sender<Change>) -> io::Result<Watching> {
+pub fn watch(_: Sender<Change>) -> io::Result<SystemWatch> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-impl Watching {
+impl SystemWatch {
     /// Never called.
     #[must_use]
     pub fn blind(&self) -> Vec<String> {
@@ -193,7 +193,7 @@ impl Listener {
     ///
     /// # Errors
     /// None.
-    pub fn accept(&self) -> io::Result<(Stream, Peer)> {
+    pub fn accept(&self) -> io::Result<(SocketStream, Peer)> {
         match *self {}
     }
 }
@@ -202,15 +202,15 @@ impl Listener {
 ///
 /// # Errors
 /// `Unsupported`.
-pub fn connect(_: &Path) -> io::Result<Stream> {
+pub fn connect(_: &Path) -> io::Result<SocketStream> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
 /// No connection yet.
 #[derive(Debug)]
-pub enum Stream {}
+pub enum SocketStream {}
 
-impl Stream {
+impl SocketStream {
     /// Never called.
     ///
     /// # Errors
@@ -241,13 +241,13 @@ impl Stream {
     }
 }
 
-impl Read for Stream {
+impl Read for SocketStream {
     fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
         match *self {}
     }
 }
 
-impl Write for Stream {
+impl Write for SocketStream {
     fn write(&mut self, _: &[u8]) -> io::Result<usize> {
         match *self {}
     }

@@ -9,7 +9,7 @@ mod swap;
 
 use crate::Root;
 use mounts::Mount;
-use stack::{Crypt, End, Format, Stacks};
+use stack::{Backing, Crypt, Format, Stacks};
 use std::path::Path;
 use std::time::Duration;
 use vitalsign_platform::Probe;
@@ -86,7 +86,7 @@ fn unsupported(role: VolumeRole) -> Volume {
     }
 }
 
-fn volume(root: &Root, role: VolumeRole, ends: Result<Vec<End>, Reason>) -> Volume {
+fn volume(root: &Root, role: VolumeRole, ends: Result<Vec<Backing>, Reason>) -> Volume {
     let ends = match ends {
         Ok(ends) if !ends.is_empty() => ends,
         Ok(_) => return unreadable(role, Reason::Failed),
@@ -94,7 +94,7 @@ fn volume(root: &Root, role: VolumeRole, ends: Result<Vec<End>, Reason>) -> Volu
     };
     let plain =
         Volume { encrypted: Fact::Known(false), method: Fact::Known("none".into()), ..unsupported(role) };
-    if ends.contains(&End::Plain) {
+    if ends.contains(&Backing::Plain) {
         return plain;
     }
     let crypts: Vec<Keyed> = ends.iter().filter_map(|end| Keyed::read(root, end)).collect();
@@ -144,8 +144,8 @@ struct Keyed {
 }
 
 impl Keyed {
-    fn read(root: &Root, end: &End) -> Option<Self> {
-        let End::Crypt(crypt) = end else { return None };
+    fn read(root: &Root, end: &Backing) -> Option<Self> {
+        let Backing::Crypt(crypt) = end else { return None };
         let keyed =
             |method, protector| Self { method, protector, converting: Fact::Unsupported, clear: false };
         Some(match crypt.format {

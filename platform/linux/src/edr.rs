@@ -45,7 +45,7 @@ pub fn read(root: &Root, commands: &Commands, now: u64) -> Result<Vec<EdrProduct
     Ok(std::thread::scope(|scope| {
         let ask = |(product, runs)| {
             let complete = processes.complete;
-            scope.spawn(move || describe(&Ask { root, commands, now, runs }, product, complete))
+            scope.spawn(move || describe(&ProductQuery { root, commands, now, runs }, product, complete))
         };
         let asked: Vec<_> =
             found.into_iter().map(|(product, runs)| (product, ask((product, runs)))).collect();
@@ -69,14 +69,14 @@ pub fn running_pids(root: &Root) -> Vec<i32> {
 }
 
 /// What a product is asked with.
-struct Ask<'a> {
+struct ProductQuery<'a> {
     root: &'a Root,
     commands: &'a Commands,
     now: u64,
     runs: bool,
 }
 
-impl Ask<'_> {
+impl ProductQuery<'_> {
     /// What a program says; `name` is what a recording of it is called.
     fn output(&self, name: &str, program: &str, args: &[&str]) -> Result<String, Reason> {
         self.commands.output(name, program, args, DEADLINE)?.success()
@@ -84,7 +84,7 @@ impl Ask<'_> {
 }
 
 /// What a product says of itself.
-struct Said {
+struct ProductAnswer {
     version: Fact<String>,
     protecting: Fact<bool>,
     mode: Fact<EdrMode>,
@@ -92,7 +92,7 @@ struct Said {
     tamper: Fact<bool>,
 }
 
-impl Said {
+impl ProductAnswer {
     /// Nothing: the product has no documented way to say it.
     const NOTHING: Self = Self {
         version: Fact::Unsupported,
@@ -108,7 +108,7 @@ impl Said {
     }
 }
 
-fn describe(ask: &Ask<'_>, product: &Product, complete: bool) -> EdrProduct {
+fn describe(ask: &ProductQuery<'_>, product: &Product, complete: bool) -> EdrProduct {
     let said = (product.ask)(ask);
     let running = match (ask.runs, complete) {
         (true, _) => Fact::Known(true),
@@ -131,7 +131,7 @@ fn describe(ask: &Ask<'_>, product: &Product, complete: bool) -> EdrProduct {
 }
 
 /// The version of the product's package.
-fn package_version(ask: &Ask<'_>, product: &Product) -> Option<String> {
+fn package_version(ask: &ProductQuery<'_>, product: &Product) -> Option<String> {
     if product.packages.is_empty() {
         return None;
     }

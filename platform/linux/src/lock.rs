@@ -14,14 +14,14 @@ use vitalsign_protocol::posture::Lock;
 
 /// A user's graphical session that this process runs in.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Session {
+pub struct LoginSession {
     /// `XDG_CURRENT_DESKTOP`: names of desktops, with colons between them.
     pub desktop: String,
     /// The user's settings: `XDG_CONFIG_HOME` or `~/.config`.
     pub settings: PathBuf,
 }
 
-impl Session {
+impl LoginSession {
     /// The session that this process's environment tells of.
     #[must_use]
     pub fn from_environment() -> Option<Self> {
@@ -96,7 +96,7 @@ impl Settings {
 #[must_use]
 pub fn probes(root: &Root) -> Vec<Probe> {
     let root = root.clone();
-    let session = if root.is_live() { Session::from_environment() } else { None };
+    let session = if root.is_live() { LoginSession::from_environment() } else { None };
     let read = move || Ok(read(&root, &Commands::of(&root), session.as_ref()));
     vec![Probe::new("lock", Duration::from_secs(8), read, |posture, seen| {
         posture.lock = seen.unwrap_or_else(|reason| Settings::default().facts(reason));
@@ -105,7 +105,7 @@ pub fn probes(root: &Root) -> Vec<Probe> {
 
 /// Reads it.
 #[must_use]
-pub fn read(root: &Root, commands: &Commands, session: Option<&Session>) -> Lock {
+pub fn read(root: &Root, commands: &Commands, session: Option<&LoginSession>) -> Lock {
     match enforced::logind(root) {
         Ok(Some(settings)) => return settings.facts(Reason::Failed),
         Ok(None) => {}

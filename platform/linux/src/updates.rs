@@ -21,7 +21,7 @@ const STALE: u64 = 7 * 86_400;
 const HOUR: u64 = 3600;
 
 /// What waits: a name for each package or advisory, which stays the same while it waits.
-pub(crate) type Waiting = BTreeSet<String>;
+pub(crate) type PendingUpdates = BTreeSet<String>;
 
 /// The package lists of a source, not read yet.
 #[derive(Clone, Debug, Default)]

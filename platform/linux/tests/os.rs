@@ -576,14 +576,14 @@ mod tests {
         ] {
             let tree = Tree::copy("opensuse-server");
             files.iter().for_each(|(path, content)| tree.write(path, content));
-            let session = lock::Session { desktop: desktop.to_owned(), settings: "/home/x".into() };
+            let session = lock::LoginSession { desktop: desktop.to_owned(), settings: "/home/x".into() };
             let seen = lock::read(&tree.root(), &Commands::of(&tree.root()), Some(&session));
             assert_eq!(seen, expected, "{desktop} {files:?}");
         }
         let tree = Tree::copy("opensuse-server");
         for (desktop, automatic) in [("GNOME", Fact::Unreadable(Reason::Failed)), ("XFCE", Fact::Unsupported)]
         {
-            let session = lock::Session { desktop: desktop.to_owned(), settings: "/home/x".into() };
+            let session = lock::LoginSession { desktop: desktop.to_owned(), settings: "/home/x".into() };
             assert_eq!(
                 lock::read(&tree.root(), &Commands::of(&tree.root()), Some(&session)).automatic,
                 automatic

@@ -7,10 +7,10 @@ use tokio::sync::Notify;
 /// Ends a ceremony at any moment: before a key is there, while a PIN is asked for, while a touch is awaited. A clone
 /// ends the same one.
 #[derive(Clone, Debug, Default)]
-pub struct Cancel(Arc<State>);
+pub struct Cancel(Arc<CancelState>);
 
 #[derive(Debug, Default)]
-struct State {
+struct CancelState {
     cancelled: AtomicBool,
     changed: Notify,
 }

@@ -7,10 +7,10 @@ use std::time::Duration;
 /// The most bytes of options: a registration that excludes a hundred keys is not half of it.
 const MAX_BYTES: usize = 64 * 1024;
 /// How long a ceremony may take where its options do not say.
-const USUAL: Duration = Duration::from_secs(120);
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(120);
 /// And where they do, at the least and at the most.
-const SHORTEST: Duration = Duration::from_secs(1);
-const LONGEST: Duration = Duration::from_secs(600);
+const MIN_TIMEOUT: Duration = Duration::from_secs(1);
+const MAX_TIMEOUT: Duration = Duration::from_secs(600);
 
 /// Options that hold.
 #[derive(Debug)]
@@ -18,7 +18,7 @@ const LONGEST: Duration = Duration::from_secs(600);
     not(target_os = "linux"),
     expect(dead_code, reason = "there is no client of security keys to give them to yet")
 )]
-pub(crate) struct Checked {
+pub(crate) struct CheckedOptions {
     /// Their JSON text.
     pub(crate) json: String,
     /// How long the ceremony may take.
@@ -27,7 +27,7 @@ pub(crate) struct Checked {
 
 /// Refuses what names another relying party than the one that was pinned, is too large, or leaves it to the key whose
 /// credential is used.
-pub(crate) fn check(ceremony: &Ceremony) -> Result<Checked, Failure> {
+pub(crate) fn check(ceremony: &Ceremony) -> Result<CheckedOptions, Failure> {
     let refused = |why: &str| Failure::Refused(why.to_owned());
     let (options, named) = match &ceremony.operation {
         Operation::Create(options) => (options, options.pointer("/rp/id")),
@@ -50,7 +50,10 @@ pub(crate) fn check(ceremony: &Ceremony) -> Result<Checked, Failure> {
         }
     }
     let asked = options.get("timeout").and_then(Value::as_u64).map(Duration::from_millis);
-    Ok(Checked { json, timeout: asked.map_or(USUAL, |asked| asked.clamp(SHORTEST, LONGEST)) })
+    Ok(CheckedOptions {
+        json,
+        timeout: asked.map_or(DEFAULT_TIMEOUT, |asked| asked.clamp(MIN_TIMEOUT, MAX_TIMEOUT)),
+    })
 }
 
 /// The host of an origin: `https://HOST` or `https://HOST:PORT`, and nothing else.
@@ -70,12 +73,12 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn get(origin: &str, options: Value) -> Result<Checked, Failure> {
+    fn get(origin: &str, options: Value) -> Result<CheckedOptions, Failure> {
         let (origin, rp_id) = (origin.to_owned(), "verifier.example".to_owned());
         check(&Ceremony { origin, rp_id, operation: Operation::Get(options) })
     }
 
-    fn create(options: Value) -> Result<Checked, Failure> {
+    fn create(options: Value) -> Result<CheckedOptions, Failure> {
         let (origin, rp_id) = ("https://verifier.example".to_owned(), "verifier.example".to_owned());
         check(&Ceremony { origin, rp_id, operation: Operation::Create(options) })
     }

@@ -39,14 +39,14 @@ pub struct EventLog<'a> {
     /// The banks that it has digests for, in its own order. A bank of another algorithm is skipped.
     pub banks: Vec<Hash>,
     /// The events, with the header's first.
-    pub events: Vec<Event<'a>>,
+    pub events: Vec<LogEvent<'a>>,
     /// The log is of the old form, which knows SHA-1 only: not to be trusted.
     pub sha1_only: bool,
 }
 
 /// An event.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Event<'a> {
+pub struct LogEvent<'a> {
     /// The PCR. `0xffff_ffff` in some events that extend nothing.
     pub pcr: u32,
     /// The event's type.
@@ -57,7 +57,7 @@ pub struct Event<'a> {
     pub data: &'a [u8],
 }
 
-impl Event<'_> {
+impl LogEvent<'_> {
     /// What was extended into this bank.
     #[must_use]
     pub fn digest(&self, bank: Hash) -> Option<&[u8]> {
@@ -89,7 +89,7 @@ impl<'a> EventLog<'a> {
         if log.len() > MAX_LOG_BYTES {
             return Err(Error::TooLarge);
         }
-        let mut reader = Reader { log, at: 0 };
+        let mut reader = LogReader { log, at: 0 };
         let first = reader.sha1_event()?;
         let Some(header) = first.data.strip_prefix(CRYPTO_AGILE).filter(|_| first.event_type == EV_NO_ACTION)
         else {
@@ -185,7 +185,7 @@ fn global_variable<'a>(event: &'a [u8], name: &str) -> Option<&'a [u8]> {
 
 /// The digests' sizes by algorithm, from TCG_EfiSpecIDEvent behind its signature.
 fn digest_sizes(header: &[u8]) -> Result<Vec<(u16, usize)>, Error> {
-    let mut reader = Reader { log: header, at: 0 };
+    let mut reader = LogReader { log: header, at: 0 };
     // platformClass, specVersionMinor, specVersionMajor, specErrata, uintnSize
     reader.take(8)?;
     let count = reader.u32()?;
@@ -209,12 +209,12 @@ fn digest_sizes(header: &[u8]) -> Result<Vec<(u16, usize)>, Error> {
     if reader.at == header.len() { Ok(sizes) } else { Err(Error::Malformed(reader.at, "the header's size")) }
 }
 
-struct Reader<'a> {
+struct LogReader<'a> {
     log: &'a [u8],
     at: usize,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> LogReader<'a> {
     fn take(&mut self, length: usize) -> Result<&'a [u8], Error> {
         let end = self.at.checked_add(length).ok_or(Error::Truncated(self.at))?;
         let taken = self.log.get(self.at..end).ok_or(Error::Truncated(self.at))?;
@@ -241,7 +241,7 @@ impl<'a> Reader<'a> {
         rest.iter().all(|byte| *byte == 0) || rest.iter().all(|byte| *byte == 0xff)
     }
 
-    fn count(&self, events: &[Event<'_>]) -> Result<(), Error> {
+    fn count(&self, events: &[LogEvent<'_>]) -> Result<(), Error> {
         if events.len() < MAX_EVENTS { Ok(()) } else { Err(Error::TooLarge) }
     }
 
@@ -262,14 +262,14 @@ impl<'a> Reader<'a> {
     }
 
     /// TCG_PCClientPCREvent.
-    fn sha1_event(&mut self) -> Result<Event<'a>, Error> {
+    fn sha1_event(&mut self) -> Result<LogEvent<'a>, Error> {
         let (pcr, event_type) = self.head()?;
         let digests = vec![(Hash::Sha1, self.take(Hash::Sha1.size())?)];
-        Ok(Event { pcr, event_type, digests, data: self.data()? })
+        Ok(LogEvent { pcr, event_type, digests, data: self.data()? })
     }
 
     /// TCG_PCR_EVENT2.
-    fn event(&mut self, sizes: &[(u16, usize)]) -> Result<Event<'a>, Error> {
+    fn event(&mut self, sizes: &[(u16, usize)]) -> Result<LogEvent<'a>, Error> {
         let (pcr, event_type) = self.head()?;
         let at = self.at;
         let count = self.u32()?;
@@ -289,6 +289,6 @@ impl<'a> Reader<'a> {
             }
             digests.push((hash, digest));
         }
-        Ok(Event { pcr, event_type, digests, data: self.data()? })
+        Ok(LogEvent { pcr, event_type, digests, data: self.data()? })
     }
 }

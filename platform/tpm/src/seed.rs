@@ -25,10 +25,10 @@ pub(crate) struct Recipient {
     pub(crate) hash: Hash,
     /// AES key size of what is derived from the seed.
     pub(crate) aes_bits: u32,
-    key: Key,
+    key: RecipientKey,
 }
 
-enum Key {
+enum RecipientKey {
     Rsa { modulus: Vec<u8>, exponent: u32 },
     P256([u8; 65]),
     P384([u8; 97]),
@@ -58,14 +58,14 @@ impl Recipient {
                     0 => 65537,
                     other => other,
                 };
-                (parameters.symmetric, Key::Rsa { modulus: modulus.to_vec(), exponent })
+                (parameters.symmetric, RecipientKey::Rsa { modulus: modulus.to_vec(), exponent })
             }
             (TpmuPublicParms::Ecc(parameters), TpmuPublicId::Ecc(point))
                 if parameters.scheme.details == TpmuAsymScheme::Null =>
             {
                 let key = match parameters.curve_id {
-                    TpmEccCurve::NistP256 => Key::P256(uncompressed::<32, 65>(&point.x, &point.y)?),
-                    TpmEccCurve::NistP384 => Key::P384(uncompressed::<48, 97>(&point.x, &point.y)?),
+                    TpmEccCurve::NistP256 => RecipientKey::P256(uncompressed::<32, 65>(&point.x, &point.y)?),
+                    TpmEccCurve::NistP384 => RecipientKey::P384(uncompressed::<48, 97>(&point.x, &point.y)?),
                     _ => return Err(Error::Parameters(WHAT)),
                 };
                 (parameters.symmetric, key)
@@ -87,9 +87,9 @@ impl Recipient {
     /// A fresh seed, and what its recipient needs to arrive at it: TPM2B_ENCRYPTED_SECRET's content.
     pub(crate) fn seal(&self, label: &str) -> Result<(Zeroizing<Vec<u8>>, Vec<u8>), Error> {
         match &self.key {
-            Key::Rsa { modulus, exponent } => self.seal_rsa(modulus, *exponent, label),
-            Key::P256(point) => self.seal_ecc::<32>(&ECDH_P256, point, label),
-            Key::P384(point) => self.seal_ecc::<48>(&ECDH_P384, point, label),
+            RecipientKey::Rsa { modulus, exponent } => self.seal_rsa(modulus, *exponent, label),
+            RecipientKey::P256(point) => self.seal_ecc::<32>(&ECDH_P256, point, label),
+            RecipientKey::P384(point) => self.seal_ecc::<48>(&ECDH_P384, point, label),
         }
     }
 
@@ -162,14 +162,18 @@ impl Recipient {
     /// An uncompressed point, for a key on a curve.
     pub(crate) fn point(&self) -> Option<&[u8]> {
         match &self.key {
-            Key::Rsa { .. } => None,
-            Key::P256(point) => Some(point),
-            Key::P384(point) => Some(point),
+            RecipientKey::Rsa { .. } => None,
+            RecipientKey::P256(point) => Some(point),
+            RecipientKey::P384(point) => Some(point),
         }
     }
 
     /// Modulus and exponent, for an RSA key.
     pub(crate) fn rsa(&self) -> Option<(&[u8], u32)> {
-        if let Key::Rsa { modulus, exponent } = &self.key { Some((modulus, *exponent)) } else { None }
+        if let RecipientKey::Rsa { modulus, exponent } = &self.key {
+            Some((modulus, *exponent))
+        } else {
+            None
+        }
     }
 }

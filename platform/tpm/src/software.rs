@@ -10,7 +10,7 @@ use vitalsign_protocol::cose::PublicKey;
 use vitalsign_protocol::evidence::BootEvidence;
 use vitalsign_protocol::fact::Fact;
 use vitalsign_protocol::id::{Base64Url, Digest, Secret};
-use vitalsign_protocol::message::{Credential, EnrolmentKeys};
+use vitalsign_protocol::message::{EncryptedCredential, EnrolmentKeys};
 use vitalsign_protocol::posture::{Key, KeyStorage};
 use zeroize::Zeroizing;
 
@@ -117,7 +117,7 @@ impl DeviceKey for SoftwareKey {
         Ok(EnrolmentKeys::Software { report_key: Base64Url(self.public.point().to_vec()) })
     }
 
-    fn activate(&mut self, _: &Credential) -> Result<Secret, KeyError> {
+    fn activate(&mut self, _: &EncryptedCredential) -> Result<Secret, KeyError> {
         Err(KeyError::Unsupported("a key in software has no endorsement"))
     }
 
@@ -180,7 +180,8 @@ mod tests {
         signs(&mut key);
         assert_eq!(SoftwareKey::open_in(&keychain, "report-key").unwrap().public(), key.public());
         assert_ne!(SoftwareKey::open_in(&keychain, "other").unwrap().public(), key.public());
-        let credential = Credential { id_object: Base64Url(vec![]), encrypted_secret: Base64Url(vec![]) };
+        let credential =
+            EncryptedCredential { id_object: Base64Url(vec![]), encrypted_secret: Base64Url(vec![]) };
         assert!(matches!(key.activate(&credential), Err(KeyError::Unsupported(_))));
         assert!(matches!(key.quote(&Digest::of(b"nonce")), Err(KeyError::Unsupported(_))));
         assert!(matches!(key.enrolment_keys(), Ok(EnrolmentKeys::Software { .. })));

@@ -8,7 +8,7 @@
     reason = "a test harness fails by panicking"
 )]
 
-use crate::client::device::{Device, handle, password};
+use crate::client::device::{TpmDevice, handle, password};
 use crate::client::key::{quote, selection, sign};
 use crate::client::{Address, Options, TpmKey};
 use crate::hash::Hash;
@@ -147,12 +147,12 @@ impl Swtpm {
         })?)
     }
 
-    fn device(&self) -> Device {
-        Device::new(self.spec.parse().expect("our own address"), START)
+    fn device(&self) -> TpmDevice {
+        TpmDevice::new(self.spec.parse().expect("our own address"), START)
     }
 
     /// A connection that does not tidy up first.
-    fn device_as_it_is(&self) -> Device {
+    fn device_as_it_is(&self) -> TpmDevice {
         let mut device = self.device();
         device.connect_only().expect("the TPM");
         device

@@ -2,16 +2,16 @@
 
 use super::Tray;
 use super::words::{plain, visible};
-use crate::view::{Check, Contact, Device, Headline, Mender, Seen, SeenValue, Tone};
+use crate::view::{Check, Contact, DeviceView, Headline, Remediator, Seen, SeenValue, Tone};
 use serde_json::Value;
-use vitalsign_ipc::{Standing, Status};
+use vitalsign_ipc::{AgentState, Status};
 use vitalsign_protocol::check;
 use vitalsign_protocol::ear::{self, Ear, Tier};
 
 /// Names that mean a time.
 const TIMES: [&str; 5] = ["since", "updated", "checked", "ends", "last_update"];
 
-pub(super) fn device(name: &str, status: Option<&Status>, lost: bool, now: u64) -> Device {
+pub(super) fn device(name: &str, status: Option<&Status>, lost: bool, now: u64) -> DeviceView {
     let ear = status.and_then(|status| status.ear.as_ref());
     let mut checks: Vec<Check> = ear.iter().flat_map(|ear| ear.checks()).map(|(_, it)| check(it)).collect();
     let place = |code: &str| check::TEXTS.iter().position(|text| text.check == code).unwrap_or(usize::MAX);
@@ -20,7 +20,7 @@ pub(super) fn device(name: &str, status: Option<&Status>, lost: bool, now: u64) 
         key(a).cmp(&key(b)).then_with(|| a.code.cmp(&b.code))
     });
     let headline = headline(status, &checks, lost, now);
-    Device {
+    DeviceView {
         name: plain(name),
         enrolment: status.and_then(|status| status.enrolment).map(|it| it.to_string()),
         tone: tone(&headline, ear),
@@ -66,9 +66,9 @@ pub(super) fn refused(code: &str, ear: Option<&Ear>) -> Check {
 
 fn check(judged: &ear::Check) -> Check {
     let text = check::of(&judged.check);
-    let mender = text.map_or(Mender::It, |text| match text.mender {
-        check::Mender::You => Mender::You,
-        check::Mender::It => Mender::It,
+    let mender = text.map_or(Remediator::It, |text| match text.mender {
+        check::Remediator::You => Remediator::You,
+        check::Remediator::It => Remediator::It,
     });
     let seen = judged
         .seen
@@ -144,9 +144,9 @@ fn words(value: &Value) -> Option<String> {
 fn headline(status: Option<&Status>, checks: &[Check], lost: bool, now: u64) -> Headline {
     let Some(status) = status.filter(|_| !lost) else { return Headline::NoService };
     match (&status.standing, &status.ear) {
-        (Standing::Revoked, _) => Headline::Revoked,
-        (Standing::Refused { detail, .. }, _) => Headline::Refused { detail: plain(detail) },
-        (Standing::NotEnrolled, _) => Headline::NotEnrolled,
+        (AgentState::Revoked, _) => Headline::Revoked,
+        (AgentState::Refused { detail, .. }, _) => Headline::Refused { detail: plain(detail) },
+        (AgentState::NotEnrolled, _) => Headline::NotEnrolled,
         (_, Some(ear)) if ear.exp.is_some_and(|exp| exp <= now) => Headline::Expired,
         (_, Some(ear)) => {
             let wrong = |it: &Check| matches!(it.tone, Tone::Attention | Tone::Blocked);
@@ -155,13 +155,13 @@ fn headline(status: Option<&Status>, checks: &[Check], lost: bool, now: u64) -> 
                 (0, Tier::None) => Headline::NoVerdict,
                 (0, _) => Headline::NotAccepted,
                 (things, _) => {
-                    let yours = count(checks, |it| wrong(it) && it.known && it.mender == Mender::You);
+                    let yours = count(checks, |it| wrong(it) && it.known && it.mender == Remediator::You);
                     Headline::Attention { things, yours }
                 }
             }
         }
-        (Standing::Enrolling, None) => Headline::Enrolling,
-        (Standing::KeyTrouble { detail }, None) => Headline::KeyTrouble { detail: plain(detail) },
+        (AgentState::Enrolling, None) => Headline::Enrolling,
+        (AgentState::KeyTrouble { detail }, None) => Headline::KeyTrouble { detail: plain(detail) },
         (_, None) => Headline::NoVerdict,
     }
 }
@@ -182,8 +182,8 @@ fn tone(headline: &Headline, ear: Option<&Ear>) -> Tone {
 fn contact(status: Option<&Status>, lost: bool) -> Contact {
     match status.map(|status| &status.standing) {
         _ if lost => Contact::None,
-        Some(Standing::Reporting) => Contact::Reached,
-        Some(Standing::Offline { since, .. }) => Contact::Offline { since: *since },
+        Some(AgentState::Reporting) => Contact::Reached,
+        Some(AgentState::Offline { since, .. }) => Contact::Offline { since: *since },
         _ => Contact::None,
     }
 }

@@ -3,11 +3,11 @@
 
 use super::*;
 use std::sync::mpsc::{Receiver, channel};
-use vitalsign_ipc::{Refusal, Standing};
+use vitalsign_ipc::{AgentState, Refusal};
 use vitalsign_protocol::ear::Ear;
-use vitalsign_protocol::step_up::{Acr, End};
+use vitalsign_protocol::step_up::{Acr, StepUpResult};
 use vitalsign_security_key::{Failure, PinRequest};
-use vitalsign_session::Loss;
+use vitalsign_session::DisconnectReason;
 
 const NOW: u64 = 1_795_426_200;
 const A: StepUpId = StepUpId([1; 16]);
@@ -26,13 +26,13 @@ fn step_up(id: StepUpId, stage: Stage) -> StepUp {
     }
 }
 
-fn ended(end: End) -> Stage {
+fn ended(end: StepUpResult) -> Stage {
     Stage::Ended { end, reasons: Vec::new() }
 }
 
 fn status(step_ups: Vec<StepUp>) -> Box<Status> {
     Box::new(Status {
-        standing: Standing::Reporting,
+        standing: AgentState::Reporting,
         enrolment: None,
         ear: None,
         reported_at: None,
@@ -53,9 +53,9 @@ fn tell(model: &mut Model, step_ups: &[(StepUpId, Stage)]) {
 fn tell_at(model: &mut Model, step_ups: &[(StepUpId, Stage)], now: u64) {
     let before = model.status.as_ref().map(|status| status.step_ups.clone()).unwrap_or_default();
     let step_ups: Vec<StepUp> = step_ups.iter().map(|(id, stage)| step_up(*id, stage.clone())).collect();
-    model.on(Happened::Shown(Shown::Status(status(step_ups.clone()))), now);
+    model.on(Happened::Shown(UiUpdate::Status(status(step_ups.clone()))), now);
     for step_up in step_ups.into_iter().filter(|it| !before.contains(it)) {
-        model.on(Happened::Shown(Shown::StepUp(Box::new(step_up))), now);
+        model.on(Happened::Shown(UiUpdate::StepUp(Box::new(step_up))), now);
     }
 }
 
@@ -67,16 +67,16 @@ fn asked(step_ups: &[(StepUpId, Stage)]) -> Model {
 }
 
 fn key(model: &mut Model, step_up: StepUpId, prompt: KeyPrompt) {
-    model.on(Happened::Shown(Shown::Prompt { step_up, prompt }), NOW);
+    model.on(Happened::Shown(UiUpdate::Prompt { step_up, prompt }), NOW);
 }
 
-fn trouble(model: &mut Model, step_up: StepUpId, trouble: Trouble) {
-    model.on(Happened::Shown(Shown::Trouble { step_up, trouble }), NOW);
+fn trouble(model: &mut Model, step_up: StepUpId, trouble: SessionError) {
+    model.on(Happened::Shown(UiUpdate::SessionError { step_up, trouble }), NOW);
 }
 
 fn lose(model: &mut Model) {
-    let lost = Lost { loss: Loss::NotRunning, text: "nobody answers".to_owned() };
-    model.on(Happened::Shown(Shown::Lost(lost)), NOW);
+    let lost = Disconnected { loss: DisconnectReason::NotRunning, text: "nobody answers".to_owned() };
+    model.on(Happened::Shown(UiUpdate::Disconnected(lost)), NOW);
 }
 
 /// The key asks for a PIN, and hears what comes here: none when it is not given one.
@@ -107,7 +107,7 @@ fn is_shown(model: &Model, id: StepUpId) -> bool {
     shown(model).is_some_and(|(shown, _)| shown == id.to_string())
 }
 
-fn end(model: &Model) -> Option<view::End> {
+fn end(model: &Model) -> Option<view::PromptResult> {
     match step(model) {
         Some(Step::Ended { end, .. }) => Some(end),
         _ => None,
@@ -130,7 +130,7 @@ fn a_step_up_is_made_ready_asked_tapped_checked_and_gone() {
     assert_eq!(step(&model), Some(Step::Touch { keys: 2 }));
     tell(&mut model, &[(A, Stage::Checking)]);
     assert_eq!(step(&model), Some(Step::Checking));
-    tell(&mut model, &[(A, ended(End::Approved))]);
+    tell(&mut model, &[(A, ended(StepUpResult::Approved))]);
     assert_eq!((model.window(), prompt(&model), model.announced()), (Window::None, None, None));
     assert!(model.is_idle());
 }
@@ -144,7 +144,7 @@ fn whoever_had_the_status_window_open_gets_it_back() {
     assert_eq!(model.window(), Window::Open);
     tell(&mut model, &[(A, Stage::Tap)]);
     assert_eq!(model.window(), Window::Raised);
-    tell(&mut model, &[(A, ended(End::Approved))]);
+    tell(&mut model, &[(A, ended(StepUpResult::Approved))]);
     assert_eq!((model.window(), model.view(NOW).page), (Window::Open, Page::Keys));
 }
 
@@ -153,7 +153,7 @@ fn two_wait_in_a_queue() {
     let mut model = asked(&[(A, Stage::Tap), (B, Stage::Tap)]);
     assert!(is_shown(&model, A));
     assert_eq!(prompt(&model).unwrap().waiting, 1);
-    tell(&mut model, &[(A, ended(End::Approved)), (B, Stage::Tap)]);
+    tell(&mut model, &[(A, ended(StepUpResult::Approved)), (B, Stage::Tap)]);
     assert!(is_shown(&model, B));
     assert_eq!((prompt(&model).unwrap().waiting, model.announced()), (0, Some(B)));
 }
@@ -169,27 +169,27 @@ fn one_that_is_ready_to_be_tapped_goes_before_one_that_is_not() {
 #[test]
 fn a_new_one_takes_the_place_of_an_end() {
     let mut model = asked(&[(A, Stage::Tap)]);
-    tell(&mut model, &[(A, ended(End::TimedOut))]);
-    assert_eq!((end(&model), model.window()), (Some(view::End::TimedOut), Window::Open));
-    tell(&mut model, &[(A, ended(End::TimedOut)), (B, Stage::Tap)]);
+    tell(&mut model, &[(A, ended(StepUpResult::TimedOut))]);
+    assert_eq!((end(&model), model.window()), (Some(view::PromptResult::TimedOut), Window::Open));
+    tell(&mut model, &[(A, ended(StepUpResult::TimedOut)), (B, Stage::Tap)]);
     assert!(is_shown(&model, B));
     assert_eq!(model.window(), Window::Raised);
     // One that waited while the first ended takes over at once.
     let mut model = asked(&[(A, Stage::Tap), (B, Stage::Tap)]);
-    tell(&mut model, &[(A, ended(End::WrongKey)), (B, Stage::Tap)]);
+    tell(&mut model, &[(A, ended(StepUpResult::WrongKey)), (B, Stage::Tap)]);
     assert!(is_shown(&model, B));
 }
 
 #[test]
 fn an_end_stands_for_a_while_and_names_nobody() {
     for (how, seen) in [
-        (End::TimedOut, view::End::TimedOut),
-        (End::NotMine, view::End::NotMine),
-        (End::WrongKey, view::End::WrongKey),
-        (End::PinBlocked, view::End::PinBlocked),
-        (End::NoKey, view::End::NoKey),
-        (End::Cancelled, view::End::Cancelled),
-        (End::Unhealthy, view::End::Unhealthy),
+        (StepUpResult::TimedOut, view::PromptResult::TimedOut),
+        (StepUpResult::NotMine, view::PromptResult::NotMine),
+        (StepUpResult::WrongKey, view::PromptResult::WrongKey),
+        (StepUpResult::PinBlocked, view::PromptResult::PinBlocked),
+        (StepUpResult::NoKey, view::PromptResult::NoKey),
+        (StepUpResult::Cancelled, view::PromptResult::Cancelled),
+        (StepUpResult::Unhealthy, view::PromptResult::Unhealthy),
     ] {
         let mut model = asked(&[(A, Stage::Tap)]);
         tell(&mut model, &[(A, ended(how))]);
@@ -209,14 +209,14 @@ fn an_end_stands_for_a_while_and_names_nobody() {
 #[test]
 fn a_clock_that_is_set_back_does_not_keep_an_end() {
     let mut model = asked(&[(A, Stage::Tap)]);
-    tell(&mut model, &[(A, ended(End::TimedOut))]);
+    tell(&mut model, &[(A, ended(StepUpResult::TimedOut))]);
     model.on(Happened::Tick, NOW - 3600);
     assert_eq!(end(&model), None);
 }
 
 #[test]
 fn what_needs_no_reading_goes_at_once() {
-    for how in [End::Approved, End::Declined, End::Superseded] {
+    for how in [StepUpResult::Approved, StepUpResult::Declined, StepUpResult::Superseded] {
         let mut model = asked(&[(A, Stage::Tap)]);
         tell(&mut model, &[(A, ended(how))]);
         assert_eq!((prompt(&model), model.window()), (None, Window::None), "{how:?}");
@@ -229,11 +229,11 @@ fn an_end_is_put_away_by_reading_it_by_opening_a_page_and_by_closing() {
         [Happened::Dismissed, Happened::Opened(Page::Status), Happened::Closed, Happened::Away(true)]
     {
         let mut model = asked(&[(A, Stage::Tap)]);
-        tell(&mut model, &[(A, ended(End::TimedOut))]);
+        tell(&mut model, &[(A, ended(StepUpResult::TimedOut))]);
         model.on(happened, NOW);
         assert_eq!(prompt(&model), None);
         // The service tells of it for some seconds more.
-        tell(&mut model, &[(A, ended(End::TimedOut))]);
+        tell(&mut model, &[(A, ended(StepUpResult::TimedOut))]);
         assert_eq!(prompt(&model), None);
     }
 }
@@ -241,18 +241,18 @@ fn an_end_is_put_away_by_reading_it_by_opening_a_page_and_by_closing() {
 #[test]
 fn a_refusal_before_the_tap_is_said_with_its_reasons_once() {
     let mut model = asked(&[(A, Stage::Preparing)]);
-    let refused = Stage::Ended { end: End::Unhealthy, reasons: vec!["disk-encryption".to_owned()] };
+    let refused = Stage::Ended { end: StepUpResult::Unhealthy, reasons: vec!["disk-encryption".to_owned()] };
     tell(&mut model, &[(A, refused.clone())]);
-    let Some(Step::Ended { end: view::End::Unhealthy, checks, .. }) = step(&model) else {
+    let Some(Step::Ended { end: view::PromptResult::Unhealthy, checks, .. }) = step(&model) else {
         panic!("{:?}", step(&model))
     };
     assert_eq!(checks[0].code, "disk-encryption");
     assert_eq!((model.window(), model.announced()), (Window::Open, None));
     assert_eq!(model.patience(NOW), Some(Duration::from_secs(LISTED)));
     model.on(Happened::Tick, NOW + LISTED - 1);
-    assert_eq!(end(&model), Some(view::End::Unhealthy));
+    assert_eq!(end(&model), Some(view::PromptResult::Unhealthy));
     model.on(Happened::Dismissed, NOW);
-    tell(&mut model, &[(A, refused), (B, ended(End::Cancelled))]);
+    tell(&mut model, &[(A, refused), (B, ended(StepUpResult::Cancelled))]);
     assert_eq!(prompt(&model), None, "who took back what was never asked is of no interest");
 }
 
@@ -262,7 +262,7 @@ fn saying_no_puts_it_away_at_once_and_the_next_is_asked() {
     model.on(Happened::Said(Choice::Decline), NOW);
     assert!(is_shown(&model, B));
     // The service is slower to say so.
-    tell(&mut model, &[(A, ended(End::Declined)), (B, Stage::Tap)]);
+    tell(&mut model, &[(A, ended(StepUpResult::Declined)), (B, Stage::Tap)]);
     assert!(is_shown(&model, B));
     model.on(Happened::Said(Choice::Decline), NOW);
     assert_eq!((prompt(&model), model.window(), model.tray(NOW)), (None, Window::None, Tray::Offline));
@@ -276,7 +276,7 @@ fn closing_the_window_says_no_and_leaves_nothing_behind() {
         model.on(happened, NOW);
     }
     assert_eq!((model.window(), prompt(&model)), (Window::None, None));
-    tell(&mut model, &[(A, ended(End::Declined))]);
+    tell(&mut model, &[(A, ended(StepUpResult::Declined))]);
     assert_eq!((model.window(), prompt(&model)), (Window::None, None));
     assert!(model.is_idle());
 }
@@ -286,15 +286,15 @@ fn that_it_was_reported_is_said_when_it_was() {
     let mut model = asked(&[(A, Stage::Tap)]);
     model.on(Happened::Said(Choice::NotMine), NOW);
     assert!(is_shown(&model, A));
-    tell(&mut model, &[(A, ended(End::NotMine))]);
-    assert_eq!(end(&model), Some(view::End::NotMine));
+    tell(&mut model, &[(A, ended(StepUpResult::NotMine))]);
+    assert_eq!(end(&model), Some(view::PromptResult::NotMine));
 }
 
 #[test]
 fn a_locked_screen_forgets_and_asks_again() {
     let mut model = Model::new(String::new());
     model.on(Happened::Opened(Page::Keys), NOW);
-    model.on(Happened::Keys(view::Keys::Asking), NOW);
+    model.on(Happened::Keys(view::KeyList::Asking), NOW);
     tell(&mut model, &[]);
     tell(&mut model, &[(A, Stage::Tap)]);
     let (asks, heard) = pin();
@@ -305,7 +305,7 @@ fn a_locked_screen_forgets_and_asks_again() {
     let view = model.view(NOW);
     assert_eq!((view.keys, view.page), (None, Page::Status));
     // One that comes meanwhile waits, and one that is refused is not said to whoever is there now.
-    tell(&mut model, &[(A, Stage::Tap), (B, ended(End::Unhealthy))]);
+    tell(&mut model, &[(A, Stage::Tap), (B, ended(StepUpResult::Unhealthy))]);
     assert_eq!(model.window(), Window::None);
     model.on(Happened::Away(false), NOW);
     assert!(is_shown(&model, A));
@@ -317,7 +317,7 @@ fn a_locked_screen_forgets_and_asks_again() {
 fn one_that_ends_while_the_screen_is_locked_is_not_shown_after() {
     let mut model = asked(&[(A, Stage::Tap)]);
     model.on(Happened::Away(true), NOW);
-    tell(&mut model, &[(A, ended(End::TimedOut))]);
+    tell(&mut model, &[(A, ended(StepUpResult::TimedOut))]);
     assert_eq!(model.window(), Window::None);
     model.on(Happened::Away(false), NOW + STANDS);
     assert_eq!((model.window(), prompt(&model)), (Window::None, None));
@@ -329,7 +329,10 @@ fn a_service_that_is_lost_ends_what_was_asked_and_asks_anew_when_it_is_back() {
     let (asks, heard) = pin();
     key(&mut model, A, asks);
     lose(&mut model);
-    assert_eq!((end(&model), model.view(NOW).lost), (Some(view::End::Lost), Some(view::Loss::NotRunning)));
+    assert_eq!(
+        (end(&model), model.view(NOW).lost),
+        (Some(view::PromptResult::Lost), Some(view::DisconnectReason::NotRunning))
+    );
     assert_eq!((heard.try_recv(), model.tray(NOW)), (Ok(None), Tray::Offline));
     // The same step-up still waits: the flow tells of no change, and asks the key.
     tell(&mut model, &[(A, Stage::Tap)]);
@@ -407,9 +410,9 @@ fn a_pin_that_nobody_waits_for_goes_nowhere() {
 fn a_question_for_a_pin_that_is_superseded_is_let_go() {
     let superseding: [&dyn Fn(&mut Model); 4] = [
         &|model| key(model, A, KeyPrompt::Insert),
-        &|model| tell(model, &[(A, ended(End::TimedOut))]),
+        &|model| tell(model, &[(A, ended(StepUpResult::TimedOut))]),
         &|model| model.on(Happened::Said(Choice::Decline), NOW),
-        &|model| trouble(model, A, Trouble::Key(Failure::TimedOut)),
+        &|model| trouble(model, A, SessionError::Key(Failure::TimedOut)),
     ];
     for supersede in superseding {
         let mut model = asked(&[(A, Stage::Tap)]);
@@ -425,24 +428,27 @@ fn a_question_for_a_pin_that_is_superseded_is_let_go() {
 #[test]
 fn trouble_at_the_key_is_told_with_the_end() {
     let mut model = asked(&[(A, Stage::Tap)]);
-    trouble(&mut model, A, Trouble::Key(Failure::PinBlocked { until_reinserted: true }));
+    trouble(&mut model, A, SessionError::Key(Failure::PinBlocked { until_reinserted: true }));
     assert!(end(&model).is_none(), "how it ends is the service's to say");
-    tell(&mut model, &[(A, ended(End::PinBlocked))]);
-    let Some(Step::Ended { end: view::End::PinBlocked, trouble: Some(trouble), .. }) = step(&model) else {
+    tell(&mut model, &[(A, ended(StepUpResult::PinBlocked))]);
+    let Some(Step::Ended { end: view::PromptResult::PinBlocked, trouble: Some(trouble), .. }) = step(&model)
+    else {
         panic!("{:?}", step(&model))
     };
-    assert_eq!(trouble.kind, view::TroubleKind::Reinsert);
+    assert_eq!(trouble.kind, view::KeyProblemKind::Reinsert);
 }
 
 #[test]
 fn who_has_no_key_is_told_so_though_none_was_asked_for() {
-    let why = |reason: &str| Stage::Ended { end: End::NoKey, reasons: vec![reason.to_owned()] };
-    for (reason, kind) in
-        [("security-key", view::TroubleKind::NoneRegistered), ("challenge", view::TroubleKind::BadRequest)]
-    {
+    let why = |reason: &str| Stage::Ended { end: StepUpResult::NoKey, reasons: vec![reason.to_owned()] };
+    for (reason, kind) in [
+        ("security-key", view::KeyProblemKind::NoneRegistered),
+        ("challenge", view::KeyProblemKind::BadRequest),
+    ] {
         let mut model = asked(&[(A, Stage::Preparing)]);
         tell(&mut model, &[(A, why(reason))]);
-        let Some(Step::Ended { end: view::End::NoKey, trouble: Some(told), checks }) = step(&model) else {
+        let Some(Step::Ended { end: view::PromptResult::NoKey, trouble: Some(told), checks }) = step(&model)
+        else {
             panic!("{reason}: {:?}", step(&model))
         };
         assert_eq!((told.kind, checks), (kind, Vec::new()));
@@ -450,7 +456,7 @@ fn who_has_no_key_is_told_so_though_none_was_asked_for() {
     // A problem's name is no check of this device.
     let mut model = asked(&[(A, Stage::Tap)]);
     let problem = vec!["signature-invalid".to_owned()];
-    tell(&mut model, &[(A, Stage::Ended { end: End::NoDevice, reasons: problem })]);
+    tell(&mut model, &[(A, Stage::Ended { end: StepUpResult::NoDevice, reasons: problem })]);
     let Some(Step::Ended { trouble: None, checks, .. }) = step(&model) else { panic!("{:?}", step(&model)) };
     assert_eq!(checks, Vec::new());
 }
@@ -463,16 +469,17 @@ fn what_the_verifier_refuses_is_told_by_what_can_be_done() {
         detail: problem.title().to_owned(),
     };
     for (refusal, kind) in [
-        (refused(ProblemType::KeyCodeUnknown), view::TroubleKind::Code),
-        (refused(ProblemType::KeyUntrusted), view::TroubleKind::Model),
-        (refused(ProblemType::KeyKnown), view::TroubleKind::AlreadyRegistered),
-        (refused(ProblemType::RegistrationUnknown), view::TroubleKind::Over),
-        (refused(ProblemType::Busy), view::TroubleKind::Lost),
-        (refused(ProblemType::DeviceRevoked), view::TroubleKind::Refused),
-        (Refusal::Verifier { problem: None, detail: "not reached".to_owned() }, view::TroubleKind::Lost),
-        (Refusal::Settings, view::TroubleKind::Refused),
+        (refused(ProblemType::KeyCodeUnknown), view::KeyProblemKind::Code),
+        (refused(ProblemType::KeyUntrusted), view::KeyProblemKind::Model),
+        (refused(ProblemType::KeyKnown), view::KeyProblemKind::AlreadyRegistered),
+        (refused(ProblemType::RegistrationUnknown), view::KeyProblemKind::Over),
+        (refused(ProblemType::Busy), view::KeyProblemKind::Lost),
+        (refused(ProblemType::DeviceRevoked), view::KeyProblemKind::Refused),
+        (Refusal::Verifier { problem: None, detail: "not reached".to_owned() }, view::KeyProblemKind::Lost),
+        (Refusal::Settings, view::KeyProblemKind::Refused),
     ] {
-        let view::Keys::Failed { trouble } = keys(Ok(vitalsign_ipc::Answer::Refused(refusal.clone()))) else {
+        let view::KeyList::Failed { trouble } = keys(Ok(vitalsign_ipc::Answer::Refused(refusal.clone())))
+        else {
             panic!("{refusal:?} is no list")
         };
         assert_eq!((trouble.kind, trouble.detail), (kind, Some(refusal.to_string())));
@@ -482,29 +489,33 @@ fn what_the_verifier_refuses_is_told_by_what_can_be_done() {
 #[test]
 fn trouble_that_the_service_has_no_word_for_ends_it_here() {
     for (why, kind) in [
-        (Trouble::Refused(Refusal::Over), view::TroubleKind::Over),
-        (Trouble::Odd, view::TroubleKind::Lost),
-        (Trouble::NoPin, view::TroubleKind::NotUsed),
+        (SessionError::Refused(Refusal::Over), view::KeyProblemKind::Over),
+        (SessionError::Odd, view::KeyProblemKind::Lost),
+        (SessionError::NoPin, view::KeyProblemKind::NotUsed),
     ] {
         let mut model = asked(&[(A, Stage::Tap)]);
         trouble(&mut model, A, why.clone());
-        let Some(Step::Ended { end: view::End::NoKey, trouble: Some(told), .. }) = step(&model) else {
+        let Some(Step::Ended { end: view::PromptResult::NoKey, trouble: Some(told), .. }) = step(&model)
+        else {
             panic!("{why:?}: {:?}", step(&model))
         };
         assert_eq!(told.kind, kind);
         // The service does not know, and goes on telling of it: nothing of the person comes back.
         tell(&mut model, &[(A, Stage::Tap)]);
-        assert_eq!((end(&model), prompt(&model).unwrap().user.as_str()), (Some(view::End::NoKey), ""));
+        assert_eq!(
+            (end(&model), prompt(&model).unwrap().user.as_str()),
+            (Some(view::PromptResult::NoKey), "")
+        );
         // And its own word counts, when it comes.
-        tell(&mut model, &[(A, ended(End::TimedOut))]);
-        assert_eq!(end(&model), Some(view::End::TimedOut));
+        tell(&mut model, &[(A, ended(StepUpResult::TimedOut))]);
+        assert_eq!(end(&model), Some(view::PromptResult::TimedOut));
     }
 }
 
 #[test]
 fn trouble_with_another_one_is_none_of_this_ones() {
     let mut model = asked(&[(A, Stage::Tap)]);
-    trouble(&mut model, B, Trouble::Odd);
+    trouble(&mut model, B, SessionError::Odd);
     assert!(end(&model).is_none());
 }
 
@@ -534,13 +545,13 @@ fn a_step_up_waits_while_a_key_is_registered() {
 fn closing_forgets_the_list_and_a_registrations_end_but_none_that_runs() {
     let mut model = asked(&[]);
     model.on(Happened::Opened(Page::Keys), NOW);
-    model.on(Happened::Keys(view::Keys::Asking), NOW);
+    model.on(Happened::Keys(view::KeyList::Asking), NOW);
     model.on(Happened::Registering(Registering::Begun), NOW);
     model.on(Happened::Closed, NOW);
     assert_eq!(model.view(NOW).keys, None);
     assert!(matches!(model.view(NOW).registration, Registration::Running { .. }));
     assert!(!model.is_idle());
-    let failed = view::Trouble { kind: view::TroubleKind::TimedOut, detail: None };
+    let failed = view::KeyProblem { kind: view::KeyProblemKind::TimedOut, detail: None };
     let failed = Registration::Failed { trouble: failed };
     model.on(Happened::Registering(Registering::Ended(failed)), NOW);
     model.on(Happened::Closed, NOW);
@@ -551,7 +562,7 @@ fn closing_forgets_the_list_and_a_registrations_end_but_none_that_runs() {
 #[test]
 fn nothing_is_known_before_the_service_has_spoken() {
     let model = Model::new("ward-3-cart-07".to_owned());
-    assert_eq!(model.view(NOW).lost, Some(view::Loss::Starting));
+    assert_eq!(model.view(NOW).lost, Some(view::DisconnectReason::Starting));
     assert_eq!((model.tray(NOW), model.window(), model.patience(NOW)), (Tray::Offline, Window::None, None));
 }
 
@@ -560,7 +571,7 @@ fn it_wakes_when_a_verdict_expires_and_not_again() {
     let mut model = asked(&[]);
     let mut told = status(Vec::new());
     told.ear = Some(Ear { exp: Some(NOW + 60), ..Ear::default() });
-    model.on(Happened::Shown(Shown::Status(told)), NOW);
+    model.on(Happened::Shown(UiUpdate::Status(told)), NOW);
     assert_eq!(model.patience(NOW), Some(Duration::from_secs(60)));
     model.on(Happened::Tick, NOW + 60);
     assert_eq!(model.patience(NOW + 60), None);
@@ -573,7 +584,7 @@ fn text_from_outside_cannot_steer_the_screen() {
     let mut odd = step_up(A, Stage::Tap);
     odd.message = "sign \u{202e}4711\u{1b}[2J".to_owned();
     odd.application = "EHR\nreally".to_owned();
-    model.on(Happened::Shown(Shown::Status(status(vec![odd.clone()]))), NOW);
+    model.on(Happened::Shown(UiUpdate::Status(status(vec![odd.clone()]))), NOW);
     let prompt = prompt(&model).unwrap();
     assert!(!prompt.message.contains(['\u{202e}', '\u{1b}']), "{}", prompt.message);
     assert!(!prompt.application.contains('\n'));

@@ -1,6 +1,6 @@
 //! From the session's types to the page's.
 
-use crate::view::{End, Key, Keys, Level, Loss, Trouble, TroubleKind};
+use crate::view::{DisconnectReason, KeyList, KeyProblem, KeyProblemKind, KeyView, Level, PromptResult};
 use vitalsign_ipc::{Answer, Refusal};
 use vitalsign_protocol::problem::ProblemType;
 use vitalsign_protocol::step_up::{self, Acr, NO_SECURITY_KEY, RegisteredKey};
@@ -22,115 +22,121 @@ pub(super) fn level(acr: Acr) -> Level {
     }
 }
 
-pub(super) fn end(end: step_up::End) -> End {
+pub(super) fn end(end: step_up::StepUpResult) -> PromptResult {
     match end {
-        step_up::End::Approved => End::Approved,
-        step_up::End::Declined => End::Declined,
-        step_up::End::NotMine => End::NotMine,
-        step_up::End::TimedOut => End::TimedOut,
-        step_up::End::Unhealthy => End::Unhealthy,
-        step_up::End::WrongKey => End::WrongKey,
-        step_up::End::PinBlocked => End::PinBlocked,
-        step_up::End::NoKey => End::NoKey,
-        step_up::End::NoDevice => End::NoDevice,
-        step_up::End::Superseded => End::Superseded,
-        step_up::End::Cancelled => End::Cancelled,
+        step_up::StepUpResult::Approved => PromptResult::Approved,
+        step_up::StepUpResult::Declined => PromptResult::Declined,
+        step_up::StepUpResult::NotMine => PromptResult::NotMine,
+        step_up::StepUpResult::TimedOut => PromptResult::TimedOut,
+        step_up::StepUpResult::Unhealthy => PromptResult::Unhealthy,
+        step_up::StepUpResult::WrongKey => PromptResult::WrongKey,
+        step_up::StepUpResult::PinBlocked => PromptResult::PinBlocked,
+        step_up::StepUpResult::NoKey => PromptResult::NoKey,
+        step_up::StepUpResult::NoDevice => PromptResult::NoDevice,
+        step_up::StepUpResult::Superseded => PromptResult::Superseded,
+        step_up::StepUpResult::Cancelled => PromptResult::Cancelled,
     }
 }
 
-pub(super) fn loss(loss: session::Loss) -> Loss {
+pub(super) fn loss(loss: session::DisconnectReason) -> DisconnectReason {
     match loss {
-        session::Loss::NotRunning => Loss::NotRunning,
-        session::Loss::Foreign => Loss::Foreign,
-        session::Loss::OtherVersion => Loss::OtherVersion,
-        session::Loss::Garbled => Loss::Garbled,
-        session::Loss::Silent => Loss::Silent,
-        session::Loss::Busy => Loss::Busy,
-        session::Loss::Other => Loss::Other,
+        session::DisconnectReason::NotRunning => DisconnectReason::NotRunning,
+        session::DisconnectReason::Foreign => DisconnectReason::Foreign,
+        session::DisconnectReason::OtherVersion => DisconnectReason::OtherVersion,
+        session::DisconnectReason::Garbled => DisconnectReason::Garbled,
+        session::DisconnectReason::Silent => DisconnectReason::Silent,
+        session::DisconnectReason::Busy => DisconnectReason::Busy,
+        session::DisconnectReason::Other => DisconnectReason::Other,
     }
 }
 
-pub(super) fn trouble(trouble: &session::Trouble) -> Trouble {
+pub(super) fn trouble(trouble: &session::SessionError) -> KeyProblem {
     match trouble {
-        session::Trouble::Key(failure) => key(failure),
-        session::Trouble::NoPin => Trouble { kind: TroubleKind::NotUsed, detail: None },
-        session::Trouble::Refused(refusal) => refused(refusal),
-        session::Trouble::Lost(lost) => Trouble { kind: TroubleKind::Lost, detail: Some(plain(&lost.text)) },
-        session::Trouble::Odd => Trouble { kind: TroubleKind::Lost, detail: Some(texts::ODD.to_owned()) },
+        session::SessionError::Key(failure) => key(failure),
+        session::SessionError::NoPin => KeyProblem { kind: KeyProblemKind::NotUsed, detail: None },
+        session::SessionError::Refused(refusal) => refused(refusal),
+        session::SessionError::Disconnected(lost) => {
+            KeyProblem { kind: KeyProblemKind::Lost, detail: Some(plain(&lost.text)) }
+        }
+        session::SessionError::Odd => {
+            KeyProblem { kind: KeyProblemKind::Lost, detail: Some(texts::ODD.to_owned()) }
+        }
     }
 }
 
 /// Why no key was asked, where the service says so.
-pub(super) fn unasked(reasons: &[String]) -> Option<Trouble> {
+pub(super) fn unasked(reasons: &[String]) -> Option<KeyProblem> {
     let reason = reasons.first()?;
     Some(match reason.as_str() {
-        NO_SECURITY_KEY => Trouble { kind: TroubleKind::NoneRegistered, detail: None },
+        NO_SECURITY_KEY => KeyProblem { kind: KeyProblemKind::NoneRegistered, detail: None },
         // What of the verifier's request does not hold.
-        _ => Trouble { kind: TroubleKind::BadRequest, detail: Some(plain(reason)) },
+        _ => KeyProblem { kind: KeyProblemKind::BadRequest, detail: Some(plain(reason)) },
     })
 }
 
-impl From<&RegisterError> for Trouble {
+impl From<&RegisterError> for KeyProblem {
     fn from(error: &RegisterError) -> Self {
         match error {
             RegisterError::Key(failure) => key(failure),
             RegisterError::Refused(refusal) => refused(refusal),
             RegisterError::Service(_) | RegisterError::Odd => {
-                Self { kind: TroubleKind::Lost, detail: Some(plain(&error.to_string())) }
+                Self { kind: KeyProblemKind::Lost, detail: Some(plain(&error.to_string())) }
             }
         }
     }
 }
 
-fn refused(refusal: &Refusal) -> Trouble {
+fn refused(refusal: &Refusal) -> KeyProblem {
     use ProblemType::{Busy, Internal, KeyCodeUnknown, KeyKnown, KeyUntrusted, RegistrationUnknown};
     let kind = match refusal {
-        Refusal::Over => TroubleKind::Over,
-        Refusal::Busy | Refusal::Verifier { problem: None, .. } => TroubleKind::Lost,
+        Refusal::Over => KeyProblemKind::Over,
+        Refusal::Busy | Refusal::Verifier { problem: None, .. } => KeyProblemKind::Lost,
         Refusal::Verifier { problem: Some(problem), .. } => match ProblemType::from_urn(problem) {
-            Some(KeyCodeUnknown) => TroubleKind::Code,
-            Some(KeyUntrusted) => TroubleKind::Model,
-            Some(KeyKnown) => TroubleKind::AlreadyRegistered,
-            Some(RegistrationUnknown) => TroubleKind::Over,
-            Some(Busy | Internal) => TroubleKind::Lost,
-            _ => TroubleKind::Refused,
+            Some(KeyCodeUnknown) => KeyProblemKind::Code,
+            Some(KeyUntrusted) => KeyProblemKind::Model,
+            Some(KeyKnown) => KeyProblemKind::AlreadyRegistered,
+            Some(RegistrationUnknown) => KeyProblemKind::Over,
+            Some(Busy | Internal) => KeyProblemKind::Lost,
+            _ => KeyProblemKind::Refused,
         },
-        Refusal::NotUnderstood | Refusal::NotAllowed | Refusal::Settings => TroubleKind::Refused,
+        Refusal::NotUnderstood | Refusal::NotAllowed | Refusal::Settings => KeyProblemKind::Refused,
     };
-    Trouble { kind, detail: Some(plain(&refusal.to_string())) }
+    KeyProblem { kind, detail: Some(plain(&refusal.to_string())) }
 }
 
-fn key(failure: &Failure) -> Trouble {
+fn key(failure: &Failure) -> KeyProblem {
     let (kind, detail) = match failure {
-        Failure::Cancelled => (TroubleKind::NotUsed, None),
-        Failure::TimedOut => (TroubleKind::TimedOut, None),
-        Failure::WrongKey => (TroubleKind::WrongKey, None),
-        Failure::PinBlocked { until_reinserted: true } => (TroubleKind::Reinsert, None),
-        Failure::PinBlocked { until_reinserted: false } => (TroubleKind::Blocked, None),
-        Failure::NoUserVerification => (TroubleKind::NoUserVerification, None),
-        Failure::AlreadyRegistered => (TroubleKind::AlreadyRegistered, None),
-        Failure::Refused(why) => (TroubleKind::BadRequest, Some(why)),
-        Failure::Unfit(why) => (TroubleKind::Unfit, Some(why)),
-        Failure::Unavailable(why) => (TroubleKind::Unavailable, Some(why)),
+        Failure::Cancelled => (KeyProblemKind::NotUsed, None),
+        Failure::TimedOut => (KeyProblemKind::TimedOut, None),
+        Failure::WrongKey => (KeyProblemKind::WrongKey, None),
+        Failure::PinBlocked { until_reinserted: true } => (KeyProblemKind::Reinsert, None),
+        Failure::PinBlocked { until_reinserted: false } => (KeyProblemKind::Blocked, None),
+        Failure::NoUserVerification => (KeyProblemKind::NoUserVerification, None),
+        Failure::AlreadyRegistered => (KeyProblemKind::AlreadyRegistered, None),
+        Failure::Refused(why) => (KeyProblemKind::BadRequest, Some(why)),
+        Failure::Unfit(why) => (KeyProblemKind::Unfit, Some(why)),
+        Failure::Unavailable(why) => (KeyProblemKind::Unavailable, Some(why)),
     };
-    Trouble { kind, detail: detail.map(|why| plain(why)) }
+    KeyProblem { kind, detail: detail.map(|why| plain(why)) }
 }
 
 /// The list of keys, from the service's answer.
-pub fn keys(answer: Result<Answer, session::Lost>) -> Keys {
-    let lost = |detail: Option<String>| Trouble { kind: TroubleKind::Lost, detail };
+pub fn keys(answer: Result<Answer, session::Disconnected>) -> KeyList {
+    let lost = |detail: Option<String>| KeyProblem { kind: KeyProblemKind::Lost, detail };
     let trouble = match answer {
-        Ok(Answer::Keys(keys)) => return Keys::Registered { keys: keys.iter().map(registered).collect() },
+        Ok(Answer::Keys(keys)) => {
+            return KeyList::Registered { keys: keys.iter().map(registered).collect() };
+        }
         Ok(Answer::Refused(refusal)) => refused(&refusal),
         Ok(_) => lost(None),
         Err(why) => lost(Some(plain(&why.text))),
     };
-    Keys::Failed { trouble }
+    KeyList::Failed { trouble }
 }
 
 /// A registered key.
-pub fn registered(key: &RegisteredKey) -> Key {
-    Key {
+pub fn registered(key: &RegisteredKey) -> KeyView {
+    KeyView {
         id: key.id,
         user: plain(&key.user),
         name: plain(&key.name),

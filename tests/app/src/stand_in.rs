@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use vitalsign_ipc::{Answer, Hello, Inbox, Reply, Request, Standing, Status, StepUp, encode};
+use vitalsign_ipc::{AgentState, Answer, Hello, Inbox, Reply, Request, Status, StepUp, encode};
 
 /// A listening socket. The file goes with this; who is connected stays so until they leave.
 #[derive(Debug)]
@@ -121,7 +121,7 @@ impl Said {
 #[must_use]
 pub fn nothing_known() -> Status {
     Status {
-        standing: Standing::NotEnrolled,
+        standing: AgentState::NotEnrolled,
         enrolment: None,
         ear: None,
         reported_at: None,

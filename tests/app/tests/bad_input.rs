@@ -8,7 +8,7 @@ use std::os::unix::net::UnixStream;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use vitalsign_app_tests::{App, Desk, Page, Process, StandIn, Ward};
 use vitalsign_e2e::wait_for;
-use vitalsign_ipc::{Answer, Hello, Reply, Stage, Standing, StepUp, encode};
+use vitalsign_ipc::{AgentState, Answer, Hello, Reply, Stage, StepUp, encode};
 use vitalsign_protocol::id::StepUpId;
 use vitalsign_protocol::step_up::Acr;
 
@@ -258,12 +258,12 @@ fn every_standing_has_words() -> Result<()> {
     let app = App::open(&desk, service.socket(), None, &[])?;
     let detail = || "<b>no</b> \u{202e}way".to_owned();
     for (standing, kind) in [
-        (Standing::Enrolling, "enrolling"),
-        (Standing::Starting, "no-verdict"),
-        (Standing::Revoked, "revoked"),
-        (Standing::Refused { problem: "urn:x".to_owned(), detail: detail() }, "refused"),
-        (Standing::KeyTrouble { detail: detail() }, "key-trouble"),
-        (Standing::Offline { since: 1_700_000_000, detail: detail() }, "no-verdict"),
+        (AgentState::Enrolling, "enrolling"),
+        (AgentState::Starting, "no-verdict"),
+        (AgentState::Revoked, "revoked"),
+        (AgentState::Refused { problem: "urn:x".to_owned(), detail: detail() }, "refused"),
+        (AgentState::KeyTrouble { detail: detail() }, "key-trouble"),
+        (AgentState::Offline { since: 1_700_000_000, detail: detail() }, "no-verdict"),
     ] {
         service.say(|status| status.standing = standing)?;
         app.page.see(&format!("#headline[data-kind={kind}]"))?;

@@ -11,10 +11,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
-use vitalsign_client::Client;
+use vitalsign_client::ServiceClient;
 use vitalsign_e2e::{Agent, Child, World, wait_for};
 use vitalsign_ipc::Request;
-use vitalsign_protocol::step_up::End;
+use vitalsign_protocol::step_up::StepUpResult;
 use vitalsign_security_key::SecurityKeys;
 use vitalsign_simulated_key::{Options, SimulatedKey, Tap, Transport};
 
@@ -74,8 +74,8 @@ pub(crate) fn measure(agent: &Path, verifier: &Path, app: &Path) -> Result<App> 
         let seen = display.watch(at)?;
         words.push(seen.words);
         page.push(seen.page);
-        let mut service = Client::connect(&agent.socket())?;
-        service.ask(Request::GiveUp { step_up, end: End::Declined })?;
+        let mut service = ServiceClient::connect(&agent.socket())?;
+        service.ask(Request::GiveUp { step_up, end: StepUpResult::Declined })?;
         display.wait_until_empty()?;
         // Each one finds it with nothing left of the last.
         wait_for("the app to give back what the page took", PATIENCE, || {

@@ -4,7 +4,7 @@ use crate::stats;
 use anyhow::{Context, Result};
 use std::path::Path;
 use std::time::{Duration, Instant};
-use vitalsign_agent::Standing;
+use vitalsign_agent::AgentState;
 use vitalsign_e2e::{World, wait_for};
 
 pub(crate) struct Idle {
@@ -23,7 +23,7 @@ pub(crate) fn idle(agent: &Path, verifier: &Path, seconds: u64) -> Result<Idle> 
     let service = agent.start_service()?;
     let limit = Duration::from_secs(120);
     wait_for("the first verdict", limit, || {
-        Ok(agent.status()?.filter(|status| status.standing == Standing::Reporting && !status.busy))
+        Ok(agent.status()?.filter(|status| status.standing == AgentState::Reporting && !status.busy))
     })?;
     agent.run(&["report"])?;
     let status = wait_for("the second verdict", limit, || {

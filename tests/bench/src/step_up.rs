@@ -8,9 +8,9 @@ use std::path::Path;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 use vitalsign_agent::Stage;
-use vitalsign_client::Client;
+use vitalsign_client::ServiceClient;
 use vitalsign_e2e::{Agent, World};
-use vitalsign_ipc::{Answer, Ceremony, Request};
+use vitalsign_ipc::{Answer, Request, StepUpCeremony};
 use vitalsign_protocol::id::{Secret, StepUpId};
 use vitalsign_security_key::{self as keys, Cancel, Operation, Pin, Prompt, SecurityKeys};
 use vitalsign_simulated_key::{Options, SimulatedKey, Tap, Transport};
@@ -49,7 +49,7 @@ pub(crate) fn measure(agent: &Path, verifier: &Path) -> Result<StepUp> {
         let (step_up, at) = prompts.next_prompt()?;
         to_prompt.push(at.duration_since(begun));
 
-        let mut service = Client::connect(&agent.socket())?;
+        let mut service = ServiceClient::connect(&agent.socket())?;
         let Answer::Ceremony(ceremony) = service.ask(Request::Ceremony(step_up))? else {
             bail!("the service has nothing to sign")
         };
@@ -79,7 +79,7 @@ fn median_ms(times: &mut [Duration]) -> f64 {
 }
 
 pub(crate) fn register(world: &World, agent: &Agent, reached: &SecurityKeys) -> Result<()> {
-    let mut service = Client::connect(&agent.socket())?;
+    let mut service = ServiceClient::connect(&agent.socket())?;
     let code = Secret::new(world.key_code(USER)?.into_bytes());
     let Answer::Registration { registration, ceremony, .. } = service.ask(Request::BeginKey { code })? else {
         bail!("the registration did not begin")
@@ -90,7 +90,7 @@ pub(crate) fn register(world: &World, agent: &Agent, reached: &SecurityKeys) -> 
     Ok(())
 }
 
-fn perform(reached: &SecurityKeys, ceremony: &Ceremony, operation: Operation) -> Result<Value> {
+fn perform(reached: &SecurityKeys, ceremony: &StepUpCeremony, operation: Operation) -> Result<Value> {
     let (origin, rp_id) = (ceremony.origin.clone(), ceremony.rp_id.clone());
     let ceremony = keys::Ceremony { origin, rp_id, operation };
     let prompt = |prompt: Prompt| {
@@ -105,7 +105,7 @@ fn perform(reached: &SecurityKeys, ceremony: &Ceremony, operation: Operation) ->
 pub(crate) struct Prompts(Receiver<(StepUpId, Instant)>);
 
 pub(crate) fn prompts(agent: &Agent) -> Result<Prompts> {
-    let mut service = Client::connect(&agent.socket())?;
+    let mut service = ServiceClient::connect(&agent.socket())?;
     service.ask(Request::Subscribe)?;
     let (sender, shown) = channel();
     std::thread::spawn(move || {

@@ -8,11 +8,11 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
-use vitalsign_agent::{Ceremony, Stage, StepUp};
-use vitalsign_client::Client;
+use vitalsign_agent::{Stage, StepUp, StepUpCeremony};
+use vitalsign_client::ServiceClient;
 use vitalsign_ipc::{Answer, Request};
 use vitalsign_protocol::id::{Secret, StepUpId};
-use vitalsign_protocol::step_up::{End, RegisteredKey};
+use vitalsign_protocol::step_up::{RegisteredKey, StepUpResult};
 use vitalsign_simulated_key::{Options, PythonFido2, Refused, SimulatedKey, Transport, vhci};
 
 /// How long anything may take that is waited for.
@@ -139,7 +139,7 @@ impl Hand {
     /// # Errors
     /// When it cannot be reached.
     pub fn request(&self, request: Request) -> Result<Answer> {
-        Ok(Client::connect(&self.agent.socket())?.ask(request)?)
+        Ok(ServiceClient::connect(&self.agent.socket())?.ask(request)?)
     }
 
     /// Registers a key for whom the code is.
@@ -179,7 +179,7 @@ impl Hand {
     ///
     /// # Errors
     /// When it does not.
-    pub fn ceremony(&self, message: &str) -> Result<(StepUpId, Ceremony)> {
+    pub fn ceremony(&self, message: &str) -> Result<(StepUpId, StepUpCeremony)> {
         let id = self.until(message, |stage| *stage == Stage::Tap)?.id;
         match self.request(Request::Ceremony(id))? {
             Answer::Ceremony(ceremony) => Ok((id, *ceremony)),
@@ -191,7 +191,7 @@ impl Hand {
     ///
     /// # Errors
     /// When the client cannot be run.
-    pub fn sign(&self, ceremony: &Ceremony, key: &mut SimulatedKey) -> Result<Value> {
+    pub fn sign(&self, ceremony: &StepUpCeremony, key: &mut SimulatedKey) -> Result<Value> {
         let client = PythonFido2::of(key)?;
         touched(key, || client.get(&ceremony.origin, "123456", &ceremony.options))?
             .map_err(|refused| anyhow::anyhow!("{refused:?}"))
@@ -212,7 +212,7 @@ impl Hand {
     ///
     /// # Errors
     /// When the service does not take it.
-    pub fn give_up(&self, step_up: &StepUpId, end: End) -> Result<()> {
+    pub fn give_up(&self, step_up: &StepUpId, end: StepUpResult) -> Result<()> {
         match self.request(Request::GiveUp { step_up: *step_up, end })? {
             Answer::Accepted => Ok(()),
             other => bail!("{other:?}"),

@@ -6,7 +6,7 @@ use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Duration;
-use vitalsign_agent::{Standing, Status};
+use vitalsign_agent::{AgentState, Status};
 use vitalsign_platform::DeviceKey;
 use vitalsign_protocol::message::EnrolmentKeys;
 use vitalsign_simulated_key::Maker;
@@ -216,7 +216,7 @@ impl World {
         let agent = self.agent(name)?;
         std::fs::write(agent.token_file(), self.token(1)?)?;
         let service = agent.start_service()?;
-        let status = agent.until("enrolment", |status| status.standing == Standing::Reporting)?;
+        let status = agent.until("enrolment", |status| status.standing == AgentState::Reporting)?;
         Ok((agent, service, status))
     }
 

@@ -3,9 +3,9 @@
 use anyhow::{Result, ensure};
 use std::process::Stdio;
 use std::time::Duration;
-use vitalsign_agent::{Stage, Standing, StepUp};
+use vitalsign_agent::{AgentState, Stage, StepUp};
 use vitalsign_e2e::{World, wait_for};
-use vitalsign_protocol::step_up::End;
+use vitalsign_protocol::step_up::StepUpResult;
 
 #[test]
 fn a_device_can_be_reached_whenever_its_verifier_is_there() -> Result<()> {
@@ -32,7 +32,7 @@ fn a_device_that_is_revoked_is_told_and_not_reached() -> Result<()> {
     let enrolment = status.enrolment.map(|it| it.to_string()).unwrap_or_default();
     world.administer(&["device", "revoke", &enrolment])?;
     agent.until("the channel to be closed", |status| !status.listening)?;
-    agent.until("the device to be told", |status| status.standing == Standing::Revoked)?;
+    agent.until("the device to be told", |status| status.standing == AgentState::Revoked)?;
     Ok(())
 }
 
@@ -85,7 +85,7 @@ fn a_person_without_a_security_key_is_not_asked_to_tap() -> Result<()> {
     let shown: Vec<_> = status.step_ups.into_iter().map(|it| (it.message, it.stage)).collect();
     let reasons = vec!["security-key".to_owned()];
     ensure!(
-        shown == [("EHR: sign order 12".to_owned(), Stage::Ended { end: End::NoKey, reasons })],
+        shown == [("EHR: sign order 12".to_owned(), Stage::Ended { end: StepUpResult::NoKey, reasons })],
         "{shown:?}"
     );
     let refused = String::from_utf8(asking.wait_with_output()?.stdout)?;

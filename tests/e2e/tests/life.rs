@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, ensure};
 use std::process::Output;
-use vitalsign_agent::{Standing, Status};
+use vitalsign_agent::{AgentState, Status};
 use vitalsign_e2e::{Agent, World};
 
 fn out(output: &Output) -> String {
@@ -123,7 +123,7 @@ fn enrolment_by_hand_with_a_service_and_without() -> Result<()> {
     // What it was told stays: the service needs no other settings, and takes a new token while it runs.
     let service = bare(&by_hand, &["service", "run"]).stdout(std::process::Stdio::null()).spawn()?;
     let mut service = Ends(service);
-    by_hand.until("reports", |status| status.standing == Standing::Reporting)?;
+    by_hand.until("reports", |status| status.standing == AgentState::Reporting)?;
     let again = bare(&by_hand, &["enrol", "--token", &token]).output()?;
     ensure!(again.status.code() == Some(0), "{}", out(&again));
     service.0.kill()?;
@@ -152,7 +152,7 @@ fn a_revoked_device_is_told_so_and_stays_so() -> Result<()> {
         ensure!(out(&refused).starts_with("This device was revoked"), "{}", out(&refused));
         service.kill();
         service = agent.start_service()?;
-        agent.until("the refusal", |status| status.standing == Standing::Revoked)?;
+        agent.until("the refusal", |status| status.standing == AgentState::Revoked)?;
     }
     Ok(())
 }

@@ -11,10 +11,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 use vitalsign_agent::{Stage, Status};
-use vitalsign_client::Client;
+use vitalsign_client::ServiceClient;
 use vitalsign_e2e::{Agent, Child, Hand, World};
 use vitalsign_ipc::{Answer, Refusal, Request};
-use vitalsign_protocol::step_up::End;
+use vitalsign_protocol::step_up::StepUpResult;
 use vitalsign_simulated_key::Transport;
 
 const LIMIT: Duration = Duration::from_secs(60);
@@ -55,15 +55,15 @@ impl Seats {
 }
 
 /// Somebody's program, which is told how things stand.
-struct Person(Client);
+struct Person(ServiceClient);
 
 impl Person {
     fn subscribed(agent: &Agent, user: u32) -> Result<Self> {
         let socket = agent.socket();
         // The kernel remembers who connected, and a thread's user is its own.
-        let connected = std::thread::spawn(move || -> Result<Client> {
+        let connected = std::thread::spawn(move || -> Result<ServiceClient> {
             set_thread_uid(Uid::from_raw(user))?;
-            Ok(Client::connect(&socket)?)
+            Ok(ServiceClient::connect(&socket)?)
         });
         let mut person = Self(connected.join().map_err(|_| anyhow::anyhow!("the thread ended"))??);
         ensure!(matches!(person.ask(Request::Subscribe)?, Answer::Status(_)));
@@ -126,7 +126,7 @@ fn only_who_is_in_front_of_a_shared_device_is_asked() -> Result<()> {
     let answers = [
         Request::Ceremony(step_up),
         Request::Tapped { step_up, assertion: json!({}) },
-        Request::GiveUp { step_up, end: End::Declined },
+        Request::GiveUp { step_up, end: StepUpResult::Declined },
     ];
     for request in answers.clone() {
         let answer = other.ask(request.clone())?;
@@ -150,7 +150,7 @@ fn only_who_is_in_front_of_a_shared_device_is_asked() -> Result<()> {
 
     seats.put(Some(NURSE))?;
     nurse.until("the nurse to be asked again", is_asked)?;
-    ensure!(nurse.ask(Request::GiveUp { step_up, end: End::Declined })? == Answer::Accepted);
+    ensure!(nurse.ask(Request::GiveUp { step_up, end: StepUpResult::Declined })? == Answer::Accepted);
     ensure!(asked.end()? == "declined");
     Ok(())
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use vitalsign_agent::Stage;
 use vitalsign_e2e::{Agent, Asked, Child, Hand, World};
 use vitalsign_ipc::{Answer, Refusal, Request};
-use vitalsign_protocol::step_up::End;
+use vitalsign_protocol::step_up::StepUpResult;
 use vitalsign_simulated_key::{Pcscd, SimulatedKey, Transport};
 
 const USER: &str = "nurse-7";
@@ -50,7 +50,7 @@ fn is_approved(world: &World, asked: Asked, message: &str) -> Result<()> {
     Ok(())
 }
 
-fn ended(stage: &Stage, wanted: End) -> bool {
+fn ended(stage: &Stage, wanted: StepUpResult) -> bool {
     matches!(stage, Stage::Ended { end, .. } if *end == wanted)
 }
 
@@ -59,7 +59,7 @@ fn one_tap_is_one_token(transport: Transport) -> Result<()> {
     let asked = ward.ask("EHR: sign order 4711")?;
     ward.hand.approve("EHR: sign order 4711", &mut ward.key)?;
     is_approved(&ward.world, asked, "EHR: sign order 4711")?;
-    ward.hand.until("EHR: sign order 4711", |stage| ended(stage, End::Approved))?;
+    ward.hand.until("EHR: sign order 4711", |stage| ended(stage, StepUpResult::Approved))?;
     Ok(())
 }
 
@@ -81,7 +81,7 @@ fn an_unhealthy_device_is_refused_before_anybody_is_asked_to_tap() -> Result<()>
     let asked = ward.world.ask(USER, "EHR: sign order 4712", &["--acr", "healthy-device"])?;
     let outcome = asked.outcome()?;
     ensure!(outcome.get("end") == Some(&json!("unhealthy")), "{outcome}");
-    let shown = ward.hand.until("EHR: sign order 4712", |stage| ended(stage, End::Unhealthy))?;
+    let shown = ward.hand.until("EHR: sign order 4712", |stage| ended(stage, StepUpResult::Unhealthy))?;
     let Stage::Ended { reasons, .. } = &shown.stage else { anyhow::bail!("{shown:?}") };
     // The TPM is one of software, whatever else this machine is.
     ensure!(reasons.iter().any(|reason| reason == "key-hardware"), "{reasons:?}");
@@ -95,9 +95,11 @@ fn an_unhealthy_device_is_refused_before_anybody_is_asked_to_tap() -> Result<()>
 #[test]
 fn what_the_person_says_instead_of_tapping_is_how_it_ends() -> Result<()> {
     let ward = Ward::open(Transport::Usb)?;
-    for (end, said) in
-        [(End::Declined, "declined"), (End::NotMine, "not-mine"), (End::PinBlocked, "pin-blocked")]
-    {
+    for (end, said) in [
+        (StepUpResult::Declined, "declined"),
+        (StepUpResult::NotMine, "not-mine"),
+        (StepUpResult::PinBlocked, "pin-blocked"),
+    ] {
         let message = format!("EHR: {said}");
         let asked = ward.ask(&message)?;
         let (id, _) = ward.hand.ceremony(&message)?;
@@ -123,7 +125,7 @@ fn what_the_person_says_instead_of_tapping_is_how_it_ends() -> Result<()> {
     let asked = ward.world.ask(USER, "EHR: nobody is there", &["--expires", "5"])?;
     ward.hand.ceremony("EHR: nobody is there")?;
     ensure!(asked.end()? == "timed-out");
-    ward.hand.until("EHR: nobody is there", |stage| ended(stage, End::TimedOut))?;
+    ward.hand.until("EHR: nobody is there", |stage| ended(stage, StepUpResult::TimedOut))?;
     Ok(())
 }
 
@@ -151,7 +153,7 @@ fn another_persons_key_and_an_answer_to_another_request_end_it() -> Result<()> {
     let (again, _) = ward.hand.ceremony("EHR: again")?;
     ward.hand.hand_over(&again, signed)?;
     ensure!(asked.end()? == "wrong-key");
-    ward.hand.give_up(&id, End::Declined)?;
+    ward.hand.give_up(&id, StepUpResult::Declined)?;
     ensure!(theirs.end()? == "declined");
     Ok(())
 }
@@ -205,7 +207,7 @@ fn a_verifier_that_is_killed_goes_on_where_it_was() -> Result<()> {
     // After the approval, before the application has asked for the token.
     let asked = ward.ask("EHR: after the tap")?;
     ward.hand.approve("EHR: after the tap", &mut ward.key)?;
-    ward.hand.until("EHR: after the tap", |stage| ended(stage, End::Approved))?;
+    ward.hand.until("EHR: after the tap", |stage| ended(stage, StepUpResult::Approved))?;
     ward.world.verifier = None;
     ward.world.start_verifier()?;
     is_approved(&ward.world, asked, "EHR: after the tap")

@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use vitalsign_agent::{Standing, Status};
+use vitalsign_agent::{AgentState, Status};
 use vitalsign_e2e::{Agent, Child, Tpm, World, wait_for};
 use vitalsign_tpm::testing::{Pass, Proxy, Swtpm, Way};
 
 const LIMIT: Duration = Duration::from_secs(60);
 
 fn reporting(agent: &Agent) -> Result<Status> {
-    agent.until("a verdict", |status| status.standing == Standing::Reporting)
+    agent.until("a verdict", |status| status.standing == AgentState::Reporting)
 }
 
 fn simulated(world: &World) -> Result<&Swtpm> {
@@ -34,7 +34,8 @@ fn a_verifier_that_is_away_costs_nothing_but_news() -> Result<()> {
     // Away before enrolment, too.
     world.verifier = None;
     let _service = agent.start_service()?;
-    agent.until("the verifier to be missed", |status| matches!(status.standing, Standing::Offline { .. }))?;
+    agent
+        .until("the verifier to be missed", |status| matches!(status.standing, AgentState::Offline { .. }))?;
     world.start_verifier()?;
     agent.run(&["report"])?;
     let before = reporting(&agent)?;
@@ -42,7 +43,7 @@ fn a_verifier_that_is_away_costs_nothing_but_news() -> Result<()> {
     world.verifier = None;
     let away = agent.run(&["report"])?;
     ensure!(away.status.code() == Some(3), "{}", String::from_utf8_lossy(&away.stdout));
-    let offline = agent.until("away", |status| matches!(status.standing, Standing::Offline { .. }))?;
+    let offline = agent.until("away", |status| matches!(status.standing, AgentState::Offline { .. }))?;
     ensure!(offline.ear == before.ear, "the last verdict stands");
     world.start_verifier()?;
     agent.run(&["report"])?;

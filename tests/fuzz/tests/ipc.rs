@@ -7,7 +7,7 @@ mod ipc {
     use vitalsign_fuzz::fuzz;
     use vitalsign_ipc::{Error, Hello, Inbox, MAX_FRAME, Reply, Request, encode};
     use vitalsign_protocol::id::{RegistrationId, Secret, StepUpId};
-    use vitalsign_protocol::step_up::End;
+    use vitalsign_protocol::step_up::StepUpResult;
 
     const WORDS: &[&[u8]] = &[
         &[0, 0, 0, 0],
@@ -60,7 +60,7 @@ mod ipc {
             Request::Subscribe,
             Request::Ceremony(step_up),
             Request::Tapped { step_up, assertion: json.clone() },
-            Request::GiveUp { step_up, end: End::NotMine },
+            Request::GiveUp { step_up, end: StepUpResult::NotMine },
             Request::BeginKey { code: Secret::new(b"code".to_vec()) },
             Request::FinishKey {
                 registration: RegistrationId([2; 16]),

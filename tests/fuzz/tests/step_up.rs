@@ -12,10 +12,10 @@ mod step_up {
     use vitalsign_protocol::ear::{self, Ear};
     use vitalsign_protocol::id::{Digest, EnrolmentId, Nonce, Secret, StepUpId};
     use vitalsign_protocol::jwt::{self, Jwk, JwkSet};
-    use vitalsign_protocol::message::{NonceAnswer, ReportAnswer, Session};
+    use vitalsign_protocol::message::{DeviceSession, NonceAnswer, ReportAnswer};
     use vitalsign_protocol::sse::{Message, Reader};
     use vitalsign_protocol::step_up::{
-        Acr, MAX_TRANSACTION_BYTES, StepUpAnswer, StepUpAsked, StepUpNext, Transaction, challenge, event,
+        Acr, MAX_TRANSACTION_BYTES, StepUpAnswer, StepUpNext, StepUpRequested, Transaction, challenge, event,
         transaction_digest,
     };
 
@@ -57,7 +57,7 @@ mod step_up {
     }
 
     fn told(name: &str, data: String) -> Event {
-        Event::Told(1, Message { id: Some(1), name: name.into(), data })
+        Event::ChannelMessage(1, Message { id: Some(1), name: name.into(), data })
     }
 
     /// An agent that is enrolled, has reported, and listens.
@@ -75,7 +75,7 @@ mod step_up {
             nonce_seconds: 900,
             report_seconds: 300,
             quote: false,
-            session: Some(Session(Secret::new(vec![8; 32]))),
+            session: Some(DeviceSession(Secret::new(vec![8; 32]))),
         };
         for event in [
             Event::Started,
@@ -104,8 +104,12 @@ mod step_up {
     }
 
     fn asked() -> String {
-        let asked =
-            StepUpAsked { transaction: text(), nonce: NONCE, expires: 1_800_000_100, expires_seconds: 100 };
+        let asked = StepUpRequested {
+            transaction: text(),
+            nonce: NONCE,
+            expires: 1_800_000_100,
+            expires_seconds: 100,
+        };
         serde_json::to_string(&asked).unwrap()
     }
 
@@ -163,7 +167,7 @@ mod step_up {
             agent.handle(told(event::STEP_UP, data.clone()), now(2));
             let shown = agent.status(now(2)).step_ups;
             let [shown] = shown.as_slice() else { return false };
-            let asked: StepUpAsked = serde_json::from_str(&data).unwrap();
+            let asked: StepUpRequested = serde_json::from_str(&data).unwrap();
             assert!(asked.transaction.len() <= MAX_TRANSACTION_BYTES);
             let transaction: Transaction = serde_json::from_str(&asked.transaction).unwrap();
             assert_eq!((&transaction.message, &transaction.user), (&shown.message, &shown.user));

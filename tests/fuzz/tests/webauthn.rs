@@ -7,7 +7,7 @@ mod webauthn {
     use vitalsign_fuzz::fuzz;
     use vitalsign_protocol::id::Digest;
     use vitalsign_webauthn::testing::{Maker, SoftKey};
-    use vitalsign_webauthn::{Aaguid, ModelStanding, Models, Proof, RelyingParty, User};
+    use vitalsign_webauthn::{Aaguid, AssertionProof, ModelStatus, Models, RelyingParty, User};
 
     const MODEL: Aaguid = Aaguid([0x5f; 16]);
     const RP_ID: &str = "verifier.example";
@@ -93,7 +93,7 @@ mod webauthn {
         });
         let good = serde_json::to_vec(&proof).unwrap();
         fuzz("proof", &[good], WORDS, |input| {
-            let Ok(altered) = serde_json::from_slice::<Proof>(input) else { return false };
+            let Ok(altered) = serde_json::from_slice::<AssertionProof>(input) else { return false };
             let outcome = altered.check(RP_ID, ORIGIN, &CHALLENGE);
             if outcome.is_ok() {
                 // The signature covers these; a key may be spelled in another order.
@@ -113,7 +113,7 @@ mod webauthn {
             std::fs::write(&file, input).unwrap();
             let Ok(models) = Models::load(&file, None, None, 0) else { return false };
             // What it accepts once it never accepts after its end.
-            assert!(!matches!(models.of(&MODEL, u64::MAX), ModelStanding::Accepted(_)));
+            assert!(!matches!(models.of(&MODEL, u64::MAX), ModelStatus::Accepted(_)));
             true
         });
     }

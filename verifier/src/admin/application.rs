@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use vitalsign_protocol::jwt::{self, JwkSet};
-use vitalsign_protocol::step_up::End;
+use vitalsign_protocol::step_up::StepUpResult;
 use vitalsign_verifier::oidc::{self, AccessClaims, Administrator, IdClaims, Tokens, form, path};
 use vitalsign_verifier::server::now;
 
@@ -16,14 +16,14 @@ const CALL: Duration = Duration::from_secs(60);
 const SKEW: u64 = 60;
 
 /// How the application shows who it is.
-pub(super) enum Credential {
+pub(super) enum ApplicationCredential {
     /// With the administrator's key.
     Administrator(Box<Administrator>),
     /// With a secret.
     Secret { client_id: String, secret: zeroize::Zeroizing<String> },
 }
 
-impl Credential {
+impl ApplicationCredential {
     fn client_id(&self) -> &str {
         match self {
             Self::Administrator(_) => Administrator::CLIENT_ID,
@@ -37,7 +37,7 @@ pub(super) struct Application {
     http: reqwest::Client,
     base: String,
     issuer: String,
-    credential: Credential,
+    credential: ApplicationCredential,
 }
 
 /// What `/bc-authorize` answers.
@@ -55,7 +55,7 @@ pub(super) struct Refusal {
     #[serde(default)]
     pub(super) error_description: String,
     #[serde(default)]
-    pub(super) vitalsign_end: Option<End>,
+    pub(super) vitalsign_end: Option<StepUpResult>,
     #[serde(default)]
     pub(super) vitalsign_reasons: Vec<String>,
 }
@@ -71,7 +71,7 @@ impl Application {
     pub(super) async fn discover(
         base: &str,
         ca: Option<&Path>,
-        credential: Credential,
+        credential: ApplicationCredential,
     ) -> anyhow::Result<Self> {
         #[derive(Deserialize)]
         struct Provider {
@@ -135,12 +135,12 @@ impl Application {
         let mut request = self.http.post(format!("{}{path}", self.base));
         let assertion;
         match &self.credential {
-            Credential::Administrator(administrator) => {
+            ApplicationCredential::Administrator(administrator) => {
                 assertion = administrator.assertion(&self.issuer, oidc::random_name::<16>()?, now())?;
                 parameters.push(("client_assertion_type", oidc::JWT_BEARER));
                 parameters.push(("client_assertion", &assertion));
             }
-            Credential::Secret { client_id, secret } => {
+            ApplicationCredential::Secret { client_id, secret } => {
                 request = request.basic_auth(form::encode_one(client_id), Some(form::encode_one(secret)));
             }
         }

@@ -8,7 +8,7 @@ use vitalsign_verifier::config::Config;
 use vitalsign_verifier::oidc::{self, Administrator, reads_plainly};
 use vitalsign_verifier::server::now;
 use vitalsign_verifier::store::Store;
-use vitalsign_verifier::store::client::{Client, Credential, MAX_NAME_BYTES};
+use vitalsign_verifier::store::client::{Client, ClientCredential, MAX_NAME_BYTES};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -128,12 +128,12 @@ async fn add(
     let (secret, credential) = match jwks {
         None => {
             let (secret, digest) = oidc::new_secret()?;
-            (Some(secret), Credential::Secret(digest))
+            (Some(secret), ClientCredential::Secret(digest))
         }
         Some(path) => {
             let file = std::fs::read(path).with_context(|| format!("reading {}", path.display()))?;
             let keys = oidc::client_keys(&file).with_context(|| path.display().to_string())?;
-            (None, Credential::Keys(keys))
+            (None, ClientCredential::Keys(keys))
         }
     };
     let client = Client { id, name, audience, created: now(), disabled_at: None, credential };
@@ -155,7 +155,7 @@ async fn add(
 
 async fn rotate_secret(store: &Store, id: &str, json: bool) -> anyhow::Result<bool> {
     match store.client(id).await? {
-        Some(Client { credential: Credential::Secret(_), .. }) => {}
+        Some(Client { credential: ClientCredential::Secret(_), .. }) => {}
         Some(_) => {
             eprintln!("Client {id} has no secret: it signs with keys of its own.");
             return Ok(false);
@@ -166,7 +166,7 @@ async fn rotate_secret(store: &Store, id: &str, json: bool) -> anyhow::Result<bo
         }
     }
     let (secret, digest) = oidc::new_secret()?;
-    let replaced = store.replace_client_credential(id, &Credential::Secret(digest), now()).await?;
+    let replaced = store.replace_client_credential(id, &ClientCredential::Secret(digest), now()).await?;
     ensure!(replaced, "client {id} went away meanwhile");
     if json {
         super::print_json(&json!({ "client": { "id": id }, "secret": secret }))?;
@@ -179,8 +179,8 @@ async fn rotate_secret(store: &Store, id: &str, json: bool) -> anyhow::Result<bo
 
 fn as_json(client: &Client) -> serde_json::Value {
     let jwks = match &client.credential {
-        Credential::Secret(_) => None,
-        Credential::Keys(keys) => Some(keys),
+        ClientCredential::Secret(_) => None,
+        ClientCredential::Keys(keys) => Some(keys),
     };
     json!({
         "id": client.id,

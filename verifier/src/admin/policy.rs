@@ -10,7 +10,7 @@ use vitalsign_protocol::fact::Fact;
 use vitalsign_protocol::posture::{KeyStorage, Posture};
 use vitalsign_protocol::step_up::Acr;
 use vitalsign_verifier::appraise::step_up::{Health, Question};
-use vitalsign_verifier::appraise::{BootStanding, Input, KeyStanding, LogStanding};
+use vitalsign_verifier::appraise::{BootAttestation, EventLogResult, Input, KeyAttestation};
 use vitalsign_verifier::config::Config;
 use vitalsign_verifier::server::now;
 use vitalsign_verifier::{load_policy, load_step_up_policy};
@@ -53,11 +53,11 @@ pub(crate) fn run(config: &Path, command: Command) -> anyhow::Result<bool> {
         Fact::Known(storage) => *storage,
         _ => KeyStorage::Software,
     };
-    let key = KeyStanding { storage, genuine: storage != KeyStorage::Software, simulated: false };
+    let key = KeyAttestation { storage, genuine: storage != KeyStorage::Software, simulated: false };
     let appraised = appraiser.appraise(&Input {
         posture: &posture,
         key,
-        boot: BootStanding { quoted: false, log: LogStanding::None },
+        boot: BootAttestation { quoted: false, log: EventLogResult::None },
         now: now(),
     })?;
     let device = Health::of(&appraised);

@@ -45,7 +45,7 @@ VITALSIGN_LOG sets what is logged: info by default, or for example debug.";
 
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
-pub(crate) struct Arguments {
+pub(crate) struct ServeArgs {
     /// For trials: show a certificate for this host, made by a small CA of its own, whose path is printed.
     #[arg(long, value_name = "HOST")]
     self_signed: Option<String>,
@@ -54,7 +54,7 @@ pub(crate) struct Arguments {
     log_json: bool,
 }
 
-pub(crate) async fn run(config: &Path, arguments: Arguments) -> anyhow::Result<bool> {
+pub(crate) async fn run(config: &Path, arguments: ServeArgs) -> anyhow::Result<bool> {
     log(arguments.log_json);
     let mut config = Config::read(config)?;
     let (files, anchor) = match (&arguments.self_signed, &config.tls) {

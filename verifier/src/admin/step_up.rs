@@ -1,6 +1,6 @@
 //! `step-up`.
 
-use super::application::{Application, AuthRequested, Checked, Credential, Refusal};
+use super::application::{Application, ApplicationCredential, AuthRequested, Checked, Refusal};
 use super::table;
 use anyhow::{Context, bail, ensure};
 use serde_json::json;
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use vitalsign_protocol::check;
 use vitalsign_protocol::id::EnrolmentId;
-use vitalsign_protocol::step_up::{Acr, End};
+use vitalsign_protocol::step_up::{Acr, StepUpResult};
 use vitalsign_verifier::config::Config;
 use vitalsign_verifier::oidc::{Administrator, Tokens, plainly};
 use vitalsign_verifier::server::now;
@@ -37,7 +37,7 @@ Exit status: 0 approved, 1 refused or failed, 2 used wrongly.";
 pub(crate) enum Command {
     /// Ask for a person, as an application does, and show the token.
     #[command(after_help = EXAMPLES)]
-    Request(Box<Request>),
+    Request(Box<StepUpArgs>),
     /// The step-ups of late, the newest first, and how each ended.
     List {
         /// At most so many.
@@ -50,7 +50,7 @@ pub(crate) enum Command {
 }
 
 #[derive(clap::Args)]
-pub(crate) struct Request {
+pub(crate) struct StepUpArgs {
     /// Whom to ask: the name of a user.
     #[arg(long)]
     user: String,
@@ -87,7 +87,7 @@ pub(crate) struct Request {
 }
 
 /// How the asking went.
-enum Outcome {
+enum PollOutcome {
     Approved(Box<Tokens>),
     Refused(Refusal),
     Cancelled,
@@ -100,7 +100,7 @@ pub(crate) async fn run(config: &Path, command: Command) -> anyhow::Result<bool>
     }
 }
 
-async fn ask(path: &Path, request: Request) -> anyhow::Result<bool> {
+async fn ask(path: &Path, request: StepUpArgs) -> anyhow::Result<bool> {
     let config = Config::read(path)?;
     let url = match &request.url {
         Some(url) => url.clone(),
@@ -114,7 +114,7 @@ async fn ask(path: &Path, request: Request) -> anyhow::Result<bool> {
             let secret =
                 std::fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))?;
             let secret = zeroize::Zeroizing::new(secret);
-            Credential::Secret {
+            ApplicationCredential::Secret {
                 client_id: client.clone(),
                 secret: zeroize::Zeroizing::new(secret.trim().to_owned()),
             }
@@ -123,20 +123,20 @@ async fn ask(path: &Path, request: Request) -> anyhow::Result<bool> {
             let store = super::store(path).await?;
             let administrator = Administrator::open(&config, &store, now()).await?;
             store.close().await;
-            Credential::Administrator(Box::new(administrator))
+            ApplicationCredential::Administrator(Box::new(administrator))
         }
     };
     let application = Application::discover(&url, ca.as_deref(), credential).await?;
     let parameters = parameters(&request);
     let parameters: Vec<_> = parameters.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let outcome = match application.ask(&parameters).await? {
-        Err(refusal) => Outcome::Refused(refusal),
+        Err(refusal) => PollOutcome::Refused(refusal),
         Ok(asked) => wait(&application, &asked).await?,
     };
     show(&application, outcome, request.json).await
 }
 
-fn parameters(request: &Request) -> Vec<(&'static str, String)> {
+fn parameters(request: &StepUpArgs) -> Vec<(&'static str, String)> {
     let given = [
         ("scope", Some("openid".to_owned())),
         ("login_hint", Some(request.user.clone())),
@@ -151,7 +151,7 @@ fn parameters(request: &Request) -> Vec<(&'static str, String)> {
 
 /// Asks for the token until the step-up has ended. A verifier that is away meanwhile is asked again: the step-up goes
 /// on when it is back.
-async fn wait(application: &Application, asked: &AuthRequested) -> anyhow::Result<Outcome> {
+async fn wait(application: &Application, asked: &AuthRequested) -> anyhow::Result<PollOutcome> {
     let progress = Progress::begin(asked.expires_in);
     let mut interval = Duration::from_secs(asked.interval);
     let mut away = false;
@@ -170,7 +170,7 @@ async fn wait(application: &Application, asked: &AuthRequested) -> anyhow::Resul
         match answer {
             Ok(Ok(tokens)) => {
                 progress.end();
-                return Ok(Outcome::Approved(Box::new(tokens)));
+                return Ok(PollOutcome::Approved(Box::new(tokens)));
             }
             Ok(Err(refusal)) => match refusal.error.as_str() {
                 "authorization_pending" => {}
@@ -178,7 +178,7 @@ async fn wait(application: &Application, asked: &AuthRequested) -> anyhow::Resul
                 "temporarily_unavailable" => tokio::time::sleep(AGAIN).await,
                 _ => {
                     progress.end();
-                    return Ok(Outcome::Refused(refusal));
+                    return Ok(PollOutcome::Refused(refusal));
                 }
             },
             Err(error) => {
@@ -195,19 +195,23 @@ async fn wait(application: &Application, asked: &AuthRequested) -> anyhow::Resul
     }
 }
 
-async fn cancel(application: &Application, auth_req_id: &str) -> anyhow::Result<Outcome> {
+async fn cancel(application: &Application, auth_req_id: &str) -> anyhow::Result<PollOutcome> {
     match application.cancel(auth_req_id).await? {
-        Ok(_) => Ok(Outcome::Cancelled),
+        Ok(_) => Ok(PollOutcome::Cancelled),
         // It ended at the same moment: how, is to be seen.
         Err(_) => match application.poll(auth_req_id).await? {
-            Ok(tokens) => Ok(Outcome::Approved(Box::new(tokens))),
-            Err(refusal) => Ok(Outcome::Refused(refusal)),
+            Ok(tokens) => Ok(PollOutcome::Approved(Box::new(tokens))),
+            Err(refusal) => Ok(PollOutcome::Refused(refusal)),
         },
     }
 }
 
-async fn show(application: &Application, outcome: Outcome, as_json: bool) -> anyhow::Result<bool> {
-    let refused = |end: Option<End>, reasons: &[String], error: &str, why: &str| -> anyhow::Result<bool> {
+async fn show(application: &Application, outcome: PollOutcome, as_json: bool) -> anyhow::Result<bool> {
+    let refused = |end: Option<StepUpResult>,
+                   reasons: &[String],
+                   error: &str,
+                   why: &str|
+     -> anyhow::Result<bool> {
         if as_json {
             super::print_json(&json!({
                 "step_up": "refused", "end": end, "reasons": reasons, "error": error, "error_description": why,
@@ -224,27 +228,32 @@ async fn show(application: &Application, outcome: Outcome, as_json: bool) -> any
         Ok(false)
     };
     let tokens = match outcome {
-        Outcome::Cancelled => {
-            return refused(Some(End::Cancelled), &[], "cancelled", plainly(End::Cancelled));
+        PollOutcome::Cancelled => {
+            return refused(
+                Some(StepUpResult::Cancelled),
+                &[],
+                "cancelled",
+                plainly(StepUpResult::Cancelled),
+            );
         }
-        Outcome::Refused(Refusal { error, error_description, vitalsign_end, vitalsign_reasons }) => {
+        PollOutcome::Refused(Refusal { error, error_description, vitalsign_end, vitalsign_reasons }) => {
             let why = if error_description.is_empty() { &error } else { &error_description };
             return refused(vitalsign_end, &vitalsign_reasons, &error, why);
         }
-        Outcome::Approved(tokens) => tokens,
+        PollOutcome::Approved(tokens) => tokens,
     };
     let claims = application.check(&tokens).await?;
     if as_json {
         super::print_json(&json!({
             "step_up": "approved",
-            "end": End::Approved,
+            "end": StepUpResult::Approved,
             "tokens": *tokens,
             "id_claims": claims.id,
             "access_claims": claims.access,
         }))?;
     } else {
         let Checked { id, access } = claims;
-        println!("Approved: {}", plainly(End::Approved));
+        println!("Approved: {}", plainly(StepUpResult::Approved));
         println!("level      {}", id.acr.urn());
         println!("person     {} (sub)", id.sub);
         println!("how        {}", id.amr.join(", "));
@@ -343,7 +352,7 @@ async fn list(config: &Path, limit: u32, json: bool) -> anyhow::Result<bool> {
         .map(|it| {
             let state = match it.end {
                 Some(end) => end.to_string(),
-                None if it.expires <= now() => End::TimedOut.to_string(),
+                None if it.expires <= now() => StepUpResult::TimedOut.to_string(),
                 None => "waiting".to_owned(),
             };
             [

@@ -5,12 +5,12 @@ use anyhow::Context;
 use serde_json::json;
 use std::path::Path;
 use vitalsign_protocol::id::{Base64Url, EnrolmentId};
-use vitalsign_verifier::config::{Config, SecurityKeys};
+use vitalsign_verifier::config::{Config, SecurityKeySettings};
 use vitalsign_verifier::server::now;
 use vitalsign_verifier::store::Store;
 use vitalsign_verifier::store::security_key::SecurityKey;
 use vitalsign_verifier::store::user::{Joined, User};
-use vitalsign_webauthn::{ModelStanding, Models};
+use vitalsign_webauthn::{ModelStatus, Models};
 
 /// The most characters of a user's name.
 const MAX_NAME_CHARACTERS: usize = 200;
@@ -210,18 +210,18 @@ async fn execute(store: &Store, command: Command) -> anyhow::Result<bool> {
 
 /// Whether any can be registered now.
 fn models(config: &Config, json: bool, now: u64) -> anyhow::Result<bool> {
-    let SecurityKeys { metadata, metadata_roots, models: allowed } = &config.security_keys;
+    let SecurityKeySettings { metadata, metadata_roots, models: allowed } = &config.security_keys;
     let Some(metadata) = metadata else {
         return refuse("The configuration names no metadata file ([security_keys] metadata).".into());
     };
     let models = Models::load(metadata, metadata_roots.as_deref(), allowed.as_deref(), now)?;
     let listed = models.aaguids().map(|aaguid| {
         let (name, state) = match models.of(aaguid, now) {
-            ModelStanding::Accepted(model) if model.hardware => (model.name, "accepted".to_owned()),
-            ModelStanding::Accepted(model) => (model.name, "not in hardware".to_owned()),
-            ModelStanding::Withdrawn { model, status } => (model, status),
-            ModelStanding::ListExpired { model } => (model, "the list has expired".to_owned()),
-            ModelStanding::Unknown => (String::new(), "unknown".to_owned()),
+            ModelStatus::Accepted(model) if model.hardware => (model.name, "accepted".to_owned()),
+            ModelStatus::Accepted(model) => (model.name, "not in hardware".to_owned()),
+            ModelStatus::Withdrawn { model, status } => (model, status),
+            ModelStatus::ListExpired { model } => (model, "the list has expired".to_owned()),
+            ModelStatus::Unknown => (String::new(), "unknown".to_owned()),
         };
         [aaguid.to_string(), name, state]
     });

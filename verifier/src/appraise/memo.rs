@@ -16,11 +16,11 @@ pub(super) struct Memo<V> {
 }
 
 struct Shard<V> {
-    young: HashMap<Digest, Entry<V>>,
-    old: HashMap<Digest, Entry<V>>,
+    young: HashMap<Digest, CacheEntry<V>>,
+    old: HashMap<Digest, CacheEntry<V>>,
 }
 
-struct Entry<V> {
+struct CacheEntry<V> {
     span: Range<u64>,
     value: Arc<V>,
 }
@@ -49,7 +49,7 @@ impl<V> Memo<V> {
     /// Remembers `value` for `span`.
     pub(super) fn put(&self, key: Digest, span: Range<u64>, value: Arc<V>) {
         if let Some(mut shard) = self.shard(&key) {
-            shard.insert(key, Entry { span, value }, self.per_generation);
+            shard.insert(key, CacheEntry { span, value }, self.per_generation);
         }
     }
 
@@ -62,7 +62,7 @@ impl<V> Memo<V> {
 }
 
 impl<V> Shard<V> {
-    fn insert(&mut self, key: Digest, entry: Entry<V>, per_generation: usize) {
+    fn insert(&mut self, key: Digest, entry: CacheEntry<V>, per_generation: usize) {
         if self.young.len() >= per_generation && !self.young.contains_key(&key) {
             self.old = std::mem::take(&mut self.young);
         }
@@ -70,7 +70,7 @@ impl<V> Shard<V> {
     }
 }
 
-impl<V> Entry<V> {
+impl<V> CacheEntry<V> {
     fn at(&self, now: u64) -> Option<Arc<V>> {
         self.span.contains(&now).then(|| Arc::clone(&self.value))
     }

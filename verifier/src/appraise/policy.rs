@@ -30,12 +30,12 @@ struct Finding {
     /// Numbers of seconds since 1970; what does not fit never comes.
     #[serde(default)]
     changes_at: Vec<serde_json::Number>,
-    outcome: Outcome,
+    outcome: CheckOutcome,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Outcome {
+struct CheckOutcome {
     status: Tier,
     reason: String,
     #[serde(default)]
@@ -108,7 +108,7 @@ impl Findings {
         for (check, Finding { submodule, seen, outcome, .. }) in findings {
             let (vector, checks) = submods.entry(submodule).or_default();
             *vector = worst(*vector, outcome.claims);
-            let Outcome { status, reason, deadline, .. } = outcome;
+            let CheckOutcome { status, reason, deadline, .. } = outcome;
             checks.push(Check { check, status, reason, seen, since: None, deadline });
         }
         submods.into_iter().map(|(name, (vector, checks))| (name, vector, checks)).collect()

@@ -2,8 +2,8 @@
 
 use super::rules::Rules;
 use super::thresholds::Thresholds;
-use super::{AppraiseError, Appraised, KeyStanding, LoadError};
-use crate::store::device::Standing;
+use super::{AppraiseError, Appraised, KeyAttestation, LoadError};
+use crate::store::device::AppraisalSnapshot;
 use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -75,7 +75,7 @@ pub struct Question<'a> {
     /// The verdict on the device.
     pub device: &'a Health,
     /// What enrolment proved of its report key.
-    pub key: KeyStanding,
+    pub key: KeyAttestation,
     /// What was tapped; none before the tap.
     pub security_key: Option<&'a TappedKey>,
     /// Seconds since 1970, by the verifier's clock.
@@ -84,10 +84,10 @@ pub struct Question<'a> {
 
 /// As the policy sees it.
 #[derive(Serialize)]
-struct Input<'a> {
+struct PolicyInput<'a> {
     acr: Acr,
     device: &'a Health,
-    key: KeyStanding,
+    key: KeyAttestation,
     security_key: Option<&'a TappedKey>,
 }
 
@@ -106,8 +106,8 @@ impl StepUpPolicy {
     pub fn load(rego: &str, thresholds_toml: &str) -> Result<Self, LoadError> {
         let thresholds = Thresholds::parse(thresholds_toml)?;
         let nobody = Health { status: Tier::None, checks: BTreeMap::new() };
-        let key = KeyStanding { storage: KeyStorage::Software, genuine: false, simulated: false };
-        let first = Input { acr: Acr::HardwareKey, device: &nobody, key, security_key: None };
+        let key = KeyAttestation { storage: KeyStorage::Software, genuine: false, simulated: false };
+        let first = PolicyInput { acr: Acr::HardwareKey, device: &nobody, key, security_key: None };
         let first = serde_json::to_string(&first).map_err(|e| LoadError::Trial(super::failed(e)))?;
         let (rules, answer) = Rules::compile(rego, ENTRY, &thresholds, &first)?;
         names(answer).map_err(LoadError::Trial)?;
@@ -141,7 +141,7 @@ impl StepUpPolicy {
         let Question { acr, device, key, security_key, now } = *question;
         let mut refused = BTreeSet::new();
         for acr in Acr::ALL.into_iter().filter(|level| *level <= acr) {
-            let input = Input { acr, device, key, security_key };
+            let input = PolicyInput { acr, device, key, security_key };
             let input = serde_json::to_string(&input).map_err(super::failed)?;
             refused.extend(names(self.rules.ask(&input, now)?)?);
         }
@@ -163,7 +163,7 @@ impl Health {
 
     /// Of a device's last report.
     #[must_use]
-    pub fn last_reported(status: Tier, standing: &Standing) -> Self {
+    pub fn last_reported(status: Tier, standing: &AppraisalSnapshot) -> Self {
         let found = standing.checks.iter().map(|(check, since)| {
             (check.clone(), Found { status: since.status, reason: since.reason.clone().into() })
         });

@@ -5,7 +5,7 @@ use super::{Assertion, Audience};
 use crate::config::Config;
 use crate::files::FileError;
 use crate::signing_keys::{SignError, SigningKeys, Signs};
-use crate::store::client::{Client, Credential};
+use crate::store::client::{Client, ClientCredential};
 use crate::store::{Store, StoreError};
 
 /// How long an assertion lives, in seconds.
@@ -37,7 +37,7 @@ impl Administrator {
     /// When the key or the store cannot be used.
     pub async fn open(config: &Config, store: &Store, now: u64) -> Result<Self, Error> {
         let keys = SigningKeys::open(&config.keys(), Signs::Administration)?;
-        let credential = Credential::Keys(keys.published(now));
+        let credential = ClientCredential::Keys(keys.published(now));
         match store.client(Self::CLIENT_ID).await? {
             Some(client) if client.credential == credential => {}
             Some(_) => {

@@ -2,7 +2,7 @@
 
 use super::{Code, Form, OAuthError, Request, reads_plainly};
 use crate::Verifier;
-use crate::step_up::Asked;
+use crate::step_up::StepUpRequest;
 use crate::store::client::Client;
 use serde::Serialize;
 use serde_json::Value;
@@ -62,7 +62,7 @@ impl Verifier {
 }
 
 /// What is asked for, once every parameter has been checked.
-fn asked(client: Client, form: &Form) -> Result<Asked, OAuthError> {
+fn asked(client: Client, form: &Form) -> Result<StepUpRequest, OAuthError> {
     let invalid = |why: &str| Err(OAuthError::new(Code::InvalidRequest, why));
     if form.get("request").is_some() || form.get("request_uri").is_some() {
         return invalid("Signed requests are not supported.");
@@ -82,7 +82,7 @@ fn asked(client: Client, form: &Form) -> Result<Asked, OAuthError> {
         Some(Ok(device)) => Some(device),
         Some(Err(_)) => return invalid("vitalsign_device is no enrolment id."),
     };
-    Ok(Asked {
+    Ok(StepUpRequest {
         client: client.id,
         application: client.name,
         login_hint: login_hint.to_owned(),
@@ -180,9 +180,9 @@ fn all_plain(value: &Value) -> bool {
 mod tests {
     use super::*;
     use crate::oidc::form::encode;
-    use crate::store::client::Credential;
+    use crate::store::client::ClientCredential;
     use vitalsign_protocol::id::Digest;
-    use vitalsign_protocol::step_up::{StepUpAsked, Transaction, event};
+    use vitalsign_protocol::step_up::{StepUpRequested, Transaction, event};
 
     const GOOD: [(&str, &str); 3] =
         [("scope", "openid"), ("login_hint", "nurse-7"), ("binding_message", "EHR: sign order 4711")];
@@ -194,12 +194,12 @@ mod tests {
             audience: "urn:ehr".into(),
             created: 0,
             disabled_at: None,
-            credential: Credential::Secret(Digest([1; 32])),
+            credential: ClientCredential::Secret(Digest([1; 32])),
         }
     }
 
     /// What becomes of a good request with these parameters in place of its own.
-    fn with(changed: &[(&str, &str)]) -> Result<Asked, Code> {
+    fn with(changed: &[(&str, &str)]) -> Result<StepUpRequest, Code> {
         let kept = GOOD.into_iter().filter(|(name, _)| !changed.iter().any(|(it, _)| it == name));
         let parameters: Vec<_> = kept.chain(changed.iter().copied()).collect();
         asked(client(), &Form::parse(encode(&parameters).as_bytes()).unwrap()).map_err(|error| error.code)
@@ -210,7 +210,7 @@ mod tests {
         let asked = with(&[]).unwrap();
         assert_eq!(
             asked,
-            Asked {
+            StepUpRequest {
                 client: "ehr".into(),
                 application: "EHR".into(),
                 login_hint: "nurse-7".into(),
@@ -315,7 +315,7 @@ mod tests {
             authorization_details: asked.authorization_details,
         };
         Transaction::read(&serde_json::to_string(&transaction).unwrap()).unwrap();
-        let event = StepUpAsked {
+        let event = StepUpRequested {
             transaction: serde_json::to_string(&transaction).unwrap(),
             nonce: vitalsign_protocol::id::Nonce([0; 32]),
             expires: u64::MAX,

@@ -7,7 +7,7 @@
 use super::jws::{Jws, is_jti};
 use super::{Code, JWT_BEARER, OAuthError, Request, form, path};
 use crate::Verifier;
-use crate::store::client::{Client, Credential};
+use crate::store::client::{Client, ClientCredential};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Serialize};
 use vitalsign_protocol::id::Digest;
@@ -20,7 +20,7 @@ const SKEW: u64 = 30;
 const LIFETIME: u64 = 300;
 
 /// What the application shows.
-enum Shown<'a> {
+enum PresentedCredential<'a> {
     Secret(String, Zeroizing<String>),
     Assertion(Box<(Jws<'a>, Assertion)>),
 }
@@ -87,11 +87,11 @@ impl Verifier {
     /// [`Code::InvalidClient`], or [`Code::InvalidRequest`] when it shows itself in two ways.
     pub(super) async fn authenticate(&self, request: &Request, now: u64) -> Result<Client, OAuthError> {
         match shown(request)? {
-            Shown::Secret(name, secret) => {
+            PresentedCredential::Secret(name, secret) => {
                 named_alike(request, &name)?;
                 let found = self.usable_client(&name).await?;
                 let expected = match &found {
-                    Some(Client { credential: Credential::Secret(digest), .. }) => *digest,
+                    Some(Client { credential: ClientCredential::Secret(digest), .. }) => *digest,
                     // The digest of nothing: it is compared with all the same.
                     _ => Digest([0; 32]),
                 };
@@ -100,12 +100,12 @@ impl Verifier {
                     aws_lc_rs::constant_time::verify_slices_are_equal(given.as_bytes(), expected.as_bytes());
                 found.filter(|_| same.is_ok()).ok_or_else(refused)
             }
-            Shown::Assertion(shown) => {
+            PresentedCredential::Assertion(shown) => {
                 let (jws, assertion) = *shown;
                 named_alike(request, &assertion.sub)?;
                 let found = self.usable_client(&assertion.sub).await?;
                 let keys = match &found {
-                    Some(Client { credential: Credential::Keys(keys), .. }) => keys,
+                    Some(Client { credential: ClientCredential::Keys(keys), .. }) => keys,
                     // Keys that signed nothing for an application: they are tried all the same.
                     _ => &self.token_jwks(now),
                 };
@@ -150,7 +150,7 @@ impl Verifier {
 }
 
 /// How the application shows who it is.
-fn shown(request: &Request) -> Result<Shown<'_>, OAuthError> {
+fn shown(request: &Request) -> Result<PresentedCredential<'_>, OAuthError> {
     let Request { authorization, form, .. } = request;
     let assertion = form.get("client_assertion");
     let ways = [authorization.is_some(), assertion.is_some(), form.get("client_secret").is_some()];
@@ -160,7 +160,7 @@ fn shown(request: &Request) -> Result<Shown<'_>, OAuthError> {
     match (authorization, assertion) {
         (Some(header), _) => {
             let (name, secret) = basic(header).ok_or_else(refused)?;
-            Ok(Shown::Secret(name, secret))
+            Ok(PresentedCredential::Secret(name, secret))
         }
         (None, Some(_)) if form.get("client_assertion_type") != Some(JWT_BEARER) => {
             Err(unusable("client_assertion_type is not jwt-bearer"))
@@ -172,7 +172,7 @@ fn shown(request: &Request) -> Result<Shown<'_>, OAuthError> {
                 return Err(unusable("its typ is not JWT"));
             }
             let claims = jws.unverified().map_err(unusable)?;
-            Ok(Shown::Assertion(Box::new((jws, claims))))
+            Ok(PresentedCredential::Assertion(Box::new((jws, claims))))
         }
         (None, None) => Err(refused()),
     }

@@ -10,7 +10,7 @@ use vitalsign_protocol::id::Digest;
 const WINDOW: u64 = 60;
 
 #[derive(Deserialize)]
-struct Proof {
+struct DpopProof {
     htm: String,
     htu: String,
     iat: u64,
@@ -35,7 +35,7 @@ impl Verifier {
         let key = jws.header.jwk.as_ref().ok_or_else(|| refused("it has no jwk"))?;
         let key = jwk::public_key(key).map_err(refused)?;
         jws.verify(&key).map_err(refused)?;
-        let Proof { htm, htu, iat, jti } = jws.unverified().map_err(refused)?;
+        let DpopProof { htm, htu, iat, jti } = jws.unverified().map_err(refused)?;
         let (issuer, _) = self.config.origin();
         match () {
             () if htm != "POST" => return Err(refused("htm is not POST")),

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use vitalsign_protocol::problem::Problem;
-use vitalsign_protocol::step_up::End;
+use vitalsign_protocol::step_up::StepUpResult;
 
 /// `error`: what was the matter. A closed set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,7 +86,7 @@ pub struct OAuthError {
     error_description: String,
     /// How the step-up ended, where that is what is told.
     #[serde(skip_serializing_if = "Option::is_none")]
-    vitalsign_end: Option<End>,
+    vitalsign_end: Option<StepUpResult>,
     /// What of the device stood against the level: names of checks.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     vitalsign_reasons: Vec<String>,
@@ -107,8 +107,8 @@ impl OAuthError {
 
     /// A step-up that ended without a tap.
     #[must_use]
-    pub(crate) fn ended(end: End, vitalsign_reasons: Vec<String>) -> Self {
-        let code = if end == End::TimedOut { Code::ExpiredToken } else { Code::AccessDenied };
+    pub(crate) fn ended(end: StepUpResult, vitalsign_reasons: Vec<String>) -> Self {
+        let code = if end == StepUpResult::TimedOut { Code::ExpiredToken } else { Code::AccessDenied };
         let told = Self::new(code, format!("{end}: {}", plainly(end)));
         Self { vitalsign_end: Some(end), vitalsign_reasons, ..told }
     }
@@ -141,19 +141,21 @@ impl From<crate::store::StoreError> for OAuthError {
 
 /// An end, in a sentence.
 #[must_use]
-pub fn plainly(end: End) -> &'static str {
+pub fn plainly(end: StepUpResult) -> &'static str {
     match end {
-        End::Approved => "the person confirmed it with their security key.",
-        End::Declined => "the person said no.",
-        End::NotMine => "the person says that they asked for nothing; somebody else may have.",
-        End::TimedOut => "nobody answered in time.",
-        End::Unhealthy => "the device is not in the state that this level asks for.",
-        End::WrongKey => "the security key is not one of this person's, or its signature does not hold.",
-        End::PinBlocked => "the security key takes no more PINs.",
-        End::NoKey => "no security key could be used at the device.",
-        End::NoDevice => "no device of this person was reached.",
-        End::Superseded => "another request took its place.",
-        End::Cancelled => "the application took it back.",
+        StepUpResult::Approved => "the person confirmed it with their security key.",
+        StepUpResult::Declined => "the person said no.",
+        StepUpResult::NotMine => "the person says that they asked for nothing; somebody else may have.",
+        StepUpResult::TimedOut => "nobody answered in time.",
+        StepUpResult::Unhealthy => "the device is not in the state that this level asks for.",
+        StepUpResult::WrongKey => {
+            "the security key is not one of this person's, or its signature does not hold."
+        }
+        StepUpResult::PinBlocked => "the security key takes no more PINs.",
+        StepUpResult::NoKey => "no security key could be used at the device.",
+        StepUpResult::NoDevice => "no device of this person was reached.",
+        StepUpResult::Superseded => "another request took its place.",
+        StepUpResult::Cancelled => "the application took it back.",
     }
 }
 
@@ -169,7 +171,7 @@ mod tests {
             serde_json::json!({ "error": "invalid_scope", "error_description": "openid is missing" })
         );
         assert_eq!(
-            json(&OAuthError::ended(End::Declined, Vec::new())),
+            json(&OAuthError::ended(StepUpResult::Declined, Vec::new())),
             serde_json::json!({
                 "error": "access_denied",
                 "error_description": "declined: the person said no.",
@@ -178,7 +180,7 @@ mod tests {
         );
         let reasons = vec!["disk-encryption".to_owned(), "firewall".to_owned()];
         assert_eq!(
-            json(&OAuthError::ended(End::Unhealthy, reasons)),
+            json(&OAuthError::ended(StepUpResult::Unhealthy, reasons)),
             serde_json::json!({
                 "error": "access_denied",
                 "error_description": "unhealthy: the device is not in the state that this level asks for.",
@@ -186,13 +188,13 @@ mod tests {
                 "vitalsign_reasons": ["disk-encryption", "firewall"],
             })
         );
-        assert_eq!(OAuthError::ended(End::TimedOut, Vec::new()).code, Code::ExpiredToken);
+        assert_eq!(OAuthError::ended(StepUpResult::TimedOut, Vec::new()).code, Code::ExpiredToken);
     }
 
     #[test]
     fn descriptions_have_only_the_characters_that_the_standard_allows() {
         // RFC 6749 section 5.2: %x20-21 / %x23-5B / %x5D-7E.
-        for end in End::ALL {
+        for end in StepUpResult::ALL {
             let allowed = |c: char| matches!(c, ' '..='~') && c != '"' && c != '\\';
             assert!(OAuthError::ended(end, Vec::new()).description().chars().all(allowed), "{end}");
         }

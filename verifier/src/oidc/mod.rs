@@ -25,7 +25,7 @@ pub use form::Form;
 pub use jwk::{JwkError, client_keys, thumbprint};
 pub use token::{AccessClaims, IdClaims, Poll, Redeemed, Tokens};
 
-pub(crate) use pace::Pace;
+pub(crate) use pace::PollRateLimiter;
 
 /// The grant (CIBA section 10.1).
 pub const CIBA_GRANT: &str = "urn:openid:params:grant-type:ciba";

@@ -9,22 +9,22 @@ use vitalsign_protocol::id::Digest;
 /// What is added when somebody asks too soon (CIBA section 11, `slow_down`).
 const SLOWER: Duration = Duration::from_secs(5);
 /// Longer than any request lives.
-const KEPT: Duration = Duration::from_secs(600);
+const MAX_TRACKED_CLIENTS: Duration = Duration::from_secs(600);
 /// The forgotten ones are looked for when there are twice as many as after the last look, and at least so many.
 const LOOK_FROM: usize = 1024;
 
-struct Asked {
+struct LastPoll {
     last: Instant,
     interval: Duration,
 }
 
 /// When who asked last.
-pub(crate) struct Pace {
+pub(crate) struct PollRateLimiter {
     interval: Duration,
-    asked: Mutex<(HashMap<Digest, Asked>, usize)>,
+    asked: Mutex<(HashMap<Digest, LastPoll>, usize)>,
 }
 
-impl Pace {
+impl PollRateLimiter {
     /// So many seconds are to lie between one poll and the next; with 0 nobody is slowed down.
     pub(crate) fn new(interval_seconds: u64) -> Self {
         Self {
@@ -37,20 +37,20 @@ impl Pace {
     ///
     /// Counted is from one asking to the next, and not from the answer, which may be held back (section 10.1.1). Only
     /// what may exist is remembered: call it once the application is known.
-    pub(crate) fn may_ask(&self, client: &str, auth_req_id: &str, at: Instant) -> bool {
+    pub(crate) fn allow(&self, client: &str, auth_req_id: &str, at: Instant) -> bool {
         if self.interval.is_zero() {
             return true;
         }
         let mut guard = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
         let (asked, look_from) = &mut *guard;
         if asked.len() >= *look_from {
-            asked.retain(|_, it| at.saturating_duration_since(it.last) < KEPT);
+            asked.retain(|_, it| at.saturating_duration_since(it.last) < MAX_TRACKED_CLIENTS);
             *look_from = LOOK_FROM.max(asked.len() * 2);
         }
         // Of this application's: another one's asking, which gets it nothing, slows nobody down.
         let name = Digest::labelled("vitalsign-poll", &[client.as_bytes(), &[0], auth_req_id.as_bytes()]);
         let Some(before) = asked.get_mut(&name) else {
-            asked.insert(name, Asked { last: at, interval: self.interval });
+            asked.insert(name, LastPoll { last: at, interval: self.interval });
             return true;
         };
         let early = at.saturating_duration_since(before.last) < before.interval;
@@ -68,9 +68,9 @@ mod tests {
 
     #[test]
     fn who_asks_too_soon_waits_five_seconds_longer_from_then_on() {
-        let pace = Pace::new(2);
+        let pace = PollRateLimiter::new(2);
         let start = Instant::now();
-        let ask = |id: &str, millis| pace.may_ask("ehr", id, start + Duration::from_millis(millis));
+        let ask = |id: &str, millis| pace.allow("ehr", id, start + Duration::from_millis(millis));
         assert!(ask("a", 0));
         assert!(ask("a", 2000));
         assert!(!ask("a", 3999));
@@ -78,19 +78,19 @@ mod tests {
         assert!(!ask("a", 22_997), "12 seconds from then");
         assert!(ask("a", 39_997), "17 seconds");
         assert!(ask("b", 39_998), "another request");
-        assert!(pace.may_ask("pacs", "a", start + Duration::from_millis(39_998)), "another application");
-        let free = Pace::new(0);
-        assert!((0..100).all(|_| free.may_ask("ehr", "a", start)));
+        assert!(pace.allow("pacs", "a", start + Duration::from_millis(39_998)), "another application");
+        let free = PollRateLimiter::new(0);
+        assert!((0..100).all(|_| free.allow("ehr", "a", start)));
     }
 
     #[test]
     fn what_is_over_is_forgotten() {
-        let pace = Pace::new(2);
+        let pace = PollRateLimiter::new(2);
         let start = Instant::now();
         for n in 0..LOOK_FROM {
-            assert!(pace.may_ask("ehr", &n.to_string(), start));
+            assert!(pace.allow("ehr", &n.to_string(), start));
         }
-        assert!(pace.may_ask("ehr", "later", start + KEPT));
+        assert!(pace.allow("ehr", "later", start + MAX_TRACKED_CLIENTS));
         assert_eq!(pace.asked.lock().unwrap().0.len(), 1);
     }
 }

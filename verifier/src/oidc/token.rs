@@ -2,14 +2,14 @@
 
 use super::{ACCESS_TOKEN_TYP, CIBA_GRANT, Code, Form, ID_TOKEN_TYP, OAuthError, Request};
 use crate::Verifier;
-use crate::step_up::{Approval, Standing};
+use crate::step_up::{Approval, StepUpStatus};
 use crate::store::client::Client;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::time::Instant;
 use vitalsign_protocol::ear::Tier;
 use vitalsign_protocol::id::{Digest, EnrolmentId, StepUpId};
-use vitalsign_protocol::step_up::{Acr, End};
+use vitalsign_protocol::step_up::{Acr, StepUpResult};
 
 /// How long a token lives, in seconds.
 const LIFETIME: u64 = 300;
@@ -130,7 +130,7 @@ impl Verifier {
         }
         let auth_req_id = auth_req_id(&request.form)?.to_owned();
         let jkt = self.proven_key(request, now).await?;
-        if !self.pace.may_ask(&client.id, &auth_req_id, at) {
+        if !self.poll_limiter.allow(&client.id, &auth_req_id, at) {
             return Err(OAuthError::new(Code::SlowDown, "Wait 5 seconds longer between polls from now on."));
         }
         Ok(Poll { client, auth_req_id, jkt })
@@ -142,13 +142,13 @@ impl Verifier {
     /// How it ended, when that was otherwise.
     pub async fn token(&self, poll: &Poll, now: u64) -> Result<Redeemed, OAuthError> {
         match self.step_up_standing(&poll.client.id, &poll.auth_req_id, now).await? {
-            Standing::Pending { step_up, .. } => Ok(Redeemed::Pending(step_up)),
+            StepUpStatus::Pending { step_up, .. } => Ok(Redeemed::Pending(step_up)),
             // Given out before, or none of this client's.
-            Standing::Unknown | Standing::Ended(End::Approved, _) => {
+            StepUpStatus::Unknown | StepUpStatus::Ended(StepUpResult::Approved, _) => {
                 Err(OAuthError::new(Code::InvalidGrant, "There is no such auth_req_id, or it was used."))
             }
-            Standing::Ended(end, reasons) => Err(OAuthError::ended(end, reasons)),
-            Standing::Approved(approval) => {
+            StepUpStatus::Ended(end, reasons) => Err(OAuthError::ended(end, reasons)),
+            StepUpStatus::Approved(approval) => {
                 Ok(Redeemed::Tokens(Box::new(self.tokens(poll, *approval, now)?)))
             }
         }

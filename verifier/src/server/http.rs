@@ -23,7 +23,7 @@ use vitalsign_protocol::problem::{self, Problem, ProblemType};
 pub(super) const JSON: &str = "application/json";
 
 #[derive(Clone)]
-pub(super) struct Shared {
+pub(super) struct ServerState {
     pub(super) verifier: Arc<Verifier>,
     deadline: Duration,
     ended: watch::Receiver<bool>,
@@ -48,18 +48,18 @@ pub(super) fn router(verifier: Arc<Verifier>, deadline: Duration, ended: watch::
         .fallback(async || refused(&Problem::new(ProblemType::NotFound, "")))
         // Each handler has a limit of its own, and reads the body itself.
         .layer(DefaultBodyLimit::disable())
-        .with_state(Shared { verifier, deadline, ended, holds })
+        .with_state(ServerState { verifier, deadline, ended, holds })
 }
 
 /// Another method than the resource has: 405, as a problem.
-pub(super) fn only(route: MethodRouter<Shared>) -> MethodRouter<Shared> {
+pub(super) fn only(route: MethodRouter<ServerState>) -> MethodRouter<ServerState> {
     route.fallback(async || {
         let problem = Problem::new(ProblemType::NotFound, "This resource has no such method.");
         refused(&Problem { status: StatusCode::METHOD_NOT_ALLOWED.as_u16(), ..problem })
     })
 }
 
-async fn begin_enrolment(State(shared): State<Shared>, request: Request) -> Response {
+async fn begin_enrolment(State(shared): State<ServerState>, request: Request) -> Response {
     let outcome = async {
         let request: EnrolmentRequest = shared.json(request, MAX_JSON_BYTES).await?;
         shared.verifier.begin_enrolment(&request, now()).await
@@ -67,7 +67,11 @@ async fn begin_enrolment(State(shared): State<Shared>, request: Request) -> Resp
     answered("enrolment begins", StatusCode::CREATED, outcome.await)
 }
 
-async fn end_enrolment(State(shared): State<Shared>, Path(id): Path<String>, request: Request) -> Response {
+async fn end_enrolment(
+    State(shared): State<ServerState>,
+    Path(id): Path<String>,
+    request: Request,
+) -> Response {
     let outcome = async {
         let enrolment = id.parse().map_err(|_| Problem::new(ProblemType::EnrolmentUnknown, ""))?;
         let proof: EnrolmentProof = shared.json(request, MAX_PROOF_BYTES).await?;
@@ -76,7 +80,7 @@ async fn end_enrolment(State(shared): State<Shared>, Path(id): Path<String>, req
     answered("enrolment ends", StatusCode::OK, outcome.await)
 }
 
-async fn nonce(State(shared): State<Shared>, request: Request) -> Response {
+async fn nonce(State(shared): State<ServerState>, request: Request) -> Response {
     let outcome = async {
         let request: NonceRequest = shared.json(request, MAX_JSON_BYTES).await?;
         shared.verifier.nonce(&request.kid, now())
@@ -84,7 +88,7 @@ async fn nonce(State(shared): State<Shared>, request: Request) -> Response {
     answered("nonce", StatusCode::OK, outcome.await)
 }
 
-async fn report(State(shared): State<Shared>, request: Request) -> Response {
+async fn report(State(shared): State<ServerState>, request: Request) -> Response {
     let outcome = async {
         let evidence = shared.body(request, evidence::MEDIA_TYPE, evidence::MAX_BYTES_WITH_LOG).await?;
         shared.verifier.report(&evidence, now()).await
@@ -92,16 +96,16 @@ async fn report(State(shared): State<Shared>, request: Request) -> Response {
     answered("report", StatusCode::OK, outcome.await)
 }
 
-async fn jwks(State(shared): State<Shared>) -> Response {
+async fn jwks(State(shared): State<ServerState>) -> Response {
     json_response(StatusCode::OK, JSON, "public, max-age=60", &shared.verifier.jwks(now()))
 }
 
-async fn health(State(shared): State<Shared>) -> Response {
+async fn health(State(shared): State<ServerState>) -> Response {
     let outcome = shared.verifier.store().check().await.map_err(Problem::from);
     answered("health", StatusCode::OK, outcome.map(|()| serde_json::json!({ "status": "ok" })))
 }
 
-impl Shared {
+impl ServerState {
     /// Ends when the server is to end: what waits is to wait no longer.
     pub(super) async fn ended(&self) {
         // An error says that the server's handle is gone: then nobody can end it, and it runs on.

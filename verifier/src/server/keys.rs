@@ -1,6 +1,6 @@
 //! The routes of security keys.
 
-use super::http::{Shared, answered, authorization, only};
+use super::http::{ServerState, answered, authorization, only};
 use super::now;
 use axum::Router;
 use axum::extract::{Path, Request, State};
@@ -15,13 +15,13 @@ use vitalsign_webauthn::MAX_CREDENTIAL_JSON_BYTES;
 /// More bytes than a [`KeyProof`] has: the credential, its name, and JSON around them.
 const MAX_KEY_PROOF_BYTES: usize = MAX_CREDENTIAL_JSON_BYTES + 1024;
 
-pub(super) fn routes() -> Router<Shared> {
+pub(super) fn routes() -> Router<ServerState> {
     Router::new()
         .route("/v1/keys", only(post(begin).get(list)))
         .route("/v1/keys/{registration}", only(post(end)))
 }
 
-async fn begin(State(shared): State<Shared>, headers: HeaderMap, request: Request) -> Response {
+async fn begin(State(shared): State<ServerState>, headers: HeaderMap, request: Request) -> Response {
     let outcome = async {
         let device = shared.verifier.session_device(authorization(&headers), now()).await?;
         let request: KeyRequest = shared.json(request, MAX_JSON_BYTES).await?;
@@ -31,7 +31,7 @@ async fn begin(State(shared): State<Shared>, headers: HeaderMap, request: Reques
 }
 
 async fn end(
-    State(shared): State<Shared>,
+    State(shared): State<ServerState>,
     Path(id): Path<String>,
     headers: HeaderMap,
     request: Request,
@@ -45,7 +45,7 @@ async fn end(
     answered("key ends", StatusCode::OK, outcome.await)
 }
 
-async fn list(State(shared): State<Shared>, headers: HeaderMap) -> Response {
+async fn list(State(shared): State<ServerState>, headers: HeaderMap) -> Response {
     let outcome = async {
         let device = shared.verifier.session_device(authorization(&headers), now()).await?;
         shared.verifier.keys_at(&device).await

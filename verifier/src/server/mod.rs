@@ -25,7 +25,7 @@ const SHUTDOWN: Duration = Duration::from_secs(10);
 /// How often a replaced signing key is looked for.
 const KEY_REFRESH: Duration = Duration::from_secs(2);
 /// How often step-ups are looked after.
-const TEND: Duration = Duration::from_secs(1);
+const MAINTENANCE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A server that could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -136,7 +136,7 @@ async fn serve(
 
 /// Looks after step-ups until the server is to end.
 async fn tend(verifier: Arc<Verifier>, mut ended: watch::Receiver<bool>) {
-    let mut tick = tokio::time::interval(TEND);
+    let mut tick = tokio::time::interval(MAINTENANCE_INTERVAL);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         let over = tokio::select! {
@@ -147,7 +147,7 @@ async fn tend(verifier: Arc<Verifier>, mut ended: watch::Receiver<bool>) {
             return;
         }
         // The store's failure was logged; what is left is done at the next tick.
-        let _ = verifier.tend_step_ups(now()).await;
+        let _ = verifier.expire_step_ups(now()).await;
     }
 }
 

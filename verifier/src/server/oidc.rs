@@ -1,6 +1,6 @@
 //! The routes for applications. Refusals are those of OAuth (RFC 6749 section 5.2), and no answer is kept by a cache.
 
-use super::http::{JSON, Shared, json_response, only};
+use super::http::{JSON, ServerState, json_response, only};
 use super::now;
 use crate::oidc::{Code, Form, OAuthError, Redeemed, Request, Tokens, form, path};
 use axum::Router;
@@ -16,7 +16,7 @@ use vitalsign_protocol::id::StepUpId;
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
-pub(super) fn routes() -> Router<Shared> {
+pub(super) fn routes() -> Router<ServerState> {
     Router::new()
         .route(path::CONFIGURATION, only(get(configuration)))
         .route(path::JWKS, only(get(jwks)))
@@ -25,15 +25,15 @@ pub(super) fn routes() -> Router<Shared> {
         .route(path::CANCEL, only(post(cancel)))
 }
 
-async fn configuration(State(shared): State<Shared>) -> Response {
+async fn configuration(State(shared): State<ServerState>) -> Response {
     json_response(StatusCode::OK, JSON, "public, max-age=60", &shared.verifier.openid_configuration())
 }
 
-async fn jwks(State(shared): State<Shared>) -> Response {
+async fn jwks(State(shared): State<ServerState>) -> Response {
     json_response(StatusCode::OK, JSON, "public, max-age=60", &shared.verifier.token_jwks(now()))
 }
 
-async fn authorize(State(shared): State<Shared>, request: HttpRequest) -> Response {
+async fn authorize(State(shared): State<ServerState>, request: HttpRequest) -> Response {
     let outcome = async {
         let request = read(&shared, request).await?;
         shared.verifier.bc_authorize(&request, now()).await
@@ -41,7 +41,7 @@ async fn authorize(State(shared): State<Shared>, request: HttpRequest) -> Respon
     answered("asking for a person", outcome.await)
 }
 
-async fn cancel(State(shared): State<Shared>, request: HttpRequest) -> Response {
+async fn cancel(State(shared): State<ServerState>, request: HttpRequest) -> Response {
     let outcome = async {
         let request = read(&shared, request).await?;
         shared.verifier.bc_cancel(&request, now()).await
@@ -52,7 +52,7 @@ async fn cancel(State(shared): State<Shared>, request: HttpRequest) -> Response 
     )
 }
 
-async fn token(State(shared): State<Shared>, request: HttpRequest) -> Response {
+async fn token(State(shared): State<ServerState>, request: HttpRequest) -> Response {
     let outcome = async {
         let at = Instant::now();
         let request = read(&shared, request).await?;
@@ -62,7 +62,7 @@ async fn token(State(shared): State<Shared>, request: HttpRequest) -> Response {
 }
 
 /// Holds the request until the step-up has ended, so that the token is there as soon as the tap is.
-async fn redeem(shared: &Shared, request: &Request, at: Instant) -> Result<Tokens, OAuthError> {
+async fn redeem(shared: &ServerState, request: &Request, at: Instant) -> Result<Tokens, OAuthError> {
     let poll = shared.verifier.token_poll(request, now(), at).await?;
     let held = shared.holds.try_acquire();
     let hold = match &held {
@@ -100,7 +100,7 @@ fn pending() -> OAuthError {
     OAuthError::new(Code::AuthorizationPending, "Nobody has answered yet.")
 }
 
-async fn read(shared: &Shared, request: HttpRequest) -> Result<Request, OAuthError> {
+async fn read(shared: &ServerState, request: HttpRequest) -> Result<Request, OAuthError> {
     let invalid = |why: String| OAuthError::new(Code::InvalidRequest, why);
     let headers = request.headers();
     let authorization = one(headers, AUTHORIZATION.as_str())

@@ -1,6 +1,6 @@
 //! The routes of step-up for devices: the event channel, evidence, tap and end.
 
-use super::http::{Shared, answered, authorization, only};
+use super::http::{ServerState, answered, authorization, only};
 use super::now;
 use crate::Verifier;
 use crate::step_up::Channel;
@@ -23,12 +23,12 @@ use vitalsign_protocol::evidence;
 use vitalsign_protocol::id::StepUpId;
 use vitalsign_protocol::message::MAX_JSON_BYTES;
 use vitalsign_protocol::problem::{Problem, ProblemType};
-use vitalsign_protocol::step_up::{StepUpAssertion, StepUpGivenUp};
+use vitalsign_protocol::step_up::{StepUpAssertion, StepUpDeclined};
 
 /// A channel on which nothing is told says so often that it is still there.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
-pub(super) fn routes() -> Router<Shared> {
+pub(super) fn routes() -> Router<ServerState> {
     Router::new()
         .route("/v1/events", only(get(events)))
         .route("/v1/step-ups/{step-up}/evidence", only(post(take_evidence)))
@@ -36,7 +36,11 @@ pub(super) fn routes() -> Router<Shared> {
         .route("/v1/step-ups/{step-up}/end", only(post(end)))
 }
 
-async fn take_evidence(State(shared): State<Shared>, Path(id): Path<String>, request: Request) -> Response {
+async fn take_evidence(
+    State(shared): State<ServerState>,
+    Path(id): Path<String>,
+    request: Request,
+) -> Response {
     let outcome = async {
         let evidence = shared.body(request, evidence::MEDIA_TYPE, evidence::MAX_BYTES).await?;
         shared.verifier.step_up_evidence(&step_up(&id)?, &evidence, now()).await
@@ -44,7 +48,11 @@ async fn take_evidence(State(shared): State<Shared>, Path(id): Path<String>, req
     answered("step-up evidence", StatusCode::OK, outcome.await)
 }
 
-async fn take_assertion(State(shared): State<Shared>, Path(id): Path<String>, request: Request) -> Response {
+async fn take_assertion(
+    State(shared): State<ServerState>,
+    Path(id): Path<String>,
+    request: Request,
+) -> Response {
     let outcome = async {
         let device = shared.verifier.session_device(authorization(request.headers()), now()).await?;
         let assertion: StepUpAssertion = shared.json(request, MAX_JSON_BYTES).await?;
@@ -53,10 +61,10 @@ async fn take_assertion(State(shared): State<Shared>, Path(id): Path<String>, re
     answered("step-up assertion", StatusCode::OK, outcome.await)
 }
 
-async fn end(State(shared): State<Shared>, Path(id): Path<String>, request: Request) -> Response {
+async fn end(State(shared): State<ServerState>, Path(id): Path<String>, request: Request) -> Response {
     let outcome = async {
         let device = shared.verifier.session_device(authorization(request.headers()), now()).await?;
-        let given_up: StepUpGivenUp = shared.json(request, MAX_JSON_BYTES).await?;
+        let given_up: StepUpDeclined = shared.json(request, MAX_JSON_BYTES).await?;
         shared.verifier.end_step_up_at(&device, &step_up(&id)?, &given_up, now()).await
     };
     answered("step-up end", StatusCode::OK, outcome.await)
@@ -67,7 +75,7 @@ fn step_up(id: &str) -> Result<StepUpId, Problem> {
 }
 
 /// Server-sent events (WHATWG HTML, section 9.2).
-async fn events(State(shared): State<Shared>, headers: HeaderMap) -> Response {
+async fn events(State(shared): State<ServerState>, headers: HeaderMap) -> Response {
     let after = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok());
     match shared.verifier.open_channel(authorization(&headers), after, now()).await {
         Err(problem) => answered("events", StatusCode::OK, Err::<(), _>(problem)),

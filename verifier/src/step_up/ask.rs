@@ -1,13 +1,13 @@
 //! The application's side: asking, looking, taking back.
 
-use super::{Approval, Asked, Begun, Standing};
+use super::{Approval, StepUpRequest, StepUpStarted, StepUpStatus};
 use crate::enrol::random;
-use crate::store::step_up::{self, By, New, StepUp};
+use crate::store::step_up::{self, By, NewStepUp, StepUp};
 use crate::verifier::Verifier;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as B64};
 use vitalsign_protocol::id::{Digest, StepUpId};
 use vitalsign_protocol::problem::{Problem, ProblemType};
-use vitalsign_protocol::step_up::{End, Transaction, event};
+use vitalsign_protocol::step_up::{StepUpResult, Transaction, event};
 
 /// A token can be fetched for so long after the step-up's time was over: whoever tapped at the last moment has one.
 const REDEEM_SECONDS: u64 = 60;
@@ -23,7 +23,7 @@ impl Verifier {
     ///
     /// # Errors
     /// `busy` when too many wait for this person; `too-large` when no device would read the event.
-    pub async fn ask_step_up(&self, asked: Asked, now: u64) -> Result<Begun, Problem> {
+    pub async fn ask_step_up(&self, asked: StepUpRequest, now: u64) -> Result<StepUpStarted, Problem> {
         let id = StepUpId(random()?);
         let auth_req_id = B64.encode(random::<32>()?);
         let transaction = Transaction {
@@ -41,7 +41,7 @@ impl Verifier {
         if serde_json::to_string(&transaction).map_err(internal)?.len() > event::MAX_BYTES - 1024 {
             return Err(Problem::new(ProblemType::TooLarge, "The transaction is longer than devices read."));
         }
-        let new = New {
+        let new = NewStepUp {
             id,
             request: request_digest(&auth_req_id),
             client: asked.client,
@@ -60,7 +60,7 @@ impl Verifier {
         let devices = step_up::begin(&mut connection, &new).await?;
         connection.commit().await?;
         self.channels.wake(&devices);
-        Ok(Begun { step_up: id, auth_req_id, expires_in: asked.expires_in })
+        Ok(StepUpStarted { step_up: id, auth_req_id, expires_in: asked.expires_in })
     }
 
     /// How a step-up stands, to the application that asked for it. An approval is said once: from then on there is no
@@ -73,14 +73,14 @@ impl Verifier {
         client: &str,
         auth_req_id: &str,
         now: u64,
-    ) -> Result<Standing, Problem> {
+    ) -> Result<StepUpStatus, Problem> {
         let Some(found) = self.asked_by(client, auth_req_id, now).await? else {
-            return Ok(Standing::Unknown);
+            return Ok(StepUpStatus::Unknown);
         };
         match found.ended {
-            None => Ok(Standing::Pending { step_up: found.id, expires: found.expires }),
-            Some(End::Approved) => self.redeem(&found, now).await,
-            Some(end) => Ok(Standing::Ended(end, found.reasons)),
+            None => Ok(StepUpStatus::Pending { step_up: found.id, expires: found.expires }),
+            Some(StepUpResult::Approved) => self.redeem(&found, now).await,
+            Some(end) => Ok(StepUpStatus::Ended(end, found.reasons)),
         }
     }
 
@@ -90,7 +90,7 @@ impl Verifier {
     /// When the store fails.
     pub async fn cancel_step_up(&self, client: &str, auth_req_id: &str, now: u64) -> Result<bool, Problem> {
         match self.asked_by(client, auth_req_id, now).await? {
-            Some(StepUp { ended: None, id, .. }) => self.end_step_up(&id, End::Cancelled, now).await,
+            Some(StepUp { ended: None, id, .. }) => self.end_step_up(&id, StepUpResult::Cancelled, now).await,
             _ => Ok(false),
         }
     }
@@ -102,26 +102,26 @@ impl Verifier {
         let found = step_up::find(self.store.readers(), by).await?;
         match found {
             Some(StepUp { ended: None, expires, id, .. }) if expires <= now => {
-                self.end_step_up(&id, End::TimedOut, now).await?;
+                self.end_step_up(&id, StepUpResult::TimedOut, now).await?;
                 Ok(step_up::find(self.store.readers(), by).await?)
             }
             found => Ok(found),
         }
     }
 
-    async fn redeem(&self, found: &StepUp, now: u64) -> Result<Standing, Problem> {
+    async fn redeem(&self, found: &StepUp, now: u64) -> Result<StepUpStatus, Problem> {
         if found.redeemed {
-            return Ok(Standing::Unknown);
+            return Ok(StepUpStatus::Unknown);
         }
         if now > found.expires.saturating_add(REDEEM_SECONDS) {
-            return Ok(Standing::Ended(End::TimedOut, Vec::new()));
+            return Ok(StepUpStatus::Ended(StepUpResult::TimedOut, Vec::new()));
         }
         let approval = found.approval.as_deref().unwrap_or_default();
         let approval: Approval = serde_json::from_str(approval).map_err(internal)?;
         let mut connection = self.store.begin().await?;
         let first = step_up::redeem(&mut connection, &found.id, now).await?;
         connection.commit().await?;
-        Ok(if first { Standing::Approved(Box::new(approval)) } else { Standing::Unknown })
+        Ok(if first { StepUpStatus::Approved(Box::new(approval)) } else { StepUpStatus::Unknown })
     }
 }
 

@@ -1,22 +1,22 @@
 //! The tap: does the security key's signature cover this transaction, on this device, in the state that was judged?
 
 use super::ask::internal;
-use super::ends::{At, Ending, within};
+use super::ends::{At, DeviceResult, within};
 use super::evidence::over;
 use super::{Approval, Proven};
 use crate::appraise::step_up::{TappedKey, TappedModel};
 use crate::report::revoked;
 use crate::store::Transaction;
-use crate::store::audit::{self, Entry, Kind};
+use crate::store::audit::{self, AuditEntry, Kind};
 use crate::store::device::Device;
-use crate::store::step_up::{self, Answered, Person};
+use crate::store::step_up::{self, Answered, StepUpUser};
 use crate::verifier::Verifier;
 use vitalsign_protocol::id::{Base64Url, Digest, StepUpId};
 use vitalsign_protocol::problem::{Problem, ProblemType};
 use vitalsign_protocol::step_up::{
-    End, StepUpAssertion, StepUpOutcome, Transaction as Asked, challenge, transaction_digest,
+    StepUpAssertion, StepUpOutcome, StepUpResult, Transaction as Asked, challenge, transaction_digest,
 };
-use vitalsign_webauthn::{Asserted, ModelStanding};
+use vitalsign_webauthn::{Asserted, ModelStatus};
 
 /// How it was made sure who is there (RFC 8176): a key in hardware, somebody at it, several factors. Whether the key was
 /// shown a PIN or a finger, it does not say.
@@ -24,7 +24,7 @@ const AMR: [&str; 3] = ["hwk", "user", "mfa"];
 
 /// Why a tap was not taken.
 struct Refused {
-    end: End,
+    end: StepUpResult,
     reasons: Vec<String>,
 }
 
@@ -75,11 +75,11 @@ impl Verifier {
             }
             Err(Refused { end, reasons }) => {
                 tracing::info!(step_up = %id, %end, ?reasons, "a tap was not taken");
-                let ending = Ending {
+                let ending = DeviceResult {
                     reasons: &reasons,
                     evidence: Some(&answered.evidence),
                     assertion: Some(&digest),
-                    ..Ending::of(end)
+                    ..DeviceResult::of(end)
                 };
                 let ended = self.end_here(&mut connection, at, ending).await?;
                 connection.commit().await?;
@@ -89,19 +89,21 @@ impl Verifier {
         };
         connection.commit().await?;
         self.tell(ended);
-        Ok(StepUpOutcome { end: End::Approved })
+        Ok(StepUpOutcome { end: StepUpResult::Approved })
     }
 
     fn tapped<'a>(
         &self,
         At { step_up, device, now }: At<'_>,
         answered: &Answered,
-        person: Option<&'a Person>,
+        person: Option<&'a StepUpUser>,
         health_now: Option<&crate::appraise::step_up::Health>,
         assertion: &StepUpAssertion,
-    ) -> Result<(&'a Person, Asserted, &'a step_up::Key), Refused> {
-        let wrong =
-            |why: &dyn std::fmt::Display| Refused { end: End::WrongKey, reasons: vec![why.to_string()] };
+    ) -> Result<(&'a StepUpUser, Asserted, &'a step_up::UserKey), Refused> {
+        let wrong = |why: &dyn std::fmt::Display| Refused {
+            end: StepUpResult::WrongKey,
+            reasons: vec![why.to_string()],
+        };
         let person = person.ok_or_else(|| wrong(&"the user was disabled"))?;
         let passkeys: Vec<String> = person.keys.iter().map(|key| key.passkey.clone()).collect();
         let transaction = transaction_digest(&step_up.transaction);
@@ -113,21 +115,21 @@ impl Verifier {
         if let Some(health) = health_now {
             let reasons = self.refused(step_up, device, health, None, now);
             if !reasons.is_empty() {
-                return Err(Refused { end: End::Unhealthy, reasons });
+                return Err(Refused { end: StepUpResult::Unhealthy, reasons });
             }
         }
         let tapped = self.tapped_key(&asserted, now);
         let reasons = self.refused(step_up, device, &answered.health, Some(&tapped), now);
         match reasons.is_empty() {
             true => Ok((person, asserted, key)),
-            false => Err(Refused { end: End::WrongKey, reasons }),
+            false => Err(Refused { end: StepUpResult::WrongKey, reasons }),
         }
     }
 
     fn tapped_key(&self, asserted: &Asserted, now: u64) -> TappedKey {
         let standing = self.models().of(&asserted.aaguid, now);
         let (hardware, roaming) = match &standing {
-            ModelStanding::Accepted(model) => (model.hardware, model.roaming),
+            ModelStatus::Accepted(model) => (model.hardware, model.roaming),
             _ => (false, false),
         };
         TappedKey {
@@ -135,10 +137,10 @@ impl Verifier {
             user_verified: asserted.user_verified,
             backup_eligible: asserted.backup_eligible,
             model: match standing {
-                ModelStanding::Accepted(_) => TappedModel::Accepted,
-                ModelStanding::Unknown => TappedModel::Unknown,
-                ModelStanding::Withdrawn { .. } => TappedModel::Withdrawn,
-                ModelStanding::ListExpired { .. } => TappedModel::ListExpired,
+                ModelStatus::Accepted(_) => TappedModel::Accepted,
+                ModelStatus::Unknown => TappedModel::Unknown,
+                ModelStatus::Withdrawn { .. } => TappedModel::Withdrawn,
+                ModelStatus::ListExpired { .. } => TappedModel::ListExpired,
             },
             hardware,
             roaming,
@@ -150,7 +152,7 @@ impl Verifier {
         &self,
         connection: &mut Transaction<'_>,
         Approved { at, answered, person, asserted, key, assertion }: Approved<'_>,
-    ) -> Result<super::ends::Ended, Problem> {
+    ) -> Result<super::ends::StepUpClosure, Problem> {
         let At { step_up, device, now } = at;
         let asked: Asked = serde_json::from_str(&step_up.transaction).map_err(internal)?;
         let subject = Base64Url(person.handle.clone());
@@ -174,7 +176,7 @@ impl Verifier {
             ear_keys: self.jwks(now),
             policy: self.step_up_policy.policy_id().to_owned(),
         };
-        let entry = Entry {
+        let entry = AuditEntry {
             time: now,
             kind: Kind::StepUpApproved,
             device: Some(device.enrolment),
@@ -203,9 +205,10 @@ impl Verifier {
         let approval = serde_json::to_string(&approval).map_err(internal)?;
         step_up::approve(connection, &step_up.id, &approval).await?;
         step_up::key_used(connection, key.id, &asserted.passkey, now).await?;
-        step_up::end_offer(connection, &step_up.id, device.id, End::Approved, Some(assertion)).await?;
-        let devices = step_up::end(connection, step_up, (End::Approved, &[]), now).await?;
-        Ok(super::ends::Ended { step_up: Some(step_up.id), devices })
+        step_up::end_offer(connection, &step_up.id, device.id, StepUpResult::Approved, Some(assertion))
+            .await?;
+        let devices = step_up::end(connection, step_up, (StepUpResult::Approved, &[]), now).await?;
+        Ok(super::ends::StepUpClosure { step_up: Some(step_up.id), devices })
     }
 }
 
@@ -213,8 +216,8 @@ impl Verifier {
 struct Approved<'a> {
     at: At<'a>,
     answered: &'a Answered,
-    person: &'a Person,
+    person: &'a StepUpUser,
     asserted: &'a Asserted,
-    key: &'a step_up::Key,
+    key: &'a step_up::UserKey,
     assertion: &'a Digest,
 }

@@ -2,14 +2,14 @@
 
 use crate::session::Opened;
 use crate::store::device::Device;
-use crate::store::event::Event;
+use crate::store::event::StoredEvent;
 use crate::verifier::Verifier;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 use vitalsign_protocol::problem::{Problem, ProblemType};
-use vitalsign_protocol::step_up::{StepUpAsked, event};
+use vitalsign_protocol::step_up::{StepUpRequested, event};
 
 /// A device that listened is remembered for so long, in seconds: longer than anybody asks whether it did.
 const REMEMBERED_SECONDS: u64 = 3600;
@@ -17,17 +17,17 @@ const REMEMBERED_SECONDS: u64 = 3600;
 /// The channels of all devices: at most one each.
 pub(crate) struct Channels {
     most: usize,
-    seats: Mutex<Seats>,
+    slots: Mutex<Slots>,
 }
 
 #[derive(Default)]
-struct Seats {
-    by_device: HashMap<i64, Seat>,
+struct Slots {
+    by_device: HashMap<i64, Slot>,
     open: usize,
     closed: bool,
 }
 
-struct Seat {
+struct Slot {
     /// None when nobody sits there any more.
     signal: Option<Arc<Signal>>,
     /// When the device last listened, in seconds since 1970.
@@ -60,59 +60,59 @@ pub struct Channel {
 
 impl Channels {
     pub(crate) fn new(most: usize) -> Self {
-        Self { most, seats: Mutex::default() }
+        Self { most, slots: Mutex::default() }
     }
 
     fn open(self: &Arc<Self>, Opened { device, expires }: Opened, after: u64, now: u64) -> Option<Channel> {
-        let mut seats = self.lock();
-        let taken = seats.by_device.get(&device.id).is_some_and(|seat| seat.signal.is_some());
-        if seats.closed || (!taken && seats.open >= self.most) {
+        let mut slots = self.lock();
+        let taken = slots.by_device.get(&device.id).is_some_and(|slot| slot.signal.is_some());
+        if slots.closed || (!taken && slots.open >= self.most) {
             return None;
         }
         let signal = Arc::new(Signal::default());
-        let seat = Seat { signal: Some(signal.clone()), last: now };
-        match seats.by_device.insert(device.id, seat).and_then(|before| before.signal) {
+        let slot = Slot { signal: Some(signal.clone()), last: now };
+        match slots.by_device.insert(device.id, slot).and_then(|before| before.signal) {
             Some(before) => before.end(),
-            None => seats.open += 1,
+            None => slots.open += 1,
         }
-        drop(seats);
+        drop(slots);
         Some(Channel { channels: self.clone(), signal, device, after, expires })
     }
 
     /// Wakes these devices: there is something for them in the store.
     pub(crate) fn wake(&self, devices: &[i64]) {
-        let seats = self.lock();
-        let signals = devices.iter().filter_map(|device| seats.by_device.get(device)?.signal.as_ref());
+        let slots = self.lock();
+        let signals = devices.iter().filter_map(|device| slots.by_device.get(device)?.signal.as_ref());
         signals.for_each(|signal| signal.wake.notify_one());
     }
 
     /// Whether a device listens.
     pub(crate) fn listens(&self, device: i64) -> bool {
-        self.lock().by_device.get(&device).is_some_and(|seat| seat.signal.is_some())
+        self.lock().by_device.get(&device).is_some_and(|slot| slot.signal.is_some())
     }
 
     /// Whether a device listens, or did since then.
     pub(crate) fn listened(&self, device: i64, since: u64) -> bool {
-        let seats = self.lock();
-        seats.by_device.get(&device).is_some_and(|seat| seat.signal.is_some() || seat.last >= since)
+        let slots = self.lock();
+        slots.by_device.get(&device).is_some_and(|slot| slot.signal.is_some() || slot.last >= since)
     }
 
     /// Ends all channels, and opens no more.
     pub(crate) fn close(&self) {
-        let mut seats = self.lock();
-        seats.closed = true;
-        seats.by_device.values().filter_map(|seat| seat.signal.as_ref()).for_each(|signal| signal.end());
+        let mut slots = self.lock();
+        slots.closed = true;
+        slots.by_device.values().filter_map(|slot| slot.signal.as_ref()).for_each(|signal| signal.end());
     }
 
     /// Forgets who has not listened for long.
     pub(crate) fn forget(&self, now: u64) {
         let before = now.saturating_sub(REMEMBERED_SECONDS);
-        self.lock().by_device.retain(|_, seat| seat.signal.is_some() || seat.last >= before);
+        self.lock().by_device.retain(|_, slot| slot.signal.is_some() || slot.last >= before);
     }
 
     /// Whoever panicked while holding it left a whole map.
-    fn lock(&self) -> MutexGuard<'_, Seats> {
-        self.seats.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Slots> {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -128,17 +128,17 @@ impl Channel {
         self.signal.wake.notified().await;
     }
 
-    fn is_mine(&self, seat: &Seat) -> bool {
-        seat.signal.as_ref().is_some_and(|signal| Arc::ptr_eq(signal, &self.signal))
+    fn is_mine(&self, slot: &Slot) -> bool {
+        slot.signal.as_ref().is_some_and(|signal| Arc::ptr_eq(signal, &self.signal))
     }
 }
 
 impl Drop for Channel {
     fn drop(&mut self) {
-        let mut seats = self.channels.lock();
-        let mine = seats.by_device.get_mut(&self.device.id).filter(|seat| self.is_mine(seat));
-        if mine.map(|seat| seat.signal = None).is_some() {
-            seats.open = seats.open.saturating_sub(1);
+        let mut slots = self.channels.lock();
+        let mine = slots.by_device.get_mut(&self.device.id).filter(|slot| self.is_mine(slot));
+        if mine.map(|slot| slot.signal = None).is_some() {
+            slots.open = slots.open.saturating_sub(1);
         }
     }
 }
@@ -167,14 +167,14 @@ impl Verifier {
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn events(&self, channel: &mut Channel, now: u64) -> Result<Option<Vec<Event>>, Problem> {
+    pub async fn events(&self, channel: &mut Channel, now: u64) -> Result<Option<Vec<StoredEvent>>, Problem> {
         if now >= channel.expires || channel.signal.over.load(Ordering::Acquire) {
             return Ok(None);
         }
         let device = (channel.device.id, channel.device.generation);
         let Some(mut events) = self.store.events(device, channel.after, now).await? else { return Ok(None) };
-        if let Some(seat) = self.channels.lock().by_device.get_mut(&channel.device.id) {
-            seat.last = seat.last.max(now);
+        if let Some(slot) = self.channels.lock().by_device.get_mut(&channel.device.id) {
+            slot.last = slot.last.max(now);
         }
         for event in &mut events {
             channel.after = event.seq;
@@ -194,7 +194,7 @@ impl Verifier {
 /// The event with the time that is left from now on.
 fn asked_now(data: &str, now: u64) -> Result<String, Problem> {
     let internal = |_| Problem::new(ProblemType::Internal, "an event cannot be read");
-    let mut asked: StepUpAsked = serde_json::from_str(data).map_err(internal)?;
+    let mut asked: StepUpRequested = serde_json::from_str(data).map_err(internal)?;
     asked.expires_seconds = asked.expires.saturating_sub(now);
     serde_json::to_string(&asked).map_err(internal)
 }

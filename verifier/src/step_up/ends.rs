@@ -2,7 +2,7 @@
 //! makes it one.
 
 use super::evidence::over;
-use crate::store::audit::{self, Entry, Kind};
+use crate::store::audit::{self, AuditEntry, Kind};
 use crate::store::device::Device;
 use crate::store::step_up::{self, By, StepUp};
 use crate::store::{StoreError, Transaction};
@@ -10,7 +10,7 @@ use crate::verifier::Verifier;
 use serde_json::json;
 use vitalsign_protocol::id::{Digest, StepUpId};
 use vitalsign_protocol::problem::{Problem, ProblemType};
-use vitalsign_protocol::step_up::{End, StepUpGivenUp, StepUpOutcome};
+use vitalsign_protocol::step_up::{StepUpDeclined, StepUpOutcome, StepUpResult};
 
 /// A device may take so many seconds to open its event channel, before nobody is waited for.
 pub const DEVICE_SECONDS: u64 = 10;
@@ -31,8 +31,8 @@ pub(super) struct At<'a> {
 
 /// How a step-up ends at a device.
 #[derive(Clone, Copy)]
-pub(super) struct Ending<'a> {
-    pub(super) end: End,
+pub(super) struct DeviceResult<'a> {
+    pub(super) end: StepUpResult,
     /// Why, for the log.
     pub(super) reasons: &'a [String],
     /// What is kept with it.
@@ -41,33 +41,33 @@ pub(super) struct Ending<'a> {
     pub(super) assertion: Option<&'a Digest>,
 }
 
-impl Ending<'_> {
-    pub(super) fn of(end: End) -> Self {
+impl DeviceResult<'_> {
+    pub(super) fn of(end: StepUpResult) -> Self {
         Self { end, reasons: &[], evidence: None, assertion: None }
     }
 
     /// Why, for the application: which checks of a device stood against the level. Why a tap does not hold is no business
     /// of its.
     fn told(&self) -> &[String] {
-        if self.end == End::Unhealthy { self.reasons } else { &[] }
+        if self.end == StepUpResult::Unhealthy { self.reasons } else { &[] }
     }
 
     /// Whether nobody else need be asked either. Where the device or what is at hand there is the matter, another
     /// device may still do.
     fn is_for_all(&self) -> bool {
-        !matches!(self.end, End::Unhealthy | End::NoKey | End::PinBlocked)
+        !matches!(self.end, StepUpResult::Unhealthy | StepUpResult::NoKey | StepUpResult::PinBlocked)
     }
 }
 
 /// What is to be told once an end is durable.
-pub(super) struct Ended {
+pub(super) struct StepUpClosure {
     pub(super) step_up: Option<StepUpId>,
     pub(super) devices: Vec<i64>,
 }
 
-/// What [`Verifier::tend_step_ups`] remembers.
+/// What [`Verifier::expire_step_ups`] remembers.
 #[derive(Default)]
-pub(crate) struct Tended {
+pub(crate) struct MaintenanceState {
     since: Option<u64>,
     forgotten: u64,
     newest_event: u64,
@@ -82,7 +82,7 @@ impl Verifier {
         &self,
         device: &Device,
         id: &StepUpId,
-        given_up: &StepUpGivenUp,
+        given_up: &StepUpDeclined,
         now: u64,
     ) -> Result<StepUpOutcome, Problem> {
         let end = given_up.end;
@@ -102,9 +102,9 @@ impl Verifier {
             None => {}
         }
         let at = At { step_up: &step_up, device, now };
-        let ended = self.end_here(&mut connection, at, Ending::of(end)).await?;
+        let ended = self.end_here(&mut connection, at, DeviceResult::of(end)).await?;
         connection.commit().await?;
-        if end == End::NotMine {
+        if end == StepUpResult::NotMine {
             tracing::warn!(
                 device = %device.enrolment, user = step_up.login_hint, client = step_up.client, step_up = %id,
                 "ALERT: a person says that they did not ask for a step-up that came to them"
@@ -119,44 +119,49 @@ impl Verifier {
     ///
     /// # Errors
     /// When the store fails; the next call does what was left.
-    pub async fn tend_step_ups(&self, now: u64) -> Result<(), Problem> {
-        let mut tended = self.tended.lock().await;
+    pub async fn expire_step_ups(&self, now: u64) -> Result<(), Problem> {
+        let mut maintenance = self.maintenance.lock().await;
         // Devices that a verifier had before it was started anew need time to come back.
-        let since = *tended.since.get_or_insert(now);
+        let since = *maintenance.since.get_or_insert(now);
         for id in self.store.step_ups_expired(now, BATCH).await? {
-            self.end_step_up(&id, End::TimedOut, now).await?;
+            self.end_step_up(&id, StepUpResult::TimedOut, now).await?;
         }
         if now >= since.saturating_add(DEVICE_SECONDS) {
             for (id, begun, devices) in
                 self.store.step_ups_unanswered(now.saturating_sub(DEVICE_SECONDS)).await?
             {
                 if !devices.into_iter().any(|device| self.channels.listened(device, begun)) {
-                    self.end_step_up(&id, End::NoDevice, now).await?;
+                    self.end_step_up(&id, StepUpResult::NoDevice, now).await?;
                 }
             }
         }
         let newest = self.store.newest_event().await?;
-        if newest > tended.newest_event {
-            self.channels.wake(&self.store.devices_with_events(tended.newest_event).await?);
-            tended.newest_event = newest;
+        if newest > maintenance.newest_event {
+            self.channels.wake(&self.store.devices_with_events(maintenance.newest_event).await?);
+            maintenance.newest_event = newest;
         }
-        if now.abs_diff(tended.forgotten) >= FORGET_SECONDS {
+        if now.abs_diff(maintenance.forgotten) >= FORGET_SECONDS {
             self.store.forget_step_ups(now, now.saturating_sub(KEPT_SECONDS)).await?;
             self.channels.forget(now);
-            tended.forgotten = now;
+            maintenance.forgotten = now;
         }
         Ok(())
     }
 
     /// Ends a step-up for everybody. False when it had ended before.
-    pub(super) async fn end_step_up(&self, id: &StepUpId, end: End, now: u64) -> Result<bool, Problem> {
+    pub(super) async fn end_step_up(
+        &self,
+        id: &StepUpId,
+        end: StepUpResult,
+        now: u64,
+    ) -> Result<bool, Problem> {
         let mut connection = self.store.begin().await?;
         let found = step_up::find(&mut *connection, By::Id(id)).await?;
         let Some(found) = found.filter(|it| it.ended.is_none()) else { return Ok(false) };
         let devices = step_up::end(&mut connection, &found, (end, &[]), now).await?;
-        audit::append(&mut connection, &[entry(&found, None, &Ending::of(end), true, now)]).await?;
+        audit::append(&mut connection, &[entry(&found, None, &DeviceResult::of(end), true, now)]).await?;
         connection.commit().await?;
-        self.tell(Ended { step_up: Some(*id), devices });
+        self.tell(StepUpClosure { step_up: Some(*id), devices });
         Ok(true)
     }
 
@@ -165,8 +170,8 @@ impl Verifier {
         &self,
         connection: &mut Transaction<'_>,
         At { step_up, device, now }: At<'_>,
-        ending: Ending<'_>,
-    ) -> Result<Ended, StoreError> {
+        ending: DeviceResult<'_>,
+    ) -> Result<StepUpClosure, StoreError> {
         step_up::end_offer(connection, &step_up.id, device.id, ending.end, ending.assertion).await?;
         let others = step_up::waiting(connection, &step_up.id).await?;
         let over = ending.is_for_all() || !others.into_iter().any(|other| self.channels.listens(other));
@@ -175,11 +180,11 @@ impl Verifier {
             false => Vec::new(),
         };
         audit::append(connection, &[entry(step_up, Some(device), &ending, over, now)]).await?;
-        Ok(Ended { step_up: over.then_some(step_up.id), devices })
+        Ok(StepUpClosure { step_up: over.then_some(step_up.id), devices })
     }
 
     /// Tells who waits. To be called once the end is durable.
-    pub(super) fn tell(&self, ended: Ended) {
+    pub(super) fn tell(&self, ended: StepUpClosure) {
         self.channels.wake(&ended.devices);
         if let Some(step_up) = ended.step_up {
             self.tell_end(step_up);
@@ -199,7 +204,13 @@ pub(super) async fn within(
     Ok((found, offer))
 }
 
-fn entry(step_up: &StepUp, device: Option<&Device>, ending: &Ending<'_>, over: bool, now: u64) -> Entry {
+fn entry(
+    step_up: &StepUp,
+    device: Option<&Device>,
+    ending: &DeviceResult<'_>,
+    over: bool,
+    now: u64,
+) -> AuditEntry {
     let mut body = json!({
         "step_up": step_up.id,
         "client": step_up.client,
@@ -213,13 +224,13 @@ fn entry(step_up: &StepUp, device: Option<&Device>, ending: &Ending<'_>, over: b
         if !ending.reasons.is_empty() {
             body.insert("reasons".into(), ending.reasons.into());
         }
-        if ending.end == End::NotMine {
+        if ending.end == StepUpResult::NotMine {
             body.insert("alert".into(), true.into());
         }
     }
-    Entry {
+    AuditEntry {
         time: now,
-        kind: Kind::StepUpEnded,
+        kind: Kind::StepUpClosed,
         device: device.map(|device| device.enrolment),
         body: body.to_string(),
         evidence: ending.evidence.map(<[u8]>::to_vec),

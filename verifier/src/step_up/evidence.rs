@@ -1,6 +1,6 @@
 //! Evidence for a step-up: is this the device, in the state that the level asks for, about this transaction?
 
-use super::ends::{At, Ending};
+use super::ends::{At, DeviceResult};
 use crate::appraise::step_up::{Health, Question, TappedKey};
 use crate::enrol::random;
 use crate::report::{key_standing, refusal, revoked};
@@ -12,7 +12,7 @@ use vitalsign_protocol::evidence::{self, IntendedUse};
 use vitalsign_protocol::id::{Nonce, StepUpId};
 use vitalsign_protocol::problem::{Problem, ProblemType};
 use vitalsign_protocol::step_up::{
-    Acr, End, NO_SECURITY_KEY, StepUpAnswer, StepUpNext, challenge, transaction_digest,
+    Acr, NO_SECURITY_KEY, StepUpAnswer, StepUpNext, StepUpResult, challenge, transaction_digest,
 };
 
 impl Verifier {
@@ -73,11 +73,15 @@ impl Verifier {
             last_report: device_now.last_report,
         };
         if !step_up::answer(&mut connection, id, device.id, &answered, now).await? {
-            return Err(over(step_up.ended.unwrap_or(End::TimedOut)));
+            return Err(over(step_up.ended.unwrap_or(StepUpResult::TimedOut)));
         }
         let at = At { step_up: &step_up, device: &device, now };
         let (next, ending) = if !reasons.is_empty() {
-            let ending = Ending { reasons: &reasons, evidence: Some(bytes), ..Ending::of(End::Unhealthy) };
+            let ending = DeviceResult {
+                reasons: &reasons,
+                evidence: Some(bytes),
+                ..DeviceResult::of(StepUpResult::Unhealthy)
+            };
             let ended = self.end_here(&mut connection, at, ending).await?;
             (StepUpNext::Unhealthy { reasons }, Some(ended))
         } else {
@@ -90,7 +94,7 @@ impl Verifier {
             if keys.is_empty() {
                 // Nothing can be tapped: nobody is asked to.
                 let reasons = vec![NO_SECURITY_KEY.to_owned()];
-                let ending = Ending { reasons: &reasons, ..Ending::of(End::NoKey) };
+                let ending = DeviceResult { reasons: &reasons, ..DeviceResult::of(StepUpResult::NoKey) };
                 let ended = self.end_here(&mut connection, at, ending).await?;
                 (StepUpNext::Unhealthy { reasons }, Some(ended))
             } else {
@@ -115,8 +119,8 @@ impl Verifier {
         let step_up = step_up::find(self.store.readers(), By::Id(id)).await?.ok_or_else(unknown)?;
         let offer = step_up::offer(self.store.readers(), id, device.id).await?.ok_or_else(unknown)?;
         if step_up.ended.is_none() && step_up.expires <= now {
-            self.end_step_up(id, End::TimedOut, now).await?;
-            return Err(over(End::TimedOut));
+            self.end_step_up(id, StepUpResult::TimedOut, now).await?;
+            return Err(over(StepUpResult::TimedOut));
         }
         Ok((step_up, offer))
     }
@@ -142,7 +146,7 @@ impl Verifier {
                     person.map(|it| it.keys.into_iter().map(|key| key.passkey).collect()).unwrap_or_default();
                 self.tap(step_up, answered, &keys, now)?
             }
-            Some(End::Unhealthy) => {
+            Some(StepUpResult::Unhealthy) => {
                 StepUpNext::Unhealthy { reasons: self.refused(step_up, device, &answered.health, None, now) }
             }
             Some(end) => return Err(over(end)),
@@ -187,6 +191,6 @@ impl Verifier {
 }
 
 /// It has ended, so.
-pub(super) fn over(end: End) -> Problem {
+pub(super) fn over(end: StepUpResult) -> Problem {
     Problem::new(ProblemType::StepUpOver, format!("It ended: {end}."))
 }

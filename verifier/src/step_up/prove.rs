@@ -35,7 +35,7 @@ pub struct Exported {
 
 /// One link of the chain.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Link {
+pub struct ProofLink {
     /// Its name.
     pub link: &'static str,
     /// What it proves.
@@ -52,14 +52,14 @@ pub struct Link {
 pub struct Findings {
     /// What the entry says, if it can be read.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub says: Option<Says>,
+    pub says: Option<ApprovalSummary>,
     /// Every link, in order.
-    pub links: Vec<Link>,
+    pub links: Vec<ProofLink>,
 }
 
 /// What was approved, in short.
 #[derive(Clone, Debug, Serialize)]
-pub struct Says {
+pub struct ApprovalSummary {
     /// The transaction.
     pub transaction: Transaction,
     /// The person.
@@ -102,7 +102,7 @@ impl Exported {
 }
 
 /// What holds or not of one link.
-type Held = Result<(), String>;
+type LinkResult = Result<(), String>;
 
 /// The links, in order: name, and what it proves.
 const LINKS: [(&str, &str); 12] = [
@@ -123,7 +123,7 @@ const LINKS: [(&str, &str); 12] = [
 /// Verifies every link of an approval again.
 #[must_use]
 pub fn prove(exported: &Exported) -> Findings {
-    let mut held: Vec<Option<Held>> = vec![Some(audit_chain(exported))];
+    let mut held: Vec<Option<LinkResult>> = vec![Some(audit_chain(exported))];
     let read = record(exported);
     held.push(Some(read.as_ref().map(|_| ()).map_err(Clone::clone)));
     let mut says = None;
@@ -134,7 +134,7 @@ pub fn prove(exported: &Exported) -> Findings {
         let (verdict, ear) = verdict(exported, proven, nonce);
         held.push(Some(verdict));
         held.extend(assertion(exported, proven));
-        says = Some(Says {
+        says = Some(ApprovalSummary {
             transaction: transaction.clone(),
             user: proven.user.clone(),
             device: EnrolmentId::from_slice(&exported.device.0),
@@ -144,7 +144,7 @@ pub fn prove(exported: &Exported) -> Findings {
         });
     }
     let held = held.into_iter().chain(std::iter::repeat(None));
-    let link = |((link, proves), held): (_, Option<Held>)| Link {
+    let link = |((link, proves), held): (_, Option<LinkResult>)| ProofLink {
         link,
         proves,
         ok: held.as_ref().map(Result::is_ok),
@@ -153,7 +153,7 @@ pub fn prove(exported: &Exported) -> Findings {
     Findings { says, links: LINKS.into_iter().zip(held).map(link).collect() }
 }
 
-fn audit_chain(exported: &Exported) -> Held {
+fn audit_chain(exported: &Exported) -> LinkResult {
     let Exported { seq, time, kind, device, body, evidence, previous, hash } = exported;
     let expected = chain(previous, *seq, *time, kind, &device.0, body, &evidence.0);
     match expected == *hash {
@@ -172,7 +172,7 @@ fn record(exported: &Exported) -> Result<(Proven, Transaction), String> {
     Ok((proven, transaction))
 }
 
-fn same_transaction(proven: &Proven, transaction: &Transaction) -> Held {
+fn same_transaction(proven: &Proven, transaction: &Transaction) -> LinkResult {
     match () {
         () if transaction.step_up != proven.step_up => Err("it is of another step-up".into()),
         () if transaction.user != proven.user => Err("it is for another person".into()),
@@ -182,7 +182,7 @@ fn same_transaction(proven: &Proven, transaction: &Transaction) -> Held {
 }
 
 /// Signature, device, transaction; and N.
-fn evidence(exported: &Exported, proven: &Proven) -> ([Held; 3], Option<Nonce>) {
+fn evidence(exported: &Exported, proven: &Proven) -> ([LinkResult; 3], Option<Nonce>) {
     let broken = |why: String| {
         let unread = || Err("the evidence cannot be read".to_owned());
         ([Err(why), unread(), unread()], None)
@@ -210,7 +210,7 @@ fn evidence(exported: &Exported, proven: &Proven) -> ([Held; 3], Option<Nonce>) 
     ([signed, of_device, for_transaction], nonce)
 }
 
-fn verdict(exported: &Exported, proven: &Proven, nonce: Option<Nonce>) -> (Held, Option<Ear>) {
+fn verdict(exported: &Exported, proven: &Proven, nonce: Option<Nonce>) -> (LinkResult, Option<Ear>) {
     let ear: Ear = match jwt::verify(&proven.ear, ear::TYP, &proven.ear_keys) {
         Ok(ear) => ear,
         Err(error) => return (Err(error.to_string()), None),
@@ -229,7 +229,7 @@ fn verdict(exported: &Exported, proven: &Proven, nonce: Option<Nonce>) -> (Held,
 }
 
 /// Challenge, origin, relying party, signature, user. Each hangs on those before it.
-fn assertion(exported: &Exported, proven: &Proven) -> Vec<Option<Held>> {
+fn assertion(exported: &Exported, proven: &Proven) -> Vec<Option<LinkResult>> {
     let transaction = transaction_digest(&proven.transaction);
     let challenge = challenge(&proven.random, &exported.evidence.0, &transaction);
     let error = match proven.proof.check(&proven.rp_id, &proven.origin, &challenge) {

@@ -6,11 +6,11 @@ use serde::Serialize;
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 use vitalsign_protocol::id::StepUpId;
-use vitalsign_protocol::step_up::{Acr, End, Transaction};
+use vitalsign_protocol::step_up::{Acr, StepUpResult, Transaction};
 
 /// A step-up, as it was asked for, and what became of it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Recent {
+pub struct RecentStepUp {
     /// The step-up.
     pub step_up: StepUpId,
     /// The application's `client_id`.
@@ -26,7 +26,7 @@ pub struct Recent {
     /// Until when it waits.
     pub expires: u64,
     /// How it ended; none while it has not.
-    pub end: Option<End>,
+    pub end: Option<StepUpResult>,
     /// When it ended.
     pub ended_at: Option<u64>,
     /// What of the device stood against the level, when it ended as unhealthy.
@@ -38,12 +38,13 @@ pub struct Recent {
     pub redeemed: bool,
 }
 
-impl Recent {
+impl RecentStepUp {
     fn from_row(row: &SqliteRow) -> Result<Self, StoreError> {
         let damaged = || StoreError::Failed("a step-up is damaged".into());
         let transaction: Transaction =
             serde_json::from_str(row.try_get("transaction_text")?).map_err(|_| damaged())?;
-        let named = |name: &str| End::ALL.into_iter().find(|end| end.as_str() == name).ok_or_else(damaged);
+        let named =
+            |name: &str| StepUpResult::ALL.into_iter().find(|end| end.as_str() == name).ok_or_else(damaged);
         let approval: Option<&str> = row.try_get("approval")?;
         Ok(Self {
             step_up: transaction.step_up,
@@ -67,9 +68,9 @@ impl Store {
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn recent_step_ups(&self, limit: u32) -> Result<Vec<Recent>, StoreError> {
+    pub async fn recent_step_ups(&self, limit: u32) -> Result<Vec<RecentStepUp>, StoreError> {
         let query =
             sqlx::query("SELECT * FROM step_ups ORDER BY created DESC, rowid DESC LIMIT ?1").bind(limit);
-        query.fetch_all(self.readers()).await?.iter().map(Recent::from_row).collect()
+        query.fetch_all(self.readers()).await?.iter().map(RecentStepUp::from_row).collect()
     }
 }

@@ -39,7 +39,7 @@ pub enum Kind {
     /// A step-up was approved: with all that is needed to prove it.
     StepUpApproved,
     /// A step-up ended otherwise, or ended at one device.
-    StepUpEnded,
+    StepUpClosed,
     /// An administrator added a user.
     UserAdded,
     /// An administrator disabled a user.
@@ -74,7 +74,7 @@ impl Kind {
             Self::ClientDisabled => "client-disabled",
             Self::ClientCredentialReplaced => "client-credential-replaced",
             Self::StepUpApproved => "step-up-approved",
-            Self::StepUpEnded => "step-up-ended",
+            Self::StepUpClosed => "step-up-ended",
             Self::UserAdded => "user-added",
             Self::UserDisabled => "user-disabled",
             Self::UserEnabled => "user-enabled",
@@ -89,7 +89,7 @@ impl Kind {
 
 /// What is to be logged.
 #[derive(Clone, Debug)]
-pub struct Entry {
+pub struct AuditEntry {
     /// When, in seconds since 1970.
     pub time: u64,
     /// What.
@@ -164,7 +164,7 @@ pub enum Broken {
     /// An entry is missing.
     #[error("entry {0} is missing")]
     Missing(u64),
-    /// Entry `seq` holds, and is not the one that was written down.
+    /// AuditEntry `seq` holds, and is not the one that was written down.
     #[error("entry {0} is not the one that was written down")]
     NotAnchored(u64),
 }
@@ -238,8 +238,13 @@ impl Store {
     /// When the store fails.
     pub async fn log_key_rotation(&self, body: &serde_json::Value, now: u64) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
-        let entry =
-            Entry { time: now, kind: Kind::KeyRotated, device: None, body: body.to_string(), evidence: None };
+        let entry = AuditEntry {
+            time: now,
+            kind: Kind::KeyRotated,
+            device: None,
+            body: body.to_string(),
+            evidence: None,
+        };
         append(&mut transaction, &[entry]).await?;
         transaction.commit().await
     }
@@ -249,7 +254,10 @@ impl Store {
 ///
 /// # Errors
 /// When the store fails.
-pub(crate) async fn append(connection: &mut SqliteConnection, entries: &[Entry]) -> Result<u64, StoreError> {
+pub(crate) async fn append(
+    connection: &mut SqliteConnection,
+    entries: &[AuditEntry],
+) -> Result<u64, StoreError> {
     let mut head = head(connection).await?;
     let mut rows = Vec::with_capacity(entries.len());
     for entry in entries {

@@ -1,6 +1,6 @@
 //! Applications, and the names of assertions and proofs that they have used.
 
-use super::audit::{self, Entry, Kind};
+use super::audit::{self, AuditEntry, Kind};
 use super::{Store, StoreError, signed, unsigned};
 use serde_json::{Value, json};
 use sqlx::Row;
@@ -25,19 +25,19 @@ pub struct Client {
     /// When an administrator disabled it.
     pub disabled_at: Option<u64>,
     /// How it shows who it is.
-    pub credential: Credential,
+    pub credential: ClientCredential,
 }
 
 /// How an application shows who it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Credential {
+pub enum ClientCredential {
     /// `client_secret_basic`: the secret's digest.
     Secret(Digest),
     /// `private_key_jwt`: its public keys.
     Keys(JwkSet),
 }
 
-impl Credential {
+impl ClientCredential {
     /// The name of the method, as OpenID has it.
     #[must_use]
     pub fn method(&self) -> &'static str {
@@ -65,8 +65,10 @@ impl Client {
         let (secret, jwks): (Option<Vec<u8>>, Option<String>) =
             (row.try_get("secret")?, row.try_get("jwks")?);
         let credential = match (secret, jwks) {
-            (Some(secret), None) => Credential::Secret(Digest::from_slice(&secret).ok_or_else(damaged)?),
-            (None, Some(jwks)) => Credential::Keys(serde_json::from_str(&jwks).map_err(|_| damaged())?),
+            (Some(secret), None) => {
+                ClientCredential::Secret(Digest::from_slice(&secret).ok_or_else(damaged)?)
+            }
+            (None, Some(jwks)) => ClientCredential::Keys(serde_json::from_str(&jwks).map_err(|_| damaged())?),
             _ => return Err(damaged()),
         };
         Ok(Self {
@@ -116,7 +118,7 @@ impl Store {
     pub async fn replace_client_credential(
         &self,
         id: &str,
-        credential: &Credential,
+        credential: &ClientCredential,
         now: u64,
     ) -> Result<bool, StoreError> {
         let (secret, jwks) = credential.columns()?;
@@ -169,7 +171,7 @@ impl Store {
         if change.execute(&mut *transaction).await?.rows_affected() == 0 {
             return Ok(false);
         }
-        let entry = Entry { time: now, kind, device: None, body: body.to_string(), evidence: None };
+        let entry = AuditEntry { time: now, kind, device: None, body: body.to_string(), evidence: None };
         audit::append(&mut transaction, &[entry]).await?;
         transaction.commit().await?;
         Ok(true)

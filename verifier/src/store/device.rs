@@ -1,6 +1,6 @@
 //! Enrolled devices.
 
-use super::audit::{self, Entry, Kind};
+use super::audit::{self, AuditEntry, Kind};
 use super::{Store, StoreError, event, signed, unsigned};
 use serde::{Deserialize, Serialize};
 use sqlx::sqlite::SqliteRow;
@@ -72,7 +72,7 @@ pub struct ReplayedLog {
 
 /// What is remembered of a device between its reports.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Standing {
+pub struct AppraisalSnapshot {
     /// Each check of the last verdict.
     pub checks: BTreeMap<String, Since>,
     /// The last boot that was quoted.
@@ -101,17 +101,17 @@ pub struct Device {
     pub enrolled_at: u64,
     /// Its keys.
     pub identity: Identity,
-    standing: RwLock<Arc<Standing>>,
+    standing: RwLock<Arc<AppraisalSnapshot>>,
 }
 
 impl Device {
     /// What is remembered of it.
     #[must_use]
-    pub fn standing(&self) -> Arc<Standing> {
+    pub fn standing(&self) -> Arc<AppraisalSnapshot> {
         self.standing.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    pub(crate) fn set_standing(&self, standing: Arc<Standing>) {
+    pub(crate) fn set_standing(&self, standing: Arc<AppraisalSnapshot>) {
         *self.standing.write().unwrap_or_else(PoisonError::into_inner) = standing;
     }
 
@@ -246,7 +246,7 @@ impl Store {
         }
         let body = serde_json::json!({ "reason": reason }).to_string();
         let entry =
-            Entry { time: now, kind: Kind::DeviceRevoked, device: Some(device), body, evidence: None };
+            AuditEntry { time: now, kind: Kind::DeviceRevoked, device: Some(device), body, evidence: None };
         audit::append(&mut transaction, &[entry]).await?;
         transaction.commit().await?;
         Ok(true)

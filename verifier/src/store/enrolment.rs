@@ -1,7 +1,7 @@
 //! Enrolments under way, and their end: everything of it in one transaction, or nothing.
 
-use super::audit::{self, Entry, Kind};
-use super::device::{self, By, Identity, Standing, TpmIdentity};
+use super::audit::{self, AuditEntry, Kind};
+use super::device::{self, AppraisalSnapshot, By, Identity, TpmIdentity};
 use super::token::{self, Token};
 use super::{Store, StoreError, signed, unsigned};
 use sqlx::Row;
@@ -11,7 +11,7 @@ use vitalsign_protocol::id::{Digest, EnrolmentId, Thumbprint};
 
 /// An enrolment under way.
 #[derive(Clone, Debug)]
-pub(crate) struct Pending {
+pub(crate) struct PendingEnrolment {
     /// The device's name, when it succeeds.
     pub(crate) enrolment: EnrolmentId,
     /// Until when, in seconds since 1970.
@@ -26,15 +26,15 @@ pub(crate) struct Pending {
 
 /// What the end of an enrolment writes.
 #[derive(Clone, Debug)]
-pub(crate) struct Proven {
+pub(crate) struct NewEnrolment {
     /// What was under way.
-    pub(crate) pending: Pending,
+    pub(crate) pending: PendingEnrolment,
     /// SHA-256 of the evidence.
     pub(crate) evidence: Digest,
     /// The first verdict.
     pub(crate) status: Tier,
     /// What is to be remembered.
-    pub(crate) standing: Standing,
+    pub(crate) standing: AppraisalSnapshot,
     /// What is to be logged besides: JSON.
     pub(crate) body: String,
     /// The evidence itself.
@@ -45,7 +45,7 @@ pub(crate) struct Proven {
 
 /// How an enrolment ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ended {
+pub(crate) enum EnrolmentOutcome {
     /// The device is enrolled, under this name.
     Enrolled(EnrolmentId),
     /// It was no longer under way.
@@ -83,7 +83,11 @@ impl Token {
 
 impl Store {
     /// Stores an enrolment under way, in the place of one of the same name.
-    pub(crate) async fn begin_enrolment(&self, pending: &Pending, now: u64) -> Result<(), StoreError> {
+    pub(crate) async fn begin_enrolment(
+        &self,
+        pending: &PendingEnrolment,
+        now: u64,
+    ) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
         let forget = sqlx::query("DELETE FROM pending WHERE expires < ?1").bind(signed(now));
         forget.execute(&mut *transaction).await?;
@@ -114,7 +118,7 @@ impl Store {
         &self,
         enrolment: &EnrolmentId,
         now: u64,
-    ) -> Result<Option<Pending>, StoreError> {
+    ) -> Result<Option<PendingEnrolment>, StoreError> {
         let query = sqlx::query("SELECT * FROM pending WHERE enrolment = ?1 AND expires >= ?2");
         let row = query.bind(enrolment.as_bytes()).bind(signed(now)).fetch_optional(self.readers()).await?;
         let Some(row) = row else { return Ok(None) };
@@ -129,7 +133,7 @@ impl Store {
             _ => None,
         };
         let secret: Option<&[u8]> = row.try_get("secret")?;
-        Ok(Some(Pending {
+        Ok(Some(PendingEnrolment {
             enrolment: *enrolment,
             expires: unsigned(row.try_get("expires")?),
             token: row.try_get("token")?,
@@ -143,32 +147,32 @@ impl Store {
     }
 
     /// Ends an enrolment: the token's use, the device, and the audit entry, or nothing of it.
-    pub(crate) async fn end_enrolment(&self, proven: Proven) -> Result<Ended, StoreError> {
-        let Pending { enrolment, token, identity, .. } = &proven.pending;
+    pub(crate) async fn end_enrolment(&self, proven: NewEnrolment) -> Result<EnrolmentOutcome, StoreError> {
+        let PendingEnrolment { enrolment, token, identity, .. } = &proven.pending;
         let mut transaction = self.begin().await?;
         // The row's key is part of the condition: what was proven may have been replaced meanwhile.
         let delete = sqlx::query("DELETE FROM pending WHERE enrolment = ?1 AND kid = ?2");
         let delete = delete.bind(enrolment.as_bytes()).bind(identity.kid.as_bytes());
         if delete.execute(&mut *transaction).await?.rows_affected() == 0 {
-            return Ok(Ended::Unknown);
+            return Ok(EnrolmentOutcome::Unknown);
         }
         let by_key = device::find(&mut *transaction, By::Kid(&identity.kid)).await?;
         let known = match &identity.tpm {
             // A key that a TPM holds does not become one in software.
             None if by_key.as_ref().is_some_and(|device| device.identity.tpm.is_some()) => {
-                return Ok(Ended::KeyTaken);
+                return Ok(EnrolmentOutcome::KeyTaken);
             }
             None => by_key,
             Some(tpm) => {
                 let by_ek = device::find(&mut *transaction, By::Ek(&tpm.ek)).await?;
                 if by_key.is_some_and(|it| by_ek.as_ref().is_none_or(|same| same.id != it.id)) {
-                    return Ok(Ended::KeyTaken);
+                    return Ok(EnrolmentOutcome::KeyTaken);
                 }
                 by_ek
             }
         };
         if known.as_ref().is_some_and(|device| device.revoked_at.is_some()) {
-            return Ok(Ended::Revoked);
+            return Ok(EnrolmentOutcome::Revoked);
         }
         let state = token::get(&mut *transaction, *token)
             .await?
@@ -182,7 +186,7 @@ impl Store {
                 let using = sqlx::query("UPDATE tokens SET used = used + 1 WHERE id = ?1").bind(token);
                 using.execute(&mut *transaction).await?;
             }
-            other => return Ok(Ended::Token(other)),
+            other => return Ok(EnrolmentOutcome::Token(other)),
         }
 
         let name = known.as_ref().map_or(*enrolment, |device| device.enrolment);
@@ -221,8 +225,9 @@ impl Store {
             .await?;
         let kind = if known.is_some() { Kind::EnrolledAgain } else { Kind::Enrolled };
         let (time, body, evidence) = (proven.now, proven.body.clone(), Some(proven.bytes.clone()));
-        audit::append(&mut transaction, &[Entry { time, kind, device: Some(name), body, evidence }]).await?;
+        audit::append(&mut transaction, &[AuditEntry { time, kind, device: Some(name), body, evidence }])
+            .await?;
         transaction.commit().await?;
-        Ok(Ended::Enrolled(name))
+        Ok(EnrolmentOutcome::Enrolled(name))
     }
 }

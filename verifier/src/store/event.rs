@@ -9,7 +9,7 @@ const BATCH: u32 = 16;
 
 /// An event for a device.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Event {
+pub struct StoredEvent {
     /// Its place among all events.
     pub seq: u64,
     /// Its name; see [`vitalsign_protocol::step_up::event`].
@@ -47,7 +47,7 @@ impl Store {
         (device, generation): (i64, i64),
         after: u64,
         now: u64,
-    ) -> Result<Option<Vec<Event>>, StoreError> {
+    ) -> Result<Option<Vec<StoredEvent>>, StoreError> {
         let query = sqlx::query(
             "SELECT seq, name, data FROM devices
              LEFT JOIN events ON events.device = devices.id AND seq > ?3 AND expires > ?4
@@ -61,7 +61,7 @@ impl Store {
         let mut events = Vec::with_capacity(rows.len());
         for row in &rows {
             if let Some(seq) = row.try_get::<Option<i64>, _>("seq")? {
-                events.push(Event {
+                events.push(StoredEvent {
                     seq: unsigned(seq),
                     name: row.try_get("name")?,
                     data: row.try_get("data")?,

@@ -1,7 +1,7 @@
 //! Accepting reports, many in one transaction: a report is answered when its nonce is spent and its audit entry is
 //! durable, and a sync of the disk is shared by all that wait for it.
 
-use super::audit::{self, Entry};
+use super::audit::{self, AuditEntry};
 use super::{Store, StoreError, json_rows, signed};
 use crate::nonce::{self, SpentNonce};
 use sqlx::Row;
@@ -20,7 +20,7 @@ const FORGET_SECONDS: u64 = 60;
 
 /// A report that was verified and judged, to be accepted.
 #[derive(Debug)]
-pub(crate) struct Judged {
+pub(crate) struct AppraisedReport {
     /// The device's row.
     pub(crate) device: i64,
     /// The device as it was judged.
@@ -34,12 +34,12 @@ pub(crate) struct Judged {
     /// What is to be remembered, when it is not what it was.
     pub(crate) standing: Option<String>,
     /// What is to be logged.
-    pub(crate) entry: Entry,
+    pub(crate) entry: AuditEntry,
 }
 
 /// What became of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
+pub(crate) enum ReportOutcome {
     /// Accepted, durably.
     Accepted,
     /// The very evidence that was accepted last: its answer was lost.
@@ -51,8 +51,8 @@ pub(crate) enum Outcome {
 }
 
 struct Waiting {
-    judged: Judged,
-    answer: oneshot::Sender<Result<Outcome, StoreError>>,
+    judged: AppraisedReport,
+    answer: oneshot::Sender<Result<ReportOutcome, StoreError>>,
 }
 
 /// Where reports are handed in. When the last one is dropped, the writer ends.
@@ -67,7 +67,7 @@ impl Reports {
     }
 
     /// Hands in a report and waits until it is durable.
-    pub(crate) async fn accept(&self, judged: Judged) -> Result<Outcome, StoreError> {
+    pub(crate) async fn accept(&self, judged: AppraisedReport) -> Result<ReportOutcome, StoreError> {
         let (answer, outcome) = oneshot::channel();
         self.0.try_send(Waiting { judged, answer }).map_err(|_| StoreError::Overloaded)?;
         outcome.await.map_err(|_| StoreError::Failed("the writer ended".into()))?
@@ -100,10 +100,10 @@ async fn write(store: Arc<Store>, mut receiver: mpsc::Receiver<Waiting>, nonce_s
 /// One transaction. The outcomes are in the order of the reports.
 async fn accept(
     store: &Store,
-    batch: &mut [Judged],
+    batch: &mut [AppraisedReport],
     forget: Option<u64>,
     nonce_seconds: u64,
-) -> Result<Vec<Outcome>, StoreError> {
+) -> Result<Vec<ReportOutcome>, StoreError> {
     let mut transaction = store.begin().await?;
     if let Some(now) = forget {
         // A clock that was far ahead, and no longer is, locks nobody out for longer than a nonce lives.
@@ -142,7 +142,7 @@ async fn accept(
             let hash = it.evidence.hex();
             last.insert(it.device, (it.device, signed(it.entry.time), it.status.as_str(), hash));
             standings.extend(it.standing.take().map(|standing| (it.device, standing)));
-            entries.push(Entry {
+            entries.push(AuditEntry {
                 body: std::mem::take(&mut it.entry.body),
                 evidence: it.entry.evidence.take(),
                 ..it.entry
@@ -168,19 +168,26 @@ async fn accept(
 
     let mut outcomes = Vec::with_capacity(batch.len());
     for (it, accepted) in batch.iter().zip(&accepted) {
-        outcomes.push(if *accepted { Outcome::Accepted } else { refused(&mut transaction, it).await? });
+        outcomes.push(if *accepted {
+            ReportOutcome::Accepted
+        } else {
+            refused(&mut transaction, it).await?
+        });
     }
     transaction.commit().await?;
     Ok(outcomes)
 }
 
-async fn refused(connection: &mut sqlx::SqliteConnection, it: &Judged) -> Result<Outcome, StoreError> {
+async fn refused(
+    connection: &mut sqlx::SqliteConnection,
+    it: &AppraisedReport,
+) -> Result<ReportOutcome, StoreError> {
     let row =
         sqlx::query("SELECT evidence FROM devices WHERE id = ?1 AND generation = ?2 AND revoked_at IS NULL");
     let row = row.bind(it.device).bind(it.generation).fetch_optional(connection).await?;
     Ok(match row {
-        None => Outcome::DeviceChanged,
-        Some(row) if row.try_get::<&[u8], _>(0)? == it.evidence.as_bytes() => Outcome::Again,
-        Some(_) => Outcome::NonceUsed,
+        None => ReportOutcome::DeviceChanged,
+        Some(row) if row.try_get::<&[u8], _>(0)? == it.evidence.as_bytes() => ReportOutcome::Again,
+        Some(_) => ReportOutcome::NonceUsed,
     })
 }

@@ -1,6 +1,6 @@
 //! Security keys, and registrations of them under way.
 
-use super::audit::{self, Entry, Kind};
+use super::audit::{self, AuditEntry, Kind};
 use super::user::{self, User};
 use super::{Store, StoreError, signed, unsigned};
 use sqlx::sqlite::SqliteRow;
@@ -39,7 +39,7 @@ pub struct SecurityKey {
 
 /// A registration under way.
 #[derive(Clone, Debug)]
-pub(crate) struct Pending {
+pub(crate) struct PendingRegistration {
     /// The code that it was begun with.
     pub(crate) code: i64,
     /// What the relying party needs to end it.
@@ -48,7 +48,7 @@ pub(crate) struct Pending {
 
 /// How a registration ended.
 #[derive(Clone, Debug)]
-pub(crate) enum Ended {
+pub(crate) enum RegistrationOutcome {
     /// The key is registered.
     Registered(Box<SecurityKey>),
     /// The registration is not under way any more.
@@ -135,8 +135,13 @@ impl Store {
         let key = get(&mut transaction, id).await?;
         let body =
             serde_json::json!({ "user": key.user_name, "key": id, "name": key.name, "reason": reason });
-        let entry =
-            Entry { time: now, kind: Kind::KeyRevoked, device: None, body: body.to_string(), evidence: None };
+        let entry = AuditEntry {
+            time: now,
+            kind: Kind::KeyRevoked,
+            device: None,
+            body: body.to_string(),
+            evidence: None,
+        };
         audit::append(&mut transaction, &[entry]).await?;
         transaction.commit().await?;
         Ok(Some(key))
@@ -147,7 +152,7 @@ impl Store {
         &self,
         id: &RegistrationId,
         device: &Device,
-        pending: &Pending,
+        pending: &PendingRegistration,
         expires: u64,
         now: u64,
     ) -> Result<(), StoreError> {
@@ -174,13 +179,13 @@ impl Store {
         id: &RegistrationId,
         device: &Device,
         now: u64,
-    ) -> Result<Option<Pending>, StoreError> {
+    ) -> Result<Option<PendingRegistration>, StoreError> {
         let query = sqlx::query(
             "SELECT code, state FROM registrations WHERE id = ?1 AND device = ?2 AND expires >= ?3",
         );
         let query = query.bind(id.as_bytes()).bind(device.id).bind(signed(now));
         let Some(row) = query.fetch_optional(self.readers()).await? else { return Ok(None) };
-        Ok(Some(Pending { code: row.try_get("code")?, state: row.try_get("state")? }))
+        Ok(Some(PendingRegistration { code: row.try_get("code")?, state: row.try_get("state")? }))
     }
 
     /// Ends a registration: the code's use, the key, that the device is one of its user's, and the audit entry, or
@@ -192,17 +197,19 @@ impl Store {
         registered: &Registered,
         name: &str,
         now: u64,
-    ) -> Result<Ended, StoreError> {
+    ) -> Result<RegistrationOutcome, StoreError> {
         let mut transaction = self.begin().await?;
         let delete = sqlx::query("DELETE FROM registrations WHERE id = ?1 AND device = ?2 RETURNING code");
         let delete = delete.bind(id.as_bytes()).bind(device.id);
-        let Some(row) = delete.fetch_optional(&mut *transaction).await? else { return Ok(Ended::Unknown) };
+        let Some(row) = delete.fetch_optional(&mut *transaction).await? else {
+            return Ok(RegistrationOutcome::Unknown);
+        };
         let code: i64 = row.try_get("code")?;
         let spend = sqlx::query("UPDATE key_codes SET used_at = ?2 WHERE id = ?1 AND used_at IS NULL");
         let spent = spend.bind(code).bind(signed(now)).execute(&mut *transaction).await?.rows_affected() > 0;
         let user = user::of_code(&mut transaction, code).await?;
         let Some(User { id: user, name: user_name, .. }) = user.filter(|_| spent) else {
-            return Ok(Ended::CodeSpent);
+            return Ok(RegistrationOutcome::CodeSpent);
         };
         let insert = sqlx::query(
             "INSERT INTO security_keys (user, credential, passkey, name, model, aaguid, registered)
@@ -216,7 +223,9 @@ impl Store {
             .bind(&registered.model)
             .bind(&registered.aaguid.0[..])
             .bind(signed(now));
-        let Some(row) = insert.fetch_optional(&mut *transaction).await? else { return Ok(Ended::Known) };
+        let Some(row) = insert.fetch_optional(&mut *transaction).await? else {
+            return Ok(RegistrationOutcome::Known);
+        };
         let key = get(&mut transaction, row.try_get("id")?).await?;
         user::join(&mut transaction, user, device.id).await?;
         let body = serde_json::json!({
@@ -228,10 +237,10 @@ impl Store {
             "credential": vitalsign_protocol::id::Base64Url(key.credential.clone()),
         });
         let (kind, device) = (Kind::KeyRegistered, Some(device.enrolment));
-        let entry = Entry { time: now, kind, device, body: body.to_string(), evidence: None };
+        let entry = AuditEntry { time: now, kind, device, body: body.to_string(), evidence: None };
         audit::append(&mut transaction, &[entry]).await?;
         transaction.commit().await?;
-        Ok(Ended::Registered(Box::new(key)))
+        Ok(RegistrationOutcome::Registered(Box::new(key)))
     }
 }
 

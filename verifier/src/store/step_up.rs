@@ -5,7 +5,7 @@ use crate::appraise::step_up::Health;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Executor, Row, Sqlite, SqliteConnection};
 use vitalsign_protocol::id::{Digest, EnrolmentId, Nonce, StepUpId};
-use vitalsign_protocol::step_up::{Acr, End, StepUpAsked, StepUpEnded, event as names};
+use vitalsign_protocol::step_up::{Acr, StepUpClosed, StepUpRequested, StepUpResult, event as names};
 
 /// So long after its end a device may still learn of it, in seconds.
 const TOLD_SECONDS: u64 = 60;
@@ -21,7 +21,7 @@ pub(crate) struct StepUp {
     pub(crate) acr: Acr,
     pub(crate) transaction: String,
     pub(crate) expires: u64,
-    pub(crate) ended: Option<End>,
+    pub(crate) ended: Option<StepUpResult>,
     /// What of the device stood against the level, when it ended as unhealthy.
     pub(crate) reasons: Vec<String>,
     pub(crate) approval: Option<String>,
@@ -33,7 +33,7 @@ pub(crate) struct StepUp {
 pub(crate) struct Offer {
     pub(crate) nonce: Nonce,
     pub(crate) answered: Option<Answered>,
-    pub(crate) ended: Option<End>,
+    pub(crate) ended: Option<StepUpResult>,
     /// SHA-256 of the assertion that ended it.
     pub(crate) assertion: Option<Digest>,
 }
@@ -100,15 +100,15 @@ pub(super) fn reasons_of(row: &SqliteRow) -> Result<Vec<String>, StoreError> {
     reasons.map_or_else(|| Ok(Vec::new()), |reasons| serde_json::from_str(reasons).map_err(broken))
 }
 
-fn end_of(name: Option<&str>) -> Result<Option<End>, StoreError> {
-    let known = |name| End::ALL.into_iter().find(|end| end.as_str() == name);
+fn end_of(name: Option<&str>) -> Result<Option<StepUpResult>, StoreError> {
+    let known = |name| StepUpResult::ALL.into_iter().find(|end| end.as_str() == name);
     name.map(|name| known(name).ok_or_else(|| StoreError::Failed(format!("there is no end {name:?}"))))
         .transpose()
 }
 
 /// A step-up that begins.
 #[derive(Clone, Debug)]
-pub(crate) struct New {
+pub(crate) struct NewStepUp {
     pub(crate) id: StepUpId,
     /// SHA-256 of its name towards the application.
     pub(crate) request: Digest,
@@ -135,7 +135,10 @@ pub(crate) async fn waiting_for(
 }
 
 /// Begins a step-up, with an offer and an event for each device. Gives those.
-pub(crate) async fn begin(connection: &mut SqliteConnection, new: &New) -> Result<Vec<i64>, StoreError> {
+pub(crate) async fn begin(
+    connection: &mut SqliteConnection,
+    new: &NewStepUp,
+) -> Result<Vec<i64>, StoreError> {
     let query = sqlx::query("SELECT id FROM users WHERE name = ?1 AND disabled_at IS NULL");
     let user = query.bind(&new.login_hint).fetch_optional(&mut *connection).await?;
     let user: Option<i64> = user.map(|row| row.try_get(0)).transpose()?;
@@ -166,7 +169,7 @@ pub(crate) async fn begin(connection: &mut SqliteConnection, new: &New) -> Resul
         let offer = sqlx::query("INSERT INTO offers (step_up, device, nonce) VALUES (?1, ?2, ?3)");
         let offer = offer.bind(new.id.as_bytes()).bind(device).bind(nonce.as_slice());
         offer.execute(&mut *connection).await?;
-        let asked = StepUpAsked {
+        let asked = StepUpRequested {
             transaction: new.transaction.clone(),
             nonce: Nonce(nonce),
             expires: new.expires,
@@ -180,7 +183,7 @@ pub(crate) async fn begin(connection: &mut SqliteConnection, new: &New) -> Resul
 
 /// A security key of a user.
 #[derive(Clone, Debug)]
-pub(crate) struct Key {
+pub(crate) struct UserKey {
     pub(crate) id: i64,
     pub(crate) credential: Vec<u8>,
     pub(crate) passkey: String,
@@ -189,18 +192,18 @@ pub(crate) struct Key {
 
 /// A person who can be asked.
 #[derive(Clone, Debug)]
-pub(crate) struct Person {
+pub(crate) struct StepUpUser {
     pub(crate) name: String,
     pub(crate) handle: Vec<u8>,
     /// Those that were not revoked.
-    pub(crate) keys: Vec<Key>,
+    pub(crate) keys: Vec<UserKey>,
 }
 
 /// The user of this number with their security keys, as long as they are not disabled.
 pub(crate) async fn person(
     connection: &mut SqliteConnection,
     user: i64,
-) -> Result<Option<Person>, StoreError> {
+) -> Result<Option<StepUpUser>, StoreError> {
     let query = sqlx::query("SELECT name, handle FROM users WHERE id = ?1 AND disabled_at IS NULL");
     let row = query.bind(user).fetch_optional(&mut *connection).await?;
     let Some(row) = row else { return Ok(None) };
@@ -209,7 +212,7 @@ pub(crate) async fn person(
     );
     let rows = query.bind(user).fetch_all(connection).await?;
     let key = |row: &SqliteRow| {
-        Ok::<_, StoreError>(Key {
+        Ok::<_, StoreError>(UserKey {
             id: row.try_get("id")?,
             credential: row.try_get("credential")?,
             passkey: row.try_get("passkey")?,
@@ -217,7 +220,7 @@ pub(crate) async fn person(
         })
     };
     let keys = rows.iter().map(key).collect::<Result<_, _>>()?;
-    Ok(Some(Person { name: row.try_get("name")?, handle: row.try_get("handle")?, keys }))
+    Ok(Some(StepUpUser { name: row.try_get("name")?, handle: row.try_get("handle")?, keys }))
 }
 
 /// Keeps what a security key is from now on: its counter went on.
@@ -358,7 +361,7 @@ pub(crate) async fn end_offer(
     connection: &mut SqliteConnection,
     step_up: &StepUpId,
     device: i64,
-    end: End,
+    end: StepUpResult,
     assertion: Option<&Digest>,
 ) -> Result<(), StoreError> {
     let query =
@@ -372,7 +375,7 @@ pub(crate) async fn end_offer(
 pub(crate) async fn end(
     connection: &mut SqliteConnection,
     step_up: &StepUp,
-    (end, reasons): (End, &[String]),
+    (end, reasons): (StepUpResult, &[String]),
     now: u64,
 ) -> Result<Vec<i64>, StoreError> {
     let id = step_up.id.as_bytes();
@@ -385,10 +388,10 @@ pub(crate) async fn end(
     let told = waiting(connection, &step_up.id).await?;
     // What one device said is that device's: at the others it was answered elsewhere.
     let elsewhere = match end {
-        End::TimedOut | End::NoDevice | End::Cancelled => end,
-        _ => End::Superseded,
+        StepUpResult::TimedOut | StepUpResult::NoDevice | StepUpResult::Cancelled => end,
+        _ => StepUpResult::Superseded,
     };
-    let data = serde_json::to_string(&StepUpEnded { step_up: step_up.id, end: elsewhere })
+    let data = serde_json::to_string(&StepUpClosed { step_up: step_up.id, end: elsewhere })
         .map_err(|e| StoreError::Failed(e.to_string()))?;
     for device in &told {
         let until = step_up.expires.max(now).saturating_add(TOLD_SECONDS);

@@ -1,6 +1,6 @@
 //! Enrolment tokens: kept as digests only.
 
-use super::audit::{self, Entry, Kind};
+use super::audit::{self, AuditEntry, Kind};
 use super::{Store, StoreError, signed, unsigned};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as B64};
 use serde::Serialize;
@@ -75,7 +75,7 @@ impl Store {
             insert.bind(digest(&token).0.to_vec()).bind(signed(now)).bind(signed(expires)).bind(signed(uses));
         let record = Token::from_row(&insert.fetch_one(&mut *transaction).await?)?;
         let body = serde_json::json!({ "token": record.id, "uses": uses, "expires": expires }).to_string();
-        let entry = Entry { time: now, kind: Kind::TokenCreated, device: None, body, evidence: None };
+        let entry = AuditEntry { time: now, kind: Kind::TokenCreated, device: None, body, evidence: None };
         audit::append(&mut transaction, &[entry]).await?;
         transaction.commit().await?;
         Ok((record, token))
@@ -110,7 +110,7 @@ impl Store {
             return Ok(false);
         }
         let body = serde_json::json!({ "token": id }).to_string();
-        let entry = Entry { time: now, kind: Kind::TokenRevoked, device: None, body, evidence: None };
+        let entry = AuditEntry { time: now, kind: Kind::TokenRevoked, device: None, body, evidence: None };
         audit::append(&mut transaction, &[entry]).await?;
         transaction.commit().await?;
         Ok(true)

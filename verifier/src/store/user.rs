@@ -1,6 +1,6 @@
 //! Users, the devices at which they are asked, and the codes with which they register security keys.
 
-use super::audit::{self, Entry, Kind};
+use super::audit::{self, AuditEntry, Kind};
 use super::device::{self, By};
 use super::{Store, StoreError, signed, unsigned};
 use serde::Serialize;
@@ -118,8 +118,8 @@ async fn by_name<'c>(
     row.as_ref().map(User::from_row).transpose()
 }
 
-fn entry(kind: Kind, body: &serde_json::Value, device: Option<EnrolmentId>, time: u64) -> Entry {
-    Entry { time, kind, device, body: body.to_string(), evidence: None }
+fn entry(kind: Kind, body: &serde_json::Value, device: Option<EnrolmentId>, time: u64) -> AuditEntry {
+    AuditEntry { time, kind, device, body: body.to_string(), evidence: None }
 }
 
 impl Store {

@@ -6,7 +6,7 @@ use vitalsign_protocol::check::TEXTS;
 use vitalsign_protocol::ear::Tier;
 use vitalsign_protocol::posture::KeyStorage;
 use vitalsign_verifier::appraise::{
-    Appraiser, BootStanding, DEFAULT_POLICY, Input, KeyStanding, LogStanding,
+    Appraiser, BootAttestation, DEFAULT_POLICY, EventLogResult, Input, KeyAttestation,
 };
 
 /// How a check comes out: status, reason, the claims of its submodule, and in how many days it becomes worse.
@@ -21,7 +21,7 @@ fn assert_outcome(
     check_name: &str,
     facts: &Value,
     thresholds: &str,
-    (key, boot): (KeyStanding, BootStanding),
+    (key, boot): (KeyAttestation, BootAttestation),
     (status, reason, claimed, deadline): Outcome,
 ) {
     let row = format!("{check_name} {facts} {thresholds} {key:?} {boot:?}");
@@ -436,10 +436,11 @@ fn firewall_lock_and_agent() {
 #[test]
 fn boot() {
     let boot = |secure: Value| json!({ "boot": { "secure_boot": secure } });
-    let quoted = |secure_boot| BootStanding { quoted: true, log: LogStanding::Replayed { secure_boot } };
-    let no_log = BootStanding { quoted: true, log: LogStanding::None };
+    let quoted =
+        |secure_boot| BootAttestation { quoted: true, log: EventLogResult::Replayed { secure_boot } };
+    let no_log = BootAttestation { quoted: true, log: EventLogResult::None };
     // A log that no quote confirms proves nothing.
-    let log_alone = BootStanding { quoted: false, ..quoted(Some(false)) };
+    let log_alone = BootAttestation { quoted: false, ..quoted(Some(false)) };
     let proven = json!({ "configuration": 2, "executables": 3 });
     let contradicted = json!({ "configuration": 96, "executables": 3 });
     let measured = |measured: Value| json!({ "boot": { "measured_boot": measured } });
@@ -488,7 +489,7 @@ fn boot() {
 
 #[test]
 fn report_key() {
-    let key = |storage, genuine, simulated| KeyStanding { storage, genuine, simulated };
+    let key = |storage, genuine, simulated| KeyAttestation { storage, genuine, simulated };
     let software = key(KeyStorage::Software, false, false);
     let accepted = "[key-hardware]\naccept_software_keys = true";
     let unproven = json!({ "instance-identity": -33 });

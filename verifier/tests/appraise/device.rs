@@ -4,16 +4,18 @@ use serde_json::{Value, json};
 use vitalsign_protocol::ear::{Check, Tier};
 use vitalsign_protocol::posture::{KeyStorage, Posture};
 use vitalsign_verifier::appraise::{
-    Appraised, Appraiser, BootStanding, DEFAULT_POLICY, DEFAULT_THRESHOLDS, Input, KeyStanding, LogStanding,
+    Appraised, Appraiser, BootAttestation, DEFAULT_POLICY, DEFAULT_THRESHOLDS, EventLogResult, Input,
+    KeyAttestation,
 };
 
 pub(crate) const DAY: u64 = 86_400;
 pub(crate) const NOW: u64 = 20_000 * DAY;
 
-pub(crate) const TPM: KeyStanding = KeyStanding { storage: KeyStorage::Tpm, genuine: true, simulated: false };
-pub(crate) const PROVEN: BootStanding =
-    BootStanding { quoted: true, log: LogStanding::Replayed { secure_boot: Some(true) } };
-pub(crate) const NOT_QUOTED: BootStanding = BootStanding { quoted: false, log: LogStanding::None };
+pub(crate) const TPM: KeyAttestation =
+    KeyAttestation { storage: KeyStorage::Tpm, genuine: true, simulated: false };
+pub(crate) const PROVEN: BootAttestation =
+    BootAttestation { quoted: true, log: EventLogResult::Replayed { secure_boot: Some(true) } };
+pub(crate) const NOT_QUOTED: BootAttestation = BootAttestation { quoted: false, log: EventLogResult::None };
 
 pub(crate) fn known(value: impl Into<Value>) -> Value {
     json!({ "known": value.into() })

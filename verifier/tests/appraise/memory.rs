@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use std::sync::atomic::{AtomicU64, Ordering};
 use vitalsign_protocol::fact::{Fact, Reason};
 use vitalsign_protocol::posture::{EdrMode, EdrProduct, KeyStorage, Posture, Protector, Volume, VolumeRole};
-use vitalsign_verifier::appraise::{BootStanding, Input, KeyStanding, LogStanding};
+use vitalsign_verifier::appraise::{BootAttestation, EventLogResult, Input, KeyAttestation};
 
 /// A small generator with a seed, so that a failure can be had again.
 struct Dice(u64);
@@ -102,14 +102,14 @@ impl Dice {
             tamper_protection: self.fact(&[true]),
         }
     }
-    fn key(&mut self) -> KeyStanding {
+    fn key(&mut self) -> KeyAttestation {
         let storage = self.of(&[KeyStorage::Tpm, KeyStorage::Software, KeyStorage::StrongBox]);
-        KeyStanding { storage, genuine: self.of(&[true, false]), simulated: self.of(&[true, false]) }
+        KeyAttestation { storage, genuine: self.of(&[true, false]), simulated: self.of(&[true, false]) }
     }
-    fn boot(&mut self) -> BootStanding {
+    fn boot(&mut self) -> BootAttestation {
         let secure_boot = self.of(&[None, Some(true), Some(false)]);
-        let log = self.of(&[LogStanding::None, LogStanding::Replayed { secure_boot }]);
-        BootStanding { quoted: self.of(&[true, false]), log }
+        let log = self.of(&[EventLogResult::None, EventLogResult::Replayed { secure_boot }]);
+        BootAttestation { quoted: self.of(&[true, false]), log }
     }
 }
 
@@ -163,7 +163,7 @@ fn whatever_a_device_says_there_is_a_status_and_nothing_unknown_is_good() {
         let p = &posture;
         let unproven = !matches!(
             boot,
-            BootStanding { quoted: true, log: LogStanding::Replayed { secure_boot: Some(_) } }
+            BootAttestation { quoted: true, log: EventLogResult::Replayed { secure_boot: Some(_) } }
         );
         let not_known = [
             ("os-updates", p.os.security_updates.known().is_none() || p.os.updates_checked.known().is_none()),

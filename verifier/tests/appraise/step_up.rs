@@ -9,10 +9,12 @@ use vitalsign_protocol::step_up::Acr::{self, Epcs, HardwareKey, HealthyDevice};
 use vitalsign_verifier::appraise::step_up::{
     DEFAULT_STEP_UP_POLICY, Found, Health, Question, StepUpPolicy, TappedKey, TappedModel,
 };
-use vitalsign_verifier::appraise::{DEFAULT_THRESHOLDS, KeyStanding};
+use vitalsign_verifier::appraise::{DEFAULT_THRESHOLDS, KeyAttestation};
 
-const SIMULATED: KeyStanding = KeyStanding { storage: KeyStorage::Tpm, genuine: false, simulated: true };
-const SOFTWARE: KeyStanding = KeyStanding { storage: KeyStorage::Software, genuine: false, simulated: false };
+const SIMULATED: KeyAttestation =
+    KeyAttestation { storage: KeyStorage::Tpm, genuine: false, simulated: true };
+const SOFTWARE: KeyAttestation =
+    KeyAttestation { storage: KeyStorage::Software, genuine: false, simulated: false };
 
 static POLICY: LazyLock<StepUpPolicy> =
     LazyLock::new(|| StepUpPolicy::load(DEFAULT_STEP_UP_POLICY, DEFAULT_THRESHOLDS).unwrap());
@@ -39,7 +41,7 @@ fn good_key() -> TappedKey {
     }
 }
 
-fn refused(acr: Acr, device: &Health, key: KeyStanding, security_key: Option<&TappedKey>) -> Vec<String> {
+fn refused(acr: Acr, device: &Health, key: KeyAttestation, security_key: Option<&TappedKey>) -> Vec<String> {
     POLICY.refused(&Question { acr, device, key, security_key, now: 0 }).unwrap()
 }
 

@@ -15,7 +15,7 @@ use vitalsign_verifier::Verifier;
 use vitalsign_verifier::config::Config;
 use vitalsign_verifier::oidc::{self, CIBA_GRANT, JWT_BEARER, form};
 use vitalsign_verifier::server::{Server, now, tls};
-use vitalsign_verifier::store::client::{Client as Registered, Credential};
+use vitalsign_verifier::store::client::{Client as Registered, ClientCredential};
 use vitalsign_webauthn::Aaguid;
 use vitalsign_webauthn::testing::Maker;
 
@@ -91,18 +91,18 @@ impl Provider {
     /// Registers an application that shows a secret.
     pub(crate) async fn with_secret(&self, id: &str) -> App {
         let (secret, digest) = oidc::new_secret().unwrap();
-        self.register(id, Credential::Secret(digest)).await;
+        self.register(id, ClientCredential::Secret(digest)).await;
         App { id: id.to_owned(), shows: Shows::Secret(secret) }
     }
 
     /// Registers an application that signs.
     pub(crate) async fn with_key(&self, id: &str) -> App {
         let pair = pair();
-        self.register(id, Credential::Keys(JwkSet { keys: vec![Jwk::new(&public(&pair))] })).await;
+        self.register(id, ClientCredential::Keys(JwkSet { keys: vec![Jwk::new(&public(&pair))] })).await;
         App { id: id.to_owned(), shows: Shows::Key(Box::new(pair)) }
     }
 
-    async fn register(&self, id: &str, credential: Credential) {
+    async fn register(&self, id: &str, credential: ClientCredential) {
         let client = Registered {
             id: id.to_owned(),
             name: id.to_uppercase(),

@@ -8,7 +8,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as B64};
 use serde_json::{Value, json};
 use vitalsign_protocol::jwt::{Jwk, JwkSet};
 use vitalsign_verifier::server::now;
-use vitalsign_verifier::store::client::Credential;
+use vitalsign_verifier::store::client::ClientCredential;
 
 const PATHS: [&str; 3] = ["/bc-authorize", "/token", "/bc-cancel"];
 
@@ -208,7 +208,7 @@ async fn what_was_replaced_or_disabled_is_of_no_use_at_once() {
     assert_eq!(ehr.post(&provider, "/bc-authorize", &request("nurse-7")).await.status, 200);
     let store = provider.lab.verifier.store();
     let new = pair();
-    let keys = Credential::Keys(JwkSet { keys: vec![Jwk::new(&public(&new))] });
+    let keys = ClientCredential::Keys(JwkSet { keys: vec![Jwk::new(&public(&new))] });
     assert!(store.replace_client_credential("ehr", &keys, now()).await.unwrap());
     let answer = ehr.post(&provider, "/bc-authorize", &request("nurse-7")).await;
     assert_eq!(refusal(&answer), refused(401, "invalid_client"));

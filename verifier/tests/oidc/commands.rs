@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Stdio;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
-use vitalsign_protocol::step_up::End;
+use vitalsign_protocol::step_up::StepUpResult;
 
 pub(crate) struct Done {
     pub(crate) code: Option<i32>,
@@ -155,7 +155,7 @@ async fn the_stand_in_says_in_plain_words_why_it_was_refused() {
     let mut nurse = Person::at(&provider, "nurse-7").await;
     let child = request(&provider, &[]).spawn().unwrap();
     let asked = nurse.asked(&provider).await;
-    nurse.give_up(&provider, &asked, End::NotMine).await;
+    nurse.give_up(&provider, &asked, StepUpResult::NotMine).await;
     let output = child.wait_with_output().await.unwrap();
     assert_eq!(output.status.code(), Some(1));
     let stderr = String::from_utf8(output.stderr).unwrap();
@@ -163,7 +163,7 @@ async fn the_stand_in_says_in_plain_words_why_it_was_refused() {
 
     let child = request(&provider, &["--json"]).spawn().unwrap();
     let asked = nurse.asked(&provider).await;
-    nurse.give_up(&provider, &asked, End::Declined).await;
+    nurse.give_up(&provider, &asked, StepUpResult::Declined).await;
     let output = child.wait_with_output().await.unwrap();
     let shown: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!((&shown["step_up"], &shown["end"]), (&"refused".into(), &"declined".into()));

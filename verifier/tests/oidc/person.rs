@@ -5,8 +5,8 @@ use super::support::Device;
 use vitalsign_protocol::evidence::{Claims, IntendedUse};
 use vitalsign_protocol::id::{EnrolmentId, Nonce, Secret, StepUpId};
 use vitalsign_protocol::step_up::{
-    End, KeyProof, KeyRequest, StepUpAnswer, StepUpAsked, StepUpAssertion, StepUpGivenUp, StepUpNext,
-    Transaction, event, transaction_digest,
+    KeyProof, KeyRequest, StepUpAnswer, StepUpAssertion, StepUpDeclined, StepUpNext, StepUpRequested,
+    StepUpResult, Transaction, event, transaction_digest,
 };
 use vitalsign_verifier::server::now;
 use vitalsign_verifier::step_up::Channel;
@@ -59,7 +59,7 @@ impl Person {
             let events = provider.lab.verifier.events(&mut self.channel, now()).await.unwrap().unwrap();
             for told in events {
                 if told.name == event::STEP_UP {
-                    let asked: StepUpAsked = serde_json::from_str(&told.data).unwrap();
+                    let asked: StepUpRequested = serde_json::from_str(&told.data).unwrap();
                     let transaction: Transaction = serde_json::from_str(&asked.transaction).unwrap();
                     let step_up = transaction.step_up;
                     return AskedFor { step_up, transaction, text: asked.transaction, nonce: asked.nonce };
@@ -86,14 +86,14 @@ impl Person {
         let verifier = &provider.lab.verifier;
         let at = verifier.session_device(Some(&self.session), now()).await.unwrap();
         let outcome = verifier.step_up_assertion(&at, &asked.step_up, &assertion, now()).await.unwrap();
-        assert_eq!(outcome.end, End::Approved);
+        assert_eq!(outcome.end, StepUpResult::Approved);
         answer
     }
 
     /// Says how it ended here.
-    pub(crate) async fn give_up(&self, provider: &Provider, asked: &AskedFor, end: End) {
+    pub(crate) async fn give_up(&self, provider: &Provider, asked: &AskedFor, end: StepUpResult) {
         let verifier = &provider.lab.verifier;
         let at = verifier.session_device(Some(&self.session), now()).await.unwrap();
-        verifier.end_step_up_at(&at, &asked.step_up, &StepUpGivenUp { end }, now()).await.unwrap();
+        verifier.end_step_up_at(&at, &asked.step_up, &StepUpDeclined { end }, now()).await.unwrap();
     }
 }

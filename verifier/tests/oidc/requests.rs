@@ -140,7 +140,7 @@ async fn a_user_who_does_not_exist_is_like_one_whom_no_device_reaches() {
         body["auth_req_id"] = asked.len().into();
         sequence.push((shape(&answer), body.to_string()));
         for late in [0, 1, 5, 30, 200] {
-            verifier.tend_step_ups(now() + late).await.unwrap();
+            verifier.expire_step_ups(now() + late).await.unwrap();
             let answer = ehr.poll(&provider, &asked).await;
             sequence.push((shape(&answer), String::from_utf8(answer.body).unwrap()));
         }

@@ -8,7 +8,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as B64};
 use serde_json::{Value, json};
 use vitalsign_protocol::id::Digest;
 use vitalsign_protocol::jwt::{self, JwkSet};
-use vitalsign_protocol::step_up::{End, StepUpNext};
+use vitalsign_protocol::step_up::{StepUpNext, StepUpResult};
 use vitalsign_verifier::oidc::{self, ACCESS_TOKEN_TYP, ID_TOKEN_TYP, thumbprint};
 use vitalsign_verifier::server::now;
 
@@ -165,7 +165,7 @@ async fn every_end_is_told_by_its_name() {
     let provider = Provider::start().await;
     let ehr = provider.with_secret("ehr").await;
     let mut nurse = Person::at(&provider, "nurse-7").await;
-    for end in End::ALL.into_iter().filter(|end| end.is_the_devices_to_say()) {
+    for end in StepUpResult::ALL.into_iter().filter(|end| end.is_the_devices_to_say()) {
         let auth_req_id = ehr.ask(&provider, "nurse-7").await;
         let asked = nurse.asked(&provider).await;
         nurse.give_up(&provider, &asked, end).await;
@@ -212,7 +212,7 @@ async fn a_request_whose_time_is_over_is_told_apart() {
     let form = [request("nobody"), vec![("requested_expiry", "5".to_owned())]].concat();
     let answer = ehr.post(&provider, "/bc-authorize", &form).await;
     let auth_req_id = answer.json::<Value>()["auth_req_id"].as_str().unwrap().to_owned();
-    provider.lab.verifier.tend_step_ups(now() + 6).await.unwrap();
+    provider.lab.verifier.expire_step_ups(now() + 6).await.unwrap();
     let answer = ehr.poll(&provider, &auth_req_id).await;
     assert_eq!(refusal(&answer), refused(400, "expired_token"));
     assert_eq!(body(&answer)["vitalsign_end"], "timed-out");
@@ -246,8 +246,10 @@ async fn a_poll_is_held_until_the_step_up_has_ended() {
 
     let auth_req_id = ehr.ask(&provider, "nurse-7").await;
     let asked = nurse.asked(&provider).await;
-    let (answer, ()) =
-        tokio::join!(ehr.poll(&provider, &auth_req_id), nurse.give_up(&provider, &asked, End::Declined));
+    let (answer, ()) = tokio::join!(
+        ehr.poll(&provider, &auth_req_id),
+        nurse.give_up(&provider, &asked, StepUpResult::Declined)
+    );
     assert_eq!(refusal(&answer), refused(400, "access_denied"));
 }
 

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use vitalsign_protocol::message::{Enrolled, EnrolmentChallenge, Session};
+use vitalsign_protocol::message::{DeviceSession, Enrolled, EnrolmentChallenge};
 
 fn program(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_vitalsign-verifier"));
@@ -92,7 +92,7 @@ impl Client {
     /// As [`Client::ask`], with a device's session and JSON.
     pub(crate) async fn ask_as(
         &mut self,
-        session: &Session,
+        session: &DeviceSession,
         path: &str,
         body: &impl serde::Serialize,
     ) -> std::io::Result<()> {
@@ -103,7 +103,7 @@ impl Client {
 
     pub(crate) async fn post_as(
         &mut self,
-        session: &Session,
+        session: &DeviceSession,
         path: &str,
         body: &impl serde::Serialize,
     ) -> std::io::Result<Answer> {
@@ -114,7 +114,7 @@ impl Client {
     /// Opens the event channel; the answer's head has been read.
     pub(crate) async fn listen(
         mut self,
-        session: &Session,
+        session: &DeviceSession,
         after: Option<&str>,
     ) -> std::io::Result<Listening> {
         let bearer = session.bearer();

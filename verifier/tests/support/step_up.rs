@@ -8,17 +8,17 @@ use std::sync::Arc;
 use vitalsign_protocol::evidence::{Claims, IntendedUse};
 use vitalsign_protocol::fact::Fact;
 use vitalsign_protocol::id::{Digest, Nonce, Secret, StepUpId};
-use vitalsign_protocol::message::Session;
+use vitalsign_protocol::message::DeviceSession;
 use vitalsign_protocol::posture::{KeyStorage, Posture};
 use vitalsign_protocol::problem::Problem;
 use vitalsign_protocol::step_up::*;
 use vitalsign_verifier::Verifier;
 use vitalsign_verifier::config::Config;
-use vitalsign_verifier::step_up::{Asked, Begun, Channel, Standing};
+use vitalsign_verifier::step_up::{Channel, StepUpRequest, StepUpStarted, StepUpStatus};
 use vitalsign_verifier::store::Store;
-use vitalsign_verifier::store::client::{Client, Credential};
+use vitalsign_verifier::store::client::{Client, ClientCredential};
 use vitalsign_verifier::store::device::Device as Enrolled;
-use vitalsign_verifier::store::event::Event;
+use vitalsign_verifier::store::event::StoredEvent;
 use vitalsign_webauthn::Aaguid;
 use vitalsign_webauthn::testing::{Maker, SoftKey};
 
@@ -35,7 +35,7 @@ const BOOT: u64 = 7;
 /// A device, its session and its event channel.
 pub(crate) struct Station {
     pub(crate) device: Device,
-    pub(crate) session: Session,
+    pub(crate) session: DeviceSession,
     pub(crate) channel: Option<Channel>,
 }
 
@@ -43,13 +43,13 @@ pub(crate) struct Station {
 #[derive(Clone, Debug)]
 pub(crate) struct Asking {
     pub(crate) id: StepUpId,
-    pub(crate) asked: StepUpAsked,
+    pub(crate) asked: StepUpRequested,
 }
 
 impl Asking {
-    pub(crate) fn of(event: &Event) -> Self {
+    pub(crate) fn of(event: &StoredEvent) -> Self {
         assert_eq!(event.name, event::STEP_UP, "{event:?}");
-        let asked: StepUpAsked = serde_json::from_str(&event.data).unwrap();
+        let asked: StepUpRequested = serde_json::from_str(&event.data).unwrap();
         let transaction: Transaction = serde_json::from_str(&asked.transaction).unwrap();
         Self { id: transaction.step_up, asked }
     }
@@ -88,12 +88,12 @@ impl World {
         &self.lab.verifier
     }
 
-    pub(crate) async fn ask(&self, acr: Acr) -> Begun {
+    pub(crate) async fn ask(&self, acr: Acr) -> StepUpStarted {
         self.verifier().ask_step_up(asked(acr), NOW).await.unwrap()
     }
 
     /// Asks, and what the device hears of it.
-    pub(crate) async fn asked(&mut self, acr: Acr) -> (Begun, Asking) {
+    pub(crate) async fn asked(&mut self, acr: Acr) -> (StepUpStarted, Asking) {
         let begun = self.ask(acr).await;
         let events = self.at.hear(&self.lab.verifier, NOW).await;
         let asking = Asking::of(events.last().unwrap());
@@ -102,18 +102,18 @@ impl World {
     }
 
     /// Asks, and goes as far as that the device is told what is to be signed.
-    pub(crate) async fn ready(&mut self, acr: Acr) -> (Begun, Asking, Value) {
+    pub(crate) async fn ready(&mut self, acr: Acr) -> (StepUpStarted, Asking, Value) {
         let (begun, asking) = self.asked(acr).await;
         let evidence = self.at.evidence(&asking);
         let (_, options) = tap(self.verifier().step_up_evidence(&asking.id, &evidence, NOW).await);
         (begun, asking, options)
     }
 
-    pub(crate) async fn assert(&self, id: &StepUpId, assertion: Value) -> Result<End, Problem> {
+    pub(crate) async fn assert(&self, id: &StepUpId, assertion: Value) -> Result<StepUpResult, Problem> {
         self.at.assert(self.verifier(), id, assertion, NOW).await
     }
 
-    pub(crate) async fn standing(&self, begun: &Begun) -> Standing {
+    pub(crate) async fn standing(&self, begun: &StepUpStarted) -> StepUpStatus {
         self.verifier().step_up_standing(CLIENT, &begun.auth_req_id, NOW).await.unwrap()
     }
 
@@ -133,8 +133,8 @@ impl World {
     }
 }
 
-pub(crate) fn asked(acr: Acr) -> Asked {
-    Asked {
+pub(crate) fn asked(acr: Acr) -> StepUpRequest {
+    StepUpRequest {
         client: CLIENT.into(),
         application: "EHR".into(),
         login_hint: USER.into(),
@@ -170,7 +170,7 @@ pub(crate) async fn add_client(store: &Store) {
             audience: "https://ehr.example".into(),
             created: NOW,
             disabled_at: None,
-            credential: Credential::Secret(Digest([1; 32])),
+            credential: ClientCredential::Secret(Digest([1; 32])),
         };
         assert!(store.add_client(&client).await.unwrap());
     }
@@ -251,7 +251,7 @@ impl Station {
     }
 
     /// What there is to hear, at once.
-    pub(crate) async fn hear(&mut self, verifier: &Verifier, now: u64) -> Vec<Event> {
+    pub(crate) async fn hear(&mut self, verifier: &Verifier, now: u64) -> Vec<StoredEvent> {
         if self.channel.is_none() {
             self.listen(verifier, None, now).await;
         }
@@ -280,15 +280,20 @@ impl Station {
         id: &StepUpId,
         assertion: Value,
         now: u64,
-    ) -> Result<End, Problem> {
+    ) -> Result<StepUpResult, Problem> {
         let device = self.enrolled(verifier).await;
         let assertion = StepUpAssertion { assertion };
         verifier.step_up_assertion(&device, id, &assertion, now).await.map(|outcome| outcome.end)
     }
 
-    pub(crate) async fn give_up(&self, verifier: &Verifier, id: &StepUpId, end: End) -> Result<End, Problem> {
+    pub(crate) async fn give_up(
+        &self,
+        verifier: &Verifier,
+        id: &StepUpId,
+        end: StepUpResult,
+    ) -> Result<StepUpResult, Problem> {
         let device = self.enrolled(verifier).await;
-        let outcome = verifier.end_step_up_at(&device, id, &StepUpGivenUp { end }, NOW).await;
+        let outcome = verifier.end_step_up_at(&device, id, &StepUpDeclined { end }, NOW).await;
         outcome.map(|outcome| outcome.end)
     }
 

@@ -32,12 +32,12 @@ pub enum ClientDataError {
 
 /// Which ceremony client data are of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ceremony {
+pub(crate) enum CeremonyType {
     Create,
     Get,
 }
 
-impl Ceremony {
+impl CeremonyType {
     fn type_(self) -> &'static str {
         match self {
             Self::Create => "webauthn.create",
@@ -69,7 +69,7 @@ fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error>
 /// Checks that `bytes` are the client data of this ceremony, with this challenge, at exactly this origin.
 pub(crate) fn check(
     bytes: &[u8],
-    ceremony: Ceremony,
+    ceremony: CeremonyType,
     challenge: &[u8],
     origin: &str,
 ) -> Result<(), ClientDataError> {
@@ -138,7 +138,7 @@ mod tests {
             (String::new(), Err(not_json)),
             (" ".repeat(MAX_BYTES + 1), Err(Malformed("too long"))),
         ] {
-            let outcome = check(text.as_bytes(), Ceremony::Get, &[7; 32], "https://verifier.example");
+            let outcome = check(text.as_bytes(), CeremonyType::Get, &[7; 32], "https://verifier.example");
             assert_eq!(outcome, expected, "{text}");
         }
     }

@@ -18,8 +18,8 @@ mod relying_party;
 pub mod testing;
 
 pub use client_data::ClientDataError;
-pub use models::{Aaguid, Model, ModelStanding, Models, ModelsError, NotAnAaguid};
-pub use proof::{Flags, Proof, ProofError};
+pub use models::{Aaguid, Model, ModelStatus, Models, ModelsError, NotAnAaguid};
+pub use proof::{AssertionProof, Flags, ProofError};
 pub use relying_party::{
     Asserted, AssertionError, MAX_CREDENTIAL_JSON_BYTES, Registered, RegistrationError, RelyingParty,
     SetupError, User,

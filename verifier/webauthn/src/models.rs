@@ -65,7 +65,7 @@ pub struct Model {
 
 /// How a model stands now.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ModelStanding {
+pub enum ModelStatus {
     /// It is on the list.
     Accepted(Model),
     /// It is not on the list, not on the administrator's allow-list, or there is no list.
@@ -106,11 +106,11 @@ pub enum ModelsError {
 pub struct Models {
     /// When a newer list is due at the latest, in seconds since 1970.
     due: u64,
-    entries: BTreeMap<Aaguid, Entry>,
+    entries: BTreeMap<Aaguid, MetadataEntry>,
 }
 
 #[derive(Clone, Debug)]
-struct Entry {
+struct MetadataEntry {
     model: Model,
     /// Certificates to which its attestations chain: DER.
     roots: Vec<Vec<u8>>,
@@ -185,16 +185,16 @@ impl Models {
 
     /// How a model stands.
     #[must_use]
-    pub fn of(&self, aaguid: &Aaguid, now: u64) -> ModelStanding {
-        let Some(entry) = self.entries.get(aaguid) else { return ModelStanding::Unknown };
+    pub fn of(&self, aaguid: &Aaguid, now: u64) -> ModelStatus {
+        let Some(entry) = self.entries.get(aaguid) else { return ModelStatus::Unknown };
         let model = entry.model.name.clone();
         if let Some((status, _)) = entry.withdrawn.iter().find(|(_, since)| *since <= now) {
-            return ModelStanding::Withdrawn { model, status: status.clone() };
+            return ModelStatus::Withdrawn { model, status: status.clone() };
         }
         if self.expired(now) {
-            return ModelStanding::ListExpired { model };
+            return ModelStatus::ListExpired { model };
         }
-        ModelStanding::Accepted(entry.model.clone())
+        ModelStatus::Accepted(entry.model.clone())
     }
 
     /// The certificates to which attestations of a model chain: DER.
@@ -264,7 +264,7 @@ struct StatusReport {
 }
 
 impl Listed {
-    fn entry(self) -> Result<(Aaguid, Entry), String> {
+    fn entry(self) -> Result<(Aaguid, MetadataEntry), String> {
         let Statement { description, attestation_root_certificates, key_protection, attachment_hint } =
             self.metadata_statement;
         let mut roots = Vec::new();
@@ -287,7 +287,7 @@ impl Listed {
             hardware: has(&key_protection, &["hardware", "secure_element"]),
             roaming: has(&attachment_hint, &["external", "wired", "wireless", "nfc"]),
         };
-        Ok((self.aaguid, Entry { model, roots, withdrawn }))
+        Ok((self.aaguid, MetadataEntry { model, roots, withdrawn }))
     }
 }
 

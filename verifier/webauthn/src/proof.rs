@@ -1,7 +1,7 @@
 //! An assertion, to be checked years later with nothing but these bytes and what it was to be about.
 
 use crate::authenticator_data::AuthenticatorData;
-use crate::client_data::{self, Ceremony, ClientDataError};
+use crate::client_data::{self, CeremonyType, ClientDataError};
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_ASN1, ECDSA_P384_SHA384_ASN1, RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents,
     UnparsedPublicKey,
@@ -24,7 +24,7 @@ const RS256: i64 = -257;
 /// What is kept of an assertion.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Proof {
+pub struct AssertionProof {
     /// `authenticatorData`, as the security key made them.
     pub authenticator_data: Base64Url,
     /// `clientDataJSON`, as the client made it.
@@ -76,7 +76,7 @@ pub enum ProofError {
     UserNotVerified,
 }
 
-impl Proof {
+impl AssertionProof {
     /// Checks every link: that the client data are of an assertion at exactly `origin` over `challenge`; that the
     /// authenticator data are for `rp_id`; that the signature over both holds; that somebody was there, and that the
     /// key verified who.
@@ -85,7 +85,7 @@ impl Proof {
     /// The first link that does not hold, in this order.
     pub fn check(&self, rp_id: &str, origin: &str, challenge: &Digest) -> Result<Flags, ProofError> {
         let client_data = &self.client_data_json.0;
-        client_data::check(client_data, Ceremony::Get, challenge.as_bytes(), origin)?;
+        client_data::check(client_data, CeremonyType::Get, challenge.as_bytes(), origin)?;
         let bytes = &self.authenticator_data.0;
         let data =
             AuthenticatorData::of_assertion(bytes).map_err(|error| ProofError::AuthenticatorData(error.0))?;

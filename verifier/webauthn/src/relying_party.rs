@@ -1,9 +1,9 @@
 //! The relying party: registers security keys and checks their assertions.
 
 use crate::authenticator_data::{self, AttestedCredential, AuthenticatorData, MAX_CREDENTIAL_ID_BYTES};
-use crate::client_data::{self, Ceremony, ClientDataError};
-use crate::models::{Aaguid, ModelStanding, Models};
-use crate::proof::{Proof, ProofError, cose_key};
+use crate::client_data::{self, CeremonyType, ClientDataError};
+use crate::models::{Aaguid, ModelStatus, Models};
+use crate::proof::{AssertionProof, ProofError, cose_key};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as B64};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -123,7 +123,7 @@ pub struct Asserted {
     /// The key's model.
     pub aaguid: Aaguid,
     /// What proves it.
-    pub proof: Proof,
+    pub proof: AssertionProof,
 }
 
 /// Why an assertion was refused.
@@ -255,7 +255,12 @@ impl RelyingParty {
         let challenge = challenge.ok_or_else(|| RegistrationError::State("it has no challenge".into()))?;
         let answer: RegisterPublicKeyCredential = parse(credential).map_err(Malformed)?;
         is_public_key(&answer.type_, &answer.id, &answer.raw_id).map_err(Malformed)?;
-        client_data::check(&answer.response.client_data_json, Ceremony::Create, &challenge, &self.origin)?;
+        client_data::check(
+            &answer.response.client_data_json,
+            CeremonyType::Create,
+            &challenge,
+            &self.origin,
+        )?;
         let attestation = authenticator_data::attestation(&answer.response.attestation_object);
         let attestation = attestation.map_err(|error| Malformed(error.0))?;
         let data = AuthenticatorData::of_registration(&attestation.authenticator_data);
@@ -269,13 +274,13 @@ impl RelyingParty {
             return Err(RegistrationError::NotAttested(attestation.format));
         }
         let model = match models.of(&aaguid, now) {
-            ModelStanding::Accepted(model) if model.hardware => model.name,
-            ModelStanding::Accepted(model) => return Err(RegistrationError::NotHardware(model.name)),
-            ModelStanding::Unknown => return Err(RegistrationError::ModelUnknown(aaguid)),
-            ModelStanding::Withdrawn { model, status } => {
+            ModelStatus::Accepted(model) if model.hardware => model.name,
+            ModelStatus::Accepted(model) => return Err(RegistrationError::NotHardware(model.name)),
+            ModelStatus::Unknown => return Err(RegistrationError::ModelUnknown(aaguid)),
+            ModelStatus::Withdrawn { model, status } => {
                 return Err(RegistrationError::ModelWithdrawn { model, status });
             }
-            ModelStanding::ListExpired { .. } => return Err(RegistrationError::ListExpired),
+            ModelStatus::ListExpired { .. } => return Err(RegistrationError::ListExpired),
         };
         if !data.user_verified() {
             return Err(RegistrationError::UserNotVerified);
@@ -337,7 +342,7 @@ impl RelyingParty {
         is_public_key(&answer.type_, &answer.id, &answer.raw_id).map_err(Malformed)?;
         client_data::check(
             &answer.response.client_data_json,
-            Ceremony::Get,
+            CeremonyType::Get,
             challenge.as_bytes(),
             &self.origin,
         )?;
@@ -348,7 +353,7 @@ impl RelyingParty {
             return Err(Stored("it has no model".into()));
         };
         let public_key = cose_key(&Credential::from(key.clone()).cred);
-        let proof = Proof {
+        let proof = AssertionProof {
             authenticator_data: Base64Url(answer.response.authenticator_data.clone()),
             client_data_json: Base64Url(answer.response.client_data_json.clone()),
             signature: Base64Url(answer.response.signature.clone()),

@@ -10,7 +10,7 @@ use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, KeyUsage
 use serde_json::{Value, json};
 use std::path::Path;
 use vitalsign_webauthn::testing::Maker;
-use vitalsign_webauthn::{Aaguid, ModelStanding, Models, ModelsError};
+use vitalsign_webauthn::{Aaguid, ModelStatus, Models, ModelsError};
 
 const MODEL: Aaguid = Aaguid([0x5f; 16]);
 /// 2026-01-01.
@@ -89,7 +89,7 @@ fn a_signed_list_is_that_of_its_signer_under_a_root_that_was_provided() {
         let authority = Authority::new(SIGNER, algorithm);
         let token = authority.sign(&payload);
         let models = load(&format!("{token}\n"), Some(&authority.root)).unwrap();
-        assert!(matches!(models.of(&MODEL, NOW), ModelStanding::Accepted(model) if model.name == "Test Key"));
+        assert!(matches!(models.of(&MODEL, NOW), ModelStatus::Accepted(model) if model.name == "Test Key"));
 
         let refused = |token: &str, root: Option<&str>| match load(token, root) {
             Err(ModelsError::Signature(_, why)) => why,
@@ -142,7 +142,7 @@ fn what_is_no_list_is_refused_and_what_cannot_be_read_is_left_out() {
         *metadata.pointer_mut(pointer).unwrap() = value;
         read(&metadata.to_string()).unwrap().of(&MODEL, NOW)
     };
-    assert!(matches!(with("/no", json!(2)), ModelStanding::Accepted(_)));
+    assert!(matches!(with("/no", json!(2)), ModelStatus::Accepted(_)));
     let root = "/entries/0/metadataStatement/attestationRootCertificates/0";
     for (pointer, value) in [
         ("/entries/0/aaguid", json!("not one")),
@@ -151,17 +151,17 @@ fn what_is_no_list_is_refused_and_what_cannot_be_read_is_left_out() {
         (root, json!("not base64!")),
         (root, json!("A".repeat(20_000))),
     ] {
-        assert_eq!(with(pointer, value), ModelStanding::Unknown, "{pointer}");
+        assert_eq!(with(pointer, value), ModelStatus::Unknown, "{pointer}");
     }
     let withdrawn =
-        |reports: Value| matches!(with("/entries/0/statusReports", reports), ModelStanding::Withdrawn { .. });
+        |reports: Value| matches!(with("/entries/0/statusReports", reports), ModelStatus::Withdrawn { .. });
     assert!(withdrawn(json!([{ "status": "REVOKED" }])));
     assert!(withdrawn(json!([{ "status": "REVOKED", "effectiveDate": "not a date" }])));
     assert!(withdrawn(json!([{ "status": "USER_KEY_REMOTE_COMPROMISE", "effectiveDate": "2026-01-01" },
         { "status": "UPDATE_AVAILABLE", "effectiveDate": "2026-01-01" }])));
     assert!(!withdrawn(json!([{ "status": "REVOKED", "effectiveDate": "2026-01-02" }])));
     // A model that is built in is no roaming one; one of an older protocol has no name here.
-    let ModelStanding::Accepted(model) =
+    let ModelStatus::Accepted(model) =
         with("/entries/0/metadataStatement/attachmentHint", json!(["internal"]))
     else {
         panic!("refused")
@@ -178,9 +178,9 @@ fn an_allow_list_leaves_out_the_others() {
     let metadata = Maker::new(MODEL).metadata("2026-02-01").to_string();
     let of =
         |allowed: &[Aaguid]| load(folder.path(), &metadata, None, Some(allowed)).unwrap().of(&MODEL, NOW);
-    assert!(matches!(of(&[MODEL]), ModelStanding::Accepted(_)));
-    assert_eq!(of(&[Aaguid([1; 16])]), ModelStanding::Unknown);
-    assert_eq!(of(&[]), ModelStanding::Unknown);
+    assert!(matches!(of(&[MODEL]), ModelStatus::Accepted(_)));
+    assert_eq!(of(&[Aaguid([1; 16])]), ModelStatus::Unknown);
+    assert_eq!(of(&[]), ModelStatus::Unknown);
     let models = load(folder.path(), &metadata, None, None).unwrap();
-    assert!(matches!(models.of(&MODEL, NOW + 60 * 86_400), ModelStanding::ListExpired { .. }));
+    assert!(matches!(models.of(&MODEL, NOW + 60 * 86_400), ModelStatus::ListExpired { .. }));
 }

@@ -115,12 +115,12 @@ fn every_byte_of_a_proof_matters() {
             bytes[at] ^= 1;
             let mut altered = whole.clone();
             altered[member] = B64.encode(&bytes).into();
-            let altered: vitalsign_webauthn::Proof = serde_json::from_value(altered).unwrap();
+            let altered: vitalsign_webauthn::AssertionProof = serde_json::from_value(altered).unwrap();
             assert!(altered.check(RP_ID, ORIGIN, &CHALLENGE).is_err(), "{member}, byte {at}");
         }
         let mut short = whole.clone();
         short[member] = B64.encode(&bytes[..bytes.len() - 1]).into();
-        let short: vitalsign_webauthn::Proof = serde_json::from_value(short).unwrap();
+        let short: vitalsign_webauthn::AssertionProof = serde_json::from_value(short).unwrap();
         assert!(short.check(RP_ID, ORIGIN, &CHALLENGE).is_err(), "{member}, cut short");
     }
 }

@@ -9,7 +9,9 @@ use std::path::PathBuf;
 use vitalsign_protocol::cbor::Value;
 use vitalsign_protocol::id::{Base64Url, Digest};
 use vitalsign_webauthn::testing::Maker;
-use vitalsign_webauthn::{Aaguid, ClientDataError, Proof, ProofError, RegistrationError, RelyingParty, User};
+use vitalsign_webauthn::{
+    Aaguid, AssertionProof, ClientDataError, ProofError, RegistrationError, RelyingParty, User,
+};
 
 const NAME: &str = "w3c-webauthn-l3";
 
@@ -76,7 +78,7 @@ fn assertions_hold_or_are_refused_for_what_they_are() {
             println!("vectors: {NAME}: {name}: left out, because its challenge has not 32 bytes");
             continue;
         };
-        let proof = Proof {
+        let proof = AssertionProof {
             authenticator_data: Base64Url(hex(&assertion["authenticatorData"])),
             client_data_json: Base64Url(hex(&assertion["clientDataJSON"])),
             signature: Base64Url(hex(&assertion["signature"])),

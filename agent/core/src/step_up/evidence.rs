@@ -2,7 +2,7 @@
 //! checked before anybody is asked to tap.
 
 use super::{Stage, problem_name};
-use crate::event::{Effect, Failure, Now, Signing, Transition};
+use crate::event::{Effect, Now, RequestError, Signing, Transition};
 use crate::saved::Enrolment;
 use crate::{Agent, Step, channel, verdict};
 use serde_json::Value;
@@ -11,11 +11,11 @@ use vitalsign_protocol::evidence::IntendedUse;
 use vitalsign_protocol::id::{Digest, Nonce, StepUpId};
 use vitalsign_protocol::posture::Posture;
 use vitalsign_protocol::problem::{Action, Problem, ProblemType};
-use vitalsign_protocol::step_up::{End, NO_SECURITY_KEY, StepUpAnswer, StepUpNext, challenge};
+use vitalsign_protocol::step_up::{NO_SECURITY_KEY, StepUpAnswer, StepUpNext, StepUpResult, challenge};
 
 /// What of the verifier's answer does not hold. Nobody is asked to tap.
 #[derive(Debug, PartialEq)]
-enum Flaw {
+enum BindingError {
     /// The verdict: not by a pinned key, or not over this evidence of this device.
     Verdict(String),
     /// The options are for another relying party than the pinned one.
@@ -26,7 +26,7 @@ enum Flaw {
     Credentials,
 }
 
-impl Flaw {
+impl BindingError {
     /// In one word, for who is shown the end.
     fn name(&self) -> &'static str {
         match self {
@@ -96,7 +96,7 @@ impl Agent {
             Ok(_) => self.step_up_stops(now, effects),
             Err(error @ KeyError::Lost(_)) => {
                 self.schedule.begun(now);
-                self.failed(Failure::Key(error), now, effects);
+                self.failed(RequestError::Key(error), now, effects);
             }
             Err(_) => {
                 self.try_again_later(step_up, now);
@@ -108,7 +108,7 @@ impl Agent {
     pub(crate) fn evidence_answered(
         &mut self,
         step_up: StepUpId,
-        answer: Result<Box<StepUpAnswer>, Failure>,
+        answer: Result<Box<StepUpAnswer>, RequestError>,
         now: Now,
         effects: &mut Vec<Effect>,
     ) {
@@ -120,7 +120,7 @@ impl Agent {
         self.step = Step::Idle;
         match answer {
             Ok(answer) => self.judge(step_up, &evidence, *answer, now, effects),
-            Err(Failure::Problem(problem)) => self.evidence_refused(step_up, &problem, now, effects),
+            Err(RequestError::Problem(problem)) => self.evidence_refused(step_up, &problem, now, effects),
             Err(_) => self.try_again_later(step_up, now),
         }
         self.begin_if_due(now, effects);
@@ -137,17 +137,17 @@ impl Agent {
         let Some(enrolled) = self.saved.enrolled.as_ref() else { return };
         let Some(asked) = self.step_ups.live(step_up) else { return };
         if let Err(flaw) = check(enrolled, asked.nonce, &asked.digest, evidence, &answer) {
-            effects.push(Effect::Note(Transition::StepUpRefused(flaw.sentence())));
+            effects.push(Effect::LogTransition(Transition::StepUpRefused(flaw.sentence())));
             let reasons = vec![flaw.name().to_owned()];
-            return self.step_ups.end_and_tell(step_up, End::NoKey, reasons, now, effects);
+            return self.step_ups.end_and_tell(step_up, StepUpResult::NoKey, reasons, now, effects);
         }
         match answer.next {
             StepUpNext::Tap { options, .. } => asked.stage = Stage::Tap { options },
             StepUpNext::Unhealthy { reasons } if reasons == [NO_SECURITY_KEY] => {
-                self.step_ups.end(step_up, End::NoKey, reasons, now, effects);
+                self.step_ups.end(step_up, StepUpResult::NoKey, reasons, now, effects);
             }
             StepUpNext::Unhealthy { reasons } => {
-                self.step_ups.end(step_up, End::Unhealthy, reasons, now, effects);
+                self.step_ups.end(step_up, StepUpResult::Unhealthy, reasons, now, effects);
                 // The person will want to see what to mend.
                 self.schedule.now(now);
             }
@@ -163,8 +163,8 @@ impl Agent {
     ) {
         use ProblemType::{NonceExpired, NonceUnknown, NonceUsed, StepUpOver, StepUpUnknown};
         let end = match ProblemType::from_urn(&problem.problem_type) {
-            Some(NonceExpired) => End::TimedOut,
-            Some(NonceUnknown | NonceUsed | StepUpOver | StepUpUnknown) => End::Superseded,
+            Some(NonceExpired) => StepUpResult::TimedOut,
+            Some(NonceUnknown | NonceUsed | StepUpOver | StepUpUnknown) => StepUpResult::Superseded,
             _ => match problem.action() {
                 Action::Retry | Action::FreshNonce => return self.try_again_later(step_up, now),
                 Action::Report => {
@@ -175,7 +175,7 @@ impl Agent {
                 Action::Tell if channel::is_revoked(problem) => {
                     return self.doubt_enrolment(problem, now, effects);
                 }
-                Action::Tell => End::NoDevice,
+                Action::Tell => StepUpResult::NoDevice,
             },
         };
         self.step_ups.end(step_up, end, vec![problem_name(problem)], now, effects);
@@ -204,18 +204,19 @@ fn check(
     transaction: &Digest,
     evidence: &[u8],
     answer: &StepUpAnswer,
-) -> Result<(), Flaw> {
-    verdict::check(&answer.ear, enrolled, Some(nonce), Some(Digest::of(evidence))).map_err(Flaw::Verdict)?;
+) -> Result<(), BindingError> {
+    verdict::check(&answer.ear, enrolled, Some(nonce), Some(Digest::of(evidence)))
+        .map_err(BindingError::Verdict)?;
     let StepUpNext::Tap { random, options } = &answer.next else { return Ok(()) };
     let text = |member: &str| options.get(member).and_then(Value::as_str);
     if text("rpId") != Some(enrolled.rp_id.as_str()) {
-        return Err(Flaw::RelyingParty);
+        return Err(BindingError::RelyingParty);
     }
     if text("challenge") != Some(challenge(random, evidence, transaction).to_string().as_str()) {
-        return Err(Flaw::Challenge);
+        return Err(BindingError::Challenge);
     }
     match options.get("allowCredentials").and_then(Value::as_array) {
         Some(credentials) if !credentials.is_empty() => Ok(()),
-        _ => Err(Flaw::Credentials),
+        _ => Err(BindingError::Credentials),
     }
 }

@@ -3,13 +3,13 @@
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
 use std::time::Duration;
-use vitalsign_agent::{Agent, Effect, Event, Failure, Now, Saved, Standing, Transition};
+use vitalsign_agent::{Agent, AgentState, Effect, Event, Now, RequestError, Saved, Transition};
 use vitalsign_protocol::cose::PublicKey;
 use vitalsign_protocol::ear::{self, Appraisal, Ear, Tier, Trust, TrustVector};
 use vitalsign_protocol::id::{Base64Url, Digest, EnrolmentId, Nonce, Secret};
 use vitalsign_protocol::jwt::{self, Jwk, JwkSet};
 use vitalsign_protocol::message::{
-    Enrolled, EnrolmentChallenge, EnrolmentProof, NonceAnswer, ReportAnswer, Session,
+    DeviceSession, Enrolled, EnrolmentChallenge, EnrolmentProof, NonceAnswer, ReportAnswer,
 };
 use vitalsign_protocol::problem::{Problem, ProblemType};
 use vitalsign_protocol::sse::Message;
@@ -62,7 +62,7 @@ impl Verifier {
             nonce_seconds: 900,
             report_seconds: 300,
             quote: false,
-            session: self.sessions.then(|| Session(Secret::new(vec![8; 32]))),
+            session: self.sessions.then(|| DeviceSession(Secret::new(vec![8; 32]))),
         }
     }
 
@@ -114,7 +114,7 @@ impl Bench {
         for effect in &self.out {
             match effect {
                 Effect::Save(saved) => self.saved = Some((**saved).clone()),
-                Effect::Note(note) => self.notes.push(note.clone()),
+                Effect::LogTransition(note) => self.notes.push(note.clone()),
                 _ => {}
             }
         }
@@ -135,7 +135,7 @@ impl Bench {
         self.out.iter().any(wanted)
     }
 
-    pub(crate) fn standing(&self) -> Standing {
+    pub(crate) fn standing(&self) -> AgentState {
         self.agent.status(self.now()).standing
     }
 
@@ -177,13 +177,13 @@ impl Bench {
 
     /// The verifier says something.
     pub(crate) fn tell(&mut self, id: u64, name: &str, data: String) -> &mut Self {
-        self.give(Event::Told(self.channel, Message { id: Some(id), name: name.into(), data }))
+        self.give(Event::ChannelMessage(self.channel, Message { id: Some(id), name: name.into(), data }))
     }
 
     pub(crate) fn report(&mut self, verifier: &Verifier) -> bool {
         let (nonce, evidence, fetched) = self.walk_to_sending();
         self.give(Event::Reported(Ok(Box::new(verifier.answer(Some(nonce), Some(evidence), |_| {})))));
-        assert_eq!(self.standing(), Standing::Reporting);
+        assert_eq!(self.standing(), AgentState::Reporting);
         fetched
     }
 }
@@ -207,8 +207,8 @@ pub(crate) fn reporting(verifier: &Verifier) -> Bench {
     bench
 }
 
-pub(crate) fn problem(of: ProblemType) -> Failure {
-    Failure::Problem(Problem::new(of, "as the test wants"))
+pub(crate) fn problem(of: ProblemType) -> RequestError {
+    RequestError::Problem(Problem::new(of, "as the test wants"))
 }
 pub(crate) fn proof() -> Box<EnrolmentProof> {
     Box::new(EnrolmentProof { secret: None, evidence: Base64Url(vec![1]) })

@@ -1,7 +1,7 @@
 //! When the event channel is opened, closed, and opened again.
 
 use super::bench::*;
-use vitalsign_agent::{Effect, Event, Failure, Standing};
+use vitalsign_agent::{AgentState, Effect, Event, RequestError};
 use vitalsign_platform::Change;
 use vitalsign_protocol::problem::ProblemType;
 
@@ -14,12 +14,12 @@ fn closes(bench: &Bench) -> bool {
 fn listens(bench: &Bench) -> bool {
     bench.agent.status(bench.now()).listening
 }
-fn broken() -> Failure {
-    Failure::Unreachable("the verifier closed the event channel".into())
+fn broken() -> RequestError {
+    RequestError::Unreachable("the verifier closed the event channel".into())
 }
 
 /// The newest channel ends, or is not opened. After how many seconds the next is opened, and after how many reports.
-fn wait_after(bench: &mut Bench, verifier: &Verifier, why: Failure) -> (u64, usize) {
+fn wait_after(bench: &mut Bench, verifier: &Verifier, why: RequestError) -> (u64, usize) {
     let (before, mut reports) = (bench.millis, 0);
     bench.give(Event::ChannelClosed(bench.channel, why));
     assert!(!listens(bench));
@@ -144,7 +144,7 @@ fn revoked_it_is_closed_and_stays_so() {
     bench.pass(10).give(Event::ChannelClosed(number, problem(ProblemType::DeviceRevoked)));
     bench.walk_to_sending();
     bench.give(Event::Reported(Err(problem(ProblemType::DeviceRevoked))));
-    assert_eq!(bench.standing(), Standing::Revoked);
+    assert_eq!(bench.standing(), AgentState::Revoked);
     bench.pass(100).give(Event::Changed(Change::Network));
     assert!(!opens(&bench));
     assert!(bench.agent.session(bench.now()).is_none());

@@ -13,7 +13,7 @@ mod random;
 mod step_up;
 
 use bench::*;
-use vitalsign_agent::{Effect, Event, Failure, Saved, Standing, Transition};
+use vitalsign_agent::{AgentState, Effect, Event, RequestError, Saved, Transition};
 use vitalsign_platform::{Change, KeyError};
 use vitalsign_protocol::ear::{Ear, Tier};
 use vitalsign_protocol::fact::Fact;
@@ -27,12 +27,16 @@ fn a_new_device_enrols_and_then_reports_in_one_round_trip() {
     let verifier = Verifier::new();
     let mut bench = Bench::new(Saved::default());
     assert!(bench.give(Event::Started).has(|it| matches!(it, Effect::BeginEnrolment { renew_key: false })));
-    assert!(bench.give(Event::Begun(Ok(challenge()))).has(|it| matches!(it, Effect::Prove(_))));
+    assert!(bench.give(Event::EnrolmentBegun(Ok(challenge()))).has(|it| matches!(it, Effect::Prove(_))));
     bench.give(Event::Collected(Box::default()));
     assert!(bench.agent.status(bench.now()).posture.is_some(), "what is registered can be shown");
-    assert!(bench.give(Event::Proved(Ok(proof()))).has(|it| matches!(it, Effect::FinishEnrolment { .. })));
-    bench.give(Event::Finished(Ok(Box::new(verifier.enrolled()))));
-    assert_eq!(bench.standing(), Standing::Reporting);
+    assert!(
+        bench
+            .give(Event::EnrolmentProved(Ok(proof())))
+            .has(|it| matches!(it, Effect::FinishEnrolment { .. }))
+    );
+    bench.give(Event::EnrolmentFinished(Ok(Box::new(verifier.enrolled()))));
+    assert_eq!(bench.standing(), AgentState::Reporting);
     assert_eq!(bench.saved.as_ref().unwrap().enrolled.as_ref().unwrap().enrolment, DEVICE);
     assert_eq!(bench.wake_at(), Some(60 + 300), "the heartbeat the verifier asked for");
 
@@ -43,8 +47,8 @@ fn a_new_device_enrols_and_then_reports_in_one_round_trip() {
 #[test]
 fn without_a_token_it_waits_and_says_so() {
     let mut bench = Bench::new(Saved::default());
-    bench.give(Event::Started).give(Event::Begun(Err(Failure::NoToken)));
-    assert_eq!(bench.standing(), Standing::NotEnrolled);
+    bench.give(Event::Started).give(Event::EnrolmentBegun(Err(RequestError::NoToken)));
+    assert_eq!(bench.standing(), AgentState::NotEnrolled);
     assert!(bench.give(Event::EnrolNow).has(|it| matches!(it, Effect::BeginEnrolment { .. })));
 }
 
@@ -66,7 +70,7 @@ fn a_refused_nonce_is_replaced_once() {
         bench.give(Event::Nonce(Ok(NonceAnswer { nonce: Nonce([4; 32]), nonce_seconds: 60 })));
         bench.give(Event::Signed(Ok(vec![5])));
         assert!(!bench.give(Event::Reported(Err(problem(kind)))).has(|it| matches!(it, Effect::FetchNonce)));
-        assert!(matches!(bench.standing(), Standing::Refused { .. }));
+        assert!(matches!(bench.standing(), AgentState::Refused { .. }));
         assert!(bench.wake_at().is_some());
     }
 }
@@ -127,13 +131,13 @@ fn offline_it_keeps_the_newest_facts_backs_off_and_comes_back() {
     bench.pass(300);
     for _ in 0..7 {
         bench.give(Event::Due).walk_to_sending();
-        bench.give(Event::Reported(Err(Failure::Unreachable("connection refused".into()))));
+        bench.give(Event::Reported(Err(RequestError::Unreachable("connection refused".into()))));
         let wait = bench.wake_at().unwrap() - bench.now().elapsed.as_secs();
         waits.push(wait);
         bench.pass(wait + 1);
     }
     assert_eq!(waits, [5, 10, 20, 40, 80, 160, 300]);
-    let Standing::Offline { since, .. } = bench.standing() else { panic!("{:?}", bench.standing()) };
+    let AgentState::Offline { since, .. } = bench.standing() else { panic!("{:?}", bench.standing()) };
     assert_eq!(since, 1_800_000_000 + 300, "since the first failure");
     assert!(bench.agent.status(bench.now()).ear.is_some(), "the last verdict is still shown");
     bench.give(Event::Changed(Change::Network));
@@ -166,7 +170,7 @@ fn a_revoked_device_is_told_and_asks_rarely() {
     let mut bench = reporting(&verifier);
     bench.pass(300).give(Event::Due).walk_to_sending();
     bench.give(Event::Reported(Err(problem(ProblemType::DeviceRevoked))));
-    assert_eq!(bench.standing(), Standing::Revoked);
+    assert_eq!(bench.standing(), AgentState::Revoked);
     assert_eq!(bench.wake_at(), Some(bench.now().elapsed.as_secs() + 900));
     assert!(bench.agent.status(bench.now()).enrolment.is_some(), "it is still that device");
     bench.pass(900).give(Event::Due);
@@ -180,10 +184,10 @@ fn whatever_stands_in_the_way_the_last_verdict_and_the_newest_facts_are_shown() 
         problem(ProblemType::ClaimsInvalid),
         problem(ProblemType::DeviceRevoked),
         problem(ProblemType::Busy),
-        Failure::Unreachable("connection refused".into()),
-        Failure::Untrusted("another certificate".into()),
-        Failure::Garbled("no JSON".into()),
-        Failure::Key(KeyError::Unavailable("no TPM".into())),
+        RequestError::Unreachable("connection refused".into()),
+        RequestError::Untrusted("another certificate".into()),
+        RequestError::InvalidAnswer("no JSON".into()),
+        RequestError::Key(KeyError::Unavailable("no TPM".into())),
     ];
     for failure in failures {
         let mut bench = reporting(&verifier);
@@ -198,7 +202,7 @@ fn whatever_stands_in_the_way_the_last_verdict_and_the_newest_facts_are_shown() 
         seen.firewall.inbound_blocked = Fact::Known(true);
         bench.give(Event::Collected(Box::new(seen.clone())));
         let status = bench.agent.status(bench.now());
-        assert_ne!(status.standing, Standing::Reporting, "{failure:?}");
+        assert_ne!(status.standing, AgentState::Reporting, "{failure:?}");
         assert_eq!((&status.ear, status.reported_at), (&before.ear, before.reported_at), "{failure:?}");
         assert_eq!((status.posture, status.enrolment), (Some(seen), before.enrolment), "{failure:?}");
 
@@ -226,10 +230,10 @@ fn a_lost_key_means_a_new_key_and_enrolment_and_never_a_spin() {
     bench.pass(300).give(Event::Due).give(Event::Collected(Box::default()));
     bench.give(Event::Signed(Err(KeyError::Lost("the TPM was cleared".into()))));
     assert!(bench.has(|it| matches!(it, Effect::BeginEnrolment { renew_key: true })));
-    bench.give(Event::Begun(Ok(challenge())));
-    bench.give(Event::Proved(Err(KeyError::Lost("again".into()))));
+    bench.give(Event::EnrolmentBegun(Ok(challenge())));
+    bench.give(Event::EnrolmentProved(Err(KeyError::Lost("again".into()))));
     assert!(!bench.has(|it| matches!(it, Effect::BeginEnrolment { .. })));
-    assert!(matches!(bench.standing(), Standing::KeyTrouble { .. }));
+    assert!(matches!(bench.standing(), AgentState::KeyTrouble { .. }));
     assert!(bench.wake_at().unwrap() > bench.now().elapsed.as_secs());
 }
 
@@ -245,7 +249,7 @@ fn trouble_with_the_key_loses_nothing() {
         let mut bench = reporting(&verifier);
         bench.pass(300).give(Event::Due).give(Event::Collected(Box::default()));
         bench.give(Event::Signed(Err(error.clone())));
-        assert!(matches!(bench.standing(), Standing::KeyTrouble { .. }), "{error:?}");
+        assert!(matches!(bench.standing(), AgentState::KeyTrouble { .. }), "{error:?}");
         assert!(bench.agent.status(bench.now()).enrolment.is_some());
         bench.pass(6).give(Event::Due);
         bench.report(&verifier);
@@ -285,7 +289,7 @@ fn a_verdict_that_does_not_hold_is_not_taken() {
         let (nonce, evidence, _) = bench.walk_to_sending();
         bench.saved = None;
         bench.give(Event::Reported(Ok(Box::new(verifier.answer(Some(nonce), Some(evidence), change)))));
-        assert!(matches!(bench.standing(), Standing::Offline { .. }), "{what}");
+        assert!(matches!(bench.standing(), AgentState::Offline { .. }), "{what}");
         assert_eq!(bench.saved, None, "{what}");
     }
     let mut bench = reporting(&verifier);
@@ -304,8 +308,8 @@ fn answers_nobody_waits_for_change_nothing() {
         |_| Event::Nonce(Ok(NonceAnswer { nonce: Nonce([1; 32]), nonce_seconds: 9 })),
         |_| Event::Signed(Ok(vec![1])),
         |v| Event::Reported(Ok(Box::new(v.answer(None, None, |_| {})))),
-        |_| Event::Begun(Ok(challenge())),
-        |v| Event::Finished(Ok(Box::new(v.enrolled()))),
+        |_| Event::EnrolmentBegun(Ok(challenge())),
+        |v| Event::EnrolmentFinished(Ok(Box::new(v.enrolled()))),
     ];
     for event in stray {
         let mut bench = reporting(&verifier);
@@ -327,5 +331,5 @@ fn a_restart_shows_the_last_verdict_and_reads_what_was_saved() {
     let json = serde_json::to_string(&bench.saved.unwrap()).unwrap();
     let again = Bench::new(serde_json::from_str(&json).unwrap());
     assert!(again.agent.status(again.now()).ear.is_some());
-    assert_eq!(again.standing(), Standing::Starting);
+    assert_eq!(again.standing(), AgentState::Starting);
 }

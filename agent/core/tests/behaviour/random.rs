@@ -3,13 +3,13 @@
 use super::bench::*;
 use super::step_up::{answer_about, asked, assertion, text, unhealthy};
 use std::time::Duration;
-use vitalsign_agent::{Effect, Event, Failure};
+use vitalsign_agent::{Effect, Event, RequestError};
 use vitalsign_platform::{Change, KeyError};
 use vitalsign_protocol::id::StepUpId;
 use vitalsign_protocol::message::NonceAnswer;
 use vitalsign_protocol::problem::ProblemType;
 use vitalsign_protocol::sse::Message;
-use vitalsign_protocol::step_up::{End, StepUpEnded, StepUpOutcome};
+use vitalsign_protocol::step_up::{StepUpClosed, StepUpOutcome, StepUpResult};
 
 struct Random(u64);
 
@@ -29,14 +29,14 @@ impl Random {
         StepUpId([u8::try_from(self.below(12)).unwrap(); 16])
     }
 
-    fn failure(&mut self) -> Failure {
+    fn failure(&mut self) -> RequestError {
         self.pick(&[
-            Failure::Unreachable("x".into()),
-            Failure::Untrusted("x".into()),
-            Failure::Garbled("x".into()),
-            Failure::NoToken,
-            Failure::Key(KeyError::Lost("x".into())),
-            Failure::Key(KeyError::Denied("x".into())),
+            RequestError::Unreachable("x".into()),
+            RequestError::Untrusted("x".into()),
+            RequestError::InvalidAnswer("x".into()),
+            RequestError::NoToken,
+            RequestError::Key(KeyError::Lost("x".into())),
+            RequestError::Key(KeyError::Denied("x".into())),
             problem(ProblemType::NonceUsed),
             problem(ProblemType::SessionInvalid),
             problem(ProblemType::StepUpOver),
@@ -48,19 +48,21 @@ impl Random {
 
     /// Something that nobody waits for.
     fn outside(&mut self, bench: &Bench) -> Event {
-        let (step_up, end, channel) = (self.step_up(), self.pick(&End::ALL), bench.channel);
+        let (step_up, end, channel) = (self.step_up(), self.pick(&StepUpResult::ALL), bench.channel);
         let shown = bench.agent.status(bench.now()).step_ups;
         let tapped = shown.iter().map(|it| it.id).find(|id| bench.agent.ceremony(*id).is_some());
-        let told = |name: &str, data| Event::Told(channel, Message { id: Some(1), name: name.into(), data });
+        let told = |name: &str, data| {
+            Event::ChannelMessage(channel, Message { id: Some(1), name: name.into(), data })
+        };
         match self.below(40) {
             0 => Event::CheckNow,
             1 => self.pick(&[Event::EnrolNow, Event::CheckNow]),
             2 => Event::Changed(self.pick(&[Change::Wake, Change::Os, Change::Sleep, Change::Network])),
             3 => told("check", "{}".into()),
-            4 => told("step-up-ended", serde_json::to_string(&StepUpEnded { step_up, end }).unwrap()),
+            4 => told("step-up-ended", serde_json::to_string(&StepUpClosed { step_up, end }).unwrap()),
             5 => told("step-up", "{".into()),
-            10..=20 => Event::Tapped(tapped.unwrap_or(step_up), assertion()),
-            7 => Event::GivenUp(step_up, end),
+            10..=20 => Event::AssertionReceived(tapped.unwrap_or(step_up), assertion()),
+            7 => Event::StepUpDeclined(step_up, end),
             8 => Event::ChannelClosed(channel, self.failure()),
             9 => Event::SessionRefused,
             _ => told("step-up", asked(text(step_up), u64::try_from(self.below(300)).unwrap())),
@@ -82,7 +84,7 @@ impl Hands<'_> {
         for effect in effects {
             match effect {
                 Effect::WakeAt(at) => self.due = *at,
-                Effect::Save(_) | Effect::Publish(_) | Effect::Note(_) | Effect::CloseChannel => {}
+                Effect::Save(_) | Effect::Publish(_) | Effect::LogTransition(_) | Effect::CloseChannel => {}
                 Effect::OpenChannel { .. } | Effect::SendAssertion(..) | Effect::SendEnd(..) => {
                     self.beside.push(effect.clone());
                 }
@@ -126,11 +128,13 @@ impl Hands<'_> {
                 Event::Reported(Ok(Box::new(self.verifier.answer(Some(nonce), Some(digest), |_| {}))))
             }
             Effect::SendReport(_) => Event::Reported(Err(failure)),
-            Effect::BeginEnrolment { .. } if well => Event::Begun(Ok(challenge())),
-            Effect::BeginEnrolment { .. } => Event::Begun(Err(failure)),
-            Effect::Prove(_) if well => Event::Proved(Ok(proof())),
-            Effect::Prove(_) => Event::Proved(Err(lost())),
-            Effect::FinishEnrolment { .. } => Event::Finished(Ok(Box::new(self.verifier.enrolled()))),
+            Effect::BeginEnrolment { .. } if well => Event::EnrolmentBegun(Ok(challenge())),
+            Effect::BeginEnrolment { .. } => Event::EnrolmentBegun(Err(failure)),
+            Effect::Prove(_) if well => Event::EnrolmentProved(Ok(proof())),
+            Effect::Prove(_) => Event::EnrolmentProved(Err(lost())),
+            Effect::FinishEnrolment { .. } => {
+                Event::EnrolmentFinished(Ok(Box::new(self.verifier.enrolled())))
+            }
             Effect::OpenChannel { number, .. } if well => Event::ChannelOpened(number),
             Effect::OpenChannel { number, .. } => Event::ChannelClosed(number, failure),
             Effect::SendStepUpEvidence(id, evidence) if well => Event::EvidenceAnswered(
@@ -143,7 +147,7 @@ impl Hands<'_> {
             ),
             Effect::SendStepUpEvidence(id, _) => Event::EvidenceAnswered(id, Err(failure)),
             Effect::SendAssertion(id, ..) if well => {
-                Event::AssertionAnswered(id, Ok(outcome(random.pick(&End::ALL))))
+                Event::AssertionAnswered(id, Ok(outcome(random.pick(&StepUpResult::ALL))))
             }
             Effect::SendAssertion(id, ..) => Event::AssertionAnswered(id, Err(failure)),
             Effect::SendEnd(id, end, _) if well => Event::EndAnswered(id, Ok(outcome(end))),
@@ -175,8 +179,9 @@ fn whatever_comes_in_whatever_order_it_neither_panics_nor_stops() {
                 }
                 None => random.outside(&bench),
             };
-            taps +=
-                usize::from(matches!(&event, Event::Tapped(id, _) if bench.agent.ceremony(*id).is_some()));
+            taps += usize::from(
+                matches!(&event, Event::AssertionReceived(id, _) if bench.agent.ceremony(*id).is_some()),
+            );
             bench.give(event);
             bench.channel = bench.opening().unwrap_or(bench.channel);
             hands.take(&bench.out);

@@ -3,15 +3,15 @@
 use super::bench::{Bench, DEVICE, Verifier, listening, problem, proof};
 use serde_json::{Value, json};
 use std::collections::HashSet;
-use vitalsign_agent::{Effect, Event, Failure, Saved, Signing, Stage, StepUp, Transition};
+use vitalsign_agent::{Effect, Event, RequestError, Saved, Signing, Stage, StepUp, Transition};
 use vitalsign_platform::{Change, KeyError};
 use vitalsign_protocol::ear::Ear;
 use vitalsign_protocol::evidence::IntendedUse;
 use vitalsign_protocol::id::{Digest, EnrolmentId, Nonce, StepUpId};
 use vitalsign_protocol::problem::ProblemType;
 use vitalsign_protocol::step_up::{
-    Acr, End, MAX_TRANSACTION_BYTES, NO_SECURITY_KEY, StepUpAnswer, StepUpAsked, StepUpEnded, StepUpNext,
-    StepUpOutcome, Transaction, challenge, transaction_digest,
+    Acr, MAX_TRANSACTION_BYTES, NO_SECURITY_KEY, StepUpAnswer, StepUpClosed, StepUpNext, StepUpOutcome,
+    StepUpRequested, StepUpResult, Transaction, challenge, transaction_digest,
 };
 
 const ID: StepUpId = StepUpId([5; 16]);
@@ -43,7 +43,7 @@ fn text_with(id: StepUpId, details: Option<&str>) -> String {
 }
 
 pub(crate) fn asked(transaction: String, seconds: u64) -> String {
-    let asked = StepUpAsked { transaction, nonce: NONCE, expires: 1, expires_seconds: seconds };
+    let asked = StepUpRequested { transaction, nonce: NONCE, expires: 1, expires_seconds: seconds };
     serde_json::to_string(&asked).unwrap()
 }
 
@@ -92,8 +92,8 @@ impl Bench {
         self.tell(1, "step-up", asked(text(ID), SECONDS))
     }
 
-    fn end(&mut self, end: End) -> &mut Self {
-        let ended = serde_json::to_string(&StepUpEnded { step_up: ID, end }).unwrap();
+    fn end(&mut self, end: StepUpResult) -> &mut Self {
+        let ended = serde_json::to_string(&StepUpClosed { step_up: ID, end }).unwrap();
         self.tell(2, "step-up-ended", ended)
     }
 
@@ -118,7 +118,7 @@ impl Bench {
         self.has(|it| matches!(it, Effect::SendAssertion(ID, ..)))
     }
 
-    fn sent_end(&self) -> Option<End> {
+    fn sent_end(&self) -> Option<StepUpResult> {
         self.out.iter().find_map(|it| if let Effect::SendEnd(ID, end, _) = it { Some(*end) } else { None })
     }
 
@@ -143,7 +143,7 @@ impl Bench {
         if to == Step::Tap {
             return self;
         }
-        self.give(Event::Tapped(ID, assertion()));
+        self.give(Event::AssertionReceived(ID, assertion()));
         assert!(self.sends_assertion(), "{:?}", self.out);
         self
     }
@@ -152,7 +152,7 @@ impl Bench {
         self.agent.status(self.now()).step_ups.into_iter().find(|it| it.id == ID)
     }
 
-    fn ended(&self) -> Option<(End, Vec<String>)> {
+    fn ended(&self) -> Option<(StepUpResult, Vec<String>)> {
         match self.shown()?.stage {
             Stage::Ended { end, reasons } => Some((end, reasons)),
             _ => None,
@@ -201,13 +201,13 @@ fn a_tap_is_asked_for_after_fresh_evidence_over_nonce_and_transaction() {
         ("verifier.example", "https://verifier.example")
     );
 
-    bench.give(Event::Tapped(ID, assertion()));
+    bench.give(Event::AssertionReceived(ID, assertion()));
     assert_eq!(bench.shown().unwrap().stage, Stage::Checking);
     let session = bench.agent.session(bench.now()).unwrap();
     assert!(bench.out.iter().any(|it| matches!(it, Effect::SendAssertion(ID, given, with)
         if *given == assertion() && *with == session)));
-    bench.give(Event::AssertionAnswered(ID, Ok(StepUpOutcome { end: End::Approved })));
-    assert_eq!(bench.ended(), Some((End::Approved, vec![])));
+    bench.give(Event::AssertionAnswered(ID, Ok(StepUpOutcome { end: StepUpResult::Approved })));
+    assert_eq!(bench.ended(), Some((StepUpResult::Approved, vec![])));
     assert!(bench.agent.ceremony(ID).is_none());
     bench.sleep_until_due();
     assert_eq!(bench.shown(), None, "nothing of it remains");
@@ -220,66 +220,66 @@ fn a_tap_is_asked_for_after_fresh_evidence_over_nonce_and_transaction() {
 #[test]
 fn every_end_is_reached_and_said() {
     type Ending = fn(&mut Bench, &Verifier);
-    let ends: [(End, Ending); 17] = [
-        (End::Approved, |bench, verifier| {
+    let ends: [(StepUpResult, Ending); 17] = [
+        (StepUpResult::Approved, |bench, verifier| {
             bench.walk(verifier, Step::Checking);
-            bench.give(Event::AssertionAnswered(ID, Ok(StepUpOutcome { end: End::Approved })));
+            bench.give(Event::AssertionAnswered(ID, Ok(StepUpOutcome { end: StepUpResult::Approved })));
         }),
-        (End::Declined, |bench, verifier| {
-            bench.walk(verifier, Step::Tap).give(Event::GivenUp(ID, End::Declined));
+        (StepUpResult::Declined, |bench, verifier| {
+            bench.walk(verifier, Step::Tap).give(Event::StepUpDeclined(ID, StepUpResult::Declined));
         }),
-        (End::Declined, |bench, _| {
-            bench.give(Event::GivenUp(ID, End::Declined));
+        (StepUpResult::Declined, |bench, _| {
+            bench.give(Event::StepUpDeclined(ID, StepUpResult::Declined));
         }),
-        (End::NotMine, |bench, verifier| {
-            bench.walk(verifier, Step::Tap).give(Event::GivenUp(ID, End::NotMine));
+        (StepUpResult::NotMine, |bench, verifier| {
+            bench.walk(verifier, Step::Tap).give(Event::StepUpDeclined(ID, StepUpResult::NotMine));
         }),
-        (End::TimedOut, |bench, verifier| {
+        (StepUpResult::TimedOut, |bench, verifier| {
             bench.walk(verifier, Step::Tap).pass(SECONDS).give(Event::Due);
         }),
-        (End::TimedOut, |bench, verifier| {
+        (StepUpResult::TimedOut, |bench, verifier| {
             bench.walk(verifier, Step::Checking).pass(SECONDS + 10).give(Event::Due);
         }),
-        (End::Unhealthy, |bench, verifier| {
+        (StepUpResult::Unhealthy, |bench, verifier| {
             bench.walk(verifier, Step::Sending);
             let answer = unhealthy(verifier, &bench.evidence().unwrap(), &["disk-encryption"]);
             bench.give(Event::EvidenceAnswered(ID, Ok(Box::new(answer))));
         }),
-        (End::Unhealthy, |bench, verifier| {
+        (StepUpResult::Unhealthy, |bench, verifier| {
             bench.walk(verifier, Step::Checking);
-            bench.give(Event::AssertionAnswered(ID, Ok(StepUpOutcome { end: End::Unhealthy })));
+            bench.give(Event::AssertionAnswered(ID, Ok(StepUpOutcome { end: StepUpResult::Unhealthy })));
         }),
-        (End::WrongKey, |bench, verifier| {
-            bench.walk(verifier, Step::Tap).give(Event::GivenUp(ID, End::WrongKey));
+        (StepUpResult::WrongKey, |bench, verifier| {
+            bench.walk(verifier, Step::Tap).give(Event::StepUpDeclined(ID, StepUpResult::WrongKey));
         }),
-        (End::WrongKey, |bench, verifier| {
+        (StepUpResult::WrongKey, |bench, verifier| {
             bench.walk(verifier, Step::Checking);
             bench.give(Event::AssertionAnswered(ID, Err(problem(ProblemType::AssertionInvalid))));
         }),
-        (End::PinBlocked, |bench, verifier| {
-            bench.walk(verifier, Step::Tap).give(Event::GivenUp(ID, End::PinBlocked));
+        (StepUpResult::PinBlocked, |bench, verifier| {
+            bench.walk(verifier, Step::Tap).give(Event::StepUpDeclined(ID, StepUpResult::PinBlocked));
         }),
-        (End::NoKey, |bench, verifier| {
-            bench.walk(verifier, Step::Tap).give(Event::GivenUp(ID, End::NoKey));
+        (StepUpResult::NoKey, |bench, verifier| {
+            bench.walk(verifier, Step::Tap).give(Event::StepUpDeclined(ID, StepUpResult::NoKey));
         }),
-        (End::NoKey, |bench, verifier| {
+        (StepUpResult::NoKey, |bench, verifier| {
             bench.walk(verifier, Step::Sending);
             let answer = unhealthy(verifier, &bench.evidence().unwrap(), &[NO_SECURITY_KEY]);
             bench.give(Event::EvidenceAnswered(ID, Ok(Box::new(answer))));
         }),
-        (End::NoDevice, |bench, verifier| {
+        (StepUpResult::NoDevice, |bench, verifier| {
             bench.walk(verifier, Step::Tap).give(Event::CheckNow).walk_to_sending();
             bench.give(Event::Reported(Err(problem(ProblemType::DeviceRevoked))));
         }),
-        (End::Superseded, |bench, verifier| {
-            bench.walk(verifier, Step::Tap).end(End::Superseded);
+        (StepUpResult::Superseded, |bench, verifier| {
+            bench.walk(verifier, Step::Tap).end(StepUpResult::Superseded);
         }),
-        (End::Superseded, |bench, verifier| {
+        (StepUpResult::Superseded, |bench, verifier| {
             bench.walk(verifier, Step::Checking);
             bench.give(Event::AssertionAnswered(ID, Err(problem(ProblemType::StepUpOver))));
         }),
-        (End::Cancelled, |bench, verifier| {
-            bench.walk(verifier, Step::Tap).end(End::Cancelled);
+        (StepUpResult::Cancelled, |bench, verifier| {
+            bench.walk(verifier, Step::Tap).end(StepUpResult::Cancelled);
         }),
     ];
     let mut seen = HashSet::new();
@@ -289,14 +289,14 @@ fn every_end_is_reached_and_said() {
         go(&mut bench, &verifier);
         assert_eq!(bench.ended().map(|(end, _)| end), Some(end), "{:?}", bench.out);
         let noted =
-            |it: &Transition| matches!(it, Transition::StepUpEnded { end: noted, .. } if *noted == end);
+            |it: &Transition| matches!(it, Transition::StepUpClosed { end: noted, .. } if *noted == end);
         assert!(bench.notes.iter().any(noted), "{:?}", bench.notes);
         assert!(!bench.agent.is_live(ID) && bench.agent.ceremony(ID).is_none());
         bench.pass(VANISHED).give(Event::Due);
         assert_eq!(bench.shown(), None, "{end}");
         seen.insert(end);
     }
-    assert_eq!(seen, End::ALL.into_iter().collect());
+    assert_eq!(seen, StepUpResult::ALL.into_iter().collect());
 }
 
 #[test]
@@ -312,7 +312,7 @@ fn a_device_that_is_not_healthy_shows_why_and_looks_again() {
     let (end, shown) = bench.ended().unwrap();
     assert_eq!(
         (end, shown[0].as_str(), shown[1].len(), shown.len()),
-        (End::Unhealthy, "disk-encryption", 64, 32)
+        (StepUpResult::Unhealthy, "disk-encryption", 64, 32)
     );
     assert_eq!(bench.sent_end(), None, "the verifier knows");
     assert!(bench.collects(), "a report shows what is to be mended");
@@ -365,11 +365,11 @@ fn what_does_not_hold_asks_nobody_to_tap() {
         bench.walk(&verifier, Step::Sending);
         let bent = bend(&verifier, &bench.evidence().unwrap());
         bench.give(Event::EvidenceAnswered(ID, Ok(Box::new(bent))));
-        assert_eq!(bench.ended(), Some((End::NoKey, vec![flaw.to_owned()])), "{flaw}");
-        assert_eq!(bench.sent_end(), Some(End::NoKey), "{flaw}");
+        assert_eq!(bench.ended(), Some((StepUpResult::NoKey, vec![flaw.to_owned()])), "{flaw}");
+        assert_eq!(bench.sent_end(), Some(StepUpResult::NoKey), "{flaw}");
         assert!(bench.notes.iter().any(|it| matches!(it, Transition::StepUpRefused(_))), "{flaw}");
         assert!(bench.agent.ceremony(ID).is_none(), "{flaw}");
-        bench.give(Event::EndAnswered(ID, Ok(StepUpOutcome { end: End::NoKey })));
+        bench.give(Event::EndAnswered(ID, Ok(StepUpOutcome { end: StepUpResult::NoKey })));
     }
 }
 
@@ -413,7 +413,7 @@ fn a_life_has_a_limit_whatever_the_verifier_says() {
             assert!(bench.agent.is_live(ID));
             bench.pass(1).give(Event::CheckNow);
         }
-        assert_eq!(bench.ended(), Some((End::TimedOut, vec![])));
+        assert_eq!(bench.ended(), Some((StepUpResult::TimedOut, vec![])));
         assert!(!bench.has(|it| matches!(it, Effect::SendStepUpEvidence(..))));
     }
 }
@@ -422,9 +422,9 @@ fn a_life_has_a_limit_whatever_the_verifier_says() {
 fn offline_it_goes_on_when_the_verifier_is_back() {
     let failures = || {
         [
-            Failure::Unreachable("x".into()),
-            Failure::Untrusted("x".into()),
-            Failure::Garbled("x".into()),
+            RequestError::Unreachable("x".into()),
+            RequestError::Untrusted("x".into()),
+            RequestError::InvalidAnswer("x".into()),
             problem(ProblemType::Busy),
             problem(ProblemType::Internal),
         ]
@@ -444,8 +444,8 @@ fn offline_it_goes_on_when_the_verifier_is_back() {
             bench.sleep_until_due();
             assert!(bench.sends_assertion(), "{failure:?}");
         }
-        bench.give(Event::AssertionAnswered(ID, Ok(StepUpOutcome { end: End::Approved })));
-        assert_eq!(bench.ended(), Some((End::Approved, vec![])));
+        bench.give(Event::AssertionAnswered(ID, Ok(StepUpOutcome { end: StepUpResult::Approved })));
+        assert_eq!(bench.ended(), Some((StepUpResult::Approved, vec![])));
     }
 }
 
@@ -458,7 +458,7 @@ fn offline_for_too_long_it_has_timed_out_in_each_step() {
         let begun = bench.millis;
         let mut tries = 0;
         while bench.agent.is_live(ID) {
-            let failure = Failure::Unreachable("no route".into());
+            let failure = RequestError::Unreachable("no route".into());
             if bench.evidence().is_some() {
                 tries += 1;
                 bench.give(Event::EvidenceAnswered(ID, Err(failure)));
@@ -473,7 +473,7 @@ fn offline_for_too_long_it_has_timed_out_in_each_step() {
                 bench.sleep_until_due();
             }
         }
-        assert_eq!(bench.ended(), Some((End::TimedOut, vec![])));
+        assert_eq!(bench.ended(), Some((StepUpResult::TimedOut, vec![])));
         assert!((10..40).contains(&tries), "{tries} tries");
         let lived = (bench.millis - begun) / 1000;
         assert!((SECONDS..=SECONDS + 10).contains(&lived), "{lived} s");
@@ -484,21 +484,21 @@ fn offline_for_too_long_it_has_timed_out_in_each_step() {
 fn what_a_person_says_reaches_the_verifier_although_it_is_away() {
     let verifier = Verifier::with_sessions();
     let mut bench = asked_of(&verifier);
-    bench.walk(&verifier, Step::Tap).give(Event::GivenUp(ID, End::NotMine));
+    bench.walk(&verifier, Step::Tap).give(Event::StepUpDeclined(ID, StepUpResult::NotMine));
     for _ in 0..3 {
-        assert_eq!(bench.sent_end(), Some(End::NotMine));
-        bench.give(Event::EndAnswered(ID, Err(Failure::Unreachable("x".into()))));
+        assert_eq!(bench.sent_end(), Some(StepUpResult::NotMine));
+        bench.give(Event::EndAnswered(ID, Err(RequestError::Unreachable("x".into()))));
         while bench.sent_end().is_none() {
             bench.sleep_until_due();
         }
     }
     assert_eq!(bench.shown(), None, "a person sees it end at once, and vanish");
-    bench.give(Event::EndAnswered(ID, Ok(StepUpOutcome { end: End::NotMine })));
+    bench.give(Event::EndAnswered(ID, Ok(StepUpOutcome { end: StepUpResult::NotMine })));
     bench.pass(20).give(Event::Due);
     assert_eq!(bench.sent_end(), None, "once is enough");
 
     let mut bench = asked_of(&verifier);
-    bench.give(Event::GivenUp(ID, End::Declined));
+    bench.give(Event::StepUpDeclined(ID, StepUpResult::Declined));
     bench.give(Event::EndAnswered(ID, Err(problem(ProblemType::StepUpOver))));
     bench.pass(20).give(Event::Due);
     assert_eq!(bench.sent_end(), None, "it was over already");
@@ -515,8 +515,8 @@ fn a_session_that_is_refused_at_the_tap_is_replaced_and_the_tap_sent_again() {
     while !bench.sends_assertion() {
         bench.sleep_until_due();
     }
-    bench.give(Event::AssertionAnswered(ID, Ok(StepUpOutcome { end: End::Approved })));
-    assert_eq!(bench.ended(), Some((End::Approved, vec![])));
+    bench.give(Event::AssertionAnswered(ID, Ok(StepUpOutcome { end: StepUpResult::Approved })));
+    assert_eq!(bench.ended(), Some((StepUpResult::Approved, vec![])));
 }
 
 #[test]
@@ -526,7 +526,7 @@ fn sleep_counts_in_each_step() {
         let mut bench = asked_of(&verifier);
         bench.walk(&verifier, step).give(Event::Changed(Change::Sleep));
         bench.pass(SECONDS + 20).give(Event::Changed(Change::Wake));
-        assert_eq!(bench.ended(), Some((End::TimedOut, vec![])), "{step:?}");
+        assert_eq!(bench.ended(), Some((StepUpResult::TimedOut, vec![])), "{step:?}");
         // What was under way comes in late, and starts nothing.
         bench.give(match step {
             Step::Collecting => Event::Collected(Box::default()),
@@ -534,10 +534,10 @@ fn sleep_counts_in_each_step() {
             Step::Sending => {
                 Event::EvidenceAnswered(ID, Ok(Box::new(answer(&verifier, b"evidence", |_| {}))))
             }
-            Step::Tap | Step::Checking => Event::Tapped(ID, assertion()),
+            Step::Tap | Step::Checking => Event::AssertionReceived(ID, assertion()),
         });
         assert!(bench.evidence().is_none() && !bench.sends_assertion(), "{step:?}");
-        assert_eq!(bench.ended(), Some((End::TimedOut, vec![])), "{step:?}");
+        assert_eq!(bench.ended(), Some((StepUpResult::TimedOut, vec![])), "{step:?}");
     }
     // A short sleep ends nothing.
     let verifier = Verifier::with_sessions();
@@ -563,8 +563,8 @@ fn a_restart_in_each_step_begins_again_with_what_the_verifier_sends() {
         bench.report(&verifier);
         assert_eq!(bench.open().1, None, "all events are asked for");
         bench.ask().walk(&verifier, Step::Checking);
-        bench.give(Event::AssertionAnswered(ID, Ok(StepUpOutcome { end: End::Approved })));
-        assert_eq!(bench.ended(), Some((End::Approved, vec![])), "{step:?}");
+        bench.give(Event::AssertionAnswered(ID, Ok(StepUpOutcome { end: StepUpResult::Approved })));
+        assert_eq!(bench.ended(), Some((StepUpResult::Approved, vec![])), "{step:?}");
     }
 }
 
@@ -580,8 +580,8 @@ fn an_event_that_comes_twice_starts_nothing_twice() {
         assert!(!bench.collects());
     }
     let mut bench = asked_of(&verifier);
-    bench.walk(&verifier, Step::Tap).give(Event::GivenUp(ID, End::Declined));
-    bench.give(Event::EndAnswered(ID, Ok(StepUpOutcome { end: End::Declined })));
+    bench.walk(&verifier, Step::Tap).give(Event::StepUpDeclined(ID, StepUpResult::Declined));
+    bench.give(Event::EndAnswered(ID, Ok(StepUpOutcome { end: StepUpResult::Declined })));
     bench.pass(VANISHED).ask();
     assert!(!bench.collects() && bench.shown().is_none(), "one that has ended does not come back");
 }
@@ -590,20 +590,20 @@ fn an_event_that_comes_twice_starts_nothing_twice() {
 fn a_person_answers_once() {
     let verifier = Verifier::with_sessions();
     let mut bench = asked_of(&verifier);
-    bench.walk(&verifier, Step::Checking).give(Event::Tapped(ID, assertion()));
+    bench.walk(&verifier, Step::Checking).give(Event::AssertionReceived(ID, assertion()));
     assert!(!bench.sends_assertion(), "one tap is under way");
-    bench.give(Event::GivenUp(ID, End::Declined));
+    bench.give(Event::StepUpDeclined(ID, StepUpResult::Declined));
     assert_eq!(bench.shown().unwrap().stage, Stage::Checking, "the verifier has it now");
     let mut bench = asked_of(&verifier);
-    bench.walk(&verifier, Step::Signing).give(Event::Tapped(ID, assertion()));
+    bench.walk(&verifier, Step::Signing).give(Event::AssertionReceived(ID, assertion()));
     assert!(!bench.sends_assertion(), "nobody was asked yet");
-    for end in End::ALL.into_iter().filter(|end| !end.is_the_devices_to_say()) {
-        bench.give(Event::GivenUp(ID, end));
+    for end in StepUpResult::ALL.into_iter().filter(|end| !end.is_the_devices_to_say()) {
+        bench.give(Event::StepUpDeclined(ID, end));
         assert!(bench.agent.is_live(ID), "{end} is not the device's to say");
     }
     bench
-        .give(Event::Tapped(StepUpId([1; 16]), assertion()))
-        .give(Event::GivenUp(StepUpId([1; 16]), End::NoKey));
+        .give(Event::AssertionReceived(StepUpId([1; 16]), assertion()))
+        .give(Event::StepUpDeclined(StepUpId([1; 16]), StepUpResult::NoKey));
     assert!(bench.sent_end().is_none(), "nobody asked for it");
 }
 
@@ -618,7 +618,7 @@ fn more_than_fit_are_left_at_the_verifier_and_fetched_when_there_is_room() {
     }
     let shown = bench.agent.status(bench.now()).step_ups;
     assert_eq!(shown.iter().map(|it| it.id).collect::<Vec<_>>(), (1..=8).map(name).collect::<Vec<_>>());
-    bench.give(Event::GivenUp(name(3), End::Declined));
+    bench.give(Event::StepUpDeclined(name(3), StepUpResult::Declined));
     assert_eq!(bench.open(), (2, Some(8)), "from the last one that was taken on");
     for number in 9..=10 {
         bench.tell(number.into(), "step-up", asked(text(name(number)), SECONDS));
@@ -637,7 +637,7 @@ fn the_largest_that_are_shown_fit_into_a_message_to_clients() {
         let id = StepUpId([number; 16]);
         bench.tell(number.into(), "step-up", asked(text_with(id, Some(&details)), SECONDS));
         if number < 8 {
-            bench.give(Event::GivenUp(id, End::Declined));
+            bench.give(Event::StepUpDeclined(id, StepUpResult::Declined));
         }
     }
     let status = bench.agent.status(bench.now());
@@ -655,7 +655,8 @@ fn many_that_end_at_once_leave_little_behind() {
     for number in 0..200 {
         let id = StepUpId([number; 16]);
         bench.tell(number.into(), "step-up", asked(text(id), SECONDS));
-        let ended = serde_json::to_string(&StepUpEnded { step_up: id, end: End::Cancelled }).unwrap();
+        let ended =
+            serde_json::to_string(&StepUpClosed { step_up: id, end: StepUpResult::Cancelled }).unwrap();
         bench.tell(number.into(), "step-up-ended", ended);
         assert!(bench.agent.status(bench.now()).step_ups.len() <= 12);
     }
@@ -670,7 +671,7 @@ fn reports_go_on_while_a_person_is_awaited() {
     bench.pass(10).give(Event::Changed(Change::Firewall));
     bench.report(&verifier);
     assert_eq!(bench.shown().unwrap().stage, Stage::Tap);
-    bench.give(Event::Tapped(ID, assertion()));
+    bench.give(Event::AssertionReceived(ID, assertion()));
     assert!(bench.sends_assertion());
     bench.pass(1).give(Event::CheckNow);
     bench.report(&verifier);
@@ -754,7 +755,7 @@ fn another_device_has_none_of_its_step_ups() {
             if !lose(&mut bench, step) {
                 continue;
             }
-            assert_eq!(bench.ended(), Some((End::NoDevice, vec![])), "{what} at {step:?}");
+            assert_eq!(bench.ended(), Some((StepUpResult::NoDevice, vec![])), "{what} at {step:?}");
             assert!(bench.has(|it| matches!(it, Effect::CloseChannel)), "{what} at {step:?}");
             assert!(!bench.agent.status(bench.now()).listening);
             assert!(bench.agent.session(bench.now()).is_none());
@@ -763,9 +764,14 @@ fn another_device_has_none_of_its_step_ups() {
     // Enrolled anew while a person is awaited.
     let verifier = Verifier::with_sessions();
     let mut bench = asked_of(&verifier);
-    bench.walk(&verifier, Step::Tap).give(Event::EnrolNow).give(Event::Begun(Ok(super::bench::challenge())));
-    bench.give(Event::Proved(Ok(proof()))).give(Event::Finished(Ok(Box::new(verifier.enrolled()))));
-    assert_eq!(bench.ended(), Some((End::NoDevice, vec![])));
+    bench
+        .walk(&verifier, Step::Tap)
+        .give(Event::EnrolNow)
+        .give(Event::EnrolmentBegun(Ok(super::bench::challenge())));
+    bench
+        .give(Event::EnrolmentProved(Ok(proof())))
+        .give(Event::EnrolmentFinished(Ok(Box::new(verifier.enrolled()))));
+    assert_eq!(bench.ended(), Some((StepUpResult::NoDevice, vec![])));
     assert_eq!(bench.open().1, None, "the new device has heard nothing yet");
 }
 
@@ -779,9 +785,11 @@ fn refusals_of_evidence_end_it_or_are_tried_again() {
         bench.give(Event::EvidenceAnswered(ID, Err(problem(kind))));
         let wanted = match kind {
             P::Busy | P::Internal | P::SessionInvalid => None,
-            P::NonceExpired => Some(End::TimedOut),
-            P::NonceUnknown | P::NonceUsed | P::StepUpOver | P::StepUpUnknown => Some(End::Superseded),
-            _ => Some(End::NoDevice),
+            P::NonceExpired => Some(StepUpResult::TimedOut),
+            P::NonceUnknown | P::NonceUsed | P::StepUpOver | P::StepUpUnknown => {
+                Some(StepUpResult::Superseded)
+            }
+            _ => Some(StepUpResult::NoDevice),
         };
         assert_eq!(bench.ended().map(|(end, _)| end), wanted, "{kind:?}");
     }
@@ -806,10 +814,10 @@ fn the_verifier_knows_better_how_it_ended() {
     let mut bench = asked_of(&verifier);
     bench.walk(&verifier, Step::Checking);
     bench.give(Event::AssertionAnswered(ID, Err(problem(ProblemType::StepUpOver))));
-    assert_eq!(bench.ended(), Some((End::Superseded, vec!["step-up-over".into()])));
-    bench.end(End::Cancelled);
-    assert_eq!(bench.ended().map(|(end, _)| end), Some(End::Cancelled));
-    bench.pass(VANISHED).end(End::Approved);
+    assert_eq!(bench.ended(), Some((StepUpResult::Superseded, vec!["step-up-over".into()])));
+    bench.end(StepUpResult::Cancelled);
+    assert_eq!(bench.ended().map(|(end, _)| end), Some(StepUpResult::Cancelled));
+    bench.pass(VANISHED).end(StepUpResult::Approved);
     assert_eq!(bench.shown(), None);
 }
 
@@ -824,7 +832,7 @@ fn a_clock_that_is_set_moves_no_end() {
     assert_eq!(bench.shown().unwrap().until - bench.wall, left, "what a person reads is right");
     assert!(bench.agent.is_live(ID));
     bench.pass(SECONDS).give(Event::Due);
-    assert_eq!(bench.ended().map(|(end, _)| end), Some(End::TimedOut));
+    assert_eq!(bench.ended().map(|(end, _)| end), Some(StepUpResult::TimedOut));
 }
 
 #[test]
@@ -840,10 +848,10 @@ fn two_are_prepared_one_after_the_other() {
     bench.give(Event::Collected(Box::default()));
     assert_eq!(bench.signing().unwrap().nonces[1], Nonce(transaction_digest(&text(other)).0));
     // The first is answered meanwhile.
-    bench.give(Event::Tapped(ID, assertion()));
+    bench.give(Event::AssertionReceived(ID, assertion()));
     assert!(bench.sends_assertion());
-    bench.give(Event::AssertionAnswered(ID, Ok(StepUpOutcome { end: End::Approved })));
-    assert_eq!(bench.ended().map(|(end, _)| end), Some(End::Approved));
+    bench.give(Event::AssertionAnswered(ID, Ok(StepUpOutcome { end: StepUpResult::Approved })));
+    assert_eq!(bench.ended().map(|(end, _)| end), Some(StepUpResult::Approved));
     bench.give(Event::Signed(Ok(b"evidence".to_vec())));
     assert!(bench.has(|it| matches!(it, Effect::SendStepUpEvidence(id, _) if *id == StepUpId([9; 16]))));
 }

@@ -1,12 +1,12 @@
 //! `vitalsign check`: the facts, now.
 
-use super::{Outcome, Place, say, say_json, wall};
-use crate::config::{Config, Given};
+use super::{ExitStatus, PathArgs, say, say_json, wall};
+use crate::config::{Config, ConfigLayer};
 use crate::env;
 use crate::report::{Style, facts};
 use std::io::{IsTerminal, Write};
 use std::time::Duration;
-use vitalsign_client::Client;
+use vitalsign_client::ServiceClient;
 use vitalsign_host::Settings;
 use vitalsign_ipc::{Answer, Request};
 use vitalsign_platform::collect::Timing;
@@ -23,7 +23,7 @@ A fact is read, or this system does not have it (–), or it could not be read (
 read by root only.";
 
 #[derive(clap::Args, Debug)]
-pub(crate) struct Arguments {
+pub(crate) struct CheckArgs {
     /// As JSON.
     #[arg(long)]
     json: bool,
@@ -40,8 +40,8 @@ struct Json {
     milliseconds: std::collections::BTreeMap<&'static str, Option<f64>>,
 }
 
-pub(crate) fn run(place: &Place, arguments: &Arguments) -> anyhow::Result<Outcome> {
-    let config = place.load(Given::default())?;
+pub(crate) fn run(place: &PathArgs, arguments: &CheckArgs) -> anyhow::Result<ExitStatus> {
+    let config = place.load(ConfigLayer::default())?;
     let (posture, timings) = read(&config);
     if arguments.json {
         let took = |took: Duration| took.as_secs_f64() * 1000.0;
@@ -54,7 +54,7 @@ pub(crate) fn run(place: &Place, arguments: &Arguments) -> anyhow::Result<Outcom
             say(&format!("\n{}", facts::timings(&timings, style)));
         }
     }
-    Ok(Outcome::Well)
+    Ok(ExitStatus::Success)
 }
 
 /// Reads all facts.
@@ -94,7 +94,7 @@ fn key(config: &Config) -> Key {
         firmware: Fact::Unreadable(reason),
         model: Fact::Unreadable(reason),
     };
-    if let Ok(mut service) = Client::connect(&config.socket)
+    if let Ok(mut service) = ServiceClient::connect(&config.socket)
         && let Ok(Answer::Status(status)) = service.ask(Request::Status)
     {
         return status.posture.map_or_else(|| unread(Reason::Busy), |posture| posture.key);

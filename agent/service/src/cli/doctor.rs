@@ -1,15 +1,15 @@
 //! `vitalsign doctor`: why something does not work. One line for each thing that has to work, and what to do.
 
-use super::{Outcome, Output, Place, check, say, say_json, wall};
-use crate::config::{Config, Given};
+use super::{ExitStatus, Output, PathArgs, check, say, say_json, wall};
+use crate::config::{Config, ConfigLayer};
 use crate::report::style::Paint;
 use crate::report::table::{Cell, rows};
 use crate::report::{Style, plain, standing, when};
-use crate::verifier::{Reached, Verifier};
+use crate::verifier::{Reached, VerifierClient};
 use std::io::ErrorKind;
-use vitalsign_agent::Failure;
-use vitalsign_client::{Client, ClientError};
-use vitalsign_ipc::{Answer, Diagnostic, Request, Standing, Status};
+use vitalsign_agent::RequestError;
+use vitalsign_client::{ClientError, ServiceClient};
+use vitalsign_ipc::{AgentState, Answer, Diagnostic, Request, Status};
 use vitalsign_platform::KeyError;
 use vitalsign_protocol::fact::{Fact, Reason};
 use vitalsign_protocol::message::EnrolmentKeys;
@@ -18,8 +18,8 @@ use vitalsign_protocol::posture::Os;
 /// Clocks may differ by so much before anybody is told.
 const SKEW_SECONDS: u64 = 120;
 
-pub(crate) fn run(place: &Place, output: Output) -> anyhow::Result<Outcome> {
-    let all = match place.load(Given::default()) {
+pub(crate) fn run(place: &PathArgs, output: Output) -> anyhow::Result<ExitStatus> {
+    let all = match place.load(ConfigLayer::default()) {
         Ok(config) => examine(&config),
         Err(error) => {
             vec![problem("settings", error.to_string(), "Mend the configuration that is named here.")]
@@ -31,13 +31,13 @@ pub(crate) fn run(place: &Place, output: Output) -> anyhow::Result<Outcome> {
     } else {
         say(&page(&all, Style::of_stdout()));
     }
-    Ok(if well { Outcome::Well } else { Outcome::Unwell })
+    Ok(if well { ExitStatus::Success } else { ExitStatus::Rejected })
 }
 
 /// Everything. What the service sees itself counts more than what this process sees.
 fn examine(config: &Config) -> Vec<Diagnostic> {
     let mut all = vec![ok("settings", "understood")];
-    match Client::connect(&config.socket).and_then(|mut service| {
+    match ServiceClient::connect(&config.socket).and_then(|mut service| {
         let status = service.ask(Request::Status)?;
         Ok((service.ask(Request::Diagnostics)?, status))
     }) {
@@ -114,7 +114,7 @@ fn verifier(config: &Config) -> Vec<Diagnostic> {
         let remedy = "Set verifier and ca-file in /etc/vitalsign/agent.toml, or run `vitalsign enrol`.";
         return vec![problem("verifier", "none is set".to_owned(), remedy)];
     };
-    let looked = Verifier::new(settings).map_err(|error| error.to_string()).and_then(|verifier| {
+    let looked = VerifierClient::new(settings).map_err(|error| error.to_string()).and_then(|verifier| {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         Ok(runtime.map_err(|error| error.to_string())?.block_on(verifier.look()))
     });
@@ -122,12 +122,12 @@ fn verifier(config: &Config) -> Vec<Diagnostic> {
         Err(why) => {
             vec![problem("verifier", why, "Mend ca-file: it holds the certificates to trust, as PEM.")]
         }
-        Ok(Err(Failure::Untrusted(why))) => {
+        Ok(Err(RequestError::Untrusted(why))) => {
             let remedy =
                 "Check this device's clock, then ca-file; if both are right, somebody else answers there.";
             vec![problem("verifier", why, remedy)]
         }
-        Ok(Err(Failure::Unreachable(why))) => {
+        Ok(Err(RequestError::Unreachable(why))) => {
             let remedy = "Check the network, the address in `verifier`, and whether the verifier runs.";
             vec![problem("verifier", why, remedy)]
         }
@@ -196,21 +196,21 @@ fn key(config: &Config) -> Vec<Diagnostic> {
 
 fn standing_of(status: &Status) -> Option<Diagnostic> {
     let (subject, remedy) = match &status.standing {
-        Standing::Starting | Standing::Enrolling | Standing::Reporting => {
+        AgentState::Starting | AgentState::Enrolling | AgentState::Reporting => {
             return Some(ok("enrolment", "in order"));
         }
-        Standing::NotEnrolled => ("enrolment", "Enrol: vitalsign enrol --token-file FILE"),
-        Standing::Offline { .. } => {
+        AgentState::NotEnrolled => ("enrolment", "Enrol: vitalsign enrol --token-file FILE"),
+        AgentState::Offline { .. } => {
             ("reports", "They go on by themselves as soon as the verifier is reached.")
         }
-        Standing::Revoked => ("enrolment", "Ask your IT why this device was revoked."),
-        Standing::Refused { .. } => {
+        AgentState::Revoked => ("enrolment", "Ask your IT why this device was revoked."),
+        AgentState::Refused { .. } => {
             ("enrolment", "Ask your IT for what the verifier wants; then enrol again.")
         }
-        Standing::KeyTrouble { .. } => ("device key", "See whether the TPM is on, and this line's reason."),
+        AgentState::KeyTrouble { .. } => ("device key", "See whether the TPM is on, and this line's reason."),
     };
     let seen = match &status.standing {
-        Standing::KeyTrouble { detail } | Standing::Offline { detail, .. } => detail.clone(),
+        AgentState::KeyTrouble { detail } | AgentState::Offline { detail, .. } => detail.clone(),
         _ => standing::sentence(status, wall()),
     };
     Some(problem(subject, seen, remedy))
@@ -221,7 +221,7 @@ fn channel(status: &Status) -> Option<Diagnostic> {
     let subject = "event channel";
     match (&status.standing, status.listening) {
         (_, true) => Some(ok(subject, "the verifier can reach this device at once")),
-        (Standing::Reporting, false) => Some(problem(
+        (AgentState::Reporting, false) => Some(problem(
             subject,
             "not open: the verifier cannot ask for a step-up".to_owned(),
             "It is opened again by itself within a minute; a proxy in between must not hold answers back.",
@@ -315,12 +315,12 @@ mod tests {
 
     #[test]
     fn a_channel_that_is_not_open_is_a_problem_only_where_reports_go() {
-        let offline = Standing::Offline { since: 1, detail: "no route".into() };
+        let offline = AgentState::Offline { since: 1, detail: "no route".into() };
         for (standing, listening, wanted) in [
-            (Standing::Reporting, true, Some(true)),
-            (Standing::Reporting, false, Some(false)),
+            (AgentState::Reporting, true, Some(true)),
+            (AgentState::Reporting, false, Some(false)),
             (offline, false, None),
-            (Standing::NotEnrolled, false, None),
+            (AgentState::NotEnrolled, false, None),
         ] {
             let status = Status {
                 standing,

@@ -1,16 +1,16 @@
 //! `vitalsign enrol`: keeps what it is told in the state folder, and has the service enrol with it, or does so itself.
 
-use super::{Enrolling, Outcome, Output, Place, report, status};
-use crate::config::{ENROLMENT_FILE, Given};
-use crate::service::Desk;
+use super::{Enrolling, ExitStatus, Output, PathArgs, report, status};
+use crate::config::{ConfigLayer, ENROLMENT_FILE};
+use crate::service::PersistentAgent;
 use crate::store::write_whole;
-use crate::verifier::Verifier;
+use crate::verifier::VerifierClient;
 use crate::worker::Worker;
 use anyhow::Context;
 use std::path::{Path, PathBuf};
 use vitalsign_agent::Event;
-use vitalsign_client::{Client, ClientError};
-use vitalsign_ipc::{Request, Standing};
+use vitalsign_client::{ClientError, ServiceClient};
+use vitalsign_ipc::{AgentState, Request};
 
 pub(crate) const EXAMPLES: &str = "\
 Examples:
@@ -21,7 +21,7 @@ Examples:
     sudo vitalsign enrol --key software";
 
 #[derive(clap::Args, Debug)]
-pub(crate) struct Arguments {
+pub(crate) struct EnrolArgs {
     #[command(flatten)]
     enrolling: Enrolling,
     /// The enrolment token itself; other users may see it in the list of processes
@@ -32,13 +32,13 @@ pub(crate) struct Arguments {
     json: bool,
 }
 
-pub(crate) fn run(place: &Place, arguments: &Arguments) -> anyhow::Result<Outcome> {
+pub(crate) fn run(place: &PathArgs, arguments: &EnrolArgs) -> anyhow::Result<ExitStatus> {
     let config = place.load(arguments.enrolling.given())?;
     let verifier = config.verifier.as_ref();
     let verifier =
         verifier.context("say which verifier: --verifier URL and --ca FILE, or in the configuration")?;
     // Before anything is kept: what cannot be used is not to stand in the way of what was there before.
-    Verifier::new(verifier)?;
+    VerifierClient::new(verifier)?;
     let token = match &arguments.token {
         Some(token) => Some(token.trim().as_bytes().to_vec()),
         None => config.token()?.map(|token| token.expose().to_vec()),
@@ -50,30 +50,30 @@ pub(crate) fn run(place: &Place, arguments: &Arguments) -> anyhow::Result<Outcom
 
     let state = &config.state;
     vitalsign_host::private_folder(state).with_context(|| state.display().to_string())?;
-    let told = Given {
+    let told = ConfigLayer {
         verifier: Some(verifier.url.clone()),
         ca_file: Some(keep(state, "verifier-ca.pem", &ca)?),
         token_file: Some(keep(state, "enrolment-token", &token)?),
         key: Some(config.key.clone()),
-        ..Given::default()
+        ..ConfigLayer::default()
     };
     keep(state, ENROLMENT_FILE, toml::to_string(&told)?.as_bytes())?;
 
-    let reader = place.reader(Given::default());
+    let reader = place.reader(ConfigLayer::default());
     let config = reader()?;
-    let now = match Client::connect(&config.socket) {
+    let now = match ServiceClient::connect(&config.socket) {
         Ok(service) => report::through_service(service, Request::Enrol)?,
         Err(ClientError::NotRunning(_)) => {
-            let mut desk = Desk::open(&config.state)?;
-            desk.run_through(Event::EnrolNow, &mut Worker::new(config, reader)?)
+            let mut agent = PersistentAgent::open(&config.state)?;
+            agent.run_through(Event::EnrolNow, &mut Worker::new(config, reader)?)
         }
         Err(error) => anyhow::bail!(error),
     };
     status::show(&now, Output { json: arguments.json })?;
     Ok(match now.standing {
-        Standing::Reporting => Outcome::Well,
-        Standing::Refused { .. } | Standing::Revoked => Outcome::Unwell,
-        _ => Outcome::Undone,
+        AgentState::Reporting => ExitStatus::Success,
+        AgentState::Refused { .. } | AgentState::Revoked => ExitStatus::Rejected,
+        _ => ExitStatus::Failed,
     })
 }
 

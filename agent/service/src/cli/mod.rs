@@ -8,7 +8,7 @@ mod service;
 mod session;
 mod status;
 
-use crate::config::{Config, ConfigError, Given};
+use crate::config::{Config, ConfigError, ConfigLayer};
 use crate::env;
 use crate::worker::ReadConfig;
 use clap::{Args, Parser, Subcommand};
@@ -39,9 +39,9 @@ Exit status: 0 all is well, 1 not healthy or refused, 2 used wrongly,
 /// Reads this device's vital signs, signs them with its hardware key, and shows what the verifier says of them.
 #[derive(Parser)]
 #[command(name = "vitalsign", version, after_help = EXAMPLES)]
-struct Arguments {
+struct Cli {
     #[command(flatten)]
-    place: Place,
+    place: PathArgs,
     #[command(subcommand)]
     command: Command,
 }
@@ -50,10 +50,10 @@ struct Arguments {
 enum Command {
     /// Read the facts of this device now, and show them. Nothing is sent and nothing is judged.
     #[command(after_help = check::EXAMPLES)]
-    Check(check::Arguments),
+    Check(check::CheckArgs),
     /// Enrol this device with a verifier.
     #[command(after_help = enrol::EXAMPLES)]
-    Enrol(enrol::Arguments),
+    Enrol(enrol::EnrolArgs),
     /// Show the last verdict: each check, what was seen, and what to do.
     Status(Output),
     /// Read the facts and report them now; show the new verdict.
@@ -62,10 +62,10 @@ enum Command {
     Doctor(Output),
     /// Register your security key, or see which are registered.
     #[command(disable_help_flag = true)]
-    Key(session::Arguments),
+    Key(session::SessionArgs),
     /// Confirm with your security key what applications ask you, in this terminal.
     #[command(disable_help_flag = true)]
-    StepUp(session::Arguments),
+    StepUp(session::SessionArgs),
     /// The background service.
     #[command(subcommand)]
     Service(ServiceCommand),
@@ -74,12 +74,12 @@ enum Command {
 #[derive(Subcommand)]
 enum ServiceCommand {
     /// Run the service in the foreground; the system's service manager does this.
-    Run(service::Arguments),
+    Run(service::ServiceArgs),
 }
 
 /// Where the service and its files are.
 #[derive(Args, Clone, Debug)]
-struct Place {
+struct PathArgs {
     /// The configuration [default: /etc/vitalsign/agent.toml]
     #[arg(long, value_name = "FILE", global = true)]
     config: Option<PathBuf>,
@@ -109,13 +109,13 @@ struct Enrolling {
 }
 
 impl Enrolling {
-    fn given(&self) -> Given {
-        Given {
+    fn given(&self) -> ConfigLayer {
+        ConfigLayer {
             verifier: self.verifier.clone(),
             ca_file: self.ca.clone(),
             token_file: self.token_file.clone(),
             key: self.key.clone(),
-            ..Given::default()
+            ..ConfigLayer::default()
         }
     }
 }
@@ -129,24 +129,24 @@ struct Output {
 
 /// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Outcome {
+enum ExitStatus {
     /// All is well.
-    Well,
+    Success,
     /// Not healthy, or refused.
-    Unwell,
+    Rejected,
     /// It could not be done.
-    Undone,
+    Failed,
 }
 
-impl Place {
+impl PathArgs {
     /// The settings that hold, with this command's own in front.
-    fn load(&self, flags: Given) -> Result<Config, ConfigError> {
+    fn load(&self, flags: ConfigLayer) -> Result<Config, ConfigError> {
         self.reader(flags)()
     }
 
     /// The same, to be read again later.
-    fn reader(&self, flags: Given) -> ReadConfig {
-        let flags = Given { state: self.state.clone(), socket: self.socket.clone(), ..flags };
+    fn reader(&self, flags: ConfigLayer) -> ReadConfig {
+        let flags = ConfigLayer { state: self.state.clone(), socket: self.socket.clone(), ..flags };
         let file = self.config.clone();
         Box::new(move || Config::load(file.as_deref(), &flags))
     }
@@ -154,7 +154,7 @@ impl Place {
 
 /// Parses the arguments and does what they say.
 pub(crate) fn run() -> ExitCode {
-    let Arguments { place, command } = Arguments::parse();
+    let Cli { place, command } = Cli::parse();
     let outcome = match command {
         Command::Service(ServiceCommand::Run(arguments)) => {
             log_to_stderr(tracing::Level::INFO);
@@ -170,14 +170,14 @@ pub(crate) fn run() -> ExitCode {
                 Command::Doctor(output) => doctor::run(&place, output),
                 Command::Key(arguments) => session::run(&place, "key", &arguments),
                 Command::StepUp(arguments) => session::run(&place, "step-up", &arguments),
-                Command::Service(_) => Ok(Outcome::Undone),
+                Command::Service(_) => Ok(ExitStatus::Failed),
             }
         }
     };
     match outcome {
-        Ok(Outcome::Well) => ExitCode::SUCCESS,
-        Ok(Outcome::Unwell) => ExitCode::from(1),
-        Ok(Outcome::Undone) => ExitCode::from(3),
+        Ok(ExitStatus::Success) => ExitCode::SUCCESS,
+        Ok(ExitStatus::Rejected) => ExitCode::from(1),
+        Ok(ExitStatus::Failed) => ExitCode::from(3),
         Err(error) => {
             eprintln!("vitalsign: {error:#}");
             ExitCode::from(3)
@@ -218,19 +218,19 @@ mod tests {
 
     #[test]
     fn the_help_is_whole() {
-        Arguments::command().debug_assert();
-        insta::assert_snapshot!(Arguments::command().term_width(100).render_help());
+        Cli::command().debug_assert();
+        insta::assert_snapshot!(Cli::command().term_width(100).render_help());
     }
 
     #[test]
     fn what_is_for_the_other_program_is_passed_on_as_it_is() {
         let given = ["vitalsign", "--socket", "/s", "key", "register", "--name", "blue", "--help", "CODE"];
-        let Arguments { place, command } = Arguments::try_parse_from(given).unwrap();
+        let Cli { place, command } = Cli::try_parse_from(given).unwrap();
         assert_eq!(place.socket, Some(PathBuf::from("/s")));
         let Command::Key(passed) = command else { panic!("another command") };
         assert_eq!(passed.words(), ["register", "--name", "blue", "--help", "CODE"]);
         for given in [["vitalsign", "step-up", "--help"], ["vitalsign", "step-up", "listen"]] {
-            let Command::StepUp(passed) = Arguments::try_parse_from(given).unwrap().command else {
+            let Command::StepUp(passed) = Cli::try_parse_from(given).unwrap().command else {
                 panic!("another command")
             };
             assert_eq!(passed.words(), given[2..]);

@@ -1,10 +1,10 @@
 //! `vitalsign service run`.
 
-use super::{Enrolling, Outcome, Place, doctor};
-use crate::config::Given;
-use crate::notify::Manager;
+use super::{Enrolling, ExitStatus, PathArgs, doctor};
+use crate::config::ConfigLayer;
+use crate::notify::ServiceManager;
 use crate::server::Server;
-use crate::service::{Desk, Input, Service};
+use crate::service::{PersistentAgent, Service, ServiceInput};
 use crate::worker::Worker;
 use anyhow::Context;
 use std::sync::mpsc::channel;
@@ -12,7 +12,7 @@ use vitalsign_agent::Event;
 use vitalsign_platform::Change;
 
 #[derive(clap::Args, Debug)]
-pub(crate) struct Arguments {
+pub(crate) struct ServiceArgs {
     #[command(flatten)]
     enrolling: Enrolling,
     /// Report so often, whatever the verifier asks: for tests
@@ -20,19 +20,19 @@ pub(crate) struct Arguments {
     report_seconds: Option<u64>,
 }
 
-pub(crate) fn run(place: &Place, arguments: Arguments) -> anyhow::Result<Outcome> {
+pub(crate) fn run(place: &PathArgs, arguments: ServiceArgs) -> anyhow::Result<ExitStatus> {
     // First of all, while there is one thread: what is given up here is given up for all that follow.
     match vitalsign_host::limit_privileges() {
         Ok(kept) => tracing::info!(kept, "privileges are limited"),
         Err(error) => tracing::warn!(%error, "privileges are not limited"),
     }
-    let flags = Given { report_seconds: arguments.report_seconds, ..arguments.enrolling.given() };
+    let flags = ConfigLayer { report_seconds: arguments.report_seconds, ..arguments.enrolling.given() };
     let (reader, channel_reader) = (place.reader(flags.clone()), place.reader(flags));
     let config = reader()?;
     tracing::info!(state = %config.state.display(), socket = %config.socket.display(), key = config.key, "starting");
-    let manager = Manager::from_environment();
+    let manager = ServiceManager::from_environment();
 
-    let desk = Desk::open(&config.state)?;
+    let agent = PersistentAgent::open(&config.state)?;
     let socket = config.socket.clone();
     let examined = config.clone();
     let mut worker = Worker::new(config, reader)?;
@@ -47,12 +47,12 @@ pub(crate) fn run(place: &Place, arguments: Arguments) -> anyhow::Result<Outcome
         Err(error) => tracing::warn!(%error, "changes are seen at the next reading only"),
     }
     let (service, inputs) =
-        Service::start(desk, worker, channel_reader, move || doctor::findings(&examined))?;
+        Service::start(agent, worker, channel_reader, move || doctor::findings(&examined))?;
 
     let requests = inputs.clone();
     let server = Server::start(&socket, vitalsign_host::is_in_front, move |incoming| {
         // A loop that has ended answers by itself: what it drops is answered.
-        let _ = requests.send(Input::Incoming(incoming));
+        let _ = requests.send(ServiceInput::Incoming(incoming));
     });
     let server = server.with_context(|| format!("listening at {}", socket.display()))?;
     let shown = server.clone();
@@ -62,11 +62,11 @@ pub(crate) fn run(place: &Place, arguments: Arguments) -> anyhow::Result<Outcome
                 shown.seat_changed();
                 continue;
             }
-            if inputs.send(Input::Event(Event::Changed(change))).is_err() {
+            if inputs.send(ServiceInput::Event(Event::Changed(change))).is_err() {
                 return;
             }
         }
     })?;
     service.run(&server, &manager)?;
-    Ok(Outcome::Undone)
+    Ok(ExitStatus::Failed)
 }

@@ -1,8 +1,8 @@
 //! `vitalsign key` and `vitalsign step-up`: run `vitalsign-session`, which speaks to security keys. It stands beside this
 //! program and is another one, so that nothing of it is in the service.
 
-use super::{Outcome, Place};
-use crate::config::Given;
+use super::{ExitStatus, PathArgs};
+use crate::config::ConfigLayer;
 use anyhow::Context;
 use std::ffi::OsString;
 use std::io;
@@ -13,30 +13,30 @@ const PROGRAM: &str = "vitalsign-session";
 
 /// What the program is to do, in its own words.
 #[derive(clap::Args, Debug)]
-pub(crate) struct Arguments {
+pub(crate) struct SessionArgs {
     /// What the other program understands: see --help
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGUMENTS")]
     arguments: Vec<OsString>,
 }
 
 #[cfg(test)]
-impl Arguments {
+impl SessionArgs {
     pub(crate) fn words(&self) -> Vec<&str> {
         self.arguments.iter().map(|word| word.to_str().unwrap()).collect()
     }
 }
 
 /// Becomes the program, where the system knows such a thing, and else waits for its end.
-pub(crate) fn run(place: &Place, command: &str, arguments: &Arguments) -> anyhow::Result<Outcome> {
-    let socket = place.load(Given::default())?.socket;
+pub(crate) fn run(place: &PathArgs, command: &str, arguments: &SessionArgs) -> anyhow::Result<ExitStatus> {
+    let socket = place.load(ConfigLayer::default())?.socket;
     let program = program().context("finding out where this program is")?;
     let mut session = Command::new(&program);
     session.arg("--socket").arg(socket).arg(command).args(&arguments.arguments);
     match vitalsign_host::become_program(&mut session) {
         Ok(ended) => Ok(match ended.code() {
-            Some(0) => Outcome::Well,
-            Some(1) => Outcome::Unwell,
-            _ => Outcome::Undone,
+            Some(0) => ExitStatus::Success,
+            Some(1) => ExitStatus::Rejected,
+            _ => ExitStatus::Failed,
         }),
         Err(error) => Err(anyhow::anyhow!(not_run(&program, &error))),
     }

@@ -1,16 +1,16 @@
 //! `vitalsign status`: the last verdict. And what `report` and `enrol` show at their end.
 
-use super::{Outcome, Output, Place, say, say_json, wall};
-use crate::config::Given;
+use super::{ExitStatus, Output, PathArgs, say, say_json, wall};
+use crate::config::ConfigLayer;
 use crate::report::{Style, standing};
 use crate::store::Store;
 use vitalsign_agent::{Agent, Saved};
-use vitalsign_client::{Client, ClientError};
-use vitalsign_ipc::{Answer, Request, Standing, Status};
+use vitalsign_client::{ClientError, ServiceClient};
+use vitalsign_ipc::{AgentState, Answer, Request, Status};
 
-pub(crate) fn run(place: &Place, output: Output) -> anyhow::Result<Outcome> {
-    let config = place.load(Given::default())?;
-    let answer = Client::connect(&config.socket).and_then(|mut service| service.ask(Request::Status));
+pub(crate) fn run(place: &PathArgs, output: Output) -> anyhow::Result<ExitStatus> {
+    let config = place.load(ConfigLayer::default())?;
+    let answer = ServiceClient::connect(&config.socket).and_then(|mut service| service.ask(Request::Status));
     let status = match answer {
         Ok(Answer::Status(status)) => *status,
         Ok(other) => anyhow::bail!("{}", refusal(&other)),
@@ -26,7 +26,7 @@ pub(crate) fn run(place: &Place, output: Output) -> anyhow::Result<Outcome> {
 }
 
 /// Shows how things stand, and says whether that is well.
-pub(crate) fn show(status: &Status, output: Output) -> anyhow::Result<Outcome> {
+pub(crate) fn show(status: &Status, output: Output) -> anyhow::Result<ExitStatus> {
     let now = wall();
     if output.json {
         say_json(status)?;
@@ -34,10 +34,10 @@ pub(crate) fn show(status: &Status, output: Output) -> anyhow::Result<Outcome> {
         say(&standing::page(status, Style::of_stdout(), now));
     }
     Ok(match status.standing {
-        _ if standing::healthy(status, now) => Outcome::Well,
-        Standing::Refused { .. } | Standing::Revoked => Outcome::Unwell,
-        _ if status.ear.is_some() => Outcome::Unwell,
-        _ => Outcome::Undone,
+        _ if standing::healthy(status, now) => ExitStatus::Success,
+        AgentState::Refused { .. } | AgentState::Revoked => ExitStatus::Rejected,
+        _ if status.ear.is_some() => ExitStatus::Rejected,
+        _ => ExitStatus::Failed,
     })
 }
 

@@ -10,7 +10,7 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, channel};
-use vitalsign_client::Client;
+use vitalsign_client::ServiceClient;
 use vitalsign_ipc::{Hello, Inbox, Reply, encode};
 use vitalsign_protocol::id::{Nonce, RegistrationId, Secret};
 use vitalsign_protocol::problem::{self, ProblemType};
@@ -122,7 +122,7 @@ impl Place {
             }
         });
         let config = Config {
-            verifier: Some(config::Verifier { url, ca_file }),
+            verifier: Some(config::VerifierSettings { url, ca_file }),
             token_file: None,
             key: "software".into(),
             state: folder.path().into(),
@@ -139,7 +139,7 @@ impl Place {
 
 /// The thread, and what it brings.
 struct Bench {
-    calls: UnboundedSender<Call>,
+    calls: UnboundedSender<VerifierCall>,
     events: Receiver<Event>,
     config: Arc<Mutex<Config>>,
 }
@@ -158,12 +158,12 @@ impl Bench {
         Self { calls: start_with(read_config, silence, deliver).unwrap(), events, config }
     }
 
-    fn call(&self, call: Call) {
+    fn call(&self, call: VerifierCall) {
         assert!(self.calls.send(call).is_ok());
     }
 
     fn open(&self, number: u64, after: Option<u64>) {
-        self.call(Call::Open { number, session: session(), after });
+        self.call(VerifierCall::Open { number, session: session(), after });
     }
 
     /// Opens the channel: the server's end of it.
@@ -180,13 +180,13 @@ impl Bench {
     }
 }
 
-fn session() -> Session {
-    Session(Secret::new(vec![8; 32]))
+fn session() -> DeviceSession {
+    DeviceSession(Secret::new(vec![8; 32]))
 }
 
 fn told(event: Event) -> Message {
     match event {
-        Event::Told(_, message) => message,
+        Event::ChannelMessage(_, message) => message,
         other => panic!("{other:?}"),
     }
 }
@@ -214,7 +214,7 @@ fn what_the_verifier_says_arrives_however_it_is_cut() {
     exchange.send(format!("data: {long}\n\nid: 44\nevent: check\ndata: {{}}\n\n").as_bytes());
     assert_eq!(told(bench.next()).id, Some(44), "the one that is too long is passed over");
     drop(exchange);
-    assert!(matches!(bench.next(), Event::ChannelClosed(7, Failure::Unreachable(_))));
+    assert!(matches!(bench.next(), Event::ChannelClosed(7, RequestError::Unreachable(_))));
 }
 
 #[test]
@@ -227,13 +227,13 @@ fn a_channel_that_is_not_opened_says_why() {
     };
     bench.open(1, None);
     place.next().refuse(ProblemType::SessionInvalid);
-    assert!(matches!(closed(), Failure::Problem(problem) if problem.action() == Action::Report));
-    type Answer = (&'static str, &'static str, fn(&Failure) -> bool);
+    assert!(matches!(closed(), RequestError::Problem(problem) if problem.action() == Action::Report));
+    type Answer = (&'static str, &'static str, fn(&RequestError) -> bool);
     let answers: [Answer; 4] = [
-        ("200 OK", "text/html", |it| matches!(it, Failure::Garbled(_))),
-        ("302 Found", "text/event-stream", |it| matches!(it, Failure::Garbled(_))),
-        ("502 Bad Gateway", "text/html", |it| matches!(it, Failure::Unreachable(_))),
-        ("401 Unauthorized", "application/problem+json", |it| matches!(it, Failure::Garbled(_))),
+        ("200 OK", "text/html", |it| matches!(it, RequestError::InvalidAnswer(_))),
+        ("302 Found", "text/event-stream", |it| matches!(it, RequestError::InvalidAnswer(_))),
+        ("502 Bad Gateway", "text/html", |it| matches!(it, RequestError::Unreachable(_))),
+        ("401 Unauthorized", "application/problem+json", |it| matches!(it, RequestError::InvalidAnswer(_))),
     ];
     for (status, media, wanted) in answers {
         bench.open(1, None);
@@ -243,16 +243,16 @@ fn a_channel_that_is_not_opened_says_why() {
     }
     bench.open(1, None);
     drop(place.next());
-    assert!(matches!(closed(), Failure::Unreachable(_)));
+    assert!(matches!(closed(), RequestError::Unreachable(_)));
 
     let stranger = Place::new();
     bench.config.lock().unwrap().verifier.as_mut().unwrap().ca_file =
         stranger.config.verifier.clone().unwrap().ca_file;
     bench.open(1, None);
-    assert!(matches!(closed(), Failure::Untrusted(_)), "another authority's");
+    assert!(matches!(closed(), RequestError::Untrusted(_)), "another authority's");
     bench.config.lock().unwrap().verifier = None;
     bench.open(1, None);
-    assert!(matches!(closed(), Failure::NoToken));
+    assert!(matches!(closed(), RequestError::NoToken));
 }
 
 #[test]
@@ -260,7 +260,7 @@ fn a_channel_that_falls_silent_is_closed() {
     let place = Place::new();
     let bench = Bench::with_silence(&place, Duration::from_millis(100));
     let silent = bench.opened(&place, 1);
-    assert!(matches!(bench.next(), Event::ChannelClosed(1, Failure::Unreachable(_))));
+    assert!(matches!(bench.next(), Event::ChannelClosed(1, RequestError::Unreachable(_))));
     silent.wait_for_end();
 }
 
@@ -271,10 +271,10 @@ fn closed_or_replaced_nothing_more_comes_from_it() {
     let first = bench.opened(&place, 1);
     let second = bench.opened(&place, 2);
     first.wait_for_end();
-    bench.call(Call::Close);
+    bench.call(VerifierCall::Close);
     second.wait_for_end();
     bench.opened(&place, 3).send(b"event: check\ndata: {}\n\n");
-    assert!(matches!(bench.next(), Event::Told(3, _)), "and no word of the others");
+    assert!(matches!(bench.next(), Event::ChannelMessage(3, _)), "and no word of the others");
 }
 
 #[test]
@@ -285,7 +285,7 @@ fn other_settings_hold_from_the_next_opening_on() {
     *bench.config.lock().unwrap() = after.config.clone();
     let _second = bench.opened(&after, 2);
     first.wait_for_end();
-    bench.call(Call::End(ID, End::Declined, session()));
+    bench.call(VerifierCall::End(ID, StepUpResult::Declined, session()));
     after.next().answer("200 OK", "application/json", r#"{"end":"declined"}"#);
     assert!(matches!(bench.next(), Event::EndAnswered(ID, Ok(_))));
 }
@@ -295,29 +295,29 @@ fn an_answer_that_is_slow_holds_up_no_other() {
     let place = Place::new();
     let bench = Bench::new(&place);
     let mut channel = bench.opened(&place, 1);
-    bench.call(Call::Evidence(ID, b"evidence".to_vec()));
+    bench.call(VerifierCall::Evidence(ID, b"evidence".to_vec()));
     let slow = place.next();
     assert!(slow.is(&format!("POST /v1/step-ups/{ID}/evidence ")) && slow.body == b"evidence");
     assert!(slow.head.contains("content-type: application/eat+cwt") && !slow.head.contains("authorization"));
 
-    bench.call(Call::Assertion(ID, json!({"id": "AQID"}), session()));
+    bench.call(VerifierCall::Assertion(ID, json!({"id": "AQID"}), session()));
     let tap = place.next();
     assert!(tap.is(&format!("POST /v1/step-ups/{ID}/assertion ")));
     assert!(tap.head.contains(&format!("authorization: {}", session().bearer().to_lowercase())));
     assert_eq!(tap.json(), json!({"assertion": {"id": "AQID"}}));
     tap.answer("200 OK", "application/json", r#"{"end":"approved"}"#);
-    let approved = StepUpOutcome { end: End::Approved };
+    let approved = StepUpOutcome { end: StepUpResult::Approved };
     assert!(matches!(bench.next(), Event::AssertionAnswered(ID, Ok(outcome)) if outcome == approved));
 
-    bench.call(Call::End(ID, End::NotMine, session()));
+    bench.call(VerifierCall::End(ID, StepUpResult::NotMine, session()));
     let end = place.next();
     assert!(end.is(&format!("POST /v1/step-ups/{ID}/end ")));
     assert_eq!(end.json(), json!({"end": "not-mine"}));
     end.refuse(ProblemType::StepUpOver);
-    assert!(matches!(bench.next(), Event::EndAnswered(ID, Err(Failure::Problem(_)))));
+    assert!(matches!(bench.next(), Event::EndAnswered(ID, Err(RequestError::Problem(_)))));
 
     channel.send(b"event: check\ndata: {}\n\n");
-    assert!(matches!(bench.next(), Event::Told(1, _)));
+    assert!(matches!(bench.next(), Event::ChannelMessage(1, _)));
     let answer = json!({"ear": "a.b.c", "next": {"tap": {"random": Nonce([1; 32]), "options": {}}}});
     slow.answer("200 OK", "application/json", &answer.to_string());
     let Event::EvidenceAnswered(ID, Ok(answer)) = bench.next() else { panic!("no answer") };
@@ -334,12 +334,12 @@ fn what_people_ask_about_their_keys_is_answered_to_them() {
         |_| true,
         move |incoming| {
             let (rp_id, origin) = ("verifier.example".into(), "https://verifier.example".into());
-            assert!(calls.send(Call::Keys { incoming, session: session(), rp_id, origin }).is_ok());
+            assert!(calls.send(VerifierCall::Keys { incoming, session: session(), rp_id, origin }).is_ok());
         },
     )
     .unwrap();
     let ask = |request: Request| {
-        let mut client = Client::connect(&place.config.socket).unwrap();
+        let mut client = ServiceClient::connect(&place.config.socket).unwrap();
         std::thread::spawn(move || client.ask(request).unwrap())
     };
     let code = Secret::new(b"code".to_vec());
@@ -405,7 +405,7 @@ fn a_slow_verifier_does_not_hold_more_than_so_many() {
         |_| true,
         move |incoming| {
             let (rp_id, origin) = (String::new(), String::new());
-            assert!(calls.send(Call::Keys { incoming, session: session(), rp_id, origin }).is_ok());
+            assert!(calls.send(VerifierCall::Keys { incoming, session: session(), rp_id, origin }).is_ok());
         },
     )
     .unwrap();

@@ -3,7 +3,7 @@
 use super::style::{Paint, Style};
 use super::table::{Cell, rows};
 use super::{plain, verdict, when};
-use vitalsign_ipc::{Stage, Standing, Status, StepUp};
+use vitalsign_ipc::{AgentState, Stage, Status, StepUp};
 use vitalsign_protocol::ear::Tier;
 
 /// Whether this device is accepted: its last verdict is affirming, and still holds.
@@ -11,7 +11,7 @@ pub(crate) fn healthy(status: &Status, now: u64) -> bool {
     let accepted = status.ear.as_ref().is_some_and(|ear| ear.ear_status == Some(Tier::Affirming));
     accepted
         && !expired(status, now)
-        && !matches!(status.standing, Standing::Revoked | Standing::Refused { .. })
+        && !matches!(status.standing, AgentState::Revoked | AgentState::Refused { .. })
 }
 
 /// The whole page.
@@ -62,11 +62,11 @@ pub(crate) fn page(status: &Status, style: Style, now: u64) -> String {
 /// What a person is to know before anything else.
 pub(crate) fn sentence(status: &Status, now: u64) -> String {
     match (&status.standing, &status.ear) {
-        (Standing::Revoked, _) => "This device was revoked: ask your IT.".to_owned(),
-        (Standing::Refused { detail, .. }, _) => {
+        (AgentState::Revoked, _) => "This device was revoked: ask your IT.".to_owned(),
+        (AgentState::Refused { detail, .. }, _) => {
             format!("The verifier refuses this device: {}", plain(detail))
         }
-        (Standing::NotEnrolled, _) => {
+        (AgentState::NotEnrolled, _) => {
             "This device is not enrolled: ask your IT for an enrolment token, then `vitalsign enrol`."
                 .to_owned()
         }
@@ -75,29 +75,29 @@ pub(crate) fn sentence(status: &Status, now: u64) -> String {
             format!("The last verdict is too old to be relied on. It was: {last}")
         }
         (_, Some(ear)) => verdict::sentence(ear),
-        (Standing::Enrolling, None) => "This device is enrolling.".to_owned(),
-        (Standing::KeyTrouble { detail }, None) => {
+        (AgentState::Enrolling, None) => "This device is enrolling.".to_owned(),
+        (AgentState::KeyTrouble { detail }, None) => {
             format!("The device key cannot be used: {}", plain(detail))
         }
-        (Standing::Offline { .. }, None) => {
+        (AgentState::Offline { .. }, None) => {
             "The verifier cannot be reached, and there is no verdict yet.".to_owned()
         }
-        (Standing::Starting | Standing::Reporting, None) => "There is no verdict yet.".to_owned(),
+        (AgentState::Starting | AgentState::Reporting, None) => "There is no verdict yet.".to_owned(),
     }
 }
 
-fn contact(standing: &Standing, now: u64) -> String {
+fn contact(standing: &AgentState, now: u64) -> String {
     match standing {
-        Standing::Starting => "not spoken to since the start".to_owned(),
-        Standing::NotEnrolled => "no enrolment".to_owned(),
-        Standing::Enrolling => "enrolling".to_owned(),
-        Standing::Reporting => "has the newest facts".to_owned(),
-        Standing::Offline { since, detail } => {
+        AgentState::Starting => "not spoken to since the start".to_owned(),
+        AgentState::NotEnrolled => "no enrolment".to_owned(),
+        AgentState::Enrolling => "enrolling".to_owned(),
+        AgentState::Reporting => "has the newest facts".to_owned(),
+        AgentState::Offline { since, detail } => {
             format!("not reached, for the first time {}: {}", when::relative(*since, now), plain(detail))
         }
-        Standing::Revoked => "has revoked this device".to_owned(),
-        Standing::Refused { problem, detail } => format!("refuses: {} ({})", plain(detail), plain(problem)),
-        Standing::KeyTrouble { detail } => format!("cannot be reported to: {}", plain(detail)),
+        AgentState::Revoked => "has revoked this device".to_owned(),
+        AgentState::Refused { problem, detail } => format!("refuses: {} ({})", plain(detail), plain(problem)),
+        AgentState::KeyTrouble { detail } => format!("cannot be reported to: {}", plain(detail)),
     }
 }
 
@@ -136,11 +136,11 @@ mod tests {
     use super::*;
     use vitalsign_protocol::ear::Check;
     use vitalsign_protocol::id::{EnrolmentId, StepUpId};
-    use vitalsign_protocol::step_up::{Acr, End};
+    use vitalsign_protocol::step_up::{Acr, StepUpResult};
 
     const STYLE: Style = Style { colour: false, width: 100 };
 
-    fn status(standing: Standing, tier: Option<Tier>, exp: u64) -> Status {
+    fn status(standing: AgentState, tier: Option<Tier>, exp: u64) -> Status {
         let check = |status| Check {
             check: "os-updates".into(),
             status,
@@ -169,15 +169,15 @@ mod tests {
 
     #[test]
     fn the_first_sentence_and_whether_it_is_well() {
-        let offline = || Standing::Offline { since: NOW - 600, detail: "no\u{1b} route".into() };
-        let refused = || Standing::Refused {
+        let offline = || AgentState::Offline { since: NOW - 600, detail: "no\u{1b} route".into() };
+        let refused = || AgentState::Refused {
             problem: "urn:vitalsign:problem:x".into(),
             detail: "Token\n spent.".into(),
         };
         let (good, bad) = (Some(Tier::Affirming), Some(Tier::Contraindicated));
         for (standing, tier, exp, well, wanted) in [
-            (Standing::Reporting, good, NOW + 1, true, "This device is healthy."),
-            (Standing::Reporting, bad, NOW + 1, false, "1 thing needs attention, and you can fix it now."),
+            (AgentState::Reporting, good, NOW + 1, true, "This device is healthy."),
+            (AgentState::Reporting, bad, NOW + 1, false, "1 thing needs attention, and you can fix it now."),
             (offline(), good, NOW + 1, true, "This device is healthy."),
             (
                 offline(),
@@ -187,9 +187,9 @@ mod tests {
                 "The last verdict is too old to be relied on. It was: This device is healthy.",
             ),
             (offline(), None, 0, false, "The verifier cannot be reached, and there is no verdict yet."),
-            (Standing::Revoked, good, NOW + 1, false, "This device was revoked: ask your IT."),
+            (AgentState::Revoked, good, NOW + 1, false, "This device was revoked: ask your IT."),
             (refused(), good, NOW + 1, false, "The verifier refuses this device: Token  spent."),
-            (Standing::Enrolling, None, 0, false, "This device is enrolling."),
+            (AgentState::Enrolling, None, 0, false, "This device is enrolling."),
         ] {
             let status = status(standing, tier, exp);
             assert_eq!((sentence(&status, NOW).as_str(), healthy(&status, NOW)), (wanted, well));
@@ -216,10 +216,14 @@ mod tests {
                 step_up(1, "sign order 12", Stage::Tap),
                 step_up(2, "sign\u{1b}[2J order 13", Stage::Preparing),
                 step_up(3, "sign order 14", Stage::Checking),
-                step_up(4, "sign order 15", Stage::Ended { end: End::Unhealthy, reasons }),
-                step_up(5, "sign order 16", Stage::Ended { end: End::Approved, reasons: Vec::new() }),
+                step_up(4, "sign order 15", Stage::Ended { end: StepUpResult::Unhealthy, reasons }),
+                step_up(
+                    5,
+                    "sign order 16",
+                    Stage::Ended { end: StepUpResult::Approved, reasons: Vec::new() },
+                ),
             ],
-            ..status(Standing::Reporting, Some(Tier::Affirming), NOW + 3600)
+            ..status(AgentState::Reporting, Some(Tier::Affirming), NOW + 3600)
         };
         insta::assert_snapshot!(page(&status, STYLE, NOW));
     }
@@ -227,7 +231,7 @@ mod tests {
     #[test]
     fn a_page_while_the_verifier_is_away() {
         let standing =
-            Standing::Offline { since: NOW - 600, detail: "the verifier did not answer in time".into() };
+            AgentState::Offline { since: NOW - 600, detail: "the verifier did not answer in time".into() };
         insta::assert_snapshot!(page(&status(standing, Some(Tier::Affirming), NOW + 3600), STYLE, NOW));
     }
 }

@@ -4,7 +4,7 @@ use super::style::{Paint, Style};
 use super::table::{Cell, rows, rule};
 use super::{plain, when};
 use serde_json::Value;
-use vitalsign_protocol::check::{self, Mender};
+use vitalsign_protocol::check::{self, Remediator};
 use vitalsign_protocol::ear::{Check, Ear, Tier};
 
 const WIDTHS: [usize; 3] = [20, 13, 30];
@@ -13,8 +13,10 @@ const WIDTHS: [usize; 3] = [20, 13, 30];
 pub(crate) fn sentence(ear: &Ear) -> String {
     let wrong: Vec<_> = ear.checks().map(|(_, check)| check).filter(|check| needs_attention(check)).collect();
     let unknown = ear.checks().filter(|(_, check)| check.status == Tier::None).count();
-    let yours =
-        wrong.iter().filter(|it| check::of(&it.check).is_some_and(|text| text.mender == Mender::You)).count();
+    let yours = wrong
+        .iter()
+        .filter(|it| check::of(&it.check).is_some_and(|text| text.mender == Remediator::You))
+        .count();
     let mut sentence = match (wrong.len(), ear.ear_status.unwrap_or_default()) {
         (0, Tier::Affirming) => "This device is healthy.".to_owned(),
         (0, Tier::None) => "Nothing is known yet about this device's health.".to_owned(),
@@ -98,10 +100,10 @@ fn needs_attention(check: &Check) -> bool {
 
 fn who(text: &check::Text) -> &'static str {
     match (text.mender, text.restart) {
-        (Mender::You, true) => "You can do this; a restart mends it.",
-        (Mender::You, false) => "You can do this.",
-        (Mender::It, true) => "IT does this; a restart may mend it.",
-        (Mender::It, false) => "IT does this.",
+        (Remediator::You, true) => "You can do this; a restart mends it.",
+        (Remediator::You, false) => "You can do this.",
+        (Remediator::It, true) => "IT does this; a restart may mend it.",
+        (Remediator::It, false) => "IT does this.",
     }
 }
 

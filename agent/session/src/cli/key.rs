@@ -1,8 +1,8 @@
 //! `key register` and `key list`.
 
 use super::person::{Person, on_ctrl_c};
-use super::place::Place;
-use super::{Outcome, PinSource, output, refused, unreached};
+use super::place::SocketArg;
+use super::{ExitStatus, PinSource, output, refused, unreached};
 use anyhow::{Context, bail};
 use serde_json::json;
 use std::io::{IsTerminal, Read};
@@ -12,7 +12,7 @@ use vitalsign_protocol::calendar::date;
 use vitalsign_protocol::id::Secret;
 use vitalsign_protocol::step_up::RegisteredKey;
 use vitalsign_security_key::{Cancel, Failure, Prompt, SecurityKeys};
-use vitalsign_session::{Agent, RegisterError, texts};
+use vitalsign_session::{RegisterError, ServiceConnector, texts};
 use zeroize::Zeroizing;
 
 pub(super) const EXAMPLES: &str = "\
@@ -46,7 +46,7 @@ pub(super) struct List {
     json: bool,
 }
 
-pub(super) fn register(place: &Place, arguments: Register) -> anyhow::Result<Outcome> {
+pub(super) fn register(place: &SocketArg, arguments: Register) -> anyhow::Result<ExitStatus> {
     let socket = place.socket();
     let code = code(arguments.code)?;
     let keys = SecurityKeys::open()?;
@@ -77,24 +77,24 @@ pub(super) fn register(place: &Place, arguments: Register) -> anyhow::Result<Out
     Ok(match end {
         Ok(key) => {
             output::say(&line(&key));
-            Outcome::Well
+            ExitStatus::Success
         }
         Err(RegisterError::Service(error)) => unreached(&error),
         Err(RegisterError::Refused(refusal)) => refused(&refusal),
         Err(RegisterError::Key(failure)) => {
             let text = if unheard { texts::NO_PIN.to_owned() } else { texts::failure(&failure) };
             eprintln!("\nvitalsign-session: {text}");
-            if matches!(failure, Failure::Unavailable(_)) { Outcome::Undone } else { Outcome::Unwell }
+            if matches!(failure, Failure::Unavailable(_)) { ExitStatus::Failed } else { ExitStatus::Rejected }
         }
         Err(error @ RegisterError::Odd) => bail!(error),
     })
 }
 
-pub(super) fn list(place: &Place, arguments: List) -> anyhow::Result<Outcome> {
+pub(super) fn list(place: &SocketArg, arguments: List) -> anyhow::Result<ExitStatus> {
     let attached = SecurityKeys::open()?.attached()?;
     let socket = place.socket();
     let (registered, outcome) = match socket.connect().and_then(|mut service| service.ask(Request::Keys)) {
-        Ok(Answer::Keys(keys)) => (Some(keys), Outcome::Well),
+        Ok(Answer::Keys(keys)) => (Some(keys), ExitStatus::Success),
         Ok(Answer::Refused(refusal)) => (None, refused(&refusal)),
         Ok(_) => bail!(texts::ODD),
         Err(error) => (None, unreached(&error)),

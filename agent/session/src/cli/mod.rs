@@ -7,7 +7,7 @@ mod place;
 mod step_up;
 
 use clap::{Args, Parser, Subcommand};
-use place::Place;
+use place::SocketArg;
 use std::process::ExitCode;
 use vitalsign_client::ClientError;
 use vitalsign_ipc::Refusal;
@@ -30,9 +30,9 @@ Exit status: 0 approved, registered or listed, 1 refused or ended otherwise,
 /// Takes step-ups and registers security keys, for the person at this device.
 #[derive(Parser)]
 #[command(name = "vitalsign-session", version, after_help = EXAMPLES)]
-struct Arguments {
+struct SessionCli {
     #[command(flatten)]
-    place: Place,
+    place: SocketArg,
     #[command(subcommand)]
     command: Command,
 }
@@ -74,20 +74,20 @@ struct PinSource {
 
 /// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Outcome {
+enum ExitStatus {
     /// Approved, registered, listed.
-    Well,
+    Success,
     /// Refused, or ended otherwise.
-    Unwell,
+    Rejected,
     /// It could not be done.
-    Undone,
+    Failed,
     /// The person left.
-    Left,
+    Interrupted,
 }
 
 /// Parses the arguments and does what they say.
 pub(crate) fn run() -> ExitCode {
-    let Arguments { place, command } = Arguments::parse();
+    let SessionCli { place, command } = SessionCli::parse();
     log_to_stderr();
     let outcome = match command {
         Command::Key(KeyCommand::Register(arguments)) => key::register(&place, arguments),
@@ -95,11 +95,11 @@ pub(crate) fn run() -> ExitCode {
         Command::StepUp(StepUpCommand::Listen(arguments)) => step_up::listen(&place, arguments),
     };
     match outcome {
-        Ok(Outcome::Well) => ExitCode::SUCCESS,
-        Ok(Outcome::Unwell) => ExitCode::from(1),
-        Ok(Outcome::Undone) => ExitCode::from(3),
+        Ok(ExitStatus::Success) => ExitCode::SUCCESS,
+        Ok(ExitStatus::Rejected) => ExitCode::from(1),
+        Ok(ExitStatus::Failed) => ExitCode::from(3),
         // What a shell says of a program that Ctrl-C ended.
-        Ok(Outcome::Left) => ExitCode::from(130),
+        Ok(ExitStatus::Interrupted) => ExitCode::from(130),
         Err(error) => {
             eprintln!("vitalsign-session: {error:#}");
             ExitCode::from(3)
@@ -113,18 +113,18 @@ fn log_to_stderr() {
 }
 
 /// Says why the service does not do it; whether it could at another time.
-fn refused(refusal: &Refusal) -> Outcome {
+fn refused(refusal: &Refusal) -> ExitStatus {
     eprintln!("vitalsign-session: {}", vitalsign_session::texts::visible(&refusal.to_string()));
     match refusal {
-        Refusal::Verifier { problem: Some(_), .. } | Refusal::Over => Outcome::Unwell,
-        _ => Outcome::Undone,
+        Refusal::Verifier { problem: Some(_), .. } | Refusal::Over => ExitStatus::Rejected,
+        _ => ExitStatus::Failed,
     }
 }
 
 /// Says that the service was not reached.
-fn unreached(error: &ClientError) -> Outcome {
+fn unreached(error: &ClientError) -> ExitStatus {
     eprintln!("vitalsign-session: {error}");
-    Outcome::Undone
+    ExitStatus::Failed
 }
 
 #[cfg(test)]
@@ -134,9 +134,9 @@ mod tests {
 
     #[test]
     fn the_help_is_whole() {
-        Arguments::command().debug_assert();
-        insta::assert_snapshot!(Arguments::command().term_width(100).render_help());
-        let mut all = Arguments::command().term_width(100);
+        SessionCli::command().debug_assert();
+        insta::assert_snapshot!(SessionCli::command().term_width(100).render_help());
+        let mut all = SessionCli::command().term_width(100);
         all.build();
         for path in [["key", "register"], ["key", "list"], ["step-up", "listen"]] {
             let command = path.iter().try_fold(&mut all, |command, name| command.find_subcommand_mut(name));

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use std::io::Write;
 use vitalsign_ipc::{Stage, StepUp};
 use vitalsign_security_key::{PinReason, Prompt, Transport};
-use vitalsign_session::{Shown, texts};
+use vitalsign_session::{UiUpdate, texts};
 
 /// Writes to standard output; a reader that has gone away is no error.
 pub(super) fn say(text: &str) {
@@ -18,11 +18,11 @@ pub(super) fn say_line(value: &Value) {
 }
 
 /// What is shown, as JSON. Nothing of a PIN is in it.
-pub(super) fn json(shown: &Shown) -> Value {
+pub(super) fn json(shown: &UiUpdate) -> Value {
     match shown {
-        Shown::Status(_) => Value::Null,
-        Shown::Idle => json!({"waiting": true}),
-        Shown::StepUp(step_up) => {
+        UiUpdate::Status(_) => Value::Null,
+        UiUpdate::Idle => json!({"waiting": true}),
+        UiUpdate::StepUp(step_up) => {
             let mut line = serde_json::to_value(step_up).unwrap_or_default();
             let stage = serde_json::to_value(&step_up.stage).unwrap_or_default();
             if let (Some(line), Value::Object(stage)) = (line.as_object_mut(), stage) {
@@ -32,15 +32,17 @@ pub(super) fn json(shown: &Shown) -> Value {
             }
             line
         }
-        Shown::Prompt { step_up, prompt } => {
+        UiUpdate::Prompt { step_up, prompt } => {
             let mut line = prompt_json(prompt);
             if let Some(line) = line.as_object_mut() {
                 line.insert("step_up".to_owned(), json!(step_up));
             }
             line
         }
-        Shown::Trouble { step_up, trouble } => json!({"step_up": step_up, "trouble": trouble.to_string()}),
-        Shown::Lost(lost) => json!({"lost": lost.text}),
+        UiUpdate::SessionError { step_up, trouble } => {
+            json!({"step_up": step_up, "trouble": trouble.to_string()})
+        }
+        UiUpdate::Disconnected(lost) => json!({"lost": lost.text}),
     }
 }
 
@@ -63,16 +65,16 @@ pub(super) fn prompt_json(prompt: &Prompt) -> Value {
 }
 
 /// What is shown, for people; nothing where there is nothing to say. `now` is in seconds since 1970.
-pub(super) fn words(shown: &Shown, choices: bool, now: u64) -> Option<String> {
+pub(super) fn words(shown: &UiUpdate, choices: bool, now: u64) -> Option<String> {
     match shown {
-        Shown::Status(_) => None,
-        Shown::Idle => Some("Waiting for step-ups. Leave with Ctrl-C.\n".to_owned()),
-        Shown::StepUp(step_up) => stage_words(step_up, choices, now),
-        Shown::Prompt { prompt, .. } => prompt_words(prompt, |_| false),
-        Shown::Trouble { trouble, .. } => {
+        UiUpdate::Status(_) => None,
+        UiUpdate::Idle => Some("Waiting for step-ups. Leave with Ctrl-C.\n".to_owned()),
+        UiUpdate::StepUp(step_up) => stage_words(step_up, choices, now),
+        UiUpdate::Prompt { prompt, .. } => prompt_words(prompt, |_| false),
+        UiUpdate::SessionError { trouble, .. } => {
             Some(format!("  {}\n", texts::visible(&trouble.to_string()).replace('\n', " ")))
         }
-        Shown::Lost(lost) => Some(format!("{} Looking for it again.\n", sentence(&lost.text))),
+        UiUpdate::Disconnected(lost) => Some(format!("{} Looking for it again.\n", sentence(&lost.text))),
     }
 }
 

@@ -18,19 +18,19 @@ const MAX_PIN_FILE: u64 = 256;
 
 /// The person, or what stands in for one.
 pub(super) struct Person {
-    shared: Arc<Shared>,
+    shared: Arc<SharedPrompt>,
     /// The PIN of the file, until it turns out to be wrong.
     file: Mutex<Option<Zeroizing<String>>>,
     reader: Option<JoinHandle<()>>,
 }
 
-struct Shared {
-    state: Mutex<State>,
+struct SharedPrompt {
+    state: Mutex<PromptState>,
     said: Box<dyn Fn(Choice) + Send + Sync>,
 }
 
 #[derive(Default)]
-struct State {
+struct PromptState {
     /// Counts what is asked, so that reading for an earlier question ends.
     question: u64,
     pin: Option<PinReply>,
@@ -44,7 +44,7 @@ impl Person {
         said: impl Fn(Choice) + Send + Sync + 'static,
     ) -> anyhow::Result<Self> {
         let file = source.pin_file.as_deref().map(read_pin).transpose()?;
-        let shared = Arc::new(Shared { state: Mutex::default(), said: Box::new(said) });
+        let shared = Arc::new(SharedPrompt { state: Mutex::default(), said: Box::new(said) });
         // Without a terminal for its input it may run in the background, where reading from one would stop it.
         let terminal = if std::io::stdin().is_terminal() { Terminal::open().ok() } else { None };
         let reading = Arc::clone(&shared);
@@ -104,8 +104,8 @@ impl Drop for Person {
     }
 }
 
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
+impl SharedPrompt {
+    fn lock(&self) -> MutexGuard<'_, PromptState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

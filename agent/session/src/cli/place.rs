@@ -11,13 +11,13 @@ const DEFAULT: &str = "/run/vitalsign/agent.sock";
 
 /// Where the service is.
 #[derive(Args, Clone, Debug)]
-pub(super) struct Place {
+pub(super) struct SocketArg {
     /// The service's socket [default: /run/vitalsign/agent.sock]
     #[arg(long, value_name = "PATH", global = true)]
     socket: Option<PathBuf>,
 }
 
-impl Place {
+impl SocketArg {
     /// The service's socket.
     pub(super) fn socket(&self) -> Socket {
         self.or(std::env::var_os(SOCKET))
@@ -35,7 +35,7 @@ mod tests {
 
     #[test]
     fn who_is_nearest_is_believed() {
-        let place = |socket: Option<&str>| Place { socket: socket.map(PathBuf::from) };
+        let place = |socket: Option<&str>| SocketArg { socket: socket.map(PathBuf::from) };
         assert_eq!(place(None).or(None).0, PathBuf::from(DEFAULT));
         assert_eq!(place(None).or(Some("".into())).0, PathBuf::from(DEFAULT));
         assert_eq!(place(None).or(Some("/told".into())).0, PathBuf::from("/told"));

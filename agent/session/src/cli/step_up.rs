@@ -1,13 +1,13 @@
 //! `step-up listen`: step-ups at the terminal.
 
 use super::person::{Person, on_ctrl_c};
-use super::place::Place;
-use super::{Outcome, PinSource, output, unreached};
+use super::place::SocketArg;
+use super::{ExitStatus, PinSource, output, unreached};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 use vitalsign_protocol::step_up;
 use vitalsign_security_key::{Prompt, SecurityKeys};
-use vitalsign_session::{Agent, End, Inbox, Shown, Surface, listen as listen_to};
+use vitalsign_session::{Inbox, ListenResult, ServiceConnector, Ui, UiUpdate, listen as listen_to};
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
@@ -32,7 +32,7 @@ pub(super) struct Listen {
     pin: PinSource,
 }
 
-pub(super) fn listen(place: &Place, arguments: Listen) -> anyhow::Result<Outcome> {
+pub(super) fn listen(place: &SocketArg, arguments: Listen) -> anyhow::Result<ExitStatus> {
     let socket = Arc::new(place.socket());
     let keys = Arc::new(SecurityKeys::open()?);
     let (inbox, events) = Inbox::new();
@@ -47,9 +47,9 @@ pub(super) fn listen(place: &Place, arguments: Listen) -> anyhow::Result<Outcome
     };
     let end = listen_to(&socket, Some(service), &keys, &mut screen, (inbox, events), arguments.once);
     Ok(match end {
-        End::StepUp(step_up::End::Approved) => Outcome::Well,
-        End::StepUp(_) => Outcome::Unwell,
-        End::Left => Outcome::Left,
+        ListenResult::StepUp(step_up::StepUpResult::Approved) => ExitStatus::Success,
+        ListenResult::StepUp(_) => ExitStatus::Rejected,
+        ListenResult::Left => ExitStatus::Interrupted,
     })
 }
 
@@ -60,9 +60,9 @@ struct Screen<'a> {
 }
 
 impl Screen<'_> {
-    fn words(&self, shown: &Shown) -> Option<String> {
+    fn words(&self, shown: &UiUpdate) -> Option<String> {
         match shown {
-            Shown::Prompt { prompt, .. } => {
+            UiUpdate::Prompt { prompt, .. } => {
                 output::prompt_words(prompt, |reason| self.person.has_pin(reason))
             }
             _ => output::words(shown, self.person.is_there(), now()),
@@ -70,9 +70,9 @@ impl Screen<'_> {
     }
 }
 
-impl Surface for Screen<'_> {
-    fn show(&mut self, shown: Shown) {
-        if matches!(shown, Shown::Status(_)) {
+impl Ui for Screen<'_> {
+    fn show(&mut self, shown: UiUpdate) {
+        if matches!(shown, UiUpdate::Status(_)) {
             return;
         }
         // A question that nobody answered stands in the line still.
@@ -82,7 +82,7 @@ impl Surface for Screen<'_> {
         } else if let Some(text) = self.words(&shown) {
             output::say(&if unanswered { format!("\n{text}") } else { text });
         }
-        if let Shown::Prompt { prompt: Prompt::Pin(pin), .. } = shown {
+        if let UiUpdate::Prompt { prompt: Prompt::Pin(pin), .. } = shown {
             self.person.ask(pin);
         }
     }

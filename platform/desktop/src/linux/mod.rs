@@ -6,14 +6,14 @@ mod notice;
 mod page;
 mod pages;
 mod seat;
+mod splash;
 mod tray;
-mod veil;
 
-pub use page::steady_page;
-pub use pages::end_pages;
+pub use page::lock_down_webview;
+pub use pages::kill_web_processes;
 pub use seat::watch_seat;
+pub use splash::{redraw, splash};
 pub use tray::has_tray;
-pub use veil::{redraw, veil};
 
 use crate::Notice;
 use std::sync::Arc;

@@ -15,7 +15,7 @@ const PATH: &str = "/org/freedesktop/Notifications";
 const OPEN: [&str; 2] = ["default", "open"];
 
 /// The notification that stands.
-type Standing = Arc<Mutex<Option<u32>>>;
+type ShownNotice = Arc<Mutex<Option<u32>>>;
 
 /// Shows what is wanted, for as long as anything can be.
 pub(crate) fn notices(
@@ -24,7 +24,7 @@ pub(crate) fn notices(
     opened: Arc<dyn Fn() + Send + Sync>,
 ) {
     let mut bus = None;
-    let standing = Standing::default();
+    let standing = ShownNotice::default();
     let mut said = false;
     for wanted in wants {
         if bus.is_none() {
@@ -53,7 +53,7 @@ pub(crate) fn notices(
 /// Hears clicks on what stands.
 fn listen(
     bus: Connection,
-    standing: &Standing,
+    standing: &ShownNotice,
     opened: &Arc<dyn Fn() + Send + Sync>,
 ) -> zbus::Result<Connection> {
     let rule = MatchRule::builder()

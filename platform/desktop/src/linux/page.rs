@@ -13,7 +13,7 @@ const KEPT: [ContextMenuAction; 4] =
 ///
 /// # Errors
 /// When the window is gone.
-pub fn steady_page(window: &WebviewWindow, ended: impl Fn() + Send + 'static) -> tauri::Result<()> {
+pub fn lock_down_webview(window: &WebviewWindow, ended: impl Fn() + Send + 'static) -> tauri::Result<()> {
     window.with_webview(move |page| {
         let page = page.inner();
         page.drag_dest_unset();

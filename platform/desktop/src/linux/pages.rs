@@ -5,7 +5,7 @@ use std::path::Path;
 
 /// Ends the processes that pages have left behind, for a program that is about to become another one: what that one
 /// has not started it cannot end.
-pub fn end_pages() {
+pub fn kill_web_processes() {
     for child in children(Path::new("/proc"), getpid().as_raw_pid()) {
         // Pages here keep nothing, so that there is nothing to save.
         if kill_process(child, Signal::KILL).is_ok() {

@@ -15,7 +15,7 @@ const SAVER: &str = ".ScreenSaver";
 
 /// Tells whether the person is away, whenever that changes. Where nobody knows, nobody is ever away.
 pub fn watch_seat(tell: impl Fn(bool) + Send + Sync + 'static) {
-    let told = Arc::new(Told { tell, sources: Mutex::default() });
+    let told = Arc::new(SeatSources { tell, sources: Mutex::default() });
     let logind = Arc::clone(&told);
     std::thread::spawn(move || {
         let id = std::env::var("XDG_SESSION_ID").ok();
@@ -38,12 +38,12 @@ fn words(error: Option<zbus::Error>) -> String {
 }
 
 /// What each source says, and whom to tell.
-struct Told<T> {
+struct SeatSources<T> {
     tell: T,
     sources: Mutex<[bool; 2]>,
 }
 
-impl<T: Fn(bool)> Told<T> {
+impl<T: Fn(bool)> SeatSources<T> {
     fn say(&self, source: usize, away: bool) {
         let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
         let before = sources.contains(&true);
@@ -267,7 +267,7 @@ mod tests {
     #[test]
     fn two_sources_do_not_undo_each_other() {
         let said = std::cell::RefCell::new(Vec::new());
-        let told = Told { tell: |away| said.borrow_mut().push(away), sources: Mutex::default() };
+        let told = SeatSources { tell: |away| said.borrow_mut().push(away), sources: Mutex::default() };
         for (source, away) in [(0, false), (0, true), (1, true), (0, false), (1, false), (1, false)] {
             told.say(source, away);
         }

@@ -9,7 +9,7 @@ mod terminal;
 pub use files::{create_private, give_to_owner_of, is_ours, is_private, private_folder, sync_folder};
 pub use manager::notify_manager;
 pub use privileges::limit_privileges;
-pub use socket::{Listener, PeerId, Stream, connect, is_in_front};
+pub use socket::{Listener, PeerId, SocketStream, connect, is_in_front};
 pub use terminal::Terminal;
 
 use crate::Settings;
@@ -31,20 +31,20 @@ pub fn probes(settings: &Settings) -> Vec<Probe> {
 }
 
 /// Watches the system for as long as it lives.
-pub struct Watching(vitalsign_linux::watch::Watcher);
+pub struct SystemWatch(vitalsign_linux::watch::Watcher);
 
 /// Has the system push its changes.
 ///
 /// # Errors
 /// When there is no thread or file descriptor left.
-pub fn watch(changes: Sender<Change>) -> io::Result<Watching> {
+pub fn watch(changes: Sender<Change>) -> io::Result<SystemWatch> {
     let root = Root::default();
     let products = root.clone();
     let running = move || vitalsign_linux::edr::running_pids(&products);
-    vitalsign_linux::watch::watch(&root, running, changes).map(Watching)
+    vitalsign_linux::watch::watch(&root, running, changes).map(SystemWatch)
 }
 
-impl Watching {
+impl SystemWatch {
     /// What could not be watched, and why: its changes are seen at the next reading only.
     #[must_use]
     pub fn blind(&self) -> Vec<String> {

@@ -55,11 +55,11 @@ impl Listener {
     ///
     /// # Errors
     /// As the system says; a client of whom the kernel does not tell is not let in.
-    pub fn accept(&self) -> io::Result<(Stream, Peer)> {
+    pub fn accept(&self) -> io::Result<(SocketStream, Peer)> {
         let stream = self.socket.accept()?.0;
         let uid = peer(&stream)?;
         let may_administer = uid == 0 || uid == geteuid().as_raw();
-        Ok((Stream(stream), Peer { id: PeerId(uid), name: format!("uid {uid}"), may_administer }))
+        Ok((SocketStream(stream), Peer { id: PeerId(uid), name: format!("uid {uid}"), may_administer }))
     }
 }
 
@@ -75,13 +75,13 @@ impl Drop for Listener {
 ///
 /// # Errors
 /// As the system says; `PermissionDenied` when somebody else answers.
-pub fn connect(path: &Path) -> io::Result<Stream> {
+pub fn connect(path: &Path) -> io::Result<SocketStream> {
     let stream = UnixStream::connect(path)?;
     let uid = peer(&stream)?;
     let folder = path.parent().unwrap_or(Path::new("/")).metadata()?;
     let owns_folder = uid == folder.uid() && folder.mode() & 0o022 == 0;
     if uid == 0 || uid == geteuid().as_raw() || owns_folder {
-        Ok(Stream(stream))
+        Ok(SocketStream(stream))
     } else {
         let who = format!("the program that answers there runs as uid {uid}, which is not the service's");
         Err(io::Error::new(io::ErrorKind::PermissionDenied, who))
@@ -94,9 +94,9 @@ fn peer(stream: &UnixStream) -> io::Result<u32> {
 
 /// A connection.
 #[derive(Debug)]
-pub struct Stream(UnixStream);
+pub struct SocketStream(UnixStream);
 
-impl Stream {
+impl SocketStream {
     /// The same connection once more: one to read from, one to write to.
     ///
     /// # Errors
@@ -130,13 +130,13 @@ impl Stream {
     }
 }
 
-impl Read for Stream {
+impl Read for SocketStream {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.0.read(buffer)
     }
 }
 
-impl Write for Stream {
+impl Write for SocketStream {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.write(bytes)
     }

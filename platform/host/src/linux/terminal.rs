@@ -9,7 +9,7 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 /// Between one look at whether to go on and the next.
-const LOOK: Duration = Duration::from_millis(100);
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 /// A terminal gives no longer line than this.
 const LINE: usize = 4096;
 
@@ -45,8 +45,8 @@ impl Terminal {
         secret: bool,
         mut go_on: impl FnMut() -> bool,
     ) -> io::Result<Option<Zeroizing<String>>> {
-        let _unseen = if secret { Some(Unseen::of(&self.0)?) } else { None };
-        let look = LOOK.try_into().map_err(io::Error::other)?;
+        let _unseen = if secret { Some(EchoOff::of(&self.0)?) } else { None };
+        let look = POLL_INTERVAL.try_into().map_err(io::Error::other)?;
         while go_on() {
             let mut ready = [PollFd::new(&self.0, PollFlags::IN)];
             match poll(&mut ready, Some(&look)) {
@@ -67,12 +67,12 @@ impl Terminal {
 }
 
 /// A terminal that does not show what is typed. It does again when this goes.
-struct Unseen<'a> {
+struct EchoOff<'a> {
     file: &'a File,
     before: Termios,
 }
 
-impl<'a> Unseen<'a> {
+impl<'a> EchoOff<'a> {
     fn of(file: &'a File) -> io::Result<Self> {
         let before = tcgetattr(file)?;
         let mut unseen = before.clone();
@@ -84,7 +84,7 @@ impl<'a> Unseen<'a> {
     }
 }
 
-impl Drop for Unseen<'_> {
+impl Drop for EchoOff<'_> {
     fn drop(&mut self) {
         // Half a secret is not to become the begin of a line that is shown.
         let _ = tcflush(self.file, QueueSelector::IFlush);

@@ -52,7 +52,7 @@ struct Metadata {
     #[serde(default)]
     tokens: BTreeMap<String, Token>,
     segments: BTreeMap<String, Segment>,
-    config: Config,
+    config: LuksConfig,
 }
 
 #[derive(Deserialize)]
@@ -81,7 +81,7 @@ struct Segment {
 }
 
 #[derive(Deserialize)]
-struct Config {
+struct LuksConfig {
     #[serde(default)]
     requirements: Option<Requirements>,
 }

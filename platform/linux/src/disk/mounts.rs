@@ -1,6 +1,6 @@
 //! The mounted file systems (proc_pid_mountinfo(5)): which of them hold the system or users' data, and where a path lies.
 
-use super::stack::Device;
+use super::stack::DeviceNumber;
 use std::path::{Path, PathBuf};
 use vitalsign_protocol::posture::VolumeRole;
 
@@ -16,7 +16,7 @@ const BOOT: [&str; 4] = ["/boot", "/boot/efi", "/boot/firmware", "/efi"];
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Mount {
     /// Its device; major 0 where the file system has none of its own (btrfs, overlay, tmpfs).
-    pub(crate) device: Device,
+    pub(crate) device: DeviceNumber,
     pub(crate) point: PathBuf,
     pub(crate) kind: String,
     pub(crate) source: String,
@@ -110,7 +110,7 @@ mod tests {
         assert_eq!(
             mounts,
             [Mount {
-                device: Device { major: 98, minor: 1 },
+                device: DeviceNumber { major: 98, minor: 1 },
                 point: "/mnt/my disk".into(),
                 kind: "ext3".into(),
                 source: r"/dev/my\root".into(),
@@ -162,7 +162,7 @@ mod tests {
         let table = [("/swapfile", 1), ("/home/a/b", 3), ("/homes", 1), ("/", 1)];
         for (path, minor) in table {
             let device = holding(&mounts, Path::new(path)).unwrap().device;
-            assert_eq!(device, Device { major: 8, minor }, "{path}");
+            assert_eq!(device, DeviceNumber { major: 8, minor }, "{path}");
         }
     }
 

@@ -13,12 +13,12 @@ const MAX_LAYERS: usize = 4096;
 
 /// Number of a block device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) struct Device {
+pub(crate) struct DeviceNumber {
     pub(crate) major: u32,
     pub(crate) minor: u32,
 }
 
-impl std::str::FromStr for Device {
+impl std::str::FromStr for DeviceNumber {
     type Err = Option<ParseIntError>;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -29,7 +29,7 @@ impl std::str::FromStr for Device {
 
 /// What one path from a volume down to a leaf comes to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum End {
+pub(crate) enum Backing {
     /// At a device that encrypts all that goes through it.
     Crypt(Crypt),
     /// In memory.
@@ -67,21 +67,21 @@ pub(crate) struct Stacks<'a> {
 
 impl Stacks<'_> {
     /// Every path from a mounted file system down to a leaf.
-    pub(crate) fn under_mount(&self, mount: &Mount) -> Result<Vec<End>, Reason> {
+    pub(crate) fn under_mount(&self, mount: &Mount) -> Result<Vec<Backing>, Reason> {
         let mut paths = Vec::new();
         self.mount(mount, MAX_DEPTH, &mut paths)?;
         Ok(paths)
     }
 
     /// Every path from a device down to a leaf.
-    pub(crate) fn under_device(&self, device: Device) -> Result<Vec<End>, Reason> {
+    pub(crate) fn under_device(&self, device: DeviceNumber) -> Result<Vec<Backing>, Reason> {
         let mut paths = Vec::new();
         self.device(&folder(device), MAX_DEPTH, &mut paths)?;
         Ok(paths)
     }
 
     /// The number of the device that a path in `/dev` stands for.
-    pub(crate) fn number(&self, node: &str) -> Result<Device, Reason> {
+    pub(crate) fn number(&self, node: &str) -> Result<DeviceNumber, Reason> {
         let path = self.root.path(node);
         let real = path.canonicalize().unwrap_or(path);
         // What the kernel calls it; a `/` in a name is a `!` in sysfs.
@@ -91,13 +91,13 @@ impl Stacks<'_> {
             return number.parse().map_err(|_| Reason::Malformed);
         }
         let number = rustix::fs::stat(&real).map_err(std::io::Error::from)?.st_rdev;
-        Ok(Device { major: rustix::fs::major(number), minor: rustix::fs::minor(number) })
+        Ok(DeviceNumber { major: rustix::fs::major(number), minor: rustix::fs::minor(number) })
     }
 
-    fn mount(&self, mount: &Mount, depth: usize, paths: &mut Vec<End>) -> Result<(), Reason> {
+    fn mount(&self, mount: &Mount, depth: usize, paths: &mut Vec<Backing>) -> Result<(), Reason> {
         let depth = depth.checked_sub(1).ok_or(Reason::Failed)?;
         match mount.kind.as_str() {
-            "tmpfs" | "ramfs" => paths.push(End::Memory),
+            "tmpfs" | "ramfs" => paths.push(Backing::Memory),
             "btrfs" => {
                 for name in self.btrfs(&mount.source)? {
                     self.device(&Path::new("/sys/class/block").join(name), depth, paths)?;
@@ -108,7 +108,7 @@ impl Stacks<'_> {
                     self.device(&folder(self.number(node)?), depth, paths)?;
                 }
                 // It can encrypt by itself, and does not tell here.
-                if paths.contains(&End::Plain) {
+                if paths.contains(&Backing::Plain) {
                     return Err(Reason::Malformed);
                 }
             }
@@ -145,20 +145,20 @@ impl Stacks<'_> {
     }
 
     /// The stack under a file.
-    pub(crate) fn file(&self, file: &Path, depth: usize, paths: &mut Vec<End>) -> Result<(), Reason> {
+    pub(crate) fn file(&self, file: &Path, depth: usize, paths: &mut Vec<Backing>) -> Result<(), Reason> {
         let mount = mounts::holding(self.mounts, file).ok_or(Reason::Failed)?;
         self.mount(mount, depth, paths)
     }
 
     /// Every path from a file down to a leaf.
-    pub(crate) fn under_file(&self, file: &Path) -> Result<Vec<End>, Reason> {
+    pub(crate) fn under_file(&self, file: &Path) -> Result<Vec<Backing>, Reason> {
         let mut paths = Vec::new();
         self.file(file, MAX_DEPTH, &mut paths)?;
         Ok(paths)
     }
 
     /// The stack under a device's folder in sysfs.
-    fn device(&self, sys: &Path, depth: usize, paths: &mut Vec<End>) -> Result<(), Reason> {
+    fn device(&self, sys: &Path, depth: usize, paths: &mut Vec<Backing>) -> Result<(), Reason> {
         let depth = depth.checked_sub(1).ok_or(Reason::Failed)?;
         if paths.len() >= MAX_LAYERS || !self.root.exists(sys.join("dev")) {
             return Err(Reason::Failed);
@@ -166,7 +166,7 @@ impl Stacks<'_> {
         if let Some(format) = self.format(sys)? {
             let name = self.root.text_if_there(sys.join("dm/name"))?.unwrap_or_default();
             let below = self.below(sys, MAX_DEPTH)?;
-            paths.push(End::Crypt(Crypt { format, name, below }));
+            paths.push(Backing::Crypt(Crypt { format, name, below }));
             return Ok(());
         }
         let name = self.kernel_name(sys)?;
@@ -175,7 +175,7 @@ impl Stacks<'_> {
             return match self.root.text_if_there(sys.join("backing_dev"))?.filter(|device| device != "none") {
                 Some(node) => self.device(&folder(self.number(&node)?), depth, paths),
                 None => {
-                    paths.push(End::Memory);
+                    paths.push(Backing::Memory);
                     Ok(())
                 }
             };
@@ -194,7 +194,7 @@ impl Stacks<'_> {
             // A partition has no slaves; the disk that it is part of may: a partition of a RAID.
             return self.device(&self.parent(sys)?, depth, paths);
         }
-        paths.push(End::Plain);
+        paths.push(Backing::Plain);
         Ok(())
     }
 
@@ -241,6 +241,6 @@ impl Stacks<'_> {
     }
 }
 
-fn folder(device: Device) -> PathBuf {
+fn folder(device: DeviceNumber) -> PathBuf {
     format!("/sys/dev/block/{}:{}", device.major, device.minor).into()
 }

@@ -1,13 +1,13 @@
 //! Swap and hibernation: where memory goes when it leaves memory.
 
 use super::mounts::unescape;
-use super::stack::{Device, End, Stacks};
+use super::stack::{Backing, DeviceNumber, Stacks};
 use crate::Root;
 use std::path::Path;
 use vitalsign_protocol::fact::Reason;
 
 /// Where one swap area lies (proc_swaps(5)): a path to a device or to a file, and the stack under it.
-pub(crate) fn areas(stacks: &Stacks<'_>) -> Result<Vec<Result<Vec<End>, Reason>>, Reason> {
+pub(crate) fn areas(stacks: &Stacks<'_>) -> Result<Vec<Result<Vec<Backing>, Reason>>, Reason> {
     let swaps = stacks.root.text_if_there("/proc/swaps")?.unwrap_or_default();
     let lines = swaps.lines().skip(1);
     let areas = lines.map(|line| {
@@ -24,9 +24,9 @@ pub(crate) fn areas(stacks: &Stacks<'_>) -> Result<Vec<Result<Vec<End>, Reason>>
 
 /// The stack under the hibernation image, if hibernation is set up: a device to resume from is known to the kernel, or
 /// named on its command line.
-pub(crate) fn hibernation(stacks: &Stacks<'_>) -> Result<Option<Vec<End>>, Reason> {
+pub(crate) fn hibernation(stacks: &Stacks<'_>) -> Result<Option<Vec<Backing>>, Reason> {
     let Some(set) = stacks.root.text_if_there("/sys/power/resume")? else { return Ok(None) };
-    let device = set.parse::<Device>().map_err(|_| Reason::Malformed)?;
+    let device = set.parse::<DeviceNumber>().map_err(|_| Reason::Malformed)?;
     if device.major != 0 {
         return stacks.under_device(device).map(Some);
     }

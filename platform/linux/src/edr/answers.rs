@@ -1,22 +1,22 @@
 //! What products say when their own programs are asked. Each function knows one product's documented answer; an
 //! answer that it does not understand is unreadable, never good.
 
-use super::{Ask, Said};
+use super::{ProductAnswer, ProductQuery};
 use crate::date;
 use serde_json::Value;
 use vitalsign_protocol::calendar;
 use vitalsign_protocol::fact::{Fact, Reason};
 use vitalsign_protocol::posture::EdrMode;
 
-type Answer = Result<Said, Reason>;
+type Answer = Result<ProductAnswer, Reason>;
 
 fn known_or_malformed<T>(value: Option<T>) -> Fact<T> {
     value.map_or(Fact::Unreadable(Reason::Malformed), Fact::Known)
 }
 
 /// Asks a product that runs; one that does not is not asked.
-fn when_running(ask: &Ask<'_>, answer: impl FnOnce() -> Answer) -> Said {
-    if ask.runs { answer().unwrap_or_else(Said::unreadable) } else { Said::NOTHING }
+fn when_running(ask: &ProductQuery<'_>, answer: impl FnOnce() -> Answer) -> ProductAnswer {
+    if ask.runs { answer().unwrap_or_else(ProductAnswer::unreadable) } else { ProductAnswer::NOTHING }
 }
 
 /// `name: value` or `name   value` in a table for people, by the name's beginning and without case.
@@ -36,7 +36,7 @@ fn leading_date(text: &str) -> Option<u64> {
 }
 
 /// CrowdStrike: `aid="…", version = 7.10.1, rfm-state=false`. Registered and not in reduced functionality mode.
-pub(super) fn falcon(ask: &Ask<'_>) -> Said {
+pub(super) fn falcon(ask: &ProductQuery<'_>) -> ProductAnswer {
     when_running(ask, || {
         let text = ask.output(
             "falconctl",
@@ -56,18 +56,18 @@ pub(super) fn falcon(ask: &Ask<'_>) -> Said {
             None if text.contains("aid is not set") => false,
             None => return Err(Reason::Malformed),
         };
-        Ok(Said {
+        Ok(ProductAnswer {
             version: known_or_malformed(value("version").map(str::to_owned)),
             protecting: Fact::Known(registered && !reduced),
             mode: Fact::Known(if reduced { EdrMode::Reduced } else { EdrMode::Active }),
-            ..Said::NOTHING
+            ..ProductAnswer::NOTHING
         })
     })
 }
 
 /// Microsoft Defender: `mdatp health --output json`. A value may stand alone or in an object that also says who set it;
 /// names came in two spellings.
-pub(super) fn defender(ask: &Ask<'_>) -> Said {
+pub(super) fn defender(ask: &ProductQuery<'_>) -> ProductAnswer {
     when_running(ask, || {
         let text = ask.output("mdatp-health", "/usr/bin/mdatp", &["health", "--output", "json"])?;
         let health: Value = serde_json::from_str(&text).map_err(|_| Reason::Malformed)?;
@@ -89,7 +89,7 @@ pub(super) fn defender(ask: &Ask<'_>) -> Said {
         let (healthy, realtime) = (healthy.ok_or(Reason::Malformed)?, realtime.ok_or(Reason::Malformed)?);
         let passive = switch("passivemodeenabled").unwrap_or(!realtime);
         let minutes = get("definitionsupdatedminutesago").and_then(number);
-        Ok(Said {
+        Ok(ProductAnswer {
             version: known_or_malformed(get("appversion").and_then(Value::as_str).map(str::to_owned)),
             protecting: Fact::Known(healthy && realtime && !passive),
             mode: Fact::Known(match (passive, healthy) {
@@ -110,7 +110,7 @@ fn number(value: &Value) -> Option<u64> {
 }
 
 /// SentinelOne: `sentinelctl control status` says `Agent state  Enabled`.
-pub(super) fn sentinelone(ask: &Ask<'_>) -> Said {
+pub(super) fn sentinelone(ask: &ProductQuery<'_>) -> ProductAnswer {
     let program = "/opt/sentinelone/bin/sentinelctl";
     when_running(ask, || {
         let status = ask.output("sentinelctl-control-status", program, &["control", "status"])?;
@@ -120,19 +120,19 @@ pub(super) fn sentinelone(ask: &Ask<'_>) -> Said {
             _ => return Err(Reason::Malformed),
         };
         let version = ask.output("sentinelctl-version", program, &["version"]);
-        Ok(Said {
+        Ok(ProductAnswer {
             version: version.map_or_else(Fact::Unreadable, |text| {
                 known_or_malformed(row(&text, "Agent version").map(str::to_owned))
             }),
             protecting: Fact::Known(enabled),
             mode: if enabled { Fact::Unsupported } else { Fact::Known(EdrMode::Snoozed) },
-            ..Said::NOTHING
+            ..ProductAnswer::NOTHING
         })
     })
 }
 
 /// Trellix Endpoint Security: `mfetpcli` says whether on-access scan is on, and how old its content is.
-pub(super) fn trellix(ask: &Ask<'_>) -> Said {
+pub(super) fn trellix(ask: &ProductQuery<'_>) -> ProductAnswer {
     let programs = ["/opt/McAfee/ens/tp/bin/mfetpcli", "/opt/trellix/ens/tp/bin/mfetpcli"];
     let program = programs.iter().find(|program| ask.root.exists(program)).unwrap_or(&programs[0]);
     when_running(ask, || {
@@ -150,7 +150,7 @@ pub(super) fn trellix(ask: &Ask<'_>) -> Said {
             let (day, month, year) = (parts.next()??, parts.next()??, parts.next()??);
             calendar::seconds(year, month, day)
         });
-        Ok(Said {
+        Ok(ProductAnswer {
             protecting: Fact::Known(scans),
             mode: Fact::Known(if scans { EdrMode::Active } else { EdrMode::Snoozed }),
             signatures: match &version {
@@ -160,13 +160,13 @@ pub(super) fn trellix(ask: &Ask<'_>) -> Said {
             version: version.map_or_else(Fact::Unreadable, |text| {
                 known_or_malformed(row(&text, "Version").map(str::to_owned))
             }),
-            ..Said::NOTHING
+            ..ProductAnswer::NOTHING
         })
     })
 }
 
 /// Cortex XDR: it lists its processes, but not whether it protects.
-pub(super) fn cortex(ask: &Ask<'_>) -> Said {
+pub(super) fn cortex(ask: &ProductQuery<'_>) -> ProductAnswer {
     let info = || {
         let text = ask.output("cytool-info", "/opt/traps/bin/cytool", &["info"]).ok()?;
         let line = text.lines().find(|line| line.starts_with("Cortex XDR"))?;
@@ -175,11 +175,14 @@ pub(super) fn cortex(ask: &Ask<'_>) -> Said {
             .filter(|word| word.starts_with(|c: char| c.is_ascii_digit()))
             .map(str::to_owned)
     };
-    Said { version: Fact::or_unsupported(if ask.runs { info() } else { None }), ..Said::NOTHING }
+    ProductAnswer {
+        version: Fact::or_unsupported(if ask.runs { info() } else { None }),
+        ..ProductAnswer::NOTHING
+    }
 }
 
 /// Elastic Defend: the agent says how its endpoint component is. Healthy is state 2.
-pub(super) fn elastic(ask: &Ask<'_>) -> Said {
+pub(super) fn elastic(ask: &ProductQuery<'_>) -> ProductAnswer {
     when_running(ask, || {
         let programs = ["/opt/Elastic/Agent/elastic-agent", "/usr/bin/elastic-agent"];
         let program = programs.iter().find(|program| ask.root.exists(program)).unwrap_or(&programs[0]);
@@ -189,25 +192,25 @@ pub(super) fn elastic(ask: &Ask<'_>) -> Said {
         let named = |component: &&Value| component.get("name").and_then(Value::as_str) == Some("endpoint");
         let Some(endpoint) = components.iter().find(named) else {
             // No policy asks the endpoint to protect.
-            return Ok(Said { protecting: Fact::Known(false), ..Said::NOTHING });
+            return Ok(ProductAnswer { protecting: Fact::Known(false), ..ProductAnswer::NOTHING });
         };
         let state = endpoint.get("state").and_then(Value::as_u64).ok_or(Reason::Malformed)?;
         let version =
             endpoint.pointer("/version_info/meta/build_version").or_else(|| status.pointer("/info/version"));
-        Ok(Said {
+        Ok(ProductAnswer {
             version: known_or_malformed(version.and_then(Value::as_str).map(str::to_owned)),
             protecting: Fact::Known(state == 2),
             mode: if state == 3 { Fact::Known(EdrMode::Reduced) } else { Fact::Unsupported },
-            ..Said::NOTHING
+            ..ProductAnswer::NOTHING
         })
     })
 }
 
 /// ESET: `upd` says its version and how old its detection engine is, not whether it protects.
-pub(super) fn eset(ask: &Ask<'_>) -> Said {
+pub(super) fn eset(ask: &ProductQuery<'_>) -> ProductAnswer {
     let programs = ["/opt/eset/efs/bin/upd", "/opt/eset/eea/bin/upd"];
     let Some(program) = programs.iter().find(|program| ask.root.exists(program)) else {
-        return Said::NOTHING;
+        return ProductAnswer::NOTHING;
     };
     // `EM002  28000 (20261120)  Detection engine`
     let modules = ask.output("eset-upd-list-modules", program, &["--list-modules"]).map(|text| {
@@ -223,15 +226,15 @@ pub(super) fn eset(ask: &Ask<'_>) -> Said {
         let is_version = |word: &&str| word.starts_with(|c: char| c.is_ascii_digit()) && word.contains('.');
         text.split_ascii_whitespace().find(is_version).map(str::to_owned)
     });
-    Said {
+    ProductAnswer {
         version: Fact::or_unsupported(version),
         signatures: modules.unwrap_or_else(Fact::Unreadable),
-        ..Said::NOTHING
+        ..ProductAnswer::NOTHING
     }
 }
 
 /// Bitdefender: `bduitool get ps`.
-pub(super) fn bitdefender(ask: &Ask<'_>) -> Said {
+pub(super) fn bitdefender(ask: &ProductQuery<'_>) -> ProductAnswer {
     when_running(ask, || {
         let program = "/opt/bitdefender-security-tools/bin/bduitool";
         let text = ask.output("bduitool-get-ps", program, &["get", "ps"])?;
@@ -240,19 +243,19 @@ pub(super) fn bitdefender(ask: &Ask<'_>) -> Said {
             "Off" => false,
             _ => return Err(Reason::Malformed),
         };
-        Ok(Said {
+        Ok(ProductAnswer {
             version: known_or_malformed(row(&text, "Product version").map(str::to_owned)),
             protecting: Fact::Known(on),
             mode: Fact::Known(if on { EdrMode::Active } else { EdrMode::Snoozed }),
             signatures: known_or_malformed(row(&text, "Last security content update").and_then(leading_date)),
-            ..Said::NOTHING
+            ..ProductAnswer::NOTHING
         })
     })
 }
 
 /// Kaspersky: `kesl-control --app-info` says its version and the age of its databases, and of its file protection
 /// whether it runs.
-pub(super) fn kaspersky(ask: &Ask<'_>) -> Said {
+pub(super) fn kaspersky(ask: &ProductQuery<'_>) -> ProductAnswer {
     when_running(ask, || {
         let text = ask.output("kesl-control", "/opt/kaspersky/kesl/bin/kesl-control", &["--app-info"])?;
         let state = row(&text, "File Threat Protection").map(str::to_ascii_lowercase);
@@ -261,13 +264,13 @@ pub(super) fn kaspersky(ask: &Ask<'_>) -> Said {
             Some(state) if state.contains("stopped") || state.contains("not ") => Fact::Known(false),
             _ => Fact::Unreadable(Reason::Malformed),
         };
-        Ok(Said {
+        Ok(ProductAnswer {
             version: known_or_malformed(row(&text, "Version").map(str::to_owned)),
             protecting,
             signatures: known_or_malformed(
                 row(&text, "Last release date of databases").and_then(leading_date),
             ),
-            ..Said::NOTHING
+            ..ProductAnswer::NOTHING
         })
     })
 }

@@ -1,6 +1,6 @@
 //! What products leave in files about themselves.
 
-use super::{Ask, Said};
+use super::{ProductAnswer, ProductQuery};
 use crate::Root;
 use crate::os::release::assignments;
 use std::io::Read;
@@ -9,7 +9,7 @@ use vitalsign_protocol::posture::EdrMode;
 
 /// ClamAV: its daemon only answers who asks it. It protects when its on-access scanner runs and prevents access;
 /// without prevention it watches. Its databases' headers say when they were made.
-pub(super) fn clamav(ask: &Ask<'_>) -> Said {
+pub(super) fn clamav(ask: &ProductQuery<'_>) -> ProductAnswer {
     let root = ask.root;
     let on_access = super::processes::Processes::read(root).map(|processes| processes.any(root, "clamonacc"));
     let prevents =
@@ -27,7 +27,7 @@ pub(super) fn clamav(ask: &Ask<'_>) -> Said {
         let version = text.strip_prefix("ClamAV ")?.split(['/', '\n']).next()?;
         Some(version.to_owned())
     });
-    Said {
+    ProductAnswer {
         version: Fact::or_unsupported(version),
         protecting: on_access.map(|on_access| ask.runs && on_access && prevents).into(),
         mode: match on_access {
@@ -68,7 +68,7 @@ fn clamav_signatures(root: &Root) -> Fact<u64> {
 
 /// Wazuh: its agent keeps its connection's state in a file. It protects when it is connected and may respond; with
 /// active response off it watches.
-pub(super) fn wazuh(ask: &Ask<'_>) -> Said {
+pub(super) fn wazuh(ask: &ProductQuery<'_>) -> ProductAnswer {
     let root = ask.root;
     let connected =
         root.text("/var/ossec/var/run/wazuh-agentd.state").map_err(Reason::from).and_then(|text| {
@@ -104,17 +104,17 @@ pub(super) fn wazuh(ask: &Ask<'_>) -> Said {
             .get("WAZUH_VERSION")
             .map(|version| version.trim_start_matches('v').to_owned())
     });
-    Said {
+    ProductAnswer {
         version: Fact::or_unsupported(version),
         protecting: connected.and_then(|connected| Ok(connected && responds?)).into(),
         mode: responds.map(|responds| if responds { EdrMode::Active } else { EdrMode::Passive }).into(),
-        ..Said::NOTHING
+        ..ProductAnswer::NOTHING
     }
 }
 
 /// Sophos Protection for Linux: its own health says when a service of it is not well, and its scanner's configuration
 /// whether it scans on access.
-pub(super) fn sophos(ask: &Ask<'_>) -> Said {
+pub(super) fn sophos(ask: &ProductQuery<'_>) -> ProductAnswer {
     let root = ask.root;
     let version = root.text("/opt/sophos-spl/base/VERSION.ini").ok().and_then(|text| {
         let value = |line: &str| {
@@ -137,7 +137,7 @@ pub(super) fn sophos(ask: &Ask<'_>) -> Said {
             }
         },
     );
-    Said {
+    ProductAnswer {
         version: Fact::or_unsupported(version),
         protecting: match (healthy, scans) {
             (Ok(healthy), Ok(scans)) => Fact::Known(healthy && scans),
@@ -150,6 +150,6 @@ pub(super) fn sophos(ask: &Ask<'_>) -> Said {
             (Ok(false), Ok(true)) => Fact::Known(EdrMode::Reduced),
             (Err(reason), _) | (_, Err(reason)) => Fact::Unreadable(reason),
         },
-        ..Said::NOTHING
+        ..ProductAnswer::NOTHING
     }
 }

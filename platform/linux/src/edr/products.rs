@@ -1,7 +1,7 @@
 //! The products we know, in one table. To add one: a row here and, where it can say whether it protects, a function
 //! that asks it (`answers.rs` for programs, `files.rs` for files).
 
-use super::{Ask, Said, answers, files};
+use super::{ProductAnswer, ProductQuery, answers, files};
 
 /// A product, and how to find it and ask it.
 pub struct Product {
@@ -15,12 +15,12 @@ pub struct Product {
     pub processes: &'static [&'static str],
     /// Its packages, for its version where it does not say.
     pub packages: &'static [&'static str],
-    pub(super) ask: fn(&Ask<'_>) -> Said,
+    pub(super) ask: fn(&ProductQuery<'_>) -> ProductAnswer,
 }
 
 /// It has no documented local way to say whether it protects.
-fn silent(_: &Ask<'_>) -> Said {
-    Said::NOTHING
+fn silent(_: &ProductQuery<'_>) -> ProductAnswer {
+    ProductAnswer::NOTHING
 }
 
 /// One row for each product.

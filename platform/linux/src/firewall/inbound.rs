@@ -28,7 +28,7 @@ struct Packet<'a> {
 
 /// How a chain ends for a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum End {
+enum ChainResult {
     Accepted,
     Dropped,
     Undecided,
@@ -65,9 +65,9 @@ fn drops(ruleset: &Ruleset, packet: &Packet<'_>) -> Result<bool, TooComplex> {
         for chain in chains.values() {
             let Some(policy) = chain.input else { continue };
             match run(chain, chains, packet, MAX_DEPTH, &mut steps)? {
-                End::Dropped => return Ok(true),
-                End::Undecided if policy == Policy::Drop => return Ok(true),
-                End::Accepted | End::Undecided => {}
+                ChainResult::Dropped => return Ok(true),
+                ChainResult::Undecided if policy == Policy::Drop => return Ok(true),
+                ChainResult::Accepted | ChainResult::Undecided => {}
             }
         }
     }
@@ -80,27 +80,27 @@ fn run(
     packet: &Packet<'_>,
     depth: usize,
     steps: &mut usize,
-) -> Result<End, TooComplex> {
+) -> Result<ChainResult, TooComplex> {
     let deeper = depth.checked_sub(1).ok_or(TooComplex)?;
     for rule in &chain.rules {
         *steps = steps.checked_sub(1).ok_or(TooComplex)?;
         let (name, returns) = match verdict(rule, packet) {
-            Some(Verdict::Accept) => return Ok(End::Accepted),
+            Some(Verdict::Accept) => return Ok(ChainResult::Accepted),
             // A queue that nobody reads drops; one that is read decides out of our sight: it is not a drop.
-            Some(Verdict::Queue) => return Ok(End::Accepted),
-            Some(Verdict::Drop) => return Ok(End::Dropped),
-            Some(Verdict::Return) => return Ok(End::Undecided),
+            Some(Verdict::Queue) => return Ok(ChainResult::Accepted),
+            Some(Verdict::Drop) => return Ok(ChainResult::Dropped),
+            Some(Verdict::Return) => return Ok(ChainResult::Undecided),
             Some(Verdict::Continue) | None => continue,
             Some(Verdict::Jump(name)) => (name, true),
             Some(Verdict::Goto(name)) => (name, false),
         };
         let Some(next) = chains.get(name) else { return Err(TooComplex) };
         match run(next, chains, packet, deeper, steps)? {
-            End::Undecided if returns => {}
+            ChainResult::Undecided if returns => {}
             end => return Ok(end),
         }
     }
-    Ok(End::Undecided)
+    Ok(ChainResult::Undecided)
 }
 
 /// The rule's verdict, if the packet surely comes to it.

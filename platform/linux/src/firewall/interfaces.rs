@@ -15,7 +15,7 @@ pub(crate) struct Interface {
     pub(crate) name: String,
 }
 
-struct Link {
+struct NetworkLink {
     interface: Interface,
     up: bool,
     /// `veth`, `bridge`, `tun`; none for hardware.
@@ -34,7 +34,7 @@ pub(crate) fn inbound() -> Result<Vec<Interface>, NetlinkError> {
         let flags = u32::from_ne_bytes(*message.body.get(8..)?.first_chunk()?);
         let link = Attributes::after(message.body, IFINFOMSG)?;
         let master = link.get(10).and_then(|bytes| bytes.first_chunk());
-        links.push(Link {
+        links.push(NetworkLink {
             interface: Interface { index, name: link.text(3)?.to_owned() },
             up: flags & UP != 0 && flags & LOOPBACK == 0,
             kind: link.nested(18).and_then(|info| info.text(1)).map(str::to_owned),
@@ -45,8 +45,9 @@ pub(crate) fn inbound() -> Result<Vec<Interface>, NetlinkError> {
     Ok(lead_out(links))
 }
 
-fn lead_out(links: Vec<Link>) -> Vec<Interface> {
-    let is = |link: &Link, kinds: &[&str]| link.kind.as_deref().is_some_and(|kind| kinds.contains(&kind));
+fn lead_out(links: Vec<NetworkLink>) -> Vec<Interface> {
+    let is =
+        |link: &NetworkLink, kinds: &[&str]| link.kind.as_deref().is_some_and(|kind| kinds.contains(&kind));
     let joined: Vec<u32> =
         links.iter().filter(|link| !is(link, &["veth", "tun"])).filter_map(|link| link.master).collect();
     let outward = links.into_iter().filter(|link| {
@@ -75,12 +76,13 @@ mod tests {
             (9, Some("tun"), Some(8), true, false),  // a guest's
             (10, Some("wireguard"), None, true, true),
         ];
-        let link = |(index, kind, master, up, _): &(u32, Option<&str>, Option<u32>, bool, bool)| Link {
-            interface: Interface { index: *index, name: format!("if{index}") },
-            up: *up,
-            kind: kind.map(str::to_owned),
-            master: *master,
-        };
+        let link =
+            |(index, kind, master, up, _): &(u32, Option<&str>, Option<u32>, bool, bool)| NetworkLink {
+                interface: Interface { index: *index, name: format!("if{index}") },
+                up: *up,
+                kind: kind.map(str::to_owned),
+                master: *master,
+            };
         let found: Vec<u32> = lead_out(table.iter().map(link).collect()).iter().map(|i| i.index).collect();
         let expected: Vec<u32> = table.iter().filter(|row| row.4).map(|row| row.0).collect();
         assert_eq!(found, expected);

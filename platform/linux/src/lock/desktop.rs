@@ -1,7 +1,7 @@
 //! Settings of the user whose session this process runs in.
 
 use super::enforced::{kde, uint};
-use super::{Session, Settings};
+use super::{LoginSession, Settings};
 use crate::Root;
 use crate::run::Commands;
 use std::time::Duration;
@@ -10,7 +10,11 @@ use vitalsign_protocol::fact::Reason;
 const DEADLINE: Duration = Duration::from_secs(2);
 
 /// What the session's desktop is set to; none for a desktop that we do not know.
-pub(super) fn read(root: &Root, commands: &Commands, session: &Session) -> Option<Result<Settings, Reason>> {
+pub(super) fn read(
+    root: &Root,
+    commands: &Commands,
+    session: &LoginSession,
+) -> Option<Result<Settings, Reason>> {
     let is = |names: &[&str]| {
         session.desktop.split(':').any(|desktop| names.iter().any(|n| desktop.eq_ignore_ascii_case(n)))
     };
@@ -45,7 +49,7 @@ fn gsettings(commands: &Commands, desktop: &str) -> Result<Settings, Reason> {
 }
 
 /// The user's file over the system's, over KDE's own defaults; what the system holds fast wins.
-fn plasma(root: &Root, session: &Session) -> Result<Settings, Reason> {
+fn plasma(root: &Root, session: &LoginSession) -> Result<Settings, Reason> {
     let system = root.text_if_there("/etc/xdg/kscreenlockerrc")?.unwrap_or_default();
     let user = root.text_if_there(session.settings.join("kscreenlockerrc"))?.unwrap_or_default();
     let layers = [kde(&system, true), kde(&user, false), kde(&system, false)];

@@ -43,7 +43,7 @@ pub fn read(root: &Root, commands: &Commands, memory: &Path) -> Fact<bool> {
 
 /// What the package manager said, for the packages of one boot.
 #[derive(Serialize, Deserialize)]
-struct Said {
+struct RebootAnswer {
     key: String,
     required: bool,
 }
@@ -52,12 +52,13 @@ fn asked(root: &Root, commands: &Commands, memory: &Path, source: Source) -> Res
     let boot = root.text("/proc/sys/kernel/random/boot_id").unwrap_or_default();
     let key = format!("{boot}{}", rpm::database_key(root));
     let file = memory.join("reboot.json");
-    let said = std::fs::read(&file).ok().and_then(|bytes| serde_json::from_slice::<Said>(&bytes).ok());
+    let said =
+        std::fs::read(&file).ok().and_then(|bytes| serde_json::from_slice::<RebootAnswer>(&bytes).ok());
     if let Some(said) = said.filter(|said| said.key == key && !boot.is_empty()) {
         return Ok(said.required);
     }
     let required = ask(commands, source)?;
-    let said = serde_json::to_vec(&Said { key, required }).map_err(|_| Reason::Failed)?;
+    let said = serde_json::to_vec(&RebootAnswer { key, required }).map_err(|_| Reason::Failed)?;
     // It is only asked again when it could not be kept.
     let new = memory.join("reboot.json.new");
     let _ = std::fs::create_dir_all(memory).and_then(|()| std::fs::write(&new, said));

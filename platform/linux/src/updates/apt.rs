@@ -4,7 +4,7 @@
 
 use super::paragraphs::{Package, Paragraphs, field, file};
 use super::version::compare;
-use super::{Lists, Waiting};
+use super::{Lists, PendingUpdates};
 use crate::run::Commands;
 use crate::{Root, date};
 use std::collections::HashMap;
@@ -91,9 +91,9 @@ fn heard_from(root: &Root, release: &str, head: &str, now: u64) -> Result<u64, R
 }
 
 /// Every installed package that a security suite offers a newer version of.
-pub(crate) fn waiting(root: &Root, commands: &Commands, lists: &Lists) -> Result<Waiting, Reason> {
+pub(crate) fn waiting(root: &Root, commands: &Commands, lists: &Lists) -> Result<PendingUpdates, Reason> {
     let installed = installed(root)?;
-    let mut waiting = Waiting::new();
+    let mut waiting = PendingUpdates::new();
     let mut offer = |package: &Package| {
         let key = (package.name.clone(), installed.architecture(package).to_owned());
         if let Some(version) = installed.versions.get(&key)

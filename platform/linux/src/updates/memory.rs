@@ -1,6 +1,6 @@
 //! What the device remembers of updates: since when each has been waiting, and for which lists that is the answer.
 
-use super::{HOUR, Lists, Waiting};
+use super::{HOUR, Lists, PendingUpdates};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -36,7 +36,7 @@ impl Memory {
     }
 
     /// A new answer: what waited already waits since it was first seen.
-    pub(super) fn learn(&mut self, lists: &Lists, waiting: Waiting, now: u64) {
+    pub(super) fn learn(&mut self, lists: &Lists, waiting: PendingUpdates, now: u64) {
         let before = std::mem::take(&mut self.waiting);
         let first = |name: &str| before.get(name).map_or(now, |first| now.min(*first));
         self.waiting =

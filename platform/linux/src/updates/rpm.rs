@@ -1,7 +1,7 @@
 //! Fedora's and SUSE's families: dnf and zypper say from their caches which advisories apply, without network. They
 //! are slow, so that what they said holds while neither the packages nor the caches change, for an hour.
 
-use super::{Lists, Waiting};
+use super::{Lists, PendingUpdates};
 use crate::Root;
 use crate::run::{Commands, RunError};
 use std::time::Duration;
@@ -69,7 +69,7 @@ fn repositories(root: &Root, source: &str, caches: &[&str]) -> Result<Option<Lis
 }
 
 /// Packages with a security advisory, as dnf 4 or dnf 5 lists them.
-pub(crate) fn dnf(commands: &Commands) -> Result<Waiting, Reason> {
+pub(crate) fn dnf(commands: &Commands) -> Result<PendingUpdates, Reason> {
     // To anybody else dnf answers from a cache of their own, and says nothing at all when that is empty.
     if matches!(commands, Commands::Live) && !rustix::process::geteuid().is_root() {
         return Err(Reason::Denied);
@@ -86,8 +86,8 @@ pub(crate) fn dnf(commands: &Commands) -> Result<Waiting, Reason> {
 }
 
 /// dnf 4: `ID severity/Sec. package`; dnf 5: `ID security severity package date time`, under a heading.
-fn advisories(text: &str) -> Option<Waiting> {
-    let mut waiting = Waiting::new();
+fn advisories(text: &str) -> Option<PendingUpdates> {
+    let mut waiting = PendingUpdates::new();
     for line in text.lines() {
         let words: Vec<_> = line.split_ascii_whitespace().collect();
         let package = match words.as_slice() {
@@ -113,7 +113,7 @@ fn name_and_architecture(package: &str) -> Option<String> {
 }
 
 /// Security patches that zypper lists as needed.
-pub(crate) fn zypper(commands: &Commands) -> Result<Waiting, Reason> {
+pub(crate) fn zypper(commands: &Commands) -> Result<PendingUpdates, Reason> {
     let args = ["--xmlout", "--non-interactive", "--no-refresh", "list-patches", "--category", "security"];
     let output = commands.output("zypper", "/usr/bin/zypper", &args, DEADLINE)?;
     match output.status {
@@ -124,13 +124,13 @@ pub(crate) fn zypper(commands: &Commands) -> Result<Waiting, Reason> {
     }
 }
 
-fn patches(xml: &str) -> Option<Waiting> {
+fn patches(xml: &str) -> Option<PendingUpdates> {
     // Without its end it is half an answer.
     xml.trim_end().strip_suffix("</stream>")?;
     if !xml.contains("<update-list") || xml.contains("no-update-repositories") {
         return None;
     }
-    let mut waiting = Waiting::new();
+    let mut waiting = PendingUpdates::new();
     for element in xml.split("<update ").skip(1) {
         let (attributes, _) = element.split_once('>')?;
         if attribute(attributes, "kind")? == "patch"
@@ -154,7 +154,8 @@ mod tests {
 
     #[test]
     fn advisory_lists() {
-        let set = |names: &[&str]| Some(names.iter().map(|name| (*name).to_owned()).collect::<Waiting>());
+        let set =
+            |names: &[&str]| Some(names.iter().map(|name| (*name).to_owned()).collect::<PendingUpdates>());
         for (text, expected) in [
             ("", set(&[])),
             ("FEDORA-2024-1 Moderate/Sec.  bind-libs-32:9.18.24-1.fc39.x86_64\n", set(&["bind-libs.x86_64"])),

@@ -11,7 +11,7 @@ use vitalsign_platform::Change;
 /// The largest message that is read; logind's are far smaller.
 const MAX_MESSAGE: usize = 64 * 1024;
 /// How long the bus may take for each step of the greeting.
-const PATIENCE: Duration = Duration::from_secs(2);
+const REPLY_TIMEOUT: Duration = Duration::from_secs(2);
 const FIXED_HEADER: usize = 16;
 /// The bus lets nobody else send in logind's name.
 const SUBSCRIPTIONS: [&str; 3] = [
@@ -31,8 +31,8 @@ impl Bus {
     /// Connects to the bus at a socket, says who it is and subscribes.
     pub(super) fn connect(socket: &Path) -> io::Result<Self> {
         let mut stream = UnixStream::connect(socket)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        stream.set_write_timeout(Some(PATIENCE))?;
+        stream.set_read_timeout(Some(REPLY_TIMEOUT))?;
+        stream.set_write_timeout(Some(REPLY_TIMEOUT))?;
         // SASL EXTERNAL: the kernel vouches for the user, whose number is sent as hexadecimal of its decimal digits.
         let user = rustix::process::geteuid().as_raw().to_string();
         let user: String = user.bytes().map(|digit| format!("{digit:02x}")).collect();
@@ -134,7 +134,7 @@ fn pad(bytes: &mut Vec<u8>, to: usize) {
 /// How many bytes the first message has, once its fixed header is there.
 fn message_length(bytes: &[u8]) -> io::Result<Option<usize>> {
     let Some(header) = bytes.first_chunk::<FIXED_HEADER>() else { return Ok(None) };
-    let reader = Reader::new(header).ok_or(io::ErrorKind::InvalidData)?;
+    let reader = MessageReader::new(header).ok_or(io::ErrorKind::InvalidData)?;
     let parts = (reader.u32_at(4), reader.u32_at(12));
     let (Some(body), Some(fields)) = parts else { return Err(io::ErrorKind::InvalidData.into()) };
     let length =
@@ -145,7 +145,7 @@ fn message_length(bytes: &[u8]) -> io::Result<Option<usize>> {
 /// What a whole message says: none for answers, other signals, and what is not understood.
 fn change(message: &[u8]) -> Option<Change> {
     const SIGNAL: u8 = 4;
-    let reader = Reader::new(message)?;
+    let reader = MessageReader::new(message)?;
     if message.get(1) != Some(&SIGNAL) {
         return None;
     }
@@ -183,12 +183,12 @@ fn change(message: &[u8]) -> Option<Change> {
 }
 
 /// Reads numbers in the byte order that the message names.
-struct Reader<'a> {
+struct MessageReader<'a> {
     bytes: &'a [u8],
     big: bool,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> MessageReader<'a> {
     fn new(bytes: &'a [u8]) -> Option<Self> {
         let big = match bytes.first()? {
             b'l' => false,

@@ -4,8 +4,10 @@
 //! that is used; the others are told to stop. A key that goes away gives its place up; one that holds none of the
 //! credentials leaves the ceremony to the others.
 
-use super::finder::{Finder, Found, Place, Reach};
-use super::worker::{Busy, News, Order, Outcome, Request, Shared, Worker};
+use super::finder::{AttachPoint, Finder, FoundKey, SearchScope};
+use super::worker::{
+    ActiveKeys, CandidateResult, CeremonyRequest, Command, Worker, WorkerEvent, WorkerState,
+};
 use crate::cancel::Cancel;
 use crate::ceremony::Failure;
 use crate::prompt::{Pin, PinReason, PinReply, PinRequest, Prompt};
@@ -20,55 +22,55 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 
 /// Between one look at what is there and the next.
-const LOOK: Duration = Duration::from_millis(250);
+const SCAN_INTERVAL: Duration = Duration::from_millis(250);
 /// A key that does not answer for so long is not waited for.
-const OPENING: Duration = Duration::from_millis(1500);
+const OPEN_TIMEOUT: Duration = Duration::from_millis(1500);
 /// How often a key may fail at its link before it has to be taken out and put in again.
-const TRIES: u32 = 3;
+const MAX_LINK_FAILURES: u32 = 3;
 /// How long a key may take to be told to stop.
-const TELLING: Duration = Duration::from_secs(1);
+const CANCEL_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Both ends of a channel.
 type Ends<T> = (UnboundedSender<T>, UnboundedReceiver<T>);
 
 /// A ceremony that is under way.
-pub(super) struct Contest<'a, P> {
-    request: Arc<Request>,
+pub(super) struct KeySelection<'a, P> {
+    request: Arc<CeremonyRequest>,
     until: Instant,
     prompts: P,
-    busy: &'a Arc<Busy>,
-    reach: &'a Reach,
+    busy: &'a Arc<ActiveKeys>,
+    reach: &'a SearchScope,
     /// What is there.
-    found: Vec<Found>,
+    found: Vec<FoundKey>,
     /// What is spoken to.
-    rivals: BTreeMap<u64, Rival>,
+    candidates: BTreeMap<u64, Candidate>,
     /// Why a key that is there is not asked again; forgotten when it goes.
-    out: HashMap<Place, Failure>,
+    out: HashMap<AttachPoint, Failure>,
     /// How often a key failed at its link, and when it may be tried again.
-    faults: HashMap<Place, (u32, Instant)>,
+    faults: HashMap<AttachPoint, (u32, Instant)>,
     /// Why a key could not be opened, last.
     closed: Option<String>,
-    shown: Option<Shown>,
+    shown: Option<ShownPrompt>,
     next: u64,
-    news: Ends<(u64, News)>,
+    news: Ends<(u64, WorkerEvent)>,
     /// PINs that were entered: by whom they were asked for.
-    entered: Ends<Entered>,
+    entered: Ends<EnteredPin>,
 }
 
 /// A person has answered.
-struct Entered {
+struct EnteredPin {
     id: u64,
     /// The PIN that was chosen for a key that had none.
     chosen: Option<Pin>,
 }
 
 /// A key that is spoken to.
-struct Rival {
-    place: Place,
+struct Candidate {
+    place: AttachPoint,
     phase: Phase,
     since: Instant,
-    shared: Arc<Shared>,
-    orders: UnboundedSender<Order>,
+    shared: Arc<WorkerState>,
+    orders: UnboundedSender<Command>,
     handle: Option<HidChannelHandle>,
     least_pin: u32,
     /// A PIN that was just chosen; the key asks for it once more.
@@ -90,21 +92,21 @@ enum Phase {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Shown {
+enum ShownPrompt {
     Insert,
     Touch(usize),
     Working,
     Pin,
 }
 
-impl<'a, P: FnMut(Prompt) + Send> Contest<'a, P> {
+impl<'a, P: FnMut(Prompt) + Send> KeySelection<'a, P> {
     /// A ceremony that is over at `until`.
     pub(super) fn new(
-        request: Request,
+        request: CeremonyRequest,
         until: Instant,
         prompts: P,
-        busy: &'a Arc<Busy>,
-        reach: &'a Reach,
+        busy: &'a Arc<ActiveKeys>,
+        reach: &'a SearchScope,
     ) -> Self {
         Self {
             request: Arc::new(request),
@@ -113,7 +115,7 @@ impl<'a, P: FnMut(Prompt) + Send> Contest<'a, P> {
             busy,
             reach,
             found: Vec::new(),
-            rivals: BTreeMap::new(),
+            candidates: BTreeMap::new(),
             out: HashMap::new(),
             faults: HashMap::new(),
             closed: None,
@@ -127,7 +129,7 @@ impl<'a, P: FnMut(Prompt) + Send> Contest<'a, P> {
     /// Runs it to its end; whatever that is, every key is told.
     pub(super) async fn run(mut self, cancel: &Cancel) -> Result<Value, Failure> {
         let end = self.until_ended(cancel).await;
-        let all: Vec<u64> = self.rivals.keys().copied().collect();
+        let all: Vec<u64> = self.candidates.keys().copied().collect();
         for id in all {
             self.stop(id).await;
         }
@@ -137,7 +139,7 @@ impl<'a, P: FnMut(Prompt) + Send> Contest<'a, P> {
     async fn until_ended(&mut self, cancel: &Cancel) -> Result<Value, Failure> {
         let mut sightings = look_again_and_again(self.reach)?;
         // What a key needs time for is looked at now and then.
-        let mut tick = tokio::time::interval(LOOK);
+        let mut tick = tokio::time::interval(SCAN_INTERVAL);
         loop {
             tokio::select! {
                 biased;
@@ -157,59 +159,60 @@ impl<'a, P: FnMut(Prompt) + Send> Contest<'a, P> {
     }
 
     /// Keys that went give up their place.
-    async fn saw(&mut self, found: Vec<Found>) {
-        let is_there = |place: &Place| found.iter().any(|found| found.place == *place);
+    async fn saw(&mut self, found: Vec<FoundKey>) {
+        let is_there = |place: &AttachPoint| found.iter().any(|found| found.place == *place);
         self.out.retain(|place, _| is_there(place));
         self.faults.retain(|place, _| is_there(place));
-        let gone = self.rivals.iter().filter(|(_, rival)| !is_there(&rival.place)).map(|(id, _)| *id);
+        let gone =
+            self.candidates.iter().filter(|(_, candidate)| !is_there(&candidate.place)).map(|(id, _)| *id);
         for id in gone.collect::<Vec<_>>() {
             self.stop(id).await;
         }
         self.found = found;
     }
 
-    async fn heard(&mut self, id: u64, news: News) -> Option<Result<Value, Failure>> {
+    async fn heard(&mut self, id: u64, news: WorkerEvent) -> Option<Result<Value, Failure>> {
         // One that was told to stop has nothing more to say.
-        let rival = self.rivals.get_mut(&id)?;
+        let candidate = self.candidates.get_mut(&id)?;
         match news {
-            News::LeastPin(least) => rival.least_pin = least,
-            News::Ready { mut updates, handle } => {
-                (rival.phase, rival.handle) = (Phase::Ready, handle);
+            WorkerEvent::LeastPin(least) => candidate.least_pin = least,
+            WorkerEvent::Ready { mut updates, handle } => {
+                (candidate.phase, candidate.handle) = (Phase::Ready, handle);
                 let news = self.news.0.clone();
                 tokio::spawn(async move {
                     while let Ok(update) = updates.recv().await {
-                        if news.send((id, News::Update(update))).is_err() {
+                        if news.send((id, WorkerEvent::Update(update))).is_err() {
                             break;
                         }
                     }
                 });
             }
-            News::Selected => {
-                rival.phase = Phase::Chosen;
-                let _ = rival.orders.send(Order::Perform);
-                self.show(Shown::Working, Prompt::Working);
-                let others: Vec<u64> = self.rivals.keys().copied().filter(|other| *other != id).collect();
+            WorkerEvent::Selected => {
+                candidate.phase = Phase::Chosen;
+                let _ = candidate.orders.send(Command::Perform);
+                self.show(ShownPrompt::Working, Prompt::Working);
+                let others: Vec<u64> = self.candidates.keys().copied().filter(|other| *other != id).collect();
                 for other in others {
                     self.stop(other).await;
                 }
             }
-            News::Update(update) => self.wanted(id, update),
-            News::Ended(outcome) => return self.ended(id, outcome),
+            WorkerEvent::Update(update) => self.wanted(id, update),
+            WorkerEvent::Ended(outcome) => return self.ended(id, outcome),
         }
         None
     }
 
     /// A key wants something of the person.
     fn wanted(&mut self, id: u64, update: UvUpdate) {
-        let Some(rival) = self.rivals.get_mut(&id) else { return };
-        let shared = Arc::clone(&rival.shared);
+        let Some(candidate) = self.candidates.get_mut(&id) else { return };
+        let shared = Arc::clone(&candidate.shared);
         let (reason, attempts_left) = match &update {
-            UvUpdate::PresenceRequired => return self.show(Shown::Touch(1), Prompt::Touch { keys: 1 }),
+            UvUpdate::PresenceRequired => return self.show(ShownPrompt::Touch(1), Prompt::Touch { keys: 1 }),
             UvUpdate::UvRetry { .. } => return,
             UvUpdate::PinRequired(asked) => {
                 let wrong = shared.pin_was_wrong.swap(false, Ordering::SeqCst);
                 // It was chosen a moment ago, and by this person: entered again it would be the same.
-                if let Some(pin) = rival.chosen.take()
+                if let Some(pin) = candidate.chosen.take()
                     && !wrong
                 {
                     answer(update, Some(&pin));
@@ -219,16 +222,16 @@ impl<'a, P: FnMut(Prompt) + Send> Contest<'a, P> {
             }
             UvUpdate::PinNotSet(asked) => match (asked.reason, &*self.request) {
                 // A person who only meant to tap is not made to choose a PIN for a key.
-                (PinNotSetReason::PinNotSet, Request::Get(_)) => return answer(update, None),
+                (PinNotSetReason::PinNotSet, CeremonyRequest::Get(_)) => return answer(update, None),
                 (PinNotSetReason::PinNotSet | PinNotSetReason::PinChangeRequired, _) => {
-                    (PinReason::New { least: rival.least_pin }, None)
+                    (PinReason::New { least: candidate.least_pin }, None)
                 }
                 _ => (PinReason::Unsuitable, None),
             },
         };
         // Where a PIN is to be changed, the key asks for the old one next.
         let is_first = matches!(&update, UvUpdate::PinNotSet(asked) if asked.reason != PinNotSetReason::PinChangeRequired);
-        rival.chosen = None;
+        candidate.chosen = None;
         shared.keep_asked(update);
         let entered = self.entered.0.clone();
         let reply = PinReply::new(move |pin| {
@@ -236,40 +239,40 @@ impl<'a, P: FnMut(Prompt) + Send> Contest<'a, P> {
             let Some(update) = shared.take_asked() else { return };
             shared.refused.store(pin.is_none(), Ordering::SeqCst);
             answer(update, pin.as_ref());
-            let _ = entered.send(Entered { id, chosen: pin.filter(|_| is_first) });
+            let _ = entered.send(EnteredPin { id, chosen: pin.filter(|_| is_first) });
         });
-        self.show(Shown::Pin, Prompt::Pin(PinRequest { reason, attempts_left, reply }));
+        self.show(ShownPrompt::Pin, Prompt::Pin(PinRequest { reason, attempts_left, reply }));
     }
 
-    fn was_entered(&mut self, Entered { id, chosen }: Entered) {
-        let Some(rival) = self.rivals.get_mut(&id) else { return };
-        (rival.phase, rival.chosen) = (Phase::Chosen, chosen);
-        self.show(Shown::Working, Prompt::Working);
+    fn was_entered(&mut self, EnteredPin { id, chosen }: EnteredPin) {
+        let Some(candidate) = self.candidates.get_mut(&id) else { return };
+        (candidate.phase, candidate.chosen) = (Phase::Chosen, chosen);
+        self.show(ShownPrompt::Working, Prompt::Working);
     }
 
-    fn ended(&mut self, id: u64, outcome: Outcome) -> Option<Result<Value, Failure>> {
-        let place = self.rivals.remove(&id)?.place;
+    fn ended(&mut self, id: u64, outcome: CandidateResult) -> Option<Result<Value, Failure>> {
+        let place = self.candidates.remove(&id)?.place;
         let failure = match outcome {
-            Outcome::Done(answer) => return Some(Ok(answer)),
-            Outcome::NoKey => Failure::Unfit("it is no security key".to_owned()),
-            Outcome::Closed(why) => {
+            CandidateResult::Done(answer) => return Some(Ok(answer)),
+            CandidateResult::NoKey => Failure::Unfit("it is no security key".to_owned()),
+            CandidateResult::Closed(why) => {
                 tracing::warn!(%why, "a security key cannot be opened");
                 self.closed = Some(why);
                 // It may be that the system has not given it its owner yet.
-                self.faults.insert(place, (0, Instant::now() + LOOK));
+                self.faults.insert(place, (0, Instant::now() + SCAN_INTERVAL));
                 return None;
             }
-            Outcome::Lost(why) => {
+            CandidateResult::Lost(why) => {
                 tracing::info!(%why, "a security key is lost");
                 let fault = self.faults.entry(place.clone()).or_insert((0, Instant::now()));
-                *fault = (fault.0 + 1, Instant::now() + LOOK);
-                if fault.0 < TRIES {
+                *fault = (fault.0 + 1, Instant::now() + SCAN_INTERVAL);
+                if fault.0 < MAX_LINK_FAILURES {
                     return None;
                 }
                 Failure::Unfit(why)
             }
-            Outcome::Stopped => return None,
-            Outcome::Failed(failure) => {
+            CandidateResult::Stopped => return None,
+            CandidateResult::Failed(failure) => {
                 self.out.insert(place, failure.clone());
                 let goes_on =
                     matches!(failure, Failure::WrongKey | Failure::NoUserVerification | Failure::Unfit(_));
@@ -283,22 +286,24 @@ impl<'a, P: FnMut(Prompt) + Send> Contest<'a, P> {
 
     /// Speaks to who is there, and says what to do.
     async fn settle(&mut self) {
-        if self.rivals.values().any(|rival| rival.phase == Phase::Chosen) {
+        if self.candidates.values().any(|candidate| candidate.phase == Phase::Chosen) {
             return;
         }
         self.greet();
         let now = Instant::now();
-        let opening = |rival: &&Rival| rival.phase == Phase::Opening && now < rival.since + OPENING;
-        if self.rivals.values().any(|rival| opening(&rival)) {
+        let opening = |candidate: &&Candidate| {
+            candidate.phase == Phase::Opening && now < candidate.since + OPEN_TIMEOUT
+        };
+        if self.candidates.values().any(|candidate| opening(&candidate)) {
             return;
         }
-        let fit = |rival: &&Rival| rival.phase != Phase::Opening;
-        match self.rivals.values().filter(fit).count() {
+        let fit = |candidate: &&Candidate| candidate.phase != Phase::Opening;
+        match self.candidates.values().filter(fit).count() {
             // One that may be tried again soon is there all the same.
             0 if self.found.iter().all(|found| self.out.contains_key(&found.place))
                 || self.closed.is_some() =>
             {
-                self.show(Shown::Insert, Prompt::Insert);
+                self.show(ShownPrompt::Insert, Prompt::Insert);
             }
             0 => {}
             1 => self.ask_the_one(),
@@ -311,14 +316,14 @@ impl<'a, P: FnMut(Prompt) + Send> Contest<'a, P> {
         let now = Instant::now();
         let new = self.found.iter().filter(|found| {
             !self.out.contains_key(&found.place)
-                && !self.rivals.values().any(|rival| rival.place == found.place)
+                && !self.candidates.values().any(|candidate| candidate.place == found.place)
                 && self.faults.get(&found.place).is_none_or(|(_, after)| now >= *after)
         });
         for found in new.cloned().collect::<Vec<_>>() {
             let (orders, taken) = mpsc::unbounded_channel();
-            let (id, shared) = (self.next, Arc::new(Shared::default()));
+            let (id, shared) = (self.next, Arc::new(WorkerState::default()));
             self.next += 1;
-            let rival = Rival {
+            let candidate = Candidate {
                 place: found.place.clone(),
                 phase: Phase::Opening,
                 since: now,
@@ -328,7 +333,7 @@ impl<'a, P: FnMut(Prompt) + Send> Contest<'a, P> {
                 least_pin: 4,
                 chosen: None,
             };
-            self.rivals.insert(id, rival);
+            self.candidates.insert(id, candidate);
             let (request, news) = (Arc::clone(&self.request), self.news.0.clone());
             let worker = Worker { id, found, request, until: self.until, shared, orders: taken, news };
             worker.start(self.busy);
@@ -336,45 +341,48 @@ impl<'a, P: FnMut(Prompt) + Send> Contest<'a, P> {
     }
 
     fn ask_the_one(&mut self) {
-        let ready = self.rivals.values_mut().find(|rival| rival.phase == Phase::Ready);
-        if let Some(rival) = ready {
-            rival.phase = Phase::Asked;
-            let _ = rival.orders.send(Order::Perform);
-            self.show(Shown::Working, Prompt::Working);
+        let ready = self.candidates.values_mut().find(|candidate| candidate.phase == Phase::Ready);
+        if let Some(candidate) = ready {
+            candidate.phase = Phase::Asked;
+            let _ = candidate.orders.send(Command::Perform);
+            self.show(ShownPrompt::Working, Prompt::Working);
         }
     }
 
     async fn have_one_touched(&mut self, keys: usize) {
         // One that was asked while it was alone begins again, as one of several.
-        let asked = self.rivals.iter().find(|(_, rival)| rival.phase == Phase::Asked).map(|(id, _)| *id);
-        if let Some(place) = asked.and_then(|id| self.rivals.get(&id)).map(|rival| rival.place.clone()) {
+        let asked =
+            self.candidates.iter().find(|(_, candidate)| candidate.phase == Phase::Asked).map(|(id, _)| *id);
+        if let Some(place) =
+            asked.and_then(|id| self.candidates.get(&id)).map(|candidate| candidate.place.clone())
+        {
             let tries = self.faults.get(&place).map_or(0, |(tries, _)| *tries);
-            self.faults.insert(place, (tries, Instant::now() + LOOK));
+            self.faults.insert(place, (tries, Instant::now() + SCAN_INTERVAL));
             if let Some(id) = asked {
                 self.stop(id).await;
             }
         }
-        for rival in self.rivals.values_mut().filter(|rival| rival.phase == Phase::Ready) {
-            rival.phase = Phase::Selecting;
-            let _ = rival.orders.send(Order::Select);
+        for candidate in self.candidates.values_mut().filter(|candidate| candidate.phase == Phase::Ready) {
+            candidate.phase = Phase::Selecting;
+            let _ = candidate.orders.send(Command::Select);
         }
-        self.show(Shown::Touch(keys), Prompt::Touch { keys });
+        self.show(ShownPrompt::Touch(keys), Prompt::Touch { keys });
     }
 
     /// Tells a key to stop, and listens to it no more.
     async fn stop(&mut self, id: u64) {
-        let Some(rival) = self.rivals.remove(&id) else { return };
-        rival.shared.stop.store(true, Ordering::SeqCst);
-        drop(rival.shared.take_asked());
-        if let Some(handle) = rival.handle {
+        let Some(candidate) = self.candidates.remove(&id) else { return };
+        candidate.shared.stop.store(true, Ordering::SeqCst);
+        drop(candidate.shared.take_asked());
+        if let Some(handle) = candidate.handle {
             // It takes one such word at a time.
-            let _ = tokio::time::timeout(TELLING, handle.cancel_ongoing_operation()).await;
+            let _ = tokio::time::timeout(CANCEL_TIMEOUT, handle.cancel_ongoing_operation()).await;
         }
     }
 
-    fn show(&mut self, shown: Shown, prompt: Prompt) {
+    fn show(&mut self, shown: ShownPrompt, prompt: Prompt) {
         // A PIN is never asked for twice by one prompt; everything else needs saying once.
-        if self.shown != Some(shown) || shown == Shown::Pin {
+        if self.shown != Some(shown) || shown == ShownPrompt::Pin {
             self.shown = Some(shown);
             (self.prompts)(prompt);
         }
@@ -383,7 +391,7 @@ impl<'a, P: FnMut(Prompt) + Send> Contest<'a, P> {
     /// A key that cannot be opened is why, where no other one came.
     fn out_of_time(&mut self) -> Failure {
         match self.closed.take() {
-            Some(why) if self.rivals.is_empty() => Failure::Unavailable(why),
+            Some(why) if self.candidates.is_empty() => Failure::Unavailable(why),
             _ => Failure::TimedOut,
         }
     }
@@ -403,22 +411,22 @@ fn answer(update: UvUpdate, pin: Option<&Pin>) {
 }
 
 /// Looks for keys on a thread of its own, for as long as somebody listens: a reader may take its time.
-fn look_again_and_again(reach: &Reach) -> Result<UnboundedReceiver<Vec<Found>>, Failure> {
+fn look_again_and_again(reach: &SearchScope) -> Result<UnboundedReceiver<Vec<FoundKey>>, Failure> {
     let (sender, receiver) = mpsc::unbounded_channel();
     let unavailable = |error: std::io::Error| Failure::Unavailable(error.to_string());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(unavailable)?;
     let mut finder = Finder::new(reach);
     let look = async move {
-        let mut before: Option<Vec<Place>> = None;
+        let mut before: Option<Vec<AttachPoint>> = None;
         while !sender.is_closed() {
             let found = finder.look().await;
-            let places: Vec<Place> = found.iter().map(|found| found.place.clone()).collect();
+            let places: Vec<AttachPoint> = found.iter().map(|found| found.place.clone()).collect();
             if before.as_ref() != Some(&places) {
                 before = Some(places);
                 let _ = sender.send(found);
             }
             tokio::select! {
-                () = tokio::time::sleep(LOOK) => {}
+                () = tokio::time::sleep(SCAN_INTERVAL) => {}
                 () = sender.closed() => {}
             }
         }

@@ -18,7 +18,7 @@ const HIDRAW: &str = "/sys/class/hidraw";
 
 /// Where a key is: the same for as long as it is not taken away, and another one when it comes back.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Place {
+pub(super) enum AttachPoint {
     /// A raw HID device: its node, and the system's name for this one attachment of it.
     Hid(CString, PathBuf),
     /// A reader, and how many cards came and went there.
@@ -30,28 +30,28 @@ pub(super) enum Place {
 
 /// A key that is there; in a reader, it may turn out to be a card of another kind.
 #[derive(Clone, Debug)]
-pub(super) struct Found {
+pub(super) struct FoundKey {
     /// Where.
-    pub(super) place: Place,
+    pub(super) place: AttachPoint,
     /// What its maker or reader calls it.
     pub(super) name: String,
     /// How to reach it.
-    pub(super) device: Device,
+    pub(super) device: KeyDevice,
 }
 
 /// How to reach a key.
 #[derive(Clone, Debug)]
-pub(super) enum Device {
+pub(super) enum KeyDevice {
     /// By USB.
     Hid(HidDevice),
     /// By a reader.
     Nfc(NfcDevice),
     /// By USB/IP, in user space.
     #[cfg(feature = "testing")]
-    UsbIp(std::sync::Arc<super::usbip::Link>),
+    UsbIp(std::sync::Arc<super::usbip::UsbIpLink>),
 }
 
-impl Device {
+impl KeyDevice {
     /// How it is reached.
     pub(super) fn transport(&self) -> Transport {
         match self {
@@ -65,7 +65,7 @@ impl Device {
 
 /// Where keys are looked for.
 #[derive(Clone, Debug)]
-pub(super) struct Reach {
+pub(super) struct SearchScope {
     /// Among the raw HID devices.
     pub(super) usb: bool,
     /// In the readers.
@@ -75,7 +75,7 @@ pub(super) struct Reach {
     pub(super) usbip: Option<std::net::SocketAddr>,
 }
 
-impl Reach {
+impl SearchScope {
     /// Wherever this system has keys. A test build that was given an address looks there alone, so that a key of the
     /// person who runs the tests is not asked.
     pub(super) fn system() -> Self {
@@ -94,7 +94,7 @@ impl Reach {
 
 /// Looks again and again, and remembers what it saw.
 pub(super) struct Finder {
-    reach: Reach,
+    reach: SearchScope,
     nodes: BTreeMap<String, PathBuf>,
     hid: Vec<HidDevice>,
     cards: Option<Context>,
@@ -106,7 +106,7 @@ pub(super) struct Finder {
 
 impl Finder {
     /// One that has seen nothing yet.
-    pub(super) fn new(reach: &Reach) -> Self {
+    pub(super) fn new(reach: &SearchScope) -> Self {
         Self {
             reach: reach.clone(),
             nodes: BTreeMap::new(),
@@ -119,19 +119,19 @@ impl Finder {
     }
 
     /// The keys that are there now.
-    pub(super) async fn look(&mut self) -> Vec<Found> {
+    pub(super) async fn look(&mut self) -> Vec<FoundKey> {
         if self.reach.usb {
             self.look_at_usb().await;
         }
-        let mut found: Vec<Found> = self.hid.iter().filter_map(|device| self.by_usb(device)).collect();
+        let mut found: Vec<FoundKey> = self.hid.iter().filter_map(|device| self.by_usb(device)).collect();
         if self.reach.readers {
             found.extend(self.in_readers());
         }
         #[cfg(feature = "testing")]
         if let Some((generation, link)) = self.usbip.look() {
             let (place, name) =
-                (Place::UsbIp(generation), "security key at the test's USB/IP address".to_owned());
-            found.push(Found { place, name, device: Device::UsbIp(link) });
+                (AttachPoint::UsbIp(generation), "security key at the test's USB/IP address".to_owned());
+            found.push(FoundKey { place, name, device: KeyDevice::UsbIp(link) });
         }
         found
     }
@@ -151,7 +151,7 @@ impl Finder {
         }
     }
 
-    fn by_usb(&self, device: &HidDevice) -> Option<Found> {
+    fn by_usb(&self, device: &HidDevice) -> Option<FoundKey> {
         let path = match &device.backend {
             HidBackendDevice::HidApiDevice(info) => info.path().to_owned(),
             #[cfg(feature = "testing")]
@@ -159,12 +159,12 @@ impl Finder {
         };
         let node = path.to_str().ok()?.rsplit('/').next()?;
         let attachment = self.nodes.get(node)?.clone();
-        let (place, name) = (Place::Hid(path, attachment), device.to_string());
-        Some(Found { place, name, device: Device::Hid(device.clone()) })
+        let (place, name) = (AttachPoint::Hid(path, attachment), device.to_string());
+        Some(FoundKey { place, name, device: KeyDevice::Hid(device.clone()) })
     }
 
     /// The readers with a card in them. No card service, no reader and no card are all the same: nothing is there.
-    fn in_readers(&mut self) -> Vec<Found> {
+    fn in_readers(&mut self) -> Vec<FoundKey> {
         let Some(states) = self.readers() else {
             self.cards = None;
             return Vec::new();
@@ -177,10 +177,10 @@ impl Finder {
         let found = with_card.map(|reader| {
             let name = reader.name().to_owned();
             let device = NfcDevice::new_pcsc(Info::new(&name));
-            let place = Place::Reader(name.clone(), reader.event_count());
+            let place = AttachPoint::Reader(name.clone(), reader.event_count());
             (
                 name.clone(),
-                Found { place, name: name.to_string_lossy().into_owned(), device: Device::Nfc(device) },
+                FoundKey { place, name: name.to_string_lossy().into_owned(), device: KeyDevice::Nfc(device) },
             )
         });
         let found: Vec<_> = found.collect();
@@ -203,8 +203,8 @@ impl Finder {
         Some(states)
     }
 
-    fn is_duplicate(&mut self, name: &CString, device: &Device) -> bool {
-        let Device::Nfc(device) = device else { return false };
+    fn is_duplicate(&mut self, name: &CString, device: &KeyDevice) -> bool {
+        let KeyDevice::Nfc(device) = device else { return false };
         let hid = &self.hid;
         *self.duplicates.entry(name.clone()).or_insert_with(|| {
             !hid.is_empty() && std::slice::from_ref(device).without_hid_duplicates(hid).is_empty()

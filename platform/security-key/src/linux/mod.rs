@@ -10,8 +10,8 @@ use crate::cancel::Cancel;
 use crate::ceremony::{Attached, Ceremony, Failure, Operation};
 use crate::options;
 use crate::prompt::Prompt;
-use contest::Contest;
-use finder::{Device, Finder, Reach};
+use contest::KeySelection;
+use finder::{Finder, KeyDevice, SearchScope};
 use libwebauthn::ops::webauthn::psl::PublicSuffixList;
 use libwebauthn::ops::webauthn::{
     GetAssertionRequest, MakeCredentialRequest, OriginValidation, RelatedOrigins, RequestOrigin,
@@ -21,16 +21,16 @@ use serde_json::Value;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::runtime::{Builder, Runtime};
-use worker::{Busy, Request};
+use worker::{ActiveKeys, CeremonyRequest};
 
 /// How long the keys that lost may take to hear of it, at the end.
-const FAREWELL: Duration = Duration::from_millis(500);
+const CANCEL_GRACE: Duration = Duration::from_millis(500);
 
 /// The security keys of this machine.
 #[derive(Debug)]
 pub struct SecurityKeys {
-    busy: Arc<Busy>,
-    reach: Reach,
+    busy: Arc<ActiveKeys>,
+    reach: SearchScope,
 }
 
 impl SecurityKeys {
@@ -40,7 +40,7 @@ impl SecurityKeys {
     /// [`Failure::Unavailable`].
     pub fn open() -> Result<Self, Failure> {
         runtime()?;
-        Ok(Self { busy: Arc::default(), reach: Reach::system() })
+        Ok(Self { busy: Arc::default(), reach: SearchScope::system() })
     }
 
     /// Test builds only: the USB key at this address, and the readers if they are to be looked at too.
@@ -49,7 +49,7 @@ impl SecurityKeys {
     /// [`Failure::Unavailable`].
     #[cfg(feature = "testing")]
     pub fn reaching(usbip: Option<std::net::SocketAddr>, readers: bool) -> Result<Self, Failure> {
-        Ok(Self { busy: Arc::default(), reach: Reach { usb: false, readers, usbip } })
+        Ok(Self { busy: Arc::default(), reach: SearchScope { usb: false, readers, usbip } })
     }
 
     /// The security keys that are there now. What lies on a reader is asked whether it is one.
@@ -61,7 +61,7 @@ impl SecurityKeys {
             let mut keys = Vec::new();
             for found in Finder::new(&self.reach).look().await {
                 let is_key = match &found.device {
-                    Device::Nfc(device) => worker::is_key(&mut device.clone()).await,
+                    KeyDevice::Nfc(device) => worker::is_key(&mut device.clone()).await,
                     _ => true,
                 };
                 if is_key {
@@ -93,7 +93,7 @@ impl SecurityKeys {
         let until = Instant::now() + checked.timeout;
         runtime()?.block_on(async {
             let request = prepare(ceremony, &checked).await?;
-            Contest::new(request, until, prompts, &self.busy, &self.reach).run(cancel).await
+            KeySelection::new(request, until, prompts, &self.busy, &self.reach).run(cancel).await
         })
     }
 }
@@ -101,7 +101,7 @@ impl SecurityKeys {
 impl Drop for SecurityKeys {
     /// A key that lost is told so; one that never heard of it would blink on.
     fn drop(&mut self) {
-        self.busy.wait(FAREWELL);
+        self.busy.wait(CANCEL_GRACE);
     }
 }
 
@@ -112,7 +112,7 @@ fn runtime() -> Result<Runtime, Failure> {
         .map_err(|error| Failure::Unavailable(error.to_string()))
 }
 
-async fn prepare(ceremony: &Ceremony, checked: &options::Checked) -> Result<Request, Failure> {
+async fn prepare(ceremony: &Ceremony, checked: &options::CheckedOptions) -> Result<CeremonyRequest, Failure> {
     let refused = |error: &dyn std::fmt::Display| Failure::Refused(error.to_string());
     let origin = RequestOrigin::try_from(ceremony.origin.as_str()).map_err(|error| refused(&error))?;
     let settings = RequestSettings {
@@ -125,12 +125,12 @@ async fn prepare(ceremony: &Ceremony, checked: &options::Checked) -> Result<Requ
         Operation::Create(_) => {
             let request = MakeCredentialRequest::prepare(&origin, &checked.json, &settings).await;
             let request = request.map_err(|error| refused(&error))?;
-            Ok(Request::Create(MakeCredentialRequest { timeout: checked.timeout, ..request }))
+            Ok(CeremonyRequest::Create(MakeCredentialRequest { timeout: checked.timeout, ..request }))
         }
         Operation::Get(_) => {
             let request = GetAssertionRequest::prepare(&origin, &checked.json, &settings).await;
             let request = request.map_err(|error| refused(&error))?;
-            Ok(Request::Get(GetAssertionRequest { timeout: checked.timeout, ..request }))
+            Ok(CeremonyRequest::Get(GetAssertionRequest { timeout: checked.timeout, ..request }))
         }
     }
 }

@@ -21,11 +21,11 @@ const UNLINK: u32 = 2;
 const SUBMITTED: u32 = 3;
 const PACKET: usize = 64;
 /// One look at whether something has come.
-const SLICE: Duration = Duration::from_millis(20);
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 /// An answer that needs nobody.
-const PATIENCE: Duration = Duration::from_secs(1);
+const REPLY_TIMEOUT: Duration = Duration::from_secs(1);
 /// The key's answer to being cancelled.
-const LAST: Duration = Duration::from_secs(2);
+const FINAL_READ_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Where the environment says that the device is.
 pub(super) fn address() -> Option<SocketAddr> {
@@ -36,7 +36,7 @@ pub(super) fn address() -> Option<SocketAddr> {
 pub(super) struct Port {
     address: Option<SocketAddr>,
     generation: u64,
-    link: Option<Arc<Link>>,
+    link: Option<Arc<UsbIpLink>>,
 }
 
 impl Port {
@@ -46,9 +46,9 @@ impl Port {
     }
 
     /// The device, where it is there: the connection to it is kept.
-    pub(super) fn look(&mut self) -> Option<(u64, Arc<Link>)> {
+    pub(super) fn look(&mut self) -> Option<(u64, Arc<UsbIpLink>)> {
         if self.link.as_ref().is_none_or(|link| !link.is_up()) {
-            self.link = Link::to(self.address?).ok().map(Arc::new);
+            self.link = UsbIpLink::to(self.address?).ok().map(Arc::new);
             self.generation += 1;
         }
         self.link.clone().map(|link| (self.generation, link))
@@ -57,7 +57,7 @@ impl Port {
 
 /// A connection to the device.
 #[derive(Debug)]
-pub(super) struct Link(Mutex<Wire>);
+pub(super) struct UsbIpLink(Mutex<Wire>);
 
 #[derive(Debug)]
 struct Wire {
@@ -72,11 +72,11 @@ struct Wire {
     up: bool,
 }
 
-impl Link {
+impl UsbIpLink {
     fn to(address: SocketAddr) -> io::Result<Self> {
-        let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+        let mut stream = TcpStream::connect_timeout(&address, REPLY_TIMEOUT)?;
         stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_read_timeout(Some(REPLY_TIMEOUT))?;
         let mut import = Vec::new();
         import.extend(VERSION.to_be_bytes());
         import.extend(IMPORT.to_be_bytes());
@@ -177,9 +177,9 @@ impl Wire {
 
     fn write(&mut self, report: &[u8]) -> io::Result<()> {
         let sequence = self.submit(false, self.endpoints.1, [0; 8], report.len(), report)?;
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + REPLY_TIMEOUT;
         while Instant::now() < until {
-            if self.take(PATIENCE)? == Some(sequence) {
+            if self.take(REPLY_TIMEOUT)? == Some(sequence) {
                 return Ok(());
             }
         }
@@ -192,7 +192,7 @@ impl Wire {
             if self.asked.is_none() {
                 self.asked = Some(self.submit(true, self.endpoints.0, [0; 8], PACKET, &[])?);
             }
-            self.take(SLICE)?;
+            self.take(POLL_INTERVAL)?;
         }
         Ok(self.reports.pop_front())
     }
@@ -215,7 +215,7 @@ impl Wire {
                 return Err(error);
             }
         }
-        self.stream.set_read_timeout(Some(PATIENCE))?;
+        self.stream.set_read_timeout(Some(REPLY_TIMEOUT))?;
         let (sequence, data) = self.answer().inspect_err(|_| self.up = false)?;
         if Some(sequence) == self.asked {
             self.asked = None;
@@ -237,14 +237,14 @@ impl Drop for Wire {
         urb.resize(48, 0);
         if self.stream.write_all(&urb).is_ok() {
             let unlink = self.sequence;
-            while matches!(self.take(PATIENCE), Ok(Some(sequence)) if sequence != unlink) {}
+            while matches!(self.take(REPLY_TIMEOUT), Ok(Some(sequence)) if sequence != unlink) {}
         }
     }
 }
 
 #[derive(Debug)]
 struct Pipe {
-    link: Arc<Link>,
+    link: Arc<UsbIpLink>,
     stop: Arc<AtomicBool>,
     channel: u32,
     /// It was told to stop: until when its last word is awaited.
@@ -271,7 +271,7 @@ impl HidPipeBackend for Pipe {
             if self.last.is_none() && self.stop.load(Ordering::SeqCst) {
                 let channel = self.channel;
                 self.send(&HidMessage::new(channel, HidCommand::Cancel, &[]));
-                self.last = Some(Instant::now() + LAST);
+                self.last = Some(Instant::now() + FINAL_READ_TIMEOUT);
             }
             if self.last.is_some_and(|until| Instant::now() > until) {
                 return gone;

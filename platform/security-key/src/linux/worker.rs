@@ -1,6 +1,6 @@
 //! One key, on a thread of its own: some of its transports wait without a way to be woken.
 
-use super::finder::{Device, Found};
+use super::finder::{FoundKey, KeyDevice};
 use crate::ceremony::Failure;
 use libwebauthn::UvUpdate;
 use libwebauthn::ops::webauthn::{
@@ -22,18 +22,18 @@ use std::time::{Duration, Instant};
 use tokio::sync::{broadcast, mpsc};
 
 /// Between one try and the next, where a key says that nobody touched it.
-const PAUSE: Duration = Duration::from_millis(250);
+const RETRY_DELAY: Duration = Duration::from_millis(250);
 
 /// What every key is asked.
 #[derive(Debug)]
-pub(super) enum Request {
+pub(super) enum CeremonyRequest {
     Create(MakeCredentialRequest),
     Get(GetAssertionRequest),
 }
 
 /// What a key is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Order {
+pub(super) enum Command {
     /// Wait for a touch, to be the one that is used.
     Select,
     /// Do what is asked.
@@ -42,7 +42,7 @@ pub(super) enum Order {
 
 /// What a key says.
 #[derive(Debug)]
-pub(super) enum News {
+pub(super) enum WorkerEvent {
     /// It can be spoken to.
     Ready { updates: broadcast::Receiver<UvUpdate>, handle: Option<HidChannelHandle> },
     /// It was touched.
@@ -52,12 +52,12 @@ pub(super) enum News {
     /// It asks for a PIN that has been chosen, or for its length.
     LeastPin(u32),
     /// It is through.
-    Ended(Outcome),
+    Ended(CandidateResult),
 }
 
 /// How it went.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Outcome {
+pub(super) enum CandidateResult {
     /// Its answer.
     Done(Value),
     /// It is no security key, or speaks no FIDO2.
@@ -74,7 +74,7 @@ pub(super) enum Outcome {
 
 /// What both sides hold.
 #[derive(Debug, Default)]
-pub(super) struct Shared {
+pub(super) struct WorkerState {
     /// It is to stop. The test build's link looks at it too.
     pub(super) stop: Arc<AtomicBool>,
     /// The last PIN was wrong.
@@ -85,7 +85,7 @@ pub(super) struct Shared {
     pub(super) asked: Mutex<Option<UvUpdate>>,
 }
 
-impl Shared {
+impl WorkerState {
     fn stopped(&self) -> bool {
         self.stop.load(Ordering::SeqCst)
     }
@@ -100,12 +100,12 @@ impl Shared {
 
 /// How many keys are being spoken to.
 #[derive(Debug, Default)]
-pub(super) struct Busy {
+pub(super) struct ActiveKeys {
     count: Mutex<usize>,
     changed: Condvar,
 }
 
-impl Busy {
+impl ActiveKeys {
     fn change(&self, by: impl FnOnce(usize) -> usize) {
         let mut count = self.count.lock().unwrap_or_else(PoisonError::into_inner);
         *count = by(*count);
@@ -122,19 +122,19 @@ impl Busy {
 pub(super) struct Worker {
     /// By which it is called in its news.
     pub(super) id: u64,
-    pub(super) found: Found,
-    pub(super) request: Arc<Request>,
+    pub(super) found: FoundKey,
+    pub(super) request: Arc<CeremonyRequest>,
     pub(super) until: Instant,
-    pub(super) shared: Arc<Shared>,
-    pub(super) orders: mpsc::UnboundedReceiver<Order>,
-    pub(super) news: mpsc::UnboundedSender<(u64, News)>,
+    pub(super) shared: Arc<WorkerState>,
+    pub(super) orders: mpsc::UnboundedReceiver<Command>,
+    pub(super) news: mpsc::UnboundedSender<(u64, WorkerEvent)>,
 }
 
 impl Worker {
     /// Begins. Whatever happens to the thread, its end is told.
-    pub(super) fn start(self, busy: &Arc<Busy>) {
+    pub(super) fn start(self, busy: &Arc<ActiveKeys>) {
         busy.change(|count| count + 1);
-        let end = End { busy: Arc::clone(busy), id: self.id, news: self.news.clone(), outcome: None };
+        let end = EndGuard { busy: Arc::clone(busy), id: self.id, news: self.news.clone(), outcome: None };
         let thread = std::thread::Builder::new().name("security key".to_owned());
         // Where there is no thread, the closure is dropped, and with it the end is told.
         let _ = thread.spawn(move || {
@@ -142,67 +142,67 @@ impl Worker {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             end.outcome = Some(match runtime {
                 Ok(runtime) => runtime.block_on(self.run()),
-                Err(error) => Outcome::Closed(error.to_string()),
+                Err(error) => CandidateResult::Closed(error.to_string()),
             });
         });
     }
 
-    async fn run(mut self) -> Outcome {
+    async fn run(mut self) -> CandidateResult {
         let settings = ChannelSettings::default();
         match self.found.device.clone() {
-            Device::Hid(mut device) => match device.channel(settings).await {
+            KeyDevice::Hid(mut device) => match device.channel(settings).await {
                 Ok(mut channel) => self.serve(&mut channel, |channel| Some(channel.get_handle())).await,
-                Err(error) => Outcome::Closed(error.to_string()),
+                Err(error) => CandidateResult::Closed(error.to_string()),
             },
-            Device::Nfc(mut device) => match device.channel(settings).await {
+            KeyDevice::Nfc(mut device) => match device.channel(settings).await {
                 Ok(mut channel) => self.serve(&mut channel, |_| None).await,
                 // A card of another kind says no, and so does a key that has come this moment: it is tried again.
-                Err(error) => Outcome::Lost(error.to_string()),
+                Err(error) => CandidateResult::Lost(error.to_string()),
             },
             #[cfg(feature = "testing")]
-            Device::UsbIp(link) => {
+            KeyDevice::UsbIp(link) => {
                 let pipe = link.pipe(Arc::clone(&self.shared.stop));
                 let mut device = libwebauthn::transport::hid::virtual_device(pipe);
                 match device.channel(settings).await {
                     Ok(mut channel) => self.serve(&mut channel, |_| None).await,
-                    Err(error) => Outcome::Closed(error.to_string()),
+                    Err(error) => CandidateResult::Closed(error.to_string()),
                 }
             }
         }
     }
 
-    async fn serve<C: Key>(
+    async fn serve<C: KeyChannel>(
         &mut self,
         channel: &mut C,
         handle: impl FnOnce(&C) -> Option<HidChannelHandle>,
-    ) -> Outcome {
+    ) -> CandidateResult {
         if !channel.supported_protocols().await.is_ok_and(|protocols| protocols.fido2) {
-            return Outcome::NoKey;
+            return CandidateResult::NoKey;
         }
         let least = match channel.ctap2_get_info().await {
             Ok(info) => info.min_pin_length.unwrap_or(4),
-            Err(error) => return Outcome::Lost(error.to_string()),
+            Err(error) => return CandidateResult::Lost(error.to_string()),
         };
-        self.tell(News::LeastPin(least));
-        self.tell(News::Ready { updates: channel.get_ux_update_receiver(), handle: handle(channel) });
+        self.tell(WorkerEvent::LeastPin(least));
+        self.tell(WorkerEvent::Ready { updates: channel.get_ux_update_receiver(), handle: handle(channel) });
         let mut touched = false;
         while let Some(order) = self.orders.recv().await {
             match order {
-                Order::Select => match self.select(channel).await {
+                Command::Select => match self.select(channel).await {
                     Ok(()) => {
                         touched = true;
-                        self.tell(News::Selected);
+                        self.tell(WorkerEvent::Selected);
                     }
                     Err(outcome) => return outcome,
                 },
-                Order::Perform => return self.perform(channel, touched).await,
+                Command::Perform => return self.perform(channel, touched).await,
             }
         }
-        Outcome::Stopped
+        CandidateResult::Stopped
     }
 
     /// Waits for a touch, for as long as there is time.
-    async fn select<C: Key>(&self, channel: &mut C) -> Result<(), Outcome> {
+    async fn select<C: KeyChannel>(&self, channel: &mut C) -> Result<(), CandidateResult> {
         loop {
             match channel.touched(self.left()).await {
                 Ok(()) => return Ok(()),
@@ -211,15 +211,15 @@ impl Worker {
         }
     }
 
-    async fn perform<C: Key>(&self, channel: &mut C, touched: bool) -> Outcome {
+    async fn perform<C: KeyChannel>(&self, channel: &mut C, touched: bool) -> CandidateResult {
         loop {
             let answer = match &*self.request {
-                Request::Create(request) => create(channel, request).await,
-                Request::Get(request) => self.get(channel, request, touched).await,
+                CeremonyRequest::Create(request) => create(channel, request).await,
+                CeremonyRequest::Get(request) => self.get(channel, request, touched).await,
             };
             match answer {
-                Ok(Some(answer)) => return Outcome::Done(answer),
-                Ok(None) => return Outcome::Lost("its answer cannot be read".to_owned()),
+                Ok(Some(answer)) => return CandidateResult::Done(answer),
+                Ok(None) => return CandidateResult::Lost("its answer cannot be read".to_owned()),
                 Err(error) => match self.again(error).await {
                     Ok(()) => {}
                     Err(outcome) => return outcome,
@@ -230,7 +230,7 @@ impl Worker {
 
     /// A key that holds none of the credentials is known before anybody enters a PIN; that it is the wrong one is said
     /// once it was touched, so that nobody's forgotten key ends what is another's.
-    async fn get<C: Key>(
+    async fn get<C: KeyChannel>(
         &self,
         channel: &mut C,
         request: &GetAssertionRequest,
@@ -239,7 +239,7 @@ impl Worker {
         let (hash, rp_id) = (request.client_data_hash(), &request.relying_party_id);
         if ctap2_preflight(channel, &request.allow, &hash, rp_id).await?.is_empty() {
             if !touched {
-                self.tell(News::Update(UvUpdate::PresenceRequired));
+                self.tell(WorkerEvent::Update(UvUpdate::PresenceRequired));
                 channel.touched(self.left()).await?;
             }
             return Err(WebAuthnError::Ctap(CtapError::NoCredentials));
@@ -250,9 +250,9 @@ impl Worker {
     }
 
     /// Whether to ask once more: a person is to do it again, or to do it at all. Every other error is an end.
-    async fn again<E: std::error::Error>(&self, error: WebAuthnError<E>) -> Result<(), Outcome> {
+    async fn again<E: std::error::Error>(&self, error: WebAuthnError<E>) -> Result<(), CandidateResult> {
         if self.shared.stopped() {
-            return Err(Outcome::Stopped);
+            return Err(CandidateResult::Stopped);
         }
         match error {
             WebAuthnError::Ctap(CtapError::PINInvalid) => {
@@ -267,15 +267,19 @@ impl Worker {
                 | CtapError::ActionTimeout
                 | CtapError::UserActionPending,
             ) => {
-                tokio::time::sleep(PAUSE).await;
-                if Instant::now() < self.until { Ok(()) } else { Err(Outcome::Failed(Failure::TimedOut)) }
+                tokio::time::sleep(RETRY_DELAY).await;
+                if Instant::now() < self.until {
+                    Ok(())
+                } else {
+                    Err(CandidateResult::Failed(Failure::TimedOut))
+                }
             }
             error => Err(self.end(&error)),
         }
     }
 
-    fn end<E: std::error::Error>(&self, error: &WebAuthnError<E>) -> Outcome {
-        Outcome::Failed(match error {
+    fn end<E: std::error::Error>(&self, error: &WebAuthnError<E>) -> CandidateResult {
+        CandidateResult::Failed(match error {
             WebAuthnError::Ctap(CtapError::NoCredentials | CtapError::InvalidCredential) => Failure::WrongKey,
             WebAuthnError::Ctap(CtapError::CredentialExcluded) => Failure::AlreadyRegistered,
             WebAuthnError::Ctap(CtapError::PINBlocked | CtapError::UvBlocked) => {
@@ -302,12 +306,12 @@ impl Worker {
                 | CtapError::InvalidSeq
                 | CtapError::ChannelBusy
                 | CtapError::Timeout),
-            ) => return Outcome::Lost(error.to_string()),
-            WebAuthnError::Transport(error) => return Outcome::Lost(error.to_string()),
+            ) => return CandidateResult::Lost(error.to_string()),
+            WebAuthnError::Transport(error) => return CandidateResult::Lost(error.to_string()),
             WebAuthnError::Platform(
                 error @ (PlatformError::InvalidDeviceResponse | PlatformError::CryptoError(_)),
             ) => {
-                return Outcome::Lost(error.to_string());
+                return CandidateResult::Lost(error.to_string());
             }
             error => Failure::Unfit(error.to_string()),
         })
@@ -317,35 +321,36 @@ impl Worker {
         self.until.saturating_duration_since(Instant::now())
     }
 
-    fn tell(&self, news: News) {
+    fn tell(&self, news: WorkerEvent) {
         // Nobody listens any more when the ceremony is over.
         let _ = self.news.send((self.id, news));
     }
 }
 
 /// Tells the end of a worker when it goes.
-struct End {
-    busy: Arc<Busy>,
+struct EndGuard {
+    busy: Arc<ActiveKeys>,
     id: u64,
-    news: mpsc::UnboundedSender<(u64, News)>,
-    outcome: Option<Outcome>,
+    news: mpsc::UnboundedSender<(u64, WorkerEvent)>,
+    outcome: Option<CandidateResult>,
 }
 
-impl Drop for End {
+impl Drop for EndGuard {
     fn drop(&mut self) {
-        let outcome = self.outcome.take().unwrap_or_else(|| Outcome::Lost("its thread ended".to_owned()));
-        let _ = self.news.send((self.id, News::Ended(outcome)));
+        let outcome =
+            self.outcome.take().unwrap_or_else(|| CandidateResult::Lost("its thread ended".to_owned()));
+        let _ = self.news.send((self.id, WorkerEvent::Ended(outcome)));
         self.busy.change(|count| count.saturating_sub(1));
     }
 }
 
 /// A channel to a key.
-trait Key: Channel<UxUpdate = UvUpdate> {
+trait KeyChannel: Channel<UxUpdate = UvUpdate> {
     /// Waits until it is touched.
     async fn touched(&mut self, timeout: Duration) -> Result<(), WebAuthnError<Self::TransportError>>;
 }
 
-impl Key for HidChannel<'_> {
+impl KeyChannel for HidChannel<'_> {
     async fn touched(&mut self, timeout: Duration) -> Result<(), WebAuthnError<Self::TransportError>> {
         if self.ctap2_get_info().await?.supports_fido_2_1() {
             return self.ctap2_selection(timeout).await;
@@ -358,7 +363,7 @@ impl Key for HidChannel<'_> {
     }
 }
 
-impl Key for NfcChannel<Context> {
+impl KeyChannel for NfcChannel<Context> {
     async fn touched(&mut self, timeout: Duration) -> Result<(), WebAuthnError<Self::TransportError>> {
         match self.ctap2_get_info().await?.supports_fido_2_1() {
             true => self.ctap2_selection(timeout).await,
@@ -368,7 +373,7 @@ impl Key for NfcChannel<Context> {
     }
 }
 
-async fn create<C: Key>(
+async fn create<C: KeyChannel>(
     channel: &mut C,
     request: &MakeCredentialRequest,
 ) -> Result<Option<Value>, WebAuthnError<C::TransportError>> {

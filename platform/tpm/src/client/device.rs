@@ -1,6 +1,6 @@
 //! One TPM, one command at a time: sent, retried where the TPM says so, and every handle accounted for.
 
-use super::failure::{Failure, Rc};
+use super::failure::{CommandError, Rc};
 use super::transport::{Address, MAX_RESPONSE, Transport};
 use crate::codec;
 use crate::public::Public;
@@ -34,7 +34,7 @@ const NV_CHUNK: usize = 512;
 const MAX_NV_BYTES: usize = 16 * 1024;
 
 /// A TPM. When it could not be reached it is connected to anew with the next command.
-pub(crate) struct Device {
+pub(crate) struct TpmDevice {
     address: Address,
     transport: Option<Box<dyn Transport>>,
     deadline: Duration,
@@ -60,13 +60,13 @@ pub(crate) fn handle(number: u32) -> TpmHandle {
     number.into()
 }
 
-impl Device {
+impl TpmDevice {
     pub(crate) fn new(address: Address, deadline: Duration) -> Self {
         Self { address, transport: None, deadline, commands: 0, connections: 0, ours: Vec::new() }
     }
 
     /// Connects, when there is no connection. Without a resource manager, whoever crashed before us has left objects.
-    pub(crate) fn connect(&mut self) -> Result<(), Failure> {
+    pub(crate) fn connect(&mut self) -> Result<(), CommandError> {
         if self.transport.is_some() {
             return Ok(());
         }
@@ -75,7 +75,7 @@ impl Device {
     }
 
     /// Connects, and leaves everything as it is.
-    pub(crate) fn connect_only(&mut self) -> Result<(), Failure> {
+    pub(crate) fn connect_only(&mut self) -> Result<(), CommandError> {
         self.transport = Some(self.address.connect(self.deadline)?);
         self.connections += 1;
         self.ours.clear();
@@ -87,7 +87,7 @@ impl Device {
         &mut self,
         command: &(impl TpmFrame + TpmHeader),
         sessions: &[TpmsAuthCommand],
-    ) -> Result<R, Failure> {
+    ) -> Result<R, CommandError> {
         let response = self.response(command, sessions)?;
         Ok(TpmResponse::cast(&response)?.unmarshal::<R>()?)
     }
@@ -97,7 +97,7 @@ impl Device {
         &mut self,
         command: &C,
         sessions: &[TpmsAuthCommand],
-    ) -> Result<Vec<u8>, Failure> {
+    ) -> Result<Vec<u8>, CommandError> {
         let response = self.response(command, sessions)?;
         let (_, parameters, _) = split(&response, 0)?;
         Ok(parameters.to_vec())
@@ -108,10 +108,10 @@ impl Device {
         &mut self,
         command: &C,
         sessions: &[TpmsAuthCommand],
-    ) -> Result<Vec<u8>, Failure> {
+    ) -> Result<Vec<u8>, CommandError> {
         match self.once(command, sessions) {
             // Objects that a crashed predecessor left, or another program beside us.
-            Err(Failure::Refused(_, rc)) if rc.full() && self.flush_strays().is_ok() => {
+            Err(CommandError::Refused(_, rc)) if rc.full() && self.flush_strays().is_ok() => {
                 self.once(command, sessions)
             }
             other => other,
@@ -122,7 +122,7 @@ impl Device {
         &mut self,
         command: &C,
         sessions: &[TpmsAuthCommand],
-    ) -> Result<Vec<u8>, Failure> {
+    ) -> Result<Vec<u8>, CommandError> {
         let mut buffer = vec![0; MAX_RESPONSE];
         let mut writer = TpmWriter::new(&mut buffer);
         let tag = if sessions.is_empty() { TpmSt::NoSessions } else { TpmSt::Sessions };
@@ -130,7 +130,7 @@ impl Device {
         self.send(C::CC, writer.as_bytes())
     }
 
-    fn send(&mut self, code: TpmCc, command: &[u8]) -> Result<Vec<u8>, Failure> {
+    fn send(&mut self, code: TpmCc, command: &[u8]) -> Result<Vec<u8>, CommandError> {
         self.connect()?;
         let deadline =
             if code == TpmCc::CreatePrimary { self.deadline * CREATE_PRIMARY } else { self.deadline };
@@ -138,11 +138,11 @@ impl Device {
         let mut pause = Duration::from_millis(2);
         for tries in 1.. {
             let transport =
-                self.transport.as_mut().ok_or(Failure::Io(std::io::ErrorKind::NotConnected.into()))?;
+                self.transport.as_mut().ok_or(CommandError::Io(std::io::ErrorKind::NotConnected.into()))?;
             self.commands += 1;
             let answer = transport.exchange(command, until.saturating_duration_since(Instant::now()));
             let checked =
-                answer.map_err(Failure::from).and_then(|answer| Ok((response_code(&answer)?, answer)));
+                answer.map_err(CommandError::from).and_then(|answer| Ok((response_code(&answer)?, answer)));
             let (rc, answer) = match checked {
                 Ok(checked) => checked,
                 Err(error) => {
@@ -155,20 +155,20 @@ impl Device {
                 return Ok(answer);
             }
             if !rc.retry() || tries >= MOST_TRIES || Instant::now() + pause >= until {
-                return Err(Failure::Refused(code, rc));
+                return Err(CommandError::Refused(code, rc));
             }
             std::thread::sleep(pause);
             pause *= 2;
         }
-        Err(Failure::Garbled("nothing"))
+        Err(CommandError::Garbled("nothing"))
     }
 
     /// Takes note of an object or session that a command has opened, for as long as `use_it` runs.
     pub(crate) fn with<T>(
         &mut self,
         opened: u32,
-        use_it: impl FnOnce(&mut Self, u32) -> Result<T, Failure>,
-    ) -> Result<T, Failure> {
+        use_it: impl FnOnce(&mut Self, u32) -> Result<T, CommandError>,
+    ) -> Result<T, CommandError> {
         self.hold(opened);
         let done = use_it(self, opened);
         let flushed = if self.ours.contains(&opened) { self.flush(opened) } else { Ok(()) };
@@ -185,7 +185,7 @@ impl Device {
         self.ours.retain(|it| *it != opened);
     }
 
-    pub(crate) fn flush(&mut self, opened: u32) -> Result<(), Failure> {
+    pub(crate) fn flush(&mut self, opened: u32) -> Result<(), CommandError> {
         self.release(opened);
         // A connection that is gone took the object along, or the next one flushes it as a stray.
         if self.transport.is_none() {
@@ -195,7 +195,7 @@ impl Device {
     }
 
     /// Without a resource manager: flushes every object and session that is not ours.
-    fn flush_strays(&mut self) -> Result<(), Failure> {
+    fn flush_strays(&mut self) -> Result<(), CommandError> {
         if self.transport.as_ref().is_none_or(|transport| transport.managed()) {
             return Ok(());
         }
@@ -210,7 +210,7 @@ impl Device {
     }
 
     /// The handles in use, from this one on, of its kind.
-    pub(crate) fn handles(&mut self, first: u32) -> Result<Vec<u32>, Failure> {
+    pub(crate) fn handles(&mut self, first: u32) -> Result<Vec<u32>, CommandError> {
         let command = TpmGetCapabilityCommand {
             handles: [],
             cap: TpmCap::Handles,
@@ -225,7 +225,7 @@ impl Device {
                 // The list may go on into the next kind.
                 Ok(found.iter().map(|it| it.value()).filter(|it| it >> 24 == first >> 24).collect())
             }
-            _ => Err(Failure::Garbled("another capability")),
+            _ => Err(CommandError::Garbled("another capability")),
         }
     }
 
@@ -234,8 +234,8 @@ impl Device {
         &mut self,
         hierarchy: u32,
         template: TpmtPublic,
-        use_it: impl FnOnce(&mut Self, u32, Public) -> Result<T, Failure>,
-    ) -> Result<T, Failure> {
+        use_it: impl FnOnce(&mut Self, u32, Public) -> Result<T, CommandError>,
+    ) -> Result<T, CommandError> {
         let command = TpmCreatePrimaryCommand {
             handles: [handle(hierarchy)],
             in_sensitive: tpm2_protocol::data::Tpm2bSensitiveCreate::default(),
@@ -245,31 +245,31 @@ impl Device {
         };
         let response = self.response(&command, &[password()])?;
         let (opened, parameters, _) = split(&response, 1)?;
-        let opened = *opened.first().ok_or(Failure::Garbled("no handle"))?;
+        let opened = *opened.first().ok_or(CommandError::Garbled("no handle"))?;
         let public = codec::split_sized(parameters).map(|(public, _)| public.to_vec());
         self.with(opened, |device, opened| use_it(device, opened, Public::parse(&public?)?))
     }
 
     /// The public area of a loaded or persistent object; none when there is none.
-    pub(crate) fn read_public(&mut self, object: u32) -> Result<Option<Public>, Failure> {
+    pub(crate) fn read_public(&mut self, object: u32) -> Result<Option<Public>, CommandError> {
         match self.parameters(&TpmReadPublicCommand { handles: [handle(object)] }, &[]) {
             Ok(parameters) => {
                 let (public, _) = codec::split_sized(&parameters)?;
                 // What others left there may be of a kind that we do not know.
                 Ok(Public::parse(public).ok())
             }
-            Err(Failure::Refused(_, rc)) if rc.gone() => Ok(None),
+            Err(CommandError::Refused(_, rc)) if rc.gone() => Ok(None),
             Err(error) => Err(error),
         }
     }
 
     /// The content of an NV index that anybody may read.
-    pub(crate) fn nv_read(&mut self, index: u32) -> Result<Vec<u8>, Failure> {
+    pub(crate) fn nv_read(&mut self, index: u32) -> Result<Vec<u8>, CommandError> {
         let public: TpmNvReadPublicResponse =
             self.run(&TpmNvReadPublicCommand { handles: [handle(index)] }, &[])?;
         let size = usize::from(public.nv_public.inner.data_size.value());
         if size > MAX_NV_BYTES {
-            return Err(Failure::Garbled("an index larger than certificates are"));
+            return Err(CommandError::Garbled("an index larger than certificates are"));
         }
         let mut content = Vec::new();
         while content.len() < size {
@@ -282,7 +282,7 @@ impl Device {
             };
             let response: TpmNvReadResponse = self.run(&command, &[password()])?;
             if response.data.is_empty() {
-                return Err(Failure::Garbled("an empty part of an index"));
+                return Err(CommandError::Garbled("an empty part of an index"));
             }
             content.extend_from_slice(&response.data);
         }
@@ -291,13 +291,13 @@ impl Device {
 }
 
 /// A response's code, if the response is as long as it says.
-fn response_code(response: &[u8]) -> Result<Rc, Failure> {
-    let short = || Failure::Garbled("too few bytes");
+fn response_code(response: &[u8]) -> Result<Rc, CommandError> {
+    let short = || CommandError::Garbled("too few bytes");
     let (header, _) = response.split_first_chunk::<10>().ok_or_else(short)?;
     let [_, _, s0, s1, s2, s3, r0, r1, r2, r3] = *header;
     let size = usize::try_from(u32::from_be_bytes([s0, s1, s2, s3])).unwrap_or(usize::MAX);
     if size != response.len() {
-        return Err(Failure::Garbled("another length than it says"));
+        return Err(CommandError::Garbled("another length than it says"));
     }
     Ok(Rc(u32::from_be_bytes([r0, r1, r2, r3])))
 }
@@ -306,8 +306,8 @@ fn response_code(response: &[u8]) -> Result<Rc, Failure> {
 type Parts<'a> = (Vec<u32>, &'a [u8], &'a [u8]);
 
 /// A successful response's parts.
-pub(crate) fn split(response: &[u8], handles: usize) -> Result<Parts<'_>, Failure> {
-    let short = || Failure::Garbled("too few bytes");
+pub(crate) fn split(response: &[u8], handles: usize) -> Result<Parts<'_>, CommandError> {
+    let short = || CommandError::Garbled("too few bytes");
     let sessions = response.starts_with(&TpmSt::Sessions.value().to_be_bytes());
     let mut rest = response.get(10..).ok_or_else(short)?;
     let mut found = Vec::new();

@@ -1,7 +1,7 @@
 //! The TPM's endorsement key, with the certificate that its maker left in NV memory.
 
-use super::device::{Device, ENDORSEMENT, handle, password};
-use super::failure::Failure;
+use super::device::{ENDORSEMENT, TpmDevice, handle, password};
+use super::failure::CommandError;
 use super::session;
 use super::template::EndorsementKind;
 use crate::codec;
@@ -12,7 +12,7 @@ use tpm2_protocol::data::{TpmaObject, TpmaSession, TpmsAuthCommand};
 use tpm2_protocol::frame::{TpmActivateCredentialCommand, TpmPolicySecretCommand, TpmPolicySecretResponse};
 use vitalsign_platform::KeyError;
 use vitalsign_protocol::id::{Base64Url, Secret};
-use vitalsign_protocol::message::Credential;
+use vitalsign_protocol::message::EncryptedCredential;
 
 /// NV indices with the certificates between the EK's and the maker's root (TCG EK credential profile, clause 2.2.1.5).
 const CHAIN: std::ops::RangeInclusive<u32> = 0x01c0_0100..=0x01c0_01ff;
@@ -37,7 +37,7 @@ impl Endorser {
     }
 
     /// The first kind of endorsement key whose certificate is there, and is for the key that the TPM really has.
-    pub(crate) fn find(device: &mut Device) -> Result<Self, Failure> {
+    pub(crate) fn find(device: &mut TpmDevice) -> Result<Self, CommandError> {
         let indices = device.handles(FIRST_NV_INDEX)?;
         let mut chain = Vec::new();
         for index in indices.iter().filter(|index| CHAIN.contains(index)) {
@@ -57,7 +57,7 @@ impl Endorser {
                 return Ok(Self { kind, persistent, public, certificates });
             }
         }
-        Err(Failure::Key(KeyError::Unsupported(match seen {
+        Err(CommandError::Key(KeyError::Unsupported(match seen {
             true => "the TPM's endorsement certificates are not for the keys that it has",
             false => "the TPM has no endorsement certificate",
         })))
@@ -66,15 +66,15 @@ impl Endorser {
     /// Has the TPM open a credential that was made for this key and the attestation key at `attestation_key`.
     pub(crate) fn activate(
         &self,
-        device: &mut Device,
+        device: &mut TpmDevice,
         attestation_key: (u32, &[u8]),
-        credential: &Credential,
-    ) -> Result<Secret, Failure> {
+        credential: &EncryptedCredential,
+    ) -> Result<Secret, CommandError> {
         match self.persistent {
             Some(persistent) => self.activate_at(device, persistent, attestation_key, credential),
             None => device.with_primary(ENDORSEMENT, self.kind.template(), |device, made, public| {
                 if public != self.public {
-                    return Err(Failure::Key(KeyError::Lost(
+                    return Err(CommandError::Key(KeyError::Lost(
                         "the TPM has another endorsement key now".into(),
                     )));
                 }
@@ -87,12 +87,13 @@ impl Endorser {
     /// shows another is found out there.
     fn activate_at(
         &self,
-        device: &mut Device,
+        device: &mut TpmDevice,
         key: u32,
         (attestation_key, name): (u32, &[u8]),
-        credential: &Credential,
-    ) -> Result<Secret, Failure> {
-        let bad = |_| Failure::Key(KeyError::Hardware("the credential is longer than one can be".into()));
+        credential: &EncryptedCredential,
+    ) -> Result<Secret, CommandError> {
+        let bad =
+            |_| CommandError::Key(KeyError::Hardware("the credential is longer than one can be".into()));
         let command = TpmActivateCredentialCommand {
             handles: [handle(attestation_key), handle(key)],
             credential_blob: codec::buffer(&credential.id_object.0).map_err(bad)?,
@@ -127,10 +128,10 @@ impl Endorser {
 
 /// The key that the certificate is for: left by firmware or system, or made anew.
 fn key_of(
-    device: &mut Device,
+    device: &mut TpmDevice,
     kind: EndorsementKind,
     certificate: &[u8],
-) -> Result<Option<(Option<u32>, Public)>, Failure> {
+) -> Result<Option<(Option<u32>, Public)>, CommandError> {
     for persistent in kind.persistent_handles() {
         if let Some(public) = device.read_public(*persistent)?
             && certifies(certificate, &public)
@@ -142,7 +143,7 @@ fn key_of(
     match made {
         Ok(public) => Ok(Some((None, public)).filter(|(_, public)| certifies(certificate, public))),
         // A TPM may have a certificate for a kind of key that this firmware does not make.
-        Err(Failure::Refused(_, rc)) if !rc.full() => Ok(None),
+        Err(CommandError::Refused(_, rc)) if !rc.full() => Ok(None),
         Err(error) => Err(error),
     }
 }

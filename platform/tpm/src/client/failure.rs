@@ -8,7 +8,7 @@ use vitalsign_platform::KeyError;
 
 /// Why a command failed.
 #[derive(Debug)]
-pub(crate) enum Failure {
+pub(crate) enum CommandError {
     /// The TPM could not be reached, or did not answer in time.
     Io(io::Error),
     /// It refused this command with this response code.
@@ -112,15 +112,15 @@ const WORDS: [(u32, &str); 42] = [
     (0x922, "the TPM is busy"),
 ];
 
-impl From<Failure> for KeyError {
-    fn from(failure: Failure) -> Self {
+impl From<CommandError> for KeyError {
+    fn from(failure: CommandError) -> Self {
         match failure {
-            Failure::Io(error) => match error.kind() {
+            CommandError::Io(error) => match error.kind() {
                 ErrorKind::PermissionDenied => Self::Denied(error.to_string()),
                 ErrorKind::TimedOut => Self::Unavailable("the TPM did not answer in time".into()),
                 _ => Self::Unavailable(error.to_string()),
             },
-            Failure::Refused(command, rc) => {
+            CommandError::Refused(command, rc) => {
                 let text = format!("{command:?}: {} (0x{:x})", rc.words(), rc.0);
                 match rc.base() {
                     RC_LOCKOUT => Self::LockedOut(text),
@@ -129,38 +129,38 @@ impl From<Failure> for KeyError {
                     _ => Self::Hardware(text),
                 }
             }
-            Failure::Garbled(what) => Self::Hardware(format!("the TPM answered with {what}")),
-            Failure::Key(error) => error,
+            CommandError::Garbled(what) => Self::Hardware(format!("the TPM answered with {what}")),
+            CommandError::Key(error) => error,
         }
     }
 }
 
-impl From<io::Error> for Failure {
+impl From<io::Error> for CommandError {
     fn from(error: io::Error) -> Self {
         Self::Io(error)
     }
 }
-impl From<KeyError> for Failure {
+impl From<KeyError> for CommandError {
     fn from(error: KeyError) -> Self {
         Self::Key(error)
     }
 }
-impl From<Malformed> for Failure {
+impl From<Malformed> for CommandError {
     fn from(_: Malformed) -> Self {
         Self::Garbled("a structure that is not of its type")
     }
 }
-impl From<tpm2_protocol::TpmError> for Failure {
+impl From<tpm2_protocol::TpmError> for CommandError {
     fn from(_: tpm2_protocol::TpmError) -> Self {
         Malformed.into()
     }
 }
-impl From<public::Error> for Failure {
+impl From<public::Error> for CommandError {
     fn from(_: public::Error) -> Self {
         Self::Garbled("a key that is not of the kind that was asked for")
     }
 }
-impl From<aws_lc_rs::error::Unspecified> for Failure {
+impl From<aws_lc_rs::error::Unspecified> for CommandError {
     fn from(_: aws_lc_rs::error::Unspecified) -> Self {
         Self::Key(KeyError::Hardware("the system has no random numbers".into()))
     }
@@ -172,7 +172,7 @@ mod tests {
 
     #[test]
     fn codes_decide() {
-        let of = |rc| KeyError::from(Failure::Refused(TpmCc::Sign, Rc(rc)));
+        let of = |rc| KeyError::from(CommandError::Refused(TpmCc::Sign, Rc(rc)));
         assert!(matches!(of(0x921), KeyError::LockedOut(_)));
         for rc in [0x922, 0x908, 0x90a, 0x902, 0x903, 0x920, 0x923] {
             assert!(matches!(of(rc), KeyError::Unavailable(_)), "{rc:x}");
@@ -180,7 +180,7 @@ mod tests {
         for rc in [0x1df, 0x101, 0x9a2, 0xdead_beef] {
             assert!(matches!(of(rc), KeyError::Hardware(_)), "{rc:x}");
         }
-        let io = |kind: ErrorKind| KeyError::from(Failure::Io(kind.into()));
+        let io = |kind: ErrorKind| KeyError::from(CommandError::Io(kind.into()));
         assert!(matches!(io(ErrorKind::PermissionDenied), KeyError::Denied(_)));
         for kind in
             [ErrorKind::NotFound, ErrorKind::TimedOut, ErrorKind::ResourceBusy, ErrorKind::UnexpectedEof]

@@ -1,9 +1,9 @@
 //! The report key in a TPM. It stays loaded, so that a report costs one command.
 
-use super::device::{Device, OWNER, handle, password, split};
+use super::device::{OWNER, TpmDevice, handle, password, split};
 use super::endorser::Endorser;
-use super::failure::Failure;
-use super::state::{self, Blob, State};
+use super::failure::CommandError;
+use super::state::{self, Blob, StoredKeys};
 use super::template::storage_root_template;
 use super::transport::Address;
 use crate::attest::{AttestationKey, es256, verify_certify};
@@ -28,7 +28,7 @@ use vitalsign_protocol::cose::PublicKey;
 use vitalsign_protocol::evidence::{self, BootEvidence};
 use vitalsign_protocol::fact::Fact;
 use vitalsign_protocol::id::{Base64Url, Digest, Secret};
-use vitalsign_protocol::message::{Credential, EnrolmentKeys};
+use vitalsign_protocol::message::{EncryptedCredential, EnrolmentKeys};
 use vitalsign_protocol::posture::{Key, KeyStorage};
 
 /// Firmware, boot loader and what they hand over to; the unified kernel image; shim's keys.
@@ -53,9 +53,9 @@ pub struct Options {
 
 /// A report key in a TPM.
 pub struct TpmKey {
-    device: Device,
+    device: TpmDevice,
     options: Options,
-    state: State,
+    state: StoredKeys,
     public: PublicKey,
     /// The report key's handle, and the connection that it belongs to.
     loaded: Option<(u32, u64)>,
@@ -70,7 +70,7 @@ pub struct TpmKey {
 /// [`KeyError::Lost`] when the TPM no longer has the keys: call [`forget`], and enrol again.
 pub fn open(spec: &str, state: &Path, event_log: Option<&Path>) -> Result<TpmKey, KeyError> {
     let address: Address = spec.parse()?;
-    let kernel = matches!(address, Address::Device(_)).then(|| PathBuf::from(EVENT_LOG));
+    let kernel = matches!(address, Address::TpmDevice(_)).then(|| PathBuf::from(EVENT_LOG));
     let event_log = event_log.map(Path::to_path_buf).or(kernel);
     TpmKey::open(
         address,
@@ -92,7 +92,7 @@ impl TpmKey {
     /// # Errors
     /// See [`KeyError`].
     pub fn open(address: Address, options: Options) -> Result<Self, KeyError> {
-        let mut device = Device::new(address, options.deadline);
+        let mut device = TpmDevice::new(address, options.deadline);
         Self::prepare(&mut device, &options)
             .map(|(state, public, properties)| Self {
                 device,
@@ -107,14 +107,17 @@ impl TpmKey {
             .map_err(KeyError::from)
     }
 
-    fn prepare(device: &mut Device, options: &Options) -> Result<(State, PublicKey, Properties), Failure> {
+    fn prepare(
+        device: &mut TpmDevice,
+        options: &Options,
+    ) -> Result<(StoredKeys, PublicKey, Properties), CommandError> {
         device.connect()?;
         let properties = Properties::read(device)?;
         let state = match state::read(&options.state)? {
             Some(state) => state,
             None => {
                 let state = with_storage_root(device, None, |device, root, parent| {
-                    Ok(State {
+                    Ok(StoredKeys {
                         parent: parent.name(),
                         attestation_key: create(device, root, signing_template(true))?,
                         report_key: create(device, root, signing_template(false))?,
@@ -140,7 +143,7 @@ impl TpmKey {
     }
 
     /// The report key's handle: loaded if it is not, or was in a connection that is gone.
-    fn load(&mut self) -> Result<u32, Failure> {
+    fn load(&mut self) -> Result<u32, CommandError> {
         self.device.connect()?;
         if let Some((handle, connection)) = self.loaded
             && connection == self.device.connections
@@ -159,11 +162,11 @@ impl TpmKey {
     /// Runs `use_it` with the report key's handle, and once more if the TPM has lost what was loaded (hibernation).
     fn with_report_key<T>(
         &mut self,
-        use_it: impl Fn(&mut Device, u32) -> Result<T, Failure>,
-    ) -> Result<T, Failure> {
+        use_it: impl Fn(&mut TpmDevice, u32) -> Result<T, CommandError>,
+    ) -> Result<T, CommandError> {
         let loaded = self.load()?;
         match use_it(&mut self.device, loaded) {
-            Err(Failure::Refused(_, rc)) if rc.gone() => {
+            Err(CommandError::Refused(_, rc)) if rc.gone() => {
                 self.device.release(loaded);
                 self.loaded = None;
                 let loaded = self.load()?;
@@ -176,8 +179,8 @@ impl TpmKey {
     /// Runs `use_it` with the attestation key loaded, which it is only as long as it is needed.
     pub(crate) fn with_attestation_key<T>(
         &mut self,
-        use_it: impl FnOnce(&mut Device, u32) -> Result<T, Failure>,
-    ) -> Result<T, Failure> {
+        use_it: impl FnOnce(&mut TpmDevice, u32) -> Result<T, CommandError>,
+    ) -> Result<T, CommandError> {
         let Self { device, state, .. } = self;
         let loaded = with_storage_root(device, Some(&state.parent), |device, root, _| {
             load(device, root, &state.attestation_key)
@@ -185,7 +188,7 @@ impl TpmKey {
         device.with(loaded, use_it)
     }
 
-    fn endorser(&mut self) -> Result<Endorser, Failure> {
+    fn endorser(&mut self) -> Result<Endorser, CommandError> {
         if let Some(endorser) = &self.endorser {
             return Ok(endorser.clone());
         }
@@ -194,7 +197,7 @@ impl TpmKey {
         Ok(endorser)
     }
 
-    fn certified(&mut self) -> Result<EnrolmentKeys, Failure> {
+    fn certified(&mut self) -> Result<EnrolmentKeys, CommandError> {
         let endorser = self.endorser()?;
         let report_key = self.load()?;
         let extra_data = evidence::certify_extra_data(&self.public.thumbprint());
@@ -211,7 +214,7 @@ impl TpmKey {
         let name = Public::parse(&self.state.report_key.public)?.name();
         let ak = AttestationKey::P256(Public::parse(&self.state.attestation_key.public)?.attestation_key()?);
         verify_certify(&ak, &attest, &signature, extra_data.as_bytes(), &name)
-            .map_err(|_| Failure::Garbled("a certification that does not hold"))?;
+            .map_err(|_| CommandError::Garbled("a certification that does not hold"))?;
         Ok(EnrolmentKeys::Tpm {
             ek_certificates: endorser.certificates,
             ek_public: Base64Url(endorser.public.bytes().to_vec()),
@@ -222,7 +225,7 @@ impl TpmKey {
         })
     }
 
-    fn quoted(&mut self, extra_data: &Digest) -> Result<BootEvidence, Failure> {
+    fn quoted(&mut self, extra_data: &Digest) -> Result<BootEvidence, CommandError> {
         let log = self.options.event_log.as_deref().map(read_log).transpose()?.flatten();
         self.with_attestation_key(|device, ak| {
             for _ in 0..QUOTE_TRIES {
@@ -233,7 +236,7 @@ impl TpmKey {
                     return Ok(BootEvidence { quote, signature, pcrs, log });
                 }
             }
-            Err(Failure::Key(KeyError::Unavailable("the PCRs keep changing while they are read".into())))
+            Err(CommandError::Key(KeyError::Unavailable("the PCRs keep changing while they are read".into())))
         })
     }
 }
@@ -265,9 +268,9 @@ impl DeviceKey for TpmKey {
         Ok(self.certified()?)
     }
 
-    fn activate(&mut self, credential: &Credential) -> Result<Secret, KeyError> {
+    fn activate(&mut self, credential: &EncryptedCredential) -> Result<Secret, KeyError> {
         let endorser = self.endorser()?;
-        let name = Public::parse(&self.state.attestation_key.public).map_err(Failure::from)?.name();
+        let name = Public::parse(&self.state.attestation_key.public).map_err(CommandError::from)?.name();
         // A listener could have made the verifier endorse another key than the one that we salt for: both come from one
         // reading, and the verifier checks that its certificate is for it.
         Ok(self.with_attestation_key(|device, ak| endorser.activate(device, (ak, &name), credential))?)
@@ -307,7 +310,7 @@ struct Properties {
 }
 
 impl Properties {
-    fn read(device: &mut Device) -> Result<Self, Failure> {
+    fn read(device: &mut TpmDevice) -> Result<Self, CommandError> {
         let command = TpmGetCapabilityCommand {
             handles: [],
             cap: TpmCap::TpmProperties,
@@ -316,7 +319,7 @@ impl Properties {
         };
         let response: TpmGetCapabilityResponse = device.run(&command, &[])?;
         let TpmuCapabilities::TpmProperties(found) = &response.capability_data.data else {
-            return Err(Failure::Garbled("another capability"));
+            return Err(CommandError::Garbled("another capability"));
         };
         let of = |wanted: TpmPt| {
             let property = found.iter().find(|property| property.property == wanted);
@@ -340,10 +343,10 @@ impl Properties {
 
 /// Uses the storage root key: with this name, or where there is no name yet whichever is of our template.
 fn with_storage_root<T>(
-    device: &mut Device,
+    device: &mut TpmDevice,
     name: Option<&[u8]>,
-    use_it: impl FnOnce(&mut Device, u32, Public) -> Result<T, Failure>,
-) -> Result<T, Failure> {
+    use_it: impl FnOnce(&mut TpmDevice, u32, Public) -> Result<T, CommandError>,
+) -> Result<T, CommandError> {
     let ours = |public: &Public| name.is_none_or(|name| public.name() == name);
     if let Some(public) = device.read_public(STORAGE_ROOT)?
         && public.is_from(&storage_root_template())
@@ -359,11 +362,11 @@ fn with_storage_root<T>(
     })
 }
 
-fn lost() -> Failure {
-    Failure::Key(KeyError::Lost("the TPM was cleared or replaced since the keys were made".into()))
+fn lost() -> CommandError {
+    CommandError::Key(KeyError::Lost("the TPM was cleared or replaced since the keys were made".into()))
 }
 
-fn create(device: &mut Device, parent: u32, template: TpmtPublic) -> Result<Blob, Failure> {
+fn create(device: &mut TpmDevice, parent: u32, template: TpmtPublic) -> Result<Blob, CommandError> {
     let command = TpmCreateCommand {
         handles: [handle(parent)],
         in_sensitive: Tpm2bSensitiveCreate::default(),
@@ -378,7 +381,7 @@ fn create(device: &mut Device, parent: u32, template: TpmtPublic) -> Result<Blob
 }
 
 /// Loads a key. The TPM takes its blob only if it made it itself, and nothing was changed.
-fn load(device: &mut Device, parent: u32, blob: &Blob) -> Result<u32, Failure> {
+fn load(device: &mut TpmDevice, parent: u32, blob: &Blob) -> Result<u32, CommandError> {
     let damaged = |_| lost();
     let command = TpmLoadCommand {
         handles: [handle(parent)],
@@ -386,17 +389,17 @@ fn load(device: &mut Device, parent: u32, blob: &Blob) -> Result<u32, Failure> {
         in_public: Tpm2bPublic { inner: codec::decode(&blob.public).map_err(damaged)? },
     };
     let response = match device.response(&command, &[password()]) {
-        Err(Failure::Refused(_, rc)) if !rc.full() && !rc.retry() && rc.is_about_the_blob() => {
+        Err(CommandError::Refused(_, rc)) if !rc.full() && !rc.retry() && rc.is_about_the_blob() => {
             return Err(lost());
         }
         other => other?,
     };
     let (handles, ..) = split(&response, 1)?;
-    handles.first().copied().ok_or(Failure::Garbled("no handle"))
+    handles.first().copied().ok_or(CommandError::Garbled("no handle"))
 }
 
 /// TPMT_SIGNATURE over a digest from outside.
-pub(crate) fn sign(device: &mut Device, key: u32, digest: &Digest) -> Result<Vec<u8>, Failure> {
+pub(crate) fn sign(device: &mut TpmDevice, key: u32, digest: &Digest) -> Result<Vec<u8>, CommandError> {
     let command = TpmSignCommand {
         handles: [handle(key)],
         digest: codec::buffer(digest.as_bytes())?,
@@ -412,11 +415,11 @@ pub(crate) fn sign(device: &mut Device, key: u32, digest: &Digest) -> Result<Vec
 
 /// TPMS_ATTEST and TPMT_SIGNATURE of a quote.
 pub(crate) fn quote(
-    device: &mut Device,
+    device: &mut TpmDevice,
     ak: u32,
     extra_data: &Digest,
     pcr_select: TpmlPcrSelection,
-) -> Result<(Vec<u8>, Vec<u8>), Failure> {
+) -> Result<(Vec<u8>, Vec<u8>), CommandError> {
     let command = TpmQuoteCommand {
         handles: [handle(ak)],
         qualifying_data: codec::buffer(extra_data.as_bytes())?,
@@ -429,7 +432,7 @@ pub(crate) fn quote(
 }
 
 /// These PCRs of the SHA-256 bank.
-pub(crate) fn selection(pcrs: &[u8]) -> Result<TpmlPcrSelection, Failure> {
+pub(crate) fn selection(pcrs: &[u8]) -> Result<TpmlPcrSelection, CommandError> {
     let bits = pcrs.iter().fold(0u32, |bits, pcr| bits | 1 << pcr).to_le_bytes();
     let [low, middle, high, _] = bits;
     let mut list = TpmlPcrSelection::default();
@@ -442,7 +445,7 @@ pub(crate) fn selection(pcrs: &[u8]) -> Result<TpmlPcrSelection, Failure> {
 type Pcrs = Vec<(u8, [u8; 32])>;
 
 /// The count of changes so far, and the values.
-fn read_pcrs(device: &mut Device) -> Result<(u32, Pcrs), Failure> {
+fn read_pcrs(device: &mut TpmDevice) -> Result<(u32, Pcrs), CommandError> {
     let mut counter = 0;
     let mut values = Vec::new();
     // A TPM gives eight digests at once.
@@ -451,7 +454,7 @@ fn read_pcrs(device: &mut Device) -> Result<(u32, Pcrs), Failure> {
         let command = TpmPcrReadCommand { handles: [], pcr_selection_in: wanted };
         let response: TpmPcrReadResponse = device.run(&command, &[])?;
         if response.pcr_selection_out != wanted || response.pcr_values.iter().count() != chunk.len() {
-            return Err(Failure::Key(KeyError::Unsupported("the TPM has no SHA-256 PCR bank")));
+            return Err(CommandError::Key(KeyError::Unsupported("the TPM has no SHA-256 PCR bank")));
         }
         counter = response.pcr_update_counter.value();
         for (pcr, value) in chunk.iter().zip(response.pcr_values.iter()) {
@@ -463,10 +466,10 @@ fn read_pcrs(device: &mut Device) -> Result<(u32, Pcrs), Failure> {
 }
 
 /// The log; none where firmware left none, which is a state of its own.
-fn read_log(path: &Path) -> Result<Option<Vec<u8>>, Failure> {
+fn read_log(path: &Path) -> Result<Option<Vec<u8>>, CommandError> {
     let refused = |error: std::io::Error| {
         let text = format!("reading the event log {}: {error}", path.display());
-        Failure::Key(match error.kind() {
+        CommandError::Key(match error.kind() {
             ErrorKind::PermissionDenied => KeyError::Denied(text),
             _ => KeyError::Unavailable(text),
         })
@@ -480,7 +483,7 @@ fn read_log(path: &Path) -> Result<Option<Vec<u8>>, Failure> {
     let mut log = Vec::new();
     file.take(most.saturating_add(1)).read_to_end(&mut log).map_err(refused)?;
     if log.len() > MAX_LOG_BYTES {
-        return Err(Failure::Key(KeyError::Unavailable(format!(
+        return Err(CommandError::Key(KeyError::Unavailable(format!(
             "the event log {} is too large",
             path.display()
         ))));
@@ -520,7 +523,7 @@ mod tests {
     fn templates_give_the_keys_that_the_maker_left() {
         let folder = tempfile::tempdir().unwrap();
         let tpm = Swtpm::start(&folder.path().join("t"));
-        let mut device = Device::new(tpm.spec.parse().unwrap(), Duration::from_secs(20));
+        let mut device = TpmDevice::new(tpm.spec.parse().unwrap(), Duration::from_secs(20));
         let mut compared = 0;
         for kind in EndorsementKind::ALL {
             for persistent in kind.persistent_handles() {

@@ -2,8 +2,8 @@
 //! responses carry HMACs, and the response's first parameter is encrypted, so that whoever sits on the bus neither
 //! reads nor changes it.
 
-use super::device::{Device, NULL, handle, split};
-use super::failure::Failure;
+use super::device::{NULL, TpmDevice, handle, split};
+use super::failure::CommandError;
 use crate::codec;
 use crate::hash::Hash;
 use crate::seed::{Recipient, cipher_key};
@@ -22,7 +22,7 @@ const BITS: u32 = 256;
 const ATTRIBUTES: TpmaSession = TpmaSession::ENCRYPT;
 
 /// The session, for one command: with it the TPM ends the session.
-pub(crate) struct Session {
+pub(crate) struct ParameterSession {
     handle: u32,
     key: Zeroizing<Vec<u8>>,
     nonce_tpm: Vec<u8>,
@@ -30,11 +30,11 @@ pub(crate) struct Session {
 
 /// Uses a session salted for the key at `salt_key`.
 pub(crate) fn salted<T>(
-    device: &mut Device,
+    device: &mut TpmDevice,
     salt_key: u32,
     recipient: &Recipient,
-    use_it: impl FnOnce(&mut Device, Session) -> Result<T, Failure>,
-) -> Result<T, Failure> {
+    use_it: impl FnOnce(&mut TpmDevice, ParameterSession) -> Result<T, CommandError>,
+) -> Result<T, CommandError> {
     let (salt, encrypted) = recipient.seal("SECRET")?;
     let symmetric = TpmtSymDef {
         algorithm: TpmAlgId::Aes,
@@ -44,26 +44,26 @@ pub(crate) fn salted<T>(
     let encrypted: Tpm2bEncryptedSecret = codec::buffer(&encrypted)?;
     let (opened, nonce_tpm, nonce_caller) = start(device, salt_key, encrypted, TpmSe::Hmac, symmetric)?;
     let key = HASH.kdfa(&salt, "ATH", &nonce_tpm, &nonce_caller, BITS);
-    device.with(opened, |device, handle| use_it(device, Session { handle, key, nonce_tpm }))
+    device.with(opened, |device, handle| use_it(device, ParameterSession { handle, key, nonce_tpm }))
 }
 
 /// Uses a policy session that nothing has been asserted in yet.
 pub(crate) fn policy<T>(
-    device: &mut Device,
-    use_it: impl FnOnce(&mut Device, u32) -> Result<T, Failure>,
-) -> Result<T, Failure> {
+    device: &mut TpmDevice,
+    use_it: impl FnOnce(&mut TpmDevice, u32) -> Result<T, CommandError>,
+) -> Result<T, CommandError> {
     let (opened, _, _) =
         start(device, NULL, Tpm2bEncryptedSecret::default(), TpmSe::Policy, TpmtSymDef::default())?;
     device.with(opened, use_it)
 }
 
 fn start(
-    device: &mut Device,
+    device: &mut TpmDevice,
     salt_key: u32,
     encrypted_salt: Tpm2bEncryptedSecret,
     session_type: TpmSe,
     symmetric: TpmtSymDef,
-) -> Result<(u32, Vec<u8>, [u8; 32]), Failure> {
+) -> Result<(u32, Vec<u8>, [u8; 32]), CommandError> {
     let mut nonce_caller = [0; 32];
     aws_lc_rs::rand::fill(&mut nonce_caller)?;
     let command = TpmStartAuthSessionCommand {
@@ -79,16 +79,16 @@ fn start(
     Ok((opened.value(), response.nonce_tpm.to_vec(), nonce_caller))
 }
 
-impl Session {
+impl ParameterSession {
     /// Runs a command whose first handle this session authorises (its object has an empty authorisation) and whose
     /// second `other` does. `names` are the handles' names. Gives the first parameter of the response, decrypted.
     pub(crate) fn run<C: TpmFrame + TpmHeader>(
         self,
-        device: &mut Device,
+        device: &mut TpmDevice,
         command: &C,
         names: &[&[u8]],
         other: TpmsAuthCommand,
-    ) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    ) -> Result<Zeroizing<Vec<u8>>, CommandError> {
         let mut nonce_caller = [0; 32];
         aws_lc_rs::rand::fill(&mut nonce_caller)?;
         let code = C::CC.value().to_be_bytes();
@@ -115,10 +115,10 @@ impl Session {
         let rp_hash = HASH.digest(&[&[0; 4], &code, parameters]);
         let wanted = HASH.hmac(&self.key, &[&rp_hash, nonce_tpm, &nonce_caller, attributes]);
         aws_lc_rs::constant_time::verify_slices_are_equal(&wanted, hmac).map_err(|_| {
-            Failure::Garbled("an HMAC that is not its own: something on the way changed the response")
+            CommandError::Garbled("an HMAC that is not its own: something on the way changed the response")
         })?;
         if *attributes != [ATTRIBUTES.bits()] {
-            return Err(Failure::Garbled("a response that is not encrypted"));
+            return Err(CommandError::Garbled("a response that is not encrypted"));
         }
         let (encrypted, _) = codec::split_sized(parameters)?;
         let mut first = Zeroizing::new(encrypted.to_vec());
@@ -126,7 +126,7 @@ impl Session {
         Ok(first)
     }
 
-    fn decrypt(&self, data: &mut [u8], nonce_tpm: &[u8], nonce_caller: &[u8]) -> Result<(), Failure> {
+    fn decrypt(&self, data: &mut [u8], nonce_tpm: &[u8], nonce_caller: &[u8]) -> Result<(), CommandError> {
         let derived = HASH.kdfa(&self.key, "CFB", nonce_tpm, nonce_caller, 128 + 128);
         let (key, iv) = derived.split_at_checked(16).ok_or(codec::Malformed)?;
         let iv: [u8; 16] = iv.try_into().map_err(|_| codec::Malformed)?;

@@ -1,7 +1,7 @@
 //! The key blobs on disk: both keys and the name of their parent in one file, written whole or not at all. The private
 //! parts are encrypted by the TPM and worth nothing without it.
 
-use super::failure::Failure;
+use super::failure::CommandError;
 use crate::codec::{self, Malformed};
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read, Write};
@@ -23,7 +23,7 @@ pub(crate) struct Blob {
 
 /// What is kept.
 #[derive(Clone, PartialEq, Eq)]
-pub(crate) struct State {
+pub(crate) struct StoredKeys {
     /// Name of the storage root key that the keys are under.
     pub(crate) parent: Vec<u8>,
     pub(crate) attestation_key: Blob,
@@ -31,7 +31,7 @@ pub(crate) struct State {
 }
 
 /// The state in this folder; none when there never was one.
-pub(crate) fn read(folder: &Path) -> Result<Option<State>, Failure> {
+pub(crate) fn read(folder: &Path) -> Result<Option<StoredKeys>, CommandError> {
     let path = folder.join(FILE);
     let mut content = Vec::new();
     match File::open(&path) {
@@ -44,13 +44,13 @@ pub(crate) fn read(folder: &Path) -> Result<Option<State>, Failure> {
 }
 
 /// Writes the state, readable for nobody else.
-pub(crate) fn write(folder: &Path, state: &State) -> Result<(), Failure> {
+pub(crate) fn write(folder: &Path, state: &StoredKeys) -> Result<(), CommandError> {
     let path = folder.join(FILE);
     persist(folder, &path, &encode(state)).map_err(|error| of(&error, "writing", &path))
 }
 
 /// Forgets the keys, so that the next opening makes new ones.
-pub(crate) fn forget(folder: &Path) -> Result<(), Failure> {
+pub(crate) fn forget(folder: &Path) -> Result<(), CommandError> {
     let path = folder.join(FILE);
     match fs::remove_file(&path) {
         Err(error) if error.kind() != ErrorKind::NotFound => Err(of(&error, "removing", &path)),
@@ -75,14 +75,14 @@ fn persist(folder: &Path, path: &Path, content: &[u8]) -> std::io::Result<()> {
     Ok(())
 }
 
-fn encode(state: &State) -> Vec<u8> {
-    let State { parent, attestation_key: ak, report_key } = state;
+fn encode(state: &StoredKeys) -> Vec<u8> {
+    let StoredKeys { parent, attestation_key: ak, report_key } = state;
     let parts = [parent, &ak.public, &ak.private, &report_key.public, &report_key.private];
     let parts = parts.map(|part| codec::sized(part));
     [MAGIC, &parts.concat()].concat()
 }
 
-fn parse(content: &[u8]) -> Result<State, Malformed> {
+fn parse(content: &[u8]) -> Result<StoredKeys, Malformed> {
     let rest = content.strip_prefix(MAGIC).ok_or(Malformed)?;
     let (parent, rest) = codec::split_sized(rest)?;
     let (attestation_key, rest) = blob(rest)?;
@@ -90,7 +90,7 @@ fn parse(content: &[u8]) -> Result<State, Malformed> {
     if !rest.is_empty() {
         return Err(Malformed);
     }
-    Ok(State { parent: parent.to_vec(), attestation_key, report_key })
+    Ok(StoredKeys { parent: parent.to_vec(), attestation_key, report_key })
 }
 
 fn blob(bytes: &[u8]) -> Result<(Blob, &[u8]), Malformed> {
@@ -99,9 +99,9 @@ fn blob(bytes: &[u8]) -> Result<(Blob, &[u8]), Malformed> {
     Ok((Blob { public: public.to_vec(), private: private.to_vec() }, rest))
 }
 
-fn of(error: &std::io::Error, doing: &str, path: &Path) -> Failure {
+fn of(error: &std::io::Error, doing: &str, path: &Path) -> CommandError {
     let text = format!("{doing} {}: {error}", path.display());
-    Failure::Key(match error.kind() {
+    CommandError::Key(match error.kind() {
         ErrorKind::PermissionDenied => KeyError::Denied(text),
         _ => KeyError::Unavailable(text),
     })
@@ -111,9 +111,9 @@ fn of(error: &std::io::Error, doing: &str, path: &Path) -> Failure {
 mod tests {
     use super::*;
 
-    fn state() -> State {
+    fn state() -> StoredKeys {
         let blob = |byte| Blob { public: vec![byte; 90], private: vec![byte + 1; 200] };
-        State { parent: vec![7; 34], attestation_key: blob(1), report_key: blob(3) }
+        StoredKeys { parent: vec![7; 34], attestation_key: blob(1), report_key: blob(3) }
     }
 
     #[test]
@@ -144,7 +144,11 @@ mod tests {
         damaged.push(vec![b'x'; 1 << 20]);
         for content in damaged {
             fs::write(folder.path().join(FILE), &content).unwrap();
-            assert!(matches!(read(folder.path()), Err(Failure::Key(KeyError::Lost(_)))), "{}", content.len());
+            assert!(
+                matches!(read(folder.path()), Err(CommandError::Key(KeyError::Lost(_)))),
+                "{}",
+                content.len()
+            );
         }
     }
 }

@@ -27,7 +27,7 @@ pub trait Transport: Send {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Address {
     /// A device file.
-    Device(PathBuf),
+    TpmDevice(PathBuf),
     /// swtpm's data channel over TCP: host and port.
     Tcp(String, u16),
     /// swtpm's data channel over a Unix socket.
@@ -45,7 +45,7 @@ impl FromStr for Address {
         let Some(parts) = spec.strip_prefix("swtpm:") else {
             let path = spec.strip_prefix("device:").unwrap_or(spec);
             return match path.starts_with('/') {
-                true => Ok(Self::Device(PathBuf::from(path))),
+                true => Ok(Self::TpmDevice(PathBuf::from(path))),
                 false => Err(KeyError::Unavailable(format!(
                     "{spec:?} names no TPM: say auto, a device's path, or swtpm:host=…,port=… or swtpm:path=…"
                 ))),
@@ -67,14 +67,14 @@ impl Address {
         let all = ["tpmrm0", "tpm0"].map(|name| devices.join(name));
         let found = all.into_iter().find(|path| path.exists());
         found
-            .map(Self::Device)
+            .map(Self::TpmDevice)
             .ok_or_else(|| KeyError::Unavailable("this machine has no TPM that is in use".into()))
     }
 
     /// Opens the way.
     pub(crate) fn connect(&self, deadline: Duration) -> io::Result<Box<dyn Transport>> {
         match self {
-            Self::Device(path) => device::open(path),
+            Self::TpmDevice(path) => device::open(path),
             Self::Tcp(host, port) => {
                 let mut last = io::Error::from(ErrorKind::AddrNotAvailable);
                 for address in (host.as_str(), *port).to_socket_addrs()? {
@@ -94,18 +94,18 @@ impl Address {
 }
 
 /// swtpm's data channel: bare commands and responses, one after the other.
-trait Stream: Read + Write + Send {
+trait TpmStream: Read + Write + Send {
     fn limit(&self, remaining: Duration) -> io::Result<()>;
 }
 
-impl Stream for TcpStream {
+impl TpmStream for TcpStream {
     fn limit(&self, remaining: Duration) -> io::Result<()> {
         self.set_read_timeout(Some(remaining))?;
         self.set_write_timeout(Some(remaining))
     }
 }
 
-impl<S: Stream> Transport for S {
+impl<S: TpmStream> Transport for S {
     fn exchange(&mut self, command: &[u8], deadline: Duration) -> io::Result<Vec<u8>> {
         let until = Instant::now() + deadline;
         self.limit(deadline)?;
@@ -129,7 +129,7 @@ impl<S: Stream> Transport for S {
     }
 }
 
-fn read(stream: &mut impl Stream, mut into: &mut [u8], until: Instant) -> io::Result<()> {
+fn read(stream: &mut impl TpmStream, mut into: &mut [u8], until: Instant) -> io::Result<()> {
     while !into.is_empty() {
         let remaining = until.saturating_duration_since(Instant::now());
         if remaining.is_zero() {
@@ -153,14 +153,14 @@ fn late(error: io::Error) -> io::Error {
 
 #[cfg(unix)]
 mod unix {
-    use super::{Duration, Path, Stream, Transport, io};
+    use super::{Duration, Path, TpmStream, Transport, io};
     use std::os::unix::net::UnixStream;
 
     pub(super) fn open(path: &Path) -> io::Result<Box<dyn Transport>> {
         Ok(Box::new(UnixStream::connect(path)?))
     }
 
-    impl Stream for UnixStream {
+    impl TpmStream for UnixStream {
         fn limit(&self, remaining: Duration) -> io::Result<()> {
             self.set_read_timeout(Some(remaining))?;
             self.set_write_timeout(Some(remaining))
@@ -185,7 +185,7 @@ mod device {
     use std::fs::File;
 
     /// A device file: one write is one command, one read one response.
-    pub(super) struct Device {
+    pub(super) struct TpmDevice {
         pub(super) file: File,
         pub(super) managed: bool,
     }
@@ -196,10 +196,10 @@ mod device {
         let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
         let managed =
             path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with("tpmrm"));
-        Ok(Box::new(Device { file, managed }))
+        Ok(Box::new(TpmDevice { file, managed }))
     }
 
-    impl Transport for Device {
+    impl Transport for TpmDevice {
         fn exchange(&mut self, command: &[u8], deadline: Duration) -> io::Result<Vec<u8>> {
             let until = Instant::now() + deadline;
             if self.file.write(command)? != command.len() {
@@ -251,8 +251,8 @@ mod tests {
     #[test]
     fn addresses_are_read() {
         for (spec, address) in [
-            ("/dev/tpm0", Some(Address::Device("/dev/tpm0".into()))),
-            ("device:/dev/tpmrm0", Some(Address::Device("/dev/tpmrm0".into()))),
+            ("/dev/tpm0", Some(Address::TpmDevice("/dev/tpm0".into()))),
+            ("device:/dev/tpmrm0", Some(Address::TpmDevice("/dev/tpmrm0".into()))),
             ("swtpm:host=::1,port=7", Some(Address::Tcp("::1".into(), 7))),
             ("swtpm:port=7", Some(Address::Tcp("127.0.0.1".into(), 7))),
             ("swtpm:path=/run/s", Some(Address::Unix("/run/s".into()))),
@@ -271,7 +271,7 @@ mod tests {
         assert!(matches!(Address::found(folder.path()), Err(KeyError::Unavailable(_))));
         for name in ["tpm0", "tpmrm0"] {
             std::fs::write(folder.path().join(name), "").unwrap();
-            assert_eq!(Address::found(folder.path()), Ok(Address::Device(folder.path().join(name))));
+            assert_eq!(Address::found(folder.path()), Ok(Address::TpmDevice(folder.path().join(name))));
         }
     }
 
@@ -282,7 +282,7 @@ mod tests {
         use std::os::{fd::OwnedFd, unix::net::UnixDatagram};
         let (ours, tpm) = UnixDatagram::pair().unwrap();
         ours.set_nonblocking(true).unwrap();
-        let mut device = device::Device { file: OwnedFd::from(ours).into(), managed: true };
+        let mut device = device::TpmDevice { file: OwnedFd::from(ours).into(), managed: true };
         let answering = std::thread::spawn(move || {
             let mut command = [0; 64];
             let got = tpm.recv(&mut command).unwrap();

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 use vitalsign_platform::{DeviceKey, KeyError};
 use vitalsign_protocol::evidence::{BootEvidence, certify_extra_data};
 use vitalsign_protocol::id::{Base64Url, Digest, Secret};
-use vitalsign_protocol::message::{Credential, EnrolmentKeys};
+use vitalsign_protocol::message::{EncryptedCredential, EnrolmentKeys};
 use vitalsign_tpm::attest::{self, AttestationKey, Quote, verify_certify, verify_quote};
 use vitalsign_tpm::endorsement::{self, Anchors};
 use vitalsign_tpm::eventlog::EventLog;
@@ -344,7 +344,10 @@ fn a_credential_opens_for_its_keys_only() {
         changed.encrypted_secret.0[at] ^= 1;
         assert!(key.activate(&changed).is_err(), "byte {at}");
     }
-    let long = Credential { id_object: Base64Url(vec![0; 9000]), encrypted_secret: Base64Url(vec![0; 9000]) };
+    let long = EncryptedCredential {
+        id_object: Base64Url(vec![0; 9000]),
+        encrypted_secret: Base64Url(vec![0; 9000]),
+    };
     assert!(key.activate(&long).is_err());
     // Nothing of this was left behind, and nothing is locked.
     assert!(key.activate(&good).unwrap().matches(secret.expose()));

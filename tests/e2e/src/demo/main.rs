@@ -9,7 +9,7 @@ use std::io::IsTerminal;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
-use vitalsign_agent::{Standing, Status};
+use vitalsign_agent::{AgentState, Status};
 use vitalsign_e2e::{Agent, Tpm, World, wait_for};
 use vitalsign_protocol::ear::Tier;
 
@@ -96,8 +96,8 @@ fn run() -> Result<()> {
 fn judged(agent: &Agent, before: Option<u64>) -> Result<Option<Status>> {
     let Some(status) = agent.status()? else { return Ok(None) };
     match &status.standing {
-        Standing::Reporting => {}
-        Standing::Starting | Standing::Enrolling | Standing::Offline { .. } => return Ok(None),
+        AgentState::Reporting => {}
+        AgentState::Starting | AgentState::Enrolling | AgentState::Offline { .. } => return Ok(None),
         other => bail!("the device was not taken in: {other:?}"),
     }
     let newer = before.is_none() || (status.cost.is_some() && !status.busy);

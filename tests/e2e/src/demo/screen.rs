@@ -9,7 +9,7 @@ use std::process::Command;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 use vitalsign_agent::Status;
-use vitalsign_client::{Client, ClientError};
+use vitalsign_client::{ClientError, ServiceClient};
 use vitalsign_e2e::{Agent, Child};
 use vitalsign_ipc::{Answer, Request};
 use vitalsign_simulated_key::SimulatedKey;
@@ -71,7 +71,7 @@ impl Screen {
         mut key: Option<&mut SimulatedKey>,
         mut wanted: impl FnMut(&Status) -> bool,
     ) -> Result<()> {
-        let mut client = Client::connect(&agent.socket())?;
+        let mut client = ServiceClient::connect(&agent.socket())?;
         if let Answer::Status(status) = client.ask(Request::Subscribe)?
             && wanted(&status)
         {

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use vitalsign_agent::{Stage, Status};
 use vitalsign_e2e::{Agent, Asked, Child, World};
 use vitalsign_protocol::id::{Base64Url, Digest};
-use vitalsign_protocol::step_up::{End, challenge, transaction_digest};
+use vitalsign_protocol::step_up::{StepUpResult, challenge, transaction_digest};
 use vitalsign_simulated_key::{SimulatedKey, Transport};
 
 const USER: &str = "nurse-7";
@@ -288,7 +288,7 @@ impl<'a> Session<'a> {
                 Ok(line.contains(ASKED))
             }
             Self::Screen(screen) => {
-                let refused = |it: &Stage| matches!(it, Stage::Ended { end: End::Unhealthy, .. });
+                let refused = |it: &Stage| matches!(it, Stage::Ended { end: StepUpResult::Unhealthy, .. });
                 let mut asked = false;
                 screen.until(agent, None, |status| {
                     asked = any(status, |it| *it == Stage::Tap);

@@ -1,6 +1,6 @@
 //! Words in place of a page that is not there yet: GTK draws them at the window's first frame.
 
-use crate::{Veil, Words};
+use crate::{SplashOverlay, Words};
 use gtk::prelude::{ObjectExt, ToValue, WidgetExt};
 use gtk::{cairo, pango};
 use tauri::WebviewWindow;
@@ -14,18 +14,18 @@ type Colours = ([u8; 3], [u8; 3]);
 const LIGHT: Colours = ([0xf6, 0xf4, 0xef], [0x1b, 0x24, 0x27]);
 const DARK: Colours = ([0x0f, 0x15, 0x17], [0xe4, 0xeb, 0xeb]);
 
-/// Draws what the veil says over the page, from now on.
+/// Draws what the splash says over the page, from now on.
 ///
 /// # Errors
 /// When the window is gone.
-pub fn veil(window: &WebviewWindow, veil: &Veil) -> tauri::Result<()> {
-    let veil = veil.clone();
+pub fn splash(window: &WebviewWindow, splash: &SplashOverlay) -> tauri::Result<()> {
+    let splash = splash.clone();
     window.with_webview(move |page| {
         // Over the page, which goes on drawing below: WebKit waits for each frame of it to be taken.
         page.inner().connect_local("draw", true, move |values| {
             let page = values.first().and_then(|value| value.get::<gtk::Widget>().ok());
             let canvas = values.get(1).and_then(|value| value.get::<cairo::Context>().ok());
-            if let (Some(page), Some(canvas), Some(words)) = (page, canvas, veil.words()) {
+            if let (Some(page), Some(canvas), Some(words)) = (page, canvas, splash.words()) {
                 draw(&page, &canvas, &words);
             }
             Some(false.to_value())
@@ -33,7 +33,7 @@ pub fn veil(window: &WebviewWindow, veil: &Veil) -> tauri::Result<()> {
     })
 }
 
-/// Draws the window anew: the veil says something else, or is gone.
+/// Draws the window anew: the splash says something else, or is gone.
 ///
 /// # Errors
 /// When the window is gone.
