@@ -4,8 +4,9 @@
 //! A report's answer brings the session, which is held in memory only.
 
 use crate::event::{Effect, Now, RequestError};
-use crate::{Agent, AgentState, schedule};
+use crate::{Agent, schedule};
 use std::time::Duration;
+use vitalsign_ipc::AgentState;
 use vitalsign_protocol::message::DeviceSession;
 use vitalsign_protocol::problem::{Action, Problem, ProblemType};
 use vitalsign_protocol::sse::Message;

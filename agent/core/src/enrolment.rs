@@ -2,7 +2,8 @@
 //! by its keys.
 
 use crate::event::{Effect, Now, Proof, RequestError, Transition};
-use crate::{Agent, AgentState, Saved, Step};
+use crate::{Agent, Saved, Step};
+use vitalsign_ipc::AgentState;
 use vitalsign_platform::KeyError;
 use vitalsign_protocol::message::{Enrolled, EnrolmentChallenge, EnrolmentProof};
 

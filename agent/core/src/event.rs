@@ -1,8 +1,9 @@
 //! What comes in and what goes out.
 
-use crate::{AgentState, Cost, Saved, Status};
+use crate::Saved;
 use serde_json::Value;
 use std::time::Duration;
+use vitalsign_ipc::{AgentState, Cost, Status};
 use vitalsign_platform::{Change, KeyError};
 use vitalsign_protocol::evidence::{Claims, IntendedUse};
 use vitalsign_protocol::id::{EnrolmentId, Nonce, StepUpId};

@@ -21,15 +21,14 @@ mod event;
 mod report;
 mod saved;
 mod schedule;
-mod status;
 mod step_up;
 mod verdict;
 
 pub use event::{Effect, Event, Now, Proof, RequestError, Signing, Transition};
 pub use saved::Saved;
-pub use status::{AgentState, Cost, Stage, Status, StepUp, StepUpCeremony};
 
 use std::time::Duration;
+use vitalsign_ipc::{AgentState, Cost, Status};
 use vitalsign_protocol::ear::Ear;
 use vitalsign_protocol::id::{Digest, EnrolmentId, Nonce, StepUpId};
 use vitalsign_protocol::message::DeviceSession;
@@ -209,7 +208,7 @@ impl Agent {
             Change::Network => {
                 self.refresh_channel_after_change(now);
                 // A report has news of it only for an agent that waits for it.
-                if !self.standing.waits_for_the_network() {
+                if !waits_for_network(&self.standing) {
                     return;
                 }
                 self.schedule.now(now);
@@ -254,4 +253,12 @@ impl Agent {
         self.step = Step::Idle;
         self.schedule.after(delay, now);
     }
+}
+
+/// Whether a network that comes back is a reason to try again at once.
+fn waits_for_network(state: &AgentState) -> bool {
+    matches!(
+        state,
+        AgentState::Offline { .. } | AgentState::Starting | AgentState::Enrolling | AgentState::NotEnrolled
+    )
 }

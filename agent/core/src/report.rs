@@ -1,8 +1,9 @@
 //! The cycle of a report: facts, a nonce, a signature, one round trip, a verdict.
 
 use crate::event::{Effect, Now, RequestError, Signing};
-use crate::{Agent, AgentState, Step};
+use crate::{Agent, Step};
 use std::time::Duration;
+use vitalsign_ipc::AgentState;
 use vitalsign_platform::KeyError;
 use vitalsign_protocol::evidence::IntendedUse;
 use vitalsign_protocol::id::{Digest, Nonce};

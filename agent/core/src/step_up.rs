@@ -12,10 +12,10 @@
 mod evidence;
 
 use crate::event::{Effect, Now, RequestError, Transition};
-use crate::status::{Stage as Shown, StepUp, StepUpCeremony};
 use crate::{Agent, Step, channel, schedule};
 use serde_json::Value;
 use std::time::Duration;
+use vitalsign_ipc::{Stage as Shown, StepUp, StepUpCeremony};
 use vitalsign_protocol::id::{Digest, Nonce, StepUpId};
 use vitalsign_protocol::problem::{Action, Problem, ProblemType};
 use vitalsign_protocol::step_up::{

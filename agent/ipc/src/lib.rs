@@ -11,7 +11,8 @@
 
 mod frame;
 mod message;
+mod status;
 
 pub use frame::{Error, Inbox, MAX_FRAME, encode};
 pub use message::{Answer, Diagnostic, Hello, PROTOCOL, Refusal, Reply, Request, VERSION};
-pub use vitalsign_agent::{AgentState, Stage, Status, StepUp, StepUpCeremony};
+pub use status::{AgentState, Cost, Stage, Status, StepUp, StepUpCeremony};

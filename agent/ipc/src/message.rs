@@ -1,9 +1,9 @@
 //! The messages.
 
 use crate::frame::Error;
+use crate::status::{Status, StepUpCeremony};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use vitalsign_agent::{Status, StepUpCeremony};
 use vitalsign_protocol::id::{RegistrationId, Secret, StepUpId};
 use vitalsign_protocol::step_up::{RegisteredKey, StepUpResult};
 

@@ -63,7 +63,7 @@ impl Journal {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use vitalsign_agent::AgentState;
+    use vitalsign_ipc::AgentState;
 
     #[test]
     fn the_journal_is_bounded_and_each_line_is_json() {

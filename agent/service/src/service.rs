@@ -13,7 +13,8 @@ use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
-use vitalsign_agent::{Agent, AgentState, Effect, Event, Saved, Status};
+use vitalsign_agent::{Agent, Effect, Event, Saved};
+use vitalsign_ipc::{AgentState, Status};
 use vitalsign_ipc::{Answer, Diagnostic, Refusal, Request};
 
 /// The longest that the service waits for anything: so that a clock it cannot see costs an hour at most.

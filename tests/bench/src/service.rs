@@ -4,8 +4,8 @@ use crate::stats;
 use anyhow::{Context, Result};
 use std::path::Path;
 use std::time::{Duration, Instant};
-use vitalsign_agent::AgentState;
 use vitalsign_e2e::{World, wait_for};
+use vitalsign_ipc::AgentState;
 
 pub(crate) struct Idle {
     pub(crate) evidence_bytes: f64,

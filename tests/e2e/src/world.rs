@@ -6,7 +6,7 @@ use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Duration;
-use vitalsign_agent::{AgentState, Status};
+use vitalsign_ipc::{AgentState, Status};
 use vitalsign_platform::DeviceKey;
 use vitalsign_protocol::message::EnrolmentKeys;
 use vitalsign_simulated_key::Maker;

@@ -3,9 +3,9 @@
 
 use anyhow::{Result, ensure};
 use std::time::Instant;
-use vitalsign_agent::Status;
 use vitalsign_e2e::World;
 use vitalsign_e2e::network::{CLOSED, OPEN, in_a_network_of_its_own, nft};
+use vitalsign_ipc::Status;
 use vitalsign_protocol::ear::Tier;
 
 #[test]

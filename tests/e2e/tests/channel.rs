@@ -3,8 +3,8 @@
 use anyhow::{Result, ensure};
 use std::process::Stdio;
 use std::time::Duration;
-use vitalsign_agent::{AgentState, Stage, StepUp};
 use vitalsign_e2e::{World, wait_for};
+use vitalsign_ipc::{AgentState, Stage, StepUp};
 use vitalsign_protocol::step_up::StepUpResult;
 
 #[test]

@@ -2,8 +2,8 @@
 
 use anyhow::{Context, Result, ensure};
 use std::process::Output;
-use vitalsign_agent::{AgentState, Status};
 use vitalsign_e2e::{Agent, World};
+use vitalsign_ipc::{AgentState, Status};
 
 fn out(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))

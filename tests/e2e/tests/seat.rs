@@ -10,10 +10,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
-use vitalsign_agent::{Stage, Status};
 use vitalsign_client::ServiceClient;
 use vitalsign_e2e::{Agent, Child, Hand, World};
 use vitalsign_ipc::{Answer, Refusal, Request};
+use vitalsign_ipc::{Stage, Status};
 use vitalsign_protocol::step_up::StepUpResult;
 use vitalsign_simulated_key::Transport;
 

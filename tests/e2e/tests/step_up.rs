@@ -3,8 +3,8 @@
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
-use vitalsign_agent::Stage;
 use vitalsign_e2e::{Agent, Asked, Child, Hand, World};
+use vitalsign_ipc::Stage;
 use vitalsign_ipc::{Answer, Refusal, Request};
 use vitalsign_protocol::step_up::StepUpResult;
 use vitalsign_simulated_key::{Pcscd, SimulatedKey, Transport};

@@ -1,7 +1,8 @@
 //! When the event channel is opened, closed, and opened again.
 
 use super::bench::*;
-use vitalsign_agent::{AgentState, Effect, Event, RequestError};
+use vitalsign_agent::{Effect, Event, RequestError};
+use vitalsign_ipc::AgentState;
 use vitalsign_platform::Change;
 use vitalsign_protocol::problem::ProblemType;
 

@@ -13,7 +13,8 @@ mod random;
 mod step_up;
 
 use bench::*;
-use vitalsign_agent::{AgentState, Effect, Event, RequestError, Saved, Transition};
+use vitalsign_agent::{Effect, Event, RequestError, Saved, Transition};
+use vitalsign_ipc::AgentState;
 use vitalsign_platform::{Change, KeyError};
 use vitalsign_protocol::ear::{Ear, Tier};
 use vitalsign_protocol::fact::Fact;

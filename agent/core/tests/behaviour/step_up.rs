@@ -3,7 +3,8 @@
 use super::bench::{Bench, DEVICE, Verifier, listening, problem, proof};
 use serde_json::{Value, json};
 use std::collections::HashSet;
-use vitalsign_agent::{Effect, Event, RequestError, Saved, Signing, Stage, StepUp, Transition};
+use vitalsign_agent::{Effect, Event, RequestError, Saved, Signing, Transition};
+use vitalsign_ipc::{Stage, StepUp};
 use vitalsign_platform::{Change, KeyError};
 use vitalsign_protocol::ear::Ear;
 use vitalsign_protocol::evidence::IntendedUse;
@@ -644,7 +645,7 @@ fn the_largest_that_are_shown_fit_into_a_message_to_clients() {
     assert_eq!(status.step_ups.len(), 12);
     let json = serde_json::to_vec(&status).unwrap();
     assert!(json.len() < 160 * 1024, "{}", json.len());
-    assert_eq!(serde_json::from_slice::<vitalsign_agent::Status>(&json).unwrap(), status);
+    assert_eq!(serde_json::from_slice::<vitalsign_ipc::Status>(&json).unwrap(), status);
 }
 
 #[test]

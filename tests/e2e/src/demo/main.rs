@@ -9,8 +9,8 @@ use std::io::IsTerminal;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
-use vitalsign_agent::{AgentState, Status};
 use vitalsign_e2e::{Agent, Tpm, World, wait_for};
+use vitalsign_ipc::{AgentState, Status};
 use vitalsign_protocol::ear::Tier;
 
 fn main() -> ExitCode {

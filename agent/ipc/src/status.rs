@@ -41,12 +41,6 @@ pub enum AgentState {
     },
 }
 
-impl AgentState {
-    pub(crate) fn waits_for_the_network(&self) -> bool {
-        matches!(self, Self::Offline { .. } | Self::Starting | Self::Enrolling | Self::NotEnrolled)
-    }
-}
-
 /// Everything that a person can be shown.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Status {
