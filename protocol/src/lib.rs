@@ -3,6 +3,8 @@
 //! Invariants: no I/O, no clock, no operating system, no async. Time, nonces and signatures are arguments. Bytes from
 //! outside are length-capped before they are parsed, and parsed into types.
 
+#![warn(missing_docs)]
+
 pub mod calendar;
 pub mod cbor;
 pub mod check;

@@ -66,7 +66,7 @@ pub(crate) fn run(arguments: AppArgs) -> anyhow::Result<()> {
     let language = Language::of_session();
     let (happened, happenings) = mpsc::channel();
     let (inbox, events) = Inbox::new();
-    let model = Model::new(vitalsign_host::device_name());
+    let model = Model::new(vitalsign_os::device_name());
     let app = App {
         language,
         socket: Arc::new(Socket(arguments.socket.clone())),

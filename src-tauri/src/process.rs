@@ -47,7 +47,7 @@ fn program() -> std::io::Result<PathBuf> {
 }
 
 fn become_program(program: &mut Command) -> anyhow::Result<()> {
-    let status = vitalsign_host::become_program(program)?;
+    let status = vitalsign_os::become_program(program)?;
     // Where a process cannot become another one, it has waited for it.
     std::process::exit(status.code().unwrap_or(3))
 }

@@ -13,9 +13,9 @@ targets=("$windows" aarch64-apple-darwin aarch64-linux-android)
 # The app, what it asks of a desktop, and its tests want another system's web view: docs/supported-platforms.md.
 crates=(--workspace --exclude vitalsign-linux --exclude vitalsign-e2e --exclude vitalsign-bench
   --exclude vitalsign-simulated-key --exclude vitalsign-app --exclude vitalsign-desktop --exclude vitalsign-app-tests)
-portable=(vitalsign-protocol vitalsign-agent vitalsign-ipc)
+portable=(vitalsign-protocol vitalsign-agent-core vitalsign-ipc)
 # Every program and library; and the tests of what is portable. The others' tests start services and a software TPM.
-tests=(--all-targets -p vitalsign-platform -p vitalsign-fuzz "${portable[@]/#/-p}")
+tests=(--all-targets -p vitalsign-platform-api -p vitalsign-fuzz "${portable[@]/#/-p}")
 
 export CARGO_TARGET_DIR=$cache/target RUSTC=/usr/bin/rustc RUSTDOC=/usr/bin/rustdoc CARGO=/usr/bin/cargo
 unset RUSTUP_TOOLCHAIN RUSTFLAGS CARGO_ENCODED_RUSTFLAGS CARGO_BUILD_TARGET RUSTC_WRAPPER RUSTC_WORKSPACE_WRAPPER

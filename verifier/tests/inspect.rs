@@ -5,12 +5,12 @@ mod tests {
     use serde_json::Value;
     use std::path::{Path, PathBuf};
     use std::process::{Command, Output};
-    use vitalsign_platform::DeviceKey;
+    use vitalsign_platform_api::DeviceKey;
     use vitalsign_protocol::evidence::{Claims, IntendedUse, quote_extra_data};
     use vitalsign_protocol::id::Nonce;
     use vitalsign_protocol::message::EnrolmentKeys;
     use vitalsign_protocol::posture::Posture;
-    use vitalsign_tpm::testing::Swtpm;
+    use vitalsign_tpm_client::testing::Swtpm;
 
     const DOCUMENT: &str = include_str!("../../docs/protocol.md");
     /// That of the examples: 65, 66, 67, …
@@ -159,7 +159,7 @@ mod tests {
     fn a_tpm_s_quote_holds_or_does_not() {
         let desk = Desk::new();
         let tpm = Swtpm::start(&desk.0.path().join("t"));
-        let mut key = vitalsign_tpm::open(&tpm.spec, &desk.0.path().join("state"), None).unwrap();
+        let mut key = vitalsign_tpm_client::open(&tpm.spec, &desk.0.path().join("state"), None).unwrap();
         let EnrolmentKeys::Tpm { ak_public, report_key_public, .. } = key.enrolment_keys().unwrap() else {
             panic!("a TPM's keys are in a TPM")
         };

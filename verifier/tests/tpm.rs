@@ -6,15 +6,15 @@ mod support;
 mod tests {
     use super::support::{Lab, problem, verdict};
     use std::path::{Path, PathBuf};
-    use vitalsign_platform::DeviceKey;
+    use vitalsign_platform_api::DeviceKey;
     use vitalsign_protocol::ear::Ear;
     use vitalsign_protocol::evidence::{Claims, IntendedUse, quote_extra_data};
     use vitalsign_protocol::id::{Base64Url, EnrolmentId, Nonce, Secret};
     use vitalsign_protocol::message::{Enrolled, EnrolmentKeys, EnrolmentProof, EnrolmentRequest};
     use vitalsign_protocol::posture::Posture;
     use vitalsign_protocol::problem::{Problem, ProblemType::*};
-    use vitalsign_tpm::TpmKey;
-    use vitalsign_tpm::testing::Swtpm;
+    use vitalsign_tpm_client::TpmKey;
+    use vitalsign_tpm_client::testing::Swtpm;
     use vitalsign_verifier::Verifier;
     use vitalsign_verifier::server::now;
     use vitalsign_verifier::store::device::By;
@@ -51,7 +51,7 @@ mod tests {
 
         fn reopen(&mut self) {
             self.key = None;
-            self.key = Some(vitalsign_tpm::open(&self.tpm.spec, &self.state(), None).unwrap());
+            self.key = Some(vitalsign_tpm_client::open(&self.tpm.spec, &self.state(), None).unwrap());
         }
 
         fn key(&mut self) -> &mut TpmKey {
@@ -210,7 +210,7 @@ mod tests {
         machine.nonce = lab.verifier.report(&old_report, now()).await.unwrap().nonce;
         let old_report = machine.evidence(IntendedUse::Report, false);
         let old_kid = machine.key().public().thumbprint();
-        vitalsign_tpm::forget(&machine.state()).unwrap();
+        vitalsign_tpm_client::forget(&machine.state()).unwrap();
         machine.reopen();
         assert_ne!(machine.key().public().thumbprint(), old_kid);
         let renewed = machine.enrol(&lab.verifier, &token).await.unwrap();

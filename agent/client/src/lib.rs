@@ -3,8 +3,8 @@
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-use vitalsign_host::SocketStream;
 use vitalsign_ipc::{Answer, Hello, Inbox, Reply, Request, Status, encode};
+use vitalsign_os::SocketStream;
 
 /// How long an answer may take.
 const REPLY_TIMEOUT: Duration = Duration::from_secs(60);
@@ -44,7 +44,7 @@ pub enum ClientError {
 impl ServiceClient {
     /// Connects and greets.
     pub fn connect(path: &Path) -> Result<Self, ClientError> {
-        let stream = vitalsign_host::connect(path).map_err(|error| match error.kind() {
+        let stream = vitalsign_os::connect(path).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
                 ClientError::NotRunning(path.to_owned())
             }

@@ -4,7 +4,7 @@
 use crate::event::{Effect, Now, Proof, RequestError, Transition};
 use crate::{Agent, Saved, Step};
 use vitalsign_ipc::AgentState;
-use vitalsign_platform::KeyError;
+use vitalsign_platform_api::KeyError;
 use vitalsign_protocol::message::{Enrolled, EnrolmentChallenge, EnrolmentProof};
 
 impl Agent {

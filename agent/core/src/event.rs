@@ -4,7 +4,7 @@ use crate::Saved;
 use serde_json::Value;
 use std::time::Duration;
 use vitalsign_ipc::{AgentState, Cost, Status};
-use vitalsign_platform::{Change, KeyError};
+use vitalsign_platform_api::{Change, KeyError};
 use vitalsign_protocol::evidence::{Claims, IntendedUse};
 use vitalsign_protocol::id::{EnrolmentId, Nonce, StepUpId};
 use vitalsign_protocol::message::{

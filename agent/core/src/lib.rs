@@ -194,8 +194,8 @@ impl Agent {
         self.begin_if_due(now, effects);
     }
 
-    fn changed(&mut self, change: vitalsign_platform::Change, now: Now, effects: &mut Vec<Effect>) {
-        use vitalsign_platform::Change;
+    fn changed(&mut self, change: vitalsign_platform_api::Change, now: Now, effects: &mut Vec<Effect>) {
+        use vitalsign_platform_api::Change;
         match change {
             // Who is shown what is decided where it is shown; nothing of it is reported.
             Change::Seat => return,

@@ -4,7 +4,7 @@ use crate::event::{Effect, Now, RequestError, Signing};
 use crate::{Agent, Step};
 use std::time::Duration;
 use vitalsign_ipc::AgentState;
-use vitalsign_platform::KeyError;
+use vitalsign_platform_api::KeyError;
 use vitalsign_protocol::evidence::IntendedUse;
 use vitalsign_protocol::id::{Digest, Nonce};
 use vitalsign_protocol::message::{NonceAnswer, ReportAnswer};

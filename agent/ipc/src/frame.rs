@@ -1,40 +1,11 @@
 //! Frames: the length of the JSON as a big-endian u32, then the JSON. And who may speak: nobody before a greeting.
 
-use crate::message::{Hello, PROTOCOL, VERSION};
+use crate::error::{Error, MAX_FRAME};
+use crate::message::Hello;
 use serde::{Serialize, de::DeserializeOwned};
 use std::marker::PhantomData;
 
-/// The most bytes of JSON in a frame.
-pub const MAX_FRAME: usize = 256 * 1024;
-
 const PREFIX: usize = size_of::<u32>();
-
-/// Why the other side was not understood.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Error {
-    /// A frame is announced, or was to be sent, that is longer than [`MAX_FRAME`]. The conversation is over.
-    #[error("a message of {0} bytes is longer than the {MAX_FRAME} that are accepted")]
-    TooLarge(usize),
-    /// The first frame is no greeting of ours. The conversation is over.
-    #[error("whoever answers at this socket does not speak {PROTOCOL}")]
-    NotOurs,
-    /// The other side is of another version. The conversation is over.
-    #[error(
-        "the other side speaks version {0} of {PROTOCOL}, and this program version {VERSION}: update the older one"
-    )]
-    OtherVersion(u32),
-    /// One message is not understood: a newer program may say more. The next may be understood.
-    #[error("a message was not understood: {0}")]
-    NotUnderstood(String),
-}
-
-impl Error {
-    /// Whether the conversation can go on.
-    #[must_use]
-    pub fn is_fatal(&self) -> bool {
-        !matches!(self, Self::NotUnderstood(_))
-    }
-}
 
 /// One message as a frame.
 ///
@@ -109,6 +80,7 @@ impl<M: DeserializeOwned> Inbox<M> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::{PROTOCOL, VERSION};
     use crate::message::Request;
 
     fn inbox(bytes: &[u8]) -> Inbox<Request> {

@@ -9,10 +9,14 @@
 //! Invariants: bytes in, messages out; no sockets here. A frame is capped before it is stored. What is not understood
 //! is an error that leaves the conversation usable; a broken frame or greeting ends it.
 
+#![warn(missing_docs)]
+
+mod error;
 mod frame;
 mod message;
 mod status;
 
-pub use frame::{Error, Inbox, MAX_FRAME, encode};
-pub use message::{Answer, Diagnostic, Hello, PROTOCOL, Refusal, Reply, Request, VERSION};
+pub use error::{Error, MAX_FRAME, PROTOCOL, VERSION};
+pub use frame::{Inbox, encode};
+pub use message::{Answer, Diagnostic, Hello, Refusal, Reply, Request};
 pub use status::{AgentState, Cost, Stage, Status, StepUp, StepUpCeremony};

@@ -1,16 +1,11 @@
 //! The messages.
 
-use crate::frame::Error;
+use crate::error::{Error, PROTOCOL, VERSION};
 use crate::status::{Status, StepUpCeremony};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use vitalsign_protocol::id::{RegistrationId, Secret, StepUpId};
 use vitalsign_protocol::step_up::{RegisteredKey, StepUpResult};
-
-/// The protocol's name in a greeting.
-pub const PROTOCOL: &str = "vitalsign-ipc";
-/// The protocol's version: both sides speak the same one.
-pub const VERSION: u32 = 1;
 
 /// The greeting: the first frame, both ways. It keeps its form in every version.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::AbortHandle;
-use vitalsign_agent::{Event, RequestError};
+use vitalsign_agent_core::{Event, RequestError};
 use vitalsign_ipc::{Answer, Refusal, Request, StepUpCeremony};
 use vitalsign_protocol::id::StepUpId;
 use vitalsign_protocol::message::DeviceSession;

@@ -5,7 +5,7 @@ use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
-use vitalsign_agent::Transition;
+use vitalsign_agent_core::Transition;
 
 const MAX_BYTES: u64 = 512 * 1024;
 
@@ -52,7 +52,7 @@ impl Journal {
         }
         let mut file = match OpenOptions::new().append(true).open(&self.path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                vitalsign_host::create_private(&self.path)?
+                vitalsign_os::create_private(&self.path)?
             }
             opened => opened?,
         };

@@ -43,7 +43,7 @@ impl ServiceManager {
 
     fn say(&self, message: &str) {
         if let Some(socket) = &self.socket
-            && let Err(error) = vitalsign_host::notify_manager(socket, message)
+            && let Err(error) = vitalsign_os::notify_manager(socket, message)
         {
             tracing::debug!(%error, message, "the service manager was not reached");
         }

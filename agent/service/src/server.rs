@@ -8,8 +8,8 @@ use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use vitalsign_host::{Listener, Peer, PeerId, SocketStream};
 use vitalsign_ipc::{Answer, Error, Hello, Inbox, Refusal, Reply, Request, Status, encode};
+use vitalsign_os::{Listener, Peer, PeerId, SocketStream};
 
 /// Clients at a time, in all and of one user: nobody keeps the others out.
 const MAX_CLIENTS: usize = 32;
@@ -356,7 +356,7 @@ mod tests {
         server.publish(status(AgentState::Reporting));
         let mut good = Asking::connect(&path).unwrap();
         for garbage in [b"GET / HTTP/1.1\r\n\r\n".as_slice(), &[0xff; 64], &[0, 0, 0, 2, b'{', b'}']] {
-            let mut bad = vitalsign_host::connect(&path).unwrap();
+            let mut bad = vitalsign_os::connect(&path).unwrap();
             bad.write_all(garbage).unwrap();
             let mut answer = Vec::new();
             bad.set_read_timeout(Some(HELLO_TIMEOUT)).unwrap();

@@ -13,7 +13,7 @@ use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
-use vitalsign_agent::{Agent, Effect, Event, Saved};
+use vitalsign_agent_core::{Agent, Effect, Event, Saved};
 use vitalsign_ipc::{AgentState, Status};
 use vitalsign_ipc::{Answer, Diagnostic, Refusal, Request};
 
@@ -173,7 +173,7 @@ impl Service {
     /// The next event, or `Due` when its time has come.
     fn next(&self, due: Duration, manager: &ServiceManager) -> anyhow::Result<Event> {
         loop {
-            let left = due.saturating_sub(vitalsign_host::elapsed());
+            let left = due.saturating_sub(vitalsign_os::elapsed());
             if left.is_zero() {
                 return Ok(Event::Due);
             }

@@ -49,7 +49,7 @@ impl Store {
     /// The agent's state in its folder, which is made when it is missing.
     pub(crate) fn open(folder: &Path) -> Result<Self, StoreError> {
         let failed = |error| StoreError::Write { path: folder.to_owned(), error };
-        vitalsign_host::private_folder(folder).map_err(failed)?;
+        vitalsign_os::private_folder(folder).map_err(failed)?;
         // The lock goes with the process, whatever way it ends.
         let lock = File::options()
             .create(true)
@@ -125,7 +125,7 @@ pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    let written = vitalsign_host::create_private(&beside).and_then(|mut file| {
+    let written = vitalsign_os::create_private(&beside).and_then(|mut file| {
         file.write_all(bytes)?;
         file.sync_all()
     });
@@ -133,7 +133,7 @@ pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
         let _ = std::fs::remove_file(&beside);
         return Err(error);
     }
-    path.parent().map_or(Ok(()), vitalsign_host::sync_folder)
+    path.parent().map_or(Ok(()), vitalsign_os::sync_folder)
 }
 
 #[cfg(test)]
@@ -155,8 +155,8 @@ mod tests {
             assert_eq!(Store::peek(store.path.parent().unwrap()), Some(value.clone()));
             assert_eq!(store.load().unwrap(), Loaded::Value(value));
         }
-        assert!(vitalsign_host::is_private(&store.path).unwrap());
-        assert!(vitalsign_host::is_private(store.path.parent().unwrap()).unwrap());
+        assert!(vitalsign_os::is_private(&store.path).unwrap());
+        assert!(vitalsign_os::is_private(store.path.parent().unwrap()).unwrap());
         assert_eq!(store.path.parent().unwrap().read_dir().unwrap().count(), 2);
     }
 

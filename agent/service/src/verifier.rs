@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-use vitalsign_agent::RequestError;
+use vitalsign_agent_core::RequestError;
 use vitalsign_protocol::id::{EnrolmentId, RegistrationId, StepUpId, Thumbprint};
 use vitalsign_protocol::message::{
     DeviceSession, Enrolled, EnrolmentChallenge, EnrolmentProof, EnrolmentRequest, MAX_JSON_BYTES,

@@ -5,10 +5,10 @@ use crate::verifier::VerifierClient;
 use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::runtime::Runtime;
-use vitalsign_agent::{Effect, Event, Now, Proof, RequestError, Signing};
+use vitalsign_agent_core::{Effect, Event, Now, Proof, RequestError, Signing};
 use vitalsign_host::Settings;
 use vitalsign_ipc::Cost;
-use vitalsign_platform::{Collector, DeviceKey, KeyError};
+use vitalsign_platform_api::{Collector, DeviceKey, KeyError};
 use vitalsign_protocol::evidence::{IntendedUse, quote_extra_data};
 use vitalsign_protocol::id::{Base64Url, EnrolmentId};
 use vitalsign_protocol::message::{EnrolmentChallenge, EnrolmentProof, EnrolmentRequest};
@@ -233,7 +233,7 @@ fn sign(key: &mut dyn DeviceKey, signing: Signing, boot_count: Option<u64>) -> R
     let mut token_id = [0; 16];
     getrandom::fill(&mut token_id)
         .map_err(|error| KeyError::Unavailable(format!("random numbers: {error}")))?;
-    let uptime = vitalsign_host::elapsed().as_secs();
+    let uptime = vitalsign_os::elapsed().as_secs();
     let mut claims = signing.claims(wall(), token_id, Some(uptime), boot_count);
     let kid = key.public().thumbprint();
     if let Some(nonce) = quoted {
@@ -251,7 +251,7 @@ pub(crate) fn now() -> Now {
     let mut random = [0; 8];
     // Without random numbers there is no jitter, which is the least of the troubles then.
     let _ = getrandom::fill(&mut random);
-    Now { elapsed: vitalsign_host::elapsed(), wall: wall(), random: u64::from_ne_bytes(random) }
+    Now { elapsed: vitalsign_os::elapsed(), wall: wall(), random: u64::from_ne_bytes(random) }
 }
 
 fn wall() -> u64 {

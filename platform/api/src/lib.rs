@@ -2,6 +2,8 @@
 //!
 //! Invariants: traits and portable types only. A probe says what it saw, never whether that is good.
 
+#![warn(missing_docs)]
+
 pub mod collect;
 pub mod key;
 pub mod watch;

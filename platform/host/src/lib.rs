@@ -1,21 +1,23 @@
-//! The system that this program was built for: the single place that picks it.
+//! Picks the probes and the keys of the system that this program was built for.
 //!
-//! Invariants: every system has the same functions and types here, so that what stands above has no `cfg` and is
-//! compiled everywhere. What a system cannot do is `Unsupported`, and said so.
+//! Every system has the same functions and types here, so that callers need no `cfg`. A function that a system lacks
+//! returns `Unsupported`.
 
-#[cfg_attr(target_os = "linux", path = "linux/mod.rs")]
-#[cfg_attr(not(target_os = "linux"), path = "other.rs")]
-mod system;
+#[cfg(target_os = "linux")]
+mod linux;
+#[cfg(not(target_os = "linux"))]
+mod other;
 
-pub use system::{
-    Listener, PeerId, SocketStream, SystemWatch, Terminal, become_program, connect, create_private, elapsed,
-    give_to_owner_of, is_in_front, is_ours, is_private, limit_privileges, notify_manager, private_folder,
-    probes, sync_folder, watch,
-};
+#[cfg(target_os = "linux")]
+use linux as system;
+#[cfg(not(target_os = "linux"))]
+use other as system;
+
+pub use system::{SystemWatch, is_in_front, probes, watch};
 
 use std::path::{Path, PathBuf};
-use vitalsign_platform::{DeviceKey, KeyError};
-use vitalsign_tpm::SoftwareKey;
+use vitalsign_keychain::SoftwareKey;
+use vitalsign_platform_api::{DeviceKey, KeyError};
 
 /// What the probes are told.
 #[derive(Clone, Debug)]
@@ -26,32 +28,15 @@ pub struct Settings {
     pub state: Option<PathBuf>,
 }
 
-/// What people call this device: its host name; empty where it has none.
-#[must_use]
-pub fn device_name() -> String {
-    sysinfo::System::host_name().unwrap_or_default()
-}
-
-/// Who is at the other end of a local socket, as the system says.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Peer {
-    /// Whose program it is.
-    pub id: PeerId,
-    /// The same for the log: `uid 1000`.
-    pub name: String,
-    /// It may change how the service is set up.
-    pub may_administer: bool,
-}
-
 /// Opens the report key, or makes one where there is none yet: `software` for a key in software, otherwise a TPM (see
-/// [`vitalsign_tpm::Address`]; `auto` is this machine's). It is never in software unless that was asked for.
+/// [`vitalsign_tpm_client::Address`]; `auto` is this machine's). It is never in software unless that was asked for.
 ///
 /// # Errors
 /// See [`KeyError`].
 pub fn device_key(spec: &str, state: &Path) -> Result<Box<dyn DeviceKey>, KeyError> {
     match spec {
         "software" => Ok(Box::new(SoftwareKey::open(&software_key_name(state))?)),
-        spec => Ok(Box::new(vitalsign_tpm::open(spec, state, None)?)),
+        spec => Ok(Box::new(vitalsign_tpm_client::open(spec, state, None)?)),
     }
 }
 
@@ -62,7 +47,7 @@ pub fn device_key(spec: &str, state: &Path) -> Result<Box<dyn DeviceKey>, KeyErr
 pub fn forget_key(spec: &str, state: &Path) -> Result<(), KeyError> {
     match spec {
         "software" => SoftwareKey::forget(&software_key_name(state)),
-        _ => vitalsign_tpm::forget(state),
+        _ => vitalsign_tpm_client::forget(state),
     }
 }
 

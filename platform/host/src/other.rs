@@ -1,19 +1,13 @@
 //! Systems whose turn has not come: what the standard library gives, and an honest refusal of the rest.
 
-use crate::{Peer, Settings};
-use std::ffi::OsStr;
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Write};
-use std::path::Path;
-use std::process::{Command, ExitStatus};
-use std::sync::LazyLock;
+use crate::Settings;
+use std::io;
 use std::sync::mpsc::Sender;
-use std::time::{Duration, Instant};
-use vitalsign_platform::{Change, Probe};
+use std::time::Duration;
+use vitalsign_os::PeerId;
+use vitalsign_platform_api::{Change, Probe};
 use vitalsign_protocol::fact::{Fact, Reason};
 use vitalsign_protocol::posture::{Agent, Boot, Disk, Edr, Firewall, Lock, Os};
-
-static START: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 /// One probe that says what the compiler knew; all other facts are unsupported here.
 pub fn probes(_: &Settings) -> Vec<Probe> {
@@ -91,192 +85,8 @@ impl SystemWatch {
     }
 }
 
-/// Runs another program in place of this one, and waits for its end.
-///
-/// # Errors
-/// When that program cannot be run.
-pub fn become_program(program: &mut Command) -> io::Result<ExitStatus> {
-    program.status()
-}
-
-/// Time since the program started.
-#[must_use]
-pub fn elapsed() -> Duration {
-    START.elapsed()
-}
-
-/// Creates a file that must not exist yet, to be written.
-///
-/// # Errors
-/// As the file system says.
-pub fn create_private(path: &Path) -> io::Result<File> {
-    OpenOptions::new().write(true).create_new(true).open(path)
-}
-
-/// Makes a folder, with those above it.
-///
-/// # Errors
-/// As the file system says.
-pub fn private_folder(path: &Path) -> io::Result<()> {
-    std::fs::create_dir_all(path)
-}
-
-/// Whether nobody else can read what is there: nobody has looked.
-///
-/// # Errors
-/// `Unsupported`.
-pub fn is_private(_: &Path) -> io::Result<bool> {
-    Err(io::ErrorKind::Unsupported.into())
-}
-
-/// Files belong to the folder's owner by inheritance, or nobody can be asked to give them.
-///
-/// # Errors
-/// None.
-pub fn give_to_owner_of(_: &Path, _: &Path) -> io::Result<()> {
-    Ok(())
-}
-
-/// Whether what is there belongs to the user that this process runs as: nobody has looked.
-#[must_use]
-pub fn is_ours(_: &Path) -> bool {
-    false
-}
-
-/// Names in folders last by themselves, or there is no way to ask for it.
-///
-/// # Errors
-/// None.
-pub fn sync_folder(_: &Path) -> io::Result<()> {
-    Ok(())
-}
-
-/// There is no service manager to tell.
-///
-/// # Errors
-/// `Unsupported`.
-pub fn notify_manager(_: &OsStr, _: &str) -> io::Result<()> {
-    Err(io::ErrorKind::Unsupported.into())
-}
-
-/// Nothing is given up.
-///
-/// # Errors
-/// `Unsupported`.
-pub fn limit_privileges() -> io::Result<String> {
-    Err(io::ErrorKind::Unsupported.into())
-}
-
-/// There is no other end yet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PeerId(());
-
-/// Not known, and so nobody is.
+/// Returns `false`: no session is known to be in front.
 #[must_use]
 pub fn is_in_front(_: PeerId) -> bool {
     false
-}
-
-/// No local socket yet.
-#[derive(Debug)]
-pub enum Listener {}
-
-impl Listener {
-    /// There is none.
-    ///
-    /// # Errors
-    /// `Unsupported`.
-    pub fn bind(_: &Path) -> io::Result<Self> {
-        Err(io::ErrorKind::Unsupported.into())
-    }
-    /// Never called: there is no listener.
-    ///
-    /// # Errors
-    /// None.
-    pub fn accept(&self) -> io::Result<(SocketStream, Peer)> {
-        match *self {}
-    }
-}
-
-/// There is no service to connect to.
-///
-/// # Errors
-/// `Unsupported`.
-pub fn connect(_: &Path) -> io::Result<SocketStream> {
-    Err(io::ErrorKind::Unsupported.into())
-}
-
-/// No connection yet.
-#[derive(Debug)]
-pub enum SocketStream {}
-
-impl SocketStream {
-    /// Never called.
-    ///
-    /// # Errors
-    /// None.
-    pub fn try_clone(&self) -> io::Result<Self> {
-        match *self {}
-    }
-    /// Never called.
-    ///
-    /// # Errors
-    /// None.
-    pub fn set_read_timeout(&self, _: Option<Duration>) -> io::Result<()> {
-        match *self {}
-    }
-    /// Never called.
-    ///
-    /// # Errors
-    /// None.
-    pub fn set_write_timeout(&self, _: Option<Duration>) -> io::Result<()> {
-        match *self {}
-    }
-    /// Never called.
-    ///
-    /// # Errors
-    /// None.
-    pub fn close(&self) -> io::Result<()> {
-        match *self {}
-    }
-}
-
-impl Read for SocketStream {
-    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
-        match *self {}
-    }
-}
-
-impl Write for SocketStream {
-    fn write(&mut self, _: &[u8]) -> io::Result<usize> {
-        match *self {}
-    }
-    fn flush(&mut self) -> io::Result<()> {
-        match *self {}
-    }
-}
-
-/// A terminal that lines are read from. There is none.
-#[derive(Debug)]
-pub enum Terminal {}
-
-impl Terminal {
-    /// Fails.
-    ///
-    /// # Errors
-    /// Always.
-    pub fn open() -> io::Result<Self> {
-        Err(io::ErrorKind::Unsupported.into())
-    }
-    /// Never called.
-    ///
-    /// # Errors
-    /// Never.
-    pub fn read_line(
-        &mut self,
-        _secret: bool,
-        _go_on: impl FnMut() -> bool,
-    ) -> io::Result<Option<zeroize::Zeroizing<String>>> {
-        match *self {}
-    }
 }

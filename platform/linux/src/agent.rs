@@ -3,7 +3,7 @@
 use crate::Root;
 use std::sync::OnceLock;
 use std::time::Duration;
-use vitalsign_platform::Probe;
+use vitalsign_platform_api::Probe;
 use vitalsign_protocol::fact::{Fact, Reason};
 use vitalsign_protocol::id::Digest;
 

@@ -7,7 +7,7 @@ use crate::Root;
 use std::io::{ErrorKind, Read};
 use std::path::Path;
 use std::time::Duration;
-use vitalsign_platform::Probe;
+use vitalsign_platform_api::Probe;
 use vitalsign_protocol::fact::{Fact, Reason};
 use vitalsign_protocol::posture::{Boot, Lockdown};
 

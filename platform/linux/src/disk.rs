@@ -12,7 +12,7 @@ use mounts::Mount;
 use stack::{Backing, Crypt, Format, Stacks};
 use std::path::Path;
 use std::time::Duration;
-use vitalsign_platform::Probe;
+use vitalsign_platform_api::Probe;
 use vitalsign_protocol::fact::{Fact, MAX_LIST, Reason};
 use vitalsign_protocol::posture::{Protector, Volume, VolumeRole};
 

@@ -12,7 +12,7 @@ use crate::{Root, date};
 use processes::Processes;
 use products::{PRODUCTS, Product};
 use std::time::{Duration, SystemTime};
-use vitalsign_platform::Probe;
+use vitalsign_platform_api::Probe;
 use vitalsign_protocol::fact::{Fact, MAX_TEXT, Reason};
 use vitalsign_protocol::posture::{EdrMode, EdrProduct};
 

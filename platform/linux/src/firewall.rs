@@ -14,7 +14,7 @@ use netlink::NetlinkError;
 use ruleset::{IPV4, IPV6, Ruleset};
 use rustix::io::Errno;
 use std::time::Duration;
-use vitalsign_platform::Probe;
+use vitalsign_platform_api::Probe;
 use vitalsign_protocol::fact::{Fact, Reason};
 use vitalsign_protocol::posture::Firewall;
 

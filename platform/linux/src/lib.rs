@@ -20,7 +20,7 @@ pub mod watch;
 pub use root::Root;
 
 use std::path::Path;
-use vitalsign_platform::Probe;
+use vitalsign_platform_api::Probe;
 
 /// Every probe of this device. `memory` is a folder that the caller alone writes to: what has been seen before.
 #[must_use]

@@ -8,7 +8,7 @@ use crate::Root;
 use crate::run::Commands;
 use std::path::PathBuf;
 use std::time::Duration;
-use vitalsign_platform::Probe;
+use vitalsign_platform_api::Probe;
 use vitalsign_protocol::fact::{Fact, Reason};
 use vitalsign_protocol::posture::Lock;
 

@@ -10,7 +10,7 @@ use crate::updates::{Source, apt, rpm, source};
 use crate::{Root, updates};
 use std::path::Path;
 use std::time::Duration;
-use vitalsign_platform::Probe;
+use vitalsign_platform_api::Probe;
 use vitalsign_protocol::fact::{Fact, Reason};
 
 /// The probes of `os`. `memory` is the folder for what has to be remembered.

@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-use vitalsign_platform::Change;
+use vitalsign_platform_api::Change;
 use vitalsign_protocol::fact::Reason;
 
 /// A burst of changes of one kind becomes one change, so long after its first.

@@ -7,7 +7,7 @@ mod tests {
     use std::path::Path;
     use std::time::{Duration, Instant};
     use vitalsign_linux::{Root, probes};
-    use vitalsign_platform::Collector;
+    use vitalsign_platform_api::Collector;
     use vitalsign_protocol::fact::{Fact, Reason};
     use vitalsign_protocol::posture::Posture;
 

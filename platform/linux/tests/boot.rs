@@ -5,7 +5,7 @@
 mod tests {
     use std::fs;
     use vitalsign_linux::{Root, boot};
-    use vitalsign_platform::Collector;
+    use vitalsign_platform_api::Collector;
     use vitalsign_protocol::fact::{Fact, Reason};
     use vitalsign_protocol::posture::{Boot, Lockdown};
 

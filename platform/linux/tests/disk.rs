@@ -11,7 +11,7 @@ mod tests {
     use std::io::Write;
     use std::path::{Path, PathBuf};
     use vitalsign_linux::{Root, disk};
-    use vitalsign_platform::Collector;
+    use vitalsign_platform_api::Collector;
     use vitalsign_protocol::fact::{Fact, Reason};
     use vitalsign_protocol::posture::Volume;
 

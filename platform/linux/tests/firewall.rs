@@ -10,7 +10,7 @@ mod namespace;
 mod tests {
     use super::namespace::{Namespace, shell};
     use vitalsign_linux::{Root, firewall};
-    use vitalsign_platform::Collector;
+    use vitalsign_platform_api::Collector;
     use vitalsign_protocol::fact::{Fact, Reason};
     use vitalsign_protocol::posture::Firewall;
 

@@ -8,7 +8,7 @@ mod tests {
     use vitalsign_linux::run::Commands;
     use vitalsign_linux::updates::{self, Updates};
     use vitalsign_linux::{Root, lock, os};
-    use vitalsign_platform::Collector;
+    use vitalsign_platform_api::Collector;
     use vitalsign_protocol::fact::{Fact, Reason};
     use vitalsign_protocol::posture::{Lock, Os, Posture};
 

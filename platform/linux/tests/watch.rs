@@ -18,7 +18,7 @@ mod tests {
     use std::time::{Duration, Instant};
     use vitalsign_linux::Root;
     use vitalsign_linux::watch::{Watcher, watch};
-    use vitalsign_platform::Change;
+    use vitalsign_platform_api::Change;
 
     /// Waits for a change of a kind; others may come before it.
     fn wait_for(changes: &Receiver<Change>, kind: Change) {

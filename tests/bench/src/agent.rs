@@ -3,10 +3,10 @@
 use crate::{device, stats};
 use anyhow::Result;
 use vitalsign_host::Settings;
-use vitalsign_platform::{Collector, DeviceKey, KeyError};
+use vitalsign_platform_api::{Collector, DeviceKey, KeyError};
 use vitalsign_protocol::evidence::{Claims, IntendedUse};
 use vitalsign_protocol::id::{Digest, EnrolmentId, Nonce};
-use vitalsign_tpm::testing::Swtpm;
+use vitalsign_tpm_client::testing::Swtpm;
 
 pub(crate) struct Sign {
     pub(crate) bare_ms: f64,
@@ -18,7 +18,7 @@ pub(crate) fn sign() -> Result<Sign> {
     const ROUNDS: usize = 500;
     let folder = tempfile::tempdir()?;
     let tpm = Swtpm::start(folder.path());
-    let mut key = vitalsign_tpm::open(&tpm.spec, &folder.path().join("state"), None)?;
+    let mut key = vitalsign_tpm_client::open(&tpm.spec, &folder.path().join("state"), None)?;
     let kid = key.public().thumbprint();
     let posture = device::posture(1);
     let (mut bare, mut whole) = (Vec::new(), Vec::new());

@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Duration;
 use vitalsign_ipc::{AgentState, Status};
-use vitalsign_platform::DeviceKey;
+use vitalsign_platform_api::DeviceKey;
 use vitalsign_protocol::message::EnrolmentKeys;
 use vitalsign_simulated_key::Maker;
 use vitalsign_simulated_key::process::{Child, program, wait_for};
-use vitalsign_tpm::testing::Swtpm;
+use vitalsign_tpm_client::testing::Swtpm;
 
 /// How long anything may take that is waited for.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -232,7 +232,7 @@ impl World {
                 std::fs::write(roots.join("intermediates/issuer.pem"), &tpm.ca_intermediate_pem)?;
             }
             Tpm::Chip => {
-                let mut key = vitalsign_tpm::open("auto", &self.folder().join("tpm"), None)?;
+                let mut key = vitalsign_tpm_client::open("auto", &self.folder().join("tpm"), None)?;
                 let EnrolmentKeys::Tpm { ek_certificates, .. } = key.enrolment_keys()? else {
                     anyhow::bail!("the chip is not a TPM");
                 };

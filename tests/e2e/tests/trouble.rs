@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use vitalsign_e2e::{Agent, Child, Tpm, World, wait_for};
 use vitalsign_ipc::{AgentState, Status};
-use vitalsign_tpm::testing::{Pass, Proxy, Swtpm, Way};
+use vitalsign_tpm_client::testing::{Pass, Proxy, Swtpm, Way};
 
 const LIMIT: Duration = Duration::from_secs(60);
 

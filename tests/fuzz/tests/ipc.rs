@@ -3,7 +3,7 @@
 #[cfg(test)]
 mod ipc {
     use serde::de::DeserializeOwned;
-    use vitalsign_agent::Saved;
+    use vitalsign_agent_core::Saved;
     use vitalsign_fuzz::fuzz;
     use vitalsign_ipc::{Error, Hello, Inbox, MAX_FRAME, Reply, Request, encode};
     use vitalsign_protocol::id::{RegistrationId, Secret, StepUpId};
@@ -88,7 +88,7 @@ mod ipc {
         let good = serde_json::to_vec(&Saved::default()).unwrap();
         fuzz("saved state", &[good], &[b"null", b"{}", b"[]", b"-1", b"18446744073709551615"], |input| {
             let Ok(saved) = serde_json::from_slice::<Saved>(input) else { return false };
-            let _ = vitalsign_agent::Agent::new(saved);
+            let _ = vitalsign_agent_core::Agent::new(saved);
             true
         });
     }

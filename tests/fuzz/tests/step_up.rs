@@ -6,7 +6,7 @@ mod step_up {
     use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
     use serde_json::json;
     use std::time::Duration;
-    use vitalsign_agent::{Agent, Effect, Event, Now, Saved};
+    use vitalsign_agent_core::{Agent, Effect, Event, Now, Saved};
     use vitalsign_fuzz::fuzz;
     use vitalsign_protocol::cose::PublicKey;
     use vitalsign_protocol::ear::{self, Ear};

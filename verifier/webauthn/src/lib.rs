@@ -9,6 +9,8 @@
 //! attestation's certificates), and no file but the metadata's. What a message carries is capped before it is parsed,
 //! and its client data is checked here before `webauthn-rs` sees it.
 
+#![warn(missing_docs)]
+
 mod authenticator_data;
 mod client_data;
 mod models;

@@ -6,7 +6,7 @@ use crate::event::{Effect, Now, RequestError, Signing, Transition};
 use crate::saved::Enrolment;
 use crate::{Agent, Step, channel, verdict};
 use serde_json::Value;
-use vitalsign_platform::KeyError;
+use vitalsign_platform_api::KeyError;
 use vitalsign_protocol::evidence::IntendedUse;
 use vitalsign_protocol::id::{Digest, Nonce, StepUpId};
 use vitalsign_protocol::posture::Posture;

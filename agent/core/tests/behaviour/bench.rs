@@ -3,7 +3,7 @@
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
 use std::time::Duration;
-use vitalsign_agent::{Agent, Effect, Event, Now, RequestError, Saved, Transition};
+use vitalsign_agent_core::{Agent, Effect, Event, Now, RequestError, Saved, Transition};
 use vitalsign_ipc::AgentState;
 use vitalsign_protocol::cose::PublicKey;
 use vitalsign_protocol::ear::{self, Appraisal, Ear, Tier, Trust, TrustVector};

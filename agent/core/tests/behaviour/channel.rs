@@ -1,9 +1,9 @@
 //! When the event channel is opened, closed, and opened again.
 
 use super::bench::*;
-use vitalsign_agent::{Effect, Event, RequestError};
+use vitalsign_agent_core::{Effect, Event, RequestError};
 use vitalsign_ipc::AgentState;
-use vitalsign_platform::Change;
+use vitalsign_platform_api::Change;
 use vitalsign_protocol::problem::ProblemType;
 
 fn opens(bench: &Bench) -> bool {

@@ -13,9 +13,9 @@ mod random;
 mod step_up;
 
 use bench::*;
-use vitalsign_agent::{Effect, Event, RequestError, Saved, Transition};
+use vitalsign_agent_core::{Effect, Event, RequestError, Saved, Transition};
 use vitalsign_ipc::AgentState;
-use vitalsign_platform::{Change, KeyError};
+use vitalsign_platform_api::{Change, KeyError};
 use vitalsign_protocol::ear::{Ear, Tier};
 use vitalsign_protocol::fact::Fact;
 use vitalsign_protocol::id::{Digest, EnrolmentId, Nonce};

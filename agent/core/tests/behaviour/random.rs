@@ -3,8 +3,8 @@
 use super::bench::*;
 use super::step_up::{answer_about, asked, assertion, text, unhealthy};
 use std::time::Duration;
-use vitalsign_agent::{Effect, Event, RequestError};
-use vitalsign_platform::{Change, KeyError};
+use vitalsign_agent_core::{Effect, Event, RequestError};
+use vitalsign_platform_api::{Change, KeyError};
 use vitalsign_protocol::id::StepUpId;
 use vitalsign_protocol::message::NonceAnswer;
 use vitalsign_protocol::problem::ProblemType;

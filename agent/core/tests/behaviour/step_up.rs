@@ -3,9 +3,9 @@
 use super::bench::{Bench, DEVICE, Verifier, listening, problem, proof};
 use serde_json::{Value, json};
 use std::collections::HashSet;
-use vitalsign_agent::{Effect, Event, RequestError, Saved, Signing, Transition};
+use vitalsign_agent_core::{Effect, Event, RequestError, Saved, Signing, Transition};
 use vitalsign_ipc::{Stage, StepUp};
-use vitalsign_platform::{Change, KeyError};
+use vitalsign_platform_api::{Change, KeyError};
 use vitalsign_protocol::ear::Ear;
 use vitalsign_protocol::evidence::IntendedUse;
 use vitalsign_protocol::id::{Digest, EnrolmentId, Nonce, StepUpId};

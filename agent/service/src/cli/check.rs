@@ -9,8 +9,8 @@ use std::time::Duration;
 use vitalsign_client::ServiceClient;
 use vitalsign_host::Settings;
 use vitalsign_ipc::{Answer, Request};
-use vitalsign_platform::collect::Timing;
-use vitalsign_platform::{Collector, KeyError};
+use vitalsign_platform_api::collect::Timing;
+use vitalsign_platform_api::{Collector, KeyError};
 use vitalsign_protocol::fact::{Fact, Reason};
 use vitalsign_protocol::posture::{Key, Posture};
 
@@ -66,7 +66,7 @@ fn read(config: &Config) -> (Posture, Vec<Timing>) {
 /// Reads what probes read, with progress on a terminal: all facts but the key's.
 pub(crate) fn probe(config: &Config) -> (Posture, Vec<Timing>) {
     // Only the service's own user adds to what its probes remember.
-    let state = Some(config.state.clone()).filter(|state| vitalsign_host::is_ours(state));
+    let state = Some(config.state.clone()).filter(|state| vitalsign_os::is_ours(state));
     let settings = Settings { root: "/".into(), state };
     let probes = vitalsign_host::probes(&settings);
     let (all, mut timings) = (probes.len(), Vec::new());

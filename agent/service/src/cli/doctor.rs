@@ -7,10 +7,10 @@ use crate::report::table::{Cell, rows};
 use crate::report::{Style, plain, standing, when};
 use crate::verifier::{Reached, VerifierClient};
 use std::io::ErrorKind;
-use vitalsign_agent::RequestError;
+use vitalsign_agent_core::RequestError;
 use vitalsign_client::{ClientError, ServiceClient};
 use vitalsign_ipc::{AgentState, Answer, Diagnostic, Request, Status};
-use vitalsign_platform::KeyError;
+use vitalsign_platform_api::KeyError;
 use vitalsign_protocol::fact::{Fact, Reason};
 use vitalsign_protocol::message::EnrolmentKeys;
 use vitalsign_protocol::posture::Os;
@@ -86,10 +86,10 @@ pub(crate) fn findings(config: &Config) -> Vec<Diagnostic> {
 fn state(config: &Config) -> Diagnostic {
     let folder = &config.state;
     let trial = folder.join("doctor.new");
-    let written = vitalsign_host::create_private(&trial).map(drop);
+    let written = vitalsign_os::create_private(&trial).map(drop);
     let _ = std::fs::remove_file(&trial);
     let place = folder.display();
-    match (written, vitalsign_host::is_private(folder)) {
+    match (written, vitalsign_os::is_private(folder)) {
         (Err(error), _) => {
             let remedy = match error.kind() {
                 ErrorKind::NotFound => {
@@ -325,7 +325,7 @@ mod tests {
             let status = Status {
                 standing,
                 listening,
-                ..vitalsign_agent::Agent::new(Default::default()).status(crate::worker::now())
+                ..vitalsign_agent_core::Agent::new(Default::default()).status(crate::worker::now())
             };
             assert_eq!(channel(&status).map(|finding| finding.ok), wanted, "{status:?}");
         }

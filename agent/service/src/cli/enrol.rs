@@ -8,7 +8,7 @@ use crate::verifier::VerifierClient;
 use crate::worker::Worker;
 use anyhow::Context;
 use std::path::{Path, PathBuf};
-use vitalsign_agent::Event;
+use vitalsign_agent_core::Event;
 use vitalsign_client::{ClientError, ServiceClient};
 use vitalsign_ipc::{AgentState, Request};
 
@@ -49,7 +49,7 @@ pub(crate) fn run(place: &PathArgs, arguments: &EnrolArgs) -> anyhow::Result<Exi
     let ca = std::fs::read(&verifier.ca_file).with_context(|| verifier.ca_file.display().to_string())?;
 
     let state = &config.state;
-    vitalsign_host::private_folder(state).with_context(|| state.display().to_string())?;
+    vitalsign_os::private_folder(state).with_context(|| state.display().to_string())?;
     let told = ConfigLayer {
         verifier: Some(verifier.url.clone()),
         ca_file: Some(keep(state, "verifier-ca.pem", &ca)?),
@@ -82,7 +82,7 @@ fn keep(state: &Path, name: &str, bytes: &[u8]) -> anyhow::Result<PathBuf> {
     let folder = std::path::absolute(state)?;
     let path = folder.join(name);
     write_whole(&path, bytes).with_context(|| format!("writing {}", path.display()))?;
-    vitalsign_host::give_to_owner_of(&folder, &path)
+    vitalsign_os::give_to_owner_of(&folder, &path)
         .with_context(|| format!("handing on {}", path.display()))?;
     Ok(path)
 }

@@ -5,7 +5,7 @@ use crate::config::ConfigLayer;
 use crate::service::PersistentAgent;
 use crate::worker::Worker;
 use std::time::{Duration, Instant};
-use vitalsign_agent::Event;
+use vitalsign_agent_core::Event;
 use vitalsign_client::{ClientError, ServiceClient};
 use vitalsign_ipc::{AgentState, Answer, Request, Status};
 

@@ -8,8 +8,8 @@ use crate::service::{PersistentAgent, Service, ServiceInput};
 use crate::worker::Worker;
 use anyhow::Context;
 use std::sync::mpsc::channel;
-use vitalsign_agent::Event;
-use vitalsign_platform::Change;
+use vitalsign_agent_core::Event;
+use vitalsign_platform_api::Change;
 
 #[derive(clap::Args, Debug)]
 pub(crate) struct ServiceArgs {
@@ -22,7 +22,7 @@ pub(crate) struct ServiceArgs {
 
 pub(crate) fn run(place: &PathArgs, arguments: ServiceArgs) -> anyhow::Result<ExitStatus> {
     // First of all, while there is one thread: what is given up here is given up for all that follow.
-    match vitalsign_host::limit_privileges() {
+    match vitalsign_os::limit_privileges() {
         Ok(kept) => tracing::info!(kept, "privileges are limited"),
         Err(error) => tracing::warn!(%error, "privileges are not limited"),
     }

@@ -32,7 +32,7 @@ pub(crate) fn run(place: &PathArgs, command: &str, arguments: &SessionArgs) -> a
     let program = program().context("finding out where this program is")?;
     let mut session = Command::new(&program);
     session.arg("--socket").arg(socket).arg(command).args(&arguments.arguments);
-    match vitalsign_host::become_program(&mut session) {
+    match vitalsign_os::become_program(&mut session) {
         Ok(ended) => Ok(match ended.code() {
             Some(0) => ExitStatus::Success,
             Some(1) => ExitStatus::Rejected,
@@ -65,7 +65,7 @@ mod tests {
     #[test]
     fn what_is_not_installed_is_said() {
         let program = Path::new("/nowhere/vitalsign-session");
-        let error = vitalsign_host::become_program(&mut Command::new(program)).unwrap_err();
+        let error = vitalsign_os::become_program(&mut Command::new(program)).unwrap_err();
         let said = not_run(program, &error);
         assert_eq!(
             said,

@@ -409,7 +409,7 @@ fn a_slow_verifier_does_not_hold_more_than_so_many() {
         },
     )
     .unwrap();
-    let mut client = vitalsign_host::connect(&place.config.socket).unwrap();
+    let mut client = vitalsign_os::connect(&place.config.socket).unwrap();
     client.write_all(&encode(&Hello::ours()).unwrap()).unwrap();
     for _ in 0..=MAX_ASKED {
         client.write_all(&encode(&Request::Keys).unwrap()).unwrap();

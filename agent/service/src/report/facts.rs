@@ -5,7 +5,7 @@ use super::style::{Paint, Style};
 use super::table::{Cell, rows};
 use super::{plain, when};
 use std::fmt::Display;
-use vitalsign_platform::collect::Timing;
+use vitalsign_platform_api::collect::Timing;
 use vitalsign_protocol::fact::{Fact, Reason};
 use vitalsign_protocol::posture::{Disk, Edr, EdrProduct, Posture, Volume};
 

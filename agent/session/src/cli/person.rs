@@ -7,7 +7,7 @@ use std::io::{IsTerminal, Read};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use vitalsign_host::Terminal;
+use vitalsign_os::Terminal;
 use vitalsign_security_key::{Pin, PinReason, PinReply, PinRequest};
 use vitalsign_session::flow::Choice;
 use zeroize::Zeroizing;
@@ -169,7 +169,7 @@ impl SharedPrompt {
 fn read_pin(path: &Path) -> anyhow::Result<Zeroizing<String>> {
     let shown = path.display();
     let file = std::fs::File::open(path).with_context(|| format!("cannot read {shown}"))?;
-    if !vitalsign_host::is_private(path).with_context(|| format!("cannot look at {shown}"))? {
+    if !vitalsign_os::is_private(path).with_context(|| format!("cannot look at {shown}"))? {
         bail!("{shown} can be read by others: give it mode 0600");
     }
     let mut text = Zeroizing::new(String::new());
@@ -201,7 +201,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("pin");
         if private {
-            drop(vitalsign_host::create_private(&path).unwrap());
+            drop(vitalsign_os::create_private(&path).unwrap());
         }
         std::fs::write(&path, text).unwrap();
         (folder, PinSource { pin_file: Some(path) })

@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
-use vitalsign_platform::Change;
+use vitalsign_platform_api::Change;
 
 /// The largest message that is read; logind's are far smaller.
 const MAX_MESSAGE: usize = 64 * 1024;

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use vitalsign_platform::Change;
+use vitalsign_platform_api::Change;
 
 /// Names of files, and what each means.
 type Names = &'static [(&'static str, Note)];

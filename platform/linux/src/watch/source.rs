@@ -15,7 +15,7 @@ use rustix::time::{
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use vitalsign_platform::Change;
+use vitalsign_platform_api::Change;
 
 /// The kernel's own events, not those that udev passes on.
 const UEVENT_KERNEL: u32 = 1;

@@ -1,0 +1,51 @@
+//! Linux.
+
+use crate::Settings;
+use std::io;
+use std::sync::mpsc::Sender;
+use vitalsign_linux::{Root, seat};
+use vitalsign_os::PeerId;
+use vitalsign_platform_api::{Change, Probe};
+
+/// A path below which nothing can ever be: reading finds nothing, and writing fails.
+const NOWHERE: &str = "/dev/null/memory";
+
+/// Every probe of this system.
+#[must_use]
+pub fn probes(settings: &Settings) -> Vec<Probe> {
+    let memory = settings.state.as_ref().map_or_else(|| NOWHERE.into(), |state| state.join("memory"));
+    vitalsign_linux::probes(&Root::at(&settings.root), &memory)
+}
+
+/// Watches the system for as long as it lives.
+pub struct SystemWatch(vitalsign_linux::watch::Watcher);
+
+/// Has the system push its changes.
+///
+/// # Errors
+/// When there is no thread or file descriptor left.
+pub fn watch(changes: Sender<Change>) -> io::Result<SystemWatch> {
+    let root = Root::default();
+    let products = root.clone();
+    let running = move || vitalsign_linux::edr::running_pids(&products);
+    vitalsign_linux::watch::watch(&root, running, changes).map(SystemWatch)
+}
+
+impl SystemWatch {
+    /// What could not be watched, and why: its changes are seen at the next reading only.
+    #[must_use]
+    pub fn blind(&self) -> Vec<String> {
+        self.0.blind().iter().map(|(source, reason)| format!("{source}: {reason}")).collect()
+    }
+
+    /// To be called after a reading: products that have started since are watched from now on.
+    pub fn refresh(&self) {
+        self.0.refresh();
+    }
+}
+
+/// Returns whether this user's session is in front of this machine. Where no seats are kept (no logind), every user is.
+#[must_use]
+pub fn is_in_front(peer: PeerId) -> bool {
+    seat::in_front(&Root::default()).is_none_or(|users| users.contains(&peer.uid()))
+}

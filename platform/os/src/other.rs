@@ -1,0 +1,196 @@
+//! Systems without support yet: functions of the standard library, and `Unsupported` for the rest.
+
+use crate::Peer;
+use std::ffi::OsStr;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::path::Path;
+use std::process::{Command, ExitStatus};
+use std::sync::LazyLock;
+use std::time::{Duration, Instant};
+
+static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+/// Runs another program in place of this one, and waits for its end.
+///
+/// # Errors
+/// When that program cannot be run.
+pub fn become_program(program: &mut Command) -> io::Result<ExitStatus> {
+    program.status()
+}
+
+/// Time since the program started.
+#[must_use]
+pub fn elapsed() -> Duration {
+    START.elapsed()
+}
+
+/// Creates a file that must not exist yet, to be written.
+///
+/// # Errors
+/// As the file system says.
+pub fn create_private(path: &Path) -> io::Result<File> {
+    OpenOptions::new().write(true).create_new(true).open(path)
+}
+
+/// Makes a folder, with those above it.
+///
+/// # Errors
+/// As the file system says.
+pub fn private_folder(path: &Path) -> io::Result<()> {
+    std::fs::create_dir_all(path)
+}
+
+/// Whether nobody else can read what is there: nobody has looked.
+///
+/// # Errors
+/// `Unsupported`.
+pub fn is_private(_: &Path) -> io::Result<bool> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Files belong to the folder's owner by inheritance, or nobody can be asked to give them.
+///
+/// # Errors
+/// None.
+pub fn give_to_owner_of(_: &Path, _: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+/// Whether what is there belongs to the user that this process runs as: nobody has looked.
+#[must_use]
+pub fn is_ours(_: &Path) -> bool {
+    false
+}
+
+/// Names in folders last by themselves, or there is no way to ask for it.
+///
+/// # Errors
+/// None.
+pub fn sync_folder(_: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+/// There is no service manager to tell.
+///
+/// # Errors
+/// `Unsupported`.
+pub fn notify_manager(_: &OsStr, _: &str) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Nothing is given up.
+///
+/// # Errors
+/// `Unsupported`.
+pub fn limit_privileges() -> io::Result<String> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// There is no other end yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PeerId(());
+
+/// No local socket yet.
+#[derive(Debug)]
+pub enum Listener {}
+
+impl Listener {
+    /// There is none.
+    ///
+    /// # Errors
+    /// `Unsupported`.
+    pub fn bind(_: &Path) -> io::Result<Self> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+    /// Never called: there is no listener.
+    ///
+    /// # Errors
+    /// None.
+    pub fn accept(&self) -> io::Result<(SocketStream, Peer)> {
+        match *self {}
+    }
+}
+
+/// There is no service to connect to.
+///
+/// # Errors
+/// `Unsupported`.
+pub fn connect(_: &Path) -> io::Result<SocketStream> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// No connection yet.
+#[derive(Debug)]
+pub enum SocketStream {}
+
+impl SocketStream {
+    /// Never called.
+    ///
+    /// # Errors
+    /// None.
+    pub fn try_clone(&self) -> io::Result<Self> {
+        match *self {}
+    }
+    /// Never called.
+    ///
+    /// # Errors
+    /// None.
+    pub fn set_read_timeout(&self, _: Option<Duration>) -> io::Result<()> {
+        match *self {}
+    }
+    /// Never called.
+    ///
+    /// # Errors
+    /// None.
+    pub fn set_write_timeout(&self, _: Option<Duration>) -> io::Result<()> {
+        match *self {}
+    }
+    /// Never called.
+    ///
+    /// # Errors
+    /// None.
+    pub fn close(&self) -> io::Result<()> {
+        match *self {}
+    }
+}
+
+impl Read for SocketStream {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        match *self {}
+    }
+}
+
+impl Write for SocketStream {
+    fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+        match *self {}
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        match *self {}
+    }
+}
+
+/// A terminal that lines are read from. There is none.
+#[derive(Debug)]
+pub enum Terminal {}
+
+impl Terminal {
+    /// Fails.
+    ///
+    /// # Errors
+    /// Always.
+    pub fn open() -> io::Result<Self> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+    /// Never called.
+    ///
+    /// # Errors
+    /// Never.
+    pub fn read_line(
+        &mut self,
+        _secret: bool,
+        _go_on: impl FnMut() -> bool,
+    ) -> io::Result<Option<zeroize::Zeroizing<String>>> {
+        match *self {}
+    }
+}

@@ -1,0 +1,154 @@
+//! The key blobs on disk: both keys and the name of their parent in one file, written whole or not at all. The private
+//! parts are encrypted by the TPM and worth nothing without it.
+
+use super::failure::CommandError;
+use std::fs::{self, File};
+use std::io::{ErrorKind, Read, Write};
+use std::path::Path;
+use vitalsign_platform_api::KeyError;
+use vitalsign_tpm::codec::{self, Malformed};
+
+const FILE: &str = "tpm-keys";
+const MAGIC: &[u8] = b"vitalsign-tpm-keys-v1\0";
+const MOST: u64 = 16 * 1024;
+
+/// A key as TPM2_Create gives it and TPM2_Load takes it.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Blob {
+    /// TPMT_PUBLIC.
+    pub(crate) public: Vec<u8>,
+    /// TPM2B_PRIVATE's content.
+    pub(crate) private: Vec<u8>,
+}
+
+/// What is kept.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct StoredKeys {
+    /// Name of the storage root key that the keys are under.
+    pub(crate) parent: Vec<u8>,
+    pub(crate) attestation_key: Blob,
+    pub(crate) report_key: Blob,
+}
+
+/// The state in this folder; none when there never was one.
+pub(crate) fn read(folder: &Path) -> Result<Option<StoredKeys>, CommandError> {
+    let path = folder.join(FILE);
+    let mut content = Vec::new();
+    match File::open(&path) {
+        Ok(file) => file.take(MOST).read_to_end(&mut content)?,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(of(&error, "reading", &path)),
+    };
+    let state = parse(&content);
+    state.map(Some).map_err(|_| KeyError::Lost(format!("{} is damaged", path.display())).into())
+}
+
+/// Writes the state, readable for nobody else.
+pub(crate) fn write(folder: &Path, state: &StoredKeys) -> Result<(), CommandError> {
+    let path = folder.join(FILE);
+    persist(folder, &path, &encode(state)).map_err(|error| of(&error, "writing", &path))
+}
+
+/// Forgets the keys, so that the next opening makes new ones.
+pub(crate) fn forget(folder: &Path) -> Result<(), CommandError> {
+    let path = folder.join(FILE);
+    match fs::remove_file(&path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(of(&error, "removing", &path)),
+        _ => Ok(()),
+    }
+}
+
+fn persist(folder: &Path, path: &Path, content: &[u8]) -> std::io::Result<()> {
+    fs::create_dir_all(folder)?;
+    let temporary = path.with_extension("new");
+    let mut options = File::options();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(&temporary)?;
+    file.write_all(content)?;
+    file.sync_all()?;
+    fs::rename(&temporary, path)?;
+    // The rename itself is safe on disk only with its folder.
+    #[cfg(unix)]
+    File::open(folder)?.sync_all()?;
+    Ok(())
+}
+
+fn encode(state: &StoredKeys) -> Vec<u8> {
+    let StoredKeys { parent, attestation_key: ak, report_key } = state;
+    let parts = [parent, &ak.public, &ak.private, &report_key.public, &report_key.private];
+    let parts = parts.map(|part| codec::sized(part));
+    [MAGIC, &parts.concat()].concat()
+}
+
+fn parse(content: &[u8]) -> Result<StoredKeys, Malformed> {
+    let rest = content.strip_prefix(MAGIC).ok_or(Malformed)?;
+    let (parent, rest) = codec::split_sized(rest)?;
+    let (attestation_key, rest) = blob(rest)?;
+    let (report_key, rest) = blob(rest)?;
+    if !rest.is_empty() {
+        return Err(Malformed);
+    }
+    Ok(StoredKeys { parent: parent.to_vec(), attestation_key, report_key })
+}
+
+fn blob(bytes: &[u8]) -> Result<(Blob, &[u8]), Malformed> {
+    let (public, rest) = codec::split_sized(bytes)?;
+    let (private, rest) = codec::split_sized(rest)?;
+    Ok((Blob { public: public.to_vec(), private: private.to_vec() }, rest))
+}
+
+fn of(error: &std::io::Error, doing: &str, path: &Path) -> CommandError {
+    let text = format!("{doing} {}: {error}", path.display());
+    CommandError::Key(match error.kind() {
+        ErrorKind::PermissionDenied => KeyError::Denied(text),
+        _ => KeyError::Unavailable(text),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn state() -> StoredKeys {
+        let blob = |byte| Blob { public: vec![byte; 90], private: vec![byte + 1; 200] };
+        StoredKeys { parent: vec![7; 34], attestation_key: blob(1), report_key: blob(3) }
+    }
+
+    #[test]
+    fn gives_back_what_was_written_and_only_to_its_owner() {
+        let folder = tempfile::tempdir().unwrap();
+        let inner = folder.path().join("new");
+        assert!(read(&inner).unwrap().is_none());
+        write(&inner, &state()).unwrap();
+        assert!(read(&inner).unwrap() == Some(state()));
+        #[cfg(unix)]
+        {
+            let mode = std::os::unix::fs::PermissionsExt::mode(
+                &fs::metadata(inner.join(FILE)).unwrap().permissions(),
+            );
+            assert_eq!(mode & 0o777, 0o600);
+        }
+        forget(&inner).unwrap();
+        forget(&inner).unwrap();
+        assert!(read(&inner).unwrap().is_none());
+    }
+
+    #[test]
+    fn damage_is_a_lost_key() {
+        let folder = tempfile::tempdir().unwrap();
+        let whole = encode(&state());
+        let mut damaged: Vec<Vec<u8>> = (0..whole.len()).map(|at| whole[..at].to_vec()).collect();
+        damaged.push([&whole[..], &[0]].concat());
+        damaged.push(vec![b'x'; 1 << 20]);
+        for content in damaged {
+            fs::write(folder.path().join(FILE), &content).unwrap();
+            assert!(
+                matches!(read(folder.path()), Err(CommandError::Key(KeyError::Lost(_)))),
+                "{}",
+                content.len()
+            );
+        }
+    }
+}
