@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 echo "building Vitalsign (the first time takes a few minutes)"
-packages=(vitalsign vitalsign-session vitalsign-verifier vitalsign-simulated-key vitalsign-e2e)
+packages=(vitalsign-service vitalsign-session vitalsign-verifier vitalsign-simulated-key vitalsign-e2e)
 # The app, where it can be seen.
 if [ -n "${DISPLAY:-}${WAYLAND_DISPLAY:-}" ]; then
   ui/build.sh

@@ -106,9 +106,6 @@ pub enum TransactionError {
 
 impl Transaction {
     /// Reads a transaction's text. A verifier sends none that a device would not read.
-    ///
-    /// # Errors
-    /// See [`TransactionError`].
     pub fn read(text: &str) -> Result<Self, TransactionError> {
         if text.len() > MAX_TRANSACTION_BYTES {
             return Err(TransactionError::TooLong);

@@ -45,7 +45,6 @@ pub(crate) struct App {
 /// Why no security key is asked for a step-up.
 #[derive(Default)]
 struct Held {
-    /// Nobody sits here.
     away: bool,
     /// So many registrations use the keys: one that was ended may still be letting go of its key.
     registering: u32,
@@ -60,7 +59,6 @@ impl Ui for ToModel {
     }
 }
 
-/// Runs the app.
 pub(crate) fn run(arguments: AppArgs) -> anyhow::Result<()> {
     anyhow::ensure!(vitalsign_desktop::has_screen(), "there is no screen to show anything on");
     let language = Language::of_session();
@@ -248,7 +246,6 @@ impl App {
     }
 }
 
-/// Where it is shown.
 struct Screen {
     app: AppHandle,
     arguments: AppArgs,

@@ -21,7 +21,6 @@ pub(crate) fn view(app: State<'_, App>) -> View {
     app.view()
 }
 
-/// The person does something.
 #[tauri::command]
 pub(crate) fn act(handle: AppHandle, app: State<'_, App>, action: Action) {
     app.act(&handle, action);

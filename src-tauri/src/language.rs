@@ -11,7 +11,6 @@ const LANGUAGES: [(&str, &str); 4] = [
     ("de", include_str!("../../ui/locales/de.ftl")),
 ];
 
-/// A language.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Language {
     name: &'static str,
@@ -34,7 +33,6 @@ impl Language {
         Self { name, messages }
     }
 
-    /// For the page.
     pub(crate) fn texts(self) -> Texts {
         Texts {
             language: self.name.to_owned(),
@@ -90,7 +88,6 @@ mod tests {
         written
     }
 
-    /// What is filled in.
     fn variables(text: &str) -> BTreeSet<&str> {
         let rest = text.split('$').skip(1);
         rest.map(|it| it.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default()).collect()

@@ -24,7 +24,6 @@ const LISTED: u64 = 120;
 /// The fewest characters of a PIN (CTAP 2.1 section 6.5.1).
 const SHORTEST_PIN: u32 = 4;
 
-/// Something has happened.
 #[derive(Debug)]
 pub enum Happened {
     /// In the session with the service and the key.
@@ -33,33 +32,24 @@ pub enum Happened {
     Opened(Page),
     /// The person wants to see what is asked.
     Raised,
-    /// The window was closed.
     Closed,
-    /// An end was read.
     Dismissed,
-    /// A PIN was entered.
     Pin {
         /// To which question ([`PinAsked`]).
         question: u32,
-        /// It.
         pin: Pin,
     },
-    /// The person said no.
     Said(Choice),
     /// The screen was locked or is another person's, or no longer.
     Away(bool),
-    /// Registering goes on.
     Registering(Registering),
     /// The list of keys, or that it is asked for.
     Keys(view::KeyList),
-    /// Time has passed.
     Tick,
 }
 
-/// How registering goes on.
 #[derive(Debug)]
 pub enum Registering {
-    /// It has begun.
     Begun,
     /// Whose key it will be.
     For(String),
@@ -72,7 +62,6 @@ pub enum Registering {
 /// What is wanted of the window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Window {
-    /// None.
     None,
     /// One that is made ready unseen: a step-up is on its way.
     Ready,
@@ -82,22 +71,17 @@ pub enum Window {
     Raised,
 }
 
-/// What the tray shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Tray {
-    /// The device is healthy.
     Healthy,
-    /// Something needs attention.
     Attention,
     /// The device is not accepted.
     Blocked,
     /// The service or the verifier is not reached, or nothing is known yet.
     Offline,
-    /// A step-up waits.
     StepUp,
 }
 
-/// What the app knows.
 #[derive(Debug, Default)]
 pub struct Model {
     device_name: String,
@@ -170,7 +154,6 @@ impl Model {
         expiry.into_iter().chain(end).filter(|at| *at > now).min()
     }
 
-    /// How long until then.
     #[must_use]
     pub fn patience(&self, now: u64) -> Option<Duration> {
         self.changes_at(now).map(|at| Duration::from_secs(at.saturating_sub(now)))

@@ -14,7 +14,6 @@ use tauri::{AppHandle, Manager, Wry};
 pub(crate) struct Tray {
     icon: TrayIcon<Wry>,
     menu: Menu<Wry>,
-    /// The first line.
     state: MenuItem<Wry>,
     /// Shows the step-up; in the menu while one waits.
     raise: MenuItem<Wry>,
@@ -65,7 +64,6 @@ fn chosen(app: &AppHandle, id: &str) {
 }
 
 impl Tray {
-    /// Shows this state.
     pub(crate) fn show(&self, state: State) -> tauri::Result<()> {
         let words = words(state, self.language);
         self.icon.set_icon(Some(picture(state)?))?;

@@ -6,7 +6,7 @@ cd "$(dirname "$0")/../.."
 export PATH="${XDG_CACHE_HOME:-$HOME/.cache}/vitalsign/tools/bin:$PATH"
 target=${CARGO_TARGET_DIR:-target}
 echo "building the agent and the app as they are shipped (small), and the verifier (fast)"
-cargo build --profile agent -p vitalsign
+cargo build --profile agent -p vitalsign-service
 cargo build --profile app -p vitalsign-app
 cargo build --release -p vitalsign-verifier -p vitalsign-bench -p vitalsign-simulated-key
 exec "$target/release/vitalsign-bench" "$target/agent/vitalsign" "$target/release/vitalsign-verifier" \

@@ -184,9 +184,6 @@ pub struct Quote {
 
 /// Checks that the attestation key `ak` certified the report key of this `name`, for no request in particular: an
 /// enrolment's freshness comes from the credential and from the quote.
-///
-/// # Errors
-/// See [`Error`].
 pub fn verify_certify(
     ak: &AttestationKey,
     attest: &[u8],
@@ -236,9 +233,6 @@ fn quote(attest: &TpmsAttest) -> Result<Quote, Error> {
 
 /// Checks that `boot` is this attestation key's quote, for this request, over exactly the values that came with it; the
 /// firmware's PCRs, 0 to 7, have to be among them.
-///
-/// # Errors
-/// See [`Error`].
 pub fn verify_quote(ak: &AttestationKey, boot: &BootEvidence, extra_data: &Digest) -> Result<Quote, Error> {
     let quote = inspect_quote(ak, &boot.quote, &boot.signature)?;
     if quote.extra_data != extra_data.as_bytes() {

@@ -122,9 +122,6 @@ fn add(to: &mut Vec<Certificate>, pem: &[u8]) -> Result<usize, Error> {
 
 /// Checks that `certificates`, the EK's first (DER; bytes behind it, as NV memory has them, are ignored), endorse the
 /// public area `ek`, and that they chain to a root at the time `now`.
-///
-/// # Errors
-/// See [`Error`].
 pub fn verify(
     certificates: &[impl AsRef<[u8]>],
     ek: &Public,

@@ -33,7 +33,6 @@ const REMEMBERED: usize = 262_144;
 /// What is known of a device when it is judged.
 #[derive(Clone, Copy, Debug)]
 pub struct Input<'a> {
-    /// What the device says.
     pub posture: &'a Posture,
     /// What enrolment proved of its report key.
     pub key: KeyAttestation,
@@ -46,7 +45,6 @@ pub struct Input<'a> {
 /// What enrolment proved of a report key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct KeyAttestation {
-    /// Where it lives.
     pub storage: KeyStorage,
     /// The EK certificate chains to a root of a maker of TPMs (or the platform's attestation to its maker).
     pub genuine: bool,
@@ -59,7 +57,6 @@ pub struct KeyAttestation {
 pub struct BootAttestation {
     /// A quote of this boot holds.
     pub quoted: bool,
-    /// What came with it.
     pub log: EventLogResult,
 }
 
@@ -67,7 +64,6 @@ pub struct BootAttestation {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum EventLogResult {
-    /// There is none.
     None,
     /// It replays to the quoted PCRs.
     Replayed {
@@ -76,12 +72,10 @@ pub enum EventLogResult {
     },
 }
 
-/// A judgement.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Appraised {
     /// The appraisals, by submodule: as `submods` of an EAR.
     pub submods: BTreeMap<String, Appraisal>,
-    /// The worst of them.
     pub status: Tier,
     /// Until when the same facts are judged the same, in seconds since 1970.
     pub valid_until: u64,
@@ -198,7 +192,6 @@ impl Appraiser {
         Ok(Appraised { status: Ear::overall(&submods), submods, valid_until: judgement.until(input.now) })
     }
 
-    /// Asks the policy.
     fn judge(&self, facts: &str, now: u64) -> Result<Judgement, AppraiseError> {
         let findings = self.policy.judge(facts, now)?;
         let changes_at = findings.changes_at(now);

@@ -5,16 +5,13 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use vitalsign_webauthn::Aaguid;
 
-/// The configuration.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// Where the store, the keys and the roots lie.
     pub data: PathBuf,
-    /// Where to listen.
     #[serde(default = "default_listen")]
     pub listen: SocketAddr,
-    /// The server's certificate.
     #[serde(default)]
     pub tls: Option<TlsFiles>,
     /// Origin of this verifier as devices and browsers see it: `https://verifier.example`. Its host is the rpId of
@@ -48,7 +45,6 @@ pub struct Config {
     /// How applications ask for people.
     #[serde(default)]
     pub oidc: Oidc,
-    /// Limits.
     #[serde(default)]
     pub limits: Limits,
 }
@@ -93,11 +89,9 @@ impl Default for Oidc {
     }
 }
 
-/// Limits.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
-    /// Connections at one time.
     pub connections: usize,
     /// A TLS handshake, a request's head, and a request's body each take at most so many seconds.
     pub request_seconds: u64,
@@ -177,9 +171,6 @@ impl Config {
     }
 
     /// Reads a file. Relative paths in it are relative to its folder.
-    ///
-    /// # Errors
-    /// See [`ConfigError`].
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
         let text = std::fs::read_to_string(path).map_err(|e| ConfigError::Read(path.to_owned(), e))?;
         let mut config: Self =
@@ -229,13 +220,11 @@ impl Config {
         self.data.join("keys")
     }
 
-    /// Where the store lies.
     #[must_use]
     pub fn store(&self) -> PathBuf {
         self.data.join("verifier.db")
     }
 
-    /// Where the roots lie.
     #[must_use]
     pub fn roots(&self) -> PathBuf {
         self.roots.clone().unwrap_or_else(|| self.data.join("roots"))

@@ -14,7 +14,6 @@ use std::time::{Duration, SystemTime};
 use vitalsign_tpm::endorsement::{self, Anchors};
 use vitalsign_tpm::public::Public;
 
-/// The roots.
 #[derive(Debug, Default)]
 pub struct TpmVendorRoots {
     genuine: Anchors,
@@ -33,9 +32,6 @@ pub enum Endorser {
 
 impl TpmVendorRoots {
     /// Reads the folder. One that is not there has no roots, and no TPM is trusted.
-    ///
-    /// # Errors
-    /// When a file cannot be read or is no certificate.
     pub fn open(folder: &Path) -> Result<Self, FileError> {
         let mut endorsers = Self::default();
         let mut roots = 0;

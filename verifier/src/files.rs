@@ -22,9 +22,6 @@ impl FileError {
 }
 
 /// Reads a secret, or makes and stores one. A secret that others can read is refused.
-///
-/// # Errors
-/// When the file cannot be read or made, or others may read it.
 pub fn read_or_create_secret(
     path: &Path,
     make: impl FnOnce() -> Result<Vec<u8>, &'static str>,
@@ -64,9 +61,6 @@ fn create(path: &Path, content: &[u8]) -> Result<(), FileError> {
 }
 
 /// Replaces a file: after a crash it has the old content or the new.
-///
-/// # Errors
-/// When it cannot be written.
 pub fn replace(path: &Path, content: &[u8], mode: u32) -> Result<(), FileError> {
     let error = |e: std::io::Error| FileError::new("writing", path, e);
     let folder = path.parent().unwrap_or(Path::new("."));
@@ -84,9 +78,6 @@ pub fn replace(path: &Path, content: &[u8], mode: u32) -> Result<(), FileError> 
 }
 
 /// Makes a folder that only its owner can enter, where there is none.
-///
-/// # Errors
-/// When it cannot be made.
 pub fn create_folder(path: &Path) -> Result<(), FileError> {
     access::create_folder(path).map_err(|e| FileError::new("making", path, e))
 }

@@ -115,9 +115,6 @@ impl Verifier {
     }
 
     /// The security keys of the users of a device.
-    ///
-    /// # Errors
-    /// When the store fails.
     pub async fn keys_at(&self, device: &Device) -> Result<RegisteredKeys, Problem> {
         let keys = self.store.security_keys_at(device.id).await?;
         Ok(RegisteredKeys { keys: keys.into_iter().map(shown).collect() })

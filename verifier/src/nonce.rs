@@ -14,11 +14,9 @@ use crate::files::{self, FileError};
 /// What a nonce is good for. One issued for one purpose is unknown to another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
-    /// A report.
     Report,
     /// The registration evidence of an enrolment.
     Registration,
-    /// A device session.
     Session,
 }
 
@@ -41,9 +39,6 @@ pub struct NonceKey(hmac::Key);
 
 impl NonceKey {
     /// Reads the key from `path`, or makes one there, readable by its owner only.
-    ///
-    /// # Errors
-    /// When the file cannot be read or made.
     pub fn open(path: &Path) -> Result<Self, FileError> {
         let secret = files::read_or_create_secret(path, || {
             let mut secret = vec![0; 32];
@@ -60,9 +55,6 @@ impl NonceKey {
     }
 
     /// A nonce for the holder of `key` that lives until `expiry`, in seconds since 1970.
-    ///
-    /// # Errors
-    /// When the system has no random numbers.
     pub fn issue(
         &self,
         purpose: Purpose,
@@ -81,9 +73,6 @@ impl NonceKey {
     }
 
     /// Checks the seal and the age; answers what is to be marked as spent.
-    ///
-    /// # Errors
-    /// See [`NonceError`].
     pub fn check(
         &self,
         purpose: Purpose,

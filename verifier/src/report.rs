@@ -30,7 +30,6 @@ impl<P: Into<Problem>> From<P> for Refused {
     }
 }
 
-/// Evidence that was judged.
 pub(crate) struct Verdict {
     pub(crate) appraised: Appraised,
     /// What is to be remembered of the device from now on, when it is not what it was.
@@ -39,7 +38,6 @@ pub(crate) struct Verdict {
     pub(crate) boot: Option<QuotedBoot>,
     /// What is to be logged: JSON.
     pub(crate) body: String,
-    /// The evidence's digest.
     pub(crate) digest: Digest,
     /// The judgement is not what it was, or there is more to keep than facts.
     pub(crate) keep_evidence: bool,

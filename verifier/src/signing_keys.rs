@@ -21,9 +21,7 @@ pub const RETIRED_SECONDS: u64 = 7 * 24 * 3600;
 /// What a set of keys signs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Signs {
-    /// Verdicts on devices (EAR).
     Verdicts,
-    /// Tokens for applications.
     Tokens,
     /// What an administrator of the verifier asks of it, as an application.
     Administration,
@@ -47,7 +45,6 @@ pub enum SignError {
     /// What is to be signed is no JSON.
     #[error("{0}")]
     Jwt(#[from] jwt::Error),
-    /// The library refused.
     #[error("signing with the key failed")]
     Crypto,
 }
@@ -55,7 +52,6 @@ pub enum SignError {
 /// A key that signed before.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Retired {
-    /// Its public half.
     pub jwk: Jwk,
     /// When another took its place, in seconds since 1970.
     pub retired_at: u64,
@@ -144,9 +140,6 @@ impl SigningKeys {
     }
 
     /// Signs claims: a JWT of this type (`typ`).
-    ///
-    /// # Errors
-    /// See [`SignError`].
     pub fn sign(&self, claims: &impl Serialize, typ: &str) -> Result<String, SignError> {
         jwt::sign(claims, typ, &self.jwk.kid, |input| {
             let signature = self.pair.sign(&self.random, input).map_err(|_| SignError::Crypto)?;

@@ -33,9 +33,7 @@ pub struct StepUpRequest {
     pub application: String,
     /// Whom it asks for. There may be no such user; the application is not told.
     pub login_hint: String,
-    /// What for.
     pub message: String,
-    /// The level.
     pub acr: Acr,
     /// More, as RFC 9396 has it.
     pub authorization_details: Option<serde_json::Value>,
@@ -48,7 +46,6 @@ pub struct StepUpRequest {
 /// A step-up that has begun.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StepUpStarted {
-    /// Its name towards devices.
     pub step_up: StepUpId,
     /// Its name towards the application, `auth_req_id`: a secret.
     pub auth_req_id: String,
@@ -61,7 +58,6 @@ pub struct StepUpStarted {
 pub enum StepUpStatus {
     /// Nobody has answered yet. Whoever waits is told of the end by [`crate::Verifier::step_up_ends`].
     Pending {
-        /// The step-up.
         step_up: StepUpId,
         /// Until when it waits, in seconds since 1970.
         expires: u64,
@@ -77,11 +73,9 @@ pub enum StepUpStatus {
 /// What a token is made from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Approval {
-    /// The step-up.
     pub step_up: StepUpId,
     /// The user's handle, 16 bytes: `sub`, in base64url.
     pub subject: String,
-    /// The user's name.
     pub user: String,
     /// The level that was reached: the one that was asked for.
     pub acr: Acr,
@@ -91,9 +85,7 @@ pub struct Approval {
     pub auth_time: u64,
     /// SHA-256 of the verdict (the EAR's JWT).
     pub ear: Digest,
-    /// What it says.
     pub ear_status: Tier,
-    /// The device.
     pub device: EnrolmentId,
     /// The security key's model (AAGUID), in hexadecimal with dashes.
     pub aaguid: String,
@@ -107,13 +99,10 @@ pub struct Approval {
 /// What the audit log keeps of an approval, beside the evidence: enough to prove it years later with nothing else.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Proven {
-    /// The step-up.
     pub step_up: StepUpId,
     /// The application: its `client_id`.
     pub client: String,
-    /// The user's name.
     pub user: String,
-    /// The user's handle.
     pub subject: Base64Url,
     /// The level that was reached.
     pub acr: Acr,
@@ -123,15 +112,11 @@ pub struct Proven {
     pub random: Nonce,
     /// The device's report key: its uncompressed point.
     pub report_key: Base64Url,
-    /// The credential's id.
     pub credential: Base64Url,
-    /// The security key's model.
     pub aaguid: String,
     /// What its maker calls it.
     pub model: String,
-    /// The relying party.
     pub rp_id: String,
-    /// Its origin.
     pub origin: String,
     /// The assertion, and the credential's public key.
     pub proof: AssertionProof,

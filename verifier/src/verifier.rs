@@ -34,13 +34,11 @@ const ENDS_KEPT: usize = 1024;
 /// A verifier could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// The configuration.
     #[error("{0}")]
     Config(#[from] ConfigError),
     /// A key, the roots, or another file.
     #[error("{0}")]
     File(#[from] FileError),
-    /// The store.
     #[error("opening {0}: {1}")]
     Store(PathBuf, StoreError),
     /// A policy or its thresholds.
@@ -75,9 +73,6 @@ pub struct Verifier {
 impl Verifier {
     /// Opens the verifier whose data lies where `config` says; makes what is not there yet. To be called within a
     /// tokio runtime, where its writer runs until the verifier is dropped.
-    ///
-    /// # Errors
-    /// See [`OpenError`].
     pub async fn open(config: Config) -> Result<Self, OpenError> {
         config.check()?;
         files::create_folder(&config.data)?;
@@ -114,13 +109,11 @@ impl Verifier {
         })
     }
 
-    /// The configuration.
     #[must_use]
     pub fn config(&self) -> &Config {
         &self.config
     }
 
-    /// The store, for administration.
     #[must_use]
     pub fn store(&self) -> &Arc<Store> {
         &self.store
@@ -143,9 +136,6 @@ impl Verifier {
     }
 
     /// A nonce for the holder of a report key. It costs nothing until it is used, so that anybody may ask.
-    ///
-    /// # Errors
-    /// When the system has no random numbers.
     pub fn nonce(&self, kid: &Thumbprint, now: u64) -> Result<NonceAnswer, Problem> {
         let nonce_seconds = ENROLMENT_SECONDS;
         Ok(NonceAnswer { nonce: self.issue(Purpose::Report, kid, now + nonce_seconds)?, nonce_seconds })

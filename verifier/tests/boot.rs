@@ -26,7 +26,6 @@ mod tests {
         select: [u8; 3],
         pcrs: Vec<(u8, [u8; 32])>,
         log: Option<Vec<u8>>,
-        /// After signing.
         tampered: bool,
     }
 

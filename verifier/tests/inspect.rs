@@ -61,7 +61,6 @@ mod tests {
         }
     }
 
-    /// A block of docs/protocol.md.
     fn example(name: &str) -> String {
         let openings = ["hex", "json", "text"].map(|kind| format!("```{kind} {name}\n"));
         let start = openings.iter().find_map(|it| DOCUMENT.find(it).map(|at| at + it.len())).unwrap();

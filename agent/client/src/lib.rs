@@ -36,13 +36,11 @@ pub enum ClientError {
     /// No answer came in time.
     #[error("the service did not answer in time")]
     TimedOut,
-    /// Anything else.
     #[error("the service cannot be asked: {0}")]
     Io(io::Error),
 }
 
 impl ServiceClient {
-    /// Connects and greets.
     pub fn connect(path: &Path) -> Result<Self, ClientError> {
         let stream = vitalsign_os::connect(path).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {

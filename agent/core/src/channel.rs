@@ -14,7 +14,6 @@ use vitalsign_protocol::step_up::event;
 
 /// The first wait after the channel broke; it doubles from there.
 const MIN_BACKOFF: Duration = Duration::from_secs(1);
-/// The longest wait.
 const MAX_BACKOFF: Duration = Duration::from_secs(60);
 /// How long to leave a verifier alone that has no such channel.
 const REFUSED_INTERVAL: Duration = Duration::from_secs(900);
@@ -25,7 +24,6 @@ const MIN_SESSION_LEFT: Duration = Duration::from_secs(60);
 /// The least time between two openings because the network changed: a machine whose network flaps floods nobody.
 const MIN_RECONNECT_INTERVAL: Duration = Duration::from_secs(5);
 
-/// The channel's state.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Channel {
     session: Option<(DeviceSession, Duration)>,

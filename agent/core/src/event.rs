@@ -22,14 +22,11 @@ pub struct Now {
     pub elapsed: Duration,
     /// Seconds since 1970, by the device's clock. May be wrong, and may jump.
     pub wall: u64,
-    /// Any random number.
     pub random: u64,
 }
 
-/// What happened.
 #[derive(Clone, Debug)]
 pub enum Event {
-    /// The service runs.
     Started,
     /// The time of the last [`Effect::WakeAt`] has come.
     Due,
@@ -96,17 +93,13 @@ pub enum Effect {
     Prove(Box<Proof>),
     /// Send the proof: [`Event::EnrolmentFinished`].
     FinishEnrolment {
-        /// The enrolment.
         enrolment: EnrolmentId,
-        /// The proof.
         proof: Box<EnrolmentProof>,
     },
     /// Open the event channel, in place of the one that may be open: [`Event::ChannelOpened`], then [`Event::ChannelMessage`], and
     /// [`Event::ChannelClosed`] in the end.
     OpenChannel {
-        /// Its number.
         number: u64,
-        /// What opens it.
         session: DeviceSession,
         /// The last event that needs not be sent again.
         after: Option<u64>,
@@ -123,22 +116,17 @@ pub enum Effect {
     Save(Box<Saved>),
     /// Bring [`Event::Due`] at this time, instead of at any time asked for before.
     WakeAt(Duration),
-    /// Show how things stand.
     Publish(Box<Status>),
     /// Put into the local audit log.
     LogTransition(Transition),
 }
 
-/// What to sign.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Signing {
     /// The verifier's nonce; at a step-up, the digest of the transaction too.
     pub nonces: Vec<Nonce>,
-    /// The device.
     pub enrolment: Option<EnrolmentId>,
-    /// What for.
     pub intended_use: IntendedUse,
-    /// The facts.
     pub posture: Posture,
     /// With a quote and the event log.
     pub quote: bool,
@@ -171,7 +159,6 @@ impl Signing {
 /// What to prove at enrolment.
 #[derive(Clone, Debug)]
 pub struct Proof {
-    /// What the verifier asks.
     pub challenge: EnrolmentChallenge,
 }
 
@@ -182,7 +169,6 @@ pub enum RequestError {
     Unreachable(String),
     /// Whoever answered is not the verifier that this device trusts.
     Untrusted(String),
-    /// The verifier refused.
     Problem(Problem),
     /// The answer is not what the protocol says.
     InvalidAnswer(String),
@@ -201,22 +187,16 @@ pub enum Transition {
     Verdict(vitalsign_protocol::ear::Tier),
     /// The clock was set, by so many seconds.
     ClockJumped {
-        /// Forward is positive.
         seconds: i64,
     },
     /// A verdict came that does not hold: it was not taken.
     VerdictRefused(String),
-    /// The device is enrolled.
     Enrolled(EnrolmentId),
     /// A step-up has begun here. No name of a person and no text of an application is kept.
     StepUpRequested(StepUpId),
-    /// A step-up has ended.
     StepUpClosed {
-        /// Which.
         step_up: StepUpId,
-        /// How.
         end: StepUpResult,
-        /// Why.
         reasons: Vec<String>,
     },
     /// What the verifier said of a step-up does not hold: it was not followed.

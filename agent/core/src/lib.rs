@@ -34,7 +34,6 @@ use vitalsign_protocol::id::{Digest, EnrolmentId, Nonce, StepUpId};
 use vitalsign_protocol::message::DeviceSession;
 use vitalsign_protocol::posture::Posture;
 
-/// The agent's state.
 #[derive(Clone, Debug)]
 pub struct Agent {
     saved: Saved,
@@ -172,7 +171,6 @@ impl Agent {
         self.saved.enrolled.as_ref().map(|enrolled| (enrolled.rp_id.as_str(), enrolled.origin.as_str()))
     }
 
-    /// How things stand.
     #[must_use]
     pub fn status(&self, now: Now) -> Status {
         Status {

@@ -14,7 +14,6 @@ use vitalsign_protocol::problem::{Action, Problem, ProblemType};
 /// How often a device that was refused asks whether that has changed.
 const REFUSED_INTERVAL: Duration = Duration::from_secs(900);
 
-/// A nonce in hand.
 #[derive(Clone, Debug)]
 pub(crate) struct HeldNonce {
     nonce: Nonce,

@@ -17,16 +17,13 @@ pub struct Saved {
     pub reported_at: Option<u64>,
 }
 
-/// What enrolment pinned.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Enrolment {
-    /// The device's name.
     pub enrolment: EnrolmentId,
     /// The keys that sign verdicts.
     pub ear_keys: JwkSet,
     /// The relying-party id of step-up.
     pub rp_id: String,
-    /// The origin of step-up.
     pub origin: String,
 }
 

@@ -11,7 +11,6 @@ const MIN_BACKOFF: Duration = Duration::from_secs(5);
 /// The longest wait after a failure.
 const MAX_BACKOFF: Duration = Duration::from_secs(300);
 
-/// When to begin.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Schedule {
     due: Duration,
@@ -43,7 +42,6 @@ impl Schedule {
         }
     }
 
-    /// A cycle has begun.
     pub(crate) fn begun(&mut self, now: Now) {
         self.begun = Some(now.elapsed);
         self.under_way = true;

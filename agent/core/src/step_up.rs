@@ -42,10 +42,8 @@ const MAX_BACKOFF: Duration = Duration::from_secs(8);
 const MAX_REASONS: usize = 32;
 const MAX_REASON: usize = 64;
 
-/// All that there are.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct StepUps {
-    /// The oldest first.
     all: Vec<StepUpRequest>,
     /// Ends that the verifier has not heard of yet.
     telling: Vec<DeliveryAttempt>,
@@ -75,7 +73,6 @@ enum Stage {
     Tap {
         options: Value,
     },
-    /// The tap is sent.
     Checking {
         assertion: Value,
         attempt: Attempt,
@@ -182,7 +179,6 @@ impl StepUps {
         self.all.iter().map(StepUpRequest::shown).collect()
     }
 
-    /// Somebody set the clock.
     pub(crate) fn clock_jumped(&mut self, seconds: i64) {
         for asked in &mut self.all {
             asked.until_wall = asked.until_wall.saturating_add_signed(seconds);

@@ -32,10 +32,8 @@ pub(crate) struct ConfigLayer {
     /// The report key: `auto` (this device's TPM), `software`, or where the TPM is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) key: Option<String>,
-    /// The state folder.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) state: Option<PathBuf>,
-    /// The local socket.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) socket: Option<PathBuf>,
     /// Seconds between reports, whatever the verifier asks: for tests.
@@ -43,18 +41,14 @@ pub(crate) struct ConfigLayer {
     pub(crate) report_seconds: Option<u64>,
 }
 
-/// The settings that hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Config {
     /// Where the verifier is, with its trust anchors; none: this device is not set up yet.
     pub(crate) verifier: Option<VerifierSettings>,
     /// A file with the enrolment token.
     pub(crate) token_file: Option<PathBuf>,
-    /// The report key's place.
     pub(crate) key: String,
-    /// The state folder.
     pub(crate) state: PathBuf,
-    /// The local socket.
     pub(crate) socket: PathBuf,
     /// Seconds between reports, instead of what the verifier asks.
     pub(crate) report_seconds: Option<u64>,
@@ -65,7 +59,6 @@ pub(crate) struct Config {
 pub(crate) struct VerifierSettings {
     /// `https://…`, without a slash at the end.
     pub(crate) url: String,
-    /// The trust anchors, PEM.
     pub(crate) ca_file: PathBuf,
 }
 

@@ -22,7 +22,6 @@ pub(crate) const LOG: &str = "VITALSIGN_LOG";
 pub(crate) const NO_COLOR: &str = "NO_COLOR";
 /// Columns of the terminal, where the program cannot ask it.
 pub(crate) const COLUMNS: &str = "COLUMNS";
-/// systemd's notification socket.
 pub(crate) const NOTIFY_SOCKET: &str = "NOTIFY_SOCKET";
 /// Microseconds after which systemd takes a silent service for dead.
 pub(crate) const WATCHDOG_USEC: &str = "WATCHDOG_USEC";

@@ -29,20 +29,26 @@ const STACK: usize = 512 * 1024;
 /// Something to say to the verifier.
 pub(crate) enum VerifierCall {
     /// Open the event channel, in place of the one that may be open.
-    Open { number: u64, session: DeviceSession, after: Option<u64> },
-    /// Close it.
+    Open {
+        number: u64,
+        session: DeviceSession,
+        after: Option<u64>,
+    },
     Close,
-    /// Send a step-up's evidence.
     Evidence(StepUpId, Vec<u8>),
     /// Send what the security key answered.
     Assertion(StepUpId, Value, DeviceSession),
     /// Say how a step-up ended at this device.
     End(StepUpId, StepUpResult, DeviceSession),
     /// Somebody asks about security keys: [`Request::BeginKey`], [`Request::FinishKey`] or [`Request::Keys`].
-    Keys { incoming: Incoming, session: DeviceSession, rp_id: String, origin: String },
+    Keys {
+        incoming: Incoming,
+        session: DeviceSession,
+        rp_id: String,
+        origin: String,
+    },
 }
 
-/// The thread's own.
 struct ChannelThread<Deliver> {
     read_config: ReadConfig,
     silence: Duration,

@@ -9,7 +9,6 @@ use vitalsign_agent_core::Transition;
 
 const MAX_BYTES: u64 = 512 * 1024;
 
-/// Where transitions are written.
 #[derive(Debug)]
 pub(crate) struct Journal {
     path: PathBuf,
@@ -21,7 +20,6 @@ impl Journal {
         Self { path: folder.join("journal") }
     }
 
-    /// Writes a transition down.
     pub(crate) fn note(&self, transition: &Transition) {
         tracing::info!(?transition, "changed");
         if let Err(error) = self.append(transition) {

@@ -12,7 +12,6 @@ pub(crate) struct ServiceManager {
 }
 
 impl ServiceManager {
-    /// As the environment says.
     pub(crate) fn from_environment() -> Self {
         let number = |name| std::env::var(name).ok().and_then(|value| value.parse::<u64>().ok());
         let ours = number(env::WATCHDOG_PID).is_none_or(|pid| pid == u64::from(std::process::id()));

@@ -24,13 +24,11 @@ const STACK: usize = 256 * 1024;
 /// [`Request::Subscribe`]. It is answered once; one that is dropped is answered `Busy`.
 #[derive(Debug)]
 pub(crate) struct Incoming {
-    /// What is asked.
     pub(crate) request: Request,
     to: Option<Outbox>,
 }
 
 impl Incoming {
-    /// Answers.
     pub(crate) fn answer(mut self, answer: Answer) {
         if let Some(to) = self.to.take() {
             to.send(&Reply::Answer(answer));
@@ -46,7 +44,6 @@ impl Drop for Incoming {
     }
 }
 
-/// The running server.
 #[derive(Clone)]
 pub(crate) struct Server(Arc<Mutex<ServerState>>);
 

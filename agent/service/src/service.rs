@@ -22,9 +22,7 @@ const MAX_WAIT: Duration = Duration::from_secs(3600);
 
 /// What comes to the service's loop.
 pub(crate) enum ServiceInput {
-    /// Something happened.
     Event(Event),
-    /// A client asks.
     Incoming(Incoming),
 }
 
@@ -50,7 +48,6 @@ impl PersistentAgent {
         Ok(Self { core: Agent::new(saved), store, journal: Journal::open(folder) })
     }
 
-    /// How things stand.
     pub(crate) fn status(&self) -> Status {
         self.core.status(worker::now())
     }

@@ -34,15 +34,15 @@ pub(crate) enum StoreError {
     Read { path: PathBuf, error: io::Error },
 }
 
-/// What was found.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Loaded<T> {
-    /// Nothing was saved yet.
     Nothing,
-    /// This was.
     Value(T),
     /// Something was that cannot be understood. It lies here now.
-    SetAside { at: PathBuf, why: String },
+    SetAside {
+        at: PathBuf,
+        why: String,
+    },
 }
 
 impl Store {

@@ -65,7 +65,6 @@ pub(crate) struct Reached {
     pub(crate) clock: Option<u64>,
 }
 
-/// The open event channel.
 pub(crate) struct Events(Response);
 
 impl Events {
@@ -121,7 +120,6 @@ impl VerifierClient {
         self.post("/v1/enrolments", JSON, json(request)?).await
     }
 
-    /// Sends the proof.
     pub(crate) async fn finish_enrolment(
         &self,
         enrolment: EnrolmentId,
@@ -130,12 +128,10 @@ impl VerifierClient {
         self.post(&format!("/v1/enrolments/{enrolment}"), JSON, json(proof)?).await
     }
 
-    /// Asks for a nonce.
     pub(crate) async fn nonce(&self, kid: Thumbprint) -> Result<NonceAnswer, RequestError> {
         self.post("/v1/nonces", JSON, json(&NonceRequest { kid })?).await
     }
 
-    /// Sends evidence.
     pub(crate) async fn report(&self, evidence: Vec<u8>) -> Result<ReportAnswer, RequestError> {
         self.post("/v1/reports", evidence::MEDIA_TYPE, evidence).await
     }
@@ -147,12 +143,10 @@ impl VerifierClient {
         Ok(Reached { clock: date.and_then(when::parse_http_date) })
     }
 
-    /// Requests sent so far.
     pub(crate) fn requests(&self) -> u64 {
         self.requests.load(Ordering::Relaxed)
     }
 
-    /// Sends a step-up's evidence.
     pub(crate) async fn step_up_evidence(
         &self,
         step_up: StepUpId,
@@ -191,7 +185,6 @@ impl VerifierClient {
         self.post_as("/v1/keys", request, session).await
     }
 
-    /// Ends it.
     pub(crate) async fn finish_key(
         &self,
         registration: &RegistrationId,

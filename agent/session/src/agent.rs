@@ -9,19 +9,12 @@ use vitalsign_security_key::{Cancel, Ceremony, Failure, Prompt, SecurityKeys};
 
 /// The way to the service.
 pub trait ServiceConnector: Send + Sync {
-    /// A new connection.
-    ///
-    /// # Errors
-    /// See [`ClientError`].
     fn connect(&self) -> Result<Box<dyn Service>, ClientError>;
 }
 
 /// A connection to the service.
 pub trait Service: Send {
     /// Asks, and waits for the answer.
-    ///
-    /// # Errors
-    /// See [`ClientError`].
     fn ask(&mut self, request: Request) -> Result<Answer, ClientError>;
     /// The next change, after [`Request::Subscribe`].
     ///
@@ -30,7 +23,6 @@ pub trait Service: Send {
     fn event(&mut self, patience: Duration) -> Result<Status, ClientError>;
 }
 
-/// The service's socket.
 #[derive(Clone, Debug)]
 pub struct Socket(pub PathBuf);
 
@@ -52,9 +44,6 @@ impl Service for ServiceClient {
 /// The security keys of this machine.
 pub trait SecurityKeyClient: Send + Sync {
     /// See [`SecurityKeys::perform`].
-    ///
-    /// # Errors
-    /// See [`Failure`].
     fn perform(
         &self,
         ceremony: &Ceremony,

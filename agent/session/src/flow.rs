@@ -8,12 +8,10 @@ use vitalsign_protocol::id::StepUpId;
 use vitalsign_protocol::step_up;
 use vitalsign_security_key::{Ceremony, Failure, Operation, Prompt};
 
-/// Something has happened.
 #[derive(Debug)]
 pub enum FlowEvent {
     /// The service says how things stand.
     Status(Box<Status>),
-    /// The service is gone.
     Disconnected(Disconnected),
     /// The service's answer to [`FlowEffect::Fetch`].
     Fetched(StepUpId, Result<Answer, Disconnected>),
@@ -23,11 +21,9 @@ pub enum FlowEvent {
     Prompt(Attempt, Prompt),
     /// The security key is through.
     Performed(Attempt, Result<Value, Failure>),
-    /// The person says something.
     Said(Choice),
     /// The person is away (the screen is locked, or another person's session is in front of it), or is back.
     Away(bool),
-    /// The person leaves.
     Leave,
 }
 
@@ -38,9 +34,7 @@ pub struct Attempt(u64);
 /// What a person can say instead of tapping.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Choice {
-    /// No.
     Decline,
-    /// I asked for nothing.
     NotMine,
     /// There is no way to enter a PIN here.
     NoPin,
@@ -51,17 +45,13 @@ pub enum Choice {
 pub enum FlowEffect {
     /// Ask the service what the security key is to sign.
     Fetch(StepUpId),
-    /// Have it signed.
     Perform(Attempt, Ceremony),
     /// Let go of the security key.
     Stop,
-    /// Tell the service.
     Tell(StepUpId, Request),
-    /// Show it.
     Show(UiUpdate),
     /// A step-up that was seen to be asked has ended.
     Ended(StepUpId, step_up::StepUpResult),
-    /// Leave.
     Quit,
 }
 
@@ -72,7 +62,6 @@ pub struct Flow {
     seen: BTreeMap<StepUpId, StepUp>,
     /// In the order in which they are asked.
     order: Vec<StepUpId>,
-    /// Nobody is asked anything.
     away: bool,
     current: Option<Current>,
     /// What was answered here, and is not to be asked again.

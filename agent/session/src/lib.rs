@@ -34,22 +34,17 @@ pub trait Ui {
 pub enum UiUpdate {
     /// How all stands now. What of it is about step-ups is shown apart.
     Status(Box<Status>),
-    /// Nothing is asked now.
     Idle,
     /// A step-up has come, or has gone on.
     StepUp(Box<StepUp>),
     /// What to do with the security key.
     Prompt {
-        /// For this step-up.
         step_up: StepUpId,
-        /// What.
         prompt: Prompt,
     },
     /// The security key was not used. How the step-up ends is shown later.
     SessionError {
-        /// Which step-up.
         step_up: StepUpId,
-        /// What happened.
         trouble: SessionError,
     },
     /// The service is gone. It is looked for again.

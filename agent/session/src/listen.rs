@@ -42,12 +42,10 @@ impl Inbox {
     }
 }
 
-/// Why listening ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ListenResult {
     /// The step-up that was waited for ended so.
     StepUp(step_up::StepUpResult),
-    /// The person has left.
     Left,
 }
 

@@ -26,9 +26,6 @@ pub enum RegisterError {
 
 /// Registers the key that the person will touch, for the user that the code was given to. `begun` is told whose it
 /// will be.
-///
-/// # Errors
-/// See [`RegisterError`].
 pub fn register(
     agent: &impl ServiceConnector,
     keys: &impl SecurityKeyClient,

@@ -35,7 +35,6 @@ pub fn visible(text: &str) -> String {
     shown
 }
 
-/// The level, in words.
 #[must_use]
 pub fn level(acr: Acr) -> &'static str {
     match acr {

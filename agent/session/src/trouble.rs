@@ -13,7 +13,6 @@ pub enum SessionError {
     Key(Failure),
     /// It asks for a PIN, and there is nowhere to enter one.
     NoPin,
-    /// The service refuses.
     Refused(Refusal),
     /// The service was not reached.
     Disconnected(Disconnected),
@@ -36,9 +35,7 @@ impl fmt::Display for SessionError {
 /// How the service was lost.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Disconnected {
-    /// In what way.
     pub loss: DisconnectReason,
-    /// In words.
     pub text: String,
 }
 
@@ -57,7 +54,6 @@ pub enum DisconnectReason {
     Silent,
     /// It starts, stops, or talks to too many.
     Busy,
-    /// Anything else.
     Other,
 }
 

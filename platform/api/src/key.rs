@@ -38,24 +38,12 @@ pub trait DeviceKey: Send {
     /// What is known of the hardware.
     fn facts(&self) -> Key;
     /// Signs a SHA-256 digest: `r || s`.
-    ///
-    /// # Errors
-    /// See [`KeyError`].
     fn sign(&mut self, digest: &Digest) -> Result<[u8; 64], KeyError>;
     /// The public keys and the certification that enrolment sends.
-    ///
-    /// # Errors
-    /// See [`KeyError`].
     fn enrolment_keys(&mut self) -> Result<EnrolmentKeys, KeyError>;
     /// Opens what a verifier made for this device only. Keys in software cannot.
-    ///
-    /// # Errors
-    /// See [`KeyError`].
     fn activate(&mut self, credential: &EncryptedCredential) -> Result<Secret, KeyError>;
     /// Quotes the PCRs, with the firmware's event log. Keys in software cannot.
-    ///
-    /// # Errors
-    /// See [`KeyError`].
     fn quote(&mut self, extra_data: &Digest) -> Result<BootEvidence, KeyError>;
     /// How often the machine has booted, where the hardware counts.
     fn boot_count(&mut self) -> Option<u64>;
@@ -84,9 +72,6 @@ pub mod fake {
 
     impl FakeKey {
         /// A new key.
-        ///
-        /// # Errors
-        /// When the system has no random numbers.
         pub fn generate() -> Result<Self, KeyError> {
             let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING);
             let pair = pair.map_err(|e| KeyError::Hardware(e.to_string()))?;

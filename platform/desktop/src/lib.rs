@@ -22,11 +22,9 @@ pub struct SplashOverlay(Arc<Mutex<Option<Words>>>);
 /// What it says. Data, never markup.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Words {
-    /// Large.
     pub title: String,
     /// Below it, each a paragraph.
     pub lines: Vec<String>,
-    /// On a dark ground.
     pub dark: bool,
 }
 
@@ -36,7 +34,6 @@ impl SplashOverlay {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = words;
     }
 
-    /// What it says.
     #[must_use]
     pub fn words(&self) -> Option<Words> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
@@ -46,11 +43,8 @@ impl SplashOverlay {
 /// A notification. It stands on lock screens and in histories: it names nobody and nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Notice {
-    /// Which program.
     pub program: String,
-    /// What is wanted.
     pub title: String,
-    /// How.
     pub body: String,
     /// The words on its button, which opens the window.
     pub open: String,

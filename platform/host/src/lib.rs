@@ -30,9 +30,6 @@ pub struct Settings {
 
 /// Opens the report key, or makes one where there is none yet: `software` for a key in software, otherwise a TPM (see
 /// [`vitalsign_tpm_client::Address`]; `auto` is this machine's). It is never in software unless that was asked for.
-///
-/// # Errors
-/// See [`KeyError`].
 pub fn device_key(spec: &str, state: &Path) -> Result<Box<dyn DeviceKey>, KeyError> {
     match spec {
         "software" => Ok(Box::new(SoftwareKey::open(&software_key_name(state))?)),
@@ -41,9 +38,6 @@ pub fn device_key(spec: &str, state: &Path) -> Result<Box<dyn DeviceKey>, KeyErr
 }
 
 /// Forgets a report key that is lost: the next opening makes another.
-///
-/// # Errors
-/// See [`KeyError`].
 pub fn forget_key(spec: &str, state: &Path) -> Result<(), KeyError> {
     match spec {
         "software" => SoftwareKey::forget(&software_key_name(state)),

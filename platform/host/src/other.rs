@@ -61,7 +61,6 @@ pub fn probes(_: &Settings) -> Vec<Probe> {
     )]
 }
 
-/// Nothing is watched here.
 #[derive(Debug)]
 pub enum SystemWatch {}
 
@@ -74,12 +73,10 @@ pub fn watch(_: Sender<Change>) -> io::Result<SystemWatch> {
 }
 
 impl SystemWatch {
-    /// Never called.
     #[must_use]
     pub fn blind(&self) -> Vec<String> {
         match *self {}
     }
-    /// Never called.
     pub fn refresh(&self) {
         match *self {}
     }

@@ -26,9 +26,6 @@ pub fn probes(root: &Root, version: &'static str) -> Vec<Probe> {
 }
 
 /// SHA-256 of the running program, in hexadecimal. A process runs one program all its life: it is read once.
-///
-/// # Errors
-/// When the program cannot be read.
 pub fn digest(root: &Root) -> Result<String, Reason> {
     static SEEN: OnceLock<String> = OnceLock::new();
     if root.is_live()

@@ -35,7 +35,6 @@ impl LoginSession {
 /// What one source says. A setting that it leaves open is none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Settings {
-    /// It locks at all.
     locks: Option<bool>,
     /// After so many idle seconds; zero is never.
     idle: Option<u64>,
@@ -103,7 +102,6 @@ pub fn probes(root: &Root) -> Vec<Probe> {
     })]
 }
 
-/// Reads it.
 #[must_use]
 pub fn read(root: &Root, commands: &Commands, session: Option<&LoginSession>) -> Lock {
     match enforced::logind(root) {

@@ -10,7 +10,6 @@ pub const MAX_FILE: u64 = 8 * 1024 * 1024;
 /// What tells whether a file is still the one that was read before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stamp {
-    /// Inode.
     pub inode: u64,
     /// Bytes.
     pub size: u64,
@@ -29,7 +28,6 @@ impl std::fmt::Display for Stamp {
     }
 }
 
-/// A root folder.
 #[derive(Clone, Debug)]
 pub struct Root(PathBuf);
 
@@ -40,7 +38,6 @@ impl Default for Root {
 }
 
 impl Root {
-    /// A recorded tree.
     pub fn at(folder: impl Into<PathBuf>) -> Self {
         Self(folder.into())
     }
@@ -112,9 +109,6 @@ impl Root {
     }
 
     /// The stamp of a file or folder.
-    ///
-    /// # Errors
-    /// As the file system says.
     pub fn stamp(&self, absolute: impl AsRef<Path>) -> io::Result<Stamp> {
         use std::os::unix::fs::MetadataExt;
         let meta = std::fs::metadata(self.path(absolute))?;
@@ -127,7 +121,6 @@ impl Root {
         })
     }
 
-    /// Whether something is there.
     #[must_use]
     pub fn exists(&self, absolute: impl AsRef<Path>) -> bool {
         self.path(absolute).symlink_metadata().is_ok()

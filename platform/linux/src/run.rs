@@ -81,10 +81,8 @@ impl From<rustix::io::Errno> for RunError {
     }
 }
 
-/// Where programs are run.
 #[derive(Clone, Debug)]
 pub enum Commands {
-    /// On this machine.
     Live,
     /// Nowhere: `<name>` in this folder holds what the program wrote, and `<name>.exit`, when it did not end with
     /// zero, its exit status or `timed-out` or `denied`.
@@ -99,9 +97,6 @@ impl Commands {
     }
 
     /// Runs `program` (an absolute path) and takes its output. `name` is what a recording of it is called.
-    ///
-    /// # Errors
-    /// See [`RunError`].
     pub fn output(
         &self,
         name: &str,

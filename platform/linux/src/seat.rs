@@ -5,7 +5,6 @@
 
 use crate::Root;
 
-/// Where logind keeps them.
 pub(crate) const SEATS: &str = "/run/systemd/seats";
 
 /// The users in front of the seats of this machine, at most one each; none of them where everybody is in the

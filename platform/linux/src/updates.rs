@@ -36,7 +36,6 @@ pub(crate) struct Lists {
     pub(crate) files: Vec<String>,
 }
 
-/// Who knows of updates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Source {
     Apt,

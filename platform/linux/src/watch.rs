@@ -105,7 +105,6 @@ impl Drop for Watcher {
     }
 }
 
-/// The thread.
 struct Watch<E> {
     root: Root,
     control: Arc<Control>,

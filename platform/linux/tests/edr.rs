@@ -53,7 +53,6 @@ mod tests {
         edr::read(&root, &Commands::of(&root), NOW).unwrap()
     }
 
-    /// Running, protecting, mode.
     type State = (Fact<bool>, Fact<bool>, Fact<EdrMode>);
 
     fn yes(mode: EdrMode) -> State {

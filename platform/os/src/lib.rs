@@ -27,7 +27,6 @@ pub fn device_name() -> String {
 /// Who is at the other end of a local socket, as the system says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Peer {
-    /// Whose program it is.
     pub id: PeerId,
     /// The same for the log: `uid 1000`.
     pub name: String,

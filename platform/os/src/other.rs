@@ -26,17 +26,11 @@ pub fn elapsed() -> Duration {
 }
 
 /// Creates a file that must not exist yet, to be written.
-///
-/// # Errors
-/// As the file system says.
 pub fn create_private(path: &Path) -> io::Result<File> {
     OpenOptions::new().write(true).create_new(true).open(path)
 }
 
 /// Makes a folder, with those above it.
-///
-/// # Errors
-/// As the file system says.
 pub fn private_folder(path: &Path) -> io::Result<()> {
     std::fs::create_dir_all(path)
 }
@@ -50,9 +44,6 @@ pub fn is_private(_: &Path) -> io::Result<bool> {
 }
 
 /// Files belong to the folder's owner by inheritance, or nobody can be asked to give them.
-///
-/// # Errors
-/// None.
 pub fn give_to_owner_of(_: &Path, _: &Path) -> io::Result<()> {
     Ok(())
 }
@@ -64,9 +55,6 @@ pub fn is_ours(_: &Path) -> bool {
 }
 
 /// Names in folders last by themselves, or there is no way to ask for it.
-///
-/// # Errors
-/// None.
 pub fn sync_folder(_: &Path) -> io::Result<()> {
     Ok(())
 }
@@ -91,7 +79,6 @@ pub fn limit_privileges() -> io::Result<String> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PeerId(());
 
-/// No local socket yet.
 #[derive(Debug)]
 pub enum Listener {}
 
@@ -104,9 +91,6 @@ impl Listener {
         Err(io::ErrorKind::Unsupported.into())
     }
     /// Never called: there is no listener.
-    ///
-    /// # Errors
-    /// None.
     pub fn accept(&self) -> io::Result<(SocketStream, Peer)> {
         match *self {}
     }
@@ -120,36 +104,19 @@ pub fn connect(_: &Path) -> io::Result<SocketStream> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-/// No connection yet.
 #[derive(Debug)]
 pub enum SocketStream {}
 
 impl SocketStream {
-    /// Never called.
-    ///
-    /// # Errors
-    /// None.
     pub fn try_clone(&self) -> io::Result<Self> {
         match *self {}
     }
-    /// Never called.
-    ///
-    /// # Errors
-    /// None.
     pub fn set_read_timeout(&self, _: Option<Duration>) -> io::Result<()> {
         match *self {}
     }
-    /// Never called.
-    ///
-    /// # Errors
-    /// None.
     pub fn set_write_timeout(&self, _: Option<Duration>) -> io::Result<()> {
         match *self {}
     }
-    /// Never called.
-    ///
-    /// # Errors
-    /// None.
     pub fn close(&self) -> io::Result<()> {
         match *self {}
     }
@@ -175,17 +142,9 @@ impl Write for SocketStream {
 pub enum Terminal {}
 
 impl Terminal {
-    /// Fails.
-    ///
-    /// # Errors
-    /// Always.
     pub fn open() -> io::Result<Self> {
         Err(io::ErrorKind::Unsupported.into())
     }
-    /// Never called.
-    ///
-    /// # Errors
-    /// Never.
     pub fn read_line(
         &mut self,
         _secret: bool,

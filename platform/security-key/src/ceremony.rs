@@ -16,7 +16,6 @@ pub struct Ceremony {
 /// What a security key is to do.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Operation {
-    /// Make a credential: PublicKeyCredentialCreationOptionsJSON.
     Create(Value),
     /// Sign with one: PublicKeyCredentialRequestOptionsJSON, with a list of credentials that is not empty.
     Get(Value),
@@ -27,14 +26,12 @@ pub enum Operation {
 pub struct Attached {
     /// What its maker or reader calls it.
     pub name: String,
-    /// How it is reached.
     pub transport: Transport,
 }
 
 /// How a security key is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transport {
-    /// USB HID.
     Usb,
     /// NFC, by a reader of the system (PC/SC).
     Nfc,

@@ -12,14 +12,12 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(120);
 const MIN_TIMEOUT: Duration = Duration::from_secs(1);
 const MAX_TIMEOUT: Duration = Duration::from_secs(600);
 
-/// Options that hold.
 #[derive(Debug)]
 #[cfg_attr(
     not(target_os = "linux"),
     expect(dead_code, reason = "there is no client of security keys to give them to yet")
 )]
 pub(crate) struct CheckedOptions {
-    /// Their JSON text.
     pub(crate) json: String,
     /// How long the ceremony may take.
     pub(crate) timeout: Duration,

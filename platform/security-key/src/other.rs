@@ -30,9 +30,6 @@ impl SecurityKeys {
     }
 
     /// Runs a ceremony to its end.
-    ///
-    /// # Errors
-    /// See [`Failure`].
     pub fn perform(
         &self,
         ceremony: &Ceremony,

@@ -9,10 +9,8 @@ pub enum Prompt {
     Insert,
     /// Touch the security key, or one of so many.
     Touch {
-        /// How many are there.
         keys: usize,
     },
-    /// Enter the PIN.
     Pin(PinRequest),
     /// Nothing: the key is at work.
     Working,
@@ -21,11 +19,9 @@ pub enum Prompt {
 /// A PIN is asked for. Dropped without an answer, the ceremony is cancelled.
 #[derive(Debug)]
 pub struct PinRequest {
-    /// Why.
     pub reason: PinReason,
     /// Attempts before the key is blocked, where it says so.
     pub attempts_left: Option<u32>,
-    /// Where the answer goes.
     pub reply: PinReply,
 }
 
@@ -37,10 +33,7 @@ pub enum PinReason {
     /// The last one was wrong.
     Wrong,
     /// The key has none yet: choose one, of at least so many characters.
-    New {
-        /// Characters.
-        least: u32,
-    },
+    New { least: u32 },
     /// The one that was chosen is too short, too long, or refused by the key.
     Unsuitable,
 }
@@ -49,7 +42,6 @@ pub enum PinReason {
 pub struct Pin(Zeroizing<String>);
 
 impl Pin {
-    /// Takes it.
     #[must_use]
     pub fn new(pin: String) -> Self {
         Self(Zeroizing::new(pin))

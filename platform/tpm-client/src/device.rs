@@ -18,13 +18,9 @@ use vitalsign_tpm::public::Public;
 
 /// Times that a command is sent before a busy TPM counts as unavailable.
 const MOST_TRIES: u32 = 10;
-/// The password session.
 const RS_PW: u32 = 0x4000_0009;
-/// The owner's hierarchy.
 pub(crate) const OWNER: u32 = 0x4000_0001;
-/// The endorsement hierarchy.
 pub(crate) const ENDORSEMENT: u32 = 0x4000_000b;
-/// No key, no hierarchy.
 pub(crate) const NULL: u32 = 0x4000_0007;
 /// To find a key in a seed may take a TPM so many times as long as another command.
 const CREATE_PRIMARY: u32 = 6;
@@ -38,7 +34,6 @@ pub(crate) struct TpmDevice {
     address: Address,
     transport: Option<Box<dyn Transport>>,
     deadline: Duration,
-    /// Commands sent so far.
     pub(crate) commands: u64,
     /// How often it was connected to: what was loaded before is gone.
     pub(crate) connections: u64,
@@ -302,10 +297,8 @@ fn response_code(response: &[u8]) -> Result<Rc, CommandError> {
     Ok(Rc(u32::from_be_bytes([r0, r1, r2, r3])))
 }
 
-/// Handles, parameters, sessions.
 type Parts<'a> = (Vec<u32>, &'a [u8], &'a [u8]);
 
-/// A successful response's parts.
 pub(crate) fn split(response: &[u8], handles: usize) -> Result<Parts<'_>, CommandError> {
     let short = || CommandError::Garbled("too few bytes");
     let sessions = response.starts_with(&TpmSt::Sessions.value().to_be_bytes());

@@ -6,7 +6,6 @@ use vitalsign_platform_api::KeyError;
 use vitalsign_tpm::codec::Malformed;
 use vitalsign_tpm::public;
 
-/// Why a command failed.
 #[derive(Debug)]
 pub(crate) enum CommandError {
     /// The TPM could not be reached, or did not answer in time.
@@ -19,7 +18,6 @@ pub(crate) enum CommandError {
     Key(KeyError),
 }
 
-/// A response code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Rc(pub(crate) u32);
 

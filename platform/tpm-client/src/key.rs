@@ -79,18 +79,12 @@ pub fn open(spec: &str, state: &Path, event_log: Option<&Path>) -> Result<TpmKey
 }
 
 /// Forgets lost keys: the next opening makes new ones.
-///
-/// # Errors
-/// When the file cannot be removed.
 pub fn forget(state: &Path) -> Result<(), KeyError> {
     state::forget(state).map_err(KeyError::from)
 }
 
 impl TpmKey {
     /// As [`open`], with every choice.
-    ///
-    /// # Errors
-    /// See [`KeyError`].
     pub fn open(address: Address, options: Options) -> Result<Self, KeyError> {
         let mut device = TpmDevice::new(address, options.deadline);
         Self::prepare(&mut device, &options)
@@ -302,7 +296,6 @@ impl Drop for TpmKey {
     }
 }
 
-/// What TPM_CAP_TPM_PROPERTIES says.
 struct Properties {
     manufacturer: String,
     firmware: String,
@@ -441,7 +434,6 @@ pub(crate) fn selection(pcrs: &[u8]) -> Result<TpmlPcrSelection, CommandError> {
     Ok(list)
 }
 
-/// Values by number.
 type Pcrs = Vec<(u8, [u8; 32])>;
 
 /// The count of changes so far, and the values.

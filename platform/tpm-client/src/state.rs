@@ -15,13 +15,11 @@ const MOST: u64 = 16 * 1024;
 /// A key as TPM2_Create gives it and TPM2_Load takes it.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Blob {
-    /// TPMT_PUBLIC.
     pub(crate) public: Vec<u8>,
     /// TPM2B_PRIVATE's content.
     pub(crate) private: Vec<u8>,
 }
 
-/// What is kept.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct StoredKeys {
     /// Name of the storage root key that the keys are under.

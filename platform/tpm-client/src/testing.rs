@@ -230,7 +230,6 @@ pub enum Pass {
     On,
     /// It is kept, and nothing comes in its place.
     Never,
-    /// The connection ends.
     Close,
 }
 
@@ -241,7 +240,6 @@ type Hook = Box<dyn FnMut(Way, &mut Vec<u8>) -> Pass + Send>;
 pub enum Way {
     /// A command to the TPM.
     Command,
-    /// A response from it.
     Response,
 }
 

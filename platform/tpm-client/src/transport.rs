@@ -23,10 +23,8 @@ pub trait Transport: Send {
     fn managed(&self) -> bool;
 }
 
-/// Where a TPM is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Address {
-    /// A device file.
     TpmDevice(PathBuf),
     /// swtpm's data channel over TCP: host and port.
     Tcp(String, u16),
@@ -71,7 +69,6 @@ impl Address {
             .ok_or_else(|| KeyError::Unavailable("this machine has no TPM that is in use".into()))
     }
 
-    /// Opens the way.
     pub(crate) fn connect(&self, deadline: Duration) -> io::Result<Box<dyn Transport>> {
         match self {
             Self::TpmDevice(path) => device::open(path),

@@ -19,11 +19,9 @@ use vitalsign_protocol::posture::{
 pub(crate) const REPORT_KEY: [u8; 32] = counting_from(1);
 /// The private half of the key that signs EARs: 33, 34, … 64.
 pub(crate) const EAR_KEY: [u8; 32] = counting_from(33);
-/// The verifier's nonce.
 pub(crate) const NONCE: Nonce = Nonce(counting_from(65));
 /// `R` of the step-up.
 pub(crate) const RANDOM: Nonce = Nonce(counting_from(97));
-/// The step-up's transaction.
 pub(crate) const TRANSACTION: &str = concat!(
     r#"{"step_up":"WVlZWVlZWVlZWVlZWVlZWQ","application":"EHR","user":"nurse-7","#,
     r#""message":"EHR: sign order 4711","acr":"urn:vitalsign:acr:hardware-key"}"#

@@ -134,7 +134,6 @@ pub fn keys(answer: Result<Answer, session::Disconnected>) -> KeyList {
     KeyList::Failed { trouble }
 }
 
-/// A registered key.
 pub fn registered(key: &RegisteredKey) -> KeyView {
     KeyView {
         id: key.id,

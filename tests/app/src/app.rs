@@ -26,9 +26,6 @@ impl Drop for App {
 
 impl App {
     /// Opens it at this desk, with the service at `socket` and the security key in reach.
-    ///
-    /// # Errors
-    /// When it does not start.
     pub fn open(desk: &Desk, socket: &Path, key: Option<&SimulatedKey>, arguments: &[&str]) -> Result<Self> {
         let (driver, url) = drive(desk, key)?;
         let mut all = vec!["--socket".to_owned(), socket.to_str().context("a path")?.to_owned()];

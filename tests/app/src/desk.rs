@@ -82,15 +82,11 @@ impl Desk {
     }
 
     /// A file for what a program says.
-    ///
-    /// # Errors
-    /// As the file system says.
     pub fn log(&self, name: &str) -> Result<std::fs::File> {
         let path = self.log_path(name);
         Ok(std::fs::File::options().create(true).append(true).open(path)?)
     }
 
-    /// Where that file is.
     #[must_use]
     pub fn log_path(&self, name: &str) -> PathBuf {
         self.folder().join(format!("{name}.log"))
@@ -104,7 +100,6 @@ impl Desk {
         Screen::open(&self.display)
     }
 
-    /// Pulls the screen out.
     pub fn lose_display(&mut self) {
         self.server.kill();
     }

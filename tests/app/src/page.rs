@@ -11,7 +11,6 @@ use std::path::{Path, PathBuf};
 use tokio::runtime::Runtime;
 use vitalsign_e2e::wait_for;
 
-/// As WebDriver spells them.
 const TAB: char = '\u{e004}';
 /// How many stops a page has at most.
 const MOST_STOPS: usize = 60;
@@ -19,13 +18,11 @@ const MOST_STOPS: usize = 60;
 /// What WCAG 2.2 asks at the levels A and AA, and what is good beside it.
 const RULES: &str = "['wcag2a','wcag2aa','wcag21a','wcag21aa','wcag22a','wcag22aa','best-practice']";
 
-/// A page.
 pub struct Page {
     runtime: Runtime,
     client: Client,
     axe: String,
     screen: Screen,
-    /// Where pictures go.
     screenshots: Option<PathBuf>,
 }
 
@@ -47,7 +44,6 @@ impl Page {
         Ok(Self { runtime, client, axe, screen, screenshots })
     }
 
-    /// Does it, in time.
     fn wait<T>(&self, what: &str, doing: impl Future<Output = Result<T, CmdError>>) -> Result<T> {
         let done = self.runtime.block_on(async { tokio::time::timeout(LIMIT, doing).await });
         match done.with_context(|| format!("{what}: the web view does not answer"))? {
@@ -88,9 +84,6 @@ impl Page {
     }
 
     /// Waits until such an element can be seen.
-    ///
-    /// # Errors
-    /// When it does not come.
     pub fn see(&self, css: &str) -> Result<()> {
         let css_json = json!(css);
         self.until(
@@ -116,9 +109,6 @@ impl Page {
     }
 
     /// Whether such an element can be seen now.
-    ///
-    /// # Errors
-    /// When the page cannot be asked.
     pub fn has(&self, css: &str) -> Result<bool> {
         let seen =
             "return [...document.querySelectorAll(arguments[0])].some(it => it.getClientRects().length > 0)";
@@ -136,9 +126,6 @@ impl Page {
     }
 
     /// All that can be read on the page.
-    ///
-    /// # Errors
-    /// When the page cannot be asked.
     pub fn body(&self) -> Result<String> {
         let text = self.run("return document.body.innerText", &[])?;
         Ok(text.as_str().unwrap_or_default().replace(['\u{2068}', '\u{2069}'], ""))
@@ -174,9 +161,6 @@ impl Page {
     }
 
     /// Presses keys, one after the other, wherever the focus is.
-    ///
-    /// # Errors
-    /// When the page cannot be asked.
     pub fn type_keys(&self, keys: &str) -> Result<()> {
         let mut actions = KeyActions::new("keyboard".to_owned());
         for value in keys.chars() {
@@ -185,10 +169,6 @@ impl Page {
         self.wait("typing", self.client.perform_actions(actions))
     }
 
-    /// Presses the key Enter.
-    ///
-    /// # Errors
-    /// When the page cannot be asked.
     pub fn press_enter(&self) -> Result<()> {
         self.type_keys("\u{e007}")
     }
@@ -218,9 +198,6 @@ impl Page {
     }
 
     /// Whether this element has the focus.
-    ///
-    /// # Errors
-    /// When the page cannot be asked.
     pub fn is_focused(&self, css: &str) -> Result<bool> {
         let script = "return document.activeElement.matches(arguments[0])";
         Ok(self.run(script, &[json!(css)])? == json!(true))
@@ -292,9 +269,6 @@ impl Page {
     }
 
     /// Asks the app for something, as the page does: what it answers, or why not.
-    ///
-    /// # Errors
-    /// When the page cannot be asked.
     pub fn invoke(&self, command: &str, arguments: &Value) -> Result<Result<Value, String>> {
         let said = self.run_until_done(
             "window.__TAURI_INTERNALS__.invoke(arguments[0], arguments[1])

@@ -31,13 +31,11 @@ impl Process {
         Ok((Self(child), lines.pop().unwrap_or_default()))
     }
 
-    /// Its process id.
     #[must_use]
     pub fn id(&self) -> u32 {
         self.0.id()
     }
 
-    /// Whether it still runs.
     pub fn runs(&mut self) -> bool {
         self.0.runs()
     }
@@ -91,9 +89,7 @@ impl Drop for Process {
 /// A process that another one started. Its id may be somebody else's later, so the time of its start is held too.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Relative {
-    /// Its process id.
     pub id: u32,
-    /// What it is called.
     pub name: String,
     parent: u32,
     started: String,
@@ -112,7 +108,6 @@ impl Relative {
         Some(Self { id, name, parent: fields.get(1)?.parse().ok()?, started: (*fields.get(19)?).to_owned() })
     }
 
-    /// Whether it still runs.
     #[must_use]
     pub fn runs(&self) -> bool {
         Self::read(self.id).is_some_and(|now| now.started == self.started)

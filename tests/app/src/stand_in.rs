@@ -53,7 +53,6 @@ impl StandIn {
         Ok(stand_in)
     }
 
-    /// Where it is.
     #[must_use]
     pub fn socket(&self) -> &Path {
         &self.socket

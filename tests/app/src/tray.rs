@@ -13,7 +13,6 @@ use zbus::zvariant::{OwnedObjectPath, OwnedValue, Value};
 
 const NAME: &str = "org.kde.StatusNotifierWatcher";
 
-/// A tray.
 #[derive(Debug)]
 pub struct TrayHost {
     bus: Connection,
@@ -96,7 +95,6 @@ impl TrayHost {
     }
 }
 
-/// An icon in it.
 #[derive(Debug)]
 pub struct TrayIcon<'a> {
     item: Proxy<'a>,

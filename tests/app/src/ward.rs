@@ -7,18 +7,14 @@ use std::process::Stdio;
 use vitalsign_e2e::{Agent, Asked, Child, World};
 use vitalsign_simulated_key::{SimulatedKey, Transport};
 
-/// Who works there.
 pub const USER: &str = "nurse-7";
 /// The PIN of their key.
 pub const PIN: &str = "123456";
 
-/// All of it.
 pub struct Ward {
-    /// Where they sit.
     pub desk: Desk,
     /// The verifier, the TPM, the application.
     pub world: World,
-    /// The device.
     pub agent: Agent,
     /// Its service, while it runs.
     pub service: Option<Child>,
@@ -58,9 +54,6 @@ impl Ward {
     }
 
     /// Opens the app at it.
-    ///
-    /// # Errors
-    /// When it does not start.
     pub fn app(&self, arguments: &[&str]) -> Result<App> {
         App::open(&self.desk, &self.agent.socket(), Some(&self.key), arguments)
     }
@@ -95,15 +88,10 @@ impl Ward {
         self.world.ask(USER, message, more)
     }
 
-    /// Ends the service.
     pub fn stop_service(&mut self) {
         self.service = None;
     }
 
-    /// Starts it again.
-    ///
-    /// # Errors
-    /// When it does not start.
     pub fn start_service(&mut self) -> Result<()> {
         self.service = Some(self.agent.start_service()?);
         Ok(())

@@ -30,9 +30,6 @@ impl Screen {
     }
 
     /// Waits for the window manager.
-    ///
-    /// # Errors
-    /// When it does not come.
     pub fn until_managed(&self) -> Result<()> {
         wait_for("the window manager", LIMIT, || {
             Ok(self.windows_of(self.root, "_NET_SUPPORTING_WM_CHECK")?.first().map(|_| ()))

@@ -27,7 +27,6 @@ impl Device {
         Ok(Self { pair, key, enrolment: EnrolmentId(enrolment), posture: posture(number) })
     }
 
-    /// Evidence over a nonce.
     pub(crate) fn evidence(&self, nonce: Nonce, now: u64) -> Result<Vec<u8>> {
         let mut token_id = [0; 16];
         getrandom::fill(&mut token_id).map_err(|error| anyhow!("{error}"))?;

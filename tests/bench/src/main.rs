@@ -17,13 +17,10 @@ use std::path::{Path, PathBuf};
 
 /// A line of the table.
 struct Row {
-    /// What was measured.
     what: &'static str,
     /// Its name in the report.
     key: &'static str,
-    /// The figure.
     value: f64,
-    /// Its unit.
     unit: &'static str,
     /// What it is held against.
     limit: String,

@@ -10,7 +10,6 @@ const INSIDE: &str = "VITALSIGN_TEST_INSIDE_A_NAMESPACE";
 pub const CLOSED: &str = "table inet filter { chain input { type filter hook input priority 0; policy drop;
     iif lo accept; ct state established,related accept; }
     }";
-/// None at all.
 pub const OPEN: &str = "flush ruleset";
 
 /// Runs `inside` in a network namespace: the test of this name starts once more, there.

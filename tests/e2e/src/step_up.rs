@@ -28,26 +28,17 @@ impl World {
     }
 
     /// A code with which that user registers a security key.
-    ///
-    /// # Errors
-    /// When the verifier does not make one.
     pub fn key_code(&self, user: &str) -> Result<String> {
         let made: Value = serde_json::from_str(&self.administer(&["user", "key-code", user, "--json"])?)?;
         Ok(made.get("code").and_then(Value::as_str).context("no code")?.to_owned())
     }
 
     /// A security key of the maker whom the verifier knows; its PIN is 123456, and the test touches it.
-    ///
-    /// # Errors
-    /// When it does not start.
     pub fn security_key(&self, transport: Transport) -> Result<SimulatedKey> {
         SimulatedKey::start(Options::new(transport, &self.maker))
     }
 
     /// The file with the secret of the application `ehr`, which is registered the first time.
-    ///
-    /// # Errors
-    /// When the verifier does not register it.
     pub fn secret_of_ehr(&self) -> Result<PathBuf> {
         let file = self.folder().join("ehr.secret");
         if !file.exists() {
@@ -128,7 +119,6 @@ pub struct Hand {
 }
 
 impl Hand {
-    /// At that device.
     #[must_use]
     pub fn at(agent: &Agent) -> Self {
         Self { agent: agent.clone() }
@@ -161,9 +151,6 @@ impl Hand {
     }
 
     /// The step-up for this message, once it is as far as wanted.
-    ///
-    /// # Errors
-    /// When it does not come so far in a minute.
     pub fn until(&self, message: &str, wanted: impl Fn(&Stage) -> bool) -> Result<StepUp> {
         let mut last = None;
         let seen = wait_for(&format!("the step-up {message:?}"), LIMIT, || {
@@ -198,9 +185,6 @@ impl Hand {
     }
 
     /// Hands over the key's answer.
-    ///
-    /// # Errors
-    /// When the service does not take it.
     pub fn hand_over(&self, step_up: &StepUpId, assertion: Value) -> Result<()> {
         match self.request(Request::Tapped { step_up: *step_up, assertion })? {
             Answer::Accepted => Ok(()),
@@ -209,9 +193,6 @@ impl Hand {
     }
 
     /// Says that there will be no tap.
-    ///
-    /// # Errors
-    /// When the service does not take it.
     pub fn give_up(&self, step_up: &StepUpId, end: StepUpResult) -> Result<()> {
         match self.request(Request::GiveUp { step_up: *step_up, end })? {
             Answer::Accepted => Ok(()),
@@ -220,9 +201,6 @@ impl Hand {
     }
 
     /// All of it: what is asked is signed with a tap and handed over.
-    ///
-    /// # Errors
-    /// When a part of it fails.
     pub fn approve(&self, message: &str, key: &mut SimulatedKey) -> Result<()> {
         let (id, ceremony) = self.ceremony(message)?;
         let assertion = self.sign(&ceremony, key)?;

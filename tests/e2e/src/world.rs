@@ -26,7 +26,6 @@ pub enum Tpm {
 
 /// Everything, in a folder that goes with it.
 pub struct World {
-    /// The TPM.
     pub tpm: Tpm,
     /// The verifier, while it runs.
     pub verifier: Option<Child>,
@@ -43,26 +42,17 @@ pub struct World {
 
 impl World {
     /// A verifier that serves, and a software TPM whose maker it knows as one of software.
-    ///
-    /// # Errors
-    /// When a process does not start.
     pub fn with_simulated_tpm() -> Result<Self> {
         Self::build(|folder| Ok(Tpm::Simulated(Swtpm::start(&folder.join("tpm")))), None, None)
     }
 
     /// The same with a policy of its own, in Rego: what a machine of tests is cannot be mended, so that it is healthy by
     /// a policy about something that can be.
-    ///
-    /// # Errors
-    /// When a process does not start.
     pub fn with_policy(policy: &str) -> Result<Self> {
         Self::build(|folder| Ok(Tpm::Simulated(Swtpm::start(&folder.join("tpm")))), None, Some(policy))
     }
 
     /// The same, with programs from somewhere else: agent, verifier.
-    ///
-    /// # Errors
-    /// When a process does not start.
     pub fn with_programs(agent: &Path, verifier: &Path) -> Result<Self> {
         let programs = (agent.to_owned(), verifier.to_owned());
         Self::build(|folder| Ok(Tpm::Simulated(Swtpm::start(&folder.join("tpm")))), Some(programs), None)
@@ -120,7 +110,6 @@ impl World {
         self.folder.path()
     }
 
-    /// Where the verifier is.
     #[must_use]
     pub fn url(&self) -> String {
         format!("https://localhost:{}", self.address.rsplit(':').next().unwrap_or_default())
@@ -133,9 +122,6 @@ impl World {
     }
 
     /// Writes the verifier's settings anew: where it listens, and further lines. They hold from its next start.
-    ///
-    /// # Errors
-    /// As the file system says.
     pub fn configure(&self, listen: &str, more: &str) -> Result<()> {
         let text = format!(
             "data = \"data\"\nlisten = \"{listen}\"\n{more}\n[security_keys]\nmetadata = \"metadata.json\"\n"
@@ -144,9 +130,6 @@ impl World {
     }
 
     /// Starts the verifier. At a second start it listens where it did before.
-    ///
-    /// # Errors
-    /// When it does not start.
     pub fn start_verifier(&mut self) -> Result<()> {
         if self.verifier.is_none() && !self.address.is_empty() {
             self.configure(&self.address, &self.settings)?;
@@ -179,9 +162,6 @@ impl World {
     }
 
     /// A token with which so many devices can enrol.
-    ///
-    /// # Errors
-    /// When the verifier does not make one.
     pub fn token(&self, uses: u32) -> Result<String> {
         let text = self.administer(&["enrol-token", "create", "--uses", &uses.to_string(), "--json"])?;
         let made: Value = serde_json::from_str(&text)?;
@@ -189,9 +169,6 @@ impl World {
     }
 
     /// An agent with a state folder of its own. One that is to enrol needs a token.
-    ///
-    /// # Errors
-    /// As the file system says.
     pub fn agent(&self, name: &str) -> Result<Agent> {
         let folder = self.folder().join(name);
         std::fs::create_dir_all(&folder)?;
@@ -254,18 +231,15 @@ pub struct Agent {
     folder: PathBuf,
     verifier: String,
     anchor: PathBuf,
-    /// Where its key is.
     pub key: String,
 }
 
 impl Agent {
-    /// Its state folder.
     #[must_use]
     pub fn state(&self) -> PathBuf {
         self.folder.join("state")
     }
 
-    /// Its service's socket.
     #[must_use]
     pub fn socket(&self) -> PathBuf {
         self.folder.join("agent.sock")
@@ -301,9 +275,6 @@ impl Agent {
     }
 
     /// Starts the service; its log goes to `agent.log` beside its state.
-    ///
-    /// # Errors
-    /// When it does not start.
     pub fn start_service(&self) -> Result<Child> {
         let log = std::fs::File::options().create(true).append(true).open(self.folder.join("agent.log"))?;
         Child::start(self.command(&["service", "run"]).stdout(log.try_clone()?).stderr(log))

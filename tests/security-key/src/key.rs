@@ -37,7 +37,6 @@ impl Transport {
     }
 }
 
-/// Who touches the key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tap {
     /// Nobody needs to: it is as if a finger lay on it.
@@ -49,15 +48,12 @@ pub enum Tap {
 /// What key it is to be.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// How it is reached.
     pub transport: Transport,
     /// The PIN that it has at the start; none: it has none yet.
     pub pin: Option<String>,
     /// How many wrong PINs it takes until it is blocked, 1 to 8: the others have been used up already.
     pub pin_attempts: u8,
-    /// Who touches it.
     pub tap: Tap,
-    /// Who made it.
     pub maker: Maker,
     /// The file that it keeps its credentials in; none: it forgets them when it goes.
     pub state: Option<PathBuf>,
@@ -143,7 +139,6 @@ impl SimulatedKey {
         self.address
     }
 
-    /// How it is reached.
     #[must_use]
     pub fn transport(&self) -> Transport {
         self.transport

@@ -43,9 +43,6 @@ impl Maker {
     }
 
     /// Another maker, in another folder, that says its keys are of this one's model.
-    ///
-    /// # Errors
-    /// As the file system says.
     pub fn impostor(&self, folder: &Path) -> Result<Self> {
         ensure!(!folder.join("aaguid").exists(), "the folder has a maker already");
         Self::make(folder, self.aaguid)
@@ -76,7 +73,6 @@ impl Maker {
         Ok(Self { folder: folder.to_owned(), aaguid })
     }
 
-    /// Where it is.
     #[must_use]
     pub fn folder(&self) -> &Path {
         &self.folder
@@ -108,9 +104,6 @@ impl Maker {
     }
 
     /// The attestation certificate and its private key, as the key keeps them.
-    ///
-    /// # Errors
-    /// As the file system says.
     pub fn attestation(&self) -> Result<(Vec<u8>, Vec<u8>)> {
         let read = |name| {
             std::fs::read(self.folder.join(name)).with_context(|| format!("reading the maker's {name}"))
@@ -120,9 +113,6 @@ impl Maker {
 
     /// The payload of a FIDO metadata BLOB (Metadata Service 3.1 section 3.1.5) that knows this model alone, current
     /// for a month.
-    ///
-    /// # Errors
-    /// As the file system says.
     pub fn metadata(&self) -> Result<Value> {
         let today = OffsetDateTime::now_utc().date();
         let root = std::fs::read(self.folder.join("root.der")).context("reading the maker's root")?;
@@ -140,9 +130,6 @@ impl Maker {
     }
 
     /// Writes [`Self::metadata`] to a file.
-    ///
-    /// # Errors
-    /// As the file system says.
     pub fn metadata_file(&self, path: &Path) -> Result<()> {
         Ok(std::fs::write(path, serde_json::to_vec_pretty(&self.metadata()?)?)?)
     }

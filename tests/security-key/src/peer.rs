@@ -18,7 +18,6 @@ pub struct PythonFido2 {
 /// Why there was no answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refused {
-    /// In the client's words.
     pub error: String,
     /// The key's CTAP error, such as `PIN_INVALID`, if it was the key that refused.
     pub ctap: Option<String>,

@@ -64,13 +64,11 @@ impl Child {
         Ok((child, output))
     }
 
-    /// Its process id.
     #[must_use]
     pub fn id(&self) -> u32 {
         self.0.id()
     }
 
-    /// Whether it still runs.
     pub fn runs(&mut self) -> bool {
         matches!(self.0.try_wait(), Ok(None))
     }

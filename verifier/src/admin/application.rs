@@ -17,9 +17,7 @@ const SKEW: u64 = 60;
 
 /// How the application shows who it is.
 pub(super) enum ApplicationCredential {
-    /// With the administrator's key.
     Administrator(Box<Administrator>),
-    /// With a secret.
     Secret { client_id: String, secret: zeroize::Zeroizing<String> },
 }
 
@@ -88,7 +86,6 @@ impl Application {
         Ok(Self { http, base, issuer: provider.issuer, credential })
     }
 
-    /// Asks for a person.
     pub(super) async fn ask(
         &self,
         parameters: &[(&str, &str)],
@@ -101,7 +98,6 @@ impl Application {
         self.post(path::TOKEN, &[("grant_type", oidc::CIBA_GRANT), ("auth_req_id", auth_req_id)]).await
     }
 
-    /// Takes the request back.
     pub(super) async fn cancel(
         &self,
         auth_req_id: &str,

@@ -13,7 +13,6 @@ const ENTRY_RULE: &str = "data.entry.answer";
 
 /// A policy that compiles, and has been asked once.
 pub(super) struct Rules {
-    /// Prepared; never run itself.
     template: Engine,
     /// Copies of it that are not in use. Copying costs more than judging.
     idle: Mutex<Vec<Engine>>,

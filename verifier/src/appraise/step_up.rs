@@ -21,16 +21,13 @@ const ENTRY: (&str, &str) = ("data.vitalsign.step_up", "refused");
 /// A verdict, as far as a level depends on it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Health {
-    /// The overall status.
     pub status: Tier,
-    /// Each check.
     pub checks: BTreeMap<String, Found>,
 }
 
 /// How a check came out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Found {
-    /// How.
     pub status: Tier,
     /// Why, in the appraisal policy's word.
     pub reason: String,
@@ -45,7 +42,6 @@ pub struct TappedKey {
     pub user_verified: bool,
     /// Its key can be copied to other devices.
     pub backup_eligible: bool,
-    /// How its model stands.
     pub model: TappedModel,
     /// The model is accepted, and holds its keys in hardware.
     pub hardware: bool,
@@ -59,7 +55,6 @@ pub struct TappedKey {
 pub enum TappedModel {
     /// On the list, which is up to date.
     Accepted,
-    /// Not on the list.
     Unknown,
     /// On the list as one that is not to be relied on any more.
     Withdrawn,
@@ -70,7 +65,6 @@ pub enum TappedModel {
 /// What is known when a level is asked for.
 #[derive(Clone, Copy, Debug)]
 pub struct Question<'a> {
-    /// The level.
     pub acr: Acr,
     /// The verdict on the device.
     pub device: &'a Health,
@@ -152,7 +146,6 @@ impl StepUpPolicy {
 }
 
 impl Health {
-    /// Of a verdict.
     #[must_use]
     pub fn of(appraised: &Appraised) -> Self {
         let checks = appraised.submods.values().flat_map(|submod| &submod.vitalsign_checks);

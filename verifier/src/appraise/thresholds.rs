@@ -16,7 +16,6 @@ pub(super) struct Thresholds {
     written: Vec<(String, usize)>,
 }
 
-/// A setting's value.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 enum Setting {

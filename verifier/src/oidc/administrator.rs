@@ -17,10 +17,8 @@ pub struct Administrator(SigningKeys);
 /// The administrator cannot act as an application.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The key.
     #[error("{0}")]
     File(#[from] FileError),
-    /// The store.
     #[error("{0}")]
     Store(#[from] StoreError),
 }

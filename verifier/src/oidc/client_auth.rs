@@ -19,7 +19,6 @@ const SKEW: u64 = 30;
 /// How long an assertion may live, in seconds.
 const LIFETIME: u64 = 300;
 
-/// What the application shows.
 enum PresentedCredential<'a> {
     Secret(String, Zeroizing<String>),
     Assertion(Box<(Jws<'a>, Assertion)>),
@@ -28,9 +27,7 @@ enum PresentedCredential<'a> {
 /// The claims of a client assertion (RFC 7523 section 3).
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Assertion {
-    /// The application.
     pub iss: String,
-    /// The application once more.
     pub sub: String,
     /// The provider: its issuer, or one of its endpoints.
     pub aud: Audience,
@@ -39,10 +36,8 @@ pub struct Assertion {
     /// From when on it holds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nbf: Option<u64>,
-    /// When it was made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub iat: Option<u64>,
-    /// Its name, used once.
     pub jti: String,
 }
 
@@ -50,9 +45,7 @@ pub struct Assertion {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Audience {
-    /// One.
     One(String),
-    /// Several.
     Many(Vec<String>),
 }
 
@@ -66,9 +59,6 @@ impl Audience {
 }
 
 /// A new secret, 256 random bits, and the digest under which it is kept.
-///
-/// # Errors
-/// When the system has no random numbers.
 pub fn new_secret() -> Result<(String, Digest), OAuthError> {
     let secret = format!("vsc_{}", super::random_name::<32>()?);
     let digest = secret_digest(&secret);

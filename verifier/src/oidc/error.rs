@@ -15,7 +15,6 @@ pub enum Code {
     InvalidClient,
     /// The `auth_req_id` is none of this application's, or was used.
     InvalidGrant,
-    /// Another grant than CIBA's.
     UnsupportedGrantType,
     /// `openid` is not among the scopes.
     InvalidScope,
@@ -25,17 +24,14 @@ pub enum Code {
     InvalidAuthorizationDetails,
     /// The DPoP proof does not hold (RFC 9449 section 5).
     InvalidDpopProof,
-    /// Nobody has answered yet.
     AuthorizationPending,
     /// The same, and it was asked too soon: wait 5 seconds longer from now on.
     SlowDown,
-    /// Nobody answered in time.
     ExpiredToken,
     /// It ended without a tap.
     AccessDenied,
     /// Too much to do: try again later.
     TemporarilyUnavailable,
-    /// The verifier's own fault.
     ServerError,
 }
 
@@ -74,11 +70,9 @@ impl Code {
     }
 }
 
-/// A refusal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
 #[error("{error}: {error_description}")]
 pub struct OAuthError {
-    /// What was the matter.
     #[serde(skip)]
     pub code: Code,
     error: &'static str,

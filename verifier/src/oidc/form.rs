@@ -13,10 +13,8 @@ pub struct Form(Vec<(String, String)>);
 /// Why a form was refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FormError {
-    /// Too long.
     #[error("the form has more than {MAX_BYTES} bytes")]
     TooLong,
-    /// Too many parameters.
     #[error("the form has more than {MAX_PARAMETERS} parameters")]
     TooMany,
     /// A percent sign without two hexadecimal digits, or text that is not UTF-8.
@@ -29,9 +27,6 @@ pub enum FormError {
 
 impl Form {
     /// Reads a form. A parameter without a value counts as left out (RFC 6749 section 3.1).
-    ///
-    /// # Errors
-    /// See [`FormError`].
     pub fn parse(body: &[u8]) -> Result<Self, FormError> {
         if body.len() > MAX_BYTES {
             return Err(FormError::TooLong);

@@ -25,7 +25,6 @@ pub enum JwkError {
     /// No key that is used here.
     #[error("there is no P-256 key for ES256 signatures in it")]
     NoKey,
-    /// More than are tried.
     #[error("at most {MAX_KEYS} keys are taken")]
     TooMany,
 }
@@ -50,9 +49,6 @@ pub(crate) fn public_key(jwk: &Value) -> Result<PublicKey, JwkError> {
 }
 
 /// The keys of an application out of the JWK set (or the one JWK) that it gave. Other kinds of keys are left out.
-///
-/// # Errors
-/// See [`JwkError`].
 pub fn client_keys(json: &[u8]) -> Result<JwkSet, JwkError> {
     if json.len() > MAX_SET_BYTES {
         return Err(JwkError::Shape("it is too long"));

@@ -56,7 +56,6 @@ pub struct Request {
     pub authorization: Option<String>,
     /// `DPoP`, as often as it was sent.
     pub dpop: Vec<String>,
-    /// The body.
     pub form: Form,
 }
 
@@ -73,9 +72,6 @@ pub fn reads_plainly(text: &str) -> bool {
 }
 
 /// A random name: so many bytes in base64url.
-///
-/// # Errors
-/// When the system has no random numbers.
 pub fn random_name<const BYTES: usize>() -> Result<String, OAuthError> {
     use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
     let mut bytes = [0; BYTES];

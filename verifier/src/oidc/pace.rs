@@ -18,7 +18,6 @@ struct LastPoll {
     interval: Duration,
 }
 
-/// When who asked last.
 pub(crate) struct PollRateLimiter {
     interval: Duration,
     asked: Mutex<(HashMap<Digest, LastPoll>, usize)>,

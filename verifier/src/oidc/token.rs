@@ -41,7 +41,6 @@ pub struct Tokens {
     pub token_type: String,
     /// The access token lives so many seconds.
     pub expires_in: u64,
-    /// For the application itself.
     pub id_token: String,
     /// `openid`.
     pub scope: String,
@@ -55,36 +54,27 @@ pub struct Tokens {
 pub struct EarClaim {
     /// SHA-256 of the verdict.
     pub digest: Digest,
-    /// What it says.
     pub status: Tier,
 }
 
 /// The claims of an ID token.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct IdClaims {
-    /// The verifier's origin.
     pub iss: String,
-    /// The user's handle.
     pub sub: String,
-    /// The application.
     pub aud: String,
     /// Until when it holds, in seconds since 1970.
     pub exp: u64,
-    /// When it was made.
     pub iat: u64,
     /// When the tap was verified.
     pub auth_time: u64,
-    /// The level.
     pub acr: Acr,
     /// How (RFC 8176).
     pub amr: Vec<String>,
-    /// Its name.
     pub jti: String,
     /// The device's state when the person tapped.
     pub vitalsign_ear: EarClaim,
-    /// The device.
     pub vitalsign_device: EnrolmentId,
-    /// The security key's model.
     pub vitalsign_aaguid: String,
     /// The entry of the audit log that proves it.
     pub vitalsign_audit: u64,
@@ -96,7 +86,6 @@ pub struct AccessClaims {
     /// As in the ID token, but that `aud` is the application's audience.
     #[serde(flatten)]
     pub id: IdClaims,
-    /// The application.
     pub client_id: String,
     /// `openid`.
     pub scope: String,

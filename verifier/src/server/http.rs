@@ -31,7 +31,6 @@ pub(super) struct ServerState {
     pub(super) holds: Arc<Semaphore>,
 }
 
-/// Every route.
 pub(super) fn router(verifier: Arc<Verifier>, deadline: Duration, ended: watch::Receiver<bool>) -> Router {
     // Each takes a connection, and reports are to find some.
     let holds = Arc::new(Semaphore::new(verifier.config().limits.held_polls()));

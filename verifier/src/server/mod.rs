@@ -32,7 +32,6 @@ const MAINTENANCE_INTERVAL: Duration = Duration::from_secs(1);
 #[error("listening on {0}: {1}")]
 pub struct ListenError(SocketAddr, std::io::Error);
 
-/// A running server.
 pub struct Server {
     address: SocketAddr,
     end: watch::Sender<bool>,
@@ -54,7 +53,6 @@ impl Server {
         Ok(Self { address, end, task })
     }
 
-    /// Where it listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address

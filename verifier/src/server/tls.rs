@@ -15,7 +15,6 @@ use std::sync::Arc;
 /// The certificate could not be used or made.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    /// A file.
     #[error("{0}")]
     File(#[from] FileError),
     /// What is in the files is of no use.

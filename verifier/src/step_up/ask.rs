@@ -65,9 +65,6 @@ impl Verifier {
 
     /// How a step-up stands, to the application that asked for it. An approval is said once: from then on there is no
     /// such step-up.
-    ///
-    /// # Errors
-    /// When the store fails.
     pub async fn step_up_standing(
         &self,
         client: &str,
@@ -85,9 +82,6 @@ impl Verifier {
     }
 
     /// Takes a step-up back. False when there is none of this name for this application that waits.
-    ///
-    /// # Errors
-    /// When the store fails.
     pub async fn cancel_step_up(&self, client: &str, auth_req_id: &str, now: u64) -> Result<bool, Problem> {
         match self.asked_by(client, auth_req_id, now).await? {
             Some(StepUp { ended: None, id, .. }) => self.end_step_up(&id, StepUpResult::Cancelled, now).await,

@@ -212,7 +212,6 @@ impl Verifier {
     }
 }
 
-/// A tap that holds.
 struct Approved<'a> {
     at: At<'a>,
     answered: &'a Answered,

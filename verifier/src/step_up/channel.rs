@@ -86,7 +86,6 @@ impl Channels {
         signals.for_each(|signal| signal.wake.notify_one());
     }
 
-    /// Whether a device listens.
     pub(crate) fn listens(&self, device: i64) -> bool {
         self.lock().by_device.get(&device).is_some_and(|slot| slot.signal.is_some())
     }
@@ -164,9 +163,6 @@ impl Verifier {
     }
 
     /// What is to be told now, in order; nothing may be. None when the channel is over.
-    ///
-    /// # Errors
-    /// When the store fails.
     pub async fn events(&self, channel: &mut Channel, now: u64) -> Result<Option<Vec<StoredEvent>>, Problem> {
         if now >= channel.expires || channel.signal.over.load(Ordering::Acquire) {
             return Ok(None);

@@ -33,7 +33,6 @@ pub(super) struct At<'a> {
 #[derive(Clone, Copy)]
 pub(super) struct DeviceResult<'a> {
     pub(super) end: StepUpResult,
-    /// Why, for the log.
     pub(super) reasons: &'a [String],
     /// What is kept with it.
     pub(super) evidence: Option<&'a [u8]>,

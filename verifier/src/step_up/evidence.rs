@@ -190,7 +190,6 @@ impl Verifier {
     }
 }
 
-/// It has ended, so.
 pub(super) fn over(end: StepUpResult) -> Problem {
     Problem::new(ProblemType::StepUpOver, format!("It ended: {end}."))
 }

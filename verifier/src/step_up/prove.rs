@@ -21,61 +21,48 @@ pub struct Exported {
     pub time: u64,
     /// `step-up-approved`.
     pub kind: String,
-    /// The device.
     pub device: Base64Url,
     /// JSON text of a [`Proven`], as it was logged.
     pub body: String,
-    /// The evidence.
     pub evidence: Base64Url,
     /// The hash of the entry before it.
     pub previous: Digest,
-    /// Its own hash.
     pub hash: Digest,
 }
 
 /// One link of the chain.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ProofLink {
-    /// Its name.
     pub link: &'static str,
-    /// What it proves.
     pub proves: &'static str,
     /// Whether it holds; none when what it hangs on does not, so that it could not be looked at.
     pub ok: Option<bool>,
-    /// Why not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
 }
 
-/// What an entry proves.
 #[derive(Clone, Debug, Serialize)]
 pub struct Findings {
     /// What the entry says, if it can be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub says: Option<ApprovalSummary>,
-    /// Every link, in order.
     pub links: Vec<ProofLink>,
 }
 
 /// What was approved, in short.
 #[derive(Clone, Debug, Serialize)]
 pub struct ApprovalSummary {
-    /// The transaction.
     pub transaction: Transaction,
-    /// The person.
     pub user: String,
-    /// The device.
     pub device: Option<EnrolmentId>,
     /// When, in seconds since 1970.
     pub time: u64,
     /// How the device was judged.
     pub ear_status: Option<ear::Tier>,
-    /// The security key's model.
     pub model: String,
 }
 
 impl Findings {
-    /// Whether every link holds.
     #[must_use]
     pub fn hold(&self) -> bool {
         self.links.iter().all(|link| link.ok == Some(true))

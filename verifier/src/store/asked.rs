@@ -11,23 +11,18 @@ use vitalsign_protocol::step_up::{Acr, StepUpResult, Transaction};
 /// A step-up, as it was asked for, and what became of it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RecentStepUp {
-    /// The step-up.
     pub step_up: StepUpId,
     /// The application's `client_id`.
     pub client: String,
     /// Whom it asked for. There may be no such user.
     pub login_hint: String,
-    /// What for.
     pub message: String,
-    /// The level.
     pub acr: Acr,
     /// When it was asked for, in seconds since 1970.
     pub created: u64,
-    /// Until when it waits.
     pub expires: u64,
     /// How it ended; none while it has not.
     pub end: Option<StepUpResult>,
-    /// When it ended.
     pub ended_at: Option<u64>,
     /// What of the device stood against the level, when it ended as unhealthy.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -65,9 +60,6 @@ impl RecentStepUp {
 
 impl Store {
     /// At most `limit` step-ups, the newest first.
-    ///
-    /// # Errors
-    /// When the store fails.
     pub async fn recent_step_ups(&self, limit: u32) -> Result<Vec<RecentStepUp>, StoreError> {
         let query =
             sqlx::query("SELECT * FROM step_ups ORDER BY created DESC, rowid DESC LIMIT ?1").bind(limit);

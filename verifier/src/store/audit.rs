@@ -18,7 +18,6 @@ use vitalsign_protocol::id::{Digest, EnrolmentId, StepUpId, hex};
 pub enum Kind {
     /// A report was accepted and judged.
     Report,
-    /// A device enrolled.
     Enrolled,
     /// A device that was enrolled did so again, with the same keys or new ones.
     EnrolledAgain,
@@ -92,11 +91,8 @@ impl Kind {
 pub struct AuditEntry {
     /// When, in seconds since 1970.
     pub time: u64,
-    /// What.
     pub kind: Kind,
-    /// Which device.
     pub device: Option<EnrolmentId>,
-    /// More, as JSON.
     pub body: String,
     /// The evidence that was judged, where it is kept in full.
     pub evidence: Option<Vec<u8>>,
@@ -109,13 +105,10 @@ pub struct Logged {
     pub seq: u64,
     /// When, in seconds since 1970.
     pub time: u64,
-    /// What.
     pub kind: String,
     /// Which device: 16 bytes, or none.
     pub device: Vec<u8>,
-    /// JSON.
     pub body: String,
-    /// The evidence, or none.
     pub evidence: Vec<u8>,
     /// What the log has as its hash: 32 bytes.
     pub hash: Vec<u8>,
@@ -140,7 +133,6 @@ impl Logged {
 pub struct Head {
     /// The last entry's place; 0 when there is none.
     pub seq: u64,
-    /// The last entry's hash.
     pub hash: Digest,
 }
 
@@ -161,7 +153,6 @@ pub enum Broken {
     /// An entry was changed, or the hash before it.
     #[error("entry {0} does not hold: it, or what stood before it, was changed")]
     Changed(u64),
-    /// An entry is missing.
     #[error("entry {0} is missing")]
     Missing(u64),
     /// AuditEntry `seq` holds, and is not the one that was written down.
@@ -179,9 +170,6 @@ impl Store {
     }
 
     /// At most `limit` entries after `after`, oldest first; of one device, or of all.
-    ///
-    /// # Errors
-    /// When the store fails.
     pub async fn audit(
         &self,
         device: Option<EnrolmentId>,
@@ -192,9 +180,6 @@ impl Store {
     }
 
     /// At most `limit` entries after `after` that are alerts, oldest first: what somebody has to look at.
-    ///
-    /// # Errors
-    /// When the store fails.
     pub async fn alerts(&self, after: u64, limit: u32) -> Result<Vec<Logged>, StoreError> {
         let query = sqlx::query(
             "SELECT * FROM audit WHERE kind = 'step-up-ended' AND body->>'alert' AND seq > ?1 ORDER BY seq LIMIT ?2",
@@ -204,9 +189,6 @@ impl Store {
     }
 
     /// One entry, and the hash of the one before it.
-    ///
-    /// # Errors
-    /// When the store fails.
     pub async fn audit_entry(&self, seq: u64) -> Result<Option<(Logged, Digest)>, StoreError> {
         let mut connection = self.readers().acquire().await?;
         let before = seq.saturating_sub(2);
@@ -221,9 +203,6 @@ impl Store {
     }
 
     /// The place of the entry that approved a step-up.
-    ///
-    /// # Errors
-    /// When the store fails.
     pub async fn audit_of_step_up(&self, step_up: &StepUpId) -> Result<Option<u64>, StoreError> {
         let query = sqlx::query(
             "SELECT seq FROM audit WHERE kind = 'step-up-approved' AND body->>'step_up' = ?1 ORDER BY seq LIMIT 1",
@@ -233,9 +212,6 @@ impl Store {
     }
 
     /// Logs that a key that signs was replaced.
-    ///
-    /// # Errors
-    /// When the store fails.
     pub async fn log_key_rotation(&self, body: &serde_json::Value, now: u64) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
         let entry = AuditEntry {
@@ -251,9 +227,6 @@ impl Store {
 }
 
 /// Appends entries, in the caller's transaction. Gives the last one's place.
-///
-/// # Errors
-/// When the store fails.
 pub(crate) async fn append(
     connection: &mut SqliteConnection,
     entries: &[AuditEntry],
@@ -347,7 +320,6 @@ async fn list(
     rows.iter().map(Logged::from_row).collect()
 }
 
-/// An entry's hash.
 pub(crate) fn chain(
     previous: &Digest,
     seq: u64,

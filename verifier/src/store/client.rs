@@ -11,7 +11,6 @@ use vitalsign_protocol::jwt::JwkSet;
 /// The longest name and id, in bytes.
 pub const MAX_NAME_BYTES: usize = 128;
 
-/// A registered application.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Client {
     /// `client_id`.
@@ -84,9 +83,6 @@ impl Client {
 
 impl Store {
     /// Registers an application. False when there is one of this id.
-    ///
-    /// # Errors
-    /// When the store fails.
     pub async fn add_client(&self, client: &Client) -> Result<bool, StoreError> {
         let (secret, jwks) = client.credential.columns()?;
         let insert = sqlx::query(
@@ -102,9 +98,6 @@ impl Store {
     }
 
     /// Accepts nothing of an application any longer. False when there is none, or it was disabled before.
-    ///
-    /// # Errors
-    /// When the store fails.
     pub async fn disable_client(&self, id: &str, now: u64) -> Result<bool, StoreError> {
         let update = sqlx::query("UPDATE clients SET disabled_at = ?2 WHERE id = ?1 AND disabled_at IS NULL");
         let update = update.bind(id).bind(signed(now));
@@ -112,9 +105,6 @@ impl Store {
     }
 
     /// Gives an application another credential; the one before is of no use any longer. False when there is none.
-    ///
-    /// # Errors
-    /// When the store fails.
     pub async fn replace_client_credential(
         &self,
         id: &str,
@@ -129,18 +119,12 @@ impl Store {
     }
 
     /// The application of this id.
-    ///
-    /// # Errors
-    /// When the store fails.
     pub async fn client(&self, id: &str) -> Result<Option<Client>, StoreError> {
         let query = sqlx::query("SELECT * FROM clients WHERE id = ?1").bind(id);
         query.fetch_optional(self.readers()).await?.as_ref().map(Client::from_row).transpose()
     }
 
     /// Every application, in the order in which they were registered.
-    ///
-    /// # Errors
-    /// When the store fails.
     pub async fn clients(&self) -> Result<Vec<Client>, StoreError> {
         let rows =
             sqlx::query("SELECT * FROM clients ORDER BY created, id").fetch_all(self.readers()).await?;

@@ -18,9 +18,7 @@ const ASKED_SECONDS: u64 = 60;
 /// What enrolment learned of a device's keys.
 #[derive(Clone, Debug)]
 pub struct Identity {
-    /// The report key's name.
     pub kid: Thumbprint,
-    /// The report key.
     pub report_key: PublicKey,
     /// The TPM's keys; none for a key in software.
     pub tpm: Option<TpmIdentity>,
@@ -31,7 +29,6 @@ pub struct Identity {
 pub struct TpmIdentity {
     /// SHA-256 of the EK's public area: the same TPM, however often it enrols.
     pub ek: Digest,
-    /// The attestation key: TPMT_PUBLIC.
     pub ak: Vec<u8>,
     /// The EK's certificate chains to a root that is not one of software TPMs.
     pub genuine: bool,
@@ -42,7 +39,6 @@ pub struct TpmIdentity {
 /// How a check stands, and since when.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Since {
-    /// How it came out.
     pub status: Tier,
     /// Why, in the policy's word.
     #[serde(default)]
@@ -83,12 +79,9 @@ pub struct AppraisalSnapshot {
     pub unknown: Vec<String>,
 }
 
-/// An enrolled device.
 #[derive(Debug)]
 pub struct Device {
-    /// Its row.
     pub(crate) id: i64,
-    /// Its name.
     pub enrolment: EnrolmentId,
     pub(crate) generation: i64,
     /// When an administrator revoked it.
@@ -97,9 +90,7 @@ pub struct Device {
     pub last_seen: u64,
     /// How that report was judged.
     pub status: String,
-    /// When it enrolled.
     pub enrolled_at: u64,
-    /// Its keys.
     pub identity: Identity,
     standing: RwLock<Arc<AppraisalSnapshot>>,
 }
@@ -150,18 +141,12 @@ impl Device {
 /// By what a device is found.
 #[derive(Clone, Copy, Debug)]
 pub enum By<'a> {
-    /// Its report key.
     Kid(&'a Thumbprint),
-    /// Its TPM's EK.
     Ek(&'a Digest),
-    /// Its name.
     Enrolment(&'a EnrolmentId),
 }
 
 /// The device, if there is one.
-///
-/// # Errors
-/// When the store fails.
 pub(crate) async fn find<'c>(
     connection: impl Executor<'c, Database = Sqlite>,
     by: By<'_>,
@@ -181,9 +166,6 @@ pub(crate) async fn find<'c>(
 
 impl Store {
     /// The device, if there is one.
-    ///
-    /// # Errors
-    /// When the store fails.
     pub async fn device(&self, by: By<'_>) -> Result<Option<Device>, StoreError> {
         find(self.readers(), by).await
     }
@@ -198,9 +180,6 @@ impl Store {
     }
 
     /// At most `limit` devices, in the order in which they enrolled, after the first `offset`.
-    ///
-    /// # Errors
-    /// When the store fails.
     pub async fn devices(&self, limit: u32, offset: u32) -> Result<Vec<Device>, StoreError> {
         let query = sqlx::query(
             "SELECT * FROM devices JOIN identities ON device = id ORDER BY id LIMIT ?1 OFFSET ?2",
@@ -211,9 +190,6 @@ impl Store {
 
     /// Asks a device that listens to read all facts and report now. False when there is none of this name, or it was
     /// revoked.
-    ///
-    /// # Errors
-    /// When the store fails.
     pub async fn ask_to_report(&self, device: EnrolmentId, now: u64) -> Result<bool, StoreError> {
         let mut transaction = self.begin().await?;
         let query = sqlx::query("SELECT id FROM devices WHERE enrolment = ?1 AND revoked_at IS NULL");
@@ -227,9 +203,6 @@ impl Store {
 
     /// Revokes a device: from the commit on nothing of it is accepted, by no process. False when there is none, or it
     /// was revoked before.
-    ///
-    /// # Errors
-    /// When the store fails.
     pub async fn revoke_device(
         &self,
         device: EnrolmentId,

@@ -9,14 +9,12 @@ use vitalsign_protocol::cose::PublicKey;
 use vitalsign_protocol::ear::Tier;
 use vitalsign_protocol::id::{Digest, EnrolmentId, Thumbprint};
 
-/// An enrolment under way.
 #[derive(Clone, Debug)]
 pub(crate) struct PendingEnrolment {
     /// The device's name, when it succeeds.
     pub(crate) enrolment: EnrolmentId,
     /// Until when, in seconds since 1970.
     pub(crate) expires: u64,
-    /// The enrolment token's record.
     pub(crate) token: i64,
     /// The keys that are to be proven.
     pub(crate) identity: Identity,
@@ -27,30 +25,25 @@ pub(crate) struct PendingEnrolment {
 /// What the end of an enrolment writes.
 #[derive(Clone, Debug)]
 pub(crate) struct NewEnrolment {
-    /// What was under way.
     pub(crate) pending: PendingEnrolment,
     /// SHA-256 of the evidence.
     pub(crate) evidence: Digest,
-    /// The first verdict.
     pub(crate) status: Tier,
     /// What is to be remembered.
     pub(crate) standing: AppraisalSnapshot,
     /// What is to be logged besides: JSON.
     pub(crate) body: String,
-    /// The evidence itself.
     pub(crate) bytes: Vec<u8>,
     /// When, in seconds since 1970.
     pub(crate) now: u64,
 }
 
-/// How an enrolment ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum EnrolmentOutcome {
     /// The device is enrolled, under this name.
     Enrolled(EnrolmentId),
     /// It was no longer under way.
     Unknown,
-    /// The device was revoked.
     Revoked,
     /// Another device has this report key.
     KeyTaken,
@@ -61,7 +54,6 @@ pub(crate) enum EnrolmentOutcome {
 /// Whether a token can be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TokenState {
-    /// It can.
     Good,
     /// Not any more: too old, or revoked.
     Expired,

@@ -14,7 +14,6 @@ pub struct StoredEvent {
     pub seq: u64,
     /// Its name; see [`vitalsign_protocol::step_up::event`].
     pub name: String,
-    /// JSON.
     pub data: String,
 }
 

@@ -43,7 +43,6 @@ pub enum StoreError {
     /// It was written by a newer version.
     #[error("the store has schema version {0}, and this program knows up to {known}", known = MIGRATIONS.len())]
     Newer(i64),
-    /// Anything else.
     #[error("the store failed: {0}")]
     Failed(String),
 }
@@ -72,7 +71,6 @@ impl From<StoreError> for Problem {
     }
 }
 
-/// An open store.
 pub struct Store {
     path: PathBuf,
     options: SqliteConnectOptions,
@@ -120,7 +118,6 @@ impl Store {
         Ok(Self { path: path.to_owned(), options, readers, writer: Mutex::new(Some(connection)) })
     }
 
-    /// Where it lies.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
@@ -135,7 +132,6 @@ impl Store {
         Ok(())
     }
 
-    /// Connections for reading.
     pub(crate) fn readers(&self) -> &SqlitePool {
         &self.readers
     }
@@ -163,7 +159,6 @@ impl Store {
 }
 
 impl Transaction<'_> {
-    /// Makes it durable.
     pub(crate) async fn commit(self) -> Result<(), StoreError> {
         let Self { mut connection, mut home } = self;
         sqlx::query("COMMIT").execute(&mut connection).await?;
@@ -206,7 +201,6 @@ pub(crate) fn json_rows(rows: &impl serde::Serialize) -> Result<String, StoreErr
     serde_json::to_string(rows).map_err(|e| StoreError::Failed(e.to_string()))
 }
 
-/// SQLite's integers are signed.
 pub(crate) fn signed(n: u64) -> i64 {
     i64::try_from(n).unwrap_or(i64::MAX)
 }

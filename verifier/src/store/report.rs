@@ -13,7 +13,6 @@ use vitalsign_protocol::id::{Digest, hex};
 
 /// Reports that may wait; more are refused as too much to do.
 const QUEUE: usize = 4096;
-/// Reports in one transaction.
 const BATCH: usize = 256;
 /// Nonces that expired so many seconds ago are forgotten, as often.
 const FORGET_SECONDS: u64 = 60;
@@ -21,15 +20,12 @@ const FORGET_SECONDS: u64 = 60;
 /// A report that was verified and judged, to be accepted.
 #[derive(Debug)]
 pub(crate) struct AppraisedReport {
-    /// The device's row.
     pub(crate) device: i64,
     /// The device as it was judged.
     pub(crate) generation: i64,
-    /// The nonce to spend.
     pub(crate) nonce: SpentNonce,
     /// SHA-256 of the evidence.
     pub(crate) evidence: Digest,
-    /// The verdict.
     pub(crate) status: Tier,
     /// What is to be remembered, when it is not what it was.
     pub(crate) standing: Option<String>,
@@ -40,7 +36,6 @@ pub(crate) struct AppraisedReport {
 /// What became of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ReportOutcome {
-    /// Accepted, durably.
     Accepted,
     /// The very evidence that was accepted last: its answer was lost.
     Again,

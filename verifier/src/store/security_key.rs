@@ -10,16 +10,11 @@ use vitalsign_webauthn::{Aaguid, Registered};
 
 use super::device::Device;
 
-/// A registered security key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SecurityKey {
-    /// Its number.
     pub id: i64,
-    /// Whose it is.
     pub user: i64,
-    /// Their name.
     pub user_name: String,
-    /// The credential's id.
     pub credential: Vec<u8>,
     /// Its public key, counter and attestation, as the relying party keeps them.
     pub passkey: String,
@@ -27,7 +22,6 @@ pub struct SecurityKey {
     pub name: String,
     /// What its maker calls it.
     pub model: String,
-    /// Its model.
     pub aaguid: Aaguid,
     /// Since when, in seconds since 1970.
     pub registered: u64,
@@ -37,7 +31,6 @@ pub struct SecurityKey {
     pub revoked_at: Option<u64>,
 }
 
-/// A registration under way.
 #[derive(Clone, Debug)]
 pub(crate) struct PendingRegistration {
     /// The code that it was begun with.
@@ -46,10 +39,8 @@ pub(crate) struct PendingRegistration {
     pub(crate) state: String,
 }
 
-/// How a registration ended.
 #[derive(Clone, Debug)]
 pub(crate) enum RegistrationOutcome {
-    /// The key is registered.
     Registered(Box<SecurityKey>),
     /// The registration is not under way any more.
     Unknown,
@@ -85,9 +76,6 @@ impl SecurityKey {
 
 impl Store {
     /// A user's keys that were not revoked, oldest first.
-    ///
-    /// # Errors
-    /// When the store fails.
     pub async fn security_keys(&self, user: i64) -> Result<Vec<SecurityKey>, StoreError> {
         let mut keys = self.all_security_keys(user).await?;
         keys.retain(|key| key.revoked_at.is_none());
@@ -95,9 +83,6 @@ impl Store {
     }
 
     /// A user's keys, with those that were revoked, oldest first.
-    ///
-    /// # Errors
-    /// When the store fails.
     pub async fn all_security_keys(&self, user: i64) -> Result<Vec<SecurityKey>, StoreError> {
         let query =
             sqlx::query(sqlx::AssertSqlSafe(format!("{COLUMNS} WHERE user = ?1 ORDER BY security_keys.id")));
@@ -117,9 +102,6 @@ impl Store {
 
     /// Revokes a key: from the commit on nothing comes of its use. Whose it is, or none when there is none of this
     /// number or it was revoked before.
-    ///
-    /// # Errors
-    /// When the store fails.
     pub async fn revoke_security_key(
         &self,
         id: i64,

@@ -10,7 +10,6 @@ use vitalsign_protocol::step_up::{Acr, StepUpClosed, StepUpRequested, StepUpResu
 /// So long after its end a device may still learn of it, in seconds.
 const TOLD_SECONDS: u64 = 60;
 
-/// A step-up.
 #[derive(Clone, Debug)]
 pub(crate) struct StepUp {
     pub(crate) id: StepUpId,
@@ -106,7 +105,6 @@ fn end_of(name: Option<&str>) -> Result<Option<StepUpResult>, StoreError> {
         .transpose()
 }
 
-/// A step-up that begins.
 #[derive(Clone, Debug)]
 pub(crate) struct NewStepUp {
     pub(crate) id: StepUpId,
@@ -313,7 +311,6 @@ pub(crate) async fn redeem(
 /// By what a step-up is found.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum By<'a> {
-    /// Its name towards devices.
     Id(&'a StepUpId),
     /// The application, and SHA-256 of its name towards it.
     Request(&'a str, &'a Digest),

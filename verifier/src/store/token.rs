@@ -19,7 +19,6 @@ pub struct Token {
     pub expires: u64,
     /// How many devices may enrol with it.
     pub uses: u64,
-    /// How many have.
     pub used: u64,
     /// When an administrator revoked it.
     pub revoked_at: Option<u64>,
@@ -55,9 +54,6 @@ pub(crate) async fn get<'c>(
 
 impl Store {
     /// Makes a token that so many devices can use until `expires`. The answer is the only copy.
-    ///
-    /// # Errors
-    /// When the store fails.
     pub async fn create_token(
         &self,
         uses: u64,
@@ -82,27 +78,18 @@ impl Store {
     }
 
     /// Every token's record, oldest first.
-    ///
-    /// # Errors
-    /// When the store fails.
     pub async fn tokens(&self) -> Result<Vec<Token>, StoreError> {
         let rows = sqlx::query("SELECT * FROM tokens ORDER BY id").fetch_all(self.readers()).await?;
         rows.iter().map(Token::from_row).collect()
     }
 
     /// The record of this token.
-    ///
-    /// # Errors
-    /// When the store fails.
     pub(crate) async fn token(&self, token: &str) -> Result<Option<Token>, StoreError> {
         let query = sqlx::query("SELECT * FROM tokens WHERE digest = ?1").bind(digest(token).0.to_vec());
         query.fetch_optional(self.readers()).await?.as_ref().map(Token::from_row).transpose()
     }
 
     /// Revokes a token. False when there is none of this number, or it was revoked before.
-    ///
-    /// # Errors
-    /// When the store fails.
     pub async fn revoke_token(&self, id: i64, now: u64) -> Result<bool, StoreError> {
         let mut transaction = self.begin().await?;
         let update = sqlx::query("UPDATE tokens SET revoked_at = ?2 WHERE id = ?1 AND revoked_at IS NULL");

@@ -13,10 +13,8 @@ const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 /// Characters of a code: 60 bits.
 const CODE_CHARACTERS: usize = 12;
 
-/// A user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
-    /// Its row.
     pub id: i64,
     /// What applications call them: `login_hint`.
     pub name: String,
@@ -31,7 +29,6 @@ pub struct User {
 /// A code's record. The code itself is shown once, when it is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct KeyCode {
-    /// Its number.
     pub id: i64,
     /// Until when it may be used, in seconds since 1970.
     pub expires: u64,
@@ -40,9 +37,7 @@ pub struct KeyCode {
 /// What came of joining a user and a device, or parting them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Joined {
-    /// It is done.
     Done,
-    /// It was so before.
     AlreadySo,
     /// There is no such device.
     NoDevice,
@@ -124,26 +119,16 @@ fn entry(kind: Kind, body: &serde_json::Value, device: Option<EnrolmentId>, time
 
 impl Store {
     /// The user of this name.
-    ///
-    /// # Errors
-    /// When the store fails.
     pub async fn user(&self, name: &str) -> Result<Option<User>, StoreError> {
         by_name(self.readers(), name).await
     }
 
-    /// Every user, by name.
-    ///
-    /// # Errors
-    /// When the store fails.
     pub async fn users(&self) -> Result<Vec<User>, StoreError> {
         let rows = sqlx::query("SELECT * FROM users ORDER BY name").fetch_all(self.readers()).await?;
         rows.iter().map(User::from_row).collect()
     }
 
     /// Adds a user. None when there is one of this name.
-    ///
-    /// # Errors
-    /// When the store fails.
     pub async fn add_user(&self, name: &str, now: u64) -> Result<Option<User>, StoreError> {
         let mut handle = [0; 16];
         aws_lc_rs::rand::fill(&mut handle).map_err(|_| StoreError::Failed("no random numbers".into()))?;
@@ -161,9 +146,6 @@ impl Store {
     }
 
     /// Disables a user, or enables them again. False when there is none of this name, or it was so before.
-    ///
-    /// # Errors
-    /// When the store fails.
     pub async fn enable_user(&self, name: &str, enabled: bool, now: u64) -> Result<bool, StoreError> {
         let mut transaction = self.begin().await?;
         let update = match enabled {
@@ -184,9 +166,6 @@ impl Store {
     }
 
     /// Makes a code with which a user can register one security key until `expires`. The answer is the only copy.
-    ///
-    /// # Errors
-    /// When the store fails.
     pub async fn create_key_code(
         &self,
         user: &User,
@@ -213,9 +192,6 @@ impl Store {
     }
 
     /// The code's number, and the user whom it is for, when it can be used.
-    ///
-    /// # Errors
-    /// When the store fails.
     pub(crate) async fn key_code(&self, code: &str, now: u64) -> Result<Option<(i64, User)>, StoreError> {
         let query = sqlx::query(
             "SELECT id FROM key_codes WHERE digest = ?1 AND used_at IS NULL AND expires > ?2 AND created <= ?2",
@@ -228,9 +204,6 @@ impl Store {
     }
 
     /// The devices at which a user is asked: none that was revoked.
-    ///
-    /// # Errors
-    /// When the store fails.
     pub async fn user_devices(&self, user: i64) -> Result<Vec<EnrolmentId>, StoreError> {
         let query = sqlx::query(
             "SELECT enrolment FROM user_devices JOIN devices ON id = device
@@ -242,9 +215,6 @@ impl Store {
     }
 
     /// Makes a device one of those at which a user is asked, or one no more.
-    ///
-    /// # Errors
-    /// When the store fails.
     pub async fn join_device(
         &self,
         user: &User,

@@ -19,7 +19,6 @@ use vitalsign_verifier::store::client::{Client as Registered, ClientCredential};
 use vitalsign_webauthn::Aaguid;
 use vitalsign_webauthn::testing::Maker;
 
-/// The issuer, by default.
 pub(crate) const ISSUER: &str = "https://localhost";
 /// Whoever is judged at all reaches every level.
 const POLICY: &str = r#"package vitalsign.step_up
@@ -30,10 +29,8 @@ refused contains "judgement" if input.device.status == "none"
 const MODEL: Aaguid = Aaguid([0x5f; 16]);
 const FORM: &str = "application/x-www-form-urlencoded";
 
-/// Parameters of a form.
 pub(crate) type Form<'a> = Vec<(&'a str, String)>;
 
-/// A provider that runs.
 pub(crate) struct Provider {
     pub(crate) lab: Lab,
     pub(crate) anchor: PathBuf,
@@ -73,7 +70,6 @@ impl Provider {
         Self { lab, anchor: made.anchor, address: server.address(), maker, server: Mutex::new(Some(server)) }
     }
 
-    /// Ends the server.
     pub(crate) async fn end(&self) {
         self.server.lock().await.take().unwrap().shutdown().await;
     }
@@ -133,7 +129,6 @@ impl Provider {
         client.receive().await.unwrap()
     }
 
-    /// Posts a form.
     pub(crate) async fn post(&self, path: &str, headers: &[(&str, &str)], form: &Form<'_>) -> Answer {
         let headers = [&[("content-type", FORM)], headers].concat();
         let form: Vec<_> = form.iter().map(|(name, value)| (*name, value.as_str())).collect();
@@ -145,7 +140,6 @@ impl Provider {
     }
 }
 
-/// An application.
 pub(crate) struct App {
     pub(crate) id: String,
     pub(crate) shows: Shows,
@@ -187,7 +181,6 @@ impl App {
         answer.json::<Value>()["auth_req_id"].as_str().unwrap().to_owned()
     }
 
-    /// Asks for the token.
     pub(crate) async fn poll(&self, provider: &Provider, auth_req_id: &str) -> Answer {
         self.post(provider, "/token", &poll(auth_req_id)).await
     }

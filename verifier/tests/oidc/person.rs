@@ -53,7 +53,6 @@ impl Person {
         self.device.enrolment.unwrap()
     }
 
-    /// Waits until somebody asks.
     pub(crate) async fn asked(&mut self, provider: &Provider) -> AskedFor {
         loop {
             let events = provider.lab.verifier.events(&mut self.channel, now()).await.unwrap().unwrap();

@@ -58,7 +58,6 @@ impl Lab {
         self.verifier.store().create_token(uses, NOW + 3600, NOW).await.unwrap().1
     }
 
-    /// A device that enrolled.
     pub(crate) async fn device(&self) -> Device {
         let mut device = Device::new();
         device.enrol(&self.verifier, &self.token(1).await, NOW).await.unwrap();

@@ -133,7 +133,6 @@ impl Client {
 /// An event as it came: id, name and data.
 pub(crate) type Heard = (String, String, String);
 
-/// An open event channel.
 pub(crate) struct Listening {
     client: Client,
     text: String,

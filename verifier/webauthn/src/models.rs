@@ -128,9 +128,6 @@ impl Models {
     /// Reads a metadata file: the signed list of the FIDO Alliance (a JWT), when `roots` (PEM) has the root that its
     /// signer's certificate chains to; or the list itself (JSON), for which whoever put it there vouches. Of its
     /// models those in `allowed` are accepted; all of them, when there is none.
-    ///
-    /// # Errors
-    /// See [`ModelsError`].
     pub fn load(
         metadata: &Path,
         roots: Option<&Path>,

@@ -164,9 +164,6 @@ pub struct RelyingParty {
 
 impl RelyingParty {
     /// The relying party `rp_id` at exactly `origin`.
-    ///
-    /// # Errors
-    /// See [`SetupError`].
     pub fn new(rp_id: &str, origin: &str) -> Result<Self, SetupError> {
         let bad_origin = || SetupError::Origin(origin.to_owned());
         let url = Url::parse(origin).map_err(|_| bad_origin())?;
@@ -238,9 +235,6 @@ impl RelyingParty {
     }
 
     /// Ends a registration: checks the answer (RegistrationResponseJSON).
-    ///
-    /// # Errors
-    /// See [`RegistrationError`].
     pub fn finish_registration(
         &self,
         state: &str,
@@ -328,9 +322,6 @@ impl RelyingParty {
     }
 
     /// Checks an assertion (AuthenticationResponseJSON) over `challenge` by one of these keys.
-    ///
-    /// # Errors
-    /// See [`AssertionError`].
     pub fn verify(
         &self,
         passkeys: &[String],

@@ -176,7 +176,6 @@ impl Bench {
             .find_map(|it| if let Effect::OpenChannel { number, .. } = it { Some(*number) } else { None })
     }
 
-    /// The verifier says something.
     pub(crate) fn tell(&mut self, id: u64, name: &str, data: String) -> &mut Self {
         self.give(Event::ChannelMessage(self.channel, Message { id: Some(id), name: name.into(), data }))
     }

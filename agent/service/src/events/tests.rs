@@ -83,7 +83,6 @@ impl Exchange {
     }
 }
 
-/// A verifier's place.
 struct Place {
     config: Config,
     requests: Receiver<Exchange>,

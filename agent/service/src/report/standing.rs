@@ -14,7 +14,6 @@ pub(crate) fn healthy(status: &Status, now: u64) -> bool {
         && !matches!(status.standing, AgentState::Revoked | AgentState::Refused { .. })
 }
 
-/// The whole page.
 pub(crate) fn page(status: &Status, style: Style, now: u64) -> String {
     let mut out = format!("{}\n\n", style.paint(Paint::Bold, &sentence(status, now)));
     if let Some(ear) = &status.ear {

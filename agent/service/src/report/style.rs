@@ -3,35 +3,26 @@
 use crate::env;
 use std::io::IsTerminal;
 
-/// How to write.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Style {
-    /// With colours.
     pub(crate) colour: bool,
-    /// Columns.
     pub(crate) width: usize,
 }
 
-/// A colour, or weight.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Paint {
-    /// As it comes.
     #[default]
     Plain,
-    /// Bold.
     Bold,
-    /// Faint.
     Dim,
     /// Green: as it should be.
     Good,
-    /// Yellow: needs attention.
     Attention,
     /// Red: not to be trusted.
     Bad,
 }
 
 impl Style {
-    /// For standard output.
     pub(crate) fn of_stdout() -> Self {
         let objects = std::env::var_os(env::NO_COLOR).is_some_and(|value| !value.is_empty());
         let columns = std::env::var(env::COLUMNS).ok().and_then(|columns| columns.parse().ok());

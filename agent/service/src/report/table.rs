@@ -58,7 +58,6 @@ pub(crate) fn rows(style: Style, widths: &[usize], rows: &[Vec<Cell>]) -> String
     out
 }
 
-/// A line under headings.
 pub(crate) fn rule(style: Style, widths: &[usize]) -> Vec<Cell> {
     let fixed: usize = widths.iter().map(|width| width + 2).sum();
     let last = style.width.saturating_sub(fixed + 2).max(20);

@@ -60,7 +60,6 @@ pub(crate) fn paint(tier: Tier) -> Paint {
     }
 }
 
-/// A status in words.
 pub(crate) fn word(tier: Tier) -> &'static str {
     match tier {
         Tier::Affirming => "✓ healthy",

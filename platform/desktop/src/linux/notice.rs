@@ -14,7 +14,6 @@ const PATH: &str = "/org/freedesktop/Notifications";
 /// What a click on the notification itself, or on its button, does.
 const OPEN: [&str; 2] = ["default", "open"];
 
-/// The notification that stands.
 type ShownNotice = Arc<Mutex<Option<u32>>>;
 
 /// Shows what is wanted, for as long as anything can be.

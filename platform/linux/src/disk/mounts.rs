@@ -12,7 +12,6 @@ const REMOTE: [&str; 12] =
 /// Firmware reads these before any key is there.
 const BOOT: [&str; 4] = ["/boot", "/boot/efi", "/boot/firmware", "/efi"];
 
-/// One mounted file system.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Mount {
     /// Its device; major 0 where the file system has none of its own (btrfs, overlay, tmpfs).

@@ -32,7 +32,6 @@ impl std::str::FromStr for DeviceNumber {
 pub(crate) enum Backing {
     /// At a device that encrypts all that goes through it.
     Crypt(Crypt),
-    /// In memory.
     Memory,
     /// At a leaf, with nothing on the way that encrypts.
     Plain,
@@ -42,13 +41,11 @@ pub(crate) enum Backing {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Crypt {
     pub(crate) format: Format,
-    /// Its device-mapper name.
     pub(crate) name: String,
     /// Nodes in `/dev` of the devices right under it, which hold its header.
     pub(crate) below: Vec<PathBuf>,
 }
 
-/// On-disk formats of encryption.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Format {
     Luks2,

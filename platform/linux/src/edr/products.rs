@@ -5,11 +5,9 @@ use super::{ProductAnswer, ProductQuery, answers, files};
 
 /// A product, and how to find it and ask it.
 pub struct Product {
-    /// Our id for it.
     pub id: &'static str,
     /// Paths of which one is there when it is installed.
     pub markers: &'static [&'static str],
-    /// Its services.
     pub units: &'static [&'static str],
     /// Its processes, old names and new: only names that nothing else has, since one is enough to find the product.
     pub processes: &'static [&'static str],

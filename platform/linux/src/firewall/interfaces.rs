@@ -8,7 +8,6 @@ const IFINFOMSG: usize = 16;
 const UP: u32 = 1;
 const LOOPBACK: u32 = 8;
 
-/// A network interface.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Interface {
     pub(crate) index: u32,

@@ -145,7 +145,6 @@ impl<'a> Attributes<'a> {
         self.find(|(found, _)| *found == kind).map(|(_, value)| value)
     }
 
-    /// The attributes inside one.
     pub(crate) fn nested(self, kind: u16) -> Option<Self> {
         self.get(kind).map(Self)
     }

@@ -22,7 +22,6 @@ pub(crate) const INET: u8 = 1;
 pub(crate) const IPV4: u8 = 2;
 pub(crate) const IPV6: u8 = 10;
 
-/// Family and name.
 pub(crate) type TableId = (u8, String);
 
 /// Tables, chains and rules of the families that see IP packets.
@@ -34,7 +33,6 @@ pub(crate) struct Ruleset {
     generation: Option<u16>,
 }
 
-/// A chain.
 #[derive(Debug, Default)]
 pub(crate) struct Chain {
     /// For a base chain on the input hook: what becomes of a packet that no rule decides.
@@ -42,7 +40,6 @@ pub(crate) struct Chain {
     pub(crate) rules: Vec<Vec<Expression>>,
 }
 
-/// A base chain's policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Policy {
     Accept,

@@ -9,7 +9,6 @@ use vitalsign_protocol::fact::{Fact, Reason};
 const UNITS: [&str; 4] =
     ["/etc/systemd/system", "/run/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"];
 
-/// Reads it.
 #[must_use]
 pub fn read(root: &Root) -> Fact<bool> {
     if root.exists("/run/ostree-booted") {

@@ -121,7 +121,6 @@ pub(crate) fn waiting(root: &Root, commands: &Commands, lists: &Lists) -> Result
     Ok(waiting)
 }
 
-/// What dpkg has installed.
 struct Installed {
     versions: HashMap<(String, String), String>,
     native: String,

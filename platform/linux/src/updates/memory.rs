@@ -15,7 +15,6 @@ const MAX_FILE: u64 = 4 * 1024 * 1024;
 pub(super) struct Memory {
     /// The lists that were read.
     key: String,
-    /// When.
     at: u64,
     /// What waits, and when it was first seen.
     waiting: BTreeMap<String, u64>,
@@ -44,7 +43,6 @@ impl Memory {
         (self.key, self.at) = (lists.key.clone(), now);
     }
 
-    /// How many wait.
     pub(super) fn count(&self) -> Fact<u64> {
         u64::try_from(self.waiting.len()).map_or(Fact::Unsupported, Fact::Known)
     }

@@ -7,7 +7,6 @@ use vitalsign_protocol::fact::Reason;
 /// The longest line that is read.
 const MAX_LINE: usize = 1024 * 1024;
 
-/// One package.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Package {
     pub(crate) name: String,
@@ -76,7 +75,6 @@ impl<F: FnMut(&Package)> Paragraphs<F> {
     }
 }
 
-/// Packages of a file.
 pub(crate) fn file(path: &std::path::Path, each: impl FnMut(&Package)) -> Result<(), Reason> {
     let mut paragraphs = Paragraphs::new(each);
     let mut file = std::fs::File::open(path)?;

@@ -20,7 +20,6 @@ const RPM: Names = &[("rpmdb.sqlite", OS), ("rpmdb.sqlite-wal", OS), ("Packages"
 const SEAT: Note = Note::Change(Change::Seat);
 const ANY: &str = "*";
 
-/// Files that are replaced.
 const REPLACED: WatchFlags = WatchFlags::CREATE.union(WatchFlags::DELETE).union(WatchFlags::MOVED_TO);
 /// Files that are also written in place. Not "closed after writing": readers that only take a lock would count.
 const WRITTEN: WatchFlags = REPLACED.union(WatchFlags::MODIFY);
@@ -37,7 +36,6 @@ const FOLDERS: [(&str, WatchFlags, Names); 9] = [
     ("/run/dbus", REPLACED, &[("system_bus_socket", Note::Bus)]),
 ];
 
-/// Watched folders.
 pub(super) struct Files {
     inotify: OwnedFd,
     names: HashMap<i32, Names>,
@@ -62,7 +60,6 @@ impl Files {
         }
     }
 
-    /// Reads what has happened.
     pub(super) fn read(&mut self, mut note: impl FnMut(Note)) -> io::Result<()> {
         let mut buffer = [MaybeUninit::uninit(); 4096];
         let mut reader = Reader::new(&self.inotify, &mut buffer);

@@ -24,7 +24,6 @@ const NFTABLES: u32 = 1 << 6;
 /// `RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR`.
 const LINKS_AND_ADDRESSES: u32 = 0x1 | 0x10 | 0x100;
 
-/// What a source says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Note {
     Change(Change),
@@ -46,7 +45,6 @@ pub(super) enum Source {
     Clock(OwnedFd),
     /// The package databases, and signs of a restart that is due.
     Files(Files),
-    /// logind.
     Bus(Bus),
     /// A process of an endpoint product, by its number.
     Process(i32, OwnedFd),

@@ -14,17 +14,11 @@ pub fn create_private(path: &Path) -> io::Result<File> {
 }
 
 /// Makes a folder for this user only (0700), with those above it; one that is there stays as it is.
-///
-/// # Errors
-/// As the file system says.
 pub fn private_folder(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
 /// Whether nobody but the owner, and root, can read or write what is there.
-///
-/// # Errors
-/// As the file system says.
 pub fn is_private(path: &Path) -> io::Result<bool> {
     Ok(path.metadata()?.mode() & 0o077 == 0)
 }
@@ -36,18 +30,12 @@ pub fn is_ours(path: &Path) -> bool {
 }
 
 /// Makes the names in a folder last: what was renamed in it survives a power cut.
-///
-/// # Errors
-/// As the file system says.
 pub fn sync_folder(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }
 
 /// Gives a file to who owns the folder that it is in: what root puts there is for the service. Without the right to do
 /// so it stays as it is.
-///
-/// # Errors
-/// As the file system says.
 pub fn give_to_owner_of(folder: &Path, path: &Path) -> io::Result<()> {
     let folder = folder.metadata()?;
     let file = path.metadata()?;

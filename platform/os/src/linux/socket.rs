@@ -16,14 +16,12 @@ use std::time::Duration;
 pub struct PeerId(u32);
 
 impl PeerId {
-    /// The peer's user ID.
     #[must_use]
     pub fn uid(self) -> u32 {
         self.0
     }
 }
 
-/// The service's end.
 #[derive(Debug)]
 pub struct Listener {
     socket: UnixListener,
@@ -93,39 +91,26 @@ fn peer(stream: &UnixStream) -> io::Result<u32> {
     Ok(socket_peercred(stream)?.uid.as_raw())
 }
 
-/// A connection.
 #[derive(Debug)]
 pub struct SocketStream(UnixStream);
 
 impl SocketStream {
     /// The same connection once more: one to read from, one to write to.
-    ///
-    /// # Errors
-    /// As the system says.
     pub fn try_clone(&self) -> io::Result<Self> {
         self.0.try_clone().map(Self)
     }
 
     /// How long a read waits, or for ever.
-    ///
-    /// # Errors
-    /// As the system says.
     pub fn set_read_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
         self.0.set_read_timeout(timeout)
     }
 
     /// How long a write waits, or for ever.
-    ///
-    /// # Errors
-    /// As the system says.
     pub fn set_write_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
         self.0.set_write_timeout(timeout)
     }
 
     /// Ends the connection for every clone of it.
-    ///
-    /// # Errors
-    /// As the system says.
     pub fn close(&self) -> io::Result<()> {
         self.0.shutdown(Shutdown::Both)
     }

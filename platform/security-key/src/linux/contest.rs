@@ -40,9 +40,7 @@ pub(super) struct KeySelection<'a, P> {
     prompts: P,
     busy: &'a Arc<ActiveKeys>,
     reach: &'a SearchScope,
-    /// What is there.
     found: Vec<FoundKey>,
-    /// What is spoken to.
     candidates: BTreeMap<u64, Candidate>,
     /// Why a key that is there is not asked again; forgotten when it goes.
     out: HashMap<AttachPoint, Failure>,
@@ -57,7 +55,6 @@ pub(super) struct KeySelection<'a, P> {
     entered: Ends<EnteredPin>,
 }
 
-/// A person has answered.
 struct EnteredPin {
     id: u64,
     /// The PIN that was chosen for a key that had none.
@@ -79,7 +76,6 @@ struct Candidate {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
-    /// It is being opened.
     Opening,
     /// It waits for an order.
     Ready,

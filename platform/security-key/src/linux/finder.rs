@@ -31,20 +31,16 @@ pub(super) enum AttachPoint {
 /// A key that is there; in a reader, it may turn out to be a card of another kind.
 #[derive(Clone, Debug)]
 pub(super) struct FoundKey {
-    /// Where.
     pub(super) place: AttachPoint,
     /// What its maker or reader calls it.
     pub(super) name: String,
-    /// How to reach it.
     pub(super) device: KeyDevice,
 }
 
 /// How to reach a key.
 #[derive(Clone, Debug)]
 pub(super) enum KeyDevice {
-    /// By USB.
     Hid(HidDevice),
-    /// By a reader.
     Nfc(NfcDevice),
     /// By USB/IP, in user space.
     #[cfg(feature = "testing")]
@@ -52,7 +48,6 @@ pub(super) enum KeyDevice {
 }
 
 impl KeyDevice {
-    /// How it is reached.
     pub(super) fn transport(&self) -> Transport {
         match self {
             Self::Hid(_) => Transport::Usb,
@@ -68,9 +63,7 @@ impl KeyDevice {
 pub(super) struct SearchScope {
     /// Among the raw HID devices.
     pub(super) usb: bool,
-    /// In the readers.
     pub(super) readers: bool,
-    /// At this address.
     #[cfg(feature = "testing")]
     pub(super) usbip: Option<std::net::SocketAddr>,
 }

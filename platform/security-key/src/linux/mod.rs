@@ -77,9 +77,6 @@ impl SecurityKeys {
     /// that is entered for an earlier one goes nowhere.
     ///
     /// The answer is a RegistrationResponseJSON or an AuthenticationResponseJSON (WebAuthn Level 3, section 5.1).
-    ///
-    /// # Errors
-    /// See [`Failure`].
     pub fn perform(
         &self,
         ceremony: &Ceremony,

@@ -40,7 +40,6 @@ pub(super) struct Port {
 }
 
 impl Port {
-    /// At this address.
     pub(super) fn new(address: Option<SocketAddr>) -> Self {
         Self { address, generation: 0, link: None }
     }

@@ -36,29 +36,26 @@ pub(super) enum CeremonyRequest {
 pub(super) enum Command {
     /// Wait for a touch, to be the one that is used.
     Select,
-    /// Do what is asked.
     Perform,
 }
 
-/// What a key says.
 #[derive(Debug)]
 pub(super) enum WorkerEvent {
     /// It can be spoken to.
-    Ready { updates: broadcast::Receiver<UvUpdate>, handle: Option<HidChannelHandle> },
-    /// It was touched.
+    Ready {
+        updates: broadcast::Receiver<UvUpdate>,
+        handle: Option<HidChannelHandle>,
+    },
     Selected,
     /// It wants something of the person.
     Update(UvUpdate),
     /// It asks for a PIN that has been chosen, or for its length.
     LeastPin(u32),
-    /// It is through.
     Ended(CandidateResult),
 }
 
-/// How it went.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum CandidateResult {
-    /// Its answer.
     Done(Value),
     /// It is no security key, or speaks no FIDO2.
     NoKey,
@@ -72,7 +69,6 @@ pub(super) enum CandidateResult {
     Failed(Failure),
 }
 
-/// What both sides hold.
 #[derive(Debug, Default)]
 pub(super) struct WorkerState {
     /// It is to stop. The test build's link looks at it too.

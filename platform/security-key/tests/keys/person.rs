@@ -22,7 +22,6 @@ pub(crate) struct Running {
     thread: JoinHandle<Result<Value, Failure>>,
 }
 
-/// Begins a ceremony.
 pub(crate) fn begin(keys: SecurityKeys, operation: Operation) -> Running {
     let (sender, prompts) = mpsc::channel();
     let cancel = Cancel::new();
@@ -93,7 +92,6 @@ impl Running {
         while !matches!(self.prompt(), Prompt::Insert) {}
     }
 
-    /// How it ended.
     pub(crate) fn end(self) -> Result<Value, Failure> {
         self.thread.join().unwrap()
     }

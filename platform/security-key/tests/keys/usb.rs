@@ -17,7 +17,6 @@ fn keys(key: &SimulatedKey) -> SecurityKeys {
     SecurityKeys::reaching(Some(key.usb_address()), false).unwrap()
 }
 
-/// Makes a credential.
 fn create(key: &mut SimulatedKey) -> Value {
     let running = begin(keys(key), creation());
     assert_eq!(running.enter(PIN).0, PinReason::Needed);

@@ -18,7 +18,6 @@ use vitalsign_simulated_key::process::{program, wait_for};
 /// How long nothing may happen on the screen while a person is asked.
 const LIMIT: Duration = Duration::from_secs(150);
 
-/// The app, open.
 pub(crate) struct Screen {
     _app: Child,
     key: Option<(Child, Receiver<()>)>,
@@ -111,7 +110,6 @@ pub(crate) fn glimpse(agent: &Agent) -> Result<Option<Screen>> {
     Ok(Some(screen))
 }
 
-/// What the app says.
 fn log(agent: &Agent) -> PathBuf {
     agent.socket().with_file_name("app.log")
 }

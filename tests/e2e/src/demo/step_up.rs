@@ -23,7 +23,6 @@ const METADATA: &str = "VITALSIGN_METADATA";
 /// How long a line of the terminal program may take.
 const LIMIT: Duration = Duration::from_secs(120);
 
-/// What came of it.
 pub(crate) struct Shown {
     /// `simulated` or `hardware`.
     pub(crate) authenticator: &'static str,
@@ -380,7 +379,6 @@ impl Lines {
         }
     }
 
-    /// Until it ends.
     fn rest(&mut self) {
         while self.said.recv_timeout(LIMIT).is_ok() {}
     }

@@ -12,14 +12,12 @@ use trussed::types::ui::Status;
 use trussed_core::types::consent::Level;
 use trussed_core::types::reboot::To;
 
-/// What gives the tap.
 #[derive(Clone, Debug)]
 pub(crate) enum Finger {
     /// It lies on the key.
     Auto,
     /// A line on standard input.
     Ask,
-    /// A file that appears.
     File(PathBuf),
 }
 
@@ -35,7 +33,6 @@ impl FromStr for Finger {
     }
 }
 
-/// What was commanded.
 #[derive(Debug)]
 pub(crate) struct Control {
     finger: Finger,

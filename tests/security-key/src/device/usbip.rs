@@ -23,9 +23,7 @@ const UNLINKED: i32 = -104;
 /// What the device tells of itself before it is attached.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Identity {
-    /// idVendor.
     pub(super) vendor: u16,
-    /// idProduct.
     pub(super) product: u16,
 }
 
@@ -287,7 +285,6 @@ impl State {
         }
     }
 
-    /// USBIP_RET_SUBMIT
     fn answer(&mut self, sequence: u32, status: i32, length: usize, data: &[u8]) {
         self.send(&reply(3, sequence, status, length, data));
     }
