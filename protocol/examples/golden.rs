@@ -43,7 +43,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(std::io::stdout().write_all(out.as_bytes())?)
 }
 
-/// What stands in each named block.
+/// Content of each named block.
 fn blocks() -> Result<HashMap<&'static str, String>, Box<dyn Error>> {
     let (pair, public) = inputs::key(&inputs::REPORT_KEY)?;
     let kid = public.thumbprint();
@@ -103,7 +103,7 @@ fn wrapped(text: &str, width: usize) -> String {
     out
 }
 
-/// Diagnostic notation (RFC 8949 section 8), what is short in one line.
+/// Formats a value in diagnostic notation (RFC 8949 section 8); short items on one line.
 fn diagnostic(value: &Value<'_>, indent: &str) -> String {
     let (open, close, parts): (_, _, Vec<_>) = match value {
         Value::Unsigned(n) => return n.to_string(),

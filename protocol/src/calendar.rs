@@ -1,12 +1,12 @@
-//! The calendar: days and dates in UTC, in whole seconds since 1970-01-01. For everybody who reads or shows a date.
+//! Calendar arithmetic in UTC, in whole seconds since 1970-01-01.
 //!
-//! Years are counted from March, so that the leap day is the last of its year; 719,468 days lie between 0000-03-01 and
-//! 1970-01-01.
+//! Years are counted from March, so that the leap day is the last day of a year; 719,468 days lie between
+//! 0000-03-01 and 1970-01-01.
 
-/// Seconds of a day.
+/// Number of seconds in a day.
 pub const DAY: u64 = 86_400;
 
-/// The start of a date; none for one that does not exist, or that is before 1970.
+/// Returns the start of a date; `None` if the date does not exist or is before 1970.
 #[must_use]
 pub fn seconds(year: u64, month: u64, day: u64) -> Option<u64> {
     let leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
@@ -38,14 +38,14 @@ pub fn civil(seconds: u64) -> (u64, u64, u64) {
     (era * 400 + year, month, day)
 }
 
-/// `2026-11-22`.
+/// Formats the date like `2026-11-22`.
 #[must_use]
 pub fn date(seconds: u64) -> String {
     let (year, month, day) = civil(seconds);
     format!("{year:04}-{month:02}-{day:02}")
 }
 
-/// The start of `2026-11-22`.
+/// Parses a date like `2026-11-22` and returns its start.
 #[must_use]
 pub fn parse_date(text: &str) -> Option<u64> {
     let mut parts = text.splitn(3, '-').map(|part| part.parse().ok());

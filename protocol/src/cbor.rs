@@ -12,33 +12,33 @@ pub const MAX_DEPTH: usize = 16;
 /// A data item. Only what evidence and COSE need.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Value<'a> {
-    /// Major type 0.
+    /// Unsigned integer (major type 0).
     Unsigned(u64),
     /// Major type 1: the integer is `-1 - n`.
     Negative(u64),
-    /// Major type 2.
+    /// Byte string (major type 2).
     Bytes(Cow<'a, [u8]>),
-    /// Major type 3.
+    /// Text string (major type 3).
     Text(Cow<'a, str>),
-    /// Major type 4.
+    /// Array (major type 4).
     Array(Vec<Value<'a>>),
     /// Major type 5, in the order of the encoded keys.
     Map(Vec<(Value<'a>, Value<'a>)>),
-    /// Major type 6.
+    /// Tagged item (major type 6).
     Tag(u64, Box<Value<'a>>),
     /// Simple values 20 and 21.
     Bool(bool),
-    /// Simple value 22.
+    /// `null` (simple value 22).
     Null,
 }
 
-/// Why bytes were not accepted as CBOR.
+/// Reason why bytes were rejected as CBOR.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// The input ends inside an item.
     #[error("the CBOR is truncated")]
     Truncated,
-    /// Bytes follow the item.
+    /// Further bytes follow the item.
     #[error("bytes follow the CBOR item")]
     Trailing,
     /// An integer or length is not in its shortest form.
@@ -53,13 +53,13 @@ pub enum Error {
     /// A map key appears twice.
     #[error("a map key appears twice")]
     Duplicate,
-    /// Text is not UTF-8.
+    /// A text string is not UTF-8.
     #[error("text is not UTF-8")]
     Utf8,
     /// A float, undefined, or another simple value.
     #[error("floats and simple values other than true, false and null are not accepted")]
     Simple,
-    /// Nested deeper than [`MAX_DEPTH`].
+    /// Items are nested deeper than [`MAX_DEPTH`].
     #[error("nested too deeply")]
     Depth,
 }
@@ -69,7 +69,7 @@ pub enum Error {
 pub struct MapBuilder<'a>(Vec<(Value<'a>, Value<'a>)>);
 
 impl<'a> MapBuilder<'a> {
-    /// Adds an entry. A key is to be added once.
+    /// Adds an entry. The caller must not add a key twice.
     #[must_use]
     pub fn with(mut self, key: impl Into<Value<'a>>, value: impl Into<Value<'a>>) -> Self {
         self.push(key, value);
@@ -81,7 +81,7 @@ impl<'a> MapBuilder<'a> {
         self.0.push((key.into(), value.into()));
     }
 
-    /// The finished map.
+    /// Returns the map with its keys in deterministic order.
     #[must_use]
     pub fn build(mut self) -> Value<'a> {
         self.0.sort_by_cached_key(|(key, _)| key.encode());
@@ -90,7 +90,7 @@ impl<'a> MapBuilder<'a> {
 }
 
 impl<'a> Value<'a> {
-    /// The deterministic encoding.
+    /// Returns the deterministic encoding (RFC 8949 section 4.2.1).
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Vec::new();
@@ -183,7 +183,7 @@ impl<'a> Value<'a> {
         if let Self::Text(text) = self { Some(text) } else { None }
     }
 
-    /// The integer, when this is one that fits.
+    /// Returns the integer, if the item is one that fits `i64`.
     #[must_use]
     pub fn integer(&self) -> Option<i64> {
         match self {
@@ -292,7 +292,7 @@ impl<'a> Reader<'a> {
             31 => return Err(Error::Indefinite),
             _ => return Err(Error::Simple),
         };
-        // Major type 7 has floats behind 25..=27 and no shortest form of its own.
+        // In major type 7, arguments 25 to 27 are floats, for which no shortest form is required.
         if major != 7 && argument < least {
             return Err(Error::NotShortest);
         }

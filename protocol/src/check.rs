@@ -1,12 +1,12 @@
-//! What people read about each check of the default policy: its title, what to do, who can do it, and whether a
-//! restart mends it. A check of another policy has its code for a title.
+//! Texts for each check of the default policy: title, remedy, who can fix it, and whether a restart helps. A
+//! check of another policy has its code as title.
 
-/// Who can mend it.
+/// Party that can fix a failed check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Remediator {
     /// The person at the device.
     You,
-    /// The organisation's IT.
+    /// The organisation's IT staff.
     It,
 }
 
@@ -15,13 +15,13 @@ pub enum Remediator {
 pub struct Text {
     /// The check's code, as policy names it.
     pub check: &'static str,
-    /// A short title.
+    /// Short title of the check.
     pub title: &'static str,
-    /// What to do when it is not as it should be.
+    /// Instruction for fixing a failed check.
     pub remedy: &'static str,
-    /// Who can.
+    /// Party that can fix it.
     pub mender: Remediator,
-    /// A restart may mend it.
+    /// Whether a restart may fix it.
     pub restart: bool,
 }
 

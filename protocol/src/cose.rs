@@ -4,7 +4,7 @@ use crate::cbor::{self, MapBuilder, Value};
 use crate::id::{Digest, Thumbprint};
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, ParsedPublicKey};
 
-/// `alg` ES256.
+/// COSE algorithm identifier of ES256.
 pub const ES256: i64 = -7;
 /// Header label of the algorithm.
 pub const ALG: i64 = 1;
@@ -15,13 +15,13 @@ pub const TYP: i64 = 16;
 /// Header label of critical headers.
 pub const CRIT: i64 = 2;
 
-/// Why a COSE message or key was refused.
+/// Reason why a COSE message or key was rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// Not CBOR that we accept.
     #[error("{0}")]
     Cbor(#[from] cbor::Error),
-    /// CBOR, but no COSE_Sign1.
+    /// Valid CBOR, but not a COSE_Sign1.
     #[error("not a COSE_Sign1: {0}")]
     Shape(&'static str),
     /// The signature is not of this key over these bytes.
@@ -71,7 +71,7 @@ impl PublicKey {
         Self::from_point(&point)
     }
 
-    /// The uncompressed point.
+    /// Returns the uncompressed point.
     #[must_use]
     pub fn point(&self) -> &[u8; 65] {
         &self.point
@@ -90,10 +90,12 @@ impl PublicKey {
         self.thumbprint
     }
 
-    /// Checks an ES256 signature, `r || s`, over `message`.
+    /// Verifies an ES256 signature, `r
+    ///
+    /// s`, over `message`.
     ///
     /// # Errors
-    /// [`Error::Signature`] when it does not hold.
+    /// [`Error::Signature`] if it is invalid.
     pub fn verify(&self, message: &[u8], signature: &[u8]) -> Result<(), Error> {
         self.parsed.verify_sig(message, signature).map_err(|_| Error::Signature)
     }
@@ -115,9 +117,9 @@ impl std::fmt::Debug for PublicKey {
 pub struct Sign1 {
     /// The protected headers, as they were signed.
     pub protected: Vec<u8>,
-    /// How many unprotected headers there are. Evidence has none.
+    /// Number of unprotected headers; must be 0 in evidence.
     pub unprotected: usize,
-    /// The payload.
+    /// Signed payload of the message.
     pub payload: Vec<u8>,
     /// The signature: for ES256 64 bytes, `r || s`.
     pub signature: Vec<u8>,
@@ -160,15 +162,15 @@ impl Sign1 {
         Ok(headers)
     }
 
-    /// Checks the signature with `key`, over these bytes and `external_aad`.
+    /// Verifies the signature with `key`, over the received bytes and `external_aad`.
     ///
     /// # Errors
-    /// [`Error::Signature`] when it does not hold.
+    /// [`Error::Signature`] if it is invalid.
     pub fn verify(&self, key: &PublicKey, external_aad: &[u8]) -> Result<(), Error> {
         key.verify(&to_be_signed(&self.protected, external_aad, &self.payload), &self.signature)
     }
 
-    /// The whole message, encoded.
+    /// Encodes a complete COSE_Sign1 message.
     #[must_use]
     pub fn encode(protected: &[u8], payload: &[u8], signature: &[u8]) -> Vec<u8> {
         let items =
@@ -180,7 +182,8 @@ impl Sign1 {
 /// The `Sig_structure` that is signed (RFC 9052 section 4.4).
 #[must_use]
 pub fn to_be_signed(protected: &[u8], external_aad: &[u8], payload: &[u8]) -> Vec<u8> {
-    // An empty map may be spelled as `a0` or as nothing; what is signed is nothing (RFC 9052 section 3).
+    // An empty map may be encoded as `a0` or as an empty string; the signature covers the empty string (RFC
+    // 9052 section 3).
     let protected = if protected == [0xa0] { &[][..] } else { protected };
     Value::Array(vec!["Signature1".into(), protected.into(), external_aad.into(), payload.into()]).encode()
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
-/// `eat_profile` of an EAR.
+/// `eat_profile` value of an EAR.
 pub const PROFILE: &str = "tag:ietf.org,2026:rats/ear#03";
 /// The JWT's `typ`, and its media type.
 pub const MEDIA_TYPE: &str = "application/eat+jwt";
@@ -17,19 +17,19 @@ pub const TYP: &str = "eat+jwt";
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Tier {
-    /// No claim is made.
+    /// No claim is made (0).
     #[default]
     None,
-    /// As it should be.
+    /// The submodule is trustworthy (2).
     Affirming,
-    /// Something needs attention.
+    /// The submodule needs attention (32).
     Warning,
-    /// Not to be trusted.
+    /// The submodule is not trustworthy (96).
     Contraindicated,
 }
 
 impl Tier {
-    /// The word.
+    /// Returns the name used in JSON.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -46,13 +46,13 @@ impl std::fmt::Display for Tier {
     }
 }
 
-/// One trustworthiness claim: -128 to 127 (AR4SI section 2.3).
+/// Trustworthiness claim from -128 to 127 (AR4SI section 2.3).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Trust(pub i8);
 
 impl Trust {
-    /// The tier that the number stands in.
+    /// Returns the tier that the value belongs to.
     #[must_use]
     pub fn tier(self) -> Tier {
         match self.0 {
@@ -66,7 +66,7 @@ impl Trust {
 
 macro_rules! vector {
     ($($(#[$meta:meta])* $name:literal $field:ident,)+) => {
-        /// What is claimed of one submodule; what is left out is not claimed.
+        /// Trustworthiness claims of one submodule; missing members are not claimed.
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
         #[serde(deny_unknown_fields)]
         pub struct TrustVector {
@@ -93,9 +93,9 @@ vector! {
     "file-system" file_system,
     /// Is the hardware genuine and sound?
     "hardware" hardware,
-    /// Is its memory protected?
+    /// Protection of memory at run time.
     "runtime-opaque" runtime_opaque,
-    /// Is its storage protected?
+    /// Protection of data at rest.
     "storage-opaque" storage_opaque,
     /// Is what it heard from others sound?
     "sourced-data" sourced_data,
@@ -109,22 +109,23 @@ impl TrustVector {
     }
 }
 
-/// One check of one submodule, with its reason: our private extension.
+/// Outcome of one check of one submodule (private extension).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Check {
-    /// Which check, as policy names it: `disk-encryption`. [`crate::check`] has texts for those of the default policy.
+    /// Name of the check in the policy, for example `disk-encryption`. [`crate::check`] has texts for the
+    /// default policy's.
     pub check: String,
-    /// How it came out.
+    /// Tier of the outcome.
     pub status: Tier,
-    /// Why, in one word: `ok`, `overdue`, `unreadable`.
+    /// Reason as one word, for example `ok`, `overdue` or `unreadable`.
     pub reason: String,
-    /// What was seen, by name.
+    /// Facts that led to the outcome, by name.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub seen: Map<String, Value>,
     /// Since when the status is what it is, in seconds since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<u64>,
-    /// When it becomes worse if nothing is done.
+    /// Time at which the outcome becomes worse if nothing is done, in seconds since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deadline: Option<u64>,
 }
@@ -134,40 +135,40 @@ pub struct Check {
 pub struct Appraisal {
     /// Never better than the worst claim.
     pub ear_status: Tier,
-    /// The claims.
+    /// Trustworthiness claims of the submodule.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ear_trustworthiness_vector: Option<TrustVector>,
-    /// Which policies judged.
+    /// Identifiers of the appraisal policies.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ear_appraisal_policy_ids: Vec<String>,
-    /// The checks, with reasons.
+    /// Outcomes of the checks, with reasons.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub vitalsign_checks: Vec<Check>,
-    /// Extensions of others.
+    /// Unknown members, kept as they are.
     #[serde(flatten)]
     pub other: Map<String, Value>,
 }
 
-/// Who judged.
+/// Identity of the verifier.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VerifierId {
-    /// The maker.
+    /// Developer of the verifier.
     pub developer: String,
-    /// The build.
+    /// Build of the verifier.
     pub build: String,
 }
 
-/// The attestation result.
+/// Attestation result (EAR).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ear {
-    /// [`PROFILE`].
+    /// Profile, see [`PROFILE`].
     pub eat_profile: String,
-    /// When it was made, in seconds since 1970.
+    /// Time of the appraisal, in seconds since 1970.
     pub iat: u64,
     /// Until when it may be relied on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exp: Option<u64>,
-    /// Who made it.
+    /// Identity of the verifier.
     pub ear_verifier_id: VerifierId,
     /// The overall status: the worst of the submodules.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -178,15 +179,15 @@ pub struct Ear {
     /// The evidence, where it is carried along (base64url).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ear_raw_evidence: Option<String>,
-    /// The device.
+    /// Enrolment of the device.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vitalsign_device: Option<EnrolmentId>,
     /// SHA-256 of the evidence that was judged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vitalsign_evidence: Option<Digest>,
-    /// The appraisals, by submodule.
+    /// Appraisals by submodule name.
     pub submods: BTreeMap<String, Appraisal>,
-    /// Extensions of others.
+    /// Unknown members, kept as they are.
     #[serde(flatten)]
     pub other: Map<String, Value>,
 }
@@ -220,10 +221,10 @@ impl Ear {
             .flat_map(|(name, it)| it.vitalsign_checks.iter().map(|check| (name.as_str(), check)))
     }
 
-    /// Whether the parts agree: our profile, and no status better than the worst claim below it.
+    /// Checks the profile, and that no status is better than the worst claim below it.
     ///
     /// # Errors
-    /// The first thing that does not agree.
+    /// Describes the first violation.
     pub fn validate(&self) -> Result<(), &'static str> {
         if self.eat_profile != PROFILE {
             return Err("eat_profile is not that of an EAR");

@@ -38,9 +38,9 @@ const RAND: u8 = 0x01;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum IntendedUse {
-    /// 1, generic: a report.
+    /// Generic (1): used for reports.
     Report,
-    /// 2, registration.
+    /// Registration (2): used at enrolment.
     Registration,
     /// 5, proof of possession: a step-up.
     StepUp,
@@ -54,10 +54,10 @@ impl IntendedUse {
     }
 }
 
-/// What a TPM says of the boot: inside `submods.boot`, when it was asked for.
+/// Boot attestation, inside `submods.boot` if the verifier requested it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BootEvidence {
-    /// TPMS_ATTEST.
+    /// TPMS_ATTEST of the quote.
     pub quote: Vec<u8>,
     /// TPMT_SIGNATURE by the attestation key.
     pub signature: Vec<u8>,
@@ -67,36 +67,36 @@ pub struct BootEvidence {
     pub log: Option<Vec<u8>>,
 }
 
-/// The claims set.
+/// Claims set of the evidence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claims {
     /// Seconds since 1970, by the device's clock. Informative: freshness comes from the nonce.
     pub issued_at: u64,
-    /// Random, once each.
+    /// Random identifier, unique per token.
     pub token_id: [u8; 16],
     /// The verifier's nonce; at step-up the transaction's digest after it.
     pub nonces: Vec<Nonce>,
     /// The device's enrolment; none while it enrols.
     pub enrolment: Option<EnrolmentId>,
-    /// Seconds since boot.
+    /// Time since boot in seconds.
     pub uptime: Option<u64>,
     /// Boots so far, as the TPM counts them.
     pub boot_count: Option<u64>,
-    /// What it is for.
+    /// Intended use (RFC 9711 section 4.3.3).
     pub intended_use: IntendedUse,
-    /// The facts.
+    /// Facts of all submodules.
     pub posture: Posture,
     /// The TPM's word on the boot.
     pub boot: Option<BootEvidence>,
 }
 
-/// Why evidence was refused.
+/// Reason why evidence was rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// More bytes than are read.
     #[error("{0} bytes are more than the {1} that are accepted")]
     TooLarge(usize, usize),
-    /// Not a COSE_Sign1 that we accept, or its signature does not hold.
+    /// The COSE_Sign1 is not acceptable, or its signature is invalid.
     #[error("{0}")]
     Cose(#[from] cose::Error),
     /// A header is missing, in the wrong place, or not ours.
@@ -282,7 +282,7 @@ impl BootEvidence {
     }
 }
 
-/// Evidence that is well-formed, and whose signature nobody has checked.
+/// Well-formed evidence whose signature has not been verified.
 #[derive(Clone, Debug)]
 pub struct Unverified {
     kid: Thumbprint,
@@ -291,10 +291,10 @@ pub struct Unverified {
     unknown: Vec<String>,
 }
 
-/// Evidence whose signature holds.
+/// Evidence with a verified signature.
 #[derive(Clone, Debug)]
 pub struct Verified {
-    /// The claims.
+    /// Verified claims set.
     pub claims: Claims,
     /// Claims that this version does not know, by label. Log them; they take no part in the judgement.
     pub unknown: Vec<String>,
@@ -338,16 +338,16 @@ impl Unverified {
         self.kid
     }
 
-    /// What it says, for showing to a person. Not for judging.
+    /// Returns the claims and the names of unknown ones, for display only.
     #[must_use]
     pub fn claims_unverified(&self) -> (&Claims, &[String]) {
         (&self.claims, &self.unknown)
     }
 
-    /// Checks the signature.
+    /// Verifies the signature.
     ///
     /// # Errors
-    /// When `key` is not the key named, or the signature does not hold.
+    /// `key` is not the key that the evidence names, or the signature is invalid.
     pub fn verify(self, key: &PublicKey) -> Result<Verified, Error> {
         if key.thumbprint() != self.kid {
             return Err(Error::OtherKey);
@@ -357,13 +357,13 @@ impl Unverified {
     }
 }
 
-/// What a quote signs besides the PCRs: `extraData` (protocol.md, "TPM quote").
+/// Computes the `extraData` of a quote (protocol.md, "TPM quote").
 #[must_use]
 pub fn quote_extra_data(nonce: &Nonce, report_key: &Thumbprint) -> Digest {
     Digest::labelled("vitalsign-quote-v1", &[nonce.as_bytes(), report_key.as_bytes()])
 }
 
-/// What the certification of a report key signs besides its name: `extraData`.
+/// Computes the `extraData` of a report key's certification.
 #[must_use]
 pub fn certify_extra_data(report_key: &Thumbprint) -> Digest {
     Digest::labelled("vitalsign-certify-v1", &[report_key.as_bytes()])

@@ -1,11 +1,11 @@
-//! What a device can say of one signal: it is so, it cannot be had here, or it could not be read. Unknown stays
-//! unknown to the end; only a verifier judges.
+//! Facts in three states: known, unsupported on this system, or unreadable. Unknown facts stay unknown; only
+//! the verifier appraises.
 
 use crate::cbor::Value;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
-/// One signal, in its three states.
+/// Fact in one of three states.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Fact<T> {
@@ -17,14 +17,14 @@ pub enum Fact<T> {
     Unreadable(Reason),
 }
 
-/// Why a fact could not be read. Closed: a verifier and a person decide by it.
+/// Reason why a fact could not be read. The set is closed, because policy and people decide by it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, thiserror::Error)]
 #[serde(rename_all = "kebab-case")]
 pub enum Reason {
-    /// Nobody has looked yet.
+    /// The probe has not run yet.
     #[error("not read yet")]
     NotRead,
-    /// The system refused.
+    /// The system denied access.
     #[error("permission denied")]
     Denied,
     /// The source did not answer within the probe's deadline.
@@ -39,7 +39,7 @@ pub enum Reason {
     /// The source is too old to say anything (package lists from last month).
     #[error("the source is too old to tell")]
     Stale,
-    /// It can be read only in a user's session, and there is none.
+    /// The fact exists only in a user's session, and no session is present.
     #[error("needs a user's session")]
     NoSession,
     /// Input/output error, or the source vanished while it was read.
@@ -96,7 +96,7 @@ impl<T> Fact<T> {
         if let Self::Known(value) = self { Some(value) } else { None }
     }
 
-    /// The same state with another value.
+    /// Maps the value of a known fact.
     pub fn map<U>(self, f: impl FnOnce(T) -> U) -> Fact<U> {
         match self {
             Self::Known(value) => Fact::Known(f(value)),
@@ -105,7 +105,7 @@ impl<T> Fact<T> {
         }
     }
 
-    /// Known where there is a value, unsupported where there is none.
+    /// Returns a known fact for `Some` and an unsupported one for `None`.
     pub fn or_unsupported(value: Option<T>) -> Self {
         value.map_or(Self::Unsupported, Self::Known)
     }
@@ -120,9 +120,9 @@ impl<T, E: Into<Reason>> From<Result<T, E>> for Fact<T> {
     }
 }
 
-/// What can stand in evidence: its CBOR, both ways. `None` means that the item is not of this type.
+/// Value that evidence can carry, with its CBOR encoding. `None` means that the item has another type.
 pub trait Item: Sized {
-    /// The CBOR item.
+    /// Encodes the value as a CBOR item.
     fn to_value(&self) -> Value<'_>;
     /// The type, if the item is one.
     fn from_value(value: &Value<'_>) -> Option<Self>;

@@ -1,4 +1,4 @@
-//! Names and numbers that are not to be mixed up: each a type of its own.
+//! Identifiers and binary values, each with a type of its own so that they cannot be confused.
 
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as B64};
@@ -16,14 +16,14 @@ macro_rules! bytes {
             pub fn from_slice(bytes: &[u8]) -> Option<Self> {
                 bytes.try_into().ok().map(Self)
             }
-            /// Its bytes.
+            /// Returns the value's bytes.
             #[must_use]
             pub fn as_bytes(&self) -> &[u8] {
                 &self.0
             }
         }
         impl std::fmt::Display for $name {
-            /// Base64url without padding.
+            /// Formats as base64url without padding.
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.pad(&B64.encode(self.0))
             }
@@ -80,12 +80,12 @@ bytes! {
     RegistrationId, 16
 }
 bytes! {
-    /// A SHA-256 digest.
+    /// SHA-256 digest, 32 bytes.
     Digest, 32
 }
 
 impl Digest {
-    /// SHA-256 of `bytes`.
+    /// Computes the SHA-256 digest of `bytes`.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
         let mut out = [0; 32];
@@ -105,14 +105,14 @@ impl Digest {
         Self(out)
     }
 
-    /// In hexadecimal.
+    /// Formats the digest in lower-case hexadecimal.
     #[must_use]
     pub fn hex(&self) -> String {
         hex(&self.0)
     }
 }
 
-/// Lower-case hexadecimal.
+/// Formats bytes in lower-case hexadecimal.
 #[must_use]
 pub fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write;
@@ -143,7 +143,7 @@ impl<'de> Deserialize<'de> for Base64Url {
 pub struct Secret(zeroize::Zeroizing<Vec<u8>>);
 
 impl Secret {
-    /// Takes the bytes.
+    /// Takes ownership of secret bytes.
     #[must_use]
     pub fn new(bytes: Vec<u8>) -> Self {
         Self(zeroize::Zeroizing::new(bytes))
@@ -153,7 +153,7 @@ impl Secret {
     pub fn expose(&self) -> &[u8] {
         &self.0
     }
-    /// Compares in constant time.
+    /// Compares with `other` in constant time.
     #[must_use]
     pub fn matches(&self, other: &[u8]) -> bool {
         aws_lc_rs::constant_time::verify_slices_are_equal(&self.0, other).is_ok()

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 /// The longest token that is read, in bytes.
 pub const MAX_BYTES: usize = 64 * 1024;
 
-/// Why a token was refused.
+/// Reason why a token was rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// Not three parts of base64url, or not the JSON that was expected.
@@ -19,7 +19,7 @@ pub enum Error {
     /// No key of this name in the set.
     #[error("the JWT is signed by a key that is not pinned")]
     UnknownKey,
-    /// The signature does not hold.
+    /// The signature is invalid.
     #[error("the JWT's signature does not hold")]
     Signature,
 }
@@ -81,27 +81,27 @@ pub fn verify<T: DeserializeOwned>(token: &str, typ: &str, keys: &JwkSet) -> Res
 /// A set of public keys (RFC 7517 section 5).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JwkSet {
-    /// The keys.
+    /// Public keys of the set.
     pub keys: Vec<Jwk>,
 }
 
-/// One P-256 public key.
+/// P-256 public key as a JWK.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Jwk {
-    /// `EC`.
+    /// Key type; must be `EC`.
     pub kty: String,
-    /// `P-256`.
+    /// Curve; must be `P-256`.
     pub crv: String,
-    /// Base64url of 32 bytes.
+    /// Coordinate x, base64url of 32 bytes.
     pub x: String,
-    /// Base64url of 32 bytes.
+    /// Coordinate y, base64url of 32 bytes.
     pub y: String,
     /// The key's name: its thumbprint.
     pub kid: String,
-    /// `sig`.
+    /// Key use; `sig` if present.
     #[serde(rename = "use", default, skip_serializing_if = "Option::is_none")]
     pub key_use: Option<String>,
-    /// `ES256`.
+    /// Algorithm; `ES256` if present.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alg: Option<String>,
 }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub struct EnrolmentRequest {
     /// The enrolment token that MDM delivered.
     pub token: String,
-    /// The device's keys.
+    /// Public keys of the device.
     pub keys: EnrolmentKeys,
 }
 
@@ -18,11 +18,11 @@ pub struct EnrolmentRequest {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum EnrolmentKeys {
-    /// Keys in a TPM.
+    /// Report key in a TPM, certified by an AK.
     Tpm {
         /// The EK's certificate first, then those it chains to, DER.
         ek_certificates: Vec<Base64Url>,
-        /// TPMT_PUBLIC of the EK.
+        /// TPMT_PUBLIC of the endorsement key.
         ek_public: Base64Url,
         /// TPMT_PUBLIC of the attestation key.
         ak_public: Base64Url,
@@ -30,7 +30,7 @@ pub enum EnrolmentKeys {
         report_key_public: Base64Url,
         /// TPMS_ATTEST: the attestation key certifies the report key.
         certify: Base64Url,
-        /// TPMT_SIGNATURE over it.
+        /// TPMT_SIGNATURE over `certify_info`.
         certify_signature: Base64Url,
     },
     /// A key in software: accepted only where policy says so, and never as hardware.
@@ -40,7 +40,7 @@ pub enum EnrolmentKeys {
     },
 }
 
-/// Answer to [`EnrolmentRequest`], 201.
+/// Answer (201) to [`EnrolmentRequest`].
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct EnrolmentChallenge {
     /// The enrolment, and the device's name from now on.
@@ -55,13 +55,13 @@ pub struct EnrolmentChallenge {
 /// A credential made for one EK and one attestation key (TPM 2.0 part 1, section 24).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EncryptedCredential {
-    /// TPM2B_ID_OBJECT's content.
+    /// Content of the TPM2B_ID_OBJECT.
     pub id_object: Base64Url,
-    /// TPM2B_ENCRYPTED_SECRET's content.
+    /// Content of the TPM2B_ENCRYPTED_SECRET.
     pub encrypted_secret: Base64Url,
 }
 
-/// `POST /v1/enrolments/{enrolment}`: the proof.
+/// Body of `POST /v1/enrolments/{enrolment}`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EnrolmentProof {
@@ -72,10 +72,10 @@ pub struct EnrolmentProof {
     pub evidence: Base64Url,
 }
 
-/// Answer to [`EnrolmentProof`].
+/// Answer (200) to [`EnrolmentProof`].
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Enrolled {
-    /// The device's enrolment.
+    /// Identifier of the new enrolment.
     pub enrolment: EnrolmentId,
     /// The keys that sign EARs: pin them.
     pub ear_keys: JwkSet,
@@ -96,12 +96,12 @@ pub struct ReportAnswer {
     pub nonce: Nonce,
     /// Until when that nonce can be used, in seconds from now.
     pub nonce_seconds: u64,
-    /// Report again after so many seconds, give or take the jitter.
+    /// Interval until the next report in seconds, before jitter.
     pub report_seconds: u64,
     /// The next report is to carry a quote.
     #[serde(default)]
     pub quote: bool,
-    /// What opens the event channel, and what else the device asks in its own name, until the next report.
+    /// Credential for the event channel and other requests of this device, until the next report.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<DeviceSession>,
 }
@@ -113,7 +113,7 @@ pub struct ReportAnswer {
 pub struct DeviceSession(pub Secret);
 
 impl DeviceSession {
-    /// How it goes into the header.
+    /// Formats the `Authorization` header value.
     #[must_use]
     pub fn bearer(&self) -> zeroize::Zeroizing<String> {
         use base64::Engine;
@@ -126,14 +126,14 @@ impl DeviceSession {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NonceRequest {
-    /// The report key.
+    /// Thumbprint of the report key.
     pub kid: Thumbprint,
 }
 
-/// Answer to [`NonceRequest`].
+/// Answer (200) to [`NonceRequest`].
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct NonceAnswer {
-    /// The nonce.
+    /// Nonce for the next report.
     pub nonce: Nonce,
     /// Until when it can be used, in seconds from now.
     pub nonce_seconds: u64,

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 /// The media type of a problem.
 pub const MEDIA_TYPE: &str = "application/problem+json";
 
-/// What an agent does about a problem.
+/// Reaction of the agent to a problem.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
     /// Try the same again later.
@@ -14,20 +14,20 @@ pub enum Action {
     FreshNonce,
     /// Report, which opens a new session, and try again.
     Report,
-    /// Enrol anew.
+    /// Enrol again with a new token.
     ReEnrol,
-    /// Nothing more can be done here: tell the person, and wait for somebody to act.
+    /// Show the problem to the user and wait for an administrator.
     Tell,
 }
 
 macro_rules! problems {
     ($($(#[$meta:meta])* $variant:ident $name:literal $status:literal $action:ident $title:literal,)+) => {
-        /// A type of problem.
+        /// Problem type of the verifier's API.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum ProblemType { $($(#[$meta])* $variant,)+ }
 
         impl ProblemType {
-            /// Every type.
+            /// All problem types.
             pub const ALL: &'static [Self] = &[$(Self::$variant),+];
             /// The `type` member: a URN.
             #[must_use]
@@ -35,10 +35,10 @@ macro_rules! problems {
             /// The HTTP status it comes with.
             #[must_use]
             pub fn status(self) -> u16 { match self { $(Self::$variant => $status,)+ } }
-            /// What an agent does.
+            /// Returns the agent's reaction to this type.
             #[must_use]
             pub fn action(self) -> Action { match self { $(Self::$variant => Action::$action,)+ } }
-            /// The `title` member.
+            /// Returns the `title` member of the type.
             #[must_use]
             pub fn title(self) -> &'static str { match self { $(Self::$variant => $title,)+ } }
         }
@@ -56,7 +56,7 @@ problems! {
     NotFound "not-found" 404 Tell "There is nothing at this address.",
     /// A claim is missing or contradicts the request.
     ClaimsInvalid "claims-invalid" 422 Tell "A claim of the evidence does not fit the request.",
-    /// The signature does not hold.
+    /// The evidence's signature is invalid.
     SignatureInvalid "signature-invalid" 403 Tell "The signature of the evidence does not hold.",
     /// The nonce is not one of ours, or was issued to another key or for another use.
     NonceUnknown "nonce-unknown" 409 FreshNonce "The nonce was not issued for this.",
@@ -76,13 +76,13 @@ problems! {
     TokenSpent "token-spent" 403 Tell "The enrolment token has been used up.",
     /// The EK's certificate does not chain to a configured root.
     EndorsementUntrusted "endorsement-untrusted" 403 Tell "The TPM's certificate is not from a maker that is trusted here.",
-    /// The keys are not such as we accept, or the certification does not hold.
+    /// The keys or their certification are not acceptable.
     KeysInvalid "keys-invalid" 403 Tell "The device's keys are not of the kind that is accepted.",
     /// The secret is wrong.
     ActivationFailed "activation-failed" 403 Tell "The TPM did not prove that it holds the keys.",
     /// No enrolment of this name is under way; it may be too old.
     EnrolmentUnknown "enrolment-unknown" 404 ReEnrol "No enrolment of this name is under way.",
-    /// The quote does not hold.
+    /// The quote is invalid.
     QuoteInvalid "quote-invalid" 403 Tell "The TPM's quote does not hold.",
     /// The event log does not give the quoted values.
     LogMismatch "log-mismatch" 403 Tell "The event log does not agree with the TPM's quote.",
@@ -94,13 +94,13 @@ problems! {
     StepUpUnknown "step-up-unknown" 404 Tell "No step-up of this name is asked of this device.",
     /// The step-up has ended.
     StepUpOver "step-up-over" 409 Tell "The step-up has ended.",
-    /// The assertion does not hold.
+    /// The security key's assertion is invalid.
     AssertionInvalid "assertion-invalid" 403 Tell "The security key's answer does not hold.",
     /// The registration code is wrong, used or too old.
     KeyCodeUnknown "key-code-unknown" 403 Tell "The code is not known, was used, or is too old.",
     /// No registration of this name is under way; it may be too old.
     RegistrationUnknown "registration-unknown" 404 Tell "No registration of this name is under way.",
-    /// The security key's model is not on the list, or its attestation does not hold.
+    /// The security key's model is not accepted, or its attestation is invalid.
     KeyUntrusted "key-untrusted" 403 Tell "This model of security key is not accepted here.",
     /// The security key is registered already.
     KeyKnown "key-known" 409 Tell "This security key is registered already.",
@@ -111,26 +111,26 @@ problems! {
 }
 
 impl ProblemType {
-    /// The type of this URN. An unknown one is none: treat it by the HTTP status.
+    /// Parses a problem type URN. Handle an unknown type by its HTTP status.
     #[must_use]
     pub fn from_urn(urn: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|it| it.urn() == urn)
     }
 }
 
-/// A problem's body.
+/// Problem details body (RFC 9457).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {
-    /// [`ProblemType::urn`].
+    /// URN of the type, see [`ProblemType::urn`].
     #[serde(rename = "type")]
     pub problem_type: String,
-    /// For people.
+    /// Short description for people, see RFC 9457 section 3.1.3.
     #[serde(default)]
     pub title: String,
-    /// The HTTP status.
+    /// HTTP status of the response.
     #[serde(default)]
     pub status: u16,
-    /// What was the matter this time. For people.
+    /// Description of this occurrence, for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
 }
@@ -147,7 +147,7 @@ impl Problem {
         }
     }
 
-    /// What an agent does: by the type, or for a type that it does not know by the status.
+    /// Returns the agent's reaction: by type, or by HTTP status for an unknown type.
     #[must_use]
     pub fn action(&self) -> Action {
         match ProblemType::from_urn(&self.problem_type) {

@@ -5,20 +5,20 @@
 
 use crate::step_up::event::MAX_BYTES;
 
-/// The media type.
+/// Media type of the event channel.
 pub const MEDIA_TYPE: &str = "text/event-stream";
 
 /// Names of fields, and line ends, beside the data.
 const ROOM: usize = 1024;
 
-/// An event.
+/// Event parsed from the stream.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Message {
     /// The number of the last event that had one, this one included: where to go on.
     pub id: Option<u64>,
-    /// Its name; `message` where it has none.
+    /// Event name; `message` if the stream gives none.
     pub name: String,
-    /// Its data.
+    /// Event data, lines joined by `\n`.
     pub data: String,
 }
 

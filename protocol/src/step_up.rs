@@ -1,8 +1,8 @@
-//! Step-up: one tap, bound to a transaction and to the state of the device on which it was given.
+//! Step-up: binds one tap to a transaction and to the state of the device where it was given.
 //!
-//! What a person is shown is what is bound: the transaction travels as text, its digest goes into the evidence, and the
-//! challenge that the security key signs covers both. So nothing has to be spelled canonically, and nothing that is
-//! shown can differ from what is signed.
+//! The bound text is the displayed text: the transaction travels as text, the evidence contains its digest,
+//! and the challenge that the security key signs covers both. No canonical form is needed, and the device
+//! cannot display a different text than it signs.
 
 use crate::id::{Digest, Nonce, RegistrationId, Secret, StepUpId};
 use serde::{Deserialize, Serialize};
@@ -29,19 +29,19 @@ pub fn transaction_digest(transaction: &str) -> Digest {
 
 /// The most bytes of a transaction's text: what a person is asked to confirm is read by one.
 pub const MAX_TRANSACTION_BYTES: usize = 12 * 1024;
-/// How deep `authorization_details` may be.
+/// Maximum nesting depth of `authorization_details`.
 const MAX_NESTING: usize = 32;
 
-/// How sure an application is to be. Each level asks for what the one before asks for, and more.
+/// Assurance level that an application requests. Each level includes the requirements of the previous one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Acr {
     /// A phishing-resistant hardware key, on an attested device whatever its health.
     #[serde(rename = "urn:vitalsign:acr:hardware-key")]
     HardwareKey,
-    /// The same on a device that policy calls healthy.
+    /// Additionally requires a device that policy rates as healthy.
     #[serde(rename = "urn:vitalsign:acr:healthy-device")]
     HealthyDevice,
-    /// The same with what AAL3 (NIST SP 800-63B) and EPCS (21 CFR 1311) ask of the key.
+    /// Additionally requires a key that meets AAL3 (NIST SP 800-63B) and EPCS (21 CFR 1311).
     #[serde(rename = "urn:vitalsign:acr:epcs")]
     Epcs,
 }
@@ -50,7 +50,7 @@ impl Acr {
     /// Every level, the lowest first.
     pub const ALL: [Self; 3] = [Self::HardwareKey, Self::HealthyDevice, Self::Epcs];
 
-    /// Its name: the value of `acr`.
+    /// Returns the `acr` value of this level.
     #[must_use]
     pub fn urn(self) -> &'static str {
         match self {
@@ -67,16 +67,16 @@ impl Acr {
     }
 }
 
-/// What an application asks a person to confirm. The JSON text of it is what is shown and what is bound.
+/// Transaction that an application asks a person to confirm. Its JSON text is displayed and bound.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Transaction {
-    /// The step-up.
+    /// Step-up that the transaction belongs to.
     pub step_up: StepUpId,
     /// The application's name, as the verifier's administrator registered it.
     pub application: String,
     /// The person, by the name under which the application asked for them.
     pub user: String,
-    /// What for, in the application's words (`binding_message`).
+    /// Text of the application's `binding_message`.
     pub message: String,
     /// The level that is asked for.
     pub acr: Acr,
@@ -85,21 +85,21 @@ pub struct Transaction {
     pub authorization_details: Option<Value>,
 }
 
-/// Why a text is no transaction. Nothing of what it says is repeated.
+/// Reason why a text is not a transaction. Messages never quote the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TransactionError {
-    /// It, or what it says, is longer than [`MAX_TRANSACTION_BYTES`].
+    /// The text or one of its members is longer than [`MAX_TRANSACTION_BYTES`].
     #[error("the transaction is longer than {MAX_TRANSACTION_BYTES} bytes")]
     TooLong,
-    /// Its `authorization_details` are too deep.
+    /// `authorization_details` is nested too deeply.
     #[error("the transaction's authorization_details are deeper than {MAX_NESTING}")]
     TooDeep,
     /// It is not the JSON of a [`Transaction`].
     #[error("the transaction is not understood, from line {line}, column {column} on")]
     NotUnderstood {
-        /// From 1.
+        /// Line of the error, from 1.
         line: usize,
-        /// From 1.
+        /// Column of the error, from 1.
         column: usize,
     },
 }
@@ -142,34 +142,34 @@ pub struct StepUpRequested {
     pub nonce: Nonce,
     /// Until when, in seconds since 1970 by the verifier's clock.
     pub expires: u64,
-    /// The same, in seconds from when the event was sent.
+    /// Seconds until expiry, counted from when the event was sent.
     pub expires_seconds: u64,
 }
 
-/// Event `step-up-ended`: nothing more is to be done for it here.
+/// Event `step-up-ended`: the device has nothing more to do for this step-up.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StepUpClosed {
-    /// The step-up.
+    /// Identifier of the closed step-up.
     pub step_up: StepUpId,
-    /// How it ended.
+    /// Result with which it was closed.
     pub end: StepUpResult,
 }
 
-/// How a step-up ends. Each does, in exactly one of these ways.
+/// Result of a step-up. Every step-up closes with exactly one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum StepUpResult {
     /// The tap was given and holds.
     Approved,
-    /// The person said no.
+    /// The person declined the request.
     Declined,
-    /// The person says that they asked for nothing: somebody else may have.
+    /// The person did not start this step-up: possibly an attack.
     NotMine,
-    /// Nobody answered in time.
+    /// The step-up expired without an answer.
     TimedOut,
     /// The device is not in the state that the level asks for.
     Unhealthy,
-    /// The security key is not one of this person's, or its signature does not hold.
+    /// The security key is not registered for this person, or its signature is invalid.
     WrongKey,
     /// The security key takes no more PINs.
     PinBlocked,
@@ -184,7 +184,7 @@ pub enum StepUpResult {
 }
 
 impl StepUpResult {
-    /// Every end.
+    /// All results, in the order of the specification.
     pub const ALL: [Self; 11] = [
         Self::Approved,
         Self::Declined,
@@ -199,7 +199,7 @@ impl StepUpResult {
         Self::Cancelled,
     ];
 
-    /// Its name on the wire.
+    /// Returns the name on the wire.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -217,7 +217,7 @@ impl StepUpResult {
         }
     }
 
-    /// Whether a device may say that it ended so; the others are the verifier's to say.
+    /// Returns whether a device may report this result; the verifier determines the others.
     #[must_use]
     pub fn is_the_devices_to_say(self) -> bool {
         matches!(self, Self::Declined | Self::NotMine | Self::WrongKey | Self::PinBlocked | Self::NoKey)
@@ -235,14 +235,14 @@ impl std::fmt::Display for StepUpResult {
 pub struct StepUpAnswer {
     /// The verdict on this evidence: an EAR as a JWT.
     pub ear: String,
-    /// What comes next.
+    /// Next step for the device.
     pub next: StepUpNext,
 }
 
-/// The reason for which nobody can tap: this person has registered no security key that could be used.
+/// Reason for a refusal: the person has no registered security key that can be used.
 pub const NO_SECURITY_KEY: &str = "security-key";
 
-/// What comes after the evidence.
+/// Next step after the verifier accepted the evidence.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum StepUpNext {
@@ -253,15 +253,15 @@ pub enum StepUpNext {
         /// PublicKeyCredentialRequestOptionsJSON (WebAuthn Level 3, section 5.1.9).
         options: Value,
     },
-    /// The device is refused at this level; nobody is to be asked to tap. The names of the checks, the worst first, or
-    /// of what else is missing: [`NO_SECURITY_KEY`].
+    /// The device does not meet the level; it must not prompt. Contains the names of the failed checks, the
+    /// worst first, or [`NO_SECURITY_KEY`].
     Unhealthy {
-        /// Why.
+        /// Names of failed checks, or [`NO_SECURITY_KEY`].
         reasons: Vec<String>,
     },
 }
 
-/// `POST /v1/step-ups/{step-up}/assertion`: the tap.
+/// Body of `POST /v1/step-ups/{step-up}/assertion`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StepUpAssertion {
@@ -273,14 +273,14 @@ pub struct StepUpAssertion {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StepUpDeclined {
-    /// How; see [`StepUpResult::is_the_devices_to_say`].
+    /// Result to report; must satisfy [`StepUpResult::is_the_devices_to_say`].
     pub end: StepUpResult,
 }
 
-/// Answer to a tap and to an end: how the step-up stands now.
+/// Answer to an assertion and to a reported result: the current result of the step-up.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StepUpOutcome {
-    /// How it ended.
+    /// Result with which it was closed.
     pub end: StepUpResult,
 }
 
@@ -292,12 +292,12 @@ pub struct KeyRequest {
     pub code: Secret,
 }
 
-/// Answer to [`KeyRequest`], 201.
+/// Answer (201) to [`KeyRequest`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct KeyChallenge {
-    /// The registration.
+    /// Identifier of the registration ceremony.
     pub registration: RegistrationId,
-    /// Whose key it will be.
+    /// Name of the user who will own the key.
     pub user: String,
     /// PublicKeyCredentialCreationOptionsJSON (WebAuthn Level 3, section 5.1.8).
     pub options: Value,
@@ -307,7 +307,7 @@ pub struct KeyChallenge {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KeyProof {
-    /// What the person calls the key.
+    /// Name that the user chose for the key.
     pub name: String,
     /// RegistrationResponseJSON (WebAuthn Level 3, section 5.1).
     pub credential: Value,
@@ -316,17 +316,17 @@ pub struct KeyProof {
 /// A registered security key. Answer to [`KeyProof`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RegisteredKey {
-    /// Its number at the verifier.
+    /// Identifier of the key at the verifier.
     pub id: u64,
-    /// Whose it is.
+    /// Name of the user who owns the key.
     pub user: String,
-    /// What they call it.
+    /// Name that the user chose.
     pub name: String,
-    /// What its maker calls it.
+    /// Model name from the FIDO metadata.
     pub model: String,
     /// Since when, in seconds since 1970.
     pub registered: u64,
-    /// When it was last used, in seconds since 1970.
+    /// Time of the last use, in seconds since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_used: Option<u64>,
 }
@@ -334,15 +334,15 @@ pub struct RegisteredKey {
 /// Answer to `GET /v1/keys`: the keys of the users of this device.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RegisteredKeys {
-    /// The keys.
+    /// Registered keys of the user.
     pub keys: Vec<RegisteredKey>,
 }
 
-/// The names of events.
+/// Names of events on the event channel.
 pub mod event {
-    /// [`super::StepUpRequested`].
+    /// Name of the event [`super::StepUpRequested`].
     pub const STEP_UP: &str = "step-up";
-    /// [`super::StepUpClosed`].
+    /// Name of the event [`super::StepUpClosed`].
     pub const STEP_UP_ENDED: &str = "step-up-ended";
     /// Read all facts and report, now. The data are `{}`.
     pub const CHECK: &str = "check";

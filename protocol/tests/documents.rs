@@ -1,4 +1,4 @@
-//! What the documents name is there: files, and tests by their names.
+//! Checks that files and tests named in the documents exist.
 
 #[cfg(test)]
 mod documents {
@@ -12,7 +12,7 @@ mod documents {
         PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
     }
 
-    /// What stands between back-ticks, outside of blocks.
+    /// Returns the inline code spans of a document, outside code blocks.
     fn code(document: &str) -> Vec<&str> {
         let prose = document.split("\n```").step_by(2);
         prose.flat_map(|part| part.split('`').skip(1).step_by(2)).collect()

@@ -24,7 +24,7 @@ mod golden {
     const GRAMMAR: &str = include_str!("../../docs/protocol.cddl");
     const POSTURE: &str = include_str!("../src/posture.rs");
 
-    /// What stands in the blocks of this name.
+    /// Returns the content of the code blocks with this name.
     fn blocks(name: &str) -> Vec<String> {
         let mut all = Vec::new();
         let mut lines = DOCUMENT.lines();

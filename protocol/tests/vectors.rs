@@ -1,4 +1,4 @@
-//! What others published, read with our code: COSE_Sign1 with ES256, EAT claims sets, EAR.
+//! Published test vectors of other projects: COSE_Sign1 with ES256, EAT claims sets, EAR.
 
 #[cfg(test)]
 mod diagnostic;

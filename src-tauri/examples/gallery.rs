@@ -237,7 +237,7 @@ fn blocked() -> Vec<Check> {
     ])
 }
 
-/// Of a policy that has checks and reasons of its own.
+/// Checks of a custom policy with its own reasons.
 fn foreign_policy() -> Vec<Check> {
     but(vec![
         check(

@@ -23,12 +23,12 @@ use vitalsign_session::{Inbox, ServiceConnector, Socket, Ui, UiUpdate};
 
 /// The event with each new view.
 const VIEW: &str = "view";
-/// How long to wait where nothing changes by itself.
+/// Maximum wait when no timer is set.
 const LONG: Duration = Duration::from_secs(3600);
-/// How long after the last window this begins anew. Step-ups often come one after the other.
+/// Time after the last window closes before the app restarts itself. Step-ups often follow each other.
 const QUIET: Duration = Duration::from_secs(10);
 
-/// What the commands and the tray speak to.
+/// State shared by the commands and the tray.
 pub(crate) struct App {
     language: Language,
     socket: Arc<Socket>,
@@ -42,11 +42,11 @@ pub(crate) struct App {
     held: Mutex<Held>,
 }
 
-/// Why no security key is asked for a step-up.
+/// Reasons for which no security key is used for a step-up.
 #[derive(Default)]
 struct Held {
     away: bool,
-    /// So many registrations use the keys: one that was ended may still be letting go of its key.
+    /// Number of registrations that use the keys, including cancelled ones that have not released theirs.
     registering: u32,
 }
 
@@ -171,7 +171,7 @@ impl App {
         let answers = [Request::Diagnostics, Request::Status].map(|request| match service.ask(request) {
             Ok(Answer::Diagnostics(found)) => serde_json::to_string_pretty(&found).unwrap_or_default(),
             Ok(Answer::Status(mut status)) => {
-                // Who was asked for what is nobody else's business.
+                // The transaction of one person must not be shown to another.
                 status.step_ups.clear();
                 serde_json::to_string_pretty(&status).unwrap_or_default()
             }
@@ -183,7 +183,7 @@ impl App {
     }
 
     fn tell(&self, happened: Happened) {
-        // Nobody listens any more when the app ends.
+        // Fails only when the app is ending.
         let _ = self.happened.send(happened);
     }
 
@@ -192,7 +192,7 @@ impl App {
         self.tell(Happened::Said(choice));
     }
 
-    /// The person wants to see what is asked.
+    /// Opens the window on request of the person.
     pub(crate) fn raise(&self) {
         self.tell(Happened::Raised);
     }
@@ -213,7 +213,7 @@ impl App {
         self.inbox.away(held.away || held.registering > 0);
     }
 
-    /// Closing the window on a step-up says no to it: a key that is touched later must not answer what nobody sees.
+    /// Closing the window declines the step-up: a later touch must not approve something invisible.
     fn closed(&self) {
         let asks = |prompt: &view::Prompt| !matches!(prompt.step, view::Step::Ended { .. });
         let asked = lock(&self.view).prompt.as_ref().is_some_and(asks);
@@ -254,7 +254,7 @@ struct Screen {
     language: Language,
 }
 
-/// What was done last, so that nothing is done twice.
+/// Last actions, to avoid repeating them.
 #[derive(Default)]
 struct Done {
     view: Option<View>,
@@ -292,7 +292,7 @@ impl Screen {
         if done.view.as_ref() != Some(&view) {
             *lock(&self.app.state::<App>().view) = view.clone();
             self.app.state::<Page>().say(window::words(&view, language));
-            // Without a window nobody hears it, and a page that opens asks by itself.
+            // Without a window there is no listener; a new page requests the view itself.
             if let Err(error) = self.app.emit_to(window::MAIN, VIEW, &view) {
                 tracing::warn!("the page was not told: {error}");
             }
@@ -327,7 +327,7 @@ impl Screen {
         self.give_back(model, done);
     }
 
-    /// Begins anew some time after the last window.
+    /// Restarts the app some time after the last window closed.
     fn give_back(&self, model: &Model, done: &mut Done) {
         let there = done.window != Some(Window::None);
         done.had_window |= there;
@@ -337,7 +337,7 @@ impl Screen {
             (done.had_window, done.quiet) = (false, None);
             let arguments = self.arguments.clone();
             self.on_main(move |app| {
-                // The name is free before the one that begins asks for it.
+                // Releases the name before the new instance requests it.
                 tauri_plugin_single_instance::destroy(app);
                 if let Err(error) = process::restart_in_background(&arguments) {
                     tracing::warn!("it goes on as it is: {error:#}");
@@ -360,7 +360,7 @@ impl Screen {
     }
 }
 
-/// Seconds since 1970.
+/// Current time in seconds since 1970.
 fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
@@ -369,7 +369,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// It names nobody and nothing.
+/// Creates the notification; it contains no names.
 fn notice(language: Language) -> Notice {
     Notice {
         program: language.text("app-name"),

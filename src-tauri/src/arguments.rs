@@ -23,7 +23,7 @@ pub(crate) struct AppArgs {
     /// The page to open: status, keys, about
     #[arg(long, value_name = "PAGE", value_parser = page, default_value = "status")]
     pub(crate) page: Page,
-    /// The service's socket
+    /// Socket of the service
     #[arg(long, value_name = "PATH", env = "VITALSIGN_SOCKET", default_value = "/run/vitalsign/agent.sock")]
     pub(crate) socket: PathBuf,
 }

@@ -1,4 +1,4 @@
-//! What the page may ask for: these five commands and nothing else.
+//! Commands that the page may call: these five and no others.
 
 use crate::app::App;
 use crate::view::{Action, Texts, View};
@@ -15,7 +15,7 @@ pub(crate) fn texts(app: State<'_, App>) -> Texts {
     app.texts()
 }
 
-/// What is to be shown now. Later ones come as events.
+/// Returns the current view. Later views arrive as events.
 #[tauri::command]
 pub(crate) fn view(app: State<'_, App>) -> View {
     app.view()
@@ -39,7 +39,7 @@ pub(crate) fn enter_pin(app: State<'_, App>, request: Request<'_>) {
     }
 }
 
-/// What IT asks for: how things stand and what works, as text. Nothing secret is in it.
+/// Returns status and diagnostics as text for IT. Contains no secrets.
 #[tauri::command(async)]
 pub(crate) fn diagnostics(app: State<'_, App>) -> String {
     app.diagnostics()

@@ -1,9 +1,10 @@
-//! The texts, in the language of the session: Fluent files that the page reads too, so that each text stands once.
+//! Texts in the language of the session: Fluent files that the page also reads, so that each text is defined
+//! once.
 
 use crate::view::Texts;
 use fluent_bundle::{FluentArgs, FluentBundle, FluentResource};
 
-/// Each language, and its texts. The first one is for everybody else.
+/// Languages and their texts. The first one is the fallback.
 const LANGUAGES: [(&str, &str); 4] = [
     ("en", include_str!("../../ui/locales/en.ftl")),
     ("es", include_str!("../../ui/locales/es.ftl")),
@@ -41,12 +42,12 @@ impl Language {
         }
     }
 
-    /// A text without arguments, for what stands outside of the page: the tray, the window's title.
+    /// Returns a text without arguments, for the tray and the window's title.
     pub(crate) fn text(self, id: &str) -> String {
         self.text_with(id, &FluentArgs::new())
     }
 
-    /// A text, with what is filled in.
+    /// Returns a text with its arguments filled in.
     pub(crate) fn text_with(self, id: &str, arguments: &FluentArgs<'_>) -> String {
         // What cannot be parsed is left out; a test holds that there is nothing such.
         let resource =

@@ -39,7 +39,7 @@ pub fn run() -> ExitCode {
     }
 }
 
-/// What is worth a line, on standard error: warnings, or as `VITALSIGN_LOG` says.
+/// Logs to standard error: warnings, or as `VITALSIGN_LOG` requests.
 fn log() {
     let level = std::env::var("VITALSIGN_LOG").ok().and_then(|level| level.parse().ok());
     let level: LevelFilter = level.unwrap_or(LevelFilter::WARN);

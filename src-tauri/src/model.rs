@@ -1,5 +1,6 @@
-//! What the app knows, and what follows from it: the view, the tray's state, and whether a window is wanted. No I/O, no
-//! clock: what happens is told by [`Model::on`], the moment is an argument, so that each way it can go is a unit test.
+//! The app's state, and what follows from it: the view, the tray's state, and the window's state. No I/O, no
+//! clock: events arrive through [`Model::on`] and the time is an argument, so that every transition is a unit
+//! test.
 
 mod device;
 #[cfg(test)]
@@ -17,9 +18,9 @@ use vitalsign_security_key::{Pin, PinReason, PinReply, Prompt as KeyPrompt};
 use vitalsign_session::flow::Choice;
 use vitalsign_session::{Disconnected, SessionError, UiUpdate};
 
-/// How long an end stands when nobody puts it away. On a shared machine nobody may be there any more.
+/// Seconds for which a result stays visible unless dismissed. On a shared machine the person may have left.
 const STANDS: u64 = 20;
-/// The same for one with a list of what is to be done. It names nobody, and takes time to be read, or to be read aloud.
+/// The same for a result with a list of remedies, which takes longer to read. It contains no names.
 const LISTED: u64 = 120;
 /// The fewest characters of a PIN (CTAP 2.1 section 6.5.1).
 const SHORTEST_PIN: u32 = 4;
@@ -30,12 +31,12 @@ pub enum Happened {
     Shown(UiUpdate),
     /// The person opens a page: from the tray, or by starting the app again.
     Opened(Page),
-    /// The person wants to see what is asked.
+    /// The person asks to see the prompt.
     Raised,
     Closed,
     Dismissed,
     Pin {
-        /// To which question ([`PinAsked`]).
+        /// Number of the question, see [`PinAsked`].
         question: u32,
         pin: Pin,
     },
@@ -51,23 +52,23 @@ pub enum Happened {
 #[derive(Debug)]
 pub enum Registering {
     Begun,
-    /// Whose key it will be.
+    /// User who will own the key.
     For(String),
-    /// What to do with the key.
+    /// Instruction for using the key.
     Prompt(KeyPrompt),
     /// It is over, or its end was put away.
     Ended(Registration),
 }
 
-/// What is wanted of the window.
+/// Required state of the window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Window {
     None,
-    /// One that is made ready unseen: a step-up is on its way.
+    /// Hidden and loaded, because a step-up is being prepared.
     Ready,
-    /// One, as the person opened it.
+    /// Visible, as opened by the person.
     Open,
-    /// One before all others: a step-up is asked.
+    /// In front of all other windows, because of a step-up.
     Raised,
 }
 
@@ -92,23 +93,24 @@ pub struct Model {
     opened: bool,
     away: bool,
     asked: Option<Asked>,
-    /// What has ended, or was answered here, and is not shown again though the service may still tell of it.
+    /// Step-ups that were closed or answered here, and are not shown again even if the service still lists
+    /// them.
     over: Vec<StepUpId>,
     registration: Registration,
     keys: Option<view::KeyList>,
-    /// Where the PIN goes that is asked for.
+    /// Reply channel for the requested PIN.
     pin: Option<PinReply>,
     /// Counts what asks for a PIN: the newest question.
     questions: u32,
 }
 
-/// The step-up that is shown. What is of the person goes as soon as it has ended.
+/// Step-up on the screen. Personal data is removed as soon as it closes.
 #[derive(Debug)]
 struct Asked {
     step_up: StepUp,
     step: Step,
     trouble: Option<view::KeyProblem>,
-    /// When its end is put away by itself.
+    /// Time at which its result is removed.
     until: Option<u64>,
 }
 
@@ -139,14 +141,14 @@ impl Model {
             Happened::Registering(registering) => self.registering(registering),
             Happened::Keys(keys) => self.keys = Some(keys),
         }
-        // A clock that was set back does not make it stand for longer.
+        // A clock that is set back must not extend the display.
         let stands = |until: u64| until > now && until <= now.saturating_add(LISTED);
         if self.asked.as_ref().is_some_and(|asked| asked.until.is_some_and(|until| !stands(until))) {
             self.dismiss();
         }
     }
 
-    /// When something changes by itself, in seconds since 1970.
+    /// Returns the time of the next change without an event, in seconds since 1970.
     #[must_use]
     pub fn changes_at(&self, now: u64) -> Option<u64> {
         let expiry = self.status.as_ref().and_then(|status| status.ear.as_ref()).and_then(|ear| ear.exp);
@@ -159,7 +161,7 @@ impl Model {
         self.changes_at(now).map(|at| Duration::from_secs(at.saturating_sub(now)))
     }
 
-    /// What the window is to be.
+    /// Returns the required state of the window.
     #[must_use]
     pub fn window(&self) -> Window {
         match (&self.asked, self.opened) {
@@ -171,7 +173,7 @@ impl Model {
         }
     }
 
-    /// What the tray is to show.
+    /// Returns the state of the tray icon.
     #[must_use]
     pub fn tray(&self, now: u64) -> Tray {
         if self.is_asking() || self.waiting().next().is_some() {
@@ -180,13 +182,13 @@ impl Model {
         device::tray(self.status.as_deref(), self.lost.is_some(), now)
     }
 
-    /// Whether a step-up is asked, and which: a new one is announced.
+    /// Returns the step-up being prompted; the caller announces a new one.
     #[must_use]
     pub fn announced(&self) -> Option<StepUpId> {
         self.asked.as_ref().filter(|asked| asked.until.is_none() && !self.away).map(|asked| asked.step_up.id)
     }
 
-    /// Whether nothing is under way that beginning anew would lose.
+    /// Returns whether a restart would lose nothing.
     #[must_use]
     pub fn is_idle(&self) -> bool {
         self.asked.is_none()
@@ -195,7 +197,7 @@ impl Model {
             && self.step_ups().all(|it| matches!(it.stage, Stage::Ended { .. }))
     }
 
-    /// What the page is shown.
+    /// Returns the view for the page.
     #[must_use]
     pub fn view(&self, now: u64) -> View {
         let lost = match (&self.lost, &self.status) {
@@ -278,7 +280,7 @@ impl Model {
                     (reasons.iter().map(|reason| device::refused(reason, ear)).collect(), None)
                 }
                 step_up::StepUpResult::NoKey => (Vec::new(), words::unasked(reasons)),
-                // The names of problems, which are nobody's to mend here.
+                // Problems that the person cannot fix.
                 _ => (Vec::new(), None),
             };
             let refused = end == step_up::StepUpResult::Unhealthy || unasked.is_some();
@@ -328,7 +330,7 @@ impl Model {
         }
     }
 
-    /// The one that is shown has ended. Who was asked, and for what, is nobody's to read any more.
+    /// Shows the result of the current step-up and removes the person's data.
     fn end(
         &mut self,
         end: view::PromptResult,
@@ -349,12 +351,12 @@ impl Model {
         self.asked = self.asked.take().filter(|asked| asked.until.is_none());
     }
 
-    /// Whether a step-up is shown that has not ended.
+    /// Returns whether an open step-up is shown.
     fn is_asking(&self) -> bool {
         self.asked.as_ref().is_some_and(|asked| asked.until.is_none())
     }
 
-    /// Whether it is this one.
+    /// Returns whether this step-up is shown and open.
     fn is_asked(&self, id: StepUpId) -> bool {
         self.asked.as_ref().is_some_and(|asked| asked.until.is_none() && asked.step_up.id == id)
     }
@@ -435,7 +437,7 @@ impl Model {
 
     fn said(&mut self, choice: Choice) {
         self.pin = None;
-        // That somebody asks in the person's name is said to have been reported when it has been.
+        // A report of an unsolicited request is confirmed only when the verifier has it.
         if self.is_asking() && choice != Choice::NotMine {
             self.over.extend(self.asked.take().map(|asked| asked.step_up.id));
             self.ask_next();
@@ -446,7 +448,7 @@ impl Model {
         self.away = away;
         if away {
             self.forget();
-            // Whoever unlocks it may be somebody else, and the key is asked anew.
+            // Another person may unlock the screen, so the key is requested again.
             (self.pin, self.page) = (None, Page::Status);
             if let Some(asked) = &mut self.asked {
                 asked.step = Step::Preparing;

@@ -1,20 +1,21 @@
-//! The process itself: the environment that the web view may see, and beginning anew when the last page has gone.
+//! The process: the environment visible to the web view, and the restart after the last page has closed.
 
 use crate::arguments::AppArgs;
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::process::Command;
 
-/// What steers web views from outside: a driver, an inspector, switches of WebKit and GTK for those who develop them.
+/// Prefixes of variables that control web views: drivers, inspectors, and developer switches of WebKit and
+/// GTK.
 const FOREIGN: [&str; 4] = ["TAURI_", "WEBKIT_", "JSC_", "GTK_DEBUG"];
 /// A window with text needs no graphics driver: without one the app takes 30 MB less and shows its page sooner.
 const OURS: [(&str, &str); 2] = [("GDK_GL", "disable"), ("WEBKIT_DISABLE_DMABUF_RENDERER", "1")];
 
-/// One variable, and what it is to be.
+/// Name of a variable and its required value.
 type Change = (OsString, Option<&'static str>);
 
-/// Starts this program once more, in place of itself, where its environment is not what it is to be. What is released
-/// cannot be driven or looked into through it.
+/// Restarts this program if its environment must be changed, so that a release build cannot be driven or
+/// inspected through it.
 pub(crate) fn settle() -> anyhow::Result<()> {
     let changes = changes(std::env::vars_os(), !cfg!(debug_assertions));
     if changes.is_empty() {
@@ -31,8 +32,8 @@ pub(crate) fn settle() -> anyhow::Result<()> {
     become_program(&mut program)
 }
 
-/// Begins anew in the background. A web view leaves behind some 80 MB, a process, and words about the person that were
-/// on its page; nothing else would give all that back.
+/// Restarts the app in the background. A web view leaves behind some 80 MB, a process, and text about the
+/// person from its page; only a restart releases these.
 pub(crate) fn restart_in_background(arguments: &AppArgs) -> anyhow::Result<()> {
     let mut program = Command::new(program()?);
     vitalsign_desktop::kill_web_processes();
@@ -52,7 +53,7 @@ fn become_program(program: &mut Command) -> anyhow::Result<()> {
     std::process::exit(status.code().unwrap_or(3))
 }
 
-/// What is to be changed in an environment.
+/// Returns the required changes of an environment.
 fn changes(there: impl Iterator<Item = (OsString, OsString)>, released: bool) -> Vec<Change> {
     let there: Vec<(OsString, OsString)> = there.collect();
     let ours = |name: &OsStr| OURS.iter().any(|(ours, _)| name == *ours);

@@ -1,7 +1,7 @@
-//! What the page is shown: one value, whole, each time that something changes. The page draws it and decides nothing.
+//! View of the page: one complete value, sent after each change. The page draws it and decides nothing.
 //!
-//! These types are the page's types too: `ui/src/bindings.ts` is made from them, and a test compares.
-//! What is not here cannot be shown: no challenge, no relying party, no PIN.
+//! `ui/src/bindings.ts` is generated from these types, and a test compares it. Data that is not in them
+//! cannot be shown: no challenge, no relying party, no PIN.
 
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
@@ -10,30 +10,30 @@ use ts_rs::TS;
 #[derive(Clone, Debug, PartialEq, Serialize, TS)]
 #[serde(rename_all = "camelCase")]
 pub struct View {
-    /// Which page, when no step-up is asked.
+    /// Page that is shown while there is no prompt.
     pub page: Page,
-    /// Why there is no service to ask, while there is none.
+    /// Reason why the service is unavailable, if it is.
     pub lost: Option<DisconnectReason>,
-    /// This device.
+    /// State of this device.
     pub device: DeviceView,
-    /// The step-up that is asked, or has just ended: it stands before every page.
+    /// Current step-up or its result; covers every page.
     pub prompt: Option<Prompt>,
-    /// Registering a security key.
+    /// Progress of registering a security key.
     pub registration: Registration,
     /// The registered security keys; none until they have been asked for.
     pub keys: Option<KeyList>,
 }
 
-/// A page.
+/// Page of the app.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "kebab-case")]
 pub enum Page {
-    /// How this device is.
+    /// Health of this device.
     #[default]
     Status,
     /// Security keys: the list, and registering one.
     Keys,
-    /// What this is, and which version.
+    /// About the app, with its version.
     About,
 }
 
@@ -43,9 +43,9 @@ pub enum Page {
 pub enum DisconnectReason {
     /// It was not asked yet.
     Starting,
-    /// Nobody answers.
+    /// No service listens at the socket.
     NotRunning,
-    /// What answers is not the service of this system.
+    /// The socket belongs to another user.
     Foreign,
     /// It is of another version.
     OtherVersion,
@@ -55,7 +55,7 @@ pub enum DisconnectReason {
     Silent,
     /// It starts, stops, or talks to too many.
     Busy,
-    /// Anything else.
+    /// Any other reason.
     Other,
 }
 
@@ -63,19 +63,19 @@ pub enum DisconnectReason {
 #[derive(Clone, Debug, PartialEq, Serialize, TS)]
 #[serde(rename_all = "camelCase")]
 pub struct DeviceView {
-    /// What it is called.
+    /// Host name of the device.
     pub name: String,
-    /// Its enrolment; none while it has none.
+    /// Enrolment ID, if the device is enrolled.
     pub enrolment: Option<String>,
-    /// One sentence.
+    /// Summary as one sentence.
     pub headline: Headline,
-    /// How it looks at a glance.
+    /// Overall rating of the device.
     pub tone: Tone,
-    /// How many checks could not be judged.
+    /// Number of checks that could not be appraised.
     pub unknown: u32,
     /// Each check, what needs attention first.
     pub checks: Vec<Check>,
-    /// How it stands with the verifier.
+    /// Connection to the verifier.
     pub contact: Contact,
     /// When the last report was judged, in seconds since 1970.
     #[ts(type = "number | null")]
@@ -87,51 +87,51 @@ pub struct DeviceView {
     pub busy: bool,
 }
 
-/// How something looks at a glance: each has a shape of its own.
+/// Rating at a glance; each has its own shape.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, TS)]
 #[serde(rename_all = "kebab-case")]
 pub enum Tone {
-    /// As it should be.
+    /// Everything is in order.
     Good,
     /// Something needs attention.
     Attention,
-    /// Not accepted.
+    /// The device is not accepted.
     Blocked,
-    /// Nothing is known.
+    /// No verdict is known.
     Unknown,
 }
 
-/// What a person is to know before anything else.
+/// Most important fact about the device.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, TS)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Headline {
-    /// It is healthy.
+    /// The device is healthy.
     Healthy,
-    /// So many things need attention, of which so many the person can mend.
+    /// Some checks failed; the person can fix some of them.
     Attention {
-        /// All of them.
+        /// Number of failed checks.
         things: u32,
-        /// Of which the person's.
+        /// Number that the person can fix.
         yours: u32,
     },
     /// It is not accepted, and the verifier does not say why.
     NotAccepted,
-    /// The verdict has expired.
+    /// The last verdict has expired.
     Expired,
     /// There is no verdict yet.
     NoVerdict,
-    /// It is enrolling.
+    /// The device is enrolling.
     Enrolling,
-    /// It is not enrolled.
+    /// The device is not enrolled.
     NotEnrolled,
-    /// It was revoked.
+    /// The device was revoked.
     Revoked,
-    /// The verifier refuses it.
+    /// The verifier refuses the device.
     Refused {
-        /// In its words.
+        /// Detail as given by the verifier.
         detail: String,
     },
-    /// Its key cannot be used.
+    /// The device's key cannot be used.
     KeyTrouble {
         /// In the words of what holds the key.
         detail: String,
@@ -140,15 +140,15 @@ pub enum Headline {
     NoService,
 }
 
-/// How the device stands with the verifier.
+/// Connection of the device to the verifier.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, TS)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Contact {
-    /// Nothing is known.
+    /// No contact is known.
     None,
     /// The verifier has the newest facts.
     Reached,
-    /// It is not reached.
+    /// The verifier cannot be reached.
     Offline {
         /// Since when, in seconds since 1970.
         #[ts(type = "number")]
@@ -156,68 +156,68 @@ pub enum Contact {
     },
 }
 
-/// One check.
+/// Outcome of one check.
 #[derive(Clone, Debug, PartialEq, Serialize, TS)]
 #[serde(rename_all = "camelCase")]
 pub struct Check {
-    /// Which, as policy names it.
+    /// Name of the check in the policy.
     pub code: String,
-    /// Whether there are texts about it; else it reads as it is named.
+    /// Whether texts for the check exist; otherwise its name is shown.
     pub known: bool,
-    /// How it came out.
+    /// Rating of the outcome.
     pub tone: Tone,
-    /// Why, in one word of the policy.
+    /// Reason as a word of the policy.
     pub reason: String,
-    /// Whether there are texts about this reason.
+    /// Whether a text for this reason exists.
     pub reason_known: bool,
-    /// What was seen.
+    /// Observed facts of the check.
     pub seen: Vec<Seen>,
     /// Since when, in seconds since 1970.
     #[ts(type = "number | null")]
     pub since: Option<u64>,
-    /// When it gets worse if nothing is done.
+    /// Time at which the outcome becomes worse, in seconds since 1970.
     #[ts(type = "number | null")]
     pub deadline: Option<u64>,
-    /// Who can mend it.
+    /// Party that can fix it.
     pub mender: Remediator,
-    /// A restart may mend it.
+    /// Whether a restart may fix it.
     pub restart: bool,
 }
 
-/// Something that was seen.
+/// Observed fact.
 #[derive(Clone, Debug, PartialEq, Serialize, TS)]
 pub struct Seen {
-    /// Its name, as policy spells it.
+    /// Name of the fact in the policy.
     pub name: String,
-    /// What it was.
+    /// Observed value.
     pub value: SeenValue,
 }
 
-/// What was seen.
+/// Value of an observed fact.
 #[derive(Clone, Debug, PartialEq, Serialize, TS)]
 #[serde(tag = "kind", content = "value", rename_all = "kebab-case")]
 pub enum SeenValue {
-    /// Yes or no.
+    /// A truth value.
     Flag(bool),
-    /// A number.
+    /// A number without unit.
     Number(f64),
     /// Moments, in seconds since 1970.
     Times(#[ts(type = "Array<number>")] Vec<u64>),
     /// Words from the device. Data, never markup.
     Text(String),
-    /// Several.
+    /// Several values.
     List(Vec<String>),
     /// It could not be read: why, as the protocol spells it.
     Unreadable(String),
 }
 
-/// Who can mend it.
+/// Party that can fix a failed check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, TS)]
 #[serde(rename_all = "kebab-case")]
 pub enum Remediator {
     /// The person at the device.
     You,
-    /// The organisation's IT.
+    /// The organisation's IT staff.
     It,
 }
 
@@ -225,13 +225,13 @@ pub enum Remediator {
 #[derive(Clone, Debug, PartialEq, Serialize, TS)]
 #[serde(rename_all = "camelCase")]
 pub struct Prompt {
-    /// Which: a new one is announced anew.
+    /// Identifier of the step-up; the page announces a new one.
     pub id: String,
-    /// Which application asks.
+    /// Name of the requesting application.
     pub application: String,
-    /// For whom.
+    /// Name of the user who should tap.
     pub user: String,
-    /// What for, whole.
+    /// Complete text to confirm.
     pub message: String,
     /// More, as the application put it.
     pub details: Option<String>,
@@ -240,9 +240,9 @@ pub struct Prompt {
     /// Until when, in seconds since 1970.
     #[ts(type = "number")]
     pub until: u64,
-    /// How many others wait behind it.
+    /// Number of further step-ups that wait.
     pub waiting: u32,
-    /// How far it is.
+    /// Progress of the step-up.
     pub step: Step,
 }
 
@@ -250,15 +250,15 @@ pub struct Prompt {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, TS)]
 #[serde(rename_all = "kebab-case")]
 pub enum Level {
-    /// A hardware key.
+    /// A hardware security key.
     HardwareKey,
-    /// And a healthy device.
+    /// A hardware security key on a healthy device.
     HealthyDevice,
     /// And what controlled substances ask for.
     Epcs,
 }
 
-/// How far a step-up, or a registration, is.
+/// Progress of a step-up or a registration.
 #[derive(Clone, Debug, PartialEq, Serialize, TS)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Step {
@@ -266,24 +266,24 @@ pub enum Step {
     Preparing,
     /// No security key is there.
     Insert,
-    /// Touch it now, or one of so many.
+    /// The person should touch a security key.
     Touch {
-        /// How many are there.
+        /// Number of connected security keys.
         keys: u32,
     },
-    /// Enter the PIN.
+    /// The person should enter the PIN.
     Pin(PinAsked),
     /// The key is at work.
     Working,
-    /// The verifier checks.
+    /// The verifier checks the answer.
     Checking,
-    /// It has ended.
+    /// The step-up is closed.
     Ended {
-        /// How.
+        /// Result of the step-up.
         end: PromptResult,
-        /// What is wrong with the device, where that is why.
+        /// Failed checks, if the device does not meet the level.
         checks: Vec<Check>,
-        /// What went wrong at the key, where that is why.
+        /// Problem with the security key, if that is the reason.
         trouble: Option<KeyProblem>,
     },
 }
@@ -294,43 +294,43 @@ pub enum Step {
 pub struct PinAsked {
     /// Counts the questions, so that the page begins each with an empty field.
     pub question: u32,
-    /// Why.
+    /// Reason for the request.
     pub why: PinWhy,
-    /// The fewest characters.
+    /// Minimum number of characters.
     pub least: u32,
     /// Attempts before the key is blocked, where it says so.
     pub attempts_left: Option<u32>,
 }
 
-/// Why a PIN is asked for.
+/// Reason why a PIN is requested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, TS)]
 #[serde(rename_all = "kebab-case")]
 pub enum PinWhy {
-    /// The key asks who is there.
+    /// The key requires user verification.
     Needed,
     /// The last one was wrong.
     Wrong,
     /// The key has none yet: choose one.
     New,
-    /// The one that was chosen does not do.
+    /// The chosen PIN is not acceptable.
     Unsuitable,
 }
 
-/// How a step-up ended: as the wire has it, and [`Self::Lost`].
+/// Result of a step-up as on the wire, and [`Self::Lost`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, TS)]
 #[serde(rename_all = "kebab-case")]
 pub enum PromptResult {
     /// The tap was given and holds.
     Approved,
-    /// The person said no.
+    /// The person declined the request.
     Declined,
     /// The person says that they asked for nothing.
     NotMine,
-    /// Nobody answered in time.
+    /// The step-up expired without an answer.
     TimedOut,
     /// The device is not in the state that the level asks for.
     Unhealthy,
-    /// The security key is not one of this person's, or its signature does not hold.
+    /// The security key is not registered for this person, or its signature is invalid.
     WrongKey,
     /// The security key takes no more PINs.
     PinBlocked,
@@ -346,22 +346,22 @@ pub enum PromptResult {
     Lost,
 }
 
-/// What went wrong at a security key, or on the way.
+/// Problem with a security key or with the service.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, TS)]
 pub struct KeyProblem {
-    /// What.
+    /// Kind of the problem.
     pub kind: KeyProblemKind,
     /// In the words of who says so; not translated.
     pub detail: Option<String>,
 }
 
-/// What went wrong.
+/// Kind of a problem with a security key or with the service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, TS)]
 #[serde(rename_all = "kebab-case")]
 pub enum KeyProblemKind {
     /// The key was not used.
     NotUsed,
-    /// Nobody touched one in time.
+    /// No security key was touched in time.
     TimedOut,
     /// It is not one of this person's.
     WrongKey,
@@ -369,9 +369,9 @@ pub enum KeyProblemKind {
     Reinsert,
     /// Too many wrong PINs: it has to be reset.
     Blocked,
-    /// It cannot ask who is there.
+    /// The key does not support user verification.
     NoUserVerification,
-    /// It is registered already.
+    /// The key is registered already.
     AlreadyRegistered,
     /// The request is not one to answer.
     BadRequest,
@@ -381,101 +381,101 @@ pub enum KeyProblemKind {
     Unavailable,
     /// No key is registered for this person.
     NoneRegistered,
-    /// The code for registering one does not hold.
+    /// The key code is invalid or expired.
     Code,
     /// Keys of this model are not accepted.
     Model,
-    /// The verifier refuses otherwise.
+    /// The verifier refused the request.
     Refused,
-    /// The service is lost.
+    /// The connection to the service was lost.
     Lost,
-    /// It was over already.
+    /// The step-up or registration was already closed.
     Over,
 }
 
-/// Registering a security key.
+/// Progress of registering a security key.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, TS)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Registration {
-    /// Not now.
+    /// No registration is running.
     #[default]
     Idle,
-    /// Under way.
+    /// A registration is running.
     Running {
-        /// Whose key it will be; none until the verifier has said.
+        /// User who will own the key, once the verifier has sent it.
         user: Option<String>,
-        /// How far it is.
+        /// Progress of the registration.
         step: Step,
     },
-    /// Done.
+    /// The registration succeeded.
     Done {
-        /// The key.
+        /// Registered security key.
         key: KeyView,
     },
-    /// It failed.
+    /// The registration failed.
     Failed {
-        /// Why.
+        /// Reason for the failure.
         trouble: KeyProblem,
     },
 }
 
-/// The registered security keys.
+/// Registered security keys of the user.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, TS)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum KeyList {
-    /// They are being asked for.
+    /// The list is being requested.
     Asking,
-    /// These.
+    /// The list was received.
     Registered {
-        /// The keys.
+        /// Registered security keys.
         keys: Vec<KeyView>,
     },
-    /// They could not be asked for.
+    /// The list could not be requested.
     Failed {
-        /// Why.
+        /// Reason for the failure.
         trouble: KeyProblem,
     },
 }
 
-/// A registered security key.
+/// Registered security key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, TS)]
 #[serde(rename_all = "camelCase")]
 pub struct KeyView {
-    /// Its number.
+    /// Identifier at the verifier.
     #[ts(type = "number")]
     pub id: u64,
-    /// Whose.
+    /// Name of the user who owns it.
     pub user: String,
-    /// What they call it.
+    /// Name that the user chose.
     pub name: String,
-    /// What its maker calls it.
+    /// Model name from the FIDO metadata.
     pub model: String,
     /// Since when, in seconds since 1970.
     #[ts(type = "number")]
     pub registered: u64,
-    /// When it was last used.
+    /// Time of the last use, in seconds since 1970.
     #[ts(type = "number | null")]
     pub last_used: Option<u64>,
 }
 
-/// What the page reads once: the language, and every text in it.
+/// Texts that the page reads once at start.
 #[derive(Clone, Debug, Serialize, TS)]
 pub struct Texts {
-    /// BCP 47.
+    /// Language tag (BCP 47).
     pub language: String,
-    /// Fluent (FTL).
+    /// Messages in Fluent syntax (FTL).
     pub messages: String,
-    /// This program's version.
+    /// Version of the app.
     pub version: String,
 }
 
-/// What the person does. A PIN is not among it: it has a command of its own.
+/// Action of the person. A PIN is sent by a separate command.
 #[derive(Deserialize, TS)]
 #[serde(tag = "do", rename_all = "kebab-case")]
 pub enum Action {
-    /// Shows a page.
+    /// Opens a page.
     Open {
-        /// Which.
+        /// Page to open.
         page: Page,
     },
     /// Reads all facts and reports, now.
@@ -484,13 +484,13 @@ pub enum Action {
     Decline,
     /// No, and: I asked for nothing.
     NotMine,
-    /// An end was read.
+    /// Dismisses a result.
     Dismiss,
-    /// Registers a security key.
+    /// Starts registering a security key.
     Register {
         /// The code that IT gave.
         code: String,
-        /// What the person calls the key.
+        /// Name that the user chose for the key.
         name: String,
     },
     /// Ends that, or puts its end away.

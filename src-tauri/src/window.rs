@@ -1,5 +1,5 @@
-//! The one window: there while it is needed, in front of everything while a step-up is asked, and never empty: until its
-//! page is there it says the same in words of its own.
+//! The app's one window: created on demand, in front of all others while a step-up is prompted, and never
+//! empty: the splash shows the text until the page is ready.
 
 use crate::language::Language;
 use crate::model::Window;
@@ -14,20 +14,20 @@ use tauri::{
 };
 use vitalsign_desktop::{SplashOverlay, Words};
 
-/// Its name, which the capability grants.
+/// Window label that the capability grants.
 pub(crate) const MAIN: &str = "main";
-/// How long a page may take until it is asked for once more, and then until the person is told.
+/// Time to wait for the page before reloading it, and then before telling the person.
 const REPLY_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// The window's page, and what stands in for it.
+/// State of the window's page and its splash.
 #[derive(Default)]
 pub(crate) struct Page {
     splash: SplashOverlay,
-    /// What is to be read now, in few words.
+    /// Text of the splash.
     words: Mutex<Words>,
     /// Held while a page is awaited: who waits for it is told by its going.
     awaited: Mutex<Option<Sender<()>>>,
-    /// How the window was before a step-up raised it.
+    /// State of the window before a step-up raised it.
     before: Mutex<Option<Before>>,
 }
 
@@ -37,7 +37,7 @@ struct Before {
 }
 
 impl Page {
-    /// This is to be read.
+    /// Replaces the text of the splash.
     pub(crate) fn say(&self, words: Words) {
         if let Some(before) = self.splash.words() {
             self.splash.put(Some(Words { dark: before.dark, ..words.clone() }));
@@ -46,7 +46,7 @@ impl Page {
     }
 }
 
-/// Makes the window what it is to be.
+/// Brings the window into the required state.
 pub(crate) fn make(app: &AppHandle, wanted: Window, language: Language) -> tauri::Result<()> {
     let there = app.get_webview_window(MAIN);
     let page = app.state::<Page>();
@@ -61,7 +61,7 @@ pub(crate) fn make(app: &AppHandle, wanted: Window, language: Language) -> tauri
         }
         (Window::Ready, None) => open(app, language).map(drop),
         (Window::Open, Some(window)) if before.is_some() => {
-            // The step-up is over: as it was before, and whoever has the keyboard keeps it.
+            // The step-up is closed: restores the window without taking the keyboard.
             *lock(&page.before) = None;
             window.set_always_on_top(false)?;
             window.set_visible_on_all_workspaces(false)?;
@@ -87,12 +87,12 @@ pub(crate) fn make(app: &AppHandle, wanted: Window, language: Language) -> tauri
     }
 }
 
-/// Whether the person looks at it.
+/// Returns whether the person is looking at the window.
 pub(crate) fn is_in_front(app: &AppHandle) -> bool {
     app.get_webview_window(MAIN).is_some_and(|window| window.is_focused().unwrap_or_default())
 }
 
-/// Whether a driver steers the page: in builds for tests only.
+/// Returns whether a driver controls the page, which is possible in test builds only.
 pub(crate) fn is_driven() -> bool {
     cfg!(debug_assertions) && std::env::var_os("TAURI_WEBVIEW_AUTOMATION").is_some()
 }
@@ -106,7 +106,7 @@ pub(crate) fn drawn(app: &AppHandle) {
     tracing::debug!("the page is drawn");
 }
 
-/// The words of its own: what the page will say, in short.
+/// Creates the splash text: a short form of the page's content.
 pub(crate) fn words(view: &View, language: Language) -> Words {
     let asked = view.prompt.as_ref().filter(|prompt| !matches!(prompt.step, Step::Ended { .. }));
     let Some(asked) = asked else {
@@ -149,13 +149,12 @@ fn open(app: &AppHandle, language: Language) -> tauri::Result<WebviewWindow> {
     Ok(window)
 }
 
-/// Whether a page is the app's own, by the address that it has on each system.
+/// Returns whether a URL is one of the app's own pages on this system.
 fn is_ours(to: &Url) -> bool {
     to.scheme() == "tauri" || (to.scheme() == "http" && to.host_str() == Some("tauri.localhost"))
 }
 
-/// Says it in words until the page is there. One that does not come is asked for once more, and so on; the person is
-/// told.
+/// Shows the splash until the page is ready. Reloads a page that does not become ready, and tells the person.
 fn cover(app: &AppHandle, language: Language, tried: u32) {
     let page = app.state::<Page>();
     let mut words = lock(&page.words).clone();
@@ -168,7 +167,7 @@ fn cover(app: &AppHandle, language: Language, tried: u32) {
     await_page(app, language, tried);
 }
 
-/// Has the page asked for once more when it does not come in time. Whoever waited for an earlier one stops.
+/// Reloads the page if it is not ready in time; a later call cancels an earlier one.
 fn await_page(app: &AppHandle, language: Language, tried: u32) {
     let (awaited, gone) = channel();
     *lock(&app.state::<Page>().awaited) = Some(awaited);
@@ -185,7 +184,7 @@ fn await_page(app: &AppHandle, language: Language, tried: u32) {
             }
             match later.get_webview_window(MAIN).map(|window| window.is_visible()) {
                 Some(Ok(true)) => reload(&later, language, tried + 1),
-                // What nobody sees draws nothing.
+                // A hidden page is not drawn.
                 Some(_) => await_page(&later, language, tried),
                 None => {}
             }

@@ -1,4 +1,5 @@
-//! What a TPM attests (TPMS_ATTEST, TPM 2.0 part 2, clause 10.12): the certification of a report key, and quotes.
+//! Verifies TPM attestations (TPMS_ATTEST, TPM 2.0 part 2, clause 10.12): certifications of a report key, and
+//! quotes.
 
 use crate::codec;
 use crate::hash::Hash;
@@ -18,7 +19,7 @@ use vitalsign_protocol::id::Digest;
 /// More bytes than any attestation or signature has.
 pub const MAX_ATTEST_BYTES: usize = 2048;
 
-/// Why an attestation was refused.
+/// Reason why an attestation was rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// Not a TPMS_ATTEST or TPMT_SIGNATURE.
@@ -27,16 +28,16 @@ pub enum Error {
     /// It does not begin with TPM_GENERATED_VALUE: a TPM did not make it.
     #[error("this was not made by a TPM")]
     NotFromTpm,
-    /// The signing key is not one that attests.
+    /// The signing key is not an attestation key.
     #[error("{0}")]
     Key(#[from] public::Error),
-    /// The signature does not hold, or is of an algorithm that we do not trust.
+    /// The signature is invalid or uses an algorithm that is not accepted.
     #[error("the attestation's signature does not hold")]
     Signature,
-    /// It attests something else.
+    /// The attestation is of another type.
     #[error("this is not {0}")]
     WrongType(&'static str),
-    /// It certifies another key.
+    /// The certification is for another key.
     #[error("another key was certified")]
     OtherKey,
     /// It was made for another request.
@@ -56,13 +57,13 @@ pub enum Error {
 /// A key that signs attestations.
 #[derive(Clone, Debug)]
 pub enum AttestationKey {
-    /// ECDSA on P-256: ours.
+    /// ECDSA P-256, the default for keys that we create.
     P256(PublicKey),
     /// RSA with RSASSA: what others' machines have, to be inspected.
     Rsa {
-        /// The modulus.
+        /// RSA modulus, big-endian.
         modulus: Vec<u8>,
-        /// The public exponent.
+        /// RSA public exponent.
         exponent: u32,
     },
 }
@@ -149,9 +150,10 @@ fn parse_signature(bytes: &[u8]) -> Result<TpmtSignature, Error> {
     codec::decode(bytes).map_err(|_| Error::Malformed("the signature"))
 }
 
-/// What every attestation says of the TPM. A key outside of the endorsement hierarchy, as ours are, gives counts and
-/// firmware with a secret constant added (part 1, clause 36.7): only that they differ, and by how much, between two
-/// attestations of one key means something. The agent's plain boot count grows as `reset_count` does.
+/// TPM state contained in every attestation. For keys outside the endorsement hierarchy, such as ours, the
+/// TPM adds a secret constant to counters and firmware version (part 1, clause 36.7): only differences
+/// between two attestations of the same key are meaningful. `reset_count` grows like the agent's plain boot
+/// count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TpmState {
     /// Milliseconds that the TPM has been on, since its owner was last cleared.
@@ -167,16 +169,16 @@ pub struct TpmState {
     pub firmware: u64,
 }
 
-/// A verified quote.
+/// Verified content of a quote.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Quote {
-    /// The bank.
+    /// PCR bank (hash algorithm).
     pub bank: Hash,
-    /// The PCRs, ascending.
+    /// Selected PCRs in ascending order.
     pub pcrs: Vec<u8>,
-    /// Digest of their values.
+    /// Digest of the selected PCR values.
     pub pcr_digest: Vec<u8>,
-    /// What the request bound it to.
+    /// `qualifyingData` of the request.
     pub extra_data: Vec<u8>,
     /// The TPM at that time.
     pub state: TpmState,
@@ -202,18 +204,18 @@ pub fn verify_certify(
     Ok(state(&attest))
 }
 
-/// Checks a quote's signature and says what it holds, trusted or not: for people who inspect.
+/// Verifies a quote's signature and returns its content even if it is not acceptable, for inspection.
 ///
 /// # Errors
-/// When the signature does not hold or it is no quote.
+/// The signature is invalid, or the bytes are not a quote.
 pub fn inspect_quote(ak: &AttestationKey, attest: &[u8], signature: &[u8]) -> Result<Quote, Error> {
     quote(&verified(ak, attest, signature)?)
 }
 
-/// What a quote says, whoever signed it: for people who inspect, and never to be believed.
+/// Parses a quote without verifying its signature, for inspection only. Never trust the result.
 ///
 /// # Errors
-/// When it is no quote.
+/// The bytes are not a quote.
 pub fn read_quote(attest: &[u8]) -> Result<Quote, Error> {
     quote(&parse(attest)?)
 }

@@ -9,7 +9,7 @@ const MOST: usize = 4096;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Malformed;
 
-/// The structure's bytes.
+/// Encodes a structure in TPM byte order.
 pub fn encode(value: &impl TpmMarshal) -> Result<Vec<u8>, Malformed> {
     let mut buffer = vec![0; MOST];
     let mut writer = TpmWriter::new(&mut buffer);
@@ -27,7 +27,7 @@ pub fn decode<T: TpmUnmarshal>(bytes: &[u8]) -> Result<T, Malformed> {
     }
 }
 
-/// A sized buffer's content.
+/// Returns the content of a sized buffer.
 pub fn buffer<const N: usize>(bytes: &[u8]) -> Result<TpmBuffer<N>, Malformed> {
     TpmBuffer::try_from(bytes).map_err(|_| Malformed)
 }

@@ -1,5 +1,5 @@
-//! A credential for one EK and one attestation key, made in software as TPM2_MakeCredential makes it
-//! (TPM 2.0 part 1, clause 24): only the TPM that holds both can open it.
+//! Creates credentials in software like TPM2_MakeCredential (TPM 2.0 part 1, clause 24): only the TPM that
+//! holds both the EK and the attestation key can open one.
 
 use crate::codec::{self, Malformed};
 use crate::public::{Error, Public};
@@ -19,7 +19,7 @@ pub fn make(ek: &Public, attestation_key_name: &[u8], secret: &Secret) -> Result
         return Err(Error::Malformed);
     }
     let (seed, encrypted_secret) = recipient.seal("IDENTITY")?;
-    // The credential itself is what is sealed here, as a TPM2B.
+    // The encrypted content is the credential as TPM2B.
     let mut identity = codec::sized(secret.expose());
     let key = hash.kdfa(&seed, "STORAGE", attestation_key_name, &[], recipient.aes_bits);
     cfb_encrypt(&key, [0; 16], &mut identity)?;

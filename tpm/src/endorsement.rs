@@ -42,7 +42,7 @@ const EC: ObjectIdentifier = oid("1.2.840.10045.2.1");
 const P256: ObjectIdentifier = oid("1.2.840.10045.3.1.7");
 const P384: ObjectIdentifier = oid("1.3.132.0.34");
 
-/// Why an endorsement was refused.
+/// Reason why an EK certificate was rejected.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// Not a certificate that we can read.
@@ -51,7 +51,7 @@ pub enum Error {
     /// There are more certificates than are read, or none.
     #[error("an endorsement has one to {MAX_CERTIFICATES} certificates")]
     Count,
-    /// The public area is none of an endorsement key.
+    /// The public area is not an endorsement key's.
     #[error("{0}")]
     Key(#[from] public::Error),
     /// The certificate is for another key.
@@ -73,19 +73,19 @@ pub enum Error {
     Critical(String, String),
 }
 
-/// Whom we believe: the makers' roots, and intermediates that may not come along.
+/// Trust anchors: TPM vendors' root certificates, and intermediates that devices may not send.
 #[derive(Clone, Debug, Default)]
 pub struct Anchors {
     roots: Vec<Certificate>,
     intermediates: Vec<Certificate>,
 }
 
-/// What a verified endorsement certificate says of the TPM.
+/// TPM attributes from a verified EK certificate.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Endorsement {
     /// The maker, as four letters where it has such: `INTC`; otherwise as the certificate spells it.
     pub manufacturer: Option<String>,
-    /// The model.
+    /// Model from the certificate's subject alternative name.
     pub model: Option<String>,
     /// The firmware when the certificate was issued.
     pub version: Option<String>,
@@ -148,7 +148,8 @@ pub fn verify(
     }
 }
 
-/// Whether this certificate (padded or not) is for the key of this public area: no word on who says so.
+/// Returns whether this certificate (possibly padded) is for the key of this public area. Does not check who
+/// issued it.
 #[must_use]
 pub fn certifies(certificate: &[u8], ek: &Public) -> bool {
     let certificate = Certificate::parse(certificate, "the endorsement certificate");
@@ -174,7 +175,7 @@ struct Path<'a> {
     others: &'a [Certificate],
     now: Duration,
     checks: usize,
-    /// Why the best way ended, when a way was found that was no good.
+    /// Error of the best path that failed, if any path was found.
     failed: Option<Error>,
 }
 
@@ -357,7 +358,7 @@ impl Certificate {
                     *field = Some(text(&attribute.value));
                 }
             }
-            // Critical means: whoever cannot make sense of it must refuse.
+            // RFC 5280 section 4.2: reject a critical extension that cannot be processed.
             if critical && endorsement.manufacturer.is_none() {
                 return Err(Error::Critical(self.subject(), SUBJECT_ALT_NAME.to_string()));
             }
@@ -383,7 +384,7 @@ fn text(value: &x509_cert::der::asn1::Any) -> String {
         .collect()
 }
 
-/// `id:494E5443` is `INTC`.
+/// Decodes `id:494E5443` to `INTC`.
 fn letters(manufacturer: String) -> String {
     let id = manufacturer.strip_prefix("id:").filter(|id| id.len() == 8);
     let id = id.and_then(|id| u32::from_str_radix(id, 16).ok()).map(u32::to_be_bytes);
@@ -395,7 +396,7 @@ fn letters(manufacturer: String) -> String {
     }
 }
 
-/// RSAPublicKey: modulus and exponent.
+/// Parses an RSAPublicKey into modulus and exponent.
 fn rsa_key(der: &[u8]) -> Option<(Vec<u8>, u64)> {
     let mut reader = SliceReader::new(der).ok()?;
     Header::decode(&mut reader).ok()?;

@@ -19,7 +19,7 @@ const STARTUP_LOCALITY: &[u8; 16] = b"StartupLocality\0";
 const EFI_GLOBAL_VARIABLE: [u8; 16] =
     [0x61, 0xdf, 0xe4, 0x8b, 0xca, 0x93, 0xd2, 0x11, 0xaa, 0x0d, 0x00, 0xe0, 0x98, 0x03, 0x2b, 0x8c];
 
-/// Why a log was refused.
+/// Reason why an event log was rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// More bytes or events than are read.
@@ -28,12 +28,12 @@ pub enum Error {
     /// It ends inside an event.
     #[error("the event log is truncated at byte {0}")]
     Truncated(usize),
-    /// Something no firmware writes.
+    /// The log contains a structure that no firmware writes.
     #[error("the event log is malformed at byte {0}: {1}")]
     Malformed(usize, &'static str),
 }
 
-/// A log.
+/// Parsed TCG event log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EventLog<'a> {
     /// The banks that it has digests for, in its own order. A bank of another algorithm is skipped.
@@ -44,21 +44,21 @@ pub struct EventLog<'a> {
     pub sha1_only: bool,
 }
 
-/// An event.
+/// One entry of the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogEvent<'a> {
     /// The PCR. `0xffff_ffff` in some events that extend nothing.
     pub pcr: u32,
-    /// The event's type.
+    /// Event type (TCG PFP section 10.4.1).
     pub event_type: u32,
-    /// What was extended, by bank.
+    /// Extended digests by bank.
     pub digests: Vec<(Hash, &'a [u8])>,
     /// The event's data. Its digest is not always what was extended.
     pub data: &'a [u8],
 }
 
 impl LogEvent<'_> {
-    /// What was extended into this bank.
+    /// Returns the digest that was extended into this bank.
     #[must_use]
     pub fn digest(&self, bank: Hash) -> Option<&[u8]> {
         self.digests.iter().find(|(hash, _)| *hash == bank).map(|(_, digest)| *digest)
@@ -71,7 +71,7 @@ impl LogEvent<'_> {
     }
 }
 
-/// What a log says of the boot, as far as its measurements bear it out.
+/// Facts about the boot that the log's measurements confirm.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct BootFacts {
     /// The firmware enforced Secure Boot. None where the log does not say, or its data is not what was measured.
@@ -136,8 +136,8 @@ impl<'a> EventLog<'a> {
         pcrs
     }
 
-    /// Which of the firmware's PCRs, 0 to 7, have other values than the log explains. What runs later extends the
-    /// others without a word in this log.
+    /// Returns the firmware's PCRs (0 to 7) whose values the log does not explain. Later software extends the
+    /// other PCRs without an entry in this log.
     #[must_use]
     pub fn unexplained(&self, sha256_pcrs: &[(u8, [u8; 32])]) -> Vec<u8> {
         let replayed = self.replay(Hash::Sha256);
@@ -149,7 +149,7 @@ impl<'a> EventLog<'a> {
         firmware.filter(|pcr| !explains(pcr)).map(|(pcr, _)| *pcr).collect()
     }
 
-    /// What the log says of the boot, believing only data whose digest was extended into this bank.
+    /// Extracts facts about the boot, using only data whose digest was extended into this bank.
     #[must_use]
     pub fn boot_facts(&self, bank: Hash) -> BootFacts {
         let separator = |pcr: u32| {
@@ -157,7 +157,7 @@ impl<'a> EventLog<'a> {
                 event.event_type == EV_SEPARATOR && event.pcr == pcr && event.data_is_measured(bank)
             })
         };
-        // Whoever runs after the separator could extend another value and add an event that says so.
+        // Software that runs after the separator could extend another value and add a matching event.
         let before = self.events.get(..separator(7).unwrap_or(self.events.len())).unwrap_or_default();
         let driver_config =
             before.iter().filter(|event| event.event_type == EV_EFI_VARIABLE_DRIVER_CONFIG && event.pcr == 7);
@@ -261,14 +261,14 @@ impl<'a> LogReader<'a> {
         self.take(length)
     }
 
-    /// TCG_PCClientPCREvent.
+    /// Parses a TCG_PCClientPCREvent.
     fn sha1_event(&mut self) -> Result<LogEvent<'a>, Error> {
         let (pcr, event_type) = self.head()?;
         let digests = vec![(Hash::Sha1, self.take(Hash::Sha1.size())?)];
         Ok(LogEvent { pcr, event_type, digests, data: self.data()? })
     }
 
-    /// TCG_PCR_EVENT2.
+    /// Parses a TCG_PCR_EVENT2.
     fn event(&mut self, sizes: &[(u16, usize)]) -> Result<LogEvent<'a>, Error> {
         let (pcr, event_type) = self.head()?;
         let at = self.at;

@@ -4,7 +4,7 @@
 use aws_lc_rs::{digest, hmac};
 use zeroize::Zeroizing;
 
-/// A hash algorithm.
+/// Hash algorithm of a PCR bank or signature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Hash {
     /// SHA-1: parsed, replayed for people who inspect, and never trusted.
@@ -21,7 +21,7 @@ impl Hash {
     /// Every algorithm.
     pub const ALL: [Self; 4] = [Self::Sha1, Self::Sha256, Self::Sha384, Self::Sha512];
 
-    /// `TPM_ALG_ID`.
+    /// Returns the `TPM_ALG_ID`.
     #[must_use]
     pub fn id(self) -> u16 {
         match self {
@@ -38,13 +38,13 @@ impl Hash {
         Self::ALL.into_iter().find(|hash| hash.id() == id)
     }
 
-    /// Bytes of a digest.
+    /// Returns the digest size in bytes.
     #[must_use]
     pub fn size(self) -> usize {
         self.algorithm().output_len()
     }
 
-    /// Its name as people write it: `sha256`.
+    /// Returns the usual name, for example `sha256`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {

@@ -12,13 +12,13 @@ use vitalsign_protocol::cose::PublicKey;
 /// More bytes than any public area has.
 pub const MAX_PUBLIC_BYTES: usize = 1024;
 
-/// Why a public area was refused.
+/// Reason why a public area was rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// Not a TPMT_PUBLIC, or one with bytes behind it.
     #[error("this is not a TPM public area")]
     Malformed,
-    /// It lacks an attribute that we ask for, or has one that it must not have.
+    /// A required attribute is missing, or a forbidden one is set.
     #[error("the key's attributes are not those of {0}")]
     Attributes(&'static str),
     /// Algorithm, curve, scheme, size or policy are others.
@@ -41,7 +41,7 @@ impl Public {
     /// Parses a TPMT_PUBLIC.
     ///
     /// # Errors
-    /// [`Error::Malformed`] when the bytes are not exactly one, or its name algorithm is none we know.
+    /// [`Error::Malformed`] if the bytes are not exactly one structure, or its name algorithm is unknown.
     pub fn parse(bytes: &[u8]) -> Result<Self, Error> {
         if bytes.len() > MAX_PUBLIC_BYTES {
             return Err(Error::Malformed);
@@ -55,7 +55,7 @@ impl Public {
         Ok(Self { area, bytes: bytes.to_vec(), hash })
     }
 
-    /// The bytes.
+    /// Returns the encoded TPMT_PUBLIC.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
@@ -124,7 +124,7 @@ pub const OURS: [TpmaObject; 5] = [
     TpmaObject::NO_DA,
 ];
 
-/// All of them.
+/// Combines attributes into one bit field.
 pub fn attributes(of: &[TpmaObject]) -> TpmaObject {
     of.iter().fold(TpmaObject::empty(), |all, one| all | *one)
 }

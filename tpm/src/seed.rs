@@ -23,7 +23,7 @@ const WHAT: &str = "an endorsement or storage key";
 pub struct Recipient {
     /// Name algorithm: also that of the derivations.
     pub hash: Hash,
-    /// AES key size of what is derived from the seed.
+    /// AES key size in bits for keys derived from the seed.
     pub aes_bits: u32,
     key: RecipientKey,
 }
@@ -157,7 +157,7 @@ fn uncompressed<const N: usize, const POINT: usize>(x: &[u8], y: &[u8]) -> Resul
     point.try_into().map_err(|_| Malformed)
 }
 
-/// What a certificate of this key has to hold: its subjectPublicKey's bits.
+/// Returns the subjectPublicKey bits that a certificate for this key must contain.
 impl Recipient {
     /// An uncompressed point, for a key on a curve.
     pub fn point(&self) -> Option<&[u8]> {

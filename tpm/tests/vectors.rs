@@ -155,7 +155,7 @@ fn a_change_in_what_was_extended_is_seen() {
         let wanted: Vec<u8> = Some(others[index].0).filter(|pcr| *pcr <= 7).into_iter().collect();
         assert_eq!(log.unexplained(&others), wanted);
     }
-    // The variable's data is believed only while its digest is the one that was extended.
+    // The variable's data is accepted only if its digest was extended.
     let at = bytes.windows(20).position(|it| it == b"S\0e\0c\0u\0r\0e\0B\0o\0o\0t\0").unwrap() + 20;
     let mut lie = bytes.clone();
     lie[at] ^= 1;

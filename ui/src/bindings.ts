@@ -2,23 +2,23 @@
 
 export type View = { 
 /**
- * Which page, when no step-up is asked.
+ * Page that is shown while there is no prompt.
  */
 page: Page, 
 /**
- * Why there is no service to ask, while there is none.
+ * Reason why the service is unavailable, if it is.
  */
 lost: DisconnectReason | null, 
 /**
- * This device.
+ * State of this device.
  */
 device: DeviceView, 
 /**
- * The step-up that is asked, or has just ended: it stands before every page.
+ * Current step-up or its result; covers every page.
  */
 prompt: Prompt | null, 
 /**
- * Registering a security key.
+ * Progress of registering a security key.
  */
 registration: Registration, 
 /**
@@ -32,23 +32,23 @@ export type DisconnectReason = "starting" | "not-running" | "foreign" | "other-v
 
 export type DeviceView = { 
 /**
- * What it is called.
+ * Host name of the device.
  */
 name: string, 
 /**
- * Its enrolment; none while it has none.
+ * Enrolment ID, if the device is enrolled.
  */
 enrolment: string | null, 
 /**
- * One sentence.
+ * Summary as one sentence.
  */
 headline: Headline, 
 /**
- * How it looks at a glance.
+ * Overall rating of the device.
  */
 tone: Tone, 
 /**
- * How many checks could not be judged.
+ * Number of checks that could not be appraised.
  */
 unknown: number, 
 /**
@@ -56,7 +56,7 @@ unknown: number,
  */
 checks: Array<Check>, 
 /**
- * How it stands with the verifier.
+ * Connection to the verifier.
  */
 contact: Contact, 
 /**
@@ -76,15 +76,15 @@ export type Tone = "good" | "attention" | "blocked" | "unknown";
 
 export type Headline = { "kind": "healthy" } | { "kind": "attention", 
 /**
- * All of them.
+ * Number of failed checks.
  */
 things: number, 
 /**
- * Of which the person's.
+ * Number that the person can fix.
  */
 yours: number, } | { "kind": "not-accepted" } | { "kind": "expired" } | { "kind": "no-verdict" } | { "kind": "enrolling" } | { "kind": "not-enrolled" } | { "kind": "revoked" } | { "kind": "refused", 
 /**
- * In its words.
+ * Detail as given by the verifier.
  */
 detail: string, } | { "kind": "key-trouble", 
 /**
@@ -100,27 +100,27 @@ since: number, };
 
 export type Check = { 
 /**
- * Which, as policy names it.
+ * Name of the check in the policy.
  */
 code: string, 
 /**
- * Whether there are texts about it; else it reads as it is named.
+ * Whether texts for the check exist; otherwise its name is shown.
  */
 known: boolean, 
 /**
- * How it came out.
+ * Rating of the outcome.
  */
 tone: Tone, 
 /**
- * Why, in one word of the policy.
+ * Reason as a word of the policy.
  */
 reason: string, 
 /**
- * Whether there are texts about this reason.
+ * Whether a text for this reason exists.
  */
 reasonKnown: boolean, 
 /**
- * What was seen.
+ * Observed facts of the check.
  */
 seen: Array<Seen>, 
 /**
@@ -128,25 +128,25 @@ seen: Array<Seen>,
  */
 since: number | null, 
 /**
- * When it gets worse if nothing is done.
+ * Time at which the outcome becomes worse, in seconds since 1970.
  */
 deadline: number | null, 
 /**
- * Who can mend it.
+ * Party that can fix it.
  */
 mender: Remediator, 
 /**
- * A restart may mend it.
+ * Whether a restart may fix it.
  */
 restart: boolean, };
 
 export type Seen = { 
 /**
- * Its name, as policy spells it.
+ * Name of the fact in the policy.
  */
 name: string, 
 /**
- * What it was.
+ * Observed value.
  */
 value: SeenValue, };
 
@@ -156,19 +156,19 @@ export type Remediator = "you" | "it";
 
 export type Prompt = { 
 /**
- * Which: a new one is announced anew.
+ * Identifier of the step-up; the page announces a new one.
  */
 id: string, 
 /**
- * Which application asks.
+ * Name of the requesting application.
  */
 application: string, 
 /**
- * For whom.
+ * Name of the user who should tap.
  */
 user: string, 
 /**
- * What for, whole.
+ * Complete text to confirm.
  */
 message: string, 
 /**
@@ -184,11 +184,11 @@ level: Level,
  */
 until: number, 
 /**
- * How many others wait behind it.
+ * Number of further step-ups that wait.
  */
 waiting: number, 
 /**
- * How far it is.
+ * Progress of the step-up.
  */
 step: Step, };
 
@@ -196,19 +196,19 @@ export type Level = "hardware-key" | "healthy-device" | "epcs";
 
 export type Step = { "kind": "preparing" } | { "kind": "insert" } | { "kind": "touch", 
 /**
- * How many are there.
+ * Number of connected security keys.
  */
 keys: number, } | { "kind": "pin" } & PinAsked | { "kind": "working" } | { "kind": "checking" } | { "kind": "ended", 
 /**
- * How.
+ * Result of the step-up.
  */
 end: PromptResult, 
 /**
- * What is wrong with the device, where that is why.
+ * Failed checks, if the device does not meet the level.
  */
 checks: Array<Check>, 
 /**
- * What went wrong at the key, where that is why.
+ * Problem with the security key, if that is the reason.
  */
 trouble: KeyProblem | null, };
 
@@ -218,11 +218,11 @@ export type PinAsked = {
  */
 question: number, 
 /**
- * Why.
+ * Reason for the request.
  */
 why: PinWhy, 
 /**
- * The fewest characters.
+ * Minimum number of characters.
  */
 least: number, 
 /**
@@ -236,7 +236,7 @@ export type PromptResult = "approved" | "declined" | "not-mine" | "timed-out" | 
 
 export type KeyProblem = { 
 /**
- * What.
+ * Kind of the problem.
  */
 kind: KeyProblemKind, 
 /**
@@ -248,47 +248,47 @@ export type KeyProblemKind = "not-used" | "timed-out" | "wrong-key" | "reinsert"
 
 export type Registration = { "kind": "idle" } | { "kind": "running", 
 /**
- * Whose key it will be; none until the verifier has said.
+ * User who will own the key, once the verifier has sent it.
  */
 user: string | null, 
 /**
- * How far it is.
+ * Progress of the registration.
  */
 step: Step, } | { "kind": "done", 
 /**
- * The key.
+ * Registered security key.
  */
 key: KeyView, } | { "kind": "failed", 
 /**
- * Why.
+ * Reason for the failure.
  */
 trouble: KeyProblem, };
 
 export type KeyList = { "kind": "asking" } | { "kind": "registered", 
 /**
- * The keys.
+ * Registered security keys.
  */
 keys: Array<KeyView>, } | { "kind": "failed", 
 /**
- * Why.
+ * Reason for the failure.
  */
 trouble: KeyProblem, };
 
 export type KeyView = { 
 /**
- * Its number.
+ * Identifier at the verifier.
  */
 id: number, 
 /**
- * Whose.
+ * Name of the user who owns it.
  */
 user: string, 
 /**
- * What they call it.
+ * Name that the user chose.
  */
 name: string, 
 /**
- * What its maker calls it.
+ * Model name from the FIDO metadata.
  */
 model: string, 
 /**
@@ -296,27 +296,27 @@ model: string,
  */
 registered: number, 
 /**
- * When it was last used.
+ * Time of the last use, in seconds since 1970.
  */
 lastUsed: number | null, };
 
 export type Texts = { 
 /**
- * BCP 47.
+ * Language tag (BCP 47).
  */
 language: string, 
 /**
- * Fluent (FTL).
+ * Messages in Fluent syntax (FTL).
  */
 messages: string, 
 /**
- * This program's version.
+ * Version of the app.
  */
 version: string, };
 
 export type Action = { "do": "open", 
 /**
- * Which.
+ * Page to open.
  */
 page: Page, } | { "do": "check-again" } | { "do": "decline" } | { "do": "not-mine" } | { "do": "dismiss" } | { "do": "register", 
 /**
@@ -324,6 +324,6 @@ page: Page, } | { "do": "check-again" } | { "do": "decline" } | { "do": "not-min
  */
 code: string, 
 /**
- * What the person calls the key.
+ * Name that the user chose for the key.
  */
 name: string, } | { "do": "stop-registering" } | { "do": "list-keys" } | { "do": "close" } | { "do": "drawn" };

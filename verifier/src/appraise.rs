@@ -27,22 +27,22 @@ pub const DEFAULT_THRESHOLDS: &str = include_str!("../policy/thresholds.toml");
 
 /// An answer is not to be relied on for longer than this many seconds, even if nothing makes it change.
 const LONGEST: u64 = 3600;
-/// How many answers are kept, about 2 KiB each: those of a fleet of 100,000 in which no two devices are alike.
+/// Number of cached appraisals, about 2 KiB each: enough for 100,000 devices with different facts.
 const REMEMBERED: usize = 262_144;
 
-/// What is known of a device when it is judged.
+/// Input of an appraisal.
 #[derive(Clone, Copy, Debug)]
 pub struct Input<'a> {
     pub posture: &'a Posture,
-    /// What enrolment proved of its report key.
+    /// Properties of the report key that enrolment proved.
     pub key: KeyAttestation,
-    /// What its last quote proved of its boot.
+    /// Properties of the boot that the last quote proved.
     pub boot: BootAttestation,
     /// Seconds since 1970, by the verifier's clock.
     pub now: u64,
 }
 
-/// What enrolment proved of a report key.
+/// Properties of a report key that enrolment proved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct KeyAttestation {
     pub storage: KeyStorage,
@@ -52,7 +52,7 @@ pub struct KeyAttestation {
     pub simulated: bool,
 }
 
-/// What a quote proved of the boot.
+/// Properties of the boot that a quote proved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct BootAttestation {
     /// A quote of this boot holds.
@@ -60,14 +60,14 @@ pub struct BootAttestation {
     pub log: EventLogResult,
 }
 
-/// What the firmware's event log proved.
+/// Properties of the boot that the firmware's event log proved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum EventLogResult {
     None,
     /// It replays to the quoted PCRs.
     Replayed {
-        /// Whether it says that Secure Boot was on; none when it does not say.
+        /// Secure Boot state; `None` if the log does not contain it.
         secure_boot: Option<bool>,
     },
 }
@@ -81,7 +81,7 @@ pub struct Appraised {
     pub valid_until: u64,
 }
 
-/// Why a policy or its thresholds cannot be used.
+/// Reason why a policy or its thresholds cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
     /// The policy is not Rego.
@@ -92,7 +92,7 @@ pub enum LoadError {
     Thresholds {
         /// The line, counted from 1.
         line: usize,
-        /// What is wrong with it.
+        /// Description of the error.
         what: String,
     },
     /// The policy fails on a device of which nothing is known, as each is at first.
@@ -100,7 +100,8 @@ pub enum LoadError {
     Trial(#[source] AppraiseError),
 }
 
-/// Why there is no judgement. The verifier then claims nothing of the device: it is its own failure (AR4SI -1).
+/// Reason why an appraisal failed. The verifier then makes no claim about the device; the failure is its own
+/// (AR4SI -1).
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AppraiseError {
     /// The policy did not end in time.
@@ -122,7 +123,7 @@ pub struct Appraiser {
     memo: Memo<Judgement>,
 }
 
-/// What is remembered of a judgement: small, because there is one for each device that differs from the others.
+/// Cached part of an appraisal; small, because every device that differs from the others has one.
 struct Judgement {
     /// JSON of [`Kept`]. As structures it takes seven times the room.
     submods: Box<[u8]>,
@@ -132,7 +133,7 @@ struct Judgement {
 /// Name, claims and checks of each submodule. All else of an appraisal follows from these.
 type Kept = Vec<(String, TrustVector, Vec<Check>)>;
 
-/// What a judgement depends on besides the time, in a fixed order.
+/// Facts that an appraisal depends on, besides the time, in a fixed order.
 #[derive(Serialize)]
 struct Facts<'a> {
     posture: &'a Posture,
@@ -141,11 +142,11 @@ struct Facts<'a> {
 }
 
 impl Appraiser {
-    /// Compiles a policy, with the default thresholds where `thresholds_toml` names no others, and tries it on a
-    /// device that says nothing.
+    /// Compiles a policy and tries it on a device without facts. Thresholds that `thresholds_toml` does not
+    /// set keep their defaults.
     ///
     /// # Errors
-    /// When either cannot be used: with the line and what is wrong there.
+    /// The policy or the thresholds are invalid; the error names the line.
     pub fn load(rego: &str, thresholds_toml: &str) -> Result<Self, LoadError> {
         let thresholds = Thresholds::parse(thresholds_toml)?;
         let policy = Policy::compile(rego, &thresholds)?;
@@ -165,7 +166,7 @@ impl Appraiser {
         &self.id
     }
 
-    /// Whether a device may enrol with a key in software (`[key-hardware] accept_software_keys`).
+    /// Returns whether a device may enrol with a key in software (`[key-hardware] accept_software_keys`).
     pub fn accepts_software_keys(&self) -> bool {
         self.accepts_software_keys
     }
@@ -201,7 +202,7 @@ impl Appraiser {
 }
 
 impl Judgement {
-    /// Until when it holds, if it holds at `now`.
+    /// Returns when an appraisal that is valid at `now` expires.
     fn until(&self, now: u64) -> u64 {
         self.changes_at.unwrap_or(u64::MAX).min(now.saturating_add(LONGEST))
     }

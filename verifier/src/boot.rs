@@ -12,10 +12,10 @@ use vitalsign_tpm::public::Public;
 /// The firmware's PCRs: a quote that leaves one out could hide it.
 const FIRMWARE_PCRS: std::ops::RangeInclusive<u8> = 0..=7;
 
-/// Checks the quote with the attestation key `ak` (TPMT_PUBLIC), and replays the log to it, where there is one.
+/// Verifies the quote with the attestation key `ak` (TPMT_PUBLIC), and replays the log, if there is one.
 ///
 /// # Errors
-/// [`ProblemType::QuoteInvalid`] or [`ProblemType::LogMismatch`], with what does not hold.
+/// [`ProblemType::QuoteInvalid`] or [`ProblemType::LogMismatch`], with the violation.
 pub fn verify(
     boot: &BootEvidence,
     ak: &[u8],
@@ -45,7 +45,7 @@ fn replay(log: &[u8], boot: &BootEvidence) -> Result<ReplayedLog, Problem> {
     }
 }
 
-/// Whether the boot that the claims are of is the one that was quoted.
+/// Returns whether the claims belong to the quoted boot.
 #[must_use]
 pub fn is_quoted(quoted: &QuotedBoot, claims: &Claims, now: u64) -> bool {
     match (claims.boot_count, claims.uptime) {

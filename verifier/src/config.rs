@@ -8,7 +8,7 @@ use vitalsign_webauthn::Aaguid;
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// Where the store, the keys and the roots lie.
+    /// Folder of the store, the keys and the roots.
     pub data: PathBuf,
     #[serde(default = "default_listen")]
     pub listen: SocketAddr,
@@ -30,31 +30,31 @@ pub struct Config {
     /// The policy of step-up, Rego; a built-in one by default.
     #[serde(default)]
     pub step_up_policy: Option<PathBuf>,
-    /// Devices report every so many seconds.
+    /// Interval between reports, in seconds.
     #[serde(default = "default_report_seconds")]
     pub report_seconds: u64,
-    /// A report's nonce, and a verdict, live for so many seconds: the interval and a margin.
+    /// Lifetime of a report's nonce and of a verdict, in seconds: the interval and a margin.
     #[serde(default = "default_nonce_seconds")]
     pub nonce_seconds: u64,
-    /// A TPM quotes anew when its last quote is older than so many seconds, and after each boot.
+    /// Maximum age of a TPM's quote, in seconds. A boot also requires a new quote.
     #[serde(default = "default_quote_seconds")]
     pub quote_seconds: u64,
-    /// Which security keys are accepted.
+    /// Accepted security keys.
     #[serde(default)]
     pub security_keys: SecurityKeySettings,
-    /// How applications ask for people.
+    /// Settings of the OpenID provider.
     #[serde(default)]
     pub oidc: Oidc,
     #[serde(default)]
     pub limits: Limits,
 }
 
-/// Which security keys are accepted. Without metadata none can be registered.
+/// Accepted security keys. Without metadata none can be registered.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SecurityKeySettings {
-    /// A FIDO metadata file: as the FIDO Alliance signs it (a JWT), or the list in it (JSON), for which whoever puts it
-    /// there vouches.
+    /// FIDO metadata file: as signed by the FIDO Alliance (JWT), or its payload (JSON), which the
+    /// administrator vouches for.
     pub metadata: Option<PathBuf>,
     /// The root of who signs the file: PEM.
     pub metadata_roots: Option<PathBuf>,
@@ -68,18 +68,18 @@ pub struct SecurityKeySettings {
 pub struct TlsFiles {
     /// The chain, the server's own first.
     pub certificate: PathBuf,
-    /// Its key, PKCS#8.
+    /// Private key of the certificate, PKCS#8.
     pub key: PathBuf,
 }
 
-/// How applications ask for people.
+/// Settings of the OpenID provider.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Oidc {
-    /// So many seconds are to lie between one poll for a token and the next. With 0 nobody is slowed down.
+    /// Minimum interval between two polls for a token, in seconds; 0 disables the limit.
     pub interval_seconds: u64,
-    /// A request for a token is held for so many seconds while nobody has answered, so that the token is there as soon
-    /// as the tap is (CIBA section 10.1.1). With 0 it is answered at once.
+    /// Time in seconds for which a token request is held open while the step-up is pending, so that the token
+    /// is delivered as soon as the tap is verified (CIBA section 10.1.1); 0 answers at once.
     pub hold_seconds: u64,
 }
 
@@ -93,7 +93,7 @@ impl Default for Oidc {
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
     pub connections: usize,
-    /// A TLS handshake, a request's head, and a request's body each take at most so many seconds.
+    /// Time limit in seconds for a TLS handshake, for a request's head, and for its body.
     pub request_seconds: u64,
     /// Devices remembered in memory, about 2 KiB each.
     pub remembered_devices: usize,
@@ -191,10 +191,10 @@ impl Config {
         Ok(config)
     }
 
-    /// Whether the settings go together.
+    /// Checks that the settings are consistent.
     ///
     /// # Errors
-    /// [`ConfigError::Invalid`] with what does not.
+    /// [`ConfigError::Invalid`] with the first violation.
     pub fn check(&self) -> Result<(), ConfigError> {
         let origin_host = self.origin.as_deref().map(host);
         match () {
@@ -214,7 +214,7 @@ impl Config {
         }
     }
 
-    /// Where the keys that sign verdicts lie.
+    /// Returns the folder of the signing keys.
     #[must_use]
     pub fn keys(&self) -> PathBuf {
         self.data.join("keys")

@@ -1,5 +1,6 @@
-//! Devices that reported lately, so that a report reads no device from the store. Two generations: when the young one
-//! is full, the old one goes. What is remembered may be out of date; the store's transaction notices.
+//! Cache of devices that reported recently, so that a report reads no device from the store. It has two
+//! generations: when the young one is full, the old one is dropped. Entries may be outdated; the store's
+//! transaction detects that.
 
 use crate::store::device::Device;
 use std::collections::HashMap;
@@ -48,7 +49,7 @@ impl DeviceCache {
         young.insert(device.identity.kid, device);
     }
 
-    /// Whoever panicked while holding it left a whole map.
+    /// A panic cannot leave the maps half-updated, so the poison is ignored.
     fn lock(&self) -> MutexGuard<'_, (Generation, Generation)> {
         self.generations.lock().unwrap_or_else(PoisonError::into_inner)
     }

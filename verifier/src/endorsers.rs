@@ -21,7 +21,7 @@ pub struct TpmVendorRoots {
     pinned: Vec<CertificateDer<'static>>,
 }
 
-/// Whose root an endorsement leads to.
+/// Kind of root to which an EK certificate chains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Endorser {
     /// A maker of TPMs in hardware, or an administrator who pinned this one.
@@ -31,7 +31,7 @@ pub enum Endorser {
 }
 
 impl TpmVendorRoots {
-    /// Reads the folder. One that is not there has no roots, and no TPM is trusted.
+    /// Reads the folder. A missing folder contains no roots, so no TPM is trusted.
     pub fn open(folder: &Path) -> Result<Self, FileError> {
         let mut endorsers = Self::default();
         let mut roots = 0;
@@ -53,10 +53,10 @@ impl TpmVendorRoots {
         Ok(endorsers)
     }
 
-    /// Whose word it is that `ek` is in a TPM.
+    /// Returns the kind of root that vouches for `ek`.
     ///
     /// # Errors
-    /// Why nobody's that we believe.
+    /// No accepted root vouches for it.
     pub fn endorser(
         &self,
         certificates: &[impl AsRef<[u8]>],
@@ -64,7 +64,7 @@ impl TpmVendorRoots {
         now: u64,
     ) -> Result<Endorser, endorsement::Error> {
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(now);
-        // First: a TPM in software is one, whoever else vouches for it.
+        // Checked first: a simulated TPM is never genuine, whichever other root vouches for it.
         if endorsement::verify(certificates, ek, &self.simulated, now).is_ok() {
             return Ok(Endorser::Simulated);
         }

@@ -17,7 +17,7 @@ use vitalsign_tpm::attest::{self, AttestationKey};
 use vitalsign_tpm::credential;
 use vitalsign_tpm::public::Public;
 
-/// What is kept of a credential's secret.
+/// Label of the digest under which a credential's secret is stored.
 const SECRET_LABEL: &str = "vitalsign-credential-v1";
 
 /// Keys that a device says it has.

@@ -15,7 +15,7 @@ pub struct FileError {
 }
 
 impl FileError {
-    /// What was tried, on what, and why it failed.
+    /// Creates an error from the action, its path and the cause.
     pub fn new(action: &'static str, path: &Path, cause: impl std::fmt::Display) -> Self {
         Self { action, path: path.to_owned(), cause: cause.to_string() }
     }
@@ -41,7 +41,7 @@ pub fn read_or_create_secret(
     }
 }
 
-/// Makes a private file where there is none: whole, and by one of those who try at the same time.
+/// Creates a private file if it is missing: atomically, and by only one of several concurrent processes.
 fn create(path: &Path, content: &[u8]) -> Result<(), FileError> {
     let error = |e: std::io::Error| FileError::new("writing", path, e);
     let folder = path.parent().unwrap_or(Path::new("."));
@@ -77,12 +77,12 @@ pub fn replace(path: &Path, content: &[u8], mode: u32) -> Result<(), FileError> 
     fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(error)
 }
 
-/// Makes a folder that only its owner can enter, where there is none.
+/// Creates a folder that only its owner can enter, if it is missing.
 pub fn create_folder(path: &Path) -> Result<(), FileError> {
     access::create_folder(path).map_err(|e| FileError::new("making", path, e))
 }
 
-/// What tells this file from another that took its place.
+/// Identifies a file, to detect its replacement.
 pub(crate) fn identity(metadata: &fs::Metadata) -> u64 {
     access::identity(metadata)
 }

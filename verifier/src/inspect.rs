@@ -1,5 +1,6 @@
-//! `inspect`: what evidence, an event log, a quote or a verdict says, and whether it holds. For support and auditors:
-//! it needs no store and no network, and tells apart what is proven, what is broken, and what nobody could check.
+//! `inspect`: shows the content of evidence, an event log, a quote or a verdict, and whether it is valid. For
+//! support and auditors: needs no store and no network, and distinguishes what is proven, invalid and
+//! unverified.
 
 mod ear;
 mod event_log;
@@ -15,33 +16,33 @@ use vitalsign_protocol::id::Nonce;
 /// More bytes than any file that can be inspected has.
 const MAX_FILE_BYTES: u64 = 8 * 1024 * 1024;
 
-/// What to inspect.
+/// Object to inspect.
 #[derive(Clone, Debug, clap::Subcommand)]
 pub enum Command {
     /// Evidence: COSE_Sign1, as devices send it.
     Evidence {
-        /// What to read.
+        /// File to read
         #[command(flatten)]
         file: File,
         /// The device's report key: TPMT_PUBLIC, an uncompressed point, or a JWK or JWK set.
         #[arg(long, value_name = "FILE")]
         key: Option<PathBuf>,
-        /// The nonce that it is to be made for, in base64url.
+        /// Nonce that the evidence must contain, in base64url
         #[arg(long)]
         nonce: Option<Nonce>,
     },
     /// A firmware's event log, as in /sys/kernel/security/tpm0/binary_bios_measurements.
     EventLog {
-        /// What to read.
+        /// File to read
         #[command(flatten)]
         file: File,
     },
     /// A TPM's quote: TPMS_ATTEST, or evidence that carries one.
     Quote {
-        /// What to read.
+        /// File to read
         #[command(flatten)]
         file: File,
-        /// The attestation key: TPMT_PUBLIC.
+        /// Attestation key (TPMT_PUBLIC)
         #[arg(long, value_name = "FILE")]
         key: Option<PathBuf>,
         /// The signature: TPMT_SIGNATURE. Evidence carries its own.
@@ -53,50 +54,50 @@ pub enum Command {
     },
     /// A verdict: an EAR as a JWT.
     Ear {
-        /// What to read.
+        /// File to read
         #[command(flatten)]
         file: File,
         /// The verifier's keys: a JWK set, as `key list` and /.well-known/jwks.json give it.
         #[arg(long, visible_alias = "key", value_name = "FILE")]
         jwks: Option<PathBuf>,
-        /// The nonce of the evidence that it is to be about, in base64url.
+        /// Nonce of the evidence that the verdict must refer to, in base64url
         #[arg(long)]
         nonce: Option<Nonce>,
     },
 }
 
-/// What to read, and how to say it.
+/// Input file and output format.
 #[derive(Clone, Debug, clap::Args)]
 pub struct File {
-    /// The file.
+    /// Path of the file
     #[arg(value_name = "FILE")]
     path: PathBuf,
-    /// Print JSON.
+    /// Print JSON
     #[arg(long)]
     json: bool,
 }
 
-/// Something that was inspected.
+/// Result of an inspection.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Inspection {
-    /// Whether it holds.
+    /// Whether the object is valid.
     pub holds: Holds,
-    /// What it says, in the order in which people read it.
+    /// Content, in display order.
     pub says: Vec<(&'static str, Value)>,
 }
 
-/// Whether something holds.
+/// Validity of an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Holds {
     /// All that it claims was checked.
     Yes,
     /// It is well-formed; why no more was checked.
     NotChecked(&'static str),
-    /// It does not: what is broken.
+    /// Invalid, with the violation.
     No(String),
 }
 
-/// Why something cannot be inspected.
+/// Reason why a file cannot be inspected.
 #[derive(Debug, thiserror::Error)]
 pub enum Unreadable {
     /// A file cannot be read.
@@ -148,7 +149,7 @@ fn read(path: &Path) -> Result<Vec<u8>, Unreadable> {
 }
 
 impl Inspection {
-    /// As JSON.
+    /// Formats the result as JSON.
     #[must_use]
     pub fn json(&self) -> String {
         let (word, why) = match &self.holds {
@@ -163,7 +164,7 @@ impl Inspection {
         format!("{:#}\n", Value::Object(all))
     }
 
-    /// As people read it.
+    /// Formats the result as text.
     #[must_use]
     pub fn text(&self) -> String {
         let mut out = match &self.holds {
@@ -194,12 +195,12 @@ fn write_lines(out: &mut String, indent: usize, lines: &[(&str, &Value)]) {
     }
 }
 
-/// What is too much for a line.
+/// Returns whether a value is too large for one line.
 fn is_section(value: &Value) -> bool {
     value.as_object().is_some_and(|fields| fields.len() > 1 || fields.values().any(Value::is_object))
 }
 
-/// A value in one line. Control characters, which could rewrite what stands before, are spelled out.
+/// Formats a value on one line. Control characters are escaped, because they could overwrite earlier output.
 fn line(value: &Value) -> String {
     match value {
         Value::Null => "-".to_owned(),

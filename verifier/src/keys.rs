@@ -10,14 +10,14 @@ use vitalsign_protocol::problem::{Problem, ProblemType};
 use vitalsign_protocol::step_up::{KeyChallenge, KeyProof, KeyRequest, RegisteredKey, RegisteredKeys};
 use vitalsign_webauthn::{RegistrationError, User};
 
-/// A registration lives for so many seconds: a person looks for the key, and chooses a PIN.
+/// Lifetime of a registration, in seconds: time to find the key and choose a PIN.
 const REGISTRATION_SECONDS: u64 = 300;
 /// More bytes than a code has, however it is written.
 const MAX_CODE_BYTES: usize = 64;
 /// The most characters of a key's name.
 const MAX_NAME_CHARACTERS: usize = 64;
-/// Wrong codes of one device, in so many seconds. A code has 60 bits and lives for minutes, so that it is not guessed
-/// anyway; this keeps who tries from filling the log.
+/// Maximum number of wrong codes of one device per period. Codes have 60 bits and live for minutes, so
+/// guessing fails anyway; this keeps an attacker from filling the log.
 const MAX_WRONG_CODES: u32 = 10;
 const WRONG_CODES_SECONDS: u64 = 900;
 

@@ -24,7 +24,7 @@ Exit status: 0 done or true, 1 failed or not so, 2 used wrongly.";
 #[derive(Parser)]
 #[command(name = "vitalsign-verifier", version, after_help = EXAMPLES)]
 struct VerifierCli {
-    /// The configuration.
+    /// Path of the configuration
     #[arg(long, value_name = "FILE", global = true, default_value = "/etc/vitalsign-verifier/verifier.toml")]
     config: PathBuf,
     #[command(subcommand)]
@@ -33,7 +33,7 @@ struct VerifierCli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Serve devices.
+    /// Serve devices and applications
     Serve(admin::serve::ServeArgs),
     /// Tokens with which devices enrol.
     #[command(subcommand)]
@@ -41,7 +41,7 @@ enum Command {
     /// Users, their security keys and devices.
     #[command(subcommand)]
     User(admin::user::Command),
-    /// Enrolled devices.
+    /// Manage enrolled devices
     #[command(subcommand)]
     Device(admin::device::Command),
     /// Applications that may ask for people.
@@ -53,13 +53,13 @@ enum Command {
     /// The policy by which devices are judged.
     #[command(subcommand)]
     Policy(admin::policy::Command),
-    /// The audit log.
+    /// Read, verify and prove the audit log
     #[command(subcommand)]
     Audit(admin::audit::Command),
     /// The keys that sign verdicts and tokens.
     #[command(subcommand)]
     Key(admin::key::Command),
-    /// What evidence, an event log, a quote or a verdict says, and whether it holds.
+    /// Inspect evidence, an event log, a quote or a verdict
     #[command(subcommand)]
     Inspect(inspect::Command),
 }

@@ -10,7 +10,7 @@ use vitalsign_webauthn::Models;
 /// A file's identity, and when it was changed.
 type Seen = Option<(u64, SystemTime)>;
 
-/// The models, taken up anew when the file is another.
+/// Accepted models, reloaded when the file changes.
 pub(crate) struct ModelStore {
     settings: SecurityKeySettings,
     current: RwLock<Arc<Models>>,
@@ -40,8 +40,8 @@ impl ModelStore {
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(models);
     }
 
-    /// Takes up a list that an administrator put in place. One that cannot be read is reported, and the one before goes
-    /// on until it expires.
+    /// Loads a list that an administrator replaced. An unreadable list is reported, and the previous one
+    /// stays in use until it expires.
     pub(crate) fn refresh(&self, now: u64) {
         let found = seen(&self.settings);
         let mut before = self.seen.lock().unwrap_or_else(PoisonError::into_inner);

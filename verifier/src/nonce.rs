@@ -11,7 +11,7 @@ use vitalsign_protocol::id::{Nonce, Thumbprint};
 
 use crate::files::{self, FileError};
 
-/// What a nonce is good for. One issued for one purpose is unknown to another.
+/// Purpose of a nonce. A nonce for one purpose is unknown to another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
     Report,
@@ -20,13 +20,13 @@ pub enum Purpose {
     Session,
 }
 
-/// Why a nonce was not accepted.
+/// Reason why a nonce was rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NonceError {
     /// Not sealed by us for this key and purpose.
     #[error("the nonce was not issued by this verifier to this key for this purpose")]
     Unknown,
-    /// Too old, by so many seconds.
+    /// The nonce expired this many seconds ago.
     #[error("the nonce expired {0} s ago")]
     Expired(u64),
 }
@@ -72,7 +72,7 @@ impl NonceKey {
         Nonce::from_slice(&nonce).ok_or(aws_lc_rs::error::Unspecified)
     }
 
-    /// Checks the seal and the age; answers what is to be marked as spent.
+    /// Verifies seal and age, and returns the value to record as spent.
     pub fn check(
         &self,
         purpose: Purpose,
@@ -109,7 +109,7 @@ impl NonceKey {
     }
 }
 
-/// When it expires, in seconds since 1970.
+/// Returns the expiry in seconds since 1970.
 #[must_use]
 pub fn expiry(issued: &SpentNonce) -> u64 {
     let [a, b, c, d, ..] = *issued;

@@ -17,10 +17,10 @@ use vitalsign_protocol::message::ReportAnswer;
 use vitalsign_protocol::posture::{KeyStorage, Posture};
 use vitalsign_protocol::problem::{Problem, ProblemType};
 
-/// Why a report was not accepted.
+/// Reason why a report was rejected.
 enum Refused {
     Problem(Problem),
-    /// What was remembered of the device is out of date.
+    /// The cached device is outdated.
     Stale(Thumbprint),
 }
 
@@ -32,11 +32,11 @@ impl<P: Into<Problem>> From<P> for Refused {
 
 pub(crate) struct Verdict {
     pub(crate) appraised: Appraised,
-    /// What is to be remembered of the device from now on, when it is not what it was.
+    /// New appraisal snapshot of the device, if it changed.
     pub(crate) standing: Option<AppraisalSnapshot>,
     /// The last boot that was quoted.
     pub(crate) boot: Option<QuotedBoot>,
-    /// What is to be logged: JSON.
+    /// Body of the audit entry, JSON.
     pub(crate) body: String,
     pub(crate) digest: Digest,
     /// The judgement is not what it was, or there is more to keep than facts.
@@ -95,7 +95,8 @@ impl Verifier {
         let standing = verdict.standing.as_ref().map(serde_json::to_string);
         let standing = standing.transpose().map_err(|_| Problem::new(ProblemType::Internal, ""))?;
         let quote = self.wants_quote(&device.identity, verdict.boot.as_ref(), &verified.claims, now);
-        // Signed before it is accepted: a signature that is not sent harms nobody, and the writer waits for none.
+        // Signs before the report is accepted: an unsent signature does no harm, and the writer need not wait
+        // for it.
         let answer = self.answer(&device.enrolment, &kid, nonce, &mut verdict, quote, now)?;
         let entry = AuditEntry {
             time: now,
@@ -249,7 +250,7 @@ impl Verifier {
             eat_nonce: Some(nonce),
             vitalsign_device: Some(*device),
             vitalsign_evidence: Some(verdict.digest),
-            // Moved, not copied: it is the largest part, and nobody looks at it again.
+            // Moved instead of cloned, because it is large and not used later.
             submods: std::mem::take(&mut verdict.appraised.submods),
             ..Ear::default()
         };
@@ -271,7 +272,7 @@ impl Verifier {
     }
 }
 
-/// What enrolment proved of a key.
+/// Returns the properties of a key that enrolment proved.
 pub(crate) fn key_standing(identity: &Identity) -> KeyAttestation {
     match &identity.tpm {
         Some(tpm) => {
@@ -281,7 +282,7 @@ pub(crate) fn key_standing(identity: &Identity) -> KeyAttestation {
     }
 }
 
-/// What the last quote proved of the boot that the claims are of.
+/// Returns the properties of the claims' boot that the last quote proved.
 fn boot_standing(boot: Option<&QuotedBoot>, claims: &Claims, now: u64) -> BootAttestation {
     let quoted = boot.filter(|boot| boot::is_quoted(boot, claims, now));
     let log = match quoted.and_then(|boot| boot.log) {
@@ -303,7 +304,7 @@ pub(crate) fn revoked() -> Problem {
     Problem::new(ProblemType::DeviceRevoked, "An administrator revoked this device.")
 }
 
-/// What a device is told of evidence that does not hold.
+/// Maps an evidence error to a problem.
 pub(crate) fn refusal(error: evidence::Error) -> Problem {
     let problem = match error {
         evidence::Error::TooLarge(..) => ProblemType::TooLarge,

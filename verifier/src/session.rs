@@ -19,7 +19,7 @@ use zeroize::Zeroizing;
 /// The bytes of a session.
 const BYTES: usize = 64;
 
-/// A session that holds, and until when, in seconds since 1970.
+/// Valid device session, with its expiry in seconds since 1970.
 pub(crate) struct Opened {
     pub(crate) device: Arc<Device>,
     pub(crate) expires: u64,
@@ -31,10 +31,10 @@ impl Verifier {
         Ok(DeviceSession(Secret::new([kid.as_bytes(), sealed.as_bytes()].concat())))
     }
 
-    /// The device whose session an `Authorization` header carries.
+    /// Returns the device whose session is in an `Authorization` header.
     ///
     /// # Errors
-    /// `session-invalid` when it carries none that holds; `device-revoked` from the revocation's commit on.
+    /// `session-invalid` without a valid session; `device-revoked` once the revocation is committed.
     pub async fn session_device(
         &self,
         authorization: Option<&str>,
@@ -52,7 +52,7 @@ impl Verifier {
         Ok(Opened { device, expires })
     }
 
-    /// The device with this report key as it is now, which is not always what is remembered of it.
+    /// Reads the device with this report key from the store, because the cache may be outdated.
     pub(crate) async fn device_now(&self, kid: &Thumbprint) -> Result<Option<Arc<Device>>, Problem> {
         let Some((generation, revoked)) = self.store.device_state(kid).await? else { return Ok(None) };
         if let Some(device) = self.devices.get(kid).filter(|it| it.generation == generation && !revoked) {

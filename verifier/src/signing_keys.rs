@@ -14,16 +14,16 @@ use std::time::SystemTime;
 use vitalsign_protocol::cose::PublicKey;
 use vitalsign_protocol::jwt::{self, Jwk, JwkSet};
 
-/// How long a key stays published after another took its place, in seconds: a week, far longer than a verdict or a
-/// token lives, so that a device that was away learns of the new key from the set.
+/// Time in seconds for which a replaced key stays published: a week, far longer than the lifetime of a
+/// verdict or token, so that a device that was away finds its successor in the set.
 pub const RETIRED_SECONDS: u64 = 7 * 24 * 3600;
 
-/// What a set of keys signs.
+/// Purpose of a set of signing keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Signs {
     Verdicts,
     Tokens,
-    /// What an administrator of the verifier asks of it, as an application.
+    /// Assertions of the administrator as a client.
     Administration,
 }
 
@@ -42,7 +42,7 @@ impl Signs {
 /// A JWT could not be signed.
 #[derive(Debug, thiserror::Error)]
 pub enum SignError {
-    /// What is to be signed is no JSON.
+    /// The payload cannot be encoded as JSON.
     #[error("{0}")]
     Jwt(#[from] jwt::Error),
     #[error("signing with the key failed")]
@@ -53,7 +53,7 @@ pub enum SignError {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Retired {
     pub jwk: Jwk,
-    /// When another took its place, in seconds since 1970.
+    /// Time of the replacement, in seconds since 1970.
     pub retired_at: u64,
 }
 
@@ -157,7 +157,7 @@ pub(crate) struct KeyStore {
 }
 
 impl KeyStore {
-    /// As [`SigningKeys::open`].
+    /// Opens the keys, see [`SigningKeys::open`].
     pub(crate) fn open(folder: PathBuf, signs: Signs) -> Result<Self, FileError> {
         let seen = Mutex::new(fingerprint(&folder, signs));
         let keys = SigningKeys::open(&folder, signs)?;
@@ -169,7 +169,7 @@ impl KeyStore {
         self.keys.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Looks whether the signing key was replaced. One that cannot be read is reported, and the one before goes on.
+    /// Reloads a replaced signing key. An unreadable key is reported, and the previous one stays in use.
     pub(crate) fn refresh(&self) {
         let now = fingerprint(&self.folder, self.signs);
         let mut before = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
@@ -188,7 +188,7 @@ impl KeyStore {
     }
 }
 
-/// What tells that the signing key's file was replaced.
+/// Identifies the version of the signing key's file.
 fn fingerprint(folder: &Path, signs: Signs) -> Option<(u64, SystemTime)> {
     let metadata = std::fs::metadata(Paths::of(folder, signs).current).ok()?;
     Some((files::identity(&metadata), metadata.modified().ok()?))

@@ -24,14 +24,14 @@ use vitalsign_protocol::jwt::JwkSet;
 use vitalsign_protocol::step_up::{Acr, StepUpResult};
 use vitalsign_webauthn::AssertionProof;
 
-/// What an application asks for. It has been authenticated, and every member has been checked.
+/// Validated request of an authenticated application.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StepUpRequest {
-    /// The application: its `client_id`.
+    /// `client_id` of the application.
     pub client: String,
-    /// Its name, as people are shown it.
+    /// Name of the application that people are shown.
     pub application: String,
-    /// Whom it asks for. There may be no such user; the application is not told.
+    /// Requested user. The application does not learn whether the user exists.
     pub login_hint: String,
     pub message: String,
     pub acr: Acr,
@@ -39,7 +39,7 @@ pub struct StepUpRequest {
     pub authorization_details: Option<serde_json::Value>,
     /// The one device at which the user is, when the application knows it; else those that are theirs are asked.
     pub device: Option<EnrolmentId>,
-    /// For so many seconds.
+    /// Lifetime in seconds.
     pub expires_in: u64,
 }
 
@@ -47,39 +47,40 @@ pub struct StepUpRequest {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StepUpStarted {
     pub step_up: StepUpId,
-    /// Its name towards the application, `auth_req_id`: a secret.
+    /// Identifier for the application (`auth_req_id`), a secret.
     pub auth_req_id: String,
-    /// It ends after so many seconds.
+    /// Seconds until the step-up expires.
     pub expires_in: u64,
 }
 
-/// How a step-up stands, to the application that asked for it.
+/// Status of a step-up, for the application that requested it.
 #[derive(Clone, Debug, PartialEq)]
 pub enum StepUpStatus {
-    /// Nobody has answered yet. Whoever waits is told of the end by [`crate::Verifier::step_up_ends`].
+    /// Pending. [`crate::Verifier::step_up_ends`] reports when it closes.
     Pending {
         step_up: StepUpId,
         /// Until when it waits, in seconds since 1970.
         expires: u64,
     },
-    /// It ended without a tap; and what of the device stood against the level, when that is why.
+    /// Closed without approval: the result, and the names of the device's failed checks if they are the
+    /// cause.
     Ended(StepUpResult, Vec<String>),
     /// The tap holds. This is said once: the token is made from it.
     Approved(Box<Approval>),
-    /// There is none of this name for this application, or its token was given out.
+    /// No such step-up for this application, or its token was already issued.
     Unknown,
 }
 
-/// What a token is made from.
+/// Content of a token.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Approval {
     pub step_up: StepUpId,
     /// The user's handle, 16 bytes: `sub`, in base64url.
     pub subject: String,
     pub user: String,
-    /// The level that was reached: the one that was asked for.
+    /// Level that was reached; the requested one.
     pub acr: Acr,
-    /// How (RFC 8176): `hwk`, `user`, `mfa`.
+    /// Authentication methods (RFC 8176): `hwk`, `user`, `mfa`.
     pub amr: Vec<String>,
     /// When the tap was verified, in seconds since 1970.
     pub auth_time: u64,
@@ -91,16 +92,17 @@ pub struct Approval {
     pub aaguid: String,
     /// The audit entry that proves it.
     pub audit: u64,
-    /// What was confirmed, as it was asked for (RFC 9396).
+    /// Approved details, as requested (RFC 9396).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authorization_details: Option<serde_json::Value>,
 }
 
-/// What the audit log keeps of an approval, beside the evidence: enough to prove it years later with nothing else.
+/// Record of an approval in the audit log. Together with the evidence it suffices to prove the approval years
+/// later.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Proven {
     pub step_up: StepUpId,
-    /// The application: its `client_id`.
+    /// `client_id` of the application.
     pub client: String,
     pub user: String,
     pub subject: Base64Url,
@@ -108,13 +110,13 @@ pub struct Proven {
     pub acr: Acr,
     /// The transaction's text, as it was shown and bound.
     pub transaction: String,
-    /// `R`.
+    /// `R` of the binding.
     pub random: Nonce,
     /// The device's report key: its uncompressed point.
     pub report_key: Base64Url,
     pub credential: Base64Url,
     pub aaguid: String,
-    /// What its maker calls it.
+    /// Model name from the FIDO metadata.
     pub model: String,
     pub rp_id: String,
     pub origin: String,

@@ -25,10 +25,10 @@ use vitalsign_protocol::message::NonceAnswer;
 use vitalsign_protocol::problem::{Problem, ProblemType};
 use vitalsign_webauthn::{Models, RelyingParty, SetupError};
 
-/// An enrolment, and its nonce, live for so many seconds.
+/// Lifetime of an enrolment and its nonce, in seconds.
 pub(crate) const ENROLMENT_SECONDS: u64 = 60;
 
-/// Who waits for a step-up and is not run while so many others end has to look for itself.
+/// Number of notifications that a waiting task may miss before it must query the state itself.
 const ENDS_KEPT: usize = 1024;
 
 /// A verifier could not be opened.
@@ -44,7 +44,7 @@ pub enum OpenError {
     /// A policy or its thresholds.
     #[error("{0}")]
     Policy(#[from] LoadError),
-    /// The origin is none at which security keys can be used.
+    /// The origin is not suitable for security keys.
     #[error("the configuration: {0}")]
     Origin(#[from] SetupError),
 }
@@ -71,7 +71,7 @@ pub struct Verifier {
 }
 
 impl Verifier {
-    /// Opens the verifier whose data lies where `config` says; makes what is not there yet. To be called within a
+    /// Opens the verifier with the data folder of `config`, and creates missing files. Must be called in a
     /// tokio runtime, where its writer runs until the verifier is dropped.
     pub async fn open(config: Config) -> Result<Self, OpenError> {
         config.check()?;
@@ -135,7 +135,8 @@ impl Verifier {
         self.models.refresh(now);
     }
 
-    /// A nonce for the holder of a report key. It costs nothing until it is used, so that anybody may ask.
+    /// Issues a nonce for the holder of a report key. Unauthenticated, because a nonce costs nothing until it
+    /// is used.
     pub fn nonce(&self, kid: &Thumbprint, now: u64) -> Result<NonceAnswer, Problem> {
         let nonce_seconds = ENROLMENT_SECONDS;
         Ok(NonceAnswer { nonce: self.issue(Purpose::Report, kid, now + nonce_seconds)?, nonce_seconds })
@@ -167,7 +168,7 @@ impl Verifier {
 
     /// Tells those who wait that a step-up has ended. To be called once that is durable.
     pub(crate) fn tell_end(&self, step_up: StepUpId) {
-        // Nobody waits: nobody is told.
+        // Fails if no task is waiting.
         let _ = self.ends.send(step_up);
     }
 
@@ -197,7 +198,7 @@ impl Verifier {
         Ok(nonce::expiry(&issued))
     }
 
-    /// The one nonce of evidence, when it is ours and alive: what is to be spent.
+    /// Checks the single nonce of evidence and returns the value to record as spent.
     pub(crate) fn check_nonce(
         &self,
         purpose: Purpose,

@@ -16,7 +16,7 @@ mod tests {
     const KID: Thumbprint = Thumbprint([6; 32]);
     const MEASURED: [u8; 32] = [0xab; 32];
 
-    /// What a TPM would quote; each field can be made wrong.
+    /// Content of a TPM's quote; each field can be made wrong.
     struct Quote {
         magic: u32,
         kind: u16,

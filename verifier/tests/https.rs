@@ -1,4 +1,4 @@
-//! The server on a real socket, with a certificate of its own.
+//! Tests the server on a real socket with a self-signed certificate.
 
 mod support;
 

@@ -42,7 +42,7 @@ mod tests {
             command.current_dir(self.0.path()).arg("inspect").args(line.split(' ')).output().unwrap()
         }
 
-        /// What it prints, and its exit status.
+        /// Runs the command; returns its output and exit status.
         fn says(&self, line: &str) -> (i32, String) {
             let output = self.run(line);
             let text = [output.stdout, output.stderr].concat();

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use vitalsign_ipc::{Answer, Hello, Inbox, Reply, Request, Status, encode};
 use vitalsign_os::SocketStream;
 
-/// How long an answer may take.
+/// Maximum time to wait for an answer.
 const REPLY_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A connection to the service.
@@ -18,16 +18,16 @@ pub struct ServiceClient {
     events: std::collections::VecDeque<Status>,
 }
 
-/// Why the service did not answer.
+/// Reason why the service did not answer a request.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    /// Nobody answers at the socket.
+    /// No service listens at this socket.
     #[error("the Vitalsign service does not run: nobody answers at {0}")]
     NotRunning(PathBuf),
-    /// Somebody else made the socket, or it is closed to us.
+    /// The socket belongs to another user, or may not be opened by this one.
     #[error("{0} is not used: {1}")]
     Foreign(PathBuf, io::Error),
-    /// What came is not what the protocol says.
+    /// The peer's message violates the protocol.
     #[error("the service: {0}")]
     Protocol(#[from] vitalsign_ipc::Error),
     /// The service has hung up.
@@ -74,7 +74,7 @@ impl ServiceClient {
         }
         let until = Instant::now() + patience;
         loop {
-            // An answer that nobody waits for any more is none of ours.
+            // Skips answers to requests that timed out.
             if let Reply::Event(status) = self.reply(until)? {
                 return Ok(*status);
             }

@@ -15,13 +15,14 @@ use vitalsign_protocol::step_up::event;
 /// The first wait after the channel broke; it doubles from there.
 const MIN_BACKOFF: Duration = Duration::from_secs(1);
 const MAX_BACKOFF: Duration = Duration::from_secs(60);
-/// How long to leave a verifier alone that has no such channel.
+/// Delay before retrying a verifier that does not offer an event channel.
 const REFUSED_INTERVAL: Duration = Duration::from_secs(900);
 /// A channel that was open for so long was a good one: the next waits are short again.
 const STABLE_AFTER: Duration = Duration::from_secs(10);
-/// A channel ends with the session that opened it: with less than this left it is not opened anew for a later one.
+/// Minimum remaining lifetime of a session for which a channel is opened. A channel ends with its session.
 const MIN_SESSION_LEFT: Duration = Duration::from_secs(60);
-/// The least time between two openings because the network changed: a machine whose network flaps floods nobody.
+/// Minimum interval between two openings caused by network changes, so that a flapping network does not flood
+/// the verifier.
 const MIN_RECONNECT_INTERVAL: Duration = Duration::from_secs(5);
 
 #[derive(Clone, Debug, Default)]
@@ -34,12 +35,12 @@ pub(crate) struct Channel {
     after: Option<u64>,
     /// An event was left at the verifier: none after it counts as taken.
     left_one: bool,
-    /// When to open it, or to open it anew.
+    /// Time of the next attempt to open the channel.
     again_at: Option<Duration>,
-    /// When it was last opened.
+    /// Time of the last attempt to open the channel.
     begun: Option<Duration>,
     failures: u32,
-    /// What is open may be dead.
+    /// The connection may be dead: the network changed or the device slept.
     doubted: bool,
     /// The session was refused: only a report brings another.
     wants_report: bool,
@@ -49,7 +50,7 @@ pub(crate) struct Channel {
 enum ChannelState {
     #[default]
     Closed,
-    /// In place of one that is `good`, or is not known to be.
+    /// A channel is being opened, possibly to replace one that still works (`good`).
     Opening {
         good: bool,
     },
@@ -59,17 +60,17 @@ enum ChannelState {
 }
 
 impl Channel {
-    /// Whether the verifier can reach this device.
+    /// Returns whether the verifier can push events to this device.
     pub(crate) fn is_open(&self) -> bool {
         matches!(self.state, ChannelState::Open { .. } | ChannelState::Opening { good: true })
     }
 
-    /// The session, while it holds.
+    /// Returns the device session, unless it has expired.
     pub(crate) fn session(&self, now: Now) -> Option<&DeviceSession> {
         self.session.as_ref().filter(|(_, until)| *until > now.elapsed).map(|(session, _)| session)
     }
 
-    /// A report brought a session, for so many seconds.
+    /// Stores the session that a report returned; it expires after `seconds`.
     pub(crate) fn renew(&mut self, session: Option<&DeviceSession>, seconds: u64, now: Now) {
         let Some(session) = session else { return };
         self.session = Some((session.clone(), now.elapsed + Duration::from_secs(seconds)));
@@ -85,7 +86,7 @@ impl Channel {
         *self = Self { number: self.number, ..Self::default() };
     }
 
-    /// The network is another, or the machine slept: what is open may be dead without knowing it.
+    /// Marks the open channel as doubtful after a network change or sleep, and schedules a new one.
     pub(crate) fn refresh(&mut self, gap: Duration, now: Now) {
         self.failures = 0;
         self.doubted = true;
@@ -95,7 +96,7 @@ impl Channel {
         }
     }
 
-    /// An event could not be taken on: it is to be sent again, as soon as there is room.
+    /// Records that an event could not be accepted, so that the verifier sends it again when there is room.
     pub(crate) fn leave_one(&mut self) {
         self.left_one = true;
     }
@@ -107,7 +108,7 @@ impl Channel {
         }
     }
 
-    /// When something is to be done here.
+    /// Returns the time of the next action of this module.
     pub(crate) fn due(&self) -> Option<Duration> {
         self.again_at
     }
@@ -128,12 +129,12 @@ impl Channel {
 }
 
 impl Agent {
-    /// Whether this is a device that the verifier may have something to say to.
+    /// Returns whether the device is enrolled and may receive events.
     pub(crate) fn may_listen(&self) -> bool {
         self.saved.enrolled.is_some() && self.standing != AgentState::Revoked
     }
 
-    /// Opens and closes the channel as it is to be now.
+    /// Opens, replaces or closes the channel as the state requires.
     pub(crate) fn tend_channel(&mut self, now: Now, effects: &mut Vec<Effect>) {
         if !self.may_listen() {
             return self.channel.forget(effects);
@@ -195,7 +196,7 @@ impl Agent {
                     // At once, and then rarely: a verifier that refuses the session it just gave is not asked in a loop.
                     wait = if first { Duration::ZERO } else { wait };
                 }
-                // The report finds out what is the matter, and what to do about it.
+                // The next report finds the cause and the remedy.
                 Action::ReEnrol => self.report_soon(now, effects),
                 Action::Tell if is_revoked(problem) => self.report_soon(now, effects),
                 Action::Tell => wait = REFUSED_INTERVAL,
@@ -209,7 +210,7 @@ impl Agent {
         if number != self.channel.number || !matches!(self.channel.state, ChannelState::Open { .. }) {
             return;
         }
-        // Whoever hears is awake, whatever we were told.
+        // A message proves that the device is awake, whatever the system reported.
         self.asleep = false;
         match told.name.as_str() {
             event::STEP_UP => self.step_up_asked(&told.data, now, effects),
@@ -223,7 +224,7 @@ impl Agent {
         }
     }
 
-    /// The session does not hold any more: a report brings another.
+    /// Discards the session after the verifier refused it; the next report opens another.
     pub(crate) fn session_refused(&mut self, now: Now, effects: &mut Vec<Effect>) {
         self.channel.session = None;
         self.report_soon(now, effects);

@@ -8,7 +8,7 @@ use vitalsign_platform_api::KeyError;
 use vitalsign_protocol::message::{Enrolled, EnrolmentChallenge, EnrolmentProof};
 
 impl Agent {
-    /// There is a new token: enrol now, whatever stood in the way before.
+    /// Enrols at once with a new token, whatever prevented enrolment before.
     pub(crate) fn enrol_now(&mut self, now: Now, effects: &mut Vec<Effect>) {
         if self.step == Step::Idle {
             self.schedule.begun(now);

@@ -1,4 +1,4 @@
-//! What comes in and what goes out.
+//! Events that the agent reacts to, and effects that it requests.
 
 use crate::Saved;
 use serde_json::Value;
@@ -32,9 +32,9 @@ pub enum Event {
     Due,
     /// The system says that something changed.
     Changed(Change),
-    /// Somebody asks for a new reading.
+    /// A user or program requests a report with fresh facts.
     CheckNow,
-    /// Somebody asks to enrol (again): there is a new token.
+    /// A user or program requests enrolment, usually with a new token.
     EnrolNow,
     /// Answer to [`Effect::Collect`]; comes before the answer to [`Effect::Prove`] as well.
     Collected(Box<Posture>),
@@ -42,7 +42,7 @@ pub enum Event {
     Nonce(Result<NonceAnswer, RequestError>),
     /// Answer to [`Effect::Sign`]: evidence.
     Signed(Result<Vec<u8>, KeyError>),
-    /// What the report that is under way has cost. Comes before its answer.
+    /// Cost of the current report. Precedes the report's answer.
     ReportMeasured(Cost),
     /// Answer to [`Effect::SendReport`].
     Reported(Result<Box<ReportAnswer>, RequestError>),
@@ -72,8 +72,9 @@ pub enum Event {
     EndAnswered(StepUpId, Result<StepUpOutcome, RequestError>),
 }
 
-/// What to do. Effects that bring an event back bring exactly one; of those of a cycle (reading, signing, enrolling,
-/// reporting, a step-up's evidence) there is one at a time. Opening the channel brings as many as there are.
+/// Action for the executor. An effect that names an event produces exactly one. Of the effects of a cycle
+/// (collect, sign, enrol, report, step-up evidence), at most one is in progress. [`Effect::OpenChannel`]
+/// produces any number.
 #[derive(Clone, Debug)]
 pub enum Effect {
     /// Read all facts: [`Event::Collected`].
@@ -96,8 +97,8 @@ pub enum Effect {
         enrolment: EnrolmentId,
         proof: Box<EnrolmentProof>,
     },
-    /// Open the event channel, in place of the one that may be open: [`Event::ChannelOpened`], then [`Event::ChannelMessage`], and
-    /// [`Event::ChannelClosed`] in the end.
+    /// Opens the event channel and closes the previous one. Produces [`Event::ChannelOpened`], then
+    /// [`Event::ChannelMessage`], and finally [`Event::ChannelClosed`].
     OpenChannel {
         number: u64,
         session: DeviceSession,
@@ -156,18 +157,18 @@ impl Signing {
     }
 }
 
-/// What to prove at enrolment.
+/// Input of the proof that completes an enrolment.
 #[derive(Clone, Debug)]
 pub struct Proof {
     pub challenge: EnrolmentChallenge,
 }
 
-/// Why the verifier's answer is not there.
+/// Reason why the verifier did not give a usable answer.
 #[derive(Clone, Debug, PartialEq)]
 pub enum RequestError {
     /// No connection, or no answer in time.
     Unreachable(String),
-    /// Whoever answered is not the verifier that this device trusts.
+    /// The peer's certificate or signature is not the pinned verifier's.
     Untrusted(String),
     Problem(Problem),
     /// The answer is not what the protocol says.
@@ -178,18 +179,18 @@ pub enum RequestError {
     Key(KeyError),
 }
 
-/// What the local audit log keeps.
+/// Entry of the local audit log.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Transition {
-    /// How things stand has changed.
+    /// The agent's state changed.
     Standing(AgentState),
     /// The verdict has changed, to this status.
     Verdict(vitalsign_protocol::ear::Tier),
-    /// The clock was set, by so many seconds.
+    /// The wall clock was set.
     ClockJumped {
         seconds: i64,
     },
-    /// A verdict came that does not hold: it was not taken.
+    /// A verdict was rejected because its signature, nonce or evidence digest is wrong.
     VerdictRefused(String),
     Enrolled(EnrolmentId),
     /// A step-up has begun here. No name of a person and no text of an application is kept.
@@ -199,6 +200,6 @@ pub enum Transition {
         end: StepUpResult,
         reasons: Vec<String>,
     },
-    /// What the verifier said of a step-up does not hold: it was not followed.
+    /// A step-up message was rejected because its binding is invalid.
     StepUpRefused(String),
 }

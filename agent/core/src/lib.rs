@@ -1,19 +1,19 @@
-//! What an agent does and when, without doing any of it.
+//! Decides what the agent does and when, without doing any of it.
 //!
-//! [`Agent::handle`] takes an [`Event`] and the time, and answers with [`Effect`]s; `agent/service` carries them out
-//! and brings their results back as events. So each behaviour (offline, retry, sleep, a clock that jumps, revoked, a
-//! lost key) is a test with a clock of its own.
+//! [`Agent::handle`] takes an [`Event`] and the time, and returns [`Effect`]s; `agent/service` executes them and feeds
+//! their results back as events. Every behaviour (offline, retry, sleep, clock jump, revocation, lost key) can therefore
+//! be tested with a fake clock.
 //!
-//! Invariants: no I/O, no clock, no randomness, no async. One cycle at a time, one effect of it under way:
+//! Invariants: no I/O, no clock, no randomness, no async. One cycle at a time, with one effect in progress:
 //!
 //! ```text
 //! collect -> (nonce) -> sign -> send -> verdict
 //! begin   -> prove   -> finish -> verdict              (enrolment)
-//! collect -> sign    -> send -> tap                    (step-up: goes before a report)
+//! collect -> sign    -> send -> tap                    (step-up: takes precedence over a report)
 //! ```
 //!
-//! Beside the cycles go the event channel (`channel.rs`) and step-ups that wait for a person (`step_up.rs`): reports go
-//! on meanwhile.
+//! The event channel (`channel.rs`) and step-ups that wait for a person (`step_up.rs`) run beside the cycles; reports
+//! continue meanwhile.
 
 mod channel;
 mod enrolment;
@@ -49,13 +49,13 @@ pub struct Agent {
     schedule: schedule::Schedule,
     channel: channel::Channel,
     step_ups: step_up::StepUps,
-    /// Wall clock minus elapsed time, as last seen: it moves only when somebody sets the clock.
+    /// Wall clock minus elapsed time when last seen. It changes only when the clock is set.
     clock_offset: Option<i128>,
     asleep: bool,
     cost: Option<Cost>,
 }
 
-/// What is under way. Each step but `Idle` has one effect out and waits for its one answer.
+/// Current step of the cycle. Every step except `Idle` waits for the answer to one effect.
 #[derive(Clone, Debug, PartialEq)]
 enum Step {
     Idle,
@@ -95,7 +95,18 @@ impl Agent {
         }
     }
 
-    /// What to do about an event.
+    /// Handles an event and returns the effects to execute, in order.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use vitalsign_agent_core::{Agent, Effect, Event, Now, Saved};
+    ///
+    /// let mut agent = Agent::new(Saved::default());
+    /// let now = Now { elapsed: Duration::from_secs(60), wall: 1_700_000_000, random: 0 };
+    /// let effects = agent.handle(Event::Started, now);
+    /// // A device without an enrolment begins to enrol.
+    /// assert!(effects.iter().any(|effect| matches!(effect, Effect::BeginEnrolment { renew_key: false })));
+    /// ```
     pub fn handle(&mut self, event: Event, now: Now) -> Vec<Effect> {
         let mut effects = Vec::new();
         let before = self.standing.clone();
@@ -152,14 +163,14 @@ impl Agent {
         effects
     }
 
-    /// When to look again, where no answer is to come before.
+    /// Returns the next time at which the agent must act without an event, if any.
     fn wake_at(&self, look_for_report: bool, now: Now) -> Option<Duration> {
         let report = look_for_report.then(|| self.schedule.due());
         let channel = self.channel.due().filter(|_| !self.asleep);
         [report, channel, self.step_ups.due(now)].into_iter().flatten().min()
     }
 
-    /// What the device may ask of the verifier in its own name, while there is a session.
+    /// Returns the session for requests to the verifier, while it is valid.
     #[must_use]
     pub fn session(&self, now: Now) -> Option<DeviceSession> {
         self.channel.session(now).cloned()
@@ -195,7 +206,7 @@ impl Agent {
     fn changed(&mut self, change: vitalsign_platform_api::Change, now: Now, effects: &mut Vec<Effect>) {
         use vitalsign_platform_api::Change;
         match change {
-            // Who is shown what is decided where it is shown; nothing of it is reported.
+            // The socket server decides who may see a step-up; the seat is not a fact.
             Change::Seat => return,
             Change::Sleep => self.asleep = true,
             Change::Wake => {
@@ -232,7 +243,7 @@ impl Agent {
         }
     }
 
-    /// Somebody set the clock: ages may be judged wrongly now, so look and report again.
+    /// Detects that the wall clock was set. Ages of facts may be wrong then, so the agent reports again.
     fn notice_clock(&mut self, now: Now, effects: &mut Vec<Effect>) {
         const JUMP_SECONDS: u128 = 60;
         let offset = i128::from(now.wall) - i128::from(now.elapsed.as_secs());
@@ -253,7 +264,7 @@ impl Agent {
     }
 }
 
-/// Whether a network that comes back is a reason to try again at once.
+/// Returns whether the agent should retry at once when the network returns.
 fn waits_for_network(state: &AgentState) -> bool {
     matches!(
         state,

@@ -11,13 +11,13 @@ use vitalsign_protocol::message::{NonceAnswer, ReportAnswer};
 use vitalsign_protocol::posture::Posture;
 use vitalsign_protocol::problem::{Action, Problem, ProblemType};
 
-/// How often a device that was refused asks whether that has changed.
+/// Interval at which a refused device asks again.
 const REFUSED_INTERVAL: Duration = Duration::from_secs(900);
 
 #[derive(Clone, Debug)]
 pub(crate) struct HeldNonce {
     nonce: Nonce,
-    /// When it is too old, on the clock that counts sleep.
+    /// Expiry, on the clock that includes sleep.
     until: Duration,
 }
 
@@ -49,7 +49,7 @@ impl Agent {
         }
     }
 
-    /// Somebody waits for a prompt: the report begins anew after the step-up's evidence.
+    /// Interrupts the report for a step-up; it restarts after the step-up's evidence is sent.
     fn give_way(&mut self, now: Now, effects: &mut Vec<Effect>) {
         self.step = Step::Idle;
         self.schedule.interrupted(now);
@@ -119,7 +119,7 @@ impl Agent {
         }
     }
 
-    /// A verdict came: take it if it holds, and wait for the next heartbeat.
+    /// Accepts a valid verdict and schedules the next heartbeat.
     pub(crate) fn judged(
         &mut self,
         answer: &ReportAnswer,

@@ -1,4 +1,4 @@
-//! What outlives a restart.
+//! State that survives a restart.
 
 use serde::{Deserialize, Serialize};
 use vitalsign_protocol::ear::{self, Ear};
@@ -13,7 +13,7 @@ pub struct Saved {
     pub enrolled: Option<Enrolment>,
     /// The last verdict, as it was signed.
     pub ear: Option<String>,
-    /// When it came, in seconds since 1970.
+    /// Time of the last verdict, in seconds since 1970.
     pub reported_at: Option<u64>,
 }
 

@@ -19,7 +19,7 @@ pub(crate) struct Schedule {
     /// Something happened while a cycle was under way: its facts may be old, so another follows.
     again: bool,
     under_way: bool,
-    /// A cycle gave way to something more urgent, and begins anew.
+    /// A cycle was interrupted by a more urgent one and must restart.
     interrupted: bool,
 }
 
@@ -49,13 +49,13 @@ impl Schedule {
         self.interrupted = false;
     }
 
-    /// The cycle that is under way gives way to something more urgent, and begins anew after it.
+    /// Interrupts the current cycle for a more urgent one; it restarts afterwards.
     pub(crate) fn interrupted(&mut self, now: Now) {
         self.after(Duration::ZERO, now);
         self.interrupted = true;
     }
 
-    /// Whether a cycle is under way, or was until something came between.
+    /// Returns whether a cycle is in progress or waits to restart.
     pub(crate) fn is_busy(&self) -> bool {
         self.under_way || self.interrupted
     }

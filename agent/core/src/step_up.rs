@@ -1,13 +1,13 @@
-//! Step-ups: what the verifier asks of whoever is at this device, from the asking to the end.
+//! Step-ups on this device, from the verifier's request to the result.
 //!
 //! ```text
-//! asked -> facts read, signed, sent -> tap -> checked -> ended
+//! requested -> facts collected, signed, sent -> tap -> verified -> closed
 //! ```
 //!
-//! Each ends, in exactly one way, and by its own clock if nobody else ends it. Nothing of them is saved: after a restart
-//! the verifier asks again. What has ended is shown for some seconds and then forgotten, the person's name with it.
+//! Each closes with exactly one result, by its own expiry if nothing else closes it. Nothing is saved: after a restart
+//! the verifier sends the request again. A result is shown for some seconds and then removed, with the person's name.
 //!
-//! At most [`MAX_LIVE`] are under way. One more is left at the verifier, and fetched when one of them has ended.
+//! At most [`MAX_LIVE`] are open. A further one stays at the verifier, which sends it again when there is room.
 
 mod evidence;
 
@@ -24,11 +24,11 @@ use vitalsign_protocol::step_up::{
 
 /// The most that are under way.
 const MAX_LIVE: usize = 8;
-/// How long one that has ended is shown.
+/// Time for which the result of a step-up is shown.
 const RESULT_DISPLAY_TIME: Duration = Duration::from_secs(5);
 /// The most that have ended and are shown.
 const MAX_SHOWN: usize = 4;
-/// How long one may live, whatever the verifier says.
+/// Maximum lifetime of a step-up, in seconds, whatever the verifier sends.
 const LONGEST_LIFE: u64 = 3600;
 /// A tap that was given in time may be answered so much later.
 const EXPIRY_GRACE: Duration = Duration::from_secs(10);
@@ -54,13 +54,13 @@ pub(crate) struct StepUps {
 #[derive(Clone, Debug)]
 struct StepUpRequest {
     transaction: Transaction,
-    /// `T`, computed here.
+    /// `T` of the binding, computed on this device.
     digest: Digest,
-    /// `N`.
+    /// `N` of the binding, from the verifier.
     nonce: Nonce,
     /// On the clock that counts sleep.
     until: Duration,
-    /// The same on the device's own clock, as people are shown it.
+    /// Expiry on the wall clock, for display, in seconds since 1970.
     until_wall: u64,
     stage: Stage,
 }
@@ -95,7 +95,7 @@ struct DeliveryAttempt {
 /// Something that is tried until it is answered.
 #[derive(Clone, Debug)]
 struct Attempt {
-    /// When to try; none while it is being tried.
+    /// Time of the next attempt; `None` while one is in progress.
     due: Option<Duration>,
     failures: u32,
 }
@@ -142,7 +142,7 @@ impl StepUpRequest {
         !matches!(self.stage, Stage::Ended { .. })
     }
 
-    /// When it ends, or vanishes.
+    /// Returns the time at which the step-up expires or its result is removed.
     fn deadline(&self) -> Duration {
         match self.stage {
             Stage::Ended { vanishes, .. } => vanishes,
@@ -151,7 +151,7 @@ impl StepUpRequest {
         }
     }
 
-    /// What is tried again, and when.
+    /// Returns the delivery attempt in progress, if any.
     fn attempt(&self) -> Option<&Attempt> {
         match &self.stage {
             Stage::Preparing(attempt) | Stage::Checking { attempt, .. } => Some(attempt),
@@ -185,7 +185,7 @@ impl StepUps {
         }
     }
 
-    /// When something is to be done here. What is due already waits for something else than time.
+    /// Returns the time of the next action; an action that is already due waits for an event instead.
     pub(crate) fn due(&self, now: Now) -> Option<Duration> {
         let attempts = (self.all.iter().filter_map(StepUpRequest::attempt))
             .chain(self.telling.iter().map(|telling| &telling.attempt))
@@ -196,7 +196,7 @@ impl StepUps {
         attempts.chain(ends).min()
     }
 
-    /// Whether one waits for evidence.
+    /// Returns the step-up that needs evidence next, if any.
     pub(crate) fn waiting(&self, now: Now) -> Option<StepUpId> {
         let due =
             |asked: &&StepUpRequest| matches!(&asked.stage, Stage::Preparing(attempt) if attempt.is_due(now));
@@ -278,7 +278,7 @@ impl StepUps {
 }
 
 impl Agent {
-    /// What a security key is to sign, for a step-up that waits for a tap.
+    /// Returns the options for the security key, if this step-up waits for a tap.
     #[must_use]
     pub fn ceremony(&self, step_up: StepUpId) -> Option<StepUpCeremony> {
         let enrolled = self.saved.enrolled.as_ref()?;
@@ -292,7 +292,7 @@ impl Agent {
         })
     }
 
-    /// Whether a step-up has not ended.
+    /// Returns whether a step-up is still open.
     #[must_use]
     pub fn is_live(&self, step_up: StepUpId) -> bool {
         self.step_ups.all.iter().any(|asked| asked.id() == step_up && asked.is_live())
@@ -364,13 +364,14 @@ impl Agent {
                 Some(end) => (end, vec![problem_name(&problem)]),
                 None => return,
             },
-            // The answer may have been lost: sent again, the verifier says how it ended.
+            // The verifier may have processed the request although its answer was lost; a repeated request
+            // returns the result.
             Err(_) => return attempt.failed(now),
         };
         self.step_ups.end(step_up, end, reasons, now, effects);
     }
 
-    /// What a refusal of a tap means; none where it is sent again.
+    /// Maps a refusal of an assertion to a result; `None` if the assertion should be sent again.
     fn tap_refused(
         &mut self,
         step_up: StepUpId,
@@ -432,7 +433,7 @@ impl Agent {
         }
     }
 
-    /// Ends what is too old, forgets what was shown, and sends what is due.
+    /// Expires old step-ups, removes shown results, and sends pending messages.
     pub(crate) fn tend_step_ups(&mut self, now: Now, effects: &mut Vec<Effect>) {
         if !self.may_listen() {
             self.end_step_ups(now, effects);
@@ -485,12 +486,12 @@ impl Agent {
     }
 }
 
-/// `step-up-over` of `urn:vitalsign:problem:step-up-over`.
+/// Extracts `step-up-over` from `urn:vitalsign:problem:step-up-over`.
 fn problem_name(problem: &Problem) -> String {
     problem.problem_type.rsplit(':').next().unwrap_or_default().to_owned()
 }
 
-/// What was the matter with JSON, and nothing of what it says: the journal is to know no person.
+/// Describes malformed JSON without quoting it, so that no personal data reaches the log.
 fn not_understood(what: &'static str) -> impl Fn(serde_json::Error) -> String {
     move |error| {
         let (line, column) = (error.line(), error.column());

@@ -1,4 +1,4 @@
-//! Taking a verdict: only one that a pinned key signed, over this evidence of this device.
+//! Accepts a verdict only if a pinned key signed it over this device's evidence.
 
 use crate::Agent;
 use crate::event::{Effect, Now, Transition};

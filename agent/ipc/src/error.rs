@@ -7,7 +7,7 @@ pub const VERSION: u32 = 1;
 /// Maximum length of the JSON in a frame, in bytes.
 pub const MAX_FRAME: usize = 256 * 1024;
 
-/// Why the other side was not understood.
+/// Reason why a message from the peer was rejected.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// A frame is announced, or was to be sent, that is longer than [`MAX_FRAME`]. The conversation is over.
@@ -21,13 +21,14 @@ pub enum Error {
         "the other side speaks version {0} of {PROTOCOL}, and this program version {VERSION}: update the older one"
     )]
     OtherVersion(u32),
-    /// One message is not understood: a newer program may say more. The next may be understood.
+    /// A message has an unknown type or shape, for example because the peer is newer. Later messages may be
+    /// valid.
     #[error("a message was not understood: {0}")]
     NotUnderstood(String),
 }
 
 impl Error {
-    /// Whether the conversation can go on.
+    /// Returns whether the connection must be closed.
     #[must_use]
     pub fn is_fatal(&self) -> bool {
         !matches!(self, Self::NotUnderstood(_))

@@ -1,4 +1,4 @@
-//! Frames: the length of the JSON as a big-endian u32, then the JSON. And who may speak: nobody before a greeting.
+//! Framing: a big-endian u32 length, then JSON of that length. The first frame must be a greeting.
 
 use crate::error::{Error, MAX_FRAME};
 use crate::message::Hello;
@@ -7,7 +7,7 @@ use std::marker::PhantomData;
 
 const PREFIX: usize = size_of::<u32>();
 
-/// One message as a frame.
+/// Encodes one message as a frame.
 ///
 /// # Errors
 /// [`Error::TooLarge`].
@@ -23,8 +23,8 @@ pub fn encode<T: Serialize>(message: &T) -> Result<Vec<u8>, Error> {
     Ok(frame)
 }
 
-/// What arrives: bytes go in, messages of type `M` come out. Take until there is none before feeding again, and it
-/// never holds more than one frame and what was fed last.
+/// Decodes frames: takes bytes in and returns messages of type `M`. It buffers at most one frame plus the
+/// last input, if the caller takes all messages before feeding more.
 #[derive(Debug)]
 pub struct Inbox<M> {
     buffer: Vec<u8>,
@@ -44,7 +44,7 @@ impl<M: DeserializeOwned> Inbox<M> {
         self.buffer.extend_from_slice(bytes);
     }
 
-    /// Whether the other side has greeted.
+    /// Returns whether the peer has sent its greeting.
     #[must_use]
     pub fn greeted(&self) -> bool {
         self.greeted

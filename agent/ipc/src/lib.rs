@@ -1,13 +1,13 @@
-//! What the service and whoever asks it (the command line, the app) say to each other: length-delimited JSON, greeted
-//! first, then one answer to each request, and events for those who subscribed.
+//! Messages between the service and its clients (command line, session program, app): length-delimited JSON. Both
+//! sides send a greeting first; then the service sends one answer to each request, and events to subscribers.
 //!
 //! ```text
 //! client  Hello  Request            Request
 //! service Hello          Answer             Answer  Event  Event …
 //! ```
 //!
-//! Invariants: bytes in, messages out; no sockets here. A frame is capped before it is stored. What is not understood
-//! is an error that leaves the conversation usable; a broken frame or greeting ends it.
+//! Invariants: bytes in, messages out; no sockets here. A frame's length is checked before it is buffered. A message
+//! that is not understood is an error after which the connection can go on; a malformed frame or greeting ends it.
 
 #![warn(missing_docs)]
 

@@ -10,20 +10,20 @@ use vitalsign_protocol::step_up::{RegisteredKey, StepUpResult};
 /// The greeting: the first frame, both ways. It keeps its form in every version.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hello {
-    /// [`PROTOCOL`].
+    /// Protocol name, see [`PROTOCOL`].
     pub protocol: String,
-    /// [`VERSION`].
+    /// Protocol version, see [`VERSION`].
     pub version: u32,
 }
 
 impl Hello {
-    /// What this program says.
+    /// Returns this program's greeting.
     #[must_use]
     pub fn ours() -> Self {
         Self { protocol: PROTOCOL.to_owned(), version: VERSION }
     }
 
-    /// Whether the other side's greeting is one that this program can talk to.
+    /// Checks the peer's greeting.
     ///
     /// # Errors
     /// [`Error::NotOurs`] or [`Error::OtherVersion`].
@@ -36,35 +36,35 @@ impl Hello {
     }
 }
 
-/// What a client asks.
+/// Request of a client to the service.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Request {
-    /// How things stand: [`Answer::Status`].
+    /// Get the current status: [`Answer::Status`].
     Status,
     /// Read all facts and report, now: [`Answer::Accepted`], and a subscriber sees it happen.
     CheckNow,
     /// Events from now on: [`Answer::Status`] as the first snapshot.
     Subscribe,
-    /// Read the settings again and enrol with them, whatever stood in the way: [`Answer::Accepted`]. For
-    /// administrators only.
+    /// Read the settings again and enrol with them, whatever prevented enrolment before:
+    /// [`Answer::Accepted`]. Administrators only.
     Enrol,
-    /// What works and what does not, as the service sees it: [`Answer::Diagnostics`].
+    /// Run the service's diagnostics: [`Answer::Diagnostics`].
     Diagnostics,
-    /// What a security key is to sign for a step-up that waits for a tap: [`Answer::Ceremony`].
+    /// Get the security key options for a step-up that waits for a tap: [`Answer::Ceremony`].
     Ceremony(StepUpId),
-    /// The security key's answer: [`Answer::Accepted`]; how it ended is an event.
+    /// Submit the security key's assertion: [`Answer::Accepted`]. The result follows as an event.
     Tapped {
-        /// The step-up.
+        /// Step-up that the assertion answers.
         step_up: StepUpId,
-        /// AuthenticationResponseJSON.
+        /// AuthenticationResponseJSON (WebAuthn L3 section 5.1).
         assertion: Value,
     },
-    /// There will be no tap: [`Answer::Accepted`]; how it ended is an event.
+    /// Close a step-up without a tap: [`Answer::Accepted`]. The result follows as an event.
     GiveUp {
-        /// The step-up.
+        /// Step-up to close.
         step_up: StepUpId,
-        /// Why: [`StepUpResult::is_the_devices_to_say`].
+        /// Result; must satisfy [`StepUpResult::is_the_devices_to_say`].
         end: StepUpResult,
     },
     /// Begin to register a security key: [`Answer::Registration`].
@@ -72,64 +72,64 @@ pub enum Request {
         /// The code that an administrator gave the user.
         code: Secret,
     },
-    /// End it: [`Answer::Keys`] with the one that was registered.
+    /// Complete a registration: [`Answer::Keys`] with the registered key.
     FinishKey {
-        /// The registration.
+        /// Registration from [`Answer::Registration`].
         registration: RegistrationId,
-        /// What the person calls the key.
+        /// Name that the user chose for the key.
         name: String,
-        /// RegistrationResponseJSON.
+        /// RegistrationResponseJSON (WebAuthn L3 section 5.1).
         credential: Value,
     },
     /// The security keys of this device's users: [`Answer::Keys`].
     Keys,
 }
 
-/// What the service says.
+/// Message from the service.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Reply {
     /// To the oldest request that has no answer yet.
     Answer(Answer),
-    /// To a subscriber: how things stand now.
+    /// Current status, sent to subscribers after each change.
     Event(Box<Status>),
 }
 
-/// An answer.
+/// Answer to one request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Answer {
-    /// How things stand.
+    /// Current status of the agent.
     Status(Box<Status>),
-    /// It will be done.
+    /// The request will be carried out.
     Accepted,
-    /// The findings.
+    /// Findings of the diagnostics, in order.
     Diagnostics(Vec<Diagnostic>),
-    /// What a security key is to do.
+    /// Options for the security key.
     Ceremony(Box<StepUpCeremony>),
     /// A registration that has begun.
     Registration {
-        /// Its name.
+        /// Identifier of the registration ceremony.
         registration: RegistrationId,
-        /// Whose key it will be.
+        /// Name of the user who will own the key.
         user: String,
-        /// What the security key is to do.
+        /// Options for the security key.
         ceremony: Box<StepUpCeremony>,
     },
-    /// Registered security keys.
+    /// Registered security keys of the user.
     Keys(Vec<RegisteredKey>),
     /// It will not be done.
     Refused(Refusal),
 }
 
-/// Why not.
+/// Reason for refusing a request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[serde(rename_all = "kebab-case")]
 pub enum Refusal {
     /// This service does not know such a request.
     #[error("the service does not know this request: it may be older than this program")]
     NotUnderstood,
-    /// Only administrators may.
+    /// The request is for administrators only.
     #[error("only an administrator may ask for this")]
     NotAllowed,
     /// It is starting, stopping, or talks to too many.
@@ -143,7 +143,7 @@ pub enum Refusal {
     Verifier {
         /// The problem's type, a URN; none when it was not reached.
         problem: Option<String>,
-        /// What it says.
+        /// Description of the problem, for people.
         detail: String,
     },
     /// The settings cannot be used.
@@ -151,16 +151,16 @@ pub enum Refusal {
     Settings,
 }
 
-/// One finding of a self-examination: something works, or it does not and this is what to do.
+/// Finding of the diagnostics: either it is in order, or it names a remedy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Diagnostic {
-    /// What was looked at: `verifier`, `device key`.
+    /// Examined component, for example `verifier` or `device key`.
     pub subject: String,
-    /// Whether it works.
+    /// Whether the component works.
     pub ok: bool,
-    /// What was seen.
+    /// Observed state, for people.
     pub seen: String,
-    /// What to do, when it does not work.
+    /// Instruction for fixing it, if it does not work.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remedy: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! How things stand, for a person.
+//! Status of the agent, as shown to people.
 
 use serde::{Deserialize, Serialize};
 use vitalsign_protocol::ear::Ear;
@@ -6,7 +6,7 @@ use vitalsign_protocol::id::{EnrolmentId, StepUpId};
 use vitalsign_protocol::posture::Posture;
 use vitalsign_protocol::step_up::{Acr, StepUpResult};
 
-/// Where the agent stands with its verifier and its key.
+/// State of the relation to the verifier and of the report key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "kebab-case")]
 pub enum AgentState {
@@ -14,29 +14,29 @@ pub enum AgentState {
     Starting,
     /// There is no enrolment, and no token to get one.
     NotEnrolled,
-    /// Enrolment is under way.
+    /// An enrolment is in progress.
     Enrolling,
     /// The verifier has the newest facts.
     Reporting,
-    /// The verifier cannot be reached. The last verdict stands until it expires.
+    /// The verifier cannot be reached. The last verdict remains valid until it expires.
     Offline {
         /// Since when, in seconds since 1970.
         since: u64,
-        /// What went wrong.
+        /// Error of the last attempt, for people.
         detail: String,
     },
     /// The verifier has revoked this device.
     Revoked,
-    /// The verifier refuses.
+    /// The verifier refuses this device's requests.
     Refused {
         /// The problem's type, a URN.
         problem: String,
-        /// What it says.
+        /// Description of the problem, for people.
         detail: String,
     },
     /// The report key cannot be used now.
     KeyTrouble {
-        /// What the key's device says.
+        /// Error of the key's device, for people.
         detail: String,
     },
 }
@@ -44,26 +44,26 @@ pub enum AgentState {
 /// Everything that a person can be shown.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Status {
-    /// Where it stands.
+    /// Current state, see [`AgentState`].
     pub standing: AgentState,
-    /// The device's enrolment.
+    /// Identifier of the device's enrolment.
     pub enrolment: Option<EnrolmentId>,
-    /// The last verdict, checked.
+    /// Last verdict, with verified signature.
     pub ear: Option<Ear>,
     /// When the last report was judged, in seconds since 1970.
     pub reported_at: Option<u64>,
-    /// The newest facts.
+    /// Most recently collected facts.
     pub posture: Option<Posture>,
-    /// Something is under way.
+    /// A report or an enrolment is in progress.
     pub busy: bool,
     /// Seconds until the next report is due.
     pub next_report_seconds: u64,
-    /// What the last report cost.
+    /// Cost of the last report.
     pub cost: Option<Cost>,
     /// The verifier can reach this device at once.
     #[serde(default)]
     pub listening: bool,
-    /// Step-ups that are asked of whoever is here, the oldest first; those that ended stay for a few seconds.
+    /// Open step-ups, the oldest first, and results of closed ones for a few seconds.
     #[serde(default)]
     pub step_ups: Vec<StepUp>,
 }
@@ -71,13 +71,13 @@ pub struct Status {
 /// A step-up, as a person is shown it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StepUp {
-    /// Its name.
+    /// Identifier of the step-up.
     pub id: StepUpId,
-    /// Which application asks.
+    /// Name of the requesting application.
     pub application: String,
-    /// For whom.
+    /// Name of the user who should tap.
     pub user: String,
-    /// What for. Text from outside: data, never markup.
+    /// Text to confirm (`binding_message`). Untrusted: display as plain text.
     pub message: String,
     /// More, as the application put it (RFC 9396).
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -86,11 +86,11 @@ pub struct StepUp {
     pub acr: Acr,
     /// Until when, in seconds since 1970 by this device's clock.
     pub until: u64,
-    /// How far it is.
+    /// Progress of the step-up.
     pub stage: Stage,
 }
 
-/// How far a step-up is.
+/// Progress of a step-up.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "stage", rename_all = "kebab-case")]
 pub enum Stage {
@@ -100,37 +100,38 @@ pub enum Stage {
     Tap,
     /// The tap is being verified.
     Checking,
-    /// It has ended.
+    /// The step-up is closed.
     Ended {
-        /// How.
+        /// Result of the step-up.
         end: StepUpResult,
-        /// Why: names of checks, where the device is not in the state that is asked for; else what of the verifier's
-        /// request does not hold (`transaction`, `verdict`, `relying-party`, `challenge`, `credentials`), or the
-        /// problem with which it refused.
+        /// Reasons: names of failed checks if the device does not meet the level; otherwise the invalid part
+        /// of the verifier's request (`transaction`, `verdict`, `relying-party`, `challenge`, `credentials`)
+        /// or the problem with which the verifier refused.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         reasons: Vec<String>,
     },
 }
 
-/// What a security key is to do, for the relying party that was pinned at enrolment.
+/// Options for a security key, for the relying party that was pinned at enrolment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StepUpCeremony {
     /// The origin: what `clientDataJSON` is to name.
     pub origin: String,
-    /// The relying-party id.
+    /// The relying party ID.
     pub rp_id: String,
-    /// PublicKeyCredentialCreationOptionsJSON or PublicKeyCredentialRequestOptionsJSON.
+    /// PublicKeyCredentialCreationOptionsJSON or PublicKeyCredentialRequestOptionsJSON (WebAuthn L3 section
+    /// 5.1).
     pub options: serde_json::Value,
 }
 
-/// What a report cost, as measured: from the evidence being signed to the verdict.
+/// Measured cost of a report, from collecting facts to the verdict.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cost {
-    /// Bytes of evidence.
+    /// Size of the evidence in bytes.
     pub evidence_bytes: u64,
     /// Requests to the verifier, a nonce's included.
     pub round_trips: u64,
-    /// Commands to the hardware that holds the key.
+    /// Number of commands to the device that holds the key.
     pub hardware_commands: u64,
     /// Microseconds that reading all facts took.
     pub collect_micros: u64,

@@ -1,14 +1,15 @@
-//! The settings. Later ones win: what is built in, `/etc/vitalsign/agent.toml` (the administrator's, or MDM's), what
-//! `vitalsign enrol` was told (`enrolment.toml` in the state folder), the environment, flags.
+//! Configuration in layers. Later layers override earlier ones: built-in defaults,
+//! `/etc/vitalsign/agent.toml` (administrator or MDM), options of `vitalsign enrol` (`enrolment.toml` in the
+//! state folder), environment, flags.
 
 use crate::env;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use vitalsign_protocol::id::Secret;
 
-/// Where the administrator's settings are.
+/// Path of the administrator's configuration file.
 pub(crate) const FILE: &str = "/etc/vitalsign/agent.toml";
-/// What `vitalsign enrol` was told, in the state folder.
+/// File in the state folder that stores the options of `vitalsign enrol`.
 pub(crate) const ENROLMENT_FILE: &str = "enrolment.toml";
 
 const STATE: &str = "/var/lib/vitalsign";
@@ -20,7 +21,7 @@ const MAX_TOKEN: u64 = 4 * 1024;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub(crate) struct ConfigLayer {
-    /// The verifier: `https://verifier.example`.
+    /// URL of the verifier, for example `https://verifier.example`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) verifier: Option<String>,
     /// Certificates that the verifier's certificate must chain to, PEM. No others are trusted.
@@ -43,7 +44,7 @@ pub(crate) struct ConfigLayer {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Config {
-    /// Where the verifier is, with its trust anchors; none: this device is not set up yet.
+    /// Verifier and trust anchors; `None` if the device is not set up yet.
     pub(crate) verifier: Option<VerifierSettings>,
     /// A file with the enrolment token.
     pub(crate) token_file: Option<PathBuf>,
@@ -62,7 +63,7 @@ pub(crate) struct VerifierSettings {
     pub(crate) ca_file: PathBuf,
 }
 
-/// Why there are no settings.
+/// Reason why the configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ConfigError {
     #[error("cannot read {path}: {error}")]

@@ -2,21 +2,21 @@
 
 /// The configuration file, instead of `/etc/vitalsign/agent.toml`.
 pub(crate) const CONFIG: &str = "VITALSIGN_CONFIG";
-/// `verifier` of the configuration.
+/// Overrides `verifier` of the configuration.
 pub(crate) const VERIFIER: &str = "VITALSIGN_VERIFIER";
-/// `ca-file` of the configuration.
+/// Overrides `ca-file` of the configuration.
 pub(crate) const CA_FILE: &str = "VITALSIGN_CA_FILE";
-/// `token-file` of the configuration.
+/// Overrides `token-file` of the configuration.
 pub(crate) const TOKEN_FILE: &str = "VITALSIGN_TOKEN_FILE";
-/// `key` of the configuration.
+/// Overrides `key` of the configuration.
 pub(crate) const KEY: &str = "VITALSIGN_KEY";
-/// `state` of the configuration.
+/// Overrides `state` of the configuration.
 pub(crate) const STATE: &str = "VITALSIGN_STATE";
-/// `socket` of the configuration.
+/// Overrides `socket` of the configuration.
 pub(crate) const SOCKET: &str = "VITALSIGN_SOCKET";
-/// `report-seconds` of the configuration.
+/// Overrides `report-seconds` of the configuration.
 pub(crate) const REPORT_SECONDS: &str = "VITALSIGN_REPORT_SECONDS";
-/// How much is logged: `error`, `warn`, `info`, `debug`, `trace`.
+/// Log level: `error`, `warn`, `info`, `debug` or `trace`.
 pub(crate) const LOG: &str = "VITALSIGN_LOG";
 /// Set to anything: no colours (no-color.org).
 pub(crate) const NO_COLOR: &str = "NO_COLOR";

@@ -1,5 +1,6 @@
-//! What this device and its verifier say to each other beside the worker's cycles: the event channel, what a step-up
-//! sends, and what people ask about their security keys. One thread, in which no answer that is slow holds up another.
+//! Requests to the verifier outside the report cycle: the event channel, messages of step-ups, and requests
+//! about security keys. One thread runs all of them concurrently, so that a slow answer does not delay
+//! another.
 
 use crate::config;
 use crate::server::Incoming;
@@ -22,13 +23,13 @@ use vitalsign_protocol::step_up::{KeyProof, KeyRequest, StepUpResult};
 
 /// A verifier says something every 15 seconds, if only that it is there.
 const CHANNEL_IDLE_TIMEOUT: Duration = Duration::from_secs(45);
-/// What people may ask at a time: a slow verifier is not to hold more.
+/// Maximum number of concurrent requests about security keys.
 const MAX_ASKED: usize = 8;
 const STACK: usize = 512 * 1024;
 
 /// Something to say to the verifier.
 pub(crate) enum VerifierCall {
-    /// Open the event channel, in place of the one that may be open.
+    /// Open the event channel and close the previous one.
     Open {
         number: u64,
         session: DeviceSession,
@@ -40,7 +41,8 @@ pub(crate) enum VerifierCall {
     Assertion(StepUpId, Value, DeviceSession),
     /// Say how a step-up ended at this device.
     End(StepUpId, StepUpResult, DeviceSession),
-    /// Somebody asks about security keys: [`Request::BeginKey`], [`Request::FinishKey`] or [`Request::Keys`].
+    /// Forward a request about security keys: [`Request::BeginKey`], [`Request::FinishKey`] or
+    /// [`Request::Keys`].
     Keys {
         incoming: Incoming,
         session: DeviceSession,
@@ -120,7 +122,7 @@ impl<Deliver: Fn(Event) + Clone + Send + Sync + 'static> ChannelThread<Deliver> 
                 move |answer| Event::EndAnswered(step_up, answer),
             ),
             VerifierCall::Keys { incoming, session, rp_id, origin } => {
-                // One that does not get a place is dropped, which answers it.
+                // Without a free slot the request is dropped, which answers `Busy`.
                 let Ok(place) = Arc::clone(&self.asked).try_acquire_owned() else { return };
                 let verifier = self.verifier();
                 tokio::spawn(async move {
@@ -220,7 +222,7 @@ async fn listen(
     }
 }
 
-/// Asks the verifier what somebody at this device asks about security keys.
+/// Forwards a request about security keys to the verifier.
 async fn keys(
     verifier: &VerifierClient,
     request: &Request,
@@ -253,7 +255,7 @@ async fn keys(
     }
 }
 
-/// Why the verifier did not do what was asked, for the person who asked.
+/// Converts a failed request into an answer for the client.
 fn refusal(failure: RequestError) -> Refusal {
     match failure {
         RequestError::Problem(Problem { problem_type, title, detail, .. }) => {

@@ -1,4 +1,4 @@
-//! Telling the service manager how it goes (systemd's sd_notify(3)). Without one, nothing is said.
+//! Notifies the service manager (systemd's sd_notify(3)). Does nothing without one.
 
 use crate::env;
 use std::ffi::OsString;
@@ -19,7 +19,7 @@ impl ServiceManager {
         Self { socket: std::env::var_os(env::NOTIFY_SOCKET), watchdog: limit.map(|limit| limit / 2) }
     }
 
-    /// How often [`ServiceManager::alive`] is to be called, if at all.
+    /// Returns the interval at which [`ServiceManager::alive`] must be called, if any.
     pub(crate) fn watchdog(&self) -> Option<Duration> {
         self.watchdog
     }
@@ -29,13 +29,13 @@ impl ServiceManager {
         self.say("READY=1");
     }
 
-    /// One line for `systemctl status`.
+    /// Sends the line that `systemctl status` shows.
     pub(crate) fn status(&self, line: &str) {
         let line: String = line.chars().filter(|c| !c.is_control()).collect();
         self.say(&format!("STATUS={line}"));
     }
 
-    /// The service still turns.
+    /// Sends `WATCHDOG=1`.
     pub(crate) fn alive(&self) {
         self.say("WATCHDOG=1");
     }

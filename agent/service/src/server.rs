@@ -1,7 +1,7 @@
-//! The local socket: what the app and the command line may ask of the service. How things stand is answered here; what
-//! the agent has to do goes to its loop. A client that misbehaves loses its own connection, and nothing else.
+//! Local socket for the app and the command line. This module answers requests for the status; others go to
+//! the agent's loop. A client that violates the protocol loses its own connection only.
 //!
-//! Step-ups are for whoever is in front of the device, and for administrators: to others there are none.
+//! Only the user in front of the device and administrators see step-ups.
 
 use std::io::{self, Read, Write};
 use std::path::Path;
@@ -11,17 +11,17 @@ use std::time::Duration;
 use vitalsign_ipc::{Answer, Error, Hello, Inbox, Refusal, Reply, Request, Status, encode};
 use vitalsign_os::{Listener, Peer, PeerId, SocketStream};
 
-/// Clients at a time, in all and of one user: nobody keeps the others out.
+/// Maximum number of clients, in total and for one user, so that no user can lock out the others.
 const MAX_CLIENTS: usize = 32;
 const MAX_CLIENTS_OF_ONE: usize = 8;
-/// How long a client may take to greet, and to take what it is sent.
+/// Time limit for the client's greeting and for each write to a client.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(5);
 /// Messages that wait for a slow reader before it is let go.
 const BACKLOG: usize = 16;
 const STACK: usize = 256 * 1024;
 
-/// A request for the agent's loop, from somebody who may ask it: any but [`Request::Status`] and
-/// [`Request::Subscribe`]. It is answered once; one that is dropped is answered `Busy`.
+/// Request for the agent's loop, from an authorised client; never [`Request::Status`] or
+/// [`Request::Subscribe`]. It is answered exactly once: dropping it answers `Busy`.
 #[derive(Debug)]
 pub(crate) struct Incoming {
     pub(crate) request: Request,
@@ -48,9 +48,9 @@ impl Drop for Incoming {
 pub(crate) struct Server(Arc<Mutex<ServerState>>);
 
 struct ServerState {
-    /// How things stand, as last published.
+    /// Last published status.
     status: Option<Arc<Status>>,
-    /// Whether this user's session is in front of the device.
+    /// Returns whether this user's session is in front of the device.
     in_front: Box<dyn Fn(PeerId) -> bool + Send>,
     clients: Vec<Connection>,
     next_client: u64,
@@ -61,17 +61,17 @@ struct Connection {
     peer: Peer,
     outbox: Outbox,
     subscribed: bool,
-    /// What it was shown last.
+    /// Status that was last sent to this client.
     shown: Option<Arc<Status>>,
 }
 
 impl ServerState {
-    /// Whether this client is shown step-ups, and may answer them.
+    /// Returns whether this client may see and answer step-ups.
     fn sees_step_ups(&self, peer: &Peer) -> bool {
         peer.may_administer || (self.in_front)(peer.id)
     }
 
-    /// How things stand, as this client is shown it.
+    /// Returns the status with only what this client may see.
     fn status_for(&self, peer: &Peer) -> Option<Arc<Status>> {
         let status = self.status.as_ref()?;
         if status.step_ups.is_empty() || self.sees_step_ups(peer) {
@@ -93,8 +93,8 @@ impl ServerState {
 }
 
 impl Server {
-    /// Listens at `path`, in threads of its own. `in_front` says whether a user is in front of the device now; `deliver`
-    /// brings a request to the agent's loop and does not wait.
+    /// Listens at `path` and serves clients in separate threads. `in_front` tells whether a user is in front
+    /// of the device; `deliver` passes a request to the agent's loop and must not block.
     pub(crate) fn start(
         path: &Path,
         in_front: impl Fn(PeerId) -> bool + Send + 'static,
@@ -124,7 +124,7 @@ impl Server {
         Ok(server)
     }
 
-    /// Shows subscribers how things stand now.
+    /// Sends the status to subscribers.
     pub(crate) fn publish(&self, status: Status) {
         let mut shared = self.lock();
         if shared.status.as_deref() == Some(&status) {
@@ -134,7 +134,7 @@ impl Server {
         shared.show();
     }
 
-    /// Somebody else is in front of the device: what is to be seen goes from one screen to the other.
+    /// Sends the status again after another session came to the front.
     pub(crate) fn seat_changed(&self) {
         self.lock().show();
     }
@@ -228,7 +228,7 @@ impl Server {
                     (client.subscribed, client.shown) = (true, status);
                 }
             }
-            // As if there were none: so it is for who sees none, and one who is back in front finds it again.
+            // A client that may not see step-ups gets the same answer as if there were none.
             Request::Ceremony(_) | Request::Tapped { .. } | Request::GiveUp { .. }
                 if !self.lock().sees_step_ups(peer) =>
             {
@@ -248,7 +248,7 @@ impl Server {
     }
 }
 
-/// Where a client's messages wait to be written.
+/// Queue of messages to one client.
 #[derive(Clone, Debug)]
 struct Outbox {
     frames: SyncSender<Vec<u8>>,

@@ -1,7 +1,8 @@
-//! The service: events in, effects out. One thread decides, one carries out, one listens to the system, one to the
-//! verifier; clients of the socket have their own.
+//! The service: feeds events to the agent and executes its effects. One thread decides, one executes, one
+//! watches the system, one talks to the verifier; each client of the socket has its own.
 //!
-//! Nothing is to be done at the end: state is on disk before it counts, so a service may be killed at any moment.
+//! No shutdown work is needed: state is on disk before it takes effect, so the service may be killed at any
+//! time.
 
 use crate::events::{self, VerifierCall};
 use crate::journal::Journal;
@@ -20,7 +21,7 @@ use vitalsign_ipc::{Answer, Diagnostic, Refusal, Request};
 /// The longest that the service waits for anything: so that a clock it cannot see costs an hour at most.
 const MAX_WAIT: Duration = Duration::from_secs(3600);
 
-/// What comes to the service's loop.
+/// Input of the service's loop.
 pub(crate) enum ServiceInput {
     Event(Event),
     Incoming(Incoming),
@@ -52,7 +53,7 @@ impl PersistentAgent {
         self.core.status(worker::now())
     }
 
-    /// Decides what an event means: saves and notes it, and gives what is left to do, in order.
+    /// Handles an event, saves and logs as requested, and returns the remaining effects in order.
     pub(crate) fn handle(&mut self, event: Event) -> Vec<Effect> {
         let mut left = Vec::new();
         for effect in self.core.handle(event, worker::now()) {
@@ -188,10 +189,10 @@ impl Service {
         }
     }
 
-    /// What somebody who may ask it asks: what there is to decide about it, if anything.
+    /// Handles a client's request: answers it, or returns an event for the agent.
     ///
-    /// Whoever is in front of the device may answer a step-up (the socket sees to that), whoever it is for: the assertion
-    /// is bound to a person's own security key.
+    /// Any user in front of the device may answer a step-up, whoever it is for: the assertion is bound to the
+    /// person's own security key.
     fn asked(&self, incoming: Incoming) -> Option<Event> {
         let event =
             match &incoming.request {
@@ -247,7 +248,7 @@ impl Service {
     }
 }
 
-/// One line for the service manager.
+/// Formats the status line for the service manager.
 fn line(status: &Status) -> String {
     let verdict = status.ear.as_ref().and_then(|ear| ear.ear_status);
     match (&status.standing, verdict) {

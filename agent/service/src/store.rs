@@ -1,5 +1,5 @@
-//! What outlives a restart, on disk. A write is whole or did not happen; a file that cannot be read is set aside, and
-//! the device enrols again: it never keeps the service from starting.
+//! State on disk. Writes are atomic. An unreadable file is set aside and the device enrols again, so that it
+//! never prevents the service from starting.
 
 use serde::{Serialize, de::DeserializeOwned};
 use std::fs::{File, TryLockError};
@@ -11,7 +11,7 @@ use std::sync::Arc;
 pub(crate) const FILE: &str = "state.json";
 const LOCK: &str = "lock";
 const MAX_BYTES: u64 = 1024 * 1024;
-/// How many broken files are kept for somebody to look at.
+/// Maximum number of unreadable files that are kept for inspection.
 const KEPT: u32 = 10;
 
 /// A file with one value, and the lock that keeps it one process's.
@@ -21,7 +21,7 @@ pub(crate) struct Store {
     _lock: Arc<File>,
 }
 
-/// Why the state was not written, or not read. The state before is intact.
+/// Reason why the state could not be written or read. The previous state is intact.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StoreError {
     #[error("another vitalsign process uses {0}: wait for it to end, or ask the service that runs")]
@@ -65,14 +65,14 @@ impl Store {
         Ok(Self { path: folder.join(FILE), _lock: Arc::new(lock) })
     }
 
-    /// What was saved last, for who only looks: nothing is locked, made or set aside. None when there is nothing to see.
+    /// Reads the saved state without locking, creating or changing anything; `None` if it cannot be read.
     pub(crate) fn peek<T: DeserializeOwned>(folder: &Path) -> Option<T> {
         let mut bytes = Vec::new();
         File::open(folder.join(FILE)).ok()?.take(MAX_BYTES).read_to_end(&mut bytes).ok()?;
         serde_json::from_slice(&bytes).ok()
     }
 
-    /// Reads what was saved; what is broken is set aside.
+    /// Reads the saved state and sets an unreadable file aside.
     pub(crate) fn load<T: DeserializeOwned>(&self) -> Result<Loaded<T>, StoreError> {
         let failed = |error| StoreError::Read { path: self.path.clone(), error };
         let mut bytes = Vec::new();
@@ -120,7 +120,7 @@ pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".new");
     let beside = path.with_file_name(name);
-    // One that is there was left by a process that did not finish.
+    // A leftover file belongs to a process that was interrupted.
     match std::fs::remove_file(&beside) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}

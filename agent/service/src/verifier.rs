@@ -29,9 +29,10 @@ use vitalsign_protocol::{evidence, problem, problem::Problem, sse};
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// A whole call: a verifier that is busy with thousands still has time.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
-/// The event channel: so that a verifier that is to be stopped is rid of its devices in a day.
+/// Maximum lifetime of an event channel, so that a verifier that is being drained loses its devices within a
+/// day.
 const CHANNEL_OPEN_TIMEOUT: Duration = Duration::from_secs(24 * 3600);
-/// How long the connection is kept for the next report.
+/// Time for which an idle connection is kept for the next report.
 const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(3600);
 /// The header that says which event came last (HTML, section 9.2).
 const LAST_EVENT_ID: &str = "last-event-id";
@@ -47,7 +48,7 @@ pub(crate) struct VerifierClient {
     requests: AtomicU64,
 }
 
-/// Why it cannot even be tried.
+/// Reason why the client cannot be set up.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SetupError {
     #[error("cannot read the certificates in {path}: {why}")]
@@ -58,7 +59,7 @@ pub(crate) enum SetupError {
     Tls(String),
 }
 
-/// What a look at the verifier shows, without asking it for anything.
+/// Result of a connection test that sends no request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Reached {
     /// The verifier's clock, in seconds since 1970, where it tells.
@@ -68,7 +69,7 @@ pub(crate) struct Reached {
 pub(crate) struct Events(Response);
 
 impl Events {
-    /// What came next; none at its end.
+    /// Returns the next chunk; `None` at the end of the stream.
     pub(crate) async fn next(&mut self) -> Result<Option<impl AsRef<[u8]> + use<>>, RequestError> {
         self.0.chunk().await.map_err(|error| failure(&error))
     }
@@ -136,7 +137,7 @@ impl VerifierClient {
         self.post("/v1/reports", evidence::MEDIA_TYPE, evidence).await
     }
 
-    /// Whether it is there, and whether it is who it is to be.
+    /// Connects and checks the verifier's certificate, without a request.
     pub(crate) async fn look(&self) -> Result<Reached, RequestError> {
         let answer = self.http.head(&self.base).send().await.map_err(|error| failure(&error))?;
         let date = answer.headers().get(DATE).and_then(|date| date.to_str().ok());
@@ -261,7 +262,7 @@ async fn answer<T: DeserializeOwned>(request: RequestBuilder) -> Result<T, Reque
     })
 }
 
-/// What an answer that is none says.
+/// Converts an error response into an error.
 async fn refused(mut answer: Response) -> RequestError {
     let status = answer.status();
     if is(answer.headers(), problem::MEDIA_TYPE) {
@@ -307,7 +308,7 @@ fn is(headers: &HeaderMap, media: &str) -> bool {
     named.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(media)
 }
 
-/// Which kind of failure it is: by the types below it, never by their texts.
+/// Classifies an error by the types in its source chain, never by text.
 fn failure(error: &reqwest::Error) -> RequestError {
     let mut below: Option<&(dyn std::error::Error + 'static)> = Some(error);
     let mut deepest = error.to_string();

@@ -14,8 +14,8 @@ use vitalsign_protocol::id::{Base64Url, EnrolmentId};
 use vitalsign_protocol::message::{EnrolmentChallenge, EnrolmentProof, EnrolmentRequest};
 use vitalsign_protocol::posture::Posture;
 
-/// Where an administrator's settings come from: they are read again before each enrolment, so that a new token or
-/// another verifier needs no restart.
+/// Reads the administrator's configuration again before each enrolment, so that a new token or verifier needs
+/// no restart.
 pub(crate) type ReadConfig = Box<dyn Fn() -> Result<Config, crate::config::ConfigError> + Send>;
 
 /// Everything that touches the world, but for the state file and the socket.
@@ -24,12 +24,12 @@ pub(crate) struct Worker {
     read_config: ReadConfig,
     collector: Collector,
     key: Option<Box<dyn DeviceKey>>,
-    /// What the open key's hardware says, asked once: it does not change under a running system.
+    /// Cached boot count of the key's hardware; it does not change while the system runs.
     boot_count: Option<u64>,
     verifier: Option<VerifierClient>,
     runtime: Runtime,
     cost: Cost,
-    /// What the report under way started from: commands and requests until then.
+    /// Counts of commands and requests before the current report.
     before: (u64, u64),
     after_reading: Box<dyn Fn() + Send>,
 }
@@ -51,7 +51,7 @@ impl Worker {
         })
     }
 
-    /// What else is to be done after each reading of the facts.
+    /// Registers a function that runs after each collection of facts.
     pub(crate) fn after_reading(&mut self, then: impl Fn() + Send + 'static) {
         self.after_reading = Box::new(then);
     }

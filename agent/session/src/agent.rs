@@ -43,7 +43,7 @@ impl Service for ServiceClient {
 
 /// The security keys of this machine.
 pub trait SecurityKeyClient: Send + Sync {
-    /// See [`SecurityKeys::perform`].
+    /// Performs a ceremony, see [`SecurityKeys::perform`].
     fn perform(
         &self,
         ceremony: &Ceremony,

@@ -1,4 +1,4 @@
-//! What to do about what happens: no I/O, so that every way it can go is a unit test.
+//! Decides how to react to events of the session, without I/O.
 
 use crate::{Disconnected, SessionError, UiUpdate};
 use serde_json::Value;
@@ -10,7 +10,7 @@ use vitalsign_security_key::{Ceremony, Failure, Operation, Prompt};
 
 #[derive(Debug)]
 pub enum FlowEvent {
-    /// The service says how things stand.
+    /// The service sent its status.
     Status(Box<Status>),
     Disconnected(Disconnected),
     /// The service's answer to [`FlowEffect::Fetch`].
@@ -27,11 +27,12 @@ pub enum FlowEvent {
     Leave,
 }
 
-/// One use of a security key: a step-up may be asked for twice, and what the first key says is no answer to the second.
+/// Identifies one use of a security key: a step-up may be prompted twice, and the answer to the first prompt
+/// is invalid for the second.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Attempt(u64);
 
-/// What a person can say instead of tapping.
+/// Answer of the person other than a tap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Choice {
     Decline,
@@ -40,7 +41,7 @@ pub enum Choice {
     NoPin,
 }
 
-/// Something is to be done.
+/// Action for the executor.
 #[derive(Debug)]
 pub enum FlowEffect {
     /// Ask the service what the security key is to sign.
@@ -55,7 +56,7 @@ pub enum FlowEffect {
     Quit,
 }
 
-/// How far this session is.
+/// State of the session.
 #[derive(Debug, Default)]
 pub struct Flow {
     /// The step-ups as they were shown last.
@@ -64,7 +65,7 @@ pub struct Flow {
     order: Vec<StepUpId>,
     away: bool,
     current: Option<Current>,
-    /// What was answered here, and is not to be asked again.
+    /// Step-ups that were answered here and are not prompted again.
     answered: Vec<StepUpId>,
     told_idle: bool,
     attempts: u64,
@@ -85,7 +86,7 @@ enum Phase {
 }
 
 impl Flow {
-    /// What to do about this.
+    /// Handles an event and returns the actions to take.
     pub fn on(&mut self, event: FlowEvent) -> Vec<FlowEffect> {
         let mut effects = Vec::new();
         match event {
@@ -95,7 +96,7 @@ impl Flow {
                 self.status(&step_ups, &mut effects);
             }
             FlowEvent::Disconnected(why) => {
-                // What is being signed may be prepared anew by the time that the service is back.
+                // The challenge may have been replaced by the time the service returns.
                 self.let_go(&mut effects);
                 self.answered.clear();
                 effects.push(FlowEffect::Show(UiUpdate::Disconnected(why)));
@@ -135,7 +136,7 @@ impl Flow {
         for step_up in step_ups {
             let known = before.get(&step_up.id);
             let ended = matches!(step_up.stage, Stage::Ended { .. });
-            // What was over before anybody looked is no news.
+            // A step-up that was closed before this session started is not shown.
             if known != Some(step_up) && !(first && ended) {
                 effects.push(FlowEffect::Show(UiUpdate::StepUp(Box::new(step_up.clone()))));
             }
@@ -160,7 +161,7 @@ impl Flow {
         }
     }
 
-    /// Asks for the oldest that waits, unless one is asked already or nobody is there.
+    /// Prompts for the oldest open step-up, unless one is being prompted or the person is away.
     fn next(&mut self, effects: &mut Vec<FlowEffect>) {
         if self.current.is_some() || self.away {
             return;
@@ -246,7 +247,8 @@ impl Flow {
     }
 }
 
-/// What the service is told when the key was not used. That time is over it knows itself.
+/// Maps a failed ceremony to the result that is reported; `None` for a timeout, which the service detects
+/// itself.
 fn end_of(failure: &Failure) -> Option<step_up::StepUpResult> {
     match failure {
         Failure::TimedOut => None,
@@ -262,7 +264,7 @@ fn end_of(failure: &Failure) -> Option<step_up::StepUpResult> {
     }
 }
 
-/// Why the service does not do what it was told.
+/// Returns the error if the service did not accept a request.
 fn trouble(answer: Result<Answer, Disconnected>) -> Option<SessionError> {
     match answer {
         Ok(Answer::Accepted) => None,

@@ -1,11 +1,11 @@
-//! What runs in the session of the person who is there: it shows the step-ups that the service passes on, speaks to
-//! the security key, and hands the service the answer. The terminal program is one surface of it; a window is another.
+//! Runs in the person's session: shows step-ups from the service, talks to the security key, and returns the
+//! answer. The terminal program is one user interface, the app is another.
 //!
-//! The way is: [`flow`] decides (no I/O), [`listen`] does, a [`Ui`] shows. [`register`] is the way of a new key.
+//! [`flow`] decides (no I/O), [`listen`] executes, a [`Ui`] displays. [`register`] registers a new key.
 //!
-//! Invariants: a PIN goes from the person to the key and nowhere else; nothing here holds the device's key or speaks to
-//! the verifier; one step-up at a time is asked of the person, the oldest first; a tap is given to the very challenge
-//! that the service holds, so a step-up that is prepared anew is asked for anew.
+//! Invariants: a PIN goes from the person to the key and nowhere else. Nothing here has the device's key or
+//! talks to the verifier. One step-up at a time is prompted, the oldest first. A tap answers exactly the
+//! challenge that the service holds: a step-up that is prepared again is prompted again.
 
 mod agent;
 pub mod flow;
@@ -23,21 +23,22 @@ use vitalsign_ipc::{Status, StepUp};
 use vitalsign_protocol::id::StepUpId;
 use vitalsign_security_key::Prompt;
 
-/// Where a person sees what is asked. What they answer comes by an [`Inbox`], and a PIN by the prompt's own reply.
+/// User interface of the session. The person's answers arrive through an [`Inbox`], a PIN through the
+/// prompt's own reply.
 pub trait Ui {
     /// Shows this. It must not wait for the person.
     fn show(&mut self, shown: UiUpdate);
 }
 
-/// What a person is shown.
+/// Update for the user interface.
 #[derive(Debug)]
 pub enum UiUpdate {
-    /// How all stands now. What of it is about step-ups is shown apart.
+    /// Current status; step-ups in it are delivered separately.
     Status(Box<Status>),
     Idle,
     /// A step-up has come, or has gone on.
     StepUp(Box<StepUp>),
-    /// What to do with the security key.
+    /// Instruction for using the security key.
     Prompt {
         step_up: StepUpId,
         prompt: Prompt,

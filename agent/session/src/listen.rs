@@ -11,30 +11,30 @@ use vitalsign_ipc::{Answer, Request};
 use vitalsign_protocol::step_up;
 use vitalsign_security_key::Cancel;
 
-/// How long to wait before the service is looked for again.
+/// Delay before reconnecting to the service.
 const RECONNECT_DELAY: Duration = Duration::from_secs(1);
-/// How long nothing may change until it is asked for once more whether the service is there.
+/// Time without a message after which the service is pinged.
 const PING_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Where a person's answers come in.
+/// Sends the person's answers to the session.
 #[derive(Clone, Debug)]
 pub struct Inbox(Sender<FlowEvent>);
 
 impl Inbox {
-    /// What the person says about the step-up that is asked now.
+    /// Answers the step-up that is being prompted.
     pub fn say(&self, choice: Choice) {
-        // Nobody listens any more when all is over.
+        // Fails only after the session has ended.
         let _ = self.0.send(FlowEvent::Said(choice));
     }
-    /// The person is away, and nothing is to be asked; or is back.
+    /// Reports that the person has left (`true`) or returned. Nothing is prompted while they are away.
     pub fn away(&self, away: bool) {
         let _ = self.0.send(FlowEvent::Away(away));
     }
-    /// The person leaves; what is asked stays open.
+    /// Ends the session; open step-ups stay open.
     pub fn leave(&self) {
         let _ = self.0.send(FlowEvent::Leave);
     }
-    /// One, and where it ends.
+    /// Creates an inbox and its receiver.
     #[must_use]
     pub fn new() -> (Self, Receiver<FlowEvent>) {
         let (sender, receiver) = mpsc::channel();
@@ -92,7 +92,7 @@ pub fn listen<A: ServiceConnector + 'static, K: SecurityKeyClient + 'static>(
             }
         }
     }
-    // The inbox above is one of its own senders, so that events do not end.
+    // Unreachable: the inbox holds a sender itself.
     ListenResult::Left
 }
 
@@ -100,7 +100,7 @@ fn ask(agent: &dyn ServiceConnector, request: Request) -> Result<Answer, Disconn
     agent.connect().and_then(|mut service| service.ask(request)).map_err(|error| Disconnected::from(&error))
 }
 
-/// Passes on how things stand, for as long as somebody listens.
+/// Forwards status updates until the receiver is dropped.
 fn watch(agent: &dyn ServiceConnector, mut service: Option<Box<dyn Service>>, events: &Sender<FlowEvent>) {
     let mut said = None;
     loop {
@@ -122,7 +122,7 @@ fn watch(agent: &dyn ServiceConnector, mut service: Option<Box<dyn Service>>, ev
     }
 }
 
-/// Why the service is lost; none when nobody listens.
+/// Returns why the connection ended; `None` if the receiver was dropped.
 fn follow(
     mut service: Box<dyn Service>,
     events: &Sender<FlowEvent>,

@@ -7,7 +7,7 @@ use vitalsign_protocol::id::Secret;
 use vitalsign_protocol::step_up::RegisteredKey;
 use vitalsign_security_key::{Cancel, Ceremony, Failure, Operation, Prompt};
 
-/// Why a key is not registered.
+/// Reason why a key was not registered.
 #[derive(Debug, thiserror::Error)]
 pub enum RegisterError {
     /// The service was not reached.

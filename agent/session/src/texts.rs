@@ -1,10 +1,10 @@
-//! What people read. Text that came from elsewhere is shown whole, and obeyed in nothing.
+//! Texts for people. Text from outside is displayed completely and never interpreted.
 
 use vitalsign_protocol::check::{self, Remediator};
 use vitalsign_protocol::step_up::{Acr, StepUpResult};
 use vitalsign_security_key::Failure;
 
-/// An answer that is none.
+/// Text for an unexpected answer.
 pub const ODD: &str = "The service answered something else than was asked: are both of the same version?";
 /// A PIN is asked for, and there is nowhere to enter it.
 pub const NO_PIN: &str = "The security key asks for its PIN, and there is no terminal to enter it at.";
@@ -62,7 +62,8 @@ pub fn end(end: StepUpResult) -> &'static str {
     }
 }
 
-/// Why a device is refused: what is wrong, what to do, and who can. A check of another policy reads as it is named.
+/// Describes a failed check: what is wrong, what to do, and who can fix it. An unknown check is shown by its
+/// name.
 #[must_use]
 pub fn reason(check: &str) -> String {
     match check::of(check) {
@@ -78,7 +79,7 @@ pub fn reason(check: &str) -> String {
     }
 }
 
-/// What went wrong with the key, and what to do.
+/// Describes a failed ceremony and what to do.
 #[must_use]
 pub fn failure(failure: &Failure) -> String {
     match failure {
@@ -105,7 +106,7 @@ pub fn failure(failure: &Failure) -> String {
     }
 }
 
-/// `1 attempt`, `3 attempts`.
+/// Formats a count like `1 attempt` or `3 attempts`.
 #[must_use]
 pub fn counted(count: u64, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })

@@ -1,4 +1,4 @@
-//! What goes wrong: as a type for whoever has words of its own, and in words for a terminal.
+//! Errors of the session, as types and as text.
 
 use crate::texts;
 use std::fmt;
@@ -6,7 +6,7 @@ use vitalsign_client::ClientError;
 use vitalsign_ipc::Refusal;
 use vitalsign_security_key::Failure;
 
-/// Why a step-up is not answered from here.
+/// Reason why a step-up cannot be answered from here.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SessionError {
     /// The security key was not used.
@@ -32,7 +32,7 @@ impl fmt::Display for SessionError {
     }
 }
 
-/// How the service was lost.
+/// Loss of the connection to the service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Disconnected {
     pub loss: DisconnectReason,
@@ -42,13 +42,13 @@ pub struct Disconnected {
 /// In what way the service is lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DisconnectReason {
-    /// Nobody answers at the socket.
+    /// No service listens at the socket.
     NotRunning,
-    /// Somebody else made the socket, or it is closed to us.
+    /// The socket belongs to another user, or may not be opened by this one.
     Foreign,
     /// It speaks another version of the protocol.
     OtherVersion,
-    /// What it says is not the protocol.
+    /// The service's message violates the protocol.
     Garbled,
     /// It does not answer in time.
     Silent,

@@ -126,7 +126,7 @@ impl Ui for Screen {
 /// A session that runs, and both ends of it.
 struct World {
     status: Sender<Status>,
-    /// What the second connection sees, when the first one is lost.
+    /// Updates seen by the second connection after the first is lost.
     later: Sender<Status>,
     told: Receiver<Request>,
     shown: Receiver<UiUpdate>,
@@ -157,7 +157,7 @@ impl World {
     fn says(&self, step_ups: Vec<StepUp>) {
         self.status.send(status(step_ups)).unwrap();
     }
-    /// What the service is told next.
+    /// Returns the next request to the service.
     fn told(&self) -> Request {
         self.told.recv_timeout(LIMIT).unwrap()
     }

@@ -1,5 +1,21 @@
-//! Reading a posture: every probe at once, each in a thread of its own with a deadline of its own, so that a slow one
-//! delays nobody. A probe that is late leaves its facts unreadable; one that still hangs is not started again.
+//! Collects the posture: runs all probes at once, each in its own thread with its own deadline, so that a slow probe
+//! delays no other. A probe that misses its deadline leaves its facts unreadable; one that still hangs is not started
+//! again.
+//!
+//! ```
+//! use std::time::Duration;
+//! use vitalsign_platform_api::{Collector, Probe};
+//! use vitalsign_protocol::fact::{Fact, Reason};
+//!
+//! let kernel = Probe::new(
+//!     "kernel",
+//!     Duration::from_secs(1),
+//!     || Ok::<_, Reason>("6.1.0".to_owned()),
+//!     |posture, read| posture.os.kernel = read.map_or_else(Fact::Unreadable, Fact::Known),
+//! );
+//! let posture = Collector::default().collect(vec![kernel], |_| {});
+//! assert_eq!(posture.os.kernel, Fact::Known("6.1.0".to_owned()));
+//! ```
 
 use std::collections::HashSet;
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -8,24 +24,24 @@ use std::time::{Duration, Instant};
 use vitalsign_protocol::fact::Reason;
 use vitalsign_protocol::posture::Posture;
 
-/// What a reading does to the posture.
+/// Writes the facts of one probe into the posture.
 type Patch = Box<dyn FnOnce(&mut Posture) + Send>;
-/// What is written into the posture when a reading did not come.
+/// Marks the facts of one probe as unreadable.
 type Fail = Box<dyn Fn(&mut Posture, Reason) + Send>;
 
-/// One reading of one or more facts.
+/// Reads one or more facts.
 pub struct Probe {
     /// For people and logs: `os.updates`.
     pub name: &'static str,
-    /// How long it may take.
+    /// Maximum duration of the reading.
     pub deadline: Duration,
     read: Box<dyn FnOnce() -> Patch + Send>,
     fail: Fail,
 }
 
 impl Probe {
-    /// A probe: `read` runs in a thread of its own and may block; `put` writes what it saw, or why it saw nothing,
-    /// into the posture. `put` is to touch the facts of this probe only.
+    /// Creates a probe. `read` runs in a separate thread and may block; `put` writes its result, or the
+    /// reason why there is none, into the posture. `put` must write only the facts of this probe.
     pub fn new<T: Send + 'static>(
         name: &'static str,
         deadline: Duration,
@@ -45,12 +61,12 @@ impl Probe {
     }
 }
 
-/// How long one probe took.
+/// Duration of one probe.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Timing {
-    /// The probe.
+    /// Name of the probe.
     pub name: &'static str,
-    /// How long, or none when it was late.
+    /// Duration of the reading; `None` if it missed its deadline.
     pub took: Option<Duration>,
 }
 
@@ -61,7 +77,8 @@ pub struct Collector {
 }
 
 impl Collector {
-    /// Reads all facts: waits for every probe, or for its deadline. `seen` hears of each as it ends, for progress.
+    /// Collects all facts: waits for every probe, or for its deadline. Calls `seen` as each probe ends, for
+    /// progress.
     pub fn collect(&self, probes: Vec<Probe>, mut seen: impl FnMut(&Timing)) -> Posture {
         let mut posture = Posture::default();
         let (answers, inbox) = channel::<(&'static str, Patch)>();
@@ -76,7 +93,7 @@ impl Collector {
             let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
                 let _ended = EndGuard(hanging, name);
                 let patch = read();
-                // Nobody waits for a probe that is late.
+                // Fails if the probe missed its deadline.
                 let _ = answers.send((name, patch));
             });
             match thread {

@@ -6,7 +6,7 @@ use vitalsign_protocol::id::{Digest, Secret};
 use vitalsign_protocol::message::{EncryptedCredential, EnrolmentKeys};
 use vitalsign_protocol::posture::{Key, KeyStorage};
 
-/// Why a key did not do what it was asked. A variant for each thing that a caller can do about it.
+/// Reason why a key operation failed; one variant for each possible reaction.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
     /// There is no such device, or it does not answer now: try again later.
@@ -31,11 +31,11 @@ pub enum KeyError {
 
 /// A report key, ready to sign. One owner: the device behind it serves one at a time.
 pub trait DeviceKey: Send {
-    /// Where the key lives. Never `Tpm` for a key that a TPM does not hold.
+    /// Returns where the key is stored. Never `Tpm` for a key outside a TPM.
     fn storage(&self) -> KeyStorage;
-    /// The public half.
+    /// Returns the public key.
     fn public(&self) -> &PublicKey;
-    /// What is known of the hardware.
+    /// Returns facts about the key's hardware.
     fn facts(&self) -> Key;
     /// Signs a SHA-256 digest: `r || s`.
     fn sign(&mut self, digest: &Digest) -> Result<[u8; 64], KeyError>;
@@ -45,13 +45,13 @@ pub trait DeviceKey: Send {
     fn activate(&mut self, credential: &EncryptedCredential) -> Result<Secret, KeyError>;
     /// Quotes the PCRs, with the firmware's event log. Keys in software cannot.
     fn quote(&mut self, extra_data: &Digest) -> Result<BootEvidence, KeyError>;
-    /// How often the machine has booted, where the hardware counts.
+    /// Returns the number of boots, if the hardware counts them.
     fn boot_count(&mut self) -> Option<u64>;
     /// Commands sent to the hardware so far: a report is to cost one.
     fn commands(&self) -> u64;
 }
 
-/// A key in this process's memory, for unit tests of what stands behind [`DeviceKey`].
+/// Key in this process's memory, for unit tests of users of [`DeviceKey`].
 #[cfg(feature = "fake")]
 pub mod fake {
     use super::{
@@ -66,12 +66,12 @@ pub mod fake {
         pair: EcdsaKeyPair,
         public: PublicKey,
         commands: u64,
-        /// What every operation answers, when set.
+        /// Error that every operation returns, if set.
         pub fail: Option<KeyError>,
     }
 
     impl FakeKey {
-        /// A new key.
+        /// Generates a random key.
         pub fn generate() -> Result<Self, KeyError> {
             let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING);
             let pair = pair.map_err(|e| KeyError::Hardware(e.to_string()))?;

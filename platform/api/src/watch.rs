@@ -1,6 +1,6 @@
-//! Changes that the system pushes. A change says where to look again, not what is there.
+//! Change notifications from the system. A change names what to read again, not its new value.
 
-/// What may have changed.
+/// Kind of change that the system reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Change {
     /// The system or its packages; a restart became due.
@@ -9,7 +9,7 @@ pub enum Change {
     Disk,
     /// An endpoint product started or stopped.
     Edr,
-    /// The kernel's packet filter.
+    /// The kernel's packet filter changed.
     Firewall,
     /// The screen lock's settings, or it locked or unlocked.
     Lock,
@@ -17,7 +17,7 @@ pub enum Change {
     Seat,
     /// The machine goes to sleep.
     Sleep,
-    /// The machine woke up.
+    /// The machine resumed from sleep.
     Wake,
     /// The network came back or changed.
     Network,

@@ -1,8 +1,8 @@
-//! What a desktop offers the app beyond a window and a tray icon: whether somebody sits before this session,
-//! notifications, a bell, words on the screen before a page is there, and an end of all that a page leaves behind.
+//! Desktop functions beyond a window and a tray icon: whether the person is present, notifications, a bell, a
+//! splash text before the page is ready, and the end of the page's processes.
 //!
-//! Invariants: every system has the same functions here. Nothing here stops the app: what a desktop does not offer is
-//! left out, and logged once.
+//! Invariants: every system has the same functions here. Nothing here stops the app: a missing function is
+//! skipped, and logged once.
 
 #[cfg_attr(target_os = "linux", path = "linux/mod.rs")]
 #[cfg_attr(not(target_os = "linux"), path = "other.rs")]
@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 #[derive(Clone, Debug, Default)]
 pub struct SplashOverlay(Arc<Mutex<Option<Words>>>);
 
-/// What it says. Data, never markup.
+/// Text of the splash. Plain text, never markup.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Words {
     pub title: String,
@@ -40,7 +40,7 @@ impl SplashOverlay {
     }
 }
 
-/// A notification. It stands on lock screens and in histories: it names nobody and nothing.
+/// Notification. It appears on lock screens and in histories, so it contains no names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Notice {
     pub program: String,
@@ -50,13 +50,13 @@ pub struct Notice {
     pub open: String,
 }
 
-/// Where notifications are shown: one at a time.
+/// Shows notifications, one at a time.
 #[derive(Clone, Debug)]
 pub struct Notices(Sender<Option<Notice>>);
 
 impl Notices {
-    /// Shows them on a thread of its own, since who shows notifications may take its time. `opened` is told that the
-    /// person wants to see what it is about.
+    /// Starts a thread that shows notifications, because the server may be slow. Calls `opened` when the
+    /// person opens one.
     #[must_use]
     pub fn new(opened: impl Fn() + Send + Sync + 'static) -> Self {
         let (wanted, wants) = channel();
@@ -66,7 +66,7 @@ impl Notices {
 
     /// Shows this one in place of the last, or takes it back.
     pub fn show(&self, notice: Option<Notice>) {
-        // Without a thread there is nobody to show it.
+        // Fails only if the thread could not be started.
         let _ = self.0.send(notice);
     }
 }

@@ -19,17 +19,19 @@ use std::path::{Path, PathBuf};
 use vitalsign_keychain::SoftwareKey;
 use vitalsign_platform_api::{DeviceKey, KeyError};
 
-/// What the probes are told.
+/// Settings of the probes.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// The file system to read: `/`, or a recorded tree.
     pub root: PathBuf,
-    /// Where the service keeps its state, and so what its probes remember. Who is not the service remembers nothing.
+    /// State folder, where the probes of the service cache results. Other programs set `None` and cache
+    /// nothing.
     pub state: Option<PathBuf>,
 }
 
-/// Opens the report key, or makes one where there is none yet: `software` for a key in software, otherwise a TPM (see
-/// [`vitalsign_tpm_client::Address`]; `auto` is this machine's). It is never in software unless that was asked for.
+/// Opens the report key and creates it if it is missing: `software` is a key in the system's keychain, any
+/// other value a TPM (see [`vitalsign_tpm_client::Address`]; `auto` is this machine's). Never falls back to
+/// software.
 pub fn device_key(spec: &str, state: &Path) -> Result<Box<dyn DeviceKey>, KeyError> {
     match spec {
         "software" => Ok(Box::new(SoftwareKey::open(&software_key_name(state))?)),
@@ -45,7 +47,7 @@ pub fn forget_key(spec: &str, state: &Path) -> Result<(), KeyError> {
     }
 }
 
-/// One key for each state folder.
+/// Name in the keychain, one for each state folder.
 fn software_key_name(state: &Path) -> String {
     format!("report key of {}", state.display())
 }

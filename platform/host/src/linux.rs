@@ -32,7 +32,8 @@ pub fn watch(changes: Sender<Change>) -> io::Result<SystemWatch> {
 }
 
 impl SystemWatch {
-    /// What could not be watched, and why: its changes are seen at the next reading only.
+    /// Returns sources that cannot be watched, with the reason. Their changes are noticed only by the next
+    /// report.
     #[must_use]
     pub fn blind(&self) -> Vec<String> {
         self.0.blind().iter().map(|(source, reason)| format!("{source}: {reason}")).collect()

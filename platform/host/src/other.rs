@@ -9,7 +9,7 @@ use vitalsign_platform_api::{Change, Probe};
 use vitalsign_protocol::fact::{Fact, Reason};
 use vitalsign_protocol::posture::{Agent, Boot, Disk, Edr, Firewall, Lock, Os};
 
-/// One probe that says what the compiler knew; all other facts are unsupported here.
+/// Returns one probe with the facts known at compile time; all other facts are unsupported on this system.
 pub fn probes(_: &Settings) -> Vec<Probe> {
     let known = |text: &str| Fact::Known(text.to_owned());
     vec![Probe::new(

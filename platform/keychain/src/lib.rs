@@ -23,15 +23,15 @@ pub struct SoftwareKey {
 }
 
 impl SoftwareKey {
-    /// Opens the key of this name in the system's keychain, and makes it when there is none: a key that is gone comes
-    /// back as another one, which its [`PublicKey::thumbprint`] shows.
+    /// Opens the key with this name in the system's keychain and creates it if it is missing. A key that was
+    /// lost is replaced by a new one, with another [`PublicKey::thumbprint`].
     ///
-    /// On Linux that is the kernel's keyring: a service has no session whose keychain it could use. It forgets when the
-    /// machine restarts, and after some days without use; the device then enrols again.
+    /// On Linux this is the kernel keyring, because a service has no session whose keychain it could use. The
+    /// kernel drops the key at a restart and after some days without use; the device then enrols again.
     ///
     /// # Errors
-    /// [`KeyError::Unsupported`] where the system has no keychain for services, [`KeyError::Denied`] where it does not
-    /// let us in, [`KeyError::Lost`] where something else is kept under the name.
+    /// [`KeyError::Unsupported`] if the system has no keychain for services, [`KeyError::Denied`] if it
+    /// denies access, [`KeyError::Lost`] if the stored value is not a key.
     pub fn open(name: &str) -> Result<Self, KeyError> {
         Self::open_in(&native()?, name)
     }
@@ -53,10 +53,7 @@ impl SoftwareKey {
         Ok(Self { pair, public })
     }
 
-    /// Removes the key of this name from the system's keychain.
-    ///
-    /// # Errors
-    /// When the keychain refuses. That there is none is no error.
+    /// Removes the key with this name from the system's keychain. A missing key is not an error.
     pub fn forget(name: &str) -> Result<(), KeyError> {
         let entry = native()?.build(SERVICE, name, None).map_err(|error| failure(&error))?;
         match entry.delete_credential() {

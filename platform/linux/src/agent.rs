@@ -10,7 +10,7 @@ use vitalsign_protocol::id::Digest;
 /// The program that runs; it stays the same file when a new one takes its place on disk.
 const PROGRAM: &str = "/proc/self/exe";
 
-/// The probe of `agent`.
+/// Returns the probe of the submodule `agent`.
 #[must_use]
 pub fn probes(root: &Root, version: &'static str) -> Vec<Probe> {
     let root = root.clone();

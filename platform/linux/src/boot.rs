@@ -1,5 +1,4 @@
-//! How the machine was started, and what its kernel accepts: Secure Boot, lockdown, the firmware's measurements, module
-//! signatures, and whether there is a hypervisor under it.
+//! Boot facts: Secure Boot, lockdown, measured boot, module signatures, and the hypervisor.
 
 mod hypervisor;
 
@@ -107,7 +106,7 @@ fn securityfs_is_mounted(root: &Root) -> bool {
     !root.exists(SECURITY) || root.names(SECURITY).is_ok_and(|names| !names.is_empty())
 }
 
-/// Whether the firmware's event log can be read: its first byte is enough to tell.
+/// Returns whether the firmware's event log is readable; reads only its first byte.
 fn event_log(root: &Root) -> Fact<bool> {
     let path = root.path(SECURITY).join("tpm0/binary_bios_measurements");
     match std::fs::File::open(path).and_then(|mut log| log.read(&mut [0; 1])) {
@@ -155,7 +154,7 @@ fn tpms(root: &Root) -> Result<Vec<String>, Reason> {
     Ok(names.into_iter().filter(|name| name.starts_with("tpm") && !name.starts_with("tpmrm")).collect())
 }
 
-/// Whether the kernel loads modules that nobody signed.
+/// Returns whether the kernel loads unsigned modules.
 fn unsigned_modules(root: &Root, lockdown: &Fact<Lockdown>) -> Fact<bool> {
     if !root.exists("/proc/modules") {
         // A kernel without modules.
@@ -165,7 +164,7 @@ fn unsigned_modules(root: &Root, lockdown: &Fact<Lockdown>) -> Fact<bool> {
     match (read("/proc/sys/kernel/modules_disabled"), read("/sys/module/module/parameters/sig_enforce")) {
         (Ok(Some(disabled)), _) if disabled == "1" => Fact::Known(false),
         (_, Ok(Some(enforce))) if enforce == "Y" => Fact::Known(false),
-        // Not enforced, or a kernel that cannot check: lockdown is what is left.
+        // Signatures are not enforced or not supported: only lockdown can prevent unsigned modules.
         (_, Ok(_)) => match lockdown {
             Fact::Known(Lockdown::Integrity | Lockdown::Confidentiality) => Fact::Known(false),
             Fact::Known(Lockdown::None) | Fact::Unsupported => Fact::Known(true),

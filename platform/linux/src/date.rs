@@ -5,7 +5,7 @@ use vitalsign_protocol::calendar;
 const MONTHS: [&str; 12] =
     ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
-/// `2026-11-22`, as in os-release.
+/// Parses a date like `2026-11-22`, as in os-release.
 #[must_use]
 pub fn iso(text: &str) -> Option<u64> {
     calendar::parse_date(text.trim())

@@ -1,6 +1,6 @@
-//! Disk encryption: every volume that holds the system, users' data, swap or a hibernation image, judged by the whole
-//! stack of block devices under it. A name proves nothing, nor does a configuration file: a path is encrypted where the
-//! kernel has a device on it that encrypts.
+//! Disk encryption: every volume that holds the system, users' data, swap or a hibernation image, appraised
+//! by the whole stack of block devices below it. Names and configuration files prove nothing: a path is
+//! encrypted if the kernel has an encrypting device on it.
 
 mod luks;
 mod mounts;
@@ -16,7 +16,7 @@ use vitalsign_platform_api::Probe;
 use vitalsign_protocol::fact::{Fact, MAX_LIST, Reason};
 use vitalsign_protocol::posture::{Protector, Volume, VolumeRole};
 
-/// The probe of the volumes. What releases a LUKS2 key stands on the disk, which may have to spin up.
+/// Returns the probe of the volumes. It reads LUKS2 headers, so a disk may have to spin up.
 pub fn probes(root: &Root) -> Vec<Probe> {
     let root = root.clone();
     vec![Probe::new(
@@ -49,16 +49,18 @@ fn volumes(root: &Root) -> Result<Vec<Volume>, Reason> {
     if let Some(ends) = swap::hibernation(&stacks).transpose() {
         volumes.push(volume(root, VolumeRole::Hibernation, ends));
     }
-    // More than evidence can carry is not cut: what is left out might be the plain one.
+    // A list that exceeds the limit of evidence is not truncated: the omitted volume might be the unencrypted
+    // one.
     if volumes.len() > MAX_LIST { Err(Reason::Malformed) } else { Ok(volumes) }
 }
 
-/// The volumes among the mounts, once each: what is bound to a second place, or a second subvolume, is the same volume.
+/// Returns the volumes among the mounts without duplicates: bind mounts and subvolumes belong to the same
+/// volume.
 fn mounted(mounts: &[Mount]) -> Vec<(VolumeRole, &Mount)> {
     let on_top = |mount: &Mount| mounts.iter().rev().find(|other| other.point == mount.point) == Some(mount);
     let mut found: Vec<_> =
         mounts.iter().filter(|mount| on_top(mount)).filter_map(|m| Some((m.role()?, m))).collect();
-    // The system first: a volume that holds both is the system's.
+    // A volume that holds the system and data counts as the system's.
     found.sort_by_key(|(role, _)| *role != VolumeRole::System);
     let mut once: Vec<(VolumeRole, &Mount)> = Vec::new();
     for (role, mount) in found {
@@ -101,7 +103,7 @@ fn volume(root: &Root, role: VolumeRole, ends: Result<Vec<Backing>, Reason>) -> 
     if crypts.iter().any(|crypt| crypt.clear) {
         return plain;
     }
-    // Of several, the one that says the least for the volume.
+    // Of several encrypting devices, the weakest counts.
     let Some(weakest) = crypts.iter().min_by_key(|crypt| crypt.strength()) else {
         return Volume {
             encrypted: Fact::Known(true),
@@ -134,12 +136,12 @@ fn unreadable(role: VolumeRole, reason: Reason) -> Volume {
     }
 }
 
-/// An encrypting device, and what is known of its key.
+/// Encrypting device and the protector of its key.
 struct Keyed {
     method: &'static str,
     protector: Fact<Protector>,
     converting: Fact<bool>,
-    /// Its header says that it stores what it is given as it is.
+    /// The header declares a null cipher: data is stored in the clear.
     clear: bool,
 }
 
@@ -190,8 +192,8 @@ impl Keyed {
     }
 }
 
-/// Whether every home folder on a volume of homes is encrypted by the file system (fscrypt). The rest of such a volume is
-/// not, so for any other volume it makes no difference.
+/// Returns whether every home folder on a volume of homes is encrypted by the file system (fscrypt). On any
+/// other volume, the remaining files are not encrypted.
 fn files_encrypted(root: &Root, mount: &Mount) -> bool {
     if mount.point != Path::new("/home") {
         return false;

@@ -16,10 +16,10 @@ use vitalsign_platform_api::Probe;
 use vitalsign_protocol::fact::{Fact, MAX_TEXT, Reason};
 use vitalsign_protocol::posture::{EdrMode, EdrProduct};
 
-/// How long one product may take to answer one question.
+/// Time limit for one answer of a product.
 const DEADLINE: Duration = Duration::from_secs(5);
 
-/// The probe of `edr`.
+/// Returns the probe of the submodule `edr`.
 #[must_use]
 pub fn probes(root: &Root) -> Vec<Probe> {
     let root = root.clone();
@@ -68,7 +68,7 @@ pub fn running_pids(root: &Root) -> Vec<i32> {
     pids
 }
 
-/// What a product is asked with.
+/// Context for querying a product.
 struct ProductQuery<'a> {
     root: &'a Root,
     commands: &'a Commands,
@@ -77,13 +77,13 @@ struct ProductQuery<'a> {
 }
 
 impl ProductQuery<'_> {
-    /// What a program says; `name` is what a recording of it is called.
+    /// Runs a program and returns its output; `name` identifies a recording of it.
     fn output(&self, name: &str, program: &str, args: &[&str]) -> Result<String, Reason> {
         self.commands.output(name, program, args, DEADLINE)?.success()
     }
 }
 
-/// What a product says of itself.
+/// Answer of a product about itself.
 struct ProductAnswer {
     version: Fact<String>,
     protecting: Fact<bool>,

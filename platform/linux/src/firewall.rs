@@ -1,8 +1,8 @@
-//! The packet filter as the kernel has it, whatever a configuration file says: nf_tables' own ruleset, read over
-//! netlink. Needs `CAP_NET_ADMIN`.
+//! The kernel's packet filter, independent of configuration files: the nf_tables ruleset, read over netlink.
+//! Needs `CAP_NET_ADMIN`.
 //!
-//! The tables of legacy iptables stand beside nf_tables and can be read only by its own tools: where they are in use and
-//! nf_tables does not block by itself, the answer is unreadable, not a guess.
+//! Tables of legacy iptables exist beside nf_tables and can be read only by its own tools. Where they are in
+//! use and nf_tables does not block by itself, the fact is unreadable.
 
 mod inbound;
 mod interfaces;
@@ -85,7 +85,7 @@ fn reason(error: NetlinkError) -> Reason {
     }
 }
 
-/// Whether legacy iptables has a filter table in use.
+/// Detects whether legacy iptables has a filter table in use.
 struct Legacy {
     ipv4: bool,
     ipv6: bool,
@@ -105,7 +105,7 @@ impl Legacy {
     }
 }
 
-/// Who made the chains that filter what comes in.
+/// Returns the program that created the input chains.
 fn manager(ruleset: &Ruleset) -> Option<&'static str> {
     let filtering =
         || ruleset.tables.iter().filter(|(_, chains)| chains.values().any(|chain| chain.input.is_some()));

@@ -1,5 +1,6 @@
-//! The screen lock: what holds for every session (dconf locks, KDE's immutable settings, logind), and in a user's
-//! session what that user has set. The service sees no user's settings: what is not enforced is unreadable to it.
+//! Screen lock: settings enforced for every session (dconf locks, KDE's immutable settings, logind) and, in a
+//! user's session, the user's own. The service cannot read users' settings: anything not enforced is
+//! unreadable to it.
 
 mod desktop;
 mod enforced;
@@ -32,13 +33,13 @@ impl LoginSession {
     }
 }
 
-/// What one source says. A setting that it leaves open is none.
+/// Settings of one source; `None` where it leaves a setting open.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Settings {
     locks: Option<bool>,
-    /// After so many idle seconds; zero is never.
+    /// Idle seconds until the screen locks; zero means never.
     idle: Option<u64>,
-    /// And so many more until it asks for a password.
+    /// Further seconds until a password is required.
     grace: Option<u64>,
 }
 
@@ -52,7 +53,7 @@ impl Settings {
         }
     }
 
-    /// As facts; what is open is not known for `reason`. A screen that never locks has no times.
+    /// Converts to facts; an open setting is unreadable for `reason`. A screen that never locks has no times.
     fn facts(self, reason: Reason) -> Lock {
         let open = |value: Option<u64>| value.map_or(Fact::Unreadable(reason), Fact::Known);
         match self.automatic() {
@@ -91,7 +92,7 @@ impl Settings {
     }
 }
 
-/// The probe of `lock`.
+/// Returns the probe of the submodule `lock`.
 #[must_use]
 pub fn probes(root: &Root) -> Vec<Probe> {
     let root = root.clone();

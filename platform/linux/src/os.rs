@@ -1,4 +1,4 @@
-//! The operating system: which release, which kernel, and how it is kept up to date.
+//! Operating system: release, kernel and updates.
 
 pub mod automatic;
 pub mod kernel;
@@ -49,7 +49,7 @@ pub fn probes(root: &Root, memory: &Path) -> Vec<Probe> {
     ]
 }
 
-/// When software was last installed or updated.
+/// Returns when software was last installed or updated, in seconds since 1970.
 #[must_use]
 pub fn last_update(root: &Root) -> Fact<u64> {
     let modified =

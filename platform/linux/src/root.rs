@@ -1,5 +1,5 @@
-//! The file system that probes read: `/`, or a recorded tree that stands for it. Reads are capped, and a link that
-//! leads out of a recorded tree stays inside it.
+//! Root of the file system that probes read: `/` or a recorded tree. Reads are capped, and links inside a
+//! recorded tree cannot lead out of it.
 
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -7,17 +7,17 @@ use std::path::{Path, PathBuf};
 /// The most bytes that a probe reads from one file.
 pub const MAX_FILE: u64 = 8 * 1024 * 1024;
 
-/// What tells whether a file is still the one that was read before.
+/// Identifies a version of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stamp {
     pub inode: u64,
-    /// Bytes.
+    /// Size in bytes.
     pub size: u64,
-    /// When its content was last set, in seconds since 1970; zero before that.
+    /// Modification time in seconds since 1970; zero for earlier times.
     pub modified: u64,
-    /// And nanoseconds.
+    /// Nanoseconds of the modification time.
     pub modified_nanos: i64,
-    /// When its entry last changed. Recorded trees cannot carry it.
+    /// Change time of the inode. Recorded trees cannot preserve it.
     pub changed: u64,
 }
 
@@ -42,14 +42,14 @@ impl Root {
         Self(folder.into())
     }
 
-    /// Whether this is the machine itself: only then do live sources (netlink, D-Bus, commands, processes) say
-    /// anything about it.
+    /// Returns whether this is the running machine. Live sources (netlink, D-Bus, commands, processes)
+    /// describe only that one.
     #[must_use]
     pub fn is_live(&self) -> bool {
         self.0 == Path::new("/")
     }
 
-    /// Where an absolute path lies below this root.
+    /// Resolves an absolute path below this root.
     #[must_use]
     pub fn path(&self, absolute: impl AsRef<Path>) -> PathBuf {
         let path = absolute.as_ref();
@@ -70,7 +70,7 @@ impl Root {
         }
     }
 
-    /// Text of a file, without the white space at its ends; what is not UTF-8 is replaced.
+    /// Reads a text file and trims it; invalid UTF-8 is replaced.
     ///
     /// # Errors
     /// As [`Root::read`].

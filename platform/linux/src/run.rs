@@ -1,5 +1,5 @@
-//! Asking another program: with a deadline of its own, a cap on what it says, no input, no locale, and its whole
-//! process group ended when it is late. A recorded tree answers from what was recorded below `.commands/`.
+//! Runs programs with a deadline, capped output, no input and the C locale, and kills the whole process group
+//! when late. For a recorded tree, returns the answer recorded below `.commands/`.
 
 use crate::Root;
 use rustix::event::{PollFd, PollFlags, poll};
@@ -15,12 +15,12 @@ use vitalsign_protocol::fact::Reason;
 /// The most bytes that [`Commands::output`] takes from a program.
 pub const MAX_OUTPUT: usize = 4 * 1024 * 1024;
 
-/// How a program ended, and what it wrote to its standard output.
+/// Exit status and standard output of a program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Output {
     /// Exit status; none when a signal ended it.
     pub status: Option<i32>,
-    /// Standard output, what is not UTF-8 replaced.
+    /// Standard output; invalid UTF-8 is replaced.
     pub text: String,
 }
 
@@ -34,7 +34,7 @@ impl Output {
     }
 }
 
-/// Why a program said nothing.
+/// Reason why a program gave no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RunError {
     /// There is no such program.
@@ -186,7 +186,8 @@ impl Group {
             if left.is_zero() {
                 return Err(RunError::TimedOut);
             }
-            // A grandchild may hold the pipe open for ever: once the child has ended, only what is there counts.
+            // A grandchild may keep the pipe open: after the child has exited, only data already in the pipe
+            // counts.
             let wait = if ended { Duration::ZERO } else { left.min(Duration::from_millis(50)) };
             let timeout = rustix::event::Timespec::try_from(wait).map_err(|_| RunError::Failed)?;
             let ready = poll(&mut [PollFd::from_borrowed_fd(stdout.as_fd(), PollFlags::IN)], Some(&timeout));
@@ -204,17 +205,17 @@ impl Group {
         }
     }
 
-    /// Whether the child has ended; it stays a zombie, so that its number is not given to another yet.
+    /// Returns whether the child has exited; it stays a zombie, so that its ID is not reused yet.
     fn has_ended(&self) -> Result<bool, RunError> {
         let Some(pid) = self.pid() else { return Ok(true) };
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
         Ok(rustix::process::waitid(WaitId::Pid(pid), options)?.is_some())
     }
 
-    /// Ends what is left of the group and takes the child's exit status.
+    /// Kills the rest of the process group and returns the child's exit status.
     fn end(&mut self) -> Result<Option<i32>, RunError> {
         if let Some(pid) = self.pid() {
-            // It fails when there is nobody left, and that is what is wanted.
+            // Fails if the group is already empty.
             let _ = rustix::process::kill_process_group(pid, Signal::KILL);
         }
         Ok(self.0.wait()?.code())

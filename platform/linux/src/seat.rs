@@ -1,16 +1,16 @@
-//! Whose session is in front of this machine: who sees its screen and has its keyboard now.
+//! Finds the session in front of this machine, whose user sees the screen and has the keyboard.
 //!
-//! logind says so in a file for each seat, the same that sd_seat_get_active(3) reads, and writes it anew whenever
-//! another session comes to the front. A user in the background, or over the network, is in front of none.
+//! logind writes it to a file for each seat, which sd_seat_get_active(3) also reads, and updates it when
+//! another session comes to the front. A user in the background or over the network is in front of no seat.
 
 use crate::Root;
 
 pub(crate) const SEATS: &str = "/run/systemd/seats";
 
-/// The users in front of the seats of this machine, at most one each; none of them where everybody is in the
-/// background. `None` where nobody keeps seats: there is no telling.
+/// Returns the users in front of this machine's seats, at most one for each seat. `None` if no seats are
+/// kept, so that this is unknown.
 ///
-/// A seat that cannot be read has nobody in front.
+/// An unreadable seat counts as empty.
 #[must_use]
 pub fn in_front(root: &Root) -> Option<Vec<u32>> {
     let names = match root.names(SEATS) {

@@ -20,7 +20,7 @@ use vitalsign_protocol::fact::{Fact, Reason};
 const STALE: u64 = 7 * 86_400;
 const HOUR: u64 = 3600;
 
-/// What waits: a name for each package or advisory, which stays the same while it waits.
+/// Pending updates: a name for each package or advisory, which is stable while the update is pending.
 pub(crate) type PendingUpdates = BTreeSet<String>;
 
 /// The package lists of a source, not read yet.
@@ -30,7 +30,7 @@ pub(crate) struct Lists {
     pub(crate) key: String,
     /// When the source last heard from its repositories.
     pub(crate) checked: u64,
-    /// Whether a result is kept for an hour only.
+    /// Whether the result expires after an hour.
     pub(crate) hourly: bool,
     /// Names of the lists' files, for apt.
     pub(crate) files: Vec<String>,
@@ -43,14 +43,14 @@ pub(crate) enum Source {
     Zypper,
 }
 
-/// The facts of this probe, as they stand in `os`.
+/// Facts of this probe in the submodule `os`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Updates {
-    /// `apt`, `dnf`, `zypper`.
+    /// Package manager: `apt`, `dnf` or `zypper`.
     pub source: Fact<String>,
-    /// How many security updates wait.
+    /// Number of pending security updates.
     pub waiting: Fact<u64>,
-    /// Since when this device has known of the one that waits longest.
+    /// Time since which the oldest pending update is known, in seconds since 1970.
     pub since: Fact<u64>,
     /// When the source last heard from its repositories.
     pub checked: Fact<u64>,
@@ -126,7 +126,7 @@ pub fn read(root: &Root, commands: &Commands, memory: &Path, now: u64) -> Update
             }
         }
         if known.save(memory).is_err() {
-            // What cannot be remembered would seem to wait since now, for ever.
+            // Without a stored result, updates would always seem to be pending since now.
             updates.waiting = known.count();
             updates.since =
                 if known.since().is_some() { Fact::Unreadable(Reason::Failed) } else { Fact::Unsupported };
@@ -138,7 +138,7 @@ pub fn read(root: &Root, commands: &Commands, memory: &Path, now: u64) -> Update
     updates
 }
 
-/// The source of a system: by its family, and where that is not said, by what is there.
+/// Returns the source of updates: by the system's family, or by the tools that exist.
 pub(crate) fn source(root: &Root) -> Option<Source> {
     let release = crate::os::release::fields(root).unwrap_or_default();
     let family = ["ID", "ID_LIKE"].map(|name| release.get(name).cloned().unwrap_or_default()).join(" ");

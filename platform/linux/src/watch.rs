@@ -29,7 +29,7 @@ const BURST: Duration = Duration::from_millis(200);
 const SLEPT: i64 = 1000;
 const BUS: &str = "/run/dbus/system_bus_socket";
 
-/// Watches for as long as it lives. Ends, too, when nobody receives the changes any more.
+/// Watches until it is dropped, or until the receiver of the changes is dropped.
 pub struct Watcher {
     control: Arc<Control>,
     thread: Option<JoinHandle<()>>,
@@ -110,12 +110,12 @@ struct Watch<E> {
     control: Arc<Control>,
     sources: Vec<Source>,
     edr: E,
-    /// Processes that were seen to end, and that are still there because nobody has reaped them.
+    /// Processes that have exited but were not reaped yet.
     ended: Vec<i32>,
     changes: Sender<Change>,
-    /// What is to be sent, and when.
+    /// Changes to send, with their time.
     due: Vec<(Instant, Change)>,
-    /// When to connect to the bus.
+    /// Time of the next attempt to connect to the bus.
     bus_due: Option<Instant>,
 }
 
@@ -144,7 +144,7 @@ impl<E: Fn() -> Vec<i32>> Watch<E> {
         }
     }
 
-    /// Waits for something to happen or to become due: whether somebody called, and which sources are ready.
+    /// Waits for an event or a due time; returns whether the thread was woken and which sources are ready.
     fn wait(&self) -> io::Result<(bool, Vec<bool>)> {
         let due = self.due.iter().map(|(due, _)| *due).chain(self.bus_due).min();
         let timeout = due.map(|due| due.saturating_duration_since(Instant::now()));
@@ -194,7 +194,7 @@ impl<E: Fn() -> Vec<i32>> Watch<E> {
         }
     }
 
-    /// Sends what is due, and says what; none when nobody receives it any more.
+    /// Sends and returns the due changes; `None` if the receiver was dropped.
     fn send(&mut self) -> Option<Vec<Change>> {
         let now = Instant::now();
         let (due, later): (Vec<_>, Vec<_>) = self.due.drain(..).partition(|(due, _)| *due <= now);

@@ -1,4 +1,4 @@
-//! How the machine was started: trees made of a few files, and the machine that runs the tests.
+//! Boot facts of small trees and of the machine that runs the tests.
 #![cfg(target_os = "linux")]
 
 #[cfg(test)]

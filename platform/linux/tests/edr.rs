@@ -22,7 +22,7 @@ mod tests {
     const OSSEC: &str = "var/ossec/etc/ossec.conf";
     const OAS: &str = ".commands/mfetpcli-getoasconfig";
 
-    /// A file of a tree, and its content. `proc/7` stands for a process: the content is its name and its user.
+    /// Path and content of a file in a tree. `proc/7` is a process: the content is its name and user.
     type File = (&'static str, &'static str);
 
     fn tree(files: &[File]) -> tempfile::TempDir {

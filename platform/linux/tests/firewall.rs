@@ -1,5 +1,5 @@
-//! The packet filter, read back from the kernel after the usual tools have written it, each time in a network namespace
-//! of its own. Needs root, `nft`, `iptables` and `ip`.
+//! The packet filter as read from the kernel after the usual tools have written it, each time in a new
+//! network namespace. Needs root, `nft`, `iptables` and `ip`.
 #![cfg(target_os = "linux")]
 
 #[cfg(test)]

@@ -12,13 +12,13 @@ mod tests {
     use vitalsign_protocol::fact::{Fact, Reason};
     use vitalsign_protocol::posture::{Lock, Os, Posture};
 
-    /// 2026-11-22.
+    /// 2026-11-22, in seconds since 1970.
     const NOW: u64 = 1_795_305_600;
     const DAY: u64 = 86_400;
     /// When the recorded security suite was signed.
     const SIGNED: u64 = 1_795_133_561;
 
-    /// A copy of a recorded tree that a test can change, with room for what is remembered.
+    /// Writable copy of a recorded tree, with a folder for cached results.
     struct Tree {
         folder: tempfile::TempDir,
         memory: PathBuf,
@@ -53,7 +53,7 @@ mod tests {
                 std::fs::remove_file(path).unwrap()
             }
         }
-        /// When a file was last written; of a folder, all its files.
+        /// Sets the modification time of a file, or of all files in a folder.
         fn date(&self, path: &str, seconds: u64) {
             let whole = self.folder.path().join(path);
             if whole.is_dir() {
@@ -343,7 +343,7 @@ mod tests {
             ),
         ] {
             let seen = tree.posture().os;
-            // Updates have tests of their own, and depend on the time.
+            // Updates depend on the time and are tested separately.
             let expected = Os {
                 security_updates: seen.security_updates.clone(),
                 security_updates_since: seen.security_updates_since.clone(),

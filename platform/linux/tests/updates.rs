@@ -27,7 +27,8 @@ mod tests {
         text.lines().filter_map(row).collect()
     }
 
-    /// Whether apt knows a version from a security suite between the installed one and its candidate, which hides it.
+    /// Returns whether apt knows a version from a security suite that is hidden between the installed version
+    /// and the candidate.
     fn hides_a_fix(package: &str) -> bool {
         let output = Command::new("apt-cache").args(["policy", package]).env("LC_ALL", "C").output().unwrap();
         let text = String::from_utf8(output.stdout).unwrap();

@@ -28,7 +28,7 @@ mod tests {
         }
     }
 
-    /// How many of a kind are there when `last` has come, which was caused after them and is sent after them.
+    /// Counts the changes of a kind until `last` arrives, which was triggered after them.
     fn count_until(changes: &Receiver<Change>, kind: Change, last: Change) -> usize {
         let deadline = Instant::now() + Duration::from_secs(20);
         let mut count = 0;
@@ -256,7 +256,7 @@ mod tests {
         until_asked(before + 1);
         second.kill().unwrap();
         wait_for(&changes, Change::Edr);
-        // One that has ended is not reported again and again.
+        // An exited process is reported once.
         watcher.refresh();
         assert_eq!(changes.recv_timeout(Duration::from_secs(1)), Err(RecvTimeoutError::Timeout));
         first.wait().unwrap();

@@ -18,17 +18,17 @@ pub use system::{
     give_to_owner_of, is_ours, is_private, limit_privileges, notify_manager, private_folder, sync_folder,
 };
 
-/// What people call this device: its host name; empty where it has none.
+/// Returns the device's host name, or an empty string.
 #[must_use]
 pub fn device_name() -> String {
     sysinfo::System::host_name().unwrap_or_default()
 }
 
-/// Who is at the other end of a local socket, as the system says.
+/// Peer of a local socket, as identified by the system.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Peer {
     pub id: PeerId,
-    /// The same for the log: `uid 1000`.
+    /// Name for the log, for example `uid 1000`.
     pub name: String,
     /// It may change how the service is set up.
     pub may_administer: bool,

@@ -35,7 +35,7 @@ pub fn private_folder(path: &Path) -> io::Result<()> {
     std::fs::create_dir_all(path)
 }
 
-/// Whether nobody else can read what is there: nobody has looked.
+/// Not checked on this system.
 ///
 /// # Errors
 /// `Unsupported`.
@@ -43,12 +43,12 @@ pub fn is_private(_: &Path) -> io::Result<bool> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-/// Files belong to the folder's owner by inheritance, or nobody can be asked to give them.
+/// Does nothing: files inherit the folder's owner, or the system has no owners.
 pub fn give_to_owner_of(_: &Path, _: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether what is there belongs to the user that this process runs as: nobody has looked.
+/// Returns `false`, because this system has no check.
 #[must_use]
 pub fn is_ours(_: &Path) -> bool {
     false
@@ -83,7 +83,7 @@ pub struct PeerId(());
 pub enum Listener {}
 
 impl Listener {
-    /// There is none.
+    /// Sockets are not supported on this system.
     ///
     /// # Errors
     /// `Unsupported`.
@@ -137,7 +137,7 @@ impl Write for SocketStream {
     }
 }
 
-/// A terminal that lines are read from. There is none.
+/// Terminals are not supported on this system.
 #[derive(Debug)]
 pub enum Terminal {}
 

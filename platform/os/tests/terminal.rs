@@ -19,7 +19,7 @@ fn pair() -> (File, Terminal) {
     (File::from(hands), Terminal::at(&path).unwrap())
 }
 
-/// What is on the screen, up to and including `last`.
+/// Reads the screen up to and including `last`.
 fn screen(hands: &mut File, last: &str) -> String {
     let mut seen = String::new();
     while !seen.ends_with(last) {

@@ -16,7 +16,7 @@ struct CancelState {
 }
 
 impl Cancel {
-    /// One that nobody has used yet.
+    /// Creates a handle that is not cancelled.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -28,7 +28,7 @@ impl Cancel {
         self.0.changed.notify_waiters();
     }
 
-    /// Whether it has been used.
+    /// Returns whether the ceremony was cancelled.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
         self.0.cancelled.load(Ordering::SeqCst)

@@ -1,19 +1,19 @@
-//! What is asked of a security key, and how it can fail.
+//! Ceremonies with a security key, and their failures.
 
 use serde_json::Value;
 
-/// What a security key is to do, and for whom.
+/// Input of a ceremony.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ceremony {
-    /// The origin that `clientDataJSON` names. It is the one that was pinned at enrolment.
+    /// Origin for `clientDataJSON`, as pinned at enrolment.
     pub origin: String,
     /// The relying-party id that was pinned; options that name another are refused.
     pub rp_id: String,
-    /// What it is to do.
+    /// Operation to perform.
     pub operation: Operation,
 }
 
-/// What a security key is to do.
+/// Operation of a security key.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Operation {
     Create(Value),
@@ -24,12 +24,12 @@ pub enum Operation {
 /// A security key that is there now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attached {
-    /// What its maker or reader calls it.
+    /// Name given by the vendor or the reader.
     pub name: String,
     pub transport: Transport,
 }
 
-/// How a security key is reached.
+/// Transport to a security key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transport {
     Usb,
@@ -37,13 +37,13 @@ pub enum Transport {
     Nfc,
 }
 
-/// Why a ceremony did not succeed.
+/// Reason why a ceremony failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
     /// It was cancelled, or a PIN was refused.
     #[error("cancelled")]
     Cancelled,
-    /// Nobody touched a key in time.
+    /// No key was touched in time.
     #[error("no security key was touched in time")]
     TimedOut,
     /// None of the credentials is on this key: it is another person's, or was never registered.
@@ -55,16 +55,16 @@ pub enum Failure {
         /// Taking it out and putting it in again helps.
         until_reinserted: bool,
     },
-    /// The key cannot verify who is there, and no PIN can be set.
+    /// The key cannot verify the user, and no PIN can be set.
     #[error("this security key cannot ask who is there: it has no PIN")]
     NoUserVerification,
     /// The key holds a credential of this person already.
     #[error("this security key is registered already")]
     AlreadyRegistered,
-    /// The options name another relying party, or are not what they are to be. No key was asked.
+    /// The options name another relying party or are malformed. No key was contacted.
     #[error("the request is refused: {0}")]
     Refused(String),
-    /// The key cannot do what is asked, or did not do it: another one may.
+    /// The key does not support the operation or failed; another key may succeed.
     #[error("this security key could not do it: {0}")]
     Unfit(String),
     /// This system cannot reach security keys now.

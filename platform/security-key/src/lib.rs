@@ -1,12 +1,12 @@
-//! FIDO2 security keys, as a client: one entry point, a transport for each system.
+//! FIDO2 security keys, from the client's side: one entry point, and a transport for each system.
 //!
-//! [`SecurityKeys::perform`] begins a ceremony once and ends it once. While it runs, prompts say what the person is to
-//! do; one that asks for a PIN carries its own reply, which can be given once. Nothing is retried by program: a wrong
-//! PIN is asked for again, with the attempts that are left, and a person answers. What the ceremony was asked for is
-//! compared with what was pinned before any key is spoken to.
+//! [`SecurityKeys::perform`] starts a ceremony and returns its result. While it runs, prompts tell the person
+//! what to do; a PIN prompt carries its own reply, which can be sent once. Nothing is retried automatically:
+//! after a wrong PIN the person is asked again, with the remaining attempts. The options are compared with
+//! the pinned relying party before any key is contacted.
 //!
-//! Invariants: no key is reached by Bluetooth, and no message bus is needed; a PIN is never printed, stored or sent
-//! twice; every ceremony ends, at the latest when its time is over.
+//! Invariants: no Bluetooth and no message bus. A PIN is never printed, stored or sent twice. Every ceremony
+//! ends, at the latest at its timeout.
 
 mod cancel;
 mod ceremony;

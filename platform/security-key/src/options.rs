@@ -1,4 +1,4 @@
-//! What a ceremony was asked for, against what was pinned: looked at before any key is.
+//! Checks the options of a ceremony against the pinned relying party, before any key is contacted.
 
 use crate::ceremony::{Ceremony, Failure, Operation};
 use serde_json::Value;
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 /// The most bytes of options: a registration that excludes a hundred keys is not half of it.
 const MAX_BYTES: usize = 64 * 1024;
-/// How long a ceremony may take where its options do not say.
+/// Timeout of a ceremony whose options specify none.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(120);
 /// And where they do, at the least and at the most.
 const MIN_TIMEOUT: Duration = Duration::from_secs(1);
@@ -19,12 +19,11 @@ const MAX_TIMEOUT: Duration = Duration::from_secs(600);
 )]
 pub(crate) struct CheckedOptions {
     pub(crate) json: String,
-    /// How long the ceremony may take.
+    /// Timeout of the ceremony.
     pub(crate) timeout: Duration,
 }
 
-/// Refuses what names another relying party than the one that was pinned, is too large, or leaves it to the key whose
-/// credential is used.
+/// Rejects options that name another relying party, are too large, or let the key choose a credential.
 pub(crate) fn check(ceremony: &Ceremony) -> Result<CheckedOptions, Failure> {
     let refused = |why: &str| Failure::Refused(why.to_owned());
     let (options, named) = match &ceremony.operation {

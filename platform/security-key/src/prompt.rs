@@ -1,13 +1,13 @@
-//! What a person is asked while a ceremony runs.
+//! Prompts to the person during a ceremony.
 
 use zeroize::Zeroizing;
 
-/// What the person is to do now.
+/// Instruction to the person.
 #[derive(Debug)]
 pub enum Prompt {
     /// No security key is there: plug one in, or hold it to the reader.
     Insert,
-    /// Touch the security key, or one of so many.
+    /// Touch the security key, or one of several.
     Touch {
         keys: usize,
     },
@@ -25,16 +25,16 @@ pub struct PinRequest {
     pub reply: PinReply,
 }
 
-/// Why a PIN is asked for.
+/// Reason why a PIN is requested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PinReason {
-    /// The key asks who is there.
+    /// The key requires user verification.
     Needed,
     /// The last one was wrong.
     Wrong,
-    /// The key has none yet: choose one, of at least so many characters.
+    /// The key has no PIN yet: choose one of at least this many characters.
     New { least: u32 },
-    /// The one that was chosen is too short, too long, or refused by the key.
+    /// The chosen PIN is too short, too long, or rejected by the key.
     Unsuitable,
 }
 
@@ -46,7 +46,7 @@ impl Pin {
     pub fn new(pin: String) -> Self {
         Self(Zeroizing::new(pin))
     }
-    /// Its characters: say why at the call.
+    /// Returns the PIN; the call site must say why.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
@@ -59,7 +59,7 @@ impl std::fmt::Debug for Pin {
     }
 }
 
-/// Where a PIN goes, once. Dropped, it is a refusal.
+/// Sends a PIN to the key, at most once. Dropping it refuses.
 pub struct PinReply(Option<Box<dyn FnOnce(Option<Pin>) + Send>>);
 
 impl PinReply {

@@ -1,4 +1,4 @@
-//! One TPM, one command at a time: sent, retried where the TPM says so, and every handle accounted for.
+//! One TPM, one command at a time: sends it, retries if the TPM requests it, and tracks every handle.
 
 use super::failure::{CommandError, Rc};
 use super::transport::{Address, MAX_RESPONSE, Transport};
@@ -22,26 +22,26 @@ const RS_PW: u32 = 0x4000_0009;
 pub(crate) const OWNER: u32 = 0x4000_0001;
 pub(crate) const ENDORSEMENT: u32 = 0x4000_000b;
 pub(crate) const NULL: u32 = 0x4000_0007;
-/// To find a key in a seed may take a TPM so many times as long as another command.
+/// Factor by which deriving a primary key may take longer than another command.
 const CREATE_PRIMARY: u32 = 6;
 /// Every TPM returns this much of an index at once.
 const NV_CHUNK: usize = 512;
 /// More bytes than an index with certificates has.
 const MAX_NV_BYTES: usize = 16 * 1024;
 
-/// A TPM. When it could not be reached it is connected to anew with the next command.
+/// TPM connection. After a failure, the next command connects again.
 pub(crate) struct TpmDevice {
     address: Address,
     transport: Option<Box<dyn Transport>>,
     deadline: Duration,
     pub(crate) commands: u64,
-    /// How often it was connected to: what was loaded before is gone.
+    /// Number of connections so far; objects loaded in an earlier one are lost.
     pub(crate) connections: u64,
     /// Transient objects and sessions that we opened and have not flushed.
     ours: Vec<u32>,
 }
 
-/// The empty password: what all keys of ours, and hierarchies that nobody has taken, are authorised with.
+/// Empty password, which authorises our keys and hierarchies without an owner.
 pub(crate) fn password() -> TpmsAuthCommand {
     TpmsAuthCommand {
         session_handle: RS_PW.into(),
@@ -60,7 +60,8 @@ impl TpmDevice {
         Self { address, transport: None, deadline, commands: 0, connections: 0, ours: Vec::new() }
     }
 
-    /// Connects, when there is no connection. Without a resource manager, whoever crashed before us has left objects.
+    /// Connects if there is no connection. Without a resource manager, objects of a crashed program are
+    /// flushed.
     pub(crate) fn connect(&mut self) -> Result<(), CommandError> {
         if self.transport.is_some() {
             return Ok(());
@@ -87,7 +88,8 @@ impl TpmDevice {
         Ok(TpmResponse::cast(&response)?.unmarshal::<R>()?)
     }
 
-    /// Sends a command and gives the response's parameters as they came: what is signed is signed over these bytes.
+    /// Sends a command and returns the response's parameters as received, because signatures cover these
+    /// bytes.
     pub(crate) fn parameters<C: TpmFrame + TpmHeader>(
         &mut self,
         command: &C,
@@ -245,7 +247,7 @@ impl TpmDevice {
         self.with(opened, |device, opened| use_it(device, opened, Public::parse(&public?)?))
     }
 
-    /// The public area of a loaded or persistent object; none when there is none.
+    /// Reads the public area of a loaded or persistent object; `None` if the object does not exist.
     pub(crate) fn read_public(&mut self, object: u32) -> Result<Option<Public>, CommandError> {
         match self.parameters(&TpmReadPublicCommand { handles: [handle(object)] }, &[]) {
             Ok(parameters) => {
@@ -258,7 +260,7 @@ impl TpmDevice {
         }
     }
 
-    /// The content of an NV index that anybody may read.
+    /// Reads an NV index that needs no authorisation.
     pub(crate) fn nv_read(&mut self, index: u32) -> Result<Vec<u8>, CommandError> {
         let public: TpmNvReadPublicResponse =
             self.run(&TpmNvReadPublicCommand { handles: [handle(index)] }, &[])?;

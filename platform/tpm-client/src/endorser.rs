@@ -22,15 +22,15 @@ const FIRST_NV_INDEX: u32 = 0x0100_0000;
 #[derive(Clone)]
 pub(crate) struct Endorser {
     kind: EndorsementKind,
-    /// Where it already is, when it need not be made.
+    /// Handle of the persistent key, if it exists.
     persistent: Option<u32>,
     pub(crate) public: Public,
-    /// Its certificate, then the chain, DER.
+    /// Certificate of the key, then its chain, in DER.
     pub(crate) certificates: Vec<Base64Url>,
 }
 
 impl Endorser {
-    /// One that need not be certified.
+    /// Creates an endorser without a certificate.
     #[cfg(all(test, feature = "testing", unix))]
     pub(crate) fn made(kind: EndorsementKind, public: Public) -> Self {
         Self { kind, persistent: None, public, certificates: Vec::new() }
@@ -83,8 +83,8 @@ impl Endorser {
         }
     }
 
-    /// The session's salt is encrypted to the very key that the verifier sees certified: whoever sits on the bus and
-    /// shows another is found out there.
+    /// Activates a credential. The session's salt is encrypted to the key whose certificate the verifier
+    /// checks, so that a substituted key is detected.
     fn activate_at(
         &self,
         device: &mut TpmDevice,
@@ -126,7 +126,7 @@ impl Endorser {
     }
 }
 
-/// The key that the certificate is for: left by firmware or system, or made anew.
+/// Returns the key of this certificate: persistent, or derived from the template.
 fn key_of(
     device: &mut TpmDevice,
     kind: EndorsementKind,

@@ -1,4 +1,4 @@
-//! Why a command failed, in words (TPM 2.0 part 2, clause 6.6), and what a caller can do about it.
+//! Errors of TPM commands, as text (TPM 2.0 part 2, clause 6.6), and the caller's possible reactions.
 
 use std::io::{self, ErrorKind};
 use tpm2_protocol::data::TpmCc;
@@ -12,7 +12,7 @@ pub(crate) enum CommandError {
     Io(io::Error),
     /// It refused this command with this response code.
     Refused(TpmCc, Rc),
-    /// What it answered is not what a TPM answers.
+    /// The response is malformed.
     Garbled(&'static str),
     /// Something that a caller decides by.
     Key(KeyError),
@@ -27,7 +27,7 @@ impl Rc {
         if self.0 & 0x80 != 0 { self.0 & 0xbf } else { self.0 & 0xfff }
     }
 
-    /// The same command may succeed if it is sent again.
+    /// Returns whether the same command may succeed if it is sent again.
     pub(crate) fn retry(self) -> bool {
         [RC_YIELDED, RC_TESTING, RC_RETRY].contains(&self.base())
     }

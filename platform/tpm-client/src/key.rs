@@ -33,21 +33,21 @@ use vitalsign_tpm::public::{Public, signing_template};
 
 /// Firmware, boot loader and what they hand over to; the unified kernel image; shim's keys.
 const QUOTED_PCRS: [u8; 12] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 14];
-/// Where a PC's storage root key is, if a system has left it.
+/// Persistent handle of the storage root key on PCs, if provisioned.
 const STORAGE_ROOT: u32 = 0x8100_0001;
 /// The kernel's copy of the firmware's event log.
 const EVENT_LOG: &str = "/sys/kernel/security/tpm0/binary_bios_measurements";
 /// PCRs that change while we read them are read again so often.
 const QUOTE_TRIES: usize = 5;
 
-/// How a key is opened.
+/// Options for opening a key.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// The folder that keeps the key blobs.
     pub state: PathBuf,
     /// The firmware's event log, where the TPM is the machine's own.
     pub event_log: Option<PathBuf>,
-    /// How long one command may take, before the TPM counts as unavailable. Makers' own limits go up to seconds.
+    /// Time limit of one command. Vendors' own limits are up to several seconds.
     pub deadline: Duration,
 }
 
@@ -265,8 +265,8 @@ impl DeviceKey for TpmKey {
     fn activate(&mut self, credential: &EncryptedCredential) -> Result<Secret, KeyError> {
         let endorser = self.endorser()?;
         let name = Public::parse(&self.state.attestation_key.public).map_err(CommandError::from)?.name();
-        // A listener could have made the verifier endorse another key than the one that we salt for: both come from one
-        // reading, and the verifier checks that its certificate is for it.
+        // An attacker on the bus could have substituted the salt key; both values come from one reading, and
+        // the verifier checks the certificate.
         Ok(self.with_attestation_key(|device, ak| endorser.activate(device, (ak, &name), credential))?)
     }
 
@@ -290,7 +290,7 @@ impl Drop for TpmKey {
         if let Some((handle, connection)) = self.loaded
             && connection == self.device.connections
         {
-            // Nobody is left to tell, and whoever opens the TPM next flushes strays.
+            // Errors are ignored: the next program that opens the TPM flushes leftover objects.
             let _ = self.device.flush(handle);
         }
     }
@@ -457,7 +457,7 @@ fn read_pcrs(device: &mut TpmDevice) -> Result<(u32, Pcrs), CommandError> {
     Ok((counter, values))
 }
 
-/// The log; none where firmware left none, which is a state of its own.
+/// Reads the event log; `None` if the firmware provides none.
 fn read_log(path: &Path) -> Result<Option<Vec<u8>>, CommandError> {
     let refused = |error: std::io::Error| {
         let text = format!("reading the event log {}: {error}", path.display());
@@ -510,7 +510,7 @@ mod tests {
         assert!(tpm.loaded().is_empty());
     }
 
-    /// What the maker left is what the templates give.
+    /// The templates produce the keys that the vendor provisioned.
     #[test]
     fn templates_give_the_keys_that_the_maker_left() {
         let folder = tempfile::tempdir().unwrap();

@@ -1,6 +1,6 @@
-//! A session whose key comes from a salt that only the TPM can open (TPM 2.0 part 1, clauses 19 and 21): commands and
-//! responses carry HMACs, and the response's first parameter is encrypted, so that whoever sits on the bus neither
-//! reads nor changes it.
+//! Session with a salt that only the TPM can decrypt (TPM 2.0 part 1, clauses 19 and 21): commands and
+//! responses carry HMACs, and the response's first parameter is encrypted, so that an attacker on the bus can
+//! neither read nor change it.
 
 use super::device::{NULL, TpmDevice, handle, split};
 use super::failure::CommandError;

@@ -16,7 +16,7 @@ const MOST: u64 = 16 * 1024;
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Blob {
     pub(crate) public: Vec<u8>,
-    /// TPM2B_PRIVATE's content.
+    /// Content of the TPM2B_PRIVATE.
     pub(crate) private: Vec<u8>,
 }
 
@@ -41,7 +41,7 @@ pub(crate) fn read(folder: &Path) -> Result<Option<StoredKeys>, CommandError> {
     state.map(Some).map_err(|_| KeyError::Lost(format!("{} is damaged", path.display())).into())
 }
 
-/// Writes the state, readable for nobody else.
+/// Writes the state, readable by the owner only.
 pub(crate) fn write(folder: &Path, state: &StoredKeys) -> Result<(), CommandError> {
     let path = folder.join(FILE);
     persist(folder, &path, &encode(state)).map_err(|error| of(&error, "writing", &path))

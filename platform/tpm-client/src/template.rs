@@ -1,4 +1,4 @@
-//! The templates of keys that a TPM derives anew from its seeds: they have to be exactly these.
+//! Templates of primary keys. A TPM derives the same key only from exactly the same template.
 
 use tpm2_protocol::data::{
     TpmAlgId, TpmEccCurve, TpmaObject, TpmsEccParms, TpmsEccPoint, TpmsRsaParms, TpmtPublic,
@@ -15,14 +15,14 @@ pub(crate) fn storage_root_template() -> TpmtPublic {
     TpmtPublic { unique: zeros(), ..ecc(attributes(&storage), parameters, &[]) }
 }
 
-/// Which endorsement key (TCG EK credential profile 2.5, annex B).
+/// Kind of endorsement key (TCG EK credential profile 2.5, annex B).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum EndorsementKind {
-    /// L-2.
+    /// ECC NIST P-256 (L-2).
     EccP256,
-    /// H-3.
+    /// ECC NIST P-384 (H-3).
     EccP384,
-    /// L-1.
+    /// RSA 2048 (L-1).
     Rsa2048,
 }
 
@@ -101,7 +101,7 @@ const POLICY_B_SHA384: [u8; 48] = [
     0xba, 0x09, 0x69, 0x96, 0x46, 0x15, 0x0f, 0x9f, 0xc0, 0x00, 0xf3, 0xf8, 0x0e, 0x12,
 ];
 
-/// What the low-range templates and the storage root's ask for; the high range asks for nothing.
+/// `unique` field of the low-range templates and the storage root; empty in the high range.
 fn zeros() -> TpmuPublicId {
     let zeros = codec::buffer(&[0; 32]).unwrap_or_default();
     TpmuPublicId::Ecc(TpmsEccPoint { x: zeros, y: zeros })

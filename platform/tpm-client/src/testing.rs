@@ -31,22 +31,23 @@ const START: Duration = Duration::from_secs(30);
 
 /// A running software TPM. It ends when this goes.
 pub struct Swtpm {
-    /// What [`crate::open`] takes.
+    /// Address to pass to [`crate::open`].
     pub spec: String,
     /// The root of the CA that certified its endorsement keys.
     pub ca_root_pem: Vec<u8>,
     /// The CA between that root and the endorsement certificates.
     pub ca_intermediate_pem: Vec<u8>,
-    /// Its state, sockets and CA.
+    /// Folder of its state, sockets and CA.
     pub dir: PathBuf,
     process: Child,
 }
 
 impl Swtpm {
-    /// Starts a TPM whose state is in `dir`, or makes one there first. The path is to be short: it holds a socket.
+    /// Starts a TPM with its state in `dir`, and manufactures it if needed. Keep the path short, because it
+    /// contains sockets.
     ///
     /// # Panics
-    /// When swtpm or swtpm_setup is not installed or fails.
+    /// swtpm or swtpm_setup is missing or fails.
     #[must_use]
     pub fn start(dir: &Path) -> Self {
         let (ca, state) = (dir.join("ca"), dir.join("tpm"));
@@ -70,20 +71,21 @@ impl Swtpm {
         self.process = power_on(&self.dir, &self.dir.join("tpm"));
     }
 
-    /// Clears it as its owner can: every key under the storage hierarchy is lost. Nobody else may be connected.
+    /// Clears the TPM as its owner: every key in the storage hierarchy is lost. No other client may be
+    /// connected.
     ///
     /// # Panics
-    /// When the TPM refuses.
+    /// The TPM refuses.
     pub fn clear(&self) {
         self.device()
             .response(&TpmClearCommand { handles: [handle(PLATFORM)] }, &[password()])
             .expect("TPM2_Clear");
     }
 
-    /// Extends a PCR of the SHA-256 bank. Nobody else may be connected.
+    /// Extends a PCR of the SHA-256 bank. No other client may be connected.
     ///
     /// # Panics
-    /// When the TPM refuses.
+    /// The TPM refuses.
     pub fn extend(&self, pcr: u32, digests: impl IntoIterator<Item = [u8; 32]>) {
         let mut device = self.device();
         for digest in digests {
@@ -95,19 +97,19 @@ impl Swtpm {
         }
     }
 
-    /// Removes an NV index, such as an endorsement certificate's. Nobody else may be connected.
+    /// Removes an NV index, for example of an EK certificate. No other client may be connected.
     ///
     /// # Panics
-    /// When the TPM refuses.
+    /// The TPM refuses.
     pub fn undefine(&self, index: u32) {
         let command = TpmNvUndefineSpaceCommand { handles: [handle(PLATFORM), handle(index)] };
         self.device().response(&command, &[password()]).expect("TPM2_NV_UndefineSpace");
     }
 
-    /// The transient objects and sessions in it. Nobody else may be connected.
+    /// Returns the loaded transient objects and sessions. No other client may be connected.
     ///
     /// # Panics
-    /// When the TPM does not answer.
+    /// The TPM does not answer.
     #[must_use]
     pub fn loaded(&self) -> Vec<u32> {
         let mut device = self.device_as_it_is();
@@ -171,7 +173,7 @@ impl Drop for Swtpm {
     }
 }
 
-/// Makes a TPM as its maker does: endorsement keys, and certificates for them by a CA of its own.
+/// Manufactures a TPM: endorsement keys, with certificates from a separate CA.
 fn manufacture(dir: &Path, ca: &Path, state: &Path) {
     for folder in [ca, state] {
         fs::create_dir_all(folder).unwrap();
@@ -224,7 +226,7 @@ fn power_on(dir: &Path, state: &Path) -> Child {
     process
 }
 
-/// What a proxy does with a message.
+/// Treatment of a message by a proxy.
 pub enum Pass {
     /// It goes on, as it was left.
     On,
@@ -235,7 +237,7 @@ pub enum Pass {
 
 type Hook = Box<dyn FnMut(Way, &mut Vec<u8>) -> Pass + Send>;
 
-/// Which way a message goes.
+/// Direction of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Way {
     /// A command to the TPM.
@@ -245,7 +247,7 @@ pub enum Way {
 
 /// Sits on the bus between a client and a TPM, over TCP.
 pub struct Proxy {
-    /// What [`crate::open`] takes.
+    /// Address to pass to [`crate::open`].
     pub spec: String,
     hook: Arc<Mutex<Hook>>,
 }
@@ -263,7 +265,7 @@ impl Proxy {
         let (shared, socket) = (Arc::clone(&hook), tpm.dir.join("tpm.sock"));
         std::thread::spawn(move || {
             for client in listener.incoming() {
-                // An end of either side ends this connection, and the next one begins anew.
+                // When one side closes, this connection ends and the next one starts.
                 let _ = client.and_then(|client| relay(client, &socket, &shared));
             }
         });

@@ -38,7 +38,7 @@ impl Maker {
         std::fs::read(self.folder.join(name)).unwrap()
     }
 
-    /// A key of its own for everybody who issues.
+    /// Creates a separate key for each issuer.
     fn key(&self, name: &str, curve: &str) {
         self.openssl(&format!("ecparam -name {curve} -genkey -noout -out {name}.key"));
         self.openssl(&format!("req -new -key {name}.key -subj /CN={name} -out {name}.csr"));
@@ -99,7 +99,7 @@ fn only_endorsement_certificates_by_cas_that_may_are_believed() {
     let (ek, maker) = made(folder.path());
     let mut anchors = Anchors::default();
     anchors.add_roots(&maker.read("root.pem")).unwrap();
-    // What is issued in the course of this is valid from then on.
+    // Certificates issued from now on must be valid.
     let now = SystemTime::now() + Duration::from_secs(3600);
     let check = |certificates: &[Vec<u8>]| verify(certificates, &ek, &anchors, now);
     let (middle, low) = (maker.der("middle"), maker.der("low"));
@@ -135,7 +135,7 @@ fn only_endorsement_certificates_by_cas_that_may_are_believed() {
         let error = chain(maker.leaf("low", &extensions)).unwrap_err();
         assert_eq!(std::mem::discriminant(&error), std::mem::discriminant(&refused), "{what}: {error}");
     }
-    // Not critical: then whoever does not know it may pass it over.
+    // A non-critical unknown extension may be ignored.
     assert!(chain(maker.leaf("low", &format!("{LEAF}1.2.3.4=DER:0500\n"))).is_ok());
     assert_eq!(
         chain(maker.leaf("low", &LEAF.replace("critical,dirName:tpm", "DNS:tpm"))).unwrap().model,

@@ -1,4 +1,4 @@
-//! How long a report's signature takes on a software TPM, and how much of that is ours.
+//! Measures the overhead of a report's signature beyond the software TPM's own time.
 
 #![cfg(all(test, unix))]
 #![allow(clippy::unwrap_used, reason = "a measurement fails by panicking")]
@@ -35,7 +35,7 @@ fn a_signature_is_one_command_and_little_of_ours() {
     let (said, heard) = std::sync::mpsc::channel();
     let proxy = Proxy::start(&tpm, move |way, message| {
         if way == Way::Command {
-            // Nobody listens any more at the end.
+            // Fails at the end of the test, when the receiver is gone.
             let _ = said.send(message.clone());
         }
         Pass::On

@@ -1,5 +1,5 @@
-//! What the examples of docs/protocol.md are made from, shared by the test that reads them and the example that makes
-//! them. The private keys are published: they sign nothing else.
+//! Inputs of the examples in docs/protocol.md, shared by the generator and the test. The private keys are
+//! published and sign nothing else.
 
 use aws_lc_rs::agreement::{ECDH_P256, PrivateKey};
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
@@ -20,7 +20,7 @@ pub(crate) const REPORT_KEY: [u8; 32] = counting_from(1);
 /// The private half of the key that signs EARs: 33, 34, … 64.
 pub(crate) const EAR_KEY: [u8; 32] = counting_from(33);
 pub(crate) const NONCE: Nonce = Nonce(counting_from(65));
-/// `R` of the step-up.
+/// `R` of the step-up example.
 pub(crate) const RANDOM: Nonce = Nonce(counting_from(97));
 pub(crate) const TRANSACTION: &str = concat!(
     r#"{"step_up":"WVlZWVlZWVlZWVlZWVlZWQ","application":"EHR","user":"nurse-7","#,

@@ -21,7 +21,7 @@ impl App {
         let app = app.clone();
         std::thread::spawn(move || {
             let app = app.state::<Self>();
-            // One that was ended has nothing more to say: another may run.
+            // A cancelled registration reports nothing more, because another may be running.
             let tell = |registering| {
                 if !cancel.is_cancelled() {
                     app.tell(Happened::Registering(registering));

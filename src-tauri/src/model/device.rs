@@ -93,7 +93,7 @@ fn check(judged: &ear::Check) -> Check {
     }
 }
 
-/// What is not known, or is an empty list, is said by the reason already.
+/// Converts a fact; `None` for null and empty lists, which the reason already expresses.
 fn seen(name: &str, value: &Value) -> Option<SeenValue> {
     let is_time = TIMES.iter().any(|end| name.ends_with(end));
     match value {
@@ -188,7 +188,7 @@ fn contact(status: Option<&Status>, lost: bool) -> Contact {
     }
 }
 
-/// What needs attention stands first, what is well last.
+/// Sort order: what needs attention first.
 fn order(tone: Tone) -> u8 {
     match tone {
         Tone::Blocked => 0,

@@ -94,7 +94,7 @@ fn prompt(model: &Model) -> Option<view::Prompt> {
     model.view(NOW).prompt
 }
 
-/// Which one is on the screen, and how far it is.
+/// Returns the message and step on the screen.
 fn shown(model: &Model) -> Option<(String, Step)> {
     prompt(model).map(|prompt| (prompt.id, prompt.step))
 }
@@ -174,7 +174,7 @@ fn a_new_one_takes_the_place_of_an_end() {
     tell(&mut model, &[(A, ended(StepUpResult::TimedOut)), (B, Stage::Tap)]);
     assert!(is_shown(&model, B));
     assert_eq!(model.window(), Window::Raised);
-    // One that waited while the first ended takes over at once.
+    // A waiting step-up is shown as soon as the first closes.
     let mut model = asked(&[(A, Stage::Tap), (B, Stage::Tap)]);
     tell(&mut model, &[(A, ended(StepUpResult::WrongKey)), (B, Stage::Tap)]);
     assert!(is_shown(&model, B));
@@ -304,7 +304,7 @@ fn a_locked_screen_forgets_and_asks_again() {
     assert_eq!((model.window(), model.announced()), (Window::None, None));
     let view = model.view(NOW);
     assert_eq!((view.keys, view.page), (None, Page::Status));
-    // One that comes meanwhile waits, and one that is refused is not said to whoever is there now.
+    // A new step-up waits; a refused one is not shown to the person present.
     tell(&mut model, &[(A, Stage::Tap), (B, ended(StepUpResult::Unhealthy))]);
     assert_eq!(model.window(), Window::None);
     model.on(Happened::Away(false), NOW);
@@ -378,7 +378,7 @@ fn a_pin_is_given_once() {
     assert_eq!((heard.recv(), step(&model)), (Ok(Some("123456".to_owned())), Some(Step::Working)));
     model.on(entered(1, "again"), NOW);
     assert!(heard.recv().is_err(), "nobody is there to take a second one");
-    // A new question has a number of its own.
+    // A new question has a new number.
     let (asks, _heard) = pin();
     key(&mut model, A, asks);
     assert!(matches!(step(&model), Some(Step::Pin(asked)) if asked.question != first.question));

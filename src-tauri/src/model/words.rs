@@ -64,12 +64,12 @@ pub(super) fn trouble(trouble: &session::SessionError) -> KeyProblem {
     }
 }
 
-/// Why no key was asked, where the service says so.
+/// Returns why no key was used, if the service gave a reason.
 pub(super) fn unasked(reasons: &[String]) -> Option<KeyProblem> {
     let reason = reasons.first()?;
     Some(match reason.as_str() {
         NO_SECURITY_KEY => KeyProblem { kind: KeyProblemKind::NoneRegistered, detail: None },
-        // What of the verifier's request does not hold.
+        // Other reasons name the invalid part of the verifier's request.
         _ => KeyProblem { kind: KeyProblemKind::BadRequest, detail: Some(plain(reason)) },
     })
 }

@@ -11,7 +11,7 @@ use vitalsign_simulated_key::process::program;
 
 /// The app with its window open, driven over WebDriver.
 pub struct App {
-    /// What is in the window.
+    /// Page in the window.
     pub page: Page,
     driver: Process,
     log: PathBuf,
@@ -48,10 +48,10 @@ impl App {
         family.into_iter().find(|it| it.name == "vitalsign-app").context("the app has ended")
     }
 
-    /// The same program, without a driver.
+    /// Starts the same program without a driver.
     ///
     /// # Errors
-    /// When it is not built.
+    /// The program has not been built.
     pub fn command(
         desk: &Desk,
         socket: &Path,

@@ -1,4 +1,4 @@
-//! What a person sits at: a screen, a session bus and a home, of their own and empty.
+//! A user's environment: a display, a session bus and an empty home folder, all private to the test.
 
 use crate::{LIMIT, Process, Screen};
 use anyhow::{Context, Result};
@@ -68,7 +68,7 @@ impl Desk {
         Ok(desk)
     }
 
-    /// The same in another language, as `LANGUAGE` names it.
+    /// Sets another language, as in `LANGUAGE`.
     #[must_use]
     pub fn in_language(mut self, language: &str) -> Self {
         language.clone_into(&mut self.language);
@@ -92,10 +92,10 @@ impl Desk {
         self.folder().join(format!("{name}.log"))
     }
 
-    /// What is on the screen.
+    /// Connects to the display.
     ///
     /// # Errors
-    /// When it cannot be reached.
+    /// The display cannot be reached.
     pub fn screen(&self) -> Result<Screen> {
         Screen::open(&self.display)
     }
@@ -110,10 +110,10 @@ impl Desk {
         format!("unix:path={}", self.folder().join("bus").display())
     }
 
-    /// Waits until somebody has a name with this in it on the session bus.
+    /// Waits until a name that contains this is on the session bus.
     ///
     /// # Errors
-    /// When nobody has.
+    /// No such name appears in time.
     pub fn until_on_the_bus(&self, part: &str) -> Result<()> {
         let bus = zbus::blocking::connection::Builder::address(self.bus().as_str())?.build()?;
         let bus = zbus::blocking::fdo::DBusProxy::new(&bus)?;

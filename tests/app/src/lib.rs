@@ -1,7 +1,7 @@
-//! The app as it runs: a person's desk (a screen, a session bus, a home) in a folder of its own, the app in its real web
-//! view driven over WebDriver, and stand-ins for what a desktop has around it. With [`vitalsign_e2e::World`] behind.
+//! Runs the app for tests: a display, a session bus and a home folder, the app in its real web view driven
+//! over WebDriver, and fake desktop services. [`vitalsign_e2e::World`] provides verifier and agent.
 //!
-//! All that is started is ended by whoever started it, by its id.
+//! Every process is ended by the code that started it, by its ID.
 #![cfg(target_os = "linux")]
 
 mod app;
@@ -22,5 +22,5 @@ pub use tray::TrayHost;
 pub use ward::{PIN, USER, Ward};
 pub use x::Screen;
 
-/// How long anything may take that is waited for.
+/// Time limit for every wait.
 pub(crate) const LIMIT: std::time::Duration = std::time::Duration::from_secs(60);

@@ -12,10 +12,10 @@ use tokio::runtime::Runtime;
 use vitalsign_e2e::wait_for;
 
 const TAB: char = '\u{e004}';
-/// How many stops a page has at most.
+/// Maximum number of tab stops of a page.
 const MOST_STOPS: usize = 60;
 
-/// What WCAG 2.2 asks at the levels A and AA, and what is good beside it.
+/// WCAG 2.2 levels A and AA, and best practices.
 const RULES: &str = "['wcag2a','wcag2aa','wcag21a','wcag21aa','wcag22a','wcag22aa','best-practice']";
 
 pub struct Page {
@@ -53,18 +53,18 @@ impl Page {
         }
     }
 
-    /// What a script in the page returns.
+    /// Runs a script in the page and returns its result.
     ///
     /// # Errors
-    /// When it throws.
+    /// The script throws.
     pub fn run(&self, script: &str, arguments: &[Value]) -> Result<Value> {
         self.wait(script, self.client.execute(script, arguments.to_vec()))
     }
 
-    /// What a script in the page gives to `done(…)`, which is there for it.
+    /// Runs a script that calls `done(…)` with its result.
     ///
     /// # Errors
-    /// When it throws.
+    /// The script throws.
     pub fn run_until_done(&self, script: &str, arguments: &[Value]) -> Result<Value> {
         let script = format!("const done = arguments[arguments.length - 1];\n{script}");
         self.wait(&script, self.client.execute_async(&script, arguments.to_vec()))
@@ -93,10 +93,10 @@ impl Page {
         .map(drop)
     }
 
-    /// Waits until there is none such.
+    /// Waits until no element matches.
     ///
     /// # Errors
-    /// When it stays.
+    /// An element remains.
     pub fn gone(&self, css: &str) -> Result<()> {
         self.until(
             &format!("no {css}"),
@@ -108,17 +108,17 @@ impl Page {
         .map(drop)
     }
 
-    /// Whether such an element can be seen now.
+    /// Returns whether an element matches and is visible.
     pub fn has(&self, css: &str) -> Result<bool> {
         let seen =
             "return [...document.querySelectorAll(arguments[0])].some(it => it.getClientRects().length > 0)";
         Ok(self.run(seen, &[json!(css)])? == json!(true))
     }
 
-    /// The text of an element, without the marks that Fluent puts around what it inserts.
+    /// Returns the text of an element, without Fluent's isolation marks.
     ///
     /// # Errors
-    /// When there is none such.
+    /// No element matches.
     pub fn text(&self, css: &str) -> Result<String> {
         self.see(css)?;
         let text = self.run("return document.querySelector(arguments[0]).innerText", &[json!(css)])?;
@@ -197,7 +197,7 @@ impl Page {
         bail!("{css} is not reached by keyboard: {}", stops.join(", "))
     }
 
-    /// Whether this element has the focus.
+    /// Returns whether this element has the focus.
     pub fn is_focused(&self, css: &str) -> Result<bool> {
         let script = "return document.activeElement.matches(arguments[0])";
         Ok(self.run(script, &[json!(css)])? == json!(true))
@@ -212,10 +212,10 @@ impl Page {
         self.press_enter()
     }
 
-    /// What axe-core finds amiss with the page as it is.
+    /// Returns axe-core's violations of the current page.
     ///
     /// # Errors
-    /// When it cannot be run.
+    /// axe-core cannot be run.
     pub fn violations(&self) -> Result<Vec<Value>> {
         if self.run("return typeof axe", &[])? != json!("object") {
             self.run(&self.axe, &[])?;
@@ -253,10 +253,7 @@ impl Page {
         self.screenshot(state)
     }
 
-    /// A picture of it, where pictures are wanted.
-    ///
-    /// # Errors
-    /// When there is none.
+    /// Writes a screenshot, if screenshots are requested.
     pub fn screenshot(&self, state: &str) -> Result<()> {
         let Some(folder) = &self.screenshots else { return Ok(()) };
         std::fs::create_dir_all(folder)?;

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 use vitalsign_e2e::{Child, wait_for};
 
-/// How long a process may take to end when it is asked to.
+/// Time limit for a process to end on request.
 const GRACE: Duration = Duration::from_secs(5);
 
 /// A process of ours. When this goes, it and its children are gone.
@@ -53,7 +53,7 @@ impl Process {
         wait_for("a process to end", crate::LIMIT, || Ok((!self.0.runs()).then_some(())))
     }
 
-    /// What it started, and what that started.
+    /// Returns all descendants of the process.
     #[must_use]
     pub fn family(&self) -> Vec<Relative> {
         let everybody: Vec<Relative> = std::fs::read_dir("/proc")
@@ -86,7 +86,7 @@ impl Drop for Process {
     }
 }
 
-/// A process that another one started. Its id may be somebody else's later, so the time of its start is held too.
+/// Descendant process, identified by ID and start time, because IDs are reused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Relative {
     pub id: u32,
@@ -98,7 +98,7 @@ pub struct Relative {
 impl Relative {
     fn read(id: u32) -> Option<Self> {
         let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
-        // proc_pid_stat(5): the name stands in parentheses and may have some itself.
+        // proc_pid_stat(5): the name is in parentheses and may contain some.
         let (before, after) = stat.rsplit_once(')')?;
         let fields: Vec<&str> = after.split_whitespace().collect();
         if *fields.first()? == "Z" {

@@ -1,4 +1,4 @@
-//! A stand-in for the service, which says what a real one never does.
+//! Fake service that sends what a real one never does.
 
 use anyhow::Result;
 use std::io::{Read, Write};
@@ -7,22 +7,22 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use vitalsign_ipc::{AgentState, Answer, Hello, Inbox, Reply, Request, Status, StepUp, encode};
 
-/// A listening socket. The file goes with this; who is connected stays so until they leave.
+/// Listening socket. Dropping it removes the file; existing connections stay open.
 #[derive(Debug)]
 pub struct StandIn {
     socket: PathBuf,
     said: Said,
 }
 
-/// What it says to subscribers, and to whom.
+/// Current status, and the subscribers that receive it.
 #[derive(Clone, Debug)]
 struct Said(Arc<Mutex<(Status, Vec<UnixStream>)>>);
 
 impl StandIn {
-    /// One that treats whoever connects like this, each on a thread of their own.
+    /// Creates a service that treats every client in this way, each in a separate thread.
     ///
     /// # Errors
-    /// When the socket cannot be made.
+    /// The socket cannot be created.
     pub fn that(
         folder: &Path,
         treats: impl Fn(UnixStream) -> Result<()> + Send + Sync + 'static,
@@ -34,17 +34,17 @@ impl StandIn {
         std::thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
                 let treats = Arc::clone(&treats);
-                // Whoever leaves ends it.
+                // The thread ends when the client disconnects.
                 std::thread::spawn(move || drop(treats(stream)));
             }
         });
         Ok(Self { socket, said: Said(Arc::new(Mutex::new((nothing_known(), Vec::new())))) })
     }
 
-    /// One that speaks as the protocol has it.
+    /// Creates a service that follows the protocol.
     ///
     /// # Errors
-    /// When the socket cannot be made.
+    /// The socket cannot be created.
     pub fn proper(folder: &Path) -> Result<Self> {
         let said = Said(Arc::new(Mutex::new((nothing_known(), Vec::new()))));
         let heard = said.clone();
@@ -58,10 +58,10 @@ impl StandIn {
         &self.socket
     }
 
-    /// Says that things stand so.
+    /// Changes the status and sends it to subscribers.
     ///
     /// # Errors
-    /// When that is too long to say.
+    /// The status is too long for a frame.
     pub fn say(&self, change: impl FnOnce(&mut Status)) -> Result<()> {
         let mut said = self.said.lock();
         change(&mut said.0);
@@ -116,7 +116,7 @@ impl Said {
     }
 }
 
-/// How things stand where nothing is known.
+/// Returns the status of an agent that knows nothing.
 #[must_use]
 pub fn nothing_known() -> Status {
     Status {

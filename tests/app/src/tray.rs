@@ -1,5 +1,4 @@
-//! A stand-in for the tray of a desktop: a StatusNotifierWatcher on the session bus, which sees the icon and opens its
-//! menu.
+//! Fake tray of a desktop: a StatusNotifierWatcher on the session bus that sees the icon and opens its menu.
 
 use crate::{Desk, LIMIT};
 use anyhow::{Context, Result};
@@ -88,7 +87,7 @@ impl TrayHost {
         Ok(TrayIcon { item, menu })
     }
 
-    /// How many icons there are.
+    /// Returns the number of icons.
     #[must_use]
     pub fn icons(&self) -> usize {
         self.items.lock().unwrap_or_else(PoisonError::into_inner).len()
@@ -101,22 +100,22 @@ pub struct TrayIcon<'a> {
     menu: Proxy<'a>,
 }
 
-/// An entry of a menu, as `GetLayout` has it: its number, its properties, what is below it.
+/// Menu item as in `GetLayout`: number, properties, children.
 type Layout = (i32, HashMap<String, OwnedValue>, Vec<OwnedValue>);
 
 impl TrayIcon<'_> {
-    /// A property of it that is a text: `Id`, `Title`, `Status`, `IconName`.
+    /// Returns a text property: `Id`, `Title`, `Status` or `IconName`.
     ///
     /// # Errors
-    /// When there is none such.
+    /// The property is missing.
     pub fn text(&self, property: &str) -> Result<String> {
         self.item.get_property(property).with_context(|| property.to_owned())
     }
 
-    /// The picture that is shown, as a file.
+    /// Returns the content of the icon's file.
     ///
     /// # Errors
-    /// When there is none.
+    /// There is no icon.
     pub fn picture(&self) -> Result<Vec<u8>> {
         let name = PathBuf::from(self.text("IconName")?);
         let folder = PathBuf::from(self.text("IconThemePath")?);
@@ -144,10 +143,10 @@ impl TrayIcon<'_> {
         Ok(menu)
     }
 
-    /// Clicks the entry with this label.
+    /// Clicks the item with this label.
     ///
     /// # Errors
-    /// When there is none such.
+    /// There is no such item.
     pub fn click(&self, label: &str) -> Result<()> {
         let menu = self.menu()?;
         let (number, _) =

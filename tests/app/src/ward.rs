@@ -16,9 +16,9 @@ pub struct Ward {
     /// The verifier, the TPM, the application.
     pub world: World,
     pub agent: Agent,
-    /// Its service, while it runs.
+    /// Service of the device, while it runs.
     pub service: Option<Child>,
-    /// Their security key, in reach of the app.
+    /// Security key of the user, connected to the app.
     pub key: SimulatedKey,
 }
 

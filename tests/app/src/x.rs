@@ -19,10 +19,10 @@ pub struct Screen {
 }
 
 impl Screen {
-    /// Connects.
+    /// Connects to the display.
     ///
     /// # Errors
-    /// When nobody is there.
+    /// No server answers.
     pub fn open(display: &str) -> Result<Self> {
         let (connection, number) = x11rb::connect(Some(display))?;
         let root = connection.setup().roots.get(number).context("no screen")?.root;
@@ -92,16 +92,16 @@ impl Screen {
         self.windows_of(self.root, "_NET_CLIENT_LIST_STACKING")
     }
 
-    /// A picture of the highest window, as PNG.
+    /// Returns a PNG of the topmost window.
     ///
     /// # Errors
-    /// When there is none.
+    /// There is no window.
     pub fn picture(&self) -> Result<Vec<u8>> {
         let window = self.stacked()?.pop().context("no window")?;
         let size = self.connection.get_geometry(window)?.reply()?;
         let (format, all) = (ImageFormat::Z_PIXMAP, u32::MAX);
         let image = self.connection.get_image(format, window, 0, 0, size.width, size.height, all)?.reply()?;
-        // Blue, green, red, and one that says nothing.
+        // Blue, green, red and an unused byte.
         let colours: Vec<u8> = image
             .data
             .chunks_exact(4)
@@ -125,10 +125,10 @@ impl Screen {
         Ok(self.connection.flush()?)
     }
 
-    /// What a window is called.
+    /// Returns the title of a window.
     ///
     /// # Errors
-    /// When the screen is lost.
+    /// The display is lost.
     pub fn name(&self, window: Window) -> Result<String> {
         let name = self.atom("_NET_WM_NAME")?;
         let reply = self.connection.get_property(false, window, name, AtomEnum::ANY, 0, 256)?.reply()?;

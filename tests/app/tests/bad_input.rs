@@ -1,5 +1,5 @@
-//! What goes wrong around the app: text that is meant to harm, a service that is none, a second app, a screen that is
-//! pulled out. There are clear words each time, and never a blank window.
+//! Failures around the app: hostile text, a broken service, a second instance, a lost display. Each shows a
+//! clear text and never a blank window.
 
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
@@ -14,7 +14,7 @@ use vitalsign_protocol::step_up::Acr;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// The app at a desk with this stand-in for the service.
+/// Starts the app with this fake service.
 fn app_with(
     treats: impl Fn(UnixStream) -> Result<()> + Send + Sync + 'static,
 ) -> Result<(App, StandIn, Desk)> {
@@ -115,7 +115,7 @@ fn a_service_that_talks_slowly_is_understood() -> Result<()> {
         let mut status = serde_json::to_value(vitalsign_app_tests::nothing_known())?;
         status.as_object_mut().context("an object")?.insert("of_a_newer_service".to_owned(), json!([1, 2]));
         let wire = [encode(&Hello::ours())?, encode(&json!({ "answer": { "status": status } }))?].concat();
-        // A byte at a time. Nothing is waited for by this: it is what is tried.
+        // Sends one byte at a time; this is the tested input, not a wait.
         for byte in wire {
             stream.write_all(&[byte])?;
             std::thread::sleep(Duration::from_millis(5));
@@ -194,7 +194,7 @@ fn what_the_verifier_lets_through_is_shown_as_it_is() -> Result<()> {
             &format!("document.querySelector('#prompt-message')?.textContent.includes({})", json!(message)),
         )?;
         ensure!(!app.page.has("#prompt-message b")?, "markup");
-        // Nothing moves any more until somebody answers.
+        // Nothing changes until the person answers.
         app.page.see("#pin")?;
         app.page.click("#decline")?;
         ensure!(asked.end()? == "declined");
@@ -240,7 +240,7 @@ fn without_a_display_it_ends_and_says_so() -> Result<()> {
     process.until_ended()?;
     background.lose_display();
     quiet.until_ended()?;
-    // And where there is none at all.
+    // The same without a service.
     let mut none = App::command(&desk, service.socket(), None, &[])?;
     none.env_remove("DISPLAY");
     let mut none = Process::start(&mut none)?;

@@ -21,7 +21,7 @@ fn the_icon_in_the_tray_says_how_it_is_and_opens_the_window() -> Result<()> {
         ensure!(menu.iter().any(|label| label == entry), "no {entry} in {menu:?}");
     }
 
-    // Each state has words, which stand first in the menu, and a picture of its own.
+    // Each state has a text, which is the first menu item, and its own icon.
     let picture = |words: &str| -> Result<Vec<u8>> {
         wait_for(words, MINUTE, || Ok(icon.menu()?.first().filter(|(_, label)| label == words).map(drop)))?;
         icon.picture()
@@ -63,7 +63,7 @@ fn a_step_up_is_raised_above_what_fills_the_screen() -> Result<()> {
         Ok((above && screen.active()? == Some(prompt)).then_some(()))
     })?;
 
-    // Closing it says no: a key that is touched later answers nothing that nobody sees.
+    // Closing the window declines: a later touch approves nothing.
     screen.close(prompt)?;
     ensure!(asked.end()? == "declined");
     wait_for("the window to be gone", MINUTE, || Ok((screen.stacked()? == [full]).then_some(())))?;

@@ -138,7 +138,7 @@ fn what_a_person_says_instead_is_what_the_application_hears() -> Result<()> {
     step(page, "pin")?;
     ensure!(asked.end()? == "timed-out");
     ended(page, "timed-out")?;
-    // Whom it was for is nobody's to read any more.
+    // The user's name must be gone.
     let body = page.body()?;
     ensure!(!body.contains("nobody is there") && !body.contains(vitalsign_app_tests::USER), "{body}");
     page.inspect("prompt-ended-timed-out")?;
@@ -225,7 +225,7 @@ fn all_of_it_goes_by_keyboard_alone() -> Result<()> {
     page.see("main[data-page=status]")?;
     page.tab_to("#check-again")?;
 
-    // The PIN is typed where the focus is: nobody looks for the field.
+    // The PIN field has the focus.
     let message = "EHR: by keyboard";
     let asked = ward.ask(message, &[])?;
     step(page, "pin")?;
@@ -258,7 +258,7 @@ fn all_of_it_goes_by_keyboard_alone() -> Result<()> {
     over(page)
 }
 
-/// Neither what is signed, nor for whom as machines say it, nor a PIN is ever in what the page is given.
+/// The page never receives the challenge, the relying party or a PIN.
 #[test]
 fn challenge_relying_party_and_pin_never_reach_the_page() -> Result<()> {
     let (mut ward, app) = opened()?;
@@ -272,7 +272,7 @@ fn challenge_relying_party_and_pin_never_reach_the_page() -> Result<()> {
     let message = "EHR: nothing secret";
     let asked = ward.ask(message, &[])?;
     step(page, "pin")?;
-    // What the service would give to whoever performs it.
+    // Options that the service gives to a session program.
     let (_, ceremony) = vitalsign_e2e::Hand::at(&ward.agent).ceremony(message)?;
     let texts = page.invoke("texts", &json!({}))?.map_err(anyhow::Error::msg)?;
     let diagnostics = page.invoke("diagnostics", &json!({}))?.map_err(anyhow::Error::msg)?;

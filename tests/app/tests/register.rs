@@ -64,7 +64,7 @@ fn a_key_is_registered_with_a_code_a_tap_and_a_name() -> Result<()> {
     let keys = ward.world.administer(&["user", "list"])?;
     ensure!(keys.contains(vitalsign_app_tests::USER), "{keys}");
 
-    // The same key once more, and one that was given up.
+    // Registers the same key again, and cancels a registration.
     begin(page, &ward.world.key_code(vitalsign_app_tests::USER)?, "again")?;
     page.until(
         "the key to say more",
@@ -81,7 +81,7 @@ fn a_key_is_registered_with_a_code_a_tap_and_a_name() -> Result<()> {
     page.press("#register-dismiss")?;
     begin(page, &ward.world.key_code(vitalsign_app_tests::USER)?, "given up")?;
     registration(page, "running")?;
-    // Nothing moves any more until somebody answers.
+    // Nothing changes until the person answers.
     page.see("#pin")?;
     page.click("#register-cancel")?;
     registration(page, "idle")?;

@@ -1,4 +1,4 @@
-//! How a device is, as a person sees it in the app's real web view.
+//! Device status in the app's real web view.
 
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
@@ -6,7 +6,7 @@ use vitalsign_app_tests::{Page, Ward};
 use vitalsign_e2e::World;
 use vitalsign_e2e::network::{CLOSED, OPEN, in_a_network_of_its_own, nft};
 
-/// A machine of tests cannot be mended, but for its packet filter: so that is what this hospital asks for.
+/// Of a test machine's facts only the packet filter can be fixed, so this policy requires only that.
 const POLICY: &str = r#"
 package vitalsign
 
@@ -156,7 +156,7 @@ fn a_service_or_a_verifier_that_is_away_is_said_and_so_is_its_return() -> Result
         })
     };
     contact("offline")?;
-    // The last verdict stands, and there is a word about it.
+    // The last verdict remains visible, with a note.
     headline(page, "attention")?;
     page.until("a word about it", "document.body.innerText.toLowerCase().includes('offline')")?;
     page.inspect("status-offline")?;

@@ -1,4 +1,4 @@
-//! What the web view may do, in the real page: nothing but the app's five commands.
+//! Permissions of the web view in the real page: only the app's five commands.
 
 use anyhow::{Result, ensure};
 use serde_json::json;
@@ -14,7 +14,7 @@ fn capability_and_content_policy_hold_in_the_real_page() -> Result<()> {
     page.see("#headline")?;
     ensure!(page.run("return typeof window.__TAURI__", &[])? == json!("undefined"), "withGlobalTauri");
 
-    // It can ask for what is its own; what is Tauri's is denied.
+    // The app's own commands are allowed, Tauri's are denied.
     ensure!(page.invoke("view", &json!({}))?.is_ok());
     for (command, arguments) in [
         ("plugin:window|set_title", json!({ "label": "main", "value": "x" })),
@@ -40,7 +40,7 @@ fn capability_and_content_policy_hold_in_the_real_page() -> Result<()> {
     ensure!(page.invoke("act", &json!({ "action": { "do": "read-file" } }))?.is_err(), "an unknown action");
     page.see("#headline")?;
 
-    // Nothing goes elsewhere: whoever listens hears nobody.
+    // Nothing leaves the machine: the listener receives no connection.
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let there = format!("http://{}/", listener.local_addr()?);
     page.run("window.refused = []; addEventListener('securitypolicyviolation', it => refused.push(it.effectiveDirective))", &[])?;

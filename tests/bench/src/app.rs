@@ -1,5 +1,5 @@
-//! The app as it is shipped, on a display of its own: when the eye can read it, and what it takes while nothing is shown.
-//! The display's memory is read, so that what counts is on the screen and not what the app believes.
+//! Measures the shipped app on a private display: time until text is visible, and resources while idle. Reads
+//! the display's memory, so that only visible pixels count.
 
 use crate::service::{cpu_nanos, pss_mib};
 use crate::stats;
@@ -20,9 +20,9 @@ use vitalsign_simulated_key::{Options, SimulatedKey, Tap, Transport};
 
 const ROUNDS: usize = 5;
 const PATIENCE: Duration = Duration::from_secs(60);
-/// How long a picture must stay as it is to be the last one. A page that is slow to come is slow to come within this.
+/// Time without changes after which a picture counts as final. A page that appears later counts as slow.
 const SETTLED: Duration = Duration::from_millis(1500);
-/// How long the idle app is watched.
+/// Duration of the idle measurement.
 const IDLE: Duration = Duration::from_secs(20);
 /// Sampled pixels that are neither the display's ground nor the window's: fewer are a frame, or a pointer.
 const WORDS: usize = 100;
@@ -40,7 +40,7 @@ pub(crate) struct App {
     pub(crate) idle_cpu_percent: f64,
 }
 
-/// Starts it, asks for taps that nobody gives, and watches it rest.
+/// Starts the app, requests taps that are not given, and measures it while idle.
 pub(crate) fn measure(agent: &Path, verifier: &Path, app: &Path) -> Result<App> {
     let world = World::with_programs(agent, verifier)?;
     let (agent, _service, _) = world.enrolled("device")?;
@@ -99,7 +99,7 @@ pub(crate) fn measure(agent: &Path, verifier: &Path, app: &Path) -> Result<App> 
     })
 }
 
-/// What the app's pages weigh on their way, in kB: a browser would have them so.
+/// Returns the transfer size of the app's pages in kB, as a browser would receive them.
 pub(crate) fn pages_kb(folder: &Path) -> Result<f64> {
     let mut bytes = 0;
     let mut folders = vec![folder.to_owned()];
@@ -154,7 +154,7 @@ struct Display {
     _running: [Child; 2],
 }
 
-/// How long it took until the eye could read words, and until the last picture was there.
+/// Time until text was visible, and until the final picture.
 struct Seen {
     words: Duration,
     page: Duration,
@@ -210,7 +210,7 @@ impl Display {
         Ok(sampled.filter_map(|pixel| pixel.first_chunk::<3>().copied()).collect())
     }
 
-    /// How many sampled pixels are neither the display's ground nor the window's.
+    /// Counts sampled pixels that have neither the display's nor the window's background colour.
     fn ink(&mut self) -> Result<usize> {
         let pixels = self.pixels()?;
         let drawn: Vec<[u8; 3]> = pixels.into_iter().filter(|pixel| *pixel != [0; 3]).collect();
@@ -258,7 +258,7 @@ impl Display {
     }
 }
 
-/// Where the pages of the app lie in this repository.
+/// Returns the folder of the app's pages.
 pub(crate) fn pages() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../ui/dist")
 }

@@ -1,4 +1,5 @@
-//! One run, one table: each figure beside the limit that was measured in the same run on the same machine.
+//! Runs all benchmarks and prints each figure beside a limit that was measured in the same run on the same
+//! machine.
 //!
 //! `vitalsign-bench AGENT VERIFIER APP REPORT.json IDLE_SECONDS`; `tests/bench/run.sh` builds what it needs.
 
@@ -18,13 +19,13 @@ use std::path::{Path, PathBuf};
 /// A line of the table.
 struct Row {
     what: &'static str,
-    /// Its name in the report.
+    /// Key in the report.
     key: &'static str,
     value: f64,
     unit: &'static str,
-    /// What it is held against.
+    /// Limit, as text.
     limit: String,
-    /// Whether it keeps to that.
+    /// Whether the figure is within its limit.
     holds: bool,
 }
 
@@ -182,7 +183,7 @@ fn run([agent, verifier, app]: [&Path; 3], report: &Path, idle_seconds: u64) -> 
     Ok(())
 }
 
-/// What is said of the app.
+/// Measures the app.
 fn app_rows(agent: &Path, verifier: &Path, app: &Path) -> Result<Vec<Row>> {
     eprintln!("bench: the app on a display of its own: its first window, step-ups, and rest");
     let measured = app::measure(agent, verifier, app)?;

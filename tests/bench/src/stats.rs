@@ -13,7 +13,7 @@ pub(crate) fn median_ms<E>(count: usize, mut run: impl FnMut() -> Result<(), E>)
     Ok(median(times))
 }
 
-/// The median, in milliseconds.
+/// Returns the median in milliseconds.
 pub(crate) fn median(mut times: Vec<Duration>) -> f64 {
     times.sort_unstable();
     times.get(times.len() / 2).map_or(f64::NAN, |time| time.as_secs_f64() * 1e3)

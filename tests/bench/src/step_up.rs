@@ -20,7 +20,7 @@ const PIN: &str = "123456";
 const ROUNDS: usize = 21;
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Medians, in milliseconds.
+/// Medians in milliseconds.
 pub(crate) struct StepUp {
     /// From sending `/bc-authorize` to a step-up that waits for its tap, at the session program's end of the socket.
     pub(crate) request_to_prompt_ms: f64,
@@ -101,7 +101,7 @@ fn perform(reached: &SecurityKeys, ceremony: &StepUpCeremony, operation: Operati
     Ok(reached.perform(&ceremony, prompt, &Cancel::new())?)
 }
 
-/// What the session program would be shown.
+/// Prompts as the session program would receive them.
 pub(crate) struct Prompts(Receiver<(StepUpId, Instant)>);
 
 pub(crate) fn prompts(agent: &Agent) -> Result<Prompts> {

@@ -105,7 +105,7 @@ async fn run(verifier: &Arc<Verifier>, fleet: &[Device], reports: usize) -> Resu
     Ok(crate::stats::float(u64::try_from(reports)?) / taken.as_secs_f64())
 }
 
-/// How long the verifier takes to accept these.
+/// Measures how long the verifier takes to accept these reports.
 async fn accept(verifier: &Arc<Verifier>, ready: Vec<Vec<u8>>) -> Result<Duration> {
     let start = Instant::now();
     let queue = Arc::new(std::sync::Mutex::new(ready.into_iter()));
@@ -127,7 +127,7 @@ async fn accept(verifier: &Arc<Verifier>, ready: Vec<Vec<u8>>) -> Result<Duratio
     Ok(start.elapsed())
 }
 
-/// Puts devices straight into the store: what is measured is reports.
+/// Inserts devices directly into the store, because only reports are measured.
 async fn enrol(store: &std::path::Path, fleet: &[Device]) -> Result<()> {
     use sqlx::Connection;
     let url = format!("sqlite://{}", store.display());

@@ -1,5 +1,5 @@
-//! Vitalsign as it runs: a verifier, a TPM and agents as real processes, in a folder of their own. The end-to-end
-//! tests, the demonstration and the bench all stand on this.
+//! Runs a verifier, a TPM and agents as real processes in a private folder. Used by the end-to-end tests, the
+//! demonstration and the benchmarks.
 #![cfg(target_os = "linux")]
 
 pub mod network;

@@ -15,7 +15,7 @@ use vitalsign_protocol::id::{Secret, StepUpId};
 use vitalsign_protocol::step_up::{RegisteredKey, StepUpResult};
 use vitalsign_simulated_key::{Options, PythonFido2, Refused, SimulatedKey, Transport, vhci};
 
-/// How long anything may take that is waited for.
+/// Time limit for every wait.
 const LIMIT: Duration = Duration::from_secs(60);
 
 impl World {
@@ -91,19 +91,19 @@ pub struct Asked {
 }
 
 impl Asked {
-    /// How it ended, in the words of `step-up request --json`.
+    /// Returns the result, in the words of `step-up request --json`.
     ///
     /// # Errors
-    /// When it does not end in two minutes, or says something else.
+    /// There is no result within two minutes, or other output.
     pub fn outcome(self) -> Result<Value> {
         let said = self.said.recv_timeout(2 * LIMIT).context("the application still waits")?;
         serde_json::from_str(&said).with_context(|| format!("the application heard {said:?}"))
     }
 
-    /// How it ended, when it was not approved.
+    /// Returns the result if it was not an approval.
     ///
     /// # Errors
-    /// When it was approved, or as [`Self::outcome`].
+    /// It was approved, or as [`Self::outcome`].
     pub fn end(self) -> Result<String> {
         let outcome = self.outcome()?;
         ensure!(outcome.get("step_up").and_then(Value::as_str) == Some("refused"), "{outcome}");
@@ -111,8 +111,8 @@ impl Asked {
     }
 }
 
-/// Somebody at a device, with another client of security keys than ours in hand: it asks the service's socket what to
-/// do, has python-fido2 do it, and hands the answer back.
+/// Client at a device that uses python-fido2 instead of our own code: gets the options from the service's
+/// socket, and returns the answer.
 #[derive(Debug)]
 pub struct Hand {
     agent: Agent,
@@ -162,10 +162,10 @@ impl Hand {
         seen.with_context(|| format!("last seen: {last:?}"))
     }
 
-    /// The step-up for this message, once it waits for a tap, and what is to be signed.
+    /// Waits until the step-up with this message needs a tap; returns its options.
     ///
     /// # Errors
-    /// When it does not.
+    /// It does not get that far.
     pub fn ceremony(&self, message: &str) -> Result<(StepUpId, StepUpCeremony)> {
         let id = self.until(message, |stage| *stage == Stage::Tap)?.id;
         match self.request(Request::Ceremony(id))? {
@@ -200,7 +200,7 @@ impl Hand {
         }
     }
 
-    /// All of it: what is asked is signed with a tap and handed over.
+    /// Signs with a tap and submits the assertion.
     pub fn approve(&self, message: &str, key: &mut SimulatedKey) -> Result<()> {
         let (id, ceremony) = self.ceremony(message)?;
         let assertion = self.sign(&ceremony, key)?;
@@ -217,7 +217,7 @@ where
         let running = threads.spawn(with);
         let tapped = key.tap();
         let answer = running.join().map_err(|_| anyhow::anyhow!("the client's thread ended"))??;
-        // What the client says is why nobody was asked to tap.
+        // The client's report is the reason why there was no prompt.
         if answer.is_ok() {
             tapped?;
         }

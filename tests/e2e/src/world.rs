@@ -1,4 +1,5 @@
-//! A hospital in a folder: a verifier on loopback with a certificate authority of its own, a TPM, and agents.
+//! Test environment in a folder: a verifier on loopback with a private certificate authority, a TPM, and
+//! agents.
 
 use anyhow::{Context, Result, ensure};
 use base64::Engine;
@@ -13,14 +14,14 @@ use vitalsign_simulated_key::Maker;
 use vitalsign_simulated_key::process::{Child, program, wait_for};
 use vitalsign_tpm_client::testing::Swtpm;
 
-/// How long anything may take that is waited for.
+/// Time limit for every wait.
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// The TPM under the agent.
 pub enum Tpm {
     /// The chip of this machine. Its own endorsement certificate is trusted because it is here.
     Chip,
-    /// A software TPM, with a maker of its own.
+    /// A software TPM with its own vendor CA.
     Simulated(Swtpm),
 }
 
@@ -58,10 +59,10 @@ impl World {
         Self::build(|folder| Ok(Tpm::Simulated(Swtpm::start(&folder.join("tpm")))), Some(programs), None)
     }
 
-    /// The same on the chip of this machine.
+    /// Creates the environment with this machine's TPM.
     ///
     /// # Errors
-    /// When there is none that can be used, or a process does not start.
+    /// There is no usable TPM, or a process does not start.
     pub fn with_chip() -> Result<Self> {
         Self::build(|_| Ok(Tpm::Chip), None, None)
     }
@@ -121,7 +122,8 @@ impl World {
         &self.anchor
     }
 
-    /// Writes the verifier's settings anew: where it listens, and further lines. They hold from its next start.
+    /// Replaces the verifier's configuration: listen address, and further lines. Takes effect at its next
+    /// start.
     pub fn configure(&self, listen: &str, more: &str) -> Result<()> {
         let text = format!(
             "data = \"data\"\nlisten = \"{listen}\"\n{more}\n[security_keys]\nmetadata = \"metadata.json\"\n"
@@ -161,14 +163,14 @@ impl World {
         succeeded(arguments, &self.verifier(arguments).output()?)
     }
 
-    /// A token with which so many devices can enrol.
+    /// Creates a token with which this many devices can enrol.
     pub fn token(&self, uses: u32) -> Result<String> {
         let text = self.administer(&["enrol-token", "create", "--uses", &uses.to_string(), "--json"])?;
         let made: Value = serde_json::from_str(&text)?;
         Ok(made.get("token").and_then(Value::as_str).context("no token")?.to_owned())
     }
 
-    /// An agent with a state folder of its own. One that is to enrol needs a token.
+    /// Creates an agent with a separate state folder. It needs a token to enrol.
     pub fn agent(&self, name: &str) -> Result<Agent> {
         let folder = self.folder().join(name);
         std::fs::create_dir_all(&folder)?;
@@ -280,18 +282,18 @@ impl Agent {
         Child::start(self.command(&["service", "run"]).stdout(log.try_clone()?).stderr(log))
     }
 
-    /// How things stand, as the service says; none while there is no service or no answer.
+    /// Returns the service's status; `None` without a service or answer.
     ///
     /// # Errors
-    /// When the command cannot be run.
+    /// The command cannot be run.
     pub fn status(&self) -> Result<Option<Status>> {
         Ok(serde_json::from_slice(&self.run(&["status", "--json"])?.stdout).ok())
     }
 
-    /// Waits until nothing is under way and things stand as they are to.
+    /// Waits until the agent is idle and has this status.
     ///
     /// # Errors
-    /// When they do not in time: with how they stood last.
+    /// Timeout, with the last status.
     pub fn until(&self, what: &str, wanted: impl Fn(&Status) -> bool) -> Result<Status> {
         let mut last = None;
         let seen = wait_for(what, LIMIT, || {

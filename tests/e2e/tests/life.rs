@@ -90,7 +90,7 @@ fn somebody_else_s_verifier_is_not_trusted() -> Result<()> {
     ensure!(out(&refused).contains("not from the certificate authority"), "{}", out(&refused));
     let page = out(&agent.command(&["doctor", "--json"]).env("VITALSIGN_CA_FILE", anchor).output()?);
     ensure!(page.contains("not from the certificate authority"), "{page}");
-    // The token went to nobody.
+    // The token was not given to another device.
     let accepted = agent.run(&["report"])?;
     ensure!(accepted.status.code() == Some(1), "{}", out(&accepted));
     Ok(())

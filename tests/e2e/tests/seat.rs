@@ -1,5 +1,5 @@
-//! A workstation that several people share: who is in front of it is asked, and nobody else. Users of the system's own,
-//! and logind's files as it writes them, in a mount namespace of the service's. Needs root.
+//! A workstation shared by several users: only the user in front is prompted. Uses real users and logind's
+//! files in a mount namespace of the service. Needs root.
 
 use anyhow::{Context, Result, ensure};
 use rustix::process::Uid;
@@ -19,7 +19,7 @@ use vitalsign_simulated_key::Transport;
 
 const LIMIT: Duration = Duration::from_secs(60);
 const MESSAGE: &str = "EHR: sign order 4711";
-/// Two users without any right; nobody else is them.
+/// Two unprivileged user IDs that no account uses.
 const NURSE: u32 = 64_801;
 const OTHER: u32 = 64_802;
 
@@ -33,7 +33,7 @@ impl Seats {
         Ok(Self(seats))
     }
 
-    /// Puts somebody in front, as logind does: a new file in place of the one before.
+    /// Brings a user to the front, as logind does: replaces the file.
     fn put(&self, user: Option<u32>) -> Result<()> {
         let active = user.map(|user| format!("ACTIVE=2\nACTIVE_UID={user}\n")).unwrap_or_default();
         let text = format!("# This is private data. Do not parse.\nIS_SEAT0=1\nCAN_GRAPHICAL=1\n{active}");
@@ -54,7 +54,7 @@ impl Seats {
     }
 }
 
-/// Somebody's program, which is told how things stand.
+/// Program of a user that receives status updates.
 struct Person(ServiceClient);
 
 impl Person {
@@ -81,7 +81,7 @@ impl Person {
         }
     }
 
-    /// Waits to be told what is wanted, and gives all that was told before that.
+    /// Waits for a status; returns all updates before it.
     fn until(&mut self, what: &str, wanted: impl Fn(&Status) -> bool) -> Result<Vec<Status>> {
         let (end, mut before) = (Instant::now() + LIMIT, Vec::new());
         loop {
@@ -120,7 +120,7 @@ fn only_who_is_in_front_of_a_shared_device_is_asked() -> Result<()> {
 
     let asked = world.ask("nurse-7", MESSAGE, &[])?;
     nurse.until("the nurse to be asked", is_asked)?;
-    // The administrator, who is in front of nothing, sees how things stand.
+    // An administrator sees the status without being in front.
     let step_up = Hand::at(&agent).until(MESSAGE, |stage| *stage == Stage::Tap)?.id;
     ensure!(other.step_ups()? == 0, "the other is shown it");
     let answers = [
@@ -143,7 +143,7 @@ fn only_who_is_in_front_of_a_shared_device_is_asked() -> Result<()> {
     }
     ensure!(matches!(other.ask(Request::Ceremony(step_up))?, Answer::Ceremony(_)));
 
-    // Nobody, as at a console where nobody is logged in.
+    // No user is logged in at the console.
     seats.put(None)?;
     other.until("the request to go from the other's screen", is_not_asked)?;
     ensure!(nurse.step_ups()? == 0, "the nurse is shown it");

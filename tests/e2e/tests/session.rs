@@ -15,7 +15,7 @@ struct Ward {
     world: World,
     agent: Agent,
     _service: Child,
-    /// Where this kernel takes it, the key is one of its own.
+    /// Attached to this kernel, where that is possible.
     _plugged: Option<vhci::Plugged>,
     key: SimulatedKey,
 }
@@ -45,7 +45,7 @@ impl Ward {
         Ok(file)
     }
 
-    /// Runs the program to its end, touching the key if it is to be; its exit status.
+    /// Runs the program to its end, with or without a touch; returns its exit status.
     fn run(&mut self, arguments: &[&str], touch: bool) -> Result<Option<i32>> {
         let path = self.world.folder().join("session.log");
         let log = std::fs::File::options().create(true).append(true).open(&path)?;
@@ -85,7 +85,7 @@ fn usb_one_tap_at_the_terminal_is_one_token() -> Result<()> {
     one_tap_is_one_token(Transport::Usb)
 }
 
-/// The same with a USB device like any other: a real kernel's `usbhid` and `/dev/hidraw`, in a guest.
+/// The same with a regular USB device: a real kernel's `usbhid` and `/dev/hidraw`, in a guest.
 #[test]
 fn usb_of_a_real_kernel_one_tap_at_the_terminal_is_one_token() -> Result<()> {
     vhci::in_a_guest("usb_one_tap_at_the_terminal_is_one_token")

@@ -135,7 +135,7 @@ fn another_persons_key_and_an_answer_to_another_request_end_it() -> Result<()> {
     let mut others = ward.world.security_key(Transport::Usb)?;
     ward.world.add_user("nurse-8")?;
     ward.hand.register(&ward.world.key_code("nurse-8")?, &mut others)?;
-    // The key that is not theirs signs exactly what is asked of nurse-7.
+    // The other person's key signs exactly the options of nurse-7.
     let theirs = ward.world.ask("nurse-8", "EHR: theirs", &[])?;
     let (id, of_theirs) = ward.hand.ceremony("EHR: theirs")?;
     let asked = ward.ask("EHR: mine")?;
@@ -147,7 +147,7 @@ fn another_persons_key_and_an_answer_to_another_request_end_it() -> Result<()> {
     ward.hand.hand_over(&mine, assertion)?;
     ensure!(asked.end()? == "wrong-key");
 
-    // A signature over one request is none over another, of the same person with the same key.
+    // A signature for one request is invalid for another, even with the same person and key.
     let signed = ward.hand.sign(&own, &mut ward.key)?;
     let asked = ward.ask("EHR: again")?;
     let (again, _) = ward.hand.ceremony("EHR: again")?;
@@ -216,7 +216,7 @@ fn a_verifier_that_is_killed_goes_on_where_it_was() -> Result<()> {
 #[test]
 fn an_agent_that_is_killed_goes_on_with_fresh_evidence() -> Result<()> {
     let mut ward = Ward::open(Transport::Usb)?;
-    // While the person is asked: what was to be signed then is of no use any more.
+    // The device re-enrols while the person is prompted: the old challenge becomes invalid.
     let asked = ward.ask("EHR: before the tap")?;
     let (id, before) = ward.hand.ceremony("EHR: before the tap")?;
     ward.service.kill();

@@ -1,4 +1,4 @@
-//! What goes wrong: each time nothing is lost, and the device comes back by itself.
+//! Failures: nothing is lost, and the device recovers without help.
 
 use anyhow::{Context, Result, ensure};
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! What the service reads from its socket, and the agent from its own state.
+//! Fuzzes the service's socket and the agent's state file.
 
 #[cfg(test)]
 mod ipc {

@@ -1,5 +1,5 @@
-//! What a verifier and an agent read from the network: no input makes a reader panic, and what is accepted is what it
-//! says it is. The examples of docs/protocol.md are the good inputs.
+//! Fuzzes what verifier and agent read from the network: no input causes a panic, and accepted input means
+//! what it says. The examples of docs/protocol.md are the valid inputs.
 
 #[cfg(test)]
 mod protocol {
@@ -15,7 +15,7 @@ mod protocol {
 
     const DOCUMENT: &str = include_str!("../../../docs/protocol.md");
 
-    /// CBOR heads that stand at a border, and labels that mean something.
+    /// CBOR heads at boundaries, and known labels.
     const CBOR: &[&[u8]] = &[
         &[0x17],
         &[0x18, 0x18],
@@ -176,7 +176,7 @@ mod protocol {
         });
     }
 
-    /// Whether every number in it is an integer.
+    /// Returns whether every number is an integer.
     fn exact(json: &serde_json::Value) -> bool {
         match json {
             serde_json::Value::Number(number) => !number.is_f64(),

@@ -1,4 +1,4 @@
-//! What the agent reads from its verifier at step-up: the stream of events, what is asked, what is answered.
+//! Fuzzes what the agent reads from its verifier during a step-up: events, requests, answers.
 
 #[cfg(test)]
 mod step_up {

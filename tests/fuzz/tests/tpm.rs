@@ -1,4 +1,4 @@
-//! What a verifier reads of a TPM that another machine sent.
+//! Fuzzes TPM structures from other machines.
 
 #[cfg(test)]
 mod tpm {

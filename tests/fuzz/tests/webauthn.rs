@@ -1,4 +1,4 @@
-//! What the verifier reads of security keys: attestations, assertions, proofs, and metadata.
+//! Fuzzes what the verifier reads from security keys: attestations, assertions, proofs, and metadata.
 
 #[cfg(test)]
 mod webauthn {

@@ -14,7 +14,7 @@ fn main() -> std::process::ExitCode {
     let touch = gtk::Button::with_label("Touch the key");
     touch.set_size_request(260, 96);
     touch.connect_clicked(|_| {
-        // Nobody listens any more when the demonstration is over.
+        // Fails when the demonstration has ended.
         let _ = writeln!(std::io::stdout(), "touch").and_then(|()| std::io::stdout().flush());
     });
     let says = gtk::Label::new(Some("SIMULATED: a program that protects nothing.\nIts PIN is 123456."));
@@ -27,7 +27,7 @@ fn main() -> std::process::ExitCode {
     let window = gtk::Window::new(gtk::WindowType::Toplevel);
     window.set_title("Simulated security key");
     window.set_resizable(false);
-    // It lies beside the window that asks, and what is typed goes on going there.
+    // Placed beside the prompt's window, which keeps the keyboard.
     window.set_keep_above(true);
     window.set_accept_focus(false);
     window.set_focus_on_map(false);

@@ -11,10 +11,10 @@ use std::process::{ChildStdin, Command};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How long the key may take for what is waited for.
+/// Time limit for every wait.
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// How the key is reached.
+/// Transport of the key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transport {
     /// By PC/SC, on the first slot of the virtual reader.
@@ -26,7 +26,7 @@ pub enum Transport {
 }
 
 impl Transport {
-    /// What PC/SC calls its reader.
+    /// Returns the PC/SC name of its reader.
     #[must_use]
     pub fn reader(self) -> Option<&'static str> {
         match self {
@@ -39,19 +39,19 @@ impl Transport {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tap {
-    /// Nobody needs to: it is as if a finger lay on it.
+    /// Every touch is given at once.
     Auto,
-    /// The test: [`SimulatedKey::tap`].
+    /// The test touches the key, see [`SimulatedKey::tap`].
     ByHand,
 }
 
-/// What key it is to be.
+/// Options of a simulated key.
 #[derive(Clone, Debug)]
 pub struct Options {
     pub transport: Transport,
     /// The PIN that it has at the start; none: it has none yet.
     pub pin: Option<String>,
-    /// How many wrong PINs it takes until it is blocked, 1 to 8: the others have been used up already.
+    /// Remaining wrong PINs until it is blocked, 1 to 8; the others are used up.
     pub pin_attempts: u8,
     pub tap: Tap,
     pub maker: Maker,
@@ -79,7 +79,7 @@ pub struct SimulatedKey {
     transport: Transport,
 }
 
-/// What the program has told of itself so far.
+/// Output of the program so far.
 #[derive(Debug, Default)]
 struct Said {
     state: Mutex<State>,
@@ -88,7 +88,7 @@ struct Said {
 
 #[derive(Debug, Default)]
 struct State {
-    /// Where it is, while it is plugged in.
+    /// Address, while it is plugged in.
     ready: Option<String>,
     wants_tap: bool,
     taps_wanted: u32,
@@ -133,7 +133,7 @@ impl SimulatedKey {
         Ok(key)
     }
 
-    /// Where a USB/IP client finds it; a contactless one has the address of its reader here.
+    /// Returns its address for USB/IP clients; for a contactless key, the reader's address.
     #[must_use]
     pub fn usb_address(&self) -> SocketAddr {
         self.address
@@ -154,7 +154,7 @@ impl SimulatedKey {
         self.wait("to take the tap", |state| (state.taps_given > before).then_some(()))
     }
 
-    /// Whether it wants to be touched now.
+    /// Returns whether it waits for a touch.
     #[must_use]
     pub fn wants_tap(&self) -> bool {
         self.said.lock().wants_tap
@@ -176,7 +176,7 @@ impl SimulatedKey {
         self.wait("to want no tap", |state| (!state.wants_tap).then_some(()))
     }
 
-    /// How often it wanted to be touched until now.
+    /// Returns how often it has waited for a touch.
     #[must_use]
     pub fn taps_wanted(&self) -> u32 {
         self.said.lock().taps_wanted
@@ -257,7 +257,7 @@ impl Said {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// One line of the program's output: see its `--help`.
+    /// Parses a line of the program's output, see its `--help`.
     fn hear(&self, line: &str) {
         let mut state = self.lock();
         match line {

@@ -1,4 +1,4 @@
-//! Whoever made the key: an attestation root, an AAGUID, and what a FIDO metadata file says of them.
+//! Vendor of the simulated key: attestation root, AAGUID, and FIDO metadata file.
 
 use anyhow::{Context, Result, ensure};
 use aws_lc_rs::encoding::{AsBigEndian, EcPrivateKeyBin};
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use time::{Date, Duration, OffsetDateTime};
 
-/// What it says of itself wherever it can.
+/// Model name that the key reports.
 pub(crate) const MODEL: &str = "Vitalsign simulated security key (software, protects nothing)";
 
 /// id-fido-gen-ce-aaguid (FIDO packed attestation, WebAuthn Level 3 section 8.2.1).
@@ -27,10 +27,10 @@ pub struct Maker {
 }
 
 impl Maker {
-    /// The maker in this folder. One that is empty gets a new one, with an AAGUID of its own.
+    /// Opens the vendor in this folder. An empty folder gets a new vendor with a new AAGUID.
     ///
     /// # Errors
-    /// As the file system says, and when the folder holds something else.
+    /// The folder contains something else.
     pub fn in_folder(folder: &Path) -> Result<Self> {
         if !folder.join("aaguid").exists() {
             let mut aaguid = [0; 16];

@@ -1,4 +1,4 @@
-//! The daemon of smart card readers, which a machine without systemd starts by nobody's hand.
+//! Starts the smart card daemon, which no service manager starts in a container.
 
 use crate::process::{Child, wait_for};
 use anyhow::{Context as _, Result};
@@ -11,20 +11,19 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// How long it, or a reader, may take.
+/// Time limit for the daemon or a reader to appear.
 const LIMIT: Duration = Duration::from_secs(20);
-/// How long the reader may take to see that a card came or went: it looks a few times a second.
+/// Time limit for the reader to notice a card; it polls a few times a second.
 const SEEN: Duration = Duration::from_secs(5);
 
-/// How long a port may take to become free: longer than a connection that has ended keeps it.
+/// Time limit for a port to become free, longer than TIME_WAIT.
 const FREED: Duration = Duration::from_secs(90);
 
-/// Where every client of PC/SC on Linux looks for it; so there is one for the whole machine.
+/// Socket where every PC/SC client on Linux looks; there is one for the whole machine.
 const SOCKET: &str = "/run/pcscd/pcscd.comm";
 const PROGRAM: &str = "/usr/sbin/pcscd";
 
-/// `pcscd`, as long as this lives, and the virtual reader for nobody else. One that ran before is left alone, also
-/// afterwards.
+/// Runs `pcscd` with the virtual reader, exclusively. A running daemon is left alone, also afterwards.
 #[derive(Debug)]
 pub struct Pcscd {
     // Before the lock in this order.
@@ -35,24 +34,24 @@ pub struct Pcscd {
 impl Pcscd {
     /// The address where the virtual reader waits for its card: the first slot of Debian's `vsmartcard-vpcd`.
     pub const READER: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 35963);
-    /// Its second slot, for a second key.
+    /// Address of the second slot, for a second key.
     pub const SECOND_READER: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 35964);
 
-    /// Starts it if none answers, and waits until one does; before that, until nobody else has the virtual reader.
+    /// Starts the daemon if none answers, and waits for it and for exclusive use of the virtual reader.
     ///
     /// # Errors
-    /// When it is not installed or does not answer in time.
+    /// It is not installed or does not answer in time.
     pub fn start() -> Result<Self> {
         let alone = File::create(std::env::temp_dir().join("vitalsign-virtual-reader.lock"))?;
         alone.lock()?;
         if answers() {
             return Ok(Self { _ours: None, _alone: alone });
         }
-        // From now on the system gives the reader's ports to nobody who asks for any port; who may not say so, may yet be
-        // lucky.
+        // Reserves the reader's ports, so that the system does not give them to other programs; without
+        // permission this is skipped.
         let ports = format!("{},{}", Self::READER.port(), Self::SECOND_READER.port());
         let _ = std::fs::write("/proc/sys/net/ipv4/ip_local_reserved_ports", ports);
-        // Somebody may have one of them still: the reader looks once, when the daemon starts.
+        // Another program may still use one of them, and the reader tries only once.
         let end = Instant::now() + FREED;
         loop {
             let ours = Self::daemon()?;
@@ -66,7 +65,7 @@ impl Pcscd {
     }
 
     fn daemon() -> Result<Child> {
-        // Of one that was killed; a new one refuses to start beside it.
+        // Left by a killed daemon; a new one refuses to start beside them.
         for left in [SOCKET, "/run/pcscd/pcscd.pid"] {
             let _ = std::fs::remove_file(Path::new(left));
         }
@@ -82,7 +81,7 @@ impl Pcscd {
     }
 }
 
-/// Whether somebody listens at a port. To connect would be to put a card into the reader.
+/// Returns whether a port has a listener. Connecting would insert a card.
 fn listens(port: u16) -> Result<bool> {
     let (port, listening) = (format!(":{port:04X}"), "0A");
     let is = |line: &str| {
@@ -97,8 +96,8 @@ fn answers() -> bool {
     UnixStream::connect(SOCKET).is_ok()
 }
 
-/// Waits until a reader says that it has a card, or that it has none: it looks a few times a second only, and does not
-/// see one that was away in between. A card that was not asked who it is, is not there yet.
+/// Waits until a reader reports a card, or none. It polls only a few times a second and misses short
+/// absences. A card whose ATR was not read does not count yet.
 pub(crate) fn wait_for_card(reader: &str, present: bool) -> Result<()> {
     let as_wanted = |state: &ReaderState| match present {
         true => state.event_state().contains(State::PRESENT) && !state.atr().is_empty(),

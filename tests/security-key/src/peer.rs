@@ -8,14 +8,15 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// The client, with a key to go to. It does not hold the key: one thread waits for it while another touches the key.
+/// python-fido2 client with the address of a key. It does not own the key: one thread can wait for it while
+/// another touches it.
 #[derive(Clone, Debug)]
 pub struct PythonFido2 {
     python: PathBuf,
     key: [String; 2],
 }
 
-/// Why there was no answer.
+/// Reason why there was no answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refused {
     pub error: String,
@@ -66,10 +67,10 @@ impl PythonFido2 {
         self.run(&["--origin", origin, "--pin", pin, "get"], options)
     }
 
-    /// What the key says of itself: `aaguid`, `options`, `pin_retries`, `product`.
+    /// Returns information from the key: `aaguid`, `options`, `pin_retries`, `product`.
     ///
     /// # Errors
-    /// When the client cannot be run.
+    /// The client cannot be run.
     pub fn info(&self) -> Result<Result<Value, Refused>> {
         self.run(&["info"], &Value::Null)
     }

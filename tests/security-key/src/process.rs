@@ -1,4 +1,4 @@
-//! Processes that end with whoever started them, and waiting for what they bring about.
+//! Child processes that end with their parent, and waiting for conditions.
 
 use anyhow::{Context, Result, bail};
 use std::io::{BufRead, BufReader};
@@ -105,10 +105,10 @@ pub fn wait_for<T>(what: &str, limit: Duration, mut look: impl FnMut() -> Result
     }
 }
 
-/// A program of this workspace, beside the one that runs.
+/// Returns the path of a program of this workspace, beside the running one.
 ///
 /// # Errors
-/// When it has not been built.
+/// It has not been built.
 pub fn program(name: &str) -> Result<PathBuf> {
     let here = std::env::current_exe()?;
     let found = here.ancestors().skip(1).take(2).map(|folder| folder.join(name)).find(|path| path.is_file());

@@ -15,8 +15,8 @@ const IMPORT_REPLY: u16 = 0x0003;
 /// The kernel's number for full speed, which USB security keys run at.
 const FULL_SPEED: u32 = 2;
 
-/// Whether this is the guest of `tests/vm`, whose kernel takes USB devices over the network. Another kernel that does is
-/// left alone: its other devices are somebody's.
+/// Returns whether this is the guest of `tests/vm`, whose kernel accepts USB devices over the network. Other
+/// kernels are left alone, because their devices belong to others.
 #[must_use]
 pub fn is_there() -> bool {
     std::env::var_os("VITALSIGN_GUEST").is_some()
@@ -26,15 +26,15 @@ pub fn is_there() -> bool {
 #[derive(Debug)]
 pub struct Plugged {
     port: u32,
-    /// The kernel has a reference of its own; ours says that the device is still wanted.
+    /// Keeps the device attached; the kernel has a reference of its own.
     _connection: TcpStream,
 }
 
 impl Plugged {
-    /// Plugs in the device `1-1` of the server at this address.
+    /// Attaches the device `1-1` of the server at this address.
     ///
     /// # Errors
-    /// When there is none, or the kernel does not take it.
+    /// There is none, or the kernel rejects it.
     pub fn into_this_kernel(server: SocketAddr) -> Result<Self> {
         let mut connection = TcpStream::connect(server)?;
         connection.set_nodelay(true)?;

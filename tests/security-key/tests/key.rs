@@ -66,7 +66,7 @@ fn ctap(refused: Result<Value, Refused>) -> String {
     refused.ctap.clone().unwrap_or_else(|| panic!("not the key's error: {refused:?}"))
 }
 
-/// What a step-up asks of a key: a signature over evidence and transaction.
+/// Performs the operations of a step-up: registers, and signs over evidence and transaction.
 fn registers_and_signs(transport: Transport) {
     let office = Office::new();
     let (_key, client) = office.key(transport, |_| {});
@@ -106,7 +106,7 @@ fn usb_python_fido2_registers_and_signs() {
     registers_and_signs(Transport::Usb);
 }
 
-/// Without a tap there is no signature; pulled out in the midst of it there is none either, and later there is again.
+/// Without a touch there is no signature; a removed key gives none either, until it returns.
 fn waits_for_a_tap(transport: Transport) {
     let office = Office::new();
     let (mut key, client) = office.key(transport, |options| options.tap = Tap::ByHand);

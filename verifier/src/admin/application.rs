@@ -1,4 +1,4 @@
-//! A stand-in for an application: it speaks to a running verifier over HTTPS, as any application would.
+//! HTTPS client that plays an application: talks to a running verifier like any other application.
 
 use anyhow::{Context, bail, ensure};
 use serde::Deserialize;
@@ -10,12 +10,12 @@ use vitalsign_protocol::step_up::StepUpResult;
 use vitalsign_verifier::oidc::{self, AccessClaims, Administrator, IdClaims, Tokens, form, path};
 use vitalsign_verifier::server::now;
 
-/// How long one call may take: a request for a token is held for 30 seconds.
+/// Time limit for one request; the verifier holds a token request for up to 30 seconds.
 const CALL: Duration = Duration::from_secs(60);
-/// How far the verifier's clock and ours may differ, in seconds.
+/// Maximum clock difference to the verifier, in seconds.
 const SKEW: u64 = 60;
 
-/// How the application shows who it is.
+/// Credential with which the application authenticates.
 pub(super) enum ApplicationCredential {
     Administrator(Box<Administrator>),
     Secret { client_id: String, secret: zeroize::Zeroizing<String> },
@@ -38,7 +38,7 @@ pub(super) struct Application {
     credential: ApplicationCredential,
 }
 
-/// What `/bc-authorize` answers.
+/// Answer of `/bc-authorize`.
 #[derive(Deserialize)]
 pub(super) struct AuthRequested {
     pub(super) auth_req_id: String,

@@ -27,10 +27,10 @@ pub(crate) enum Command {
         /// The entry's place, or the step-up's name.
         #[arg(required_unless_present = "file")]
         which: Option<Which>,
-        /// One that was exported: needs neither the store nor the verifier.
+        /// File with an exported approval; needs neither the store nor the verifier
         #[arg(long, value_name = "FILE", conflicts_with = "which")]
         file: Option<PathBuf>,
-        /// Print JSON.
+        /// Print JSON
         #[arg(long)]
         json: bool,
     },
@@ -39,27 +39,27 @@ pub(crate) enum Command {
         /// The entry's place, or the step-up's name.
         which: Which,
     },
-    /// What people say that they did not ask for, oldest first: somebody else may have, in their name.
+    /// List step-ups that people reported as not started by them, oldest first
     Alerts {
         /// After this entry: what there is since the last look.
         #[arg(long, default_value_t = 0)]
         after: u64,
-        /// At most so many.
+        /// Maximum number of entries
         #[arg(long, default_value_t = 100)]
         limit: u32,
         /// Print JSON, one entry a line.
         #[arg(long)]
         json: bool,
     },
-    /// The entries, oldest first.
+    /// List entries, oldest first
     List {
-        /// Of this device only.
+        /// Only entries of this device
         #[arg(long)]
         device: Option<EnrolmentId>,
-        /// After this entry.
+        /// Only entries after this one
         #[arg(long, default_value_t = 0)]
         after: u64,
-        /// At most so many.
+        /// Maximum number of entries
         #[arg(long, default_value_t = 100)]
         limit: u32,
         /// Print JSON, one entry a line, with the evidence that was kept.
@@ -68,7 +68,7 @@ pub(crate) enum Command {
     },
 }
 
-/// How an approval is named.
+/// Identifies an approval.
 #[derive(Clone, Debug)]
 pub(crate) enum Which {
     Seq(u64),

@@ -25,9 +25,9 @@ pub(crate) enum Command {
     /// Register an application. People are shown its name when it asks for them.
     #[command(after_help = EXAMPLES)]
     Add {
-        /// What people are shown.
+        /// Name that people are shown
         name: String,
-        /// Its `client_id`; a random one by default.
+        /// `client_id` [default: random]
         #[arg(long)]
         id: Option<String>,
         /// The audience of its access tokens; its `client_id` by default.
@@ -39,26 +39,26 @@ pub(crate) enum Command {
         /// It signs with the private half of one of these public keys: a JWK set with P-256 keys.
         #[arg(long, value_name = "FILE", conflicts_with = "secret")]
         jwks: Option<PathBuf>,
-        /// Print JSON.
+        /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// Every application.
+    /// List all applications
     List {
-        /// Print JSON.
+        /// Print JSON
         #[arg(long)]
         json: bool,
     },
     /// Accept nothing of an application from now on.
     Disable {
-        /// Its `client_id`, as `list` shows it.
+        /// `client_id`, as shown by `list`
         id: String,
     },
-    /// Give an application another secret, printed this once; the one before is of no use from now on.
+    /// Replace an application's secret and print the new one once. The old secret becomes invalid
     RotateSecret {
-        /// Its `client_id`, as `list` shows it.
+        /// `client_id`, as shown by `list`
         id: String,
-        /// Print JSON.
+        /// Print JSON
         #[arg(long)]
         json: bool,
     },

@@ -14,28 +14,28 @@ const PAGE: u32 = 1000;
 pub(crate) enum Command {
     /// Every device: its name, key, last report and status.
     List {
-        /// Print JSON.
+        /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// One device, with each check.
+    /// Show one device with each check
     Show {
-        /// Its name, as `list` shows it.
+        /// Enrolment ID, as shown by `list`
         device: EnrolmentId,
-        /// Print JSON.
+        /// Print JSON
         #[arg(long)]
         json: bool,
     },
     /// Ask a device to read all facts and report now. It does at once if it listens, and by itself when it comes back.
     Check {
-        /// Its name, as `list` shows it.
+        /// Enrolment ID, as shown by `list`
         device: EnrolmentId,
     },
     /// Accept nothing of a device from now on.
     Revoke {
-        /// Its name, as `list` shows it.
+        /// Enrolment ID, as shown by `list`
         device: EnrolmentId,
-        /// Why, for the audit log.
+        /// Reason for the audit log
         #[arg(long, default_value = "")]
         reason: String,
     },

@@ -11,7 +11,7 @@ use vitalsign_verifier::signing_keys::{RETIRED_SECONDS, SigningKeys, Signs};
 pub(crate) enum Command {
     /// Sign with a new key. The old one stays published for a week; a running server takes the new one up by itself.
     Rotate {
-        /// The key that signs tokens for applications, and not the one that signs verdicts on devices.
+        /// Use the key that signs tokens for applications instead of the key that signs verdicts
         #[arg(long)]
         tokens: bool,
     },
@@ -20,7 +20,7 @@ pub(crate) enum Command {
         /// Those that sign tokens for applications, and not those that sign verdicts on devices.
         #[arg(long)]
         tokens: bool,
-        /// Print the JWK set.
+        /// Print the JWK set
         #[arg(long)]
         json: bool,
     },

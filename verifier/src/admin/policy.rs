@@ -23,7 +23,7 @@ pub(crate) enum Command {
         /// TPM is taken for one whose enrolment proved it.
         #[arg(long, value_name = "FILE")]
         facts: Option<PathBuf>,
-        /// Print JSON.
+        /// Print JSON
         #[arg(long)]
         json: bool,
     },

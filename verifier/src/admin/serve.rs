@@ -46,7 +46,7 @@ VITALSIGN_LOG sets what is logged: info by default, or for example debug.";
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct ServeArgs {
-    /// For trials: show a certificate for this host, made by a small CA of its own, whose path is printed.
+    /// For trials: use a certificate for this host from a small CA, whose path is printed
     #[arg(long, value_name = "HOST")]
     self_signed: Option<String>,
     /// Log as JSON, one object a line.
@@ -77,7 +77,7 @@ pub(crate) async fn run(config: &Path, arguments: ServeArgs) -> anyhow::Result<b
     let terminated = terminated().context("listening for signals")?;
     let verifier = Arc::new(Verifier::open(config).await?);
     let server = Server::start(verifier, tls).await?;
-    // For whoever started this and reads it: the port may have been chosen just now.
+    // Tells the parent process the address, because the port may have been chosen at random.
     if let Some(anchor) = anchor {
         println!("trust-anchor {}", anchor.display());
     }

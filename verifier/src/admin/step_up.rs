@@ -14,11 +14,11 @@ use vitalsign_verifier::config::Config;
 use vitalsign_verifier::oidc::{Administrator, Tokens, plainly};
 use vitalsign_verifier::server::now;
 
-/// What is waited longer than the request lives, for an answer that is under way.
+/// Additional time after the request's expiry for an answer that is on its way.
 const GRACE: Duration = Duration::from_secs(5);
-/// What `slow_down` adds to the interval (CIBA section 11).
+/// Added to the polling interval by `slow_down` (CIBA section 11).
 const SLOWER: Duration = Duration::from_secs(5);
-/// How long to wait for a verifier that does not answer.
+/// Delay before retrying a verifier that does not answer.
 const AGAIN: Duration = Duration::from_secs(1);
 
 const EXAMPLES: &str = "\
@@ -40,10 +40,10 @@ pub(crate) enum Command {
     Request(Box<StepUpArgs>),
     /// The step-ups of late, the newest first, and how each ended.
     List {
-        /// At most so many.
+        /// Maximum number of step-ups
         #[arg(long, default_value_t = 20)]
         limit: u32,
-        /// Print JSON.
+        /// Print JSON
         #[arg(long)]
         json: bool,
     },
@@ -51,19 +51,19 @@ pub(crate) enum Command {
 
 #[derive(clap::Args)]
 pub(crate) struct StepUpArgs {
-    /// Whom to ask: the name of a user.
+    /// Name of the user to ask
     #[arg(long)]
     user: String,
-    /// What for: what the person is shown.
+    /// Text that the user is shown
     #[arg(long)]
     message: String,
     /// The level: hardware-key, healthy-device or epcs, or its URN.
     #[arg(long, default_value = "hardware-key", value_parser = acr)]
     acr: Acr,
-    /// At this device only.
+    /// Only on this device
     #[arg(long)]
     device: Option<EnrolmentId>,
-    /// For so many seconds, at most 300.
+    /// Seconds until expiry, at most 300
     #[arg(long, value_name = "SECONDS")]
     expires: Option<u64>,
     /// More to confirm: a JSON array of objects with a `type` each (RFC 9396).
@@ -75,18 +75,18 @@ pub(crate) struct StepUpArgs {
     /// The file with that application's secret.
     #[arg(long, value_name = "FILE", requires = "client")]
     secret_file: Option<PathBuf>,
-    /// Where the verifier runs; by default where the configuration says.
+    /// URL of the verifier [default: from the configuration]
     #[arg(long)]
     url: Option<String>,
-    /// Whom to trust: certificates, PEM; by default the trial's own where there is one, else the system's.
+    /// PEM file with trusted certificates [default: the trial's CA if there is one, otherwise the system's]
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
-    /// Print JSON.
+    /// Print JSON
     #[arg(long)]
     json: bool,
 }
 
-/// How the asking went.
+/// Result of polling.
 enum PollOutcome {
     Approved(Box<Tokens>),
     Refused(Refusal),
@@ -198,7 +198,7 @@ async fn wait(application: &Application, asked: &AuthRequested) -> anyhow::Resul
 async fn cancel(application: &Application, auth_req_id: &str) -> anyhow::Result<PollOutcome> {
     match application.cancel(auth_req_id).await? {
         Ok(_) => Ok(PollOutcome::Cancelled),
-        // It ended at the same moment: how, is to be seen.
+        // The step-up closed at the same moment; its result follows from a poll.
         Err(_) => match application.poll(auth_req_id).await? {
             Ok(tokens) => Ok(PollOutcome::Approved(Box::new(tokens))),
             Err(refusal) => Ok(PollOutcome::Refused(refusal)),
@@ -277,7 +277,7 @@ async fn show(application: &Application, outcome: PollOutcome, as_json: bool) ->
     Ok(true)
 }
 
-/// What is shown while the person is waited for.
+/// Progress output while the person is awaited.
 struct Progress {
     until: Instant,
     /// A terminal is told how long is left; a log is told once.
@@ -324,7 +324,7 @@ impl Progress {
     }
 }
 
-/// Where the configuration says that the verifier is to be found.
+/// Returns the verifier's URL from the configuration.
 fn where_it_runs(config: &Config) -> anyhow::Result<String> {
     if let Some(origin) = &config.origin {
         return Ok(origin.clone());

@@ -8,25 +8,25 @@ use vitalsign_verifier::server::now;
 pub(crate) enum Command {
     /// Make a token, and show it this once.
     Create {
-        /// How many devices can enrol with it.
+        /// Number of devices that can enrol with it
         #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
         uses: u64,
         /// For how long: 30m, 12h, 7d.
         #[arg(long, default_value = "7d", value_parser = seconds)]
         expires: u64,
-        /// Print JSON.
+        /// Print JSON
         #[arg(long)]
         json: bool,
     },
     /// Every token, by its number.
     List {
-        /// Print JSON.
+        /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// Make a token useless.
+    /// Revoke a token
     Revoke {
-        /// Its number, as `list` shows it.
+        /// Number, as shown by `list`
         id: i64,
     },
 }

@@ -33,76 +33,76 @@ Examples:
 pub(crate) enum Command {
     /// Add a user, by the name under which applications ask for them.
     Add {
-        /// The name: `login_hint`.
+        /// User name (`login_hint`)
         #[arg(value_parser = name)]
         name: String,
-        /// Print JSON.
+        /// Print JSON
         #[arg(long)]
         json: bool,
     },
     /// Every user, with the number of their keys and devices.
     List {
-        /// Print JSON.
+        /// Print JSON
         #[arg(long)]
         json: bool,
     },
     /// Ask a user for nothing, and register no key of theirs, until they are enabled again.
     Disable {
-        /// The name.
+        /// User name
         name: String,
-        /// Print JSON.
+        /// Print JSON
         #[arg(long)]
         json: bool,
     },
     /// Take a disabled user back.
     Enable {
-        /// The name.
+        /// User name
         name: String,
-        /// Print JSON.
+        /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// Make a one-time code with which a user registers a security key, and show it this once.
+    /// Create a one-time code with which a user registers a security key, and print it once
     ///
-    /// Give every user two keys: one that is lost is then no reason to stand before a closed door.
+    /// Register two keys for every user, so that a lost key does not lock them out.
     KeyCode {
-        /// The name.
+        /// User name
         name: String,
         /// For how long: 15m, 12h, 7d.
         #[arg(long, default_value = "15m", value_parser = super::token::seconds)]
         expires: u64,
-        /// Print JSON.
+        /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// A user's security keys.
+    /// List a user's security keys
     Keys {
-        /// The name.
+        /// User name
         name: String,
-        /// Print JSON.
+        /// Print JSON
         #[arg(long)]
         json: bool,
     },
     /// Accept nothing of a security key from now on.
     KeyRevoke {
-        /// Its number, as `keys` shows it.
+        /// Number, as shown by `keys`
         id: i64,
-        /// Why, for the audit log.
+        /// Reason for the audit log
         #[arg(long, default_value = "")]
         reason: String,
-        /// Print JSON.
+        /// Print JSON
         #[arg(long)]
         json: bool,
     },
     /// The models of security key that can be registered, by the metadata file of the configuration.
     KeyModels {
-        /// Print JSON.
+        /// Print JSON
         #[arg(long)]
         json: bool,
     },
     /// The devices at which a user is asked; with an option, one more or one less.
     Device {
-        /// The name.
+        /// User name
         name: String,
         /// Ask at this device as well.
         #[arg(long, value_name = "DEVICE", conflicts_with = "remove")]
@@ -110,7 +110,7 @@ pub(crate) enum Command {
         /// Ask at this device no more.
         #[arg(long, value_name = "DEVICE")]
         remove: Option<EnrolmentId>,
-        /// Print JSON.
+        /// Print JSON
         #[arg(long)]
         json: bool,
     },
@@ -208,7 +208,7 @@ async fn execute(store: &Store, command: Command) -> anyhow::Result<bool> {
     Ok(true)
 }
 
-/// Whether any can be registered now.
+/// Returns whether security keys can be registered now.
 fn models(config: &Config, json: bool, now: u64) -> anyhow::Result<bool> {
     let SecurityKeySettings { metadata, metadata_roots, models: allowed } = &config.security_keys;
     let Some(metadata) = metadata else {

@@ -34,7 +34,7 @@ impl<V> Memo<V> {
         }
     }
 
-    /// What is remembered under `key`, if it holds at `now`.
+    /// Returns the cached value for `key`, if it is valid at `now`.
     pub(super) fn get(&self, key: &Digest, now: u64) -> Option<Arc<V>> {
         let mut shard = self.shard(key)?;
         if let Some(entry) = shard.young.get(key) {
@@ -46,7 +46,7 @@ impl<V> Memo<V> {
         Some(value)
     }
 
-    /// Remembers `value` for `span`.
+    /// Caches `value` for the time range `span`.
     pub(super) fn put(&self, key: Digest, span: Range<u64>, value: Arc<V>) {
         if let Some(mut shard) = self.shard(&key) {
             shard.insert(key, CacheEntry { span, value }, self.per_generation);

@@ -1,4 +1,4 @@
-//! Rego, as every policy here is run: one rule is asked for, within a time limit, by whoever has an engine.
+//! Runs a Rego policy: evaluates one rule within a time limit.
 
 use super::{AppraiseError, LoadError, Thresholds};
 use regorus::{Engine, LimitError, Value};
@@ -6,7 +6,7 @@ use std::num::NonZeroU32;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-/// How long one answer may take. The default policy takes about a thousandth of it.
+/// Time limit for one evaluation. The default policy needs about a thousandth of it.
 const TIME_LIMIT: Duration = Duration::from_secs(1);
 /// The engine evaluates one rule at a time, in a package of ours that asks the policy's.
 const ENTRY_RULE: &str = "data.entry.answer";

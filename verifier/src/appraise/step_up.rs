@@ -1,4 +1,4 @@
-//! What blocks which level of a step-up: a policy of its own, over what the appraisal found.
+//! Step-up policy: decides which level a device meets, from the outcomes of the appraisal.
 
 use super::rules::Rules;
 use super::thresholds::Thresholds;
@@ -12,7 +12,7 @@ use vitalsign_protocol::id::Digest;
 use vitalsign_protocol::posture::KeyStorage;
 use vitalsign_protocol::step_up::Acr;
 
-/// The policy that holds where no other is named.
+/// Built-in step-up policy.
 pub const DEFAULT_STEP_UP_POLICY: &str = include_str!("../../policy/step_up.rego");
 
 /// A policy answers `refused`, a set of names.
@@ -25,22 +25,22 @@ pub struct Health {
     pub checks: BTreeMap<String, Found>,
 }
 
-/// How a check came out.
+/// Outcome of a check.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Found {
     pub status: Tier,
-    /// Why, in the appraisal policy's word.
+    /// Reason as a word of the appraisal policy.
     pub reason: String,
 }
 
 /// The security key that was tapped.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct TappedKey {
-    /// Its model's AAGUID, in hexadecimal with dashes.
+    /// AAGUID of the model, in hexadecimal with dashes.
     pub aaguid: String,
     /// It verified who touched it.
     pub user_verified: bool,
-    /// Its key can be copied to other devices.
+    /// The credential can be copied to other devices.
     pub backup_eligible: bool,
     pub model: TappedModel,
     /// The model is accepted, and holds its keys in hardware.
@@ -49,28 +49,28 @@ pub struct TappedKey {
     pub roaming: bool,
 }
 
-/// How a model of security key stands with the metadata.
+/// Status of a security key model in the metadata.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum TappedModel {
     /// On the list, which is up to date.
     Accepted,
     Unknown,
-    /// On the list as one that is not to be relied on any more.
+    /// The metadata lists the model as no longer trustworthy.
     Withdrawn,
     /// On a list that is out of date.
     ListExpired,
 }
 
-/// What is known when a level is asked for.
+/// Input of the step-up policy.
 #[derive(Clone, Copy, Debug)]
 pub struct Question<'a> {
     pub acr: Acr,
     /// The verdict on the device.
     pub device: &'a Health,
-    /// What enrolment proved of its report key.
+    /// Properties of the report key that enrolment proved.
     pub key: KeyAttestation,
-    /// What was tapped; none before the tap.
+    /// Security key that was tapped; `None` before the tap.
     pub security_key: Option<&'a TappedKey>,
     /// Seconds since 1970, by the verifier's clock.
     pub now: u64,
@@ -92,11 +92,11 @@ pub struct StepUpPolicy {
 }
 
 impl StepUpPolicy {
-    /// Compiles a policy and tries it. A device with a key in software, of which nothing is known, and that is let
-    /// through at the highest level, shows that the policy refuses nobody.
+    /// Compiles a policy and tries it: it must refuse the highest level to a device without facts and with a
+    /// key in software.
     ///
     /// # Errors
-    /// When it cannot be used, with what is wrong.
+    /// The policy is invalid or refuses nothing.
     pub fn load(rego: &str, thresholds_toml: &str) -> Result<Self, LoadError> {
         let thresholds = Thresholds::parse(thresholds_toml)?;
         let nobody = Health { status: Tier::None, checks: BTreeMap::new() };
@@ -126,11 +126,11 @@ impl StepUpPolicy {
         &self.id
     }
 
-    /// What stands against a level, and against those below it: the names of checks, the worst first, then of what
-    /// else is missing. Nothing does when there is none.
+    /// Returns the reasons for which a level is refused: names of checks, the worst first, then other missing
+    /// requirements. Empty if the level is met.
     ///
     /// # Errors
-    /// When the policy gives no answer that can be used. The level is not reached then.
+    /// The policy gives no usable answer. The level is not met then.
     pub fn refused(&self, question: &Question<'_>) -> Result<Vec<String>, AppraiseError> {
         let Question { acr, device, key, security_key, now } = *question;
         let mut refused = BTreeSet::new();

@@ -1,5 +1,5 @@
-//! The numbers that a policy judges by. The default file is also the form: another one may set what stands there, in
-//! the same type, and sections of its own for checks that the default policy does not have.
+//! Thresholds of the appraisal policy. The default file is also the schema: another file may set its values,
+//! in the same type, and add sections for checks that the default policy does not have.
 
 use super::{DEFAULT_THRESHOLDS, LoadError};
 use serde::{Deserialize, Serialize};

@@ -6,7 +6,7 @@ use vitalsign_protocol::evidence::{self, BootEvidence, MAX_BYTES_WITH_LOG, quote
 use vitalsign_protocol::id::hex;
 use vitalsign_tpm::attest::{self, AttestationKey, Quote};
 
-/// What there is to check a quote against.
+/// Inputs for checking a quote.
 struct Parts {
     attest: Vec<u8>,
     signature: Option<Vec<u8>>,
@@ -102,12 +102,13 @@ fn carried_fault(quote: &Quote, parts: &Parts) -> Option<String> {
     }
 }
 
-/// Whether the log explains the quoted values.
+/// Result of replaying the log to the quoted values.
 #[derive(PartialEq)]
 enum Log {
     Replays,
     Differs,
-    /// What runs after the firmware extends PCRs that its log does not speak of, and their values are not here.
+    /// Software after the firmware extends PCRs that the log does not cover, and their values are not
+    /// available here.
     Untold,
 }
 

@@ -1,5 +1,5 @@
-//! The administrator of a verifier as one of its applications: whoever can read the key in the data folder may ask for
-//! people, to try a step-up without another application.
+//! The administrator as an application: a process that can read the key in the data folder may request
+//! step-ups, for trials without another application.
 
 use super::{Assertion, Audience};
 use crate::config::Config;
@@ -8,7 +8,7 @@ use crate::signing_keys::{SignError, SigningKeys, Signs};
 use crate::store::client::{Client, ClientCredential};
 use crate::store::{Store, StoreError};
 
-/// How long an assertion lives, in seconds.
+/// Lifetime of an assertion, in seconds.
 const LIFETIME: u64 = 60;
 
 /// The administrator, with the key that proves it.
@@ -24,9 +24,9 @@ pub enum Error {
 }
 
 impl Administrator {
-    /// Its `client_id`. No other application can be registered under it.
+    /// Reserved `client_id` of the administrator.
     pub const CLIENT_ID: &str = "vitalsign-verifier";
-    /// What a person is shown.
+    /// Name that people are shown.
     pub const NAME: &str = "Administrator of the verifier";
 
     /// Reads the key, or makes it, and registers it where it is not.

@@ -17,18 +17,18 @@ pub const MAX_DETAILS_BYTES: usize = 4096;
 const MAX_DETAILS_DEPTH: usize = 16;
 /// The longest name of a user, in bytes.
 const MAX_HINT_BYTES: usize = 256;
-/// How long a request waits, in seconds: when nothing is asked for, and at most.
+/// Default and maximum lifetime of a request, in seconds.
 const EXPIRY: u64 = 120;
 const MAX_EXPIRY: u64 = 300;
 
-/// What the application is told (CIBA section 7.3).
+/// Authentication request acknowledgement (CIBA section 7.3).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct AuthRequested {
     /// The name of the request: a secret of the application.
     pub auth_req_id: String,
-    /// It ends after so many seconds.
+    /// Seconds until the request expires.
     pub expires_in: u64,
-    /// So many seconds are to lie between one poll and the next.
+    /// Minimum interval between two polls, in seconds.
     pub interval: u64,
 }
 
@@ -47,10 +47,10 @@ impl Verifier {
         })
     }
 
-    /// Takes a request back: nobody is asked any longer.
+    /// Cancels a request; devices stop prompting.
     ///
     /// # Errors
-    /// [`Code::InvalidGrant`] when nothing of this name waits.
+    /// [`Code::InvalidGrant`] if no such request is pending.
     pub async fn bc_cancel(&self, request: &Request, now: u64) -> Result<(), OAuthError> {
         let client = self.authenticate(request, now).await?;
         let name = super::token::auth_req_id(&request.form)?;
@@ -61,7 +61,7 @@ impl Verifier {
     }
 }
 
-/// What is asked for, once every parameter has been checked.
+/// Validates all parameters of an authentication request.
 fn asked(client: Client, form: &Form) -> Result<StepUpRequest, OAuthError> {
     let invalid = |why: &str| Err(OAuthError::new(Code::InvalidRequest, why));
     if form.get("request").is_some() || form.get("request_uri").is_some() {
@@ -94,7 +94,8 @@ fn asked(client: Client, form: &Form) -> Result<StepUpRequest, OAuthError> {
     })
 }
 
-/// CIBA leaves the message to the application. Here it has to give one: what is confirmed is what is read.
+/// Returns the binding message. CIBA makes it optional; here it is required, because the person confirms what
+/// they read.
 fn message(form: &Form) -> Result<String, OAuthError> {
     let invalid = |why: &str| Err(OAuthError::new(Code::InvalidBindingMessage, why));
     let message = form.get("binding_message").unwrap_or_default();
@@ -198,7 +199,7 @@ mod tests {
         }
     }
 
-    /// What becomes of a good request with these parameters in place of its own.
+    /// Validates a good request with these parameters replaced.
     fn with(changed: &[(&str, &str)]) -> Result<StepUpRequest, Code> {
         let kept = GOOD.into_iter().filter(|(name, _)| !changed.iter().any(|(it, _)| it == name));
         let parameters: Vec<_> = kept.chain(changed.iter().copied()).collect();

@@ -1,8 +1,7 @@
-//! Who the application is: `client_secret_basic` (RFC 6749 section 2.3.1) or `private_key_jwt` (RFC 7523 section 3),
-//! exactly one of them.
+//! Client authentication: exactly one of `client_secret_basic` (RFC 6749 section 2.3.1) and `private_key_jwt`
+//! (RFC 7523 section 3).
 //!
-//! An application that is not registered, one that was disabled and one that gives the wrong secret are told the same,
-//! after the same work.
+//! Unknown clients, disabled clients and wrong secrets get the same answer after the same work.
 
 use super::jws::{Jws, is_jti};
 use super::{Code, JWT_BEARER, OAuthError, Request, form, path};
@@ -14,9 +13,9 @@ use vitalsign_protocol::id::Digest;
 use vitalsign_protocol::jwt::JwkSet;
 use zeroize::Zeroizing;
 
-/// How far the clocks of an application and ours may differ, in seconds.
+/// Maximum clock difference between client and verifier, in seconds.
 const SKEW: u64 = 30;
-/// How long an assertion may live, in seconds.
+/// Maximum lifetime of an assertion, in seconds.
 const LIFETIME: u64 = 300;
 
 enum PresentedCredential<'a> {
@@ -31,9 +30,9 @@ pub struct Assertion {
     pub sub: String,
     /// The provider: its issuer, or one of its endpoints.
     pub aud: Audience,
-    /// Until when it holds, in seconds since 1970.
+    /// Expiry in seconds since 1970.
     pub exp: u64,
-    /// From when on it holds.
+    /// Start of validity in seconds since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nbf: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -41,7 +40,7 @@ pub struct Assertion {
     pub jti: String,
 }
 
-/// `aud`: one or several.
+/// Audience (`aud`): one value or several.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Audience {
@@ -65,7 +64,7 @@ pub fn new_secret() -> Result<(String, Digest), OAuthError> {
     Ok((secret, digest))
 }
 
-/// The digest under which a secret is kept. No slow hash is needed: nobody guesses 256 random bits.
+/// Digest under which a secret is stored. A slow hash is unnecessary for 256 random bits.
 fn secret_digest(secret: &str) -> Digest {
     Digest::labelled("vitalsign-client-secret-v1", &[secret.as_bytes()])
 }
@@ -139,7 +138,7 @@ impl Verifier {
     }
 }
 
-/// How the application shows who it is.
+/// Extracts the client's credential from the request.
 fn shown(request: &Request) -> Result<PresentedCredential<'_>, OAuthError> {
     let Request { authorization, form, .. } = request;
     let assertion = form.get("client_assertion");

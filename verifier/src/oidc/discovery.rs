@@ -1,4 +1,4 @@
-//! What applications find out about this provider (OpenID Connect Discovery 1.0 section 3, CIBA section 4).
+//! Provider metadata (OpenID Connect Discovery 1.0 section 3, CIBA section 4).
 
 use super::{CIBA_GRANT, path};
 use crate::Verifier;
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use vitalsign_protocol::step_up::Acr;
 
 impl Verifier {
-    /// The provider's metadata. There is no authorization endpoint: nobody is asked in a browser.
+    /// Returns the provider's metadata. There is no authorization endpoint, because no browser is involved.
     #[must_use]
     pub fn openid_configuration(&self) -> Value {
         let (issuer, _) = self.config.origin();

@@ -6,7 +6,7 @@ use crate::Verifier;
 use serde::Deserialize;
 use vitalsign_protocol::id::Digest;
 
-/// How old a proof may be, or how far ahead, in seconds.
+/// Maximum age and clock difference of a proof, in seconds.
 const WINDOW: u64 = 60;
 
 #[derive(Deserialize)]

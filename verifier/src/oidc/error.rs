@@ -13,7 +13,7 @@ pub enum Code {
     TooLarge,
     /// The application is not who it says, or is not registered.
     InvalidClient,
-    /// The `auth_req_id` is none of this application's, or was used.
+    /// The `auth_req_id` is unknown, belongs to another client, or was used.
     InvalidGrant,
     UnsupportedGrantType,
     /// `openid` is not among the scopes.
@@ -22,10 +22,10 @@ pub enum Code {
     InvalidBindingMessage,
     /// The details cannot be shown (RFC 9396 section 5).
     InvalidAuthorizationDetails,
-    /// The DPoP proof does not hold (RFC 9449 section 5).
+    /// The DPoP proof is invalid (RFC 9449 section 5).
     InvalidDpopProof,
     AuthorizationPending,
-    /// The same, and it was asked too soon: wait 5 seconds longer from now on.
+    /// The request is pending and was polled too soon: wait 5 seconds longer from now on.
     SlowDown,
     ExpiredToken,
     /// It ended without a tap.
@@ -36,7 +36,7 @@ pub enum Code {
 }
 
 impl Code {
-    /// The value of `error`.
+    /// Returns the value of `error`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -78,10 +78,10 @@ pub struct OAuthError {
     error: &'static str,
     #[serde(skip_serializing_if = "String::is_empty")]
     error_description: String,
-    /// How the step-up ended, where that is what is told.
+    /// Result of the step-up, if it is the cause.
     #[serde(skip_serializing_if = "Option::is_none")]
     vitalsign_end: Option<StepUpResult>,
-    /// What of the device stood against the level: names of checks.
+    /// Names of the device's failed checks.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     vitalsign_reasons: Vec<String>,
 }
@@ -107,7 +107,7 @@ impl OAuthError {
         Self { vitalsign_end: Some(end), vitalsign_reasons, ..told }
     }
 
-    /// What was the matter, for developers.
+    /// Returns the description for developers.
     #[must_use]
     pub fn description(&self) -> &str {
         &self.error_description
@@ -115,7 +115,7 @@ impl OAuthError {
 }
 
 impl From<Problem> for OAuthError {
-    /// What the engine or the store could not do. Nothing of it is the application's doing.
+    /// Failures of the engine or the store are not the application's fault.
     fn from(problem: Problem) -> Self {
         match problem.status {
             413 => Self::new(Code::TooLarge, "What is to be confirmed is longer than devices read."),

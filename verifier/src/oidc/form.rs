@@ -10,7 +10,7 @@ const MAX_PARAMETERS: usize = 32;
 /// A form's parameters. It may hold secrets, so it does not print.
 pub struct Form(Vec<(String, String)>);
 
-/// Why a form was refused.
+/// Reason why a form was rejected.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FormError {
     #[error("the form has more than {MAX_BYTES} bytes")]
@@ -62,7 +62,7 @@ impl Drop for Form {
     }
 }
 
-/// One name or value: `+` is a space, `%` and two digits are a byte; all of it is UTF-8.
+/// Decodes one name or value: `+` is a space, `%` and two digits are a byte; the result must be UTF-8.
 pub(crate) fn decode(encoded: &[u8]) -> Option<String> {
     let mut decoded = Vec::with_capacity(encoded.len());
     let mut rest = encoded.iter().copied();
@@ -90,7 +90,7 @@ pub fn encode(parameters: &[(&str, &str)]) -> String {
     pairs.collect::<Vec<_>>().join("&")
 }
 
-/// One name or value: everything but the unreserved characters of RFC 3986 is escaped.
+/// Encodes one name or value: escapes everything except the unreserved characters of RFC 3986.
 #[must_use]
 pub fn encode_one(text: &str) -> Cow<'_, str> {
     let unreserved = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);

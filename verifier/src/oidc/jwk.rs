@@ -13,13 +13,13 @@ const MAX_KEYS: usize = 8;
 /// Members of a JWK that are secret (RFC 7518 section 6).
 const PRIVATE: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
 
-/// Why a key was refused.
+/// Reason why a key was rejected.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum JwkError {
     /// Not a JWK or a set of them.
     #[error("not a JWK set: {0}")]
     Shape(&'static str),
-    /// It holds a private key.
+    /// The JWK contains a private key.
     #[error("this is a private key: register the public one")]
     Private,
     /// No key that is used here.
@@ -29,10 +29,10 @@ pub enum JwkError {
     TooMany,
 }
 
-/// The P-256 key of a JWK.
+/// Parses the P-256 public key of a JWK.
 ///
 /// # Errors
-/// [`JwkError::Private`] when it holds more than the public half, [`JwkError::NoKey`] when it is another kind of key.
+/// [`JwkError::Private`] if it contains private parameters, [`JwkError::NoKey`] for another kind of key.
 pub(crate) fn public_key(jwk: &Value) -> Result<PublicKey, JwkError> {
     let members = jwk.as_object().ok_or(JwkError::Shape("a key is an object"))?;
     if PRIVATE.iter().any(|name| members.contains_key(*name)) {

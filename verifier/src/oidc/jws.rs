@@ -11,7 +11,7 @@ const MAX_BYTES: usize = 8 * 1024;
 /// The most bytes of a `jti`.
 const MAX_JTI_BYTES: usize = 256;
 
-/// Why a JWT was refused.
+/// Reason why a JWT was rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum JwsError {
     #[error("it is no JWT: {0}")]
@@ -61,18 +61,18 @@ impl<'a> Jws<'a> {
         Ok(Self { header, input: input.as_bytes(), claims: decode(claims)?, signature: decode(signature)? })
     }
 
-    /// The claims, whoever signed them: to find out whose key is to check them.
+    /// Returns the claims without verification, to find the key that must verify them.
     pub(crate) fn unverified<T: DeserializeOwned>(&self) -> Result<T, JwsError> {
         serde_json::from_slice(&self.claims).map_err(|_| JwsError::Shape("its claims"))
     }
 
-    /// Whether this key signed it.
+    /// Verifies the signature.
     pub(crate) fn verify(&self, key: &PublicKey) -> Result<(), JwsError> {
         key.verify(self.input, &self.signature).map_err(|_| JwsError::Signature)
     }
 }
 
-/// Whether a `jti` can be remembered.
+/// Returns whether a `jti` has an acceptable length and characters.
 pub(crate) fn is_jti(jti: &str) -> bool {
     (1..=MAX_JTI_BYTES).contains(&jti.len()) && reads_plainly(jti)
 }

@@ -36,7 +36,7 @@ pub const ACCESS_TOKEN_TYP: &str = "at+jwt";
 /// The type of an ID token.
 pub const ID_TOKEN_TYP: &str = "JWT";
 
-/// Where things are, below the issuer.
+/// Paths of the endpoints, below the issuer.
 pub mod path {
     /// The provider's metadata (OpenID Connect Discovery 1.0 section 4).
     pub const CONFIGURATION: &str = "/.well-known/openid-configuration";
@@ -50,7 +50,7 @@ pub mod path {
     pub const CANCEL: &str = "/bc-cancel";
 }
 
-/// What an application sent: the headers that count here, and the form.
+/// Request of an application: relevant headers and the form.
 pub struct Request {
     /// `Authorization`, when there is one.
     pub authorization: Option<String>,
@@ -59,8 +59,8 @@ pub struct Request {
     pub form: Form,
 }
 
-/// Whether a person can read this as it is meant: no control characters, nothing that turns the direction of text or
-/// cannot be seen (Unicode Standard Annex 9, Technical Report 36).
+/// Returns whether text is displayed as written: no control characters, no bidirectional controls, no
+/// invisible characters (Unicode Standard Annex 9, Technical Report 36).
 #[must_use]
 pub fn reads_plainly(text: &str) -> bool {
     let hidden = |c: char| {
@@ -71,7 +71,7 @@ pub fn reads_plainly(text: &str) -> bool {
     !text.contains(hidden)
 }
 
-/// A random name: so many bytes in base64url.
+/// Returns a random identifier of this many bytes in base64url.
 pub fn random_name<const BYTES: usize>() -> Result<String, OAuthError> {
     use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
     let mut bytes = [0; BYTES];

@@ -1,16 +1,16 @@
-//! How often an application may ask for a token (CIBA section 7.3, `interval`). In memory: after a restart everybody
-//! may ask once more, which harms nobody.
+//! Rate limit for token requests (CIBA section 7.3, `interval`). In memory: after a restart every client may
+//! poll once more.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use vitalsign_protocol::id::Digest;
 
-/// What is added when somebody asks too soon (CIBA section 11, `slow_down`).
+/// Added to the interval after an early poll (CIBA section 11, `slow_down`).
 const SLOWER: Duration = Duration::from_secs(5);
 /// Longer than any request lives.
 const MAX_TRACKED_CLIENTS: Duration = Duration::from_secs(600);
-/// The forgotten ones are looked for when there are twice as many as after the last look, and at least so many.
+/// Expired entries are removed when their number has doubled since the last removal, but not below this many.
 const LOOK_FROM: usize = 1024;
 
 struct LastPoll {
@@ -24,7 +24,7 @@ pub(crate) struct PollRateLimiter {
 }
 
 impl PollRateLimiter {
-    /// So many seconds are to lie between one poll and the next; with 0 nobody is slowed down.
+    /// Creates a limiter with this minimum interval in seconds; 0 disables it.
     pub(crate) fn new(interval_seconds: u64) -> Self {
         Self {
             interval: Duration::from_secs(interval_seconds),
@@ -32,10 +32,10 @@ impl PollRateLimiter {
         }
     }
 
-    /// Whether this application may ask for this request now. When it may not, it is to wait longer from now on.
+    /// Returns whether this client may poll this request now. If not, its interval grows.
     ///
-    /// Counted is from one asking to the next, and not from the answer, which may be held back (section 10.1.1). Only
-    /// what may exist is remembered: call it once the application is known.
+    /// The interval counts from poll to poll, not from the answer, which may be held back (section 10.1.1).
+    /// Call it only after client authentication, so that only existing requests are tracked.
     pub(crate) fn allow(&self, client: &str, auth_req_id: &str, at: Instant) -> bool {
         if self.interval.is_zero() {
             return true;
@@ -46,7 +46,7 @@ impl PollRateLimiter {
             asked.retain(|_, it| at.saturating_duration_since(it.last) < MAX_TRACKED_CLIENTS);
             *look_from = LOOK_FROM.max(asked.len() * 2);
         }
-        // Of this application's: another one's asking, which gets it nothing, slows nobody down.
+        // The key includes the client, so that another client's polls do not slow this one.
         let name = Digest::labelled("vitalsign-poll", &[client.as_bytes(), &[0], auth_req_id.as_bytes()]);
         let Some(before) = asked.get_mut(&name) else {
             asked.insert(name, LastPoll { last: at, interval: self.interval });

@@ -11,7 +11,7 @@ use vitalsign_protocol::ear::Tier;
 use vitalsign_protocol::id::{Digest, EnrolmentId, StepUpId};
 use vitalsign_protocol::step_up::{Acr, StepUpResult};
 
-/// How long a token lives, in seconds.
+/// Lifetime of a token, in seconds.
 const LIFETIME: u64 = 300;
 /// The longest `auth_req_id` that is looked for.
 const MAX_NAME_BYTES: usize = 256;
@@ -24,9 +24,9 @@ pub struct Poll {
     jkt: Option<String>,
 }
 
-/// What a poll comes to.
+/// Result of a token request.
 pub enum Redeemed {
-    /// Nobody has answered yet: wait for this step-up to end, and look again.
+    /// Pending: wait for this step-up to close, and try again.
     Pending(StepUpId),
     /// The tokens. They are given out this once.
     Tokens(Box<Tokens>),
@@ -39,12 +39,12 @@ pub struct Tokens {
     pub access_token: String,
     /// `DPoP` when it is bound to a key, else `Bearer`.
     pub token_type: String,
-    /// The access token lives so many seconds.
+    /// Lifetime of the access token, in seconds.
     pub expires_in: u64,
     pub id_token: String,
-    /// `openid`.
+    /// Scope of the token: `openid`.
     pub scope: String,
-    /// What was confirmed (RFC 9396 section 7).
+    /// Approved details (RFC 9396 section 7).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authorization_details: Option<Value>,
 }
@@ -52,7 +52,7 @@ pub struct Tokens {
 /// The device's verdict, as a token names it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EarClaim {
-    /// SHA-256 of the verdict.
+    /// SHA-256 of the verdict (EAR).
     pub digest: Digest,
     pub status: Tier,
 }
@@ -63,13 +63,13 @@ pub struct IdClaims {
     pub iss: String,
     pub sub: String,
     pub aud: String,
-    /// Until when it holds, in seconds since 1970.
+    /// Expiry in seconds since 1970.
     pub exp: u64,
     pub iat: u64,
     /// When the tap was verified.
     pub auth_time: u64,
     pub acr: Acr,
-    /// How (RFC 8176).
+    /// Authentication methods (RFC 8176).
     pub amr: Vec<String>,
     pub jti: String,
     /// The device's state when the person tapped.
@@ -87,9 +87,9 @@ pub struct AccessClaims {
     #[serde(flatten)]
     pub id: IdClaims,
     pub client_id: String,
-    /// `openid`.
+    /// Scope of the token: `openid`.
     pub scope: String,
-    /// What was confirmed (RFC 9396 section 9.1).
+    /// Approved details (RFC 9396 section 9.1).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authorization_details: Option<Value>,
     /// The key to which it is bound (RFC 9449 section 6.1).
@@ -97,7 +97,7 @@ pub struct AccessClaims {
     pub cnf: Option<Confirmation>,
 }
 
-/// `cnf`.
+/// Confirmation claim (`cnf`, RFC 9449 section 6).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Confirmation {
     /// The key's thumbprint (RFC 7638).
@@ -105,8 +105,8 @@ pub struct Confirmation {
 }
 
 impl Verifier {
-    /// Whether this application may ask for this token now. What waits for it is then looked at with
-    /// [`Verifier::token`], as often as need be.
+    /// Checks that this client may request this token now. The result can be passed to [`Verifier::token`]
+    /// any number of times.
     ///
     /// # Errors
     /// An error of RFC 6749 section 5.2, or `slow_down`.
@@ -125,10 +125,10 @@ impl Verifier {
         Ok(Poll { client, auth_req_id, jkt })
     }
 
-    /// Gives out the tokens if the tap holds.
+    /// Issues the tokens if the step-up was approved.
     ///
     /// # Errors
-    /// How it ended, when that was otherwise.
+    /// The result of the step-up, if it was closed otherwise.
     pub async fn token(&self, poll: &Poll, now: u64) -> Result<Redeemed, OAuthError> {
         match self.step_up_standing(&poll.client.id, &poll.auth_req_id, now).await? {
             StepUpStatus::Pending { step_up, .. } => Ok(Redeemed::Pending(step_up)),

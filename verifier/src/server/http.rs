@@ -45,7 +45,7 @@ pub(super) fn router(verifier: Arc<Verifier>, deadline: Duration, ended: watch::
         .route("/healthz", only(get(health)))
         .merge(super::keys::routes())
         .fallback(async || refused(&Problem::new(ProblemType::NotFound, "")))
-        // Each handler has a limit of its own, and reads the body itself.
+        // Each handler reads its body with its own limit.
         .layer(DefaultBodyLimit::disable())
         .with_state(ServerState { verifier, deadline, ended, holds })
 }
@@ -107,7 +107,7 @@ async fn health(State(shared): State<ServerState>) -> Response {
 impl ServerState {
     /// Ends when the server is to end: what waits is to wait no longer.
     pub(super) async fn ended(&self) {
-        // An error says that the server's handle is gone: then nobody can end it, and it runs on.
+        // An error means that the server handle was dropped: nothing can end the server, so it continues.
         if self.ended.clone().wait_for(|ended| *ended).await.is_err() {
             std::future::pending().await
         }
@@ -153,7 +153,7 @@ impl ServerState {
     }
 }
 
-/// The `Authorization` header.
+/// Returns the `Authorization` header.
 pub(super) fn authorization(headers: &HeaderMap) -> Option<&str> {
     headers.get(AUTHORIZATION)?.to_str().ok()
 }

@@ -20,11 +20,11 @@ use tokio_rustls::TlsAcceptor;
 
 /// The most bytes of a request's head.
 const MAX_HEAD_BYTES: usize = 16 * 1024;
-/// How long requests under way may take once the server is to end.
+/// Time limit for requests in progress when the server shuts down.
 const SHUTDOWN: Duration = Duration::from_secs(10);
-/// How often a replaced signing key is looked for.
+/// Interval of checking for a replaced signing key.
 const KEY_REFRESH: Duration = Duration::from_secs(2);
-/// How often step-ups are looked after.
+/// Interval of expiring step-ups.
 const MAINTENANCE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A server that could not be started.
@@ -67,7 +67,7 @@ impl Server {
     }
 }
 
-/// Seconds since 1970.
+/// Returns the current time in seconds since 1970.
 #[must_use]
 pub fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
@@ -94,7 +94,7 @@ async fn serve(
                 verifier.refresh_models(now());
                 continue;
             }
-            // An error says that the server's handle is gone: then nobody can end it, and it runs on.
+            // An error means that the server handle was dropped: nothing can end the server, so it continues.
             Ok(_) = ended.wait_for(|ended| *ended) => break,
         };
         let Ok((stream, peer, permit)) = accepted else {
@@ -144,7 +144,7 @@ async fn tend(verifier: Arc<Verifier>, mut ended: watch::Receiver<bool>) {
         if over {
             return;
         }
-        // The store's failure was logged; what is left is done at the next tick.
+        // The store has logged its failure; the next tick retries.
         let _ = verifier.expire_step_ups(now()).await;
     }
 }

@@ -114,7 +114,7 @@ async fn tell(verifier: Arc<Verifier>, mut channel: Channel, sender: mpsc::Sende
             Ok(None) | Err(_) => return,
         };
         for event in events {
-            // JSON has no line ends of its own.
+            // Encoded JSON contains no line breaks.
             let _ = write!(part, "id: {}\nevent: {}\ndata: {}\n\n", event.seq, event.name, event.data);
         }
         if !part.is_empty() {

@@ -1,4 +1,4 @@
-//! The server's certificate: from files, or for a trial from a small CA of its own.
+//! TLS certificate of the server: from files, or from a small CA for trials.
 
 use crate::config::TlsFiles;
 use crate::files::{self, FileError};
@@ -17,7 +17,7 @@ use std::sync::Arc;
 pub enum TlsError {
     #[error("{0}")]
     File(#[from] FileError),
-    /// What is in the files is of no use.
+    /// The files do not contain a usable certificate and key.
     #[error("the certificate {0} and its key: {1}")]
     Certificate(PathBuf, String),
     /// Not a host's name or address.
@@ -49,7 +49,7 @@ pub fn read(files: &TlsFiles) -> Result<Arc<ServerConfig>, TlsError> {
     Ok(Arc::new(config))
 }
 
-/// What a trial's server shows, and what its clients trust.
+/// Certificate of a trial's server, and its trust anchor.
 pub struct SelfSigned {
     /// The server's certificate and key.
     pub files: TlsFiles,

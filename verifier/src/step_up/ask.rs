@@ -9,7 +9,8 @@ use vitalsign_protocol::id::{Digest, StepUpId};
 use vitalsign_protocol::problem::{Problem, ProblemType};
 use vitalsign_protocol::step_up::{StepUpResult, Transaction, event};
 
-/// A token can be fetched for so long after the step-up's time was over: whoever tapped at the last moment has one.
+/// Seconds for which a token can be fetched after the step-up's expiry, so that a tap at the last moment
+/// counts.
 const REDEEM_SECONDS: u64 = 60;
 
 /// The digest under which an `auth_req_id` is kept.
@@ -63,8 +64,8 @@ impl Verifier {
         Ok(StepUpStarted { step_up: id, auth_req_id, expires_in: asked.expires_in })
     }
 
-    /// How a step-up stands, to the application that asked for it. An approval is said once: from then on there is no
-    /// such step-up.
+    /// Returns the status for the application that requested the step-up. An approval is returned once;
+    /// afterwards the step-up is unknown.
     pub async fn step_up_standing(
         &self,
         client: &str,
@@ -81,7 +82,7 @@ impl Verifier {
         }
     }
 
-    /// Takes a step-up back. False when there is none of this name for this application that waits.
+    /// Cancels a step-up. Returns `false` if this application has no such pending step-up.
     pub async fn cancel_step_up(&self, client: &str, auth_req_id: &str, now: u64) -> Result<bool, Problem> {
         match self.asked_by(client, auth_req_id, now).await? {
             Some(StepUp { ended: None, id, .. }) => self.end_step_up(&id, StepUpResult::Cancelled, now).await,
@@ -89,7 +90,7 @@ impl Verifier {
         }
     }
 
-    /// As it stands now: one whose time is over has ended.
+    /// Reads the step-up; closes it if it has expired.
     async fn asked_by(&self, client: &str, auth_req_id: &str, now: u64) -> Result<Option<StepUp>, Problem> {
         let request = request_digest(auth_req_id);
         let by = By::Request(client, &request);

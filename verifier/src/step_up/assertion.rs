@@ -18,22 +18,22 @@ use vitalsign_protocol::step_up::{
 };
 use vitalsign_webauthn::{Asserted, ModelStatus};
 
-/// How it was made sure who is there (RFC 8176): a key in hardware, somebody at it, several factors. Whether the key was
-/// shown a PIN or a finger, it does not say.
+/// Authentication methods (RFC 8176): hardware key, user presence, multiple factors. PIN and fingerprint
+/// cannot be distinguished.
 const AMR: [&str; 3] = ["hwk", "user", "mfa"];
 
-/// Why a tap was not taken.
+/// Reason why an assertion was rejected.
 struct Refused {
     end: StepUpResult,
     reasons: Vec<String>,
 }
 
 impl Verifier {
-    /// Verifies a tap. One that holds approves the step-up; one that does not ends it as well, so that nobody tries for
-    /// long. The same assertion again is answered again.
+    /// Verifies an assertion. A valid one approves the step-up; an invalid one closes it as well, to prevent
+    /// repeated attempts. The same assertion sent again gets the same answer.
     ///
     /// # Errors
-    /// A problem whose type says what the device is to do.
+    /// A problem whose type determines the device's reaction.
     pub async fn step_up_assertion(
         &self,
         device: &Device,
@@ -43,7 +43,7 @@ impl Verifier {
     ) -> Result<StepUpOutcome, Problem> {
         self.offered(id, device, now).await?;
         let digest = Digest::of(&serde_json::to_vec(&assertion.assertion).map_err(internal)?);
-        // From here on nothing changes but by this transaction: what is verified is what is approved.
+        // From here on only this transaction changes the step-up: the verified data is the approved data.
         let mut connection = self.store.begin().await?;
         let (step_up, offer) = within(&mut connection, id, device).await?;
         match offer.ended {

@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 use vitalsign_protocol::problem::{Problem, ProblemType};
 use vitalsign_protocol::step_up::{StepUpRequested, event};
 
-/// A device that listened is remembered for so long, in seconds: longer than anybody asks whether it did.
+/// Seconds for which the verifier remembers that a device listened, longer than any query needs.
 const REMEMBERED_SECONDS: u64 = 3600;
 
 /// The channels of all devices: at most one each.
@@ -28,7 +28,7 @@ struct Slots {
 }
 
 struct Slot {
-    /// None when nobody sits there any more.
+    /// `None` if the slot is free.
     signal: Option<Arc<Signal>>,
     /// When the device last listened, in seconds since 1970.
     last: u64,
@@ -90,7 +90,7 @@ impl Channels {
         self.lock().by_device.get(&device).is_some_and(|slot| slot.signal.is_some())
     }
 
-    /// Whether a device listens, or did since then.
+    /// Returns whether a device is listening, or was at any time after `since`.
     pub(crate) fn listened(&self, device: i64, since: u64) -> bool {
         let slots = self.lock();
         slots.by_device.get(&device).is_some_and(|slot| slot.signal.is_some() || slot.last >= since)
@@ -109,7 +109,7 @@ impl Channels {
         self.lock().by_device.retain(|_, slot| slot.signal.is_some() || slot.last >= before);
     }
 
-    /// Whoever panicked while holding it left a whole map.
+    /// A panic cannot leave the map half-updated, so the poison is ignored.
     fn lock(&self) -> MutexGuard<'_, Slots> {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -143,11 +143,11 @@ impl Drop for Channel {
 }
 
 impl Verifier {
-    /// Opens a device's event channel. It begins after the event of place `after`, the last one that the device had.
-    /// Another channel of the same device ends.
+    /// Opens a device's event channel, starting after the event with sequence number `after`. Closes the
+    /// device's previous channel.
     ///
     /// # Errors
-    /// When the session does not hold, or too many devices listen.
+    /// The session is invalid, or too many devices are listening.
     pub async fn open_channel(
         &self,
         authorization: Option<&str>,
@@ -162,7 +162,7 @@ impl Verifier {
             .ok_or_else(|| Problem::new(ProblemType::Busy, "Too many devices listen. Try again later."))
     }
 
-    /// What is to be told now, in order; nothing may be. None when the channel is over.
+    /// Waits for the next events and returns them in order, possibly none; `None` when the channel is closed.
     pub async fn events(&self, channel: &mut Channel, now: u64) -> Result<Option<Vec<StoredEvent>>, Problem> {
         if now >= channel.expires || channel.signal.over.load(Ordering::Acquire) {
             return Ok(None);

@@ -1,5 +1,5 @@
-//! How step-ups end: by what a device says, by time, by the application. Every end is logged in the transaction that
-//! makes it one.
+//! Closes step-ups: on report of a device, by expiry, or by the application. Every result is logged in the
+//! transaction that closes the step-up.
 
 use super::evidence::over;
 use crate::store::audit::{self, AuditEntry, Kind};
@@ -12,16 +12,16 @@ use vitalsign_protocol::id::{Digest, StepUpId};
 use vitalsign_protocol::problem::{Problem, ProblemType};
 use vitalsign_protocol::step_up::{StepUpDeclined, StepUpOutcome, StepUpResult};
 
-/// A device may take so many seconds to open its event channel, before nobody is waited for.
+/// Seconds that a device may take to open its event channel before the step-up fails with no device.
 pub const DEVICE_SECONDS: u64 = 10;
-/// What has ended is kept for so many seconds.
+/// Seconds for which closed step-ups are kept.
 const KEPT_SECONDS: u64 = 24 * 3600;
-/// What is kept for too long is forgotten every so many seconds.
+/// Interval in seconds of deleting old step-ups.
 const FORGET_SECONDS: u64 = 60;
-/// So many ends in one go.
+/// Maximum number of step-ups closed in one transaction.
 const BATCH: u32 = 256;
 
-/// Where and when a step-up ends.
+/// Device and time of a result.
 #[derive(Clone, Copy)]
 pub(super) struct At<'a> {
     pub(super) step_up: &'a StepUp,
@@ -29,12 +29,12 @@ pub(super) struct At<'a> {
     pub(super) now: u64,
 }
 
-/// How a step-up ends at a device.
+/// Result of a step-up at one device.
 #[derive(Clone, Copy)]
 pub(super) struct DeviceResult<'a> {
     pub(super) end: StepUpResult,
     pub(super) reasons: &'a [String],
-    /// What is kept with it.
+    /// Evidence to keep with the result.
     pub(super) evidence: Option<&'a [u8]>,
     /// SHA-256 of the assertion.
     pub(super) assertion: Option<&'a Digest>,
@@ -45,26 +45,26 @@ impl DeviceResult<'_> {
         Self { end, reasons: &[], evidence: None, assertion: None }
     }
 
-    /// Why, for the application: which checks of a device stood against the level. Why a tap does not hold is no business
-    /// of its.
+    /// Returns reasons for the application: the device's failed checks. The reason why an assertion failed is
+    /// not disclosed to the application.
     fn told(&self) -> &[String] {
         if self.end == StepUpResult::Unhealthy { self.reasons } else { &[] }
     }
 
-    /// Whether nobody else need be asked either. Where the device or what is at hand there is the matter, another
-    /// device may still do.
+    /// Returns whether the result closes the step-up for all devices. If the cause is the device or its keys,
+    /// another device may succeed.
     fn is_for_all(&self) -> bool {
         !matches!(self.end, StepUpResult::Unhealthy | StepUpResult::NoKey | StepUpResult::PinBlocked)
     }
 }
 
-/// What is to be told once an end is durable.
+/// Notifications to send once the result is durable.
 pub(super) struct StepUpClosure {
     pub(super) step_up: Option<StepUpId>,
     pub(super) devices: Vec<i64>,
 }
 
-/// What [`Verifier::expire_step_ups`] remembers.
+/// State of [`Verifier::expire_step_ups`] between calls.
 #[derive(Default)]
 pub(crate) struct MaintenanceState {
     since: Option<u64>,
@@ -73,10 +73,10 @@ pub(crate) struct MaintenanceState {
 }
 
 impl Verifier {
-    /// A device says how it ended there.
+    /// Handles a result reported by a device.
     ///
     /// # Errors
-    /// A problem whose type says what the device is to do.
+    /// A problem whose type determines the device's reaction.
     pub async fn end_step_up_at(
         &self,
         device: &Device,
@@ -113,14 +113,14 @@ impl Verifier {
         Ok(StepUpOutcome { end })
     }
 
-    /// Ends what waits for too long or for nobody, forgets what was over long ago, and wakes the devices for which
-    /// another process has something. To be called about once a second.
+    /// Closes step-ups that have expired or have no device, deletes old ones, and wakes devices with events
+    /// from another process. Call it about once a second.
     ///
     /// # Errors
-    /// When the store fails; the next call does what was left.
+    /// The store failed; the next call does the remaining work.
     pub async fn expire_step_ups(&self, now: u64) -> Result<(), Problem> {
         let mut maintenance = self.maintenance.lock().await;
-        // Devices that a verifier had before it was started anew need time to come back.
+        // After a restart of the verifier, devices need time to reconnect.
         let since = *maintenance.since.get_or_insert(now);
         for id in self.store.step_ups_expired(now, BATCH).await? {
             self.end_step_up(&id, StepUpResult::TimedOut, now).await?;
@@ -147,7 +147,7 @@ impl Verifier {
         Ok(())
     }
 
-    /// Ends a step-up for everybody. False when it had ended before.
+    /// Closes a step-up for all devices. Returns `false` if it was already closed.
     pub(super) async fn end_step_up(
         &self,
         id: &StepUpId,
@@ -191,7 +191,7 @@ impl Verifier {
     }
 }
 
-/// The step-up and what is asked of this device, as they are within this transaction.
+/// Reads the step-up and the device's offer within this transaction.
 pub(super) async fn within(
     connection: &mut Transaction<'_>,
     id: &StepUpId,

@@ -92,7 +92,7 @@ impl Verifier {
             let keys: Vec<String> =
                 person.map(|it| it.keys.into_iter().map(|key| key.passkey).collect()).unwrap_or_default();
             if keys.is_empty() {
-                // Nothing can be tapped: nobody is asked to.
+                // Without a usable security key, the device does not prompt.
                 let reasons = vec![NO_SECURITY_KEY.to_owned()];
                 let ending = DeviceResult { reasons: &reasons, ..DeviceResult::of(StepUpResult::NoKey) };
                 let ended = self.end_here(&mut connection, at, ending).await?;
@@ -171,7 +171,7 @@ impl Verifier {
         Ok(StepUpNext::Tap { random: answered.random, options })
     }
 
-    /// What stands against the level. A policy that gives no answer refuses.
+    /// Returns the reasons for which the level is refused. A policy without an answer refuses.
     pub(super) fn refused(
         &self,
         step_up: &StepUp,

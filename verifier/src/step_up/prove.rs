@@ -15,11 +15,11 @@ use vitalsign_webauthn::{ClientDataError, ProofError};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Exported {
-    /// Its place in the log.
+    /// Sequence number in the log.
     pub seq: u64,
-    /// When, in seconds since 1970.
+    /// Time in seconds since 1970.
     pub time: u64,
-    /// `step-up-approved`.
+    /// Kind of the entry: `step-up-approved`.
     pub kind: String,
     pub device: Base64Url,
     /// JSON text of a [`Proven`], as it was logged.
@@ -30,12 +30,12 @@ pub struct Exported {
     pub hash: Digest,
 }
 
-/// One link of the chain.
+/// One link of the proof chain.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ProofLink {
     pub link: &'static str,
     pub proves: &'static str,
-    /// Whether it holds; none when what it hangs on does not, so that it could not be looked at.
+    /// Whether the link is valid; `None` if it could not be checked because an earlier link is invalid.
     pub ok: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
@@ -43,21 +43,21 @@ pub struct ProofLink {
 
 #[derive(Clone, Debug, Serialize)]
 pub struct Findings {
-    /// What the entry says, if it can be read.
+    /// Summary of the entry, if it can be parsed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub says: Option<ApprovalSummary>,
     pub links: Vec<ProofLink>,
 }
 
-/// What was approved, in short.
+/// Summary of an approval.
 #[derive(Clone, Debug, Serialize)]
 pub struct ApprovalSummary {
     pub transaction: Transaction,
     pub user: String,
     pub device: Option<EnrolmentId>,
-    /// When, in seconds since 1970.
+    /// Time in seconds since 1970.
     pub time: u64,
-    /// How the device was judged.
+    /// Verdict on the device.
     pub ear_status: Option<ear::Tier>,
     pub model: String,
 }
@@ -88,7 +88,7 @@ impl Exported {
     }
 }
 
-/// What holds or not of one link.
+/// Result of checking one link.
 type LinkResult = Result<(), String>;
 
 /// The links, in order: name, and what it proves.

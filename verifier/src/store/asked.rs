@@ -1,4 +1,4 @@
-//! What applications asked for of late, for an administrator to look at.
+//! Recent step-ups, for administrators.
 
 use super::{Store, StoreError, unsigned};
 use crate::step_up::Approval;
@@ -12,24 +12,24 @@ use vitalsign_protocol::step_up::{Acr, StepUpResult, Transaction};
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RecentStepUp {
     pub step_up: StepUpId,
-    /// The application's `client_id`.
+    /// `client_id` of the application.
     pub client: String,
-    /// Whom it asked for. There may be no such user.
+    /// Requested user; may not exist.
     pub login_hint: String,
     pub message: String,
     pub acr: Acr,
-    /// When it was asked for, in seconds since 1970.
+    /// Time of the request, in seconds since 1970.
     pub created: u64,
     pub expires: u64,
-    /// How it ended; none while it has not.
+    /// Result; `None` while pending.
     pub end: Option<StepUpResult>,
     pub ended_at: Option<u64>,
-    /// What of the device stood against the level, when it ended as unhealthy.
+    /// Names of the device's failed checks, if it did not meet the level.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub reasons: Vec<String>,
-    /// What the token says, when it was approved.
+    /// Content of the token, if approved.
     pub approval: Option<Approval>,
-    /// Whether the token was fetched.
+    /// Whether the token was issued.
     pub redeemed: bool,
 }
 

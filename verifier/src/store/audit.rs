@@ -13,7 +13,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 use vitalsign_protocol::id::{Digest, EnrolmentId, StepUpId, hex};
 
-/// What an entry tells of. A closed set.
+/// Kind of an entry. The set is closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// A report was accepted and judged.
@@ -58,7 +58,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Its name in the log.
+    /// Returns the name in the log.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -86,10 +86,10 @@ impl Kind {
     }
 }
 
-/// What is to be logged.
+/// New entry for the log.
 #[derive(Clone, Debug)]
 pub struct AuditEntry {
-    /// When, in seconds since 1970.
+    /// Time in seconds since 1970.
     pub time: u64,
     pub kind: Kind,
     pub device: Option<EnrolmentId>,
@@ -98,19 +98,19 @@ pub struct AuditEntry {
     pub evidence: Option<Vec<u8>>,
 }
 
-/// An entry as it stands in the log.
+/// Entry as stored in the log.
 #[derive(Clone, Debug)]
 pub struct Logged {
-    /// Its place, from 1.
+    /// Sequence number, from 1.
     pub seq: u64,
-    /// When, in seconds since 1970.
+    /// Time in seconds since 1970.
     pub time: u64,
     pub kind: String,
-    /// Which device: 16 bytes, or none.
+    /// Enrolment ID of 16 bytes, or empty.
     pub device: Vec<u8>,
     pub body: String,
     pub evidence: Vec<u8>,
-    /// What the log has as its hash: 32 bytes.
+    /// Stored hash, 32 bytes.
     pub hash: Vec<u8>,
 }
 
@@ -131,7 +131,7 @@ impl Logged {
 /// The end of the chain: what to write down elsewhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Head {
-    /// The last entry's place; 0 when there is none.
+    /// Sequence number of the last entry; 0 if the log is empty.
     pub seq: u64,
     pub hash: Digest,
 }
@@ -141,13 +141,13 @@ impl Head {
 }
 
 impl std::fmt::Display for Head {
-    /// `SEQ:HASH`, in hexadecimal.
+    /// Formats as `SEQ:HASH`, in hexadecimal.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}:{}", self.seq, self.hash.hex())
     }
 }
 
-/// The first entry at which the chain does not hold.
+/// First violation of the chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Broken {
     /// An entry was changed, or the hash before it.
@@ -155,16 +155,16 @@ pub enum Broken {
     Changed(u64),
     #[error("entry {0} is missing")]
     Missing(u64),
-    /// AuditEntry `seq` holds, and is not the one that was written down.
+    /// The entry `seq` is valid but differs from the recorded head.
     #[error("entry {0} is not the one that was written down")]
     NotAnchored(u64),
 }
 
 impl Store {
-    /// Walks the whole chain. `anchor` is a head that was written down before.
+    /// Verifies the whole chain. `anchor` is a previously recorded head.
     ///
     /// # Errors
-    /// When the store fails; within, the first thing that does not hold.
+    /// The outer error is the store's; the inner one is the first violation.
     pub async fn verify_audit(&self, anchor: Option<Head>) -> Result<Result<Head, Broken>, StoreError> {
         verify(&mut *self.readers().acquire().await?, anchor).await
     }
@@ -179,7 +179,7 @@ impl Store {
         list(&mut *self.readers().acquire().await?, device, after, limit).await
     }
 
-    /// At most `limit` entries after `after` that are alerts, oldest first: what somebody has to look at.
+    /// Returns at most `limit` alerts after `after`, oldest first.
     pub async fn alerts(&self, after: u64, limit: u32) -> Result<Vec<Logged>, StoreError> {
         let query = sqlx::query(
             "SELECT * FROM audit WHERE kind = 'step-up-ended' AND body->>'alert' AND seq > ?1 ORDER BY seq LIMIT ?2",
@@ -188,7 +188,7 @@ impl Store {
         rows.iter().map(Logged::from_row).collect()
     }
 
-    /// One entry, and the hash of the one before it.
+    /// Returns one entry and the hash of its predecessor.
     pub async fn audit_entry(&self, seq: u64) -> Result<Option<(Logged, Digest)>, StoreError> {
         let mut connection = self.readers().acquire().await?;
         let before = seq.saturating_sub(2);

@@ -13,26 +13,26 @@ pub const MAX_NAME_BYTES: usize = 128;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Client {
-    /// `client_id`.
+    /// The application's `client_id`.
     pub id: String,
-    /// What a person is shown.
+    /// Name that people are shown.
     pub name: String,
     /// The audience of its access tokens.
     pub audience: String,
-    /// When it was registered, in seconds since 1970.
+    /// Time of registration, in seconds since 1970.
     pub created: u64,
-    /// When an administrator disabled it.
+    /// Time at which an administrator disabled it, in seconds since 1970.
     pub disabled_at: Option<u64>,
-    /// How it shows who it is.
+    /// Credential for client authentication.
     pub credential: ClientCredential,
 }
 
-/// How an application shows who it is.
+/// Credential of a client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ClientCredential {
-    /// `client_secret_basic`: the secret's digest.
+    /// Digest of the secret for `client_secret_basic`.
     Secret(Digest),
-    /// `private_key_jwt`: its public keys.
+    /// Public keys for `private_key_jwt`.
     Keys(JwkSet),
 }
 
@@ -97,14 +97,15 @@ impl Store {
         self.change_client(insert, Kind::ClientAdded, &body, client.created).await
     }
 
-    /// Accepts nothing of an application any longer. False when there is none, or it was disabled before.
+    /// Disables a client. Returns `false` if it does not exist or was already disabled.
     pub async fn disable_client(&self, id: &str, now: u64) -> Result<bool, StoreError> {
         let update = sqlx::query("UPDATE clients SET disabled_at = ?2 WHERE id = ?1 AND disabled_at IS NULL");
         let update = update.bind(id).bind(signed(now));
         self.change_client(update, Kind::ClientDisabled, &json!({ "client": id }), now).await
     }
 
-    /// Gives an application another credential; the one before is of no use any longer. False when there is none.
+    /// Replaces a client's credential; the old one becomes invalid. Returns `false` if the client does not
+    /// exist.
     pub async fn replace_client_credential(
         &self,
         id: &str,

@@ -12,10 +12,10 @@ use vitalsign_protocol::ear::Tier;
 use vitalsign_protocol::id::{Digest, EnrolmentId, Thumbprint};
 use vitalsign_protocol::step_up::event as names;
 
-/// A device that was asked to report and comes back after so many seconds reports by itself.
+/// Validity of a request to report, in seconds; a device that returns later reports on its own.
 const ASKED_SECONDS: u64 = 60;
 
-/// What enrolment learned of a device's keys.
+/// Properties of a device's keys, from its enrolment.
 #[derive(Clone, Debug)]
 pub struct Identity {
     pub kid: Thumbprint,
@@ -24,7 +24,7 @@ pub struct Identity {
     pub tpm: Option<TpmIdentity>,
 }
 
-/// What enrolment learned of a device's TPM.
+/// Properties of a device's TPM, from its enrolment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TpmIdentity {
     /// SHA-256 of the EK's public area: the same TPM, however often it enrols.
@@ -36,11 +36,11 @@ pub struct TpmIdentity {
     pub simulated: bool,
 }
 
-/// How a check stands, and since when.
+/// Outcome of a check, and since when.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Since {
     pub status: Tier,
-    /// Why, in the policy's word.
+    /// Reason as a word of the policy.
     #[serde(default)]
     pub reason: Box<str>,
     /// Since when, in seconds since 1970.
@@ -50,23 +50,23 @@ pub struct Since {
 /// The last boot of which a quote was verified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QuotedBoot {
-    /// When, in seconds since 1970.
+    /// Time in seconds since 1970.
     pub at: u64,
-    /// Which boot it was, by the evidence that the quote came in. (The counter within a quote cannot be compared: a
-    /// TPM shifts it by an amount of its own for each key, TPM 2.0 part 1, clause 36.7.)
+    /// Boot count of the evidence that contained the quote. The counter in the quote itself cannot be
+    /// compared, because the TPM offsets it for each key (TPM 2.0 part 1, clause 36.7).
     pub boot_count: Option<u64>,
     /// The event log gave the quoted values; it says so much of Secure Boot. None: there was no log.
     pub log: Option<ReplayedLog>,
 }
 
-/// What a replayed event log says.
+/// Result of replaying an event log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReplayedLog {
     /// Secure Boot, where the log has it.
     pub secure_boot: Option<bool>,
 }
 
-/// What is remembered of a device between its reports.
+/// State of a device that is kept between its reports.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AppraisalSnapshot {
     /// Each check of the last verdict.
@@ -84,11 +84,11 @@ pub struct Device {
     pub(crate) id: i64,
     pub enrolment: EnrolmentId,
     pub(crate) generation: i64,
-    /// When an administrator revoked it.
+    /// Time at which an administrator revoked it, in seconds since 1970.
     pub revoked_at: Option<u64>,
-    /// When its last report was accepted, as of when this was read.
+    /// Time of its last accepted report when this row was read.
     pub last_seen: u64,
-    /// How that report was judged.
+    /// Verdict of that report.
     pub status: String,
     pub enrolled_at: u64,
     pub identity: Identity,
@@ -96,7 +96,7 @@ pub struct Device {
 }
 
 impl Device {
-    /// What is remembered of it.
+    /// Returns the device's appraisal snapshot.
     #[must_use]
     pub fn standing(&self) -> Arc<AppraisalSnapshot> {
         self.standing.read().unwrap_or_else(PoisonError::into_inner).clone()
@@ -188,8 +188,7 @@ impl Store {
         rows.iter().map(Device::from_row).collect()
     }
 
-    /// Asks a device that listens to read all facts and report now. False when there is none of this name, or it was
-    /// revoked.
+    /// Asks a listening device to report now. Returns `false` if it does not exist or was revoked.
     pub async fn ask_to_report(&self, device: EnrolmentId, now: u64) -> Result<bool, StoreError> {
         let mut transaction = self.begin().await?;
         let query = sqlx::query("SELECT id FROM devices WHERE enrolment = ?1 AND revoked_at IS NULL");
@@ -201,8 +200,8 @@ impl Store {
         Ok(true)
     }
 
-    /// Revokes a device: from the commit on nothing of it is accepted, by no process. False when there is none, or it
-    /// was revoked before.
+    /// Revokes a device: after the commit, no process accepts anything from it. Returns `false` if it does
+    /// not exist or was already revoked.
     pub async fn revoke_device(
         &self,
         device: EnrolmentId,

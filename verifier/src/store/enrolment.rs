@@ -16,25 +16,25 @@ pub(crate) struct PendingEnrolment {
     /// Until when, in seconds since 1970.
     pub(crate) expires: u64,
     pub(crate) token: i64,
-    /// The keys that are to be proven.
+    /// Keys whose possession must be proven.
     pub(crate) identity: Identity,
     /// SHA-256 of the credential's secret, for keys in a TPM.
     pub(crate) secret: Option<Digest>,
 }
 
-/// What the end of an enrolment writes.
+/// Data written when an enrolment completes.
 #[derive(Clone, Debug)]
 pub(crate) struct NewEnrolment {
     pub(crate) pending: PendingEnrolment,
     /// SHA-256 of the evidence.
     pub(crate) evidence: Digest,
     pub(crate) status: Tier,
-    /// What is to be remembered.
+    /// Initial appraisal snapshot.
     pub(crate) standing: AppraisalSnapshot,
-    /// What is to be logged besides: JSON.
+    /// Additional data for the audit entry, JSON.
     pub(crate) body: String,
     pub(crate) bytes: Vec<u8>,
-    /// When, in seconds since 1970.
+    /// Time in seconds since 1970.
     pub(crate) now: u64,
 }
 
@@ -51,7 +51,7 @@ pub(crate) enum EnrolmentOutcome {
     Token(TokenState),
 }
 
-/// Whether a token can be used.
+/// State of an enrolment token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TokenState {
     Good,

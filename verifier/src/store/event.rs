@@ -1,4 +1,4 @@
-//! What devices are told, in order: rows that wait until their device has taken them or their time is over.
+//! Events for devices, in order: rows that wait until their device has fetched them or they expire.
 
 use super::{Store, StoreError, signed, unsigned};
 use sqlx::{Row, SqliteConnection};
@@ -10,9 +10,9 @@ const BATCH: u32 = 16;
 /// An event for a device.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredEvent {
-    /// Its place among all events.
+    /// Sequence number among all events.
     pub seq: u64,
-    /// Its name; see [`vitalsign_protocol::step_up::event`].
+    /// Event name, see [`vitalsign_protocol::step_up::event`].
     pub name: String,
     pub data: String,
 }

@@ -22,13 +22,13 @@ use std::time::Duration;
 use tokio::sync::{Mutex, MutexGuard};
 use vitalsign_protocol::problem::{Problem, ProblemType};
 
-/// How long a statement waits for another process's transaction.
+/// Time that a statement waits for another process's transaction.
 const LOCK_WAIT: Duration = Duration::from_secs(5);
 /// Each brings the schema one version further.
 const MIGRATIONS: &[&str] =
     &[include_str!("schema.sql"), include_str!("step_up.sql"), include_str!("ends.sql")];
 
-/// Why the store did not do what it was asked. Nothing was written.
+/// Reason why the store failed. Nothing was written.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
     /// Another process holds it: try again later.
@@ -85,18 +85,15 @@ pub struct Transaction<'a> {
 }
 
 impl Store {
-    /// Opens the store at `path`, makes it where there is none, and brings its schema up to date.
+    /// Opens the store at `path`, creates it if it is missing, and migrates its schema.
     ///
     /// # Errors
-    /// When it cannot be opened, or was written by a newer version.
+    /// It cannot be opened, or a newer version wrote it.
     pub async fn open(path: &Path) -> Result<Self, StoreError> {
         Self::open_limited(path, None).await
     }
 
-    /// As [`Store::open`], and the file does not grow beyond so many pages.
-    ///
-    /// # Errors
-    /// As [`Store::open`].
+    /// Opens the store like [`Store::open`], with a maximum file size in pages.
     pub async fn open_limited(path: &Path, max_pages: Option<u32>) -> Result<Self, StoreError> {
         let mut options = SqliteConnectOptions::new()
             .filename(path)
@@ -123,10 +120,7 @@ impl Store {
         &self.path
     }
 
-    /// Whether it can be read.
-    ///
-    /// # Errors
-    /// When it cannot.
+    /// Checks that the store can be read.
     pub async fn check(&self) -> Result<(), StoreError> {
         sqlx::query("SELECT 1 FROM devices LIMIT 1").fetch_optional(&self.readers).await?;
         Ok(())
@@ -147,7 +141,7 @@ impl Store {
         Ok(Transaction { connection, home })
     }
 
-    /// Closes every connection, after what is being written.
+    /// Closes every connection after pending writes.
     pub async fn close(&self) {
         self.readers.close().await;
         if let Some(connection) = self.writer.lock().await.take()

@@ -14,7 +14,7 @@ use vitalsign_protocol::id::{Digest, hex};
 /// Reports that may wait; more are refused as too much to do.
 const QUEUE: usize = 4096;
 const BATCH: usize = 256;
-/// Nonces that expired so many seconds ago are forgotten, as often.
+/// Interval in seconds of deleting expired nonces, and the age at which they are deleted.
 const FORGET_SECONDS: u64 = 60;
 
 /// A report that was verified and judged, to be accepted.
@@ -27,19 +27,19 @@ pub(crate) struct AppraisedReport {
     /// SHA-256 of the evidence.
     pub(crate) evidence: Digest,
     pub(crate) status: Tier,
-    /// What is to be remembered, when it is not what it was.
+    /// New appraisal snapshot, if it changed.
     pub(crate) standing: Option<String>,
-    /// What is to be logged.
+    /// Audit entry to write.
     pub(crate) entry: AuditEntry,
 }
 
-/// What became of a report.
+/// Outcome of accepting a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ReportOutcome {
     Accepted,
     /// The very evidence that was accepted last: its answer was lost.
     Again,
-    /// Its nonce was used before.
+    /// The nonce was already used.
     NonceUsed,
     /// The device is not what it was when it was judged: look again.
     DeviceChanged,
@@ -50,7 +50,7 @@ struct Waiting {
     answer: oneshot::Sender<Result<ReportOutcome, StoreError>>,
 }
 
-/// Where reports are handed in. When the last one is dropped, the writer ends.
+/// Queue of reports for the writer. The writer ends when the last handle is dropped.
 #[derive(Clone)]
 pub(crate) struct Reports(mpsc::Sender<Waiting>);
 
@@ -86,13 +86,13 @@ async fn write(store: Arc<Store>, mut receiver: mpsc::Receiver<Waiting>, nonce_s
                 Ok(outcomes) => outcomes.get(index).copied().ok_or(StoreError::Overloaded),
                 Err(error) => Err(error.clone()),
             };
-            // Nobody listens when the device hung up: it will come again with the same evidence.
+            // Fails if the device disconnected; it will send the same evidence again.
             let _ = answer.send(outcome);
         }
     }
 }
 
-/// One transaction. The outcomes are in the order of the reports.
+/// Accepts reports in one transaction. The outcomes have the order of the reports.
 async fn accept(
     store: &Store,
     batch: &mut [AppraisedReport],
@@ -101,7 +101,7 @@ async fn accept(
 ) -> Result<Vec<ReportOutcome>, StoreError> {
     let mut transaction = store.begin().await?;
     if let Some(now) = forget {
-        // A clock that was far ahead, and no longer is, locks nobody out for longer than a nonce lives.
+        // A clock that was temporarily ahead locks devices out for the lifetime of a nonce at most.
         let most = nonce::oldest_alive(now.saturating_add(nonce_seconds)).to_vec();
         let below = nonce::oldest_alive(now.saturating_sub(FORGET_SECONDS)).to_vec();
         let raise =

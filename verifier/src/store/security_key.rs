@@ -16,18 +16,18 @@ pub struct SecurityKey {
     pub user: i64,
     pub user_name: String,
     pub credential: Vec<u8>,
-    /// Its public key, counter and attestation, as the relying party keeps them.
+    /// Public key, counter and attestation, as stored by the relying party.
     pub passkey: String,
-    /// What its user calls it.
+    /// Name that the user chose.
     pub name: String,
-    /// What its maker calls it.
+    /// Model name from the FIDO metadata.
     pub model: String,
     pub aaguid: Aaguid,
     /// Since when, in seconds since 1970.
     pub registered: u64,
-    /// When it was last used.
+    /// Time of the last use, in seconds since 1970.
     pub last_used: Option<u64>,
-    /// When an administrator revoked it.
+    /// Time at which an administrator revoked it, in seconds since 1970.
     pub revoked_at: Option<u64>,
 }
 
@@ -35,7 +35,7 @@ pub struct SecurityKey {
 pub(crate) struct PendingRegistration {
     /// The code that it was begun with.
     pub(crate) code: i64,
-    /// What the relying party needs to end it.
+    /// State that the relying party needs to finish the registration.
     pub(crate) state: String,
 }
 
@@ -100,8 +100,8 @@ impl Store {
         rows.iter().map(SecurityKey::from_row).collect()
     }
 
-    /// Revokes a key: from the commit on nothing comes of its use. Whose it is, or none when there is none of this
-    /// number or it was revoked before.
+    /// Revokes a key: after the commit it cannot be used. Returns its user; `None` if it does not exist or
+    /// was already revoked.
     pub async fn revoke_security_key(
         &self,
         id: i64,

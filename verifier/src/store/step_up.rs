@@ -21,7 +21,7 @@ pub(crate) struct StepUp {
     pub(crate) transaction: String,
     pub(crate) expires: u64,
     pub(crate) ended: Option<StepUpResult>,
-    /// What of the device stood against the level, when it ended as unhealthy.
+    /// Names of the device's failed checks, if it did not meet the level.
     pub(crate) reasons: Vec<String>,
     pub(crate) approval: Option<String>,
     pub(crate) redeemed: bool,
@@ -92,7 +92,7 @@ impl Offer {
     }
 }
 
-/// What of a device stood against a level.
+/// Parses the stored reasons of a refusal.
 pub(super) fn reasons_of(row: &SqliteRow) -> Result<Vec<String>, StoreError> {
     let reasons: Option<&str> = row.try_get("reasons")?;
     let broken = |_| StoreError::Failed("the reasons of a step-up's end cannot be read".into());
@@ -112,7 +112,7 @@ pub(crate) struct NewStepUp {
     pub(crate) request: Digest,
     pub(crate) client: String,
     pub(crate) login_hint: String,
-    /// The one device that is to be asked; those of the user when there is none.
+    /// The device to ask; `None` for all devices of the user.
     pub(crate) device: Option<EnrolmentId>,
     pub(crate) acr: Acr,
     pub(crate) transaction: String,
@@ -120,7 +120,7 @@ pub(crate) struct NewStepUp {
     pub(crate) expires: u64,
 }
 
-/// How many wait for a person.
+/// Returns the number of pending step-ups of a user.
 pub(crate) async fn waiting_for(
     connection: &mut SqliteConnection,
     login_hint: &str,
@@ -332,7 +332,7 @@ pub(crate) async fn find<'c>(
     row.as_ref().map(StepUp::from_row).transpose()
 }
 
-/// What is asked of a device, if it is asked.
+/// Reads the offer of a step-up to a device, if there is one.
 pub(crate) async fn offer<'c>(
     connection: impl Executor<'c, Database = Sqlite>,
     step_up: &StepUpId,
@@ -427,7 +427,7 @@ impl Store {
         rows.iter().map(parse).collect()
     }
 
-    /// Forgets events and step-ups whose time was over before `before`. The audit log has what is to be kept of them.
+    /// Deletes events and step-ups that expired before `before`. The audit log keeps their record.
     pub(crate) async fn forget_step_ups(&self, now: u64, before: u64) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
         for statement in [

@@ -11,16 +11,16 @@ use vitalsign_protocol::id::Digest;
 /// An enrolment token's record. The token itself is shown once, when it is made.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Token {
-    /// Its number, to name it by.
+    /// Number that identifies it in commands.
     pub id: i64,
-    /// When it was made, in seconds since 1970.
+    /// Time of creation, in seconds since 1970.
     pub created: u64,
     /// Until when it may be used.
     pub expires: u64,
-    /// How many devices may enrol with it.
+    /// Number of devices that may still enrol with it.
     pub uses: u64,
     pub used: u64,
-    /// When an administrator revoked it.
+    /// Time at which an administrator revoked it, in seconds since 1970.
     pub revoked_at: Option<u64>,
 }
 
@@ -53,7 +53,7 @@ pub(crate) async fn get<'c>(
 }
 
 impl Store {
-    /// Makes a token that so many devices can use until `expires`. The answer is the only copy.
+    /// Creates a token for this many devices, valid until `expires`. The returned value is the only copy.
     pub async fn create_token(
         &self,
         uses: u64,
@@ -89,7 +89,7 @@ impl Store {
         query.fetch_optional(self.readers()).await?.as_ref().map(Token::from_row).transpose()
     }
 
-    /// Revokes a token. False when there is none of this number, or it was revoked before.
+    /// Revokes a token. Returns `false` if it does not exist or was already revoked.
     pub async fn revoke_token(&self, id: i64, now: u64) -> Result<bool, StoreError> {
         let mut transaction = self.begin().await?;
         let update = sqlx::query("UPDATE tokens SET revoked_at = ?2 WHERE id = ?1 AND revoked_at IS NULL");

@@ -16,13 +16,13 @@ const CODE_CHARACTERS: usize = 12;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
     pub id: i64,
-    /// What applications call them: `login_hint`.
+    /// User name (`login_hint`).
     pub name: String,
-    /// What security keys and tokens call them.
+    /// User handle for security keys, and `sub` of tokens.
     pub handle: [u8; 16],
     /// Since when, in seconds since 1970.
     pub created: u64,
-    /// When an administrator disabled them: then they are asked for nothing.
+    /// Time at which an administrator disabled the user; a disabled user is not prompted.
     pub disabled_at: Option<u64>,
 }
 
@@ -34,7 +34,7 @@ pub struct KeyCode {
     pub expires: u64,
 }
 
-/// What came of joining a user and a device, or parting them.
+/// Outcome of linking a user and a device, or of unlinking them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Joined {
     Done,
@@ -58,8 +58,8 @@ impl User {
     }
 }
 
-/// The digest under which a code is kept. How it is written does not matter: small letters, dashes and spaces, and the
-/// letters that are taken for digits.
+/// Computes the digest under which a code is stored. Case, dashes, spaces, and letters that resemble digits
+/// do not matter.
 pub(crate) fn code_digest(code: &str) -> Digest {
     let normal: String = (code.chars())
         .filter(|c| !matches!(c, '-' | ' '))
@@ -145,7 +145,7 @@ impl Store {
         Ok(Some(user))
     }
 
-    /// Disables a user, or enables them again. False when there is none of this name, or it was so before.
+    /// Enables or disables a user. Returns `false` if the user does not exist or already has that state.
     pub async fn enable_user(&self, name: &str, enabled: bool, now: u64) -> Result<bool, StoreError> {
         let mut transaction = self.begin().await?;
         let update = match enabled {

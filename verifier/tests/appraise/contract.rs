@@ -1,4 +1,4 @@
-//! What is asked of a policy and of a thresholds file, whoever wrote them.
+//! Requirements for every policy and thresholds file.
 
 use crate::device::*;
 use serde_json::json;

@@ -9,7 +9,7 @@ use vitalsign_verifier::appraise::{
     Appraiser, BootAttestation, DEFAULT_POLICY, EventLogResult, Input, KeyAttestation,
 };
 
-/// How a check comes out: status, reason, the claims of its submodule, and in how many days it becomes worse.
+/// Outcome of a check: status, reason, claims of its submodule, and days until it becomes worse.
 type Outcome = (Tier, &'static str, Value, Option<u64>);
 
 fn configuration(value: i8) -> Value {
@@ -99,7 +99,7 @@ fn operating_system() {
             lenient,
             (WARN, "grace", configuration(32), Some(15)),
         ),
-        // What is surely overdue stays so, however old the lists are.
+        // Surely overdue updates stay overdue, however old the lists are.
         ("os-updates", updates(known(2), days_ago(15), days_ago(90)), "", (BAD, "overdue", late(), None)),
         (
             "os-updates",
@@ -244,7 +244,7 @@ fn disk_encryption() {
             "",
             (WARN, "unreadable", opaque(36), None),
         ),
-        // Plain and unreadable together: what is surely bad counts.
+        // Unencrypted and unreadable volumes: the unencrypted one counts.
         (
             disk(vec![plain("system"), volume("data", unreadable(), "tpm")]),
             "",

@@ -1,4 +1,4 @@
-//! The default policy, row by row; and what holds for every policy.
+//! Tests the default policy row by row, and properties of every policy.
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,

@@ -11,7 +11,7 @@ use vitalsign_verifier::appraise::{BootAttestation, EventLogResult, Input, KeyAt
 struct Dice(u64);
 
 impl Dice {
-    /// SplitMix64.
+    /// Next SplitMix64 value.
     fn roll(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;

@@ -1,4 +1,4 @@
-//! What blocks which level: the default policy of step-up.
+//! Tests which outcomes block which level in the default step-up policy.
 
 use crate::device::TPM;
 use std::collections::BTreeMap;
@@ -19,7 +19,7 @@ const SOFTWARE: KeyAttestation =
 static POLICY: LazyLock<StepUpPolicy> =
     LazyLock::new(|| StepUpPolicy::load(DEFAULT_STEP_UP_POLICY, DEFAULT_THRESHOLDS).unwrap());
 
-/// Its name, how it came out, and why.
+/// Name, status and reason of a check.
 type Check<'a> = (&'a str, Tier, &'a str);
 
 fn health(checks: &[Check<'_>]) -> Health {

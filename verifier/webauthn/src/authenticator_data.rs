@@ -19,7 +19,7 @@ const EXTENSIONS: u8 = 0x80;
 #[error("the authenticator data cannot be read: {0}")]
 pub(crate) struct Malformed(pub(crate) &'static str);
 
-/// Authenticator data.
+/// Authenticator data (section 6.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct AuthenticatorData<'a> {
     pub(crate) rp_id_hash: &'a [u8; 32],
@@ -98,7 +98,7 @@ impl<'a> AuthenticatorData<'a> {
     }
 }
 
-/// What an attestation object (section 6.5.4) carries.
+/// Attestation object (section 6.5.4).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Attestation {
     pub(crate) format: String,

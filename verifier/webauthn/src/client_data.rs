@@ -1,4 +1,5 @@
-//! What the client says that it was asked, and by whom (WebAuthn Level 3, section 5.8.1).
+//! Checks client data: the ceremony, challenge and origin that the client reports (WebAuthn Level 3, section
+//! 5.8.1).
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as B64};
 use serde::Deserialize;
@@ -7,30 +8,30 @@ use serde::de::{Deserializer, IgnoredAny};
 /// More bytes than client data have.
 pub(crate) const MAX_BYTES: usize = 8 * 1024;
 
-/// Why client data were refused.
+/// Reason why client data was rejected.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ClientDataError {
     /// Too long, or not the JSON that was expected.
     #[error("the client data cannot be read: {0}")]
     Malformed(&'static str),
-    /// They are of another ceremony.
+    /// The client data is from another ceremony type.
     #[error("the client data are of type {0:?}")]
     Type(String),
-    /// They answer another challenge.
+    /// The client data answers another challenge.
     #[error("the client data answer another challenge")]
     Challenge,
-    /// They come from another origin.
+    /// The client data is from another origin.
     #[error("the client data come from the origin {0:?}")]
     Origin(String),
-    /// They come from a frame within another origin's page, and do not hide it.
+    /// The client data is from a cross-origin frame.
     #[error("the client data come from a frame within another origin's page")]
     CrossOrigin,
-    /// They name the page around the frame that they come from.
+    /// The client data names a top-level origin, so it is from a frame.
     #[error("the client data name a top origin")]
     TopOrigin,
 }
 
-/// Which ceremony client data are of.
+/// Ceremony type in client data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CeremonyType {
     Create,
@@ -61,7 +62,7 @@ struct ClientData {
     top_origin: bool,
 }
 
-/// Whatever it is: it is there.
+/// Deserialises any value as `true`.
 fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
     IgnoredAny::deserialize(deserializer).map(|_| true)
 }

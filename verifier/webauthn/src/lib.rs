@@ -1,13 +1,13 @@
-//! WebAuthn Level 3 as a relying party, for hardware keys with attestation only.
+//! WebAuthn Level 3 relying party for attested hardware keys.
 //!
-//! [`RelyingParty`] registers security keys and checks their assertions, with `webauthn-rs`. A challenge is always the
-//! caller's, who recomputes it from what is stored: it is never taken from a message. [`Models`] says which models of
-//! security key are accepted, by a FIDO metadata file. [`Proof`] is what is kept of an assertion, and checks it with
-//! code of our own years later, without the relying party.
+//! [`RelyingParty`] registers security keys and verifies their assertions, with `webauthn-rs`. The caller
+//! provides the challenge, recomputed from stored data; it is never taken from a message. [`Models`] decides
+//! which authenticator models are accepted, by a FIDO metadata file. [`AssertionProof`] stores an assertion
+//! and verifies it years later with our own code, without the relying party.
 //!
-//! Invariants: no network, no clock (time is an argument; only `webauthn-rs` looks at the clock, for the validity of an
-//! attestation's certificates), and no file but the metadata's. What a message carries is capped before it is parsed,
-//! and its client data is checked here before `webauthn-rs` sees it.
+//! Invariants: no network, no clock (time is an argument; only `webauthn-rs` reads the clock, for the
+//! validity of attestation certificates), and no file but the metadata. Messages are capped before they are
+//! parsed, and client data is checked here before `webauthn-rs` sees it.
 
 #![warn(missing_docs)]
 

@@ -1,5 +1,5 @@
-//! Which models of security key are accepted: those of a FIDO metadata file (FIDO Metadata Service 3.1, section 3.1)
-//! that an administrator provides, and of these, where there is an allow-list, those on it.
+//! Accepted authenticator models: those in a FIDO metadata file (FIDO Metadata Service 3.1, section 3.1) that
+//! an administrator provides, restricted to an allow-list if there is one.
 
 mod signed;
 
@@ -29,7 +29,7 @@ pub struct Aaguid(pub [u8; 16]);
 pub struct NotAnAaguid;
 
 impl std::fmt::Display for Aaguid {
-    /// In hexadecimal with dashes.
+    /// Formats as hexadecimal with dashes.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.pad(Uuid::from_bytes(self.0).hyphenated().encode_lower(&mut Uuid::encode_buffer()))
     }
@@ -52,18 +52,18 @@ impl<'de> Deserialize<'de> for Aaguid {
     }
 }
 
-/// What the list says of a model that it accepts.
+/// Metadata of an accepted model.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Model {
-    /// What its maker calls it.
+    /// Model name from the FIDO metadata.
     pub name: String,
-    /// Its keys are held by hardware (`keyProtection`).
+    /// The keys are protected by hardware (`keyProtection`).
     pub hardware: bool,
     /// It is carried from device to device, and is no part of one (`attachmentHint`).
     pub roaming: bool,
 }
 
-/// How a model stands now.
+/// Status of a model at a given time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ModelStatus {
     /// It is on the list.
@@ -72,14 +72,14 @@ pub enum ModelStatus {
     Unknown,
     /// It is on the list, and a report says that it is not to be relied on any more.
     Withdrawn {
-        /// What its maker calls it.
+        /// Model name from the FIDO metadata.
         model: String,
         /// The report: `REVOKED`, `USER_VERIFICATION_BYPASS`, …
         status: String,
     },
     /// It is on the list, and the list is too old to be relied on: a newer one was due.
     ListExpired {
-        /// What its maker calls it.
+        /// Model name from the FIDO metadata.
         model: String,
     },
 }
@@ -96,7 +96,7 @@ pub enum ModelsError {
     /// It is no metadata file.
     #[error("{0} is no FIDO metadata file: {1}")]
     Malformed(PathBuf, String),
-    /// It is signed, and the signature does not hold.
+    /// The file is signed, and the signature is invalid.
     #[error("the signature of the metadata file {0} does not hold: {1}")]
     Signature(PathBuf, String),
 }
@@ -104,7 +104,7 @@ pub enum ModelsError {
 /// The models that are accepted.
 #[derive(Clone, Debug, Default)]
 pub struct Models {
-    /// When a newer list is due at the latest, in seconds since 1970.
+    /// Time at which the next list is due, in seconds since 1970.
     due: u64,
     entries: BTreeMap<Aaguid, MetadataEntry>,
 }
@@ -114,7 +114,7 @@ struct MetadataEntry {
     model: Model,
     /// Certificates to which its attestations chain: DER.
     roots: Vec<Vec<u8>>,
-    /// Why it is withdrawn, and since when.
+    /// Reasons for withdrawal, each with its date.
     withdrawn: Vec<(String, u64)>,
 }
 
@@ -125,9 +125,9 @@ impl Models {
         Self::default()
     }
 
-    /// Reads a metadata file: the signed list of the FIDO Alliance (a JWT), when `roots` (PEM) has the root that its
-    /// signer's certificate chains to; or the list itself (JSON), for which whoever put it there vouches. Of its
-    /// models those in `allowed` are accepted; all of them, when there is none.
+    /// Reads a metadata file: the FIDO Alliance's signed list (JWT) if `roots` (PEM) contains the root of its
+    /// signer's certificate chain, or the payload (JSON), which the administrator vouches for. Accepts the
+    /// models in `allowed`; all models if it is `None`.
     pub fn load(
         metadata: &Path,
         roots: Option<&Path>,
@@ -151,36 +151,36 @@ impl Models {
         Ok(models)
     }
 
-    /// How many there are.
+    /// Returns the number of accepted models.
     #[must_use]
     pub fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// Whether there are none.
+    /// Returns whether no model is accepted.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
-    /// Whether a newer list was due before `now`: until it is there, no key can be registered.
+    /// Returns whether the next list was due before `now`. No key can be registered until it is loaded.
     #[must_use]
     pub fn expired(&self, now: u64) -> bool {
         now >= self.due
     }
 
-    /// When a newer list is due at the latest, in seconds since 1970.
+    /// Returns when the next list is due, in seconds since 1970.
     #[must_use]
     pub fn due(&self) -> u64 {
         self.due
     }
 
-    /// Their names.
+    /// Returns the AAGUIDs of the accepted models.
     pub fn aaguids(&self) -> impl Iterator<Item = &Aaguid> {
         self.entries.keys()
     }
 
-    /// How a model stands.
+    /// Returns the status of a model at `now`.
     #[must_use]
     pub fn of(&self, aaguid: &Aaguid, now: u64) -> ModelStatus {
         let Some(entry) = self.entries.get(aaguid) else { return ModelStatus::Unknown };
@@ -223,7 +223,7 @@ impl Models {
     }
 }
 
-/// MetadataBLOBPayload (section 3.1.6).
+/// Metadata BLOB payload (section 3.1.6).
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Payload {
@@ -231,7 +231,7 @@ struct Payload {
     entries: Vec<Value>,
 }
 
-/// MetadataBLOBPayloadEntry (section 3.1.1).
+/// Metadata BLOB payload entry (section 3.1.1).
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Listed {
@@ -252,7 +252,7 @@ struct Statement {
     attachment_hint: Vec<String>,
 }
 
-/// StatusReport (section 3.1.3).
+/// Status report of a model (section 3.1.3).
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct StatusReport {
@@ -275,7 +275,7 @@ impl Listed {
         }
         let withdrawn = (self.status_reports.into_iter())
             .filter(|report| withdraws(&report.status))
-            // Without a date, or with one that cannot be read, it holds already.
+            // A status without a readable date applies at once.
             .map(|report| (report.status, report.effective_date.as_deref().and_then(parse_date).unwrap_or(0)))
             .collect();
         let has = |list: &[String], wanted: &[&str]| list.iter().any(|it| wanted.contains(&it.as_str()));
@@ -288,7 +288,7 @@ impl Listed {
     }
 }
 
-/// Whether a status (AuthenticatorStatus, section 3.1.4) says that a model is not to be relied on.
+/// Returns whether a status (AuthenticatorStatus, section 3.1.4) makes a model untrustworthy.
 fn withdraws(status: &str) -> bool {
     status == "REVOKED" || status == "USER_VERIFICATION_BYPASS" || status.ends_with("_COMPROMISE")
 }

@@ -21,7 +21,7 @@ const ES256: i64 = -7;
 const ES384: i64 = -35;
 const RS256: i64 = -257;
 
-/// What is kept of an assertion.
+/// Stored assertion, with everything needed to verify it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AssertionProof {
@@ -35,22 +35,22 @@ pub struct AssertionProof {
     pub public_key: Base64Url,
 }
 
-/// What a security key says of an assertion that holds.
+/// Flags and counter of a valid assertion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Flags {
-    /// Somebody touched it.
+    /// The user touched the key.
     pub user_present: bool,
     /// It knows who: by a PIN, or by a finger.
     pub user_verified: bool,
     /// The credential can be copied to other devices.
     pub backup_eligible: bool,
-    /// It was.
+    /// The credential is backed up.
     pub backed_up: bool,
-    /// Its signature counter; 0 for a key that does not count.
+    /// Signature counter; 0 if the key has none.
     pub counter: u32,
 }
 
-/// The first link of a proof that does not hold.
+/// First invalid part of a proof.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ProofError {
     /// The client data are not about this.
@@ -59,16 +59,16 @@ pub enum ProofError {
     /// The authenticator data cannot be read.
     #[error("the authenticator data cannot be read: {0}")]
     AuthenticatorData(&'static str),
-    /// They are for another relying party.
+    /// The authenticator data is for another relying party.
     #[error("the authenticator data are for another relying party")]
     RpId,
     /// The public key cannot be read, or is of an algorithm that is not accepted here.
     #[error("the public key is none that is accepted here: {0}")]
     PublicKey(&'static str),
-    /// The signature does not hold.
+    /// The signature is invalid.
     #[error("the security key's signature does not hold")]
     Signature,
-    /// The signature holds, and nobody touched the key.
+    /// The signature is valid, but the user did not touch the key.
     #[error("nobody touched the security key")]
     UserNotPresent,
     /// The signature holds, and the key does not know who touched it.
@@ -77,12 +77,12 @@ pub enum ProofError {
 }
 
 impl AssertionProof {
-    /// Checks every link: that the client data are of an assertion at exactly `origin` over `challenge`; that the
-    /// authenticator data are for `rp_id`; that the signature over both holds; that somebody was there, and that the
-    /// key verified who.
+    /// Verifies the proof: the client data is for an assertion at exactly `origin` over `challenge`, the
+    /// authenticator data is for `rp_id`, the signature over both is valid, and the user was present and
+    /// verified.
     ///
     /// # Errors
-    /// The first link that does not hold, in this order.
+    /// The first violation, in this order.
     pub fn check(&self, rp_id: &str, origin: &str, challenge: &Digest) -> Result<Flags, ProofError> {
         let client_data = &self.client_data_json.0;
         client_data::check(client_data, CeremonyType::Get, challenge.as_bytes(), origin)?;

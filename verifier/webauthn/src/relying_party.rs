@@ -26,7 +26,7 @@ const MAX_KEYS: usize = 64;
 /// A relying party that cannot be.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SetupError {
-    /// The origin is not one that a browser would name, or not one with security keys.
+    /// The origin is malformed or not suitable for security keys.
     #[error(
         "{0:?} is no origin for security keys: https://HOST or https://HOST:PORT was expected, as browsers spell it"
     )]
@@ -36,29 +36,29 @@ pub enum SetupError {
     RpId(String),
 }
 
-/// Whose key is registered.
+/// User who owns the key.
 #[derive(Clone, Copy, Debug)]
 pub struct User<'a> {
-    /// What security keys call them: random.
+    /// Random user handle for security keys.
     pub handle: [u8; 16],
-    /// What people call them.
+    /// User name for people.
     pub name: &'a str,
 }
 
 /// A security key that was registered.
 #[derive(Clone, Debug)]
 pub struct Registered {
-    /// The credential's id.
+    /// Credential ID of the key.
     pub credential: Vec<u8>,
-    /// Its public key, counter and attestation: JSON, to be stored.
+    /// Public key, counter and attestation as JSON, to be stored.
     pub passkey: String,
-    /// Its model.
+    /// AAGUID of the model.
     pub aaguid: Aaguid,
-    /// What its maker calls the model.
+    /// Model name from the FIDO metadata.
     pub model: String,
 }
 
-/// Why a security key was not registered.
+/// Reason why a security key was not registered.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RegistrationError {
     /// There is no list of models, so that none is accepted.
@@ -75,12 +75,12 @@ pub enum RegistrationError {
     /// The model was accepted once.
     #[error("security keys of the model {model:?} are not accepted any more: {status}")]
     ModelWithdrawn {
-        /// What its maker calls it.
+        /// Model name from the FIDO metadata.
         model: String,
-        /// What was reported.
+        /// Reported status of the model.
         status: String,
     },
-    /// The model does not hold its keys in hardware.
+    /// The model does not protect its keys by hardware.
     #[error("security keys of the model {0:?} do not hold their keys in hardware")]
     NotHardware(String),
     /// The answer cannot be read.
@@ -92,7 +92,7 @@ pub enum RegistrationError {
     /// It attests nothing, or in a format that is not accepted.
     #[error("the security key does not attest its model: the format is {0:?}")]
     NotAttested(String),
-    /// The attestation does not hold.
+    /// The attestation is invalid.
     #[error("the security key's attestation does not hold: {0}")]
     Attestation(String),
     /// The key did not verify who touched it.
@@ -104,29 +104,29 @@ pub enum RegistrationError {
     /// It is one of those that were to be excluded.
     #[error("the credential is registered already")]
     Known,
-    /// What was stored when it began cannot be read.
+    /// The stored state of the registration cannot be read.
     #[error("the registration's state cannot be used: {0}")]
     State(String),
 }
 
-/// An assertion that holds.
+/// Result of a valid assertion.
 #[derive(Clone, Debug)]
 pub struct Asserted {
-    /// The credential's id.
+    /// Credential ID of the key.
     pub credential: Vec<u8>,
-    /// What is to be stored of it from now on.
+    /// Updated passkey, to be stored.
     pub passkey: String,
     /// The key verified who touched it: always so.
     pub user_verified: bool,
     /// The credential can be copied to other devices.
     pub backup_eligible: bool,
-    /// The key's model.
+    /// AAGUID of the model.
     pub aaguid: Aaguid,
-    /// What proves it.
+    /// Proof of the assertion, to be stored.
     pub proof: AssertionProof,
 }
 
-/// Why an assertion was refused.
+/// Reason why an assertion was rejected.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AssertionError {
     /// The user has no key that can be asked.
@@ -144,18 +144,18 @@ pub enum AssertionError {
     /// The key's counter did not go on: there may be a copy of it.
     #[error("the security key's signature counter did not go on: there may be a copy of the key")]
     Counter,
-    /// It does not hold.
+    /// The assertion is invalid.
     #[error("{0}")]
     Proof(ProofError),
-    /// It does not hold in another way.
+    /// `webauthn-rs` rejected the assertion.
     #[error("the assertion does not hold: {0}")]
     Refused(String),
-    /// What is stored of the key cannot be read.
+    /// The stored passkey cannot be read.
     #[error("what is stored of the security key cannot be used: {0}")]
     Stored(String),
 }
 
-/// A relying party.
+/// Relying party for one origin.
 pub struct RelyingParty {
     rp_id: String,
     origin: String,
@@ -178,23 +178,23 @@ impl RelyingParty {
         Ok(Self { rp_id: rp_id.to_owned(), origin: origin.to_owned(), webauthn })
     }
 
-    /// Its rpId.
+    /// Returns the relying party ID.
     #[must_use]
     pub fn rp_id(&self) -> &str {
         &self.rp_id
     }
 
-    /// Its origin.
+    /// Returns the origin of the relying party.
     #[must_use]
     pub fn origin(&self) -> &str {
         &self.origin
     }
 
-    /// Begins to register a key of `user`, which is to be none of `exclude`. Gives what the client is asked
-    /// (PublicKeyCredentialCreationOptionsJSON), and what is to be stored until it answers.
+    /// Starts a registration for `user`, excluding the keys in `exclude`. Returns the client's options
+    /// (PublicKeyCredentialCreationOptionsJSON) and the state to store until the client answers.
     ///
     /// # Errors
-    /// When no model is accepted now.
+    /// No model is accepted at present.
     pub fn begin_registration(
         &self,
         user: User<'_>,
@@ -297,11 +297,11 @@ impl RelyingParty {
         Ok(Registered { credential: stored.cred_id, passkey, aaguid, model })
     }
 
-    /// What the client is asked (PublicKeyCredentialRequestOptionsJSON): an assertion over `challenge` by one of
-    /// these keys.
+    /// Returns the client's options (PublicKeyCredentialRequestOptionsJSON) for an assertion over `challenge`
+    /// by one of these keys.
     ///
     /// # Errors
-    /// When there is no key, or what is stored of one cannot be read.
+    /// There is no key, or a stored passkey cannot be read.
     pub fn request(
         &self,
         passkeys: &[String],
@@ -351,7 +351,7 @@ impl RelyingParty {
             public_key: public_key
                 .ok_or_else(|| Stored("its algorithm is not one of those accepted".into()))?,
         };
-        // What is kept is proven now by what will prove it later.
+        // Verifies now with the code that will verify the stored proof later.
         let flags = proof.check(&self.rp_id, &self.origin, challenge).map_err(AssertionError::Proof)?;
         let (_, state) = self.begin(std::slice::from_ref(&key))?;
         let state = bind(&state, challenge)?;
@@ -381,8 +381,8 @@ impl RelyingParty {
     }
 }
 
-/// The same ceremony with another challenge: `webauthn-rs` takes none from its caller, so that it is written over in
-/// the state's serialised form. That the version is pinned, and a test, hold the form.
+/// Replaces the challenge in the serialised state, because `webauthn-rs` accepts none from its caller. The
+/// pinned version and a test guard the format.
 fn bind(
     state: &AttestedPasskeyAuthentication,
     challenge: &Digest,

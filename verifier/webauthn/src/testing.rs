@@ -42,7 +42,7 @@ impl Maker {
         Self { aaguid, root, issuer: Issuer::new(params, key) }
     }
 
-    /// The model's name.
+    /// AAGUID of the model.
     #[must_use]
     pub fn aaguid(&self) -> Aaguid {
         self.aaguid
@@ -123,14 +123,14 @@ fn ecdsa(key: &KeyPair) -> EcdsaKeyPair {
     EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &key.serialize_der()).unwrap()
 }
 
-/// How a key attests its model.
+/// Attestation format of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
-    /// By its maker's certificate.
+    /// Certified by the vendor (`packed`).
     Packed,
     /// By the credential's own key.
     Itself,
-    /// Not at all.
+    /// No attestation (`none`).
     None,
 }
 
@@ -140,15 +140,15 @@ pub struct SoftKey {
     certificate: Vec<u8>,
     attestation_key: EcdsaKeyPair,
     credentials: Vec<(Vec<u8>, EcdsaKeyPair)>,
-    /// Its signature counter: the last that was given.
+    /// Signature counter of the last assertion.
     pub counter: u32,
-    /// It says that somebody touched it.
+    /// Sets the user-present flag.
     pub user_present: bool,
     /// It says that it verified who touched it.
     pub user_verified: bool,
     /// It says that its credentials can be copied.
     pub backup_eligible: bool,
-    /// How it attests its model.
+    /// Attestation format of the model.
     pub format: Format,
     /// The id of its next credential; a random one by default.
     pub next_id: Option<Vec<u8>>,
@@ -248,7 +248,7 @@ impl SoftKey {
         }))
     }
 
-    /// Its credentials: the id of each, and its private key as PKCS#8, to be put into another authenticator.
+    /// Returns each credential's ID and private key (PKCS#8), for loading into another authenticator.
     #[must_use]
     pub fn credentials(&self) -> Vec<(Vec<u8>, Vec<u8>)> {
         let pkcs8 = |key: &EcdsaKeyPair| key.to_pkcs8v1().unwrap().as_ref().to_vec();

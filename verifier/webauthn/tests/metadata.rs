@@ -13,11 +13,11 @@ use vitalsign_webauthn::testing::Maker;
 use vitalsign_webauthn::{Aaguid, ModelStatus, Models, ModelsError};
 
 const MODEL: Aaguid = Aaguid([0x5f; 16]);
-/// 2026-01-01.
+/// 2026-01-01 in seconds since 1970.
 const NOW: u64 = 1_767_225_600;
 const SIGNER: &str = "mds.fidoalliance.org";
 
-/// Who signs metadata: a root, one between, and the signer's certificate.
+/// Signing chain of the metadata: root, intermediate, and the signer's certificate.
 struct Authority {
     root: String,
     chain: Vec<String>,

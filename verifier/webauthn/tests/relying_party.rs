@@ -84,7 +84,7 @@ fn a_key_is_registered_and_its_assertions_are_over_the_callers_challenge() {
     let flags = asserted.proof.check(RP_ID, ORIGIN, &CHALLENGE).unwrap();
     assert_eq!(flags.counter, 1);
 
-    // The same once more, after what is stored now: the counter did not go on.
+    // Repeats the assertion with the updated passkey: the counter did not increase.
     let again =
         world.party.verify(std::slice::from_ref(&asserted.passkey), &CHALLENGE, &assertion).unwrap_err();
     assert_eq!(again, AssertionError::Counter);
@@ -281,7 +281,7 @@ fn registrations_that_are_not_as_they_are_to_be_are_refused() {
         world.party.finish_registration(&state, &long, &world.models, NOW).unwrap_err(),
         RegistrationError::Malformed("it is too long")
     );
-    // One that was to be excluded.
+    // The key is on the exclude list.
     let id = B64.decode(answer["id"].as_str().unwrap()).unwrap();
     let user = User { handle: [3; 16], name: "nurse-7" };
     let (options, _) = world.party.begin_registration(user, &[id], &world.models, NOW).unwrap();

@@ -32,7 +32,7 @@ fn vectors() -> Option<Json> {
     }
 }
 
-/// One registration, and the assertion that goes with it.
+/// Registration and its assertion.
 struct Vector<'a> {
     name: &'a str,
     registration: &'a Json,
@@ -93,7 +93,7 @@ fn assertions_hold_or_are_refused_for_what_they_are() {
                 assert_eq!(altered, Err(ProofError::Signature), "{name}");
                 held += 1;
             }
-            // This is said of a signature that holds.
+            // Only reported for a valid signature.
             Err(ProofError::UserNotVerified) => {
                 assert_eq!(altered, Err(ProofError::Signature), "{name}");
                 unverified += 1;
@@ -117,7 +117,7 @@ fn assertions_hold_or_are_refused_for_what_they_are() {
     assert_eq!((held, unverified, framed, others), (4, 6, 2, 2));
 }
 
-/// Every one of them is refused, as it is to be: they can be copied, verify nobody, or attest otherwise.
+/// All registrations are rejected: the keys can be copied, verify no user, or have another attestation.
 #[test]
 fn registrations_are_refused_for_what_they_are() {
     let Some(vectors) = vectors() else { return };

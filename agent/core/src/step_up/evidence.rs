@@ -1,5 +1,5 @@
-//! The evidence of a step-up: fresh facts, signed with the nonce and the transaction's digest, sent, and the answer
-//! checked before anybody is asked to tap.
+//! Evidence of a step-up: collects fresh facts, signs them with the nonce and the transaction's digest, and
+//! checks the verifier's answer before it prompts for a tap.
 
 use super::{Stage, problem_name};
 use crate::event::{Effect, Now, RequestError, Signing, Transition};
@@ -13,7 +13,7 @@ use vitalsign_protocol::posture::Posture;
 use vitalsign_protocol::problem::{Action, Problem, ProblemType};
 use vitalsign_protocol::step_up::{NO_SECURITY_KEY, StepUpAnswer, StepUpNext, StepUpResult, challenge};
 
-/// What of the verifier's answer does not hold. Nobody is asked to tap.
+/// Reason why the verifier's answer fails the binding check. The device does not prompt.
 #[derive(Debug, PartialEq)]
 enum BindingError {
     /// The verdict: not by a pinned key, or not over this evidence of this device.
@@ -22,12 +22,12 @@ enum BindingError {
     RelyingParty,
     /// The challenge does not cover this evidence and this transaction.
     Challenge,
-    /// Any security key would do, also one that nobody registered.
+    /// The list of credentials is empty, so any security key would be accepted.
     Credentials,
 }
 
 impl BindingError {
-    /// In one word, for who is shown the end.
+    /// Returns the reason's identifier, for the user interface.
     fn name(&self) -> &'static str {
         match self {
             Self::Verdict(_) => "verdict",
@@ -37,7 +37,7 @@ impl BindingError {
         }
     }
 
-    /// For the journal.
+    /// Describes the reason for the log.
     fn sentence(&self) -> String {
         match self {
             Self::Verdict(why) => format!("the verdict at step-up does not hold: {why}"),
@@ -148,7 +148,7 @@ impl Agent {
             }
             StepUpNext::Unhealthy { reasons } => {
                 self.step_ups.end(step_up, StepUpResult::Unhealthy, reasons, now, effects);
-                // The person will want to see what to mend.
+                // The user should see current facts when fixing the device.
                 self.schedule.now(now);
             }
         }
@@ -196,8 +196,8 @@ impl Agent {
     }
 }
 
-/// Whether the answer is about this evidence, and what a security key is to sign covers it, and the transaction that
-/// the person is shown, for the relying party that was pinned.
+/// Checks that the answer is for this evidence, and that the challenge covers the evidence, the displayed
+/// transaction and the pinned relying party.
 fn check(
     enrolled: &Enrolment,
     nonce: Nonce,

@@ -1,4 +1,4 @@
-//! An agent with a clock of its own, and the other side.
+//! Test agent with a fake clock, and a fake verifier.
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
@@ -21,12 +21,12 @@ pub(crate) const DEVICE: EnrolmentId = EnrolmentId([7; 16]);
 pub(crate) struct Verifier {
     pair: EcdsaKeyPair,
     key: PublicKey,
-    /// Whether a report opens a session.
+    /// Reports open a session.
     pub(crate) sessions: bool,
 }
 
 impl Verifier {
-    /// One that opens a session with each report.
+    /// Creates a verifier whose reports open a session.
     pub(crate) fn with_sessions() -> Self {
         Self { sessions: true, ..Self::new() }
     }
@@ -78,7 +78,7 @@ impl Verifier {
     }
 }
 
-/// One agent and its clock.
+/// An agent and its fake clock.
 pub(crate) struct Bench {
     pub(crate) agent: Agent,
     pub(crate) millis: u64,
@@ -156,7 +156,7 @@ impl Bench {
         (nonce.unwrap(), Digest::of(&evidence), fetched)
     }
 
-    /// The channel that is to be opened is opened: its number, and from where it goes on.
+    /// Answers the pending request to open a channel; returns its number and the last event ID.
     pub(crate) fn open(&mut self) -> (u64, Option<u64>) {
         let after = self.out.iter().find_map(|it| match it {
             Effect::OpenChannel { after, .. } => *after,
@@ -169,7 +169,7 @@ impl Bench {
         (number, after)
     }
 
-    /// The number of the channel that is to be opened.
+    /// Returns the number of the channel that the agent wants to open.
     pub(crate) fn opening(&self) -> Option<u64> {
         self.out
             .iter()

@@ -168,7 +168,7 @@ fn another_network_and_waking_up_open_it_at_once() {
     assert!(opens(&bench) && bench.has(|it| matches!(it, Effect::Collect)));
     bench.report(&verifier);
 
-    // Nobody said that it woke up.
+    // No wake-up event is delivered.
     let mut bench = listening(&verifier);
     bench.give(Event::Changed(Change::Sleep)).pass(60).give(Event::Due);
     assert!(opens(&bench));

@@ -1,4 +1,4 @@
-//! What the agent does about each thing that can happen, with a clock of its own and no machine under it.
+//! Behaviour of the agent for each event, with a fake clock.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -196,7 +196,7 @@ fn whatever_stands_in_the_way_the_last_verdict_and_the_newest_facts_are_shown() 
         assert!(before.ear.is_some());
         bench.pass(300).give(Event::Due).walk_to_sending();
         bench.give(Event::Reported(Err(failure.clone())));
-        // Somebody asks to look again: the facts are read, whatever the verifier says to them.
+        // A user requests a check: the agent reads the facts whatever the verifier answers.
         bench.pass(10).give(Event::CheckNow);
         assert!(bench.has(|it| matches!(it, Effect::Collect)), "{failure:?}");
         let mut seen = Posture::default();

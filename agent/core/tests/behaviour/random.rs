@@ -1,4 +1,4 @@
-//! Whatever comes in, in whatever order: it neither panics nor stops, and every step-up ends.
+//! Random events in random order: the agent never panics, never stops, and closes every step-up.
 
 use super::bench::*;
 use super::step_up::{answer_about, asked, assertion, text, unhealthy};
@@ -46,7 +46,7 @@ impl Random {
         ])
     }
 
-    /// Something that nobody waits for.
+    /// Creates an event that the agent did not request.
     fn outside(&mut self, bench: &Bench) -> Event {
         let (step_up, end, channel) = (self.step_up(), self.pick(&StepUpResult::ALL), bench.channel);
         let shown = bench.agent.status(bench.now()).step_ups;
@@ -70,10 +70,10 @@ impl Random {
     }
 }
 
-/// What a service would have under way.
+/// Effects that a service would be executing.
 struct Hands<'a> {
     verifier: &'a Verifier,
-    /// One effect of a cycle at a time.
+    /// The one effect of a cycle in progress.
     cycle: Option<Effect>,
     beside: Vec<Effect>,
     due: Duration,
@@ -190,13 +190,13 @@ fn whatever_comes_in_whatever_order_it_neither_panics_nor_stops() {
             most = most.max(bench.agent.status(bench.now()).step_ups.len());
             approved += bench.notes.drain(..).filter(|it| format!("{it:?}").contains("Approved")).count();
         }
-        // Nobody says anything more: every step-up comes to its end, and nothing of it remains.
+        // Without further input, every step-up must close and be removed.
         for _ in 0..2_000 {
             if bench.agent.status(bench.now()).step_ups.is_empty() {
                 break;
             }
             let event = hands.answer(false, &mut random).unwrap_or_else(|| {
-                // Up to the millisecond by which it has come: one before, it would be set again for ever.
+                // Rounds up to the next millisecond; rounding down would set the same timer for ever.
                 let due = hands.due.as_nanos().div_ceil(1_000_000);
                 bench.millis = bench.millis.max(u64::try_from(due).unwrap());
                 hands.due = Duration::MAX;

@@ -48,7 +48,7 @@ pub(crate) fn asked(transaction: String, seconds: u64) -> String {
     serde_json::to_string(&asked).unwrap()
 }
 
-/// How far the verifier gets before something happens.
+/// Progress of the exchange before the disturbance.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Step {
     Collecting,
@@ -59,7 +59,7 @@ enum Step {
 }
 const STEPS: [Step; 5] = [Step::Collecting, Step::Signing, Step::Sending, Step::Tap, Step::Checking];
 
-/// What the verifier answers to this evidence.
+/// Builds the verifier's answer to this evidence.
 fn answer(verifier: &Verifier, evidence: &[u8], change: impl FnOnce(&mut Ear)) -> StepUpAnswer {
     answer_about(ID, verifier, evidence, change)
 }
@@ -160,7 +160,7 @@ impl Bench {
         }
     }
 
-    /// Goes to the time to wake, but not further than so many seconds.
+    /// Advances the clock to the next wake-up, by at most this many seconds.
     fn sleep_until_due(&mut self) -> &mut Self {
         let at = self.out.iter().find_map(|it| if let Effect::WakeAt(at) = it { Some(*at) } else { None });
         let at = u64::try_from(at.expect("a time to wake").as_millis()).unwrap();
@@ -704,7 +704,7 @@ fn a_report_gives_way_and_begins_anew() {
     bench.walk(&verifier, Step::Tap);
     assert!(!bench.report(&verifier), "the nonce is kept");
 
-    // What is signed is sent first.
+    // Messages already signed are sent first.
     let mut bench = listening(&verifier);
     bench.pass(10).give(Event::CheckNow);
     let (nonce, evidence, _) = bench.walk_to_sending();
@@ -762,7 +762,7 @@ fn another_device_has_none_of_its_step_ups() {
             assert!(bench.agent.session(bench.now()).is_none());
         }
     }
-    // Enrolled anew while a person is awaited.
+    // The device enrols again while a person is being prompted.
     let verifier = Verifier::with_sessions();
     let mut bench = asked_of(&verifier);
     bench

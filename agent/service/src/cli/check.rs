@@ -24,7 +24,7 @@ read by root only.";
 
 #[derive(clap::Args, Debug)]
 pub(crate) struct CheckArgs {
-    /// As JSON.
+    /// Print JSON
     #[arg(long)]
     json: bool,
     /// Show how long each reading took.
@@ -32,11 +32,11 @@ pub(crate) struct CheckArgs {
     verbose: bool,
 }
 
-/// What `--json` prints.
+/// Output of `--json`.
 #[derive(serde::Serialize)]
 struct Json {
     posture: Posture,
-    /// Milliseconds of each probe; null for one that did not answer in time.
+    /// Duration of each probe in milliseconds; null if it missed its deadline.
     milliseconds: std::collections::BTreeMap<&'static str, Option<f64>>,
 }
 
@@ -57,7 +57,7 @@ pub(crate) fn run(place: &PathArgs, arguments: &CheckArgs) -> anyhow::Result<Exi
     Ok(ExitStatus::Success)
 }
 
-/// Reads all facts.
+/// Collects the facts with all probes.
 fn read(config: &Config) -> (Posture, Vec<Timing>) {
     let (posture, timings) = probe(config);
     (Posture { key: key(config), ..posture }, timings)

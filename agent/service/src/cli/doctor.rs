@@ -15,7 +15,7 @@ use vitalsign_protocol::fact::{Fact, Reason};
 use vitalsign_protocol::message::EnrolmentKeys;
 use vitalsign_protocol::posture::Os;
 
-/// Clocks may differ by so much before anybody is told.
+/// Maximum clock difference, in seconds, that is not reported.
 const SKEW_SECONDS: u64 = 120;
 
 pub(crate) fn run(place: &PathArgs, output: Output) -> anyhow::Result<ExitStatus> {
@@ -76,7 +76,7 @@ fn examine(config: &Config) -> Vec<Diagnostic> {
     all
 }
 
-/// What the service itself looks at when it is asked, and this program where none runs.
+/// Runs the diagnostics: in the service when it is asked, otherwise in this program.
 pub(crate) fn findings(config: &Config) -> Vec<Diagnostic> {
     let mut all = vec![state(config)];
     all.extend(verifier(config));
@@ -153,7 +153,7 @@ fn clock(reached: Reached) -> Diagnostic {
     )
 }
 
-/// Opens the key, which only the service's owner can; where there is none it is made, as the service would.
+/// Opens the report key, which only the service's owner may do. Creates a missing key, as the service would.
 fn key(config: &Config) -> Vec<Diagnostic> {
     let subject = "device key";
     let mut key = match vitalsign_host::device_key(&config.key, &config.state) {
@@ -216,7 +216,7 @@ fn standing_of(status: &Status) -> Option<Diagnostic> {
     Some(problem(subject, seen, remedy))
 }
 
-/// Whether step-ups can come; of no interest while reports do not go.
+/// Checks that step-ups can arrive; skipped while reports fail.
 fn channel(status: &Status) -> Option<Diagnostic> {
     let subject = "event channel";
     match (&status.standing, status.listening) {

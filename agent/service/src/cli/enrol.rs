@@ -27,7 +27,7 @@ pub(crate) struct EnrolArgs {
     /// The enrolment token itself; other users may see it in the list of processes
     #[arg(long, value_name = "TOKEN", conflicts_with = "token_file")]
     token: Option<String>,
-    /// As JSON.
+    /// Print JSON
     #[arg(long)]
     json: bool,
 }
@@ -37,7 +37,7 @@ pub(crate) fn run(place: &PathArgs, arguments: &EnrolArgs) -> anyhow::Result<Exi
     let verifier = config.verifier.as_ref();
     let verifier =
         verifier.context("say which verifier: --verifier URL and --ca FILE, or in the configuration")?;
-    // Before anything is kept: what cannot be used is not to stand in the way of what was there before.
+    // Checks the settings before it replaces the old ones.
     VerifierClient::new(verifier)?;
     let token = match &arguments.token {
         Some(token) => Some(token.trim().as_bytes().to_vec()),

@@ -66,7 +66,7 @@ enum Command {
     /// Confirm with your security key what applications ask you, in this terminal.
     #[command(disable_help_flag = true)]
     StepUp(session::SessionArgs),
-    /// The background service.
+    /// Run the background service
     #[command(subcommand)]
     Service(ServiceCommand),
 }
@@ -77,7 +77,7 @@ enum ServiceCommand {
     Run(service::ServiceArgs),
 }
 
-/// Where the service and its files are.
+/// Paths of the service's files.
 #[derive(Args, Clone, Debug)]
 struct PathArgs {
     /// The configuration [default: /etc/vitalsign/agent.toml]
@@ -91,7 +91,7 @@ struct PathArgs {
     socket: Option<PathBuf>,
 }
 
-/// Whom this device reports to, and with which key.
+/// Verifier and key for an enrolment.
 #[derive(Args, Clone, Debug)]
 struct Enrolling {
     /// The verifier's address: https, its name, and its port where that is not 443
@@ -103,7 +103,7 @@ struct Enrolling {
     /// A file with the enrolment token
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
-    /// Where the report key lives: auto (this machine's TPM), software, or a TPM's address
+    /// Where the report key is kept: auto (this machine's TPM), software, or a TPM's address
     #[arg(long, value_name = "auto|software|ADDRESS")]
     key: Option<String>,
 }
@@ -122,17 +122,17 @@ impl Enrolling {
 
 #[derive(Args, Clone, Copy, Debug)]
 struct Output {
-    /// As JSON.
+    /// Print JSON
     #[arg(long)]
     json: bool,
 }
 
-/// How a command ended.
+/// Exit status of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum ExitStatus {
-    /// All is well.
+    /// The device is healthy, or the command succeeded (0).
     Success,
-    /// Not healthy, or refused.
+    /// The device is not healthy, or the request was refused (1).
     Rejected,
     /// It could not be done.
     Failed,
@@ -144,7 +144,7 @@ impl PathArgs {
         self.reader(flags)()
     }
 
-    /// The same, to be read again later.
+    /// Returns a function that reads the same configuration again.
     fn reader(&self, flags: ConfigLayer) -> ReadConfig {
         let flags = ConfigLayer { state: self.state.clone(), socket: self.socket.clone(), ..flags };
         let file = self.config.clone();
@@ -198,7 +198,7 @@ fn say(text: &str) {
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 
-/// The same, as JSON.
+/// Prints a value as JSON on standard output.
 fn say_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
     let mut text = serde_json::to_string_pretty(value)?;
     text.push('\n');
@@ -206,7 +206,7 @@ fn say_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Seconds since 1970.
+/// Current time in seconds since 1970.
 fn wall() -> u64 {
     crate::worker::now().wall
 }

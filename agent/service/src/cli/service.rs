@@ -21,7 +21,7 @@ pub(crate) struct ServiceArgs {
 }
 
 pub(crate) fn run(place: &PathArgs, arguments: ServiceArgs) -> anyhow::Result<ExitStatus> {
-    // First of all, while there is one thread: what is given up here is given up for all that follow.
+    // Drops privileges while there is a single thread, so that all later threads inherit it.
     match vitalsign_os::limit_privileges() {
         Ok(kept) => tracing::info!(kept, "privileges are limited"),
         Err(error) => tracing::warn!(%error, "privileges are not limited"),

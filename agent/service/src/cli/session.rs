@@ -1,5 +1,5 @@
-//! `vitalsign key` and `vitalsign step-up`: run `vitalsign-session`, which speaks to security keys. It stands beside this
-//! program and is another one, so that nothing of it is in the service.
+//! `vitalsign security-key` and `vitalsign step-up`: run `vitalsign-session`, which talks to security keys.
+//! It is a separate program, so that the service contains none of that code.
 
 use super::{ExitStatus, PathArgs};
 use crate::config::ConfigLayer;
@@ -11,10 +11,10 @@ use std::process::Command;
 
 const PROGRAM: &str = "vitalsign-session";
 
-/// What the program is to do, in its own words.
+/// Arguments that are passed on to the program.
 #[derive(clap::Args, Debug)]
 pub(crate) struct SessionArgs {
-    /// What the other program understands: see --help
+    /// Arguments of the command; see --help
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGUMENTS")]
     arguments: Vec<OsString>,
 }
@@ -42,7 +42,7 @@ pub(crate) fn run(place: &PathArgs, command: &str, arguments: &SessionArgs) -> a
     }
 }
 
-/// Where it is to be: beside this one.
+/// Returns the program's path, which is beside this one.
 pub(crate) fn program() -> io::Result<PathBuf> {
     let own = std::env::current_exe()?;
     Ok(own.with_file_name(format!("{PROGRAM}{}", std::env::consts::EXE_SUFFIX)))

@@ -25,7 +25,7 @@ pub(crate) fn run(place: &PathArgs, output: Output) -> anyhow::Result<ExitStatus
     show(&status, output)
 }
 
-/// Shows how things stand, and says whether that is well.
+/// Prints the status and returns whether the device is healthy.
 pub(crate) fn show(status: &Status, output: Output) -> anyhow::Result<ExitStatus> {
     let now = wall();
     if output.json {
@@ -41,7 +41,7 @@ pub(crate) fn show(status: &Status, output: Output) -> anyhow::Result<ExitStatus
     })
 }
 
-/// An answer that is none to what was asked, in words.
+/// Describes a refusal or an unexpected answer.
 pub(crate) fn refusal(answer: &Answer) -> String {
     match answer {
         Answer::Refused(refusal) => refusal.to_string(),

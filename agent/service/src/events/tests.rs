@@ -20,7 +20,7 @@ use vitalsign_protocol::step_up::{StepUpNext, StepUpOutcome, event};
 const PATIENCE: Duration = Duration::from_secs(30);
 const ID: StepUpId = StepUpId([5; 16]);
 
-/// One request that waits for its answer. Dropped, the connection ends.
+/// Request that waits for its answer. Dropping it closes the connection.
 struct Exchange {
     head: String,
     body: Vec<u8>,
@@ -113,7 +113,7 @@ impl Place {
                 let (tls, sender) = (tls.clone(), sender.clone());
                 let stream = StreamOwned::new(ServerConnection::new(tls).unwrap(), connection.unwrap());
                 std::thread::spawn(move || {
-                    // A connection without a request is none of a test's.
+                    // Ignores connections without a request.
                     if let Ok(exchange) = Exchange::read(stream) {
                         let _ = sender.send(exchange);
                     }

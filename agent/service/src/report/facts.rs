@@ -9,7 +9,7 @@ use vitalsign_platform_api::collect::Timing;
 use vitalsign_protocol::fact::{Fact, Reason};
 use vitalsign_protocol::posture::{Disk, Edr, EdrProduct, Posture, Volume};
 
-/// One line of the table.
+/// Row of the table of facts.
 struct Row {
     name: String,
     seen: Fact<String>,
@@ -51,7 +51,7 @@ pub(crate) fn posture(posture: &Posture, style: Style, now: u64) -> String {
     out
 }
 
-/// How long each probe took, slowest first.
+/// Formats how long each probe took, the slowest first.
 pub(crate) fn timings(timings: &[Timing], style: Style) -> String {
     let mut sorted: Vec<_> = timings.iter().collect();
     sorted.sort_by_key(|timing| std::cmp::Reverse(timing.took.unwrap_or(std::time::Duration::MAX)));

@@ -1,7 +1,7 @@
-//! What people read. Pure functions: facts and verdicts in, text out.
+//! Formats facts and verdicts for the terminal. Pure functions that return text.
 //!
-//! Invariants: text that came from elsewhere loses its control characters before it is shown; colour never carries
-//! what a word does not say too.
+//! Invariants: text from outside is displayed without control characters; colour never carries information
+//! that the text lacks.
 
 pub(crate) mod facts;
 pub(crate) mod standing;

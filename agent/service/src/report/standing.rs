@@ -1,4 +1,4 @@
-//! How things stand: one sentence first, then the verdict, then where the device stands with its verifier.
+//! Formats the status: a summary sentence, the verdict, and the connection to the verifier.
 
 use super::style::{Paint, Style};
 use super::table::{Cell, rows};
@@ -6,7 +6,7 @@ use super::{plain, verdict, when};
 use vitalsign_ipc::{AgentState, Stage, Status, StepUp};
 use vitalsign_protocol::ear::Tier;
 
-/// Whether this device is accepted: its last verdict is affirming, and still holds.
+/// Returns whether the last verdict is affirming and has not expired.
 pub(crate) fn healthy(status: &Status, now: u64) -> bool {
     let accepted = status.ear.as_ref().is_some_and(|ear| ear.ear_status == Some(Tier::Affirming));
     accepted
@@ -58,7 +58,7 @@ pub(crate) fn page(status: &Status, style: Style, now: u64) -> String {
     out
 }
 
-/// What a person is to know before anything else.
+/// Returns the summary sentence.
 pub(crate) fn sentence(status: &Status, now: u64) -> String {
     match (&status.standing, &status.ear) {
         (AgentState::Revoked, _) => "This device was revoked: ask your IT.".to_owned(),

@@ -1,4 +1,4 @@
-//! Colours and width: for terminals, and only where nobody objects (no-color.org).
+//! Colours and width of the terminal. Honours `NO_COLOR` (no-color.org).
 
 use crate::env;
 use std::io::IsTerminal;
@@ -32,7 +32,7 @@ impl Style {
         }
     }
 
-    /// `text` painted.
+    /// Returns `text` in this colour.
     pub(crate) fn paint(self, paint: Paint, text: &str) -> String {
         let code = match paint {
             Paint::Bold => "1",

@@ -2,7 +2,7 @@
 
 use super::style::{Paint, Style};
 
-/// One cell: paragraphs, each in its colour.
+/// Table cell: paragraphs, each in its colour.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Cell(Vec<(Paint, String)>);
 
@@ -31,7 +31,8 @@ impl Cell {
     }
 }
 
-/// Rows of cells, indented by two columns and with two between cells. The last column takes what is left of the width.
+/// Formats rows, indented by two columns with two columns between cells. The last column fills the remaining
+/// width.
 pub(crate) fn rows(style: Style, widths: &[usize], rows: &[Vec<Cell>]) -> String {
     let fixed: usize = widths.iter().map(|width| width + 2).sum();
     let last = style.width.saturating_sub(fixed + 2).max(20);

@@ -1,4 +1,4 @@
-//! A verdict as a table: each check, how it came out and why, what was seen, and what to do about it.
+//! Formats a verdict as a table: each check with its outcome, reason, observed facts and remedy.
 
 use super::style::{Paint, Style};
 use super::table::{Cell, rows, rule};
@@ -9,7 +9,7 @@ use vitalsign_protocol::ear::{Check, Ear, Tier};
 
 const WIDTHS: [usize; 3] = [20, 13, 30];
 
-/// One sentence: whether all is well, and if not, how much of it the person can mend.
+/// Summarises the verdict, and how many of its problems the user can fix.
 pub(crate) fn sentence(ear: &Ear) -> String {
     let wrong: Vec<_> = ear.checks().map(|(_, check)| check).filter(|check| needs_attention(check)).collect();
     let unknown = ear.checks().filter(|(_, check)| check.status == Tier::None).count();
@@ -106,7 +106,7 @@ fn who(text: &check::Text) -> &'static str {
     }
 }
 
-/// What is not known, or is an empty list, is said by the reason already.
+/// Returns whether a value adds something to the reason, unlike null and an empty list.
 fn says_something(value: &Value) -> bool {
     match value {
         Value::Null => false,
@@ -117,7 +117,7 @@ fn says_something(value: &Value) -> bool {
     }
 }
 
-/// One thing seen: `security updates: 3`. Names that mean a time have their number shown as one.
+/// Formats an observed fact like `security updates: 3`. Values whose name means a time are formatted as one.
 fn seen(name: &str, value: &Value, now: u64) -> String {
     const TIMES: [&str; 5] = ["since", "updated", "checked", "ends", "last_update"];
     let is_time = TIMES.iter().any(|end| name.ends_with(end));

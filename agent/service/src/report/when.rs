@@ -3,7 +3,7 @@
 pub(crate) use vitalsign_protocol::calendar::date;
 use vitalsign_protocol::calendar::{self, DAY};
 
-/// `2026-11-22 03:15 UTC`.
+/// Formats a time like `2026-11-22 03:15 UTC`.
 pub(crate) fn moment(seconds: u64) -> String {
     format!("{} {:02}:{:02} UTC", date(seconds), seconds % DAY / 3600, seconds % 3600 / 60)
 }
@@ -29,7 +29,7 @@ pub(crate) fn span(seconds: u64) -> String {
     counted(count, unit)
 }
 
-/// `1 day`, `2 days`.
+/// Formats a count like `1 day` or `2 days`.
 pub(crate) fn counted(count: u64, unit: &str) -> String {
     format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
 }

@@ -26,22 +26,22 @@ A key that has no PIN yet is given one on the way.";
 
 const MAX_CODE: u64 = 1024;
 
-/// Which key, and for whom.
+/// Options of the registration.
 #[derive(clap::Args, Debug)]
 pub(super) struct Register {
     /// The code that an administrator gave you; - or none: from standard input
     code: Option<String>,
-    /// What you call the key
+    /// Name for the key
     #[arg(long, value_name = "NAME", default_value = "Security key")]
     name: String,
     #[command(flatten)]
     pin: PinSource,
 }
 
-/// How to list.
+/// Options of the list.
 #[derive(clap::Args, Debug)]
 pub(super) struct List {
-    /// As JSON.
+    /// Print JSON
     #[arg(long)]
     json: bool,
 }

@@ -12,7 +12,7 @@ use std::process::ExitCode;
 use vitalsign_client::ClientError;
 use vitalsign_ipc::Refusal;
 
-/// How much is logged: `error`, `warn`, `info`, `debug`, `trace`.
+/// Log level: `error`, `warn`, `info`, `debug` or `trace`.
 const LOG: &str = "VITALSIGN_LOG";
 
 const EXAMPLES: &str = "\
@@ -39,10 +39,10 @@ struct SessionCli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Security keys.
+    /// Register and list security keys
     #[command(subcommand)]
     Key(KeyCommand),
-    /// Step-ups: an application wants to be sure who is there.
+    /// Answer requests of applications that need proof of who is present
     #[command(subcommand)]
     StepUp(StepUpCommand),
 }
@@ -63,25 +63,25 @@ enum StepUpCommand {
     Listen(step_up::Listen),
 }
 
-/// Where a PIN comes from when there is no terminal.
+/// Source of the PIN without a terminal.
 #[derive(Args, Clone, Debug)]
 struct PinSource {
-    /// A file with the security key's PIN, which nobody else can read: for tests, and where there is no terminal. It is
-    /// sent once; a wrong one is not sent again
+    /// File with the security key's PIN, readable by you only; for tests, and where there is no terminal. The
+    /// PIN is sent once; a wrong PIN is not sent again
     #[arg(long, value_name = "FILE")]
     pin_file: Option<std::path::PathBuf>,
 }
 
-/// How a command ended.
+/// Exit status of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum ExitStatus {
-    /// Approved, registered, listed.
+    /// Approved, registered or listed (0).
     Success,
-    /// Refused, or ended otherwise.
+    /// Refused or closed with another result (1).
     Rejected,
     /// It could not be done.
     Failed,
-    /// The person left.
+    /// The user interrupted the command (130).
     Interrupted,
 }
 

@@ -1,4 +1,4 @@
-//! What is written: for people, or a JSON line for each change.
+//! Formats output: text for people, or one JSON line per change.
 
 use serde_json::{Value, json};
 use std::io::Write;
@@ -12,12 +12,12 @@ pub(super) fn say(text: &str) {
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 
-/// The same, as one line of JSON.
+/// Prints a value as one line of JSON.
 pub(super) fn say_line(value: &Value) {
     say(&format!("{value}\n"));
 }
 
-/// What is shown, as JSON. Nothing of a PIN is in it.
+/// Formats an update as JSON. Never contains a PIN.
 pub(super) fn json(shown: &UiUpdate) -> Value {
     match shown {
         UiUpdate::Status(_) => Value::Null,
@@ -46,7 +46,7 @@ pub(super) fn json(shown: &UiUpdate) -> Value {
     }
 }
 
-/// What to do with the key, as JSON.
+/// Formats a prompt of the security key as JSON.
 pub(super) fn prompt_json(prompt: &Prompt) -> Value {
     match prompt {
         Prompt::Insert => json!({"prompt": "insert"}),
@@ -64,7 +64,7 @@ pub(super) fn prompt_json(prompt: &Prompt) -> Value {
     }
 }
 
-/// What is shown, for people; nothing where there is nothing to say. `now` is in seconds since 1970.
+/// Formats an update for people; `None` if there is nothing to show. `now` is in seconds since 1970.
 pub(super) fn words(shown: &UiUpdate, choices: bool, now: u64) -> Option<String> {
     match shown {
         UiUpdate::Status(_) => None,
@@ -109,7 +109,8 @@ fn stage_words(step_up: &StepUp, choices: bool, now: u64) -> Option<String> {
     }
 }
 
-/// A name and what it says. Text of several lines stands behind a bar, so that none of it passes for ours.
+/// Formats a name and its value. A value of several lines is set off by a bar, so that it cannot be mistaken
+/// for our text.
 fn field(name: &str, value: &str) -> String {
     let value = texts::visible(value);
     if !value.contains('\n') && value.chars().count() <= 80 {
@@ -122,7 +123,7 @@ fn field(name: &str, value: &str) -> String {
     text
 }
 
-/// What to do with the key, for people. `from_file` says whether a PIN need not be asked of them.
+/// Formats a prompt for people. `from_file` tells whether the PIN comes from a file.
 pub(super) fn prompt_words(prompt: &Prompt, from_file: impl Fn(PinReason) -> bool) -> Option<String> {
     let text = match prompt {
         Prompt::Pin(pin) if from_file(pin.reason) => "  The PIN is taken from the file.\n".to_owned(),
@@ -157,7 +158,7 @@ pub(super) fn prompt_words(prompt: &Prompt, from_file: impl Fn(PinReason) -> boo
     Some(text)
 }
 
-/// How a key is reached.
+/// Returns the name of a transport.
 pub(super) fn transport(transport: Transport) -> &'static str {
     match transport {
         Transport::Usb => "USB",

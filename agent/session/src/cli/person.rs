@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 const SHORTEST_PIN: usize = 4;
 const MAX_PIN_FILE: u64 = 256;
 
-/// The person, or what stands in for one.
+/// User at the terminal, or a file that answers for them.
 pub(super) struct Person {
     shared: Arc<SharedPrompt>,
     /// The PIN of the file, until it turns out to be wrong.
@@ -31,7 +31,7 @@ struct SharedPrompt {
 
 #[derive(Default)]
 struct PromptState {
-    /// Counts what is asked, so that reading for an earlier question ends.
+    /// Number of the current question; a reader for an earlier question stops.
     question: u64,
     pin: Option<PinReply>,
     closed: bool,
@@ -52,12 +52,12 @@ impl Person {
         Ok(Self { shared, file: Mutex::new(file), reader })
     }
 
-    /// Whether anybody can say anything.
+    /// Returns whether a terminal or a PIN file is available.
     pub(super) fn is_there(&self) -> bool {
         self.reader.is_some()
     }
 
-    /// Whether a PIN that is asked for this reason comes from the file: one that was wrong is not sent again.
+    /// Returns whether the PIN file answers this request. A PIN that was wrong is not sent again.
     pub(super) fn has_pin(&self, reason: PinReason) -> bool {
         let file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         file.is_some() && !matches!(reason, PinReason::Wrong | PinReason::Unsuitable)
@@ -76,7 +76,7 @@ impl Person {
             state.question += 1;
             let before = state.pin.replace(asked.reply);
             drop(state);
-            // Not while the state is held: whoever asked is told at once.
+            // Drops the lock before the callbacks run.
             drop(before);
         } else {
             (self.shared.said)(Choice::NoPin);
@@ -95,7 +95,7 @@ impl Person {
 }
 
 impl Drop for Person {
-    /// Reading ends, and the terminal shows again what is typed.
+    /// Stops reading and restores the terminal's echo.
     fn drop(&mut self) {
         self.shared.lock().closed = true;
         if let Some(reader) = self.reader.take() {
@@ -165,7 +165,7 @@ impl SharedPrompt {
     }
 }
 
-/// The PIN of a file that nobody else can read.
+/// Reads the PIN from a file that must be readable by its owner only.
 fn read_pin(path: &Path) -> anyhow::Result<Zeroizing<String>> {
     let shown = path.display();
     let file = std::fs::File::open(path).with_context(|| format!("cannot read {shown}"))?;

@@ -1,5 +1,5 @@
-//! Where the service is: a flag, the environment, or where it is built to be. `vitalsign key` and `vitalsign step-up` read
-//! the settings and give the flag.
+//! Finds the service's socket: flag, environment, or built-in path. `vitalsign security-key` and `vitalsign
+//! step-up` read the configuration and pass the flag.
 
 use clap::Args;
 use std::ffi::OsString;
@@ -9,7 +9,7 @@ use vitalsign_session::Socket;
 const SOCKET: &str = "VITALSIGN_SOCKET";
 const DEFAULT: &str = "/run/vitalsign/agent.sock";
 
-/// Where the service is.
+/// Option for the service's socket.
 #[derive(Args, Clone, Debug)]
 pub(super) struct SocketArg {
     /// The service's socket [default: /run/vitalsign/agent.sock]
@@ -18,7 +18,7 @@ pub(super) struct SocketArg {
 }
 
 impl SocketArg {
-    /// The service's socket.
+    /// Returns the connector for the service's socket.
     pub(super) fn socket(&self) -> Socket {
         self.or(std::env::var_os(SOCKET))
     }

@@ -19,13 +19,13 @@ Examples:
 While one is asked: touch the key, and enter its PIN when it asks for it.
 n and Enter declines; x and Enter says that you did not ask for this.";
 
-/// How to listen.
+/// Options of listening.
 #[derive(clap::Args, Debug)]
 pub(super) struct Listen {
     /// End with the first step-up that ends: 0 when it was approved, 1 when not.
     #[arg(long)]
     once: bool,
-    /// One line of JSON for each change, prompts included.
+    /// Print one line of JSON for each change, prompts included
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -53,7 +53,7 @@ pub(super) fn listen(place: &SocketArg, arguments: Listen) -> anyhow::Result<Exi
     })
 }
 
-/// The terminal, or whoever reads the lines.
+/// Terminal output.
 struct Screen<'a> {
     json: bool,
     person: &'a Person,
@@ -75,7 +75,7 @@ impl Ui for Screen<'_> {
         if matches!(shown, UiUpdate::Status(_)) {
             return;
         }
-        // A question that nobody answered stands in the line still.
+        // The line still shows an unanswered question.
         let unanswered = self.person.forget();
         if self.json {
             output::say_line(&output::json(&shown));
@@ -88,7 +88,7 @@ impl Ui for Screen<'_> {
     }
 }
 
-/// Seconds since 1970.
+/// Current time in seconds since 1970.
 fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }

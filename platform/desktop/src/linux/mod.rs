@@ -1,4 +1,4 @@
-//! Linux: GTK, WebKitGTK, and what stands on D-Bus.
+//! Linux: GTK, WebKitGTK and D-Bus services.
 
 #[cfg(test)]
 mod bus;
@@ -20,12 +20,12 @@ use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use zbus::blocking::Connection;
 
-/// Shows what is wanted, for as long as anything can be.
+/// Shows the requested notifications until the sender is dropped.
 pub(crate) fn notices(wants: &Receiver<Option<Notice>>, opened: Arc<dyn Fn() + Send + Sync>) {
     notice::notices(Connection::session, wants, opened);
 }
 
-/// Whether there is a display that a window can be shown on. The toolkit panics where one is opened without.
+/// Returns whether a display is available. The toolkit panics when a window is opened without one.
 #[must_use]
 pub fn has_screen() -> bool {
     gtk::init().is_ok()

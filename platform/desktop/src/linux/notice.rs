@@ -11,12 +11,12 @@ use zbus::zvariant::Value;
 
 const NAME: &str = "org.freedesktop.Notifications";
 const PATH: &str = "/org/freedesktop/Notifications";
-/// What a click on the notification itself, or on its button, does.
+/// Actions of a click on the notification or on its button.
 const OPEN: [&str; 2] = ["default", "open"];
 
 type ShownNotice = Arc<Mutex<Option<u32>>>;
 
-/// Shows what is wanted, for as long as anything can be.
+/// Shows the requested notifications until the sender is dropped.
 pub(crate) fn notices(
     reach: impl Fn() -> zbus::Result<Connection>,
     wants: &Receiver<Option<Notice>>,
@@ -49,7 +49,7 @@ pub(crate) fn notices(
     }
 }
 
-/// Hears clicks on what stands.
+/// Listens for clicks on the shown notification.
 fn listen(
     bus: Connection,
     standing: &ShownNotice,
@@ -109,7 +109,7 @@ mod tests {
 
     const PATIENCE: Duration = Duration::from_secs(20);
 
-    /// What the stand-in was told.
+    /// Call that the fake server received.
     #[derive(Debug)]
     enum Heard {
         Notify(Call),
@@ -125,7 +125,7 @@ mod tests {
         expires: i32,
     }
 
-    /// Stands in for a desktop that shows notifications.
+    /// Fake notification server.
     struct Desktop(Mutex<Sender<Heard>>);
 
     #[interface(name = "org.freedesktop.Notifications")]
@@ -174,7 +174,7 @@ mod tests {
             let opened = Arc::new(move || open.lock().unwrap().send(()).unwrap());
             notices(|| Ok(reached.clone()), &wants, opened);
         });
-        // Nothing stands, so that nothing is taken back.
+        // No notification is shown, so none is closed.
         want.send(None).unwrap();
         want.send(wanted()).unwrap();
         let Heard::Notify(call) = heard.recv_timeout(PATIENCE).unwrap() else { panic!("it was closed") };

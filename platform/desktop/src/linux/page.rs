@@ -1,11 +1,11 @@
-//! The page of a web view stays the app's own: no menu that loads it anew or looks inside, nothing dropped on it, and
-//! one whose process ends is told of.
+//! Locks down the web view: no context menu that reloads or inspects, no drag and drop, and a report when the
+//! page's process ends.
 
 use gtk::prelude::WidgetExt;
 use tauri::WebviewWindow;
 use webkit2gtk::{ContextMenuAction, ContextMenuExt, ContextMenuItemExt, WebViewExt};
 
-/// What of the web view's own menu is of use in a form.
+/// Context menu entries that are useful in a form.
 const KEPT: [ContextMenuAction; 4] =
     [ContextMenuAction::Cut, ContextMenuAction::Copy, ContextMenuAction::Paste, ContextMenuAction::SelectAll];
 

@@ -1,5 +1,6 @@
-//! Who sits before this session: systemd-logind says whether it is in front of its seat and whether its screen is
-//! locked (org.freedesktop.login1(5)); lockers that do not tell logind say so on the session bus.
+//! Detects whether the person is present: systemd-logind reports whether the session is in front of its seat
+//! and whether its screen is locked (org.freedesktop.login1(5)); screen lockers that do not tell logind
+//! report on the session bus.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use zbus::blocking::{Connection, MessageIterator, Proxy};
@@ -10,10 +11,10 @@ use zbus::{MatchRule, Message};
 const LOGIND: &str = "org.freedesktop.login1";
 const MANAGER: &str = "/org/freedesktop/login1";
 const SESSION: &str = "org.freedesktop.login1.Session";
-/// How the interfaces of screen savers end: `org.freedesktop.ScreenSaver`, `org.gnome.ScreenSaver` and others.
+/// Suffix of screen saver interfaces: `org.freedesktop.ScreenSaver`, `org.gnome.ScreenSaver` and others.
 const SAVER: &str = ".ScreenSaver";
 
-/// Tells whether the person is away, whenever that changes. Where nobody knows, nobody is ever away.
+/// Calls `tell` whenever the person leaves or returns. Without a source, the person is always present.
 pub fn watch_seat(tell: impl Fn(bool) + Send + Sync + 'static) {
     let told = Arc::new(SeatSources { tell, sources: Mutex::default() });
     let logind = Arc::clone(&told);
@@ -37,7 +38,7 @@ fn words(error: Option<zbus::Error>) -> String {
     error.map_or_else(|| "the bus has ended".to_owned(), |error| error.to_string())
 }
 
-/// What each source says, and whom to tell.
+/// Last report of each source, and the callback.
 struct SeatSources<T> {
     tell: T,
     sources: Mutex<[bool; 2]>,
@@ -116,7 +117,7 @@ fn follow_savers(bus: &Connection, tell: impl Fn(bool)) -> zbus::Result<()> {
     Ok(())
 }
 
-/// What a screen saver says.
+/// Parses a screen saver's signal.
 fn saver(message: &Message) -> Option<bool> {
     message.header().interface().filter(|name| name.ends_with(SAVER))?;
     message.body().deserialize().ok()
@@ -139,7 +140,7 @@ mod tests {
         OwnedObjectPath::try_from(path).unwrap()
     }
 
-    /// Stands in for logind. It knows one session, by its number, and where `by_pid` by who asks.
+    /// Fake logind with one session, found by its ID or, with `by_pid`, by process.
     struct Manager {
         by_pid: bool,
     }
@@ -211,7 +212,7 @@ mod tests {
         told
     }
 
-    /// What is told once this is set.
+    /// Sets a property and returns the next report.
     fn set(logind: &Connection, told: &Receiver<bool>, name: &str, value: bool) -> bool {
         let session = Proxy::new(logind, LOGIND, OURS, SESSION).unwrap();
         session.set_property(name, value).unwrap();

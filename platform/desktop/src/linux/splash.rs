@@ -33,10 +33,10 @@ pub fn splash(window: &WebviewWindow, splash: &SplashOverlay) -> tauri::Result<(
     })
 }
 
-/// Draws the window anew: the splash says something else, or is gone.
+/// Redraws the window after the splash changed or was removed.
 ///
 /// # Errors
-/// When the window is gone.
+/// The window is closed.
 pub fn redraw(window: &WebviewWindow) -> tauri::Result<()> {
     window.with_webview(|page| page.inner().queue_draw())
 }

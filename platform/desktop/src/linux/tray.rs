@@ -1,4 +1,4 @@
-//! Whether a tray icon can be shown at all: its library is found at run time, and whoever looks for it panics without.
+//! Checks whether tray icons work: their library is loaded at run time, and the toolkit panics without it.
 
 use std::path::Path;
 
@@ -7,13 +7,13 @@ const LIBRARIES: [&str; 2] = ["libayatana-appindicator3.so.1", "libappindicator3
 /// A library that is there, or nothing here would run.
 const NEIGHBOUR: &str = "/libgtk-3.so.0";
 
-/// Whether the library for tray icons is installed.
+/// Returns whether the library for tray icons is installed.
 #[must_use]
 pub fn has_tray() -> bool {
     std::fs::read_to_string("/proc/self/maps").is_ok_and(|maps| stands_beside(&maps))
 }
 
-/// Whether it lies where GTK does (proc_pid_maps(5)).
+/// Returns whether the library is in the same folder as GTK (proc_pid_maps(5)).
 fn stands_beside(maps: &str) -> bool {
     let path = maps.lines().filter_map(|line| line.find('/').and_then(|at| line.get(at..)));
     let mut folders =

@@ -1,9 +1,9 @@
-//! What the machine runs under, by the names of systemd-detect-virt(1).
+//! Detects the hypervisor, with the names of systemd-detect-virt(1).
 
 use crate::Root;
 use vitalsign_protocol::fact::{Fact, Reason};
 
-/// How a product's or a maker's name in the firmware's tables (SMBIOS) begins.
+/// Prefixes of product and vendor names in the firmware's tables (SMBIOS).
 const FIRMWARE: [(&str, &str); 18] = [
     ("KVM", "kvm"),
     ("OpenStack", "kvm"),
@@ -57,7 +57,8 @@ fn find(root: &Root) -> Result<Option<&'static str>, Reason> {
         return Ok(Some("xen"));
     }
     let flag = hypervisor_flag(root)?;
-    // A hypervisor shows itself to an x86 processor's guests; a maker's name alone may stand on its real machines too.
+    // On x86 the processor shows a hypervisor to its guests. The vendor's name alone also appears on its
+    // physical machines.
     if flag == Some(false) {
         return Ok(None);
     }
@@ -73,7 +74,7 @@ fn find(root: &Root) -> Result<Option<&'static str>, Reason> {
     }
 }
 
-/// Whether the processor says that it is a guest's; none where processors do not say (other than x86).
+/// Returns the processor's hypervisor flag; `None` on processors without one (other than x86).
 fn hypervisor_flag(root: &Root) -> Result<Option<bool>, Reason> {
     let cpuinfo = root.text("/proc/cpuinfo")?;
     let flags = cpuinfo.lines().find_map(|line| line.strip_prefix("flags"));
@@ -100,7 +101,7 @@ fn device_tree(root: &Root) -> Result<Option<&'static str>, Reason> {
     }))
 }
 
-/// What the processor itself answers: only for the machine itself, and only under a hypervisor.
+/// Asks the processor by CPUID; only for the running machine, and only under a hypervisor.
 #[cfg(target_arch = "x86_64")]
 fn cpuid(root: &Root) -> Option<&'static str> {
     if !root.is_live() {

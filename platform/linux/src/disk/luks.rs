@@ -10,12 +10,12 @@ use vitalsign_protocol::posture::Protector;
 
 const MAGIC: &[u8; 6] = b"LUKS\xba\xbe";
 const VERSION: u16 = 2;
-/// Where the JSON area begins.
+/// Offset of the JSON area in bytes.
 const BINARY_HEADER: u64 = 4096;
 /// The largest header that the format allows.
 const MAX_HEADER: u64 = 4 * 1024 * 1024;
 
-/// What a LUKS2 header says.
+/// Parsed LUKS2 header.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Luks2 {
     /// The weakest thing that releases the key.
@@ -148,8 +148,8 @@ fn clevis_pin(jwe: &Jwe) -> Option<String> {
     Some(header.get("clevis")?.get("pin")?.as_str()?.to_owned())
 }
 
-/// How much somebody needs who has the machine in hand. A TPM alone gives the key to whoever switches it on; a password
-/// can be guessed at, on any machine.
+/// Ranks a protector by the effort of an attacker who has the machine. A TPM alone releases the key to anyone
+/// who boots it; a password can be attacked offline.
 pub(crate) fn strength(protector: &Protector) -> u8 {
     match protector {
         Protector::Clear => 0,

@@ -4,9 +4,9 @@ use super::stack::DeviceNumber;
 use std::path::{Path, PathBuf};
 use vitalsign_protocol::posture::VolumeRole;
 
-/// File systems without a block device of their own in mountinfo that still keep data on this machine's disks.
+/// File systems that keep data on local disks although mountinfo shows no block device.
 const LOCAL_WITHOUT_DEVICE: [&str; 5] = ["btrfs", "zfs", "bcachefs", "ubifs", "jffs2"];
-/// What lies on another machine, or on the host of this one.
+/// Network file systems, and shares of the host of a virtual machine.
 const REMOTE: [&str; 12] =
     ["nfs", "nfs4", "cifs", "smb3", "ceph", "afs", "9p", "virtiofs", "glusterfs", "lustre", "gfs2", "ocfs2"];
 /// Firmware reads these before any key is there.
@@ -14,7 +14,7 @@ const BOOT: [&str; 4] = ["/boot", "/boot/efi", "/boot/firmware", "/efi"];
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Mount {
-    /// Its device; major 0 where the file system has none of its own (btrfs, overlay, tmpfs).
+    /// Device number; major 0 for file systems without a block device (btrfs, overlay, tmpfs).
     pub(crate) device: DeviceNumber,
     pub(crate) point: PathBuf,
     pub(crate) kind: String,
@@ -23,7 +23,7 @@ pub(crate) struct Mount {
     pub(crate) options: Vec<String>,
 }
 
-/// Reads mountinfo. A line that is not understood is an error: it might be the one that holds the data.
+/// Parses mountinfo. A malformed line is an error, because it might be the volume that holds the data.
 pub(crate) fn parse(mountinfo: &str) -> Option<Vec<Mount>> {
     mountinfo.lines().map(mount).collect()
 }
@@ -65,7 +65,7 @@ pub(crate) fn unescape(text: &str) -> String {
 }
 
 impl Mount {
-    /// What it holds, if it is a volume of this machine.
+    /// Returns the role of the mount if it is a local volume.
     pub(crate) fn role(&self) -> Option<VolumeRole> {
         if REMOTE.contains(&self.kind.as_str()) || self.kind == "rootfs" {
             None
@@ -78,7 +78,7 @@ impl Mount {
         }
     }
 
-    /// Whether an option is set.
+    /// Returns whether a mount option is set.
     pub(crate) fn has(&self, option: &str) -> bool {
         self.options.iter().any(|set| set == option)
     }

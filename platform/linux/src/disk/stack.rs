@@ -27,7 +27,7 @@ impl std::str::FromStr for DeviceNumber {
     }
 }
 
-/// What one path from a volume down to a leaf comes to.
+/// Leaf of one path from a volume down through its block devices.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Backing {
     /// At a device that encrypts all that goes through it.
@@ -77,7 +77,7 @@ impl Stacks<'_> {
         Ok(paths)
     }
 
-    /// The number of the device that a path in `/dev` stands for.
+    /// Returns the device number of a path in `/dev`.
     pub(crate) fn number(&self, node: &str) -> Result<DeviceNumber, Reason> {
         let path = self.root.path(node);
         let real = path.canonicalize().unwrap_or(path);
@@ -230,7 +230,7 @@ impl Stacks<'_> {
         Ok(real.file_name().ok_or(Reason::Failed)?.to_string_lossy().into_owned())
     }
 
-    /// The disk of a partition: the folder that holds the partition's.
+    /// Returns the sysfs folder of the disk that contains a partition.
     fn parent(&self, sys: &Path) -> Result<PathBuf, Reason> {
         let real = self.root.path(sys).canonicalize()?;
         let name = real.parent().and_then(Path::file_name).ok_or(Reason::Failed)?;

@@ -6,7 +6,7 @@ use crate::Root;
 use std::path::Path;
 use vitalsign_protocol::fact::Reason;
 
-/// Where one swap area lies (proc_swaps(5)): a path to a device or to a file, and the stack under it.
+/// Returns the stack below each swap area in proc_swaps(5), which is a device or a file.
 pub(crate) fn areas(stacks: &Stacks<'_>) -> Result<Vec<Result<Vec<Backing>, Reason>>, Reason> {
     let swaps = stacks.root.text_if_there("/proc/swaps")?.unwrap_or_default();
     let lines = swaps.lines().skip(1);
@@ -51,7 +51,8 @@ fn named_device(cmdline: &str) -> Option<String> {
     })
 }
 
-/// Whether crypttab(5) gives a device a new random key at each start; an error when it does not speak of the device.
+/// Returns whether crypttab(5) assigns the device a random key at each boot; an error if it does not list the
+/// device.
 pub(crate) fn random_key(root: &Root, name: &str) -> Result<bool, Reason> {
     let crypttab = root.text_if_there("/etc/crypttab")?.unwrap_or_default();
     let lines = crypttab.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());

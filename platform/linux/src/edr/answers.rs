@@ -1,5 +1,5 @@
-//! What products say when their own programs are asked. Each function knows one product's documented answer; an
-//! answer that it does not understand is unreadable, never good.
+//! Parses the answers of products' own command-line tools. Each function knows the documented answer of one
+//! product; an unknown answer is unreadable, never good.
 
 use super::{ProductAnswer, ProductQuery};
 use crate::date;
@@ -14,7 +14,7 @@ fn known_or_malformed<T>(value: Option<T>) -> Fact<T> {
     value.map_or(Fact::Unreadable(Reason::Malformed), Fact::Known)
 }
 
-/// Asks a product that runs; one that does not is not asked.
+/// Queries a product only if its service runs.
 fn when_running(ask: &ProductQuery<'_>, answer: impl FnOnce() -> Answer) -> ProductAnswer {
     if ask.runs { answer().unwrap_or_else(ProductAnswer::unreadable) } else { ProductAnswer::NOTHING }
 }
@@ -65,8 +65,8 @@ pub(super) fn falcon(ask: &ProductQuery<'_>) -> ProductAnswer {
     })
 }
 
-/// Microsoft Defender: `mdatp health --output json`. A value may stand alone or in an object that also says who set it;
-/// names came in two spellings.
+/// Microsoft Defender: `mdatp health --output json`. A value may be plain or in an object that names its
+/// source; names exist in two spellings.
 pub(super) fn defender(ask: &ProductQuery<'_>) -> ProductAnswer {
     when_running(ask, || {
         let text = ask.output("mdatp-health", "/usr/bin/mdatp", &["health", "--output", "json"])?;
@@ -233,7 +233,7 @@ pub(super) fn eset(ask: &ProductQuery<'_>) -> ProductAnswer {
     }
 }
 
-/// Bitdefender: `bduitool get ps`.
+/// Parses Bitdefender's `bduitool get ps`.
 pub(super) fn bitdefender(ask: &ProductQuery<'_>) -> ProductAnswer {
     when_running(ask, || {
         let program = "/opt/bitdefender-security-tools/bin/bduitool";

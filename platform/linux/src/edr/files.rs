@@ -1,4 +1,4 @@
-//! What products leave in files about themselves.
+//! Reads products' status files.
 
 use super::{ProductAnswer, ProductQuery};
 use crate::Root;

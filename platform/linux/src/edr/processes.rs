@@ -1,20 +1,20 @@
-//! What runs, from `/proc` and from systemd's control groups: the product, not one process's name.
+//! Finds products' processes in `/proc` and in systemd's control groups.
 
 use super::products::Product;
 use crate::Root;
 use vitalsign_protocol::fact::Reason;
 
-/// The kernel cuts a process's name after so many bytes.
+/// Maximum length of a process name in the kernel, in bytes.
 const COMM: usize = 15;
-/// Where a service's processes are listed: control groups, version 2 and 1.
+/// Control groups (version 2 and 1) that list services' processes.
 const GROUPS: [&str; 2] = ["/sys/fs/cgroup/system.slice", "/sys/fs/cgroup/systemd/system.slice"];
-/// People's accounts begin here; no product runs as one of them, but anybody can name a process.
+/// First user ID of human accounts. No product runs under one, but any user can choose a process name.
 const FIRST_USER: u32 = 1000;
 const NOBODY: u32 = 65_534;
 
 pub(super) struct Processes {
     all: Vec<Process>,
-    /// Whether the system shows every process.
+    /// Whether `/proc` shows the processes of all users.
     pub(super) complete: bool,
 }
 
@@ -28,7 +28,7 @@ impl Processes {
     pub(super) fn read(root: &Root) -> Result<Self, Reason> {
         let pids = root.names("/proc")?.into_iter().filter_map(|name| name.parse().ok());
         let process = |pid: i32| {
-            // One that has just ended is no longer there.
+            // The process may have ended meanwhile.
             let name = root.text(format!("/proc/{pid}/comm")).ok()?;
             let program = std::fs::read_link(root.path(format!("/proc/{pid}/exe"))).ok();
             let program = program.and_then(|path| Some(path.file_name()?.to_str()?.to_owned()));
@@ -54,7 +54,7 @@ impl Processes {
         pids
     }
 
-    /// Whether a process of this name runs.
+    /// Returns whether a process with this name runs.
     pub(super) fn any(&self, root: &Root, name: &str) -> bool {
         self.all.iter().any(|process| process.is_one_of(&[name]) && process.is_systems(root))
     }
@@ -66,7 +66,7 @@ impl Process {
         names.iter().any(|name| cut(name) || self.program.as_deref() == Some(name))
     }
 
-    /// Whether it runs as the system or one of its services, not as a person.
+    /// Returns whether the process belongs to the system or a service, not to a human account.
     fn is_systems(&self, root: &Root) -> bool {
         let status = root.text(format!("/proc/{}/status", self.pid)).unwrap_or_default();
         let uid = status

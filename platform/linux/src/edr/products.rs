@@ -9,9 +9,10 @@ pub struct Product {
     /// Paths of which one is there when it is installed.
     pub markers: &'static [&'static str],
     pub units: &'static [&'static str],
-    /// Its processes, old names and new: only names that nothing else has, since one is enough to find the product.
+    /// Process names, current and former. Each must be unique to the product, because one match identifies
+    /// it.
     pub processes: &'static [&'static str],
-    /// Its packages, for its version where it does not say.
+    /// Package names, for the version if the product does not report it.
     pub packages: &'static [&'static str],
     pub(super) ask: fn(&ProductQuery<'_>) -> ProductAnswer,
 }
@@ -21,7 +22,7 @@ fn silent(_: &ProductQuery<'_>) -> ProductAnswer {
     ProductAnswer::NOTHING
 }
 
-/// One row for each product.
+/// Supported products.
 pub const PRODUCTS: &[Product] = &[
     Product {
         id: "crowdstrike-falcon",

@@ -1,12 +1,12 @@
-//! What becomes of a packet that nobody asked for: the ruleset is run over one packet of each kind, of which only its
-//! family, its transport, the interface and that it begins a connection are known. A rule whose match cannot be decided
-//! by these is an exception for some traffic and is passed by; what is left is the answer for all other traffic.
+//! Evaluates the ruleset for unsolicited packets: one packet of each kind, of which only the family,
+//! transport, interface and connection state (new) are known. A rule whose match these do not decide is an
+//! exception for some traffic and is skipped; the result applies to all other traffic.
 
 use super::interfaces::Interface;
 use super::ruleset::{Chain, Expression, INET, IPV4, IPV6, Policy, Property, Ruleset, Verdict};
 use std::collections::HashMap;
 
-/// `NF_CT_STATE_BIT(IP_CT_NEW)`.
+/// Connection state `NF_CT_STATE_BIT(IP_CT_NEW)`.
 const STATE_NEW: u32 = 8;
 const TCP: u8 = 6;
 const UDP: u8 = 17;
@@ -26,7 +26,7 @@ struct Packet<'a> {
     interface: Option<&'a Interface>,
 }
 
-/// How a chain ends for a packet.
+/// Result of a chain for a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum ChainResult {
     Accepted,
@@ -34,7 +34,7 @@ enum ChainResult {
     Undecided,
 }
 
-/// Whether every kind of unsolicited packet of a family is dropped, whatever interface it comes by.
+/// Returns whether every kind of unsolicited packet of a family is dropped on every interface.
 pub(crate) fn blocked(ruleset: &Ruleset, family: u8, interfaces: &[Interface]) -> Result<bool, TooComplex> {
     let mut interfaces: Vec<_> = interfaces.iter().map(Some).collect();
     if interfaces.is_empty() {
@@ -50,12 +50,12 @@ pub(crate) fn blocked(ruleset: &Ruleset, family: u8, interfaces: &[Interface]) -
     Ok(true)
 }
 
-/// How many base chains filter what comes in.
+/// Returns the number of base chains on the input hook.
 pub(crate) fn base_chains(ruleset: &Ruleset) -> usize {
     ruleset.tables.values().flat_map(HashMap::values).filter(|chain| chain.input.is_some()).count()
 }
 
-/// Every base chain on the hook has to accept a packet: one that drops it is enough.
+/// Returns whether any base chain on the hook drops the packet; one is enough.
 fn drops(ruleset: &Ruleset, packet: &Packet<'_>) -> Result<bool, TooComplex> {
     let mut steps = MAX_STEPS;
     for ((family, _), chains) in &ruleset.tables {
@@ -86,7 +86,7 @@ fn run(
         *steps = steps.checked_sub(1).ok_or(TooComplex)?;
         let (name, returns) = match verdict(rule, packet) {
             Some(Verdict::Accept) => return Ok(ChainResult::Accepted),
-            // A queue that nobody reads drops; one that is read decides out of our sight: it is not a drop.
+            // A queue without a listener drops, but a listener may accept: not counted as a drop.
             Some(Verdict::Queue) => return Ok(ChainResult::Accepted),
             Some(Verdict::Drop) => return Ok(ChainResult::Dropped),
             Some(Verdict::Return) => return Ok(ChainResult::Undecided),
@@ -154,7 +154,7 @@ impl Packet<'_> {
     }
 }
 
-/// What is known of the registers: where each value begins, in units of four bytes.
+/// Known values in registers, by offset in units of four bytes.
 #[derive(Default)]
 struct Registers(Vec<(u32, Vec<u8>)>);
 

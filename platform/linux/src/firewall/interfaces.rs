@@ -3,7 +3,7 @@
 use super::netlink::{Attributes, NetlinkError, ROUTE, dump, open};
 
 const GET_LINK: u16 = 18;
-/// `struct ifinfomsg`.
+/// Size of `struct ifinfomsg` in bytes.
 const IFINFOMSG: usize = 16;
 const UP: u32 = 1;
 const LOOPBACK: u32 = 8;
@@ -23,8 +23,9 @@ struct NetworkLink {
     master: Option<u32>,
 }
 
-/// The interfaces of this thread's network namespace that are up and lead out of the machine: no loopback, no ports
-/// (their bridge or bond stands for them), and no bridge that only joins the machine's own containers and guests.
+/// Returns the interfaces of this thread's network namespace that are up and lead out of the machine: no
+/// loopback, no ports (their bridge or bond represents them), and no bridge that connects only local
+/// containers and guests.
 pub(crate) fn inbound() -> Result<Vec<Interface>, NetlinkError> {
     let socket = open(ROUTE, 0)?;
     let mut links = Vec::new();

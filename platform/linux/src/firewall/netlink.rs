@@ -21,7 +21,7 @@ const TYPE_DONE: u16 = 3;
 /// The bits of an attribute's type that are flags (nested, byte order).
 const ATTRIBUTE_TYPE: u16 = 0x3fff;
 
-/// Why a dump ended without an answer.
+/// Reason why a dump failed.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum NetlinkError {
     /// The kernel refused, with this error.
@@ -44,7 +44,7 @@ impl From<rustix::io::Errno> for NetlinkError {
     }
 }
 
-/// One message: its type, its flags and what follows the header.
+/// Netlink message: type, flags and the bytes after the header.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Message<'a> {
     pub(crate) kind: u16,
@@ -135,7 +135,7 @@ pub(crate) fn message<'a>(rest: &mut &'a [u8]) -> Result<Option<Message<'a>>, Ne
 pub(crate) struct Attributes<'a>(&'a [u8]);
 
 impl<'a> Attributes<'a> {
-    /// Attributes that follow a fixed header of so many bytes.
+    /// Returns the attributes after a fixed header of this many bytes.
     pub(crate) fn after(body: &'a [u8], header: usize) -> Option<Self> {
         body.get(header..).map(Self)
     }
@@ -155,7 +155,7 @@ impl<'a> Attributes<'a> {
         std::str::from_utf8(bytes.split(|byte| *byte == 0).next()?).ok()
     }
 
-    /// A number in network byte order, as nf_tables sends all of its own.
+    /// Returns a number in network byte order, which nf_tables uses.
     pub(crate) fn be32(self, kind: u16) -> Option<u32> {
         Some(u32::from_be_bytes(*self.get(kind)?.first_chunk()?))
     }

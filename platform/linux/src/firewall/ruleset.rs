@@ -14,10 +14,10 @@ const HOOK_LOCAL_IN: u32 = 1;
 const TABLE_DORMANT: u32 = 1;
 const POLICY_DROP: u32 = 0;
 const PAYLOAD_NETWORK: u32 = 1;
-/// How often a dump that was interrupted is begun anew.
+/// Maximum number of dumps if the ruleset changes during each.
 const TRIES: usize = 5;
 
-/// Families of tables (linux/netfilter.h).
+/// Protocol families of tables (linux/netfilter.h).
 pub(crate) const INET: u8 = 1;
 pub(crate) const IPV4: u8 = 2;
 pub(crate) const IPV6: u8 = 10;
@@ -46,7 +46,7 @@ pub(crate) enum Policy {
     Drop,
 }
 
-/// One step of a rule, in the kernel's virtual machine. Registers are numbered in units of four bytes.
+/// One instruction of a rule in the kernel's virtual machine. Registers are numbered in units of four bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Expression {
     Verdict(Verdict),
@@ -74,7 +74,7 @@ pub(crate) enum Expression {
     Other,
 }
 
-/// What a rule does with the packet.
+/// Verdict of a rule for the packet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Accept,

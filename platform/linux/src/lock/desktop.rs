@@ -9,7 +9,7 @@ use vitalsign_protocol::fact::Reason;
 
 const DEADLINE: Duration = Duration::from_secs(2);
 
-/// What the session's desktop is set to; none for a desktop that we do not know.
+/// Reads the settings of the session's desktop; `None` for an unknown desktop.
 pub(super) fn read(
     root: &Root,
     commands: &Commands,

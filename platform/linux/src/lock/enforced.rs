@@ -13,12 +13,12 @@ const SESSIONS: [&str; 4] = [
     "/usr/local/share/xsessions",
 ];
 
-/// A desktop that somebody may start on this machine.
+/// Desktop that can be started on this machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Desktop {
     Gnome,
     Kde,
-    /// One whose settings we cannot enforce or read without a session.
+    /// Desktop whose settings cannot be enforced, or not be read without a session.
     Other,
 }
 
@@ -44,7 +44,7 @@ pub(super) fn desktops(root: &Root) -> Vec<Desktop> {
     sessions.map(desktop).collect::<BTreeSet<_>>().into_iter().collect()
 }
 
-/// Whether something shows a graphical log-in, or may.
+/// Returns whether a graphical login is or may be shown.
 pub(super) fn has_display(root: &Root) -> bool {
     let target = std::fs::read_link(root.path("/etc/systemd/system/default.target"));
     root.exists("/etc/systemd/system/display-manager.service")
@@ -156,8 +156,8 @@ fn keys(text: &str, values: &mut BTreeMap<String, String>) {
     }
 }
 
-/// KDE's `kscreenlockerrc`: `Autolock`, `Timeout` in minutes, `LockGrace` in seconds. With `immutable`, only what is
-/// marked `[$i]`: the key, its group, or from the first line on the whole file.
+/// Parses KDE's `kscreenlockerrc`: `Autolock`, `Timeout` in minutes, `LockGrace` in seconds. With
+/// `immutable`, only entries marked `[$i]`: the key, its group, or the whole file by its first line.
 pub(super) fn kde(text: &str, immutable: bool) -> Settings {
     let mut settings = Settings::default();
     let (mut all, mut group, mut daemon) = (false, false, false);

@@ -1,4 +1,4 @@
-//! Whether security updates install themselves: by unattended-upgrades, dnf-automatic, rpm-ostree, or openSUSE's timer.
+//! Detects automatic security updates: unattended-upgrades, dnf-automatic, rpm-ostree, or openSUSE's timer.
 
 use super::release::assignments;
 use crate::Root;
@@ -79,7 +79,7 @@ fn dnf(root: &Root) -> Result<bool, Reason> {
     Ok(applies && timers.iter().any(|timer| enabled(root, timer)))
 }
 
-/// Whether systemd starts a timer with the system: it is wanted, and not masked.
+/// Returns whether systemd starts a timer at boot: it is wanted and not masked.
 fn enabled(root: &Root, timer: &str) -> bool {
     let masked = std::fs::read_link(root.path(format!("/etc/systemd/system/{timer}")));
     let masked = masked.is_ok_and(|target| target == std::path::Path::new("/dev/null"));

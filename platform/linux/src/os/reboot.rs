@@ -1,4 +1,4 @@
-//! Whether a restart is needed to finish an update.
+//! Detects whether a restart is needed to complete an update.
 
 use super::kernel;
 use crate::Root;
@@ -41,7 +41,7 @@ pub fn read(root: &Root, commands: &Commands, memory: &Path) -> Fact<bool> {
     }
 }
 
-/// What the package manager said, for the packages of one boot.
+/// Cached answer of the package manager, valid for the packages of one boot.
 #[derive(Serialize, Deserialize)]
 struct RebootAnswer {
     key: String,

@@ -47,7 +47,7 @@ pub(super) fn read(root: &Root) -> Result<Os, Reason> {
     let fields = fields(root)?;
     let field =
         |name: &str| fields.get(name).filter(|value| !value.is_empty() && value.len() <= MAX_TEXT).cloned();
-    // Debian's point release stands in a file of its own.
+    // Debian's point release is in a separate file.
     let point = || {
         let text = root.text_if_there("/etc/debian_version").ok().flatten();
         text.filter(|text| text.starts_with(|c: char| c.is_ascii_digit()) && text.len() <= MAX_TEXT)

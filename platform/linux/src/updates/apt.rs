@@ -12,7 +12,7 @@ use std::io::Read;
 use std::time::Duration;
 use vitalsign_protocol::fact::Reason;
 
-/// Where dpkg keeps what is installed.
+/// Path of dpkg's list of installed packages.
 pub(crate) const STATUS: &str = "/var/lib/dpkg/status";
 const LISTS: &str = "/var/lib/apt/lists";
 /// Touched when an update of the lists has succeeded; by programs that not every system has.
@@ -47,7 +47,8 @@ pub(crate) fn lists(root: &Root, now: u64) -> Result<Option<Lists>, Reason> {
         }
     }
     let Some(heard) = heard else {
-        // Without any list, nobody knows; with lists but no security suite, this system is not told of such updates.
+        // Without any list the state is unknown; with lists but no security suite, the system does not learn
+        // of security updates.
         return if any { Ok(None) } else { Err(Reason::Stale) };
     };
     let stamps = STAMPS.iter().filter_map(|stamp| root.stamp(stamp).ok()).map(|stamp| stamp.modified);
@@ -99,7 +100,8 @@ pub(crate) fn waiting(root: &Root, commands: &Commands, lists: &Lists) -> Result
         if let Some(version) = installed.versions.get(&key)
             && compare(version, &package.version).is_lt()
         {
-            // The version it is stuck at: a second fix for the same package does not start its waiting anew.
+            // The installed version is part of the name, so that a second fix of the same package keeps the
+            // first one's date.
             waiting.insert(format!("{}:{} {version}", key.0, key.1));
         }
     };

@@ -1,4 +1,4 @@
-//! What the device remembers of updates: since when each has been waiting, and for which lists that is the answer.
+//! Stores since when each update has been pending, and for which lists that result is valid.
 
 use super::{HOUR, Lists, PendingUpdates};
 use serde::{Deserialize, Serialize};
@@ -16,12 +16,12 @@ pub(super) struct Memory {
     /// The lists that were read.
     key: String,
     at: u64,
-    /// What waits, and when it was first seen.
+    /// Pending updates and when each was first seen.
     waiting: BTreeMap<String, u64>,
 }
 
 impl Memory {
-    /// What is remembered. A file that is missing or damaged is an empty memory.
+    /// Loads the stored result; a missing or damaged file counts as empty.
     pub(super) fn load(folder: &Path) -> Self {
         let mut bytes = Vec::new();
         let read = std::fs::File::open(folder.join(FILE))
@@ -29,7 +29,7 @@ impl Memory {
         read.ok().and_then(|_| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
     }
 
-    /// Whether it is the answer for these lists.
+    /// Returns whether the stored result is for these lists.
     pub(super) fn answers(&self, lists: &Lists, now: u64) -> bool {
         self.key == lists.key && (!lists.hourly || (self.at..self.at.saturating_add(HOUR)).contains(&now))
     }

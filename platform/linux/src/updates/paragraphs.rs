@@ -16,7 +16,7 @@ pub(crate) struct Package {
     pub(crate) status: String,
 }
 
-/// Takes bytes, gives packages.
+/// Parses a stream of bytes into packages.
 pub(crate) struct Paragraphs<F> {
     line: Vec<u8>,
     package: Package,

@@ -25,18 +25,18 @@ pub(crate) fn database(root: &Root) -> Option<u64> {
     DATABASES.iter().filter_map(|path| root.stamp(path).ok()).map(|stamp| stamp.modified).max()
 }
 
-/// What is installed, for a cache's key.
+/// Identifies the set of installed packages, as part of a cache key.
 pub(crate) fn database_key(root: &Root) -> String {
     let stamp = |path: &&str| root.stamp(path).ok().map(|stamp| format!(" {stamp}"));
     DATABASES.iter().filter_map(stamp).collect()
 }
 
-/// What dnf has in its caches; none when no repository says anything about security.
+/// Returns dnf's cached repository data; `None` if no repository has security advisories.
 pub(crate) fn dnf_lists(root: &Root) -> Result<Option<Lists>, Reason> {
     repositories(root, "dnf", &DNF)
 }
 
-/// What zypper has in its caches; none when no repository says anything about security.
+/// Returns zypper's cached repository data; `None` if no repository has security advisories.
 pub(crate) fn zypper_lists(root: &Root) -> Result<Option<Lists>, Reason> {
     repositories(root, "zypper", &ZYPPER)
 }
@@ -70,7 +70,7 @@ fn repositories(root: &Root, source: &str, caches: &[&str]) -> Result<Option<Lis
 
 /// Packages with a security advisory, as dnf 4 or dnf 5 lists them.
 pub(crate) fn dnf(commands: &Commands) -> Result<PendingUpdates, Reason> {
-    // To anybody else dnf answers from a cache of their own, and says nothing at all when that is empty.
+    // For users other than root, dnf uses a cache of their own and reports nothing if that is empty.
     if matches!(commands, Commands::Live) && !rustix::process::geteuid().is_root() {
         return Err(Reason::Denied);
     }
@@ -104,7 +104,7 @@ fn advisories(text: &str) -> Option<PendingUpdates> {
     Some(waiting)
 }
 
-/// `bind-libs.x86_64` of `bind-libs-32:9.18.24-1.fc39.x86_64`.
+/// Returns `bind-libs.x86_64` for `bind-libs-32:9.18.24-1.fc39.x86_64`.
 fn name_and_architecture(package: &str) -> Option<String> {
     let (rest, architecture) = package.rsplit_once('.')?;
     let (rest, _release) = rest.rsplit_once('-')?;

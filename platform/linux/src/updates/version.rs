@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-/// Compares `[epoch:]upstream[-revision]`.
+/// Compares versions `[epoch:]upstream[-revision]`.
 #[must_use]
 pub fn compare(left: &str, right: &str) -> Ordering {
     let (left, right) = (split(left), split(right));
@@ -20,7 +20,7 @@ fn split(version: &str) -> (u64, &str, &str) {
     (epoch, upstream, revision)
 }
 
-/// Compares one part: by turns what is not digits, character by character, and what is, as a number.
+/// Compares one part: alternately non-digits by character and digits as a number.
 fn part(left: &str, right: &str) -> Ordering {
     let (mut left, mut right) = (left.as_bytes(), right.as_bytes());
     while !left.is_empty() || !right.is_empty() {

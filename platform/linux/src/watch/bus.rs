@@ -10,10 +10,10 @@ use vitalsign_platform_api::Change;
 
 /// The largest message that is read; logind's are far smaller.
 const MAX_MESSAGE: usize = 64 * 1024;
-/// How long the bus may take for each step of the greeting.
+/// Time limit for each step of the bus's handshake.
 const REPLY_TIMEOUT: Duration = Duration::from_secs(2);
 const FIXED_HEADER: usize = 16;
-/// The bus lets nobody else send in logind's name.
+/// The bus lets only logind send under logind's name.
 const SUBSCRIPTIONS: [&str; 3] = [
     "type='signal',sender='org.freedesktop.login1',interface='org.freedesktop.login1.Manager',member='PrepareForSleep'",
     "type='signal',sender='org.freedesktop.login1',interface='org.freedesktop.login1.Session'",
@@ -131,7 +131,7 @@ fn pad(bytes: &mut Vec<u8>, to: usize) {
     bytes.resize(bytes.len().next_multiple_of(to), 0);
 }
 
-/// How many bytes the first message has, once its fixed header is there.
+/// Returns the length of the first message in bytes, once its fixed header is complete.
 fn message_length(bytes: &[u8]) -> io::Result<Option<usize>> {
     let Some(header) = bytes.first_chunk::<FIXED_HEADER>() else { return Ok(None) };
     let reader = MessageReader::new(header).ok_or(io::ErrorKind::InvalidData)?;
@@ -142,7 +142,7 @@ fn message_length(bytes: &[u8]) -> io::Result<Option<usize>> {
     length.filter(|length| *length <= MAX_MESSAGE).map(Some).ok_or(io::ErrorKind::InvalidData.into())
 }
 
-/// What a whole message says: none for answers, other signals, and what is not understood.
+/// Parses a complete message; `None` for answers, other signals and unknown content.
 fn change(message: &[u8]) -> Option<Change> {
     const SIGNAL: u8 = 4;
     let reader = MessageReader::new(message)?;
@@ -343,7 +343,7 @@ mod tests {
         assert_eq!(next(&changes), Change::Wake);
         logind.emit(SESSION, "Lock", "", &[]);
         assert_eq!(next(&changes), Change::Lock);
-        // What comes before it on the same connection, and means nothing, is not what is heard next.
+        // An irrelevant signal on the same connection must not count as the awaited one.
         logind.emit(MANAGER, "SessionNew", "", &[]);
         logind.emit("org.freedesktop.DBus.Properties", "PropertiesChanged", "s", &string(SESSION));
         assert_eq!(next(&changes), Change::Lock);

@@ -1,4 +1,4 @@
-//! Where changes come from: one file descriptor each, that says nothing while nothing changes.
+//! Sources of changes: one file descriptor each, silent while nothing changes.
 
 use super::bus::Bus;
 use super::files::Files;
@@ -19,7 +19,7 @@ use vitalsign_platform_api::Change;
 
 /// The kernel's own events, not those that udev passes on.
 const UEVENT_KERNEL: u32 = 1;
-/// `NFNLGRP_NFTABLES`, as a bit.
+/// Multicast group `NFNLGRP_NFTABLES` as a bit.
 const NFTABLES: u32 = 1 << 6;
 /// `RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR`.
 const LINKS_AND_ADDRESSES: u32 = 0x1 | 0x10 | 0x100;
@@ -70,7 +70,7 @@ impl Source {
         Some(Self::Process(pid, pidfd_open(process, PidfdFlags::empty()).ok()?))
     }
 
-    /// What `poll` is to wait for.
+    /// Returns the events to poll for.
     pub(super) fn events(&self) -> PollFlags {
         // A table can always be read.
         if matches!(self, Self::Table(_)) { PollFlags::PRI } else { PollFlags::IN }
@@ -153,8 +153,8 @@ fn drain(socket: &OwnedFd, mut each: impl FnMut(Option<&[u8]>)) -> io::Result<()
     }
 }
 
-/// Whether tables, chains or rules are among the messages, and not only elements of sets, which come and go by the minute
-/// where addresses are banned. What is not understood may be anything.
+/// Returns whether the messages change tables, chains or rules. Elements of sets alone change every minute
+/// where addresses are banned. Unknown messages count as changes.
 fn changes_rules(mut messages: &[u8]) -> bool {
     const NFTABLES_SUBSYSTEM: u16 = 10;
     const DELETE_RULE: u16 = 8;

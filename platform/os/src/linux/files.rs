@@ -13,17 +13,17 @@ pub fn create_private(path: &Path) -> io::Result<File> {
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
 }
 
-/// Makes a folder for this user only (0700), with those above it; one that is there stays as it is.
+/// Creates a folder and its parents for this user only (0700); an existing folder is not changed.
 pub fn private_folder(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
-/// Whether nobody but the owner, and root, can read or write what is there.
+/// Returns whether only the owner and root can read or write the file.
 pub fn is_private(path: &Path) -> io::Result<bool> {
     Ok(path.metadata()?.mode() & 0o077 == 0)
 }
 
-/// Whether what is there belongs to the user that this process runs as.
+/// Returns whether the file belongs to this process's user.
 #[must_use]
 pub fn is_ours(path: &Path) -> bool {
     path.metadata().is_ok_and(|there| there.uid() == rustix::process::geteuid().as_raw())

@@ -3,16 +3,13 @@
 use rustix::thread::{CapabilitySet, CapabilitySets, capabilities, set_capabilities, set_no_new_privs};
 use std::io;
 
-/// What probes need, each with its reason:
-/// `NET_ADMIN` the kernel gives its packet filter's rules to nobody else;
-/// `DAC_READ_SEARCH` the firmware's event log and several products' own status files are readable by root only.
+/// Capabilities that probes need: `NET_ADMIN`, because the kernel shows packet filter rules to no other
+/// process; `DAC_READ_SEARCH`, because only root may read the firmware's event log and some products' status
+/// files.
 const NEEDED: CapabilitySet = CapabilitySet::NET_ADMIN.union(CapabilitySet::DAC_READ_SEARCH);
 
-/// Gives up every capability that no probe needs, and the chance to gain others, for this thread and all that it
-/// starts: call it before there are other threads. What is left is what it answers, for the log.
-///
-/// # Errors
-/// As the kernel says.
+/// Drops every capability that no probe needs, and the possibility to gain others, for this thread and its
+/// children: call it before other threads exist. Returns the remaining capabilities for the log.
 pub fn limit_privileges() -> io::Result<String> {
     set_no_new_privs(true)?;
     let held = capabilities(None)?;

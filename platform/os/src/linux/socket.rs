@@ -29,11 +29,11 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Listens at `path`. Everybody on this machine may connect: the peer is looked at for each request. A socket that
-    /// an earlier service left is replaced, one that a running service answers at is not.
+    /// Listens at `path`. Any local user may connect; the peer is checked for each request. Replaces the
+    /// socket of a service that has ended, but not of one that answers.
     ///
     /// # Errors
-    /// As the system says; `AddrInUse` when another service runs.
+    /// `AddrInUse` if another service runs.
     pub fn bind(path: &Path) -> io::Result<Self> {
         match path.symlink_metadata() {
             Ok(there) if there.file_type().is_socket() => match UnixStream::connect(path) {
@@ -69,11 +69,11 @@ impl Drop for Listener {
     }
 }
 
-/// Connects to the service, and makes sure that it is the service: it runs as root, as this user, or as the owner of
-/// the folder that the socket lies in and that nobody else can write to.
+/// Connects to the service and checks the peer: it must run as root, as this user, or as the owner of the
+/// socket's folder, which must not be writable for others.
 ///
 /// # Errors
-/// As the system says; `PermissionDenied` when somebody else answers.
+/// `PermissionDenied` if the peer is another user.
 pub fn connect(path: &Path) -> io::Result<SocketStream> {
     let stream = UnixStream::connect(path)?;
     let uid = peer(&stream)?;
@@ -95,22 +95,22 @@ fn peer(stream: &UnixStream) -> io::Result<u32> {
 pub struct SocketStream(UnixStream);
 
 impl SocketStream {
-    /// The same connection once more: one to read from, one to write to.
+    /// Duplicates the connection: one to read from, one to write to.
     pub fn try_clone(&self) -> io::Result<Self> {
         self.0.try_clone().map(Self)
     }
 
-    /// How long a read waits, or for ever.
+    /// Sets the time limit for reads; `None` means no limit.
     pub fn set_read_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
         self.0.set_read_timeout(timeout)
     }
 
-    /// How long a write waits, or for ever.
+    /// Sets the time limit for writes; `None` means no limit.
     pub fn set_write_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
         self.0.set_write_timeout(timeout)
     }
 
-    /// Ends the connection for every clone of it.
+    /// Closes the connection for every clone.
     pub fn close(&self) -> io::Result<()> {
         self.0.shutdown(Shutdown::Both)
     }

@@ -18,18 +18,18 @@ const LINE: usize = 4096;
 pub struct Terminal(File);
 
 impl Terminal {
-    /// The one that this program was started at, whatever its input and output are.
+    /// Opens the controlling terminal, whatever standard input and output are.
     ///
     /// # Errors
-    /// When it was started without one.
+    /// The program has no controlling terminal.
     pub fn open() -> io::Result<Self> {
         Self::at(Path::new("/dev/tty"))
     }
 
-    /// The one at this path.
+    /// Opens the terminal at this path.
     ///
     /// # Errors
-    /// When it is none.
+    /// The path is not a terminal.
     pub fn at(path: &Path) -> io::Result<Self> {
         let file = File::options().read(true).write(true).open(path)?;
         tcgetattr(&file)?;
@@ -66,7 +66,7 @@ impl Terminal {
     }
 }
 
-/// A terminal that does not show what is typed. It does again when this goes.
+/// Disables the terminal's echo until it is dropped.
 struct EchoOff<'a> {
     file: &'a File,
     before: Termios,

@@ -1,8 +1,8 @@
-//! One ceremony among all keys that are there, and that come while it runs.
+//! Runs one ceremony among all connected keys, and those that are connected while it runs.
 //!
-//! A lone key is asked at once. Where there are several, each waits for a touch, and the first one touched is the one
-//! that is used; the others are told to stop. A key that goes away gives its place up; one that holds none of the
-//! credentials leaves the ceremony to the others.
+//! A single key is used at once. Of several keys, the first one touched is used, and the others are
+//! cancelled. A key that is removed leaves the ceremony; a key without a matching credential leaves it to the
+//! others.
 
 use super::finder::{AttachPoint, Finder, FoundKey, SearchScope};
 use super::worker::{
@@ -21,13 +21,13 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 
-/// Between one look at what is there and the next.
+/// Interval between two scans for keys.
 const SCAN_INTERVAL: Duration = Duration::from_millis(250);
 /// A key that does not answer for so long is not waited for.
 const OPEN_TIMEOUT: Duration = Duration::from_millis(1500);
-/// How often a key may fail at its link before it has to be taken out and put in again.
+/// Number of link failures after which a key must be reconnected.
 const MAX_LINK_FAILURES: u32 = 3;
-/// How long a key may take to be told to stop.
+/// Time limit for cancelling a key.
 const CANCEL_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Both ends of a channel.
@@ -42,11 +42,11 @@ pub(super) struct KeySelection<'a, P> {
     reach: &'a SearchScope,
     found: Vec<FoundKey>,
     candidates: BTreeMap<u64, Candidate>,
-    /// Why a key that is there is not asked again; forgotten when it goes.
+    /// Reasons why connected keys are excluded; removed when the key is disconnected.
     out: HashMap<AttachPoint, Failure>,
-    /// How often a key failed at its link, and when it may be tried again.
+    /// Number of link failures of a key, and the time of its next attempt.
     faults: HashMap<AttachPoint, (u32, Instant)>,
-    /// Why a key could not be opened, last.
+    /// Last error of opening a key.
     closed: Option<String>,
     shown: Option<ShownPrompt>,
     next: u64,
@@ -79,9 +79,9 @@ enum Phase {
     Opening,
     /// It waits for an order.
     Ready,
-    /// It waits for a touch, to be the one that is used.
+    /// Waits for a touch that selects it.
     Selecting,
-    /// It is asked, as the only one that was there. Another one may come.
+    /// Performs the operation as the only key. Another key may still be connected.
     Asked,
     /// A person has touched it, or entered its PIN: it is the one.
     Chosen,
@@ -168,7 +168,7 @@ impl<'a, P: FnMut(Prompt) + Send> KeySelection<'a, P> {
     }
 
     async fn heard(&mut self, id: u64, news: WorkerEvent) -> Option<Result<Value, Failure>> {
-        // One that was told to stop has nothing more to say.
+        // Events of a cancelled key are ignored.
         let candidate = self.candidates.get_mut(&id)?;
         match news {
             WorkerEvent::LeastPin(least) => candidate.least_pin = least,
@@ -225,13 +225,13 @@ impl<'a, P: FnMut(Prompt) + Send> KeySelection<'a, P> {
                 _ => (PinReason::Unsuitable, None),
             },
         };
-        // Where a PIN is to be changed, the key asks for the old one next.
+        // When a PIN must be changed, the key asks for the old one next.
         let is_first = matches!(&update, UvUpdate::PinNotSet(asked) if asked.reason != PinNotSetReason::PinChangeRequired);
         candidate.chosen = None;
         shared.keep_asked(update);
         let entered = self.entered.0.clone();
         let reply = PinReply::new(move |pin| {
-            // Whoever was stopped, or has gone, is not there to be answered.
+            // The key was cancelled or removed meanwhile.
             let Some(update) = shared.take_asked() else { return };
             shared.refused.store(pin.is_none(), Ordering::SeqCst);
             answer(update, pin.as_ref());
@@ -280,7 +280,7 @@ impl<'a, P: FnMut(Prompt) + Send> KeySelection<'a, P> {
         None
     }
 
-    /// Speaks to who is there, and says what to do.
+    /// Sends commands to the connected keys and prompts the person.
     async fn settle(&mut self) {
         if self.candidates.values().any(|candidate| candidate.phase == Phase::Chosen) {
             return;
@@ -295,7 +295,7 @@ impl<'a, P: FnMut(Prompt) + Send> KeySelection<'a, P> {
         }
         let fit = |candidate: &&Candidate| candidate.phase != Phase::Opening;
         match self.candidates.values().filter(fit).count() {
-            // One that may be tried again soon is there all the same.
+            // A key that will be retried soon counts as connected.
             0 if self.found.iter().all(|found| self.out.contains_key(&found.place))
                 || self.closed.is_some() =>
             {
@@ -307,7 +307,7 @@ impl<'a, P: FnMut(Prompt) + Send> KeySelection<'a, P> {
         }
     }
 
-    /// Opens what is there and not spoken to.
+    /// Opens connected keys that are not open yet.
     fn greet(&mut self) {
         let now = Instant::now();
         let new = self.found.iter().filter(|found| {
@@ -346,7 +346,7 @@ impl<'a, P: FnMut(Prompt) + Send> KeySelection<'a, P> {
     }
 
     async fn have_one_touched(&mut self, keys: usize) {
-        // One that was asked while it was alone begins again, as one of several.
+        // A key that was used as the only one restarts as one of several.
         let asked =
             self.candidates.iter().find(|(_, candidate)| candidate.phase == Phase::Asked).map(|(id, _)| *id);
         if let Some(place) =
@@ -406,7 +406,7 @@ fn answer(update: UvUpdate, pin: Option<&Pin>) {
     }
 }
 
-/// Looks for keys on a thread of its own, for as long as somebody listens: a reader may take its time.
+/// Scans for keys in a separate thread until the receiver is dropped, because a reader may be slow.
 fn look_again_and_again(reach: &SearchScope) -> Result<UnboundedReceiver<Vec<FoundKey>>, Failure> {
     let (sender, receiver) = mpsc::unbounded_channel();
     let unavailable = |error: std::io::Error| Failure::Unavailable(error.to_string());

@@ -1,7 +1,7 @@
-//! Which security keys are there.
+//! Finds connected security keys.
 //!
-//! Looking is cheap enough to be done several times a second: the names of the raw HID devices, and what the smart card
-//! service remembers about its readers. Devices are opened only when something has changed.
+//! A scan is cheap enough for several times a second: it lists raw HID devices and the smart card service's
+//! reader states. Devices are opened only after a change.
 
 use crate::ceremony::Transport;
 use libwebauthn::transport::hid::HidDevice;
@@ -16,14 +16,14 @@ use std::time::Duration;
 
 const HIDRAW: &str = "/sys/class/hidraw";
 
-/// Where a key is: the same for as long as it is not taken away, and another one when it comes back.
+/// Attachment of a key: stable until it is removed, and different after it is connected again.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum AttachPoint {
     /// A raw HID device: its node, and the system's name for this one attachment of it.
     Hid(CString, PathBuf),
     /// A reader, and how many cards came and went there.
     Reader(CString, u32),
-    /// The test build's own: how often it was reached anew.
+    /// Test builds only: number of the connection.
     #[cfg(feature = "testing")]
     UsbIp(u64),
 }
@@ -32,12 +32,12 @@ pub(super) enum AttachPoint {
 #[derive(Clone, Debug)]
 pub(super) struct FoundKey {
     pub(super) place: AttachPoint,
-    /// What its maker or reader calls it.
+    /// Name given by the vendor or the reader.
     pub(super) name: String,
     pub(super) device: KeyDevice,
 }
 
-/// How to reach a key.
+/// Handle for opening a key.
 #[derive(Clone, Debug)]
 pub(super) enum KeyDevice {
     Hid(HidDevice),
@@ -58,7 +58,7 @@ impl KeyDevice {
     }
 }
 
-/// Where keys are looked for.
+/// Transports to scan.
 #[derive(Clone, Debug)]
 pub(super) struct SearchScope {
     /// Among the raw HID devices.
@@ -91,14 +91,14 @@ pub(super) struct Finder {
     nodes: BTreeMap<String, PathBuf>,
     hid: Vec<HidDevice>,
     cards: Option<Context>,
-    /// Whether a reader is a part of a key that is reached by USB already.
+    /// Whether a reader belongs to a key that is already reached by USB.
     duplicates: HashMap<CString, bool>,
     #[cfg(feature = "testing")]
     usbip: super::usbip::Port,
 }
 
 impl Finder {
-    /// One that has seen nothing yet.
+    /// Creates a finder without known keys.
     pub(super) fn new(reach: &SearchScope) -> Self {
         Self {
             reach: reach.clone(),
@@ -163,7 +163,7 @@ impl Finder {
             return Vec::new();
         };
         let with_card = states.into_iter().filter(|reader| {
-            // One that was mute when it came may answer all the same.
+            // A card that did not respond at first may respond now.
             let state = reader.event_state();
             state.contains(State::PRESENT) && !state.contains(State::EXCLUSIVE)
         });

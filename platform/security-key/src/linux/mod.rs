@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 use tokio::runtime::{Builder, Runtime};
 use worker::{ActiveKeys, CeremonyRequest};
 
-/// How long the keys that lost may take to hear of it, at the end.
+/// Time for the cancelled keys to stop at the end of a ceremony.
 const CANCEL_GRACE: Duration = Duration::from_millis(500);
 
 /// The security keys of this machine.
@@ -43,7 +43,7 @@ impl SecurityKeys {
         Ok(Self { busy: Arc::default(), reach: SearchScope::system() })
     }
 
-    /// Test builds only: the USB key at this address, and the readers if they are to be looked at too.
+    /// Test builds only: creates a client for the USB key at this address, optionally with readers.
     ///
     /// # Errors
     /// [`Failure::Unavailable`].
@@ -96,7 +96,7 @@ impl SecurityKeys {
 }
 
 impl Drop for SecurityKeys {
-    /// A key that lost is told so; one that never heard of it would blink on.
+    /// Cancels the remaining keys; otherwise they would continue to blink.
     fn drop(&mut self) {
         self.busy.wait(CANCEL_GRACE);
     }
@@ -132,7 +132,7 @@ async fn prepare(ceremony: &Ceremony, checked: &options::CheckedOptions) -> Resu
     }
 }
 
-/// Knows no public suffix, so that no domain stands for one below it: only the very host is its relying party.
+/// Empty public suffix list: only the exact host is accepted as the relying party.
 struct NoSuffixes;
 
 impl PublicSuffixList for NoSuffixes {

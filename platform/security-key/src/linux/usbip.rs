@@ -1,7 +1,7 @@
-//! Test builds only: a USB key that another process exports by USB/IP, reached in user space.
+//! Test builds only: a USB key that another process exports by USB/IP, accessed in user space.
 //!
-//! Kernels without `vhci-hcd` cannot attach such a device, so that the client's own CTAPHID framing is put on USB
-//! requests here. It stands in for `/dev/hidraw*`; everything above is what ships.
+//! Kernels without `vhci-hcd` cannot attach such a device, so this module sends the client's CTAPHID frames
+//! in USB requests. It replaces `/dev/hidraw*`; everything above is production code.
 
 use libwebauthn::transport::hid::HidPipeBackend;
 use libwebauthn::transport::hid::framing::{HidCommand, HidMessage, HidMessageParser, HidMessageParserState};
@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Where the device is: `127.0.0.1:3240`.
+/// Address of the device, for example `127.0.0.1:3240`.
 const ADDRESS: &str = "VITALSIGN_TEST_USBIP";
 const VERSION: u16 = 0x0111;
 const IMPORT: u16 = 0x8003;
@@ -20,19 +20,19 @@ const SUBMIT: u32 = 1;
 const UNLINK: u32 = 2;
 const SUBMITTED: u32 = 3;
 const PACKET: usize = 64;
-/// One look at whether something has come.
+/// Interval at which the socket is polled.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
-/// An answer that needs nobody.
+/// Time limit for an answer that needs no person.
 const REPLY_TIMEOUT: Duration = Duration::from_secs(1);
 /// The key's answer to being cancelled.
 const FINAL_READ_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Where the environment says that the device is.
+/// Reads the device's address from the environment.
 pub(super) fn address() -> Option<SocketAddr> {
     std::env::var(ADDRESS).ok()?.parse().ok()
 }
 
-/// Where the device may be, now or later.
+/// Address where the device is or will be.
 pub(super) struct Port {
     address: Option<SocketAddr>,
     generation: u64,
@@ -120,7 +120,7 @@ impl UsbIpLink {
 }
 
 impl Wire {
-    /// Whether the other end is still there; what has come is kept.
+    /// Returns whether the connection was closed; received data is kept.
     fn look_for_end(&mut self) -> bool {
         if self.up {
             let mut byte = [0];

@@ -1,4 +1,5 @@
-//! One key, on a thread of its own: some of its transports wait without a way to be woken.
+//! Communicates with one key in a separate thread, because some transports block without a way to interrupt
+//! them.
 
 use super::finder::{FoundKey, KeyDevice};
 use crate::ceremony::Failure;
@@ -21,20 +22,20 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::{broadcast, mpsc};
 
-/// Between one try and the next, where a key says that nobody touched it.
+/// Delay before a key that reports a user timeout is asked again.
 const RETRY_DELAY: Duration = Duration::from_millis(250);
 
-/// What every key is asked.
+/// Operation that is sent to every key.
 #[derive(Debug)]
 pub(super) enum CeremonyRequest {
     Create(MakeCredentialRequest),
     Get(GetAssertionRequest),
 }
 
-/// What a key is told.
+/// Command to a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Command {
-    /// Wait for a touch, to be the one that is used.
+    /// Wait for a touch that selects this key.
     Select,
     Perform,
 }
@@ -77,7 +78,7 @@ pub(super) struct WorkerState {
     pub(super) pin_was_wrong: AtomicBool,
     /// The person would not say the PIN.
     pub(super) refused: AtomicBool,
-    /// A PIN that was asked for, and that nobody has answered yet.
+    /// PIN request of the key that is not answered yet.
     pub(super) asked: Mutex<Option<UvUpdate>>,
 }
 
@@ -85,7 +86,7 @@ impl WorkerState {
     fn stopped(&self) -> bool {
         self.stop.load(Ordering::SeqCst)
     }
-    /// What waits for a PIN, to be answered once.
+    /// Takes the pending PIN request, which can be answered once.
     pub(super) fn take_asked(&self) -> Option<UvUpdate> {
         self.asked.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
@@ -94,7 +95,7 @@ impl WorkerState {
     }
 }
 
-/// How many keys are being spoken to.
+/// Number of keys in use.
 #[derive(Debug, Default)]
 pub(super) struct ActiveKeys {
     count: Mutex<usize>,
@@ -107,7 +108,7 @@ impl ActiveKeys {
         *count = by(*count);
         self.changed.notify_all();
     }
-    /// Waits until it is none.
+    /// Waits until no key is in use.
     pub(super) fn wait(&self, patience: Duration) {
         let count = self.count.lock().unwrap_or_else(PoisonError::into_inner);
         let _ = self.changed.wait_timeout_while(count, patience, |count| *count > 0);
@@ -224,8 +225,8 @@ impl Worker {
         }
     }
 
-    /// A key that holds none of the credentials is known before anybody enters a PIN; that it is the wrong one is said
-    /// once it was touched, so that nobody's forgotten key ends what is another's.
+    /// Requests an assertion. A key without a matching credential is detected before a PIN is entered, but
+    /// reported only after a touch, so that a forgotten key of another person does not end the ceremony.
     async fn get<C: KeyChannel>(
         &self,
         channel: &mut C,
@@ -245,7 +246,7 @@ impl Worker {
         Ok(first.and_then(|assertion| value(assertion.to_json_string(request, JsonFormat::Minified))))
     }
 
-    /// Whether to ask once more: a person is to do it again, or to do it at all. Every other error is an end.
+    /// Returns whether to ask the key again because the person must act; every other error ends the ceremony.
     async fn again<E: std::error::Error>(&self, error: WebAuthnError<E>) -> Result<(), CandidateResult> {
         if self.shared.stopped() {
             return Err(CandidateResult::Stopped);
@@ -255,8 +256,8 @@ impl Worker {
                 self.shared.pin_was_wrong.store(true, Ordering::SeqCst);
                 Ok(())
             }
-            // A key waits for a touch for less time than the ceremony may take. One that says so at once does not get
-            // to be asked without end.
+            // A key waits for a touch for less time than the ceremony may take. A key that reports this at
+            // once is not retried endlessly.
             WebAuthnError::Ctap(
                 CtapError::UVInvalid
                 | CtapError::UserActionTimeout
@@ -318,7 +319,7 @@ impl Worker {
     }
 
     fn tell(&self, news: WorkerEvent) {
-        // Nobody listens any more when the ceremony is over.
+        // Fails if the ceremony has ended.
         let _ = self.news.send((self.id, news));
     }
 }
@@ -381,7 +382,7 @@ fn value<E>(json: Result<String, E>) -> Option<Value> {
     serde_json::from_str(&json.ok()?).ok()
 }
 
-/// Whether what lies on a reader is a security key.
+/// Returns whether the card on a reader is a security key.
 pub(super) async fn is_key(device: &mut NfcDevice) -> bool {
     match device.channel(ChannelSettings::default()).await {
         Ok(channel) => channel.supported_protocols().await.is_ok_and(|protocols| protocols.fido2),

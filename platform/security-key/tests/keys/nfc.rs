@@ -17,7 +17,7 @@ fn readers() -> SecurityKeys {
     SecurityKeys::reaching(None, true).unwrap()
 }
 
-/// What is attached, once that are so many: the service looks into its readers now and then only.
+/// Waits until this many keys are attached: the service polls its readers at intervals.
 fn seen(keys: &SecurityKeys, count: usize) -> Vec<Attached> {
     let look = || Ok(Some(keys.attached()?).filter(|attached| attached.len() == count));
     wait_for("the keys to be seen", Duration::from_secs(20), look).unwrap()
@@ -74,7 +74,7 @@ fn nfc_cancelled_at_any_moment() {
     let _unanswered = running.pin();
     running.cancel.cancel();
     assert_eq!(running.end(), Err(Failure::Cancelled));
-    // While a touch is awaited: the reader has no word for it, and the key waits on, but nobody here does.
+    // The reader cannot cancel the key, which continues to wait, but the ceremony ends.
     let running = begin(readers(), creation());
     running.enter(PIN);
     running.touch();
@@ -114,7 +114,7 @@ fn nfc_and_usb_the_first_key_touched_is_used_and_the_other_is_let_go() {
     let running = begin(keys, creation());
     assert_eq!(running.touch(), 2);
     plugged.until_tap_is_wanted().unwrap();
-    // The one that is touched asks for its PIN; the other no longer wants anything.
+    // The touched key asks for its PIN; the other one was cancelled.
     near.tap().unwrap();
     running.enter(PIN);
     assert_eq!(running.touch(), 1);

@@ -55,8 +55,8 @@ impl Running {
         }
     }
 
-    /// The same with a card that has come: when nothing happens it is taken out and put in again, as people do. The
-    /// reader's daemon now and then does not get a word out of one that came at a bad moment.
+    /// The same for a card: if nothing happens, removes and reinserts it, as people do. The reader's daemon
+    /// sometimes gets no answer from a card.
     pub(crate) fn pin_of_card(&self, key: &mut SimulatedKey) -> (PinReason, Option<u32>, PinReply) {
         for _ in 0..3 {
             let end = Instant::now() + LIMIT / 3;
@@ -97,7 +97,7 @@ impl Running {
     }
 }
 
-/// What a relying party asks for at a registration.
+/// Registration options of a relying party.
 pub(crate) fn creation() -> Operation {
     Operation::Create(json!({
         "rp": {"id": RP_ID, "name": "Verifier"},
@@ -110,7 +110,7 @@ pub(crate) fn creation() -> Operation {
     }))
 }
 
-/// What a relying party asks for at a step-up, of these credentials.
+/// Authentication options of a relying party for these credentials.
 pub(crate) fn request(credentials: &[&Value]) -> Operation {
     let allowed = |created: &&Value| json!({"type": "public-key", "id": created["id"]});
     Operation::Get(json!({

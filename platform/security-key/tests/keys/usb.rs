@@ -96,7 +96,7 @@ fn a_pin_that_is_refused_or_empty_costs_no_attempt() {
     assert_eq!(running.enter(""), (PinReason::Needed, Some(8)));
     assert_eq!(running.end(), Err(Failure::Cancelled));
 
-    // Nobody answers, and the question is thrown away.
+    // The prompt is dropped without an answer.
     let running = begin(keys(&key), creation());
     let (_, attempts_left, reply) = running.pin();
     assert_eq!(attempts_left, Some(8));
@@ -173,7 +173,7 @@ fn cancelled_while_a_pin_is_awaited() {
     let (_, _, reply) = running.pin();
     running.cancel.cancel();
     assert_eq!(running.end(), Err(Failure::Cancelled));
-    // What is entered now goes nowhere.
+    // The PIN is discarded.
     reply.enter(vitalsign_security_key::Pin::new("000000".to_owned()));
     let running = begin(keys(&key), creation());
     assert_eq!(running.pin().1, Some(8));

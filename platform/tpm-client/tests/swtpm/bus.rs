@@ -1,4 +1,4 @@
-//! What passes between client and TPM, listened to, delayed, changed and garbled.
+//! Messages between client and TPM: recorded, delayed, changed and damaged.
 
 use super::{Bench, attestation_key, enrol, keys, secret};
 use std::sync::{Arc, Mutex};
@@ -112,7 +112,7 @@ fn a_slow_or_busy_tpm_is_unavailable() {
     proxy.set(|_, _| Pass::On);
     key.public().clone().verify(b"report", &key.sign(&digest).unwrap()).unwrap();
 
-    // TPM_RC_RETRY, for ever: then twice only.
+    // TPM_RC_RETRY, first without end, then twice only.
     let busy = |message: &mut Vec<u8>| *message = response(0x922);
     proxy.set(move |way, message| {
         if way == Way::Response {
@@ -164,7 +164,7 @@ fn a_quote_is_of_the_values_that_come_with_it_or_is_made_again() {
     let proxy = Proxy::start(&bench.tpm, |_, _| Pass::On);
     let mut key = open(&proxy.spec, &bench.state(), None).unwrap();
     let ak = attestation_key(&mut key);
-    // The PCRs' update counter, as if somebody had extended one meanwhile: a number of times, then for ever.
+    // Changes the PCR update counter a number of times, then without end.
     let mut change = |times: u32| {
         let (mut reading, mut left) = (false, times);
         proxy.set(move |way, message| {
@@ -187,7 +187,7 @@ fn a_quote_is_of_the_values_that_come_with_it_or_is_made_again() {
     assert!(bench.tpm.loaded().is_empty());
 }
 
-/// Whoever sits on the bus and shows a key of their own has no certificate for it.
+/// An attacker on the bus has no certificate for a substituted key.
 #[test]
 fn an_endorsement_key_that_is_not_certified_is_not_used() {
     let bench = Bench::new();

@@ -119,7 +119,7 @@ fn a_device_enrols_with_every_kind_of_endorsement_key() {
     drop(key);
     assert!(bench.tpm.loaded().is_empty());
 
-    // Without its certificate the ECC key is of no use, and the RSA key serves.
+    // Without its certificate the ECC key cannot be used, so the RSA key is.
     bench.tpm.undefine(0x01c0_0016);
     let mut key = bench.open();
     let rsa = enrol(&bench, &mut key);
@@ -152,7 +152,7 @@ fn keys_outlive_a_restart_and_boots_are_counted() {
     let ak = attestation_key(&mut key);
     let before = (quoted(&mut key, &ak).0, key.boot_count().unwrap());
 
-    // The connection breaks, everything loaded is gone: the first command says so, the next one mends it.
+    // The connection breaks and loaded objects are lost: the first command fails, the next one recovers.
     bench.tpm.restart();
     assert!(matches!(key.sign(&Digest::of(b"a")), Err(KeyError::Unavailable(_))));
     public.verify(b"a", &key.sign(&Digest::of(b"a")).unwrap()).unwrap();
@@ -249,7 +249,7 @@ fn only_the_right_key_passes_and_only_for_its_request() {
     assert_eq!(wrong, Err(attest::Error::WrongType("a quote")));
 }
 
-/// What our own client never asks of a TPM, asked by hand.
+/// Sends commands that our client never sends.
 #[test]
 fn an_attestation_key_signs_nothing_but_what_the_tpm_says_and_a_sha1_quote_is_refused() {
     let bench = Bench::new();

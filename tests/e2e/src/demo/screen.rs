@@ -15,7 +15,7 @@ use vitalsign_ipc::{Answer, Request};
 use vitalsign_simulated_key::SimulatedKey;
 use vitalsign_simulated_key::process::{program, wait_for};
 
-/// How long nothing may happen on the screen while a person is asked.
+/// Time limit for an answer of the person.
 const LIMIT: Duration = Duration::from_secs(150);
 
 pub(crate) struct Screen {
@@ -24,14 +24,14 @@ pub(crate) struct Screen {
 }
 
 impl Screen {
-    /// Whether there is a display.
+    /// Returns whether a display is available.
     pub(crate) fn is_there() -> bool {
         ["DISPLAY", "WAYLAND_DISPLAY"]
             .iter()
             .any(|name| std::env::var_os(name).is_some_and(|it| !it.is_empty()))
     }
 
-    /// Whether a person is there as well, to whom the app can put its questions.
+    /// Returns whether a person is present who can answer in the app.
     pub(crate) fn has_a_person() -> bool {
         Self::is_there() && std::io::stdin().is_terminal()
     }
@@ -63,7 +63,7 @@ impl Screen {
         Ok(Self { _app: Child::start(&mut app)?, key: touched })
     }
 
-    /// Waits until how things stand is as wanted; meanwhile the key is touched when its window is.
+    /// Waits for a status; touches the simulated key when its window is touched.
     pub(crate) fn until(
         &self,
         agent: &Agent,
@@ -94,7 +94,7 @@ impl Screen {
     }
 }
 
-/// Shows the app to whoever looks at the display where nobody is at the terminal: until this goes.
+/// Shows the app on the display until dropped, for a viewer without a terminal.
 pub(crate) fn glimpse(agent: &Agent) -> Result<Option<Screen>> {
     if !Screen::is_there() || Screen::has_a_person() {
         return Ok(None);

@@ -1,4 +1,4 @@
-//! The second half of the demonstration: two step-ups, one at the first level and one that asks for a healthy device.
+//! Second half of the demonstration: a step-up at the first level, and one that requires a healthy device.
 
 use crate::say;
 use crate::screen::{Screen, glimpse};
@@ -20,15 +20,15 @@ const USER: &str = "nurse-7";
 const ORDER: &str = "EHR: sign order 4711";
 /// FIDO metadata of real security keys: with it, and a key plugged in, the demonstration asks for that one.
 const METADATA: &str = "VITALSIGN_METADATA";
-/// How long a line of the terminal program may take.
+/// Time limit for a line of the terminal program.
 const LIMIT: Duration = Duration::from_secs(120);
 
 pub(crate) struct Shown {
-    /// `simulated` or `hardware`.
+    /// Kind of authenticator: `simulated` or `hardware`.
     pub(crate) authenticator: &'static str,
-    /// `approved`, or how it ended.
+    /// Result at the first level: `approved` or another.
     pub(crate) first_level: String,
-    /// `approved`, or `refused`.
+    /// Result for a healthy device: `approved` or `refused`.
     pub(crate) healthy_device: &'static str,
     /// The challenge that the key signed is what the stored evidence and transaction give.
     pub(crate) challenge_binds_evidence: bool,
@@ -115,13 +115,13 @@ pub(crate) fn show(world: &World, agent: &Agent) -> Result<Shown> {
     })
 }
 
-/// A file that nobody else can read.
+/// Creates a file that only its owner can read.
 fn private(file: &Path, content: &str) -> Result<()> {
     let made = std::fs::File::options().write(true).create_new(true).mode(0o600).open(file);
     Ok(made?.write_all(content.as_bytes())?)
 }
 
-/// A healthy device is asked for a tap; another is refused with the reasons, and nobody is asked.
+/// Requests the higher level: a healthy device is prompted, any other is refused with the reasons.
 fn on_a_healthy_device(
     agent: &Agent,
     key: &mut Key,
@@ -145,7 +145,7 @@ fn on_a_healthy_device(
     }
 }
 
-/// Whether the challenge in what the key signed is what the entry's own evidence, transaction and `R` give.
+/// Returns whether the signed challenge matches the entry's own evidence, transaction and `R`.
 fn binds_evidence(exported: &str) -> Result<bool> {
     let entry: Value = serde_json::from_str(exported)?;
     let body: Value = serde_json::from_str(word(&entry, "/body")?)?;
@@ -165,9 +165,9 @@ fn word<'a>(value: &'a Value, at: &str) -> Result<&'a str> {
 
 /// The security key at hand.
 enum Key {
-    /// One that is plugged in.
+    /// A connected hardware key.
     Hardware,
-    /// One of software, and the file with its PIN.
+    /// A simulated key, and the file with its PIN.
     Simulated { key: SimulatedKey, pin: PathBuf },
 }
 
@@ -233,7 +233,7 @@ impl Key {
         Ok(())
     }
 
-    /// Touches the key when it is time: a person does, or nobody is there and it is done for them.
+    /// Touches the key at the right time, unless a person does.
     fn touch_when_asked(&mut self, lines: &mut Lines) -> Result<()> {
         lines.until("Touch your security key")?;
         let Self::Simulated { key, .. } = self else { return Ok(()) };
@@ -247,7 +247,7 @@ impl Key {
     }
 }
 
-/// Where the person is asked: by `vitalsign step-up listen` in this terminal, or by the app.
+/// User interface of the prompt: `vitalsign step-up listen` in this terminal, or the app.
 enum Session<'a> {
     Terminal(Lines),
     Screen(&'a Screen),
@@ -278,7 +278,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Whether the person was asked.
+    /// Returns whether the person was prompted.
     fn until_asked_or_refused(&mut self, agent: &Agent) -> Result<bool> {
         const ASKED: &str = "A step-up is asked for";
         match self {

@@ -74,7 +74,7 @@ impl Control {
         self.changed.notify_all();
     }
 
-    /// Whether it is plugged in.
+    /// Returns whether the key is plugged in.
     pub(crate) fn plugged(&self) -> bool {
         self.lock().plugged
     }
@@ -93,7 +93,7 @@ impl Control {
         self.lock().tap = false;
     }
 
-    /// Whether somebody touches the key just now. Waits a moment for it: who asks does so again at once.
+    /// Returns whether the key is being touched. Waits briefly, because the caller asks again at once.
     fn touched(&self) -> bool {
         const MOMENT: Duration = Duration::from_millis(5);
         match &self.finger {
@@ -121,13 +121,13 @@ impl Control {
     }
 }
 
-/// Says a line. Whoever started the program may have gone already.
+/// Prints a line. The parent process may have ended.
 pub(crate) fn say(line: &str) {
     let mut output = std::io::stdout().lock();
     let _ = writeln!(output, "{line}").and_then(|()| output.flush());
 }
 
-/// Whether the authenticator waits for a tap at this moment: a USB key says so to its host.
+/// Whether the authenticator waits for a touch; a USB key reports that to its host.
 pub(crate) static WAITS_FOR_TAP: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
 
 /// The key's button and lamp.

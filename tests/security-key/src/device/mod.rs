@@ -40,19 +40,20 @@ struct Arguments {
     /// Be a contactless key, in the virtual reader of vsmartcard-vpcd at this address.
     #[arg(long, group = "transport", value_name = "ADDRESS", num_args = 0..=1, default_missing_value = "127.0.0.1:35963")]
     nfc: Option<SocketAddr>,
-    /// Be a USB key, for USB/IP at this address; with port 0 at one that is free.
+    /// Be a USB key, exported by USB/IP at this address; port 0 chooses a free one
     #[arg(long, group = "transport", value_name = "ADDRESS", num_args = 0..=1, default_missing_value = "127.0.0.1:3240")]
     usb: Option<SocketAddr>,
-    /// Have this PIN, if there is none yet.
+    /// Set this PIN if there is none yet
     #[arg(long, value_name = "PIN")]
     pin: Option<String>,
-    /// How many wrong PINs block the key: it has been told the others before it is ready.
+    /// Remaining PIN attempts: the others are used up before the key is ready
     #[arg(long, value_name = "NUMBER", default_value = "8", requires = "pin", value_parser = clap::value_parser!(u8).range(1..=8))]
     pin_attempts: u8,
-    /// What gives the tap: `auto`, `ask` (a line on standard input), or a file that appears and is then removed.
+    /// Source of touches: `auto`, `ask` (a line on standard input), or a file that appears and is then
+    /// removed
     #[arg(long, value_name = "auto|ask|FILE", default_value = "ask")]
     tap: Finger,
-    /// The folder of the key's maker; a new one is made in one that is empty.
+    /// Folder of the key's vendor; an empty one gets a new vendor
     #[arg(long, value_name = "FOLDER")]
     maker: PathBuf,
     /// Keep credentials and PIN in this file.
@@ -104,12 +105,12 @@ fn provision(store: Store<'_>, maker: &Maker) -> Result<()> {
         .map_err(|error| anyhow::anyhow!("giving the key its attestation: {error:?}"))
 }
 
-/// What interrupts the authenticator while it waits for a tap.
+/// Interrupts the authenticator while it waits for a touch.
 static INTERRUPT: InterruptFlag = InterruptFlag::new();
 
 static BACKENDS: &[BackendId<BackendIds>] = &[BackendId::Custom(BackendIds::StagingBackend), BackendId::Core];
 
-/// What the authenticator is, in its full type.
+/// Full type of the authenticator.
 type Fido<'a> = Authenticator<Conforming, ClientImplementation<'a, Doorbell, Dispatcher>>;
 
 /// The key as it lies there: what it remembers, and who may touch it.
@@ -153,7 +154,7 @@ impl Key<'_> {
         }))
     }
 
-    /// Sets the PIN, if there is none, and uses up attempts.
+    /// Sets the PIN if there is none, and uses up attempts.
     fn preset(&self, pin: &str, attempts: u8) -> Result<()> {
         let mut wrong = self.powered(false, |fido| pin::set(fido, pin, attempts))??;
         while wrong > 0 {
@@ -166,7 +167,7 @@ impl Key<'_> {
     }
 }
 
-/// What Trussed needs of a platform.
+/// Platform for Trussed.
 struct Parts<'s> {
     random: ChaCha8Rng,
     store: Store<'s>,
@@ -196,7 +197,7 @@ struct Doorbell(Sender<()>);
 
 impl platform::Syscall for Doorbell {
     fn syscall(&mut self) {
-        // Nobody listens once the current is off.
+        // Fails once the power is off.
         let _ = self.0.send(());
     }
 }

@@ -13,10 +13,10 @@ use std::time::{Duration, Instant};
 /// A contactless card of ISO 14443, seen through PC/SC (part 3, section 3.1.3.2.3): no historical bytes.
 const ATR: [u8; 5] = [0x3b, 0x80, 0x80, 0x01, 0x01];
 
-/// How long the reader may take to be there.
+/// Time limit for the reader to appear.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// How long nothing happens before it is looked whether the card is still in the field.
+/// Interval at which the card's presence is checked while idle.
 const MOMENT: Duration = Duration::from_millis(2);
 
 /// Lies in the field of that reader, whenever it is plugged in.
@@ -129,12 +129,12 @@ fn fill(key: &Key<'_>, field: &mut TcpStream, mut wanted: &mut [u8]) -> Result<b
     Ok(true)
 }
 
-/// One command and its answer; none when the card was taken away before.
+/// Processes one command; `None` if the card was removed before the answer.
 fn exchange(key: &Key<'_>, terminal: &mut Requester<'_>, command: &[u8]) -> Result<Option<Vec<u8>>> {
     let command =
         Data::try_from(command).map_err(|_| anyhow::anyhow!("the command is too long for the key"))?;
     terminal.request(command).map_err(|_| anyhow::anyhow!("the key is busy"))?;
-    // One that is taken away answers no more, not even that it was interrupted.
+    // A removed card answers nothing, not even an interruption.
     while key.control.plugged() {
         if let Some(answer) = terminal.take_response() {
             return Ok(Some(answer.to_vec()));

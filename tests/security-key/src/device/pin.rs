@@ -1,4 +1,4 @@
-//! The key's PIN before anybody has it in hand: authenticatorClientPIN with protocol one (CTAP 2.1 section 6.5).
+//! Sets the key's PIN before use: authenticatorClientPIN with protocol one (CTAP 2.1 section 6.5).
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use aws_lc_rs::agreement::{ECDH_P256, EphemeralPrivateKey, UnparsedPublicKey, agree_ephemeral};
@@ -16,10 +16,10 @@ const CLIENT_PIN: u8 = 0x06;
 const PIN_INVALID: u8 = 0x31;
 const PIN_AUTH_INVALID: u8 = 0x33;
 
-/// Gives the key its PIN, and says how many wrong ones it is to be told. One that has a PIN keeps it and its attempts.
+/// Sets the PIN and sends this many wrong ones. A key with a PIN keeps it and its attempts.
 ///
 /// # Errors
-/// When the authenticator refuses the PIN.
+/// The authenticator rejects the PIN.
 pub(super) fn set(key: &mut dyn App<'static>, pin: &str, attempts: u8) -> Result<u8> {
     ensure!((4..=63).contains(&pin.len()), "a PIN has 4 to 63 bytes");
     let (secret, ours) = agree(key)?;

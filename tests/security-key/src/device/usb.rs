@@ -18,7 +18,7 @@ use usbd_ctaphid::types::Status;
 /// pid.codes keeps this number for tests that leave no room.
 const IDENTITY: Identity = Identity { vendor: 0x1209, product: 0x0001 };
 
-/// Whom a cancelled request interrupts.
+/// Flag of the request that a cancellation interrupts.
 static WORKING: OptionRefSwap<'static, InterruptFlag> = OptionRefSwap::new(None);
 
 /// Is in a port of the bus at that address, whenever it is plugged in.
@@ -39,7 +39,7 @@ pub(super) fn run(key: &Key<'_>, address: SocketAddr) -> Result<()> {
             control::say(&format!("ready usb {address}"));
             let ended = key.powered(false, |fido| be_in_port(key, fido, &bus));
             bus.cut();
-            // It waits for a host: this is none, but it then sees that there is no device.
+            // The server waits for a host; this connection makes it check whether the device still exists.
             drop(TcpStream::connect(address));
             ended
         })??;

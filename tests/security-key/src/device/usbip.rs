@@ -20,7 +20,7 @@ const BUS_ID: &[u8] = b"1-1";
 const STALLED: i32 = -32;
 const UNLINKED: i32 = -104;
 
-/// What the device tells of itself before it is attached.
+/// Identity of the device before it is attached.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Identity {
     pub(super) vendor: u16,
@@ -39,7 +39,7 @@ struct Wire {
 #[derive(Default)]
 struct State {
     endpoints: [Endpoint; ENDPOINTS],
-    /// Where answers go; none while no host has attached the device.
+    /// Connection to the host that attached the device.
     host: Option<TcpStream>,
     /// A host has come or gone, which the device has not been told.
     reset: bool,
@@ -67,7 +67,7 @@ struct Control {
     setup: [u8; 8],
     /// The device has read the setup packet.
     begun: bool,
-    /// What the device has answered, up to so much.
+    /// Answer of the device, up to the requested length.
     data: Vec<u8>,
     length: usize,
     incoming: bool,
@@ -146,7 +146,7 @@ impl Bus {
         }
     }
 
-    /// Takes the device for this host. One that has it may be about to go: false when it stays.
+    /// Attaches the device to this host. Returns `false` if another host keeps it.
     fn attach(&self, host: &TcpStream) -> std::io::Result<bool> {
         let end = Instant::now() + Duration::from_secs(2);
         let mut state = self.0.lock();
@@ -216,7 +216,7 @@ impl Wire {
 }
 
 impl State {
-    /// Whether the device has something to look at.
+    /// Returns whether the device has pending work.
     fn pending(&self) -> bool {
         self.reset
             || self.endpoints.iter().any(|endpoint| {
@@ -226,7 +226,7 @@ impl State {
             })
     }
 
-    /// What was under way with a host is so no longer.
+    /// Drops requests of the previous host.
     fn forget(&mut self) {
         for endpoint in &mut self.endpoints {
             let (size_in, size_out) = (endpoint.size_in, endpoint.size_out);
@@ -290,7 +290,7 @@ impl State {
     }
 
     fn send(&mut self, message: &[u8]) {
-        // One that has gone is noticed where its requests are read.
+        // A closed connection is detected by the reader of its requests.
         if let Some(host) = &mut self.host {
             let _ = host.write_all(message);
         }

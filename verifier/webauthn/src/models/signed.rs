@@ -11,7 +11,7 @@ use rustls_pki_types::{CertificateDer, ServerName};
 use serde::Deserialize;
 use webpki::{EndEntityCert, KeyUsage, anchor_from_trusted_cert};
 
-/// Who signs it: its roots are public ones, which certify others as well.
+/// Host name in the signer's certificate. Its roots are public ones, which certify other names as well.
 const SIGNER: &str = "mds.fidoalliance.org";
 /// More certificates than a chain has.
 const MAX_CERTIFICATES: usize = 8;

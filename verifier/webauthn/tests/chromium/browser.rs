@@ -108,7 +108,7 @@ impl Browser {
         );
     }
 
-    /// Whether the authenticator can tell who touches it.
+    /// Sets whether the authenticator can verify the user.
     pub(crate) fn set_user_verified(&self, verified: bool) {
         let path = format!("/webauthn/authenticator/{}/uv", self.authenticator);
         self.post(&path, &json!({ "isUserVerified": verified }));

@@ -18,10 +18,10 @@ use vitalsign_webauthn::{
 
 const RP_ID: &str = "localhost";
 const USER: User<'static> = User { handle: [3; 16], name: "nurse-7" };
-/// What Chromium's virtual authenticator says that it is.
+/// AAGUID of Chromium's virtual authenticator.
 const CHROMIUM: Aaguid = Aaguid([1, 2, 3, 4, 5, 6, 7, 8, 1, 2, 3, 4, 5, 6, 7, 8]);
 const TRANSACTION: &str = r#"{"application":"ehr","message":"sign order 4711"}"#;
-/// 2026-01-01.
+/// 2026-01-01 in seconds since 1970.
 const NOW: u64 = 1_767_225_600;
 
 fn bound(evidence: &[u8]) -> Digest {
@@ -69,7 +69,7 @@ fn a_browser_signs_over_the_bound_challenge_and_nothing_else_passes() {
     let keys = [asserted.passkey];
     assert_eq!(refused(&bound_challenge, &keys, &assertion), AssertionError::Counter);
 
-    // Nobody is verified: the browser gives nothing, and for one that asks less what it gives is refused.
+    // Without user verification the browser returns nothing; with weaker options its result is rejected.
     browser.set_user_verified(false);
     assert_eq!(browser.get(&options), Err("NotAllowedError".into()));
     let mut less = options.clone();
@@ -93,14 +93,14 @@ fn a_browser_signs_over_the_bound_challenge_and_nothing_else_passes() {
     browser.open(&format!("http://127.0.0.1:{port}"));
     assert_eq!(browser.get(&options), Err("SecurityError".into()));
 
-    // And once more as it is to be.
+    // Repeats the ceremony with valid options.
     browser.open(&origin);
     let assertion = browser.get(&options).unwrap();
     party.verify(&keys, &bound_challenge, &assertion).unwrap();
 }
 
-/// Its attestation is by a certificate that vouches for itself, made anew each time: it is for whoever accepts that. The
-/// credential itself is as good as any, once somebody vouches for it: the test does.
+/// The virtual authenticator's attestation certificate is self-signed and random, so a verifier must not
+/// accept it. The credential itself is valid once a trusted vendor is added, as this test does.
 #[test]
 fn a_browser_s_own_credential_is_refused_without_a_maker_who_vouches_and_signs_with_one() {
     let port = serve(None);
