@@ -25,7 +25,7 @@ pub enum Error {
     #[error("not a COSE_Sign1: {0}")]
     Shape(&'static str),
     /// The signature is not of this key over these bytes.
-    #[error("the signature does not hold")]
+    #[error("invalid signature")]
     Signature,
     /// Not a point on P-256.
     #[error("not a P-256 public key")]

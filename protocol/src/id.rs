@@ -1,4 +1,4 @@
-//! Identifiers and binary values, each with a type of its own so that they cannot be confused.
+//! Identifiers and binary values, each with a separate type, so that they cannot be confused.
 
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as B64};

@@ -20,7 +20,7 @@ pub enum Error {
     #[error("the JWT is signed by a key that is not pinned")]
     UnknownKey,
     /// The signature is invalid.
-    #[error("the JWT's signature does not hold")]
+    #[error("the JWT's signature is invalid")]
     Signature,
 }
 

@@ -19,3 +19,4 @@ pub mod posture;
 pub mod problem;
 pub mod sse;
 pub mod step_up;
+pub mod text;

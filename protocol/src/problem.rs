@@ -57,7 +57,7 @@ problems! {
     /// A claim is missing or contradicts the request.
     ClaimsInvalid "claims-invalid" 422 Tell "A claim of the evidence does not fit the request.",
     /// The evidence's signature is invalid.
-    SignatureInvalid "signature-invalid" 403 Tell "The signature of the evidence does not hold.",
+    SignatureInvalid "signature-invalid" 403 Tell "The signature of the evidence is invalid.",
     /// The nonce is not one of ours, or was issued to another key or for another use.
     NonceUnknown "nonce-unknown" 409 FreshNonce "The nonce was not issued for this.",
     /// The nonce is too old.
@@ -79,23 +79,23 @@ problems! {
     /// The keys or their certification are not acceptable.
     KeysInvalid "keys-invalid" 403 Tell "The device's keys are not of the kind that is accepted.",
     /// The secret is wrong.
-    ActivationFailed "activation-failed" 403 Tell "The TPM did not prove that it holds the keys.",
+    ActivationFailed "activation-failed" 403 Tell "The TPM did not prove that it contains the keys.",
     /// No enrolment of this name is under way; it may be too old.
     EnrolmentUnknown "enrolment-unknown" 404 ReEnrol "No enrolment of this name is under way.",
     /// The quote is invalid.
-    QuoteInvalid "quote-invalid" 403 Tell "The TPM's quote does not hold.",
+    QuoteInvalid "quote-invalid" 403 Tell "The TPM's quote is invalid.",
     /// The event log does not give the quoted values.
     LogMismatch "log-mismatch" 403 Tell "The event log does not agree with the TPM's quote.",
     /// Policy accepts keys in hardware only.
     SoftwareKeyRefused "software-key-refused" 403 Tell "Keys in software are not accepted here.",
     /// The device session is too old, or none of ours.
-    SessionInvalid "session-invalid" 401 Report "The device session does not hold.",
+    SessionInvalid "session-invalid" 401 Report "The device session is invalid.",
     /// No step-up of this name for this device.
     StepUpUnknown "step-up-unknown" 404 Tell "No step-up of this name is asked of this device.",
     /// The step-up has ended.
     StepUpOver "step-up-over" 409 Tell "The step-up has ended.",
     /// The security key's assertion is invalid.
-    AssertionInvalid "assertion-invalid" 403 Tell "The security key's answer does not hold.",
+    AssertionInvalid "assertion-invalid" 403 Tell "The security key's assertion is invalid.",
     /// The registration code is wrong, used or too old.
     KeyCodeUnknown "key-code-unknown" 403 Tell "The code is not known, was used, or is too old.",
     /// No registration of this name is under way; it may be too old.

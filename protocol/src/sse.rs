@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_that_is_too_long_is_passed_over_and_the_next_is_read() {
+    fn skips_an_oversized_event_and_reads_the_next() {
         let largest = "x".repeat(MAX_BYTES);
         let many_lines = "data: y\n".repeat(MAX_BYTES);
         for too_long in [format!("data: {largest}x\n"), format!("data: {largest}{largest}\n"), many_lines] {

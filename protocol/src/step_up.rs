@@ -363,7 +363,7 @@ mod tests {
     }
 
     #[test]
-    fn a_transaction_has_limits_and_a_refusal_repeats_nothing_of_it() {
+    fn transaction_errors_never_quote_the_text() {
         use TransactionError::{NotUnderstood, TooDeep, TooLong};
         let text = |message: &str, details: &str| {
             let id = StepUpId([1; 16]);

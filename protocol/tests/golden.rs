@@ -119,7 +119,7 @@ mod golden {
     }
 
     #[test]
-    fn what_binds_is_computed_as_the_document_has_it() {
+    fn binding_matches_the_document() {
         let kid = report_key().thumbprint();
         assert_eq!(bytes("quote-extra-data"), evidence::quote_extra_data(&inputs::NONCE, &kid).as_bytes());
         assert_eq!(bytes("certify-extra-data"), evidence::certify_extra_data(&kid).as_bytes());
@@ -157,7 +157,7 @@ mod golden {
     }
 
     #[test]
-    fn messages_are_read_and_written_as_the_document_has_them() {
+    fn messages_match_the_document() {
         fn message<T: Serialize + DeserializeOwned>(name: &str) {
             for block in blocks(name) {
                 let shown: serde_json::Value = serde_json::from_str(&block).unwrap();
@@ -200,7 +200,7 @@ mod golden {
     }
 
     #[test]
-    fn every_end_and_level_and_event_stands_in_the_document() {
+    fn document_lists_every_result_level_and_event() {
         let ends = step_up::StepUpResult::ALL.map(step_up::StepUpResult::as_str);
         let levels = step_up::Acr::ALL.map(step_up::Acr::urn);
         let events = [step_up::event::STEP_UP, step_up::event::STEP_UP_ENDED, step_up::event::CHECK];
@@ -223,13 +223,12 @@ mod golden {
 
     /// The part of `text` from the line `start` to the line that `ends`.
     fn section<'a>(text: &'a str, start: &str, end: &str) -> &'a str {
-        let text =
-            text.split_once(&format!("\n{start}\n")).unwrap_or_else(|| panic!("{start:?} is to be added")).1;
+        let text = text.split_once(&format!("\n{start}\n")).unwrap_or_else(|| panic!("missing: {start:?}")).1;
         text.split(end).next().unwrap()
     }
 
     #[test]
-    fn every_fact_and_word_stands_in_the_document_and_the_grammar() {
+    fn document_and_cddl_list_every_fact() {
         let (mut facts, mut words) = (0, 0);
         for (form, body) in POSTURE
             .split("\nrecord! {")

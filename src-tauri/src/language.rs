@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn every_language_says_all_that_english_says_and_fills_in_the_same() {
+    fn every_language_has_the_same_messages_and_arguments() {
         let english = english();
         for (name, messages) in LANGUAGES {
             let written = written(messages);
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_can_be_the_case_has_its_words() {
+    fn every_view_state_has_a_message() {
         let english = english();
         let mut wanted = Vec::new();
         let mut each = |cases: Vec<String>, names: &[&str]| {

@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_released_is_not_driven_from_outside() {
+    fn release_build_removes_driver_variables() {
         let outside = [
             ("HOME", "/home/nurse"),
             ("TAURI_WEBVIEW_AUTOMATION", "true"),
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn it_starts_once_more_and_no_oftener() {
+    fn restarts_at_most_once() {
         let settled = OURS.map(|(name, value)| (name, value));
         assert_eq!(changed(&settled, true), []);
         assert_eq!(changed(&settled, false), []);

@@ -77,7 +77,7 @@ pub struct DeviceView {
     pub checks: Vec<Check>,
     /// Connection to the verifier.
     pub contact: Contact,
-    /// When the last report was judged, in seconds since 1970.
+    /// Time of the last verdict, in seconds since 1970.
     #[ts(type = "number | null")]
     pub reported_at: Option<u64>,
     /// Until when that verdict holds.
@@ -513,7 +513,7 @@ mod tests {
     /// The page's types, each with what it is made of.
     fn bindings() -> String {
         let config = ts_rs::Config::default();
-        let mut text = "// Made from src-tauri/src/view.rs: `make bindings` makes it anew.\n".to_owned();
+        let mut text = "// Generated from src-tauri/src/view.rs by `make bindings`.\n".to_owned();
         macro_rules! declare {
             ($($type:ty),+ $(,)?) => { $(text.push_str(&format!("\nexport {}\n", <$type>::decl(&config)));)+ };
         }

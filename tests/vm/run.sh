@@ -2,7 +2,8 @@
 # Runs a command on this machine's files (read-only) under a kernel of our own, in a virtual machine, because the kernel
 # here may lack what the command needs: USB over IP, and through it a real /dev/hidraw.
 #   tests/vm/run.sh COMMAND [ARGUMENT…]     exits as the command does; 125 when the machine does not run it
-# In the guest: /tmp and /run are empty and in memory, loopback is the only network, root is the only user.
+# In the guest: /tmp, /run and /dev/shm are empty and in memory, except for this checkout, the folder of COMMAND and the
+# cache, which stay visible wherever they are; loopback is the only network, root is the only user.
 set -euo pipefail
 cd "$(dirname "$0")"
 modules=(virtio_pci 9pnet_virtio 9p vhci-hcd usbhid hid-generic)
@@ -30,6 +31,13 @@ done <"$work/order"
   printf ' %q' "$@"
   echo
 } >"$work/root/command"
+# Folders that the guest must see although a file system in memory is mounted above them.
+top=$(cd ../.. && pwd -P)
+for folder in "$top" "$(dirname "$(dirname "$(realpath "$1")")")" "${XDG_CACHE_HOME:-$HOME/.cache}/vitalsign"; do
+  case $folder in
+    /tmp/* | /run/* | /dev/shm/*) echo "$folder" ;;
+  esac
+done | sort -u >"$work/root/visible"
 (cd "$work/root" && find . | cpio -o -H newc --quiet | gzip -1) >"$work/initrd"
 
 # By emulation everywhere: slower than with the processor's help, and the same on every machine.

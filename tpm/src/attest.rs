@@ -32,7 +32,7 @@ pub enum Error {
     #[error("{0}")]
     Key(#[from] public::Error),
     /// The signature is invalid or uses an algorithm that is not accepted.
-    #[error("the attestation's signature does not hold")]
+    #[error("the attestation's signature is invalid")]
     Signature,
     /// The attestation is of another type.
     #[error("this is not {0}")]

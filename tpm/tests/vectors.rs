@@ -204,14 +204,14 @@ fn field<'a>(message: &[(u64, &'a [u8])], number: u64) -> &'a [u8] {
 }
 
 #[test]
-fn quotes_of_a_real_machine_hold_and_its_log_replays_to_them() {
+fn real_quotes_verify_and_match_their_log() {
     let Some(vectors) = vectors() else { return };
     let mut quotes = 0;
     for (file, nonce) in [("gce-cos-85-nonce9009", &[0x90, 0x09][..]), ("gce-cos-85-no-nonce", &[])] {
         let message = std::fs::read(vectors.join(GO).join(format!("attestations/{file}.pb"))).unwrap();
         let message = fields(&message);
         let ak = Public::parse(field(&message, 1)).unwrap();
-        assert!(ak.report_key().is_err() && ak.attestation_key().is_err(), "an RSA key is none of ours");
+        assert!(ak.report_key().is_err() && ak.attestation_key().is_err(), "an RSA key is not accepted");
         let ak = AttestationKey::any(&ak).unwrap();
         let log = EventLog::parse(field(&message, 3)).unwrap();
         for (_, quote) in message.iter().filter(|(number, _)| *number == 2) {

@@ -62,7 +62,7 @@ function Nav({ page }: { page: Page }) {
 function useFocus(prompt: string | null, step: string): void {
   const before = useRef<string | null>(null);
   const was = useRef("");
-  // Read before the page is drawn anew: afterwards it is gone.
+  // Read before the page is redrawn, which removes it.
   if (prompt !== null && before.current === null) was.current = document.activeElement?.id ?? "";
   useLayoutEffect(() => {
     if (before.current === prompt) return;

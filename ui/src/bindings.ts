@@ -1,4 +1,4 @@
-// Made from src-tauri/src/view.rs: `make bindings` makes it anew.
+// Generated from src-tauri/src/view.rs by `make bindings`.
 
 export type View = { 
 /**
@@ -60,7 +60,7 @@ checks: Array<Check>,
  */
 contact: Contact, 
 /**
- * When the last report was judged, in seconds since 1970.
+ * Time of the last verdict, in seconds since 1970.
  */
 reportedAt: number | null, 
 /**

@@ -1,4 +1,4 @@
-// Drawings. Each state has a shape of its own, so that nothing is told by colour alone; beside each stands its word.
+// Drawings. Each state has a distinct shape beside its text, so that no information depends on colour alone.
 import type { Step, Tone } from "./bindings";
 
 const SHAPES: Record<Tone, { outline: string; sign: string }> = {

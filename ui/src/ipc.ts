@@ -17,7 +17,7 @@ export async function enterPin(question: number, pin: string): Promise<void> {
   }
 }
 
-/** Shows what is to be shown now, and each change. */
+/** Delivers the current view and each later one. */
 export async function watch(show: (view: View) => void): Promise<void> {
   let newer = false;
   await listen<View>("view", (event) => {
@@ -27,6 +27,6 @@ export async function watch(show: (view: View) => void): Promise<void> {
   const first = await invoke<View>("view");
   // One that came meanwhile is newer.
   if (!newer) show(first);
-  // Until now the window has shown words of its own. A task after the next frame begins when that frame is drawn.
+  // Until now the window has shown the splash. A task after the next frame starts when that frame has been drawn.
   requestAnimationFrame(() => setTimeout(() => void act({ do: "drawn" })));
 }

@@ -12,7 +12,7 @@ export function KeysPage({ view, draft }: { view: View; draft: Draft }) {
   const { keys, registration, lost } = view;
   const done = registration.kind === "done";
   const missing = keys === null;
-  // Asked for when there is none yet, when one was added, and when the service is back.
+  // Requested if missing, after a registration, and when the service returns.
   useEffect(() => {
     if (lost === null && (missing || done || keys?.kind === "failed")) void act({ do: "list-keys" });
   }, [missing, done, lost]);
@@ -40,7 +40,7 @@ export function KeysPage({ view, draft }: { view: View; draft: Draft }) {
 
 const count = (keys: KeyList | null): number => (keys?.kind === "registered" ? keys.keys.length : 0);
 
-/** Somebody has one key only. */
+/** The user has only one key. */
 const single = (keys: KeyView[]): boolean =>
   keys.some(({ user }) => keys.filter((it) => it.user === user).length === 1);
 

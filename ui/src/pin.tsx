@@ -1,6 +1,6 @@
-// The PIN of a security key. It stands in the fields only, never in a variable that outlives the moment, and the fields
-// are emptied before it is handed over. Whoever shows this gives it the question's number as its key: each question
-// begins empty.
+// The PIN of a security key. It is only in the fields, never in a longer-lived variable, and the fields are emptied
+// before the PIN is sent. The parent passes the question's number as key, so that each question
+// starts with empty fields.
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { PinAsked } from "./bindings";
 import { EraseIcon, PadIcon } from "./icons";

@@ -14,7 +14,7 @@ import { clock, t } from "./text";
 
 /** With so many seconds left it is said. */
 const SAID = [30, 10];
-/** Stands where the application's name is to be set apart within a sentence. */
+/** Placeholder for the application's name, which is emphasised within a sentence. */
 const HERE = "\u{e000}";
 
 export function PromptPage({ prompt, device }: { prompt: Prompt; device: DeviceView }) {

@@ -1,4 +1,4 @@
-//! How many reports a second the verifier accepts, with its audit log on: everything but HTTP.
+//! Measures how many reports a second the verifier accepts, with its audit log: everything but HTTP.
 //!
 //! ```text
 //! taskset -c 0 cargo run --release -p vitalsign-verifier --example report_rate -- [DEVICES] [REPORTS] [IN FLIGHT]

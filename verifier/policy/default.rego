@@ -254,7 +254,7 @@ edr_signatures := good({"configuration": 2}) if {
 } else := unknown("edr-signatures", "configuration", [p.signatures_updated | some p in judged_products])
 
 # ---------------------------------------------------------------------------------------------------------------------
-# The kernel refuses connections that nobody asked for.
+# The kernel drops unsolicited connections.
 
 checks["firewall-inbound"] := {
 	"submodule": "firewall",

@@ -46,8 +46,8 @@ refused contains "security-key-user-verification" if {
 	not input.security_key.user_verified
 }
 
-# Withdrawn by its maker or the FIDO Alliance, or no longer on the administrator's list. A list that is out of date
-# stops nobody here.
+# Withdrawn by its vendor or the FIDO Alliance, or no longer on the administrator's list. An outdated list does
+# not block here.
 refused contains "security-key-model" if {
 	input.acr == hardware_key
 	is_object(input.security_key)

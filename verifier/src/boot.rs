@@ -28,7 +28,7 @@ pub fn verify(
     let quote =
         attest::verify_quote(&AttestationKey::P256(ak), boot, &extra_data).map_err(|e| refused(&e))?;
     if let Some(missing) = FIRMWARE_PCRS.into_iter().find(|pcr| !quote.pcrs.contains(pcr)) {
-        return Err(refused(&format!("PCR {missing} is not quoted; PCRs 0 to 7 are to be")));
+        return Err(refused(&format!("PCR {missing} is not quoted; PCRs 0 to 7 are required")));
     }
     boot.log.as_deref().map(|log| replay(log, boot)).transpose()
 }

@@ -199,16 +199,16 @@ impl Config {
         let origin_host = self.origin.as_deref().map(host);
         match () {
             () if self.report_seconds == 0 => {
-                Err(ConfigError::Invalid("report_seconds is to be more than 0"))
+                Err(ConfigError::Invalid("report_seconds must be greater than 0"))
             }
             () if self.nonce_seconds <= self.report_seconds => {
-                Err(ConfigError::Invalid("nonce_seconds is to be more than report_seconds"))
+                Err(ConfigError::Invalid("nonce_seconds must be greater than report_seconds"))
             }
             () if self.limits.connections == 0 || self.limits.request_seconds == 0 => {
-                Err(ConfigError::Invalid("limits are to be more than 0"))
+                Err(ConfigError::Invalid("limits must be greater than 0"))
             }
             () if origin_host == Some(None) => {
-                Err(ConfigError::Invalid("origin is to be https://HOST or https://HOST:PORT"))
+                Err(ConfigError::Invalid("origin must be https://HOST or https://HOST:PORT"))
             }
             () => Ok(()),
         }
@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn paths_are_relative_to_the_file_and_unknown_settings_are_refused() {
+    fn paths_are_relative_and_unknown_settings_rejected() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("verifier.toml");
         std::fs::write(&file, "data = \"data\"\nthresholds = \"/etc/thresholds.toml\"\n").unwrap();

@@ -135,7 +135,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_comes_second_has_the_secret_of_who_came_first() {
+    fn concurrent_creators_share_one_secret() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("keys/secret");
         create(&path, b"first").unwrap();

@@ -28,7 +28,7 @@ pub enum Command {
         #[arg(long, value_name = "FILE")]
         key: Option<PathBuf>,
         /// Nonce that the evidence must contain, in base64url
-        #[arg(long)]
+        #[arg(long, allow_hyphen_values = true)]
         nonce: Option<Nonce>,
     },
     /// A firmware's event log, as in /sys/kernel/security/tpm0/binary_bios_measurements.
@@ -61,7 +61,7 @@ pub enum Command {
         #[arg(long, visible_alias = "key", value_name = "FILE")]
         jwks: Option<PathBuf>,
         /// Nonce of the evidence that the verdict must refer to, in base64url
-        #[arg(long)]
+        #[arg(long, allow_hyphen_values = true)]
         nonce: Option<Nonce>,
     },
 }
@@ -168,9 +168,9 @@ impl Inspection {
     #[must_use]
     pub fn text(&self) -> String {
         let mut out = match &self.holds {
-            Holds::Yes => "It holds.\n\n".to_owned(),
+            Holds::Yes => "Valid.\n\n".to_owned(),
             Holds::NotChecked(why) => format!("Not checked: {why}.\n\n"),
-            Holds::No(why) => format!("It does not hold: {why}.\n\n"),
+            Holds::No(why) => format!("Invalid: {why}.\n\n"),
         };
         let says: Vec<_> = self.says.iter().map(|(name, value)| (*name, value)).collect();
         write_lines(&mut out, 0, &says);

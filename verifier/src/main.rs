@@ -9,18 +9,18 @@ use vitalsign_verifier::inspect;
 
 const EXAMPLES: &str = "\
 Examples:
-  A trial on this machine, with a certificate of its own:
+  A trial on this machine, with a self-signed certificate:
     echo 'data = \"data\"' > verifier.toml
     vitalsign-verifier --config verifier.toml serve --self-signed localhost
-  A token with which 20 devices can enrol during a week:
+  A token for 20 devices, valid for a week:
     vitalsign-verifier --config verifier.toml enrol-token create --uses 20 --expires 7d
-  The state of the fleet, and one device out of it:
+  The state of the fleet, and revoking a device:
     vitalsign-verifier --config verifier.toml device list
     vitalsign-verifier --config verifier.toml device revoke DEVICE --reason \"lost in a taxi\"
 
-Exit status: 0 done or true, 1 failed or not so, 2 used wrongly.";
+Exit status: 0 success or valid, 1 failed or invalid, 2 usage error.";
 
-/// Enrols devices, judges their reports, signs verdicts, keeps the audit log.
+/// Enrols devices, appraises their reports, signs verdicts and keeps the audit log.
 #[derive(Parser)]
 #[command(name = "vitalsign-verifier", version, after_help = EXAMPLES)]
 struct VerifierCli {
@@ -58,7 +58,7 @@ enum Command {
     Audit(admin::audit::Command),
     /// The keys that sign verdicts and tokens.
     #[command(subcommand)]
-    Key(admin::key::Command),
+    SigningKey(admin::key::Command),
     /// Inspect evidence, an event log, a quote or a verdict
     #[command(subcommand)]
     Inspect(inspect::Command),
@@ -83,7 +83,7 @@ fn main() -> ExitCode {
             Command::StepUp(command) => admin::step_up::run(&config, command).await,
             Command::Policy(command) => admin::policy::run(&config, command),
             Command::Audit(command) => admin::audit::run(&config, command).await,
-            Command::Key(command) => admin::key::run(&config, command).await,
+            Command::SigningKey(command) => admin::key::run(&config, command).await,
             Command::Inspect(command) => Ok(inspect::run(&command)?),
         }
     });

@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_forgotten_has_expired() {
+    fn forgotten_nonces_have_expired() {
         let key = NonceKey::new(&[1; 32]);
         let kid = Thumbprint([3; 32]);
         for (expiry, forgotten) in [(NOW - 1, true), (NOW, false), (NOW + 1, false)] {

@@ -213,7 +213,7 @@ mod tests {
     use vitalsign_protocol::ear::{self, Ear};
 
     #[test]
-    fn what_a_retired_key_signed_can_be_checked_for_a_week() {
+    fn retired_key_verifies_for_a_week() {
         for signs in [Signs::Verdicts, Signs::Tokens] {
             let folder = tempfile::tempdir().unwrap();
             let old = SigningKeys::open(folder.path(), signs).unwrap();

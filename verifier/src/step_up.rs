@@ -82,7 +82,7 @@ pub struct Approval {
     pub acr: Acr,
     /// Authentication methods (RFC 8176): `hwk`, `user`, `mfa`.
     pub amr: Vec<String>,
-    /// When the tap was verified, in seconds since 1970.
+    /// Time at which the tap was verified, in seconds since 1970.
     pub auth_time: u64,
     /// SHA-256 of the verdict (the EAR's JWT).
     pub ear: Digest,

@@ -108,7 +108,7 @@ mod tests {
     type Case = (&'static str, ProblemType, fn(&mut Quote));
 
     #[test]
-    fn a_quote_holds_only_whole_and_over_what_the_log_explains() {
+    fn quote_must_be_complete_and_match_the_log() {
         let ak = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
         let area = public(&ak, 0x0005_0472);
         let verify = |quote: Quote| boot::verify(&quote.evidence(&ak), &area, &NONCE, &KID);

@@ -18,7 +18,7 @@ mod tests {
     use vitalsign_verifier::step_up::StepUpStatus;
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn a_browser_approves_a_step_up_at_the_verifier_s_origin() {
+    async fn browser_approves_step_up_at_verifiers_origin() {
         let mut world = World::new().await;
         let made = tls::self_signed(&world.lab.folder.path().join("tls"), "localhost").unwrap();
         let server =

@@ -13,7 +13,7 @@ mod tests {
     use vitalsign_verifier::store::audit::{Broken, Head};
 
     #[tokio::test]
-    async fn a_device_enrols_again_under_its_name_and_uses_its_token_once() {
+    async fn device_reenrols_under_its_id_and_spends_its_token() {
         let lab = Lab::open().await;
         let token = lab.token(1).await;
         let mut device = Device::new();
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn keys_in_software_are_refused_unless_policy_accepts_them() {
+    async fn software_keys_are_refused_unless_policy_accepts() {
         let lab = Lab::with(|config| config.thresholds = None).await;
         let token = lab.token(1).await;
         assert_eq!(problem(Device::new().enrol(&lab.verifier, &token, NOW).await), SoftwareKeyRefused);
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_full_disk_loses_nothing_and_the_verifier_stays_up() {
+    async fn full_disk_loses_nothing_and_verifier_survives() {
         // Room for the schema and a little more.
         let lab = Lab::with(|config| config.limits.store_pages = Some(64)).await;
         let mut device = lab.device().await;

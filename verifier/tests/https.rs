@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_is_slow_is_cut_off_and_others_are_served() {
+    async fn slow_clients_are_cut_off_and_others_served() {
         let served = Served::start(|config| {
             config.limits.request_seconds = 1;
             config.limits.connections = 3;

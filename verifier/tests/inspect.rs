@@ -99,14 +99,14 @@ mod tests {
         desk.put("short", &tampered[..100]);
         desk.put("other", &hex(&example("report-key-point").replacen("04", "05", 1)));
         desk.assert("evidence evidence", 0, "Not checked: no key was given");
-        desk.assert(&format!("evidence evidence --key point --nonce {NONCE}"), 0, "It holds.");
+        desk.assert(&format!("evidence evidence --key point --nonce {NONCE}"), 0, "Valid.");
         desk.assert(
             &format!("evidence evidence --key point --nonce {OTHER_NONCE}"),
             1,
             "made for another nonce",
         );
         desk.assert(&format!("evidence evidence --nonce {OTHER_NONCE}"), 1, "made for another nonce");
-        desk.assert("evidence tampered --key point", 1, "the signature does not hold");
+        desk.assert("evidence tampered --key point", 1, "invalid signature");
         desk.assert("evidence evidence --key keys", 1, "names another key");
         desk.assert("evidence short", 2, "this is not evidence: the CBOR is truncated");
         desk.assert("evidence keys", 2, "this is not evidence");
@@ -128,9 +128,9 @@ mod tests {
         desk.put("broken", format!("x{ear}!").as_bytes());
         desk.put("other", format!("!{ear}").as_bytes());
         desk.assert("ear ear", 0, "Not checked: no keys were given");
-        desk.assert(&format!("ear ear --jwks keys --nonce {NONCE}"), 0, "It holds.");
+        desk.assert(&format!("ear ear --jwks keys --nonce {NONCE}"), 0, "Valid.");
         desk.assert(&format!("ear ear --jwks keys --nonce {OTHER_NONCE}"), 1, "about another nonce");
-        desk.assert("ear tampered --jwks keys", 1, "signature does not hold");
+        desk.assert("ear tampered --jwks keys", 1, "signature is invalid");
         desk.assert("ear ear --jwks unknown", 1, "not pinned");
         desk.assert("ear two", 2, "it has not three parts");
         desk.assert("ear other", 2, "header: Invalid symbol 33, offset 0");
@@ -190,18 +190,18 @@ mod tests {
         *tampered.last_mut().unwrap() ^= 1;
         desk.put("tampered", &tampered);
 
-        desk.assert("evidence good --key report-key", 0, "It holds.");
-        desk.assert("quote good --key ak", 0, "It holds.");
+        desk.assert("evidence good --key report-key", 0, "Valid.");
+        desk.assert("quote good --key ak", 0, "Valid.");
         // The software TPM has PCRs 0 to 7 as nobody extended them.
         desk.put("log", &event_log(None));
         desk.put("other-log", &event_log(Some([1; 32])));
-        desk.assert("quote good --key ak --event-log log", 0, "It holds.");
+        desk.assert("quote good --key ak --event-log log", 0, "Valid.");
         desk.assert("quote good --key ak --event-log other-log", 1, "the event log does not replay");
         desk.assert("quote good", 0, "no attestation key was given");
         desk.assert("quote replayed --key ak", 1, "another nonce or another report key");
         desk.assert("quote quote --key ak", 0, "no signature was given");
-        desk.assert("quote quote --key ak --signature signature", 0, "It holds.");
-        desk.assert("quote tampered --key ak --signature signature", 1, "signature does not hold");
+        desk.assert("quote quote --key ak --signature signature", 0, "Valid.");
+        desk.assert("quote tampered --key ak --signature signature", 1, "signature is invalid");
         desk.assert("quote quote --key report-key --signature signature", 2, "the key in report-key");
         desk.assert("quote signature", 2, "this is not a quote: this was not made by a TPM");
         desk.assert("quote evidence", 2, "this is not evidence with a quote: it carries none");
@@ -302,7 +302,7 @@ mod tests {
                 "{json}"
             );
             banks.push(json["bank"].as_str().unwrap().to_owned());
-            desk.assert("quote quote --key ak --signature signature", 0, "It holds.");
+            desk.assert("quote quote --key ak --signature signature", 0, "Valid.");
         }
         assert_eq!(banks, ["sha1", "sha256", "sha384"]);
     }

@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_user_registers_two_keys_at_a_device_which_becomes_theirs() {
+    async fn registering_two_keys_links_the_device_to_the_user() {
         let world = World::new().await;
         let code = world.code("nurse-7").await;
         let begun = world.begin(&code.to_lowercase().replace('-', " "), NOW).await.unwrap();
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_guesses_codes_is_stopped() {
+    async fn guessing_key_codes_is_stopped() {
         let world = World::new().await;
         let code = world.code("nurse-7").await;
         for guess in ["", "AAAA-AAAA-AAAA", &code[1..], &"A".repeat(65)] {

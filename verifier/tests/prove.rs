@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn one_byte_changed_anywhere_breaks_the_link_that_it_is_of() {
+    async fn changed_byte_breaks_its_own_proof_link() {
         let cases: &[Case] = &[
             (
                 "the evidence's signature",
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_was_exported_reads_back_and_says_what_was_approved() {
+    async fn exported_approval_reads_back() {
         let (world, good) = approved().await;
         let text = serde_json::to_string(&good).unwrap();
         assert_eq!(serde_json::from_str::<Exported>(&text).unwrap(), good);

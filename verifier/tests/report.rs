@@ -40,7 +40,7 @@ mod tests {
     type Case = (&'static str, ProblemType, fn(&mut Device, &mut Device) -> Vec<u8>);
 
     #[tokio::test]
-    async fn every_bad_report_is_refused_by_its_type_and_spends_nothing() {
+    async fn bad_reports_are_refused_and_spend_no_nonce() {
         let cases: &[Case] = &[
             ("a nonce of nobody", NonceUnknown, |d, _| {
                 d.nonce = Nonce([7; 32]);
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_same_evidence_again_is_answered_again_and_logged_once() {
+    async fn repeated_evidence_is_answered_and_logged_once() {
         let lab = Lab::open().await;
         let mut device = lab.device().await;
         let evidence = device.report();
@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn nothing_of_a_revoked_device_is_accepted_even_when_it_is_remembered() {
+    async fn cached_revoked_device_is_not_accepted() {
         let lab = Lab::open().await;
         let mut device = lab.device().await;
         let answer = lab.verifier.report(&device.report(), NOW).await.unwrap();
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_check_remembers_since_when_and_evidence_is_kept_when_it_changes() {
+    async fn check_keeps_since_and_changes_keep_evidence() {
         let lab = Lab::open().await;
         let mut device = lab.device().await;
         let mut sinces = Vec::new();

@@ -9,7 +9,7 @@ mod tests {
     use vitalsign_protocol::problem::ProblemType::*;
 
     #[tokio::test]
-    async fn a_report_opens_a_session_for_as_long_as_its_nonce_lives() {
+    async fn report_opens_session_for_its_nonces_lifetime() {
         let lab = Lab::open().await;
         let mut device = Device::new();
         let enrolled = device.enrol(&lab.verifier, &lab.token(1).await, NOW).await.unwrap();
@@ -26,7 +26,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn nothing_else_is_a_session() {
+    async fn rejects_every_other_session_token() {
         let lab = Lab::open().await;
         let (mut device, other) = (Device::new(), lab.device().await);
         let enrolled = device.enrol(&lab.verifier, &lab.token(1).await, NOW).await.unwrap();
@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_revoked_device_s_session_ends_though_it_is_remembered() {
+    async fn cached_revoked_devices_session_ends() {
         let lab = Lab::open().await;
         let mut device = Device::new();
         let token = lab.token(1).await;

@@ -22,7 +22,7 @@ mod tests {
     use vitalsign_webauthn::testing::Maker;
 
     #[tokio::test]
-    async fn one_tap_over_transaction_and_evidence_is_one_token() {
+    async fn one_bound_tap_yields_one_token() {
         let mut world = World::new().await;
         world.at.listen(&world.lab.verifier, None, NOW).await;
         let (begun, asking) = world.asked(Acr::HardwareKey).await;
@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_unhealthy_device_is_refused_with_reasons_before_anybody_taps() {
+    async fn unhealthy_device_is_refused_with_reasons() {
         let mut world = World::new().await;
         let (begun, asking) = world.asked(Acr::HealthyDevice).await;
         let evidence = world.at.evidence(&asking);
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn evidence_may_take_the_place_of_evidence_and_then_the_first_tap_is_worth_nothing() {
+    async fn newer_evidence_invalidates_the_earlier_tap() {
         let mut world = World::new().await;
         let (_, asking) = world.asked(Acr::HardwareKey).await;
         let first = world.at.evidence(&asking);
@@ -388,7 +388,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_key_user_or_model_that_was_taken_back_since_is_the_wrong_one() {
+    async fn revoked_key_user_or_model_is_the_wrong_key() {
         for what in ["key", "user", "model"] {
             let mut world = World::new().await;
             let (_, asking, options) = world.ready(Acr::HardwareKey).await;
@@ -428,7 +428,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_device_that_is_revoked_or_enrols_anew_since_its_evidence_approves_nothing() {
+    async fn revoked_or_reenrolled_device_approves_nothing() {
         let mut world = World::new().await;
         let (_, asking, options) = world.ready(Acr::HardwareKey).await;
         let held = world.at.enrolled(world.verifier()).await;
@@ -463,7 +463,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn nothing_is_taken_after_its_time() {
+    async fn expired_step_up_accepts_nothing() {
         let mut world = World::new().await;
         let (begun, asking, options) = world.ready(Acr::HardwareKey).await;
         let evidence = world.at.evidence(&asking);
@@ -493,7 +493,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_unknown_user_goes_the_way_of_one_whom_no_device_reaches() {
+    async fn unknown_user_is_handled_like_an_unreachable_one() {
         let world = World::new().await;
         let verifier = world.verifier();
         verifier.store().add_user("nurse-9", NOW).await.unwrap();
@@ -526,7 +526,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_device_has_time_to_listen_also_when_the_verifier_was_started_anew() {
+    async fn devices_have_time_to_reconnect_after_restart() {
         let world = World::new().await;
         let begun = world.ask(Acr::HardwareKey).await;
         // A second verifier over the same store stands for the one that was started anew.
@@ -602,7 +602,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn two_requests_wait_side_by_side_and_each_has_its_own_end() {
+    async fn parallel_requests_have_independent_results() {
         let mut world = World::new().await;
         let (first, one, one_options) = world.ready(Acr::HardwareKey).await;
         let (second, two, two_options) = world.ready(Acr::HardwareKey).await;
@@ -617,7 +617,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn of_many_at_once_one_tap_is_taken_and_one_token_given() {
+    async fn concurrent_taps_yield_one_token() {
         let mut world = World::new().await;
         let (begun, asking, options) = world.ready(Acr::HardwareKey).await;
         let device = world.at.enrolled(world.verifier()).await;
@@ -657,7 +657,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_device_says_how_it_ended_and_no_more_than_is_its_to_say() {
+    async fn device_reports_only_its_own_results() {
         for end in StepUpResult::ALL {
             let mut world = World::new().await;
             let (begun, asking) = world.asked(Acr::HardwareKey).await;
@@ -688,7 +688,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn only_the_application_that_asked_sees_and_takes_back() {
+    async fn only_the_requesting_client_sees_and_cancels() {
         let mut world = World::new().await;
         let (begun, asking) = world.asked(Acr::HardwareKey).await;
         let verifier = world.verifier();
@@ -785,7 +785,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_another_process_tells_wakes_a_device() {
+    async fn event_of_another_process_wakes_a_device() {
         let mut world = World::new().await;
         world.at.listen(&world.lab.verifier, None, NOW).await;
         world.verifier().expire_step_ups(NOW).await.unwrap();
@@ -797,7 +797,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_over_is_forgotten_after_a_day_but_for_the_log() {
+    async fn closed_step_ups_are_deleted_after_a_day() {
         let mut world = World::new().await;
         let (_, asking, options) = world.ready(Acr::HardwareKey).await;
         let tapped = world.key.get(&options, ORIGIN).unwrap();

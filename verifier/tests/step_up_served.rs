@@ -60,7 +60,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn events_are_told_as_they_come_resumed_and_ended_as_a_body_is() {
+    async fn event_stream_delivers_resumes_and_ends() {
         let served = Served::start().await;
         let mut first = served.listen(None).await;
         served.ask().await;
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_step_up_goes_its_way_and_nothing_of_it_a_second_time() {
+    async fn served_step_up_accepts_nothing_twice() {
         let mut served = Served::start().await;
         let mut events = served.listen(None).await;
         served.ask().await;
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn killed_at_each_step_it_goes_on_and_uses_nothing_twice() {
+    async fn killed_at_each_step_resumes_and_reuses_nothing() {
         let mut trial = Trial::start().await;
         let auth_req_id = trial.authorize().await;
         trial.again();
@@ -390,7 +390,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn asked_to_end_it_ends_though_devices_listen_and_what_waits_goes_on() {
+    async fn shutdown_ends_with_listeners_and_keeps_step_ups() {
         let mut trial = Trial::start().await;
         let session = trial.at.session.clone();
         let mut events = trial.serving.connect().await.listen(&session, None).await.unwrap();

@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_simulated_tpm_is_never_genuine_and_an_unknown_one_does_not_enrol() {
+    async fn simulated_tpm_is_not_genuine_unknown_one_rejected() {
         let mut machine = Machine::new();
         let simulated = lab(&machine, Trusted::Simulated).await;
         let enrolled = machine.enrol(&simulated.verifier, &token(&simulated, 1).await).await.unwrap();
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_same_tpm_with_new_keys_is_the_same_device_and_the_old_key_is_no_more() {
+    async fn same_tpm_with_new_keys_replaces_the_old_key() {
         let mut machine = Machine::new();
         let lab = lab(&machine, Trusted::Simulated).await;
         let token = token(&lab, 2).await;

@@ -22,7 +22,7 @@ pub struct ServiceClient {
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// No service listens at this socket.
-    #[error("the Vitalsign service does not run: nobody answers at {0}")]
+    #[error("the Vitalsign service is not running: no listener at {0}")]
     NotRunning(PathBuf),
     /// The socket belongs to another user, or may not be opened by this one.
     #[error("{0} is not used: {1}")]

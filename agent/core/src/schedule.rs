@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_right_after_a_report_waits_for_the_gap_only() {
+    fn change_after_report_waits_minimum_interval() {
         let mut schedule = Schedule::default();
         schedule.begun(at(1000));
         schedule.succeeded(Duration::from_secs(300), at(1100));

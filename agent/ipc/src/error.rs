@@ -14,7 +14,7 @@ pub enum Error {
     #[error("a message of {0} bytes is longer than the {MAX_FRAME} that are accepted")]
     TooLarge(usize),
     /// The first frame is no greeting of ours. The conversation is over.
-    #[error("whoever answers at this socket does not speak {PROTOCOL}")]
+    #[error("the peer on this socket does not speak {PROTOCOL}")]
     NotOurs,
     /// The other side is of another version. The conversation is over.
     #[error(

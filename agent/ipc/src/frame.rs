@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_greeting_ends_the_conversation() {
+    fn invalid_greeting_closes_the_connection() {
         let hello =
             |protocol: &str, version| raw(&format!(r#"{{"protocol":"{protocol}","version":{version}}}"#));
         let cases: [(&str, Vec<u8>, Error); 6] = [

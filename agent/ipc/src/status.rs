@@ -50,7 +50,7 @@ pub struct Status {
     pub enrolment: Option<EnrolmentId>,
     /// Last verdict, with verified signature.
     pub ear: Option<Ear>,
-    /// When the last report was judged, in seconds since 1970.
+    /// Time of the last verdict, in seconds since 1970.
     pub reported_at: Option<u64>,
     /// Most recently collected facts.
     pub posture: Option<Posture>,

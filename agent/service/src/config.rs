@@ -76,7 +76,9 @@ pub(crate) enum ConfigError {
     Number { name: &'static str, value: String },
     #[error("the verifier's address must be https://HOST[:PORT], and is {0}")]
     Url(String),
-    #[error("a verifier is set ({0}) but no ca-file: say which certificate authority it is to be trusted by")]
+    #[error(
+        "a verifier is set ({0}) but no ca-file: set the certificate authority that it must be trusted by"
+    )]
     NoAnchor(String),
     #[error("there is no enrolment token in {0}")]
     NoToken(PathBuf),
@@ -255,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn tokens_are_read_without_their_line_end_and_an_empty_one_is_said() {
+    fn trims_token_file_and_rejects_an_empty_one() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("token");
         let config = Config::of(

@@ -365,7 +365,7 @@ mod tests {
     }
 
     #[test]
-    fn one_user_does_not_get_all_the_connections() {
+    fn limits_connections_per_user() {
         let (_folder, path, server, _requests) = server();
         server.publish(status(AgentState::Reporting));
         let mut held: Vec<_> = (0..MAX_CLIENTS_OF_ONE).map(|_| Asking::connect(&path).unwrap()).collect();

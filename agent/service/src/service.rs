@@ -184,14 +184,14 @@ impl Service {
                     }
                 }
                 Err(RecvTimeoutError::Timeout) => manager.alive(),
-                Err(RecvTimeoutError::Disconnected) => anyhow::bail!("nobody is left to bring events"),
+                Err(RecvTimeoutError::Disconnected) => anyhow::bail!("all event sources have ended"),
             }
         }
     }
 
     /// Handles a client's request: answers it, or returns an event for the agent.
     ///
-    /// Any user in front of the device may answer a step-up, whoever it is for: the assertion is bound to the
+    /// Any user in front of the device may answer a step-upfor any person: the assertion is bound to the
     /// person's own security key.
     fn asked(&self, incoming: Incoming) -> Option<Event> {
         let event =
@@ -273,7 +273,7 @@ mod tests {
     use vitalsign_protocol::step_up::StepUpResult;
 
     #[test]
-    fn what_is_asked_about_step_ups_that_are_none_is_refused_at_once() {
+    fn refuses_requests_about_unknown_step_ups() {
         let folder = tempfile::tempdir().unwrap();
         let config = Config {
             verifier: None,

@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_saved_is_found_and_is_private() {
+    fn reads_back_saved_state_from_a_private_file() {
         let (_folder, store) = store();
         assert_eq!(store.load::<Vec<u8>>().unwrap(), Loaded::Nothing);
         for value in [vec![1, 2, 3], vec![], vec![9; 1000]] {
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn one_process_at_a_time() {
+    fn locks_the_state_folder_to_one_process() {
         let (_folder, store) = store();
         let folder = store.path.parent().unwrap().to_owned();
         assert!(matches!(Store::open(&folder), Err(StoreError::InUse(_))));
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_broken_is_set_aside_and_kept() {
+    fn sets_aside_unreadable_state() {
         let (_folder, store) = store();
         let whole = serde_json::to_vec(&["a", "b"]).unwrap();
         let broken: [&[u8]; 4] = [b"", &whole[..whole.len() - 1], b"\xff\xfe", &vec![b' '; 2_000_000]];
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn a_write_that_was_cut_short_does_not_hinder_the_next() {
+    fn interrupted_write_does_not_block_the_next() {
         let (_folder, store) = store();
         store.save(&1).unwrap();
         std::fs::write(store.path.with_file_name("state.json.new"), "{").unwrap();

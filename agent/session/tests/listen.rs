@@ -251,7 +251,7 @@ fn a_person_says_no_and_the_key_is_let_go() {
 }
 
 #[test]
-fn one_is_asked_after_the_other_and_what_ends_elsewhere_lets_the_key_go() {
+fn prompts_in_order_and_releases_key_when_closed() {
     let acts = vec![(vec![Prompt::Insert], None), (Vec::new(), Some(Ok(json!({}))))];
     let world = begin(false, acts, vec![ceremony("A"), ceremony("B")]);
     world.says(vec![step_up(FIRST, Stage::Tap), step_up(SECOND, Stage::Tap)]);
@@ -283,7 +283,7 @@ fn while_the_person_is_away_no_key_is_asked() {
 }
 
 #[test]
-fn what_is_prepared_anew_is_asked_for_anew() {
+fn prompts_again_for_a_new_challenge() {
     let acts = vec![(vec![Prompt::Insert], None), (Vec::new(), Some(Ok(json!({}))))];
     let world = begin(false, acts, vec![ceremony("A"), ceremony("B")]);
     world.says(vec![step_up(FIRST, Stage::Tap)]);
@@ -300,7 +300,7 @@ fn what_is_prepared_anew_is_asked_for_anew() {
 }
 
 #[test]
-fn a_service_that_starts_again_is_found_again_and_the_tap_begins_anew() {
+fn reconnects_to_restarted_service_and_prompts_again() {
     let acts = vec![(vec![Prompt::Insert], None), (Vec::new(), Some(Ok(json!({}))))];
     let mut world = begin(false, acts, vec![ceremony("A"), ceremony("B")]);
     world.says(vec![step_up(FIRST, Stage::Tap)]);
@@ -316,7 +316,7 @@ fn a_service_that_starts_again_is_found_again_and_the_tap_begins_anew() {
 }
 
 #[test]
-fn what_was_over_before_is_no_news_and_what_is_refused_is_said() {
+fn reports_refusals_but_not_old_results() {
     let world = begin(true, Vec::new(), vec![Answer::Refused(Refusal::Over), Answer::Refused(Refusal::Busy)]);
     world.says(vec![ended(SECOND, StepUpResult::Approved)]);
     world.shows(|shown| matches!(shown, UiUpdate::Idle));

@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn a_probe_that_hangs_delays_nobody_and_is_not_started_twice() {
+    fn hanging_probe_delays_no_other_and_runs_once() {
         let collector = Collector::default();
         let (release, until) = channel();
         let posture =

@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_kept_by_its_name_and_never_claims_hardware() {
+    fn key_is_stored_by_name_and_is_never_hardware() {
         let keychain = mock();
         let mut key = SoftwareKey::open_in(&keychain, "report-key").unwrap();
         signs(&mut key);

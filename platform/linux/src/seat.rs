@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_has_nobody_in_front() {
+    fn unreadable_seat_has_no_user_in_front() {
         let folder = tempfile::tempdir().unwrap();
         let root = Root::at(folder.path());
         let seats = root.path(SEATS);

@@ -28,7 +28,7 @@ pub(crate) type PendingUpdates = BTreeSet<String>;
 pub(crate) struct Lists {
     /// Changes whenever reading them would give another result.
     pub(crate) key: String,
-    /// When the source last heard from its repositories.
+    /// Time of the source's last contact with its repositories, in seconds since 1970.
     pub(crate) checked: u64,
     /// Whether the result expires after an hour.
     pub(crate) hourly: bool,
@@ -52,7 +52,7 @@ pub struct Updates {
     pub waiting: Fact<u64>,
     /// Time since which the oldest pending update is known, in seconds since 1970.
     pub since: Fact<u64>,
-    /// When the source last heard from its repositories.
+    /// Time of the source's last contact with its repositories, in seconds since 1970.
     pub checked: Fact<u64>,
 }
 

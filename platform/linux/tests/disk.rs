@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn a_header_that_cannot_be_read_leaves_the_protector_unknown() {
+    fn unreadable_header_leaves_protector_unreadable() {
         for (content, reason) in [(None, Reason::Failed), (Some([0; 8192]), Reason::Malformed)] {
             let folder = tree("luks-on-lvm");
             let node = folder.path().join("dev/dm-0");

@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn one_product_that_hangs_leaves_the_others_alone() {
+    fn hanging_product_does_not_affect_others() {
         let tree = tree(&[
             (FALCON, ""),
             ("proc/7", "falcon-sensor"),

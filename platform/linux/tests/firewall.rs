@@ -34,7 +34,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_kernel_enforces_is_what_is_read() {
+    fn reads_the_rules_that_the_kernel_enforces() {
         let open = Fact::Known(false);
         let blocked = Fact::Known(true);
         let table: &[(&str, &str, &Fact<bool>)] = &[
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn who_manages_it_is_told_by_its_chains() {
+    fn identifies_the_manager_by_its_chains() {
         let firewalld = after(&nft("table inet firewalld {
                chain filter_IN_public { tcp dport 22 ct state new accept }
                chain filter_INPUT_ZONES { iifname \"eth9\" goto filter_IN_public; goto filter_IN_public }
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn iptables_rules_are_read_where_they_are_in_nf_tables() {
+    fn reads_iptables_rules_stored_in_nf_tables() {
         let both = |rules: &str| format!("for t in iptables-nft ip6tables-nft; do {rules}; done");
         let table = [
             ("$t -A INPUT -j DROP", true),

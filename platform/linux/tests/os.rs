@@ -15,7 +15,7 @@ mod tests {
     /// 2026-11-22, in seconds since 1970.
     const NOW: u64 = 1_795_305_600;
     const DAY: u64 = 86_400;
-    /// When the recorded security suite was signed.
+    /// Time at which the recorded security suite was signed.
     const SIGNED: u64 = 1_795_133_561;
 
     /// Writable copy of a recorded tree, with a folder for cached results.
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_remembered_has_no_beginning() {
+    fn pending_since_is_unreadable_without_memory() {
         let tree = Tree::copy("debian-desktop");
         tree.write("memory", "a file where a folder belongs");
         let seen = tree.updates(NOW);
@@ -371,7 +371,7 @@ mod tests {
                 Fact::Known(true),
             ),
             (
-                "nobody would say so",
+                "no source reports it",
                 "debian-desktop",
                 |tree| {
                     tree.remove("boot");

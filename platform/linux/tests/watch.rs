@@ -55,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rule_is_a_change_of_the_firewall_and_an_element_of_a_set_is_not() {
+    fn rules_are_firewall_changes_set_elements_are_not() {
         Namespace::new().run(|| {
             shell("nft 'add table inet f; add set inet f banned { type ipv4_addr; }; add chain inet f i'");
             let (watcher, changes) = live();
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn a_block_device_that_speaks_is_a_change_of_the_disks() {
+    fn block_device_events_are_disk_changes() {
         let (watcher, changes) = live();
         assert!(!watcher.blind().iter().any(|(name, _)| *name == "block devices"), "{:?}", watcher.blind());
         let loops = fs::read_dir("/sys/block").unwrap().map(|entry| entry.unwrap().path());
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn files_of_the_package_databases_are_changes_of_the_system() {
+    fn package_database_files_are_system_changes() {
         let folder = tempfile::tempdir().unwrap();
         let at = |path: &str| folder.path().join(path);
         for watched in ["var/lib/dpkg", "var/lib/rpm", "var/lib/apt/lists", "usr/lib", "etc", "run"] {
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn a_burst_is_one_change_and_its_last_event_is_never_lost() {
+    fn merges_a_burst_and_keeps_its_last_event() {
         let folder = tempfile::tempdir().unwrap();
         let status = folder.path().join("var/lib/dpkg/status");
         fs::create_dir_all(status.parent().unwrap()).unwrap();
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn the_end_of_a_process_is_a_change_of_the_endpoint_products() {
+    fn exit_of_a_product_process_is_an_edr_change() {
         let folder = tempfile::tempdir().unwrap();
         let mut first = sleeper();
         let mut second = sleeper();
@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn it_ends_when_dropped_and_when_nobody_listens() {
+    fn watcher_ends_when_dropped_or_without_receiver() {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir_all(folder.path().join("var/lib/dpkg")).unwrap();
         let (watcher, changes) = below(folder.path());
@@ -292,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_happens_while_nothing_changes() {
+    fn watcher_is_silent_without_changes() {
         let folder = tempfile::tempdir().unwrap();
         let (_watcher, changes) = below(folder.path());
         let switches = || {

@@ -48,7 +48,7 @@ fn a_secret_is_read_and_not_shown() {
 }
 
 #[test]
-fn reading_ends_when_nobody_wants_it_any_more_and_with_the_input() {
+fn reading_ends_on_request_and_at_end_of_input() {
     let (mut hands, mut terminal) = pair();
     assert_eq!(terminal.read_line(true, || false).unwrap(), None);
     hands.write_all(b"\x04").unwrap();

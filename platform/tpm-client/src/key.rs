@@ -208,7 +208,7 @@ impl TpmKey {
         let name = Public::parse(&self.state.report_key.public)?.name();
         let ak = AttestationKey::P256(Public::parse(&self.state.attestation_key.public)?.attestation_key()?);
         verify_certify(&ak, &attest, &signature, extra_data.as_bytes(), &name)
-            .map_err(|_| CommandError::Garbled("a certification that does not hold"))?;
+            .map_err(|_| CommandError::Garbled("an invalid certification"))?;
         Ok(EnrolmentKeys::Tpm {
             ek_certificates: endorser.certificates,
             ek_public: Base64Url(endorser.public.bytes().to_vec()),

@@ -199,7 +199,7 @@ fn manufacture(dir: &Path, ca: &Path, state: &Path) {
         .arg("--config")
         .arg(&setup)
         .output()
-        .expect("swtpm_setup is to be installed");
+        .expect("swtpm_setup must be installed");
     assert!(done.status.success(), "swtpm_setup: {}", String::from_utf8_lossy(&done.stdout));
 }
 
@@ -217,7 +217,7 @@ fn power_on(dir: &Path, state: &Path) -> Child {
         .arg(format!("file={}", dir.join("swtpm.log").display()))
         .stdin(Stdio::null())
         .spawn()
-        .expect("swtpm is to be installed");
+        .expect("swtpm must be installed");
     let until = Instant::now() + START;
     while UnixStream::connect(&socket).is_err() {
         assert!(Instant::now() < until, "swtpm does not listen on {}", socket.display());

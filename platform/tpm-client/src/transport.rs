@@ -60,7 +60,7 @@ impl FromStr for Address {
 }
 
 impl Address {
-    /// Finds the TPM of this machine: the kernel's resource manager, or the plain device if there is none.
+    /// Finds the TPM of this machine: the kernel's resource manager, or else the plain device.
     fn found(devices: &Path) -> Result<Self, KeyError> {
         let all = ["tpmrm0", "tpm0"].map(|name| devices.join(name));
         let found = all.into_iter().find(|path| path.exists());

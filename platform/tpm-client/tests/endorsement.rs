@@ -26,7 +26,7 @@ impl Maker {
     fn openssl(&self, arguments: &str) {
         let run =
             Command::new("openssl").current_dir(&self.folder).args(arguments.split_whitespace()).output();
-        let run = run.unwrap_or_else(|error| panic!("openssl is to be installed: {error}"));
+        let run = run.unwrap_or_else(|error| panic!("openssl must be installed: {error}"));
         assert!(run.status.success(), "openssl {arguments}: {}", String::from_utf8_lossy(&run.stderr));
     }
 
@@ -94,7 +94,7 @@ fn made(folder: &Path) -> (Public, Maker) {
 }
 
 #[test]
-fn only_endorsement_certificates_by_cas_that_may_are_believed() {
+fn accepts_only_ek_certificates_of_permitted_cas() {
     let folder = tempfile::tempdir().unwrap();
     let (ek, maker) = made(folder.path());
     let mut anchors = Anchors::default();

@@ -1,7 +1,7 @@
 //! The device, as the service last told: its headline, its checks, its state in the tray.
 
 use super::Tray;
-use super::words::{plain, visible};
+use super::words::{escape, plain};
 use crate::view::{Check, Contact, DeviceView, Headline, Remediator, Seen, SeenValue, Tone};
 use serde_json::Value;
 use vitalsign_ipc::{AgentState, Status};
@@ -104,7 +104,7 @@ fn seen(name: &str, value: &Value) -> Option<SeenValue> {
             _ => number.as_f64().map(SeenValue::Number),
         },
         Value::String(text) if text.is_empty() => None,
-        Value::String(text) => Some(SeenValue::Text(visible(text))),
+        Value::String(text) => Some(SeenValue::Text(escape(text))),
         Value::Array(items) if is_time && items.iter().any(Value::is_u64) => {
             Some(SeenValue::Times(items.iter().filter_map(Value::as_u64).collect()))
         }
@@ -123,7 +123,7 @@ fn seen(name: &str, value: &Value) -> Option<SeenValue> {
 fn words(value: &Value) -> Option<String> {
     match value {
         Value::Null => None,
-        Value::String(text) => (!text.is_empty()).then(|| visible(text)),
+        Value::String(text) => (!text.is_empty()).then(|| escape(text)),
         Value::Bool(_) | Value::Number(_) => Some(value.to_string()),
         Value::Array(items) => {
             let items: Vec<String> = items.iter().filter_map(words).collect();

@@ -75,7 +75,7 @@ fn trouble(model: &mut Model, step_up: StepUpId, trouble: SessionError) {
 }
 
 fn lose(model: &mut Model) {
-    let lost = Disconnected { loss: DisconnectReason::NotRunning, text: "nobody answers".to_owned() };
+    let lost = Disconnected { loss: DisconnectReason::NotRunning, text: "not running".to_owned() };
     model.on(Happened::Shown(UiUpdate::Disconnected(lost)), NOW);
 }
 
@@ -115,7 +115,7 @@ fn end(model: &Model) -> Option<view::PromptResult> {
 }
 
 #[test]
-fn a_step_up_is_made_ready_asked_tapped_checked_and_gone() {
+fn step_up_runs_from_preparing_to_dismissed() {
     let mut model = asked(&[(A, Stage::Preparing)]);
     // Not asked yet, but the window is made.
     assert_eq!((model.window(), prompt(&model)), (Window::Ready, None));
@@ -136,7 +136,7 @@ fn a_step_up_is_made_ready_asked_tapped_checked_and_gone() {
 }
 
 #[test]
-fn whoever_had_the_status_window_open_gets_it_back() {
+fn open_status_window_returns_after_a_step_up() {
     let mut model = Model::new(String::new());
     model.on(Happened::Opened(Page::Keys), NOW);
     tell(&mut model, &[]);
@@ -159,7 +159,7 @@ fn two_wait_in_a_queue() {
 }
 
 #[test]
-fn one_that_is_ready_to_be_tapped_goes_before_one_that_is_not() {
+fn ready_step_ups_are_shown_first() {
     let mut model = asked(&[(A, Stage::Preparing), (B, Stage::Tap)]);
     assert!(is_shown(&model, B));
     tell(&mut model, &[(A, Stage::Tap), (B, Stage::Tap)]);
@@ -215,7 +215,7 @@ fn a_clock_that_is_set_back_does_not_keep_an_end() {
 }
 
 #[test]
-fn what_needs_no_reading_goes_at_once() {
+fn results_without_text_are_dismissed_at_once() {
     for how in [StepUpResult::Approved, StepUpResult::Declined, StepUpResult::Superseded] {
         let mut model = asked(&[(A, Stage::Tap)]);
         tell(&mut model, &[(A, ended(how))]);
@@ -224,7 +224,7 @@ fn what_needs_no_reading_goes_at_once() {
 }
 
 #[test]
-fn an_end_is_put_away_by_reading_it_by_opening_a_page_and_by_closing() {
+fn result_is_dismissed_by_button_page_or_close() {
     for happened in
         [Happened::Dismissed, Happened::Opened(Page::Status), Happened::Closed, Happened::Away(true)]
     {
@@ -239,7 +239,7 @@ fn an_end_is_put_away_by_reading_it_by_opening_a_page_and_by_closing() {
 }
 
 #[test]
-fn a_refusal_before_the_tap_is_said_with_its_reasons_once() {
+fn refusal_before_the_tap_is_shown_once_with_reasons() {
     let mut model = asked(&[(A, Stage::Preparing)]);
     let refused = Stage::Ended { end: StepUpResult::Unhealthy, reasons: vec!["disk-encryption".to_owned()] };
     tell(&mut model, &[(A, refused.clone())]);
@@ -257,7 +257,7 @@ fn a_refusal_before_the_tap_is_said_with_its_reasons_once() {
 }
 
 #[test]
-fn saying_no_puts_it_away_at_once_and_the_next_is_asked() {
+fn declining_shows_the_next_step_up_at_once() {
     let mut model = asked(&[(A, Stage::Tap), (B, Stage::Tap)]);
     model.on(Happened::Said(Choice::Decline), NOW);
     assert!(is_shown(&model, B));
@@ -270,7 +270,7 @@ fn saying_no_puts_it_away_at_once_and_the_next_is_asked() {
 }
 
 #[test]
-fn closing_the_window_says_no_and_leaves_nothing_behind() {
+fn closing_the_window_declines_and_clears_data() {
     let mut model = asked(&[(A, Stage::Tap)]);
     for happened in [Happened::Said(Choice::Decline), Happened::Dismissed, Happened::Closed] {
         model.on(happened, NOW);
@@ -300,7 +300,7 @@ fn a_locked_screen_forgets_and_asks_again() {
     let (asks, heard) = pin();
     key(&mut model, A, asks);
     model.on(Happened::Away(true), NOW);
-    assert_eq!(heard.try_recv(), Ok(None), "a PIN that nobody can enter any more");
+    assert_eq!(heard.try_recv(), Ok(None), "the prompt is gone");
     assert_eq!((model.window(), model.announced()), (Window::None, None));
     let view = model.view(NOW);
     assert_eq!((view.keys, view.page), (None, Page::Status));
@@ -314,7 +314,7 @@ fn a_locked_screen_forgets_and_asks_again() {
 }
 
 #[test]
-fn one_that_ends_while_the_screen_is_locked_is_not_shown_after() {
+fn result_during_screen_lock_is_not_shown_later() {
     let mut model = asked(&[(A, Stage::Tap)]);
     model.on(Happened::Away(true), NOW);
     tell(&mut model, &[(A, ended(StepUpResult::TimedOut))]);
@@ -324,7 +324,7 @@ fn one_that_ends_while_the_screen_is_locked_is_not_shown_after() {
 }
 
 #[test]
-fn a_service_that_is_lost_ends_what_was_asked_and_asks_anew_when_it_is_back() {
+fn lost_service_closes_prompt_and_reprompts_on_return() {
     let mut model = asked(&[(A, Stage::Tap)]);
     let (asks, heard) = pin();
     key(&mut model, A, asks);
@@ -344,26 +344,26 @@ fn a_service_that_is_lost_ends_what_was_asked_and_asks_anew_when_it_is_back() {
 }
 
 #[test]
-fn what_the_service_has_forgotten_is_not_asked() {
+fn step_up_unknown_to_service_is_not_prompted() {
     let mut model = asked(&[(A, Stage::Tap)]);
     tell(&mut model, &[]);
     assert_eq!((prompt(&model), model.window()), (None, Window::None));
 }
 
 #[test]
-fn what_waited_before_the_app_was_there_is_asked() {
+fn step_up_pending_before_start_is_prompted() {
     let mut model = Model::new(String::new());
     tell(&mut model, &[(A, Stage::Tap)]);
     assert!(is_shown(&model, A));
 }
 
 #[test]
-fn the_one_that_the_key_is_asked_for_is_the_one_that_is_shown() {
+fn shown_step_up_is_the_one_the_key_signs() {
     let mut model = asked(&[(A, Stage::Tap), (B, Stage::Tap)]);
     key(&mut model, B, KeyPrompt::Insert);
     assert!(is_shown(&model, B));
     key(&mut model, StepUpId([9; 16]), KeyPrompt::Working);
-    assert!(is_shown(&model, B), "one that nobody knows is not");
+    assert!(is_shown(&model, B), "an unknown one is not");
     assert_eq!(step(&model), Some(Step::Insert));
 }
 
@@ -377,7 +377,7 @@ fn a_pin_is_given_once() {
     model.on(entered(1, "123456"), NOW);
     assert_eq!((heard.recv(), step(&model)), (Ok(Some("123456".to_owned())), Some(Step::Working)));
     model.on(entered(1, "again"), NOW);
-    assert!(heard.recv().is_err(), "nobody is there to take a second one");
+    assert!(heard.recv().is_err(), "the receiver is gone after the first");
     // A new question has a new number.
     let (asks, _heard) = pin();
     key(&mut model, A, asks);
@@ -385,7 +385,7 @@ fn a_pin_is_given_once() {
 }
 
 #[test]
-fn a_pin_that_answers_an_earlier_question_is_not_given_to_the_next_key() {
+fn pin_for_an_earlier_question_is_discarded() {
     let mut model = asked(&[(A, Stage::Tap)]);
     let ((first, gone), (second, heard)) = (pin(), pin());
     key(&mut model, A, first);
@@ -439,7 +439,7 @@ fn trouble_at_the_key_is_told_with_the_end() {
 }
 
 #[test]
-fn who_has_no_key_is_told_so_though_none_was_asked_for() {
+fn missing_registration_is_shown_without_a_key() {
     let why = |reason: &str| Stage::Ended { end: StepUpResult::NoKey, reasons: vec![reason.to_owned()] };
     for (reason, kind) in [
         ("security-key", view::KeyProblemKind::NoneRegistered),
@@ -462,7 +462,7 @@ fn who_has_no_key_is_told_so_though_none_was_asked_for() {
 }
 
 #[test]
-fn what_the_verifier_refuses_is_told_by_what_can_be_done() {
+fn refusals_are_shown_by_possible_action() {
     use vitalsign_protocol::problem::ProblemType;
     let refused = |problem: ProblemType| Refusal::Verifier {
         problem: Some(problem.urn().to_owned()),
@@ -487,7 +487,7 @@ fn what_the_verifier_refuses_is_told_by_what_can_be_done() {
 }
 
 #[test]
-fn trouble_that_the_service_has_no_word_for_ends_it_here() {
+fn unreportable_key_problem_closes_the_prompt() {
     for (why, kind) in [
         (SessionError::Refused(Refusal::Over), view::KeyProblemKind::Over),
         (SessionError::Odd, view::KeyProblemKind::Lost),
@@ -542,7 +542,7 @@ fn a_step_up_waits_while_a_key_is_registered() {
 }
 
 #[test]
-fn closing_forgets_the_list_and_a_registrations_end_but_none_that_runs() {
+fn closing_clears_lists_but_keeps_a_running_ceremony() {
     let mut model = asked(&[]);
     model.on(Happened::Opened(Page::Keys), NOW);
     model.on(Happened::Keys(view::KeyList::Asking), NOW);
@@ -560,14 +560,14 @@ fn closing_forgets_the_list_and_a_registrations_end_but_none_that_runs() {
 }
 
 #[test]
-fn nothing_is_known_before_the_service_has_spoken() {
+fn view_is_unknown_before_the_first_status() {
     let model = Model::new("ward-3-cart-07".to_owned());
     assert_eq!(model.view(NOW).lost, Some(view::DisconnectReason::Starting));
     assert_eq!((model.tray(NOW), model.window(), model.patience(NOW)), (Tray::Offline, Window::None, None));
 }
 
 #[test]
-fn it_wakes_when_a_verdict_expires_and_not_again() {
+fn model_wakes_once_when_a_verdict_expires() {
     let mut model = asked(&[]);
     let mut told = status(Vec::new());
     told.ear = Some(Ear { exp: Some(NOW + 60), ..Ear::default() });

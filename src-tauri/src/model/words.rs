@@ -7,11 +7,11 @@ use vitalsign_protocol::step_up::{self, Acr, NO_SECURITY_KEY, RegisteredKey};
 use vitalsign_security_key::Failure;
 use vitalsign_session::{self as session, RegisterError, texts};
 
-pub(super) use texts::visible;
+pub(super) use vitalsign_protocol::text::escape;
 
 /// Text from elsewhere, in one line.
 pub(super) fn plain(text: &str) -> String {
-    visible(text).replace('\n', " ")
+    escape(text).replace('\n', " ")
 }
 
 pub(super) fn level(acr: Acr) -> Level {

@@ -67,7 +67,7 @@ impl Ward {
         std::fs::write(&file, PIN)?;
         std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600))?;
         let path = file.to_string_lossy();
-        let arguments = ["key", "register", &code, "--name", "blue key", "--pin-file", &path];
+        let arguments = ["security-key", "register", &code, "--name", "blue key", "--pin-file", &path];
         let log = std::fs::File::create(self.world.folder().join("register.log"))?;
         let mut command = self.agent.session(&self.key, &arguments);
         let mut registering = command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).spawn()?;

@@ -142,7 +142,7 @@ fn asked(id: u8, message: &str) -> Result<StepUp> {
 }
 
 #[test]
-fn text_from_elsewhere_is_shown_whole_and_obeyed_in_nothing() -> Result<()> {
+fn hostile_text_is_shown_as_plain_text() -> Result<()> {
     let desk = Desk::new()?;
     let service = StandIn::proper(desk.folder())?;
     let app = App::open(&desk, service.socket(), None, &[])?;
@@ -183,11 +183,13 @@ fn text_from_elsewhere_is_shown_whole_and_obeyed_in_nothing() -> Result<()> {
 }
 
 #[test]
-fn what_the_verifier_lets_through_is_shown_as_it_is() -> Result<()> {
+fn accepted_text_is_shown_unchanged() -> Result<()> {
     let ward = Ward::open()?;
     let app = ward.app(&[])?;
     let most = "é".repeat(1000);
-    for message in ["<b onclick=alert(1)>sign</b> & order", "署名: 注文 4711", &most] {
+    for message in
+        ["<b onclick=alert(1)>sign</b> & order", "署名: 注文 4711", "\u{26a0}\u{fe0f} allergy", &most]
+    {
         let asked = ward.ask(message, &[])?;
         app.page.until(
             "the message",

@@ -8,7 +8,7 @@ use vitalsign_e2e::wait_for;
 const MINUTE: Duration = Duration::from_secs(60);
 
 #[test]
-fn the_icon_in_the_tray_says_how_it_is_and_opens_the_window() -> Result<()> {
+fn tray_icon_shows_state_and_opens_the_window() -> Result<()> {
     let mut ward = Ward::without_a_key()?;
     let tray = TrayHost::at(&ward.desk)?;
     let arguments = ["--background"];

@@ -109,7 +109,7 @@ fn a_tap_and_a_pin_approve_it_and_the_status_is_back() -> Result<()> {
 }
 
 #[test]
-fn what_a_person_says_instead_is_what_the_application_hears() -> Result<()> {
+fn application_receives_the_persons_answer() -> Result<()> {
     let (ward, app) = opened()?;
     let page = &app.page;
     let asked = ward.ask("EHR: sign order 4713", &[])?;
@@ -146,7 +146,7 @@ fn what_a_person_says_instead_is_what_the_application_hears() -> Result<()> {
 }
 
 #[test]
-fn a_wrong_pin_says_how_many_are_left_and_the_right_one_is_taken() -> Result<()> {
+fn wrong_pin_shows_attempts_and_right_one_succeeds() -> Result<()> {
     let (mut ward, app) = opened()?;
     let page = &app.page;
     let message = "EHR: sign order 4714";
@@ -177,7 +177,7 @@ fn a_wrong_pin_says_how_many_are_left_and_the_right_one_is_taken() -> Result<()>
 }
 
 #[test]
-fn an_unhealthy_device_says_why_and_asks_nobody_to_tap() -> Result<()> {
+fn unhealthy_device_shows_reasons_without_prompt() -> Result<()> {
     let (ward, app) = opened()?;
     let page = &app.page;
     let taps = ward.key.taps_wanted();
@@ -260,7 +260,7 @@ fn all_of_it_goes_by_keyboard_alone() -> Result<()> {
 
 /// The page never receives the challenge, the relying party or a PIN.
 #[test]
-fn challenge_relying_party_and_pin_never_reach_the_page() -> Result<()> {
+fn page_never_receives_challenge_rp_or_pin() -> Result<()> {
     let (mut ward, app) = opened()?;
     let page = &app.page;
     page.run(

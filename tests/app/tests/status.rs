@@ -44,8 +44,8 @@ fn told(page: &Page, path: &str) -> Result<serde_json::Value> {
 }
 
 #[test]
-fn what_is_mended_turns_good_on_the_screen_by_itself() -> Result<()> {
-    in_a_network_of_its_own("what_is_mended_turns_good_on_the_screen_by_itself", mended)
+fn fixed_check_turns_good_without_reload() -> Result<()> {
+    in_a_network_of_its_own("fixed_check_turns_good_without_reload", mended)
 }
 
 fn mended() -> Result<()> {
@@ -75,7 +75,7 @@ fn mended() -> Result<()> {
 }
 
 #[test]
-fn a_device_that_needs_attention_says_what_it_is_and_checks_again() -> Result<()> {
+fn attention_shows_remedies_and_checks_again() -> Result<()> {
     let ward = Ward::without_a_key()?;
     let app = ward.app(&[])?;
     let page = &app.page;
@@ -133,7 +133,7 @@ fn a_device_that_needs_attention_says_what_it_is_and_checks_again() -> Result<()
 }
 
 #[test]
-fn a_service_or_a_verifier_that_is_away_is_said_and_so_is_its_return() -> Result<()> {
+fn shows_lost_service_and_verifier_and_their_return() -> Result<()> {
     let mut ward = Ward::without_a_key()?;
     let app = ward.app(&[])?;
     let page = &app.page;

@@ -6,7 +6,7 @@ use std::net::TcpListener;
 use vitalsign_app_tests::{App, Desk, StandIn};
 
 #[test]
-fn capability_and_content_policy_hold_in_the_real_page() -> Result<()> {
+fn page_can_use_only_the_apps_commands() -> Result<()> {
     let desk = Desk::new()?;
     let service = StandIn::proper(desk.folder())?;
     let app = App::open(&desk, service.socket(), None, &[])?;

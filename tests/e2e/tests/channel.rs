@@ -8,7 +8,7 @@ use vitalsign_ipc::{AgentState, Stage, StepUp};
 use vitalsign_protocol::step_up::StepUpResult;
 
 #[test]
-fn a_device_can_be_reached_whenever_its_verifier_is_there() -> Result<()> {
+fn device_is_reachable_whenever_its_verifier_runs() -> Result<()> {
     let mut world = World::with_simulated_tpm()?;
     let (agent, _service, _) = world.enrolled("device")?;
     agent.until("the channel", |status| status.listening)?;
@@ -68,7 +68,7 @@ fn a_service_that_was_killed_is_reached_again() -> Result<()> {
 }
 
 #[test]
-fn a_person_without_a_security_key_is_not_asked_to_tap() -> Result<()> {
+fn person_without_security_key_is_not_prompted() -> Result<()> {
     let world = World::with_simulated_tpm()?;
     let (agent, _service, status) = world.enrolled("device")?;
     agent.until("the channel", |status| status.listening)?;

@@ -80,7 +80,7 @@ fn the_service_is_one_and_doctor_sees_what_works() -> Result<()> {
 }
 
 #[test]
-fn somebody_else_s_verifier_is_not_trusted() -> Result<()> {
+fn foreign_verifier_is_not_trusted() -> Result<()> {
     let (world, other) = (World::with_simulated_tpm()?, World::with_simulated_tpm()?);
     let agent = world.agent("device")?;
     std::fs::write(agent.token_file(), world.token(1)?)?;

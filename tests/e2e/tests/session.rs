@@ -1,4 +1,4 @@
-//! Step-ups with the program that ships: `vitalsign key register` and `vitalsign step-up listen`, and a simulated key.
+//! Step-ups with the program that ships: `vitalsign security-key register` and `vitalsign step-up listen`, and a simulated key.
 
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
@@ -32,7 +32,8 @@ impl Ward {
         let (code, pin) = (ward.world.key_code(USER)?, ward.pin_file("123456")?);
         let pin = pin.to_string_lossy();
         ensure!(
-            ward.run(&["key", "register", &code, "--name", "blue key", "--pin-file", &pin], true)? == Some(0)
+            ward.run(&["security-key", "register", &code, "--name", "blue key", "--pin-file", &pin], true)?
+                == Some(0)
         );
         Ok(ward)
     }
@@ -87,12 +88,12 @@ fn usb_one_tap_at_the_terminal_is_one_token() -> Result<()> {
 
 /// The same with a regular USB device: a real kernel's `usbhid` and `/dev/hidraw`, in a guest.
 #[test]
-fn usb_of_a_real_kernel_one_tap_at_the_terminal_is_one_token() -> Result<()> {
+fn usb_of_real_kernel_one_terminal_tap_one_token() -> Result<()> {
     vhci::in_a_guest("usb_one_tap_at_the_terminal_is_one_token")
 }
 
 #[test]
-fn an_unhealthy_device_asks_for_no_tap_at_the_terminal() -> Result<()> {
+fn unhealthy_device_does_not_prompt_at_the_terminal() -> Result<()> {
     let ward = Ward::open(Transport::Usb)?;
     let taps = ward.key.taps_wanted();
     let pin = ward.pin_file("123456")?;

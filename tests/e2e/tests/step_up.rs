@@ -75,7 +75,7 @@ fn usb_one_tap_is_one_token_with_python_fido2() -> Result<()> {
 }
 
 #[test]
-fn an_unhealthy_device_is_refused_before_anybody_is_asked_to_tap() -> Result<()> {
+fn unhealthy_device_is_refused_before_the_prompt() -> Result<()> {
     let ward = Ward::open(Transport::Usb)?;
     let taps = ward.key.taps_wanted();
     let asked = ward.world.ask(USER, "EHR: sign order 4712", &["--acr", "healthy-device"])?;
@@ -93,7 +93,7 @@ fn an_unhealthy_device_is_refused_before_anybody_is_asked_to_tap() -> Result<()>
 }
 
 #[test]
-fn what_the_person_says_instead_of_tapping_is_how_it_ends() -> Result<()> {
+fn declining_determines_the_result() -> Result<()> {
     let ward = Ward::open(Transport::Usb)?;
     for (end, said) in [
         (StepUpResult::Declined, "declined"),
@@ -130,7 +130,7 @@ fn what_the_person_says_instead_of_tapping_is_how_it_ends() -> Result<()> {
 }
 
 #[test]
-fn another_persons_key_and_an_answer_to_another_request_end_it() -> Result<()> {
+fn wrong_key_or_foreign_assertion_closes_step_up() -> Result<()> {
     let mut ward = Ward::open(Transport::Usb)?;
     let mut others = ward.world.security_key(Transport::Usb)?;
     ward.world.add_user("nurse-8")?;
@@ -171,7 +171,7 @@ fn two_requests_at_once_are_two_taps() -> Result<()> {
 }
 
 #[test]
-fn a_user_whom_nobody_knows_ends_as_one_whom_nobody_reaches() -> Result<()> {
+fn unknown_user_looks_like_an_unreachable_one() -> Result<()> {
     let world = World::with_simulated_tpm()?;
     world.add_user("nurse-9")?;
     let asked = |user| world.ask(user, "EHR: sign order 4713", &[]);
@@ -214,7 +214,7 @@ fn a_verifier_that_is_killed_goes_on_where_it_was() -> Result<()> {
 }
 
 #[test]
-fn an_agent_that_is_killed_goes_on_with_fresh_evidence() -> Result<()> {
+fn killed_agent_resumes_with_fresh_evidence() -> Result<()> {
     let mut ward = Ward::open(Transport::Usb)?;
     // The device re-enrols while the person is prompted: the old challenge becomes invalid.
     let asked = ward.ask("EHR: before the tap")?;

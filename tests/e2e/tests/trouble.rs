@@ -53,7 +53,7 @@ fn a_verifier_that_is_away_costs_nothing_but_news() -> Result<()> {
 }
 
 #[test]
-fn a_tpm_that_was_cleared_means_a_new_key_and_a_new_enrolment() -> Result<()> {
+fn cleared_tpm_causes_new_key_and_enrolment() -> Result<()> {
     let world = World::with_simulated_tpm()?;
     let agent = world.agent("device")?;
     std::fs::write(agent.token_file(), world.token(2)?)?;
@@ -70,7 +70,7 @@ fn a_tpm_that_was_cleared_means_a_new_key_and_a_new_enrolment() -> Result<()> {
 }
 
 #[test]
-fn a_state_that_is_broken_is_set_aside_and_the_device_enrols_again() -> Result<()> {
+fn broken_state_is_set_aside_and_device_reenrols() -> Result<()> {
     let world = World::with_simulated_tpm()?;
     let agent = world.agent("device")?;
     std::fs::write(agent.token_file(), world.token(9)?)?;

@@ -78,7 +78,7 @@ mod ipc {
     }
 
     #[test]
-    fn what_is_understood_does_not_depend_on_how_bytes_arrive() {
+    fn ipc_parsing_is_independent_of_chunking() {
         conversation::<Request>("requests");
         conversation::<Reply>("replies");
     }

@@ -108,7 +108,7 @@ mod protocol {
     }
 
     #[test]
-    fn evidence_that_is_accepted_is_deterministic_and_says_what_was_signed() {
+    fn accepted_evidence_is_deterministic_and_as_signed() {
         let (good, key) = (bytes("evidence"), key());
         let signed = Sign1::parse(&good).unwrap().payload;
         fuzz("evidence", &[good], CBOR, |input| {
@@ -133,7 +133,7 @@ mod protocol {
     }
 
     #[test]
-    fn verdicts_that_are_accepted_are_those_that_were_signed() {
+    fn accepted_verdicts_are_the_signed_ones() {
         let keys: JwkSet = serde_json::from_str(&blocks("ear-keys").concat()).unwrap();
         let token = blocks("ear-jwt").concat().replace('\n', "");
         let signed: Ear = jwt::verify(&token, ear::TYP, &keys).unwrap();

@@ -148,7 +148,7 @@ mod step_up {
     }
 
     #[test]
-    fn whatever_is_asked_is_shown_as_it_is_bound_or_not_at_all() {
+    fn requests_are_shown_as_bound_or_rejected() {
         let verifier = Verifier::new();
         let listening = listening(&verifier);
         let words: [&[u8]; 8] = [
@@ -187,7 +187,7 @@ mod step_up {
     }
 
     #[test]
-    fn whatever_is_answered_nobody_taps_for_anything_else() {
+    fn no_answer_prompts_for_another_transaction() {
         let verifier = Verifier::new();
         let mut waiting = listening(&verifier);
         let evidence = b"evidence".to_vec();

@@ -132,7 +132,7 @@ mod tpm {
     }
 
     #[test]
-    fn what_an_attestation_key_signed_may_still_be_anything() {
+    fn signed_attestations_are_still_validated() {
         let (pair, key) = pair();
         let (ak, random) = (AttestationKey::P256(key), SystemRandom::new());
         fuzz("attestation", &[quote()], WORDS, |input| {

@@ -61,7 +61,7 @@ mod webauthn {
     }
 
     #[test]
-    fn an_attestation_that_is_accepted_is_of_the_key_that_was_made() {
+    fn accepted_attestation_is_for_the_created_key() {
         let World { party, models, registration: (state, answer), .. } = world();
         let object = B64.decode(answer["response"]["attestationObject"].as_str().unwrap()).unwrap();
         fuzz("attestation object", &[object], WORDS, |input| {
@@ -77,7 +77,7 @@ mod webauthn {
     }
 
     #[test]
-    fn an_assertion_that_is_accepted_is_the_one_that_was_signed() {
+    fn accepted_assertion_is_the_signed_one() {
         let World { party, mut key, passkey, .. } = world();
         let keys = [passkey];
         let options = party.request(&keys, &CHALLENGE, 60).unwrap();

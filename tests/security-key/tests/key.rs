@@ -147,7 +147,7 @@ fn usb_waits_for_a_tap_and_can_be_pulled_out() {
 }
 
 #[test]
-fn a_wrong_pin_costs_an_attempt_and_the_last_one_blocks_the_key() {
+fn wrong_pin_costs_an_attempt_and_last_one_blocks() {
     let office = Office::new();
     let (mut key, client) = office.key(Transport::Usb, |options| options.pin_attempts = 2);
     let left = || client.info().unwrap().unwrap()["pin_retries"].clone();
@@ -179,7 +179,7 @@ fn a_wrong_pin_costs_an_attempt_and_the_last_one_blocks_the_key() {
 }
 
 #[test]
-fn a_key_is_known_by_its_maker_and_says_that_it_is_simulated() {
+fn key_names_its_vendor_and_is_marked_simulated() {
     let office = Office::new();
     let impostor = office.maker.impostor(&office.folder.path().join("impostor")).unwrap();
     let (_key, client) = office.key(Transport::Usb, |options| options.maker = impostor);
@@ -195,7 +195,7 @@ fn a_key_is_known_by_its_maker_and_says_that_it_is_simulated() {
 }
 
 #[test]
-fn a_key_keeps_its_credentials_in_a_file_and_a_key_without_a_pin_has_none() {
+fn key_persists_credentials_and_starts_without_pin() {
     let office = Office::new();
     let file = office.folder.path().join("key");
     let (key, client) = office.key(Transport::Usb, |options| options.state = Some(file.clone()));

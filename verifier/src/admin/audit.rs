@@ -54,7 +54,7 @@ pub(crate) enum Command {
     /// List entries, oldest first
     List {
         /// Only entries of this device
-        #[arg(long)]
+        #[arg(long, allow_hyphen_values = true)]
         device: Option<EnrolmentId>,
         /// Only entries after this one
         #[arg(long, default_value_t = 0)]
@@ -93,10 +93,9 @@ pub(crate) async fn run(config: &Path, command: Command) -> anyhow::Result<bool>
     }
     let store = super::store(config).await?;
     let so = match command {
-        Command::Prove { which, json, .. } => print_proof(
-            &export(&store, &which.context("an entry or a step-up is to be named")?).await?,
-            json,
-        )?,
+        Command::Prove { which, json, .. } => {
+            print_proof(&export(&store, &which.context("name an entry or a step-up")?).await?, json)?
+        }
         Command::Export { which } => {
             super::print_json(&export(&store, &which).await?)?;
             true
@@ -108,7 +107,7 @@ pub(crate) async fn run(config: &Path, command: Command) -> anyhow::Result<bool>
                 true
             }
             Err(broken) => {
-                eprintln!("The audit log does not hold: {broken}.");
+                eprintln!("The audit log is invalid: {broken}.");
                 false
             }
         },

@@ -4,19 +4,20 @@ use super::table;
 use anyhow::{Context, ensure};
 use serde_json::json;
 use std::path::{Path, PathBuf};
+use vitalsign_protocol::text::is_plain;
 use vitalsign_verifier::config::Config;
-use vitalsign_verifier::oidc::{self, Administrator, reads_plainly};
+use vitalsign_verifier::oidc::{self, Administrator};
 use vitalsign_verifier::server::now;
 use vitalsign_verifier::store::Store;
 use vitalsign_verifier::store::client::{Client, ClientCredential, MAX_NAME_BYTES};
 
 const EXAMPLES: &str = "\
 Examples:
-  An application that shows a secret (client_secret_basic); the secret is shown this once:
+  An application with a secret (client_secret_basic), which is printed once:
     vitalsign-verifier client add EHR --id ehr --audience https://ehr.example/api --secret
-  One that signs with a key of its own (private_key_jwt), the better way; its public keys as a JWK set:
+  An application with a key pair (private_key_jwt, recommended); its public keys as a JWK set:
     vitalsign-verifier client add PACS --id pacs --jwks pacs-public.jwks.json
-  A secret that may have been seen by others:
+  Replace a secret that may be known to others:
     vitalsign-verifier client rotate-secret ehr";
 
 #[derive(clap::Subcommand)]
@@ -52,11 +53,13 @@ pub(crate) enum Command {
     /// Accept nothing of an application from now on.
     Disable {
         /// `client_id`, as shown by `list`
+        #[arg(allow_hyphen_values = true)]
         id: String,
     },
     /// Replace an application's secret and print the new one once. The old secret becomes invalid
     RotateSecret {
         /// `client_id`, as shown by `list`
+        #[arg(allow_hyphen_values = true)]
         id: String,
         /// Print JSON
         #[arg(long)]
@@ -111,7 +114,7 @@ async fn add(
         None => oidc::random_name::<16>()?,
     };
     ensure!(
-        (1..=MAX_NAME_BYTES).contains(&name.len()) && reads_plainly(&name) && !name.trim().is_empty(),
+        (1..=MAX_NAME_BYTES).contains(&name.len()) && is_plain(&name) && !name.trim().is_empty(),
         "the name is what people are shown: at most {MAX_NAME_BYTES} bytes, no control characters"
     );
     let allowed = |c: char| c.is_ascii_alphanumeric() || "-._~:/".contains(c);
@@ -157,7 +160,7 @@ async fn rotate_secret(store: &Store, id: &str, json: bool) -> anyhow::Result<bo
     match store.client(id).await? {
         Some(Client { credential: ClientCredential::Secret(_), .. }) => {}
         Some(_) => {
-            eprintln!("Client {id} has no secret: it signs with keys of its own.");
+            eprintln!("Client {id} has no secret: it signs with its own keys.");
             return Ok(false);
         }
         None => {
@@ -172,7 +175,7 @@ async fn rotate_secret(store: &Store, id: &str, json: bool) -> anyhow::Result<bo
         super::print_json(&json!({ "client": { "id": id }, "secret": secret }))?;
     } else {
         println!("client_secret  {secret}");
-        eprintln!("The secret is not shown again; the one before is of no use any longer.");
+        eprintln!("The secret is not shown again; the previous one is invalid.");
     }
     Ok(true)
 }

@@ -21,6 +21,7 @@ pub(crate) enum Command {
     /// Show one device with each check
     Show {
         /// Enrolment ID, as shown by `list`
+        #[arg(allow_hyphen_values = true)]
         device: EnrolmentId,
         /// Print JSON
         #[arg(long)]
@@ -29,11 +30,13 @@ pub(crate) enum Command {
     /// Ask a device to read all facts and report now. It does at once if it listens, and by itself when it comes back.
     Check {
         /// Enrolment ID, as shown by `list`
+        #[arg(allow_hyphen_values = true)]
         device: EnrolmentId,
     },
     /// Accept nothing of a device from now on.
     Revoke {
         /// Enrolment ID, as shown by `list`
+        #[arg(allow_hyphen_values = true)]
         device: EnrolmentId,
         /// Reason for the audit log
         #[arg(long, default_value = "")]

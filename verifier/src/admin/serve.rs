@@ -13,7 +13,7 @@ Examples:
   vitalsign-verifier --config /etc/vitalsign-verifier/verifier.toml serve
   vitalsign-verifier --config verifier.toml serve --self-signed localhost
 
-The configuration, with what holds where a line is left out:
+The configuration, with defaults:
   data = \"/var/lib/vitalsign-verifier\"    # required: store, keys, roots
   listen = \"[::]:8443\"
   origin = \"https://localhost\"            # as devices see this verifier; its host is pinned by them
@@ -27,7 +27,7 @@ The configuration, with what holds where a line is left out:
   [tls]
   certificate = \"...\"                     # PEM, the chain
   key = \"...\"                             # PEM, PKCS#8
-  [security_keys]                         # without them none can be registered
+  [security_keys]                         # required for registering keys
   metadata = \"...\"                        # a FIDO metadata file: signed (JWT), or the list in it (JSON)
   metadata_roots = \"...\"                  # PEM: the root of who signs it
   models = [\"...\"]                        # of these accept some, by AAGUID; all

@@ -61,7 +61,7 @@ pub(crate) struct StepUpArgs {
     #[arg(long, default_value = "hardware-key", value_parser = acr)]
     acr: Acr,
     /// Only on this device
-    #[arg(long)]
+    #[arg(long, allow_hyphen_values = true)]
     device: Option<EnrolmentId>,
     /// Seconds until expiry, at most 300
     #[arg(long, value_name = "SECONDS")]

@@ -153,7 +153,7 @@ async fn execute(store: &Store, command: Command) -> anyhow::Result<bool> {
             } else {
                 println!("{code}");
                 eprintln!(
-                    "For one security key of {name}, until {}, at a device: vitalsign key register {code}\n\
+                    "For one security key of {name}, until {}, at a device: vitalsign security-key register {code}\n\
                      It is not shown again. Two keys for each user are best: make a code for each.",
                     table::time(record.expires)
                 );

@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn it_answers_within_the_span_and_not_outside() {
+    fn cache_answers_only_within_the_time_range() {
         let memo = Memo::new(64);
         memo.put(key(1), 10..20, Arc::new("a"));
         for (now, expected) in [(9, None), (10, Some("a")), (19, Some("a")), (20, None)] {
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn it_keeps_what_is_asked_for_and_never_more_than_its_bound() {
+    fn cache_keeps_used_entries_within_its_bound() {
         let memo = Memo::new(1024);
         for n in 0..20_000 {
             memo.put(key(n), 0..1, Arc::new(n));

@@ -91,7 +91,7 @@ impl Findings {
         checks.into_iter().map(parse).collect::<Result<_, _>>().map(Self)
     }
 
-    /// When the answer may change next, though the facts do not.
+    /// Time at which the answer may change although the facts do not.
     pub(super) fn changes_at(&self, now: u64) -> Option<u64> {
         let times = self.0.values().flat_map(|finding| {
             finding.changes_at.iter().filter_map(serde_json::Number::as_u64).chain(finding.outcome.deadline)

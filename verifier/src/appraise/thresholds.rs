@@ -41,7 +41,7 @@ impl Thresholds {
                     Err(format!("[{section}] has no setting {key}; it has {}", keys.join(", ")))
                 }
                 Some(default) if std::mem::discriminant(default) != std::mem::discriminant(setting) => {
-                    Err(format!("[{section}] {key} is to be {}", default.kind()))
+                    Err(format!("[{section}] {key} must be {}", default.kind()))
                 }
                 Some(_) => Ok(()),
             },
@@ -67,7 +67,7 @@ impl Thresholds {
                 let at = key.span().start;
                 let key = key.into_inner();
                 let setting = Setting::of(&key, value.into_inner())
-                    .ok_or_else(|| format!("[{section}] {key} is to be {}", Setting::kinds(&key)))
+                    .ok_or_else(|| format!("[{section}] {key} must be {}", Setting::kinds(&key)))
                     .and_then(|setting| check(&section, &key, &setting).map(|()| setting))
                     .map_err(|what| refused(at, what))?;
                 self.sections.entry(section.clone()).or_default().insert(key, setting);

@@ -36,7 +36,7 @@ pub(super) fn inspect(
         (_, Err(why), _) => Holds::No(why.to_owned()),
         (_, _, Some(nonce)) if ear.eat_nonce != Some(*nonce) => Holds::No("it is about another nonce".into()),
         (Some(Ok(_)), ..) => Holds::Yes,
-        (None, ..) => Holds::NotChecked("no keys were given, so anybody may have signed this"),
+        (None, ..) => Holds::NotChecked("no keys were given, so the signer is unknown"),
     };
     Ok(Inspection { holds, says: says(&header, &ear, token.len()) })
 }

@@ -42,7 +42,7 @@ pub(super) fn inspect(
         Some(Err(error)) => Holds::No(error.to_string()),
         _ if other_nonce => Holds::No("it was made for another nonce".into()),
         Some(Ok(_)) => Holds::Yes,
-        None => Holds::NotChecked("no key was given, so anybody may have signed this"),
+        None => Holds::NotChecked("no key was given, so the signer is unknown"),
     };
     Ok(Inspection { holds, says })
 }

@@ -53,8 +53,8 @@ pub(super) fn inspect(
     let broken = signature_fault(key, &parts).or_else(|| carried_fault(&quote, &parts)).or(differs);
     let holds = match (broken, key, &parts.signature) {
         (Some(broken), ..) => Holds::No(broken),
-        (None, None, _) => Holds::NotChecked("no attestation key was given, so anybody may have made this"),
-        (None, Some(_), None) => Holds::NotChecked("no signature was given, so anybody may have made this"),
+        (None, None, _) => Holds::NotChecked("no attestation key was given, so the origin is unknown"),
+        (None, Some(_), None) => Holds::NotChecked("no signature was given, so the origin is unknown"),
         (None, Some(_), Some(_)) if by_log == Some(Log::Untold) => Holds::NotChecked(
             "the signature holds, but the log says nothing of some quoted PCRs, and their values did not come with it",
         ),

@@ -1,6 +1,6 @@
 //! `/bc-authorize` and `/bc-cancel`: an application asks for a person (CIBA section 7), and takes it back.
 
-use super::{Code, Form, OAuthError, Request, reads_plainly};
+use super::{Code, Form, OAuthError, Request};
 use crate::Verifier;
 use crate::step_up::StepUpRequest;
 use crate::store::client::Client;
@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 use vitalsign_protocol::id::EnrolmentId;
 use vitalsign_protocol::step_up::Acr;
+use vitalsign_protocol::text::is_plain;
 
 /// The longest message, in characters.
 pub const MAX_MESSAGE_CHARS: usize = 1000;
@@ -71,10 +72,10 @@ fn asked(client: Client, form: &Form) -> Result<StepUpRequest, OAuthError> {
         return Err(OAuthError::new(Code::InvalidScope, "scope does not contain openid."));
     }
     if form.get("id_token_hint").is_some() || form.get("login_hint_token").is_some() {
-        return invalid("Of the hints only login_hint is supported, and exactly one is to be given.");
+        return invalid("Exactly one hint is required, and only login_hint is supported.");
     }
     let Some(login_hint) = form.get("login_hint") else { return invalid("login_hint is missing.") };
-    if login_hint.len() > MAX_HINT_BYTES || !reads_plainly(login_hint) {
+    if login_hint.len() > MAX_HINT_BYTES || !is_plain(login_hint) {
         return invalid("login_hint is no name: at most 256 bytes without control characters.");
     }
     let device = match form.get("vitalsign_device").map(str::parse::<EnrolmentId>) {
@@ -106,7 +107,7 @@ fn message(form: &Form) -> Result<String, OAuthError> {
         () if message.chars().count() > MAX_MESSAGE_CHARS => {
             invalid("binding_message has more than 1000 characters.")
         }
-        () if !reads_plainly(message) => {
+        () if !is_plain(message) => {
             invalid("binding_message has control characters, or such as hide or reorder text.")
         }
         () => Ok(message.to_owned()),
@@ -170,9 +171,9 @@ fn depth(value: &Value) -> usize {
 
 fn all_plain(value: &Value) -> bool {
     match value {
-        Value::String(text) => reads_plainly(text),
+        Value::String(text) => is_plain(text),
         Value::Array(items) => items.iter().all(all_plain),
-        Value::Object(members) => members.iter().all(|(name, value)| reads_plainly(name) && all_plain(value)),
+        Value::Object(members) => members.iter().all(|(name, value)| is_plain(name) && all_plain(value)),
         _ => true,
     }
 }
@@ -225,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn each_parameter_is_refused_with_the_error_of_the_standard() {
+    fn parameters_are_refused_with_standard_errors() {
         let long_message = "x".repeat(MAX_MESSAGE_CHARS + 1);
         let long_hint = "x".repeat(MAX_HINT_BYTES + 1);
         let long_details = format!("[{{\"type\":\"{}\"}}]", "x".repeat(MAX_DETAILS_BYTES));
@@ -281,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_asked_for_is_passed_on() {
+    fn request_parameters_are_passed_on() {
         let levels = "urn:other urn:vitalsign:acr:epcs urn:vitalsign:acr:hardware-key";
         assert_eq!(with(&[("acr_values", levels)]).unwrap().acr, Acr::Epcs);
         assert_eq!(with(&[("requested_expiry", "1")]).unwrap().expires_in, 1);

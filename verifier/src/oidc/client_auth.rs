@@ -199,7 +199,7 @@ fn refused() -> OAuthError {
 }
 
 fn unusable(why: impl std::fmt::Display) -> OAuthError {
-    OAuthError::new(Code::InvalidClient, format!("The client assertion is of no use: {why}."))
+    OAuthError::new(Code::InvalidClient, format!("Invalid client assertion: {why}."))
 }
 
 #[cfg(test)]

@@ -57,5 +57,5 @@ impl Verifier {
 }
 
 fn refused(why: impl std::fmt::Display) -> OAuthError {
-    OAuthError::new(Code::InvalidDpopProof, format!("The DPoP proof is of no use: {why}."))
+    OAuthError::new(Code::InvalidDpopProof, format!("Invalid DPoP proof: {why}."))
 }

@@ -118,7 +118,7 @@ impl From<Problem> for OAuthError {
     /// Failures of the engine or the store are not the application's fault.
     fn from(problem: Problem) -> Self {
         match problem.status {
-            413 => Self::new(Code::TooLarge, "What is to be confirmed is longer than devices read."),
+            413 => Self::new(Code::TooLarge, "The transaction is larger than devices accept."),
             503 => {
                 Self::new(Code::TemporarilyUnavailable, "The verifier has too much to do. Try again later.")
             }
@@ -139,11 +139,11 @@ pub fn plainly(end: StepUpResult) -> &'static str {
     match end {
         StepUpResult::Approved => "the person confirmed it with their security key.",
         StepUpResult::Declined => "the person said no.",
-        StepUpResult::NotMine => "the person says that they asked for nothing; somebody else may have.",
-        StepUpResult::TimedOut => "nobody answered in time.",
+        StepUpResult::NotMine => "the person did not start this request; it may be an attack.",
+        StepUpResult::TimedOut => "the request timed out.",
         StepUpResult::Unhealthy => "the device is not in the state that this level asks for.",
         StepUpResult::WrongKey => {
-            "the security key is not one of this person's, or its signature does not hold."
+            "the security key is not registered for this person, or its signature is invalid."
         }
         StepUpResult::PinBlocked => "the security key takes no more PINs.",
         StepUpResult::NoKey => "no security key could be used at the device.",
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn descriptions_have_only_the_characters_that_the_standard_allows() {
+    fn error_descriptions_use_only_allowed_characters() {
         // RFC 6749 section 5.2: %x20-21 / %x23-5B / %x5D-7E.
         for end in StepUpResult::ALL {
             let allowed = |c: char| matches!(c, ' '..='~') && c != '"' && c != '\\';

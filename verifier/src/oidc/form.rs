@@ -18,7 +18,7 @@ pub enum FormError {
     #[error("the form has more than {MAX_PARAMETERS} parameters")]
     TooMany,
     /// A percent sign without two hexadecimal digits, or text that is not UTF-8.
-    #[error("the form is not encoded as it is to be")]
+    #[error("the form's encoding is invalid")]
     Encoding,
     /// RFC 6749 section 3.1: not more than once.
     #[error("a parameter is there more than once")]
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_be_read_in_two_ways_is_refused() {
+    fn rejects_ambiguous_forms() {
         let many: String = (0..=MAX_PARAMETERS).map(|n| format!("p{n}=1&")).collect();
         let long = vec![b'a'; MAX_BYTES + 1];
         let cases: &[(&[u8], FormError)] = &[
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read_again() {
+    fn form_encoding_round_trips() {
         let parameters = [("a b", "1+1=2&é%\u{1f512}\n\0"), ("c", "")];
         let form = Form::parse(encode(&parameters).as_bytes()).unwrap();
         assert_eq!(form.get("a b"), Some(parameters[0].1));

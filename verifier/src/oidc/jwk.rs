@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_of_other_kinds_are_refused_each_for_its_reason() {
+    fn rejects_other_kinds_of_keys_with_a_reason() {
         let with = |name: &str, value: Value| {
             let mut jwk = example();
             jwk[name] = value;

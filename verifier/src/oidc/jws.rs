@@ -1,10 +1,10 @@
 //! JWTs that applications make (RFC 7515 compact serialisation, RFC 7519): ES256 and nothing else.
 
-use super::reads_plainly;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as B64};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 use vitalsign_protocol::cose::PublicKey;
+use vitalsign_protocol::text::is_plain;
 
 /// The most bytes of a JWT that is read.
 const MAX_BYTES: usize = 8 * 1024;
@@ -20,7 +20,7 @@ pub(crate) enum JwsError {
     Algorithm,
     #[error("it has a critical header that is not understood")]
     Critical,
-    #[error("its signature does not hold")]
+    #[error("its signature is invalid")]
     Signature,
 }
 
@@ -74,7 +74,7 @@ impl<'a> Jws<'a> {
 
 /// Returns whether a `jti` has an acceptable length and characters.
 pub(crate) fn is_jti(jti: &str) -> bool {
-    (1..=MAX_JTI_BYTES).contains(&jti.len()) && reads_plainly(jti)
+    (1..=MAX_JTI_BYTES).contains(&jti.len()) && is_plain(jti)
 }
 
 #[cfg(test)]

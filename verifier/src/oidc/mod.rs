@@ -59,18 +59,6 @@ pub struct Request {
     pub form: Form,
 }
 
-/// Returns whether text is displayed as written: no control characters, no bidirectional controls, no
-/// invisible characters (Unicode Standard Annex 9, Technical Report 36).
-#[must_use]
-pub fn reads_plainly(text: &str) -> bool {
-    let hidden = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
-                | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
-    };
-    !text.contains(hidden)
-}
-
 /// Returns a random identifier of this many bytes in base64url.
 pub fn random_name<const BYTES: usize>() -> Result<String, OAuthError> {
     use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};

@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_asks_too_soon_waits_five_seconds_longer_from_then_on() {
+    fn early_poll_adds_five_seconds_to_the_interval() {
         let pace = PollRateLimiter::new(2);
         let start = Instant::now();
         let ask = |id: &str, millis| pace.allow("ehr", id, start + Duration::from_millis(millis));
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_over_is_forgotten() {
+    fn expired_polls_are_forgotten() {
         let pace = PollRateLimiter::new(2);
         let start = Instant::now();
         for n in 0..LOOK_FROM {

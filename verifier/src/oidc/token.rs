@@ -66,7 +66,7 @@ pub struct IdClaims {
     /// Expiry in seconds since 1970.
     pub exp: u64,
     pub iat: u64,
-    /// When the tap was verified.
+    /// Time at which the tap was verified, in seconds since 1970.
     pub auth_time: u64,
     pub acr: Acr,
     /// Authentication methods (RFC 8176).

@@ -135,7 +135,7 @@ impl ServerState {
     ) -> Result<Bytes, Problem> {
         let headers = request.headers();
         if !is_media_type(headers, media_type) {
-            return Err(Problem::new(ProblemType::MediaType, format!("The body is to be {media_type}.")));
+            return Err(Problem::new(ProblemType::MediaType, format!("The body must be {media_type}.")));
         }
         let too_large = || Problem::new(ProblemType::TooLarge, format!("At most {limit} bytes are read."));
         let announced =

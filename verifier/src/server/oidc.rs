@@ -97,7 +97,7 @@ async fn redeem(shared: &ServerState, request: &Request, at: Instant) -> Result<
 }
 
 fn pending() -> OAuthError {
-    OAuthError::new(Code::AuthorizationPending, "Nobody has answered yet.")
+    OAuthError::new(Code::AuthorizationPending, "The request is pending.")
 }
 
 async fn read(shared: &ServerState, request: HttpRequest) -> Result<Request, OAuthError> {

@@ -57,7 +57,7 @@ impl Verifier {
         if device_now.generation != answered.generation || device.generation != answered.generation {
             return Err(Problem::new(
                 ProblemType::AssertionInvalid,
-                "The device enrolled anew since its evidence.",
+                "The device re-enrolled after its evidence.",
             ));
         }
         let person = match step_up.user {

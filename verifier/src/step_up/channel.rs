@@ -30,7 +30,7 @@ struct Slots {
 struct Slot {
     /// `None` if the slot is free.
     signal: Option<Arc<Signal>>,
-    /// When the device last listened, in seconds since 1970.
+    /// Time at which the device last listened, in seconds since 1970.
     last: u64,
 }
 
@@ -54,7 +54,7 @@ pub struct Channel {
     signal: Arc<Signal>,
     device: Arc<Device>,
     after: u64,
-    /// When the session ends, in seconds since 1970.
+    /// Expiry of the session, in seconds since 1970.
     expires: u64,
 }
 

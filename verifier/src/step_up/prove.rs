@@ -104,7 +104,7 @@ const LINKS: [(&str, &str); 12] = [
     ("origin", "it was asked at this verifier's origin, and in no other's page"),
     ("relying-party", "it signed for this verifier"),
     ("signature", "the credential's key signed it"),
-    ("user", "somebody touched the key, and it verified who"),
+    ("user", "the user touched the key and was verified"),
 ];
 
 /// Verifies every link of an approval again.

@@ -5,7 +5,7 @@
 //! ```text
 //! hash = SHA-256("vitalsign-audit-v1" || 0x00 || previous hash (32 zero bytes before the first)
 //!                || seq u64 BE || time u64 BE || len u32 BE || kind || len u32 BE || device || len u32 BE || body
-//!                || SHA-256(evidence))            device and evidence: empty where there is none
+//!                || SHA-256(evidence))            device and evidence: empty if absent
 //! ```
 
 use super::{Store, StoreError, json_rows, signed, unsigned};
@@ -151,7 +151,7 @@ impl std::fmt::Display for Head {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Broken {
     /// An entry was changed, or the hash before it.
-    #[error("entry {0} does not hold: it, or what stood before it, was changed")]
+    #[error("entry {0} is invalid: it or an earlier entry was changed")]
     Changed(u64),
     #[error("entry {0} is missing")]
     Missing(u64),

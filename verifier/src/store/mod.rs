@@ -209,7 +209,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_store_of_any_earlier_version_is_brought_up_to_date() {
+    async fn migrates_a_store_of_any_earlier_version() {
         for version in 0..MIGRATIONS.len() {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("store.db");

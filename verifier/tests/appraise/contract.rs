@@ -18,20 +18,20 @@ fn answer(rules: &str) -> Result<Appraised, AppraiseError> {
 }
 
 #[test]
-fn thresholds_that_cannot_be_meant_are_refused_by_line() {
+fn rejects_impossible_thresholds_by_line() {
     for (text, line, part) in [
         (
             "[os-updates]\nmax_day = 15",
             2,
             "[os-updates] has no setting max_day; it has max_days, max_list_age_days",
         ),
-        ("[os-updates]\nmax_days = \"15\"", 2, "[os-updates] max_days is to be a whole number"),
-        ("[os-updates]\n\nmax_days = -1", 3, "max_days is to be a whole number from 0"),
-        ("[os-updates]\nmax_days = 1.5", 2, "max_days is to be a whole number from 0"),
-        ("[os-updates]\nmax_days = [1]", 2, "max_days is to be a whole number from 0"),
-        ("[key-hardware]\naccept_software_keys = 1", 2, "accept_software_keys is to be true or false"),
-        ("[agent-version]\nmin_version = 1", 2, "min_version is to be a text in quotes"),
-        ("[lock-idle]\nunsupported = \"fine\"", 2, "unsupported is to be \"none\" or \"warning\""),
+        ("[os-updates]\nmax_days = \"15\"", 2, "[os-updates] max_days must be a whole number"),
+        ("[os-updates]\n\nmax_days = -1", 3, "max_days must be a whole number from 0"),
+        ("[os-updates]\nmax_days = 1.5", 2, "max_days must be a whole number from 0"),
+        ("[os-updates]\nmax_days = [1]", 2, "max_days must be a whole number from 0"),
+        ("[key-hardware]\naccept_software_keys = 1", 2, "accept_software_keys must be true or false"),
+        ("[agent-version]\nmin_version = 1", 2, "min_version must be a text in quotes"),
+        ("[lock-idle]\nunsupported = \"fine\"", 2, "unsupported must be \"none\" or \"warning\""),
         ("# first\n[os-update]\nmax_days = 1", 2, "the policy has no check os-update; it has agent-version"),
         ("max_days = 1", 1, "invalid type"),
         ("[os-updates]\nmax_days = ", 2, ""),
@@ -50,7 +50,7 @@ fn thresholds_that_cannot_be_meant_are_refused_by_line() {
 }
 
 #[test]
-fn a_policy_of_ones_own_needs_no_thresholds_of_its_own() {
+fn custom_policy_works_with_default_thresholds() {
     let outcome = r#"{"status": "affirming", "reason": "ok", "claims": {}}"#;
     let rego = policy(&format!(
         r#"checks["house-rule"] := {{"submodule": "agent", "seen": {{}}, "outcome": {outcome}}}"#
@@ -62,7 +62,7 @@ fn a_policy_of_ones_own_needs_no_thresholds_of_its_own() {
 }
 
 #[test]
-fn the_policy_id_follows_every_byte_of_policy_and_thresholds() {
+fn policy_id_depends_on_policy_and_thresholds() {
     let id = |rego: &str, thresholds| Appraiser::load(rego, thresholds).unwrap().policy_id().to_owned();
     let first = id(DEFAULT_POLICY, "");
     assert_eq!(first, id(DEFAULT_POLICY, ""));
@@ -72,7 +72,7 @@ fn the_policy_id_follows_every_byte_of_policy_and_thresholds() {
 }
 
 #[test]
-fn software_keys_are_accepted_only_where_the_thresholds_say_so() {
+fn software_keys_need_permission_in_thresholds() {
     let accepts = |text| Appraiser::load(DEFAULT_POLICY, text).unwrap().accepts_software_keys();
     assert!(!accepts(""));
     assert!(accepts("[key-hardware]\naccept_software_keys = true"));
@@ -121,7 +121,7 @@ fn an_answer_of_another_form_is_refused_at_once() {
 }
 
 #[test]
-fn a_status_is_never_better_than_the_worst_claim_or_check() {
+fn status_is_never_better_than_its_worst_claim() {
     let appraised = answer(
         r#"
         checks["a"] := {"submodule": "os", "outcome": {"status": "affirming", "reason": "ok", "claims": {"configuration": 96}}}
@@ -139,7 +139,7 @@ fn a_status_is_never_better_than_the_worst_claim_or_check() {
 }
 
 #[test]
-fn a_check_that_finds_no_outcome_is_an_error_and_not_silence() {
+fn check_without_outcome_is_an_error() {
     let rules = r#"
         checks["a"] := {"submodule": "os", "outcome": {"status": "affirming", "reason": "ok"}} if {
             not input.posture.os.security_updates.known == 0
@@ -176,7 +176,7 @@ fn a_policy_that_does_not_end_is_stopped() {
 }
 
 #[test]
-fn a_rule_of_the_operator_s_own_is_one_block_and_one_section() {
+fn custom_rule_is_one_block_and_one_section() {
     let rego = format!(
         "{DEFAULT_POLICY}\n{}",
         r#"
@@ -230,7 +230,7 @@ fn a_time_in_changes_at_bounds_the_answer() {
 }
 
 #[test]
-fn it_is_shared_between_threads() {
+fn appraiser_is_shared_between_threads() {
     fn shared<T: Send + Sync>(_: &T) {}
     shared(&appraiser());
     assert!(

@@ -115,7 +115,7 @@ impl Dice {
 
 /// A fresh answer is had by a fact that no check looks at and that is never the same twice.
 #[test]
-fn a_remembered_answer_is_the_fresh_one_before_at_and_after_every_boundary() {
+fn cached_appraisal_equals_fresh_one_at_boundaries() {
     let appraiser = appraiser();
     let mut dice = Dice(0x5eed);
     let (mut remembered, mut changed, mut serial) = (0, 0, 0);
@@ -152,7 +152,7 @@ fn a_remembered_answer_is_the_fresh_one_before_at_and_after_every_boundary() {
 }
 
 #[test]
-fn whatever_a_device_says_there_is_a_status_and_nothing_unknown_is_good() {
+fn random_facts_get_a_status_and_unknown_is_not_good() {
     let appraiser = appraiser();
     let mut dice = Dice(42);
     for round in 0..400 {

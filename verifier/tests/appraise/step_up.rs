@@ -46,7 +46,7 @@ fn refused(acr: Acr, device: &Health, key: KeyAttestation, security_key: Option<
 }
 
 #[test]
-fn health_blocks_the_levels_that_ask_for_it_with_the_worst_first() {
+fn failed_checks_block_levels_worst_first() {
     use Tier::{Affirming, Contraindicated, Warning};
     let good = ("os-updates", Affirming, "ok");
     let cases: &[(&[Check<'_>], &[&str])] = &[
@@ -116,7 +116,7 @@ fn a_security_key_blocks_by_level() {
 }
 
 #[test]
-fn a_level_asks_for_all_that_those_below_it_ask_for_whatever_the_policy_says() {
+fn level_includes_requirements_of_lower_levels() {
     let rego = r#"package vitalsign.step_up
 import rego.v1
 refused contains "low" if input.acr == "urn:vitalsign:acr:hardware-key"

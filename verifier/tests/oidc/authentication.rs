@@ -60,7 +60,7 @@ async fn both_methods_work_as_the_standards_have_them() {
 }
 
 #[tokio::test]
-async fn who_is_not_who_they_say_is_told_the_same_each_time() {
+async fn failed_client_authentication_is_indistinguishable() {
     let provider = Provider::start().await;
     let ehr = provider.with_secret("ehr").await;
     let pacs = provider.with_key("pacs").await;
@@ -187,7 +187,7 @@ async fn every_bad_assertion_is_refused() {
 }
 
 #[tokio::test]
-async fn an_assertion_is_used_once_at_whichever_address_and_through_a_restart() {
+async fn client_assertion_is_single_use_across_restarts() {
     let provider = Provider::start().await;
     let pacs = provider.with_key("pacs").await;
     let assertion = signed(&es256(), &assertion("pacs"), key(&pacs));
@@ -202,7 +202,7 @@ async fn an_assertion_is_used_once_at_whichever_address_and_through_a_restart() 
 }
 
 #[tokio::test]
-async fn what_was_replaced_or_disabled_is_of_no_use_at_once() {
+async fn replaced_or_disabled_credential_fails_at_once() {
     let provider = Provider::start().await;
     let ehr = provider.with_secret("ehr").await;
     assert_eq!(ehr.post(&provider, "/bc-authorize", &request("nurse-7")).await.status, 200);

@@ -57,7 +57,7 @@ async fn has_asked(child: &mut Child) -> BufReader<tokio::process::ChildStderr> 
 }
 
 #[tokio::test]
-async fn applications_are_registered_listed_rotated_and_disabled() {
+async fn clients_are_registered_listed_rotated_disabled() {
     let provider = Provider::start().await;
     let (provider, folder) = (&provider, provider.lab.folder.path());
     let added = run(
@@ -150,7 +150,7 @@ async fn the_stand_in_shows_the_token_once_the_tap_is_given() {
 }
 
 #[tokio::test]
-async fn the_stand_in_says_in_plain_words_why_it_was_refused() {
+async fn request_command_explains_refusals() {
     let provider = Provider::with(|config| config.oidc.hold_seconds = 30).await;
     let mut nurse = Person::at(&provider, "nurse-7").await;
     let child = request(&provider, &[]).spawn().unwrap();
@@ -159,7 +159,7 @@ async fn the_stand_in_says_in_plain_words_why_it_was_refused() {
     let output = child.wait_with_output().await.unwrap();
     assert_eq!(output.status.code(), Some(1));
     let stderr = String::from_utf8(output.stderr).unwrap();
-    assert!(stderr.contains("Refused: the person says that they asked for nothing"), "{stderr}");
+    assert!(stderr.contains("Refused: the person did not start this request"), "{stderr}");
 
     let child = request(&provider, &["--json"]).spawn().unwrap();
     let asked = nurse.asked(&provider).await;
@@ -228,11 +228,12 @@ async fn the_stand_in_can_be_another_application() {
 async fn the_key_of_tokens_is_replaced_by_itself() {
     let provider = Provider::start().await;
     let lines = async |arguments: &[&str]| run(&provider, arguments).await.stdout.lines().count();
-    let (verdicts, tokens) = (lines(&["key", "list"]).await, lines(&["key", "list", "--tokens"]).await);
-    let rotated = run(&provider, &["key", "rotate", "--tokens"]).await;
+    let (verdicts, tokens) =
+        (lines(&["signing-key", "list"]).await, lines(&["signing-key", "list", "--tokens"]).await);
+    let rotated = run(&provider, &["signing-key", "rotate", "--tokens"]).await;
     assert!(rotated.stdout.starts_with("From now on tokens are signed with "), "{}", rotated.stderr);
-    assert_eq!(lines(&["key", "list"]).await, verdicts);
-    assert_eq!(lines(&["key", "list", "--tokens"]).await, tokens + 1);
+    assert_eq!(lines(&["signing-key", "list"]).await, verdicts);
+    assert_eq!(lines(&["signing-key", "list", "--tokens"]).await, tokens + 1);
     let logged = run(&provider, &["audit", "list"]).await.stdout;
     assert!(logged.contains("key-rotated") && logged.contains("\"signs\":\"tokens\""), "{logged}");
 }

@@ -50,7 +50,7 @@ async fn the_metadata_name_what_there_is_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn tokens_have_other_keys_than_verdicts_and_a_rotated_one_is_taken_up() {
+async fn tokens_use_separate_keys_and_follow_rotation() {
     let provider = Provider::start().await;
     let before = provider.get("/jwks").await;
     assert_eq!(before["keys"].as_array().unwrap().len(), 1);

@@ -25,7 +25,7 @@ fn python() -> Command {
 }
 
 #[tokio::test]
-async fn an_application_in_another_language_is_given_tokens_that_it_can_check() {
+async fn python_client_gets_tokens_that_it_can_verify() {
     let provider = Provider::with(|config| config.oidc.hold_seconds = 30).await;
     let mut nurse = Person::at(&provider, "nurse-7").await;
     let folder = provider.lab.folder.path();

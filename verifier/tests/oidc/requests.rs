@@ -19,7 +19,7 @@ async fn ask(provider: &Provider, app: &App, form: Vec<(&'static str, String)>) 
 }
 
 #[tokio::test]
-async fn a_request_is_answered_with_its_name_its_time_and_the_interval() {
+async fn request_returns_id_expiry_and_interval() {
     let provider = Provider::with(|config| config.oidc.interval_seconds = 7).await;
     let ehr = provider.with_secret("ehr").await;
     let answer = ask(&provider, &ehr, request("nurse-7")).await;
@@ -35,7 +35,7 @@ async fn a_request_is_answered_with_its_name_its_time_and_the_interval() {
 }
 
 #[tokio::test]
-async fn every_bad_request_is_refused_with_the_error_of_the_standard() {
+async fn bad_requests_are_refused_with_standard_errors() {
     let provider = Provider::start().await;
     let ehr = provider.with_secret("ehr").await;
     let before = provider.lab.verifier.store().recent_step_ups(10).await.unwrap();
@@ -64,7 +64,7 @@ async fn every_bad_request_is_refused_with_the_error_of_the_standard() {
 }
 
 #[tokio::test]
-async fn malformed_and_oversize_forms_are_refused_before_they_are_used() {
+async fn rejects_malformed_and_oversized_forms() {
     let provider = Provider::start().await;
     let json = ("content-type", "application/json");
     let form_type = ("content-type", "application/x-www-form-urlencoded; charset=utf-8");
@@ -122,7 +122,7 @@ async fn a_request_is_taken_back_by_who_made_it_and_once() {
 
 /// An application learns from nothing that it is told, and not from how it goes on, whether there is such a person.
 #[tokio::test]
-async fn a_user_who_does_not_exist_is_like_one_whom_no_device_reaches() {
+async fn unknown_user_is_answered_like_an_unreachable_one() {
     let provider = Provider::start().await;
     let ehr = provider.with_secret("ehr").await;
     let verifier = &provider.lab.verifier;

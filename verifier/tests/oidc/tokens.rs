@@ -38,7 +38,7 @@ fn proof(pair: &EcdsaKeyPair, name: &str, value: Value) -> String {
 }
 
 #[tokio::test]
-async fn a_tap_is_worth_one_pair_of_tokens_that_say_what_was_proven() {
+async fn tap_yields_one_token_pair_with_proven_claims() {
     let provider = Provider::start().await;
     let ehr = provider.with_secret("ehr").await;
     let mut nurse = Person::at(&provider, "nurse-7").await;
@@ -145,7 +145,7 @@ async fn however_many_ask_at_once_one_is_given_the_tokens() {
 }
 
 #[tokio::test]
-async fn what_was_asked_for_and_approved_outlives_the_server_and_is_given_out_once() {
+async fn approval_survives_restart_and_is_redeemed_once() {
     let provider = Provider::start().await;
     let ehr = provider.with_secret("ehr").await;
     let waiting = ehr.ask(&provider, "nurse-8").await;
@@ -219,7 +219,7 @@ async fn a_request_whose_time_is_over_is_told_apart() {
 }
 
 #[tokio::test]
-async fn who_polls_too_fast_is_slowed_down_and_nobody_else_is() {
+async fn fast_polling_slows_only_that_client() {
     let provider = Provider::with(|config| config.oidc.interval_seconds = 60).await;
     let ehr = provider.with_secret("ehr").await;
     let pacs = provider.with_key("pacs").await;
@@ -360,7 +360,7 @@ async fn every_bad_proof_is_refused_and_spends_no_token() {
 }
 
 #[tokio::test]
-async fn what_one_application_asks_for_another_cannot_take_back_or_see() {
+async fn clients_cannot_see_or_cancel_others_requests() {
     let provider = Provider::start().await;
     let ehr = provider.with_secret("ehr").await;
     let other: App = provider.with_secret("other").await;

@@ -97,7 +97,7 @@ pub enum ModelsError {
     #[error("{0} is no FIDO metadata file: {1}")]
     Malformed(PathBuf, String),
     /// The file is signed, and the signature is invalid.
-    #[error("the signature of the metadata file {0} does not hold: {1}")]
+    #[error("the signature of the metadata file {0} is invalid: {1}")]
     Signature(PathBuf, String),
 }
 

@@ -63,13 +63,13 @@ pub enum ProofError {
     #[error("the authenticator data are for another relying party")]
     RpId,
     /// The public key cannot be read, or is of an algorithm that is not accepted here.
-    #[error("the public key is none that is accepted here: {0}")]
+    #[error("unsupported public key: {0}")]
     PublicKey(&'static str),
     /// The signature is invalid.
-    #[error("the security key's signature does not hold")]
+    #[error("the security key's signature is invalid")]
     Signature,
     /// The signature is valid, but the user did not touch the key.
-    #[error("nobody touched the security key")]
+    #[error("the security key was not touched")]
     UserNotPresent,
     /// The signature holds, and the key does not know who touched it.
     #[error("the security key did not verify who touched it")]

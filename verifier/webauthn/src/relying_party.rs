@@ -93,7 +93,7 @@ pub enum RegistrationError {
     #[error("the security key does not attest its model: the format is {0:?}")]
     NotAttested(String),
     /// The attestation is invalid.
-    #[error("the security key's attestation does not hold: {0}")]
+    #[error("the security key's attestation is invalid: {0}")]
     Attestation(String),
     /// The key did not verify who touched it.
     #[error("the security key did not verify who touched it")]
@@ -148,7 +148,7 @@ pub enum AssertionError {
     #[error("{0}")]
     Proof(ProofError),
     /// `webauthn-rs` rejected the assertion.
-    #[error("the assertion does not hold: {0}")]
+    #[error("the assertion is invalid: {0}")]
     Refused(String),
     /// The stored passkey cannot be read.
     #[error("what is stored of the security key cannot be used: {0}")]

@@ -81,7 +81,7 @@ fn load(
 }
 
 #[test]
-fn a_signed_list_is_that_of_its_signer_under_a_root_that_was_provided() {
+fn signed_metadata_needs_a_provided_root() {
     let folder = tempfile::tempdir().unwrap();
     let load = |content: &str, roots: Option<&str>| load(folder.path(), content, roots, None);
     let payload = Maker::new(MODEL).metadata("2026-02-01");
@@ -123,7 +123,7 @@ fn a_signed_list_is_that_of_its_signer_under_a_root_that_was_provided() {
 }
 
 #[test]
-fn what_is_no_list_is_refused_and_what_cannot_be_read_is_left_out() {
+fn rejects_bad_metadata_and_skips_unreadable_entries() {
     let folder = tempfile::tempdir().unwrap();
     let read = |content: &str| load(folder.path(), content, None, None);
     for content in ["", "x", "a.b.c", "\u{7f}ELF"] {

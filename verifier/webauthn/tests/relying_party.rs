@@ -53,7 +53,7 @@ impl World {
 }
 
 #[test]
-fn a_key_is_registered_and_its_assertions_are_over_the_callers_challenge() {
+fn registered_key_signs_the_callers_challenge() {
     let mut world = world();
     let (options, state) = world.begin();
     assert_eq!(options["rp"]["id"], RP_ID);
@@ -126,7 +126,7 @@ fn every_byte_of_a_proof_matters() {
 }
 
 #[test]
-fn assertions_that_are_not_as_they_are_to_be_are_refused() {
+fn rejects_invalid_assertions() {
     let mut world = world();
     let passkey = world.register().unwrap().passkey;
     let keys = [passkey.clone()];
@@ -210,7 +210,7 @@ fn assertions_that_are_not_as_they_are_to_be_are_refused() {
 }
 
 #[test]
-fn registrations_that_are_not_as_they_are_to_be_are_refused() {
+fn rejects_invalid_registrations() {
     let mut world = world();
     let bend = |what: &dyn Fn(&mut SoftKey)| {
         let mut key = world.maker.key();

@@ -110,7 +110,7 @@ fn assertions_hold_or_are_refused_for_what_they_are() {
         }
     }
     println!(
-        "vectors: {NAME}: of {} assertions {held} hold; of {unverified} the signature holds and nobody was verified; \
+        "vectors: {NAME}: of {} assertions {held} hold; of {unverified} the signature is valid and the user was not verified; \
          {framed} are of a frame, {others} of an algorithm that is not offered",
         held + unverified + framed + others
     );

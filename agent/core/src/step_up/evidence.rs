@@ -40,7 +40,7 @@ impl BindingError {
     /// Describes the reason for the log.
     fn sentence(&self) -> String {
         match self {
-            Self::Verdict(why) => format!("the verdict at step-up does not hold: {why}"),
+            Self::Verdict(why) => format!("the step-up's verdict is invalid: {why}"),
             Self::RelyingParty => "the request is for another relying party than the pinned one".to_owned(),
             Self::Challenge => "the challenge does not cover this evidence and this transaction".to_owned(),
             Self::Credentials => "the request names no security key".to_owned(),

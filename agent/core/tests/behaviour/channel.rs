@@ -43,7 +43,7 @@ fn wait_after(bench: &mut Bench, verifier: &Verifier, why: RequestError) -> (u64
 }
 
 #[test]
-fn it_is_open_while_there_is_a_session_and_never_without() {
+fn channel_is_open_only_with_a_session() {
     let verifier = Verifier::new();
     let bench = reporting(&verifier);
     assert!(!opens(&bench) && !listens(&bench), "a verifier that opens no session has no channel");
@@ -58,7 +58,7 @@ fn it_is_open_while_there_is_a_session_and_never_without() {
 }
 
 #[test]
-fn it_is_opened_anew_before_the_session_is_over_that_opened_it() {
+fn channel_reopens_before_its_session_expires() {
     let verifier = Verifier::with_sessions();
     let mut bench = listening(&verifier);
     for _ in 0..2 {
@@ -73,7 +73,7 @@ fn it_is_opened_anew_before_the_session_is_over_that_opened_it() {
 }
 
 #[test]
-fn a_session_that_ends_closes_it_and_the_next_opens_it() {
+fn expired_session_closes_channel_next_reopens_it() {
     let verifier = Verifier::with_sessions();
     let mut bench = listening(&verifier);
     bench.give(Event::Changed(Change::Sleep)).pass(901).give(Event::Changed(Change::Network));
@@ -113,7 +113,7 @@ fn not_all_devices_come_back_at_once() {
 }
 
 #[test]
-fn a_session_that_is_refused_is_replaced_by_a_report_at_once_and_then_rarely() {
+fn refused_session_triggers_one_report_then_backs_off() {
     let verifier = Verifier::with_sessions();
     let mut bench = listening(&verifier);
     bench.pass(10);
@@ -159,7 +159,7 @@ fn another_network_and_waking_up_open_it_at_once() {
     assert!(opens(&bench) && !listens(&bench), "what is open may be dead");
     bench.open();
     bench.give(Event::Changed(Change::Network));
-    assert!(!opens(&bench), "a network that flaps floods nobody");
+    assert!(!opens(&bench), "a flapping network does not flood the verifier");
     bench.pass(5).give(Event::Due);
     assert!(opens(&bench));
     bench.open();
@@ -175,7 +175,7 @@ fn another_network_and_waking_up_open_it_at_once() {
 }
 
 #[test]
-fn after_a_wait_that_was_long_the_network_opens_it_at_once() {
+fn network_change_reopens_channel_after_backoff() {
     let verifier = Verifier::with_sessions();
     let mut bench = listening(&verifier);
     for _ in 0..8 {
@@ -189,7 +189,7 @@ fn after_a_wait_that_was_long_the_network_opens_it_at_once() {
 }
 
 #[test]
-fn what_an_older_channel_says_is_not_heard() {
+fn ignores_messages_of_an_older_channel() {
     let verifier = Verifier::with_sessions();
     let mut bench = listening(&verifier);
     bench.pass(60).give(Event::Changed(Change::Network));
@@ -203,7 +203,7 @@ fn what_an_older_channel_says_is_not_heard() {
 }
 
 #[test]
-fn it_goes_on_after_the_last_event() {
+fn channel_resumes_after_the_last_event() {
     let verifier = Verifier::with_sessions();
     let mut bench = listening(&verifier);
     bench.tell(41, "something-new", "not JSON".into());

@@ -24,7 +24,7 @@ use vitalsign_protocol::posture::Posture;
 use vitalsign_protocol::problem::ProblemType;
 
 #[test]
-fn a_new_device_enrols_and_then_reports_in_one_round_trip() {
+fn new_device_enrols_then_reports_in_one_round_trip() {
     let verifier = Verifier::new();
     let mut bench = Bench::new(Saved::default());
     assert!(bench.give(Event::Started).has(|it| matches!(it, Effect::BeginEnrolment { renew_key: false })));
@@ -77,7 +77,7 @@ fn a_refused_nonce_is_replaced_once() {
 }
 
 #[test]
-fn a_change_is_reported_at_once_and_one_during_a_report_brings_another() {
+fn reports_changes_at_once_and_again_during_a_report() {
     let verifier = Verifier::new();
     let mut bench = reporting(&verifier);
     bench.pass(10);
@@ -88,7 +88,7 @@ fn a_change_is_reported_at_once_and_one_during_a_report_brings_another() {
         bench.pass(10);
     }
     bench.give(Event::Changed(Change::Seat));
-    assert!(!bench.has(|it| matches!(it, Effect::Collect)), "who is in front is nobody's business");
+    assert!(!bench.has(|it| matches!(it, Effect::Collect)), "a change of the seat is not reported");
     bench.give(Event::Changed(Change::Firewall));
     let (nonce, evidence, _) = bench.walk_to_sending();
     assert!(
@@ -125,7 +125,7 @@ fn a_device_that_flaps_does_not_flood_its_verifier() {
 }
 
 #[test]
-fn offline_it_keeps_the_newest_facts_backs_off_and_comes_back() {
+fn offline_agent_keeps_facts_backs_off_and_recovers() {
     let verifier = Verifier::new();
     let mut bench = reporting(&verifier);
     let mut waits = Vec::new();
@@ -146,7 +146,7 @@ fn offline_it_keeps_the_newest_facts_backs_off_and_comes_back() {
 }
 
 #[test]
-fn asleep_it_does_nothing_and_awake_it_reports_at_once() {
+fn sleeping_agent_is_idle_and_reports_on_wake() {
     let verifier = Verifier::new();
     let mut bench = reporting(&verifier);
     bench.pass(10).give(Event::Changed(Change::Sleep));
@@ -157,7 +157,7 @@ fn asleep_it_does_nothing_and_awake_it_reports_at_once() {
 }
 
 #[test]
-fn a_timer_that_fires_means_awake_even_when_nobody_said_so() {
+fn firing_timer_implies_awake_without_wake_event() {
     let verifier = Verifier::new();
     let mut bench = reporting(&verifier);
     bench.pass(10).give(Event::Changed(Change::Sleep));
@@ -179,7 +179,7 @@ fn a_revoked_device_is_told_and_asks_rarely() {
 }
 
 #[test]
-fn whatever_stands_in_the_way_the_last_verdict_and_the_newest_facts_are_shown() {
+fn shows_last_verdict_and_facts_in_every_error_state() {
     let verifier = Verifier::new();
     let failures = [
         problem(ProblemType::ClaimsInvalid),
@@ -215,7 +215,7 @@ fn whatever_stands_in_the_way_the_last_verdict_and_the_newest_facts_are_shown() 
 }
 
 #[test]
-fn a_verifier_that_forgot_the_device_gets_it_enrolled_again() {
+fn device_unknown_to_verifier_enrols_again() {
     let verifier = Verifier::new();
     let mut bench = reporting(&verifier);
     bench.pass(300).give(Event::Due).walk_to_sending();
@@ -225,7 +225,7 @@ fn a_verifier_that_forgot_the_device_gets_it_enrolled_again() {
 }
 
 #[test]
-fn a_lost_key_means_a_new_key_and_enrolment_and_never_a_spin() {
+fn lost_key_causes_one_new_key_and_enrolment() {
     let verifier = Verifier::new();
     let mut bench = reporting(&verifier);
     bench.pass(300).give(Event::Due).give(Event::Collected(Box::default()));
@@ -326,7 +326,7 @@ fn answers_nobody_waits_for_change_nothing() {
 }
 
 #[test]
-fn a_restart_shows_the_last_verdict_and_reads_what_was_saved() {
+fn restart_restores_verdict_and_saved_state() {
     let verifier = Verifier::new();
     let bench = reporting(&verifier);
     let json = serde_json::to_string(&bench.saved.unwrap()).unwrap();

@@ -158,7 +158,7 @@ impl Hands<'_> {
 }
 
 #[test]
-fn whatever_comes_in_whatever_order_it_neither_panics_nor_stops() {
+fn agent_survives_random_events_in_random_order() {
     let verifier = Verifier::with_sessions();
     let mut random = Random(0x9e37_79b9_7f4a_7c15);
     let (mut most, mut taps, mut approved) = (0, 0, 0);

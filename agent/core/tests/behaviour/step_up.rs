@@ -178,7 +178,7 @@ fn asked_of(verifier: &Verifier) -> Bench {
 }
 
 #[test]
-fn a_tap_is_asked_for_after_fresh_evidence_over_nonce_and_transaction() {
+fn prompts_after_fresh_evidence_over_transaction() {
     let verifier = Verifier::with_sessions();
     let mut bench = listening(&verifier);
     bench.pass(10).ask();
@@ -187,7 +187,7 @@ fn a_tap_is_asked_for_after_fresh_evidence_over_nonce_and_transaction() {
     let signing = bench.signing().unwrap();
     assert_eq!((signing.intended_use, signing.quote), (IntendedUse::StepUp, false));
     assert_eq!(signing.enrolment, Some(DEVICE));
-    assert!(bench.agent.ceremony(ID).is_none(), "nobody is asked yet");
+    assert!(bench.agent.ceremony(ID).is_none(), "the device does not prompt yet");
 
     let mut bench = asked_of(&verifier);
     let saved = bench.saved.clone();
@@ -301,7 +301,7 @@ fn every_end_is_reached_and_said() {
 }
 
 #[test]
-fn a_device_that_is_not_healthy_shows_why_and_looks_again() {
+fn unhealthy_device_shows_reasons_and_checks_again() {
     let verifier = Verifier::with_sessions();
     let mut bench = asked_of(&verifier);
     bench.walk(&verifier, Step::Sending);
@@ -316,12 +316,12 @@ fn a_device_that_is_not_healthy_shows_why_and_looks_again() {
         (StepUpResult::Unhealthy, "disk-encryption", 64, 32)
     );
     assert_eq!(bench.sent_end(), None, "the verifier knows");
-    assert!(bench.collects(), "a report shows what is to be mended");
+    assert!(bench.collects(), "a report shows the remedies");
     bench.report(&verifier);
 }
 
 #[test]
-fn what_does_not_hold_asks_nobody_to_tap() {
+fn invalid_binding_never_prompts() {
     type Bend = fn(&Verifier, &[u8]) -> StepUpAnswer;
     fn bent(verifier: &Verifier, evidence: &[u8], bend: impl FnOnce(&mut Value, &mut Nonce)) -> StepUpAnswer {
         let mut answer = answer(verifier, evidence, |_| {});
@@ -375,7 +375,7 @@ fn what_does_not_hold_asks_nobody_to_tap() {
 }
 
 #[test]
-fn a_request_that_cannot_be_read_is_noted_and_starts_nothing() {
+fn unreadable_request_is_logged_and_ignored() {
     let long = |name: &str| text(ID).replace(name, &"x".repeat(MAX_TRANSACTION_BYTES));
     for data in [
         String::new(),
@@ -482,7 +482,7 @@ fn offline_for_too_long_it_has_timed_out_in_each_step() {
 }
 
 #[test]
-fn what_a_person_says_reaches_the_verifier_although_it_is_away() {
+fn delivers_results_after_the_verifier_returns() {
     let verifier = Verifier::with_sessions();
     let mut bench = asked_of(&verifier);
     bench.walk(&verifier, Step::Tap).give(Event::StepUpDeclined(ID, StepUpResult::NotMine));
@@ -506,7 +506,7 @@ fn what_a_person_says_reaches_the_verifier_although_it_is_away() {
 }
 
 #[test]
-fn a_session_that_is_refused_at_the_tap_is_replaced_and_the_tap_sent_again() {
+fn resends_assertion_after_session_is_replaced() {
     let verifier = Verifier::with_sessions();
     let mut bench = asked_of(&verifier);
     bench.walk(&verifier, Step::Checking);
@@ -549,7 +549,7 @@ fn sleep_counts_in_each_step() {
 }
 
 #[test]
-fn a_restart_in_each_step_begins_again_with_what_the_verifier_sends() {
+fn restart_at_each_step_resumes_from_verifier() {
     for step in STEPS {
         let verifier = Verifier::with_sessions();
         let mut bench = asked_of(&verifier);
@@ -597,7 +597,7 @@ fn a_person_answers_once() {
     assert_eq!(bench.shown().unwrap().stage, Stage::Checking, "the verifier has it now");
     let mut bench = asked_of(&verifier);
     bench.walk(&verifier, Step::Signing).give(Event::AssertionReceived(ID, assertion()));
-    assert!(!bench.sends_assertion(), "nobody was asked yet");
+    assert!(!bench.sends_assertion(), "the device has not prompted yet");
     for end in StepUpResult::ALL.into_iter().filter(|end| !end.is_the_devices_to_say()) {
         bench.give(Event::StepUpDeclined(ID, end));
         assert!(bench.agent.is_live(ID), "{end} is not the device's to say");
@@ -605,11 +605,11 @@ fn a_person_answers_once() {
     bench
         .give(Event::AssertionReceived(StepUpId([1; 16]), assertion()))
         .give(Event::StepUpDeclined(StepUpId([1; 16]), StepUpResult::NoKey));
-    assert!(bench.sent_end().is_none(), "nobody asked for it");
+    assert!(bench.sent_end().is_none(), "no result was requested");
 }
 
 #[test]
-fn more_than_fit_are_left_at_the_verifier_and_fetched_when_there_is_room() {
+fn excess_step_ups_are_fetched_when_there_is_room() {
     let verifier = Verifier::with_sessions();
     let mut bench = listening(&verifier);
     let name = |number: u8| StepUpId([number; 16]);
@@ -628,7 +628,7 @@ fn more_than_fit_are_left_at_the_verifier_and_fetched_when_there_is_room() {
 }
 
 #[test]
-fn the_largest_that_are_shown_fit_into_a_message_to_clients() {
+fn largest_step_ups_fit_into_one_ipc_message() {
     let verifier = Verifier::with_sessions();
     let mut bench = listening(&verifier);
     bench.pass(10);

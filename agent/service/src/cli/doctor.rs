@@ -22,7 +22,7 @@ pub(crate) fn run(place: &PathArgs, output: Output) -> anyhow::Result<ExitStatus
     let all = match place.load(ConfigLayer::default()) {
         Ok(config) => examine(&config),
         Err(error) => {
-            vec![problem("settings", error.to_string(), "Mend the configuration that is named here.")]
+            vec![problem("settings", error.to_string(), "Fix the configuration file named above.")]
         }
     };
     let well = all.iter().all(|finding| finding.ok);
@@ -120,11 +120,10 @@ fn verifier(config: &Config) -> Vec<Diagnostic> {
     });
     match looked {
         Err(why) => {
-            vec![problem("verifier", why, "Mend ca-file: it holds the certificates to trust, as PEM.")]
+            vec![problem("verifier", why, "Fix ca-file: it must contain the certificates to trust, as PEM.")]
         }
         Ok(Err(RequestError::Untrusted(why))) => {
-            let remedy =
-                "Check this device's clock, then ca-file; if both are right, somebody else answers there.";
+            let remedy = "Check this device's clock, then ca-file; if both are right, another server answers at this address.";
             vec![problem("verifier", why, remedy)]
         }
         Ok(Err(RequestError::Unreachable(why))) => {
@@ -161,7 +160,7 @@ fn key(config: &Config) -> Vec<Diagnostic> {
         Err(error) => {
             let remedy = match &error {
                 KeyError::Unavailable(_) => {
-                    "Turn on the TPM in the firmware's settings; where there is none, --key software, if policy allows."
+                    "Turn on the TPM in the firmware's settings; without a TPM, use --key software, if policy allows."
                 }
                 KeyError::Denied(_) => "Run this as root; the service's user has to be in the group `tss`.",
                 KeyError::Lost(_) => "The TPM was cleared or replaced: enrol again with a new token.",
@@ -300,7 +299,7 @@ mod tests {
             ok("settings", "understood"),
             problem(
                 "service",
-                "the Vitalsign service does not run: nobody answers at /run/x.sock".into(),
+                "the Vitalsign service is not running: no listener at /run/x.sock".into(),
                 "Start it.",
             ),
             problem(
@@ -314,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn a_channel_that_is_not_open_is_a_problem_only_where_reports_go() {
+    fn closed_channel_is_a_finding_only_while_reporting() {
         let offline = AgentState::Offline { since: 1, detail: "no route".into() };
         for (standing, listening, wanted) in [
             (AgentState::Reporting, true, Some(true)),

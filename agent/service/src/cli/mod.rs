@@ -18,25 +18,25 @@ use std::process::ExitCode;
 
 const EXAMPLES: &str = "\
 Examples:
-  What this device looks like now, and how long each reading took:
+  Show the facts about this device, and how long each probe took:
     vitalsign check -v
-  Enrol with the token that your IT gave you:
+  Enrol with the token from your IT:
     sudo vitalsign enrol --verifier https://verifier.example --ca ca.pem --token-file token
-  Is this device healthy, and if not, what is to be done?
+  Is this device healthy, and how do I fix it?
     vitalsign status
-  I have mended it, look again:
+  Re-check after fixing something:
     vitalsign report
-  Register a security key, with the code that your IT gave you:
-    vitalsign key register CODE
-  Confirm what applications ask:
+  Register a security key with the code from your IT:
+    vitalsign security-key register CODE
+  Answer requests of applications:
     vitalsign step-up listen
-  Why does it not work?
+  Find out why it does not work:
     sudo vitalsign doctor
 
-Exit status: 0 all is well, 1 not healthy or refused, 2 used wrongly,
-3 could not be done: no service, no key or no verifier.";
+Exit status: 0 success, 1 not healthy or refused, 2 usage error,
+3 failed: no service, no key or no verifier.";
 
-/// Reads this device's vital signs, signs them with its hardware key, and shows what the verifier says of them.
+/// Reads this device's posture, signs it with its hardware key, and shows the verifier's verdict.
 #[derive(Parser)]
 #[command(name = "vitalsign", version, after_help = EXAMPLES)]
 struct Cli {
@@ -62,7 +62,7 @@ enum Command {
     Doctor(Output),
     /// Register your security key, or see which are registered.
     #[command(disable_help_flag = true)]
-    Key(session::SessionArgs),
+    SecurityKey(session::SessionArgs),
     /// Confirm with your security key what applications ask you, in this terminal.
     #[command(disable_help_flag = true)]
     StepUp(session::SessionArgs),
@@ -168,7 +168,7 @@ pub(crate) fn run() -> ExitCode {
                 Command::Status(output) => status::run(&place, output),
                 Command::Report(output) => report::run(&place, output),
                 Command::Doctor(output) => doctor::run(&place, output),
-                Command::Key(arguments) => session::run(&place, "key", &arguments),
+                Command::SecurityKey(arguments) => session::run(&place, "security-key", &arguments),
                 Command::StepUp(arguments) => session::run(&place, "step-up", &arguments),
                 Command::Service(_) => Ok(ExitStatus::Failed),
             }
@@ -223,11 +223,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_for_the_other_program_is_passed_on_as_it_is() {
-        let given = ["vitalsign", "--socket", "/s", "key", "register", "--name", "blue", "--help", "CODE"];
+    fn passes_session_arguments_through_unchanged() {
+        let given =
+            ["vitalsign", "--socket", "/s", "security-key", "register", "--name", "blue", "--help", "CODE"];
         let Cli { place, command } = Cli::try_parse_from(given).unwrap();
         assert_eq!(place.socket, Some(PathBuf::from("/s")));
-        let Command::Key(passed) = command else { panic!("another command") };
+        let Command::SecurityKey(passed) = command else { panic!("another command") };
         assert_eq!(passed.words(), ["register", "--name", "blue", "--help", "CODE"]);
         for given in [["vitalsign", "step-up", "--help"], ["vitalsign", "step-up", "listen"]] {
             let Command::StepUp(passed) = Cli::try_parse_from(given).unwrap().command else {

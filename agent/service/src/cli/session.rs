@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_installed_is_said() {
+    fn reports_missing_session_program() {
         let program = Path::new("/nowhere/vitalsign-session");
         let error = vitalsign_os::become_program(&mut Command::new(program)).unwrap_err();
         let said = not_run(program, &error);

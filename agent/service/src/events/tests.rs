@@ -191,7 +191,7 @@ fn told(event: Event) -> Message {
 }
 
 #[test]
-fn what_the_verifier_says_arrives_however_it_is_cut() {
+fn reassembles_events_split_at_any_byte() {
     let (place, long) = (Place::new(), "x".repeat(event::MAX_BYTES + 1));
     let bench = Bench::new(&place);
     bench.open(7, Some(41));
@@ -324,7 +324,7 @@ fn an_answer_that_is_slow_holds_up_no_other() {
 }
 
 #[test]
-fn what_people_ask_about_their_keys_is_answered_to_them() {
+fn answers_security_key_requests_to_their_clients() {
     let place = Place::new();
     let bench = Bench::new(&place);
     let calls = bench.calls.clone();

@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_read_is_said_to_be_good() {
+    fn renders_unread_facts_as_unknown() {
         let shown = posture(&Posture::default(), STYLE, NOW);
         assert!(
             shown.ends_with("35 facts: 0 read, 0 not on this system, 35 could not be read.\n"),

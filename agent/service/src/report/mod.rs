@@ -12,18 +12,13 @@ pub(crate) mod when;
 
 pub(crate) use style::Style;
 
-/// Text from elsewhere, fit for a terminal: no control characters, none that turn the direction of writing, and not
-/// without end.
+/// Maximum number of characters of a text from outside.
+const MAX_CHARS: usize = 400;
+
+/// Prepares text from outside for one line of the terminal: escapes what is not plain, and truncates it.
 pub(crate) fn plain(text: &str) -> String {
-    const MOST: usize = 400;
-    let hidden = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
-            || matches!(c, '\u{e0000}'..='\u{e007f}' | '\u{61c}')
-    };
-    let mut shown: String = text.chars().map(|c| if c == '\n' || c == '\t' { ' ' } else { c }).collect();
-    shown.retain(|c| !hidden(c));
-    if let Some((end, _)) = shown.char_indices().nth(MOST) {
+    let mut shown = vitalsign_protocol::text::escape(&text.replace("\r\n", "\n")).replace('\n', " ");
+    if let Some((end, _)) = shown.char_indices().nth(MAX_CHARS) {
         shown.truncate(end);
         shown.push('…');
     }
@@ -35,13 +30,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_that_a_terminal_obeys_is_left() {
+    fn escapes_terminal_control_characters() {
         for (text, shown) in [
             ("as it should be", "as it should be"),
-            ("\u{1b}[2J\u{1b}]0;title\u{7}gone", "[2J]0;titlegone"),
+            ("\u{1b}[2J\u{7}gone", "<U+001B>[2J<U+0007>gone"),
             ("a\r\nb\tc", "a b c"),
-            ("abc\u{202e}cba\u{2066}x\u{200f}", "abccbax"),
-            ("\u{9b}31mred", "31mred"),
+            ("abc\u{202e}cba", "abc<U+202E>cba"),
+            ("\u{9b}31mred", "<U+009B>31mred"),
             ("zażółć 漢字", "zażółć 漢字"),
         ] {
             assert_eq!(plain(text), shown);

@@ -99,9 +99,9 @@ fn needs_attention(check: &Check) -> bool {
 
 fn who(text: &check::Text) -> &'static str {
     match (text.mender, text.restart) {
-        (Remediator::You, true) => "You can do this; a restart mends it.",
+        (Remediator::You, true) => "You can do this; a restart fixes it.",
         (Remediator::You, false) => "You can do this.",
-        (Remediator::It, true) => "IT does this; a restart may mend it.",
+        (Remediator::It, true) => "Contact IT; a restart may fix it.",
         (Remediator::It, false) => "IT does this.",
     }
 }
@@ -195,7 +195,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn the_sentence_counts_what_is_wrong_and_what_a_person_can_mend() {
+    fn summary_counts_problems_and_user_fixable_ones() {
         let ok = || check("os-updates", Tier::Affirming, "ok", json!({}));
         let yours = || check("os-reboot", Tier::Warning, "required", json!({}));
         let its = || check("disk-encryption", Tier::Contraindicated, "off", json!({}));

@@ -1,4 +1,4 @@
-//! `key register` and `key list`.
+//! `security-key register` and `security-key list`.
 
 use super::person::{Person, on_ctrl_c};
 use super::place::SocketArg;
@@ -18,9 +18,9 @@ use zeroize::Zeroizing;
 pub(super) const EXAMPLES: &str = "\
 Examples:
   Enter the code when asked for it, so that it stands in no list of processes:
-    vitalsign key register
+    vitalsign security-key register
   From a file, giving the key a name:
-    vitalsign key register - --name \"blue key\" < code
+    vitalsign security-key register - --name \"blue key\" < code
 
 A key that has no PIN yet is given one on the way.";
 
@@ -57,7 +57,7 @@ pub(super) fn register(place: &SocketArg, arguments: Register) -> anyhow::Result
     on_ctrl_c(move || left.cancel())?;
 
     let begun = |user: &str| {
-        let user = texts::visible(user).replace('\n', " ");
+        let user = vitalsign_protocol::text::escape(user).replace('\n', " ");
         output::say(&format!("Registering a security key for {user}.\n"));
     };
     let mut unheard = false;
@@ -108,7 +108,7 @@ pub(super) fn list(place: &SocketArg, arguments: List) -> anyhow::Result<ExitSta
     }
     output::say(if attached.is_empty() { "No security key is plugged in.\n" } else { "Plugged in:\n" });
     for key in attached {
-        let name = texts::visible(&key.name).replace('\n', " ");
+        let name = vitalsign_protocol::text::escape(&key.name).replace('\n', " ");
         output::say(&format!("  {name}, by {}\n", output::transport(key.transport)));
     }
     if let Some(keys) = registered {
@@ -119,7 +119,7 @@ pub(super) fn list(place: &SocketArg, arguments: List) -> anyhow::Result<ExitSta
 }
 
 fn line(key: &RegisteredKey) -> String {
-    let plain = |text: &str| texts::visible(text).replace('\n', " ");
+    let plain = |text: &str| vitalsign_protocol::text::escape(text).replace('\n', " ");
     let used = key.last_used.map_or_else(|| "never used".to_owned(), |at| format!("last used {}", date(at)));
     let (user, name, model) = (plain(&key.user), plain(&key.name), plain(&key.model));
     format!("{user}: {name} ({model}), registered {}, {used}\n", date(key.registered))
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn a_code_is_taken_as_it_is_written_without_its_surroundings() {
+    fn trims_key_code_from_a_file() {
         assert_eq!(code(Some(" k7-Xq \n".into())).unwrap().expose(), b"k7-Xq");
         assert!(code(Some("  ".into())).is_err());
     }

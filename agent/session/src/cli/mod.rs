@@ -18,9 +18,9 @@ const LOG: &str = "VITALSIGN_LOG";
 const EXAMPLES: &str = "\
 Examples:
   Register your security key with the code that your IT gave you:
-    vitalsign key register
+    vitalsign security-key register
   Which keys are plugged in, and which are registered?
-    vitalsign key list
+    vitalsign security-key list
   Answer step-ups at this terminal:
     vitalsign step-up listen
 
@@ -41,7 +41,7 @@ struct SessionCli {
 enum Command {
     /// Register and list security keys
     #[command(subcommand)]
-    Key(KeyCommand),
+    SecurityKey(KeyCommand),
     /// Answer requests of applications that need proof of who is present
     #[command(subcommand)]
     StepUp(StepUpCommand),
@@ -90,8 +90,8 @@ pub(crate) fn run() -> ExitCode {
     let SessionCli { place, command } = SessionCli::parse();
     log_to_stderr();
     let outcome = match command {
-        Command::Key(KeyCommand::Register(arguments)) => key::register(&place, arguments),
-        Command::Key(KeyCommand::List(arguments)) => key::list(&place, arguments),
+        Command::SecurityKey(KeyCommand::Register(arguments)) => key::register(&place, arguments),
+        Command::SecurityKey(KeyCommand::List(arguments)) => key::list(&place, arguments),
         Command::StepUp(StepUpCommand::Listen(arguments)) => step_up::listen(&place, arguments),
     };
     match outcome {
@@ -114,7 +114,7 @@ fn log_to_stderr() {
 
 /// Says why the service does not do it; whether it could at another time.
 fn refused(refusal: &Refusal) -> ExitStatus {
-    eprintln!("vitalsign-session: {}", vitalsign_session::texts::visible(&refusal.to_string()));
+    eprintln!("vitalsign-session: {}", vitalsign_protocol::text::escape(&refusal.to_string()));
     match refusal {
         Refusal::Verifier { problem: Some(_), .. } | Refusal::Over => ExitStatus::Rejected,
         _ => ExitStatus::Failed,
@@ -138,7 +138,7 @@ mod tests {
         insta::assert_snapshot!(SessionCli::command().term_width(100).render_help());
         let mut all = SessionCli::command().term_width(100);
         all.build();
-        for path in [["key", "register"], ["key", "list"], ["step-up", "listen"]] {
+        for path in [["security-key", "register"], ["security-key", "list"], ["step-up", "listen"]] {
             let command = path.iter().try_fold(&mut all, |command, name| command.find_subcommand_mut(name));
             insta::assert_snapshot!(path.join("-"), command.unwrap().render_long_help());
         }

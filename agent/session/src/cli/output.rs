@@ -72,7 +72,7 @@ pub(super) fn words(shown: &UiUpdate, choices: bool, now: u64) -> Option<String>
         UiUpdate::StepUp(step_up) => stage_words(step_up, choices, now),
         UiUpdate::Prompt { prompt, .. } => prompt_words(prompt, |_| false),
         UiUpdate::SessionError { trouble, .. } => {
-            Some(format!("  {}\n", texts::visible(&trouble.to_string()).replace('\n', " ")))
+            Some(format!("  {}\n", vitalsign_protocol::text::escape(&trouble.to_string()).replace('\n', " ")))
         }
         UiUpdate::Disconnected(lost) => Some(format!("{} Looking for it again.\n", sentence(&lost.text))),
     }
@@ -99,7 +99,7 @@ fn stage_words(step_up: &StepUp, choices: bool, now: u64) -> Option<String> {
         }
         Stage::Checking => Some("  The tap is being verified.\n".to_owned()),
         Stage::Ended { end, reasons } => {
-            let application = texts::visible(&step_up.application).replace('\n', " ");
+            let application = vitalsign_protocol::text::escape(&step_up.application).replace('\n', " ");
             let mut text = format!("{application}: {}\n", texts::end(*end));
             for reason in reasons {
                 text.push_str(&format!("  - {}\n", texts::reason(reason)));
@@ -112,7 +112,7 @@ fn stage_words(step_up: &StepUp, choices: bool, now: u64) -> Option<String> {
 /// Formats a name and its value. A value of several lines is set off by a bar, so that it cannot be mistaken
 /// for our text.
 fn field(name: &str, value: &str) -> String {
-    let value = texts::visible(value);
+    let value = vitalsign_protocol::text::escape(value);
     if !value.contains('\n') && value.chars().count() <= 80 {
         return format!("  {:<12} {value}\n", format!("{name}:"));
     }
@@ -167,7 +167,7 @@ pub(super) fn transport(transport: Transport) -> &'static str {
 }
 
 fn sentence(text: &str) -> String {
-    let text = texts::visible(text).replace('\n', " ");
+    let text = vitalsign_protocol::text::escape(text).replace('\n', " ");
     let mut characters = text.chars();
     let first: String = characters.next().map(|c| c.to_uppercase().collect()).unwrap_or_default();
     let end = if text.ends_with(['.', '!', '?']) { "" } else { "." };

@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_others_can_read_or_that_holds_no_pin_is_refused() {
+    fn rejects_pin_files_that_are_readable_or_empty() {
         for (text, private) in [("123456", false), ("", true), ("123", true)] {
             let (_folder, source) = source(text, private);
             assert!(Person::new(&source, |_| {}).is_err(), "{text:?}");

@@ -34,7 +34,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_is_nearest_is_believed() {
+    fn socket_flag_overrides_environment_and_default() {
         let place = |socket: Option<&str>| SocketArg { socket: socket.map(PathBuf::from) };
         assert_eq!(place(None).or(None).0, PathBuf::from(DEFAULT));
         assert_eq!(place(None).or(Some("".into())).0, PathBuf::from(DEFAULT));

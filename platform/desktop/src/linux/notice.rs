@@ -42,7 +42,7 @@ pub(crate) fn notices(
             Ok(now) => *standing.lock().unwrap_or_else(PoisonError::into_inner) = now,
             Err(error) if !said => {
                 said = true;
-                tracing::info!("nobody shows notifications: {error}");
+                tracing::info!("no notification server: {error}");
             }
             Err(_) => {}
         }

@@ -34,7 +34,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_webkits_own_children_of_this_process_are_ended() {
+    fn kills_only_webkit_children_of_this_process() {
         let proc = tempfile::tempdir().unwrap();
         let stats = [
             "10 (WebKitNetworkPr) S 7 10 10 0 -1",

@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn a_locked_screen_and_another_persons_session_in_front_are_away() {
+    fn locked_or_background_session_means_away() {
         let bus = PrivateBus::start();
         // By its number, by who asks, and by what its user sees.
         for (id, by_pid) in [(Some("c1"), false), (Some("gone"), true), (None, false)] {

@@ -26,7 +26,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_looked_for_where_gtk_is() {
+    fn tray_library_is_searched_beside_gtk() {
         let folder = tempfile::tempdir().unwrap();
         let maps = format!(
             "7f00-7f01 r-xp 0000 00:1a 12  /usr/bin/app\n7f02-7f03 rw-p 0000 00:00 0\n\

@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_header_is_malformed() {
+    fn rejects_a_malformed_luks_header() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("device");
         let binary = |version: u16, size: u64, json: &[u8]| {

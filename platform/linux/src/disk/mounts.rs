@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_lies_on_the_longest_mount_point_mounted_last() {
+    fn path_is_on_longest_mount_point_mounted_last() {
         let mounts = parse(
             "1 0 0:2 / / rw - rootfs rootfs rw\n2 1 8:1 / / rw - ext4 /dev/sda1 rw\n3 2 8:3 / /home rw - ext4 /dev/sda3 rw",
         )

@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn a_truncated_or_mangled_verdict_is_never_read_as_another() {
+    fn rejects_truncated_or_damaged_verdicts() {
         let whole = accept();
         for length in 0..whole.len() {
             assert_eq!(expression(whole[..length].into()), None, "{length}");

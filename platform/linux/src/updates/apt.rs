@@ -75,7 +75,7 @@ fn is_security(head: &str) -> bool {
         .any(|value| value.to_ascii_lowercase().ends_with("-security"))
 }
 
-/// When the suite was last known to be what its archive offers.
+/// Time at which the suite was last known to be current, in seconds since 1970.
 ///
 /// The file's modification time is the server's, and its `Date` is when the archive was signed: both are earlier
 /// than the fetch. Its change time is when it was fetched, or found unchanged: apt then sets its times again, and

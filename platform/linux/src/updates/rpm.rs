@@ -20,7 +20,7 @@ const DATABASES: [&str; 6] = [
 const DNF: [&str; 2] = ["/var/cache/libdnf5", "/var/cache/dnf"];
 const ZYPPER: [&str; 1] = ["/var/cache/zypp/raw"];
 
-/// When the database of installed packages last changed.
+/// Time of the last change of the database of installed packages.
 pub(crate) fn database(root: &Root) -> Option<u64> {
     DATABASES.iter().filter_map(|path| root.stamp(path).ok()).map(|stamp| stamp.modified).max()
 }
@@ -70,7 +70,7 @@ fn repositories(root: &Root, source: &str, caches: &[&str]) -> Result<Option<Lis
 
 /// Packages with a security advisory, as dnf 4 or dnf 5 lists them.
 pub(crate) fn dnf(commands: &Commands) -> Result<PendingUpdates, Reason> {
-    // For users other than root, dnf uses a cache of their own and reports nothing if that is empty.
+    // For users other than root, dnf uses a separate cache and reports nothing if it is empty.
     if matches!(commands, Commands::Live) && !rustix::process::geteuid().is_root() {
         return Err(Reason::Denied);
     }

@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn truncated_and_mangled_messages_say_nothing_and_break_nothing() {
+    fn ignores_truncated_and_damaged_bus_messages() {
         let whole = signal(MANAGER, "PrepareForSleep", &[1, 0, 0, 0]);
         for length in 0..whole.len() {
             assert_eq!(change(&whole[..length]), None, "{length}");
@@ -328,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn sleep_wake_and_lock_are_heard_and_a_bus_that_comes_back_is_found() {
+    fn reports_sleep_wake_and_lock_across_bus_restart() {
         let folder = tempfile::tempdir().unwrap();
         let socket = folder.path().join("run/dbus/system_bus_socket");
         let daemon = Daemon::start(folder.path());
@@ -360,7 +360,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_else_speaks_in_logind_s_name() {
+    fn ignores_signals_not_sent_by_logind() {
         let folder = tempfile::tempdir().unwrap();
         let socket = folder.path().join("run/dbus/system_bus_socket");
         let _daemon = Daemon::start(folder.path());

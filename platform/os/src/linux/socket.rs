@@ -136,7 +136,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_running_service_is_not_replaced_and_a_dead_one_is() {
+    fn replaces_a_dead_services_socket_only() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("agent.sock");
         let first = Listener::bind(&path).unwrap();
@@ -164,8 +164,8 @@ mod tests {
     fn a_file_in_the_way_is_left_alone() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("agent.sock");
-        std::fs::write(&path, "somebody's").unwrap();
+        std::fs::write(&path, "other content").unwrap();
         assert_eq!(Listener::bind(&path).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
-        assert_eq!(std::fs::read(&path).unwrap(), b"somebody's");
+        assert_eq!(std::fs::read(&path).unwrap(), b"other content");
     }
 }

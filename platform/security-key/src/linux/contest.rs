@@ -402,7 +402,7 @@ fn answer(update: UvUpdate, pin: Option<&Pin>) {
         _ => Ok(()),
     };
     if let Err(error) = sent {
-        tracing::info!(%error, "nobody waits for this PIN any more");
+        tracing::info!(%error, "this PIN is no longer needed");
     }
 }
 

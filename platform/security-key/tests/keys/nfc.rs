@@ -105,7 +105,7 @@ fn nfc_a_key_comes_and_goes() {
 }
 
 #[test]
-fn nfc_and_usb_the_first_key_touched_is_used_and_the_other_is_let_go() {
+fn nfc_and_usb_first_touched_key_wins() {
     let _pcscd = Pcscd::start().unwrap();
     let mut near = start(|_| {});
     let plugged = usb::start(|_| {});
@@ -124,7 +124,7 @@ fn nfc_and_usb_the_first_key_touched_is_used_and_the_other_is_let_go() {
 }
 
 #[test]
-fn nfc_the_wrong_one_of_two_is_touched_and_the_other_is_asked() {
+fn nfc_wrong_key_of_two_leaves_the_other_prompted() {
     let _pcscd = Pcscd::start().unwrap();
     let mut plugged = usb::start(|_| {});
     let created = create(SecurityKeys::reaching(Some(plugged.usb_address()), false).unwrap(), &mut plugged);
@@ -141,7 +141,7 @@ fn nfc_the_wrong_one_of_two_is_touched_and_the_other_is_asked() {
 }
 
 #[test]
-fn nfc_a_second_key_that_comes_while_the_first_is_asked_gets_its_turn() {
+fn nfc_second_key_joins_a_running_ceremony() {
     let _pcscd = Pcscd::start().unwrap();
     let mut near = start(|_| {});
     let created = create(readers(), &mut near);

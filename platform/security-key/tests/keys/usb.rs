@@ -42,7 +42,7 @@ fn a_key_is_registered_and_used() {
 }
 
 #[test]
-fn what_is_attached_is_listed() {
+fn lists_attached_keys() {
     let mut key = start(|_| {});
     let attached = keys(&key).attached().unwrap();
     assert!(matches!(&*attached, [Attached { transport: By::Usb, .. }]), "{attached:?}");
@@ -51,7 +51,7 @@ fn what_is_attached_is_listed() {
 }
 
 #[test]
-fn a_wrong_pin_is_asked_for_again_with_the_attempts_that_are_left() {
+fn wrong_pin_prompts_again_with_attempts_left() {
     let mut key = start(|_| {});
     let created = create(&mut key);
     let running = begin(keys(&key), request(&[&created]));
@@ -64,7 +64,7 @@ fn a_wrong_pin_is_asked_for_again_with_the_attempts_that_are_left() {
 }
 
 #[test]
-fn three_wrong_pins_in_a_row_want_the_key_to_be_taken_out() {
+fn three_wrong_pins_require_reinsertion() {
     let key = start(|_| {});
     let running = begin(keys(&key), creation());
     for _ in 0..3 {
@@ -105,7 +105,7 @@ fn a_pin_that_is_refused_or_empty_costs_no_attempt() {
 }
 
 #[test]
-fn a_key_without_a_pin_is_given_one_when_it_is_registered() {
+fn registration_sets_a_pin_on_a_key_without_one() {
     let mut key = start(|key| key.pin = None);
     let running = begin(keys(&key), creation());
     assert_eq!(running.enter("1"), (PinReason::New { least: 4 }, None));
@@ -136,7 +136,7 @@ fn a_key_without_a_pin_cannot_say_who_is_there() {
 }
 
 #[test]
-fn a_wrong_key_is_known_when_it_is_touched_and_before_a_pin_is_entered() {
+fn wrong_key_is_detected_on_touch_before_pin() {
     let mut key = start(|_| {});
     let running = begin(keys(&key), request(&[&nobodys()]));
     assert_eq!(running.touch(), 1);
@@ -182,7 +182,7 @@ fn cancelled_while_a_pin_is_awaited() {
 }
 
 #[test]
-fn cancelled_while_a_touch_is_awaited_and_the_key_is_told() {
+fn cancel_while_waiting_for_touch_reaches_the_key() {
     let mut key = start(|_| {});
     let running = begin(keys(&key), creation());
     running.enter(PIN);
@@ -247,7 +247,7 @@ fn time_is_over_for_whoever_does_not_answer() {
 }
 
 #[test]
-fn another_relying_party_is_refused_and_the_key_is_not_asked() {
+fn rejects_other_relying_party_without_using_the_key() {
     let key = start(|key| key.tap = Tap::Auto);
     let Operation::Create(mut asked) = creation() else { panic!() };
     asked["rp"]["id"] = json!("other.example");

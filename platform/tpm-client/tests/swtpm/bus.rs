@@ -27,7 +27,7 @@ fn a_key_lost_while_it_is_open_is_lost() {
 }
 
 #[test]
-fn a_listener_on_the_bus_does_not_learn_the_secret_nor_change_it() {
+fn bus_listener_cannot_read_or_change_the_secret() {
     let bench = Bench::new();
     for rsa in [false, true] {
         if rsa {
@@ -82,7 +82,7 @@ fn a_listener_on_the_bus_does_not_learn_the_secret_nor_change_it() {
 }
 
 #[test]
-fn what_a_crashed_predecessor_left_is_cleared_away() {
+fn flushes_objects_of_a_crashed_predecessor() {
     let bench = Bench::new();
     for _ in 0..5 {
         // Not dropped: as if the process had been killed, with its key loaded.
@@ -159,7 +159,7 @@ fn response_codes_decide_what_is_done() {
 }
 
 #[test]
-fn a_quote_is_of_the_values_that_come_with_it_or_is_made_again() {
+fn quote_is_repeated_until_its_pcr_values_match() {
     let bench = Bench::new();
     let proxy = Proxy::start(&bench.tpm, |_, _| Pass::On);
     let mut key = open(&proxy.spec, &bench.state(), None).unwrap();
@@ -189,7 +189,7 @@ fn a_quote_is_of_the_values_that_come_with_it_or_is_made_again() {
 
 /// An attacker on the bus has no certificate for a substituted key.
 #[test]
-fn an_endorsement_key_that_is_not_certified_is_not_used() {
+fn uncertified_endorsement_key_is_not_used() {
     let bench = Bench::new();
     let proxy = Proxy::start(&bench.tpm, |_, _| Pass::On);
     let mut key = open(&proxy.spec, &bench.state(), None).unwrap();

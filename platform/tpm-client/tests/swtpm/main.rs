@@ -168,7 +168,7 @@ fn keys_outlive_a_restart_and_boots_are_counted() {
 }
 
 #[test]
-fn a_cleared_or_replaced_tpm_or_a_damaged_blob_loses_the_key() {
+fn cleared_tpm_or_damaged_blob_loses_the_key() {
     let mut bench = Bench::new();
     let mut key = bench.open();
     let public = key.public().clone();
@@ -251,7 +251,7 @@ fn only_the_right_key_passes_and_only_for_its_request() {
 
 /// Sends commands that our client never sends.
 #[test]
-fn an_attestation_key_signs_nothing_but_what_the_tpm_says_and_a_sha1_quote_is_refused() {
+fn ak_signs_only_attestations_and_sha1_is_refused() {
     let bench = Bench::new();
     let mut key = bench.open();
     let ak = attestation_key(&mut key);
@@ -273,7 +273,7 @@ fn an_attestation_key_signs_nothing_but_what_the_tpm_says_and_a_sha1_quote_is_re
 }
 
 #[test]
-fn endorsements_are_of_this_key_by_a_trusted_maker_in_time() {
+fn endorsement_needs_key_trusted_vendor_and_validity() {
     let bench = Bench::new();
     let other = Bench::new();
     let keys = keys(&mut bench.open());
@@ -373,7 +373,7 @@ fn a_report_is_one_command_and_nothing_leaks() {
 }
 
 #[test]
-fn a_quote_equals_the_replay_of_the_log_that_was_measured() {
+fn quote_equals_replay_of_the_measured_log() {
     let default = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/vectors");
     let vectors = std::env::var_os("VITALSIGN_VECTORS").map_or(default, Into::into);
     let path = vectors.join("go-tpm-tools/internal/test/eventlogs/rhel8-uefi.bin");
@@ -416,7 +416,7 @@ fn a_quote_equals_the_replay_of_the_log_that_was_measured() {
 }
 
 #[test]
-fn what_is_missing_or_forbidden_is_told_apart() {
+fn missing_and_forbidden_tpm_are_distinct_errors() {
     let folder = tempfile::tempdir().unwrap();
     let nowhere = format!("swtpm:path={}", folder.path().join("none").display());
     for spec in [&nowhere, "swtpm:host=127.0.0.1,port=1", "/dev/no-such-tpm", "nonsense"] {

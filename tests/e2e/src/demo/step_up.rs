@@ -175,7 +175,8 @@ impl Key {
     fn find(world: &World, agent: &Agent) -> Result<Self> {
         let person = std::io::stdin().is_terminal();
         if person && let Some(metadata) = std::env::var_os(METADATA) {
-            let listed: Value = serde_json::from_slice(&agent.run(&["key", "list", "--json"])?.stdout)?;
+            let listed: Value =
+                serde_json::from_slice(&agent.run(&["security-key", "list", "--json"])?.stdout)?;
             if listed.get("attached").and_then(Value::as_array).is_some_and(|keys| !keys.is_empty()) {
                 std::fs::copy(metadata, world.folder().join("metadata.json"))?;
                 say("The security key is the one that is plugged in.");
@@ -226,7 +227,7 @@ impl Key {
     fn register(&mut self, world: &World, agent: &Agent) -> Result<()> {
         let code = world.folder().join("code");
         std::fs::write(&code, world.key_code(USER)?)?;
-        let mut command = self.command(agent, &["key", "register", "-", "--name", "blue key"]);
+        let mut command = self.command(agent, &["security-key", "register", "-", "--name", "blue key"]);
         let mut child = Lines::start(command.stdin(std::fs::File::open(code)?))?;
         self.touch_when_asked(&mut child)?;
         child.until("registered")?;

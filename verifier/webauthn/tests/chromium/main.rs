@@ -41,7 +41,7 @@ fn registered(party: &RelyingParty) -> (SoftKey, Registered) {
 }
 
 #[test]
-fn a_browser_signs_over_the_bound_challenge_and_nothing_else_passes() {
+fn browser_signs_the_bound_challenge_only() {
     let port = serve(None);
     let origin = format!("http://localhost:{port}");
     let party = RelyingParty::new(RP_ID, &origin).unwrap();
@@ -102,7 +102,7 @@ fn a_browser_signs_over_the_bound_challenge_and_nothing_else_passes() {
 /// The virtual authenticator's attestation certificate is self-signed and random, so a verifier must not
 /// accept it. The credential itself is valid once a trusted vendor is added, as this test does.
 #[test]
-fn a_browser_s_own_credential_is_refused_without_a_maker_who_vouches_and_signs_with_one() {
+fn browser_credential_needs_a_trusted_vendor() {
     let port = serve(None);
     let origin = format!("http://localhost:{port}");
     let party = RelyingParty::new(RP_ID, &origin).unwrap();
