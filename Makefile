@@ -15,7 +15,7 @@ SEED ?= 1
 step = @printf '\n== %s\n'
 
 help: ## Show what can be made.
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{ printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{ printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Install what building and testing need.
 	@tests/setup.sh
@@ -27,7 +27,7 @@ demo: ## Show it working on this machine, with a verifier on loopback and its TP
 	@tests/setup.sh demo
 	@tests/demo.sh
 
-test: setup lint deny ## Everything that has to hold before a change lands.
+test: setup lint deny ## Run everything that CI checks.
 	$(step) programs, which the end-to-end tests run
 	cargo build --workspace --bins
 	$(step) "the app's pages in another browser"
@@ -49,17 +49,20 @@ cross: ## Check the portable crates for Windows, macOS and Android, and run thei
 fuzz: ## Fuzz for longer: make fuzz ITER=2000000 SEED=7.
 	VITALSIGN_FUZZ_ITER=$(ITER) VITALSIGN_FUZZ_SEED=$(SEED) cargo test -p vitalsign-fuzz --tests -- --nocapture
 
-golden: ## Make the byte-exact examples of docs/protocol.md anew, after a change of the wire.
+golden: ## Regenerate the byte-exact examples of docs/protocol.md, after a change of the wire format.
 	cargo run -q -p vitalsign-protocol --example golden <docs/protocol.md >docs/protocol.md.new
 	mv docs/protocol.md.new docs/protocol.md
 
-bindings: ui ## Make the types of the app's pages anew, after a change of src-tauri/src/view.rs.
+bindings: ui ## Regenerate the types of the app's pages, after a change of src-tauri/src/view.rs.
 	VITALSIGN_BINDINGS=1 cargo test -p vitalsign-app --lib the_pages_types_are_these
 
 fmt: ## Format the source.
 	cargo fmt --all
 
-lint: setup ui ## Formatting, clippy and rustdoc, warnings as errors.
+lint: setup ui ## Check formatting, language, clippy and rustdoc, warnings as errors.
+	$(step) language
+	scripts/style.py check
+	$(cache)/python/$$(sha256sum tests/peers/requirements.txt | cut -c1-16)/bin/typos
 	$(step) formatting
 	cargo fmt --all --check
 	$(step) clippy
@@ -67,7 +70,7 @@ lint: setup ui ## Formatting, clippy and rustdoc, warnings as errors.
 	$(step) documentation
 	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps
 
-# The advisories live in a repository of their own, which a machine without the network does not reach.
+# The advisories are in a separate repository, which a machine without a network cannot reach.
 deny: setup ## Licences, sources and bans of dependencies; advisories where their database can be reached.
 	$(step) dependencies
 	cargo deny check bans licenses sources

@@ -17,7 +17,7 @@ packages=(gcc libc6-dev make ca-certificates swtpm swtpm-tools nftables iptables
   pkg-config libudev-dev libdbus-1-dev libpcsclite-dev libclang-dev pcscd vsmartcard-vpcd)
 # The app: its web view and its tray, and what its pages are made with.
 app=(libwebkit2gtk-4.1-dev libayatana-appindicator3-dev python3 python3-venv)
-# A display of its own, with a window manager, and who drives the web view.
+# A private display with a window manager, and the web view's driver.
 display=(xvfb openbox xdotool x11-utils xterm imagemagick webkit2gtk-driver
   fonts-dejavu-core fonts-noto-core fonts-droid-fallback)
 case ${1:-} in
@@ -27,7 +27,7 @@ esac
 # Other makers' clients of security keys, to try ours against.
 if [ $# = 0 ]; then
   packages+=(python3 python3-venv python3-pyscard)
-  # A kernel of our own in a virtual machine, which takes USB devices over the network: tests/vm.
+  # A kernel in a virtual machine, which accepts USB devices over the network: tests/vm.
   packages+=(qemu-system-x86 busybox-static kmod cpio)
   # Ubuntu has its browser under other names.
   # shellcheck source=/dev/null
@@ -72,11 +72,11 @@ tool() {
 tool cargo-nextest "$nextest"
 tool cargo-deny "$deny"
 
-# A folder of its own for these versions. The system's Python: pyscard is built for that one alone.
+# A separate folder for these versions. Uses the system's Python, for which pyscard is built.
 requirements=$(dirname "$0")/peers/requirements.txt
 python=$cache/python/$(sha256sum "$requirements" | cut -c1-16)
 if [ ! -e "$python/complete" ]; then
-  echo "setup: installing python-fido2, once" >&2
+  echo "setup: installing python-fido2 and the spell checker, once" >&2
   rm -rf "$python"
   /usr/bin/python3 -m venv --system-site-packages "$python"
   "$python/bin/pip" install --quiet --disable-pip-version-check --requirement "$requirements" >&2

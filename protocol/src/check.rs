@@ -20,7 +20,7 @@ pub struct Text {
     /// Instruction for fixing a failed check.
     pub remedy: &'static str,
     /// Party that can fix it.
-    pub mender: Remediator,
+    pub remediator: Remediator,
     /// Whether a restart may fix it.
     pub restart: bool,
 }
@@ -99,10 +99,10 @@ const fn text(
     check: &'static str,
     title: &'static str,
     remedy: &'static str,
-    mender: Remediator,
+    remediator: Remediator,
     restart: bool,
 ) -> Text {
-    Text { check, title, remedy, mender, restart }
+    Text { check, title, remedy, remediator, restart }
 }
 
 /// The texts of a check.

@@ -24,13 +24,13 @@ record! {
         7 security_updates: Fact<u64>,
         /// Since when the longest waiting of them has been known to this device. Unsupported when none waits.
         8 security_updates_since: Fact<u64>,
-        /// Who says so: `apt`, `dnf`, `zypper`.
+        /// Package manager: `apt`, `dnf`, `zypper`.
         9 updates_source: Fact<String>,
-        /// When that source last heard from its repositories.
+        /// Time of the source's last contact with its repositories.
         10 updates_checked: Fact<u64>,
         /// A restart is needed to finish an update.
         11 reboot_required: Fact<bool>,
-        /// When software was last installed or updated.
+        /// Time at which software was last installed or updated.
         12 last_update: Fact<u64>,
         /// Security updates install themselves.
         13 automatic_updates: Fact<bool>,
@@ -40,7 +40,7 @@ record! {
 }
 
 words! {
-    /// What a volume holds.
+    /// Role of a volume.
     #[derive(Default)]
     VolumeRole {
         /// The system.
@@ -56,7 +56,7 @@ words! {
 }
 
 words! {
-    /// What releases a volume's key.
+    /// Protector of a volume's key.
     Protector {
         /// TPM or Secure Enclave.
         0 "tpm" Tpm,
@@ -64,9 +64,9 @@ words! {
         1 "password" Password,
         /// A recovery key only.
         2 "recovery" Recovery,
-        /// Anybody: the key lies in the clear beside the volume.
+        /// No protection: the key is stored in the clear beside the volume.
         3 "clear" Clear,
-        /// A key made anew at each start (swap).
+        /// A random key for each boot (swap).
         4 "random" Random,
         /// TPM and a PIN or password.
         5 "tpm-and-pin" TpmAndPin,
@@ -78,13 +78,13 @@ words! {
 record! {
     /// One volume, with all the block devices under it.
     Volume {
-        /// What it holds.
+        /// Role of the volume.
         1 role: VolumeRole,
         /// Every path to every leaf of the stack of devices is encrypted, or the volume is in memory only.
         2 encrypted: Fact<bool>,
         /// `luks2`, `luks1`, `dm-crypt`, `zfs`, `fscrypt`, `bitlocker`, `filevault`, `memory`, `none`.
         3 method: Fact<String>,
-        /// What releases the key; of several, the weakest.
+        /// Protector of the key; of several, the weakest.
         4 protector: Fact<Protector>,
         /// Protection is suspended, or conversion is not finished.
         5 suspended: Fact<bool>,
@@ -100,7 +100,7 @@ record! {
 }
 
 words! {
-    /// How an endpoint-protection product runs.
+    /// Operating mode of an endpoint-protection product.
     EdrMode {
         /// It blocks.
         0 "active" Active,
@@ -108,7 +108,7 @@ words! {
         1 "passive" Passive,
         /// It runs with less than its full function (CrowdStrike's RFM).
         2 "reduced" Reduced,
-        /// Somebody has paused it.
+        /// Paused by a user.
         3 "snoozed" Snoozed,
     }
 }
@@ -124,9 +124,9 @@ record! {
         3 running: Fact<bool>,
         /// It says itself that it protects. Running is not protecting.
         4 protecting: Fact<bool>,
-        /// How it runs.
+        /// Operating mode.
         5 mode: Fact<EdrMode>,
-        /// When its signatures or detection content were last updated.
+        /// Time of the last update of its signatures or detection content.
         6 signatures_updated: Fact<u64>,
         /// It defends itself against being stopped.
         7 tamper_protection: Fact<bool>,
@@ -148,7 +148,7 @@ record! {
         1 inbound_blocked: Fact<bool>,
         /// `nftables`, `iptables`, `windows`, `alf`.
         2 engine: Fact<String>,
-        /// Who manages it, where one is active in the kernel: `firewalld`, `ufw`.
+        /// Manager, if one is active in the kernel: `firewalld`, `ufw`.
         3 manager: Fact<String>,
         /// Profiles or base chains for inbound traffic.
         4 profiles: Fact<u64>,
@@ -184,7 +184,7 @@ record! {
     Boot {
         /// Firmware enforces signed boot loaders.
         1 secure_boot: Fact<bool>,
-        /// Firmware is in setup mode: anybody may enrol keys.
+        /// Firmware is in setup mode: keys can be enrolled without authentication.
         2 setup_mode: Fact<bool>,
         /// Kernel lockdown.
         3 lockdown: Fact<Lockdown>,
@@ -202,7 +202,7 @@ record! {
 }
 
 words! {
-    /// Where the report key lives.
+    /// Storage of the report key.
     KeyStorage {
         /// A TPM 2.0.
         0 "tpm" Tpm,
@@ -220,13 +220,13 @@ words! {
 record! {
     /// `submods.key`: what the device says of its report key. The verifier believes what it saw at enrolment.
     Key {
-        /// Where it lives.
+        /// Storage of the key.
         1 storage: Fact<KeyStorage>,
         /// Maker of the TPM, as four letters: `INTC`, `IFX `, `IBM `.
         2 manufacturer: Fact<String>,
         /// The TPM's firmware, as four numbers: `7.2.3.1`.
         3 firmware: Fact<String>,
-        /// What the TPM calls its model; a software TPM says so here.
+        /// Model name reported by the TPM; software TPMs identify themselves here.
         4 model: Fact<String>,
     }
 }

@@ -179,7 +179,7 @@ mod tests {
         each(but(cases::<view::Headline>(), "attention"), &["headline-*"]);
         // What it is not, the loss says.
         each(but(but(cases::<view::Headline>(), "attention"), "no-service"), &["headline-*-next"]);
-        each(cases::<view::Remediator>(), &["mender-*"]);
+        each(cases::<view::Remediator>(), &["remediator-*"]);
         each(but(cases::<view::Contact>(), "offline"), &["contact-*"]);
         each(cases::<view::Level>(), &["level-*"]);
         each(but(cases::<view::Step>(), "ended"), &["step-*"]);

@@ -179,7 +179,7 @@ pub struct Check {
     #[ts(type = "number | null")]
     pub deadline: Option<u64>,
     /// Party that can fix it.
-    pub mender: Remediator,
+    pub remediator: Remediator,
     /// Whether a restart may fix it.
     pub restart: bool,
 }

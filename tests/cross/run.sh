@@ -37,7 +37,7 @@ prepare() {
   fi
 }
 
-# A Wine prefix of our own, with the DLL that Wine 8 lacks.
+# A private Wine prefix, with the DLL that Wine 8 lacks.
 wine_prefix() {
   export WINEPREFIX=$cache/wine WINEARCH=win64 WINEDEBUG=-all
   local dll=$WINEPREFIX/drive_c/windows/system32/bcryptprimitives.dll

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs a command on this machine's files (read-only) under a kernel of our own, in a virtual machine, because the kernel
+# Runs a command on this machine's files (read-only) under a separate kernel, in a virtual machine, because the kernel
 # here may lack what the command needs: USB over IP, and through it a real /dev/hidraw.
 #   tests/vm/run.sh COMMAND [ARGUMENT…]     exits as the command does; 125 when the machine does not run it
 # In the guest: /tmp, /run and /dev/shm are empty and in memory, except for this checkout, the folder of COMMAND and the

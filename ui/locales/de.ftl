@@ -17,7 +17,7 @@ tray-step-up = Vitalsign: Berühren Sie Ihren Sicherheitsschlüssel
 # In the menu while a request waits.
 tray-raise = Anfrage anzeigen
 
-## A request waits while the person looks elsewhere. It stands on lock screens: it names nobody and nothing.
+## A request waits while the person looks elsewhere. It appears on lock screens, so it contains no names.
 
 announce-title = Eine Anwendung bittet Sie um Bestätigung
 announce-body = Halten Sie Ihren Sicherheitsschlüssel bereit.
@@ -148,8 +148,8 @@ check-since = Seit
 check-deadline = Zu beheben bis
 check-deadline-over = Frist abgelaufen
 check-remedy = Was zu tun ist
-mender-you = Das können Sie selbst tun
-mender-it = Das macht die IT: Rufen Sie dort an
+remediator-you = Das können Sie selbst tun
+remediator-it = Das macht die IT: Rufen Sie dort an
 restart-helps = Ein Neustart dieses Geräts kann helfen
 check-other-remedy = Fragen Sie die IT, was verlangt wird.
 check-unknown-next = Sie müssen nichts tun. Die IT kann das sehen.

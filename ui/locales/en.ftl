@@ -1,7 +1,7 @@
 # Every text that a person reads in the app. One file for each language, each with the same messages.
 #
 # For translators: plain words, as to a nurse in a hurry. Say "you" politely, as one speaks to staff of a hospital.
-# "IT" is whoever looks after the devices. "Security key" is the small device that one touches (FIDO2), never a
+# "IT" is the team that manages the devices. "Security key" is the small device that you touch (FIDO2), never a
 # password; "code" is what IT gives to register one. "Server" is the organisation's verifier. "Service" is the part of
 # Vitalsign that runs in the background on this device. What stands in braces is filled in: keep it, move it freely.
 
@@ -23,7 +23,7 @@ tray-step-up = Vitalsign: tap your security key
 # In the menu while a request waits.
 tray-raise = Show the request
 
-## A request waits while the person looks elsewhere. It stands on lock screens: it names nobody and nothing.
+## A request waits while the person looks elsewhere. It appears on lock screens, so it contains no names.
 
 announce-title = An application asks you to confirm
 announce-body = Have your security key ready.
@@ -64,7 +64,7 @@ headline-healthy-unknown = { $unknown ->
     [one] Nothing for you to do. One check could not be judged here.
    *[other] Nothing for you to do. { $unknown } checks could not be judged here.
 }
-# $things: everything that needs attention, two or more; $yours: those that the person can mend, at least one and not all.
+# $things: everything that needs attention, two or more; $yours: those that the person can fix, at least one and not all.
 headline-attention-some = { $things ->
     [one] 1 thing needs attention
    *[other] { $things } things need attention
@@ -72,12 +72,12 @@ headline-attention-some = { $things ->
     [one] 1 you can fix now
    *[other] { $yours } you can fix now
 }
-# $things: one or more, all of which the person can mend.
+# $things: one or more, all of which the person can fix.
 headline-attention-all = { $things ->
     [one] 1 thing needs attention, you can fix it now
    *[other] { $things } things need attention, you can fix them now
 }
-# $things: one or more, none of which the person can mend.
+# $things: one or more, none of which the person can fix.
 headline-attention-none = { $things ->
     [one] 1 thing needs attention, IT can fix it
    *[other] { $things } things need attention, IT can fix them
@@ -97,7 +97,7 @@ headline-not-enrolled-next = Your organisation does not know this device yet. As
 headline-revoked = This device was withdrawn
 headline-revoked-next = IT has taken this device out of use. Use another device, and ask IT what to do with this one.
 headline-refused = The server refuses this device
-headline-refused-next = Only IT can mend this: copy the diagnostics below for them. Until then, use another device.
+headline-refused-next = Contact IT, and give them the diagnostics below. Until then, use another device.
 headline-key-trouble = This device cannot use its key
 headline-key-trouble-next = The key proves which device this is. Restart the device; if this stays, call IT.
 headline-no-service = Vitalsign does not answer on this device
@@ -169,8 +169,8 @@ check-since = Since
 check-deadline = Fix by
 check-deadline-over = Was due
 check-remedy = What to do
-mender-you = You can do this yourself
-mender-it = IT does this: call them
+remediator-you = You can do this yourself
+remediator-it = IT does this: call them
 restart-helps = Restarting this device may fix it
 # A check that there are no texts about: another policy's.
 check-other-remedy = Ask IT what is wanted.
@@ -264,7 +264,7 @@ seen-firmware = TPM firmware
 seen-genuine = Vouched for by its maker
 # How long after locking until a password is asked for.
 seen-grace_seconds = Password asked after
-# How long nobody uses it until it locks.
+# Idle time until it locks.
 seen-idle_seconds = Locks after
 seen-inbound_blocked = Refuses unsolicited connections
 seen-kernel = Running kernel
@@ -331,13 +331,13 @@ value-strongbox = StrongBox
 value-tee = trusted execution environment
 # $why: one of the following.
 value-unreadable = could not be read: { $why }
-unreadable-not-read = nobody has looked yet
+unreadable-not-read = the probe has not run yet
 unreadable-denied = permission denied
 unreadable-timed-out = no answer in time
 unreadable-busy = busy
 unreadable-malformed = not understood
 unreadable-stale = too old to tell
-unreadable-no-session = nobody is logged in
+unreadable-no-session = no user is logged in
 unreadable-failed = failed
 
 ## A request to confirm (step-up). An application asks a person to touch their security key.
@@ -363,7 +363,7 @@ level-hardware-key = Your security key
 level-healthy-device = Your security key on a healthy device
 level-epcs = Your security key on a healthy device, for controlled substances (EPCS)
 decline = Decline
-# Strong: somebody else may be using the person’s name.
+# Strong: an attacker may be using the person’s name.
 not-mine = I did not ask for this
 # Small, under it in the same button.
 not-mine-about = Declines and warns your organisation
@@ -430,7 +430,7 @@ end-approved-next = You can go on in the application.
 end-declined = Declined
 end-declined-next = Nothing was confirmed. If you still need it, start again in the application.
 end-not-mine = Declined and reported
-end-not-mine-next = Your organisation was told that you did not ask for this. You need not do anything else. If you think somebody uses your name, tell IT.
+end-not-mine-next = Your organisation was told that you did not ask for this. You don’t need to do anything else. If you suspect misuse of your name, contact IT.
 end-timed-out = The time is over
 end-timed-out-next = Nothing was confirmed. Start again in the application, with your security key at hand.
 end-unhealthy = This device is not ready for this request
@@ -467,7 +467,7 @@ trouble-bad-request = The request is not one that a security key may answer, so 
 trouble-unfit = This security key cannot do what is needed. Try another one, or ask IT which ones work.
 trouble-unavailable = Security keys cannot be reached on this device. Unplug the key and plug it in again; if this stays, call IT.
 trouble-none-registered = No security key is registered for you. Register one: ask IT for a code.
-trouble-code = This code does not hold. A code works once and for a short time only: ask IT for a new one.
+trouble-code = This code is not valid. A code works once and for a short time: ask IT for a new one.
 trouble-model = Your organisation does not accept this model of security key. Use another one, or ask IT which ones work.
 trouble-refused = The server refuses. Tell IT what it said.
 trouble-lost = The Vitalsign service or the server was not reached. Try again in a minute; if this stays, call IT.
@@ -488,8 +488,8 @@ key-registered = Registered
 key-used = Last used
 key-used-never = Never
 keys-lost-title = Lost a security key?
-keys-lost-1 = Tell IT at once. They withdraw the key, and nobody can use it any more.
-keys-lost-2 = Until then, nobody can use it without its PIN, and wrong PINs block it.
+keys-lost-1 = Tell IT at once. They will block the key.
+keys-lost-2 = Until then, it can’t be used without its PIN, and wrong PINs block it.
 keys-lost-3 = Go on with your second key. If you have none, ask IT for a new key and a code.
 register-title = Register a key
 register-another = Register another key

@@ -17,7 +17,7 @@ tray-step-up = Vitalsign: toque su llave de seguridad
 # In the menu while a request waits.
 tray-raise = Mostrar la solicitud
 
-## A request waits while the person looks elsewhere. It stands on lock screens: it names nobody and nothing.
+## A request waits while the person looks elsewhere. It appears on lock screens, so it contains no names.
 
 announce-title = Una aplicación le pide confirmar
 announce-body = Tenga a mano su llave de seguridad.
@@ -148,8 +148,8 @@ check-since = Desde
 check-deadline = Resolver antes de
 check-deadline-over = El plazo acabó
 check-remedy = Qué hacer
-mender-you = Puede hacerlo usted
-mender-it = Lo hace Informática: llámeles
+remediator-you = Puede hacerlo usted
+remediator-it = Lo hace Informática: llámeles
 restart-helps = Reiniciar este dispositivo puede resolverlo
 check-other-remedy = Pregunte a Informática qué se exige.
 check-unknown-next = No tiene que hacer nada. Informática puede verlo.

@@ -17,7 +17,7 @@ tray-step-up = Vitalsign : touchez votre clé de sécurité
 # In the menu while a request waits.
 tray-raise = Afficher la demande
 
-## A request waits while the person looks elsewhere. It stands on lock screens: it names nobody and nothing.
+## A request waits while the person looks elsewhere. It appears on lock screens, so it contains no names.
 
 announce-title = Une application vous demande de confirmer
 announce-body = Préparez votre clé de sécurité.
@@ -145,8 +145,8 @@ check-since = Depuis
 check-deadline = À régler avant
 check-deadline-over = Le délai a expiré
 check-remedy = Ce qu’il faut faire
-mender-you = Vous pouvez le faire vous-même
-mender-it = Le service informatique s’en charge : appelez-le
+remediator-you = Vous pouvez le faire vous-même
+remediator-it = Le service informatique s’en charge : appelez-le
 restart-helps = Redémarrer cet appareil peut suffire
 check-other-remedy = Demandez au service informatique ce qui est exigé.
 check-unknown-next = Vous n’avez rien à faire. Le service informatique peut le voir.

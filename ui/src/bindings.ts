@@ -134,7 +134,7 @@ deadline: number | null,
 /**
  * Party that can fix it.
  */
-mender: Remediator, 
+remediator: Remediator, 
 /**
  * Whether a restart may fix it.
  */

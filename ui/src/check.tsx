@@ -58,7 +58,7 @@ function Remedy({ check, now }: { check: Check; now: number }) {
             {t(deadline > now ? "check-deadline" : "check-deadline-over")} {moment(deadline, now)}
           </li>
         )}
-        <li class={`mender ${check.mender}`}>{t(`mender-${check.mender}`)}</li>
+        <li class={`remediator ${check.remediator}`}>{t(`remediator-${check.remediator}`)}</li>
         {check.restart && <li>{t("restart-helps")}</li>}
       </ul>
     </>

@@ -192,7 +192,7 @@ mod tests {
 
         desk.assert("evidence good --key report-key", 0, "Valid.");
         desk.assert("quote good --key ak", 0, "Valid.");
-        // The software TPM has PCRs 0 to 7 as nobody extended them.
+        // The software TPM's PCRs 0 to 7 were never extended.
         desk.put("log", &event_log(None));
         desk.put("other-log", &event_log(Some([1; 32])));
         desk.assert("quote good --key ak --event-log log", 0, "Valid.");

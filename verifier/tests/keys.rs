@@ -392,7 +392,7 @@ mod tests {
         assert_eq!(made["code"].as_str().unwrap().len(), 14);
         let plain = run(folder, &["user", "key-code", "nurse-7"]);
         assert_eq!(String::from_utf8(plain.stdout).unwrap().trim().len(), 14);
-        assert!(!run(folder, &["user", "key-code", "nobody"]).status.success());
+        assert!(!run(folder, &["user", "key-code", "unknown"]).status.success());
         assert!(run(folder, &["user", "disable", "nurse-7"]).status.success());
         assert!(!run(folder, &["user", "key-code", "nurse-7"]).status.success());
         assert!(printed(folder, &["user", "enable", "nurse-7"])["disabled_at"].is_null());

@@ -39,7 +39,7 @@ mod tests {
         broken
     }
 
-    /// The hash of an entry, computed here anew (see `store::audit`).
+    /// Hash of an entry, computed independently (see `store::audit`).
     fn hash(exported: &Exported) -> Digest {
         let length = |part: &[u8]| u32::try_from(part.len()).unwrap().to_be_bytes();
         let Exported { seq, time, kind, device, body, evidence, previous, .. } = exported;
@@ -60,7 +60,7 @@ mod tests {
         )
     }
 
-    /// What is changed, how, and which links are then said not to hold, besides the log's own.
+    /// Change, and the links that it breaks besides the log's own.
     type Case = (&'static str, fn(&mut Exported, &mut Proven), &'static [&'static str]);
 
     fn flip(bytes: &mut Base64Url) {
@@ -183,7 +183,7 @@ mod tests {
             // In the log as it stands, the log's own link breaks as well.
             let in_log: Vec<&str> = ["audit-chain"].into_iter().chain(expected.iter().copied()).collect();
             assert_eq!(broken(&changed), in_log, "{name}");
-            // Whoever can write the log anew still cannot make the others hold.
+            // An attacker who can rewrite the log still cannot forge the other links.
             changed.hash = hash(&changed);
             assert_eq!(broken(&changed), *expected, "{name}");
         }

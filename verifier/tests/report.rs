@@ -36,13 +36,13 @@ mod tests {
         assert_eq!(lab.audit_length().await, 5);
     }
 
-    /// What a bad report is, and what is said of it.
+    /// A bad report, and the problem type of its refusal.
     type Case = (&'static str, ProblemType, fn(&mut Device, &mut Device) -> Vec<u8>);
 
     #[tokio::test]
     async fn bad_reports_are_refused_and_spend_no_nonce() {
         let cases: &[Case] = &[
-            ("a nonce of nobody", NonceUnknown, |d, _| {
+            ("an unknown nonce", NonceUnknown, |d, _| {
                 d.nonce = Nonce([7; 32]);
                 d.report()
             }),
@@ -247,7 +247,7 @@ mod tests {
         let mut device = lab.device().await;
         let answer = lab.verifier.report(&device.report(), NOW).await.unwrap();
         device.nonce = answer.nonce;
-        // As the command does it: another process with a connection of its own.
+        // As the command does it: another process with a separate connection.
         let other = vitalsign_verifier::store::Store::open(&lab.verifier.config().store()).await.unwrap();
         assert!(other.revoke_device(device.enrolment.unwrap(), "lost", NOW).await.unwrap());
         assert!(!other.revoke_device(device.enrolment.unwrap(), "lost", NOW).await.unwrap());
@@ -275,7 +275,7 @@ mod tests {
         let logged = lab.verifier.store().audit(device.enrolment, 0, 100).await.unwrap();
         let last = logged.last().unwrap();
         assert!(last.body.contains("\"unknown_claims\":[\"-70000\"]"), "{}", last.body);
-        assert_eq!(last.evidence, evidence, "kept, for whoever wants to know what it was");
+        assert_eq!(last.evidence, evidence, "the evidence of a change is kept");
     }
 
     #[tokio::test]

@@ -75,7 +75,7 @@ mod tests {
         let bearer = enrolled.report.session.unwrap().bearer();
         let answer = lab.verifier.report(&device.report(), NOW).await.unwrap();
         lab.verifier.session_device(Some(bearer.as_str()), NOW).await.unwrap();
-        // As the command does it: another process with a connection of its own.
+        // As the command does it: another process with a separate connection.
         let other = vitalsign_verifier::store::Store::open(&lab.verifier.config().store()).await.unwrap();
         other.revoke_device(device.enrolment.unwrap(), "lost", NOW).await.unwrap();
         for session in [bearer, answer.session.unwrap().bearer()] {

@@ -22,7 +22,7 @@ mod tests {
     use vitalsign_webauthn::testing::Maker;
 
     #[tokio::test]
-    async fn one_bound_tap_yields_one_token() {
+    async fn bound_tap_yields_one_token() {
         let mut world = World::new().await;
         world.at.listen(&world.lab.verifier, None, NOW).await;
         let (begun, asking) = world.asked(Acr::HardwareKey).await;
@@ -136,7 +136,7 @@ mod tests {
         }
     }
 
-    /// What is sent as evidence, and what is said of it.
+    /// Evidence, and the problem type of its refusal.
     type BadEvidence = (&'static str, ProblemType, fn(&mut World, &Asking, &Asking) -> Vec<u8>);
 
     #[tokio::test]
@@ -184,7 +184,7 @@ mod tests {
                 *evidence.last_mut().unwrap() ^= 1;
                 evidence
             }),
-            ("a quote that does not hold", QuoteInvalid, |w, asking, _| {
+            ("an invalid quote", QuoteInvalid, |w, asking, _| {
                 let boot = BootEvidence { quote: vec![1], signature: vec![2], pcrs: vec![], log: None };
                 let claims = Claims { boot: Some(boot), ..w.at.claims(asking) };
                 w.at.device.sign(&claims)
@@ -209,7 +209,7 @@ mod tests {
     async fn only_a_device_that_is_asked_can_answer() {
         let mut world = World::new().await;
         let (_, asking, options) = world.ready(Acr::HardwareKey).await;
-        // Another device of nobody: it heard nothing, and its evidence is for nothing.
+        // A device without a user: it has no offer, so its evidence is refused.
         let mut other = Station::enrol(&world.lab, Attested::Simulated).await;
         assert_eq!(other.hear(&world.lab.verifier, NOW).await, []);
         let evidence = other.evidence(&asking);
@@ -249,7 +249,7 @@ mod tests {
         assert_eq!(world.assert(&asking.id, old).await.unwrap(), StepUpResult::WrongKey);
     }
 
-    /// What is sent as the tap.
+    /// Creates the assertion to send.
     type BadTap = (&'static str, &'static str, fn(&mut World, &Value, &Value) -> Value);
 
     fn bent(assertion: &Value, part: &str, change: impl FnOnce(&mut Vec<u8>)) -> Value {
@@ -307,12 +307,12 @@ mod tests {
                 w.key.user_verified = false;
                 w.key.get(options, ORIGIN).unwrap()
             }),
-            ("nobody was there", "touched", |w, options, _| {
+            ("the user was not present", "touched", |w, options, _| {
                 // The key itself says so, and signs it.
                 w.key.user_present = false;
                 w.key.get(options, ORIGIN).unwrap()
             }),
-            ("of a key that nobody registered", "not registered", |w, options, _| foreign(&w.maker, options)),
+            ("of an unregistered key", "not registered", |w, options, _| foreign(&w.maker, options)),
             ("the counter went back", "counter", |w, options, _| {
                 w.key.counter = 0;
                 w.key.get(options, ORIGIN).unwrap()
@@ -356,7 +356,7 @@ mod tests {
         }
     }
 
-    /// What another key of the same maker answers, when it is asked as if it were registered.
+    /// Assertion of another key of the same vendor, as if it were registered.
     fn foreign(maker: &Maker, options: &Value) -> Value {
         let mut key = maker.key();
         let made = key.create(&json!({ "rp": { "id": "localhost" }, "challenge": "AAEC" }), ORIGIN);
@@ -446,7 +446,7 @@ mod tests {
         let (_, options) = tap(world.verifier().step_up_evidence(&asking.id, &evidence, NOW).await);
         let held = world.at.enrolled(world.verifier()).await;
         assert_eq!(world.at.hear(&world.lab.verifier, NOW).await.len(), 2);
-        // As the command does it: another process with a connection of its own.
+        // As the command does it: another process with a separate connection.
         let other = Store::open(world.verifier().store().path()).await.unwrap();
         other.revoke_device(world.at.device.enrolment.unwrap(), "lost", NOW).await.unwrap();
         let tapped = StepUpAssertion { assertion: world.key.get(&options, ORIGIN).unwrap() };
@@ -481,7 +481,7 @@ mod tests {
             StepUpOver
         );
 
-        // An approval that nobody fetches is of no use a minute later.
+        // An approval that is not fetched expires a minute later.
         let (begun, asking, options) = world.ready(Acr::HardwareKey).await;
         let tapped = world.key.get(&options, ORIGIN).unwrap();
         assert_eq!(world.assert(&asking.id, tapped).await.unwrap(), StepUpResult::Approved);
@@ -498,7 +498,7 @@ mod tests {
         let verifier = world.verifier();
         verifier.store().add_user("nurse-9", NOW).await.unwrap();
         let mut begun = Vec::new();
-        for (name, device) in [("nobody", false), ("nurse-9", false), (USER, false), ("nobody", true)] {
+        for (name, device) in [("unknown", false), ("nurse-9", false), (USER, false), ("unknown", true)] {
             let device = device.then_some(world.at.device.enrolment.unwrap());
             let asked = StepUpRequest { login_hint: name.into(), device, ..asked(Acr::HardwareKey) };
             begun.push(verifier.ask_step_up(asked, NOW).await.unwrap());
@@ -516,10 +516,10 @@ mod tests {
         }
         // As many as may wait for a person who is there.
         for _ in 0..5 {
-            let asked = StepUpRequest { login_hint: "nobody".into(), ..asked(Acr::HardwareKey) };
+            let asked = StepUpRequest { login_hint: "unknown".into(), ..asked(Acr::HardwareKey) };
             verifier.ask_step_up(asked, NOW).await.unwrap();
         }
-        for (name, free) in [("nobody", false), (USER, true)] {
+        for (name, free) in [("unknown", false), (USER, true)] {
             let asked = StepUpRequest { login_hint: name.into(), ..asked(Acr::HardwareKey) };
             assert_eq!(verifier.ask_step_up(asked, NOW).await.is_ok(), free, "{name}");
         }
@@ -529,7 +529,7 @@ mod tests {
     async fn devices_have_time_to_reconnect_after_restart() {
         let world = World::new().await;
         let begun = world.ask(Acr::HardwareKey).await;
-        // A second verifier over the same store stands for the one that was started anew.
+        // A second verifier over the same store plays the restarted one.
         let again = Verifier::open(world.verifier().config().clone()).await.unwrap();
         let begins = NOW + DEVICE_SECONDS + 5;
         again.expire_step_ups(begins).await.unwrap();
@@ -545,7 +545,7 @@ mod tests {
             matches!(standing, StepUpStatus::Pending { .. }),
             "it was heard: the person may be on the way"
         );
-        // Its time ends it, whoever looks.
+        // It expires for every observer.
         again.expire_step_ups(NOW + SECONDS).await.unwrap();
         assert_eq!(world.standing(&begun).await, StepUpStatus::Ended(StepUpResult::TimedOut, vec![]));
     }
@@ -559,7 +559,7 @@ mod tests {
         let at_second = Asking::of(&second.hear(&world.lab.verifier, NOW).await[0]);
         assert_eq!(at_second.asked.transaction, asking.asked.transaction);
         assert_ne!(at_second.asked.nonce, asking.asked.nonce);
-        // Evidence over the other device's nonce is none.
+        // Evidence over the other device's nonce is refused.
         let swapped = second.evidence(&asking);
         assert_eq!(
             problem(world.verifier().step_up_evidence(&asking.id, &swapped, NOW).await),
@@ -607,7 +607,7 @@ mod tests {
         let (first, one, one_options) = world.ready(Acr::HardwareKey).await;
         let (second, two, two_options) = world.ready(Acr::HardwareKey).await;
         let tapped_two = world.key.get(&two_options, ORIGIN).unwrap();
-        // Swapped, it is of no use for either.
+        // Swapped, it is invalid for both.
         let tapped_one = world.key.get(&one_options, ORIGIN).unwrap();
         assert_eq!(world.assert(&one.id, tapped_two.clone()).await.unwrap(), StepUpResult::WrongKey);
         assert_eq!(problem(world.assert(&one.id, tapped_one).await), StepUpOver);
@@ -823,7 +823,7 @@ mod tests {
                 "refused := {1 | input.device.checks[\"lock-idle\"]} | {\"a\" | count(input.device.checks) == 0}",
                 true,
             ),
-            // It refuses nothing to anybody; it has another name; it is no Rego; it answers nothing.
+            // It refuses nothing; it has another name; it is not Rego; it has no answer.
             ("step_up", "refused := set()", false),
             ("step_upp", "refused := {\"a\"}", false),
             ("step_up", "refused :=", false),

@@ -87,7 +87,7 @@ mod tests {
             client.post_as(&served.world.at.session, &path, &end).await.unwrap().json();
         assert_eq!(outcome.end, StepUpResult::Declined);
         assert!(device.store().check().await.is_ok());
-        // An open channel keeps nobody from ending.
+        // An open channel does not prevent the shutdown.
         served.server.shutdown().await;
         assert_eq!(from_the_start.next().await.unwrap(), None);
     }
@@ -230,7 +230,7 @@ mod tests {
             Self { folder, serving, at, key, basic }
         }
 
-        /// Killed as by a power cut, and started anew.
+        /// Kills the verifier as by a power cut, and restarts it.
         fn again(&mut self) {
             self.serving.child.kill().unwrap();
             self.serving = Serving::start(self.folder.path());
@@ -327,7 +327,7 @@ mod tests {
         prove_and_break(folder, &asking).await;
     }
 
-    /// `audit prove` of an approval, and of what somebody made of it who can write to the store.
+    /// `audit prove` of an approval, and of one that an attacker with write access to the store changed.
     async fn prove_and_break(folder: &Path, asking: &Asking) {
         let id = asking.id.to_string();
         let proven = stdout(&run(folder, &["audit", "prove", &id]));

@@ -19,7 +19,7 @@ mod tests {
     use vitalsign_verifier::server::now;
     use vitalsign_verifier::store::device::By;
 
-    /// Where the CA of a TPM is put.
+    /// Folder of a TPM's CA.
     #[derive(Clone, Copy)]
     enum Trusted {
         Simulated,

@@ -1,4 +1,4 @@
-//! When the next cycle begins: at the heartbeat, after a back-off, or at once. All on the clock that counts sleep.
+//! Schedules the next cycle: at the heartbeat, after a back-off, or at once. Uses the clock that includes sleep.
 
 use crate::event::Now;
 use std::time::Duration;
@@ -24,7 +24,7 @@ pub(crate) struct Schedule {
 }
 
 impl Schedule {
-    /// When the next cycle begins.
+    /// Start of the next cycle.
     pub(crate) fn due(&self) -> Duration {
         self.due
     }

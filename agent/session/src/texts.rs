@@ -43,7 +43,7 @@ pub fn end(end: StepUpResult) -> &'static str {
 pub fn reason(check: &str) -> String {
     match check::of(check) {
         Some(text) => {
-            let who = match (text.mender, text.restart) {
+            let who = match (text.remediator, text.restart) {
                 (Remediator::You, true) => "You can do this; a restart fixes it.",
                 (Remediator::You, false) => "You can do this.",
                 (Remediator::It, _) => "IT does this.",

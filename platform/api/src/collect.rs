@@ -41,7 +41,7 @@ pub struct Probe {
 
 impl Probe {
     /// Creates a probe. `read` runs in a separate thread and may block; `put` writes its result, or the
-    /// reason why there is none, into the posture. `put` must write only the facts of this probe.
+    /// error, into the posture. `put` must write only the facts of this probe.
     pub fn new<T: Send + 'static>(
         name: &'static str,
         deadline: Duration,

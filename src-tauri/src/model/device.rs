@@ -66,7 +66,7 @@ pub(super) fn refused(code: &str, ear: Option<&Ear>) -> Check {
 
 fn check(judged: &ear::Check) -> Check {
     let text = check::of(&judged.check);
-    let mender = text.map_or(Remediator::It, |text| match text.mender {
+    let remediator = text.map_or(Remediator::It, |text| match text.remediator {
         check::Remediator::You => Remediator::You,
         check::Remediator::It => Remediator::It,
     });
@@ -88,7 +88,7 @@ fn check(judged: &ear::Check) -> Check {
         seen: seen.collect(),
         since: judged.since,
         deadline: judged.deadline,
-        mender,
+        remediator,
         restart: text.is_some_and(|text| text.restart),
     }
 }
@@ -155,7 +155,7 @@ fn headline(status: Option<&Status>, checks: &[Check], lost: bool, now: u64) -> 
                 (0, Tier::None) => Headline::NoVerdict,
                 (0, _) => Headline::NotAccepted,
                 (things, _) => {
-                    let yours = count(checks, |it| wrong(it) && it.known && it.mender == Remediator::You);
+                    let yours = count(checks, |it| wrong(it) && it.known && it.remediator == Remediator::You);
                     Headline::Attention { things, yours }
                 }
             }

@@ -191,7 +191,7 @@ impl Page {
                  return [it.localName + (it.id ? '#' + it.id : ''), it === document.body || seen]",
                 &[],
             )?;
-            ensure!(stop.get(1) == Some(&json!(true)), "nobody sees that {stop} has the focus");
+            ensure!(stop.get(1) == Some(&json!(true)), "the focus on {stop} is not visible");
             stops.push(stop.get(0).and_then(Value::as_str).unwrap_or_default().to_owned());
         }
         bail!("{css} is not reached by keyboard: {}", stops.join(", "))

@@ -134,13 +134,13 @@ fn application_receives_the_persons_answer() -> Result<()> {
     let audit = ward.world.administer(&["audit", "list", "--json"])?;
     ensure!(audit.contains("not-mine"), "{audit}");
 
-    let asked = ward.ask("EHR: nobody is there", &["--expires", "5"])?;
+    let asked = ward.ask("EHR: no answer", &["--expires", "5"])?;
     step(page, "pin")?;
     ensure!(asked.end()? == "timed-out");
     ended(page, "timed-out")?;
     // The user's name must be gone.
     let body = page.body()?;
-    ensure!(!body.contains("nobody is there") && !body.contains(vitalsign_app_tests::USER), "{body}");
+    ensure!(!body.contains("no answer") && !body.contains(vitalsign_app_tests::USER), "{body}");
     page.inspect("prompt-ended-timed-out")?;
     put_away(page)
 }
@@ -197,7 +197,7 @@ fn the_second_request_is_shown_after_the_first() -> Result<()> {
     let page = &app.page;
     let first = ward.ask("EHR: first", &[])?;
     step(page, "pin")?;
-    ensure!(!page.has("#prompt-waiting")?, "nobody waits yet");
+    ensure!(!page.has("#prompt-waiting")?, "no step-up is waiting yet");
     let second = ward.ask("EHR: second", &[])?;
     page.see("#prompt-waiting")?;
     ensure!(page.text("#prompt-message")?.contains("first"));

@@ -70,7 +70,7 @@ fn mended() -> Result<()> {
     nft(OPEN)?;
     headline(page, "attention")?;
     page.see("li[data-check=firewall-inbound][data-tone=blocked]")?;
-    ensure!(page.run("return window.sameDocument", &[])? == json!(true), "the page was loaded anew");
+    ensure!(page.run("return window.sameDocument", &[])? == json!(true), "the page was reloaded");
     Ok(())
 }
 

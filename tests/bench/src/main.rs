@@ -185,7 +185,7 @@ fn run([agent, verifier, app]: [&Path; 3], report: &Path, idle_seconds: u64) -> 
 
 /// Measures the app.
 fn app_rows(agent: &Path, verifier: &Path, app: &Path) -> Result<Vec<Row>> {
-    eprintln!("bench: the app on a display of its own: its first window, step-ups, and rest");
+    eprintln!("bench: the app on a private display: first window, step-ups, idle");
     let measured = app::measure(agent, verifier, app)?;
     let binary_mb = stats::float(app.metadata()?.len()) / 1e6;
     let pages_kb = app::pages_kb(&app::pages())?;

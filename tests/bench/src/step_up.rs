@@ -125,7 +125,7 @@ pub(crate) fn prompts(agent: &Agent) -> Result<Prompts> {
 
 impl Prompts {
     pub(crate) fn next_prompt(&mut self) -> Result<(StepUpId, Instant)> {
-        self.0.recv_timeout(PATIENCE).context("nobody was asked to tap")
+        self.0.recv_timeout(PATIENCE).context("there was no prompt")
     }
 }
 

@@ -111,7 +111,7 @@ impl Asked {
     }
 }
 
-/// Client at a device that uses python-fido2 instead of our own code: gets the options from the service's
+/// Client at a device that uses python-fido2 instead of our code: gets the options from the service's
 /// socket, and returns the answer.
 #[derive(Debug)]
 pub struct Hand {

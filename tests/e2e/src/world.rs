@@ -34,7 +34,7 @@ pub struct World {
     anchor: PathBuf,
     verifier_program: PathBuf,
     agent_program: PathBuf,
-    /// Who makes the security keys that the verifier accepts.
+    /// Vendor of the security keys that the verifier accepts.
     pub maker: Maker,
     /// Lines that the verifier's settings have, beside those of every world.
     settings: String,
@@ -47,7 +47,7 @@ impl World {
         Self::build(|folder| Ok(Tpm::Simulated(Swtpm::start(&folder.join("tpm")))), None, None)
     }
 
-    /// The same with a policy of its own, in Rego: what a machine of tests is cannot be mended, so that it is healthy by
+    /// The same with this Rego policy. Most facts of a test machine cannot be fixed, so tests use
     /// a policy about something that can be.
     pub fn with_policy(policy: &str) -> Result<Self> {
         Self::build(|folder| Ok(Tpm::Simulated(Swtpm::start(&folder.join("tpm")))), None, Some(policy))

@@ -122,10 +122,10 @@ fn declining_determines_the_result() -> Result<()> {
         of("/body/end") == [Some(json!("not-mine"))] && of("/device") == [Some(json!(enrolment))],
         "{listed:?}"
     );
-    let asked = ward.world.ask(USER, "EHR: nobody is there", &["--expires", "5"])?;
-    ward.hand.ceremony("EHR: nobody is there")?;
+    let asked = ward.world.ask(USER, "EHR: no answer", &["--expires", "5"])?;
+    ward.hand.ceremony("EHR: no answer")?;
     ensure!(asked.end()? == "timed-out");
-    ward.hand.until("EHR: nobody is there", |stage| ended(stage, StepUpResult::TimedOut))?;
+    ward.hand.until("EHR: no answer", |stage| ended(stage, StepUpResult::TimedOut))?;
     Ok(())
 }
 
@@ -175,7 +175,7 @@ fn unknown_user_looks_like_an_unreachable_one() -> Result<()> {
     let world = World::with_simulated_tpm()?;
     world.add_user("nurse-9")?;
     let asked = |user| world.ask(user, "EHR: sign order 4713", &[]);
-    for (user, asked) in [("nurse-9", asked("nurse-9")?), ("nobody", asked("nobody")?)] {
+    for (user, asked) in [("nurse-9", asked("nurse-9")?), ("unknown", asked("unknown")?)] {
         let end = asked.end()?;
         ensure!(end == "no-device", "{user}: {end}");
     }

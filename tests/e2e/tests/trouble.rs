@@ -87,7 +87,7 @@ fn broken_state_is_set_aside_and_device_reenrols() -> Result<()> {
         let aside = agent.state().join(format!("state.json.corrupt-{}", n + 1));
         ensure!(std::fs::read(&aside)? == broken, "{}", aside.display());
     }
-    ensure!(log(&world, "device")?.contains("set aside"), "nobody was told");
+    ensure!(log(&world, "device")?.contains("set aside"), "the log does not mention it");
     Ok(())
 }
 
@@ -109,7 +109,7 @@ fn a_full_disk_keeps_the_old_state_and_reports_go_on() -> Result<()> {
     let full = reporting(&agent)?;
     ensure!(full.ear != before.ear, "no new verdict");
     ensure!(std::fs::read(agent.state().join("state.json"))? == saved, "the old state is not intact");
-    ensure!(log(&world, "device")?.contains("no space is left"), "nobody was told");
+    ensure!(log(&world, "device")?.contains("no space is left"), "the log does not mention it");
 
     // It may even be killed then, and finds its enrolment again.
     service.kill();

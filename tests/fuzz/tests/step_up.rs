@@ -215,7 +215,7 @@ mod step_up {
             let mut agent = waiting.clone();
             agent.handle(Event::EvidenceAnswered(ID, Ok(Box::new(answer.clone()))), now(3));
             if let Some(ceremony) = agent.ceremony(ID) {
-                let StepUpNext::Tap { random, .. } = answer.next else { panic!("nobody is to tap") };
+                let StepUpNext::Tap { random, .. } = answer.next else { panic!("no prompt was expected") };
                 let bound = challenge(&random, &evidence, &transaction_digest(&text()));
                 assert_eq!(ceremony.options["challenge"], bound.to_string());
                 assert_eq!(ceremony.options["rpId"], "verifier.example");

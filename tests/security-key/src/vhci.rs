@@ -26,7 +26,7 @@ pub fn is_there() -> bool {
 #[derive(Debug)]
 pub struct Plugged {
     port: u32,
-    /// Keeps the device attached; the kernel has a reference of its own.
+    /// Keeps the device attached; the kernel holds a separate reference.
     _connection: TcpStream,
 }
 
@@ -34,7 +34,7 @@ impl Plugged {
     /// Attaches the device `1-1` of the server at this address.
     ///
     /// # Errors
-    /// There is none, or the kernel rejects it.
+    /// The device is missing, or the kernel rejects it.
     pub fn into_this_kernel(server: SocketAddr) -> Result<Self> {
         let mut connection = TcpStream::connect(server)?;
         connection.set_nodelay(true)?;

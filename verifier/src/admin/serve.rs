@@ -33,7 +33,7 @@ The configuration, with defaults:
   models = [\"...\"]                        # of these accept some, by AAGUID; all
   [oidc]
   interval_seconds = 2                    # between an application's polls for a token; 0: never slow_down
-  hold_seconds = 30                       # for which a poll is held while nobody has answered
+  hold_seconds = 30                       # for which a poll is held while the request is pending
   [limits]
   connections = 4096
   request_seconds = 15

@@ -194,7 +194,7 @@ fn random_facts_get_a_status_and_unknown_is_not_good() {
         for (name, not_known) in not_known {
             assert!(
                 !(not_known && good(name)),
-                "round {round}: {name} is good, though nobody knows: {posture:?}"
+                "round {round}: {name} is good although unknown: {posture:?}"
             );
         }
         for appraisal in appraised.submods.values() {

@@ -20,7 +20,7 @@ use vitalsign_webauthn::Aaguid;
 use vitalsign_webauthn::testing::Maker;
 
 pub(crate) const ISSUER: &str = "https://localhost";
-/// Whoever is judged at all reaches every level.
+/// Every appraised device meets every level.
 const POLICY: &str = r#"package vitalsign.step_up
 import rego.v1
 refused contains "judgement" if input.device.status == "none"
@@ -35,13 +35,13 @@ pub(crate) struct Provider {
     pub(crate) lab: Lab,
     pub(crate) anchor: PathBuf,
     pub(crate) address: SocketAddr,
-    /// Whose security keys are accepted.
+    /// Vendor of the accepted security keys.
     pub(crate) maker: Maker,
     server: Mutex<Option<Server>>,
 }
 
 impl Provider {
-    /// One that holds no request for a token, and slows nobody down.
+    /// A provider without held polls and without a rate limit.
     pub(crate) async fn start() -> Self {
         Self::with(|_| {}).await
     }
@@ -74,7 +74,7 @@ impl Provider {
         self.server.lock().await.take().unwrap().shutdown().await;
     }
 
-    /// Ends it, and starts it anew with what it left behind.
+    /// Stops it, and restarts it on the same data.
     pub(crate) async fn restart(self) -> Self {
         self.end().await;
         let Self { lab, maker, .. } = self;
@@ -110,7 +110,7 @@ impl Provider {
         assert!(self.lab.verifier.store().add_client(&client).await.unwrap());
     }
 
-    /// Sends a request as it is, on a connection of its own.
+    /// Sends a request unchanged, on a new connection.
     pub(crate) async fn raw(
         &self,
         method: &str,

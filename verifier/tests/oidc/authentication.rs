@@ -1,4 +1,4 @@
-//! Who an application is: shown in exactly one way, and the same answer to all who are not who they say.
+//! Client authentication: exactly one method, and the same answer for every failure.
 
 use super::application::{
     App, ISSUER, Provider, Shows, asserted, assertion, basic, pair, public, refusal, refused, request, signed,
@@ -76,7 +76,7 @@ async fn failed_client_authentication_is_indistinguishable() {
         ("its name alone", vec![], vec![("client_id", "ehr".into())]),
         ("a wrong secret", header(basic("ehr", "wrong")), vec![]),
         ("no secret", header(basic("ehr", "")), vec![]),
-        ("an unknown name", header(basic("nobody", secret)), vec![]),
+        ("an unknown name", header(basic("unknown", secret)), vec![]),
         ("a disabled application", header(basic("gone", gone_secret)), vec![]),
         ("the secret of another", header(basic("gone", secret)), vec![]),
         ("a secret of one that signs", header(basic("pacs", "wrong")), vec![]),
@@ -89,7 +89,7 @@ async fn failed_client_authentication_is_indistinguishable() {
         ),
         ("two names", header(basic("ehr", secret)), vec![("client_id", "pacs".into())]),
         ("another's key", vec![], by("pacs", &pair())),
-        ("an unknown name that signs", vec![], by("nobody", key(&pacs))),
+        ("an unknown name that signs", vec![], by("unknown", key(&pacs))),
         ("a signature of one with a secret", vec![], by("ehr", key(&pacs))),
         ("two names, signed", vec![], [by("pacs", key(&pacs)), vec![("client_id", "ehr".into())]].concat()),
     ];

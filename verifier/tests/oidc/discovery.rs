@@ -1,4 +1,4 @@
-//! What applications find out about the provider.
+//! Provider metadata and key sets.
 
 use super::application::Provider;
 use serde_json::{Value, json};

@@ -20,7 +20,7 @@ pub(crate) struct Person {
     key: SoftKey,
 }
 
-/// What a person is asked.
+/// Request as the person sees it.
 pub(crate) struct AskedFor {
     pub(crate) step_up: StepUpId,
     pub(crate) transaction: Transaction,

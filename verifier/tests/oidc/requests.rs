@@ -26,7 +26,7 @@ async fn request_returns_id_expiry_and_interval() {
     assert!(answer.head.contains("cache-control: no-store"), "{}", answer.head);
     let answer: Value = answer.json();
     assert_eq!((&answer["expires_in"], &answer["interval"]), (&120.into(), &7.into()));
-    // CIBA section 7.3: at least 128 bits that nobody guesses.
+    // CIBA section 7.3: at least 128 bits of entropy.
     assert!(answer["auth_req_id"].as_str().unwrap().len() >= 22);
     for (asked, given) in [("30", 30), ("300", 300), ("86400", 300)] {
         let answer: Value = ask(&provider, &ehr, with("requested_expiry", asked)).await.json();
@@ -60,7 +60,11 @@ async fn bad_requests_are_refused_with_standard_errors() {
         let answer = ask(&provider, &ehr, with(name, value)).await;
         assert_eq!(refusal(&answer), refused(400, error), "{name}={value:.40}");
     }
-    assert_eq!(provider.lab.verifier.store().recent_step_ups(10).await.unwrap(), before, "nobody was asked");
+    assert_eq!(
+        provider.lab.verifier.store().recent_step_ups(10).await.unwrap(),
+        before,
+        "a step-up was stored"
+    );
 }
 
 #[tokio::test]
@@ -132,7 +136,7 @@ async fn unknown_user_is_answered_like_an_unreachable_one() {
         let lines: Vec<_> = answer.head.lines().filter(|line| !line.starts_with("date:")).collect();
         (answer.status, lines.join("\n"))
     };
-    for user in ["nurse-7", "nobody"] {
+    for user in ["nurse-7", "unknown"] {
         let mut sequence = Vec::new();
         let answer = ask(&provider, &ehr, request(user)).await;
         let mut body: Value = answer.json();

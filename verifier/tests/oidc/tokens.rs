@@ -1,4 +1,4 @@
-//! What an application is given once the tap holds, and what it is told otherwise.
+//! Tokens after an approval, and errors otherwise.
 
 use super::application::{App, ISSUER, Provider, pair, poll, public, refusal, refused, request, signed};
 use super::person::Person;
@@ -209,7 +209,7 @@ async fn a_device_that_is_not_healthy_enough_is_told_apart() {
 async fn a_request_whose_time_is_over_is_told_apart() {
     let provider = Provider::start().await;
     let ehr = provider.with_secret("ehr").await;
-    let form = [request("nobody"), vec![("requested_expiry", "5".to_owned())]].concat();
+    let form = [request("unknown"), vec![("requested_expiry", "5".to_owned())]].concat();
     let answer = ehr.post(&provider, "/bc-authorize", &form).await;
     let auth_req_id = answer.json::<Value>()["auth_req_id"].as_str().unwrap().to_owned();
     provider.lab.verifier.expire_step_ups(now() + 6).await.unwrap();
@@ -224,7 +224,7 @@ async fn fast_polling_slows_only_that_client() {
     let ehr = provider.with_secret("ehr").await;
     let pacs = provider.with_key("pacs").await;
     let (one, other) = (ehr.ask(&provider, "nurse-7").await, ehr.ask(&provider, "nurse-8").await);
-    // Another application that asks for it is told nothing, and slows nobody down.
+    // Another application's poll gets an error, and slows no other client.
     assert_eq!(refusal(&pacs.poll(&provider, &one).await), refused(400, "invalid_grant"));
     assert_eq!(refusal(&ehr.poll(&provider, &one).await), refused(400, "authorization_pending"));
     for _ in 0..2 {

@@ -1,4 +1,4 @@
-//! What the verifier's tests share: a verifier with a real store, a device with a key in software, and an HTTPS client.
+//! Shared by the verifier's tests: a verifier with a real store, a device with a key in software, and an HTTPS client.
 #![allow(dead_code, reason = "each test file uses a part")]
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -22,7 +22,7 @@ use vitalsign_protocol::problem::{Problem, ProblemType};
 use vitalsign_verifier::Verifier;
 use vitalsign_verifier::config::Config;
 
-/// When the tests take place.
+/// Time of the tests, in seconds since 1970.
 pub(crate) const NOW: u64 = 1_800_000_000;
 
 /// A configuration whose thresholds let keys in software enrol.
@@ -36,7 +36,7 @@ pub(crate) fn config(folder: &Path) -> Config {
     }
 }
 
-/// A verifier in a folder of its own.
+/// A verifier in a private folder.
 pub(crate) struct Lab {
     pub(crate) folder: tempfile::TempDir,
     pub(crate) verifier: Arc<Verifier>,

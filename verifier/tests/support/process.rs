@@ -139,7 +139,7 @@ pub(crate) struct Listening {
 }
 
 impl Listening {
-    /// The next event. None when the channel was ended as a body is to be ended; an error when it was cut off.
+    /// Returns the next event; `None` at the regular end of the body, an error when it was cut off.
     pub(crate) async fn next(&mut self) -> std::io::Result<Option<Heard>> {
         loop {
             while let Some((part, rest)) = self.text.split_once("\n\n") {

@@ -29,7 +29,7 @@ pub(crate) const USER: &str = "nurse-7";
 pub(crate) const SECONDS: u64 = 120;
 /// Years after the tests take place.
 const NEXT_UPDATE: &str = "2040-01-01";
-/// Which boot the device's last quote was of.
+/// Boot of the device's last quote.
 const BOOT: u64 = 7;
 
 /// A device, its session and its event channel.
@@ -101,7 +101,7 @@ impl World {
         (begun, asking)
     }
 
-    /// Asks, and goes as far as that the device is told what is to be signed.
+    /// Requests a step-up, and proceeds until the device has the challenge.
     pub(crate) async fn ready(&mut self, acr: Acr) -> (StepUpStarted, Asking, Value) {
         let (begun, asking) = self.asked(acr).await;
         let evidence = self.at.evidence(&asking);
@@ -191,7 +191,7 @@ pub(crate) async fn register(verifier: &Verifier, user: &str, at: &Station, key:
     verifier.end_key(&device, &begun.registration, &proof, NOW).await.unwrap();
 }
 
-/// What the verifier is to think of a device's key. (Enrolment with a real TPM is tried in `tpm.rs`.)
+/// Kind of the device's key. (`tpm.rs` tests enrolment with a real TPM.)
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Attested {
     No,
@@ -244,13 +244,13 @@ impl Station {
         verifier.session_device(Some(self.session.bearer().as_str()), NOW).await.unwrap()
     }
 
-    /// Opens the event channel anew.
+    /// Reopens the event channel.
     pub(crate) async fn listen(&mut self, verifier: &Verifier, after: Option<u64>, now: u64) {
         let bearer = self.session.bearer();
         self.channel = Some(verifier.open_channel(Some(bearer.as_str()), after, now).await.unwrap());
     }
 
-    /// What there is to hear, at once.
+    /// Returns the events that are available now.
     pub(crate) async fn hear(&mut self, verifier: &Verifier, now: u64) -> Vec<StoredEvent> {
         if self.channel.is_none() {
             self.listen(verifier, None, now).await;
@@ -258,7 +258,7 @@ impl Station {
         if let Some(events) = verifier.events(self.channel.as_mut().unwrap(), now).await.unwrap() {
             return events;
         }
-        // The device enrolled anew, and so it listens anew.
+        // The device re-enrolled, so it reopens its channel.
         self.listen(verifier, None, now).await;
         verifier.events(self.channel.as_mut().unwrap(), now).await.unwrap().unwrap()
     }

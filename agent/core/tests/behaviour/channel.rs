@@ -1,4 +1,4 @@
-//! When the event channel is opened, closed, and opened again.
+//! Opening, closing and reopening of the event channel.
 
 use super::bench::*;
 use vitalsign_agent_core::{Effect, Event, RequestError};

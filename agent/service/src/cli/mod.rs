@@ -103,7 +103,7 @@ struct Enrolling {
     /// A file with the enrolment token
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
-    /// Where the report key is kept: auto (this machine's TPM), software, or a TPM's address
+    /// Storage of the report key: auto (this machine's TPM), software, or a TPM's address
     #[arg(long, value_name = "auto|software|ADDRESS")]
     key: Option<String>,
 }

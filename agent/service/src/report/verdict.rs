@@ -15,7 +15,7 @@ pub(crate) fn sentence(ear: &Ear) -> String {
     let unknown = ear.checks().filter(|(_, check)| check.status == Tier::None).count();
     let yours = wrong
         .iter()
-        .filter(|it| check::of(&it.check).is_some_and(|text| text.mender == Remediator::You))
+        .filter(|it| check::of(&it.check).is_some_and(|text| text.remediator == Remediator::You))
         .count();
     let mut sentence = match (wrong.len(), ear.ear_status.unwrap_or_default()) {
         (0, Tier::Affirming) => "This device is healthy.".to_owned(),
@@ -98,7 +98,7 @@ fn needs_attention(check: &Check) -> bool {
 }
 
 fn who(text: &check::Text) -> &'static str {
-    match (text.mender, text.restart) {
+    match (text.remediator, text.restart) {
         (Remediator::You, true) => "You can do this; a restart fixes it.",
         (Remediator::You, false) => "You can do this.",
         (Remediator::It, true) => "Contact IT; a restart may fix it.",

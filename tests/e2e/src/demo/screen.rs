@@ -99,9 +99,7 @@ pub(crate) fn glimpse(agent: &Agent) -> Result<Option<Screen>> {
     if !Screen::is_there() || Screen::has_a_person() {
         return Ok(None);
     }
-    say(
-        "There is a display, and nobody at the terminal: the app opens there, and closes before a tap is asked for.",
-    );
+    say("There is a display but no person at the terminal: the app opens, and closes before the prompt.");
     let screen = Screen::open(agent, None)?;
     let drawn = || Ok(std::fs::read_to_string(log(agent))?.contains("the page is drawn").then_some(()));
     if wait_for("the app's page", Duration::from_secs(10), drawn).is_err() {

@@ -68,7 +68,7 @@ pub(crate) fn show(world: &World, agent: &Agent) -> Result<Shown> {
     let screen = Screen::has_a_person().then(|| Screen::open(agent, key.simulated())).transpose()?;
     if screen.is_some() {
         say(
-            "The app asks for it in its window. The PIN is entered there; a simulated key is touched in a window of its own.",
+            "The app asks for it in its window. The PIN is entered there; a simulated key is touched in a separate window.",
         );
     }
     let mut session = Session::start(&key, agent, screen.as_ref())?;
@@ -138,10 +138,10 @@ fn on_a_healthy_device(
         ("refused", false) if word(&outcome, "/end")? == "unhealthy" => {
             session.rest();
             println!();
-            say("Refused before anybody was asked to tap. A step-up at this level needs those mended first.");
+            say("Refused without a prompt. A step-up at this level needs those fixed first.");
             Ok("refused")
         }
-        _ => bail!("the step-up ended in a way that nobody expected: {outcome}"),
+        _ => bail!("unexpected result of the step-up: {outcome}"),
     }
 }
 
@@ -242,7 +242,7 @@ impl Key {
         if std::io::stdin().is_terminal() {
             pause("[press Enter: that is a touch of the simulated key] ")?;
         } else {
-            println!("[nobody is here: the simulated key is touched]");
+            println!("[no person is present: the simulated key is touched]");
         }
         key.tap()
     }

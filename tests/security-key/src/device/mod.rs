@@ -43,7 +43,7 @@ struct Arguments {
     /// Be a USB key, exported by USB/IP at this address; port 0 chooses a free one
     #[arg(long, group = "transport", value_name = "ADDRESS", num_args = 0..=1, default_missing_value = "127.0.0.1:3240")]
     usb: Option<SocketAddr>,
-    /// Set this PIN if there is none yet
+    /// Set this PIN unless the key has one
     #[arg(long, value_name = "PIN")]
     pin: Option<String>,
     /// Remaining PIN attempts: the others are used up before the key is ready
@@ -154,7 +154,7 @@ impl Key<'_> {
         }))
     }
 
-    /// Sets the PIN if there is none, and uses up attempts.
+    /// Sets a missing PIN, and uses up attempts.
     fn preset(&self, pin: &str, attempts: u8) -> Result<()> {
         let mut wrong = self.powered(false, |fido| pin::set(fido, pin, attempts))??;
         while wrong > 0 {

@@ -86,7 +86,7 @@ fn be_in_port(key: &Key<'_>, fido: &mut Fido<'_>, bus: &Bus) -> Result<()> {
     Ok(())
 }
 
-/// When the host is next to be told that the key still works on it (CTAP 2.1 section 11.2.9.1.5).
+/// Time of the next keepalive to the host (CTAP 2.1 section 11.2.9.1.5).
 #[derive(Default)]
 struct Keepalive(Option<Instant>);
 
