@@ -99,10 +99,12 @@ impl Public {
         TpmtPublic { unique: template.unique.clone(), ..self.area.clone() } == *template
     }
 
+    /// Returns the parsed TPMT_PUBLIC.
     pub fn area(&self) -> &TpmtPublic {
         &self.area
     }
 
+    /// Returns the hash algorithm of the key's name.
     pub fn hash(&self) -> Hash {
         self.hash
     }
