@@ -4,7 +4,7 @@
 //! cargo run -p vitalsign-protocol --example golden <docs/protocol.md >new.md
 //! ```
 //!
-//! Signatures are random, so every run changes them. The test `golden` holds what stands in the document.
+//! Signatures are random, so every run changes them. The test `golden` checks the document.
 
 #[path = "../tests/golden/inputs.rs"]
 mod inputs;

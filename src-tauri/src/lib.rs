@@ -16,6 +16,7 @@ mod commands;
 mod language;
 pub mod model;
 mod process;
+mod run;
 mod tray;
 pub mod view;
 mod window;
@@ -30,7 +31,7 @@ use tracing_subscriber::filter::LevelFilter;
 pub fn run() -> ExitCode {
     let arguments = AppArgs::parse();
     log();
-    match process::settle().and_then(|()| app::run(arguments)) {
+    match process::settle().and_then(|()| run::run(arguments)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("vitalsign-app: {error:#}");

@@ -180,7 +180,7 @@ mod tests {
             let mut proven: Proven = serde_json::from_str(&changed.body).unwrap();
             change(&mut changed, &mut proven);
             changed.body = serde_json::to_string(&proven).unwrap();
-            // In the log as it stands, the log's own link breaks as well.
+            // In the stored log, the log's own link breaks as well.
             let in_log: Vec<&str> = ["audit-chain"].into_iter().chain(expected.iter().copied()).collect();
             assert_eq!(broken(&changed), in_log, "{name}");
             // An attacker who can rewrite the log still cannot forge the other links.

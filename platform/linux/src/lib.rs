@@ -11,6 +11,7 @@ pub mod edr;
 pub mod firewall;
 pub mod lock;
 pub mod os;
+pub mod release;
 pub mod root;
 pub mod run;
 pub mod seat;

@@ -3,7 +3,6 @@
 pub mod automatic;
 pub mod kernel;
 pub mod reboot;
-pub mod release;
 
 use crate::run::Commands;
 use crate::updates::{Source, apt, rpm, source};
@@ -21,7 +20,7 @@ pub fn probes(root: &Root, memory: &Path) -> Vec<Probe> {
     let (release, kernel, installed, automatic) = (of(root), of(root), of(root), of(root));
     let (reboot, kept) = (of(root), memory.to_owned());
     vec![
-        Probe::new("os.release", soon, move || release::read(&release), release::put),
+        Probe::new("os.release", soon, move || crate::release::read(&release), crate::release::put),
         Probe::new("os.kernel", soon, move || kernel::read(&kernel), kernel::put),
         Probe::new(
             "os.last-update",

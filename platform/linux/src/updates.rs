@@ -140,7 +140,7 @@ pub fn read(root: &Root, commands: &Commands, memory: &Path, now: u64) -> Update
 
 /// Returns the source of updates: by the system's family, or by the tools that exist.
 pub(crate) fn source(root: &Root) -> Option<Source> {
-    let release = crate::os::release::fields(root).unwrap_or_default();
+    let release = crate::release::fields(root).unwrap_or_default();
     let family = ["ID", "ID_LIKE"].map(|name| release.get(name).cloned().unwrap_or_default()).join(" ");
     let is = |names: &[&str]| family.split_ascii_whitespace().any(|word| names.contains(&word));
     let (apt, dnf, zypper) = (

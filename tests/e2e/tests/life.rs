@@ -65,7 +65,7 @@ fn the_service_is_one_and_doctor_sees_what_works() -> Result<()> {
     world.start_verifier()?;
     service.kill();
     let page = doctor(&agent)?;
-    ensure!(line(&page, "service").contains("problem") && page.contains("does not run"), "{page}");
+    ensure!(line(&page, "service").contains("problem") && page.contains("is not running"), "{page}");
     ensure!(
         line(&page, "device key").contains("ok") && line(&page, "TPM certificate").contains("ok"),
         "{page}"

@@ -93,7 +93,7 @@ async fn tap_yields_one_token_pair_with_proven_claims() {
     assert_eq!((&access["authorization_details"], access.get("cnf")), (&details, None));
     assert_eq!((id.get("client_id"), id.get("authorization_details"), id.get("cnf")), (None, None, None));
 
-    // Neither stands in for the other, and there is no second pair.
+    // Neither token replaces the other, and there is no second pair.
     let keys: JwkSet = serde_json::from_value(provider.get("/jwks").await).unwrap();
     let swapped = jwt::verify::<Value>(tokens["id_token"].as_str().unwrap(), ACCESS_TOKEN_TYP, &keys);
     assert_eq!(swapped, Err(jwt::Error::Header("typ")));

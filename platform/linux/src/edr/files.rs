@@ -2,7 +2,7 @@
 
 use super::{ProductAnswer, ProductQuery};
 use crate::Root;
-use crate::os::release::assignments;
+use crate::release::assignments;
 use std::io::Read;
 use vitalsign_protocol::fact::{Fact, Reason};
 use vitalsign_protocol::posture::EdrMode;

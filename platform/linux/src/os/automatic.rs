@@ -1,7 +1,7 @@
 //! Detects automatic security updates: unattended-upgrades, dnf-automatic, rpm-ostree, or openSUSE's timer.
 
-use super::release::assignments;
 use crate::Root;
+use crate::release::assignments;
 use crate::updates::{Source, source};
 use std::collections::BTreeMap;
 use vitalsign_protocol::fact::{Fact, Reason};

@@ -17,7 +17,7 @@ const SIGNER: &str = "mds.fidoalliance.org";
 const MAX_CERTIFICATES: usize = 8;
 
 #[derive(Deserialize)]
-struct Header {
+struct MetadataHeader {
     alg: String,
     x5c: Vec<String>,
     /// Nothing that is critical is known here.
@@ -30,7 +30,7 @@ pub(super) fn payload(token: &[u8], roots: &[u8], now: u64) -> Result<Vec<u8>, S
     let (signed, signature) = text.rsplit_once('.').ok_or("neither JSON nor a JWT")?;
     let (header, payload) = signed.split_once('.').ok_or("neither JSON nor a JWT")?;
     let decode = |part: &str| URL_SAFE_NO_PAD.decode(part).map_err(|_| "not base64url");
-    let header: Header =
+    let header: MetadataHeader =
         serde_json::from_slice(&decode(header)?).map_err(|_| "its header has no alg or no x5c")?;
     if header.crit.is_some() {
         return Err("its header has critical members that are not known here".into());
