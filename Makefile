@@ -32,6 +32,8 @@ test: setup lint deny ## Run everything that CI checks.
 	cargo build --workspace --bins
 	$(step) "the app's pages in another browser"
 	@tests/pages.sh test
+	$(step) examples in the documentation
+	cargo test --quiet --doc -p vitalsign-agent-core -p vitalsign-platform-api
 	$(step) tests
 	cargo nextest run --workspace
 

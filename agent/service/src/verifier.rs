@@ -31,7 +31,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// Maximum lifetime of an event channel, so that a verifier that is being drained loses its devices within a
 /// day.
-const CHANNEL_OPEN_TIMEOUT: Duration = Duration::from_secs(24 * 3600);
+const CHANNEL_LIFETIME_LIMIT: Duration = Duration::from_secs(24 * 3600);
 /// Time for which an idle connection is kept for the next report.
 const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(3600);
 /// The header that says which event came last (HTML, section 9.2).
@@ -209,7 +209,7 @@ impl VerifierClient {
         let mut request = (self.http.get(format!("{}/v1/events", self.base)))
             .header(AUTHORIZATION, bearer(session)?)
             .header(ACCEPT, sse::MEDIA_TYPE)
-            .timeout(CHANNEL_OPEN_TIMEOUT);
+            .timeout(CHANNEL_LIFETIME_LIMIT);
         if let Some(after) = after {
             request = request.header(LAST_EVENT_ID, after);
         }
