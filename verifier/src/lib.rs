@@ -8,6 +8,7 @@
 
 pub mod appraise;
 pub mod boot;
+pub mod clock;
 pub mod config;
 mod device_cache;
 pub mod endorsers;

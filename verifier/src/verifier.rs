@@ -10,7 +10,6 @@ use crate::keys::CodeAttempts;
 use crate::models::ModelStore;
 use crate::nonce::{self, NonceError, NonceKey, Purpose, SpentNonce};
 use crate::oidc::PollRateLimiter;
-use crate::server::now;
 use crate::signing_keys::{KeyStore, SigningKeys, Signs};
 use crate::step_up::channel::Channels;
 use crate::step_up::ends::MaintenanceState;
@@ -72,8 +71,8 @@ pub struct Verifier {
 
 impl Verifier {
     /// Opens the verifier with the data folder of `config`, and creates missing files. Must be called in a
-    /// tokio runtime, where its writer runs until the verifier is dropped.
-    pub async fn open(config: Config) -> Result<Self, OpenError> {
+    /// tokio runtime, where its writer runs until the verifier is dropped. `now` is in seconds since 1970.
+    pub async fn open(config: Config, now: u64) -> Result<Self, OpenError> {
         config.check()?;
         files::create_folder(&config.data)?;
         let appraiser = load_policy(&config)?;
@@ -94,7 +93,7 @@ impl Verifier {
             store,
             relying_party,
             wrong_codes: CodeAttempts::default(),
-            models: ModelStore::open(config.security_keys.clone(), now()),
+            models: ModelStore::open(config.security_keys.clone(), now),
             appraiser,
             endorsers,
             nonces,

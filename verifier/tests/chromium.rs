@@ -14,6 +14,7 @@ mod tests {
     use rustls_pki_types::{CertificateDer, pem::PemObject};
     use vitalsign_protocol::id::Digest;
     use vitalsign_protocol::step_up::{Acr, StepUpResult};
+    use vitalsign_verifier::clock::Clock;
     use vitalsign_verifier::server::{Server, tls};
     use vitalsign_verifier::step_up::StepUpStatus;
 
@@ -22,7 +23,9 @@ mod tests {
         let mut world = World::new().await;
         let made = tls::self_signed(&world.lab.folder.path().join("tls"), "localhost").unwrap();
         let server =
-            Server::start(world.lab.verifier.clone(), tls::read(&made.files).unwrap()).await.unwrap();
+            Server::start(world.lab.verifier.clone(), tls::read(&made.files).unwrap(), Clock::default())
+                .await
+                .unwrap();
 
         // It trusts this one key, and finds the origin's port where the server is.
         let certificate = CertificateDer::from_pem_file(&made.files.certificate).unwrap();

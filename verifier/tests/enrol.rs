@@ -136,7 +136,7 @@ mod tests {
         let folder = lab.folder;
         drop(lab.verifier);
         let roomy = vitalsign_verifier::config::Config { limits: Default::default(), ..config };
-        let verifier = vitalsign_verifier::Verifier::open(roomy).await.unwrap();
+        let verifier = vitalsign_verifier::Verifier::open(roomy, NOW).await.unwrap();
         verifier.report(&device.report(), NOW + 100).await.unwrap();
         drop(folder);
     }

@@ -11,7 +11,8 @@ mod tests {
         Enrolled, EnrolmentChallenge, MAX_JSON_BYTES, NonceAnswer, NonceRequest, ReportAnswer,
     };
     use vitalsign_protocol::problem::ProblemType::{self, *};
-    use vitalsign_verifier::server::{Server, now, tls};
+    use vitalsign_verifier::clock::{Clock, now};
+    use vitalsign_verifier::server::{Server, tls};
     use vitalsign_verifier::signing_keys::{SigningKeys, Signs};
 
     struct Served {
@@ -24,7 +25,10 @@ mod tests {
         async fn start(change: impl FnOnce(&mut vitalsign_verifier::config::Config)) -> Self {
             let lab = Lab::with(change).await;
             let made = tls::self_signed(&lab.folder.path().join("tls"), "localhost").unwrap();
-            let server = Server::start(lab.verifier.clone(), tls::read(&made.files).unwrap()).await.unwrap();
+            let server =
+                Server::start(lab.verifier.clone(), tls::read(&made.files).unwrap(), Clock::default())
+                    .await
+                    .unwrap();
             Self { lab, server, anchor: made.anchor }
         }
 

@@ -316,7 +316,8 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn the_routes_want_a_session_and_have_limits() {
-        use vitalsign_verifier::server::{Server, now, tls};
+        use vitalsign_verifier::clock::{Clock, now};
+        use vitalsign_verifier::server::{Server, tls};
         let maker = Maker::new(MODEL);
         let metadata = maker.metadata("9000-01-01").to_string();
         let lab = Lab::with(|config| {
@@ -326,7 +327,9 @@ mod tests {
         });
         let lab = lab.await;
         let made = tls::self_signed(&lab.folder.path().join("tls"), "localhost").unwrap();
-        let server = Server::start(lab.verifier.clone(), tls::read(&made.files).unwrap()).await.unwrap();
+        let server = Server::start(lab.verifier.clone(), tls::read(&made.files).unwrap(), Clock::default())
+            .await
+            .unwrap();
         let mut client = Client::connect(server.address(), &made.anchor, "localhost").await.unwrap();
         let mut send = async |method: &str, path: &str, bearer: &str, body: &[u8]| {
             let head = format!(

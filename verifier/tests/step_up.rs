@@ -530,7 +530,7 @@ mod tests {
         let world = World::new().await;
         let begun = world.ask(Acr::HardwareKey).await;
         // A second verifier over the same store plays the restarted one.
-        let again = Verifier::open(world.verifier().config().clone()).await.unwrap();
+        let again = Verifier::open(world.verifier().config().clone(), NOW).await.unwrap();
         let begins = NOW + DEVICE_SECONDS + 5;
         again.expire_step_ups(begins).await.unwrap();
         let bearer = world.at.session.bearer();
@@ -789,7 +789,7 @@ mod tests {
         let mut world = World::new().await;
         world.at.listen(&world.lab.verifier, None, NOW).await;
         world.verifier().expire_step_ups(NOW).await.unwrap();
-        let other = Arc::new(Verifier::open(world.verifier().config().clone()).await.unwrap());
+        let other = Arc::new(Verifier::open(world.verifier().config().clone(), NOW).await.unwrap());
         other.ask_step_up(asked(Acr::HardwareKey), NOW).await.unwrap();
         world.verifier().expire_step_ups(NOW + 1).await.unwrap();
         world.at.channel.as_ref().unwrap().woken().await;
@@ -835,7 +835,7 @@ mod tests {
             let folder = tempfile::tempdir().unwrap();
             let mut config = super::support::config(folder.path());
             config.step_up_policy = Some(file.path().to_owned());
-            assert_eq!(Verifier::open(config).await.is_ok(), loads, "{rego}");
+            assert_eq!(Verifier::open(config, NOW).await.is_ok(), loads, "{rego}");
             if loads {
                 let mut world = World::with(|it| it.step_up_policy = Some(file.path().to_owned())).await;
                 let (begun, asking) = world.asked(Acr::HardwareKey).await;

@@ -14,7 +14,8 @@ mod tests {
     use vitalsign_protocol::message::{DeviceSession, MAX_JSON_BYTES, ReportAnswer};
     use vitalsign_protocol::problem::ProblemType::{self, *};
     use vitalsign_protocol::step_up::*;
-    use vitalsign_verifier::server::{Server, now, tls};
+    use vitalsign_verifier::clock::{Clock, now};
+    use vitalsign_verifier::server::{Server, tls};
     use vitalsign_webauthn::testing::{Maker, SoftKey};
 
     struct Served {
@@ -29,7 +30,7 @@ mod tests {
             let mut world = World::new().await;
             let made = tls::self_signed(&world.lab.folder.path().join("tls"), "localhost").unwrap();
             let tls = tls::read(&made.files).unwrap();
-            let server = Server::start(world.lab.verifier.clone(), tls).await.unwrap();
+            let server = Server::start(world.lab.verifier.clone(), tls, Clock::default()).await.unwrap();
             world.at.device.nonce = world.verifier().nonce(&world.at.device.kid(), now()).unwrap().nonce;
             let served = Self { world, server, anchor: made.anchor };
             let mut client = served.connect().await;

@@ -16,7 +16,7 @@ mod tests {
     use vitalsign_tpm_client::TpmKey;
     use vitalsign_tpm_client::testing::Swtpm;
     use vitalsign_verifier::Verifier;
-    use vitalsign_verifier::server::now;
+    use vitalsign_verifier::clock::now;
     use vitalsign_verifier::store::device::By;
 
     /// Folder of a TPM's CA.

@@ -69,7 +69,7 @@ pub(crate) fn measure(devices: u64, reports: usize) -> Result<()> {
         let mut config = Config::for_data(folder.path());
         config.origin = Some("https://verifier.example".into());
         let store = config.store();
-        let verifier = Arc::new(Verifier::open(config).await?);
+        let verifier = Arc::new(Verifier::open(config, vitalsign_verifier::clock::now()).await?);
         eprintln!("bench:   {devices} devices");
         let mut fleet = (0..devices).map(Device::new).collect::<Result<Vec<_>>>()?;
         enrol(&store, &fleet).await?;

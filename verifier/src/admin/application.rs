@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use vitalsign_protocol::jwt::{self, JwkSet};
 use vitalsign_protocol::step_up::StepUpResult;
+use vitalsign_verifier::clock::now;
 use vitalsign_verifier::oidc::{self, AccessClaims, Administrator, IdClaims, Tokens, form, path};
-use vitalsign_verifier::server::now;
 
 /// Time limit for one request; the verifier holds a token request for up to 30 seconds.
 const CALL: Duration = Duration::from_secs(60);

@@ -5,9 +5,9 @@ use anyhow::{Context, ensure};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use vitalsign_protocol::text::is_plain;
+use vitalsign_verifier::clock::now;
 use vitalsign_verifier::config::Config;
 use vitalsign_verifier::oidc::{self, Administrator};
-use vitalsign_verifier::server::now;
 use vitalsign_verifier::store::Store;
 use vitalsign_verifier::store::client::{Client, ClientCredential, MAX_NAME_BYTES};
 

@@ -4,7 +4,7 @@ use super::table;
 use serde_json::json;
 use std::path::Path;
 use vitalsign_protocol::id::EnrolmentId;
-use vitalsign_verifier::server::now;
+use vitalsign_verifier::clock::now;
 use vitalsign_verifier::store::device::{By, Device};
 
 /// Devices read at one time.

@@ -3,8 +3,8 @@
 use super::table;
 use serde_json::json;
 use std::path::Path;
+use vitalsign_verifier::clock::now;
 use vitalsign_verifier::config::Config;
-use vitalsign_verifier::server::now;
 use vitalsign_verifier::signing_keys::{RETIRED_SECONDS, SigningKeys, Signs};
 
 #[derive(clap::Subcommand)]

@@ -11,8 +11,8 @@ use vitalsign_protocol::posture::{KeyStorage, Posture};
 use vitalsign_protocol::step_up::Acr;
 use vitalsign_verifier::appraise::step_up::{Health, Question};
 use vitalsign_verifier::appraise::{BootAttestation, EventLogResult, Input, KeyAttestation};
+use vitalsign_verifier::clock::now;
 use vitalsign_verifier::config::Config;
-use vitalsign_verifier::server::now;
 use vitalsign_verifier::{load_policy, load_step_up_policy};
 
 #[derive(clap::Subcommand)]

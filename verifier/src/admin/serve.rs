@@ -5,6 +5,7 @@ use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 use vitalsign_verifier::Verifier;
+use vitalsign_verifier::clock::{self, Clock};
 use vitalsign_verifier::config::Config;
 use vitalsign_verifier::server::{Server, tls};
 
@@ -75,8 +76,8 @@ pub(crate) async fn run(config: &Path, arguments: ServeArgs) -> anyhow::Result<b
     }
     let tls = tls::read(&files)?;
     let terminated = terminated().context("listening for signals")?;
-    let verifier = Arc::new(Verifier::open(config).await?);
-    let server = Server::start(verifier, tls).await?;
+    let verifier = Arc::new(Verifier::open(config, clock::now()).await?);
+    let server = Server::start(verifier, tls, Clock::default()).await?;
     // Tells the parent process the address, because the port may have been chosen at random.
     if let Some(anchor) = anchor {
         println!("trust-anchor {}", anchor.display());

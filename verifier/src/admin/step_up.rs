@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 use vitalsign_protocol::check;
 use vitalsign_protocol::id::EnrolmentId;
 use vitalsign_protocol::step_up::{Acr, StepUpResult};
+use vitalsign_verifier::clock::now;
 use vitalsign_verifier::config::Config;
 use vitalsign_verifier::oidc::{Administrator, Tokens, plainly};
-use vitalsign_verifier::server::now;
 
 /// Additional time after the request's expiry for an answer that is on its way.
 const GRACE: Duration = Duration::from_secs(5);

@@ -2,7 +2,7 @@
 
 use super::table;
 use std::path::Path;
-use vitalsign_verifier::server::now;
+use vitalsign_verifier::clock::now;
 
 #[derive(clap::Subcommand)]
 pub(crate) enum Command {

@@ -1,7 +1,7 @@
 //! The routes. Bodies are capped and have a deadline; every refusal is a problem (RFC 9457).
 
-use super::now;
 use crate::Verifier;
+use crate::clock::Clock;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{DefaultBodyLimit, Path, Request, State};
@@ -25,13 +25,19 @@ pub(super) const JSON: &str = "application/json";
 #[derive(Clone)]
 pub(super) struct ServerState {
     pub(super) verifier: Arc<Verifier>,
+    pub(super) clock: Clock,
     deadline: Duration,
     ended: watch::Receiver<bool>,
     /// Polls that may be held at one time.
     pub(super) holds: Arc<Semaphore>,
 }
 
-pub(super) fn router(verifier: Arc<Verifier>, deadline: Duration, ended: watch::Receiver<bool>) -> Router {
+pub(super) fn router(
+    verifier: Arc<Verifier>,
+    clock: Clock,
+    deadline: Duration,
+    ended: watch::Receiver<bool>,
+) -> Router {
     // Each takes a connection, and reports are to find some.
     let holds = Arc::new(Semaphore::new(verifier.config().limits.held_polls()));
     Router::new()
@@ -47,7 +53,7 @@ pub(super) fn router(verifier: Arc<Verifier>, deadline: Duration, ended: watch::
         .fallback(async || refused(&Problem::new(ProblemType::NotFound, "")))
         // Each handler reads its body with its own limit.
         .layer(DefaultBodyLimit::disable())
-        .with_state(ServerState { verifier, deadline, ended, holds })
+        .with_state(ServerState { verifier, clock, deadline, ended, holds })
 }
 
 /// Another method than the resource has: 405, as a problem.
@@ -61,7 +67,7 @@ pub(super) fn only(route: MethodRouter<ServerState>) -> MethodRouter<ServerState
 async fn begin_enrolment(State(shared): State<ServerState>, request: Request) -> Response {
     let outcome = async {
         let request: EnrolmentRequest = shared.json(request, MAX_JSON_BYTES).await?;
-        shared.verifier.begin_enrolment(&request, now()).await
+        shared.verifier.begin_enrolment(&request, shared.clock.now()).await
     };
     answered("enrolment begins", StatusCode::CREATED, outcome.await)
 }
@@ -74,7 +80,7 @@ async fn end_enrolment(
     let outcome = async {
         let enrolment = id.parse().map_err(|_| Problem::new(ProblemType::EnrolmentUnknown, ""))?;
         let proof: EnrolmentProof = shared.json(request, MAX_PROOF_BYTES).await?;
-        shared.verifier.end_enrolment(&enrolment, &proof, now()).await
+        shared.verifier.end_enrolment(&enrolment, &proof, shared.clock.now()).await
     };
     answered("enrolment ends", StatusCode::OK, outcome.await)
 }
@@ -82,7 +88,7 @@ async fn end_enrolment(
 async fn nonce(State(shared): State<ServerState>, request: Request) -> Response {
     let outcome = async {
         let request: NonceRequest = shared.json(request, MAX_JSON_BYTES).await?;
-        shared.verifier.nonce(&request.kid, now())
+        shared.verifier.nonce(&request.kid, shared.clock.now())
     };
     answered("nonce", StatusCode::OK, outcome.await)
 }
@@ -90,13 +96,13 @@ async fn nonce(State(shared): State<ServerState>, request: Request) -> Response 
 async fn report(State(shared): State<ServerState>, request: Request) -> Response {
     let outcome = async {
         let evidence = shared.body(request, evidence::MEDIA_TYPE, evidence::MAX_BYTES_WITH_LOG).await?;
-        shared.verifier.report(&evidence, now()).await
+        shared.verifier.report(&evidence, shared.clock.now()).await
     };
     answered("report", StatusCode::OK, outcome.await)
 }
 
 async fn jwks(State(shared): State<ServerState>) -> Response {
-    json_response(StatusCode::OK, JSON, "public, max-age=60", &shared.verifier.jwks(now()))
+    json_response(StatusCode::OK, JSON, "public, max-age=60", &shared.verifier.jwks(shared.clock.now()))
 }
 
 async fn health(State(shared): State<ServerState>) -> Response {

@@ -1,7 +1,6 @@
 //! The routes of security keys.
 
 use super::http::{ServerState, answered, authorization, only};
-use super::now;
 use axum::Router;
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, StatusCode};
@@ -23,9 +22,9 @@ pub(super) fn routes() -> Router<ServerState> {
 
 async fn begin(State(shared): State<ServerState>, headers: HeaderMap, request: Request) -> Response {
     let outcome = async {
-        let device = shared.verifier.session_device(authorization(&headers), now()).await?;
+        let device = shared.verifier.session_device(authorization(&headers), shared.clock.now()).await?;
         let request: KeyRequest = shared.json(request, MAX_JSON_BYTES).await?;
-        shared.verifier.begin_key(&device, &request, now()).await
+        shared.verifier.begin_key(&device, &request, shared.clock.now()).await
     };
     answered("key begins", StatusCode::CREATED, outcome.await)
 }
@@ -37,17 +36,17 @@ async fn end(
     request: Request,
 ) -> Response {
     let outcome = async {
-        let device = shared.verifier.session_device(authorization(&headers), now()).await?;
+        let device = shared.verifier.session_device(authorization(&headers), shared.clock.now()).await?;
         let registration = id.parse().map_err(|_| Problem::new(ProblemType::RegistrationUnknown, ""))?;
         let proof: KeyProof = shared.json(request, MAX_KEY_PROOF_BYTES).await?;
-        shared.verifier.end_key(&device, &registration, &proof, now()).await
+        shared.verifier.end_key(&device, &registration, &proof, shared.clock.now()).await
     };
     answered("key ends", StatusCode::OK, outcome.await)
 }
 
 async fn list(State(shared): State<ServerState>, headers: HeaderMap) -> Response {
     let outcome = async {
-        let device = shared.verifier.session_device(authorization(&headers), now()).await?;
+        let device = shared.verifier.session_device(authorization(&headers), shared.clock.now()).await?;
         shared.verifier.keys_at(&device).await
     };
     answered("keys", StatusCode::OK, outcome.await)

@@ -7,12 +7,13 @@ mod step_up;
 pub mod tls;
 
 use crate::Verifier;
+use crate::clock::Clock;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinHandle;
@@ -43,13 +44,17 @@ impl Server {
     ///
     /// # Errors
     /// When the address cannot be listened on.
-    pub async fn start(verifier: Arc<Verifier>, tls: Arc<rustls::ServerConfig>) -> Result<Self, ListenError> {
+    pub async fn start(
+        verifier: Arc<Verifier>,
+        tls: Arc<rustls::ServerConfig>,
+        clock: Clock,
+    ) -> Result<Self, ListenError> {
         let listen = verifier.config().listen;
         let failed = |e| ListenError(listen, e);
         let listener = TcpListener::bind(listen).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         let (end, ended) = watch::channel(false);
-        let task = tokio::spawn(serve(listener, TlsAcceptor::from(tls), verifier, ended));
+        let task = tokio::spawn(serve(listener, TlsAcceptor::from(tls), verifier, clock, ended));
         Ok(Self { address, end, task })
     }
 
@@ -67,31 +72,26 @@ impl Server {
     }
 }
 
-/// Returns the current time in seconds since 1970.
-#[must_use]
-pub fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
-}
-
 async fn serve(
     listener: TcpListener,
     acceptor: TlsAcceptor,
     verifier: Arc<Verifier>,
+    clock: Clock,
     mut ended: watch::Receiver<bool>,
 ) {
     let limits = verifier.config().limits;
     let deadline = Duration::from_secs(limits.request_seconds);
     let connections = Arc::new(Semaphore::new(limits.connections));
-    let router = http::router(verifier.clone(), deadline, ended.clone());
+    let router = http::router(verifier.clone(), clock.clone(), deadline, ended.clone());
     let graceful = GracefulShutdown::new();
     let mut refresh = tokio::time::interval(KEY_REFRESH);
-    let tending = tokio::spawn(tend(verifier.clone(), ended.clone()));
+    let tending = tokio::spawn(tend(verifier.clone(), clock.clone(), ended.clone()));
     loop {
         let accepted = tokio::select! {
             accepted = accept(&listener, &connections) => accepted,
             _ = refresh.tick() => {
                 verifier.refresh_keys();
-                verifier.refresh_models(now());
+                verifier.refresh_models(clock.now());
                 continue;
             }
             // An error means that the server handle was dropped: nothing can end the server, so it continues.
@@ -133,7 +133,7 @@ async fn serve(
 }
 
 /// Looks after step-ups until the server is to end.
-async fn tend(verifier: Arc<Verifier>, mut ended: watch::Receiver<bool>) {
+async fn tend(verifier: Arc<Verifier>, clock: Clock, mut ended: watch::Receiver<bool>) {
     let mut tick = tokio::time::interval(MAINTENANCE_INTERVAL);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -145,7 +145,7 @@ async fn tend(verifier: Arc<Verifier>, mut ended: watch::Receiver<bool>) {
             return;
         }
         // The store has logged its failure; the next tick retries.
-        let _ = verifier.expire_step_ups(now()).await;
+        let _ = verifier.expire_step_ups(clock.now()).await;
     }
 }
 

@@ -1,7 +1,6 @@
 //! The routes for applications. Refusals are those of OAuth (RFC 6749 section 5.2), and no answer is kept by a cache.
 
 use super::http::{JSON, ServerState, json_response, only};
-use super::now;
 use crate::oidc::{Code, Form, OAuthError, Redeemed, Request, Tokens, form, path};
 use axum::Router;
 use axum::extract::{Request as HttpRequest, State};
@@ -30,13 +29,13 @@ async fn configuration(State(shared): State<ServerState>) -> Response {
 }
 
 async fn jwks(State(shared): State<ServerState>) -> Response {
-    json_response(StatusCode::OK, JSON, "public, max-age=60", &shared.verifier.token_jwks(now()))
+    json_response(StatusCode::OK, JSON, "public, max-age=60", &shared.verifier.token_jwks(shared.clock.now()))
 }
 
 async fn authorize(State(shared): State<ServerState>, request: HttpRequest) -> Response {
     let outcome = async {
         let request = read(&shared, request).await?;
-        shared.verifier.bc_authorize(&request, now()).await
+        shared.verifier.bc_authorize(&request, shared.clock.now()).await
     };
     answered("asking for a person", outcome.await)
 }
@@ -44,7 +43,7 @@ async fn authorize(State(shared): State<ServerState>, request: HttpRequest) -> R
 async fn cancel(State(shared): State<ServerState>, request: HttpRequest) -> Response {
     let outcome = async {
         let request = read(&shared, request).await?;
-        shared.verifier.bc_cancel(&request, now()).await
+        shared.verifier.bc_cancel(&request, shared.clock.now()).await
     };
     answered(
         "taking a request back",
@@ -54,7 +53,7 @@ async fn cancel(State(shared): State<ServerState>, request: HttpRequest) -> Resp
 
 async fn token(State(shared): State<ServerState>, request: HttpRequest) -> Response {
     let outcome = async {
-        let at = Instant::now();
+        let at = Instant::shared.clock.now();
         let request = read(&shared, request).await?;
         redeem(&shared, &request, at).await
     };
@@ -63,7 +62,7 @@ async fn token(State(shared): State<ServerState>, request: HttpRequest) -> Respo
 
 /// Holds the request until the step-up has ended, so that the token is there as soon as the tap is.
 async fn redeem(shared: &ServerState, request: &Request, at: Instant) -> Result<Tokens, OAuthError> {
-    let poll = shared.verifier.token_poll(request, now(), at).await?;
+    let poll = shared.verifier.token_poll(request, shared.clock.now(), at).await?;
     let held = shared.holds.try_acquire();
     let hold = match &held {
         Ok(_) => Duration::from_secs(shared.verifier.config().oidc.hold_seconds),
@@ -74,7 +73,7 @@ async fn redeem(shared: &ServerState, request: &Request, at: Instant) -> Result<
     // From before the first look: an end between the look and the wait is not missed.
     let mut ends = shared.verifier.step_up_ends();
     loop {
-        let step_up = match shared.verifier.token(&poll, now()).await? {
+        let step_up = match shared.verifier.token(&poll, shared.clock.now()).await? {
             Redeemed::Tokens(tokens) => return Ok(*tokens),
             Redeemed::Pending(step_up) => step_up,
         };

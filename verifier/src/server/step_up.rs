@@ -1,8 +1,6 @@
 //! The routes of step-up for devices: the event channel, evidence, tap and end.
 
 use super::http::{ServerState, answered, authorization, only};
-use super::now;
-use crate::Verifier;
 use crate::step_up::Channel;
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -15,7 +13,6 @@ use hyper::body::Frame;
 use std::convert::Infallible;
 use std::fmt::Write;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -43,7 +40,7 @@ async fn take_evidence(
 ) -> Response {
     let outcome = async {
         let evidence = shared.body(request, evidence::MEDIA_TYPE, evidence::MAX_BYTES).await?;
-        shared.verifier.step_up_evidence(&step_up(&id)?, &evidence, now()).await
+        shared.verifier.step_up_evidence(&step_up(&id)?, &evidence, shared.clock.now()).await
     };
     answered("step-up evidence", StatusCode::OK, outcome.await)
 }
@@ -54,18 +51,20 @@ async fn take_assertion(
     request: Request,
 ) -> Response {
     let outcome = async {
-        let device = shared.verifier.session_device(authorization(request.headers()), now()).await?;
+        let device =
+            shared.verifier.session_device(authorization(request.headers()), shared.clock.now()).await?;
         let assertion: StepUpAssertion = shared.json(request, MAX_JSON_BYTES).await?;
-        shared.verifier.step_up_assertion(&device, &step_up(&id)?, &assertion, now()).await
+        shared.verifier.step_up_assertion(&device, &step_up(&id)?, &assertion, shared.clock.now()).await
     };
     answered("step-up assertion", StatusCode::OK, outcome.await)
 }
 
 async fn end(State(shared): State<ServerState>, Path(id): Path<String>, request: Request) -> Response {
     let outcome = async {
-        let device = shared.verifier.session_device(authorization(request.headers()), now()).await?;
+        let device =
+            shared.verifier.session_device(authorization(request.headers()), shared.clock.now()).await?;
         let given_up: StepUpDeclined = shared.json(request, MAX_JSON_BYTES).await?;
-        shared.verifier.end_step_up_at(&device, &step_up(&id)?, &given_up, now()).await
+        shared.verifier.end_step_up_at(&device, &step_up(&id)?, &given_up, shared.clock.now()).await
     };
     answered("step-up end", StatusCode::OK, outcome.await)
 }
@@ -77,11 +76,11 @@ fn step_up(id: &str) -> Result<StepUpId, Problem> {
 /// Server-sent events (WHATWG HTML, section 9.2).
 async fn events(State(shared): State<ServerState>, headers: HeaderMap) -> Response {
     let after = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok());
-    match shared.verifier.open_channel(authorization(&headers), after, now()).await {
+    match shared.verifier.open_channel(authorization(&headers), after, shared.clock.now()).await {
         Err(problem) => answered("events", StatusCode::OK, Err::<(), _>(problem)),
         Ok(channel) => {
             let (sender, receiver) = mpsc::channel(1);
-            tokio::spawn(tell(shared.verifier, channel, sender));
+            tokio::spawn(tell(shared, channel, sender));
             let headers = [(CONTENT_TYPE, "text/event-stream"), (CACHE_CONTROL, "no-store")];
             (headers, Body::new(Events(receiver))).into_response()
         }
@@ -104,11 +103,11 @@ impl hyper::body::Body for Events {
 }
 
 /// Tells a device what there is, until its channel is over or it has gone.
-async fn tell(verifier: Arc<Verifier>, mut channel: Channel, sender: mpsc::Sender<Bytes>) {
+async fn tell(shared: ServerState, mut channel: Channel, sender: mpsc::Sender<Bytes>) {
     // The first says at once that the channel is open.
     let mut part = String::from(":\n\n");
     loop {
-        let events = match verifier.events(&mut channel, now()).await {
+        let events = match shared.verifier.events(&mut channel, shared.clock.now()).await {
             Ok(Some(events)) => events,
             // Over; or the store failed, and was logged: the device comes again.
             Ok(None) | Err(_) => return,
@@ -123,7 +122,7 @@ async fn tell(verifier: Arc<Verifier>, mut channel: Channel, sender: mpsc::Sende
             }
             continue;
         }
-        let left = Duration::from_secs(channel.expires().saturating_sub(now()));
+        let left = Duration::from_secs(channel.expires().saturating_sub(shared.clock.now()));
         tokio::select! {
             () = channel.woken() => {}
             () = sender.closed() => return,

@@ -12,9 +12,10 @@ use tokio::sync::Mutex;
 use vitalsign_protocol::cose::PublicKey;
 use vitalsign_protocol::jwt::{Jwk, JwkSet};
 use vitalsign_verifier::Verifier;
+use vitalsign_verifier::clock::{Clock, now};
 use vitalsign_verifier::config::Config;
 use vitalsign_verifier::oidc::{self, CIBA_GRANT, JWT_BEARER, form};
-use vitalsign_verifier::server::{Server, now, tls};
+use vitalsign_verifier::server::{Server, tls};
 use vitalsign_verifier::store::client::{Client as Registered, ClientCredential};
 use vitalsign_webauthn::Aaguid;
 use vitalsign_webauthn::testing::Maker;
@@ -66,7 +67,9 @@ impl Provider {
 
     async fn serve(lab: Lab, maker: Maker) -> Self {
         let made = tls::self_signed(&lab.folder.path().join("tls"), "localhost").unwrap();
-        let server = Server::start(lab.verifier.clone(), tls::read(&made.files).unwrap()).await.unwrap();
+        let server = Server::start(lab.verifier.clone(), tls::read(&made.files).unwrap(), Clock::default())
+            .await
+            .unwrap();
         Self { lab, anchor: made.anchor, address: server.address(), maker, server: Mutex::new(Some(server)) }
     }
 
@@ -80,7 +83,7 @@ impl Provider {
         let Self { lab, maker, .. } = self;
         let config = lab.verifier.config().clone();
         drop(lab.verifier);
-        let verifier = Arc::new(Verifier::open(config).await.unwrap());
+        let verifier = Arc::new(Verifier::open(config, now()).await.unwrap());
         Self::serve(Lab { verifier, ..lab }, maker).await
     }
 

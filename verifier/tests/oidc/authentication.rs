@@ -7,7 +7,7 @@ use super::support::Answer;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as B64};
 use serde_json::{Value, json};
 use vitalsign_protocol::jwt::{Jwk, JwkSet};
-use vitalsign_verifier::server::now;
+use vitalsign_verifier::clock::now;
 use vitalsign_verifier::store::client::ClientCredential;
 
 const PATHS: [&str; 3] = ["/bc-authorize", "/token", "/bc-cancel"];

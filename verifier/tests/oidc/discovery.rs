@@ -2,7 +2,7 @@
 
 use super::application::Provider;
 use serde_json::{Value, json};
-use vitalsign_verifier::server::now;
+use vitalsign_verifier::clock::now;
 use vitalsign_verifier::signing_keys::{SigningKeys, Signs};
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use vitalsign_protocol::step_up::{
     KeyProof, KeyRequest, StepUpAnswer, StepUpAssertion, StepUpDeclined, StepUpNext, StepUpRequested,
     StepUpResult, Transaction, event, transaction_digest,
 };
-use vitalsign_verifier::server::now;
+use vitalsign_verifier::clock::now;
 use vitalsign_verifier::step_up::Channel;
 use vitalsign_webauthn::testing::SoftKey;
 

@@ -3,8 +3,8 @@
 use super::application::{App, Provider, refusal, refused, request};
 use super::support::{Answer, Client};
 use serde_json::Value;
+use vitalsign_verifier::clock::now;
 use vitalsign_verifier::oidc::form;
-use vitalsign_verifier::server::now;
 
 /// A good request in which this parameter is another, or is not there.
 fn with(name: &'static str, value: &str) -> Vec<(&'static str, String)> {

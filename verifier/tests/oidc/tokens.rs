@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use vitalsign_protocol::id::Digest;
 use vitalsign_protocol::jwt::{self, JwkSet};
 use vitalsign_protocol::step_up::{StepUpNext, StepUpResult};
+use vitalsign_verifier::clock::now;
 use vitalsign_verifier::oidc::{self, ACCESS_TOKEN_TYP, ID_TOKEN_TYP, thumbprint};
-use vitalsign_verifier::server::now;
 
 fn body(answer: &Answer) -> Value {
     serde_json::from_slice(&answer.body).unwrap()

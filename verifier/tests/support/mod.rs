@@ -51,7 +51,7 @@ impl Lab {
         let folder = tempfile::tempdir().unwrap();
         let mut config = config(folder.path());
         change(&mut config);
-        Self { verifier: Arc::new(Verifier::open(config).await.unwrap()), folder }
+        Self { verifier: Arc::new(Verifier::open(config, NOW).await.unwrap()), folder }
     }
 
     pub(crate) async fn token(&self, uses: u64) -> String {
