@@ -1,6 +1,6 @@
 //! The boot of a device, as its TPM quotes it.
 
-use crate::store::device::{QuotedBoot, ReplayedLog};
+use crate::appraisal::{QuotedBoot, ReplayedLog};
 use vitalsign_protocol::evidence::{self, BootEvidence, Claims};
 use vitalsign_protocol::id::{Nonce, Thumbprint};
 use vitalsign_protocol::problem::{Problem, ProblemType};

@@ -1,9 +1,10 @@
 //! Enrolment (protocol.md section 3): who holds these keys, and are they in a TPM that we believe?
 
+use crate::appraisal::AppraisalSnapshot;
 use crate::endorsers::Endorser;
 use crate::nonce::Purpose;
 use crate::report::{refusal, revoked};
-use crate::store::device::{AppraisalSnapshot, By, Identity, TpmIdentity};
+use crate::store::device::{By, Identity, TpmIdentity};
 use crate::store::enrolment::{EnrolmentOutcome, NewEnrolment, PendingEnrolment, TokenState};
 use crate::verifier::{ENROLMENT_SECONDS, Verifier};
 use vitalsign_protocol::cose::PublicKey;

@@ -6,7 +6,8 @@
 //! durable; nothing of a revoked device is accepted after the revocation is committed; an enrolment is whole or is
 //! not; a failure of the verifier never makes a verdict better.
 
-pub mod appraise;
+pub mod appraisal;
+pub mod audit;
 pub mod boot;
 pub mod clock;
 pub mod config;
@@ -14,6 +15,7 @@ mod device_cache;
 pub mod endorsers;
 mod enrol;
 pub mod files;
+mod generations;
 pub mod inspect;
 mod keys;
 mod models;

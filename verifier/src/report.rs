@@ -1,10 +1,12 @@
 //! A report: evidence in, verdict out.
 
-use crate::appraise::{Appraised, BootAttestation, EventLogResult, Input, KeyAttestation};
+use crate::appraisal::{
+    AppraisalSnapshot, Appraised, BootAttestation, EventLogResult, Input, KeyAttestation, QuotedBoot, Since,
+};
+use crate::audit::{AuditEntry, Kind};
 use crate::boot;
 use crate::nonce::Purpose;
-use crate::store::audit::{AuditEntry, Kind};
-use crate::store::device::{AppraisalSnapshot, By, Device, Identity, QuotedBoot, Since};
+use crate::store::device::{By, Device, Identity};
 use crate::store::report::{AppraisedReport, ReportOutcome};
 use crate::verifier::Verifier;
 use std::collections::BTreeMap;

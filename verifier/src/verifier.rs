@@ -1,7 +1,7 @@
 //! The verifier as one thing: configuration, store, keys and policy.
 
-use crate::appraise::step_up::{DEFAULT_STEP_UP_POLICY, StepUpPolicy};
-use crate::appraise::{Appraiser, DEFAULT_POLICY, DEFAULT_THRESHOLDS, LoadError};
+use crate::appraisal::step_up::{DEFAULT_STEP_UP_POLICY, StepUpPolicy};
+use crate::appraisal::{Appraiser, DEFAULT_POLICY, DEFAULT_THRESHOLDS, LoadError};
 use crate::config::{Config, ConfigError};
 use crate::device_cache::DeviceCache;
 use crate::endorsers::TpmVendorRoots;

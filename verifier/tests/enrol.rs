@@ -10,7 +10,7 @@ mod tests {
     use vitalsign_protocol::id::{Base64Url, EnrolmentId, Nonce};
     use vitalsign_protocol::message::{EnrolmentKeys, EnrolmentRequest};
     use vitalsign_protocol::problem::ProblemType::*;
-    use vitalsign_verifier::store::audit::{Broken, Head};
+    use vitalsign_verifier::audit::{Broken, Head};
 
     #[tokio::test]
     async fn device_reenrols_under_its_id_and_spends_its_token() {

@@ -9,8 +9,9 @@ mod tests {
     use serde_json::Value;
     use vitalsign_protocol::id::{Base64Url, Digest};
     use vitalsign_protocol::step_up::{Acr, StepUpResult};
-    use vitalsign_verifier::step_up::prove::{Exported, prove};
-    use vitalsign_verifier::step_up::{Proven, StepUpStatus};
+    use vitalsign_verifier::audit::prove::Proven;
+    use vitalsign_verifier::audit::prove::{Exported, prove};
+    use vitalsign_verifier::step_up::StepUpStatus;
 
     async fn approved() -> (World, Exported) {
         let mut world = World::new().await;

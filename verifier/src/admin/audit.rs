@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use vitalsign_protocol::id::{Digest, EnrolmentId, StepUpId, hex};
 use vitalsign_protocol::step_up::Transaction;
-use vitalsign_verifier::step_up::prove::{self, Exported};
+use vitalsign_verifier::audit::prove::{self, Exported};
+use vitalsign_verifier::audit::{Head, Logged};
 use vitalsign_verifier::store::Store;
-use vitalsign_verifier::store::audit::{Head, Logged};
 
 /// Entries read at one time.
 const PAGE: u32 = 1000;

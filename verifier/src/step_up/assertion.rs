@@ -1,13 +1,15 @@
 //! The tap: does the security key's signature cover this transaction, on this device, in the state that was judged?
 
+use super::Approval;
 use super::ask::internal;
 use super::ends::{At, DeviceResult, within};
 use super::evidence::over;
-use super::{Approval, Proven};
-use crate::appraise::step_up::{TappedKey, TappedModel};
+use crate::appraisal::step_up::{TappedKey, TappedModel};
+use crate::audit::prove::Proven;
+use crate::audit::{AuditEntry, Kind};
 use crate::report::revoked;
 use crate::store::Transaction;
-use crate::store::audit::{self, AuditEntry, Kind};
+use crate::store::audit;
 use crate::store::device::Device;
 use crate::store::step_up::{self, Answered, StepUpUser};
 use crate::verifier::Verifier;
@@ -97,7 +99,7 @@ impl Verifier {
         At { step_up, device, now }: At<'_>,
         answered: &Answered,
         person: Option<&'a StepUpUser>,
-        health_now: Option<&crate::appraise::step_up::Health>,
+        health_now: Option<&crate::appraisal::step_up::Health>,
         assertion: &StepUpAssertion,
     ) -> Result<(&'a StepUpUser, Asserted, &'a step_up::UserKey), Refused> {
         let wrong = |why: &dyn std::fmt::Display| Refused {

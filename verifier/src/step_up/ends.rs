@@ -2,7 +2,8 @@
 //! transaction that closes the step-up.
 
 use super::evidence::over;
-use crate::store::audit::{self, AuditEntry, Kind};
+use crate::audit::{AuditEntry, Kind};
+use crate::store::audit;
 use crate::store::device::Device;
 use crate::store::step_up::{self, By, StepUp};
 use crate::store::{StoreError, Transaction};

@@ -1,7 +1,7 @@
 //! Evidence for a step-up: is this the device, in the state that the level asks for, about this transaction?
 
 use super::ends::{At, DeviceResult};
-use crate::appraise::step_up::{Health, Question, TappedKey};
+use crate::appraisal::step_up::{Health, Question, TappedKey};
 use crate::enrol::random;
 use crate::report::{key_standing, refusal, revoked};
 use crate::store::device::Device;

@@ -1,163 +1,21 @@
-//! The audit log: a chain in which each entry's hash covers the entry and the hash before it, so that nothing can be
-//! changed, left out or put in without every later hash changing. Cutting off the end is seen against a head that was
-//! written down elsewhere ([`Head`], printed by `audit verify`).
-//!
-//! ```text
-//! hash = SHA-256("vitalsign-audit-v1" || 0x00 || previous hash (32 zero bytes before the first)
-//!                || seq u64 BE || time u64 BE || len u32 BE || kind || len u32 BE || device || len u32 BE || body
-//!                || SHA-256(evidence))            device and evidence: empty if absent
-//! ```
+//! The audit log in the store. [`append`] runs in the transaction of the operation that is logged.
 
 use super::{Store, StoreError, json_rows, signed, unsigned};
+use crate::audit::{AuditEntry, Broken, Head, Kind, Logged, chain};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 use vitalsign_protocol::id::{Digest, EnrolmentId, StepUpId, hex};
 
-/// Kind of an entry. The set is closed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// A report was accepted and judged.
-    Report,
-    Enrolled,
-    /// A device that was enrolled did so again, with the same keys or new ones.
-    EnrolledAgain,
-    /// An administrator revoked a device.
-    DeviceRevoked,
-    /// An administrator made an enrolment token.
-    TokenCreated,
-    /// An administrator revoked an enrolment token.
-    TokenRevoked,
-    /// A key that signs verdicts, or tokens, was replaced.
-    KeyRotated,
-    /// An administrator registered an application.
-    ClientAdded,
-    /// An administrator disabled an application.
-    ClientDisabled,
-    /// An administrator gave an application another secret or other keys.
-    ClientCredentialReplaced,
-    /// A step-up was approved: with all that is needed to prove it.
-    StepUpApproved,
-    /// A step-up ended otherwise, or ended at one device.
-    StepUpClosed,
-    /// An administrator added a user.
-    UserAdded,
-    /// An administrator disabled a user.
-    UserDisabled,
-    /// An administrator enabled a user again.
-    UserEnabled,
-    /// An administrator made a device one at which a user is asked.
-    UserDeviceAdded,
-    /// An administrator made a device one at which a user is asked no more.
-    UserDeviceRemoved,
-    /// An administrator made a code with which a user registers a security key.
-    KeyCodeCreated,
-    /// A user registered a security key at a device.
-    KeyRegistered,
-    /// An administrator revoked a security key.
-    KeyRevoked,
-}
-
-impl Kind {
-    /// Returns the name in the log.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Report => "report",
-            Self::Enrolled => "enrolled",
-            Self::EnrolledAgain => "enrolled-again",
-            Self::DeviceRevoked => "device-revoked",
-            Self::TokenCreated => "token-created",
-            Self::TokenRevoked => "token-revoked",
-            Self::KeyRotated => "key-rotated",
-            Self::ClientAdded => "client-added",
-            Self::ClientDisabled => "client-disabled",
-            Self::ClientCredentialReplaced => "client-credential-replaced",
-            Self::StepUpApproved => "step-up-approved",
-            Self::StepUpClosed => "step-up-ended",
-            Self::UserAdded => "user-added",
-            Self::UserDisabled => "user-disabled",
-            Self::UserEnabled => "user-enabled",
-            Self::UserDeviceAdded => "user-device-added",
-            Self::UserDeviceRemoved => "user-device-removed",
-            Self::KeyCodeCreated => "key-code-created",
-            Self::KeyRegistered => "key-registered",
-            Self::KeyRevoked => "key-revoked",
-        }
-    }
-}
-
-/// New entry for the log.
-#[derive(Clone, Debug)]
-pub struct AuditEntry {
-    /// Time in seconds since 1970.
-    pub time: u64,
-    pub kind: Kind,
-    pub device: Option<EnrolmentId>,
-    pub body: String,
-    /// The evidence that was judged, where it is kept in full.
-    pub evidence: Option<Vec<u8>>,
-}
-
-/// Entry as stored in the log.
-#[derive(Clone, Debug)]
-pub struct Logged {
-    /// Sequence number, from 1.
-    pub seq: u64,
-    /// Time in seconds since 1970.
-    pub time: u64,
-    pub kind: String,
-    /// Enrolment ID of 16 bytes, or empty.
-    pub device: Vec<u8>,
-    pub body: String,
-    pub evidence: Vec<u8>,
-    /// Stored hash, 32 bytes.
-    pub hash: Vec<u8>,
-}
-
-impl Logged {
-    fn from_row(row: &SqliteRow) -> Result<Self, StoreError> {
-        Ok(Self {
-            seq: unsigned(row.try_get("seq")?),
-            time: unsigned(row.try_get("time")?),
-            kind: row.try_get("kind")?,
-            device: row.try_get::<Option<_>, _>("device")?.unwrap_or_default(),
-            body: row.try_get("body")?,
-            evidence: row.try_get::<Option<_>, _>("evidence")?.unwrap_or_default(),
-            hash: row.try_get("hash")?,
-        })
-    }
-}
-
-/// The end of the chain: what to write down elsewhere.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Head {
-    /// Sequence number of the last entry; 0 if the log is empty.
-    pub seq: u64,
-    pub hash: Digest,
-}
-
-impl Head {
-    const EMPTY: Self = Self { seq: 0, hash: Digest([0; 32]) };
-}
-
-impl std::fmt::Display for Head {
-    /// Formats as `SEQ:HASH`, in hexadecimal.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}:{}", self.seq, self.hash.hex())
-    }
-}
-
-/// First violation of the chain.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Broken {
-    /// An entry was changed, or the hash before it.
-    #[error("entry {0} is invalid: it or an earlier entry was changed")]
-    Changed(u64),
-    #[error("entry {0} is missing")]
-    Missing(u64),
-    /// The entry `seq` is valid but differs from the recorded head.
-    #[error("entry {0} is not the one that was written down")]
-    NotAnchored(u64),
+fn logged(row: &SqliteRow) -> Result<Logged, StoreError> {
+    Ok(Logged {
+        seq: unsigned(row.try_get("seq")?),
+        time: unsigned(row.try_get("time")?),
+        kind: row.try_get("kind")?,
+        device: row.try_get::<Option<_>, _>("device")?.unwrap_or_default(),
+        body: row.try_get("body")?,
+        evidence: row.try_get::<Option<_>, _>("evidence")?.unwrap_or_default(),
+        hash: row.try_get("hash")?,
+    })
 }
 
 impl Store {
@@ -185,7 +43,7 @@ impl Store {
             "SELECT * FROM audit WHERE kind = 'step-up-ended' AND body->>'alert' AND seq > ?1 ORDER BY seq LIMIT ?2",
         );
         let rows = query.bind(signed(after)).bind(limit).fetch_all(self.readers()).await?;
-        rows.iter().map(Logged::from_row).collect()
+        rows.iter().map(logged).collect()
     }
 
     /// Returns one entry and the hash of its predecessor.
@@ -317,33 +175,5 @@ async fn list(
         Some(device) => query.bind(device.as_bytes()),
     };
     let rows = query.fetch_all(connection).await?;
-    rows.iter().map(Logged::from_row).collect()
-}
-
-pub(crate) fn chain(
-    previous: &Digest,
-    seq: u64,
-    time: u64,
-    kind: &str,
-    device: &[u8],
-    body: &str,
-    evidence: &[u8],
-) -> Digest {
-    let length = |part: &[u8]| u32::try_from(part.len()).unwrap_or(u32::MAX).to_be_bytes();
-    let (kind, body) = (kind.as_bytes(), body.as_bytes());
-    Digest::labelled(
-        "vitalsign-audit-v1",
-        &[
-            previous.as_bytes(),
-            &seq.to_be_bytes(),
-            &time.to_be_bytes(),
-            &length(kind),
-            kind,
-            &length(device),
-            device,
-            &length(body),
-            body,
-            Digest::of(evidence).as_bytes(),
-        ],
-    )
+    rows.iter().map(logged).collect()
 }

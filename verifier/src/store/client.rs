@@ -1,6 +1,6 @@
 //! Applications, and the names of assertions and proofs that they have used.
 
-use super::audit::{self, AuditEntry, Kind};
+use super::audit;
 use super::{Store, StoreError, signed, unsigned};
 use serde_json::{Value, json};
 use sqlx::Row;
@@ -166,6 +166,7 @@ impl Store {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::audit::{AuditEntry, Kind};
 
     #[tokio::test]
     async fn a_name_is_used_once_until_it_expires() {

@@ -1,14 +1,13 @@
 //! Enrolled devices.
 
-use super::audit::{self, AuditEntry, Kind};
+use super::audit;
 use super::{Store, StoreError, event, signed, unsigned};
-use serde::{Deserialize, Serialize};
+use crate::appraisal::AppraisalSnapshot;
+use crate::audit::{AuditEntry, Kind};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Executor, Row, Sqlite};
-use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use vitalsign_protocol::cose::PublicKey;
-use vitalsign_protocol::ear::Tier;
 use vitalsign_protocol::id::{Digest, EnrolmentId, Thumbprint};
 use vitalsign_protocol::step_up::event as names;
 
@@ -34,49 +33,6 @@ pub struct TpmIdentity {
     pub genuine: bool,
     /// The EK's certificate chains to a root of software TPMs.
     pub simulated: bool,
-}
-
-/// Outcome of a check, and since when.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Since {
-    pub status: Tier,
-    /// Reason as a word of the policy.
-    #[serde(default)]
-    pub reason: Box<str>,
-    /// Since when, in seconds since 1970.
-    pub since: u64,
-}
-
-/// The last boot of which a quote was verified.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct QuotedBoot {
-    /// Time in seconds since 1970.
-    pub at: u64,
-    /// Boot count of the evidence that contained the quote. The counter in the quote itself cannot be
-    /// compared, because the TPM offsets it for each key (TPM 2.0 part 1, clause 36.7).
-    pub boot_count: Option<u64>,
-    /// The event log gave the quoted values; it says so much of Secure Boot. None: there was no log.
-    pub log: Option<ReplayedLog>,
-}
-
-/// Result of replaying an event log.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ReplayedLog {
-    /// Secure Boot, where the log has it.
-    pub secure_boot: Option<bool>,
-}
-
-/// State of a device that is kept between its reports.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AppraisalSnapshot {
-    /// Each check of the last verdict.
-    pub checks: BTreeMap<String, Since>,
-    /// The last boot that was quoted.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub boot: Option<QuotedBoot>,
-    /// Claims of the last evidence that are not known here.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub unknown: Vec<String>,
 }
 
 #[derive(Debug)]

@@ -1,9 +1,10 @@
 //! Enrolments under way, and their end: everything of it in one transaction, or nothing.
 
-use super::audit::{self, AuditEntry, Kind};
+use super::audit;
 use super::device::{self, AppraisalSnapshot, By, Identity, TpmIdentity};
 use super::token::{self, Token};
 use super::{Store, StoreError, signed, unsigned};
+use crate::audit::{AuditEntry, Kind};
 use sqlx::Row;
 use vitalsign_protocol::cose::PublicKey;
 use vitalsign_protocol::ear::Tier;

@@ -1,12 +1,13 @@
 //! The store: SQLite with a write-ahead log, synced at every commit. One writer at a time in this process, and none
 //! that writes half: a transaction that is not committed goes with its connection.
 
-pub mod asked;
-pub mod audit;
+pub mod approval;
+pub(crate) mod audit;
 pub mod client;
 pub mod device;
 pub mod enrolment;
 pub mod event;
+pub mod recent_step_ups;
 pub mod report;
 pub mod security_key;
 pub(crate) mod step_up;

@@ -1,8 +1,9 @@
 //! Accepting reports, many in one transaction: a report is answered when its nonce is spent and its audit entry is
 //! durable, and a sync of the disk is shared by all that wait for it.
 
-use super::audit::{self, AuditEntry};
+use super::audit;
 use super::{Store, StoreError, json_rows, signed};
+use crate::audit::AuditEntry;
 use crate::nonce::{self, SpentNonce};
 use sqlx::Row;
 use std::collections::{HashMap, HashSet};

@@ -1,6 +1,6 @@
 //! Security keys, and registrations of them under way.
 
-use super::audit::{self, AuditEntry, Kind};
+use super::audit;
 use super::user::{self, User};
 use super::{Store, StoreError, signed, unsigned};
 use sqlx::sqlite::SqliteRow;
@@ -9,6 +9,7 @@ use vitalsign_protocol::id::RegistrationId;
 use vitalsign_webauthn::{Aaguid, Registered};
 
 use super::device::Device;
+use crate::audit::{AuditEntry, Kind};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SecurityKey {

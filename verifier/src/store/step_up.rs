@@ -1,7 +1,7 @@
 //! Step-ups and what became of them. Functions that take a connection are parts of the caller's transaction.
 
 use super::{Store, StoreError, event, signed, unsigned};
-use crate::appraise::step_up::Health;
+use crate::appraisal::step_up::Health;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Executor, Row, Sqlite, SqliteConnection};
 use vitalsign_protocol::id::{Digest, EnrolmentId, Nonce, StepUpId};

@@ -1,7 +1,8 @@
 //! Enrolment tokens: kept as digests only.
 
-use super::audit::{self, AuditEntry, Kind};
+use super::audit;
 use super::{Store, StoreError, signed, unsigned};
+use crate::audit::{AuditEntry, Kind};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as B64};
 use serde::Serialize;
 use sqlx::sqlite::SqliteRow;

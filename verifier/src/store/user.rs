@@ -1,6 +1,6 @@
 //! Users, the devices at which they are asked, and the codes with which they register security keys.
 
-use super::audit::{self, AuditEntry, Kind};
+use super::audit;
 use super::device::{self, By};
 use super::{Store, StoreError, signed, unsigned};
 use serde::Serialize;
@@ -246,6 +246,7 @@ impl Store {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::audit::{AuditEntry, Kind};
 
     #[test]
     fn a_code_can_be_written_in_many_ways() {

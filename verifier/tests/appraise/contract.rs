@@ -4,7 +4,7 @@ use crate::device::*;
 use serde_json::json;
 use vitalsign_protocol::ear::Trust;
 use vitalsign_protocol::posture::Posture;
-use vitalsign_verifier::appraise::{
+use vitalsign_verifier::appraisal::{
     AppraiseError, Appraised, Appraiser, DEFAULT_POLICY, DEFAULT_THRESHOLDS, Input, LoadError,
 };
 

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use vitalsign_protocol::check::TEXTS;
 use vitalsign_protocol::ear::Tier;
 use vitalsign_protocol::posture::KeyStorage;
-use vitalsign_verifier::appraise::{
+use vitalsign_verifier::appraisal::{
     Appraiser, BootAttestation, DEFAULT_POLICY, EventLogResult, Input, KeyAttestation,
 };
 

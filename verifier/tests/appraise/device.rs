@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use vitalsign_protocol::ear::{Check, Tier};
 use vitalsign_protocol::posture::{KeyStorage, Posture};
-use vitalsign_verifier::appraise::{
+use vitalsign_verifier::appraisal::{
     Appraised, Appraiser, BootAttestation, DEFAULT_POLICY, DEFAULT_THRESHOLDS, EventLogResult, Input,
     KeyAttestation,
 };

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use std::sync::atomic::{AtomicU64, Ordering};
 use vitalsign_protocol::fact::{Fact, Reason};
 use vitalsign_protocol::posture::{EdrMode, EdrProduct, KeyStorage, Posture, Protector, Volume, VolumeRole};
-use vitalsign_verifier::appraise::{BootAttestation, EventLogResult, Input, KeyAttestation};
+use vitalsign_verifier::appraisal::{BootAttestation, EventLogResult, Input, KeyAttestation};
 
 /// A small generator with a seed, so that a failure can be had again.
 struct Dice(u64);

@@ -6,10 +6,10 @@ use std::sync::LazyLock;
 use vitalsign_protocol::ear::Tier;
 use vitalsign_protocol::posture::KeyStorage;
 use vitalsign_protocol::step_up::Acr::{self, Epcs, HardwareKey, HealthyDevice};
-use vitalsign_verifier::appraise::step_up::{
+use vitalsign_verifier::appraisal::step_up::{
     DEFAULT_STEP_UP_POLICY, Found, Health, Question, StepUpPolicy, TappedKey, TappedModel,
 };
-use vitalsign_verifier::appraise::{DEFAULT_THRESHOLDS, KeyAttestation};
+use vitalsign_verifier::appraisal::{DEFAULT_THRESHOLDS, KeyAttestation};
 
 const SIMULATED: KeyAttestation =
     KeyAttestation { storage: KeyStorage::Tpm, genuine: false, simulated: true };

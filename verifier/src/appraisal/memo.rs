@@ -1,24 +1,19 @@
 //! Judgements that were made before: each under the digest of what it depends on, for the span of time in which it
 //! cannot change.
 
-use std::collections::HashMap;
+use crate::generations::Generations;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use vitalsign_protocol::id::Digest;
 
 const SHARDS: usize = 16;
 
-/// A bounded map in shards. Each shard has two generations: what has not been asked for while one generation filled up
-/// is forgotten.
+/// A bounded map in shards, so that appraisals in parallel seldom wait for each other.
 pub(super) struct Memo<V> {
     shards: Vec<Mutex<Shard<V>>>,
-    per_generation: usize,
 }
 
-struct Shard<V> {
-    young: HashMap<Digest, CacheEntry<V>>,
-    old: HashMap<Digest, CacheEntry<V>>,
-}
+type Shard<V> = Generations<Digest, CacheEntry<V>>;
 
 struct CacheEntry<V> {
     span: Range<u64>,
@@ -27,29 +22,21 @@ struct CacheEntry<V> {
 
 impl<V> Memo<V> {
     pub(super) fn new(most: usize) -> Self {
-        let shard = || Mutex::new(Shard { young: HashMap::new(), old: HashMap::new() });
-        Self {
-            shards: std::iter::repeat_with(shard).take(SHARDS).collect(),
-            per_generation: most / SHARDS / 2,
-        }
+        let shard = || Mutex::new(Shard::new(most / SHARDS));
+        Self { shards: std::iter::repeat_with(shard).take(SHARDS).collect() }
     }
 
     /// Returns the cached value for `key`, if it is valid at `now`.
     pub(super) fn get(&self, key: &Digest, now: u64) -> Option<Arc<V>> {
         let mut shard = self.shard(key)?;
-        if let Some(entry) = shard.young.get(key) {
-            return entry.at(now);
-        }
-        let entry = shard.old.remove(key)?;
-        let value = entry.at(now)?;
-        shard.insert(*key, entry, self.per_generation);
-        Some(value)
+        let entry = shard.get(key)?;
+        entry.span.contains(&now).then(|| Arc::clone(&entry.value))
     }
 
     /// Caches `value` for the time range `span`.
     pub(super) fn put(&self, key: Digest, span: Range<u64>, value: Arc<V>) {
         if let Some(mut shard) = self.shard(&key) {
-            shard.insert(key, CacheEntry { span, value }, self.per_generation);
+            shard.insert(key, CacheEntry { span, value });
         }
     }
 
@@ -58,21 +45,6 @@ impl<V> Memo<V> {
         let shard = self.shards.get(usize::from(first) % SHARDS)?;
         // A panic cannot leave a map half changed.
         Some(shard.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-impl<V> Shard<V> {
-    fn insert(&mut self, key: Digest, entry: CacheEntry<V>, per_generation: usize) {
-        if self.young.len() >= per_generation && !self.young.contains_key(&key) {
-            self.old = std::mem::take(&mut self.young);
-        }
-        self.young.insert(key, entry);
-    }
-}
-
-impl<V> CacheEntry<V> {
-    fn at(&self, now: u64) -> Option<Arc<V>> {
-        self.span.contains(&now).then(|| Arc::clone(&self.value))
     }
 }
 

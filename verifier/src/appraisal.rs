@@ -7,8 +7,11 @@
 mod memo;
 mod policy;
 mod rules;
+mod snapshot;
 pub mod step_up;
 mod thresholds;
+
+pub use snapshot::{AppraisalSnapshot, QuotedBoot, ReplayedLog, Since};
 
 use memo::Memo;
 use policy::Policy;

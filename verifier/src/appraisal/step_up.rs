@@ -2,8 +2,7 @@
 
 use super::rules::Rules;
 use super::thresholds::Thresholds;
-use super::{AppraiseError, Appraised, KeyAttestation, LoadError};
-use crate::store::device::AppraisalSnapshot;
+use super::{AppraisalSnapshot, AppraiseError, Appraised, KeyAttestation, LoadError};
 use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};

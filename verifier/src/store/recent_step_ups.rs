@@ -1,7 +1,7 @@
 //! Recent step-ups, for administrators.
 
+use super::approval::Approval;
 use super::{Store, StoreError, unsigned};
-use crate::step_up::Approval;
 use serde::Serialize;
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;

@@ -1,15 +1,47 @@
 //! Proving one approval years later, with nothing but its audit entry: no store, no verifier, no network.
 
-use super::Proven;
-use crate::store::audit::{Logged, chain};
+use super::{Kind, Logged, chain};
 use serde::{Deserialize, Serialize};
 use vitalsign_protocol::cose::PublicKey;
 use vitalsign_protocol::ear::{self, Ear};
 use vitalsign_protocol::evidence::{self, IntendedUse};
-use vitalsign_protocol::id::{Base64Url, Digest, EnrolmentId, Nonce};
-use vitalsign_protocol::jwt;
-use vitalsign_protocol::step_up::{Transaction, challenge, transaction_digest};
-use vitalsign_webauthn::{ClientDataError, ProofError};
+use vitalsign_protocol::id::{Base64Url, Digest, EnrolmentId, Nonce, StepUpId};
+use vitalsign_protocol::jwt::{self, JwkSet};
+use vitalsign_protocol::step_up::{Acr, Transaction, challenge, transaction_digest};
+use vitalsign_webauthn::{AssertionProof, ClientDataError, ProofError};
+
+/// Record of an approval in the audit log. Together with the evidence it suffices to prove the approval years
+/// later.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Proven {
+    pub step_up: StepUpId,
+    /// `client_id` of the application.
+    pub client: String,
+    pub user: String,
+    pub subject: Base64Url,
+    /// The level that was reached.
+    pub acr: Acr,
+    /// The transaction's text, as it was shown and bound.
+    pub transaction: String,
+    /// `R` of the binding.
+    pub random: Nonce,
+    /// The device's report key: its uncompressed point.
+    pub report_key: Base64Url,
+    pub credential: Base64Url,
+    pub aaguid: String,
+    /// Model name from the FIDO metadata.
+    pub model: String,
+    pub rp_id: String,
+    pub origin: String,
+    /// The assertion, and the credential's public key.
+    pub proof: AssertionProof,
+    /// The verdict on the evidence.
+    pub ear: String,
+    /// The keys that check it.
+    pub ear_keys: JwkSet,
+    /// The policy that let the level be reached.
+    pub policy: String,
+}
 
 /// An audit entry by itself, with the hash before it: what [`prove`] needs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -150,7 +182,7 @@ fn audit_chain(exported: &Exported) -> LinkResult {
 }
 
 fn record(exported: &Exported) -> Result<(Proven, Transaction), String> {
-    if exported.kind != crate::store::audit::Kind::StepUpApproved.as_str() {
+    if exported.kind != Kind::StepUpApproved.as_str() {
         return Err(format!("it is a {} entry", exported.kind));
     }
     let proven: Proven = serde_json::from_str(&exported.body).map_err(|error| error.to_string())?;

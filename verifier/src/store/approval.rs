@@ -1,0 +1,32 @@
+//! Approvals of step-ups, as the store keeps them until their token is issued.
+
+use serde::{Deserialize, Serialize};
+use vitalsign_protocol::ear::Tier;
+use vitalsign_protocol::id::{Digest, EnrolmentId, StepUpId};
+use vitalsign_protocol::step_up::Acr;
+
+/// Content of a token.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Approval {
+    pub step_up: StepUpId,
+    /// The user's handle, 16 bytes: `sub`, in base64url.
+    pub subject: String,
+    pub user: String,
+    /// Level that was reached; the requested one.
+    pub acr: Acr,
+    /// Authentication methods (RFC 8176): `hwk`, `user`, `mfa`.
+    pub amr: Vec<String>,
+    /// Time at which the tap was verified, in seconds since 1970.
+    pub auth_time: u64,
+    /// SHA-256 of the verdict (the EAR's JWT).
+    pub ear: Digest,
+    pub ear_status: Tier,
+    pub device: EnrolmentId,
+    /// The security key's model (AAGUID), in hexadecimal with dashes.
+    pub aaguid: String,
+    /// The audit entry that proves it.
+    pub audit: u64,
+    /// Approved details, as requested (RFC 9396).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authorization_details: Option<serde_json::Value>,
+}
