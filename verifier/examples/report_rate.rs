@@ -54,7 +54,8 @@ async fn measure(devices: usize, reports: usize, in_flight: usize) -> anyhow::Re
     eprintln!("{devices} devices enrolled in {:.1} s", started.elapsed().as_secs_f64());
     let mut evidence = Vec::with_capacity(reports);
     for (device, count) in fleet.iter().cycle().zip(0..reports) {
-        let nonce = verifier.nonce(&device.public.thumbprint(), NOW).ok().context("a nonce")?.nonce;
+        let nonce =
+            verifier.attestation.nonce(&device.public.thumbprint(), NOW).ok().context("a nonce")?.nonce;
         evidence.push(sign(device, nonce, IntendedUse::Report, count)?);
     }
     let bytes = evidence.first().map_or(0, Vec::len);
@@ -64,13 +65,13 @@ async fn measure(devices: usize, reports: usize, in_flight: usize) -> anyhow::Re
     let mut evidence = evidence.into_iter();
     for one in evidence.by_ref().take(in_flight) {
         let verifier = verifier.clone();
-        tasks.spawn(async move { verifier.report(&one, NOW).await.map(drop) });
+        tasks.spawn(async move { verifier.attestation.report(&one, NOW).await.map(drop) });
     }
     while let Some(outcome) = tasks.join_next().await {
         outcome?.map_err(|problem| anyhow::anyhow!("{problem:?}"))?;
         if let Some(one) = evidence.next() {
             let verifier = verifier.clone();
-            tasks.spawn(async move { verifier.report(&one, NOW).await.map(drop) });
+            tasks.spawn(async move { verifier.attestation.report(&one, NOW).await.map(drop) });
         }
     }
     let seconds = started.elapsed().as_secs_f64();
@@ -99,10 +100,10 @@ async fn enrol(verifier: &Verifier, token: &str, number: usize) -> anyhow::Resul
     let report_key = Base64Url(device.public.point().to_vec());
     let request = EnrolmentRequest { token: token.into(), keys: EnrolmentKeys::Software { report_key } };
     let failed = |problem| anyhow::anyhow!("{problem:?}");
-    let challenge = verifier.begin_enrolment(&request, NOW).await.map_err(failed)?;
+    let challenge = verifier.enrolment.begin(&request, NOW).await.map_err(failed)?;
     let evidence = Base64Url(sign(&device, challenge.nonce, IntendedUse::Registration, number)?);
     let proof = EnrolmentProof { secret: None, evidence };
-    let enrolled = verifier.end_enrolment(&challenge.enrolment, &proof, NOW).await.map_err(failed)?;
+    let enrolled = verifier.enrolment.complete(&challenge.enrolment, &proof, NOW).await.map_err(failed)?;
     device.enrolment = Some(enrolled.enrolment);
     Ok(device)
 }

@@ -57,7 +57,7 @@ pub enum Command {
         /// File to read
         #[command(flatten)]
         file: File,
-        /// The verifier's keys: a JWK set, as `key list` and /.well-known/jwks.json give it.
+        /// The verifier's keys: a JWK set, as `signing-key list` and /.well-known/jwks.json give it.
         #[arg(long, visible_alias = "key", value_name = "FILE")]
         jwks: Option<PathBuf>,
         /// Nonce of the evidence that the verdict must refer to, in base64url

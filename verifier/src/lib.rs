@@ -7,26 +7,25 @@
 //! not; a failure of the verifier never makes a verdict better.
 
 pub mod appraisal;
+pub mod attestation;
 pub mod audit;
-pub mod boot;
 pub mod clock;
 pub mod config;
-mod device_cache;
 pub mod endorsers;
-mod enrol;
+mod enrolment;
 pub mod files;
 mod generations;
 pub mod inspect;
-mod keys;
-mod models;
 pub mod nonce;
 pub mod oidc;
-mod report;
+mod random;
+mod security_keys;
 pub mod server;
-mod session;
 pub mod signing_keys;
 pub mod step_up;
 pub mod store;
 mod verifier;
 
+pub use enrolment::Enrolment;
+pub use security_keys::SecurityKeyRegistry;
 pub use verifier::{OpenError, Verifier, load_policy, load_step_up_policy};

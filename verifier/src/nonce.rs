@@ -5,11 +5,11 @@
 //! expiry u32 BE || 12 random || first 16 of HMAC-SHA256(key, purpose || report key thumbprint || expiry || random)
 //! ```
 
+use crate::files::{self, FileError};
 use aws_lc_rs::hmac;
 use std::path::Path;
 use vitalsign_protocol::id::{Nonce, Thumbprint};
-
-use crate::files::{self, FileError};
+use vitalsign_protocol::problem::{Problem, ProblemType};
 
 /// Purpose of a nonce. A nonce for one purpose is unknown to another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,6 +106,55 @@ impl NonceKey {
             *to = *from;
         }
         seal
+    }
+}
+
+/// Issues the nonces of this verifier and checks those that come back. Errors are problems for the device.
+pub(crate) struct Nonces(NonceKey);
+
+impl Nonces {
+    /// Opens the key at `path`, as [`NonceKey::open`] does.
+    pub(crate) fn open(path: &Path) -> Result<Self, FileError> {
+        Ok(Self(NonceKey::open(path)?))
+    }
+
+    /// Issues a nonce that is valid until `expiry`, in seconds since 1970.
+    pub(crate) fn issue(&self, purpose: Purpose, kid: &Thumbprint, expiry: u64) -> Result<Nonce, Problem> {
+        self.0.issue(purpose, kid, expiry).map_err(|_| {
+            tracing::error!("the operating system has no random numbers");
+            Problem::new(ProblemType::Internal, "")
+        })
+    }
+
+    /// Checks the single nonce of evidence and returns it with the value to record as spent.
+    pub(crate) fn check(
+        &self,
+        purpose: Purpose,
+        kid: &Thumbprint,
+        nonces: &[Nonce],
+        now: u64,
+    ) -> Result<(Nonce, SpentNonce), Problem> {
+        let [nonce] = nonces else {
+            return Err(Problem::new(ProblemType::ClaimsInvalid, "eat_nonce: one nonce was expected"));
+        };
+        let spent = self.0.check(purpose, kid, nonce, now).map_err(|error| {
+            let problem = match error {
+                NonceError::Unknown => ProblemType::NonceUnknown,
+                NonceError::Expired(_) => ProblemType::NonceExpired,
+            };
+            Problem::new(problem, error.to_string())
+        })?;
+        Ok((*nonce, spent))
+    }
+
+    /// Checks the seal of a session and returns its expiry, in seconds since 1970.
+    pub(crate) fn check_session(
+        &self,
+        kid: &Thumbprint,
+        sealed: &Nonce,
+        now: u64,
+    ) -> Result<u64, NonceError> {
+        Ok(expiry(&self.0.check(Purpose::Session, kid, sealed, now)?))
     }
 }
 

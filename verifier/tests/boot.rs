@@ -8,7 +8,7 @@ mod tests {
     use vitalsign_protocol::id::{Digest, Nonce, Thumbprint};
     use vitalsign_protocol::problem::ProblemType::{self, *};
     use vitalsign_verifier::appraisal::ReplayedLog;
-    use vitalsign_verifier::boot;
+    use vitalsign_verifier::attestation::boot;
 
     const SHA1: u16 = 0x0004;
     const SHA256: u16 = 0x000b;

@@ -19,13 +19,13 @@ mod tests {
         let mut device = Device::new();
         let first = device.enrol(&lab.verifier, &token, NOW).await.unwrap();
         assert_eq!((first.origin.as_str(), first.rp_id.as_str()), ("https://localhost", "localhost"));
-        assert_eq!(first.ear_keys, lab.verifier.jwks(NOW));
+        assert_eq!(first.ear_keys, lab.verifier.attestation.jwks(NOW));
         let ear = verdict(&lab.verifier, &first.report, NOW);
         assert_eq!(ear.vitalsign_device, Some(first.enrolment));
         // The answer was lost, and the token is spent: by this device.
         let second = device.enrol(&lab.verifier, &token, NOW + 1).await.unwrap();
         assert_eq!(second.enrolment, first.enrolment);
-        lab.verifier.report(&device.report(), NOW + 2).await.unwrap();
+        lab.verifier.attestation.report(&device.report(), NOW + 2).await.unwrap();
         assert_eq!(problem(Device::new().enrol(&lab.verifier, &token, NOW).await), TokenSpent);
         assert_eq!(lab.verifier.store().tokens().await.unwrap()[0].used, 1);
         assert_eq!(lab.verifier.store().devices(10, 0).await.unwrap().len(), 1);
@@ -45,10 +45,10 @@ mod tests {
         // Two begin with the last use, and one ends first.
         let token = lab.token(1).await;
         let (mut fast, mut slow) = (Device::new(), Device::new());
-        let begun = lab.verifier.begin_enrolment(&slow.request(&token), NOW).await.unwrap();
+        let begun = lab.verifier.enrolment.begin(&slow.request(&token), NOW).await.unwrap();
         fast.enrol(&lab.verifier, &token, NOW).await.unwrap();
         let proof = slow.proof(&begun);
-        assert_eq!(problem(lab.verifier.end_enrolment(&begun.enrolment, &proof, NOW).await), TokenSpent);
+        assert_eq!(problem(lab.verifier.enrolment.complete(&begun.enrolment, &proof, NOW).await), TokenSpent);
         assert_eq!(lab.verifier.store().devices(10, 0).await.unwrap().len(), 1);
     }
 
@@ -58,10 +58,10 @@ mod tests {
         let token = lab.token(100).await;
         let mut device = Device::new();
         let end = async |enrolment: EnrolmentId, proof, now| {
-            lab.verifier.end_enrolment(&enrolment, &proof, now).await
+            lab.verifier.enrolment.complete(&enrolment, &proof, now).await
         };
         let begin =
-            async |device: &Device| lab.verifier.begin_enrolment(&device.request(&token), NOW).await.unwrap();
+            async |device: &Device| lab.verifier.enrolment.begin(&device.request(&token), NOW).await.unwrap();
 
         let begun = begin(&device).await;
         assert_eq!(problem(end(EnrolmentId([1; 16]), device.proof(&begun), NOW).await), EnrolmentUnknown);
@@ -81,7 +81,7 @@ mod tests {
         }
         // A report's nonce does not enrol.
         let mut proof = device.proof(&begun);
-        let nonce = lab.verifier.nonce(&device.kid(), NOW).unwrap().nonce;
+        let nonce = lab.verifier.attestation.nonce(&device.kid(), NOW).unwrap().nonce;
         let claims = Claims { nonces: vec![nonce], ..device.claims(IntendedUse::Registration) };
         proof.evidence = Base64Url(device.sign(&claims));
         assert_eq!(problem(end(begun.enrolment, proof, NOW).await), NonceUnknown);
@@ -101,7 +101,7 @@ mod tests {
         let token = lab.token(1).await;
         let report_key = Base64Url(vec![4; 65]);
         let request = EnrolmentRequest { token, keys: EnrolmentKeys::Software { report_key } };
-        assert_eq!(problem(lab.verifier.begin_enrolment(&request, NOW).await), KeysInvalid);
+        assert_eq!(problem(lab.verifier.enrolment.begin(&request, NOW).await), KeysInvalid);
     }
 
     #[tokio::test]
@@ -114,7 +114,7 @@ mod tests {
         // Each changes its status, so that its evidence is kept.
         for round in 0u64..400 {
             device.posture.os.build = vitalsign_protocol::fact::Fact::Known("x".repeat(100));
-            match lab.verifier.report(&device.report(), NOW + round % 100).await {
+            match lab.verifier.attestation.report(&device.report(), NOW + round % 100).await {
                 Ok(answer) => {
                     accepted += 1;
                     device.nonce = answer.nonce;
@@ -137,7 +137,7 @@ mod tests {
         drop(lab.verifier);
         let roomy = vitalsign_verifier::config::Config { limits: Default::default(), ..config };
         let verifier = vitalsign_verifier::Verifier::open(roomy, NOW).await.unwrap();
-        verifier.report(&device.report(), NOW + 100).await.unwrap();
+        verifier.attestation.report(&device.report(), NOW + 100).await.unwrap();
         drop(folder);
     }
 
@@ -146,7 +146,7 @@ mod tests {
         let lab = Lab::open().await;
         let mut device = lab.device().await;
         for _ in 0..5 {
-            device.nonce = lab.verifier.report(&device.report(), NOW).await.unwrap().nonce;
+            device.nonce = lab.verifier.attestation.report(&device.report(), NOW).await.unwrap().nonce;
         }
         let store = lab.verifier.store();
         let head = store.verify_audit(None).await.unwrap().unwrap();

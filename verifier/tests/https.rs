@@ -4,8 +4,10 @@ mod support;
 
 #[cfg(test)]
 mod tests {
-    use super::support::{Answer, Client, Device, Lab};
+    use super::support::{Answer, Client, Device, Lab, NOW};
     use std::path::PathBuf;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering};
     use vitalsign_protocol::jwt::JwkSet;
     use vitalsign_protocol::message::{
         Enrolled, EnrolmentChallenge, MAX_JSON_BYTES, NonceAnswer, NonceRequest, ReportAnswer,
@@ -23,12 +25,14 @@ mod tests {
 
     impl Served {
         async fn start(change: impl FnOnce(&mut vitalsign_verifier::config::Config)) -> Self {
+            Self::at(Clock::default(), change).await
+        }
+
+        async fn at(clock: Clock, change: impl FnOnce(&mut vitalsign_verifier::config::Config)) -> Self {
             let lab = Lab::with(change).await;
             let made = tls::self_signed(&lab.folder.path().join("tls"), "localhost").unwrap();
-            let server =
-                Server::start(lab.verifier.clone(), tls::read(&made.files).unwrap(), Clock::default())
-                    .await
-                    .unwrap();
+            let tls = tls::read(&made.files).unwrap();
+            let server = Server::start(lab.verifier.clone(), tls, clock).await.unwrap();
             Self { lab, server, anchor: made.anchor }
         }
 
@@ -63,6 +67,25 @@ mod tests {
         let health = client.request("GET", "/healthz", "", b"").await.unwrap();
         assert_eq!(health.json::<serde_json::Value>(), serde_json::json!({ "status": "ok" }));
         served.server.shutdown().await;
+    }
+
+    #[tokio::test]
+    async fn the_server_follows_its_clock() {
+        let time = Arc::new(AtomicU64::new(NOW));
+        let clock = Clock::new({
+            let time = time.clone();
+            move || time.load(Ordering::Relaxed)
+        });
+        let served = Served::at(clock, |_| {}).await;
+        let mut device = served.lab.device().await;
+        let mut client = served.connect().await;
+        let nonce = client.post_json("/v1/nonces", &NonceRequest { kid: device.kid() }).await.unwrap();
+        let NonceAnswer { nonce, nonce_seconds } = nonce.json();
+        device.nonce = nonce;
+        time.fetch_add(nonce_seconds + 1, Ordering::Relaxed);
+        assert_eq!(client.report(&device.report()).await.unwrap().problem(), NonceExpired);
+        time.fetch_sub(1, Ordering::Relaxed);
+        client.report(&device.report()).await.unwrap().json::<ReportAnswer>();
     }
 
     #[tokio::test]
@@ -133,7 +156,7 @@ mod tests {
     #[tokio::test]
     async fn a_rotated_key_is_taken_up_while_running() {
         let served = Served::start(|_| {}).await;
-        let before = served.lab.verifier.jwks(now());
+        let before = served.lab.verifier.attestation.jwks(now());
         let folder = served.lab.verifier.config().keys();
         SigningKeys::rotate(&folder, Signs::Verdicts, now()).unwrap();
         let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);

@@ -50,7 +50,7 @@ mod tests {
             let file = self.lab.folder.path().join("new.json");
             std::fs::write(&file, metadata.to_string()).unwrap();
             std::fs::rename(&file, self.lab.folder.path().join(METADATA)).unwrap();
-            self.lab.verifier.refresh_models(NOW);
+            self.lab.verifier.security_keys.refresh_models(NOW);
         }
 
         async fn code(&self, name: &str) -> String {
@@ -63,7 +63,7 @@ mod tests {
         }
 
         async fn begin(&self, code: &str, now: u64) -> Result<KeyChallenge, Problem> {
-            self.lab.verifier.begin_key(&self.device, &request(code), now).await
+            self.lab.verifier.security_keys.begin_registration(&self.device, &request(code), now).await
         }
 
         async fn end(
@@ -71,7 +71,11 @@ mod tests {
             registration: &RegistrationId,
             credential: Value,
         ) -> Result<RegisteredKey, Problem> {
-            self.lab.verifier.end_key(&self.device, registration, &proof(credential), NOW).await
+            self.lab
+                .verifier
+                .security_keys
+                .complete_registration(&self.device, registration, &proof(credential), NOW)
+                .await
         }
 
         async fn register(&self, name: &str, key: &mut SoftKey) -> Result<RegisteredKey, Problem> {
@@ -89,7 +93,7 @@ mod tests {
         let mut device = Device::new();
         let answer = device.enrol(&lab.verifier, &lab.token(1).await, NOW).await.unwrap();
         let bearer = answer.report.session.unwrap().bearer();
-        lab.verifier.session_device(Some(bearer.as_str()), NOW).await.unwrap()
+        lab.verifier.attestation.session_device(Some(bearer.as_str()), NOW).await.unwrap()
     }
 
     fn request(code: &str) -> KeyRequest {
@@ -122,7 +126,7 @@ mod tests {
         assert_eq!(begun.options["excludeCredentials"][0]["id"], answer["id"]);
         let mut other = world.maker.key();
         let second = world.end(&begun.registration, other.create(&begun.options, ORIGIN)).await.unwrap();
-        let keys = world.lab.verifier.keys_at(&world.device).await.unwrap().keys;
+        let keys = world.lab.verifier.security_keys.of_device(&world.device).await.unwrap().keys;
         assert_eq!(keys, [first.clone(), second]);
 
         let store = world.lab.verifier.store();
@@ -142,7 +146,7 @@ mod tests {
         let revoked = store.revoke_security_key(1, "lost", NOW).await.unwrap().unwrap();
         assert_eq!(revoked.revoked_at, Some(NOW));
         assert!(store.revoke_security_key(1, "lost", NOW).await.unwrap().is_none());
-        assert_eq!(world.lab.verifier.keys_at(&world.device).await.unwrap().keys.len(), 1);
+        assert_eq!(world.lab.verifier.security_keys.of_device(&world.device).await.unwrap().keys.len(), 1);
         assert_eq!(world.register("nurse-7", &mut key).await.unwrap().id, 3);
         assert_eq!(store.all_security_keys(user.id).await.unwrap().len(), 3);
     }
@@ -174,7 +178,7 @@ mod tests {
         let user = store.user("nurse-7").await.unwrap().unwrap();
         assert_eq!(store.all_security_keys(user.id).await.unwrap().len(), 1);
         assert!(
-            world.lab.verifier.keys_at(&world.device).await.unwrap().keys.is_empty(),
+            world.lab.verifier.security_keys.of_device(&world.device).await.unwrap().keys.is_empty(),
             "of a disabled user"
         );
     }
@@ -188,14 +192,15 @@ mod tests {
         }
         for _ in 0..6 {
             let not_text = KeyRequest { code: Secret::new(vec![0xff; 12]) };
-            let outcome = world.lab.verifier.begin_key(&world.device, &not_text, NOW).await;
+            let outcome =
+                world.lab.verifier.security_keys.begin_registration(&world.device, &not_text, NOW).await;
             assert_eq!(problem(outcome), KeyCodeUnknown);
         }
         assert_eq!(problem(world.begin(&code, NOW).await), Busy);
         assert_eq!(problem(world.begin(&code, NOW + 899).await), Busy);
         // Other devices are not stopped, and this one is not for ever.
         let other = enrolled(&world.lab).await;
-        world.lab.verifier.begin_key(&other, &request(&code), NOW).await.unwrap();
+        world.lab.verifier.security_keys.begin_registration(&other, &request(&code), NOW).await.unwrap();
         assert_eq!(problem(world.begin(&code, NOW + 900).await), KeyCodeUnknown, "too old by now");
     }
 
@@ -207,7 +212,7 @@ mod tests {
         let other = enrolled(&world.lab).await;
         let end = async |device: &Enrolled, registration: &RegistrationId, name: &str, now| {
             let proof = KeyProof { name: name.into(), credential: answer.clone() };
-            world.lab.verifier.end_key(device, registration, &proof, now).await
+            world.lab.verifier.security_keys.complete_registration(device, registration, &proof, now).await
         };
         let id = &begun.registration;
         assert_eq!(problem(end(&other, id, "k", NOW).await), RegistrationUnknown);
@@ -292,7 +297,10 @@ mod tests {
         let user = store.add_user("nurse-7", NOW).await.unwrap().unwrap();
         let code = store.create_key_code(&user, NOW + 900, NOW).await.unwrap().1;
         let device = enrolled(&lab).await;
-        assert_eq!(problem(lab.verifier.begin_key(&device, &request(&code), NOW).await), KeyUntrusted);
+        assert_eq!(
+            problem(lab.verifier.security_keys.begin_registration(&device, &request(&code), NOW).await),
+            KeyUntrusted
+        );
     }
 
     #[tokio::test]

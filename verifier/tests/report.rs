@@ -20,7 +20,7 @@ mod tests {
         let mut device = lab.device().await;
         for round in 0..3 {
             let evidence = device.report();
-            let answer = lab.verifier.report(&evidence, NOW + round).await.unwrap();
+            let answer = lab.verifier.attestation.report(&evidence, NOW + round).await.unwrap();
             let ear = verdict(&lab.verifier, &answer, NOW);
             assert_eq!(ear.eat_nonce, Some(device.nonce));
             assert_eq!(ear.vitalsign_device, device.enrolment);
@@ -117,11 +117,11 @@ mod tests {
             let (nonce, posture) = (device.nonce, device.posture.clone());
             let before = lab.audit_length().await;
             let evidence = make(&mut device, &mut other);
-            assert_eq!(problem(lab.verifier.report(&evidence, NOW).await), *expected, "{name}");
+            assert_eq!(problem(lab.verifier.attestation.report(&evidence, NOW).await), *expected, "{name}");
             assert_eq!(lab.audit_length().await, before, "{name}");
             // The device's own nonce is still good.
             (device.nonce, device.posture) = (nonce, posture);
-            lab.verifier.report(&device.report(), NOW).await.unwrap();
+            lab.verifier.attestation.report(&device.report(), NOW).await.unwrap();
         }
     }
 
@@ -158,51 +158,51 @@ mod tests {
             for bit in [0x01, 0x80] {
                 let mut tampered = evidence.clone();
                 tampered[offset] ^= bit;
-                let problem = problem(lab.verifier.report(&tampered, NOW).await);
+                let problem = problem(lab.verifier.attestation.report(&tampered, NOW).await);
                 let expected = [Malformed, ClaimsInvalid, SignatureInvalid, DeviceUnknown];
                 assert!(expected.contains(&problem), "byte {offset}: {problem:?}");
             }
         }
         for length in 0..evidence.len() {
             assert_eq!(
-                problem(lab.verifier.report(&evidence[..length], NOW).await),
+                problem(lab.verifier.attestation.report(&evidence[..length], NOW).await),
                 Malformed,
                 "{length} bytes"
             );
         }
-        lab.verifier.report(&evidence, NOW).await.unwrap();
+        lab.verifier.attestation.report(&evidence, NOW).await.unwrap();
     }
 
     #[tokio::test]
     async fn a_nonce_lives_for_its_time_and_is_used_once() {
         let lab = Lab::open().await;
         let mut device = lab.device().await;
-        assert_eq!(problem(lab.verifier.report(&device.report(), NOW + 901).await), NonceExpired);
+        assert_eq!(problem(lab.verifier.attestation.report(&device.report(), NOW + 901).await), NonceExpired);
 
         let first = device.report();
-        lab.verifier.report(&first, NOW + 900).await.unwrap();
-        assert_eq!(problem(lab.verifier.report(&device.report(), NOW + 900).await), NonceUsed);
+        lab.verifier.attestation.report(&first, NOW + 900).await.unwrap();
+        assert_eq!(problem(lab.verifier.attestation.report(&device.report(), NOW + 900).await), NonceUsed);
         // An asked-for nonce is good for a report, and lives for a minute.
-        let asked = lab.verifier.nonce(&device.kid(), NOW + 900).unwrap();
+        let asked = lab.verifier.attestation.nonce(&device.kid(), NOW + 900).unwrap();
         assert_eq!(asked.nonce_seconds, 60);
         device.nonce = asked.nonce;
         let second = device.report();
-        assert_eq!(problem(lab.verifier.report(&second, NOW + 961).await), NonceExpired);
-        lab.verifier.report(&second, NOW + 960).await.unwrap();
+        assert_eq!(problem(lab.verifier.attestation.report(&second, NOW + 961).await), NonceExpired);
+        lab.verifier.attestation.report(&second, NOW + 960).await.unwrap();
         // No longer the last one: not a lost answer, a replay.
-        assert_eq!(problem(lab.verifier.report(&first, NOW + 900).await), NonceUsed);
+        assert_eq!(problem(lab.verifier.attestation.report(&first, NOW + 900).await), NonceUsed);
         // Nor when spent nonces were forgotten since, and the clock went back.
-        device.nonce = lab.verifier.nonce(&device.kid(), NOW + 5000).unwrap().nonce;
-        lab.verifier.report(&device.report(), NOW + 5000).await.unwrap();
-        assert_eq!(problem(lab.verifier.report(&first, NOW + 900).await), NonceUsed);
+        device.nonce = lab.verifier.attestation.nonce(&device.kid(), NOW + 5000).unwrap().nonce;
+        lab.verifier.attestation.report(&device.report(), NOW + 5000).await.unwrap();
+        assert_eq!(problem(lab.verifier.attestation.report(&first, NOW + 900).await), NonceUsed);
         // A clock that was a year ahead for a moment locks a device out for no longer than a nonce lives.
         const YEAR: u64 = 365 * 86_400;
-        device.nonce = lab.verifier.nonce(&device.kid(), NOW + YEAR).unwrap().nonce;
-        device.nonce = lab.verifier.report(&device.report(), NOW + YEAR).await.unwrap().nonce;
-        device.nonce = lab.verifier.nonce(&device.kid(), NOW + 1000).unwrap().nonce;
-        assert_eq!(problem(lab.verifier.report(&device.report(), NOW + 1000).await), NonceUsed);
-        device.nonce = lab.verifier.nonce(&device.kid(), NOW + 1901).unwrap().nonce;
-        lab.verifier.report(&device.report(), NOW + 1901).await.unwrap();
+        device.nonce = lab.verifier.attestation.nonce(&device.kid(), NOW + YEAR).unwrap().nonce;
+        device.nonce = lab.verifier.attestation.report(&device.report(), NOW + YEAR).await.unwrap().nonce;
+        device.nonce = lab.verifier.attestation.nonce(&device.kid(), NOW + 1000).unwrap().nonce;
+        assert_eq!(problem(lab.verifier.attestation.report(&device.report(), NOW + 1000).await), NonceUsed);
+        device.nonce = lab.verifier.attestation.nonce(&device.kid(), NOW + 1901).unwrap().nonce;
+        lab.verifier.attestation.report(&device.report(), NOW + 1901).await.unwrap();
     }
 
     #[tokio::test]
@@ -210,14 +210,14 @@ mod tests {
         let lab = Lab::open().await;
         let mut device = lab.device().await;
         let evidence = device.report();
-        let first = lab.verifier.report(&evidence, NOW).await.unwrap();
+        let first = lab.verifier.attestation.report(&evidence, NOW).await.unwrap();
         let length = lab.audit_length().await;
-        let again = lab.verifier.report(&evidence, NOW + 5).await.unwrap();
+        let again = lab.verifier.attestation.report(&evidence, NOW + 5).await.unwrap();
         assert_eq!(lab.audit_length().await, length);
         assert_ne!(first.nonce, again.nonce);
         let (first, again) = (verdict(&lab.verifier, &first, NOW), verdict(&lab.verifier, &again, NOW));
         assert_eq!((first.submods, first.eat_nonce), (again.submods, again.eat_nonce));
-        assert_eq!(problem(lab.verifier.report(&evidence, NOW + 901).await), NonceExpired);
+        assert_eq!(problem(lab.verifier.attestation.report(&evidence, NOW + 901).await), NonceExpired);
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -227,7 +227,7 @@ mod tests {
         let length = lab.audit_length().await;
         let reports = (0..50).map(|_| {
             let (verifier, evidence) = (lab.verifier.clone(), device.report());
-            tokio::spawn(async move { verifier.report(&evidence, NOW).await })
+            tokio::spawn(async move { verifier.attestation.report(&evidence, NOW).await })
         });
         let reports: Vec<_> = reports.collect();
         let mut accepted = 0;
@@ -245,7 +245,7 @@ mod tests {
     async fn cached_revoked_device_is_not_accepted() {
         let lab = Lab::open().await;
         let mut device = lab.device().await;
-        let answer = lab.verifier.report(&device.report(), NOW).await.unwrap();
+        let answer = lab.verifier.attestation.report(&device.report(), NOW).await.unwrap();
         device.nonce = answer.nonce;
         // As the command does it: another process with a separate connection.
         let other = vitalsign_verifier::store::Store::open(&lab.verifier.config().store()).await.unwrap();
@@ -253,7 +253,7 @@ mod tests {
         assert!(!other.revoke_device(device.enrolment.unwrap(), "lost", NOW).await.unwrap());
         assert!(!other.revoke_device(EnrolmentId([9; 16]), "lost", NOW).await.unwrap());
         for _ in 0..2 {
-            assert_eq!(problem(lab.verifier.report(&device.report(), NOW).await), DeviceRevoked);
+            assert_eq!(problem(lab.verifier.attestation.report(&device.report(), NOW).await), DeviceRevoked);
         }
         let token = lab.token(5).await;
         assert_eq!(problem(device.enrol(&lab.verifier, &token, NOW).await), DeviceRevoked);
@@ -266,10 +266,10 @@ mod tests {
     async fn unknown_claims_are_logged_and_not_judged() {
         let lab = Lab::open().await;
         let mut device = lab.device().await;
-        let first = lab.verifier.report(&device.report(), NOW).await.unwrap();
+        let first = lab.verifier.attestation.report(&device.report(), NOW).await.unwrap();
         device.nonce = first.nonce;
         let evidence = with_unknown_claim(&mut device, "of a later version".into());
-        let second = lab.verifier.report(&evidence, NOW + 1).await.unwrap();
+        let second = lab.verifier.attestation.report(&evidence, NOW + 1).await.unwrap();
         let strip = |answer| verdict(&lab.verifier, answer, NOW).submods;
         assert_eq!(strip(&first), strip(&second));
         let logged = lab.verifier.store().audit(device.enrolment, 0, 100).await.unwrap();
@@ -292,7 +292,7 @@ mod tests {
                 device.posture.lock.idle_seconds = Fact::Known(60);
                 device.posture.lock.grace_seconds = Fact::Known(grace);
             }
-            let answer = lab.verifier.report(&device.report(), now).await.unwrap();
+            let answer = lab.verifier.attestation.report(&device.report(), now).await.unwrap();
             device.nonce = answer.nonce;
             let ear = verdict(&lab.verifier, &answer, now);
             let (_, check) = ear.checks().find(|(_, check)| check.check == "lock-idle").unwrap();

@@ -14,13 +14,13 @@ mod tests {
         let mut device = Device::new();
         let enrolled = device.enrol(&lab.verifier, &lab.token(1).await, NOW).await.unwrap();
         let first = enrolled.report.session.unwrap().bearer();
-        let answer = lab.verifier.report(&device.report(), NOW + 10).await.unwrap();
+        let answer = lab.verifier.attestation.report(&device.report(), NOW + 10).await.unwrap();
         let second = answer.session.unwrap().bearer();
         assert_ne!(first, second);
         for (bearer, until) in [(&first, NOW + 900), (&second, NOW + 910)] {
-            let held = lab.verifier.session_device(Some(bearer.as_str()), until).await.unwrap();
+            let held = lab.verifier.attestation.session_device(Some(bearer.as_str()), until).await.unwrap();
             assert_eq!(Some(held.enrolment), device.enrolment);
-            let late = lab.verifier.session_device(Some(bearer.as_str()), until + 1).await;
+            let late = lab.verifier.attestation.session_device(Some(bearer.as_str()), until + 1).await;
             assert_eq!(problem(late), SessionInvalid);
         }
     }
@@ -49,7 +49,7 @@ mod tests {
             Some(with(kid, &[7; 32])),
             Some(with(&[7; 32], sealed)),
         ] {
-            let outcome = lab.verifier.session_device(header.as_deref(), NOW).await;
+            let outcome = lab.verifier.attestation.session_device(header.as_deref(), NOW).await;
             assert_eq!(problem(outcome), SessionInvalid, "{header:?}");
         }
         let every_bit = session.0.expose();
@@ -58,12 +58,12 @@ mod tests {
             forged[bit / 8] ^= 1 << (bit % 8);
             let forged = with(&forged, &[]);
             assert_eq!(
-                problem(lab.verifier.session_device(Some(forged.as_str()), NOW).await),
+                problem(lab.verifier.attestation.session_device(Some(forged.as_str()), NOW).await),
                 SessionInvalid,
                 "bit {bit}"
             );
         }
-        lab.verifier.session_device(Some(session.bearer().as_str()), NOW).await.unwrap();
+        lab.verifier.attestation.session_device(Some(session.bearer().as_str()), NOW).await.unwrap();
     }
 
     #[tokio::test]
@@ -73,13 +73,13 @@ mod tests {
         let token = lab.token(1).await;
         let enrolled = device.enrol(&lab.verifier, &token, NOW).await.unwrap();
         let bearer = enrolled.report.session.unwrap().bearer();
-        let answer = lab.verifier.report(&device.report(), NOW).await.unwrap();
-        lab.verifier.session_device(Some(bearer.as_str()), NOW).await.unwrap();
+        let answer = lab.verifier.attestation.report(&device.report(), NOW).await.unwrap();
+        lab.verifier.attestation.session_device(Some(bearer.as_str()), NOW).await.unwrap();
         // As the command does it: another process with a separate connection.
         let other = vitalsign_verifier::store::Store::open(&lab.verifier.config().store()).await.unwrap();
         other.revoke_device(device.enrolment.unwrap(), "lost", NOW).await.unwrap();
         for session in [bearer, answer.session.unwrap().bearer()] {
-            let outcome = lab.verifier.session_device(Some(session.as_str()), NOW).await;
+            let outcome = lab.verifier.attestation.session_device(Some(session.as_str()), NOW).await;
             assert_eq!(problem(outcome), DeviceRevoked);
         }
     }

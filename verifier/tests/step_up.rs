@@ -34,8 +34,8 @@ mod tests {
         assert_eq!(world.standing(&begun).await, pending);
 
         let evidence = world.at.evidence(&asking);
-        let answer = world.verifier().step_up_evidence(&asking.id, &evidence, NOW + 1).await.unwrap();
-        let ear: Ear = jwt::verify(&answer.ear, ear::TYP, &world.verifier().jwks(NOW)).unwrap();
+        let answer = world.verifier().step_ups.evidence(&asking.id, &evidence, NOW + 1).await.unwrap();
+        let ear: Ear = jwt::verify(&answer.ear, ear::TYP, &world.verifier().attestation.jwks(NOW)).unwrap();
         assert_eq!(ear.eat_nonce, Some(asking.asked.nonce));
         assert_eq!(ear.vitalsign_evidence, Some(Digest::of(&evidence)));
         // Whatever its health: this level only tells of it.
@@ -48,7 +48,7 @@ mod tests {
         assert_eq!(options["timeout"], (SECONDS - 1) * 1000);
 
         let assertion = world.key.get(&options, ORIGIN).unwrap();
-        let mut ends = world.verifier().step_up_ends();
+        let mut ends = world.verifier().step_ups.results();
         assert_eq!(world.assert(&asking.id, assertion.clone()).await.unwrap(), StepUpResult::Approved);
         assert_eq!(ends.try_recv().unwrap(), begun.step_up);
         // The answer was lost: it is said again, and nothing else happens.
@@ -73,7 +73,7 @@ mod tests {
         let mut world = World::new().await;
         let (begun, asking) = world.asked(Acr::HealthyDevice).await;
         let evidence = world.at.evidence(&asking);
-        let answer = world.verifier().step_up_evidence(&asking.id, &evidence, NOW).await.unwrap();
+        let answer = world.verifier().step_ups.evidence(&asking.id, &evidence, NOW).await.unwrap();
         let reasons = unhealthy(Ok(answer.clone()));
         assert!(reasons.contains(&"disk-encryption".to_owned()), "{reasons:?}");
         assert_eq!(
@@ -81,9 +81,9 @@ mod tests {
             StepUpStatus::Ended(StepUpResult::Unhealthy, reasons.clone())
         );
         // The answer was lost.
-        assert_eq!(world.verifier().step_up_evidence(&asking.id, &evidence, NOW).await.unwrap(), answer);
+        assert_eq!(world.verifier().step_ups.evidence(&asking.id, &evidence, NOW).await.unwrap(), answer);
         let other = world.at.evidence(&asking);
-        assert_eq!(problem(world.verifier().step_up_evidence(&asking.id, &other, NOW).await), StepUpOver);
+        assert_eq!(problem(world.verifier().step_ups.evidence(&asking.id, &other, NOW).await), StepUpOver);
         assert_eq!(problem(world.assert(&asking.id, json!({})).await), StepUpOver);
         let audited = world.audited().await;
         assert_eq!(audited.len(), 1);
@@ -123,7 +123,7 @@ mod tests {
             change(&mut world.at.device.posture);
             let (_, asking) = world.asked(*acr).await;
             let evidence = world.at.evidence(&asking);
-            let answer = world.verifier().step_up_evidence(&asking.id, &evidence, NOW).await;
+            let answer = world.verifier().step_ups.evidence(&asking.id, &evidence, NOW).await;
             match refused {
                 [] => {
                     let (_, options) = tap(answer);
@@ -197,11 +197,11 @@ mod tests {
             let (begun, asking) = world.asked(Acr::HardwareKey).await;
             let (_, other) = world.asked(Acr::HardwareKey).await;
             let bad = make(&mut world, &asking, &other);
-            let outcome = world.verifier().step_up_evidence(&asking.id, &bad, NOW).await;
+            let outcome = world.verifier().step_ups.evidence(&asking.id, &bad, NOW).await;
             assert_eq!(problem(outcome), *expected, "{name}");
             assert!(matches!(world.standing(&begun).await, StepUpStatus::Pending { .. }), "{name}");
             let good = world.at.evidence(&asking);
-            tap(world.verifier().step_up_evidence(&asking.id, &good, NOW).await);
+            tap(world.verifier().step_ups.evidence(&asking.id, &good, NOW).await);
         }
     }
 
@@ -214,7 +214,7 @@ mod tests {
         assert_eq!(other.hear(&world.lab.verifier, NOW).await, []);
         let evidence = other.evidence(&asking);
         assert_eq!(
-            problem(world.verifier().step_up_evidence(&asking.id, &evidence, NOW).await),
+            problem(world.verifier().step_ups.evidence(&asking.id, &evidence, NOW).await),
             StepUpUnknown
         );
         let assertion = world.key.get(&options, ORIGIN).unwrap();
@@ -226,7 +226,10 @@ mod tests {
         );
         let nowhere = StepUpId([9; 16]);
         let evidence = world.at.evidence(&asking);
-        assert_eq!(problem(world.verifier().step_up_evidence(&nowhere, &evidence, NOW).await), StepUpUnknown);
+        assert_eq!(
+            problem(world.verifier().step_ups.evidence(&nowhere, &evidence, NOW).await),
+            StepUpUnknown
+        );
         assert_eq!(problem(world.assert(&nowhere, assertion.clone()).await), StepUpUnknown);
         assert_eq!(world.assert(&asking.id, assertion).await.unwrap(), StepUpResult::Approved);
     }
@@ -236,14 +239,14 @@ mod tests {
         let mut world = World::new().await;
         let (_, asking) = world.asked(Acr::HardwareKey).await;
         let first = world.at.evidence(&asking);
-        let (random, options) = tap(world.verifier().step_up_evidence(&asking.id, &first, NOW).await);
+        let (random, options) = tap(world.verifier().step_ups.evidence(&asking.id, &first, NOW).await);
         assert_eq!(
-            tap(world.verifier().step_up_evidence(&asking.id, &first, NOW).await),
+            tap(world.verifier().step_ups.evidence(&asking.id, &first, NOW).await),
             (random, options.clone()),
             "the same bytes are answered again"
         );
         let second = world.at.evidence(&asking);
-        let (other, other_options) = tap(world.verifier().step_up_evidence(&asking.id, &second, NOW).await);
+        let (other, other_options) = tap(world.verifier().step_ups.evidence(&asking.id, &second, NOW).await);
         assert_ne!((random, &options["challenge"]), (other, &other_options["challenge"]));
         let old = world.key.get(&options, ORIGIN).unwrap();
         assert_eq!(world.assert(&asking.id, old).await.unwrap(), StepUpResult::WrongKey);
@@ -396,7 +399,7 @@ mod tests {
             match what {
                 "key" => assert!(store.revoke_security_key(1, "lost", NOW).await.unwrap().is_some()),
                 "user" => assert!(store.enable_user(USER, false, NOW).await.unwrap()),
-                _ => world.verifier().accept_models(vitalsign_webauthn::Models::none()),
+                _ => world.verifier().security_keys.accept_models(vitalsign_webauthn::Models::none()),
             }
             let tapped = world.key.get(&options, ORIGIN).unwrap();
             assert_eq!(world.assert(&asking.id, tapped).await.unwrap(), StepUpResult::WrongKey, "{what}");
@@ -436,30 +439,34 @@ mod tests {
         let tapped = world.key.get(&options, ORIGIN).unwrap();
         let tapped = StepUpAssertion { assertion: tapped };
         for device in [held, world.at.enrolled(world.verifier()).await] {
-            let outcome = world.verifier().step_up_assertion(&device, &asking.id, &tapped, NOW).await;
+            let outcome = world.verifier().step_ups.assertion(&device, &asking.id, &tapped, NOW).await;
             assert_eq!(problem(outcome), AssertionInvalid);
         }
 
         let (begun, asking) = world.asked(Acr::HardwareKey).await;
         attest(world.verifier().store().path(), &world.at.device, Attested::Simulated).await;
         let evidence = world.at.evidence(&asking);
-        let (_, options) = tap(world.verifier().step_up_evidence(&asking.id, &evidence, NOW).await);
+        let (_, options) = tap(world.verifier().step_ups.evidence(&asking.id, &evidence, NOW).await);
         let held = world.at.enrolled(world.verifier()).await;
         assert_eq!(world.at.hear(&world.lab.verifier, NOW).await.len(), 2);
         // As the command does it: another process with a separate connection.
         let other = Store::open(world.verifier().store().path()).await.unwrap();
         other.revoke_device(world.at.device.enrolment.unwrap(), "lost", NOW).await.unwrap();
         let tapped = StepUpAssertion { assertion: world.key.get(&options, ORIGIN).unwrap() };
-        let outcome = world.verifier().step_up_assertion(&held, &asking.id, &tapped, NOW).await;
+        let outcome = world.verifier().step_ups.assertion(&held, &asking.id, &tapped, NOW).await;
         assert_eq!(problem(outcome), DeviceRevoked);
-        let outcome = world.verifier().step_up_evidence(&asking.id, &evidence, NOW).await;
+        let outcome = world.verifier().step_ups.evidence(&asking.id, &evidence, NOW).await;
         assert_eq!(problem(outcome), DeviceRevoked);
         assert!(matches!(world.standing(&begun).await, StepUpStatus::Pending { .. }));
         let bearer = world.at.session.bearer();
-        let channel = world.verifier().open_channel(Some(bearer.as_str()), None, NOW).await;
+        let channel = world.verifier().step_ups.open_channel(Some(bearer.as_str()), None, NOW).await;
         assert_eq!(channel.err().map(|it| problem::<()>(Err(it))), Some(DeviceRevoked));
         let channel = world.at.channel.as_mut().unwrap();
-        assert_eq!(world.lab.verifier.events(channel, NOW).await.unwrap(), None, "and the open one ends");
+        assert_eq!(
+            world.lab.verifier.step_ups.events(channel, NOW).await.unwrap(),
+            None,
+            "and the open one ends"
+        );
     }
 
     #[tokio::test]
@@ -468,7 +475,10 @@ mod tests {
         let (begun, asking, options) = world.ready(Acr::HardwareKey).await;
         let evidence = world.at.evidence(&asking);
         let late = NOW + SECONDS;
-        assert_eq!(problem(world.verifier().step_up_evidence(&asking.id, &evidence, late).await), StepUpOver);
+        assert_eq!(
+            problem(world.verifier().step_ups.evidence(&asking.id, &evidence, late).await),
+            StepUpOver
+        );
         let tapped = world.key.get(&options, ORIGIN).unwrap();
         let outcome = world.at.assert(world.verifier(), &asking.id, tapped, late).await;
         assert_eq!(problem(outcome), StepUpOver);
@@ -486,9 +496,9 @@ mod tests {
         let tapped = world.key.get(&options, ORIGIN).unwrap();
         assert_eq!(world.assert(&asking.id, tapped).await.unwrap(), StepUpResult::Approved);
         let verifier = world.verifier();
-        let standing = verifier.step_up_standing(CLIENT, &begun.auth_req_id, late + 61).await.unwrap();
+        let standing = verifier.step_ups.status(CLIENT, &begun.auth_req_id, late + 61).await.unwrap();
         assert_eq!(standing, StepUpStatus::Ended(StepUpResult::TimedOut, vec![]));
-        let standing = verifier.step_up_standing(CLIENT, &begun.auth_req_id, late + 60).await.unwrap();
+        let standing = verifier.step_ups.status(CLIENT, &begun.auth_req_id, late + 60).await.unwrap();
         assert!(matches!(standing, StepUpStatus::Approved(_)));
     }
 
@@ -501,27 +511,27 @@ mod tests {
         for (name, device) in [("unknown", false), ("nurse-9", false), (USER, false), ("unknown", true)] {
             let device = device.then_some(world.at.device.enrolment.unwrap());
             let asked = StepUpRequest { login_hint: name.into(), device, ..asked(Acr::HardwareKey) };
-            begun.push(verifier.ask_step_up(asked, NOW).await.unwrap());
+            begun.push(verifier.step_ups.request(asked, NOW).await.unwrap());
         }
-        verifier.expire_step_ups(NOW).await.unwrap();
-        verifier.expire_step_ups(NOW + DEVICE_SECONDS - 1).await.unwrap();
+        verifier.step_ups.maintain(NOW).await.unwrap();
+        verifier.step_ups.maintain(NOW + DEVICE_SECONDS - 1).await.unwrap();
         for begun in &begun {
-            let standing = verifier.step_up_standing(CLIENT, &begun.auth_req_id, NOW).await.unwrap();
+            let standing = verifier.step_ups.status(CLIENT, &begun.auth_req_id, NOW).await.unwrap();
             assert!(matches!(standing, StepUpStatus::Pending { .. }), "{standing:?}");
         }
-        verifier.expire_step_ups(NOW + DEVICE_SECONDS).await.unwrap();
+        verifier.step_ups.maintain(NOW + DEVICE_SECONDS).await.unwrap();
         for begun in &begun {
-            let standing = verifier.step_up_standing(CLIENT, &begun.auth_req_id, NOW).await.unwrap();
+            let standing = verifier.step_ups.status(CLIENT, &begun.auth_req_id, NOW).await.unwrap();
             assert_eq!(standing, StepUpStatus::Ended(StepUpResult::NoDevice, vec![]));
         }
         // As many as may wait for a person who is there.
         for _ in 0..5 {
             let asked = StepUpRequest { login_hint: "unknown".into(), ..asked(Acr::HardwareKey) };
-            verifier.ask_step_up(asked, NOW).await.unwrap();
+            verifier.step_ups.request(asked, NOW).await.unwrap();
         }
         for (name, free) in [("unknown", false), (USER, true)] {
             let asked = StepUpRequest { login_hint: name.into(), ..asked(Acr::HardwareKey) };
-            assert_eq!(verifier.ask_step_up(asked, NOW).await.is_ok(), free, "{name}");
+            assert_eq!(verifier.step_ups.request(asked, NOW).await.is_ok(), free, "{name}");
         }
     }
 
@@ -532,21 +542,21 @@ mod tests {
         // A second verifier over the same store plays the restarted one.
         let again = Verifier::open(world.verifier().config().clone(), NOW).await.unwrap();
         let begins = NOW + DEVICE_SECONDS + 5;
-        again.expire_step_ups(begins).await.unwrap();
+        again.step_ups.maintain(begins).await.unwrap();
         let bearer = world.at.session.bearer();
-        let mut channel = again.open_channel(Some(bearer.as_str()), None, begins + 5).await.unwrap();
-        let heard = again.events(&mut channel, begins + 5).await.unwrap().unwrap();
+        let mut channel = again.step_ups.open_channel(Some(bearer.as_str()), None, begins + 5).await.unwrap();
+        let heard = again.step_ups.events(&mut channel, begins + 5).await.unwrap().unwrap();
         assert_eq!(Asking::of(&heard[0]).id, begun.step_up);
         assert_eq!(Asking::of(&heard[0]).asked.expires_seconds, SECONDS - DEVICE_SECONDS - 10);
         drop(channel);
-        again.expire_step_ups(begins + 60).await.unwrap();
-        let standing = again.step_up_standing(CLIENT, &begun.auth_req_id, begins + 60).await.unwrap();
+        again.step_ups.maintain(begins + 60).await.unwrap();
+        let standing = again.step_ups.status(CLIENT, &begun.auth_req_id, begins + 60).await.unwrap();
         assert!(
             matches!(standing, StepUpStatus::Pending { .. }),
             "it was heard: the person may be on the way"
         );
         // It expires for every observer.
-        again.expire_step_ups(NOW + SECONDS).await.unwrap();
+        again.step_ups.maintain(NOW + SECONDS).await.unwrap();
         assert_eq!(world.standing(&begun).await, StepUpStatus::Ended(StepUpResult::TimedOut, vec![]));
     }
 
@@ -562,7 +572,7 @@ mod tests {
         // Evidence over the other device's nonce is refused.
         let swapped = second.evidence(&asking);
         assert_eq!(
-            problem(world.verifier().step_up_evidence(&asking.id, &swapped, NOW).await),
+            problem(world.verifier().step_ups.evidence(&asking.id, &swapped, NOW).await),
             ClaimsInvalid
         );
         // The first is not able to; the second is.
@@ -570,7 +580,7 @@ mod tests {
         assert_eq!(end.unwrap(), StepUpResult::NoKey);
         assert!(matches!(world.standing(&begun).await, StepUpStatus::Pending { .. }));
         let evidence = second.evidence(&at_second);
-        let (_, options) = tap(world.verifier().step_up_evidence(&asking.id, &evidence, NOW).await);
+        let (_, options) = tap(world.verifier().step_ups.evidence(&asking.id, &evidence, NOW).await);
         let tapped = world.key.get(&options, ORIGIN).unwrap();
         let end = second.assert(world.verifier(), &asking.id, tapped, NOW).await;
         assert_eq!(end.unwrap(), StepUpResult::Approved);
@@ -596,7 +606,7 @@ mod tests {
         let mut world = World::new().await;
         let mut second = world.another_station().await;
         let asked = StepUpRequest { device: second.device.enrolment, ..asked(Acr::HardwareKey) };
-        world.verifier().ask_step_up(asked, NOW).await.unwrap();
+        world.verifier().step_ups.request(asked, NOW).await.unwrap();
         assert_eq!(second.hear(&world.lab.verifier, NOW).await.len(), 1);
         assert_eq!(world.at.hear(&world.lab.verifier, NOW).await, []);
     }
@@ -627,7 +637,7 @@ mod tests {
             let (verifier, device) = (verifier.clone(), device.clone());
             tokio::spawn(async move {
                 let assertion = StepUpAssertion { assertion };
-                verifier.step_up_assertion(&device, &asking.id, &assertion, NOW).await
+                verifier.step_ups.assertion(&device, &asking.id, &assertion, NOW).await
             })
         });
         let mut approved = 0;
@@ -643,7 +653,7 @@ mod tests {
         assert_eq!(approved, 1);
         let asked = (0..8).map(|_| {
             let (verifier, request) = (verifier.clone(), begun.auth_req_id.clone());
-            tokio::spawn(async move { verifier.step_up_standing(CLIENT, &request, NOW).await.unwrap() })
+            tokio::spawn(async move { verifier.step_ups.status(CLIENT, &request, NOW).await.unwrap() })
         });
         let mut given = 0;
         for standing in asked.collect::<Vec<_>>() {
@@ -682,7 +692,7 @@ mod tests {
                 if end == StepUpResult::NotMine { json!(true) } else { Value::Null }
             );
             let evidence = world.at.evidence(&asking);
-            let late = world.verifier().step_up_evidence(&asking.id, &evidence, NOW).await;
+            let late = world.verifier().step_ups.evidence(&asking.id, &evidence, NOW).await;
             assert_eq!(problem(late), StepUpOver);
         }
     }
@@ -693,11 +703,11 @@ mod tests {
         let (begun, asking) = world.asked(Acr::HardwareKey).await;
         let verifier = world.verifier();
         for (client, request) in [("pharmacy", begun.auth_req_id.as_str()), (CLIENT, "AAEC"), (CLIENT, "")] {
-            assert_eq!(verifier.step_up_standing(client, request, NOW).await.unwrap(), StepUpStatus::Unknown);
-            assert!(!verifier.cancel_step_up(client, request, NOW).await.unwrap());
+            assert_eq!(verifier.step_ups.status(client, request, NOW).await.unwrap(), StepUpStatus::Unknown);
+            assert!(!verifier.step_ups.cancel(client, request, NOW).await.unwrap());
         }
-        assert!(verifier.cancel_step_up(CLIENT, &begun.auth_req_id, NOW).await.unwrap());
-        assert!(!verifier.cancel_step_up(CLIENT, &begun.auth_req_id, NOW).await.unwrap());
+        assert!(verifier.step_ups.cancel(CLIENT, &begun.auth_req_id, NOW).await.unwrap());
+        assert!(!verifier.step_ups.cancel(CLIENT, &begun.auth_req_id, NOW).await.unwrap());
         assert_eq!(world.standing(&begun).await, StepUpStatus::Ended(StepUpResult::Cancelled, vec![]));
         let heard = world.at.hear(&world.lab.verifier, NOW).await;
         let told: StepUpClosed = serde_json::from_str(&heard[0].data).unwrap();
@@ -710,7 +720,7 @@ mod tests {
         world.verifier().store().revoke_security_key(1, "lost", NOW).await.unwrap();
         let (begun, asking) = world.asked(Acr::HardwareKey).await;
         let evidence = world.at.evidence(&asking);
-        let answer = world.verifier().step_up_evidence(&asking.id, &evidence, NOW).await;
+        let answer = world.verifier().step_ups.evidence(&asking.id, &evidence, NOW).await;
         assert_eq!(unhealthy(answer), ["security-key"]);
         assert_eq!(world.standing(&begun).await, StepUpStatus::Ended(StepUpResult::NoKey, vec![]));
     }
@@ -754,12 +764,12 @@ mod tests {
         world.at.listen(&world.lab.verifier, None, NOW).await;
         let mut first = world.at.channel.take().unwrap();
         let bearer = other.session.bearer();
-        let full = world.verifier().open_channel(Some(bearer.as_str()), None, NOW).await;
+        let full = world.verifier().step_ups.open_channel(Some(bearer.as_str()), None, NOW).await;
         assert_eq!(full.err().map(|it| problem::<()>(Err(it))), Some(Busy));
         world.at.listen(&world.lab.verifier, None, NOW).await;
         first.woken().await;
         assert_eq!(
-            world.verifier().events(&mut first, NOW).await.unwrap(),
+            world.verifier().step_ups.events(&mut first, NOW).await.unwrap(),
             None,
             "the newer one took its place"
         );
@@ -767,20 +777,21 @@ mod tests {
         let channel = world.at.channel.take().unwrap();
         let ask = {
             let verifier = world.lab.verifier.clone();
-            async move { verifier.ask_step_up(asked(Acr::Epcs), NOW).await }
+            async move { verifier.step_ups.request(asked(Acr::Epcs), NOW).await }
         };
         let ((), begun) = tokio::join!(channel.woken(), ask);
         begun.unwrap();
         drop(channel);
-        let mut channel = world.verifier().open_channel(Some(bearer.as_str()), None, NOW).await.unwrap();
+        let mut channel =
+            world.verifier().step_ups.open_channel(Some(bearer.as_str()), None, NOW).await.unwrap();
         // A session ends its channel, and so does the verifier's own end.
         let until = channel.expires();
-        assert!(world.verifier().events(&mut channel, until - 1).await.unwrap().is_some());
-        assert_eq!(world.verifier().events(&mut channel, until).await.unwrap(), None);
-        world.verifier().close_channels();
+        assert!(world.verifier().step_ups.events(&mut channel, until - 1).await.unwrap().is_some());
+        assert_eq!(world.verifier().step_ups.events(&mut channel, until).await.unwrap(), None);
+        world.verifier().step_ups.close_channels();
         channel.woken().await;
-        assert_eq!(world.verifier().events(&mut channel, NOW).await.unwrap(), None);
-        let closed = world.verifier().open_channel(Some(bearer.as_str()), None, NOW).await;
+        assert_eq!(world.verifier().step_ups.events(&mut channel, NOW).await.unwrap(), None);
+        let closed = world.verifier().step_ups.open_channel(Some(bearer.as_str()), None, NOW).await;
         assert_eq!(closed.err().map(|it| problem::<()>(Err(it))), Some(Busy));
     }
 
@@ -788,10 +799,10 @@ mod tests {
     async fn event_of_another_process_wakes_a_device() {
         let mut world = World::new().await;
         world.at.listen(&world.lab.verifier, None, NOW).await;
-        world.verifier().expire_step_ups(NOW).await.unwrap();
+        world.verifier().step_ups.maintain(NOW).await.unwrap();
         let other = Arc::new(Verifier::open(world.verifier().config().clone(), NOW).await.unwrap());
-        other.ask_step_up(asked(Acr::HardwareKey), NOW).await.unwrap();
-        world.verifier().expire_step_ups(NOW + 1).await.unwrap();
+        other.step_ups.request(asked(Acr::HardwareKey), NOW).await.unwrap();
+        world.verifier().step_ups.maintain(NOW + 1).await.unwrap();
         world.at.channel.as_ref().unwrap().woken().await;
         assert_eq!(world.at.hear(&world.lab.verifier, NOW + 1).await.len(), 1);
     }
@@ -803,10 +814,10 @@ mod tests {
         let tapped = world.key.get(&options, ORIGIN).unwrap();
         assert_eq!(world.assert(&asking.id, tapped).await.unwrap(), StepUpResult::Approved);
         let late = NOW + SECONDS + 86_401;
-        world.verifier().expire_step_ups(late).await.unwrap();
+        world.verifier().step_ups.maintain(late).await.unwrap();
         let evidence = world.at.evidence(&asking);
         assert_eq!(
-            problem(world.verifier().step_up_evidence(&asking.id, &evidence, late).await),
+            problem(world.verifier().step_ups.evidence(&asking.id, &evidence, late).await),
             StepUpUnknown
         );
         assert!(world.verifier().store().audit_of_step_up(&asking.id).await.unwrap().is_some());
@@ -840,7 +851,7 @@ mod tests {
                 let mut world = World::with(|it| it.step_up_policy = Some(file.path().to_owned())).await;
                 let (begun, asking) = world.asked(Acr::HardwareKey).await;
                 let evidence = world.at.evidence(&asking);
-                let answer = world.verifier().step_up_evidence(&asking.id, &evidence, NOW).await;
+                let answer = world.verifier().step_ups.evidence(&asking.id, &evidence, NOW).await;
                 assert_eq!(unhealthy(answer), ["policy"]);
                 let reasons = vec!["policy".to_owned()];
                 assert_eq!(

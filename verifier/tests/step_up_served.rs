@@ -31,7 +31,8 @@ mod tests {
             let made = tls::self_signed(&world.lab.folder.path().join("tls"), "localhost").unwrap();
             let tls = tls::read(&made.files).unwrap();
             let server = Server::start(world.lab.verifier.clone(), tls, Clock::default()).await.unwrap();
-            world.at.device.nonce = world.verifier().nonce(&world.at.device.kid(), now()).unwrap().nonce;
+            world.at.device.nonce =
+                world.verifier().attestation.nonce(&world.at.device.kid(), now()).unwrap().nonce;
             let served = Self { world, server, anchor: made.anchor };
             let mut client = served.connect().await;
             let mut served = served;
@@ -50,7 +51,7 @@ mod tests {
         }
 
         async fn ask(&self) {
-            self.world.verifier().ask_step_up(asked(Acr::HardwareKey), now()).await.unwrap();
+            self.world.verifier().step_ups.request(asked(Acr::HardwareKey), now()).await.unwrap();
         }
     }
 

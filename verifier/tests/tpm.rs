@@ -79,12 +79,12 @@ mod tests {
         async fn enrol(&mut self, verifier: &Verifier, token: &str) -> Result<Enrolled, Problem> {
             let request =
                 EnrolmentRequest { token: token.into(), keys: self.key().enrolment_keys().unwrap() };
-            let challenge = verifier.begin_enrolment(&request, now()).await?;
+            let challenge = verifier.enrolment.begin(&request, now()).await?;
             let secret = self.key().activate(&challenge.credential.unwrap()).unwrap();
             self.nonce = challenge.nonce;
             let evidence = Base64Url(self.evidence(IntendedUse::Registration, true));
             let proof = EnrolmentProof { secret: Some(secret), evidence };
-            let enrolled = verifier.end_enrolment(&challenge.enrolment, &proof, now()).await?;
+            let enrolled = verifier.enrolment.complete(&challenge.enrolment, &proof, now()).await?;
             self.enrolment = Some(enrolled.enrolment);
             self.nonce = enrolled.report.nonce;
             Ok(enrolled)
@@ -126,18 +126,19 @@ mod tests {
         assert!(!enrolled.report.quote);
 
         let evidence = machine.evidence(IntendedUse::Report, false);
-        let answer = verifier.report(&evidence, now()).await.unwrap();
+        let answer = verifier.attestation.report(&evidence, now()).await.unwrap();
         assert!(!answer.quote, "this boot was quoted at enrolment");
         machine.nonce = answer.nonce;
         machine.tpm.restart();
         machine.reopen();
-        machine.nonce = verifier.nonce(&machine.key().public().thumbprint(), now()).unwrap().nonce;
+        machine.nonce =
+            verifier.attestation.nonce(&machine.key().public().thumbprint(), now()).unwrap().nonce;
         let evidence = machine.evidence(IntendedUse::Report, false);
-        let answer = verifier.report(&evidence, now()).await.unwrap();
+        let answer = verifier.attestation.report(&evidence, now()).await.unwrap();
         assert!(answer.quote, "this boot was not quoted");
         machine.nonce = answer.nonce;
         let evidence = machine.evidence(IntendedUse::Report, true);
-        let answer = verifier.report(&evidence, now()).await.unwrap();
+        let answer = verifier.attestation.report(&evidence, now()).await.unwrap();
         assert!(!answer.quote, "now it was");
         // Evidence with a quote is kept in full.
         let logged = verifier.store().audit(machine.enrolment, 0, 100).await.unwrap();
@@ -160,12 +161,13 @@ mod tests {
             boot: Some(stale),
         };
         let evidence = claims.sign(&kid, |digest| machine.key().sign(digest)).unwrap();
-        assert_eq!(problem(verifier.report(&evidence, now()).await), QuoteInvalid);
+        assert_eq!(problem(verifier.attestation.report(&evidence, now()).await), QuoteInvalid);
 
         // A day later.
-        machine.nonce = verifier.nonce(&machine.key().public().thumbprint(), now() + 86_400).unwrap().nonce;
+        machine.nonce =
+            verifier.attestation.nonce(&machine.key().public().thumbprint(), now() + 86_400).unwrap().nonce;
         let evidence = machine.evidence(IntendedUse::Report, false);
-        let answer = verifier.report(&evidence, now() + 86_400).await.unwrap();
+        let answer = verifier.attestation.report(&evidence, now() + 86_400).await.unwrap();
         assert!(answer.quote, "the last quote is a day old");
     }
 
@@ -207,7 +209,7 @@ mod tests {
         assert_eq!(lab.verifier.store().tokens().await.unwrap()[0].used, 1);
 
         let old_report = machine.evidence(IntendedUse::Report, false);
-        machine.nonce = lab.verifier.report(&old_report, now()).await.unwrap().nonce;
+        machine.nonce = lab.verifier.attestation.report(&old_report, now()).await.unwrap().nonce;
         let old_report = machine.evidence(IntendedUse::Report, false);
         let old_kid = machine.key().public().thumbprint();
         vitalsign_tpm_client::forget(&machine.state()).unwrap();
@@ -215,9 +217,9 @@ mod tests {
         assert_ne!(machine.key().public().thumbprint(), old_kid);
         let renewed = machine.enrol(&lab.verifier, &token).await.unwrap();
         assert_eq!(renewed.enrolment, first.enrolment);
-        assert_eq!(problem(lab.verifier.report(&old_report, now()).await), DeviceUnknown);
+        assert_eq!(problem(lab.verifier.attestation.report(&old_report, now()).await), DeviceUnknown);
         let report = machine.evidence(IntendedUse::Report, false);
-        lab.verifier.report(&report, now()).await.unwrap();
+        lab.verifier.attestation.report(&report, now()).await.unwrap();
         assert_eq!(lab.verifier.store().devices(10, 0).await.unwrap().len(), 1);
     }
 
@@ -229,7 +231,7 @@ mod tests {
         let token = token(&lab, 10).await;
         let keys = machine.key().enrolment_keys().unwrap();
         let request = EnrolmentRequest { token: token.clone(), keys: keys.clone() };
-        let challenge = lab.verifier.begin_enrolment(&request, now()).await.unwrap();
+        let challenge = lab.verifier.enrolment.begin(&request, now()).await.unwrap();
         machine.nonce = challenge.nonce;
         for secret in [None, Some(Secret::new(vec![0; 32])), Some(Secret::new(Vec::new()))] {
             let proof = EnrolmentProof {
@@ -237,7 +239,7 @@ mod tests {
                 evidence: Base64Url(machine.evidence(IntendedUse::Registration, true)),
             };
             assert_eq!(
-                problem(lab.verifier.end_enrolment(&challenge.enrolment, &proof, now()).await),
+                problem(lab.verifier.enrolment.complete(&challenge.enrolment, &proof, now()).await),
                 ActivationFailed
             );
         }
@@ -245,7 +247,7 @@ mod tests {
         let evidence = Base64Url(machine.evidence(IntendedUse::Registration, false));
         let proof = EnrolmentProof { secret, evidence };
         assert_eq!(
-            problem(lab.verifier.end_enrolment(&challenge.enrolment, &proof, now()).await),
+            problem(lab.verifier.enrolment.complete(&challenge.enrolment, &proof, now()).await),
             QuoteInvalid
         );
 
@@ -286,7 +288,7 @@ mod tests {
                 certify_signature,
             };
             let request = EnrolmentRequest { token: token.clone(), keys };
-            let problem = problem(lab.verifier.begin_enrolment(&request, now()).await);
+            let problem = problem(lab.verifier.enrolment.begin(&request, now()).await);
             assert!([KeysInvalid, EndorsementUntrusted].contains(&problem), "{name}: {problem:?}");
         }
         assert!(lab.verifier.store().devices(10, 0).await.unwrap().is_empty());

@@ -97,7 +97,7 @@ async fn run(verifier: &Arc<Verifier>, fleet: &[Device], reports: usize) -> Resu
         for at in begin..reports.min(begin + CHUNK) {
             // In an order that no cache likes.
             let device = fleet.get(at * 7919 % fleet.len()).context("no device")?;
-            let nonce = verifier.nonce(&device.key.thumbprint(), now()).map_err(problem)?.nonce;
+            let nonce = verifier.attestation.nonce(&device.key.thumbprint(), now()).map_err(problem)?.nonce;
             ready.push(device.evidence(nonce, now())?);
         }
         taken += accept(verifier, ready).await?;
@@ -116,7 +116,7 @@ async fn accept(verifier: &Arc<Verifier>, ready: Vec<Vec<u8>>) -> Result<Duratio
                 loop {
                     let next = queue.lock().map_err(|_| anyhow!("a task failed"))?.next();
                     let Some(evidence) = next else { return Ok::<_, anyhow::Error>(()) };
-                    verifier.report(&evidence, now()).await.map_err(problem)?;
+                    verifier.attestation.report(&evidence, now()).await.map_err(problem)?;
                 }
             })
         })

@@ -1,7 +1,6 @@
 //! `/bc-authorize` and `/bc-cancel`: an application asks for a person (CIBA section 7), and takes it back.
 
-use super::{Code, Form, OAuthError, Request};
-use crate::Verifier;
+use super::{Code, Form, OAuthError, Provider, Request};
 use crate::step_up::StepUpRequest;
 use crate::store::client::Client;
 use serde::Serialize;
@@ -33,14 +32,14 @@ pub struct AuthRequested {
     pub interval: u64,
 }
 
-impl Verifier {
+impl Provider {
     /// Asks for a person.
     ///
     /// # Errors
     /// An error of CIBA section 13. Whether there is such a person is not told.
-    pub async fn bc_authorize(&self, request: &Request, now: u64) -> Result<AuthRequested, OAuthError> {
+    pub async fn authorize(&self, request: &Request, now: u64) -> Result<AuthRequested, OAuthError> {
         let client = self.authenticate(request, now).await?;
-        let begun = self.ask_step_up(asked(client, &request.form)?, now).await?;
+        let begun = self.step_ups.request(asked(client, &request.form)?, now).await?;
         Ok(AuthRequested {
             auth_req_id: begun.auth_req_id,
             expires_in: begun.expires_in,
@@ -52,10 +51,10 @@ impl Verifier {
     ///
     /// # Errors
     /// [`Code::InvalidGrant`] if no such request is pending.
-    pub async fn bc_cancel(&self, request: &Request, now: u64) -> Result<(), OAuthError> {
+    pub async fn cancel(&self, request: &Request, now: u64) -> Result<(), OAuthError> {
         let client = self.authenticate(request, now).await?;
         let name = super::token::auth_req_id(&request.form)?;
-        if self.cancel_step_up(&client.id, name, now).await? {
+        if self.step_ups.cancel(&client.id, name, now).await? {
             return Ok(());
         }
         Err(OAuthError::new(Code::InvalidGrant, "No request of this client's with this auth_req_id waits."))

@@ -4,8 +4,7 @@
 //! Unknown clients, disabled clients and wrong secrets get the same answer after the same work.
 
 use super::jws::{Jws, is_jti};
-use super::{Code, JWT_BEARER, OAuthError, Request, form, path};
-use crate::Verifier;
+use super::{Code, JWT_BEARER, OAuthError, Provider, Request, form, path};
 use crate::store::client::{Client, ClientCredential};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Serialize};
@@ -69,7 +68,7 @@ fn secret_digest(secret: &str) -> Digest {
     Digest::labelled("vitalsign-client-secret-v1", &[secret.as_bytes()])
 }
 
-impl Verifier {
+impl Provider {
     /// The application that sent this.
     ///
     /// # Errors
@@ -96,7 +95,7 @@ impl Verifier {
                 let keys = match &found {
                     Some(Client { credential: ClientCredential::Keys(keys), .. }) => keys,
                     // Keys that signed nothing for an application: they are tried all the same.
-                    _ => &self.token_jwks(now),
+                    _ => &self.jwks(now),
                 };
                 let signed = signed_by_one_of(&jws, keys);
                 let client = found.filter(|_| signed).ok_or_else(refused)?;

@@ -1,14 +1,13 @@
 //! Provider metadata (OpenID Connect Discovery 1.0 section 3, CIBA section 4).
 
-use super::{CIBA_GRANT, path};
-use crate::Verifier;
+use super::{CIBA_GRANT, Provider, path};
 use serde_json::{Value, json};
 use vitalsign_protocol::step_up::Acr;
 
-impl Verifier {
+impl Provider {
     /// Returns the provider's metadata. There is no authorization endpoint, because no browser is involved.
     #[must_use]
-    pub fn openid_configuration(&self) -> Value {
+    pub fn metadata(&self) -> Value {
         let (issuer, _) = self.config.origin();
         let at = |path: &str| format!("{issuer}{path}");
         json!({

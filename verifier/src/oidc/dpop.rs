@@ -1,8 +1,7 @@
 //! DPoP (RFC 9449): the token is bound to a key that the application proves to hold.
 
 use super::jws::{Jws, is_jti};
-use super::{Code, OAuthError, Request, jwk, path};
-use crate::Verifier;
+use super::{Code, OAuthError, Provider, Request, jwk, path};
 use serde::Deserialize;
 use vitalsign_protocol::id::Digest;
 
@@ -17,7 +16,7 @@ struct DpopProof {
     jti: String,
 }
 
-impl Verifier {
+impl Provider {
     /// The thumbprint of the key that the application proved to hold: `cnf.jkt`. None when it sent no proof.
     ///
     /// # Errors

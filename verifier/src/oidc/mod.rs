@@ -14,7 +14,7 @@ mod error;
 pub mod form;
 mod jwk;
 mod jws;
-mod pace;
+mod poll_limiter;
 mod token;
 
 pub use administrator::Administrator;
@@ -25,7 +25,14 @@ pub use form::Form;
 pub use jwk::{JwkError, client_keys, thumbprint};
 pub use token::{AccessClaims, IdClaims, Poll, Redeemed, Tokens};
 
-pub(crate) use pace::PollRateLimiter;
+use crate::config::Config;
+use crate::files::FileError;
+use crate::signing_keys::{KeyStore, Signs};
+use crate::step_up::StepUps;
+use crate::store::Store;
+use poll_limiter::PollRateLimiter;
+use std::sync::Arc;
+use vitalsign_protocol::jwt::JwkSet;
 
 /// The grant (CIBA section 10.1).
 pub const CIBA_GRANT: &str = "urn:openid:params:grant-type:ciba";
@@ -50,6 +57,38 @@ pub mod path {
     pub const CANCEL: &str = "/bc-cancel";
 }
 
+/// The OpenID provider: authenticates applications, requests step-ups for them and issues tokens.
+pub struct Provider {
+    config: Arc<Config>,
+    store: Arc<Store>,
+    step_ups: Arc<StepUps>,
+    token_keys: KeyStore,
+    poll_limiter: PollRateLimiter,
+}
+
+impl Provider {
+    pub(crate) fn open(
+        config: Arc<Config>,
+        store: Arc<Store>,
+        step_ups: Arc<StepUps>,
+    ) -> Result<Self, FileError> {
+        let token_keys = KeyStore::open(config.keys(), Signs::Tokens)?;
+        let poll_limiter = PollRateLimiter::new(config.oidc.interval_seconds);
+        Ok(Self { config, store, step_ups, token_keys, poll_limiter })
+    }
+
+    /// Returns the keys that verify tokens.
+    #[must_use]
+    pub fn jwks(&self, now: u64) -> JwkSet {
+        self.token_keys.get().published(now)
+    }
+
+    /// Loads signing keys that an administrator replaced.
+    pub fn refresh_keys(&self) {
+        self.token_keys.refresh();
+    }
+}
+
 /// Request of an application: relevant headers and the form.
 pub struct Request {
     /// `Authorization`, when there is one.
@@ -62,10 +101,5 @@ pub struct Request {
 /// Returns a random identifier of this many bytes in base64url.
 pub fn random_name<const BYTES: usize>() -> Result<String, OAuthError> {
     use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-    let mut bytes = [0; BYTES];
-    aws_lc_rs::rand::fill(&mut bytes).map_err(|_| {
-        tracing::error!("the system has no random numbers");
-        OAuthError::new(Code::ServerError, "")
-    })?;
-    Ok(URL_SAFE_NO_PAD.encode(bytes))
+    Ok(URL_SAFE_NO_PAD.encode(crate::random::random::<BYTES>()?))
 }

@@ -1,7 +1,6 @@
 //! `/token`: what an application is given once the tap holds (CIBA section 10).
 
-use super::{ACCESS_TOKEN_TYP, CIBA_GRANT, Code, Form, ID_TOKEN_TYP, OAuthError, Request};
-use crate::Verifier;
+use super::{ACCESS_TOKEN_TYP, CIBA_GRANT, Code, Form, ID_TOKEN_TYP, OAuthError, Provider, Request};
 use crate::step_up::{Approval, StepUpStatus};
 use crate::store::client::Client;
 use serde::{Deserialize, Serialize};
@@ -104,13 +103,13 @@ pub struct Confirmation {
     pub jkt: String,
 }
 
-impl Verifier {
-    /// Checks that this client may request this token now. The result can be passed to [`Verifier::token`]
+impl Provider {
+    /// Checks that this client may request this token now. The result can be passed to [`Provider::token`]
     /// any number of times.
     ///
     /// # Errors
     /// An error of RFC 6749 section 5.2, or `slow_down`.
-    pub async fn token_poll(&self, request: &Request, now: u64, at: Instant) -> Result<Poll, OAuthError> {
+    pub async fn poll(&self, request: &Request, now: u64, at: Instant) -> Result<Poll, OAuthError> {
         let client = self.authenticate(request, now).await?;
         match request.form.get("grant_type") {
             Some(CIBA_GRANT) => {}
@@ -130,7 +129,7 @@ impl Verifier {
     /// # Errors
     /// The result of the step-up, if it was closed otherwise.
     pub async fn token(&self, poll: &Poll, now: u64) -> Result<Redeemed, OAuthError> {
-        match self.step_up_standing(&poll.client.id, &poll.auth_req_id, now).await? {
+        match self.step_ups.status(&poll.client.id, &poll.auth_req_id, now).await? {
             StepUpStatus::Pending { step_up, .. } => Ok(Redeemed::Pending(step_up)),
             // Given out before, or none of this client's.
             StepUpStatus::Unknown | StepUpStatus::Ended(StepUpResult::Approved, _) => {
@@ -169,7 +168,7 @@ impl Verifier {
             authorization_details: authorization_details.clone(),
             cnf: jkt.clone().map(|jkt| Confirmation { jkt }),
         };
-        let keys = self.token_keys();
+        let keys = self.token_keys.get();
         let failed = |error| {
             tracing::error!(%error, "signing a token");
             OAuthError::new(Code::ServerError, "The verifier failed.")

@@ -67,7 +67,7 @@ pub(super) fn only(route: MethodRouter<ServerState>) -> MethodRouter<ServerState
 async fn begin_enrolment(State(shared): State<ServerState>, request: Request) -> Response {
     let outcome = async {
         let request: EnrolmentRequest = shared.json(request, MAX_JSON_BYTES).await?;
-        shared.verifier.begin_enrolment(&request, shared.clock.now()).await
+        shared.verifier.enrolment.begin(&request, shared.clock.now()).await
     };
     answered("enrolment begins", StatusCode::CREATED, outcome.await)
 }
@@ -80,7 +80,7 @@ async fn end_enrolment(
     let outcome = async {
         let enrolment = id.parse().map_err(|_| Problem::new(ProblemType::EnrolmentUnknown, ""))?;
         let proof: EnrolmentProof = shared.json(request, MAX_PROOF_BYTES).await?;
-        shared.verifier.end_enrolment(&enrolment, &proof, shared.clock.now()).await
+        shared.verifier.enrolment.complete(&enrolment, &proof, shared.clock.now()).await
     };
     answered("enrolment ends", StatusCode::OK, outcome.await)
 }
@@ -88,7 +88,7 @@ async fn end_enrolment(
 async fn nonce(State(shared): State<ServerState>, request: Request) -> Response {
     let outcome = async {
         let request: NonceRequest = shared.json(request, MAX_JSON_BYTES).await?;
-        shared.verifier.nonce(&request.kid, shared.clock.now())
+        shared.verifier.attestation.nonce(&request.kid, shared.clock.now())
     };
     answered("nonce", StatusCode::OK, outcome.await)
 }
@@ -96,13 +96,18 @@ async fn nonce(State(shared): State<ServerState>, request: Request) -> Response 
 async fn report(State(shared): State<ServerState>, request: Request) -> Response {
     let outcome = async {
         let evidence = shared.body(request, evidence::MEDIA_TYPE, evidence::MAX_BYTES_WITH_LOG).await?;
-        shared.verifier.report(&evidence, shared.clock.now()).await
+        shared.verifier.attestation.report(&evidence, shared.clock.now()).await
     };
     answered("report", StatusCode::OK, outcome.await)
 }
 
 async fn jwks(State(shared): State<ServerState>) -> Response {
-    json_response(StatusCode::OK, JSON, "public, max-age=60", &shared.verifier.jwks(shared.clock.now()))
+    json_response(
+        StatusCode::OK,
+        JSON,
+        "public, max-age=60",
+        &shared.verifier.attestation.jwks(shared.clock.now()),
+    )
 }
 
 async fn health(State(shared): State<ServerState>) -> Response {

@@ -22,9 +22,10 @@ pub(super) fn routes() -> Router<ServerState> {
 
 async fn begin(State(shared): State<ServerState>, headers: HeaderMap, request: Request) -> Response {
     let outcome = async {
-        let device = shared.verifier.session_device(authorization(&headers), shared.clock.now()).await?;
+        let device =
+            shared.verifier.attestation.session_device(authorization(&headers), shared.clock.now()).await?;
         let request: KeyRequest = shared.json(request, MAX_JSON_BYTES).await?;
-        shared.verifier.begin_key(&device, &request, shared.clock.now()).await
+        shared.verifier.security_keys.begin_registration(&device, &request, shared.clock.now()).await
     };
     answered("key begins", StatusCode::CREATED, outcome.await)
 }
@@ -36,18 +37,24 @@ async fn end(
     request: Request,
 ) -> Response {
     let outcome = async {
-        let device = shared.verifier.session_device(authorization(&headers), shared.clock.now()).await?;
+        let device =
+            shared.verifier.attestation.session_device(authorization(&headers), shared.clock.now()).await?;
         let registration = id.parse().map_err(|_| Problem::new(ProblemType::RegistrationUnknown, ""))?;
         let proof: KeyProof = shared.json(request, MAX_KEY_PROOF_BYTES).await?;
-        shared.verifier.end_key(&device, &registration, &proof, shared.clock.now()).await
+        shared
+            .verifier
+            .security_keys
+            .complete_registration(&device, &registration, &proof, shared.clock.now())
+            .await
     };
     answered("key ends", StatusCode::OK, outcome.await)
 }
 
 async fn list(State(shared): State<ServerState>, headers: HeaderMap) -> Response {
     let outcome = async {
-        let device = shared.verifier.session_device(authorization(&headers), shared.clock.now()).await?;
-        shared.verifier.keys_at(&device).await
+        let device =
+            shared.verifier.attestation.session_device(authorization(&headers), shared.clock.now()).await?;
+        shared.verifier.security_keys.of_device(&device).await
     };
     answered("keys", StatusCode::OK, outcome.await)
 }

@@ -90,8 +90,7 @@ async fn serve(
         let accepted = tokio::select! {
             accepted = accept(&listener, &connections) => accepted,
             _ = refresh.tick() => {
-                verifier.refresh_keys();
-                verifier.refresh_models(clock.now());
+                verifier.refresh(clock.now());
                 continue;
             }
             // An error means that the server handle was dropped: nothing can end the server, so it continues.
@@ -122,7 +121,7 @@ async fn serve(
         });
     }
     drop(listener);
-    verifier.close_channels();
+    verifier.step_ups.close_channels();
     if let Err(error) = tending.await {
         tracing::error!(%error, "looking after step-ups ended badly");
     }
@@ -145,7 +144,7 @@ async fn tend(verifier: Arc<Verifier>, clock: Clock, mut ended: watch::Receiver<
             return;
         }
         // The store has logged its failure; the next tick retries.
-        let _ = verifier.expire_step_ups(clock.now()).await;
+        let _ = verifier.step_ups.maintain(clock.now()).await;
     }
 }
 

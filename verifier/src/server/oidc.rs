@@ -25,17 +25,17 @@ pub(super) fn routes() -> Router<ServerState> {
 }
 
 async fn configuration(State(shared): State<ServerState>) -> Response {
-    json_response(StatusCode::OK, JSON, "public, max-age=60", &shared.verifier.openid_configuration())
+    json_response(StatusCode::OK, JSON, "public, max-age=60", &shared.verifier.oidc.metadata())
 }
 
 async fn jwks(State(shared): State<ServerState>) -> Response {
-    json_response(StatusCode::OK, JSON, "public, max-age=60", &shared.verifier.token_jwks(shared.clock.now()))
+    json_response(StatusCode::OK, JSON, "public, max-age=60", &shared.verifier.oidc.jwks(shared.clock.now()))
 }
 
 async fn authorize(State(shared): State<ServerState>, request: HttpRequest) -> Response {
     let outcome = async {
         let request = read(&shared, request).await?;
-        shared.verifier.bc_authorize(&request, shared.clock.now()).await
+        shared.verifier.oidc.authorize(&request, shared.clock.now()).await
     };
     answered("asking for a person", outcome.await)
 }
@@ -43,7 +43,7 @@ async fn authorize(State(shared): State<ServerState>, request: HttpRequest) -> R
 async fn cancel(State(shared): State<ServerState>, request: HttpRequest) -> Response {
     let outcome = async {
         let request = read(&shared, request).await?;
-        shared.verifier.bc_cancel(&request, shared.clock.now()).await
+        shared.verifier.oidc.cancel(&request, shared.clock.now()).await
     };
     answered(
         "taking a request back",
@@ -53,7 +53,7 @@ async fn cancel(State(shared): State<ServerState>, request: HttpRequest) -> Resp
 
 async fn token(State(shared): State<ServerState>, request: HttpRequest) -> Response {
     let outcome = async {
-        let at = Instant::shared.clock.now();
+        let at = Instant::now();
         let request = read(&shared, request).await?;
         redeem(&shared, &request, at).await
     };
@@ -62,7 +62,7 @@ async fn token(State(shared): State<ServerState>, request: HttpRequest) -> Respo
 
 /// Holds the request until the step-up has ended, so that the token is there as soon as the tap is.
 async fn redeem(shared: &ServerState, request: &Request, at: Instant) -> Result<Tokens, OAuthError> {
-    let poll = shared.verifier.token_poll(request, shared.clock.now(), at).await?;
+    let poll = shared.verifier.oidc.poll(request, shared.clock.now(), at).await?;
     let held = shared.holds.try_acquire();
     let hold = match &held {
         Ok(_) => Duration::from_secs(shared.verifier.config().oidc.hold_seconds),
@@ -71,9 +71,9 @@ async fn redeem(shared: &ServerState, request: &Request, at: Instant) -> Result<
     };
     let until = tokio::time::Instant::from_std(at) + hold;
     // From before the first look: an end between the look and the wait is not missed.
-    let mut ends = shared.verifier.step_up_ends();
+    let mut ends = shared.verifier.step_ups.results();
     loop {
-        let step_up = match shared.verifier.token(&poll, shared.clock.now()).await? {
+        let step_up = match shared.verifier.oidc.token(&poll, shared.clock.now()).await? {
             Redeemed::Tokens(tokens) => return Ok(*tokens),
             Redeemed::Pending(step_up) => step_up,
         };

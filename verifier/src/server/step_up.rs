@@ -40,7 +40,7 @@ async fn take_evidence(
 ) -> Response {
     let outcome = async {
         let evidence = shared.body(request, evidence::MEDIA_TYPE, evidence::MAX_BYTES).await?;
-        shared.verifier.step_up_evidence(&step_up(&id)?, &evidence, shared.clock.now()).await
+        shared.verifier.step_ups.evidence(&step_up(&id)?, &evidence, shared.clock.now()).await
     };
     answered("step-up evidence", StatusCode::OK, outcome.await)
 }
@@ -51,20 +51,26 @@ async fn take_assertion(
     request: Request,
 ) -> Response {
     let outcome = async {
-        let device =
-            shared.verifier.session_device(authorization(request.headers()), shared.clock.now()).await?;
+        let device = shared
+            .verifier
+            .attestation
+            .session_device(authorization(request.headers()), shared.clock.now())
+            .await?;
         let assertion: StepUpAssertion = shared.json(request, MAX_JSON_BYTES).await?;
-        shared.verifier.step_up_assertion(&device, &step_up(&id)?, &assertion, shared.clock.now()).await
+        shared.verifier.step_ups.assertion(&device, &step_up(&id)?, &assertion, shared.clock.now()).await
     };
     answered("step-up assertion", StatusCode::OK, outcome.await)
 }
 
 async fn end(State(shared): State<ServerState>, Path(id): Path<String>, request: Request) -> Response {
     let outcome = async {
-        let device =
-            shared.verifier.session_device(authorization(request.headers()), shared.clock.now()).await?;
+        let device = shared
+            .verifier
+            .attestation
+            .session_device(authorization(request.headers()), shared.clock.now())
+            .await?;
         let given_up: StepUpDeclined = shared.json(request, MAX_JSON_BYTES).await?;
-        shared.verifier.end_step_up_at(&device, &step_up(&id)?, &given_up, shared.clock.now()).await
+        shared.verifier.step_ups.decline(&device, &step_up(&id)?, &given_up, shared.clock.now()).await
     };
     answered("step-up end", StatusCode::OK, outcome.await)
 }
@@ -76,7 +82,7 @@ fn step_up(id: &str) -> Result<StepUpId, Problem> {
 /// Server-sent events (WHATWG HTML, section 9.2).
 async fn events(State(shared): State<ServerState>, headers: HeaderMap) -> Response {
     let after = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok());
-    match shared.verifier.open_channel(authorization(&headers), after, shared.clock.now()).await {
+    match shared.verifier.step_ups.open_channel(authorization(&headers), after, shared.clock.now()).await {
         Err(problem) => answered("events", StatusCode::OK, Err::<(), _>(problem)),
         Ok(channel) => {
             let (sender, receiver) = mpsc::channel(1);
@@ -107,7 +113,7 @@ async fn tell(shared: ServerState, mut channel: Channel, sender: mpsc::Sender<By
     // The first says at once that the channel is open.
     let mut part = String::from(":\n\n");
     loop {
-        let events = match shared.verifier.events(&mut channel, shared.clock.now()).await {
+        let events = match shared.verifier.step_ups.events(&mut channel, shared.clock.now()).await {
             Ok(Some(events)) => events,
             // Over; or the store failed, and was logged: the device comes again.
             Ok(None) | Err(_) => return,

@@ -1,18 +1,17 @@
 //! The tap: does the security key's signature cover this transaction, on this device, in the state that was judged?
 
-use super::Approval;
-use super::ask::internal;
-use super::ends::{At, DeviceResult, within};
 use super::evidence::over;
-use crate::appraisal::step_up::{TappedKey, TappedModel};
+use super::request::internal;
+use super::result::{At, DeviceResult, StepUpClosure, within};
+use super::{Approval, StepUps};
+use crate::appraisal::step_up::{Health, TappedKey, TappedModel};
+use crate::attestation::problem::revoked;
 use crate::audit::prove::Proven;
 use crate::audit::{AuditEntry, Kind};
-use crate::report::revoked;
 use crate::store::Transaction;
 use crate::store::audit;
 use crate::store::device::Device;
 use crate::store::step_up::{self, Answered, StepUpUser};
-use crate::verifier::Verifier;
 use vitalsign_protocol::id::{Base64Url, Digest, StepUpId};
 use vitalsign_protocol::problem::{Problem, ProblemType};
 use vitalsign_protocol::step_up::{
@@ -30,13 +29,13 @@ struct Refused {
     reasons: Vec<String>,
 }
 
-impl Verifier {
+impl StepUps {
     /// Verifies an assertion. A valid one approves the step-up; an invalid one closes it as well, to prevent
     /// repeated attempts. The same assertion sent again gets the same answer.
     ///
     /// # Errors
     /// A problem whose type determines the device's reaction.
-    pub async fn step_up_assertion(
+    pub async fn assertion(
         &self,
         device: &Device,
         id: &StepUpId,
@@ -69,7 +68,7 @@ impl Verifier {
         // A report that came since the evidence counts as well as the evidence.
         let health_now = (device_now.last_report != answered.last_report).then_some(&device_now.health);
         let at = At { step_up: &step_up, device, now };
-        let ended = match self.tapped(at, answered, person.as_ref(), health_now, assertion) {
+        let ended = match self.verify(at, answered, person.as_ref(), health_now, assertion) {
             Ok((person, asserted, key)) => {
                 let approved =
                     Approved { at, answered, person, asserted: &asserted, key, assertion: &digest };
@@ -83,23 +82,23 @@ impl Verifier {
                     assertion: Some(&digest),
                     ..DeviceResult::of(end)
                 };
-                let ended = self.end_here(&mut connection, at, ending).await?;
+                let ended = self.close_at(&mut connection, at, ending).await?;
                 connection.commit().await?;
-                self.tell(ended);
+                self.notify(ended);
                 return Ok(StepUpOutcome { end });
             }
         };
         connection.commit().await?;
-        self.tell(ended);
+        self.notify(ended);
         Ok(StepUpOutcome { end: StepUpResult::Approved })
     }
 
-    fn tapped<'a>(
+    fn verify<'a>(
         &self,
         At { step_up, device, now }: At<'_>,
         answered: &Answered,
         person: Option<&'a StepUpUser>,
-        health_now: Option<&crate::appraisal::step_up::Health>,
+        health_now: Option<&Health>,
         assertion: &StepUpAssertion,
     ) -> Result<(&'a StepUpUser, Asserted, &'a step_up::UserKey), Refused> {
         let wrong = |why: &dyn std::fmt::Display| Refused {
@@ -129,7 +128,7 @@ impl Verifier {
     }
 
     fn tapped_key(&self, asserted: &Asserted, now: u64) -> TappedKey {
-        let standing = self.models().of(&asserted.aaguid, now);
+        let standing = self.models.current().of(&asserted.aaguid, now);
         let (hardware, roaming) = match &standing {
             ModelStatus::Accepted(model) => (model.hardware, model.roaming),
             _ => (false, false),
@@ -154,7 +153,7 @@ impl Verifier {
         &self,
         connection: &mut Transaction<'_>,
         Approved { at, answered, person, asserted, key, assertion }: Approved<'_>,
-    ) -> Result<super::ends::StepUpClosure, Problem> {
+    ) -> Result<StepUpClosure, Problem> {
         let At { step_up, device, now } = at;
         let asked: Asked = serde_json::from_str(&step_up.transaction).map_err(internal)?;
         let subject = Base64Url(person.handle.clone());
@@ -175,8 +174,8 @@ impl Verifier {
             origin: self.relying_party.origin().to_owned(),
             proof: asserted.proof.clone(),
             ear: answered.ear.clone(),
-            ear_keys: self.jwks(now),
-            policy: self.step_up_policy.policy_id().to_owned(),
+            ear_keys: self.attestation.jwks(now),
+            policy: self.policy.policy_id().to_owned(),
         };
         let entry = AuditEntry {
             time: now,
@@ -210,7 +209,7 @@ impl Verifier {
         step_up::end_offer(connection, &step_up.id, device.id, StepUpResult::Approved, Some(assertion))
             .await?;
         let devices = step_up::end(connection, step_up, (StepUpResult::Approved, &[]), now).await?;
-        Ok(super::ends::StepUpClosure { step_up: Some(step_up.id), devices })
+        Ok(StepUpClosure { step_up: Some(step_up.id), devices })
     }
 }
 

@@ -1,9 +1,9 @@
 //! Event channels: which devices listen, and how they are woken. What they are told lies in the store.
 
-use crate::session::Opened;
+use super::StepUps;
+use crate::attestation::OpenSession;
 use crate::store::device::Device;
 use crate::store::event::StoredEvent;
-use crate::verifier::Verifier;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,7 +15,7 @@ use vitalsign_protocol::step_up::{StepUpRequested, event};
 const REMEMBERED_SECONDS: u64 = 3600;
 
 /// The channels of all devices: at most one each.
-pub(crate) struct Channels {
+pub(super) struct Channels {
     most: usize,
     slots: Mutex<Slots>,
 }
@@ -59,11 +59,16 @@ pub struct Channel {
 }
 
 impl Channels {
-    pub(crate) fn new(most: usize) -> Self {
+    pub(super) fn new(most: usize) -> Self {
         Self { most, slots: Mutex::default() }
     }
 
-    fn open(self: &Arc<Self>, Opened { device, expires }: Opened, after: u64, now: u64) -> Option<Channel> {
+    fn open(
+        self: &Arc<Self>,
+        OpenSession { device, expires }: OpenSession,
+        after: u64,
+        now: u64,
+    ) -> Option<Channel> {
         let mut slots = self.lock();
         let taken = slots.by_device.get(&device.id).is_some_and(|slot| slot.signal.is_some());
         if slots.closed || (!taken && slots.open >= self.most) {
@@ -80,31 +85,31 @@ impl Channels {
     }
 
     /// Wakes these devices: there is something for them in the store.
-    pub(crate) fn wake(&self, devices: &[i64]) {
+    pub(super) fn wake(&self, devices: &[i64]) {
         let slots = self.lock();
         let signals = devices.iter().filter_map(|device| slots.by_device.get(device)?.signal.as_ref());
         signals.for_each(|signal| signal.wake.notify_one());
     }
 
-    pub(crate) fn listens(&self, device: i64) -> bool {
+    pub(super) fn listens(&self, device: i64) -> bool {
         self.lock().by_device.get(&device).is_some_and(|slot| slot.signal.is_some())
     }
 
     /// Returns whether a device is listening, or was at any time after `since`.
-    pub(crate) fn listened(&self, device: i64, since: u64) -> bool {
+    pub(super) fn listened(&self, device: i64, since: u64) -> bool {
         let slots = self.lock();
         slots.by_device.get(&device).is_some_and(|slot| slot.signal.is_some() || slot.last >= since)
     }
 
     /// Ends all channels, and opens no more.
-    pub(crate) fn close(&self) {
+    pub(super) fn close(&self) {
         let mut slots = self.lock();
         slots.closed = true;
         slots.by_device.values().filter_map(|slot| slot.signal.as_ref()).for_each(|signal| signal.end());
     }
 
     /// Forgets who has not listened for long.
-    pub(crate) fn forget(&self, now: u64) {
+    pub(super) fn forget(&self, now: u64) {
         let before = now.saturating_sub(REMEMBERED_SECONDS);
         self.lock().by_device.retain(|_, slot| slot.signal.is_some() || slot.last >= before);
     }
@@ -142,7 +147,7 @@ impl Drop for Channel {
     }
 }
 
-impl Verifier {
+impl StepUps {
     /// Opens a device's event channel, starting after the event with sequence number `after`. Closes the
     /// device's previous channel.
     ///
@@ -154,7 +159,7 @@ impl Verifier {
         after: Option<u64>,
         now: u64,
     ) -> Result<Channel, Problem> {
-        let opened = self.session(authorization, now).await?;
+        let opened = self.attestation.session(authorization, now).await?;
         // After a restore the numbers begin lower than what a device remembers.
         let after = after.unwrap_or(0).min(self.store.newest_event().await?);
         self.channels

@@ -1,12 +1,13 @@
 //! Evidence for a step-up: is this the device, in the state that the level asks for, about this transaction?
 
-use super::ends::{At, DeviceResult};
+use super::StepUps;
+use super::result::{At, DeviceResult};
 use crate::appraisal::step_up::{Health, Question, TappedKey};
-use crate::enrol::random;
-use crate::report::{key_standing, refusal, revoked};
+use crate::attestation::{key_attestation, problem};
+use crate::random::random;
+use crate::store::StoreError;
 use crate::store::device::Device;
 use crate::store::step_up::{self, Answered, By, Offer, StepUp};
-use crate::verifier::Verifier;
 use std::sync::Arc;
 use vitalsign_protocol::evidence::{self, IntendedUse};
 use vitalsign_protocol::id::{Nonce, StepUpId};
@@ -15,23 +16,18 @@ use vitalsign_protocol::step_up::{
     Acr, NO_SECURITY_KEY, StepUpAnswer, StepUpNext, StepUpResult, challenge, transaction_digest,
 };
 
-impl Verifier {
+impl StepUps {
     /// Verifies and judges a device's evidence for a step-up. A device in the state that the level asks for is answered
     /// what its user's security key is to sign; for another the step-up has ended. The same bytes again are answered
     /// again; others take their place, with another R, until an assertion was taken.
     ///
     /// # Errors
     /// A problem whose type says what the device is to do.
-    pub async fn step_up_evidence(
-        &self,
-        id: &StepUpId,
-        bytes: &[u8],
-        now: u64,
-    ) -> Result<StepUpAnswer, Problem> {
-        let unverified = evidence::parse(bytes, evidence::MAX_BYTES).map_err(refusal)?;
-        let device = self.device_now(&unverified.kid()).await?;
+    pub async fn evidence(&self, id: &StepUpId, bytes: &[u8], now: u64) -> Result<StepUpAnswer, Problem> {
+        let unverified = evidence::parse(bytes, evidence::MAX_BYTES).map_err(problem::of_evidence)?;
+        let device = self.attestation.device_now(&unverified.kid()).await?;
         let device = device.ok_or_else(|| Problem::new(ProblemType::DeviceUnknown, ""))?;
-        let verified = unverified.verify(&device.identity.report_key).map_err(refusal)?;
+        let verified = unverified.verify(&device.identity.report_key).map_err(problem::of_evidence)?;
         let claims = &verified.claims;
         let refused = |why: &str| Err(Problem::new(ProblemType::ClaimsInvalid, why));
         if claims.intended_use != IntendedUse::StepUp {
@@ -54,13 +50,15 @@ impl Verifier {
         }
 
         let before = device.standing();
-        let mut verdict = self.judge(&device.identity, &before, &verified, &offer.nonce, bytes, now)?;
+        let mut verdict =
+            self.attestation.appraise(&device.identity, &before, &verified, &offer.nonce, bytes, now)?;
         let health = Health::of(&verdict.appraised);
-        let ear = self.sign_verdict(&device.enrolment, offer.nonce, &mut verdict, now)?;
+        let ear = self.attestation.sign_verdict(&device.enrolment, offer.nonce, &mut verdict, now)?;
         let reasons = self.refused(&step_up, &device, &health, None, now);
         let random = Nonce(random()?);
         let mut connection = self.store.begin().await?;
-        let device_now = step_up::device_now(&mut connection, device.id).await?.ok_or_else(revoked)?;
+        let device_now =
+            step_up::device_now(&mut connection, device.id).await?.ok_or_else(problem::revoked)?;
         if device_now.generation != device.generation {
             return Err(Problem::new(ProblemType::Busy, "The device is being changed. Try again later."));
         }
@@ -82,7 +80,7 @@ impl Verifier {
                 evidence: Some(bytes),
                 ..DeviceResult::of(StepUpResult::Unhealthy)
             };
-            let ended = self.end_here(&mut connection, at, ending).await?;
+            let ended = self.close_at(&mut connection, at, ending).await?;
             (StepUpNext::Unhealthy { reasons }, Some(ended))
         } else {
             let person = match step_up.user {
@@ -95,7 +93,7 @@ impl Verifier {
                 // Without a usable security key, the device does not prompt.
                 let reasons = vec![NO_SECURITY_KEY.to_owned()];
                 let ending = DeviceResult { reasons: &reasons, ..DeviceResult::of(StepUpResult::NoKey) };
-                let ended = self.end_here(&mut connection, at, ending).await?;
+                let ended = self.close_at(&mut connection, at, ending).await?;
                 (StepUpNext::Unhealthy { reasons }, Some(ended))
             } else {
                 (self.tap(&step_up, &answered, &keys, now)?, None)
@@ -103,7 +101,7 @@ impl Verifier {
         };
         connection.commit().await?;
         if let Some(ended) = ending {
-            self.tell(ended);
+            self.notify(ended);
         }
         Ok(StepUpAnswer { ear, next })
     }
@@ -119,7 +117,7 @@ impl Verifier {
         let step_up = step_up::find(self.store.readers(), By::Id(id)).await?.ok_or_else(unknown)?;
         let offer = step_up::offer(self.store.readers(), id, device.id).await?.ok_or_else(unknown)?;
         if step_up.ended.is_none() && step_up.expires <= now {
-            self.end_step_up(id, StepUpResult::TimedOut, now).await?;
+            self.close(id, StepUpResult::TimedOut, now).await?;
             return Err(over(StepUpResult::TimedOut));
         }
         Ok((step_up, offer))
@@ -136,8 +134,7 @@ impl Verifier {
     ) -> Result<StepUpAnswer, Problem> {
         let next = match offer.ended {
             None => {
-                let mut connection =
-                    self.store.readers().acquire().await.map_err(crate::store::StoreError::from)?;
+                let mut connection = self.store.readers().acquire().await.map_err(StoreError::from)?;
                 let person = match step_up.user {
                     Some(user) => step_up::person(&mut connection, user).await?,
                     None => None,
@@ -181,9 +178,9 @@ impl Verifier {
         now: u64,
     ) -> Vec<String> {
         let acr: Acr = step_up.acr;
-        let key = key_standing(&device.identity);
+        let key = key_attestation(&device.identity);
         let question = Question { acr, device: health, key, security_key, now };
-        self.step_up_policy.refused(&question).unwrap_or_else(|error| {
+        self.policy.refused(&question).unwrap_or_else(|error| {
             tracing::error!(%error, "the step-up policy failed: the level is refused");
             vec!["policy".to_owned()]
         })

@@ -2,6 +2,7 @@
 
 use super::audit;
 use super::{Store, StoreError, signed, unsigned};
+use crate::audit::{AuditEntry, Kind};
 use serde_json::{Value, json};
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
@@ -166,7 +167,6 @@ impl Store {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::audit::{AuditEntry, Kind};
 
     #[tokio::test]
     async fn a_name_is_used_once_until_it_expires() {

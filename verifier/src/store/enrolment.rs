@@ -1,9 +1,10 @@
 //! Enrolments under way, and their end: everything of it in one transaction, or nothing.
 
 use super::audit;
-use super::device::{self, AppraisalSnapshot, By, Identity, TpmIdentity};
+use super::device::{self, By, Identity, TpmIdentity};
 use super::token::{self, Token};
 use super::{Store, StoreError, signed, unsigned};
+use crate::appraisal::AppraisalSnapshot;
 use crate::audit::{AuditEntry, Kind};
 use sqlx::Row;
 use vitalsign_protocol::cose::PublicKey;

@@ -3,6 +3,7 @@
 use super::audit;
 use super::device::{self, By};
 use super::{Store, StoreError, signed, unsigned};
+use crate::audit::{AuditEntry, Kind};
 use serde::Serialize;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Executor, Row, Sqlite, SqliteConnection};
@@ -246,7 +247,6 @@ impl Store {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::audit::{AuditEntry, Kind};
 
     #[test]
     fn a_code_can_be_written_in_many_ways() {

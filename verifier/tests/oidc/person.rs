@@ -40,12 +40,13 @@ impl Person {
         let user = verifier.store().add_user(name, now()).await.unwrap().unwrap();
         let code = verifier.store().create_key_code(&user, now() + 60, now()).await.unwrap().1;
         let mut key = provider.maker.key();
-        let at = verifier.session_device(Some(&session), now()).await.unwrap();
+        let at = verifier.attestation.session_device(Some(&session), now()).await.unwrap();
         let code = Secret::new(code.into_bytes());
-        let begun = verifier.begin_key(&at, &KeyRequest { code }, now()).await.unwrap();
+        let begun =
+            verifier.security_keys.begin_registration(&at, &KeyRequest { code }, now()).await.unwrap();
         let proof = KeyProof { name: "blue".into(), credential: key.create(&begun.options, ISSUER) };
-        verifier.end_key(&at, &begun.registration, &proof, now()).await.unwrap();
-        let channel = verifier.open_channel(Some(&session), None, now()).await.unwrap();
+        verifier.security_keys.complete_registration(&at, &begun.registration, &proof, now()).await.unwrap();
+        let channel = verifier.step_ups.open_channel(Some(&session), None, now()).await.unwrap();
         Self { name: name.to_owned(), device, session, channel, key }
     }
 
@@ -55,7 +56,8 @@ impl Person {
 
     pub(crate) async fn asked(&mut self, provider: &Provider) -> AskedFor {
         loop {
-            let events = provider.lab.verifier.events(&mut self.channel, now()).await.unwrap().unwrap();
+            let events =
+                provider.lab.verifier.step_ups.events(&mut self.channel, now()).await.unwrap().unwrap();
             for told in events {
                 if told.name == event::STEP_UP {
                     let asked: StepUpRequested = serde_json::from_str(&told.data).unwrap();
@@ -74,7 +76,7 @@ impl Person {
         let nonces = vec![asked.nonce, Nonce(digest.0)];
         let claims = Claims { nonces, ..self.device.claims(IntendedUse::StepUp) };
         let evidence = self.device.sign(&claims);
-        provider.lab.verifier.step_up_evidence(&asked.step_up, &evidence, now()).await.unwrap()
+        provider.lab.verifier.step_ups.evidence(&asked.step_up, &evidence, now()).await.unwrap()
     }
 
     /// Proves what the device is like, and taps.
@@ -83,8 +85,8 @@ impl Person {
         let StepUpNext::Tap { options, .. } = &answer.next else { unreachable!("{answer:?}") };
         let assertion = StepUpAssertion { assertion: self.key.get(options, ISSUER).unwrap() };
         let verifier = &provider.lab.verifier;
-        let at = verifier.session_device(Some(&self.session), now()).await.unwrap();
-        let outcome = verifier.step_up_assertion(&at, &asked.step_up, &assertion, now()).await.unwrap();
+        let at = verifier.attestation.session_device(Some(&self.session), now()).await.unwrap();
+        let outcome = verifier.step_ups.assertion(&at, &asked.step_up, &assertion, now()).await.unwrap();
         assert_eq!(outcome.end, StepUpResult::Approved);
         answer
     }
@@ -92,7 +94,7 @@ impl Person {
     /// Says how it ended here.
     pub(crate) async fn give_up(&self, provider: &Provider, asked: &AskedFor, end: StepUpResult) {
         let verifier = &provider.lab.verifier;
-        let at = verifier.session_device(Some(&self.session), now()).await.unwrap();
-        verifier.end_step_up_at(&at, &asked.step_up, &StepUpDeclined { end }, now()).await.unwrap();
+        let at = verifier.attestation.session_device(Some(&self.session), now()).await.unwrap();
+        verifier.step_ups.decline(&at, &asked.step_up, &StepUpDeclined { end }, now()).await.unwrap();
     }
 }

@@ -144,7 +144,7 @@ async fn unknown_user_is_answered_like_an_unreachable_one() {
         body["auth_req_id"] = asked.len().into();
         sequence.push((shape(&answer), body.to_string()));
         for late in [0, 1, 5, 30, 200] {
-            verifier.expire_step_ups(now() + late).await.unwrap();
+            verifier.step_ups.maintain(now() + late).await.unwrap();
             let answer = ehr.poll(&provider, &asked).await;
             sequence.push((shape(&answer), String::from_utf8(answer.body).unwrap()));
         }

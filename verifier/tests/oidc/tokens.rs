@@ -212,7 +212,7 @@ async fn a_request_whose_time_is_over_is_told_apart() {
     let form = [request("unknown"), vec![("requested_expiry", "5".to_owned())]].concat();
     let answer = ehr.post(&provider, "/bc-authorize", &form).await;
     let auth_req_id = answer.json::<Value>()["auth_req_id"].as_str().unwrap().to_owned();
-    provider.lab.verifier.expire_step_ups(now() + 6).await.unwrap();
+    provider.lab.verifier.step_ups.maintain(now() + 6).await.unwrap();
     let answer = ehr.poll(&provider, &auth_req_id).await;
     assert_eq!(refusal(&answer), refused(400, "expired_token"));
     assert_eq!(body(&answer)["vitalsign_end"], "timed-out");

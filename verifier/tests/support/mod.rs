@@ -142,9 +142,9 @@ impl Device {
         token: &str,
         now: u64,
     ) -> Result<Enrolled, Problem> {
-        let challenge = verifier.begin_enrolment(&self.request(token), now).await?;
+        let challenge = verifier.enrolment.begin(&self.request(token), now).await?;
         let proof = self.proof(&challenge);
-        let enrolled = verifier.end_enrolment(&challenge.enrolment, &proof, now).await?;
+        let enrolled = verifier.enrolment.complete(&challenge.enrolment, &proof, now).await?;
         self.enrolment = Some(enrolled.enrolment);
         self.nonce = enrolled.report.nonce;
         Ok(enrolled)
@@ -153,7 +153,7 @@ impl Device {
 
 /// Checks the answer's verdict with the published keys.
 pub(crate) fn verdict(verifier: &Verifier, answer: &ReportAnswer, now: u64) -> Ear {
-    let ear: Ear = jwt::verify(&answer.ear, ear::TYP, &verifier.jwks(now)).unwrap();
+    let ear: Ear = jwt::verify(&answer.ear, ear::TYP, &verifier.attestation.jwks(now)).unwrap();
     ear.validate().unwrap();
     ear
 }

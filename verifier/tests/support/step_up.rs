@@ -89,7 +89,7 @@ impl World {
     }
 
     pub(crate) async fn ask(&self, acr: Acr) -> StepUpStarted {
-        self.verifier().ask_step_up(asked(acr), NOW).await.unwrap()
+        self.verifier().step_ups.request(asked(acr), NOW).await.unwrap()
     }
 
     /// Asks, and what the device hears of it.
@@ -105,7 +105,7 @@ impl World {
     pub(crate) async fn ready(&mut self, acr: Acr) -> (StepUpStarted, Asking, Value) {
         let (begun, asking) = self.asked(acr).await;
         let evidence = self.at.evidence(&asking);
-        let (_, options) = tap(self.verifier().step_up_evidence(&asking.id, &evidence, NOW).await);
+        let (_, options) = tap(self.verifier().step_ups.evidence(&asking.id, &evidence, NOW).await);
         (begun, asking, options)
     }
 
@@ -114,7 +114,7 @@ impl World {
     }
 
     pub(crate) async fn standing(&self, begun: &StepUpStarted) -> StepUpStatus {
-        self.verifier().step_up_standing(CLIENT, &begun.auth_req_id, NOW).await.unwrap()
+        self.verifier().step_ups.status(CLIENT, &begun.auth_req_id, NOW).await.unwrap()
     }
 
     /// The entries of step-ups: kind and body.
@@ -186,9 +186,9 @@ pub(crate) async fn register(verifier: &Verifier, user: &str, at: &Station, key:
     let code = store.create_key_code(&user, NOW + 900, NOW).await.unwrap().1;
     let device = at.enrolled(verifier).await;
     let request = KeyRequest { code: Secret::new(code.into_bytes()) };
-    let begun = verifier.begin_key(&device, &request, NOW).await.unwrap();
+    let begun = verifier.security_keys.begin_registration(&device, &request, NOW).await.unwrap();
     let proof = KeyProof { name: "blue".into(), credential: key.create(&begun.options, ORIGIN) };
-    verifier.end_key(&device, &begun.registration, &proof, NOW).await.unwrap();
+    verifier.security_keys.complete_registration(&device, &begun.registration, &proof, NOW).await.unwrap();
 }
 
 /// Kind of the device's key. (`tpm.rs` tests enrolment with a real TPM.)
@@ -241,13 +241,13 @@ impl Station {
     }
 
     pub(crate) async fn enrolled(&self, verifier: &Verifier) -> Arc<Enrolled> {
-        verifier.session_device(Some(self.session.bearer().as_str()), NOW).await.unwrap()
+        verifier.attestation.session_device(Some(self.session.bearer().as_str()), NOW).await.unwrap()
     }
 
     /// Reopens the event channel.
     pub(crate) async fn listen(&mut self, verifier: &Verifier, after: Option<u64>, now: u64) {
         let bearer = self.session.bearer();
-        self.channel = Some(verifier.open_channel(Some(bearer.as_str()), after, now).await.unwrap());
+        self.channel = Some(verifier.step_ups.open_channel(Some(bearer.as_str()), after, now).await.unwrap());
     }
 
     /// Returns the events that are available now.
@@ -255,12 +255,12 @@ impl Station {
         if self.channel.is_none() {
             self.listen(verifier, None, now).await;
         }
-        if let Some(events) = verifier.events(self.channel.as_mut().unwrap(), now).await.unwrap() {
+        if let Some(events) = verifier.step_ups.events(self.channel.as_mut().unwrap(), now).await.unwrap() {
             return events;
         }
         // The device re-enrolled, so it reopens its channel.
         self.listen(verifier, None, now).await;
-        verifier.events(self.channel.as_mut().unwrap(), now).await.unwrap().unwrap()
+        verifier.step_ups.events(self.channel.as_mut().unwrap(), now).await.unwrap().unwrap()
     }
 
     pub(crate) fn claims(&mut self, asking: &Asking) -> Claims {
@@ -283,7 +283,7 @@ impl Station {
     ) -> Result<StepUpResult, Problem> {
         let device = self.enrolled(verifier).await;
         let assertion = StepUpAssertion { assertion };
-        verifier.step_up_assertion(&device, id, &assertion, now).await.map(|outcome| outcome.end)
+        verifier.step_ups.assertion(&device, id, &assertion, now).await.map(|outcome| outcome.end)
     }
 
     pub(crate) async fn give_up(
@@ -293,14 +293,14 @@ impl Station {
         end: StepUpResult,
     ) -> Result<StepUpResult, Problem> {
         let device = self.enrolled(verifier).await;
-        let outcome = verifier.end_step_up_at(&device, id, &StepUpDeclined { end }, NOW).await;
+        let outcome = verifier.step_ups.decline(&device, id, &StepUpDeclined { end }, NOW).await;
         outcome.map(|outcome| outcome.end)
     }
 
     /// A report, as it comes every few minutes.
     pub(crate) async fn report(&mut self, verifier: &Verifier) {
         let claims = Claims { boot_count: Some(BOOT), ..self.device.claims(IntendedUse::Report) };
-        let answer = verifier.report(&self.device.sign(&claims), NOW).await.unwrap();
+        let answer = verifier.attestation.report(&self.device.sign(&claims), NOW).await.unwrap();
         self.device.nonce = answer.nonce;
         self.session = answer.session.unwrap();
     }

@@ -18,14 +18,14 @@ struct LastPoll {
     interval: Duration,
 }
 
-pub(crate) struct PollRateLimiter {
+pub(super) struct PollRateLimiter {
     interval: Duration,
     asked: Mutex<(HashMap<Digest, LastPoll>, usize)>,
 }
 
 impl PollRateLimiter {
     /// Creates a limiter with this minimum interval in seconds; 0 disables it.
-    pub(crate) fn new(interval_seconds: u64) -> Self {
+    pub(super) fn new(interval_seconds: u64) -> Self {
         Self {
             interval: Duration::from_secs(interval_seconds),
             asked: Mutex::new((HashMap::new(), LOOK_FROM)),
@@ -36,7 +36,7 @@ impl PollRateLimiter {
     ///
     /// The interval counts from poll to poll, not from the answer, which may be held back (section 10.1.1).
     /// Call it only after client authentication, so that only existing requests are tracked.
-    pub(crate) fn allow(&self, client: &str, auth_req_id: &str, at: Instant) -> bool {
+    pub(super) fn allow(&self, client: &str, auth_req_id: &str, at: Instant) -> bool {
         if self.interval.is_zero() {
             return true;
         }

@@ -7,23 +7,23 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use vitalsign_protocol::id::Thumbprint;
 
 /// Devices by report key.
-pub(crate) struct DeviceCache(Mutex<Generations<Thumbprint, Arc<Device>>>);
+pub(super) struct DeviceCache(Mutex<Generations<Thumbprint, Arc<Device>>>);
 
 impl DeviceCache {
     /// Creates a cache of at most `capacity` devices.
-    pub(crate) fn new(capacity: usize) -> Self {
+    pub(super) fn new(capacity: usize) -> Self {
         Self(Mutex::new(Generations::new(capacity)))
     }
 
-    pub(crate) fn get(&self, kid: &Thumbprint) -> Option<Arc<Device>> {
+    pub(super) fn get(&self, kid: &Thumbprint) -> Option<Arc<Device>> {
         self.lock().get(kid).cloned()
     }
 
-    pub(crate) fn put(&self, device: Arc<Device>) {
+    pub(super) fn put(&self, device: Arc<Device>) {
         self.lock().insert(device.identity.kid, device);
     }
 
-    pub(crate) fn forget(&self, kid: &Thumbprint) {
+    pub(super) fn forget(&self, kid: &Thumbprint) {
         self.lock().remove(kid);
     }
 

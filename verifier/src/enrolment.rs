@@ -1,12 +1,15 @@
 //! Enrolment (protocol.md section 3): who holds these keys, and are they in a TPM that we believe?
 
 use crate::appraisal::AppraisalSnapshot;
-use crate::endorsers::Endorser;
-use crate::nonce::Purpose;
-use crate::report::{refusal, revoked};
+use crate::attestation::{Attestation, problem};
+use crate::config::Config;
+use crate::endorsers::{Endorser, TpmVendorRoots};
+use crate::nonce::{Nonces, Purpose};
+use crate::random::random;
+use crate::store::Store;
 use crate::store::device::{By, Identity, TpmIdentity};
 use crate::store::enrolment::{EnrolmentOutcome, NewEnrolment, PendingEnrolment, TokenState};
-use crate::verifier::{ENROLMENT_SECONDS, Verifier};
+use std::sync::Arc;
 use vitalsign_protocol::cose::PublicKey;
 use vitalsign_protocol::evidence::{self, IntendedUse};
 use vitalsign_protocol::id::{Digest, EnrolmentId, Secret};
@@ -18,6 +21,8 @@ use vitalsign_tpm::attest::{self, AttestationKey};
 use vitalsign_tpm::credential;
 use vitalsign_tpm::public::Public;
 
+/// Lifetime of an enrolment and its nonce, in seconds.
+const ENROLMENT_SECONDS: u64 = 60;
 /// Label of the digest under which a credential's secret is stored.
 const SECRET_LABEL: &str = "vitalsign-credential-v1";
 
@@ -28,16 +33,21 @@ struct Claimed {
     endorsement: Option<(Public, Vec<u8>)>,
 }
 
-impl Verifier {
+/// Enrols devices.
+pub struct Enrolment {
+    pub(crate) config: Arc<Config>,
+    pub(crate) store: Arc<Store>,
+    pub(crate) nonces: Arc<Nonces>,
+    pub(crate) endorsers: TpmVendorRoots,
+    pub(crate) attestation: Arc<Attestation>,
+}
+
+impl Enrolment {
     /// Begins an enrolment: checks the token and the keys, and asks for a proof.
     ///
     /// # Errors
     /// A problem whose type says what the device is to do.
-    pub async fn begin_enrolment(
-        &self,
-        request: &EnrolmentRequest,
-        now: u64,
-    ) -> Result<EnrolmentChallenge, Problem> {
+    pub async fn begin(&self, request: &EnrolmentRequest, now: u64) -> Result<EnrolmentChallenge, Problem> {
         let token = self.store.token(&request.token).await?;
         let token = token.ok_or_else(|| Problem::new(ProblemType::TokenUnknown, ""))?;
         let state = token.state(now);
@@ -50,7 +60,7 @@ impl Verifier {
             None => self.store.device(By::Kid(&identity.kid)).await?,
         };
         if known.as_ref().is_some_and(|device| device.revoked_at.is_some()) {
-            return Err(revoked());
+            return Err(problem::revoked());
         }
         // The device that spent the token may have lost the answer.
         if state == TokenState::Spent
@@ -70,7 +80,7 @@ impl Verifier {
             secret = Some(Digest::labelled(SECRET_LABEL, &[fresh.expose()]));
             credential = Some(made);
         }
-        let nonce = self.issue(Purpose::Registration, &identity.kid, now + ENROLMENT_SECONDS)?;
+        let nonce = self.nonces.issue(Purpose::Registration, &identity.kid, now + ENROLMENT_SECONDS)?;
         let pending = PendingEnrolment {
             enrolment,
             expires: now + ENROLMENT_SECONDS,
@@ -86,7 +96,7 @@ impl Verifier {
     ///
     /// # Errors
     /// A problem whose type says what the device is to do.
-    pub async fn end_enrolment(
+    pub async fn complete(
         &self,
         enrolment: &EnrolmentId,
         proof: &EnrolmentProof,
@@ -104,8 +114,8 @@ impl Verifier {
         }
         let bytes = &proof.evidence.0;
         let Identity { kid, report_key, tpm } = &pending.identity;
-        let verified = evidence::parse(bytes, evidence::MAX_BYTES_WITH_LOG).map_err(refusal)?;
-        let verified = verified.verify(report_key).map_err(refusal)?;
+        let verified = evidence::parse(bytes, evidence::MAX_BYTES_WITH_LOG).map_err(problem::of_evidence)?;
+        let verified = verified.verify(report_key).map_err(problem::of_evidence)?;
         let claims = &verified.claims;
         if claims.intended_use != IntendedUse::Registration {
             return Err(Problem::new(ProblemType::ClaimsInvalid, "intuse is not that of a registration"));
@@ -113,13 +123,19 @@ impl Verifier {
         if claims.enrolment.is_some_and(|claimed| claimed != *enrolment) {
             return Err(Problem::new(ProblemType::ClaimsInvalid, "sueids is not this enrolment"));
         }
-        let (nonce, _) = self.check_nonce(Purpose::Registration, kid, &claims.nonces, now)?;
+        let (nonce, _) = self.nonces.check(Purpose::Registration, kid, &claims.nonces, now)?;
         if tpm.is_some() && claims.boot.is_none() {
             return Err(Problem::new(ProblemType::QuoteInvalid, "a device with a TPM quotes when it enrols"));
         }
-        let mut verdict =
-            self.judge(&pending.identity, &AppraisalSnapshot::default(), &verified, &nonce, bytes, now)?;
-        let quote = self.wants_quote(&pending.identity, verdict.boot.as_ref(), claims, now);
+        let mut verdict = self.attestation.appraise(
+            &pending.identity,
+            &AppraisalSnapshot::default(),
+            &verified,
+            &nonce,
+            bytes,
+            now,
+        )?;
+        let quote = self.attestation.wants_quote(&pending.identity, verdict.boot.as_ref(), claims, now);
         let kid = *kid;
         let proven = NewEnrolment {
             pending,
@@ -133,27 +149,27 @@ impl Verifier {
         let enrolment = match self.store.end_enrolment(proven).await? {
             EnrolmentOutcome::Enrolled(enrolment) => enrolment,
             EnrolmentOutcome::Unknown => return Err(unknown()),
-            EnrolmentOutcome::Revoked => return Err(revoked()),
+            EnrolmentOutcome::Revoked => return Err(problem::revoked()),
             EnrolmentOutcome::KeyTaken => {
                 return Err(keys_invalid(&"another device is enrolled with this report key"));
             }
             EnrolmentOutcome::Token(state) => return Err(token_problem(state)),
         };
-        self.devices.forget(&kid);
+        self.attestation.forget(&kid);
         let (origin, rp_id) = self.config.origin();
         Ok(Enrolled {
             enrolment,
-            ear_keys: self.jwks(now),
+            ear_keys: self.attestation.jwks(now),
             rp_id: rp_id.to_owned(),
             origin: origin.to_owned(),
-            report: self.answer(&enrolment, &kid, nonce, &mut verdict, quote, now)?,
+            report: self.attestation.answer(&enrolment, &kid, nonce, &mut verdict, quote, now)?,
         })
     }
 
     fn claimed(&self, keys: &EnrolmentKeys, now: u64) -> Result<Claimed, Problem> {
         match keys {
             EnrolmentKeys::Software { report_key } => {
-                if !self.appraiser.accepts_software_keys() {
+                if !self.attestation.accepts_software_keys() {
                     return Err(Problem::new(ProblemType::SoftwareKeyRefused, ""));
                 }
                 let report_key = PublicKey::from_point(&report_key.0).map_err(|e| keys_invalid(&e))?;
@@ -215,10 +231,4 @@ fn token_problem(state: TokenState) -> Problem {
         TokenState::Spent => Problem::new(ProblemType::TokenSpent, ""),
         TokenState::Expired | TokenState::Good => Problem::new(ProblemType::TokenExpired, ""),
     }
-}
-
-pub(crate) fn random<const N: usize>() -> Result<[u8; N], Problem> {
-    let mut bytes = [0; N];
-    aws_lc_rs::rand::fill(&mut bytes).map_err(|_| Problem::new(ProblemType::Internal, ""))?;
-    Ok(bytes)
 }

@@ -1,10 +1,9 @@
 //! Registering security keys: with a one-time code, at a device, by a model that is accepted.
 
+use super::SecurityKeyRegistry;
+use crate::random::random;
 use crate::store::device::Device;
 use crate::store::security_key::{PendingRegistration, RegistrationOutcome, SecurityKey};
-use crate::verifier::Verifier;
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
 use vitalsign_protocol::id::RegistrationId;
 use vitalsign_protocol::problem::{Problem, ProblemType};
 use vitalsign_protocol::step_up::{KeyChallenge, KeyProof, KeyRequest, RegisteredKey, RegisteredKeys};
@@ -16,45 +15,20 @@ const REGISTRATION_SECONDS: u64 = 300;
 const MAX_CODE_BYTES: usize = 64;
 /// The most characters of a key's name.
 const MAX_NAME_CHARACTERS: usize = 64;
-/// Maximum number of wrong codes of one device per period. Codes have 60 bits and live for minutes, so
-/// guessing fails anyway; this keeps an attacker from filling the log.
-const MAX_WRONG_CODES: u32 = 10;
-const WRONG_CODES_SECONDS: u64 = 900;
 
-/// Wrong codes of each device: since when, and how many.
-#[derive(Default)]
-pub(crate) struct CodeAttempts(Mutex<HashMap<i64, (u64, u32)>>);
-
-impl CodeAttempts {
-    fn too_many(&self, device: &Device, now: u64) -> bool {
-        let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        counts
-            .get(&device.id)
-            .is_some_and(|(since, count)| now < since + WRONG_CODES_SECONDS && *count >= MAX_WRONG_CODES)
-    }
-
-    fn count(&self, device: &Device, now: u64) -> u32 {
-        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        counts.retain(|_, (since, _)| now < *since + WRONG_CODES_SECONDS);
-        let (_, count) = counts.entry(device.id).or_insert((now, 0));
-        *count += 1;
-        *count
-    }
-}
-
-impl Verifier {
+impl SecurityKeyRegistry {
     /// Begins to register a security key of the user whose code it is.
     ///
     /// # Errors
     /// `key-code-unknown` when the code is wrong, used or too old, or its user disabled; `key-untrusted` when no model
     /// is accepted now.
-    pub async fn begin_key(
+    pub async fn begin_registration(
         &self,
         device: &Device,
         request: &KeyRequest,
         now: u64,
     ) -> Result<KeyChallenge, Problem> {
-        if self.wrong_codes.too_many(device, now) {
+        if self.attempts.too_many(device.id, now) {
             return Err(Problem::new(ProblemType::Busy, "Too many wrong codes. Try again in 15 minutes."));
         }
         let code = request.code.expose();
@@ -64,18 +38,16 @@ impl Verifier {
             None => None,
         };
         let Some((code, user)) = found else {
-            let wrong = self.wrong_codes.count(device, now);
+            let wrong = self.attempts.count(device.id, now);
             tracing::warn!(device = %device.enrolment, wrong, "a wrong key code");
             return Err(Problem::new(ProblemType::KeyCodeUnknown, ""));
         };
         let keys = self.store.security_keys(user.id).await?;
         let exclude: Vec<_> = keys.into_iter().map(|key| key.credential).collect();
         let whose = User { handle: user.handle, name: &user.name };
-        let begun = self.relying_party.begin_registration(whose, &exclude, &self.models(), now);
+        let begun = self.relying_party.begin_registration(whose, &exclude, &self.models.current(), now);
         let (options, state) = begun.map_err(|error| refused(device, &error))?;
-        let mut id = [0; 16];
-        aws_lc_rs::rand::fill(&mut id).map_err(|_| Problem::new(ProblemType::Internal, ""))?;
-        let registration = RegistrationId(id);
+        let registration = RegistrationId(random()?);
         let pending = PendingRegistration { code, state };
         self.store
             .begin_registration(&registration, device, &pending, now + REGISTRATION_SECONDS, now)
@@ -88,7 +60,7 @@ impl Verifier {
     /// # Errors
     /// `registration-unknown` when it is not under way here, or was ended; `key-code-unknown` when its code was used
     /// meanwhile; `key-untrusted` and `assertion-invalid` when the security key's answer is not accepted; `key-known`.
-    pub async fn end_key(
+    pub async fn complete_registration(
         &self,
         device: &Device,
         registration: &RegistrationId,
@@ -103,8 +75,12 @@ impl Verifier {
         }
         let unknown = || Problem::new(ProblemType::RegistrationUnknown, "");
         let pending = self.store.registration(registration, device, now).await?.ok_or_else(unknown)?;
-        let finished =
-            self.relying_party.finish_registration(&pending.state, &proof.credential, &self.models(), now);
+        let finished = self.relying_party.finish_registration(
+            &pending.state,
+            &proof.credential,
+            &self.models.current(),
+            now,
+        );
         let registered = finished.map_err(|error| refused(device, &error))?;
         match self.store.end_registration(registration, device, &registered, name, now).await? {
             RegistrationOutcome::Registered(key) => Ok(shown(*key)),
@@ -115,7 +91,7 @@ impl Verifier {
     }
 
     /// The security keys of the users of a device.
-    pub async fn keys_at(&self, device: &Device) -> Result<RegisteredKeys, Problem> {
+    pub async fn of_device(&self, device: &Device) -> Result<RegisteredKeys, Problem> {
         let keys = self.store.security_keys_at(device.id).await?;
         Ok(RegisteredKeys { keys: keys.into_iter().map(shown).collect() })
     }

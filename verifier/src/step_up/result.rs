@@ -1,26 +1,17 @@
 //! Closes step-ups: on report of a device, by expiry, or by the application. Every result is logged in the
 //! transaction that closes the step-up.
 
+use super::StepUps;
 use super::evidence::over;
 use crate::audit::{AuditEntry, Kind};
 use crate::store::audit;
 use crate::store::device::Device;
 use crate::store::step_up::{self, By, StepUp};
 use crate::store::{StoreError, Transaction};
-use crate::verifier::Verifier;
 use serde_json::json;
 use vitalsign_protocol::id::{Digest, StepUpId};
 use vitalsign_protocol::problem::{Problem, ProblemType};
 use vitalsign_protocol::step_up::{StepUpDeclined, StepUpOutcome, StepUpResult};
-
-/// Seconds that a device may take to open its event channel before the step-up fails with no device.
-pub const DEVICE_SECONDS: u64 = 10;
-/// Seconds for which closed step-ups are kept.
-const KEPT_SECONDS: u64 = 24 * 3600;
-/// Interval in seconds of deleting old step-ups.
-const FORGET_SECONDS: u64 = 60;
-/// Maximum number of step-ups closed in one transaction.
-const BATCH: u32 = 256;
 
 /// Device and time of a result.
 #[derive(Clone, Copy)]
@@ -65,20 +56,12 @@ pub(super) struct StepUpClosure {
     pub(super) devices: Vec<i64>,
 }
 
-/// State of [`Verifier::expire_step_ups`] between calls.
-#[derive(Default)]
-pub(crate) struct MaintenanceState {
-    since: Option<u64>,
-    forgotten: u64,
-    newest_event: u64,
-}
-
-impl Verifier {
+impl StepUps {
     /// Handles a result reported by a device.
     ///
     /// # Errors
     /// A problem whose type determines the device's reaction.
-    pub async fn end_step_up_at(
+    pub async fn decline(
         &self,
         device: &Device,
         id: &StepUpId,
@@ -102,7 +85,7 @@ impl Verifier {
             None => {}
         }
         let at = At { step_up: &step_up, device, now };
-        let ended = self.end_here(&mut connection, at, DeviceResult::of(end)).await?;
+        let ended = self.close_at(&mut connection, at, DeviceResult::of(end)).await?;
         connection.commit().await?;
         if end == StepUpResult::NotMine {
             tracing::warn!(
@@ -110,63 +93,24 @@ impl Verifier {
                 "ALERT: a person says that they did not ask for a step-up that came to them"
             );
         }
-        self.tell(ended);
+        self.notify(ended);
         Ok(StepUpOutcome { end })
     }
 
-    /// Closes step-ups that have expired or have no device, deletes old ones, and wakes devices with events
-    /// from another process. Call it about once a second.
-    ///
-    /// # Errors
-    /// The store failed; the next call does the remaining work.
-    pub async fn expire_step_ups(&self, now: u64) -> Result<(), Problem> {
-        let mut maintenance = self.maintenance.lock().await;
-        // After a restart of the verifier, devices need time to reconnect.
-        let since = *maintenance.since.get_or_insert(now);
-        for id in self.store.step_ups_expired(now, BATCH).await? {
-            self.end_step_up(&id, StepUpResult::TimedOut, now).await?;
-        }
-        if now >= since.saturating_add(DEVICE_SECONDS) {
-            for (id, begun, devices) in
-                self.store.step_ups_unanswered(now.saturating_sub(DEVICE_SECONDS)).await?
-            {
-                if !devices.into_iter().any(|device| self.channels.listened(device, begun)) {
-                    self.end_step_up(&id, StepUpResult::NoDevice, now).await?;
-                }
-            }
-        }
-        let newest = self.store.newest_event().await?;
-        if newest > maintenance.newest_event {
-            self.channels.wake(&self.store.devices_with_events(maintenance.newest_event).await?);
-            maintenance.newest_event = newest;
-        }
-        if now.abs_diff(maintenance.forgotten) >= FORGET_SECONDS {
-            self.store.forget_step_ups(now, now.saturating_sub(KEPT_SECONDS)).await?;
-            self.channels.forget(now);
-            maintenance.forgotten = now;
-        }
-        Ok(())
-    }
-
     /// Closes a step-up for all devices. Returns `false` if it was already closed.
-    pub(super) async fn end_step_up(
-        &self,
-        id: &StepUpId,
-        end: StepUpResult,
-        now: u64,
-    ) -> Result<bool, Problem> {
+    pub(super) async fn close(&self, id: &StepUpId, end: StepUpResult, now: u64) -> Result<bool, Problem> {
         let mut connection = self.store.begin().await?;
         let found = step_up::find(&mut *connection, By::Id(id)).await?;
         let Some(found) = found.filter(|it| it.ended.is_none()) else { return Ok(false) };
         let devices = step_up::end(&mut connection, &found, (end, &[]), now).await?;
         audit::append(&mut connection, &[entry(&found, None, &DeviceResult::of(end), true, now)]).await?;
         connection.commit().await?;
-        self.tell(StepUpClosure { step_up: Some(*id), devices });
+        self.notify(StepUpClosure { step_up: Some(*id), devices });
         Ok(true)
     }
 
     /// Ends a step-up at one device; for all, when that is the matter or no other device listens.
-    pub(super) async fn end_here(
+    pub(super) async fn close_at(
         &self,
         connection: &mut Transaction<'_>,
         At { step_up, device, now }: At<'_>,
@@ -183,11 +127,12 @@ impl Verifier {
         Ok(StepUpClosure { step_up: over.then_some(step_up.id), devices })
     }
 
-    /// Tells who waits. To be called once the end is durable.
-    pub(super) fn tell(&self, ended: StepUpClosure) {
-        self.channels.wake(&ended.devices);
-        if let Some(step_up) = ended.step_up {
-            self.tell_end(step_up);
+    /// Wakes devices and waiting requests. Call it once the result is durable.
+    pub(super) fn notify(&self, closure: StepUpClosure) {
+        self.channels.wake(&closure.devices);
+        if let Some(step_up) = closure.step_up {
+            // Fails if no task is waiting.
+            let _ = self.results.send(step_up);
         }
     }
 }

@@ -1,36 +1,18 @@
-//! A report: evidence in, verdict out.
+//! Verdicts: the appraisal of evidence, signed as an EAR, and the answer to a report.
 
+use super::{Attestation, boot};
 use crate::appraisal::{
     AppraisalSnapshot, Appraised, BootAttestation, EventLogResult, Input, KeyAttestation, QuotedBoot, Since,
 };
-use crate::audit::{AuditEntry, Kind};
-use crate::boot;
 use crate::nonce::Purpose;
-use crate::store::device::{By, Device, Identity};
-use crate::store::report::{AppraisedReport, ReportOutcome};
-use crate::verifier::Verifier;
+use crate::store::device::Identity;
 use std::collections::BTreeMap;
-use std::sync::Arc;
-use vitalsign_protocol::cose;
 use vitalsign_protocol::ear::{self, Appraisal, Check, Ear, Tier, Trust, TrustVector, VerifierId};
-use vitalsign_protocol::evidence::{self, Claims, IntendedUse, Verified};
+use vitalsign_protocol::evidence::{Claims, Verified};
 use vitalsign_protocol::id::{Digest, EnrolmentId, Nonce, Thumbprint};
 use vitalsign_protocol::message::ReportAnswer;
 use vitalsign_protocol::posture::{KeyStorage, Posture};
 use vitalsign_protocol::problem::{Problem, ProblemType};
-
-/// Reason why a report was rejected.
-enum Refused {
-    Problem(Problem),
-    /// The cached device is outdated.
-    Stale(Thumbprint),
-}
-
-impl<P: Into<Problem>> From<P> for Refused {
-    fn from(problem: P) -> Self {
-        Self::Problem(problem.into())
-    }
-}
 
 pub(crate) struct Verdict {
     pub(crate) appraised: Appraised,
@@ -45,102 +27,9 @@ pub(crate) struct Verdict {
     pub(crate) keep_evidence: bool,
 }
 
-impl Verifier {
-    /// Verifies, judges and accepts evidence. The answer comes when its nonce is spent and its audit entry is durable.
-    /// The same bytes again, right after, are answered again: the answer was lost.
-    ///
-    /// # Errors
-    /// A problem whose type says what the device is to do.
-    pub async fn report(&self, bytes: &[u8], now: u64) -> Result<ReportAnswer, Problem> {
-        let refused = match self.try_report(bytes, now).await {
-            Ok(answer) => return Ok(answer),
-            Err(refused) => refused,
-        };
-        if let Refused::Stale(kid) = &refused {
-            self.devices.forget(kid);
-            match self.try_report(bytes, now).await {
-                Ok(answer) => return Ok(answer),
-                Err(Refused::Problem(problem)) => return Err(problem),
-                Err(Refused::Stale(_)) => {}
-            }
-        }
-        match refused {
-            Refused::Problem(problem) => Err(problem),
-            Refused::Stale(_) => {
-                Err(Problem::new(ProblemType::Busy, "The device is being changed. Try again later."))
-            }
-        }
-    }
-
-    async fn try_report(&self, bytes: &[u8], now: u64) -> Result<ReportAnswer, Refused> {
-        let unverified = evidence::parse(bytes, evidence::MAX_BYTES_WITH_LOG).map_err(refusal)?;
-        if unverified.claims_unverified().0.boot.is_none() && bytes.len() > evidence::MAX_BYTES {
-            return Err(refusal(evidence::Error::TooLarge(bytes.len(), evidence::MAX_BYTES)).into());
-        }
-        let kid = unverified.kid();
-        let device = self.known_device(&kid).await?;
-        let verified = unverified.verify(&device.identity.report_key).map_err(refusal)?;
-        if device.revoked_at.is_some() {
-            return Err(revoked().into());
-        }
-        if verified.claims.intended_use != IntendedUse::Report {
-            return Err(Problem::new(ProblemType::ClaimsInvalid, "intuse is not that of a report").into());
-        }
-        if verified.claims.enrolment != Some(device.enrolment) {
-            return Err(
-                Problem::new(ProblemType::ClaimsInvalid, "sueids is not this device's enrolment").into()
-            );
-        }
-        let (nonce, spent) = self.check_nonce(Purpose::Report, &kid, &verified.claims.nonces, now)?;
-        let before = device.standing();
-        let mut verdict = self.judge(&device.identity, &before, &verified, &nonce, bytes, now)?;
-        let standing = verdict.standing.as_ref().map(serde_json::to_string);
-        let standing = standing.transpose().map_err(|_| Problem::new(ProblemType::Internal, ""))?;
-        let quote = self.wants_quote(&device.identity, verdict.boot.as_ref(), &verified.claims, now);
-        // Signs before the report is accepted: an unsent signature does no harm, and the writer need not wait
-        // for it.
-        let answer = self.answer(&device.enrolment, &kid, nonce, &mut verdict, quote, now)?;
-        let entry = AuditEntry {
-            time: now,
-            kind: Kind::Report,
-            device: Some(device.enrolment),
-            body: verdict.body,
-            evidence: verdict.keep_evidence.then(|| bytes.to_vec()),
-        };
-        let judged = AppraisedReport {
-            device: device.id,
-            generation: device.generation,
-            nonce: spent,
-            evidence: verdict.digest,
-            status: verdict.appraised.status,
-            standing,
-            entry,
-        };
-        match self.reports.accept(judged).await.map_err(Problem::from)? {
-            ReportOutcome::Accepted => {
-                if let Some(standing) = verdict.standing {
-                    device.set_standing(Arc::new(standing));
-                }
-                Ok(answer)
-            }
-            ReportOutcome::Again => Ok(answer),
-            ReportOutcome::NonceUsed => Err(Problem::new(ProblemType::NonceUsed, "").into()),
-            ReportOutcome::DeviceChanged => Err(Refused::Stale(kid)),
-        }
-    }
-
-    async fn known_device(&self, kid: &Thumbprint) -> Result<Arc<Device>, Problem> {
-        if let Some(device) = self.devices.get(kid) {
-            return Ok(device);
-        }
-        let device = self.store.device(By::Kid(kid)).await?;
-        let device = Arc::new(device.ok_or_else(|| Problem::new(ProblemType::DeviceUnknown, ""))?);
-        self.devices.put(device.clone());
-        Ok(device)
-    }
-
-    /// Judges evidence whose signature and nonce hold.
-    pub(crate) fn judge(
+impl Attestation {
+    /// Appraises evidence whose signature and nonce were verified.
+    pub(crate) fn appraise(
         &self,
         identity: &Identity,
         before: &AppraisalSnapshot,
@@ -160,8 +49,8 @@ impl Verifier {
         }
         let input = Input {
             posture: &claims.posture,
-            key: key_standing(identity),
-            boot: boot_standing(boot.as_ref(), claims, now),
+            key: key_attestation(identity),
+            boot: boot_attestation(boot.as_ref(), claims, now),
             now,
         };
         let mut appraised = self.appraiser.appraise(&input).unwrap_or_else(|error| {
@@ -224,7 +113,7 @@ impl Verifier {
         let expires = now.saturating_add(nonce_seconds);
         Ok(ReportAnswer {
             ear,
-            nonce: self.issue(Purpose::Report, kid, expires)?,
+            nonce: self.nonces.issue(Purpose::Report, kid, expires)?,
             nonce_seconds,
             report_seconds: self.config.report_seconds,
             quote,
@@ -256,7 +145,7 @@ impl Verifier {
             submods: std::mem::take(&mut verdict.appraised.submods),
             ..Ear::default()
         };
-        self.ear_keys().sign(&ear, ear::TYP).map_err(|error| {
+        self.ear_keys.get().sign(&ear, ear::TYP).map_err(|error| {
             tracing::error!(%error, "signing a verdict");
             Problem::new(ProblemType::Internal, "")
         })
@@ -275,7 +164,7 @@ impl Verifier {
 }
 
 /// Returns the properties of a key that enrolment proved.
-pub(crate) fn key_standing(identity: &Identity) -> KeyAttestation {
+pub(crate) fn key_attestation(identity: &Identity) -> KeyAttestation {
     match &identity.tpm {
         Some(tpm) => {
             KeyAttestation { storage: KeyStorage::Tpm, genuine: tpm.genuine, simulated: tpm.simulated }
@@ -285,7 +174,7 @@ pub(crate) fn key_standing(identity: &Identity) -> KeyAttestation {
 }
 
 /// Returns the properties of the claims' boot that the last quote proved.
-fn boot_standing(boot: Option<&QuotedBoot>, claims: &Claims, now: u64) -> BootAttestation {
+fn boot_attestation(boot: Option<&QuotedBoot>, claims: &Claims, now: u64) -> BootAttestation {
     let quoted = boot.filter(|boot| boot::is_quoted(boot, claims, now));
     let log = match quoted.and_then(|boot| boot.log) {
         None => EventLogResult::None,
@@ -300,21 +189,4 @@ fn no_judgement(policy: &str, now: u64) -> Appraised {
     let submods = Posture::SUBMODULES.iter();
     let submods = submods.map(|name| ((*name).to_owned(), Appraisal::new(vector, Vec::new(), policy)));
     Appraised { submods: submods.collect::<BTreeMap<_, _>>(), status: Tier::None, valid_until: now + 60 }
-}
-
-pub(crate) fn revoked() -> Problem {
-    Problem::new(ProblemType::DeviceRevoked, "An administrator revoked this device.")
-}
-
-/// Maps an evidence error to a problem.
-pub(crate) fn refusal(error: evidence::Error) -> Problem {
-    let problem = match error {
-        evidence::Error::TooLarge(..) => ProblemType::TooLarge,
-        evidence::Error::Cose(cose::Error::Signature) | evidence::Error::OtherKey => {
-            ProblemType::SignatureInvalid
-        }
-        evidence::Error::Cose(_) | evidence::Error::Header(_) => ProblemType::Malformed,
-        evidence::Error::Claim(_) => ProblemType::ClaimsInvalid,
-    };
-    Problem::new(problem, error.to_string())
 }

@@ -6,9 +6,9 @@
 //! report key thumbprint (32) || sealed as a nonce is, for another purpose (32)
 //! ```
 
+use super::{Attestation, problem};
 use crate::nonce::Purpose;
 use crate::store::device::{By, Device};
-use crate::verifier::Verifier;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as B64};
 use std::sync::Arc;
 use vitalsign_protocol::id::{Nonce, Secret, Thumbprint};
@@ -20,14 +20,14 @@ use zeroize::Zeroizing;
 const BYTES: usize = 64;
 
 /// Valid device session, with its expiry in seconds since 1970.
-pub(crate) struct Opened {
+pub(crate) struct OpenSession {
     pub(crate) device: Arc<Device>,
     pub(crate) expires: u64,
 }
 
-impl Verifier {
-    pub(crate) fn open_session(&self, kid: &Thumbprint, expires: u64) -> Result<DeviceSession, Problem> {
-        let sealed = self.issue(Purpose::Session, kid, expires)?;
+impl Attestation {
+    pub(super) fn open_session(&self, kid: &Thumbprint, expires: u64) -> Result<DeviceSession, Problem> {
+        let sealed = self.nonces.issue(Purpose::Session, kid, expires)?;
         Ok(DeviceSession(Secret::new([kid.as_bytes(), sealed.as_bytes()].concat())))
     }
 
@@ -43,13 +43,17 @@ impl Verifier {
         Ok(self.session(authorization, now).await?.device)
     }
 
-    pub(crate) async fn session(&self, authorization: Option<&str>, now: u64) -> Result<Opened, Problem> {
+    pub(crate) async fn session(
+        &self,
+        authorization: Option<&str>,
+        now: u64,
+    ) -> Result<OpenSession, Problem> {
         let invalid = |why: &str| Problem::new(ProblemType::SessionInvalid, why);
         let (kid, sealed) = authorization.and_then(parse).ok_or_else(|| invalid(""))?;
-        let expires = self.check_session(&kid, &sealed, now).map_err(|e| invalid(&e.to_string()))?;
+        let expires = self.nonces.check_session(&kid, &sealed, now).map_err(|e| invalid(&e.to_string()))?;
         let device = self.device_now(&kid).await?;
         let device = device.ok_or_else(|| invalid("no device is enrolled with this key"))?;
-        Ok(Opened { device, expires })
+        Ok(OpenSession { device, expires })
     }
 
     /// Reads the device with this report key from the store, because the cache may be outdated.
@@ -61,7 +65,7 @@ impl Verifier {
         self.devices.forget(kid);
         let Some(device) = self.store.device(By::Kid(kid)).await? else { return Ok(None) };
         if device.revoked_at.is_some() {
-            return Err(crate::report::revoked());
+            return Err(problem::revoked());
         }
         let device = Arc::new(device);
         self.devices.put(device.clone());

@@ -1,9 +1,8 @@
 //! The application's side: asking, looking, taking back.
 
-use super::{Approval, StepUpRequest, StepUpStarted, StepUpStatus};
-use crate::enrol::random;
+use super::{Approval, StepUpRequest, StepUpStarted, StepUpStatus, StepUps};
+use crate::random::random;
 use crate::store::step_up::{self, By, NewStepUp, StepUp};
-use crate::verifier::Verifier;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as B64};
 use vitalsign_protocol::id::{Digest, StepUpId};
 use vitalsign_protocol::problem::{Problem, ProblemType};
@@ -18,13 +17,13 @@ fn request_digest(auth_req_id: &str) -> Digest {
     Digest::labelled("vitalsign-auth-req-id-v1", &[auth_req_id.as_bytes()])
 }
 
-impl Verifier {
+impl StepUps {
     /// Begins a step-up, and tells the devices that it is asked of. One for a user who does not exist begins as well,
     /// and goes the way of one for a user whom no device reaches.
     ///
     /// # Errors
     /// `busy` when too many wait for this person; `too-large` when no device would read the event.
-    pub async fn ask_step_up(&self, asked: StepUpRequest, now: u64) -> Result<StepUpStarted, Problem> {
+    pub async fn request(&self, asked: StepUpRequest, now: u64) -> Result<StepUpStarted, Problem> {
         let id = StepUpId(random()?);
         let auth_req_id = B64.encode(random::<32>()?);
         let transaction = Transaction {
@@ -66,13 +65,8 @@ impl Verifier {
 
     /// Returns the status for the application that requested the step-up. An approval is returned once;
     /// afterwards the step-up is unknown.
-    pub async fn step_up_standing(
-        &self,
-        client: &str,
-        auth_req_id: &str,
-        now: u64,
-    ) -> Result<StepUpStatus, Problem> {
-        let Some(found) = self.asked_by(client, auth_req_id, now).await? else {
+    pub async fn status(&self, client: &str, auth_req_id: &str, now: u64) -> Result<StepUpStatus, Problem> {
+        let Some(found) = self.requested_by(client, auth_req_id, now).await? else {
             return Ok(StepUpStatus::Unknown);
         };
         match found.ended {
@@ -83,21 +77,26 @@ impl Verifier {
     }
 
     /// Cancels a step-up. Returns `false` if this application has no such pending step-up.
-    pub async fn cancel_step_up(&self, client: &str, auth_req_id: &str, now: u64) -> Result<bool, Problem> {
-        match self.asked_by(client, auth_req_id, now).await? {
-            Some(StepUp { ended: None, id, .. }) => self.end_step_up(&id, StepUpResult::Cancelled, now).await,
+    pub async fn cancel(&self, client: &str, auth_req_id: &str, now: u64) -> Result<bool, Problem> {
+        match self.requested_by(client, auth_req_id, now).await? {
+            Some(StepUp { ended: None, id, .. }) => self.close(&id, StepUpResult::Cancelled, now).await,
             _ => Ok(false),
         }
     }
 
     /// Reads the step-up; closes it if it has expired.
-    async fn asked_by(&self, client: &str, auth_req_id: &str, now: u64) -> Result<Option<StepUp>, Problem> {
+    async fn requested_by(
+        &self,
+        client: &str,
+        auth_req_id: &str,
+        now: u64,
+    ) -> Result<Option<StepUp>, Problem> {
         let request = request_digest(auth_req_id);
         let by = By::Request(client, &request);
         let found = step_up::find(self.store.readers(), by).await?;
         match found {
             Some(StepUp { ended: None, expires, id, .. }) if expires <= now => {
-                self.end_step_up(&id, StepUpResult::TimedOut, now).await?;
+                self.close(&id, StepUpResult::TimedOut, now).await?;
                 Ok(step_up::find(self.store.readers(), by).await?)
             }
             found => Ok(found),

@@ -1,0 +1,83 @@
+//! Attestation: evidence in, attestation result out (RFC 9334 section 3), and the sessions that a report opens.
+
+pub mod boot;
+mod device_cache;
+pub(crate) mod problem;
+mod report;
+mod session;
+mod verdict;
+
+pub(crate) use session::OpenSession;
+pub(crate) use verdict::key_attestation;
+
+use crate::appraisal::Appraiser;
+use crate::config::Config;
+use crate::files::FileError;
+use crate::nonce::{Nonces, Purpose};
+use crate::signing_keys::{KeyStore, Signs};
+use crate::store::Store;
+use crate::store::report::Reports;
+use device_cache::DeviceCache;
+use std::sync::Arc;
+use vitalsign_protocol::id::Thumbprint;
+use vitalsign_protocol::jwt::JwkSet;
+use vitalsign_protocol::message::NonceAnswer;
+use vitalsign_protocol::problem::Problem;
+
+/// Lifetime in seconds of a nonce that no report was answered with.
+const FIRST_NONCE_SECONDS: u64 = 60;
+
+/// Verifies and appraises the evidence of enrolled devices.
+pub struct Attestation {
+    config: Arc<Config>,
+    store: Arc<Store>,
+    nonces: Arc<Nonces>,
+    appraiser: Appraiser,
+    ear_keys: KeyStore,
+    devices: DeviceCache,
+    reports: Reports,
+}
+
+impl Attestation {
+    /// Must be called in a tokio runtime, where its writer runs until it is dropped.
+    pub(crate) fn open(
+        config: Arc<Config>,
+        store: Arc<Store>,
+        nonces: Arc<Nonces>,
+        appraiser: Appraiser,
+    ) -> Result<Self, FileError> {
+        let ear_keys = KeyStore::open(config.keys(), Signs::Verdicts)?;
+        let (reports, _) = Reports::start(store.clone(), config.nonce_seconds);
+        let devices = DeviceCache::new(config.limits.remembered_devices);
+        Ok(Self { config, store, nonces, appraiser, ear_keys, devices, reports })
+    }
+
+    /// Issues a nonce for the holder of a report key. Unauthenticated, because a nonce costs nothing until it
+    /// is used.
+    pub fn nonce(&self, kid: &Thumbprint, now: u64) -> Result<NonceAnswer, Problem> {
+        let nonce_seconds = FIRST_NONCE_SECONDS;
+        let nonce = self.nonces.issue(Purpose::Report, kid, now + nonce_seconds)?;
+        Ok(NonceAnswer { nonce, nonce_seconds })
+    }
+
+    /// Returns the keys that verify attestation results.
+    #[must_use]
+    pub fn jwks(&self, now: u64) -> JwkSet {
+        self.ear_keys.get().published(now)
+    }
+
+    /// Loads signing keys that an administrator replaced.
+    pub fn refresh_keys(&self) {
+        self.ear_keys.refresh();
+    }
+
+    /// Returns whether a device may enrol with a key in software.
+    pub(crate) fn accepts_software_keys(&self) -> bool {
+        self.appraiser.accepts_software_keys()
+    }
+
+    /// Forgets the cached device with this report key, because the store has a newer one.
+    pub(crate) fn forget(&self, kid: &Thumbprint) {
+        self.devices.forget(kid);
+    }
+}

@@ -1,0 +1,123 @@
+//! Reports: verifies the evidence of a device, appraises it and returns the attestation result (EAR).
+
+use super::{Attestation, problem};
+use crate::audit::{AuditEntry, Kind};
+use crate::nonce::Purpose;
+use crate::store::device::{By, Device};
+use crate::store::report::{AppraisedReport, ReportOutcome};
+use std::sync::Arc;
+use vitalsign_protocol::evidence::{self, IntendedUse};
+use vitalsign_protocol::id::Thumbprint;
+use vitalsign_protocol::message::ReportAnswer;
+use vitalsign_protocol::problem::{Problem, ProblemType};
+
+/// Reason why a report was rejected.
+enum Refused {
+    Problem(Problem),
+    /// The cached device is outdated.
+    Stale(Thumbprint),
+}
+
+impl<P: Into<Problem>> From<P> for Refused {
+    fn from(problem: P) -> Self {
+        Self::Problem(problem.into())
+    }
+}
+
+impl Attestation {
+    /// Verifies, judges and accepts evidence. The answer comes when its nonce is spent and its audit entry is durable.
+    /// The same bytes again, right after, are answered again: the answer was lost.
+    ///
+    /// # Errors
+    /// A problem whose type says what the device is to do.
+    pub async fn report(&self, bytes: &[u8], now: u64) -> Result<ReportAnswer, Problem> {
+        let refused = match self.try_report(bytes, now).await {
+            Ok(answer) => return Ok(answer),
+            Err(refused) => refused,
+        };
+        if let Refused::Stale(kid) = &refused {
+            self.devices.forget(kid);
+            match self.try_report(bytes, now).await {
+                Ok(answer) => return Ok(answer),
+                Err(Refused::Problem(problem)) => return Err(problem),
+                Err(Refused::Stale(_)) => {}
+            }
+        }
+        match refused {
+            Refused::Problem(problem) => Err(problem),
+            Refused::Stale(_) => {
+                Err(Problem::new(ProblemType::Busy, "The device is being changed. Try again later."))
+            }
+        }
+    }
+
+    async fn try_report(&self, bytes: &[u8], now: u64) -> Result<ReportAnswer, Refused> {
+        let unverified =
+            evidence::parse(bytes, evidence::MAX_BYTES_WITH_LOG).map_err(problem::of_evidence)?;
+        if unverified.claims_unverified().0.boot.is_none() && bytes.len() > evidence::MAX_BYTES {
+            return Err(
+                problem::of_evidence(evidence::Error::TooLarge(bytes.len(), evidence::MAX_BYTES)).into()
+            );
+        }
+        let kid = unverified.kid();
+        let device = self.known_device(&kid).await?;
+        let verified = unverified.verify(&device.identity.report_key).map_err(problem::of_evidence)?;
+        if device.revoked_at.is_some() {
+            return Err(problem::revoked().into());
+        }
+        if verified.claims.intended_use != IntendedUse::Report {
+            return Err(Problem::new(ProblemType::ClaimsInvalid, "intuse is not that of a report").into());
+        }
+        if verified.claims.enrolment != Some(device.enrolment) {
+            return Err(
+                Problem::new(ProblemType::ClaimsInvalid, "sueids is not this device's enrolment").into()
+            );
+        }
+        let (nonce, spent) = self.nonces.check(Purpose::Report, &kid, &verified.claims.nonces, now)?;
+        let before = device.standing();
+        let mut verdict = self.appraise(&device.identity, &before, &verified, &nonce, bytes, now)?;
+        let standing = verdict.standing.as_ref().map(serde_json::to_string);
+        let standing = standing.transpose().map_err(|_| Problem::new(ProblemType::Internal, ""))?;
+        let quote = self.wants_quote(&device.identity, verdict.boot.as_ref(), &verified.claims, now);
+        // Signs before the report is accepted: an unsent signature does no harm, and the writer need not wait
+        // for it.
+        let answer = self.answer(&device.enrolment, &kid, nonce, &mut verdict, quote, now)?;
+        let entry = AuditEntry {
+            time: now,
+            kind: Kind::Report,
+            device: Some(device.enrolment),
+            body: verdict.body,
+            evidence: verdict.keep_evidence.then(|| bytes.to_vec()),
+        };
+        let judged = AppraisedReport {
+            device: device.id,
+            generation: device.generation,
+            nonce: spent,
+            evidence: verdict.digest,
+            status: verdict.appraised.status,
+            standing,
+            entry,
+        };
+        match self.reports.accept(judged).await.map_err(Problem::from)? {
+            ReportOutcome::Accepted => {
+                if let Some(standing) = verdict.standing {
+                    device.set_standing(Arc::new(standing));
+                }
+                Ok(answer)
+            }
+            ReportOutcome::Again => Ok(answer),
+            ReportOutcome::NonceUsed => Err(Problem::new(ProblemType::NonceUsed, "").into()),
+            ReportOutcome::DeviceChanged => Err(Refused::Stale(kid)),
+        }
+    }
+
+    async fn known_device(&self, kid: &Thumbprint) -> Result<Arc<Device>, Problem> {
+        if let Some(device) = self.devices.get(kid) {
+            return Ok(device);
+        }
+        let device = self.store.device(By::Kid(kid)).await?;
+        let device = Arc::new(device.ok_or_else(|| Problem::new(ProblemType::DeviceUnknown, ""))?);
+        self.devices.put(device.clone());
+        Ok(device)
+    }
+}
