@@ -2,27 +2,24 @@
 
 use super::http::{ServerState, answered, authorization, only};
 use crate::step_up::Channel;
+use crate::store::event::StoredEvent;
 use axum::Router;
-use axum::body::{Body, Bytes};
 use axum::extract::{Path, Request, State};
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::header::CACHE_CONTROL;
 use axum::http::{HeaderMap, StatusCode};
+use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use hyper::body::Frame;
+use futures_util::stream::{self, StreamExt};
 use std::convert::Infallible;
-use std::fmt::Write;
-use std::pin::Pin;
-use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::sync::mpsc;
 use vitalsign_protocol::evidence;
 use vitalsign_protocol::id::StepUpId;
 use vitalsign_protocol::message::MAX_JSON_BYTES;
 use vitalsign_protocol::problem::{Problem, ProblemType};
 use vitalsign_protocol::step_up::{StepUpAssertion, StepUpDeclined};
 
-/// A channel on which nothing is told says so often that it is still there.
+/// Interval of comments on a channel without events, so that both ends notice a lost connection.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 pub(super) fn routes() -> Router<ServerState> {
@@ -82,57 +79,34 @@ fn step_up(id: &str) -> Result<StepUpId, Problem> {
 /// Server-sent events (WHATWG HTML, section 9.2).
 async fn events(State(shared): State<ServerState>, headers: HeaderMap) -> Response {
     let after = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok());
-    match shared.verifier.step_ups.open_channel(authorization(&headers), after, shared.clock.now()).await {
+    let step_ups = &shared.verifier.step_ups;
+    match step_ups.open_channel(authorization(&headers), after, shared.clock.now()).await {
         Err(problem) => answered("events", StatusCode::OK, Err::<(), _>(problem)),
         Ok(channel) => {
-            let (sender, receiver) = mpsc::channel(1);
-            tokio::spawn(tell(shared, channel, sender));
-            let headers = [(CONTENT_TYPE, "text/event-stream"), (CACHE_CONTROL, "no-store")];
-            (headers, Body::new(Events(receiver))).into_response()
+            // The comment tells the device at once that the channel is open.
+            let opened = stream::once(async { Ok::<_, Infallible>(Event::DEFAULT_KEEP_ALIVE) });
+            let batches = stream::unfold((shared, channel), next_events);
+            let events = opened.chain(batches.flat_map(|batch| stream::iter(batch.into_iter().map(Ok))));
+            let events = Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE));
+            ([(CACHE_CONTROL, "no-store")], events).into_response()
         }
     }
 }
 
-/// A body whose parts come when there is something to tell.
-struct Events(mpsc::Receiver<Bytes>);
-
-impl hyper::body::Body for Events {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        self.0.poll_recv(context).map(|part| part.map(|part| Ok(Frame::data(part))))
-    }
-}
-
-/// Tells a device what there is, until its channel is over or it has gone.
-async fn tell(shared: ServerState, mut channel: Channel, sender: mpsc::Sender<Bytes>) {
-    // The first says at once that the channel is open.
-    let mut part = String::from(":\n\n");
+/// Waits for the next events of a channel. Returns `None` when the channel is closed or the store failed; the device
+/// then reconnects.
+async fn next_events(
+    (shared, mut channel): (ServerState, Channel),
+) -> Option<(Vec<Event>, (ServerState, Channel))> {
     loop {
-        let events = match shared.verifier.step_ups.events(&mut channel, shared.clock.now()).await {
-            Ok(Some(events)) => events,
-            // Over; or the store failed, and was logged: the device comes again.
-            Ok(None) | Err(_) => return,
-        };
-        for event in events {
-            // Encoded JSON contains no line breaks.
-            let _ = write!(part, "id: {}\nevent: {}\ndata: {}\n\n", event.seq, event.name, event.data);
-        }
-        if !part.is_empty() {
-            if sender.send(Bytes::from(std::mem::take(&mut part))).await.is_err() {
-                return;
-            }
-            continue;
+        let events = shared.verifier.step_ups.events(&mut channel, shared.clock.now()).await.ok()??;
+        if !events.is_empty() {
+            let event =
+                |it: StoredEvent| Event::default().id(it.seq.to_string()).event(it.name).data(it.data);
+            return Some((events.into_iter().map(event).collect(), (shared, channel)));
         }
         let left = Duration::from_secs(channel.expires().saturating_sub(shared.clock.now()));
-        tokio::select! {
-            () = channel.woken() => {}
-            () = sender.closed() => return,
-            () = tokio::time::sleep(KEEP_ALIVE.min(left)) => part.push_str(":\n\n"),
-        }
+        // After the interval, the query notices a revocation by another process, or an expired session.
+        let _ = tokio::time::timeout(KEEP_ALIVE.min(left), channel.woken()).await;
     }
 }
