@@ -18,30 +18,30 @@ help: ## Show what can be made.
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{ printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Install what building and testing need.
-	@tests/setup.sh
+	@scripts/setup.sh
 
 ui: ## Build the app's pages.
 	@ui/build.sh
 
 demo: ## Show it working on this machine, with a verifier on loopback and its TPM, or a software TPM.
-	@tests/setup.sh demo
-	@tests/demo.sh
+	@scripts/setup.sh demo
+	@demo/run.sh
 
 test: setup lint deny ## Run everything that CI checks.
 	$(step) programs, which the end-to-end tests run
 	cargo build --workspace --bins
 	$(step) "the app's pages in another browser"
-	@tests/pages.sh test
+	@scripts/pages.sh test
 	$(step) examples in the documentation
 	cargo test --quiet --doc -p vitalsign-agent-core -p vitalsign-platform-api
 	$(step) tests
 	cargo nextest run --workspace
 
 screenshots: setup ui ## Write a picture of each screen, state, theme and language to target/screenshots.
-	@tests/pages.sh screenshots
+	@scripts/pages.sh screenshots
 
 bench: ## Measure, against limits measured in the same run.
-	@tests/setup.sh bench
+	@scripts/setup.sh bench
 	@ui/build.sh
 	@tests/bench/run.sh
 

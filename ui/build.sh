@@ -3,7 +3,7 @@
 # what they are made with.
 set -euo pipefail
 cd "$(dirname "$0")"
-PATH=$(../tests/node.sh):$PATH
+PATH=$(../scripts/node.sh):$PATH
 
 sum() { find "$@" -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum | cut -c1-32; }
 

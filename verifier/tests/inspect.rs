@@ -17,9 +17,9 @@ mod tests {
     const NONCE: &str = "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVpbXF1eX2A";
     const OTHER_NONCE: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
-    struct Desk(tempfile::TempDir);
+    struct InspectFixture(tempfile::TempDir);
 
-    impl Desk {
+    impl InspectFixture {
         fn new() -> Self {
             let desk = Self(tempfile::tempdir().unwrap());
             desk.put("evidence", &hex(&example("evidence")));
@@ -74,7 +74,7 @@ mod tests {
 
     #[test]
     fn evidence_reads_like_this() {
-        let desk = Desk::new();
+        let desk = InspectFixture::new();
         let (status, text) = desk.says("evidence evidence --key point");
         assert_eq!(status, 0);
         insta::assert_snapshot!("evidence", text);
@@ -82,7 +82,7 @@ mod tests {
 
     #[test]
     fn a_verdict_reads_like_this() {
-        let desk = Desk::new();
+        let desk = InspectFixture::new();
         let (status, text) = desk.says("ear ear --jwks keys");
         assert_eq!(status, 0);
         insta::assert_snapshot!("ear", text);
@@ -92,7 +92,7 @@ mod tests {
 
     #[test]
     fn evidence_holds_or_does_not() {
-        let desk = Desk::new();
+        let desk = InspectFixture::new();
         let mut tampered = desk.get("evidence");
         *tampered.last_mut().unwrap() ^= 1;
         desk.put("tampered", &tampered);
@@ -118,7 +118,7 @@ mod tests {
 
     #[test]
     fn verdicts_hold_or_do_not() {
-        let desk = Desk::new();
+        let desk = InspectFixture::new();
         let ear = String::from_utf8(desk.get("ear")).unwrap();
         let (signed, signature) = ear.rsplit_once('.').unwrap();
         let other = if signature.starts_with('A') { 'B' } else { 'A' };
@@ -156,7 +156,7 @@ mod tests {
 
     #[test]
     fn a_tpm_s_quote_holds_or_does_not() {
-        let desk = Desk::new();
+        let desk = InspectFixture::new();
         let tpm = Swtpm::start(&desk.0.path().join("t"));
         let mut key = vitalsign_tpm_client::open(&tpm.spec, &desk.0.path().join("state"), None).unwrap();
         let EnrolmentKeys::Tpm { ak_public, report_key_public, .. } = key.enrolment_keys().unwrap() else {
@@ -223,7 +223,7 @@ mod tests {
     fn an_event_log_replays_to_the_golden_values() {
         let Some(vectors) = vectors() else { return };
         let fixtures = vectors.join("tpm2-tools/test/integration/fixtures");
-        let desk = Desk::new();
+        let desk = InspectFixture::new();
         let log = std::fs::read(fixtures.join("event-arch-linux.bin")).unwrap();
         desk.put("log", &log);
         desk.put("short", &log[..1000]);
@@ -275,7 +275,7 @@ mod tests {
     #[test]
     fn a_cloud_machine_s_quotes_and_log_hold() {
         let Some(vectors) = vectors() else { return };
-        let desk = Desk::new();
+        let desk = InspectFixture::new();
         let path = "go-tpm-tools/internal/test/attestations/gce-cos-85-nonce9009.pb";
         let attestation = std::fs::read(vectors.join(path)).unwrap();
         let mut banks = Vec::new();

@@ -16,7 +16,7 @@ mod tests {
     use vitalsign_verifier::store::device::Device as Enrolled;
     use vitalsign_verifier::store::user::Joined;
     use vitalsign_webauthn::Aaguid;
-    use vitalsign_webauthn::testing::{Format, Maker, SoftKey};
+    use vitalsign_webauthn::testing::{Format, KeyVendor, SoftKey};
 
     const MODEL: Aaguid = Aaguid([0x5f; 16]);
     const ORIGIN: &str = "https://localhost";
@@ -25,15 +25,15 @@ mod tests {
     const NEXT_UPDATE: &str = "2027-02-01";
 
     /// A verifier that accepts the keys of one maker, and a device that enrolled.
-    struct World {
+    struct RegistrationFixture {
         lab: Lab,
-        maker: Maker,
+        maker: KeyVendor,
         device: Arc<Enrolled>,
     }
 
-    impl World {
+    impl RegistrationFixture {
         async fn new() -> Self {
-            let maker = Maker::new(MODEL);
+            let maker = KeyVendor::new(MODEL);
             let metadata = maker.metadata(NEXT_UPDATE);
             let lab = Lab::with(|config| {
                 let file = config.data.join(METADATA);
@@ -106,33 +106,33 @@ mod tests {
 
     #[tokio::test]
     async fn registering_two_keys_links_the_device_to_the_user() {
-        let world = World::new().await;
-        let code = world.code("nurse-7").await;
-        let begun = world.begin(&code.to_lowercase().replace('-', " "), NOW).await.unwrap();
+        let fixture = RegistrationFixture::new().await;
+        let code = fixture.code("nurse-7").await;
+        let begun = fixture.begin(&code.to_lowercase().replace('-', " "), NOW).await.unwrap();
         assert_eq!(begun.user, "nurse-7");
         assert_eq!(begun.options["rp"], json!({ "id": "localhost", "name": "Vitalsign" }));
-        let mut key = world.maker.key();
+        let mut key = fixture.maker.key();
         let answer = key.create(&begun.options, ORIGIN);
-        let first = world.end(&begun.registration, answer.clone()).await.unwrap();
+        let first = fixture.end(&begun.registration, answer.clone()).await.unwrap();
         assert_eq!((first.name.as_str(), first.model.as_str()), ("blue, on the badge", "Test Key"));
         assert_eq!((first.user.as_str(), first.registered, first.last_used), ("nurse-7", NOW, None));
 
         // The registration is over, and so is the code.
-        assert_eq!(problem(world.end(&begun.registration, answer.clone()).await), RegistrationUnknown);
-        assert_eq!(problem(world.begin(&code, NOW).await), KeyCodeUnknown);
+        assert_eq!(problem(fixture.end(&begun.registration, answer.clone()).await), RegistrationUnknown);
+        assert_eq!(problem(fixture.begin(&code, NOW).await), KeyCodeUnknown);
 
         // A second key, which is not to be the first one.
-        let begun = world.begin(&world.code("nurse-7").await, NOW).await.unwrap();
+        let begun = fixture.begin(&fixture.code("nurse-7").await, NOW).await.unwrap();
         assert_eq!(begun.options["excludeCredentials"][0]["id"], answer["id"]);
-        let mut other = world.maker.key();
-        let second = world.end(&begun.registration, other.create(&begun.options, ORIGIN)).await.unwrap();
-        let keys = world.lab.verifier.security_keys.of_device(&world.device).await.unwrap().keys;
+        let mut other = fixture.maker.key();
+        let second = fixture.end(&begun.registration, other.create(&begun.options, ORIGIN)).await.unwrap();
+        let keys = fixture.lab.verifier.security_keys.of_device(&fixture.device).await.unwrap().keys;
         assert_eq!(keys, [first.clone(), second]);
 
-        let store = world.lab.verifier.store();
+        let store = fixture.lab.verifier.store();
         let user = store.user("nurse-7").await.unwrap().unwrap();
-        assert_eq!(store.user_devices(user.id).await.unwrap(), [world.device.enrolment]);
-        let audited = world.audited().await;
+        assert_eq!(store.user_devices(user.id).await.unwrap(), [fixture.device.enrolment]);
+        let audited = fixture.audited().await;
         let kinds: Vec<_> = audited.iter().map(|(kind, _)| kind.as_str()).collect();
         assert_eq!(
             kinds[2..],
@@ -146,99 +146,103 @@ mod tests {
         let revoked = store.revoke_security_key(1, "lost", NOW).await.unwrap().unwrap();
         assert_eq!(revoked.revoked_at, Some(NOW));
         assert!(store.revoke_security_key(1, "lost", NOW).await.unwrap().is_none());
-        assert_eq!(world.lab.verifier.security_keys.of_device(&world.device).await.unwrap().keys.len(), 1);
-        assert_eq!(world.register("nurse-7", &mut key).await.unwrap().id, 3);
+        assert_eq!(
+            fixture.lab.verifier.security_keys.of_device(&fixture.device).await.unwrap().keys.len(),
+            1
+        );
+        assert_eq!(fixture.register("nurse-7", &mut key).await.unwrap().id, 3);
         assert_eq!(store.all_security_keys(user.id).await.unwrap().len(), 3);
     }
 
     #[tokio::test]
     async fn a_code_is_good_once_and_for_a_while() {
-        let world = World::new().await;
-        let store = world.lab.verifier.store();
-        let code = world.code("nurse-7").await;
-        assert_eq!(problem(world.begin(&code, NOW + 900).await), KeyCodeUnknown);
-        assert_eq!(problem(world.begin(&code, NOW - 1).await), KeyCodeUnknown);
+        let fixture = RegistrationFixture::new().await;
+        let store = fixture.lab.verifier.store();
+        let code = fixture.code("nurse-7").await;
+        assert_eq!(problem(fixture.begin(&code, NOW + 900).await), KeyCodeUnknown);
+        assert_eq!(problem(fixture.begin(&code, NOW - 1).await), KeyCodeUnknown);
         store.enable_user("nurse-7", false, NOW).await.unwrap();
-        assert_eq!(problem(world.begin(&code, NOW).await), KeyCodeUnknown);
+        assert_eq!(problem(fixture.begin(&code, NOW).await), KeyCodeUnknown);
         store.enable_user("nurse-7", true, NOW).await.unwrap();
 
         // Two begin with it, and one ends first.
-        let (one, other) = (world.begin(&code, NOW).await.unwrap(), world.begin(&code, NOW).await.unwrap());
+        let (one, other) =
+            (fixture.begin(&code, NOW).await.unwrap(), fixture.begin(&code, NOW).await.unwrap());
         assert_ne!(one.options["challenge"], other.options["challenge"]);
-        let mut key = world.maker.key();
-        world.end(&one.registration, key.create(&one.options, ORIGIN)).await.unwrap();
-        let late = world.end(&other.registration, key.create(&other.options, ORIGIN)).await;
+        let mut key = fixture.maker.key();
+        fixture.end(&one.registration, key.create(&one.options, ORIGIN)).await.unwrap();
+        let late = fixture.end(&other.registration, key.create(&other.options, ORIGIN)).await;
         assert_eq!(problem(late), KeyCodeUnknown);
 
         // Begun while the user was good, and ended after they were disabled.
-        let begun = world.begin(&world.code("nurse-7").await, NOW).await.unwrap();
+        let begun = fixture.begin(&fixture.code("nurse-7").await, NOW).await.unwrap();
         store.enable_user("nurse-7", false, NOW).await.unwrap();
-        let late = world.end(&begun.registration, key.create(&begun.options, ORIGIN)).await;
+        let late = fixture.end(&begun.registration, key.create(&begun.options, ORIGIN)).await;
         assert_eq!(problem(late), KeyCodeUnknown);
         let user = store.user("nurse-7").await.unwrap().unwrap();
         assert_eq!(store.all_security_keys(user.id).await.unwrap().len(), 1);
         assert!(
-            world.lab.verifier.security_keys.of_device(&world.device).await.unwrap().keys.is_empty(),
+            fixture.lab.verifier.security_keys.of_device(&fixture.device).await.unwrap().keys.is_empty(),
             "of a disabled user"
         );
     }
 
     #[tokio::test]
     async fn guessing_key_codes_is_stopped() {
-        let world = World::new().await;
-        let code = world.code("nurse-7").await;
+        let fixture = RegistrationFixture::new().await;
+        let code = fixture.code("nurse-7").await;
         for guess in ["", "AAAA-AAAA-AAAA", &code[1..], &"A".repeat(65)] {
-            assert_eq!(problem(world.begin(guess, NOW).await), KeyCodeUnknown);
+            assert_eq!(problem(fixture.begin(guess, NOW).await), KeyCodeUnknown);
         }
         for _ in 0..6 {
             let not_text = KeyRequest { code: Secret::new(vec![0xff; 12]) };
             let outcome =
-                world.lab.verifier.security_keys.begin_registration(&world.device, &not_text, NOW).await;
+                fixture.lab.verifier.security_keys.begin_registration(&fixture.device, &not_text, NOW).await;
             assert_eq!(problem(outcome), KeyCodeUnknown);
         }
-        assert_eq!(problem(world.begin(&code, NOW).await), Busy);
-        assert_eq!(problem(world.begin(&code, NOW + 899).await), Busy);
+        assert_eq!(problem(fixture.begin(&code, NOW).await), Busy);
+        assert_eq!(problem(fixture.begin(&code, NOW + 899).await), Busy);
         // Other devices are not stopped, and this one is not for ever.
-        let other = enrolled(&world.lab).await;
-        world.lab.verifier.security_keys.begin_registration(&other, &request(&code), NOW).await.unwrap();
-        assert_eq!(problem(world.begin(&code, NOW + 900).await), KeyCodeUnknown, "too old by now");
+        let other = enrolled(&fixture.lab).await;
+        fixture.lab.verifier.security_keys.begin_registration(&other, &request(&code), NOW).await.unwrap();
+        assert_eq!(problem(fixture.begin(&code, NOW + 900).await), KeyCodeUnknown, "too old by now");
     }
 
     #[tokio::test]
     async fn a_registration_is_of_one_device_and_in_time() {
-        let world = World::new().await;
-        let begun = world.begin(&world.code("nurse-7").await, NOW).await.unwrap();
-        let answer = world.maker.key().create(&begun.options, ORIGIN);
-        let other = enrolled(&world.lab).await;
+        let fixture = RegistrationFixture::new().await;
+        let begun = fixture.begin(&fixture.code("nurse-7").await, NOW).await.unwrap();
+        let answer = fixture.maker.key().create(&begun.options, ORIGIN);
+        let other = enrolled(&fixture.lab).await;
         let end = async |device: &Enrolled, registration: &RegistrationId, name: &str, now| {
             let proof = KeyProof { name: name.into(), credential: answer.clone() };
-            world.lab.verifier.security_keys.complete_registration(device, registration, &proof, now).await
+            fixture.lab.verifier.security_keys.complete_registration(device, registration, &proof, now).await
         };
         let id = &begun.registration;
         assert_eq!(problem(end(&other, id, "k", NOW).await), RegistrationUnknown);
         assert_eq!(
-            problem(end(&world.device, &RegistrationId([1; 16]), "k", NOW).await),
+            problem(end(&fixture.device, &RegistrationId([1; 16]), "k", NOW).await),
             RegistrationUnknown
         );
-        assert_eq!(problem(end(&world.device, id, "k", NOW + 301).await), RegistrationUnknown);
+        assert_eq!(problem(end(&fixture.device, id, "k", NOW + 301).await), RegistrationUnknown);
         for name in ["", " ", "a\nb", &"n".repeat(65)] {
-            assert_eq!(problem(end(&world.device, id, name, NOW).await), Malformed);
+            assert_eq!(problem(end(&fixture.device, id, name, NOW).await), Malformed);
         }
         // None of these ended it.
-        end(&world.device, id, "k", NOW + 300).await.unwrap();
+        end(&fixture.device, id, "k", NOW + 300).await.unwrap();
     }
 
     #[tokio::test]
     async fn a_key_that_is_not_as_it_is_to_be_is_not_registered() {
-        let world = World::new().await;
+        let fixture = RegistrationFixture::new().await;
         let refused = async |bend: &dyn Fn(&mut SoftKey), origin: &str, member: &str, value: Value| {
-            let mut key = world.maker.key();
+            let mut key = fixture.maker.key();
             bend(&mut key);
-            let begun = world.begin(&world.code("nurse-7").await, NOW).await.unwrap();
+            let begun = fixture.begin(&fixture.code("nurse-7").await, NOW).await.unwrap();
             let answer = key.create_with(&begun.options, origin, |data| {
                 data.insert(member.into(), value);
             });
-            problem(world.end(&begun.registration, answer).await)
+            problem(fixture.end(&begun.registration, answer).await)
         };
         let none = || json!(0);
         assert_eq!(refused(&|key| key.format = Format::None, ORIGIN, "x", none()).await, KeyUntrusted);
@@ -250,46 +254,46 @@ mod tests {
         assert_eq!(refused(&|_| {}, ORIGIN, "type", json!("webauthn.get")).await, AssertionInvalid);
         assert_eq!(refused(&|_| {}, "https://evil.example", "x", none()).await, AssertionInvalid);
 
-        let begun = world.begin(&world.code("nurse-7").await, NOW).await.unwrap();
-        let other = Maker::new(Aaguid([6; 16])).key().create(&begun.options, ORIGIN);
-        assert_eq!(problem(world.end(&begun.registration, other).await), KeyUntrusted);
-        let forged = Maker::new(MODEL).key().create(&begun.options, ORIGIN);
-        assert_eq!(problem(world.end(&begun.registration, forged).await), KeyUntrusted);
-        assert_eq!(problem(world.end(&begun.registration, json!({})).await), Malformed);
+        let begun = fixture.begin(&fixture.code("nurse-7").await, NOW).await.unwrap();
+        let other = KeyVendor::new(Aaguid([6; 16])).key().create(&begun.options, ORIGIN);
+        assert_eq!(problem(fixture.end(&begun.registration, other).await), KeyUntrusted);
+        let forged = KeyVendor::new(MODEL).key().create(&begun.options, ORIGIN);
+        assert_eq!(problem(fixture.end(&begun.registration, forged).await), KeyUntrusted);
+        assert_eq!(problem(fixture.end(&begun.registration, json!({})).await), Malformed);
 
         // Another user's credential.
-        let mut key = world.maker.key();
+        let mut key = fixture.maker.key();
         key.next_id = Some(vec![7; 32]);
-        world.register("nurse-7", &mut key).await.unwrap();
+        fixture.register("nurse-7", &mut key).await.unwrap();
         key.next_id = Some(vec![7; 32]);
-        assert_eq!(problem(world.register("nurse-8", &mut key).await), KeyKnown);
-        let store = world.lab.verifier.store();
+        assert_eq!(problem(fixture.register("nurse-8", &mut key).await), KeyKnown);
+        let store = fixture.lab.verifier.store();
         let user = store.user("nurse-8").await.unwrap().unwrap();
         assert!(store.all_security_keys(user.id).await.unwrap().is_empty());
     }
 
     #[tokio::test]
     async fn the_list_of_models_is_taken_up_while_it_runs() {
-        let world = World::new().await;
-        let code = world.code("nurse-7").await;
-        let begun = world.begin(&code, NOW).await.unwrap();
-        let mut key = world.maker.key();
+        let fixture = RegistrationFixture::new().await;
+        let code = fixture.code("nurse-7").await;
+        let begun = fixture.begin(&code, NOW).await.unwrap();
+        let mut key = fixture.maker.key();
         let answer = key.create(&begun.options, ORIGIN);
 
-        let mut withdrawn = world.maker.metadata(NEXT_UPDATE);
+        let mut withdrawn = fixture.maker.metadata(NEXT_UPDATE);
         withdrawn["entries"][0]["statusReports"][0] =
             json!({ "status": "REVOKED", "effectiveDate": "2027-01-01" });
-        world.put_metadata(&withdrawn);
-        assert_eq!(problem(world.end(&begun.registration, answer.clone()).await), KeyUntrusted);
+        fixture.put_metadata(&withdrawn);
+        assert_eq!(problem(fixture.end(&begun.registration, answer.clone()).await), KeyUntrusted);
 
-        world.put_metadata(&world.maker.metadata("2027-01-01"));
-        assert_eq!(problem(world.begin(&code, NOW).await), KeyUntrusted, "the list has expired");
-        assert_eq!(problem(world.end(&begun.registration, answer.clone()).await), KeyUntrusted);
+        fixture.put_metadata(&fixture.maker.metadata("2027-01-01"));
+        assert_eq!(problem(fixture.begin(&code, NOW).await), KeyUntrusted, "the list has expired");
+        assert_eq!(problem(fixture.end(&begun.registration, answer.clone()).await), KeyUntrusted);
 
         // What cannot be read changes nothing.
-        world.put_metadata(&world.maker.metadata(NEXT_UPDATE));
-        world.put_metadata(&json!({ "entries": 1 }));
-        world.end(&begun.registration, answer).await.unwrap();
+        fixture.put_metadata(&fixture.maker.metadata(NEXT_UPDATE));
+        fixture.put_metadata(&json!({ "entries": 1 }));
+        fixture.end(&begun.registration, answer).await.unwrap();
 
         // Without a list no key is registered.
         let lab = Lab::open().await;
@@ -305,11 +309,11 @@ mod tests {
 
     #[tokio::test]
     async fn users_have_devices_until_those_are_revoked() {
-        let world = World::new().await;
-        let store = world.lab.verifier.store();
+        let fixture = RegistrationFixture::new().await;
+        let store = fixture.lab.verifier.store();
         let user = store.add_user("nurse-7", NOW).await.unwrap().unwrap();
         assert!(store.add_user("nurse-7", NOW).await.unwrap().is_none());
-        let device = world.device.enrolment;
+        let device = fixture.device.enrolment;
         let join = async |device, joined| store.join_device(&user, device, joined, NOW).await.unwrap();
         assert_eq!(join(vitalsign_protocol::id::EnrolmentId([1; 16]), true).await, Joined::NoDevice);
         assert_eq!(join(device, false).await, Joined::AlreadySo);
@@ -326,7 +330,7 @@ mod tests {
     async fn the_routes_want_a_session_and_have_limits() {
         use vitalsign_verifier::clock::{Clock, now};
         use vitalsign_verifier::server::{Server, tls};
-        let maker = Maker::new(MODEL);
+        let maker = KeyVendor::new(MODEL);
         let metadata = maker.metadata("9000-01-01").to_string();
         let lab = Lab::with(|config| {
             let file = config.data.join(METADATA);
@@ -416,7 +420,7 @@ mod tests {
         let users = printed(folder, &["user", "list"]);
         assert_eq!((&users[0]["keys"], &users[0]["devices"]), (&json!(0), &json!(0)));
         assert!(!run(folder, &["user", "key-models"]).status.success(), "there is no list");
-        let metadata = Maker::new(MODEL).metadata("9000-01-01").to_string();
+        let metadata = KeyVendor::new(MODEL).metadata("9000-01-01").to_string();
         std::fs::write(folder.join(METADATA), metadata).unwrap();
         let config =
             format!("data = \"data\"\n[security_keys]\nmetadata = \"{METADATA}\"\nmodels = [\"{MODEL}\"]\n");

@@ -13,17 +13,17 @@ mod tests {
     use vitalsign_verifier::audit::prove::{Exported, prove};
     use vitalsign_verifier::step_up::StepUpStatus;
 
-    async fn approved() -> (World, Exported) {
-        let mut world = World::new().await;
-        let (begun, asking, options) = world.ready(Acr::HardwareKey).await;
-        let tapped = world.key.get(&options, ORIGIN).unwrap();
-        assert_eq!(world.assert(&asking.id, tapped).await.unwrap(), StepUpResult::Approved);
-        let StepUpStatus::Approved(approval) = world.standing(&begun).await else { panic!() };
-        let store = world.verifier().store();
+    async fn approved() -> (StepUpFixture, Exported) {
+        let mut fixture = StepUpFixture::new().await;
+        let (begun, asking, options) = fixture.ready(Acr::HardwareKey).await;
+        let tapped = fixture.key.get(&options, ORIGIN).unwrap();
+        assert_eq!(fixture.assert(&asking.id, tapped).await.unwrap(), StepUpResult::Approved);
+        let StepUpStatus::Approved(approval) = fixture.standing(&begun).await else { panic!() };
+        let store = fixture.verifier().store();
         assert_eq!(store.audit_of_step_up(&begun.step_up).await.unwrap(), Some(approval.audit));
         let (entry, previous) = store.audit_entry(approval.audit).await.unwrap().unwrap();
         let exported = Exported::new(entry, previous).unwrap();
-        (world, exported)
+        (fixture, exported)
     }
 
     /// The links that do not hold; `?` before one that could not be looked at.
@@ -192,7 +192,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_entry_that_proves_nothing_is_said_to() {
-        let (world, good) = approved().await;
+        let (fixture, good) = approved().await;
         for body in ["", "{}", "[]", "null"] {
             let changed = Exported { body: body.into(), ..good.clone() };
             let broken = broken(&changed);
@@ -200,20 +200,20 @@ mod tests {
             assert!(broken[2..].iter().all(|link| link.starts_with('?')), "{broken:?}");
         }
         let enrolled =
-            world.verifier().store().audit(world.at.device.enrolment, 0, 1).await.unwrap().remove(0);
-        let (entry, previous) = world.verifier().store().audit_entry(enrolled.seq).await.unwrap().unwrap();
+            fixture.verifier().store().audit(fixture.at.device.enrolment, 0, 1).await.unwrap().remove(0);
+        let (entry, previous) = fixture.verifier().store().audit_entry(enrolled.seq).await.unwrap().unwrap();
         let exported = Exported::new(entry, previous).unwrap();
         let broken = broken(&exported);
         assert_eq!(broken[0], "record", "its own link holds");
-        assert_eq!(world.verifier().store().audit_entry(9999).await.unwrap().map(|(it, _)| it.seq), None);
-        let first = world.verifier().store().audit_entry(1).await.unwrap().unwrap();
+        assert_eq!(fixture.verifier().store().audit_entry(9999).await.unwrap().map(|(it, _)| it.seq), None);
+        let first = fixture.verifier().store().audit_entry(1).await.unwrap().unwrap();
         assert_eq!((first.0.seq, first.1), (1, Digest([0; 32])));
-        assert!(world.verifier().store().audit_entry(0).await.unwrap().is_none());
+        assert!(fixture.verifier().store().audit_entry(0).await.unwrap().is_none());
     }
 
     #[tokio::test]
     async fn exported_approval_reads_back() {
-        let (world, good) = approved().await;
+        let (fixture, good) = approved().await;
         let text = serde_json::to_string(&good).unwrap();
         assert_eq!(serde_json::from_str::<Exported>(&text).unwrap(), good);
         let findings = serde_json::to_value(prove(&good)).unwrap();
@@ -221,7 +221,7 @@ mod tests {
         assert_eq!(findings["says"]["user"], USER);
         assert_eq!(findings["says"]["time"], NOW);
         assert_eq!(findings["says"]["model"], "Test Key");
-        assert_eq!(findings["says"]["device"], world.at.device.enrolment.unwrap().to_string());
+        assert_eq!(findings["says"]["device"], fixture.at.device.enrolment.unwrap().to_string());
         let links = findings["links"].as_array().unwrap();
         assert!(links.iter().all(|link| link["ok"] == Value::Bool(true)), "{links:?}");
         assert_eq!(links.len(), 12);

@@ -19,23 +19,23 @@ mod tests {
     use vitalsign_verifier::Verifier;
     use vitalsign_verifier::step_up::{DEVICE_SECONDS, StepUpRequest, StepUpStatus};
     use vitalsign_verifier::store::Store;
-    use vitalsign_webauthn::testing::Maker;
+    use vitalsign_webauthn::testing::KeyVendor;
 
     #[tokio::test]
     async fn bound_tap_yields_one_token() {
-        let mut world = World::new().await;
-        world.at.listen(&world.lab.verifier, None, NOW).await;
-        let (begun, asking) = world.asked(Acr::HardwareKey).await;
+        let mut fixture = StepUpFixture::new().await;
+        fixture.at.listen(&fixture.lab.verifier, None, NOW).await;
+        let (begun, asking) = fixture.asked(Acr::HardwareKey).await;
         assert_eq!(begun.expires_in, SECONDS);
         assert_eq!((asking.asked.expires, asking.asked.expires_seconds), (NOW + SECONDS, SECONDS));
         let transaction: Transaction = serde_json::from_str(&asking.asked.transaction).unwrap();
         assert_eq!((transaction.user.as_str(), transaction.message.as_str()), (USER, "EHR: sign order 4711"));
         let pending = StepUpStatus::Pending { step_up: begun.step_up, expires: NOW + SECONDS };
-        assert_eq!(world.standing(&begun).await, pending);
+        assert_eq!(fixture.standing(&begun).await, pending);
 
-        let evidence = world.at.evidence(&asking);
-        let answer = world.verifier().step_ups.evidence(&asking.id, &evidence, NOW + 1).await.unwrap();
-        let ear: Ear = jwt::verify(&answer.ear, ear::TYP, &world.verifier().attestation.jwks(NOW)).unwrap();
+        let evidence = fixture.at.evidence(&asking);
+        let answer = fixture.verifier().step_ups.evidence(&asking.id, &evidence, NOW + 1).await.unwrap();
+        let ear: Ear = jwt::verify(&answer.ear, ear::TYP, &fixture.verifier().attestation.jwks(NOW)).unwrap();
         assert_eq!(ear.eat_nonce, Some(asking.asked.nonce));
         assert_eq!(ear.vitalsign_evidence, Some(Digest::of(&evidence)));
         // Whatever its health: this level only tells of it.
@@ -47,45 +47,45 @@ mod tests {
         assert_eq!(options["userVerification"], "required");
         assert_eq!(options["timeout"], (SECONDS - 1) * 1000);
 
-        let assertion = world.key.get(&options, ORIGIN).unwrap();
-        let mut ends = world.verifier().step_ups.results();
-        assert_eq!(world.assert(&asking.id, assertion.clone()).await.unwrap(), StepUpResult::Approved);
+        let assertion = fixture.key.get(&options, ORIGIN).unwrap();
+        let mut ends = fixture.verifier().step_ups.results();
+        assert_eq!(fixture.assert(&asking.id, assertion.clone()).await.unwrap(), StepUpResult::Approved);
         assert_eq!(ends.try_recv().unwrap(), begun.step_up);
         // The answer was lost: it is said again, and nothing else happens.
-        assert_eq!(world.assert(&asking.id, assertion).await.unwrap(), StepUpResult::Approved);
+        assert_eq!(fixture.assert(&asking.id, assertion).await.unwrap(), StepUpResult::Approved);
 
-        let StepUpStatus::Approved(approval) = world.standing(&begun).await else { panic!("no approval") };
+        let StepUpStatus::Approved(approval) = fixture.standing(&begun).await else { panic!("no approval") };
         assert_eq!((approval.user.as_str(), approval.acr, approval.auth_time), (USER, Acr::HardwareKey, NOW));
         assert_eq!(approval.ear, Digest::of(answer.ear.as_bytes()));
         assert_eq!(Some(approval.ear_status), ear.ear_status);
-        assert_eq!(Some(approval.device), world.at.device.enrolment);
+        assert_eq!(Some(approval.device), fixture.at.device.enrolment);
         assert_eq!(approval.aaguid, MODEL.to_string());
         assert_eq!(approval.authorization_details, Some(json!([{ "type": "order", "number": 4711 }])));
-        assert_eq!(world.standing(&begun).await, StepUpStatus::Unknown, "it is said once");
-        let entry = world.verifier().store().audit_entry(approval.audit).await.unwrap().unwrap().0;
+        assert_eq!(fixture.standing(&begun).await, StepUpStatus::Unknown, "it is said once");
+        let entry = fixture.verifier().store().audit_entry(approval.audit).await.unwrap().unwrap().0;
         assert_eq!((entry.kind.as_str(), entry.evidence), ("step-up-approved", evidence));
-        let user = world.verifier().store().user(USER).await.unwrap().unwrap();
-        assert_eq!(world.verifier().store().security_keys(user.id).await.unwrap()[0].last_used, Some(NOW));
+        let user = fixture.verifier().store().user(USER).await.unwrap().unwrap();
+        assert_eq!(fixture.verifier().store().security_keys(user.id).await.unwrap()[0].last_used, Some(NOW));
     }
 
     #[tokio::test]
     async fn unhealthy_device_is_refused_with_reasons() {
-        let mut world = World::new().await;
-        let (begun, asking) = world.asked(Acr::HealthyDevice).await;
-        let evidence = world.at.evidence(&asking);
-        let answer = world.verifier().step_ups.evidence(&asking.id, &evidence, NOW).await.unwrap();
+        let mut fixture = StepUpFixture::new().await;
+        let (begun, asking) = fixture.asked(Acr::HealthyDevice).await;
+        let evidence = fixture.at.evidence(&asking);
+        let answer = fixture.verifier().step_ups.evidence(&asking.id, &evidence, NOW).await.unwrap();
         let reasons = unhealthy(Ok(answer.clone()));
         assert!(reasons.contains(&"disk-encryption".to_owned()), "{reasons:?}");
         assert_eq!(
-            world.standing(&begun).await,
+            fixture.standing(&begun).await,
             StepUpStatus::Ended(StepUpResult::Unhealthy, reasons.clone())
         );
         // The answer was lost.
-        assert_eq!(world.verifier().step_ups.evidence(&asking.id, &evidence, NOW).await.unwrap(), answer);
-        let other = world.at.evidence(&asking);
-        assert_eq!(problem(world.verifier().step_ups.evidence(&asking.id, &other, NOW).await), StepUpOver);
-        assert_eq!(problem(world.assert(&asking.id, json!({})).await), StepUpOver);
-        let audited = world.audited().await;
+        assert_eq!(fixture.verifier().step_ups.evidence(&asking.id, &evidence, NOW).await.unwrap(), answer);
+        let other = fixture.at.evidence(&asking);
+        assert_eq!(problem(fixture.verifier().step_ups.evidence(&asking.id, &other, NOW).await), StepUpOver);
+        assert_eq!(problem(fixture.assert(&asking.id, json!({})).await), StepUpOver);
+        let audited = fixture.audited().await;
         assert_eq!(audited.len(), 1);
         assert_eq!((&audited[0].1["end"], &audited[0].1["over"]), (&json!("unhealthy"), &json!(true)));
         assert_eq!(audited[0].1["reasons"], json!(reasons));
@@ -116,19 +116,19 @@ mod tests {
             ("in good health", Genuine, |_| {}, Acr::Epcs, &[]),
             ("a simulated TPM", Simulated, |_| {}, Acr::Epcs, &["key-hardware"]),
         ];
-        let mut world = World::new().await;
+        let mut fixture = StepUpFixture::new().await;
         for (name, attested, change, acr, refused) in cases {
-            attest(world.verifier().store().path(), &world.at.device, *attested).await;
-            world.at.device.posture = healthy();
-            change(&mut world.at.device.posture);
-            let (_, asking) = world.asked(*acr).await;
-            let evidence = world.at.evidence(&asking);
-            let answer = world.verifier().step_ups.evidence(&asking.id, &evidence, NOW).await;
+            attest(fixture.verifier().store().path(), &fixture.at.device, *attested).await;
+            fixture.at.device.posture = healthy();
+            change(&mut fixture.at.device.posture);
+            let (_, asking) = fixture.asked(*acr).await;
+            let evidence = fixture.at.evidence(&asking);
+            let answer = fixture.verifier().step_ups.evidence(&asking.id, &evidence, NOW).await;
             match refused {
                 [] => {
                     let (_, options) = tap(answer);
-                    let assertion = world.key.get(&options, ORIGIN).unwrap();
-                    let end = world.assert(&asking.id, assertion).await.unwrap();
+                    let assertion = fixture.key.get(&options, ORIGIN).unwrap();
+                    let end = fixture.assert(&asking.id, assertion).await.unwrap();
                     assert_eq!(end, StepUpResult::Approved, "{name}, {acr:?}");
                 }
                 refused => assert_eq!(unhealthy(answer), *refused, "{name}, {acr:?}"),
@@ -137,7 +137,7 @@ mod tests {
     }
 
     /// Evidence, and the problem type of its refusal.
-    type BadEvidence = (&'static str, ProblemType, fn(&mut World, &Asking, &Asking) -> Vec<u8>);
+    type BadEvidence = (&'static str, ProblemType, fn(&mut StepUpFixture, &Asking, &Asking) -> Vec<u8>);
 
     #[tokio::test]
     async fn bad_evidence_is_refused_and_changes_nothing() {
@@ -193,67 +193,68 @@ mod tests {
             ("nothing", Malformed, |_, _, _| Vec::new()),
         ];
         for (name, expected, make) in cases {
-            let mut world = World::new().await;
-            let (begun, asking) = world.asked(Acr::HardwareKey).await;
-            let (_, other) = world.asked(Acr::HardwareKey).await;
-            let bad = make(&mut world, &asking, &other);
-            let outcome = world.verifier().step_ups.evidence(&asking.id, &bad, NOW).await;
+            let mut fixture = StepUpFixture::new().await;
+            let (begun, asking) = fixture.asked(Acr::HardwareKey).await;
+            let (_, other) = fixture.asked(Acr::HardwareKey).await;
+            let bad = make(&mut fixture, &asking, &other);
+            let outcome = fixture.verifier().step_ups.evidence(&asking.id, &bad, NOW).await;
             assert_eq!(problem(outcome), *expected, "{name}");
-            assert!(matches!(world.standing(&begun).await, StepUpStatus::Pending { .. }), "{name}");
-            let good = world.at.evidence(&asking);
-            tap(world.verifier().step_ups.evidence(&asking.id, &good, NOW).await);
+            assert!(matches!(fixture.standing(&begun).await, StepUpStatus::Pending { .. }), "{name}");
+            let good = fixture.at.evidence(&asking);
+            tap(fixture.verifier().step_ups.evidence(&asking.id, &good, NOW).await);
         }
     }
 
     #[tokio::test]
     async fn only_a_device_that_is_asked_can_answer() {
-        let mut world = World::new().await;
-        let (_, asking, options) = world.ready(Acr::HardwareKey).await;
+        let mut fixture = StepUpFixture::new().await;
+        let (_, asking, options) = fixture.ready(Acr::HardwareKey).await;
         // A device without a user: it has no offer, so its evidence is refused.
-        let mut other = Station::enrol(&world.lab, Attested::Simulated).await;
-        assert_eq!(other.hear(&world.lab.verifier, NOW).await, []);
+        let mut other = Station::enrol(&fixture.lab, Attested::Simulated).await;
+        assert_eq!(other.hear(&fixture.lab.verifier, NOW).await, []);
         let evidence = other.evidence(&asking);
         assert_eq!(
-            problem(world.verifier().step_ups.evidence(&asking.id, &evidence, NOW).await),
+            problem(fixture.verifier().step_ups.evidence(&asking.id, &evidence, NOW).await),
             StepUpUnknown
         );
-        let assertion = world.key.get(&options, ORIGIN).unwrap();
-        let stolen = other.assert(world.verifier(), &asking.id, assertion.clone(), NOW).await;
+        let assertion = fixture.key.get(&options, ORIGIN).unwrap();
+        let stolen = other.assert(fixture.verifier(), &asking.id, assertion.clone(), NOW).await;
         assert_eq!(problem(stolen), StepUpUnknown);
         assert_eq!(
-            problem(other.give_up(world.verifier(), &asking.id, StepUpResult::Declined).await),
+            problem(other.give_up(fixture.verifier(), &asking.id, StepUpResult::Declined).await),
             StepUpUnknown
         );
         let nowhere = StepUpId([9; 16]);
-        let evidence = world.at.evidence(&asking);
+        let evidence = fixture.at.evidence(&asking);
         assert_eq!(
-            problem(world.verifier().step_ups.evidence(&nowhere, &evidence, NOW).await),
+            problem(fixture.verifier().step_ups.evidence(&nowhere, &evidence, NOW).await),
             StepUpUnknown
         );
-        assert_eq!(problem(world.assert(&nowhere, assertion.clone()).await), StepUpUnknown);
-        assert_eq!(world.assert(&asking.id, assertion).await.unwrap(), StepUpResult::Approved);
+        assert_eq!(problem(fixture.assert(&nowhere, assertion.clone()).await), StepUpUnknown);
+        assert_eq!(fixture.assert(&asking.id, assertion).await.unwrap(), StepUpResult::Approved);
     }
 
     #[tokio::test]
     async fn newer_evidence_invalidates_the_earlier_tap() {
-        let mut world = World::new().await;
-        let (_, asking) = world.asked(Acr::HardwareKey).await;
-        let first = world.at.evidence(&asking);
-        let (random, options) = tap(world.verifier().step_ups.evidence(&asking.id, &first, NOW).await);
+        let mut fixture = StepUpFixture::new().await;
+        let (_, asking) = fixture.asked(Acr::HardwareKey).await;
+        let first = fixture.at.evidence(&asking);
+        let (random, options) = tap(fixture.verifier().step_ups.evidence(&asking.id, &first, NOW).await);
         assert_eq!(
-            tap(world.verifier().step_ups.evidence(&asking.id, &first, NOW).await),
+            tap(fixture.verifier().step_ups.evidence(&asking.id, &first, NOW).await),
             (random, options.clone()),
             "the same bytes are answered again"
         );
-        let second = world.at.evidence(&asking);
-        let (other, other_options) = tap(world.verifier().step_ups.evidence(&asking.id, &second, NOW).await);
+        let second = fixture.at.evidence(&asking);
+        let (other, other_options) =
+            tap(fixture.verifier().step_ups.evidence(&asking.id, &second, NOW).await);
         assert_ne!((random, &options["challenge"]), (other, &other_options["challenge"]));
-        let old = world.key.get(&options, ORIGIN).unwrap();
-        assert_eq!(world.assert(&asking.id, old).await.unwrap(), StepUpResult::WrongKey);
+        let old = fixture.key.get(&options, ORIGIN).unwrap();
+        assert_eq!(fixture.assert(&asking.id, old).await.unwrap(), StepUpResult::WrongKey);
     }
 
     /// Creates the assertion to send.
-    type BadTap = (&'static str, &'static str, fn(&mut World, &Value, &Value) -> Value);
+    type BadTap = (&'static str, &'static str, fn(&mut StepUpFixture, &Value, &Value) -> Value);
 
     fn bent(assertion: &Value, part: &str, change: impl FnOnce(&mut Vec<u8>)) -> Value {
         use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as B64};
@@ -324,43 +325,43 @@ mod tests {
             ("a text", "read", |_, _, _| json!("yes")),
         ];
         for (name, word, make) in cases {
-            let mut world = World::new().await;
+            let mut fixture = StepUpFixture::new().await;
             // It was used before, so that its counter says something.
-            let (_, asking, options) = world.ready(Acr::HardwareKey).await;
-            let used = world.key.get(&options, ORIGIN).unwrap();
-            assert_eq!(world.assert(&asking.id, used.clone()).await.unwrap(), StepUpResult::Approved);
+            let (_, asking, options) = fixture.ready(Acr::HardwareKey).await;
+            let used = fixture.key.get(&options, ORIGIN).unwrap();
+            assert_eq!(fixture.assert(&asking.id, used.clone()).await.unwrap(), StepUpResult::Approved);
 
-            let (begun, asking, options) = world.ready(Acr::HardwareKey).await;
-            let (_, _, other) = world.ready(Acr::HardwareKey).await;
-            let bad = make(&mut world, &options, &other);
+            let (begun, asking, options) = fixture.ready(Acr::HardwareKey).await;
+            let (_, _, other) = fixture.ready(Acr::HardwareKey).await;
+            let bad = make(&mut fixture, &options, &other);
             assert_eq!(
-                world.assert(&asking.id, bad.clone()).await.unwrap(),
+                fixture.assert(&asking.id, bad.clone()).await.unwrap(),
                 StepUpResult::WrongKey,
                 "{name}"
             );
             assert_eq!(
-                world.assert(&asking.id, bad).await.unwrap(),
+                fixture.assert(&asking.id, bad).await.unwrap(),
                 StepUpResult::WrongKey,
                 "{name}: lost answer"
             );
             assert_eq!(
-                world.standing(&begun).await,
+                fixture.standing(&begun).await,
                 StepUpStatus::Ended(StepUpResult::WrongKey, vec![]),
                 "{name}"
             );
-            let (kind, body) = world.audited().await.pop().unwrap();
+            let (kind, body) = fixture.audited().await.pop().unwrap();
             assert_eq!((kind.as_str(), &body["end"]), ("step-up-ended", &json!("wrong-key")));
             let reasons = body["reasons"].to_string();
             assert!(reasons.contains(word), "{name}: {reasons}");
             // A good tap comes too late; nor does the used one do for it.
-            let good = world.key.get(&options, ORIGIN).unwrap();
-            assert_eq!(problem(world.assert(&asking.id, good).await), StepUpOver, "{name}");
-            assert_eq!(problem(world.assert(&asking.id, used).await), StepUpOver, "{name}");
+            let good = fixture.key.get(&options, ORIGIN).unwrap();
+            assert_eq!(problem(fixture.assert(&asking.id, good).await), StepUpOver, "{name}");
+            assert_eq!(problem(fixture.assert(&asking.id, used).await), StepUpOver, "{name}");
         }
     }
 
     /// Assertion of another key of the same vendor, as if it were registered.
-    fn foreign(maker: &Maker, options: &Value) -> Value {
+    fn foreign(maker: &KeyVendor, options: &Value) -> Value {
         let mut key = maker.key();
         let made = key.create(&json!({ "rp": { "id": "localhost" }, "challenge": "AAEC" }), ORIGIN);
         let mut options = options.clone();
@@ -370,19 +371,19 @@ mod tests {
 
     #[tokio::test]
     async fn another_user_s_key_is_the_wrong_one() {
-        let mut world = World::new().await;
-        let mut theirs = world.maker.key();
+        let mut fixture = StepUpFixture::new().await;
+        let mut theirs = fixture.maker.key();
         let made = {
-            register(world.verifier(), "nurse-8", &world.at, &mut theirs).await;
-            let user = world.verifier().store().user("nurse-8").await.unwrap().unwrap();
-            world.verifier().store().security_keys(user.id).await.unwrap().remove(0).credential
+            register(fixture.verifier(), "nurse-8", &fixture.at, &mut theirs).await;
+            let user = fixture.verifier().store().user("nurse-8").await.unwrap().unwrap();
+            fixture.verifier().store().security_keys(user.id).await.unwrap().remove(0).credential
         };
-        let (begun, asking, mut options) = world.ready(Acr::HardwareKey).await;
+        let (begun, asking, mut options) = fixture.ready(Acr::HardwareKey).await;
         assert_eq!(theirs.get(&options, ORIGIN), None, "it is not asked for");
         options["allowCredentials"] = json!([{ "type": "public-key", "id": text(&made) }]);
         let tapped = theirs.get(&options, ORIGIN).unwrap();
-        assert_eq!(world.assert(&asking.id, tapped).await.unwrap(), StepUpResult::WrongKey);
-        assert_eq!(world.standing(&begun).await, StepUpStatus::Ended(StepUpResult::WrongKey, vec![]));
+        assert_eq!(fixture.assert(&asking.id, tapped).await.unwrap(), StepUpResult::WrongKey);
+        assert_eq!(fixture.standing(&begun).await, StepUpStatus::Ended(StepUpResult::WrongKey, vec![]));
     }
 
     fn text(bytes: &[u8]) -> String {
@@ -393,77 +394,77 @@ mod tests {
     #[tokio::test]
     async fn revoked_key_user_or_model_is_the_wrong_key() {
         for what in ["key", "user", "model"] {
-            let mut world = World::new().await;
-            let (_, asking, options) = world.ready(Acr::HardwareKey).await;
-            let store = world.verifier().store();
+            let mut fixture = StepUpFixture::new().await;
+            let (_, asking, options) = fixture.ready(Acr::HardwareKey).await;
+            let store = fixture.verifier().store();
             match what {
                 "key" => assert!(store.revoke_security_key(1, "lost", NOW).await.unwrap().is_some()),
                 "user" => assert!(store.enable_user(USER, false, NOW).await.unwrap()),
-                _ => world.verifier().security_keys.accept_models(vitalsign_webauthn::Models::none()),
+                _ => fixture.verifier().security_keys.accept_models(vitalsign_webauthn::Models::none()),
             }
-            let tapped = world.key.get(&options, ORIGIN).unwrap();
-            assert_eq!(world.assert(&asking.id, tapped).await.unwrap(), StepUpResult::WrongKey, "{what}");
+            let tapped = fixture.key.get(&options, ORIGIN).unwrap();
+            assert_eq!(fixture.assert(&asking.id, tapped).await.unwrap(), StepUpResult::WrongKey, "{what}");
         }
     }
 
     #[tokio::test]
     async fn a_report_between_evidence_and_tap_counts() {
         for (broken, end) in [(true, StepUpResult::Unhealthy), (false, StepUpResult::Approved)] {
-            let mut world = World::new().await;
-            attest(world.verifier().store().path(), &world.at.device, Attested::Genuine).await;
-            world.at.device.posture = healthy();
-            let (begun, asking, options) = world.ready(Acr::HealthyDevice).await;
+            let mut fixture = StepUpFixture::new().await;
+            attest(fixture.verifier().store().path(), &fixture.at.device, Attested::Genuine).await;
+            fixture.at.device.posture = healthy();
+            let (begun, asking, options) = fixture.ready(Acr::HealthyDevice).await;
             if broken {
-                world.at.device.posture.firewall.inbound_blocked = Fact::Known(false);
+                fixture.at.device.posture.firewall.inbound_blocked = Fact::Known(false);
             }
-            world.at.report(&world.lab.verifier).await;
-            let tapped = world.key.get(&options, ORIGIN).unwrap();
-            assert_eq!(world.assert(&asking.id, tapped).await.unwrap(), end);
+            fixture.at.report(&fixture.lab.verifier).await;
+            let tapped = fixture.key.get(&options, ORIGIN).unwrap();
+            assert_eq!(fixture.assert(&asking.id, tapped).await.unwrap(), end);
             if broken {
                 let reasons = vec!["firewall-inbound".to_owned()];
                 assert_eq!(
-                    world.standing(&begun).await,
+                    fixture.standing(&begun).await,
                     StepUpStatus::Ended(StepUpResult::Unhealthy, reasons)
                 );
-                assert_eq!(world.audited().await[0].1["reasons"], json!(["firewall-inbound"]));
+                assert_eq!(fixture.audited().await[0].1["reasons"], json!(["firewall-inbound"]));
             }
         }
     }
 
     #[tokio::test]
     async fn revoked_or_reenrolled_device_approves_nothing() {
-        let mut world = World::new().await;
-        let (_, asking, options) = world.ready(Acr::HardwareKey).await;
-        let held = world.at.enrolled(world.verifier()).await;
-        attest(world.verifier().store().path(), &world.at.device, Attested::No).await;
-        let tapped = world.key.get(&options, ORIGIN).unwrap();
+        let mut fixture = StepUpFixture::new().await;
+        let (_, asking, options) = fixture.ready(Acr::HardwareKey).await;
+        let held = fixture.at.enrolled(fixture.verifier()).await;
+        attest(fixture.verifier().store().path(), &fixture.at.device, Attested::No).await;
+        let tapped = fixture.key.get(&options, ORIGIN).unwrap();
         let tapped = StepUpAssertion { assertion: tapped };
-        for device in [held, world.at.enrolled(world.verifier()).await] {
-            let outcome = world.verifier().step_ups.assertion(&device, &asking.id, &tapped, NOW).await;
+        for device in [held, fixture.at.enrolled(fixture.verifier()).await] {
+            let outcome = fixture.verifier().step_ups.assertion(&device, &asking.id, &tapped, NOW).await;
             assert_eq!(problem(outcome), AssertionInvalid);
         }
 
-        let (begun, asking) = world.asked(Acr::HardwareKey).await;
-        attest(world.verifier().store().path(), &world.at.device, Attested::Simulated).await;
-        let evidence = world.at.evidence(&asking);
-        let (_, options) = tap(world.verifier().step_ups.evidence(&asking.id, &evidence, NOW).await);
-        let held = world.at.enrolled(world.verifier()).await;
-        assert_eq!(world.at.hear(&world.lab.verifier, NOW).await.len(), 2);
+        let (begun, asking) = fixture.asked(Acr::HardwareKey).await;
+        attest(fixture.verifier().store().path(), &fixture.at.device, Attested::Simulated).await;
+        let evidence = fixture.at.evidence(&asking);
+        let (_, options) = tap(fixture.verifier().step_ups.evidence(&asking.id, &evidence, NOW).await);
+        let held = fixture.at.enrolled(fixture.verifier()).await;
+        assert_eq!(fixture.at.hear(&fixture.lab.verifier, NOW).await.len(), 2);
         // As the command does it: another process with a separate connection.
-        let other = Store::open(world.verifier().store().path()).await.unwrap();
-        other.revoke_device(world.at.device.enrolment.unwrap(), "lost", NOW).await.unwrap();
-        let tapped = StepUpAssertion { assertion: world.key.get(&options, ORIGIN).unwrap() };
-        let outcome = world.verifier().step_ups.assertion(&held, &asking.id, &tapped, NOW).await;
+        let other = Store::open(fixture.verifier().store().path()).await.unwrap();
+        other.revoke_device(fixture.at.device.enrolment.unwrap(), "lost", NOW).await.unwrap();
+        let tapped = StepUpAssertion { assertion: fixture.key.get(&options, ORIGIN).unwrap() };
+        let outcome = fixture.verifier().step_ups.assertion(&held, &asking.id, &tapped, NOW).await;
         assert_eq!(problem(outcome), DeviceRevoked);
-        let outcome = world.verifier().step_ups.evidence(&asking.id, &evidence, NOW).await;
+        let outcome = fixture.verifier().step_ups.evidence(&asking.id, &evidence, NOW).await;
         assert_eq!(problem(outcome), DeviceRevoked);
-        assert!(matches!(world.standing(&begun).await, StepUpStatus::Pending { .. }));
-        let bearer = world.at.session.bearer();
-        let channel = world.verifier().step_ups.open_channel(Some(bearer.as_str()), None, NOW).await;
+        assert!(matches!(fixture.standing(&begun).await, StepUpStatus::Pending { .. }));
+        let bearer = fixture.at.session.bearer();
+        let channel = fixture.verifier().step_ups.open_channel(Some(bearer.as_str()), None, NOW).await;
         assert_eq!(channel.err().map(|it| problem::<()>(Err(it))), Some(DeviceRevoked));
-        let channel = world.at.channel.as_mut().unwrap();
+        let channel = fixture.at.channel.as_mut().unwrap();
         assert_eq!(
-            world.lab.verifier.step_ups.events(channel, NOW).await.unwrap(),
+            fixture.lab.verifier.step_ups.events(channel, NOW).await.unwrap(),
             None,
             "and the open one ends"
         );
@@ -471,31 +472,31 @@ mod tests {
 
     #[tokio::test]
     async fn expired_step_up_accepts_nothing() {
-        let mut world = World::new().await;
-        let (begun, asking, options) = world.ready(Acr::HardwareKey).await;
-        let evidence = world.at.evidence(&asking);
+        let mut fixture = StepUpFixture::new().await;
+        let (begun, asking, options) = fixture.ready(Acr::HardwareKey).await;
+        let evidence = fixture.at.evidence(&asking);
         let late = NOW + SECONDS;
         assert_eq!(
-            problem(world.verifier().step_ups.evidence(&asking.id, &evidence, late).await),
+            problem(fixture.verifier().step_ups.evidence(&asking.id, &evidence, late).await),
             StepUpOver
         );
-        let tapped = world.key.get(&options, ORIGIN).unwrap();
-        let outcome = world.at.assert(world.verifier(), &asking.id, tapped, late).await;
+        let tapped = fixture.key.get(&options, ORIGIN).unwrap();
+        let outcome = fixture.at.assert(fixture.verifier(), &asking.id, tapped, late).await;
         assert_eq!(problem(outcome), StepUpOver);
-        assert_eq!(world.standing(&begun).await, StepUpStatus::Ended(StepUpResult::TimedOut, vec![]));
-        let heard = world.at.hear(&world.lab.verifier, late).await;
+        assert_eq!(fixture.standing(&begun).await, StepUpStatus::Ended(StepUpResult::TimedOut, vec![]));
+        let heard = fixture.at.hear(&fixture.lab.verifier, late).await;
         let ended: StepUpClosed = serde_json::from_str(&heard[0].data).unwrap();
         assert_eq!(ended, StepUpClosed { step_up: asking.id, end: StepUpResult::TimedOut });
         assert_eq!(
-            problem(world.at.give_up(world.verifier(), &asking.id, StepUpResult::Declined).await),
+            problem(fixture.at.give_up(fixture.verifier(), &asking.id, StepUpResult::Declined).await),
             StepUpOver
         );
 
         // An approval that is not fetched expires a minute later.
-        let (begun, asking, options) = world.ready(Acr::HardwareKey).await;
-        let tapped = world.key.get(&options, ORIGIN).unwrap();
-        assert_eq!(world.assert(&asking.id, tapped).await.unwrap(), StepUpResult::Approved);
-        let verifier = world.verifier();
+        let (begun, asking, options) = fixture.ready(Acr::HardwareKey).await;
+        let tapped = fixture.key.get(&options, ORIGIN).unwrap();
+        assert_eq!(fixture.assert(&asking.id, tapped).await.unwrap(), StepUpResult::Approved);
+        let verifier = fixture.verifier();
         let standing = verifier.step_ups.status(CLIENT, &begun.auth_req_id, late + 61).await.unwrap();
         assert_eq!(standing, StepUpStatus::Ended(StepUpResult::TimedOut, vec![]));
         let standing = verifier.step_ups.status(CLIENT, &begun.auth_req_id, late + 60).await.unwrap();
@@ -504,12 +505,12 @@ mod tests {
 
     #[tokio::test]
     async fn unknown_user_is_handled_like_an_unreachable_one() {
-        let world = World::new().await;
-        let verifier = world.verifier();
+        let fixture = StepUpFixture::new().await;
+        let verifier = fixture.verifier();
         verifier.store().add_user("nurse-9", NOW).await.unwrap();
         let mut begun = Vec::new();
         for (name, device) in [("unknown", false), ("nurse-9", false), (USER, false), ("unknown", true)] {
-            let device = device.then_some(world.at.device.enrolment.unwrap());
+            let device = device.then_some(fixture.at.device.enrolment.unwrap());
             let asked = StepUpRequest { login_hint: name.into(), device, ..asked(Acr::HardwareKey) };
             begun.push(verifier.step_ups.request(asked, NOW).await.unwrap());
         }
@@ -537,13 +538,13 @@ mod tests {
 
     #[tokio::test]
     async fn devices_have_time_to_reconnect_after_restart() {
-        let world = World::new().await;
-        let begun = world.ask(Acr::HardwareKey).await;
+        let fixture = StepUpFixture::new().await;
+        let begun = fixture.ask(Acr::HardwareKey).await;
         // A second verifier over the same store plays the restarted one.
-        let again = Verifier::open(world.verifier().config().clone(), NOW).await.unwrap();
+        let again = Verifier::open(fixture.verifier().config().clone(), NOW).await.unwrap();
         let begins = NOW + DEVICE_SECONDS + 5;
         again.step_ups.maintain(begins).await.unwrap();
-        let bearer = world.at.session.bearer();
+        let bearer = fixture.at.session.bearer();
         let mut channel = again.step_ups.open_channel(Some(bearer.as_str()), None, begins + 5).await.unwrap();
         let heard = again.step_ups.events(&mut channel, begins + 5).await.unwrap().unwrap();
         assert_eq!(Asking::of(&heard[0]).id, begun.step_up);
@@ -557,82 +558,82 @@ mod tests {
         );
         // It expires for every observer.
         again.step_ups.maintain(NOW + SECONDS).await.unwrap();
-        assert_eq!(world.standing(&begun).await, StepUpStatus::Ended(StepUpResult::TimedOut, vec![]));
+        assert_eq!(fixture.standing(&begun).await, StepUpStatus::Ended(StepUpResult::TimedOut, vec![]));
     }
 
     #[tokio::test]
     async fn the_first_device_wins_and_the_others_are_told() {
-        let mut world = World::new().await;
-        let mut second = world.another_station().await;
-        second.listen(&world.lab.verifier, None, NOW).await;
-        let (begun, asking) = world.asked(Acr::HardwareKey).await;
-        let at_second = Asking::of(&second.hear(&world.lab.verifier, NOW).await[0]);
+        let mut fixture = StepUpFixture::new().await;
+        let mut second = fixture.another_station().await;
+        second.listen(&fixture.lab.verifier, None, NOW).await;
+        let (begun, asking) = fixture.asked(Acr::HardwareKey).await;
+        let at_second = Asking::of(&second.hear(&fixture.lab.verifier, NOW).await[0]);
         assert_eq!(at_second.asked.transaction, asking.asked.transaction);
         assert_ne!(at_second.asked.nonce, asking.asked.nonce);
         // Evidence over the other device's nonce is refused.
         let swapped = second.evidence(&asking);
         assert_eq!(
-            problem(world.verifier().step_ups.evidence(&asking.id, &swapped, NOW).await),
+            problem(fixture.verifier().step_ups.evidence(&asking.id, &swapped, NOW).await),
             ClaimsInvalid
         );
         // The first is not able to; the second is.
-        let end = world.at.give_up(world.verifier(), &asking.id, StepUpResult::NoKey).await;
+        let end = fixture.at.give_up(fixture.verifier(), &asking.id, StepUpResult::NoKey).await;
         assert_eq!(end.unwrap(), StepUpResult::NoKey);
-        assert!(matches!(world.standing(&begun).await, StepUpStatus::Pending { .. }));
+        assert!(matches!(fixture.standing(&begun).await, StepUpStatus::Pending { .. }));
         let evidence = second.evidence(&at_second);
-        let (_, options) = tap(world.verifier().step_ups.evidence(&asking.id, &evidence, NOW).await);
-        let tapped = world.key.get(&options, ORIGIN).unwrap();
-        let end = second.assert(world.verifier(), &asking.id, tapped, NOW).await;
+        let (_, options) = tap(fixture.verifier().step_ups.evidence(&asking.id, &evidence, NOW).await);
+        let tapped = fixture.key.get(&options, ORIGIN).unwrap();
+        let end = second.assert(fixture.verifier(), &asking.id, tapped, NOW).await;
         assert_eq!(end.unwrap(), StepUpResult::Approved);
-        let StepUpStatus::Approved(approval) = world.standing(&begun).await else { panic!() };
+        let StepUpStatus::Approved(approval) = fixture.standing(&begun).await else { panic!() };
         assert_eq!(Some(approval.device), second.device.enrolment);
 
-        let (begun, asking, options) = world.ready(Acr::HardwareKey).await;
-        let tapped = world.key.get(&options, ORIGIN).unwrap();
-        assert_eq!(world.assert(&asking.id, tapped).await.unwrap(), StepUpResult::Approved);
+        let (begun, asking, options) = fixture.ready(Acr::HardwareKey).await;
+        let tapped = fixture.key.get(&options, ORIGIN).unwrap();
+        assert_eq!(fixture.assert(&asking.id, tapped).await.unwrap(), StepUpResult::Approved);
         // What it had not taken yet is not asked any more.
-        let heard = second.hear(&world.lab.verifier, NOW).await;
+        let heard = second.hear(&fixture.lab.verifier, NOW).await;
         let told = StepUpClosed { step_up: begun.step_up, end: StepUpResult::Superseded };
         assert_eq!(heard.len(), 1);
         assert_eq!(serde_json::from_str::<StepUpClosed>(&heard[0].data).unwrap(), told);
         assert_eq!(
-            problem(second.give_up(world.verifier(), &asking.id, StepUpResult::Declined).await),
+            problem(second.give_up(fixture.verifier(), &asking.id, StepUpResult::Declined).await),
             StepUpOver
         );
     }
 
     #[tokio::test]
     async fn an_application_may_name_the_one_device() {
-        let mut world = World::new().await;
-        let mut second = world.another_station().await;
+        let mut fixture = StepUpFixture::new().await;
+        let mut second = fixture.another_station().await;
         let asked = StepUpRequest { device: second.device.enrolment, ..asked(Acr::HardwareKey) };
-        world.verifier().step_ups.request(asked, NOW).await.unwrap();
-        assert_eq!(second.hear(&world.lab.verifier, NOW).await.len(), 1);
-        assert_eq!(world.at.hear(&world.lab.verifier, NOW).await, []);
+        fixture.verifier().step_ups.request(asked, NOW).await.unwrap();
+        assert_eq!(second.hear(&fixture.lab.verifier, NOW).await.len(), 1);
+        assert_eq!(fixture.at.hear(&fixture.lab.verifier, NOW).await, []);
     }
 
     #[tokio::test]
     async fn parallel_requests_have_independent_results() {
-        let mut world = World::new().await;
-        let (first, one, one_options) = world.ready(Acr::HardwareKey).await;
-        let (second, two, two_options) = world.ready(Acr::HardwareKey).await;
-        let tapped_two = world.key.get(&two_options, ORIGIN).unwrap();
+        let mut fixture = StepUpFixture::new().await;
+        let (first, one, one_options) = fixture.ready(Acr::HardwareKey).await;
+        let (second, two, two_options) = fixture.ready(Acr::HardwareKey).await;
+        let tapped_two = fixture.key.get(&two_options, ORIGIN).unwrap();
         // Swapped, it is invalid for both.
-        let tapped_one = world.key.get(&one_options, ORIGIN).unwrap();
-        assert_eq!(world.assert(&one.id, tapped_two.clone()).await.unwrap(), StepUpResult::WrongKey);
-        assert_eq!(problem(world.assert(&one.id, tapped_one).await), StepUpOver);
-        assert_eq!(world.assert(&two.id, tapped_two).await.unwrap(), StepUpResult::Approved);
-        assert_eq!(world.standing(&first).await, StepUpStatus::Ended(StepUpResult::WrongKey, vec![]));
-        assert!(matches!(world.standing(&second).await, StepUpStatus::Approved(_)));
+        let tapped_one = fixture.key.get(&one_options, ORIGIN).unwrap();
+        assert_eq!(fixture.assert(&one.id, tapped_two.clone()).await.unwrap(), StepUpResult::WrongKey);
+        assert_eq!(problem(fixture.assert(&one.id, tapped_one).await), StepUpOver);
+        assert_eq!(fixture.assert(&two.id, tapped_two).await.unwrap(), StepUpResult::Approved);
+        assert_eq!(fixture.standing(&first).await, StepUpStatus::Ended(StepUpResult::WrongKey, vec![]));
+        assert!(matches!(fixture.standing(&second).await, StepUpStatus::Approved(_)));
     }
 
     #[tokio::test]
     async fn concurrent_taps_yield_one_token() {
-        let mut world = World::new().await;
-        let (begun, asking, options) = world.ready(Acr::HardwareKey).await;
-        let device = world.at.enrolled(world.verifier()).await;
-        let taps: Vec<Value> = (0..8).map(|_| world.key.get(&options, ORIGIN).unwrap()).collect();
-        let verifier = world.lab.verifier.clone();
+        let mut fixture = StepUpFixture::new().await;
+        let (begun, asking, options) = fixture.ready(Acr::HardwareKey).await;
+        let device = fixture.at.enrolled(fixture.verifier()).await;
+        let taps: Vec<Value> = (0..8).map(|_| fixture.key.get(&options, ORIGIN).unwrap()).collect();
+        let verifier = fixture.lab.verifier.clone();
         let sent = taps.into_iter().map(|assertion| {
             let (verifier, device) = (verifier.clone(), device.clone());
             tokio::spawn(async move {
@@ -663,164 +664,164 @@ mod tests {
             }
         }
         assert_eq!(given, 1);
-        assert_eq!(world.audited().await.len(), 1);
+        assert_eq!(fixture.audited().await.len(), 1);
     }
 
     #[tokio::test]
     async fn device_reports_only_its_own_results() {
         for end in StepUpResult::ALL {
-            let mut world = World::new().await;
-            let (begun, asking) = world.asked(Acr::HardwareKey).await;
-            let outcome = world.at.give_up(world.verifier(), &asking.id, end).await;
+            let mut fixture = StepUpFixture::new().await;
+            let (begun, asking) = fixture.asked(Acr::HardwareKey).await;
+            let outcome = fixture.at.give_up(fixture.verifier(), &asking.id, end).await;
             if !end.is_the_devices_to_say() {
                 assert_eq!(problem(outcome), ClaimsInvalid, "{end}");
-                assert!(matches!(world.standing(&begun).await, StepUpStatus::Pending { .. }));
+                assert!(matches!(fixture.standing(&begun).await, StepUpStatus::Pending { .. }));
                 continue;
             }
             assert_eq!(outcome.unwrap(), end);
             assert_eq!(
-                world.at.give_up(world.verifier(), &asking.id, end).await.unwrap(),
+                fixture.at.give_up(fixture.verifier(), &asking.id, end).await.unwrap(),
                 end,
                 "lost answer"
             );
-            assert_eq!(world.standing(&begun).await, StepUpStatus::Ended(end, vec![]));
-            let audited = world.audited().await;
+            assert_eq!(fixture.standing(&begun).await, StepUpStatus::Ended(end, vec![]));
+            let audited = fixture.audited().await;
             assert_eq!(audited.len(), 1);
             assert_eq!(audited[0].1["end"], json!(end));
             assert_eq!(
                 audited[0].1["alert"],
                 if end == StepUpResult::NotMine { json!(true) } else { Value::Null }
             );
-            let evidence = world.at.evidence(&asking);
-            let late = world.verifier().step_ups.evidence(&asking.id, &evidence, NOW).await;
+            let evidence = fixture.at.evidence(&asking);
+            let late = fixture.verifier().step_ups.evidence(&asking.id, &evidence, NOW).await;
             assert_eq!(problem(late), StepUpOver);
         }
     }
 
     #[tokio::test]
     async fn only_the_requesting_client_sees_and_cancels() {
-        let mut world = World::new().await;
-        let (begun, asking) = world.asked(Acr::HardwareKey).await;
-        let verifier = world.verifier();
+        let mut fixture = StepUpFixture::new().await;
+        let (begun, asking) = fixture.asked(Acr::HardwareKey).await;
+        let verifier = fixture.verifier();
         for (client, request) in [("pharmacy", begun.auth_req_id.as_str()), (CLIENT, "AAEC"), (CLIENT, "")] {
             assert_eq!(verifier.step_ups.status(client, request, NOW).await.unwrap(), StepUpStatus::Unknown);
             assert!(!verifier.step_ups.cancel(client, request, NOW).await.unwrap());
         }
         assert!(verifier.step_ups.cancel(CLIENT, &begun.auth_req_id, NOW).await.unwrap());
         assert!(!verifier.step_ups.cancel(CLIENT, &begun.auth_req_id, NOW).await.unwrap());
-        assert_eq!(world.standing(&begun).await, StepUpStatus::Ended(StepUpResult::Cancelled, vec![]));
-        let heard = world.at.hear(&world.lab.verifier, NOW).await;
+        assert_eq!(fixture.standing(&begun).await, StepUpStatus::Ended(StepUpResult::Cancelled, vec![]));
+        let heard = fixture.at.hear(&fixture.lab.verifier, NOW).await;
         let told: StepUpClosed = serde_json::from_str(&heard[0].data).unwrap();
         assert_eq!(told, StepUpClosed { step_up: asking.id, end: StepUpResult::Cancelled });
     }
 
     #[tokio::test]
     async fn a_user_without_a_key_is_not_asked_to_tap() {
-        let mut world = World::new().await;
-        world.verifier().store().revoke_security_key(1, "lost", NOW).await.unwrap();
-        let (begun, asking) = world.asked(Acr::HardwareKey).await;
-        let evidence = world.at.evidence(&asking);
-        let answer = world.verifier().step_ups.evidence(&asking.id, &evidence, NOW).await;
+        let mut fixture = StepUpFixture::new().await;
+        fixture.verifier().store().revoke_security_key(1, "lost", NOW).await.unwrap();
+        let (begun, asking) = fixture.asked(Acr::HardwareKey).await;
+        let evidence = fixture.at.evidence(&asking);
+        let answer = fixture.verifier().step_ups.evidence(&asking.id, &evidence, NOW).await;
         assert_eq!(unhealthy(answer), ["security-key"]);
-        assert_eq!(world.standing(&begun).await, StepUpStatus::Ended(StepUpResult::NoKey, vec![]));
+        assert_eq!(fixture.standing(&begun).await, StepUpStatus::Ended(StepUpResult::NoKey, vec![]));
     }
 
     #[tokio::test]
     async fn before_the_evidence_there_is_nothing_to_tap_for() {
-        let mut world = World::new().await;
-        let (_, _, options) = world.ready(Acr::HardwareKey).await;
-        let (begun, asking) = world.asked(Acr::HardwareKey).await;
-        let tapped = world.key.get(&options, ORIGIN).unwrap();
-        assert_eq!(problem(world.assert(&asking.id, tapped).await), AssertionInvalid);
-        assert!(matches!(world.standing(&begun).await, StepUpStatus::Pending { .. }));
+        let mut fixture = StepUpFixture::new().await;
+        let (_, _, options) = fixture.ready(Acr::HardwareKey).await;
+        let (begun, asking) = fixture.asked(Acr::HardwareKey).await;
+        let tapped = fixture.key.get(&options, ORIGIN).unwrap();
+        assert_eq!(problem(fixture.assert(&asking.id, tapped).await), AssertionInvalid);
+        assert!(matches!(fixture.standing(&begun).await, StepUpStatus::Pending { .. }));
     }
 
     #[tokio::test]
     async fn events_come_once_in_order_and_can_be_resumed() {
-        let mut world = World::new().await;
-        let asked = [world.ask(Acr::HardwareKey).await, world.ask(Acr::HardwareKey).await];
-        let heard = world.at.hear(&world.lab.verifier, NOW).await;
+        let mut fixture = StepUpFixture::new().await;
+        let asked = [fixture.ask(Acr::HardwareKey).await, fixture.ask(Acr::HardwareKey).await];
+        let heard = fixture.at.hear(&fixture.lab.verifier, NOW).await;
         let ids: Vec<StepUpId> = heard.iter().map(|event| Asking::of(event).id).collect();
         assert_eq!(ids, [asked[0].step_up, asked[1].step_up]);
         assert!(heard[0].seq < heard[1].seq);
-        assert_eq!(world.at.hear(&world.lab.verifier, NOW).await, []);
+        assert_eq!(fixture.at.hear(&fixture.lab.verifier, NOW).await, []);
         for (after, left) in [(None, 2), (Some(heard[0].seq), 1), (Some(heard[1].seq), 0), (Some(0), 2)] {
-            world.at.listen(&world.lab.verifier, after, NOW).await;
-            assert_eq!(world.at.hear(&world.lab.verifier, NOW).await.len(), left, "{after:?}");
+            fixture.at.listen(&fixture.lab.verifier, after, NOW).await;
+            assert_eq!(fixture.at.hear(&fixture.lab.verifier, NOW).await.len(), left, "{after:?}");
         }
         // After a restore of the store a device remembers more than there ever was.
-        world.at.listen(&world.lab.verifier, Some(u64::MAX), NOW).await;
-        world.ask(Acr::HardwareKey).await;
-        assert_eq!(world.at.hear(&world.lab.verifier, NOW).await.len(), 1);
+        fixture.at.listen(&fixture.lab.verifier, Some(u64::MAX), NOW).await;
+        fixture.ask(Acr::HardwareKey).await;
+        assert_eq!(fixture.at.hear(&fixture.lab.verifier, NOW).await.len(), 1);
         // What is over is not told any more.
-        world.at.listen(&world.lab.verifier, None, NOW + SECONDS).await;
-        assert_eq!(world.at.hear(&world.lab.verifier, NOW + SECONDS).await, []);
+        fixture.at.listen(&fixture.lab.verifier, None, NOW + SECONDS).await;
+        assert_eq!(fixture.at.hear(&fixture.lab.verifier, NOW + SECONDS).await, []);
     }
 
     #[tokio::test]
     async fn a_device_is_woken_and_has_one_channel() {
-        let mut world = World::with(|config| config.limits.event_channels = Some(1)).await;
-        let other = Station::enrol(&world.lab, Attested::Simulated).await;
-        world.at.listen(&world.lab.verifier, None, NOW).await;
-        let mut first = world.at.channel.take().unwrap();
+        let mut fixture = StepUpFixture::with(|config| config.limits.event_channels = Some(1)).await;
+        let other = Station::enrol(&fixture.lab, Attested::Simulated).await;
+        fixture.at.listen(&fixture.lab.verifier, None, NOW).await;
+        let mut first = fixture.at.channel.take().unwrap();
         let bearer = other.session.bearer();
-        let full = world.verifier().step_ups.open_channel(Some(bearer.as_str()), None, NOW).await;
+        let full = fixture.verifier().step_ups.open_channel(Some(bearer.as_str()), None, NOW).await;
         assert_eq!(full.err().map(|it| problem::<()>(Err(it))), Some(Busy));
-        world.at.listen(&world.lab.verifier, None, NOW).await;
+        fixture.at.listen(&fixture.lab.verifier, None, NOW).await;
         first.woken().await;
         assert_eq!(
-            world.verifier().step_ups.events(&mut first, NOW).await.unwrap(),
+            fixture.verifier().step_ups.events(&mut first, NOW).await.unwrap(),
             None,
             "the newer one took its place"
         );
         drop(first);
-        let channel = world.at.channel.take().unwrap();
+        let channel = fixture.at.channel.take().unwrap();
         let ask = {
-            let verifier = world.lab.verifier.clone();
+            let verifier = fixture.lab.verifier.clone();
             async move { verifier.step_ups.request(asked(Acr::Epcs), NOW).await }
         };
         let ((), begun) = tokio::join!(channel.woken(), ask);
         begun.unwrap();
         drop(channel);
         let mut channel =
-            world.verifier().step_ups.open_channel(Some(bearer.as_str()), None, NOW).await.unwrap();
+            fixture.verifier().step_ups.open_channel(Some(bearer.as_str()), None, NOW).await.unwrap();
         // A session ends its channel, and so does the verifier's own end.
         let until = channel.expires();
-        assert!(world.verifier().step_ups.events(&mut channel, until - 1).await.unwrap().is_some());
-        assert_eq!(world.verifier().step_ups.events(&mut channel, until).await.unwrap(), None);
-        world.verifier().step_ups.close_channels();
+        assert!(fixture.verifier().step_ups.events(&mut channel, until - 1).await.unwrap().is_some());
+        assert_eq!(fixture.verifier().step_ups.events(&mut channel, until).await.unwrap(), None);
+        fixture.verifier().step_ups.close_channels();
         channel.woken().await;
-        assert_eq!(world.verifier().step_ups.events(&mut channel, NOW).await.unwrap(), None);
-        let closed = world.verifier().step_ups.open_channel(Some(bearer.as_str()), None, NOW).await;
+        assert_eq!(fixture.verifier().step_ups.events(&mut channel, NOW).await.unwrap(), None);
+        let closed = fixture.verifier().step_ups.open_channel(Some(bearer.as_str()), None, NOW).await;
         assert_eq!(closed.err().map(|it| problem::<()>(Err(it))), Some(Busy));
     }
 
     #[tokio::test]
     async fn event_of_another_process_wakes_a_device() {
-        let mut world = World::new().await;
-        world.at.listen(&world.lab.verifier, None, NOW).await;
-        world.verifier().step_ups.maintain(NOW).await.unwrap();
-        let other = Arc::new(Verifier::open(world.verifier().config().clone(), NOW).await.unwrap());
+        let mut fixture = StepUpFixture::new().await;
+        fixture.at.listen(&fixture.lab.verifier, None, NOW).await;
+        fixture.verifier().step_ups.maintain(NOW).await.unwrap();
+        let other = Arc::new(Verifier::open(fixture.verifier().config().clone(), NOW).await.unwrap());
         other.step_ups.request(asked(Acr::HardwareKey), NOW).await.unwrap();
-        world.verifier().step_ups.maintain(NOW + 1).await.unwrap();
-        world.at.channel.as_ref().unwrap().woken().await;
-        assert_eq!(world.at.hear(&world.lab.verifier, NOW + 1).await.len(), 1);
+        fixture.verifier().step_ups.maintain(NOW + 1).await.unwrap();
+        fixture.at.channel.as_ref().unwrap().woken().await;
+        assert_eq!(fixture.at.hear(&fixture.lab.verifier, NOW + 1).await.len(), 1);
     }
 
     #[tokio::test]
     async fn closed_step_ups_are_deleted_after_a_day() {
-        let mut world = World::new().await;
-        let (_, asking, options) = world.ready(Acr::HardwareKey).await;
-        let tapped = world.key.get(&options, ORIGIN).unwrap();
-        assert_eq!(world.assert(&asking.id, tapped).await.unwrap(), StepUpResult::Approved);
+        let mut fixture = StepUpFixture::new().await;
+        let (_, asking, options) = fixture.ready(Acr::HardwareKey).await;
+        let tapped = fixture.key.get(&options, ORIGIN).unwrap();
+        assert_eq!(fixture.assert(&asking.id, tapped).await.unwrap(), StepUpResult::Approved);
         let late = NOW + SECONDS + 86_401;
-        world.verifier().step_ups.maintain(late).await.unwrap();
-        let evidence = world.at.evidence(&asking);
+        fixture.verifier().step_ups.maintain(late).await.unwrap();
+        let evidence = fixture.at.evidence(&asking);
         assert_eq!(
-            problem(world.verifier().step_ups.evidence(&asking.id, &evidence, late).await),
+            problem(fixture.verifier().step_ups.evidence(&asking.id, &evidence, late).await),
             StepUpUnknown
         );
-        assert!(world.verifier().store().audit_of_step_up(&asking.id).await.unwrap().is_some());
+        assert!(fixture.verifier().store().audit_of_step_up(&asking.id).await.unwrap().is_some());
     }
 
     #[tokio::test]
@@ -848,14 +849,15 @@ mod tests {
             config.step_up_policy = Some(file.path().to_owned());
             assert_eq!(Verifier::open(config, NOW).await.is_ok(), loads, "{rego}");
             if loads {
-                let mut world = World::with(|it| it.step_up_policy = Some(file.path().to_owned())).await;
-                let (begun, asking) = world.asked(Acr::HardwareKey).await;
-                let evidence = world.at.evidence(&asking);
-                let answer = world.verifier().step_ups.evidence(&asking.id, &evidence, NOW).await;
+                let mut fixture =
+                    StepUpFixture::with(|it| it.step_up_policy = Some(file.path().to_owned())).await;
+                let (begun, asking) = fixture.asked(Acr::HardwareKey).await;
+                let evidence = fixture.at.evidence(&asking);
+                let answer = fixture.verifier().step_ups.evidence(&asking.id, &evidence, NOW).await;
                 assert_eq!(unhealthy(answer), ["policy"]);
                 let reasons = vec!["policy".to_owned()];
                 assert_eq!(
-                    world.standing(&begun).await,
+                    fixture.standing(&begun).await,
                     StepUpStatus::Ended(StepUpResult::Unhealthy, reasons)
                 );
             }

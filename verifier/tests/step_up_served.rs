@@ -16,10 +16,10 @@ mod tests {
     use vitalsign_protocol::step_up::*;
     use vitalsign_verifier::clock::{Clock, now};
     use vitalsign_verifier::server::{Server, tls};
-    use vitalsign_webauthn::testing::{Maker, SoftKey};
+    use vitalsign_webauthn::testing::{KeyVendor, SoftKey};
 
     struct Served {
-        world: World,
+        fixture: StepUpFixture,
         server: Server,
         anchor: PathBuf,
     }
@@ -27,17 +27,17 @@ mod tests {
     impl Served {
         /// The server's clock is the real one, so that the device has to report for a session of today.
         async fn start() -> Self {
-            let mut world = World::new().await;
-            let made = tls::self_signed(&world.lab.folder.path().join("tls"), "localhost").unwrap();
+            let mut fixture = StepUpFixture::new().await;
+            let made = tls::self_signed(&fixture.lab.folder.path().join("tls"), "localhost").unwrap();
             let tls = tls::read(&made.files).unwrap();
-            let server = Server::start(world.lab.verifier.clone(), tls, Clock::default()).await.unwrap();
-            world.at.device.nonce =
-                world.verifier().attestation.nonce(&world.at.device.kid(), now()).unwrap().nonce;
-            let served = Self { world, server, anchor: made.anchor };
+            let server = Server::start(fixture.lab.verifier.clone(), tls, Clock::default()).await.unwrap();
+            fixture.at.device.nonce =
+                fixture.verifier().attestation.nonce(&fixture.at.device.kid(), now()).unwrap().nonce;
+            let served = Self { fixture, server, anchor: made.anchor };
             let mut client = served.connect().await;
             let mut served = served;
-            let report = served.world.at.device.report();
-            served.world.at.session =
+            let report = served.fixture.at.device.report();
+            served.fixture.at.session =
                 client.report(&report).await.unwrap().json::<ReportAnswer>().session.unwrap();
             served
         }
@@ -47,11 +47,11 @@ mod tests {
         }
 
         async fn listen(&self, after: Option<&str>) -> Listening {
-            self.connect().await.listen(&self.world.at.session, after).await.unwrap()
+            self.connect().await.listen(&self.fixture.at.session, after).await.unwrap()
         }
 
         async fn ask(&self) {
-            self.world.verifier().step_ups.request(asked(Acr::HardwareKey), now()).await.unwrap();
+            self.fixture.verifier().step_ups.request(asked(Acr::HardwareKey), now()).await.unwrap();
         }
     }
 
@@ -80,13 +80,13 @@ mod tests {
         assert_eq!(from_the_start.next().await.unwrap().unwrap().0, id);
         assert_eq!(from_the_start.next().await.unwrap().unwrap().0, second);
         // What ends is told as well.
-        let device = served.world.verifier();
+        let device = served.fixture.verifier();
         let asked = parse(&data);
         let mut client = served.connect().await;
         let path = format!("/v1/step-ups/{}/end", asked.id);
         let end = StepUpDeclined { end: StepUpResult::Declined };
         let outcome: StepUpOutcome =
-            client.post_as(&served.world.at.session, &path, &end).await.unwrap().json();
+            client.post_as(&served.fixture.at.session, &path, &end).await.unwrap().json();
         assert_eq!(outcome.end, StepUpResult::Declined);
         assert!(device.store().check().await.is_ok());
         // An open channel does not prevent the shutdown.
@@ -101,20 +101,20 @@ mod tests {
         served.ask().await;
         let asking = parse(&events.next().await.unwrap().unwrap().2);
         let mut client = served.connect().await;
-        let evidence = served.world.at.evidence(&asking);
+        let evidence = served.fixture.at.evidence(&asking);
         let path = |what: &str| format!("/v1/step-ups/{}/{what}", asking.id);
         let answer =
             client.request("POST", &path("evidence"), "application/eat+cwt", &evidence).await.unwrap();
         let (_, options) = tap(Ok(answer.json()));
-        let assertion = served.world.key.get(&options, ORIGIN).unwrap();
-        let session = served.world.at.session.clone();
+        let assertion = served.fixture.key.get(&options, ORIGIN).unwrap();
+        let session = served.fixture.at.session.clone();
         let assertion = StepUpAssertion { assertion };
         for _ in 0..2 {
             let outcome: StepUpOutcome =
                 client.post_as(&session, &path("assertion"), &assertion).await.unwrap().json();
             assert_eq!(outcome.end, StepUpResult::Approved);
         }
-        let other = StepUpAssertion { assertion: served.world.key.get(&options, ORIGIN).unwrap() };
+        let other = StepUpAssertion { assertion: served.fixture.key.get(&options, ORIGIN).unwrap() };
         let refused = client.post_as(&session, &path("assertion"), &other).await.unwrap();
         assert_eq!((refused.status, refused.problem()), (409, StepUpOver));
         let refused =
@@ -127,7 +127,7 @@ mod tests {
         let replayed =
             client.request("POST", &path("evidence"), "application/eat+cwt", &evidence).await.unwrap();
         assert_eq!(replayed.problem(), ClaimsInvalid);
-        let evidence = served.world.at.evidence(&again);
+        let evidence = served.fixture.at.evidence(&again);
         let answer =
             client.request("POST", &path("evidence"), "application/eat+cwt", &evidence).await.unwrap();
         tap(Ok(answer.json()));
@@ -139,7 +139,7 @@ mod tests {
     #[tokio::test]
     async fn every_refusal_is_a_problem() {
         let served = Served::start().await;
-        let bearer = served.world.at.session.bearer().to_string();
+        let bearer = served.fixture.at.session.bearer().to_string();
         let json = ("content-type", "application/json");
         let evidence = ("content-type", "application/eat+cwt");
         let session = ("authorization", bearer.as_str());
@@ -202,7 +202,7 @@ mod tests {
         async fn start() -> Self {
             let folder = configure();
             let path = folder.path();
-            let maker = Maker::new(MODEL);
+            let maker = KeyVendor::new(MODEL);
             std::fs::write(path.join("metadata.json"), maker.metadata("2040-01-01").to_string()).unwrap();
             let mut config = std::fs::read_to_string(path.join("verifier.toml")).unwrap();
             config

@@ -124,7 +124,7 @@ impl Ui for Screen {
 }
 
 /// A session that runs, and both ends of it.
-struct World {
+struct Fixture {
     status: Sender<Status>,
     /// Updates seen by the second connection after the first is lost.
     later: Sender<Status>,
@@ -140,7 +140,7 @@ fn ceremony(challenge: &str) -> Answer {
     Answer::Ceremony(Box::new(StepUpCeremony { origin, rp_id, options: json!({"challenge": challenge}) }))
 }
 
-fn begin(once: bool, acts: Vec<Act>, answers: Vec<Answer>) -> World {
+fn begin(once: bool, acts: Vec<Act>, answers: Vec<Answer>) -> Fixture {
     let ((status, first), (later, second)) = (mpsc::channel(), mpsc::channel());
     let ((tell, told), (show, shown)) = (mpsc::channel(), mpsc::channel());
     let events = Mutex::new([first, second].into());
@@ -150,10 +150,10 @@ fn begin(once: bool, acts: Vec<Act>, answers: Vec<Answer>) -> World {
     let (inbox, happenings) = Inbox::new();
     let (own, performing) = (inbox.clone(), Arc::clone(&keys));
     let listening = move || listen(&agent, None, &performing, &mut Screen(show), (own, happenings), once);
-    World { status, later, told, shown, inbox, keys, thread: std::thread::spawn(listening) }
+    Fixture { status, later, told, shown, inbox, keys, thread: std::thread::spawn(listening) }
 }
 
-impl World {
+impl Fixture {
     fn says(&self, step_ups: Vec<StepUp>) {
         self.status.send(status(step_ups)).unwrap();
     }
@@ -179,24 +179,24 @@ impl World {
 #[test]
 fn a_tap_is_taken_to_the_service() {
     let assertion = json!({"id": "AA"});
-    let world = begin(
+    let fixture = begin(
         true,
         vec![(vec![Prompt::Touch { keys: 1 }], Some(Ok(assertion.clone())))],
         vec![ceremony("C")],
     );
-    world.says(Vec::new());
-    world.shows(|shown| matches!(shown, UiUpdate::Idle));
-    world.says(vec![step_up(FIRST, Stage::Preparing)]);
-    world.says(vec![step_up(FIRST, Stage::Tap)]);
-    assert_eq!(world.told(), Request::Ceremony(FIRST));
-    world.shows(|shown| {
+    fixture.says(Vec::new());
+    fixture.shows(|shown| matches!(shown, UiUpdate::Idle));
+    fixture.says(vec![step_up(FIRST, Stage::Preparing)]);
+    fixture.says(vec![step_up(FIRST, Stage::Tap)]);
+    assert_eq!(fixture.told(), Request::Ceremony(FIRST));
+    fixture.shows(|shown| {
         matches!(shown, UiUpdate::Prompt { step_up: FIRST, prompt: Prompt::Touch { keys: 1 } })
     });
-    assert_eq!(world.told(), Request::Tapped { step_up: FIRST, assertion });
-    assert_eq!(*world.keys.asked.lock().unwrap(), [Operation::Get(json!({"challenge": "C"}))]);
-    world.says(vec![step_up(FIRST, Stage::Checking)]);
-    world.says(vec![ended(FIRST, StepUpResult::Approved)]);
-    assert_eq!(world.end(), Left::StepUp(StepUpResult::Approved));
+    assert_eq!(fixture.told(), Request::Tapped { step_up: FIRST, assertion });
+    assert_eq!(*fixture.keys.asked.lock().unwrap(), [Operation::Get(json!({"challenge": "C"}))]);
+    fixture.says(vec![step_up(FIRST, Stage::Checking)]);
+    fixture.says(vec![ended(FIRST, StepUpResult::Approved)]);
+    assert_eq!(fixture.end(), Left::StepUp(StepUpResult::Approved));
 }
 
 #[test]
@@ -214,19 +214,19 @@ fn each_failure_of_a_key_has_its_end() {
         (Failure::TimedOut, None),
     ];
     for (failure, wanted) in cases {
-        let world = begin(true, vec![(Vec::new(), Some(Err(failure.clone())))], vec![ceremony("C")]);
-        world.says(Vec::new());
-        world.says(vec![step_up(FIRST, Stage::Tap)]);
-        assert_eq!(world.told(), Request::Ceremony(FIRST));
-        world.shows(|shown| matches!(shown, UiUpdate::SessionError { step_up: FIRST, .. }));
+        let fixture = begin(true, vec![(Vec::new(), Some(Err(failure.clone())))], vec![ceremony("C")]);
+        fixture.says(Vec::new());
+        fixture.says(vec![step_up(FIRST, Stage::Tap)]);
+        assert_eq!(fixture.told(), Request::Ceremony(FIRST));
+        fixture.shows(|shown| matches!(shown, UiUpdate::SessionError { step_up: FIRST, .. }));
         if let Some(end) = wanted {
             assert!(end.is_the_devices_to_say());
-            assert_eq!(world.told(), Request::GiveUp { step_up: FIRST, end }, "{failure:?}");
+            assert_eq!(fixture.told(), Request::GiveUp { step_up: FIRST, end }, "{failure:?}");
         }
         // It is not asked again, whatever else happens, until it is over.
-        world.says(vec![step_up(FIRST, Stage::Tap), step_up(SECOND, Stage::Preparing)]);
-        world.says(vec![ended(FIRST, wanted.unwrap_or(StepUpResult::TimedOut))]);
-        assert_eq!(world.end(), Left::StepUp(wanted.unwrap_or(StepUpResult::TimedOut)));
+        fixture.says(vec![step_up(FIRST, Stage::Tap), step_up(SECOND, Stage::Preparing)]);
+        fixture.says(vec![ended(FIRST, wanted.unwrap_or(StepUpResult::TimedOut))]);
+        assert_eq!(fixture.end(), Left::StepUp(wanted.unwrap_or(StepUpResult::TimedOut)));
     }
 }
 
@@ -237,101 +237,102 @@ fn a_person_says_no_and_the_key_is_let_go() {
         (Choice::NotMine, StepUpResult::NotMine),
         (Choice::NoPin, StepUpResult::NoKey),
     ] {
-        let world = begin(true, vec![(vec![Prompt::Insert], None)], vec![ceremony("C")]);
-        world.says(vec![step_up(FIRST, Stage::Tap)]);
-        world.shows(|shown| matches!(shown, UiUpdate::Prompt { .. }));
-        world.inbox.say(choice);
-        assert_eq!(world.told(), Request::Ceremony(FIRST));
-        assert_eq!(world.told(), Request::GiveUp { step_up: FIRST, end });
+        let fixture = begin(true, vec![(vec![Prompt::Insert], None)], vec![ceremony("C")]);
+        fixture.says(vec![step_up(FIRST, Stage::Tap)]);
+        fixture.shows(|shown| matches!(shown, UiUpdate::Prompt { .. }));
+        fixture.inbox.say(choice);
+        assert_eq!(fixture.told(), Request::Ceremony(FIRST));
+        assert_eq!(fixture.told(), Request::GiveUp { step_up: FIRST, end });
         // Said again, it is about nothing.
-        world.inbox.say(choice);
-        world.says(vec![ended(FIRST, end)]);
-        assert_eq!(world.end(), Left::StepUp(end));
+        fixture.inbox.say(choice);
+        fixture.says(vec![ended(FIRST, end)]);
+        assert_eq!(fixture.end(), Left::StepUp(end));
     }
 }
 
 #[test]
 fn prompts_in_order_and_releases_key_when_closed() {
     let acts = vec![(vec![Prompt::Insert], None), (Vec::new(), Some(Ok(json!({}))))];
-    let world = begin(false, acts, vec![ceremony("A"), ceremony("B")]);
-    world.says(vec![step_up(FIRST, Stage::Tap), step_up(SECOND, Stage::Tap)]);
-    assert_eq!(world.told(), Request::Ceremony(FIRST));
-    world.shows(|shown| matches!(shown, UiUpdate::Prompt { step_up: FIRST, .. }));
-    world.says(vec![ended(FIRST, StepUpResult::Superseded), step_up(SECOND, Stage::Tap)]);
-    assert_eq!(world.told(), Request::Ceremony(SECOND));
-    assert_eq!(world.told(), Request::Tapped { step_up: SECOND, assertion: json!({}) });
-    world.inbox.leave();
-    assert_eq!(world.end(), Left::Left);
+    let fixture = begin(false, acts, vec![ceremony("A"), ceremony("B")]);
+    fixture.says(vec![step_up(FIRST, Stage::Tap), step_up(SECOND, Stage::Tap)]);
+    assert_eq!(fixture.told(), Request::Ceremony(FIRST));
+    fixture.shows(|shown| matches!(shown, UiUpdate::Prompt { step_up: FIRST, .. }));
+    fixture.says(vec![ended(FIRST, StepUpResult::Superseded), step_up(SECOND, Stage::Tap)]);
+    assert_eq!(fixture.told(), Request::Ceremony(SECOND));
+    assert_eq!(fixture.told(), Request::Tapped { step_up: SECOND, assertion: json!({}) });
+    fixture.inbox.leave();
+    assert_eq!(fixture.end(), Left::Left);
 }
 
 #[test]
 fn while_the_person_is_away_no_key_is_asked() {
     let acts = vec![(vec![Prompt::Insert], None), (Vec::new(), Some(Ok(json!({}))))];
-    let world = begin(false, acts, vec![ceremony("A"), ceremony("B")]);
-    world.says(vec![step_up(FIRST, Stage::Tap)]);
-    assert_eq!(world.told(), Request::Ceremony(FIRST));
-    world.shows(|shown| matches!(shown, UiUpdate::Prompt { .. }));
-    world.inbox.away(true);
-    world.says(vec![step_up(FIRST, Stage::Tap), step_up(SECOND, Stage::Tap)]);
-    world.shows(|shown| matches!(shown, UiUpdate::StepUp(step_up) if step_up.id == SECOND));
-    assert!(world.told.try_recv().is_err());
-    world.inbox.away(false);
-    assert_eq!(world.told(), Request::Ceremony(FIRST));
-    assert_eq!(world.told(), Request::Tapped { step_up: FIRST, assertion: json!({}) });
-    world.inbox.leave();
-    world.end();
+    let fixture = begin(false, acts, vec![ceremony("A"), ceremony("B")]);
+    fixture.says(vec![step_up(FIRST, Stage::Tap)]);
+    assert_eq!(fixture.told(), Request::Ceremony(FIRST));
+    fixture.shows(|shown| matches!(shown, UiUpdate::Prompt { .. }));
+    fixture.inbox.away(true);
+    fixture.says(vec![step_up(FIRST, Stage::Tap), step_up(SECOND, Stage::Tap)]);
+    fixture.shows(|shown| matches!(shown, UiUpdate::StepUp(step_up) if step_up.id == SECOND));
+    assert!(fixture.told.try_recv().is_err());
+    fixture.inbox.away(false);
+    assert_eq!(fixture.told(), Request::Ceremony(FIRST));
+    assert_eq!(fixture.told(), Request::Tapped { step_up: FIRST, assertion: json!({}) });
+    fixture.inbox.leave();
+    fixture.end();
 }
 
 #[test]
 fn prompts_again_for_a_new_challenge() {
     let acts = vec![(vec![Prompt::Insert], None), (Vec::new(), Some(Ok(json!({}))))];
-    let world = begin(false, acts, vec![ceremony("A"), ceremony("B")]);
-    world.says(vec![step_up(FIRST, Stage::Tap)]);
-    assert_eq!(world.told(), Request::Ceremony(FIRST));
-    world.shows(|shown| matches!(shown, UiUpdate::Prompt { .. }));
-    world.says(vec![step_up(FIRST, Stage::Preparing)]);
-    world.says(vec![step_up(FIRST, Stage::Tap)]);
-    assert_eq!(world.told(), Request::Ceremony(FIRST));
-    assert_eq!(world.told(), Request::Tapped { step_up: FIRST, assertion: json!({}) });
-    let asked = world.keys.asked.lock().unwrap().clone();
+    let fixture = begin(false, acts, vec![ceremony("A"), ceremony("B")]);
+    fixture.says(vec![step_up(FIRST, Stage::Tap)]);
+    assert_eq!(fixture.told(), Request::Ceremony(FIRST));
+    fixture.shows(|shown| matches!(shown, UiUpdate::Prompt { .. }));
+    fixture.says(vec![step_up(FIRST, Stage::Preparing)]);
+    fixture.says(vec![step_up(FIRST, Stage::Tap)]);
+    assert_eq!(fixture.told(), Request::Ceremony(FIRST));
+    assert_eq!(fixture.told(), Request::Tapped { step_up: FIRST, assertion: json!({}) });
+    let asked = fixture.keys.asked.lock().unwrap().clone();
     assert_eq!(asked, [Operation::Get(json!({"challenge": "A"})), Operation::Get(json!({"challenge": "B"}))]);
-    world.inbox.leave();
-    world.end();
+    fixture.inbox.leave();
+    fixture.end();
 }
 
 #[test]
 fn reconnects_to_restarted_service_and_prompts_again() {
     let acts = vec![(vec![Prompt::Insert], None), (Vec::new(), Some(Ok(json!({}))))];
-    let mut world = begin(false, acts, vec![ceremony("A"), ceremony("B")]);
-    world.says(vec![step_up(FIRST, Stage::Tap)]);
-    assert_eq!(world.told(), Request::Ceremony(FIRST));
-    world.shows(|shown| matches!(shown, UiUpdate::Prompt { .. }));
-    world.status = world.later.clone();
-    world.shows(|shown| matches!(shown, UiUpdate::Disconnected(_)));
-    world.says(vec![step_up(FIRST, Stage::Tap)]);
-    assert_eq!(world.told(), Request::Ceremony(FIRST));
-    assert_eq!(world.told(), Request::Tapped { step_up: FIRST, assertion: json!({}) });
-    world.inbox.leave();
-    world.end();
+    let mut fixture = begin(false, acts, vec![ceremony("A"), ceremony("B")]);
+    fixture.says(vec![step_up(FIRST, Stage::Tap)]);
+    assert_eq!(fixture.told(), Request::Ceremony(FIRST));
+    fixture.shows(|shown| matches!(shown, UiUpdate::Prompt { .. }));
+    fixture.status = fixture.later.clone();
+    fixture.shows(|shown| matches!(shown, UiUpdate::Disconnected(_)));
+    fixture.says(vec![step_up(FIRST, Stage::Tap)]);
+    assert_eq!(fixture.told(), Request::Ceremony(FIRST));
+    assert_eq!(fixture.told(), Request::Tapped { step_up: FIRST, assertion: json!({}) });
+    fixture.inbox.leave();
+    fixture.end();
 }
 
 #[test]
 fn reports_refusals_but_not_old_results() {
-    let world = begin(true, Vec::new(), vec![Answer::Refused(Refusal::Over), Answer::Refused(Refusal::Busy)]);
-    world.says(vec![ended(SECOND, StepUpResult::Approved)]);
-    world.shows(|shown| matches!(shown, UiUpdate::Idle));
+    let fixture =
+        begin(true, Vec::new(), vec![Answer::Refused(Refusal::Over), Answer::Refused(Refusal::Busy)]);
+    fixture.says(vec![ended(SECOND, StepUpResult::Approved)]);
+    fixture.shows(|shown| matches!(shown, UiUpdate::Idle));
     // It went on between the status and the question.
-    world.says(vec![ended(SECOND, StepUpResult::Approved), step_up(FIRST, Stage::Tap)]);
-    assert_eq!(world.told(), Request::Ceremony(FIRST));
-    world.says(vec![step_up(FIRST, Stage::Preparing)]);
-    world.shows(|shown| matches!(shown, UiUpdate::StepUp(step_up) if step_up.stage == Stage::Preparing));
-    world.says(vec![step_up(FIRST, Stage::Tap)]);
-    assert_eq!(world.told(), Request::Ceremony(FIRST));
+    fixture.says(vec![ended(SECOND, StepUpResult::Approved), step_up(FIRST, Stage::Tap)]);
+    assert_eq!(fixture.told(), Request::Ceremony(FIRST));
+    fixture.says(vec![step_up(FIRST, Stage::Preparing)]);
+    fixture.shows(|shown| matches!(shown, UiUpdate::StepUp(step_up) if step_up.stage == Stage::Preparing));
+    fixture.says(vec![step_up(FIRST, Stage::Tap)]);
+    assert_eq!(fixture.told(), Request::Ceremony(FIRST));
     let busy = SessionError::Refused(Refusal::Busy);
-    world.shows(|shown| matches!(shown, UiUpdate::SessionError { trouble, .. } if *trouble == busy));
+    fixture.shows(|shown| matches!(shown, UiUpdate::SessionError { trouble, .. } if *trouble == busy));
     let reasons = vec!["os-reboot".to_owned()];
-    world.says(vec![step_up(FIRST, Stage::Ended { end: StepUpResult::Unhealthy, reasons })]);
-    assert_eq!(world.end(), Left::StepUp(StepUpResult::Unhealthy));
+    fixture.says(vec![step_up(FIRST, Stage::Ended { end: StepUpResult::Unhealthy, reasons })]);
+    assert_eq!(fixture.end(), Left::StepUp(StepUpResult::Unhealthy));
 }
 
 #[test]

@@ -18,11 +18,11 @@ const CA: &str = "basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSi
 const NAMES: &str = "[tpm]\na.2.23.133.2.1=id:494E5443\nb.2.23.133.2.2=Model 7\nc.2.23.133.2.3=id:00070002\n";
 
 /// A folder in which openssl is a maker's CA.
-struct Maker {
+struct TpmVendor {
     folder: PathBuf,
 }
 
-impl Maker {
+impl TpmVendor {
     fn openssl(&self, arguments: &str) {
         let run =
             Command::new("openssl").current_dir(&self.folder).args(arguments.split_whitespace()).output();
@@ -69,13 +69,13 @@ impl Maker {
 }
 
 /// The endorsement key of a TPM, and a maker that knows it: `root` certifies `middle`, which certifies `low`.
-fn made(folder: &Path) -> (Public, Maker) {
+fn made(folder: &Path) -> (Public, TpmVendor) {
     let tpm = Swtpm::start(&folder.join("t"));
     let mut key = open(&tpm.spec, &folder.join("state"), None).unwrap();
     let EnrolmentKeys::Tpm { ek_certificates, ek_public, .. } = key.enrolment_keys().unwrap() else {
         panic!()
     };
-    let maker = Maker { folder: folder.join("maker") };
+    let maker = TpmVendor { folder: folder.join("maker") };
     std::fs::create_dir_all(&maker.folder).unwrap();
     maker.write("ek.der", &ek_certificates[0].0);
     maker.openssl("x509 -inform DER -in ek.der -noout -pubkey -out ek.pem");

@@ -1,6 +1,6 @@
 //! The app: opened in front of a person, or waiting in the background.
 
-use crate::{Desk, LIMIT, Page, Process, Relative};
+use crate::{DesktopServices, LIMIT, Page, Process, Relative};
 use anyhow::{Context, Result};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -26,7 +26,12 @@ impl Drop for App {
 
 impl App {
     /// Opens it at this desk, with the service at `socket` and the security key in reach.
-    pub fn open(desk: &Desk, socket: &Path, key: Option<&SimulatedKey>, arguments: &[&str]) -> Result<Self> {
+    pub fn open(
+        desk: &DesktopServices,
+        socket: &Path,
+        key: Option<&SimulatedKey>,
+        arguments: &[&str],
+    ) -> Result<Self> {
         let (driver, url) = drive(desk, key)?;
         let mut all = vec!["--socket".to_owned(), socket.to_str().context("a path")?.to_owned()];
         all.extend(arguments.iter().map(|&argument| argument.to_owned()));
@@ -53,7 +58,7 @@ impl App {
     /// # Errors
     /// The program has not been built.
     pub fn command(
-        desk: &Desk,
+        desk: &DesktopServices,
         socket: &Path,
         key: Option<&SimulatedKey>,
         arguments: &[&str],
@@ -67,7 +72,7 @@ impl App {
 
 /// Starts a driver. Two that look for a free port at once must not find the same: each process of a test has an address
 /// of loopback for itself.
-fn drive(desk: &Desk, key: Option<&SimulatedKey>) -> Result<(Process, String)> {
+fn drive(desk: &DesktopServices, key: Option<&SimulatedKey>) -> Result<(Process, String)> {
     let [.., b, c, d] = std::process::id().to_be_bytes();
     let host = Ipv4Addr::new(127, b.max(1), c, d.clamp(1, 254));
     let port = TcpListener::bind((host, 0))?.local_addr()?.port();
@@ -83,7 +88,7 @@ fn drive(desk: &Desk, key: Option<&SimulatedKey>) -> Result<(Process, String)> {
     Ok((driver, format!("http://{host}:{port}")))
 }
 
-fn with(command: &mut Command, desk: &Desk, key: Option<&SimulatedKey>) -> Result<()> {
+fn with(command: &mut Command, desk: &DesktopServices, key: Option<&SimulatedKey>) -> Result<()> {
     let log = desk.log("app")?;
     command.stdout(log.try_clone()?).stderr(log);
     if let Some(key) = key {

@@ -25,7 +25,7 @@ const BUS: &str = r#"<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus C
 
 /// A person's desk. All of it goes with this.
 #[derive(Debug)]
-pub struct Desk {
+pub struct DesktopServices {
     _manager: Process,
     _bus: Process,
     server: Process,
@@ -34,7 +34,7 @@ pub struct Desk {
     folder: TempDir,
 }
 
-impl Desk {
+impl DesktopServices {
     /// A screen of 1280 × 900 with a window manager.
     ///
     /// # Errors

@@ -1,5 +1,5 @@
 //! Runs the app for tests: a display, a session bus and a home folder, the app in its real web view driven
-//! over WebDriver, and fake desktop services. [`vitalsign_e2e::World`] provides verifier and agent.
+//! over WebDriver, and fake desktop services. [`vitalsign_e2e::Testbed`] provides verifier and agent.
 //!
 //! Every process is ended by the code that started it, by its ID.
 #![cfg(target_os = "linux")]
@@ -14,7 +14,7 @@ mod ward;
 mod x;
 
 pub use app::App;
-pub use desk::Desk;
+pub use desk::DesktopServices;
 pub use page::Page;
 pub use process::{Process, Relative};
 pub use stand_in::{StandIn, nothing_known};

@@ -1,6 +1,6 @@
 //! Fake tray of a desktop: a StatusNotifierWatcher on the session bus that sees the icon and opens its menu.
 
-use crate::{Desk, LIMIT};
+use crate::{DesktopServices, LIMIT};
 use anyhow::{Context, Result};
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -56,7 +56,7 @@ impl TrayHost {
     ///
     /// # Errors
     /// When the bus cannot be reached.
-    pub fn at(desk: &Desk) -> Result<Self> {
+    pub fn at(desk: &DesktopServices) -> Result<Self> {
         let items = Items::default();
         let bus = connection::Builder::address(desk.bus().as_str())?
             .serve_at("/StatusNotifierWatcher", Watcher(Arc::clone(&items)))?

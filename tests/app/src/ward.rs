@@ -1,10 +1,10 @@
 //! A device in a ward: enrolled, with a person's desk at it and a security key that is registered for them.
 
-use crate::{App, Desk};
+use crate::{App, DesktopServices};
 use anyhow::{Result, ensure};
 use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
-use vitalsign_e2e::{Agent, Asked, Child, World};
+use vitalsign_e2e::{Agent, Asked, Child, Testbed};
 use vitalsign_simulated_key::{SimulatedKey, Transport};
 
 pub const USER: &str = "nurse-7";
@@ -12,9 +12,9 @@ pub const USER: &str = "nurse-7";
 pub const PIN: &str = "123456";
 
 pub struct Ward {
-    pub desk: Desk,
+    pub desk: DesktopServices,
     /// The verifier, the TPM, the application.
-    pub world: World,
+    pub testbed: Testbed,
     pub agent: Agent,
     /// Service of the device, while it runs.
     pub service: Option<Child>,
@@ -28,7 +28,7 @@ impl Ward {
     /// # Errors
     /// When something does not start.
     pub fn without_a_key() -> Result<Self> {
-        Self::in_world(World::with_simulated_tpm()?)
+        Self::in_testbed(Testbed::with_simulated_tpm()?)
     }
 
     /// A device whose user has registered a key.
@@ -41,16 +41,16 @@ impl Ward {
         Ok(ward)
     }
 
-    /// A device of this world.
+    /// A device of this testbed.
     ///
     /// # Errors
     /// When something does not start.
-    pub fn in_world(world: World) -> Result<Self> {
-        let desk = Desk::new()?;
-        let (agent, service, _) = world.enrolled("device")?;
-        let key = world.security_key(Transport::Usb)?;
-        world.add_user(USER)?;
-        Ok(Self { desk, world, agent, service: Some(service), key })
+    pub fn in_testbed(testbed: Testbed) -> Result<Self> {
+        let desk = DesktopServices::new()?;
+        let (agent, service, _) = testbed.enrolled("device")?;
+        let key = testbed.security_key(Transport::Usb)?;
+        testbed.add_user(USER)?;
+        Ok(Self { desk, testbed, agent, service: Some(service), key })
     }
 
     /// Opens the app at it.
@@ -63,19 +63,19 @@ impl Ward {
     /// # Errors
     /// When it is not registered.
     pub fn register(&mut self) -> Result<()> {
-        let (code, file) = (self.world.key_code(USER)?, self.world.folder().join("pin"));
+        let (code, file) = (self.testbed.key_code(USER)?, self.testbed.folder().join("pin"));
         std::fs::write(&file, PIN)?;
         std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600))?;
         let path = file.to_string_lossy();
         let arguments = ["security-key", "register", &code, "--name", "blue key", "--pin-file", &path];
-        let log = std::fs::File::create(self.world.folder().join("register.log"))?;
+        let log = std::fs::File::create(self.testbed.folder().join("register.log"))?;
         let mut command = self.agent.session(&self.key, &arguments);
         let mut registering = command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).spawn()?;
         let tapped = self.key.tap();
         if tapped.is_err() {
             registering.kill()?;
         }
-        let said = || std::fs::read_to_string(self.world.folder().join("register.log")).unwrap_or_default();
+        let said = || std::fs::read_to_string(self.testbed.folder().join("register.log")).unwrap_or_default();
         ensure!(registering.wait()?.success() && tapped.is_ok(), "not registered: {}", said());
         Ok(())
     }
@@ -85,7 +85,7 @@ impl Ward {
     /// # Errors
     /// When it cannot.
     pub fn ask(&self, message: &str, more: &[&str]) -> Result<Asked> {
-        self.world.ask(USER, message, more)
+        self.testbed.ask(USER, message, more)
     }
 
     pub fn stop_service(&mut self) {

@@ -6,7 +6,7 @@ use serde_json::json;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use vitalsign_app_tests::{App, Desk, Page, Process, StandIn, Ward};
+use vitalsign_app_tests::{App, DesktopServices, Page, Process, StandIn, Ward};
 use vitalsign_e2e::wait_for;
 use vitalsign_ipc::{AgentState, Answer, Hello, Reply, Stage, StepUp, encode};
 use vitalsign_protocol::id::StepUpId;
@@ -17,8 +17,8 @@ const MINUTE: Duration = Duration::from_secs(60);
 /// Starts the app with this fake service.
 fn app_with(
     treats: impl Fn(UnixStream) -> Result<()> + Send + Sync + 'static,
-) -> Result<(App, StandIn, Desk)> {
-    let desk = Desk::new()?;
+) -> Result<(App, StandIn, DesktopServices)> {
+    let desk = DesktopServices::new()?;
     let service = StandIn::that(desk.folder(), treats)?;
     let app = App::open(&desk, service.socket(), None, &[])?;
     Ok((app, service, desk))
@@ -41,7 +41,7 @@ fn hang_until_they_leave(mut stream: UnixStream) -> Result<()> {
 
 #[test]
 fn a_service_that_is_none_is_said_in_words() -> Result<()> {
-    let desk = Desk::new()?;
+    let desk = DesktopServices::new()?;
     let garbage = |mut stream: UnixStream| {
         stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n<h1>no</h1>")?;
         hang_until_they_leave(stream)
@@ -143,7 +143,7 @@ fn asked(id: u8, message: &str) -> Result<StepUp> {
 
 #[test]
 fn hostile_text_is_shown_as_plain_text() -> Result<()> {
-    let desk = Desk::new()?;
+    let desk = DesktopServices::new()?;
     let service = StandIn::proper(desk.folder())?;
     let app = App::open(&desk, service.socket(), None, &[])?;
     let page = &app.page;
@@ -207,7 +207,7 @@ fn accepted_text_is_shown_unchanged() -> Result<()> {
 
 #[test]
 fn a_second_app_shows_the_first_and_ends() -> Result<()> {
-    let desk = Desk::new()?;
+    let desk = DesktopServices::new()?;
     let service = StandIn::proper(desk.folder())?;
     let mut first = Process::start(&mut App::command(&desk, service.socket(), None, &["--background"])?)?;
     let screen = desk.screen()?;
@@ -227,12 +227,12 @@ fn a_second_app_shows_the_first_and_ends() -> Result<()> {
 
 #[test]
 fn without_a_display_it_ends_and_says_so() -> Result<()> {
-    let mut desk = Desk::new()?;
+    let mut desk = DesktopServices::new()?;
     let service = StandIn::proper(desk.folder())?;
     let app = App::open(&desk, service.socket(), None, &[])?;
     app.page.see("#headline")?;
     let process = app.process()?;
-    let mut background = Desk::new()?;
+    let mut background = DesktopServices::new()?;
     let elsewhere = StandIn::proper(background.folder())?;
     let mut quiet =
         Process::start(&mut App::command(&background, elsewhere.socket(), None, &["--background"])?)?;
@@ -255,7 +255,7 @@ fn without_a_display_it_ends_and_says_so() -> Result<()> {
 /// Requests and standings that the page shows besides: no view leaves it blank.
 #[test]
 fn every_standing_has_words() -> Result<()> {
-    let desk = Desk::new()?;
+    let desk = DesktopServices::new()?;
     let service = StandIn::proper(desk.folder())?;
     let app = App::open(&desk, service.socket(), None, &[])?;
     let detail = || "<b>no</b> \u{202e}way".to_owned();

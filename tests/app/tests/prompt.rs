@@ -50,7 +50,7 @@ fn is_approved(ward: &Ward, asked: Asked, message: &str) -> Result<()> {
     let outcome = asked.outcome()?;
     ensure!(outcome.get("step_up") == Some(&json!("approved")), "{outcome}");
     let entry = outcome.pointer("/id_claims/vitalsign_audit").and_then(Value::as_u64);
-    let proof = ward.world.prove(&entry.context("no audit entry")?.to_string())?;
+    let proof = ward.testbed.prove(&entry.context("no audit entry")?.to_string())?;
     ensure!(proof.get("holds") == Some(&json!(true)), "{proof}");
     ensure!(proof.pointer("/findings/says/transaction/message") == Some(&json!(message)), "{proof}");
     Ok(())
@@ -131,7 +131,7 @@ fn application_receives_the_persons_answer() -> Result<()> {
     }
     put_away(page)?;
     // Security people find it.
-    let audit = ward.world.administer(&["audit", "list", "--json"])?;
+    let audit = ward.testbed.administer(&["audit", "list", "--json"])?;
     ensure!(audit.contains("not-mine"), "{audit}");
 
     let asked = ward.ask("EHR: no answer", &["--expires", "5"])?;

@@ -36,7 +36,7 @@ fn a_key_is_registered_with_a_code_a_tap_and_a_name() -> Result<()> {
     page.press("#register-dismiss")?;
 
     // By keyboard alone, from one field to the next.
-    let code = ward.world.key_code(vitalsign_app_tests::USER)?;
+    let code = ward.testbed.key_code(vitalsign_app_tests::USER)?;
     registration(page, "idle")?;
     page.tab_to("#register-code")?;
     page.type_keys(&code)?;
@@ -61,11 +61,11 @@ fn a_key_is_registered_with_a_code_a_tap_and_a_name() -> Result<()> {
     page.inspect("keys-one")?;
     let body = page.body()?;
     ensure!(!body.contains(&code), "the code: {body}");
-    let keys = ward.world.administer(&["user", "list"])?;
+    let keys = ward.testbed.administer(&["user", "list"])?;
     ensure!(keys.contains(vitalsign_app_tests::USER), "{keys}");
 
     // Registers the same key again, and cancels a registration.
-    begin(page, &ward.world.key_code(vitalsign_app_tests::USER)?, "again")?;
+    begin(page, &ward.testbed.key_code(vitalsign_app_tests::USER)?, "again")?;
     page.until(
         "the key to say more",
         "document.querySelector('#pin') || document.querySelector('#registration[data-kind=failed]')",
@@ -79,7 +79,7 @@ fn a_key_is_registered_with_a_code_a_tap_and_a_name() -> Result<()> {
     registration(page, "failed")?;
     page.see("#registration #trouble[data-kind=already-registered]")?;
     page.press("#register-dismiss")?;
-    begin(page, &ward.world.key_code(vitalsign_app_tests::USER)?, "given up")?;
+    begin(page, &ward.testbed.key_code(vitalsign_app_tests::USER)?, "given up")?;
     registration(page, "running")?;
     // Nothing changes until the person answers.
     page.see("#pin")?;

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
 use vitalsign_app_tests::{Page, Ward};
-use vitalsign_e2e::World;
+use vitalsign_e2e::Testbed;
 use vitalsign_e2e::network::{CLOSED, OPEN, in_a_network_of_its_own, nft};
 
 /// Of a test machine's facts only the packet filter can be fixed, so this policy requires only that.
@@ -49,7 +49,7 @@ fn fixed_check_turns_good_without_reload() -> Result<()> {
 }
 
 fn mended() -> Result<()> {
-    let ward = Ward::in_world(World::with_policy(POLICY)?)?;
+    let ward = Ward::in_testbed(Testbed::with_policy(POLICY)?)?;
     let app = ward.app(&[])?;
     let page = &app.page;
     headline(page, "attention")?;
@@ -148,7 +148,7 @@ fn shows_lost_service_and_verifier_and_their_return() -> Result<()> {
     page.gone("#lost")?;
     headline(page, "attention")?;
 
-    ward.world.verifier = None;
+    ward.testbed.verifier = None;
     page.click("#check-again")?;
     let contact = |kind: &str| {
         vitalsign_e2e::wait_for(kind, std::time::Duration::from_secs(60), || {
@@ -160,7 +160,7 @@ fn shows_lost_service_and_verifier_and_their_return() -> Result<()> {
     headline(page, "attention")?;
     page.until("a word about it", "document.body.innerText.toLowerCase().includes('offline')")?;
     page.inspect("status-offline")?;
-    ward.world.start_verifier()?;
+    ward.testbed.start_verifier()?;
     ward.agent.run(&["report"])?;
     contact("reached")?;
     headline(page, "attention")?;

@@ -3,11 +3,11 @@
 use anyhow::{Result, ensure};
 use serde_json::json;
 use std::net::TcpListener;
-use vitalsign_app_tests::{App, Desk, StandIn};
+use vitalsign_app_tests::{App, DesktopServices, StandIn};
 
 #[test]
 fn page_can_use_only_the_apps_commands() -> Result<()> {
-    let desk = Desk::new()?;
+    let desk = DesktopServices::new()?;
     let service = StandIn::proper(desk.folder())?;
     let app = App::open(&desk, service.socket(), None, &[])?;
     let page = &app.page;

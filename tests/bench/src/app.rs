@@ -12,7 +12,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use vitalsign_client::ServiceClient;
-use vitalsign_e2e::{Agent, Child, World, wait_for};
+use vitalsign_e2e::{Agent, Child, Testbed, wait_for};
 use vitalsign_ipc::Request;
 use vitalsign_protocol::step_up::StepUpResult;
 use vitalsign_security_key::SecurityKeys;
@@ -42,13 +42,13 @@ pub(crate) struct App {
 
 /// Starts the app, requests taps that are not given, and measures it while idle.
 pub(crate) fn measure(agent: &Path, verifier: &Path, app: &Path) -> Result<App> {
-    let world = World::with_programs(agent, verifier)?;
-    let (agent, _service, _) = world.enrolled("device")?;
-    world.add_user(USER)?;
-    let key = Options { tap: Tap::Auto, ..Options::new(Transport::Usb, &world.maker) };
+    let testbed = Testbed::with_programs(agent, verifier)?;
+    let (agent, _service, _) = testbed.enrolled("device")?;
+    testbed.add_user(USER)?;
+    let key = Options { tap: Tap::Auto, ..Options::new(Transport::Usb, &testbed.maker) };
     let key = SimulatedKey::start(key)?;
-    register(&world, &agent, &SecurityKeys::reaching(Some(key.usb_address()), false)?)?;
-    let application = Application::of(&world)?;
+    register(&testbed, &agent, &SecurityKeys::reaching(Some(key.usb_address()), false)?)?;
+    let application = Application::of(&testbed)?;
     let mut prompts = prompts(&agent)?;
     let mut display = Display::start()?;
 

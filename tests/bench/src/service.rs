@@ -4,7 +4,7 @@ use crate::stats;
 use anyhow::{Context, Result};
 use std::path::Path;
 use std::time::{Duration, Instant};
-use vitalsign_e2e::{World, wait_for};
+use vitalsign_e2e::{Testbed, wait_for};
 use vitalsign_ipc::AgentState;
 
 pub(crate) struct Idle {
@@ -17,9 +17,9 @@ pub(crate) struct Idle {
 
 /// Enrols, reports twice, and then watches for `seconds`.
 pub(crate) fn idle(agent: &Path, verifier: &Path, seconds: u64) -> Result<Idle> {
-    let world = World::with_programs(agent, verifier)?;
-    let agent = world.agent("device")?;
-    std::fs::write(agent.token_file(), world.token(1)?)?;
+    let testbed = Testbed::with_programs(agent, verifier)?;
+    let agent = testbed.agent("device")?;
+    std::fs::write(agent.token_file(), testbed.token(1)?)?;
     let service = agent.start_service()?;
     let limit = Duration::from_secs(120);
     wait_for("the first verdict", limit, || {

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 use vitalsign_client::ServiceClient;
-use vitalsign_e2e::{Agent, World};
+use vitalsign_e2e::{Agent, Testbed};
 use vitalsign_ipc::Stage;
 use vitalsign_ipc::{Answer, Request, StepUpCeremony};
 use vitalsign_protocol::id::{Secret, StepUpId};
@@ -32,14 +32,14 @@ pub(crate) struct StepUp {
 
 /// Enrols a device, registers a key, and asks for taps.
 pub(crate) fn measure(agent: &Path, verifier: &Path) -> Result<StepUp> {
-    let world = World::with_programs(agent, verifier)?;
-    let (agent, _service, _) = world.enrolled("device")?;
-    world.add_user(USER)?;
-    let key = Options { tap: Tap::Auto, ..Options::new(Transport::Usb, &world.maker) };
+    let testbed = Testbed::with_programs(agent, verifier)?;
+    let (agent, _service, _) = testbed.enrolled("device")?;
+    testbed.add_user(USER)?;
+    let key = Options { tap: Tap::Auto, ..Options::new(Transport::Usb, &testbed.maker) };
     let key = SimulatedKey::start(key)?;
     let reached = SecurityKeys::reaching(Some(key.usb_address()), false)?;
-    register(&world, &agent, &reached)?;
-    let application = Application::of(&world)?;
+    register(&testbed, &agent, &reached)?;
+    let application = Application::of(&testbed)?;
     let mut prompts = prompts(&agent)?;
 
     let (mut to_prompt, mut at_key, mut to_token) = (Vec::new(), Vec::new(), Vec::new());
@@ -78,9 +78,9 @@ fn median_ms(times: &mut [Duration]) -> f64 {
     stats::float(u64::try_from(median.as_micros()).unwrap_or(u64::MAX)) / 1000.0
 }
 
-pub(crate) fn register(world: &World, agent: &Agent, reached: &SecurityKeys) -> Result<()> {
+pub(crate) fn register(testbed: &Testbed, agent: &Agent, reached: &SecurityKeys) -> Result<()> {
     let mut service = ServiceClient::connect(&agent.socket())?;
-    let code = Secret::new(world.key_code(USER)?.into_bytes());
+    let code = Secret::new(testbed.key_code(USER)?.into_bytes());
     let Answer::Registration { registration, ceremony, .. } = service.ask(Request::BeginKey { code })? else {
         bail!("the registration did not begin")
     };
@@ -138,14 +138,14 @@ pub(crate) struct Application {
 }
 
 impl Application {
-    pub(crate) fn of(world: &World) -> Result<Self> {
-        let anchor = reqwest::Certificate::from_pem(&std::fs::read(world.anchor())?)?;
+    pub(crate) fn of(testbed: &Testbed) -> Result<Self> {
+        let anchor = reqwest::Certificate::from_pem(&std::fs::read(testbed.anchor())?)?;
         let http = reqwest::blocking::Client::builder()
             .tls_certs_only([anchor])
             .timeout(PATIENCE)
             .tcp_nodelay(true)
             .build()?;
-        Ok(Self { http, url: world.url(), secret: std::fs::read_to_string(world.secret_of_ehr()?)? })
+        Ok(Self { http, url: testbed.url(), secret: std::fs::read_to_string(testbed.secret_of_ehr()?)? })
     }
 
     fn post(&self, path: &str, form: &[(&str, &str)]) -> Result<Value> {

@@ -4,8 +4,8 @@
 
 pub mod network;
 mod step_up;
-mod world;
+mod testbed;
 
 pub use step_up::{Asked, Hand};
+pub use testbed::{Agent, Testbed, Tpm};
 pub use vitalsign_simulated_key::process::{Child, wait_for};
-pub use world::{Agent, Tpm, World};

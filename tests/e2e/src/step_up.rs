@@ -1,6 +1,6 @@
 //! Step-ups: users and their security keys, the application that asks, and a client at the device that is not ours.
 
-use crate::{Agent, Child, World, wait_for};
+use crate::{Agent, Child, Testbed, wait_for};
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 use std::io::Read;
@@ -18,7 +18,7 @@ use vitalsign_simulated_key::{Options, PythonFido2, Refused, SimulatedKey, Trans
 /// Time limit for every wait.
 const LIMIT: Duration = Duration::from_secs(60);
 
-impl World {
+impl Testbed {
     /// A user.
     ///
     /// # Errors

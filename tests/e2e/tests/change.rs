@@ -3,7 +3,7 @@
 
 use anyhow::{Result, ensure};
 use std::time::Instant;
-use vitalsign_e2e::World;
+use vitalsign_e2e::Testbed;
 use vitalsign_e2e::network::{CLOSED, OPEN, in_a_network_of_its_own, nft};
 use vitalsign_ipc::Status;
 use vitalsign_protocol::ear::Tier;
@@ -14,8 +14,8 @@ fn a_firewall_that_goes_on_and_off_is_judged_at_once() -> Result<()> {
 }
 
 fn inside() -> Result<()> {
-    let world = World::with_simulated_tpm()?;
-    let (agent, _service, first) = world.enrolled("device")?;
+    let testbed = Testbed::with_simulated_tpm()?;
+    let (agent, _service, first) = testbed.enrolled("device")?;
     ensure!(
         firewall(&first) == Some(Tier::Contraindicated),
         "an empty packet filter: {:?}",

@@ -3,19 +3,19 @@
 use anyhow::{Result, ensure};
 use std::process::Stdio;
 use std::time::Duration;
-use vitalsign_e2e::{World, wait_for};
+use vitalsign_e2e::{Testbed, wait_for};
 use vitalsign_ipc::{AgentState, Stage, StepUp};
 use vitalsign_protocol::step_up::StepUpResult;
 
 #[test]
 fn device_is_reachable_whenever_its_verifier_runs() -> Result<()> {
-    let mut world = World::with_simulated_tpm()?;
-    let (agent, _service, _) = world.enrolled("device")?;
+    let mut testbed = Testbed::with_simulated_tpm()?;
+    let (agent, _service, _) = testbed.enrolled("device")?;
     agent.until("the channel", |status| status.listening)?;
     for _ in 0..2 {
-        world.verifier = None;
+        testbed.verifier = None;
         agent.until("the channel to break", |status| !status.listening)?;
-        world.start_verifier()?;
+        testbed.start_verifier()?;
         agent.until("the channel to be back", |status| status.listening)?;
     }
     let page = String::from_utf8(agent.run(&["status"])?.stdout)?;
@@ -25,12 +25,12 @@ fn device_is_reachable_whenever_its_verifier_runs() -> Result<()> {
 
 #[test]
 fn a_device_that_is_revoked_is_told_and_not_reached() -> Result<()> {
-    let world = World::with_simulated_tpm()?;
-    let (agent, _service, _) = world.enrolled("device")?;
+    let testbed = Testbed::with_simulated_tpm()?;
+    let (agent, _service, _) = testbed.enrolled("device")?;
     agent.until("the channel", |status| status.listening)?;
     let status = agent.until("a verdict", |status| status.enrolment.is_some())?;
     let enrolment = status.enrolment.map(|it| it.to_string()).unwrap_or_default();
-    world.administer(&["device", "revoke", &enrolment])?;
+    testbed.administer(&["device", "revoke", &enrolment])?;
     agent.until("the channel to be closed", |status| !status.listening)?;
     agent.until("the device to be told", |status| status.standing == AgentState::Revoked)?;
     Ok(())
@@ -38,28 +38,28 @@ fn a_device_that_is_revoked_is_told_and_not_reached() -> Result<()> {
 
 #[test]
 fn a_device_that_is_asked_to_report_does_so_at_once() -> Result<()> {
-    let world = World::with_simulated_tpm()?;
-    let (agent, _service, status) = world.enrolled("device")?;
+    let testbed = Testbed::with_simulated_tpm()?;
+    let (agent, _service, status) = testbed.enrolled("device")?;
     agent.until("the channel", |status| status.listening)?;
     let device = status.enrolment.map(|it| it.to_string()).unwrap_or_default();
     let reports = || -> Result<usize> {
-        let log = world.administer(&["audit", "list", "--device", &device, "--json"])?;
+        let log = testbed.administer(&["audit", "list", "--device", &device, "--json"])?;
         Ok(log.lines().filter(|line| line.contains("\"kind\":\"report\"")).count())
     };
     // The next heartbeat is minutes away.
     let before = reports()?;
-    world.administer(&["device", "check", &device])?;
+    testbed.administer(&["device", "check", &device])?;
     wait_for("a report", Duration::from_secs(60), || {
         Ok(Some(()).filter(|()| reports().is_ok_and(|n| n > before)))
     })?;
-    ensure!(!world.verifier(&["device", "check", "AAAAAAAAAAAAAAAAAAAAAA"]).output()?.status.success());
+    ensure!(!testbed.verifier(&["device", "check", "AAAAAAAAAAAAAAAAAAAAAA"]).output()?.status.success());
     Ok(())
 }
 
 #[test]
 fn a_service_that_was_killed_is_reached_again() -> Result<()> {
-    let world = World::with_simulated_tpm()?;
-    let (agent, mut service, _) = world.enrolled("device")?;
+    let testbed = Testbed::with_simulated_tpm()?;
+    let (agent, mut service, _) = testbed.enrolled("device")?;
     agent.until("the channel", |status| status.listening)?;
     service.kill();
     let _service = agent.start_service()?;
@@ -69,16 +69,16 @@ fn a_service_that_was_killed_is_reached_again() -> Result<()> {
 
 #[test]
 fn person_without_security_key_is_not_prompted() -> Result<()> {
-    let world = World::with_simulated_tpm()?;
-    let (agent, _service, status) = world.enrolled("device")?;
+    let testbed = Testbed::with_simulated_tpm()?;
+    let (agent, _service, status) = testbed.enrolled("device")?;
     agent.until("the channel", |status| status.listening)?;
     let device = status.enrolment.map(|it| it.to_string()).unwrap_or_default();
-    world.administer(&["user", "add", "nurse-7"])?;
-    world.administer(&["user", "device", "nurse-7", "--add", &device])?;
-    let url = world.url();
+    testbed.administer(&["user", "add", "nurse-7"])?;
+    testbed.administer(&["user", "device", "nurse-7", "--add", &device])?;
+    let url = testbed.url();
     let request =
         ["step-up", "request", "--url", &url, "--user", "nurse-7", "--message", "EHR: sign order 12"];
-    let mut request = world.verifier(&[&request[..], &["--json"]].concat());
+    let mut request = testbed.verifier(&[&request[..], &["--json"]].concat());
     let asking = request.stdout(Stdio::piped()).spawn()?;
     let ended = |it: &StepUp| matches!(it.stage, Stage::Ended { .. });
     let status = agent.until("the end to be shown", |status| status.step_ups.iter().any(ended))?;

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, ensure};
 use std::process::Output;
-use vitalsign_e2e::{Agent, World};
+use vitalsign_e2e::{Agent, Testbed};
 use vitalsign_ipc::{AgentState, Status};
 
 fn out(output: &Output) -> String {
@@ -11,8 +11,8 @@ fn out(output: &Output) -> String {
 
 #[test]
 fn a_device_enrols_reports_and_is_judged() -> Result<()> {
-    let world = World::with_simulated_tpm()?;
-    let (agent, _service, first) = world.enrolled("device")?;
+    let testbed = Testbed::with_simulated_tpm()?;
+    let (agent, _service, first) = testbed.enrolled("device")?;
     let verdict = first.ear.as_ref().context("a verdict")?;
     ensure!(verdict.vitalsign_device == first.enrolment, "{verdict:?}");
     ensure!(verdict.checks().any(|(_, check)| check.check == "disk-encryption"), "{verdict:?}");
@@ -35,15 +35,15 @@ fn a_device_enrols_reports_and_is_judged() -> Result<()> {
     ensure!(shown.status.code() == Some(1), "{}", out(&shown));
     ensure!(out(&shown).contains("Disk encryption") && out(&shown).contains("Device key"), "{}", out(&shown));
     ensure!(!out(&shown).contains('\u{1b}'), "colours where there is no terminal");
-    let page = world.administer(&["device", "show", &first.enrolment.context("a name")?.to_string()])?;
+    let page = testbed.administer(&["device", "show", &first.enrolment.context("a name")?.to_string()])?;
     ensure!(page.contains("disk-encryption"), "{page}");
     Ok(())
 }
 
 #[test]
 fn the_service_is_one_and_doctor_sees_what_works() -> Result<()> {
-    let mut world = World::with_simulated_tpm()?;
-    let (agent, mut service, _) = world.enrolled("device")?;
+    let mut testbed = Testbed::with_simulated_tpm()?;
+    let (agent, mut service, _) = testbed.enrolled("device")?;
     let second = agent.run(&["service", "run"])?;
     ensure!(
         second.status.code() == Some(3) && out(&second).contains("another vitalsign process"),
@@ -59,10 +59,10 @@ fn the_service_is_one_and_doctor_sees_what_works() -> Result<()> {
     for subject in ["service", "state folder", "verifier", "clock", "enrolment"] {
         ensure!(line(&page, subject).contains("ok"), "{subject}: {page}");
     }
-    world.verifier = None;
+    testbed.verifier = None;
     let page = doctor(&agent)?;
     ensure!(line(&page, "verifier").contains("problem") && page.contains("was not reached"), "{page}");
-    world.start_verifier()?;
+    testbed.start_verifier()?;
     service.kill();
     let page = doctor(&agent)?;
     ensure!(line(&page, "service").contains("problem") && page.contains("is not running"), "{page}");
@@ -81,9 +81,9 @@ fn the_service_is_one_and_doctor_sees_what_works() -> Result<()> {
 
 #[test]
 fn foreign_verifier_is_not_trusted() -> Result<()> {
-    let (world, other) = (World::with_simulated_tpm()?, World::with_simulated_tpm()?);
-    let agent = world.agent("device")?;
-    std::fs::write(agent.token_file(), world.token(1)?)?;
+    let (testbed, other) = (Testbed::with_simulated_tpm()?, Testbed::with_simulated_tpm()?);
+    let agent = testbed.agent("device")?;
+    std::fs::write(agent.token_file(), testbed.token(1)?)?;
     let anchor = other.anchor().to_str().context("a path")?;
     let refused = agent.command(&["report"]).env("VITALSIGN_CA_FILE", anchor).output()?;
     ensure!(refused.status.code() == Some(3), "{}", out(&refused));
@@ -98,9 +98,9 @@ fn foreign_verifier_is_not_trusted() -> Result<()> {
 
 #[test]
 fn enrolment_by_hand_with_a_service_and_without() -> Result<()> {
-    let world = World::with_simulated_tpm()?;
-    let url = world.url();
-    let anchor = world.anchor().to_str().context("a path")?.to_owned();
+    let testbed = Testbed::with_simulated_tpm()?;
+    let url = testbed.url();
+    let anchor = testbed.anchor().to_str().context("a path")?.to_owned();
     let bare = |agent: &Agent, arguments: &[&str]| {
         let mut command = agent.command(arguments);
         for name in ["VITALSIGN_VERIFIER", "VITALSIGN_CA_FILE", "VITALSIGN_TOKEN_FILE"] {
@@ -108,14 +108,14 @@ fn enrolment_by_hand_with_a_service_and_without() -> Result<()> {
         }
         command
     };
-    let by_hand = world.agent("by-hand")?;
+    let by_hand = testbed.agent("by-hand")?;
     let unset = bare(&by_hand, &["enrol"]).output()?;
     ensure!(unset.status.code() == Some(3) && out(&unset).contains("--verifier"), "{}", out(&unset));
     let wrong = ["enrol", "--verifier", &url, "--ca", &anchor, "--token", "made-up"];
     let wrong = bare(&by_hand, &wrong).output()?;
     ensure!(wrong.status.code() == Some(1), "{}", out(&wrong));
     ensure!(out(&wrong).contains("token"), "{}", out(&wrong));
-    let token = world.token(2)?;
+    let token = testbed.token(2)?;
     let right =
         bare(&by_hand, &["enrol", "--verifier", &url, "--ca", &anchor, "--token", &token]).output()?;
     ensure!(right.status.code() == Some(0), "{}", out(&right));
@@ -142,10 +142,10 @@ impl Drop for Ends {
 
 #[test]
 fn a_revoked_device_is_told_so_and_stays_so() -> Result<()> {
-    let world = World::with_simulated_tpm()?;
-    let (agent, mut service, status) = world.enrolled("device")?;
+    let testbed = Testbed::with_simulated_tpm()?;
+    let (agent, mut service, status) = testbed.enrolled("device")?;
     let device = status.enrolment.context("a name")?.to_string();
-    world.administer(&["device", "revoke", &device, "--reason", "lost in a taxi"])?;
+    testbed.administer(&["device", "revoke", &device, "--reason", "lost in a taxi"])?;
     for _ in 0..2 {
         let refused = agent.run(&["report"])?;
         ensure!(refused.status.code() == Some(1), "{}", out(&refused));

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 use vitalsign_client::ServiceClient;
-use vitalsign_e2e::{Agent, Child, Hand, World};
+use vitalsign_e2e::{Agent, Child, Hand, Testbed};
 use vitalsign_ipc::{Answer, Refusal, Request};
 use vitalsign_ipc::{Stage, Status};
 use vitalsign_protocol::step_up::StepUpResult;
@@ -105,20 +105,20 @@ fn is_not_asked(status: &Status) -> bool {
 
 #[test]
 fn only_who_is_in_front_of_a_shared_device_is_asked() -> Result<()> {
-    let world = World::with_simulated_tpm()?;
-    fs::set_permissions(world.folder(), Permissions::from_mode(0o755))?;
-    let (agent, mut service, _) = world.enrolled("device")?;
-    let mut key = world.security_key(Transport::Usb)?;
-    world.add_user("nurse-7")?;
-    Hand::at(&agent).register(&world.key_code("nurse-7")?, &mut key)?;
+    let testbed = Testbed::with_simulated_tpm()?;
+    fs::set_permissions(testbed.folder(), Permissions::from_mode(0o755))?;
+    let (agent, mut service, _) = testbed.enrolled("device")?;
+    let mut key = testbed.security_key(Transport::Usb)?;
+    testbed.add_user("nurse-7")?;
+    Hand::at(&agent).register(&testbed.key_code("nurse-7")?, &mut key)?;
     service.kill();
-    let seats = Seats::below(world.folder())?;
+    let seats = Seats::below(testbed.folder())?;
     seats.put(Some(NURSE))?;
     let _service = seats.service(&agent)?;
     agent.until("the channel", |status| status.listening)?;
     let (mut nurse, mut other) = (Person::subscribed(&agent, NURSE)?, Person::subscribed(&agent, OTHER)?);
 
-    let asked = world.ask("nurse-7", MESSAGE, &[])?;
+    let asked = testbed.ask("nurse-7", MESSAGE, &[])?;
     nurse.until("the nurse to be asked", is_asked)?;
     // An administrator sees the status without being in front.
     let step_up = Hand::at(&agent).until(MESSAGE, |stage| *stage == Stage::Tap)?.id;

@@ -5,14 +5,14 @@ use serde_json::json;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::Stdio;
-use vitalsign_e2e::{Agent, Child, World};
+use vitalsign_e2e::{Agent, Child, Testbed};
 use vitalsign_simulated_key::{Pcscd, SimulatedKey, Transport, vhci};
 
 const USER: &str = "nurse-7";
 
 /// A device whose user registered a key at its terminal.
 struct Ward {
-    world: World,
+    testbed: Testbed,
     agent: Agent,
     _service: Child,
     /// Attached to this kernel, where that is possible.
@@ -22,14 +22,14 @@ struct Ward {
 
 impl Ward {
     fn open(transport: Transport) -> Result<Self> {
-        let world = World::with_simulated_tpm()?;
-        let (agent, service, _) = world.enrolled("device")?;
-        let key = world.security_key(transport)?;
+        let testbed = Testbed::with_simulated_tpm()?;
+        let (agent, service, _) = testbed.enrolled("device")?;
+        let key = testbed.security_key(transport)?;
         let kernel = transport == Transport::Usb && vhci::is_there();
         let plugged = kernel.then(|| vhci::Plugged::into_this_kernel(key.usb_address())).transpose()?;
-        world.add_user(USER)?;
-        let mut ward = Self { world, agent, _service: service, _plugged: plugged, key };
-        let (code, pin) = (ward.world.key_code(USER)?, ward.pin_file("123456")?);
+        testbed.add_user(USER)?;
+        let mut ward = Self { testbed, agent, _service: service, _plugged: plugged, key };
+        let (code, pin) = (ward.testbed.key_code(USER)?, ward.pin_file("123456")?);
         let pin = pin.to_string_lossy();
         ensure!(
             ward.run(&["security-key", "register", &code, "--name", "blue key", "--pin-file", &pin], true)?
@@ -40,7 +40,7 @@ impl Ward {
 
     /// A file with a PIN, as only its owner may read it.
     fn pin_file(&self, pin: &str) -> Result<PathBuf> {
-        let file = self.world.folder().join("pin");
+        let file = self.testbed.folder().join("pin");
         std::fs::write(&file, pin)?;
         std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600))?;
         Ok(file)
@@ -48,7 +48,7 @@ impl Ward {
 
     /// Runs the program to its end, with or without a touch; returns its exit status.
     fn run(&mut self, arguments: &[&str], touch: bool) -> Result<Option<i32>> {
-        let path = self.world.folder().join("session.log");
+        let path = self.testbed.folder().join("session.log");
         let log = std::fs::File::options().create(true).append(true).open(&path)?;
         let mut command = self.agent.session(&self.key, arguments);
         let mut child = command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).spawn()?;
@@ -63,14 +63,14 @@ impl Ward {
 
 fn one_tap_is_one_token(transport: Transport) -> Result<()> {
     let mut ward = Ward::open(transport)?;
-    let asked = ward.world.ask(USER, "EHR: sign order 4711", &[])?;
+    let asked = ward.testbed.ask(USER, "EHR: sign order 4711", &[])?;
     let pin = ward.pin_file("123456")?;
     let pin = pin.to_string_lossy();
     ensure!(ward.run(&["step-up", "listen", "--once", "--json", "--pin-file", &pin], true)? == Some(0));
     let outcome = asked.outcome()?;
     ensure!(outcome.get("step_up") == Some(&json!("approved")), "{outcome}");
     let entry = outcome.pointer("/id_claims/vitalsign_audit").and_then(serde_json::Value::as_u64);
-    let proof = ward.world.prove(&entry.context("no audit entry")?.to_string())?;
+    let proof = ward.testbed.prove(&entry.context("no audit entry")?.to_string())?;
     ensure!(proof.get("holds") == Some(&json!(true)), "{proof}");
     Ok(())
 }
@@ -100,7 +100,7 @@ fn unhealthy_device_does_not_prompt_at_the_terminal() -> Result<()> {
     let pin = pin.to_string_lossy();
     let listen = ["step-up", "listen", "--json", "--pin-file", &pin];
     let _listening = Child::start_until(&mut ward.agent.session(&ward.key, &listen), "{\"waiting\"")?;
-    let asked = ward.world.ask(USER, "EHR: sign order 4712", &["--acr", "healthy-device"])?;
+    let asked = ward.testbed.ask(USER, "EHR: sign order 4712", &["--acr", "healthy-device"])?;
     ensure!(asked.end()? == "unhealthy");
     ensure!(ward.key.taps_wanted() == taps, "the key was asked");
     Ok(())

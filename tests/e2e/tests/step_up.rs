@@ -3,7 +3,7 @@
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
-use vitalsign_e2e::{Agent, Asked, Child, Hand, World};
+use vitalsign_e2e::{Agent, Asked, Child, Hand, Testbed};
 use vitalsign_ipc::Stage;
 use vitalsign_ipc::{Answer, Refusal, Request};
 use vitalsign_protocol::step_up::StepUpResult;
@@ -13,7 +13,7 @@ const USER: &str = "nurse-7";
 
 /// A device whose user has registered a key at it.
 struct Ward {
-    world: World,
+    testbed: Testbed,
     agent: Agent,
     service: Child,
     hand: Hand,
@@ -22,28 +22,28 @@ struct Ward {
 
 impl Ward {
     fn open(transport: Transport) -> Result<Self> {
-        let world = World::with_simulated_tpm()?;
-        let (agent, service, _) = world.enrolled("device")?;
-        let mut key = world.security_key(transport)?;
-        world.add_user(USER)?;
+        let testbed = Testbed::with_simulated_tpm()?;
+        let (agent, service, _) = testbed.enrolled("device")?;
+        let mut key = testbed.security_key(transport)?;
+        testbed.add_user(USER)?;
         let hand = Hand::at(&agent);
-        let registered = hand.register(&world.key_code(USER)?, &mut key)?;
-        ensure!(registered.user == USER && registered.model == world.maker.model(), "{registered:?}");
-        Ok(Self { world, agent, service, hand, key })
+        let registered = hand.register(&testbed.key_code(USER)?, &mut key)?;
+        ensure!(registered.user == USER && registered.model == testbed.maker.model(), "{registered:?}");
+        Ok(Self { testbed, agent, service, hand, key })
     }
 
     fn ask(&self, message: &str) -> Result<Asked> {
-        self.world.ask(USER, message, &[])
+        self.testbed.ask(USER, message, &[])
     }
 }
 
 /// The application has its tokens, and the audit entry that they name proves the approval.
-fn is_approved(world: &World, asked: Asked, message: &str) -> Result<()> {
+fn is_approved(testbed: &Testbed, asked: Asked, message: &str) -> Result<()> {
     let outcome = asked.outcome()?;
     ensure!(outcome.get("step_up") == Some(&json!("approved")), "{outcome}");
     let entry =
         outcome.pointer("/id_claims/vitalsign_audit").and_then(Value::as_u64).context("no audit entry")?;
-    let proof = world.prove(&entry.to_string())?;
+    let proof = testbed.prove(&entry.to_string())?;
     ensure!(proof.get("holds") == Some(&json!(true)), "{proof}");
     let shown = proof.pointer("/findings/says/transaction/message");
     ensure!(shown == Some(&json!(message)), "{proof}");
@@ -58,7 +58,7 @@ fn one_tap_is_one_token(transport: Transport) -> Result<()> {
     let mut ward = Ward::open(transport)?;
     let asked = ward.ask("EHR: sign order 4711")?;
     ward.hand.approve("EHR: sign order 4711", &mut ward.key)?;
-    is_approved(&ward.world, asked, "EHR: sign order 4711")?;
+    is_approved(&ward.testbed, asked, "EHR: sign order 4711")?;
     ward.hand.until("EHR: sign order 4711", |stage| ended(stage, StepUpResult::Approved))?;
     Ok(())
 }
@@ -78,7 +78,7 @@ fn usb_one_tap_is_one_token_with_python_fido2() -> Result<()> {
 fn unhealthy_device_is_refused_before_the_prompt() -> Result<()> {
     let ward = Ward::open(Transport::Usb)?;
     let taps = ward.key.taps_wanted();
-    let asked = ward.world.ask(USER, "EHR: sign order 4712", &["--acr", "healthy-device"])?;
+    let asked = ward.testbed.ask(USER, "EHR: sign order 4712", &["--acr", "healthy-device"])?;
     let outcome = asked.outcome()?;
     ensure!(outcome.get("end") == Some(&json!("unhealthy")), "{outcome}");
     let shown = ward.hand.until("EHR: sign order 4712", |stage| ended(stage, StepUpResult::Unhealthy))?;
@@ -108,21 +108,21 @@ fn declining_determines_the_result() -> Result<()> {
         ward.hand.until(&message, |stage| ended(stage, end))?;
     }
     // Who watches the verifier is alerted to what the person did not ask for, and to nothing else.
-    let log = std::fs::read_to_string(ward.world.folder().join("verifier.log"))?;
+    let log = std::fs::read_to_string(ward.testbed.folder().join("verifier.log"))?;
     let alerts: Vec<_> = log.lines().filter(|line| line.contains("ALERT")).collect();
     let enrolment = ward.agent.status()?.and_then(|it| it.enrolment).context("not enrolled")?.to_string();
     ensure!(
         matches!(alerts[..], [line] if [USER, "ehr", &enrolment, "WARN"].iter().all(|it| line.contains(it))),
         "{alerts:?}"
     );
-    let listed = ward.world.administer(&["audit", "alerts", "--json"])?;
+    let listed = ward.testbed.administer(&["audit", "alerts", "--json"])?;
     let listed: Vec<Value> = listed.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
     let of = |name: &str| listed.iter().map(|it| it.pointer(name).cloned()).collect::<Vec<_>>();
     ensure!(
         of("/body/end") == [Some(json!("not-mine"))] && of("/device") == [Some(json!(enrolment))],
         "{listed:?}"
     );
-    let asked = ward.world.ask(USER, "EHR: no answer", &["--expires", "5"])?;
+    let asked = ward.testbed.ask(USER, "EHR: no answer", &["--expires", "5"])?;
     ward.hand.ceremony("EHR: no answer")?;
     ensure!(asked.end()? == "timed-out");
     ward.hand.until("EHR: no answer", |stage| ended(stage, StepUpResult::TimedOut))?;
@@ -132,11 +132,11 @@ fn declining_determines_the_result() -> Result<()> {
 #[test]
 fn wrong_key_or_foreign_assertion_closes_step_up() -> Result<()> {
     let mut ward = Ward::open(Transport::Usb)?;
-    let mut others = ward.world.security_key(Transport::Usb)?;
-    ward.world.add_user("nurse-8")?;
-    ward.hand.register(&ward.world.key_code("nurse-8")?, &mut others)?;
+    let mut others = ward.testbed.security_key(Transport::Usb)?;
+    ward.testbed.add_user("nurse-8")?;
+    ward.hand.register(&ward.testbed.key_code("nurse-8")?, &mut others)?;
     // The other person's key signs exactly the options of nurse-7.
-    let theirs = ward.world.ask("nurse-8", "EHR: theirs", &[])?;
+    let theirs = ward.testbed.ask("nurse-8", "EHR: theirs", &[])?;
     let (id, of_theirs) = ward.hand.ceremony("EHR: theirs")?;
     let asked = ward.ask("EHR: mine")?;
     let (mine, mut ceremony) = ward.hand.ceremony("EHR: mine")?;
@@ -166,15 +166,15 @@ fn two_requests_at_once_are_two_taps() -> Result<()> {
     ward.hand.approve("EHR: one", &mut ward.key)?;
     let assertion = ward.hand.sign(&ceremony, &mut ward.key)?;
     ward.hand.hand_over(&second, assertion)?;
-    is_approved(&ward.world, one, "EHR: one")?;
-    is_approved(&ward.world, two, "EHR: two")
+    is_approved(&ward.testbed, one, "EHR: one")?;
+    is_approved(&ward.testbed, two, "EHR: two")
 }
 
 #[test]
 fn unknown_user_looks_like_an_unreachable_one() -> Result<()> {
-    let world = World::with_simulated_tpm()?;
-    world.add_user("nurse-9")?;
-    let asked = |user| world.ask(user, "EHR: sign order 4713", &[]);
+    let testbed = Testbed::with_simulated_tpm()?;
+    testbed.add_user("nurse-9")?;
+    let asked = |user| testbed.ask(user, "EHR: sign order 4713", &[]);
     for (user, asked) in [("nurse-9", asked("nurse-9")?), ("unknown", asked("unknown")?)] {
         let end = asked.end()?;
         ensure!(end == "no-device", "{user}: {end}");
@@ -188,29 +188,29 @@ fn a_verifier_that_is_killed_goes_on_where_it_was() -> Result<()> {
     // While the person is asked.
     let asked = ward.ask("EHR: before the tap")?;
     let (id, ceremony) = ward.hand.ceremony("EHR: before the tap")?;
-    ward.world.verifier = None;
+    ward.testbed.verifier = None;
     let assertion = ward.hand.sign(&ceremony, &mut ward.key)?;
-    ward.world.start_verifier()?;
+    ward.testbed.start_verifier()?;
     ward.hand.hand_over(&id, assertion)?;
-    is_approved(&ward.world, asked, "EHR: before the tap")?;
+    is_approved(&ward.testbed, asked, "EHR: before the tap")?;
 
     // While the tap is on its way: it is sent again.
     let asked = ward.ask("EHR: during the tap")?;
     let (id, ceremony) = ward.hand.ceremony("EHR: during the tap")?;
     let assertion = ward.hand.sign(&ceremony, &mut ward.key)?;
-    ward.world.verifier = None;
+    ward.testbed.verifier = None;
     ward.hand.hand_over(&id, assertion)?;
     ward.hand.until("EHR: during the tap", |stage| *stage == Stage::Checking)?;
-    ward.world.start_verifier()?;
-    is_approved(&ward.world, asked, "EHR: during the tap")?;
+    ward.testbed.start_verifier()?;
+    is_approved(&ward.testbed, asked, "EHR: during the tap")?;
 
     // After the approval, before the application has asked for the token.
     let asked = ward.ask("EHR: after the tap")?;
     ward.hand.approve("EHR: after the tap", &mut ward.key)?;
     ward.hand.until("EHR: after the tap", |stage| ended(stage, StepUpResult::Approved))?;
-    ward.world.verifier = None;
-    ward.world.start_verifier()?;
-    is_approved(&ward.world, asked, "EHR: after the tap")
+    ward.testbed.verifier = None;
+    ward.testbed.start_verifier()?;
+    is_approved(&ward.testbed, asked, "EHR: after the tap")
 }
 
 #[test]
@@ -226,12 +226,12 @@ fn killed_agent_resumes_with_fresh_evidence() -> Result<()> {
     let challenge = |options: &Value| options.get("challenge").cloned().context("no challenge");
     ensure!(challenge(&before.options)? != challenge(&after.options)?, "the same challenge");
     ward.hand.approve("EHR: before the tap", &mut ward.key)?;
-    is_approved(&ward.world, asked, "EHR: before the tap")?;
+    is_approved(&ward.testbed, asked, "EHR: before the tap")?;
 
     // Before it has heard of it at all.
     ward.service.kill();
     let asked = ward.ask("EHR: while it was away")?;
     ward.service = ward.agent.start_service()?;
     ward.hand.approve("EHR: while it was away", &mut ward.key)?;
-    is_approved(&ward.world, asked, "EHR: while it was away")
+    is_approved(&ward.testbed, asked, "EHR: while it was away")
 }

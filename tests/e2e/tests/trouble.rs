@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use vitalsign_e2e::{Agent, Child, Tpm, World, wait_for};
+use vitalsign_e2e::{Agent, Child, Testbed, Tpm, wait_for};
 use vitalsign_ipc::{AgentState, Status};
 use vitalsign_tpm_client::testing::{Pass, Proxy, Swtpm, Way};
 
@@ -15,37 +15,37 @@ fn reporting(agent: &Agent) -> Result<Status> {
     agent.until("a verdict", |status| status.standing == AgentState::Reporting)
 }
 
-fn simulated(world: &World) -> Result<&Swtpm> {
-    match &world.tpm {
+fn simulated(testbed: &Testbed) -> Result<&Swtpm> {
+    match &testbed.tpm {
         Tpm::Simulated(tpm) => Ok(tpm),
         Tpm::Chip => anyhow::bail!("not the machine's own chip"),
     }
 }
 
-fn log(world: &World, name: &str) -> Result<String> {
-    Ok(std::fs::read_to_string(world.folder().join(name).join("agent.log"))?)
+fn log(testbed: &Testbed, name: &str) -> Result<String> {
+    Ok(std::fs::read_to_string(testbed.folder().join(name).join("agent.log"))?)
 }
 
 #[test]
 fn a_verifier_that_is_away_costs_nothing_but_news() -> Result<()> {
-    let mut world = World::with_simulated_tpm()?;
-    let agent = world.agent("device")?;
-    std::fs::write(agent.token_file(), world.token(1)?)?;
+    let mut testbed = Testbed::with_simulated_tpm()?;
+    let agent = testbed.agent("device")?;
+    std::fs::write(agent.token_file(), testbed.token(1)?)?;
     // Away before enrolment, too.
-    world.verifier = None;
+    testbed.verifier = None;
     let _service = agent.start_service()?;
     agent
         .until("the verifier to be missed", |status| matches!(status.standing, AgentState::Offline { .. }))?;
-    world.start_verifier()?;
+    testbed.start_verifier()?;
     agent.run(&["report"])?;
     let before = reporting(&agent)?;
 
-    world.verifier = None;
+    testbed.verifier = None;
     let away = agent.run(&["report"])?;
     ensure!(away.status.code() == Some(3), "{}", String::from_utf8_lossy(&away.stdout));
     let offline = agent.until("away", |status| matches!(status.standing, AgentState::Offline { .. }))?;
     ensure!(offline.ear == before.ear, "the last verdict stands");
-    world.start_verifier()?;
+    testbed.start_verifier()?;
     agent.run(&["report"])?;
     let after = reporting(&agent)?;
     ensure!(after.enrolment == before.enrolment && after.ear != before.ear, "{after:?}");
@@ -54,13 +54,13 @@ fn a_verifier_that_is_away_costs_nothing_but_news() -> Result<()> {
 
 #[test]
 fn cleared_tpm_causes_new_key_and_enrolment() -> Result<()> {
-    let world = World::with_simulated_tpm()?;
-    let agent = world.agent("device")?;
-    std::fs::write(agent.token_file(), world.token(2)?)?;
+    let testbed = Testbed::with_simulated_tpm()?;
+    let agent = testbed.agent("device")?;
+    std::fs::write(agent.token_file(), testbed.token(2)?)?;
     let mut service = agent.start_service()?;
     let before = reporting(&agent)?;
     service.kill();
-    simulated(&world)?.clear();
+    simulated(&testbed)?.clear();
     let _service = agent.start_service()?;
     let after = reporting(&agent)?;
     ensure!(after.reported_at.is_some() && after.ear != before.ear, "{after:?}");
@@ -71,9 +71,9 @@ fn cleared_tpm_causes_new_key_and_enrolment() -> Result<()> {
 
 #[test]
 fn broken_state_is_set_aside_and_device_reenrols() -> Result<()> {
-    let world = World::with_simulated_tpm()?;
-    let agent = world.agent("device")?;
-    std::fs::write(agent.token_file(), world.token(9)?)?;
+    let testbed = Testbed::with_simulated_tpm()?;
+    let agent = testbed.agent("device")?;
+    std::fs::write(agent.token_file(), testbed.token(9)?)?;
     let mut service = agent.start_service()?;
     reporting(&agent)?;
     let state = agent.state().join("state.json");
@@ -87,15 +87,15 @@ fn broken_state_is_set_aside_and_device_reenrols() -> Result<()> {
         let aside = agent.state().join(format!("state.json.corrupt-{}", n + 1));
         ensure!(std::fs::read(&aside)? == broken, "{}", aside.display());
     }
-    ensure!(log(&world, "device")?.contains("set aside"), "the log does not mention it");
+    ensure!(log(&testbed, "device")?.contains("set aside"), "the log does not mention it");
     Ok(())
 }
 
 #[test]
 fn a_full_disk_keeps_the_old_state_and_reports_go_on() -> Result<()> {
-    let world = World::with_simulated_tpm()?;
-    let agent = world.agent("device")?;
-    std::fs::write(agent.token_file(), world.token(1)?)?;
+    let testbed = Testbed::with_simulated_tpm()?;
+    let agent = testbed.agent("device")?;
+    std::fs::write(agent.token_file(), testbed.token(1)?)?;
     let Some(_disk) = SmallDisk::mount(&agent.state())? else {
         eprintln!("not run: mounting a small disk needs root");
         return Ok(());
@@ -109,7 +109,7 @@ fn a_full_disk_keeps_the_old_state_and_reports_go_on() -> Result<()> {
     let full = reporting(&agent)?;
     ensure!(full.ear != before.ear, "no new verdict");
     ensure!(std::fs::read(agent.state().join("state.json"))? == saved, "the old state is not intact");
-    ensure!(log(&world, "device")?.contains("no space is left"), "the log does not mention it");
+    ensure!(log(&testbed, "device")?.contains("no space is left"), "the log does not mention it");
 
     // It may even be killed then, and finds its enrolment again.
     service.kill();
@@ -124,10 +124,10 @@ fn a_full_disk_keeps_the_old_state_and_reports_go_on() -> Result<()> {
 
 #[test]
 fn enrolment_finishes_wherever_the_agent_was_killed() -> Result<()> {
-    let world = World::with_simulated_tpm()?;
-    let token = world.token(1000)?;
+    let testbed = Testbed::with_simulated_tpm()?;
+    let token = testbed.token(1000)?;
     let victim: Arc<Mutex<Option<Child>>> = Arc::default();
-    let proxy = Proxy::start(simulated(&world)?, |_, _| Pass::On);
+    let proxy = Proxy::start(simulated(&testbed)?, |_, _| Pass::On);
     let start = |agent: &Agent| -> Result<()> {
         let service = agent.start_service()?;
         *victim.lock().unwrap_or_else(PoisonError::into_inner) = Some(service);
@@ -152,7 +152,7 @@ fn enrolment_finishes_wherever_the_agent_was_killed() -> Result<()> {
         seen
     };
     let agent = |name: &str| -> Result<Agent> {
-        let mut agent = world.agent(name)?;
+        let mut agent = testbed.agent(name)?;
         agent.key = proxy.spec.clone();
         std::fs::write(agent.token_file(), &token)?;
         Ok(agent)

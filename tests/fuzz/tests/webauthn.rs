@@ -6,7 +6,7 @@ mod webauthn {
     use serde_json::Value;
     use vitalsign_fuzz::fuzz;
     use vitalsign_protocol::id::Digest;
-    use vitalsign_webauthn::testing::{Maker, SoftKey};
+    use vitalsign_webauthn::testing::{KeyVendor, SoftKey};
     use vitalsign_webauthn::{Aaguid, AssertionProof, ModelStatus, Models, RelyingParty, User};
 
     const MODEL: Aaguid = Aaguid([0x5f; 16]);
@@ -35,7 +35,7 @@ mod webauthn {
         b"9999-12-31",
     ];
 
-    struct World {
+    struct Fixture {
         folder: tempfile::TempDir,
         party: RelyingParty,
         models: Models,
@@ -46,23 +46,23 @@ mod webauthn {
         passkey: String,
     }
 
-    fn world() -> World {
+    fn fixture() -> Fixture {
         let folder = tempfile::tempdir().unwrap();
-        let maker = Maker::new(MODEL);
+        let maker = KeyVendor::new(MODEL);
         let metadata = maker.metadata("2100-01-01");
-        let models = Maker::models(&metadata, folder.path());
+        let models = KeyVendor::models(&metadata, folder.path());
         let party = RelyingParty::new(RP_ID, ORIGIN).unwrap();
         let mut key = maker.key();
         let user = User { handle: [3; 16], name: "nurse-7" };
         let (options, state) = party.begin_registration(user, &[], &models, 0).unwrap();
         let answer = key.create(&options, ORIGIN);
         let passkey = party.finish_registration(&state, &answer, &models, 0).unwrap().passkey;
-        World { folder, party, models, metadata, key, registration: (state, answer), passkey }
+        Fixture { folder, party, models, metadata, key, registration: (state, answer), passkey }
     }
 
     #[test]
     fn accepted_attestation_is_for_the_created_key() {
-        let World { party, models, registration: (state, answer), .. } = world();
+        let Fixture { party, models, registration: (state, answer), .. } = fixture();
         let object = B64.decode(answer["response"]["attestationObject"].as_str().unwrap()).unwrap();
         fuzz("attestation object", &[object], WORDS, |input| {
             let mut answer = answer.clone();
@@ -78,7 +78,7 @@ mod webauthn {
 
     #[test]
     fn accepted_assertion_is_the_signed_one() {
-        let World { party, mut key, passkey, .. } = world();
+        let Fixture { party, mut key, passkey, .. } = fixture();
         let keys = [passkey];
         let options = party.request(&keys, &CHALLENGE, 60).unwrap();
         let good = key.get(&options, ORIGIN).unwrap();
@@ -106,7 +106,7 @@ mod webauthn {
 
     #[test]
     fn a_metadata_file_is_a_list_or_is_refused() {
-        let World { folder, metadata, .. } = world();
+        let Fixture { folder, metadata, .. } = fixture();
         let file = folder.path().join("metadata");
         let token = "eyJhbGciOiJFUzI1NiIsIng1YyI6WyJBQUFBIl19.e30.AAAA";
         fuzz("metadata", &[metadata.to_string().into_bytes(), token.into()], WORDS, |input| {

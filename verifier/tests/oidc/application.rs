@@ -18,7 +18,7 @@ use vitalsign_verifier::oidc::{self, CIBA_GRANT, JWT_BEARER, form};
 use vitalsign_verifier::server::{Server, tls};
 use vitalsign_verifier::store::client::{Client as Registered, ClientCredential};
 use vitalsign_webauthn::Aaguid;
-use vitalsign_webauthn::testing::Maker;
+use vitalsign_webauthn::testing::KeyVendor;
 
 pub(crate) const ISSUER: &str = "https://localhost";
 /// Every appraised device meets every level.
@@ -37,7 +37,7 @@ pub(crate) struct Provider {
     pub(crate) anchor: PathBuf,
     pub(crate) address: SocketAddr,
     /// Vendor of the accepted security keys.
-    pub(crate) maker: Maker,
+    pub(crate) maker: KeyVendor,
     server: Mutex<Option<Server>>,
 }
 
@@ -48,7 +48,7 @@ impl Provider {
     }
 
     pub(crate) async fn with(change: impl FnOnce(&mut Config)) -> Self {
-        let maker = Maker::new(MODEL);
+        let maker = KeyVendor::new(MODEL);
         let lab = Lab::with(|config| {
             (config.oidc.interval_seconds, config.oidc.hold_seconds) = (0, 0);
             config.limits.step_ups_per_user = 100;
@@ -65,7 +65,7 @@ impl Provider {
         Self::serve(lab, maker).await
     }
 
-    async fn serve(lab: Lab, maker: Maker) -> Self {
+    async fn serve(lab: Lab, maker: KeyVendor) -> Self {
         let made = tls::self_signed(&lab.folder.path().join("tls"), "localhost").unwrap();
         let server = Server::start(lab.verifier.clone(), tls::read(&made.files).unwrap(), Clock::default())
             .await

@@ -9,7 +9,7 @@ use std::process::Stdio;
 use tokio::process::Command;
 use vitalsign_protocol::id::Digest;
 
-/// Python with what `tests/setup.sh` put beside it.
+/// Python with what `scripts/setup.sh` put beside it.
 fn python() -> Command {
     let peers = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/peers");
     let requirements = std::fs::read(peers.join("requirements.txt")).unwrap();
@@ -17,7 +17,7 @@ fn python() -> Command {
     let cache = std::env::var_os("XDG_CACHE_HOME")
         .map_or_else(|| PathBuf::from(std::env::var_os("HOME").unwrap()).join(".cache"), PathBuf::from);
     let python = cache.join("vitalsign/python").join(name).join("bin/python");
-    assert!(python.exists(), "run tests/setup.sh: there is no {}", python.display());
+    assert!(python.exists(), "run scripts/setup.sh: there is no {}", python.display());
     let mut command = Command::new(python);
     command.arg(peers.join("application.py"));
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);

@@ -1,4 +1,4 @@
-//! A world for step-ups: an application, a user with a security key, and a device that counts as one with a TPM.
+//! A fixture for step-ups: an application, a user with a security key, and a device that counts as one with a TPM.
 
 use super::{Device, Lab, NOW};
 use serde_json::{Value, json};
@@ -20,7 +20,7 @@ use vitalsign_verifier::store::client::{Client, ClientCredential};
 use vitalsign_verifier::store::device::Device as Enrolled;
 use vitalsign_verifier::store::event::StoredEvent;
 use vitalsign_webauthn::Aaguid;
-use vitalsign_webauthn::testing::{Maker, SoftKey};
+use vitalsign_webauthn::testing::{KeyVendor, SoftKey};
 
 pub(crate) const MODEL: Aaguid = Aaguid([0x5f; 16]);
 pub(crate) const ORIGIN: &str = "https://localhost";
@@ -55,21 +55,21 @@ impl Asking {
     }
 }
 
-pub(crate) struct World {
+pub(crate) struct StepUpFixture {
     pub(crate) lab: Lab,
-    pub(crate) maker: Maker,
+    pub(crate) maker: KeyVendor,
     pub(crate) key: SoftKey,
     pub(crate) at: Station,
 }
 
-impl World {
+impl StepUpFixture {
     /// A device with a simulated TPM, of which little is known; and its user with a registered key.
     pub(crate) async fn new() -> Self {
         Self::with(|_| {}).await
     }
 
     pub(crate) async fn with(change: impl FnOnce(&mut Config)) -> Self {
-        let maker = Maker::new(MODEL);
+        let maker = KeyVendor::new(MODEL);
         let metadata = maker.metadata(NEXT_UPDATE);
         let lab = Lab::with(|config| {
             config.security_keys.metadata = Some(config.data.join("metadata.json"));

@@ -23,13 +23,13 @@ use vitalsign_protocol::cbor::{MapBuilder, Value};
 use vitalsign_protocol::id::Digest;
 
 /// A maker of security keys, with the root that its metadata name.
-pub struct Maker {
+pub struct KeyVendor {
     aaguid: Aaguid,
     root: Vec<u8>,
     issuer: Issuer<'static, KeyPair>,
 }
 
-impl Maker {
+impl KeyVendor {
     /// A new maker, of one model.
     #[must_use]
     pub fn new(aaguid: Aaguid) -> Self {

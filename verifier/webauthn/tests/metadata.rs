@@ -9,7 +9,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD as B64};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, KeyUsagePurpose};
 use serde_json::{Value, json};
 use std::path::Path;
-use vitalsign_webauthn::testing::Maker;
+use vitalsign_webauthn::testing::KeyVendor;
 use vitalsign_webauthn::{Aaguid, ModelStatus, Models, ModelsError};
 
 const MODEL: Aaguid = Aaguid([0x5f; 16]);
@@ -84,7 +84,7 @@ fn load(
 fn signed_metadata_needs_a_provided_root() {
     let folder = tempfile::tempdir().unwrap();
     let load = |content: &str, roots: Option<&str>| load(folder.path(), content, roots, None);
-    let payload = Maker::new(MODEL).metadata("2026-02-01");
+    let payload = KeyVendor::new(MODEL).metadata("2026-02-01");
     for algorithm in [&rcgen::PKCS_ECDSA_P256_SHA256, &rcgen::PKCS_RSA_SHA256] {
         let authority = Authority::new(SIGNER, algorithm);
         let token = authority.sign(&payload);
@@ -104,7 +104,7 @@ fn signed_metadata_needs_a_provided_root() {
         // Another payload, another signature, a header that wants more.
         let (signed, signature) = token.rsplit_once('.').unwrap();
         let (header, _) = signed.split_once('.').unwrap();
-        let longer = Maker::new(MODEL).metadata("2036-02-01");
+        let longer = KeyVendor::new(MODEL).metadata("2036-02-01");
         let longer = format!("{header}.{}.{signature}", B64.encode(longer.to_string()));
         assert!(refused(&longer, Some(&authority.root)).contains("not of the certificate"));
         assert!(refused(&format!("{signed}.AAAA"), Some(&authority.root)).contains("not of the certificate"));
@@ -136,7 +136,7 @@ fn rejects_bad_metadata_and_skips_unreadable_entries() {
     }
     assert!(matches!(Models::load(Path::new("/nowhere"), None, None, NOW), Err(ModelsError::Read(..))));
 
-    let good = Maker::new(MODEL).metadata("2026-02-01");
+    let good = KeyVendor::new(MODEL).metadata("2026-02-01");
     let with = |pointer: &str, value: Value| {
         let mut metadata = good.clone();
         *metadata.pointer_mut(pointer).unwrap() = value;
@@ -175,7 +175,7 @@ fn rejects_bad_metadata_and_skips_unreadable_entries() {
 #[test]
 fn an_allow_list_leaves_out_the_others() {
     let folder = tempfile::tempdir().unwrap();
-    let metadata = Maker::new(MODEL).metadata("2026-02-01").to_string();
+    let metadata = KeyVendor::new(MODEL).metadata("2026-02-01").to_string();
     let of =
         |allowed: &[Aaguid]| load(folder.path(), &metadata, None, Some(allowed)).unwrap().of(&MODEL, NOW);
     assert!(matches!(of(&[MODEL]), ModelStatus::Accepted(_)));

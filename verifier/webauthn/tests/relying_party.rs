@@ -5,7 +5,7 @@
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as B64};
 use serde_json::{Value, json};
 use vitalsign_protocol::id::Digest;
-use vitalsign_webauthn::testing::{Format, Maker, SoftKey};
+use vitalsign_webauthn::testing::{Format, KeyVendor, SoftKey};
 use vitalsign_webauthn::{
     Aaguid, AssertionError, ClientDataError, Models, ProofError, Registered, RegistrationError, RelyingParty,
     SetupError, User,
@@ -18,23 +18,23 @@ const MODEL: Aaguid = Aaguid([0x5f; 16]);
 const NOW: u64 = 1_767_225_600;
 const CHALLENGE: Digest = Digest([9; 32]);
 
-struct World {
+struct Fixture {
     folder: tempfile::TempDir,
     party: RelyingParty,
-    maker: Maker,
+    maker: KeyVendor,
     models: Models,
     key: SoftKey,
 }
 
-fn world() -> World {
+fn fixture() -> Fixture {
     let folder = tempfile::tempdir().unwrap();
-    let maker = Maker::new(MODEL);
-    let models = Maker::models(&maker.metadata("2026-02-01"), folder.path());
+    let maker = KeyVendor::new(MODEL);
+    let models = KeyVendor::models(&maker.metadata("2026-02-01"), folder.path());
     let key = maker.key();
-    World { folder, party: RelyingParty::new(RP_ID, ORIGIN).unwrap(), maker, models, key }
+    Fixture { folder, party: RelyingParty::new(RP_ID, ORIGIN).unwrap(), maker, models, key }
 }
 
-impl World {
+impl Fixture {
     fn begin(&self) -> (Value, String) {
         let user = User { handle: [3; 16], name: "nurse-7" };
         self.party.begin_registration(user, &[], &self.models, NOW).unwrap()
@@ -54,8 +54,8 @@ impl World {
 
 #[test]
 fn registered_key_signs_the_callers_challenge() {
-    let mut world = world();
-    let (options, state) = world.begin();
+    let mut fixture = fixture();
+    let (options, state) = fixture.begin();
     assert_eq!(options["rp"]["id"], RP_ID);
     assert_eq!(options["user"]["id"], B64.encode([3; 16]));
     assert_eq!(options["attestation"], "direct");
@@ -65,19 +65,19 @@ fn registered_key_signs_the_callers_challenge() {
     let algorithms: Vec<_> =
         options["pubKeyCredParams"].as_array().unwrap().iter().map(|it| &it["alg"]).collect();
     assert_eq!(algorithms, [-7, -35, -257], "what a proof can check is what is offered");
-    let answer = world.key.create(&options, ORIGIN);
-    let registered = world.party.finish_registration(&state, &answer, &world.models, NOW).unwrap();
+    let answer = fixture.key.create(&options, ORIGIN);
+    let registered = fixture.party.finish_registration(&state, &answer, &fixture.models, NOW).unwrap();
     assert_eq!((registered.aaguid, registered.model.as_str()), (MODEL, "Test Key"));
 
-    let options = world.party.request(std::slice::from_ref(&registered.passkey), &CHALLENGE, 90).unwrap();
+    let options = fixture.party.request(std::slice::from_ref(&registered.passkey), &CHALLENGE, 90).unwrap();
     assert_eq!(options["challenge"], B64.encode(CHALLENGE.0));
     assert_eq!(options["rpId"], RP_ID);
     assert_eq!(options["timeout"], 90_000);
     assert_eq!(options["userVerification"], "required");
     assert_eq!(options["allowCredentials"][0]["id"], B64.encode(&registered.credential));
-    let assertion = world.key.get(&options, ORIGIN).unwrap();
+    let assertion = fixture.key.get(&options, ORIGIN).unwrap();
     let asserted =
-        world.party.verify(std::slice::from_ref(&registered.passkey), &CHALLENGE, &assertion).unwrap();
+        fixture.party.verify(std::slice::from_ref(&registered.passkey), &CHALLENGE, &assertion).unwrap();
     assert_eq!(asserted.credential, registered.credential);
     assert!(asserted.user_verified && !asserted.backup_eligible);
     assert_eq!(asserted.aaguid, MODEL);
@@ -86,18 +86,18 @@ fn registered_key_signs_the_callers_challenge() {
 
     // Repeats the assertion with the updated passkey: the counter did not increase.
     let again =
-        world.party.verify(std::slice::from_ref(&asserted.passkey), &CHALLENGE, &assertion).unwrap_err();
+        fixture.party.verify(std::slice::from_ref(&asserted.passkey), &CHALLENGE, &assertion).unwrap_err();
     assert_eq!(again, AssertionError::Counter);
-    let next = world.assert(&asserted.passkey);
-    assert!(world.party.verify(&[asserted.passkey], &CHALLENGE, &next).is_ok());
+    let next = fixture.assert(&asserted.passkey);
+    assert!(fixture.party.verify(&[asserted.passkey], &CHALLENGE, &next).is_ok());
 }
 
 #[test]
 fn every_byte_of_a_proof_matters() {
-    let mut world = world();
-    let passkey = world.register().unwrap().passkey;
-    let assertion = world.assert(&passkey);
-    let proof = world.party.verify(&[passkey], &CHALLENGE, &assertion).unwrap().proof;
+    let mut fixture = fixture();
+    let passkey = fixture.register().unwrap().passkey;
+    let assertion = fixture.assert(&passkey);
+    let proof = fixture.party.verify(&[passkey], &CHALLENGE, &assertion).unwrap().proof;
     assert!(matches!(
         proof.check(RP_ID, ORIGIN, &Digest([8; 32])),
         Err(ProofError::ClientData(ClientDataError::Challenge))
@@ -127,13 +127,13 @@ fn every_byte_of_a_proof_matters() {
 
 #[test]
 fn rejects_invalid_assertions() {
-    let mut world = world();
-    let passkey = world.register().unwrap().passkey;
+    let mut fixture = fixture();
+    let passkey = fixture.register().unwrap().passkey;
     let keys = [passkey.clone()];
-    let options = world.party.request(&keys, &CHALLENGE, 60).unwrap();
+    let options = fixture.party.request(&keys, &CHALLENGE, 60).unwrap();
     let mut refused = |origin: &str, bend: &dyn Fn(&mut serde_json::Map<String, Value>)| {
-        let assertion = world.key.get_with(&options, origin, bend).unwrap();
-        world.party.verify(&keys, &CHALLENGE, &assertion).unwrap_err()
+        let assertion = fixture.key.get_with(&options, origin, bend).unwrap();
+        fixture.party.verify(&keys, &CHALLENGE, &assertion).unwrap_err()
     };
     use ClientDataError::{Challenge, CrossOrigin, Malformed, Origin, TopOrigin, Type};
     for (expected, origin, member, value) in [
@@ -158,31 +158,31 @@ fn rejects_invalid_assertions() {
         assert_eq!(error, AssertionError::ClientData(expected));
     }
 
-    world.key.user_verified = false;
-    let assertion = world.assert(&passkey);
-    let error = world.party.verify(&keys, &CHALLENGE, &assertion).unwrap_err();
+    fixture.key.user_verified = false;
+    let assertion = fixture.assert(&passkey);
+    let error = fixture.party.verify(&keys, &CHALLENGE, &assertion).unwrap_err();
     assert_eq!(error, AssertionError::Proof(ProofError::UserNotVerified));
-    world.key.user_verified = true;
+    fixture.key.user_verified = true;
 
     let mut other = options.clone();
     other["rpId"] = "other.example".into();
-    let assertion = world.key.get(&other, ORIGIN).unwrap();
+    let assertion = fixture.key.get(&other, ORIGIN).unwrap();
     assert_eq!(
-        world.party.verify(&keys, &CHALLENGE, &assertion).unwrap_err(),
+        fixture.party.verify(&keys, &CHALLENGE, &assertion).unwrap_err(),
         AssertionError::Proof(ProofError::RpId)
     );
 
     // A credential that was not one to be copied, and is now.
-    world.key.backup_eligible = true;
-    let assertion = world.assert(&passkey);
-    assert!(matches!(world.party.verify(&keys, &CHALLENGE, &assertion), Err(AssertionError::Refused(_))));
-    world.key.backup_eligible = false;
+    fixture.key.backup_eligible = true;
+    let assertion = fixture.assert(&passkey);
+    assert!(matches!(fixture.party.verify(&keys, &CHALLENGE, &assertion), Err(AssertionError::Refused(_))));
+    fixture.key.backup_eligible = false;
 
-    let good = world.assert(&passkey);
+    let good = fixture.assert(&passkey);
     let with = |pointer: &str, value: Value| {
         let mut assertion = good.clone();
         *assertion.pointer_mut(pointer).unwrap() = value;
-        world.party.verify(&keys, &CHALLENGE, &assertion)
+        fixture.party.verify(&keys, &CHALLENGE, &assertion)
     };
     assert!(matches!(with("/type", json!("password")), Err(AssertionError::Malformed(_))));
     assert!(matches!(with("/id", json!("AAAA")), Err(AssertionError::Malformed(_))));
@@ -196,28 +196,28 @@ fn rejects_invalid_assertions() {
         with("/response/signature", json!("AAAA")),
         Err(AssertionError::Proof(ProofError::Signature))
     ));
-    assert!(matches!(world.party.verify(&[], &CHALLENGE, &good), Err(AssertionError::UnknownKey)));
-    assert!(matches!(world.party.request(&[], &CHALLENGE, 60), Err(AssertionError::NoKeys)));
-    assert!(world.party.verify(&keys, &CHALLENGE, &good).is_ok());
+    assert!(matches!(fixture.party.verify(&[], &CHALLENGE, &good), Err(AssertionError::UnknownKey)));
+    assert!(matches!(fixture.party.request(&[], &CHALLENGE, 60), Err(AssertionError::NoKeys)));
+    assert!(fixture.party.verify(&keys, &CHALLENGE, &good).is_ok());
 
     // Another person's key, of the same model.
-    let mine = world.party.request(&keys, &CHALLENGE, 60).unwrap();
-    world.key = world.maker.key();
-    let theirs = world.register().unwrap().passkey;
-    assert!(world.key.get(&mine, ORIGIN).is_none());
-    let assertion = world.assert(&theirs);
-    assert_eq!(world.party.verify(&keys, &CHALLENGE, &assertion).unwrap_err(), AssertionError::UnknownKey);
+    let mine = fixture.party.request(&keys, &CHALLENGE, 60).unwrap();
+    fixture.key = fixture.maker.key();
+    let theirs = fixture.register().unwrap().passkey;
+    assert!(fixture.key.get(&mine, ORIGIN).is_none());
+    let assertion = fixture.assert(&theirs);
+    assert_eq!(fixture.party.verify(&keys, &CHALLENGE, &assertion).unwrap_err(), AssertionError::UnknownKey);
 }
 
 #[test]
 fn rejects_invalid_registrations() {
-    let mut world = world();
+    let mut fixture = fixture();
     let bend = |what: &dyn Fn(&mut SoftKey)| {
-        let mut key = world.maker.key();
+        let mut key = fixture.maker.key();
         what(&mut key);
-        let (options, state) = world.begin();
+        let (options, state) = fixture.begin();
         let answer = key.create(&options, ORIGIN);
-        world.party.finish_registration(&state, &answer, &world.models, NOW).unwrap_err()
+        fixture.party.finish_registration(&state, &answer, &fixture.models, NOW).unwrap_err()
     };
     assert_eq!(bend(&|key| key.format = Format::None), RegistrationError::NotAttested("none".into()));
     assert_eq!(
@@ -228,17 +228,17 @@ fn rejects_invalid_registrations() {
     assert_eq!(bend(&|key| key.backup_eligible = true), RegistrationError::BackupEligible);
 
     // Of a maker who names the same model, and has another root.
-    let forger = Maker::new(MODEL);
-    let (options, state) = world.begin();
+    let forger = KeyVendor::new(MODEL);
+    let (options, state) = fixture.begin();
     let forged = forger.key().create(&options, ORIGIN);
     assert!(matches!(
-        world.party.finish_registration(&state, &forged, &world.models, NOW),
+        fixture.party.finish_registration(&state, &forged, &fixture.models, NOW),
         Err(RegistrationError::Attestation(_))
     ));
     // Of another model of the same maker's: its attestation's certificate is for this one.
-    let other = Maker::new(Aaguid([6; 16])).key().create(&options, ORIGIN);
+    let other = KeyVendor::new(Aaguid([6; 16])).key().create(&options, ORIGIN);
     assert_eq!(
-        world.party.finish_registration(&state, &other, &world.models, NOW).unwrap_err(),
+        fixture.party.finish_registration(&state, &other, &fixture.models, NOW).unwrap_err(),
         RegistrationError::ModelUnknown(Aaguid([6; 16]))
     );
 
@@ -249,20 +249,20 @@ fn rejects_invalid_registrations() {
         (Type("webauthn.get".into()), ORIGIN, "type", json!("webauthn.get")),
         (Origin("https://evil.example".into()), "https://evil.example", "more", json!(0)),
     ] {
-        let answer = world.key.create_with(&options, origin, |data| {
+        let answer = fixture.key.create_with(&options, origin, |data| {
             data.insert(member.to_owned(), value.clone());
         });
-        let error = world.party.finish_registration(&state, &answer, &world.models, NOW).unwrap_err();
+        let error = fixture.party.finish_registration(&state, &answer, &fixture.models, NOW).unwrap_err();
         assert_eq!(error, RegistrationError::ClientData(expected));
     }
 
     // Replayed into another registration.
-    let (options, state) = world.begin();
-    let answer = world.key.create(&options, ORIGIN);
-    assert!(world.party.finish_registration(&state, &answer, &world.models, NOW).is_ok());
-    let (_, next) = world.begin();
+    let (options, state) = fixture.begin();
+    let answer = fixture.key.create(&options, ORIGIN);
+    assert!(fixture.party.finish_registration(&state, &answer, &fixture.models, NOW).is_ok());
+    let (_, next) = fixture.begin();
     assert_eq!(
-        world.party.finish_registration(&next, &answer, &world.models, NOW).unwrap_err(),
+        fixture.party.finish_registration(&next, &answer, &fixture.models, NOW).unwrap_err(),
         RegistrationError::ClientData(ClientDataError::Challenge)
     );
     // Each byte of the attestation; all but the algorithm's name, which the certificate's key says as well.
@@ -273,52 +273,55 @@ fn rejects_invalid_registrations() {
         object[at] ^= 1;
         let mut altered = answer.clone();
         altered["response"]["attestationObject"] = B64.encode(object).into();
-        assert!(world.party.finish_registration(&state, &altered, &world.models, NOW).is_err(), "byte {at}");
+        assert!(
+            fixture.party.finish_registration(&state, &altered, &fixture.models, NOW).is_err(),
+            "byte {at}"
+        );
     }
     let mut long = answer.clone();
     long["response"]["attestationObject"] = "A".repeat(65_536).into();
     assert_eq!(
-        world.party.finish_registration(&state, &long, &world.models, NOW).unwrap_err(),
+        fixture.party.finish_registration(&state, &long, &fixture.models, NOW).unwrap_err(),
         RegistrationError::Malformed("it is too long")
     );
     // The key is on the exclude list.
     let id = B64.decode(answer["id"].as_str().unwrap()).unwrap();
     let user = User { handle: [3; 16], name: "nurse-7" };
-    let (options, _) = world.party.begin_registration(user, &[id], &world.models, NOW).unwrap();
+    let (options, _) = fixture.party.begin_registration(user, &[id], &fixture.models, NOW).unwrap();
     assert_eq!(options["excludeCredentials"][0]["id"], answer["id"]);
 }
 
 #[test]
 fn the_list_decides_which_models_are_registered() {
-    let mut world = world();
+    let mut fixture = fixture();
     let user = User { handle: [3; 16], name: "nurse-7" };
-    let begin = |models: &Models, now| world.party.begin_registration(user, &[], models, now).unwrap_err();
+    let begin = |models: &Models, now| fixture.party.begin_registration(user, &[], models, now).unwrap_err();
     assert_eq!(begin(&Models::none(), NOW), RegistrationError::NoModels);
     // The list is due on 2026-02-01, and good until that day ends.
     let expiry = 1_769_904_000 + 86_400;
-    assert!(world.party.begin_registration(user, &[], &world.models, expiry - 1).is_ok());
-    assert_eq!(begin(&world.models, expiry), RegistrationError::ListExpired);
+    assert!(fixture.party.begin_registration(user, &[], &fixture.models, expiry - 1).is_ok());
+    assert_eq!(begin(&fixture.models, expiry), RegistrationError::ListExpired);
 
-    let (options, state) = world.begin();
-    let answer = world.key.create(&options, ORIGIN);
-    let finish = |models: &Models, now| world.party.finish_registration(&state, &answer, models, now);
-    assert_eq!(finish(&world.models, expiry).unwrap_err(), RegistrationError::ListExpired);
+    let (options, state) = fixture.begin();
+    let answer = fixture.key.create(&options, ORIGIN);
+    let finish = |models: &Models, now| fixture.party.finish_registration(&state, &answer, models, now);
+    assert_eq!(finish(&fixture.models, expiry).unwrap_err(), RegistrationError::ListExpired);
     for status in
         ["REVOKED", "USER_VERIFICATION_BYPASS", "ATTESTATION_KEY_COMPROMISE", "USER_KEY_PHYSICAL_COMPROMISE"]
     {
-        let mut metadata = world.maker.metadata("2026-02-01");
+        let mut metadata = fixture.maker.metadata("2026-02-01");
         let reports = metadata["entries"][0]["statusReports"].as_array_mut().unwrap();
         reports.push(json!({ "status": status, "effectiveDate": "2026-01-15" }));
-        let models = Maker::models(&metadata, world.folder.path());
+        let models = KeyVendor::models(&metadata, fixture.folder.path());
         assert!(finish(&models, NOW).is_ok(), "{status} is to come");
         let withdrawn = RegistrationError::ModelWithdrawn { model: "Test Key".into(), status: status.into() };
         assert_eq!(finish(&models, NOW + 14 * 86_400).unwrap_err(), withdrawn);
     }
-    let mut metadata = world.maker.metadata("2026-02-01");
+    let mut metadata = fixture.maker.metadata("2026-02-01");
     metadata["entries"][0]["metadataStatement"]["keyProtection"] = json!(["software"]);
-    let models = Maker::models(&metadata, world.folder.path());
+    let models = KeyVendor::models(&metadata, fixture.folder.path());
     assert_eq!(finish(&models, NOW).unwrap_err(), RegistrationError::NotHardware("Test Key".into()));
-    assert!(finish(&world.models, NOW).is_ok());
+    assert!(finish(&fixture.models, NOW).is_ok());
 }
 
 #[test]

@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 use std::path::PathBuf;
 use vitalsign_protocol::cbor::Value;
 use vitalsign_protocol::id::{Base64Url, Digest};
-use vitalsign_webauthn::testing::Maker;
+use vitalsign_webauthn::testing::KeyVendor;
 use vitalsign_webauthn::{
     Aaguid, AssertionProof, ClientDataError, ProofError, RegistrationError, RelyingParty, User,
 };
@@ -128,10 +128,10 @@ fn registrations_are_refused_for_what_they_are() {
     let all = each(&vectors);
     for Vector { name, registration, .. } in &all {
         let aaguid = Aaguid(registration.get("aaguid").map_or([0; 16], |it| hex(it).try_into().unwrap()));
-        let mut metadata = Maker::new(aaguid).metadata("2100-01-01");
+        let mut metadata = KeyVendor::new(aaguid).metadata("2100-01-01");
         metadata["entries"][0]["metadataStatement"]["attestationRootCertificates"] =
             json!([STANDARD.encode(&root)]);
-        let models = Maker::models(&metadata, folder.path());
+        let models = KeyVendor::models(&metadata, folder.path());
         let user = User { handle: [1; 16], name: "nurse-7" };
         let (_, state) = party.begin_registration(user, &[], &models, 0).unwrap();
         let mut state: Json = serde_json::from_str(&state).unwrap();

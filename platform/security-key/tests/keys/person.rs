@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use vitalsign_security_key::{
     Cancel, Ceremony, Failure, Operation, Pin, PinReason, PinReply, Prompt, SecurityKeys,
 };
-use vitalsign_simulated_key::{Maker, Options, SimulatedKey, Transport};
+use vitalsign_simulated_key::{KeyVendor, Options, SimulatedKey, Transport};
 
 pub(crate) const RP_ID: &str = "verifier.example";
 pub(crate) const ORIGIN: &str = "https://verifier.example:8443";
@@ -130,7 +130,7 @@ pub(crate) fn nobodys() -> Value {
 /// A key that was made for this test alone.
 pub(crate) fn start(transport: Transport, change: impl FnOnce(&mut Options)) -> SimulatedKey {
     let folder = tempfile::tempdir().unwrap();
-    let mut options = Options::new(transport, &Maker::in_folder(folder.path()).unwrap());
+    let mut options = Options::new(transport, &KeyVendor::in_folder(folder.path()).unwrap());
     change(&mut options);
     SimulatedKey::start(options).unwrap()
 }

@@ -1,6 +1,6 @@
 //! Messages between client and TPM: recorded, delayed, changed and damaged.
 
-use super::{Bench, attestation_key, enrol, keys, secret};
+use super::{Fixture, attestation_key, enrol, keys, secret};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use vitalsign_platform_api::{DeviceKey, KeyError};
@@ -12,7 +12,7 @@ use vitalsign_tpm_client::{TpmKey, forget, open};
 
 #[test]
 fn a_key_lost_while_it_is_open_is_lost() {
-    let bench = Bench::new();
+    let bench = Fixture::new();
     let proxy = Proxy::start(&bench.tpm, |_, _| Pass::On);
     let mut key = open(&proxy.spec, &bench.state(), None).unwrap();
     proxy.set(|_, _| Pass::Close);
@@ -28,7 +28,7 @@ fn a_key_lost_while_it_is_open_is_lost() {
 
 #[test]
 fn bus_listener_cannot_read_or_change_the_secret() {
-    let bench = Bench::new();
+    let bench = Fixture::new();
     for rsa in [false, true] {
         if rsa {
             bench.tpm.undefine(0x01c0_0016);
@@ -83,7 +83,7 @@ fn bus_listener_cannot_read_or_change_the_secret() {
 
 #[test]
 fn flushes_objects_of_a_crashed_predecessor() {
-    let bench = Bench::new();
+    let bench = Fixture::new();
     for _ in 0..5 {
         // Not dropped: as if the process had been killed, with its key loaded.
         let proxy = Proxy::start(&bench.tpm, |_, _| Pass::On);
@@ -100,7 +100,7 @@ fn flushes_objects_of_a_crashed_predecessor() {
 
 #[test]
 fn a_slow_or_busy_tpm_is_unavailable() {
-    let bench = Bench::new();
+    let bench = Fixture::new();
     let proxy = Proxy::start(&bench.tpm, |_, _| Pass::On);
     let slow = options(&bench.state(), Duration::from_millis(200));
     let mut key = TpmKey::open(address(&proxy.spec), slow).unwrap();
@@ -140,7 +140,7 @@ fn response(code: u32) -> Vec<u8> {
 
 #[test]
 fn response_codes_decide_what_is_done() {
-    let bench = Bench::new();
+    let bench = Fixture::new();
     let proxy = Proxy::start(&bench.tpm, |_, _| Pass::On);
     let mut key = open(&proxy.spec, &bench.state(), None).unwrap();
     let mut answer = |code: u32| {
@@ -160,7 +160,7 @@ fn response_codes_decide_what_is_done() {
 
 #[test]
 fn quote_is_repeated_until_its_pcr_values_match() {
-    let bench = Bench::new();
+    let bench = Fixture::new();
     let proxy = Proxy::start(&bench.tpm, |_, _| Pass::On);
     let mut key = open(&proxy.spec, &bench.state(), None).unwrap();
     let ak = attestation_key(&mut key);
@@ -190,7 +190,7 @@ fn quote_is_repeated_until_its_pcr_values_match() {
 /// An attacker on the bus has no certificate for a substituted key.
 #[test]
 fn uncertified_endorsement_key_is_not_used() {
-    let bench = Bench::new();
+    let bench = Fixture::new();
     let proxy = Proxy::start(&bench.tpm, |_, _| Pass::On);
     let mut key = open(&proxy.spec, &bench.state(), None).unwrap();
     let theirs = Interposer::default();
@@ -225,7 +225,7 @@ impl Interposer {
 
 #[test]
 fn an_object_that_the_tpm_forgot_is_loaded_again() {
-    let bench = Bench::new();
+    let bench = Fixture::new();
     let proxy = Proxy::start(&bench.tpm, |_, _| Pass::On);
     let mut key = open(&proxy.spec, &bench.state(), None).unwrap();
     for code in [0x18b, 0x910] {
@@ -242,7 +242,7 @@ fn an_object_that_the_tpm_forgot_is_loaded_again() {
 
 #[test]
 fn garbage_from_the_tpm_is_an_error_and_no_more() {
-    let bench = Bench::new();
+    let bench = Fixture::new();
     let proxy = Proxy::start(&bench.tpm, |_, _| Pass::On);
     let quick = options(&bench.state(), Duration::from_millis(60));
     let mut seed = 1u64;

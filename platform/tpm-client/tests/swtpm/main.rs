@@ -19,12 +19,12 @@ use vitalsign_tpm::public::{self, Public};
 use vitalsign_tpm_client::testing::Swtpm;
 use vitalsign_tpm_client::{TpmKey, forget, open};
 
-struct Bench {
+struct Fixture {
     folder: tempfile::TempDir,
     tpm: Swtpm,
 }
 
-impl Bench {
+impl Fixture {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let tpm = Swtpm::start(&folder.path().join("t"));
@@ -83,7 +83,7 @@ fn secret() -> Secret {
 }
 
 /// The verifier's part of an enrolment, and the TPM's answer to it.
-fn enrol(bench: &Bench, key: &mut TpmKey) -> Keys {
+fn enrol(bench: &Fixture, key: &mut TpmKey) -> Keys {
     let keys = keys(key);
     let found =
         endorsement::verify(&keys.ek_certificates, &keys.ek, &bench.anchors(), SystemTime::now()).unwrap();
@@ -111,7 +111,7 @@ fn enrol(bench: &Bench, key: &mut TpmKey) -> Keys {
 
 #[test]
 fn a_device_enrols_with_every_kind_of_endorsement_key() {
-    let bench = Bench::new();
+    let bench = Fixture::new();
     let mut key = bench.open();
     assert!(key.is_simulated());
     println!("{:?}", key.facts());
@@ -146,7 +146,7 @@ fn attestation_key(key: &mut TpmKey) -> AttestationKey {
 
 #[test]
 fn keys_outlive_a_restart_and_boots_are_counted() {
-    let mut bench = Bench::new();
+    let mut bench = Fixture::new();
     let mut key = bench.open();
     let public = key.public().clone();
     let ak = attestation_key(&mut key);
@@ -169,13 +169,13 @@ fn keys_outlive_a_restart_and_boots_are_counted() {
 
 #[test]
 fn cleared_tpm_or_damaged_blob_loses_the_key() {
-    let mut bench = Bench::new();
+    let mut bench = Fixture::new();
     let mut key = bench.open();
     let public = key.public().clone();
     drop(key);
     let file = bench.state().join("tpm-keys");
     let whole = std::fs::read(&file).unwrap();
-    let lost = |bench: &Bench| match open(&bench.tpm.spec, &bench.state(), None) {
+    let lost = |bench: &Fixture| match open(&bench.tpm.spec, &bench.state(), None) {
         Err(KeyError::Lost(_)) => true,
         Err(error) => panic!("{error}"),
         Ok(_) => false,
@@ -206,7 +206,7 @@ fn cleared_tpm_or_damaged_blob_loses_the_key() {
 
 #[test]
 fn only_the_right_key_passes_and_only_for_its_request() {
-    let bench = Bench::new();
+    let bench = Fixture::new();
     let mut key = bench.open();
     let keys = keys(&mut key);
     let ak = AttestationKey::P256(keys.ak.attestation_key().unwrap());
@@ -252,7 +252,7 @@ fn only_the_right_key_passes_and_only_for_its_request() {
 /// Sends commands that our client never sends.
 #[test]
 fn ak_signs_only_attestations_and_sha1_is_refused() {
-    let bench = Bench::new();
+    let bench = Fixture::new();
     let mut key = bench.open();
     let ak = attestation_key(&mut key);
     drop(key);
@@ -274,8 +274,8 @@ fn ak_signs_only_attestations_and_sha1_is_refused() {
 
 #[test]
 fn endorsement_needs_key_trusted_vendor_and_validity() {
-    let bench = Bench::new();
-    let other = Bench::new();
+    let bench = Fixture::new();
+    let other = Fixture::new();
     let keys = keys(&mut bench.open());
     let anchors = bench.anchors();
     let now = SystemTime::now();
@@ -326,7 +326,7 @@ fn der(pem: &[u8]) -> Vec<u8> {
 
 #[test]
 fn a_credential_opens_for_its_keys_only() {
-    let bench = Bench::new();
+    let bench = Fixture::new();
     let mut key = bench.open();
     let keys = keys(&mut key);
     let secret = secret();
@@ -361,7 +361,7 @@ fn a_credential_opens_for_its_keys_only() {
 
 #[test]
 fn a_report_is_one_command_and_nothing_leaks() {
-    let bench = Bench::new();
+    let bench = Fixture::new();
     let mut key = bench.open();
     let before = key.commands();
     for _ in 0..1000 {
@@ -382,7 +382,7 @@ fn quote_equals_replay_of_the_measured_log() {
         return;
     };
     let log = EventLog::parse(&bytes).unwrap();
-    let bench = Bench::new();
+    let bench = Fixture::new();
     let mut extended = 0;
     for pcr in 0..=14 {
         let events = log.events.iter().filter(|event| event.pcr == pcr && event.event_type != 3);

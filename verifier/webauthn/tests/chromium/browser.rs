@@ -50,7 +50,8 @@ impl Browser {
         let mut command = Command::new("chromedriver");
         let command =
             command.arg("--port=0").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut driver = command.spawn().unwrap_or_else(|e| panic!("chromedriver: {e}: run tests/setup.sh"));
+        let mut driver =
+            command.spawn().unwrap_or_else(|e| panic!("chromedriver: {e}: run scripts/setup.sh"));
         let mut lines = BufReader::new(driver.stdout.take().unwrap()).lines();
         let said = lines.find_map(|line| {
             let line = line.unwrap();

@@ -11,7 +11,7 @@ use serde_json::{Value as Json, json};
 use vitalsign_protocol::cbor::Value;
 use vitalsign_protocol::id::{Digest, Nonce};
 use vitalsign_protocol::step_up::{challenge, transaction_digest};
-use vitalsign_webauthn::testing::{Maker, SoftKey};
+use vitalsign_webauthn::testing::{KeyVendor, SoftKey};
 use vitalsign_webauthn::{
     Aaguid, AssertionError, ClientDataError, ProofError, Registered, RegistrationError, RelyingParty, User,
 };
@@ -31,8 +31,8 @@ fn bound(evidence: &[u8]) -> Digest {
 /// A key whose attestation is of a maker that is accepted.
 fn registered(party: &RelyingParty) -> (SoftKey, Registered) {
     let folder = tempfile::tempdir().unwrap();
-    let maker = Maker::new(Aaguid([0x5f; 16]));
-    let models = Maker::models(&maker.metadata("2100-01-01"), folder.path());
+    let maker = KeyVendor::new(Aaguid([0x5f; 16]));
+    let models = KeyVendor::models(&maker.metadata("2100-01-01"), folder.path());
     let mut key = maker.key();
     let (options, state) = party.begin_registration(USER, &[], &models, NOW).unwrap();
     let answer = key.create(&options, party.origin());
@@ -110,7 +110,7 @@ fn browser_credential_needs_a_trusted_vendor() {
     let browser = Browser::start();
     browser.open(&origin);
 
-    let listed = Maker::models(&Maker::new(Aaguid([0x5f; 16])).metadata("2100-01-01"), folder.path());
+    let listed = KeyVendor::models(&KeyVendor::new(Aaguid([0x5f; 16])).metadata("2100-01-01"), folder.path());
     let (options, state) = party.begin_registration(USER, &[], &listed, NOW).unwrap();
     // The virtual authenticator has no credProtect, which is asked for with force.
     assert_eq!(browser.create(&options), Err("NotAllowedError".into()));
@@ -131,10 +131,10 @@ fn browser_credential_needs_a_trusted_vendor() {
     let chain = member(&statement, "x5c");
     let chain = Value::decode_preferred(&chain).unwrap();
     let certificate = chain.items().unwrap()[0].bytes().unwrap();
-    let mut metadata = Maker::new(CHROMIUM).metadata("2100-01-01");
+    let mut metadata = KeyVendor::new(CHROMIUM).metadata("2100-01-01");
     let roots = json!([STANDARD.encode(certificate)]);
     metadata["entries"][0]["metadataStatement"]["attestationRootCertificates"] = roots;
-    let models = Maker::models(&metadata, folder.path());
+    let models = KeyVendor::models(&metadata, folder.path());
     let error = party.finish_registration(&state, &created, &models, NOW).unwrap_err();
     assert!(matches!(error, RegistrationError::Attestation(_)), "{error}");
 

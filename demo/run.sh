@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Builds what the demonstration needs, and shows it: see tests/e2e/src/demo/main.rs.
+# Builds what the demonstration needs, and shows it: see demo/src/main.rs.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 echo "building Vitalsign (the first time takes a few minutes)"
-packages=(vitalsign-service vitalsign-session vitalsign-verifier vitalsign-simulated-key vitalsign-e2e)
+packages=(vitalsign-service vitalsign-session vitalsign-verifier vitalsign-simulated-key vitalsign-demo)
 # The app, where it can be seen.
 if [ -n "${DISPLAY:-}${WAYLAND_DISPLAY:-}" ]; then
   ui/build.sh

@@ -43,7 +43,7 @@ impl PythonFido2 {
                 .join(".cache"),
         };
         let python = cache.join("vitalsign/python").join(name).join("bin/python");
-        ensure!(python.exists(), "python-fido2 is not installed: run tests/setup.sh");
+        ensure!(python.exists(), "python-fido2 is not installed: run scripts/setup.sh");
         let key = match key.transport().reader() {
             None => ["--usb".to_owned(), key.usb_address().to_string()],
             Some(reader) => ["--nfc".to_owned(), reader.to_owned()],

@@ -21,12 +21,12 @@ const AAGUID_EXTENSION: [u64; 10] = [1, 3, 6, 1, 4, 1, 45724, 1, 1, 4];
 
 /// A maker of keys, in a folder: its root and the attestation key that all of its keys share, as real ones do.
 #[derive(Clone, Debug)]
-pub struct Maker {
+pub struct KeyVendor {
     folder: PathBuf,
     aaguid: [u8; 16],
 }
 
-impl Maker {
+impl KeyVendor {
     /// Opens the vendor in this folder. An empty folder gets a new vendor with a new AAGUID.
     ///
     /// # Errors

@@ -10,7 +10,7 @@ cargo build --workspace --example gallery
 "${CARGO_TARGET_DIR:-target}/debug/examples/gallery" >"$gallery"
 export GALLERY=$gallery
 # Not before: a compiler of the system's may lie beside its Node.js.
-PATH=$(tests/node.sh):$PATH
+PATH=$(scripts/node.sh):$PATH
 case $1 in
   test) npm --prefix ui test --silent ;;
   screenshots) npm --prefix ui run --silent screenshots -- "$PWD/target/screenshots" ;;

@@ -6,7 +6,9 @@ use serde_json::{Value, json};
 use std::time::{SystemTime, UNIX_EPOCH};
 use vitalsign_protocol::id::{Digest, Nonce};
 use vitalsign_protocol::step_up;
-use vitalsign_simulated_key::{Maker, Options, Pcscd, PythonFido2, Refused, SimulatedKey, Tap, Transport};
+use vitalsign_simulated_key::{
+    KeyVendor, Options, Pcscd, PythonFido2, Refused, SimulatedKey, Tap, Transport,
+};
 use vitalsign_webauthn::{AssertionError, Models, Registered, RegistrationError, RelyingParty, User};
 
 const RP_ID: &str = "verifier.example";
@@ -17,14 +19,14 @@ const PIN: &str = "123456";
 struct Office {
     party: RelyingParty,
     models: Models,
-    maker: Maker,
+    maker: KeyVendor,
     folder: tempfile::TempDir,
 }
 
 impl Office {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let maker = Maker::in_folder(&folder.path().join("maker")).unwrap();
+        let maker = KeyVendor::in_folder(&folder.path().join("maker")).unwrap();
         let metadata = folder.path().join("metadata.json");
         maker.metadata_file(&metadata).unwrap();
         let models = Models::load(&metadata, None, None, now()).unwrap();
@@ -188,7 +190,7 @@ fn key_names_its_vendor_and_is_marked_simulated() {
     assert_eq!(info["product"], "Vitalsign simulated security key");
     assert!(matches!(office.register(&client), Err(RegistrationError::Attestation(_))));
 
-    let stranger = Maker::in_folder(&office.folder.path().join("stranger")).unwrap();
+    let stranger = KeyVendor::in_folder(&office.folder.path().join("stranger")).unwrap();
     let (_key, client) = office.key(Transport::Usb, |options| options.maker = stranger);
     assert!(matches!(office.register(&client), Err(RegistrationError::ModelUnknown(_))));
     assert!(office.maker.model().contains("simulated"));

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Installs what building and testing need and this machine lacks (Debian, Ubuntu). Asks nothing; quick when all is there.
-#   tests/setup.sh         for `make test`
-#   tests/setup.sh demo    for `make demo`, which needs no test runner, and the app only where there is a display
-#   tests/setup.sh bench   for `make bench`
-#   tests/setup.sh cross   for `make cross`
+#   scripts/setup.sh         for `make test`
+#   scripts/setup.sh demo    for `make demo`, which needs no test runner, and the app only where there is a display
+#   scripts/setup.sh bench   for `make bench`
+#   scripts/setup.sh cross   for `make cross`
 set -euo pipefail
 
 nextest=0.9.143
@@ -73,7 +73,7 @@ tool cargo-nextest "$nextest"
 tool cargo-deny "$deny"
 
 # A separate folder for these versions. Uses the system's Python, for which pyscard is built.
-requirements=$(dirname "$0")/peers/requirements.txt
+requirements=$(dirname "$0")/../tests/peers/requirements.txt
 python=$cache/python/$(sha256sum "$requirements" | cut -c1-16)
 if [ ! -e "$python/complete" ]; then
   echo "setup: installing python-fido2 and the spell checker, once" >&2

@@ -10,7 +10,7 @@ use std::time::Duration;
 use vitalsign_ipc::{AgentState, Status};
 use vitalsign_platform_api::DeviceKey;
 use vitalsign_protocol::message::EnrolmentKeys;
-use vitalsign_simulated_key::Maker;
+use vitalsign_simulated_key::KeyVendor;
 use vitalsign_simulated_key::process::{Child, program, wait_for};
 use vitalsign_tpm_client::testing::Swtpm;
 
@@ -26,7 +26,7 @@ pub enum Tpm {
 }
 
 /// Everything, in a folder that goes with it.
-pub struct World {
+pub struct Testbed {
     pub tpm: Tpm,
     /// The verifier, while it runs.
     pub verifier: Option<Child>,
@@ -35,13 +35,13 @@ pub struct World {
     verifier_program: PathBuf,
     agent_program: PathBuf,
     /// Vendor of the security keys that the verifier accepts.
-    pub maker: Maker,
-    /// Lines that the verifier's settings have, beside those of every world.
+    pub maker: KeyVendor,
+    /// Lines that the verifier's settings have, beside those of every testbed.
     settings: String,
     folder: tempfile::TempDir,
 }
 
-impl World {
+impl Testbed {
     /// A verifier that serves, and a software TPM whose maker it knows as one of software.
     pub fn with_simulated_tpm() -> Result<Self> {
         Self::build(|folder| Ok(Tpm::Simulated(Swtpm::start(&folder.join("tpm")))), None, None)
@@ -80,11 +80,11 @@ impl World {
             Some(programs) => programs,
             None => (program("vitalsign")?, program("vitalsign-verifier")?),
         };
-        let maker = Maker::in_folder(&folder.path().join("maker"))?;
+        let maker = KeyVendor::in_folder(&folder.path().join("maker"))?;
         maker.metadata_file(&folder.path().join("metadata.json"))?;
         // The verifier's origin has it, and is the same after each start.
         let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-        let mut world = Self {
+        let mut testbed = Self {
             tpm,
             verifier: None,
             address: String::new(),
@@ -95,14 +95,14 @@ impl World {
             settings: String::new(),
             folder,
         };
-        world.trust_the_tpm()?;
+        testbed.trust_the_tpm()?;
         if let Some(policy) = policy {
-            std::fs::write(world.folder().join("policy.rego"), policy)?;
-            "policy = \"policy.rego\"".clone_into(&mut world.settings);
+            std::fs::write(testbed.folder().join("policy.rego"), policy)?;
+            "policy = \"policy.rego\"".clone_into(&mut testbed.settings);
         }
-        world.configure(&format!("127.0.0.1:{port}"), &world.settings)?;
-        world.start_verifier()?;
-        Ok(world)
+        testbed.configure(&format!("127.0.0.1:{port}"), &testbed.settings)?;
+        testbed.start_verifier()?;
+        Ok(testbed)
     }
 
     /// The folder of it all.

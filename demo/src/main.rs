@@ -9,7 +9,7 @@ use std::io::IsTerminal;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
-use vitalsign_e2e::{Agent, Tpm, World, wait_for};
+use vitalsign_e2e::{Agent, Testbed, Tpm, wait_for};
 use vitalsign_ipc::{AgentState, Status};
 use vitalsign_protocol::ear::Tier;
 
@@ -27,8 +27,8 @@ fn main() -> ExitCode {
 fn run() -> Result<()> {
     say("A hospital in a folder: a verifier on loopback with a certificate authority made just now.");
     let chip = Path::new("/dev/tpmrm0").exists();
-    let world = if chip { World::with_chip()? } else { World::with_simulated_tpm()? };
-    let simulated = match &world.tpm {
+    let testbed = if chip { Testbed::with_chip()? } else { Testbed::with_simulated_tpm()? };
+    let simulated = match &testbed.tpm {
         Tpm::Chip => {
             say(
                 "The TPM is this machine's chip. Its certificate is trusted because it is here: a hospital would trust its maker.",
@@ -43,8 +43,8 @@ fn run() -> Result<()> {
             true
         }
     };
-    let agent = world.agent("device")?;
-    std::fs::write(agent.token_file(), world.token(1)?)?;
+    let agent = testbed.agent("device")?;
+    std::fs::write(agent.token_file(), testbed.token(1)?)?;
 
     say("The agent starts as a service, enrols with a one-time token and reports.");
     let _service = agent.start_service()?;
@@ -70,7 +70,7 @@ fn run() -> Result<()> {
     show.status().context("vitalsign status")?;
     let ear = status.ear.as_ref().context("there is no verdict")?;
     let cost = status.cost.context("the report's cost was not measured")?;
-    let step_up = step_up::show(&world, &agent)?;
+    let step_up = step_up::show(&testbed, &agent)?;
     println!();
     let last = json!({
         "demo": "ok",

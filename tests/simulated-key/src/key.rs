@@ -1,6 +1,6 @@
 //! The program that is the key, started, touched and pulled out.
 
-use crate::Maker;
+use crate::KeyVendor;
 use crate::pcscd::{Pcscd, wait_for_card};
 use crate::process::{Child, program};
 use anyhow::{Context, Result, bail};
@@ -54,7 +54,7 @@ pub struct Options {
     /// Remaining wrong PINs until it is blocked, 1 to 8; the others are used up.
     pub pin_attempts: u8,
     pub tap: Tap,
-    pub maker: Maker,
+    pub maker: KeyVendor,
     /// The file that it keeps its credentials in; none: it forgets them when it goes.
     pub state: Option<PathBuf>,
 }
@@ -62,7 +62,7 @@ pub struct Options {
 impl Options {
     /// A key with the PIN 123456, touched by the test.
     #[must_use]
-    pub fn new(transport: Transport, maker: &Maker) -> Self {
+    pub fn new(transport: Transport, maker: &KeyVendor) -> Self {
         let pin = Some("123456".to_owned());
         Self { transport, pin, pin_attempts: 8, tap: Tap::ByHand, maker: maker.clone(), state: None }
     }

@@ -11,7 +11,7 @@ mod kernel {
 
     use std::io::{Read, Write};
     use std::time::Duration;
-    use vitalsign_simulated_key::{Maker, Options, SimulatedKey, Transport, process, vhci};
+    use vitalsign_simulated_key::{KeyVendor, Options, SimulatedKey, Transport, process, vhci};
 
     #[test]
     fn usb_over_ip_becomes_a_hidraw_that_speaks_ctaphid() {
@@ -19,7 +19,7 @@ mod kernel {
             return vhci::in_a_guest("kernel::usb_over_ip_becomes_a_hidraw_that_speaks_ctaphid").unwrap();
         }
         let folder = tempfile::tempdir().unwrap();
-        let maker = Maker::in_folder(folder.path()).unwrap();
+        let maker = KeyVendor::in_folder(folder.path()).unwrap();
         let key = SimulatedKey::start(Options::new(Transport::Usb, &maker)).unwrap();
         let plugged = vhci::Plugged::into_this_kernel(key.usb_address()).unwrap();
         let mut hidraw = process::wait_for("a hidraw", Duration::from_secs(30), || {

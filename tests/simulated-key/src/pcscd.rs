@@ -72,7 +72,7 @@ impl Pcscd {
         let mut command = Command::new(PROGRAM);
         command.args(["--foreground", "--error"]).stdout(Stdio::null()).stderr(Stdio::null());
         let mut child =
-            Child::start(&mut command).context("pcscd and vsmartcard-vpcd are needed: tests/setup.sh")?;
+            Child::start(&mut command).context("pcscd and vsmartcard-vpcd are needed: scripts/setup.sh")?;
         wait_for("pcscd to answer", LIMIT, || {
             anyhow::ensure!(child.runs(), "pcscd ended: it needs root, and no other pcscd");
             Ok(answers().then_some(()))

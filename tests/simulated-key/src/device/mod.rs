@@ -26,7 +26,7 @@ use trussed::virt::{StorageConfig, Store, StoreConfig};
 use trussed::{ClientImplementation, platform};
 use trussed_core::InterruptFlag;
 use trussed_staging::virt::{BackendIds, Dispatcher};
-use vitalsign_simulated_key::Maker;
+use vitalsign_simulated_key::KeyVendor;
 
 /// A security key in software, for tests and demonstrations. It protects nothing.
 ///
@@ -73,7 +73,7 @@ pub(crate) fn run() -> Result<()> {
         tell(panic);
         std::process::exit(101);
     }));
-    let maker = Maker::in_folder(&arguments.maker)?;
+    let maker = KeyVendor::in_folder(&arguments.maker)?;
     let mut storage = StoreConfig::ram();
     if let Some(file) = &arguments.state {
         storage.internal = StorageConfig::filesystem(file.clone());
@@ -94,7 +94,7 @@ pub(crate) fn run() -> Result<()> {
 }
 
 /// Puts the attestation where the authenticator looks for it.
-fn provision(store: Store<'_>, maker: &Maker) -> Result<()> {
+fn provision(store: Store<'_>, maker: &KeyVendor) -> Result<()> {
     let (certificate, private_key) = maker.attestation()?;
     let files = store.ifs();
     let put = |folder: &InKey, file: &InKey, content: &[u8]| {

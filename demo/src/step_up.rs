@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
-use vitalsign_e2e::{Agent, Asked, Child, World};
+use vitalsign_e2e::{Agent, Asked, Child, Testbed};
 use vitalsign_ipc::{Stage, Status};
 use vitalsign_protocol::id::{Base64Url, Digest};
 use vitalsign_protocol::step_up::{StepUpResult, challenge, transaction_digest};
@@ -52,13 +52,13 @@ impl Shown {
 }
 
 /// Registers a key, and asks for two taps.
-pub(crate) fn show(world: &World, agent: &Agent) -> Result<Shown> {
+pub(crate) fn show(testbed: &Testbed, agent: &Agent) -> Result<Shown> {
     println!();
     let glimpse = glimpse(agent)?;
-    let mut key = Key::find(world, agent)?;
-    world.add_user(USER)?;
+    let mut key = Key::find(testbed, agent)?;
+    testbed.add_user(USER)?;
     say("The person at the device registers the key, with a one-time code that IT made for them.");
-    key.register(world, agent)?;
+    key.register(testbed, agent)?;
     drop(glimpse);
 
     println!();
@@ -73,7 +73,7 @@ pub(crate) fn show(world: &World, agent: &Agent) -> Result<Shown> {
     }
     let mut session = Session::start(&key, agent, screen.as_ref())?;
     let begun = Instant::now();
-    let asked = world.ask(USER, ORDER, &[])?;
+    let asked = testbed.ask(USER, ORDER, &[])?;
     session.until_asked(agent)?;
     let request_to_prompt = begun.elapsed();
     session.until_answered(agent, &mut key)?;
@@ -94,14 +94,14 @@ pub(crate) fn show(world: &World, agent: &Agent) -> Result<Shown> {
         .and_then(Value::as_u64)
         .context("no entry")?
         .to_string();
-    let proven = world.verifier(&["audit", "prove", &entry]).status()?;
+    let proven = testbed.verifier(&["audit", "prove", &entry]).status()?;
     ensure!(proven.success(), "the audit log does not prove the step-up");
-    let binds = binds_evidence(&world.administer(&["audit", "export", &entry])?)?;
+    let binds = binds_evidence(&testbed.administer(&["audit", "export", &entry])?)?;
 
     println!();
     say("The same order, at the level that asks for a healthy device:");
     let mut session = Session::start(&key, agent, screen.as_ref())?;
-    let asked = world.ask(USER, ORDER, &["--acr", "healthy-device"])?;
+    let asked = testbed.ask(USER, ORDER, &["--acr", "healthy-device"])?;
     let healthy_device = on_a_healthy_device(agent, &mut key, &mut session, asked)?;
     session.end();
     Ok(Shown {
@@ -172,13 +172,13 @@ enum Key {
 }
 
 impl Key {
-    fn find(world: &World, agent: &Agent) -> Result<Self> {
+    fn find(testbed: &Testbed, agent: &Agent) -> Result<Self> {
         let person = std::io::stdin().is_terminal();
         if person && let Some(metadata) = std::env::var_os(METADATA) {
             let listed: Value =
                 serde_json::from_slice(&agent.run(&["security-key", "list", "--json"])?.stdout)?;
             if listed.get("attached").and_then(Value::as_array).is_some_and(|keys| !keys.is_empty()) {
-                std::fs::copy(metadata, world.folder().join("metadata.json"))?;
+                std::fs::copy(metadata, testbed.folder().join("metadata.json"))?;
                 say("The security key is the one that is plugged in.");
                 return Ok(Self::Hardware);
             }
@@ -192,8 +192,8 @@ impl Key {
         if person {
             say(&format!("(For a real one: plug it in, and name a file of FIDO metadata in {METADATA}.)"));
         }
-        let key = world.security_key(Transport::Usb)?;
-        let pin = world.folder().join("pin");
+        let key = testbed.security_key(Transport::Usb)?;
+        let pin = testbed.folder().join("pin");
         private(&pin, "123456\n")?;
         Ok(Self::Simulated { key, pin })
     }
@@ -224,9 +224,9 @@ impl Key {
         }
     }
 
-    fn register(&mut self, world: &World, agent: &Agent) -> Result<()> {
-        let code = world.folder().join("code");
-        std::fs::write(&code, world.key_code(USER)?)?;
+    fn register(&mut self, testbed: &Testbed, agent: &Agent) -> Result<()> {
+        let code = testbed.folder().join("code");
+        std::fs::write(&code, testbed.key_code(USER)?)?;
         let mut command = self.command(agent, &["security-key", "register", "-", "--name", "blue key"]);
         let mut child = Lines::start(command.stdin(std::fs::File::open(code)?))?;
         self.touch_when_asked(&mut child)?;

@@ -13,6 +13,6 @@ pub mod process;
 pub mod vhci;
 
 pub use key::{Options, SimulatedKey, Tap, Transport};
-pub use maker::Maker;
+pub use maker::KeyVendor;
 pub use pcscd::Pcscd;
 pub use peer::{PythonFido2, Refused};
