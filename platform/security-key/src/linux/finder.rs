@@ -11,7 +11,10 @@ use libwebauthn::transport::nfc::{NfcDevice, NfcDeviceSliceExt};
 use pcsc::{Context, ReaderState, Scope, State};
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::CString;
+use std::fmt::Debug;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 const HIDRAW: &str = "/sys/class/hidraw";
@@ -23,9 +26,8 @@ pub(super) enum AttachPoint {
     Hid(CString, PathBuf),
     /// A reader, and how many cards came and went there.
     Reader(CString, u32),
-    /// Test builds only: number of the connection.
-    #[cfg(feature = "testing")]
-    UsbIp(u64),
+    /// A key of a [`KeySource`], with the number of its connection.
+    Source(u64),
 }
 
 /// A key that is there; in a reader, it may turn out to be a card of another kind.
@@ -42,18 +44,33 @@ pub(super) struct FoundKey {
 pub(super) enum KeyDevice {
     Hid(HidDevice),
     Nfc(NfcDevice),
-    /// By USB/IP, in user space.
-    #[cfg(feature = "testing")]
-    UsbIp(std::sync::Arc<super::usbip::UsbIpLink>),
+    Source(Arc<dyn OpenKey>),
+}
+
+/// A source of keys besides raw HID devices and readers. Only test builds have one.
+pub(super) trait KeySource: Send {
+    /// Returns the connected key, if there is one, with a number that changes with each connection.
+    fn look(&mut self) -> Option<(u64, Arc<dyn OpenKey>)>;
+}
+
+/// A connected key of a [`KeySource`].
+pub(super) trait OpenKey: Debug + Send + Sync {
+    fn name(&self) -> String;
+
+    /// Opens the key as a HID device that cancels its operation once `stop` is set.
+    fn open(&self, stop: Arc<AtomicBool>) -> HidDevice;
+}
+
+/// Makes a [`KeySource`] for each finder.
+pub(super) trait NewKeySource: Debug + Send + Sync {
+    fn start(&self) -> Box<dyn KeySource>;
 }
 
 impl KeyDevice {
     pub(super) fn transport(&self) -> Transport {
         match self {
-            Self::Hid(_) => Transport::Usb,
+            Self::Hid(_) | Self::Source(_) => Transport::Usb,
             Self::Nfc(_) => Transport::Nfc,
-            #[cfg(feature = "testing")]
-            Self::UsbIp(_) => Transport::Usb,
         }
     }
 }
@@ -64,8 +81,7 @@ pub(super) struct SearchScope {
     /// Among the raw HID devices.
     pub(super) usb: bool,
     pub(super) readers: bool,
-    #[cfg(feature = "testing")]
-    pub(super) usbip: Option<std::net::SocketAddr>,
+    pub(super) source: Option<Arc<dyn NewKeySource>>,
 }
 
 impl SearchScope {
@@ -73,15 +89,10 @@ impl SearchScope {
     /// person who runs the tests is not asked.
     pub(super) fn system() -> Self {
         #[cfg(feature = "testing")]
-        if let Some(usbip) = super::usbip::address() {
-            return Self { usb: false, readers: false, usbip: Some(usbip) };
+        if let Some(address) = super::testing::usbip::address() {
+            return Self { usb: false, readers: false, source: Some(Arc::new(address)) };
         }
-        Self {
-            usb: true,
-            readers: true,
-            #[cfg(feature = "testing")]
-            usbip: None,
-        }
+        Self { usb: true, readers: true, source: None }
     }
 }
 
@@ -93,8 +104,7 @@ pub(super) struct Finder {
     cards: Option<Context>,
     /// Whether a reader belongs to a key that is already reached by USB.
     duplicates: HashMap<CString, bool>,
-    #[cfg(feature = "testing")]
-    usbip: super::usbip::Port,
+    source: Option<Box<dyn KeySource>>,
 }
 
 impl Finder {
@@ -106,8 +116,7 @@ impl Finder {
             hid: Vec::new(),
             cards: None,
             duplicates: HashMap::new(),
-            #[cfg(feature = "testing")]
-            usbip: super::usbip::Port::new(reach.usbip),
+            source: reach.source.as_ref().map(|source| source.start()),
         }
     }
 
@@ -120,11 +129,9 @@ impl Finder {
         if self.reach.readers {
             found.extend(self.in_readers());
         }
-        #[cfg(feature = "testing")]
-        if let Some((generation, link)) = self.usbip.look() {
-            let (place, name) =
-                (AttachPoint::UsbIp(generation), "security key at the test's USB/IP address".to_owned());
-            found.push(FoundKey { place, name, device: KeyDevice::UsbIp(link) });
+        if let Some((connection, key)) = self.source.as_mut().and_then(|source| source.look()) {
+            let place = AttachPoint::Source(connection);
+            found.push(FoundKey { place, name: key.name(), device: KeyDevice::Source(key) });
         }
         found
     }

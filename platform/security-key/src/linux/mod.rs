@@ -3,7 +3,7 @@
 mod contest;
 mod finder;
 #[cfg(feature = "testing")]
-mod usbip;
+mod testing;
 mod worker;
 
 use crate::cancel::Cancel;
@@ -49,7 +49,8 @@ impl SecurityKeys {
     /// [`Failure::Unavailable`].
     #[cfg(feature = "testing")]
     pub fn reaching(usbip: Option<std::net::SocketAddr>, readers: bool) -> Result<Self, Failure> {
-        Ok(Self { busy: Arc::default(), reach: SearchScope { usb: false, readers, usbip } })
+        let source = usbip.map(|address| Arc::new(address) as Arc<dyn finder::NewKeySource>);
+        Ok(Self { busy: Arc::default(), reach: SearchScope { usb: false, readers, source } })
     }
 
     /// The security keys that are there now. What lies on a reader is asked whether it is one.

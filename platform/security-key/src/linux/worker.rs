@@ -156,10 +156,8 @@ impl Worker {
                 // A card of another kind says no, and so does a key that has come this moment: it is tried again.
                 Err(error) => CandidateResult::Lost(error.to_string()),
             },
-            #[cfg(feature = "testing")]
-            KeyDevice::UsbIp(link) => {
-                let pipe = link.pipe(Arc::clone(&self.shared.stop));
-                let mut device = libwebauthn::transport::hid::virtual_device(pipe);
+            KeyDevice::Source(key) => {
+                let mut device = key.open(Arc::clone(&self.shared.stop));
                 match device.channel(settings).await {
                     Ok(mut channel) => self.serve(&mut channel, |_| None).await,
                     Err(error) => CandidateResult::Closed(error.to_string()),

@@ -3,8 +3,9 @@
 //! Kernels without `vhci-hcd` cannot attach such a device, so this module sends the client's CTAPHID frames
 //! in USB requests. It replaces `/dev/hidraw*`; everything above is production code.
 
-use libwebauthn::transport::hid::HidPipeBackend;
+use super::super::finder::{KeySource, NewKeySource, OpenKey};
 use libwebauthn::transport::hid::framing::{HidCommand, HidMessage, HidMessageParser, HidMessageParserState};
+use libwebauthn::transport::hid::{HidDevice, HidPipeBackend, virtual_device};
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -28,35 +29,36 @@ const REPLY_TIMEOUT: Duration = Duration::from_secs(1);
 const FINAL_READ_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Reads the device's address from the environment.
-pub(super) fn address() -> Option<SocketAddr> {
+pub(in super::super) fn address() -> Option<SocketAddr> {
     std::env::var(ADDRESS).ok()?.parse().ok()
 }
 
-/// Address where the device is or will be.
-pub(super) struct Port {
-    address: Option<SocketAddr>,
+/// The device at an address, connected or not.
+struct Port {
+    address: SocketAddr,
     generation: u64,
     link: Option<Arc<UsbIpLink>>,
 }
 
-impl Port {
-    pub(super) fn new(address: Option<SocketAddr>) -> Self {
-        Self { address, generation: 0, link: None }
+impl NewKeySource for SocketAddr {
+    fn start(&self) -> Box<dyn KeySource> {
+        Box::new(Port { address: *self, generation: 0, link: None })
     }
+}
 
-    /// The device, where it is there: the connection to it is kept.
-    pub(super) fn look(&mut self) -> Option<(u64, Arc<UsbIpLink>)> {
+impl KeySource for Port {
+    fn look(&mut self) -> Option<(u64, Arc<dyn OpenKey>)> {
         if self.link.as_ref().is_none_or(|link| !link.is_up()) {
-            self.link = UsbIpLink::to(self.address?).ok().map(Arc::new);
+            self.link = UsbIpLink::to(self.address).ok().map(Arc::new);
             self.generation += 1;
         }
-        self.link.clone().map(|link| (self.generation, link))
+        self.link.clone().map(|link| (self.generation, Arc::new(link) as Arc<dyn OpenKey>))
     }
 }
 
 /// A connection to the device.
 #[derive(Debug)]
-pub(super) struct UsbIpLink(Mutex<Wire>);
+struct UsbIpLink(Mutex<Wire>);
 
 #[derive(Debug)]
 struct Wire {
@@ -112,10 +114,15 @@ impl UsbIpLink {
     fn is_up(&self) -> bool {
         self.wire().look_for_end()
     }
+}
 
-    /// A channel's end of it, which gives up once `stop` is set.
-    pub(super) fn pipe(self: &Arc<Self>, stop: Arc<AtomicBool>) -> impl HidPipeBackend + use<> {
-        Pipe { link: Arc::clone(self), stop, channel: 0, last: None }
+impl OpenKey for Arc<UsbIpLink> {
+    fn name(&self) -> String {
+        "security key at the test's USB/IP address".to_owned()
+    }
+
+    fn open(&self, stop: Arc<AtomicBool>) -> HidDevice {
+        virtual_device(Pipe { link: Arc::clone(self), stop, channel: 0, last: None })
     }
 }
 

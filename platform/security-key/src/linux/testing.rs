@@ -1,0 +1,3 @@
+//! Transports of test builds.
+
+pub(super) mod usbip;
