@@ -124,7 +124,7 @@ impl Model {
     /// This has happened, at this moment in seconds since 1970.
     pub fn on(&mut self, happened: Happened, now: u64) {
         match happened {
-            Happened::Shown(shown) => self.shown(shown, now),
+            Happened::Shown(shown) => self.update(shown, now),
             Happened::Opened(page) => {
                 (self.page, self.opened) = (page, true);
                 self.dismiss();
@@ -136,7 +136,7 @@ impl Model {
             }
             Happened::Dismissed => self.dismiss(),
             Happened::Pin { question, pin } => self.entered(question, pin),
-            Happened::Said(choice) => self.said(choice),
+            Happened::Said(choice) => self.on_choice(choice),
             Happened::Away(away) => self.away(away),
             Happened::Registering(registering) => self.registering(registering),
             Happened::Keys(keys) => self.keys = Some(keys),
@@ -215,7 +215,7 @@ impl Model {
         }
     }
 
-    fn shown(&mut self, shown: UiUpdate, now: u64) {
+    fn update(&mut self, shown: UiUpdate, now: u64) {
         match shown {
             UiUpdate::Status(status) => self.status(status),
             UiUpdate::Idle => {}
@@ -435,7 +435,7 @@ impl Model {
         }
     }
 
-    fn said(&mut self, choice: Choice) {
+    fn on_choice(&mut self, choice: Choice) {
         self.pin = None;
         // A report of an unsolicited request is confirmed only when the verifier has it.
         if self.is_asking() && choice != Choice::NotMine {

@@ -204,7 +204,7 @@ fn is_section(value: &Value) -> bool {
 fn line(value: &Value) -> String {
     match value {
         Value::Null => "-".to_owned(),
-        Value::String(text) => text.chars().flat_map(spelled).collect(),
+        Value::String(text) => text.chars().flat_map(escaped).collect(),
         Value::Array(items) if items.is_empty() => "none".to_owned(),
         Value::Array(items) => items.iter().map(line).collect::<Vec<_>>().join(", "),
         Value::Object(fields) if fields.is_empty() => "none".to_owned(),
@@ -216,6 +216,6 @@ fn line(value: &Value) -> String {
     }
 }
 
-fn spelled(character: char) -> Vec<char> {
+fn escaped(character: char) -> Vec<char> {
     if character.is_control() { character.escape_default().collect() } else { vec![character] }
 }

@@ -14,7 +14,7 @@ mod tests {
     use vitalsign_protocol::problem::ProblemType::*;
     use vitalsign_protocol::step_up::{KeyChallenge, KeyProof, KeyRequest, RegisteredKey, RegisteredKeys};
     use vitalsign_verifier::store::device::Device as Enrolled;
-    use vitalsign_verifier::store::user::Joined;
+    use vitalsign_verifier::store::user::DeviceLink;
     use vitalsign_webauthn::Aaguid;
     use vitalsign_webauthn::testing::{Format, KeyVendor, SoftKey};
 
@@ -315,14 +315,14 @@ mod tests {
         assert!(store.add_user("nurse-7", NOW).await.unwrap().is_none());
         let device = fixture.device.enrolment;
         let join = async |device, joined| store.join_device(&user, device, joined, NOW).await.unwrap();
-        assert_eq!(join(vitalsign_protocol::id::EnrolmentId([1; 16]), true).await, Joined::NoDevice);
-        assert_eq!(join(device, false).await, Joined::AlreadySo);
-        assert_eq!(join(device, true).await, Joined::Done);
-        assert_eq!(join(device, true).await, Joined::AlreadySo);
+        assert_eq!(join(vitalsign_protocol::id::EnrolmentId([1; 16]), true).await, DeviceLink::NoDevice);
+        assert_eq!(join(device, false).await, DeviceLink::AlreadySo);
+        assert_eq!(join(device, true).await, DeviceLink::Done);
+        assert_eq!(join(device, true).await, DeviceLink::AlreadySo);
         assert_eq!(store.user_devices(user.id).await.unwrap(), [device]);
         store.revoke_device(device, "", NOW).await.unwrap();
         assert!(store.user_devices(user.id).await.unwrap().is_empty());
-        assert_eq!(join(device, false).await, Joined::Done);
+        assert_eq!(join(device, false).await, DeviceLink::Done);
         assert!(!store.enable_user("nurse-8", false, NOW).await.unwrap());
     }
 

@@ -113,7 +113,7 @@ impl Flow {
                 }
             }
             FlowEvent::Performed(attempt, end) => self.performed(attempt, end, &mut effects),
-            FlowEvent::Said(choice) => self.said(choice, &mut effects),
+            FlowEvent::Said(choice) => self.on_choice(choice, &mut effects),
             FlowEvent::Away(away) => {
                 self.away = away;
                 if away {
@@ -218,7 +218,7 @@ impl Flow {
         }
     }
 
-    fn said(&mut self, choice: Choice, effects: &mut Vec<FlowEffect>) {
+    fn on_choice(&mut self, choice: Choice, effects: &mut Vec<FlowEffect>) {
         let Some(current) = self.current.take() else { return };
         let step_up = current.step_up;
         self.answered.push(step_up);

@@ -67,7 +67,7 @@ pub enum Failure {
     /// The key does not support the operation or failed; another key may succeed.
     #[error("this security key could not do it: {0}")]
     Unfit(String),
-    /// This system cannot reach security keys now.
+    /// This system cannot scope security keys now.
     #[error("security keys cannot be reached: {0}")]
     Unavailable(String),
 }

@@ -13,7 +13,7 @@ const WHY: &str = "this system is not supported yet";
 pub struct SecurityKeys(());
 
 impl SecurityKeys {
-    /// Makes ready to reach security keys.
+    /// Makes ready to scope security keys.
     ///
     /// # Errors
     /// [`Failure::Unavailable`].

@@ -108,7 +108,7 @@ impl TpmDevice {
     ) -> Result<Vec<u8>, CommandError> {
         match self.once(command, sessions) {
             // Objects that a crashed predecessor left, or another program beside us.
-            Err(CommandError::Refused(_, rc)) if rc.full() && self.flush_strays().is_ok() => {
+            Err(CommandError::Refused(_, rc)) if rc.is_full() && self.flush_strays().is_ok() => {
                 self.once(command, sessions)
             }
             other => other,
@@ -255,7 +255,7 @@ impl TpmDevice {
                 // What others left there may be of a kind that we do not know.
                 Ok(Public::parse(public).ok())
             }
-            Err(CommandError::Refused(_, rc)) if rc.gone() => Ok(None),
+            Err(CommandError::Refused(_, rc)) if rc.is_unloaded() => Ok(None),
             Err(error) => Err(error),
         }
     }

@@ -143,7 +143,7 @@ fn key_of(
     match made {
         Ok(public) => Ok(Some((None, public)).filter(|(_, public)| certifies(certificate, public))),
         // A TPM may have a certificate for a kind of key that this firmware does not make.
-        Err(CommandError::Refused(_, rc)) if !rc.full() => Ok(None),
+        Err(CommandError::Refused(_, rc)) if !rc.is_full() => Ok(None),
         Err(error) => Err(error),
     }
 }

@@ -33,12 +33,12 @@ impl Rc {
     }
 
     /// There is no room for another object or session.
-    pub(crate) fn full(self) -> bool {
+    pub(crate) fn is_full(self) -> bool {
         (0x902..=0x906).contains(&self.base())
     }
 
     /// The object is not, or no longer, loaded.
-    pub(crate) fn gone(self) -> bool {
+    pub(crate) fn is_unloaded(self) -> bool {
         [RC_HANDLE, RC_REFERENCE_H0].contains(&self.base())
     }
 
@@ -123,7 +123,7 @@ impl From<CommandError> for KeyError {
                 match rc.base() {
                     RC_LOCKOUT => Self::LockedOut(text),
                     RC_NV_RATE | RC_NV_UNAVAILABLE => Self::Unavailable(text),
-                    _ if rc.retry() || rc.full() => Self::Unavailable(text),
+                    _ if rc.retry() || rc.is_full() => Self::Unavailable(text),
                     _ => Self::Hardware(text),
                 }
             }

@@ -160,7 +160,7 @@ impl TpmKey {
     ) -> Result<T, CommandError> {
         let loaded = self.load()?;
         match use_it(&mut self.device, loaded) {
-            Err(CommandError::Refused(_, rc)) if rc.gone() => {
+            Err(CommandError::Refused(_, rc)) if rc.is_unloaded() => {
                 self.device.release(loaded);
                 self.loaded = None;
                 let loaded = self.load()?;
@@ -349,13 +349,13 @@ fn with_storage_root<T>(
     }
     device.with_primary(OWNER, storage_root_template(), |device, made, public| {
         if !ours(&public) {
-            return Err(lost());
+            return Err(keys_lost());
         }
         use_it(device, made, public)
     })
 }
 
-fn lost() -> CommandError {
+fn keys_lost() -> CommandError {
     CommandError::Key(KeyError::Lost("the TPM was cleared or replaced since the keys were made".into()))
 }
 
@@ -375,15 +375,15 @@ fn create(device: &mut TpmDevice, parent: u32, template: TpmtPublic) -> Result<B
 
 /// Loads a key. The TPM takes its blob only if it made it itself, and nothing was changed.
 fn load(device: &mut TpmDevice, parent: u32, blob: &Blob) -> Result<u32, CommandError> {
-    let damaged = |_| lost();
+    let damaged = |_| keys_lost();
     let command = TpmLoadCommand {
         handles: [handle(parent)],
         in_private: codec::buffer(&blob.private).map_err(damaged)?,
         in_public: Tpm2bPublic { inner: codec::decode(&blob.public).map_err(damaged)? },
     };
     let response = match device.response(&command, &[password()]) {
-        Err(CommandError::Refused(_, rc)) if !rc.full() && !rc.retry() && rc.is_about_the_blob() => {
-            return Err(lost());
+        Err(CommandError::Refused(_, rc)) if !rc.is_full() && !rc.retry() && rc.is_about_the_blob() => {
+            return Err(keys_lost());
         }
         other => other?,
     };

@@ -9,7 +9,7 @@ use vitalsign_verifier::clock::now;
 use vitalsign_verifier::config::{Config, SecurityKeySettings};
 use vitalsign_verifier::store::Store;
 use vitalsign_verifier::store::security_key::SecurityKey;
-use vitalsign_verifier::store::user::{Joined, User};
+use vitalsign_verifier::store::user::{DeviceLink, User};
 use vitalsign_webauthn::{ModelStatus, Models};
 
 /// The most characters of a user's name.
@@ -188,12 +188,12 @@ async fn execute(store: &Store, command: Command) -> anyhow::Result<bool> {
             let user = user(store, &name).await?;
             if let Some(device) = add.or(remove) {
                 match store.join_device(&user, device, add.is_some(), now).await? {
-                    Joined::Done => {}
-                    Joined::AlreadySo if add.is_some() => {
+                    DeviceLink::Done => {}
+                    DeviceLink::AlreadySo if add.is_some() => {
                         return refuse(format!("{name} is asked at {device} already."));
                     }
-                    Joined::AlreadySo => return refuse(format!("{name} was not asked at {device}.")),
-                    Joined::NoDevice => return refuse(format!("There is no device {device}.")),
+                    DeviceLink::AlreadySo => return refuse(format!("{name} was not asked at {device}.")),
+                    DeviceLink::NoDevice => return refuse(format!("There is no device {device}.")),
                 }
             }
             let devices = store.user_devices(user.id).await?;

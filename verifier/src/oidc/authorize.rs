@@ -39,7 +39,7 @@ impl Provider {
     /// An error of CIBA section 13. Whether there is such a person is not told.
     pub async fn authorize(&self, request: &Request, now: u64) -> Result<AuthRequested, OAuthError> {
         let client = self.authenticate(request, now).await?;
-        let begun = self.step_ups.request(asked(client, &request.form)?, now).await?;
+        let begun = self.step_ups.request(step_up_request(client, &request.form)?, now).await?;
         Ok(AuthRequested {
             auth_req_id: begun.auth_req_id,
             expires_in: begun.expires_in,
@@ -62,7 +62,7 @@ impl Provider {
 }
 
 /// Validates all parameters of an authentication request.
-fn asked(client: Client, form: &Form) -> Result<StepUpRequest, OAuthError> {
+fn step_up_request(client: Client, form: &Form) -> Result<StepUpRequest, OAuthError> {
     let invalid = |why: &str| Err(OAuthError::new(Code::InvalidRequest, why));
     if form.get("request").is_some() || form.get("request_uri").is_some() {
         return invalid("Signed requests are not supported.");
@@ -203,7 +203,8 @@ mod tests {
     fn with(changed: &[(&str, &str)]) -> Result<StepUpRequest, Code> {
         let kept = GOOD.into_iter().filter(|(name, _)| !changed.iter().any(|(it, _)| it == name));
         let parameters: Vec<_> = kept.chain(changed.iter().copied()).collect();
-        asked(client(), &Form::parse(encode(&parameters).as_bytes()).unwrap()).map_err(|error| error.code)
+        step_up_request(client(), &Form::parse(encode(&parameters).as_bytes()).unwrap())
+            .map_err(|error| error.code)
     }
 
     #[test]

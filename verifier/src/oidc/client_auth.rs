@@ -74,7 +74,7 @@ impl Provider {
     /// # Errors
     /// [`Code::InvalidClient`], or [`Code::InvalidRequest`] when it shows itself in two ways.
     pub(super) async fn authenticate(&self, request: &Request, now: u64) -> Result<Client, OAuthError> {
-        match shown(request)? {
+        match presented(request)? {
             PresentedCredential::Secret(name, secret) => {
                 named_alike(request, &name)?;
                 let found = self.usable_client(&name).await?;
@@ -138,7 +138,7 @@ impl Provider {
 }
 
 /// Extracts the client's credential from the request.
-fn shown(request: &Request) -> Result<PresentedCredential<'_>, OAuthError> {
+fn presented(request: &Request) -> Result<PresentedCredential<'_>, OAuthError> {
     let Request { authorization, form, .. } = request;
     let assertion = form.get("client_assertion");
     let ways = [authorization.is_some(), assertion.is_some(), form.get("client_secret").is_some()];

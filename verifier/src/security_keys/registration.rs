@@ -83,7 +83,7 @@ impl SecurityKeyRegistry {
         );
         let registered = finished.map_err(|error| refused(device, &error))?;
         match self.store.end_registration(registration, device, &registered, name, now).await? {
-            RegistrationOutcome::Registered(key) => Ok(shown(*key)),
+            RegistrationOutcome::Registered(key) => Ok(registered_key(*key)),
             RegistrationOutcome::Unknown => Err(unknown()),
             RegistrationOutcome::CodeSpent => Err(Problem::new(ProblemType::KeyCodeUnknown, "")),
             RegistrationOutcome::Known => Err(Problem::new(ProblemType::KeyKnown, "")),
@@ -93,11 +93,11 @@ impl SecurityKeyRegistry {
     /// The security keys of the users of a device.
     pub async fn of_device(&self, device: &Device) -> Result<RegisteredKeys, Problem> {
         let keys = self.store.security_keys_at(device.id).await?;
-        Ok(RegisteredKeys { keys: keys.into_iter().map(shown).collect() })
+        Ok(RegisteredKeys { keys: keys.into_iter().map(registered_key).collect() })
     }
 }
 
-fn shown(key: SecurityKey) -> RegisteredKey {
+fn registered_key(key: SecurityKey) -> RegisteredKey {
     RegisteredKey {
         id: key.id.unsigned_abs(),
         user: key.user_name,

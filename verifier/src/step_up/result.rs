@@ -39,7 +39,7 @@ impl DeviceResult<'_> {
 
     /// Returns reasons for the application: the device's failed checks. The reason why an assertion failed is
     /// not disclosed to the application.
-    fn told(&self) -> &[String] {
+    fn disclosed_reasons(&self) -> &[String] {
         if self.end == StepUpResult::Unhealthy { self.reasons } else { &[] }
     }
 
@@ -120,7 +120,7 @@ impl StepUps {
         let others = step_up::waiting(connection, &step_up.id).await?;
         let over = ending.is_for_all() || !others.into_iter().any(|other| self.channels.listens(other));
         let devices = match over {
-            true => step_up::end(connection, step_up, (ending.end, ending.told()), now).await?,
+            true => step_up::end(connection, step_up, (ending.end, ending.disclosed_reasons()), now).await?,
             false => Vec::new(),
         };
         audit::append(connection, &[entry(step_up, Some(device), &ending, over, now)]).await?;

@@ -37,7 +37,7 @@ pub struct KeyCode {
 
 /// Outcome of linking a user and a device, or of unlinking them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Joined {
+pub enum DeviceLink {
     Done,
     AlreadySo,
     /// There is no such device.
@@ -222,10 +222,10 @@ impl Store {
         device: EnrolmentId,
         joined: bool,
         now: u64,
-    ) -> Result<Joined, StoreError> {
+    ) -> Result<DeviceLink, StoreError> {
         let mut transaction = self.begin().await?;
         let Some(found) = device::find(&mut *transaction, By::Enrolment(&device)).await? else {
-            return Ok(Joined::NoDevice);
+            return Ok(DeviceLink::NoDevice);
         };
         let changed = if joined {
             join(&mut transaction, user.id, found.id).await?
@@ -234,13 +234,13 @@ impl Store {
             delete.bind(user.id).bind(found.id).execute(&mut *transaction).await?.rows_affected() > 0
         };
         if !changed {
-            return Ok(Joined::AlreadySo);
+            return Ok(DeviceLink::AlreadySo);
         }
         let kind = if joined { Kind::UserDeviceAdded } else { Kind::UserDeviceRemoved };
         let body = serde_json::json!({ "user": user.name });
         audit::append(&mut transaction, &[entry(kind, &body, Some(device), now)]).await?;
         transaction.commit().await?;
-        Ok(Joined::Done)
+        Ok(DeviceLink::Done)
     }
 }
 

@@ -16,7 +16,7 @@ const MARKERS: [&str; 2] =
     ["/usr/share/update-notifier/notify-reboot-required", "/usr/bin/unattended-upgrade"];
 const DEADLINE: Duration = Duration::from_secs(15);
 
-/// Reads it. `memory` is the folder for what a slow program said.
+/// Reads it. `memory` is the folder for what a slow program cached.
 #[must_use]
 pub fn read(root: &Root, commands: &Commands, memory: &Path) -> Fact<bool> {
     if MARKS.iter().any(|mark| root.exists(mark)) {
@@ -30,7 +30,7 @@ pub fn read(root: &Root, commands: &Commands, memory: &Path) -> Fact<bool> {
         return Fact::Known(true);
     }
     match source(root) {
-        Some(source @ (Source::Dnf | Source::Zypper)) => asked(root, commands, memory, source).into(),
+        Some(source @ (Source::Dnf | Source::Zypper)) => required(root, commands, memory, source).into(),
         // Nothing says that a restart is due; that counts where something would say so.
         _ => match newest {
             _ if MARKERS.iter().any(|marker| root.exists(marker)) => Fact::Known(false),
@@ -48,20 +48,20 @@ struct RebootAnswer {
     required: bool,
 }
 
-fn asked(root: &Root, commands: &Commands, memory: &Path, source: Source) -> Result<bool, Reason> {
+fn required(root: &Root, commands: &Commands, memory: &Path, source: Source) -> Result<bool, Reason> {
     let boot = root.text("/proc/sys/kernel/random/boot_id").unwrap_or_default();
     let key = format!("{boot}{}", rpm::database_key(root));
     let file = memory.join("reboot.json");
-    let said =
+    let cached =
         std::fs::read(&file).ok().and_then(|bytes| serde_json::from_slice::<RebootAnswer>(&bytes).ok());
-    if let Some(said) = said.filter(|said| said.key == key && !boot.is_empty()) {
-        return Ok(said.required);
+    if let Some(cached) = cached.filter(|cached| cached.key == key && !boot.is_empty()) {
+        return Ok(cached.required);
     }
     let required = ask(commands, source)?;
-    let said = serde_json::to_vec(&RebootAnswer { key, required }).map_err(|_| Reason::Failed)?;
+    let cached = serde_json::to_vec(&RebootAnswer { key, required }).map_err(|_| Reason::Failed)?;
     // It is only asked again when it could not be kept.
     let new = memory.join("reboot.json.new");
-    let _ = std::fs::create_dir_all(memory).and_then(|()| std::fs::write(&new, said));
+    let _ = std::fs::create_dir_all(memory).and_then(|()| std::fs::write(&new, cached));
     let _ = std::fs::rename(new, file);
     Ok(required)
 }

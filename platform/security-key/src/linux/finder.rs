@@ -98,7 +98,7 @@ impl SearchScope {
 
 /// Looks again and again, and remembers what it saw.
 pub(super) struct Finder {
-    reach: SearchScope,
+    scope: SearchScope,
     nodes: BTreeMap<String, PathBuf>,
     hid: Vec<HidDevice>,
     cards: Option<Context>,
@@ -109,24 +109,24 @@ pub(super) struct Finder {
 
 impl Finder {
     /// Creates a finder without known keys.
-    pub(super) fn new(reach: &SearchScope) -> Self {
+    pub(super) fn new(scope: &SearchScope) -> Self {
         Self {
-            reach: reach.clone(),
+            scope: scope.clone(),
             nodes: BTreeMap::new(),
             hid: Vec::new(),
             cards: None,
             duplicates: HashMap::new(),
-            source: reach.source.as_ref().map(|source| source.start()),
+            source: scope.source.as_ref().map(|source| source.start()),
         }
     }
 
     /// The keys that are there now.
     pub(super) async fn look(&mut self) -> Vec<FoundKey> {
-        if self.reach.usb {
+        if self.scope.usb {
             self.look_at_usb().await;
         }
         let mut found: Vec<FoundKey> = self.hid.iter().filter_map(|device| self.by_usb(device)).collect();
-        if self.reach.readers {
+        if self.scope.readers {
             found.extend(self.in_readers());
         }
         if let Some((connection, key)) = self.source.as_mut().and_then(|source| source.look()) {

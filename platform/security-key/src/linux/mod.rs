@@ -1,7 +1,7 @@
 //! Linux: USB HID by `hidraw`, NFC by PC/SC, both through libwebauthn.
 
-mod contest;
 mod finder;
+mod key_selection;
 #[cfg(feature = "testing")]
 mod testing;
 mod worker;
@@ -10,8 +10,8 @@ use crate::cancel::Cancel;
 use crate::ceremony::{Attached, Ceremony, Failure, Operation};
 use crate::options;
 use crate::prompt::Prompt;
-use contest::KeySelection;
 use finder::{Finder, KeyDevice, SearchScope};
+use key_selection::KeySelection;
 use libwebauthn::ops::webauthn::psl::PublicSuffixList;
 use libwebauthn::ops::webauthn::{
     GetAssertionRequest, MakeCredentialRequest, OriginValidation, RelatedOrigins, RequestOrigin,
@@ -30,17 +30,17 @@ const CANCEL_GRACE: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub struct SecurityKeys {
     busy: Arc<ActiveKeys>,
-    reach: SearchScope,
+    scope: SearchScope,
 }
 
 impl SecurityKeys {
-    /// Makes ready to reach security keys. That none is there, or no reader, is no failure: one may come.
+    /// Makes ready to scope security keys. That none is there, or no reader, is no failure: one may come.
     ///
     /// # Errors
     /// [`Failure::Unavailable`].
     pub fn open() -> Result<Self, Failure> {
         runtime()?;
-        Ok(Self { busy: Arc::default(), reach: SearchScope::system() })
+        Ok(Self { busy: Arc::default(), scope: SearchScope::system() })
     }
 
     /// Test builds only: creates a client for the USB key at this address, optionally with readers.
@@ -50,7 +50,7 @@ impl SecurityKeys {
     #[cfg(feature = "testing")]
     pub fn reaching(usbip: Option<std::net::SocketAddr>, readers: bool) -> Result<Self, Failure> {
         let source = usbip.map(|address| Arc::new(address) as Arc<dyn finder::NewKeySource>);
-        Ok(Self { busy: Arc::default(), reach: SearchScope { usb: false, readers, source } })
+        Ok(Self { busy: Arc::default(), scope: SearchScope { usb: false, readers, source } })
     }
 
     /// The security keys that are there now. What lies on a reader is asked whether it is one.
@@ -60,7 +60,7 @@ impl SecurityKeys {
     pub fn attached(&self) -> Result<Vec<Attached>, Failure> {
         runtime()?.block_on(async {
             let mut keys = Vec::new();
-            for found in Finder::new(&self.reach).look().await {
+            for found in Finder::new(&self.scope).look().await {
                 let is_key = match &found.device {
                     KeyDevice::Nfc(device) => worker::is_key(&mut device.clone()).await,
                     _ => true,
@@ -91,7 +91,7 @@ impl SecurityKeys {
         let until = Instant::now() + checked.timeout;
         runtime()?.block_on(async {
             let request = prepare(ceremony, &checked).await?;
-            KeySelection::new(request, until, prompts, &self.busy, &self.reach).run(cancel).await
+            KeySelection::new(request, until, prompts, &self.busy, &self.scope).run(cancel).await
         })
     }
 }

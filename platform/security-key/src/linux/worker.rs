@@ -117,21 +117,22 @@ impl ActiveKeys {
 
 /// A key's side of a ceremony.
 pub(super) struct Worker {
-    /// By which it is called in its news.
+    /// By which it is called in its events.
     pub(super) id: u64,
     pub(super) found: FoundKey,
     pub(super) request: Arc<CeremonyRequest>,
     pub(super) until: Instant,
     pub(super) shared: Arc<WorkerState>,
-    pub(super) orders: mpsc::UnboundedReceiver<Command>,
-    pub(super) news: mpsc::UnboundedSender<(u64, WorkerEvent)>,
+    pub(super) commands: mpsc::UnboundedReceiver<Command>,
+    pub(super) events: mpsc::UnboundedSender<(u64, WorkerEvent)>,
 }
 
 impl Worker {
     /// Begins. Whatever happens to the thread, its end is told.
     pub(super) fn start(self, busy: &Arc<ActiveKeys>) {
         busy.change(|count| count + 1);
-        let end = EndGuard { busy: Arc::clone(busy), id: self.id, news: self.news.clone(), outcome: None };
+        let end =
+            EndGuard { busy: Arc::clone(busy), id: self.id, events: self.events.clone(), outcome: None };
         let thread = std::thread::Builder::new().name("security key".to_owned());
         // Where there is no thread, the closure is dropped, and with it the end is told.
         let _ = thread.spawn(move || {
@@ -181,8 +182,8 @@ impl Worker {
         self.tell(WorkerEvent::LeastPin(least));
         self.tell(WorkerEvent::Ready { updates: channel.get_ux_update_receiver(), handle: handle(channel) });
         let mut touched = false;
-        while let Some(order) = self.orders.recv().await {
-            match order {
+        while let Some(command) = self.commands.recv().await {
+            match command {
                 Command::Select => match self.select(channel).await {
                     Ok(()) => {
                         touched = true;
@@ -316,9 +317,9 @@ impl Worker {
         self.until.saturating_duration_since(Instant::now())
     }
 
-    fn tell(&self, news: WorkerEvent) {
+    fn tell(&self, events: WorkerEvent) {
         // Fails if the ceremony has ended.
-        let _ = self.news.send((self.id, news));
+        let _ = self.events.send((self.id, events));
     }
 }
 
@@ -326,7 +327,7 @@ impl Worker {
 struct EndGuard {
     busy: Arc<ActiveKeys>,
     id: u64,
-    news: mpsc::UnboundedSender<(u64, WorkerEvent)>,
+    events: mpsc::UnboundedSender<(u64, WorkerEvent)>,
     outcome: Option<CandidateResult>,
 }
 
@@ -334,7 +335,7 @@ impl Drop for EndGuard {
     fn drop(&mut self) {
         let outcome =
             self.outcome.take().unwrap_or_else(|| CandidateResult::Lost("its thread ended".to_owned()));
-        let _ = self.news.send((self.id, WorkerEvent::Ended(outcome)));
+        let _ = self.events.send((self.id, WorkerEvent::Ended(outcome)));
         self.busy.change(|count| count.saturating_sub(1));
     }
 }

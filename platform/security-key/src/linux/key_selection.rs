@@ -39,18 +39,18 @@ pub(super) struct KeySelection<'a, P> {
     until: Instant,
     prompts: P,
     busy: &'a Arc<ActiveKeys>,
-    reach: &'a SearchScope,
+    scope: &'a SearchScope,
     found: Vec<FoundKey>,
     candidates: BTreeMap<u64, Candidate>,
     /// Reasons why connected keys are excluded; removed when the key is disconnected.
-    out: HashMap<AttachPoint, Failure>,
+    excluded: HashMap<AttachPoint, Failure>,
     /// Number of link failures of a key, and the time of its next attempt.
-    faults: HashMap<AttachPoint, (u32, Instant)>,
+    link_failures: HashMap<AttachPoint, (u32, Instant)>,
     /// Last error of opening a key.
     closed: Option<String>,
     shown: Option<ShownPrompt>,
     next: u64,
-    news: Ends<(u64, WorkerEvent)>,
+    events: Ends<(u64, WorkerEvent)>,
     /// PINs that were entered: by whom they were asked for.
     entered: Ends<EnteredPin>,
 }
@@ -67,7 +67,7 @@ struct Candidate {
     phase: Phase,
     since: Instant,
     shared: Arc<WorkerState>,
-    orders: UnboundedSender<Command>,
+    commands: UnboundedSender<Command>,
     handle: Option<HidChannelHandle>,
     least_pin: u32,
     /// A PIN that was just chosen; the key asks for it once more.
@@ -77,7 +77,7 @@ struct Candidate {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     Opening,
-    /// It waits for an order.
+    /// It waits for an command.
     Ready,
     /// Waits for a touch that selects it.
     Selecting,
@@ -102,22 +102,22 @@ impl<'a, P: FnMut(Prompt) + Send> KeySelection<'a, P> {
         until: Instant,
         prompts: P,
         busy: &'a Arc<ActiveKeys>,
-        reach: &'a SearchScope,
+        scope: &'a SearchScope,
     ) -> Self {
         Self {
             request: Arc::new(request),
             until,
             prompts,
             busy,
-            reach,
+            scope,
             found: Vec::new(),
             candidates: BTreeMap::new(),
-            out: HashMap::new(),
-            faults: HashMap::new(),
+            excluded: HashMap::new(),
+            link_failures: HashMap::new(),
             closed: None,
             shown: None,
             next: 0,
-            news: mpsc::unbounded_channel(),
+            events: mpsc::unbounded_channel(),
             entered: mpsc::unbounded_channel(),
         }
     }
@@ -133,7 +133,7 @@ impl<'a, P: FnMut(Prompt) + Send> KeySelection<'a, P> {
     }
 
     async fn until_ended(&mut self, cancel: &Cancel) -> Result<Value, Failure> {
-        let mut sightings = look_again_and_again(self.reach)?;
+        let mut sightings = rescan(self.scope)?;
         // What a key needs time for is looked at now and then.
         let mut tick = tokio::time::interval(SCAN_INTERVAL);
         loop {
@@ -141,8 +141,8 @@ impl<'a, P: FnMut(Prompt) + Send> KeySelection<'a, P> {
                 biased;
                 () = cancel.cancelled() => return Err(Failure::Cancelled),
                 () = tokio::time::sleep_until(self.until.into()) => return Err(self.out_of_time()),
-                Some((id, news)) = self.news.1.recv() => {
-                    if let Some(end) = self.heard(id, news).await {
+                Some((id, events)) = self.events.1.recv() => {
+                    if let Some(end) = self.on_event(id, events).await {
                         return end;
                     }
                 }
@@ -157,8 +157,8 @@ impl<'a, P: FnMut(Prompt) + Send> KeySelection<'a, P> {
     /// Keys that went give up their place.
     async fn saw(&mut self, found: Vec<FoundKey>) {
         let is_there = |place: &AttachPoint| found.iter().any(|found| found.place == *place);
-        self.out.retain(|place, _| is_there(place));
-        self.faults.retain(|place, _| is_there(place));
+        self.excluded.retain(|place, _| is_there(place));
+        self.link_failures.retain(|place, _| is_there(place));
         let gone =
             self.candidates.iter().filter(|(_, candidate)| !is_there(&candidate.place)).map(|(id, _)| *id);
         for id in gone.collect::<Vec<_>>() {
@@ -167,17 +167,17 @@ impl<'a, P: FnMut(Prompt) + Send> KeySelection<'a, P> {
         self.found = found;
     }
 
-    async fn heard(&mut self, id: u64, news: WorkerEvent) -> Option<Result<Value, Failure>> {
+    async fn on_event(&mut self, id: u64, events: WorkerEvent) -> Option<Result<Value, Failure>> {
         // Events of a cancelled key are ignored.
         let candidate = self.candidates.get_mut(&id)?;
-        match news {
+        match events {
             WorkerEvent::LeastPin(least) => candidate.least_pin = least,
             WorkerEvent::Ready { mut updates, handle } => {
                 (candidate.phase, candidate.handle) = (Phase::Ready, handle);
-                let news = self.news.0.clone();
+                let events = self.events.0.clone();
                 tokio::spawn(async move {
                     while let Ok(update) = updates.recv().await {
-                        if news.send((id, WorkerEvent::Update(update))).is_err() {
+                        if events.send((id, WorkerEvent::Update(update))).is_err() {
                             break;
                         }
                     }
@@ -185,21 +185,21 @@ impl<'a, P: FnMut(Prompt) + Send> KeySelection<'a, P> {
             }
             WorkerEvent::Selected => {
                 candidate.phase = Phase::Chosen;
-                let _ = candidate.orders.send(Command::Perform);
+                let _ = candidate.commands.send(Command::Perform);
                 self.show(ShownPrompt::Working, Prompt::Working);
                 let others: Vec<u64> = self.candidates.keys().copied().filter(|other| *other != id).collect();
                 for other in others {
                     self.stop(other).await;
                 }
             }
-            WorkerEvent::Update(update) => self.wanted(id, update),
+            WorkerEvent::Update(update) => self.on_user_action(id, update),
             WorkerEvent::Ended(outcome) => return self.ended(id, outcome),
         }
         None
     }
 
     /// A key wants something of the person.
-    fn wanted(&mut self, id: u64, update: UvUpdate) {
+    fn on_user_action(&mut self, id: u64, update: UvUpdate) {
         let Some(candidate) = self.candidates.get_mut(&id) else { return };
         let shared = Arc::clone(&candidate.shared);
         let (reason, attempts_left) = match &update {
@@ -255,12 +255,12 @@ impl<'a, P: FnMut(Prompt) + Send> KeySelection<'a, P> {
                 tracing::warn!(%why, "a security key cannot be opened");
                 self.closed = Some(why);
                 // It may be that the system has not given it its owner yet.
-                self.faults.insert(place, (0, Instant::now() + SCAN_INTERVAL));
+                self.link_failures.insert(place, (0, Instant::now() + SCAN_INTERVAL));
                 return None;
             }
             CandidateResult::Lost(why) => {
                 tracing::info!(%why, "a security key is lost");
-                let fault = self.faults.entry(place.clone()).or_insert((0, Instant::now()));
+                let fault = self.link_failures.entry(place.clone()).or_insert((0, Instant::now()));
                 *fault = (fault.0 + 1, Instant::now() + SCAN_INTERVAL);
                 if fault.0 < MAX_LINK_FAILURES {
                     return None;
@@ -269,14 +269,14 @@ impl<'a, P: FnMut(Prompt) + Send> KeySelection<'a, P> {
             }
             CandidateResult::Stopped => return None,
             CandidateResult::Failed(failure) => {
-                self.out.insert(place, failure.clone());
+                self.excluded.insert(place, failure.clone());
                 let goes_on =
                     matches!(failure, Failure::WrongKey | Failure::NoUserVerification | Failure::Unfit(_));
-                let others = self.found.iter().any(|found| !self.out.contains_key(&found.place));
+                let others = self.found.iter().any(|found| !self.excluded.contains_key(&found.place));
                 return (!(goes_on && others)).then_some(Err(failure));
             }
         };
-        self.out.insert(place, failure);
+        self.excluded.insert(place, failure);
         None
     }
 
@@ -285,7 +285,7 @@ impl<'a, P: FnMut(Prompt) + Send> KeySelection<'a, P> {
         if self.candidates.values().any(|candidate| candidate.phase == Phase::Chosen) {
             return;
         }
-        self.greet();
+        self.open_new_keys();
         let now = Instant::now();
         let opening = |candidate: &&Candidate| {
             candidate.phase == Phase::Opening && now < candidate.since + OPEN_TIMEOUT
@@ -296,27 +296,27 @@ impl<'a, P: FnMut(Prompt) + Send> KeySelection<'a, P> {
         let fit = |candidate: &&Candidate| candidate.phase != Phase::Opening;
         match self.candidates.values().filter(fit).count() {
             // A key that will be retried soon counts as connected.
-            0 if self.found.iter().all(|found| self.out.contains_key(&found.place))
+            0 if self.found.iter().all(|found| self.excluded.contains_key(&found.place))
                 || self.closed.is_some() =>
             {
                 self.show(ShownPrompt::Insert, Prompt::Insert);
             }
             0 => {}
-            1 => self.ask_the_one(),
-            keys => self.have_one_touched(keys).await,
+            1 => self.ask_only_key(),
+            keys => self.ask_for_touch(keys).await,
         }
     }
 
     /// Opens connected keys that are not open yet.
-    fn greet(&mut self) {
+    fn open_new_keys(&mut self) {
         let now = Instant::now();
         let new = self.found.iter().filter(|found| {
-            !self.out.contains_key(&found.place)
+            !self.excluded.contains_key(&found.place)
                 && !self.candidates.values().any(|candidate| candidate.place == found.place)
-                && self.faults.get(&found.place).is_none_or(|(_, after)| now >= *after)
+                && self.link_failures.get(&found.place).is_none_or(|(_, after)| now >= *after)
         });
         for found in new.cloned().collect::<Vec<_>>() {
-            let (orders, taken) = mpsc::unbounded_channel();
+            let (commands, taken) = mpsc::unbounded_channel();
             let (id, shared) = (self.next, Arc::new(WorkerState::default()));
             self.next += 1;
             let candidate = Candidate {
@@ -324,43 +324,43 @@ impl<'a, P: FnMut(Prompt) + Send> KeySelection<'a, P> {
                 phase: Phase::Opening,
                 since: now,
                 shared: Arc::clone(&shared),
-                orders,
+                commands,
                 handle: None,
                 least_pin: 4,
                 chosen: None,
             };
             self.candidates.insert(id, candidate);
-            let (request, news) = (Arc::clone(&self.request), self.news.0.clone());
-            let worker = Worker { id, found, request, until: self.until, shared, orders: taken, news };
+            let (request, events) = (Arc::clone(&self.request), self.events.0.clone());
+            let worker = Worker { id, found, request, until: self.until, shared, commands: taken, events };
             worker.start(self.busy);
         }
     }
 
-    fn ask_the_one(&mut self) {
+    fn ask_only_key(&mut self) {
         let ready = self.candidates.values_mut().find(|candidate| candidate.phase == Phase::Ready);
         if let Some(candidate) = ready {
             candidate.phase = Phase::Asked;
-            let _ = candidate.orders.send(Command::Perform);
+            let _ = candidate.commands.send(Command::Perform);
             self.show(ShownPrompt::Working, Prompt::Working);
         }
     }
 
-    async fn have_one_touched(&mut self, keys: usize) {
+    async fn ask_for_touch(&mut self, keys: usize) {
         // A key that was used as the only one restarts as one of several.
         let asked =
             self.candidates.iter().find(|(_, candidate)| candidate.phase == Phase::Asked).map(|(id, _)| *id);
         if let Some(place) =
             asked.and_then(|id| self.candidates.get(&id)).map(|candidate| candidate.place.clone())
         {
-            let tries = self.faults.get(&place).map_or(0, |(tries, _)| *tries);
-            self.faults.insert(place, (tries, Instant::now() + SCAN_INTERVAL));
+            let tries = self.link_failures.get(&place).map_or(0, |(tries, _)| *tries);
+            self.link_failures.insert(place, (tries, Instant::now() + SCAN_INTERVAL));
             if let Some(id) = asked {
                 self.stop(id).await;
             }
         }
         for candidate in self.candidates.values_mut().filter(|candidate| candidate.phase == Phase::Ready) {
             candidate.phase = Phase::Selecting;
-            let _ = candidate.orders.send(Command::Select);
+            let _ = candidate.commands.send(Command::Select);
         }
         self.show(ShownPrompt::Touch(keys), Prompt::Touch { keys });
     }
@@ -407,11 +407,11 @@ fn answer(update: UvUpdate, pin: Option<&Pin>) {
 }
 
 /// Scans for keys in a separate thread until the receiver is dropped, because a reader may be slow.
-fn look_again_and_again(reach: &SearchScope) -> Result<UnboundedReceiver<Vec<FoundKey>>, Failure> {
+fn rescan(scope: &SearchScope) -> Result<UnboundedReceiver<Vec<FoundKey>>, Failure> {
     let (sender, receiver) = mpsc::unbounded_channel();
     let unavailable = |error: std::io::Error| Failure::Unavailable(error.to_string());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(unavailable)?;
-    let mut finder = Finder::new(reach);
+    let mut finder = Finder::new(scope);
     let look = async move {
         let mut before: Option<Vec<AttachPoint>> = None;
         while !sender.is_closed() {
