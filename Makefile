@@ -33,7 +33,7 @@ test: setup lint deny ## Run everything that CI checks.
 	$(step) "the app's pages in another browser"
 	@scripts/pages.sh test
 	$(step) examples in the documentation
-	cargo test --quiet --doc -p vitalsign-agent-core -p vitalsign-platform-api
+	cargo test --quiet --doc --workspace
 	$(step) tests
 	cargo nextest run --workspace
 

@@ -36,7 +36,7 @@ mod tests {
                 None => Some(format!("?{}", link.link)),
             })
             .collect();
-        assert_eq!(findings.hold(), broken.is_empty());
+        assert_eq!(findings.is_proven(), broken.is_empty());
         broken
     }
 

@@ -159,7 +159,7 @@ async fn export(store: &Store, which: &Which) -> anyhow::Result<Exported> {
 
 fn print_proof(exported: &Exported, json: bool) -> anyhow::Result<bool> {
     let findings = prove::prove(exported);
-    let so = findings.hold();
+    let so = findings.is_proven();
     if json {
         super::print_json(&json!({ "seq": exported.seq, "holds": so, "findings": findings }))?;
         return Ok(so);

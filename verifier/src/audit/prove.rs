@@ -96,7 +96,7 @@ pub struct ApprovalSummary {
 
 impl Findings {
     #[must_use]
-    pub fn hold(&self) -> bool {
+    pub fn is_proven(&self) -> bool {
         self.links.iter().all(|link| link.ok == Some(true))
     }
 }
@@ -140,6 +140,22 @@ const LINKS: [(&str, &str); 12] = [
 ];
 
 /// Verifies every link of an approval again.
+///
+/// ```
+/// use vitalsign_verifier::audit::prove::{Exported, prove};
+///
+/// // As `vitalsign-verifier audit export` prints it.
+/// let json = include_str!("../../tests/data/approval.json");
+/// let mut exported: Exported = serde_json::from_str(json)?;
+/// assert!(prove(&exported).is_proven());
+///
+/// exported.body = exported.body.replace("sign order 4711", "sign order 4712");
+/// let findings = prove(&exported);
+/// assert!(!findings.is_proven());
+/// let invalid = findings.links.iter().find(|link| link.ok == Some(false));
+/// assert_eq!(invalid.map(|link| link.link), Some("audit-chain"));
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[must_use]
 pub fn prove(exported: &Exported) -> Findings {
     let mut held: Vec<Option<LinkResult>> = vec![Some(audit_chain(exported))];
