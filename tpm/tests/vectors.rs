@@ -1,4 +1,4 @@
-//! LogEvent logs with golden PCR values, and a cloud machine's quotes, that others published. Where the vectors are absent
+//! Event logs with golden PCR values, and a cloud machine's quotes, that others published. Where the vectors are absent
 //! each test says so and ends.
 
 #![cfg(test)]
