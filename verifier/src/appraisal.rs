@@ -1,8 +1,8 @@
-//! The judgement: facts, and what the verifier itself has proof of, to trust claims and a status for each submodule.
+//! Appraisal: turns facts and proven properties into trustworthiness claims and a status for each submodule.
 //!
-//! The policy judges (Rego, run by `regorus`, with the numbers of a thresholds file); this module holds it to its
-//! contract. Whatever a policy says, no status is better than the worst claim or check under it, no check goes
-//! missing, and an answer is used again only until the time at which the policy says that it may change.
+//! The policy decides (Rego, run by `regorus`, with the numbers of a thresholds file); this module enforces the
+//! policy's contract. Whatever the policy returns, no status is better than the worst claim or check below it, no check
+//! is missing, and a cached result is used only until the time at which the policy says that it may change.
 
 mod memo;
 mod policy;
@@ -23,12 +23,12 @@ use vitalsign_protocol::ear::{Appraisal, Check, Ear, Tier, TrustVector};
 use vitalsign_protocol::id::Digest;
 use vitalsign_protocol::posture::{KeyStorage, Posture};
 
-/// The policy that judges where no other is named.
+/// Built-in appraisal policy.
 pub const DEFAULT_POLICY: &str = include_str!("../policy/default.rego");
-/// The thresholds that hold where a file names no others.
+/// Default thresholds; a file overrides single values.
 pub const DEFAULT_THRESHOLDS: &str = include_str!("../policy/thresholds.toml");
 
-/// An answer is not to be relied on for longer than this many seconds, even if nothing makes it change.
+/// Maximum age of a cached appraisal, in seconds, even if the policy names no time of change.
 const LONGEST: u64 = 3600;
 /// Number of cached appraisals, about 2 KiB each: enough for 100,000 devices with different facts.
 const REMEMBERED: usize = 262_144;
@@ -51,14 +51,14 @@ pub struct KeyAttestation {
     pub storage: KeyStorage,
     /// The EK certificate chains to a root of a maker of TPMs (or the platform's attestation to its maker).
     pub genuine: bool,
-    /// The TPM is a program.
+    /// The TPM is implemented in software.
     pub simulated: bool,
 }
 
 /// Properties of the boot that a quote proved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct BootAttestation {
-    /// A quote of this boot holds.
+    /// The verifier accepted a quote of this boot.
     pub quoted: bool,
     pub log: EventLogResult,
 }
@@ -68,7 +68,7 @@ pub struct BootAttestation {
 #[serde(rename_all = "kebab-case")]
 pub enum EventLogResult {
     None,
-    /// It replays to the quoted PCRs.
+    /// The log replays to the quoted PCRs.
     Replayed {
         /// Secure Boot state; `None` if the log does not contain it.
         secure_boot: Option<bool>,
@@ -80,7 +80,7 @@ pub struct Appraised {
     /// The appraisals, by submodule: as `submods` of an EAR.
     pub submods: BTreeMap<String, Appraisal>,
     pub status: Tier,
-    /// Until when the same facts are judged the same, in seconds since 1970.
+    /// Time until which the same facts get the same appraisal, in seconds since 1970.
     pub valid_until: u64,
 }
 
@@ -98,7 +98,7 @@ pub enum LoadError {
         /// Description of the error.
         what: String,
     },
-    /// The policy fails on a device of which nothing is known, as each is at first.
+    /// The policy fails on a device without facts. It is tried on one when it is compiled.
     #[error("the policy fails on a device that says nothing: {0}")]
     Trial(#[source] AppraiseError),
 }
@@ -118,7 +118,7 @@ pub enum AppraiseError {
     Malformed(String),
 }
 
-/// A policy with its thresholds, ready to judge. Share it between threads.
+/// A compiled policy with its thresholds. Share it between threads.
 pub struct Appraiser {
     policy: Policy,
     id: String,
@@ -153,7 +153,7 @@ impl Appraiser {
     pub fn load(rego: &str, thresholds_toml: &str) -> Result<Self, LoadError> {
         let thresholds = Thresholds::parse(thresholds_toml)?;
         let policy = Policy::compile(rego, &thresholds)?;
-        // The default numbers are there whatever the policy is: only who writes others means a check by them.
+        // A custom policy may lack checks that the default thresholds cover, so only a custom file must match.
         if thresholds_toml != DEFAULT_THRESHOLDS {
             thresholds.match_checks(policy.checks())?;
         }
@@ -164,7 +164,7 @@ impl Appraiser {
         Ok(Self { policy, id, accepts_software_keys, memo: Memo::new(REMEMBERED) })
     }
 
-    /// The policy's name, which changes with every byte of the policy or the thresholds.
+    /// Returns the policy's ID, which changes with every byte of the policy or the thresholds.
     pub fn policy_id(&self) -> &str {
         &self.id
     }
@@ -174,10 +174,10 @@ impl Appraiser {
         self.accepts_software_keys
     }
 
-    /// Judges a device.
+    /// Appraises a device.
     ///
     /// # Errors
-    /// When the policy gives no answer that can be used.
+    /// The policy gives no usable answer.
     pub fn appraise(&self, input: &Input<'_>) -> Result<Appraised, AppraiseError> {
         let facts = Facts { posture: input.posture, key: input.key, boot: input.boot };
         let text = serde_json::to_string(&facts).map_err(failed)?;

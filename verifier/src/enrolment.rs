@@ -1,4 +1,4 @@
-//! Enrolment (protocol.md section 3): who holds these keys, and are they in a TPM that we believe?
+//! Enrolment (protocol.md section 3): verifies that the device has these keys, and that they are in a trusted TPM.
 
 use crate::appraisal::AppraisalSnapshot;
 use crate::attestation::{Attestation, problem};
@@ -26,7 +26,7 @@ const ENROLMENT_SECONDS: u64 = 60;
 /// Label of the digest under which a credential's secret is stored.
 const SECRET_LABEL: &str = "vitalsign-credential-v1";
 
-/// Keys that a device says it has.
+/// Keys that a device claims to have.
 struct Claimed {
     identity: Identity,
     /// For a TPM: the EK, and the attestation key's Name, to make a credential for.
@@ -43,10 +43,10 @@ pub struct Enrolment {
 }
 
 impl Enrolment {
-    /// Begins an enrolment: checks the token and the keys, and asks for a proof.
+    /// Begins an enrolment: checks the token and the keys, and returns a challenge.
     ///
     /// # Errors
-    /// A problem whose type says what the device is to do.
+    /// A problem whose type determines the device's reaction.
     pub async fn begin(&self, request: &EnrolmentRequest, now: u64) -> Result<EnrolmentChallenge, Problem> {
         let token = self.store.token(&request.token).await?;
         let token = token.ok_or_else(|| Problem::new(ProblemType::TokenUnknown, ""))?;
@@ -92,10 +92,10 @@ impl Enrolment {
         Ok(EnrolmentChallenge { enrolment, nonce, credential })
     }
 
-    /// Ends an enrolment: checks the proof, judges the device for the first time, and enrols it.
+    /// Ends an enrolment: checks the proof, appraises the device for the first time, and enrols it.
     ///
     /// # Errors
-    /// A problem whose type says what the device is to do.
+    /// A problem whose type determines the device's reaction.
     pub async fn complete(
         &self,
         enrolment: &EnrolmentId,

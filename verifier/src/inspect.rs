@@ -13,7 +13,7 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use vitalsign_protocol::id::Nonce;
 
-/// More bytes than any file that can be inspected has.
+/// Larger files are rejected unread.
 const MAX_FILE_BYTES: u64 = 8 * 1024 * 1024;
 
 /// Object to inspect.
@@ -57,7 +57,7 @@ pub enum Command {
         /// File to read
         #[command(flatten)]
         file: File,
-        /// The verifier's keys: a JWK set, as `signing-key list` and /.well-known/jwks.json give it.
+        /// The verifier's public keys: a JWK set, from `signing-key list --json` or /.well-known/jwks.json
         #[arg(long, visible_alias = "key", value_name = "FILE")]
         jwks: Option<PathBuf>,
         /// Nonce of the evidence that the verdict must refer to, in base64url
@@ -89,9 +89,9 @@ pub struct Inspection {
 /// Validity of an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Holds {
-    /// All that it claims was checked.
+    /// Everything that the object claims was verified.
     Yes,
-    /// It is well-formed; why no more was checked.
+    /// Well-formed, with the reason why it could not be verified.
     NotChecked(&'static str),
     /// Invalid, with the violation.
     No(String),
@@ -103,21 +103,21 @@ pub enum Unreadable {
     /// A file cannot be read.
     #[error("reading {0}: {1}")]
     File(PathBuf, std::io::Error),
-    /// A file is larger than is read.
+    /// A file is too large.
     #[error("reading {0}: more than {MAX_FILE_BYTES} bytes are not read")]
     TooLarge(PathBuf),
-    /// It is not what it was taken for.
+    /// The file does not contain an object of the expected kind.
     #[error("this is not {0}: {1}")]
     Malformed(&'static str, String),
-    /// A key is of no form that is known.
+    /// The file does not contain a key in a supported format.
     #[error("the key in {0} is neither a TPM public area, nor an uncompressed P-256 point, nor a JWK")]
     Key(PathBuf),
 }
 
-/// Inspects, and prints. Answers whether nothing is broken.
+/// Inspects a file and prints the result. Returns `false` if the object is invalid.
 ///
 /// # Errors
-/// When it cannot be inspected at all.
+/// The file cannot be inspected at all.
 pub fn run(command: &Command) -> Result<bool, Unreadable> {
     let (file, inspection) = match command {
         Command::Evidence { file, key, nonce } => {

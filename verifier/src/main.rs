@@ -35,28 +35,28 @@ struct VerifierCli {
 enum Command {
     /// Serve devices and applications
     Serve(admin::serve::ServeArgs),
-    /// Tokens with which devices enrol.
+    /// Manage enrolment tokens
     #[command(subcommand)]
     EnrolToken(admin::token::Command),
-    /// Users, their security keys and devices.
+    /// Manage users, their security keys and devices
     #[command(subcommand)]
     User(admin::user::Command),
     /// Manage enrolled devices
     #[command(subcommand)]
     Device(admin::device::Command),
-    /// Applications that may ask for people.
+    /// Manage applications that may request a step-up
     #[command(subcommand)]
     Client(admin::client::Command),
-    /// Step-ups: ask for a person, as an application does.
+    /// Request a step-up as an application does, or list recent ones
     #[command(subcommand)]
     StepUp(admin::step_up::Command),
-    /// The policy by which devices are judged.
+    /// Test the appraisal and step-up policies
     #[command(subcommand)]
     Policy(admin::policy::Command),
     /// Read, verify and prove the audit log
     #[command(subcommand)]
     Audit(admin::audit::Command),
-    /// The keys that sign verdicts and tokens.
+    /// List or rotate the keys that sign verdicts and tokens
     #[command(subcommand)]
     SigningKey(admin::key::Command),
     /// Inspect evidence, an event log, a quote or a verdict

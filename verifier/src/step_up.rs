@@ -1,11 +1,11 @@
-//! Step-up, as an application asks for it and as a device answers it.
+//! Step-up: an application requests it, a device answers it.
 //!
 //! ```text
 //! request -> offer, event -> evidence -> verdict, policy -> R -> assertion -> approval, once
 //! ```
 //!
-//! All of it lies in the store, and each step is one transaction, so that a verifier that is killed goes on where it
-//! was. Every step-up ends, and every end is in the audit log.
+//! All state is in the store and each step is one transaction, so that a killed verifier resumes where it stopped.
+//! Every step-up ends, and the audit log records every result.
 
 mod assertion;
 mod channel;
@@ -42,15 +42,15 @@ pub struct StepUpRequest {
     pub login_hint: String,
     pub message: String,
     pub acr: Acr,
-    /// More, as RFC 9396 has it.
+    /// `authorization_details` (RFC 9396).
     pub authorization_details: Option<serde_json::Value>,
-    /// The one device at which the user is, when the application knows it; else those that are theirs are asked.
+    /// Device at which the user is, if the application knows it; otherwise all devices of the user are asked.
     pub device: Option<EnrolmentId>,
     /// Lifetime in seconds.
     pub expires_in: u64,
 }
 
-/// A step-up that has begun.
+/// Pending step-up that was just created.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StepUpStarted {
     pub step_up: StepUpId,
@@ -66,13 +66,13 @@ pub enum StepUpStatus {
     /// Pending. [`StepUps::results`] reports when it closes.
     Pending {
         step_up: StepUpId,
-        /// Until when it waits, in seconds since 1970.
+        /// Expiry in seconds since 1970.
         expires: u64,
     },
     /// Closed without approval: the result, and the names of the device's failed checks if they are the
     /// cause.
     Ended(StepUpResult, Vec<String>),
-    /// The tap holds. This is said once: the token is made from it.
+    /// Approved. Returned once, because the caller issues the tokens from it.
     Approved(Box<Approval>),
     /// No such step-up for this application, or its token was already issued.
     Unknown,

@@ -1,4 +1,4 @@
-//! The verifier as one thing: configuration, store, keys and policy.
+//! The verifier: owns configuration, store, keys and policy.
 
 use crate::appraisal::step_up::{DEFAULT_STEP_UP_POLICY, StepUpPolicy};
 use crate::appraisal::{Appraiser, DEFAULT_POLICY, DEFAULT_THRESHOLDS, LoadError};
@@ -103,7 +103,7 @@ impl Verifier {
     }
 }
 
-/// The policy that the configuration names.
+/// Compiles the appraisal policy that the configuration names.
 ///
 /// # Errors
 /// When it cannot be read or used.
@@ -113,7 +113,7 @@ pub fn load_policy(config: &Config) -> Result<Appraiser, OpenError> {
     Ok(Appraiser::load(&policy, &thresholds)?)
 }
 
-/// The policy of step-up that the configuration names.
+/// Compiles the step-up policy that the configuration names.
 ///
 /// # Errors
 /// When it cannot be read or used.

@@ -333,7 +333,10 @@ mod tests {
     async fn prove_and_break(folder: &Path, asking: &Asking) {
         let id = asking.id.to_string();
         let proven = stdout(&run(folder, &["audit", "prove", &id]));
-        assert!(proven.contains("EHR: sign order 4711") && proven.contains("Every link holds."), "{proven}");
+        assert!(
+            proven.contains("EHR: sign order 4711") && proven.contains("Every link is valid."),
+            "{proven}"
+        );
         assert_eq!(proven.matches("ok    ").count(), 12, "{proven}");
         let exported = stdout(&run(folder, &["audit", "export", &id]));
         let file = folder.join("exported.json");
@@ -378,7 +381,7 @@ mod tests {
             let text = String::from_utf8(output.stdout).unwrap();
             assert!(text.lines().any(|line| line.starts_with(&format!("BROKEN  {link} "))), "{link}: {text}");
             assert!(text.contains("BROKEN  audit-chain"), "{text}");
-            assert!(text.ends_with("This proves nothing.\n"), "{text}");
+            assert!(text.ends_with("Invalid: this does not prove the approval.\n"), "{text}");
         }
         for wrong in [
             &["audit", "prove", "1"][..],

@@ -16,15 +16,15 @@ const PAGE: u32 = 1000;
 
 #[derive(clap::Subcommand)]
 pub(crate) enum Command {
-    /// Walk the whole chain: does every entry hold? Prints its head, to be written down elsewhere.
+    /// Verify the whole chain, and print its head to record elsewhere
     Verify {
-        /// A head that was written down before, SEQ:HASH: is it still part of the chain?
+        /// Also check that this earlier head, SEQ:HASH, is still part of the chain
         #[arg(long, value_parser = anchor)]
         anchor: Option<Head>,
     },
-    /// Verify one approved step-up again, link by link, from what the log has of it. Exits with 1 when one is broken.
+    /// Verify one approved step-up again, link by link, from its audit entry. Exits with 1 if a link is invalid
     Prove {
-        /// The entry's place, or the step-up's name.
+        /// Sequence number of the entry, or the step-up's ID
         #[arg(required_unless_present = "file")]
         which: Option<Which>,
         /// File with an exported approval; needs neither the store nor the verifier
@@ -34,14 +34,14 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Print one approved step-up, to be kept elsewhere and proven there.
+    /// Export one approved step-up, to verify it elsewhere
     Export {
-        /// The entry's place, or the step-up's name.
+        /// Sequence number of the entry, or the step-up's ID
         which: Which,
     },
     /// List step-ups that people reported as not started by them, oldest first
     Alerts {
-        /// After this entry: what there is since the last look.
+        /// Only alerts after this entry
         #[arg(long, default_value_t = 0)]
         after: u64,
         /// Maximum number of entries
@@ -85,7 +85,7 @@ impl FromStr for Which {
 }
 
 pub(crate) async fn run(config: &Path, command: Command) -> anyhow::Result<bool> {
-    // What was exported is proven without the store that it came from.
+    // An exported approval is verified without the store.
     if let Command::Prove { file: Some(file), json, .. } = &command {
         let text = std::fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))?;
         let exported = serde_json::from_str(&text).with_context(|| format!("reading {}", file.display()))?;
@@ -102,7 +102,7 @@ pub(crate) async fn run(config: &Path, command: Command) -> anyhow::Result<bool>
         }
         Command::Verify { anchor } => match store.verify_audit(anchor).await? {
             Ok(head) => {
-                println!("The audit log holds: {} entries.", head.seq);
+                println!("The audit log is valid: {} entries.", head.seq);
                 println!("head {head}");
                 true
             }
@@ -180,7 +180,7 @@ fn print_proof(exported: &Exported, json: bool) -> anyhow::Result<bool> {
         let why = link.why.as_deref().map(|why| format!(": {why}")).unwrap_or_default();
         println!("{state}  {:<20}  {}{why}", link.link, link.proves);
     }
-    println!("\n{}", if so { "Every link holds." } else { "This proves nothing." });
+    println!("\n{}", if so { "Every link is valid." } else { "Invalid: this does not prove the approval." });
     Ok(so)
 }
 

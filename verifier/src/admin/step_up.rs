@@ -35,10 +35,10 @@ Exit status: 0 approved, 1 refused or failed, 2 used wrongly.";
 #[derive(clap::Subcommand)]
 #[command(after_help = EXAMPLES)]
 pub(crate) enum Command {
-    /// Ask for a person, as an application does, and show the token.
+    /// Request a step-up as an application does, and show the token
     #[command(after_help = EXAMPLES)]
     Request(Box<StepUpArgs>),
-    /// The step-ups of late, the newest first, and how each ended.
+    /// List recent step-ups and their results, newest first
     List {
         /// Maximum number of step-ups
         #[arg(long, default_value_t = 20)]
@@ -57,22 +57,22 @@ pub(crate) struct StepUpArgs {
     /// Text that the user is shown
     #[arg(long)]
     message: String,
-    /// The level: hardware-key, healthy-device or epcs, or its URN.
+    /// Level: hardware-key, healthy-device or epcs, or its URN
     #[arg(long, default_value = "hardware-key", value_parser = acr)]
     acr: Acr,
-    /// Only on this device
+    /// Ask only at this device
     #[arg(long, allow_hyphen_values = true)]
     device: Option<EnrolmentId>,
     /// Seconds until expiry, at most 300
     #[arg(long, value_name = "SECONDS")]
     expires: Option<u64>,
-    /// More to confirm: a JSON array of objects with a `type` each (RFC 9396).
+    /// Details to confirm: a JSON array of objects with a `type` each (RFC 9396)
     #[arg(long, value_name = "JSON")]
     details: Option<String>,
-    /// As this application, and not as the administrator.
+    /// Request as this application instead of as the administrator
     #[arg(long, value_name = "ID", requires = "secret_file")]
     client: Option<String>,
-    /// The file with that application's secret.
+    /// File with that application's secret
     #[arg(long, value_name = "FILE", requires = "client")]
     secret_file: Option<PathBuf>,
     /// URL of the verifier [default: from the configuration]
@@ -149,8 +149,8 @@ fn parameters(request: &StepUpArgs) -> Vec<(&'static str, String)> {
     given.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
 }
 
-/// Asks for the token until the step-up has ended. A verifier that is away meanwhile is asked again: the step-up goes
-/// on when it is back.
+/// Polls for the token until the step-up has ended. Retries while the verifier is unreachable, because the step-up
+/// survives its restart.
 async fn wait(application: &Application, asked: &AuthRequested) -> anyhow::Result<PollOutcome> {
     let progress = Progress::begin(asked.expires_in);
     let mut interval = Duration::from_secs(asked.interval);
@@ -270,7 +270,7 @@ async fn show(application: &Application, outcome: PollOutcome, as_json: bool) ->
             access.id.aud,
             table::time(access.id.exp)
         );
-        println!("The signatures of both tokens hold.");
+        println!("The signatures of both tokens are valid.");
         println!();
         println!("{}", tokens.access_token);
     }
@@ -280,7 +280,7 @@ async fn show(application: &Application, outcome: PollOutcome, as_json: bool) ->
 /// Progress output while the person is awaited.
 struct Progress {
     until: Instant,
-    /// A terminal is told how long is left; a log is told once.
+    /// On a terminal, updates the time that is left; in a log, writes one line.
     terminal: bool,
 }
 
@@ -296,7 +296,7 @@ impl Progress {
         progress
     }
 
-    /// Shows how long is left, until well after there is nothing left.
+    /// Shows the time that is left, until [`GRACE`] after it is over.
     async fn show(&self) {
         while !self.is_over() {
             if self.terminal {

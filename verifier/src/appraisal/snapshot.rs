@@ -39,7 +39,7 @@ pub struct ReplayedLog {
 pub struct AppraisalSnapshot {
     /// Each check of the last verdict.
     pub checks: BTreeMap<String, Since>,
-    /// The last boot that was quoted.
+    /// Last boot of which a quote was verified.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub boot: Option<QuotedBoot>,
     /// Claims of the last evidence that are not known here.

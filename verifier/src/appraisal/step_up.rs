@@ -119,7 +119,7 @@ impl StepUpPolicy {
         }
     }
 
-    /// The policy's name, which changes with every byte of the policy or the thresholds.
+    /// Returns the policy's ID, which changes with every byte of the policy or the thresholds.
     #[must_use]
     pub fn policy_id(&self) -> &str {
         &self.id

@@ -25,11 +25,11 @@ impl<P: Into<Problem>> From<P> for Refused {
 }
 
 impl Attestation {
-    /// Verifies, judges and accepts evidence. The answer comes when its nonce is spent and its audit entry is durable.
-    /// The same bytes again, right after, are answered again: the answer was lost.
+    /// Verifies, appraises and accepts evidence. Returns when its nonce is spent and its audit entry is durable.
+    /// Evidence with the same bytes as the device's last report gets the same answer, because the first was lost.
     ///
     /// # Errors
-    /// A problem whose type says what the device is to do.
+    /// A problem whose type determines the device's reaction.
     pub async fn report(&self, bytes: &[u8], now: u64) -> Result<ReportAnswer, Problem> {
         let refused = match self.try_report(bytes, now).await {
             Ok(answer) => return Ok(answer),

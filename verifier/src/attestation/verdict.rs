@@ -18,17 +18,17 @@ pub(crate) struct Verdict {
     pub(crate) appraised: Appraised,
     /// New appraisal snapshot of the device, if it changed.
     pub(crate) standing: Option<AppraisalSnapshot>,
-    /// The last boot that was quoted.
+    /// Last boot of which a quote was verified.
     pub(crate) boot: Option<QuotedBoot>,
     /// Body of the audit entry, JSON.
     pub(crate) body: String,
     pub(crate) digest: Digest,
-    /// The judgement is not what it was, or there is more to keep than facts.
+    /// The appraisal changed, or the evidence contains more than facts.
     pub(crate) keep_evidence: bool,
 }
 
 impl Attestation {
-    /// Appraises evidence whose signature and nonce were verified.
+    /// Appraises evidence whose signature and nonce are valid.
     pub(crate) fn appraise(
         &self,
         identity: &Identity,
@@ -121,7 +121,7 @@ impl Attestation {
         })
     }
 
-    /// The verdict as a JWT. Its submodules are taken out of it.
+    /// Signs the verdict as a JWT. Takes the submodules out of the appraisal.
     pub(crate) fn sign_verdict(
         &self,
         device: &EnrolmentId,

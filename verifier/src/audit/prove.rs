@@ -1,4 +1,4 @@
-//! Proving one approval years later, with nothing but its audit entry: no store, no verifier, no network.
+//! Verifies one approval years later from its audit entry alone, without store, verifier or network.
 
 use super::{Kind, Logged, chain};
 use serde::{Deserialize, Serialize};
@@ -19,7 +19,7 @@ pub struct Proven {
     pub client: String,
     pub user: String,
     pub subject: Base64Url,
-    /// The level that was reached.
+    /// Level that was reached.
     pub acr: Acr,
     /// The transaction's text, as it was shown and bound.
     pub transaction: String,
@@ -39,11 +39,11 @@ pub struct Proven {
     pub ear: String,
     /// The keys that check it.
     pub ear_keys: JwkSet,
-    /// The policy that let the level be reached.
+    /// ID of the step-up policy that was applied.
     pub policy: String,
 }
 
-/// An audit entry by itself, with the hash before it: what [`prove`] needs.
+/// An exported audit entry with the previous entry's hash: the input of [`prove`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Exported {
@@ -57,7 +57,7 @@ pub struct Exported {
     /// JSON text of a [`Proven`], as it was logged.
     pub body: String,
     pub evidence: Base64Url,
-    /// The hash of the entry before it.
+    /// Hash of the previous entry.
     pub previous: Digest,
     pub hash: Digest,
 }
@@ -102,10 +102,10 @@ impl Findings {
 }
 
 impl Exported {
-    /// An entry, with the hash of the one before it.
+    /// Exports an entry with the hash of the previous one.
     ///
     /// # Errors
-    /// What of it has not the length that it should have.
+    /// The name of a field with a wrong length.
     pub fn new(entry: Logged, previous: Digest) -> Result<Self, &'static str> {
         Ok(Self {
             seq: entry.seq,
@@ -123,7 +123,7 @@ impl Exported {
 /// Result of checking one link.
 type LinkResult = Result<(), String>;
 
-/// The links, in order: name, and what it proves.
+/// Links in order: name and statement that it proves.
 const LINKS: [(&str, &str); 12] = [
     ("audit-chain", "the entry is as it was logged"),
     ("record", "it is of an approval, and can be read"),
@@ -216,7 +216,7 @@ fn same_transaction(proven: &Proven, transaction: &Transaction) -> LinkResult {
     }
 }
 
-/// Signature, device, transaction; and N.
+/// Checks the signature, device and transaction of the evidence. Also returns its nonce `N`.
 fn evidence(exported: &Exported, proven: &Proven) -> ([LinkResult; 3], Option<Nonce>) {
     let broken = |why: String| {
         let unread = || Err("the evidence cannot be read".to_owned());
@@ -263,7 +263,7 @@ fn verdict(exported: &Exported, proven: &Proven, nonce: Option<Nonce>) -> (LinkR
     (held, Some(ear))
 }
 
-/// Challenge, origin, relying party, signature, user. Each hangs on those before it.
+/// Checks challenge, origin, relying party, signature and user. Each link depends on those before it.
 fn assertion(exported: &Exported, proven: &Proven) -> Vec<Option<LinkResult>> {
     let transaction = transaction_digest(&proven.transaction);
     let challenge = challenge(&proven.random, &exported.evidence.0, &transaction);

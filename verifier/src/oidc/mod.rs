@@ -1,9 +1,9 @@
-//! The verifier as an OpenID provider, for applications: they ask for a person by CIBA (poll mode) and are given
-//! tokens once the tap holds.
+//! The verifier as an OpenID provider, for applications: a client requests authentication of a person by CIBA (poll
+//! mode) and receives tokens once the verifier has accepted the assertion.
 //!
-//! Followed are OpenID Connect CIBA Core 1.0, RFC 6749 (errors), RFC 7523 (`private_key_jwt`), RFC 9068 (access
-//! tokens), RFC 9396 (`authorization_details`) and RFC 9449 (DPoP). Nothing that an application sends is used before it
-//! is known who sent it, and an unknown user is treated like any other.
+//! Implements OpenID Connect CIBA Core 1.0, RFC 6749 (errors), RFC 7523 (`private_key_jwt`), RFC 9068 (access tokens),
+//! RFC 9396 (`authorization_details`) and RFC 9449 (DPoP). Clients are authenticated before their parameters are used,
+//! and the answer does not reveal whether a user exists.
 
 mod administrator;
 mod authorize;
@@ -34,7 +34,7 @@ use poll_limiter::PollRateLimiter;
 use std::sync::Arc;
 use vitalsign_protocol::jwt::JwkSet;
 
-/// The grant (CIBA section 10.1).
+/// Grant type (CIBA section 10.1).
 pub const CIBA_GRANT: &str = "urn:openid:params:grant-type:ciba";
 /// The type of a client assertion (RFC 7523 section 2.2).
 pub const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
@@ -47,13 +47,13 @@ pub const ID_TOKEN_TYP: &str = "JWT";
 pub mod path {
     /// The provider's metadata (OpenID Connect Discovery 1.0 section 4).
     pub const CONFIGURATION: &str = "/.well-known/openid-configuration";
-    /// The keys that check tokens.
+    /// Returns the public keys that verify tokens.
     pub const JWKS: &str = "/jwks";
-    /// To ask for a person (CIBA section 7).
+    /// Authentication requests (CIBA section 7).
     pub const AUTHORIZE: &str = "/bc-authorize";
-    /// To fetch tokens (CIBA section 10).
+    /// Token requests (CIBA section 10).
     pub const TOKEN: &str = "/token";
-    /// To take a request back: ours, no standard has it.
+    /// Cancels an authentication request. Not part of any standard.
     pub const CANCEL: &str = "/bc-cancel";
 }
 
@@ -93,7 +93,7 @@ impl Provider {
 pub struct Request {
     /// `Authorization`, when there is one.
     pub authorization: Option<String>,
-    /// `DPoP`, as often as it was sent.
+    /// Values of all `DPoP` headers; more than one is an error.
     pub dpop: Vec<String>,
     pub form: Form,
 }

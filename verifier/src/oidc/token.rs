@@ -1,4 +1,4 @@
-//! `/token`: what an application is given once the tap holds (CIBA section 10).
+//! `/token`: issues tokens for an approved step-up (CIBA section 10).
 
 use super::{ACCESS_TOKEN_TYP, CIBA_GRANT, Code, Form, ID_TOKEN_TYP, OAuthError, Provider, Request};
 use crate::step_up::{Approval, StepUpStatus};
@@ -12,10 +12,10 @@ use vitalsign_protocol::step_up::{Acr, StepUpResult};
 
 /// Lifetime of a token, in seconds.
 const LIFETIME: u64 = 300;
-/// The longest `auth_req_id` that is looked for.
+/// Longer values of `auth_req_id` are rejected without a look-up.
 const MAX_NAME_BYTES: usize = 256;
 
-/// A request for a token whose application is known and may ask now.
+/// Token request of an authenticated client that is within its rate limit.
 pub struct Poll {
     client: Client,
     auth_req_id: String,
@@ -27,14 +27,14 @@ pub struct Poll {
 pub enum Redeemed {
     /// Pending: wait for this step-up to close, and try again.
     Pending(StepUpId),
-    /// The tokens. They are given out this once.
+    /// The tokens; each approval issues them once.
     Tokens(Box<Tokens>),
 }
 
-/// The answer with the tokens (CIBA section 10.1.1).
+/// Successful token response (CIBA section 10.1.1).
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Tokens {
-    /// For the application's own services (RFC 9068).
+    /// JWT for the application's own services (RFC 9068).
     pub access_token: String,
     /// `DPoP` when it is bound to a key, else `Bearer`.
     pub token_type: String,
@@ -48,7 +48,7 @@ pub struct Tokens {
     pub authorization_details: Option<Value>,
 }
 
-/// The device's verdict, as a token names it.
+/// Reference to the device's verdict in a token.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EarClaim {
     /// SHA-256 of the verdict (EAR).
@@ -75,14 +75,14 @@ pub struct IdClaims {
     pub vitalsign_ear: EarClaim,
     pub vitalsign_device: EnrolmentId,
     pub vitalsign_aaguid: String,
-    /// The entry of the audit log that proves it.
+    /// Sequence number of the approval in the audit log.
     pub vitalsign_audit: u64,
 }
 
-/// The claims of an access token: the same and more.
+/// The claims of an access token: those of the ID token, and the granted authorization.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AccessClaims {
-    /// As in the ID token, but that `aud` is the application's audience.
+    /// Claims of the ID token, with the application's audience as `aud`.
     #[serde(flatten)]
     pub id: IdClaims,
     pub client_id: String,
@@ -91,7 +91,7 @@ pub struct AccessClaims {
     /// Approved details (RFC 9396 section 9.1).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authorization_details: Option<Value>,
-    /// The key to which it is bound (RFC 9449 section 6.1).
+    /// Key to which the token is bound (RFC 9449 section 6.1).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cnf: Option<Confirmation>,
 }
@@ -99,7 +99,7 @@ pub struct AccessClaims {
 /// Confirmation claim (`cnf`, RFC 9449 section 6).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Confirmation {
-    /// The key's thumbprint (RFC 7638).
+    /// JWK thumbprint of the client's DPoP key (RFC 7638).
     pub jkt: String,
 }
 
@@ -131,7 +131,7 @@ impl Provider {
     pub async fn token(&self, poll: &Poll, now: u64) -> Result<Redeemed, OAuthError> {
         match self.step_ups.status(&poll.client.id, &poll.auth_req_id, now).await? {
             StepUpStatus::Pending { step_up, .. } => Ok(Redeemed::Pending(step_up)),
-            // Given out before, or none of this client's.
+            // Already redeemed, or issued to another client.
             StepUpStatus::Unknown | StepUpStatus::Ended(StepUpResult::Approved, _) => {
                 Err(OAuthError::new(Code::InvalidGrant, "There is no such auth_req_id, or it was used."))
             }
@@ -184,7 +184,7 @@ impl Provider {
     }
 }
 
-/// The `auth_req_id` of a form.
+/// Extracts the `auth_req_id` from a form.
 pub(super) fn auth_req_id(form: &Form) -> Result<&str, OAuthError> {
     match form.get("auth_req_id") {
         None => Err(OAuthError::new(Code::InvalidRequest, "auth_req_id is missing.")),

@@ -28,7 +28,7 @@ pub(super) struct ServerState {
     pub(super) clock: Clock,
     deadline: Duration,
     ended: watch::Receiver<bool>,
-    /// Polls that may be held at one time.
+    /// Permits for token requests that wait for the step-up's result (long polling).
     pub(super) holds: Arc<Semaphore>,
 }
 
@@ -38,7 +38,7 @@ pub(super) fn router(
     deadline: Duration,
     ended: watch::Receiver<bool>,
 ) -> Router {
-    // Each takes a connection, and reports are to find some.
+    // Each waiting poll occupies a connection; the limit leaves connections for reports.
     let holds = Arc::new(Semaphore::new(verifier.config().limits.held_polls()));
     Router::new()
         .merge(super::oidc::routes())
@@ -56,7 +56,7 @@ pub(super) fn router(
         .with_state(ServerState { verifier, clock, deadline, ended, holds })
 }
 
-/// Another method than the resource has: 405, as a problem.
+/// Answers unsupported methods with 405 and a problem.
 pub(super) fn only(route: MethodRouter<ServerState>) -> MethodRouter<ServerState> {
     route.fallback(async || {
         let problem = Problem::new(ProblemType::NotFound, "This resource has no such method.");
@@ -116,7 +116,7 @@ async fn health(State(shared): State<ServerState>) -> Response {
 }
 
 impl ServerState {
-    /// Ends when the server is to end: what waits is to wait no longer.
+    /// Completes when the server shuts down, to end waiting requests.
     pub(super) async fn ended(&self) {
         // An error means that the server handle was dropped: nothing can end the server, so it continues.
         if self.ended.clone().wait_for(|ended| *ended).await.is_err() {
@@ -131,7 +131,7 @@ impl ServerState {
     ) -> Result<T, Problem> {
         let body = self.body(request, JSON, limit).await?;
         serde_json::from_slice(&body).map_err(|e| {
-            // The error's own text may quote a secret: only its place is told.
+            // The error's text may quote a secret, so the log gets only its position.
             let (line, column) = (e.line(), e.column());
             let detail = format!("The JSON is not what is expected here, at line {line}, column {column}.");
             Problem::new(ProblemType::Malformed, detail)

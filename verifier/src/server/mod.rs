@@ -1,4 +1,4 @@
-//! The verifier behind HTTPS: our own accept loop, so that every connection is counted and every wait has an end.
+//! HTTPS server with its own accept loop, which limits the number of connections and the time of every wait.
 
 mod http;
 mod keys;
@@ -97,7 +97,7 @@ async fn serve(
             Ok(_) = ended.wait_for(|ended| *ended) => break,
         };
         let Ok((stream, peer, permit)) = accepted else {
-            // Too many open files, most likely: the connections that there are have to end first.
+            // Most likely too many open files: wait for connections to close.
             tokio::time::sleep(Duration::from_millis(50)).await;
             continue;
         };
@@ -131,7 +131,7 @@ async fn serve(
     verifier.store().close().await;
 }
 
-/// Looks after step-ups until the server is to end.
+/// Expires step-ups until the server shuts down.
 async fn tend(verifier: Arc<Verifier>, clock: Clock, mut ended: watch::Receiver<bool>) {
     let mut tick = tokio::time::interval(MAINTENANCE_INTERVAL);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -154,7 +154,7 @@ async fn accept(
 ) -> std::io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
     let permit = connections.clone().acquire_owned().await.map_err(std::io::Error::other)?;
     let (stream, peer) = listener.accept().await.inspect_err(|error| tracing::warn!(%error, "accepting"))?;
-    // Answers are small and are waited for.
+    // Answers are small, and clients wait for them.
     let _ = stream.set_nodelay(true);
     Ok((stream, peer, permit))
 }

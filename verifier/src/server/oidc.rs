@@ -1,4 +1,4 @@
-//! The routes for applications. Refusals are those of OAuth (RFC 6749 section 5.2), and no answer is kept by a cache.
+//! Routes for applications. Errors are those of OAuth (RFC 6749 section 5.2), and no answer may be cached.
 
 use super::http::{JSON, ServerState, json_response, only};
 use crate::oidc::{Code, Form, OAuthError, Redeemed, Request, Tokens, form, path};
@@ -60,17 +60,17 @@ async fn token(State(shared): State<ServerState>, request: HttpRequest) -> Respo
     answered("asking for a token", outcome.await)
 }
 
-/// Holds the request until the step-up has ended, so that the token is there as soon as the tap is.
+/// Defers the answer until the step-up ends, so that the application gets the token without another poll.
 async fn redeem(shared: &ServerState, request: &Request, at: Instant) -> Result<Tokens, OAuthError> {
     let poll = shared.verifier.oidc.poll(request, shared.clock.now(), at).await?;
     let held = shared.holds.try_acquire();
     let hold = match &held {
         Ok(_) => Duration::from_secs(shared.verifier.config().oidc.hold_seconds),
-        // Too many are held already.
+        // Too many polls are waiting already: answer this one at once.
         Err(_) => Duration::ZERO,
     };
     let until = tokio::time::Instant::from_std(at) + hold;
-    // From before the first look: an end between the look and the wait is not missed.
+    // Subscribed before the first look, so that an end between the look and the wait is not missed.
     let mut ends = shared.verifier.step_ups.results();
     loop {
         let step_up = match shared.verifier.oidc.token(&poll, shared.clock.now()).await? {

@@ -1,4 +1,5 @@
-//! The tap: does the security key's signature cover this transaction, on this device, in the state that was judged?
+//! Assertions: verifies that the security key's signature covers this transaction, on this device, in its appraised
+//! state.
 
 use super::evidence::over;
 use super::request::internal;
@@ -148,7 +149,7 @@ impl StepUps {
         }
     }
 
-    /// Log, approval, counter and end: all of it or nothing.
+    /// Commits audit entry, approval, counter and end in one transaction.
     async fn approve(
         &self,
         connection: &mut Transaction<'_>,

@@ -1,4 +1,4 @@
-//! Event channels: which devices listen, and how they are woken. What they are told lies in the store.
+//! Event channels: which devices listen, and how they are woken. The events themselves are in the store.
 
 use super::StepUps;
 use crate::attestation::OpenSession;
@@ -14,7 +14,7 @@ use vitalsign_protocol::step_up::{StepUpRequested, event};
 /// Seconds for which the verifier remembers that a device listened, longer than any query needs.
 const REMEMBERED_SECONDS: u64 = 3600;
 
-/// The channels of all devices: at most one each.
+/// Open channels, at most one per device.
 pub(super) struct Channels {
     most: usize,
     slots: Mutex<Slots>,
@@ -47,8 +47,8 @@ impl Signal {
     }
 }
 
-/// A device's end of the event channel. Ends when the session does, when the device is revoked, when the device opens
-/// another, and when the verifier ends.
+/// Receiving side of a device's event channel. It closes when the session expires, the device is revoked, the device
+/// opens another channel, or the verifier shuts down.
 pub struct Channel {
     channels: Arc<Channels>,
     signal: Arc<Signal>,
@@ -84,7 +84,7 @@ impl Channels {
         Some(Channel { channels: self.clone(), signal, device, after, expires })
     }
 
-    /// Wakes these devices: there is something for them in the store.
+    /// Wakes devices that have new events in the store.
     pub(super) fn wake(&self, devices: &[i64]) {
         let slots = self.lock();
         let signals = devices.iter().filter_map(|device| slots.by_device.get(device)?.signal.as_ref());
@@ -101,14 +101,14 @@ impl Channels {
         slots.by_device.get(&device).is_some_and(|slot| slot.signal.is_some() || slot.last >= since)
     }
 
-    /// Ends all channels, and opens no more.
+    /// Closes all channels and refuses new ones.
     pub(super) fn close(&self) {
         let mut slots = self.lock();
         slots.closed = true;
         slots.by_device.values().filter_map(|slot| slot.signal.as_ref()).for_each(|signal| signal.end());
     }
 
-    /// Forgets who has not listened for long.
+    /// Removes devices that have not listened recently.
     pub(super) fn forget(&self, now: u64) {
         let before = now.saturating_sub(REMEMBERED_SECONDS);
         self.lock().by_device.retain(|_, slot| slot.signal.is_some() || slot.last >= before);
@@ -121,13 +121,13 @@ impl Channels {
 }
 
 impl Channel {
-    /// Until when its session holds, in seconds since 1970.
+    /// Returns the expiry of the channel's session, in seconds since 1970.
     #[must_use]
     pub fn expires(&self) -> u64 {
         self.expires
     }
 
-    /// Waits until there may be something to tell.
+    /// Waits until there may be new events, or the channel closes.
     pub async fn woken(&self) {
         self.signal.wake.notified().await;
     }
@@ -160,7 +160,7 @@ impl StepUps {
         now: u64,
     ) -> Result<Channel, Problem> {
         let opened = self.attestation.session(authorization, now).await?;
-        // After a restore the numbers begin lower than what a device remembers.
+        // After a restore from backup, sequence numbers are lower than the device's last one.
         let after = after.unwrap_or(0).min(self.store.newest_event().await?);
         self.channels
             .open(opened, after, now)
@@ -186,13 +186,13 @@ impl StepUps {
         Ok(Some(events))
     }
 
-    /// Ends every event channel: the verifier is about to end.
+    /// Closes every event channel, because the verifier is shutting down.
     pub fn close_channels(&self) {
         self.channels.close();
     }
 }
 
-/// The event with the time that is left from now on.
+/// Returns the event with the remaining time as of now.
 fn asked_now(data: &str, now: u64) -> Result<String, Problem> {
     let internal = |_| Problem::new(ProblemType::Internal, "an event cannot be read");
     let mut asked: StepUpRequested = serde_json::from_str(data).map_err(internal)?;

@@ -1,4 +1,4 @@
-//! Evidence for a step-up: is this the device, in the state that the level asks for, about this transaction?
+//! Evidence for a step-up: checks that it comes from the device, meets the level and covers this transaction.
 
 use super::StepUps;
 use super::result::{At, DeviceResult};
@@ -17,12 +17,12 @@ use vitalsign_protocol::step_up::{
 };
 
 impl StepUps {
-    /// Verifies and judges a device's evidence for a step-up. A device in the state that the level asks for is answered
-    /// what its user's security key is to sign; for another the step-up has ended. The same bytes again are answered
-    /// again; others take their place, with another R, until an assertion was taken.
+    /// Verifies and appraises a device's evidence for a step-up. If the device meets the level, the answer says what
+    /// the user's security key must sign; otherwise the step-up ends. The same evidence gets the same answer again;
+    /// other evidence replaces it, with another `R`, until an assertion was accepted.
     ///
     /// # Errors
-    /// A problem whose type says what the device is to do.
+    /// A problem whose type determines the device's reaction.
     pub async fn evidence(&self, id: &StepUpId, bytes: &[u8], now: u64) -> Result<StepUpAnswer, Problem> {
         let unverified = evidence::parse(bytes, evidence::MAX_BYTES).map_err(problem::of_evidence)?;
         let device = self.attestation.device_now(&unverified.kid()).await?;
@@ -106,7 +106,7 @@ impl StepUps {
         Ok(StepUpAnswer { ear, next })
     }
 
-    /// A step-up as it is asked of a device; one whose time is over has ended.
+    /// Reads a step-up at a device, and ends it if it has expired.
     pub(super) async fn offered(
         &self,
         id: &StepUpId,
@@ -123,7 +123,7 @@ impl StepUps {
         Ok((step_up, offer))
     }
 
-    /// The answer to it was lost.
+    /// Repeats the answer to evidence that was already accepted, because the device did not receive it.
     async fn answer_again(
         &self,
         step_up: &StepUp,

@@ -1,4 +1,4 @@
-//! The application's side: asking, looking, taking back.
+//! The application's side: requesting a step-up, polling it, cancelling it.
 
 use super::{Approval, StepUpRequest, StepUpStarted, StepUpStatus, StepUps};
 use crate::random::random;
@@ -12,17 +12,17 @@ use vitalsign_protocol::step_up::{StepUpResult, Transaction, event};
 /// counts.
 const REDEEM_SECONDS: u64 = 60;
 
-/// The digest under which an `auth_req_id` is kept.
+/// Computes the digest under which an `auth_req_id` is stored.
 fn request_digest(auth_req_id: &str) -> Digest {
     Digest::labelled("vitalsign-auth-req-id-v1", &[auth_req_id.as_bytes()])
 }
 
 impl StepUps {
-    /// Begins a step-up, and tells the devices that it is asked of. One for a user who does not exist begins as well,
-    /// and goes the way of one for a user whom no device reaches.
+    /// Begins a step-up and sends an event to the user's devices. A step-up for an unknown user begins as well, and
+    /// ends like one for a user without a reachable device.
     ///
     /// # Errors
-    /// `busy` when too many wait for this person; `too-large` when no device would read the event.
+    /// `busy` if too many step-ups of this person are pending; `too-large` if the event exceeds what devices read.
     pub async fn request(&self, asked: StepUpRequest, now: u64) -> Result<StepUpStarted, Problem> {
         let id = StepUpId(random()?);
         let auth_req_id = B64.encode(random::<32>()?);

@@ -79,7 +79,7 @@ impl StepUps {
         let mut connection = self.store.begin().await?;
         let (step_up, offer) = within(&mut connection, id, device).await?;
         match offer.ended {
-            // Its answer was lost.
+            // The device repeats its message, because it did not receive the answer.
             Some(before) if before == end && offer.assertion.is_none() => return Ok(StepUpOutcome { end }),
             Some(before) => return Err(over(before)),
             None => {}
@@ -109,7 +109,7 @@ impl StepUps {
         Ok(true)
     }
 
-    /// Ends a step-up at one device; for all, when that is the matter or no other device listens.
+    /// Ends a step-up at one device, or at all if the result is final or no other device listens.
     pub(super) async fn close_at(
         &self,
         connection: &mut Transaction<'_>,

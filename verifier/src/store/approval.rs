@@ -5,14 +5,14 @@ use vitalsign_protocol::ear::Tier;
 use vitalsign_protocol::id::{Digest, EnrolmentId, StepUpId};
 use vitalsign_protocol::step_up::Acr;
 
-/// Content of a token.
+/// Claims from which the tokens are issued.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Approval {
     pub step_up: StepUpId,
     /// The user's handle, 16 bytes: `sub`, in base64url.
     pub subject: String,
     pub user: String,
-    /// Level that was reached; the requested one.
+    /// Level that was reached; equals the requested level.
     pub acr: Acr,
     /// Authentication methods (RFC 8176): `hwk`, `user`, `mfa`.
     pub amr: Vec<String>,
@@ -24,7 +24,7 @@ pub struct Approval {
     pub device: EnrolmentId,
     /// The security key's model (AAGUID), in hexadecimal with dashes.
     pub aaguid: String,
-    /// The audit entry that proves it.
+    /// Sequence number of the audit entry that proves the approval.
     pub audit: u64,
     /// Approved details, as requested (RFC 9396).
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,4 +1,4 @@
-//! Step-ups and what became of them. Functions that take a connection are parts of the caller's transaction.
+//! Step-ups and their results. Functions that take a connection run in the caller's transaction.
 
 use super::{Store, StoreError, event, signed, unsigned};
 use crate::appraisal::step_up::Health;
@@ -7,14 +7,14 @@ use sqlx::{Executor, Row, Sqlite, SqliteConnection};
 use vitalsign_protocol::id::{Digest, EnrolmentId, Nonce, StepUpId};
 use vitalsign_protocol::step_up::{Acr, StepUpClosed, StepUpRequested, StepUpResult, event as names};
 
-/// So long after its end a device may still learn of it, in seconds.
+/// Time in seconds after its end for which a device can still fetch a step-up's result.
 const TOLD_SECONDS: u64 = 60;
 
 #[derive(Clone, Debug)]
 pub(crate) struct StepUp {
     pub(crate) id: StepUpId,
     pub(crate) client: String,
-    /// None when there is no such user.
+    /// `None` if the requested user does not exist.
     pub(crate) user: Option<i64>,
     pub(crate) login_hint: String,
     pub(crate) acr: Acr,
@@ -27,7 +27,7 @@ pub(crate) struct StepUp {
     pub(crate) redeemed: bool,
 }
 
-/// A step-up, as it is asked of one device.
+/// A step-up at one device.
 #[derive(Clone, Debug)]
 pub(crate) struct Offer {
     pub(crate) nonce: Nonce,
@@ -45,7 +45,7 @@ pub(crate) struct Answered {
     pub(crate) ear: String,
     pub(crate) health: Health,
     pub(crate) generation: i64,
-    /// SHA-256 of the evidence of the report that was the last one then.
+    /// SHA-256 of the evidence of the device's last report at that time.
     pub(crate) last_report: Digest,
 }
 
@@ -108,7 +108,7 @@ fn end_of(name: Option<&str>) -> Result<Option<StepUpResult>, StoreError> {
 #[derive(Clone, Debug)]
 pub(crate) struct NewStepUp {
     pub(crate) id: StepUpId,
-    /// SHA-256 of its name towards the application.
+    /// SHA-256 of the `auth_req_id`.
     pub(crate) request: Digest,
     pub(crate) client: String,
     pub(crate) login_hint: String,
@@ -132,7 +132,7 @@ pub(crate) async fn waiting_for(
     Ok(unsigned(row.try_get(0)?))
 }
 
-/// Begins a step-up, with an offer and an event for each device. Gives those.
+/// Creates a step-up with an offer and an event for each device. Returns those devices.
 pub(crate) async fn begin(
     connection: &mut SqliteConnection,
     new: &NewStepUp,
@@ -188,16 +188,16 @@ pub(crate) struct UserKey {
     pub(crate) model: String,
 }
 
-/// A person who can be asked.
+/// An enabled user with their security keys.
 #[derive(Clone, Debug)]
 pub(crate) struct StepUpUser {
     pub(crate) name: String,
     pub(crate) handle: Vec<u8>,
-    /// Those that were not revoked.
+    /// Security keys that are not revoked.
     pub(crate) keys: Vec<UserKey>,
 }
 
-/// The user of this number with their security keys, as long as they are not disabled.
+/// Reads an enabled user and their security keys; `None` if the user is disabled.
 pub(crate) async fn person(
     connection: &mut SqliteConnection,
     user: i64,
@@ -221,7 +221,7 @@ pub(crate) async fn person(
     Ok(Some(StepUpUser { name: row.try_get("name")?, handle: row.try_get("handle")?, keys }))
 }
 
-/// Keeps what a security key is from now on: its counter went on.
+/// Stores a security key's new state after an assertion, which advances its signature counter.
 pub(crate) async fn key_used(
     connection: &mut SqliteConnection,
     key: i64,
@@ -233,7 +233,7 @@ pub(crate) async fn key_used(
     Ok(())
 }
 
-/// The device as it is within this transaction.
+/// A device, as read in this transaction.
 #[derive(Clone, Debug)]
 pub(crate) struct DeviceNow {
     pub(crate) generation: i64,
@@ -242,7 +242,7 @@ pub(crate) struct DeviceNow {
     pub(crate) health: Health,
 }
 
-/// The device with this row, unless it was revoked.
+/// Reads a device by row; `None` if it was revoked.
 pub(crate) async fn device_now(
     connection: &mut SqliteConnection,
     device: i64,
@@ -263,7 +263,7 @@ pub(crate) async fn device_now(
     }))
 }
 
-/// Keeps the evidence that a device sent. False when the step-up, or this offer of it, is over.
+/// Stores the evidence that a device sent. Returns `false` if the step-up or this offer has ended.
 pub(crate) async fn answer(
     connection: &mut SqliteConnection,
     step_up: &StepUpId,
@@ -284,7 +284,7 @@ pub(crate) async fn answer(
     Ok(query.execute(connection).await?.rows_affected() == 1)
 }
 
-/// Approves a step-up: what the token is made from. It is still to be ended.
+/// Stores an approval, from which the tokens are issued. The caller must also end the step-up.
 pub(crate) async fn approve(
     connection: &mut SqliteConnection,
     step_up: &StepUpId,
@@ -295,7 +295,7 @@ pub(crate) async fn approve(
     Ok(())
 }
 
-/// Gives an approval out. False when it was before.
+/// Marks an approval as redeemed. Returns `false` if it already was.
 pub(crate) async fn redeem(
     connection: &mut SqliteConnection,
     step_up: &StepUpId,
@@ -308,15 +308,15 @@ pub(crate) async fn redeem(
     Ok(done.rows_affected() == 1)
 }
 
-/// By what a step-up is found.
+/// Look-up key of a step-up.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum By<'a> {
     Id(&'a StepUpId),
-    /// The application, and SHA-256 of its name towards it.
+    /// The client, and SHA-256 of the `auth_req_id`.
     Request(&'a str, &'a Digest),
 }
 
-/// The step-up, if there is one.
+/// Reads a step-up; `None` if the key matches none.
 pub(crate) async fn find<'c>(
     connection: impl Executor<'c, Database = Sqlite>,
     by: By<'_>,
@@ -343,7 +343,7 @@ pub(crate) async fn offer<'c>(
     row.as_ref().map(Offer::from_row).transpose()
 }
 
-/// The devices at which a step-up waits.
+/// Returns the devices at which a step-up is pending.
 pub(crate) async fn waiting(
     connection: &mut SqliteConnection,
     step_up: &StepUpId,
@@ -353,7 +353,7 @@ pub(crate) async fn waiting(
     rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
 }
 
-/// Ends a step-up at one device, and there only.
+/// Ends a step-up at one device; it stays pending at the others.
 pub(crate) async fn end_offer(
     connection: &mut SqliteConnection,
     step_up: &StepUpId,
@@ -368,7 +368,8 @@ pub(crate) async fn end_offer(
     Ok(())
 }
 
-/// Ends a step-up, and tells the devices at which it still waits. Gives those. `reasons` are for the application.
+/// Ends a step-up with an event to each device at which it is pending, and returns those devices. `reasons` are for
+/// the application.
 pub(crate) async fn end(
     connection: &mut SqliteConnection,
     step_up: &StepUp,
@@ -383,7 +384,7 @@ pub(crate) async fn end(
     query.bind(id).bind(end.as_str()).bind(signed(now)).bind(reasons).execute(&mut *connection).await?;
     event::forget(connection, &step_up.id).await?;
     let told = waiting(connection, &step_up.id).await?;
-    // What one device said is that device's: at the others it was answered elsewhere.
+    // A device's own result is shown only there: to the others the step-up was answered elsewhere.
     let elsewhere = match end {
         StepUpResult::TimedOut | StepUpResult::NoDevice | StepUpResult::Cancelled => end,
         _ => StepUpResult::Superseded,
@@ -400,15 +401,15 @@ pub(crate) async fn end(
 }
 
 impl Store {
-    /// Step-ups that have not ended and whose time is over.
+    /// Returns pending step-ups that have expired.
     pub(crate) async fn step_ups_expired(&self, now: u64, limit: u32) -> Result<Vec<StepUpId>, StoreError> {
         let query = sqlx::query("SELECT id FROM step_ups WHERE ended IS NULL AND expires <= ?1 LIMIT ?2");
         let rows = query.bind(signed(now)).bind(limit).fetch_all(self.readers()).await?;
         rows.iter().map(id_of).collect()
     }
 
-    /// Step-ups that have not ended, were begun by `begun`, and of which no device has sent evidence: with when they
-    /// were begun, and the devices that are asked.
+    /// Returns pending step-ups that began at `begun` or earlier and for which no device has sent evidence, each with
+    /// its start time and its devices.
     pub(crate) async fn step_ups_unanswered(
         &self,
         begun: u64,

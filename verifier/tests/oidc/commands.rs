@@ -136,7 +136,7 @@ async fn the_stand_in_shows_the_token_once_the_tap_is_given() {
         } else {
             let device = nurse.enrolment().to_string();
             for word in
-                ["Approved", "urn:vitalsign:acr:hardware-key", &device, "signatures of both tokens hold"]
+                ["Approved", "urn:vitalsign:acr:hardware-key", &device, "signatures of both tokens are valid"]
             {
                 assert!(stdout.contains(word), "{word}: {stdout}");
             }

@@ -16,7 +16,7 @@ fn body(answer: &Answer) -> Value {
     serde_json::from_slice(&answer.body).unwrap()
 }
 
-/// The claims of a token, whose signature holds.
+/// Verifies a token's signature and returns its claims.
 async fn claims(provider: &Provider, token: &Value, typ: &str) -> Value {
     let keys: JwkSet = serde_json::from_value(provider.get("/jwks").await).unwrap();
     jwt::verify(token.as_str().unwrap(), typ, &keys).unwrap()
@@ -264,7 +264,7 @@ async fn polls_that_are_held_leave_connections_to_others() {
     let mut nurse = Person::at(&provider, "nurse-7").await;
     let auth_req_id = ehr.ask(&provider, "nurse-7").await;
     let asked = nurse.asked(&provider).await;
-    // One of the two is held, the other one is answered at once.
+    // The verifier defers one of the two polls and answers the other at once.
     let mut one = Box::pin(ehr.poll(&provider, &auth_req_id));
     let mut other = Box::pin(ehr.poll(&provider, &auth_req_id));
     let (answer, held) = tokio::select! {
@@ -286,7 +286,7 @@ async fn a_held_poll_ends_with_the_server() {
     let auth_req_id = pacs.ask(&provider, "nurse-7").await;
     let mut one = Box::pin(pacs.poll(&provider, &auth_req_id));
     let mut other = Box::pin(pacs.poll(&provider, &auth_req_id));
-    // The second to arrive is told to slow down: then the first one is held.
+    // The second poll to arrive gets `slow_down`; by then the verifier defers the first.
     let (answer, held) = tokio::select! {
         answer = &mut one => (answer, other),
         answer = &mut other => (answer, one),
