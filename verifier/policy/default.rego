@@ -1,16 +1,17 @@
-# How the verifier judges a device.
+# Default appraisal policy.
 #
-# One block for each check. A block says what it is about, what was seen, and how it came out. Outcomes are tried from
-# top to bottom; the first whose condition holds counts, so that what is surely bad stands before what is unknown, and
-# good stands last. Numbers are in thresholds.toml; docs/policy.md says how to change one, and how to add a block.
+# Each check has one block: its submodule, the facts to show, and its outcome. Rego evaluates an `else` chain from top
+# to bottom and takes the first outcome whose conditions are true. Contraindicated outcomes therefore come before
+# unknown ones, and affirming ones last. Numbers are in thresholds.toml; docs/policy.md explains how to change a number
+# and how to add a block.
 #
-#   input.posture   the facts. Each is {"known": value}, "unsupported", or {"unreadable": why}
-#   input.key       what enrolment proved of the report key: storage, genuine, simulated
-#   input.boot      what the TPM's quote proved: quoted, log ("none" or {"replayed": {"secure_boot": …}})
-#   input.now       seconds since 1970; every answer that depends on it says in `changes_at` when it changes
+#   input.posture   the facts. Each is {"known": value}, "unsupported", or {"unreadable": reason}
+#   input.key       properties of the report key that enrolment proved: storage, genuine, simulated
+#   input.boot      properties of the boot that a quote proved: quoted, log ("none" or {"replayed": {"secure_boot": …}})
+#   input.now       seconds since 1970. A check that reads it lists in `changes_at` the times at which it can change
 #
-# The numbers in `claims` are those of AR4SI: 2 to 31 good, 32 to 95 a warning, 96 and above not to be trusted;
-# 36 says that what matters could not be read.
+# The numbers in `claims` are AR4SI values: 2 to 31 affirming, 32 to 95 warning, 96 and above contraindicated. 36 means
+# that a fact could not be read.
 
 package vitalsign
 
@@ -21,7 +22,7 @@ import data.thresholds
 posture := input.posture
 
 # ---------------------------------------------------------------------------------------------------------------------
-# Security updates are installed within max_days, and the lists that say so are fresh.
+# Security updates are installed within max_days, and the package lists are recent.
 
 checks["os-updates"] := {
 	"submodule": "os",
@@ -53,7 +54,7 @@ os_updates := bad("overdue", {"configuration": 96}) if {
 } else := grace(due(posture.os.security_updates_since, thresholds["os-updates"].max_days))
 
 # ---------------------------------------------------------------------------------------------------------------------
-# A restart that finishes an update is not put off for longer than max_days after the newest update.
+# The device restarts within max_days of its newest update if an update requires it.
 
 checks["os-reboot"] := {
 	"submodule": "os",
@@ -87,7 +88,7 @@ os_reboot := bad("overdue", {"configuration": 96}) if {
 } else := good({"configuration": 3})
 
 # ---------------------------------------------------------------------------------------------------------------------
-# The system's maker still supports it; the last warn_days of support are a warning.
+# The vendor supports the system version; the last warn_days of support are a warning.
 
 checks["os-support"] := {
 	"submodule": "os",
@@ -110,7 +111,7 @@ os_support := unknown("os-support", "configuration", [posture.os.support_ends]) 
 } else := good({"configuration": 3})
 
 # ---------------------------------------------------------------------------------------------------------------------
-# Every volume that holds the system, data, swap or hibernation is encrypted, with a key that hardware keeps.
+# Every volume with system, data, swap or hibernation is encrypted, with a key protected by hardware.
 
 checks["disk-encryption"] := {
 	"submodule": "disk",
@@ -164,7 +165,7 @@ disk_encryption := unknown("disk-encryption", "storage-opaque", [posture.disk.vo
 } else := good({})
 
 # ---------------------------------------------------------------------------------------------------------------------
-# A product for endpoint protection protects; that it runs is not enough.
+# An endpoint protection product is protecting. A running service is not enough.
 
 checks["edr-protecting"] := {
 	"submodule": "edr",
@@ -216,7 +217,7 @@ edr_protecting := good({"configuration": 2}) if {
 } else := bad("off", {"configuration": 96})
 
 # ---------------------------------------------------------------------------------------------------------------------
-# What protects has been updated within max_days. Where nothing protects, whatever there is counts.
+# The protecting products updated their signatures within max_days. If none is protecting, every product counts.
 
 checks["edr-signatures"] := {
 	"submodule": "edr",
@@ -273,7 +274,7 @@ firewall_inbound := unknown("firewall-inbound", "configuration", [posture.firewa
 } else := bad("off", {"configuration": 96})
 
 # ---------------------------------------------------------------------------------------------------------------------
-# The screen locks by itself: idle time and grace together are at most max_seconds.
+# The screen locks automatically: idle time plus grace period is at most max_seconds.
 
 checks["lock-idle"] := {
 	"submodule": "lock",
@@ -303,7 +304,7 @@ lock_idle := bad("off", {"configuration": 96}) if {
 } else := warning("unreadable", {"configuration": 36})
 
 # ---------------------------------------------------------------------------------------------------------------------
-# Secure Boot is on. What the TPM signed counts; where the device says something else, neither is believed.
+# Secure Boot is on. The signed event log takes precedence over the device's claim; a contradiction is contraindicated.
 
 checks["boot-secure"] := {
 	"submodule": "boot",
@@ -314,7 +315,7 @@ checks["boot-secure"] := {
 	"outcome": boot_secure,
 }
 
-# True or false by the log that the TPM's quote confirms; null where there is no such proof.
+# Secure Boot state from the event log that the quote confirms; null without a quote or log.
 default proven_secure_boot := null
 
 proven_secure_boot := input.boot.log.replayed.secure_boot if input.boot.quoted
@@ -335,7 +336,7 @@ boot_secure := bad("contradiction", {"configuration": 96}) if {
 } else := good({"configuration": 2})
 
 # ---------------------------------------------------------------------------------------------------------------------
-# The TPM signed what was started, and the firmware's log says what that was.
+# The TPM quoted the boot, and the firmware's event log replays to the quoted PCRs.
 
 checks["boot-measured"] := {
 	"submodule": "boot",
@@ -366,7 +367,7 @@ boot_measured := good({"configuration": 2, "executables": 3}) if {
 } else := warning("not-quoted", {"configuration": 36})
 
 # ---------------------------------------------------------------------------------------------------------------------
-# The report key is held by hardware whose maker vouches for it. The device's own word on this does not count.
+# The report key is in hardware that its maker certifies. Only enrolment's proof counts, not the device's claim.
 
 checks["key-hardware"] := {
 	"submodule": "key",
@@ -410,7 +411,7 @@ agent_version := unknown("agent-version", "configuration", [posture.agent.versio
 regular(version) if count(numbers_of(version)) == 3
 
 # ---------------------------------------------------------------------------------------------------------------------
-# Words that the blocks use.
+# Functions for the blocks.
 
 good(claims) := {"status": "affirming", "reason": "ok", "claims": claims}
 
@@ -420,7 +421,7 @@ bad(reason, claims) := {"status": "contraindicated", "reason": reason, "claims":
 
 none(reason) := {"status": "none", "reason": reason, "claims": {}}
 
-# Still time until `deadline`.
+# A problem that becomes contraindicated at `deadline`.
 grace(deadline) := {
 	"status": "warning",
 	"reason": "grace",
@@ -434,8 +435,8 @@ all_known(facts) if {
 
 is_known(fact) if fact.known != null
 
-# For facts of which one is not known. What could not be read is a warning; what this kind of system cannot say is as
-# the threshold `unsupported` has it.
+# Outcome if at least one of the facts is not known. An unreadable fact is a warning; for an unsupported one the
+# threshold `unsupported` decides.
 unknown(check, claim, facts) := warning("unreadable", {claim: 36}) if {
 	some fact in facts
 	fact.unreadable
@@ -443,20 +444,20 @@ unknown(check, claim, facts) := warning("unreadable", {claim: 36}) if {
 	thresholds[check].unsupported == "warning"
 } else := none("unsupported")
 
-# A time that is known, and so many days ago or longer.
+# True if the time is known and at least this many days ago.
 passed(fact, days) if input.now >= due(fact, days)
 
 due(fact, days) := fact.known + (days * 86400)
 
-# A time that cannot be: a day is left for clocks that are not quite right.
+# True if the time is more than a day ahead, which allows for wrong clocks.
 in_the_future(fact) if fact.known > input.now + 86400
 
-# When an answer about this time changes.
+# Times at which an outcome that depends on this time can change.
 changes(fact, days) := {due(fact, days), fact.known - 86400} if {
 	fact.known
 } else := set()
 
-# What people see: the value, null where this kind of system has none, or why it could not be read.
+# Facts to show: the value, null if unsupported, or the reason why it could not be read.
 seen(facts) := {name: shown(fact) | some name, fact in facts}
 
 shown(fact) := fact.known if {

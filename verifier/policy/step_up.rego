@@ -1,18 +1,18 @@
-# What blocks which level of a step-up.
+# Default step-up policy: decides which levels of a step-up a device and a security key reach.
 #
-# Each rule adds a name to `refused`; a level is reached when nothing is refused. A level asks for what those below it
-# ask for, and more: the verifier asks for each in turn, so that a rule stands once, at the lowest level that it is for.
-# A name of a check stands for that check; people read its title. Before the tap there is no security key to judge:
-# input.security_key is null then, and the rules on it hold for nothing.
+# Each rule adds a name to `refused`; a level is reached if `refused` is empty. The verifier evaluates the requested
+# level and every level below it, so each rule appears once, at the lowest level that needs it. A name is a check of the
+# appraisal policy or another requirement. The verifier evaluates the policy before the prompt, when input.security_key
+# is null and rules about it must add nothing, and again with the assertion.
 #
 #   input.acr           the level
-#   input.device.status the verdict on the evidence: "affirming", "warning", "contraindicated", or "none" when there is
-#                       no judgement
-#   input.device.checks each check: status and reason, as the appraisal policy gave them
-#   input.key           what enrolment proved of the device's report key: storage, genuine, simulated
-#   input.security_key  null, or what was tapped: aaguid, user_verified, backup_eligible; how its model stands with the
-#                       FIDO metadata, "accepted", "unknown", "withdrawn" or "list-expired"; and what they say of an
-#                       accepted one: hardware, roaming. (None is registered without an attestation by such a model.)
+#   input.device.status the verdict on the evidence: "affirming", "warning", "contraindicated", or "none" without an
+#                       appraisal
+#   input.device.checks outcome of each check: status and reason, from the appraisal policy
+#   input.key           properties of the device's report key that enrolment proved: storage, genuine, simulated
+#   input.security_key  null, or the security key: aaguid, user_verified, backup_eligible; the status of its model in
+#                       the FIDO metadata: "accepted", "unknown", "withdrawn" or "list-expired"; and for an accepted
+#                       model hardware and roaming. (Registration requires attestation by an accepted model.)
 #   input.now           seconds since 1970
 #   data.thresholds     the thresholds of the appraisal policy
 
@@ -27,9 +27,9 @@ healthy_device := "urn:vitalsign:acr:healthy-device"
 epcs := "urn:vitalsign:acr:epcs"
 
 # ---------------------------------------------------------------------------------------------------------------------
-# hardware-key: a hardware key that verified its user, on an attested device whatever its health. A simulated TPM
-# counts, for trials: only where its maker's root was put among the simulated ones does such a device enrol, and the
-# token's ear_status never reads "affirming" for it.
+# hardware-key: a hardware key that verified its user, on an attested device in any state of health. For trials a
+# simulated TPM suffices: such a device can enrol only if an administrator added its maker's root to roots/simulated,
+# and the token's ear_status is never "affirming" for it.
 
 refused contains "key-hardware" if {
 	input.acr == hardware_key
@@ -46,8 +46,8 @@ refused contains "security-key-user-verification" if {
 	not input.security_key.user_verified
 }
 
-# Withdrawn by its vendor or the FIDO Alliance, or no longer on the administrator's list. An outdated list does
-# not block here.
+# The vendor or the FIDO Alliance withdrew the model, or the administrator's list does not contain it. An expired list
+# blocks only epcs.
 refused contains "security-key-model" if {
 	input.acr == hardware_key
 	is_object(input.security_key)
@@ -55,14 +55,14 @@ refused contains "security-key-model" if {
 }
 
 # ---------------------------------------------------------------------------------------------------------------------
-# healthy-device: nothing is amiss, but for what is due soon and still has time.
+# healthy-device: no check is contraindicated, and the only warnings have the reason grace.
 
 refused contains check if {
 	input.acr == healthy_device
 	some check in unfit
 }
 
-# No judgement, or one that is worse than its checks.
+# The device has no verdict, or one that is worse than its checks.
 refused contains "health" if {
 	input.acr == healthy_device
 	count(unfit) == 0
@@ -89,9 +89,9 @@ fit if {
 }
 
 # ---------------------------------------------------------------------------------------------------------------------
-# epcs: what AAL3 (NIST SP 800-63B section 4.3) and 21 CFR 1311.115 and .120 ask: a hardware authenticator that is
-# separate from the device, of a model that is known to be sound today, whose key cannot leave it; on a device that is
-# what it says.
+# epcs: the requirements of AAL3 (NIST SP 800-63B section 4.3) and of 21 CFR 1311.115 and .120: a hardware authenticator
+# that is separate from the device, has an accepted model on a current list, and cannot export its key; on a device
+# with a genuine TPM.
 
 refused contains "key-hardware" if {
 	input.acr == epcs
