@@ -159,7 +159,7 @@ pub struct StepUpClosed {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum StepUpResult {
-    /// The tap was given and holds.
+    /// The verifier accepted the assertion.
     Approved,
     /// The person declined the request.
     Declined,
@@ -167,7 +167,7 @@ pub enum StepUpResult {
     NotMine,
     /// The step-up expired without an answer.
     TimedOut,
-    /// The device is not in the state that the level asks for.
+    /// The device does not meet the level.
     Unhealthy,
     /// The security key is not registered for this person, or its signature is invalid.
     WrongKey,
@@ -179,7 +179,7 @@ pub enum StepUpResult {
     NoDevice,
     /// It was answered elsewhere, or another request took its place.
     Superseded,
-    /// The application took it back.
+    /// The application cancelled the request.
     Cancelled,
 }
 

@@ -1,4 +1,4 @@
-//! The command line.
+//! Command line arguments of the app.
 
 use crate::view::Page;
 use clap::Parser;

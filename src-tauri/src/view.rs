@@ -55,7 +55,6 @@ pub enum DisconnectReason {
     Silent,
     /// It starts, stops, or talks to too many.
     Busy,
-    /// Any other reason.
     Other,
 }
 
@@ -105,7 +104,6 @@ pub enum Tone {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, TS)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Headline {
-    /// The device is healthy.
     Healthy,
     /// Some checks failed; the person can fix some of them.
     Attention {
@@ -120,11 +118,9 @@ pub enum Headline {
     Expired,
     /// There is no verdict yet.
     NoVerdict,
-    /// The device is enrolling.
     Enrolling,
     /// The device is not enrolled.
     NotEnrolled,
-    /// The device was revoked.
     Revoked,
     /// The verifier refuses the device.
     Refused {
@@ -144,7 +140,6 @@ pub enum Headline {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, TS)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Contact {
-    /// No contact is known.
     None,
     /// The verifier has the newest facts.
     Reached,
@@ -156,7 +151,6 @@ pub enum Contact {
     },
 }
 
-/// Outcome of one check.
 #[derive(Clone, Debug, PartialEq, Serialize, TS)]
 #[serde(rename_all = "camelCase")]
 pub struct Check {
@@ -184,7 +178,6 @@ pub struct Check {
     pub restart: bool,
 }
 
-/// Observed fact.
 #[derive(Clone, Debug, PartialEq, Serialize, TS)]
 pub struct Seen {
     /// Name of the fact in the policy.
@@ -197,7 +190,6 @@ pub struct Seen {
 #[derive(Clone, Debug, PartialEq, Serialize, TS)]
 #[serde(tag = "kind", content = "value", rename_all = "kebab-case")]
 pub enum SeenValue {
-    /// A truth value.
     Flag(bool),
     /// A number without unit.
     Number(f64),
@@ -205,7 +197,6 @@ pub enum SeenValue {
     Times(#[ts(type = "Array<number>")] Vec<u64>),
     /// Words from the device. Data, never markup.
     Text(String),
-    /// Several values.
     List(Vec<String>),
     /// It could not be read: why, as the protocol spells it.
     Unreadable(String),
@@ -250,11 +241,10 @@ pub struct Prompt {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, TS)]
 #[serde(rename_all = "kebab-case")]
 pub enum Level {
-    /// A hardware security key.
     HardwareKey,
     /// A hardware security key on a healthy device.
     HealthyDevice,
-    /// And what controlled substances ask for.
+    /// Level for prescriptions of controlled substances (EPCS).
     Epcs,
 }
 
@@ -277,7 +267,6 @@ pub enum Step {
     Working,
     /// The verifier checks the answer.
     Checking,
-    /// The step-up is closed.
     Ended {
         /// Result of the step-up.
         end: PromptResult,
@@ -320,7 +309,7 @@ pub enum PinWhy {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, TS)]
 #[serde(rename_all = "kebab-case")]
 pub enum PromptResult {
-    /// The tap was given and holds.
+    /// The verifier accepted the assertion.
     Approved,
     /// The person declined the request.
     Declined,
@@ -328,7 +317,7 @@ pub enum PromptResult {
     NotMine,
     /// The step-up expired without an answer.
     TimedOut,
-    /// The device is not in the state that the level asks for.
+    /// The device does not meet the level.
     Unhealthy,
     /// The security key is not registered for this person, or its signature is invalid.
     WrongKey,
@@ -340,9 +329,9 @@ pub enum PromptResult {
     NoDevice,
     /// It was answered elsewhere, or another request took its place.
     Superseded,
-    /// The application took it back.
+    /// The application cancelled the request.
     Cancelled,
-    /// The service went away while it was asked.
+    /// The connection to the service was lost during the step-up.
     Lost,
 }
 
@@ -373,9 +362,9 @@ pub enum KeyProblemKind {
     NoUserVerification,
     /// The key is registered already.
     AlreadyRegistered,
-    /// The request is not one to answer.
+    /// The request is invalid or not for this device.
     BadRequest,
-    /// This key cannot do it.
+    /// The key lacks a required feature.
     Unfit,
     /// Security keys cannot be reached.
     Unavailable,
@@ -397,22 +386,18 @@ pub enum KeyProblemKind {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, TS)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Registration {
-    /// No registration is running.
     #[default]
     Idle,
-    /// A registration is running.
     Running {
         /// User who will own the key, once the verifier has sent it.
         user: Option<String>,
         /// Progress of the registration.
         step: Step,
     },
-    /// The registration succeeded.
     Done {
         /// Registered security key.
         key: KeyView,
     },
-    /// The registration failed.
     Failed {
         /// Reason for the failure.
         trouble: KeyProblem,
@@ -425,7 +410,6 @@ pub enum Registration {
 pub enum KeyList {
     /// The list is being requested.
     Asking,
-    /// The list was received.
     Registered {
         /// Registered security keys.
         keys: Vec<KeyView>,
@@ -473,18 +457,16 @@ pub struct Texts {
 #[derive(Deserialize, TS)]
 #[serde(tag = "do", rename_all = "kebab-case")]
 pub enum Action {
-    /// Opens a page.
     Open {
         /// Page to open.
         page: Page,
     },
     /// Reads all facts and reports, now.
     CheckAgain,
-    /// No to the step-up that is asked.
+    /// Declines the step-up on the screen.
     Decline,
-    /// No, and: I asked for nothing.
+    /// Declines the step-up, and reports that the person did not start it.
     NotMine,
-    /// Dismisses a result.
     Dismiss,
     /// Starts registering a security key.
     Register {
@@ -493,13 +475,12 @@ pub enum Action {
         /// Name that the user chose for the key.
         name: String,
     },
-    /// Ends that, or puts its end away.
+    /// Cancels the registration, or dismisses its result.
     StopRegistering,
-    /// Asks for the registered keys.
+    /// Requests the list of registered keys.
     ListKeys,
-    /// Closes the window.
     Close,
-    /// Nothing: the page is on the screen for the first time.
+    /// Reports that the page was drawn for the first time.
     Drawn,
 }
 

@@ -1,4 +1,4 @@
-//! Asking the running service.
+//! Sends requests to the running service over its socket.
 
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};

@@ -56,7 +56,6 @@ pub enum FlowEffect {
     Quit,
 }
 
-/// State of the session.
 #[derive(Debug, Default)]
 pub struct Flow {
     /// The step-ups as they were shown last.

@@ -1,4 +1,4 @@
-//! Registering a security key.
+//! Registers a security key: code, ceremony, proof.
 
 use crate::agent::{SecurityKeyClient, Service, ServiceConnector};
 use vitalsign_client::ClientError;

@@ -27,13 +27,13 @@ pub fn end(end: StepUpResult) -> &'static str {
         StepUpResult::Declined => "Declined.",
         StepUpResult::NotMine => "Declined, and reported: you did not ask for this.",
         StepUpResult::TimedOut => "Timed out. Start again in the application.",
-        StepUpResult::Unhealthy => "Refused: this device is not in the state that is asked for.",
+        StepUpResult::Unhealthy => "Refused: this device does not meet the requirements.",
         StepUpResult::WrongKey => "Refused: this security key is not one of this person's.",
         StepUpResult::PinBlocked => "Refused: the security key takes no more PINs. Ask your IT.",
         StepUpResult::NoKey => "Refused: no security key can be used here.",
         StepUpResult::NoDevice => "Refused: no device of this person was reached.",
         StepUpResult::Superseded => "It was answered elsewhere.",
-        StepUpResult::Cancelled => "The application took it back.",
+        StepUpResult::Cancelled => "The application cancelled the request.",
     }
 }
 
@@ -46,7 +46,7 @@ pub fn reason(check: &str) -> String {
             let who = match (text.remediator, text.restart) {
                 (Remediator::You, true) => "You can do this; a restart fixes it.",
                 (Remediator::You, false) => "You can do this.",
-                (Remediator::It, _) => "IT does this.",
+                (Remediator::It, _) => "Contact IT.",
             };
             format!("{}: {} {who}", text.title, text.remedy)
         }

@@ -1,4 +1,4 @@
-//! Linux.
+//! Selects probes, keys and change notifications for Linux.
 
 use crate::Settings;
 use std::io;

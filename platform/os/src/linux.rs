@@ -1,4 +1,4 @@
-//! Linux.
+//! Functions of the system on Linux.
 
 mod files;
 mod manager;

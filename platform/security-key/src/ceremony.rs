@@ -9,7 +9,6 @@ pub struct Ceremony {
     pub origin: String,
     /// The relying-party id that was pinned; options that name another are refused.
     pub rp_id: String,
-    /// Operation to perform.
     pub operation: Operation,
 }
 

@@ -237,7 +237,6 @@ pub enum Pass {
 
 type Hook = Box<dyn FnMut(Way, &mut Vec<u8>) -> Pass + Send>;
 
-/// Direction of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Way {
     /// A command to the TPM.

@@ -1,4 +1,4 @@
-//! Registering a security key.
+//! Runs the registration of a security key in a thread.
 
 use super::{App, lock};
 use crate::model::{Happened, Registering, registered};

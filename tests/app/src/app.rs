@@ -11,7 +11,6 @@ use vitalsign_simulated_key::process::program;
 
 /// The app with its window open, driven over WebDriver.
 pub struct App {
-    /// Page in the window.
     pub page: Page,
     driver: Process,
     log: PathBuf,

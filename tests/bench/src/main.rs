@@ -183,7 +183,6 @@ fn run([agent, verifier, app]: [&Path; 3], report: &Path, idle_seconds: u64) -> 
     Ok(())
 }
 
-/// Measures the app.
 fn app_rows(agent: &Path, verifier: &Path, app: &Path) -> Result<Vec<Row>> {
     eprintln!("bench: the app on a private display: first window, step-ups, idle");
     let measured = app::measure(agent, verifier, app)?;

@@ -1,4 +1,4 @@
-//! Medians.
+//! Medians and conversions for the measurements.
 
 use std::time::{Duration, Instant};
 

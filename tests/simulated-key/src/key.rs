@@ -14,7 +14,6 @@ use std::time::{Duration, Instant};
 /// Time limit for every wait.
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// Transport of the key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transport {
     /// By PC/SC, on the first slot of the virtual reader.

@@ -1,4 +1,4 @@
-//! `audit`.
+//! `vitalsign-verifier audit`: reads, verifies and exports the audit log.
 
 use super::table;
 use anyhow::Context;

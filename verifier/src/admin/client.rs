@@ -1,4 +1,4 @@
-//! `client`.
+//! `vitalsign-verifier client`: manages the clients of the OpenID provider.
 
 use super::table;
 use anyhow::{Context, ensure};

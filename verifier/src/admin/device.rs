@@ -1,4 +1,4 @@
-//! `device`.
+//! `vitalsign-verifier device`: lists and revokes enrolled devices.
 
 use super::table;
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! `key`.
+//! `vitalsign-verifier signing-key`: lists and rotates signing keys.
 
 use super::table;
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! The commands. Each answers whether what was asked is so: the exit status.
+//! Commands. Each returns whether it succeeded, which determines the exit status.
 
 mod application;
 pub(crate) mod audit;

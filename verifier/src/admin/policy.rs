@@ -1,4 +1,4 @@
-//! `policy`.
+//! `vitalsign-verifier policy`: tests the policies, with facts if given.
 
 use super::table;
 use anyhow::Context;

@@ -1,4 +1,4 @@
-//! `serve`.
+//! `vitalsign-verifier serve`: runs the server until a signal.
 
 use anyhow::Context;
 use std::io::Write;

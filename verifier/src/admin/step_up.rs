@@ -1,4 +1,4 @@
-//! `step-up`.
+//! `vitalsign-verifier step-up`: requests step-ups and lists recent ones.
 
 use super::application::{Application, ApplicationCredential, AuthRequested, Checked, Refusal};
 use super::table;

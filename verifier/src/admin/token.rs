@@ -1,4 +1,4 @@
-//! `enrol-token`.
+//! `vitalsign-verifier enrol-token`: creates, lists and revokes enrolment tokens.
 
 use super::table;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! `user`.
+//! `vitalsign-verifier user`: manages users, their security keys and devices.
 
 use super::table;
 use anyhow::Context;

@@ -1,4 +1,4 @@
-//! A verdict.
+//! Inspects a verdict (EAR) and its signature.
 
 use super::{Holds, Inspection, Unreadable};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as B64};

@@ -1,4 +1,4 @@
-//! A firmware's event log.
+//! Inspects a firmware's event log and replays it.
 
 use super::{Holds, Inspection, Unreadable};
 use serde_json::{Map, Value, json};

@@ -1,4 +1,4 @@
-//! Evidence.
+//! Inspects evidence: claims, facts and signature.
 
 use super::{Holds, Inspection, Unreadable};
 use serde_json::{Map, Value, json};

@@ -1,4 +1,4 @@
-//! A TPM's quote.
+//! Inspects a TPM's quote, its signature and its event log.
 
 use super::{Holds, Inspection, Unreadable, event_log};
 use serde_json::json;

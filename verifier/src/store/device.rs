@@ -1,4 +1,4 @@
-//! Enrolled devices.
+//! Enrolled devices, their keys and their state between reports.
 
 use super::audit;
 use super::{Store, StoreError, event, signed, unsigned};

@@ -1,4 +1,4 @@
-//! The command line.
+//! Command line of the session program.
 
 mod key;
 mod output;

@@ -53,7 +53,6 @@ pub(super) fn listen(place: &SocketArg, arguments: Listen) -> anyhow::Result<Exi
     })
 }
 
-/// Terminal output.
 struct Screen<'a> {
     json: bool,
     person: &'a Person,

@@ -22,7 +22,6 @@ fn silent(_: &ProductQuery<'_>) -> ProductAnswer {
     ProductAnswer::NOTHING
 }
 
-/// Supported products.
 pub const PRODUCTS: &[Product] = &[
     Product {
         id: "crowdstrike-falcon",

@@ -75,7 +75,6 @@ impl KeyDevice {
     }
 }
 
-/// Transports to scan.
 #[derive(Clone, Debug)]
 pub(super) struct SearchScope {
     /// Among the raw HID devices.

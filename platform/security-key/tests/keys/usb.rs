@@ -1,4 +1,4 @@
-//! By USB.
+//! Ceremonies with simulated keys over USB.
 
 use crate::person::{self, ORIGIN, PIN, RP_ID, begin, creation, nobodys, request};
 use serde_json::{Value, json};
