@@ -75,7 +75,7 @@ headline-attention-blocked = Was zu tun ist, steht unten. Bis dahin weisen Anwen
 headline-not-accepted = Dieses Gerät wird nicht akzeptiert
 headline-not-accepted-next = Der Server sagt nicht, warum. Rufen Sie die IT an, und lesen Sie die Registriernummer unten vor. Nutzen Sie bis dahin ein anderes Gerät.
 headline-expired = Das letzte Ergebnis ist abgelaufen
-headline-expired-next = Vitalsign meldet sich von selbst wieder, sobald der Server erreichbar ist. Wenn das so bleibt, prüfen Sie das Netzwerk, und rufen Sie dann die IT an.
+headline-expired-next = Vitalsign sendet von selbst einen neuen Bericht, sobald der Server erreichbar ist. Wenn das so bleibt, prüfen Sie das Netzwerk, und rufen Sie dann die IT an.
 headline-no-verdict = Es gibt noch kein Ergebnis
 headline-no-verdict-next = Der erste Bericht ist unterwegs. Diese Seite ändert sich von selbst.
 headline-enrolling = Dieses Gerät wird gerade registriert
@@ -85,7 +85,7 @@ headline-not-enrolled-next = Ihre Organisation kennt dieses Gerät noch nicht. B
 headline-revoked = Dieses Gerät wurde zurückgezogen
 headline-revoked-next = Die IT hat dieses Gerät außer Betrieb genommen. Nutzen Sie ein anderes Gerät, und fragen Sie die IT, was mit diesem geschehen soll.
 headline-refused = Der Server weist dieses Gerät ab
-headline-refused-next = Das kann nur die IT beheben: Kopieren Sie für sie die Diagnose unten. Nutzen Sie bis dahin ein anderes Gerät.
+headline-refused-next = Wenden Sie sich an die IT, und geben Sie ihr die Diagnose unten. Nutzen Sie bis dahin ein anderes Gerät.
 headline-key-trouble = Dieses Gerät kann seinen Schlüssel nicht nutzen
 headline-key-trouble-next = Der Schlüssel beweist, welches Gerät dies ist. Starten Sie das Gerät neu; wenn das so bleibt, rufen Sie die IT an.
 headline-no-service = Vitalsign antwortet auf diesem Gerät nicht
@@ -94,14 +94,14 @@ detail-label = Die Antwort im Wortlaut
 
 ## Why the service is lost
 
-loss-starting = Einen Moment: Die App fragt den Vitalsign-Dienst nach dem Zustand dieses Geräts.
-loss-not-running = Der Vitalsign-Dienst antwortet nicht. Vielleicht startet er gerade oder wird aktualisiert: Die App sucht von selbst weiter nach ihm. Wenn das einige Minuten so bleibt, starten Sie das Gerät neu, und rufen Sie dann die IT an.
-loss-foreign = Etwas anderes antwortet anstelle des Vitalsign-Dienstes; deshalb wird nichts davon geglaubt. Rufen Sie die IT an, bevor Sie mit Vertraulichem weiterarbeiten.
+loss-starting = Einen Moment: Die App verbindet sich mit dem Vitalsign-Dienst.
+loss-not-running = Der Vitalsign-Dienst antwortet nicht. Vielleicht startet er gerade oder wird aktualisiert. Die App versucht es weiter. Wenn das einige Minuten so bleibt, starten Sie das Gerät neu, und rufen Sie dann die IT an.
+loss-foreign = Ein anderes Programm antwortet anstelle des Vitalsign-Dienstes. Die App ignoriert es. Rufen Sie die IT an, bevor Sie mit Vertraulichem weiterarbeiten.
 loss-other-version = Die App und der Vitalsign-Dienst haben verschiedene Versionen. Melden Sie sich ab und wieder an; wenn das so bleibt, bitten Sie die IT, beide zu aktualisieren.
-loss-garbled = Der Vitalsign-Dienst sagt etwas, das die App nicht versteht. Starten Sie das Gerät neu; wenn das so bleibt, rufen Sie die IT an.
-loss-silent = Der Vitalsign-Dienst ist da, antwortet aber nicht. Die App versucht es von selbst weiter. Wenn das einige Minuten so bleibt, starten Sie das Gerät neu, und rufen Sie dann die IT an.
-loss-busy = Der Vitalsign-Dienst startet, endet oder ist beschäftigt. Die App versucht es von selbst weiter.
-loss-other = Der Vitalsign-Dienst ist nicht erreichbar. Die App versucht es von selbst weiter. Wenn das so bleibt, starten Sie das Gerät neu, und rufen Sie dann die IT an.
+loss-garbled = Die App versteht den Vitalsign-Dienst nicht. Starten Sie das Gerät neu; wenn das so bleibt, rufen Sie die IT an.
+loss-silent = Der Vitalsign-Dienst läuft, antwortet aber nicht. Die App versucht es weiter. Wenn das einige Minuten so bleibt, starten Sie das Gerät neu, und rufen Sie dann die IT an.
+loss-busy = Der Vitalsign-Dienst startet, endet oder ist beschäftigt. Die App versucht es weiter.
+loss-other = Der Vitalsign-Dienst ist nicht erreichbar. Die App versucht es weiter. Wenn das so bleibt, starten Sie das Gerät neu, und rufen Sie dann die IT an.
 loss-last-known = Unten steht, was zuletzt bekannt war.
 
 ## The status page
@@ -132,7 +132,7 @@ device-reported-none = Noch keiner
 device-holds = Ergebnis gültig bis
 contact-none = Nicht bekannt
 contact-reached = Der Server hat den neuesten Bericht
-contact-offline = Keine Verbindung seit { $since }. Vitalsign versucht es von selbst weiter.
+contact-offline = Keine Verbindung seit { $since }. Vitalsign versucht es weiter.
 diagnostics-label = Diagnose für die IT
 diagnostics-about = Danach fragt die IT, wenn Sie anrufen. Passwörter, PINs oder Patientendaten stehen nicht darin.
 diagnostics-show = Diagnose zeigen
@@ -140,7 +140,7 @@ diagnostics-hide = Diagnose verbergen
 diagnostics-wait = Die Diagnose wird zusammengestellt…
 diagnostics-copy = Diagnose kopieren
 diagnostics-copied = Kopiert. Fügen Sie sie in Ihre Nachricht an die IT ein.
-diagnostics-not-copied = Das Kopieren ging nicht. Markieren Sie den Text oben, und kopieren Sie ihn.
+diagnostics-not-copied = Kopieren nicht möglich. Markieren Sie den Text oben, und kopieren Sie ihn.
 
 ## One check
 
@@ -148,12 +148,12 @@ check-since = Seit
 check-deadline = Zu beheben bis
 check-deadline-over = Frist abgelaufen
 check-remedy = Was zu tun ist
-remediator-you = Das können Sie selbst tun
-remediator-it = Das macht die IT: Rufen Sie dort an
+remediator-you = Das können Sie selbst beheben
+remediator-it = Wenden Sie sich an die IT
 restart-helps = Ein Neustart dieses Geräts kann helfen
-check-other-remedy = Fragen Sie die IT, was verlangt wird.
+check-other-remedy = Fragen Sie die IT, was diese Prüfung verlangt.
 check-unknown-next = Sie müssen nichts tun. Die IT kann das sehen.
-check-refused = Nicht so, wie diese Anfrage es verlangt
+check-refused = Erfüllt diese Anfrage nicht
 moment = { $date } ({ $ago })
 moment-now = gerade eben
 
@@ -193,7 +193,7 @@ check-security-key-model-remedy = Nutzen Sie einen Sicherheitsschlüssel von ein
 check-security-key-separate-title = Eigenständiger Sicherheits­schlüssel
 check-security-key-separate-remedy = Nutzen Sie einen Sicherheitsschlüssel, der nicht in dieses Gerät eingebaut ist.
 check-security-key-backup-title = Nicht kopierbarer Sicherheits­schlüssel
-check-security-key-backup-remedy = Nutzen Sie einen Sicherheitsschlüssel, der sein Geheimnis für sich behält.
+check-security-key-backup-remedy = Nutzen Sie einen Sicherheitsschlüssel, der sich nicht kopieren lässt.
 
 ## Reasons
 
@@ -215,7 +215,7 @@ reason-reduced = läuft nur mit einem Teil seiner Funktionen
 reason-snoozed = von jemandem angehalten
 reason-too-long = zu lang
 reason-contradiction = das Gerät und sein TPM sagen Verschiedenes
-reason-setup-mode = jeder kann die Schlüssel ändern
+reason-setup-mode = die Schlüssel lassen sich ohne Authentifizierung ändern
 reason-no-log = ohne Protokoll dessen, was gestartet wurde
 reason-not-quoted = vom TPM noch nicht bestätigt
 reason-software = nur in Software
@@ -230,7 +230,7 @@ seen-automatic = Sperrt von selbst
 seen-checked = Updatelisten vom
 seen-encrypted = Verschlüsselt
 seen-engine = Technik der Firewall
-seen-event_log = Ereignisprotokoll da
+seen-event_log = Ereignisprotokoll vorhanden
 seen-firmware = Firmware des TPM
 seen-genuine = Vom Hersteller bestätigt
 seen-grace_seconds = Passwort verlangt nach
@@ -277,7 +277,7 @@ value-tpm = TPM
 value-tpm-and-pin = TPM und PIN
 value-password = Passwort
 value-recovery = nur Wiederherstellungsschlüssel
-value-clear = nichts: Er liegt offen
+value-clear = nichts: ungeschützt
 value-random = bei jedem Start neu
 value-token = Sicherheitsschlüssel oder Karte
 value-memory = nur im Arbeitsspeicher
@@ -291,12 +291,12 @@ value-secure-enclave = Secure Enclave
 value-strongbox = StrongBox
 value-tee = vertrauenswürdige Ausführungsumgebung
 value-unreadable = nicht lesbar: { $why }
-unreadable-not-read = noch hat niemand nachgesehen
+unreadable-not-read = noch nicht gelesen
 unreadable-denied = Zugriff verweigert
 unreadable-timed-out = keine Antwort in der Zeit
 unreadable-busy = beschäftigt
 unreadable-malformed = nicht zu verstehen
-unreadable-stale = zu alt, um etwas zu sagen
+unreadable-stale = zu alt
 unreadable-no-session = niemand ist angemeldet
 unreadable-failed = fehlgeschlagen
 
@@ -327,11 +327,11 @@ not-mine-about = Lehnt ab und warnt Ihre Organisation
 ## How far it is
 
 step-preparing = Einen Moment
-step-preparing-next = Der Zustand dieses Geräts wird nachgewiesen.
+step-preparing-next = Der Zustand dieses Geräts wird geprüft.
 step-insert = Stecken Sie Ihren Sicherheits­schlüssel ein
 step-insert-next = Oder halten Sie ihn an das Lesegerät. Berühren Sie ihn dann, wenn er blinkt.
 step-touch = Berühren Sie jetzt Ihren Sicherheits­schlüssel
-step-touch-next = Er blinkt: Berühren Sie seine Taste oder seine goldene Stelle.
+step-touch-next = Berühren Sie die blinkende Taste oder den goldenen Kontakt.
 step-touch-several = { $keys ->
     [one] Berühren Sie jetzt Ihren Sicherheitsschlüssel
    *[other] { $keys } Sicherheits­schlüssel sind da: Berühren Sie Ihren.
@@ -351,7 +351,7 @@ pin-new-label = Neue PIN
 pin-repeat-label = Neue PIN noch einmal
 pin-submit = Weiter
 pin-set = PIN festlegen
-pin-about = Sie geht an Ihren Sicherheitsschlüssel und sonst nirgendwohin.
+pin-about = Ihre PIN geht nur an Ihren Sicherheitsschlüssel.
 pin-pad-show = Ziffernfeld zeigen
 pin-pad-hide = Ziffernfeld verbergen
 pin-pad-label = Ziffernfeld
@@ -384,7 +384,7 @@ end-approved-next = Sie können in der Anwendung weiterarbeiten.
 end-declined = Abgelehnt
 end-declined-next = Es wurde nichts bestätigt. Wenn Sie es noch brauchen, beginnen Sie in der Anwendung von vorn.
 end-not-mine = Abgelehnt und gemeldet
-end-not-mine-next = Ihrer Organisation wurde gemeldet, dass Sie das nicht angefordert haben. Mehr müssen Sie nicht tun. Wenn Sie glauben, dass jemand Ihren Namen nutzt, sagen Sie es der IT.
+end-not-mine-next = Ihrer Organisation wurde gemeldet, dass Sie das nicht angefordert haben. Mehr müssen Sie nicht tun. Wenn Sie vermuten, dass jemand Ihren Namen missbraucht, wenden Sie sich an die IT.
 end-timed-out = Die Zeit ist abgelaufen
 end-timed-out-next = Es wurde nichts bestätigt. Beginnen Sie in der Anwendung von vorn, mit Ihrem Sicherheitsschlüssel zur Hand.
 end-unhealthy = Dieses Gerät ist für diese Anfrage nicht bereit
@@ -392,18 +392,18 @@ end-unhealthy-next = Es wurde nichts bestätigt. Beheben Sie, was unten steht, u
 end-wrong-key = Das ist nicht Ihr Sicherheits­schlüssel
 end-wrong-key-next = Es wurde nichts bestätigt. Beginnen Sie in der Anwendung mit Ihrem eigenen Schlüssel von vorn. Wenn es Ihrer ist, registrieren Sie ihn zuerst: Bitten Sie die IT um einen Code.
 end-pin-blocked = Der Sicherheits­schlüssel nimmt keine PIN mehr an
-end-pin-blocked-next = Es wurde nichts bestätigt. Nutzen Sie Ihren zweiten Schlüssel, wenn Sie einen haben, und fragen Sie die IT wegen dieses Schlüssels.
+end-pin-blocked-next = Es wurde nichts bestätigt. Nutzen Sie Ihren zweiten Schlüssel, wenn Sie einen haben, und wenden Sie sich wegen dieses Schlüssels an die IT.
 end-no-key = Es konnte kein Sicherheits­schlüssel genutzt werden
 end-no-key-next = Es wurde nichts bestätigt. Stecken Sie Ihren Schlüssel ein, und beginnen Sie in der Anwendung von vorn. Wenn es wieder nicht geht, nutzen Sie ein anderes Gerät, oder rufen Sie die IT an.
 end-no-device = Keines Ihrer Geräte wurde erreicht
 end-no-device-next = Es wurde nichts bestätigt. Beginnen Sie in der Anwendung von vorn; wenn es wieder nicht geht, rufen Sie die IT an.
 end-superseded = Anderswo beantwortet
 end-superseded-next = Diese Anfrage wurde anderswo beantwortet, oder eine neuere hat sie ersetzt. Hier müssen Sie nichts tun.
-end-cancelled = Die Anwendung hat die Anfrage zurückgenommen
+end-cancelled = Die Anwendung hat die Anfrage abgebrochen
 end-cancelled-next = Es wurde nichts bestätigt. Wenn Sie es noch brauchen, beginnen Sie in der Anwendung von vorn.
 end-lost = Vitalsign wurde während der Anfrage beendet
-end-lost-next = Hier wurde nichts bestätigt. Warten Sie, bis Vitalsign wieder da ist, und beginnen Sie dann in der Anwendung von vorn.
-end-checks = Was nicht ist, wie es sein soll
+end-lost-next = Hier wurde nichts bestätigt. Warten Sie, bis Vitalsign wieder läuft, und beginnen Sie dann in der Anwendung von vorn.
+end-checks = Was Aufmerksamkeit braucht
 end-status = Zustand öffnen
 trouble-label = Was nicht geklappt hat
 
@@ -414,17 +414,17 @@ trouble-timed-out = Kein Sicherheitsschlüssel wurde rechtzeitig berührt. Begin
 trouble-wrong-key = Dieser Sicherheitsschlüssel ist nicht für Sie registriert. Nutzen Sie Ihren eigenen, oder registrieren Sie diesen mit einem Code von der IT.
 trouble-reinsert = Zu viele falsche PINs. Ziehen Sie den Sicherheitsschlüssel ab, stecken Sie ihn wieder ein, und beginnen Sie noch einmal.
 trouble-blocked = Zu viele falsche PINs haben diesen Sicherheitsschlüssel gesperrt. Er muss zurückgesetzt und neu registriert werden: Wenden Sie sich an die IT. Nutzen Sie bis dahin Ihren zweiten Schlüssel.
-trouble-no-user-verification = Dieser Sicherheitsschlüssel hat weder PIN noch Fingerabdruck und kann deshalb nicht wissen, wer da ist. Registrieren Sie ihn neu, und wählen Sie eine PIN.
+trouble-no-user-verification = Dieser Sicherheitsschlüssel hat weder PIN noch Fingerabdruck und kann deshalb nicht prüfen, wer Sie sind. Registrieren Sie ihn neu, und wählen Sie eine PIN.
 trouble-already-registered = Dieser Sicherheitsschlüssel ist schon registriert. Nutzen Sie ihn, oder registrieren Sie einen anderen.
-trouble-bad-request = Diese Anfrage darf ein Sicherheitsschlüssel nicht beantworten; deshalb wurde keiner gefragt. Sagen Sie es der IT.
-trouble-unfit = Dieser Sicherheitsschlüssel kann nicht, was nötig ist. Versuchen Sie es mit einem anderen, oder fragen Sie die IT, welche geeignet sind.
+trouble-bad-request = Diese Anfrage ist ungültig; deshalb wurde kein Sicherheitsschlüssel benutzt. Wenden Sie sich an die IT.
+trouble-unfit = Diesem Sicherheitsschlüssel fehlt eine nötige Funktion. Versuchen Sie es mit einem anderen, oder fragen Sie die IT, welche geeignet sind.
 trouble-unavailable = Sicherheitsschlüssel sind an diesem Gerät nicht erreichbar. Ziehen Sie den Schlüssel ab, und stecken Sie ihn wieder ein; wenn das so bleibt, rufen Sie die IT an.
 trouble-none-registered = Für Sie ist kein Sicherheitsschlüssel registriert. Registrieren Sie einen: Bitten Sie die IT um einen Code.
 trouble-code = Dieser Code gilt nicht. Ein Code gilt nur einmal und nur kurze Zeit: Bitten Sie die IT um einen neuen.
 trouble-model = Ihre Organisation akzeptiert dieses Modell von Sicherheitsschlüssel nicht. Nutzen Sie einen anderen, oder fragen Sie die IT, welche geeignet sind.
-trouble-refused = Der Server lehnt ab. Sagen Sie der IT, was er geantwortet hat.
+trouble-refused = Der Server hat die Anfrage abgelehnt. Sagen Sie der IT, was er geantwortet hat.
 trouble-lost = Der Vitalsign-Dienst oder der Server wurde nicht erreicht. Versuchen Sie es in einer Minute noch einmal; wenn das so bleibt, rufen Sie die IT an.
-trouble-over = Es war schon zu Ende. Beginnen Sie von vorn.
+trouble-over = Der Vorgang war schon beendet. Beginnen Sie von vorn.
 
 ## Security keys
 
@@ -440,7 +440,7 @@ key-registered = Registriert
 key-used = Zuletzt benutzt
 key-used-never = Nie
 keys-lost-title = Haben Sie einen Sicherheits­schlüssel verloren?
-keys-lost-1 = Sagen Sie es sofort der IT. Sie zieht den Schlüssel zurück, und niemand kann ihn mehr nutzen.
+keys-lost-1 = Sagen Sie es sofort der IT. Sie sperrt den Schlüssel.
 keys-lost-2 = Bis dahin kann niemand ihn ohne seine PIN nutzen, und falsche PINs sperren ihn.
 keys-lost-3 = Arbeiten Sie mit Ihrem zweiten Schlüssel weiter. Wenn Sie keinen haben, bitten Sie die IT um einen neuen Schlüssel und einen Code.
 register-title = Schlüssel registrieren
@@ -449,11 +449,11 @@ register-about = Sie brauchen einen Sicherheitsschlüssel und einen Code von der
 register-code = Code von der IT
 register-code-about = Er gilt nur einmal.
 register-name = Name für diesen Schlüssel
-register-name-about = Irgendetwas, woran Sie ihn wiedererkennen, zum Beispiel: blauer Schlüssel.
+register-name-about = Ein Name, an dem Sie ihn erkennen, zum Beispiel: blauer Schlüssel.
 register-start = Registrieren
 register-code-missing = Geben Sie den Code ein, den Sie von der IT bekommen haben.
 register-name-missing = Geben Sie dem Schlüssel einen Namen.
-register-for = Das wird ein Schlüssel von { $user }
+register-for = Dieser Schlüssel wird für { $user } registriert
 register-running = Ein Schlüssel wird registriert
 register-preparing = Der Code wird geprüft.
 register-done = Der Schlüssel ist registriert
@@ -463,8 +463,8 @@ register-failed = Der Schlüssel wurde nicht registriert
 ## About
 
 about-title = Über Vitalsign
-about-what = Vitalsign liest, in welchem Zustand dieses Gerät ist, weist ihn Ihrer Organisation nach und bittet Sie, Ihren Sicherheitsschlüssel zu berühren, wenn eine Anwendung sicher sein muss, dass Sie es sind.
-about-private = Es liest nicht Ihre Dateien, nicht, wo Sie sind, und nicht, was Sie tun. Nach einer Anfrage bleibt nichts über Sie auf diesem Gerät.
+about-what = Vitalsign prüft den Zustand dieses Geräts, weist ihn Ihrer Organisation nach und bittet Sie, Ihren Sicherheitsschlüssel zu berühren, wenn eine Anwendung sicher sein muss, dass Sie es sind.
+about-private = Es liest weder Ihre Dateien noch Ihren Standort noch, was Sie tun. Nach einer Anfrage bleibt nichts über Sie auf diesem Gerät.
 about-version = Version
 about-licence = Lizenz
 about-licence-name = Apache-2.0

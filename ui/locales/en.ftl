@@ -29,7 +29,7 @@ announce-title = An application asks you to confirm
 announce-body = Have your security key ready.
 announce-open = Show the request
 # In place of the window's page, when that does not come up.
-page-slow = This window cannot be drawn now. It is tried again. If this stays, restart the device or call IT.
+page-slow = This window cannot be shown. Trying again. If this continues, restart the device or call IT.
 
 ## The window: its pages.
 
@@ -59,10 +59,10 @@ tone-unknown = Unknown
 ## The headline: one sentence about this device, and under it what follows from it.
 
 headline-healthy = This device is healthy
-headline-healthy-next = Nothing for you to do.
+headline-healthy-next = No action needed.
 headline-healthy-unknown = { $unknown ->
-    [one] Nothing for you to do. One check could not be judged here.
-   *[other] Nothing for you to do. { $unknown } checks could not be judged here.
+    [one] No action needed. 1 check could not be completed.
+   *[other] No action needed. { $unknown } checks could not be completed.
 }
 # $things: everything that needs attention, two or more; $yours: those that the person can fix, at least one and not all.
 headline-attention-some = { $things ->
@@ -85,38 +85,38 @@ headline-attention-none = { $things ->
 headline-attention-next = See below what to do. Until then, some applications may refuse this device.
 headline-attention-blocked = See below what to do. Until then, applications that need a healthy device refuse this one.
 headline-not-accepted = This device is not accepted
-headline-not-accepted-next = The server does not say why. Call IT and read them the enrolment number below. Until then, use another device.
+headline-not-accepted-next = The server gives no reason. Call IT and read them the enrolment number below. Until then, use another device.
 headline-expired = The last result has expired
-headline-expired-next = Vitalsign reports again by itself as soon as it reaches the server. If this stays, check the network, then call IT.
+headline-expired-next = Vitalsign reports again as soon as it reaches the server. If this continues, check the network, then call IT.
 headline-no-verdict = There is no result yet
-headline-no-verdict-next = The first report is on its way. This page changes by itself.
+headline-no-verdict-next = The first report is on its way. This page updates by itself.
 headline-enrolling = This device is being enrolled
-headline-enrolling-next = This takes a minute at most. Nothing for you to do.
+headline-enrolling-next = This takes a minute at most. No action needed.
 headline-not-enrolled = This device is not enrolled
-headline-not-enrolled-next = Your organisation does not know this device yet. Ask IT to enrol it. Until then, use another device for what needs a security key.
+headline-not-enrolled-next = Your organisation does not know this device yet. Ask IT to enrol it. Until then, use another device when you need your security key.
 headline-revoked = This device was withdrawn
 headline-revoked-next = IT has taken this device out of use. Use another device, and ask IT what to do with this one.
 headline-refused = The server refuses this device
 headline-refused-next = Contact IT, and give them the diagnostics below. Until then, use another device.
 headline-key-trouble = This device cannot use its key
-headline-key-trouble-next = The key proves which device this is. Restart the device; if this stays, call IT.
-headline-no-service = Vitalsign does not answer on this device
+headline-key-trouble-next = The key identifies this device. Restart the device. If this continues, call IT.
+headline-no-service = Vitalsign is not responding on this device
 headline-no-service-starting = Looking for Vitalsign on this device
 # Before words that are not translated, as the server or the system said them.
-detail-label = What it said
+detail-label = Original message
 
 ## Why the service is lost, and what to do.
 
-loss-starting = One moment: the app is asking the Vitalsign service how this device is.
-loss-not-running = The Vitalsign service does not answer. It may be starting or being updated: the app looks for it again by itself. If this stays for some minutes, restart the device, then call IT.
-loss-foreign = Something else answers in place of the Vitalsign service, so nothing it says is believed. Call IT before you go on with anything confidential.
-loss-other-version = The app and the Vitalsign service are of different versions. Log out and in again; if this stays, ask IT to update both.
-loss-garbled = The Vitalsign service says something that the app does not understand. Restart the device; if this stays, call IT.
-loss-silent = The Vitalsign service is there but does not answer. The app tries again by itself. If this stays for some minutes, restart the device, then call IT.
-loss-busy = The Vitalsign service is starting, stopping or busy. The app tries again by itself.
-loss-other = The Vitalsign service cannot be reached. The app tries again by itself. If this stays, restart the device, then call IT.
+loss-starting = One moment. The app is connecting to the Vitalsign service.
+loss-not-running = The Vitalsign service is not responding. It may be starting or updating. The app keeps trying. If this continues for some minutes, restart the device, then call IT.
+loss-foreign = Another program answers in place of the Vitalsign service. The app ignores it. Call IT before you go on with anything confidential.
+loss-other-version = The app and the Vitalsign service have different versions. Log out and in again. If this continues, ask IT to update both.
+loss-garbled = The app does not understand the Vitalsign service. Restart the device. If this continues, call IT.
+loss-silent = The Vitalsign service is running but not responding. The app keeps trying. If this continues for some minutes, restart the device, then call IT.
+loss-busy = The Vitalsign service is starting, stopping or busy. The app keeps trying.
+loss-other = The app cannot reach the Vitalsign service. It keeps trying. If this continues, restart the device, then call IT.
 # Above what was known before the service was lost.
-loss-last-known = What you see below was known before.
+loss-last-known = Below is the last known state.
 
 ## The status page.
 
@@ -128,8 +128,8 @@ checks-good = { $count ->
    *[other] { $count } checks are good
 }
 checks-unknown = { $count ->
-    [one] 1 check could not be judged
-   *[other] { $count } checks could not be judged
+    [one] 1 check could not be completed
+   *[other] { $count } checks could not be completed
 }
 # Heading of all the groups together.
 checks-label = Checks
@@ -139,9 +139,9 @@ reported = Last report { $ago }
 check-again-busy = Checking…
 check-again-done = Checked just now
 # It was asked for, and the server could not be reached.
-check-again-offline = The server was not reached. Shown is the last result.
+check-again-offline = The server could not be reached. This is the last result.
 # It was asked for, and no answer came.
-check-again-failed = No new result yet. Vitalsign goes on trying.
+check-again-failed = No new result yet. Vitalsign keeps trying.
 device-label = This device
 device-name = Name
 device-enrolment = Enrolment number
@@ -150,18 +150,18 @@ device-contact = Connection
 device-reported = Last report
 device-reported-none = None yet
 device-holds = Result valid until
-contact-none = Not known
+contact-none = Unknown
 contact-reached = The server has the newest report
 # $since: a date and time.
-contact-offline = Offline since { $since }. Vitalsign tries again by itself.
+contact-offline = Offline since { $since }. Vitalsign keeps trying.
 diagnostics-label = Diagnostics for IT
-diagnostics-about = What IT asks for when you call. There are no passwords, PINs or patient data in it.
+diagnostics-about = IT asks for this when you call. It contains no passwords, PINs or patient data.
 diagnostics-show = Show diagnostics
 diagnostics-hide = Hide diagnostics
-diagnostics-wait = Gathering the diagnostics…
+diagnostics-wait = Collecting diagnostics…
 diagnostics-copy = Copy diagnostics
 diagnostics-copied = Copied. Paste it into your message to IT.
-diagnostics-not-copied = Could not be copied. Select the text above and copy it.
+diagnostics-not-copied = Copying failed. Select the text above and copy it.
 
 ## One check on the page.
 
@@ -169,15 +169,15 @@ check-since = Since
 check-deadline = Fix by
 check-deadline-over = Was due
 check-remedy = What to do
-remediator-you = You can do this yourself
-remediator-it = IT does this: call them
+remediator-you = You can fix this yourself
+remediator-it = Contact IT
 restart-helps = Restarting this device may fix it
 # A check that there are no texts about: another policy's.
-check-other-remedy = Ask IT what is wanted.
+check-other-remedy = Ask IT what this check requires.
 # A check that could not be judged.
-check-unknown-next = Nothing for you to do. IT can see this.
+check-unknown-next = No action needed. IT can see this.
 # A step-up was refused for it, and it reads as it is named.
-check-refused = Not as this request needs it
+check-refused = Does not meet this request
 # A moment and how far it is away. $date: "3 Mar 2026, 10:15"; $ago: "2 days ago" or "in 2 days".
 moment = { $date } ({ $ago })
 # Closer than a minute.
@@ -220,7 +220,7 @@ check-security-key-model-remedy = Use a security key of a model that your organi
 check-security-key-separate-title = Separate security key
 check-security-key-separate-remedy = Use a security key that is not built into this device.
 check-security-key-backup-title = Security key that cannot be copied
-check-security-key-backup-remedy = Use a security key that keeps its secret to itself.
+check-security-key-backup-remedy = Use a security key that cannot be copied.
 
 ## Why a check came out as it did: a few words that stand alone under the check's title. In English the same as in
 ## protocol/src/check.rs; the page begins them with a capital letter.
@@ -258,10 +258,10 @@ seen-automatic = Locks by itself
 seen-checked = Update lists from
 seen-encrypted = Encrypted
 seen-engine = Firewall engine
-seen-event_log = Event log there
+seen-event_log = Event log present
 seen-firmware = TPM firmware
 # "Genuine": its maker vouches for it.
-seen-genuine = Vouched for by its maker
+seen-genuine = Certified by its maker
 # How long after locking until a password is asked for.
 seen-grace_seconds = Password asked after
 # Idle time until it locks.
@@ -313,7 +313,7 @@ value-tpm = TPM
 value-tpm-and-pin = TPM and PIN
 value-password = password
 value-recovery = recovery key only
-value-clear = nothing: it lies in the open
+value-clear = nothing: not protected
 value-random = new at each start
 value-token = security key or card
 # Kinds of encryption.
@@ -348,7 +348,7 @@ prompt-message = What you confirm
 prompt-details = All details
 prompt-user = For
 prompt-device = On this device
-prompt-level = Needed
+prompt-level = Required
 prompt-time = Time left
 # Read out by screen readers, at 30 and at 10 seconds.
 prompt-seconds = { $seconds ->
@@ -356,8 +356,8 @@ prompt-seconds = { $seconds ->
    *[other] { $seconds } seconds left
 }
 prompt-waiting = { $waiting ->
-    [one] 1 more request waits after this one
-   *[other] { $waiting } more requests wait after this one
+    [one] 1 more request is waiting
+   *[other] { $waiting } more requests are waiting
 }
 level-hardware-key = Your security key
 level-healthy-device = Your security key on a healthy device
@@ -371,15 +371,15 @@ not-mine-about = Declines and warns your organisation
 ## How far it is: large words, read out as they change. Under each, what to do.
 
 step-preparing = One moment
-step-preparing-next = The state of this device is being proved.
+step-preparing-next = Checking the state of this device.
 step-insert = Insert your security key
 step-insert-next = Or hold it to the reader. Then touch it when it blinks.
 step-touch = Touch your security key now
-step-touch-next = It blinks: touch its button or its gold spot.
+step-touch-next = Touch its blinking button or gold contact.
 # $keys: how many security keys are there, two or more.
 step-touch-several = { $keys ->
     [one] Touch your security key now
-   *[other] { $keys } security keys are there: touch yours.
+   *[other] { $keys } security keys are connected: touch yours.
 }
 step-pin = Enter the PIN of your security key
 step-pin-again = Enter the PIN again
@@ -387,7 +387,7 @@ step-pin-new = Choose a PIN for your security key
 step-working = Your security key is working
 step-working-next = Leave it where it is.
 step-checking = Checking
-step-checking-next = The server checks your tap.
+step-checking-next = The server is checking your tap.
 
 ## The PIN.
 
@@ -396,7 +396,7 @@ pin-new-label = New PIN
 pin-repeat-label = New PIN again
 pin-submit = Continue
 pin-set = Set PIN
-pin-about = It goes to your security key and nowhere else.
+pin-about = Your PIN goes only to your security key.
 pin-pad-show = Show number pad
 pin-pad-hide = Hide number pad
 pin-pad-label = Number pad
@@ -406,7 +406,7 @@ pin-new-about = { $least ->
    *[other] Your security key has no PIN yet. At least { $least } characters; letters are allowed.
 }
 pin-wrong = Wrong PIN
-pin-unsuitable = The security key does not take this PIN. Choose another one.
+pin-unsuitable = The security key does not accept this PIN. Choose another one.
 pin-attempts = { $attempts ->
     [0] No attempts left
     [one] 1 attempt left, then the security key is blocked
@@ -418,7 +418,7 @@ pin-short = { $least ->
    *[other] At least { $least } characters are needed.
 }
 pin-long = This PIN is too long: at most 63 characters.
-pin-differ = The two PINs are not the same. Enter both again.
+pin-differ = The two PINs do not match. Enter both again.
 
 ## How a request ended: what happened, and what to do next.
 
@@ -426,30 +426,30 @@ pin-differ = The two PINs are not the same. Enter both again.
 end-nothing = Nothing was confirmed.
 
 end-approved = Confirmed
-end-approved-next = You can go on in the application.
+end-approved-next = You can continue in the application.
 end-declined = Declined
 end-declined-next = Nothing was confirmed. If you still need it, start again in the application.
 end-not-mine = Declined and reported
-end-not-mine-next = Your organisation was told that you did not ask for this. You don’t need to do anything else. If you suspect misuse of your name, contact IT.
-end-timed-out = The time is over
+end-not-mine-next = Your organisation was notified that you did not ask for this. No further action needed. If you suspect misuse of your name, contact IT.
+end-timed-out = The request timed out
 end-timed-out-next = Nothing was confirmed. Start again in the application, with your security key at hand.
 end-unhealthy = This device is not ready for this request
 end-unhealthy-next = Nothing was confirmed. Fix what is below and start again in the application, or use another device.
 end-wrong-key = This is not your security key
 end-wrong-key-next = Nothing was confirmed. Start again in the application with your own key. If it is yours, register it first: ask IT for a code.
-end-pin-blocked = The security key takes no more PINs
-end-pin-blocked-next = Nothing was confirmed. Use your second key if you have one, and ask IT about this one.
+end-pin-blocked = The security key accepts no more PINs
+end-pin-blocked-next = Nothing was confirmed. Use your second key if you have one, and contact IT about this one.
 end-no-key = No security key could be used
 end-no-key-next = Nothing was confirmed. Insert your key, then start again in the application. If it still fails, use another device or call IT.
-end-no-device = No device of yours was reached
+end-no-device = None of your devices could be reached
 end-no-device-next = Nothing was confirmed. Start again in the application; if it still fails, call IT.
 end-superseded = Answered elsewhere
-end-superseded-next = This request was answered elsewhere, or a newer one took its place. Nothing for you to do here.
-end-cancelled = The application took the request back
+end-superseded-next = This request was answered elsewhere, or a newer one replaced it. No action needed here.
+end-cancelled = The application cancelled the request
 end-cancelled-next = Nothing was confirmed. If you still need it, start again in the application.
-end-lost = Vitalsign stopped while it asked
-end-lost-next = Nothing was confirmed here. Wait until Vitalsign is back, then start again in the application.
-end-checks = What is not as it should be
+end-lost = Vitalsign stopped during the request
+end-lost-next = Nothing was confirmed here. Wait until Vitalsign is running again, then start again in the application.
+end-checks = What needs attention
 # A button: opens the status page.
 end-status = Open status
 trouble-label = What went wrong
@@ -459,29 +459,29 @@ trouble-label = What went wrong
 trouble-not-used = The security key was not used. Start again when you are ready.
 trouble-timed-out = No security key was touched in time. Start again, and touch it when it blinks.
 trouble-wrong-key = This security key is not registered for you. Use your own, or register this one with a code from IT.
-trouble-reinsert = Too many wrong PINs. Take the security key out, put it in again, and start once more.
-trouble-blocked = Too many wrong PINs have blocked this security key. It has to be reset and registered again: ask IT. Until then, use your second key.
-trouble-no-user-verification = This security key has no PIN and no fingerprint, so it cannot tell who is there. Register it again, and choose a PIN.
+trouble-reinsert = Too many wrong PINs. Remove the security key, insert it again, and start again.
+trouble-blocked = Too many wrong PINs have blocked this security key. It must be reset and registered again: contact IT. Until then, use your second key.
+trouble-no-user-verification = This security key has no PIN and no fingerprint, so it cannot verify who you are. Register it again, and choose a PIN.
 trouble-already-registered = This security key is registered already. Use it, or register another one.
-trouble-bad-request = The request is not one that a security key may answer, so none was asked. Tell IT.
-trouble-unfit = This security key cannot do what is needed. Try another one, or ask IT which ones work.
-trouble-unavailable = Security keys cannot be reached on this device. Unplug the key and plug it in again; if this stays, call IT.
+trouble-bad-request = This request is invalid, so no security key was used. Contact IT.
+trouble-unfit = This security key lacks a feature that is required. Try another one, or ask IT which ones work.
+trouble-unavailable = This device cannot reach security keys. Unplug the key and plug it in again. If this continues, call IT.
 trouble-none-registered = No security key is registered for you. Register one: ask IT for a code.
 trouble-code = This code is not valid. A code works once and for a short time: ask IT for a new one.
 trouble-model = Your organisation does not accept this model of security key. Use another one, or ask IT which ones work.
-trouble-refused = The server refuses. Tell IT what it said.
-trouble-lost = The Vitalsign service or the server was not reached. Try again in a minute; if this stays, call IT.
-trouble-over = It was over already. Start again.
+trouble-refused = The server refused the request. Tell IT what it answered.
+trouble-lost = The Vitalsign service or the server could not be reached. Try again in a minute. If this continues, call IT.
+trouble-over = It has already ended. Start again.
 
 ## Security keys: the list, and registering one.
 
 keys-title = Security keys
 keys-registered = Registered keys
-keys-asking = Asking which keys are registered…
+keys-asking = Loading registered keys…
 keys-none = No security key is registered yet.
 # Under the list.
-keys-second = Register a second key and keep it in a safe place. If one is lost, you can go on with the other.
-keys-failed = The list could not be read
+keys-second = Register a second key and keep it in a safe place. If you lose one, you can continue with the other.
+keys-failed = The list could not be loaded
 key-user = For
 key-model = Model
 key-registered = Registered
@@ -490,21 +490,21 @@ key-used-never = Never
 keys-lost-title = Lost a security key?
 keys-lost-1 = Tell IT at once. They will block the key.
 keys-lost-2 = Until then, it can’t be used without its PIN, and wrong PINs block it.
-keys-lost-3 = Go on with your second key. If you have none, ask IT for a new key and a code.
+keys-lost-3 = Continue with your second key. If you have none, ask IT for a new key and a code.
 register-title = Register a key
 register-another = Register another key
 register-about = You need a security key and a code from IT.
 register-code = Code from IT
 register-code-about = It works once.
 register-name = Name for this key
-register-name-about = Anything by which you know it again, for example: blue key.
+register-name-about = A name by which you recognise it, for example: blue key.
 register-start = Register
 register-code-missing = Enter the code that IT gave you.
 register-name-missing = Give the key a name.
 # $user: whose key it will be.
-register-for = This will be a key of { $user }
+register-for = This key will be registered for { $user }
 register-running = Registering a key
-register-preparing = The code is being checked.
+register-preparing = Checking the code.
 register-done = The key is registered
 # $name: what it is called; $user: whose it is.
 register-done-next = “{ $name }” now works for { $user }.
@@ -513,8 +513,8 @@ register-failed = The key was not registered
 ## About.
 
 about-title = About Vitalsign
-about-what = Vitalsign reads how healthy this device is, proves it to your organisation, and asks you to touch your security key when an application must be sure that it is you.
-about-private = It does not read your files, where you are, or what you do. Nothing about you stays on this device after a request.
+about-what = Vitalsign checks the health of this device, proves it to your organisation, and asks you to touch your security key when an application must be sure that it is you.
+about-private = It does not read your files, your location or what you do. After a request, nothing about you stays on this device.
 about-version = Version
 about-licence = Licence
 # Not translated.

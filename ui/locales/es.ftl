@@ -23,7 +23,7 @@ announce-title = Una aplicación le pide confirmar
 announce-body = Tenga a mano su llave de seguridad.
 announce-open = Mostrar la solicitud
 # In place of the window's page, when that does not come up.
-page-slow = Ahora no se puede mostrar esta ventana. Se vuelve a intentar. Si no cambia, reinicie el dispositivo o llame a Informática.
+page-slow = Esta ventana no se puede mostrar. Se vuelve a intentar. Si esto sigue así, reinicie el dispositivo o llame a Informática.
 
 ## The window
 
@@ -75,7 +75,7 @@ headline-attention-blocked = Vea abajo qué hacer. Hasta entonces, las aplicacio
 headline-not-accepted = Este dispositivo no está aceptado
 headline-not-accepted-next = El servidor no dice por qué. Llame a Informática y lea el número de inscripción que aparece abajo. Hasta entonces, use otro dispositivo.
 headline-expired = El último resultado ha caducado
-headline-expired-next = Vitalsign volverá a informar por sí solo en cuanto alcance el servidor. Si esto sigue así, revise la red y después llame a Informática.
+headline-expired-next = Vitalsign enviará un nuevo informe en cuanto alcance el servidor. Si esto sigue así, revise la red y después llame a Informática.
 headline-no-verdict = Todavía no hay ningún resultado
 headline-no-verdict-next = El primer informe está en camino. Esta página cambia por sí sola.
 headline-enrolling = Este dispositivo se está inscribiendo
@@ -85,23 +85,23 @@ headline-not-enrolled-next = Su organización aún no conoce este dispositivo. P
 headline-revoked = Este dispositivo fue retirado
 headline-revoked-next = Informática ha puesto este dispositivo fuera de uso. Use otro dispositivo y pregunte a Informática qué hacer con este.
 headline-refused = El servidor rechaza este dispositivo
-headline-refused-next = Solo Informática puede resolverlo: copie para ellos el diagnóstico de abajo. Hasta entonces, use otro dispositivo.
+headline-refused-next = Contacte con Informática y facilite el diagnóstico de abajo. Hasta entonces, use otro dispositivo.
 headline-key-trouble = Este dispositivo no puede usar su clave
 headline-key-trouble-next = La clave demuestra qué dispositivo es este. Reinicie el dispositivo; si esto sigue así, llame a Informática.
 headline-no-service = Vitalsign no responde en este dispositivo
 headline-no-service-starting = Buscando Vitalsign en este dispositivo
-detail-label = Lo que dijo
+detail-label = Mensaje original
 
 ## Why the service is lost
 
-loss-starting = Un momento: la aplicación pregunta al servicio Vitalsign cómo está este dispositivo.
-loss-not-running = El servicio Vitalsign no responde. Puede que esté arrancando o actualizándose: la aplicación lo vuelve a buscar por sí sola. Si esto sigue así unos minutos, reinicie el dispositivo y después llame a Informática.
-loss-foreign = Otra cosa responde en lugar del servicio Vitalsign, así que no se cree nada de lo que dice. Llame a Informática antes de seguir con algo confidencial.
+loss-starting = Un momento: la aplicación se está conectando con el servicio Vitalsign.
+loss-not-running = El servicio Vitalsign no responde. Puede que esté arrancando o actualizándose. La aplicación sigue intentándolo. Si esto sigue así unos minutos, reinicie el dispositivo y después llame a Informática.
+loss-foreign = Otro programa responde en lugar del servicio Vitalsign. La aplicación lo ignora. Llame a Informática antes de seguir con algo confidencial.
 loss-other-version = La aplicación y el servicio Vitalsign son de versiones distintas. Cierre la sesión y vuelva a entrar; si esto sigue así, pida a Informática que actualice ambos.
-loss-garbled = El servicio Vitalsign dice algo que la aplicación no entiende. Reinicie el dispositivo; si esto sigue así, llame a Informática.
-loss-silent = El servicio Vitalsign está ahí, pero no responde. La aplicación lo intenta de nuevo por sí sola. Si esto sigue así unos minutos, reinicie el dispositivo y después llame a Informática.
-loss-busy = El servicio Vitalsign está arrancando, deteniéndose u ocupado. La aplicación lo intenta de nuevo por sí sola.
-loss-other = No se puede alcanzar el servicio Vitalsign. La aplicación lo intenta de nuevo por sí sola. Si esto sigue así, reinicie el dispositivo y después llame a Informática.
+loss-garbled = La aplicación no entiende al servicio Vitalsign. Reinicie el dispositivo; si esto sigue así, llame a Informática.
+loss-silent = El servicio Vitalsign está en marcha, pero no responde. La aplicación sigue intentándolo. Si esto sigue así unos minutos, reinicie el dispositivo y después llame a Informática.
+loss-busy = El servicio Vitalsign está arrancando, deteniéndose u ocupado. La aplicación sigue intentándolo.
+loss-other = No se puede alcanzar el servicio Vitalsign. La aplicación sigue intentándolo. Si esto sigue así, reinicie el dispositivo y después llame a Informática.
 loss-last-known = Lo que ve abajo es lo último que se supo.
 
 ## The status page
@@ -132,7 +132,7 @@ device-reported-none = Ninguno todavía
 device-holds = Resultado válido hasta
 contact-none = Desconocida
 contact-reached = El servidor tiene el informe más reciente
-contact-offline = Sin conexión desde { $since }. Vitalsign lo intenta de nuevo por sí solo.
+contact-offline = Sin conexión desde { $since }. Vitalsign sigue intentándolo.
 diagnostics-label = Diagnóstico para Informática
 diagnostics-about = Lo que Informática le pide cuando llama. No contiene contraseñas, PIN ni datos de pacientes.
 diagnostics-show = Mostrar el diagnóstico
@@ -148,12 +148,12 @@ check-since = Desde
 check-deadline = Resolver antes de
 check-deadline-over = El plazo acabó
 check-remedy = Qué hacer
-remediator-you = Puede hacerlo usted
-remediator-it = Lo hace Informática: llámeles
+remediator-you = Puede resolverlo usted
+remediator-it = Contacte con Informática
 restart-helps = Reiniciar este dispositivo puede resolverlo
-check-other-remedy = Pregunte a Informática qué se exige.
+check-other-remedy = Pregunte a Informática qué exige esta comprobación.
 check-unknown-next = No tiene que hacer nada. Informática puede verlo.
-check-refused = No está como lo exige esta solicitud
+check-refused = No cumple lo que exige esta solicitud
 moment = { $date } ({ $ago })
 moment-now = ahora mismo
 
@@ -193,7 +193,7 @@ check-security-key-model-remedy = Use una llave de seguridad de un modelo que su
 check-security-key-separate-title = Llave de seguridad aparte
 check-security-key-separate-remedy = Use una llave de seguridad que no esté integrada en este dispositivo.
 check-security-key-backup-title = Llave de seguridad que no se puede copiar
-check-security-key-backup-remedy = Use una llave de seguridad que guarde su secreto para sí.
+check-security-key-backup-remedy = Use una llave de seguridad que no se pueda copiar.
 
 ## Reasons
 
@@ -215,7 +215,7 @@ reason-reduced = funciona solo en parte
 reason-snoozed = alguien lo ha pausado
 reason-too-long = demasiado tiempo
 reason-contradiction = el dispositivo y su TPM dicen cosas distintas
-reason-setup-mode = cualquiera puede cambiar sus claves
+reason-setup-mode = sus claves se pueden cambiar sin autenticación
 reason-no-log = sin registro de lo que se inició
 reason-not-quoted = el TPM aún no lo ha confirmado
 reason-software = solo en software
@@ -277,7 +277,7 @@ value-tpm = TPM
 value-tpm-and-pin = TPM y PIN
 value-password = contraseña
 value-recovery = solo clave de recuperación
-value-clear = nada: está a la vista
+value-clear = nada: sin protección
 value-random = nueva en cada arranque
 value-token = llave de seguridad o tarjeta
 value-memory = solo en memoria
@@ -291,12 +291,12 @@ value-secure-enclave = Secure Enclave
 value-strongbox = StrongBox
 value-tee = entorno de ejecución de confianza
 value-unreadable = no se pudo leer: { $why }
-unreadable-not-read = nadie ha mirado todavía
+unreadable-not-read = aún no se ha leído
 unreadable-denied = permiso denegado
 unreadable-timed-out = sin respuesta a tiempo
 unreadable-busy = ocupado
 unreadable-malformed = no se entiende
-unreadable-stale = demasiado antiguo para saberlo
+unreadable-stale = demasiado antiguo
 unreadable-no-session = no hay ninguna sesión iniciada
 unreadable-failed = falló
 
@@ -327,11 +327,11 @@ not-mine-about = Rechaza y avisa a su organización
 ## How far it is
 
 step-preparing = Un momento
-step-preparing-next = Se está demostrando el estado de este dispositivo.
+step-preparing-next = Se está comprobando el estado de este dispositivo.
 step-insert = Inserte su llave de seguridad
 step-insert-next = O acérquela al lector. Después tóquela cuando parpadee.
 step-touch = Toque ahora su llave de seguridad
-step-touch-next = Está parpadeando: toque su botón o su punto dorado.
+step-touch-next = Toque el botón que parpadea o el contacto dorado.
 step-touch-several = { $keys ->
     [one] Toque ahora su llave de seguridad
    *[other] Hay { $keys } llaves de seguridad: toque la suya.
@@ -342,7 +342,7 @@ step-pin-new = Elija un PIN para su llave de seguridad
 step-working = Su llave de seguridad está trabajando
 step-working-next = Déjela donde está.
 step-checking = Comprobando
-step-checking-next = El servidor comprueba su toque.
+step-checking-next = El servidor está comprobando su toque.
 
 ## The PIN
 
@@ -351,7 +351,7 @@ pin-new-label = PIN nuevo
 pin-repeat-label = PIN nuevo otra vez
 pin-submit = Continuar
 pin-set = Establecer el PIN
-pin-about = Va a su llave de seguridad y a ningún otro sitio.
+pin-about = Su PIN va solo a su llave de seguridad.
 pin-pad-show = Mostrar el teclado numérico
 pin-pad-hide = Ocultar el teclado numérico
 pin-pad-label = Teclado numérico
@@ -373,7 +373,7 @@ pin-short = { $least ->
    *[other] Hacen falta al menos { $least } caracteres.
 }
 pin-long = Este PIN es demasiado largo: como máximo, 63 caracteres.
-pin-differ = Los dos PIN no son iguales. Introduzca ambos otra vez.
+pin-differ = Los dos PIN no coinciden. Introduzca ambos otra vez.
 
 ## How a request ended
 
@@ -384,7 +384,7 @@ end-approved-next = Puede seguir en la aplicación.
 end-declined = Rechazado
 end-declined-next = No se confirmó nada. Si aún lo necesita, empiece de nuevo en la aplicación.
 end-not-mine = Rechazado y comunicado
-end-not-mine-next = Se ha comunicado a su organización que usted no pidió esto. No tiene que hacer nada más. Si cree que alguien usa su nombre, dígaselo a Informática.
+end-not-mine-next = Se ha comunicado a su organización que usted no pidió esto. No tiene que hacer nada más. Si sospecha que alguien usa su nombre, contacte con Informática.
 end-timed-out = El tiempo se ha acabado
 end-timed-out-next = No se confirmó nada. Empiece de nuevo en la aplicación, con su llave de seguridad a mano.
 end-unhealthy = Este dispositivo no está listo para esta solicitud
@@ -392,18 +392,18 @@ end-unhealthy-next = No se confirmó nada. Resuelva lo que aparece abajo y empie
 end-wrong-key = Esta no es su llave de seguridad
 end-wrong-key-next = No se confirmó nada. Empiece de nuevo en la aplicación con su propia llave. Si esta es suya, regístrela antes: pida un código a Informática.
 end-pin-blocked = La llave de seguridad ya no acepta más PIN
-end-pin-blocked-next = No se confirmó nada. Use su segunda llave, si la tiene, y consulte a Informática sobre esta.
+end-pin-blocked-next = No se confirmó nada. Use su segunda llave, si la tiene, y contacte con Informática sobre esta.
 end-no-key = No se pudo usar ninguna llave de seguridad
 end-no-key-next = No se confirmó nada. Inserte su llave y empiece de nuevo en la aplicación. Si aún falla, use otro dispositivo o llame a Informática.
 end-no-device = No se alcanzó ningún dispositivo suyo
 end-no-device-next = No se confirmó nada. Empiece de nuevo en la aplicación; si aún falla, llame a Informática.
 end-superseded = Respondida en otro lugar
 end-superseded-next = Esta solicitud se respondió en otro lugar, o una más reciente ocupó su sitio. Aquí no tiene que hacer nada.
-end-cancelled = La aplicación retiró la solicitud
+end-cancelled = La aplicación canceló la solicitud
 end-cancelled-next = No se confirmó nada. Si aún lo necesita, empiece de nuevo en la aplicación.
-end-lost = Vitalsign se detuvo mientras preguntaba
-end-lost-next = Aquí no se confirmó nada. Espere a que Vitalsign vuelva y empiece de nuevo en la aplicación.
-end-checks = Lo que no está como debe
+end-lost = Vitalsign se detuvo durante la solicitud
+end-lost-next = Aquí no se confirmó nada. Espere a que Vitalsign vuelva a funcionar y empiece de nuevo en la aplicación.
+end-checks = Lo que requiere atención
 end-status = Abrir el estado
 trouble-label = Qué salió mal
 
@@ -414,15 +414,15 @@ trouble-timed-out = No se tocó ninguna llave de seguridad a tiempo. Empiece de 
 trouble-wrong-key = Esta llave de seguridad no está registrada a su nombre. Use la suya, o registre esta con un código de Informática.
 trouble-reinsert = Demasiados PIN incorrectos. Saque la llave de seguridad, vuelva a insertarla y empiece otra vez.
 trouble-blocked = Demasiados PIN incorrectos han bloqueado esta llave de seguridad. Hay que restablecerla y registrarla de nuevo: pídaselo a Informática. Hasta entonces, use su segunda llave.
-trouble-no-user-verification = Esta llave de seguridad no tiene PIN ni huella, así que no puede saber quién está ahí. Regístrela de nuevo y elija un PIN.
+trouble-no-user-verification = Esta llave de seguridad no tiene PIN ni huella, así que no puede comprobar quién es usted. Regístrela de nuevo y elija un PIN.
 trouble-already-registered = Esta llave de seguridad ya está registrada. Úsela, o registre otra.
-trouble-bad-request = Una llave de seguridad no debe responder a esta solicitud, así que no se preguntó a ninguna. Dígaselo a Informática.
-trouble-unfit = Esta llave de seguridad no puede hacer lo que hace falta. Pruebe con otra, o pregunte a Informática cuáles sirven.
+trouble-bad-request = Esta solicitud no es válida, así que no se usó ninguna llave de seguridad. Contacte con Informática.
+trouble-unfit = A esta llave de seguridad le falta una función necesaria. Pruebe con otra, o pregunte a Informática cuáles sirven.
 trouble-unavailable = No se puede acceder a las llaves de seguridad en este dispositivo. Desconecte la llave y vuelva a conectarla; si esto sigue así, llame a Informática.
 trouble-none-registered = No hay ninguna llave de seguridad registrada a su nombre. Registre una: pida un código a Informática.
 trouble-code = Este código no es válido. Un código sirve una sola vez y por poco tiempo: pida uno nuevo a Informática.
 trouble-model = Su organización no acepta este modelo de llave de seguridad. Use otra, o pregunte a Informática cuáles sirven.
-trouble-refused = El servidor lo rechaza. Diga a Informática lo que respondió.
+trouble-refused = El servidor rechazó la solicitud. Diga a Informática lo que respondió.
 trouble-lost = No se alcanzó el servicio Vitalsign o el servidor. Inténtelo de nuevo dentro de un minuto; si esto sigue así, llame a Informática.
 trouble-over = Ya había terminado. Empiece de nuevo.
 
@@ -430,17 +430,17 @@ trouble-over = Ya había terminado. Empiece de nuevo.
 
 keys-title = Llaves de seguridad
 keys-registered = Llaves registradas
-keys-asking = Preguntando qué llaves están registradas…
+keys-asking = Cargando las llaves registradas…
 keys-none = Todavía no hay ninguna llave de seguridad registrada.
 keys-second = Registre una segunda llave y guárdela en un lugar seguro. Si pierde una, puede seguir con la otra.
-keys-failed = No se pudo leer la lista
+keys-failed = No se pudo cargar la lista
 key-user = Para
 key-model = Modelo
 key-registered = Registrada
 key-used = Último uso
 key-used-never = Nunca
 keys-lost-title = ¿Ha perdido una llave de seguridad?
-keys-lost-1 = Dígaselo enseguida a Informática. Retirarán la llave y nadie podrá usarla ya.
+keys-lost-1 = Dígaselo enseguida a Informática. Bloquearán la llave.
 keys-lost-2 = Hasta entonces, nadie puede usarla sin su PIN, y los PIN incorrectos la bloquean.
 keys-lost-3 = Siga con su segunda llave. Si no tiene ninguna, pida a Informática una llave nueva y un código.
 register-title = Registrar una llave
@@ -449,11 +449,11 @@ register-about = Necesita una llave de seguridad y un código de Informática.
 register-code = Código de Informática
 register-code-about = Sirve una sola vez.
 register-name = Nombre para esta llave
-register-name-about = Lo que le ayude a reconocerla, por ejemplo: llave azul.
+register-name-about = Un nombre con el que la reconozca, por ejemplo: llave azul.
 register-start = Registrar
 register-code-missing = Introduzca el código que le dio Informática.
 register-name-missing = Ponga un nombre a la llave.
-register-for = Será una llave de { $user }
+register-for = Esta llave se registrará para { $user }
 register-running = Registrando una llave
 register-preparing = Se está comprobando el código.
 register-done = La llave está registrada
@@ -463,8 +463,8 @@ register-failed = La llave no se registró
 ## About
 
 about-title = Acerca de Vitalsign
-about-what = Vitalsign lee en qué estado está este dispositivo, lo demuestra ante su organización y le pide que toque su llave de seguridad cuando una aplicación debe tener la certeza de que es usted.
-about-private = No lee sus archivos, ni dónde está, ni lo que hace. Nada sobre usted queda en este dispositivo después de una solicitud.
+about-what = Vitalsign comprueba el estado de este dispositivo, lo demuestra ante su organización y le pide que toque su llave de seguridad cuando una aplicación debe tener la certeza de que es usted.
+about-private = No lee sus archivos, su ubicación ni lo que hace. Después de una solicitud, nada sobre usted queda en este dispositivo.
 about-version = Versión
 about-licence = Licencia
 about-licence-name = Apache-2.0
