@@ -6,9 +6,9 @@ use vitalsign_protocol::text::escape;
 use vitalsign_security_key::Failure;
 
 /// Text for an unexpected answer.
-pub const ODD: &str = "The service answered something else than was asked: are both of the same version?";
-/// A PIN is asked for, and there is nowhere to enter it.
-pub const NO_PIN: &str = "The security key asks for its PIN, and there is no terminal to enter it at.";
+pub const ODD: &str = "The service gave an unexpected answer: do both programs have the same version?";
+/// Text if a PIN is needed and there is neither terminal nor PIN file.
+pub const NO_PIN: &str = "The security key needs its PIN, but there is no terminal to enter it.";
 
 #[must_use]
 pub fn level(acr: Acr) -> &'static str {
@@ -19,7 +19,7 @@ pub fn level(acr: Acr) -> &'static str {
     }
 }
 
-/// An end, in a sentence.
+/// Describes the result of a step-up in one sentence.
 #[must_use]
 pub fn end(end: StepUpResult) -> &'static str {
     match end {
@@ -29,7 +29,7 @@ pub fn end(end: StepUpResult) -> &'static str {
         StepUpResult::TimedOut => "Timed out. Start again in the application.",
         StepUpResult::Unhealthy => "Refused: this device does not meet the requirements.",
         StepUpResult::WrongKey => "Refused: this security key is not one of this person's.",
-        StepUpResult::PinBlocked => "Refused: the security key takes no more PINs. Ask your IT.",
+        StepUpResult::PinBlocked => "Refused: the security key accepts no more PINs. Contact IT.",
         StepUpResult::NoKey => "Refused: no security key can be used here.",
         StepUpResult::NoDevice => "Refused: no device of this person was reached.",
         StepUpResult::Superseded => "It was answered elsewhere.",
@@ -50,7 +50,7 @@ pub fn reason(check: &str) -> String {
             };
             format!("{}: {} {who}", text.title, text.remedy)
         }
-        None => format!("{}: ask your IT what is wanted.", escape(check).replace('\n', " ")),
+        None => format!("{}: ask IT what this check requires.", escape(check).replace('\n', " ")),
     }
 }
 
@@ -61,22 +61,22 @@ pub fn failure(failure: &Failure) -> String {
         Failure::Cancelled => "The security key was not used.".to_owned(),
         Failure::TimedOut => "No security key was touched in time.".to_owned(),
         Failure::WrongKey => "This security key is not registered for this person. Use your own, or register this one \
-                              with a code from your IT: vitalsign security-key register."
+                              with a code from IT: vitalsign security-key register."
             .to_owned(),
         Failure::PinBlocked { until_reinserted: true } => {
-            "Too many wrong PINs. Take the security key out, put it in again, and start once more.".to_owned()
+            "Too many wrong PINs. Remove the security key, insert it again, and start again.".to_owned()
         }
         Failure::PinBlocked { until_reinserted: false } => {
-            "The security key is blocked by too many wrong PINs. It has to be reset and registered again: ask your IT."
+            "Too many wrong PINs have blocked this security key. It must be reset and registered again: contact IT."
                 .to_owned()
         }
         Failure::NoUserVerification => {
-            "This security key has no PIN and no fingerprint reader, so it cannot ask who is there. Register it again."
+            "This security key has no PIN and no fingerprint, so it cannot verify who you are. Register it again."
                 .to_owned()
         }
         Failure::AlreadyRegistered => "This security key is registered already.".to_owned(),
-        Failure::Refused(why) => format!("The request is refused, and no security key was asked: {}.", escape(why)),
-        Failure::Unfit(why) => format!("This security key cannot do it: {}. Try another one.", escape(why)),
+        Failure::Refused(why) => format!("The request is invalid, so no security key was used: {}.", escape(why)),
+        Failure::Unfit(why) => format!("This security key is unsuitable: {}. Try another one.", escape(why)),
         Failure::Unavailable(why) => format!("Security keys cannot be reached: {}.", escape(why)),
     }
 }
@@ -97,6 +97,6 @@ mod tests {
             reason("os-reboot"),
             "Restart: Restart this device to finish its updates. You can do this; a restart fixes it."
         );
-        assert_eq!(reason("acme-\u{1b}badge"), "acme-<U+001B>badge: ask your IT what is wanted.");
+        assert_eq!(reason("acme-\u{1b}badge"), "acme-<U+001B>badge: ask IT what this check requires.");
     }
 }

@@ -129,7 +129,7 @@ pub(super) fn prompt_words(prompt: &Prompt, from_file: impl Fn(PinReason) -> boo
         Prompt::Pin(pin) if from_file(pin.reason) => "  The PIN is taken from the file.\n".to_owned(),
         Prompt::Insert => "  Plug in your security key, or hold it to the reader.\n".to_owned(),
         Prompt::Touch { keys: 1 } => "  Touch your security key now.\n".to_owned(),
-        Prompt::Touch { keys } => format!("  {keys} security keys are there: touch the one to use.\n"),
+        Prompt::Touch { keys } => format!("  {keys} security keys are connected: touch yours.\n"),
         Prompt::Pin(pin) => {
             let mut text = match pin.reason {
                 PinReason::Needed => String::new(),
@@ -140,7 +140,7 @@ pub(super) fn prompt_words(prompt: &Prompt, from_file: impl Fn(PinReason) -> boo
                     )
                 }
                 PinReason::Unsuitable => {
-                    "  The security key does not take this PIN. Choose another one.\n".to_owned()
+                    "  The security key does not accept this PIN. Choose another one.\n".to_owned()
                 }
             };
             if let Some(left) = pin.attempts_left.filter(|left| pin.reason == PinReason::Wrong || *left < 8) {
