@@ -1,6 +1,6 @@
-//! The audit log: a chain in which each entry's hash covers the entry and the hash before it, so that nothing can be
-//! changed, left out or put in without every later hash changing. Cutting off the end is seen against a head that was
-//! written down elsewhere ([`Head`], printed by `audit verify`).
+//! The audit log: a hash chain in which each entry's hash covers the entry and the previous hash, so that changing,
+//! removing or inserting an entry changes every later hash. Truncation is detected with a head that was recorded
+//! elsewhere ([`Head`], printed by `audit verify`).
 //!
 //! ```text
 //! hash = SHA-256("vitalsign-audit-v1" || 0x00 || previous hash (32 zero bytes before the first)

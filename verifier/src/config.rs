@@ -1,4 +1,4 @@
-//! The configuration file: TOML. Everything has a default but the place of the data.
+//! Configuration file in TOML. Every setting except the data folder has a default.
 
 use serde::Deserialize;
 use std::net::SocketAddr;
@@ -14,8 +14,8 @@ pub struct Config {
     pub listen: SocketAddr,
     #[serde(default)]
     pub tls: Option<TlsFiles>,
-    /// Origin of this verifier as devices and browsers see it: `https://verifier.example`. Its host is the rpId of
-    /// step-up. By default the name that the self-signed certificate is for.
+    /// Origin of this verifier as devices and browsers see it, such as `https://verifier.example`. Its host is the rpId
+    /// of step-up. By default the host of the self-signed certificate.
     #[serde(default)]
     pub origin: Option<String>,
     /// The folder of TPM makers' roots; `roots` in the data folder by default.
@@ -56,9 +56,9 @@ pub struct SecurityKeySettings {
     /// FIDO metadata file: as signed by the FIDO Alliance (JWT), or its payload (JSON), which the
     /// administrator vouches for.
     pub metadata: Option<PathBuf>,
-    /// The root of who signs the file: PEM.
+    /// Root certificate of the file's signer, PEM.
     pub metadata_roots: Option<PathBuf>,
-    /// Of the models in the file accept these (AAGUIDs); all of them by default.
+    /// Accepted models of the file (AAGUIDs); all by default.
     pub models: Option<Vec<Aaguid>>,
 }
 
@@ -97,10 +97,10 @@ pub struct Limits {
     pub request_seconds: u64,
     /// Devices remembered in memory, about 2 KiB each.
     pub remembered_devices: usize,
-    /// Devices that listen for events at one time, each with a connection; by default three quarters of the connections,
-    /// which leaves the others for reports.
+    /// Maximum number of concurrent event channels, each of which needs a connection; by default three quarters of the
+    /// connections, which leaves the others for reports.
     pub event_channels: Option<usize>,
-    /// Step-ups that wait for one person at one time.
+    /// Maximum number of pending step-ups of one person.
     pub step_ups_per_user: u64,
     /// Pages of 4 KiB to which the store may grow; no limit by default.
     pub store_pages: Option<u32>,
@@ -120,14 +120,14 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// Devices that listen for events at one time.
+    /// Returns the maximum number of concurrent event channels.
     #[must_use]
     pub fn event_channels(&self) -> usize {
         self.event_channels.unwrap_or(self.connections - self.connections / 4)
     }
 
-    /// Polls for tokens that are held at one time: half of the connections that event channels leave. The others are
-    /// answered at once.
+    /// Returns the maximum number of token requests that wait for a result: half of the connections that event channels
+    /// leave. Further requests are answered at once.
     #[must_use]
     pub fn held_polls(&self) -> usize {
         self.connections.saturating_sub(self.event_channels()) / 2
@@ -140,16 +140,16 @@ pub enum ConfigError {
     /// It could not be read.
     #[error("reading the configuration {0}: {1}")]
     Read(PathBuf, std::io::Error),
-    /// It is not what was expected.
+    /// The file is not valid TOML, or contains an unknown setting.
     #[error("the configuration {0}: {1}")]
     Parse(PathBuf, String),
-    /// Two settings do not go together.
+    /// Two settings contradict each other.
     #[error("the configuration: {0}")]
     Invalid(&'static str),
 }
 
 impl Config {
-    /// Defaults, with the data in this folder.
+    /// Returns the defaults with this data folder.
     #[must_use]
     pub fn for_data(data: impl Into<PathBuf>) -> Self {
         Self {
@@ -170,7 +170,7 @@ impl Config {
         }
     }
 
-    /// Reads a file. Relative paths in it are relative to its folder.
+    /// Reads a configuration file. Relative paths in it are relative to its folder.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
         let text = std::fs::read_to_string(path).map_err(|e| ConfigError::Read(path.to_owned(), e))?;
         let mut config: Self =

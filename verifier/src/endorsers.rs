@@ -1,4 +1,4 @@
-//! Whom we believe that a TPM is one: the roots in a folder of PEM files.
+//! Trust anchors for TPMs: root certificates in a folder of PEM files.
 //!
 //! ```text
 //! roots/*.pem                 makers of TPMs in hardware
@@ -24,9 +24,9 @@ pub struct TpmVendorRoots {
 /// Kind of root to which an EK certificate chains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Endorser {
-    /// A maker of TPMs in hardware, or an administrator who pinned this one.
+    /// Maker of hardware TPMs, or an administrator who pinned this TPM.
     Genuine,
-    /// A maker of TPMs in software.
+    /// Maker of software TPMs.
     Simulated,
 }
 

@@ -1,4 +1,4 @@
-//! Files that hold secrets: made whole or not at all, readable by their owner only.
+//! Files with secrets: created atomically, readable by their owner only.
 
 use std::fs;
 use std::io::Write;
@@ -21,7 +21,7 @@ impl FileError {
     }
 }
 
-/// Reads a secret, or makes and stores one. A secret that others can read is refused.
+/// Reads a secret, or creates it. Refuses a file that other users can read.
 pub fn read_or_create_secret(
     path: &Path,
     make: impl FnOnce() -> Result<Vec<u8>, &'static str>,
@@ -34,7 +34,7 @@ pub fn read_or_create_secret(
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
             let secret = Zeroizing::new(make().map_err(|e| FileError::new("making", path, e))?);
             create(path, &secret)?;
-            // Another process may have been faster: then its secret is the one.
+            // If another process was faster, its secret is used.
             fs::read(path).map(Zeroizing::new).map_err(|e| FileError::new("reading", path, e))
         }
         Err(e) => Err(FileError::new("reading", path, e)),
@@ -107,7 +107,7 @@ mod access {
     }
 }
 
-/// No verifier runs where it cannot tell who may read its secrets.
+/// Refuses to store secrets on systems without file modes.
 #[cfg(not(unix))]
 mod access {
     use std::fs::{File, Metadata};

@@ -1,10 +1,10 @@
-//! The verifier: enrols devices, verifies and judges their reports, signs verdicts, keeps the audit log.
+//! The verifier: enrols devices, verifies and appraises their reports, signs verdicts, keeps the audit log.
 //!
-//! [`Verifier`] is all of it without a network; [`server::Server`] puts it behind HTTPS. Time is an argument.
+//! [`Verifier`] is all of it without a network; [`server::Server`] serves it over HTTPS. Time is an argument.
 //!
 //! Invariants: no nonce is accepted twice; no report is answered before its nonce is spent and its audit entry is
-//! durable; nothing of a revoked device is accepted after the revocation is committed; an enrolment is whole or is
-//! not; a failure of the verifier never makes a verdict better.
+//! durable; nothing from a revoked device is accepted after the revocation is committed; enrolment is atomic; a failure
+//! of the verifier never makes a verdict better.
 
 pub mod appraisal;
 pub mod attestation;

@@ -1,5 +1,5 @@
-//! Nonces that need no memory until they are used: each carries its own expiry and a seal that only the holder of the
-//! nonce key can make. Single use is the store's part (table `spent`).
+//! Stateless nonces: each carries its expiry and a seal that only the holder of the nonce key can make. The store
+//! enforces single use (table `spent`).
 //!
 //! ```text
 //! expiry u32 BE || 12 random || first 16 of HMAC-SHA256(key, purpose || report key thumbprint || expiry || random)
@@ -15,7 +15,7 @@ use vitalsign_protocol::problem::{Problem, ProblemType};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
     Report,
-    /// The registration evidence of an enrolment.
+    /// Nonce for the registration evidence of an enrolment.
     Registration,
     Session,
 }
@@ -31,14 +31,14 @@ pub enum NonceError {
     Expired(u64),
 }
 
-/// The part of a nonce that is kept once it is used: expiry and random, so that it sorts by expiry.
+/// Stored part of a spent nonce: expiry and random bytes, so that it sorts by expiry.
 pub type SpentNonce = [u8; 16];
 
-/// The key that seals nonces. Verifiers that share it accept each other's.
+/// Key that seals nonces. Verifiers that share it accept each other's nonces.
 pub struct NonceKey(hmac::Key);
 
 impl NonceKey {
-    /// Reads the key from `path`, or makes one there, readable by its owner only.
+    /// Reads the key from `path`, or creates it, readable by its owner only.
     pub fn open(path: &Path) -> Result<Self, FileError> {
         let secret = files::read_or_create_secret(path, || {
             let mut secret = vec![0; 32];
@@ -48,13 +48,13 @@ impl NonceKey {
         Ok(Self::new(&secret))
     }
 
-    /// The key of these bytes.
+    /// Creates a key from its bytes.
     #[must_use]
     pub fn new(secret: &[u8]) -> Self {
         Self(hmac::Key::new(hmac::HMAC_SHA256, secret))
     }
 
-    /// A nonce for the holder of `key` that lives until `expiry`, in seconds since 1970.
+    /// Issues a nonce for the holder of `key` that expires at `expiry`, in seconds since 1970.
     pub fn issue(
         &self,
         purpose: Purpose,
@@ -165,7 +165,7 @@ pub fn expiry(issued: &SpentNonce) -> u64 {
     u64::from(u32::from_be_bytes([a, b, c, d]))
 }
 
-/// The least spent nonce that could still be alive at `now`: smaller ones can be forgotten.
+/// Returns the smallest spent nonce that may still be valid at `now`; smaller ones can be deleted.
 #[must_use]
 pub fn oldest_alive(now: u64) -> SpentNonce {
     let mut nonce = [0; 16];

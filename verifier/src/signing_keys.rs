@@ -1,8 +1,8 @@
-//! The keys that sign verdicts, and those that sign tokens: one of each signs, those before it stay published for a
-//! while so that what they signed can still be checked.
+//! Signing keys for verdicts and for tokens. One key of each set signs; replaced keys stay published for a while, so
+//! that their signatures can still be verified.
 //!
-//! Devices pin the keys of verdicts, applications fetch the keys of tokens. They are never the same keys, so that nothing
-//! that is signed for one can pass as something for the other.
+//! Devices pin the keys for verdicts, applications fetch the keys for tokens. The sets are separate, so that nothing
+//! that is signed for one purpose can pass for the other.
 
 use crate::files::{self, FileError};
 use aws_lc_rs::rand::SystemRandom;
@@ -28,7 +28,7 @@ pub enum Signs {
 }
 
 impl Signs {
-    /// As logs and commands have it.
+    /// Returns the name in logs and commands.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -49,7 +49,7 @@ pub enum SignError {
     Crypto,
 }
 
-/// A key that signed before.
+/// Replaced signing key.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Retired {
     pub jwk: Jwk,
@@ -57,7 +57,7 @@ pub struct Retired {
     pub retired_at: u64,
 }
 
-/// The signing key and those that signed before.
+/// Current signing key and replaced ones.
 pub struct SigningKeys {
     pair: EcdsaKeyPair,
     jwk: Jwk,
@@ -82,10 +82,10 @@ impl Paths {
 }
 
 impl SigningKeys {
-    /// Reads the keys from `folder`, or makes the first one there.
+    /// Reads the keys from `folder`, or creates the first one.
     ///
     /// # Errors
-    /// When the folder cannot be read or written, or holds no such key.
+    /// The folder cannot be read or written, or contains an invalid key.
     pub fn open(folder: &Path, signs: Signs) -> Result<Self, FileError> {
         let paths = Paths::of(folder, signs);
         let pkcs8 = files::read_or_create_secret(&paths.current, generate)?;
@@ -95,12 +95,12 @@ impl SigningKeys {
         let public = PublicKey::from_point(pair.public_key().as_ref()).map_err(|e| no_key(&e))?;
         let jwk = Jwk::new(&public);
         let mut retired = read_retired(&paths.retired)?;
-        // A rotation that was cut short has listed the key and not replaced it.
+        // An interrupted rotation has listed the key as replaced without replacing it.
         retired.retain(|it| it.jwk.kid != jwk.kid);
         Ok(Self { pair, jwk, retired, random: SystemRandom::new() })
     }
 
-    /// Makes a new signing key; the one before stays published. A running server takes it up by itself.
+    /// Creates a new signing key; the previous one stays published. A running server reloads it automatically.
     ///
     /// # Errors
     /// When the folder cannot be read or written.
@@ -112,7 +112,7 @@ impl SigningKeys {
         retired.push(Retired { jwk: before.jwk, retired_at: now });
         let list =
             serde_json::to_vec_pretty(&retired).map_err(|e| FileError::new("writing", &paths.retired, e))?;
-        // In this order: whatever happens in between, no key that signed is missing from the list.
+        // In this order, so that after a crash no key that has signed is missing from the list.
         files::replace(&paths.retired, &list, 0o644)?;
         let pkcs8 =
             zeroize::Zeroizing::new(generate().map_err(|e| FileError::new("making", &paths.current, e))?);
@@ -120,26 +120,26 @@ impl SigningKeys {
         Self::open(folder, signs)
     }
 
-    /// The signing key's public half.
+    /// Returns the public half of the current key.
     #[must_use]
     pub fn current(&self) -> &Jwk {
         &self.jwk
     }
 
-    /// The keys that signed before, oldest first.
+    /// Returns the replaced keys, oldest first.
     #[must_use]
     pub fn retired(&self) -> &[Retired] {
         &self.retired
     }
 
-    /// Every key that is published at `now`; the signing key first.
+    /// Returns every key that is published at `now`, the current key first.
     #[must_use]
     pub fn published(&self, now: u64) -> JwkSet {
         let alive = self.retired.iter().filter(|it| it.retired_at.saturating_add(RETIRED_SECONDS) > now);
         JwkSet { keys: std::iter::once(&self.jwk).chain(alive.map(|it| &it.jwk)).cloned().collect() }
     }
 
-    /// Signs claims: a JWT of this type (`typ`).
+    /// Signs claims as a JWT of this type (`typ`).
     pub fn sign(&self, claims: &impl Serialize, typ: &str) -> Result<String, SignError> {
         jwt::sign(claims, typ, &self.jwk.kid, |input| {
             let signature = self.pair.sign(&self.random, input).map_err(|_| SignError::Crypto)?;
@@ -148,7 +148,7 @@ impl SigningKeys {
     }
 }
 
-/// The keys of a running server, which takes up another signing key when an administrator puts one in place.
+/// Keys of a running server, which reloads them when an administrator rotates them.
 pub(crate) struct KeyStore {
     folder: PathBuf,
     signs: Signs,
@@ -164,7 +164,7 @@ impl KeyStore {
         Ok(Self { keys: RwLock::new(Arc::new(keys)), seen, folder, signs })
     }
 
-    /// The keys as they are now.
+    /// Returns the current keys.
     pub(crate) fn get(&self) -> Arc<SigningKeys> {
         self.keys.read().unwrap_or_else(PoisonError::into_inner).clone()
     }

@@ -23,7 +23,7 @@ Examples:
 #[derive(clap::Subcommand)]
 #[command(after_help = EXAMPLES)]
 pub(crate) enum Command {
-    /// Register an application. People are shown its name when it asks for them.
+    /// Register an application. Prompts show its name
     #[command(after_help = EXAMPLES)]
     Add {
         /// Name that people are shown
@@ -31,13 +31,13 @@ pub(crate) enum Command {
         /// `client_id` [default: random]
         #[arg(long)]
         id: Option<String>,
-        /// The audience of its access tokens; its `client_id` by default.
+        /// Audience of its access tokens [default: its `client_id`]
         #[arg(long, value_name = "URI")]
         audience: Option<String>,
-        /// It shows a secret, which is made and printed this once.
+        /// Authenticate with a secret, which is created and printed once
         #[arg(long, required_unless_present = "jwks")]
         secret: bool,
-        /// It signs with the private half of one of these public keys: a JWK set with P-256 keys.
+        /// Authenticate with private_key_jwt; the file is a JWK set of P-256 public keys
         #[arg(long, value_name = "FILE", conflicts_with = "secret")]
         jwks: Option<PathBuf>,
         /// Print JSON
@@ -50,7 +50,7 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Accept nothing of an application from now on.
+    /// Disable an application for good
     Disable {
         /// `client_id`, as shown by `list`
         #[arg(allow_hyphen_values = true)]
@@ -68,7 +68,7 @@ pub(crate) enum Command {
 }
 
 pub(crate) async fn run(config: &Path, command: Command) -> anyhow::Result<bool> {
-    // Before the server runs for the first time there may be no store yet.
+    // Creates the store, because the server may not have run yet.
     let config = Config::read(config)?;
     vitalsign_verifier::files::create_folder(&config.data)?;
     let store = Store::open(&config.store()).await?;

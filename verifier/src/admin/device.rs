@@ -12,7 +12,7 @@ const PAGE: u32 = 1000;
 
 #[derive(clap::Subcommand)]
 pub(crate) enum Command {
-    /// Every device: its name, key, last report and status.
+    /// List all devices with their keys, last reports and statuses
     List {
         /// Print JSON
         #[arg(long)]
@@ -27,13 +27,13 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Ask a device to read all facts and report now. It does at once if it listens, and by itself when it comes back.
+    /// Request a report with all facts: at once if the device listens, otherwise when it returns
     Check {
         /// Enrolment ID, as shown by `list`
         #[arg(allow_hyphen_values = true)]
         device: EnrolmentId,
     },
-    /// Accept nothing of a device from now on.
+    /// Revoke a device for good
     Revoke {
         /// Enrolment ID, as shown by `list`
         #[arg(allow_hyphen_values = true)]

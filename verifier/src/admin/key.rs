@@ -9,15 +9,15 @@ use vitalsign_verifier::signing_keys::{RETIRED_SECONDS, SigningKeys, Signs};
 
 #[derive(clap::Subcommand)]
 pub(crate) enum Command {
-    /// Sign with a new key. The old one stays published for a week; a running server takes the new one up by itself.
+    /// Sign with a new key. The old one stays published for a week; a running server reloads automatically
     Rotate {
         /// Use the key that signs tokens for applications instead of the key that signs verdicts
         #[arg(long)]
         tokens: bool,
     },
-    /// The keys that are published.
+    /// List the published keys
     List {
-        /// Those that sign tokens for applications, and not those that sign verdicts on devices.
+        /// List the keys that sign tokens for applications instead of those that sign verdicts
         #[arg(long)]
         tokens: bool,
         /// Print the JWK set

@@ -16,7 +16,7 @@ use std::path::Path;
 use vitalsign_verifier::config::Config;
 use vitalsign_verifier::store::Store;
 
-/// The store that the configuration names. It has to be there: a mistyped path is not to make a new one.
+/// Opens the store that the configuration names. It must exist, so that a mistyped path does not create a new one.
 async fn store(config: &Path) -> anyhow::Result<Store> {
     let path = Config::read(config)?.store();
     anyhow::ensure!(

@@ -17,10 +17,10 @@ use vitalsign_verifier::{load_policy, load_step_up_policy};
 
 #[derive(clap::Subcommand)]
 pub(crate) enum Command {
-    /// Can the policy and its thresholds be used? And with facts: how are they judged?
+    /// Check that the policies and thresholds are valid; with facts, appraise them
     Check {
-        /// Facts as JSON, as `vitalsign check --json` prints them. They are believed: a key that says it is in a
-        /// TPM is taken for one whose enrolment proved it.
+        /// File with facts, from `vitalsign check --json`. The command trusts them: a key that claims to be in a TPM
+        /// counts as proven by enrolment.
         #[arg(long, value_name = "FILE")]
         facts: Option<PathBuf>,
         /// Print JSON

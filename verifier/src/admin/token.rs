@@ -6,19 +6,19 @@ use vitalsign_verifier::clock::now;
 
 #[derive(clap::Subcommand)]
 pub(crate) enum Command {
-    /// Make a token, and show it this once.
+    /// Create a token and print it once
     Create {
         /// Number of devices that can enrol with it
         #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
         uses: u64,
-        /// For how long: 30m, 12h, 7d.
+        /// Lifetime, such as 30m, 12h or 7d
         #[arg(long, default_value = "7d", value_parser = seconds)]
         expires: u64,
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// Every token, by its number.
+    /// List all tokens
     List {
         /// Print JSON
         #[arg(long)]
@@ -32,7 +32,7 @@ pub(crate) enum Command {
 }
 
 pub(crate) async fn run(config: &Path, command: Command) -> anyhow::Result<bool> {
-    // Before the first device there may be no store yet: tokens are made first.
+    // Creates the store, because the first token is created before the first device enrols.
     let config = vitalsign_verifier::config::Config::read(config)?;
     vitalsign_verifier::files::create_folder(&config.data)?;
     let store = vitalsign_verifier::store::Store::open(&config.store()).await?;

@@ -31,7 +31,7 @@ Examples:
 #[derive(clap::Subcommand)]
 #[command(after_help = EXAMPLES)]
 pub(crate) enum Command {
-    /// Add a user, by the name under which applications ask for them.
+    /// Add a user, with the name that applications send as login_hint
     Add {
         /// User name (`login_hint`)
         #[arg(value_parser = name)]
@@ -40,13 +40,13 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Every user, with the number of their keys and devices.
+    /// List all users, with the number of their keys and devices
     List {
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// Ask a user for nothing, and register no key of theirs, until they are enabled again.
+    /// Disable a user: no prompts and no registration of keys until they are enabled again
     Disable {
         /// User name
         name: String,
@@ -54,7 +54,7 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Take a disabled user back.
+    /// Enable a disabled user
     Enable {
         /// User name
         name: String,
@@ -68,7 +68,7 @@ pub(crate) enum Command {
     KeyCode {
         /// User name
         name: String,
-        /// For how long: 15m, 12h, 7d.
+        /// Lifetime, such as 15m, 12h or 7d
         #[arg(long, default_value = "15m", value_parser = super::token::seconds)]
         expires: u64,
         /// Print JSON
@@ -83,7 +83,7 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Accept nothing of a security key from now on.
+    /// Revoke a security key for good
     KeyRevoke {
         /// Number, as shown by `keys`
         id: i64,
@@ -94,20 +94,20 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// The models of security key that can be registered, by the metadata file of the configuration.
+    /// List the models that can be registered, from the configured metadata file
     KeyModels {
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// The devices at which a user is asked; with an option, one more or one less.
+    /// List the devices at which a user is prompted, or add or remove one
     Device {
         /// User name
         name: String,
-        /// Ask at this device as well.
+        /// Also prompt at this device
         #[arg(long, value_name = "DEVICE", conflicts_with = "remove")]
         add: Option<EnrolmentId>,
-        /// Ask at this device no more.
+        /// Stop prompting at this device
         #[arg(long, value_name = "DEVICE")]
         remove: Option<EnrolmentId>,
         /// Print JSON
@@ -117,7 +117,7 @@ pub(crate) enum Command {
 }
 
 pub(crate) async fn run(config: &Path, command: Command) -> anyhow::Result<bool> {
-    // Users may be added before the first device is there.
+    // Creates the store, because users may be added before the first device enrols.
     let config = Config::read(config)?;
     if let Command::KeyModels { json } = command {
         return models(&config, json, now());

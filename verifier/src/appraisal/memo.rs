@@ -1,5 +1,5 @@
-//! Judgements that were made before: each under the digest of what it depends on, for the span of time in which it
-//! cannot change.
+//! Cache of appraisals. The key is the digest of everything that an appraisal depends on; each entry is valid for the
+//! time range in which it cannot change.
 
 use crate::generations::Generations;
 use std::ops::Range;
@@ -43,7 +43,7 @@ impl<V> Memo<V> {
     fn shard(&self, key: &Digest) -> Option<MutexGuard<'_, Shard<V>>> {
         let [first, ..] = key.0;
         let shard = self.shards.get(usize::from(first) % SHARDS)?;
-        // A panic cannot leave a map half changed.
+        // A panic cannot leave the map half-updated, so the poison is ignored.
         Some(shard.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

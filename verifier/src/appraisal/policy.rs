@@ -1,4 +1,4 @@
-//! A compiled policy, and the form that its answers have.
+//! Compiled appraisal policy and the format of its results.
 
 use super::rules::Rules;
 use super::{AppraiseError, LoadError, Thresholds};
@@ -9,16 +9,16 @@ use vitalsign_protocol::check::TEXTS;
 use vitalsign_protocol::ear::{Check, Tier, Trust, TrustVector};
 use vitalsign_protocol::posture::Posture;
 
-/// A policy answers `checks`, in a rule for each.
+/// Rule that a policy defines: one member for each check.
 const ENTRY: (&str, &str) = ("data.vitalsign", "checks");
 
-/// A policy that compiles, and answers on a device that says nothing.
+/// Compiled policy that was tried on a device without facts.
 pub(super) struct Policy {
     rules: Rules,
     checks: BTreeSet<String>,
 }
 
-/// A policy's answer: what it found, by check.
+/// Result of a policy, by check.
 pub(super) struct Findings(BTreeMap<String, Finding>);
 
 #[derive(Deserialize)]
@@ -27,7 +27,7 @@ struct Finding {
     submodule: String,
     #[serde(default)]
     seen: serde_json::Map<String, Value>,
-    /// Numbers of seconds since 1970; what does not fit never comes.
+    /// Times in seconds since 1970; a time that does not fit never comes.
     #[serde(default)]
     changes_at: Vec<serde_json::Number>,
     outcome: CheckOutcome,
@@ -56,12 +56,12 @@ impl Policy {
         Ok(Self { rules, checks: findings.0.into_keys().collect() })
     }
 
-    /// The checks that it answers.
+    /// Returns the names of the policy's checks.
     pub(super) fn checks(&self) -> &BTreeSet<String> {
         &self.checks
     }
 
-    /// Judges `facts`, a JSON object without `now`.
+    /// Evaluates the policy on `facts`, a JSON object without `now`.
     pub(super) fn judge(&self, facts: &str, now: u64) -> Result<Findings, AppraiseError> {
         let findings = Findings::parse(self.rules.ask(facts, now)?)?;
         match self.checks.iter().find(|check| !findings.0.contains_key(*check)) {
@@ -91,7 +91,7 @@ impl Findings {
         checks.into_iter().map(parse).collect::<Result<_, _>>().map(Self)
     }
 
-    /// Time at which the answer may change although the facts do not.
+    /// Returns the next time at which the result may change without a change of facts.
     pub(super) fn changes_at(&self, now: u64) -> Option<u64> {
         let times = self.0.values().flat_map(|finding| {
             finding.changes_at.iter().filter_map(serde_json::Number::as_u64).chain(finding.outcome.deadline)
@@ -99,7 +99,7 @@ impl Findings {
         times.filter(|time| *time > now).min()
     }
 
-    /// The checks by submodule, in the order in which people see them, with the worst of what they claim.
+    /// Returns the checks by submodule in display order, with the worst value of each claim.
     pub(super) fn into_submodules(self) -> Vec<(String, TrustVector, Vec<Check>)> {
         let place = |check: &str| TEXTS.iter().position(|text| text.check == check).unwrap_or(usize::MAX);
         let mut findings: Vec<_> = self.0.into_iter().collect();
@@ -115,7 +115,7 @@ impl Findings {
     }
 }
 
-/// Claim by claim the worse one.
+/// Merges two sets of claims; the worse value of each claim wins.
 fn worst(a: TrustVector, b: TrustVector) -> TrustVector {
     let worse = |a: Option<Trust>, b: Option<Trust>| {
         a.into_iter().chain(b).max_by_key(|trust| (trust.tier(), trust.0.unsigned_abs()))

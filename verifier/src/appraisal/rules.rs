@@ -8,19 +8,19 @@ use std::time::Duration;
 
 /// Time limit for one evaluation. The default policy needs about a thousandth of it.
 const TIME_LIMIT: Duration = Duration::from_secs(1);
-/// The engine evaluates one rule at a time, in a package of ours that asks the policy's.
+/// Rule in our own package that refers to the policy's rule, because the engine evaluates one rule at a time.
 const ENTRY_RULE: &str = "data.entry.answer";
 
-/// A policy that compiles, and has been asked once.
+/// Compiled and prepared policy.
 pub(super) struct Rules {
     template: Engine,
-    /// Copies of it that are not in use. Copying costs more than judging.
+    /// Idle copies of the engine, because copying costs more than an evaluation.
     idle: Mutex<Vec<Engine>>,
 }
 
 impl Rules {
-    /// Compiles a policy of `package`, whose answer is its rule `rule`, and asks it for the first time: that prepares
-    /// it. Gives that answer too.
+    /// Compiles a policy of `package` whose result is its rule `rule`. The first evaluation, which prepares the engine,
+    /// is done here and its result returned.
     pub(super) fn compile(
         rego: &str,
         (package, rule): (&str, &str),
@@ -29,7 +29,7 @@ impl Rules {
     ) -> Result<(Self, serde_json::Value), LoadError> {
         let refused = |error: &dyn std::fmt::Display| LoadError::Policy(error.to_string());
         let mut engine = Engine::new();
-        // As everywhere in Rego: a text that is no number makes a condition not hold, and not the policy fail.
+        // As usual in Rego, text that is not a number makes a condition undefined instead of failing the policy.
         engine.set_strict_builtin_errors(false);
         engine.set_execution_timer_config(regorus::utils::limits::ExecutionTimerConfig {
             limit: TIME_LIMIT,
@@ -50,7 +50,7 @@ impl Rules {
         Ok((Self { template: engine, idle: Mutex::default() }, answer))
     }
 
-    /// Asks it about `input`, a JSON object without `now`.
+    /// Evaluates the rule on `input`, a JSON object without `now`.
     pub(super) fn ask(&self, input: &str, now: u64) -> Result<serde_json::Value, AppraiseError> {
         let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         let taken = idle().pop();

@@ -23,14 +23,14 @@ pub struct QuotedBoot {
     /// Boot count of the evidence that contained the quote. The counter in the quote itself cannot be
     /// compared, because the TPM offsets it for each key (TPM 2.0 part 1, clause 36.7).
     pub boot_count: Option<u64>,
-    /// The event log gave the quoted values; it says so much of Secure Boot. None: there was no log.
+    /// Result of replaying the event log; `None` if there was no log.
     pub log: Option<ReplayedLog>,
 }
 
 /// Result of replaying an event log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReplayedLog {
-    /// Secure Boot, where the log has it.
+    /// Secure Boot state, if the log contains it.
     pub secure_boot: Option<bool>,
 }
 
@@ -42,7 +42,7 @@ pub struct AppraisalSnapshot {
     /// Last boot of which a quote was verified.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub boot: Option<QuotedBoot>,
-    /// Claims of the last evidence that are not known here.
+    /// Unknown claims of the last evidence.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unknown: Vec<String>,
 }

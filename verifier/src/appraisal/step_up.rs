@@ -14,10 +14,10 @@ use vitalsign_protocol::step_up::Acr;
 /// Built-in step-up policy.
 pub const DEFAULT_STEP_UP_POLICY: &str = include_str!("../../policy/step_up.rego");
 
-/// A policy answers `refused`, a set of names.
+/// Rule that a step-up policy defines: a set of names.
 const ENTRY: (&str, &str) = ("data.vitalsign.step_up", "refused");
 
-/// A verdict, as far as a level depends on it.
+/// Parts of a verdict on which a level depends.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Health {
     pub status: Tier,
@@ -37,14 +37,14 @@ pub struct Found {
 pub struct TappedKey {
     /// AAGUID of the model, in hexadecimal with dashes.
     pub aaguid: String,
-    /// It verified who touched it.
+    /// The key verified its user.
     pub user_verified: bool,
     /// The credential can be copied to other devices.
     pub backup_eligible: bool,
     pub model: TappedModel,
-    /// The model is accepted, and holds its keys in hardware.
+    /// The model is accepted, and protects its keys in hardware.
     pub hardware: bool,
-    /// The model is accepted, and is no part of a device.
+    /// The model is accepted, and is not built into a device.
     pub roaming: bool,
 }
 
@@ -52,12 +52,12 @@ pub struct TappedKey {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum TappedModel {
-    /// On the list, which is up to date.
+    /// Listed in metadata that is current.
     Accepted,
     Unknown,
     /// The metadata lists the model as no longer trustworthy.
     Withdrawn,
-    /// On a list that is out of date.
+    /// Listed in metadata that has expired.
     ListExpired,
 }
 
@@ -75,7 +75,7 @@ pub struct Question<'a> {
     pub now: u64,
 }
 
-/// As the policy sees it.
+/// Input in the form that the policy reads.
 #[derive(Serialize)]
 struct PolicyInput<'a> {
     acr: Acr,
@@ -84,7 +84,7 @@ struct PolicyInput<'a> {
     security_key: Option<&'a TappedKey>,
 }
 
-/// A step-up policy, ready to answer. Share it between threads.
+/// A compiled step-up policy. Share it between threads.
 pub struct StepUpPolicy {
     rules: Rules,
     id: String,
@@ -153,7 +153,7 @@ impl Health {
         Self { checks: found.collect(), status: appraised.status }
     }
 
-    /// Of a device's last report.
+    /// Creates the input from a device's last report.
     #[must_use]
     pub fn last_reported(status: Tier, standing: &AppraisalSnapshot) -> Self {
         let found = standing.checks.iter().map(|(check, since)| {

@@ -11,7 +11,7 @@ use toml::Spanned;
 #[serde(transparent)]
 pub(super) struct Thresholds {
     sections: BTreeMap<String, BTreeMap<String, Setting>>,
-    /// The sections that the file has, and on which line.
+    /// Sections of the file, with their line numbers.
     #[serde(skip)]
     written: Vec<(String, usize)>,
 }
@@ -33,7 +33,7 @@ impl Thresholds {
         thresholds.written.clear();
         let defaults = thresholds.sections.clone();
         thresholds.overlay(text, |section, key, setting| match defaults.get(section) {
-            // A section of the operator's own, for a check of the operator's own.
+            // A section for a custom check.
             None => Ok(()),
             Some(known) => match known.get(key) {
                 None => {
@@ -76,7 +76,7 @@ impl Thresholds {
         Ok(())
     }
 
-    /// Refuses a section for a check that the policy does not have: a slip of the pen would go unnoticed.
+    /// Refuses a section for a check that the policy does not have, because a typo would otherwise go unnoticed.
     pub(super) fn match_checks(&self, checks: &BTreeSet<String>) -> Result<(), LoadError> {
         match self.written.iter().find(|(section, _)| !checks.contains(section)) {
             None => Ok(()),

@@ -1,9 +1,9 @@
-//! Device sessions: what a device asks in its own name between two reports. A signed report opens one, and it needs no
-//! memory here: it is the report key's name and a seal that only the holder of the nonce key can make, for as long as
-//! the report's nonce lives.
+//! Device sessions: bearer tokens that authenticate a device's requests between two reports. A signed report opens one.
+//! The verifier stores none: a session is the report key's thumbprint and a seal that only the holder of the nonce key
+//! can make, and expires with the report's nonce.
 //!
 //! ```text
-//! report key thumbprint (32) || sealed as a nonce is, for another purpose (32)
+//! report key thumbprint (32) || nonce with purpose `Session` (32)
 //! ```
 
 use super::{Attestation, problem};
@@ -16,7 +16,7 @@ use vitalsign_protocol::message::DeviceSession;
 use vitalsign_protocol::problem::{Problem, ProblemType};
 use zeroize::Zeroizing;
 
-/// The bytes of a session.
+/// Length of a session, in bytes.
 const BYTES: usize = 64;
 
 /// Valid device session, with its expiry in seconds since 1970.
@@ -73,7 +73,7 @@ impl Attestation {
     }
 }
 
-/// `Bearer` and a session (RFC 6750 section 2.1).
+/// Parses the value of an `Authorization` header: `Bearer` and a session (RFC 6750 section 2.1).
 fn parse(authorization: &str) -> Option<(Thumbprint, Nonce)> {
     let (scheme, text) = authorization.split_once(' ')?;
     if !scheme.eq_ignore_ascii_case("bearer") || text.len() != (BYTES * 4).div_ceil(3) {

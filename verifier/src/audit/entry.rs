@@ -5,14 +5,14 @@ use vitalsign_protocol::id::{Digest, EnrolmentId};
 /// Kind of an entry. The set is closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// A report was accepted and judged.
+    /// A report was accepted and appraised.
     Report,
     Enrolled,
-    /// A device that was enrolled did so again, with the same keys or new ones.
+    /// An enrolled device enrolled again, with the same keys or new ones.
     EnrolledAgain,
     /// An administrator revoked a device.
     DeviceRevoked,
-    /// An administrator made an enrolment token.
+    /// An administrator created an enrolment token.
     TokenCreated,
     /// An administrator revoked an enrolment token.
     TokenRevoked,
@@ -22,11 +22,11 @@ pub enum Kind {
     ClientAdded,
     /// An administrator disabled an application.
     ClientDisabled,
-    /// An administrator gave an application another secret or other keys.
+    /// An administrator replaced an application's secret or keys.
     ClientCredentialReplaced,
-    /// A step-up was approved: with all that is needed to prove it.
+    /// A step-up was approved. The entry contains everything that is needed to verify the approval.
     StepUpApproved,
-    /// A step-up ended otherwise, or ended at one device.
+    /// A step-up closed without approval, or ended at one device.
     StepUpClosed,
     /// An administrator added a user.
     UserAdded,
@@ -34,11 +34,11 @@ pub enum Kind {
     UserDisabled,
     /// An administrator enabled a user again.
     UserEnabled,
-    /// An administrator made a device one at which a user is asked.
+    /// An administrator linked a user to a device, at which they are then prompted.
     UserDeviceAdded,
-    /// An administrator made a device one at which a user is asked no more.
+    /// An administrator unlinked a user from a device.
     UserDeviceRemoved,
-    /// An administrator made a code with which a user registers a security key.
+    /// An administrator created a code with which a user registers a security key.
     KeyCodeCreated,
     /// A user registered a security key at a device.
     KeyRegistered,
@@ -83,7 +83,7 @@ pub struct AuditEntry {
     pub kind: Kind,
     pub device: Option<EnrolmentId>,
     pub body: String,
-    /// The evidence that was judged, where it is kept in full.
+    /// Appraised evidence, if it is stored in full.
     pub evidence: Option<Vec<u8>>,
 }
 
@@ -103,7 +103,7 @@ pub struct Logged {
     pub hash: Vec<u8>,
 }
 
-/// The end of the chain: what to write down elsewhere.
+/// End of the chain, to be recorded elsewhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Head {
     /// Sequence number of the last entry; 0 if the log is empty.
@@ -131,7 +131,7 @@ pub enum Broken {
     #[error("entry {0} is missing")]
     Missing(u64),
     /// The entry `seq` is valid but differs from the recorded head.
-    #[error("entry {0} is not the one that was written down")]
+    #[error("entry {0} differs from the recorded head")]
     NotAnchored(u64),
 }
 

@@ -29,7 +29,7 @@ impl Administrator {
     /// Name that people are shown.
     pub const NAME: &str = "Administrator of the verifier";
 
-    /// Reads the key, or makes it, and registers it where it is not.
+    /// Reads or creates the key, and registers it as a client if necessary.
     ///
     /// # Errors
     /// When the key or the store cannot be used.
@@ -52,7 +52,7 @@ impl Administrator {
         Ok(Self(keys))
     }
 
-    /// A client assertion for a provider.
+    /// Signs a client assertion for a provider.
     ///
     /// # Errors
     /// When it cannot be signed.

@@ -1,4 +1,4 @@
-//! `/bc-authorize` and `/bc-cancel`: an application asks for a person (CIBA section 7), and takes it back.
+//! `/bc-authorize` and `/bc-cancel`: requests authentication of a person (CIBA section 7), and cancels the request.
 
 use super::{Code, Form, OAuthError, Provider, Request};
 use crate::step_up::StepUpRequest;
@@ -24,7 +24,7 @@ const MAX_EXPIRY: u64 = 300;
 /// Authentication request acknowledgement (CIBA section 7.3).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct AuthRequested {
-    /// The name of the request: a secret of the application.
+    /// Identifier of the request; a secret of the application.
     pub auth_req_id: String,
     /// Seconds until the request expires.
     pub expires_in: u64,
@@ -33,10 +33,10 @@ pub struct AuthRequested {
 }
 
 impl Provider {
-    /// Asks for a person.
+    /// Begins a step-up for an authentication request.
     ///
     /// # Errors
-    /// An error of CIBA section 13. Whether there is such a person is not told.
+    /// An error of CIBA section 13, which does not reveal whether the user exists.
     pub async fn authorize(&self, request: &Request, now: u64) -> Result<AuthRequested, OAuthError> {
         let client = self.authenticate(request, now).await?;
         let begun = self.step_ups.request(step_up_request(client, &request.form)?, now).await?;
@@ -113,7 +113,7 @@ fn message(form: &Form) -> Result<String, OAuthError> {
     }
 }
 
-/// The first level that is one of ours: applications list them in order of preference.
+/// Returns the first known level: applications list them in order of preference.
 fn acr(form: &Form) -> Result<Acr, OAuthError> {
     let Some(values) = form.get("acr_values") else { return Ok(Acr::HardwareKey) };
     values
@@ -122,7 +122,8 @@ fn acr(form: &Form) -> Result<Acr, OAuthError> {
         .ok_or_else(|| OAuthError::new(Code::InvalidRequest, "None of acr_values is supported."))
 }
 
-/// More than is given is not an error (CIBA section 7.1.1): the answer says how long it is.
+/// Parses the requested expiry. A longer one is capped, not refused: the answer contains the actual expiry (CIBA
+/// section 7.1.1).
 fn expiry(form: &Form) -> Result<u64, OAuthError> {
     let Some(asked) = form.get("requested_expiry") else { return Ok(EXPIRY) };
     let digits = asked.bytes().all(|byte| byte.is_ascii_digit());
@@ -134,8 +135,8 @@ fn expiry(form: &Form) -> Result<u64, OAuthError> {
     Err(OAuthError::new(Code::InvalidRequest, "requested_expiry is not a positive number of seconds."))
 }
 
-/// An array of objects with a `type` each (RFC 9396 section 2). What the types mean is the application's: here they are
-/// bound, shown and given back, and none is refused for its name.
+/// Validates an array of objects with a `type` each (RFC 9396 section 2). Only the application knows the meaning of the
+/// types: the verifier binds, shows and returns them, and refuses none for its name.
 fn details(form: &Form) -> Result<Option<Value>, OAuthError> {
     let invalid = |why: &str| Err(OAuthError::new(Code::InvalidAuthorizationDetails, why));
     let Some(text) = form.get("authorization_details") else { return Ok(None) };
@@ -150,7 +151,7 @@ fn details(form: &Form) -> Result<Option<Value>, OAuthError> {
         return invalid("authorization_details is not a list of objects with a type each.");
     }
     let details = Value::Array(details);
-    // People are shown it as it is spelled here, and devices read no more than this.
+    // The device shows this encoding, and reads no longer ones.
     if details.to_string().len() > MAX_DETAILS_BYTES || depth(&details) > MAX_DETAILS_DEPTH {
         return invalid("authorization_details is longer than 4096 bytes or deeper than 16.");
     }

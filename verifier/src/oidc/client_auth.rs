@@ -56,7 +56,7 @@ impl Audience {
     }
 }
 
-/// A new secret, 256 random bits, and the digest under which it is kept.
+/// Generates a secret of 256 random bits; returns it with the digest under which it is stored.
 pub fn new_secret() -> Result<(String, Digest), OAuthError> {
     let secret = format!("vsc_{}", super::random_name::<32>()?);
     let digest = secret_digest(&secret);
@@ -69,10 +69,10 @@ fn secret_digest(secret: &str) -> Digest {
 }
 
 impl Provider {
-    /// The application that sent this.
+    /// Authenticates the application that sent this request.
     ///
     /// # Errors
-    /// [`Code::InvalidClient`], or [`Code::InvalidRequest`] when it shows itself in two ways.
+    /// [`Code::InvalidClient`], or [`Code::InvalidRequest`] if it uses two authentication methods.
     pub(super) async fn authenticate(&self, request: &Request, now: u64) -> Result<Client, OAuthError> {
         match presented(request)? {
             PresentedCredential::Secret(name, secret) => {
@@ -80,7 +80,7 @@ impl Provider {
                 let found = self.usable_client(&name).await?;
                 let expected = match &found {
                     Some(Client { credential: ClientCredential::Secret(digest), .. }) => *digest,
-                    // The digest of nothing: it is compared with all the same.
+                    // A dummy digest, so that an unknown client takes as long.
                     _ => Digest([0; 32]),
                 };
                 let given = secret_digest(&secret);
@@ -94,12 +94,12 @@ impl Provider {
                 let found = self.usable_client(&assertion.sub).await?;
                 let keys = match &found {
                     Some(Client { credential: ClientCredential::Keys(keys), .. }) => keys,
-                    // Keys that signed nothing for an application: they are tried all the same.
+                    // Dummy keys, so that an unknown client takes as long.
                     _ => &self.jwks(now),
                 };
                 let signed = signed_by_one_of(&jws, keys);
                 let client = found.filter(|_| signed).ok_or_else(refused)?;
-                // From here on it is the application itself that is told.
+                // From here on the client is authenticated, so errors may be specific.
                 self.check_assertion(&assertion, now)?;
                 let name = Digest::labelled(
                     "vitalsign-client-assertion-v1",
@@ -166,7 +166,7 @@ fn presented(request: &Request) -> Result<PresentedCredential<'_>, OAuthError> {
     }
 }
 
-/// Name and password of `Basic`, each form-encoded within (RFC 6749 section 2.3.1).
+/// Parses name and password of `Basic`, which are form-encoded (RFC 6749 section 2.3.1).
 fn basic(header: &str) -> Option<(String, Zeroizing<String>)> {
     let (scheme, credentials) = header.split_once(' ')?;
     if !scheme.eq_ignore_ascii_case("Basic") {
@@ -179,7 +179,7 @@ fn basic(header: &str) -> Option<(String, Zeroizing<String>)> {
     Some((form::decode(name)?, secret))
 }
 
-/// A `client_id` in the form, which need not be there, names the same application.
+/// Checks that an optional `client_id` in the form names the authenticated application.
 fn named_alike(request: &Request, name: &str) -> Result<(), OAuthError> {
     match request.form.get("client_id") {
         Some(other) if other != name => Err(refused()),

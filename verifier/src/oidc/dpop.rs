@@ -1,4 +1,4 @@
-//! DPoP (RFC 9449): the token is bound to a key that the application proves to hold.
+//! DPoP (RFC 9449): binds the token to a key whose possession the application proves.
 
 use super::jws::{Jws, is_jti};
 use super::{Code, OAuthError, Provider, Request, jwk, path};
@@ -17,7 +17,7 @@ struct DpopProof {
 }
 
 impl Provider {
-    /// The thumbprint of the key that the application proved to hold: `cnf.jkt`. None when it sent no proof.
+    /// Returns the thumbprint of the proven key (`cnf.jkt`); `None` if the request has no proof.
     ///
     /// # Errors
     /// [`Code::InvalidDpopProof`].

@@ -1,17 +1,17 @@
-//! Refusals, as RFC 6749 section 5.2 and CIBA sections 11 and 13 have them.
+//! Error responses of RFC 6749 section 5.2 and CIBA sections 11 and 13.
 
 use serde::Serialize;
 use vitalsign_protocol::problem::Problem;
 use vitalsign_protocol::step_up::StepUpResult;
 
-/// `error`: what was the matter. A closed set.
+/// Value of `error`. A closed set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Code {
-    /// A parameter is missing, malformed, repeated, or is not understood.
+    /// A parameter is missing, malformed, repeated or unsupported.
     InvalidRequest,
-    /// The body is larger than is read.
+    /// The body is too large.
     TooLarge,
-    /// The application is not who it says, or is not registered.
+    /// The application is not registered, or its authentication failed.
     InvalidClient,
     /// The `auth_req_id` is unknown, belongs to another client, or was used.
     InvalidGrant,
@@ -28,9 +28,9 @@ pub enum Code {
     /// The request is pending and was polled too soon: wait 5 seconds longer from now on.
     SlowDown,
     ExpiredToken,
-    /// It ended without a tap.
+    /// The step-up ended without approval.
     AccessDenied,
-    /// Too much to do: try again later.
+    /// The verifier is overloaded: try again later.
     TemporarilyUnavailable,
     ServerError,
 }
@@ -57,7 +57,7 @@ impl Code {
         }
     }
 
-    /// The HTTP status it comes with.
+    /// Returns the HTTP status of the response.
     #[must_use]
     pub fn status(self) -> u16 {
         match self {
@@ -87,7 +87,7 @@ pub struct OAuthError {
 }
 
 impl OAuthError {
-    /// A refusal with what was the matter this time, for developers.
+    /// Creates an error with a description for developers.
     #[must_use]
     pub fn new(code: Code, description: impl Into<String>) -> Self {
         Self {
@@ -99,7 +99,7 @@ impl OAuthError {
         }
     }
 
-    /// A step-up that ended without a tap.
+    /// Creates the error for a step-up that ended without approval.
     #[must_use]
     pub(crate) fn ended(end: StepUpResult, vitalsign_reasons: Vec<String>) -> Self {
         let code = if end == StepUpResult::TimedOut { Code::ExpiredToken } else { Code::AccessDenied };
@@ -133,7 +133,7 @@ impl From<crate::store::StoreError> for OAuthError {
     }
 }
 
-/// An end, in a sentence.
+/// Describes a result in one sentence.
 #[must_use]
 pub fn plainly(end: StepUpResult) -> &'static str {
     match end {

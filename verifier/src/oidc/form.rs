@@ -1,4 +1,4 @@
-//! `application/x-www-form-urlencoded`, read strictly: what two readers could take for different things is refused.
+//! Strict parser of `application/x-www-form-urlencoded`: refuses input that two parsers could read differently.
 
 use std::borrow::Cow;
 
@@ -7,7 +7,7 @@ pub const MAX_BYTES: usize = 32 * 1024;
 /// The most parameters of a form.
 const MAX_PARAMETERS: usize = 32;
 
-/// A form's parameters. It may hold secrets, so it does not print.
+/// A form's parameters. Not printable, because they may be secrets.
 pub struct Form(Vec<(String, String)>);
 
 /// Reason why a form was rejected.
@@ -21,12 +21,12 @@ pub enum FormError {
     #[error("the form's encoding is invalid")]
     Encoding,
     /// RFC 6749 section 3.1: not more than once.
-    #[error("a parameter is there more than once")]
+    #[error("a parameter is repeated")]
     Repeated,
 }
 
 impl Form {
-    /// Reads a form. A parameter without a value counts as left out (RFC 6749 section 3.1).
+    /// Parses a form. A parameter without a value counts as omitted (RFC 6749 section 3.1).
     pub fn parse(body: &[u8]) -> Result<Self, FormError> {
         if body.len() > MAX_BYTES {
             return Err(FormError::TooLong);
@@ -47,7 +47,7 @@ impl Form {
         Ok(Self(parameters))
     }
 
-    /// The value of this parameter, when it has one.
+    /// Returns the value of a parameter, if it is present.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
         let found = self.0.iter().find(|(it, _)| it == name);
@@ -83,7 +83,7 @@ pub(crate) fn decode(encoded: &[u8]) -> Option<String> {
     String::from_utf8(decoded).ok()
 }
 
-/// The other way round, for those who ask.
+/// Encodes a form, for requests to a provider.
 #[must_use]
 pub fn encode(parameters: &[(&str, &str)]) -> String {
     let pairs = parameters.iter().map(|(name, value)| format!("{}={}", encode_one(name), encode_one(value)));

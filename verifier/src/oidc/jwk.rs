@@ -8,7 +8,7 @@ use vitalsign_protocol::jwt::{Jwk, JwkSet};
 
 /// The most bytes of a key set that is registered.
 const MAX_SET_BYTES: usize = 64 * 1024;
-/// The most keys of an application: each is tried where a JWT names none.
+/// Maximum number of keys of an application: each is tried for a JWT without `kid`.
 const MAX_KEYS: usize = 8;
 /// Members of a JWK that are secret (RFC 7518 section 6).
 const PRIVATE: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
@@ -48,7 +48,7 @@ pub(crate) fn public_key(jwk: &Value) -> Result<PublicKey, JwkError> {
     PublicKey::from_coordinates(&coordinate("x")?, &coordinate("y")?).map_err(|_| JwkError::NoKey)
 }
 
-/// The keys of an application out of the JWK set (or the one JWK) that it gave. Other kinds of keys are left out.
+/// Parses an application's keys from a JWK set or a single JWK. Skips other kinds of keys.
 pub fn client_keys(json: &[u8]) -> Result<JwkSet, JwkError> {
     if json.len() > MAX_SET_BYTES {
         return Err(JwkError::Shape("it is too long"));

@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 const MAX_WRONG_CODES: u32 = 10;
 const WRONG_CODES_SECONDS: u64 = 900;
 
-/// Wrong codes of each device: since when, and how many.
+/// Number of wrong codes of each device, and the start of the period.
 #[derive(Default)]
 pub(super) struct CodeAttempts(Mutex<HashMap<i64, (u64, u32)>>);
 

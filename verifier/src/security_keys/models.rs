@@ -1,4 +1,4 @@
-//! The models of security key that are accepted, as the administrator's metadata file has them now.
+//! Accepted authenticator models, from the administrator's metadata file.
 
 use crate::config::SecurityKeySettings;
 use crate::files;
@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::SystemTime;
 use vitalsign_webauthn::Models;
 
-/// A file's identity, and when it was changed.
+/// Identity and modification time of a file.
 type Seen = Option<(u64, SystemTime)>;
 
 /// Accepted models, reloaded when the file changes.
@@ -18,8 +18,8 @@ pub(crate) struct ModelStore {
 }
 
 impl ModelStore {
-    /// Reads the files that the settings name. A list that cannot be read accepts no model, and is no reason to judge
-    /// no device.
+    /// Reads the files that the settings name. An unreadable list accepts no model, but the verifier still starts and
+    /// appraises devices.
     pub(crate) fn open(settings: SecurityKeySettings, now: u64) -> Self {
         let seen = Mutex::new(seen(&settings));
         let models = match load(&settings, now) {

@@ -1,4 +1,4 @@
-//! Registering security keys: with a one-time code, at a device, by a model that is accepted.
+//! Registers security keys of accepted models at a device, with a one-time code.
 
 use super::SecurityKeyRegistry;
 use crate::random::random;
@@ -11,17 +11,17 @@ use vitalsign_webauthn::{RegistrationError, User};
 
 /// Lifetime of a registration, in seconds: time to find the key and choose a PIN.
 const REGISTRATION_SECONDS: u64 = 300;
-/// More bytes than a code has, however it is written.
+/// Longer codes are rejected unread, however they are written.
 const MAX_CODE_BYTES: usize = 64;
 /// The most characters of a key's name.
 const MAX_NAME_CHARACTERS: usize = 64;
 
 impl SecurityKeyRegistry {
-    /// Begins to register a security key of the user whose code it is.
+    /// Begins the registration of a security key for the user of the code.
     ///
     /// # Errors
-    /// `key-code-unknown` when the code is wrong, used or too old, or its user disabled; `key-untrusted` when no model
-    /// is accepted now.
+    /// `key-code-unknown` if the code is wrong, used or expired, or its user disabled; `key-untrusted` if no model is
+    /// accepted at present.
     pub async fn begin_registration(
         &self,
         device: &Device,
@@ -55,11 +55,12 @@ impl SecurityKeyRegistry {
         Ok(KeyChallenge { registration, user: user.name, options })
     }
 
-    /// Ends a registration that was begun at this device.
+    /// Completes a registration that was begun at this device.
     ///
     /// # Errors
-    /// `registration-unknown` when it is not under way here, or was ended; `key-code-unknown` when its code was used
-    /// meanwhile; `key-untrusted` and `assertion-invalid` when the security key's answer is not accepted; `key-known`.
+    /// `registration-unknown` if no such registration is pending at this device; `key-code-unknown` if its code was
+    /// used meanwhile; `key-untrusted` or `assertion-invalid` if the security key's answer is not accepted;
+    /// `key-known` if it is registered already.
     pub async fn complete_registration(
         &self,
         device: &Device,
@@ -90,7 +91,7 @@ impl SecurityKeyRegistry {
         }
     }
 
-    /// The security keys of the users of a device.
+    /// Returns the security keys of a device's users.
     pub async fn of_device(&self, device: &Device) -> Result<RegisteredKeys, Problem> {
         let keys = self.store.security_keys_at(device.id).await?;
         Ok(RegisteredKeys { keys: keys.into_iter().map(registered_key).collect() })

@@ -27,7 +27,7 @@ impl Store {
         verify(&mut *self.readers().acquire().await?, anchor).await
     }
 
-    /// At most `limit` entries after `after`, oldest first; of one device, or of all.
+    /// Returns at most `limit` entries after `after`, oldest first, of one device or of all.
     pub async fn audit(
         &self,
         device: Option<EnrolmentId>,
@@ -60,7 +60,7 @@ impl Store {
         entry.map(|entry| Ok((entry, previous.ok_or_else(broken)?))).transpose()
     }
 
-    /// The place of the entry that approved a step-up.
+    /// Returns the sequence number of the entry that approved a step-up.
     pub async fn audit_of_step_up(&self, step_up: &StepUpId) -> Result<Option<u64>, StoreError> {
         let query = sqlx::query(
             "SELECT seq FROM audit WHERE kind = 'step-up-approved' AND body->>'step_up' = ?1 ORDER BY seq LIMIT 1",
@@ -69,7 +69,7 @@ impl Store {
         row.map(|row| Ok(unsigned(row.try_get(0)?))).transpose()
     }
 
-    /// Logs that a key that signs was replaced.
+    /// Logs the replacement of a signing key.
     pub async fn log_key_rotation(&self, body: &serde_json::Value, now: u64) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
         let entry = AuditEntry {
@@ -84,7 +84,7 @@ impl Store {
     }
 }
 
-/// Appends entries, in the caller's transaction. Gives the last one's place.
+/// Appends entries in the caller's transaction, and returns the last sequence number.
 pub(crate) async fn append(
     connection: &mut SqliteConnection,
     entries: &[AuditEntry],

@@ -1,4 +1,4 @@
-//! Applications, and the names of assertions and proofs that they have used.
+//! Applications, and the identifiers (`jti`) of assertions and proofs that they have used.
 
 use super::audit;
 use super::{Store, StoreError, signed, unsigned};
@@ -38,7 +38,7 @@ pub enum ClientCredential {
 }
 
 impl ClientCredential {
-    /// The name of the method, as OpenID has it.
+    /// Returns the OpenID name of the authentication method.
     #[must_use]
     pub fn method(&self) -> &'static str {
         match self {
@@ -47,7 +47,7 @@ impl ClientCredential {
         }
     }
 
-    /// The columns `secret` and `jwks`.
+    /// Returns the values of the columns `secret` and `jwks`.
     fn columns(&self) -> Result<(Option<Vec<u8>>, Option<String>), StoreError> {
         Ok(match self {
             Self::Secret(digest) => (Some(digest.as_bytes().to_vec()), None),
@@ -83,7 +83,7 @@ impl Client {
 }
 
 impl Store {
-    /// Registers an application. False when there is one of this id.
+    /// Registers an application. Returns `false` if its ID is taken.
     pub async fn add_client(&self, client: &Client) -> Result<bool, StoreError> {
         let (secret, jwks) = client.credential.columns()?;
         let insert = sqlx::query(
@@ -120,20 +120,20 @@ impl Store {
         self.change_client(update, Kind::ClientCredentialReplaced, &body, now).await
     }
 
-    /// The application of this id.
+    /// Reads an application by ID.
     pub async fn client(&self, id: &str) -> Result<Option<Client>, StoreError> {
         let query = sqlx::query("SELECT * FROM clients WHERE id = ?1").bind(id);
         query.fetch_optional(self.readers()).await?.as_ref().map(Client::from_row).transpose()
     }
 
-    /// Every application, in the order in which they were registered.
+    /// Returns all applications in order of registration.
     pub async fn clients(&self) -> Result<Vec<Client>, StoreError> {
         let rows =
             sqlx::query("SELECT * FROM clients ORDER BY created, id").fetch_all(self.readers()).await?;
         rows.iter().map(Client::from_row).collect()
     }
 
-    /// Remembers the name of an assertion or a proof until `expires`, durably. False when it was used before.
+    /// Durably records the identifier of an assertion or proof until `expires`. Returns `false` if it was used before.
     pub(crate) async fn use_jti(&self, name: &Digest, expires: u64, now: u64) -> Result<bool, StoreError> {
         let mut transaction = self.begin().await?;
         let forget = sqlx::query("DELETE FROM used_jtis WHERE expires < ?1").bind(signed(now));
@@ -177,11 +177,11 @@ mod tests {
         assert!(store.use_jti(&one, 200, 100).await.unwrap());
         assert!(!store.use_jti(&one, 300, 100).await.unwrap());
         assert!(store.use_jti(&other, 200, 100).await.unwrap());
-        // Not forgotten with the process.
+        // Survives a restart of the process.
         store.close().await;
         let store = Store::open(&path).await.unwrap();
         assert!(!store.use_jti(&one, 300, 200).await.unwrap());
-        // Who checks the time has refused it before that.
+        // The caller has already refused expired assertions.
         assert!(store.use_jti(&one, 300, 201).await.unwrap());
     }
 }

@@ -19,7 +19,7 @@ const ASKED_SECONDS: u64 = 60;
 pub struct Identity {
     pub kid: Thumbprint,
     pub report_key: PublicKey,
-    /// The TPM's keys; none for a key in software.
+    /// Keys of the TPM; `None` for a key in software.
     pub tpm: Option<TpmIdentity>,
 }
 
@@ -29,9 +29,9 @@ pub struct TpmIdentity {
     /// SHA-256 of the EK's public area: the same TPM, however often it enrols.
     pub ek: Digest,
     pub ak: Vec<u8>,
-    /// The EK's certificate chains to a root that is not one of software TPMs.
+    /// The EK's certificate chains to a root for hardware TPMs.
     pub genuine: bool,
-    /// The EK's certificate chains to a root of software TPMs.
+    /// The EK's certificate chains to a root for software TPMs.
     pub simulated: bool,
 }
 
@@ -94,7 +94,7 @@ impl Device {
     }
 }
 
-/// By what a device is found.
+/// Look-up key of a device.
 #[derive(Clone, Copy, Debug)]
 pub enum By<'a> {
     Kid(&'a Thumbprint),
@@ -102,7 +102,7 @@ pub enum By<'a> {
     Enrolment(&'a EnrolmentId),
 }
 
-/// The device, if there is one.
+/// Reads a device; `None` if the key matches none.
 pub(crate) async fn find<'c>(
     connection: impl Executor<'c, Database = Sqlite>,
     by: By<'_>,
@@ -121,12 +121,12 @@ pub(crate) async fn find<'c>(
 }
 
 impl Store {
-    /// The device, if there is one.
+    /// Reads a device; `None` if the key matches none.
     pub async fn device(&self, by: By<'_>) -> Result<Option<Device>, StoreError> {
         find(self.readers(), by).await
     }
 
-    /// The generation of the device with this report key, and whether it was revoked.
+    /// Returns the generation of the device with this report key, and whether it was revoked.
     pub(crate) async fn device_state(&self, kid: &Thumbprint) -> Result<Option<(i64, bool)>, StoreError> {
         let query = sqlx::query(
             "SELECT generation, revoked_at IS NOT NULL FROM devices JOIN identities ON device = id WHERE kid = ?1",
@@ -135,7 +135,7 @@ impl Store {
         row.map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).transpose()
     }
 
-    /// At most `limit` devices, in the order in which they enrolled, after the first `offset`.
+    /// Returns at most `limit` devices in order of enrolment, after skipping `offset`.
     pub async fn devices(&self, limit: u32, offset: u32) -> Result<Vec<Device>, StoreError> {
         let query = sqlx::query(
             "SELECT * FROM devices JOIN identities ON device = id ORDER BY id LIMIT ?1 OFFSET ?2",

@@ -1,4 +1,4 @@
-//! Enrolments under way, and their end: everything of it in one transaction, or nothing.
+//! Pending enrolments, and their atomic completion.
 
 use super::audit;
 use super::device::{self, By, Identity, TpmIdentity};
@@ -13,9 +13,9 @@ use vitalsign_protocol::id::{Digest, EnrolmentId, Thumbprint};
 
 #[derive(Clone, Debug)]
 pub(crate) struct PendingEnrolment {
-    /// The device's name, when it succeeds.
+    /// Enrolment ID that the device gets on success.
     pub(crate) enrolment: EnrolmentId,
-    /// Until when, in seconds since 1970.
+    /// Expiry in seconds since 1970.
     pub(crate) expires: u64,
     pub(crate) token: i64,
     /// Keys whose possession must be proven.
@@ -42,14 +42,14 @@ pub(crate) struct NewEnrolment {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum EnrolmentOutcome {
-    /// The device is enrolled, under this name.
+    /// The device is enrolled, with this ID.
     Enrolled(EnrolmentId),
-    /// It was no longer under way.
+    /// The enrolment has expired or was already completed.
     Unknown,
     Revoked,
     /// Another device has this report key.
     KeyTaken,
-    /// The token cannot be used, or no more.
+    /// The token is unknown, expired, revoked or used up.
     Token(TokenState),
 }
 
@@ -57,9 +57,9 @@ pub(crate) enum EnrolmentOutcome {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TokenState {
     Good,
-    /// Not any more: too old, or revoked.
+    /// Expired or revoked.
     Expired,
-    /// Not any more: as many devices as may have used it.
+    /// Used by the maximum number of devices.
     Spent,
 }
 
@@ -76,7 +76,7 @@ impl Token {
 }
 
 impl Store {
-    /// Stores an enrolment under way, in the place of one of the same name.
+    /// Stores a pending enrolment; replaces one with the same ID.
     pub(crate) async fn begin_enrolment(
         &self,
         pending: &PendingEnrolment,
@@ -107,7 +107,7 @@ impl Store {
         transaction.commit().await
     }
 
-    /// The enrolment of this name that is under way.
+    /// Reads a pending enrolment by ID.
     pub(crate) async fn pending(
         &self,
         enrolment: &EnrolmentId,
@@ -140,11 +140,11 @@ impl Store {
         }))
     }
 
-    /// Ends an enrolment: the token's use, the device, and the audit entry, or nothing of it.
+    /// Completes an enrolment: spends the token, stores the device and appends the audit entry in one transaction.
     pub(crate) async fn end_enrolment(&self, proven: NewEnrolment) -> Result<EnrolmentOutcome, StoreError> {
         let PendingEnrolment { enrolment, token, identity, .. } = &proven.pending;
         let mut transaction = self.begin().await?;
-        // The row's key is part of the condition: what was proven may have been replaced meanwhile.
+        // The condition includes the row's key, because another request may have replaced the enrolment meanwhile.
         let delete = sqlx::query("DELETE FROM pending WHERE enrolment = ?1 AND kid = ?2");
         let delete = delete.bind(enrolment.as_bytes()).bind(identity.kid.as_bytes());
         if delete.execute(&mut *transaction).await?.rows_affected() == 0 {
@@ -152,7 +152,7 @@ impl Store {
         }
         let by_key = device::find(&mut *transaction, By::Kid(&identity.kid)).await?;
         let known = match &identity.tpm {
-            // A key that a TPM holds does not become one in software.
+            // A TPM key cannot be replaced by a software key.
             None if by_key.as_ref().is_some_and(|device| device.identity.tpm.is_some()) => {
                 return Ok(EnrolmentOutcome::KeyTaken);
             }
@@ -173,7 +173,7 @@ impl Store {
             .map_or(TokenState::Expired, |it| it.state(proven.now));
         let same_key = known.as_ref().is_some_and(|device| device.identity.kid == identity.kid);
         match state {
-            // The device itself spent it: its answer was lost.
+            // This device spent the token itself, and did not receive the answer.
             TokenState::Spent if same_key => {}
             TokenState::Good if same_key => {}
             TokenState::Good => {

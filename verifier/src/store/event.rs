@@ -1,10 +1,10 @@
-//! Events for devices, in order: rows that wait until their device has fetched them or they expire.
+//! Ordered events for devices: rows that stay until they expire.
 
 use super::{Store, StoreError, signed, unsigned};
 use sqlx::{Row, SqliteConnection};
 use vitalsign_protocol::id::StepUpId;
 
-/// The most events that are read at one time.
+/// Maximum number of events per query.
 const BATCH: u32 = 16;
 
 /// An event for a device.
@@ -17,7 +17,7 @@ pub struct StoredEvent {
     pub data: String,
 }
 
-/// Tells a device, in the caller's transaction. The event is forgotten after `expires`.
+/// Stores an event for a device until `expires`, in the caller's transaction.
 pub(crate) async fn tell(
     connection: &mut SqliteConnection,
     device: i64,
@@ -32,15 +32,15 @@ pub(crate) async fn tell(
     Ok(())
 }
 
-/// Forgets what was to be told about a step-up.
+/// Deletes the events of a step-up.
 pub(crate) async fn forget(connection: &mut SqliteConnection, step_up: &StepUpId) -> Result<(), StoreError> {
     sqlx::query("DELETE FROM events WHERE step_up = ?1").bind(step_up.as_bytes()).execute(connection).await?;
     Ok(())
 }
 
 impl Store {
-    /// The next events of a device after the one of place `after`, in order. None when it was revoked, or is not the
-    /// device any more that it was.
+    /// Returns a device's next events after sequence number `after`, in order; `None` if it was revoked or has enrolled
+    /// again.
     pub(crate) async fn events(
         &self,
         (device, generation): (i64, i64),
@@ -70,14 +70,14 @@ impl Store {
         Ok(Some(events))
     }
 
-    /// The place of the newest event that there ever was.
+    /// Returns the highest sequence number ever used.
     pub(crate) async fn newest_event(&self) -> Result<u64, StoreError> {
         let query = sqlx::query("SELECT seq FROM sqlite_sequence WHERE name = 'events'");
         let row = query.fetch_optional(self.readers()).await?;
         Ok(row.map(|row| row.try_get(0)).transpose()?.map_or(0, unsigned))
     }
 
-    /// The devices that have events after the one of place `after`.
+    /// Returns the devices with events after sequence number `after`.
     pub(crate) async fn devices_with_events(&self, after: u64) -> Result<Vec<i64>, StoreError> {
         let query = sqlx::query("SELECT DISTINCT device FROM events WHERE seq > ?1");
         let rows = query.bind(signed(after)).fetch_all(self.readers()).await?;

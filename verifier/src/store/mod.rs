@@ -1,5 +1,5 @@
-//! The store: SQLite with a write-ahead log, synced at every commit. One writer at a time in this process, and none
-//! that writes half: a transaction that is not committed goes with its connection.
+//! The store: SQLite with a write-ahead log, synced at every commit. One writer at a time in this process; a
+//! transaction that is dropped before its commit is rolled back.
 
 pub mod approval;
 pub(crate) mod audit;
@@ -25,23 +25,23 @@ use vitalsign_protocol::problem::{Problem, ProblemType};
 
 /// Time that a statement waits for another process's transaction.
 const LOCK_WAIT: Duration = Duration::from_secs(5);
-/// Each brings the schema one version further.
+/// Migrations; each advances the schema by one version.
 const MIGRATIONS: &[&str] =
     &[include_str!("schema.sql"), include_str!("step_up.sql"), include_str!("ends.sql")];
 
 /// Reason why the store failed. Nothing was written.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
-    /// Another process holds it: try again later.
+    /// Another process has locked the store: try again later.
     #[error("the store is locked by another process")]
     Locked,
-    /// No room: make some; meanwhile nothing is accepted.
+    /// The disk is full or the size limit reached. The verifier accepts nothing until there is space.
     #[error("the store cannot grow: {0}")]
     Full(String),
-    /// More waits to be written than is taken.
+    /// The queue of the writer is full.
     #[error("the store has too much to write")]
     Overloaded,
-    /// It was written by a newer version.
+    /// A newer version wrote the store.
     #[error("the store has schema version {0}, and this program knows up to {known}", known = MIGRATIONS.len())]
     Newer(i64),
     #[error("the store failed: {0}")]
@@ -79,7 +79,7 @@ pub struct Store {
     writer: Mutex<Option<SqliteConnection>>,
 }
 
-/// A transaction that may write. Dropped without `commit`, nothing of it remains.
+/// Write transaction. Rolled back if it is dropped without `commit`.
 pub struct Transaction<'a> {
     connection: SqliteConnection,
     home: MutexGuard<'a, Option<SqliteConnection>>,
@@ -131,7 +131,7 @@ impl Store {
         &self.readers
     }
 
-    /// Begins a transaction that may write, after those that wait already.
+    /// Begins a write transaction after those that are already waiting.
     pub(crate) async fn begin(&self) -> Result<Transaction<'_>, StoreError> {
         let mut home = self.writer.lock().await;
         let mut connection = match home.take() {
@@ -191,7 +191,7 @@ async fn migrate(connection: &mut SqliteConnection) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Rows as one JSON array, so that one statement writes them all through `json_each`.
+/// Encodes rows as one JSON array, so that one statement writes them all through `json_each`.
 pub(crate) fn json_rows(rows: &impl serde::Serialize) -> Result<String, StoreError> {
     serde_json::to_string(rows).map_err(|e| StoreError::Failed(e.to_string()))
 }
@@ -200,7 +200,7 @@ pub(crate) fn signed(n: u64) -> i64 {
     i64::try_from(n).unwrap_or(i64::MAX)
 }
 
-/// And back: what was stored was not negative.
+/// Converts a stored value back; stored values are never negative.
 pub(crate) fn unsigned(n: i64) -> u64 {
     u64::try_from(n).unwrap_or(0)
 }

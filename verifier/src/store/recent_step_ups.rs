@@ -8,7 +8,7 @@ use sqlx::sqlite::SqliteRow;
 use vitalsign_protocol::id::StepUpId;
 use vitalsign_protocol::step_up::{Acr, StepUpResult, Transaction};
 
-/// A step-up, as it was asked for, and what became of it.
+/// A step-up's request and result.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RecentStepUp {
     pub step_up: StepUpId,
@@ -59,7 +59,7 @@ impl RecentStepUp {
 }
 
 impl Store {
-    /// At most `limit` step-ups, the newest first.
+    /// Returns at most `limit` step-ups, newest first.
     pub async fn recent_step_ups(&self, limit: u32) -> Result<Vec<RecentStepUp>, StoreError> {
         let query =
             sqlx::query("SELECT * FROM step_ups ORDER BY created DESC, rowid DESC LIMIT ?1").bind(limit);

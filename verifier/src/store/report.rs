@@ -1,5 +1,5 @@
-//! Accepting reports, many in one transaction: a report is answered when its nonce is spent and its audit entry is
-//! durable, and a sync of the disk is shared by all that wait for it.
+//! Accepts reports in batches: a report is answered when its nonce is spent and its audit entry is durable, and all
+//! waiting reports share one transaction and one sync of the disk.
 
 use super::audit;
 use super::{Store, StoreError, json_rows, signed};
@@ -12,17 +12,17 @@ use tokio::sync::{mpsc, oneshot};
 use vitalsign_protocol::ear::Tier;
 use vitalsign_protocol::id::{Digest, hex};
 
-/// Reports that may wait; more are refused as too much to do.
+/// Length of the queue; further reports are refused with `busy`.
 const QUEUE: usize = 4096;
 const BATCH: usize = 256;
 /// Interval in seconds of deleting expired nonces, and the age at which they are deleted.
 const FORGET_SECONDS: u64 = 60;
 
-/// A report that was verified and judged, to be accepted.
+/// A verified and appraised report.
 #[derive(Debug)]
 pub(crate) struct AppraisedReport {
     pub(crate) device: i64,
-    /// The device as it was judged.
+    /// The device that was appraised.
     pub(crate) generation: i64,
     pub(crate) nonce: SpentNonce,
     /// SHA-256 of the evidence.
@@ -38,11 +38,11 @@ pub(crate) struct AppraisedReport {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ReportOutcome {
     Accepted,
-    /// The very evidence that was accepted last: its answer was lost.
+    /// Same evidence as the device's last report: its answer was lost.
     Again,
     /// The nonce was already used.
     NonceUsed,
-    /// The device is not what it was when it was judged: look again.
+    /// The device changed since it was read: appraise again.
     DeviceChanged,
 }
 
@@ -62,7 +62,7 @@ impl Reports {
         (Self(sender), tokio::spawn(write(store, receiver, nonce_seconds)))
     }
 
-    /// Hands in a report and waits until it is durable.
+    /// Queues a report and waits until it is durable.
     pub(crate) async fn accept(&self, judged: AppraisedReport) -> Result<ReportOutcome, StoreError> {
         let (answer, outcome) = oneshot::channel();
         self.0.try_send(Waiting { judged, answer }).map_err(|_| StoreError::Overloaded)?;
@@ -93,7 +93,7 @@ async fn write(store: Arc<Store>, mut receiver: mpsc::Receiver<Waiting>, nonce_s
     }
 }
 
-/// Accepts reports in one transaction. The outcomes have the order of the reports.
+/// Accepts reports in one transaction. The outcomes are in the order of the reports.
 async fn accept(
     store: &Store,
     batch: &mut [AppraisedReport],

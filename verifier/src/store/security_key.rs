@@ -1,4 +1,4 @@
-//! Security keys, and registrations of them under way.
+//! Security keys, and their pending registrations.
 
 use super::audit;
 use super::user::{self, User};
@@ -34,7 +34,7 @@ pub struct SecurityKey {
 
 #[derive(Clone, Debug)]
 pub(crate) struct PendingRegistration {
-    /// The code that it was begun with.
+    /// Number of the code with which the registration began.
     pub(crate) code: i64,
     /// State that the relying party needs to finish the registration.
     pub(crate) state: String,
@@ -43,9 +43,9 @@ pub(crate) struct PendingRegistration {
 #[derive(Clone, Debug)]
 pub(crate) enum RegistrationOutcome {
     Registered(Box<SecurityKey>),
-    /// The registration is not under way any more.
+    /// The registration is no longer pending.
     Unknown,
-    /// The code was used meanwhile, or the user disabled.
+    /// The code was used meanwhile, or the user was disabled.
     CodeSpent,
     /// The credential is registered already.
     Known,
@@ -76,14 +76,14 @@ impl SecurityKey {
 }
 
 impl Store {
-    /// A user's keys that were not revoked, oldest first.
+    /// Returns a user's keys that are not revoked, oldest first.
     pub async fn security_keys(&self, user: i64) -> Result<Vec<SecurityKey>, StoreError> {
         let mut keys = self.all_security_keys(user).await?;
         keys.retain(|key| key.revoked_at.is_none());
         Ok(keys)
     }
 
-    /// A user's keys, with those that were revoked, oldest first.
+    /// Returns all keys of a user, including revoked ones, oldest first.
     pub async fn all_security_keys(&self, user: i64) -> Result<Vec<SecurityKey>, StoreError> {
         let query =
             sqlx::query(sqlx::AssertSqlSafe(format!("{COLUMNS} WHERE user = ?1 ORDER BY security_keys.id")));
@@ -91,7 +91,7 @@ impl Store {
         rows.iter().map(SecurityKey::from_row).collect()
     }
 
-    /// The keys that were not revoked of the users of a device, who are not disabled.
+    /// Returns the keys of a device's users, without revoked keys and disabled users.
     pub(crate) async fn security_keys_at(&self, device: i64) -> Result<Vec<SecurityKey>, StoreError> {
         let query = sqlx::query(sqlx::AssertSqlSafe(format!(
             "{COLUMNS} JOIN user_devices USING (user)
@@ -130,7 +130,7 @@ impl Store {
         Ok(Some(key))
     }
 
-    /// Stores a registration under way.
+    /// Stores a pending registration.
     pub(crate) async fn begin_registration(
         &self,
         id: &RegistrationId,
@@ -156,7 +156,7 @@ impl Store {
         transaction.commit().await
     }
 
-    /// The registration of this name that is under way at this device.
+    /// Reads a pending registration at this device by ID.
     pub(crate) async fn registration(
         &self,
         id: &RegistrationId,
@@ -171,8 +171,8 @@ impl Store {
         Ok(Some(PendingRegistration { code: row.try_get("code")?, state: row.try_get("state")? }))
     }
 
-    /// Ends a registration: the code's use, the key, that the device is one of its user's, and the audit entry, or
-    /// nothing of it.
+    /// Completes a registration in one transaction: spends the code, stores the key, links user and device, and appends
+    /// the audit entry.
     pub(crate) async fn end_registration(
         &self,
         id: &RegistrationId,

@@ -1,4 +1,4 @@
-//! Enrolment tokens: kept as digests only.
+//! Enrolment tokens, stored as digests only.
 
 use super::audit;
 use super::{Store, StoreError, signed, unsigned};
@@ -9,14 +9,14 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Executor, Row, Sqlite};
 use vitalsign_protocol::id::Digest;
 
-/// An enrolment token's record. The token itself is shown once, when it is made.
+/// Record of an enrolment token. The token itself is shown once, when it is created.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Token {
     /// Number that identifies it in commands.
     pub id: i64,
     /// Time of creation, in seconds since 1970.
     pub created: u64,
-    /// Until when it may be used.
+    /// Expiry in seconds since 1970.
     pub expires: u64,
     /// Number of devices that may still enrol with it.
     pub uses: u64,
@@ -38,13 +38,13 @@ impl Token {
     }
 }
 
-/// The digest under which a token is kept.
+/// Computes the digest under which a token is stored.
 #[must_use]
 pub(crate) fn digest(token: &str) -> Digest {
     Digest::labelled("vitalsign-enrolment-token-v1", &[token.as_bytes()])
 }
 
-/// The token of this number.
+/// Reads a token's record by number.
 pub(crate) async fn get<'c>(
     connection: impl Executor<'c, Database = Sqlite>,
     id: i64,
@@ -78,13 +78,13 @@ impl Store {
         Ok((record, token))
     }
 
-    /// Every token's record, oldest first.
+    /// Returns all records, oldest first.
     pub async fn tokens(&self) -> Result<Vec<Token>, StoreError> {
         let rows = sqlx::query("SELECT * FROM tokens ORDER BY id").fetch_all(self.readers()).await?;
         rows.iter().map(Token::from_row).collect()
     }
 
-    /// The record of this token.
+    /// Reads the record of a token.
     pub(crate) async fn token(&self, token: &str) -> Result<Option<Token>, StoreError> {
         let query = sqlx::query("SELECT * FROM tokens WHERE digest = ?1").bind(digest(token).0.to_vec());
         query.fetch_optional(self.readers()).await?.as_ref().map(Token::from_row).transpose()

@@ -1,4 +1,4 @@
-//! Users, the devices at which they are asked, and the codes with which they register security keys.
+//! Users, the devices at which they are prompted, and the codes with which they register security keys.
 
 use super::audit;
 use super::device::{self, By};
@@ -9,7 +9,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Executor, Row, Sqlite, SqliteConnection};
 use vitalsign_protocol::id::{Digest, EnrolmentId};
 
-/// Digits and letters that are not mistaken for one another, 32 of them: five bits each.
+/// Alphabet of 32 digits and letters that are not confused with each other: five bits each.
 const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 /// Characters of a code: 60 bits.
 const CODE_CHARACTERS: usize = 12;
@@ -27,11 +27,11 @@ pub struct User {
     pub disabled_at: Option<u64>,
 }
 
-/// A code's record. The code itself is shown once, when it is made.
+/// Record of a key code. The code itself is shown once, when it is created.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct KeyCode {
     pub id: i64,
-    /// Until when it may be used, in seconds since 1970.
+    /// Expiry in seconds since 1970.
     pub expires: u64,
 }
 
@@ -40,7 +40,7 @@ pub struct KeyCode {
 pub enum DeviceLink {
     Done,
     AlreadySo,
-    /// There is no such device.
+    /// The device does not exist or was revoked.
     NoDevice,
 }
 
@@ -83,7 +83,7 @@ fn code() -> Result<String, StoreError> {
     Ok(groups.join("-"))
 }
 
-/// The user whom `code`, a row of `key_codes`, was made for, while they are not disabled.
+/// Returns the user for whom `code`, a row of `key_codes`, was created; `None` if they are disabled.
 pub(crate) async fn of_code(
     connection: &mut SqliteConnection,
     code: i64,
@@ -95,7 +95,7 @@ pub(crate) async fn of_code(
     query.bind(code).fetch_optional(connection).await?.as_ref().map(User::from_row).transpose()
 }
 
-/// Makes a device one of the user's. False when it was before.
+/// Links a device to a user. Returns `false` if it was already linked.
 pub(crate) async fn join(
     connection: &mut SqliteConnection,
     user: i64,
@@ -119,7 +119,7 @@ fn entry(kind: Kind, body: &serde_json::Value, device: Option<EnrolmentId>, time
 }
 
 impl Store {
-    /// The user of this name.
+    /// Reads a user by name.
     pub async fn user(&self, name: &str) -> Result<Option<User>, StoreError> {
         by_name(self.readers(), name).await
     }
@@ -129,7 +129,7 @@ impl Store {
         rows.iter().map(User::from_row).collect()
     }
 
-    /// Adds a user. None when there is one of this name.
+    /// Adds a user. Returns `None` if the name is taken.
     pub async fn add_user(&self, name: &str, now: u64) -> Result<Option<User>, StoreError> {
         let mut handle = [0; 16];
         aws_lc_rs::rand::fill(&mut handle).map_err(|_| StoreError::Failed("no random numbers".into()))?;
@@ -166,7 +166,7 @@ impl Store {
         Ok(true)
     }
 
-    /// Makes a code with which a user can register one security key until `expires`. The answer is the only copy.
+    /// Creates a code with which a user can register one security key until `expires`. The result is the only copy.
     pub async fn create_key_code(
         &self,
         user: &User,
@@ -192,7 +192,7 @@ impl Store {
         Ok((record, code))
     }
 
-    /// The code's number, and the user whom it is for, when it can be used.
+    /// Returns the number and the user of a valid code.
     pub(crate) async fn key_code(&self, code: &str, now: u64) -> Result<Option<(i64, User)>, StoreError> {
         let query = sqlx::query(
             "SELECT id FROM key_codes WHERE digest = ?1 AND used_at IS NULL AND expires > ?2 AND created <= ?2",
@@ -204,7 +204,7 @@ impl Store {
         Ok(user.map(|user| (id, user)))
     }
 
-    /// The devices at which a user is asked: none that was revoked.
+    /// Returns the devices at which a user is prompted, without revoked ones.
     pub async fn user_devices(&self, user: i64) -> Result<Vec<EnrolmentId>, StoreError> {
         let query = sqlx::query(
             "SELECT enrolment FROM user_devices JOIN devices ON id = device
@@ -215,7 +215,7 @@ impl Store {
         rows.iter().map(|row| EnrolmentId::from_slice(row.try_get(0)?).ok_or_else(broken)).collect()
     }
 
-    /// Makes a device one of those at which a user is asked, or one no more.
+    /// Links a device to a user, or unlinks it.
     pub async fn join_device(
         &self,
         user: &User,
