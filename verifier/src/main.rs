@@ -96,3 +96,36 @@ fn main() -> ExitCode {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+    use std::any::TypeId;
+    use vitalsign_protocol::id::{EnrolmentId, Nonce, StepUpId};
+
+    /// Names of the arguments of identifiers in base64url that refuse a leading hyphen.
+    fn refusing_hyphens(command: &clap::Command) -> Vec<String> {
+        let ids = [
+            TypeId::of::<EnrolmentId>(),
+            TypeId::of::<StepUpId>(),
+            TypeId::of::<Nonce>(),
+            TypeId::of::<admin::audit::Which>(),
+        ];
+        let is_id = |argument: &&clap::Arg| ids.iter().any(|id| argument.get_value_parser().type_id() == *id);
+        let refusing = (command.get_arguments().filter(is_id))
+            .filter(|argument| !argument.is_allow_hyphen_values_set())
+            .map(|argument| format!("{} {}", command.get_name(), argument.get_id()));
+        refusing.chain(command.get_subcommands().flat_map(refusing_hyphens)).collect()
+    }
+
+    #[test]
+    fn identifiers_may_begin_with_a_hyphen() {
+        assert_eq!(refusing_hyphens(&VerifierCli::command()), [""; 0]);
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        VerifierCli::command().debug_assert();
+    }
+}

@@ -25,7 +25,7 @@ pub(crate) enum Command {
     /// Verify one approved step-up again, link by link, from its audit entry. Exits with 1 if a link is invalid
     Prove {
         /// Sequence number of the entry, or the step-up's ID
-        #[arg(required_unless_present = "file")]
+        #[arg(required_unless_present = "file", allow_hyphen_values = true)]
         which: Option<Which>,
         /// File with an exported approval; needs neither the store nor the verifier
         #[arg(long, value_name = "FILE", conflicts_with = "which")]
@@ -37,6 +37,7 @@ pub(crate) enum Command {
     /// Export one approved step-up, to verify it elsewhere
     Export {
         /// Sequence number of the entry, or the step-up's ID
+        #[arg(allow_hyphen_values = true)]
         which: Which,
     },
     /// List step-ups that people reported as not started by them, oldest first

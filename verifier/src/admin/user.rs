@@ -105,10 +105,10 @@ pub(crate) enum Command {
         /// User name
         name: String,
         /// Also prompt at this device
-        #[arg(long, value_name = "DEVICE", conflicts_with = "remove")]
+        #[arg(long, value_name = "DEVICE", allow_hyphen_values = true, conflicts_with = "remove")]
         add: Option<EnrolmentId>,
         /// Stop prompting at this device
-        #[arg(long, value_name = "DEVICE")]
+        #[arg(long, value_name = "DEVICE", allow_hyphen_values = true)]
         remove: Option<EnrolmentId>,
         /// Print JSON
         #[arg(long)]
