@@ -6,7 +6,7 @@ mod env;
 mod events;
 mod journal;
 mod notify;
-mod report;
+mod render;
 mod server;
 mod service;
 mod store;

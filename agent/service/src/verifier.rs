@@ -3,7 +3,7 @@
 //! one round trip.
 
 use crate::config;
-use crate::report::when;
+use crate::render::when;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderValue};
 use reqwest::{RequestBuilder, Response};
 use rustls::pki_types::{CertificateDer, pem::PemObject};

@@ -3,7 +3,7 @@
 use super::{ExitStatus, PathArgs, say, say_json, wall};
 use crate::config::{Config, ConfigLayer};
 use crate::env;
-use crate::report::{Style, facts};
+use crate::render::{Style, facts};
 use std::io::{IsTerminal, Write};
 use std::time::Duration;
 use vitalsign_client::ServiceClient;

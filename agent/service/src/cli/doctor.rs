@@ -2,9 +2,9 @@
 
 use super::{ExitStatus, Output, PathArgs, check, say, say_json, wall};
 use crate::config::{Config, ConfigLayer};
-use crate::report::style::Paint;
-use crate::report::table::{Cell, rows};
-use crate::report::{Style, plain, standing, when};
+use crate::render::style::Paint;
+use crate::render::table::{Cell, rows};
+use crate::render::{Style, plain, standing, when};
 use crate::verifier::{Reached, VerifierClient};
 use std::io::ErrorKind;
 use vitalsign_agent_core::RequestError;

@@ -2,7 +2,7 @@
 
 use super::{ExitStatus, Output, PathArgs, say, say_json, wall};
 use crate::config::ConfigLayer;
-use crate::report::{Style, standing};
+use crate::render::{Style, standing};
 use crate::store::Store;
 use vitalsign_agent_core::{Agent, Saved};
 use vitalsign_client::{ClientError, ServiceClient};
