@@ -34,14 +34,14 @@ pub(crate) struct Channel {
     /// The last event that was taken.
     after: Option<u64>,
     /// An event was left at the verifier: none after it counts as taken.
-    left_one: bool,
+    event_deferred: bool,
     /// Time of the next attempt to open the channel.
-    again_at: Option<Duration>,
+    next_attempt: Option<Duration>,
     /// Time of the last attempt to open the channel.
-    begun: Option<Duration>,
+    last_attempt: Option<Duration>,
     failures: u32,
     /// The connection may be dead: the network changed or the device slept.
-    doubted: bool,
+    suspect: bool,
     /// The session was refused: only a report brings another.
     wants_report: bool,
 }
@@ -75,8 +75,8 @@ impl Channel {
         let Some(session) = session else { return };
         self.session = Some((session.clone(), now.elapsed + Duration::from_secs(seconds)));
         self.wants_report = false;
-        if self.state == ChannelState::Closed && self.again_at.is_none() {
-            self.again_at = Some(now.elapsed);
+        if self.state == ChannelState::Closed && self.next_attempt.is_none() {
+            self.next_attempt = Some(now.elapsed);
         }
     }
 
@@ -89,34 +89,35 @@ impl Channel {
     /// Marks the open channel as doubtful after a network change or sleep, and schedules a new one.
     pub(crate) fn refresh(&mut self, gap: Duration, now: Now) {
         self.failures = 0;
-        self.doubted = true;
+        self.suspect = true;
         if self.session.is_some() {
-            let soonest = self.begun.map_or(now.elapsed, |begun| now.elapsed.max(begun + gap));
-            self.again_at = Some(self.again_at.map_or(soonest, |at| at.min(soonest)));
+            let soonest =
+                self.last_attempt.map_or(now.elapsed, |last_attempt| now.elapsed.max(last_attempt + gap));
+            self.next_attempt = Some(self.next_attempt.map_or(soonest, |at| at.min(soonest)));
         }
     }
 
     /// Records that an event could not be accepted, so that the verifier sends it again when there is room.
-    pub(crate) fn leave_one(&mut self) {
-        self.left_one = true;
+    pub(crate) fn defer_event(&mut self) {
+        self.event_deferred = true;
     }
 
     /// There is room again for the event that was left.
-    pub(crate) fn fetch_what_was_left(&mut self, now: Now) {
-        if std::mem::take(&mut self.left_one) {
-            self.again_at = Some(now.elapsed);
+    pub(crate) fn fetch_deferred(&mut self, now: Now) {
+        if std::mem::take(&mut self.event_deferred) {
+            self.next_attempt = Some(now.elapsed);
         }
     }
 
     /// Returns the time of the next action of this module.
     pub(crate) fn due(&self) -> Option<Duration> {
-        self.again_at
+        self.next_attempt
     }
 
     fn close(&mut self, effects: &mut Vec<Effect>) {
         if self.state != ChannelState::Closed {
             self.state = ChannelState::Closed;
-            self.again_at = None;
+            self.next_attempt = None;
             effects.push(Effect::CloseChannel);
         }
     }
@@ -135,7 +136,7 @@ impl Agent {
     }
 
     /// Opens, replaces or closes the channel as the state requires.
-    pub(crate) fn tend_channel(&mut self, now: Now, effects: &mut Vec<Effect>) {
+    pub(crate) fn update_channel(&mut self, now: Now, effects: &mut Vec<Effect>) {
         if !self.may_listen() {
             return self.channel.forget(effects);
         }
@@ -143,34 +144,34 @@ impl Agent {
             self.channel.session = None;
             self.channel.close(effects);
         }
-        if self.asleep || self.channel.again_at.is_none_or(|at| at > now.elapsed) {
+        if self.asleep || self.channel.next_attempt.is_none_or(|at| at > now.elapsed) {
             return;
         }
-        self.channel.again_at = None;
+        self.channel.next_attempt = None;
         if let Some((session, until)) = self.channel.session.clone() {
             self.channel.number += 1;
-            let good = !std::mem::take(&mut self.channel.doubted) && self.channel.is_open();
+            let good = !std::mem::take(&mut self.channel.suspect) && self.channel.is_open();
             self.channel.state = ChannelState::Opening { good };
-            self.channel.begun = Some(now.elapsed);
-            self.channel.left_one = false;
+            self.channel.last_attempt = Some(now.elapsed);
+            self.channel.event_deferred = false;
             let (number, after) = (self.channel.number, self.channel.after);
             effects.push(Effect::OpenChannel { number, session, after });
             // The next one is there before this one's session is over.
             let left = until.saturating_sub(now.elapsed);
-            self.channel.again_at = (left > MIN_SESSION_LEFT).then_some(now.elapsed + left * 9 / 10);
+            self.channel.next_attempt = (left > MIN_SESSION_LEFT).then_some(now.elapsed + left * 9 / 10);
         } else if std::mem::take(&mut self.channel.wants_report) {
-            self.schedule.now(now);
+            self.schedule.bring_forward(now);
             self.begin_if_due(now, effects);
         }
     }
 
-    pub(crate) fn channel_opened(&mut self, number: u64, now: Now) {
+    pub(crate) fn on_channel_opened(&mut self, number: u64, now: Now) {
         if number == self.channel.number && matches!(self.channel.state, ChannelState::Opening { .. }) {
             self.channel.state = ChannelState::Open { since: now.elapsed };
         }
     }
 
-    pub(crate) fn channel_closed(
+    pub(crate) fn on_channel_closed(
         &mut self,
         number: u64,
         why: &RequestError,
@@ -197,37 +198,43 @@ impl Agent {
                     wait = if first { Duration::ZERO } else { wait };
                 }
                 // The next report finds the cause and the remedy.
-                Action::ReEnrol => self.report_soon(now, effects),
-                Action::Tell if is_revoked(problem) => self.report_soon(now, effects),
+                Action::ReEnrol => self.report_now(now, effects),
+                Action::Tell if is_revoked(problem) => self.report_now(now, effects),
                 Action::Tell => wait = REFUSED_INTERVAL,
                 Action::Retry | Action::FreshNonce => {}
             }
         }
-        self.channel.again_at = Some(now.elapsed + wait);
+        self.channel.next_attempt = Some(now.elapsed + wait);
     }
 
-    pub(crate) fn told(&mut self, number: u64, told: &Message, now: Now, effects: &mut Vec<Effect>) {
+    pub(crate) fn on_channel_message(
+        &mut self,
+        number: u64,
+        message: &Message,
+        now: Now,
+        effects: &mut Vec<Effect>,
+    ) {
         if number != self.channel.number || !matches!(self.channel.state, ChannelState::Open { .. }) {
             return;
         }
         // A message proves that the device is awake, whatever the system reported.
         self.asleep = false;
-        match told.name.as_str() {
-            event::STEP_UP => self.step_up_asked(&told.data, now, effects),
-            event::STEP_UP_ENDED => self.step_up_ended(&told.data, now, effects),
-            event::CHECK => self.report_soon(now, effects),
+        match message.name.as_str() {
+            event::STEP_UP => self.on_step_up_requested(&message.data, now, effects),
+            event::STEP_UP_ENDED => self.on_step_up_closed(&message.data, now, effects),
+            event::CHECK => self.report_now(now, effects),
             // A newer verifier says more.
             _ => {}
         }
-        if told.id.is_some() && !self.channel.left_one {
-            self.channel.after = told.id;
+        if message.id.is_some() && !self.channel.event_deferred {
+            self.channel.after = message.id;
         }
     }
 
     /// Discards the session after the verifier refused it; the next report opens another.
-    pub(crate) fn session_refused(&mut self, now: Now, effects: &mut Vec<Effect>) {
+    pub(crate) fn on_session_refused(&mut self, now: Now, effects: &mut Vec<Effect>) {
         self.channel.session = None;
-        self.report_soon(now, effects);
+        self.report_now(now, effects);
     }
 
     pub(crate) fn refresh_channel_after_change(&mut self, now: Now) {
@@ -238,8 +245,8 @@ impl Agent {
         self.channel.refresh(Duration::ZERO, now);
     }
 
-    fn report_soon(&mut self, now: Now, effects: &mut Vec<Effect>) {
-        self.schedule.now(now);
+    fn report_now(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        self.schedule.bring_forward(now);
         self.begin_if_due(now, effects);
     }
 }

@@ -9,12 +9,12 @@ use vitalsign_protocol::message::{Enrolled, EnrolmentChallenge, EnrolmentProof};
 
 impl Agent {
     /// Enrols at once with a new token, whatever prevented enrolment before.
-    pub(crate) fn enrol_now(&mut self, now: Now, effects: &mut Vec<Effect>) {
+    pub(crate) fn on_enrol_now(&mut self, now: Now, effects: &mut Vec<Effect>) {
         if self.step == Step::Idle {
-            self.schedule.begun(now);
+            self.schedule.begin_cycle(now);
             self.begin_enrolment(false, effects);
         } else {
-            self.schedule.now(now);
+            self.schedule.bring_forward(now);
         }
     }
 
@@ -31,7 +31,7 @@ impl Agent {
         effects.push(Effect::Save(Box::new(self.saved.clone())));
     }
 
-    pub(crate) fn begun(
+    pub(crate) fn on_enrolment_challenge(
         &mut self,
         answer: Result<EnrolmentChallenge, RequestError>,
         now: Now,
@@ -45,11 +45,11 @@ impl Agent {
                 self.step = Step::Proving { enrolment: challenge.enrolment };
                 effects.push(Effect::Prove(Box::new(Proof { challenge })));
             }
-            Err(failure) => self.failed(failure, now, effects),
+            Err(failure) => self.on_failure(failure, now, effects),
         }
     }
 
-    pub(crate) fn proved(
+    pub(crate) fn on_enrolment_proof(
         &mut self,
         answer: Result<Box<EnrolmentProof>, KeyError>,
         now: Now,
@@ -61,11 +61,11 @@ impl Agent {
                 self.step = Step::Finishing { enrolment };
                 effects.push(Effect::FinishEnrolment { enrolment, proof });
             }
-            Err(error) => self.failed(RequestError::Key(error), now, effects),
+            Err(error) => self.on_failure(RequestError::Key(error), now, effects),
         }
     }
 
-    pub(crate) fn finished(
+    pub(crate) fn on_enrolment_answer(
         &mut self,
         answer: Result<Box<Enrolled>, RequestError>,
         now: Now,
@@ -74,20 +74,20 @@ impl Agent {
         let Step::Finishing { enrolment } = self.step else { return };
         match answer {
             Ok(enrolled) if enrolled.enrolment != enrolment => {
-                self.failed(
+                self.on_failure(
                     RequestError::InvalidAnswer("the verifier finished another enrolment".into()),
                     now,
                     effects,
                 );
             }
             Ok(enrolled) => {
-                self.end_step_ups(now, effects);
+                self.close_step_ups(now, effects);
                 self.channel.forget(effects);
                 self.saved.enrolled = Some((&*enrolled).into());
                 effects.push(Effect::LogTransition(Transition::Enrolled(enrolment)));
-                self.judged(&enrolled.report, None, None, now, effects);
+                self.on_verdict(&enrolled.report, None, None, now, effects);
             }
-            Err(failure) => self.failed(failure, now, effects),
+            Err(failure) => self.on_failure(failure, now, effects),
         }
     }
 }

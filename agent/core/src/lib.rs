@@ -113,7 +113,7 @@ impl Agent {
         let was_idle = self.step == Step::Idle;
         self.notice_clock(now, &mut effects);
         match event {
-            Event::Started => self.start(now, &mut effects),
+            Event::Started => self.on_started(now, &mut effects),
             Event::Due => {
                 // The timer counts sleep: when it fires the machine is awake, whatever we were told.
                 if std::mem::take(&mut self.asleep) {
@@ -121,36 +121,38 @@ impl Agent {
                 }
                 self.begin_if_due(now, &mut effects);
             }
-            Event::Changed(change) => self.changed(change, now, &mut effects),
+            Event::Changed(change) => self.on_change(change, now, &mut effects),
             Event::CheckNow => {
-                self.schedule.now(now);
+                self.schedule.bring_forward(now);
                 self.begin_if_due(now, &mut effects);
             }
-            Event::EnrolNow => self.enrol_now(now, &mut effects),
-            Event::Collected(posture) => self.collected(*posture, now, &mut effects),
-            Event::Nonce(answer) => self.nonce_answered(answer, now, &mut effects),
-            Event::Signed(answer) => self.signed(answer, now, &mut effects),
+            Event::EnrolNow => self.on_enrol_now(now, &mut effects),
+            Event::Collected(posture) => self.on_collected(*posture, now, &mut effects),
+            Event::Nonce(answer) => self.on_nonce(answer, now, &mut effects),
+            Event::Signed(answer) => self.on_signed(answer, now, &mut effects),
             Event::ReportMeasured(cost) => self.cost = Some(cost),
-            Event::Reported(answer) => self.reported(answer, now, &mut effects),
-            Event::EnrolmentBegun(answer) => self.begun(answer, now, &mut effects),
-            Event::EnrolmentProved(answer) => self.proved(answer, now, &mut effects),
-            Event::EnrolmentFinished(answer) => self.finished(answer, now, &mut effects),
-            Event::ChannelOpened(number) => self.channel_opened(number, now),
-            Event::ChannelClosed(number, why) => self.channel_closed(number, &why, now, &mut effects),
-            Event::ChannelMessage(number, told) => self.told(number, &told, now, &mut effects),
-            Event::SessionRefused => self.session_refused(now, &mut effects),
+            Event::Reported(answer) => self.on_report_answer(answer, now, &mut effects),
+            Event::EnrolmentBegun(answer) => self.on_enrolment_challenge(answer, now, &mut effects),
+            Event::EnrolmentProved(answer) => self.on_enrolment_proof(answer, now, &mut effects),
+            Event::EnrolmentFinished(answer) => self.on_enrolment_answer(answer, now, &mut effects),
+            Event::ChannelOpened(number) => self.on_channel_opened(number, now),
+            Event::ChannelClosed(number, why) => self.on_channel_closed(number, &why, now, &mut effects),
+            Event::ChannelMessage(number, message) => {
+                self.on_channel_message(number, &message, now, &mut effects)
+            }
+            Event::SessionRefused => self.on_session_refused(now, &mut effects),
             Event::EvidenceAnswered(step_up, answer) => {
-                self.evidence_answered(step_up, answer, now, &mut effects);
+                self.on_evidence_answer(step_up, answer, now, &mut effects);
             }
-            Event::AssertionReceived(step_up, assertion) => self.tapped(step_up, assertion, now),
+            Event::AssertionReceived(step_up, assertion) => self.on_assertion(step_up, assertion, now),
             Event::AssertionAnswered(step_up, answer) => {
-                self.assertion_answered(step_up, answer, now, &mut effects);
+                self.on_assertion_answer(step_up, answer, now, &mut effects);
             }
-            Event::StepUpDeclined(step_up, end) => self.given_up(step_up, end, now, &mut effects),
-            Event::EndAnswered(step_up, answer) => self.end_answered(step_up, &answer, now, &mut effects),
+            Event::StepUpDeclined(step_up, end) => self.on_declined(step_up, end, now, &mut effects),
+            Event::EndAnswered(step_up, answer) => self.on_end_answer(step_up, &answer, now, &mut effects),
         }
-        self.tend_step_ups(now, &mut effects);
-        self.tend_channel(now, &mut effects);
+        self.update_step_ups(now, &mut effects);
+        self.update_channel(now, &mut effects);
         if before != self.standing {
             effects.push(Effect::LogTransition(Transition::Standing(self.standing.clone())));
         }
@@ -198,12 +200,12 @@ impl Agent {
         }
     }
 
-    fn start(&mut self, now: Now, effects: &mut Vec<Effect>) {
-        self.schedule.now(now);
+    fn on_started(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        self.schedule.bring_forward(now);
         self.begin_if_due(now, effects);
     }
 
-    fn changed(&mut self, change: vitalsign_platform_api::Change, now: Now, effects: &mut Vec<Effect>) {
+    fn on_change(&mut self, change: vitalsign_platform_api::Change, now: Now, effects: &mut Vec<Effect>) {
         use vitalsign_platform_api::Change;
         match change {
             // The socket server decides who may see a step-up; the seat is not a fact.
@@ -212,7 +214,7 @@ impl Agent {
             Change::Wake => {
                 self.asleep = false;
                 self.refresh_channel_after_sleep(now);
-                self.schedule.now(now);
+                self.schedule.bring_forward(now);
             }
             Change::Network => {
                 self.refresh_channel_after_change(now);
@@ -220,9 +222,9 @@ impl Agent {
                 if !waits_for_network(&self.standing) {
                     return;
                 }
-                self.schedule.now(now);
+                self.schedule.bring_forward(now);
             }
-            _ => self.schedule.now(now),
+            _ => self.schedule.bring_forward(now),
         }
         self.begin_if_due(now, effects);
     }
@@ -234,7 +236,7 @@ impl Agent {
         if !self.schedule.is_due(now) {
             return;
         }
-        self.schedule.begun(now);
+        self.schedule.begin_cycle(now);
         if self.saved.enrolled.is_some() {
             self.step = Step::Collecting;
             effects.push(Effect::Collect);
@@ -253,14 +255,14 @@ impl Agent {
             let seconds = i64::try_from(offset - before).unwrap_or(i64::MAX);
             effects.push(Effect::LogTransition(Transition::ClockJumped { seconds }));
             self.step_ups.clock_jumped(seconds);
-            self.schedule.now(now);
+            self.schedule.bring_forward(now);
         }
         self.clock_offset = Some(offset);
     }
 
-    fn idle_until(&mut self, delay: Duration, now: Now) {
+    fn idle_for(&mut self, delay: Duration, now: Now) {
         self.step = Step::Idle;
-        self.schedule.after(delay, now);
+        self.schedule.end_cycle_after(delay, now);
     }
 }
 

@@ -29,10 +29,10 @@ impl HeldNonce {
 }
 
 impl Agent {
-    pub(crate) fn collected(&mut self, posture: Posture, now: Now, effects: &mut Vec<Effect>) {
+    pub(crate) fn on_collected(&mut self, posture: Posture, now: Now, effects: &mut Vec<Effect>) {
         match self.step {
             Step::CollectingFor { step_up } => {
-                return self.step_up_collected(step_up, posture, now, effects);
+                return self.on_step_up_facts(step_up, posture, now, effects);
             }
             Step::Collecting => self.posture = Some(posture),
             // These are on their way already, inside the proof.
@@ -41,7 +41,7 @@ impl Agent {
         }
         self.nonce_retried = false;
         if self.step_ups.waiting(now).is_some() {
-            return self.give_way(now, effects);
+            return self.yield_to_step_up(now, effects);
         }
         match self.nonce.take() {
             Some(held) if held.until > now.elapsed => self.sign(held.nonce, effects),
@@ -50,9 +50,9 @@ impl Agent {
     }
 
     /// Interrupts the report for a step-up; it restarts after the step-up's evidence is sent.
-    fn give_way(&mut self, now: Now, effects: &mut Vec<Effect>) {
+    fn yield_to_step_up(&mut self, now: Now, effects: &mut Vec<Effect>) {
         self.step = Step::Idle;
-        self.schedule.interrupted(now);
+        self.schedule.interrupt_cycle(now);
         self.begin_if_due(now, effects);
     }
 
@@ -61,7 +61,7 @@ impl Agent {
         effects.push(Effect::FetchNonce);
     }
 
-    pub(crate) fn nonce_answered(
+    pub(crate) fn on_nonce(
         &mut self,
         answer: Result<NonceAnswer, RequestError>,
         now: Now,
@@ -73,10 +73,10 @@ impl Agent {
         match answer {
             Ok(answer) if self.step_ups.waiting(now).is_some() => {
                 self.nonce = Some(HeldNonce::new(answer.nonce, answer.nonce_seconds, now));
-                self.give_way(now, effects);
+                self.yield_to_step_up(now, effects);
             }
             Ok(answer) => self.sign(answer.nonce, effects),
-            Err(failure) => self.failed(failure, now, effects),
+            Err(failure) => self.on_failure(failure, now, effects),
         }
     }
 
@@ -91,10 +91,15 @@ impl Agent {
         })));
     }
 
-    pub(crate) fn signed(&mut self, answer: Result<Vec<u8>, KeyError>, now: Now, effects: &mut Vec<Effect>) {
+    pub(crate) fn on_signed(
+        &mut self,
+        answer: Result<Vec<u8>, KeyError>,
+        now: Now,
+        effects: &mut Vec<Effect>,
+    ) {
         let nonce = match self.step {
             Step::Signing { nonce } => nonce,
-            Step::SigningFor { step_up } => return self.step_up_signed(step_up, answer, now, effects),
+            Step::SigningFor { step_up } => return self.on_step_up_signed(step_up, answer, now, effects),
             _ => return,
         };
         match answer {
@@ -102,11 +107,11 @@ impl Agent {
                 self.step = Step::Sending { nonce, evidence: Digest::of(&evidence) };
                 effects.push(Effect::SendReport(evidence));
             }
-            Err(error) => self.failed(RequestError::Key(error), now, effects),
+            Err(error) => self.on_failure(RequestError::Key(error), now, effects),
         }
     }
 
-    pub(crate) fn reported(
+    pub(crate) fn on_report_answer(
         &mut self,
         answer: Result<Box<ReportAnswer>, RequestError>,
         now: Now,
@@ -114,13 +119,13 @@ impl Agent {
     ) {
         let Step::Sending { nonce, evidence } = self.step else { return };
         match answer {
-            Ok(answer) => self.judged(&answer, Some(nonce), Some(evidence), now, effects),
-            Err(failure) => self.failed(failure, now, effects),
+            Ok(answer) => self.on_verdict(&answer, Some(nonce), Some(evidence), now, effects),
+            Err(failure) => self.on_failure(failure, now, effects),
         }
     }
 
     /// Accepts a valid verdict and schedules the next heartbeat.
-    pub(crate) fn judged(
+    pub(crate) fn on_verdict(
         &mut self,
         answer: &ReportAnswer,
         nonce: Option<Nonce>,
@@ -128,45 +133,45 @@ impl Agent {
         now: Now,
         effects: &mut Vec<Effect>,
     ) {
-        if let Err(why) = self.take_verdict(&answer.ear, nonce, evidence, now, effects) {
+        if let Err(why) = self.accept_verdict(&answer.ear, nonce, evidence, now, effects) {
             effects.push(Effect::LogTransition(crate::Transition::VerdictRefused(why.clone())));
-            return self.failed(RequestError::InvalidAnswer(why), now, effects);
+            return self.on_failure(RequestError::InvalidAnswer(why), now, effects);
         }
         self.nonce = Some(HeldNonce::new(answer.nonce, answer.nonce_seconds, now));
         self.channel.renew(answer.session.as_ref(), answer.nonce_seconds, now);
         self.quote_wanted = answer.quote;
         self.standing = AgentState::Reporting;
         self.step = Step::Idle;
-        self.schedule.succeeded(Duration::from_secs(answer.report_seconds.max(1)), now);
+        self.schedule.end_cycle(Duration::from_secs(answer.report_seconds.max(1)), now);
         self.begin_if_due(now, effects);
     }
 
     /// A cycle has failed. What comes next depends on whose fault it is.
-    pub(crate) fn failed(&mut self, failure: RequestError, now: Now, effects: &mut Vec<Effect>) {
+    pub(crate) fn on_failure(&mut self, failure: RequestError, now: Now, effects: &mut Vec<Effect>) {
         match failure {
-            RequestError::Problem(problem) => self.refused(&problem, now, effects),
+            RequestError::Problem(problem) => self.on_problem(&problem, now, effects),
             RequestError::Unreachable(detail)
             | RequestError::Untrusted(detail)
             | RequestError::InvalidAnswer(detail) => {
                 let since =
                     if let AgentState::Offline { since, .. } = self.standing { since } else { now.wall };
                 self.standing = AgentState::Offline { since, detail };
-                self.wait(now);
+                self.back_off(now);
             }
             RequestError::NoToken => {
                 self.standing = AgentState::NotEnrolled;
-                self.idle_until(REFUSED_INTERVAL, now);
+                self.idle_for(REFUSED_INTERVAL, now);
             }
             RequestError::Key(KeyError::Lost(detail)) => {
                 let was_enrolled = self.saved.enrolled.is_some();
                 self.forget_enrolment(effects);
                 self.standing = AgentState::KeyTrouble { detail };
                 // A new key that is lost at once again is the hardware's fault: then wait, and do not spin.
-                if was_enrolled { self.begin_enrolment(true, effects) } else { self.wait(now) }
+                if was_enrolled { self.begin_enrolment(true, effects) } else { self.back_off(now) }
             }
             RequestError::Key(error) => {
                 self.standing = AgentState::KeyTrouble { detail: error.to_string() };
-                self.wait(now);
+                self.back_off(now);
             }
         }
         if self.step == Step::Idle {
@@ -174,7 +179,7 @@ impl Agent {
         }
     }
 
-    fn refused(&mut self, problem: &Problem, now: Now, effects: &mut Vec<Effect>) {
+    fn on_problem(&mut self, problem: &Problem, now: Now, effects: &mut Vec<Effect>) {
         let detail = problem.detail.clone().unwrap_or_else(|| problem.title.clone());
         let refused = AgentState::Refused { problem: problem.problem_type.clone(), detail: detail.clone() };
         match problem.action() {
@@ -182,7 +187,7 @@ impl Agent {
                 let since =
                     if let AgentState::Offline { since, .. } = self.standing { since } else { now.wall };
                 self.standing = AgentState::Offline { since, detail };
-                self.wait(now);
+                self.back_off(now);
             }
             // Once: a verifier that refuses its own fresh nonce is asked again later.
             Action::FreshNonce if !self.nonce_retried && matches!(self.step, Step::Sending { .. }) => {
@@ -195,19 +200,19 @@ impl Agent {
             }
             Action::FreshNonce | Action::ReEnrol | Action::Report => {
                 self.standing = refused;
-                self.wait(now);
+                self.back_off(now);
             }
             Action::Tell => {
                 let revoked =
                     ProblemType::from_urn(&problem.problem_type) == Some(ProblemType::DeviceRevoked);
                 self.standing = if revoked { AgentState::Revoked } else { refused };
-                self.idle_until(REFUSED_INTERVAL, now);
+                self.idle_for(REFUSED_INTERVAL, now);
             }
         }
     }
 
-    fn wait(&mut self, now: Now) {
-        let delay = self.schedule.back_off(now);
-        self.idle_until(delay, now);
+    fn back_off(&mut self, now: Now) {
+        let delay = self.schedule.next_backoff(now);
+        self.idle_for(delay, now);
     }
 }

@@ -14,11 +14,11 @@ const MAX_BACKOFF: Duration = Duration::from_secs(300);
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Schedule {
     due: Duration,
-    begun: Option<Duration>,
+    cycle_started: Option<Duration>,
     failures: u32,
     /// Something happened while a cycle was under way: its facts may be old, so another follows.
-    again: bool,
-    under_way: bool,
+    rerun: bool,
+    in_cycle: bool,
     /// A cycle was interrupted by a more urgent one and must restart.
     interrupted: bool,
 }
@@ -34,53 +34,53 @@ impl Schedule {
     }
 
     /// As soon as may be: after the cycle that is under way, and not sooner than the gap.
-    pub(crate) fn now(&mut self, now: Now) {
-        if self.under_way {
-            self.again = true;
+    pub(crate) fn bring_forward(&mut self, now: Now) {
+        if self.in_cycle {
+            self.rerun = true;
         } else {
             self.due = self.soonest(now);
         }
     }
 
-    pub(crate) fn begun(&mut self, now: Now) {
-        self.begun = Some(now.elapsed);
-        self.under_way = true;
-        self.again = false;
+    pub(crate) fn begin_cycle(&mut self, now: Now) {
+        self.cycle_started = Some(now.elapsed);
+        self.in_cycle = true;
+        self.rerun = false;
         self.interrupted = false;
     }
 
     /// Interrupts the current cycle for a more urgent one; it restarts afterwards.
-    pub(crate) fn interrupted(&mut self, now: Now) {
-        self.after(Duration::ZERO, now);
+    pub(crate) fn interrupt_cycle(&mut self, now: Now) {
+        self.end_cycle_after(Duration::ZERO, now);
         self.interrupted = true;
     }
 
     /// Returns whether a cycle is in progress or waits to restart.
     pub(crate) fn is_busy(&self) -> bool {
-        self.under_way || self.interrupted
+        self.in_cycle || self.interrupted
     }
 
     /// A cycle has ended well: the next one after `interval`, give or take a tenth.
-    pub(crate) fn succeeded(&mut self, interval: Duration, now: Now) {
+    pub(crate) fn end_cycle(&mut self, interval: Duration, now: Now) {
         self.failures = 0;
-        self.after(jitter(interval, now.random), now);
+        self.end_cycle_after(jitter(interval, now.random), now);
     }
 
     /// A cycle has failed: how long to wait before the next.
-    pub(crate) fn back_off(&mut self, now: Now) -> Duration {
+    pub(crate) fn next_backoff(&mut self, now: Now) -> Duration {
         let doubled = MIN_BACKOFF.saturating_mul(1 << self.failures.min(10));
         self.failures = self.failures.saturating_add(1);
         jitter(doubled.min(MAX_BACKOFF), now.random)
     }
 
     /// A cycle has ended, and the next one comes after `delay`, or at once where something changed meanwhile.
-    pub(crate) fn after(&mut self, delay: Duration, now: Now) {
-        self.under_way = false;
-        self.due = if std::mem::take(&mut self.again) { self.soonest(now) } else { now.elapsed + delay };
+    pub(crate) fn end_cycle_after(&mut self, delay: Duration, now: Now) {
+        self.in_cycle = false;
+        self.due = if std::mem::take(&mut self.rerun) { self.soonest(now) } else { now.elapsed + delay };
     }
 
     fn soonest(&self, now: Now) -> Duration {
-        self.begun.map_or(now.elapsed, |begun| now.elapsed.max(begun + MIN_REPORT_INTERVAL))
+        self.cycle_started.map_or(now.elapsed, |started| now.elapsed.max(started + MIN_REPORT_INTERVAL))
     }
 }
 
@@ -117,26 +117,26 @@ mod tests {
     #[test]
     fn change_after_report_waits_minimum_interval() {
         let mut schedule = Schedule::default();
-        schedule.begun(at(1000));
-        schedule.succeeded(Duration::from_secs(300), at(1100));
+        schedule.begin_cycle(at(1000));
+        schedule.end_cycle(Duration::from_secs(300), at(1100));
         assert!(schedule.due() > Duration::from_secs(200));
-        schedule.now(at(1200));
+        schedule.bring_forward(at(1200));
         assert_eq!(schedule.due(), Duration::from_millis(1500));
     }
 
     #[test]
     fn a_change_during_a_cycle_brings_another() {
         let mut schedule = Schedule::default();
-        schedule.begun(at(0));
-        schedule.now(at(100));
-        schedule.succeeded(Duration::from_secs(300), at(2000));
+        schedule.begin_cycle(at(0));
+        schedule.bring_forward(at(100));
+        schedule.end_cycle(Duration::from_secs(300), at(2000));
         assert_eq!(schedule.due(), Duration::from_millis(2000));
     }
 
     #[test]
     fn waits_double_up_to_a_limit() {
         let mut schedule = Schedule::default();
-        let waits: Vec<u64> = (0..9).map(|_| schedule.back_off(at(0)).as_secs()).collect();
+        let waits: Vec<u64> = (0..9).map(|_| schedule.next_backoff(at(0)).as_secs()).collect();
         assert_eq!(waits, [5, 10, 20, 40, 80, 160, 300, 300, 300]);
     }
 }

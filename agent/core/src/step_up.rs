@@ -46,8 +46,8 @@ const MAX_REASON: usize = 64;
 pub(crate) struct StepUps {
     all: Vec<StepUpRequest>,
     /// Ends that the verifier has not heard of yet.
-    telling: Vec<DeliveryAttempt>,
-    /// Those that ended and might still be asked again, until then.
+    deliveries: Vec<DeliveryAttempt>,
+    /// Closed step-ups that the verifier might send again, and until when.
     past: Vec<(StepUpId, Duration)>,
 }
 
@@ -109,7 +109,7 @@ impl Attempt {
         self.due.is_some_and(|due| due <= now.elapsed)
     }
 
-    fn failed(&mut self, now: Now) {
+    fn retry_later(&mut self, now: Now) {
         let doubled = MIN_BACKOFF.saturating_mul(1 << self.failures.min(10));
         self.failures = self.failures.saturating_add(1);
         self.due = Some(now.elapsed + schedule::jitter(doubled.min(MAX_BACKOFF), now.random));
@@ -121,13 +121,13 @@ impl StepUpRequest {
         if data.len() > event::MAX_BYTES {
             return Err(format!("the event is longer than {} bytes", event::MAX_BYTES));
         }
-        let asked: StepUpRequested = serde_json::from_str(data).map_err(not_understood("the event"))?;
-        let transaction = Transaction::read(&asked.transaction).map_err(|error| error.to_string())?;
-        let life = asked.expires_seconds.min(LONGEST_LIFE);
+        let requested: StepUpRequested = serde_json::from_str(data).map_err(not_understood("the event"))?;
+        let transaction = Transaction::read(&requested.transaction).map_err(|error| error.to_string())?;
+        let life = requested.expires_seconds.min(LONGEST_LIFE);
         Ok(Self {
             transaction,
-            digest: transaction_digest(&asked.transaction),
-            nonce: asked.nonce,
+            digest: transaction_digest(&requested.transaction),
+            nonce: requested.nonce,
             until: now.elapsed + Duration::from_secs(life),
             until_wall: now.wall.saturating_add(life),
             stage: Stage::Preparing(Attempt::at_once(now)),
@@ -180,39 +180,39 @@ impl StepUps {
     }
 
     pub(crate) fn clock_jumped(&mut self, seconds: i64) {
-        for asked in &mut self.all {
-            asked.until_wall = asked.until_wall.saturating_add_signed(seconds);
+        for request in &mut self.all {
+            request.until_wall = request.until_wall.saturating_add_signed(seconds);
         }
     }
 
     /// Returns the time of the next action; an action that is already due waits for an event instead.
     pub(crate) fn due(&self, now: Now) -> Option<Duration> {
         let attempts = (self.all.iter().filter_map(StepUpRequest::attempt))
-            .chain(self.telling.iter().map(|telling| &telling.attempt))
+            .chain(self.deliveries.iter().map(|delivery| &delivery.attempt))
             .filter_map(|attempt| attempt.due)
             .filter(|due| *due > now.elapsed);
         let ends =
-            (self.all.iter().map(StepUpRequest::deadline)).chain(self.telling.iter().map(|it| it.until));
+            (self.all.iter().map(StepUpRequest::deadline)).chain(self.deliveries.iter().map(|it| it.until));
         attempts.chain(ends).min()
     }
 
     /// Returns the step-up that needs evidence next, if any.
     pub(crate) fn waiting(&self, now: Now) -> Option<StepUpId> {
-        let due =
-            |asked: &&StepUpRequest| matches!(&asked.stage, Stage::Preparing(attempt) if attempt.is_due(now));
+        let due = |request: &&StepUpRequest| matches!(&request.stage, Stage::Preparing(attempt) if attempt.is_due(now));
         self.all.iter().find(due).map(StepUpRequest::id)
     }
 
     fn live(&mut self, step_up: StepUpId) -> Option<&mut StepUpRequest> {
-        self.all.iter_mut().find(|asked| asked.id() == step_up && asked.is_live())
+        self.all.iter_mut().find(|request| request.id() == step_up && request.is_live())
     }
 
     fn count_live(&self) -> usize {
-        self.all.iter().filter(|asked| asked.is_live()).count()
+        self.all.iter().filter(|request| request.is_live()).count()
     }
 
     fn is_known(&self, step_up: StepUpId) -> bool {
-        self.all.iter().any(|asked| asked.id() == step_up) || self.past.iter().any(|(id, _)| *id == step_up)
+        self.all.iter().any(|request| request.id() == step_up)
+            || self.past.iter().any(|(id, _)| *id == step_up)
     }
 
     fn end(
@@ -223,7 +223,7 @@ impl StepUps {
         now: Now,
         effects: &mut Vec<Effect>,
     ) {
-        let Some(asked) = self.live(step_up) else { return };
+        let Some(request) = self.live(step_up) else { return };
         let reasons: Vec<String> = reasons
             .into_iter()
             .take(MAX_REASONS)
@@ -234,25 +234,25 @@ impl StepUps {
             end,
             reasons: reasons.clone(),
         }));
-        asked.transaction.authorization_details = None;
-        asked.stage = Stage::Ended { end, reasons, vanishes: now.elapsed + RESULT_DISPLAY_TIME };
-        let until = asked.until;
+        request.transaction.authorization_details = None;
+        request.stage = Stage::Ended { end, reasons, vanishes: now.elapsed + RESULT_DISPLAY_TIME };
+        let until = request.until;
         if self.past.len() >= MAX_PAST {
             self.past.remove(0);
         }
         self.past.push((step_up, until));
-        let ended = self.all.iter().filter(|asked| !asked.is_live()).count();
+        let ended = self.all.iter().filter(|request| !request.is_live()).count();
         if ended > MAX_SHOWN
-            && let Some(oldest) = self.all.iter().position(|asked| !asked.is_live())
+            && let Some(oldest) = self.all.iter().position(|request| !request.is_live())
         {
             self.all.remove(oldest);
         }
     }
 
-    /// The verifier knows better how one ended that has ended here: it is shown so while it is shown.
-    fn mend(&mut self, ended: &StepUpClosed, effects: &mut Vec<Effect>) {
-        for asked in self.all.iter_mut().filter(|asked| asked.id() == ended.step_up) {
-            if let Stage::Ended { end, reasons, .. } = &mut asked.stage
+    /// Replaces the result of a closed step-up by the verifier's, while it is shown.
+    fn correct_result(&mut self, ended: &StepUpClosed, effects: &mut Vec<Effect>) {
+        for request in self.all.iter_mut().filter(|request| request.id() == ended.step_up) {
+            if let Stage::Ended { end, reasons, .. } = &mut request.stage
                 && *end != ended.end
             {
                 *end = ended.end;
@@ -262,8 +262,8 @@ impl StepUps {
         }
     }
 
-    /// Ends it here, and tells the verifier.
-    fn end_and_tell(
+    /// Closes a step-up here, and notifies the verifier.
+    fn end_and_notify(
         &mut self,
         step_up: StepUpId,
         end: StepUpResult,
@@ -271,9 +271,9 @@ impl StepUps {
         now: Now,
         effects: &mut Vec<Effect>,
     ) {
-        let Some(until) = self.live(step_up).map(|asked| asked.until) else { return };
+        let Some(until) = self.live(step_up).map(|request| request.until) else { return };
         self.end(step_up, end, reasons, now, effects);
-        self.telling.push(DeliveryAttempt { step_up, end, attempt: Attempt::at_once(now), until });
+        self.deliveries.push(DeliveryAttempt { step_up, end, attempt: Attempt::at_once(now), until });
     }
 }
 
@@ -282,7 +282,9 @@ impl Agent {
     #[must_use]
     pub fn ceremony(&self, step_up: StepUpId) -> Option<StepUpCeremony> {
         let enrolled = self.saved.enrolled.as_ref()?;
-        self.step_ups.all.iter().filter(|asked| asked.id() == step_up).find_map(|asked| match &asked.stage {
+        self.step_ups.all.iter().filter(|request| request.id() == step_up).find_map(|request| match &request
+            .stage
+        {
             Stage::Tap { options } => Some(StepUpCeremony {
                 origin: enrolled.origin.clone(),
                 rp_id: enrolled.rp_id.clone(),
@@ -295,29 +297,29 @@ impl Agent {
     /// Returns whether a step-up is still open.
     #[must_use]
     pub fn is_live(&self, step_up: StepUpId) -> bool {
-        self.step_ups.all.iter().any(|asked| asked.id() == step_up && asked.is_live())
+        self.step_ups.all.iter().any(|request| request.id() == step_up && request.is_live())
     }
 
-    pub(crate) fn step_up_asked(&mut self, data: &str, now: Now, effects: &mut Vec<Effect>) {
-        let asked = match StepUpRequest::read(data, now) {
-            Ok(asked) => asked,
+    pub(crate) fn on_step_up_requested(&mut self, data: &str, now: Now, effects: &mut Vec<Effect>) {
+        let request = match StepUpRequest::read(data, now) {
+            Ok(request) => request,
             Err(why) => return effects.push(Effect::LogTransition(Transition::StepUpRefused(why))),
         };
-        if self.step_ups.is_known(asked.id()) {
+        if self.step_ups.is_known(request.id()) {
             return;
         }
         if self.step_ups.count_live() >= MAX_LIVE {
-            return self.channel.leave_one();
+            return self.channel.defer_event();
         }
-        effects.push(Effect::LogTransition(Transition::StepUpRequested(asked.id())));
-        self.step_ups.all.push(asked);
+        effects.push(Effect::LogTransition(Transition::StepUpRequested(request.id())));
+        self.step_ups.all.push(request);
     }
 
-    pub(crate) fn step_up_ended(&mut self, data: &str, now: Now, effects: &mut Vec<Effect>) {
+    pub(crate) fn on_step_up_closed(&mut self, data: &str, now: Now, effects: &mut Vec<Effect>) {
         match serde_json::from_str::<StepUpClosed>(data) {
             Ok(ended) => {
                 self.step_ups.end(ended.step_up, ended.end, Vec::new(), now, effects);
-                self.step_ups.mend(&ended, effects);
+                self.step_ups.correct_result(&ended, effects);
             }
             Err(error) => {
                 let why = not_understood("the end of a step-up")(error);
@@ -326,15 +328,15 @@ impl Agent {
         }
     }
 
-    pub(crate) fn tapped(&mut self, step_up: StepUpId, assertion: Value, now: Now) {
-        if let Some(asked) = self.step_ups.live(step_up)
-            && matches!(asked.stage, Stage::Tap { .. })
+    pub(crate) fn on_assertion(&mut self, step_up: StepUpId, assertion: Value, now: Now) {
+        if let Some(request) = self.step_ups.live(step_up)
+            && matches!(request.stage, Stage::Tap { .. })
         {
-            asked.stage = Stage::Checking { assertion, attempt: Attempt::at_once(now) };
+            request.stage = Stage::Checking { assertion, attempt: Attempt::at_once(now) };
         }
     }
 
-    pub(crate) fn given_up(
+    pub(crate) fn on_declined(
         &mut self,
         step_up: StepUpId,
         end: StepUpResult,
@@ -342,37 +344,39 @@ impl Agent {
         effects: &mut Vec<Effect>,
     ) {
         let waits = (self.step_ups.live(step_up))
-            .is_some_and(|asked| matches!(asked.stage, Stage::Preparing(_) | Stage::Tap { .. }));
+            .is_some_and(|request| matches!(request.stage, Stage::Preparing(_) | Stage::Tap { .. }));
         // A tap that was given is the verifier's to judge.
         if waits && end.is_the_devices_to_say() {
-            self.step_ups.end_and_tell(step_up, end, Vec::new(), now, effects);
+            self.step_ups.end_and_notify(step_up, end, Vec::new(), now, effects);
         }
     }
 
-    pub(crate) fn assertion_answered(
+    pub(crate) fn on_assertion_answer(
         &mut self,
         step_up: StepUpId,
         answer: Result<StepUpOutcome, RequestError>,
         now: Now,
         effects: &mut Vec<Effect>,
     ) {
-        let Some(asked) = self.step_ups.live(step_up) else { return };
-        let Stage::Checking { attempt, .. } = &mut asked.stage else { return };
+        let Some(request) = self.step_ups.live(step_up) else { return };
+        let Stage::Checking { attempt, .. } = &mut request.stage else { return };
         let (end, reasons) = match answer {
             Ok(outcome) => (outcome.end, Vec::new()),
-            Err(RequestError::Problem(problem)) => match self.tap_refused(step_up, &problem, now, effects) {
-                Some(end) => (end, vec![problem_name(&problem)]),
-                None => return,
-            },
+            Err(RequestError::Problem(problem)) => {
+                match self.on_assertion_problem(step_up, &problem, now, effects) {
+                    Some(end) => (end, vec![problem_name(&problem)]),
+                    None => return,
+                }
+            }
             // The verifier may have processed the request although its answer was lost; a repeated request
             // returns the result.
-            Err(_) => return attempt.failed(now),
+            Err(_) => return attempt.retry_later(now),
         };
         self.step_ups.end(step_up, end, reasons, now, effects);
     }
 
     /// Maps a refusal of an assertion to a result; `None` if the assertion should be sent again.
-    fn tap_refused(
+    fn on_assertion_problem(
         &mut self,
         step_up: StepUpId,
         problem: &Problem,
@@ -388,44 +392,46 @@ impl Agent {
         if let Some(StepUpRequest { stage: Stage::Checking { attempt, .. }, .. }) =
             self.step_ups.live(step_up)
         {
-            attempt.failed(now);
+            attempt.retry_later(now);
         }
         match action {
             Action::Retry | Action::FreshNonce => {}
-            Action::Report => self.session_refused(now, effects),
-            Action::ReEnrol | Action::Tell => self.doubt_enrolment(problem, now, effects),
+            Action::Report => self.on_session_refused(now, effects),
+            Action::ReEnrol | Action::Tell => self.recheck_enrolment(problem, now, effects),
         }
         None
     }
 
-    pub(crate) fn end_answered(
+    pub(crate) fn on_end_answer(
         &mut self,
         step_up: StepUpId,
         answer: &Result<StepUpOutcome, RequestError>,
         now: Now,
         effects: &mut Vec<Effect>,
     ) {
-        let Some(telling) = self.step_ups.telling.iter_mut().find(|it| it.step_up == step_up) else { return };
+        let Some(delivery) = self.step_ups.deliveries.iter_mut().find(|it| it.step_up == step_up) else {
+            return;
+        };
         let again = match answer {
             Ok(_) => false,
             Err(RequestError::Problem(problem)) => matches!(problem.action(), Action::Retry | Action::Report),
             Err(_) => true,
         };
         if again {
-            telling.attempt.failed(now)
+            delivery.attempt.retry_later(now)
         } else {
-            telling.until = now.elapsed
+            delivery.until = now.elapsed
         }
         if let Err(RequestError::Problem(problem)) = answer
             && problem.action() == Action::Report
         {
-            self.session_refused(now, effects);
+            self.on_session_refused(now, effects);
         }
     }
 
-    /// This device is another now, or none: what was asked of it has ended.
-    pub(crate) fn end_step_ups(&mut self, now: Now, effects: &mut Vec<Effect>) {
-        self.step_ups.telling.clear();
+    /// Closes all step-ups: this device is another now, or none.
+    pub(crate) fn close_step_ups(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        self.step_ups.deliveries.clear();
         let live: Vec<StepUpId> =
             self.step_ups.all.iter().filter(|it| it.is_live()).map(StepUpRequest::id).collect();
         for step_up in live {
@@ -434,54 +440,54 @@ impl Agent {
     }
 
     /// Expires old step-ups, removes shown results, and sends pending messages.
-    pub(crate) fn tend_step_ups(&mut self, now: Now, effects: &mut Vec<Effect>) {
+    pub(crate) fn update_step_ups(&mut self, now: Now, effects: &mut Vec<Effect>) {
         if !self.may_listen() {
-            self.end_step_ups(now, effects);
+            self.close_step_ups(now, effects);
         }
-        let late = |asked: &&StepUpRequest| asked.is_live() && asked.deadline() <= now.elapsed;
+        let late = |request: &&StepUpRequest| request.is_live() && request.deadline() <= now.elapsed;
         let late: Vec<StepUpId> = self.step_ups.all.iter().filter(late).map(StepUpRequest::id).collect();
         for step_up in late {
             self.step_ups.end(step_up, StepUpResult::TimedOut, Vec::new(), now, effects);
         }
-        self.step_ups.all.retain(|asked| asked.deadline() > now.elapsed);
-        self.step_ups.telling.retain(|telling| telling.until > now.elapsed);
+        self.step_ups.all.retain(|request| request.deadline() > now.elapsed);
+        self.step_ups.deliveries.retain(|delivery| delivery.until > now.elapsed);
         self.step_ups.past.retain(|(_, until)| *until > now.elapsed);
         if self.step_ups.count_live() < MAX_LIVE {
-            self.channel.fetch_what_was_left(now);
+            self.channel.fetch_deferred(now);
         }
-        self.send_what_is_due(now, effects);
+        self.send_due_messages(now, effects);
         if self.step == Step::Idle && !self.asleep {
             self.begin_step_up(now, effects);
         }
     }
 
-    fn send_what_is_due(&mut self, now: Now, effects: &mut Vec<Effect>) {
+    fn send_due_messages(&mut self, now: Now, effects: &mut Vec<Effect>) {
         // Without one, the next report brings it.
         let Some(session) = self.channel.session(now).cloned() else { return };
-        for asked in &mut self.step_ups.all {
-            let step_up = asked.transaction.step_up;
-            if let Stage::Checking { assertion, attempt } = &mut asked.stage
+        for request in &mut self.step_ups.all {
+            let step_up = request.transaction.step_up;
+            if let Stage::Checking { assertion, attempt } = &mut request.stage
                 && attempt.is_due(now)
             {
                 attempt.due = None;
                 effects.push(Effect::SendAssertion(step_up, assertion.clone(), session.clone()));
             }
         }
-        for telling in &mut self.step_ups.telling {
-            if telling.attempt.is_due(now) {
-                telling.attempt.due = None;
-                effects.push(Effect::SendEnd(telling.step_up, telling.end, session.clone()));
+        for delivery in &mut self.step_ups.deliveries {
+            if delivery.attempt.is_due(now) {
+                delivery.attempt.due = None;
+                effects.push(Effect::SendEnd(delivery.step_up, delivery.end, session.clone()));
             }
         }
     }
 
     /// The verifier does not know this device, or has revoked it: what follows is the same as after a report.
-    fn doubt_enrolment(&mut self, problem: &Problem, now: Now, effects: &mut Vec<Effect>) {
+    fn recheck_enrolment(&mut self, problem: &Problem, now: Now, effects: &mut Vec<Effect>) {
         if self.step == Step::Idle {
-            self.schedule.begun(now);
-            self.failed(RequestError::Problem(problem.clone()), now, effects);
+            self.schedule.begin_cycle(now);
+            self.on_failure(RequestError::Problem(problem.clone()), now, effects);
         } else {
-            self.schedule.now(now);
+            self.schedule.bring_forward(now);
         }
     }
 }

@@ -9,7 +9,7 @@ use vitalsign_protocol::jwt;
 
 impl Agent {
     /// Checks the verdict and saves it. The error is for people.
-    pub(crate) fn take_verdict(
+    pub(crate) fn accept_verdict(
         &mut self,
         token: &str,
         nonce: Option<Nonce>,

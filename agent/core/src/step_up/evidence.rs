@@ -52,8 +52,8 @@ impl Agent {
     /// Begins the oldest that waits. Says whether there was one.
     pub(crate) fn begin_step_up(&mut self, now: Now, effects: &mut Vec<Effect>) -> bool {
         let Some(step_up) = self.step_ups.waiting(now) else { return false };
-        let Some(asked) = self.step_ups.live(step_up) else { return false };
-        if let Stage::Preparing(attempt) = &mut asked.stage {
+        let Some(request) = self.step_ups.live(step_up) else { return false };
+        if let Stage::Preparing(attempt) = &mut request.stage {
             attempt.due = None;
         }
         self.step = Step::CollectingFor { step_up };
@@ -61,7 +61,7 @@ impl Agent {
         true
     }
 
-    pub(crate) fn step_up_collected(
+    pub(crate) fn on_step_up_facts(
         &mut self,
         step_up: StepUpId,
         posture: Posture,
@@ -69,8 +69,8 @@ impl Agent {
         effects: &mut Vec<Effect>,
     ) {
         self.posture = Some(posture.clone());
-        let Some(asked) = self.step_ups.live(step_up) else { return self.step_up_stops(now, effects) };
-        let (nonce, digest) = (asked.nonce, asked.digest);
+        let Some(request) = self.step_ups.live(step_up) else { return self.stop_step_up(now, effects) };
+        let (nonce, digest) = (request.nonce, request.digest);
         self.step = Step::SigningFor { step_up };
         effects.push(Effect::Sign(Box::new(Signing {
             nonces: vec![nonce, Nonce(digest.0)],
@@ -81,7 +81,7 @@ impl Agent {
         })));
     }
 
-    pub(crate) fn step_up_signed(
+    pub(crate) fn on_step_up_signed(
         &mut self,
         step_up: StepUpId,
         answer: Result<Vec<u8>, KeyError>,
@@ -93,19 +93,19 @@ impl Agent {
                 self.step = Step::SendingFor { step_up, evidence: evidence.clone() };
                 effects.push(Effect::SendStepUpEvidence(step_up, evidence));
             }
-            Ok(_) => self.step_up_stops(now, effects),
+            Ok(_) => self.stop_step_up(now, effects),
             Err(error @ KeyError::Lost(_)) => {
-                self.schedule.begun(now);
-                self.failed(RequestError::Key(error), now, effects);
+                self.schedule.begin_cycle(now);
+                self.on_failure(RequestError::Key(error), now, effects);
             }
             Err(_) => {
-                self.try_again_later(step_up, now);
-                self.step_up_stops(now, effects);
+                self.retry_step_up(step_up, now);
+                self.stop_step_up(now, effects);
             }
         }
     }
 
-    pub(crate) fn evidence_answered(
+    pub(crate) fn on_evidence_answer(
         &mut self,
         step_up: StepUpId,
         answer: Result<Box<StepUpAnswer>, RequestError>,
@@ -119,14 +119,14 @@ impl Agent {
         let evidence = evidence.clone();
         self.step = Step::Idle;
         match answer {
-            Ok(answer) => self.judge(step_up, &evidence, *answer, now, effects),
-            Err(RequestError::Problem(problem)) => self.evidence_refused(step_up, &problem, now, effects),
-            Err(_) => self.try_again_later(step_up, now),
+            Ok(answer) => self.on_evidence_verdict(step_up, &evidence, *answer, now, effects),
+            Err(RequestError::Problem(problem)) => self.on_evidence_problem(step_up, &problem, now, effects),
+            Err(_) => self.retry_step_up(step_up, now),
         }
         self.begin_if_due(now, effects);
     }
 
-    fn judge(
+    fn on_evidence_verdict(
         &mut self,
         step_up: StepUpId,
         evidence: &[u8],
@@ -135,26 +135,26 @@ impl Agent {
         effects: &mut Vec<Effect>,
     ) {
         let Some(enrolled) = self.saved.enrolled.as_ref() else { return };
-        let Some(asked) = self.step_ups.live(step_up) else { return };
-        if let Err(flaw) = check(enrolled, asked.nonce, &asked.digest, evidence, &answer) {
+        let Some(request) = self.step_ups.live(step_up) else { return };
+        if let Err(flaw) = check(enrolled, request.nonce, &request.digest, evidence, &answer) {
             effects.push(Effect::LogTransition(Transition::StepUpRefused(flaw.sentence())));
             let reasons = vec![flaw.name().to_owned()];
-            return self.step_ups.end_and_tell(step_up, StepUpResult::NoKey, reasons, now, effects);
+            return self.step_ups.end_and_notify(step_up, StepUpResult::NoKey, reasons, now, effects);
         }
         match answer.next {
-            StepUpNext::Tap { options, .. } => asked.stage = Stage::Tap { options },
+            StepUpNext::Tap { options, .. } => request.stage = Stage::Tap { options },
             StepUpNext::Unhealthy { reasons } if reasons == [NO_SECURITY_KEY] => {
                 self.step_ups.end(step_up, StepUpResult::NoKey, reasons, now, effects);
             }
             StepUpNext::Unhealthy { reasons } => {
                 self.step_ups.end(step_up, StepUpResult::Unhealthy, reasons, now, effects);
                 // The user should see current facts when fixing the device.
-                self.schedule.now(now);
+                self.schedule.bring_forward(now);
             }
         }
     }
 
-    fn evidence_refused(
+    fn on_evidence_problem(
         &mut self,
         step_up: StepUpId,
         problem: &Problem,
@@ -166,14 +166,14 @@ impl Agent {
             Some(NonceExpired) => StepUpResult::TimedOut,
             Some(NonceUnknown | NonceUsed | StepUpOver | StepUpUnknown) => StepUpResult::Superseded,
             _ => match problem.action() {
-                Action::Retry | Action::FreshNonce => return self.try_again_later(step_up, now),
+                Action::Retry | Action::FreshNonce => return self.retry_step_up(step_up, now),
                 Action::Report => {
-                    self.try_again_later(step_up, now);
-                    return self.session_refused(now, effects);
+                    self.retry_step_up(step_up, now);
+                    return self.on_session_refused(now, effects);
                 }
-                Action::ReEnrol => return self.doubt_enrolment(problem, now, effects),
+                Action::ReEnrol => return self.recheck_enrolment(problem, now, effects),
                 Action::Tell if channel::is_revoked(problem) => {
-                    return self.doubt_enrolment(problem, now, effects);
+                    return self.recheck_enrolment(problem, now, effects);
                 }
                 Action::Tell => StepUpResult::NoDevice,
             },
@@ -181,16 +181,16 @@ impl Agent {
         self.step_ups.end(step_up, end, vec![problem_name(problem)], now, effects);
     }
 
-    fn try_again_later(&mut self, step_up: StepUpId, now: Now) {
-        if let Some(asked) = self.step_ups.live(step_up)
-            && let Stage::Preparing(attempt) = &mut asked.stage
+    fn retry_step_up(&mut self, step_up: StepUpId, now: Now) {
+        if let Some(request) = self.step_ups.live(step_up)
+            && let Stage::Preparing(attempt) = &mut request.stage
         {
-            attempt.failed(now);
+            attempt.retry_later(now);
         }
     }
 
     /// The cycle ends before its end: something else may begin.
-    fn step_up_stops(&mut self, now: Now, effects: &mut Vec<Effect>) {
+    fn stop_step_up(&mut self, now: Now, effects: &mut Vec<Effect>) {
         self.step = Step::Idle;
         self.begin_if_due(now, effects);
     }
