@@ -3,8 +3,9 @@
 //!
 //! A report's answer brings the session, which is held in memory only.
 
+use crate::Agent;
+use crate::backoff::{Backoff, Spread};
 use crate::event::{Effect, Now, RequestError};
-use crate::{Agent, schedule};
 use std::time::Duration;
 use vitalsign_ipc::AgentState;
 use vitalsign_protocol::message::DeviceSession;
@@ -12,9 +13,8 @@ use vitalsign_protocol::problem::{Action, Problem, ProblemType};
 use vitalsign_protocol::sse::Message;
 use vitalsign_protocol::step_up::event;
 
-/// The first wait after the channel broke; it doubles from there.
-const MIN_BACKOFF: Duration = Duration::from_secs(1);
-const MAX_BACKOFF: Duration = Duration::from_secs(60);
+/// Waits after the channel broke.
+const BACKOFF: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60), Spread::HALF);
 /// Delay before retrying a verifier that does not offer an event channel.
 const REFUSED_INTERVAL: Duration = Duration::from_secs(900);
 /// A channel that was open for so long was a good one: the next waits are short again.
@@ -25,7 +25,7 @@ const MIN_SESSION_LEFT: Duration = Duration::from_secs(60);
 /// the verifier.
 const MIN_RECONNECT_INTERVAL: Duration = Duration::from_secs(5);
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Channel {
     session: Option<(DeviceSession, Duration)>,
     state: ChannelState,
@@ -39,16 +39,15 @@ pub(crate) struct Channel {
     next_attempt: Option<Duration>,
     /// Time of the last attempt to open the channel.
     last_attempt: Option<Duration>,
-    failures: u32,
+    backoff: Backoff,
     /// The connection may be dead: the network changed or the device slept.
     suspect: bool,
     /// The session was refused: only a report brings another.
     wants_report: bool,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 enum ChannelState {
-    #[default]
     Closed,
     /// A channel is being opened, possibly to replace one that still works (`good`).
     Opening {
@@ -57,6 +56,23 @@ enum ChannelState {
     Open {
         since: Duration,
     },
+}
+
+impl Default for Channel {
+    fn default() -> Self {
+        Self {
+            session: None,
+            state: ChannelState::Closed,
+            number: 0,
+            after: None,
+            event_deferred: false,
+            next_attempt: None,
+            last_attempt: None,
+            backoff: BACKOFF,
+            suspect: false,
+            wants_report: false,
+        }
+    }
 }
 
 impl Channel {
@@ -88,7 +104,7 @@ impl Channel {
 
     /// Marks the open channel as doubtful after a network change or sleep, and schedules a new one.
     pub(crate) fn refresh(&mut self, gap: Duration, now: Now) {
-        self.failures = 0;
+        self.backoff.reset();
         self.suspect = true;
         if self.session.is_some() {
             let soonest =
@@ -120,12 +136,6 @@ impl Channel {
             self.next_attempt = None;
             effects.push(Effect::CloseChannel);
         }
-    }
-
-    fn back_off(&mut self, now: Now) -> Duration {
-        let doubled = MIN_BACKOFF.saturating_mul(1 << self.failures.min(10));
-        self.failures = self.failures.saturating_add(1);
-        schedule::scatter(doubled.min(MAX_BACKOFF), now.random)
     }
 }
 
@@ -184,11 +194,11 @@ impl Agent {
         if let ChannelState::Open { since } = self.channel.state
             && now.elapsed.saturating_sub(since) >= STABLE_AFTER
         {
-            self.channel.failures = 0;
+            self.channel.backoff.reset();
         }
         self.channel.state = ChannelState::Closed;
-        let first = self.channel.failures == 0;
-        let mut wait = self.channel.back_off(now);
+        let first = self.channel.backoff.is_reset();
+        let mut wait = self.channel.backoff.next(now.random);
         if let RequestError::Problem(problem) = why {
             match problem.action() {
                 Action::Report => {

@@ -15,6 +15,7 @@
 //! The event channel (`channel.rs`) and step-ups that wait for a person (`step_up.rs`) run beside the cycles; reports
 //! continue meanwhile.
 
+mod backoff;
 mod channel;
 mod enrolment;
 mod event;

@@ -1,26 +1,38 @@
 //! Schedules the next cycle: at the heartbeat, after a back-off, or at once. Uses the clock that includes sleep.
 
+use crate::backoff::{Backoff, Spread, jitter};
 use crate::event::Now;
 use std::time::Duration;
 
 /// The least time between the beginnings of two cycles: a device that flaps does not flood its verifier, and a change
 /// right after a report is still reported within a second.
 const MIN_REPORT_INTERVAL: Duration = Duration::from_millis(500);
-/// The first wait after a failure; it doubles from there.
-const MIN_BACKOFF: Duration = Duration::from_secs(5);
-/// The longest wait after a failure.
-const MAX_BACKOFF: Duration = Duration::from_secs(300);
+/// Waits after a cycle that failed.
+const BACKOFF: Backoff = Backoff::new(Duration::from_secs(5), Duration::from_secs(300), Spread::TENTH);
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Schedule {
     due: Duration,
     cycle_started: Option<Duration>,
-    failures: u32,
+    backoff: Backoff,
     /// Something happened while a cycle was under way: its facts may be old, so another follows.
     rerun: bool,
     in_cycle: bool,
     /// A cycle was interrupted by a more urgent one and must restart.
     interrupted: bool,
+}
+
+impl Default for Schedule {
+    fn default() -> Self {
+        Self {
+            due: Duration::ZERO,
+            cycle_started: None,
+            backoff: BACKOFF,
+            rerun: false,
+            in_cycle: false,
+            interrupted: false,
+        }
+    }
 }
 
 impl Schedule {
@@ -62,15 +74,13 @@ impl Schedule {
 
     /// A cycle has ended well: the next one after `interval`, give or take a tenth.
     pub(crate) fn end_cycle(&mut self, interval: Duration, now: Now) {
-        self.failures = 0;
-        self.end_cycle_after(jitter(interval, now.random), now);
+        self.backoff.reset();
+        self.end_cycle_after(jitter(interval, Spread::TENTH, now.random), now);
     }
 
     /// A cycle has failed: how long to wait before the next.
     pub(crate) fn next_backoff(&mut self, now: Now) -> Duration {
-        let doubled = MIN_BACKOFF.saturating_mul(1 << self.failures.min(10));
-        self.failures = self.failures.saturating_add(1);
-        jitter(doubled.min(MAX_BACKOFF), now.random)
+        self.backoff.next(now.random)
     }
 
     /// A cycle has ended, and the next one comes after `delay`, or at once where something changed meanwhile.
@@ -84,34 +94,12 @@ impl Schedule {
     }
 }
 
-/// Between nine and eleven tenths, so that a ward full of devices does not report in step.
-pub(crate) fn jitter(delay: Duration, random: u64) -> Duration {
-    let thousandths = 900 + random % 201;
-    let millis = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX / 2000);
-    Duration::from_millis(millis.saturating_mul(thousandths) / 1000)
-}
-
-/// Between half and three halves, so that all devices do not come back in the same second to a verifier that restarted.
-pub(crate) fn scatter(delay: Duration, random: u64) -> Duration {
-    let thousandths = 500 + random % 1001;
-    let millis = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX / 2000);
-    Duration::from_millis(millis.saturating_mul(thousandths) / 1000)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn at(millis: u64) -> Now {
         Now { elapsed: Duration::from_millis(millis), wall: 0, random: 100 }
-    }
-
-    #[test]
-    fn jitter_stays_within_a_tenth() {
-        for random in 0..500 {
-            let delay = jitter(Duration::from_secs(300), random);
-            assert!((270..=330).contains(&delay.as_secs()), "{delay:?}");
-        }
     }
 
     #[test]
@@ -131,12 +119,5 @@ mod tests {
         schedule.bring_forward(at(100));
         schedule.end_cycle(Duration::from_secs(300), at(2000));
         assert_eq!(schedule.due(), Duration::from_millis(2000));
-    }
-
-    #[test]
-    fn waits_double_up_to_a_limit() {
-        let mut schedule = Schedule::default();
-        let waits: Vec<u64> = (0..9).map(|_| schedule.next_backoff(at(0)).as_secs()).collect();
-        assert_eq!(waits, [5, 10, 20, 40, 80, 160, 300, 300, 300]);
     }
 }

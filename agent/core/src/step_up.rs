@@ -11,8 +11,9 @@
 
 mod evidence;
 
+use crate::backoff::{Backoff, Spread};
 use crate::event::{Effect, Now, RequestError, Transition};
-use crate::{Agent, Step, channel, schedule};
+use crate::{Agent, Step, channel};
 use serde_json::Value;
 use std::time::Duration;
 use vitalsign_ipc::{Stage as Shown, StepUp, StepUpCeremony};
@@ -34,10 +35,8 @@ const LONGEST_LIFE: u64 = 3600;
 const EXPIRY_GRACE: Duration = Duration::from_secs(10);
 /// Names that are remembered, so that none is begun twice.
 const MAX_PAST: usize = 64;
-/// The first wait after a failure; it doubles from there.
-const MIN_BACKOFF: Duration = Duration::from_secs(1);
-/// The longest wait after a failure: a person is waiting.
-const MAX_BACKOFF: Duration = Duration::from_secs(8);
+/// Waits after a failure. They stay short: a person is waiting.
+const BACKOFF: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(8), Spread::TENTH);
 /// The most reasons that are shown, and the most characters of one.
 const MAX_REASONS: usize = 32;
 const MAX_REASON: usize = 64;
@@ -97,12 +96,12 @@ struct DeliveryAttempt {
 struct Attempt {
     /// Time of the next attempt; `None` while one is in progress.
     due: Option<Duration>,
-    failures: u32,
+    backoff: Backoff,
 }
 
 impl Attempt {
     fn at_once(now: Now) -> Self {
-        Self { due: Some(now.elapsed), failures: 0 }
+        Self { due: Some(now.elapsed), backoff: BACKOFF }
     }
 
     fn is_due(&self, now: Now) -> bool {
@@ -110,9 +109,7 @@ impl Attempt {
     }
 
     fn retry_later(&mut self, now: Now) {
-        let doubled = MIN_BACKOFF.saturating_mul(1 << self.failures.min(10));
-        self.failures = self.failures.saturating_add(1);
-        self.due = Some(now.elapsed + schedule::jitter(doubled.min(MAX_BACKOFF), now.random));
+        self.due = Some(now.elapsed + self.backoff.next(now.random));
     }
 }
 
