@@ -3,6 +3,7 @@
 use crate::view::Page;
 use clap::Parser;
 use std::path::PathBuf;
+use vitalsign_client::program::{DEFAULT_SOCKET, SOCKET_VARIABLE};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -24,7 +25,7 @@ pub(crate) struct AppArgs {
     #[arg(long, value_name = "PAGE", value_parser = page, default_value = "status")]
     pub(crate) page: Page,
     /// Socket of the service
-    #[arg(long, value_name = "PATH", env = "VITALSIGN_SOCKET", default_value = "/run/vitalsign/agent.sock")]
+    #[arg(long, value_name = "PATH", env = SOCKET_VARIABLE, default_value = DEFAULT_SOCKET)]
     pub(crate) socket: PathBuf,
 }
 

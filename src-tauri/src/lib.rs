@@ -24,25 +24,13 @@ mod window;
 use arguments::AppArgs;
 use clap::Parser;
 use std::process::ExitCode;
-use tracing_subscriber::filter::LevelFilter;
+use vitalsign_client::program::{ExitStatus, LevelFilter, exit_code, log_to_stderr};
 
 /// Runs the app until the person leaves it or the session ends.
 #[must_use]
 pub fn run() -> ExitCode {
     let arguments = AppArgs::parse();
-    log();
-    match process::settle().and_then(|()| run::run(arguments)) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("vitalsign-app: {error:#}");
-            ExitCode::from(3)
-        }
-    }
-}
-
-/// Logs to standard error: warnings, or as `VITALSIGN_LOG` requests.
-fn log() {
-    let level = std::env::var("VITALSIGN_LOG").ok().and_then(|level| level.parse().ok());
-    let level: LevelFilter = level.unwrap_or(LevelFilter::WARN);
-    tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).init();
+    log_to_stderr(LevelFilter::WARN, true);
+    let outcome = process::settle().and_then(|()| run::run(arguments));
+    exit_code("vitalsign-app", outcome.map(|()| ExitStatus::Success))
 }

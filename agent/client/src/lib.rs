@@ -1,4 +1,6 @@
-//! Sends requests to the running service over its socket.
+//! Sends requests to the running service over its socket; and what its client programs have in common.
+
+pub mod program;
 
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};

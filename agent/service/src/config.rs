@@ -5,6 +5,7 @@
 use crate::env;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
+use vitalsign_client::program::DEFAULT_SOCKET;
 use vitalsign_protocol::id::Secret;
 
 /// Path of the administrator's configuration file.
@@ -13,7 +14,6 @@ pub(crate) const FILE: &str = "/etc/vitalsign/agent.toml";
 pub(crate) const ENROLMENT_FILE: &str = "enrolment.toml";
 
 const STATE: &str = "/var/lib/vitalsign";
-const SOCKET: &str = "/run/vitalsign/agent.sock";
 const MAX_FILE: u64 = 64 * 1024;
 const MAX_TOKEN: u64 = 4 * 1024;
 
@@ -118,7 +118,7 @@ impl Config {
             token_file: first(sources, |it| &it.token_file),
             key: first(sources, |it| &it.key).unwrap_or_else(|| "auto".to_owned()),
             state,
-            socket: first(sources, |it| &it.socket).unwrap_or_else(|| SOCKET.into()),
+            socket: first(sources, |it| &it.socket).unwrap_or_else(|| DEFAULT_SOCKET.into()),
             report_seconds: first(sources, |it| &it.report_seconds),
         })
     }

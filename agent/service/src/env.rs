@@ -1,4 +1,5 @@
-//! Every environment variable that the program reads. Flags win over these, these over files.
+//! Every environment variable that the program reads, except `VITALSIGN_LOG`, which [`vitalsign_client::program`]
+//! reads. Flags win over these, these over files.
 
 /// The configuration file, instead of `/etc/vitalsign/agent.toml`.
 pub(crate) const CONFIG: &str = "VITALSIGN_CONFIG";
@@ -13,11 +14,9 @@ pub(crate) const KEY: &str = "VITALSIGN_KEY";
 /// Overrides `state` of the configuration.
 pub(crate) const STATE: &str = "VITALSIGN_STATE";
 /// Overrides `socket` of the configuration.
-pub(crate) const SOCKET: &str = "VITALSIGN_SOCKET";
+pub(crate) const SOCKET: &str = vitalsign_client::program::SOCKET_VARIABLE;
 /// Overrides `report-seconds` of the configuration.
 pub(crate) const REPORT_SECONDS: &str = "VITALSIGN_REPORT_SECONDS";
-/// Log level: `error`, `warn`, `info`, `debug` or `trace`.
-pub(crate) const LOG: &str = "VITALSIGN_LOG";
 /// Set to anything: no colours (no-color.org).
 pub(crate) const NO_COLOR: &str = "NO_COLOR";
 /// Columns of the terminal, where the program cannot ask it.

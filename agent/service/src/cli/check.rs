@@ -1,12 +1,13 @@
 //! `vitalsign check`: the facts, now.
 
-use super::{ExitStatus, PathArgs, say, say_json, wall};
+use super::{PathArgs, say, say_json, wall};
 use crate::config::{Config, ConfigLayer};
 use crate::env;
 use crate::render::{Style, facts};
 use std::io::{IsTerminal, Write};
 use std::time::Duration;
 use vitalsign_client::ServiceClient;
+use vitalsign_client::program::ExitStatus;
 use vitalsign_host::Settings;
 use vitalsign_ipc::{Answer, Request};
 use vitalsign_platform_api::collect::Timing;

@@ -1,6 +1,6 @@
 //! `vitalsign doctor`: why something does not work. One line for each thing that has to work, and what to do.
 
-use super::{ExitStatus, Output, PathArgs, check, say, say_json, wall};
+use super::{Output, PathArgs, check, say, say_json, wall};
 use crate::config::{Config, ConfigLayer};
 use crate::render::style::Paint;
 use crate::render::table::{Cell, rows};
@@ -8,6 +8,7 @@ use crate::render::{Style, plain, standing, when};
 use crate::verifier::{Reached, VerifierClient};
 use std::io::ErrorKind;
 use vitalsign_agent_core::RequestError;
+use vitalsign_client::program::ExitStatus;
 use vitalsign_client::{ClientError, ServiceClient};
 use vitalsign_ipc::{AgentState, Answer, Diagnostic, Request, Status};
 use vitalsign_platform_api::KeyError;

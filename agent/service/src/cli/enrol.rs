@@ -1,6 +1,6 @@
 //! `vitalsign enrol`: keeps what it is told in the state folder, and has the service enrol with it, or does so itself.
 
-use super::{Enrolling, ExitStatus, Output, PathArgs, report, status};
+use super::{Enrolling, Output, PathArgs, report, status};
 use crate::config::{ConfigLayer, ENROLMENT_FILE};
 use crate::service::PersistentAgent;
 use crate::store::write_whole;
@@ -9,6 +9,7 @@ use crate::worker::Worker;
 use anyhow::Context;
 use std::path::{Path, PathBuf};
 use vitalsign_agent_core::Event;
+use vitalsign_client::program::ExitStatus;
 use vitalsign_client::{ClientError, ServiceClient};
 use vitalsign_ipc::{AgentState, Request};
 

@@ -15,6 +15,7 @@ use clap::{Args, Parser, Subcommand};
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use vitalsign_client::program::{ExitStatus, LevelFilter, exit_code, log_to_stderr};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -127,17 +128,6 @@ struct Output {
     json: bool,
 }
 
-/// Exit status of a command.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum ExitStatus {
-    /// The device is healthy, or the command succeeded (0).
-    Success,
-    /// The device is not healthy, or the request was refused (1).
-    Rejected,
-    /// It could not be done.
-    Failed,
-}
-
 impl PathArgs {
     /// The settings that hold, with this command's own in front.
     fn load(&self, flags: ConfigLayer) -> Result<Config, ConfigError> {
@@ -157,11 +147,11 @@ pub(crate) fn run() -> ExitCode {
     let Cli { place, command } = Cli::parse();
     let outcome = match command {
         Command::Service(ServiceCommand::Run(arguments)) => {
-            log_to_stderr(tracing::Level::INFO);
+            log(LevelFilter::INFO);
             service::run(&place, arguments)
         }
         command => {
-            log_to_stderr(tracing::Level::WARN);
+            log(LevelFilter::WARN);
             match command {
                 Command::Check(arguments) => check::run(&place, &arguments),
                 Command::Enrol(arguments) => enrol::run(&place, &arguments),
@@ -174,22 +164,12 @@ pub(crate) fn run() -> ExitCode {
             }
         }
     };
-    match outcome {
-        Ok(ExitStatus::Success) => ExitCode::SUCCESS,
-        Ok(ExitStatus::Rejected) => ExitCode::from(1),
-        Ok(ExitStatus::Failed) => ExitCode::from(3),
-        Err(error) => {
-            eprintln!("vitalsign: {error:#}");
-            ExitCode::from(3)
-        }
-    }
+    exit_code("vitalsign", outcome)
 }
 
-fn log_to_stderr(default: tracing::Level) {
-    let level = std::env::var(env::LOG).ok().and_then(|level| level.parse().ok()).unwrap_or(default);
-    let log = tracing_subscriber::fmt().with_writer(std::io::stderr).with_max_level(level).with_ansi(false);
+fn log(default: LevelFilter) {
     // The journal has its own clock.
-    if std::env::var_os(env::JOURNAL_STREAM).is_some() { log.without_time().init() } else { log.init() }
+    log_to_stderr(default, std::env::var_os(env::JOURNAL_STREAM).is_none());
 }
 
 /// Writes to standard output; a reader that has gone away is no error.

@@ -1,11 +1,12 @@
 //! `vitalsign report`: look again and report, through the service where one runs.
 
-use super::{ExitStatus, Output, PathArgs, status};
+use super::{Output, PathArgs, status};
 use crate::config::ConfigLayer;
 use crate::service::PersistentAgent;
 use crate::worker::Worker;
 use std::time::{Duration, Instant};
 use vitalsign_agent_core::Event;
+use vitalsign_client::program::ExitStatus;
 use vitalsign_client::{ClientError, ServiceClient};
 use vitalsign_ipc::{AgentState, Answer, Request, Status};
 

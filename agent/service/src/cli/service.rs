@@ -1,6 +1,6 @@
 //! `vitalsign service run`.
 
-use super::{Enrolling, ExitStatus, PathArgs, doctor};
+use super::{Enrolling, PathArgs, doctor};
 use crate::config::ConfigLayer;
 use crate::notify::ServiceManager;
 use crate::server::Server;
@@ -9,6 +9,7 @@ use crate::worker::Worker;
 use anyhow::Context;
 use std::sync::mpsc::channel;
 use vitalsign_agent_core::Event;
+use vitalsign_client::program::ExitStatus;
 use vitalsign_platform_api::Change;
 
 #[derive(clap::Args, Debug)]

@@ -1,13 +1,14 @@
 //! `vitalsign security-key` and `vitalsign step-up`: run `vitalsign-session`, which talks to security keys.
 //! It is a separate program, so that the service contains none of that code.
 
-use super::{ExitStatus, PathArgs};
+use super::PathArgs;
 use crate::config::ConfigLayer;
 use anyhow::Context;
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use vitalsign_client::program::ExitStatus;
 
 const PROGRAM: &str = "vitalsign-session";
 

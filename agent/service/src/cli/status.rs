@@ -1,10 +1,11 @@
 //! `vitalsign status`: the last verdict. And what `report` and `enrol` show at their end.
 
-use super::{ExitStatus, Output, PathArgs, say, say_json, wall};
+use super::{Output, PathArgs, say, say_json, wall};
 use crate::config::ConfigLayer;
 use crate::render::{Style, standing};
 use crate::store::Store;
 use vitalsign_agent_core::{Agent, Saved};
+use vitalsign_client::program::ExitStatus;
 use vitalsign_client::{ClientError, ServiceClient};
 use vitalsign_ipc::{AgentState, Answer, Request, Status};
 

@@ -2,10 +2,11 @@
 
 use super::person::{Person, on_ctrl_c};
 use super::place::SocketArg;
-use super::{ExitStatus, PinSource, output, refused, unreached};
+use super::{PinSource, output, refused, unreached};
 use anyhow::{Context, bail};
 use serde_json::json;
 use std::io::{IsTerminal, Read};
+use vitalsign_client::program::ExitStatus;
 use vitalsign_ipc::{Answer, Request};
 use vitalsign_os::Terminal;
 use vitalsign_protocol::calendar::date;

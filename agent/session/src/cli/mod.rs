@@ -10,10 +10,8 @@ use clap::{Args, Parser, Subcommand};
 use place::SocketArg;
 use std::process::ExitCode;
 use vitalsign_client::ClientError;
+use vitalsign_client::program::{ExitStatus, LevelFilter, exit_code, log_to_stderr};
 use vitalsign_ipc::Refusal;
-
-/// Log level: `error`, `warn`, `info`, `debug` or `trace`.
-const LOG: &str = "VITALSIGN_LOG";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -72,44 +70,16 @@ struct PinSource {
     pin_file: Option<std::path::PathBuf>,
 }
 
-/// Exit status of a command.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum ExitStatus {
-    /// Approved, registered or listed (0).
-    Success,
-    /// Refused or closed with another result (1).
-    Rejected,
-    /// It could not be done.
-    Failed,
-    /// The user interrupted the command (130).
-    Interrupted,
-}
-
 /// Parses the arguments and does what they say.
 pub(crate) fn run() -> ExitCode {
     let SessionCli { place, command } = SessionCli::parse();
-    log_to_stderr();
+    log_to_stderr(LevelFilter::ERROR, true);
     let outcome = match command {
         Command::SecurityKey(KeyCommand::Register(arguments)) => key::register(&place, arguments),
         Command::SecurityKey(KeyCommand::List(arguments)) => key::list(&place, arguments),
         Command::StepUp(StepUpCommand::Listen(arguments)) => step_up::listen(&place, arguments),
     };
-    match outcome {
-        Ok(ExitStatus::Success) => ExitCode::SUCCESS,
-        Ok(ExitStatus::Rejected) => ExitCode::from(1),
-        Ok(ExitStatus::Failed) => ExitCode::from(3),
-        // What a shell says of a program that Ctrl-C ended.
-        Ok(ExitStatus::Interrupted) => ExitCode::from(130),
-        Err(error) => {
-            eprintln!("vitalsign-session: {error:#}");
-            ExitCode::from(3)
-        }
-    }
-}
-
-fn log_to_stderr() {
-    let level = std::env::var(LOG).ok().and_then(|level| level.parse().ok()).unwrap_or(tracing::Level::ERROR);
-    tracing_subscriber::fmt().with_writer(std::io::stderr).with_max_level(level).with_ansi(false).init();
+    exit_code("vitalsign-session", outcome)
 }
 
 /// Says why the service does not do it; whether it could at another time.

@@ -2,9 +2,10 @@
 
 use super::person::{Person, on_ctrl_c};
 use super::place::SocketArg;
-use super::{ExitStatus, PinSource, output, unreached};
+use super::{PinSource, output, unreached};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
+use vitalsign_client::program::ExitStatus;
 use vitalsign_protocol::step_up;
 use vitalsign_security_key::{Prompt, SecurityKeys};
 use vitalsign_session::{Inbox, ListenResult, ServiceConnector, Ui, UiUpdate, listen as listen_to};
