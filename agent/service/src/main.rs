@@ -2,8 +2,8 @@
 
 mod cli;
 mod config;
+mod device;
 mod env;
-mod events;
 mod journal;
 mod notify;
 mod render;
@@ -11,7 +11,7 @@ mod server;
 mod service;
 mod store;
 mod verifier;
-mod worker;
+mod verifier_link;
 
 fn main() -> std::process::ExitCode {
     cli::run()

@@ -4,12 +4,12 @@
 //! No shutdown work is needed: state is on disk before it takes effect, so the service may be killed at any
 //! time.
 
-use crate::events::{self, VerifierCall};
+use crate::device::{self, DeviceExecutor, ReadConfig};
 use crate::journal::Journal;
 use crate::notify::ServiceManager;
 use crate::server::{Incoming, Server};
 use crate::store::{Loaded, Store};
-use crate::worker::{self, ReadConfig, Worker};
+use crate::verifier_link::{self, VerifierCall};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
@@ -50,13 +50,13 @@ impl PersistentAgent {
     }
 
     pub(crate) fn status(&self) -> Status {
-        self.core.status(worker::now())
+        self.core.status(device::now())
     }
 
     /// Handles an event, saves and logs as requested, and returns the remaining effects in order.
     pub(crate) fn handle(&mut self, event: Event) -> Vec<Effect> {
         let mut left = Vec::new();
-        for effect in self.core.handle(event, worker::now()) {
+        for effect in self.core.handle(event, device::now()) {
             match effect {
                 Effect::Save(saved) => {
                     if let Err(error) = self.store.save(&*saved) {
@@ -71,11 +71,11 @@ impl PersistentAgent {
     }
 
     /// Goes on from an event until the agent waits for the next heartbeat, without a service.
-    pub(crate) fn run_through(&mut self, event: Event, worker: &mut Worker) -> Status {
+    pub(crate) fn run_through(&mut self, event: Event, device: &mut DeviceExecutor) -> Status {
         let mut events = std::collections::VecDeque::from([event]);
         while let Some(event) = events.pop_front() {
             for effect in self.handle(event) {
-                events.extend(worker.perform(effect));
+                events.extend(device.perform(effect));
             }
         }
         self.status()
@@ -96,7 +96,7 @@ impl Service {
     /// The event channel's settings come from `read_config`; `findings` examines what a client asks to have examined.
     pub(crate) fn start(
         agent: PersistentAgent,
-        mut worker: Worker,
+        mut device: DeviceExecutor,
         read_config: ReadConfig,
         findings: impl Fn() -> Vec<Diagnostic> + 'static,
     ) -> anyhow::Result<(Self, Sender<ServiceInput>)> {
@@ -105,16 +105,16 @@ impl Service {
         let results = inputs.clone();
         let hands = move || {
             for effect in work {
-                for event in worker.perform(effect) {
+                for event in device.perform(effect) {
                     if results.send(ServiceInput::Event(event)).is_err() {
                         return;
                     }
                 }
             }
         };
-        std::thread::Builder::new().name("worker".into()).spawn(hands)?;
+        std::thread::Builder::new().name("device".into()).spawn(hands)?;
         let told = inputs.clone();
-        let calls = events::start(read_config, move |event| {
+        let calls = verifier_link::start(read_config, move |event| {
             // A loop that has ended hears nothing more.
             let _ = told.send(ServiceInput::Event(event));
         })?;
@@ -237,7 +237,7 @@ impl Service {
     /// The verifier answers, and meanwhile the loop goes on.
     fn ask_about_keys(&self, incoming: Incoming) {
         let agent = &self.agent.core;
-        let (Some(session), Some((rp_id, origin))) = (agent.session(worker::now()), agent.relying_party())
+        let (Some(session), Some((rp_id, origin))) = (agent.session(device::now()), agent.relying_party())
         else {
             let detail = "this device has no session with its verifier: see `vitalsign status`".to_owned();
             return incoming.answer(Answer::Refused(Refusal::Verifier { problem: None, detail }));
@@ -287,9 +287,9 @@ mod tests {
             let config = config.clone();
             Box::new(move || Ok(config.clone()))
         };
-        let worker = Worker::new(config.clone(), reader()).unwrap();
+        let device = DeviceExecutor::new(config.clone(), reader()).unwrap();
         let agent = PersistentAgent::open(folder.path()).unwrap();
-        let (service, _inputs) = Service::start(agent, worker, reader(), Vec::new).unwrap();
+        let (service, _inputs) = Service::start(agent, device, reader(), Vec::new).unwrap();
         let (sender, requests) = channel();
         let _socket =
             Server::start(&config.socket, |_| true, move |incoming| sender.send(incoming).unwrap()).unwrap();

@@ -2,10 +2,10 @@
 
 use super::{Enrolling, Output, PathArgs, report, status};
 use crate::config::{ConfigLayer, ENROLMENT_FILE};
+use crate::device::DeviceExecutor;
 use crate::service::PersistentAgent;
 use crate::store::write_whole;
 use crate::verifier::VerifierClient;
-use crate::worker::Worker;
 use anyhow::Context;
 use std::path::{Path, PathBuf};
 use vitalsign_agent_core::Event;
@@ -66,7 +66,7 @@ pub(crate) fn run(place: &PathArgs, arguments: &EnrolArgs) -> anyhow::Result<Exi
         Ok(service) => report::through_service(service, Request::Enrol)?,
         Err(ClientError::NotRunning(_)) => {
             let mut agent = PersistentAgent::open(&config.state)?;
-            agent.run_through(Event::EnrolNow, &mut Worker::new(config, reader)?)
+            agent.run_through(Event::EnrolNow, &mut DeviceExecutor::new(config, reader)?)
         }
         Err(error) => anyhow::bail!(error),
     };

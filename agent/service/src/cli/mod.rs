@@ -9,8 +9,8 @@ mod session;
 mod status;
 
 use crate::config::{Config, ConfigError, ConfigLayer};
+use crate::device::ReadConfig;
 use crate::env;
-use crate::worker::ReadConfig;
 use clap::{Args, Parser, Subcommand};
 use std::io::Write;
 use std::path::PathBuf;
@@ -188,7 +188,7 @@ fn say_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
 
 /// Current time in seconds since 1970.
 fn wall() -> u64 {
-    crate::worker::now().wall
+    crate::device::now().wall
 }
 
 #[cfg(test)]

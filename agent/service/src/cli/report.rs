@@ -2,8 +2,8 @@
 
 use super::{Output, PathArgs, status};
 use crate::config::ConfigLayer;
+use crate::device::DeviceExecutor;
 use crate::service::PersistentAgent;
-use crate::worker::Worker;
 use std::time::{Duration, Instant};
 use vitalsign_agent_core::Event;
 use vitalsign_client::program::ExitStatus;
@@ -20,7 +20,7 @@ pub(crate) fn run(place: &PathArgs, output: Output) -> anyhow::Result<ExitStatus
         Ok(service) => through_service(service, Request::CheckNow)?,
         Err(ClientError::NotRunning(_)) => {
             let mut agent = PersistentAgent::open(&config.state)?;
-            agent.run_through(Event::CheckNow, &mut Worker::new(config, reader)?)
+            agent.run_through(Event::CheckNow, &mut DeviceExecutor::new(config, reader)?)
         }
         Err(error) => anyhow::bail!(error),
     };

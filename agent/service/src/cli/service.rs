@@ -2,10 +2,10 @@
 
 use super::{Enrolling, PathArgs, doctor};
 use crate::config::ConfigLayer;
+use crate::device::DeviceExecutor;
 use crate::notify::ServiceManager;
 use crate::server::Server;
 use crate::service::{PersistentAgent, Service, ServiceInput};
-use crate::worker::Worker;
 use anyhow::Context;
 use std::sync::mpsc::channel;
 use vitalsign_agent_core::Event;
@@ -36,19 +36,19 @@ pub(crate) fn run(place: &PathArgs, arguments: ServiceArgs) -> anyhow::Result<Ex
     let agent = PersistentAgent::open(&config.state)?;
     let socket = config.socket.clone();
     let examined = config.clone();
-    let mut worker = Worker::new(config, reader)?;
+    let mut device = DeviceExecutor::new(config, reader)?;
     let (changes, pushed) = channel();
     match vitalsign_host::watch(changes) {
         Ok(watching) => {
             for blind in watching.blind() {
                 tracing::warn!(blind, "changes of this are seen at the next reading only");
             }
-            worker.after_reading(move || watching.refresh());
+            device.after_reading(move || watching.refresh());
         }
         Err(error) => tracing::warn!(%error, "changes are seen at the next reading only"),
     }
     let (service, inputs) =
-        Service::start(agent, worker, channel_reader, move || doctor::findings(&examined))?;
+        Service::start(agent, device, channel_reader, move || doctor::findings(&examined))?;
 
     let requests = inputs.clone();
     let server = Server::start(&socket, vitalsign_host::is_in_front, move |incoming| {

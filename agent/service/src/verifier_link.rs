@@ -3,9 +3,9 @@
 //! another.
 
 use crate::config;
+use crate::device::ReadConfig;
 use crate::server::Incoming;
 use crate::verifier::{Events, VerifierClient};
-use crate::worker::ReadConfig;
 use serde_json::Value;
 use std::io;
 use std::sync::Arc;
@@ -51,7 +51,7 @@ pub(crate) enum VerifierCall {
     },
 }
 
-struct ChannelThread<Deliver> {
+struct VerifierLink<Deliver> {
     read_config: ReadConfig,
     silence: Duration,
     verifier: Option<(config::VerifierSettings, Arc<VerifierClient>)>,
@@ -76,13 +76,13 @@ fn start_with(
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (calls, waiting) = unbounded_channel();
     let asked = Arc::new(Semaphore::new(MAX_ASKED));
-    let line = ChannelThread { read_config, silence, verifier: None, channel: None, asked, deliver };
+    let line = VerifierLink { read_config, silence, verifier: None, channel: None, asked, deliver };
     let run = move || runtime.block_on(line.run(waiting));
-    std::thread::Builder::new().name("events".into()).stack_size(STACK).spawn(run)?;
+    std::thread::Builder::new().name("verifier".into()).stack_size(STACK).spawn(run)?;
     Ok(calls)
 }
 
-impl<Deliver: Fn(Event) + Clone + Send + Sync + 'static> ChannelThread<Deliver> {
+impl<Deliver: Fn(Event) + Clone + Send + Sync + 'static> VerifierLink<Deliver> {
     async fn run(mut self, mut calls: UnboundedReceiver<VerifierCall>) {
         while let Some(call) = calls.recv().await {
             self.take(call);

@@ -19,7 +19,7 @@ use vitalsign_protocol::posture::Posture;
 pub(crate) type ReadConfig = Box<dyn Fn() -> Result<Config, crate::config::ConfigError> + Send>;
 
 /// Everything that touches the world, but for the state file and the socket.
-pub(crate) struct Worker {
+pub(crate) struct DeviceExecutor {
     config: Config,
     read_config: ReadConfig,
     collector: Collector,
@@ -34,7 +34,7 @@ pub(crate) struct Worker {
     after_reading: Box<dyn Fn() + Send>,
 }
 
-impl Worker {
+impl DeviceExecutor {
     /// Hands with nothing in them: key and connection are opened when they are first needed.
     pub(crate) fn new(config: Config, read_config: ReadConfig) -> std::io::Result<Self> {
         Ok(Self {
