@@ -5,7 +5,8 @@
 
 use crate::Agent;
 use crate::backoff::{Backoff, Spread};
-use crate::event::{Effect, Now, RequestError};
+use crate::effect::{ChannelEffect, Effect};
+use crate::event::{Now, RequestError};
 use std::time::Duration;
 use vitalsign_ipc::AgentState;
 use vitalsign_protocol::message::DeviceSession;
@@ -134,7 +135,7 @@ impl Channel {
         if self.state != ChannelState::Closed {
             self.state = ChannelState::Closed;
             self.next_attempt = None;
-            effects.push(Effect::CloseChannel);
+            effects.push(ChannelEffect::Close.into());
         }
     }
 }
@@ -165,7 +166,7 @@ impl Agent {
             self.channel.last_attempt = Some(now.elapsed);
             self.channel.event_deferred = false;
             let (number, after) = (self.channel.number, self.channel.after);
-            effects.push(Effect::OpenChannel { number, session, after });
+            effects.push(ChannelEffect::Open { number, session, after }.into());
             // The next one is there before this one's session is over.
             let left = until.saturating_sub(now.elapsed);
             self.channel.next_attempt = (left > MIN_SESSION_LEFT).then_some(now.elapsed + left * 9 / 10);

@@ -1,7 +1,8 @@
 //! Enrolment: begin, prove, finish. Whatever step it stops at, beginning again is safe: the verifier knows the device
 //! by its keys.
 
-use crate::event::{Effect, Now, Proof, RequestError, Transition};
+use crate::effect::{DeviceEffect, Effect, Proof, RecordEffect, Transition};
+use crate::event::{Now, RequestError};
 use crate::{Agent, Saved, Step};
 use vitalsign_ipc::AgentState;
 use vitalsign_platform_api::KeyError;
@@ -21,14 +22,14 @@ impl Agent {
     pub(crate) fn begin_enrolment(&mut self, renew_key: bool, effects: &mut Vec<Effect>) {
         self.standing = AgentState::Enrolling;
         self.step = Step::Beginning;
-        effects.push(Effect::BeginEnrolment { renew_key });
+        effects.push(DeviceEffect::BeginEnrolment { renew_key }.into());
     }
 
     pub(crate) fn forget_enrolment(&mut self, effects: &mut Vec<Effect>) {
         self.saved = Saved::default();
         self.ear = None;
         self.nonce = None;
-        effects.push(Effect::Save(Box::new(self.saved.clone())));
+        effects.push(RecordEffect::Save(Box::new(self.saved.clone())).into());
     }
 
     pub(crate) fn on_enrolment_challenge(
@@ -43,7 +44,7 @@ impl Agent {
         match answer {
             Ok(challenge) => {
                 self.step = Step::Proving { enrolment: challenge.enrolment };
-                effects.push(Effect::Prove(Box::new(Proof { challenge })));
+                effects.push(DeviceEffect::Prove(Box::new(Proof { challenge })).into());
             }
             Err(failure) => self.on_failure(failure, now, effects),
         }
@@ -59,7 +60,7 @@ impl Agent {
         match answer {
             Ok(proof) => {
                 self.step = Step::Finishing { enrolment };
-                effects.push(Effect::FinishEnrolment { enrolment, proof });
+                effects.push(DeviceEffect::FinishEnrolment { enrolment, proof }.into());
             }
             Err(error) => self.on_failure(RequestError::Key(error), now, effects),
         }
@@ -84,7 +85,7 @@ impl Agent {
                 self.close_step_ups(now, effects);
                 self.channel.forget(effects);
                 self.saved.enrolled = Some((&*enrolled).into());
-                effects.push(Effect::LogTransition(Transition::Enrolled(enrolment)));
+                effects.push(Transition::Enrolled(enrolment).into());
                 self.on_verdict(&enrolled.report, None, None, now, effects);
             }
             Err(failure) => self.on_failure(failure, now, effects),

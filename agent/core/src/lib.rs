@@ -17,6 +17,7 @@
 
 mod backoff;
 mod channel;
+mod effect;
 mod enrolment;
 mod event;
 mod report;
@@ -25,7 +26,11 @@ mod schedule;
 mod step_up;
 mod verdict;
 
-pub use event::{Effect, Event, Now, Proof, RequestError, Signing, Transition};
+pub use effect::{
+    ChannelEffect, DeviceEffect, Effect, LocalEffect, Proof, RecordEffect, Signing, Transition,
+    VerifierEffect,
+};
+pub use event::{Event, Now, RequestError};
 pub use saved::Saved;
 
 use std::time::Duration;
@@ -100,13 +105,13 @@ impl Agent {
     ///
     /// ```
     /// use std::time::Duration;
-    /// use vitalsign_agent_core::{Agent, Effect, Event, Now, Saved};
+    /// use vitalsign_agent_core::{Agent, DeviceEffect, Effect, Event, Now, Saved};
     ///
     /// let mut agent = Agent::new(Saved::default());
     /// let now = Now { elapsed: Duration::from_secs(60), wall: 1_700_000_000, random: 0 };
     /// let effects = agent.handle(Event::Started, now);
     /// // A device without an enrolment begins to enrol.
-    /// assert!(effects.iter().any(|effect| matches!(effect, Effect::BeginEnrolment { renew_key: false })));
+    /// assert!(effects.iter().any(|effect| matches!(effect, Effect::Device(DeviceEffect::BeginEnrolment { renew_key: false }))));
     /// ```
     pub fn handle(&mut self, event: Event, now: Now) -> Vec<Effect> {
         let mut effects = Vec::new();
@@ -155,14 +160,14 @@ impl Agent {
         self.update_step_ups(now, &mut effects);
         self.update_channel(now, &mut effects);
         if before != self.standing {
-            effects.push(Effect::LogTransition(Transition::Standing(self.standing.clone())));
+            effects.push(Transition::Standing(self.standing.clone()).into());
         }
         // Asleep, the time that was set before holds; a cycle that ends then has none to fall back on.
         let look_for_report = self.step == Step::Idle && (!self.asleep || !was_idle);
         if let Some(at) = self.wake_at(look_for_report, now) {
-            effects.push(Effect::WakeAt(at));
+            effects.push(LocalEffect::WakeAt(at).into());
         }
-        effects.push(Effect::Publish(Box::new(self.status(now))));
+        effects.push(LocalEffect::Publish(Box::new(self.status(now))).into());
         effects
     }
 
@@ -240,7 +245,7 @@ impl Agent {
         self.schedule.begin_cycle(now);
         if self.saved.enrolled.is_some() {
             self.step = Step::Collecting;
-            effects.push(Effect::Collect);
+            effects.push(DeviceEffect::Collect.into());
         } else {
             self.begin_enrolment(false, effects);
         }
@@ -254,7 +259,7 @@ impl Agent {
             && before.abs_diff(offset) > JUMP_SECONDS
         {
             let seconds = i64::try_from(offset - before).unwrap_or(i64::MAX);
-            effects.push(Effect::LogTransition(Transition::ClockJumped { seconds }));
+            effects.push(Transition::ClockJumped { seconds }.into());
             self.step_ups.clock_jumped(seconds);
             self.schedule.bring_forward(now);
         }

@@ -1,6 +1,7 @@
 //! The cycle of a report: facts, a nonce, a signature, one round trip, a verdict.
 
-use crate::event::{Effect, Now, RequestError, Signing};
+use crate::effect::{DeviceEffect, Effect, Signing, Transition};
+use crate::event::{Now, RequestError};
 use crate::{Agent, Step};
 use std::time::Duration;
 use vitalsign_ipc::AgentState;
@@ -58,7 +59,7 @@ impl Agent {
 
     fn fetch_nonce(&mut self, effects: &mut Vec<Effect>) {
         self.step = Step::AwaitingNonce;
-        effects.push(Effect::FetchNonce);
+        effects.push(DeviceEffect::FetchNonce.into());
     }
 
     pub(crate) fn on_nonce(
@@ -82,13 +83,16 @@ impl Agent {
 
     fn sign(&mut self, nonce: Nonce, effects: &mut Vec<Effect>) {
         self.step = Step::Signing { nonce };
-        effects.push(Effect::Sign(Box::new(Signing {
-            nonces: vec![nonce],
-            enrolment: self.saved.enrolled.as_ref().map(|enrolled| enrolled.enrolment),
-            intended_use: IntendedUse::Report,
-            posture: self.posture.clone().unwrap_or_default(),
-            quote: self.quote_wanted,
-        })));
+        effects.push(
+            DeviceEffect::Sign(Box::new(Signing {
+                nonces: vec![nonce],
+                enrolment: self.saved.enrolled.as_ref().map(|enrolled| enrolled.enrolment),
+                intended_use: IntendedUse::Report,
+                posture: self.posture.clone().unwrap_or_default(),
+                quote: self.quote_wanted,
+            }))
+            .into(),
+        );
     }
 
     pub(crate) fn on_signed(
@@ -105,7 +109,7 @@ impl Agent {
         match answer {
             Ok(evidence) => {
                 self.step = Step::Sending { nonce, evidence: Digest::of(&evidence) };
-                effects.push(Effect::SendReport(evidence));
+                effects.push(DeviceEffect::SendReport(evidence).into());
             }
             Err(error) => self.on_failure(RequestError::Key(error), now, effects),
         }
@@ -134,7 +138,7 @@ impl Agent {
         effects: &mut Vec<Effect>,
     ) {
         if let Err(why) = self.accept_verdict(&answer.ear, nonce, evidence, now, effects) {
-            effects.push(Effect::LogTransition(crate::Transition::VerdictRefused(why.clone())));
+            effects.push(Transition::VerdictRefused(why.clone()).into());
             return self.on_failure(RequestError::InvalidAnswer(why), now, effects);
         }
         self.nonce = Some(HeldNonce::new(answer.nonce, answer.nonce_seconds, now));

@@ -12,7 +12,8 @@
 mod evidence;
 
 use crate::backoff::{Backoff, Spread};
-use crate::event::{Effect, Now, RequestError, Transition};
+use crate::effect::{Effect, Transition, VerifierEffect};
+use crate::event::{Now, RequestError};
 use crate::{Agent, Step, channel};
 use serde_json::Value;
 use std::time::Duration;
@@ -226,11 +227,7 @@ impl StepUps {
             .take(MAX_REASONS)
             .map(|reason| reason.chars().take(MAX_REASON).collect())
             .collect();
-        effects.push(Effect::LogTransition(Transition::StepUpClosed {
-            step_up,
-            end,
-            reasons: reasons.clone(),
-        }));
+        effects.push(Transition::StepUpClosed { step_up, end, reasons: reasons.clone() }.into());
         request.transaction.authorization_details = None;
         request.stage = Stage::Ended { end, reasons, vanishes: now.elapsed + RESULT_DISPLAY_TIME };
         let until = request.until;
@@ -254,7 +251,7 @@ impl StepUps {
             {
                 *end = ended.end;
                 let (step_up, end, reasons) = (ended.step_up, ended.end, reasons.clone());
-                effects.push(Effect::LogTransition(Transition::StepUpClosed { step_up, end, reasons }));
+                effects.push(Transition::StepUpClosed { step_up, end, reasons }.into());
             }
         }
     }
@@ -300,7 +297,9 @@ impl Agent {
     pub(crate) fn on_step_up_requested(&mut self, data: &str, now: Now, effects: &mut Vec<Effect>) {
         let request = match StepUpRequest::read(data, now) {
             Ok(request) => request,
-            Err(why) => return effects.push(Effect::LogTransition(Transition::StepUpRefused(why))),
+            Err(why) => {
+                return effects.push(Transition::StepUpRefused(why).into());
+            }
         };
         if self.step_ups.is_known(request.id()) {
             return;
@@ -308,7 +307,7 @@ impl Agent {
         if self.step_ups.count_live() >= MAX_LIVE {
             return self.channel.defer_event();
         }
-        effects.push(Effect::LogTransition(Transition::StepUpRequested(request.id())));
+        effects.push(Transition::StepUpRequested(request.id()).into());
         self.step_ups.all.push(request);
     }
 
@@ -320,7 +319,7 @@ impl Agent {
             }
             Err(error) => {
                 let why = not_understood("the end of a step-up")(error);
-                effects.push(Effect::LogTransition(Transition::StepUpRefused(why)));
+                effects.push(Transition::StepUpRefused(why).into());
             }
         }
     }
@@ -467,13 +466,14 @@ impl Agent {
                 && attempt.is_due(now)
             {
                 attempt.due = None;
-                effects.push(Effect::SendAssertion(step_up, assertion.clone(), session.clone()));
+                effects
+                    .push(VerifierEffect::SendAssertion(step_up, assertion.clone(), session.clone()).into());
             }
         }
         for delivery in &mut self.step_ups.deliveries {
             if delivery.attempt.is_due(now) {
                 delivery.attempt.due = None;
-                effects.push(Effect::SendEnd(delivery.step_up, delivery.end, session.clone()));
+                effects.push(VerifierEffect::SendEnd(delivery.step_up, delivery.end, session.clone()).into());
             }
         }
     }

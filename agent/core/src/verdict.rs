@@ -1,7 +1,8 @@
 //! Accepts a verdict only if a pinned key signed it over this device's evidence.
 
 use crate::Agent;
-use crate::event::{Effect, Now, Transition};
+use crate::effect::{Effect, RecordEffect, Transition};
+use crate::event::Now;
 use crate::saved::Enrolment;
 use vitalsign_protocol::ear::{self, Ear};
 use vitalsign_protocol::id::{Digest, Nonce};
@@ -22,12 +23,12 @@ impl Agent {
         let ear = check(token, enrolled, nonce, evidence)?;
         let status = ear.ear_status.unwrap_or_default();
         if self.ear.as_ref().map(|before| before.ear_status.unwrap_or_default()) != Some(status) {
-            effects.push(Effect::LogTransition(Transition::Verdict(status)));
+            effects.push(Transition::Verdict(status).into());
         }
         self.ear = Some(ear);
         self.saved.ear = Some(token.to_owned());
         self.saved.reported_at = Some(now.wall);
-        effects.push(Effect::Save(Box::new(self.saved.clone())));
+        effects.push(RecordEffect::Save(Box::new(self.saved.clone())).into());
         Ok(())
     }
 }

@@ -5,7 +5,7 @@ use crate::verifier::VerifierClient;
 use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::runtime::Runtime;
-use vitalsign_agent_core::{Effect, Event, Now, Proof, RequestError, Signing};
+use vitalsign_agent_core::{DeviceEffect, Event, Now, Proof, RequestError, Signing};
 use vitalsign_host::Settings;
 use vitalsign_ipc::Cost;
 use vitalsign_platform_api::{Collector, DeviceKey, KeyError};
@@ -56,23 +56,23 @@ impl DeviceExecutor {
         self.after_reading = Box::new(then);
     }
 
-    /// Carries out an effect. What it brings: the events, in order; none for effects that are not ours.
-    pub(crate) fn perform(&mut self, effect: Effect) -> Vec<Event> {
+    /// Executes an effect and returns its events, in order.
+    pub(crate) fn perform(&mut self, effect: DeviceEffect) -> Vec<Event> {
         match effect {
-            Effect::Collect => {
+            DeviceEffect::Collect => {
                 let posture = self.collect();
                 self.before = self.counts();
                 vec![Event::Collected(Box::new(posture))]
             }
-            Effect::FetchNonce => vec![Event::Nonce(self.fetch_nonce())],
-            Effect::Sign(signing) => {
+            DeviceEffect::FetchNonce => vec![Event::Nonce(self.fetch_nonce())],
+            DeviceEffect::Sign(signing) => {
                 let start = Instant::now();
                 let boot_count = self.boot_count();
                 let signed = self.with_key(|key| sign(key, *signing, boot_count));
                 self.cost.sign_micros = micros(start.elapsed());
                 vec![Event::Signed(signed)]
             }
-            Effect::SendReport(evidence) => {
+            DeviceEffect::SendReport(evidence) => {
                 self.cost.evidence_bytes = u64::try_from(evidence.len()).unwrap_or(u64::MAX);
                 let answer = self.ask(async |verifier| verifier.report(evidence).await).map(|mut answer| {
                     answer.report_seconds = self.config.report_seconds.unwrap_or(answer.report_seconds);
@@ -83,26 +83,17 @@ impl DeviceExecutor {
                 self.cost.round_trips = requests.saturating_sub(self.before.1);
                 vec![Event::ReportMeasured(self.cost), Event::Reported(answer)]
             }
-            Effect::BeginEnrolment { renew_key } => {
+            DeviceEffect::BeginEnrolment { renew_key } => {
                 vec![Event::EnrolmentBegun(self.begin_enrolment(renew_key))]
             }
-            Effect::Prove(proof) => {
+            DeviceEffect::Prove(proof) => {
                 let posture = self.collect();
                 let proved = self.prove(&proof, posture.clone());
                 vec![Event::Collected(Box::new(posture)), Event::EnrolmentProved(proved.map(Box::new))]
             }
-            Effect::FinishEnrolment { enrolment, proof } => {
+            DeviceEffect::FinishEnrolment { enrolment, proof } => {
                 vec![Event::EnrolmentFinished(self.finish_enrolment(&enrolment, &proof).map(Box::new))]
             }
-            Effect::OpenChannel { .. }
-            | Effect::CloseChannel
-            | Effect::SendStepUpEvidence(..)
-            | Effect::SendAssertion(..)
-            | Effect::SendEnd(..)
-            | Effect::Save(_)
-            | Effect::WakeAt(_)
-            | Effect::Publish(_)
-            | Effect::LogTransition(_) => Vec::new(),
         }
     }
 

@@ -9,12 +9,12 @@ use crate::journal::Journal;
 use crate::notify::ServiceManager;
 use crate::server::{Incoming, Server};
 use crate::store::{Loaded, Store};
-use crate::verifier_link::{self, VerifierCall};
+use crate::verifier_link::{self, ForwardedRequest, LinkInput};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
-use vitalsign_agent_core::{Agent, Effect, Event, Saved};
+use vitalsign_agent_core::{Agent, DeviceEffect, Effect, Event, LocalEffect, RecordEffect, Saved};
 use vitalsign_ipc::{AgentState, Status};
 use vitalsign_ipc::{Answer, Diagnostic, Refusal, Request};
 
@@ -53,21 +53,21 @@ impl PersistentAgent {
         self.core.status(device::now())
     }
 
-    /// Handles an event, saves and logs as requested, and returns the remaining effects in order.
-    pub(crate) fn handle(&mut self, event: Event) -> Vec<Effect> {
-        let mut left = Vec::new();
-        for effect in self.core.handle(event, device::now()) {
-            match effect {
-                Effect::Save(saved) => {
-                    if let Err(error) = self.store.save(&*saved) {
-                        tracing::error!(%error, "the state was not saved: the one before is intact");
-                    }
+    /// Handles an event and returns the effects to execute, in order.
+    fn handle(&mut self, event: Event) -> Vec<Effect> {
+        self.core.handle(event, device::now())
+    }
+
+    /// Writes to the state file or the journal.
+    fn record(&mut self, effect: RecordEffect) {
+        match effect {
+            RecordEffect::Save(saved) => {
+                if let Err(error) = self.store.save(&*saved) {
+                    tracing::error!(%error, "the state was not saved: the one before is intact");
                 }
-                Effect::LogTransition(transition) => self.journal.note(&transition),
-                effect => left.push(effect),
             }
+            RecordEffect::LogTransition(transition) => self.journal.note(&transition),
         }
-        left
     }
 
     /// Goes on from an event until the agent waits for the next heartbeat, without a service.
@@ -75,7 +75,12 @@ impl PersistentAgent {
         let mut events = std::collections::VecDeque::from([event]);
         while let Some(event) = events.pop_front() {
             for effect in self.handle(event) {
-                events.extend(device.perform(effect));
+                match effect {
+                    Effect::Device(effect) => events.extend(device.perform(effect)),
+                    Effect::Record(effect) => self.record(effect),
+                    // A command that runs once opens no channel, takes no step-up, and waits for no time.
+                    Effect::Verifier(_) | Effect::Channel(_) | Effect::Local(_) => {}
+                }
             }
         }
         self.status()
@@ -86,14 +91,14 @@ impl PersistentAgent {
 pub(crate) struct Service {
     agent: PersistentAgent,
     inbox: Receiver<ServiceInput>,
-    jobs: Sender<Effect>,
-    calls: UnboundedSender<VerifierCall>,
+    device: Sender<DeviceEffect>,
+    verifier: UnboundedSender<LinkInput>,
     findings: Box<dyn Fn() -> Vec<Diagnostic>>,
 }
 
 impl Service {
-    /// Sets the service up: the worker waits for its first job. Whatever comes in goes into the sender that it answers.
-    /// The event channel's settings come from `read_config`; `findings` examines what a client asks to have examined.
+    /// Starts the threads of the device and of the verifier. Inputs of the service go into the returned sender.
+    /// `findings` runs the diagnostics that a client asks for.
     pub(crate) fn start(
         agent: PersistentAgent,
         mut device: DeviceExecutor,
@@ -101,9 +106,9 @@ impl Service {
         findings: impl Fn() -> Vec<Diagnostic> + 'static,
     ) -> anyhow::Result<(Self, Sender<ServiceInput>)> {
         let (inputs, inbox) = channel();
-        let (jobs, work) = channel();
+        let (device_effects, work) = channel();
         let results = inputs.clone();
-        let hands = move || {
+        let execute = move || {
             for effect in work {
                 for event in device.perform(effect) {
                     if results.send(ServiceInput::Event(event)).is_err() {
@@ -112,16 +117,16 @@ impl Service {
                 }
             }
         };
-        std::thread::Builder::new().name("device".into()).spawn(hands)?;
+        std::thread::Builder::new().name("device".into()).spawn(execute)?;
         let told = inputs.clone();
-        let calls = verifier_link::start(read_config, move |event| {
+        let verifier = verifier_link::start(read_config, move |event| {
             // A loop that has ended hears nothing more.
             let _ = told.send(ServiceInput::Event(event));
         })?;
-        Ok((Self { agent, inbox, jobs, calls, findings: Box::new(findings) }, inputs))
+        Ok((Self { agent, inbox, device: device_effects, verifier, findings: Box::new(findings) }, inputs))
     }
 
-    /// Runs until the worker is gone, which only a defect can bring about.
+    /// Runs until a thread of the service has ended, which only a defect can bring about.
     pub(crate) fn run(mut self, server: &Server, manager: &ServiceManager) -> anyhow::Result<()> {
         let mut due = Duration::ZERO;
         let mut event = Event::Started;
@@ -130,29 +135,22 @@ impl Service {
         loop {
             for effect in self.agent.handle(event) {
                 match effect {
-                    Effect::WakeAt(at) => due = at,
-                    Effect::Publish(status) => {
+                    Effect::Local(LocalEffect::WakeAt(at)) => due = at,
+                    Effect::Local(LocalEffect::Publish(status)) => {
                         manager.status(&line(&status));
                         server.publish(*status);
                     }
-                    Effect::OpenChannel { number, session, after } => {
-                        self.call(VerifierCall::Open { number, session, after })?;
-                    }
-                    Effect::CloseChannel => self.call(VerifierCall::Close)?,
-                    Effect::SendAssertion(step_up, assertion, session) => {
-                        self.call(VerifierCall::Assertion(step_up, assertion, session))?;
-                    }
-                    Effect::SendEnd(step_up, end, session) => {
-                        self.call(VerifierCall::End(step_up, end, session))?
-                    }
-                    Effect::SendStepUpEvidence(step_up, evidence) => {
+                    Effect::Record(effect) => self.agent.record(effect),
+                    Effect::Channel(effect) => self.send(LinkInput::Channel(effect))?,
+                    // The answer brings the next time to wake, unless one is set below.
+                    Effect::Verifier(effect) => {
                         due = Duration::MAX;
-                        self.call(VerifierCall::Evidence(step_up, evidence))?;
+                        self.send(LinkInput::Request(effect))?;
                     }
-                    effect => {
-                        // Its answer brings the next time to wake, unless one is set below.
+                    Effect::Device(effect) => {
                         due = Duration::MAX;
-                        self.jobs.send(effect).map_err(|_| anyhow::anyhow!("the worker has ended"))?;
+                        let sent = self.device.send(effect);
+                        sent.map_err(|_| anyhow::anyhow!("the device's thread has ended"))?;
                     }
                 }
             }
@@ -164,8 +162,8 @@ impl Service {
         }
     }
 
-    fn call(&self, call: VerifierCall) -> anyhow::Result<()> {
-        self.calls.send(call).map_err(|_| anyhow::anyhow!("the thread of the event channel has ended"))
+    fn send(&self, input: LinkInput) -> anyhow::Result<()> {
+        self.verifier.send(input).map_err(|_| anyhow::anyhow!("the verifier's thread has ended"))
     }
 
     /// The next event, or `Due` when its time has come.
@@ -244,7 +242,7 @@ impl Service {
         };
         let (rp_id, origin) = (rp_id.to_owned(), origin.to_owned());
         // A thread that has ended drops it, which answers it; the loop notices by itself.
-        let _ = self.calls.send(VerifierCall::Keys { incoming, session, rp_id, origin });
+        let _ = self.verifier.send(LinkInput::Forward(ForwardedRequest { incoming, session, rp_id, origin }));
     }
 }
 

@@ -13,13 +13,12 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::AbortHandle;
-use vitalsign_agent_core::{Event, RequestError};
+use vitalsign_agent_core::{ChannelEffect, Event, RequestError, VerifierEffect};
 use vitalsign_ipc::{Answer, Refusal, Request, StepUpCeremony};
-use vitalsign_protocol::id::StepUpId;
 use vitalsign_protocol::message::DeviceSession;
 use vitalsign_protocol::problem::{Action, Problem};
 use vitalsign_protocol::sse::{self, TooLong};
-use vitalsign_protocol::step_up::{KeyProof, KeyRequest, StepUpResult};
+use vitalsign_protocol::step_up::{KeyProof, KeyRequest};
 
 /// A verifier says something every 15 seconds, if only that it is there.
 const CHANNEL_IDLE_TIMEOUT: Duration = Duration::from_secs(45);
@@ -27,28 +26,21 @@ const CHANNEL_IDLE_TIMEOUT: Duration = Duration::from_secs(45);
 const MAX_ASKED: usize = 8;
 const STACK: usize = 512 * 1024;
 
-/// Something to say to the verifier.
-pub(crate) enum VerifierCall {
-    /// Open the event channel and close the previous one.
-    Open {
-        number: u64,
-        session: DeviceSession,
-        after: Option<u64>,
-    },
-    Close,
-    Evidence(StepUpId, Vec<u8>),
-    /// Send what the security key answered.
-    Assertion(StepUpId, Value, DeviceSession),
-    /// Say how a step-up ended at this device.
-    End(StepUpId, StepUpResult, DeviceSession),
-    /// Forward a request about security keys: [`Request::BeginKey`], [`Request::FinishKey`] or
-    /// [`Request::Keys`].
-    Keys {
-        incoming: Incoming,
-        session: DeviceSession,
-        rp_id: String,
-        origin: String,
-    },
+/// Input of the thread.
+pub(crate) enum LinkInput {
+    Request(VerifierEffect),
+    Channel(ChannelEffect),
+    Forward(ForwardedRequest),
+}
+
+/// A client's request about security keys, to forward: [`Request::BeginKey`], [`Request::FinishKey`] or
+/// [`Request::Keys`].
+pub(crate) struct ForwardedRequest {
+    pub(crate) incoming: Incoming,
+    pub(crate) session: DeviceSession,
+    /// The relying-party id and the origin that were pinned.
+    pub(crate) rp_id: String,
+    pub(crate) origin: String,
 }
 
 struct VerifierLink<Deliver> {
@@ -64,7 +56,7 @@ struct VerifierLink<Deliver> {
 pub(crate) fn start(
     read_config: ReadConfig,
     deliver: impl Fn(Event) + Clone + Send + Sync + 'static,
-) -> io::Result<UnboundedSender<VerifierCall>> {
+) -> io::Result<UnboundedSender<LinkInput>> {
     start_with(read_config, CHANNEL_IDLE_TIMEOUT, deliver)
 }
 
@@ -72,30 +64,52 @@ fn start_with(
     read_config: ReadConfig,
     silence: Duration,
     deliver: impl Fn(Event) + Clone + Send + Sync + 'static,
-) -> io::Result<UnboundedSender<VerifierCall>> {
+) -> io::Result<UnboundedSender<LinkInput>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let (calls, waiting) = unbounded_channel();
+    let (sender, inputs) = unbounded_channel();
     let asked = Arc::new(Semaphore::new(MAX_ASKED));
     let line = VerifierLink { read_config, silence, verifier: None, channel: None, asked, deliver };
-    let run = move || runtime.block_on(line.run(waiting));
+    let run = move || runtime.block_on(line.run(inputs));
     std::thread::Builder::new().name("verifier".into()).stack_size(STACK).spawn(run)?;
-    Ok(calls)
+    Ok(sender)
 }
 
 impl<Deliver: Fn(Event) + Clone + Send + Sync + 'static> VerifierLink<Deliver> {
-    async fn run(mut self, mut calls: UnboundedReceiver<VerifierCall>) {
-        while let Some(call) = calls.recv().await {
-            self.take(call);
+    async fn run(mut self, mut inputs: UnboundedReceiver<LinkInput>) {
+        while let Some(input) = inputs.recv().await {
+            match input {
+                LinkInput::Request(effect) => self.request(effect),
+                LinkInput::Channel(effect) => self.channel(effect),
+                LinkInput::Forward(request) => self.forward(request),
+            }
         }
     }
 
-    fn take(&mut self, call: VerifierCall) {
-        let deliver = self.deliver.clone();
-        match call {
-            VerifierCall::Open { number, session, after } => {
-                self.close();
+    fn request(&mut self, effect: VerifierEffect) {
+        match effect {
+            VerifierEffect::SendStepUpEvidence(step_up, evidence) => self.ask(
+                async move |verifier| verifier.step_up_evidence(step_up, evidence).await.map(Box::new),
+                move |answer| Event::EvidenceAnswered(step_up, answer),
+            ),
+            VerifierEffect::SendAssertion(step_up, assertion, session) => self.ask(
+                async move |verifier| verifier.assertion(step_up, assertion, &session).await,
+                move |answer| Event::AssertionAnswered(step_up, answer),
+            ),
+            VerifierEffect::SendEnd(step_up, end, session) => self.ask(
+                async move |verifier| verifier.end_step_up(step_up, end, &session).await,
+                move |answer| Event::EndAnswered(step_up, answer),
+            ),
+        }
+    }
+
+    fn channel(&mut self, effect: ChannelEffect) {
+        self.close();
+        match effect {
+            ChannelEffect::Close => {}
+            ChannelEffect::Open { number, session, after } => {
                 // There may be other settings since the last time.
                 let (verifier, silence) = (self.verifier_anew(), self.silence);
+                let deliver = self.deliver.clone();
                 let listening = tokio::spawn(async move {
                     let why = match verifier {
                         Ok(verifier) => match verifier.events(&session, after).await {
@@ -108,47 +122,36 @@ impl<Deliver: Fn(Event) + Clone + Send + Sync + 'static> VerifierLink<Deliver> {
                 });
                 self.channel = Some(listening.abort_handle());
             }
-            VerifierCall::Close => self.close(),
-            VerifierCall::Evidence(step_up, evidence) => self.ask(
-                async move |verifier| verifier.step_up_evidence(step_up, evidence).await.map(Box::new),
-                move |answer| Event::EvidenceAnswered(step_up, answer),
-            ),
-            VerifierCall::Assertion(step_up, assertion, session) => self.ask(
-                async move |verifier| verifier.assertion(step_up, assertion, &session).await,
-                move |answer| Event::AssertionAnswered(step_up, answer),
-            ),
-            VerifierCall::End(step_up, end, session) => self.ask(
-                async move |verifier| verifier.end_step_up(step_up, end, &session).await,
-                move |answer| Event::EndAnswered(step_up, answer),
-            ),
-            VerifierCall::Keys { incoming, session, rp_id, origin } => {
-                // Without a free slot the request is dropped, which answers `Busy`.
-                let Ok(place) = Arc::clone(&self.asked).try_acquire_owned() else { return };
-                let verifier = self.verifier();
-                tokio::spawn(async move {
-                    let answer = match verifier {
-                        Ok(verifier) => keys(&verifier, &incoming.request, &session, &rp_id, origin).await,
-                        Err(failure) => Err(failure),
-                    };
-                    if let Err(RequestError::Problem(problem)) = &answer
-                        && problem.action() == Action::Report
-                    {
-                        deliver(Event::SessionRefused);
-                    }
-                    incoming.answer(answer.unwrap_or_else(|failure| Answer::Refused(refusal(failure))));
-                    drop(place);
-                });
-            }
         }
     }
 
+    fn forward(&mut self, request: ForwardedRequest) {
+        let ForwardedRequest { incoming, session, rp_id, origin } = request;
+        // Without a free slot the request is dropped, which answers `Busy`.
+        let Ok(place) = Arc::clone(&self.asked).try_acquire_owned() else { return };
+        let (verifier, deliver) = (self.verifier(), self.deliver.clone());
+        tokio::spawn(async move {
+            let answer = match verifier {
+                Ok(verifier) => keys(&verifier, &incoming.request, &session, &rp_id, origin).await,
+                Err(failure) => Err(failure),
+            };
+            if let Err(RequestError::Problem(problem)) = &answer
+                && problem.action() == Action::Report
+            {
+                deliver(Event::SessionRefused);
+            }
+            incoming.answer(answer.unwrap_or_else(|failure| Answer::Refused(refusal(failure))));
+            drop(place);
+        });
+    }
+
     /// Asks the verifier, and delivers what comes of it.
-    fn ask<T, VerifierCall, Answering>(
+    fn ask<T, Call, Answering>(
         &mut self,
-        call: VerifierCall,
+        call: Call,
         answered: impl FnOnce(Result<T, RequestError>) -> Event + Send + 'static,
     ) where
-        VerifierCall: FnOnce(Arc<VerifierClient>) -> Answering + Send + 'static,
+        Call: FnOnce(Arc<VerifierClient>) -> Answering + Send + 'static,
         Answering: Future<Output = Result<T, RequestError>> + Send,
         T: Send,
     {

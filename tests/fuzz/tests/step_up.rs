@@ -6,7 +6,7 @@ mod step_up {
     use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
     use serde_json::json;
     use std::time::Duration;
-    use vitalsign_agent_core::{Agent, Effect, Event, Now, Saved};
+    use vitalsign_agent_core::{Agent, DeviceEffect, Effect, Event, Now, Saved};
     use vitalsign_fuzz::fuzz;
     use vitalsign_protocol::cose::PublicKey;
     use vitalsign_protocol::ear::{self, Ear};
@@ -172,8 +172,9 @@ mod step_up {
             let transaction: Transaction = serde_json::from_str(&asked.transaction).unwrap();
             assert_eq!((&transaction.message, &transaction.user), (&shown.message, &shown.user));
             let effects = agent.handle(Event::Collected(Box::default()), now(3));
-            let signing =
-                effects.iter().find_map(|it| if let Effect::Sign(it) = it { Some(it) } else { None });
+            let signing = effects
+                .iter()
+                .find_map(|it| if let Effect::Device(DeviceEffect::Sign(it)) = it { Some(it) } else { None });
             if let Some(signing) = signing {
                 let digest = transaction_digest(&asked.transaction);
                 assert_eq!(signing.nonces, [asked.nonce, Nonce(digest.0)], "what is signed is what was sent");

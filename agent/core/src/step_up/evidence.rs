@@ -2,7 +2,8 @@
 //! checks the verifier's answer before it prompts for a tap.
 
 use super::{Stage, problem_name};
-use crate::event::{Effect, Now, RequestError, Signing, Transition};
+use crate::effect::{DeviceEffect, Effect, Signing, Transition, VerifierEffect};
+use crate::event::{Now, RequestError};
 use crate::saved::Enrolment;
 use crate::{Agent, Step, channel, verdict};
 use serde_json::Value;
@@ -57,7 +58,7 @@ impl Agent {
             attempt.due = None;
         }
         self.step = Step::CollectingFor { step_up };
-        effects.push(Effect::Collect);
+        effects.push(DeviceEffect::Collect.into());
         true
     }
 
@@ -72,13 +73,16 @@ impl Agent {
         let Some(request) = self.step_ups.live(step_up) else { return self.stop_step_up(now, effects) };
         let (nonce, digest) = (request.nonce, request.digest);
         self.step = Step::SigningFor { step_up };
-        effects.push(Effect::Sign(Box::new(Signing {
-            nonces: vec![nonce, Nonce(digest.0)],
-            enrolment: self.saved.enrolled.as_ref().map(|enrolled| enrolled.enrolment),
-            intended_use: IntendedUse::StepUp,
-            posture,
-            quote: false,
-        })));
+        effects.push(
+            DeviceEffect::Sign(Box::new(Signing {
+                nonces: vec![nonce, Nonce(digest.0)],
+                enrolment: self.saved.enrolled.as_ref().map(|enrolled| enrolled.enrolment),
+                intended_use: IntendedUse::StepUp,
+                posture,
+                quote: false,
+            }))
+            .into(),
+        );
     }
 
     pub(crate) fn on_step_up_signed(
@@ -91,7 +95,7 @@ impl Agent {
         match answer {
             Ok(evidence) if self.step_ups.live(step_up).is_some() => {
                 self.step = Step::SendingFor { step_up, evidence: evidence.clone() };
-                effects.push(Effect::SendStepUpEvidence(step_up, evidence));
+                effects.push(VerifierEffect::SendStepUpEvidence(step_up, evidence).into());
             }
             Ok(_) => self.stop_step_up(now, effects),
             Err(error @ KeyError::Lost(_)) => {
@@ -137,7 +141,7 @@ impl Agent {
         let Some(enrolled) = self.saved.enrolled.as_ref() else { return };
         let Some(request) = self.step_ups.live(step_up) else { return };
         if let Err(flaw) = check(enrolled, request.nonce, &request.digest, evidence, &answer) {
-            effects.push(Effect::LogTransition(Transition::StepUpRefused(flaw.sentence())));
+            effects.push(Transition::StepUpRefused(flaw.sentence()).into());
             let reasons = vec![flaw.name().to_owned()];
             return self.step_ups.end_and_notify(step_up, StepUpResult::NoKey, reasons, now, effects);
         }

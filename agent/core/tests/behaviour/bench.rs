@@ -3,7 +3,10 @@
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
 use std::time::Duration;
-use vitalsign_agent_core::{Agent, Effect, Event, Now, RequestError, Saved, Transition};
+use vitalsign_agent_core::{
+    Agent, ChannelEffect, DeviceEffect, Effect, Event, LocalEffect, Now, RecordEffect, RequestError, Saved,
+    Transition,
+};
 use vitalsign_ipc::AgentState;
 use vitalsign_protocol::cose::PublicKey;
 use vitalsign_protocol::ear::{self, Appraisal, Ear, Tier, Trust, TrustVector};
@@ -114,8 +117,8 @@ impl Bench {
         self.out = self.agent.handle(event, self.now());
         for effect in &self.out {
             match effect {
-                Effect::Save(saved) => self.saved = Some((**saved).clone()),
-                Effect::LogTransition(note) => self.notes.push(note.clone()),
+                Effect::Record(RecordEffect::Save(saved)) => self.saved = Some((**saved).clone()),
+                Effect::Record(RecordEffect::LogTransition(note)) => self.notes.push(note.clone()),
                 _ => {}
             }
         }
@@ -129,7 +132,18 @@ impl Bench {
     }
 
     pub(crate) fn wake_at(&self) -> Option<u64> {
-        self.out.iter().find_map(|it| if let Effect::WakeAt(at) = it { Some(at.as_secs()) } else { None })
+        self.wakes_at().map(|at| at.as_secs())
+    }
+
+    pub(crate) fn wakes_at(&self) -> Option<Duration> {
+        self.out.iter().find_map(|it| match it {
+            Effect::Local(LocalEffect::WakeAt(at)) => Some(*at),
+            _ => None,
+        })
+    }
+
+    pub(crate) fn collects(&self) -> bool {
+        self.has(|it| matches!(it, Effect::Device(DeviceEffect::Collect)))
     }
 
     pub(crate) fn has(&self, wanted: fn(&Effect) -> bool) -> bool {
@@ -142,24 +156,25 @@ impl Bench {
 
     /// From `Collect` to the evidence that is sent; says whether a nonce was fetched on the way.
     pub(crate) fn walk_to_sending(&mut self) -> (Nonce, Digest, bool) {
-        assert!(self.has(|it| matches!(it, Effect::Collect)), "{:?}", self.out);
+        assert!(self.collects(), "{:?}", self.out);
         self.give(Event::Collected(Box::default()));
-        let fetched = self.has(|it| matches!(it, Effect::FetchNonce));
+        let fetched = self.has(|it| matches!(it, Effect::Device(DeviceEffect::FetchNonce)));
         if fetched {
             self.give(Event::Nonce(Ok(NonceAnswer { nonce: Nonce([3; 32]), nonce_seconds: 60 })));
         }
-        let nonce =
-            self.out.iter().find_map(|it| if let Effect::Sign(s) = it { Some(s.nonces[0]) } else { None });
+        let nonce = self.out.iter().find_map(|it| {
+            if let Effect::Device(DeviceEffect::Sign(s)) = it { Some(s.nonces[0]) } else { None }
+        });
         let evidence = nonce.expect("something to sign").as_bytes().to_vec();
         self.give(Event::Signed(Ok(evidence.clone())));
-        assert!(self.has(|it| matches!(it, Effect::SendReport(_))));
+        assert!(self.has(|it| matches!(it, Effect::Device(DeviceEffect::SendReport(_)))));
         (nonce.unwrap(), Digest::of(&evidence), fetched)
     }
 
     /// Answers the pending request to open a channel; returns its number and the last event ID.
     pub(crate) fn open(&mut self) -> (u64, Option<u64>) {
         let after = self.out.iter().find_map(|it| match it {
-            Effect::OpenChannel { after, .. } => *after,
+            Effect::Channel(ChannelEffect::Open { after, .. }) => *after,
             _ => None,
         });
         let number = self.opening().unwrap_or_else(|| panic!("no channel is opened: {:?}", self.out));
@@ -171,9 +186,9 @@ impl Bench {
 
     /// Returns the number of the channel that the agent wants to open.
     pub(crate) fn opening(&self) -> Option<u64> {
-        self.out
-            .iter()
-            .find_map(|it| if let Effect::OpenChannel { number, .. } = it { Some(*number) } else { None })
+        self.out.iter().find_map(|it| {
+            if let Effect::Channel(ChannelEffect::Open { number, .. }) = it { Some(*number) } else { None }
+        })
     }
 
     pub(crate) fn tell(&mut self, id: u64, name: &str, data: String) -> &mut Self {

@@ -1,16 +1,16 @@
 //! Opening, closing and reopening of the event channel.
 
 use super::bench::*;
-use vitalsign_agent_core::{Effect, Event, RequestError};
+use vitalsign_agent_core::{ChannelEffect, Effect, Event, RequestError};
 use vitalsign_ipc::AgentState;
 use vitalsign_platform_api::Change;
 use vitalsign_protocol::problem::ProblemType;
 
 fn opens(bench: &Bench) -> bool {
-    bench.has(|it| matches!(it, Effect::OpenChannel { .. }))
+    bench.has(|it| matches!(it, Effect::Channel(ChannelEffect::Open { .. })))
 }
 fn closes(bench: &Bench) -> bool {
-    bench.has(|it| matches!(it, Effect::CloseChannel))
+    bench.has(|it| matches!(it, Effect::Channel(ChannelEffect::Close)))
 }
 fn listens(bench: &Bench) -> bool {
     bench.agent.status(bench.now()).listening
@@ -25,7 +25,7 @@ fn wait_after(bench: &mut Bench, verifier: &Verifier, why: RequestError) -> (u64
     bench.give(Event::ChannelClosed(bench.channel, why));
     assert!(!listens(bench));
     loop {
-        if bench.has(|it| matches!(it, Effect::Collect)) {
+        if bench.collects() {
             bench.report(verifier);
             reports += 1;
         }
@@ -33,7 +33,7 @@ fn wait_after(bench: &mut Bench, verifier: &Verifier, why: RequestError) -> (u64
             bench.channel = number;
             return ((bench.millis - before) / 1000, reports);
         }
-        let at = bench.out.iter().find_map(|it| if let Effect::WakeAt(at) = it { Some(*at) } else { None });
+        let at = bench.wakes_at();
         let at = u64::try_from(at.expect("a time to wake").as_millis()).unwrap();
         assert!(at > bench.millis, "time passes: {:?}", bench.out);
         bench.wall += (at - bench.millis) / 1000;
@@ -104,8 +104,7 @@ fn not_all_devices_come_back_at_once() {
             let mut bench = listening(&Verifier::with_sessions());
             bench.random = random;
             bench.give(Event::ChannelClosed(bench.channel, broken()));
-            let at =
-                bench.out.iter().find_map(|it| if let Effect::WakeAt(at) = it { Some(*at) } else { None });
+            let at = bench.wakes_at();
             u64::try_from(at.unwrap().as_millis()).unwrap() - bench.millis
         })
         .collect();
@@ -165,7 +164,7 @@ fn another_network_and_waking_up_open_it_at_once() {
     bench.open();
 
     bench.give(Event::Changed(Change::Sleep)).pass(60).give(Event::Changed(Change::Wake));
-    assert!(opens(&bench) && bench.has(|it| matches!(it, Effect::Collect)));
+    assert!(opens(&bench) && bench.collects());
     bench.report(&verifier);
 
     // No wake-up event is delivered.
@@ -199,7 +198,7 @@ fn ignores_messages_of_an_older_channel() {
     assert!(listens(&bench));
     bench.channel = old;
     bench.tell(5, "check", "{}".into());
-    assert!(!bench.has(|it| matches!(it, Effect::Collect)));
+    assert!(!bench.collects());
 }
 
 #[test]
@@ -207,11 +206,7 @@ fn channel_resumes_after_the_last_event() {
     let verifier = Verifier::with_sessions();
     let mut bench = listening(&verifier);
     bench.tell(41, "something-new", "not JSON".into());
-    assert!(
-        bench.out.iter().all(|it| matches!(it, Effect::WakeAt(_) | Effect::Publish(_))),
-        "{:?}",
-        bench.out
-    );
+    assert!(bench.out.iter().all(|it| matches!(it, Effect::Local(_))), "{:?}", bench.out);
     bench.pass(60).give(Event::Changed(Change::Network));
     assert_eq!(bench.open().1, Some(41));
 }
@@ -221,6 +216,6 @@ fn asked_to_look_it_looks() {
     let verifier = Verifier::with_sessions();
     let mut bench = listening(&verifier);
     bench.pass(10).tell(1, "check", "{}".into());
-    assert!(bench.has(|it| matches!(it, Effect::Collect)));
+    assert!(bench.collects());
     bench.report(&verifier);
 }

@@ -13,7 +13,7 @@ mod random;
 mod step_up;
 
 use bench::*;
-use vitalsign_agent_core::{Effect, Event, RequestError, Saved, Transition};
+use vitalsign_agent_core::{DeviceEffect, Effect, Event, RequestError, Saved, Transition};
 use vitalsign_ipc::AgentState;
 use vitalsign_platform_api::{Change, KeyError};
 use vitalsign_protocol::ear::{Ear, Tier};
@@ -27,14 +27,22 @@ use vitalsign_protocol::problem::ProblemType;
 fn new_device_enrols_then_reports_in_one_round_trip() {
     let verifier = Verifier::new();
     let mut bench = Bench::new(Saved::default());
-    assert!(bench.give(Event::Started).has(|it| matches!(it, Effect::BeginEnrolment { renew_key: false })));
-    assert!(bench.give(Event::EnrolmentBegun(Ok(challenge()))).has(|it| matches!(it, Effect::Prove(_))));
+    assert!(
+        bench
+            .give(Event::Started)
+            .has(|it| matches!(it, Effect::Device(DeviceEffect::BeginEnrolment { renew_key: false })))
+    );
+    assert!(
+        bench
+            .give(Event::EnrolmentBegun(Ok(challenge())))
+            .has(|it| matches!(it, Effect::Device(DeviceEffect::Prove(_))))
+    );
     bench.give(Event::Collected(Box::default()));
     assert!(bench.agent.status(bench.now()).posture.is_some(), "what is registered can be shown");
     assert!(
         bench
             .give(Event::EnrolmentProved(Ok(proof())))
-            .has(|it| matches!(it, Effect::FinishEnrolment { .. }))
+            .has(|it| matches!(it, Effect::Device(DeviceEffect::FinishEnrolment { .. })))
     );
     bench.give(Event::EnrolmentFinished(Ok(Box::new(verifier.enrolled()))));
     assert_eq!(bench.standing(), AgentState::Reporting);
@@ -50,7 +58,11 @@ fn without_a_token_it_waits_and_says_so() {
     let mut bench = Bench::new(Saved::default());
     bench.give(Event::Started).give(Event::EnrolmentBegun(Err(RequestError::NoToken)));
     assert_eq!(bench.standing(), AgentState::NotEnrolled);
-    assert!(bench.give(Event::EnrolNow).has(|it| matches!(it, Effect::BeginEnrolment { .. })));
+    assert!(
+        bench
+            .give(Event::EnrolNow)
+            .has(|it| matches!(it, Effect::Device(DeviceEffect::BeginEnrolment { .. })))
+    );
 }
 
 #[test]
@@ -67,10 +79,18 @@ fn a_refused_nonce_is_replaced_once() {
         let verifier = Verifier::new();
         let mut bench = reporting(&verifier);
         bench.pass(300).give(Event::Due).walk_to_sending();
-        assert!(bench.give(Event::Reported(Err(problem(kind)))).has(|it| matches!(it, Effect::FetchNonce)));
+        assert!(
+            bench
+                .give(Event::Reported(Err(problem(kind))))
+                .has(|it| matches!(it, Effect::Device(DeviceEffect::FetchNonce)))
+        );
         bench.give(Event::Nonce(Ok(NonceAnswer { nonce: Nonce([4; 32]), nonce_seconds: 60 })));
         bench.give(Event::Signed(Ok(vec![5])));
-        assert!(!bench.give(Event::Reported(Err(problem(kind)))).has(|it| matches!(it, Effect::FetchNonce)));
+        assert!(
+            !bench
+                .give(Event::Reported(Err(problem(kind))))
+                .has(|it| matches!(it, Effect::Device(DeviceEffect::FetchNonce)))
+        );
         assert!(matches!(bench.standing(), AgentState::Refused { .. }));
         assert!(bench.wake_at().is_some());
     }
@@ -83,21 +103,18 @@ fn reports_changes_at_once_and_again_during_a_report() {
     bench.pass(10);
     for change in [Change::Os, Change::Disk, Change::Edr, Change::Firewall, Change::Lock, Change::Wake] {
         bench.give(Event::Changed(change));
-        assert!(bench.has(|it| matches!(it, Effect::Collect)), "{change:?}");
+        assert!(bench.collects(), "{change:?}");
         bench.report(&verifier);
         bench.pass(10);
     }
     bench.give(Event::Changed(Change::Seat));
-    assert!(!bench.has(|it| matches!(it, Effect::Collect)), "a change of the seat is not reported");
+    assert!(!bench.collects(), "a change of the seat is not reported");
     bench.give(Event::Changed(Change::Firewall));
     let (nonce, evidence, _) = bench.walk_to_sending();
-    assert!(
-        !bench.give(Event::Changed(Change::Edr)).has(|it| matches!(it, Effect::Collect)),
-        "one at a time"
-    );
+    assert!(!bench.give(Event::Changed(Change::Edr)).collects(), "one at a time");
     bench.millis += 600;
     bench.give(Event::Reported(Ok(Box::new(verifier.answer(Some(nonce), Some(evidence), |_| {})))));
-    assert!(bench.has(|it| matches!(it, Effect::Collect)), "the facts may be older than the change");
+    assert!(bench.collects(), "the facts may be older than the change");
 }
 
 #[test]
@@ -109,13 +126,13 @@ fn a_device_that_flaps_does_not_flood_its_verifier() {
     for _ in 0..1000 {
         bench.millis += 10;
         bench.give(Event::Changed(Change::Firewall));
-        if bench.has(|it| matches!(it, Effect::Collect)) {
+        if bench.collects() {
             cycles += 1;
             bench.report(&verifier);
         }
         if bench.agent.status(bench.now()).next_report_seconds == 0 {
             bench.give(Event::Due);
-            if bench.has(|it| matches!(it, Effect::Collect)) {
+            if bench.collects() {
                 cycles += 1;
                 bench.report(&verifier);
             }
@@ -151,7 +168,7 @@ fn sleeping_agent_is_idle_and_reports_on_wake() {
     let mut bench = reporting(&verifier);
     bench.pass(10).give(Event::Changed(Change::Sleep));
     assert_eq!(bench.wake_at(), None);
-    assert!(!bench.give(Event::Changed(Change::Disk)).has(|it| matches!(it, Effect::Collect)));
+    assert!(!bench.give(Event::Changed(Change::Disk)).collects());
     bench.pass(3600 * 8).give(Event::Changed(Change::Wake));
     assert!(bench.report(&verifier), "the nonce from before the night is too old");
 }
@@ -198,7 +215,7 @@ fn shows_last_verdict_and_facts_in_every_error_state() {
         bench.give(Event::Reported(Err(failure.clone())));
         // A user requests a check: the agent reads the facts whatever the verifier answers.
         bench.pass(10).give(Event::CheckNow);
-        assert!(bench.has(|it| matches!(it, Effect::Collect)), "{failure:?}");
+        assert!(bench.collects(), "{failure:?}");
         let mut seen = Posture::default();
         seen.firewall.inbound_blocked = Fact::Known(true);
         bench.give(Event::Collected(Box::new(seen.clone())));
@@ -220,7 +237,7 @@ fn device_unknown_to_verifier_enrols_again() {
     let mut bench = reporting(&verifier);
     bench.pass(300).give(Event::Due).walk_to_sending();
     bench.give(Event::Reported(Err(problem(ProblemType::DeviceUnknown))));
-    assert!(bench.has(|it| matches!(it, Effect::BeginEnrolment { renew_key: false })));
+    assert!(bench.has(|it| matches!(it, Effect::Device(DeviceEffect::BeginEnrolment { renew_key: false }))));
     assert_eq!(bench.saved, Some(Saved::default()));
 }
 
@@ -230,10 +247,10 @@ fn lost_key_causes_one_new_key_and_enrolment() {
     let mut bench = reporting(&verifier);
     bench.pass(300).give(Event::Due).give(Event::Collected(Box::default()));
     bench.give(Event::Signed(Err(KeyError::Lost("the TPM was cleared".into()))));
-    assert!(bench.has(|it| matches!(it, Effect::BeginEnrolment { renew_key: true })));
+    assert!(bench.has(|it| matches!(it, Effect::Device(DeviceEffect::BeginEnrolment { renew_key: true }))));
     bench.give(Event::EnrolmentBegun(Ok(challenge())));
     bench.give(Event::EnrolmentProved(Err(KeyError::Lost("again".into()))));
-    assert!(!bench.has(|it| matches!(it, Effect::BeginEnrolment { .. })));
+    assert!(!bench.has(|it| matches!(it, Effect::Device(DeviceEffect::BeginEnrolment { .. }))));
     assert!(matches!(bench.standing(), AgentState::KeyTrouble { .. }));
     assert!(bench.wake_at().unwrap() > bench.now().elapsed.as_secs());
 }
@@ -317,11 +334,7 @@ fn answers_nobody_waits_for_change_nothing() {
         let before = bench.agent.status(bench.now());
         bench.give(event(&verifier));
         assert_eq!(bench.agent.status(bench.now()), before);
-        assert!(
-            bench.out.iter().all(|it| matches!(it, Effect::WakeAt(_) | Effect::Publish(_))),
-            "{:?}",
-            bench.out
-        );
+        assert!(bench.out.iter().all(|it| matches!(it, Effect::Local(_))), "{:?}", bench.out);
     }
 }
 

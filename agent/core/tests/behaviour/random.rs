@@ -3,7 +3,9 @@
 use super::bench::*;
 use super::step_up::{answer_about, asked, assertion, text, unhealthy};
 use std::time::Duration;
-use vitalsign_agent_core::{Effect, Event, RequestError};
+use vitalsign_agent_core::{
+    ChannelEffect, DeviceEffect, Effect, Event, LocalEffect, RequestError, VerifierEffect,
+};
 use vitalsign_platform_api::{Change, KeyError};
 use vitalsign_protocol::id::StepUpId;
 use vitalsign_protocol::message::NonceAnswer;
@@ -83,9 +85,12 @@ impl Hands<'_> {
     fn take(&mut self, effects: &[Effect]) {
         for effect in effects {
             match effect {
-                Effect::WakeAt(at) => self.due = *at,
-                Effect::Save(_) | Effect::Publish(_) | Effect::LogTransition(_) | Effect::CloseChannel => {}
-                Effect::OpenChannel { .. } | Effect::SendAssertion(..) | Effect::SendEnd(..) => {
+                Effect::Local(LocalEffect::WakeAt(at)) => self.due = *at,
+                Effect::Record(_)
+                | Effect::Local(LocalEffect::Publish(_))
+                | Effect::Channel(ChannelEffect::Close) => {}
+                Effect::Channel(ChannelEffect::Open { .. })
+                | Effect::Verifier(VerifierEffect::SendAssertion(..) | VerifierEffect::SendEnd(..)) => {
                     self.beside.push(effect.clone());
                 }
                 _ => {
@@ -113,45 +118,55 @@ impl Hands<'_> {
         let lost = || KeyError::Lost("x".into());
         let outcome = |end| StepUpOutcome { end };
         Some(match effect {
-            Effect::Collect => Event::Collected(Box::default()),
-            Effect::FetchNonce if well => Event::Nonce(Ok(NonceAnswer {
+            Effect::Device(DeviceEffect::Collect) => Event::Collected(Box::default()),
+            Effect::Device(DeviceEffect::FetchNonce) if well => Event::Nonce(Ok(NonceAnswer {
                 nonce: vitalsign_protocol::id::Nonce([3; 32]),
                 nonce_seconds: 60,
             })),
-            Effect::FetchNonce => Event::Nonce(Err(failure)),
-            Effect::Sign(_) if well => Event::Signed(Ok(b"evidence".to_vec())),
-            Effect::Sign(_) => Event::Signed(Err(lost())),
-            Effect::SendReport(evidence) if well => {
+            Effect::Device(DeviceEffect::FetchNonce) => Event::Nonce(Err(failure)),
+            Effect::Device(DeviceEffect::Sign(_)) if well => Event::Signed(Ok(b"evidence".to_vec())),
+            Effect::Device(DeviceEffect::Sign(_)) => Event::Signed(Err(lost())),
+            Effect::Device(DeviceEffect::SendReport(evidence)) if well => {
                 let digest = vitalsign_protocol::id::Digest::of(&evidence);
                 let nonce = random
                     .pick(&[vitalsign_protocol::id::Nonce([3; 32]), vitalsign_protocol::id::Nonce([9; 32])]);
                 Event::Reported(Ok(Box::new(self.verifier.answer(Some(nonce), Some(digest), |_| {}))))
             }
-            Effect::SendReport(_) => Event::Reported(Err(failure)),
-            Effect::BeginEnrolment { .. } if well => Event::EnrolmentBegun(Ok(challenge())),
-            Effect::BeginEnrolment { .. } => Event::EnrolmentBegun(Err(failure)),
-            Effect::Prove(_) if well => Event::EnrolmentProved(Ok(proof())),
-            Effect::Prove(_) => Event::EnrolmentProved(Err(lost())),
-            Effect::FinishEnrolment { .. } => {
+            Effect::Device(DeviceEffect::SendReport(_)) => Event::Reported(Err(failure)),
+            Effect::Device(DeviceEffect::BeginEnrolment { .. }) if well => {
+                Event::EnrolmentBegun(Ok(challenge()))
+            }
+            Effect::Device(DeviceEffect::BeginEnrolment { .. }) => Event::EnrolmentBegun(Err(failure)),
+            Effect::Device(DeviceEffect::Prove(_)) if well => Event::EnrolmentProved(Ok(proof())),
+            Effect::Device(DeviceEffect::Prove(_)) => Event::EnrolmentProved(Err(lost())),
+            Effect::Device(DeviceEffect::FinishEnrolment { .. }) => {
                 Event::EnrolmentFinished(Ok(Box::new(self.verifier.enrolled())))
             }
-            Effect::OpenChannel { number, .. } if well => Event::ChannelOpened(number),
-            Effect::OpenChannel { number, .. } => Event::ChannelClosed(number, failure),
-            Effect::SendStepUpEvidence(id, evidence) if well => Event::EvidenceAnswered(
-                id,
-                Ok(Box::new(match random.below(4) {
-                    0 => unhealthy(self.verifier, &evidence, &["disk-encryption"]),
-                    1 => answer_about(StepUpId([99; 16]), self.verifier, &evidence, |_| {}),
-                    _ => answer_about(id, self.verifier, &evidence, |_| {}),
-                })),
-            ),
-            Effect::SendStepUpEvidence(id, _) => Event::EvidenceAnswered(id, Err(failure)),
-            Effect::SendAssertion(id, ..) if well => {
+            Effect::Channel(ChannelEffect::Open { number, .. }) if well => Event::ChannelOpened(number),
+            Effect::Channel(ChannelEffect::Open { number, .. }) => Event::ChannelClosed(number, failure),
+            Effect::Verifier(VerifierEffect::SendStepUpEvidence(id, evidence)) if well => {
+                Event::EvidenceAnswered(
+                    id,
+                    Ok(Box::new(match random.below(4) {
+                        0 => unhealthy(self.verifier, &evidence, &["disk-encryption"]),
+                        1 => answer_about(StepUpId([99; 16]), self.verifier, &evidence, |_| {}),
+                        _ => answer_about(id, self.verifier, &evidence, |_| {}),
+                    })),
+                )
+            }
+            Effect::Verifier(VerifierEffect::SendStepUpEvidence(id, _)) => {
+                Event::EvidenceAnswered(id, Err(failure))
+            }
+            Effect::Verifier(VerifierEffect::SendAssertion(id, ..)) if well => {
                 Event::AssertionAnswered(id, Ok(outcome(random.pick(&StepUpResult::ALL))))
             }
-            Effect::SendAssertion(id, ..) => Event::AssertionAnswered(id, Err(failure)),
-            Effect::SendEnd(id, end, _) if well => Event::EndAnswered(id, Ok(outcome(end))),
-            Effect::SendEnd(id, ..) => Event::EndAnswered(id, Err(failure)),
+            Effect::Verifier(VerifierEffect::SendAssertion(id, ..)) => {
+                Event::AssertionAnswered(id, Err(failure))
+            }
+            Effect::Verifier(VerifierEffect::SendEnd(id, end, _)) if well => {
+                Event::EndAnswered(id, Ok(outcome(end)))
+            }
+            Effect::Verifier(VerifierEffect::SendEnd(id, ..)) => Event::EndAnswered(id, Err(failure)),
             other => panic!("nothing to answer: {other:?}"),
         })
     }

@@ -3,7 +3,9 @@
 use super::bench::{Bench, DEVICE, Verifier, listening, problem, proof};
 use serde_json::{Value, json};
 use std::collections::HashSet;
-use vitalsign_agent_core::{Effect, Event, RequestError, Saved, Signing, Transition};
+use vitalsign_agent_core::{
+    ChannelEffect, DeviceEffect, Effect, Event, RequestError, Saved, Signing, Transition, VerifierEffect,
+};
 use vitalsign_ipc::{Stage, StepUp};
 use vitalsign_platform_api::{Change, KeyError};
 use vitalsign_protocol::ear::Ear;
@@ -98,29 +100,31 @@ impl Bench {
         self.tell(2, "step-up-ended", ended)
     }
 
-    fn collects(&self) -> bool {
-        self.has(|it| matches!(it, Effect::Collect))
-    }
-
     fn signing(&self) -> Option<Signing> {
-        self.out
-            .iter()
-            .find_map(|it| if let Effect::Sign(signing) = it { Some((**signing).clone()) } else { None })
+        self.out.iter().find_map(|it| {
+            if let Effect::Device(DeviceEffect::Sign(signing)) = it {
+                Some((**signing).clone())
+            } else {
+                None
+            }
+        })
     }
 
     fn evidence(&self) -> Option<Vec<u8>> {
         self.out.iter().find_map(|it| match it {
-            Effect::SendStepUpEvidence(ID, evidence) => Some(evidence.clone()),
+            Effect::Verifier(VerifierEffect::SendStepUpEvidence(ID, evidence)) => Some(evidence.clone()),
             _ => None,
         })
     }
 
     fn sends_assertion(&self) -> bool {
-        self.has(|it| matches!(it, Effect::SendAssertion(ID, ..)))
+        self.has(|it| matches!(it, Effect::Verifier(VerifierEffect::SendAssertion(ID, ..))))
     }
 
     fn sent_end(&self) -> Option<StepUpResult> {
-        self.out.iter().find_map(|it| if let Effect::SendEnd(ID, end, _) = it { Some(*end) } else { None })
+        self.out.iter().find_map(|it| {
+            if let Effect::Verifier(VerifierEffect::SendEnd(ID, end, _)) = it { Some(*end) } else { None }
+        })
     }
 
     /// From the asking to the step.
@@ -162,7 +166,7 @@ impl Bench {
 
     /// Advances the clock to the next wake-up, by at most this many seconds.
     fn sleep_until_due(&mut self) -> &mut Self {
-        let at = self.out.iter().find_map(|it| if let Effect::WakeAt(at) = it { Some(*at) } else { None });
+        let at = self.wakes_at();
         let at = u64::try_from(at.expect("a time to wake").as_millis()).unwrap();
         assert!(at > self.millis, "time passes");
         self.wall += (at - self.millis) / 1000;
@@ -205,8 +209,13 @@ fn prompts_after_fresh_evidence_over_transaction() {
     bench.give(Event::AssertionReceived(ID, assertion()));
     assert_eq!(bench.shown().unwrap().stage, Stage::Checking);
     let session = bench.agent.session(bench.now()).unwrap();
-    assert!(bench.out.iter().any(|it| matches!(it, Effect::SendAssertion(ID, given, with)
-        if *given == assertion() && *with == session)));
+    assert!(
+        bench
+            .out
+            .iter()
+            .any(|it| matches!(it, Effect::Verifier(VerifierEffect::SendAssertion(ID, given, with))
+        if *given == assertion() && *with == session))
+    );
     bench.give(Event::AssertionAnswered(ID, Ok(StepUpOutcome { end: StepUpResult::Approved })));
     assert_eq!(bench.ended(), Some((StepUpResult::Approved, vec![])));
     assert!(bench.agent.ceremony(ID).is_none());
@@ -415,7 +424,7 @@ fn a_life_has_a_limit_whatever_the_verifier_says() {
             bench.pass(1).give(Event::CheckNow);
         }
         assert_eq!(bench.ended(), Some((StepUpResult::TimedOut, vec![])));
-        assert!(!bench.has(|it| matches!(it, Effect::SendStepUpEvidence(..))));
+        assert!(!bench.has(|it| matches!(it, Effect::Verifier(VerifierEffect::SendStepUpEvidence(..)))));
     }
 }
 
@@ -696,7 +705,7 @@ fn a_report_gives_way_and_begins_anew() {
     let mut bench = listening(&verifier);
     bench.pass(850).give(Event::CheckNow).open();
     bench.give(Event::Collected(Box::default()));
-    assert!(bench.has(|it| matches!(it, Effect::FetchNonce)));
+    assert!(bench.has(|it| matches!(it, Effect::Device(DeviceEffect::FetchNonce))));
     bench.ask().give(Event::Nonce(Ok(vitalsign_protocol::message::NonceAnswer {
         nonce: Nonce([3; 32]),
         nonce_seconds: 60,
@@ -757,7 +766,10 @@ fn another_device_has_none_of_its_step_ups() {
                 continue;
             }
             assert_eq!(bench.ended(), Some((StepUpResult::NoDevice, vec![])), "{what} at {step:?}");
-            assert!(bench.has(|it| matches!(it, Effect::CloseChannel)), "{what} at {step:?}");
+            assert!(
+                bench.has(|it| matches!(it, Effect::Channel(ChannelEffect::Close))),
+                "{what} at {step:?}"
+            );
             assert!(!bench.agent.status(bench.now()).listening);
             assert!(bench.agent.session(bench.now()).is_none());
         }
@@ -854,5 +866,5 @@ fn two_are_prepared_one_after_the_other() {
     bench.give(Event::AssertionAnswered(ID, Ok(StepUpOutcome { end: StepUpResult::Approved })));
     assert_eq!(bench.ended().map(|(end, _)| end), Some(StepUpResult::Approved));
     bench.give(Event::Signed(Ok(b"evidence".to_vec())));
-    assert!(bench.has(|it| matches!(it, Effect::SendStepUpEvidence(id, _) if *id == StepUpId([9; 16]))));
+    assert!(bench.has(|it| matches!(it, Effect::Verifier(VerifierEffect::SendStepUpEvidence(id, _)) if *id == StepUpId([9; 16]))));
 }

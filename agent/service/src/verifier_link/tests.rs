@@ -12,10 +12,10 @@ use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, channel};
 use vitalsign_client::ServiceClient;
 use vitalsign_ipc::{Hello, Inbox, Reply, encode};
-use vitalsign_protocol::id::{Nonce, RegistrationId, Secret};
+use vitalsign_protocol::id::{Nonce, RegistrationId, Secret, StepUpId};
 use vitalsign_protocol::problem::{self, ProblemType};
 use vitalsign_protocol::sse::Message;
-use vitalsign_protocol::step_up::{StepUpNext, StepUpOutcome, event};
+use vitalsign_protocol::step_up::{StepUpNext, StepUpOutcome, StepUpResult, event};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 const ID: StepUpId = StepUpId([5; 16]);
@@ -138,7 +138,7 @@ impl Place {
 
 /// The thread, and what it brings.
 struct Bench {
-    calls: UnboundedSender<VerifierCall>,
+    calls: UnboundedSender<LinkInput>,
     events: Receiver<Event>,
     config: Arc<Mutex<Config>>,
 }
@@ -157,12 +157,16 @@ impl Bench {
         Self { calls: start_with(read_config, silence, deliver).unwrap(), events, config }
     }
 
-    fn call(&self, call: VerifierCall) {
+    fn call(&self, call: LinkInput) {
         assert!(self.calls.send(call).is_ok());
     }
 
+    fn request(&self, effect: VerifierEffect) {
+        self.call(LinkInput::Request(effect));
+    }
+
     fn open(&self, number: u64, after: Option<u64>) {
-        self.call(VerifierCall::Open { number, session: session(), after });
+        self.call(LinkInput::Channel(ChannelEffect::Open { number, session: session(), after }));
     }
 
     /// Opens the channel: the server's end of it.
@@ -270,7 +274,7 @@ fn closed_or_replaced_nothing_more_comes_from_it() {
     let first = bench.opened(&place, 1);
     let second = bench.opened(&place, 2);
     first.wait_for_end();
-    bench.call(VerifierCall::Close);
+    bench.call(LinkInput::Channel(ChannelEffect::Close));
     second.wait_for_end();
     bench.opened(&place, 3).send(b"event: check\ndata: {}\n\n");
     assert!(matches!(bench.next(), Event::ChannelMessage(3, _)), "and no word of the others");
@@ -284,7 +288,7 @@ fn other_settings_hold_from_the_next_opening_on() {
     *bench.config.lock().unwrap() = after.config.clone();
     let _second = bench.opened(&after, 2);
     first.wait_for_end();
-    bench.call(VerifierCall::End(ID, StepUpResult::Declined, session()));
+    bench.request(VerifierEffect::SendEnd(ID, StepUpResult::Declined, session()));
     after.next().answer("200 OK", "application/json", r#"{"end":"declined"}"#);
     assert!(matches!(bench.next(), Event::EndAnswered(ID, Ok(_))));
 }
@@ -294,12 +298,12 @@ fn an_answer_that_is_slow_holds_up_no_other() {
     let place = Place::new();
     let bench = Bench::new(&place);
     let mut channel = bench.opened(&place, 1);
-    bench.call(VerifierCall::Evidence(ID, b"evidence".to_vec()));
+    bench.request(VerifierEffect::SendStepUpEvidence(ID, b"evidence".to_vec()));
     let slow = place.next();
     assert!(slow.is(&format!("POST /v1/step-ups/{ID}/evidence ")) && slow.body == b"evidence");
     assert!(slow.head.contains("content-type: application/eat+cwt") && !slow.head.contains("authorization"));
 
-    bench.call(VerifierCall::Assertion(ID, json!({"id": "AQID"}), session()));
+    bench.request(VerifierEffect::SendAssertion(ID, json!({"id": "AQID"}), session()));
     let tap = place.next();
     assert!(tap.is(&format!("POST /v1/step-ups/{ID}/assertion ")));
     assert!(tap.head.contains(&format!("authorization: {}", session().bearer().to_lowercase())));
@@ -308,7 +312,7 @@ fn an_answer_that_is_slow_holds_up_no_other() {
     let approved = StepUpOutcome { end: StepUpResult::Approved };
     assert!(matches!(bench.next(), Event::AssertionAnswered(ID, Ok(outcome)) if outcome == approved));
 
-    bench.call(VerifierCall::End(ID, StepUpResult::NotMine, session()));
+    bench.request(VerifierEffect::SendEnd(ID, StepUpResult::NotMine, session()));
     let end = place.next();
     assert!(end.is(&format!("POST /v1/step-ups/{ID}/end ")));
     assert_eq!(end.json(), json!({"end": "not-mine"}));
@@ -333,7 +337,16 @@ fn answers_security_key_requests_to_their_clients() {
         |_| true,
         move |incoming| {
             let (rp_id, origin) = ("verifier.example".into(), "https://verifier.example".into());
-            assert!(calls.send(VerifierCall::Keys { incoming, session: session(), rp_id, origin }).is_ok());
+            assert!(
+                calls
+                    .send(LinkInput::Forward(ForwardedRequest {
+                        incoming,
+                        session: session(),
+                        rp_id,
+                        origin
+                    }))
+                    .is_ok()
+            );
         },
     )
     .unwrap();
@@ -404,7 +417,16 @@ fn a_slow_verifier_does_not_hold_more_than_so_many() {
         |_| true,
         move |incoming| {
             let (rp_id, origin) = (String::new(), String::new());
-            assert!(calls.send(VerifierCall::Keys { incoming, session: session(), rp_id, origin }).is_ok());
+            assert!(
+                calls
+                    .send(LinkInput::Forward(ForwardedRequest {
+                        incoming,
+                        session: session(),
+                        rp_id,
+                        origin
+                    }))
+                    .is_ok()
+            );
         },
     )
     .unwrap();
