@@ -41,7 +41,7 @@ pub enum EnrolmentKeys {
 }
 
 /// Answer (201) to [`EnrolmentRequest`].
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EnrolmentChallenge {
     /// The enrolment, and the device's name from now on.
     pub enrolment: EnrolmentId,

@@ -8,7 +8,7 @@ use std::time::Duration;
 use vitalsign_ipc::{AgentState, Status};
 use vitalsign_protocol::evidence::{Claims, IntendedUse};
 use vitalsign_protocol::id::{EnrolmentId, Nonce, StepUpId};
-use vitalsign_protocol::message::{DeviceSession, EnrolmentChallenge, EnrolmentProof};
+use vitalsign_protocol::message::{DeviceSession, EncryptedCredential, EnrolmentProof};
 use vitalsign_protocol::posture::Posture;
 use vitalsign_protocol::step_up::StepUpResult;
 
@@ -43,8 +43,8 @@ pub enum DeviceEffect {
         /// Make a new key first.
         renew_key: bool,
     },
-    /// Read all facts, open the credential, quote, and sign the registration: [`Event::EnrolmentProved`].
-    Prove(Box<Proof>),
+    /// Open the credential that the verifier made for this device's TPM: [`Event::Activated`].
+    Activate(Box<EncryptedCredential>),
     /// Send the proof: [`Event::EnrolmentFinished`].
     FinishEnrolment { enrolment: EnrolmentId, proof: Box<EnrolmentProof> },
 }
@@ -158,12 +158,6 @@ impl Signing {
             boot: None,
         }
     }
-}
-
-/// Input of the proof that completes an enrolment.
-#[derive(Clone, Debug)]
-pub struct Proof {
-    pub challenge: EnrolmentChallenge,
 }
 
 /// Entry of the local audit log.

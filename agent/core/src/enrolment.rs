@@ -1,11 +1,13 @@
-//! Enrolment: begin, prove, finish. Whatever step it stops at, beginning again is safe: the verifier knows the device
-//! by its keys.
+//! Enrolment: begin, sign the registration, finish. Whatever step it stops at, beginning again is safe: the verifier
+//! knows the device by its keys.
 
-use crate::effect::{DeviceEffect, Effect, Proof, RecordEffect, Transition};
+use crate::effect::{DeviceEffect, Effect, RecordEffect, Transition};
 use crate::event::{Now, RequestError};
+use crate::signing::Purpose;
 use crate::{Agent, Saved, Step};
 use vitalsign_ipc::AgentState;
 use vitalsign_platform_api::KeyError;
+use vitalsign_protocol::id::{Base64Url, EnrolmentId, Secret};
 use vitalsign_protocol::message::{Enrolled, EnrolmentChallenge, EnrolmentProof};
 
 impl Agent {
@@ -43,27 +45,47 @@ impl Agent {
         }
         match answer {
             Ok(challenge) => {
-                self.step = Step::Proving { enrolment: challenge.enrolment };
-                effects.push(DeviceEffect::Prove(Box::new(Proof { challenge })).into());
+                self.step = Step::CollectingToEnrol { challenge };
+                effects.push(DeviceEffect::Collect.into());
             }
             Err(failure) => self.on_failure(failure, now, effects),
         }
     }
 
-    pub(crate) fn on_enrolment_proof(
+    pub(crate) fn on_enrolment_facts(&mut self, challenge: EnrolmentChallenge, effects: &mut Vec<Effect>) {
+        match challenge.credential.clone() {
+            Some(credential) => {
+                self.step = Step::Activating { challenge };
+                effects.push(DeviceEffect::Activate(Box::new(credential)).into());
+            }
+            None => self.sign(Purpose::Enrolment { challenge, secret: None }, effects),
+        }
+    }
+
+    pub(crate) fn on_activated(
         &mut self,
-        answer: Result<Box<EnrolmentProof>, KeyError>,
+        answer: Result<Secret, KeyError>,
         now: Now,
         effects: &mut Vec<Effect>,
     ) {
-        let Step::Proving { enrolment } = self.step else { return };
+        let Step::Activating { challenge } = &self.step else { return };
+        let challenge = challenge.clone();
         match answer {
-            Ok(proof) => {
-                self.step = Step::Finishing { enrolment };
-                effects.push(DeviceEffect::FinishEnrolment { enrolment, proof }.into());
-            }
+            Ok(secret) => self.sign(Purpose::Enrolment { challenge, secret: Some(secret) }, effects),
             Err(error) => self.on_failure(RequestError::Key(error), now, effects),
         }
+    }
+
+    pub(crate) fn finish_enrolment(
+        &mut self,
+        enrolment: EnrolmentId,
+        secret: Option<Secret>,
+        evidence: Vec<u8>,
+        effects: &mut Vec<Effect>,
+    ) {
+        self.step = Step::Finishing { enrolment };
+        let proof = Box::new(EnrolmentProof { secret, evidence: Base64Url(evidence) });
+        effects.push(DeviceEffect::FinishEnrolment { enrolment, proof }.into());
     }
 
     pub(crate) fn on_enrolment_answer(

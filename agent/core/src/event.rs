@@ -6,8 +6,8 @@ use serde_json::Value;
 use std::time::Duration;
 use vitalsign_ipc::Cost;
 use vitalsign_platform_api::{Change, KeyError};
-use vitalsign_protocol::id::StepUpId;
-use vitalsign_protocol::message::{Enrolled, EnrolmentChallenge, EnrolmentProof, NonceAnswer, ReportAnswer};
+use vitalsign_protocol::id::{Secret, StepUpId};
+use vitalsign_protocol::message::{Enrolled, EnrolmentChallenge, NonceAnswer, ReportAnswer};
 use vitalsign_protocol::posture::Posture;
 use vitalsign_protocol::problem::Problem;
 use vitalsign_protocol::sse::Message;
@@ -34,7 +34,7 @@ pub enum Event {
     CheckNow,
     /// A user or program requests enrolment, usually with a new token.
     EnrolNow,
-    /// Answer to [`DeviceEffect::Collect`]; comes before the answer to [`DeviceEffect::Prove`] as well.
+    /// Answer to [`DeviceEffect::Collect`].
     Collected(Box<Posture>),
     /// Answer to [`DeviceEffect::FetchNonce`].
     Nonce(Result<NonceAnswer, RequestError>),
@@ -46,8 +46,8 @@ pub enum Event {
     Reported(Result<Box<ReportAnswer>, RequestError>),
     /// Answer to [`DeviceEffect::BeginEnrolment`].
     EnrolmentBegun(Result<EnrolmentChallenge, RequestError>),
-    /// Answer to [`DeviceEffect::Prove`].
-    EnrolmentProved(Result<Box<EnrolmentProof>, KeyError>),
+    /// Answer to [`DeviceEffect::Activate`]: the secret in the credential.
+    Activated(Result<Secret, KeyError>),
     /// Answer to [`DeviceEffect::FinishEnrolment`].
     EnrolmentFinished(Result<Box<Enrolled>, RequestError>),
     /// The event channel of this number is open.

@@ -8,8 +8,8 @@
 //!
 //! ```text
 //! collect -> (nonce) -> sign -> send -> verdict
-//! begin   -> prove   -> finish -> verdict              (enrolment)
-//! collect -> sign    -> send -> tap                    (step-up: takes precedence over a report)
+//! begin -> collect -> (activate) -> sign -> finish -> verdict   (enrolment)
+//! collect -> sign -> send -> tap                                (step-up: takes precedence over a report)
 //! ```
 //!
 //! The event channel (`channel.rs`) and step-ups that wait for a person (`step_up.rs`) run beside the cycles; reports
@@ -23,12 +23,12 @@ mod event;
 mod report;
 mod saved;
 mod schedule;
+mod signing;
 mod step_up;
 mod verdict;
 
 pub use effect::{
-    ChannelEffect, DeviceEffect, Effect, LocalEffect, Proof, RecordEffect, Signing, Transition,
-    VerifierEffect,
+    ChannelEffect, DeviceEffect, Effect, LocalEffect, RecordEffect, Signing, Transition, VerifierEffect,
 };
 pub use event::{Event, Now, RequestError};
 pub use saved::Saved;
@@ -37,7 +37,7 @@ use std::time::Duration;
 use vitalsign_ipc::{AgentState, Cost, Status};
 use vitalsign_protocol::ear::Ear;
 use vitalsign_protocol::id::{Digest, EnrolmentId, Nonce, StepUpId};
-use vitalsign_protocol::message::DeviceSession;
+use vitalsign_protocol::message::{DeviceSession, EnrolmentChallenge};
 use vitalsign_protocol::posture::Posture;
 
 #[derive(Clone, Debug)]
@@ -67,13 +67,13 @@ enum Step {
     Idle,
     Collecting,
     AwaitingNonce,
-    Signing { nonce: Nonce },
+    Signing(signing::Purpose),
     Sending { nonce: Nonce, evidence: Digest },
     Beginning,
-    Proving { enrolment: EnrolmentId },
+    CollectingToEnrol { challenge: EnrolmentChallenge },
+    Activating { challenge: EnrolmentChallenge },
     Finishing { enrolment: EnrolmentId },
     CollectingFor { step_up: StepUpId },
-    SigningFor { step_up: StepUpId },
     SendingFor { step_up: StepUpId, evidence: Vec<u8> },
 }
 
@@ -139,7 +139,7 @@ impl Agent {
             Event::ReportMeasured(cost) => self.cost = Some(cost),
             Event::Reported(answer) => self.on_report_answer(answer, now, &mut effects),
             Event::EnrolmentBegun(answer) => self.on_enrolment_challenge(answer, now, &mut effects),
-            Event::EnrolmentProved(answer) => self.on_enrolment_proof(answer, now, &mut effects),
+            Event::Activated(answer) => self.on_activated(answer, now, &mut effects),
             Event::EnrolmentFinished(answer) => self.on_enrolment_answer(answer, now, &mut effects),
             Event::ChannelOpened(number) => self.on_channel_opened(number, now),
             Event::ChannelClosed(number, why) => self.on_channel_closed(number, &why, now, &mut effects),

@@ -1,15 +1,14 @@
 //! The cycle of a report: facts, a nonce, a signature, one round trip, a verdict.
 
-use crate::effect::{DeviceEffect, Effect, Signing, Transition};
+use crate::effect::{DeviceEffect, Effect, Transition};
 use crate::event::{Now, RequestError};
+use crate::signing::Purpose;
 use crate::{Agent, Step};
 use std::time::Duration;
 use vitalsign_ipc::AgentState;
 use vitalsign_platform_api::KeyError;
-use vitalsign_protocol::evidence::IntendedUse;
 use vitalsign_protocol::id::{Digest, Nonce};
 use vitalsign_protocol::message::{NonceAnswer, ReportAnswer};
-use vitalsign_protocol::posture::Posture;
 use vitalsign_protocol::problem::{Action, Problem, ProblemType};
 
 /// Interval at which a refused device asks again.
@@ -30,22 +29,15 @@ impl HeldNonce {
 }
 
 impl Agent {
-    pub(crate) fn on_collected(&mut self, posture: Posture, now: Now, effects: &mut Vec<Effect>) {
-        match self.step {
-            Step::CollectingFor { step_up } => {
-                return self.on_step_up_facts(step_up, posture, now, effects);
-            }
-            Step::Collecting => self.posture = Some(posture),
-            // These are on their way already, inside the proof.
-            Step::Proving { .. } => return self.posture = Some(posture),
-            _ => return,
-        }
+    pub(crate) fn on_report_facts(&mut self, now: Now, effects: &mut Vec<Effect>) {
         self.nonce_retried = false;
         if self.step_ups.waiting(now).is_some() {
             return self.yield_to_step_up(now, effects);
         }
         match self.nonce.take() {
-            Some(held) if held.until > now.elapsed => self.sign(held.nonce, effects),
+            Some(held) if held.until > now.elapsed => {
+                self.sign(Purpose::Report { nonce: held.nonce }, effects)
+            }
             _ => self.fetch_nonce(effects),
         }
     }
@@ -76,43 +68,14 @@ impl Agent {
                 self.nonce = Some(HeldNonce::new(answer.nonce, answer.nonce_seconds, now));
                 self.yield_to_step_up(now, effects);
             }
-            Ok(answer) => self.sign(answer.nonce, effects),
+            Ok(answer) => self.sign(Purpose::Report { nonce: answer.nonce }, effects),
             Err(failure) => self.on_failure(failure, now, effects),
         }
     }
 
-    fn sign(&mut self, nonce: Nonce, effects: &mut Vec<Effect>) {
-        self.step = Step::Signing { nonce };
-        effects.push(
-            DeviceEffect::Sign(Box::new(Signing {
-                nonces: vec![nonce],
-                enrolment: self.saved.enrolled.as_ref().map(|enrolled| enrolled.enrolment),
-                intended_use: IntendedUse::Report,
-                posture: self.posture.clone().unwrap_or_default(),
-                quote: self.quote_wanted,
-            }))
-            .into(),
-        );
-    }
-
-    pub(crate) fn on_signed(
-        &mut self,
-        answer: Result<Vec<u8>, KeyError>,
-        now: Now,
-        effects: &mut Vec<Effect>,
-    ) {
-        let nonce = match self.step {
-            Step::Signing { nonce } => nonce,
-            Step::SigningFor { step_up } => return self.on_step_up_signed(step_up, answer, now, effects),
-            _ => return,
-        };
-        match answer {
-            Ok(evidence) => {
-                self.step = Step::Sending { nonce, evidence: Digest::of(&evidence) };
-                effects.push(DeviceEffect::SendReport(evidence).into());
-            }
-            Err(error) => self.on_failure(RequestError::Key(error), now, effects),
-        }
+    pub(crate) fn send_report(&mut self, nonce: Nonce, evidence: Vec<u8>, effects: &mut Vec<Effect>) {
+        self.step = Step::Sending { nonce, evidence: Digest::of(&evidence) };
+        effects.push(DeviceEffect::SendReport(evidence).into());
     }
 
     pub(crate) fn on_report_answer(

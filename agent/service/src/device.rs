@@ -5,12 +5,12 @@ use crate::verifier::VerifierClient;
 use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::runtime::Runtime;
-use vitalsign_agent_core::{DeviceEffect, Event, Now, Proof, RequestError, Signing};
+use vitalsign_agent_core::{DeviceEffect, Event, Now, RequestError, Signing};
 use vitalsign_host::Settings;
 use vitalsign_ipc::Cost;
 use vitalsign_platform_api::{Collector, DeviceKey, KeyError};
-use vitalsign_protocol::evidence::{IntendedUse, quote_extra_data};
-use vitalsign_protocol::id::{Base64Url, EnrolmentId};
+use vitalsign_protocol::evidence::quote_extra_data;
+use vitalsign_protocol::id::EnrolmentId;
 use vitalsign_protocol::message::{EnrolmentChallenge, EnrolmentProof, EnrolmentRequest};
 use vitalsign_protocol::posture::Posture;
 
@@ -86,10 +86,8 @@ impl DeviceExecutor {
             DeviceEffect::BeginEnrolment { renew_key } => {
                 vec![Event::EnrolmentBegun(self.begin_enrolment(renew_key))]
             }
-            DeviceEffect::Prove(proof) => {
-                let posture = self.collect();
-                let proved = self.prove(&proof, posture.clone());
-                vec![Event::Collected(Box::new(posture)), Event::EnrolmentProved(proved.map(Box::new))]
+            DeviceEffect::Activate(credential) => {
+                vec![Event::Activated(self.with_key(|key| key.activate(&credential)))]
             }
             DeviceEffect::FinishEnrolment { enrolment, proof } => {
                 vec![Event::EnrolmentFinished(self.finish_enrolment(&enrolment, &proof).map(Box::new))]
@@ -138,24 +136,6 @@ impl DeviceExecutor {
         let token = String::from_utf8_lossy(token.expose()).into_owned();
         let request = EnrolmentRequest { token, keys };
         self.ask(async |verifier| verifier.begin_enrolment(&request).await)
-    }
-
-    fn prove(&mut self, proof: &Proof, posture: Posture) -> Result<EnrolmentProof, KeyError> {
-        let challenge = &proof.challenge;
-        let signing = Signing {
-            nonces: vec![challenge.nonce],
-            enrolment: Some(challenge.enrolment),
-            intended_use: IntendedUse::Registration,
-            posture,
-            quote: true,
-        };
-        let boot_count = self.boot_count();
-        self.with_key(|key| {
-            let secret =
-                challenge.credential.as_ref().map(|credential| key.activate(credential)).transpose()?;
-            let evidence = sign(key, signing, boot_count)?;
-            Ok(EnrolmentProof { secret, evidence: Base64Url(evidence) })
-        })
     }
 
     fn finish_enrolment(

@@ -2,15 +2,14 @@
 //! checks the verifier's answer before it prompts for a tap.
 
 use super::{Stage, problem_name};
-use crate::effect::{DeviceEffect, Effect, Signing, Transition, VerifierEffect};
+use crate::effect::{DeviceEffect, Effect, Transition, VerifierEffect};
 use crate::event::{Now, RequestError};
 use crate::saved::Enrolment;
+use crate::signing::Purpose;
 use crate::{Agent, Step, channel, verdict};
 use serde_json::Value;
 use vitalsign_platform_api::KeyError;
-use vitalsign_protocol::evidence::IntendedUse;
 use vitalsign_protocol::id::{Digest, Nonce, StepUpId};
-use vitalsign_protocol::posture::Posture;
 use vitalsign_protocol::problem::{Action, Problem, ProblemType};
 use vitalsign_protocol::step_up::{NO_SECURITY_KEY, StepUpAnswer, StepUpNext, StepUpResult, challenge};
 
@@ -62,27 +61,10 @@ impl Agent {
         true
     }
 
-    pub(crate) fn on_step_up_facts(
-        &mut self,
-        step_up: StepUpId,
-        posture: Posture,
-        now: Now,
-        effects: &mut Vec<Effect>,
-    ) {
-        self.posture = Some(posture.clone());
+    pub(crate) fn on_step_up_facts(&mut self, step_up: StepUpId, now: Now, effects: &mut Vec<Effect>) {
         let Some(request) = self.step_ups.live(step_up) else { return self.stop_step_up(now, effects) };
-        let (nonce, digest) = (request.nonce, request.digest);
-        self.step = Step::SigningFor { step_up };
-        effects.push(
-            DeviceEffect::Sign(Box::new(Signing {
-                nonces: vec![nonce, Nonce(digest.0)],
-                enrolment: self.saved.enrolled.as_ref().map(|enrolled| enrolled.enrolment),
-                intended_use: IntendedUse::StepUp,
-                posture,
-                quote: false,
-            }))
-            .into(),
-        );
+        let (nonce, transaction) = (request.nonce, request.digest);
+        self.sign(Purpose::StepUp { step_up, nonce, transaction }, effects);
     }
 
     pub(crate) fn on_step_up_signed(

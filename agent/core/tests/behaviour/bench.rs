@@ -5,7 +5,7 @@ use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPai
 use std::time::Duration;
 use vitalsign_agent_core::{
     Agent, ChannelEffect, DeviceEffect, Effect, Event, LocalEffect, Now, RecordEffect, RequestError, Saved,
-    Transition,
+    Signing, Transition,
 };
 use vitalsign_ipc::AgentState;
 use vitalsign_protocol::cose::PublicKey;
@@ -13,7 +13,7 @@ use vitalsign_protocol::ear::{self, Appraisal, Ear, Tier, Trust, TrustVector};
 use vitalsign_protocol::id::{Base64Url, Digest, EnrolmentId, Nonce, Secret};
 use vitalsign_protocol::jwt::{self, Jwk, JwkSet};
 use vitalsign_protocol::message::{
-    DeviceSession, Enrolled, EnrolmentChallenge, EnrolmentProof, NonceAnswer, ReportAnswer,
+    DeviceSession, EncryptedCredential, Enrolled, EnrolmentChallenge, NonceAnswer, ReportAnswer,
 };
 use vitalsign_protocol::problem::{Problem, ProblemType};
 use vitalsign_protocol::sse::Message;
@@ -171,6 +171,14 @@ impl Bench {
         (nonce.unwrap(), Digest::of(&evidence), fetched)
     }
 
+    /// Returns what the agent wants to have signed.
+    pub(crate) fn signing(&self) -> Option<Signing> {
+        self.out.iter().find_map(|it| match it {
+            Effect::Device(DeviceEffect::Sign(signing)) => Some((**signing).clone()),
+            _ => None,
+        })
+    }
+
     /// Answers the pending request to open a channel; returns its number and the last event ID.
     pub(crate) fn open(&mut self) -> (u64, Option<u64>) {
         let after = self.out.iter().find_map(|it| match it {
@@ -225,9 +233,13 @@ pub(crate) fn reporting(verifier: &Verifier) -> Bench {
 pub(crate) fn problem(of: ProblemType) -> RequestError {
     RequestError::Problem(Problem::new(of, "as the test wants"))
 }
-pub(crate) fn proof() -> Box<EnrolmentProof> {
-    Box::new(EnrolmentProof { secret: None, evidence: Base64Url(vec![1]) })
-}
 pub(crate) fn challenge() -> EnrolmentChallenge {
     EnrolmentChallenge { enrolment: DEVICE, nonce: Nonce([1; 32]), credential: None }
+}
+
+/// A challenge for a key in a TPM.
+pub(crate) fn tpm_challenge() -> EnrolmentChallenge {
+    let credential =
+        EncryptedCredential { id_object: Base64Url(vec![3]), encrypted_secret: Base64Url(vec![4]) };
+    EnrolmentChallenge { credential: Some(credential), ..challenge() }
 }

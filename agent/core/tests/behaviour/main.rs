@@ -17,8 +17,9 @@ use vitalsign_agent_core::{DeviceEffect, Effect, Event, RequestError, Saved, Tra
 use vitalsign_ipc::AgentState;
 use vitalsign_platform_api::{Change, KeyError};
 use vitalsign_protocol::ear::{Ear, Tier};
+use vitalsign_protocol::evidence::IntendedUse;
 use vitalsign_protocol::fact::Fact;
-use vitalsign_protocol::id::{Digest, EnrolmentId, Nonce};
+use vitalsign_protocol::id::{Digest, EnrolmentId, Nonce, Secret};
 use vitalsign_protocol::message::NonceAnswer;
 use vitalsign_protocol::posture::Posture;
 use vitalsign_protocol::problem::ProblemType;
@@ -32,16 +33,12 @@ fn new_device_enrols_then_reports_in_one_round_trip() {
             .give(Event::Started)
             .has(|it| matches!(it, Effect::Device(DeviceEffect::BeginEnrolment { renew_key: false })))
     );
-    assert!(
-        bench
-            .give(Event::EnrolmentBegun(Ok(challenge())))
-            .has(|it| matches!(it, Effect::Device(DeviceEffect::Prove(_))))
-    );
+    assert!(bench.give(Event::EnrolmentBegun(Ok(challenge()))).collects());
     bench.give(Event::Collected(Box::default()));
     assert!(bench.agent.status(bench.now()).posture.is_some(), "what is registered can be shown");
     assert!(
         bench
-            .give(Event::EnrolmentProved(Ok(proof())))
+            .give(Event::Signed(Ok(vec![1])))
             .has(|it| matches!(it, Effect::Device(DeviceEffect::FinishEnrolment { .. })))
     );
     bench.give(Event::EnrolmentFinished(Ok(Box::new(verifier.enrolled()))));
@@ -51,6 +48,34 @@ fn new_device_enrols_then_reports_in_one_round_trip() {
 
     bench.pass(300).give(Event::Due);
     assert!(!bench.report(&verifier), "the nonce came with the last answer");
+}
+
+#[test]
+fn tpm_credential_is_opened_before_signing() {
+    let verifier = Verifier::new();
+    let mut bench = Bench::new(Saved::default());
+    bench.give(Event::Started).give(Event::EnrolmentBegun(Ok(tpm_challenge())));
+    bench.give(Event::Collected(Box::default()));
+    assert!(bench.has(|it| matches!(it, Effect::Device(DeviceEffect::Activate(_)))));
+    bench.give(Event::Activated(Ok(Secret::new(vec![2]))));
+    let signing = bench.signing().unwrap();
+    assert_eq!((signing.nonces, signing.enrolment), (vec![Nonce([1; 32])], Some(DEVICE)));
+    assert_eq!((signing.intended_use, signing.quote), (IntendedUse::Registration, true));
+    bench.give(Event::Signed(Ok(vec![1])));
+    let proof = bench.out.iter().find_map(|it| match it {
+        Effect::Device(DeviceEffect::FinishEnrolment { proof, .. }) => Some(proof),
+        _ => None,
+    });
+    let proof = proof.unwrap();
+    assert_eq!((&proof.secret, &proof.evidence.0), (&Some(Secret::new(vec![2])), &vec![1]));
+    bench.give(Event::EnrolmentFinished(Ok(Box::new(verifier.enrolled()))));
+    assert_eq!(bench.standing(), AgentState::Reporting);
+
+    let mut bench = Bench::new(Saved::default());
+    bench.give(Event::Started).give(Event::EnrolmentBegun(Ok(tpm_challenge())));
+    bench.give(Event::Collected(Box::default()));
+    bench.give(Event::Activated(Err(KeyError::Hardware("wrong TPM".into()))));
+    assert!(matches!(bench.standing(), AgentState::KeyTrouble { .. }));
 }
 
 #[test]
@@ -248,8 +273,8 @@ fn lost_key_causes_one_new_key_and_enrolment() {
     bench.pass(300).give(Event::Due).give(Event::Collected(Box::default()));
     bench.give(Event::Signed(Err(KeyError::Lost("the TPM was cleared".into()))));
     assert!(bench.has(|it| matches!(it, Effect::Device(DeviceEffect::BeginEnrolment { renew_key: true }))));
-    bench.give(Event::EnrolmentBegun(Ok(challenge())));
-    bench.give(Event::EnrolmentProved(Err(KeyError::Lost("again".into()))));
+    bench.give(Event::EnrolmentBegun(Ok(challenge()))).give(Event::Collected(Box::default()));
+    bench.give(Event::Signed(Err(KeyError::Lost("again".into()))));
     assert!(!bench.has(|it| matches!(it, Effect::Device(DeviceEffect::BeginEnrolment { .. }))));
     assert!(matches!(bench.standing(), AgentState::KeyTrouble { .. }));
     assert!(bench.wake_at().unwrap() > bench.now().elapsed.as_secs());

@@ -7,7 +7,7 @@ use vitalsign_agent_core::{
     ChannelEffect, DeviceEffect, Effect, Event, LocalEffect, RequestError, VerifierEffect,
 };
 use vitalsign_platform_api::{Change, KeyError};
-use vitalsign_protocol::id::StepUpId;
+use vitalsign_protocol::id::{Secret, StepUpId};
 use vitalsign_protocol::message::NonceAnswer;
 use vitalsign_protocol::problem::ProblemType;
 use vitalsign_protocol::sse::Message;
@@ -134,11 +134,11 @@ impl Hands<'_> {
             }
             Effect::Device(DeviceEffect::SendReport(_)) => Event::Reported(Err(failure)),
             Effect::Device(DeviceEffect::BeginEnrolment { .. }) if well => {
-                Event::EnrolmentBegun(Ok(challenge()))
+                Event::EnrolmentBegun(Ok(random.pick(&[challenge(), tpm_challenge()])))
             }
             Effect::Device(DeviceEffect::BeginEnrolment { .. }) => Event::EnrolmentBegun(Err(failure)),
-            Effect::Device(DeviceEffect::Prove(_)) if well => Event::EnrolmentProved(Ok(proof())),
-            Effect::Device(DeviceEffect::Prove(_)) => Event::EnrolmentProved(Err(lost())),
+            Effect::Device(DeviceEffect::Activate(_)) if well => Event::Activated(Ok(Secret::new(vec![2]))),
+            Effect::Device(DeviceEffect::Activate(_)) => Event::Activated(Err(lost())),
             Effect::Device(DeviceEffect::FinishEnrolment { .. }) => {
                 Event::EnrolmentFinished(Ok(Box::new(self.verifier.enrolled())))
             }

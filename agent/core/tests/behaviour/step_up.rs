@@ -1,10 +1,10 @@
 //! Step-ups, to each of their ends.
 
-use super::bench::{Bench, DEVICE, Verifier, listening, problem, proof};
+use super::bench::{Bench, DEVICE, Verifier, listening, problem};
 use serde_json::{Value, json};
 use std::collections::HashSet;
 use vitalsign_agent_core::{
-    ChannelEffect, DeviceEffect, Effect, Event, RequestError, Saved, Signing, Transition, VerifierEffect,
+    ChannelEffect, DeviceEffect, Effect, Event, RequestError, Saved, Transition, VerifierEffect,
 };
 use vitalsign_ipc::{Stage, StepUp};
 use vitalsign_platform_api::{Change, KeyError};
@@ -98,16 +98,6 @@ impl Bench {
     fn end(&mut self, end: StepUpResult) -> &mut Self {
         let ended = serde_json::to_string(&StepUpClosed { step_up: ID, end }).unwrap();
         self.tell(2, "step-up-ended", ended)
-    }
-
-    fn signing(&self) -> Option<Signing> {
-        self.out.iter().find_map(|it| {
-            if let Effect::Device(DeviceEffect::Sign(signing)) = it {
-                Some((**signing).clone())
-            } else {
-                None
-            }
-        })
     }
 
     fn evidence(&self) -> Option<Vec<u8>> {
@@ -782,7 +772,8 @@ fn another_device_has_none_of_its_step_ups() {
         .give(Event::EnrolNow)
         .give(Event::EnrolmentBegun(Ok(super::bench::challenge())));
     bench
-        .give(Event::EnrolmentProved(Ok(proof())))
+        .give(Event::Collected(Box::default()))
+        .give(Event::Signed(Ok(vec![1])))
         .give(Event::EnrolmentFinished(Ok(Box::new(verifier.enrolled()))));
     assert_eq!(bench.ended(), Some((StepUpResult::NoDevice, vec![])));
     assert_eq!(bench.open().1, None, "the new device has heard nothing yet");
