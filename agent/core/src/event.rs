@@ -4,7 +4,6 @@
 use crate::{ChannelEffect, DeviceEffect, LocalEffect, VerifierEffect};
 use serde_json::Value;
 use std::time::Duration;
-use vitalsign_ipc::Cost;
 use vitalsign_platform_api::{Change, KeyError};
 use vitalsign_protocol::id::{Secret, StepUpId};
 use vitalsign_protocol::message::{Enrolled, EnrolmentChallenge, NonceAnswer, ReportAnswer};
@@ -38,10 +37,8 @@ pub enum Event {
     Collected(Box<Posture>),
     /// Answer to [`DeviceEffect::FetchNonce`].
     Nonce(Result<NonceAnswer, RequestError>),
-    /// Answer to [`DeviceEffect::Sign`]: evidence.
-    Signed(Result<Vec<u8>, KeyError>),
-    /// Cost of the current report. Precedes the report's answer.
-    ReportMeasured(Cost),
+    /// Answer to [`DeviceEffect::Sign`].
+    Signed(Result<SignedEvidence, KeyError>),
     /// Answer to [`DeviceEffect::SendReport`].
     Reported(Result<Box<ReportAnswer>, RequestError>),
     /// Answer to [`DeviceEffect::BeginEnrolment`].
@@ -68,6 +65,18 @@ pub enum Event {
     StepUpDeclined(StepUpId, StepUpResult),
     /// Answer to [`VerifierEffect::SendEnd`].
     EndAnswered(StepUpId, Result<StepUpOutcome, RequestError>),
+}
+
+/// Evidence, and the cost of making it.
+#[derive(Clone, Debug, Default)]
+pub struct SignedEvidence {
+    pub evidence: Vec<u8>,
+    /// Microseconds that the last [`DeviceEffect::Collect`] took.
+    pub collect_micros: u64,
+    /// Microseconds that signing took, the hardware's own time included.
+    pub sign_micros: u64,
+    /// Commands to the key's hardware since the facts were collected.
+    pub hardware_commands: u64,
 }
 
 /// Reason why the verifier did not give a usable answer.

@@ -30,7 +30,7 @@ mod verdict;
 pub use effect::{
     ChannelEffect, DeviceEffect, Effect, LocalEffect, RecordEffect, Signing, Transition, VerifierEffect,
 };
-pub use event::{Event, Now, RequestError};
+pub use event::{Event, Now, RequestError, SignedEvidence};
 pub use saved::Saved;
 
 use std::time::Duration;
@@ -58,7 +58,10 @@ pub struct Agent {
     /// Wall clock minus elapsed time when last seen. It changes only when the clock is set.
     clock_offset: Option<i128>,
     asleep: bool,
+    /// Cost of the last report that was sent.
     cost: Option<Cost>,
+    /// Cost of the current report so far.
+    current_cost: Cost,
 }
 
 /// Current step of the cycle. Every step except `Idle` waits for the answer to one effect.
@@ -98,6 +101,7 @@ impl Agent {
             clock_offset: None,
             asleep: false,
             cost: None,
+            current_cost: Cost::default(),
         }
     }
 
@@ -136,7 +140,6 @@ impl Agent {
             Event::Collected(posture) => self.on_collected(*posture, now, &mut effects),
             Event::Nonce(answer) => self.on_nonce(answer, now, &mut effects),
             Event::Signed(answer) => self.on_signed(answer, now, &mut effects),
-            Event::ReportMeasured(cost) => self.cost = Some(cost),
             Event::Reported(answer) => self.on_report_answer(answer, now, &mut effects),
             Event::EnrolmentBegun(answer) => self.on_enrolment_challenge(answer, now, &mut effects),
             Event::Activated(answer) => self.on_activated(answer, now, &mut effects),

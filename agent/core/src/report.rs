@@ -1,11 +1,11 @@
 //! The cycle of a report: facts, a nonce, a signature, one round trip, a verdict.
 
 use crate::effect::{DeviceEffect, Effect, Transition};
-use crate::event::{Now, RequestError};
+use crate::event::{Now, RequestError, SignedEvidence};
 use crate::signing::Purpose;
 use crate::{Agent, Step};
 use std::time::Duration;
-use vitalsign_ipc::AgentState;
+use vitalsign_ipc::{AgentState, Cost};
 use vitalsign_platform_api::KeyError;
 use vitalsign_protocol::id::{Digest, Nonce};
 use vitalsign_protocol::message::{NonceAnswer, ReportAnswer};
@@ -31,6 +31,7 @@ impl HeldNonce {
 impl Agent {
     pub(crate) fn on_report_facts(&mut self, now: Now, effects: &mut Vec<Effect>) {
         self.nonce_retried = false;
+        self.current_cost = Cost::default();
         if self.step_ups.waiting(now).is_some() {
             return self.yield_to_step_up(now, effects);
         }
@@ -51,6 +52,7 @@ impl Agent {
 
     fn fetch_nonce(&mut self, effects: &mut Vec<Effect>) {
         self.step = Step::AwaitingNonce;
+        self.current_cost.round_trips += 1;
         effects.push(DeviceEffect::FetchNonce.into());
     }
 
@@ -73,7 +75,15 @@ impl Agent {
         }
     }
 
-    pub(crate) fn send_report(&mut self, nonce: Nonce, evidence: Vec<u8>, effects: &mut Vec<Effect>) {
+    pub(crate) fn send_report(&mut self, nonce: Nonce, signed: SignedEvidence, effects: &mut Vec<Effect>) {
+        let SignedEvidence { evidence, collect_micros, sign_micros, hardware_commands } = signed;
+        self.current_cost = Cost {
+            evidence_bytes: u64::try_from(evidence.len()).unwrap_or(u64::MAX),
+            round_trips: self.current_cost.round_trips + 1,
+            hardware_commands,
+            collect_micros,
+            sign_micros,
+        };
         self.step = Step::Sending { nonce, evidence: Digest::of(&evidence) };
         effects.push(DeviceEffect::SendReport(evidence).into());
     }
@@ -85,6 +95,7 @@ impl Agent {
         effects: &mut Vec<Effect>,
     ) {
         let Step::Sending { nonce, evidence } = self.step else { return };
+        self.cost = Some(self.current_cost);
         match answer {
             Ok(answer) => self.on_verdict(&answer, Some(nonce), Some(evidence), now, effects),
             Err(failure) => self.on_failure(failure, now, effects),

@@ -1,7 +1,7 @@
 //! Facts and their signature, for reports, enrolments and step-ups.
 
 use crate::effect::{DeviceEffect, Effect, Signing};
-use crate::event::{Now, RequestError};
+use crate::event::{Now, RequestError, SignedEvidence};
 use crate::{Agent, Step};
 use vitalsign_platform_api::KeyError;
 use vitalsign_protocol::evidence::IntendedUse;
@@ -68,18 +68,18 @@ impl Agent {
 
     pub(crate) fn on_signed(
         &mut self,
-        answer: Result<Vec<u8>, KeyError>,
+        answer: Result<SignedEvidence, KeyError>,
         now: Now,
         effects: &mut Vec<Effect>,
     ) {
         let Step::Signing(purpose) = &self.step else { return };
         match (purpose.clone(), answer) {
             (Purpose::StepUp { step_up, .. }, answer) => {
-                self.on_step_up_signed(step_up, answer, now, effects);
+                self.on_step_up_signed(step_up, answer.map(|signed| signed.evidence), now, effects);
             }
-            (Purpose::Report { nonce }, Ok(evidence)) => self.send_report(nonce, evidence, effects),
-            (Purpose::Enrolment { challenge, secret }, Ok(evidence)) => {
-                self.finish_enrolment(challenge.enrolment, secret, evidence, effects);
+            (Purpose::Report { nonce }, Ok(signed)) => self.send_report(nonce, signed, effects),
+            (Purpose::Enrolment { challenge, secret }, Ok(signed)) => {
+                self.finish_enrolment(challenge.enrolment, secret, signed.evidence, effects);
             }
             (Purpose::Report { .. } | Purpose::Enrolment { .. }, Err(error)) => {
                 self.on_failure(RequestError::Key(error), now, effects);

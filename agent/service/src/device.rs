@@ -5,9 +5,8 @@ use crate::verifier::VerifierClient;
 use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::runtime::Runtime;
-use vitalsign_agent_core::{DeviceEffect, Event, Now, RequestError, Signing};
+use vitalsign_agent_core::{DeviceEffect, Event, Now, RequestError, SignedEvidence, Signing};
 use vitalsign_host::Settings;
-use vitalsign_ipc::Cost;
 use vitalsign_platform_api::{Collector, DeviceKey, KeyError};
 use vitalsign_protocol::evidence::quote_extra_data;
 use vitalsign_protocol::id::EnrolmentId;
@@ -28,9 +27,10 @@ pub(crate) struct DeviceExecutor {
     boot_count: Option<u64>,
     verifier: Option<VerifierClient>,
     runtime: Runtime,
-    cost: Cost,
-    /// Counts of commands and requests before the current report.
-    before: (u64, u64),
+    /// Microseconds that the last collection of facts took.
+    collect_micros: u64,
+    /// Commands to the key's hardware up to the last collection of facts.
+    commands_before: u64,
     after_reading: Box<dyn Fn() + Send>,
 }
 
@@ -45,8 +45,8 @@ impl DeviceExecutor {
             boot_count: None,
             verifier: None,
             runtime: tokio::runtime::Builder::new_current_thread().enable_all().build()?,
-            cost: Cost::default(),
-            before: (0, 0),
+            collect_micros: 0,
+            commands_before: 0,
             after_reading: Box::new(|| ()),
         })
     }
@@ -61,27 +61,17 @@ impl DeviceExecutor {
         match effect {
             DeviceEffect::Collect => {
                 let posture = self.collect();
-                self.before = self.counts();
+                self.commands_before = self.commands();
                 vec![Event::Collected(Box::new(posture))]
             }
             DeviceEffect::FetchNonce => vec![Event::Nonce(self.fetch_nonce())],
-            DeviceEffect::Sign(signing) => {
-                let start = Instant::now();
-                let boot_count = self.boot_count();
-                let signed = self.with_key(|key| sign(key, *signing, boot_count));
-                self.cost.sign_micros = micros(start.elapsed());
-                vec![Event::Signed(signed)]
-            }
+            DeviceEffect::Sign(signing) => vec![Event::Signed(self.sign(*signing))],
             DeviceEffect::SendReport(evidence) => {
-                self.cost.evidence_bytes = u64::try_from(evidence.len()).unwrap_or(u64::MAX);
                 let answer = self.ask(async |verifier| verifier.report(evidence).await).map(|mut answer| {
                     answer.report_seconds = self.config.report_seconds.unwrap_or(answer.report_seconds);
                     Box::new(answer)
                 });
-                let (commands, requests) = self.counts();
-                self.cost.hardware_commands = commands.saturating_sub(self.before.0);
-                self.cost.round_trips = requests.saturating_sub(self.before.1);
-                vec![Event::ReportMeasured(self.cost), Event::Reported(answer)]
+                vec![Event::Reported(answer)]
             }
             DeviceEffect::BeginEnrolment { renew_key } => {
                 vec![Event::EnrolmentBegun(self.begin_enrolment(renew_key))]
@@ -106,7 +96,7 @@ impl DeviceExecutor {
         if let Ok(facts) = self.with_key(|key| Ok(key.facts())) {
             posture.key = facts;
         }
-        self.cost.collect_micros = micros(start.elapsed());
+        self.collect_micros = micros(start.elapsed());
         (self.after_reading)();
         posture
     }
@@ -146,6 +136,18 @@ impl DeviceExecutor {
         let mut enrolled = self.ask(async |verifier| verifier.finish_enrolment(*enrolment, proof).await)?;
         enrolled.report.report_seconds = self.config.report_seconds.unwrap_or(enrolled.report.report_seconds);
         Ok(enrolled)
+    }
+
+    fn sign(&mut self, signing: Signing) -> Result<SignedEvidence, KeyError> {
+        let start = Instant::now();
+        let boot_count = self.boot_count();
+        let evidence = self.with_key(|key| sign(key, signing, boot_count))?;
+        Ok(SignedEvidence {
+            evidence,
+            collect_micros: self.collect_micros,
+            sign_micros: micros(start.elapsed()),
+            hardware_commands: self.commands().saturating_sub(self.commands_before),
+        })
     }
 
     fn boot_count(&mut self) -> Option<u64> {
@@ -189,11 +191,8 @@ impl DeviceExecutor {
         answer
     }
 
-    fn counts(&self) -> (u64, u64) {
-        (
-            self.key.as_ref().map_or(0, |key| key.commands()),
-            self.verifier.as_ref().map_or(0, VerifierClient::requests),
-        )
+    fn commands(&self) -> u64 {
+        self.key.as_ref().map_or(0, |key| key.commands())
     }
 }
 

@@ -12,7 +12,6 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use vitalsign_agent_core::RequestError;
 use vitalsign_protocol::id::{EnrolmentId, RegistrationId, StepUpId, Thumbprint};
@@ -45,7 +44,6 @@ const JSON: &str = "application/json";
 pub(crate) struct VerifierClient {
     http: reqwest::Client,
     base: String,
-    requests: AtomicU64,
 }
 
 /// Reason why the client cannot be set up.
@@ -110,7 +108,7 @@ impl VerifierClient {
             .tcp_keepalive(Duration::from_secs(60))
             .build()
             .map_err(|error| tls(&error))?;
-        Ok(Self { http, base: config.url.clone(), requests: AtomicU64::new(0) })
+        Ok(Self { http, base: config.url.clone() })
     }
 
     /// Sends the token and the public keys.
@@ -142,10 +140,6 @@ impl VerifierClient {
         let answer = self.http.head(&self.base).send().await.map_err(|error| failure(&error))?;
         let date = answer.headers().get(DATE).and_then(|date| date.to_str().ok());
         Ok(Reached { clock: date.and_then(when::parse_http_date) })
-    }
-
-    pub(crate) fn requests(&self) -> u64 {
-        self.requests.load(Ordering::Relaxed)
     }
 
     pub(crate) async fn step_up_evidence(
@@ -231,7 +225,6 @@ impl VerifierClient {
         media: &str,
         body: Vec<u8>,
     ) -> Result<T, RequestError> {
-        self.requests.fetch_add(1, Ordering::Relaxed);
         answer(self.http.post(format!("{}{path}", self.base)).header(CONTENT_TYPE, media).body(body)).await
     }
 

@@ -6,7 +6,7 @@ mod step_up {
     use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
     use serde_json::json;
     use std::time::Duration;
-    use vitalsign_agent_core::{Agent, DeviceEffect, Effect, Event, Now, Saved};
+    use vitalsign_agent_core::{Agent, DeviceEffect, Effect, Event, Now, Saved, SignedEvidence};
     use vitalsign_fuzz::fuzz;
     use vitalsign_protocol::cose::PublicKey;
     use vitalsign_protocol::ear::{self, Ear};
@@ -60,6 +60,10 @@ mod step_up {
         Event::ChannelMessage(1, Message { id: Some(1), name: name.into(), data })
     }
 
+    fn signed(evidence: &[u8]) -> Event {
+        Event::Signed(Ok(SignedEvidence { evidence: evidence.to_vec(), ..SignedEvidence::default() }))
+    }
+
     /// An agent that is enrolled, has reported, and listens.
     fn listening(verifier: &Verifier) -> Agent {
         let enrolled = json!({
@@ -81,7 +85,7 @@ mod step_up {
             Event::Started,
             Event::Collected(Box::default()),
             Event::Nonce(Ok(NonceAnswer { nonce: NONCE, nonce_seconds: 60 })),
-            Event::Signed(Ok(b"report".to_vec())),
+            signed(b"report"),
             Event::Reported(Ok(Box::new(answer))),
             Event::ChannelOpened(1),
         ] {
@@ -192,11 +196,7 @@ mod step_up {
         let verifier = Verifier::new();
         let mut waiting = listening(&verifier);
         let evidence = b"evidence".to_vec();
-        for event in [
-            told(event::STEP_UP, asked()),
-            Event::Collected(Box::default()),
-            Event::Signed(Ok(evidence.clone())),
-        ] {
+        for event in [told(event::STEP_UP, asked()), Event::Collected(Box::default()), signed(&evidence)] {
             waiting.handle(event, now(2));
         }
         let wanted = challenge(&RANDOM, &evidence, &transaction_digest(&text())).to_string();

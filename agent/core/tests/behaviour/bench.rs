@@ -5,7 +5,7 @@ use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPai
 use std::time::Duration;
 use vitalsign_agent_core::{
     Agent, ChannelEffect, DeviceEffect, Effect, Event, LocalEffect, Now, RecordEffect, RequestError, Saved,
-    Signing, Transition,
+    SignedEvidence, Signing, Transition,
 };
 use vitalsign_ipc::AgentState;
 use vitalsign_protocol::cose::PublicKey;
@@ -166,7 +166,7 @@ impl Bench {
             if let Effect::Device(DeviceEffect::Sign(s)) = it { Some(s.nonces[0]) } else { None }
         });
         let evidence = nonce.expect("something to sign").as_bytes().to_vec();
-        self.give(Event::Signed(Ok(evidence.clone())));
+        self.give(signed(&evidence));
         assert!(self.has(|it| matches!(it, Effect::Device(DeviceEffect::SendReport(_)))));
         (nonce.unwrap(), Digest::of(&evidence), fetched)
     }
@@ -228,6 +228,10 @@ pub(crate) fn reporting(verifier: &Verifier) -> Bench {
     bench.give(Event::Started);
     assert!(bench.report(verifier), "after a restart there is no nonce in hand");
     bench
+}
+
+pub(crate) fn signed(evidence: &[u8]) -> Event {
+    Event::Signed(Ok(SignedEvidence { evidence: evidence.to_vec(), ..SignedEvidence::default() }))
 }
 
 pub(crate) fn problem(of: ProblemType) -> RequestError {

@@ -13,8 +13,8 @@ mod random;
 mod step_up;
 
 use bench::*;
-use vitalsign_agent_core::{DeviceEffect, Effect, Event, RequestError, Saved, Transition};
-use vitalsign_ipc::AgentState;
+use vitalsign_agent_core::{DeviceEffect, Effect, Event, RequestError, Saved, SignedEvidence, Transition};
+use vitalsign_ipc::{AgentState, Cost};
 use vitalsign_platform_api::{Change, KeyError};
 use vitalsign_protocol::ear::{Ear, Tier};
 use vitalsign_protocol::evidence::IntendedUse;
@@ -37,9 +37,7 @@ fn new_device_enrols_then_reports_in_one_round_trip() {
     bench.give(Event::Collected(Box::default()));
     assert!(bench.agent.status(bench.now()).posture.is_some(), "what is registered can be shown");
     assert!(
-        bench
-            .give(Event::Signed(Ok(vec![1])))
-            .has(|it| matches!(it, Effect::Device(DeviceEffect::FinishEnrolment { .. })))
+        bench.give(signed(&[1])).has(|it| matches!(it, Effect::Device(DeviceEffect::FinishEnrolment { .. })))
     );
     bench.give(Event::EnrolmentFinished(Ok(Box::new(verifier.enrolled()))));
     assert_eq!(bench.standing(), AgentState::Reporting);
@@ -48,6 +46,20 @@ fn new_device_enrols_then_reports_in_one_round_trip() {
 
     bench.pass(300).give(Event::Due);
     assert!(!bench.report(&verifier), "the nonce came with the last answer");
+}
+
+#[test]
+fn report_cost_counts_every_round_trip() {
+    let verifier = Verifier::new();
+    let mut bench = reporting(&verifier);
+    assert_eq!(bench.agent.status(bench.now()).cost.unwrap().round_trips, 2, "a nonce and a report");
+    bench.pass(300).give(Event::Due).give(Event::Collected(Box::default()));
+    let (collect_micros, sign_micros, hardware_commands) = (10, 20, 1);
+    let evidence = vec![5; 42];
+    let signed = SignedEvidence { evidence, collect_micros, sign_micros, hardware_commands };
+    bench.give(Event::Signed(Ok(signed))).give(Event::Reported(Err(problem(ProblemType::Busy))));
+    let cost = Cost { evidence_bytes: 42, round_trips: 1, hardware_commands, collect_micros, sign_micros };
+    assert_eq!(bench.agent.status(bench.now()).cost, Some(cost));
 }
 
 #[test]
@@ -61,7 +73,7 @@ fn tpm_credential_is_opened_before_signing() {
     let signing = bench.signing().unwrap();
     assert_eq!((signing.nonces, signing.enrolment), (vec![Nonce([1; 32])], Some(DEVICE)));
     assert_eq!((signing.intended_use, signing.quote), (IntendedUse::Registration, true));
-    bench.give(Event::Signed(Ok(vec![1])));
+    bench.give(signed(&[1]));
     let proof = bench.out.iter().find_map(|it| match it {
         Effect::Device(DeviceEffect::FinishEnrolment { proof, .. }) => Some(proof),
         _ => None,
@@ -110,7 +122,7 @@ fn a_refused_nonce_is_replaced_once() {
                 .has(|it| matches!(it, Effect::Device(DeviceEffect::FetchNonce)))
         );
         bench.give(Event::Nonce(Ok(NonceAnswer { nonce: Nonce([4; 32]), nonce_seconds: 60 })));
-        bench.give(Event::Signed(Ok(vec![5])));
+        bench.give(signed(&[5]));
         assert!(
             !bench
                 .give(Event::Reported(Err(problem(kind))))
@@ -349,7 +361,7 @@ fn answers_nobody_waits_for_change_nothing() {
     let stray: [fn(&Verifier) -> Event; 6] = [
         |_| Event::Collected(Box::default()),
         |_| Event::Nonce(Ok(NonceAnswer { nonce: Nonce([1; 32]), nonce_seconds: 9 })),
-        |_| Event::Signed(Ok(vec![1])),
+        |_| signed(&[1]),
         |v| Event::Reported(Ok(Box::new(v.answer(None, None, |_| {})))),
         |_| Event::EnrolmentBegun(Ok(challenge())),
         |v| Event::EnrolmentFinished(Ok(Box::new(v.enrolled()))),

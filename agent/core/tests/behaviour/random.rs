@@ -124,7 +124,7 @@ impl Hands<'_> {
                 nonce_seconds: 60,
             })),
             Effect::Device(DeviceEffect::FetchNonce) => Event::Nonce(Err(failure)),
-            Effect::Device(DeviceEffect::Sign(_)) if well => Event::Signed(Ok(b"evidence".to_vec())),
+            Effect::Device(DeviceEffect::Sign(_)) if well => signed(b"evidence"),
             Effect::Device(DeviceEffect::Sign(_)) => Event::Signed(Err(lost())),
             Effect::Device(DeviceEffect::SendReport(evidence)) if well => {
                 let digest = vitalsign_protocol::id::Digest::of(&evidence);

@@ -1,6 +1,6 @@
 //! Step-ups, to each of their ends.
 
-use super::bench::{Bench, DEVICE, Verifier, listening, problem};
+use super::bench::{Bench, DEVICE, Verifier, listening, problem, signed};
 use serde_json::{Value, json};
 use std::collections::HashSet;
 use vitalsign_agent_core::{
@@ -129,7 +129,7 @@ impl Bench {
         if to == Step::Signing {
             return self;
         }
-        self.give(Event::Signed(Ok(b"evidence".to_vec())));
+        self.give(signed(b"evidence"));
         if to == Step::Sending {
             return self;
         }
@@ -468,7 +468,7 @@ fn offline_for_too_long_it_has_timed_out_in_each_step() {
             } else if bench.collects() {
                 bench.give(Event::Collected(Box::default()));
             } else if bench.signing().is_some() {
-                bench.give(Event::Signed(Ok(b"evidence".to_vec())));
+                bench.give(signed(b"evidence"));
             } else {
                 bench.sleep_until_due();
             }
@@ -530,7 +530,7 @@ fn sleep_counts_in_each_step() {
         // What was under way comes in late, and starts nothing.
         bench.give(match step {
             Step::Collecting => Event::Collected(Box::default()),
-            Step::Signing => Event::Signed(Ok(b"evidence".to_vec())),
+            Step::Signing => signed(b"evidence"),
             Step::Sending => {
                 Event::EvidenceAnswered(ID, Ok(Box::new(answer(&verifier, b"evidence", |_| {}))))
             }
@@ -773,7 +773,7 @@ fn another_device_has_none_of_its_step_ups() {
         .give(Event::EnrolmentBegun(Ok(super::bench::challenge())));
     bench
         .give(Event::Collected(Box::default()))
-        .give(Event::Signed(Ok(vec![1])))
+        .give(signed(&[1]))
         .give(Event::EnrolmentFinished(Ok(Box::new(verifier.enrolled()))));
     assert_eq!(bench.ended(), Some((StepUpResult::NoDevice, vec![])));
     assert_eq!(bench.open().1, None, "the new device has heard nothing yet");
@@ -846,7 +846,7 @@ fn two_are_prepared_one_after_the_other() {
     let mut bench = asked_of(&verifier);
     bench.tell(2, "step-up", asked(text(other), SECONDS));
     assert!(!bench.collects());
-    bench.give(Event::Collected(Box::default())).give(Event::Signed(Ok(b"evidence".to_vec())));
+    bench.give(Event::Collected(Box::default())).give(signed(b"evidence"));
     bench.give(Event::EvidenceAnswered(ID, Ok(Box::new(answer(&verifier, b"evidence", |_| {})))));
     assert!(bench.collects(), "the second follows at once");
     bench.give(Event::Collected(Box::default()));
@@ -856,6 +856,6 @@ fn two_are_prepared_one_after_the_other() {
     assert!(bench.sends_assertion());
     bench.give(Event::AssertionAnswered(ID, Ok(StepUpOutcome { end: StepUpResult::Approved })));
     assert_eq!(bench.ended().map(|(end, _)| end), Some(StepUpResult::Approved));
-    bench.give(Event::Signed(Ok(b"evidence".to_vec())));
+    bench.give(signed(b"evidence"));
     assert!(bench.has(|it| matches!(it, Effect::Verifier(VerifierEffect::SendStepUpEvidence(id, _)) if *id == StepUpId([9; 16]))));
 }
