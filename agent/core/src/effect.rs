@@ -7,8 +7,8 @@ use serde_json::Value;
 use std::time::Duration;
 use vitalsign_ipc::{AgentState, Status};
 use vitalsign_protocol::evidence::{Claims, IntendedUse};
-use vitalsign_protocol::id::{EnrolmentId, Nonce, StepUpId};
-use vitalsign_protocol::message::{DeviceSession, EncryptedCredential, EnrolmentProof};
+use vitalsign_protocol::id::{EnrolmentId, Nonce, StepUpId, Thumbprint};
+use vitalsign_protocol::message::{DeviceSession, EncryptedCredential, EnrolmentKeys, EnrolmentProof};
 use vitalsign_protocol::posture::Posture;
 use vitalsign_protocol::step_up::StepUpResult;
 
@@ -32,25 +32,29 @@ pub enum Effect {
 pub enum DeviceEffect {
     /// Read all facts: [`Event::Collected`].
     Collect,
-    /// Ask for a nonce: [`Event::Nonce`].
-    FetchNonce,
-    /// Sign evidence: [`Event::Signed`].
-    Sign(Box<Signing>),
-    /// Send evidence: [`Event::Reported`].
-    SendReport(Vec<u8>),
-    /// Send the token and the public keys: [`Event::EnrolmentBegun`]. With `renew_key` the old key is gone: make another.
-    BeginEnrolment {
-        /// Make a new key first.
+    /// Name the report key: [`Event::KeyIdentified`].
+    IdentifyKey,
+    /// Read the public keys for an enrolment, if there is a token for it: [`Event::EnrolmentKeysRead`].
+    ReadEnrolmentKeys {
+        /// Make a new report key first, because the old one is gone.
         renew_key: bool,
     },
     /// Open the credential that the verifier made for this device's TPM: [`Event::Activated`].
     Activate(Box<EncryptedCredential>),
-    /// Send the proof: [`Event::EnrolmentFinished`].
-    FinishEnrolment { enrolment: EnrolmentId, proof: Box<EnrolmentProof> },
+    /// Sign evidence: [`Event::Signed`].
+    Sign(Box<Signing>),
 }
 
 #[derive(Clone, Debug)]
 pub enum VerifierEffect {
+    /// Ask for a nonce for this report key: [`Event::Nonce`].
+    FetchNonce(Thumbprint),
+    /// Send evidence: [`Event::Reported`].
+    SendReport(Vec<u8>),
+    /// Send the token and the public keys: [`Event::EnrolmentBegun`].
+    BeginEnrolment(Box<EnrolmentKeys>),
+    /// Send the proof: [`Event::EnrolmentFinished`].
+    FinishEnrolment { enrolment: EnrolmentId, proof: Box<EnrolmentProof> },
     /// Send a step-up's evidence: [`Event::EvidenceAnswered`].
     SendStepUpEvidence(StepUpId, Vec<u8>),
     /// Send the security key's assertion: [`Event::AssertionAnswered`].

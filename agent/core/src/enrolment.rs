@@ -1,14 +1,14 @@
 //! Enrolment: begin, sign the registration, finish. Whatever step it stops at, beginning again is safe: the verifier
 //! knows the device by its keys.
 
-use crate::effect::{DeviceEffect, Effect, RecordEffect, Transition};
+use crate::effect::{DeviceEffect, Effect, RecordEffect, Transition, VerifierEffect};
 use crate::event::{Now, RequestError};
 use crate::signing::Purpose;
 use crate::{Agent, Saved, Step};
 use vitalsign_ipc::AgentState;
 use vitalsign_platform_api::KeyError;
 use vitalsign_protocol::id::{Base64Url, EnrolmentId, Secret};
-use vitalsign_protocol::message::{Enrolled, EnrolmentChallenge, EnrolmentProof};
+use vitalsign_protocol::message::{Enrolled, EnrolmentChallenge, EnrolmentKeys, EnrolmentProof};
 
 impl Agent {
     /// Enrols at once with a new token, whatever prevented enrolment before.
@@ -23,8 +23,26 @@ impl Agent {
 
     pub(crate) fn begin_enrolment(&mut self, renew_key: bool, effects: &mut Vec<Effect>) {
         self.standing = AgentState::Enrolling;
-        self.step = Step::Beginning;
-        effects.push(DeviceEffect::BeginEnrolment { renew_key }.into());
+        self.step = Step::ReadingKeys;
+        effects.push(DeviceEffect::ReadEnrolmentKeys { renew_key }.into());
+    }
+
+    pub(crate) fn on_enrolment_keys(
+        &mut self,
+        answer: Result<Box<EnrolmentKeys>, RequestError>,
+        now: Now,
+        effects: &mut Vec<Effect>,
+    ) {
+        if self.step != Step::ReadingKeys {
+            return;
+        }
+        match answer {
+            Ok(keys) => {
+                self.step = Step::Beginning;
+                effects.push(VerifierEffect::BeginEnrolment(keys).into());
+            }
+            Err(failure) => self.on_failure(failure, now, effects),
+        }
     }
 
     pub(crate) fn forget_enrolment(&mut self, effects: &mut Vec<Effect>) {
@@ -85,7 +103,7 @@ impl Agent {
     ) {
         self.step = Step::Finishing { enrolment };
         let proof = Box::new(EnrolmentProof { secret, evidence: Base64Url(evidence) });
-        effects.push(DeviceEffect::FinishEnrolment { enrolment, proof }.into());
+        effects.push(VerifierEffect::FinishEnrolment { enrolment, proof }.into());
     }
 
     pub(crate) fn on_enrolment_answer(

@@ -5,8 +5,8 @@ use crate::{ChannelEffect, DeviceEffect, LocalEffect, VerifierEffect};
 use serde_json::Value;
 use std::time::Duration;
 use vitalsign_platform_api::{Change, KeyError};
-use vitalsign_protocol::id::{Secret, StepUpId};
-use vitalsign_protocol::message::{Enrolled, EnrolmentChallenge, NonceAnswer, ReportAnswer};
+use vitalsign_protocol::id::{Secret, StepUpId, Thumbprint};
+use vitalsign_protocol::message::{Enrolled, EnrolmentChallenge, EnrolmentKeys, NonceAnswer, ReportAnswer};
 use vitalsign_protocol::posture::Posture;
 use vitalsign_protocol::problem::Problem;
 use vitalsign_protocol::sse::Message;
@@ -35,17 +35,21 @@ pub enum Event {
     EnrolNow,
     /// Answer to [`DeviceEffect::Collect`].
     Collected(Box<Posture>),
-    /// Answer to [`DeviceEffect::FetchNonce`].
+    /// Answer to [`DeviceEffect::IdentifyKey`].
+    KeyIdentified(Result<Thumbprint, KeyError>),
+    /// Answer to [`VerifierEffect::FetchNonce`].
     Nonce(Result<NonceAnswer, RequestError>),
     /// Answer to [`DeviceEffect::Sign`].
     Signed(Result<SignedEvidence, KeyError>),
-    /// Answer to [`DeviceEffect::SendReport`].
+    /// Answer to [`VerifierEffect::SendReport`].
     Reported(Result<Box<ReportAnswer>, RequestError>),
-    /// Answer to [`DeviceEffect::BeginEnrolment`].
+    /// Answer to [`DeviceEffect::ReadEnrolmentKeys`].
+    EnrolmentKeysRead(Result<Box<EnrolmentKeys>, RequestError>),
+    /// Answer to [`VerifierEffect::BeginEnrolment`].
     EnrolmentBegun(Result<EnrolmentChallenge, RequestError>),
     /// Answer to [`DeviceEffect::Activate`]: the secret in the credential.
     Activated(Result<Secret, KeyError>),
-    /// Answer to [`DeviceEffect::FinishEnrolment`].
+    /// Answer to [`VerifierEffect::FinishEnrolment`].
     EnrolmentFinished(Result<Box<Enrolled>, RequestError>),
     /// The event channel of this number is open.
     ChannelOpened(u64),

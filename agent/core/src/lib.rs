@@ -8,8 +8,8 @@
 //!
 //! ```text
 //! collect -> (nonce) -> sign -> send -> verdict
-//! begin -> collect -> (activate) -> sign -> finish -> verdict   (enrolment)
-//! collect -> sign -> send -> tap                                (step-up: takes precedence over a report)
+//! keys -> begin -> collect -> (activate) -> sign -> finish -> verdict   (enrolment)
+//! collect -> sign -> send -> tap                                        (step-up: takes precedence over a report)
 //! ```
 //!
 //! The event channel (`channel.rs`) and step-ups that wait for a person (`step_up.rs`) run beside the cycles; reports
@@ -53,6 +53,8 @@ pub struct Agent {
     nonce_retried: bool,
     quote_wanted: bool,
     schedule: schedule::Schedule,
+    /// Seconds between reports, instead of the verifier's.
+    report_seconds: Option<u64>,
     channel: channel::Channel,
     step_ups: step_up::StepUps,
     /// Wall clock minus elapsed time when last seen. It changes only when the clock is set.
@@ -69,9 +71,11 @@ pub struct Agent {
 enum Step {
     Idle,
     Collecting,
+    Identifying,
     AwaitingNonce,
     Signing(signing::Purpose),
     Sending { nonce: Nonce, evidence: Digest },
+    ReadingKeys,
     Beginning,
     CollectingToEnrol { challenge: EnrolmentChallenge },
     Activating { challenge: EnrolmentChallenge },
@@ -96,6 +100,7 @@ impl Agent {
             nonce_retried: false,
             quote_wanted: true,
             schedule: schedule::Schedule::default(),
+            report_seconds: None,
             channel: channel::Channel::default(),
             step_ups: step_up::StepUps::default(),
             clock_offset: None,
@@ -103,6 +108,12 @@ impl Agent {
             cost: None,
             current_cost: Cost::default(),
         }
+    }
+
+    /// Reports at this interval, in seconds, whatever the verifier asks.
+    #[must_use]
+    pub fn with_report_seconds(self, report_seconds: Option<u64>) -> Self {
+        Self { report_seconds, ..self }
     }
 
     /// Handles an event and returns the effects to execute, in order.
@@ -115,7 +126,7 @@ impl Agent {
     /// let now = Now { elapsed: Duration::from_secs(60), wall: 1_700_000_000, random: 0 };
     /// let effects = agent.handle(Event::Started, now);
     /// // A device without an enrolment begins to enrol.
-    /// assert!(effects.iter().any(|effect| matches!(effect, Effect::Device(DeviceEffect::BeginEnrolment { renew_key: false }))));
+    /// assert!(effects.iter().any(|effect| matches!(effect, Effect::Device(DeviceEffect::ReadEnrolmentKeys { renew_key: false }))));
     /// ```
     pub fn handle(&mut self, event: Event, now: Now) -> Vec<Effect> {
         let mut effects = Vec::new();
@@ -138,9 +149,11 @@ impl Agent {
             }
             Event::EnrolNow => self.on_enrol_now(now, &mut effects),
             Event::Collected(posture) => self.on_collected(*posture, now, &mut effects),
+            Event::KeyIdentified(answer) => self.on_key_identified(answer, now, &mut effects),
             Event::Nonce(answer) => self.on_nonce(answer, now, &mut effects),
             Event::Signed(answer) => self.on_signed(answer, now, &mut effects),
             Event::Reported(answer) => self.on_report_answer(answer, now, &mut effects),
+            Event::EnrolmentKeysRead(answer) => self.on_enrolment_keys(answer, now, &mut effects),
             Event::EnrolmentBegun(answer) => self.on_enrolment_challenge(answer, now, &mut effects),
             Event::Activated(answer) => self.on_activated(answer, now, &mut effects),
             Event::EnrolmentFinished(answer) => self.on_enrolment_answer(answer, now, &mut effects),

@@ -1,13 +1,13 @@
 //! The cycle of a report: facts, a nonce, a signature, one round trip, a verdict.
 
-use crate::effect::{DeviceEffect, Effect, Transition};
+use crate::effect::{DeviceEffect, Effect, Transition, VerifierEffect};
 use crate::event::{Now, RequestError, SignedEvidence};
 use crate::signing::Purpose;
 use crate::{Agent, Step};
 use std::time::Duration;
 use vitalsign_ipc::{AgentState, Cost};
 use vitalsign_platform_api::KeyError;
-use vitalsign_protocol::id::{Digest, Nonce};
+use vitalsign_protocol::id::{Digest, Nonce, Thumbprint};
 use vitalsign_protocol::message::{NonceAnswer, ReportAnswer};
 use vitalsign_protocol::problem::{Action, Problem, ProblemType};
 
@@ -51,9 +51,27 @@ impl Agent {
     }
 
     fn fetch_nonce(&mut self, effects: &mut Vec<Effect>) {
-        self.step = Step::AwaitingNonce;
-        self.current_cost.round_trips += 1;
-        effects.push(DeviceEffect::FetchNonce.into());
+        self.step = Step::Identifying;
+        effects.push(DeviceEffect::IdentifyKey.into());
+    }
+
+    pub(crate) fn on_key_identified(
+        &mut self,
+        answer: Result<Thumbprint, KeyError>,
+        now: Now,
+        effects: &mut Vec<Effect>,
+    ) {
+        if self.step != Step::Identifying {
+            return;
+        }
+        match answer {
+            Ok(kid) => {
+                self.step = Step::AwaitingNonce;
+                self.current_cost.round_trips += 1;
+                effects.push(VerifierEffect::FetchNonce(kid).into());
+            }
+            Err(error) => self.on_failure(RequestError::Key(error), now, effects),
+        }
     }
 
     pub(crate) fn on_nonce(
@@ -85,7 +103,7 @@ impl Agent {
             sign_micros,
         };
         self.step = Step::Sending { nonce, evidence: Digest::of(&evidence) };
-        effects.push(DeviceEffect::SendReport(evidence).into());
+        effects.push(VerifierEffect::SendReport(evidence).into());
     }
 
     pub(crate) fn on_report_answer(
@@ -120,7 +138,8 @@ impl Agent {
         self.quote_wanted = answer.quote;
         self.standing = AgentState::Reporting;
         self.step = Step::Idle;
-        self.schedule.end_cycle(Duration::from_secs(answer.report_seconds.max(1)), now);
+        let seconds = self.report_seconds.unwrap_or(answer.report_seconds).max(1);
+        self.schedule.end_cycle(Duration::from_secs(seconds), now);
         self.begin_if_due(now, effects);
     }
 

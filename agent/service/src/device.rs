@@ -1,32 +1,26 @@
-//! The hands: carries out one effect at a time and brings its result back as an event.
+//! Executes effects on the device, one at a time: reads its facts, uses its key.
 
+use crate::clock::wall;
 use crate::config::Config;
-use crate::verifier::VerifierClient;
+use crate::config_source::ConfigSource;
 use std::path::PathBuf;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-use tokio::runtime::Runtime;
-use vitalsign_agent_core::{DeviceEffect, Event, Now, RequestError, SignedEvidence, Signing};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use vitalsign_agent_core::{DeviceEffect, Event, RequestError, SignedEvidence, Signing};
 use vitalsign_host::Settings;
 use vitalsign_platform_api::{Collector, DeviceKey, KeyError};
 use vitalsign_protocol::evidence::quote_extra_data;
-use vitalsign_protocol::id::EnrolmentId;
-use vitalsign_protocol::message::{EnrolmentChallenge, EnrolmentProof, EnrolmentRequest};
+use vitalsign_protocol::message::EnrolmentKeys;
 use vitalsign_protocol::posture::Posture;
 
-/// Reads the administrator's configuration again before each enrolment, so that a new token or verifier needs
-/// no restart.
-pub(crate) type ReadConfig = Box<dyn Fn() -> Result<Config, crate::config::ConfigError> + Send>;
-
-/// Everything that touches the world, but for the state file and the socket.
 pub(crate) struct DeviceExecutor {
+    source: Arc<ConfigSource>,
+    /// The configuration as of the last enrolment; its key and state folder are in use.
     config: Config,
-    read_config: ReadConfig,
     collector: Collector,
     key: Option<Box<dyn DeviceKey>>,
     /// Cached boot count of the key's hardware; it does not change while the system runs.
     boot_count: Option<u64>,
-    verifier: Option<VerifierClient>,
-    runtime: Runtime,
     /// Microseconds that the last collection of facts took.
     collect_micros: u64,
     /// Commands to the key's hardware up to the last collection of facts.
@@ -35,20 +29,18 @@ pub(crate) struct DeviceExecutor {
 }
 
 impl DeviceExecutor {
-    /// Hands with nothing in them: key and connection are opened when they are first needed.
-    pub(crate) fn new(config: Config, read_config: ReadConfig) -> std::io::Result<Self> {
-        Ok(Self {
-            config,
-            read_config,
+    /// Creates an executor that opens the key when it first needs it.
+    pub(crate) fn new(source: Arc<ConfigSource>) -> Self {
+        Self {
+            config: source.current(),
+            source,
             collector: Collector::default(),
             key: None,
             boot_count: None,
-            verifier: None,
-            runtime: tokio::runtime::Builder::new_current_thread().enable_all().build()?,
             collect_micros: 0,
             commands_before: 0,
             after_reading: Box::new(|| ()),
-        })
+        }
     }
 
     /// Registers a function that runs after each collection of facts.
@@ -56,32 +48,24 @@ impl DeviceExecutor {
         self.after_reading = Box::new(then);
     }
 
-    /// Executes an effect and returns its events, in order.
-    pub(crate) fn perform(&mut self, effect: DeviceEffect) -> Vec<Event> {
+    /// Executes an effect and returns its event.
+    pub(crate) fn perform(&mut self, effect: DeviceEffect) -> Event {
         match effect {
             DeviceEffect::Collect => {
                 let posture = self.collect();
                 self.commands_before = self.commands();
-                vec![Event::Collected(Box::new(posture))]
+                Event::Collected(Box::new(posture))
             }
-            DeviceEffect::FetchNonce => vec![Event::Nonce(self.fetch_nonce())],
-            DeviceEffect::Sign(signing) => vec![Event::Signed(self.sign(*signing))],
-            DeviceEffect::SendReport(evidence) => {
-                let answer = self.ask(async |verifier| verifier.report(evidence).await).map(|mut answer| {
-                    answer.report_seconds = self.config.report_seconds.unwrap_or(answer.report_seconds);
-                    Box::new(answer)
-                });
-                vec![Event::Reported(answer)]
+            DeviceEffect::IdentifyKey => {
+                Event::KeyIdentified(self.with_key(|key| Ok(key.public().thumbprint())))
             }
-            DeviceEffect::BeginEnrolment { renew_key } => {
-                vec![Event::EnrolmentBegun(self.begin_enrolment(renew_key))]
+            DeviceEffect::ReadEnrolmentKeys { renew_key } => {
+                Event::EnrolmentKeysRead(self.enrolment_keys(renew_key).map(Box::new))
             }
             DeviceEffect::Activate(credential) => {
-                vec![Event::Activated(self.with_key(|key| key.activate(&credential)))]
+                Event::Activated(self.with_key(|key| key.activate(&credential)))
             }
-            DeviceEffect::FinishEnrolment { enrolment, proof } => {
-                vec![Event::EnrolmentFinished(self.finish_enrolment(&enrolment, &proof).map(Box::new))]
-            }
+            DeviceEffect::Sign(signing) => Event::Signed(self.sign(*signing)),
         }
     }
 
@@ -101,41 +85,16 @@ impl DeviceExecutor {
         posture
     }
 
-    fn fetch_nonce(&mut self) -> Result<vitalsign_protocol::message::NonceAnswer, RequestError> {
-        let kid = self.with_key(|key| Ok(key.public().thumbprint())).map_err(RequestError::Key)?;
-        self.ask(async |verifier| verifier.nonce(kid).await)
-    }
-
-    fn begin_enrolment(&mut self, renew_key: bool) -> Result<EnrolmentChallenge, RequestError> {
-        // A verifier that cannot be spoken to for lack of settings is the same to the core as a missing token.
-        self.config = (self.read_config)().map_err(|error| {
-            tracing::error!(%error, "the settings cannot be used");
-            RequestError::NoToken
-        })?;
-        self.verifier = None;
-        let token = self.config.token().map_err(|error| {
-            tracing::error!(%error, "the enrolment token cannot be read");
-            RequestError::NoToken
-        })?;
-        let token = token.ok_or(RequestError::NoToken)?;
+    fn enrolment_keys(&mut self, renew_key: bool) -> Result<EnrolmentKeys, RequestError> {
+        // Settings that cannot be used are the same to the core as a missing token. A key is renewed only when there is
+        // a token to enrol with.
+        self.config = self.source.reload().map_err(|_| RequestError::NoToken)?;
+        self.source.read_token()?;
         if renew_key {
             self.key = None;
             vitalsign_host::forget_key(&self.config.key, &self.config.state).map_err(RequestError::Key)?;
         }
-        let keys = self.with_key(|key| key.enrolment_keys()).map_err(RequestError::Key)?;
-        let token = String::from_utf8_lossy(token.expose()).into_owned();
-        let request = EnrolmentRequest { token, keys };
-        self.ask(async |verifier| verifier.begin_enrolment(&request).await)
-    }
-
-    fn finish_enrolment(
-        &mut self,
-        enrolment: &EnrolmentId,
-        proof: &EnrolmentProof,
-    ) -> Result<vitalsign_protocol::message::Enrolled, RequestError> {
-        let mut enrolled = self.ask(async |verifier| verifier.finish_enrolment(*enrolment, proof).await)?;
-        enrolled.report.report_seconds = self.config.report_seconds.unwrap_or(enrolled.report.report_seconds);
-        Ok(enrolled)
+        self.with_key(|key| key.enrolment_keys()).map_err(RequestError::Key)
     }
 
     fn sign(&mut self, signing: Signing) -> Result<SignedEvidence, KeyError> {
@@ -174,23 +133,6 @@ impl DeviceExecutor {
         Ok(done)
     }
 
-    /// Asks the verifier; the connection stays for the next time.
-    fn ask<T>(
-        &mut self,
-        call: impl AsyncFnOnce(&VerifierClient) -> Result<T, RequestError>,
-    ) -> Result<T, RequestError> {
-        let verifier = match self.verifier.take() {
-            Some(verifier) => verifier,
-            None => {
-                let settings = self.config.verifier.as_ref().ok_or(RequestError::NoToken)?;
-                VerifierClient::new(settings).map_err(|error| RequestError::Untrusted(error.to_string()))?
-            }
-        };
-        let answer = self.runtime.block_on(call(&verifier));
-        self.verifier = Some(verifier);
-        answer
-    }
-
     fn commands(&self) -> u64 {
         self.key.as_ref().map_or(0, |key| key.commands())
     }
@@ -216,18 +158,29 @@ fn sign(key: &mut dyn DeviceKey, signing: Signing, boot_count: Option<u64>) -> R
     claims.sign(&kid, |digest| key.sign(digest))
 }
 
-/// The time, for the core.
-pub(crate) fn now() -> Now {
-    let mut random = [0; 8];
-    // Without random numbers there is no jitter, which is the least of the troubles then.
-    let _ = getrandom::fill(&mut random);
-    Now { elapsed: vitalsign_os::elapsed(), wall: wall(), random: u64::from_ne_bytes(random) }
-}
-
-fn wall() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
-}
-
 fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn makes_no_key_without_an_enrolment_token() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = Config {
+            verifier: None,
+            token_file: Some(folder.path().join("token")),
+            key: "software".into(),
+            state: folder.path().join("state"),
+            socket: folder.path().join("agent.sock"),
+            report_seconds: None,
+        };
+        let source = Arc::new(ConfigSource::new(move || Ok(config.clone())).unwrap());
+        let mut device = DeviceExecutor::new(source);
+        let event = device.perform(DeviceEffect::ReadEnrolmentKeys { renew_key: true });
+        assert!(matches!(event, Event::EnrolmentKeysRead(Err(RequestError::NoToken))), "{event:?}");
+        assert_eq!(folder.path().read_dir().unwrap().count(), 0);
+    }
 }

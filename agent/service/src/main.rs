@@ -1,7 +1,9 @@
 //! `vitalsign`: the service that reads, signs and reports this device's vital signs, and the command line that asks it.
 
 mod cli;
+mod clock;
 mod config;
+mod config_source;
 mod device;
 mod env;
 mod journal;

@@ -1,16 +1,20 @@
-//! The service: feeds events to the agent and executes its effects. One thread decides, one executes, one
-//! watches the system, one talks to the verifier; each client of the socket has its own.
+//! The service: feeds events to the agent and has its effects executed. One thread decides, one uses the device, one
+//! talks to the verifier, one watches the system; each client of the socket has its own.
 //!
 //! No shutdown work is needed: state is on disk before it takes effect, so the service may be killed at any
 //! time.
 
-use crate::device::{self, DeviceExecutor, ReadConfig};
+use crate::clock;
+use crate::config::Config;
+use crate::config_source::ConfigSource;
+use crate::device::DeviceExecutor;
 use crate::journal::Journal;
 use crate::notify::ServiceManager;
 use crate::server::{Incoming, Server};
 use crate::store::{Loaded, Store};
-use crate::verifier_link::{self, ForwardedRequest, LinkInput};
-use std::path::Path;
+use crate::verifier_link::{self, ForwardedRequest, LinkInput, VerifierLink};
+use std::collections::VecDeque;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
@@ -36,8 +40,8 @@ pub(crate) struct PersistentAgent {
 
 impl PersistentAgent {
     /// Reads the state; what cannot be read is set aside, and the device enrols again.
-    pub(crate) fn open(folder: &Path) -> anyhow::Result<Self> {
-        let store = Store::open(folder)?;
+    pub(crate) fn open(config: &Config) -> anyhow::Result<Self> {
+        let store = Store::open(&config.state)?;
         let saved = match store.load::<Saved>()? {
             Loaded::Value(saved) => saved,
             Loaded::Nothing => Saved::default(),
@@ -46,16 +50,17 @@ impl PersistentAgent {
                 Saved::default()
             }
         };
-        Ok(Self { core: Agent::new(saved), store, journal: Journal::open(folder) })
+        let core = Agent::new(saved).with_report_seconds(config.report_seconds);
+        Ok(Self { core, store, journal: Journal::open(&config.state) })
     }
 
     pub(crate) fn status(&self) -> Status {
-        self.core.status(device::now())
+        self.core.status(clock::now())
     }
 
     /// Handles an event and returns the effects to execute, in order.
     fn handle(&mut self, event: Event) -> Vec<Effect> {
-        self.core.handle(event, device::now())
+        self.core.handle(event, clock::now())
     }
 
     /// Writes to the state file or the journal.
@@ -70,20 +75,24 @@ impl PersistentAgent {
         }
     }
 
-    /// Goes on from an event until the agent waits for the next heartbeat, without a service.
-    pub(crate) fn run_through(&mut self, event: Event, device: &mut DeviceExecutor) -> Status {
-        let mut events = std::collections::VecDeque::from([event]);
+    /// Executes everything that follows from an event until the next heartbeat, without a service.
+    pub(crate) fn run_through(&mut self, event: Event, source: Arc<ConfigSource>) -> anyhow::Result<Status> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let mut device = DeviceExecutor::new(Arc::clone(&source));
+        let mut link = VerifierLink::new(source);
+        let mut events = VecDeque::from([event]);
         while let Some(event) = events.pop_front() {
             for effect in self.handle(event) {
                 match effect {
-                    Effect::Device(effect) => events.extend(device.perform(effect)),
+                    Effect::Device(effect) => events.push_back(device.perform(effect)),
+                    Effect::Verifier(effect) => events.push_back(runtime.block_on(link.request(effect))),
                     Effect::Record(effect) => self.record(effect),
-                    // A command that runs once opens no channel, takes no step-up, and waits for no time.
-                    Effect::Verifier(_) | Effect::Channel(_) | Effect::Local(_) => {}
+                    // A command that runs once waits for no events, and no client sees its status.
+                    Effect::Channel(_) | Effect::Local(_) => {}
                 }
             }
         }
-        self.status()
+        Ok(self.status())
     }
 }
 
@@ -102,28 +111,27 @@ impl Service {
     pub(crate) fn start(
         agent: PersistentAgent,
         mut device: DeviceExecutor,
-        read_config: ReadConfig,
+        link: VerifierLink,
         findings: impl Fn() -> Vec<Diagnostic> + 'static,
     ) -> anyhow::Result<(Self, Sender<ServiceInput>)> {
         let (inputs, inbox) = channel();
-        let (device_effects, work) = channel();
+        let (device_effects, effects) = channel();
         let results = inputs.clone();
         let execute = move || {
-            for effect in work {
-                for event in device.perform(effect) {
-                    if results.send(ServiceInput::Event(event)).is_err() {
-                        return;
-                    }
+            for effect in effects {
+                if results.send(ServiceInput::Event(device.perform(effect))).is_err() {
+                    return;
                 }
             }
         };
         std::thread::Builder::new().name("device".into()).spawn(execute)?;
-        let told = inputs.clone();
-        let verifier = verifier_link::start(read_config, move |event| {
+        let results = inputs.clone();
+        let verifier = verifier_link::start(link, move |event| {
             // A loop that has ended hears nothing more.
-            let _ = told.send(ServiceInput::Event(event));
+            let _ = results.send(ServiceInput::Event(event));
         })?;
-        Ok((Self { agent, inbox, device: device_effects, verifier, findings: Box::new(findings) }, inputs))
+        let findings = Box::new(findings);
+        Ok((Self { agent, inbox, device: device_effects, verifier, findings }, inputs))
     }
 
     /// Runs until a thread of the service has ended, which only a defect can bring about.
@@ -235,7 +243,7 @@ impl Service {
     /// The verifier answers, and meanwhile the loop goes on.
     fn ask_about_keys(&self, incoming: Incoming) {
         let agent = &self.agent.core;
-        let (Some(session), Some((rp_id, origin))) = (agent.session(device::now()), agent.relying_party())
+        let (Some(session), Some((rp_id, origin))) = (agent.session(clock::now()), agent.relying_party())
         else {
             let detail = "this device has no session with its verifier: see `vitalsign status`".to_owned();
             return incoming.answer(Answer::Refused(Refusal::Verifier { problem: None, detail }));
@@ -264,7 +272,6 @@ fn line(status: &Status) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Config;
     use serde_json::json;
     use vitalsign_client::ServiceClient;
     use vitalsign_protocol::id::{RegistrationId, Secret, StepUpId};
@@ -281,13 +288,11 @@ mod tests {
             socket: folder.path().join("agent.sock"),
             report_seconds: None,
         };
-        let reader = || -> ReadConfig {
-            let config = config.clone();
-            Box::new(move || Ok(config.clone()))
-        };
-        let device = DeviceExecutor::new(config.clone(), reader()).unwrap();
-        let agent = PersistentAgent::open(folder.path()).unwrap();
-        let (service, _inputs) = Service::start(agent, device, reader(), Vec::new).unwrap();
+        let read = config.clone();
+        let source = Arc::new(ConfigSource::new(move || Ok(read.clone())).unwrap());
+        let (device, link) = (DeviceExecutor::new(Arc::clone(&source)), VerifierLink::new(source));
+        let agent = PersistentAgent::open(&config).unwrap();
+        let (service, _inputs) = Service::start(agent, device, link, Vec::new).unwrap();
         let (sender, requests) = channel();
         let _socket =
             Server::start(&config.socket, |_| true, move |incoming| sender.send(incoming).unwrap()).unwrap();

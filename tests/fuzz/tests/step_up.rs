@@ -10,7 +10,7 @@ mod step_up {
     use vitalsign_fuzz::fuzz;
     use vitalsign_protocol::cose::PublicKey;
     use vitalsign_protocol::ear::{self, Ear};
-    use vitalsign_protocol::id::{Digest, EnrolmentId, Nonce, Secret, StepUpId};
+    use vitalsign_protocol::id::{Digest, EnrolmentId, Nonce, Secret, StepUpId, Thumbprint};
     use vitalsign_protocol::jwt::{self, Jwk, JwkSet};
     use vitalsign_protocol::message::{DeviceSession, NonceAnswer, ReportAnswer};
     use vitalsign_protocol::sse::{Message, Reader};
@@ -84,6 +84,7 @@ mod step_up {
         for event in [
             Event::Started,
             Event::Collected(Box::default()),
+            Event::KeyIdentified(Ok(Thumbprint([2; 32]))),
             Event::Nonce(Ok(NonceAnswer { nonce: NONCE, nonce_seconds: 60 })),
             signed(b"report"),
             Event::Reported(Ok(Box::new(answer))),

@@ -5,20 +5,22 @@ use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPai
 use std::time::Duration;
 use vitalsign_agent_core::{
     Agent, ChannelEffect, DeviceEffect, Effect, Event, LocalEffect, Now, RecordEffect, RequestError, Saved,
-    SignedEvidence, Signing, Transition,
+    SignedEvidence, Signing, Transition, VerifierEffect,
 };
 use vitalsign_ipc::AgentState;
 use vitalsign_protocol::cose::PublicKey;
 use vitalsign_protocol::ear::{self, Appraisal, Ear, Tier, Trust, TrustVector};
-use vitalsign_protocol::id::{Base64Url, Digest, EnrolmentId, Nonce, Secret};
+use vitalsign_protocol::id::{Base64Url, Digest, EnrolmentId, Nonce, Secret, Thumbprint};
 use vitalsign_protocol::jwt::{self, Jwk, JwkSet};
 use vitalsign_protocol::message::{
-    DeviceSession, EncryptedCredential, Enrolled, EnrolmentChallenge, NonceAnswer, ReportAnswer,
+    DeviceSession, EncryptedCredential, Enrolled, EnrolmentChallenge, EnrolmentKeys, NonceAnswer,
+    ReportAnswer,
 };
 use vitalsign_protocol::problem::{Problem, ProblemType};
 use vitalsign_protocol::sse::Message;
 
 pub(crate) const DEVICE: EnrolmentId = EnrolmentId([7; 16]);
+pub(crate) const KID: Thumbprint = Thumbprint([2; 32]);
 
 /// The other side: signs verdicts.
 pub(crate) struct Verifier {
@@ -158,8 +160,10 @@ impl Bench {
     pub(crate) fn walk_to_sending(&mut self) -> (Nonce, Digest, bool) {
         assert!(self.collects(), "{:?}", self.out);
         self.give(Event::Collected(Box::default()));
-        let fetched = self.has(|it| matches!(it, Effect::Device(DeviceEffect::FetchNonce)));
+        let fetched = self.has(|it| matches!(it, Effect::Device(DeviceEffect::IdentifyKey)));
         if fetched {
+            self.give(identified());
+            assert!(self.has(|it| matches!(it, Effect::Verifier(VerifierEffect::FetchNonce(KID)))));
             self.give(Event::Nonce(Ok(NonceAnswer { nonce: Nonce([3; 32]), nonce_seconds: 60 })));
         }
         let nonce = self.out.iter().find_map(|it| {
@@ -167,7 +171,7 @@ impl Bench {
         });
         let evidence = nonce.expect("something to sign").as_bytes().to_vec();
         self.give(signed(&evidence));
-        assert!(self.has(|it| matches!(it, Effect::Device(DeviceEffect::SendReport(_)))));
+        assert!(self.has(|it| matches!(it, Effect::Verifier(VerifierEffect::SendReport(_)))));
         (nonce.unwrap(), Digest::of(&evidence), fetched)
     }
 
@@ -228,6 +232,14 @@ pub(crate) fn reporting(verifier: &Verifier) -> Bench {
     bench.give(Event::Started);
     assert!(bench.report(verifier), "after a restart there is no nonce in hand");
     bench
+}
+
+pub(crate) fn identified() -> Event {
+    Event::KeyIdentified(Ok(KID))
+}
+
+pub(crate) fn keys() -> Event {
+    Event::EnrolmentKeysRead(Ok(Box::new(EnrolmentKeys::Software { report_key: Base64Url(vec![4]) })))
 }
 
 pub(crate) fn signed(evidence: &[u8]) -> Event {

@@ -13,7 +13,9 @@ mod random;
 mod step_up;
 
 use bench::*;
-use vitalsign_agent_core::{DeviceEffect, Effect, Event, RequestError, Saved, SignedEvidence, Transition};
+use vitalsign_agent_core::{
+    Agent, DeviceEffect, Effect, Event, RequestError, Saved, SignedEvidence, Transition, VerifierEffect,
+};
 use vitalsign_ipc::{AgentState, Cost};
 use vitalsign_platform_api::{Change, KeyError};
 use vitalsign_protocol::ear::{Ear, Tier};
@@ -31,13 +33,15 @@ fn new_device_enrols_then_reports_in_one_round_trip() {
     assert!(
         bench
             .give(Event::Started)
-            .has(|it| matches!(it, Effect::Device(DeviceEffect::BeginEnrolment { renew_key: false })))
+            .has(|it| matches!(it, Effect::Device(DeviceEffect::ReadEnrolmentKeys { renew_key: false })))
     );
-    assert!(bench.give(Event::EnrolmentBegun(Ok(challenge()))).collects());
+    assert!(bench.give(keys()).give(Event::EnrolmentBegun(Ok(challenge()))).collects());
     bench.give(Event::Collected(Box::default()));
     assert!(bench.agent.status(bench.now()).posture.is_some(), "what is registered can be shown");
     assert!(
-        bench.give(signed(&[1])).has(|it| matches!(it, Effect::Device(DeviceEffect::FinishEnrolment { .. })))
+        bench
+            .give(signed(&[1]))
+            .has(|it| matches!(it, Effect::Verifier(VerifierEffect::FinishEnrolment { .. })))
     );
     bench.give(Event::EnrolmentFinished(Ok(Box::new(verifier.enrolled()))));
     assert_eq!(bench.standing(), AgentState::Reporting);
@@ -46,6 +50,20 @@ fn new_device_enrols_then_reports_in_one_round_trip() {
 
     bench.pass(300).give(Event::Due);
     assert!(!bench.report(&verifier), "the nonce came with the last answer");
+}
+
+#[test]
+fn own_interval_replaces_the_verifiers() {
+    let verifier = Verifier::new();
+    let mut bench = Bench::new(Saved::default());
+    bench.agent = Agent::new(Saved::default()).with_report_seconds(Some(10));
+    bench.give(Event::Started).give(keys()).give(Event::EnrolmentBegun(Ok(challenge())));
+    bench.give(Event::Collected(Box::default())).give(signed(&[1]));
+    bench.give(Event::EnrolmentFinished(Ok(Box::new(verifier.enrolled()))));
+    assert_eq!(bench.wake_at(), Some(60 + 10));
+    bench.pass(10).give(Event::Due);
+    bench.report(&verifier);
+    assert_eq!(bench.wake_at(), Some(70 + 10));
 }
 
 #[test]
@@ -66,7 +84,7 @@ fn report_cost_counts_every_round_trip() {
 fn tpm_credential_is_opened_before_signing() {
     let verifier = Verifier::new();
     let mut bench = Bench::new(Saved::default());
-    bench.give(Event::Started).give(Event::EnrolmentBegun(Ok(tpm_challenge())));
+    bench.give(Event::Started).give(keys()).give(Event::EnrolmentBegun(Ok(tpm_challenge())));
     bench.give(Event::Collected(Box::default()));
     assert!(bench.has(|it| matches!(it, Effect::Device(DeviceEffect::Activate(_)))));
     bench.give(Event::Activated(Ok(Secret::new(vec![2]))));
@@ -75,7 +93,7 @@ fn tpm_credential_is_opened_before_signing() {
     assert_eq!((signing.intended_use, signing.quote), (IntendedUse::Registration, true));
     bench.give(signed(&[1]));
     let proof = bench.out.iter().find_map(|it| match it {
-        Effect::Device(DeviceEffect::FinishEnrolment { proof, .. }) => Some(proof),
+        Effect::Verifier(VerifierEffect::FinishEnrolment { proof, .. }) => Some(proof),
         _ => None,
     });
     let proof = proof.unwrap();
@@ -84,7 +102,7 @@ fn tpm_credential_is_opened_before_signing() {
     assert_eq!(bench.standing(), AgentState::Reporting);
 
     let mut bench = Bench::new(Saved::default());
-    bench.give(Event::Started).give(Event::EnrolmentBegun(Ok(tpm_challenge())));
+    bench.give(Event::Started).give(keys()).give(Event::EnrolmentBegun(Ok(tpm_challenge())));
     bench.give(Event::Collected(Box::default()));
     bench.give(Event::Activated(Err(KeyError::Hardware("wrong TPM".into()))));
     assert!(matches!(bench.standing(), AgentState::KeyTrouble { .. }));
@@ -93,12 +111,12 @@ fn tpm_credential_is_opened_before_signing() {
 #[test]
 fn without_a_token_it_waits_and_says_so() {
     let mut bench = Bench::new(Saved::default());
-    bench.give(Event::Started).give(Event::EnrolmentBegun(Err(RequestError::NoToken)));
+    bench.give(Event::Started).give(Event::EnrolmentKeysRead(Err(RequestError::NoToken)));
     assert_eq!(bench.standing(), AgentState::NotEnrolled);
     assert!(
         bench
             .give(Event::EnrolNow)
-            .has(|it| matches!(it, Effect::Device(DeviceEffect::BeginEnrolment { .. })))
+            .has(|it| matches!(it, Effect::Device(DeviceEffect::ReadEnrolmentKeys { .. })))
     );
 }
 
@@ -119,14 +137,15 @@ fn a_refused_nonce_is_replaced_once() {
         assert!(
             bench
                 .give(Event::Reported(Err(problem(kind))))
-                .has(|it| matches!(it, Effect::Device(DeviceEffect::FetchNonce)))
+                .has(|it| matches!(it, Effect::Device(DeviceEffect::IdentifyKey)))
         );
+        bench.give(identified());
         bench.give(Event::Nonce(Ok(NonceAnswer { nonce: Nonce([4; 32]), nonce_seconds: 60 })));
         bench.give(signed(&[5]));
         assert!(
             !bench
                 .give(Event::Reported(Err(problem(kind))))
-                .has(|it| matches!(it, Effect::Device(DeviceEffect::FetchNonce)))
+                .has(|it| matches!(it, Effect::Device(DeviceEffect::IdentifyKey)))
         );
         assert!(matches!(bench.standing(), AgentState::Refused { .. }));
         assert!(bench.wake_at().is_some());
@@ -274,7 +293,9 @@ fn device_unknown_to_verifier_enrols_again() {
     let mut bench = reporting(&verifier);
     bench.pass(300).give(Event::Due).walk_to_sending();
     bench.give(Event::Reported(Err(problem(ProblemType::DeviceUnknown))));
-    assert!(bench.has(|it| matches!(it, Effect::Device(DeviceEffect::BeginEnrolment { renew_key: false }))));
+    assert!(
+        bench.has(|it| matches!(it, Effect::Device(DeviceEffect::ReadEnrolmentKeys { renew_key: false })))
+    );
     assert_eq!(bench.saved, Some(Saved::default()));
 }
 
@@ -284,10 +305,12 @@ fn lost_key_causes_one_new_key_and_enrolment() {
     let mut bench = reporting(&verifier);
     bench.pass(300).give(Event::Due).give(Event::Collected(Box::default()));
     bench.give(Event::Signed(Err(KeyError::Lost("the TPM was cleared".into()))));
-    assert!(bench.has(|it| matches!(it, Effect::Device(DeviceEffect::BeginEnrolment { renew_key: true }))));
-    bench.give(Event::EnrolmentBegun(Ok(challenge()))).give(Event::Collected(Box::default()));
+    assert!(
+        bench.has(|it| matches!(it, Effect::Device(DeviceEffect::ReadEnrolmentKeys { renew_key: true })))
+    );
+    bench.give(keys()).give(Event::EnrolmentBegun(Ok(challenge()))).give(Event::Collected(Box::default()));
     bench.give(Event::Signed(Err(KeyError::Lost("again".into()))));
-    assert!(!bench.has(|it| matches!(it, Effect::Device(DeviceEffect::BeginEnrolment { .. }))));
+    assert!(!bench.has(|it| matches!(it, Effect::Device(DeviceEffect::ReadEnrolmentKeys { .. }))));
     assert!(matches!(bench.standing(), AgentState::KeyTrouble { .. }));
     assert!(bench.wake_at().unwrap() > bench.now().elapsed.as_secs());
 }
@@ -358,8 +381,10 @@ fn a_verdict_that_does_not_hold_is_not_taken() {
 #[test]
 fn answers_nobody_waits_for_change_nothing() {
     let verifier = Verifier::new();
-    let stray: [fn(&Verifier) -> Event; 6] = [
+    let stray: [fn(&Verifier) -> Event; 8] = [
         |_| Event::Collected(Box::default()),
+        |_| identified(),
+        |_| keys(),
         |_| Event::Nonce(Ok(NonceAnswer { nonce: Nonce([1; 32]), nonce_seconds: 9 })),
         |_| signed(&[1]),
         |v| Event::Reported(Ok(Box::new(v.answer(None, None, |_| {})))),

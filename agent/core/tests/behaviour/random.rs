@@ -119,27 +119,31 @@ impl Hands<'_> {
         let outcome = |end| StepUpOutcome { end };
         Some(match effect {
             Effect::Device(DeviceEffect::Collect) => Event::Collected(Box::default()),
-            Effect::Device(DeviceEffect::FetchNonce) if well => Event::Nonce(Ok(NonceAnswer {
+            Effect::Device(DeviceEffect::IdentifyKey) if well => identified(),
+            Effect::Device(DeviceEffect::IdentifyKey) => Event::KeyIdentified(Err(lost())),
+            Effect::Verifier(VerifierEffect::FetchNonce(_)) if well => Event::Nonce(Ok(NonceAnswer {
                 nonce: vitalsign_protocol::id::Nonce([3; 32]),
                 nonce_seconds: 60,
             })),
-            Effect::Device(DeviceEffect::FetchNonce) => Event::Nonce(Err(failure)),
+            Effect::Verifier(VerifierEffect::FetchNonce(_)) => Event::Nonce(Err(failure)),
             Effect::Device(DeviceEffect::Sign(_)) if well => signed(b"evidence"),
             Effect::Device(DeviceEffect::Sign(_)) => Event::Signed(Err(lost())),
-            Effect::Device(DeviceEffect::SendReport(evidence)) if well => {
+            Effect::Verifier(VerifierEffect::SendReport(evidence)) if well => {
                 let digest = vitalsign_protocol::id::Digest::of(&evidence);
                 let nonce = random
                     .pick(&[vitalsign_protocol::id::Nonce([3; 32]), vitalsign_protocol::id::Nonce([9; 32])]);
                 Event::Reported(Ok(Box::new(self.verifier.answer(Some(nonce), Some(digest), |_| {}))))
             }
-            Effect::Device(DeviceEffect::SendReport(_)) => Event::Reported(Err(failure)),
-            Effect::Device(DeviceEffect::BeginEnrolment { .. }) if well => {
+            Effect::Verifier(VerifierEffect::SendReport(_)) => Event::Reported(Err(failure)),
+            Effect::Device(DeviceEffect::ReadEnrolmentKeys { .. }) if well => keys(),
+            Effect::Device(DeviceEffect::ReadEnrolmentKeys { .. }) => Event::EnrolmentKeysRead(Err(failure)),
+            Effect::Verifier(VerifierEffect::BeginEnrolment(_)) if well => {
                 Event::EnrolmentBegun(Ok(random.pick(&[challenge(), tpm_challenge()])))
             }
-            Effect::Device(DeviceEffect::BeginEnrolment { .. }) => Event::EnrolmentBegun(Err(failure)),
+            Effect::Verifier(VerifierEffect::BeginEnrolment(_)) => Event::EnrolmentBegun(Err(failure)),
             Effect::Device(DeviceEffect::Activate(_)) if well => Event::Activated(Ok(Secret::new(vec![2]))),
             Effect::Device(DeviceEffect::Activate(_)) => Event::Activated(Err(lost())),
-            Effect::Device(DeviceEffect::FinishEnrolment { .. }) => {
+            Effect::Verifier(VerifierEffect::FinishEnrolment { .. }) => {
                 Event::EnrolmentFinished(Ok(Box::new(self.verifier.enrolled())))
             }
             Effect::Channel(ChannelEffect::Open { number, .. }) if well => Event::ChannelOpened(number),
@@ -181,7 +185,7 @@ fn agent_survives_random_events_in_random_order() {
         let mut bench = reporting(&verifier);
         let mut hands = Hands { verifier: &verifier, cycle: None, beside: Vec::new(), due: Duration::MAX };
         hands.take(&bench.out);
-        for step in 0..150 {
+        for step in 0..200 {
             let pass = random.pick(&[0, 1, 10, 100, 1_000, 20_000]) * random.pick(&[1, 1, 1, 1, 20]);
             bench.millis += u64::try_from(random.below(pass + 1)).unwrap();
             let well = random.below(30) > 0;

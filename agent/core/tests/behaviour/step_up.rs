@@ -1,11 +1,9 @@
 //! Step-ups, to each of their ends.
 
-use super::bench::{Bench, DEVICE, Verifier, listening, problem, signed};
+use super::bench::{Bench, DEVICE, Verifier, identified, listening, problem, signed};
 use serde_json::{Value, json};
 use std::collections::HashSet;
-use vitalsign_agent_core::{
-    ChannelEffect, DeviceEffect, Effect, Event, RequestError, Saved, Transition, VerifierEffect,
-};
+use vitalsign_agent_core::{ChannelEffect, Effect, Event, RequestError, Saved, Transition, VerifierEffect};
 use vitalsign_ipc::{Stage, StepUp};
 use vitalsign_platform_api::{Change, KeyError};
 use vitalsign_protocol::ear::Ear;
@@ -695,7 +693,8 @@ fn a_report_gives_way_and_begins_anew() {
     let mut bench = listening(&verifier);
     bench.pass(850).give(Event::CheckNow).open();
     bench.give(Event::Collected(Box::default()));
-    assert!(bench.has(|it| matches!(it, Effect::Device(DeviceEffect::FetchNonce))));
+    bench.give(identified());
+    assert!(bench.has(|it| matches!(it, Effect::Verifier(VerifierEffect::FetchNonce(_)))));
     bench.ask().give(Event::Nonce(Ok(vitalsign_protocol::message::NonceAnswer {
         nonce: Nonce([3; 32]),
         nonce_seconds: 60,
@@ -770,6 +769,7 @@ fn another_device_has_none_of_its_step_ups() {
     bench
         .walk(&verifier, Step::Tap)
         .give(Event::EnrolNow)
+        .give(super::bench::keys())
         .give(Event::EnrolmentBegun(Ok(super::bench::challenge())));
     bench
         .give(Event::Collected(Box::default()))

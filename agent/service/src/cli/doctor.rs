@@ -325,7 +325,7 @@ mod tests {
             let status = Status {
                 standing,
                 listening,
-                ..vitalsign_agent_core::Agent::new(Default::default()).status(crate::device::now())
+                ..vitalsign_agent_core::Agent::new(Default::default()).status(crate::clock::now())
             };
             assert_eq!(channel(&status).map(|finding| finding.ok), wanted, "{status:?}");
         }

@@ -2,7 +2,6 @@
 
 use super::{Enrolling, Output, PathArgs, report, status};
 use crate::config::{ConfigLayer, ENROLMENT_FILE};
-use crate::device::DeviceExecutor;
 use crate::service::PersistentAgent;
 use crate::store::write_whole;
 use crate::verifier::VerifierClient;
@@ -60,13 +59,12 @@ pub(crate) fn run(place: &PathArgs, arguments: &EnrolArgs) -> anyhow::Result<Exi
     };
     keep(state, ENROLMENT_FILE, toml::to_string(&told)?.as_bytes())?;
 
-    let reader = place.reader(ConfigLayer::default());
-    let config = reader()?;
+    let source = place.source(ConfigLayer::default())?;
+    let config = source.current();
     let now = match ServiceClient::connect(&config.socket) {
         Ok(service) => report::through_service(service, Request::Enrol)?,
         Err(ClientError::NotRunning(_)) => {
-            let mut agent = PersistentAgent::open(&config.state)?;
-            agent.run_through(Event::EnrolNow, &mut DeviceExecutor::new(config, reader)?)
+            PersistentAgent::open(&config)?.run_through(Event::EnrolNow, source)?
         }
         Err(error) => anyhow::bail!(error),
     };

@@ -9,12 +9,13 @@ mod session;
 mod status;
 
 use crate::config::{Config, ConfigError, ConfigLayer};
-use crate::device::ReadConfig;
+use crate::config_source::ConfigSource;
 use crate::env;
 use clap::{Args, Parser, Subcommand};
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 use vitalsign_client::program::{ExitStatus, LevelFilter, exit_code, log_to_stderr};
 
 const EXAMPLES: &str = "\
@@ -131,14 +132,17 @@ struct Output {
 impl PathArgs {
     /// The settings that hold, with this command's own in front.
     fn load(&self, flags: ConfigLayer) -> Result<Config, ConfigError> {
-        self.reader(flags)()
+        Config::load(self.config.as_deref(), &self.layer(flags))
     }
 
-    /// Returns a function that reads the same configuration again.
-    fn reader(&self, flags: ConfigLayer) -> ReadConfig {
-        let flags = ConfigLayer { state: self.state.clone(), socket: self.socket.clone(), ..flags };
-        let file = self.config.clone();
-        Box::new(move || Config::load(file.as_deref(), &flags))
+    /// Reads the settings that hold, so that they can be read again.
+    fn source(&self, flags: ConfigLayer) -> Result<Arc<ConfigSource>, ConfigError> {
+        let (file, flags) = (self.config.clone(), self.layer(flags));
+        ConfigSource::new(move || Config::load(file.as_deref(), &flags)).map(Arc::new)
+    }
+
+    fn layer(&self, flags: ConfigLayer) -> ConfigLayer {
+        ConfigLayer { state: self.state.clone(), socket: self.socket.clone(), ..flags }
     }
 }
 
@@ -188,7 +192,7 @@ fn say_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
 
 /// Current time in seconds since 1970.
 fn wall() -> u64 {
-    crate::device::now().wall
+    crate::clock::wall()
 }
 
 #[cfg(test)]

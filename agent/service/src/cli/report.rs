@@ -2,7 +2,6 @@
 
 use super::{Output, PathArgs, status};
 use crate::config::ConfigLayer;
-use crate::device::DeviceExecutor;
 use crate::service::PersistentAgent;
 use std::time::{Duration, Instant};
 use vitalsign_agent_core::Event;
@@ -14,13 +13,12 @@ use vitalsign_ipc::{AgentState, Answer, Request, Status};
 const REPLY_TIMEOUT: Duration = Duration::from_secs(180);
 
 pub(crate) fn run(place: &PathArgs, output: Output) -> anyhow::Result<ExitStatus> {
-    let reader = place.reader(ConfigLayer::default());
-    let config = reader()?;
+    let source = place.source(ConfigLayer::default())?;
+    let config = source.current();
     let status = match ServiceClient::connect(&config.socket) {
         Ok(service) => through_service(service, Request::CheckNow)?,
         Err(ClientError::NotRunning(_)) => {
-            let mut agent = PersistentAgent::open(&config.state)?;
-            agent.run_through(Event::CheckNow, &mut DeviceExecutor::new(config, reader)?)
+            PersistentAgent::open(&config)?.run_through(Event::CheckNow, source)?
         }
         Err(error) => anyhow::bail!(error),
     };

@@ -6,7 +6,9 @@ use crate::device::DeviceExecutor;
 use crate::notify::ServiceManager;
 use crate::server::Server;
 use crate::service::{PersistentAgent, Service, ServiceInput};
+use crate::verifier_link::VerifierLink;
 use anyhow::Context;
+use std::sync::Arc;
 use std::sync::mpsc::channel;
 use vitalsign_agent_core::Event;
 use vitalsign_client::program::ExitStatus;
@@ -28,15 +30,15 @@ pub(crate) fn run(place: &PathArgs, arguments: ServiceArgs) -> anyhow::Result<Ex
         Err(error) => tracing::warn!(%error, "privileges are not limited"),
     }
     let flags = ConfigLayer { report_seconds: arguments.report_seconds, ..arguments.enrolling.given() };
-    let (reader, channel_reader) = (place.reader(flags.clone()), place.reader(flags));
-    let config = reader()?;
+    let source = place.source(flags)?;
+    let config = source.current();
     tracing::info!(state = %config.state.display(), socket = %config.socket.display(), key = config.key, "starting");
     let manager = ServiceManager::from_environment();
 
-    let agent = PersistentAgent::open(&config.state)?;
+    let agent = PersistentAgent::open(&config)?;
     let socket = config.socket.clone();
-    let examined = config.clone();
-    let mut device = DeviceExecutor::new(config, reader)?;
+    let mut device = DeviceExecutor::new(Arc::clone(&source));
+    let link = VerifierLink::new(source);
     let (changes, pushed) = channel();
     match vitalsign_host::watch(changes) {
         Ok(watching) => {
@@ -47,8 +49,7 @@ pub(crate) fn run(place: &PathArgs, arguments: ServiceArgs) -> anyhow::Result<Ex
         }
         Err(error) => tracing::warn!(%error, "changes are seen at the next reading only"),
     }
-    let (service, inputs) =
-        Service::start(agent, device, channel_reader, move || doctor::findings(&examined))?;
+    let (service, inputs) = Service::start(agent, device, link, move || doctor::findings(&config))?;
 
     let requests = inputs.clone();
     let server = Server::start(&socket, vitalsign_host::is_in_front, move |incoming| {

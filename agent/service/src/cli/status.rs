@@ -19,7 +19,7 @@ pub(crate) fn run(place: &PathArgs, output: Output) -> anyhow::Result<ExitStatus
         Err(error @ ClientError::NotRunning(_)) => {
             let Some(saved) = Store::peek::<Saved>(&config.state) else { anyhow::bail!(error) };
             eprintln!("{error}. This is what was saved last.");
-            Agent::new(saved).status(crate::device::now())
+            Agent::new(saved).status(crate::clock::now())
         }
         Err(error) => anyhow::bail!(error),
     };

@@ -1,19 +1,24 @@
 //! Against a server with TLS that does what a test tells it.
 
+use super::thread::{MAX_FORWARDED, start_with};
 use super::*;
 use crate::config::Config;
 use crate::server::Server as Socket;
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
-use serde_json::json;
-use std::io::{Read, Write};
+use serde_json::{Value, json};
+use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+use tokio::sync::mpsc::UnboundedSender;
+use vitalsign_agent_core::ChannelEffect;
 use vitalsign_client::ServiceClient;
-use vitalsign_ipc::{Hello, Inbox, Reply, encode};
-use vitalsign_protocol::id::{Nonce, RegistrationId, Secret, StepUpId};
-use vitalsign_protocol::problem::{self, ProblemType};
+use vitalsign_ipc::{Answer, Hello, Inbox, Refusal, Reply, Request, encode};
+use vitalsign_protocol::id::{Base64Url, Nonce, RegistrationId, Secret, StepUpId, Thumbprint};
+use vitalsign_protocol::message::{DeviceSession, EnrolmentKeys};
+use vitalsign_protocol::problem::{self, Action, Problem, ProblemType};
 use vitalsign_protocol::sse::Message;
 use vitalsign_protocol::step_up::{StepUpNext, StepUpOutcome, StepUpResult, event};
 
@@ -121,7 +126,7 @@ impl Place {
             }
         });
         let config = Config {
-            verifier: Some(config::VerifierSettings { url, ca_file }),
+            verifier: Some(VerifierSettings { url, ca_file }),
             token_file: None,
             key: "software".into(),
             state: folder.path().into(),
@@ -141,6 +146,7 @@ struct Bench {
     calls: UnboundedSender<LinkInput>,
     events: Receiver<Event>,
     config: Arc<Mutex<Config>>,
+    source: Arc<ConfigSource>,
 }
 
 impl Bench {
@@ -152,9 +158,10 @@ impl Bench {
         let (sender, events) = channel();
         let config = Arc::new(Mutex::new(place.config.clone()));
         let read = config.clone();
-        let read_config: ReadConfig = Box::new(move || Ok(read.lock().unwrap().clone()));
+        let source = Arc::new(ConfigSource::new(move || Ok(read.lock().unwrap().clone())).unwrap());
+        let link = VerifierLink::new(Arc::clone(&source));
         let deliver = move |event| drop(sender.send(event));
-        Self { calls: start_with(read_config, silence, deliver).unwrap(), events, config }
+        Self { calls: start_with(link, silence, deliver).unwrap(), events, config, source }
     }
 
     fn call(&self, call: LinkInput) {
@@ -291,6 +298,34 @@ fn other_settings_hold_from_the_next_opening_on() {
     bench.request(VerifierEffect::SendEnd(ID, StepUpResult::Declined, session()));
     after.next().answer("200 OK", "application/json", r#"{"end":"declined"}"#);
     assert!(matches!(bench.next(), Event::EndAnswered(ID, Ok(_))));
+}
+
+#[test]
+fn enrols_with_the_reloaded_token_and_verifier() {
+    let (before, after) = (Place::new(), Place::new());
+    let bench = Bench::new(&before);
+    bench.request(VerifierEffect::FetchNonce(Thumbprint([2; 32])));
+    let exchange = before.next();
+    assert!(exchange.is("POST /v1/nonces "));
+    let nonce = json!({"nonce": Nonce([1; 32]), "nonce_seconds": 60});
+    exchange.answer("200 OK", "application/json", &nonce.to_string());
+    assert!(matches!(bench.next(), Event::Nonce(Ok(_))));
+
+    let keys = Box::new(EnrolmentKeys::Software { report_key: Base64Url(vec![4]) });
+    bench.request(VerifierEffect::BeginEnrolment(keys.clone()));
+    assert!(matches!(bench.next(), Event::EnrolmentBegun(Err(RequestError::NoToken))));
+
+    let token_file = after.config.state.join("token");
+    std::fs::write(&token_file, "once\n").unwrap();
+    *bench.config.lock().unwrap() = Config { token_file: Some(token_file), ..after.config.clone() };
+    bench.source.reload().unwrap();
+    bench.source.read_token().unwrap();
+    bench.request(VerifierEffect::BeginEnrolment(keys));
+    let exchange = after.next();
+    assert!(exchange.is("POST /v1/enrolments "));
+    assert_eq!(exchange.json()["token"], "once");
+    exchange.refuse(ProblemType::Busy);
+    assert!(matches!(bench.next(), Event::EnrolmentBegun(Err(RequestError::Problem(_)))));
 }
 
 #[test]
@@ -432,10 +467,10 @@ fn a_slow_verifier_does_not_hold_more_than_so_many() {
     .unwrap();
     let mut client = vitalsign_os::connect(&place.config.socket).unwrap();
     client.write_all(&encode(&Hello::ours()).unwrap()).unwrap();
-    for _ in 0..=MAX_ASKED {
+    for _ in 0..=MAX_FORWARDED {
         client.write_all(&encode(&Request::Keys).unwrap()).unwrap();
     }
-    let held: Vec<Exchange> = (0..MAX_ASKED).map(|_| place.next()).collect();
+    let held: Vec<Exchange> = (0..MAX_FORWARDED).map(|_| place.next()).collect();
     let (mut inbox, mut chunk) = (Inbox::<Reply>::default(), [0; 4096]);
     let mut reply = || loop {
         if let Some(reply) = inbox.take().unwrap() {
@@ -446,7 +481,7 @@ fn a_slow_verifier_does_not_hold_more_than_so_many() {
     };
     assert_eq!(reply(), Reply::Answer(Answer::Refused(Refusal::Busy)), "one too many");
     drop(held);
-    for _ in 0..MAX_ASKED {
+    for _ in 0..MAX_FORWARDED {
         assert!(matches!(reply(), Reply::Answer(Answer::Refused(Refusal::Verifier { problem: None, .. }))));
     }
 }
