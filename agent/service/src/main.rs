@@ -8,6 +8,7 @@ mod device;
 mod env;
 mod journal;
 mod notify;
+mod persistent_agent;
 mod render;
 mod server;
 mod service;

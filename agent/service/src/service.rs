@@ -5,22 +5,16 @@
 //! time.
 
 use crate::clock;
-use crate::config::Config;
-use crate::config_source::ConfigSource;
 use crate::device::DeviceExecutor;
-use crate::journal::Journal;
 use crate::notify::ServiceManager;
+use crate::persistent_agent::PersistentAgent;
 use crate::server::{Incoming, Server};
-use crate::store::{Loaded, Store};
 use crate::verifier_link::{self, ForwardedRequest, LinkInput, VerifierLink};
-use std::collections::VecDeque;
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
-use vitalsign_agent_core::{Agent, DeviceEffect, Effect, Event, LocalEffect, RecordEffect, Saved};
-use vitalsign_ipc::{AgentState, Status};
-use vitalsign_ipc::{Answer, Diagnostic, Refusal, Request};
+use vitalsign_agent_core::{DeviceEffect, Effect, Event, LocalEffect};
+use vitalsign_ipc::{AgentState, Answer, Diagnostic, Refusal, Request, Status};
 
 /// The longest that the service waits for anything: so that a clock it cannot see costs an hour at most.
 const MAX_WAIT: Duration = Duration::from_secs(3600);
@@ -29,71 +23,6 @@ const MAX_WAIT: Duration = Duration::from_secs(3600);
 pub(crate) enum ServiceInput {
     Event(Event),
     Incoming(Incoming),
-}
-
-/// An agent with its state file.
-pub(crate) struct PersistentAgent {
-    core: Agent,
-    store: Store,
-    journal: Journal,
-}
-
-impl PersistentAgent {
-    /// Reads the state; what cannot be read is set aside, and the device enrols again.
-    pub(crate) fn open(config: &Config) -> anyhow::Result<Self> {
-        let store = Store::open(&config.state)?;
-        let saved = match store.load::<Saved>()? {
-            Loaded::Value(saved) => saved,
-            Loaded::Nothing => Saved::default(),
-            Loaded::SetAside { at, why } => {
-                tracing::error!(at = %at.display(), why, "the saved state was not understood: it is set aside");
-                Saved::default()
-            }
-        };
-        let core = Agent::new(saved).with_report_seconds(config.report_seconds);
-        Ok(Self { core, store, journal: Journal::open(&config.state) })
-    }
-
-    pub(crate) fn status(&self) -> Status {
-        self.core.status(clock::now())
-    }
-
-    /// Handles an event and returns the effects to execute, in order.
-    fn handle(&mut self, event: Event) -> Vec<Effect> {
-        self.core.handle(event, clock::now())
-    }
-
-    /// Writes to the state file or the journal.
-    fn record(&mut self, effect: RecordEffect) {
-        match effect {
-            RecordEffect::Save(saved) => {
-                if let Err(error) = self.store.save(&*saved) {
-                    tracing::error!(%error, "the state was not saved: the one before is intact");
-                }
-            }
-            RecordEffect::LogTransition(transition) => self.journal.note(&transition),
-        }
-    }
-
-    /// Executes everything that follows from an event until the next heartbeat, without a service.
-    pub(crate) fn run_through(&mut self, event: Event, source: Arc<ConfigSource>) -> anyhow::Result<Status> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let mut device = DeviceExecutor::new(Arc::clone(&source));
-        let mut link = VerifierLink::new(source);
-        let mut events = VecDeque::from([event]);
-        while let Some(event) = events.pop_front() {
-            for effect in self.handle(event) {
-                match effect {
-                    Effect::Device(effect) => events.push_back(device.perform(effect)),
-                    Effect::Verifier(effect) => events.push_back(runtime.block_on(link.request(effect))),
-                    Effect::Record(effect) => self.record(effect),
-                    // A command that runs once waits for no events, and no client sees its status.
-                    Effect::Channel(_) | Effect::Local(_) => {}
-                }
-            }
-        }
-        Ok(self.status())
-    }
 }
 
 /// A service that is set up and not yet running.
@@ -145,7 +74,7 @@ impl Service {
                 match effect {
                     Effect::Local(LocalEffect::WakeAt(at)) => due = at,
                     Effect::Local(LocalEffect::Publish(status)) => {
-                        manager.status(&line(&status));
+                        manager.status(&status_line(&status));
                         server.publish(*status);
                     }
                     Effect::Record(effect) => self.agent.record(effect),
@@ -185,7 +114,7 @@ impl Service {
             match self.inbox.recv_timeout(wait) {
                 Ok(ServiceInput::Event(event)) => return Ok(event),
                 Ok(ServiceInput::Incoming(incoming)) => {
-                    if let Some(event) = self.asked(incoming) {
+                    if let Some(event) = self.on_request(incoming) {
                         return Ok(event);
                     }
                 }
@@ -197,9 +126,9 @@ impl Service {
 
     /// Handles a client's request: answers it, or returns an event for the agent.
     ///
-    /// Any user in front of the device may answer a step-upfor any person: the assertion is bound to the
+    /// Any user in front of the device may answer a step-up for any person: the assertion is bound to the
     /// person's own security key.
-    fn asked(&self, incoming: Incoming) -> Option<Event> {
+    fn on_request(&self, incoming: Incoming) -> Option<Event> {
         let event =
             match &incoming.request {
                 Request::CheckNow => Event::CheckNow,
@@ -230,7 +159,7 @@ impl Service {
                     return None;
                 }
                 Request::BeginKey { .. } | Request::FinishKey { .. } | Request::Keys => {
-                    self.ask_about_keys(incoming);
+                    self.forward(incoming);
                     return None;
                 }
                 // The socket answers these by itself.
@@ -240,8 +169,8 @@ impl Service {
         Some(event)
     }
 
-    /// The verifier answers, and meanwhile the loop goes on.
-    fn ask_about_keys(&self, incoming: Incoming) {
+    /// Forwards a request about security keys to the verifier, whose answer the loop does not wait for.
+    fn forward(&self, incoming: Incoming) {
         let agent = &self.agent.core;
         let (Some(session), Some((rp_id, origin))) = (agent.session(clock::now()), agent.relying_party())
         else {
@@ -255,7 +184,7 @@ impl Service {
 }
 
 /// Formats the status line for the service manager.
-fn line(status: &Status) -> String {
+fn status_line(status: &Status) -> String {
     let verdict = status.ear.as_ref().and_then(|ear| ear.ear_status);
     match (&status.standing, verdict) {
         (AgentState::Reporting, Some(verdict)) => format!("Reporting; this device is judged {verdict}"),
@@ -272,7 +201,10 @@ fn line(status: &Status) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Config;
+    use crate::config_source::ConfigSource;
     use serde_json::json;
+    use std::sync::Arc;
     use vitalsign_client::ServiceClient;
     use vitalsign_protocol::id::{RegistrationId, Secret, StepUpId};
     use vitalsign_protocol::step_up::StepUpResult;
@@ -299,7 +231,7 @@ mod tests {
         let ask = |request: Request| {
             let mut client = ServiceClient::connect(&config.socket).unwrap();
             let asked = std::thread::spawn(move || client.ask(request).unwrap());
-            assert!(service.asked(requests.recv().unwrap()).is_none(), "there is nothing to decide");
+            assert!(service.on_request(requests.recv().unwrap()).is_none(), "there is nothing to decide");
             asked.join().unwrap()
         };
         let step_up = StepUpId([1; 16]);

@@ -2,7 +2,7 @@
 
 use super::{Enrolling, Output, PathArgs, report, status};
 use crate::config::{ConfigLayer, ENROLMENT_FILE};
-use crate::service::PersistentAgent;
+use crate::persistent_agent::PersistentAgent;
 use crate::store::write_whole;
 use crate::verifier::VerifierClient;
 use anyhow::Context;

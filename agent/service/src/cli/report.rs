@@ -2,7 +2,7 @@
 
 use super::{Output, PathArgs, status};
 use crate::config::ConfigLayer;
-use crate::service::PersistentAgent;
+use crate::persistent_agent::PersistentAgent;
 use std::time::{Duration, Instant};
 use vitalsign_agent_core::Event;
 use vitalsign_client::program::ExitStatus;
