@@ -126,13 +126,15 @@ impl Agent {
     /// let now = Now { elapsed: Duration::from_secs(60), wall: 1_700_000_000, random: 0 };
     /// let effects = agent.handle(Event::Started, now);
     /// // A device without an enrolment begins to enrol.
-    /// assert!(effects.iter().any(|effect| matches!(effect, Effect::Device(DeviceEffect::ReadEnrolmentKeys { renew_key: false }))));
+    /// let begins =
+    ///     |it: &Effect| matches!(it, Effect::Device(DeviceEffect::ReadEnrolmentKeys { renew_key: false }));
+    /// assert!(effects.iter().any(begins));
     /// ```
     pub fn handle(&mut self, event: Event, now: Now) -> Vec<Effect> {
         let mut effects = Vec::new();
         let before = self.standing.clone();
         let was_idle = self.step == Step::Idle;
-        self.notice_clock(now, &mut effects);
+        self.detect_clock_jump(now, &mut effects);
         match event {
             Event::Started => self.on_started(now, &mut effects),
             Event::Due => {
@@ -268,7 +270,7 @@ impl Agent {
     }
 
     /// Detects that the wall clock was set. Ages of facts may be wrong then, so the agent reports again.
-    fn notice_clock(&mut self, now: Now, effects: &mut Vec<Effect>) {
+    fn detect_clock_jump(&mut self, now: Now, effects: &mut Vec<Effect>) {
         const JUMP_SECONDS: u128 = 60;
         let offset = i128::from(now.wall) - i128::from(now.elapsed.as_secs());
         if let Some(before) = self.clock_offset

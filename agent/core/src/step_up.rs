@@ -119,7 +119,8 @@ impl StepUpRequest {
         if data.len() > event::MAX_BYTES {
             return Err(format!("the event is longer than {} bytes", event::MAX_BYTES));
         }
-        let requested: StepUpRequested = serde_json::from_str(data).map_err(not_understood("the event"))?;
+        let requested: StepUpRequested =
+            serde_json::from_str(data).map_err(describe_json_error("the event"))?;
         let transaction = Transaction::read(&requested.transaction).map_err(|error| error.to_string())?;
         let life = requested.expires_seconds.min(LONGEST_LIFE);
         Ok(Self {
@@ -318,7 +319,7 @@ impl Agent {
                 self.step_ups.correct_result(&ended, effects);
             }
             Err(error) => {
-                let why = not_understood("the end of a step-up")(error);
+                let why = describe_json_error("the end of a step-up")(error);
                 effects.push(Transition::StepUpRefused(why).into());
             }
         }
@@ -495,7 +496,7 @@ fn problem_name(problem: &Problem) -> String {
 }
 
 /// Describes malformed JSON without quoting it, so that no personal data reaches the log.
-fn not_understood(what: &'static str) -> impl Fn(serde_json::Error) -> String {
+fn describe_json_error(what: &'static str) -> impl Fn(serde_json::Error) -> String {
     move |error| {
         let (line, column) = (error.line(), error.column());
         format!("{what} was not understood: {:?} error, line {line}, column {column}", error.classify())

@@ -38,7 +38,7 @@ impl BindingError {
     }
 
     /// Describes the reason for the log.
-    fn sentence(&self) -> String {
+    fn describe(&self) -> String {
         match self {
             Self::Verdict(why) => format!("the step-up's verdict is invalid: {why}"),
             Self::RelyingParty => "the request is for another relying party than the pinned one".to_owned(),
@@ -49,7 +49,7 @@ impl BindingError {
 }
 
 impl Agent {
-    /// Begins the oldest that waits. Says whether there was one.
+    /// Begins the oldest step-up that waits, and returns whether there was one.
     pub(crate) fn begin_step_up(&mut self, now: Now, effects: &mut Vec<Effect>) -> bool {
         let Some(step_up) = self.step_ups.waiting(now) else { return false };
         let Some(request) = self.step_ups.live(step_up) else { return false };
@@ -62,7 +62,7 @@ impl Agent {
     }
 
     pub(crate) fn on_step_up_facts(&mut self, step_up: StepUpId, now: Now, effects: &mut Vec<Effect>) {
-        let Some(request) = self.step_ups.live(step_up) else { return self.stop_step_up(now, effects) };
+        let Some(request) = self.step_ups.live(step_up) else { return self.end_step_up_cycle(now, effects) };
         let (nonce, transaction) = (request.nonce, request.digest);
         self.sign(Purpose::StepUp { step_up, nonce, transaction }, effects);
     }
@@ -79,14 +79,14 @@ impl Agent {
                 self.step = Step::SendingFor { step_up, evidence: evidence.clone() };
                 effects.push(VerifierEffect::SendStepUpEvidence(step_up, evidence).into());
             }
-            Ok(_) => self.stop_step_up(now, effects),
+            Ok(_) => self.end_step_up_cycle(now, effects),
             Err(error @ KeyError::Lost(_)) => {
                 self.schedule.begin_cycle(now);
                 self.on_failure(RequestError::Key(error), now, effects);
             }
             Err(_) => {
                 self.retry_step_up(step_up, now);
-                self.stop_step_up(now, effects);
+                self.end_step_up_cycle(now, effects);
             }
         }
     }
@@ -122,9 +122,9 @@ impl Agent {
     ) {
         let Some(enrolled) = self.saved.enrolled.as_ref() else { return };
         let Some(request) = self.step_ups.live(step_up) else { return };
-        if let Err(flaw) = check(enrolled, request.nonce, &request.digest, evidence, &answer) {
-            effects.push(Transition::StepUpRefused(flaw.sentence()).into());
-            let reasons = vec![flaw.name().to_owned()];
+        if let Err(error) = check(enrolled, request.nonce, &request.digest, evidence, &answer) {
+            effects.push(Transition::StepUpRefused(error.describe()).into());
+            let reasons = vec![error.name().to_owned()];
             return self.step_ups.end_and_notify(step_up, StepUpResult::NoKey, reasons, now, effects);
         }
         match answer.next {
@@ -175,8 +175,8 @@ impl Agent {
         }
     }
 
-    /// The cycle ends before its end: something else may begin.
-    fn stop_step_up(&mut self, now: Now, effects: &mut Vec<Effect>) {
+    /// Ends the cycle before the evidence is sent; another may begin.
+    fn end_step_up_cycle(&mut self, now: Now, effects: &mut Vec<Effect>) {
         self.step = Step::Idle;
         self.begin_if_due(now, effects);
     }
