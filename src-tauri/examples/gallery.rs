@@ -348,7 +348,7 @@ fn status() -> Views {
 }
 
 fn lost() -> Views {
-    let socket = PathBuf::from("/run/vitalsign/agent.sock");
+    let socket = PathBuf::from(vitalsign_client::program::DEFAULT_SOCKET);
     let not_running = Disconnected::from(&ClientError::NotRunning(socket.clone()));
     let denied = io::Error::from(io::ErrorKind::PermissionDenied);
     let garbled = vitalsign_ipc::Error::NotUnderstood("expected value at line 1 column 1".to_owned());

@@ -1,10 +1,10 @@
 //! The local audit: every transition, in a file of one JSON object a line, and in the log. When the file is full it
 //! becomes `journal.1` and another begins; a disk that is full costs the line and nothing else.
 
+use crate::clock::wall;
 use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 use vitalsign_agent_core::Transition;
 
 const MAX_BYTES: u64 = 512 * 1024;
@@ -28,7 +28,7 @@ impl Journal {
     }
 
     fn append(&self, transition: &Transition) -> io::Result<()> {
-        let time = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        let time = wall();
         let line = match transition {
             Transition::Standing(standing) => serde_json::json!({"time": time, "standing": standing}),
             Transition::Verdict(tier) => serde_json::json!({"time": time, "verdict": tier}),
