@@ -4,9 +4,15 @@
 //! Invariants: every system has the same functions here. Nothing here stops the app: a missing function is
 //! skipped, and logged once.
 
-#[cfg_attr(target_os = "linux", path = "linux/mod.rs")]
-#[cfg_attr(not(target_os = "linux"), path = "other.rs")]
-mod system;
+#[cfg(target_os = "linux")]
+mod linux;
+#[cfg(not(target_os = "linux"))]
+mod other;
+
+#[cfg(target_os = "linux")]
+use linux as system;
+#[cfg(not(target_os = "linux"))]
+use other as system;
 
 pub use system::{
     bell, has_screen, has_tray, kill_web_processes, lock_down_webview, redraw, splash, watch_seat,

@@ -10,11 +10,17 @@
 
 mod cancel;
 mod ceremony;
+#[cfg(target_os = "linux")]
+mod linux;
 mod options;
+#[cfg(not(target_os = "linux"))]
+mod other;
 mod prompt;
-#[cfg_attr(target_os = "linux", path = "linux/mod.rs")]
-#[cfg_attr(not(target_os = "linux"), path = "other.rs")]
-mod system;
+
+#[cfg(target_os = "linux")]
+use linux as system;
+#[cfg(not(target_os = "linux"))]
+use other as system;
 
 pub use cancel::Cancel;
 pub use ceremony::{Attached, Ceremony, Failure, Operation, Transport};

@@ -52,7 +52,8 @@ impl KeySource for Port {
             self.link = UsbIpLink::to(self.address).ok().map(Arc::new);
             self.generation += 1;
         }
-        self.link.clone().map(|link| (self.generation, Arc::new(link) as Arc<dyn OpenKey>))
+        let key: Arc<dyn OpenKey> = Arc::new(self.link.clone()?);
+        Some((self.generation, key))
     }
 }
 

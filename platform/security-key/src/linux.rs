@@ -49,7 +49,10 @@ impl SecurityKeys {
     /// [`Failure::Unavailable`].
     #[cfg(feature = "testing")]
     pub fn reaching(usbip: Option<std::net::SocketAddr>, readers: bool) -> Result<Self, Failure> {
-        let source = usbip.map(|address| Arc::new(address) as Arc<dyn finder::NewKeySource>);
+        let source = match usbip {
+            Some(address) => Some::<Arc<dyn finder::NewKeySource>>(Arc::new(address)),
+            None => None,
+        };
         Ok(Self { busy: Arc::default(), scope: SearchScope { usb: false, readers, source } })
     }
 

@@ -27,7 +27,7 @@ use vitalsign_protocol::problem::{Problem, ProblemType};
 const LOCK_WAIT: Duration = Duration::from_secs(5);
 /// Migrations; each advances the schema by one version.
 const MIGRATIONS: &[&str] =
-    &[include_str!("schema.sql"), include_str!("step_up.sql"), include_str!("ends.sql")];
+    &[include_str!("store/schema.sql"), include_str!("store/step_up.sql"), include_str!("store/ends.sql")];
 
 /// Reason why the store failed. Nothing was written.
 #[derive(Clone, Debug, thiserror::Error)]
