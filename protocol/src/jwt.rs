@@ -1,8 +1,10 @@
-//! JWS compact serialisation with ES256 (RFC 7515, RFC 7518 section 3.4), and the JWK sets that check it (RFC 7517).
+//! JWTs that the verifier signs with ES256 (RFC 7519): verdicts and tokens.
 
-use crate::cose::{self, PublicKey};
+use crate::jose::{self, Algorithm, Header, Jws};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as B64};
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Serialize, de::DeserializeOwned};
+
+pub use crate::jose::{Jwk, JwkSet};
 
 /// The longest token that is read, in bytes.
 pub const MAX_BYTES: usize = 64 * 1024;
@@ -13,7 +15,7 @@ pub enum Error {
     /// Not three parts of base64url, or not the JSON that was expected.
     #[error("not a JWT: {0}")]
     Shape(&'static str),
-    /// Another algorithm or type than the one expected.
+    /// Another algorithm or type than the one expected, or a critical header.
     #[error("the JWT's header is not what was expected: {0}")]
     Header(&'static str),
     /// No key of this name in the set.
@@ -24,11 +26,18 @@ pub enum Error {
     Signature,
 }
 
-#[derive(Serialize, Deserialize)]
-struct Header {
-    alg: String,
-    typ: String,
-    kid: String,
+impl From<jose::Error> for Error {
+    fn from(error: jose::Error) -> Self {
+        match error {
+            jose::Error::TooLong => Self::Shape("too long"),
+            jose::Error::Parts => Self::Shape("three parts were expected"),
+            jose::Error::Encoding => Self::Shape("not base64url"),
+            jose::Error::Header => Self::Shape("header"),
+            jose::Error::Algorithm(_) => Self::Header("alg is not ES256"),
+            jose::Error::Critical => Self::Header("crit"),
+            jose::Error::Signature => Self::Signature,
+        }
+    }
 }
 
 /// Signs `claims`. `sign` gets the signing input and answers `r || s`.
@@ -41,7 +50,8 @@ pub fn sign<T: Serialize, E: From<Error>>(
     kid: &str,
     sign: impl FnOnce(&[u8]) -> Result<[u8; 64], E>,
 ) -> Result<String, E> {
-    let header = Header { alg: "ES256".into(), typ: typ.into(), kid: kid.into() };
+    let header =
+        Header { alg: Algorithm::Es256, typ: Some(typ.into()), kid: Some(kid.into()), jwk: None, x5c: None };
     let json = |what| move |_| Error::Shape(what);
     let header = serde_json::to_vec(&header).map_err(json("header"))?;
     let claims = serde_json::to_vec(claims).map_err(json("claims"))?;
@@ -55,90 +65,56 @@ pub fn sign<T: Serialize, E: From<Error>>(
     Ok(token)
 }
 
-/// Checks a token against a set of keys and gives its claims.
+/// Checks a token against a set of keys and gives its claims. Its header must name the key and the type.
 ///
 /// # Errors
 /// When it is malformed, of another type, or not signed by a key of the set.
 pub fn verify<T: DeserializeOwned>(token: &str, typ: &str, keys: &JwkSet) -> Result<T, Error> {
-    if token.len() > MAX_BYTES {
-        return Err(Error::Shape("too long"));
-    }
-    let (input, signature) = token.rsplit_once('.').ok_or(Error::Shape("three parts were expected"))?;
-    let (header, claims) = input.split_once('.').ok_or(Error::Shape("three parts were expected"))?;
-    let decode = |part: &str| B64.decode(part).map_err(|_| Error::Shape("not base64url"));
-    let header: Header = serde_json::from_slice(&decode(header)?).map_err(|_| Error::Shape("header"))?;
-    if header.alg != "ES256" {
-        return Err(Error::Header("alg is not ES256"));
-    }
-    if header.typ != typ {
+    let jws = Jws::parse(token, &[Algorithm::Es256], MAX_BYTES)?;
+    let Header { typ: Some(given), kid: Some(kid), .. } = jws.header() else {
+        return Err(Error::Shape("header"));
+    };
+    if given != typ {
         return Err(Error::Header("typ"));
     }
-    let key = keys.key(&header.kid).ok_or(Error::UnknownKey)?;
-    key.verify(input.as_bytes(), &decode(signature)?).map_err(|_| Error::Signature)?;
-    serde_json::from_slice(&decode(claims)?).map_err(|_| Error::Shape("claims"))
+    let key = keys.key(kid).ok_or(Error::UnknownKey)?;
+    serde_json::from_slice(jws.verify(&key)?).map_err(|_| Error::Shape("claims"))
 }
 
-/// A set of public keys (RFC 7517 section 5).
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct JwkSet {
-    /// Public keys of the set.
-    pub keys: Vec<Jwk>,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cose::PublicKey;
+    use aws_lc_rs::rand::SystemRandom;
+    use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
+    use serde_json::{Value, json};
 
-/// P-256 public key as a JWK.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Jwk {
-    /// Key type; must be `EC`.
-    pub kty: String,
-    /// Curve; must be `P-256`.
-    pub crv: String,
-    /// Coordinate x, base64url of 32 bytes.
-    pub x: String,
-    /// Coordinate y, base64url of 32 bytes.
-    pub y: String,
-    /// The key's name: its thumbprint.
-    pub kid: String,
-    /// Key use; `sig` if present.
-    #[serde(rename = "use", default, skip_serializing_if = "Option::is_none")]
-    pub key_use: Option<String>,
-    /// Algorithm; `ES256` if present.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub alg: Option<String>,
-}
-
-impl JwkSet {
-    /// The key of this name.
-    #[must_use]
-    pub fn key(&self, kid: &str) -> Option<PublicKey> {
-        self.keys.iter().find(|jwk| jwk.kid == kid)?.key().ok()
-    }
-}
-
-impl Jwk {
-    /// A signature key, named by its thumbprint.
-    #[must_use]
-    pub fn new(key: &PublicKey) -> Self {
-        let (x, y) = key.coordinates();
-        Self {
-            kty: "EC".into(),
-            crv: "P-256".into(),
-            x: B64.encode(x),
-            y: B64.encode(y),
-            kid: key.thumbprint().to_string(),
-            key_use: Some("sig".into()),
-            alg: Some("ES256".into()),
+    #[test]
+    fn rejects_headers_of_other_tokens() {
+        let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
+        let key = Jwk::new(&PublicKey::from_point(pair.public_key().as_ref()).unwrap());
+        let kid = key.kid.clone();
+        let keys = JwkSet { keys: vec![key] };
+        let token = |header: &Value| {
+            let input = format!("{}.e30", B64.encode(header.to_string()));
+            let signature = pair.sign(&SystemRandom::new(), input.as_bytes()).unwrap();
+            format!("{input}.{}", B64.encode(signature))
+        };
+        let verify = |header: Value| verify::<Value>(&token(&header), "eat+jwt", &keys);
+        assert_eq!(verify(json!({ "alg": "ES256", "typ": "eat+jwt", "kid": kid })), Ok(json!({})));
+        for (header, expected) in [
+            (json!({ "alg": "none", "typ": "eat+jwt", "kid": kid }), Error::Header("alg is not ES256")),
+            (json!({ "alg": "RS256", "typ": "eat+jwt", "kid": kid }), Error::Header("alg is not ES256")),
+            (json!({ "alg": "ES256", "typ": "at+jwt", "kid": kid }), Error::Header("typ")),
+            (json!({ "alg": "ES256", "typ": "EAT+JWT", "kid": kid }), Error::Header("typ")),
+            (json!({ "alg": "ES256", "typ": "eat+jwt", "kid": kid, "crit": ["exp"] }), Error::Header("crit")),
+            (json!({ "alg": "ES256", "typ": "eat+jwt", "kid": "other" }), Error::UnknownKey),
+            (json!({ "alg": "ES256", "typ": "eat+jwt" }), Error::Shape("header")),
+            (json!({ "alg": "ES256", "kid": kid }), Error::Shape("header")),
+        ] {
+            assert_eq!(verify(header.clone()), Err(expected), "{header}");
         }
-    }
-
-    /// The key itself.
-    ///
-    /// # Errors
-    /// When it is not a P-256 key.
-    pub fn key(&self) -> Result<PublicKey, cose::Error> {
-        if self.kty != "EC" || self.crv != "P-256" {
-            return Err(cose::Error::Key);
-        }
-        let decode = |text: &str| B64.decode(text).map_err(|_| cose::Error::Key);
-        PublicKey::from_coordinates(&decode(&self.x)?, &decode(&self.y)?)
+        let long = token(&json!({ "alg": "ES256", "more": "x".repeat(MAX_BYTES) }));
+        assert_eq!(super::verify::<Value>(&long, "eat+jwt", &keys), Err(Error::Shape("too long")));
     }
 }

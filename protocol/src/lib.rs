@@ -13,6 +13,7 @@ pub mod ear;
 pub mod evidence;
 pub mod fact;
 pub mod id;
+pub mod jose;
 pub mod jwt;
 pub mod message;
 pub mod posture;

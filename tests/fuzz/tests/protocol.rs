@@ -3,12 +3,14 @@
 
 #[cfg(test)]
 mod protocol {
+    use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as B64};
     use serde::{Serialize, de::DeserializeOwned};
     use vitalsign_fuzz::fuzz;
     use vitalsign_protocol::cbor::Value;
     use vitalsign_protocol::cose::{PublicKey, Sign1};
     use vitalsign_protocol::ear::{self, Ear};
     use vitalsign_protocol::evidence::{self, MAX_BYTES};
+    use vitalsign_protocol::jose::{Algorithm, Jws, Unique};
     use vitalsign_protocol::jwt::{self, JwkSet};
     use vitalsign_protocol::message;
     use vitalsign_protocol::problem::Problem;
@@ -148,11 +150,63 @@ mod protocol {
     }
 
     #[test]
-    fn key_sets_never_make_a_reader_panic() {
+    fn accepted_jws_have_one_spelling() {
+        let token = blocks("ear-jwt").concat().replace('\n', "");
+        let headers = [
+            r#"{"alg":"ES256"}"#,
+            r#"{"alg":"RS256","typ":"JWT","x5c":["AAAA"]}"#,
+            r#"{"alg":"ES256","kid":"k","jwk":{"kty":"EC"}}"#,
+        ];
+        let short = headers.map(|header| format!("{}.e30.AAAA", B64.encode(header)).into_bytes());
+        let good = [vec![token.into_bytes()], short.to_vec()].concat();
+        let crit = B64.encode(r#"{"alg":"ES256","crit":["exp"]}"#);
+        let twice = B64.encode(r#"{"alg":"none","alg":"ES256"}"#);
+        let words: &[&[u8]] = &[
+            b".",
+            b"..",
+            b"=",
+            b"\n",
+            b" ",
+            b"+",
+            b"eyJhbGciOiJub25lIn0",
+            crit.as_bytes(),
+            twice.as_bytes(),
+        ];
+        let accepted = [Algorithm::Es256, Algorithm::Rs256];
+        fuzz("jws", &good, words, |input| {
+            let Ok(token) = std::str::from_utf8(input) else { return false };
+            let Ok(jws) = Jws::parse(token, &accepted, token.len()) else { return false };
+            assert!(Jws::parse(token, &accepted, token.len() - 1).is_err(), "the cap is not kept");
+            let [header, payload, signature] = *token.split('.').collect::<Vec<_>>() else {
+                panic!("not three parts")
+            };
+            assert_eq!(B64.encode(jws.payload_unverified()), payload);
+            let seen = jws.verify_with(|algorithm, signed, given| {
+                assert_eq!(algorithm, jws.header().alg);
+                assert_eq!(signed, format!("{header}.{payload}").as_bytes());
+                assert_eq!(B64.encode(given), signature);
+                Ok::<_, ()>(())
+            });
+            assert_eq!(seen, Ok(jws.payload_unverified()));
+            let Unique(read) = serde_json::from_slice(&B64.decode(header).unwrap()).unwrap();
+            assert!(read.get("crit").is_none());
+            let written = serde_json::to_value(jws.header()).unwrap();
+            for (name, value) in written.as_object().unwrap() {
+                assert_eq!(read.get(name), Some(value));
+            }
+            true
+        });
+    }
+
+    #[test]
+    fn accepted_keys_have_one_spelling() {
         fuzz("jwk set", &[blocks("ear-keys").concat().into_bytes()], JSON, |input| {
             let Ok(keys) = serde_json::from_slice::<JwkSet>(input) else { return false };
             for jwk in &keys.keys {
-                let _ = keys.key(&jwk.kid).map(|key| key.thumbprint());
+                if let Ok(key) = jwk.key() {
+                    let (x, y) = key.coordinates();
+                    assert_eq!((&B64.encode(x), &B64.encode(y)), (&jwk.x, &jwk.y));
+                }
             }
             true
         });
