@@ -155,7 +155,7 @@ fn presented(request: &Request) -> Result<PresentedCredential<'_>, OAuthError> {
         }
         (None, Some(token)) => {
             let jws = Jws::parse(token).map_err(unusable)?;
-            let typ = jws.header.typ.as_deref().unwrap_or("JWT");
+            let typ = jws.header().typ.as_deref().unwrap_or("JWT");
             if !typ.eq_ignore_ascii_case("JWT") && typ != "client-authentication+jwt" {
                 return Err(unusable("its typ is not JWT"));
             }
@@ -188,7 +188,7 @@ fn named_alike(request: &Request, name: &str) -> Result<(), OAuthError> {
 }
 
 fn signed_by_one_of(jws: &Jws<'_>, keys: &JwkSet) -> bool {
-    let named = |kid: &str| jws.header.kid.as_deref().is_none_or(|it| it == kid);
+    let named = |kid: &str| jws.header().kid.as_deref().is_none_or(|it| it == kid);
     let mut tried = keys.keys.iter().filter(|jwk| named(&jwk.kid)).filter_map(|jwk| jwk.key().ok());
     tried.any(|key| jws.verify(&key).is_ok())
 }

@@ -28,10 +28,10 @@ impl Provider {
             _ => return Err(refused("there is more than one")),
         };
         let jws = Jws::parse(token).map_err(refused)?;
-        if jws.header.typ.as_deref() != Some("dpop+jwt") {
+        if jws.header().typ.as_deref() != Some("dpop+jwt") {
             return Err(refused("its typ is not dpop+jwt"));
         }
-        let key = jws.header.jwk.as_ref().ok_or_else(|| refused("it has no jwk"))?;
+        let key = jws.header().jwk.as_ref().ok_or_else(|| refused("it has no jwk"))?;
         let key = jwk::public_key(key).map_err(refused)?;
         jws.verify(&key).map_err(refused)?;
         let DpopProof { htm, htu, iat, jti } = jws.unverified().map_err(refused)?;

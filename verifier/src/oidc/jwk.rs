@@ -4,14 +4,12 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as B64};
 use serde_json::Value;
 use vitalsign_protocol::cose::PublicKey;
 use vitalsign_protocol::id::Digest;
-use vitalsign_protocol::jwt::{Jwk, JwkSet};
+use vitalsign_protocol::jose::{self, Jwk, JwkSet, KeyError, Unique};
 
 /// The most bytes of a key set that is registered.
 const MAX_SET_BYTES: usize = 64 * 1024;
 /// Maximum number of keys of an application: each is tried for a JWT without `kid`.
 const MAX_KEYS: usize = 8;
-/// Members of a JWK that are secret (RFC 7518 section 6).
-const PRIVATE: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
 
 /// Reason why a key was rejected.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -29,23 +27,22 @@ pub enum JwkError {
     TooMany,
 }
 
+impl From<KeyError> for JwkError {
+    fn from(error: KeyError) -> Self {
+        match error {
+            KeyError::NotAnObject => Self::Shape("a key is an object"),
+            KeyError::Private => Self::Private,
+            KeyError::Unsupported => Self::NoKey,
+        }
+    }
+}
+
 /// Parses the P-256 public key of a JWK.
 ///
 /// # Errors
 /// [`JwkError::Private`] if it contains private parameters, [`JwkError::NoKey`] for another kind of key.
 pub(crate) fn public_key(jwk: &Value) -> Result<PublicKey, JwkError> {
-    let members = jwk.as_object().ok_or(JwkError::Shape("a key is an object"))?;
-    if PRIVATE.iter().any(|name| members.contains_key(*name)) {
-        return Err(JwkError::Private);
-    }
-    let text = |name: &str| members.get(name).and_then(Value::as_str).unwrap_or_default();
-    let for_signing = matches!(text("use"), "" | "sig") && matches!(text("alg"), "" | "ES256");
-    if text("kty") != "EC" || text("crv") != "P-256" || !for_signing {
-        return Err(JwkError::NoKey);
-    }
-    // RFC 7518 section 6.2.1.2: the full length, so that one key has one spelling.
-    let coordinate = |name| B64.decode(text(name)).ok().filter(|it| it.len() == 32).ok_or(JwkError::NoKey);
-    PublicKey::from_coordinates(&coordinate("x")?, &coordinate("y")?).map_err(|_| JwkError::NoKey)
+    Ok(jose::public_key(jwk)?)
 }
 
 /// Parses an application's keys from a JWK set or a single JWK. Skips other kinds of keys.
@@ -53,7 +50,7 @@ pub fn client_keys(json: &[u8]) -> Result<JwkSet, JwkError> {
     if json.len() > MAX_SET_BYTES {
         return Err(JwkError::Shape("it is too long"));
     }
-    let parsed: Value = serde_json::from_slice(json).map_err(|_| JwkError::Shape("it is not JSON"))?;
+    let Unique(parsed) = serde_json::from_slice(json).map_err(|_| JwkError::Shape("it is not JSON"))?;
     let listed = match parsed.get("keys") {
         Some(keys) => keys.as_array().ok_or(JwkError::Shape("keys is an array"))?.as_slice(),
         None => std::slice::from_ref(&parsed),
@@ -147,6 +144,8 @@ mod tests {
         assert_eq!(keys(json!({ "keys": {} })), Err(JwkError::Shape("keys is an array")));
         assert_eq!(keys(json!({ "keys": vec![example(); 9] })), Err(JwkError::TooMany));
         assert_eq!(client_keys(b"{"), Err(JwkError::Shape("it is not JSON")));
+        let twice = example().to_string().replacen('{', r#"{"kty":"EC","#, 1);
+        assert_eq!(client_keys(twice.as_bytes()), Err(JwkError::Shape("it is not JSON")));
         assert_eq!(client_keys(&vec![b' '; MAX_SET_BYTES + 1]), Err(JwkError::Shape("it is too long")));
     }
 }

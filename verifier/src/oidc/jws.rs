@@ -1,9 +1,8 @@
-//! JWTs that applications make (RFC 7515 compact serialisation, RFC 7519): ES256 and nothing else.
+//! JWTs that applications make (RFC 7519): ES256 and nothing else.
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as B64};
-use serde::{Deserialize, de::DeserializeOwned};
-use serde_json::Value;
+use serde::de::DeserializeOwned;
 use vitalsign_protocol::cose::PublicKey;
+use vitalsign_protocol::jose::{self, Algorithm, Header};
 use vitalsign_protocol::text::is_plain;
 
 /// The most bytes of a JWT that is read.
@@ -24,51 +23,42 @@ pub(crate) enum JwsError {
     Signature,
 }
 
-#[derive(Debug, Deserialize)]
-pub(crate) struct Header {
-    alg: String,
-    pub(crate) typ: Option<String>,
-    pub(crate) kid: Option<String>,
-    pub(crate) jwk: Option<Value>,
-    crit: Option<Value>,
+impl From<jose::Error> for JwsError {
+    fn from(error: jose::Error) -> Self {
+        match error {
+            jose::Error::TooLong => Self::Shape("it is too long"),
+            jose::Error::Parts => Self::Shape("it has not three parts"),
+            jose::Error::Encoding => Self::Shape("it is not base64url"),
+            jose::Error::Header => Self::Shape("its header"),
+            jose::Error::Algorithm(_) => Self::Algorithm,
+            jose::Error::Critical => Self::Critical,
+            jose::Error::Signature => Self::Signature,
+        }
+    }
 }
 
 /// A JWT whose signature has not been checked.
 #[derive(Debug)]
-pub(crate) struct Jws<'a> {
-    pub(crate) header: Header,
-    input: &'a [u8],
-    claims: Vec<u8>,
-    signature: Vec<u8>,
-}
+pub(crate) struct Jws<'a>(jose::Jws<'a>);
 
 impl<'a> Jws<'a> {
     pub(crate) fn parse(token: &'a str) -> Result<Self, JwsError> {
-        if token.len() > MAX_BYTES {
-            return Err(JwsError::Shape("it is too long"));
-        }
-        let (input, signature) = token.rsplit_once('.').ok_or(JwsError::Shape("it has not three parts"))?;
-        let (header, claims) = input.split_once('.').ok_or(JwsError::Shape("it has not three parts"))?;
-        let decode = |part: &str| B64.decode(part).map_err(|_| JwsError::Shape("it is not base64url"));
-        let header: Header =
-            serde_json::from_slice(&decode(header)?).map_err(|_| JwsError::Shape("its header"))?;
-        if header.alg != "ES256" {
-            return Err(JwsError::Algorithm);
-        }
-        if header.crit.is_some() {
-            return Err(JwsError::Critical);
-        }
-        Ok(Self { header, input: input.as_bytes(), claims: decode(claims)?, signature: decode(signature)? })
+        Ok(Self(jose::Jws::parse(token, &[Algorithm::Es256], MAX_BYTES)?))
+    }
+
+    pub(crate) fn header(&self) -> &Header {
+        self.0.header()
     }
 
     /// Returns the claims without verification, to find the key that must verify them.
     pub(crate) fn unverified<T: DeserializeOwned>(&self) -> Result<T, JwsError> {
-        serde_json::from_slice(&self.claims).map_err(|_| JwsError::Shape("its claims"))
+        serde_json::from_slice(self.0.payload_unverified()).map_err(|_| JwsError::Shape("its claims"))
     }
 
     /// Verifies the signature.
     pub(crate) fn verify(&self, key: &PublicKey) -> Result<(), JwsError> {
-        key.verify(self.input, &self.signature).map_err(|_| JwsError::Signature)
+        self.0.verify(key)?;
+        Ok(())
     }
 }
 
@@ -82,6 +72,7 @@ mod tests {
     use super::*;
     use aws_lc_rs::rand::SystemRandom;
     use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
+    use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as B64};
 
     fn token(header: &str, claims: &str, pair: &EcdsaKeyPair) -> String {
         let input = format!("{}.{}", B64.encode(header), B64.encode(claims));
@@ -120,23 +111,6 @@ mod tests {
             (long, JwsError::Shape("it is too long")),
         ] {
             assert_eq!(Jws::parse(&bad).err(), Some(expected), "{bad:.80}");
-        }
-    }
-
-    #[test]
-    fn no_changed_character_goes_unnoticed() {
-        let (pair, public) = pair();
-        let good = token(r#"{"alg":"ES256"}"#, r#"{"sub":"ehr"}"#, &pair);
-        for at in 0..good.len() {
-            for other in [b'A', b'.', b'_', b'=', b'\n'] {
-                let mut bytes = good.clone().into_bytes();
-                if std::mem::replace(&mut bytes[at], other) == other {
-                    continue;
-                }
-                let changed = String::from_utf8(bytes).unwrap();
-                let accepted = Jws::parse(&changed).is_ok_and(|jws| jws.verify(&public).is_ok());
-                assert!(!accepted, "{changed}");
-            }
         }
     }
 }
