@@ -4,11 +4,10 @@ use super::unix_time;
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED, RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey, VerificationAlgorithm,
 };
-use base64::Engine;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use base64::{Engine, engine::general_purpose::STANDARD};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, ServerName};
-use serde::Deserialize;
+use vitalsign_protocol::jose::{self, Algorithm, Jws};
 use webpki::{EndEntityCert, KeyUsage, anchor_from_trusted_cert};
 
 /// Host name in the signer's certificate. Its roots are public ones, which certify other names as well.
@@ -16,35 +15,31 @@ const SIGNER: &str = "mds.fidoalliance.org";
 /// More certificates than a chain has.
 const MAX_CERTIFICATES: usize = 8;
 
-#[derive(Deserialize)]
-struct MetadataHeader {
-    alg: String,
-    x5c: Vec<String>,
-    /// Nothing that is critical is known here.
-    crit: Option<Vec<String>>,
-}
-
 /// The payload, once the signature holds and the signer is one whom `roots` (PEM) certify.
 pub(super) fn payload(token: &[u8], roots: &[u8], now: u64) -> Result<Vec<u8>, String> {
     let text = std::str::from_utf8(token).map_err(|_| "neither JSON nor a JWT")?;
-    let (signed, signature) = text.rsplit_once('.').ok_or("neither JSON nor a JWT")?;
-    let (header, payload) = signed.split_once('.').ok_or("neither JSON nor a JWT")?;
-    let decode = |part: &str| URL_SAFE_NO_PAD.decode(part).map_err(|_| "not base64url");
-    let header: MetadataHeader =
-        serde_json::from_slice(&decode(header)?).map_err(|_| "its header has no alg or no x5c")?;
-    if header.crit.is_some() {
-        return Err("its header has critical members that are not known here".into());
+    // The file's size was limited when it was read.
+    let jws = Jws::parse(text, &[Algorithm::Rs256, Algorithm::Es256], text.len()).map_err(reason)?;
+    let x5c = jws.header().x5c.as_ref().ok_or("its header has no alg or no x5c")?;
+    let key = signer(x5c, roots, now)?;
+    let payload = jws.verify_with(|algorithm, signed, signature| {
+        let algorithm: &dyn VerificationAlgorithm = match algorithm {
+            Algorithm::Rs256 => &RSA_PKCS1_2048_8192_SHA256,
+            Algorithm::Es256 => &ECDSA_P256_SHA256_FIXED,
+        };
+        UnparsedPublicKey::new(algorithm, key).verify(signed, signature)
+    });
+    Ok(payload.map_err(|_| "it is not of the certificate that it names")?.to_vec())
+}
+
+fn reason(error: jose::Error) -> String {
+    match error {
+        jose::Error::TooLong | jose::Error::Parts => "neither JSON nor a JWT".into(),
+        jose::Error::Encoding => "not base64url".into(),
+        jose::Error::Header => "its header has no alg or no x5c".into(),
+        jose::Error::Critical => "its header has critical members that are not known here".into(),
+        jose::Error::Algorithm(_) | jose::Error::Signature => error.to_string(),
     }
-    let algorithm: &dyn VerificationAlgorithm = match header.alg.as_str() {
-        "RS256" => &RSA_PKCS1_2048_8192_SHA256,
-        "ES256" => &ECDSA_P256_SHA256_FIXED,
-        other => return Err(format!("it is signed with {other}")),
-    };
-    let key = signer(&header.x5c, roots, now)?;
-    UnparsedPublicKey::new(algorithm, key)
-        .verify(signed.as_bytes(), &decode(signature)?)
-        .map_err(|_| "it is not of the certificate that it names")?;
-    Ok(decode(payload)?)
 }
 
 /// The signer's public key (SubjectPublicKeyInfo), once its certificate chains to a root and is the signer's.
