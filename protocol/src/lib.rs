@@ -16,6 +16,7 @@ pub mod id;
 pub mod jose;
 pub mod jwt;
 pub mod message;
+pub mod origin;
 pub mod posture;
 pub mod problem;
 pub mod sse;
