@@ -3,6 +3,7 @@
 use crate::ceremony::{Ceremony, Failure, Operation};
 use serde_json::Value;
 use std::time::Duration;
+use vitalsign_protocol::origin::Origin;
 
 /// The most bytes of options: a registration that excludes a hundred keys is not half of it.
 const MAX_BYTES: usize = 64 * 1024;
@@ -34,7 +35,8 @@ pub(crate) fn check(ceremony: &Ceremony) -> Result<CheckedOptions, Failure> {
     if json.len() > MAX_BYTES {
         return Err(refused("its options are too large"));
     }
-    if host(&ceremony.origin) != Some(ceremony.rp_id.as_str()) {
+    let origin = Origin::parse(&ceremony.origin).ok().filter(Origin::is_https);
+    if origin.as_ref().and_then(Origin::domain) != Some(ceremony.rp_id.as_str()) {
         return Err(refused("the origin is not the relying party's"));
     }
     if named.and_then(Value::as_str) != Some(ceremony.rp_id.as_str()) {
@@ -51,18 +53,6 @@ pub(crate) fn check(ceremony: &Ceremony) -> Result<CheckedOptions, Failure> {
         json,
         timeout: asked.map_or(DEFAULT_TIMEOUT, |asked| asked.clamp(MIN_TIMEOUT, MAX_TIMEOUT)),
     })
-}
-
-/// The host of an origin: `https://HOST` or `https://HOST:PORT`, and nothing else.
-fn host(origin: &str) -> Option<&str> {
-    let rest = origin.strip_prefix("https://")?;
-    let (host, port) = rest.split_once(':').map_or((rest, None), |(host, port)| (host, Some(port)));
-    let named = !host.is_empty()
-        && host
-            .bytes()
-            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-".contains(&byte));
-    let at = port.is_none_or(|port| port.parse::<u16>().is_ok_and(|number| number.to_string() == port));
-    (named && at).then_some(host)
 }
 
 #[cfg(test)]
@@ -94,9 +84,12 @@ mod tests {
             "https://verifier.example/",
             "https://verifier.example:",
             "https://verifier.example:070",
+            "https://verifier.example:443",
+            "https://verifier.example.",
             "https://verifier.example:99999",
             "https://VERIFIER.example",
             "http://verifier.example",
+            "http://localhost",
             "verifier.example",
             "",
         ] {
