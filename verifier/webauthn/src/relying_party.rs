@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use url::Url;
 use uuid::Uuid;
 use vitalsign_protocol::id::{Base64Url, Digest};
+use vitalsign_protocol::origin::Origin;
 use webauthn_attestation_ca::{AttestationCaList, AttestationCaListBuilder};
 use webauthn_rs::prelude::{
     AttestationMetadata, AttestedPasskey, AttestedPasskeyAuthentication, AttestedPasskeyRegistration,
@@ -158,7 +159,7 @@ pub enum AssertionError {
 /// Relying party for one origin.
 pub struct RelyingParty {
     rp_id: String,
-    origin: String,
+    origin: Origin,
     webauthn: Webauthn,
 }
 
@@ -166,16 +167,13 @@ impl RelyingParty {
     /// The relying party `rp_id` at exactly `origin`.
     pub fn new(rp_id: &str, origin: &str) -> Result<Self, SetupError> {
         let bad_origin = || SetupError::Origin(origin.to_owned());
-        let url = Url::parse(origin).map_err(|_| bad_origin())?;
-        // A browser has security keys in secure contexts only.
-        let secure = url.scheme() == "https" || url.scheme() == "http" && url.domain() == Some("localhost");
-        if !secure || url.domain().is_none() || url.origin().ascii_serialization() != origin {
-            return Err(bad_origin());
-        }
+        // A browser has security keys in secure contexts only, which an origin is, and never at an IP address.
+        let parsed = Origin::parse(origin).ok().filter(|it| it.domain().is_some()).ok_or_else(bad_origin)?;
+        let url = Url::parse(parsed.as_str()).map_err(|_| bad_origin())?;
         let bad_id = |_| SetupError::RpId(rp_id.to_owned());
         let builder = WebauthnBuilder::new(rp_id, &url).map_err(bad_id)?;
         let webauthn = builder.rp_name("Vitalsign").build().map_err(bad_id)?;
-        Ok(Self { rp_id: rp_id.to_owned(), origin: origin.to_owned(), webauthn })
+        Ok(Self { rp_id: rp_id.to_owned(), origin: parsed, webauthn })
     }
 
     /// Returns the relying party ID.
@@ -187,7 +185,7 @@ impl RelyingParty {
     /// Returns the origin of the relying party.
     #[must_use]
     pub fn origin(&self) -> &str {
-        &self.origin
+        self.origin.as_str()
     }
 
     /// Starts a registration for `user`, excluding the keys in `exclude`. Returns the client's options
@@ -253,7 +251,7 @@ impl RelyingParty {
             &answer.response.client_data_json,
             CeremonyType::Create,
             &challenge,
-            &self.origin,
+            self.origin.as_str(),
         )?;
         let attestation = authenticator_data::attestation(&answer.response.attestation_object);
         let attestation = attestation.map_err(|error| Malformed(error.0))?;
@@ -335,7 +333,7 @@ impl RelyingParty {
             &answer.response.client_data_json,
             CeremonyType::Get,
             challenge.as_bytes(),
-            &self.origin,
+            self.origin.as_str(),
         )?;
         let keys = passkeys.iter().map(|passkey| stored(passkey)).collect::<Result<Vec<_>, _>>()?;
         let key = keys.into_iter().find(|key| key.cred_id().as_slice() == answer.raw_id.as_slice());
@@ -352,7 +350,7 @@ impl RelyingParty {
                 .ok_or_else(|| Stored("its algorithm is not one of those accepted".into()))?,
         };
         // Verifies now with the code that will verify the stored proof later.
-        let flags = proof.check(&self.rp_id, &self.origin, challenge).map_err(AssertionError::Proof)?;
+        let flags = proof.check(&self.rp_id, self.origin(), challenge).map_err(AssertionError::Proof)?;
         let (_, state) = self.begin(std::slice::from_ref(&key))?;
         let state = bind(&state, challenge)?;
         let result = self.webauthn.finish_attested_passkey_authentication(&answer, &state);

@@ -334,7 +334,14 @@ fn a_relying_party_is_one_that_browsers_know() {
         ("verifier.example", "https://verifier.example/", false),
         ("verifier.example", "https://verifier.example:443", false),
         ("verifier.example", "https://Verifier.example", false),
+        ("verifier.example.", "https://verifier.example.", false),
+        ("verifier.example", "https://nurse@verifier.example", false),
+        ("a.localhost", "http://a.localhost", false),
+        ("xn--bcher-kva.example", "https://xn--bcher-kva.example", true),
+        ("xn--a.example", "https://xn--a.example", false),
+        ("b\u{fc}cher.example", "https://b\u{fc}cher.example", false),
         ("127.0.0.1", "https://127.0.0.1", false),
+        ("[::1]", "https://[::1]", false),
         ("verifier.example", "verifier.example", false),
     ] {
         let party = RelyingParty::new(rp_id, origin);
