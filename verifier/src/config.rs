@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use vitalsign_protocol::origin::Origin;
 use vitalsign_webauthn::Aaguid;
 
 #[derive(Clone, Debug, Deserialize)]
@@ -17,7 +18,7 @@ pub struct Config {
     /// Origin of this verifier as devices and browsers see it, such as `https://verifier.example`. Its host is the rpId
     /// of step-up. By default the host of the self-signed certificate.
     #[serde(default)]
-    pub origin: Option<String>,
+    pub origin: Option<Origin>,
     /// The folder of TPM makers' roots; `roots` in the data folder by default.
     #[serde(default)]
     pub roots: Option<PathBuf>,
@@ -196,7 +197,6 @@ impl Config {
     /// # Errors
     /// [`ConfigError::Invalid`] with the first violation.
     pub fn check(&self) -> Result<(), ConfigError> {
-        let origin_host = self.origin.as_deref().map(host);
         match () {
             () if self.report_seconds == 0 => {
                 Err(ConfigError::Invalid("report_seconds must be greater than 0"))
@@ -207,7 +207,7 @@ impl Config {
             () if self.limits.connections == 0 || self.limits.request_seconds == 0 => {
                 Err(ConfigError::Invalid("limits must be greater than 0"))
             }
-            () if origin_host == Some(None) => {
+            () if self.origin.as_ref().is_some_and(|it| !it.is_https() || it.domain().is_none()) => {
                 Err(ConfigError::Invalid("origin must be https://HOST or https://HOST:PORT"))
             }
             () => Ok(()),
@@ -233,19 +233,8 @@ impl Config {
     /// The origin, and its host: the rpId.
     #[must_use]
     pub fn origin(&self) -> (&str, &str) {
-        let origin = self.origin.as_deref().unwrap_or("https://localhost");
-        (origin, host(origin).unwrap_or("localhost"))
+        self.origin.as_ref().map_or(("https://localhost", "localhost"), |it| (it.as_str(), it.host()))
     }
-}
-
-/// The host of `https://HOST` or `https://HOST:PORT`.
-fn host(origin: &str) -> Option<&str> {
-    let authority = origin.strip_prefix("https://").filter(|rest| !rest.contains(['/', '?', '#', '@']))?;
-    let host = match authority.rsplit_once(':') {
-        Some((host, port)) if port.parse::<u16>().is_ok() => host,
-        _ => authority,
-    };
-    Some(host).filter(|host| !host.is_empty() && !host.contains(':'))
 }
 
 fn default_listen() -> SocketAddr {
@@ -269,17 +258,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_origin_has_a_host_and_no_path() {
+    fn origin_has_https_and_a_domain() {
         for (origin, expected) in [
             ("https://verifier.example", Some("verifier.example")),
             ("https://verifier.example:8443", Some("verifier.example")),
-            ("http://verifier.example", None),
-            ("https://", None),
-            ("https://verifier.example/", None),
-            ("https://user@verifier.example", None),
+            ("http://localhost", None),
+            ("https://127.0.0.1", None),
+            ("https://[::1]:8443", None),
         ] {
-            assert_eq!(host(origin), expected, "{origin}");
+            let config = Config { origin: Some(origin.parse().unwrap()), ..Config::for_data("data") };
+            assert_eq!(config.check().is_ok(), expected.is_some(), "{origin}");
+            if let Some(host) = expected {
+                assert_eq!(config.origin(), (origin, host));
+            }
         }
+        assert_eq!(Config::for_data("data").origin(), ("https://localhost", "localhost"));
     }
 
     #[test]
@@ -294,6 +287,8 @@ mod tests {
             ("dta = \"x\"", "dta"),
             ("data = \"x\"\nreport_seconds = 900", "nonce_seconds"),
             ("data = \"x\"\norigin = \"verifier.example\"", "origin"),
+            ("data = \"x\"\norigin = \"https://Verifier.example/\"", "origin"),
+            ("data = \"x\"\norigin = \"https://127.0.0.1\"", "origin"),
         ] {
             std::fs::write(&file, text).unwrap();
             let error = Config::read(&file).err().unwrap().to_string();

@@ -67,7 +67,7 @@ pub(crate) fn measure(devices: u64, reports: usize) -> Result<()> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
         let folder = tempfile::tempdir()?;
         let mut config = Config::for_data(folder.path());
-        config.origin = Some("https://verifier.example".into());
+        config.origin = Some("https://verifier.example".parse()?);
         let store = config.store();
         let verifier = Arc::new(Verifier::open(config, vitalsign_verifier::clock::now()).await?);
         eprintln!("bench:   {devices} devices");

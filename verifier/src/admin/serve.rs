@@ -4,6 +4,7 @@ use anyhow::Context;
 use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
+use vitalsign_protocol::origin::Origin;
 use vitalsign_verifier::Verifier;
 use vitalsign_verifier::clock::{self, Clock};
 use vitalsign_verifier::config::Config;
@@ -69,10 +70,8 @@ pub(crate) async fn run(config: &Path, arguments: ServeArgs) -> anyhow::Result<b
         }
     };
     if let (Some(host), None) = (&arguments.self_signed, &config.origin) {
-        config.origin = Some(match config.listen.port() {
-            443 => format!("https://{host}"),
-            port => format!("https://{host}:{port}"),
-        });
+        let origin = Origin::normalize(&format!("https://{host}:{}", config.listen.port()));
+        config.origin = Some(origin.with_context(|| format!("--self-signed {host}"))?);
     }
     let tls = tls::read(&files)?;
     let terminated = terminated().context("listening for signals")?;

@@ -327,7 +327,7 @@ impl Progress {
 /// Returns the verifier's URL from the configuration.
 fn where_it_runs(config: &Config) -> anyhow::Result<String> {
     if let Some(origin) = &config.origin {
-        return Ok(origin.clone());
+        return Ok(origin.to_string());
     }
     ensure!(config.listen.port() != 0, "the verifier takes any free port: say with --url where it listens");
     Ok(format!("https://localhost:{}", config.listen.port()))

@@ -7,7 +7,8 @@ use vitalsign_verifier::signing_keys::{SigningKeys, Signs};
 
 #[tokio::test]
 async fn the_metadata_name_what_there_is_and_nothing_else() {
-    let provider = Provider::with(|config| config.origin = Some("https://localhost:8443".into())).await;
+    let provider =
+        Provider::with(|config| config.origin = Some("https://localhost:8443".parse().unwrap())).await;
     let metadata = provider.get("/.well-known/openid-configuration").await;
     assert_eq!(
         metadata,
