@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use vitalsign_client::program::DEFAULT_SOCKET;
 use vitalsign_protocol::id::Secret;
+use vitalsign_protocol::origin::Origin;
 
 /// Path of the administrator's configuration file.
 pub(crate) const FILE: &str = "/etc/vitalsign/agent.toml";
@@ -190,20 +191,10 @@ fn read_capped(path: &Path, limit: u64) -> Result<Option<String>, ConfigError> {
     }
 }
 
+/// The verifier's URL in one spelling, without a slash at the end.
 fn checked_url(url: &str) -> Result<String, ConfigError> {
-    let wrong = || ConfigError::Url(url.to_owned());
-    let parsed = reqwest::Url::parse(url).map_err(|_| wrong())?;
-    let plain = parsed.username().is_empty() && parsed.password().is_none() && parsed.query().is_none();
-    if parsed.scheme() == "https"
-        && parsed.has_host()
-        && plain
-        && parsed.path() == "/"
-        && parsed.fragment().is_none()
-    {
-        Ok(url.trim_end_matches('/').to_owned())
-    } else {
-        Err(wrong())
-    }
+    let origin = Origin::normalize(url).ok().filter(Origin::is_https);
+    Ok(origin.ok_or_else(|| ConfigError::Url(url.to_owned()))?.to_string())
 }
 
 #[cfg(test)]
@@ -236,6 +227,9 @@ mod tests {
         for url in [
             "verifier.example",
             "http://verifier.example",
+            "http://localhost",
+            "https://verifier.example.",
+            "https://b\u{fc}cher.example",
             "https://user:pass@verifier.example",
             "https://verifier.example/path",
             "https://verifier.example/?q",
@@ -244,8 +238,13 @@ mod tests {
         ] {
             assert!(checked_url(url).is_err(), "{url}");
         }
-        for url in ["https://verifier.example", "https://127.0.0.1:8443/", "https://[::1]:8443"] {
-            assert!(checked_url(url).is_ok(), "{url}");
+        for (url, expected) in [
+            ("https://verifier.example", "https://verifier.example"),
+            ("https://Verifier.Example:443", "https://verifier.example"),
+            ("https://127.0.0.1:8443/", "https://127.0.0.1:8443"),
+            ("https://[::1]:8443", "https://[::1]:8443"),
+        ] {
+            assert_eq!(checked_url(url).ok().as_deref(), Some(expected), "{url}");
         }
     }
 
