@@ -3,7 +3,6 @@
 //! one round trip.
 
 use crate::config;
-use crate::render::when;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderValue};
 use reqwest::{RequestBuilder, Response};
 use rustls::pki_types::{CertificateDer, pem::PemObject};
@@ -12,7 +11,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 use vitalsign_agent_core::RequestError;
 use vitalsign_protocol::id::{EnrolmentId, RegistrationId, StepUpId, Thumbprint};
 use vitalsign_protocol::message::{
@@ -139,7 +138,7 @@ impl VerifierClient {
     pub(crate) async fn look(&self) -> Result<Reached, RequestError> {
         let answer = self.http.head(&self.base).send().await.map_err(|error| failure(&error))?;
         let date = answer.headers().get(DATE).and_then(|date| date.to_str().ok());
-        Ok(Reached { clock: date.and_then(when::parse_http_date) })
+        Ok(Reached { clock: date.and_then(seconds) })
     }
 
     pub(crate) async fn step_up_evidence(
@@ -296,6 +295,12 @@ fn json<T: Serialize>(body: &T) -> Result<Vec<u8>, RequestError> {
         .map_err(|error| RequestError::InvalidAnswer(format!("a request could not be written: {error}")))
 }
 
+/// Seconds since 1970 of an HTTP date, in any of the forms that RFC 9110 section 5.6.7 has clients read.
+fn seconds(date: &str) -> Option<u64> {
+    let date = httpdate::parse_http_date(date).ok()?;
+    Some(date.duration_since(UNIX_EPOCH).ok()?.as_secs())
+}
+
 fn is(headers: &HeaderMap, media: &str) -> bool {
     let named = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     named.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(media)
@@ -346,4 +351,28 @@ fn untrusted(error: &rustls::Error) -> RequestError {
         other => return RequestError::Unreachable(format!("no TLS connection to the verifier: {other}")),
     };
     RequestError::Untrusted(format!("the verifier is not trusted: {why}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_http_dates() {
+        for date in
+            ["Sun, 06 Nov 1994 08:49:37 GMT", "Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994"]
+        {
+            assert_eq!(seconds(date), Some(784_111_777), "{date}");
+        }
+        assert_eq!(seconds("Tue, 29 Feb 2000 00:00:00 GMT"), Some(951_782_400));
+        for date in [
+            "",
+            "Sun, 06 Nov 1994 08:49:37",
+            "Sun, 06 Foo 1994 08:49:37 GMT",
+            "Sun, 06 Nov 0000 08:49:37 GMT",
+            "Sun, 06 Nov 99999999999 08:49:37 GMT",
+        ] {
+            assert_eq!(seconds(date), None, "{date}");
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! Dates (UTC) and spans of time in words.
 
+use vitalsign_protocol::calendar::DAY;
 pub(crate) use vitalsign_protocol::calendar::date;
-use vitalsign_protocol::calendar::{self, DAY};
 
 /// Formats a time like `2026-11-22 03:15 UTC`.
 pub(crate) fn moment(seconds: u64) -> String {
@@ -34,21 +34,6 @@ pub(crate) fn counted(count: u64, unit: &str) -> String {
     format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
 }
 
-/// Seconds since 1970 of an HTTP date in its preferred form, `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110 section 5.6.7).
-pub(crate) fn parse_http_date(text: &str) -> Option<u64> {
-    const MONTHS: [&str; 12] =
-        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-    let mut parts = text.split_once(", ")?.1.split(' ');
-    let day: u64 = parts.next()?.parse().ok()?;
-    let name = parts.next()?;
-    let month = u64::try_from(MONTHS.iter().position(|month| *month == name)?).ok()? + 1;
-    let year: u64 = parts.next()?.parse().ok()?;
-    let mut clock = parts.next()?.split(':').map(|part| part.parse::<u64>().ok());
-    let (hour, minute, second) = (clock.next()??, clock.next()??, clock.next()??);
-    let sane = hour < 24 && minute < 60 && second < 61 && parts.next() == Some("GMT");
-    Some(calendar::seconds(year, month, day).filter(|_| sane)? + hour * 3600 + minute * 60 + second)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -64,22 +49,6 @@ mod tests {
             (4_107_542_400, "2100-03-01 00:00 UTC"),
         ] {
             assert_eq!(moment(seconds), shown);
-        }
-    }
-
-    #[test]
-    fn http_dates_are_read_and_others_are_not() {
-        assert_eq!(parse_http_date("Sun, 06 Nov 1994 08:49:37 GMT"), Some(784_111_777));
-        assert_eq!(parse_http_date("Tue, 29 Feb 2000 00:00:00 GMT"), Some(951_782_400));
-        for text in [
-            "",
-            "Sunday, 06-Nov-94 08:49:37 GMT",
-            "Sun, 06 Nov 1994 08:49:37",
-            "Sun, 06 Foo 1994 08:49:37 GMT",
-            "Sun, 06 Nov 0000 08:49:37 GMT",
-            "Sun, 06 Nov 99999999999 08:49:37 GMT",
-        ] {
-            assert_eq!(parse_http_date(text), None, "{text}");
         }
     }
 
