@@ -1,6 +1,7 @@
 //! HTTPS client that plays an application: talks to a running verifier like any other application.
 
 use anyhow::{Context, bail, ensure};
+use form_urlencoded::byte_serialize;
 use serde::Deserialize;
 use std::path::Path;
 use std::sync::Arc;
@@ -8,7 +9,7 @@ use std::time::Duration;
 use vitalsign_protocol::jwt::{self, JwkSet};
 use vitalsign_protocol::step_up::StepUpResult;
 use vitalsign_verifier::clock::now;
-use vitalsign_verifier::oidc::{self, AccessClaims, Administrator, IdClaims, Tokens, form, path};
+use vitalsign_verifier::oidc::{self, AccessClaims, Administrator, IdClaims, Tokens, path};
 
 /// Time limit for one request; the verifier defers the answer to a token request for up to 30 seconds.
 const CALL: Duration = Duration::from_secs(60);
@@ -137,11 +138,15 @@ impl Application {
                 parameters.push(("client_assertion", &assertion));
             }
             ApplicationCredential::Secret { client_id, secret } => {
-                request = request.basic_auth(form::encode_one(client_id), Some(form::encode_one(secret)));
+                // Each is encoded before they are joined (RFC 6749 section 2.3.1).
+                let encode = |text: &str| byte_serialize(text.as_bytes()).collect::<String>();
+                let secret = zeroize::Zeroizing::new(encode(secret));
+                request = request.basic_auth(encode(client_id), Some(secret.as_str()));
             }
         }
         let request = request.header("content-type", "application/x-www-form-urlencoded");
-        let answer = request.body(form::encode(&parameters)).send().await.context("asking the verifier")?;
+        let form = form_urlencoded::Serializer::new(String::new()).extend_pairs(&parameters).finish();
+        let answer = request.body(form).send().await.context("asking the verifier")?;
         let status = answer.status();
         let body = answer.bytes().await.context("the verifier's answer")?;
         if status.is_success() {

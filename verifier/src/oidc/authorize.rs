@@ -181,7 +181,6 @@ fn all_plain(value: &Value) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::oidc::form::encode;
     use crate::store::client::ClientCredential;
     use vitalsign_protocol::id::Digest;
     use vitalsign_protocol::step_up::{StepUpRequested, Transaction, event};
@@ -204,8 +203,8 @@ mod tests {
     fn with(changed: &[(&str, &str)]) -> Result<StepUpRequest, Code> {
         let kept = GOOD.into_iter().filter(|(name, _)| !changed.iter().any(|(it, _)| it == name));
         let parameters: Vec<_> = kept.chain(changed.iter().copied()).collect();
-        step_up_request(client(), &Form::parse(encode(&parameters).as_bytes()).unwrap())
-            .map_err(|error| error.code)
+        let encoded = form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters).finish();
+        step_up_request(client(), &Form::parse(encoded.as_bytes()).unwrap()).map_err(|error| error.code)
     }
 
     #[test]

@@ -4,6 +4,7 @@ use super::support::{Answer, Client, Lab};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
 use base64::{Engine, engine::general_purpose::STANDARD, engine::general_purpose::URL_SAFE_NO_PAD as B64};
+use form_urlencoded::byte_serialize;
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -14,7 +15,7 @@ use vitalsign_protocol::jwt::{Jwk, JwkSet};
 use vitalsign_verifier::Verifier;
 use vitalsign_verifier::clock::{Clock, now};
 use vitalsign_verifier::config::Config;
-use vitalsign_verifier::oidc::{self, CIBA_GRANT, JWT_BEARER, form};
+use vitalsign_verifier::oidc::{self, CIBA_GRANT, JWT_BEARER};
 use vitalsign_verifier::server::{Server, tls};
 use vitalsign_verifier::store::client::{Client as Registered, ClientCredential};
 use vitalsign_webauthn::Aaguid;
@@ -134,8 +135,8 @@ impl Provider {
 
     pub(crate) async fn post(&self, path: &str, headers: &[(&str, &str)], form: &Form<'_>) -> Answer {
         let headers = [&[("content-type", FORM)], headers].concat();
-        let form: Vec<_> = form.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        self.raw("POST", path, &headers, form::encode(&form).as_bytes()).await
+        let encoded = form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
+        self.raw("POST", path, &headers, encoded.as_bytes()).await
     }
 
     pub(crate) async fn get(&self, path: &str) -> Value {
@@ -204,7 +205,8 @@ pub(crate) fn poll(auth_req_id: &str) -> Form<'static> {
 }
 
 pub(crate) fn basic(id: &str, secret: &str) -> String {
-    format!("Basic {}", STANDARD.encode(format!("{}:{}", form::encode_one(id), form::encode_one(secret))))
+    let encode = |text: &str| byte_serialize(text.as_bytes()).collect::<String>();
+    format!("Basic {}", STANDARD.encode(format!("{}:{}", encode(id), encode(secret))))
 }
 
 /// The claims of a good client assertion.
