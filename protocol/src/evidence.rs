@@ -302,6 +302,50 @@ pub struct Verified {
 
 /// Parses evidence of at most `max_bytes`: [`MAX_BYTES`], or [`MAX_BYTES_WITH_LOG`] where a log is expected.
 ///
+/// The verifier finds the report key by [`Unverified::kid`]; only [`Unverified::verify`] gives claims to rely on.
+///
+/// ```
+/// # use aws_lc_rs::digest::{Digest, SHA256};
+/// # use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
+/// use vitalsign_protocol::cose::PublicKey;
+/// use vitalsign_protocol::evidence::{self, Claims, Error, IntendedUse, MAX_BYTES};
+/// use vitalsign_protocol::id::{EnrolmentId, Nonce};
+/// use vitalsign_protocol::posture::Posture;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING)?;
+/// # let other_pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING)?;
+/// # let other_key = PublicKey::from_point(other_pair.public_key().as_ref())?;
+/// # let sign = |digest: &vitalsign_protocol::id::Digest| -> Result<[u8; 64], Box<dyn std::error::Error>> {
+/// #     let digest = Digest::import_less_safe(digest.as_bytes(), &SHA256)?;
+/// #     Ok(pair.sign_digest(&digest)?.as_ref().try_into()?)
+/// # };
+/// let report_key = PublicKey::from_point(pair.public_key().as_ref())?;
+/// let claims = Claims {
+///     issued_at: 1_790_000_000,
+///     token_id: [7; 16],
+///     nonces: vec![Nonce([9; 32])],
+///     enrolment: Some(EnrolmentId([1; 16])),
+///     uptime: Some(3600),
+///     boot_count: None,
+///     intended_use: IntendedUse::Report,
+///     posture: Posture::default(),
+///     boot: None,
+/// };
+/// let mut bytes = claims.sign(&report_key.thumbprint(), sign)?;
+///
+/// let unverified = evidence::parse(&bytes, MAX_BYTES)?;
+/// assert_eq!(unverified.kid(), report_key.thumbprint());
+/// assert_eq!(unverified.clone().verify(&other_key).err(), Some(Error::OtherKey));
+/// assert_eq!(unverified.verify(&report_key)?.claims, claims);
+///
+/// // The last byte belongs to the signature.
+/// *bytes.last_mut().ok_or("no evidence")? ^= 1;
+/// assert!(evidence::parse(&bytes, MAX_BYTES)?.verify(&report_key).is_err());
+/// # Ok(())
+/// # }
+/// ```
+///
 /// # Errors
 /// When it is too large, not strictly well-formed, or not of our profile.
 pub fn parse(bytes: &[u8], max_bytes: usize) -> Result<Unverified, Error> {

@@ -157,6 +157,40 @@ pub enum AssertionError {
 }
 
 /// Relying party for one origin.
+///
+/// ```
+/// use vitalsign_protocol::id::Digest;
+/// use vitalsign_webauthn::testing::Maker;
+/// use vitalsign_webauthn::{Aaguid, RelyingParty, User};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let (rp_id, origin) = ("verifier.example", "https://verifier.example");
+/// let party = RelyingParty::new(rp_id, origin)?;
+/// // A security key in software, and metadata that list its model.
+/// let maker = Maker::new(Aaguid([0x5f; 16]));
+/// let folder = tempfile::tempdir()?;
+/// let models = Maker::models(&maker.metadata("2100-01-01"), folder.path());
+/// let mut key = maker.key();
+///
+/// let user = User { handle: [3; 16], name: "nurse-7" };
+/// let (options, state) = party.begin_registration(user, &[], &models, 0)?;
+/// let registered = party.finish_registration(&state, &key.create(&options, origin), &models, 0)?;
+/// assert_eq!(registered.model, "Test Key");
+///
+/// let passkeys = [registered.passkey];
+/// let challenge = Digest::of(b"a transaction");
+/// let options = party.request(&passkeys, &challenge, 60)?;
+/// let assertion = key.get(&options, origin).ok_or("the key has none of these credentials")?;
+/// let asserted = party.verify(&passkeys, &challenge, &assertion)?;
+/// assert!(asserted.user_verified);
+/// // The proof can be checked later, without the relying party.
+/// assert!(asserted.proof.check(rp_id, origin, &challenge).is_ok());
+///
+/// let other = Digest::of(b"another transaction");
+/// assert!(party.verify(&passkeys, &other, &assertion).is_err());
+/// # Ok(())
+/// # }
+/// ```
 pub struct RelyingParty {
     rp_id: String,
     origin: Origin,
