@@ -22,13 +22,13 @@ const EXAMPLES: &str = "\
 Examples:
   Show the facts about this device, and how long each probe took:
     vitalsign check -v
-  Enrol with the token from your IT:
+  Enrol with the enrolment token from IT:
     sudo vitalsign enrol --verifier https://verifier.example --ca ca.pem --token-file token
   Is this device healthy, and how do I fix it?
     vitalsign status
   Re-check after fixing something:
     vitalsign report
-  Register a security key with the code from your IT:
+  Register a security key with the one-time code from IT:
     vitalsign security-key register CODE
   Answer requests of applications:
     vitalsign step-up listen

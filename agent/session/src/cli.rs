@@ -15,7 +15,7 @@ use vitalsign_ipc::Refusal;
 
 const EXAMPLES: &str = "\
 Examples:
-  Register your security key with the code that your IT gave you:
+  Register your security key with the one-time code from IT:
     vitalsign security-key register
   Which keys are plugged in, and which are registered?
     vitalsign security-key list

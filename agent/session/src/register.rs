@@ -19,7 +19,7 @@ pub enum RegisterError {
     /// The security key was not used.
     #[error(transparent)]
     Key(Failure),
-    /// The service answered something else than was asked.
+    /// The service sent an unexpected answer.
     #[error("{}", crate::texts::ODD)]
     Odd,
 }

@@ -16,7 +16,7 @@ pub enum SessionError {
     Refused(Refusal),
     /// The service was not reached.
     Disconnected(Disconnected),
-    /// The service answered something else than was asked.
+    /// The service sent an unexpected answer.
     Odd,
 }
 
@@ -79,7 +79,7 @@ impl From<&Refusal> for Disconnected {
 }
 
 impl Disconnected {
-    /// By a service that answers something else than was asked.
+    /// By a service that sends an unexpected answer.
     #[must_use]
     pub fn odd() -> Self {
         Self { loss: DisconnectReason::Garbled, text: texts::ODD.to_owned() }

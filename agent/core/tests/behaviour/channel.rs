@@ -1,18 +1,18 @@
 //! Opening, closing and reopening of the event channel.
 
-use super::bench::*;
+use super::harness::*;
 use vitalsign_agent_core::{ChannelEffect, Effect, Event, RequestError};
 use vitalsign_ipc::AgentState;
 use vitalsign_platform_api::Change;
 use vitalsign_protocol::problem::ProblemType;
 
-fn opens(bench: &Bench) -> bool {
+fn opens(bench: &Harness) -> bool {
     bench.has(|it| matches!(it, Effect::Channel(ChannelEffect::Open { .. })))
 }
-fn closes(bench: &Bench) -> bool {
+fn closes(bench: &Harness) -> bool {
     bench.has(|it| matches!(it, Effect::Channel(ChannelEffect::Close)))
 }
-fn listens(bench: &Bench) -> bool {
+fn listens(bench: &Harness) -> bool {
     bench.agent.status(bench.now()).listening
 }
 fn broken() -> RequestError {
@@ -20,7 +20,7 @@ fn broken() -> RequestError {
 }
 
 /// The newest channel ends, or is not opened. After how many seconds the next is opened, and after how many reports.
-fn wait_after(bench: &mut Bench, verifier: &Verifier, why: RequestError) -> (u64, usize) {
+fn wait_after(bench: &mut Harness, verifier: &Verifier, why: RequestError) -> (u64, usize) {
     let (before, mut reports) = (bench.millis, 0);
     bench.give(Event::ChannelClosed(bench.channel, why));
     assert!(!listens(bench));

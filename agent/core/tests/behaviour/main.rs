@@ -7,12 +7,12 @@
     reason = "a test says what went wrong by failing"
 )]
 
-mod bench;
 mod channel;
+mod harness;
 mod random;
 mod step_up;
 
-use bench::*;
+use harness::*;
 use vitalsign_agent_core::{
     Agent, DeviceEffect, Effect, Event, RequestError, Saved, SignedEvidence, Transition, VerifierEffect,
 };
@@ -29,7 +29,7 @@ use vitalsign_protocol::problem::ProblemType;
 #[test]
 fn new_device_enrols_then_reports_in_one_round_trip() {
     let verifier = Verifier::new();
-    let mut bench = Bench::new(Saved::default());
+    let mut bench = Harness::new(Saved::default());
     assert!(
         bench
             .give(Event::Started)
@@ -55,7 +55,7 @@ fn new_device_enrols_then_reports_in_one_round_trip() {
 #[test]
 fn own_interval_replaces_the_verifiers() {
     let verifier = Verifier::new();
-    let mut bench = Bench::new(Saved::default());
+    let mut bench = Harness::new(Saved::default());
     bench.agent = Agent::new(Saved::default()).with_report_seconds(Some(10));
     bench.give(Event::Started).give(keys()).give(Event::EnrolmentBegun(Ok(challenge())));
     bench.give(Event::Collected(Box::default())).give(signed(&[1]));
@@ -83,7 +83,7 @@ fn report_cost_counts_every_round_trip() {
 #[test]
 fn tpm_credential_is_opened_before_signing() {
     let verifier = Verifier::new();
-    let mut bench = Bench::new(Saved::default());
+    let mut bench = Harness::new(Saved::default());
     bench.give(Event::Started).give(keys()).give(Event::EnrolmentBegun(Ok(tpm_challenge())));
     bench.give(Event::Collected(Box::default()));
     assert!(bench.has(|it| matches!(it, Effect::Device(DeviceEffect::Activate(_)))));
@@ -101,7 +101,7 @@ fn tpm_credential_is_opened_before_signing() {
     bench.give(Event::EnrolmentFinished(Ok(Box::new(verifier.enrolled()))));
     assert_eq!(bench.standing(), AgentState::Reporting);
 
-    let mut bench = Bench::new(Saved::default());
+    let mut bench = Harness::new(Saved::default());
     bench.give(Event::Started).give(keys()).give(Event::EnrolmentBegun(Ok(tpm_challenge())));
     bench.give(Event::Collected(Box::default()));
     bench.give(Event::Activated(Err(KeyError::Hardware("wrong TPM".into()))));
@@ -110,7 +110,7 @@ fn tpm_credential_is_opened_before_signing() {
 
 #[test]
 fn without_a_token_it_waits_and_says_so() {
-    let mut bench = Bench::new(Saved::default());
+    let mut bench = Harness::new(Saved::default());
     bench.give(Event::Started).give(Event::EnrolmentKeysRead(Err(RequestError::NoToken)));
     assert_eq!(bench.standing(), AgentState::NotEnrolled);
     assert!(
@@ -282,7 +282,7 @@ fn shows_last_verdict_and_facts_in_every_error_state() {
 
         // After a restart as well.
         let saved = bench.saved.clone().unwrap();
-        let agent = Bench::new(saved);
+        let agent = Harness::new(saved);
         assert_eq!(agent.agent.status(agent.now()).ear, before.ear, "{failure:?}");
     }
 }
@@ -405,7 +405,7 @@ fn restart_restores_verdict_and_saved_state() {
     let verifier = Verifier::new();
     let bench = reporting(&verifier);
     let json = serde_json::to_string(&bench.saved.unwrap()).unwrap();
-    let again = Bench::new(serde_json::from_str(&json).unwrap());
+    let again = Harness::new(serde_json::from_str(&json).unwrap());
     assert!(again.agent.status(again.now()).ear.is_some());
     assert_eq!(again.standing(), AgentState::Starting);
 }

@@ -1,6 +1,6 @@
 //! Random events in random order: the agent never panics, never stops, and closes every step-up.
 
-use super::bench::*;
+use super::harness::*;
 use super::step_up::{answer_about, asked, assertion, text, unhealthy};
 use std::time::Duration;
 use vitalsign_agent_core::{
@@ -49,7 +49,7 @@ impl Random {
     }
 
     /// Creates an event that the agent did not request.
-    fn outside(&mut self, bench: &Bench) -> Event {
+    fn outside(&mut self, bench: &Harness) -> Event {
         let (step_up, end, channel) = (self.step_up(), self.pick(&StepUpResult::ALL), bench.channel);
         let shown = bench.agent.status(bench.now()).step_ups;
         let tapped = shown.iter().map(|it| it.id).find(|id| bench.agent.ceremony(*id).is_some());

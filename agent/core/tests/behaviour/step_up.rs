@@ -1,6 +1,6 @@
 //! Step-ups, to each of their ends.
 
-use super::bench::{Bench, DEVICE, Verifier, identified, listening, problem, signed};
+use super::harness::{DEVICE, Harness, Verifier, identified, listening, problem, signed};
 use serde_json::{Value, json};
 use std::collections::HashSet;
 use vitalsign_agent_core::{ChannelEffect, Effect, Event, RequestError, Saved, Transition, VerifierEffect};
@@ -88,7 +88,7 @@ pub(crate) fn assertion() -> Value {
     json!({"id": "AQID", "type": "public-key"})
 }
 
-impl Bench {
+impl Harness {
     fn ask(&mut self) -> &mut Self {
         self.tell(1, "step-up", asked(text(ID), SECONDS))
     }
@@ -163,7 +163,7 @@ impl Bench {
     }
 }
 
-fn asked_of(verifier: &Verifier) -> Bench {
+fn asked_of(verifier: &Verifier) -> Harness {
     let mut bench = listening(verifier);
     bench.pass(10).ask();
     bench
@@ -217,7 +217,7 @@ fn prompts_after_fresh_evidence_over_transaction() {
 
 #[test]
 fn every_end_is_reached_and_said() {
-    type Ending = fn(&mut Bench, &Verifier);
+    type Ending = fn(&mut Harness, &Verifier);
     let ends: [(StepUpResult, Ending); 17] = [
         (StepUpResult::Approved, |bench, verifier| {
             bench.walk(verifier, Step::Checking);
@@ -556,7 +556,7 @@ fn restart_at_each_step_resumes_from_verifier() {
             assert!(!json.contains(secret), "{step:?}: {secret} in {json}");
         }
         let saved: Saved = serde_json::from_str(&json).unwrap();
-        let mut bench = Bench::new(saved);
+        let mut bench = Harness::new(saved);
         bench.give(Event::Started);
         bench.report(&verifier);
         assert_eq!(bench.open().1, None, "all events are asked for");
@@ -713,7 +713,7 @@ fn a_report_gives_way_and_begins_anew() {
 
 #[test]
 fn another_device_has_none_of_its_step_ups() {
-    type Losing = (&'static str, fn(&mut Bench, Step) -> bool);
+    type Losing = (&'static str, fn(&mut Harness, Step) -> bool);
     let losses: [Losing; 3] = [
         ("the key is lost", |bench, step| {
             bench.give(match step {
@@ -769,8 +769,8 @@ fn another_device_has_none_of_its_step_ups() {
     bench
         .walk(&verifier, Step::Tap)
         .give(Event::EnrolNow)
-        .give(super::bench::keys())
-        .give(Event::EnrolmentBegun(Ok(super::bench::challenge())));
+        .give(super::harness::keys())
+        .give(Event::EnrolmentBegun(Ok(super::harness::challenge())));
     bench
         .give(Event::Collected(Box::default()))
         .give(signed(&[1]))

@@ -203,10 +203,8 @@ fn standing_of(status: &Status) -> Option<Diagnostic> {
         AgentState::Offline { .. } => {
             ("reports", "They go on by themselves as soon as the verifier is reached.")
         }
-        AgentState::Revoked => ("enrolment", "Ask your IT why this device was revoked."),
-        AgentState::Refused { .. } => {
-            ("enrolment", "Ask your IT for what the verifier wants; then enrol again.")
-        }
+        AgentState::Revoked => ("enrolment", "Contact IT: an administrator revoked this device."),
+        AgentState::Refused { .. } => ("enrolment", "Contact IT about the reason above; then enrol again."),
         AgentState::KeyTrouble { .. } => ("device key", "See whether the TPM is on, and this line's reason."),
     };
     let seen = match &status.standing {

@@ -46,6 +46,6 @@ pub(crate) fn show(status: &Status, output: Output) -> anyhow::Result<ExitStatus
 pub(crate) fn refusal(answer: &Answer) -> String {
     match answer {
         Answer::Refused(refusal) => refusal.to_string(),
-        _ => "the service answered something else than was asked".to_owned(),
+        _ => "the service sent an unexpected answer".to_owned(),
     }
 }

@@ -25,7 +25,7 @@ pub(crate) fn page(status: &Status, style: Style, now: u64) -> String {
         lines.push(line("Last verdict", format!("{} ({})", when::moment(at), when::relative(at, now))));
     }
     if let Some(exp) = status.ear.as_ref().and_then(|ear| ear.exp) {
-        lines.push(line("Holds until", format!("{} ({})", when::moment(exp), when::relative(exp, now))));
+        lines.push(line("Valid until", format!("{} ({})", when::moment(exp), when::relative(exp, now))));
     }
     if status.enrolment.is_some() {
         let reach = if status.listening {
@@ -61,12 +61,12 @@ pub(crate) fn page(status: &Status, style: Style, now: u64) -> String {
 /// Returns the summary sentence.
 pub(crate) fn sentence(status: &Status, now: u64) -> String {
     match (&status.standing, &status.ear) {
-        (AgentState::Revoked, _) => "This device was revoked: ask your IT.".to_owned(),
+        (AgentState::Revoked, _) => "This device was revoked. Contact IT.".to_owned(),
         (AgentState::Refused { detail, .. }, _) => {
             format!("The verifier refuses this device: {}", plain(detail))
         }
         (AgentState::NotEnrolled, _) => {
-            "This device is not enrolled: ask your IT for an enrolment token, then `vitalsign enrol`."
+            "This device is not enrolled. Get an enrolment token from IT, then run `vitalsign enrol`."
                 .to_owned()
         }
         (_, Some(ear)) if expired(status, now) => {
@@ -186,7 +186,7 @@ mod tests {
                 "The last verdict is too old to be relied on. It was: This device is healthy.",
             ),
             (offline(), None, 0, false, "The verifier cannot be reached, and there is no verdict yet."),
-            (AgentState::Revoked, good, NOW + 1, false, "This device was revoked: ask your IT."),
+            (AgentState::Revoked, good, NOW + 1, false, "This device was revoked. Contact IT."),
             (refused(), good, NOW + 1, false, "The verifier refuses this device: Token  spent."),
             (AgentState::Enrolling, None, 0, false, "This device is enrolling."),
         ] {

@@ -87,7 +87,7 @@ fn line(check: &Check, now: u64) -> Vec<Cell> {
         }
         remedy = match text {
             Some(text) => Cell::new(Paint::Plain, text.remedy).and(Paint::Dim, who(text)),
-            None => Cell::new(Paint::Plain, "Ask your IT what this check wants."),
+            None => Cell::new(Paint::Plain, "Contact IT about this check."),
         };
     }
     vec![Cell::new(Paint::Plain, title), Cell::new(paint(check.status), word(check.status)), why, remedy]
@@ -102,7 +102,7 @@ fn who(text: &check::Text) -> &'static str {
         (Remediator::You, true) => "You can do this; a restart fixes it.",
         (Remediator::You, false) => "You can do this.",
         (Remediator::It, true) => "Contact IT; a restart may fix it.",
-        (Remediator::It, false) => "IT does this.",
+        (Remediator::It, false) => "Contact IT.",
     }
 }
 

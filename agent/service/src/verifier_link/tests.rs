@@ -142,14 +142,14 @@ impl Place {
 }
 
 /// The thread, and what it brings.
-struct Bench {
+struct Harness {
     calls: UnboundedSender<LinkInput>,
     events: Receiver<Event>,
     config: Arc<Mutex<Config>>,
     source: Arc<ConfigSource>,
 }
 
-impl Bench {
+impl Harness {
     fn new(place: &Place) -> Self {
         Self::with_silence(place, PATIENCE)
     }
@@ -204,7 +204,7 @@ fn told(event: Event) -> Message {
 #[test]
 fn reassembles_events_split_at_any_byte() {
     let (place, long) = (Place::new(), "x".repeat(event::MAX_BYTES + 1));
-    let bench = Bench::new(&place);
+    let bench = Harness::new(&place);
     bench.open(7, Some(41));
     let mut exchange = place.next();
     assert!(exchange.is("GET /v1/events HTTP/1.1"), "{}", exchange.head);
@@ -230,7 +230,7 @@ fn reassembles_events_split_at_any_byte() {
 #[test]
 fn a_channel_that_is_not_opened_says_why() {
     let place = Place::new();
-    let bench = Bench::new(&place);
+    let bench = Harness::new(&place);
     let closed = || match bench.next() {
         Event::ChannelClosed(1, failure) => failure,
         other => panic!("{other:?}"),
@@ -268,7 +268,7 @@ fn a_channel_that_is_not_opened_says_why() {
 #[test]
 fn a_channel_that_falls_silent_is_closed() {
     let place = Place::new();
-    let bench = Bench::with_silence(&place, Duration::from_millis(100));
+    let bench = Harness::with_silence(&place, Duration::from_millis(100));
     let silent = bench.opened(&place, 1);
     assert!(matches!(bench.next(), Event::ChannelClosed(1, RequestError::Unreachable(_))));
     silent.wait_for_end();
@@ -277,7 +277,7 @@ fn a_channel_that_falls_silent_is_closed() {
 #[test]
 fn closed_or_replaced_nothing_more_comes_from_it() {
     let place = Place::new();
-    let bench = Bench::new(&place);
+    let bench = Harness::new(&place);
     let first = bench.opened(&place, 1);
     let second = bench.opened(&place, 2);
     first.wait_for_end();
@@ -290,7 +290,7 @@ fn closed_or_replaced_nothing_more_comes_from_it() {
 #[test]
 fn other_settings_hold_from_the_next_opening_on() {
     let (before, after) = (Place::new(), Place::new());
-    let bench = Bench::new(&before);
+    let bench = Harness::new(&before);
     let first = bench.opened(&before, 1);
     *bench.config.lock().unwrap() = after.config.clone();
     let _second = bench.opened(&after, 2);
@@ -303,7 +303,7 @@ fn other_settings_hold_from_the_next_opening_on() {
 #[test]
 fn enrols_with_the_reloaded_token_and_verifier() {
     let (before, after) = (Place::new(), Place::new());
-    let bench = Bench::new(&before);
+    let bench = Harness::new(&before);
     bench.request(VerifierEffect::FetchNonce(Thumbprint([2; 32])));
     let exchange = before.next();
     assert!(exchange.is("POST /v1/nonces "));
@@ -331,7 +331,7 @@ fn enrols_with_the_reloaded_token_and_verifier() {
 #[test]
 fn an_answer_that_is_slow_holds_up_no_other() {
     let place = Place::new();
-    let bench = Bench::new(&place);
+    let bench = Harness::new(&place);
     let mut channel = bench.opened(&place, 1);
     bench.request(VerifierEffect::SendStepUpEvidence(ID, b"evidence".to_vec()));
     let slow = place.next();
@@ -365,7 +365,7 @@ fn an_answer_that_is_slow_holds_up_no_other() {
 #[test]
 fn answers_security_key_requests_to_their_clients() {
     let place = Place::new();
-    let bench = Bench::new(&place);
+    let bench = Harness::new(&place);
     let calls = bench.calls.clone();
     let _socket = Socket::start(
         &place.config.socket,
@@ -445,7 +445,7 @@ fn answers_security_key_requests_to_their_clients() {
 #[test]
 fn a_slow_verifier_does_not_hold_more_than_so_many() {
     let place = Place::new();
-    let bench = Bench::new(&place);
+    let bench = Harness::new(&place);
     let calls = bench.calls.clone();
     let _socket = Socket::start(
         &place.config.socket,

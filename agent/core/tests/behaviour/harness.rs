@@ -84,7 +84,7 @@ impl Verifier {
 }
 
 /// An agent and its fake clock.
-pub(crate) struct Bench {
+pub(crate) struct Harness {
     pub(crate) agent: Agent,
     pub(crate) millis: u64,
     pub(crate) wall: u64,
@@ -96,7 +96,7 @@ pub(crate) struct Bench {
     pub(crate) channel: u64,
 }
 
-impl Bench {
+impl Harness {
     pub(crate) fn new(saved: Saved) -> Self {
         let wall = 1_800_000_000;
         Self {
@@ -216,7 +216,7 @@ impl Bench {
 }
 
 /// An agent to which the verifier can speak.
-pub(crate) fn listening(verifier: &Verifier) -> Bench {
+pub(crate) fn listening(verifier: &Verifier) -> Harness {
     assert!(verifier.sessions);
     let mut bench = reporting(verifier);
     bench.open();
@@ -224,11 +224,11 @@ pub(crate) fn listening(verifier: &Verifier) -> Bench {
 }
 
 /// An agent that is enrolled and has sent its first report.
-pub(crate) fn reporting(verifier: &Verifier) -> Bench {
+pub(crate) fn reporting(verifier: &Verifier) -> Harness {
     let enrolled = verifier.enrolled();
     let saved =
         Saved { enrolled: Some((&enrolled).into()), ear: Some(enrolled.report.ear), reported_at: Some(1) };
-    let mut bench = Bench::new(saved);
+    let mut bench = Harness::new(saved);
     bench.give(Event::Started);
     assert!(bench.report(verifier), "after a restart there is no nonce in hand");
     bench
