@@ -64,6 +64,7 @@ fmt: ## Format the source.
 lint: setup ui ## Check formatting, language, clippy and rustdoc, warnings as errors.
 	$(step) language
 	scripts/style.py check
+	scripts/style.py measure
 	$(cache)/python/$$(sha256sum tests/peers/requirements.txt | cut -c1-16)/bin/typos
 	$(step) formatting
 	cargo fmt --all --check
