@@ -82,4 +82,4 @@ if [ ! -e "$python/complete" ]; then
   "$python/bin/pip" install --quiet --disable-pip-version-check --requirement "$requirements" >&2
   touch "$python/complete"
 fi
-"$(dirname "$0")/vm/kernel.sh" >/dev/null
+"$(dirname "$0")/../tests/vm/kernel.sh" >/dev/null
