@@ -71,7 +71,8 @@ impl DeviceExecutor {
 
     fn collect(&mut self) -> Posture {
         let start = Instant::now();
-        let settings = Settings { root: PathBuf::from("/"), state: Some(self.config.state.clone()) };
+        let settings =
+            Settings { root: PathBuf::from("/"), state: Some(self.config.state.clone()), session: None };
         let mut posture =
             self.collector.collect(vitalsign_host::probes(&settings), |timing| match timing.took {
                 Some(took) => tracing::debug!(probe = timing.name, ?took, "read"),

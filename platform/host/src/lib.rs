@@ -27,6 +27,17 @@ pub struct Settings {
     /// State folder, where the probes of the service cache results. Other programs set `None` and cache
     /// nothing.
     pub state: Option<PathBuf>,
+    /// The user's session whose settings count. `None`: the session of this process, on the running machine.
+    pub session: Option<LoginSession>,
+}
+
+/// A user's graphical session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoginSession {
+    /// Names of desktops with colons between them, as in `XDG_CURRENT_DESKTOP`.
+    pub desktop: String,
+    /// Folder of the user's settings: `XDG_CONFIG_HOME` or `~/.config`.
+    pub settings: PathBuf,
 }
 
 /// Opens the report key and creates it if it is missing: `software` is a key in the system's keychain, any

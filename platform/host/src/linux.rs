@@ -3,6 +3,7 @@
 use crate::Settings;
 use std::io;
 use std::sync::mpsc::Sender;
+use vitalsign_linux::lock::LoginSession;
 use vitalsign_linux::{Root, seat};
 use vitalsign_os::PeerId;
 use vitalsign_platform_api::{Change, Probe};
@@ -14,7 +15,15 @@ const NOWHERE: &str = "/dev/null/memory";
 #[must_use]
 pub fn probes(settings: &Settings) -> Vec<Probe> {
     let memory = settings.state.as_ref().map_or_else(|| NOWHERE.into(), |state| state.join("memory"));
-    vitalsign_linux::probes(&Root::at(&settings.root), &memory)
+    let root = Root::at(&settings.root);
+    let session = match &settings.session {
+        Some(session) => {
+            Some(LoginSession { desktop: session.desktop.clone(), settings: session.settings.clone() })
+        }
+        None if root.is_live() => LoginSession::from_environment(),
+        None => None,
+    };
+    vitalsign_linux::probes(&root, &memory, session)
 }
 
 /// Watches the system for as long as it lives.

@@ -1,6 +1,7 @@
 //! The agent itself: its version, and the digest of the program that runs.
 
 use crate::Root;
+use std::io::Read;
 use std::sync::OnceLock;
 use std::time::Duration;
 use vitalsign_platform_api::Probe;
@@ -33,7 +34,9 @@ pub fn digest(root: &Root) -> Result<String, Reason> {
     {
         return Ok(seen.clone());
     }
-    let digest = Digest::of(&std::fs::read(root.path(PROGRAM))?).hex();
+    let mut program = Vec::new();
+    root.open(PROGRAM)?.read_to_end(&mut program)?;
+    let digest = Digest::of(&program).hex();
     if root.is_live() {
         return Ok(SEEN.get_or_init(|| digest).clone());
     }

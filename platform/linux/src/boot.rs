@@ -108,8 +108,8 @@ fn securityfs_is_mounted(root: &Root) -> bool {
 
 /// Returns whether the firmware's event log is readable; reads only its first byte.
 fn event_log(root: &Root) -> Fact<bool> {
-    let path = root.path(SECURITY).join("tpm0/binary_bios_measurements");
-    match std::fs::File::open(path).and_then(|mut log| log.read(&mut [0; 1])) {
+    let log = root.open(format!("{SECURITY}/tpm0/binary_bios_measurements"));
+    match log.and_then(|mut log| log.read(&mut [0; 1])) {
         Ok(read) => Fact::Known(read == 1),
         Err(error) if error.kind() == ErrorKind::NotFound => {
             if securityfs_is_mounted(root) || tpms(root).is_ok_and(|tpms| tpms.is_empty()) {

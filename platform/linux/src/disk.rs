@@ -167,7 +167,7 @@ impl Keyed {
 
     fn luks2(root: &Root, crypt: &Crypt) -> Self {
         let header = match crypt.below.as_slice() {
-            [node] => luks::read(&root.path(node)),
+            [node] => luks::read(root, node),
             _ => Err(Reason::Malformed),
         };
         match header {

@@ -20,18 +20,20 @@ pub mod watch;
 
 pub use root::Root;
 
+use lock::LoginSession;
 use std::path::Path;
 use vitalsign_platform_api::Probe;
 
-/// Every probe of this device. `memory` is a folder that the caller alone writes to: what has been seen before.
+/// Every probe of this device. `memory` is a folder that only the caller writes to, where probes cache results.
+/// `session` is the user's session whose settings count; without one, only enforced settings do.
 #[must_use]
-pub fn probes(root: &Root, memory: &Path) -> Vec<Probe> {
+pub fn probes(root: &Root, memory: &Path, session: Option<LoginSession>) -> Vec<Probe> {
     let mut probes = os::probes(root, memory);
     probes.extend(disk::probes(root));
     probes.extend(firewall::probes(root));
     probes.extend(boot::probes(root));
     probes.extend(edr::probes(root));
-    probes.extend(lock::probes(root));
+    probes.extend(lock::probes(root, session));
     probes.extend(agent::probes(root, env!("CARGO_PKG_VERSION")));
     probes
 }

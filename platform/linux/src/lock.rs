@@ -94,9 +94,8 @@ impl Settings {
 
 /// Returns the probe of the submodule `lock`.
 #[must_use]
-pub fn probes(root: &Root) -> Vec<Probe> {
+pub fn probes(root: &Root, session: Option<LoginSession>) -> Vec<Probe> {
     let root = root.clone();
-    let session = if root.is_live() { LoginSession::from_environment() } else { None };
     let read = move || Ok(read(&root, &Commands::of(&root), session.as_ref()));
     vec![Probe::new("lock", Duration::from_secs(8), read, |posture, seen| {
         posture.lock = seen.unwrap_or_else(|reason| Settings::default().facts(reason));

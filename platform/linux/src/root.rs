@@ -1,7 +1,10 @@
-//! Root of the file system that probes read: `/` or a recorded tree. Reads are capped, and links inside a
-//! recorded tree cannot lead out of it.
+//! Root of the file system that probes read: `/`, a recorded tree or a mounted image. Reads are capped. Below another
+//! root than `/`, links are resolved as if it were `/` (openat2(2), `RESOLVE_IN_ROOT`), so that none leads out of it.
 
+use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2, readlinkat};
+use std::fs::File;
 use std::io::{self, Read};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 /// The most bytes that a probe reads from one file.
@@ -49,11 +52,52 @@ impl Root {
         self.0 == Path::new("/")
     }
 
-    /// Resolves an absolute path below this root.
+    /// Joins an absolute path to this root, without resolving links.
     #[must_use]
     pub fn path(&self, absolute: impl AsRef<Path>) -> PathBuf {
         let path = absolute.as_ref();
         self.0.join(path.strip_prefix("/").unwrap_or(path))
+    }
+
+    /// Opens a file or device for reading. Does not wait for the other end of a pipe.
+    ///
+    /// # Errors
+    /// As the file system says.
+    pub fn open(&self, absolute: impl AsRef<Path>) -> io::Result<File> {
+        Ok(self.open_with(absolute.as_ref(), OFlags::RDONLY | OFlags::NONBLOCK)?.into())
+    }
+
+    fn open_with(&self, absolute: &Path, flags: OFlags) -> io::Result<OwnedFd> {
+        let flags = flags | OFlags::CLOEXEC;
+        if self.is_live() {
+            return Ok(rustix::fs::open(absolute, flags, Mode::empty())?);
+        }
+        let root = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let root = rustix::fs::openat(CWD, &self.0, root, Mode::empty())?;
+        Ok(openat2(root, absolute, flags, Mode::empty(), ResolveFlags::IN_ROOT)?)
+    }
+
+    /// Returns the target of a symbolic link, as it is stored.
+    ///
+    /// # Errors
+    /// As the file system says; `InvalidInput` if it is not a link.
+    pub fn link(&self, absolute: impl AsRef<Path>) -> io::Result<PathBuf> {
+        use std::os::unix::ffi::OsStringExt;
+        let link = self.open_with(absolute.as_ref(), OFlags::PATH | OFlags::NOFOLLOW)?;
+        let target = readlinkat(&link, "", Vec::new())?;
+        Ok(std::ffi::OsString::from_vec(target.into_bytes()).into())
+    }
+
+    /// Resolves every link of a path. The result is absolute and below this root.
+    ///
+    /// # Errors
+    /// As the file system says.
+    pub fn resolve(&self, absolute: impl AsRef<Path>) -> io::Result<PathBuf> {
+        use std::os::fd::AsRawFd;
+        let found = self.open_with(absolute.as_ref(), OFlags::PATH)?;
+        let real = std::fs::read_link(format!("/proc/self/fd/{}", found.as_raw_fd()))?;
+        let below = real.strip_prefix(self.0.canonicalize()?).map_err(|_| io::ErrorKind::NotFound)?;
+        Ok(Path::new("/").join(below))
     }
 
     /// Bytes of a file, at most [`MAX_FILE`].
@@ -62,7 +106,7 @@ impl Root {
     /// As the file system says; `InvalidData` when there is more.
     pub fn read(&self, absolute: impl AsRef<Path>) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
-        std::fs::File::open(self.path(absolute))?.take(MAX_FILE + 1).read_to_end(&mut bytes)?;
+        self.open(absolute)?.take(MAX_FILE + 1).read_to_end(&mut bytes)?;
         if u64::try_from(bytes.len()).is_ok_and(|n| n <= MAX_FILE) {
             Ok(bytes)
         } else {
@@ -95,14 +139,17 @@ impl Root {
     /// # Errors
     /// As the file system says, but for a missing folder.
     pub fn names(&self, absolute: impl AsRef<Path>) -> io::Result<Vec<String>> {
-        let entries = match std::fs::read_dir(self.path(absolute)) {
-            Ok(entries) => entries,
+        let folder = match self.open_with(absolute.as_ref(), OFlags::RDONLY | OFlags::DIRECTORY) {
+            Ok(folder) => folder,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             Err(error) => return Err(error),
         };
         let mut names = Vec::new();
-        for entry in entries {
-            names.push(entry?.file_name().to_string_lossy().into_owned());
+        for entry in rustix::fs::Dir::new(folder)? {
+            let name = entry?.file_name().to_string_lossy().into_owned();
+            if name != "." && name != ".." {
+                names.push(name);
+            }
         }
         names.sort();
         Ok(names)
@@ -111,7 +158,7 @@ impl Root {
     /// The stamp of a file or folder.
     pub fn stamp(&self, absolute: impl AsRef<Path>) -> io::Result<Stamp> {
         use std::os::unix::fs::MetadataExt;
-        let meta = std::fs::metadata(self.path(absolute))?;
+        let meta = File::from(self.open_with(absolute.as_ref(), OFlags::PATH)?).metadata()?;
         Ok(Stamp {
             inode: meta.ino(),
             size: meta.size(),
@@ -123,6 +170,40 @@ impl Root {
 
     #[must_use]
     pub fn exists(&self, absolute: impl AsRef<Path>) -> bool {
-        self.path(absolute).symlink_metadata().is_ok()
+        self.open_with(absolute.as_ref(), OFlags::PATH | OFlags::NOFOLLOW).is_ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    #[test]
+    fn links_stay_within_the_root() {
+        let folder = tempfile::tempdir().unwrap();
+        let outside = folder.path().join("outside");
+        std::fs::write(&outside, "outside").unwrap();
+        let tree = folder.path().join("tree");
+        std::fs::create_dir_all(tree.join("etc")).unwrap();
+        std::fs::create_dir_all(tree.join("usr/lib")).unwrap();
+        std::fs::write(tree.join("usr/lib/os-release"), "ID=inside").unwrap();
+        symlink("/usr/lib/os-release", tree.join("etc/os-release")).unwrap();
+        symlink("../../../../usr/lib", tree.join("etc/lib")).unwrap();
+        symlink(&outside, tree.join("etc/absolute")).unwrap();
+        symlink("../../outside", tree.join("etc/relative")).unwrap();
+        let root = Root::at(&tree);
+        assert_eq!(root.text("/etc/os-release").unwrap(), "ID=inside");
+        assert_eq!(root.text("/etc/lib/os-release").unwrap(), "ID=inside");
+        assert_eq!(root.names("/etc/lib").unwrap(), ["os-release"]);
+        assert_eq!(root.resolve("/etc/lib/os-release").unwrap(), Path::new("/usr/lib/os-release"));
+        assert_eq!(root.link("/etc/os-release").unwrap(), Path::new("/usr/lib/os-release"));
+        assert_eq!(root.stamp("/etc/os-release").unwrap().size, 9);
+        for path in ["/etc/absolute", "/etc/relative", "/../outside", "/etc/../../outside"] {
+            assert_eq!(root.text(path).unwrap_err().kind(), io::ErrorKind::NotFound, "{path}");
+            assert!(root.stamp(path).is_err(), "{path}");
+        }
+        assert!(root.exists("/etc/absolute"), "the link itself");
+        assert!(root.link("/usr/lib/os-release").is_err());
     }
 }

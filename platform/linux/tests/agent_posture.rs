@@ -6,6 +6,7 @@ mod tests {
     use std::collections::BTreeMap;
     use std::path::Path;
     use std::time::{Duration, Instant};
+    use vitalsign_linux::lock::LoginSession;
     use vitalsign_linux::{Root, probes};
     use vitalsign_platform_api::Collector;
     use vitalsign_protocol::fact::{Fact, Reason};
@@ -14,9 +15,12 @@ mod tests {
     fn collect(memory: &Path) -> (Posture, Duration, BTreeMap<&'static str, Option<Duration>>) {
         let mut times = BTreeMap::new();
         let start = Instant::now();
-        let posture = Collector::default().collect(probes(&Root::default(), memory), |timing| {
-            times.insert(timing.name, timing.took);
-        });
+        let posture = Collector::default().collect(
+            probes(&Root::default(), memory, LoginSession::from_environment()),
+            |timing| {
+                times.insert(timing.name, timing.took);
+            },
+        );
         (posture, start.elapsed(), times)
     }
 

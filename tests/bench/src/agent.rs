@@ -56,7 +56,7 @@ pub(crate) struct Collect {
 /// The posture of this machine: first with nothing remembered, then again and again.
 pub(crate) fn collect() -> Result<Collect> {
     let folder = tempfile::tempdir()?;
-    let settings = Settings { root: "/".into(), state: Some(folder.path().to_owned()) };
+    let settings = Settings { root: "/".into(), state: Some(folder.path().to_owned()), session: None };
     let collector = Collector::default();
     let once = || {
         collector.collect(vitalsign_host::probes(&settings), |_| {});

@@ -160,16 +160,16 @@ pub enum AssertionError {
 ///
 /// ```
 /// use vitalsign_protocol::id::Digest;
-/// use vitalsign_webauthn::testing::Maker;
+/// use vitalsign_webauthn::testing::KeyVendor;
 /// use vitalsign_webauthn::{Aaguid, RelyingParty, User};
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let (rp_id, origin) = ("verifier.example", "https://verifier.example");
 /// let party = RelyingParty::new(rp_id, origin)?;
 /// // A security key in software, and metadata that list its model.
-/// let maker = Maker::new(Aaguid([0x5f; 16]));
+/// let maker = KeyVendor::new(Aaguid([0x5f; 16]));
 /// let folder = tempfile::tempdir()?;
-/// let models = Maker::models(&maker.metadata("2100-01-01"), folder.path());
+/// let models = KeyVendor::models(&maker.metadata("2100-01-01"), folder.path());
 /// let mut key = maker.key();
 ///
 /// let user = User { handle: [3; 16], name: "nurse-7" };

@@ -1,6 +1,7 @@
 //! The LUKS2 header ("LUKS2 On-Disk Format Specification" 1.1): what releases the key, and whether the volume is being
 //! converted. Reads the primary header only, and nothing secret: the key slots' own area is not touched.
 
+use crate::Root;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -27,8 +28,8 @@ pub(crate) struct Luks2 {
 }
 
 /// Reads the header on a device.
-pub(crate) fn read(device: &Path) -> Result<Luks2, Reason> {
-    let mut device = std::fs::File::open(device)?;
+pub(crate) fn read(root: &Root, device: &Path) -> Result<Luks2, Reason> {
+    let mut device = root.open(device)?;
     let mut binary = [0; 16];
     device.read_exact(&mut binary)?;
     let size = json_size(&binary).ok_or(Reason::Malformed)?;
@@ -247,7 +248,7 @@ mod tests {
         ];
         for (at, (bytes, expected)) in table.into_iter().enumerate() {
             std::fs::write(&path, bytes).unwrap();
-            assert_eq!(read(&path).map(|_| ()), expected, "{at}");
+            assert_eq!(read(&Root::default(), &path).map(|_| ()), expected, "{at}");
         }
     }
 }

@@ -79,15 +79,14 @@ impl Stacks<'_> {
 
     /// Returns the device number of a path in `/dev`.
     pub(crate) fn number(&self, node: &str) -> Result<DeviceNumber, Reason> {
-        let path = self.root.path(node);
-        let real = path.canonicalize().unwrap_or(path);
+        let real = self.root.resolve(node).unwrap_or_else(|_| node.into());
         // What the kernel calls it; a `/` in a name is a `!` in sysfs.
         let name =
             real.file_name().map(|name| name.to_string_lossy().into_owned()).ok_or(Reason::Malformed)?;
         if let Some(number) = self.root.text_if_there(format!("/sys/class/block/{name}/dev"))? {
             return number.parse().map_err(|_| Reason::Malformed);
         }
-        let number = rustix::fs::stat(&real).map_err(std::io::Error::from)?.st_rdev;
+        let number = rustix::fs::stat(&self.root.path(&real)).map_err(std::io::Error::from)?.st_rdev;
         Ok(DeviceNumber { major: rustix::fs::major(number), minor: rustix::fs::minor(number) })
     }
 
@@ -226,13 +225,13 @@ impl Stacks<'_> {
     }
 
     fn kernel_name(&self, sys: &Path) -> Result<String, Reason> {
-        let real = self.root.path(sys).canonicalize()?;
+        let real = self.root.resolve(sys)?;
         Ok(real.file_name().ok_or(Reason::Failed)?.to_string_lossy().into_owned())
     }
 
     /// Returns the sysfs folder of the disk that contains a partition.
     fn parent(&self, sys: &Path) -> Result<PathBuf, Reason> {
-        let real = self.root.path(sys).canonicalize()?;
+        let real = self.root.resolve(sys)?;
         let name = real.parent().and_then(Path::file_name).ok_or(Reason::Failed)?;
         Ok(Path::new("/sys/class/block").join(name))
     }

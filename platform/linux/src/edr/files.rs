@@ -49,11 +49,7 @@ fn clamav_signatures(root: &Root) -> Fact<u64> {
     };
     let made = |name: &String| {
         let mut header = Vec::new();
-        std::fs::File::open(root.path(format!("{folder}/{name}")))
-            .ok()?
-            .take(512)
-            .read_to_end(&mut header)
-            .ok()?;
+        root.open(format!("{folder}/{name}")).ok()?.take(512).read_to_end(&mut header).ok()?;
         let header = String::from_utf8_lossy(&header).into_owned();
         header.strip_prefix("ClamAV-VDB:")?.split(':').nth(7)?.trim().parse::<u64>().ok()
     };

@@ -30,7 +30,7 @@ impl Processes {
         let process = |pid: i32| {
             // The process may have ended meanwhile.
             let name = root.text(format!("/proc/{pid}/comm")).ok()?;
-            let program = std::fs::read_link(root.path(format!("/proc/{pid}/exe"))).ok();
+            let program = root.link(format!("/proc/{pid}/exe")).ok();
             let program = program.and_then(|path| Some(path.file_name()?.to_str()?.to_owned()));
             Some(Process { pid, name, program })
         };

@@ -46,7 +46,7 @@ pub(super) fn desktops(root: &Root) -> Vec<Desktop> {
 
 /// Returns whether a graphical login is or may be shown.
 pub(super) fn has_display(root: &Root) -> bool {
-    let target = std::fs::read_link(root.path("/etc/systemd/system/default.target"));
+    let target = root.link("/etc/systemd/system/default.target");
     root.exists("/etc/systemd/system/display-manager.service")
         || root.exists("/etc/X11/default-display-manager")
         || root.exists("/tmp/.X11-unix/X0")

@@ -81,7 +81,7 @@ fn dnf(root: &Root) -> Result<bool, Reason> {
 
 /// Returns whether systemd starts a timer at boot: it is wanted and not masked.
 fn enabled(root: &Root, timer: &str) -> bool {
-    let masked = std::fs::read_link(root.path(format!("/etc/systemd/system/{timer}")));
+    let masked = root.link(format!("/etc/systemd/system/{timer}"));
     let masked = masked.is_ok_and(|target| target == std::path::Path::new("/dev/null"));
     !masked && UNITS.iter().any(|folder| root.exists(format!("{folder}/timers.target.wants/{timer}")))
 }

@@ -64,7 +64,7 @@ pub(crate) fn lists(root: &Root, now: u64) -> Result<Option<Lists>, Reason> {
 /// The first paragraph of a Release file, before its lists of digests.
 fn head(root: &Root, release: &str) -> Result<String, Reason> {
     let mut head = Vec::new();
-    std::fs::File::open(root.path(format!("{LISTS}/{release}")))?.take(4096).read_to_end(&mut head)?;
+    root.open(format!("{LISTS}/{release}"))?.take(4096).read_to_end(&mut head)?;
     Ok(String::from_utf8_lossy(&head).into_owned())
 }
 
@@ -106,13 +106,14 @@ pub(crate) fn waiting(root: &Root, commands: &Commands, lists: &Lists) -> Result
         }
     };
     for name in &lists.files {
-        let path = root.path(format!("{LISTS}/{name}"));
+        let path = format!("{LISTS}/{name}");
         if name.ends_with("_Packages") {
-            file(&path, &mut offer)?;
+            file(root, &path, &mut offer)?;
             continue;
         }
         // apt's own reader knows every compression that apt writes.
         let mut paragraphs = Paragraphs::new(&mut offer);
+        let path = root.path(&path);
         let (helper, path) = ("/usr/lib/apt/apt-helper", path.to_string_lossy());
         let mut take = |bytes: &[u8]| paragraphs.push(bytes);
         match commands.stream(name, helper, &["cat-file", &path], Duration::from_secs(20), &mut take)? {
@@ -137,7 +138,7 @@ impl Installed {
 
 fn installed(root: &Root) -> Result<Installed, Reason> {
     let mut packages = Vec::new();
-    file(&root.path(STATUS), |package| {
+    file(root, STATUS, |package| {
         let state = package.status.rsplit(' ').next().unwrap_or_default();
         if !matches!(state, "" | "not-installed" | "config-files") && !package.version.is_empty() {
             packages.push(package.clone());
@@ -156,7 +157,7 @@ fn installed(root: &Root) -> Result<Installed, Reason> {
 /// The installed version of a package, of whatever architecture.
 pub(crate) fn version_of(root: &Root, names: &[&str]) -> Result<Option<String>, Reason> {
     let mut version = None;
-    file(&root.path(STATUS), |package| {
+    file(root, STATUS, |package| {
         if names.contains(&&*package.name) && package.status.ends_with(" installed") {
             version = Some(package.version.clone());
         }

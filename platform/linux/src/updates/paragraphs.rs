@@ -1,6 +1,7 @@
 //! Debian control data (deb822), as much of it as tells a package from another: dpkg's status, an archive's package
 //! list, the head of a Release file. Read as it streams by, so that a list of any length costs one line of memory.
 
+use crate::Root;
 use std::io::Read;
 use vitalsign_protocol::fact::Reason;
 
@@ -75,9 +76,9 @@ impl<F: FnMut(&Package)> Paragraphs<F> {
     }
 }
 
-pub(crate) fn file(path: &std::path::Path, each: impl FnMut(&Package)) -> Result<(), Reason> {
+pub(crate) fn file(root: &Root, path: &str, each: impl FnMut(&Package)) -> Result<(), Reason> {
     let mut paragraphs = Paragraphs::new(each);
-    let mut file = std::fs::File::open(path)?;
+    let mut file = root.open(path)?;
     let mut chunk = vec![0; 64 * 1024];
     loop {
         let length = file.read(&mut chunk)?;

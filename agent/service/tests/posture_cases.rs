@@ -1,0 +1,113 @@
+//! Runs `vitalsign check` on cases from public bug trackers: recorded trees, and firewall rules in a network namespace.
+//!
+//! A case is a folder with `expected.txt`, in which each line `EXPECT pointer = json` names a fact and its right value.
+//! `input.tree` is laid out as a root (see `scripts/lay-out-tree.py`); `firewall.sh` runs in a network namespace. The
+//! cases are not part of this repository: `VITALSIGN_CASES` names their folder.
+#![cfg(target_os = "linux")]
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+    use std::fs;
+    use std::path::{Path, PathBuf};
+    use std::process::Command;
+
+    /// Cases whose facts are still wrong. Remove a case when its kind of fault is fixed; the test fails if it is not.
+    const WRONG: &[&str] = &[
+        "01-fedora-workstation-zone",
+        "02-nixos-trusted-interface",
+        "03-composefs-root",
+        "04-ubuntu-tpm-fde-token",
+        "07-zfs-native-encryption",
+        "08-elastic-other-input-degraded",
+        "09-elastic-endpoint-degraded",
+        "10-clamonacc-mount-path",
+        "12-wazuh-leftover-module",
+        "14-gnome-without-gdm",
+        "16-dconf-not-compiled",
+        "17-shim-validation-disabled",
+        "18-ostree-staged-update",
+        "20-apt-daily-services-masked",
+        "27-oracle-uek-and-rhck",
+        "49-ubuntu-past-support",
+        "57-pop-os-recovery-partition",
+    ];
+
+    fn cases() -> Option<PathBuf> {
+        let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/cases/posture");
+        let folder = std::env::var_os("VITALSIGN_CASES").map_or(beside, PathBuf::from);
+        folder.is_dir().then_some(folder)
+    }
+
+    fn succeeded(command: &mut Command) -> Vec<u8> {
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+        output.stdout
+    }
+
+    /// Facts of a recorded tree.
+    fn offline(case: &Path) -> Value {
+        let root = tempfile::tempdir().unwrap();
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/lay-out-tree.py");
+        succeeded(Command::new("python3").arg(script).arg(case.join("input.tree")).arg(root.path()));
+        if case.join("setup.sh").exists() {
+            succeeded(Command::new("bash").arg("-e").arg(case.join("setup.sh")).current_dir(root.path()));
+        }
+        let mut check = Command::new(env!("CARGO_BIN_EXE_vitalsign"));
+        check.args(["check", "--json", "--root"]).arg(root.path());
+        let arguments = fs::read_to_string(case.join("args")).unwrap_or_default();
+        if let ["--session", desktop, folder] = arguments.split_whitespace().collect::<Vec<_>>().as_slice() {
+            check.arg("--session").arg(format!("{desktop}={folder}"));
+        }
+        serde_json::from_slice(&succeeded(&mut check)).unwrap()
+    }
+
+    /// Facts in a network namespace with the case's rules.
+    fn in_namespace(case: &Path) -> Value {
+        let run = "ip link set lo up; bash -e \"$1\" >&2 && exec \"$2\" check --json";
+        let mut command = Command::new("unshare");
+        command.args(["--net", "bash", "-c", run, "bash"]);
+        command.arg(case.join("firewall.sh")).arg(env!("CARGO_BIN_EXE_vitalsign"));
+        serde_json::from_slice(&succeeded(&mut command)).unwrap()
+    }
+
+    /// The expectations that the facts do not meet.
+    fn differences(case: &Path) -> Vec<String> {
+        let live = case.join("firewall.sh").exists();
+        let facts = if live { in_namespace(case) } else { offline(case) };
+        let expected = fs::read_to_string(case.join("expected.txt")).unwrap();
+        let expected = expected.lines().filter_map(|line| line.strip_prefix("EXPECT ")?.split_once(" = "));
+        let mut differences = Vec::new();
+        for (pointer, right) in expected {
+            let right: Value = serde_json::from_str(right).unwrap();
+            let path = format!("/posture/{}", pointer.replace('.', "/"));
+            let found = facts.pointer(&path).cloned().unwrap_or_default();
+            if found != right {
+                differences.push(format!("{pointer} = {found}, right: {right}"));
+            }
+        }
+        differences
+    }
+
+    #[test]
+    fn facts_of_public_cases_are_right() {
+        let Some(folder) = cases() else {
+            println!("SKIPPED: the posture cases are not on this machine");
+            return;
+        };
+        let mut names: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+        names.retain(|path| path.is_dir());
+        names.sort();
+        let mut failures = Vec::new();
+        for case in &names {
+            let name = case.file_name().unwrap().to_str().unwrap();
+            let (differences, known) = (differences(case), WRONG.contains(&name));
+            match (differences.is_empty(), known) {
+                (true, true) => failures.push(format!("{name}: right now; remove it from WRONG")),
+                (false, false) => failures.push(format!("{name}: {}", differences.join("; "))),
+                _ => println!("{name}: {}", if known { "wrong, as known" } else { "right" }),
+            }
+        }
+        assert!(failures.is_empty(), "{} of {}:\n{}", failures.len(), names.len(), failures.join("\n"));
+    }
+}
