@@ -65,6 +65,15 @@ pub fn sign<T: Serialize, E: From<Error>>(
     Ok(token)
 }
 
+/// Returns the `kid` in the header of a token, without verifying its signature.
+///
+/// # Errors
+/// When it is malformed or names no key.
+pub fn key_id(token: &str) -> Result<String, Error> {
+    let jws = Jws::parse(token, &[Algorithm::Es256], MAX_BYTES)?;
+    jws.header().kid.clone().ok_or(Error::Shape("header"))
+}
+
 /// Checks a token against a set of keys and gives its claims. Its header must name the key and the type.
 ///
 /// # Errors

@@ -19,6 +19,7 @@ pub mod message;
 pub mod origin;
 pub mod posture;
 pub mod problem;
+pub mod rollover;
 pub mod sse;
 pub mod step_up;
 pub mod text;

@@ -104,6 +104,9 @@ pub struct ReportAnswer {
     /// Credential for the event channel and other requests of this device, until the next report.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<DeviceSession>,
+    /// Announcements of keys that the device has not pinned, oldest first ([`crate::rollover`]).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub key_rollovers: Vec<String>,
 }
 
 /// A device session: `Authorization: Bearer`, in base64url. A signed report opened it, and it lives as long as that

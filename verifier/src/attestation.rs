@@ -45,8 +45,9 @@ impl Attestation {
         store: Arc<Store>,
         nonces: Arc<Nonces>,
         appraiser: Appraiser,
+        now: u64,
     ) -> Result<Self, FileError> {
-        let ear_keys = KeyStore::open(config.keys(), Signs::Verdicts)?;
+        let ear_keys = KeyStore::open(config.keys(), Signs::Verdicts, now)?;
         let (reports, _) = Reports::start(store.clone(), config.nonce_seconds);
         let devices = DeviceCache::new(config.limits.remembered_devices);
         Ok(Self { config, store, nonces, appraiser, ear_keys, devices, reports })
@@ -66,9 +67,20 @@ impl Attestation {
         self.ear_keys.get().published(now)
     }
 
+    /// Returns the announcements that lead a device from the keys that it pins to the newest one.
+    #[must_use]
+    pub fn announcements_after(&self, pinned: &[String]) -> Vec<String> {
+        self.ear_keys.get().announcements_after(pinned)
+    }
+
+    /// Returns the keys that a new device pins.
+    pub(crate) fn keys_to_pin(&self) -> JwkSet {
+        self.ear_keys.get().to_pin()
+    }
+
     /// Loads signing keys that an administrator replaced.
-    pub fn refresh_keys(&self) {
-        self.ear_keys.refresh();
+    pub fn refresh_keys(&self, now: u64) {
+        self.ear_keys.refresh(now);
     }
 
     /// Returns whether a device may enrol with a key in software.

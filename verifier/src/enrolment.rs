@@ -159,7 +159,7 @@ impl Enrolment {
         let (origin, rp_id) = self.config.origin();
         Ok(Enrolled {
             enrolment,
-            ear_keys: self.attestation.jwks(now),
+            ear_keys: self.attestation.keys_to_pin(),
             rp_id: rp_id.to_owned(),
             origin: origin.to_owned(),
             report: self.attestation.answer(&enrolment, &kid, nonce, &mut verdict, quote, now)?,

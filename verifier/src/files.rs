@@ -21,16 +21,22 @@ impl FileError {
     }
 }
 
+/// Reads a secret. Refuses a file that other users can read.
+pub fn read_secret(path: &Path) -> Result<Zeroizing<Vec<u8>>, FileError> {
+    let metadata = fs::metadata(path).map_err(|e| FileError::new("reading", path, e))?;
+    if !access::is_private(&metadata) {
+        return Err(FileError::new("reading", path, "others can read this secret; run: chmod 600"));
+    }
+    fs::read(path).map(Zeroizing::new).map_err(|e| FileError::new("reading", path, e))
+}
+
 /// Reads a secret, or creates it. Refuses a file that other users can read.
 pub fn read_or_create_secret(
     path: &Path,
     make: impl FnOnce() -> Result<Vec<u8>, &'static str>,
 ) -> Result<Zeroizing<Vec<u8>>, FileError> {
     match fs::metadata(path) {
-        Ok(metadata) if !access::is_private(&metadata) => {
-            Err(FileError::new("reading", path, "others can read this secret; run: chmod 600"))
-        }
-        Ok(_) => fs::read(path).map(Zeroizing::new).map_err(|e| FileError::new("reading", path, e)),
+        Ok(_) => read_secret(path),
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
             let secret = Zeroizing::new(make().map_err(|e| FileError::new("making", path, e))?);
             create(path, &secret)?;

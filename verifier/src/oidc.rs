@@ -71,8 +71,9 @@ impl Provider {
         config: Arc<Config>,
         store: Arc<Store>,
         step_ups: Arc<StepUps>,
+        now: u64,
     ) -> Result<Self, FileError> {
-        let token_keys = KeyStore::open(config.keys(), Signs::Tokens)?;
+        let token_keys = KeyStore::open(config.keys(), Signs::Tokens, now)?;
         let poll_limiter = PollRateLimiter::new(config.oidc.interval_seconds);
         Ok(Self { config, store, step_ups, token_keys, poll_limiter })
     }
@@ -84,8 +85,8 @@ impl Provider {
     }
 
     /// Loads signing keys that an administrator replaced.
-    pub fn refresh_keys(&self) {
-        self.token_keys.refresh();
+    pub fn refresh_keys(&self, now: u64) {
+        self.token_keys.refresh(now);
     }
 }
 

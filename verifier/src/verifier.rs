@@ -64,7 +64,7 @@ impl Verifier {
         let models = Arc::new(ModelStore::open(config.security_keys.clone(), now));
 
         let attestation =
-            Arc::new(Attestation::open(config.clone(), store.clone(), nonces.clone(), appraiser)?);
+            Arc::new(Attestation::open(config.clone(), store.clone(), nonces.clone(), appraiser, now)?);
         let enrolment = Enrolment {
             config: config.clone(),
             store: store.clone(),
@@ -81,7 +81,7 @@ impl Verifier {
             relying_party,
             models,
         ));
-        let oidc = Provider::open(config.clone(), store.clone(), step_ups.clone())?;
+        let oidc = Provider::open(config.clone(), store.clone(), step_ups.clone(), now)?;
         Ok(Self { config, store, enrolment, attestation, security_keys, step_ups, oidc })
     }
 
@@ -97,8 +97,8 @@ impl Verifier {
 
     /// Loads keys and models that an administrator replaced.
     pub fn refresh(&self, now: u64) {
-        self.attestation.refresh_keys();
-        self.oidc.refresh_keys();
+        self.attestation.refresh_keys(now);
+        self.oidc.refresh_keys(now);
         self.security_keys.refresh_models(now);
     }
 }

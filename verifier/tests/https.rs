@@ -158,7 +158,7 @@ mod tests {
         let served = Served::start(|_| {}).await;
         let before = served.lab.verifier.attestation.jwks(now());
         let folder = served.lab.verifier.config().keys();
-        SigningKeys::rotate(&folder, Signs::Verdicts, now()).unwrap();
+        SigningKeys::rotate(&folder, Signs::Verdicts, now(), now()).unwrap();
         let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
         let mut client = served.connect().await;
         loop {

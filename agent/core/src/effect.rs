@@ -50,7 +50,11 @@ pub enum VerifierEffect {
     /// Ask for a nonce for this report key: [`Event::Nonce`].
     FetchNonce(Thumbprint),
     /// Send evidence: [`Event::Reported`].
-    SendReport(Vec<u8>),
+    SendReport {
+        evidence: Vec<u8>,
+        /// Names (`kid`) of the pinned keys, so that the verifier can announce newer ones.
+        pinned: Vec<String>,
+    },
     /// Send the token and the public keys: [`Event::EnrolmentBegun`].
     BeginEnrolment(Box<EnrolmentKeys>),
     /// Send the proof: [`Event::EnrolmentFinished`].

@@ -3,6 +3,7 @@
 use crate::effect::{DeviceEffect, Effect, Transition, VerifierEffect};
 use crate::event::{Now, RequestError, SignedEvidence};
 use crate::signing::Purpose;
+use crate::verdict::VerdictError;
 use crate::{Agent, Step};
 use std::time::Duration;
 use vitalsign_ipc::{AgentState, Cost};
@@ -11,6 +12,8 @@ use vitalsign_protocol::id::{Digest, Nonce, Thumbprint};
 use vitalsign_protocol::message::{NonceAnswer, ReportAnswer};
 use vitalsign_protocol::problem::{Action, Problem, ProblemType};
 
+/// Type of the state in which the verifier signs with a key that no pinned key announced.
+const UNKNOWN_KEY: &str = "urn:vitalsign:state:verifier-key-unknown";
 /// Interval at which a refused device asks again.
 const REFUSED_INTERVAL: Duration = Duration::from_secs(900);
 
@@ -103,7 +106,9 @@ impl Agent {
             sign_micros,
         };
         self.step = Step::Sending { nonce, evidence: Digest::of(&evidence) };
-        effects.push(VerifierEffect::SendReport(evidence).into());
+        let pinned = self.saved.enrolled.iter().flat_map(|enrolled| &enrolled.ear_keys.keys);
+        let pinned = pinned.map(|key| key.kid.clone()).collect();
+        effects.push(VerifierEffect::SendReport { evidence, pinned }.into());
     }
 
     pub(crate) fn on_report_answer(
@@ -129,9 +134,19 @@ impl Agent {
         now: Now,
         effects: &mut Vec<Effect>,
     ) {
-        if let Err(why) = self.accept_verdict(&answer.ear, nonce, evidence, now, effects) {
-            effects.push(Transition::VerdictRefused(why.clone()).into());
-            return self.on_failure(RequestError::InvalidAnswer(why), now, effects);
+        self.pin_announced_keys(&answer.key_rollovers, effects);
+        match self.accept_verdict(&answer.ear, nonce, evidence, now, effects) {
+            Ok(()) => {}
+            Err(VerdictError::UnknownKey) => {
+                let detail = VerdictError::UnknownKey.to_string();
+                effects.push(Transition::VerdictRefused(detail.clone()).into());
+                self.standing = AgentState::Refused { problem: UNKNOWN_KEY.to_owned(), detail };
+                return self.idle_for(REFUSED_INTERVAL, now);
+            }
+            Err(VerdictError::Invalid(why)) => {
+                effects.push(Transition::VerdictRefused(why.clone()).into());
+                return self.on_failure(RequestError::InvalidAnswer(why), now, effects);
+            }
         }
         self.nonce = Some(HeldNonce::new(answer.nonce, answer.nonce_seconds, now));
         self.channel.renew(answer.session.as_ref(), answer.nonce_seconds, now);

@@ -22,7 +22,7 @@ use vitalsign_protocol::step_up::{
     KeyChallenge, KeyProof, KeyRequest, RegisteredKey, RegisteredKeys, StepUpAnswer, StepUpAssertion,
     StepUpDeclined, StepUpOutcome, StepUpResult,
 };
-use vitalsign_protocol::{evidence, problem, problem::Problem, sse};
+use vitalsign_protocol::{evidence, problem, problem::Problem, rollover, sse};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// A whole call: a verifier that is busy with thousands still has time.
@@ -30,8 +30,9 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// Maximum lifetime of an event channel, so that a verifier that is being drained loses its devices within a
 /// day.
 const CHANNEL_LIFETIME_LIMIT: Duration = Duration::from_secs(24 * 3600);
-/// Time for which an idle connection is kept for the next report.
-const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(3600);
+/// Time for which an idle connection is kept: shorter than verifiers and proxies keep theirs, and enough for the
+/// requests of one step-up. The next report opens a new one.
+const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(10);
 /// The header that says which event came last (HTML, section 9.2).
 const LAST_EVENT_ID: &str = "last-event-id";
 /// An answer carries a verdict and the pinned keys.
@@ -130,8 +131,17 @@ impl VerifierClient {
         self.post("/v1/nonces", JSON, json(&NonceRequest { kid })?).await
     }
 
-    pub(crate) async fn report(&self, evidence: Vec<u8>) -> Result<ReportAnswer, RequestError> {
-        self.post("/v1/reports", evidence::MEDIA_TYPE, evidence).await
+    /// Sends evidence. `pinned` are the names of the pinned keys, so that the verifier can announce newer ones.
+    pub(crate) async fn report(
+        &self,
+        evidence: Vec<u8>,
+        pinned: &[String],
+    ) -> Result<ReportAnswer, RequestError> {
+        let request = (self.http.post(format!("{}/v1/reports", self.base)))
+            .header(CONTENT_TYPE, evidence::MEDIA_TYPE)
+            .header(rollover::PINNED_HEADER, pinned.join(","))
+            .body(evidence);
+        answer(request).await
     }
 
     /// Connects and checks the verifier's certificate, without a request.
@@ -242,9 +252,15 @@ impl VerifierClient {
     }
 }
 
-/// Sends, and reads the answer.
+/// Sends, and reads the answer. A request whose kept connection turned out to be closed is sent once more at once: the
+/// verifier answers every request again that it has answered before.
 async fn answer<T: DeserializeOwned>(request: RequestBuilder) -> Result<T, RequestError> {
-    let mut answer = request.send().await.map_err(|error| failure(&error))?;
+    let again = request.try_clone();
+    let mut answer = match (request.send().await, again) {
+        (Err(error), Some(again)) if is_lost_connection(&error) => again.send().await,
+        (sent, _) => sent,
+    }
+    .map_err(|error| failure(&error))?;
     if !(answer.status().is_success() && is(answer.headers(), JSON)) {
         return Err(refused(answer).await);
     }
@@ -252,6 +268,11 @@ async fn answer<T: DeserializeOwned>(request: RequestBuilder) -> Result<T, Reque
     serde_json::from_slice(&body).map_err(|error| {
         RequestError::InvalidAnswer(format!("the verifier's answer was not understood: {error}"))
     })
+}
+
+/// Returns whether the connection ended before an answer came.
+fn is_lost_connection(error: &reqwest::Error) -> bool {
+    error.is_request() && !error.is_connect() && !error.is_timeout()
 }
 
 /// Converts an error response into an error.

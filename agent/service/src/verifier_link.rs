@@ -69,8 +69,8 @@ async fn request(
 ) -> Event {
     match effect {
         VerifierEffect::FetchNonce(kid) => Event::Nonce(async { client?.nonce(kid).await }.await),
-        VerifierEffect::SendReport(evidence) => {
-            Event::Reported(async { client?.report(evidence).await.map(Box::new) }.await)
+        VerifierEffect::SendReport { evidence, pinned } => {
+            Event::Reported(async { client?.report(evidence, &pinned).await.map(Box::new) }.await)
         }
         VerifierEffect::BeginEnrolment(keys) => Event::EnrolmentBegun(
             async {

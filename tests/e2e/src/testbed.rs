@@ -147,6 +147,13 @@ impl Testbed {
         Ok(())
     }
 
+    /// Restarts the verifier with further lines in its configuration, which stay.
+    pub fn restart_verifier_with(&mut self, settings: &str) -> Result<()> {
+        settings.clone_into(&mut self.settings);
+        self.verifier = None;
+        self.start_verifier()
+    }
+
     /// A command of the verifier's administration.
     #[must_use]
     pub fn verifier(&self, arguments: &[&str]) -> Command {

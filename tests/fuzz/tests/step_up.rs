@@ -80,6 +80,7 @@ mod step_up {
             report_seconds: 300,
             quote: false,
             session: Some(DeviceSession(Secret::new(vec![8; 32]))),
+            key_rollovers: Vec::new(),
         };
         for event in [
             Event::Started,

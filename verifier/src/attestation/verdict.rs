@@ -118,6 +118,7 @@ impl Attestation {
             report_seconds: self.config.report_seconds,
             quote,
             session: Some(self.open_session(kid, expires)?),
+            key_rollovers: Vec::new(),
         })
     }
 

@@ -16,9 +16,10 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, watch};
 use vitalsign_protocol::evidence;
 use vitalsign_protocol::message::{
-    EnrolmentProof, EnrolmentRequest, MAX_JSON_BYTES, MAX_PROOF_BYTES, NonceRequest,
+    EnrolmentProof, EnrolmentRequest, MAX_JSON_BYTES, MAX_PROOF_BYTES, NonceRequest, ReportAnswer,
 };
 use vitalsign_protocol::problem::{self, Problem, ProblemType};
+use vitalsign_protocol::rollover;
 
 pub(super) const JSON: &str = "application/json";
 
@@ -95,8 +96,11 @@ async fn nonce(State(shared): State<ServerState>, request: Request) -> Response 
 
 async fn report(State(shared): State<ServerState>, request: Request) -> Response {
     let outcome = async {
+        let pinned = pinned_keys(request.headers());
         let evidence = shared.body(request, evidence::MEDIA_TYPE, evidence::MAX_BYTES_WITH_LOG).await?;
-        shared.verifier.attestation.report(&evidence, shared.clock.now()).await
+        let attestation = &shared.verifier.attestation;
+        let answer = attestation.report(&evidence, shared.clock.now()).await?;
+        Ok(ReportAnswer { key_rollovers: attestation.announcements_after(&pinned), ..answer })
     };
     answered("report", StatusCode::OK, outcome.await)
 }
@@ -167,6 +171,13 @@ impl ServerState {
 /// Returns the `Authorization` header.
 pub(super) fn authorization(headers: &HeaderMap) -> Option<&str> {
     headers.get(AUTHORIZATION)?.to_str().ok()
+}
+
+/// Returns the keys that a device says it pins, at most [`rollover::MAX_PINNED`].
+fn pinned_keys(headers: &HeaderMap) -> Vec<String> {
+    let header = headers.get(rollover::PINNED_HEADER).and_then(|value| value.to_str().ok());
+    let kids = header.unwrap_or_default().split(',').map(|kid| kid.trim().to_owned());
+    kids.take(rollover::MAX_PINNED).collect()
 }
 
 fn is_media_type(headers: &HeaderMap, expected: &str) -> bool {

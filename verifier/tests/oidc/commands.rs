@@ -231,7 +231,7 @@ async fn the_key_of_tokens_is_replaced_by_itself() {
     let (verdicts, tokens) =
         (lines(&["signing-key", "list"]).await, lines(&["signing-key", "list", "--tokens"]).await);
     let rotated = run(&provider, &["signing-key", "rotate", "--tokens"]).await;
-    assert!(rotated.stdout.starts_with("From now on tokens are signed with "), "{}", rotated.stderr);
+    assert!(rotated.stdout.contains(" on, tokens are signed with "), "{}", rotated.stderr);
     assert_eq!(lines(&["signing-key", "list"]).await, verdicts);
     assert_eq!(lines(&["signing-key", "list", "--tokens"]).await, tokens + 1);
     let logged = run(&provider, &["audit", "list"]).await.stdout;

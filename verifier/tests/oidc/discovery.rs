@@ -58,7 +58,7 @@ async fn tokens_use_separate_keys_and_follow_rotation() {
     assert_ne!(before, provider.get("/.well-known/jwks.json").await);
     assert!(before["keys"][0].get("d").is_none());
 
-    SigningKeys::rotate(&provider.lab.verifier.config().keys(), Signs::Tokens, now()).unwrap();
+    SigningKeys::rotate(&provider.lab.verifier.config().keys(), Signs::Tokens, now(), now()).unwrap();
     let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
     let after: Value = loop {
         let keys = provider.get("/jwks").await;

@@ -192,7 +192,7 @@ fn check(
     answer: &StepUpAnswer,
 ) -> Result<(), BindingError> {
     verdict::check(&answer.ear, enrolled, Some(nonce), Some(Digest::of(evidence)))
-        .map_err(BindingError::Verdict)?;
+        .map_err(|error| BindingError::Verdict(error.to_string()))?;
     let StepUpNext::Tap { random, options } = &answer.next else { return Ok(()) };
     let text = |member: &str| options.get(member).and_then(Value::as_str);
     if text("rpId") != Some(enrolled.rp_id.as_str()) {

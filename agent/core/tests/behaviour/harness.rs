@@ -69,6 +69,7 @@ impl Verifier {
             report_seconds: 300,
             quote: false,
             session: self.sessions.then(|| DeviceSession(Secret::new(vec![8; 32]))),
+            key_rollovers: Vec::new(),
         }
     }
 
@@ -171,7 +172,7 @@ impl Harness {
         });
         let evidence = nonce.expect("something to sign").as_bytes().to_vec();
         self.give(signed(&evidence));
-        assert!(self.has(|it| matches!(it, Effect::Verifier(VerifierEffect::SendReport(_)))));
+        assert!(self.has(|it| matches!(it, Effect::Verifier(VerifierEffect::SendReport { .. }))));
         (nonce.unwrap(), Digest::of(&evidence), fetched)
     }
 

@@ -128,13 +128,13 @@ impl Hands<'_> {
             Effect::Verifier(VerifierEffect::FetchNonce(_)) => Event::Nonce(Err(failure)),
             Effect::Device(DeviceEffect::Sign(_)) if well => signed(b"evidence"),
             Effect::Device(DeviceEffect::Sign(_)) => Event::Signed(Err(lost())),
-            Effect::Verifier(VerifierEffect::SendReport(evidence)) if well => {
+            Effect::Verifier(VerifierEffect::SendReport { evidence, .. }) if well => {
                 let digest = vitalsign_protocol::id::Digest::of(&evidence);
                 let nonce = random
                     .pick(&[vitalsign_protocol::id::Nonce([3; 32]), vitalsign_protocol::id::Nonce([9; 32])]);
                 Event::Reported(Ok(Box::new(self.verifier.answer(Some(nonce), Some(digest), |_| {}))))
             }
-            Effect::Verifier(VerifierEffect::SendReport(_)) => Event::Reported(Err(failure)),
+            Effect::Verifier(VerifierEffect::SendReport { .. }) => Event::Reported(Err(failure)),
             Effect::Device(DeviceEffect::ReadEnrolmentKeys { .. }) if well => keys(),
             Effect::Device(DeviceEffect::ReadEnrolmentKeys { .. }) => Event::EnrolmentKeysRead(Err(failure)),
             Effect::Verifier(VerifierEffect::BeginEnrolment(_)) if well => {
