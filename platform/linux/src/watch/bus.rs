@@ -13,7 +13,7 @@ const MAX_MESSAGE: usize = 64 * 1024;
 /// Time limit for each step of the bus's handshake.
 const REPLY_TIMEOUT: Duration = Duration::from_secs(2);
 const FIXED_HEADER: usize = 16;
-/// The bus lets only logind send under logind's name.
+/// The bus checks a rule's sender for broadcasts only; signals that are addressed to this connection pass all rules.
 const SUBSCRIPTIONS: [&str; 3] = [
     "type='signal',sender='org.freedesktop.login1',interface='org.freedesktop.login1.Manager',member='PrepareForSleep'",
     "type='signal',sender='org.freedesktop.login1',interface='org.freedesktop.login1.Session'",
@@ -142,7 +142,8 @@ fn message_length(bytes: &[u8]) -> io::Result<Option<usize>> {
     length.filter(|length| *length <= MAX_MESSAGE).map(Some).ok_or(io::ErrorKind::InvalidData.into())
 }
 
-/// Parses a complete message; `None` for answers, other signals and unknown content.
+/// Parses a complete message; `None` for answers, other signals, unknown content, and signals that are addressed to this
+/// connection: any user can send those, and logind broadcasts.
 fn change(message: &[u8]) -> Option<Change> {
     const SIGNAL: u8 = 4;
     let reader = MessageReader::new(message)?;
@@ -162,6 +163,7 @@ fn change(message: &[u8]) -> Option<Change> {
                 match code {
                     2 => interface = text,
                     3 => member = text,
+                    6 => return None,
                     _ => {}
                 }
                 at = at.checked_add(text.len())?.checked_add(5)?;
@@ -375,6 +377,23 @@ mod tests {
             &[1, 0, 0, 0],
         );
         other.stream.write_all(&forged).unwrap();
+        // The bus keeps order: the forged signal would have come before this one.
+        let mut logind = Logind::named(other);
+        logind.emit(SESSION, "Lock", "", &[]);
+        assert_eq!(next(&changes), Change::Lock);
+    }
+
+    #[test]
+    fn ignores_signals_addressed_to_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("run/dbus/system_bus_socket");
+        let _daemon = Daemon::start(folder.path());
+        let (sender, changes) = channel();
+        let _watcher = watch(&Root::at(folder.path()), Vec::new, sender).unwrap();
+        let mut other = Bus::connect(&socket).unwrap();
+        // The bus numbers its clients from zero: the watcher was the first.
+        let fields = [(1, 'o', "/x"), (6, 's', ":1.0"), (2, 's', MANAGER), (3, 's', "PrepareForSleep")];
+        other.stream.write_all(&message(4, 10, &fields, "b", &[1, 0, 0, 0])).unwrap();
         // The bus keeps order: the forged signal would have come before this one.
         let mut logind = Logind::named(other);
         logind.emit(SESSION, "Lock", "", &[]);
