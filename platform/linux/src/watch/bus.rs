@@ -8,8 +8,10 @@ use std::path::Path;
 use std::time::Duration;
 use vitalsign_platform_api::Change;
 
-/// The largest message that is read; logind's are far smaller.
+/// The largest message that is kept; logind's are far smaller. Larger ones are skipped: any user can send them.
 const MAX_MESSAGE: usize = 64 * 1024;
+/// The largest message of the specification.
+const MAX_LENGTH: usize = 128 * 1024 * 1024;
 /// Time limit for each step of the bus's handshake.
 const REPLY_TIMEOUT: Duration = Duration::from_secs(2);
 const FIXED_HEADER: usize = 16;
@@ -25,6 +27,8 @@ const SUBSCRIPTIONS: [&str; 3] = [
 pub(super) struct Bus {
     stream: UnixStream,
     received: Vec<u8>,
+    /// Bytes of an oversized message that are still to come.
+    skip: usize,
 }
 
 impl Bus {
@@ -55,7 +59,7 @@ impl Bus {
             stream.write_all(&call(serial, "AddMatch", Some(rule)))?;
         }
         stream.set_nonblocking(true)?;
-        Ok(Self { stream, received: Vec::new() })
+        Ok(Self { stream, received: Vec::new(), skip: 0 })
     }
 
     /// Reads what has come; an error when the bus is gone or is not understood.
@@ -64,12 +68,22 @@ impl Bus {
         loop {
             match self.stream.read(&mut bytes) {
                 Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-                Ok(length) => self.received.extend(bytes.iter().take(length)),
+                Ok(length) => {
+                    let skipped = self.skip.min(length);
+                    self.skip -= skipped;
+                    self.received.extend(bytes.iter().take(length).skip(skipped));
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
             while let Some(length) = message_length(&self.received)? {
+                if length > MAX_MESSAGE {
+                    let skipped = self.received.len().min(length);
+                    self.received.drain(..skipped);
+                    self.skip = length - skipped;
+                    continue;
+                }
                 let Some(message) = self.received.get(..length) else { break };
                 change(message).into_iter().for_each(&mut note);
                 self.received.drain(..length);
@@ -139,7 +153,7 @@ fn message_length(bytes: &[u8]) -> io::Result<Option<usize>> {
     let (Some(body), Some(fields)) = parts else { return Err(io::ErrorKind::InvalidData.into()) };
     let length =
         FIXED_HEADER.saturating_add(fields).checked_next_multiple_of(8).and_then(|end| end.checked_add(body));
-    length.filter(|length| *length <= MAX_MESSAGE).map(Some).ok_or(io::ErrorKind::InvalidData.into())
+    length.filter(|length| *length <= MAX_LENGTH).map(Some).ok_or(io::ErrorKind::InvalidData.into())
 }
 
 /// Parses a complete message; `None` for answers, other signals, unknown content, and signals that are addressed to this
@@ -395,6 +409,26 @@ mod tests {
         let fields = [(1, 'o', "/x"), (6, 's', ":1.0"), (2, 's', MANAGER), (3, 's', "PrepareForSleep")];
         other.stream.write_all(&message(4, 10, &fields, "b", &[1, 0, 0, 0])).unwrap();
         // The bus keeps order: the forged signal would have come before this one.
+        let mut logind = Logind::named(other);
+        logind.emit(SESSION, "Lock", "", &[]);
+        assert_eq!(next(&changes), Change::Lock);
+    }
+
+    #[test]
+    fn skips_oversized_messages_of_other_users() {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("run/dbus/system_bus_socket");
+        let _daemon = Daemon::start(folder.path());
+        let (sender, changes) = channel();
+        let _watcher = watch(&Root::at(folder.path()), Vec::new, sender).unwrap();
+        let mut other = Bus::connect(&socket).unwrap();
+        other.stream.set_nonblocking(false).unwrap();
+        for size in [MAX_MESSAGE, 40 * MAX_MESSAGE] {
+            let fields = [(1, 'o', "/x"), (6, 's', ":1.0"), (2, 's', "a.b"), (3, 's', "C")];
+            let body = [length(&vec![0; size]).to_le_bytes().as_slice(), &vec![0; size]].concat();
+            other.stream.write_all(&message(4, 10, &fields, "ay", &body)).unwrap();
+        }
+        // The bus keeps order: a watcher that lost its connection would not hear this.
         let mut logind = Logind::named(other);
         logind.emit(SESSION, "Lock", "", &[]);
         assert_eq!(next(&changes), Change::Lock);
