@@ -41,6 +41,7 @@ const RSA_OAEP: ObjectIdentifier = oid("1.2.840.113549.1.1.7");
 const EC: ObjectIdentifier = oid("1.2.840.10045.2.1");
 const P256: ObjectIdentifier = oid("1.2.840.10045.3.1.7");
 const P384: ObjectIdentifier = oid("1.3.132.0.34");
+const P521: ObjectIdentifier = oid("1.3.132.0.35");
 
 /// Reason why an EK certificate was rejected.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -282,6 +283,9 @@ impl Certificate {
                     (Some(P384), "1.2.840.10045.4.3.2") => &signature::ECDSA_P384_SHA256_ASN1,
                     (Some(P384), "1.2.840.10045.4.3.3") => &signature::ECDSA_P384_SHA384_ASN1,
                     (Some(P384), "1.2.840.10045.4.3.4") => &signature::ECDSA_P384_SHA512_ASN1,
+                    (Some(P521), "1.2.840.10045.4.3.2") => &signature::ECDSA_P521_SHA256_ASN1,
+                    (Some(P521), "1.2.840.10045.4.3.3") => &signature::ECDSA_P521_SHA384_ASN1,
+                    (Some(P521), "1.2.840.10045.4.3.4") => &signature::ECDSA_P521_SHA512_ASN1,
                     _ => return false,
                 },
                 _ => return false,

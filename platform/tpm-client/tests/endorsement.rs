@@ -167,6 +167,23 @@ fn accepts_only_ek_certificates_of_permitted_cas() {
     assert!(matches!(verify(&certificates, &ek, &anchors, later), Err(Error::Validity(_))));
 }
 
+/// As several makers' newer chips have it: an authority on P-521 that signs with SHA-512 or, Nuvoton's, with SHA-384.
+#[test]
+fn accepts_cas_with_p521_keys() {
+    let folder = tempfile::tempdir().unwrap();
+    let (ek, maker) = made(folder.path());
+    maker.key("large", "secp521r1");
+    maker.issue("large", "large", "large", CA, "-sha512");
+    let mut anchors = Anchors::default();
+    anchors.add_roots(&maker.read("large.pem")).unwrap();
+    let now = SystemTime::now() + Duration::from_secs(3600);
+    for hash in ["-sha256", "-sha384", "-sha512"] {
+        maker.issue("middle", "middle", "large", CA, hash);
+        let done = verify(&[maker.leaf("middle", LEAF), maker.der("middle")], &ek, &anchors, now);
+        assert!(done.is_ok(), "{hash}: {done:?}");
+    }
+}
+
 #[test]
 fn a_certificate_without_an_end_is_valid_now() {
     let folder = tempfile::tempdir().unwrap();
