@@ -144,7 +144,7 @@ pub fn verify(
     let others = others.collect::<Result<Vec<_>, _>>()?;
     let mut path = Path { anchors, others: &others, now, checks: 0, failed: None };
     match path.issuer_of(&leaf, 0) {
-        Some(root) => Ok(Endorsement { root: root.subject(), ..endorsement }),
+        Some(root) => Ok(Endorsement { root: root.subject.clone(), ..endorsement }),
         None => Err(path.failed.unwrap_or_else(|| Error::Untrusted(leaf.issuer()))),
     }
 }
@@ -184,9 +184,8 @@ impl<'a> Path<'a> {
     /// The root that `certificate`, with `below` CA certificates under it, leads to.
     fn issuer_of(&mut self, certificate: &Certificate, below: u8) -> Option<&'a Certificate> {
         let anchors = self.anchors;
-        let of = |it: &&Certificate| {
-            it.parsed.tbs_certificate().subject() == certificate.parsed.tbs_certificate().issuer()
-        };
+        let issuer = certificate.issuer();
+        let of = |it: &&Certificate| it.subject == issuer;
         for root in anchors.roots.iter().filter(of) {
             if self.signed(certificate, root, below) {
                 return Some(root);
@@ -225,6 +224,8 @@ impl<'a> Path<'a> {
 struct Certificate {
     parsed: CertificateInner<Raw>,
     signed: Vec<u8>,
+    /// As text: RFC 5280 section 7.1 compares names whatever the types of their strings.
+    subject: String,
 }
 
 impl Certificate {
@@ -238,11 +239,8 @@ impl Certificate {
         if parsed.tbs_certificate().signature() != parsed.signature_algorithm() {
             return Err(bad());
         }
-        Ok(Self { parsed, signed })
-    }
-
-    fn subject(&self) -> String {
-        self.parsed.tbs_certificate().subject().to_string()
+        let subject = parsed.tbs_certificate().subject().to_string();
+        Ok(Self { parsed, signed, subject })
     }
 
     fn issuer(&self) -> String {
@@ -297,7 +295,7 @@ impl Certificate {
     fn valid(&self, now: Duration) -> Result<(), Error> {
         let validity = self.parsed.tbs_certificate().validity();
         let (from, until) = (validity.not_before.to_unix_duration(), validity.not_after.to_unix_duration());
-        if (from..=until).contains(&now) { Ok(()) } else { Err(Error::Validity(self.subject())) }
+        if (from..=until).contains(&now) { Ok(()) } else { Err(Error::Validity(self.subject.clone())) }
     }
 
     /// A CA that may have `below` CAs between itself and the endorsement certificate.
@@ -364,7 +362,7 @@ impl Certificate {
             }
             // RFC 5280 section 4.2: reject a critical extension that cannot be processed.
             if critical && endorsement.manufacturer.is_none() {
-                return Err(Error::Critical(self.subject(), SUBJECT_ALT_NAME.to_string()));
+                return Err(Error::Critical(self.subject.clone(), SUBJECT_ALT_NAME.to_string()));
             }
         }
         endorsement.manufacturer = endorsement.manufacturer.map(letters);
@@ -374,7 +372,7 @@ impl Certificate {
     fn critical(&self, known: &[ObjectIdentifier]) -> Result<(), Error> {
         let extensions = self.parsed.tbs_certificate().extensions().map(Vec::as_slice).unwrap_or_default();
         match extensions.iter().find(|extension| extension.critical && !known.contains(&extension.extn_id)) {
-            Some(unknown) => Err(Error::Critical(self.subject(), unknown.extn_id.to_string())),
+            Some(unknown) => Err(Error::Critical(self.subject.clone(), unknown.extn_id.to_string())),
             None => Ok(()),
         }
     }

@@ -184,6 +184,23 @@ fn accepts_cas_with_p521_keys() {
     }
 }
 
+/// STMicro's authority calls itself by PrintableStrings, and the certificates that it issues call it by UTF8Strings.
+#[test]
+fn finds_issuers_by_text_not_by_string_type() {
+    let folder = tempfile::tempdir().unwrap();
+    let (ek, maker) = made(folder.path());
+    // The root's key under the root's name, as another type of string.
+    maker.write("printable.key", &maker.read("root.key"));
+    maker.write("printable.cnf", b"[req]\nstring_mask=MASK:2\ndistinguished_name=dn\n[dn]\n");
+    maker.openssl("req -new -key printable.key -subj /CN=root -config printable.cnf -out printable.csr");
+    maker.issue("printable", "printable", "printable", CA, "-sha384");
+    let mut anchors = Anchors::default();
+    anchors.add_roots(&maker.read("printable.pem")).unwrap();
+    let certificates = [maker.leaf("low", LEAF), maker.der("middle"), maker.der("low")];
+    let done = verify(&certificates, &ek, &anchors, SystemTime::now() + Duration::from_secs(3600));
+    assert!(done.is_ok(), "{done:?}");
+}
+
 #[test]
 fn a_certificate_without_an_end_is_valid_now() {
     let folder = tempfile::tempdir().unwrap();
