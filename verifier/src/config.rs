@@ -94,7 +94,8 @@ impl Default for Oidc {
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
     pub connections: usize,
-    /// Time limit in seconds for a TLS handshake, for a request's head, and for its body.
+    /// Time limit in seconds for a TLS handshake, for a request's head, for its body, and for a client that reads
+    /// nothing of an answer.
     pub request_seconds: u64,
     /// Devices remembered in memory, about 2 KiB each.
     pub remembered_devices: usize,

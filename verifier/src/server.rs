@@ -5,6 +5,7 @@ mod keys;
 mod oidc;
 mod step_up;
 pub mod tls;
+mod write_limit;
 
 use crate::Verifier;
 use crate::clock::Clock;
@@ -18,6 +19,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
+use write_limit::WriteLimit;
 
 /// The most bytes of a request's head.
 const MAX_HEAD_BYTES: usize = 16 * 1024;
@@ -104,6 +106,7 @@ async fn serve(
         let (acceptor, router, watcher) = (acceptor.clone(), router.clone(), graceful.watcher());
         tokio::spawn(async move {
             let _permit = permit;
+            let stream = WriteLimit::new(stream, deadline);
             let handshake = tokio::time::timeout(deadline, acceptor.accept(stream)).await;
             let stream = match handshake {
                 Ok(Ok(stream)) => stream,

@@ -8,6 +8,7 @@ mod tests {
     use std::path::PathBuf;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicU64, Ordering};
+    use std::time::Duration;
     use vitalsign_protocol::jwt::JwkSet;
     use vitalsign_protocol::message::{
         Enrolled, EnrolmentChallenge, MAX_JSON_BYTES, NonceAnswer, NonceRequest, ReportAnswer,
@@ -151,6 +152,30 @@ mod tests {
         let answer: Answer = half_a_body.receive().await.unwrap();
         assert_eq!(answer.problem(), Malformed);
         drop(no_handshake);
+    }
+
+    #[tokio::test]
+    async fn clients_that_never_read_are_cut_off() {
+        let served = Served::start(|config| {
+            config.limits.request_seconds = 1;
+            config.limits.connections = 2;
+        })
+        .await;
+        let requests = b"GET /.well-known/jwks.json HTTP/1.1\r\nhost: localhost\r\n\r\n".repeat(1024);
+        let mut deaf = [served.connect().await, served.connect().await];
+        for client in &mut deaf {
+            // Until the buffers of both ends are full.
+            while let Ok(sent) =
+                tokio::time::timeout(Duration::from_millis(500), client.send(&requests)).await
+            {
+                sent.unwrap();
+            }
+        }
+        let served_in_time = tokio::time::timeout(Duration::from_secs(20), async {
+            served.connect().await.request("GET", "/healthz", "", b"").await.unwrap().status
+        });
+        assert_eq!(served_in_time.await.expect("every place stays taken"), 200);
+        drop(deaf);
     }
 
     #[tokio::test]
