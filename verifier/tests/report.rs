@@ -5,6 +5,8 @@ mod support;
 #[cfg(test)]
 mod tests {
     use super::support::{Device, Lab, NOW, problem, verdict};
+    use futures_util::FutureExt;
+    use std::time::{Duration, Instant};
     use vitalsign_protocol::cbor::{MapBuilder, Value};
     use vitalsign_protocol::cose::{self, Sign1};
     use vitalsign_protocol::ear::Tier;
@@ -276,6 +278,34 @@ mod tests {
         let last = logged.last().unwrap();
         assert!(last.body.contains("\"unknown_claims\":[\"-70000\"]"), "{}", last.body);
         assert_eq!(last.evidence, evidence, "the evidence of a change is kept");
+    }
+
+    #[tokio::test]
+    async fn interrupted_report_is_remembered_once_accepted() {
+        let lab = Lab::open().await;
+        let mut device = lab.device().await;
+        // After its first report, the verifier has the device in memory.
+        device.nonce = lab.verifier.attestation.report(&device.report(), NOW).await.unwrap().nonce;
+        device.posture.lock.automatic = Fact::Known(true);
+        device.posture.lock.idle_seconds = Fact::Known(60);
+        device.posture.lock.grace_seconds = Fact::Known(0);
+        let evidence = device.report();
+        let before = lab.audit_length().await;
+        // The device hangs up while its report waits for the disk.
+        let mut report = Box::pin(lab.verifier.attestation.report(&evidence, NOW + 10));
+        assert!(report.as_mut().now_or_never().is_none());
+        drop(report);
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while lab.audit_length().await == before {
+            assert!(Instant::now() < deadline, "the report was not accepted");
+            tokio::task::yield_now().await;
+        }
+        let stored = lab.verifier.store().device(By::Kid(&device.kid())).await.unwrap().unwrap();
+        assert_eq!(stored.standing().checks["lock-idle"].since, NOW + 10);
+        device.nonce = lab.verifier.attestation.nonce(&device.kid(), NOW + 20).unwrap().nonce;
+        lab.verifier.attestation.report(&device.report(), NOW + 20).await.unwrap();
+        let stored = lab.verifier.store().device(By::Kid(&device.kid())).await.unwrap().unwrap();
+        assert_eq!(stored.standing().checks["lock-idle"].since, NOW + 10, "nothing has changed since");
     }
 
     #[tokio::test]

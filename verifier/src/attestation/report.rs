@@ -1,6 +1,7 @@
 //! Reports: verifies the evidence of a device, appraises it and returns the attestation result (EAR).
 
 use super::{Attestation, problem};
+use crate::appraisal::AppraisalSnapshot;
 use crate::audit::{AuditEntry, Kind};
 use crate::nonce::Purpose;
 use crate::store::device::{By, Device};
@@ -98,17 +99,31 @@ impl Attestation {
             standing,
             entry,
         };
-        match self.reports.accept(judged).await.map_err(Problem::from)? {
-            ReportOutcome::Accepted => {
-                if let Some(standing) = verdict.standing {
-                    device.set_standing(Arc::new(standing));
-                }
-                Ok(answer)
-            }
+        match self.accept(device, judged, verdict.standing).await? {
+            ReportOutcome::Accepted => Ok(answer),
             ReportOutcome::Again => Ok(answer),
             ReportOutcome::NonceUsed => Err(Problem::new(ProblemType::NonceUsed, "").into()),
             ReportOutcome::DeviceChanged => Err(Refused::Stale(kid)),
         }
+    }
+
+    /// Accepts a report and keeps the device's new appraisal snapshot in memory. A separate task does both, because a
+    /// device that hangs up drops this future, and the writer accepts its report all the same.
+    async fn accept(
+        &self,
+        device: Arc<Device>,
+        judged: AppraisedReport,
+        standing: Option<AppraisalSnapshot>,
+    ) -> Result<ReportOutcome, Problem> {
+        let reports = self.reports.clone();
+        let accepting = tokio::spawn(async move {
+            let outcome = reports.accept(judged).await;
+            if let (Ok(ReportOutcome::Accepted), Some(standing)) = (&outcome, standing) {
+                device.set_standing(Arc::new(standing));
+            }
+            outcome
+        });
+        Ok(accepting.await.map_err(|_| Problem::new(ProblemType::Internal, ""))??)
     }
 
     async fn known_device(&self, kid: &Thumbprint) -> Result<Arc<Device>, Problem> {
