@@ -168,6 +168,14 @@ impl ServerState {
     }
 }
 
+/// Runs an operation to its end, also if the client hangs up and hyper drops the handler: what follows a commit, such as
+/// an alert or a notification, must not be skipped.
+pub(super) async fn run_to_end<T: Send + 'static>(
+    operation: impl Future<Output = Result<T, Problem>> + Send + 'static,
+) -> Result<T, Problem> {
+    tokio::spawn(operation).await.map_err(|_| Problem::new(ProblemType::Internal, ""))?
+}
+
 /// Returns the `Authorization` header.
 pub(super) fn authorization(headers: &HeaderMap) -> Option<&str> {
     headers.get(AUTHORIZATION)?.to_str().ok()
@@ -223,5 +231,27 @@ pub(super) fn json_response(
             tracing::error!(%error, "an answer cannot be JSON");
             StatusCode::INTERNAL_SERVER_ERROR.into_response()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::FutureExt;
+    use tokio::sync::oneshot;
+
+    #[tokio::test]
+    async fn operation_ends_although_its_client_hung_up() {
+        let (hung_up, waiting) = oneshot::channel();
+        let (sender, ended) = oneshot::channel();
+        let mut running = Box::pin(run_to_end(async {
+            waiting.await.unwrap();
+            sender.send(()).unwrap();
+            Ok(())
+        }));
+        assert!(running.as_mut().now_or_never().is_none());
+        drop(running);
+        hung_up.send(()).unwrap();
+        ended.await.unwrap();
     }
 }

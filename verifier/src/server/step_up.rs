@@ -1,6 +1,6 @@
 //! The routes of step-up for devices: the event channel, evidence, tap and end.
 
-use super::http::{ServerState, answered, authorization, only};
+use super::http::{ServerState, answered, authorization, only, run_to_end};
 use crate::step_up::Channel;
 use crate::store::event::StoredEvent;
 use axum::Router;
@@ -37,7 +37,8 @@ async fn take_evidence(
 ) -> Response {
     let outcome = async {
         let evidence = shared.body(request, evidence::MEDIA_TYPE, evidence::MAX_BYTES).await?;
-        shared.verifier.step_ups.evidence(&step_up(&id)?, &evidence, shared.clock.now()).await
+        let (id, now) = (step_up(&id)?, shared.clock.now());
+        run_to_end(async move { shared.verifier.step_ups.evidence(&id, &evidence, now).await }).await
     };
     answered("step-up evidence", StatusCode::OK, outcome.await)
 }
@@ -54,7 +55,9 @@ async fn take_assertion(
             .session_device(authorization(request.headers()), shared.clock.now())
             .await?;
         let assertion: StepUpAssertion = shared.json(request, MAX_JSON_BYTES).await?;
-        shared.verifier.step_ups.assertion(&device, &step_up(&id)?, &assertion, shared.clock.now()).await
+        let (id, now) = (step_up(&id)?, shared.clock.now());
+        run_to_end(async move { shared.verifier.step_ups.assertion(&device, &id, &assertion, now).await })
+            .await
     };
     answered("step-up assertion", StatusCode::OK, outcome.await)
 }
@@ -67,7 +70,8 @@ async fn end(State(shared): State<ServerState>, Path(id): Path<String>, request:
             .session_device(authorization(request.headers()), shared.clock.now())
             .await?;
         let given_up: StepUpDeclined = shared.json(request, MAX_JSON_BYTES).await?;
-        shared.verifier.step_ups.decline(&device, &step_up(&id)?, &given_up, shared.clock.now()).await
+        let (id, now) = (step_up(&id)?, shared.clock.now());
+        run_to_end(async move { shared.verifier.step_ups.decline(&device, &id, &given_up, now).await }).await
     };
     answered("step-up end", StatusCode::OK, outcome.await)
 }
