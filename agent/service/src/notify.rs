@@ -19,6 +19,12 @@ impl ServiceManager {
         Self { socket: std::env::var_os(env::NOTIFY_SOCKET), watchdog: limit.map(|limit| limit / 2) }
     }
 
+    /// Creates a manager that expects a sign of life in each `interval`.
+    #[cfg(test)]
+    pub(crate) fn with_watchdog(socket: OsString, interval: Duration) -> Self {
+        Self { socket: Some(socket), watchdog: Some(interval) }
+    }
+
     /// Returns the interval at which [`ServiceManager::alive`] must be called, if any.
     pub(crate) fn watchdog(&self) -> Option<Duration> {
         self.watchdog

@@ -32,6 +32,8 @@ pub(crate) struct Service {
     device: Sender<DeviceEffect>,
     verifier: UnboundedSender<LinkInput>,
     findings: Box<dyn Fn() -> Vec<Diagnostic>>,
+    /// Time of the last sign of life to the service manager, since boot.
+    alive_at: Duration,
 }
 
 impl Service {
@@ -60,7 +62,8 @@ impl Service {
             let _ = results.send(ServiceInput::Event(event));
         })?;
         let findings = Box::new(findings);
-        Ok((Self { agent, inbox, device: device_effects, verifier, findings }, inputs))
+        let alive_at = vitalsign_os::elapsed();
+        Ok((Self { agent, inbox, device: device_effects, verifier, findings, alive_at }, inputs))
     }
 
     /// Runs until a thread of the service has ended, which only a defect can bring about.
@@ -104,24 +107,36 @@ impl Service {
     }
 
     /// The next event, or `Due` when its time has come.
-    fn next(&self, due: Duration, manager: &ServiceManager) -> anyhow::Result<Event> {
+    fn next(&mut self, due: Duration, manager: &ServiceManager) -> anyhow::Result<Event> {
         loop {
+            let wait = self.keep_alive(manager).min(MAX_WAIT);
             let left = due.saturating_sub(vitalsign_os::elapsed());
             if left.is_zero() {
                 return Ok(Event::Due);
             }
-            let wait = left.min(manager.watchdog().unwrap_or(MAX_WAIT)).min(MAX_WAIT);
-            match self.inbox.recv_timeout(wait) {
+            match self.inbox.recv_timeout(left.min(wait)) {
                 Ok(ServiceInput::Event(event)) => return Ok(event),
                 Ok(ServiceInput::Incoming(incoming)) => {
                     if let Some(event) = self.on_request(incoming) {
                         return Ok(event);
                     }
                 }
-                Err(RecvTimeoutError::Timeout) => manager.alive(),
+                Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => anyhow::bail!("all event sources have ended"),
             }
         }
+    }
+
+    /// Gives the service manager a sign of life if it is due, however many events come, and returns the time until the
+    /// next.
+    fn keep_alive(&mut self, manager: &ServiceManager) -> Duration {
+        let Some(interval) = manager.watchdog() else { return Duration::MAX };
+        let now = vitalsign_os::elapsed();
+        if now >= self.alive_at + interval {
+            manager.alive();
+            self.alive_at = now;
+        }
+        (self.alive_at + interval).saturating_sub(now)
     }
 
     /// Handles a client's request: answers it, or returns an event for the agent.
@@ -204,32 +219,49 @@ mod tests {
     use crate::config::Config;
     use crate::config_source::ConfigSource;
     use serde_json::json;
+    use std::path::Path;
     use std::sync::Arc;
+    use std::time::Instant;
     use vitalsign_client::ServiceClient;
     use vitalsign_protocol::id::{RegistrationId, Secret, StepUpId};
     use vitalsign_protocol::step_up::StepUpResult;
 
     #[test]
+    fn events_do_not_keep_the_watchdog_waiting() {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("notify");
+        let manager_end = std::os::unix::net::UnixDatagram::bind(&socket).unwrap();
+        manager_end.set_nonblocking(true).unwrap();
+        let manager = ServiceManager::with_watchdog(socket.into(), Duration::from_millis(200));
+        let (mut service, inputs) = service(folder.path());
+        // Events come more often than the watchdog is due.
+        std::thread::spawn(move || {
+            while inputs.send(ServiceInput::Event(Event::CheckNow)).is_ok() {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+        });
+        let (begun, mut heard) = (Instant::now(), 0);
+        while heard < 2 {
+            assert!(begun.elapsed() < Duration::from_secs(10), "heard {heard} times");
+            assert!(matches!(service.next(Duration::MAX, &manager).unwrap(), Event::CheckNow));
+            let mut message = [0; 16];
+            if let Ok(length) = manager_end.recv(&mut message) {
+                assert_eq!(message[..length], *b"WATCHDOG=1");
+                heard += 1;
+            }
+        }
+    }
+
+    #[test]
     fn refuses_requests_about_unknown_step_ups() {
         let folder = tempfile::tempdir().unwrap();
-        let config = Config {
-            verifier: None,
-            token_file: None,
-            key: "software".into(),
-            state: folder.path().into(),
-            socket: folder.path().join("agent.sock"),
-            report_seconds: None,
-        };
-        let read = config.clone();
-        let source = Arc::new(ConfigSource::new(move || Ok(read.clone())).unwrap());
-        let (device, link) = (DeviceExecutor::new(Arc::clone(&source)), VerifierLink::new(source));
-        let agent = PersistentAgent::open(&config).unwrap();
-        let (service, _inputs) = Service::start(agent, device, link, Vec::new).unwrap();
+        let (service, _inputs) = service(folder.path());
+        let socket = folder.path().join("agent.sock");
         let (sender, requests) = channel();
         let _socket =
-            Server::start(&config.socket, |_| true, move |incoming| sender.send(incoming).unwrap()).unwrap();
+            Server::start(&socket, |_| true, move |incoming| sender.send(incoming).unwrap()).unwrap();
         let ask = |request: Request| {
-            let mut client = ServiceClient::connect(&config.socket).unwrap();
+            let mut client = ServiceClient::connect(&socket).unwrap();
             let asked = std::thread::spawn(move || client.ask(request).unwrap());
             assert!(service.on_request(requests.recv().unwrap()).is_none(), "there is nothing to decide");
             asked.join().unwrap()
@@ -255,5 +287,21 @@ mod tests {
             };
             assert!(detail.contains("no session"), "{detail}");
         }
+    }
+
+    /// A service without a verifier, and the sender of its inputs.
+    fn service(folder: &Path) -> (Service, Sender<ServiceInput>) {
+        let config = Config {
+            verifier: None,
+            token_file: None,
+            key: "software".into(),
+            state: folder.into(),
+            socket: folder.join("agent.sock"),
+            report_seconds: None,
+        };
+        let agent = PersistentAgent::open(&config).unwrap();
+        let source = Arc::new(ConfigSource::new(move || Ok(config.clone())).unwrap());
+        let (device, link) = (DeviceExecutor::new(Arc::clone(&source)), VerifierLink::new(source));
+        Service::start(agent, device, link, Vec::new).unwrap()
     }
 }
