@@ -18,6 +18,8 @@ const MAX_CLIENTS_OF_ONE: usize = 8;
 const HELLO_TIMEOUT: Duration = Duration::from_secs(5);
 /// Messages that wait for a slow reader before it is let go.
 const BACKLOG: usize = 16;
+/// Maximum number of requests of one client that wait for the agent's loop.
+const MAX_UNANSWERED: usize = 16;
 const STACK: usize = 256 * 1024;
 
 /// Request for the agent's loop, from an authorised client; never [`Request::Status`] or
@@ -26,6 +28,7 @@ const STACK: usize = 256 * 1024;
 pub(crate) struct Incoming {
     pub(crate) request: Request,
     to: Option<Outbox>,
+    _client: Arc<ClientSlot>,
 }
 
 impl Incoming {
@@ -41,6 +44,25 @@ impl Drop for Incoming {
         if let Some(to) = self.to.take() {
             to.send(&Reply::Answer(Answer::Refused(Refusal::Busy)));
         }
+    }
+}
+
+/// Place of a client among those that are served. Its reader and each of its unanswered requests hold it, so that a
+/// client that reconnects gets no more of them.
+struct ClientSlot {
+    server: Server,
+    number: u64,
+}
+
+impl std::fmt::Debug for ClientSlot {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ClientSlot").field("number", &self.number).finish_non_exhaustive()
+    }
+}
+
+impl Drop for ClientSlot {
+    fn drop(&mut self) {
+        self.server.lock().clients.retain(|client| client.number != self.number);
     }
 }
 
@@ -168,23 +190,19 @@ impl Server {
         drop(shared);
 
         outbox.send(&Hello::ours());
-        let server = self.clone();
-        let serving = thread("socket-read", move || {
-            if let Err(error) = server.serve(&stream, number, &peer, &outbox, &deliver) {
+        let slot = ClientSlot { server: self.clone(), number };
+        thread("socket-read", move || {
+            let slot = Arc::new(slot);
+            if let Err(error) = slot.server.serve(&stream, &slot, &peer, &outbox, &deliver) {
                 tracing::debug!(peer = peer.name, %error, "a client's connection ended");
             }
-            server.lock().clients.retain(|client| client.number != number);
-        });
-        if serving.is_err() {
-            self.lock().clients.retain(|client| client.number != number);
-        }
-        serving
+        })
     }
 
     fn serve(
         &self,
         stream: &SocketStream,
-        number: u64,
+        slot: &Arc<ClientSlot>,
         peer: &Peer,
         outbox: &Outbox,
         deliver: &impl Fn(Incoming),
@@ -200,7 +218,11 @@ impl Server {
             loop {
                 match inbox.take() {
                     Ok(None) => break,
-                    Ok(Some(request)) => self.ask(request, number, peer, outbox, deliver),
+                    // A client that asks faster than it is answered does not fill the loop's queue.
+                    Ok(Some(_)) if Arc::strong_count(slot) > MAX_UNANSWERED => {
+                        outbox.send(&Reply::Answer(Answer::Refused(Refusal::Busy)));
+                    }
+                    Ok(Some(request)) => self.ask(request, slot, peer, outbox, deliver),
                     Err(Error::NotUnderstood(why)) => {
                         tracing::debug!(peer = peer.name, why, "a request was not understood");
                         outbox.send(&Reply::Answer(Answer::Refused(Refusal::NotUnderstood)));
@@ -214,7 +236,14 @@ impl Server {
         }
     }
 
-    fn ask(&self, request: Request, number: u64, peer: &Peer, outbox: &Outbox, deliver: &impl Fn(Incoming)) {
+    fn ask(
+        &self,
+        request: Request,
+        slot: &Arc<ClientSlot>,
+        peer: &Peer,
+        outbox: &Outbox,
+        deliver: &impl Fn(Incoming),
+    ) {
         match request {
             Request::Status | Request::Subscribe => {
                 // Answered under the lock, so that no event comes before the snapshot that it changes.
@@ -223,7 +252,8 @@ impl Server {
                 let shown = status.as_deref().map(|status| Answer::Status(Box::new(status.clone())));
                 outbox.send(&Reply::Answer(shown.unwrap_or(Answer::Refused(Refusal::Busy))));
                 if matches!(request, Request::Subscribe)
-                    && let Some(client) = shared.clients.iter_mut().find(|client| client.number == number)
+                    && let Some(client) =
+                        shared.clients.iter_mut().find(|client| client.number == slot.number)
                 {
                     (client.subscribed, client.shown) = (true, status);
                 }
@@ -238,7 +268,7 @@ impl Server {
                 outbox.send(&Reply::Answer(Answer::Refused(Refusal::NotAllowed)));
             }
             _ => {
-                deliver(Incoming { request, to: Some(outbox.clone()) });
+                deliver(Incoming { request, to: Some(outbox.clone()), _client: Arc::clone(slot) });
             }
         }
     }
@@ -362,6 +392,29 @@ mod tests {
             assert!(answer.len() < 64, "{answer:?}");
         }
         assert!(matches!(good.ask(Request::Status).unwrap(), Answer::Status(_)));
+    }
+
+    #[test]
+    fn unanswered_requests_of_a_client_are_limited() {
+        let (_folder, path, _server, requests) = server();
+        let mut client = vitalsign_os::connect(&path).unwrap();
+        client.write_all(&encode(&Hello::ours()).unwrap()).unwrap();
+        let keys = encode(&Request::Keys).unwrap();
+        // The loop is busy and answers nothing, and the client reads nothing: it is let go.
+        let sent = (0..10_000).take_while(|_| client.write_all(&keys).is_ok()).count();
+        assert!(sent > MAX_UNANSWERED);
+        // Nor does it get more of them by further connections.
+        for _ in 1..2 * MAX_CLIENTS_OF_ONE {
+            let mut client = vitalsign_os::connect(&path).unwrap();
+            client.set_read_timeout(Some(HELLO_TIMEOUT)).unwrap();
+            let _ = client.write_all(&[encode(&Hello::ours()).unwrap(), keys.clone()].concat());
+            // The service's greeting, or the end.
+            let _ = client.read(&mut [0; 64]);
+        }
+        let most = MAX_UNANSWERED + MAX_CLIENTS_OF_ONE - 1;
+        let held: Vec<Incoming> = (0..most).map(|_| requests.recv_timeout(HELLO_TIMEOUT).unwrap()).collect();
+        assert_eq!(requests.try_iter().count(), 0);
+        drop(held);
     }
 
     #[test]
