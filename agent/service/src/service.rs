@@ -10,6 +10,7 @@ use crate::notify::ServiceManager;
 use crate::persistent_agent::PersistentAgent;
 use crate::server::{Incoming, Server};
 use crate::verifier_link::{self, ForwardedRequest, LinkInput, VerifierLink};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
@@ -23,6 +24,27 @@ const MAX_WAIT: Duration = Duration::from_secs(3600);
 pub(crate) enum ServiceInput {
     Event(Event),
     Incoming(Incoming),
+    /// A thread of the service has ended; its name.
+    ThreadEnded(&'static str),
+}
+
+/// Tells the loop when the thread that holds it has ended, by a panic or otherwise.
+struct ThreadGuard {
+    name: &'static str,
+    inputs: Sender<ServiceInput>,
+}
+
+impl ThreadGuard {
+    fn new(name: &'static str, inputs: &Sender<ServiceInput>) -> Self {
+        Self { name, inputs: inputs.clone() }
+    }
+}
+
+impl Drop for ThreadGuard {
+    fn drop(&mut self) {
+        // Fails if the loop has ended first.
+        let _ = self.inputs.send(ServiceInput::ThreadEnded(self.name));
+    }
 }
 
 /// A service that is set up and not yet running.
@@ -47,19 +69,20 @@ impl Service {
     ) -> anyhow::Result<(Self, Sender<ServiceInput>)> {
         let (inputs, inbox) = channel();
         let (device_effects, effects) = channel();
-        let results = inputs.clone();
+        let guard = ThreadGuard::new("device", &inputs);
         let execute = move || {
             for effect in effects {
-                if results.send(ServiceInput::Event(device.perform(effect))).is_err() {
+                if guard.inputs.send(ServiceInput::Event(device.perform(effect))).is_err() {
                     return;
                 }
             }
         };
         std::thread::Builder::new().name("device".into()).spawn(execute)?;
-        let results = inputs.clone();
+        // The thread and its tasks share the guard.
+        let guard = Arc::new(ThreadGuard::new("verifier", &inputs));
         let verifier = verifier_link::start(link, move |event| {
             // A loop that has ended hears nothing more.
-            let _ = results.send(ServiceInput::Event(event));
+            let _ = guard.inputs.send(ServiceInput::Event(event));
         })?;
         let findings = Box::new(findings);
         let alive_at = vitalsign_os::elapsed();
@@ -121,6 +144,7 @@ impl Service {
                         return Ok(event);
                     }
                 }
+                Ok(ServiceInput::ThreadEnded(name)) => anyhow::bail!("the {name} thread has ended"),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => anyhow::bail!("all event sources have ended"),
             }
@@ -220,7 +244,6 @@ mod tests {
     use crate::config_source::ConfigSource;
     use serde_json::json;
     use std::path::Path;
-    use std::sync::Arc;
     use std::time::Instant;
     use vitalsign_client::ServiceClient;
     use vitalsign_protocol::id::{RegistrationId, Secret, StepUpId};
@@ -250,6 +273,18 @@ mod tests {
                 heard += 1;
             }
         }
+    }
+
+    #[test]
+    fn service_ends_when_a_thread_has_ended() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut service, _inputs) = service_with(folder.path(), |device| {
+            device.after_reading(|| panic!("a defect"));
+        });
+        service.device.send(DeviceEffect::Collect).unwrap();
+        let patience = vitalsign_os::elapsed() + Duration::from_secs(30);
+        let ended = service.next(patience, &ServiceManager::default());
+        assert!(ended.is_err_and(|error| error.to_string().contains("device")));
     }
 
     #[test]
@@ -291,6 +326,13 @@ mod tests {
 
     /// A service without a verifier, and the sender of its inputs.
     fn service(folder: &Path) -> (Service, Sender<ServiceInput>) {
+        service_with(folder, |_| {})
+    }
+
+    fn service_with(
+        folder: &Path,
+        change: impl FnOnce(&mut DeviceExecutor),
+    ) -> (Service, Sender<ServiceInput>) {
         let config = Config {
             verifier: None,
             token_file: None,
@@ -301,7 +343,8 @@ mod tests {
         };
         let agent = PersistentAgent::open(&config).unwrap();
         let source = Arc::new(ConfigSource::new(move || Ok(config.clone())).unwrap());
-        let (device, link) = (DeviceExecutor::new(Arc::clone(&source)), VerifierLink::new(source));
+        let (mut device, link) = (DeviceExecutor::new(Arc::clone(&source)), VerifierLink::new(source));
+        change(&mut device);
         Service::start(agent, device, link, Vec::new).unwrap()
     }
 }

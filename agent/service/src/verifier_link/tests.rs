@@ -329,6 +329,21 @@ fn enrols_with_the_reloaded_token_and_verifier() {
 }
 
 #[test]
+fn thread_ends_when_a_request_panics() {
+    let place = Place::new();
+    let read = place.config.clone();
+    let source = Arc::new(ConfigSource::new(move || Ok(read.clone())).unwrap());
+    let calls = start_with(VerifierLink::new(source), PATIENCE, |_| panic!("a defect")).unwrap();
+    assert!(calls.send(LinkInput::Request(VerifierEffect::FetchNonce(Thumbprint([2; 32])))).is_ok());
+    place.next().refuse(ProblemType::Busy);
+    let begun = std::time::Instant::now();
+    while !calls.is_closed() {
+        assert!(begun.elapsed() < PATIENCE, "the thread waits on");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
 fn an_answer_that_is_slow_holds_up_no_other() {
     let place = Place::new();
     let bench = Harness::new(&place);

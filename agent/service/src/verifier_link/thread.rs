@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::task::AbortHandle;
+use tokio::task::{AbortHandle, JoinSet};
 use vitalsign_agent_core::{ChannelEffect, Event, RequestError, VerifierEffect};
 use vitalsign_ipc::Answer;
 use vitalsign_protocol::problem::Action;
@@ -31,10 +31,12 @@ struct LinkThread<Deliver> {
     silence: Duration,
     channel: Option<AbortHandle>,
     forwarded: Arc<Semaphore>,
+    tasks: JoinSet<()>,
     deliver: Deliver,
 }
 
-/// Starts the thread. It executes its inputs concurrently and delivers the resulting events.
+/// Starts the thread. It executes its inputs concurrently and delivers the resulting events. It ends when a request
+/// panics, because the agent would wait for its event forever.
 pub(crate) fn start(
     link: VerifierLink,
     deliver: impl Fn(Event) + Clone + Send + Sync + 'static,
@@ -50,7 +52,7 @@ pub(super) fn start_with(
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (sender, inputs) = unbounded_channel();
     let forwarded = Arc::new(Semaphore::new(MAX_FORWARDED));
-    let thread = LinkThread { link, silence, channel: None, forwarded, deliver };
+    let thread = LinkThread { link, silence, channel: None, forwarded, tasks: JoinSet::new(), deliver };
     let run = move || runtime.block_on(thread.run(inputs));
     std::thread::Builder::new().name("verifier".into()).stack_size(STACK).spawn(run)?;
     Ok(sender)
@@ -58,14 +60,24 @@ pub(super) fn start_with(
 
 impl<Deliver: Fn(Event) + Clone + Send + Sync + 'static> LinkThread<Deliver> {
     async fn run(mut self, mut inputs: UnboundedReceiver<LinkInput>) {
-        while let Some(input) = inputs.recv().await {
-            match input {
-                LinkInput::Request(effect) => {
-                    let (answer, deliver) = (self.link.request(effect), self.deliver.clone());
-                    tokio::spawn(async move { deliver(answer.await) });
+        loop {
+            let input = tokio::select! {
+                input = inputs.recv() => input,
+                Some(ended) = self.tasks.join_next() => {
+                    if ended.is_err_and(|error| error.is_panic()) {
+                        return;
+                    }
+                    continue;
                 }
-                LinkInput::Channel(effect) => self.channel(effect),
-                LinkInput::Forward(request) => self.forward(request),
+            };
+            match input {
+                None => return,
+                Some(LinkInput::Request(effect)) => {
+                    let (answer, deliver) = (self.link.request(effect), self.deliver.clone());
+                    self.tasks.spawn(async move { deliver(answer.await) });
+                }
+                Some(LinkInput::Channel(effect)) => self.channel(effect),
+                Some(LinkInput::Forward(request)) => self.forward(request),
             }
         }
     }
@@ -79,7 +91,7 @@ impl<Deliver: Fn(Event) + Clone + Send + Sync + 'static> LinkThread<Deliver> {
             ChannelEffect::Open { number, session, after } => {
                 let (client, silence) = (self.link.reloaded_client(), self.silence);
                 let deliver = self.deliver.clone();
-                let listening = tokio::spawn(async move {
+                let listening = self.tasks.spawn(async move {
                     let why = match client {
                         Ok(client) => match client.events(&session, after).await {
                             Ok(stream) => listen(stream, number, silence, &deliver).await,
@@ -89,7 +101,7 @@ impl<Deliver: Fn(Event) + Clone + Send + Sync + 'static> LinkThread<Deliver> {
                     };
                     deliver(Event::ChannelClosed(number, why));
                 });
-                self.channel = Some(listening.abort_handle());
+                self.channel = Some(listening);
             }
         }
     }
@@ -98,7 +110,7 @@ impl<Deliver: Fn(Event) + Clone + Send + Sync + 'static> LinkThread<Deliver> {
         // Without a free slot the request is dropped, which answers `Busy`.
         let Ok(slot) = Arc::clone(&self.forwarded).try_acquire_owned() else { return };
         let (client, deliver) = (self.link.client(), self.deliver.clone());
-        tokio::spawn(async move {
+        self.tasks.spawn(async move {
             let answer = match client {
                 Ok(client) => answer_request(&client, &forwarded).await,
                 Err(failure) => Err(failure),
