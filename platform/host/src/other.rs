@@ -87,3 +87,20 @@ impl SystemWatch {
 pub fn is_in_front(_: PeerId) -> bool {
     false
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use vitalsign_platform_api::Collector;
+
+    #[test]
+    fn no_fact_of_another_system_stays_unread() {
+        let settings = Settings { root: "/".into(), state: None };
+        let posture = Collector::default().collect(probes(&settings), |_| {});
+        let submodules = serde_json::to_value(&posture).unwrap();
+        // The device's key adds its own facts.
+        for (name, facts) in submodules.as_object().unwrap().iter().filter(|(name, _)| *name != "key") {
+            assert!(!facts.to_string().contains("unreadable"), "{name}: {facts}");
+        }
+    }
+}
