@@ -6,7 +6,7 @@ use vitalsign_protocol::check::TEXTS;
 use vitalsign_protocol::ear::Tier;
 use vitalsign_protocol::posture::KeyStorage;
 use vitalsign_verifier::appraisal::{
-    Appraiser, BootAttestation, DEFAULT_POLICY, EventLogResult, Input, KeyAttestation,
+    Appraiser, BootAttestation, DEFAULT_POLICY, DEFAULT_THRESHOLDS, EventLogResult, Input, KeyAttestation,
 };
 
 /// Outcome of a check: status, reason, claims of its submodule, and days until it becomes worse.
@@ -50,8 +50,13 @@ fn the_healthy_device_is_good_throughout() {
         let (_, check) = check(&appraised, text.check);
         assert_eq!((check.status, check.reason.as_str()), (GOOD, "ok"), "{}", text.check);
     }
-    let judged: usize = appraised.submods.values().map(|it| it.vitalsign_checks.len()).sum();
-    assert_eq!(judged, TEXTS.len());
+    let judged = appraised.submods.values().flat_map(|it| &it.vitalsign_checks);
+    for check in judged.map(|it| &it.check) {
+        assert!(
+            TEXTS.iter().any(|text| text.check == check),
+            "to be added to protocol/src/check.rs: {check}"
+        );
+    }
 }
 
 #[test]
@@ -68,6 +73,17 @@ fn the_whole_appraisal_reads_like_this() {
         appraisal["ear_appraisal_policy_ids"] = json!(["urn:vitalsign:policy:default:…"]);
     }
     insta::assert_snapshot!(serde_json::to_string_pretty(&json).unwrap());
+}
+
+#[test]
+fn every_check_has_thresholds_and_a_row() {
+    const DOCUMENT: &str = include_str!("../../../docs/policy.md");
+    for check in TEXTS.iter().map(|text| text.check) {
+        let section = format!("\n[{check}]");
+        assert!(DEFAULT_THRESHOLDS.contains(&section), "to be added to thresholds.toml: {section}");
+        let row = format!("\n| `{check}` | ");
+        assert!(DOCUMENT.contains(&row), "to be added to docs/policy.md, Checks: {row}");
+    }
 }
 
 #[test]
