@@ -71,7 +71,7 @@ mod tests {
     use fluent_bundle::{FluentArgs, FluentValue};
     use std::collections::{BTreeMap, BTreeSet};
     use ts_rs::TS;
-    use vitalsign_protocol::check;
+    use vitalsign_protocol::{check, ear};
 
     /// Each message's text by its id, as it is written.
     fn written(messages: &str) -> BTreeMap<String, String> {
@@ -136,13 +136,26 @@ mod tests {
     #[test]
     fn checks_and_reasons_read_as_on_the_command_line() {
         let english = english();
-        for text in check::TEXTS {
-            assert_eq!(english[&format!("check-{}-title", text.check)], text.title);
-            assert_eq!(english[&format!("check-{}-remedy", text.check)], text.remedy);
+        let titles = check::TEXTS.iter().map(|it| (format!("check-{}-title", it.check), it.title));
+        let remedies = check::TEXTS.iter().map(|it| (format!("check-{}-remedy", it.check), it.remedy));
+        let reasons = check::REASONS.iter().map(|(code, words)| (format!("reason-{code}"), *words));
+        for (id, text) in titles.chain(remedies).chain(reasons) {
+            assert_eq!(english.get(&id).map(String::as_str), Some(text), "ui/locales/en.ftl: {id}");
         }
-        for (code, words) in check::REASONS {
-            assert_eq!(english[&format!("reason-{code}")], *words);
-        }
+    }
+
+    #[test]
+    fn every_fact_that_policy_shows_has_a_label() {
+        const APPRAISAL: &str = include_str!(
+            "../../verifier/tests/appraise/snapshots/appraise__default_policy__the_whole_appraisal_reads_like_this.snap"
+        );
+        let (_, json) = APPRAISAL.split_once("\n---\n").unwrap();
+        let submodules: BTreeMap<String, ear::Appraisal> = serde_json::from_str(json).unwrap();
+        let checks = submodules.values().flat_map(|it| &it.vitalsign_checks);
+        let labels = checks.flat_map(|check| check.seen.keys()).map(|name| format!("seen-{name}"));
+        let english = english();
+        let missing: BTreeSet<_> = labels.filter(|id| !english.contains_key(id)).collect();
+        assert!(missing.is_empty(), "to be added to ui/locales: {missing:?}");
     }
 
     /// The names of a type's cases, as the page is told them.
