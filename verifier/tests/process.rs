@@ -130,10 +130,20 @@ mod tests {
         assert_eq!(stdout(&run(folder, &["signing-key", "list"])).lines().count(), keys.lines().count() + 1);
 
         stdout(&run(folder, &["policy", "check"]));
-        std::fs::write(folder.join("facts.json"), "{}").unwrap();
-        assert!(run(folder, &["policy", "check", "--facts", "facts.json"]).stdout.starts_with(b"SUBMODULE"));
-        std::fs::write(folder.join("facts.json"), "{").unwrap();
-        assert_eq!(run(folder, &["policy", "check", "--facts", "facts.json"]).status.code(), Some(1));
+        let appraise = |facts: &str| {
+            std::fs::write(folder.join("facts.json"), facts).unwrap();
+            run(folder, &["policy", "check", "--facts", "facts.json"])
+        };
+        let unlocked = appraise(
+            r#"{"posture": {"lock": {"automatic": {"known": false}}}, "milliseconds": {"lock": 0.5}}"#,
+        );
+        let printed = String::from_utf8_lossy(&unlocked.stdout);
+        let row = printed.lines().find(|line| line.contains("lock-idle")).unwrap();
+        assert!(row.contains("contraindicated") && row.ends_with("off"), "{printed}");
+        for bad in ["{}", r#"{"lock": {"automatic": {"known": false}}}"#, "{"] {
+            let refused = appraise(bad);
+            assert_eq!((refused.status.code(), refused.stdout), (Some(1), Vec::new()), "{bad}");
+        }
 
         let listed = stdout(&run(folder, &["audit", "list"]));
         for kind in ["token-created", "enrolled", "report", "device-revoked", "key-rotated"] {

@@ -41,6 +41,19 @@ fn a_device_enrols_reports_and_is_judged() -> Result<()> {
 }
 
 #[test]
+fn policy_check_appraises_the_output_of_check() -> Result<()> {
+    let testbed = Testbed::with_simulated_tpm()?;
+    let (agent, _service, _) = testbed.enrolled("device")?;
+    let facts = agent.state().join("facts.json");
+    std::fs::write(&facts, agent.run(&["check", "--json"])?.stdout)?;
+    let facts = facts.to_str().context("the path")?;
+    let printed = out(&testbed.verifier(&["policy", "check", "--facts", facts]).output()?);
+    let row = printed.lines().find(|line| line.contains("agent-version")).unwrap_or_default();
+    ensure!(row.contains("affirming"), "{printed}");
+    Ok(())
+}
+
+#[test]
 fn the_service_is_one_and_doctor_sees_what_works() -> Result<()> {
     let mut testbed = Testbed::with_simulated_tpm()?;
     let (agent, mut service, _) = testbed.enrolled("device")?;

@@ -29,6 +29,12 @@ pub(crate) enum Command {
     },
 }
 
+/// Output of `vitalsign check --json`. Facts without this frame are refused: they would all read as not known.
+#[derive(serde::Deserialize)]
+struct Facts {
+    posture: Posture,
+}
+
 pub(crate) fn run(config: &Path, command: Command) -> anyhow::Result<bool> {
     let Command::Check { facts, json } = command;
     let config = Config::read(config)?;
@@ -47,7 +53,7 @@ pub(crate) fn run(config: &Path, command: Command) -> anyhow::Result<bool> {
         return Ok(true);
     };
     let text = std::fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
-    let posture: Posture =
+    let Facts { posture } =
         serde_json::from_str(&text).with_context(|| format!("reading {}", path.display()))?;
     let storage = match &posture.key.storage {
         Fact::Known(storage) => *storage,
