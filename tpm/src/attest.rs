@@ -233,8 +233,8 @@ fn quote(attest: &TpmsAttest) -> Result<Quote, Error> {
     })
 }
 
-/// Checks that `boot` is this attestation key's quote, for this request, over exactly the values that came with it; the
-/// firmware's PCRs, 0 to 7, have to be among them.
+/// Verifies a TPM quote (`TPM2_Quote`): that `boot` is signed by this attestation key, was made for this request, and
+/// is over exactly the PCR values that came with it. The firmware's PCRs, 0 to 7, must be among them.
 pub fn verify_quote(ak: &AttestationKey, boot: &BootEvidence, extra_data: &Digest) -> Result<Quote, Error> {
     let quote = inspect_quote(ak, &boot.quote, &boot.signature)?;
     if quote.extra_data != extra_data.as_bytes() {

@@ -1,4 +1,5 @@
-//! Waits between attempts, spread by a random number so that devices do not act in step.
+//! Exponential back-off with jitter: waits between attempts to reach the verifier, spread by a random number so that
+//! devices do not act in step.
 
 use std::time::Duration;
 

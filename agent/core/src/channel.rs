@@ -14,7 +14,7 @@ use vitalsign_protocol::problem::{Action, Problem, ProblemType};
 use vitalsign_protocol::sse::Message;
 use vitalsign_protocol::step_up::event;
 
-/// Waits after the channel broke.
+/// Back-off before the agent reconnects a channel that broke.
 const BACKOFF: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60), Spread::HALF);
 /// Delay before retrying a verifier that does not offer an event channel.
 const REFUSED_INTERVAL: Duration = Duration::from_secs(900);

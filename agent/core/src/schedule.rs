@@ -7,7 +7,7 @@ use std::time::Duration;
 /// The least time between the beginnings of two cycles: a device that flaps does not flood its verifier, and a change
 /// right after a report is still reported within a second.
 const MIN_REPORT_INTERVAL: Duration = Duration::from_millis(500);
-/// Waits after a cycle that failed.
+/// Back-off after a report that failed.
 const BACKOFF: Backoff = Backoff::new(Duration::from_secs(5), Duration::from_secs(300), Spread::TENTH);
 
 #[derive(Clone, Debug)]

@@ -1,4 +1,5 @@
-//! Notifies the service manager (systemd's sd_notify(3)). Does nothing without one.
+//! Notifies the service manager (systemd's sd_notify(3)), and pings its watchdog (`WatchdogSec=`). Does nothing without
+//! one.
 
 use crate::env;
 use std::ffi::OsString;
@@ -41,7 +42,7 @@ impl ServiceManager {
         self.say(&format!("STATUS={line}"));
     }
 
-    /// Sends `WATCHDOG=1`.
+    /// Pings the watchdog (`WATCHDOG=1`).
     pub(crate) fn alive(&self) {
         self.say("WATCHDOG=1");
     }

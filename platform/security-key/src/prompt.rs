@@ -16,7 +16,7 @@ pub enum Prompt {
     Working,
 }
 
-/// A PIN is asked for. Dropped without an answer, the ceremony is cancelled.
+/// PIN prompt (CTAP 2.2 section 6.5, `authenticatorClientPIN`). Dropped without an answer, it cancels the ceremony.
 #[derive(Debug)]
 pub struct PinRequest {
     pub reason: PinReason,

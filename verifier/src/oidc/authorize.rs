@@ -1,4 +1,5 @@
-//! `/bc-authorize` and `/bc-cancel`: requests authentication of a person (CIBA section 7), and cancels the request.
+//! The backchannel authentication endpoint, `/bc-authorize`: requests authentication of a person (CIBA section 7).
+//! `/bc-cancel` cancels the request.
 
 use super::{Code, Form, OAuthError, Provider, Request};
 use crate::step_up::StepUpRequest;

@@ -17,7 +17,8 @@ struct DpopProof {
 }
 
 impl Provider {
-    /// Returns the thumbprint of the proven key (`cnf.jkt`); `None` if the request has no proof.
+    /// Checks the DPoP proof (RFC 9449 section 4.3) and returns the thumbprint of its key (`cnf.jkt`); `None` if the
+    /// request has no proof.
     ///
     /// # Errors
     /// [`Code::InvalidDpopProof`].

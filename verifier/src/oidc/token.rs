@@ -1,4 +1,4 @@
-//! `/token`: issues tokens for an approved step-up (CIBA section 10).
+//! The token endpoint, `/token`: issues tokens for an approved step-up (CIBA section 10).
 
 use super::{ACCESS_TOKEN_TYP, CIBA_GRANT, Code, Form, ID_TOKEN_TYP, OAuthError, Provider, Request};
 use crate::step_up::{Approval, StepUpStatus};
