@@ -30,11 +30,11 @@ The configuration, with defaults:
   certificate = \"...\"                     # PEM, the chain
   key = \"...\"                             # PEM, PKCS#8
   [security_keys]                         # required for registering keys
-  metadata = \"...\"                        # a FIDO metadata file: signed (JWT), or the list in it (JSON)
+  metadata = \"...\"                        # file of FIDO metadata: signed, or plain JSON
   metadata_roots = \"...\"                  # PEM: the root of who signs it
   models = [\"...\"]                        # of these accept some, by AAGUID; all
   [oidc]
-  interval_seconds = 2                    # between an application's polls for a token; 0: never slow_down
+  interval_seconds = 2                    # between polls for a token; 0: no limit
   hold_seconds = 30                       # for which a poll is held while the request is pending
   [limits]
   connections = 4096
