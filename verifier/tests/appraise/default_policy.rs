@@ -42,6 +42,17 @@ fn assert_outcomes(rows: Vec<(&str, Value, &str, Outcome)>) {
 }
 
 #[test]
+fn the_healthy_device_has_every_fact() {
+    let all = serde_json::to_value(with(&json!({}))).unwrap();
+    for (submodule, facts) in all.as_object().unwrap() {
+        for name in facts.as_object().unwrap().keys() {
+            let fact = healthy()[submodule].get(name).cloned();
+            assert!(fact.is_some(), "to be added to tests/appraise/device.rs: {submodule}.{name}");
+        }
+    }
+}
+
+#[test]
 fn the_healthy_device_is_good_throughout() {
     let posture = with(&json!({}));
     let appraised = appraise(&appraiser(), &posture, NOW);
