@@ -163,7 +163,7 @@ impl SigningKeys {
     pub fn activate(folder: &Path, signs: Signs, now: u64) -> Result<Self, FileError> {
         let paths = Paths::of(folder, signs);
         let current = Self::open(folder, signs)?;
-        if !current.next.is_some_and(|(_, begins)| begins <= now) {
+        if current.next.is_none_or(|(_, begins)| begins > now) {
             return Self::open(folder, signs);
         }
         let mut retired = current.retired;
@@ -191,7 +191,7 @@ impl SigningKeys {
         write_list::<Announcement>(&paths.announcements, &[])?;
         write_list::<Retired>(&paths.retired, &[])?;
         files::replace(&paths.current, &pkcs8, 0o600)?;
-        // Not announced any more; fails if there is none.
+        // Not announced any more. Fails if no key was announced.
         let _ = std::fs::remove_file(&paths.next);
         Self::open(folder, signs)
     }
@@ -371,7 +371,7 @@ mod tests {
         SigningKeys::rotate(folder.path(), Signs::Verdicts, 2001, 3000).unwrap();
         let late = KeyStore::open(folder.path().to_owned(), Signs::Verdicts, 3001).unwrap();
         assert_ne!(late.get().current().kid, new);
-        assert_eq!(late.get().announcements_after(&[old.clone()]).len(), 2);
+        assert_eq!(late.get().announcements_after(std::slice::from_ref(&old)).len(), 2);
         assert_eq!(late.get().announcements_after(&[new]).len(), 1);
         assert!(late.get().announcements_after(&["stranger".into()]).is_empty());
 

@@ -95,7 +95,7 @@ mod tests {
 
     #[test]
     fn no_fact_of_another_system_stays_unread() {
-        let settings = Settings { root: "/".into(), state: None };
+        let settings = Settings { root: "/".into(), state: None, session: None };
         let posture = Collector::default().collect(probes(&settings), |_| {});
         let submodules = serde_json::to_value(&posture).unwrap();
         // The device's key adds its own facts.

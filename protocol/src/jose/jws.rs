@@ -80,7 +80,8 @@ impl Header {
         };
         let named = text(&mut members, "alg")?.ok_or(Error::Header)?;
         let alg = accepted.iter().find(|alg| alg.as_str() == named).ok_or(Error::Algorithm(named))?;
-        if members.contains_key("crit") {
+        // `b64` without `crit` is malformed (RFC 7797 section 6): others could read another payload.
+        if members.contains_key("crit") || members.contains_key("b64") {
             return Err(Error::Critical);
         }
         let certificates = members.remove("x5c").map(serde_json::from_value).transpose();
@@ -254,6 +255,10 @@ mod tests {
         ] {
             assert_eq!(error(&token(header, "{}", &pair)), Some(Error::Header), "{header}");
         }
+        assert_eq!(
+            Header::parse(br#"{"alg":"ES256","b64":false}"#, &[Algorithm::Es256]),
+            Err(Error::Critical)
+        );
         for critical in [r#"["b64"]"#, "[]", "null", r#"["alg"]"#] {
             let header = format!(r#"{{"alg":"ES256","crit":{critical}}}"#);
             assert_eq!(error(&token(&header, "{}", &pair)), Some(Error::Critical), "{header}");

@@ -86,7 +86,7 @@ impl Stacks<'_> {
         if let Some(number) = self.root.text_if_there(format!("/sys/class/block/{name}/dev"))? {
             return number.parse().map_err(|_| Reason::Malformed);
         }
-        let number = rustix::fs::stat(&self.root.path(&real)).map_err(std::io::Error::from)?.st_rdev;
+        let number = rustix::fs::stat(self.root.path(&real)).map_err(std::io::Error::from)?.st_rdev;
         Ok(DeviceNumber { major: rustix::fs::major(number), minor: rustix::fs::minor(number) })
     }
 
