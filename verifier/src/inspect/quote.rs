@@ -118,10 +118,12 @@ fn match_log(quote: &Quote, parts: &Parts, log: &[u8]) -> Result<Log, Unreadable
     if let Some((boot, _)) = &parts.carried {
         return Ok(if log.unexplained(&boot.pcrs).is_empty() { Log::Replays } else { Log::Differs });
     }
-    let replayed = log.replay(quote.bank);
-    let untouched = vec![0; quote.bank.size()];
-    let values = quote.pcrs.iter().map(|pcr| replayed.get(&u32::from(*pcr)).unwrap_or(&untouched).as_slice());
-    Ok(match quote.bank.digest(&values.collect::<Vec<_>>()) == quote.pcr_digest {
+    let mut replayed = log.replay(quote.bank);
+    let pcrs = quote.pcrs.iter().map(|pcr| u32::from(*pcr));
+    let values: Vec<_> =
+        pcrs.map(|pcr| replayed.remove(&pcr).unwrap_or_else(|| log.initial(pcr, quote.bank))).collect();
+    let values: Vec<_> = values.iter().map(Vec::as_slice).collect();
+    Ok(match quote.bank.digest(&values) == quote.pcr_digest {
         true => Log::Replays,
         false if quote.pcrs.iter().all(|pcr| *pcr <= 7) => Log::Differs,
         false => Log::Untold,
