@@ -6,7 +6,7 @@ use super::failure::CommandError;
 use super::state::{self, Blob, StoredKeys};
 use super::template::storage_root_template;
 use super::transport::Address;
-use std::io::{ErrorKind, Read};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tpm2_protocol::data::{
@@ -220,7 +220,8 @@ impl TpmKey {
     }
 
     fn quoted(&mut self, extra_data: &Digest) -> Result<BootEvidence, CommandError> {
-        let log = self.options.event_log.as_deref().map(read_log).transpose()?.flatten();
+        // Without its log the boot is quoted all the same; the verifier sees that it is missing.
+        let log = self.options.event_log.as_deref().and_then(read_log);
         self.with_attestation_key(|device, ak| {
             for _ in 0..QUOTE_TRIES {
                 let (before, pcrs) = read_pcrs(device)?;
@@ -457,30 +458,13 @@ fn read_pcrs(device: &mut TpmDevice) -> Result<(u32, Pcrs), CommandError> {
     Ok((counter, values))
 }
 
-/// Reads the event log; `None` if the firmware provides none.
-fn read_log(path: &Path) -> Result<Option<Vec<u8>>, CommandError> {
-    let refused = |error: std::io::Error| {
-        let text = format!("reading the event log {}: {error}", path.display());
-        CommandError::Key(match error.kind() {
-            ErrorKind::PermissionDenied => KeyError::Denied(text),
-            _ => KeyError::Unavailable(text),
-        })
-    };
-    let file = match std::fs::File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(refused(error)),
-    };
-    let most = u64::try_from(MAX_LOG_BYTES).unwrap_or(u64::MAX);
+/// Reads the event log; `None` if the firmware provides none, if it cannot be read, or if it is larger than a verifier
+/// reads. The fact `event_log` says which.
+fn read_log(path: &Path) -> Option<Vec<u8>> {
+    let most = u64::try_from(MAX_LOG_BYTES).ok()?;
     let mut log = Vec::new();
-    file.take(most.saturating_add(1)).read_to_end(&mut log).map_err(refused)?;
-    if log.len() > MAX_LOG_BYTES {
-        return Err(CommandError::Key(KeyError::Unavailable(format!(
-            "the event log {} is too large",
-            path.display()
-        ))));
-    }
-    Ok(Some(log).filter(|log| !log.is_empty()))
+    std::fs::File::open(path).ok()?.take(most.saturating_add(1)).read_to_end(&mut log).ok()?;
+    (1..=MAX_LOG_BYTES).contains(&log.len()).then_some(log)
 }
 
 #[cfg(all(test, feature = "testing", unix))]
@@ -490,6 +474,18 @@ mod tests {
     use crate::template::EndorsementKind;
     use crate::testing::Swtpm;
     use vitalsign_tpm::credential;
+
+    #[test]
+    fn reads_no_log_that_cannot_be_sent() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        assert_eq!(read_log(&path), None, "missing");
+        assert_eq!(read_log(folder.path()), None, "not readable");
+        for (size, read) in [(0, false), (1, true), (MAX_LOG_BYTES, true), (MAX_LOG_BYTES + 1, false)] {
+            std::fs::write(&path, vec![7; size]).unwrap();
+            assert_eq!(read_log(&path).is_some(), read, "{size}");
+        }
+    }
 
     /// Makers certify one or two kinds of endorsement key; the TPM can make them all.
     #[test]
