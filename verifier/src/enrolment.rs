@@ -127,14 +127,9 @@ impl Enrolment {
         if tpm.is_some() && claims.boot.is_none() {
             return Err(Problem::new(ProblemType::QuoteInvalid, "a device with a TPM quotes when it enrols"));
         }
-        let mut verdict = self.attestation.appraise(
-            &pending.identity,
-            &AppraisalSnapshot::default(),
-            &verified,
-            &nonce,
-            bytes,
-            now,
-        )?;
+        let before = AppraisalSnapshot::default();
+        let mut verdict =
+            self.attestation.appraise(&pending.identity, &before, &verified, &nonce, bytes, now).await?;
         let quote = self.attestation.wants_quote(&pending.identity, verdict.boot.as_ref(), claims, now);
         let kid = *kid;
         let proven = NewEnrolment {

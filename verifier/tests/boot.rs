@@ -87,6 +87,10 @@ mod tests {
 
     /// A crypto-agile log with one event, in PCR 0.
     fn log(algorithm: u16, digest: Vec<u8>) -> Vec<u8> {
+        log_of_pcr(0, algorithm, digest)
+    }
+
+    fn log_of_pcr(pcr: u32, algorithm: u16, digest: Vec<u8>) -> Vec<u8> {
         let size = u16::try_from(digest.len()).unwrap();
         let mut header = b"Spec ID Event03\0".to_vec();
         header.extend([0, 0, 0, 0, 0, 2, 0, 2]);
@@ -97,7 +101,7 @@ mod tests {
         log.extend([0; 20]);
         log.extend(u32::try_from(header.len()).unwrap().to_le_bytes());
         log.extend(header);
-        log.extend([0u32.to_le_bytes(), 1u32.to_le_bytes(), 1u32.to_le_bytes()].concat());
+        log.extend([pcr.to_le_bytes(), 1u32.to_le_bytes(), 1u32.to_le_bytes()].concat());
         log.extend(algorithm.to_le_bytes());
         log.extend(digest);
         log.extend(4u32.to_le_bytes());
@@ -147,6 +151,14 @@ mod tests {
                 q.log = Some([[0; 8].as_slice(), &[0; 20], &[0; 4]].concat())
             }),
             ("with a truncated log", LogMismatch, |q| q.log.as_mut().unwrap().truncate(90)),
+            ("with a log that leaves the firmware out", LogMismatch, |q| {
+                q.pcrs.swap(0, 4);
+                q.log = Some(log_of_pcr(4, SHA256, MEASURED.to_vec()));
+            }),
+            ("with a log of nothing", LogMismatch, |q| {
+                q.pcrs[0].1 = [0; 32];
+                q.log.as_mut().unwrap().truncate(65);
+            }),
             ("with an empty log", LogMismatch, |q| q.log = Some(Vec::new())),
         ];
         for (name, expected, change) in cases {

@@ -1,6 +1,7 @@
 //! The boot of a device, as its TPM quotes it.
 
 use crate::appraisal::{QuotedBoot, ReplayedLog};
+use tokio::sync::Semaphore;
 use vitalsign_protocol::evidence::{self, BootEvidence, Claims};
 use vitalsign_protocol::id::{Nonce, Thumbprint};
 use vitalsign_protocol::problem::{Problem, ProblemType};
@@ -11,6 +12,33 @@ use vitalsign_tpm::public::Public;
 
 /// The firmware's PCRs: a quote that leaves one out could hide it.
 const FIRMWARE_PCRS: std::ops::RangeInclusive<u8> = 0..=7;
+
+/// Threads that verify boots at a time. A log is up to 4 MiB to read and to hash, and the others wait for their turn.
+static VERIFIERS: Semaphore = Semaphore::const_new(2);
+
+/// Verifies as [`verify`] does, on a thread for blocking work.
+///
+/// # Errors
+/// As [`verify`].
+pub(crate) async fn verify_on_thread(
+    boot: &BootEvidence,
+    ak: &[u8],
+    nonce: &Nonce,
+    report_key: &Thumbprint,
+) -> Result<Option<ReplayedLog>, Problem> {
+    let failed = |error: &dyn std::fmt::Display| {
+        tracing::error!(%error, "verifying a quote");
+        Problem::new(ProblemType::Internal, "")
+    };
+    let permit = VERIFIERS.acquire().await.map_err(|error| failed(&error))?;
+    let (boot, ak, nonce, report_key) = (boot.clone(), ak.to_vec(), *nonce, *report_key);
+    let verified = tokio::task::spawn_blocking(move || {
+        // A caller that goes away does not end the work: its turn ends with it.
+        let _permit = permit;
+        verify(&boot, &ak, &nonce, &report_key)
+    });
+    verified.await.map_err(|error| failed(&error))?
+}
 
 /// Verifies the quote with the attestation key `ak` (TPMT_PUBLIC), and replays the log, if there is one.
 ///
@@ -38,6 +66,14 @@ fn replay(log: &[u8], boot: &BootEvidence) -> Result<ReplayedLog, Problem> {
     let log = EventLog::parse(log).map_err(|e| refused(e.to_string()))?;
     if log.sha1_only {
         return Err(refused("the event log has SHA-1 digests only".into()));
+    }
+    // Firmware measures itself before anything else. A log without that explains PCRs that nothing was measured into.
+    if log
+        .events
+        .iter()
+        .all(|event| event.pcr != 0 || event.digest(Hash::Sha256).is_none() || event.extends_nothing())
+    {
+        return Err(refused("the event log has no measurement of the firmware in PCR 0".into()));
     }
     match log.unexplained(&boot.pcrs).as_slice() {
         [] => Ok(ReplayedLog { secure_boot: log.boot_facts(Hash::Sha256).secure_boot }),

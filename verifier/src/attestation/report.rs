@@ -76,7 +76,7 @@ impl Attestation {
         }
         let (nonce, spent) = self.nonces.check(Purpose::Report, &kid, &verified.claims.nonces, now)?;
         let before = device.standing();
-        let mut verdict = self.appraise(&device.identity, &before, &verified, &nonce, bytes, now)?;
+        let mut verdict = self.appraise(&device.identity, &before, &verified, &nonce, bytes, now).await?;
         let standing = verdict.standing.as_ref().map(serde_json::to_string);
         let standing = standing.transpose().map_err(|_| Problem::new(ProblemType::Internal, ""))?;
         let quote = self.wants_quote(&device.identity, verdict.boot.as_ref(), &verified.claims, now);

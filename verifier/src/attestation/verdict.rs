@@ -29,7 +29,7 @@ pub(crate) struct Verdict {
 
 impl Attestation {
     /// Appraises evidence whose signature and nonce are valid.
-    pub(crate) fn appraise(
+    pub(crate) async fn appraise(
         &self,
         identity: &Identity,
         before: &AppraisalSnapshot,
@@ -44,7 +44,7 @@ impl Attestation {
             let tpm = identity.tpm.as_ref();
             let tpm =
                 tpm.ok_or_else(|| Problem::new(ProblemType::QuoteInvalid, "a key in software cannot quote"))?;
-            let log = boot::verify(quote, &tpm.ak, nonce, &identity.kid)?;
+            let log = boot::verify_on_thread(quote, &tpm.ak, nonce, &identity.kid).await?;
             boot = Some(QuotedBoot { at: now, boot_count: claims.boot_count, log });
         }
         let input = Input {

@@ -51,7 +51,7 @@ impl StepUps {
 
         let before = device.standing();
         let mut verdict =
-            self.attestation.appraise(&device.identity, &before, &verified, &offer.nonce, bytes, now)?;
+            self.attestation.appraise(&device.identity, &before, &verified, &offer.nonce, bytes, now).await?;
         let health = Health::of(&verdict.appraised);
         let ear = self.attestation.sign_verdict(&device.enrolment, offer.nonce, &mut verdict, now)?;
         let reasons = self.refused(&step_up, &device, &health, None, now);
