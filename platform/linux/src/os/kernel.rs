@@ -1,4 +1,7 @@
-//! The kernel that runs, and the newest one of its kind that is installed.
+//! The kernel that runs, and the newest installed one of its line: what a restart would be for.
+//!
+//! Distributions install several lines side by side (Ubuntu's GA and HWE, Oracle's UEK and RHCK, Manjaro's series). Another
+//! line is no update of the running one, whatever its version.
 
 use crate::Root;
 use crate::updates::version::compare;
@@ -19,7 +22,11 @@ pub fn running(root: &Root) -> Result<String, Reason> {
     if release.is_empty() || release.len() > MAX_TEXT { Err(Reason::Malformed) } else { Ok(release) }
 }
 
-/// The newest installed kernel of the same flavour as `running`; none where the system's packages hold no such kernel
+/// Ends of files in `/boot` that are copies, signatures or remains of a kernel.
+const NOT_KERNELS: [&str; 11] =
+    [".old", ".bak", ".orig", ".save", ".rpmsave", ".rpmnew", ".signed", ".efi", ".hmac", ".sig", "~"];
+
+/// The newest installed kernel of the same line as `running`; none where the system's packages hold no such kernel
 /// (a container, a virtual machine whose kernel comes from outside).
 ///
 /// # Errors
@@ -38,8 +45,61 @@ pub fn installed(root: &Root, running: &str) -> Result<Option<String>, Reason> {
             }
         }
     }
-    let same = |kernel: &String| kernel.len() <= MAX_TEXT && flavour(kernel) == flavour(running);
+    let system = System::of(root);
+    let line = system.line(running);
+    let same =
+        |kernel: &String| kernel.len() <= MAX_TEXT && is_release(kernel) && system.line(kernel) == line;
     Ok(kernels.into_iter().filter(same).max_by(|left, right| compare(left, right)))
+}
+
+/// A release begins with its version; a rescue image has none, and a copy has an ending.
+fn is_release(name: &str) -> bool {
+    let (major, rest) = name.split_once('.').unwrap_or_default();
+    let is_version = !major.is_empty() && major.bytes().all(|digit| digit.is_ascii_digit());
+    let is_copy = NOT_KERNELS.iter().any(|end| name.ends_with(end)) || name.contains(".dpkg-");
+    is_version && rest.starts_with(|c: char| c.is_ascii_digit()) && !is_copy
+}
+
+/// Naming of kernel lines by a distribution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum System {
+    /// A line has a version of three numbers: 5.15.0 (GA), 6.8.0 (HWE).
+    Ubuntu,
+    /// A line has a version of two numbers: Manjaro, Amazon Linux.
+    Series,
+    /// A line has any version.
+    Other,
+}
+
+impl System {
+    fn of(root: &Root) -> Self {
+        let release = crate::release::fields(root).unwrap_or_default();
+        let family = ["ID", "ID_LIKE"].map(|name| release.get(name).cloned().unwrap_or_default()).join(" ");
+        let is = |name: &str| family.split_ascii_whitespace().any(|word| word == name);
+        match () {
+            () if is("ubuntu") => Self::Ubuntu,
+            () if is("manjaro") || is("amzn") => Self::Series,
+            () => Self::Other,
+        }
+    }
+
+    /// Returns the parts of a release that all kernels of one line share.
+    fn line(self, release: &str) -> (String, Vec<String>, &str) {
+        let numbers: usize = match self {
+            // Pop!_OS renews its one line with every version.
+            Self::Ubuntu if release.contains("-7606") => 0,
+            Self::Ubuntu => 3,
+            // The enterprise kernels of Oracle come in series too: 5.4, 5.15, 6.12.
+            _ if tags(release).iter().any(|tag| tag.ends_with("uek")) => 2,
+            Self::Series => 2,
+            Self::Other => 0,
+        };
+        let version = release.split(|c: char| !c.is_ascii_digit() && c != '.').next().unwrap_or_default();
+        let end =
+            version.match_indices('.').nth(numbers.saturating_sub(1)).map_or(version.len(), |(at, _)| at);
+        let series = if numbers == 0 { "" } else { version.get(..end).unwrap_or_default() };
+        (flavour(release), tags(release), series)
+    }
 }
 
 /// `rt-amd64` of `6.1.0-37-rt-amd64`, `debug` of `6.10.5-200.fc40.x86_64+debug`: what follows the last part that
@@ -52,6 +112,22 @@ fn flavour(release: &str) -> String {
         Some([]) | None => release.rsplit_once('+').map_or("", |(_, variant)| variant).to_owned(),
         Some(rest) => rest.join("-"),
     }
+}
+
+/// Words inside the version, without their numbers: `elrepo`, `eluek`, `rt`, `bpo`. Not those that change from one
+/// release of a line to the next, or are the same for all: the distribution's release, the architecture, what a
+/// development version was built from.
+fn tags(release: &str) -> Vec<String> {
+    let mut tags: Vec<_> = release
+        .split(|c: char| !c.is_ascii_alphanumeric())
+        .map(|word| word.chars().filter(char::is_ascii_alphabetic).collect::<String>())
+        .filter(|tag| {
+            !matches!(tag.as_str(), "" | "el" | "fc" | "deb" | "x" | "aarch" | "ppcle" | "s" | "rc")
+        })
+        .filter(|tag| !tag.contains("git"))
+        .collect();
+    tags.sort();
+    tags
 }
 
 pub(super) fn read(root: &Root) -> Result<Os, Reason> {
@@ -130,5 +206,124 @@ mod tests {
         ] {
             assert_eq!(installed(&root, running).unwrap().as_deref(), expected, "{running}");
         }
+    }
+
+    #[test]
+    fn lines_of_a_distribution_are_told_apart() {
+        let lines: [(&str, &str, &str, &[&str]); 22] = [
+            // Ubuntu: GA stays, though HWE is installed; a mainline build is no update either.
+            ("ubuntu", "5.15.0-100-generic", "5.15.0-100-generic", &["6.8.0-50-generic"]),
+            (
+                "ubuntu",
+                "5.15.0-100-generic",
+                "5.15.0-119-generic",
+                &["5.15.0-119-generic", "6.8.0-50-generic"],
+            ),
+            (
+                "ubuntu",
+                "6.8.0-31-generic",
+                "6.8.0-100-generic",
+                &["6.8.0-100-generic", "6.10.3-061003-generic"],
+            ),
+            ("ubuntu", "6.8.0-31-generic", "6.8.0-31-generic", &["6.8.0-40-lowlatency", "6.8.0-1010-oem"]),
+            // Pop!_OS has one line with all versions.
+            ("pop ubuntu", "6.8.0-76060800-generic", "6.9.3-76060903-generic", &["6.9.3-76060903-generic"]),
+            (
+                "ol fedora",
+                "5.14.0-427.13.1.el9_4.x86_64",
+                "5.14.0-427.13.1.el9_4.x86_64",
+                &["5.15.0-206.153.7.el9uek.x86_64"],
+            ),
+            (
+                "ol fedora",
+                "5.14.0-427.13.1.el9_4.x86_64",
+                "5.14.0-503.11.1.el9_5.x86_64",
+                &["5.14.0-503.11.1.el9_5.x86_64"],
+            ),
+            (
+                "ol fedora",
+                "5.4.17-2136.el8uek.x86_64",
+                "5.4.17-2140.el8uek.x86_64",
+                &["5.4.17-2140.el8uek.x86_64", "5.15.0-206.el8uek.x86_64"],
+            ),
+            (
+                "centos rhel fedora",
+                "3.10.0-1127.el7.x86_64",
+                "3.10.0-1127.el7.x86_64",
+                &["5.8.5-1.el7.elrepo.x86_64"],
+            ),
+            (
+                "rhel fedora",
+                "4.18.0-553.el8.x86_64",
+                "4.18.0-553.el8.x86_64",
+                &["4.18.0-553.rt7.342.el8.x86_64"],
+            ),
+            (
+                "rhel fedora",
+                "5.14.0-427.el9.x86_64",
+                "5.14.0-427.el9.x86_64",
+                &["5.14.0-503.el9.x86_64+rt", "5.14.0-503.el9.x86_64+debug"],
+            ),
+            // A new release of the system has newer kernels of the same line.
+            ("fedora", "6.10.5-200.fc40.x86_64", "6.11.3-300.fc41.x86_64", &["6.11.3-300.fc41.x86_64"]),
+            ("debian", "6.1.0-37-amd64", "6.12.90+deb13.1-amd64", &["6.12.90+deb13.1-amd64"]),
+            ("debian", "6.1.0-37-amd64", "6.1.0-37-amd64", &["6.12.9+bpo-amd64"]),
+            ("debian", "6.9.7+bpo-amd64", "6.12.9+bpo-amd64", &["6.12.9+bpo-amd64"]),
+            (
+                "manjaro arch",
+                "6.6.47-1-MANJARO",
+                "6.6.50-1-MANJARO",
+                &["6.6.50-1-MANJARO", "6.10.6-10-MANJARO"],
+            ),
+            ("amzn", "5.10.205-195.amzn2.x86_64", "5.10.205-195.amzn2.x86_64", &["5.15.148-97.amzn2.x86_64"]),
+            (
+                "arch",
+                "6.10.5-arch1-1",
+                "6.10.6-arch1-1",
+                &["6.10.6-arch1-1", "6.10.9-zen1-1-zen", "6.6.47-1-lts"],
+            ),
+            // Copies and images for rescue.
+            (
+                "gentoo",
+                "6.10.5",
+                "6.10.5",
+                &["6.10.5.old", "6.10.6.bak", "6.10.7.dpkg-new", "6.10.8.efi.signed"],
+            ),
+            (
+                "fedora",
+                "6.10.5-200.fc40.x86_64",
+                "6.10.5-200.fc40.x86_64",
+                &["0-rescue-9bdc759c116846e1b76e7e5dd4d472c4"],
+            ),
+            (
+                "raspbian debian",
+                "6.6.51+rpt-rpi-v6",
+                "6.6.51+rpt-rpi-v6",
+                &["6.6.62+rpt-rpi-v7", "6.6.62+rpt-rpi-v8"],
+            ),
+            ("fedora", "6.10.5-200.fc40.x86_64", "6.10.5-200.fc40.x86_64", &["6.11.0-201.fsync.fc40.x86_64"]),
+        ];
+        for (family, running, expected, others) in lines {
+            let tree = tempfile::tempdir().unwrap();
+            let (id, like) = family.split_once(' ').unwrap_or((family, ""));
+            std::fs::create_dir_all(tree.path().join("etc")).unwrap();
+            std::fs::create_dir_all(tree.path().join("boot")).unwrap();
+            std::fs::write(tree.path().join("etc/os-release"), format!("ID={id}\nID_LIKE=\"{like}\"\n"))
+                .unwrap();
+            for kernel in others.iter().chain([&running]) {
+                std::fs::write(tree.path().join("boot").join(format!("vmlinuz-{kernel}")), "").unwrap();
+            }
+            let newest = installed(&Root::at(tree.path()), running).unwrap();
+            assert_eq!(newest.as_deref(), Some(expected), "{family}: {running} beside {others:?}");
+        }
+    }
+
+    #[test]
+    fn a_rescue_image_alone_is_no_kernel() {
+        let tree = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(tree.path().join("boot")).unwrap();
+        std::fs::write(tree.path().join("boot/vmlinuz-0-rescue-5bdc759c116846e1b76e7e5dd4d472c4"), "")
+            .unwrap();
+        assert_eq!(installed(&Root::at(tree.path()), "4.18.0-193.el8.x86_64"), Ok(None));
     }
 }
