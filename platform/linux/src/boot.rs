@@ -9,10 +9,18 @@ use std::time::Duration;
 use vitalsign_platform_api::Probe;
 use vitalsign_protocol::fact::{Fact, Reason};
 use vitalsign_protocol::posture::{Boot, Lockdown};
+use vitalsign_tpm::eventlog::{EventLog, MAX_LOG_BYTES};
+use vitalsign_tpm::hash::Hash;
 
 /// `EFI_GLOBAL_VARIABLE` (UEFI 2.10, section 3.3).
 const GLOBAL: &str = "8be4df61-93ca-11d2-aa0d-00e098032b8c";
+/// shim's variables.
+const SHIM_LOCK: &str = "605dab50-e046-4300-abb6-3dd810dd8b23";
+const VARIABLES: &str = "/sys/firmware/efi/efivars";
+const NON_VOLATILE: u8 = 1;
 const SECURITY: &str = "/sys/kernel/security";
+/// The shortest event of a log.
+const MIN_LOG_BYTES: usize = 32;
 
 /// The probe of the boot. The kernel slows down who reads EFI variables often: once for each posture is far from it.
 pub fn probes(root: &Root) -> Vec<Probe> {
@@ -42,9 +50,10 @@ fn late(reason: Reason) -> Boot {
 
 fn read(root: &Root) -> Boot {
     let lockdown = lockdown(root);
-    let event_log = event_log(root);
+    let log = log(root);
+    let event_log = event_log(root, &log);
     Boot {
-        secure_boot: efi_switch(root, "SecureBoot"),
+        secure_boot: secure_boot(root, log.as_deref().unwrap_or_default()),
         setup_mode: efi_switch(root, "SetupMode"),
         measured_boot: measured_boot(root, &event_log),
         event_log,
@@ -55,24 +64,73 @@ fn read(root: &Root) -> Boot {
     }
 }
 
-/// A global EFI variable of one byte, after the four bytes of its attributes.
+/// The firmware verifies the boot loader, and shim what it starts. The variable of the firmware has to agree with what it
+/// measured; if one of them was changed, neither is believed.
+fn secure_boot(root: &Root, log: &[u8]) -> Fact<bool> {
+    let firmware = efi_switch(root, "SecureBoot");
+    let facts = EventLog::parse(log).map(|log| log.boot_facts(Hash::Sha256)).unwrap_or_default();
+    match (&firmware, facts.firmware_secure_boot) {
+        (Fact::Known(variable), Some(measured)) if *variable != measured => {
+            return Fact::Unreadable(Reason::Malformed);
+        }
+        (Fact::Known(true), _) => {}
+        _ => return firmware,
+    }
+    if facts.secure_boot == Some(false) {
+        return Fact::Known(false);
+    }
+    shim_validates(root)
+}
+
+/// Returns whether shim verifies what it starts, if it runs at all. It mirrors its state, which only firmware can read,
+/// in a variable that is gone with the next start; a lasting one is not shim's.
+fn shim_validates(root: &Root) -> Fact<bool> {
+    let mirror = match variable(root, "MokSBStateRT", SHIM_LOCK) {
+        Ok(Some(state)) if state.first().is_some_and(|attributes| attributes & NON_VOLATILE != 0) => Ok(None),
+        other => other,
+    };
+    for state in [mirror, variable(root, "MokSBState", SHIM_LOCK)] {
+        match state {
+            Ok(None) => {}
+            Ok(Some(state)) => match state.as_slice() {
+                [_, _, _, _, 0] => {}
+                [_, _, _, _, _] => return Fact::Known(false),
+                _ => return Fact::Unreadable(Reason::Malformed),
+            },
+            Err(reason) => return Fact::Unreadable(reason),
+        }
+    }
+    Fact::Known(true)
+}
+
+/// An EFI variable with the four bytes of its attributes; none if the firmware has no such variable.
+fn variable(root: &Root, name: &str, vendor: &str) -> Result<Option<Vec<u8>>, Reason> {
+    match root.read(format!("{VARIABLES}/{name}-{vendor}")) {
+        Ok(variable) => Ok(Some(variable)),
+        Err(error) if error.kind() == ErrorKind::NotFound => match root.names(VARIABLES) {
+            // Every firmware has variables: efivarfs is not mounted.
+            Ok(names) if names.is_empty() => Err(Reason::Failed),
+            Ok(_) => Ok(None),
+            Err(error) => Err(error.into()),
+        },
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// A global EFI variable of one byte. Firmware without `SecureBoot` enforces nothing, and has no setup mode.
 fn efi_switch(root: &Root, name: &str) -> Fact<bool> {
     if !root.exists("/sys/firmware/efi") {
         return Fact::Unsupported;
     }
-    match root.read(format!("/sys/firmware/efi/efivars/{name}-{GLOBAL}")) {
-        Ok(variable) => match variable.as_slice() {
+    match variable(root, name, GLOBAL) {
+        Ok(Some(variable)) => match variable.as_slice() {
             [_, _, _, _, 0] => Fact::Known(false),
             [_, _, _, _, 1] => Fact::Known(true),
             _ => Fact::Unreadable(Reason::Malformed),
         },
-        // Firmware without the variable enforces nothing; but without any variable, efivarfs is not mounted.
-        Err(error) if error.kind() == ErrorKind::NotFound => match root.names("/sys/firmware/efi/efivars") {
-            Ok(names) if names.is_empty() => Fact::Unreadable(Reason::Failed),
-            Ok(_) => Fact::Known(false),
-            Err(error) => Fact::Unreadable(error.into()),
-        },
-        Err(error) => Fact::Unreadable(error.into()),
+        Ok(None) if name == "SecureBoot" => Fact::Known(false),
+        Ok(None) => Fact::Unsupported,
+        Err(reason) => Fact::Unreadable(reason),
     }
 }
 
@@ -106,11 +164,20 @@ fn securityfs_is_mounted(root: &Root) -> bool {
     !root.exists(SECURITY) || root.names(SECURITY).is_ok_and(|names| !names.is_empty())
 }
 
-/// Returns whether the firmware's event log is readable; reads only its first byte.
-fn event_log(root: &Root) -> Fact<bool> {
-    let log = root.open(format!("{SECURITY}/tpm0/binary_bios_measurements"));
-    match log.and_then(|mut log| log.read(&mut [0; 1])) {
-        Ok(read) => Fact::Known(read == 1),
+/// The firmware's event log, at most one byte more than is read of one.
+fn log(root: &Root) -> std::io::Result<Vec<u8>> {
+    let most = u64::try_from(MAX_LOG_BYTES).unwrap_or(u64::MAX);
+    let mut log = Vec::new();
+    let file = root.open(format!("{SECURITY}/tpm0/binary_bios_measurements"))?;
+    file.take(most.saturating_add(1)).read_to_end(&mut log)?;
+    Ok(log)
+}
+
+/// Returns whether the log can be read and sent. A file of a few bytes is no log.
+fn event_log(root: &Root, log: &std::io::Result<Vec<u8>>) -> Fact<bool> {
+    match log {
+        Ok(log) if log.len() > MAX_LOG_BYTES => Fact::Unreadable(Reason::Malformed),
+        Ok(log) => Fact::Known(log.len() >= MIN_LOG_BYTES),
         Err(error) if error.kind() == ErrorKind::NotFound => {
             if securityfs_is_mounted(root) || tpms(root).is_ok_and(|tpms| tpms.is_empty()) {
                 Fact::Known(false)

@@ -63,12 +63,98 @@ mod tests {
                 Fact::Known(false),
                 Fact::Unreadable(Reason::Malformed),
             ),
-            (&[(&secure, &[6, 0, 0, 0, 2])], Fact::Unreadable(Reason::Malformed), Fact::Known(false)),
-            (&[(&other, &[7, 0, 0, 0, 1, 0])], Fact::Known(false), Fact::Known(false)),
+            // A variable that is absent has no value.
+            (&[(&secure, &[6, 0, 0, 0, 2])], Fact::Unreadable(Reason::Malformed), Fact::Unsupported),
+            (&[(&secure, &[6, 0, 0, 0])], Fact::Unreadable(Reason::Malformed), Fact::Unsupported),
+            (&[(&other, &[7, 0, 0, 0, 1, 0])], Fact::Known(false), Fact::Unsupported),
         ];
         for (files, secure_boot, setup_mode) in table {
             let seen = of(files);
             assert_eq!((&seen.secure_boot, &seen.setup_mode), (secure_boot, setup_mode), "{files:?}");
+        }
+    }
+
+    /// Content of a variable: attributes and value.
+    const ON: &[u8] = &[6, 0, 0, 0, 1];
+    const OFF: &[u8] = &[6, 0, 0, 0, 0];
+
+    #[test]
+    fn shim_has_to_validate_too() {
+        let secure = format!("sys/firmware/efi/efivars/SecureBoot-{GLOBAL}");
+        let mirror = "sys/firmware/efi/efivars/MokSBStateRT-605dab50-e046-4300-abb6-3dd810dd8b23";
+        let state = "sys/firmware/efi/efivars/MokSBState-605dab50-e046-4300-abb6-3dd810dd8b23";
+        let malformed = Fact::Unreadable(Reason::Malformed);
+        let table: &[(&[File<'_>], Fact<bool>)] = &[
+            (&[(&secure, ON)], Fact::Known(true)),
+            (&[(&secure, ON), (mirror, OFF)], Fact::Known(true)),
+            (&[(&secure, ON), (mirror, ON)], Fact::Known(false)),
+            (&[(&secure, ON), (state, &[3, 0, 0, 0, 1])], Fact::Known(false)),
+            (&[(&secure, ON), (mirror, OFF), (state, &[3, 0, 0, 0, 1])], Fact::Known(false)),
+            // A lasting variable of that name is not shim's, as for the kernel.
+            (&[(&secure, ON), (mirror, &[7, 0, 0, 0, 1])], Fact::Known(true)),
+            (&[(&secure, ON), (mirror, &[6, 0, 0, 0])], malformed.clone()),
+            (&[(&secure, ON), (mirror, &[6, 0, 0, 0, 1, 1])], malformed),
+            (&[(&secure, OFF), (mirror, OFF)], Fact::Known(false)),
+        ];
+        for (files, expected) in table {
+            assert_eq!(&of(files).secure_boot, expected, "{files:?}");
+        }
+    }
+
+    /// An event log of SHA-256 digests: the firmware's version, and its variable `SecureBoot`.
+    fn event_log(secure_boot: u8, shim_insecure: Option<u8>) -> Vec<u8> {
+        let event = |pcr: u32, kind: u32, data: &[u8]| {
+            let head = [pcr.to_le_bytes(), kind.to_le_bytes(), 1u32.to_le_bytes()].concat();
+            let digest = vitalsign_protocol::id::Digest::of(data).0;
+            let size = u32::try_from(data.len()).unwrap().to_le_bytes();
+            [&head[..], &[0x0b, 0], &digest, &size, data].concat()
+        };
+        let variable = |vendor: [u8; 16], name: &str, value: u8| {
+            let lengths = [name.len().to_le_bytes(), 1usize.to_le_bytes()].concat();
+            let name: Vec<u8> = name.encode_utf16().flat_map(u16::to_le_bytes).collect();
+            [&vendor[..], &lengths, &name, &[value]].concat()
+        };
+        let global =
+            [0x61, 0xdf, 0xe4, 0x8b, 0xca, 0x93, 0xd2, 0x11, 0xaa, 0x0d, 0, 0xe0, 0x98, 3, 0x2b, 0x8c];
+        let shim =
+            [0x50, 0xab, 0x5d, 0x60, 0x46, 0xe0, 0, 0x43, 0xab, 0xb6, 0x3d, 0xd8, 0x10, 0xdd, 0x8b, 0x23];
+        let spec =
+            [&b"Spec ID Event03\0"[..], &[0, 0, 0, 0, 0, 2, 0, 2, 1, 0, 0, 0, 0x0b, 0, 32, 0, 0]].concat();
+        let size = u32::try_from(spec.len()).unwrap().to_le_bytes();
+        let mut log = [&[0; 4][..], &3u32.to_le_bytes(), &[0; 20], &size, &spec].concat();
+        log.extend(event(0, 8, b"1.0"));
+        log.extend(event(7, 0x8000_0001, &variable(global, "SecureBoot", secure_boot)));
+        log.extend(event(7, 4, &[0; 4]));
+        log.extend(
+            shim_insecure
+                .map(|on| event(7, 0x8000_00e0, &variable(shim, "MokSBState", on)))
+                .into_iter()
+                .flatten(),
+        );
+        log
+    }
+
+    #[test]
+    fn the_variable_and_the_log_have_to_agree() {
+        let secure = format!("sys/firmware/efi/efivars/SecureBoot-{GLOBAL}");
+        let disagree = Fact::Unreadable(Reason::Malformed);
+        for (variable, log, expected) in [
+            (Some(ON), event_log(1, None), Fact::Known(true)),
+            (Some(OFF), event_log(0, None), Fact::Known(false)),
+            (Some(ON), event_log(0, None), disagree.clone()),
+            (Some(OFF), event_log(1, None), disagree.clone()),
+            // Firmware has no such variable, and measured one.
+            (None, event_log(1, None), disagree),
+            (Some(ON), event_log(1, Some(1)), Fact::Known(false)),
+            (Some(ON), event_log(1, Some(0)), Fact::Known(true)),
+            // A log that says nothing of it, or cannot be understood, leaves the variable alone.
+            (Some(ON), b"no log at all".to_vec(), Fact::Known(true)),
+            (Some(ON), vec![0; 5 * 1024 * 1024], Fact::Known(true)),
+        ] {
+            let other = format!("sys/firmware/efi/efivars/BootOrder-{GLOBAL}");
+            let mut files: Vec<File<'_>> = vec![(&other, OFF), (LOG, &log)];
+            files.extend(variable.map(|variable| (secure.as_str(), variable)));
+            assert_eq!(of(&files).secure_boot, expected, "{variable:?}");
         }
     }
 
@@ -125,14 +211,21 @@ mod tests {
         let measured = b"3DCAEA25DC86554D94B94AA5BC8F735A49212AF8FDB3C0D9D0A6BB0B22B0B9C2\n";
         let reset = b"0000000000000000000000000000000000000000000000000000000000000000\n";
         let (yes, no) = (Fact::Known(true), Fact::Known(false));
+        let (failed, malformed) = (Fact::Unreadable(Reason::Failed), Fact::Unreadable(Reason::Malformed));
+        let huge = vec![8; 5 * 1024 * 1024];
         let table: &[(&[File<'_>], &Fact<bool>, &Fact<bool>)] = &[
             (&[], &no, &no),
-            (&[(PCR0, measured), (LOG, b"\0\0\0\0\x08")], &yes, &yes),
+            (&[(PCR0, measured), (LOG, &[8; 32])], &yes, &yes),
             // The firmware measured, and the boot loader lost the log.
             (&[(PCR0, measured), ("sys/kernel/security/lsm", b"x")], &yes, &no),
             (&[(PCR0, measured), (LOG, b"")], &yes, &no),
             (&[(PCR0, reset), ("sys/kernel/security/lsm", b"x")], &no, &no),
-            (&[("sys/class/tpm/tpm0/dev", b"10:224\n"), (LOG, b"\0")], &yes, &yes),
+            (&[("sys/class/tpm/tpm0/dev", b"10:224\n"), (LOG, &[8; 32])], &yes, &yes),
+            // A few bytes are no log.
+            (&[("sys/class/tpm/tpm0/dev", b"10:224\n"), (LOG, b"\0")], &failed, &no),
+            (&[(PCR0, reset), (LOG, b"\0")], &no, &no),
+            // More than a verifier reads.
+            (&[(PCR0, measured), (LOG, &huge)], &yes, &malformed),
             (&[("sys/class/tpm/tpm0/dev", b"10:224\n"), (LOG, b"")], &Fact::Unreadable(Reason::Failed), &no),
             (&[(PCR0, b"not hexadecimal")], &Fact::Unreadable(Reason::Malformed), &no),
         ];
