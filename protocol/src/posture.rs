@@ -24,9 +24,9 @@ record! {
         7 security_updates: Fact<u64>,
         /// Since when the longest waiting of them has been known to this device. Unsupported when none waits.
         8 security_updates_since: Fact<u64>,
-        /// Package manager: `apt`, `dnf`, `zypper`.
+        /// Source of updates: `apt`, `dnf`, `zypper`, `ostree`, `snap`.
         9 updates_source: Fact<String>,
-        /// Time of the source's last contact with its repositories.
+        /// Time of the source's last contact with the repository that it heard of longest ago.
         10 updates_checked: Fact<u64>,
         /// A restart is needed to finish an update.
         11 reboot_required: Fact<bool>,
@@ -36,6 +36,8 @@ record! {
         13 automatic_updates: Fact<bool>,
         /// The last day of the maker's support, where the system says so.
         14 support_ends: Fact<u64>,
+        /// Of the security updates that wait, those that a hold or a pin keeps from installing themselves.
+        15 security_updates_held: Fact<u64>,
     }
 }
 
@@ -182,7 +184,7 @@ words! {
 record! {
     /// `submods.boot`.
     Boot {
-        /// Firmware enforces signed boot loaders.
+        /// Firmware enforces signed boot loaders, and shim what they start.
         1 secure_boot: Fact<bool>,
         /// Firmware is in setup mode: keys can be enrolled without authentication.
         2 setup_mode: Fact<bool>,

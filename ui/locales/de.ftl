@@ -234,6 +234,7 @@ seen-event_log = Ereignisprotokoll vorhanden
 seen-firmware = Firmware des TPM
 seen-genuine = Vom Hersteller bestätigt
 seen-grace_seconds = Passwort verlangt nach
+seen-held = Zurückgehalten
 seen-idle_seconds = Sperrt nach
 seen-inbound_blocked = Weist unverlangte Verbindungen ab
 seen-kernel = Laufender Kernel

@@ -234,6 +234,7 @@ seen-event_log = Hay registro de eventos
 seen-firmware = Firmware del TPM
 seen-genuine = Avalado por su fabricante
 seen-grace_seconds = Pide la contraseña tras
+seen-held = Retenidas o fijadas
 seen-idle_seconds = Se bloquea tras
 seen-inbound_blocked = Rechaza conexiones no solicitadas
 seen-kernel = Núcleo en uso

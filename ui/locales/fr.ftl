@@ -231,6 +231,7 @@ seen-event_log = Journal des événements présent
 seen-firmware = Micrologiciel du TPM
 seen-genuine = Garanti par son fabricant
 seen-grace_seconds = Mot de passe demandé après
+seen-held = Bloquées ou épinglées
 seen-idle_seconds = Se verrouille après
 seen-inbound_blocked = Refuse les connexions non sollicitées
 seen-kernel = Noyau en cours

@@ -25,11 +25,6 @@ mod tests {
         "12-wazuh-leftover-module",
         "14-gnome-without-gdm",
         "16-dconf-not-compiled",
-        "17-shim-validation-disabled",
-        "18-ostree-staged-update",
-        "20-apt-daily-services-masked",
-        "27-oracle-uek-and-rhck",
-        "49-ubuntu-past-support",
         "57-pop-os-recovery-partition",
     ];
 

@@ -26,6 +26,7 @@ pub fn probes(_: &Settings) -> Vec<Probe> {
                 kernel_installed: Fact::Unsupported,
                 security_updates: Fact::Unsupported,
                 security_updates_since: Fact::Unsupported,
+                security_updates_held: Fact::Unsupported,
                 updates_source: Fact::Unsupported,
                 updates_checked: Fact::Unsupported,
                 reboot_required: Fact::Unsupported,

@@ -1,8 +1,11 @@
 //! Operating system: release, kernel and updates.
 
+pub(crate) mod apt_conf;
 pub mod automatic;
+pub(crate) mod image;
 pub mod kernel;
 pub mod reboot;
+mod units;
 
 use crate::run::Commands;
 use crate::updates::{Source, apt, rpm, source};
@@ -54,6 +57,8 @@ pub fn last_update(root: &Root) -> Fact<u64> {
     let modified =
         |path: &str| Fact::from(root.stamp(path).map(|stamp| stamp.modified).map_err(Reason::from));
     match source(root) {
+        Some(Source::Image) => image::last_update(root),
+        Some(Source::Snap) => image::last_snap(root),
         Some(Source::Apt) => {
             // dpkg writes a package's list of files when it unpacks the package, and only then.
             let newest = root.names("/var/lib/dpkg/info").map(|names| {

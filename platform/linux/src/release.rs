@@ -59,12 +59,58 @@ pub(super) fn read(root: &Root) -> Result<Os, Reason> {
         name: Fact::Known(name),
         version: Fact::or_unsupported(field("VERSION_ID")),
         build: Fact::or_unsupported(build),
-        support_ends: match field("SUPPORT_END") {
-            Some(day) => date::iso(&day).map_or(Fact::Unreadable(Reason::Malformed), Fact::Known),
-            None => Fact::Unsupported,
-        },
+        support_ends: support_ends(root, &fields),
         ..Os::default()
     })
+}
+
+/// The last day of the maker's support: from os-release, or on Debian and Ubuntu from the table of all their releases.
+fn support_ends(root: &Root, fields: &BTreeMap<String, String>) -> Fact<u64> {
+    let day = match fields.get("SUPPORT_END").filter(|day| !day.is_empty()) {
+        Some(day) => Ok(Some(day.clone())),
+        None => distro_info(root, fields),
+    };
+    match day.map(|day| day.map(|day| date::iso(&day))) {
+        Ok(Some(Some(day))) => Fact::Known(day),
+        Ok(Some(None)) => Fact::Unreadable(Reason::Malformed),
+        Ok(None) => Fact::Unsupported,
+        Err(reason) => Fact::Unreadable(reason),
+    }
+}
+
+/// The last day of support in distro-info-data's table, if it lists this release.
+fn distro_info(root: &Root, fields: &BTreeMap<String, String>) -> Result<Option<String>, Reason> {
+    let field = |name: &str| fields.get(name).map(String::as_str).unwrap_or_default();
+    // A derivative that names the release it is made from is supported no longer than that.
+    let (table, codename) = match field("ID") {
+        "ubuntu" => ("ubuntu", field("VERSION_CODENAME")),
+        "debian" => ("debian", field("VERSION_CODENAME")),
+        _ if !field("UBUNTU_CODENAME").is_empty() => ("ubuntu", field("UBUNTU_CODENAME")),
+        _ if !field("DEBIAN_CODENAME").is_empty() => ("debian", field("DEBIAN_CODENAME")),
+        _ => return Ok(None),
+    };
+    let Some(text) = root.text_if_there(format!("/usr/share/distro-info/{table}.csv"))? else {
+        return Ok(None);
+    };
+    let mut rows = text.lines().map(|line| line.split(',').map(str::trim).collect::<Vec<_>>());
+    let header = rows.next().unwrap_or_default();
+    let column = |row: &[&str], name: &str| {
+        let at = header.iter().position(|column| *column == name)?;
+        row.get(at).map(|value| (*value).to_owned()).filter(|value| !value.is_empty())
+    };
+    let version = field("VERSION_ID");
+    let is_this = |row: &Vec<&str>| match codename {
+        "" => column(row, "version").is_some_and(|found| found.split(' ').next() == Some(version)),
+        codename => column(row, "series").as_deref() == Some(codename),
+    };
+    let Some(row) = rows.find(is_this) else { return Ok(None) };
+    // Debian's long-term support comes from the archive that every system uses; Ubuntu's has to be subscribed to.
+    let longest = match table {
+        "debian" => column(&row, "eol-lts"),
+        _ if crate::updates::apt::has_esm(root)? => column(&row, "eol-esm"),
+        _ => None,
+    };
+    Ok(longest.or_else(|| column(&row, "eol")))
 }
 
 pub(super) fn put(posture: &mut Posture, seen: Result<Os, Reason>) {
@@ -95,5 +141,54 @@ mod tests {
             assert_eq!(fields.get(name).map(String::as_str), Some(value), "{name}");
         }
         assert_eq!(fields.len(), 5);
+    }
+
+    #[test]
+    fn support_ends_as_the_tables_say() {
+        const UBUNTU: &str = "version,codename,series,created,release,eol,eol-server,eol-esm,eol-legacy\n\
+            18.04 LTS,Bionic Beaver,bionic,2017-10-19,2018-04-26,2023-05-31,2023-05-31,2028-04-01,2030-04-26\n\
+            23.10,Mantic Minotaur,mantic,2023-04-20,2023-10-12,2024-07-11\n";
+        const DEBIAN: &str = "version,codename,series,created,release,eol,eol-lts,eol-elts\n\
+            10,Buster,buster,2017-06-17,2019-07-06,2022-09-10,2024-06-30,2029-06-30\n\
+            14,Forky,forky,2025-08-09\n,Sid,sid,1993-08-16\n";
+        const INFRA: &str =
+            "var/lib/apt/lists/esm.ubuntu.com_infra_ubuntu_dists_bionic-infra-security_InRelease";
+        const ESM: &str = "Origin: UbuntuESM\nLabel: UbuntuESM\nSuite: bionic-infra-security\n";
+        const NEVER: &str = "Package: *\nPin: release o=UbuntuESM, n=bionic\nPin-Priority: never\n";
+        let day = |day: &str| Fact::Known(date::iso(day).unwrap());
+        let bionic = "ID=ubuntu\nVERSION_ID=18.04\nVERSION_CODENAME=bionic\n";
+        let rows: [(&str, &[(&str, &str)], Fact<u64>); 11] = [
+            (bionic, &[], day("2023-05-31")),
+            ("ID=ubuntu\nVERSION_ID=\"18.04\"\n", &[], day("2023-05-31")),
+            (
+                "ID=linuxmint\nVERSION_ID=19\nVERSION_CODENAME=tara\nUBUNTU_CODENAME=bionic\n",
+                &[],
+                day("2023-05-31"),
+            ),
+            ("ID=ubuntu\nVERSION_CODENAME=mantic\n", &[], day("2024-07-11")),
+            (bionic, &[(INFRA, ESM)], day("2028-04-01")),
+            // What is listed of it without a subscription.
+            (bionic, &[(INFRA, ESM), ("etc/apt/preferences.d/ubuntu-esm-infra", NEVER)], day("2023-05-31")),
+            ("ID=debian\nVERSION_CODENAME=buster\n", &[], day("2024-06-30")),
+            ("ID=debian\nVERSION_CODENAME=forky\n", &[], Fact::Unsupported),
+            ("ID=ubuntu\nVERSION_CODENAME=future\n", &[], Fact::Unsupported),
+            ("ID=ubuntu\nVERSION_CODENAME=bionic\nSUPPORT_END=2025-01-31\n", &[], day("2025-01-31")),
+            ("ID=fedora\nSUPPORT_END=soon\n", &[], Fact::Unreadable(Reason::Malformed)),
+        ];
+        for (release, files, expected) in rows {
+            let tree = tempfile::tempdir().unwrap();
+            let tables = [
+                ("etc/os-release", release),
+                ("usr/share/distro-info/ubuntu.csv", UBUNTU),
+                ("usr/share/distro-info/debian.csv", DEBIAN),
+            ];
+            for (path, text) in tables.iter().chain(files) {
+                let path = tree.path().join(path);
+                std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+                std::fs::write(path, text).unwrap();
+            }
+            let seen = read(&Root::at(tree.path())).unwrap().support_ends;
+            assert_eq!(seen, expected, "{release} {files:?}");
+        }
     }
 }

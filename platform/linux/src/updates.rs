@@ -1,12 +1,15 @@
 //! Security updates that wait: how many, since when, who says so, and when that source last heard from its
-//! repositories. "None" from lists that are a month old is not good, it is unknown.
+//! repositories: from the one that it heard of longest ago. "None" from lists that are a month old is not good, it is unknown.
 
 pub(crate) mod apt;
 mod memory;
 pub(crate) mod paragraphs;
+mod pins;
 pub(crate) mod rpm;
+mod sources;
 pub mod version;
 
+use crate::os::image;
 use crate::run::Commands;
 use crate::{Root, date};
 use memory::Memory;
@@ -20,8 +23,20 @@ use vitalsign_protocol::fact::{Fact, Reason};
 const STALE: u64 = 7 * 86_400;
 const HOUR: u64 = 3600;
 
-/// Pending updates: a name for each package or advisory, which is stable while the update is pending.
-pub(crate) type PendingUpdates = BTreeSet<String>;
+/// Pending updates.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct PendingUpdates {
+    /// A name for each package or advisory, which is stable while the update is pending.
+    pub(crate) names: BTreeSet<String>,
+    /// Number of them that a hold or a pin keeps back, if the source says.
+    pub(crate) held: Option<u64>,
+}
+
+impl PendingUpdates {
+    fn new(names: BTreeSet<String>) -> Self {
+        Self { names, held: None }
+    }
+}
 
 /// The package lists of a source, not read yet.
 #[derive(Clone, Debug, Default)]
@@ -41,17 +56,23 @@ pub(crate) enum Source {
     Apt,
     Dnf,
     Zypper,
+    /// An image that ostree or bootc replaces as a whole.
+    Image,
+    /// Ubuntu Core.
+    Snap,
 }
 
 /// Facts of this probe in the submodule `os`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Updates {
-    /// Package manager: `apt`, `dnf` or `zypper`.
+    /// Package manager: `apt`, `dnf`, `zypper`, `ostree` or `snap`.
     pub source: Fact<String>,
     /// Number of pending security updates.
     pub waiting: Fact<u64>,
     /// Time since which the oldest pending update is known, in seconds since 1970.
     pub since: Fact<u64>,
+    /// Number of pending security updates that a hold or a pin keeps back.
+    pub held: Fact<u64>,
     /// Time of the source's last contact with its repositories, in seconds since 1970.
     pub checked: Fact<u64>,
 }
@@ -66,12 +87,14 @@ pub fn probe(root: &Root, memory: &Path) -> Probe {
             source: Fact::Unreadable(reason),
             waiting: Fact::Unreadable(reason),
             since: Fact::Unreadable(reason),
+            held: Fact::Unreadable(reason),
             checked: Fact::Unreadable(reason),
         };
         let updates = seen.unwrap_or_else(failed);
         posture.os.updates_source = updates.source;
         posture.os.security_updates = updates.waiting;
         posture.os.security_updates_since = updates.since;
+        posture.os.security_updates_held = updates.held;
         posture.os.updates_checked = updates.checked;
     })
 }
@@ -80,18 +103,22 @@ pub fn probe(root: &Root, memory: &Path) -> Probe {
 #[must_use]
 pub fn read(root: &Root, commands: &Commands, memory: &Path, now: u64) -> Updates {
     let Some(source) = source(root) else {
-        let (waiting, since, checked) = (Fact::Unsupported, Fact::Unsupported, Fact::Unsupported);
-        return Updates { source: Fact::Unsupported, waiting, since, checked };
+        let no = || Fact::Unsupported;
+        return Updates { source: Fact::Unsupported, waiting: no(), since: no(), held: no(), checked: no() };
     };
     let (name, lists) = match source {
         Source::Apt => ("apt", apt::lists(root, now)),
         Source::Dnf => ("dnf", rpm::dnf_lists(root)),
         Source::Zypper => ("zypper", rpm::zypper_lists(root)),
+        // What an image's updates fix is not said on the device, nor when its source was last asked.
+        Source::Image => ("ostree", Ok(None)),
+        Source::Snap => ("snap", Ok(None)),
     };
     let mut updates = Updates { source: Fact::Known(name.to_owned()), ..Updates::default() };
     let unknown = |updates: &mut Updates, fact: Fact<u64>| {
         updates.waiting = fact.clone();
-        updates.since = fact;
+        updates.since = fact.clone();
+        updates.held = fact;
     };
     let lists = match lists {
         Ok(Some(lists)) => lists,
@@ -115,8 +142,9 @@ pub fn read(root: &Root, commands: &Commands, memory: &Path, now: u64) -> Update
     if !known.answers(&lists, now) {
         let waiting = match source {
             Source::Apt => apt::waiting(root, commands, &lists),
-            Source::Dnf => rpm::dnf(commands),
-            Source::Zypper => rpm::zypper(commands),
+            Source::Dnf => rpm::dnf(commands).map(PendingUpdates::new),
+            Source::Zypper => rpm::zypper(commands).map(PendingUpdates::new),
+            Source::Image | Source::Snap => Err(Reason::Failed),
         };
         match waiting {
             Ok(waiting) => known.learn(&lists, waiting, now),
@@ -128,12 +156,14 @@ pub fn read(root: &Root, commands: &Commands, memory: &Path, now: u64) -> Update
         if known.save(memory).is_err() {
             // Without a stored result, updates would always seem to be pending since now.
             updates.waiting = known.count();
+            updates.held = known.held();
             updates.since =
                 if known.since().is_some() { Fact::Unreadable(Reason::Failed) } else { Fact::Unsupported };
             return updates;
         }
     }
     updates.waiting = known.count();
+    updates.held = known.held();
     updates.since = Fact::or_unsupported(known.since());
     updates
 }
@@ -153,6 +183,9 @@ pub(crate) fn source(root: &Root) -> Option<Source> {
     let suse =
         family.split_ascii_whitespace().any(|word| word.starts_with("suse") || word.starts_with("opensuse"));
     match () {
+        // Their package managers are there, and do not update the system.
+        () if image::is_image(root) => Some(Source::Image),
+        () if image::is_snaps(root) => Some(Source::Snap),
         () if apt && is(&["debian", "ubuntu"]) => Some(Source::Apt),
         () if zypper && suse => Some(Source::Zypper),
         () if dnf && is(&["fedora", "rhel", "centos"]) => Some(Source::Dnf),

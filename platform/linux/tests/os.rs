@@ -30,7 +30,12 @@ mod tests {
             let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/trees").join(name);
             copy(&from, folder.path());
             let memory = folder.path().join("memory");
-            Self { folder, memory }
+            let tree = Self { folder, memory };
+            if tree.folder.path().join("var/lib/apt/lists").exists() {
+                // What was fetched has the time of the archive.
+                tree.date("var/lib/apt/lists", SIGNED);
+            }
+            tree
         }
         fn root(&self) -> Root {
             Root::at(self.folder.path())
@@ -43,7 +48,17 @@ mod tests {
         fn replace(&self, path: &str, from: &str, to: &str) {
             let text = std::fs::read_to_string(self.folder.path().join(path)).unwrap();
             assert!(text.contains(from), "{path} has no {from}");
+            let modified = std::fs::metadata(self.folder.path().join(path)).unwrap().modified().unwrap();
             self.write(path, &text.replace(from, to));
+            if path.ends_with("InRelease") {
+                let seconds = modified.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
+                self.date(path, seconds);
+            }
+        }
+        fn link(&self, path: &str, target: &str) {
+            let path = self.folder.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::os::unix::fs::symlink(target, path).unwrap();
         }
         fn remove(&self, path: &str) {
             let path = self.folder.path().join(path);
@@ -93,10 +108,22 @@ mod tests {
         Fact::Known(value.to_owned())
     }
     fn known(source: &str, waiting: u64, since: Fact<u64>, checked: u64) -> Updates {
-        Updates { source: text(source), waiting: Fact::Known(waiting), since, checked: Fact::Known(checked) }
+        // dnf and zypper do not say what is kept back; of the three that wait on the Debian desktop, curl is on hold.
+        let held = match (source, waiting) {
+            ("apt", 3) => Fact::Known(1),
+            ("apt", _) => Fact::Known(0),
+            _ => Fact::Unsupported,
+        };
+        Updates {
+            source: text(source),
+            waiting: Fact::Known(waiting),
+            since,
+            held,
+            checked: Fact::Known(checked),
+        }
     }
     fn unknown(waiting: Fact<u64>, checked: Fact<u64>) -> Updates {
-        Updates { source: text("apt"), since: waiting.clone(), waiting, checked }
+        Updates { source: text("apt"), since: waiting.clone(), held: waiting.clone(), waiting, checked }
     }
 
     const STATUS: &str = "var/lib/dpkg/status";
@@ -104,6 +131,10 @@ mod tests {
         "var/lib/apt/lists/deb.debian.org_debian-security_dists_bookworm-security_main_binary-amd64_Packages";
     const RELEASE: &str =
         "var/lib/apt/lists/deb.debian.org_debian-security_dists_bookworm-security_InRelease";
+
+    const SOURCES: &str = "etc/apt/sources.list";
+    const DEBIAN: &str = "deb http://deb.debian.org/debian bookworm main\n\
+                          deb http://deb.debian.org/debian-security bookworm-security main\n";
 
     #[test]
     fn debian_waits_since_it_first_knew() {
@@ -116,7 +147,8 @@ mod tests {
         assert_eq!(tree.updates(NOW + DAY).since, Fact::Known(NOW), "a second fix does not end the waiting");
 
         tree.replace(STATUS, "3.0.15-1~deb12u1", "3.0.17-1~deb12u1");
-        assert_eq!(tree.updates(NOW + DAY), known("apt", 1, Fact::Known(NOW), SIGNED));
+        let curl = Updates { held: Fact::Known(1), ..known("apt", 1, Fact::Known(NOW), SIGNED) };
+        assert_eq!(tree.updates(NOW + DAY), curl);
         tree.replace(STATUS, "deb12u8", "deb12u12");
         assert_eq!(tree.updates(NOW + DAY), known("apt", 0, Fact::Unsupported, SIGNED));
         tree.replace(SECURITY, "3.0.17-1~deb12u1", "3.0.18-1~deb12u1");
@@ -160,7 +192,7 @@ mod tests {
     fn lists_that_cannot_tell() {
         let (stale, malformed) = (Fact::Unreadable(Reason::Stale), Fact::Unreadable(Reason::Malformed));
         type Change = fn(&Tree);
-        let rows: [(&str, Change, u64, Updates); 9] = [
+        let rows: [(&str, Change, u64, Updates); 15] = [
             (
                 "a week and more",
                 |tree| tree.replace(RELEASE, "Valid-Until", "X"),
@@ -168,7 +200,12 @@ mod tests {
                 unknown(stale.clone(), Fact::Known(SIGNED)),
             ),
             ("past its maker's limit", |_| {}, SIGNED + 7 * DAY + 1, unknown(stale.clone(), stale.clone())),
-            ("no lists at all", |tree| tree.remove("var/lib/apt/lists"), NOW, unknown(stale.clone(), stale)),
+            (
+                "no lists at all",
+                |tree| tree.remove("var/lib/apt/lists"),
+                NOW,
+                unknown(stale.clone(), stale.clone()),
+            ),
             (
                 "no security suite",
                 |tree| {
@@ -209,14 +246,82 @@ mod tests {
                 unknown(Fact::Unreadable(Reason::TimedOut), Fact::Known(SIGNED)),
             ),
             (
-                "an old suite that apt has just asked about",
+                "an old suite that apt has just found unchanged",
                 |tree| {
                     tree.replace(RELEASE, "Valid-Until", "X");
-                    tree.write("var/lib/apt/periodic/update-success-stamp", "");
-                    tree.date("var/lib/apt/periodic/update-success-stamp", SIGNED + 30 * DAY);
+                    tree.date(RELEASE, SIGNED + 30 * DAY);
                 },
                 SIGNED + 31 * DAY,
                 known("apt", 3, Fact::Known(SIGNED + 31 * DAY), SIGNED + 30 * DAY),
+            ),
+            (
+                "an old suite, and an update that reached no archive",
+                |tree| {
+                    tree.replace(RELEASE, "Valid-Until", "X");
+                    tree.date(RELEASE, SIGNED);
+                    for stamp in ["update-success-stamp", "update-stamp"] {
+                        tree.write(&format!("var/lib/apt/periodic/{stamp}"), "");
+                        tree.date(&format!("var/lib/apt/periodic/{stamp}"), SIGNED + 30 * DAY);
+                    }
+                },
+                SIGNED + 31 * DAY,
+                unknown(stale.clone(), Fact::Known(SIGNED)),
+            ),
+            (
+                "an old suite beside a fresh one",
+                |tree| {
+                    tree.replace(RELEASE, "Valid-Until", "X");
+                    tree.date(RELEASE, SIGNED);
+                    let base = "var/lib/apt/lists/example.org_dists_other-security";
+                    tree.write(&format!("{base}_InRelease"), "Suite: other-security\n");
+                    tree.write(&format!("{base}_main_binary-amd64_Packages"), "");
+                    tree.date(&format!("{base}_InRelease"), SIGNED + 30 * DAY);
+                },
+                SIGNED + 31 * DAY,
+                unknown(stale.clone(), Fact::Known(SIGNED)),
+            ),
+            (
+                "an old suite of a source that was removed",
+                |tree| {
+                    let base = "var/lib/apt/lists/example.org_dists_other-security";
+                    tree.write(&format!("{base}_InRelease"), "Suite: other-security\n");
+                    tree.date(&format!("{base}_InRelease"), SIGNED - 90 * DAY);
+                    tree.write(SOURCES, DEBIAN);
+                },
+                NOW,
+                known("apt", 3, Fact::Known(NOW), SIGNED),
+            ),
+            (
+                "a security suite that was never reached",
+                |tree| {
+                    let added = "deb http://security.example.org/d bookworm-security main\n";
+                    tree.write(SOURCES, &format!("{DEBIAN}{added}"));
+                },
+                NOW,
+                unknown(stale.clone(), stale.clone()),
+            ),
+            (
+                "the security suite is switched off",
+                |tree| {
+                    tree.write(
+                        SOURCES,
+                        &DEBIAN.replace("deb http://deb.debian.org/debian-security", "# deb x"),
+                    )
+                },
+                NOW,
+                unknown(Fact::Unsupported, Fact::Unsupported),
+            ),
+            (
+                "a phased update of a security suite",
+                |tree| {
+                    tree.replace(
+                        SECURITY,
+                        "Package: openssl\n",
+                        "Package: openssl\nPhased-Update-Percentage: 0\n",
+                    )
+                },
+                NOW,
+                known("apt", 3, Fact::Known(NOW), SIGNED),
             ),
         ];
         for (row, change, now, expected) in rows {
@@ -286,6 +391,86 @@ mod tests {
         }
     }
 
+    /// A security repository of 200 days ago beside one that was fetched today.
+    #[test]
+    fn the_stalest_enabled_repository_counts() {
+        let updates = "var/cache/libdnf5/updates-0123456789abcdef/repodata";
+        let epel = "var/cache/libdnf5/epel-fedcba9876543210/repodata";
+        let moved = "var/cache/libdnf5/updates-00000000000000ff/repodata";
+        let settings = "etc/yum.repos.d/all.repo";
+        let old = NOW - 200 * DAY;
+        type Change<'a> = Box<dyn Fn(&Tree) + 'a>;
+        let rows: Vec<(&str, Change<'_>, Fact<u64>, Fact<u64>)> = vec![
+            ("both are enabled", Box::new(|_| {}), Fact::Unreadable(Reason::Stale), Fact::Known(old)),
+            (
+                "one is switched off",
+                Box::new(|tree| tree.write(settings, "[updates]\nenabled=0\n[epel]\nname=x\n")),
+                Fact::Known(2),
+                Fact::Known(NOW),
+            ),
+            (
+                "one was removed",
+                Box::new(|tree| tree.write(settings, "[epel]\nenabled = 1\n")),
+                Fact::Known(2),
+                Fact::Known(NOW),
+            ),
+            (
+                "one has moved",
+                Box::new(|tree| {
+                    tree.write(&format!("{moved}/repomd.xml"), "<repomd/>");
+                    tree.write(&format!("{moved}/updateinfo.xml"), "");
+                    tree.date(moved, NOW - DAY);
+                }),
+                Fact::Known(2),
+                Fact::Known(NOW - DAY),
+            ),
+            (
+                "the old one has no advisories",
+                Box::new(|tree| tree.remove(&format!("{updates}/0a-updateinfo.xml.zst"))),
+                Fact::Known(2),
+                Fact::Known(NOW),
+            ),
+            (
+                "its advisories were not fetched",
+                Box::new(|tree| {
+                    tree.date(updates, NOW);
+                    tree.remove(&format!("{updates}/0a-updateinfo.xml.zst"));
+                    tree.write(&format!("{updates}/repomd.xml"), "<data type=\"updateinfo\">");
+                }),
+                Fact::Unreadable(Reason::Stale),
+                Fact::Unreadable(Reason::Stale),
+            ),
+            (
+                "a third was never reached",
+                Box::new(|tree| {
+                    tree.date(updates, NOW);
+                    tree.write(settings, "[updates]\n[epel]\n[security]\nenabled=1\n");
+                }),
+                Fact::Unreadable(Reason::Stale),
+                Fact::Unreadable(Reason::Stale),
+            ),
+            (
+                "a third may be missing",
+                Box::new(|tree| {
+                    tree.date(updates, NOW);
+                    tree.write(settings, "[updates]\n[epel]\n[extra]\nskip_if_unavailable=True\n");
+                }),
+                Fact::Known(2),
+                Fact::Known(NOW),
+            ),
+        ];
+        for (row, change, waiting, checked) in rows {
+            let tree = Tree::copy("fedora-workstation");
+            tree.date(updates, old);
+            tree.write(&format!("{epel}/repomd.xml"), "<repomd/>");
+            tree.write(&format!("{epel}/updateinfo.xml"), "");
+            tree.date(epel, NOW);
+            change(&tree);
+            let seen = tree.updates(NOW);
+            assert_eq!((seen.waiting, seen.checked), (waiting, checked), "{row}");
+        }
+    }
+
     #[test]
     fn whole_systems() {
         let debian = Tree::copy("debian-desktop");
@@ -347,6 +532,7 @@ mod tests {
             let expected = Os {
                 security_updates: seen.security_updates.clone(),
                 security_updates_since: seen.security_updates_since.clone(),
+                security_updates_held: seen.security_updates_held.clone(),
                 updates_source: seen.updates_source.clone(),
                 updates_checked: seen.updates_checked.clone(),
                 ..expected
@@ -416,7 +602,7 @@ mod tests {
     fn updates_that_install_themselves() {
         type Change = fn(&Tree);
         const TIMERS: &str = "etc/systemd/system/timers.target.wants";
-        let rows: [(&str, &str, Change, bool); 8] = [
+        let rows: [(&str, &str, Change, bool); 22] = [
             ("as installed", "debian-desktop", |_| {}, true),
             ("no program", "debian-desktop", |tree| tree.remove("usr/bin/unattended-upgrade"), false),
             (
@@ -447,6 +633,116 @@ mod tests {
                     )
                     .unwrap();
                 },
+                false,
+            ),
+            (
+                "service masked",
+                "debian-desktop",
+                |tree| tree.link("etc/systemd/system/apt-daily-upgrade.service", "/dev/null"),
+                false,
+            ),
+            (
+                "service masked until the next start",
+                "debian-desktop",
+                |tree| tree.link("run/systemd/system/apt-daily.service", "/dev/null"),
+                false,
+            ),
+            (
+                "service emptied by a person",
+                "debian-desktop",
+                |tree| tree.write("etc/systemd/system/apt-daily.service", ""),
+                false,
+            ),
+            (
+                "another service started",
+                "debian-desktop",
+                |tree| {
+                    tree.write(
+                        "etc/systemd/system/apt-daily-upgrade.timer.d/a.conf",
+                        "[Timer]\nUnit=b.service\n",
+                    );
+                    tree.link("etc/systemd/system/b.service", "/dev/null");
+                },
+                false,
+            ),
+            (
+                "times taken away",
+                "debian-desktop",
+                |tree| {
+                    tree.write("usr/lib/systemd/system/apt-daily.timer", "[Timer]\nOnCalendar=daily\n");
+                    tree.write("etc/systemd/system/apt-daily.timer.d/a.conf", "[Timer]\nOnCalendar=\n");
+                },
+                false,
+            ),
+            (
+                "other times",
+                "debian-desktop",
+                |tree| {
+                    tree.write("usr/lib/systemd/system/apt-daily.timer", "[Timer]\nOnCalendar=daily\n");
+                    let times = "[Timer]\nOnCalendar=\nOnCalendar=02:00\n";
+                    tree.write("etc/systemd/system/apt-daily.timer.d/a.conf", times);
+                },
+                true,
+            ),
+            (
+                "another command",
+                "debian-desktop",
+                |tree| {
+                    let service = "[Service]\nExecStart=/usr/lib/apt/apt.systemd.daily install\n";
+                    tree.write("usr/lib/systemd/system/apt-daily-upgrade.service", service);
+                    let nothing = "[Service]\nExecStart=\nExecStart=/bin/true\n";
+                    tree.write("etc/systemd/system/apt-daily-upgrade.service.d/a.conf", nothing);
+                },
+                false,
+            ),
+            (
+                "a condition that is not met",
+                "debian-desktop",
+                |tree| {
+                    let condition = "[Unit]\nConditionPathExists=/etc/update-at-night\n";
+                    tree.write("etc/systemd/system/apt-daily-upgrade.service.d/a.conf", condition);
+                },
+                false,
+            ),
+            (
+                "cleared",
+                "debian-desktop",
+                |tree| tree.write("etc/apt/apt.conf.d/99off", "#clear APT::Periodic::Unattended-Upgrade;"),
+                false,
+            ),
+            (
+                "switched off in a name with dots",
+                "debian-desktop",
+                |tree| tree.write("etc/apt/apt.conf.d/99a.site.conf", "APT::Periodic::Enable \"0\";"),
+                false,
+            ),
+            (
+                "a file that apt ignores",
+                "debian-desktop",
+                |tree| tree.write("etc/apt/apt.conf.d/99off.disabled", "APT::Periodic::Enable \"0\";"),
+                true,
+            ),
+            (
+                "every zero days",
+                "debian-desktop",
+                |tree| tree.write("etc/apt/apt.conf.d/99off", "APT::Periodic::Unattended-Upgrade \"0d\";"),
+                false,
+            ),
+            (
+                "no package at all",
+                "debian-desktop",
+                |tree| {
+                    tree.write(
+                        "etc/apt/apt.conf.d/99off",
+                        "Unattended-Upgrade::Package-Blacklist { \".*\"; };",
+                    )
+                },
+                false,
+            ),
+            (
+                "service masked",
+                "fedora-workstation",
+                |tree| tree.link("etc/systemd/system/dnf5-automatic.service", "/dev/null"),
                 false,
             ),
             (

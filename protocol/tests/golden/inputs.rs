@@ -111,6 +111,7 @@ fn posture() -> Posture {
             last_update: Fact::Known(NOW - DAY),
             automatic_updates: Fact::Known(true),
             support_ends: Fact::Unsupported,
+            security_updates_held: Fact::Known(1),
         },
         disk: Disk { volumes: Fact::Known(vec![root, swap]) },
         edr: Edr { products: Fact::Known(vec![product]) },

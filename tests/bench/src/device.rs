@@ -71,6 +71,7 @@ pub(crate) fn posture(number: u64) -> Posture {
             arch: known("x86_64"),
             security_updates: Fact::Known(0),
             security_updates_since: Fact::Unsupported,
+            security_updates_held: Fact::Known(0),
             updates_source: known("apt"),
             updates_checked: Fact::Known(NOW - number % 40_000),
             reboot_required: Fact::Known(false),

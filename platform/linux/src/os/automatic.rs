@@ -1,89 +1,142 @@
-//! Detects automatic security updates: unattended-upgrades, dnf-automatic, rpm-ostree, or openSUSE's timer.
+//! Detects automatic security updates: a setting that asks for them, and a timer whose service can run.
 
+use super::apt_conf::AptConf;
+use super::units::{is_installed, service_runs, timer_runs};
 use crate::Root;
 use crate::release::assignments;
 use crate::updates::{Source, source};
-use std::collections::BTreeMap;
 use vitalsign_protocol::fact::{Fact, Reason};
 
-const UNITS: [&str; 4] =
-    ["/etc/systemd/system", "/run/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"];
+/// Timers that update an image-based system, whatever its settings: the timer, and a part of the command.
+const IMAGE_TIMERS: [(&str, &str); 4] = [
+    ("bootc-fetch-apply-updates.timer", "bootc"),
+    ("uupd.timer", "uupd"),
+    ("ublue-update.timer", "ublue-update"),
+    ("transactional-update.timer", "transactional-update"),
+];
 
 #[must_use]
 pub fn read(root: &Root) -> Fact<bool> {
-    if root.exists("/run/ostree-booted") {
-        let policy = ini(root, &["/etc/rpm-ostreed.conf"], "daemon", "automaticupdatepolicy");
-        return match policy {
-            Ok(policy) => Fact::Known(
-                matches!(policy.as_deref(), Some("stage" | "apply"))
-                    && enabled(root, "rpm-ostreed-automatic.timer"),
-            ),
-            Err(reason) => Fact::Unreadable(reason),
-        };
-    }
     match source(root) {
+        Some(Source::Image) => image(root).unwrap_or_else(Fact::Unreadable),
+        Some(Source::Snap) => Fact::Known(service_runs(root, "snapd.service", "snapd")),
         Some(Source::Apt) => apt(root).into(),
         Some(Source::Dnf) => dnf(root).into(),
         Some(Source::Zypper) => Fact::Known(
-            ["os-update.timer", "transactional-update.timer"].iter().any(|timer| enabled(root, timer)),
+            timer_runs(root, "os-update.timer", "os-update")
+                || timer_runs(root, "transactional-update.timer", "transactional-update"),
         ),
         None => Fact::Unsupported,
     }
 }
 
+/// Image-based systems have several updaters. If none of them is installed, an unknown one may do it.
+fn image(root: &Root) -> Result<Fact<bool>, Reason> {
+    let rpm_ostree = {
+        let policy = ini(root, &["/etc/rpm-ostreed.conf"], "daemon", "automaticupdatepolicy")?;
+        matches!(policy.as_deref(), Some("stage" | "apply" | "ex-stage"))
+            && timer_runs(root, "rpm-ostreed-automatic.timer", "rpm-ostree")
+    };
+    let eos = {
+        // 1 looks for updates, 2 fetches them, 3 installs them (eos-autoupdater.conf(5)).
+        let files = [
+            "/etc/eos-updater/eos-autoupdater.conf",
+            "/usr/local/share/eos-updater/eos-autoupdater.conf",
+            "/usr/share/eos-updater/eos-autoupdater.conf",
+        ];
+        let step = ini(root, &files, "automatic updates", "lastautomaticstep")?;
+        step.as_deref() == Some("3") && timer_runs(root, "eos-autoupdater.timer", "eos-autoupdater")
+    };
+    let zincati = service_runs(root, "zincati.service", "zincati") && zincati_updates(root)?;
+    let timers = IMAGE_TIMERS.iter().any(|(timer, program)| timer_runs(root, timer, program));
+    if rpm_ostree || eos || zincati || timers {
+        return Ok(Fact::Known(true));
+    }
+    let known = ["rpm-ostreed-automatic.timer", "eos-autoupdater.timer", "zincati.service"];
+    let mut known = known.into_iter().chain(IMAGE_TIMERS.into_iter().map(|(timer, _)| timer));
+    Ok(if known.any(|unit| is_installed(root, unit)) { Fact::Known(false) } else { Fact::Unsupported })
+}
+
+/// Zincati updates unless one of its files says `enabled = false` in `[updates]`; the last file counts.
+fn zincati_updates(root: &Root) -> Result<bool, Reason> {
+    let mut files = std::collections::BTreeMap::new();
+    for folder in ["/usr/lib/zincati/config.d", "/run/zincati/config.d", "/etc/zincati/config.d"] {
+        let names = root.names(folder)?.into_iter().filter(|name| name.ends_with(".toml"));
+        files.extend(names.map(|name| (name.clone(), format!("{folder}/{name}"))));
+    }
+    let mut enabled = true;
+    for file in files.into_values() {
+        if let Some(value) = ini(root, &[&file], "updates", "enabled")? {
+            enabled = value != "false";
+        }
+    }
+    Ok(enabled)
+}
+
 fn apt(root: &Root) -> Result<bool, Reason> {
+    if timer_runs(root, "mintupdate-automation-upgrade.timer", "mintupdate-automation") {
+        return Ok(true);
+    }
     if !root.exists("/usr/bin/unattended-upgrade") {
         return Ok(false);
     }
-    let mut settings = BTreeMap::new();
-    let mut files = vec!["/etc/apt/apt.conf".to_owned()];
-    let names = root.names("/etc/apt/apt.conf.d")?;
-    // apt reads names of letters, digits, `-`, `_`, and a dot only before `conf`.
-    let plain = |name: &&String| {
-        let stem = name.strip_suffix(".conf").unwrap_or(name);
-        stem.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
-    };
-    files.extend(names.iter().filter(plain).map(|name| format!("/etc/apt/apt.conf.d/{name}")));
-    for file in files {
-        apt_settings(&root.text_if_there(file)?.unwrap_or_default(), &mut settings);
-    }
-    let last =
-        |name: &str| settings.get(name).and_then(|values: &Vec<String>| values.last()).map(String::as_str);
+    let conf = AptConf::read(root)?;
     // A number of days, with or without a unit, or `always`; zero is never.
-    let every = |name: &str| last(name).is_some_and(|value| !value.trim_start_matches('0').is_empty());
-    let on = last("apt::periodic::enable") != Some("0");
-    let origins = ["unattended-upgrade::origins-pattern", "unattended-upgrade::allowed-origins"];
-    let mut origins = origins.iter().filter_map(|name| settings.get(*name)).flatten();
-    let security =
-        origins.any(|origin| origin.to_ascii_lowercase().contains("security") || origin.contains('*'));
-    let started = if root.exists("/run/systemd/system")
-        || UNITS.iter().any(|at| root.exists(format!("{at}/apt-daily.timer")))
-    {
-        enabled(root, "apt-daily.timer") && enabled(root, "apt-daily-upgrade.timer")
+    let every = |name: &str| {
+        let value = conf.value(name).unwrap_or_default();
+        value == "always" || value.bytes().take_while(u8::is_ascii_digit).any(|digit| digit != b'0')
+    };
+    let on = conf
+        .value("apt::periodic::enable")
+        .is_none_or(|value| value.trim_start_matches('0') != "" || value.is_empty());
+    let patterns = conf.list("unattended-upgrade::origins-pattern").any(pattern_takes_security);
+    let origins = conf.list("unattended-upgrade::allowed-origins").any(origin_takes_security);
+    // A list of what to leave out that matches every package.
+    let mut kept_out = conf.list("unattended-upgrade::package-blacklist");
+    let nothing = kept_out.any(|pattern| matches!(pattern, "." | ".*" | ".+" | "^" | "^.*" | "^.+" | ".*$"));
+    let started = if root.exists("/run/systemd/system") || is_installed(root, "apt-daily.timer") {
+        timer_runs(root, "apt-daily.timer", "apt.systemd.daily")
+            && timer_runs(root, "apt-daily-upgrade.timer", "apt.systemd.daily")
     } else {
         root.exists("/etc/cron.daily/apt-compat")
     };
     let periodic = ["apt::periodic::update-package-lists", "apt::periodic::unattended-upgrade"];
-    Ok(on && security && started && periodic.iter().all(|name| every(name)))
+    Ok(on && (patterns || origins) && !nothing && started && periodic.iter().all(|name| every(name)))
+}
+
+/// `origin=Debian,codename=${distro_codename},label=Debian-Security`: it names security updates, or restricts nothing
+/// but the origin, to the distribution's.
+fn pattern_takes_security(pattern: &str) -> bool {
+    let pattern = pattern.to_ascii_lowercase();
+    let mut pairs = pattern.split(',').filter_map(|pair| pair.split_once('='));
+    let all = |(name, value): (&str, &str)| match name.trim() {
+        "o" | "origin" => is_distribution(value.trim()),
+        _ => value.trim() == "*",
+    };
+    pattern.contains("security") || pairs.clone().next().is_some() && pairs.all(all)
+}
+
+/// `${distro_id}:${distro_codename}-security`, as origin and archive.
+fn origin_takes_security(origin: &str) -> bool {
+    let origin = origin.to_ascii_lowercase();
+    let all = |(origin, archive): (&str, &str)| is_distribution(origin) && archive == "*";
+    origin.contains("security") || origin.split_once(':').is_some_and(all)
+}
+
+fn is_distribution(origin: &str) -> bool {
+    matches!(origin, "*" | "${distro_id}" | "debian" | "ubuntu")
 }
 
 fn dnf(root: &Root) -> Result<bool, Reason> {
-    // These timers apply updates whatever the configuration says.
-    if enabled(root, "dnf-automatic-install.timer") {
+    // This timer applies updates whatever the configuration says.
+    if timer_runs(root, "dnf-automatic-install.timer", "dnf-automatic") {
         return Ok(true);
     }
     let files = ["/etc/dnf/automatic.conf", "/etc/dnf/dnf5-plugins/automatic.conf"];
     let applies = ini(root, &files, "commands", "apply_updates")?.unwrap_or_default().to_ascii_lowercase();
     let applies = matches!(applies.as_str(), "yes" | "true" | "1" | "on");
-    let timers = ["dnf-automatic.timer", "dnf5-automatic.timer"];
-    Ok(applies && timers.iter().any(|timer| enabled(root, timer)))
-}
-
-/// Returns whether systemd starts a timer at boot: it is wanted and not masked.
-fn enabled(root: &Root, timer: &str) -> bool {
-    let masked = root.link(format!("/etc/systemd/system/{timer}"));
-    let masked = masked.is_ok_and(|target| target == std::path::Path::new("/dev/null"));
-    !masked && UNITS.iter().any(|folder| root.exists(format!("{folder}/timers.target.wants/{timer}")))
+    let timers = [("dnf-automatic.timer", "dnf-automatic"), ("dnf5-automatic.timer", "automatic")];
+    Ok(applies && timers.iter().any(|(timer, program)| timer_runs(root, timer, program)))
 }
 
 /// A setting of the first of these files that is there, in lower case.
@@ -92,52 +145,20 @@ fn ini(root: &Root, files: &[&str], section: &str, name: &str) -> Result<Option<
         let Some(text) = root.text_if_there(file)? else { continue };
         let from = text.to_ascii_lowercase();
         let header = format!("[{section}]");
-        let body = from.split_once(&header).map(|(_, rest)| rest.split("\n[").next().unwrap_or_default());
-        let spaced = body.unwrap_or_default().replace(" =", "=").replace("= ", "=");
+        let mut inside = false;
+        let mut body = String::new();
+        for line in from.lines().map(str::trim) {
+            if line.starts_with('[') {
+                inside = line == header;
+            } else if inside {
+                body.push_str(line);
+                body.push('\n');
+            }
+        }
+        let spaced = body.replace(" =", "=").replace("= ", "=");
         return Ok(assignments(&spaced).get(name).map(|value| value.trim().to_owned()));
     }
     Ok(None)
-}
-
-/// apt.conf(5): `A::B "x";`, `A { B "x"; };`, lists `A { "x"; };`, comments. Names are without case; all values are
-/// kept in order.
-fn apt_settings(text: &str, settings: &mut BTreeMap<String, Vec<String>>) {
-    let mut scopes: Vec<String> = Vec::new();
-    let mut name = String::new();
-    let mut rest = text;
-    loop {
-        rest = rest.trim_start();
-        if let Some(comment) = rest.strip_prefix("/*") {
-            rest = comment.split_once("*/").map_or("", |(_, rest)| rest);
-        } else if rest.starts_with("//") || rest.starts_with('#') {
-            rest = rest.split_once('\n').map_or("", |(_, rest)| rest);
-        } else if let Some(quoted) = rest.strip_prefix('"') {
-            let (value, after) = quoted.split_once('"').unwrap_or((quoted, ""));
-            let path: Vec<_> =
-                scopes.iter().chain([&name]).filter(|part| !part.is_empty()).cloned().collect();
-            let path = path.join("::").trim_end_matches("::").to_ascii_lowercase();
-            settings.entry(path).or_default().push(value.to_owned());
-            rest = after;
-        } else if let Some(after) = rest.strip_prefix('{') {
-            scopes.push(std::mem::take(&mut name));
-            rest = after;
-        } else if let Some(after) = rest.strip_prefix('}') {
-            scopes.pop();
-            name.clear();
-            rest = after;
-        } else if let Some(after) = rest.strip_prefix(';') {
-            name.clear();
-            rest = after;
-        } else {
-            let end = rest.find(|c: char| c.is_whitespace() || "{};\"".contains(c)).unwrap_or(rest.len());
-            let (word, after) = rest.split_at_checked(end).unwrap_or((rest, ""));
-            if word.is_empty() {
-                return;
-            }
-            word.clone_into(&mut name);
-            rest = after;
-        }
-    }
 }
 
 #[cfg(test)]
@@ -145,23 +166,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn apt_configuration() {
-        let text = "// c\nAPT::Periodic::Enable \"1\";\nAPT { Periodic { Unattended-Upgrade \"1\"; /* { */ }; };\n\
-                    Unattended-Upgrade::Origins-Pattern {\n \"label=Debian-Security\"; # no \"\n \"b\";\n};\n\
-                    DPkg::Post-Invoke:: \"x\";\n apt::periodic::unattended-upgrade \"0\"; broken \"";
-        let mut settings = BTreeMap::new();
-        apt_settings(text, &mut settings);
-        for (name, values) in [
-            ("apt::periodic::enable", vec!["1"]),
-            ("apt::periodic::unattended-upgrade", vec!["1", "0"]),
-            ("unattended-upgrade::origins-pattern", vec!["label=Debian-Security", "b"]),
-            ("dpkg::post-invoke", vec!["x"]),
+    fn origins_that_take_security_updates() {
+        for (pattern, takes) in [
+            ("origin=Debian,codename=${distro_codename},label=Debian-Security", true),
+            ("origin=Debian,codename=${distro_codename},label=Debian", false),
+            ("origin=Debian", true),
+            ("origin=*", true),
+            ("o=Ubuntu,a=*", true),
+            ("origin=Google LLC,archive=*", false),
+            ("site=packages.example.org", false),
+            ("", false),
         ] {
-            assert_eq!(
-                settings.get(name).map(|v| v.iter().map(String::as_str).collect()),
-                Some(values),
-                "{name}"
-            );
+            assert_eq!(pattern_takes_security(pattern), takes, "{pattern}");
+        }
+        for (origin, takes) in [
+            ("${distro_id}:${distro_codename}-security", true),
+            ("UbuntuESM:${distro_codename}-infra-security", true),
+            ("${distro_id}:${distro_codename}", false),
+            ("*:*", true),
+            ("Google LLC:*", false),
+        ] {
+            assert_eq!(origin_takes_security(origin), takes, "{origin}");
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Detects whether a restart is needed to complete an update.
 
-use super::kernel;
+use super::{image, kernel};
 use crate::Root;
 use crate::run::{Commands, RunError};
 use crate::updates::{Source, rpm, source};
@@ -21,6 +21,12 @@ const DEADLINE: Duration = Duration::from_secs(15);
 pub fn read(root: &Root, commands: &Commands, memory: &Path) -> Fact<bool> {
     if MARKS.iter().any(|mark| root.exists(mark)) {
         return Fact::Known(true);
+    }
+    match source(root) {
+        // All that is installed there is what runs; an update waits beside it.
+        Some(Source::Image) => return Fact::Known(image::restart_is_due(root)),
+        Some(Source::Snap) => return Fact::from(image::snaps_wait(root)),
+        _ => {}
     }
     let running = kernel::running(root);
     let newest = running.clone().and_then(|running| kernel::installed(root, &running));

@@ -3,11 +3,12 @@
 //! held back or not.
 
 use super::paragraphs::{Package, Paragraphs, field, file};
+use super::pins::{Pin, Pins};
 use super::version::compare;
-use super::{Lists, PendingUpdates};
+use super::{Lists, PendingUpdates, sources};
 use crate::run::Commands;
 use crate::{Root, date};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io::Read;
 use std::time::Duration;
 use vitalsign_protocol::fact::Reason;
@@ -15,29 +16,35 @@ use vitalsign_protocol::fact::Reason;
 /// Path of dpkg's list of installed packages.
 pub(crate) const STATUS: &str = "/var/lib/dpkg/status";
 const LISTS: &str = "/var/lib/apt/lists";
-/// Touched when an update of the lists has succeeded; by programs that not every system has.
-const STAMPS: [&str; 2] =
-    ["/var/lib/apt/periodic/update-success-stamp", "/var/lib/apt/periodic/update-stamp"];
 const COMPRESSIONS: [&str; 7] = ["", ".lz4", ".gz", ".xz", ".zst", ".bz2", ".lzma"];
 
-/// The package lists of all security suites.
+/// The package lists of all enabled security suites. They are as old as the suite that was heard of longest ago.
+///
+/// apt's own stamps are no evidence: an update that reaches no archive touches them all the same.
 pub(crate) fn lists(root: &Root, now: u64) -> Result<Option<Lists>, Reason> {
     let names = root.names(LISTS)?;
-    let releases = names.iter().filter(|name| name.ends_with("_InRelease") || name.ends_with("_Release"));
+    let enabled = sources::suites(root, &native(root))?;
+    let bases = |name: &str| {
+        ["InRelease", "Release"].iter().find_map(|end| name.strip_suffix(end)).map(str::to_owned)
+    };
+    let releases =
+        names.iter().filter_map(|name| Some((name, bases(name).filter(|base| base.ends_with('_'))?)));
+    // Lists of a source that was removed stay until apt's next update.
+    let is_enabled =
+        |base: &str| enabled.as_ref().is_none_or(|suites| suites.iter().any(|suite| suite.base == base));
+    let releases: Vec<_> = releases.filter(|(_, base)| is_enabled(base)).collect();
     let mut lists = Lists { key: format!("apt {}", root.stamp(STATUS)?), ..Lists::default() };
-    let (mut any, mut heard) = (false, None);
-    for release in releases {
-        any = true;
+    let mut checked = None;
+    for (release, base) in &releases {
         let head = head(root, release)?;
-        if !is_security(&head) {
+        if !is_security(&head) || is_esm(&head) && esm_is_pinned(root)? {
             continue;
         }
         let suite = heard_from(root, release, &head, now)?;
-        heard = Some(heard.map_or(suite, |oldest: u64| oldest.min(suite)));
-        let base = release.trim_end_matches("InRelease").trim_end_matches("Release");
+        checked = Some(checked.map_or(suite, |oldest: u64| oldest.min(suite)));
         let before = lists.files.len();
         let is_list = |name: &&String| {
-            let end = name.strip_prefix(base).and_then(|rest| rest.rsplit_once("_Packages"));
+            let end = name.strip_prefix(base.as_str()).and_then(|rest| rest.rsplit_once("_Packages"));
             end.is_some_and(|(_, compression)| COMPRESSIONS.contains(&compression))
         };
         lists.files.extend(names.iter().filter(is_list).cloned());
@@ -46,19 +53,34 @@ pub(crate) fn lists(root: &Root, now: u64) -> Result<Option<Lists>, Reason> {
             return Err(Reason::Failed);
         }
     }
-    let Some(heard) = heard else {
+    // A security suite that is enabled, and was never reached.
+    let suites = enabled.iter().flatten().filter(|suite| suite.is_security);
+    if suites.clone().any(|suite| !releases.iter().any(|(_, base)| *base == suite.base)) {
+        return Err(Reason::Stale);
+    }
+    let Some(checked) = checked else {
         // Without any list the state is unknown; with lists but no security suite, the system does not learn
         // of security updates.
-        return if any { Ok(None) } else { Err(Reason::Stale) };
+        return if releases.is_empty() { Err(Reason::Stale) } else { Ok(None) };
     };
-    let stamps = STAMPS.iter().filter_map(|stamp| root.stamp(stamp).ok()).map(|stamp| stamp.modified);
-    lists.checked = stamps.fold(heard, u64::max);
+    lists.checked = checked;
     lists.files.sort();
     lists.files.dedup();
     for name in &lists.files {
         lists.key += &format!(" {name} {}", root.stamp(format!("{LISTS}/{name}"))?);
     }
     Ok(Some(lists))
+}
+
+/// The machine's own architecture, in apt's words.
+fn native(root: &Root) -> String {
+    let arch = if root.is_live() { Some(sysinfo::System::cpu_arch()) } else { None };
+    let arch = arch.or_else(|| root.text_if_there("/proc/sys/kernel/arch").ok().flatten());
+    match arch.as_deref() {
+        None | Some("x86_64") => "amd64".to_owned(),
+        Some("aarch64") => "arm64".to_owned(),
+        Some(other) => other.to_owned(),
+    }
 }
 
 /// The first paragraph of a Release file, before its lists of digests.
@@ -75,26 +97,56 @@ fn is_security(head: &str) -> bool {
         .any(|value| value.to_ascii_lowercase().ends_with("-security"))
 }
 
+/// Suites of Ubuntu Pro: the security updates of a release after its standard support.
+fn is_esm(head: &str) -> bool {
+    field(head, "Origin").is_some_and(|origin| matches!(origin, "UbuntuESM" | "UbuntuESMApps"))
+}
+
+/// Without a subscription Ubuntu lists these suites so that people see what they miss, and pins them to `never`.
+fn esm_is_pinned(root: &Root) -> Result<bool, Reason> {
+    let is_esm = |pin: &Pin| pin.priority < 0 && pin.target.contains("ubuntuesm");
+    Ok(Pins::read(root)?.0.iter().any(is_esm))
+}
+
+/// Returns whether the security updates of Ubuntu Pro for the system itself (`esm-infra`) are subscribed to and fetched.
+pub(crate) fn has_esm(root: &Root) -> Result<bool, Reason> {
+    let enabled = sources::suites(root, &native(root))?;
+    for name in root.names(LISTS)? {
+        let Some(base) = name.strip_suffix("InRelease").or_else(|| name.strip_suffix("Release")) else {
+            continue;
+        };
+        let is_enabled = enabled.as_ref().is_none_or(|suites| suites.iter().any(|suite| suite.base == base));
+        if is_enabled && name.contains("-infra-security") && is_esm(&head(root, &name)?) {
+            return esm_is_pinned(root).map(|pinned| !pinned);
+        }
+    }
+    Ok(false)
+}
+
 /// Time at which the suite was last known to be current, in seconds since 1970.
 ///
 /// The file's modification time is the server's, and its `Date` is when the archive was signed: both are earlier
-/// than the fetch. Its change time is when it was fetched, or found unchanged: apt then sets its times again, and
-/// does not when the archive could not be reached. A suite whose maker's own time limit is over is too old in any
-/// case.
+/// than the fetch. Its change time is when it was fetched or found unchanged, and its signature verified: apt sets its
+/// owner and mode again, and does not when the archive could not be reached or is not signed rightly. Recorded trees
+/// have no change time, so that the modification time has to do. A suite whose maker's own time limit is over is too old
+/// in any case.
 fn heard_from(root: &Root, release: &str, head: &str, now: u64) -> Result<u64, Reason> {
     let until = field(head, "Valid-Until").and_then(date::release);
     if until.is_some_and(|until| until < now) {
         return Err(Reason::Stale);
     }
     let signed = field(head, "Date").and_then(date::release).unwrap_or(0);
-    let changed = if root.is_live() { root.stamp(format!("{LISTS}/{release}"))?.changed } else { 0 };
-    Ok(signed.max(changed))
+    let stamp = root.stamp(format!("{LISTS}/{release}"))?;
+    Ok(signed.max(if root.is_live() { stamp.changed } else { stamp.modified }))
 }
 
-/// Every installed package that a security suite offers a newer version of.
+/// Every installed package that a security suite offers a newer version of, held back or not. Security updates are never
+/// phased (apt's PhasedUpdater), so that a suite's percentage changes nothing.
 pub(crate) fn waiting(root: &Root, commands: &Commands, lists: &Lists) -> Result<PendingUpdates, Reason> {
     let installed = installed(root)?;
-    let mut waiting = PendingUpdates::new();
+    let pins = Pins::read(root)?;
+    let mut waiting = BTreeSet::new();
+    let mut held = BTreeSet::new();
     let mut offer = |package: &Package| {
         let key = (package.name.clone(), installed.architecture(package).to_owned());
         if let Some(version) = installed.versions.get(&key)
@@ -102,7 +154,11 @@ pub(crate) fn waiting(root: &Root, commands: &Commands, lists: &Lists) -> Result
         {
             // The installed version is part of the name, so that a second fix of the same package keeps the
             // first one's date.
-            waiting.insert(format!("{}:{} {version}", key.0, key.1));
+            let name = format!("{}:{} {version}", key.0, key.1);
+            if installed.held.contains(&key) || pins.keep_back(&package.name, &package.version) {
+                held.insert(name.clone());
+            }
+            waiting.insert(name);
         }
     };
     for name in &lists.files {
@@ -121,11 +177,13 @@ pub(crate) fn waiting(root: &Root, commands: &Commands, lists: &Lists) -> Result
             _ => return Err(Reason::Failed),
         }
     }
-    Ok(waiting)
+    Ok(PendingUpdates { names: waiting, held: u64::try_from(held.len()).ok() })
 }
 
 struct Installed {
     versions: HashMap<(String, String), String>,
+    /// Packages on hold (`apt-mark hold`).
+    held: HashSet<(String, String)>,
     native: String,
 }
 
@@ -146,9 +204,13 @@ fn installed(root: &Root) -> Result<Installed, Reason> {
     })?;
     // dpkg is always of the machine's own architecture.
     let native = packages.iter().find(|package| package.name == "dpkg").ok_or(Reason::Malformed)?;
-    let mut installed = Installed { versions: HashMap::new(), native: native.architecture.clone() };
+    let mut installed =
+        Installed { versions: HashMap::new(), held: HashSet::new(), native: native.architecture.clone() };
     for package in packages {
         let key = (package.name.clone(), installed.architecture(&package).to_owned());
+        if package.status.starts_with("hold ") {
+            installed.held.insert(key.clone());
+        }
         installed.versions.insert(key, package.version);
     }
     Ok(installed)

@@ -18,6 +18,9 @@ pub(super) struct Memory {
     at: u64,
     /// Pending updates and when each was first seen.
     waiting: BTreeMap<String, u64>,
+    /// Number of them that are kept back.
+    #[serde(default)]
+    held: Option<u64>,
 }
 
 impl Memory {
@@ -38,13 +41,21 @@ impl Memory {
     pub(super) fn learn(&mut self, lists: &Lists, waiting: PendingUpdates, now: u64) {
         let before = std::mem::take(&mut self.waiting);
         let first = |name: &str| before.get(name).map_or(now, |first| now.min(*first));
-        self.waiting =
-            waiting.into_iter().map(|name| (first(&name), name)).map(|(first, name)| (name, first)).collect();
-        (self.key, self.at) = (lists.key.clone(), now);
+        self.waiting = waiting
+            .names
+            .into_iter()
+            .map(|name| (first(&name), name))
+            .map(|(first, name)| (name, first))
+            .collect();
+        (self.key, self.at, self.held) = (lists.key.clone(), now, waiting.held);
     }
 
     pub(super) fn count(&self) -> Fact<u64> {
         u64::try_from(self.waiting.len()).map_or(Fact::Unsupported, Fact::Known)
+    }
+
+    pub(super) fn held(&self) -> Fact<u64> {
+        Fact::or_unsupported(self.held)
     }
 
     /// Since when the first of them waits.

@@ -1,9 +1,10 @@
 //! Fedora's and SUSE's families: dnf and zypper say from their caches which advisories apply, without network. They
 //! are slow, so that what they said holds while neither the packages nor the caches change, for an hour.
 
-use super::{Lists, PendingUpdates};
+use super::Lists;
 use crate::Root;
 use crate::run::{Commands, RunError};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use vitalsign_protocol::fact::Reason;
 
@@ -16,9 +17,12 @@ const DATABASES: [&str; 6] = [
     "/var/lib/rpm/Packages.db",
     "/var/lib/rpm/Packages",
 ];
-/// Folders with one folder per repository in each.
-const DNF: [&str; 2] = ["/var/cache/libdnf5", "/var/cache/dnf"];
-const ZYPPER: [&str; 1] = ["/var/cache/zypp/raw"];
+/// Folders with one folder per repository in each, and folders of the repositories' settings.
+const DNF: ([&str; 2], [&str; 3]) = (
+    ["/var/cache/libdnf5", "/var/cache/dnf"],
+    ["/etc/yum.repos.d", "/etc/distro.repos.d", "/usr/share/dnf5/repos.d"],
+);
+const ZYPPER: ([&str; 1], [&str; 1]) = (["/var/cache/zypp/raw"], ["/etc/zypp/repos.d"]);
 
 /// Time of the last change of the database of installed packages.
 pub(crate) fn database(root: &Root) -> Option<u64> {
@@ -33,43 +37,108 @@ pub(crate) fn database_key(root: &Root) -> String {
 
 /// Returns dnf's cached repository data; `None` if no repository has security advisories.
 pub(crate) fn dnf_lists(root: &Root) -> Result<Option<Lists>, Reason> {
-    repositories(root, "dnf", &DNF)
+    repositories(root, "dnf", &DNF.0, &DNF.1)
 }
 
 /// Returns zypper's cached repository data; `None` if no repository has security advisories.
 pub(crate) fn zypper_lists(root: &Root) -> Result<Option<Lists>, Reason> {
-    repositories(root, "zypper", &ZYPPER)
+    repositories(root, "zypper", &ZYPPER.0, &ZYPPER.1)
 }
 
-fn repositories(root: &Root, source: &str, caches: &[&str]) -> Result<Option<Lists>, Reason> {
+/// The lists are as old as the enabled repository with advisories that was heard of longest ago.
+fn repositories(
+    root: &Root,
+    source: &str,
+    caches: &[&str],
+    settings: &[&str],
+) -> Result<Option<Lists>, Reason> {
     let mut lists =
         Lists { key: format!("{source}{}", database_key(root)), hourly: true, ..Lists::default() };
-    let (mut any, mut advisories) = (false, false);
+    let configured = configured(root, settings)?;
+    let mut any = false;
+    // By repository: when it was last heard of. One that has moved has an older folder too.
+    let mut heard: BTreeMap<String, u64> = BTreeMap::new();
+    let mut fetched: BTreeSet<String> = BTreeSet::new();
     for cache in caches {
         for repository in root.names(cache)? {
+            let id = id(&repository);
+            if configured.as_ref().is_some_and(|enabled| !enabled.contains_key(id)) {
+                continue;
+            }
             let folder = format!("{cache}/{repository}/repodata");
             let names = root.names(&folder).unwrap_or_default();
             let Ok(index) = root.stamp(format!("{folder}/repomd.xml")) else { continue };
             any = true;
+            fetched.insert(id.to_owned());
             lists.key += &format!(" {repository} {index}");
             if names.iter().any(|name| name.contains("updateinfo")) {
-                advisories = true;
                 // When the repository answers that nothing has changed, zypper touches the index and dnf the list of
                 // packages.
                 let stamps = names.iter().filter_map(|name| root.stamp(format!("{folder}/{name}")).ok());
-                lists.checked = stamps.map(|stamp| stamp.modified).fold(lists.checked, u64::max);
+                let newest = stamps.map(|stamp| stamp.modified).fold(0, u64::max);
+                let known = heard.entry(id.to_owned()).or_default();
+                *known = newest.max(*known);
+            } else if root
+                .text(format!("{folder}/repomd.xml"))
+                .is_ok_and(|index| index.contains("\"updateinfo\""))
+            {
+                // It has advisories, and they were not fetched.
+                heard.entry(id.to_owned()).or_default();
             }
         }
     }
-    match (any, advisories) {
-        (false, _) => Err(Reason::Stale),
-        (true, false) => Ok(None),
-        (true, true) => Ok(Some(lists)),
+    let never = configured.into_iter().flatten().any(|(id, needed)| needed && !fetched.contains(&id));
+    match heard.into_values().min() {
+        _ if !any => Err(Reason::Stale),
+        Some(oldest) if never || oldest == 0 => Err(Reason::Stale),
+        Some(oldest) => {
+            lists.checked = oldest;
+            Ok(Some(lists))
+        }
+        None if never => Err(Reason::Stale),
+        None => Ok(None),
     }
 }
 
+/// `updates` of `updates-0123456789abcdef`: dnf adds a digest of the addresses.
+fn id(folder: &str) -> &str {
+    match folder.rsplit_once('-') {
+        Some((id, digest)) if digest.len() == 16 && digest.bytes().all(|byte| byte.is_ascii_hexdigit()) => id,
+        _ => folder,
+    }
+}
+
+/// Every enabled repository, and whether the package manager cannot do without it. None without any settings.
+fn configured(root: &Root, folders: &[&str]) -> Result<Option<BTreeMap<String, bool>>, Reason> {
+    let mut enabled = None;
+    for folder in folders {
+        for name in root.names(folder)?.iter().filter(|name| name.ends_with(".repo")) {
+            let text = root.text(format!("{folder}/{name}"))?;
+            let all: &mut BTreeMap<String, bool> = enabled.get_or_insert_default();
+            let sections = text.split("\n[").map(|section| section.trim_start().trim_start_matches('['));
+            for section in sections {
+                let Some((id, body)) = section.split_once(']') else { continue };
+                let is = |name: &str, words: &[&str]| {
+                    let line = |line: &str| {
+                        let (found, value) = line.split_once('=')?;
+                        (found.trim() == name).then(|| value.trim().to_ascii_lowercase())
+                    };
+                    body.lines()
+                        .filter_map(line)
+                        .next_back()
+                        .is_some_and(|value| words.contains(&value.as_str()))
+                };
+                if !is("enabled", &["0", "no", "false", "off"]) {
+                    all.insert(id.to_owned(), !is("skip_if_unavailable", &["1", "yes", "true", "on"]));
+                }
+            }
+        }
+    }
+    Ok(enabled)
+}
+
 /// Packages with a security advisory, as dnf 4 or dnf 5 lists them.
-pub(crate) fn dnf(commands: &Commands) -> Result<PendingUpdates, Reason> {
+pub(crate) fn dnf(commands: &Commands) -> Result<BTreeSet<String>, Reason> {
     // For users other than root, dnf uses a separate cache and reports nothing if it is empty.
     if matches!(commands, Commands::Live) && !rustix::process::geteuid().is_root() {
         return Err(Reason::Denied);
@@ -86,8 +155,8 @@ pub(crate) fn dnf(commands: &Commands) -> Result<PendingUpdates, Reason> {
 }
 
 /// dnf 4: `ID severity/Sec. package`; dnf 5: `ID security severity package date time`, under a heading.
-fn advisories(text: &str) -> Option<PendingUpdates> {
-    let mut waiting = PendingUpdates::new();
+fn advisories(text: &str) -> Option<BTreeSet<String>> {
+    let mut waiting = BTreeSet::new();
     for line in text.lines() {
         let words: Vec<_> = line.split_ascii_whitespace().collect();
         let package = match words.as_slice() {
@@ -113,7 +182,7 @@ fn name_and_architecture(package: &str) -> Option<String> {
 }
 
 /// Security patches that zypper lists as needed.
-pub(crate) fn zypper(commands: &Commands) -> Result<PendingUpdates, Reason> {
+pub(crate) fn zypper(commands: &Commands) -> Result<BTreeSet<String>, Reason> {
     let args = ["--xmlout", "--non-interactive", "--no-refresh", "list-patches", "--category", "security"];
     let output = commands.output("zypper", "/usr/bin/zypper", &args, DEADLINE)?;
     match output.status {
@@ -124,13 +193,13 @@ pub(crate) fn zypper(commands: &Commands) -> Result<PendingUpdates, Reason> {
     }
 }
 
-fn patches(xml: &str) -> Option<PendingUpdates> {
+fn patches(xml: &str) -> Option<BTreeSet<String>> {
     // Without its end it is half an answer.
     xml.trim_end().strip_suffix("</stream>")?;
     if !xml.contains("<update-list") || xml.contains("no-update-repositories") {
         return None;
     }
-    let mut waiting = PendingUpdates::new();
+    let mut waiting = BTreeSet::new();
     for element in xml.split("<update ").skip(1) {
         let (attributes, _) = element.split_once('>')?;
         if attribute(attributes, "kind")? == "patch"
@@ -155,7 +224,7 @@ mod tests {
     #[test]
     fn advisory_lists() {
         let set =
-            |names: &[&str]| Some(names.iter().map(|name| (*name).to_owned()).collect::<PendingUpdates>());
+            |names: &[&str]| Some(names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<String>>());
         for (text, expected) in [
             ("", set(&[])),
             ("FEDORA-2024-1 Moderate/Sec.  bind-libs-32:9.18.24-1.fc39.x86_64\n", set(&["bind-libs.x86_64"])),
