@@ -22,17 +22,20 @@ import data.thresholds
 posture := input.posture
 
 # ---------------------------------------------------------------------------------------------------------------------
-# Security updates are installed within max_days, and the package lists are recent.
+# Security updates are installed within max_days, and the package lists are recent. That none waits says nothing once the
+# vendor offers none any more.
 
 checks["os-updates"] := {
 	"submodule": "os",
 	"seen": seen({
 		"waiting": posture.os.security_updates,
 		"since": posture.os.security_updates_since,
+		"held": posture.os.security_updates_held,
 		"checked": posture.os.updates_checked,
 	}),
 	"changes_at": changes(posture.os.security_updates_since, thresholds["os-updates"].max_days) |
-		changes(posture.os.updates_checked, thresholds["os-updates"].max_list_age_days),
+		changes(posture.os.updates_checked, thresholds["os-updates"].max_list_age_days) |
+		changes(posture.os.support_ends, 0),
 	"outcome": os_updates,
 }
 
@@ -45,6 +48,9 @@ os_updates := bad("overdue", {"configuration": 96}) if {
 	in_the_future(posture.os.updates_checked)
 } else := warning("stale", {"configuration": 36}) if {
 	passed(posture.os.updates_checked, thresholds["os-updates"].max_list_age_days)
+} else := warning("end-of-life", {"configuration": 36}) if {
+	posture.os.security_updates.known == 0
+	passed(posture.os.support_ends, 0)
 } else := good({"configuration": 3}) if {
 	posture.os.security_updates.known == 0
 } else := warning("unreadable", {"configuration": 36}) if {
@@ -304,7 +310,8 @@ lock_idle := bad("off", {"configuration": 96}) if {
 } else := warning("unreadable", {"configuration": 36})
 
 # ---------------------------------------------------------------------------------------------------------------------
-# Secure Boot is on. The signed event log takes precedence over the device's claim; a contradiction is contraindicated.
+# Secure Boot is on. The signed event log takes precedence over the device's claim; a contradiction is contraindicated. A
+# device that itself found its log and its variable to disagree, or its variable to be no value, is not believed.
 
 checks["boot-secure"] := {
 	"submodule": "boot",
@@ -329,6 +336,8 @@ boot_secure := bad("contradiction", {"configuration": 96}) if {
 	posture.boot.secure_boot.known == false
 } else := bad("setup-mode", {"configuration": 96}) if {
 	posture.boot.setup_mode.known == true
+} else := warning("unreadable", {"configuration": 36}) if {
+	posture.boot.secure_boot.unreadable == "malformed"
 } else := good({"configuration": 2}) if {
 	proven_secure_boot == true
 } else := unknown("boot-secure", "configuration", [posture.boot.secure_boot]) if {

@@ -194,6 +194,28 @@ fn operating_system() {
             optional,
             (NONE, "unsupported", configuration(3), None),
         ),
+        // No security update will ever be offered again.
+        (
+            "os-updates",
+            json!({ "os": { "support_ends": days_ago(0) } }),
+            "",
+            (WARN, "end-of-life", late(), None),
+        ),
+        (
+            "os-updates",
+            json!({ "os": { "support_ends": known(NOW + 1) } }),
+            "",
+            (GOOD, "ok", configuration(32), None),
+        ),
+        (
+            "os-updates",
+            json!({ "os": { "security_updates": known(1), "security_updates_since": days_ago(15),
+                            "support_ends": days_ago(0) } }),
+            "",
+            (BAD, "overdue", late(), None),
+        ),
+        ("os-updates", support(unreadable()), "", (GOOD, "ok", configuration(36), None)),
+        ("os-updates", support(unsupported()), "", (GOOD, "ok", configuration(3), None)),
         ("os-reboot", reboot(known(true), days_ago(6)), "", (WARN, "grace", configuration(32), Some(1))),
         ("os-reboot", reboot(known(true), days_ago(7)), "", (BAD, "overdue", late(), None)),
         (
@@ -475,6 +497,19 @@ fn boot() {
     let rows = [
         ("boot-secure", boot(known(true)), quoted(Some(true)), (GOOD, "ok", proven.clone(), None)),
         ("boot-secure", boot(unreadable()), quoted(Some(true)), (GOOD, "ok", proven.clone(), None)),
+        // The device's own variable and log disagree.
+        (
+            "boot-secure",
+            boot(json!({ "unreadable": "malformed" })),
+            quoted(Some(true)),
+            (WARN, "unreadable", json!({ "configuration": 36, "executables": 3 }), None),
+        ),
+        (
+            "boot-secure",
+            boot(json!({ "unreadable": "malformed" })),
+            quoted(Some(false)),
+            (BAD, "off", configuration(96), None),
+        ),
         (
             "boot-secure",
             boot(known(false)),

@@ -49,7 +49,7 @@ pub(crate) fn healthy() -> Value {
         "os": {
             "name": known("debian"), "version": known("13"), "build": unsupported(), "kernel": known("6.12.57"),
             "kernel_installed": known("6.12.57"), "arch": known("x86_64"), "security_updates": known(0),
-            "security_updates_since": unsupported(), "updates_source": known("apt"), "updates_checked": days_ago(0),
+            "security_updates_since": unsupported(), "security_updates_held": known(0), "updates_source": known("apt"), "updates_checked": days_ago(0),
             "reboot_required": known(false), "last_update": days_ago(2), "automatic_updates": known(true),
             "support_ends": known(NOW + 900 * DAY),
         },

@@ -65,6 +65,7 @@ impl Dice {
         (os.kernel, os.kernel_installed) = (self.text(), self.text());
         os.security_updates = self.fact(&[0, 0, 0, 1, u64::MAX]);
         (os.security_updates_since, os.updates_checked) = (self.time(), self.time());
+        os.security_updates_held = self.fact(&[0, 1]);
         os.reboot_required = self.fact(&[true, false]);
         (os.last_update, os.support_ends) = (self.time(), self.time());
         let volumes: Vec<Volume> = (0..self.roll() % 4).map(|_| self.volume()).collect();
