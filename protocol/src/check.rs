@@ -129,6 +129,8 @@ pub const REASONS: &[(&str, &str)] = &[
     ("passive", "monitoring only"),
     ("reduced", "running with reduced function"),
     ("snoozed", "paused by a user"),
+    ("disconnected", "not connected to its management"),
+    ("unlicensed", "without a valid licence"),
     ("too-long", "too long"),
     ("contradiction", "the device and its TPM disagree"),
     ("setup-mode", "its keys can be changed without authentication"),

@@ -112,6 +112,10 @@ words! {
         2 "reduced" Reduced,
         /// Paused by a user.
         3 "snoozed" Snoozed,
+        /// It is not registered with its management, or has no connection to it, and cannot do without.
+        4 "disconnected" Disconnected,
+        /// It has no licence, or its licence has expired.
+        5 "unlicensed" Unlicensed,
     }
 }
 

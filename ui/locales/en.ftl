@@ -241,6 +241,8 @@ reason-suspended = suspended
 reason-passive = monitoring only
 reason-reduced = running with reduced function
 reason-snoozed = paused by a user
+reason-disconnected = not connected to its management
+reason-unlicensed = without a valid licence
 reason-too-long = too long
 reason-contradiction = the device and its TPM disagree
 reason-setup-mode = its keys can be changed without authentication
@@ -325,6 +327,8 @@ value-active = active
 value-passive = monitoring only
 value-reduced = reduced
 value-snoozed = paused
+value-disconnected = not connected to its management
+value-unlicensed = without a valid licence
 # Where a key is kept.
 value-software = software only
 value-secure-enclave = Secure Enclave

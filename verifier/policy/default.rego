@@ -193,7 +193,7 @@ protects(product) if {
 	product.protecting.known == true
 	not product.running.known == false
 	not product.mode.unreadable
-	not product.mode.known in {"passive", "reduced", "snoozed"}
+	not product.mode.known in {"passive", "reduced", "snoozed", "disconnected", "unlicensed"}
 }
 
 edr_protecting := good({"configuration": 2}) if {
@@ -216,6 +216,12 @@ edr_protecting := good({"configuration": 2}) if {
 } else := bad("passive", {"configuration": 96}) if {
 	some product in products
 	product.mode.known == "passive"
+} else := bad("unlicensed", {"configuration": 96}) if {
+	some product in products
+	product.mode.known == "unlicensed"
+} else := bad("disconnected", {"configuration": 96}) if {
+	some product in products
+	product.mode.known == "disconnected"
 } else := unknown("edr-protecting", "configuration", ["unsupported"]) if {
 	some product in products
 	product.running.known == true

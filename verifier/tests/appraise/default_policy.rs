@@ -334,6 +334,8 @@ fn endpoint_protection() {
         ("edr-protecting", edr(vec![]), "", (BAD, "missing", configuration(96), None)),
         ("edr-protecting", edr(vec![on("passive")]), "", (BAD, "passive", configuration(96), None)),
         ("edr-protecting", edr(vec![on("snoozed")]), "", (BAD, "snoozed", configuration(96), None)),
+        ("edr-protecting", edr(vec![on("disconnected")]), "", (BAD, "disconnected", configuration(96), None)),
+        ("edr-protecting", edr(vec![on("unlicensed")]), "", (BAD, "unlicensed", configuration(96), None)),
         ("edr-protecting", edr(vec![on("reduced")]), "", (WARN, "reduced", configuration(32), None)),
         ("edr-protecting", changed("protecting", known(false)), "", (BAD, "off", configuration(96), None)),
         ("edr-protecting", changed("running", known(false)), "", (BAD, "off", configuration(96), None)),

@@ -98,7 +98,14 @@ impl Dice {
             version: self.text(),
             running: self.fact(&[true, true, false]),
             protecting: self.fact(&[true, true, false]),
-            mode: self.fact(&[EdrMode::Active, EdrMode::Passive, EdrMode::Reduced, EdrMode::Snoozed]),
+            mode: self.fact(&[
+                EdrMode::Active,
+                EdrMode::Passive,
+                EdrMode::Reduced,
+                EdrMode::Snoozed,
+                EdrMode::Disconnected,
+                EdrMode::Unlicensed,
+            ]),
             signatures_updated: self.time(),
             tamper_protection: self.fact(&[true]),
         }
