@@ -2,6 +2,7 @@
 //! Running is not protecting, and what a product has no documented way to say stays unsupported.
 
 mod answers;
+mod clamav;
 mod files;
 mod processes;
 pub mod products;
@@ -35,20 +36,21 @@ pub fn probes(root: &Root) -> Vec<Probe> {
 /// When the processes cannot be listed.
 pub fn read(root: &Root, commands: &Commands, now: u64) -> Result<Vec<EdrProduct>, Reason> {
     let processes = Processes::read(root)?;
+    let processes = &processes;
     let found = |product: &'static Product| {
         let pids = processes.of(root, product);
         let installed = product.markers.iter().any(|marker| root.exists(marker));
-        (installed || !pids.is_empty()).then_some((product, !pids.is_empty()))
+        (installed || !pids.is_empty()).then_some((product, pids))
     };
     let found: Vec<_> = PRODUCTS.iter().filter_map(found).collect();
     // One product's slow answer is not to delay another's.
     Ok(std::thread::scope(|scope| {
-        let ask = |(product, runs)| {
-            let complete = processes.complete;
-            scope.spawn(move || describe(&ProductQuery { root, commands, now, runs }, product, complete))
+        let ask = |(product, pids): (&'static Product, Vec<i32>)| {
+            let query =
+                ProductQuery { root, commands, now, runs: !pids.is_empty(), pids, processes, product };
+            (product, scope.spawn(move || describe(&query)))
         };
-        let asked: Vec<_> =
-            found.into_iter().map(|(product, runs)| (product, ask((product, runs)))).collect();
+        let asked: Vec<_> = found.into_iter().map(ask).collect();
         let unreadable =
             |product: &Product| EdrProduct { id: product.id.to_owned(), ..EdrProduct::default() };
         asked
@@ -58,11 +60,15 @@ pub fn read(root: &Root, commands: &Commands, now: u64) -> Result<Vec<EdrProduct
     }))
 }
 
-/// Processes of every product that runs: when one ends, something has changed.
+/// Processes that every product needs in order to protect: when one ends, something has changed.
 #[must_use]
 pub fn running_pids(root: &Root) -> Vec<i32> {
     let Ok(processes) = Processes::read(root) else { return Vec::new() };
-    let mut pids: Vec<_> = PRODUCTS.iter().flat_map(|product| processes.of(root, product)).collect();
+    let mut pids = Vec::new();
+    for product in PRODUCTS {
+        pids.extend(processes.of(root, product));
+        pids.extend(product.others.iter().flat_map(|name| processes.program(root, product, name)));
+    }
     pids.sort_unstable();
     pids.dedup();
     pids
@@ -73,13 +79,36 @@ struct ProductQuery<'a> {
     root: &'a Root,
     commands: &'a Commands,
     now: u64,
+    product: &'static Product,
+    processes: &'a Processes,
+    /// Processes of the product's main service.
+    pids: Vec<i32>,
     runs: bool,
 }
 
 impl ProductQuery<'_> {
-    /// Runs a program and returns its output; `name` identifies a recording of it.
-    fn output(&self, name: &str, program: &str, args: &[&str]) -> Result<String, Reason> {
-        self.commands.output(name, program, args, DEADLINE)?.success()
+    /// Runs a program and returns what `parse` makes of its output, whatever its exit status: some products say with it
+    /// that they are not well. `name` identifies a recording.
+    fn answer<T>(
+        &self,
+        name: &str,
+        program: &str,
+        args: &[&str],
+        parse: impl FnOnce(&str) -> Result<T, Reason>,
+    ) -> Result<T, Reason> {
+        let output = self.commands.output(name, program, args, DEADLINE)?;
+        parse(&output.text).map_err(|reason| if output.status == Some(0) { reason } else { Reason::Failed })
+    }
+
+    /// Reads a state file that the product's main service wrote. Without a service, or if the file is older than it, what
+    /// the file says is past. `max_age` is for files that the service writes regularly.
+    fn state(&self, path: &str, max_age: Option<Duration>) -> Result<String, Reason> {
+        let written = self.root.stamp(path)?.modified;
+        let started = self.pids.iter().filter_map(|pid| processes::started(self.root, *pid)).min();
+        let aged = |limit: Duration| self.now.abs_diff(written) > limit.as_secs();
+        let stale =
+            !self.runs || started.is_some_and(|started| written < started) || max_age.is_some_and(aged);
+        if stale { Err(Reason::Stale) } else { Ok(self.root.text(path)?) }
     }
 }
 
@@ -108,9 +137,10 @@ impl ProductAnswer {
     }
 }
 
-fn describe(ask: &ProductQuery<'_>, product: &Product, complete: bool) -> EdrProduct {
+fn describe(ask: &ProductQuery<'_>) -> EdrProduct {
+    let product = ask.product;
     let said = (product.ask)(ask);
-    let running = match (ask.runs, complete) {
+    let running = match (ask.runs, ask.processes.complete) {
         (true, _) => Fact::Known(true),
         (false, true) => Fact::Known(false),
         (false, false) => Fact::Unreadable(Reason::Denied),
