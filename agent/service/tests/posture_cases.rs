@@ -19,8 +19,6 @@ mod tests {
         "03-composefs-root",
         "04-ubuntu-tpm-fde-token",
         "07-zfs-native-encryption",
-        "14-gnome-without-gdm",
-        "16-dconf-not-compiled",
         "57-pop-os-recovery-partition",
     ];
 

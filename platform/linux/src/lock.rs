@@ -1,12 +1,19 @@
-//! Screen lock: settings enforced for every session (dconf locks, KDE's immutable settings, logind) and, in a
-//! user's session, the user's own. The service cannot read users' settings: anything not enforced is
-//! unreadable to it.
+//! Screen lock: settings enforced for every session (dconf locks, KDE's immutable settings) and, in a user's session, the
+//! user's own. A setting counts only where a program acts on it. The service cannot read users' settings: anything not
+//! enforced is unreadable to it.
 
+mod compositor;
+mod dconf;
 mod desktop;
 mod enforced;
+mod gvdb;
+mod kde;
+mod logind;
+mod user;
 
 use crate::Root;
 use crate::run::Commands;
+use desktop::{Desktop, Locker};
 use std::path::PathBuf;
 use std::time::Duration;
 use vitalsign_platform_api::Probe;
@@ -26,6 +33,10 @@ impl LoginSession {
     /// The session that this process's environment tells of.
     #[must_use]
     pub fn from_environment() -> Option<Self> {
+        // A log-in screen is no user's session.
+        if std::env::var("XDG_SESSION_CLASS").is_ok_and(|class| class == "greeter") {
+            return None;
+        }
         let desktop = std::env::var("XDG_CURRENT_DESKTOP").ok().filter(|desktop| !desktop.is_empty())?;
         let settings = std::env::var_os("XDG_CONFIG_HOME").map(PathBuf::from);
         let settings = settings.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".config")))?;
@@ -33,62 +44,59 @@ impl LoginSession {
     }
 }
 
-/// Settings of one source; `None` where it leaves a setting open.
+/// A setting of one source; `None` where the source leaves it open, an error where it has no value that is understood.
+type Setting<T> = Option<Result<T, Reason>>;
+
+/// Settings of one source.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Settings {
-    locks: Option<bool>,
+    locks: Setting<bool>,
     /// Idle seconds until the screen locks; zero means never.
-    idle: Option<u64>,
+    idle: Setting<u64>,
     /// Further seconds until a password is required.
-    grace: Option<u64>,
+    grace: Setting<u64>,
 }
 
 impl Settings {
+    /// Nothing locks.
+    const NEVER: Self = Self { locks: Some(Ok(false)), idle: None, grace: None };
+
     /// Locked by itself: it locks, and it becomes idle. One "no" is enough for "no".
-    fn automatic(&self) -> Option<bool> {
+    fn automatic(&self) -> Setting<bool> {
         match (self.locks, self.idle) {
-            (Some(false), _) | (_, Some(0)) => Some(false),
-            (Some(true), Some(_)) => Some(true),
+            (Some(Ok(false)), _) | (_, Some(Ok(0))) => Some(Ok(false)),
+            (Some(Ok(true)), Some(Ok(_))) => Some(Ok(true)),
+            (Some(Err(reason)), _) | (_, Some(Err(reason))) => Some(Err(reason)),
             _ => None,
         }
     }
 
     /// Converts to facts; an open setting is unreadable for `reason`. A screen that never locks has no times.
     fn facts(self, reason: Reason) -> Lock {
-        let open = |value: Option<u64>| value.map_or(Fact::Unreadable(reason), Fact::Known);
-        match self.automatic() {
-            Some(false) => Lock {
-                automatic: Fact::Known(false),
-                idle_seconds: Fact::Unsupported,
-                grace_seconds: Fact::Unsupported,
-            },
-            Some(true) => Lock {
-                automatic: Fact::Known(true),
-                idle_seconds: open(self.idle),
-                grace_seconds: open(self.grace),
-            },
-            None => {
-                let automatic = Fact::Unreadable(reason);
-                Lock { automatic, idle_seconds: open(self.idle), grace_seconds: open(self.grace) }
-            }
+        let time = |value: Setting<u64>| value.unwrap_or(Err(reason)).into();
+        let automatic = self.automatic().unwrap_or(Err(reason)).into();
+        if automatic == Fact::Known(false) {
+            return Lock { automatic, idle_seconds: Fact::Unsupported, grace_seconds: Fact::Unsupported };
         }
+        Lock { automatic, idle_seconds: time(self.idle), grace_seconds: time(self.grace) }
     }
 
     /// The weaker of two, where both hold on one machine: a setting that either leaves open is open, but for a "no".
     fn weaker(self, other: Self) -> Self {
-        let longer = |a: Option<u64>, b: Option<u64>| match (a, b) {
-            (Some(0), _) | (_, Some(0)) => Some(0),
-            (Some(a), Some(b)) => Some(a.max(b)),
-            _ => None,
-        };
-        let locks = match (self.locks, other.locks) {
-            (Some(false), _) | (_, Some(false)) => Some(false),
-            (Some(true), Some(true)) => Some(true),
-            _ => None,
-        };
-        // Zero seconds of grace are the strictest, not "never".
-        let grace = self.grace.zip(other.grace).map(|(a, b)| a.max(b));
-        Self { locks, idle: longer(self.idle, other.idle), grace }
+        fn both<T>(a: Setting<T>, b: Setting<T>, weaker: impl FnOnce(T, T) -> T) -> Setting<T> {
+            match (a?, b?) {
+                (Ok(a), Ok(b)) => Some(Ok(weaker(a, b))),
+                (Err(reason), _) | (_, Err(reason)) => Some(Err(reason)),
+            }
+        }
+        let no = [self.locks, other.locks].contains(&Some(Ok(false)));
+        let never = [self.idle, other.idle].contains(&Some(Ok(0)));
+        Self {
+            locks: if no { Some(Ok(false)) } else { both(self.locks, other.locks, |a, b| a && b) },
+            idle: if never { Some(Ok(0)) } else { both(self.idle, other.idle, u64::max) },
+            // Zero seconds of grace are the strictest, not "never".
+            grace: both(self.grace, other.grace, u64::max),
+        }
     }
 }
 
@@ -104,33 +112,44 @@ pub fn probes(root: &Root, session: Option<LoginSession>) -> Vec<Probe> {
 
 #[must_use]
 pub fn read(root: &Root, commands: &Commands, session: Option<&LoginSession>) -> Lock {
-    match enforced::logind(root) {
-        Ok(Some(settings)) => return settings.facts(Reason::Failed),
-        Ok(None) => {}
-        Err(reason) => return Settings::default().facts(reason),
-    }
     if let Some(session) = session {
-        return match desktop::read(root, commands, session) {
+        let desktop = Desktop::named(&session.desktop);
+        return match user::read(root, commands, session, desktop) {
             Some(Ok(settings)) => settings.facts(Reason::Malformed),
             Some(Err(reason)) => Settings::default().facts(reason),
             None => unsupported(),
         };
     }
-    let desktops = enforced::desktops(root);
-    match desktops.as_slice() {
-        [] if !enforced::has_display(root) => unsupported(),
-        [] => Settings::default().facts(Reason::NoSession),
-        [first, others @ ..] => {
-            let settings = |desktop: &enforced::Desktop| desktop.enforced(root);
-            let all = others
-                .iter()
-                .try_fold(settings(first), |weakest, desktop| Ok(Ok(weakest?.weaker(settings(desktop)?))));
-            match all.and_then(|all| all) {
-                Ok(settings) => settings.facts(Reason::NoSession),
-                Err(reason) => Settings::default().facts(reason),
-            }
-        }
+    let desktops = desktop::offered(root);
+    if desktops.is_empty() {
+        return match desktop::kiosk(root) {
+            true => Settings::NEVER.facts(Reason::NoSession),
+            false if desktop::has_display(root) => Settings::default().facts(Reason::NoSession),
+            false => unsupported(),
+        };
     }
+    match of_all(root, &desktops) {
+        Ok(settings) => settings.facts(Reason::NoSession),
+        Err(reason) => Settings::default().facts(reason),
+    }
+}
+
+/// Enforced settings that hold whichever of the desktops a user starts.
+fn of_all(root: &Root, desktops: &[Desktop]) -> Result<Settings, Reason> {
+    let lockers: Vec<_> = desktops.iter().map(|desktop| desktop.locker(root)).collect();
+    if lockers.iter().all(|locker| *locker == Locker::Absent) {
+        return Ok(Settings::NEVER);
+    }
+    let mut all: Option<Settings> = None;
+    for (desktop, locker) in desktops.iter().zip(lockers) {
+        let settings = match locker {
+            Locker::Present => enforced::read(root, *desktop)?,
+            // A desktop on which nothing locks may be there unused: whether it counts, only a session tells.
+            Locker::Absent | Locker::NotStarted | Locker::Unknown => Settings::default(),
+        };
+        all = Some(all.map_or(settings, |weakest| weakest.weaker(settings)));
+    }
+    Ok(all.unwrap_or_default())
 }
 
 /// No screen, or a desktop that has no setting that we know of.

@@ -768,33 +768,112 @@ mod tests {
         }
     }
 
+    const LOCKS: &str = "etc/dconf/db/local.d/locks/00-lock";
+    const KEYS: &str = "etc/dconf/db/local.d/00-lock";
+    const COMPILED: &str = "etc/dconf/db/local";
+    const MANAGER: &str = "etc/systemd/system/display-manager.service";
+    const IDLE_ACTION: (&str, &str) =
+        ("etc/systemd/logind.conf.d/lock.conf", "[Login]\nIdleAction=lock\nIdleActionSec=15min\n");
+
+    fn lock(automatic: Fact<bool>, idle_seconds: Fact<u64>, grace_seconds: Fact<u64>) -> Lock {
+        Lock { automatic, idle_seconds, grace_seconds }
+    }
+
+    fn never() -> Lock {
+        lock(Fact::Known(false), Fact::Unsupported, Fact::Unsupported)
+    }
+
+    fn unreadable_lock(reason: Reason) -> Lock {
+        lock(Fact::Unreadable(reason), Fact::Unreadable(reason), Fact::Unreadable(reason))
+    }
+
     #[test]
     fn screen_locks_without_a_session() {
         type Change = fn(&Tree);
         let no = Fact::Unreadable(Reason::NoSession);
-        let lock = |automatic: Fact<bool>, idle_seconds, grace_seconds| Lock {
-            automatic,
-            idle_seconds,
-            grace_seconds,
-        };
-        let off = || lock(Fact::Known(false), Fact::Unsupported, Fact::Unsupported);
-        let open = || lock(Fact::Unreadable(Reason::NoSession), no.clone(), no.clone());
+        let malformed = || Fact::Unreadable(Reason::Malformed);
+        let open = || unreadable_lock(Reason::NoSession);
         let none = || lock(Fact::Unsupported, Fact::Unsupported, Fact::Unsupported);
-        const LOCKS: &str = "etc/dconf/db/local.d/locks/00-lock";
-        let rows: [(&str, &str, Change, Lock); 10] = [
+        let held = || lock(Fact::Known(true), Fact::Known(600), no.clone());
+        // Stands for a database that was compiled from the key files.
+        fn compile(tree: &Tree) {
+            tree.write(COMPILED, "");
+        }
+        let rows: Vec<(&str, &str, Change, Lock)> = vec![
+            ("held fast by dconf", "debian-desktop", |_| {}, held()),
             (
-                "held fast by dconf",
+                "key files gone, not compiled",
                 "debian-desktop",
-                |_| {},
-                lock(Fact::Known(true), Fact::Known(600), no.clone()),
+                |tree| tree.remove("etc/dconf/db/local.d"),
+                held(),
             ),
-            ("a default only", "debian-desktop", |tree| tree.remove(LOCKS), open()),
-            ("never compiled", "debian-desktop", |tree| tree.remove("etc/dconf/db/local"), open()),
+            (
+                "a default only",
+                "debian-desktop",
+                |tree| {
+                    tree.remove(LOCKS);
+                    compile(tree);
+                },
+                open(),
+            ),
+            ("never compiled", "debian-desktop", |tree| tree.remove(COMPILED), open()),
+            (
+                "compiled before",
+                "debian-desktop",
+                |tree| {
+                    compile(tree);
+                    tree.date(COMPILED, NOW);
+                },
+                open(),
+            ),
+            (
+                "damaged",
+                "debian-desktop",
+                |tree| tree.write(COMPILED, "GVariant"),
+                unreadable_lock(Reason::Malformed),
+            ),
             (
                 "held fast at never",
                 "debian-desktop",
-                |tree| tree.replace("etc/dconf/db/local.d/00-lock", "uint32 600", "uint32 0"),
-                off(),
+                |tree| {
+                    tree.replace(KEYS, "uint32 600", "uint32 0");
+                    compile(tree);
+                },
+                never(),
+            ),
+            (
+                "a number of another type",
+                "debian-desktop",
+                |tree| {
+                    tree.replace(KEYS, "uint32 600", "600");
+                    compile(tree);
+                },
+                lock(malformed(), Fact::Unreadable(Reason::Malformed), no.clone()),
+            ),
+            (
+                "another word",
+                "debian-desktop",
+                |tree| {
+                    tree.replace(KEYS, "lock-enabled=true", "lock-enabled=yes");
+                    compile(tree);
+                },
+                lock(malformed(), Fact::Known(600), no.clone()),
+            ),
+            (
+                "a database before it says no",
+                "debian-desktop",
+                |tree| {
+                    tree.write(
+                        "etc/dconf/profile/user",
+                        "user-db:user\nsystem-db:site # ours\nsystem-db:local\n",
+                    );
+                    tree.write(
+                        "etc/dconf/db/site.d/00",
+                        "[org/gnome/desktop/screensaver]\nlock-enabled=false\n",
+                    );
+                    tree.write("etc/dconf/db/site", "");
+                },
+                held(),
             ),
             (
                 "a second desktop",
@@ -802,6 +881,58 @@ mod tests {
                 |tree| tree.write("usr/share/xsessions/xfce.desktop", ""),
                 open(),
             ),
+            (
+                "a second desktop without its program",
+                "debian-desktop",
+                |tree| {
+                    let entry = "[Desktop Entry]\nExec=openbox-session\nTryExec=openbox-session\n";
+                    tree.write("usr/share/xsessions/openbox.desktop", entry);
+                },
+                held(),
+            ),
+            (
+                "a second desktop with its program",
+                "debian-desktop",
+                |tree| {
+                    tree.write(
+                        "usr/share/xsessions/openbox.desktop",
+                        "[Desktop Entry]\nExec=openbox-session\n",
+                    );
+                    tree.write("usr/bin/openbox-session", "");
+                },
+                open(),
+            ),
+            (
+                "a second desktop, hidden",
+                "debian-desktop",
+                |tree| tree.write("usr/share/xsessions/xfce.desktop", "[Desktop Entry]\nHidden=true\n"),
+                held(),
+            ),
+            (
+                "a second name for nothing",
+                "debian-desktop",
+                |tree| {
+                    tree.write(
+                        "usr/share/xsessions/lightdm-xsession.desktop",
+                        "[Desktop Entry]\nExec=default\n",
+                    )
+                },
+                held(),
+            ),
+            (
+                "GNOME under LightDM",
+                "debian-desktop",
+                |tree| tree.replace(MANAGER, "gdm3", "lightdm"),
+                never(),
+            ),
+            ("GNOME under another", "debian-desktop", |tree| tree.replace(MANAGER, "gdm3", "tdm"), open()),
+            (
+                "Debian starts another",
+                "debian-desktop",
+                |tree| tree.write("etc/X11/default-display-manager", "/usr/sbin/lightdm\n"),
+                open(),
+            ),
+            ("LightDM runs", "debian-desktop", |tree| tree.write("proc/500/comm", "lightdm\n"), never()),
             ("held fast by KDE in part", "fedora-workstation", |_| {}, open()),
             (
                 "held fast by KDE",
@@ -810,15 +941,92 @@ mod tests {
                 lock(Fact::Known(true), Fact::Known(300), no.clone()),
             ),
             (
-                "by logind",
+                "held fast by KDE in another word",
+                "fedora-workstation",
+                |tree| tree.replace("etc/xdg/kscreenlockerrc", "=true", "=maybe"),
+                lock(malformed(), no.clone(), no.clone()),
+            ),
+            (
+                "Plasma without its locker",
+                "fedora-workstation",
+                |tree| tree.write("usr/bin/plasmashell", ""),
+                never(),
+            ),
+            (
+                "Plasma with its locker",
                 "fedora-workstation",
                 |tree| {
-                    tree.write(
-                        "etc/systemd/logind.conf.d/lock.conf",
-                        "[Login]\nIdleAction=lock\nIdleActionSec=15min\n",
-                    )
+                    tree.write("usr/bin/plasmashell", "");
+                    tree.write("usr/lib/x86_64-linux-gnu/libexec/kscreenlocker_greet", "");
                 },
-                lock(Fact::Known(true), Fact::Known(900), Fact::Known(0)),
+                open(),
+            ),
+            (
+                "by logind, which Plasma does not tell",
+                "fedora-workstation",
+                |tree| tree.write(IDLE_ACTION.0, IDLE_ACTION.1),
+                open(),
+            ),
+            (
+                "by logind, which GNOME tells after ten minutes",
+                "debian-desktop",
+                |tree| {
+                    tree.write(LOCKS, "/org/gnome/desktop/session/idle-delay\n");
+                    compile(tree);
+                    tree.write(IDLE_ACTION.0, IDLE_ACTION.1);
+                },
+                lock(Fact::Known(true), Fact::Known(1500), Fact::Known(0)),
+            ),
+            (
+                "by logind, but for another section",
+                "debian-desktop",
+                |tree| {
+                    tree.write(LOCKS, "/org/gnome/desktop/session/idle-delay\n");
+                    compile(tree);
+                    tree.write(IDLE_ACTION.0, &IDLE_ACTION.1.replace("Login", "Sleep"));
+                },
+                lock(Fact::Unreadable(Reason::NoSession), Fact::Known(600), no.clone()),
+            ),
+            (
+                "by logind in a kiosk",
+                "opensuse-server",
+                |tree| {
+                    tree.write("usr/share/wayland-sessions/cage.desktop", "");
+                    tree.write(IDLE_ACTION.0, IDLE_ACTION.1);
+                },
+                never(),
+            ),
+            (
+                "GNOME's kiosk",
+                "opensuse-server",
+                |tree| tree.write("usr/share/wayland-sessions/gnome-kiosk-script-wayland.desktop", ""),
+                never(),
+            ),
+            (
+                "a kiosk's unit",
+                "opensuse-server",
+                |tree| tree.write("etc/systemd/system/graphical.target.wants/cage@tty1.service", ""),
+                never(),
+            ),
+            (
+                "a compositor without a locker",
+                "opensuse-server",
+                |tree| {
+                    tree.write("usr/share/wayland-sessions/sway.desktop", "[Desktop Entry]\nExec=sway\n");
+                    tree.write("usr/bin/sway", "");
+                    tree.write(IDLE_ACTION.0, IDLE_ACTION.1);
+                },
+                never(),
+            ),
+            (
+                "a compositor with a locker",
+                "opensuse-server",
+                |tree| {
+                    tree.write("usr/share/wayland-sessions/sway.desktop", "[Desktop Entry]\nExec=sway\n");
+                    tree.write("usr/bin/sway", "");
+                    tree.write("usr/bin/swaylock", "");
+                },
+                open(),
             ),
             ("no screen", "opensuse-server", |_| {}, none()),
             (
@@ -838,11 +1046,7 @@ mod tests {
     #[test]
     fn screen_locks_in_a_session() {
         let (on, off) = ("true\n", "false\n");
-        let lock = |automatic, idle, grace| Lock {
-            automatic: Fact::Known(automatic),
-            idle_seconds: idle,
-            grace_seconds: grace,
-        };
+        let times = |idle, grace| lock(Fact::Known(true), Fact::Known(idle), Fact::Known(grace));
         let gnome = |enabled, disabled, idle: &'static str| {
             vec![
                 (".commands/gsettings-lock-enabled", enabled),
@@ -851,39 +1055,115 @@ mod tests {
                 (".commands/gsettings-lock-delay", "uint32 5\n"),
             ]
         };
-        let times = |idle, grace| (Fact::Known(idle), Fact::Known(grace));
-        let ((idle, grace), never) = (times(300, 5), (Fact::Unsupported, Fact::Unsupported));
-        for (desktop, files, expected) in [
-            ("ubuntu:GNOME", gnome(on, off, "uint32 300\n"), lock(true, idle.clone(), grace.clone())),
-            ("GNOME", gnome(on, on, "uint32 300\n"), lock(false, never.0.clone(), never.1.clone())),
-            ("GNOME", gnome(on, off, "uint32 0\n"), lock(false, never.0.clone(), never.1.clone())),
-            ("X-Cinnamon", gnome(off, off, "uint32 300\n"), lock(false, never.0.clone(), never.1.clone())),
-            ("KDE", vec![], lock(true, idle, grace)),
+        let well =
+            |more: &[(&'static str, &'static str)]| [&gnome(on, off, "uint32 300\n")[..], more].concat();
+        let lightdm = (MANAGER, "[Service]\nExecStart=/usr/sbin/lightdm\n");
+        let kde = |text| vec![("home/x/kscreenlockerrc", text)];
+        let sway = |command| {
+            vec![("usr/bin/swaylock", ""), ("proc/9/comm", "swayidle\n"), ("proc/9/cmdline", command)]
+        };
+        const XFCE: &str = "home/x/xfce4/xfconf/xfce-perchannel-xml/xfce4-screensaver.xml";
+        let xfce = |text| vec![("usr/bin/xfce4-screensaver", ""), (XFCE, text)];
+        let rows = [
+            ("ubuntu:GNOME", well(&[]), times(300, 5)),
+            ("GNOME", gnome(on, on, "uint32 300\n"), never()),
+            ("GNOME", gnome(on, off, "uint32 0\n"), never()),
+            ("GNOME", gnome("maybe\n", off, "uint32 300\n"), unreadable_lock(Reason::Malformed)),
+            ("GNOME", gnome(on, off, "five\n"), unreadable_lock(Reason::Malformed)),
+            ("GNOME", vec![], unreadable_lock(Reason::Failed)),
+            ("GNOME", well(&[(MANAGER, "[Service]\nExecStart=/usr/sbin/gdm3\n")]), times(300, 5)),
+            ("GNOME", well(&[lightdm]), never()),
+            ("GNOME", well(&[("proc/500/comm", "bash\n")]), never()),
+            ("GNOME", well(&[("proc/500/comm", "gdm-session-wor\n"), lightdm]), times(300, 5)),
+            ("GNOME-Flashback:GNOME", well(&[lightdm]), times(300, 5)),
+            (
+                "GNOME",
+                [&gnome(off, off, "uint32 300\n")[..], &[IDLE_ACTION]].concat(),
+                lock(Fact::Known(true), Fact::Known(1200), Fact::Known(0)),
+            ),
+            ("GNOME", [&gnome(off, off, "uint32 0\n")[..], &[IDLE_ACTION]].concat(), never()),
+            ("Budgie:GNOME", well(&[lightdm, ("usr/bin/budgie-screensaver", "")]), times(300, 5)),
+            ("Budgie:GNOME", well(&[lightdm]), never()),
+            ("X-Cinnamon", gnome(off, off, "uint32 300\n"), never()),
+            ("X-Cinnamon", well(&[("usr/bin/cinnamon-screensaver", ""), lightdm]), times(300, 5)),
+            (
+                "MATE",
+                [
+                    &gnome(on, off, "5\n")[..3],
+                    &[(".commands/gsettings-lock-delay", "1\n"), ("usr/bin/mate-screensaver", "")],
+                ]
+                .concat(),
+                times(300, 60),
+            ),
+            ("MATE", gnome(on, off, "5\n"), never()),
+            ("KDE", vec![], times(300, 5)),
+            ("KDE", kde("[Daemon]\nTimeout=20\n"), times(1200, 5)),
+            ("KDE", kde("[Daemon]\nAutolock=off\n"), never()),
+            ("KDE", kde("[Daemon]\nRequirePassword=false\n"), never()),
             (
                 "KDE",
-                vec![("home/x/kscreenlockerrc", "[Daemon]\nTimeout=20\n")],
-                lock(true, Fact::Known(1200), Fact::Known(5)),
+                kde("[Daemon]\nAutolock=maybe\n"),
+                lock(Fact::Unreadable(Reason::Malformed), Fact::Known(300), Fact::Known(5)),
             ),
             (
                 "KDE",
-                vec![("home/x/kscreenlockerrc", "[Daemon]\nAutolock=false\n")],
-                lock(false, never.0, never.1),
+                [
+                    &kde("[Daemon]\nAutolock=false\n")[..],
+                    &[("etc/xdg/kscreenlockerrc", "[Daemon][$i]\nAutolock=true\n")],
+                ]
+                .concat(),
+                times(300, 5),
             ),
-        ] {
+            ("XFCE", vec![], never()),
+            ("XFCE", xfce(""), times(300, 0)),
+            (
+                "XFCE",
+                xfce(
+                    "<channel name=\"xfce4-screensaver\"><property name=\"saver\" type=\"empty\"><property name=\"mode\" type=\"int\" value=\"0\"/><property name=\"idle-activation\" type=\"empty\"><property name=\"delay\" type=\"int\" value=\"15\"/></property></property></channel>",
+                ),
+                times(900, 0),
+            ),
+            (
+                "XFCE",
+                xfce(
+                    "<property name=\"lock\" type=\"empty\"><property name=\"saver-activation\" type=\"empty\"><property name=\"enabled\" type=\"bool\" value=\"false\"/></property></property>",
+                ),
+                never(),
+            ),
+            (
+                "sway",
+                sway("swayidle|-w|timeout|300|swaylock -f|timeout|600|systemctl suspend|"),
+                times(300, 0),
+            ),
+            ("sway", sway("swayidle|-w|timeout|600|systemctl suspend|"), never()),
+            ("sway", sway("swayidle|timeout|300|loginctl lock-session|"), never()),
+            ("sway", sway("swayidle|timeout|300|loginctl lock-session|lock|swaylock|"), times(300, 0)),
+            (
+                "sway",
+                [
+                    &sway("swayidle|")[..],
+                    &[("home/x/swayidle/config", "# ours\ntimeout 240 'swaylock -f'\n")],
+                ]
+                .concat(),
+                times(240, 0),
+            ),
+            ("sway", vec![("usr/bin/swaylock", ""), ("proc/9/comm", "sway\n")], never()),
+            ("sway", vec![("usr/bin/sway", "")], never()),
+            (
+                "i3",
+                vec![("usr/bin/xss-lock", ""), ("proc/9/comm", "xss-lock\n")],
+                unreadable_lock(Reason::Failed),
+            ),
+            ("GNOME-Kiosk:GNOME", well(&[]), never()),
+            ("Pantheon", vec![], lock(Fact::Unsupported, Fact::Unsupported, Fact::Unsupported)),
+        ];
+        for (desktop, files, expected) in rows {
             let tree = Tree::copy("opensuse-server");
-            files.iter().for_each(|(path, content)| tree.write(path, content));
+            // The kernel ends each argument with a zero byte.
+            files.iter().for_each(|(path, content)| tree.write(path, &content.replace('|', "\0")));
             let session = lock::LoginSession { desktop: desktop.to_owned(), settings: "/home/x".into() };
             let seen = lock::read(&tree.root(), &Commands::of(&tree.root()), Some(&session));
             assert_eq!(seen, expected, "{desktop} {files:?}");
-        }
-        let tree = Tree::copy("opensuse-server");
-        for (desktop, automatic) in [("GNOME", Fact::Unreadable(Reason::Failed)), ("XFCE", Fact::Unsupported)]
-        {
-            let session = lock::LoginSession { desktop: desktop.to_owned(), settings: "/home/x".into() };
-            assert_eq!(
-                lock::read(&tree.root(), &Commands::of(&tree.root()), Some(&session)).automatic,
-                automatic
-            );
         }
     }
 }
