@@ -125,6 +125,8 @@ pub const REASONS: &[(&str, &str)] = &[
     ("outdated", "too old"),
     ("clock", "a time in the future: check the clock"),
     ("clear-key", "encrypted, but its key is unprotected"),
+    ("unbound-key", "encrypted, but its TPM gives the key to any system"),
+    ("network-key", "encrypted with a key from the network"),
     ("suspended", "suspended"),
     ("passive", "monitoring only"),
     ("reduced", "running with reduced function"),

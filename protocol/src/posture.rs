@@ -54,13 +54,15 @@ words! {
         2 "swap" Swap,
         /// A hibernation image.
         3 "hibernation" Hibernation,
+        /// A medium that a person plugs in and takes along: a stick, a card.
+        4 "removable" Removable,
     }
 }
 
 words! {
     /// Protector of a volume's key.
     Protector {
-        /// TPM or Secure Enclave.
+        /// TPM or Secure Enclave, bound to the state of the boot.
         0 "tpm" Tpm,
         /// A person's password or key file.
         1 "password" Password,
@@ -74,6 +76,10 @@ words! {
         5 "tpm-and-pin" TpmAndPin,
         /// A FIDO2 or smart-card token.
         6 "token" Token,
+        /// TPM that releases the key to any system that boots on this device.
+        7 "tpm-unbound" TpmUnbound,
+        /// A server of the network (tang).
+        8 "network" Network,
     }
 }
 
@@ -84,7 +90,7 @@ record! {
         1 role: VolumeRole,
         /// Every path to every leaf of the stack of devices is encrypted, or the volume is in memory only.
         2 encrypted: Fact<bool>,
-        /// `luks2`, `luks1`, `dm-crypt`, `zfs`, `fscrypt`, `bitlocker`, `filevault`, `memory`, `none`.
+        /// `luks2`, `luks1`, `dm-crypt`, `zfs`, `bcachefs`, `fscrypt`, `bitlocker`, `filevault`, `memory`, `none`.
         3 method: Fact<String>,
         /// Protector of the key; of several, the weakest.
         4 protector: Fact<Protector>,
@@ -96,7 +102,7 @@ record! {
 record! {
     /// `submods.disk`.
     Disk {
-        /// Every volume that holds the system, users' data, swap or hibernation.
+        /// Every volume that holds the system, users' data, swap or hibernation, and mounted removable media.
         1 volumes: Fact<Vec<Volume>>,
     }
 }

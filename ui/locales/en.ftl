@@ -237,6 +237,8 @@ reason-stale = out of date
 reason-outdated = too old
 reason-clock = a time in the future: check the clock
 reason-clear-key = encrypted, but its key is unprotected
+reason-unbound-key = encrypted, but its TPM gives the key to any system
+reason-network-key = encrypted with a key from the network
 reason-suspended = suspended
 reason-passive = monitoring only
 reason-reduced = running with reduced function
@@ -311,6 +313,7 @@ value-system = system
 value-data = data
 value-swap = swap
 value-hibernation = hibernation
+value-removable = removable medium
 # What releases a disk’s key.
 value-tpm = TPM
 value-tpm-and-pin = TPM and PIN
@@ -319,6 +322,8 @@ value-recovery = recovery key only
 value-clear = nothing: not protected
 value-random = new at each start
 value-token = security key or card
+value-tpm-unbound = TPM, for any system that boots
+value-network = server on the network
 # Kinds of encryption.
 value-memory = in memory only
 value-none = none

@@ -154,12 +154,14 @@ fn clevis_pin(jwe: &Jwe) -> Option<String> {
 pub(crate) fn strength(protector: &Protector) -> u8 {
     match protector {
         Protector::Clear => 0,
-        Protector::Password => 1,
-        Protector::Tpm => 2,
-        Protector::Recovery => 3,
-        Protector::Token => 4,
-        Protector::TpmAndPin => 5,
-        Protector::Random => 6,
+        Protector::TpmUnbound => 1,
+        Protector::Password => 2,
+        Protector::Network => 3,
+        Protector::Tpm => 4,
+        Protector::Recovery => 5,
+        Protector::Token => 6,
+        Protector::TpmAndPin => 7,
+        Protector::Random => 8,
     }
 }
 
