@@ -117,7 +117,8 @@ os_support := unknown("os-support", "configuration", [posture.os.support_ends]) 
 } else := good({"configuration": 3})
 
 # ---------------------------------------------------------------------------------------------------------------------
-# Every volume with system, data, swap or hibernation is encrypted, with a key protected by hardware.
+# Every volume with system, data, swap or hibernation is encrypted, with a key protected by hardware. Removable media are
+# shown, and do not count.
 
 checks["disk-encryption"] := {
 	"submodule": "disk",
@@ -125,21 +126,27 @@ checks["disk-encryption"] := {
 	"outcome": disk_encryption,
 }
 
-volumes := posture.disk.volumes.known
+all_volumes := posture.disk.volumes.known
+
+volumes := [v | some v in all_volumes; v.role != "removable"]
 
 disk_seen := {
-	"encrypted": sort([v.role | some v in volumes; v.encrypted.known == true]),
-	"not_encrypted": sort([v.role | some v in volumes; v.encrypted.known == false]),
-	"not_known": sort([v.role | some v in volumes; not all_known([v.encrypted])]),
-	"methods": sort({v.method.known | some v in volumes}),
-	"protectors": sort({v.protector.known | some v in volumes}),
+	"encrypted": sort([v.role | some v in all_volumes; v.encrypted.known == true]),
+	"not_encrypted": sort([v.role | some v in all_volumes; v.encrypted.known == false]),
+	"not_known": sort([v.role | some v in all_volumes; not all_known([v.encrypted])]),
+	"methods": sort({v.method.known | some v in all_volumes}),
+	"protectors": sort({v.protector.known | some v in all_volumes}),
 } if {
-	volumes
+	all_volumes
 } else := seen({"volumes": posture.disk.volumes})
 
 hardware_held(volume) if volume.protector.known in {"tpm", "tpm-and-pin", "token", "random"}
 
 hardware_held(volume) if volume.method.known == "memory"
+
+network_held(volume) if volume.protector.known == "network"
+
+network_held(volume) if hardware_held(volume)
 
 disk_encryption := unknown("disk-encryption", "storage-opaque", [posture.disk.volumes]) if {
 	not all_known([posture.disk.volumes])
@@ -164,8 +171,14 @@ disk_encryption := unknown("disk-encryption", "storage-opaque", [posture.disk.vo
 	not "system" in {volume.role | some volume in volumes}
 } else := unknown("disk-encryption", "storage-opaque", [volume.encrypted | some volume in volumes]) if {
 	not all_known([volume.encrypted | some volume in volumes])
+} else := warning("unbound-key", {"storage-opaque": 32}) if {
+	some volume in volumes
+	volume.protector.known == "tpm-unbound"
 } else := good({"storage-opaque": 2}) if {
 	every volume in volumes { hardware_held(volume) }
+} else := warning("network-key", {"storage-opaque": 32}) if {
+	thresholds["disk-encryption"].require_hardware_key
+	every volume in volumes { network_held(volume) }
 } else := warning("software", {"storage-opaque": 32}) if {
 	thresholds["disk-encryption"].require_hardware_key
 } else := good({})

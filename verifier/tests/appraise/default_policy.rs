@@ -286,6 +286,30 @@ fn disk_encryption() {
         (disk(vec![system("tpm"), plain("swap")]), "", (BAD, "partial", opaque(96), None)),
         (disk(vec![system("tpm"), plain("hibernation")]), passwords, (BAD, "partial", opaque(96), None)),
         (disk(vec![system("clear")]), "", (BAD, "clear-key", opaque(96), None)),
+        // A TPM that any system can ask does not protect against a thief, whatever the threshold accepts.
+        (disk(vec![system("tpm-unbound")]), "", (WARN, "unbound-key", opaque(32), None)),
+        (disk(vec![system("tpm-unbound")]), passwords, (WARN, "unbound-key", opaque(32), None)),
+        (
+            disk(vec![system("tpm"), volume("data", known(true), "tpm-unbound")]),
+            "",
+            (WARN, "unbound-key", opaque(32), None),
+        ),
+        (disk(vec![system("network")]), "", (WARN, "network-key", opaque(32), None)),
+        (disk(vec![system("network")]), passwords, (GOOD, "ok", Value::Null, None)),
+        (
+            disk(vec![system("network"), volume("data", known(true), "password")]),
+            "",
+            (WARN, "software", opaque(32), None),
+        ),
+        // Removable media count for nothing, in either direction.
+        (disk(vec![system("tpm"), plain("removable")]), "", (GOOD, "ok", opaque(2), None)),
+        (
+            disk(vec![system("tpm"), volume("removable", unreadable(), "clear")]),
+            "",
+            (GOOD, "ok", opaque(2), None),
+        ),
+        (disk(vec![plain("system"), plain("removable")]), "", (BAD, "off", opaque(96), None)),
+        (disk(vec![volume("removable", known(true), "tpm")]), "", (WARN, "unreadable", opaque(36), None)),
         (disk(vec![suspended()]), "", (BAD, "suspended", opaque(96), None)),
         (disk(vec![protector_unreadable()]), "", (WARN, "unreadable", opaque(36), None)),
         (
