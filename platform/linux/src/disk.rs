@@ -2,12 +2,21 @@
 //! by the whole stack of block devices below it. Names and configuration files prove nothing: a path is
 //! encrypted if the kernel has an encrypting device on it.
 
+mod bcachefs;
+mod crypttab;
 mod luks;
+mod media;
 mod mounts;
+mod overlay;
 mod stack;
 mod swap;
+mod tokens;
+mod zfs;
 
 use crate::Root;
+use crate::run::Commands;
+use crypttab::Entry;
+use luks::Cover;
 use mounts::Mount;
 use stack::{Backing, Crypt, Format, Stacks};
 use std::path::Path;
@@ -16,7 +25,12 @@ use vitalsign_platform_api::Probe;
 use vitalsign_protocol::fact::{Fact, MAX_LIST, Reason};
 use vitalsign_protocol::posture::{Protector, Volume, VolumeRole};
 
-/// Returns the probe of the volumes. It reads LUKS2 headers, so a disk may have to spin up.
+/// Folder in which snapd keeps the keys of other volumes.
+const SNAPD_KEYS: &str = "/var/lib/snapd/device/fde";
+/// A key on a volume whose key is on a volume, and so on: deeper than any machine has it.
+const MAX_KEYS: u8 = 4;
+
+/// Returns the probe of the volumes. It reads LUKS headers, so a disk may have to spin up.
 pub fn probes(root: &Root) -> Vec<Probe> {
     let root = root.clone();
     vec![Probe::new(
@@ -31,11 +45,11 @@ pub fn probes(root: &Root) -> Vec<Probe> {
 
 fn volumes(root: &Root) -> Result<Vec<Volume>, Reason> {
     let mounts = mounts::parse(&root.text("/proc/self/mountinfo")?).ok_or(Reason::Malformed)?;
-    let stacks = Stacks { root, mounts: &mounts };
+    let stacks = Stacks::new(root, &mounts);
     let mut volumes = Vec::new();
-    for (role, mount) in mounted(&mounts) {
+    for (role, mount) in mounted(&stacks) {
         let ends = stacks.under_mount(mount);
-        let mut volume = volume(root, role, ends);
+        let mut volume = volume(&stacks, role, ends);
         if volume.encrypted == Fact::Known(false) && files_encrypted(root, mount) {
             volume = Volume {
                 encrypted: Fact::Known(true),
@@ -45,9 +59,9 @@ fn volumes(root: &Root) -> Result<Vec<Volume>, Reason> {
         }
         volumes.push(volume);
     }
-    volumes.extend(swap::areas(&stacks)?.into_iter().map(|ends| volume(root, VolumeRole::Swap, ends)));
+    volumes.extend(swap::areas(&stacks)?.into_iter().map(|ends| volume(&stacks, VolumeRole::Swap, ends)));
     if let Some(ends) = swap::hibernation(&stacks).transpose() {
-        volumes.push(volume(root, VolumeRole::Hibernation, ends));
+        volumes.push(volume(&stacks, VolumeRole::Hibernation, ends));
     }
     // A list that exceeds the limit of evidence is not truncated: the omitted volume might be the unencrypted
     // one.
@@ -56,10 +70,11 @@ fn volumes(root: &Root) -> Result<Vec<Volume>, Reason> {
 
 /// Returns the volumes among the mounts without duplicates: bind mounts and subvolumes belong to the same
 /// volume.
-fn mounted(mounts: &[Mount]) -> Vec<(VolumeRole, &Mount)> {
+fn mounted<'a>(stacks: &Stacks<'a>) -> Vec<(VolumeRole, &'a Mount)> {
+    let mounts = stacks.mounts;
     let on_top = |mount: &Mount| mounts.iter().rev().find(|other| other.point == mount.point) == Some(mount);
     let mut found: Vec<_> =
-        mounts.iter().filter(|mount| on_top(mount)).filter_map(|m| Some((m.role()?, m))).collect();
+        mounts.iter().filter(|mount| on_top(mount)).filter_map(|m| Some((role(stacks, m)?, m))).collect();
     // A volume that holds the system and data counts as the system's.
     found.sort_by_key(|(role, _)| *role != VolumeRole::System);
     let mut once: Vec<(VolumeRole, &Mount)> = Vec::new();
@@ -78,6 +93,15 @@ fn mounted(mounts: &[Mount]) -> Vec<(VolumeRole, &Mount)> {
     once
 }
 
+/// Returns the role of a mount; none if it is no local volume, or one that boot loaders read.
+fn role(stacks: &Stacks<'_>, mount: &Mount) -> Option<VolumeRole> {
+    match mount.role()? {
+        VolumeRole::Data if media::is_boot(stacks.root, mount) => None,
+        VolumeRole::Data if stacks.is_removable(mount) => Some(VolumeRole::Removable),
+        role => Some(role),
+    }
+}
+
 fn unsupported(role: VolumeRole) -> Volume {
     Volume {
         role,
@@ -88,7 +112,7 @@ fn unsupported(role: VolumeRole) -> Volume {
     }
 }
 
-fn volume(root: &Root, role: VolumeRole, ends: Result<Vec<Backing>, Reason>) -> Volume {
+fn volume(stacks: &Stacks<'_>, role: VolumeRole, ends: Result<Vec<Backing>, Reason>) -> Volume {
     let ends = match ends {
         Ok(ends) if !ends.is_empty() => ends,
         Ok(_) => return unreadable(role, Reason::Failed),
@@ -99,30 +123,41 @@ fn volume(root: &Root, role: VolumeRole, ends: Result<Vec<Backing>, Reason>) -> 
     if ends.contains(&Backing::Plain) {
         return plain;
     }
-    let crypts: Vec<Keyed> = ends.iter().filter_map(|end| Keyed::read(root, end)).collect();
-    if crypts.iter().any(|crypt| crypt.clear) {
+    let keyed = keyed(stacks, &ends, MAX_KEYS);
+    let covers = |cover| keyed.iter().find(|it| it.cover == Ok(cover));
+    if covers(Cover::Nothing).is_some() {
         return plain;
     }
+    if let Some(half) = covers(Cover::Part) {
+        return Volume { encrypted: Fact::Known(false), ..half.volume(role) };
+    }
+    // There is no word for "the host or the drive may encrypt it".
+    if ends.contains(&Backing::Virtual) {
+        return unreadable(role, Reason::Malformed);
+    }
     // Of several encrypting devices, the weakest counts.
-    let Some(weakest) = crypts.iter().min_by_key(|crypt| crypt.strength()) else {
+    let Some(weakest) = keyed.iter().min_by_key(|it| it.strength()) else {
         return Volume {
             encrypted: Fact::Known(true),
             method: Fact::Known("memory".into()),
             ..unsupported(role)
         };
     };
-    let suspended = crypts.iter().map(|crypt| crypt.converting.clone()).max_by_key(|fact| match fact {
+    let unknown = keyed.iter().find_map(|it| match it.cover {
+        Err(reason) => Some(reason),
+        Ok(Cover::Drive) => Some(Reason::Malformed),
+        Ok(_) => None,
+    });
+    let suspended = keyed.iter().map(|it| it.converting.clone()).max_by_key(|fact| match fact {
         Fact::Known(true) => 3,
         Fact::Unreadable(_) => 2,
         Fact::Known(false) => 1,
         Fact::Unsupported => 0,
     });
     Volume {
-        role,
-        encrypted: Fact::Known(true),
-        method: Fact::Known(weakest.method.to_owned()),
-        protector: weakest.protector.clone(),
+        encrypted: unknown.map_or(Fact::Known(true), Fact::Unreadable),
         suspended: suspended.unwrap_or(Fact::Unsupported),
+        ..weakest.volume(role)
     }
 }
 
@@ -136,60 +171,140 @@ fn unreadable(role: VolumeRole, reason: Reason) -> Volume {
     }
 }
 
-/// Encrypting device and the protector of its key.
+/// Encrypting device or file system, and the protector of its key.
 struct Keyed {
     method: &'static str,
     protector: Fact<Protector>,
     converting: Fact<bool>,
-    /// The header declares a null cipher: data is stored in the clear.
-    clear: bool,
+    cover: Result<Cover, Reason>,
+}
+
+/// The encrypting ones among the ends of a stack. `depth` limits keys that lie on volumes whose keys lie on volumes.
+fn keyed(stacks: &Stacks<'_>, ends: &[Backing], depth: u8) -> Vec<Keyed> {
+    let keyed = ends.iter().filter_map(|end| match end {
+        Backing::Crypt(crypt) => Some(Keyed::read(stacks, crypt, depth)),
+        Backing::Native { method, protector } => Some(Keyed::whole(method, protector.clone())),
+        Backing::Memory | Backing::Virtual | Backing::Plain => None,
+    });
+    keyed.collect()
 }
 
 impl Keyed {
-    fn read(root: &Root, end: &Backing) -> Option<Self> {
-        let Backing::Crypt(crypt) = end else { return None };
-        let keyed =
-            |method, protector| Self { method, protector, converting: Fact::Unsupported, clear: false };
-        Some(match crypt.format {
-            Format::Luks2 => Self::luks2(root, crypt),
-            // LUKS1 knows passwords and key files only.
-            Format::Luks1 => keyed("luks1", Fact::Known(Protector::Password)),
-            Format::BitLocker => keyed("bitlocker", Fact::Unreadable(Reason::Malformed)),
-            Format::FileVault => keyed("filevault", Fact::Known(Protector::Password)),
-            Format::DmCrypt => {
-                let random = swap::random_key(root, &crypt.name);
-                let protector =
-                    random.map(|random| if random { Protector::Random } else { Protector::Password });
-                keyed("dm-crypt", protector.into())
-            }
-        })
+    fn whole(method: &'static str, protector: Fact<Protector>) -> Self {
+        Self { method, protector, converting: Fact::Unsupported, cover: Ok(Cover::Everything) }
     }
 
-    fn luks2(root: &Root, crypt: &Crypt) -> Self {
-        let header = match crypt.below.as_slice() {
-            [node] => luks::read(root, node),
-            _ => Err(Reason::Malformed),
+    fn read(stacks: &Stacks<'_>, crypt: &Crypt, depth: u8) -> Self {
+        let entry = Entry::read(stacks.root, &crypt.name);
+        let mut keyed = match crypt.format {
+            Format::Luks2 => Self::luks(stacks, "luks2", crypt, &entry, depth),
+            Format::Luks1 => Self::luks(stacks, "luks1", crypt, &entry, depth),
+            Format::BitLocker => Self::whole("bitlocker", Fact::Unreadable(Reason::Malformed)),
+            Format::FileVault => Self::whole("filevault", Fact::Known(Protector::Password)),
+            Format::TrueCrypt => Self::whole("dm-crypt", Fact::Known(Protector::Password)),
+            Format::DmCrypt => Self::dm_crypt(&entry),
+        };
+        if table_has_null_cipher(stacks.root, &crypt.name) {
+            keyed.cover = Ok(Cover::Nothing);
+        }
+        match entry.and_then(|entry| crypttab::key_is_in_the_clear(stacks, crypt, entry.as_ref())) {
+            Ok(true) => keyed.protector = Fact::Known(Protector::Clear),
+            Ok(false) => {}
+            Err(reason) => keyed.protector = Fact::Unreadable(reason),
+        }
+        keyed
+    }
+
+    /// Without a header, crypttab alone tells the cipher and the key.
+    fn dm_crypt(entry: &Result<Option<Entry>, Reason>) -> Self {
+        let entry = entry.as_ref().map_err(|reason| *reason);
+        let entry = entry.and_then(|entry| entry.as_ref().ok_or(Reason::Malformed));
+        let null = entry.is_ok_and(|it| it.option("cipher").is_some_and(luks::null_cipher));
+        let protector = entry.map(|it| if it.random_key() { Protector::Random } else { Protector::Password });
+        let cover = if null { Cover::Nothing } else { Cover::Everything };
+        Self { cover: Ok(cover), ..Self::whole("dm-crypt", protector.into()) }
+    }
+
+    fn luks(
+        stacks: &Stacks<'_>,
+        method: &'static str,
+        crypt: &Crypt,
+        entry: &Result<Option<Entry>, Reason>,
+        depth: u8,
+    ) -> Self {
+        let detached = entry.as_ref().ok().and_then(|entry| entry.as_ref()?.option("header"));
+        let header = match (detached, crypt.below.as_slice()) {
+            (Some(file), _) => luks::read(stacks.root, Path::new(file)),
+            (None, [node]) => luks::read(stacks.root, node),
+            (None, _) => Err(Reason::Malformed),
         };
         match header {
             Ok(header) => Self {
-                method: "luks2",
-                protector: header.protector.into(),
-                converting: Fact::Known(header.converting),
-                clear: header.clear,
+                method,
+                protector: protector(stacks, &header, depth).into(),
+                converting: Fact::or_unsupported(header.converting),
+                cover: Ok(header.cover),
             },
             Err(reason) => Self {
-                method: "luks2",
+                method,
                 protector: Fact::Unreadable(reason),
                 converting: Fact::Unreadable(reason),
-                clear: false,
+                cover: Err(reason),
             },
         }
     }
 
     /// The unknown may be anything: it is taken for the weakest, and stays unknown.
     fn strength(&self) -> u8 {
-        self.protector.known().map_or(0, luks::strength)
+        self.protector.known().map_or(0, tokens::strength)
     }
+
+    fn volume(&self, role: VolumeRole) -> Volume {
+        Volume {
+            role,
+            encrypted: Fact::Known(true),
+            method: Fact::Known(self.method.to_owned()),
+            protector: self.protector.clone(),
+            suspended: self.converting.clone(),
+        }
+    }
+}
+
+/// The weakest of what the header says and, if a key on the system volume opens this one, what protects that.
+fn protector(stacks: &Stacks<'_>, header: &luks::Header, depth: u8) -> Result<Protector, Reason> {
+    let of_header = header.protector?;
+    if !header.system_key {
+        return of_header.ok_or(Reason::Malformed);
+    }
+    let depth = depth.checked_sub(1).ok_or(Reason::Failed)?;
+    let ends = stacks.under_file(Path::new(SNAPD_KEYS))?;
+    if ends.contains(&Backing::Plain) {
+        return Ok(Protector::Clear);
+    }
+    let mut weakest = of_header;
+    for holder in keyed(stacks, &ends, depth) {
+        let found = match holder.protector {
+            Fact::Known(protector) => protector,
+            Fact::Unreadable(reason) => return Err(reason),
+            Fact::Unsupported => return Err(Reason::Malformed),
+        };
+        weakest = weakest.into_iter().chain([found]).min_by_key(tokens::strength);
+    }
+    weakest.ok_or(Reason::Malformed)
+}
+
+/// Returns whether the kernel's own table names the null cipher. Only root may read it; the header, or crypttab, names
+/// the cipher to everyone else.
+fn table_has_null_cipher(root: &Root, name: &str) -> bool {
+    if root.is_live() && !rustix::process::geteuid().is_root() {
+        return false;
+    }
+    let table = Commands::of(root).output("dmsetup", "/usr/sbin/dmsetup", &["table"], Duration::from_secs(2));
+    let table = table.map(|output| output.text).unwrap_or_default();
+    table.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix(": ")).any(|line| {
+        let words: Vec<_> = line.split_whitespace().collect();
+        matches!(words.as_slice(), [_, _, "crypt", cipher, ..] if luks::null_cipher(cipher))
+    })
 }
 
 /// Returns whether every home folder on a volume of homes is encrypted by the file system (fscrypt). On any
@@ -199,7 +314,8 @@ fn files_encrypted(root: &Root, mount: &Mount) -> bool {
         return false;
     }
     let Ok(homes) = root.names(&mount.point) else { return false };
-    let homes: Vec<_> = homes.into_iter().filter(|home| home != "lost+found").collect();
+    // fscrypt keeps its protectors beside the homes.
+    let homes: Vec<_> = homes.into_iter().filter(|it| it != "lost+found" && it != ".fscrypt").collect();
     let encrypted = |home: &String| {
         let (flags, mask) = (rustix::fs::AtFlags::SYMLINK_NOFOLLOW, rustix::fs::StatxFlags::TYPE);
         let seen = rustix::fs::statx(rustix::fs::CWD, root.path(mount.point.join(home)), flags, mask);

@@ -114,15 +114,82 @@ mod tests {
             (
                 "layers",
                 &[
-                    "system true luks2 password false",
+                    "system false none - -",
                     "data false none - -",
                     "data true luks2 password false",
                     "data true luks2 password false",
                     "data false none - -",
+                    "data ?Failed ?Failed ?Failed ?Failed",
+                ],
+            ),
+            ("live", &["system false none - -"]),
+            ("composefs-on-luks", &["system true luks2 tpm false", "data true luks2 tpm false"]),
+            ("composefs-var-on-luks", &["system false none - -", "data true luks2 tpm false"]),
+            ("composefs-detached", &["system true luks2 tpm false", "data true luks2 tpm false"]),
+            ("overlayroot", &["system false none - -"]),
+            ("overlay-hidden", &["system ?Failed ?Failed ?Failed ?Failed"]),
+            ("sysext", &["system true luks2 tpm false", "system true luks2 tpm false"]),
+            ("sysext-on-plain", &["system true luks2 tpm false", "system false none - -"]),
+            ("boot-partitions", &["system true luks2 tpm false", "data false none - -"]),
+            (
+                "removable",
+                &[
+                    "system true luks2 tpm false",
+                    "removable false none - -",
+                    "removable true luks2 password false",
+                    "data false none - -",
+                ],
+            ),
+            (
+                "zfs",
+                &[
+                    "system true zfs password -",
+                    "data true zfs network -",
+                    "data true zfs clear -",
+                    "data true luks2 tpm false",
+                    "data false none - -",
+                    "data true luks2 tpm false",
+                    "data ?Malformed ?Malformed ?Malformed ?Malformed",
+                    "swap true zfs password -",
+                ],
+            ),
+            ("zfs-without-zpool", &["system false none - -"]),
+            (
+                "zfs-known-by-label",
+                &["system true luks2 tpm false", "data ?Malformed ?Malformed ?Malformed ?Malformed"],
+            ),
+            (
+                "key-files",
+                &[
+                    "system true luks2 clear false",
+                    "data true luks2 clear false",
+                    "data true luks2 password false",
+                    "data true luks2 password false",
+                    "data true luks2 password false",
+                    "removable false none - -",
+                ],
+            ),
+            ("key-file-boot-encrypted", &["system true luks2 password false"]),
+            ("key-file-in-uki", &["system true luks2 clear false"]),
+            (
+                "virtual",
+                &[
+                    "system ?Malformed ?Malformed ?Malformed ?Malformed",
+                    "data true luks2 tpm false",
                     "data ?Malformed ?Malformed ?Malformed ?Malformed",
                 ],
             ),
-            ("live", &["system true memory - -"]),
+            (
+                "reencrypting",
+                &[
+                    "system true luks2 password true",
+                    "data false none - -",
+                    "data true dm-crypt password -",
+                    "swap false none - -",
+                    "swap false none - -",
+                ],
+            ),
+            ("absent", &["system true luks2 tpm false"]),
             (
                 "broken",
                 &[
@@ -154,10 +221,72 @@ mod tests {
                 None => fs::remove_file(node).unwrap(),
             }
             let volumes = read(&Root::at(folder.path())).unwrap();
-            assert_eq!(volumes[0].encrypted, Fact::Known(true), "the kernel's own device says so");
+            assert_eq!(volumes[0].encrypted, Fact::Unreadable(reason), "the null cipher has the same device");
             assert_eq!(volumes[0].protector, Fact::Unreadable(reason));
             assert_eq!(volumes[0].suspended, Fact::Unreadable(reason));
         }
+    }
+
+    /// Writes a LUKS2 header with this metadata.
+    fn write_header(device: &Path, slots: &str, tokens: &str, segments: &str, requirements: &str) {
+        let digests = r#""0":{"type":"pbkdf2","keyslots":["0","1"],"segments":["0"]}"#;
+        let json = format!(
+            r#"{{"keyslots":{{{slots}}},"tokens":{{{tokens}}},"segments":{{{segments}}},"digests":{{{digests}}},"config":{{"json_size":"12288","requirements":{{"mandatory":[{requirements}]}}}}}}"#
+        );
+        let mut header = b"LUKS\xba\xbe\0\x02".to_vec();
+        header.extend(16384_u64.to_be_bytes());
+        header.resize(4096, 0);
+        header.extend(json.as_bytes());
+        header.resize(16384, 0);
+        fs::write(device, header).unwrap();
+    }
+
+    #[test]
+    fn header_decides_what_the_device_is_worth() {
+        const SLOT: &str = r#""0":{"type":"luks2"}"#;
+        const CRYPT: &str = r#""0":{"type":"crypt","encryption":"aes-xts-plain64"}"#;
+        let token = |kind: &str, more: &str| format!(r#""0":{{"type":"{kind}","keyslots":["0"]{more}}}"#);
+        let tpm = token("systemd-tpm2", r#","tpm2-pcrs":[7]"#);
+        let recovery = r#","1":{"type":"ubuntu-fde-recovery","keyslots":["1"]}"#;
+        let ubuntu = |platform: &str| {
+            token("ubuntu-fde", &format!(r#","ubuntu_fde_data":{{"platform_name":"{platform}"}}"#))
+        };
+        let halves = format!(r#"{CRYPT},"1":{{"type":"linear"}}"#);
+        let opal = r#""0":{"type":"hw-opal","opal_segment_number":1}"#;
+        let both = r#""0":{"type":"luks2"},"1":{"type":"luks2"}"#;
+        let null = r#""0":{"type":"crypt","encryption":"cipher_null-ecb"}"#;
+        let any_boot = token("systemd-tpm2", r#","tpm2-pcrs":[]"#);
+        let table = [
+            (SLOT, tpm.clone(), CRYPT, "", "system true luks2 tpm false"),
+            (SLOT, any_boot, CRYPT, "", "system true luks2 tpm-unbound false"),
+            (both, ubuntu("tpm2") + recovery, CRYPT, "", "system true luks2 tpm false"),
+            (SLOT, tpm.clone(), &halves, r#""online-reencrypt-v2""#, "system false luks2 tpm true"),
+            (SLOT, tpm.clone(), opal, r#""opal""#, "system ?Malformed luks2 tpm false"),
+            (SLOT, tpm.clone(), null, "", "system false none - -"),
+            (SLOT, token("new", ""), CRYPT, "", "system true luks2 ?Malformed false"),
+            // The key lies on the system's own volume, which cannot open itself.
+            (SLOT, ubuntu("plainkey"), CRYPT, "", "system true luks2 ?Failed false"),
+        ];
+        for (slots, tokens, segments, requirements, expected) in table {
+            let folder = tree("luks-on-lvm");
+            write_header(&folder.path().join("dev/dm-0"), slots, &tokens, segments, requirements);
+            let volumes = read(&Root::at(folder.path())).unwrap();
+            assert_eq!(in_words(&volumes[0]), expected, "{tokens} {segments}");
+        }
+    }
+
+    #[test]
+    fn key_on_the_system_volume_is_as_safe_as_that() {
+        let folder = tree("raid");
+        let slot = r#""0":{"type":"luks2"}"#;
+        let token =
+            r#""0":{"type":"ubuntu-fde","keyslots":["0"],"ubuntu_fde_data":{"platform_name":"plainkey"}}"#;
+        let crypt = r#""0":{"type":"crypt","encryption":"aes-xts-plain64"}"#;
+        for disk in ["sda2", "sdb2"] {
+            write_header(&folder.path().join("dev").join(disk), slot, token, crypt, "");
+        }
+        let volumes = read(&Root::at(folder.path())).unwrap();
+        assert_eq!(in_words(&volumes[1]), "data true luks2 tpm false");
     }
 
     #[test]
@@ -186,7 +315,7 @@ mod tests {
                 std::process::Command::new("lsblk").args(["-sno", "TYPE", source.trim()]).output().unwrap();
             let crypt = String::from_utf8(types.stdout).unwrap().contains("crypt");
             let plain = volumes.iter().find(|volume| volume.role.as_str() == "system").unwrap();
-            assert!(crypt || plain.encrypted == Fact::Known(false), "{volumes:?}");
+            assert!(crypt || plain.encrypted != Fact::Known(true), "{volumes:?}");
         }
     }
 }

@@ -1,6 +1,8 @@
-//! The LUKS2 header ("LUKS2 On-Disk Format Specification" 1.1): what releases the key, and whether the volume is being
-//! converted. Reads the primary header only, and nothing secret: the key slots' own area is not touched.
+//! LUKS headers ("LUKS2 On-Disk Format Specification" 1.1, "LUKS1 On-Disk Format Specification" 1.2.3): what releases the
+//! key, and whether everything on the volume is encrypted. Reads the primary header only, and nothing secret: the key
+//! slots' own area is not touched.
 
+use super::tokens::{Opener, opener, strength};
 use crate::Root;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -10,65 +12,105 @@ use vitalsign_protocol::fact::Reason;
 use vitalsign_protocol::posture::Protector;
 
 const MAGIC: &[u8; 6] = b"LUKS\xba\xbe";
-const VERSION: u16 = 2;
-/// Offset of the JSON area in bytes.
+/// Offset of the JSON area of LUKS2 in bytes.
 const BINARY_HEADER: u64 = 4096;
 /// The largest header that the format allows.
 const MAX_HEADER: u64 = 4 * 1024 * 1024;
+/// Offset of the cipher's name in LUKS1, in bytes; NUL ends the name.
+const LUKS1_CIPHER: std::ops::Range<usize> = 8..40;
 
-/// Parsed LUKS2 header.
+/// Parsed LUKS header.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Luks2 {
-    /// The weakest thing that releases the key.
-    pub(crate) protector: Result<Protector, Reason>,
-    /// Conversion has begun and is not finished.
-    pub(crate) converting: bool,
-    /// A segment is stored as it is: not encrypted at all, or by the null cipher.
-    pub(crate) clear: bool,
+pub(crate) struct Header {
+    /// The weakest thing that releases the key; none if only a key on the system volume does.
+    pub(crate) protector: Result<Option<Protector>, Reason>,
+    /// A key that snapd keeps on the system volume opens the volume, too.
+    pub(crate) system_key: bool,
+    /// Conversion has begun and is not finished; none for LUKS1, which is converted offline only.
+    pub(crate) converting: Option<bool>,
+    pub(crate) cover: Cover,
 }
 
-/// Reads the header on a device.
-pub(crate) fn read(root: &Root, device: &Path) -> Result<Luks2, Reason> {
+/// Part of a volume that is encrypted, according to its header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cover {
+    Everything,
+    /// A segment is stored as it is.
+    Part,
+    /// The null cipher: nothing is encrypted.
+    Nothing,
+    /// A segment is left to the drive (OPAL), and nothing shows whether the drive encrypts it.
+    Drive,
+}
+
+/// Reads the header on a device, or in a separate file.
+pub(crate) fn read(root: &Root, device: &Path) -> Result<Header, Reason> {
     let mut device = root.open(device)?;
     let mut binary = [0; 16];
     device.read_exact(&mut binary)?;
-    let size = json_size(&binary).ok_or(Reason::Malformed)?;
-    let mut rest = Vec::new();
-    device.take(BINARY_HEADER - 16 + size).read_to_end(&mut rest)?;
-    let json =
-        usize::try_from(BINARY_HEADER - 16).ok().and_then(|at| rest.get(at..)).ok_or(Reason::Malformed)?;
-    parse(json).ok_or(Reason::Malformed)
+    if !binary.starts_with(MAGIC) {
+        return Err(Reason::Malformed);
+    }
+    match binary.get(6..8) {
+        Some([0, 1]) => {
+            let mut rest = [0; 24];
+            device.read_exact(&mut rest)?;
+            luks1(&[binary.as_slice(), &rest].concat())
+        }
+        Some([0, 2]) => {
+            let size = json_size(&binary).ok_or(Reason::Malformed)?;
+            let mut rest = Vec::new();
+            device.take(BINARY_HEADER - 16 + size).read_to_end(&mut rest)?;
+            let json = usize::try_from(BINARY_HEADER - 16).ok().and_then(|at| rest.get(at..));
+            luks2(json.ok_or(Reason::Malformed)?).ok_or(Reason::Malformed)
+        }
+        _ => Err(Reason::Malformed),
+    }
+}
+
+/// LUKS1 knows passwords and key files only.
+fn luks1(header: &[u8]) -> Result<Header, Reason> {
+    let cipher = header.get(LUKS1_CIPHER).and_then(|name| name.split(|byte| *byte == 0).next());
+    let cipher = cipher.filter(|name| !name.is_empty()).ok_or(Reason::Malformed)?;
+    Ok(Header {
+        protector: Ok(Some(Protector::Password)),
+        system_key: false,
+        converting: None,
+        cover: if null_cipher(&String::from_utf8_lossy(cipher)) { Cover::Nothing } else { Cover::Everything },
+    })
+}
+
+/// Returns whether a cipher's name, or its specification, is that of the cipher that leaves data as it is.
+pub(crate) fn null_cipher(cipher: &str) -> bool {
+    cipher.contains("cipher_null") || cipher == "null"
 }
 
 fn json_size(binary: &[u8; 16]) -> Option<u64> {
-    let version = u16::from_be_bytes(*binary.get(6..)?.first_chunk()?);
     let size = u64::from_be_bytes(*binary.get(8..)?.first_chunk()?);
-    let fits = binary.starts_with(MAGIC) && version == VERSION && size <= MAX_HEADER;
-    size.checked_sub(BINARY_HEADER).filter(|_| fits)
+    size.checked_sub(BINARY_HEADER).filter(|_| size <= MAX_HEADER)
 }
 
 #[derive(Deserialize)]
 struct Metadata {
-    keyslots: BTreeMap<String, serde::de::IgnoredAny>,
+    keyslots: BTreeMap<String, Keyslot>,
     #[serde(default)]
-    tokens: BTreeMap<String, Token>,
+    tokens: BTreeMap<String, serde_json::Value>,
     segments: BTreeMap<String, Segment>,
+    digests: BTreeMap<String, Digest>,
     config: LuksConfig,
 }
 
 #[derive(Deserialize)]
-struct Token {
+struct Keyslot {
     #[serde(rename = "type")]
     kind: String,
-    keyslots: Vec<String>,
-    #[serde(rename = "tpm2-pin", default)]
-    tpm2_pin: bool,
-    jwe: Option<Jwe>,
 }
 
+/// Assigns key slots to the segments that their key encrypts.
 #[derive(Deserialize)]
-struct Jwe {
-    protected: String,
+struct Digest {
+    keyslots: Vec<String>,
+    segments: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -93,137 +135,188 @@ struct Requirements {
     mandatory: Vec<String>,
 }
 
-fn parse(json: &[u8]) -> Option<Luks2> {
+fn luks2(json: &[u8]) -> Option<Header> {
     let text = json.split(|byte| *byte == 0).next()?;
     let metadata: Metadata = serde_json::from_slice(text).ok()?;
-    let mandatory =
-        metadata.config.requirements.map(|requirements| requirements.mandatory).unwrap_or_default();
-    // Segments marked for the end or the beginning of a conversion are not in use.
-    let in_use = || {
-        metadata.segments.values().filter(|segment| !segment.flags.iter().any(|f| f.starts_with("backup-")))
+    let requirements = metadata.config.requirements.as_ref();
+    let mandatory = requirements.map(|requirements| requirements.mandatory.as_slice()).unwrap_or_default();
+    let reencrypts = mandatory.iter().any(|requirement| requirement.contains("reencrypt"))
+        || metadata.keyslots.values().any(|slot| slot.kind == "reencrypt");
+    let openers = openers(&metadata);
+    Some(Header {
+        protector: openers.clone().and_then(weakest),
+        system_key: openers.is_ok_and(|openers| openers.contains(&Opener::SystemKey)),
+        converting: Some(reencrypts),
+        cover: cover(&metadata.segments)?,
+    })
+}
+
+/// Segments marked for the end or the beginning of a conversion are not in use.
+fn cover(segments: &BTreeMap<String, Segment>) -> Option<Cover> {
+    let in_use = segments.values().filter(|segment| !segment.flags.iter().any(|f| f.starts_with("backup-")));
+    let covers = in_use.map(|segment| match segment.kind.as_str() {
+        "crypt" | "hw-opal-crypt" if null_cipher(&segment.encryption) => Cover::Nothing,
+        "crypt" | "hw-opal-crypt" => Cover::Everything,
+        "hw-opal" => Cover::Drive,
+        // `linear`, and what a later format may add.
+        _ => Cover::Part,
+    });
+    covers.max_by_key(|cover| match cover {
+        Cover::Everything => 0,
+        Cover::Drive => 1,
+        Cover::Part => 2,
+        Cover::Nothing => 3,
+    })
+}
+
+/// Returns what opens the key slots. A slot that no token speaks of is a password's or a key file's. A slot without a
+/// segment (unbound) opens nothing, and neither does the one in which a conversion keeps its progress.
+fn openers(metadata: &Metadata) -> Result<Vec<Opener>, Reason> {
+    let bound = |slot: &String| {
+        metadata.digests.values().any(|digest| digest.keyslots.contains(slot) && !digest.segments.is_empty())
     };
-    let clear = |segment: &Segment| segment.kind == "linear" || segment.encryption.contains("cipher_null");
-    Some(Luks2 {
-        protector: protector(&metadata.keyslots.into_keys().collect::<Vec<_>>(), &metadata.tokens),
-        converting: mandatory.iter().any(|requirement| requirement.contains("reencrypt")),
-        clear: in_use().any(clear),
-    })
-}
-
-/// The weakest of what opens the key slots: a slot that no token speaks of is a password's or a key file's.
-fn protector(slots: &[String], tokens: &BTreeMap<String, Token>) -> Result<Protector, Reason> {
     let mut found = Vec::new();
-    for slot in slots {
+    for (slot, _) in metadata.keyslots.iter().filter(|(slot, it)| it.kind != "reencrypt" && bound(slot)) {
         let mut of_slot = Vec::new();
-        for token in tokens.values().filter(|token| token.keyslots.contains(slot)) {
-            of_slot.extend(token_protector(token)?);
+        for token in metadata.tokens.values().filter(|token| speaks_of(token, slot)) {
+            of_slot.extend(opener(token)?);
         }
-        found.push(of_slot.into_iter().min_by_key(strength).unwrap_or(Protector::Password));
+        if of_slot.is_empty() {
+            of_slot.push(Opener::Protector(Protector::Password));
+        }
+        found.extend(of_slot);
     }
-    found.into_iter().min_by_key(strength).ok_or(Reason::Malformed)
+    if found.is_empty() { Err(Reason::Malformed) } else { Ok(found) }
 }
 
-/// None for tokens that only remember where the password is asked for.
-fn token_protector(token: &Token) -> Result<Option<Protector>, Reason> {
-    Ok(match token.kind.as_str() {
-        "systemd-tpm2" if token.tpm2_pin => Some(Protector::TpmAndPin),
-        "systemd-tpm2" => Some(Protector::Tpm),
-        "systemd-fido2" | "systemd-pkcs11" => Some(Protector::Token),
-        "systemd-recovery" => Some(Protector::Recovery),
-        "luks2-keyring" => None,
-        "clevis" => match token.jwe.as_ref().and_then(clevis_pin).as_deref() {
-            Some("tpm2") => Some(Protector::Tpm),
-            // Released by a server of the network, or by some of several: there is no word for it.
-            _ => return Err(Reason::Malformed),
-        },
-        _ => return Err(Reason::Malformed),
-    })
+fn speaks_of(token: &serde_json::Value, slot: &str) -> bool {
+    let slots = token.get("keyslots").and_then(serde_json::Value::as_array);
+    slots.is_some_and(|slots| slots.iter().any(|it| it.as_str() == Some(slot)))
 }
 
-/// The `clevis.pin` of a JWE's protected header (base64url, RFC 7516).
-fn clevis_pin(jwe: &Jwe) -> Option<String> {
-    use serde_json::Value;
-    let text = Value::String(jwe.protected.clone());
-    let header: vitalsign_protocol::id::Base64Url = serde_json::from_value(text).ok()?;
-    let header: Value = serde_json::from_slice(&header.0).ok()?;
-    Some(header.get("clevis")?.get("pin")?.as_str()?.to_owned())
-}
-
-/// Ranks a protector by the effort of an attacker who has the machine. A TPM alone releases the key to anyone
-/// who boots it; a password can be attacked offline.
-pub(crate) fn strength(protector: &Protector) -> u8 {
-    match protector {
-        Protector::Clear => 0,
-        Protector::TpmUnbound => 1,
-        Protector::Password => 2,
-        Protector::Network => 3,
-        Protector::Tpm => 4,
-        Protector::Recovery => 5,
-        Protector::Token => 6,
-        Protector::TpmAndPin => 7,
-        Protector::Random => 8,
-    }
+fn weakest(openers: Vec<Opener>) -> Result<Option<Protector>, Reason> {
+    let protectors = openers.into_iter().filter_map(|opener| match opener {
+        Opener::Protector(protector) => Some(protector),
+        Opener::SystemKey => None,
+    });
+    Ok(protectors.min_by_key(strength))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn metadata(slots: &str, tokens: &str, segment: &str, config: &str) -> String {
-        format!(
-            r#"{{"keyslots":{{{slots}}},"tokens":{{{tokens}}},"segments":{{"0":{{{segment}}}}},"digests":{{}},"config":{{{config}}}}}"#
-        )
-    }
     const CRYPT: &str = r#""type":"crypt","encryption":"aes-xts-plain64""#;
     const CONFIG: &str = r#""json_size":"12288""#;
+    const SLOT: &str = r#""0":{"type":"luks2"}"#;
+    const BOUND: &str = r#""0":{"keyslots":["0","1"],"segments":["0"]}"#;
+
+    fn metadata(slots: &str, tokens: &str, digests: &str, segments: &str, config: &str) -> String {
+        format!(
+            r#"{{"keyslots":{{{slots}}},"tokens":{{{tokens}}},"segments":{{{segments}}},"digests":{{{digests}}},"config":{{{config}}}}}"#
+        )
+    }
+
+    fn one_segment(segment: &str) -> String {
+        format!(r#""0":{{{segment}}}"#)
+    }
 
     #[test]
-    fn the_weakest_protector_counts() {
-        let tpm = r#"{"type":"systemd-tpm2","keyslots":["0"],"tpm2-pin":false}"#;
-        let pin = r#"{"type":"systemd-tpm2","keyslots":["0"],"tpm2-pin":true}"#;
+    fn weakest_opener_of_bound_slots_counts() {
+        let tpm = r#"{"type":"systemd-tpm2","keyslots":["0"],"tpm2-pcrs":[7],"tpm2-pin":false}"#;
         let fido = r#"{"type":"systemd-fido2","keyslots":["0"]}"#;
         let recovery = r#"{"type":"systemd-recovery","keyslots":["1"]}"#;
-        let clevis =
-            r#"{"type":"clevis","keyslots":["0"],"jwe":{"protected":"eyJjbGV2aXMiOnsicGluIjoidHBtMiJ9fQ"}}"#;
-        let tang =
-            r#"{"type":"clevis","keyslots":["0"],"jwe":{"protected":"eyJjbGV2aXMiOnsicGluIjoidGFuZyJ9fQ"}}"#;
         let keyring = r#"{"type":"luks2-keyring","keyslots":["0"],"key_description":"x"}"#;
-        let one = r#""0":{}"#;
-        let two = r#""0":{},"1":{}"#;
+        let unknown = r#"{"type":"unknown","keyslots":["1"]}"#;
+        let plainkey =
+            r#"{"type":"ubuntu-fde","keyslots":["1"],"ubuntu_fde_data":{"platform_name":"plainkey"}}"#;
+        let two = r#""0":{"type":"luks2"},"1":{"type":"luks2"}"#;
+        let progress = r#""0":{"type":"luks2"},"1":{"type":"reencrypt"}"#;
+        let unbound = r#""0":{"keyslots":["0"],"segments":["0"]},"1":{"keyslots":["1"],"segments":[]}"#;
+        let in_no_digest = r#""0":{"keyslots":["0"],"segments":["0"]}"#;
         let with = |tokens: &[&str]| {
             let numbered = tokens.iter().enumerate().map(|(number, token)| format!(r#""{number}":{token}"#));
             numbered.collect::<Vec<_>>().join(",")
         };
+        let some = |protector| Ok(Some(protector));
         let table = [
-            (one, with(&[]), Ok(Protector::Password)),
-            (one, with(&[tpm]), Ok(Protector::Tpm)),
-            (one, with(&[pin]), Ok(Protector::TpmAndPin)),
-            (one, with(&[fido]), Ok(Protector::Token)),
-            (one, with(&[clevis]), Ok(Protector::Tpm)),
-            (one, with(&[tang]), Err(Reason::Malformed)),
-            (one, with(&[keyring]), Ok(Protector::Password)),
-            (two, with(&[tpm]), Ok(Protector::Password)),
-            (two, with(&[tpm, recovery]), Ok(Protector::Tpm)),
-            (two, with(&[fido, recovery]), Ok(Protector::Recovery)),
-            ("", with(&[]), Err(Reason::Malformed)),
+            (SLOT, with(&[]), BOUND, some(Protector::Password)),
+            (SLOT, with(&[tpm]), BOUND, some(Protector::Tpm)),
+            (SLOT, with(&[keyring]), BOUND, some(Protector::Password)),
+            (SLOT, with(&[tpm, fido]), BOUND, some(Protector::Tpm)),
+            (two, with(&[tpm]), BOUND, some(Protector::Password)),
+            (two, with(&[tpm, recovery]), BOUND, some(Protector::Tpm)),
+            (two, with(&[fido, recovery]), BOUND, some(Protector::Recovery)),
+            (two, with(&[tpm]), unbound, some(Protector::Tpm)),
+            (two, with(&[tpm]), in_no_digest, some(Protector::Tpm)),
+            (two, with(&[tpm, unknown]), BOUND, Err(Reason::Malformed)),
+            (two, with(&[tpm, unknown]), unbound, some(Protector::Tpm)),
+            (progress, with(&[tpm]), BOUND, some(Protector::Tpm)),
+            (two, with(&[tpm, plainkey]), BOUND, some(Protector::Tpm)),
+            ("", with(&[]), BOUND, Err(Reason::Malformed)),
+            (SLOT, with(&[]), "", Err(Reason::Malformed)),
         ];
-        for (slots, tokens, expected) in table {
-            let read = parse(metadata(slots, &tokens, CRYPT, CONFIG).as_bytes()).unwrap();
-            assert_eq!(read.protector, expected, "{tokens}");
-            assert!(!read.converting && !read.clear);
+        for (slots, tokens, digests, expected) in table {
+            let json = metadata(slots, &tokens, digests, &one_segment(CRYPT), CONFIG);
+            let read = luks2(json.as_bytes()).unwrap();
+            assert_eq!(read.protector, expected, "{slots} {tokens} {digests}");
+            assert_eq!(read.system_key, tokens.contains("plainkey"));
+            assert_eq!(read.converting, Some(slots == progress));
+            assert_eq!(read.cover, Cover::Everything);
         }
     }
 
     #[test]
-    fn conversion_and_null_ciphers_are_seen() {
-        let converting = r#""requirements":{"mandatory":["online-reencrypt-v2"]}"#;
-        assert!(parse(metadata(r#""0":{}"#, "", CRYPT, converting).as_bytes()).unwrap().converting);
-        let null = r#""type":"crypt","encryption":"cipher_null-ecb""#;
-        assert!(parse(metadata(r#""0":{}"#, "", null, CONFIG).as_bytes()).unwrap().clear);
-        let linear = r#""type":"linear""#;
-        assert!(parse(metadata(r#""0":{}"#, "", linear, CONFIG).as_bytes()).unwrap().clear);
+    fn segments_tell_how_much_is_encrypted() {
         let backup = r#""type":"linear","flags":["backup-previous"]"#;
-        assert!(!parse(metadata(r#""0":{}"#, "", backup, CONFIG).as_bytes()).unwrap().clear);
+        let halves = format!(r#""0":{{{CRYPT}}},"1":{{"type":"linear"}},"2":{{{backup}}}"#);
+        let whole = format!(r#""0":{{{CRYPT}}},"1":{{{backup}}}"#);
+        let table = [
+            (whole, Some(Cover::Everything)),
+            (halves, Some(Cover::Part)),
+            (one_segment(r#""type":"linear""#), Some(Cover::Part)),
+            (one_segment(r#""type":"crypt","encryption":"cipher_null-ecb""#), Some(Cover::Nothing)),
+            (
+                one_segment(r#""type":"crypt","encryption":"capi:ecb(cipher_null)-plain""#),
+                Some(Cover::Nothing),
+            ),
+            (one_segment(r#""type":"hw-opal","opal_segment_number":1"#), Some(Cover::Drive)),
+            (
+                one_segment(r#""type":"hw-opal-crypt","encryption":"aes-xts-plain64""#),
+                Some(Cover::Everything),
+            ),
+            (one_segment(backup), None),
+        ];
+        for (segments, expected) in table {
+            let json = metadata(SLOT, "", BOUND, &segments, CONFIG);
+            assert_eq!(luks2(json.as_bytes()).map(|header| header.cover), expected, "{segments}");
+        }
+        let converting = r#""requirements":{"mandatory":["online-reencrypt-v2"]}"#;
+        let json = metadata(SLOT, "", BOUND, &one_segment(CRYPT), converting);
+        assert_eq!(luks2(json.as_bytes()).unwrap().converting, Some(true));
+    }
+
+    #[test]
+    fn luks1_header_names_its_cipher() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("device");
+        let header = |cipher: &[u8]| {
+            let mut bytes = [MAGIC.as_slice(), &[0, 1], cipher].concat();
+            bytes.resize(592, 0);
+            bytes
+        };
+        let table = [
+            (header(b"aes"), Ok(Cover::Everything)),
+            (header(b"cipher_null"), Ok(Cover::Nothing)),
+            (header(b""), Err(Reason::Malformed)),
+            (header(b"aes")[..20].to_vec(), Err(Reason::Failed)),
+        ];
+        for (bytes, expected) in table {
+            std::fs::write(&path, bytes).unwrap();
+            let read = read(&Root::default(), &path);
+            assert!(read.as_ref().map_or(true, |header| header.protector == Ok(Some(Protector::Password))));
+            assert_eq!(read.map(|header| header.cover), expected);
+        }
     }
 
     #[test]
@@ -235,12 +328,12 @@ mod tests {
             bytes.resize(4096, 0);
             [bytes, json.to_vec()].concat()
         };
-        let good = metadata(r#""0":{}"#, "", CRYPT, CONFIG).into_bytes();
+        let good = metadata(SLOT, "", BOUND, &one_segment(CRYPT), CONFIG).into_bytes();
         let mut cut = good.clone();
         cut.truncate(40);
         let table: [(Vec<u8>, Result<(), Reason>); 8] = [
             (binary(2, 16384, &good), Ok(())),
-            (binary(1, 16384, &good), Err(Reason::Malformed)),
+            (binary(3, 16384, &good), Err(Reason::Malformed)),
             (binary(2, u64::MAX, &good), Err(Reason::Malformed)),
             (binary(2, 16, &good), Err(Reason::Malformed)),
             (binary(2, 16384, &cut), Err(Reason::Malformed)),

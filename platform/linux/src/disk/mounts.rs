@@ -9,8 +9,6 @@ const LOCAL_WITHOUT_DEVICE: [&str; 5] = ["btrfs", "zfs", "bcachefs", "ubifs", "j
 /// Network file systems, and shares of the host of a virtual machine.
 const REMOTE: [&str; 12] =
     ["nfs", "nfs4", "cifs", "smb3", "ceph", "afs", "9p", "virtiofs", "glusterfs", "lustre", "gfs2", "ocfs2"];
-/// Firmware reads these before any key is there.
-const BOOT: [&str; 4] = ["/boot", "/boot/efi", "/boot/firmware", "/efi"];
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Mount {
@@ -65,7 +63,7 @@ pub(crate) fn unescape(text: &str) -> String {
 }
 
 impl Mount {
-    /// Returns the role of the mount if it is a local volume.
+    /// Returns the role of the mount if it is a local volume, whatever its medium is for.
     pub(crate) fn role(&self) -> Option<VolumeRole> {
         if REMOTE.contains(&self.kind.as_str()) || self.kind == "rootfs" {
             None
@@ -73,8 +71,7 @@ impl Mount {
             Some(VolumeRole::System)
         } else {
             let local = self.device.major != 0 || LOCAL_WITHOUT_DEVICE.contains(&self.kind.as_str());
-            let boot = BOOT.iter().any(|point| self.point == Path::new(point));
-            (local && !boot && self.has("rw")).then_some(VolumeRole::Data)
+            (local && self.has("rw")).then_some(VolumeRole::Data)
         }
     }
 
@@ -82,18 +79,11 @@ impl Mount {
     pub(crate) fn has(&self, option: &str) -> bool {
         self.options.iter().any(|set| set == option)
     }
-
-    /// The values of an option, `lowerdir=a:b`, of which there may be several.
-    pub(crate) fn paths(&self, option: &str) -> impl Iterator<Item = &str> {
-        let values =
-            self.options.iter().filter_map(move |set| set.strip_prefix(option)?.strip_prefix(['=', '+']));
-        values.flat_map(|value| value.trim_start_matches('=').split(':')).filter(|path| path.starts_with('/'))
-    }
 }
 
 /// The file system that a path lies on: of the longest mount points the one mounted last, which hides the others.
-pub(crate) fn holding<'a>(mounts: &'a [Mount], path: &Path) -> Option<&'a Mount> {
-    let covering = mounts.iter().filter(|mount| path.starts_with(&mount.point));
+pub(crate) fn holding<'a>(mounts: impl IntoIterator<Item = &'a Mount>, path: &Path) -> Option<&'a Mount> {
+    let covering = mounts.into_iter().filter(|mount| path.starts_with(&mount.point));
     covering.max_by_key(|mount| mount.point.components().count())
 }
 
@@ -137,8 +127,7 @@ mod tests {
             ("1 0 8:3 / /srv ro - ext4 /dev/sda3 rw", Some(VolumeRole::Data)),
             ("1 0 0:31 /@home /home rw - btrfs /dev/sda3 rw", Some(VolumeRole::Data)),
             ("1 0 8:17 / /run/media/stick rw - fuseblk /dev/sdb1 rw", Some(VolumeRole::Data)),
-            ("1 0 8:1 / /boot/efi rw - vfat /dev/sda1 rw", None),
-            ("1 0 8:2 / /boot rw - ext4 /dev/sda2 rw", None),
+            ("1 0 8:1 / /boot/efi rw - vfat /dev/sda1 rw", Some(VolumeRole::Data)),
             ("1 0 7:3 / /snap/core/1 ro - squashfs /dev/loop3 ro", None),
             ("1 0 11:0 / /media/cdrom ro - iso9660 /dev/sr0 ro", None),
             ("1 0 0:40 / /mnt rw - nfs4 server:/share rw", None),
@@ -163,13 +152,5 @@ mod tests {
             let device = holding(&mounts, Path::new(path)).unwrap().device;
             assert_eq!(device, DeviceNumber { major: 8, minor }, "{path}");
         }
-    }
-
-    #[test]
-    fn overlays_name_their_folders() {
-        let mounts =
-            parse("1 0 0:3 / / rw - overlay o rw,lowerdir=/a:/b::/c,lowerdir+=/d,upperdir=/u").unwrap();
-        assert_eq!(mounts[0].paths("lowerdir").collect::<Vec<_>>(), ["/a", "/b", "/c", "/d"]);
-        assert_eq!(mounts[0].paths("upperdir").collect::<Vec<_>>(), ["/u"]);
     }
 }

@@ -1,10 +1,14 @@
 //! The stack of block devices under a volume, as sysfs shows it: from the device down to every leaf.
 
 use super::mounts::{self, Mount};
+use super::zfs::Pools;
+use super::{bcachefs, media, overlay};
 use crate::Root;
+use std::cell::OnceCell;
 use std::num::ParseIntError;
 use std::path::{Path, PathBuf};
-use vitalsign_protocol::fact::Reason;
+use vitalsign_protocol::fact::{Fact, Reason};
+use vitalsign_protocol::posture::Protector;
 
 /// Deeper than any stack that works: a loop in a broken tree ends here.
 const MAX_DEPTH: usize = 32;
@@ -27,12 +31,25 @@ impl std::str::FromStr for DeviceNumber {
     }
 }
 
+impl std::fmt::Display for DeviceNumber {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}", self.major, self.minor)
+    }
+}
+
 /// Leaf of one path from a volume down through its block devices.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Backing {
     /// At a device that encrypts all that goes through it.
     Crypt(Crypt),
+    /// At a file system that encrypts by itself.
+    Native {
+        method: &'static str,
+        protector: Fact<Protector>,
+    },
     Memory,
+    /// At a disk that a host provides. Whether the host encrypts it cannot be seen from here.
+    Virtual,
     /// At a leaf, with nothing on the way that encrypts.
     Plain,
 }
@@ -42,6 +59,8 @@ pub(crate) enum Backing {
 pub(crate) struct Crypt {
     pub(crate) format: Format,
     pub(crate) name: String,
+    /// UUID of the device-mapper device, which contains that of the header without its dashes.
+    pub(crate) uuid: String,
     /// Nodes in `/dev` of the devices right under it, which hold its header.
     pub(crate) below: Vec<PathBuf>,
 }
@@ -52,7 +71,9 @@ pub(crate) enum Format {
     Luks1,
     BitLocker,
     FileVault,
-    /// Without a header, or a foreign one.
+    /// TrueCrypt and VeraCrypt.
+    TrueCrypt,
+    /// Without a header.
     DmCrypt,
 }
 
@@ -60,9 +81,14 @@ pub(crate) enum Format {
 pub(crate) struct Stacks<'a> {
     pub(crate) root: &'a Root,
     pub(crate) mounts: &'a [Mount],
+    pools: OnceCell<Pools>,
 }
 
-impl Stacks<'_> {
+impl<'a> Stacks<'a> {
+    pub(crate) fn new(root: &'a Root, mounts: &'a [Mount]) -> Self {
+        Self { root, mounts, pools: OnceCell::new() }
+    }
+
     /// Every path from a mounted file system down to a leaf.
     pub(crate) fn under_mount(&self, mount: &Mount) -> Result<Vec<Backing>, Reason> {
         let mut paths = Vec::new();
@@ -99,30 +125,90 @@ impl Stacks<'_> {
                     self.device(&Path::new("/sys/class/block").join(name), depth, paths)?;
                 }
             }
-            "bcachefs" => {
-                for node in mount.source.split(':') {
-                    self.device(&folder(self.number(node)?), depth, paths)?;
-                }
-                // It can encrypt by itself, and does not tell here.
-                if paths.contains(&Backing::Plain) {
-                    return Err(Reason::Malformed);
-                }
-            }
-            "overlay" => {
-                let upper: Vec<_> = mount.paths("upperdir").collect();
-                let layers = if upper.is_empty() { mount.paths("lowerdir").collect() } else { upper };
-                if layers.is_empty() {
-                    return Err(Reason::Malformed);
-                }
-                for layer in layers {
-                    self.file(Path::new(layer), depth, paths)?;
-                }
-            }
+            "bcachefs" => self.bcachefs(mount, depth, paths)?,
+            "overlay" => self.overlay(mount, depth, paths)?,
+            "zfs" => self.dataset(&mount.source, depth, paths)?,
             _ if mount.device.major != 0 => self.device(&folder(mount.device), depth, paths)?,
-            // zfs encrypts by data set and keeps its devices to itself; others are not known.
             _ => return Err(Reason::Malformed),
         }
         Ok(())
+    }
+
+    fn overlay(&self, mount: &Mount, depth: usize, paths: &mut Vec<Backing>) -> Result<(), Reason> {
+        let layers = overlay::layers(mount).ok_or(Reason::Malformed)?;
+        let (mut hidden, mut content) = (false, false);
+        for layer in layers {
+            match overlay::holder(self.root, self.mounts, mount, &layer.path) {
+                Some(holder) => {
+                    content |= layer.data_only;
+                    self.mount(holder, depth, paths)?;
+                }
+                None => hidden = true,
+            }
+        }
+        // An image of names whose mount is hidden belongs to the content, which is known (composefs).
+        if hidden && !content { Err(Reason::Failed) } else { Ok(()) }
+    }
+
+    fn bcachefs(&self, mount: &Mount, depth: usize, paths: &mut Vec<Backing>) -> Result<(), Reason> {
+        let nodes: Vec<&str> = mount.source.split(':').collect();
+        let encryption = bcachefs::encryption(self.root, Path::new(nodes.first().ok_or(Reason::Malformed)?));
+        if let Ok(Some(protector)) = encryption {
+            paths.push(Backing::Native { method: "bcachefs", protector: Fact::Known(protector) });
+            return Ok(());
+        }
+        let mut ends = Vec::new();
+        for node in nodes {
+            self.device(&folder(self.number(node)?), depth, &mut ends)?;
+        }
+        if ends.contains(&Backing::Plain) {
+            encryption?;
+        }
+        paths.extend(ends);
+        Ok(())
+    }
+
+    /// The stack under a ZFS file system or volume: its own encryption, else the devices of its pool.
+    fn dataset(&self, name: &str, depth: usize, paths: &mut Vec<Backing>) -> Result<(), Reason> {
+        let pools = self.pools.get_or_init(|| Pools::read(self.root));
+        if pools.encrypted(name)? {
+            paths.push(Backing::Native { method: "zfs", protector: pools.protector(self, name).into() });
+            return Ok(());
+        }
+        let pool = name.split('/').next().unwrap_or(name);
+        match pools.devices(self.root, pool) {
+            Ok(devices) => {
+                for device in devices {
+                    if device.starts_with("/dev") {
+                        let number = self.number(&device.to_string_lossy())?;
+                        self.device(&folder(number), depth, paths)?;
+                    } else {
+                        self.file(&device, depth, paths)?;
+                    }
+                }
+            }
+            Err(reason) if self.has_free_crypt()? => return Err(reason),
+            // Nothing on this machine encrypts what a pool could lie on.
+            Err(_) => paths.push(Backing::Plain),
+        }
+        Ok(())
+    }
+
+    /// Returns whether there is an encrypting device that neither swap nor a mounted file system uses.
+    fn has_free_crypt(&self) -> Result<bool, Reason> {
+        let swaps = self.root.text_if_there("/proc/swaps")?.unwrap_or_default();
+        let swaps = swaps.lines().skip(1).filter_map(|line| line.split_whitespace().next());
+        let mut used: Vec<DeviceNumber> =
+            swaps.filter_map(|node| self.number(&mounts::unescape(node)).ok()).collect();
+        used.extend(self.mounts.iter().map(|mount| mount.device));
+        for name in self.root.names("/sys/class/block")? {
+            let sys = Path::new("/sys/class/block").join(name);
+            let number = self.root.text_if_there(sys.join("dev"))?.and_then(|dev| dev.parse().ok());
+            if self.format(&sys)?.is_some() && !number.is_some_and(|number| used.contains(&number)) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// The device names of the btrfs file system that one of its devices belongs to.
@@ -162,10 +248,14 @@ impl Stacks<'_> {
         if let Some(format) = self.format(sys)? {
             let name = self.root.text_if_there(sys.join("dm/name"))?.unwrap_or_default();
             let below = self.below(sys, MAX_DEPTH)?;
-            paths.push(Backing::Crypt(Crypt { format, name, below }));
+            let uuid = self.root.text_if_there(sys.join("dm/uuid"))?.unwrap_or_default();
+            paths.push(Backing::Crypt(Crypt { format, name, uuid, below }));
             return Ok(());
         }
         let name = self.kernel_name(sys)?;
+        if name.starts_with("zd") {
+            return self.dataset(&self.zvol(&name)?, depth, paths);
+        }
         if name.starts_with("zram") || name.starts_with("ram") {
             // zram may write pages that it has no room for back to a disk.
             return match self.root.text_if_there(sys.join("backing_dev"))?.filter(|device| device != "none") {
@@ -190,8 +280,59 @@ impl Stacks<'_> {
             // A partition has no slaves; the disk that it is part of may: a partition of a RAID.
             return self.device(&self.parent(sys)?, depth, paths);
         }
-        paths.push(Backing::Plain);
+        let disk = self.root.resolve(sys)?;
+        paths.push(if media::is_virtual(self.root, &disk) { Backing::Virtual } else { Backing::Plain });
         Ok(())
+    }
+
+    /// The ZFS volume of a device `zd…`: udev links it by its name.
+    fn zvol(&self, device: &str) -> Result<String, Reason> {
+        let mut folders = vec![(PathBuf::from("/dev/zvol"), MAX_DEPTH)];
+        while let Some((folder, depth)) = folders.pop() {
+            for name in self.root.names(&folder)? {
+                let path = folder.join(name);
+                let target = self.root.link(&path).ok();
+                match (target, depth.checked_sub(1)) {
+                    (Some(target), _) if target.file_name() == Some(device.as_ref()) => {
+                        let name = path.strip_prefix("/dev/zvol").map_err(|_| Reason::Failed)?;
+                        return Ok(name.to_string_lossy().into_owned());
+                    }
+                    (None, Some(depth)) => folders.push((path, depth)),
+                    _ => {}
+                }
+            }
+        }
+        Err(Reason::Failed)
+    }
+
+    /// Returns whether a file lies on media that a person plugs in.
+    pub(crate) fn is_on_removable(&self, file: &Path) -> bool {
+        mounts::holding(self.mounts, file).is_some_and(|mount| self.is_removable(mount))
+    }
+
+    /// Returns whether a mounted volume lies on media that a person plugs in.
+    pub(crate) fn is_removable(&self, mount: &Mount) -> bool {
+        let mut disks = Vec::new();
+        let known =
+            mount.device.major != 0 && self.disks(&folder(mount.device), MAX_DEPTH, &mut disks).is_ok();
+        known && media::is_removable(self.root, mount, &disks)
+    }
+
+    /// The folders of the disks under a device. A file is no disk.
+    fn disks(&self, sys: &Path, depth: usize, disks: &mut Vec<PathBuf>) -> Result<(), Reason> {
+        let depth = depth.checked_sub(1).ok_or(Reason::Failed)?;
+        let slaves = self.root.names(sys.join("slaves"))?;
+        for slave in &slaves {
+            self.disks(&sys.join("slaves").join(slave), depth, disks)?;
+        }
+        if !slaves.is_empty() {
+            Ok(())
+        } else if self.root.exists(sys.join("partition")) {
+            self.disks(&self.parent(sys)?, depth, disks)
+        } else {
+            disks.push(self.root.resolve(sys)?);
+            Ok(())
+        }
     }
 
     /// The format, if this device encrypts. Verity and integrity devices bear the same mark, and do not.
@@ -203,7 +344,8 @@ impl Stacks<'_> {
             Some("LUKS1") => Some(Format::Luks1),
             Some("BITLK") => Some(Format::BitLocker),
             Some("FVAULT2") => Some(Format::FileVault),
-            Some("PLAIN" | "LOOPAES" | "TCRYPT") => Some(Format::DmCrypt),
+            Some("TCRYPT") => Some(Format::TrueCrypt),
+            Some("PLAIN" | "LOOPAES") => Some(Format::DmCrypt),
             _ => None,
         })
     }
@@ -221,6 +363,9 @@ impl Stacks<'_> {
                 nodes.push(Path::new("/dev").join(self.kernel_name(&sys)?.replace('!', "/")));
             }
         }
+        // During a conversion, several layers lead to the same device.
+        nodes.sort();
+        nodes.dedup();
         Ok(nodes)
     }
 
@@ -238,5 +383,5 @@ impl Stacks<'_> {
 }
 
 fn folder(device: DeviceNumber) -> PathBuf {
-    format!("/sys/dev/block/{}:{}", device.major, device.minor).into()
+    format!("/sys/dev/block/{device}").into()
 }

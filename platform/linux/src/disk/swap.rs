@@ -2,7 +2,6 @@
 
 use super::mounts::unescape;
 use super::stack::{Backing, DeviceNumber, Stacks};
-use crate::Root;
 use std::path::Path;
 use vitalsign_protocol::fact::Reason;
 
@@ -31,6 +30,8 @@ pub(crate) fn hibernation(stacks: &Stacks<'_>) -> Result<Option<Vec<Backing>>, R
         return stacks.under_device(device).map(Some);
     }
     match named_device(&stacks.root.text_if_there("/proc/cmdline")?.unwrap_or_default()) {
+        // The kernel does not resume from a device that is absent.
+        Some(node) if !stacks.root.exists(&node) => Ok(None),
         Some(node) => stacks.under_device(stacks.number(&node)?).map(Some),
         None => Ok(None),
     }
@@ -49,18 +50,6 @@ fn named_device(cmdline: &str) -> Option<String> {
         }
         None => device.to_owned(),
     })
-}
-
-/// Returns whether crypttab(5) assigns the device a random key at each boot; an error if it does not list the
-/// device.
-pub(crate) fn random_key(root: &Root, name: &str) -> Result<bool, Reason> {
-    let crypttab = root.text_if_there("/etc/crypttab")?.unwrap_or_default();
-    let lines = crypttab.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
-    let mut key = lines
-        .filter(|words| words.first() == Some(&name))
-        .map(|words| words.get(2).copied().unwrap_or("none"));
-    let key = key.next_back().ok_or(Reason::Malformed)?;
-    Ok(["/dev/urandom", "/dev/random", "/dev/hw_random", "/dev/hwrng"].contains(&key))
 }
 
 #[cfg(test)]
