@@ -153,10 +153,24 @@ record! {
     }
 }
 
+/// Maximum number of ranges in a list of ports.
+pub const MAX_PORT_RANGES: usize = 64;
+
+record! {
+    /// Consecutive ports.
+    PortRange {
+        /// The first port.
+        1 first: u64,
+        /// The last port.
+        2 last: u64,
+    }
+}
+
 record! {
     /// `submods.firewall`: what the kernel enforces, whatever a configuration file says.
     Firewall {
-        /// Unsolicited inbound traffic is refused on every active profile, for IPv4 and IPv6.
+        /// Unsolicited inbound traffic is refused on every active profile, for IPv4 and IPv6, except for narrow ranges of
+        /// ports or sources.
         1 inbound_blocked: Fact<bool>,
         /// `nftables`, `iptables`, `windows`, `alf`.
         2 engine: Fact<String>,
@@ -164,6 +178,18 @@ record! {
         3 manager: Fact<String>,
         /// Profiles or base chains for inbound traffic.
         4 profiles: Fact<u64>,
+        /// TCP ports that accept unsolicited packets from more than narrow sources: the lowest 64 ranges.
+        5 open_tcp: Fact<Vec<PortRange>>,
+        /// Number of such TCP ports.
+        6 open_tcp_count: Fact<u64>,
+        /// UDP ports that accept unsolicited packets from more than narrow sources: the lowest 64 ranges.
+        7 open_udp: Fact<Vec<PortRange>>,
+        /// Number of such UDP ports.
+        8 open_udp_count: Fact<u64>,
+        /// TCP ports that are published: redirected to another address, such as a container's. The lowest 64 ranges.
+        9 published_tcp: Fact<Vec<PortRange>>,
+        /// UDP ports that are published. The lowest 64 ranges.
+        10 published_udp: Fact<Vec<PortRange>>,
     }
 }
 

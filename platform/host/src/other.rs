@@ -41,6 +41,12 @@ pub fn probes(_: &Settings) -> Vec<Probe> {
                 engine: Fact::Unsupported,
                 manager: Fact::Unsupported,
                 profiles: Fact::Unsupported,
+                open_tcp: Fact::Unsupported,
+                open_tcp_count: Fact::Unsupported,
+                open_udp: Fact::Unsupported,
+                open_udp_count: Fact::Unsupported,
+                published_tcp: Fact::Unsupported,
+                published_udp: Fact::Unsupported,
             };
             posture.lock = Lock {
                 automatic: Fact::Unsupported,

@@ -31,6 +31,7 @@ pub fn probes(root: &Root) -> Vec<Probe> {
                 engine: Fact::Unreadable(reason),
                 manager: Fact::Unreadable(reason),
                 profiles: Fact::Unreadable(reason),
+                ..Firewall::default()
             });
         },
     )]
@@ -75,7 +76,8 @@ fn read(root: &Root) -> Result<Firewall, Reason> {
     } else {
         Fact::or_unsupported(u64::try_from(profiles).ok())
     };
-    Ok(Firewall { inbound_blocked, engine: Fact::Known(engine.to_owned()), manager, profiles })
+    let engine = Fact::Known(engine.to_owned());
+    Ok(Firewall { inbound_blocked, engine, manager, profiles, ..Firewall::default() })
 }
 
 fn reason(error: NetlinkError) -> Reason {

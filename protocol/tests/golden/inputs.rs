@@ -11,8 +11,8 @@ use vitalsign_protocol::evidence::{Claims, IntendedUse};
 use vitalsign_protocol::fact::{Fact, Reason};
 use vitalsign_protocol::id::{Digest, EnrolmentId, Nonce};
 use vitalsign_protocol::posture::{
-    Agent, Boot, Disk, Edr, EdrMode, EdrProduct, Firewall, Key, KeyStorage, Lock, Lockdown, Os, Posture,
-    Protector, Volume, VolumeRole,
+    Agent, Boot, Disk, Edr, EdrMode, EdrProduct, Firewall, Key, KeyStorage, Lock, Lockdown, Os, PortRange,
+    Posture, Protector, Volume, VolumeRole,
 };
 
 /// The report key's private half: 1, 2, 3, … 32.
@@ -120,6 +120,12 @@ fn posture() -> Posture {
             engine: known("nftables"),
             manager: known("firewalld"),
             profiles: Fact::Known(1),
+            open_tcp: Fact::Known(vec![PortRange { first: 22, last: 22 }]),
+            open_tcp_count: Fact::Known(1),
+            open_udp: Fact::Known(vec![PortRange { first: 5353, last: 5353 }]),
+            open_udp_count: Fact::Known(1),
+            published_tcp: Fact::Known(Vec::new()),
+            published_udp: Fact::Known(Vec::new()),
         },
         lock: Lock {
             automatic: Fact::Unreadable(Reason::NoSession),

@@ -7,8 +7,8 @@ use vitalsign_protocol::evidence::{Claims, IntendedUse};
 use vitalsign_protocol::fact::Fact;
 use vitalsign_protocol::id::{EnrolmentId, Nonce};
 use vitalsign_protocol::posture::{
-    Agent, Boot, Disk, Edr, EdrMode, EdrProduct, Firewall, Key, KeyStorage, Lock, Lockdown, Os, Posture,
-    Protector, Volume, VolumeRole,
+    Agent, Boot, Disk, Edr, EdrMode, EdrProduct, Firewall, Key, KeyStorage, Lock, Lockdown, Os, PortRange,
+    Posture, Protector, Volume, VolumeRole,
 };
 
 pub(crate) struct Device {
@@ -102,6 +102,12 @@ pub(crate) fn posture(number: u64) -> Posture {
             engine: known("nftables"),
             manager: known("firewalld"),
             profiles: Fact::Known(2),
+            open_tcp: Fact::Known(vec![PortRange { first: 22, last: 22 }]),
+            open_tcp_count: Fact::Known(1),
+            open_udp: Fact::Known(vec![PortRange { first: 5353, last: 5353 }]),
+            open_udp_count: Fact::Known(1),
+            published_tcp: Fact::Known(Vec::new()),
+            published_udp: Fact::Known(Vec::new()),
         },
         lock: Lock {
             automatic: Fact::Known(true),

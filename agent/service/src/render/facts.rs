@@ -8,7 +8,7 @@ use std::fmt::Display;
 use vitalsign_platform_api::collect::Timing;
 use vitalsign_protocol::fact::{Fact, Reason};
 use vitalsign_protocol::posture::{
-    Agent, Boot, Disk, Edr, EdrProduct, Firewall, Key, Lock, Os, Posture, Volume,
+    Agent, Boot, Disk, Edr, EdrProduct, Firewall, Key, Lock, Os, PortRange, Posture, Volume,
 };
 
 /// Row of the table of facts.
@@ -127,12 +127,27 @@ fn os_rows(os: &Os, now: u64) -> Vec<Row> {
 }
 
 fn firewall_rows(firewall: &Firewall) -> Vec<Row> {
-    let Firewall { inbound_blocked, engine, manager, profiles } = firewall;
+    let Firewall {
+        inbound_blocked,
+        engine,
+        manager,
+        profiles,
+        open_tcp,
+        open_tcp_count,
+        open_udp,
+        open_udp_count,
+        published_tcp,
+        published_udp,
+    } = firewall;
     vec![
         row("Unsolicited connections", says(inbound_blocked, "refused", "let in")),
         row("Engine", text(engine)),
         row("Managed by", text(manager)),
         row("Inbound chains or profiles", text(profiles)),
+        row("Open TCP ports", ports(open_tcp, Some(open_tcp_count))),
+        row("Open UDP ports", ports(open_udp, Some(open_udp_count))),
+        row("Published TCP ports", ports(published_tcp, None)),
+        row("Published UDP ports", ports(published_udp, None)),
     ]
 }
 
@@ -181,6 +196,21 @@ fn key_rows(key: &Key) -> Vec<Row> {
 fn agent_rows(agent: &Agent) -> Vec<Row> {
     let Agent { version, digest } = agent;
     vec![row("Version", text(version)), row("SHA-256 of the program", text(digest))]
+}
+
+/// Formats ranges of ports like `3 (22, 5900-5901)`.
+fn ports(ranges: &Fact<Vec<PortRange>>, count: Option<&Fact<u64>>) -> Fact<String> {
+    ranges.clone().map(|ranges| {
+        let range = |PortRange { first, last }: &PortRange| {
+            if first == last { first.to_string() } else { format!("{first}-{last}") }
+        };
+        let listed = ranges.iter().map(range).collect::<Vec<_>>().join(", ");
+        match count.and_then(Fact::known) {
+            _ if ranges.is_empty() => "none".to_owned(),
+            Some(count) => format!("{count} ({listed})"),
+            None => listed,
+        }
+    })
 }
 
 fn volumes(disk: &Disk) -> Vec<Row> {
