@@ -7,12 +7,22 @@
 mod namespace;
 
 #[cfg(test)]
+#[path = "firewall/line.rs"]
+mod line;
+
+#[cfg(test)]
+#[path = "firewall/random.rs"]
+mod random;
+
+#[cfg(test)]
 mod tests {
+    use super::line::{Line, SOURCES};
     use super::namespace::{Namespace, shell};
+    use super::random::Generator;
     use vitalsign_linux::{Root, firewall};
     use vitalsign_platform_api::Collector;
     use vitalsign_protocol::fact::{Fact, Reason};
-    use vitalsign_protocol::posture::Firewall;
+    use vitalsign_protocol::posture::{Firewall, PortRange};
 
     fn read(root: &Root) -> Firewall {
         Collector::default().collect(firewall::probes(root), |_| {}).firewall
@@ -131,6 +141,202 @@ mod tests {
             assert_eq!(&seen.inbound_blocked, *expected, "{name}");
             assert_eq!(seen.engine, Fact::Known("nftables".into()), "{name}");
         }
+    }
+
+    /// Wraps rules in an input chain that drops by default.
+    fn dropping(rules: &str) -> String {
+        format!("table inet f {{ chain i {{ type filter hook input priority 0; policy drop; {rules} }} }}")
+    }
+
+    #[test]
+    fn agrees_with_a_real_connection() {
+        let (open, blocked, unreadable) =
+            (Fact::Known(false), Fact::Known(true), Fact::Unreadable(Reason::Malformed));
+        let both = |rules: &str| format!("for t in iptables-nft ip6tables-nft; do {rules}; done");
+        let dnat = "table ip n { chain p { type nat hook prerouting priority -100; tcp dport 8080 dnat to 10.99.0.2:80 } }";
+        // Script, the fact, and whether a connection to TCP port 8080 is accepted.
+        let table: Vec<(String, &Fact<bool>, bool)> = vec![
+            (String::new(), &open, true),
+            (nft(&dropping("")), &blocked, false),
+            (nft(&dropping("tcp dport 1025-65535 accept; udp dport 1025-65535 accept")), &open, true),
+            (nft(&dropping("ct state vmap { new : accept, established : accept }")), &open, true),
+            (nft(&dropping("fib daddr type local accept")), &open, true),
+            (nft(&dropping("tcp dport 0-65535 accept")), &open, true),
+            (nft(&dropping("ip saddr { 0.0.0.0/1, 128.0.0.0/1 } accept")), &open, true),
+            (nft(&dropping("ip saddr != 10.1.2.3 accept")), &open, true),
+            (nft(&dropping("meta pkttype host accept")), &open, true),
+            (nft(&dropping("meta l4proto { tcp, udp } th dport != 22 accept")), &open, true),
+            (nft(&dropping("tcp dport != { 22, 8080 } accept")), &open, false),
+            (nft(&dropping("tcp dport vmap { 1-1024 : drop, * : accept }")), &open, true),
+            (nft(&dropping("limit rate 10000/second burst 1000 packets accept")), &open, true),
+            (nft(&dropping("tcp flags & (fin|syn|rst|ack) == syn accept")), &open, true),
+            (nft(&dropping("iifname { \"lo\", \"eth9\" } accept")), &open, true),
+            (nft(&dropping("iifname vmap { \"lo\" : drop, \"eth*\" : accept }")), &open, true),
+            (nft(&dropping("iifname . tcp dport { \"eth9\" . 1-65535 } accept")), &open, true),
+            (nft(&dropping("tcp dport 8080 accept")), &blocked, true),
+            (nft(&dropping("ip saddr 10.9.9.0/24 accept")), &blocked, true),
+            (nft(&dropping("ip saddr . tcp dport { 10.0.0.0/8 . 8000-8100 } accept")), &blocked, true),
+            (nft(&dropping("ct state { established, related } accept; ct status dnat accept")), &blocked, false),
+            (nft(&dropping("ct mark 1 accept; meta mark 1 accept; meta ipsec exists accept")), &blocked, false),
+            (nft(&dropping("numgen random mod 2 >= 0 accept")), &open, true),
+            (nft(&dropping("quota 100 mbytes accept")), &unreadable, true),
+            (nft(&dropping("socket transparent 1 accept")), &unreadable, false),
+            (nft(&dropping("quota 100 mbytes tcp dport 8080 accept")), &blocked, true),
+            (nft(&dropping("quota 100 mbytes accept; accept")), &open, true),
+            (nft(&dropping("tcp dport 22 accept; quota 100 mbytes drop; drop")), &blocked, false),
+            (
+                nft("table inet f {
+                       chain closed { drop }
+                       chain i { type filter hook input priority 0; iifname vmap { \"lo\" : accept, \"eth9\" : jump closed } } }"),
+                &blocked,
+                false,
+            ),
+            (
+                nft("table inet f { chain p { type filter hook prerouting priority -300; iifname eth9 drop } }"),
+                &blocked,
+                false,
+            ),
+            (
+                nft("table netdev f { chain g { type filter hook ingress device eth9 priority 0; drop } }"),
+                &blocked,
+                false,
+            ),
+            (
+                nft("table inet f {
+                       chain p { type filter hook prerouting priority -150; tcp dport 8080 meta mark set 7 }
+                       chain i { type filter hook input priority 0; policy drop; meta mark 7 accept } }"),
+                &blocked,
+                true,
+            ),
+            (
+                nft("table inet f {
+                       chain p { type filter hook prerouting priority -300; notrack }
+                       chain i { type filter hook input priority 0; policy drop; ct state untracked accept } }"),
+                &open,
+                true,
+            ),
+            (
+                nft(&format!("table ip n {{ chain p {{ type nat hook prerouting priority -100; tcp dport 1-65535 redirect to :22 }} }}
+                       {}", dropping("tcp dport 22 accept"))),
+                &open,
+                true,
+            ),
+            (
+                nft(&format!("{dnat}\n{}", dropping("tcp dport { 80, 8080 } accept"))),
+                &blocked,
+                false,
+            ),
+            (
+                both("$t -P INPUT DROP; $t -A INPUT -m conntrack --ctstate NEW,ESTABLISHED,RELATED -j ACCEPT"),
+                &open,
+                true,
+            ),
+            (
+                both("$t -P INPUT DROP; $t -A INPUT -m conntrack --ctstate ESTABLISHED,RELATED,DNAT -j ACCEPT"),
+                &blocked,
+                false,
+            ),
+            (both("$t -P INPUT DROP; $t -A INPUT -m conntrack ! --ctstate INVALID -j ACCEPT"), &open, true),
+            (both("$t -P INPUT DROP; $t -A INPUT -m state --state NEW -j ACCEPT"), &open, true),
+            (both("$t -P INPUT DROP; $t -A INPUT -p tcp -m multiport --dports 1:65535 -j ACCEPT"), &open, true),
+            (both("$t -P INPUT DROP; $t -A INPUT -p tcp -m multiport ! --dports 22,80 -j ACCEPT"), &open, true),
+            (both("$t -P INPUT DROP; $t -A INPUT -p tcp -m multiport --dports 22,8000:8100 -j ACCEPT"), &blocked, true),
+            (both("$t -P INPUT DROP; $t -A INPUT -m addrtype --dst-type LOCAL -j ACCEPT"), &open, true),
+            (both("$t -P INPUT DROP; $t -A INPUT -m addrtype ! --dst-type LOCAL -j ACCEPT"), &open, false),
+            (both("$t -P INPUT DROP; $t -A INPUT -m pkttype --pkt-type unicast -j ACCEPT"), &open, true),
+            (both("$t -P INPUT DROP; $t -A INPUT -p tcp -m tcp --syn -j ACCEPT"), &open, true),
+            (both("$t -P INPUT DROP; $t -A INPUT -m limit --limit 1000/sec --limit-burst 100 -j ACCEPT"), &open, true),
+            (both("$t -P INPUT DROP; $t -A INPUT -m mark --mark 1 -j ACCEPT"), &blocked, false),
+            (
+                both("$t -P INPUT DROP; $t -A INPUT -m mark --mark 1 -j ACCEPT; $t -t mangle -A PREROUTING -p tcp --dport 8080 -j MARK --set-mark 1"),
+                &blocked,
+                true,
+            ),
+            (
+                "ip6tables-nft -P INPUT DROP; iptables-nft -P INPUT DROP
+                 iptables-nft -A INPUT -m iprange --src-range 1.0.0.0-223.0.0.0 -j ACCEPT"
+                    .into(),
+                &open,
+                true,
+            ),
+        ];
+        for (rules, expected, connects) in table {
+            let line = Line::new();
+            let seen = line.inside.run(|| {
+                // The card is that of the line.
+                let rules: Vec<&str> = rules.lines().filter(|line| !line.starts_with("ip link")).collect();
+                shell(&rules.join("\n"));
+                read(&Root::default())
+            });
+            assert_eq!(&seen.inbound_blocked, expected, "{rules}\n{seen:?}");
+            assert_eq!(!line.connections(&[22, 8080]).is_disjoint(&[8080].into()), connects, "{rules}");
+        }
+    }
+
+    fn has(ranges: &Fact<Vec<PortRange>>, port: u16) -> bool {
+        let port = u64::from(port);
+        ranges.known().is_none_or(|ranges| ranges.iter().any(|it| (it.first..=it.last).contains(&port)))
+    }
+
+    #[test]
+    fn open_ports_are_those_that_answer() {
+        let ports = [21, 22, 23, 80, 1023, 1024, 5000, 5001, 40000, 60000];
+        let count = std::env::var("VITALSIGN_FUZZ_ITER").ok().and_then(|count| count.parse().ok());
+        for seed in 0..count.unwrap_or(20) {
+            // Another line, because the kernel remembers how it has translated a flow.
+            let line = Line::new();
+            let listening = line.listen(&ports);
+            let ruleset = Generator::new(seed, &ports).ruleset();
+            let seen = line.inside.run(|| {
+                shell(&format!("nft -f - <<'END'\n{}\nEND\n", ruleset.replace(" }", "\n}")));
+                read(&Root::default())
+            });
+            let (tcp, udp) = (line.connections(&ports), listening.datagrams(&line, &ports));
+            for port in ports {
+                let facts = (has(&seen.open_tcp, port), has(&seen.open_udp, port));
+                let found = (tcp.contains(&port), udp.contains(&port));
+                assert_eq!(facts, found, "seed {seed}, port {port}, from {SOURCES:?}\n{ruleset}\n{seen:?}");
+            }
+            let many = [&seen.open_tcp_count, &seen.open_udp_count].map(Fact::known);
+            if many.into_iter().flatten().any(|count| *count > 32_768) {
+                assert_eq!(seen.inbound_blocked, Fact::Known(false), "seed {seed}\n{ruleset}");
+            }
+        }
+    }
+
+    #[test]
+    fn reads_published_ports() {
+        let published = |forward: &str| {
+            Namespace::new().run(|| {
+                shell(&nft("table ip f { chain i { type filter hook input priority 0; policy drop; } }
+                            table ip6 f { chain i { type filter hook input priority 0; policy drop; } }"));
+                shell(&format!(
+                    "sysctl -qw net.ipv4.ip_forward=1
+                     ip link add docker0 type bridge; ip addr add 172.17.0.1/16 dev docker0; ip link set docker0 up
+                     iptables-nft -t nat -N DOCKER
+                     iptables-nft -t nat -A PREROUTING -m addrtype --dst-type LOCAL -j DOCKER
+                     iptables-nft -t nat -A DOCKER ! -i docker0 -p tcp -m tcp --dport 8080 -j DNAT --to-destination 172.17.0.2:80
+                     iptables-nft -t nat -A DOCKER ! -i docker0 -p udp -m udp --dport 5000:5002 -j DNAT --to-destination 172.17.0.3
+                     {forward}"
+                ));
+                read(&Root::default())
+            })
+        };
+        let range = |first, last| Fact::Known(vec![PortRange { first, last }]);
+        let none = Fact::Known(Vec::new());
+        let docker = published(
+            "iptables-nft -P FORWARD DROP
+             iptables-nft -A FORWARD -o docker0 -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
+             iptables-nft -A FORWARD -d 172.17.0.2/32 ! -i docker0 -o docker0 -p tcp -m tcp --dport 80 -j ACCEPT",
+        );
+        assert_eq!((&docker.published_tcp, &docker.published_udp), (&range(8080, 8080), &none));
+        assert_eq!((&docker.inbound_blocked, &docker.open_tcp), (&Fact::Known(true), &none));
+        let all = published("");
+        assert_eq!((all.published_tcp, all.published_udp), (range(8080, 8080), range(5000, 5002)));
+        let closed = published("iptables-nft -P FORWARD DROP");
+        assert_eq!((closed.published_tcp, closed.published_udp), (none.clone(), none.clone()));
+        let host = published("sysctl -qw net.ipv4.ip_forward=0");
+        assert_eq!((host.published_tcp, host.published_udp), (none.clone(), none));
     }
 
     #[test]

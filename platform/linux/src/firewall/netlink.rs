@@ -105,6 +105,14 @@ fn request(kind: u16, body: &[u8]) -> Result<Vec<u8>, NetlinkError> {
     Ok(request)
 }
 
+/// Encodes a text as an attribute.
+pub(crate) fn attribute(kind: u16, text: &str) -> Result<Vec<u8>, NetlinkError> {
+    let length = u16::try_from(text.len() + 5).map_err(|_| NetlinkError::TooLarge)?;
+    let mut bytes = [&length.to_ne_bytes(), &kind.to_ne_bytes(), text.as_bytes(), &[0]].concat();
+    bytes.resize(bytes.len().next_multiple_of(4), 0);
+    Ok(bytes)
+}
+
 fn refusal(body: &[u8]) -> NetlinkError {
     let code = body.first_chunk().map(|bytes| i32::from_ne_bytes(*bytes));
     code.map_or(NetlinkError::Malformed, |code| {

@@ -21,9 +21,14 @@ impl Namespace {
         Self(holder)
     }
 
+    /// Id of the process that holds it.
+    pub(super) fn process(&self) -> u32 {
+        self.0.id()
+    }
+
     /// Runs something in a thread that lives in the namespace, as do the threads and processes it starts.
     pub(super) fn run<T: Send>(&self, f: impl FnOnce() -> T + Send) -> T {
-        let namespace = std::fs::File::open(format!("/proc/{}/ns/net", self.0.id())).unwrap();
+        let namespace = std::fs::File::open(format!("/proc/{}/ns/net", self.process())).unwrap();
         std::thread::scope(|scope| {
             let thread = scope.spawn(|| {
                 move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network)).expect(REASON);
