@@ -14,8 +14,6 @@ mod tests {
 
     /// Cases whose facts are still wrong. Remove a case when its kind of fault is fixed; the test fails if it is not.
     const WRONG: &[&str] = &[
-        "01-fedora-workstation-zone",
-        "02-nixos-trusted-interface",
     ];
 
     fn cases() -> Option<PathBuf> {
