@@ -13,8 +13,7 @@ mod tests {
     use std::process::Command;
 
     /// Cases whose facts are still wrong. Remove a case when its kind of fault is fixed; the test fails if it is not.
-    const WRONG: &[&str] = &[
-    ];
+    const WRONG: &[&str] = &[];
 
     fn cases() -> Option<PathBuf> {
         let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/cases/posture");

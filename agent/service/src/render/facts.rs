@@ -334,6 +334,7 @@ mod tests {
                 arch: known("x86_64"),
                 security_updates: Fact::Known(3),
                 security_updates_since: Fact::Known(NOW - 21 * 86_400),
+                security_updates_held: Fact::Known(1),
                 updates_source: known("apt"),
                 updates_checked: Fact::Known(NOW - 7200),
                 reboot_required: Fact::Known(true),
