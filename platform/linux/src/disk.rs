@@ -21,12 +21,11 @@ use mounts::Mount;
 use stack::{Backing, Crypt, Format, Stacks};
 use std::path::Path;
 use std::time::Duration;
+use tokens::Opener;
 use vitalsign_platform_api::Probe;
 use vitalsign_protocol::fact::{Fact, MAX_LIST, Reason};
 use vitalsign_protocol::posture::{Protector, Volume, VolumeRole};
 
-/// Folder in which snapd keeps the keys of other volumes.
-const SNAPD_KEYS: &str = "/var/lib/snapd/device/fde";
 /// A key on a volume whose key is on a volume, and so on: deeper than any machine has it.
 const MAX_KEYS: u8 = 4;
 
@@ -183,7 +182,11 @@ struct Keyed {
 fn keyed(stacks: &Stacks<'_>, ends: &[Backing], depth: u8) -> Vec<Keyed> {
     let keyed = ends.iter().filter_map(|end| match end {
         Backing::Crypt(crypt) => Some(Keyed::read(stacks, crypt, depth)),
-        Backing::Native { method, protector } => Some(Keyed::whole(method, protector.clone())),
+        Backing::Native { method, opener } => {
+            let opener = opener.as_ref().map_err(|reason| *reason);
+            let protector = opener.and_then(|it| weakest(stacks, end, std::slice::from_ref(it), depth));
+            Some(Keyed::whole(method, protector.into()))
+        }
         Backing::Memory | Backing::Virtual | Backing::Plain => None,
     });
     keyed.collect()
@@ -241,7 +244,10 @@ impl Keyed {
         match header {
             Ok(header) => Self {
                 method,
-                protector: protector(stacks, &header, depth).into(),
+                protector: header
+                    .openers
+                    .and_then(|openers| weakest(stacks, &Backing::Crypt(crypt.clone()), &openers, depth))
+                    .into(),
                 converting: Fact::or_unsupported(header.converting),
                 cover: Ok(header.cover),
             },
@@ -270,27 +276,44 @@ impl Keyed {
     }
 }
 
-/// The weakest of what the header says and, if a key on the system volume opens this one, what protects that.
-fn protector(stacks: &Stacks<'_>, header: &luks::Header, depth: u8) -> Result<Protector, Reason> {
-    let of_header = header.protector?;
-    if !header.system_key {
-        return of_header.ok_or(Reason::Malformed);
+/// The weakest of the openers of a volume that ends at `volume`.
+fn weakest(
+    stacks: &Stacks<'_>,
+    volume: &Backing,
+    openers: &[Opener],
+    depth: u8,
+) -> Result<Protector, Reason> {
+    let mut found = Vec::new();
+    for opener in openers {
+        found.push(match opener {
+            Opener::Protector(protector) => *protector,
+            Opener::KeyFile(file) => key_file(stacks, volume, file, depth)?,
+        });
     }
+    found.into_iter().min_by_key(tokens::strength).ok_or(Reason::Malformed)
+}
+
+/// Returns what protects a key in a file: the weakest that opens the volume that the file lies on. A volume's key that
+/// lies on the volume itself comes from a copy in the initial RAM disk; whatever opens that asks for a password.
+fn key_file(stacks: &Stacks<'_>, volume: &Backing, file: &Path, depth: u8) -> Result<Protector, Reason> {
     let depth = depth.checked_sub(1).ok_or(Reason::Failed)?;
-    let ends = stacks.under_file(Path::new(SNAPD_KEYS))?;
+    let ends = stacks.under_file(file)?;
     if ends.contains(&Backing::Plain) {
         return Ok(Protector::Clear);
     }
-    let mut weakest = of_header;
+    if ends.contains(volume) {
+        let plain = crypttab::boot_is_plain(stacks)?;
+        return Ok(if plain { Protector::Clear } else { Protector::Password });
+    }
+    let mut found = Vec::new();
     for holder in keyed(stacks, &ends, depth) {
-        let found = match holder.protector {
+        found.push(match holder.protector {
             Fact::Known(protector) => protector,
             Fact::Unreadable(reason) => return Err(reason),
             Fact::Unsupported => return Err(Reason::Malformed),
-        };
-        weakest = weakest.into_iter().chain([found]).min_by_key(tokens::strength);
+        });
     }
-    weakest.ok_or(Reason::Malformed)
+    found.into_iter().min_by_key(tokens::strength).ok_or(Reason::Malformed)
 }
 
 /// Returns whether the kernel's own table names the null cipher. Only root may read it; the header, or crypttab, names

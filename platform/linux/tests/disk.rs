@@ -150,6 +150,9 @@ mod tests {
                     "data false none - -",
                     "data true luks2 tpm false",
                     "data ?Malformed ?Malformed ?Malformed ?Malformed",
+                    "data true zfs tpm -",
+                    "data true zfs clear -",
+                    "data true luks2 tpm false",
                     "swap true zfs password -",
                 ],
             ),
@@ -264,8 +267,8 @@ mod tests {
             (SLOT, tpm.clone(), opal, r#""opal""#, "system ?Malformed luks2 tpm false"),
             (SLOT, tpm.clone(), null, "", "system false none - -"),
             (SLOT, token("new", ""), CRYPT, "", "system true luks2 ?Malformed false"),
-            // The key lies on the system's own volume, which cannot open itself.
-            (SLOT, ubuntu("plainkey"), CRYPT, "", "system true luks2 ?Failed false"),
+            // The key lies on the system's own volume: a copy of it is on the plain /boot.
+            (SLOT, ubuntu("plainkey"), CRYPT, "", "system true luks2 clear false"),
         ];
         for (slots, tokens, segments, requirements, expected) in table {
             let folder = tree("luks-on-lvm");

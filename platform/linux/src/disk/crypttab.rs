@@ -105,7 +105,7 @@ fn in_initial_ram_disk(root: &Root, crypt: &Crypt) -> Result<bool, Reason> {
 }
 
 /// Returns whether initial RAM disks can be read before a volume is unlocked.
-fn boot_is_plain(stacks: &Stacks<'_>) -> Result<bool, Reason> {
+pub(crate) fn boot_is_plain(stacks: &Stacks<'_>) -> Result<bool, Reason> {
     let plain = |path: &Path| Ok::<_, Reason>(stacks.under_file(path)?.contains(&Backing::Plain));
     let mut places = vec![PathBuf::from("/boot")];
     for folder in BOOT_ENTRIES {

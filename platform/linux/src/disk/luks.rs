@@ -2,7 +2,7 @@
 //! key, and whether everything on the volume is encrypted. Reads the primary header only, and nothing secret: the key
 //! slots' own area is not touched.
 
-use super::tokens::{Opener, opener, strength};
+use super::tokens::{Opener, opener};
 use crate::Root;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -22,10 +22,8 @@ const LUKS1_CIPHER: std::ops::Range<usize> = 8..40;
 /// Parsed LUKS header.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Header {
-    /// The weakest thing that releases the key; none if only a key on the system volume does.
-    pub(crate) protector: Result<Option<Protector>, Reason>,
-    /// A key that snapd keeps on the system volume opens the volume, too.
-    pub(crate) system_key: bool,
+    /// Everything that opens the volume.
+    pub(crate) openers: Result<Vec<Opener>, Reason>,
     /// Conversion has begun and is not finished; none for LUKS1, which is converted offline only.
     pub(crate) converting: Option<bool>,
     pub(crate) cover: Cover,
@@ -73,8 +71,7 @@ fn luks1(header: &[u8]) -> Result<Header, Reason> {
     let cipher = header.get(LUKS1_CIPHER).and_then(|name| name.split(|byte| *byte == 0).next());
     let cipher = cipher.filter(|name| !name.is_empty()).ok_or(Reason::Malformed)?;
     Ok(Header {
-        protector: Ok(Some(Protector::Password)),
-        system_key: false,
+        openers: Ok(vec![Opener::Protector(Protector::Password)]),
         converting: None,
         cover: if null_cipher(&String::from_utf8_lossy(cipher)) { Cover::Nothing } else { Cover::Everything },
     })
@@ -142,10 +139,8 @@ fn luks2(json: &[u8]) -> Option<Header> {
     let mandatory = requirements.map(|requirements| requirements.mandatory.as_slice()).unwrap_or_default();
     let reencrypts = mandatory.iter().any(|requirement| requirement.contains("reencrypt"))
         || metadata.keyslots.values().any(|slot| slot.kind == "reencrypt");
-    let openers = openers(&metadata);
     Some(Header {
-        protector: openers.clone().and_then(weakest),
-        system_key: openers.is_ok_and(|openers| openers.contains(&Opener::SystemKey)),
+        openers: openers(&metadata),
         converting: Some(reencrypts),
         cover: cover(&metadata.segments)?,
     })
@@ -194,14 +189,6 @@ fn speaks_of(token: &serde_json::Value, slot: &str) -> bool {
     slots.is_some_and(|slots| slots.iter().any(|it| it.as_str() == Some(slot)))
 }
 
-fn weakest(openers: Vec<Opener>) -> Result<Option<Protector>, Reason> {
-    let protectors = openers.into_iter().filter_map(|opener| match opener {
-        Opener::Protector(protector) => Some(protector),
-        Opener::SystemKey => None,
-    });
-    Ok(protectors.min_by_key(strength))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -222,14 +209,12 @@ mod tests {
     }
 
     #[test]
-    fn weakest_opener_of_bound_slots_counts() {
+    fn openers_are_those_of_bound_slots() {
         let tpm = r#"{"type":"systemd-tpm2","keyslots":["0"],"tpm2-pcrs":[7],"tpm2-pin":false}"#;
         let fido = r#"{"type":"systemd-fido2","keyslots":["0"]}"#;
         let recovery = r#"{"type":"systemd-recovery","keyslots":["1"]}"#;
         let keyring = r#"{"type":"luks2-keyring","keyslots":["0"],"key_description":"x"}"#;
         let unknown = r#"{"type":"unknown","keyslots":["1"]}"#;
-        let plainkey =
-            r#"{"type":"ubuntu-fde","keyslots":["1"],"ubuntu_fde_data":{"platform_name":"plainkey"}}"#;
         let two = r#""0":{"type":"luks2"},"1":{"type":"luks2"}"#;
         let progress = r#""0":{"type":"luks2"},"1":{"type":"reencrypt"}"#;
         let unbound = r#""0":{"keyslots":["0"],"segments":["0"]},"1":{"keyslots":["1"],"segments":[]}"#;
@@ -238,29 +223,29 @@ mod tests {
             let numbered = tokens.iter().enumerate().map(|(number, token)| format!(r#""{number}":{token}"#));
             numbered.collect::<Vec<_>>().join(",")
         };
-        let some = |protector| Ok(Some(protector));
+        let some = |protectors: &[Protector]| {
+            Ok(protectors.iter().map(|protector| Opener::Protector(*protector)).collect::<Vec<_>>())
+        };
+        let (password, by_tpm) = (some(&[Protector::Password]), some(&[Protector::Tpm]));
         let table = [
-            (SLOT, with(&[]), BOUND, some(Protector::Password)),
-            (SLOT, with(&[tpm]), BOUND, some(Protector::Tpm)),
-            (SLOT, with(&[keyring]), BOUND, some(Protector::Password)),
-            (SLOT, with(&[tpm, fido]), BOUND, some(Protector::Tpm)),
-            (two, with(&[tpm]), BOUND, some(Protector::Password)),
-            (two, with(&[tpm, recovery]), BOUND, some(Protector::Tpm)),
-            (two, with(&[fido, recovery]), BOUND, some(Protector::Recovery)),
-            (two, with(&[tpm]), unbound, some(Protector::Tpm)),
-            (two, with(&[tpm]), in_no_digest, some(Protector::Tpm)),
+            (SLOT, with(&[]), BOUND, password.clone()),
+            (SLOT, with(&[tpm]), BOUND, by_tpm.clone()),
+            (SLOT, with(&[keyring]), BOUND, password),
+            (SLOT, with(&[tpm, fido]), BOUND, some(&[Protector::Tpm, Protector::Token])),
+            (two, with(&[tpm]), BOUND, some(&[Protector::Tpm, Protector::Password])),
+            (two, with(&[tpm, recovery]), BOUND, some(&[Protector::Tpm, Protector::Recovery])),
+            (two, with(&[tpm]), unbound, by_tpm.clone()),
+            (two, with(&[tpm]), in_no_digest, by_tpm.clone()),
             (two, with(&[tpm, unknown]), BOUND, Err(Reason::Malformed)),
-            (two, with(&[tpm, unknown]), unbound, some(Protector::Tpm)),
-            (progress, with(&[tpm]), BOUND, some(Protector::Tpm)),
-            (two, with(&[tpm, plainkey]), BOUND, some(Protector::Tpm)),
+            (two, with(&[tpm, unknown]), unbound, by_tpm.clone()),
+            (progress, with(&[tpm]), BOUND, by_tpm),
             ("", with(&[]), BOUND, Err(Reason::Malformed)),
             (SLOT, with(&[]), "", Err(Reason::Malformed)),
         ];
         for (slots, tokens, digests, expected) in table {
             let json = metadata(slots, &tokens, digests, &one_segment(CRYPT), CONFIG);
             let read = luks2(json.as_bytes()).unwrap();
-            assert_eq!(read.protector, expected, "{slots} {tokens} {digests}");
-            assert_eq!(read.system_key, tokens.contains("plainkey"));
+            assert_eq!(read.openers, expected, "{slots} {tokens} {digests}");
             assert_eq!(read.converting, Some(slots == progress));
             assert_eq!(read.cover, Cover::Everything);
         }
@@ -314,7 +299,8 @@ mod tests {
         for (bytes, expected) in table {
             std::fs::write(&path, bytes).unwrap();
             let read = read(&Root::default(), &path);
-            assert!(read.as_ref().map_or(true, |header| header.protector == Ok(Some(Protector::Password))));
+            let password = Ok(vec![Opener::Protector(Protector::Password)]);
+            assert!(read.as_ref().map_or(true, |header| header.openers == password));
             assert_eq!(read.map(|header| header.cover), expected);
         }
     }

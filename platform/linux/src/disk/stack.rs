@@ -1,14 +1,14 @@
 //! The stack of block devices under a volume, as sysfs shows it: from the device down to every leaf.
 
 use super::mounts::{self, Mount};
+use super::tokens::Opener;
 use super::zfs::Pools;
 use super::{bcachefs, media, overlay};
 use crate::Root;
 use std::cell::OnceCell;
 use std::num::ParseIntError;
 use std::path::{Path, PathBuf};
-use vitalsign_protocol::fact::{Fact, Reason};
-use vitalsign_protocol::posture::Protector;
+use vitalsign_protocol::fact::Reason;
 
 /// Deeper than any stack that works: a loop in a broken tree ends here.
 const MAX_DEPTH: usize = 32;
@@ -45,7 +45,7 @@ pub(crate) enum Backing {
     /// At a file system that encrypts by itself.
     Native {
         method: &'static str,
-        protector: Fact<Protector>,
+        opener: Result<Opener, Reason>,
     },
     Memory,
     /// At a disk that a host provides. Whether the host encrypts it cannot be seen from here.
@@ -154,7 +154,7 @@ impl<'a> Stacks<'a> {
         let nodes: Vec<&str> = mount.source.split(':').collect();
         let encryption = bcachefs::encryption(self.root, Path::new(nodes.first().ok_or(Reason::Malformed)?));
         if let Ok(Some(protector)) = encryption {
-            paths.push(Backing::Native { method: "bcachefs", protector: Fact::Known(protector) });
+            paths.push(Backing::Native { method: "bcachefs", opener: Ok(Opener::Protector(protector)) });
             return Ok(());
         }
         let mut ends = Vec::new();
@@ -172,7 +172,7 @@ impl<'a> Stacks<'a> {
     fn dataset(&self, name: &str, depth: usize, paths: &mut Vec<Backing>) -> Result<(), Reason> {
         let pools = self.pools.get_or_init(|| Pools::read(self.root));
         if pools.encrypted(name)? {
-            paths.push(Backing::Native { method: "zfs", protector: pools.protector(self, name).into() });
+            paths.push(Backing::Native { method: "zfs", opener: pools.opener(name) });
             return Ok(());
         }
         let pool = name.split('/').next().unwrap_or(name);

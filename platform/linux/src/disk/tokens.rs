@@ -4,6 +4,7 @@
 //! `clevis-encrypt-*` programs; `fdectl-grub-tpm2.c` of fde-tools; `cryptsetup-token-ssh`.
 
 use serde_json::Value;
+use std::path::PathBuf;
 use vitalsign_protocol::fact::Reason;
 use vitalsign_protocol::id::Base64Url;
 use vitalsign_protocol::posture::Protector;
@@ -14,12 +15,15 @@ const MAX_DEPTH: u8 = 4;
 /// alone binds to nothing.
 const RESETTABLE_PCRS: [u64; 2] = [16, 23];
 
-/// Key or secret that opens a key slot.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Folder of the keys to which secboot's `plainkey` refers, of which it names none.
+const SNAPD_KEYS: &str = "/var/lib/snapd/device/fde";
+
+/// Key or secret that opens a volume.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Opener {
     Protector(Protector),
-    /// A key in a file of snapd, which lies on another volume (secboot's `plainkey`).
-    SystemKey,
+    /// A key in a file or folder, which is as safe as the volume that it lies on.
+    KeyFile(PathBuf),
 }
 
 /// Returns what a token says of its key slots; none for tokens that only remember where the password is asked for.
@@ -38,7 +42,7 @@ pub(crate) fn opener(token: &Value) -> Result<Option<Opener>, Reason> {
         "grub-tpm2" => Protector::Tpm,
         "clevis" => {
             let header = token.pointer("/jwe/protected").and_then(Value::as_str).ok_or(Reason::Malformed)?;
-            clevis(header, MAX_DEPTH)?
+            return clevis_opener(header).map(Some);
         }
         "ssh" => Protector::Network,
         _ => return Err(Reason::Malformed),
@@ -76,20 +80,32 @@ fn ubuntu(data: &Value) -> Result<Opener, Reason> {
     match data.get("platform_name").and_then(Value::as_str) {
         Some("tpm2" | "tpm2-legacy") if asks => Ok(Opener::Protector(Protector::TpmAndPin)),
         Some("tpm2" | "tpm2-legacy") => Ok(Opener::Protector(Protector::Tpm)),
-        Some("plainkey") => Ok(Opener::SystemKey),
+        Some("tpm2-fido2") => Ok(Opener::Protector(Protector::Token)),
+        Some("plainkey") => Ok(Opener::KeyFile(SNAPD_KEYS.into())),
         _ => Err(Reason::Malformed),
     }
 }
 
 /// Reads the protected header of a clevis JWE (base64url, RFC 7516).
-fn clevis(header: &str, depth: u8) -> Result<Protector, Reason> {
+fn clevis_header(header: &str) -> Option<Value> {
+    let header: Base64Url = serde_json::from_value(Value::String(header.to_owned())).ok()?;
+    let header: Value = serde_json::from_slice(&header.0).ok()?;
+    header.get("clevis").cloned()
+}
+
+fn clevis_opener(header: &str) -> Result<Opener, Reason> {
+    let clevis = clevis_header(header).ok_or(Reason::Malformed)?;
+    let file = clevis.pointer("/file/name").and_then(Value::as_str);
+    match (clevis.get("pin").and_then(Value::as_str), file) {
+        (Some("file"), Some(name)) if name.starts_with('/') => Ok(Opener::KeyFile(name.into())),
+        _ => pin(&clevis, MAX_DEPTH).map(Opener::Protector),
+    }
+}
+
+fn pin(clevis: &Value, depth: u8) -> Result<Protector, Reason> {
     let depth = depth.checked_sub(1).ok_or(Reason::Malformed)?;
-    let header: Base64Url =
-        serde_json::from_value(Value::String(header.to_owned())).map_err(|_| Reason::Malformed)?;
-    let header: Value = serde_json::from_slice(&header.0).map_err(|_| Reason::Malformed)?;
-    let clevis = header.get("clevis").ok_or(Reason::Malformed)?;
     Ok(match clevis.get("pin").and_then(Value::as_str) {
-        Some("tpm2") => clevis_tpm2(clevis.get("tpm2").unwrap_or(&Value::Null))?,
+        Some(pin @ ("tpm2" | "tpm1")) => clevis_tpm(clevis.get(pin).unwrap_or(&Value::Null))?,
         Some("tang" | "tang-pqc") => Protector::Network,
         Some("fido2" | "pkcs11") => Protector::Token,
         // The pins of clevis' own tests: the key is in the header.
@@ -100,19 +116,24 @@ fn clevis(header: &str, depth: u8) -> Result<Protector, Reason> {
 }
 
 /// `pcr_ids` is a text, `7` or `0,7`; clevis-pin-tpm2 also writes a list, or names the key of a signed policy.
-fn clevis_tpm2(pin: &Value) -> Result<Protector, Reason> {
+fn clevis_tpm(pin: &Value) -> Result<Protector, Reason> {
     let values = match pin.get("pcr_ids") {
         None | Some(Value::Null) => false,
-        Some(Value::String(text)) => {
-            let pcrs = text.split(',').map(str::trim).filter(|pcr| !pcr.is_empty());
-            let pcrs: Result<Vec<u64>, _> = pcrs.map(str::parse).collect();
-            binding(&pcrs.map_err(|_| Reason::Malformed)?.into())?
+        Some(Value::Array(list)) => {
+            let bound: Result<Vec<bool>, Reason> = list.iter().map(pcr_ids).collect();
+            bound?.contains(&true)
         }
-        Some(Value::Number(pcr)) => binding(&Value::Array(vec![Value::Number(pcr.clone())]))?,
-        Some(list) => binding(list)?,
+        Some(one) => pcr_ids(one)?,
     };
     let signed = pin.get("policy_pubkey_path").is_some_and(Value::is_string);
     Ok(if values || signed { Protector::Tpm } else { Protector::TpmUnbound })
+}
+
+fn pcr_ids(value: &Value) -> Result<bool, Reason> {
+    let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let pcrs = text.split(',').map(str::trim).filter(|pcr| !pcr.is_empty());
+    let pcrs: Result<Vec<u64>, _> = pcrs.map(str::parse).collect();
+    binding(&pcrs.map_err(|_| Reason::Malformed)?.into())
 }
 
 /// Of several shares, `t` are needed: the key is as safe as the strongest of the `t` weakest.
@@ -123,7 +144,8 @@ fn shares(sss: &Value, depth: u8) -> Result<Protector, Reason> {
     let headers = jwes.iter().map(|jwe| jwe.as_str()?.split('.').next());
     let mut found = Vec::new();
     for header in headers {
-        found.push(clevis(header.ok_or(Reason::Malformed)?, depth)?);
+        let clevis = header.and_then(clevis_header).ok_or(Reason::Malformed)?;
+        found.push(pin(&clevis, depth)?);
     }
     found.sort_by_key(strength);
     let last = needed.and_then(|needed| needed.checked_sub(1)).ok_or(Reason::Malformed)?;
@@ -208,12 +230,17 @@ mod tests {
             (ubuntu(json!({ "platform_name": "tpm2", "role": "run" })), Protector::Tpm),
             (ubuntu(json!({ "platform_name": "tpm2", "passphrase_params": {} })), Protector::TpmAndPin),
             (ubuntu(json!({ "platform_name": "tpm2", "pin_params": {} })), Protector::TpmAndPin),
+            (ubuntu(json!({ "platform_name": "tpm2-fido2" })), Protector::Token),
             (json!({ "type": "grub-tpm2", "keyslots": ["2"], "timestamp": "2024" }), Protector::Tpm),
             (json!({ "type": "ssh", "keyslots": ["2"], "ssh_server": "a" }), Protector::Network),
             (bound(&tpm2(json!("7"))), Protector::Tpm),
             (bound(&tpm2(json!("0, 7"))), Protector::Tpm),
             (bound(&tpm2(json!([7]))), Protector::Tpm),
             (bound(&tpm2(json!(7))), Protector::Tpm),
+            (bound(&tpm2(json!(["1", "7"]))), Protector::Tpm),
+            (bound(&tpm2(json!([]))), Protector::TpmUnbound),
+            (bound(&json!({ "pin": "tpm1", "tpm1": { "pcr_ids": "0", "jwk": "A" } })), Protector::Tpm),
+            (bound(&json!({ "pin": "tpm1", "tpm1": { "jwk": "A" } })), Protector::TpmUnbound),
             (bound(&tpm2(json!(""))), Protector::TpmUnbound),
             (bound(&tpm2(json!("23"))), Protector::TpmUnbound),
             (bound(&no_pcrs), Protector::TpmUnbound),
@@ -231,7 +258,10 @@ mod tests {
             assert_eq!(opener(&token), Ok(Some(Opener::Protector(expected))), "{token}");
         }
         assert_eq!(opener(&json!({ "type": "luks2-keyring", "key_description": "x" })), Ok(None));
-        assert_eq!(opener(&ubuntu(json!({ "platform_name": "plainkey" }))), Ok(Some(Opener::SystemKey)));
+        let plainkey = ubuntu(json!({ "platform_name": "plainkey" }));
+        assert_eq!(opener(&plainkey), Ok(Some(Opener::KeyFile(SNAPD_KEYS.into()))));
+        let file = bound(&json!({ "pin": "file", "file": { "name": "/etc/key" } }));
+        assert_eq!(opener(&file), Ok(Some(Opener::KeyFile("/etc/key".into()))));
     }
 
     #[test]

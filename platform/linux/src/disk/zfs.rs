@@ -1,7 +1,8 @@
 //! ZFS: native encryption by file system and volume, and the devices of a pool, as `zfs` and `zpool` show them.
 
 use super::media;
-use super::stack::{Backing, DeviceNumber, Stacks};
+use super::stack::DeviceNumber;
+use super::tokens::Opener;
 use crate::Root;
 use crate::run::Commands;
 use std::collections::BTreeMap;
@@ -47,19 +48,16 @@ impl Pools {
         }
     }
 
-    /// Returns what releases the key of a file system or volume.
-    pub(crate) fn protector(&self, stacks: &Stacks<'_>, name: &str) -> Result<Protector, Reason> {
+    /// Returns what opens a file system or volume: the one thing that unlocks its encryption root.
+    pub(crate) fn opener(&self, name: &str) -> Result<Opener, Reason> {
         let keys = self.keys.as_ref().map_err(|reason| *reason)?;
         let property = |of: &str, name: &str| keys.get(&(of.to_owned(), name.to_owned())).map(String::as_str);
         let root = property(name, "encryptionroot").unwrap_or(name);
         let location = property(root, "keylocation").ok_or(Reason::Malformed)?;
-        if let Some(path) = location.strip_prefix("file://") {
-            let ends = stacks.under_file(Path::new(path))?;
-            return Ok(if ends.contains(&Backing::Plain) { Protector::Clear } else { Protector::Password });
-        }
         match location.split_once("://") {
-            Some(("http" | "https", _)) => Ok(Protector::Network),
-            None if location == "prompt" => Ok(Protector::Password),
+            Some(("file", path)) => Ok(Opener::KeyFile(path.into())),
+            Some(("http" | "https", _)) => Ok(Opener::Protector(Protector::Network)),
+            None if location == "prompt" => Ok(Opener::Protector(Protector::Password)),
             _ => Err(Reason::Malformed),
         }
     }
