@@ -21,6 +21,7 @@ mod value;
 mod xtables;
 
 use crate::Root;
+use evaluate::Unread;
 use exposure::{Exposure, Reach, base_chains};
 use interfaces::Network;
 use netlink::NetlinkError;
@@ -70,8 +71,10 @@ fn read(root: &Root) -> Result<Firewall, Reason> {
     let nft = ruleset.unwrap_or_default();
     let forwards = |path: &str| root.text(path).map_or(true, |setting| setting != "0");
     let exposure = |family, legacy: &[String], forwarding: &str| {
-        let mut exposure =
-            Exposure::of(&nft, &network, family).unwrap_or_else(|evaluate::TooComplex| Exposure::unknown());
+        let has = |name: &str| legacy.iter().any(|table| table == name);
+        let unread = Unread { marks: has("mangle"), tracking: has("raw") };
+        let mut exposure = Exposure::of(&nft, &network, family, unread)
+            .unwrap_or_else(|evaluate::TooComplex| Exposure::unknown());
         if !legacy.is_empty() {
             exposure = exposure.refusable();
         }

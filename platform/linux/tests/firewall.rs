@@ -403,6 +403,17 @@ mod tests {
             Fact::Known(true),
             "nf_tables drops it, whatever the legacy tables say"
         );
+        let narrow = nft(&dropping("tcp dport 22 accept"));
+        let refused_or_not = after(&format!("iptables-legacy -P INPUT DROP\n{narrow}"));
+        assert_eq!(refused_or_not.inbound_blocked, Fact::Known(true));
+        assert!(has(&refused_or_not.open_tcp, 22) && !has(&refused_or_not.open_tcp, 23));
+        let redirected = after(&format!("iptables-legacy -t nat -P PREROUTING ACCEPT\n{narrow}"));
+        assert_eq!(redirected.inbound_blocked, Fact::Unreadable(Reason::Malformed));
+        let marked = nft(&dropping("meta mark 1 accept"));
+        let marked = after(&format!("iptables-legacy -t mangle -P PREROUTING ACCEPT\n{marked}"));
+        assert_eq!(marked.inbound_blocked, Fact::Unreadable(Reason::Malformed));
+        let none = after(&format!("iptables-legacy -t nat -P PREROUTING ACCEPT\n{}", nft(&dropping(""))));
+        assert_eq!(none.inbound_blocked, Fact::Known(true), "there is no port to redirect to");
         let open_for_ipv6 = after("iptables-legacy -P INPUT DROP");
         assert_eq!(open_for_ipv6.inbound_blocked, Fact::Known(false));
     }

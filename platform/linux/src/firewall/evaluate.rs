@@ -54,7 +54,16 @@ struct Passed {
     undecided: Vec<Packets>,
 }
 
+/// Effects that tables which cannot be read may have on packets before these rules see them.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Unread {
+    pub(crate) marks: bool,
+    /// Takes packets out of connection tracking.
+    pub(crate) tracking: bool,
+}
+
 struct Evaluation<'a> {
+    unread: Unread,
     ruleset: &'a Ruleset,
     network: &'a Network,
     addresses: &'a Addresses,
@@ -71,9 +80,14 @@ pub(crate) fn follow(
     network: &Network,
     addresses: &Addresses,
     family: u8,
-    packets: Vec<Packets>,
+    unread: Unread,
 ) -> Result<Ends, TooComplex> {
+    let mut packets = addresses.packets(network);
+    for packets in packets.iter_mut().filter(|_| unread.marks) {
+        (packets.mark, packets.connection_mark) = (None, None);
+    }
     let mut evaluation = Evaluation {
+        unread,
         ruleset,
         network,
         addresses,
@@ -241,7 +255,7 @@ impl Evaluation<'_> {
     ) -> Result<Vec<(Packets, Option<&'r Verdict>)>, TooComplex> {
         self.step(1)?;
         let decides = |expression: &Expression| match expression {
-            Expression::Lookup { set, .. } => table.sets.get(set).is_none_or(Set::has_verdicts),
+            Expression::Lookup { set, .. } => table.sets.get(set).is_none_or(|set| set.has_verdicts),
             _ => false,
         };
         if !rule.acts && !rule.expressions.iter().any(decides) {
@@ -467,6 +481,7 @@ impl Evaluation<'_> {
     /// The bit of the connection's state, if known.
     fn state(&self, packets: &Packets) -> Option<u32> {
         match self.priority.cmp(&CONNTRACK) {
+            _ if self.unread.tracking => None,
             _ if packets.untracked => Some(STATE_UNTRACKED),
             _ if self.hook == Hook::Ingress => Some(STATE_INVALID),
             std::cmp::Ordering::Less if self.hook == Hook::Prerouting => Some(STATE_INVALID),

@@ -1,6 +1,6 @@
 //! Ports and protocols at which the ruleset lets unsolicited packets in.
 
-use super::evaluate::{Ends, TooComplex, follow};
+use super::evaluate::{Ends, TooComplex, Unread, follow};
 use super::interfaces::Network;
 use super::packets::{Packets, Property};
 use super::ranges::Ranges;
@@ -73,9 +73,14 @@ fn narrow(ports: &Ranges) -> bool {
 
 impl Exposure {
     /// Evaluates the ruleset for packets of a family.
-    pub(crate) fn of(ruleset: &Ruleset, network: &Network, family: u8) -> Result<Self, TooComplex> {
+    pub(crate) fn of(
+        ruleset: &Ruleset,
+        network: &Network,
+        family: u8,
+        unread: Unread,
+    ) -> Result<Self, TooComplex> {
         let addresses = Addresses::of(network, family);
-        let ends = follow(ruleset, network, &addresses, family, addresses.packets(network))?;
+        let ends = follow(ruleset, network, &addresses, family, unread)?;
         let reach = |delivered: bool, protocol: Option<u8>| reach(&ends, delivered, protocol, family);
         Ok(Self {
             tcp: reach(true, Some(TCP))?,

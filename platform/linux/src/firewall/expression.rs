@@ -215,18 +215,18 @@ fn read(outer: Attributes<'_>, to: &mut Vec<Expression>) -> Option<()> {
         "socket" => load(2, Source::Doubtful(Doubt::Unknown, 16)),
         "rt" | "tunnel" | "xfrm" => load(1, Source::Doubtful(Doubt::Unknown, 16)),
         "fib" => load(1, fib(data.be32(2)?, data.be32(3)?)),
-        "cmp" => compare(register(data.be32(1)?), data.be32(2)?, data.nested(3)?.get(1)?)?,
+        "cmp" => compare(register(data.be32(1)?), data.be32(2)?, constant(data, 3)?)?,
         "range" => Expression::Compare {
             from: register(data.be32(1)?),
-            first: data.nested(3)?.get(1)?.to_vec(),
-            last: data.nested(4)?.get(1)?.to_vec(),
+            first: constant(data, 3)?.to_vec(),
+            last: constant(data, 4)?.to_vec(),
             negated: data.be32(2)? != 0,
         },
         "bitwise" if data.be32(6).unwrap_or(0) == 0 => Expression::Bitwise {
             from: register(data.be32(1)?),
             to: register(data.be32(2)?),
-            mask: data.nested(4)?.get(1)?.to_vec(),
-            xor: data.nested(5)?.get(1)?.to_vec(),
+            mask: constant(data, 4)?.to_vec(),
+            xor: constant(data, 5)?.to_vec(),
         },
         "bitwise" => {
             let length = usize::try_from(data.be32(3)?).ok()?.min(MAX_VALUE);
@@ -313,14 +313,20 @@ fn compare(from: u32, operator: u32, bytes: &[u8]) -> Option<Expression> {
     })
 }
 
+/// Bytes of a constant in an attribute, as many as a register can hold.
+fn constant<'a>(data: Attributes<'a>, kind: u16) -> Option<&'a [u8]> {
+    value(data.nested(kind)?)
+}
+
+fn value<'a>(data: Attributes<'a>) -> Option<&'a [u8]> {
+    data.get(1).filter(|bytes| bytes.len() <= MAX_VALUE)
+}
+
 /// Reads a constant or the data of an element: bytes, or a verdict.
 pub(crate) fn read_data(data: Attributes<'_>) -> Option<Data> {
     match data.nested(2) {
         Some(verdict) => read_verdict(verdict).map(Data::Verdict),
-        None => {
-            let bytes = data.get(1)?;
-            (bytes.len() <= MAX_VALUE).then(|| Data::Bytes(bytes.to_vec()))
-        }
+        None => value(data).map(|bytes| Data::Bytes(bytes.to_vec())),
     }
 }
 

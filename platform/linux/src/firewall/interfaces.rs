@@ -47,7 +47,7 @@ pub(crate) struct Network {
     pub(crate) addresses: Vec<Address>,
 }
 
-struct NetworkLink {
+pub(super) struct NetworkLink {
     interface: Interface,
     up: bool,
     /// Index of the bridge or bond that it is a port of.
@@ -73,7 +73,7 @@ impl Network {
     }
 }
 
-fn read_link(body: &[u8]) -> Option<NetworkLink> {
+pub(super) fn read_link(body: &[u8]) -> Option<NetworkLink> {
     let index = u32::from_ne_bytes(*body.get(4..)?.first_chunk()?);
     let flags = u32::from_ne_bytes(*body.get(8..)?.first_chunk()?);
     let link = Attributes::after(body, IFINFOMSG)?;
@@ -93,7 +93,7 @@ fn read_link(body: &[u8]) -> Option<NetworkLink> {
 }
 
 /// Reads an address; `Some(None)` if nothing from outside can be sent to it.
-fn read_address(body: &[u8]) -> Option<Option<Address>> {
+pub(super) fn read_address(body: &[u8]) -> Option<Option<Address>> {
     let [family, prefix, ..] = *body.first_chunk::<8>()?;
     let interface = u32::from_ne_bytes(*body.get(4..)?.first_chunk()?);
     let attributes = Attributes::after(body, IFADDRMSG)?;

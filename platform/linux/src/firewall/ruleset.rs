@@ -212,3 +212,119 @@ fn genmsg<'a>(message: &Message<'a>) -> Option<(u8, u16, Attributes<'a>)> {
     let [family, _version, high, low] = *message.body.first_chunk()?;
     Some((family, u16::from_be_bytes([high, low]), Attributes::after(message.body, GENMSG)?))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::interfaces::{read_address, read_link};
+    use super::*;
+
+    fn attribute(kind: u16, value: &[u8]) -> Vec<u8> {
+        let length = u16::try_from(value.len() + 4).unwrap();
+        let mut bytes = [&length.to_ne_bytes(), &kind.to_ne_bytes(), value].concat();
+        bytes.resize(bytes.len().next_multiple_of(4), 0);
+        bytes
+    }
+    fn nested(kind: u16, values: &[Vec<u8>]) -> Vec<u8> {
+        attribute(kind, &values.concat())
+    }
+    fn word(kind: u16, value: u32) -> Vec<u8> {
+        attribute(kind, &value.to_be_bytes())
+    }
+    fn expression(name: &str, data: &[Vec<u8>]) -> Vec<u8> {
+        nested(1, &[attribute(1, name.as_bytes()), nested(2, data)])
+    }
+    fn extension(kind: &str, name: &str, revision: u32, length: usize) -> Vec<u8> {
+        expression(kind, &[attribute(1, name.as_bytes()), word(2, revision), attribute(3, &vec![1; length])])
+    }
+
+    /// Rules, sets, elements, links and addresses as the kernel sends them.
+    fn messages() -> Vec<Vec<u8>> {
+        let constant = |kind: u16, bytes: &[u8]| nested(kind, &[attribute(1, bytes)]);
+        let expressions = [
+            expression("meta", &[word(1, 1), word(2, 16)]),
+            expression("payload", &[word(1, 1), word(2, 2), word(3, 2), word(4, 2)]),
+            expression("payload", &[word(5, 1), word(2, 1), word(3, 12), word(4, 8)]),
+            expression("ct", &[word(1, 1), word(2, 0)]),
+            expression("cmp", &[word(1, 1), word(2, 3), constant(3, &[0, 22])]),
+            expression("range", &[word(1, 1), word(2, 0), constant(3, &[0, 22]), constant(4, &[0, 30])]),
+            expression(
+                "bitwise",
+                &[word(1, 1), word(2, 1), word(3, 4), constant(4, &[255; 4]), constant(5, &[0; 4])],
+            ),
+            expression("byteorder", &[word(1, 1), word(2, 1), word(3, 1), word(4, 4), word(5, 4)]),
+            expression("lookup", &[attribute(1, b"s"), word(2, 1), word(3, 0), word(5, 1)]),
+            expression("fib", &[word(1, 1), word(2, 3), word(3, 2)]),
+            expression("immediate", &[word(1, 1), constant(2, &[10, 0, 0, 1])]),
+            expression("nat", &[word(1, 1), word(2, 2), word(3, 1), word(5, 2), word(6, 2)]),
+            expression("redir", &[word(1, 1)]),
+            extension("match", "conntrack", 3, 168),
+            extension("match", "multiport", 1, 48),
+            extension("match", "addrtype", 1, 8),
+            extension("match", "tcp", 0, 12),
+            extension("match", "iprange", 1, 72),
+            extension("match", "policy", 0, 312),
+            extension("target", "DNAT", 2, 48),
+            extension("target", "REDIRECT", 0, 24),
+            extension("target", "MARK", 2, 8),
+        ];
+        let rule = [attribute(1, b"t"), attribute(2, b"c"), nested(4, &expressions)].concat();
+        let set = [attribute(1, b"t"), attribute(2, b"s"), word(3, 4), word(5, 4)].concat();
+        let element = |key: u8, flags: u32| nested(1, &[constant(1, &[key, 0, 0, 0]), word(3, flags)]);
+        let elements = nested(3, &[element(3, 0), element(9, 1), element(0, 2)]);
+        let link = [vec![0; 16], attribute(3, b"eth0"), nested(18, &[attribute(1, b"veth")])].concat();
+        let address =
+            [vec![2, 24, 0, 0, 1, 0, 0, 0], attribute(1, &[10, 0, 0, 1]), attribute(4, &[9; 4])].concat();
+        vec![rule, set, elements, link, address]
+    }
+
+    fn ruleset() -> Ruleset {
+        let mut table = Table::default();
+        table.chains.insert("c".to_owned(), Chain::default());
+        Ruleset { tables: HashMap::from([((INET, "t".to_owned()), table)]), generation: None }
+    }
+
+    /// Reads bytes as each kind of message; returns whether one was understood.
+    fn read_all(bytes: &[u8]) -> bool {
+        let mut rules = ruleset();
+        let rule = rules.take_rule(INET, bytes.into());
+        let set = rules.take_set(INET, bytes.into());
+        let mut elements = Set::read(word(5, 4).as_slice().into()).unwrap();
+        let list = Attributes::from(bytes).nested(3).unwrap_or_default();
+        let count = elements.take(list).filter(|count| *count > 0);
+        elements.complete();
+        let chain = read_base(INET, bytes.into(), bytes.into());
+        let all = [rule, set, count.map(drop), chain.map(drop), read_link(bytes).map(drop)];
+        all.into_iter().flatten().count() > 0 || read_address(bytes).is_some()
+    }
+
+    #[test]
+    fn reads_messages_of_every_kind() {
+        let mut rules = ruleset();
+        assert_eq!(rules.take_rule(INET, messages()[0].as_slice().into()), Some(()));
+        let expressions = &rules.tables[&(INET, "t".to_owned())].chains["c"].rules[0].expressions;
+        assert!(!expressions.contains(&Expression::Unknown), "{expressions:?}");
+        assert!(messages().iter().all(|bytes| read_all(bytes)));
+    }
+
+    #[test]
+    fn damaged_messages_end_in_an_error() {
+        let mut state: u64 = 1;
+        let mut below = move |end: usize| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            usize::try_from(state >> 33).unwrap() % end.max(1)
+        };
+        for message in messages() {
+            for length in 0..message.len() {
+                read_all(&message[..length]);
+            }
+            for _ in 0..4_000 {
+                let mut bytes = message.clone();
+                for _ in 0..=below(3) {
+                    let at = below(bytes.len());
+                    bytes[at] = [0, 1, 0x7f, 0x80, 0xff, u8::try_from(below(256)).unwrap()][below(6)];
+                }
+                read_all(&bytes);
+            }
+        }
+    }
+}

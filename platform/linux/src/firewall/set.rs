@@ -30,6 +30,8 @@ pub(crate) struct Set {
     pub(crate) other: Option<Option<Data>>,
     /// Whether what an element counts, such as a rate, decides with it.
     pub(crate) conditional: bool,
+    /// Whether its data are verdicts.
+    pub(crate) has_verdicts: bool,
     /// Keys as numbers, grouped by their data.
     groups: Option<Vec<Group<Ranges>>>,
 }
@@ -57,6 +59,7 @@ impl Set {
             let element = Attributes::from(bytes);
             let flags = element.be32(3).unwrap_or(0);
             let data = element.nested(2).map(|data| read_data(data).ok_or(())).transpose().ok()?;
+            self.has_verdicts |= matches!(data, Some(Data::Verdict(_)));
             self.conditional |= expressions(element).any(|name| !COUNTER.contains(&name));
             count += 1;
             if flags & CATCH_ALL != 0 {
@@ -111,12 +114,6 @@ impl Set {
     /// Every element; none if intervals are stored as beginning and end.
     pub(crate) fn elements(&self) -> Option<&[Element]> {
         (!self.intervals || self.groups.is_none()).then_some(&self.elements)
-    }
-
-    /// Whether its data are verdicts.
-    pub(crate) fn has_verdicts(&self) -> bool {
-        let data = self.elements.iter().map(|element| &element.data).chain(&self.other);
-        data.into_iter().any(|data| matches!(data, Some(Data::Verdict(_))))
     }
 }
 
