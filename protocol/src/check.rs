@@ -134,6 +134,7 @@ pub const REASONS: &[(&str, &str)] = &[
     ("disconnected", "not connected to its management"),
     ("unlicensed", "without a valid licence"),
     ("too-long", "too long"),
+    ("open-ports", "other ports are open than expected"),
     ("contradiction", "the device and its TPM disagree"),
     ("setup-mode", "its keys can be changed without authentication"),
     ("no-log", "no log of what was started"),

@@ -280,23 +280,113 @@ edr_signatures := good({"configuration": 2}) if {
 } else := unknown("edr-signatures", "configuration", [p.signatures_updated | some p in judged_products])
 
 # ---------------------------------------------------------------------------------------------------------------------
-# The kernel drops unsolicited connections.
+# The kernel drops unsolicited connections, except at the ports in allowed_ports.
 
 checks["firewall-inbound"] := {
 	"submodule": "firewall",
-	"seen": seen({
-		"inbound_blocked": posture.firewall.inbound_blocked,
-		"engine": posture.firewall.engine,
-		"manager": posture.firewall.manager,
-	}),
+	"seen": object.union(
+		seen({
+			"inbound_blocked": posture.firewall.inbound_blocked,
+			"engine": posture.firewall.engine,
+			"manager": posture.firewall.manager,
+		}),
+		{"unexpected_ports": unexpected_ports},
+	),
 	"outcome": firewall_inbound,
+}
+
+port_facts := [
+	posture.firewall.open_tcp,
+	posture.firewall.open_tcp_count,
+	posture.firewall.open_udp,
+	posture.firewall.open_udp_count,
+	posture.firewall.published_tcp,
+	posture.firewall.published_udp,
+]
+
+open_ranges["tcp"] := posture.firewall.open_tcp.known
+
+open_ranges["udp"] := posture.firewall.open_udp.known
+
+# Ranges of ports in allowed_ports: "22/tcp 60000-61000/udp".
+allowed_ranges contains range if {
+	some word in split(thresholds["firewall-inbound"].allowed_ports, " ")
+	[ports, protocol] := split(word, "/")
+	bounds := split(ports, "-")
+	range := {
+		"protocol": protocol,
+		"first": to_number(bounds[0]),
+		"last": to_number(bounds[count(bounds) - 1]),
+	}
+}
+
+allowed_port(protocol, port) if {
+	some range in allowed_ranges
+	range.protocol == protocol
+	range.first <= port
+	port <= range.last
+}
+
+# First ports of unexpected ranges: the first of an open range, or one after the end of an allowed range.
+unexpected_start(protocol, range) := {port |
+	some port in {range.first} | ports_after(protocol)
+	range.first <= port
+	port <= range.last
+	not allowed_port(protocol, port)
+}
+
+ports_after(protocol) := {port |
+	some allowed in allowed_ranges
+	allowed.protocol == protocol
+	port := allowed.last + 1
+}
+
+# The last port before the next allowed range.
+unexpected_end(protocol, range, start) := min({range.last} | {port |
+	some allowed in allowed_ranges
+	allowed.protocol == protocol
+	allowed.first > start
+	port := allowed.first - 1
+})
+
+unexpected_in(protocol, range) := {ports_text(protocol, start, unexpected_end(protocol, range, start)) |
+	some start in unexpected_start(protocol, range)
+}
+
+ports_text(protocol, first, last) := concat(" ", [protocol, format_int(first, 10)]) if {
+	first == last
+} else := concat("", [protocol, " ", format_int(first, 10), "-", format_int(last, 10)])
+
+unexpected_ports contains text if {
+	some protocol, ranges in open_ranges
+	some range in ranges
+	some text in unexpected_in(protocol, range)
+}
+
+unexpected_ports contains concat(" ", [text, "(published)"]) if {
+	published := {"tcp": posture.firewall.published_tcp, "udp": posture.firewall.published_udp}
+	some protocol, fact in published
+	some range in fact.known
+	some text in unexpected_in(protocol, range)
+}
+
+# A list holds the lowest ranges only; the number counts all ports.
+unexpected_ports contains concat(" ", [protocol, "ports beyond those listed"]) if {
+	counts := {"tcp": posture.firewall.open_tcp_count, "udp": posture.firewall.open_udp_count}
+	some protocol, ranges in open_ranges
+	counts[protocol].known > sum([size | some range in ranges; size := (range.last - range.first) + 1])
 }
 
 firewall_inbound := unknown("firewall-inbound", "configuration", [posture.firewall.inbound_blocked]) if {
 	not all_known([posture.firewall.inbound_blocked])
-} else := good({"configuration": 2}) if {
-	posture.firewall.inbound_blocked.known == true
-} else := bad("off", {"configuration": 96})
+} else := bad("off", {"configuration": 96}) if {
+	posture.firewall.inbound_blocked.known == false
+} else := warning("unreadable", {"configuration": 36}) if {
+	some fact in port_facts
+	fact.unreadable
+} else := warning("open-ports", {"configuration": 32}) if {
+	count(unexpected_ports) > 0
+} else := good({"configuration": 2})
 
 # ---------------------------------------------------------------------------------------------------------------------
 # The screen locks automatically: idle time plus grace period is at most max_seconds.

@@ -432,8 +432,32 @@ fn endpoint_protection() {
 }
 
 #[test]
+fn names_unexpected_ports() {
+    let posture = with(&json!({ "firewall": {
+        "open_tcp": known(vec![ports(20, 25), ports(5900, 5900)]), "open_tcp_count": known(9),
+        "published_udp": known(vec![ports(67, 69)]),
+    } }));
+    let appraised = appraise(&appraiser(), &posture, NOW);
+    let (_, check) = check(&appraised, "firewall-inbound");
+    let named = [
+        "tcp 20-21",
+        "tcp 23-25",
+        "tcp 5900",
+        "tcp ports beyond those listed",
+        "udp 67 (published)",
+        "udp 69 (published)",
+    ];
+    assert_eq!(check.seen["unexpected_ports"], json!(named));
+}
+
+#[test]
 fn firewall_lock_and_agent() {
     let firewall = |blocked: Value| json!({ "firewall": { "inbound_blocked": blocked } });
+    let open = |protocol: &str, ranges: Vec<Value>, count: u64| {
+        let (list, number) = (format!("open_{protocol}"), format!("open_{protocol}_count"));
+        json!({ "firewall": { list: known(ranges), number: known(count) } })
+    };
+    let warned = (WARN, "open-ports", configuration(32), None);
     let lock = |automatic: Value, idle: Value, grace: Value| json!({ "lock": { "automatic": automatic, "idle_seconds": idle, "grace_seconds": grace } });
     let version = |version: Value| json!({ "agent": { "version": version } });
     let shorter = "[lock-idle]\nmax_seconds = 300";
@@ -448,6 +472,47 @@ fn firewall_lock_and_agent() {
             firewall(unsupported()),
             "[firewall-inbound]\nunsupported='none'",
             (NONE, "unsupported", Value::Null, None),
+        ),
+        ("firewall-inbound", open("tcp", vec![ports(22, 22)], 1), "", (GOOD, "ok", configuration(2), None)),
+        ("firewall-inbound", open("tcp", vec![ports(22, 23)], 2), "", warned.clone()),
+        ("firewall-inbound", open("tcp", vec![ports(68, 68)], 1), "", warned.clone()),
+        ("firewall-inbound", open("udp", vec![ports(68, 68)], 1), "", (GOOD, "ok", configuration(2), None)),
+        ("firewall-inbound", open("tcp", vec![ports(22, 22)], 2), "", warned.clone()),
+        (
+            "firewall-inbound",
+            open("tcp", vec![ports(22, 90)], 69),
+            "[firewall-inbound]\nallowed_ports='22-50/tcp 40-80/tcp 81-90/tcp'",
+            (GOOD, "ok", configuration(2), None),
+        ),
+        (
+            "firewall-inbound",
+            open("tcp", vec![ports(22, 22)], 1),
+            "[firewall-inbound]\nallowed_ports=''",
+            warned.clone(),
+        ),
+        (
+            "firewall-inbound",
+            json!({ "firewall": { "published_tcp": known(vec![ports(8080, 8080)]) } }),
+            "",
+            warned.clone(),
+        ),
+        (
+            "firewall-inbound",
+            json!({ "firewall": { "open_udp": unreadable() } }),
+            "",
+            (WARN, "unreadable", configuration(36), None),
+        ),
+        (
+            "firewall-inbound",
+            json!({ "firewall": { "published_tcp": unreadable() } }),
+            "",
+            (WARN, "unreadable", configuration(36), None),
+        ),
+        (
+            "firewall-inbound",
+            json!({ "firewall": { "open_tcp": unsupported(), "open_tcp_count": unsupported() } }),
+            "",
+            (GOOD, "ok", configuration(2), None),
         ),
         ("lock-idle", lock(known(true), known(600), known(300)), "", (GOOD, "ok", configuration(2), None)),
         ("lock-idle", lock(known(true), known(900), unsupported()), "", (GOOD, "ok", configuration(2), None)),

@@ -37,6 +37,10 @@ pub(crate) fn volume(role: &str, encrypted: Value, protector: &str) -> Value {
     })
 }
 
+pub(crate) fn ports(first: u16, last: u16) -> Value {
+    json!({ "first": first, "last": last })
+}
+
 pub(crate) fn product(protecting: Value, mode: &str, signatures_updated: Value) -> Value {
     json!({
         "id": "microsoft-defender", "version": known("101.24"), "running": known(true), "protecting": protecting,
@@ -58,7 +62,9 @@ pub(crate) fn healthy() -> Value {
         ]) },
         "edr": { "products": known(vec![product(known(true), "active", days_ago(1))]) },
         "firewall": { "inbound_blocked": known(true), "engine": known("nftables"), "manager": known("firewalld"),
-            "profiles": known(1) },
+            "profiles": known(1), "open_tcp": known(vec![ports(22, 22)]), "open_tcp_count": known(1),
+            "open_udp": known(vec![ports(546, 546), ports(5353, 5353)]), "open_udp_count": known(2),
+            "published_tcp": known(Vec::<Value>::new()), "published_udp": known(Vec::<Value>::new()) },
         "lock": { "automatic": known(true), "idle_seconds": known(300), "grace_seconds": known(0) },
         "boot": { "secure_boot": known(true), "setup_mode": known(false), "lockdown": known("integrity"),
             "measured_boot": known(true), "event_log": known(true), "hypervisor": unsupported(),
