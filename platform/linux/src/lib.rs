@@ -4,11 +4,13 @@
 #![cfg(target_os = "linux")]
 
 pub mod agent;
+mod apt_conf;
 pub mod boot;
 pub mod date;
 pub mod disk;
 pub mod edr;
 pub mod firewall;
+mod image;
 pub mod lock;
 pub mod os;
 pub mod release;

@@ -1,12 +1,11 @@
 //! Operating system: release, kernel and updates.
 
-pub(crate) mod apt_conf;
 pub mod automatic;
-pub(crate) mod image;
 pub mod kernel;
 pub mod reboot;
 mod units;
 
+use crate::image;
 use crate::run::Commands;
 use crate::updates::{Source, apt, rpm, source};
 use crate::{Root, updates};
@@ -23,7 +22,12 @@ pub fn probes(root: &Root, memory: &Path) -> Vec<Probe> {
     let (release, kernel, installed, automatic) = (of(root), of(root), of(root), of(root));
     let (reboot, kept) = (of(root), memory.to_owned());
     vec![
-        Probe::new("os.release", soon, move || crate::release::read(&release), crate::release::put),
+        Probe::new(
+            "os.release",
+            soon,
+            move || crate::release::read(&release, apt::has_esm),
+            crate::release::put,
+        ),
         Probe::new("os.kernel", soon, move || kernel::read(&kernel), kernel::put),
         Probe::new(
             "os.last-update",

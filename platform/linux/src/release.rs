@@ -43,7 +43,7 @@ fn unescape(value: &str) -> String {
     out
 }
 
-pub(super) fn read(root: &Root) -> Result<Os, Reason> {
+pub(super) fn read(root: &Root, has_esm: HasEsm) -> Result<Os, Reason> {
     let fields = fields(root)?;
     let field =
         |name: &str| fields.get(name).filter(|value| !value.is_empty() && value.len() <= MAX_TEXT).cloned();
@@ -59,16 +59,19 @@ pub(super) fn read(root: &Root) -> Result<Os, Reason> {
         name: Fact::Known(name),
         version: Fact::or_unsupported(field("VERSION_ID")),
         build: Fact::or_unsupported(build),
-        support_ends: support_ends(root, &fields),
+        support_ends: support_ends(root, &fields, has_esm),
         ..Os::default()
     })
 }
 
+/// Returns whether Ubuntu's extended maintenance is subscribed to and fetched.
+type HasEsm = fn(&Root) -> Result<bool, Reason>;
+
 /// The last day of the maker's support: from os-release, or on Debian and Ubuntu from the table of all their releases.
-fn support_ends(root: &Root, fields: &BTreeMap<String, String>) -> Fact<u64> {
+fn support_ends(root: &Root, fields: &BTreeMap<String, String>, has_esm: HasEsm) -> Fact<u64> {
     let day = match fields.get("SUPPORT_END").filter(|day| !day.is_empty()) {
         Some(day) => Ok(Some(day.clone())),
-        None => distro_info(root, fields),
+        None => distro_info(root, fields, has_esm),
     };
     match day.map(|day| day.map(|day| date::iso(&day))) {
         Ok(Some(Some(day))) => Fact::Known(day),
@@ -79,7 +82,11 @@ fn support_ends(root: &Root, fields: &BTreeMap<String, String>) -> Fact<u64> {
 }
 
 /// The last day of support in distro-info-data's table, if it lists this release.
-fn distro_info(root: &Root, fields: &BTreeMap<String, String>) -> Result<Option<String>, Reason> {
+fn distro_info(
+    root: &Root,
+    fields: &BTreeMap<String, String>,
+    has_esm: HasEsm,
+) -> Result<Option<String>, Reason> {
     let field = |name: &str| fields.get(name).map(String::as_str).unwrap_or_default();
     // A derivative that names the release it is made from is supported no longer than that.
     let (table, codename) = match field("ID") {
@@ -107,7 +114,7 @@ fn distro_info(root: &Root, fields: &BTreeMap<String, String>) -> Result<Option<
     // Debian's long-term support comes from the archive that every system uses; Ubuntu's has to be subscribed to.
     let longest = match table {
         "debian" => column(&row, "eol-lts"),
-        _ if crate::updates::apt::has_esm(root)? => column(&row, "eol-esm"),
+        _ if has_esm(root)? => column(&row, "eol-esm"),
         _ => None,
     };
     Ok(longest.or_else(|| column(&row, "eol")))
@@ -187,7 +194,7 @@ mod tests {
                 std::fs::create_dir_all(path.parent().unwrap()).unwrap();
                 std::fs::write(path, text).unwrap();
             }
-            let seen = read(&Root::at(tree.path())).unwrap().support_ends;
+            let seen = read(&Root::at(tree.path()), crate::updates::apt::has_esm).unwrap().support_ends;
             assert_eq!(seen, expected, "{release} {files:?}");
         }
     }

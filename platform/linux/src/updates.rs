@@ -9,7 +9,7 @@ pub(crate) mod rpm;
 mod sources;
 pub mod version;
 
-use crate::os::image;
+use crate::image;
 use crate::run::Commands;
 use crate::{Root, date};
 use memory::Memory;

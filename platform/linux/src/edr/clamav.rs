@@ -31,7 +31,7 @@ pub(super) fn clamav(ask: &ProductQuery<'_>) -> ProductAnswer {
     let version = ask.answer("clamscan-version", "/usr/bin/clamscan", &["--version"], version).ok();
     let scanner = ask.processes.program(root, ask.product, "clamonacc").first().copied();
     let arguments = scanner.map(|pid| arguments(root, pid)).unwrap_or_default();
-    let config = Config::read(root, &arguments);
+    let config = ClamdConfig::read(root, &arguments);
     let mode = match (&config, scanner) {
         (_, None) => Ok(EdrMode::Passive),
         (Ok(config), Some(_)) => on_access(root, config, &arguments),
@@ -48,9 +48,9 @@ pub(super) fn clamav(ask: &ProductQuery<'_>) -> ProductAnswer {
 }
 
 /// Options of clamd.conf(5), in order.
-struct Config(Vec<(String, String)>);
+struct ClamdConfig(Vec<(String, String)>);
 
-impl Config {
+impl ClamdConfig {
     /// Reads the configuration that the scanner was started with.
     fn read(root: &Root, arguments: &[String]) -> Result<Self, Reason> {
         let known = CONFIGS.into_iter().find(|path| root.exists(path));
@@ -84,7 +84,7 @@ impl Config {
 }
 
 /// Mode of a running on-access scanner.
-fn on_access(root: &Root, config: &Config, arguments: &[String]) -> Result<EdrMode, Reason> {
+fn on_access(root: &Root, config: &ClamdConfig, arguments: &[String]) -> Result<EdrMode, Reason> {
     // It blocks nothing on any path as soon as it watches one mount.
     if !config.on("OnAccessPrevention")? || config.last("OnAccessMountPath").is_some() {
         return Ok(EdrMode::Passive);
@@ -109,7 +109,7 @@ fn on_access(root: &Root, config: &Config, arguments: &[String]) -> Result<EdrMo
 }
 
 /// Returns whether people's accesses are allowed unseen. The daemon's own have to be, and administrators' may be.
-fn excludes_people(root: &Root, config: &Config) -> Result<bool, Reason> {
+fn excludes_people(root: &Root, config: &ClamdConfig) -> Result<bool, Reason> {
     let mut people = false;
     for id in config.all("OnAccessExcludeUID") {
         people |= id.parse::<u32>().map_err(|_| Reason::Malformed)? >= FIRST_USER;

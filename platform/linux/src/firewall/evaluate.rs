@@ -3,7 +3,8 @@
 //! all packets.
 
 use super::expression::{
-    Address, Data, Expression, LINK_HEADER, NETWORK_HEADER, Rule, Source, TRANSPORT_HEADER, Verdict, native,
+    AddressOperand, Data, Expression, LINK_HEADER, NETWORK_HEADER, Rule, TRANSPORT_HEADER, ValueSource,
+    Verdict, native,
 };
 use super::interfaces::{Interface, Network};
 use super::packets::{Doubt, Packets, Property, Test};
@@ -375,30 +376,30 @@ impl Evaluation<'_> {
         }
     }
 
-    fn load(&self, source: Source, packets: &Packets) -> Vec<Part> {
+    fn load(&self, source: ValueSource, packets: &Packets) -> Vec<Part> {
         match source {
-            Source::Header { base: NETWORK_HEADER, offset, length } if self.family == IPV4 => header(
+            ValueSource::Header { base: NETWORK_HEADER, offset, length } if self.family == IPV4 => header(
                 &[(9, 1, Property::Protocol), (12, 4, Property::Source), (16, 4, Property::Destination)],
                 offset,
                 length,
             ),
-            Source::Header { base: NETWORK_HEADER, offset, length } => header(
+            ValueSource::Header { base: NETWORK_HEADER, offset, length } => header(
                 &[(6, 1, Property::Protocol), (8, 16, Property::Source), (24, 16, Property::Destination)],
                 offset,
                 length,
             ),
-            Source::Header { base: TRANSPORT_HEADER, offset, length } => header(
+            ValueSource::Header { base: TRANSPORT_HEADER, offset, length } => header(
                 &[(0, 2, Property::SourcePort), (2, 2, Property::Port), (13, 1, Property::TcpFlags)],
                 offset,
                 length,
             ),
-            Source::Header { base: LINK_HEADER, offset, length } => {
+            ValueSource::Header { base: LINK_HEADER, offset, length } => {
                 header(&[(6, 6, Property::Hardware)], offset, length)
             }
-            Source::Header { length, .. } => header(&[], 0, length),
-            Source::Meta(key) => vec![self.meta(key, packets)],
-            Source::Connection { key, direction } => self.connection(key, direction, packets),
-            Source::XtState => {
+            ValueSource::Header { length, .. } => header(&[], 0, length),
+            ValueSource::Meta(key) => vec![self.meta(key, packets)],
+            ValueSource::Connection { key, direction } => self.connection(key, direction, packets),
+            ValueSource::XtState => {
                 let state = match self.state(packets) {
                     Some(STATE_UNTRACKED) => Some(XT_STATE_UNTRACKED),
                     Some(STATE_NEW) if packets.translated => Some(STATE_NEW | XT_STATE_DNAT),
@@ -406,10 +407,10 @@ impl Evaluation<'_> {
                 };
                 vec![word(state)]
             }
-            Source::AddressType(property) => {
+            ValueSource::AddressType(property) => {
                 vec![Part::table(4, property, self.addresses.types(property))]
             }
-            Source::Doubtful(doubt, length) => {
+            ValueSource::Doubtful(doubt, length) => {
                 let pieces = (0..length).step_by(16);
                 pieces.map(|at| Part::doubtful((length - at).min(16), doubt)).collect()
             }
@@ -580,7 +581,7 @@ fn translate(
     packets: &mut Packets,
     registers: &Registers,
     family: u8,
-    address: Option<Address>,
+    address: Option<AddressOperand>,
     ports: Option<(u32, u32)>,
     addresses: &Addresses,
 ) {
@@ -598,8 +599,8 @@ fn translate(
     }
     match address {
         None => packets.replace_destination(addresses.own.clone()),
-        Some(Address::Constant(number)) => packets.replace_destination(Ranges::range(number, number)),
-        Some(Address::Register(from)) => match known(from, if family == IPV4 { 4 } else { 16 }) {
+        Some(AddressOperand::Constant(number)) => packets.replace_destination(Ranges::range(number, number)),
+        Some(AddressOperand::Register(from)) => match known(from, if family == IPV4 { 4 } else { 16 }) {
             Some(number) => packets.replace_destination(Ranges::range(number, number)),
             None => packets.forget(Property::Destination),
         },

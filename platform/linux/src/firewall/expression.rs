@@ -12,7 +12,7 @@ pub(crate) enum Expression {
     Verdict(Verdict),
     /// Loads something of the packet.
     Load {
-        source: Source,
+        source: ValueSource,
         to: u32,
     },
     /// Loads a constant.
@@ -76,7 +76,7 @@ pub(crate) enum Expression {
     /// Replaces the destination: by the address in a register or by one of the machine's own, with the ports from one
     /// register to another.
     Translate {
-        address: Option<Address>,
+        address: Option<AddressOperand>,
         ports: Option<(u32, u32)>,
     },
     /// Looks at nothing and decides nothing: counter, log.
@@ -86,7 +86,7 @@ pub(crate) enum Expression {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Address {
+pub(crate) enum AddressOperand {
     Register(u32),
     Constant(u128),
 }
@@ -106,7 +106,7 @@ pub(crate) enum Verdict {
 
 /// Something that a rule loads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Source {
+pub(crate) enum ValueSource {
     /// Bytes of a header.
     Header {
         base: u32,
@@ -179,7 +179,7 @@ impl Rule {
 fn read(outer: Attributes<'_>, to: &mut Vec<Expression>) -> Option<()> {
     let data = outer.nested(2).unwrap_or_default();
     let target = |kind: u16| data.be32(kind).map(register);
-    let load = |kind: u16, source: Source| match target(kind) {
+    let load = |kind: u16, source: ValueSource| match target(kind) {
         Some(to) => Expression::Load { source, to },
         None => Expression::Nothing,
     };
@@ -195,7 +195,7 @@ fn read(outer: Attributes<'_>, to: &mut Vec<Expression>) -> Option<()> {
             Data::Bytes(bytes) => Expression::Constant { to: target(1)?, bytes },
         },
         "meta" => match (target(1), data.be32(2)?, target(3)) {
-            (Some(to), key, _) => Expression::Load { source: Source::Meta(key), to },
+            (Some(to), key, _) => Expression::Load { source: ValueSource::Meta(key), to },
             (None, META_MARK, Some(from)) => Expression::SetMark { from },
             (None, META_PACKET_TYPE, _) => Expression::Forget(Property::PacketType),
             _ => Expression::Nothing,
@@ -203,17 +203,17 @@ fn read(outer: Attributes<'_>, to: &mut Vec<Expression>) -> Option<()> {
         "ct" => match (target(1), data.be32(2)?, target(4)) {
             (Some(to), key, _) => {
                 let direction = data.get(3).and_then(|bytes| bytes.first()).map(|byte| u32::from(*byte));
-                Expression::Load { source: Source::Connection { key, direction }, to }
+                Expression::Load { source: ValueSource::Connection { key, direction }, to }
             }
             (None, CT_MARK, Some(from)) => Expression::SetConnectionMark { from },
             _ => Expression::Nothing,
         },
         "payload" => return read_payload(data, to),
-        "exthdr" => load(1, Source::Doubtful(Doubt::Sender, MAX_VALUE)),
-        "numgen" | "osf" => load(1, Source::Doubtful(Doubt::Sender, 16)),
-        "hash" => load(2, Source::Doubtful(Doubt::Sender, 4)),
-        "socket" => load(2, Source::Doubtful(Doubt::Unknown, 16)),
-        "rt" | "tunnel" | "xfrm" => load(1, Source::Doubtful(Doubt::Unknown, 16)),
+        "exthdr" => load(1, ValueSource::Doubtful(Doubt::Sender, MAX_VALUE)),
+        "numgen" | "osf" => load(1, ValueSource::Doubtful(Doubt::Sender, 16)),
+        "hash" => load(2, ValueSource::Doubtful(Doubt::Sender, 4)),
+        "socket" => load(2, ValueSource::Doubtful(Doubt::Unknown, 16)),
+        "rt" | "tunnel" | "xfrm" => load(1, ValueSource::Doubtful(Doubt::Unknown, 16)),
         "fib" => load(1, fib(data.be32(2)?, data.be32(3)?)),
         "cmp" => compare(register(data.be32(1)?), data.be32(2)?, constant(data, 3)?)?,
         "range" => Expression::Compare {
@@ -230,7 +230,7 @@ fn read(outer: Attributes<'_>, to: &mut Vec<Expression>) -> Option<()> {
         },
         "bitwise" => {
             let length = usize::try_from(data.be32(3)?).ok()?.min(MAX_VALUE);
-            Expression::Load { source: Source::Doubtful(Doubt::Unknown, length), to: target(2)? }
+            Expression::Load { source: ValueSource::Doubtful(Doubt::Unknown, length), to: target(2)? }
         }
         "byteorder" => Expression::ByteOrder {
             from: register(data.be32(1)?),
@@ -258,7 +258,7 @@ fn read(outer: Attributes<'_>, to: &mut Vec<Expression>) -> Option<()> {
         "nat" if data.be32(1)? == 1 => {
             let first = target(5);
             Expression::Translate {
-                address: target(3).map(Address::Register),
+                address: target(3).map(AddressOperand::Register),
                 ports: first.zip(target(6).or(first)),
             }
         }
@@ -278,7 +278,7 @@ fn read_payload(data: Attributes<'_>, to: &mut Vec<Expression>) -> Option<()> {
     let offset = usize::try_from(data.be32(3)?).ok()?;
     let length = usize::try_from(data.be32(4)?).ok()?.min(MAX_VALUE);
     if let Some(register_to) = data.be32(1) {
-        let source = Source::Header { base, offset, length };
+        let source = ValueSource::Header { base, offset, length };
         to.push(Expression::Load { source, to: register(register_to) });
     } else if base == NETWORK_HEADER && offset.saturating_add(length) > 8 {
         to.extend([Property::Source, Property::Destination].map(Expression::Forget));
@@ -288,14 +288,14 @@ fn read_payload(data: Attributes<'_>, to: &mut Vec<Expression>) -> Option<()> {
     Some(())
 }
 
-fn fib(result: u32, flags: u32) -> Source {
+fn fib(result: u32, flags: u32) -> ValueSource {
     const ADDRESS_TYPE: u32 = 3;
     const OF_SOURCE: u32 = 1;
     match result {
-        ADDRESS_TYPE if flags & OF_SOURCE != 0 => Source::AddressType(Property::Source),
-        ADDRESS_TYPE => Source::AddressType(Property::Destination),
+        ADDRESS_TYPE if flags & OF_SOURCE != 0 => ValueSource::AddressType(Property::Source),
+        ADDRESS_TYPE => ValueSource::AddressType(Property::Destination),
         // By which way an answer would go: the sender can choose the source.
-        _ => Source::Doubtful(Doubt::Sender, 16),
+        _ => ValueSource::Doubtful(Doubt::Sender, 16),
     }
 }
 

@@ -23,20 +23,20 @@ pub(crate) enum Content {
     Property {
         property: Property,
         bits: u32,
-        change: Change,
+        change: ValueChange,
     },
     /// A number that depends on a property: the interface's name, the type of an address.
     Table {
         property: Property,
         rows: Rc<Vec<(Ranges, u128)>>,
-        change: Change,
+        change: ValueChange,
     },
     Doubtful(Doubt),
 }
 
 /// A change of a number: shift to the right, mask, exclusive or.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Change {
+pub(crate) struct ValueChange {
     shift: u32,
     mask: u128,
     xor: u128,
@@ -59,7 +59,7 @@ pub(crate) fn number(bytes: &[u8]) -> u128 {
     bytes.iter().take(16).fold(0, |number, byte| number << 8 | u128::from(*byte))
 }
 
-impl Change {
+impl ValueChange {
     fn none(length: usize) -> Self {
         Self { shift: 0, mask: ones(bits(length)), xor: 0 }
     }
@@ -111,12 +111,12 @@ impl Part {
     }
 
     pub(crate) fn property(length: usize, property: Property) -> Self {
-        let change = Change::none(length);
+        let change = ValueChange::none(length);
         Self { length, content: Content::Property { property, bits: bits(length), change } }
     }
 
     pub(crate) fn table(length: usize, property: Property, rows: Vec<(Ranges, u128)>) -> Self {
-        let change = Change::none(length);
+        let change = ValueChange::none(length);
         Self { length, content: Content::Table { property, rows: Rc::new(rows), change } }
     }
 

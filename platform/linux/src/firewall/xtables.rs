@@ -1,6 +1,6 @@
 //! Extensions of iptables in nf_tables rules: their data as the kernel has it (linux/netfilter/xt_*.h).
 
-use super::expression::{Address, Expression, Source, TRANSPORT_HEADER, Verdict, native};
+use super::expression::{AddressOperand, Expression, TRANSPORT_HEADER, ValueSource, Verdict, native};
 use super::netlink::Attributes;
 use super::packets::{Doubt, Property};
 use super::ranges::Ranges;
@@ -47,7 +47,7 @@ pub(super) fn read_match(data: Attributes<'_>, to: &mut Vec<Expression>) -> Opti
             // Its bit for untracked packets is another.
             let mask = fields.word(0)?;
             let mask = (mask & 0x3f) | if mask & 0x40 == 0 { 0 } else { 0x100 };
-            any_bit(Source::XtState, mask, false, to);
+            any_bit(ValueSource::XtState, mask, false, to);
         }
         ("multiport", 1) => {
             let count = usize::from(fields.byte(1)?).min(15);
@@ -76,7 +76,7 @@ pub(super) fn read_match(data: Attributes<'_>, to: &mut Vec<Expression>) -> Opti
             }
             let (mask, flags) = (fields.byte(9)?, fields.byte(10)?);
             if mask != 0 {
-                let source = Source::Header { base: TRANSPORT_HEADER, offset: 13, length: 1 };
+                let source = ValueSource::Header { base: TRANSPORT_HEADER, offset: 13, length: 1 };
                 masked(source, &[mask], &[flags], invert & 4 != 0, to);
             }
         }
@@ -97,13 +97,19 @@ pub(super) fn read_match(data: Attributes<'_>, to: &mut Vec<Expression>) -> Opti
         }
         ("pkttype", _) => {
             let kind = u128::from(fields.word(0)?);
-            within(Source::Meta(META_PACKET_TYPE), 1, Ranges::range(kind, kind), fields.word(4)? != 0, to);
+            within(
+                ValueSource::Meta(META_PACKET_TYPE),
+                1,
+                Ranges::range(kind, kind),
+                fields.word(4)? != 0,
+                to,
+            );
         }
         ("mark" | "connmark", 1) => {
             let source = if name == "mark" {
-                Source::Meta(META_MARK)
+                ValueSource::Meta(META_MARK)
             } else {
-                Source::Connection { key: CT_MARK, direction: None }
+                ValueSource::Connection { key: CT_MARK, direction: None }
             };
             let (mark, mask) = (fields.word(0)?.to_ne_bytes(), fields.word(4)?.to_ne_bytes());
             masked(source, &mask, &mark, fields.byte(8)? != 0, to);
@@ -111,7 +117,7 @@ pub(super) fn read_match(data: Attributes<'_>, to: &mut Vec<Expression>) -> Opti
         ("iprange", 1) => ip_range(fields, to)?,
         ("mac", _) => {
             let address = fields.big(0, 6)?;
-            let source = Source::Header { base: 0, offset: 6, length: 6 };
+            let source = ValueSource::Header { base: 0, offset: 6, length: 6 };
             within(source, 6, Ranges::range(address, address), fields.word(8)? != 0, to);
         }
         // Whether IPsec protected the packet: one from anywhere has no protection.
@@ -153,7 +159,7 @@ pub(super) fn read_target(data: Attributes<'_>, to: &mut Vec<Expression>) -> Opt
         }
         ("REDIRECT", 0) => translate(None, fields.word(4)?, 16, fields, to)?,
         ("DNAT", 0) => {
-            translate(Some(Address::Constant(fields.big(8, 4)?)), fields.word(4)?, 16, fields, to)?
+            translate(Some(AddressOperand::Constant(fields.big(8, 4)?)), fields.word(4)?, 16, fields, to)?
         }
         _ => read_wide_target(name, fields, to)?,
     };
@@ -170,12 +176,12 @@ fn read_wide_target(name: &str, fields: Fields<'_>, to: &mut Vec<Expression>) ->
         "DNAT" => Some(fields.big(4, 16)?),
         _ => return Some(Expression::Verdict(Verdict::Undecided)),
     };
-    translate(address.map(Address::Constant), fields.word(0)?, 36, fields, to)
+    translate(address.map(AddressOperand::Constant), fields.word(0)?, 36, fields, to)
 }
 
 /// A translation to the ports at a place of its structure.
 fn translate(
-    address: Option<Address>,
+    address: Option<AddressOperand>,
     flags: u32,
     ports_at: usize,
     fields: Fields<'_>,
@@ -217,14 +223,14 @@ fn connection(fields: Fields<'_>, revision: u32, to: &mut Vec<Expression>) -> Op
         (fields.half(150)?, fields.half(152)?)
     };
     if flags & STATE != 0 {
-        any_bit(Source::XtState, state.into(), invert & STATE != 0, to);
+        any_bit(ValueSource::XtState, state.into(), invert & STATE != 0, to);
     }
     if flags & PROTOCOL != 0 {
         let protocol = u128::from(fields.half(136)?);
-        within(Source::Meta(16), 1, Ranges::range(protocol, protocol), invert & PROTOCOL != 0, to);
+        within(ValueSource::Meta(16), 1, Ranges::range(protocol, protocol), invert & PROTOCOL != 0, to);
     }
     if flags & STATUS != 0 {
-        let source = Source::Connection { key: 2, direction: None };
+        let source = ValueSource::Connection { key: 2, direction: None };
         if status == 0 {
             // No bit at all.
             to.push(Expression::Doubtful(Doubt::Unknown));
@@ -238,7 +244,7 @@ fn connection(fields: Fields<'_>, revision: u32, to: &mut Vec<Expression>) -> Op
         } else {
             (fields.big(140, 2)?, fields.big(140, 2)?)
         };
-        let source = Source::Connection { key: 12, direction: Some(0) };
+        let source = ValueSource::Connection { key: 12, direction: Some(0) };
         within(source, 2, Ranges::range(first, last), invert & DESTINATION_PORT != 0, to);
     }
     if flags & DIRECTION != 0 {
@@ -265,22 +271,28 @@ fn ip_range(fields: Fields<'_>, to: &mut Vec<Expression>) -> Option<()> {
         if flags & used != 0 {
             let ranges = Ranges::range(fields.big(at, length)?, fields.big(at + 16, length)?);
             let offset = if is_short { offset.0 } else { offset.1 };
-            within(Source::Header { base: 1, offset, length }, length, ranges, flags & inverted != 0, to);
+            within(
+                ValueSource::Header { base: 1, offset, length },
+                length,
+                ranges,
+                flags & inverted != 0,
+                to,
+            );
         }
     }
     Some(())
 }
 
-fn port(offset: usize) -> Source {
-    Source::Header { base: TRANSPORT_HEADER, offset, length: 2 }
+fn port(offset: usize) -> ValueSource {
+    ValueSource::Header { base: TRANSPORT_HEADER, offset, length: 2 }
 }
 
-fn within(source: Source, length: usize, ranges: Ranges, negated: bool, to: &mut Vec<Expression>) {
+fn within(source: ValueSource, length: usize, ranges: Ranges, negated: bool, to: &mut Vec<Expression>) {
     to.push(Expression::Load { source, to: SCRATCH });
     to.push(Expression::Within { from: SCRATCH, length, ranges, negated });
 }
 
-fn masked(source: Source, mask: &[u8], value: &[u8], negated: bool, to: &mut Vec<Expression>) {
+fn masked(source: ValueSource, mask: &[u8], value: &[u8], negated: bool, to: &mut Vec<Expression>) {
     to.push(Expression::Load { source, to: SCRATCH });
     let xor = vec![0; mask.len()];
     to.push(Expression::Bitwise { from: SCRATCH, to: SCRATCH, mask: mask.to_vec(), xor });
@@ -288,7 +300,7 @@ fn masked(source: Source, mask: &[u8], value: &[u8], negated: bool, to: &mut Vec
 }
 
 /// Goes on if any bit of the mask is set (or none).
-fn any_bit(source: Source, mask: u32, negated: bool, to: &mut Vec<Expression>) {
+fn any_bit(source: ValueSource, mask: u32, negated: bool, to: &mut Vec<Expression>) {
     masked(source, &mask.to_ne_bytes(), &[0; 4], !negated, to);
 }
 
@@ -304,5 +316,5 @@ fn address_type(property: Property, types: u16, negated: bool, to: &mut Vec<Expr
     }
     let chosen = (0..16_u32).filter(|kind| types & (1 << kind) != 0);
     let ranges = Ranges::new(chosen.map(|kind| (native(kind), native(kind))).collect());
-    within(Source::AddressType(property), 4, ranges, negated, to);
+    within(ValueSource::AddressType(property), 4, ranges, negated, to);
 }

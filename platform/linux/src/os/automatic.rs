@@ -1,8 +1,8 @@
 //! Detects automatic security updates: a setting that asks for them, and a timer whose service can run.
 
-use super::apt_conf::AptConf;
 use super::units::{is_installed, service_runs, timer_runs};
 use crate::Root;
+use crate::apt_conf::AptConf;
 use crate::release::assignments;
 use crate::updates::{Source, source};
 use vitalsign_protocol::fact::{Fact, Reason};

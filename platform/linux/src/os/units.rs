@@ -20,8 +20,8 @@ const FOLDERS: [&str; 9] = [
 const TARGETS: [&str; 5] =
     ["timers.target", "multi-user.target", "default.target", "graphical.target", "basic.target"];
 
-/// Settings of a unit and its drop-ins, by name. An empty assignment clears a list, and leaves it empty.
-type Settings = BTreeMap<String, Vec<String>>;
+/// UnitSettings of a unit and its drop-ins, by name. An empty assignment clears a list, and leaves it empty.
+type UnitSettings = BTreeMap<String, Vec<String>>;
 
 /// Returns whether some unit of this name is installed.
 pub(super) fn is_installed(root: &Root, unit: &str) -> bool {
@@ -85,8 +85,8 @@ fn can_run(root: &Root, service: &str, program: &str) -> bool {
     starts && !conditions.flatten().any(missing) && !is_masked(root, service)
 }
 
-fn settings(root: &Root, unit: &str) -> Settings {
-    let mut settings = Settings::new();
+fn settings(root: &Root, unit: &str) -> UnitSettings {
+    let mut settings = UnitSettings::new();
     let main = FOLDERS.iter().map(|folder| format!("{folder}/{unit}")).find(|path| root.exists(path));
     let mut texts: Vec<_> = main.into_iter().collect();
     // Of drop-ins with the same name the one in the first folder counts; they apply in the order of their names.

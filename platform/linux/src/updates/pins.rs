@@ -2,7 +2,7 @@
 
 use super::paragraphs::field;
 use crate::Root;
-use crate::os::apt_conf::is_read;
+use crate::apt_conf::is_read;
 use vitalsign_protocol::fact::Reason;
 
 /// apt installs no version of this or a lower priority in place of an installed one.

@@ -3,7 +3,7 @@
 
 use super::paragraphs::field;
 use crate::Root;
-use crate::os::apt_conf::is_read;
+use crate::apt_conf::is_read;
 use vitalsign_protocol::fact::Reason;
 
 /// One enabled suite of one archive.

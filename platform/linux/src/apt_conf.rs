@@ -9,7 +9,7 @@ const MAX_INCLUDES: usize = 16;
 
 /// apt's configuration. Names are without case.
 #[derive(Debug, Default)]
-pub(super) struct AptConf {
+pub(crate) struct AptConf {
     values: BTreeMap<String, String>,
     lists: BTreeMap<String, Vec<String>>,
 }
@@ -19,7 +19,7 @@ impl AptConf {
     ///
     /// # Errors
     /// When a file cannot be read, or apt itself would refuse it.
-    pub(super) fn read(root: &Root) -> Result<Self, Reason> {
+    pub(crate) fn read(root: &Root) -> Result<Self, Reason> {
         let mut conf = Self::default();
         let names = root.names("/etc/apt/apt.conf.d")?;
         let mut files: Vec<_> = names
@@ -36,12 +36,12 @@ impl AptConf {
     }
 
     /// The value of a setting.
-    pub(super) fn value(&self, name: &str) -> Option<&str> {
+    pub(crate) fn value(&self, name: &str) -> Option<&str> {
         self.values.get(name).map(String::as_str)
     }
 
     /// The values of a list.
-    pub(super) fn list(&self, name: &str) -> impl Iterator<Item = &str> {
+    pub(crate) fn list(&self, name: &str) -> impl Iterator<Item = &str> {
         self.lists.get(name).into_iter().flatten().map(String::as_str)
     }
 

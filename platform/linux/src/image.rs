@@ -22,7 +22,7 @@ pub(crate) fn is_snaps(root: &Root) -> bool {
 }
 
 /// Returns whether another system than the running one starts next.
-pub(super) fn restart_is_due(root: &Root) -> bool {
+pub(crate) fn restart_is_due(root: &Root) -> bool {
     if STAGED.iter().any(|staged| root.exists(staged)) {
         return true;
     }
@@ -70,7 +70,7 @@ fn is_same(root: &Root, booted: &str, next: &str) -> bool {
 }
 
 /// Time of the newest deployment. Files of a deployment are dated 1970; its origin is dated rightly.
-pub(super) fn last_update(root: &Root) -> Fact<u64> {
+pub(crate) fn last_update(root: &Root) -> Fact<u64> {
     let mut newest = None;
     for folder in DEPLOYMENTS {
         for system in root.names(folder).unwrap_or_default() {
@@ -88,7 +88,7 @@ pub(super) fn last_update(root: &Root) -> Fact<u64> {
 ///
 /// # Errors
 /// When the file cannot be read.
-pub(super) fn snaps_wait(root: &Root) -> Result<bool, Reason> {
+pub(crate) fn snaps_wait(root: &Root) -> Result<bool, Reason> {
     let modeenv = crate::release::assignments(&root.text(MODEENV)?);
     let set = |name: &str| modeenv.get(name).is_some_and(|value| !value.is_empty());
     let current = modeenv.get("current_kernels").map_or(0, |kernels| kernels.split(',').count());
@@ -96,7 +96,7 @@ pub(super) fn snaps_wait(root: &Root) -> Result<bool, Reason> {
 }
 
 /// Time at which the newest snap was installed.
-pub(super) fn last_snap(root: &Root) -> Fact<u64> {
+pub(crate) fn last_snap(root: &Root) -> Fact<u64> {
     let snaps = root.names("/var/lib/snapd/snaps").unwrap_or_default();
     let snaps = snaps.iter().filter(|name| name.ends_with(".snap"));
     let stamps = snaps.filter_map(|name| root.stamp(format!("/var/lib/snapd/snaps/{name}")).ok());
