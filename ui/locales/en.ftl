@@ -269,8 +269,8 @@ seen-firmware = TPM firmware
 seen-genuine = Certified by its maker
 # How long after locking until a password is asked for.
 seen-grace_seconds = Password asked after
-# Idle time until it locks.
 seen-held = Held or pinned
+# Idle time until it locks.
 seen-idle_seconds = Locks after
 seen-inbound_blocked = Refuses unsolicited connections
 seen-kernel = Running kernel
