@@ -46,7 +46,7 @@ pub const TEXTS: &[Text] = &[
     text(
         "edr-protecting",
         "Endpoint protection",
-        "Start the endpoint protection and turn on its real-time protection.",
+        "Start the endpoint protection, and set its policy to block in real time.",
         Remediator::It,
         true,
     ),
@@ -67,8 +67,8 @@ pub const TEXTS: &[Text] = &[
     text(
         "lock-idle",
         "Screen lock",
-        "Set the screen to lock automatically after a few minutes.",
-        Remediator::You,
+        "Enforce a screen lock after a few minutes: dconf locks for GNOME, immutable Kconfig for Plasma.",
+        Remediator::It,
         false,
     ),
     text(
