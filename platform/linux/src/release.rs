@@ -164,7 +164,8 @@ mod tests {
         const NEVER: &str = "Package: *\nPin: release o=UbuntuESM, n=bionic\nPin-Priority: never\n";
         let day = |day: &str| Fact::Known(date::iso(day).unwrap());
         let bionic = "ID=ubuntu\nVERSION_ID=18.04\nVERSION_CODENAME=bionic\n";
-        let rows: [(&str, &[(&str, &str)], Fact<u64>); 11] = [
+        type Files<'a> = &'a [(&'a str, &'a str)];
+        let rows: [(&str, Files<'_>, Fact<u64>); 11] = [
             (bionic, &[], day("2023-05-31")),
             ("ID=ubuntu\nVERSION_ID=\"18.04\"\n", &[], day("2023-05-31")),
             (

@@ -8,6 +8,9 @@ mod tests {
     use vitalsign_linux::{Root, os, updates};
     use vitalsign_protocol::fact::Fact;
 
+    /// Paths and texts.
+    type Files<'a> = &'a [(&'a str, &'a str)];
+
     const TIMERS: &str = "etc/systemd/system/timers.target.wants";
     const MULTI_USER: &str = "etc/systemd/system/multi-user.target.wants";
     const ENTRIES: &str = "boot/loader/entries";
@@ -50,7 +53,7 @@ mod tests {
         let booted = entry(2, "/ostree/boot.0/fedora/aaaa/0");
         let older = entry(1, "/ostree/boot.0/fedora/bbbb/0");
         let newer = entry(3, "/ostree/boot.0/fedora/cccc/0");
-        let rows: [(&str, &[(&str, &str)], bool); 7] = [
+        let rows: [(&str, Files<'_>, bool); 7] = [
             ("nothing waits", &[], false),
             ("staged", &[("run/ostree/staged-deployment", "x")], true),
             ("staged by bootc without ostree", &[("run/composefs/staged-deployment", "x")], true),
@@ -123,7 +126,7 @@ mod tests {
         let off = ("etc/zincati/config.d/90-off.toml", "[updates]\nenabled = false\n");
         let masked = ("etc/systemd/system/bootc-fetch-apply-updates.service", "");
         let (yes, no) = (Fact::Known(true), Fact::Known(false));
-        let rows: [(&str, &[(&str, &str)], Fact<bool>); 13] = [
+        let rows: [(&str, Files<'_>, Fact<bool>); 13] = [
             // GNOME Software, or an updater that is not known here.
             ("no known updater", &[], Fact::Unsupported),
             ("rpm-ostree is not started", &[installed, stage], no.clone()),

@@ -88,7 +88,7 @@ fn apt(root: &Root) -> Result<bool, Reason> {
     };
     let on = conf
         .value("apt::periodic::enable")
-        .is_none_or(|value| value.trim_start_matches('0') != "" || value.is_empty());
+        .is_none_or(|value| !value.trim_start_matches('0').is_empty() || value.is_empty());
     let patterns = conf.list("unattended-upgrade::origins-pattern").any(pattern_takes_security);
     let origins = conf.list("unattended-upgrade::allowed-origins").any(origin_takes_security);
     // A list of what to leave out that matches every package.
