@@ -48,8 +48,11 @@ mod protocol {
         &[0x3a, 0, 1, 0x24, 0xf8],
         &[0xc2, 0x41, 1],
         &[0x81; 20],
+        // A list of ranges of ports.
+        &[0x81, 0x81, 0xa2, 1, 0x16, 2, 0x19, 0xff, 0xff],
         b"disk",
         b"boot",
+        b"firewall",
         b"enrolment",
     ];
     const JSON: &[&[u8]] = &[

@@ -481,7 +481,7 @@ fn firewall_lock_and_agent() {
         (
             "firewall-inbound",
             open("tcp", vec![ports(22, 90)], 69),
-            "[firewall-inbound]\nallowed_ports='22-50/tcp 40-80/tcp 81-90/tcp'",
+            "[firewall-inbound]\nallowed_ports='22-50/tcp 40-80/tcp 81-90/tcp 546/udp 5353/udp'",
             (GOOD, "ok", configuration(2), None),
         ),
         (

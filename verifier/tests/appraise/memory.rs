@@ -4,7 +4,9 @@ use crate::device::*;
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicU64, Ordering};
 use vitalsign_protocol::fact::{Fact, Reason};
-use vitalsign_protocol::posture::{EdrMode, EdrProduct, KeyStorage, Posture, Protector, Volume, VolumeRole};
+use vitalsign_protocol::posture::{
+    EdrMode, EdrProduct, KeyStorage, PortRange, Posture, Protector, Volume, VolumeRole,
+};
 use vitalsign_verifier::appraisal::{BootAttestation, EventLogResult, Input, KeyAttestation};
 
 /// A small generator with a seed, so that a failure can be had again.
@@ -73,6 +75,13 @@ impl Dice {
         let products: Vec<EdrProduct> = (0..self.roll() % 4).map(|_| self.product()).collect();
         posture.edr.products = self.fact(&[products]);
         posture.firewall.inbound_blocked = self.fact(&[true, false]);
+        let (first, last) = (self.of(&[0, 22, 5900, u64::MAX]), self.of(&[0, 22, 65_535, u64::MAX]));
+        let ranges = [Vec::new(), vec![PortRange { first: 22, last: 22 }], vec![PortRange { first, last }]];
+        let firewall = &mut posture.firewall;
+        (firewall.open_tcp, firewall.open_udp) = (self.fact(&ranges), self.fact(&ranges));
+        (firewall.open_tcp_count, firewall.open_udp_count) =
+            (self.fact(&[0, 1, u64::MAX]), self.fact(&[0, 1, u64::MAX]));
+        (firewall.published_tcp, firewall.published_udp) = (self.fact(&ranges), self.fact(&ranges));
         let lock = &mut posture.lock;
         lock.automatic = self.fact(&[true, true, false]);
         (lock.idle_seconds, lock.grace_seconds) =
@@ -193,6 +202,8 @@ fn random_facts_get_a_status_and_unknown_is_not_good() {
                     .is_none_or(|all| all.iter().all(|it| it.signatures_updated.known().is_none())),
             ),
             ("firewall-inbound", p.firewall.inbound_blocked.known().is_none()),
+            ("firewall-inbound", matches!(p.firewall.open_tcp, Fact::Unreadable(_))),
+            ("firewall-inbound", matches!(p.firewall.published_udp, Fact::Unreadable(_))),
             ("lock-idle", p.lock.automatic.known().is_none() || p.lock.idle_seconds.known().is_none()),
             ("boot-secure", p.boot.secure_boot.known().is_none() && unproven),
             ("boot-measured", !boot.quoted),
