@@ -18,7 +18,7 @@ const NARROW_SYSTEM_PORTS: u128 = 256;
 const LAST_SYSTEM_PORT: u128 = 1023;
 /// Maximum number of protocols besides TCP, UDP and ICMP that narrow exceptions let in.
 const NARROW_PROTOCOLS: u128 = 16;
-/// Maximum number of comparisons for sources that are narrow each but not together.
+/// Maximum number of comparisons of sets of packets with one another.
 const MAX_COMPARISONS: usize = 1_000_000;
 
 /// Ports, or protocols, that accept packets from more than narrow sources.
@@ -169,6 +169,9 @@ fn reach(ends: &Ends, delivered: bool, protocol: Option<u8>, family: u8) -> Resu
     let here: Vec<&Packets> = here.iter().filter(|it| delivered || it.translated).filter(is_of).collect();
     let doubts: Vec<&Packets> =
         ends.dropped.iter().chain(elsewhere).filter(|packets| !packets.sure).filter(is_of).collect();
+    if here.len().saturating_mul(doubts.len()) > MAX_COMPARISONS {
+        return Err(TooComplex);
+    }
     let (mut sure, mut possible) = (Vec::new(), Vec::new());
     for packets in here {
         let all = numbers(packets);
