@@ -20,6 +20,9 @@ use vitalsign_protocol::posture::{EdrMode, EdrProduct};
 /// Time limit for one answer of a product.
 const DEADLINE: Duration = Duration::from_secs(5);
 
+/// Seconds by which the times of processes and files may differ: the clock may be set after the start.
+const CLOCK_SLACK: u64 = 60;
+
 /// Returns the probe of the submodule `edr`.
 #[must_use]
 pub fn probes(root: &Root) -> Vec<Probe> {
@@ -106,8 +109,8 @@ impl ProductQuery<'_> {
         let written = self.root.stamp(path)?.modified;
         let started = self.pids.iter().filter_map(|pid| processes::started(self.root, *pid)).min();
         let aged = |limit: Duration| self.now.abs_diff(written) > limit.as_secs();
-        let stale =
-            !self.runs || started.is_some_and(|started| written < started) || max_age.is_some_and(aged);
+        let before = |started: u64| written.saturating_add(CLOCK_SLACK) < started;
+        let stale = !self.runs || started.is_some_and(before) || max_age.is_some_and(aged);
         if stale { Err(Reason::Stale) } else { Ok(self.root.text(path)?) }
     }
 }

@@ -1073,8 +1073,16 @@ mod tests {
             ("GNOME", vec![], unreadable_lock(Reason::Failed)),
             ("GNOME", well(&[(MANAGER, "[Service]\nExecStart=/usr/sbin/gdm3\n")]), times(300, 5)),
             ("GNOME", well(&[lightdm]), never()),
-            ("GNOME", well(&[("proc/500/comm", "bash\n")]), never()),
+            ("GNOME", well(&[("proc/1/comm", "systemd\n")]), never()),
             ("GNOME", well(&[("proc/500/comm", "gdm-session-wor\n"), lightdm]), times(300, 5)),
+            (
+                "GNOME",
+                well(&[
+                    (MANAGER, "[Service]\nExecStart=/usr/lib/X11/display-manager start\n"),
+                    ("etc/sysconfig/displaymanager", "DISPLAYMANAGER=\"gdm\"\n"),
+                ]),
+                times(300, 5),
+            ),
             ("GNOME-Flashback:GNOME", well(&[lightdm]), times(300, 5)),
             (
                 "GNOME",

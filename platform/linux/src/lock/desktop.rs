@@ -1,6 +1,7 @@
 //! Desktops: which can be started on this machine, and whether a program is there that locks the screen by their settings.
 
 use crate::Root;
+use crate::release::assignments;
 use std::collections::BTreeSet;
 use vitalsign_protocol::fact::Reason;
 
@@ -338,9 +339,8 @@ fn manager(root: &Root) -> Result<Manager, Reason> {
         let uid = lines.find_map(|line| line.strip_prefix("Uid:")?.split_ascii_whitespace().next());
         uid.is_none_or(|uid| uid == "0")
     };
-    let (mut others, mut some) = (false, false);
+    let mut others = false;
     for pid in root.names("/proc")?.iter().filter(|name| name.bytes().all(|byte| byte.is_ascii_digit())) {
-        some = true;
         let name = root.text(format!("/proc/{pid}/comm")).unwrap_or_default();
         if GDM_PROCESSES.contains(&&*name) && is_systems(pid) {
             return Ok(Manager::Gdm);
@@ -366,6 +366,12 @@ fn manager(root: &Root) -> Result<Manager, Reason> {
             program.map_or(Manager::Unknown, |program| named(program.rsplit('/').next().unwrap_or_default()))
         }),
     };
+    // openSUSE's unit starts the manager that this file names.
+    let sysconfig = root.text_if_there("/etc/sysconfig/displaymanager")?.unwrap_or_default();
+    let by_unit = match assignments(&sysconfig).get("DISPLAYMANAGER").filter(|name| !name.is_empty()) {
+        Some(name) if by_unit == Some(Manager::Unknown) => Some(named(name)),
+        _ => by_unit,
+    };
     // Debian's units start only the manager that this file names.
     let by_default = root.text_if_there("/etc/X11/default-display-manager")?;
     let by_default = by_default.map(|path| named(path.rsplit('/').next().unwrap_or_default()));
@@ -373,7 +379,11 @@ fn manager(root: &Root) -> Result<Manager, Reason> {
         (Some(Manager::NotRecorded), Some(default)) => default,
         (Some(unit), Some(default)) if unit != default => Manager::Unknown,
         (Some(manager), _) | (None, Some(manager)) => manager,
-        (None, None) if some || root.link(format!("{SYSTEM_UNITS}/default.target")).is_ok() => Manager::None,
+        (None, None)
+            if root.exists("/proc/1") || root.link(format!("{SYSTEM_UNITS}/default.target")).is_ok() =>
+        {
+            Manager::None
+        }
         (None, None) => Manager::NotRecorded,
     })
 }
