@@ -138,19 +138,17 @@ mod tests {
         desk.assert("ear ear --jwks ear", 2, "the key in ear is neither");
     }
 
-    /// A log with one bank, and one event in PCR 0 or none.
-    fn event_log(measured: Option<[u8; 32]>) -> Vec<u8> {
+    /// A log with one bank, and one event in PCR 0.
+    fn event_log(measured: [u8; 32]) -> Vec<u8> {
         let algorithms =
             [&1u32.to_le_bytes()[..], &0x000bu16.to_le_bytes(), &32u16.to_le_bytes(), &[0]].concat();
         let header = [&b"Spec ID Event03\0"[..], &[0; 8], &algorithms].concat();
         let size = u32::try_from(header.len()).unwrap().to_le_bytes();
         let mut log = [&[0; 4][..], &3u32.to_le_bytes(), &[0; 20], &size, &header].concat();
-        if let Some(digest) = measured {
-            log.extend(
-                [&[0; 4][..], &8u32.to_le_bytes(), &1u32.to_le_bytes(), &0x000bu16.to_le_bytes()].concat(),
-            );
-            log.extend([&digest[..], &[0; 4]].concat());
-        }
+        log.extend(
+            [&[0; 4][..], &8u32.to_le_bytes(), &1u32.to_le_bytes(), &0x000bu16.to_le_bytes()].concat(),
+        );
+        log.extend([&measured[..], &[0; 4]].concat());
         log
     }
 
@@ -158,6 +156,7 @@ mod tests {
     fn a_tpm_s_quote_holds_or_does_not() {
         let desk = InspectFixture::new();
         let tpm = Swtpm::start(&desk.0.path().join("t"));
+        tpm.extend(0, [[2; 32]]);
         let mut key = vitalsign_tpm_client::open(&tpm.spec, &desk.0.path().join("state"), None).unwrap();
         let EnrolmentKeys::Tpm { ak_public, report_key_public, .. } = key.enrolment_keys().unwrap() else {
             panic!("a TPM's keys are in a TPM")
@@ -192,9 +191,9 @@ mod tests {
 
         desk.assert("evidence good --key report-key", 0, "Valid.");
         desk.assert("quote good --key ak", 0, "Valid.");
-        // The software TPM's PCRs 0 to 7 were never extended.
-        desk.put("log", &event_log(None));
-        desk.put("other-log", &event_log(Some([1; 32])));
+        // Of the software TPM's PCRs only PCR 0 was extended.
+        desk.put("log", &event_log([2; 32]));
+        desk.put("other-log", &event_log([1; 32]));
         desk.assert("quote good --key ak --event-log log", 0, "Valid.");
         desk.assert("quote good --key ak --event-log other-log", 1, "the event log does not replay");
         desk.assert("quote good", 0, "no attestation key was given");
