@@ -175,7 +175,7 @@ mod tests {
             ),
             ("ID=ubuntu\nVERSION_CODENAME=mantic\n", &[], day("2024-07-11")),
             (bionic, &[(INFRA, ESM)], day("2028-04-01")),
-            // What is listed of it without a subscription.
+            // Ubuntu lists its ESM suites without a subscription too.
             (bionic, &[(INFRA, ESM), ("etc/apt/preferences.d/ubuntu-esm-infra", NEVER)], day("2023-05-31")),
             ("ID=debian\nVERSION_CODENAME=buster\n", &[], day("2024-06-30")),
             ("ID=debian\nVERSION_CODENAME=forky\n", &[], Fact::Unsupported),

@@ -76,7 +76,7 @@ const VIRTUAL_MODELS: [&str; 11] = [
 /// Parts of device paths of paravirtual disks: virtio, Xen, Hyper-V.
 const VIRTUAL_BUSES: [&str; 4] = ["virtio", "vbd-", "VMBUS:", "MSFT1000:"];
 
-/// Returns whether a mounted volume holds what is needed to boot or to recover, by its partition type, else by what is
+/// Returns whether a mounted volume is one of boot or recovery files, by its partition type, else by what is
 /// mounted where.
 pub(crate) fn is_boot(root: &Root, mount: &Mount) -> bool {
     if is_system_point(&mount.point) && !below(&mount.point, &BOOT_POINTS) {

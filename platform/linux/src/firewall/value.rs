@@ -235,7 +235,7 @@ impl Registers {
         self.0.clear();
     }
 
-    /// The bytes from a register on. What is not known is doubtful.
+    /// Returns the bytes from a register on. Bytes that no expression has loaded are undecided.
     pub(crate) fn get(&self, from: u32, wanted: usize) -> Vec<Part> {
         let (mut found, mut at, mut left) = (Vec::new(), from, wanted);
         while left > 0 {

@@ -72,7 +72,7 @@ impl Dconf {
 }
 
 impl Database {
-    /// Reads what is in force of a database; nothing if it does not exist.
+    /// Reads the settings of a compiled database; empty if it does not exist.
     fn read(root: &Root, path: &str) -> Result<Self, Reason> {
         let bytes = match root.read(path) {
             Ok(bytes) => bytes,
