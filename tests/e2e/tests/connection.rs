@@ -5,25 +5,24 @@ use std::time::Duration;
 use vitalsign_e2e::{Agent, Testbed, wait_for};
 use vitalsign_ipc::{AgentState, Status};
 
-/// The `kid` of the key that signs verdicts now.
-fn signing_key(testbed: &Testbed) -> Result<String> {
+/// Time limit for every wait.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// The `kid` of a published key: the first signs verdicts, an announced one comes second.
+fn key(testbed: &Testbed, at: usize) -> Result<String> {
     let text = testbed.administer(&["signing-key", "list", "--json"])?;
     let keys: serde_json::Value = serde_json::from_str(&text)?;
-    let kid = keys.pointer("/keys/0/kid").and_then(serde_json::Value::as_str);
+    let kid = keys.pointer(&format!("/keys/{at}/kid")).and_then(serde_json::Value::as_str);
     Ok(kid.context("no key")?.to_owned())
 }
 
-/// Announces a key and waits until it signs. `meanwhile` runs between the two.
-fn rotate(testbed: &Testbed, meanwhile: impl FnOnce() -> Result<()>) -> Result<String> {
-    let before = signing_key(testbed)?;
-    testbed.administer(&["signing-key", "rotate", "--in", "3s"])?;
-    // The running verifier loads the announcement within two seconds.
-    std::thread::sleep(Duration::from_millis(2200));
-    meanwhile()?;
-    wait_for("the new key", Duration::from_secs(30), || {
-        let now = signing_key(testbed)?;
-        Ok((now != before).then_some(now))
-    })
+/// Announces a key, runs `meanwhile` with its name, and waits until it signs.
+fn rotate(testbed: &Testbed, after: &str, meanwhile: impl FnOnce(&str) -> Result<()>) -> Result<String> {
+    testbed.administer(&["signing-key", "rotate", "--in", after])?;
+    let kid = key(testbed, 1)?;
+    meanwhile(&kid)?;
+    wait_for("the new key", LIMIT, || Ok((key(testbed, 0)? == kid).then_some(())))?;
+    Ok(kid)
 }
 
 fn report(agent: &Agent) -> Result<Status> {
@@ -40,21 +39,21 @@ fn pins(agent: &Agent, kid: &str) -> Result<bool> {
 fn rotated_keys_reach_running_and_absent_devices() -> Result<()> {
     let testbed = Testbed::with_simulated_tpm()?;
     let (agent, mut service, _) = testbed.enrolled("device")?;
-    let kid = rotate(&testbed, || {
-        let status = report(&agent)?;
-        ensure!(status.standing == AgentState::Reporting, "{:?}", status.standing);
+    rotate(&testbed, "15s", |kid| {
+        wait_for("the announcement", LIMIT, || {
+            report(&agent)?;
+            Ok(pins(&agent, kid)?.then_some(()))
+        })?;
+        ensure!(key(&testbed, 1)? == kid, "the key signs before the device could know it");
         Ok(())
     })?;
-    ensure!(pins(&agent, &kid)?, "the announced key is not pinned");
     let status = report(&agent)?;
     ensure!(status.standing == AgentState::Reporting, "{:?}", status.standing);
 
     service.kill();
     drop(service);
-    for _ in 0..2 {
-        rotate(&testbed, || Ok(()))?;
-    }
-    let kid = signing_key(&testbed)?;
+    rotate(&testbed, "1s", |_| Ok(()))?;
+    let kid = rotate(&testbed, "1s", |_| Ok(()))?;
     ensure!(!pins(&agent, &kid)?, "a device that is away cannot know the key");
     let _service = agent.start_service()?;
     agent.until("a report", |status| status.standing == AgentState::Reporting)?;
@@ -62,13 +61,13 @@ fn rotated_keys_reach_running_and_absent_devices() -> Result<()> {
 
     // Nothing that a compromised key announced is trusted; the device says so, and does not call it offline.
     testbed.administer(&["signing-key", "replace", "--compromised"])?;
-    std::thread::sleep(Duration::from_millis(2200));
-    let status = report(&agent)?;
-    let AgentState::Refused { problem, .. } = &status.standing else {
-        anyhow::bail!("{:?}", status.standing);
-    };
+    let problem = wait_for("a verdict by the new key", LIMIT, || match report(&agent)?.standing {
+        AgentState::Reporting => Ok(None),
+        AgentState::Refused { problem, .. } => Ok(Some(problem)),
+        other => anyhow::bail!("{other:?}"),
+    })?;
     ensure!(problem == "urn:vitalsign:state:verifier-key-unknown", "{problem}");
-    ensure!(!pins(&agent, &signing_key(&testbed)?)?, "a key that nothing announced was pinned");
+    ensure!(!pins(&agent, &key(&testbed, 0)?)?, "a key that nothing announced was pinned");
     Ok(())
 }
 
