@@ -252,8 +252,9 @@ impl VerifierClient {
     }
 }
 
-/// Sends, and reads the answer. A request whose kept connection turned out to be closed is sent once more at once: the
-/// verifier answers every request again that it has answered before.
+/// Sends, and reads the answer. A request whose connection ends without an answer is sent once more at once. The
+/// verifier answers a repeated report, evidence, assertion or result as before; a repeated registration fails as it would
+/// have failed without the second try.
 async fn answer<T: DeserializeOwned>(request: RequestBuilder) -> Result<T, RequestError> {
     let again = request.try_clone();
     let mut answer = match (request.send().await, again) {

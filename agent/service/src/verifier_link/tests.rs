@@ -54,6 +54,17 @@ impl Exchange {
         serde_json::from_slice(&self.body).unwrap()
     }
 
+    /// Answers, keeps the connection and waits for the next request on it.
+    fn answer_and_read(mut self, body: &str) -> Self {
+        let head = format!(
+            "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        self.send(head.as_bytes());
+        self.stream.sock.set_read_timeout(Some(PATIENCE)).unwrap();
+        Self::read(self.stream).unwrap()
+    }
+
     fn answer(mut self, status: &str, media: &str, body: &str) {
         let length = body.len();
         let head = format!(
@@ -326,6 +337,32 @@ fn enrols_with_the_reloaded_token_and_verifier() {
     assert_eq!(exchange.json()["token"], "once");
     exchange.refuse(ProblemType::Busy);
     assert!(matches!(bench.next(), Event::EnrolmentBegun(Err(RequestError::Problem(_)))));
+}
+
+#[test]
+fn a_request_on_a_lost_connection_is_sent_once_more() {
+    let place = Place::new();
+    let harness = Harness::new(&place);
+    let nonce = json!({ "nonce": Nonce([3; 32]), "nonce_seconds": 60 }).to_string();
+    let ask = || harness.request(VerifierEffect::FetchNonce(Thumbprint([1; 32])));
+    // The verifier closes the kept connection while the next request is under way.
+    ask();
+    let first = place.next();
+    let kept = std::thread::scope(|scope| {
+        let kept = scope.spawn(|| first.answer_and_read(&nonce));
+        assert!(matches!(harness.next(), Event::Nonce(Ok(_))));
+        ask();
+        kept.join().unwrap()
+    });
+    drop(kept);
+    place.next().answer("200 OK", "application/json", &nonce);
+    assert!(matches!(harness.next(), Event::Nonce(Ok(_))));
+    // Not more than once.
+    ask();
+    drop(place.next());
+    drop(place.next());
+    assert!(matches!(harness.next(), Event::Nonce(Err(RequestError::Unreachable(_)))));
+    assert!(place.requests.try_recv().is_err(), "a third try");
 }
 
 #[test]
