@@ -15,6 +15,8 @@ cache=${XDG_CACHE_HOME:-$HOME/.cache}/vitalsign
 # simulated one, and the virtual reader that it lies in.
 packages=(gcc libc6-dev make ca-certificates swtpm swtpm-tools nftables iptables iproute2 dbus procps openssl
   pkg-config libudev-dev libdbus-1-dev libpcsclite-dev libclang-dev pcscd vsmartcard-vpcd)
+# A reverse proxy in front of the verifier; its package starts without a listener.
+[ $# != 0 ] || packages+=(haproxy)
 # The app: its web view and its tray, and what its pages are made with.
 app=(libwebkit2gtk-4.1-dev libayatana-appindicator3-dev python3 python3-venv)
 # A private display with a window manager, and the web view's driver.

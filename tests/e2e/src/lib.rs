@@ -3,9 +3,11 @@
 #![cfg(target_os = "linux")]
 
 pub mod network;
+mod proxy;
 mod step_up;
 mod testbed;
 
+pub use proxy::Proxy;
 pub use step_up::{Asked, Hand};
 pub use testbed::{Agent, Testbed, Tpm};
 pub use vitalsign_simulated_key::process::{Child, wait_for};

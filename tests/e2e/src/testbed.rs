@@ -177,6 +177,12 @@ impl Testbed {
         Ok(made.get("token").and_then(Value::as_str).context("no token")?.to_owned())
     }
 
+    /// The address on which the verifier listens.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
     /// Creates an agent with a separate state folder. It needs a token to enrol.
     pub fn agent(&self, name: &str) -> Result<Agent> {
         let folder = self.folder().join(name);
@@ -199,7 +205,14 @@ impl Testbed {
     /// # Errors
     /// When it is not judged in time.
     pub fn enrolled(&self, name: &str) -> Result<(Agent, Child, Status)> {
-        let agent = self.agent(name)?;
+        self.enrol(self.agent(name)?)
+    }
+
+    /// The same for an agent whose settings a test has changed.
+    ///
+    /// # Errors
+    /// When it is not judged in time.
+    pub fn enrol(&self, agent: Agent) -> Result<(Agent, Child, Status)> {
         std::fs::write(agent.token_file(), self.token(1)?)?;
         let service = agent.start_service()?;
         let status = agent.until("enrolment", |status| status.standing == AgentState::Reporting)?;
@@ -238,7 +251,8 @@ impl Testbed {
 pub struct Agent {
     program: PathBuf,
     folder: PathBuf,
-    verifier: String,
+    /// The verifier's URL.
+    pub verifier: String,
     anchor: PathBuf,
     pub key: String,
 }

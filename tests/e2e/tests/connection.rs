@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, ensure};
 use std::time::Duration;
-use vitalsign_e2e::{Agent, Testbed, wait_for};
+use vitalsign_e2e::{Agent, Proxy, Testbed, wait_for};
 use vitalsign_ipc::{AgentState, Status};
 
 /// Time limit for every wait.
@@ -87,5 +87,24 @@ fn a_report_after_an_idle_time_is_one_request() -> Result<()> {
     }
     let log = std::fs::read_to_string(testbed.folder().join("device/agent.log"))?;
     ensure!(!log.to_lowercase().contains("offline"), "{log}");
+    Ok(())
+}
+
+#[test]
+fn a_report_through_a_proxy_after_its_keep_alive_is_one_request() -> Result<()> {
+    const KEEP_ALIVE: u64 = 60;
+    let testbed = Testbed::with_simulated_tpm()?;
+    let proxy = Proxy::start(&testbed, KEEP_ALIVE)?;
+    let mut agent = testbed.agent("device")?;
+    agent.verifier = proxy.url();
+    let (agent, _service, _) = testbed.enrol(agent)?;
+    let before = proxy.requests()?.len();
+    report(&agent)?;
+    std::thread::sleep(Duration::from_secs(KEEP_ALIVE + 2));
+    let status = report(&agent)?;
+    ensure!(status.standing == AgentState::Reporting, "{:?}", status.standing);
+    let requests = proxy.requests()?;
+    let since = requests.get(before..).unwrap_or_default();
+    ensure!(since == ["POST /v1/reports 200", "POST /v1/reports 200"], "{since:?}");
     Ok(())
 }
