@@ -155,6 +155,29 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn sender_of_too_large_a_body_reads_the_answer() {
+        let served = Served::start(|_| {}).await;
+        let length = 200 * 1024;
+        let head = format!(
+            "POST /v1/nonces HTTP/1.1\r\nhost: l\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n"
+        );
+        let mut client = served.connect().await;
+        client.send(head.as_bytes()).await.unwrap();
+        // Until the verifier has had the time to refuse by the head alone.
+        for _ in 0..3 {
+            assert_eq!(served.connect().await.request("GET", "/healthz", "", b"").await.unwrap().status, 200);
+        }
+        for _ in 0..length / 1024 {
+            client.send(&[b' '; 1024]).await.unwrap();
+        }
+        assert_eq!(client.receive().await.unwrap().problem(), TooLarge);
+        // One that is longer still gets no more of the verifier's time.
+        let mut client = served.connect().await;
+        client.send(head.replace(&length.to_string(), "9000000").as_bytes()).await.unwrap();
+        assert_eq!(client.receive().await.unwrap().problem(), TooLarge);
+    }
+
+    #[tokio::test]
     async fn clients_that_never_read_are_cut_off() {
         let served = Served::start(|config| {
             config.limits.request_seconds = 1;

@@ -91,7 +91,7 @@ fn a_report_after_an_idle_time_is_one_request() -> Result<()> {
 }
 
 #[test]
-fn a_report_through_a_proxy_after_its_keep_alive_is_one_request() -> Result<()> {
+fn report_through_proxy_after_keep_alive_is_one() -> Result<()> {
     const KEEP_ALIVE: u64 = 60;
     let testbed = Testbed::with_simulated_tpm()?;
     let proxy = Proxy::start(&testbed, KEEP_ALIVE)?;

@@ -22,6 +22,8 @@ use vitalsign_protocol::problem::{self, Problem, ProblemType};
 use vitalsign_protocol::rollover;
 
 pub(super) const JSON: &str = "application/json";
+/// Excess bytes of a body that are read and dropped before it is refused; a longer body is refused unread.
+const MAX_DISCARDED_BYTES: usize = 256 * 1024;
 
 #[derive(Clone)]
 pub(super) struct ServerState {
@@ -155,7 +157,11 @@ impl ServerState {
         let too_large = || Problem::new(ProblemType::TooLarge, format!("At most {limit} bytes are read."));
         let announced =
             headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
-        if announced.is_some_and(|length| length > limit) {
+        if let Some(length) = announced.filter(|length| *length > limit) {
+            if length - limit <= MAX_DISCARDED_BYTES {
+                // An error or a timeout changes nothing: the request is refused in any case.
+                let _ = tokio::time::timeout(self.deadline, discard(request.into_body())).await;
+            }
             return Err(too_large());
         }
         let body = Limited::new(request.into_body(), limit).collect();
@@ -166,6 +172,12 @@ impl ServerState {
             Err(_) => Err(Problem::new(ProblemType::Malformed, "The body took too long.")),
         }
     }
+}
+
+/// Reads a body and drops it, so that its sender finishes sending and reads the answer: it may take a reset connection
+/// for a network error, and try again.
+async fn discard(mut body: Body) {
+    while let Some(Ok(_)) = body.frame().await {}
 }
 
 /// Runs an operation to its end, also if the client hangs up and hyper drops the handler: what follows a commit, such as
