@@ -92,7 +92,8 @@ fn main() -> ExitCode {
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("error: {error:#}");
-            if error.is::<inspect::Unreadable>() { ExitCode::from(2) } else { ExitCode::FAILURE }
+            let wrong_use = error.is::<inspect::Unreadable>() || error.is::<admin::WrongUse>();
+            if wrong_use { ExitCode::from(2) } else { ExitCode::FAILURE }
         }
     }
 }
@@ -108,6 +109,7 @@ mod tests {
     fn refusing_hyphens(command: &clap::Command) -> Vec<String> {
         let ids = [
             TypeId::of::<EnrolmentId>(),
+            TypeId::of::<admin::device_ref::DeviceRef>(),
             TypeId::of::<StepUpId>(),
             TypeId::of::<Nonce>(),
             TypeId::of::<admin::audit::Which>(),

@@ -2,7 +2,7 @@
 //! transaction that is dropped before its commit is rolled back.
 
 pub mod approval;
-pub(crate) mod audit;
+pub mod audit;
 pub mod client;
 pub mod device;
 pub mod enrolment;
@@ -207,6 +207,7 @@ pub(crate) fn unsigned(n: i64) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use super::recent_step_ups::StepUpFilter;
     use super::*;
 
     #[tokio::test]
@@ -224,7 +225,11 @@ mod tests {
             old.close().await.unwrap();
             for _ in 0..2 {
                 let store = Store::open(&path).await.unwrap();
-                assert_eq!(store.recent_step_ups(1).await.unwrap(), [], "from {version}");
+                assert_eq!(
+                    store.recent_step_ups(&StepUpFilter::default(), 1).await.unwrap(),
+                    [],
+                    "from {version}"
+                );
                 store.close().await;
             }
         }

@@ -118,6 +118,17 @@ mod tests {
         );
         assert!(stdout(&run(folder, &["device", "list"])).contains(&name));
         assert!(stdout(&run(folder, &["device", "show", &name])).contains("lock-idle"));
+        let code = listed[0]["code"].as_str().unwrap();
+        let shown = stdout(&run(folder, &["device", "show", &code.to_lowercase()]));
+        assert!(shown.contains(&name) && shown.contains("What to do:"), "{shown}");
+        let counted = |filter: &[&str]| {
+            let listed = run(folder, &[&["device", "list", "--json"], filter].concat());
+            serde_json::from_str::<serde_json::Value>(&stdout(&listed)).unwrap().as_array().unwrap().len()
+        };
+        let status = listed[0]["status"].as_str().unwrap();
+        assert_eq!((counted(&["--status", status]), counted(&["--status", "revoked"])), (1, 0));
+        assert_eq!((counted(&["--silent", "1h"]), counted(&["--check", "no-such-check"])), (0, 0));
+        assert_eq!(counted(&["--check", "lock-idle"]), 1);
         assert_eq!(run(folder, &["device", "show", "AAAAAAAAAAAAAAAAAAAAAA"]).status.code(), Some(1));
 
         device.nonce = client.report(&device.report()).await.unwrap().json::<ReportAnswer>().nonce;

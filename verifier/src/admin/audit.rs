@@ -1,15 +1,18 @@
 //! `vitalsign-verifier audit`: reads, verifies and exports the audit log.
 
-use super::table;
+use super::summary::summary;
+use super::{WrongUse, span, table};
 use anyhow::Context;
+use clap::builder::PossibleValuesParser;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use vitalsign_protocol::id::{Digest, EnrolmentId, StepUpId, hex};
-use vitalsign_protocol::step_up::Transaction;
+use vitalsign_protocol::text::escape;
 use vitalsign_verifier::audit::prove::{self, Exported};
-use vitalsign_verifier::audit::{Head, Logged};
+use vitalsign_verifier::audit::{Head, Kind, Logged};
 use vitalsign_verifier::store::Store;
+use vitalsign_verifier::store::audit::AuditFilter;
 
 /// Entries read at one time.
 const PAGE: u32 = 1000;
@@ -40,33 +43,55 @@ pub(crate) enum Command {
         #[arg(allow_hyphen_values = true)]
         which: Which,
     },
-    /// List step-ups that people reported as not started by them, oldest first
-    Alerts {
-        /// Only alerts after this entry
-        #[arg(long, default_value_t = 0)]
-        after: u64,
-        /// Maximum number of entries
-        #[arg(long, default_value_t = 100)]
-        limit: u32,
-        /// Print JSON, one entry a line.
-        #[arg(long)]
-        json: bool,
-    },
-    /// List entries, oldest first
+    /// List step-ups that people reported as not started by them, newest first
+    Alerts(ListArgs),
+    /// List entries, newest first
+    #[command(after_help = EXAMPLES)]
     List {
-        /// Only entries of this device
-        #[arg(long, allow_hyphen_values = true)]
-        device: Option<EnrolmentId>,
-        /// Only entries after this one
-        #[arg(long, default_value_t = 0)]
-        after: u64,
-        /// Maximum number of entries
-        #[arg(long, default_value_t = 100)]
-        limit: u32,
-        /// Print JSON, one entry a line, with the evidence that was kept.
-        #[arg(long)]
-        json: bool,
+        /// Only entries of this kind
+        #[arg(long, value_parser = PossibleValuesParser::new(Kind::ALL.map(Kind::as_str)))]
+        kind: Option<String>,
+        #[command(flatten)]
+        args: ListArgs,
     },
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  What happened with one user since yesterday:
+    vitalsign-verifier audit list --user nurse-7 --since 24h
+  All approvals of a month:
+    vitalsign-verifier audit list --kind step-up-approved --since 2026-11-01 --until 2026-12-01 --limit 100000
+  What is new after entry 4711, oldest first, for another program:
+    vitalsign-verifier audit list --after 4711 --json";
+
+/// Selection and form of a list of entries.
+#[derive(clap::Args)]
+pub(crate) struct ListArgs {
+    /// Only entries of this device
+    #[arg(long, allow_hyphen_values = true)]
+    device: Option<EnrolmentId>,
+    /// Only entries about this user
+    #[arg(long)]
+    user: Option<String>,
+    /// Only entries about this application: its `client_id`
+    #[arg(long, allow_hyphen_values = true)]
+    client: Option<String>,
+    /// Earliest time: how long ago, as 24h or 7d, or a date
+    #[arg(long, value_name = "TIME", value_parser = span::instant)]
+    since: Option<u64>,
+    /// Latest time
+    #[arg(long, value_name = "TIME", value_parser = span::instant)]
+    until: Option<u64>,
+    /// Only entries after this one, oldest first
+    #[arg(long, value_name = "SEQ")]
+    after: Option<u64>,
+    /// Maximum number of entries
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
+    limit: u32,
+    /// Print JSON, one entry a line, with the evidence that was kept
+    #[arg(long)]
+    json: bool,
 }
 
 /// Identifies an approval.
@@ -81,7 +106,7 @@ impl FromStr for Which {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let seq = text.parse().map(Self::Seq);
         seq.or_else(|_| text.parse().map(Self::StepUp))
-            .map_err(|_| "the place of an entry, or a step-up's name")
+            .map_err(|_| "the number of an entry or the ID of a step-up was expected")
     }
 }
 
@@ -112,38 +137,54 @@ pub(crate) async fn run(config: &Path, command: Command) -> anyhow::Result<bool>
                 false
             }
         },
-        Command::Alerts { after, limit, json } => {
-            let alerts = store.alerts(after, limit).await?;
-            if json {
-                alerts.iter().for_each(|entry| println!("{}", as_json(entry)));
-            } else {
-                let rows: Vec<_> = alerts.iter().map(as_alert).collect();
-                table::print(["SEQ", "TIME", "DEVICE", "USER", "CLIENT", "MESSAGE"], &rows);
-            }
-            true
-        }
-        Command::List { device, after, limit, json } => {
-            let (mut after, mut left) = (after, limit);
-            let mut rows = Vec::new();
-            while left > 0 {
-                let page = store.audit(device, after, left.min(PAGE)).await?;
-                let Some(last) = page.last() else { break };
-                after = last.seq;
-                left = left.saturating_sub(u32::try_from(page.len()).unwrap_or(u32::MAX));
-                if json {
-                    page.iter().for_each(|entry| println!("{}", as_json(entry)));
-                } else {
-                    rows.extend(page.into_iter().map(as_row));
-                }
-            }
-            if !json {
-                table::print(["SEQ", "TIME", "KIND", "DEVICE", "WHAT"], &rows);
-            }
-            true
+        Command::Alerts(args) => list(&store, None, args, true).await?,
+        Command::List { kind, args } => {
+            list(&store, kind.as_deref().and_then(Kind::named), args, false).await?
         }
     };
     store.close().await;
     Ok(so)
+}
+
+/// Lists page by page, so that a log of any length needs little memory.
+async fn list(store: &Store, kind: Option<Kind>, args: ListArgs, alerts: bool) -> anyhow::Result<bool> {
+    let ListArgs { device, user, client, since, until, after, limit, json } = args;
+    let oldest_first = after.is_some();
+    let mut filter = AuditFilter { device, kind, user, client, since, until, after, before: None, alerts };
+    let all = store.count_audit(&filter).await?;
+    let (mut rows, mut shown) = (Vec::new(), 0);
+    while shown < limit {
+        let size = PAGE.min(limit - shown);
+        let page = if oldest_first {
+            store.oldest_audit(&filter, size).await?
+        } else {
+            store.newest_audit(&filter, size).await?
+        };
+        let Some(last) = page.last() else { break };
+        let (next, count) = (Some(last.seq), u32::try_from(page.len()).unwrap_or(u32::MAX));
+        if oldest_first {
+            filter.after = next
+        } else {
+            filter.before = next
+        }
+        shown = shown.saturating_add(count);
+        if json {
+            page.iter().for_each(|entry| println!("{}", as_json(entry)));
+        } else {
+            rows.extend(page.iter().map(as_row));
+        }
+    }
+    if !json {
+        table::print(["SEQ", "TIME", "KIND", "DEVICE", "WHAT"], &rows);
+    }
+    // On standard error, so that it is seen and no program takes it for an entry.
+    if u64::from(shown) < all {
+        let which = if oldest_first { "oldest" } else { "newest" };
+        eprintln!(
+            "The {which} {shown} of {all} entries. See more with --limit, or fewer with --since or --kind."
+        );
+    }
+    Ok(true)
 }
 
 async fn export(store: &Store, which: &Which) -> anyhow::Result<Exported> {
@@ -155,6 +196,13 @@ async fn export(store: &Store, which: &Which) -> anyhow::Result<Exported> {
     };
     let entry = store.audit_entry(seq).await?;
     let (entry, previous) = entry.with_context(|| format!("the audit log has no entry {seq}"))?;
+    if entry.kind != Kind::StepUpApproved.as_str() {
+        let kind = &entry.kind;
+        return Err(WrongUse(format!(
+            "entry {seq} is {kind:?}; only approvals, \"step-up-approved\", have a proof"
+        ))
+        .into());
+    }
     Exported::new(entry, previous).map_err(|what| anyhow::anyhow!("entry {seq}: {what} cannot be read"))
 }
 
@@ -165,13 +213,24 @@ fn print_proof(exported: &Exported, json: bool) -> anyhow::Result<bool> {
         super::print_json(&json!({ "seq": exported.seq, "holds": so, "findings": findings }))?;
         return Ok(so);
     }
+    println!(
+        "{}",
+        if so { "PROVEN: every link is valid." } else { "NOT PROVEN: the entry claims this, without proof:" }
+    );
     if let Some(says) = &findings.says {
+        let claim = if so { "" } else { "claimed: " };
         let device = says.device.map(|device| device.to_string()).unwrap_or_default();
-        println!("{}: {:?}", says.transaction.application, says.transaction.message);
-        println!("  by {} with {}, {}", says.user, says.model, table::time(says.time));
-        println!("  on device {device}, {}", says.ear_status.unwrap_or_default());
-        println!("  at {}\n", says.transaction.acr.urn());
+        println!("  {claim}{}: {:?}", escape(&says.transaction.application), says.transaction.message);
+        println!(
+            "  {claim}by {} with {}, {}",
+            escape(&says.user),
+            escape(&says.model),
+            table::time(says.time)
+        );
+        println!("  {claim}on device {device}, {}", says.ear_status.unwrap_or_default());
+        println!("  {claim}at {}", says.transaction.acr.urn());
     }
+    println!();
     for link in &findings.links {
         let state = match link.ok {
             Some(true) => "ok    ",
@@ -181,22 +240,12 @@ fn print_proof(exported: &Exported, json: bool) -> anyhow::Result<bool> {
         let why = link.why.as_deref().map(|why| format!(": {why}")).unwrap_or_default();
         println!("{state}  {:<20}  {}{why}", link.link, link.proves);
     }
-    println!("\n{}", if so { "Every link is valid." } else { "Invalid: this does not prove the approval." });
     Ok(so)
 }
 
-fn as_alert(entry: &Logged) -> [String; 6] {
+fn as_row(entry: &Logged) -> [String; 5] {
     let device = EnrolmentId::from_slice(&entry.device).map(|device| device.to_string()).unwrap_or_default();
-    let body: serde_json::Value = serde_json::from_str(&entry.body).unwrap_or_default();
-    let said = |name: &str| body.get(name).and_then(serde_json::Value::as_str).unwrap_or_default();
-    let message = Transaction::read(said("transaction")).map(|it| it.message).unwrap_or_default();
-    let (user, client) = (said("user").to_owned(), said("client").to_owned());
-    [entry.seq.to_string(), table::time(entry.time), device, user, client, message]
-}
-
-fn as_row(entry: Logged) -> [String; 5] {
-    let device = EnrolmentId::from_slice(&entry.device).map(|device| device.to_string()).unwrap_or_default();
-    [entry.seq.to_string(), table::time(entry.time), entry.kind, device, entry.body]
+    [entry.seq.to_string(), table::time(entry.time), entry.kind.clone(), device, summary(entry)]
 }
 
 fn as_json(entry: &Logged) -> serde_json::Value {

@@ -9,7 +9,7 @@ use vitalsign_verifier::clock::now;
 use vitalsign_verifier::config::Config;
 use vitalsign_verifier::oidc::{self, Administrator};
 use vitalsign_verifier::store::Store;
-use vitalsign_verifier::store::client::{Client, ClientCredential, MAX_NAME_BYTES};
+use vitalsign_verifier::store::client::{AddedClient, Client, ClientCredential, MAX_NAME_BYTES};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -90,8 +90,10 @@ pub(crate) async fn run(config: &Path, command: Command) -> anyhow::Result<bool>
             let done = store.disable_client(&id, now()).await?;
             if done {
                 println!("Client {id} is disabled.");
+            } else if store.client(&id).await?.is_some() {
+                eprintln!("Client {id} was disabled before.");
             } else {
-                eprintln!("There is no client {id}, or it was disabled before.");
+                eprintln!("There is no client {id}; see `client list`.");
             }
             done
         }
@@ -140,9 +142,16 @@ async fn add(
         }
     };
     let client = Client { id, name, audience, created: now(), disabled_at: None, credential };
-    if !store.add_client(&client).await? {
-        eprintln!("There is a client {} already.", client.id);
-        return Ok(false);
+    match store.add_client(&client).await? {
+        AddedClient::Added => {}
+        AddedClient::IdTaken => {
+            eprintln!("There is a client {} already.", client.id);
+            return Ok(false);
+        }
+        AddedClient::NameTaken { by } => {
+            eprintln!("People could confuse {:?} with the name of client {by}; choose another.", client.name);
+            return Ok(false);
+        }
     }
     if json {
         super::print_json(&json!({ "client": as_json(&client), "secret": secret }))?;

@@ -1,43 +1,70 @@
 //! `vitalsign-verifier device`: lists and revokes enrolled devices.
 
-use super::table;
+use super::device_ref::{DeviceRef, find};
+use super::{span, table};
+use clap::builder::PossibleValuesParser;
 use serde_json::json;
 use std::path::Path;
-use vitalsign_protocol::id::EnrolmentId;
+use vitalsign_protocol::check;
+use vitalsign_protocol::device_code::DeviceCode;
+use vitalsign_protocol::ear::Tier;
 use vitalsign_verifier::clock::now;
-use vitalsign_verifier::store::device::{By, Device};
+use vitalsign_verifier::store::Store;
+use vitalsign_verifier::store::device::Device;
 
 /// Devices read at one time.
 const PAGE: u32 = 1000;
 
+/// Statuses by which `list` selects.
+const STATUSES: [&str; 5] = ["affirming", "warning", "contraindicated", "none", "revoked"];
+
+const EXAMPLES: &str = "\
+Examples:
+  Which devices are not encrypted:
+    vitalsign-verifier device list --check disk-encryption
+  Which have not reported for a week:
+    vitalsign-verifier device list --silent 7d
+  The device whose code someone reads to you:
+    vitalsign-verifier device show 7ZA-3T9-KWX";
+
 #[derive(clap::Subcommand)]
 pub(crate) enum Command {
-    /// List all devices with their keys, last reports and statuses
+    /// List devices with their keys, last reports, statuses and failed checks
+    #[command(after_help = EXAMPLES)]
     List {
+        /// Only devices with this status: affirming, warning, contraindicated, none or revoked
+        #[arg(long, value_parser = PossibleValuesParser::new(STATUSES))]
+        status: Option<String>,
+        /// Only devices that fail this check, such as disk-encryption
+        #[arg(long)]
+        check: Option<String>,
+        /// Only devices that have not reported for this long, such as 7d
+        #[arg(long, value_name = "DURATION", value_parser = span::seconds)]
+        silent: Option<u64>,
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// Show one device with each check
+    /// Show one device with each check, the reason, and what to do
     Show {
-        /// Enrolment ID, as shown by `list`
+        /// Code or enrolment ID, as shown by `list`
         #[arg(allow_hyphen_values = true)]
-        device: EnrolmentId,
+        device: DeviceRef,
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
     /// Request a report with all facts: at once if the device listens, otherwise when it returns
     Check {
-        /// Enrolment ID, as shown by `list`
+        /// Code or enrolment ID, as shown by `list`
         #[arg(allow_hyphen_values = true)]
-        device: EnrolmentId,
+        device: DeviceRef,
     },
     /// Revoke a device for good
     Revoke {
-        /// Enrolment ID, as shown by `list`
+        /// Code or enrolment ID, as shown by `list`
         #[arg(allow_hyphen_values = true)]
-        device: EnrolmentId,
+        device: DeviceRef,
         /// Reason for the audit log
         #[arg(long, default_value = "")]
         reason: String,
@@ -47,34 +74,13 @@ pub(crate) enum Command {
 pub(crate) async fn run(config: &Path, command: Command) -> anyhow::Result<bool> {
     let store = super::store(config).await?;
     match command {
-        Command::List { json } => {
-            let mut devices = Vec::new();
-            let mut offset = 0;
-            loop {
-                let page = store.devices(PAGE, offset).await?;
-                if page.is_empty() {
-                    break;
-                }
-                devices.extend(page);
-                offset += PAGE;
-            }
-            if json {
-                super::print_json(&devices.iter().map(as_json).collect::<Vec<_>>())?;
-            } else {
-                let rows: Vec<_> = devices
-                    .iter()
-                    .map(|it| {
-                        [it.enrolment.to_string(), key(it).to_owned(), table::time(it.last_seen), status(it)]
-                    })
-                    .collect();
-                table::print(["DEVICE", "KEY", "LAST REPORT", "STATUS"], &rows);
-            }
+        Command::List { status, check, silent, json } => {
+            let filter =
+                DeviceFilter { status, check, not_since: silent.map(|ago| now().saturating_sub(ago)) };
+            list(&store, &filter, json).await?;
         }
         Command::Show { device, json } => {
-            let Some(device) = store.device(By::Enrolment(&device)).await? else {
-                eprintln!("There is no device {device}.");
-                return Ok(false);
-            };
+            let device = find(&store, &device).await?;
             if json {
                 super::print_json(&as_json(&device))?;
             } else {
@@ -82,15 +88,17 @@ pub(crate) async fn run(config: &Path, command: Command) -> anyhow::Result<bool>
             }
         }
         Command::Check { device } => {
+            let device = find(&store, &device).await?.enrolment;
             if !store.ask_to_report(device, now()).await? {
-                eprintln!("There is no device {device}, or it was revoked.");
+                eprintln!("Device {device} was revoked.");
                 return Ok(false);
             }
             println!("Device {device} is asked to report.");
         }
         Command::Revoke { device, reason } => {
+            let device = find(&store, &device).await?.enrolment;
             if !store.revoke_device(device, &reason, now()).await? {
-                eprintln!("There is no device {device}, or it was revoked before.");
+                eprintln!("Device {device} was revoked before.");
                 return Ok(false);
             }
             println!("Device {device} is revoked.");
@@ -100,8 +108,63 @@ pub(crate) async fn run(config: &Path, command: Command) -> anyhow::Result<bool>
     Ok(true)
 }
 
+/// Selects devices: those that have all the properties that are given.
+struct DeviceFilter {
+    status: Option<String>,
+    /// A check that they fail.
+    check: Option<String>,
+    /// Latest time of their last report, in seconds since 1970.
+    not_since: Option<u64>,
+}
+
+impl DeviceFilter {
+    fn selects(&self, device: &Device) -> bool {
+        let status = if device.revoked_at.is_some() { "revoked" } else { device.status.as_str() };
+        self.status.as_deref().is_none_or(|wanted| wanted == status)
+            && self
+                .check
+                .as_deref()
+                .is_none_or(|wanted| failed_checks(device).iter().any(|check| check == wanted))
+            && self.not_since.is_none_or(|time| device.last_seen < time)
+    }
+}
+
+async fn list(store: &Store, filter: &DeviceFilter, json: bool) -> anyhow::Result<()> {
+    let (mut selected, mut offset) = (Vec::new(), 0);
+    let (mut all, mut healthy) = (0_usize, 0_usize);
+    loop {
+        let page = store.devices(PAGE, offset).await?;
+        if page.is_empty() {
+            break;
+        }
+        offset += PAGE;
+        let enrolled = page.iter().filter(|device| device.revoked_at.is_none());
+        all += enrolled.clone().count();
+        healthy += enrolled.filter(|device| device.status == Tier::Affirming.as_str()).count();
+        selected.extend(page.into_iter().filter(|device| filter.selects(device)));
+    }
+    if json {
+        return super::print_json(&selected.iter().map(as_json).collect::<Vec<_>>());
+    }
+    let row = |it: &Device| {
+        let (code, id) = (DeviceCode::of(&it.enrolment).to_string(), it.enrolment.to_string());
+        [code, id, key(it).to_owned(), table::time(it.last_seen), status(it), failed_checks(it).join(" ")]
+    };
+    let rows: Vec<_> = selected.iter().map(row).collect();
+    table::print(["CODE", "DEVICE", "KEY", "LAST REPORT", "STATUS", "FAILED CHECKS"], &rows);
+    eprintln!("{} listed. {} of {all} enrolled devices are not healthy.", selected.len(), all - healthy);
+    Ok(())
+}
+
+/// Names of the checks that are not affirming.
+fn failed_checks(device: &Device) -> Vec<String> {
+    let checks = &device.standing().checks;
+    checks.iter().filter(|(_, it)| it.status != Tier::Affirming).map(|(check, _)| check.clone()).collect()
+}
+
 fn show(device: &Device) {
     let standing = device.standing();
+    println!("code         {}", DeviceCode::of(&device.enrolment));
     println!("device       {}", device.enrolment);
     println!("status       {}", status(device));
     println!("enrolled     {}", table::time(device.enrolled_at));
@@ -119,14 +182,25 @@ fn show(device: &Device) {
     }
     println!();
     let rows: Vec<_> = (standing.checks.iter())
-        .map(|(check, it)| [check.clone(), it.status.to_string(), table::time(it.since)])
+        .map(|(check, it)| {
+            [check.clone(), it.status.to_string(), it.reason.to_string(), table::time(it.since)]
+        })
         .collect();
-    table::print(["CHECK", "STATUS", "SINCE"], &rows);
+    table::print(["CHECK", "STATUS", "REASON", "SINCE"], &rows);
+    let failed = failed_checks(device);
+    let remedies: Vec<_> = failed.iter().filter_map(|check| check::of(check)).collect();
+    if !remedies.is_empty() {
+        println!("\nWhat to do:");
+    }
+    for text in remedies {
+        println!("  {}: {}", text.title, text.remedy);
+    }
 }
 
 fn as_json(device: &Device) -> serde_json::Value {
     json!({
         "device": device.enrolment,
+        "code": DeviceCode::of(&device.enrolment).to_string(),
         "status": device.status,
         "revoked_at": device.revoked_at,
         "enrolled_at": device.enrolled_at,

@@ -28,7 +28,7 @@ pub(crate) enum Command {
         #[arg(long)]
         tokens: bool,
         /// Time until the new key signs
-        #[arg(long = "in", value_name = "DURATION", default_value = "24h", value_parser = super::token::seconds)]
+        #[arg(long = "in", value_name = "DURATION", default_value = "24h", value_parser = super::span::seconds)]
         delay: u64,
     },
     /// Replace a compromised key at once; every device must enrol again

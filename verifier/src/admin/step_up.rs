@@ -1,18 +1,22 @@
 //! `vitalsign-verifier step-up`: requests step-ups and lists recent ones.
 
 use super::application::{Application, ApplicationCredential, AuthRequested, Checked, Refusal};
-use super::table;
+use super::device_ref::{DeviceRef, find};
+use super::{span, table};
 use anyhow::{Context, bail, ensure};
 use serde_json::json;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use vitalsign_protocol::check;
+use vitalsign_protocol::device_code::DeviceCode;
 use vitalsign_protocol::id::EnrolmentId;
 use vitalsign_protocol::step_up::{Acr, StepUpResult};
+use vitalsign_protocol::text::escape;
 use vitalsign_verifier::clock::now;
 use vitalsign_verifier::config::Config;
 use vitalsign_verifier::oidc::{Administrator, Tokens, plainly};
+use vitalsign_verifier::store::recent_step_ups::StepUpFilter;
 
 /// Additional time after the request's expiry for an answer that is on its way.
 const GRACE: Duration = Duration::from_secs(5);
@@ -40,6 +44,18 @@ pub(crate) enum Command {
     Request(Box<StepUpArgs>),
     /// List recent step-ups and their results, newest first
     List {
+        /// Only step-ups of this user
+        #[arg(long)]
+        user: Option<String>,
+        /// Only step-ups of this application: its `client_id`
+        #[arg(long, allow_hyphen_values = true)]
+        client: Option<String>,
+        /// Only step-ups whose text contains this
+        #[arg(long, value_name = "TEXT")]
+        message: Option<String>,
+        /// Earliest time: how long ago, as 24h or 7d, or a date
+        #[arg(long, value_name = "TIME", value_parser = span::instant)]
+        since: Option<u64>,
         /// Maximum number of step-ups
         #[arg(long, default_value_t = 20)]
         limit: u32,
@@ -62,9 +78,9 @@ pub(crate) struct StepUpArgs {
     acr: Acr,
     /// Ask only at this device
     #[arg(long, allow_hyphen_values = true)]
-    device: Option<EnrolmentId>,
+    device: Option<DeviceRef>,
     /// Seconds until expiry, at most 300
-    #[arg(long, value_name = "SECONDS")]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=300))]
     expires: Option<u64>,
     /// Details to confirm: a JSON array of objects with a `type` each (RFC 9396)
     #[arg(long, value_name = "JSON")]
@@ -81,7 +97,10 @@ pub(crate) struct StepUpArgs {
     /// PEM file with trusted certificates [default: the trial's CA if there is one, otherwise the system's]
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
-    /// Print JSON
+    /// Also print the access token, which is valid for its audience until it expires
+    #[arg(long)]
+    token: bool,
+    /// Print JSON, with the tokens
     #[arg(long)]
     json: bool,
 }
@@ -96,7 +115,9 @@ enum PollOutcome {
 pub(crate) async fn run(config: &Path, command: Command) -> anyhow::Result<bool> {
     match command {
         Command::Request(request) => ask(config, *request).await,
-        Command::List { limit, json } => list(config, limit, json).await,
+        Command::List { user, client, message, since, limit, json } => {
+            list(config, &StepUpFilter { user, client, message, since }, limit, json).await
+        }
     }
 }
 
@@ -121,28 +142,39 @@ async fn ask(path: &Path, request: StepUpArgs) -> anyhow::Result<bool> {
         }
         _ => {
             let store = super::store(path).await?;
+            // An application is not told whether there is such a user; the administrator may know.
+            if store.user(&request.user).await?.is_none() {
+                eprintln!("There is no user {}; see `user list`.", request.user);
+                return Ok(false);
+            }
             let administrator = Administrator::open(&config, &store, now()).await?;
             store.close().await;
             ApplicationCredential::Administrator(Box::new(administrator))
         }
     };
     let application = Application::discover(&url, ca.as_deref(), credential).await?;
-    let parameters = parameters(&request);
+    let device = match &request.device {
+        None => None,
+        // Needs no store: an application's machine has none.
+        Some(DeviceRef::Id(id)) => Some(*id),
+        Some(code) => Some(find(&super::store(path).await?, code).await?.enrolment),
+    };
+    let parameters = parameters(&request, device);
     let parameters: Vec<_> = parameters.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let outcome = match application.ask(&parameters).await? {
         Err(refusal) => PollOutcome::Refused(refusal),
         Ok(asked) => wait(&application, &asked).await?,
     };
-    show(&application, outcome, request.json).await
+    show(&application, outcome, request.json, request.token).await
 }
 
-fn parameters(request: &StepUpArgs) -> Vec<(&'static str, String)> {
+fn parameters(request: &StepUpArgs, device: Option<EnrolmentId>) -> Vec<(&'static str, String)> {
     let given = [
         ("scope", Some("openid".to_owned())),
         ("login_hint", Some(request.user.clone())),
         ("binding_message", Some(request.message.clone())),
         ("acr_values", Some(request.acr.urn().to_owned())),
-        ("vitalsign_device", request.device.map(|device| device.to_string())),
+        ("vitalsign_device", device.map(|device| device.to_string())),
         ("requested_expiry", request.expires.map(|seconds| seconds.to_string())),
         ("authorization_details", request.details.clone()),
     ];
@@ -206,7 +238,12 @@ async fn cancel(application: &Application, auth_req_id: &str) -> anyhow::Result<
     }
 }
 
-async fn show(application: &Application, outcome: PollOutcome, as_json: bool) -> anyhow::Result<bool> {
+async fn show(
+    application: &Application,
+    outcome: PollOutcome,
+    as_json: bool,
+    show_token: bool,
+) -> anyhow::Result<bool> {
     let refused = |end: Option<StepUpResult>,
                    reasons: &[String],
                    error: &str,
@@ -271,8 +308,10 @@ async fn show(application: &Application, outcome: PollOutcome, as_json: bool) ->
             table::time(access.id.exp)
         );
         println!("The signatures of both tokens are valid.");
-        println!();
-        println!("{}", tokens.access_token);
+        if show_token {
+            println!();
+            println!("{}", tokens.access_token);
+        }
     }
     Ok(true)
 }
@@ -339,9 +378,9 @@ fn acr(text: &str) -> Result<Acr, String> {
     named.ok_or_else(|| "hardware-key, healthy-device or epcs was expected".to_owned())
 }
 
-async fn list(config: &Path, limit: u32, json: bool) -> anyhow::Result<bool> {
+async fn list(config: &Path, filter: &StepUpFilter, limit: u32, json: bool) -> anyhow::Result<bool> {
     let store = super::store(config).await?;
-    let recent = store.recent_step_ups(limit).await?;
+    let recent = store.recent_step_ups(filter, limit).await?;
     store.close().await;
     if json {
         super::print_json(&recent)?;
@@ -355,17 +394,16 @@ async fn list(config: &Path, limit: u32, json: bool) -> anyhow::Result<bool> {
                 None if it.expires <= now() => StepUpResult::TimedOut.to_string(),
                 None => "waiting".to_owned(),
             };
-            [
-                table::time(it.created),
-                it.client,
-                it.login_hint,
-                it.acr.urn().rsplit(':').next().unwrap_or_default().to_owned(),
-                state,
-                it.message,
-            ]
+            let (device, audit) = match &it.approval {
+                Some(it) => (DeviceCode::of(&it.device).to_string(), it.audit.to_string()),
+                None => (String::new(), String::new()),
+            };
+            let level = it.acr.urn().rsplit(':').next().unwrap_or_default().to_owned();
+            let (asked, message) = (table::time(it.created), escape(&it.message).replace('\n', " "));
+            [asked, it.client, escape(&it.login_hint), level, state, device, audit, message]
         })
         .collect();
-    table::print(["ASKED", "CLIENT", "USER", "LEVEL", "END", "MESSAGE"], &rows);
+    table::print(["ASKED", "CLIENT", "USER", "LEVEL", "RESULT", "DEVICE", "AUDIT ENTRY", "MESSAGE"], &rows);
     Ok(true)
 }
 

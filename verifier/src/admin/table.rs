@@ -1,6 +1,7 @@
 //! Tables and times as people read them.
 
-use vitalsign_protocol::calendar::{self, DAY};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
 /// Prints columns under their titles, each as wide as its widest.
 pub(super) fn print<const N: usize>(titles: [&str; N], rows: &[[String; N]]) {
@@ -19,24 +20,34 @@ pub(super) fn print<const N: usize>(titles: [&str; N], rows: &[[String; N]]) {
     rows.iter().for_each(|row| line(row.each_ref().map(String::as_str)));
 }
 
-/// Seconds since 1970 as RFC 3339 has them, in UTC.
+/// Formats seconds since 1970 as date and time of day in this machine's time zone, with its offset from UTC.
 pub(super) fn time(seconds: u64) -> String {
-    let (hour, minute, second) = (seconds % DAY / 3600, seconds / 60 % 60, seconds % 60);
-    format!("{}T{hour:02}:{minute:02}:{second:02}Z", calendar::date(seconds))
+    time_in(seconds, TimeZone::system())
+}
+
+fn time_in(seconds: u64, zone: TimeZone) -> String {
+    let at = i64::try_from(seconds).ok().and_then(|seconds| Timestamp::from_second(seconds).ok());
+    let Some(at) = at else { return "out of range".to_owned() };
+    at.to_zoned(zone).strftime("%Y-%m-%d %H:%M:%S %:z").to_string()
 }
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+
     #[test]
-    fn times_are_utc() {
+    fn times_have_their_offset() {
+        // Central Europe: UTC+1, and UTC+2 in summer.
+        let zone = TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").unwrap();
         for (seconds, text) in [
-            (0, "1970-01-01T00:00:00Z"),
-            (951_782_399, "2000-02-28T23:59:59Z"),
-            (951_782_400, "2000-02-29T00:00:00Z"),
-            (1_735_689_599, "2024-12-31T23:59:59Z"),
-            (4_107_542_400, "2100-03-01T00:00:00Z"),
+            (0, "1970-01-01 01:00:00 +01:00"),
+            (951_782_399, "2000-02-29 00:59:59 +01:00"),
+            (1_764_378_000, "2025-11-29 02:00:00 +01:00"),
+            (1_751_328_000, "2025-07-01 02:00:00 +02:00"),
+            (u64::MAX, "out of range"),
         ] {
-            assert_eq!(super::time(seconds), text);
+            assert_eq!(time_in(seconds, zone.clone()), text);
         }
+        assert_eq!(time_in(4_107_542_400, TimeZone::UTC), "2100-03-01 00:00:00 +00:00");
     }
 }

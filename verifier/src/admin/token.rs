@@ -1,6 +1,6 @@
 //! `vitalsign-verifier enrol-token`: creates, lists and revokes enrolment tokens.
 
-use super::table;
+use super::{span, table};
 use std::path::Path;
 use vitalsign_verifier::clock::now;
 
@@ -12,7 +12,7 @@ pub(crate) enum Command {
         #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
         uses: u64,
         /// Lifetime, such as 30m, 12h or 7d
-        #[arg(long, default_value = "7d", value_parser = seconds)]
+        #[arg(long, default_value = "7d", value_parser = span::seconds)]
         expires: u64,
         /// Print JSON
         #[arg(long)]
@@ -82,40 +82,4 @@ pub(crate) async fn run(config: &Path, command: Command) -> anyhow::Result<bool>
     }
     store.close().await;
     Ok(true)
-}
-
-pub(super) fn seconds(text: &str) -> Result<u64, String> {
-    let unit = |unit| match unit {
-        's' => Some(1),
-        'm' => Some(60),
-        'h' => Some(3600),
-        'd' => Some(86400),
-        _ => None,
-    };
-    let parsed = text.char_indices().next_back().and_then(|(at, last)| {
-        let number: u64 = text.get(..at)?.parse().ok()?;
-        number.checked_mul(unit(last)?)
-    });
-    parsed
-        .filter(|seconds| *seconds > 0)
-        .ok_or_else(|| "a number and s, m, h or d was expected: 7d".to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn durations_have_a_unit() {
-        for (text, expected) in [
-            ("7d", Some(604_800)),
-            ("90s", Some(90)),
-            ("12h", Some(43_200)),
-            ("7", None),
-            ("0d", None),
-            ("d", None),
-            ("", None),
-            ("1µ", None),
-        ] {
-            assert_eq!(super::seconds(text).ok(), expected, "{text}");
-        }
-    }
 }

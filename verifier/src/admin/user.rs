@@ -1,10 +1,12 @@
 //! `vitalsign-verifier user`: manages users, their security keys and devices.
 
+use super::device_ref::{DeviceRef, find};
 use super::table;
 use anyhow::Context;
 use serde_json::json;
 use std::path::Path;
-use vitalsign_protocol::id::{Base64Url, EnrolmentId};
+use vitalsign_protocol::id::Base64Url;
+use vitalsign_protocol::text::is_plain;
 use vitalsign_verifier::clock::now;
 use vitalsign_verifier::config::{Config, SecurityKeySettings};
 use vitalsign_verifier::store::Store;
@@ -69,7 +71,7 @@ pub(crate) enum Command {
         /// User name
         name: String,
         /// Lifetime, such as 15m, 12h or 7d
-        #[arg(long, default_value = "15m", value_parser = super::token::seconds)]
+        #[arg(long, default_value = "15m", value_parser = super::span::seconds)]
         expires: u64,
         /// Print JSON
         #[arg(long)]
@@ -106,10 +108,10 @@ pub(crate) enum Command {
         name: String,
         /// Also prompt at this device
         #[arg(long, value_name = "DEVICE", allow_hyphen_values = true, conflicts_with = "remove")]
-        add: Option<EnrolmentId>,
+        add: Option<DeviceRef>,
         /// Stop prompting at this device
         #[arg(long, value_name = "DEVICE", allow_hyphen_values = true)]
-        remove: Option<EnrolmentId>,
+        remove: Option<DeviceRef>,
         /// Print JSON
         #[arg(long)]
         json: bool,
@@ -137,7 +139,11 @@ async fn execute(store: &Store, command: Command) -> anyhow::Result<bool> {
             Some(_) => {
                 println!("User {name} is added. A code for their first security key: user key-code {name}")
             }
-            None => return refuse(format!("There is a user {name} already.")),
+            None => {
+                return refuse(format!(
+                    "There is a user {name} already, or one whose name differs in case or form only; see `user list`."
+                ));
+            }
         },
         Command::List { json } => list(store, json).await?,
         Command::Disable { name, json } => return enable(store, &name, false, json, now).await,
@@ -153,8 +159,8 @@ async fn execute(store: &Store, command: Command) -> anyhow::Result<bool> {
             } else {
                 println!("{code}");
                 eprintln!(
-                    "For one security key of {name}, until {}, at a device: vitalsign security-key register {code}\n\
-                     It is not shown again. Two keys for each user are best: make a code for each.",
+                    "For one security key of {name}, until {}. At a device: vitalsign security-key register\n\
+                     It asks for the code, which is not shown again. Create a code for a second key too.",
                     table::time(record.expires)
                 );
             }
@@ -180,20 +186,22 @@ async fn execute(store: &Store, command: Command) -> anyhow::Result<bool> {
         Command::KeyRevoke { id, reason, json } => match store.revoke_security_key(id, &reason, now).await? {
             Some(key) if json => super::print_json(&key_as_json(&key))?,
             Some(key) => println!("Key {id}, {:?} of {}, is revoked.", key.name, key.user_name),
-            None => return refuse(format!("There is no key {id}, or it was revoked before.")),
+            None => return refuse(format!("There is no key {id} that is valid; see `user keys`.")),
         },
         // Needs no store.
         Command::KeyModels { .. } => {}
         Command::Device { name, add, remove, json } => {
             let user = user(store, &name).await?;
+            let adds = add.is_some();
             if let Some(device) = add.or(remove) {
-                match store.join_device(&user, device, add.is_some(), now).await? {
+                let device = find(store, &device).await?.enrolment;
+                match store.join_device(&user, device, adds, now).await? {
                     DeviceLink::Done => {}
-                    DeviceLink::AlreadySo if add.is_some() => {
+                    DeviceLink::AlreadySo if adds => {
                         return refuse(format!("{name} is asked at {device} already."));
                     }
                     DeviceLink::AlreadySo => return refuse(format!("{name} was not asked at {device}.")),
-                    DeviceLink::NoDevice => return refuse(format!("There is no device {device}.")),
+                    DeviceLink::NoDevice => return refuse(format!("Device {device} was revoked.")),
                 }
             }
             let devices = store.user_devices(user.id).await?;
@@ -268,7 +276,8 @@ async fn list(store: &Store, json: bool) -> anyhow::Result<()> {
 async fn enable(store: &Store, name: &str, enabled: bool, json: bool, now: u64) -> anyhow::Result<bool> {
     let state = if enabled { "enabled" } else { "disabled" };
     if !store.enable_user(name, enabled, now).await? {
-        return refuse(format!("There is no user {name}, or they were {state} before."));
+        user(store, name).await?;
+        return refuse(format!("User {name} was {state} before."));
     }
     if json {
         super::print_json(&as_json(&user(store, name).await?))?;
@@ -279,7 +288,7 @@ async fn enable(store: &Store, name: &str, enabled: bool, json: bool, now: u64) 
 }
 
 async fn user(store: &Store, name: &str) -> anyhow::Result<User> {
-    store.user(name).await?.with_context(|| format!("there is no user {name}"))
+    store.user(name).await?.with_context(|| format!("there is no user {name}; see `user list`"))
 }
 
 fn refuse(why: String) -> anyhow::Result<bool> {
@@ -314,7 +323,8 @@ fn name(text: &str) -> Result<String, String> {
     let good = text == text.trim()
         && !text.is_empty()
         && text.chars().count() <= MAX_NAME_CHARACTERS
-        && !text.chars().any(char::is_control);
-    good.then(|| text.to_owned())
-        .ok_or_else(|| format!("1 to {MAX_NAME_CHARACTERS} characters, without blanks around them"))
+        && is_plain(text);
+    good.then(|| text.to_owned()).ok_or_else(|| {
+        format!("1 to {MAX_NAME_CHARACTERS} visible characters were expected, without blanks around them")
+    })
 }

@@ -47,6 +47,36 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Every kind, in the order in which help texts list them.
+    pub const ALL: [Self; 20] = [
+        Self::Report,
+        Self::Enrolled,
+        Self::EnrolledAgain,
+        Self::DeviceRevoked,
+        Self::TokenCreated,
+        Self::TokenRevoked,
+        Self::KeyRotated,
+        Self::ClientAdded,
+        Self::ClientDisabled,
+        Self::ClientCredentialReplaced,
+        Self::StepUpApproved,
+        Self::StepUpClosed,
+        Self::UserAdded,
+        Self::UserDisabled,
+        Self::UserEnabled,
+        Self::UserDeviceAdded,
+        Self::UserDeviceRemoved,
+        Self::KeyCodeCreated,
+        Self::KeyRegistered,
+        Self::KeyRevoked,
+    ];
+
+    /// Returns the kind of this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
+    }
+
     /// Returns the name in the log.
     #[must_use]
     pub fn as_str(self) -> &'static str {

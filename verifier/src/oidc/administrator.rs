@@ -5,7 +5,7 @@ use super::{Assertion, Audience};
 use crate::config::Config;
 use crate::files::FileError;
 use crate::signing_keys::{SignError, SigningKeys, Signs};
-use crate::store::client::{Client, ClientCredential};
+use crate::store::client::{AddedClient, Client, ClientCredential};
 use crate::store::{Store, StoreError};
 
 /// Lifetime of an assertion, in seconds.
@@ -21,6 +21,8 @@ pub enum Error {
     File(#[from] FileError),
     #[error("{0}")]
     Store(#[from] StoreError),
+    #[error("client {0} has a name that people could confuse with the administrator's; disable it first")]
+    NameTaken(String),
 }
 
 impl Administrator {
@@ -46,7 +48,9 @@ impl Administrator {
                 let name = Self::NAME.to_owned();
                 let client =
                     Client { audience: id.clone(), id, name, created: now, disabled_at: None, credential };
-                store.add_client(&client).await?;
+                if let AddedClient::NameTaken { by } = store.add_client(&client).await? {
+                    return Err(Error::NameTaken(by));
+                }
             }
         }
         Ok(Self(keys))

@@ -3,7 +3,7 @@
 use super::{Store, StoreError, json_rows, signed, unsigned};
 use crate::audit::{AuditEntry, Broken, Head, Kind, Logged, chain};
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqliteConnection};
+use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
 use vitalsign_protocol::id::{Digest, EnrolmentId, StepUpId, hex};
 
 fn logged(row: &SqliteRow) -> Result<Logged, StoreError> {
@@ -16,6 +16,58 @@ fn logged(row: &SqliteRow) -> Result<Logged, StoreError> {
         evidence: row.try_get::<Option<_>, _>("evidence")?.unwrap_or_default(),
         hash: row.try_get("hash")?,
     })
+}
+
+/// Selects entries of the log: those that have all the properties that are given.
+#[derive(Clone, Debug, Default)]
+pub struct AuditFilter {
+    pub device: Option<EnrolmentId>,
+    pub kind: Option<Kind>,
+    /// The user in the entry: who was asked, or whom an administrator changed.
+    pub user: Option<String>,
+    /// `client_id` of an application.
+    pub client: Option<String>,
+    /// Earliest time, in seconds since 1970.
+    pub since: Option<u64>,
+    /// Latest time, in seconds since 1970.
+    pub until: Option<u64>,
+    /// Only entries with a higher sequence number.
+    pub after: Option<u64>,
+    /// Only entries with a lower sequence number.
+    pub before: Option<u64>,
+    /// Only alerts: step-ups that a person did not start.
+    pub alerts: bool,
+}
+
+impl AuditFilter {
+    fn push(&self, query: &mut QueryBuilder<Sqlite>) {
+        query.push(" WHERE TRUE");
+        if let Some(device) = self.device {
+            query.push(" AND device = ").push_bind(device.as_bytes().to_vec());
+        }
+        if let Some(kind) = self.kind {
+            query.push(" AND kind = ").push_bind(kind.as_str());
+        }
+        for (member, value) in [("user", &self.user), ("client", &self.client)] {
+            if let Some(value) = value {
+                query.push(format!(" AND body->>'{member}' = ")).push_bind(value.clone());
+            }
+        }
+        let numbers = [
+            ("time >= ", self.since),
+            ("time <= ", self.until),
+            ("seq > ", self.after),
+            ("seq < ", self.before),
+        ];
+        for (condition, value) in numbers {
+            if let Some(value) = value {
+                query.push(format!(" AND {condition}")).push_bind(signed(value));
+            }
+        }
+        if self.alerts {
+            query.push(" AND kind = 'step-up-ended' AND body->>'alert'");
+        }
+    }
 }
 
 impl Store {
@@ -37,13 +89,27 @@ impl Store {
         list(&mut *self.readers().acquire().await?, device, after, limit).await
     }
 
-    /// Returns at most `limit` alerts after `after`, oldest first.
-    pub async fn alerts(&self, after: u64, limit: u32) -> Result<Vec<Logged>, StoreError> {
-        let query = sqlx::query(
-            "SELECT * FROM audit WHERE kind = 'step-up-ended' AND body->>'alert' AND seq > ?1 ORDER BY seq LIMIT ?2",
-        );
-        let rows = query.bind(signed(after)).bind(limit).fetch_all(self.readers()).await?;
-        rows.iter().map(logged).collect()
+    /// Returns at most `limit` of the entries that `filter` selects, newest first.
+    pub async fn newest_audit(&self, filter: &AuditFilter, limit: u32) -> Result<Vec<Logged>, StoreError> {
+        let mut query = QueryBuilder::new("SELECT * FROM audit");
+        filter.push(&mut query);
+        query.push(" ORDER BY seq DESC LIMIT ").push_bind(limit);
+        query.build().fetch_all(self.readers()).await?.iter().map(logged).collect()
+    }
+
+    /// Returns at most `limit` of the entries that `filter` selects, oldest first.
+    pub async fn oldest_audit(&self, filter: &AuditFilter, limit: u32) -> Result<Vec<Logged>, StoreError> {
+        let mut query = QueryBuilder::new("SELECT * FROM audit");
+        filter.push(&mut query);
+        query.push(" ORDER BY seq LIMIT ").push_bind(limit);
+        query.build().fetch_all(self.readers()).await?.iter().map(logged).collect()
+    }
+
+    /// Counts the entries that `filter` selects.
+    pub async fn count_audit(&self, filter: &AuditFilter) -> Result<u64, StoreError> {
+        let mut query = QueryBuilder::new("SELECT COUNT(*) FROM audit");
+        filter.push(&mut query);
+        Ok(unsigned(query.build().fetch_one(self.readers()).await?.try_get(0)?))
     }
 
     /// Returns one entry and the hash of its predecessor.

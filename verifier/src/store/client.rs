@@ -1,8 +1,9 @@
 //! Applications, and the identifiers (`jti`) of assertions and proofs that they have used.
 
 use super::audit;
-use super::{Store, StoreError, signed, unsigned};
+use super::{Store, StoreError, Transaction, signed, unsigned};
 use crate::audit::{AuditEntry, Kind};
+use crate::names::lookalike;
 use serde_json::{Value, json};
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
@@ -59,6 +60,18 @@ impl ClientCredential {
     }
 }
 
+/// Outcome of registering an application.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AddedClient {
+    Added,
+    IdTaken,
+    /// People would confuse it with another application.
+    NameTaken {
+        /// The other's `client_id`.
+        by: String,
+    },
+}
+
 impl Client {
     fn from_row(row: &SqliteRow) -> Result<Self, StoreError> {
         let damaged = || StoreError::Failed("a client's credential is damaged".into());
@@ -83,9 +96,17 @@ impl Client {
 }
 
 impl Store {
-    /// Registers an application. Returns `false` if its ID is taken.
-    pub async fn add_client(&self, client: &Client) -> Result<bool, StoreError> {
+    /// Registers an application.
+    pub async fn add_client(&self, client: &Client) -> Result<AddedClient, StoreError> {
         let (secret, jwks) = client.credential.columns()?;
+        let mut transaction = self.begin().await?;
+        let wanted = lookalike(&client.name);
+        let others = sqlx::query("SELECT id, name FROM clients WHERE disabled_at IS NULL AND id <> ?1");
+        for row in others.bind(&client.id).fetch_all(&mut *transaction).await? {
+            if lookalike(row.try_get("name")?) == wanted {
+                return Ok(AddedClient::NameTaken { by: row.try_get("id")? });
+            }
+        }
         let insert = sqlx::query(
             "INSERT INTO clients (id, name, secret, jwks, audience, created) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
              ON CONFLICT DO NOTHING",
@@ -95,7 +116,8 @@ impl Store {
         let body = json!({
             "client": client.id, "name": client.name, "method": client.credential.method(), "audience": client.audience,
         });
-        self.change_client(insert, Kind::ClientAdded, &body, client.created).await
+        let added = change(transaction, insert, Kind::ClientAdded, &body, client.created).await?;
+        Ok(if added { AddedClient::Added } else { AddedClient::IdTaken })
     }
 
     /// Disables a client. Returns `false` if it does not exist or was already disabled.
@@ -153,15 +175,25 @@ impl Store {
         body: &Value,
         now: u64,
     ) -> Result<bool, StoreError> {
-        let mut transaction = self.begin().await?;
-        if change.execute(&mut *transaction).await?.rows_affected() == 0 {
-            return Ok(false);
-        }
-        let entry = AuditEntry { time: now, kind, device: None, body: body.to_string(), evidence: None };
-        audit::append(&mut transaction, &[entry]).await?;
-        transaction.commit().await?;
-        Ok(true)
+        self::change(self.begin().await?, change, kind, body, now).await
     }
+}
+
+/// Makes a change and logs it. Returns `false` if it changed nothing.
+async fn change(
+    mut transaction: Transaction<'_>,
+    change: sqlx::query::Query<'_, sqlx::Sqlite, sqlx::sqlite::SqliteArguments>,
+    kind: Kind,
+    body: &Value,
+    now: u64,
+) -> Result<bool, StoreError> {
+    if change.execute(&mut *transaction).await?.rows_affected() == 0 {
+        return Ok(false);
+    }
+    let entry = AuditEntry { time: now, kind, device: None, body: body.to_string(), evidence: None };
+    audit::append(&mut transaction, &[entry]).await?;
+    transaction.commit().await?;
+    Ok(true)
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Executor, Row, Sqlite};
 use std::sync::{Arc, PoisonError, RwLock};
 use vitalsign_protocol::cose::PublicKey;
+use vitalsign_protocol::device_code::DeviceCode;
 use vitalsign_protocol::id::{Digest, EnrolmentId, Thumbprint};
 use vitalsign_protocol::step_up::event as names;
 
@@ -141,6 +142,15 @@ impl Store {
             "SELECT * FROM devices JOIN identities ON device = id ORDER BY id LIMIT ?1 OFFSET ?2",
         );
         let rows = query.bind(limit).bind(offset).fetch_all(self.readers()).await?;
+        rows.iter().map(Device::from_row).collect()
+    }
+
+    /// Returns the devices with this code: one, or by chance more.
+    pub async fn devices_by_code(&self, code: &DeviceCode) -> Result<Vec<Device>, StoreError> {
+        let query = sqlx::query(
+            "SELECT * FROM devices JOIN identities ON device = id WHERE substr(enrolment, 1, 5) = ?1 ORDER BY id",
+        );
+        let rows = query.bind(&code.prefix()[..]).fetch_all(self.readers()).await?;
         rows.iter().map(Device::from_row).collect()
     }
 

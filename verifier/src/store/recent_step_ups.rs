@@ -1,10 +1,10 @@
 //! Recent step-ups, for administrators.
 
 use super::approval::Approval;
-use super::{Store, StoreError, unsigned};
+use super::{Store, StoreError, signed, unsigned};
 use serde::Serialize;
-use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
+use sqlx::{QueryBuilder, Row, Sqlite};
 use vitalsign_protocol::id::StepUpId;
 use vitalsign_protocol::step_up::{Acr, StepUpResult, Transaction};
 
@@ -58,11 +58,40 @@ impl RecentStepUp {
     }
 }
 
+/// Selects step-ups: those that have all the properties that are given.
+#[derive(Clone, Debug, Default)]
+pub struct StepUpFilter {
+    /// The user who was asked.
+    pub user: Option<String>,
+    /// `client_id` of the application.
+    pub client: Option<String>,
+    /// Part of the text that the user was shown.
+    pub message: Option<String>,
+    /// Earliest time of the request, in seconds since 1970.
+    pub since: Option<u64>,
+}
+
 impl Store {
-    /// Returns at most `limit` step-ups, newest first.
-    pub async fn recent_step_ups(&self, limit: u32) -> Result<Vec<RecentStepUp>, StoreError> {
-        let query =
-            sqlx::query("SELECT * FROM step_ups ORDER BY created DESC, rowid DESC LIMIT ?1").bind(limit);
-        query.fetch_all(self.readers()).await?.iter().map(RecentStepUp::from_row).collect()
+    /// Returns at most `limit` of the step-ups that `filter` selects, newest first.
+    pub async fn recent_step_ups(
+        &self,
+        filter: &StepUpFilter,
+        limit: u32,
+    ) -> Result<Vec<RecentStepUp>, StoreError> {
+        let mut query = QueryBuilder::<Sqlite>::new("SELECT * FROM step_ups WHERE TRUE");
+        if let Some(user) = &filter.user {
+            query.push(" AND login_hint = ").push_bind(user.clone());
+        }
+        if let Some(client) = &filter.client {
+            query.push(" AND client = ").push_bind(client.clone());
+        }
+        if let Some(message) = &filter.message {
+            query.push(" AND instr(transaction_text->>'message', ").push_bind(message.clone()).push(") > 0");
+        }
+        if let Some(since) = filter.since {
+            query.push(" AND created >= ").push_bind(signed(since));
+        }
+        query.push(" ORDER BY created DESC, rowid DESC LIMIT ").push_bind(limit);
+        query.build().fetch_all(self.readers()).await?.iter().map(RecentStepUp::from_row).collect()
     }
 }

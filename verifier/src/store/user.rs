@@ -4,6 +4,7 @@ use super::audit;
 use super::device::{self, By};
 use super::{Store, StoreError, signed, unsigned};
 use crate::audit::{AuditEntry, Kind};
+use crate::names::folded;
 use serde::Serialize;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Executor, Row, Sqlite, SqliteConnection};
@@ -129,11 +130,17 @@ impl Store {
         rows.iter().map(User::from_row).collect()
     }
 
-    /// Adds a user. Returns `None` if the name is taken.
+    /// Adds a user. Returns `None` if the name is taken, or differs from another in case or form only.
     pub async fn add_user(&self, name: &str, now: u64) -> Result<Option<User>, StoreError> {
         let mut handle = [0; 16];
         aws_lc_rs::rand::fill(&mut handle).map_err(|_| StoreError::Failed("no random numbers".into()))?;
         let mut transaction = self.begin().await?;
+        let wanted = folded(name);
+        let names: Vec<String> =
+            sqlx::query_scalar("SELECT name FROM users").fetch_all(&mut *transaction).await?;
+        if names.iter().any(|other| folded(other) == wanted) {
+            return Ok(None);
+        }
         let insert = sqlx::query(
             "INSERT INTO users (name, handle, created) VALUES (?1, ?2, ?3) ON CONFLICT (name) DO NOTHING RETURNING *",
         );

@@ -17,7 +17,7 @@ use vitalsign_verifier::clock::{Clock, now};
 use vitalsign_verifier::config::Config;
 use vitalsign_verifier::oidc::{self, CIBA_GRANT, JWT_BEARER};
 use vitalsign_verifier::server::{Server, tls};
-use vitalsign_verifier::store::client::{Client as Registered, ClientCredential};
+use vitalsign_verifier::store::client::{AddedClient, Client as Registered, ClientCredential};
 use vitalsign_webauthn::Aaguid;
 use vitalsign_webauthn::testing::KeyVendor;
 
@@ -111,7 +111,7 @@ impl Provider {
             disabled_at: None,
             credential,
         };
-        assert!(self.lab.verifier.store().add_client(&client).await.unwrap());
+        assert_eq!(self.lab.verifier.store().add_client(&client).await.unwrap(), AddedClient::Added);
     }
 
     /// Sends a request unchanged, on a new connection.

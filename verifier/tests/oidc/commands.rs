@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::Stdio;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
+use vitalsign_protocol::device_code::DeviceCode;
 use vitalsign_protocol::step_up::StepUpResult;
 
 pub(crate) struct Done {
@@ -86,6 +87,8 @@ async fn clients_are_registered_listed_rotated_disabled() {
         (vec!["EHR"], 2, "--secret"),
         (vec!["EHR", "--secret", "--jwks", file], 2, "--jwks"),
         (vec!["EHR", "--id", "ehr", "--secret"], 1, "already"),
+        (vec!["ehr", "--id", "ehr2", "--secret"], 1, "confuse"),
+        (vec!["\u{395}\u{397}R", "--id", "ehr2", "--secret"], 1, "confuse"),
         (vec!["EHR", "--id", "vitalsign-verifier", "--secret"], 1, "administrator"),
         (vec!["EHR", "--id", "a b", "--secret"], 1, "letters"),
         (vec!["E\u{202e}HR", "--secret"], 1, "people"),
@@ -140,10 +143,26 @@ async fn the_stand_in_shows_the_token_once_the_tap_is_given() {
             {
                 assert!(stdout.contains(word), "{word}: {stdout}");
             }
+            assert!(!stdout.contains("eyJ"), "a token on the terminal: {stdout}");
         }
     }
     let listed = run(&provider, &["step-up", "list"]).await.stdout;
     assert_eq!(listed.matches("approved").count(), 2, "{listed}");
+    let code = DeviceCode::of(&nurse.enrolment()).to_string();
+    assert_eq!(listed.matches(&code).count(), 2, "{listed}");
+    for (filter, count) in [
+        (["--user", "nurse-7"], 2),
+        (["--user", "nurse-8"], 0),
+        (["--message", "4711"], 2),
+        (["--message", "4712"], 0),
+        (["--client", "vitalsign-verifier"], 2),
+        (["--client", "ehr"], 0),
+        (["--since", "1h"], 2),
+        (["--since", "2200-01-01"], 0),
+    ] {
+        let listed = run(&provider, &["step-up", "list", filter[0], filter[1]]).await.stdout;
+        assert_eq!(listed.matches("approved").count(), count, "{filter:?} {listed}");
+    }
     let listed = run(&provider, &["step-up", "list", "--limit", "1", "--json"]).await.json();
     assert_eq!(listed.as_array().unwrap().len(), 1);
     assert_eq!((&listed[0]["end"], &listed[0]["redeemed"]), (&"approved".into(), &true.into()));
@@ -172,6 +191,8 @@ async fn request_command_explains_refusals() {
         (&["--acr", "high"][..], 2, "hardware-key"),
         (&["--client", "ehr"], 2, "--secret-file"),
         (&["--details", "{}"], 1, "authorization_details"),
+        (&["--expires", "9999"], 2, "300"),
+        (&["--device", "7ZA-3T9-KWX"], 2, "typing error"),
         (&["--ca", "/nonexistent"], 1, "/nonexistent"),
     ] {
         let output = request(&provider, more).output().await.unwrap();
@@ -235,5 +256,60 @@ async fn the_key_of_tokens_is_replaced_by_itself() {
     assert_eq!(lines(&["signing-key", "list"]).await, verdicts);
     assert_eq!(lines(&["signing-key", "list", "--tokens"]).await, tokens + 1);
     let logged = run(&provider, &["audit", "list"]).await.stdout;
-    assert!(logged.contains("key-rotated") && logged.contains("\"signs\":\"tokens\""), "{logged}");
+    assert!(logged.contains("key-rotated") && logged.contains("tokens are signed with"), "{logged}");
+}
+
+#[tokio::test]
+async fn administrator_is_told_of_an_unknown_user() {
+    let provider = Provider::start().await;
+    let output = request(&provider, &[]).output().await.unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.code() == Some(1) && stderr.contains("There is no user nurse-7"), "{stderr}");
+}
+
+#[tokio::test]
+async fn user_names_differ_in_more_than_case() {
+    let provider = Provider::start().await;
+    let code = async |arguments: &[&str]| run(&provider, arguments).await.code;
+    assert_eq!(code(&["user", "add", "nurse-7"]).await, Some(0));
+    let same = run(&provider, &["user", "add", "NURSE-7"]).await;
+    assert!(same.code == Some(1) && same.stderr.contains("already"), "{}", same.stderr);
+    assert_eq!(code(&["user", "add", "nurse\u{200b}-7"]).await, Some(2));
+    assert_eq!(code(&["user", "add", "nurse-70"]).await, Some(0));
+    assert_eq!(run(&provider, &["user", "list", "--json"]).await.json().as_array().unwrap().len(), 2);
+    let missing = run(&provider, &["user", "disable", "nurse-8"]).await;
+    assert!(missing.code == Some(1) && missing.stderr.contains("user list"), "{}", missing.stderr);
+}
+
+#[tokio::test]
+async fn audit_list_is_newest_first_with_totals() {
+    let provider = Provider::start().await;
+    for number in 0..5 {
+        run(&provider, &["user", "add", &format!("nurse-{number}")]).await;
+    }
+    let users = |lines: &str| -> Vec<String> {
+        let last = |line: &str| line.rsplit(' ').next().unwrap_or_default().to_owned();
+        lines.lines().filter(|line| line.contains("user-added")).map(last).collect()
+    };
+    let listed = run(&provider, &["audit", "list", "--kind", "user-added", "--limit", "2"]).await;
+    assert_eq!(users(&listed.stdout), ["nurse-4", "nurse-3"]);
+    assert!(listed.stderr.contains("The newest 2 of 5 entries"), "{}", listed.stderr);
+    let listed = run(&provider, &["audit", "list", "--kind", "user-added"]).await;
+    assert_eq!((users(&listed.stdout).len(), listed.stderr.as_str()), (5, ""));
+    let listed = run(&provider, &["audit", "list", "--user", "nurse-2"]).await;
+    assert_eq!(users(&listed.stdout), ["nurse-2"]);
+    let json = run(&provider, &["audit", "list", "--user", "nurse-2", "--json"]).await.json();
+    let after = json["seq"].to_string();
+    let listed = run(&provider, &["audit", "list", "--kind", "user-added", "--after", &after]).await;
+    assert_eq!(users(&listed.stdout), ["nurse-3", "nurse-4"]);
+    assert_eq!(users(&run(&provider, &["audit", "list", "--since", "2200-01-01"]).await.stdout), [""; 0]);
+    assert_eq!(users(&run(&provider, &["audit", "list", "--until", "2020-01-01"]).await.stdout), [""; 0]);
+    assert_eq!(users(&run(&provider, &["audit", "list", "--since", "1h"]).await.stdout).len(), 5);
+
+    let proof = run(&provider, &["audit", "prove", &after]).await;
+    assert!(proof.code == Some(2) && proof.stderr.contains("only approvals"), "{}", proof.stderr);
+    let wrong = run(&provider, &["audit", "list", "--kind", "user-aded"]).await;
+    assert!(wrong.code == Some(2) && wrong.stderr.contains("user-added"), "{}", wrong.stderr);
+    let similar = run(&provider, &["audit", "lsit"]).await;
+    assert!(similar.stderr.contains("a similar subcommand exists: 'list'"), "{}", similar.stderr);
 }

@@ -5,6 +5,7 @@ use super::support::{Answer, Client};
 use serde_json::Value;
 use vitalsign_verifier::clock::now;
 use vitalsign_verifier::oidc::form;
+use vitalsign_verifier::store::recent_step_ups::StepUpFilter;
 
 /// A good request in which this parameter is another, or is not there.
 fn with(name: &'static str, value: &str) -> Vec<(&'static str, String)> {
@@ -38,7 +39,7 @@ async fn request_returns_id_expiry_and_interval() {
 async fn bad_requests_are_refused_with_standard_errors() {
     let provider = Provider::start().await;
     let ehr = provider.with_secret("ehr").await;
-    let before = provider.lab.verifier.store().recent_step_ups(10).await.unwrap();
+    let before = provider.lab.verifier.store().recent_step_ups(&StepUpFilter::default(), 10).await.unwrap();
     for (name, value, error) in [
         ("scope", "", "invalid_scope"),
         ("scope", "profile", "invalid_scope"),
@@ -61,7 +62,7 @@ async fn bad_requests_are_refused_with_standard_errors() {
         assert_eq!(refusal(&answer), refused(400, error), "{name}={value:.40}");
     }
     assert_eq!(
-        provider.lab.verifier.store().recent_step_ups(10).await.unwrap(),
+        provider.lab.verifier.store().recent_step_ups(&StepUpFilter::default(), 10).await.unwrap(),
         before,
         "a step-up was stored"
     );

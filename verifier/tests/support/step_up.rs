@@ -16,7 +16,7 @@ use vitalsign_verifier::Verifier;
 use vitalsign_verifier::config::Config;
 use vitalsign_verifier::step_up::{Channel, StepUpRequest, StepUpStarted, StepUpStatus};
 use vitalsign_verifier::store::Store;
-use vitalsign_verifier::store::client::{Client, ClientCredential};
+use vitalsign_verifier::store::client::{AddedClient, Client, ClientCredential};
 use vitalsign_verifier::store::device::Device as Enrolled;
 use vitalsign_verifier::store::event::StoredEvent;
 use vitalsign_webauthn::Aaguid;
@@ -163,16 +163,16 @@ pub(crate) fn unhealthy(answer: Result<StepUpAnswer, Problem>) -> Vec<String> {
 }
 
 pub(crate) async fn add_client(store: &Store) {
-    for id in [CLIENT, "pharmacy"] {
+    for (id, name) in [(CLIENT, "EHR"), ("pharmacy", "Pharmacy")] {
         let client = Client {
             id: id.into(),
-            name: "EHR".into(),
+            name: name.into(),
             audience: "https://ehr.example".into(),
             created: NOW,
             disabled_at: None,
             credential: ClientCredential::Secret(Digest([1; 32])),
         };
-        assert!(store.add_client(&client).await.unwrap());
+        assert_eq!(store.add_client(&client).await.unwrap(), AddedClient::Added);
     }
 }
 
