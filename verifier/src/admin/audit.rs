@@ -1,5 +1,6 @@
 //! `vitalsign-verifier audit`: reads, verifies and exports the audit log.
 
+use super::device_ref::{DeviceRef, find};
 use super::summary::summary;
 use super::{WrongUse, span, table};
 use anyhow::Context;
@@ -70,7 +71,7 @@ Examples:
 pub(crate) struct ListArgs {
     /// Only entries of this device
     #[arg(long, allow_hyphen_values = true)]
-    device: Option<EnrolmentId>,
+    device: Option<DeviceRef>,
     /// Only entries about this user
     #[arg(long)]
     user: Option<String>,
@@ -149,6 +150,10 @@ pub(crate) async fn run(config: &Path, command: Command) -> anyhow::Result<bool>
 /// Lists page by page, so that a log of any length needs little memory.
 async fn list(store: &Store, kind: Option<Kind>, args: ListArgs, alerts: bool) -> anyhow::Result<bool> {
     let ListArgs { device, user, client, since, until, after, limit, json } = args;
+    let device = match &device {
+        Some(device) => Some(find(store, device).await?.enrolment),
+        None => None,
+    };
     let oldest_first = after.is_some();
     let mut filter = AuditFilter { device, kind, user, client, since, until, after, before: None, alerts };
     let all = store.count_audit(&filter).await?;

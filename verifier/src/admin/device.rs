@@ -25,7 +25,7 @@ Examples:
   Which have not reported for a week:
     vitalsign-verifier device list --silent 7d
   The device whose code someone reads to you:
-    vitalsign-verifier device show 7ZA-3T9-KWX";
+    vitalsign-verifier device show 7ZA-3T9-KWJ";
 
 #[derive(clap::Subcommand)]
 pub(crate) enum Command {
