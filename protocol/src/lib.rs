@@ -21,6 +21,7 @@ pub mod origin;
 pub mod posture;
 pub mod problem;
 pub mod rollover;
+pub mod seconds;
 pub mod sse;
 pub mod step_up;
 pub mod text;

@@ -2,6 +2,7 @@
 
 use crate::id::{Base64Url, EnrolmentId, Nonce, Secret, Thumbprint};
 use crate::jwt::JwkSet;
+use crate::seconds::{NonceSeconds, ReportSeconds};
 use serde::{Deserialize, Serialize};
 
 /// `POST /v1/enrolments`: who wants to enrol.
@@ -95,9 +96,9 @@ pub struct ReportAnswer {
     /// The nonce for the next report.
     pub nonce: Nonce,
     /// Until when that nonce can be used, in seconds from now.
-    pub nonce_seconds: u64,
+    pub nonce_seconds: NonceSeconds,
     /// Interval until the next report in seconds, before jitter.
-    pub report_seconds: u64,
+    pub report_seconds: ReportSeconds,
     /// The next report is to carry a quote.
     #[serde(default)]
     pub quote: bool,
@@ -139,7 +140,7 @@ pub struct NonceAnswer {
     /// Nonce for the next report.
     pub nonce: Nonce,
     /// Until when it can be used, in seconds from now.
-    pub nonce_seconds: u64,
+    pub nonce_seconds: NonceSeconds,
 }
 
 /// The most bytes of a JSON body.

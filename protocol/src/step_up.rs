@@ -5,6 +5,7 @@
 //! cannot display a different text than it signs.
 
 use crate::id::{Digest, Nonce, RegistrationId, Secret, StepUpId};
+use crate::seconds::StepUpSeconds;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -143,7 +144,7 @@ pub struct StepUpRequested {
     /// Until when, in seconds since 1970 by the verifier's clock.
     pub expires: u64,
     /// Seconds until expiry, counted from when the event was sent.
-    pub expires_seconds: u64,
+    pub expires_seconds: StepUpSeconds,
 }
 
 /// Event `step-up-ended`: the device has nothing more to do for this step-up.

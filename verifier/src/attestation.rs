@@ -58,7 +58,7 @@ impl Attestation {
     pub fn nonce(&self, kid: &Thumbprint, now: u64) -> Result<NonceAnswer, Problem> {
         let nonce_seconds = FIRST_NONCE_SECONDS;
         let nonce = self.nonces.issue(Purpose::Report, kid, now + nonce_seconds)?;
-        Ok(NonceAnswer { nonce, nonce_seconds })
+        Ok(NonceAnswer { nonce, nonce_seconds: nonce_seconds.into() })
     }
 
     /// Returns the keys that verify attestation results.

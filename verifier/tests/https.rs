@@ -83,7 +83,7 @@ mod tests {
         let nonce = client.post_json("/v1/nonces", &NonceRequest { kid: device.kid() }).await.unwrap();
         let NonceAnswer { nonce, nonce_seconds } = nonce.json();
         device.nonce = nonce;
-        time.fetch_add(nonce_seconds + 1, Ordering::Relaxed);
+        time.fetch_add(nonce_seconds.get() + 1, Ordering::Relaxed);
         assert_eq!(client.report(&device.report()).await.unwrap().problem(), NonceExpired);
         time.fetch_sub(1, Ordering::Relaxed);
         client.report(&device.report()).await.unwrap().json::<ReportAnswer>();

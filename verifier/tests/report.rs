@@ -30,7 +30,10 @@ mod tests {
             assert!(ear.exp.unwrap() > NOW && ear.exp.unwrap() <= NOW + round + 900);
             // Nothing is known of this device: it is not as it should be.
             assert!(ear.ear_status.unwrap() > Tier::Affirming);
-            assert_eq!((answer.report_seconds, answer.nonce_seconds, answer.quote), (300, 900, false));
+            assert_eq!(
+                (answer.report_seconds.get(), answer.nonce_seconds.get(), answer.quote),
+                (300, 900, false)
+            );
             assert_ne!(answer.nonce, device.nonce);
             device.nonce = answer.nonce;
         }
@@ -186,7 +189,7 @@ mod tests {
         assert_eq!(problem(lab.verifier.attestation.report(&device.report(), NOW + 900).await), NonceUsed);
         // An asked-for nonce is good for a report, and lives for a minute.
         let asked = lab.verifier.attestation.nonce(&device.kid(), NOW + 900).unwrap();
-        assert_eq!(asked.nonce_seconds, 60);
+        assert_eq!(asked.nonce_seconds.get(), 60);
         device.nonce = asked.nonce;
         let second = device.report();
         assert_eq!(problem(lab.verifier.attestation.report(&second, NOW + 961).await), NonceExpired);

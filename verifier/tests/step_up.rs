@@ -27,7 +27,7 @@ mod tests {
         fixture.at.listen(&fixture.lab.verifier, None, NOW).await;
         let (begun, asking) = fixture.asked(Acr::HardwareKey).await;
         assert_eq!(begun.expires_in, SECONDS);
-        assert_eq!((asking.asked.expires, asking.asked.expires_seconds), (NOW + SECONDS, SECONDS));
+        assert_eq!((asking.asked.expires, asking.asked.expires_seconds.get()), (NOW + SECONDS, SECONDS));
         let transaction: Transaction = serde_json::from_str(&asking.asked.transaction).unwrap();
         assert_eq!((transaction.user.as_str(), transaction.message.as_str()), (USER, "EHR: sign order 4711"));
         let pending = StepUpStatus::Pending { step_up: begun.step_up, expires: NOW + SECONDS };
@@ -548,7 +548,7 @@ mod tests {
         let mut channel = again.step_ups.open_channel(Some(bearer.as_str()), None, begins + 5).await.unwrap();
         let heard = again.step_ups.events(&mut channel, begins + 5).await.unwrap().unwrap();
         assert_eq!(Asking::of(&heard[0]).id, begun.step_up);
-        assert_eq!(Asking::of(&heard[0]).asked.expires_seconds, SECONDS - DEVICE_SECONDS - 10);
+        assert_eq!(Asking::of(&heard[0]).asked.expires_seconds.get(), SECONDS - DEVICE_SECONDS - 10);
         drop(channel);
         again.step_ups.maintain(begins + 60).await.unwrap();
         let standing = again.step_ups.status(CLIENT, &begun.auth_req_id, begins + 60).await.unwrap();

@@ -11,6 +11,7 @@ use std::time::Duration;
 use vitalsign_ipc::AgentState;
 use vitalsign_protocol::message::DeviceSession;
 use vitalsign_protocol::problem::{Action, Problem, ProblemType};
+use vitalsign_protocol::seconds::NonceSeconds;
 use vitalsign_protocol::sse::Message;
 use vitalsign_protocol::step_up::event;
 
@@ -87,10 +88,10 @@ impl Channel {
         self.session.as_ref().filter(|(_, until)| *until > now.elapsed).map(|(session, _)| session)
     }
 
-    /// Stores the session that a report returned; it expires after `seconds`.
-    pub(crate) fn renew(&mut self, session: Option<&DeviceSession>, seconds: u64, now: Now) {
+    /// Stores the session that a report returned.
+    pub(crate) fn renew(&mut self, session: Option<&DeviceSession>, lifetime: NonceSeconds, now: Now) {
         let Some(session) = session else { return };
-        self.session = Some((session.clone(), now.elapsed + Duration::from_secs(seconds)));
+        self.session = Some((session.clone(), now.elapsed + lifetime.duration()));
         self.wants_report = false;
         if self.state == ChannelState::Closed && self.next_attempt.is_none() {
             self.next_attempt = Some(now.elapsed);

@@ -85,6 +85,8 @@ pub enum ChannelEffect {
 pub enum RecordEffect {
     /// Write the state to disk.
     Save(Box<Saved>),
+    /// Remove what was needed to enrol only: the verifier has accepted this device. Follows the save of the enrolment.
+    DropEnrolmentLeftovers,
     /// Append to the local audit log.
     LogTransition(Transition),
 }

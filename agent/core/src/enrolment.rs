@@ -1,14 +1,25 @@
 //! Enrolment: begin, sign the registration, finish. Whatever step it stops at, beginning again is safe: the verifier
 //! knows the device by its keys.
 
-use crate::effect::{DeviceEffect, Effect, RecordEffect, Transition, VerifierEffect};
+use crate::effect::{DeviceEffect, Effect, Transition, VerifierEffect};
 use crate::event::{Now, RequestError};
+use crate::saved::Enrolment;
 use crate::signing::Purpose;
-use crate::{Agent, Saved, Step};
+use crate::{Agent, Step, verdict};
 use vitalsign_ipc::AgentState;
 use vitalsign_platform_api::KeyError;
 use vitalsign_protocol::id::{Base64Url, EnrolmentId, Secret};
 use vitalsign_protocol::message::{Enrolled, EnrolmentChallenge, EnrolmentKeys, EnrolmentProof};
+use vitalsign_protocol::problem::ProblemType;
+
+/// Reason why an enrolment cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Renewal {
+    /// The verifier knows no such device, for example because it was restored from a backup.
+    DeviceUnknown,
+    /// The key's hardware does not take the key; with its error, for people.
+    KeyLost(String),
+}
 
 impl Agent {
     /// Enrols at once with a new token, whatever prevented enrolment before.
@@ -21,8 +32,58 @@ impl Agent {
         }
     }
 
+    /// Returns whether the agent should enrol again: it has an enrolment that failed in use.
+    pub(crate) fn can_renew(&self) -> bool {
+        self.saved.enrolled.is_some() && !self.is_enrolling()
+    }
+
+    /// Returns whether the current cycle is an enrolment.
+    pub(crate) fn is_enrolling(&self) -> bool {
+        match &self.step {
+            Step::ReadingKeys
+            | Step::Beginning
+            | Step::CollectingToEnrol { .. }
+            | Step::Activating { .. }
+            | Step::Finishing { .. } => true,
+            Step::Signing(purpose) => matches!(purpose, Purpose::Enrolment { .. }),
+            _ => false,
+        }
+    }
+
+    /// Enrols again and keeps the enrolment until the new one is whole: the verifier may know it again later, and the
+    /// key may work again.
+    pub(crate) fn begin_renewal(&mut self, renewal: Renewal, now: Now, effects: &mut Vec<Effect>) {
+        self.close_step_ups(now, effects);
+        self.channel.forget(effects);
+        self.nonce = None;
+        let renew_key = matches!(renewal, Renewal::KeyLost(_));
+        self.renewal = Some(renewal);
+        self.begin_enrolment(renew_key, effects);
+    }
+
+    /// Shows why the enrolment cannot be used and what an administrator must do. The next cycle reports with the old
+    /// enrolment, and tries again to enrol if that fails.
+    pub(crate) fn on_renewal_failure(&mut self, why: &str, now: Now) {
+        self.standing = match &self.renewal {
+            Some(Renewal::KeyLost(detail)) => AgentState::KeyTrouble {
+                detail: format!("{detail}; IT must give this device a new enrolment token ({why})"),
+            },
+            _ => AgentState::Refused {
+                problem: ProblemType::DeviceUnknown.urn().to_owned(),
+                detail: format!(
+                    "The verifier does not know this device. IT must restore the verifier's newest backup, or give this \
+                     device a new enrolment token ({why})."
+                ),
+            },
+        };
+        self.back_off(now);
+    }
+
     pub(crate) fn begin_enrolment(&mut self, renew_key: bool, effects: &mut Vec<Effect>) {
-        self.standing = AgentState::Enrolling;
+        // A renewal that fails again and again shows its own state throughout.
+        if self.renewal.is_none() {
+            self.standing = AgentState::Enrolling;
+        }
         self.step = Step::ReadingKeys;
         effects.push(DeviceEffect::ReadEnrolmentKeys { renew_key }.into());
     }
@@ -43,13 +104,6 @@ impl Agent {
             }
             Err(failure) => self.on_failure(failure, now, effects),
         }
-    }
-
-    pub(crate) fn forget_enrolment(&mut self, effects: &mut Vec<Effect>) {
-        self.saved = Saved::default();
-        self.ear = None;
-        self.nonce = None;
-        effects.push(RecordEffect::Save(Box::new(self.saved.clone())).into());
     }
 
     pub(crate) fn on_enrolment_challenge(
@@ -122,9 +176,15 @@ impl Agent {
                 );
             }
             Ok(enrolled) => {
+                let whole = Enrolment::from(&*enrolled);
+                // Checks the verdict first, because the enrolment replaces one that may still be good.
+                if let Err(error) = verdict::check(&enrolled.report.ear, &whole, None, None) {
+                    effects.push(Transition::VerdictRefused(error.to_string()).into());
+                    return self.on_failure(RequestError::InvalidAnswer(error.to_string()), now, effects);
+                }
                 self.close_step_ups(now, effects);
                 self.channel.forget(effects);
-                self.saved.enrolled = Some((&*enrolled).into());
+                self.saved.enrolled = Some(whole);
                 effects.push(Transition::Enrolled(enrolment).into());
                 self.on_verdict(&enrolled.report, None, None, now, effects);
             }

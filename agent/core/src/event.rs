@@ -29,8 +29,10 @@ pub enum Event {
     Due,
     /// The system says that something changed.
     Changed(Change),
-    /// A user or program requests a report with fresh facts.
+    /// An administrator requests a report with fresh facts.
     CheckNow,
+    /// A user without administration rights requests one: at most every 10 s, see [`crate::Agent::check_delay`].
+    PacedCheck,
     /// A user or program requests enrolment, usually with a new token.
     EnrolNow,
     /// Answer to [`DeviceEffect::Collect`].

@@ -20,6 +20,7 @@ mod channel;
 mod effect;
 mod enrolment;
 mod event;
+mod pacing;
 mod report;
 mod saved;
 mod schedule;
@@ -39,6 +40,7 @@ use vitalsign_protocol::ear::Ear;
 use vitalsign_protocol::id::{Digest, EnrolmentId, Nonce, StepUpId};
 use vitalsign_protocol::message::{DeviceSession, EnrolmentChallenge};
 use vitalsign_protocol::posture::Posture;
+use vitalsign_protocol::seconds::ReportSeconds;
 
 #[derive(Clone, Debug)]
 pub struct Agent {
@@ -47,6 +49,12 @@ pub struct Agent {
     standing: AgentState,
     /// The newest facts. Older ones have no value.
     posture: Option<Posture>,
+    /// The facts of the last report that the verifier accepted.
+    reported: Option<Posture>,
+    /// Reason for enrolling again while the enrolment is kept.
+    renewal: Option<enrolment::Renewal>,
+    /// The key was lost during an enrolment: the next one needs another.
+    renew_key: bool,
     ear: Option<Ear>,
     nonce: Option<report::HeldNonce>,
     /// This cycle has asked for a fresh nonce already.
@@ -54,7 +62,7 @@ pub struct Agent {
     quote_wanted: bool,
     schedule: schedule::Schedule,
     /// Seconds between reports, instead of the verifier's.
-    report_seconds: Option<u64>,
+    report_seconds: Option<ReportSeconds>,
     channel: channel::Channel,
     step_ups: step_up::StepUps,
     /// Wall clock minus elapsed time when last seen. It changes only when the clock is set.
@@ -95,6 +103,9 @@ impl Agent {
             step: Step::Idle,
             standing,
             posture: None,
+            reported: None,
+            renewal: None,
+            renew_key: false,
             ear,
             nonce: None,
             nonce_retried: false,
@@ -113,7 +124,7 @@ impl Agent {
     /// Reports at this interval, in seconds, whatever the verifier asks.
     #[must_use]
     pub fn with_report_seconds(self, report_seconds: Option<u64>) -> Self {
-        Self { report_seconds, ..self }
+        Self { report_seconds: report_seconds.map(ReportSeconds::from), ..self }
     }
 
     /// Handles an event and returns the effects to execute, in order.
@@ -146,7 +157,11 @@ impl Agent {
             }
             Event::Changed(change) => self.on_change(change, now, &mut effects),
             Event::CheckNow => {
-                self.schedule.bring_forward(now);
+                self.schedule.request_check(now.elapsed);
+                self.begin_if_due(now, &mut effects);
+            }
+            Event::PacedCheck => {
+                self.schedule.request_paced_check(now);
                 self.begin_if_due(now, &mut effects);
             }
             Event::EnrolNow => self.on_enrol_now(now, &mut effects),
@@ -194,6 +209,12 @@ impl Agent {
         let report = look_for_report.then(|| self.schedule.due());
         let channel = self.channel.due().filter(|_| !self.asleep);
         [report, channel, self.step_ups.due(now)].into_iter().flatten().min()
+    }
+
+    /// Returns the time until the report of an [`Event::PacedCheck`] begins, if it came now.
+    #[must_use]
+    pub fn check_delay(&self, now: Now) -> Duration {
+        self.schedule.check_delay(now)
     }
 
     /// Returns the session for requests to the verifier, while it is valid.
@@ -248,7 +269,9 @@ impl Agent {
                 }
                 self.schedule.bring_forward(now);
             }
-            _ => self.schedule.bring_forward(now),
+            Change::Os | Change::Disk | Change::Edr | Change::Firewall | Change::Lock => {
+                self.schedule.record_change(change, now);
+            }
         }
         self.begin_if_due(now, effects);
     }
@@ -265,7 +288,8 @@ impl Agent {
             self.step = Step::Collecting;
             effects.push(DeviceEffect::Collect.into());
         } else {
-            self.begin_enrolment(false, effects);
+            let renew_key = std::mem::take(&mut self.renew_key);
+            self.begin_enrolment(renew_key, effects);
         }
     }
 

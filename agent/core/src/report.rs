@@ -1,6 +1,8 @@
 //! The cycle of a report: facts, a nonce, a signature, one round trip, a verdict.
 
-use crate::effect::{DeviceEffect, Effect, Transition, VerifierEffect};
+use crate::channel::is_revoked;
+use crate::effect::{DeviceEffect, Effect, RecordEffect, Transition, VerifierEffect};
+use crate::enrolment::Renewal;
 use crate::event::{Now, RequestError, SignedEvidence};
 use crate::signing::Purpose;
 use crate::verdict::VerdictError;
@@ -10,7 +12,8 @@ use vitalsign_ipc::{AgentState, Cost};
 use vitalsign_platform_api::KeyError;
 use vitalsign_protocol::id::{Digest, Nonce, Thumbprint};
 use vitalsign_protocol::message::{NonceAnswer, ReportAnswer};
-use vitalsign_protocol::problem::{Action, Problem, ProblemType};
+use vitalsign_protocol::problem::{Action, Problem};
+use vitalsign_protocol::seconds::NonceSeconds;
 
 /// Type of the state in which the verifier signs with a key that no pinned key announced.
 const UNKNOWN_KEY: &str = "urn:vitalsign:state:verifier-key-unknown";
@@ -26,8 +29,8 @@ pub(crate) struct HeldNonce {
 
 impl HeldNonce {
     /// Kept a little shorter than it lives, for the way there.
-    fn new(nonce: Nonce, seconds: u64, now: Now) -> Self {
-        Self { nonce, until: now.elapsed + Duration::from_secs(seconds - seconds / 10) }
+    fn new(nonce: Nonce, lifetime: NonceSeconds, now: Now) -> Self {
+        Self { nonce, until: now.elapsed + lifetime.duration() * 9 / 10 }
     }
 }
 
@@ -37,6 +40,13 @@ impl Agent {
         self.current_cost = Cost::default();
         if self.step_ups.waiting(now).is_some() {
             return self.yield_to_step_up(now, effects);
+        }
+        // Compares facts, because a system also announces changes that change none.
+        let same = self.standing == AgentState::Reporting && self.reported == self.posture;
+        if same && self.schedule.is_for_changes_only() {
+            self.step = Step::Idle;
+            self.schedule.end_cycle_without_report(now);
+            return self.begin_if_due(now, effects);
         }
         match self.nonce.take() {
             Some(held) if held.until > now.elapsed => {
@@ -151,10 +161,14 @@ impl Agent {
         self.nonce = Some(HeldNonce::new(answer.nonce, answer.nonce_seconds, now));
         self.channel.renew(answer.session.as_ref(), answer.nonce_seconds, now);
         self.quote_wanted = answer.quote;
-        self.standing = AgentState::Reporting;
+        self.reported.clone_from(&self.posture);
+        if self.renewal.take().is_some() || self.standing != AgentState::Reporting {
+            self.standing = AgentState::Reporting;
+            effects.push(RecordEffect::DropEnrolmentLeftovers.into());
+        }
         self.step = Step::Idle;
-        let seconds = self.report_seconds.unwrap_or(answer.report_seconds).max(1);
-        self.schedule.end_cycle(Duration::from_secs(seconds), now);
+        let interval = self.report_seconds.unwrap_or(answer.report_seconds);
+        self.schedule.end_cycle(interval.duration(), now);
         self.begin_if_due(now, effects);
     }
 
@@ -170,18 +184,19 @@ impl Agent {
                 self.standing = AgentState::Offline { since, detail };
                 self.back_off(now);
             }
+            RequestError::NoToken if self.renewal.is_some() => {
+                self.on_renewal_failure("there is no enrolment token", now);
+            }
             RequestError::NoToken => {
                 self.standing = AgentState::NotEnrolled;
                 self.idle_for(REFUSED_INTERVAL, now);
             }
-            RequestError::Key(KeyError::Lost(detail)) => {
-                let was_enrolled = self.saved.enrolled.is_some();
-                self.forget_enrolment(effects);
-                self.standing = AgentState::KeyTrouble { detail };
-                // A new key that is lost at once again is the hardware's fault: then wait, and do not spin.
-                if was_enrolled { self.begin_enrolment(true, effects) } else { self.back_off(now) }
+            // A new key that is lost at once again is the hardware's fault: then wait, and do not spin.
+            RequestError::Key(KeyError::Lost(detail)) if self.can_renew() => {
+                self.begin_renewal(Renewal::KeyLost(detail), now, effects);
             }
             RequestError::Key(error) => {
+                self.renew_key = matches!(error, KeyError::Lost(_));
                 self.standing = AgentState::KeyTrouble { detail: error.to_string() };
                 self.back_off(now);
             }
@@ -206,24 +221,26 @@ impl Agent {
                 self.nonce_retried = true;
                 self.fetch_nonce(effects);
             }
-            Action::ReEnrol if self.saved.enrolled.is_some() => {
-                self.forget_enrolment(effects);
-                self.begin_enrolment(false, effects);
+            Action::ReEnrol if self.can_renew() => {
+                self.begin_renewal(Renewal::DeviceUnknown, now, effects);
+            }
+            Action::FreshNonce | Action::ReEnrol | Action::Report | Action::Tell
+                if self.renewal.is_some() && self.is_enrolling() && !is_revoked(problem) =>
+            {
+                self.on_renewal_failure(&detail, now);
             }
             Action::FreshNonce | Action::ReEnrol | Action::Report => {
                 self.standing = refused;
                 self.back_off(now);
             }
             Action::Tell => {
-                let revoked =
-                    ProblemType::from_urn(&problem.problem_type) == Some(ProblemType::DeviceRevoked);
-                self.standing = if revoked { AgentState::Revoked } else { refused };
+                self.standing = if is_revoked(problem) { AgentState::Revoked } else { refused };
                 self.idle_for(REFUSED_INTERVAL, now);
             }
         }
     }
 
-    fn back_off(&mut self, now: Now) {
+    pub(crate) fn back_off(&mut self, now: Now) {
         let delay = self.schedule.next_backoff(now);
         self.idle_for(delay, now);
     }

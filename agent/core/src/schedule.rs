@@ -1,8 +1,11 @@
-//! Schedules the next cycle: at the heartbeat, after a back-off, or at once. Uses the clock that includes sleep.
+//! Schedules the next cycle: at the heartbeat, after a back-off, for a change, for a check that a user asks for, or at
+//! once. Uses the clock that includes sleep.
 
 use crate::backoff::{Backoff, Spread, jitter};
 use crate::event::Now;
+use crate::pacing::{ChangePacing, CheckPacing};
 use std::time::Duration;
+use vitalsign_platform_api::Change;
 
 /// The least time between the beginnings of two cycles: a device that flaps does not flood its verifier, and a change
 /// right after a report is still reported within a second.
@@ -12,7 +15,16 @@ const BACKOFF: Backoff = Backoff::new(Duration::from_secs(5), Duration::from_sec
 
 #[derive(Clone, Debug)]
 pub(crate) struct Schedule {
+    /// Time of the next cycle that sends a report in any case.
     due: Duration,
+    /// Time of the next cycle for a change, which sends a report only if a fact is another.
+    change_due: Option<Duration>,
+    changes: ChangePacing,
+    /// Time of the next cycle that a user asked for.
+    check_due: Option<Duration>,
+    checks: CheckPacing,
+    /// The current cycle began for a change alone.
+    only_changes: bool,
     cycle_started: Option<Duration>,
     backoff: Backoff,
     /// Something happened while a cycle was under way: its facts may be old, so another follows.
@@ -26,6 +38,11 @@ impl Default for Schedule {
     fn default() -> Self {
         Self {
             due: Duration::ZERO,
+            change_due: None,
+            changes: ChangePacing::default(),
+            check_due: None,
+            checks: CheckPacing::default(),
+            only_changes: false,
             cycle_started: None,
             backoff: BACKOFF,
             rerun: false,
@@ -38,11 +55,43 @@ impl Default for Schedule {
 impl Schedule {
     /// Start of the next cycle.
     pub(crate) fn due(&self) -> Duration {
-        self.due
+        let asked = [self.change_due, self.check_due].into_iter().flatten().min();
+        asked.map_or(self.due, |asked| self.due.min(self.after_last_cycle(asked)))
     }
 
     pub(crate) fn is_due(&self, now: Now) -> bool {
-        now.elapsed >= self.due
+        now.elapsed >= self.due()
+    }
+
+    /// Schedules a cycle for a change.
+    pub(crate) fn record_change(&mut self, change: Change, now: Now) {
+        let at = self.changes.record(change, now.elapsed);
+        self.change_due = Some(self.change_due.map_or(at, |due| due.min(at)));
+    }
+
+    /// Returns the time until the check that a user without administration rights would get now.
+    pub(crate) fn check_delay(&self, now: Now) -> Duration {
+        if self.check_is_due(now) {
+            return Duration::ZERO;
+        }
+        self.checks.next(now.elapsed).saturating_sub(now.elapsed)
+    }
+
+    /// Schedules a cycle for a user without administration rights, see [`Self::check_delay`].
+    pub(crate) fn request_paced_check(&mut self, now: Now) {
+        if !self.check_is_due(now) {
+            let at = self.checks.grant(now.elapsed);
+            self.request_check(at);
+        }
+    }
+
+    fn check_is_due(&self, now: Now) -> bool {
+        self.check_due.is_some_and(|due| due <= now.elapsed)
+    }
+
+    /// Schedules a cycle for an administrator.
+    pub(crate) fn request_check(&mut self, at: Duration) {
+        self.check_due = Some(self.check_due.map_or(at, |due| due.min(at)));
     }
 
     /// As soon as may be: after the cycle that is under way, and not sooner than the gap.
@@ -55,6 +104,10 @@ impl Schedule {
     }
 
     pub(crate) fn begin_cycle(&mut self, now: Now) {
+        // A cycle for whatever reason reads all facts, so it serves every request before it.
+        self.only_changes = self.check_due.take().is_none() && now.elapsed < self.due;
+        self.change_due = None;
+        self.changes.begin_cycle(now.elapsed);
         self.cycle_started = Some(now.elapsed);
         self.in_cycle = true;
         self.rerun = false;
@@ -67,9 +120,22 @@ impl Schedule {
         self.interrupted = true;
     }
 
-    /// Returns whether a cycle is in progress or waits to restart.
+    /// Returns whether a cycle is in progress or waits to restart, or a user waits for one.
     pub(crate) fn is_busy(&self) -> bool {
-        self.in_cycle || self.interrupted
+        self.in_cycle || self.interrupted || self.check_due.is_some()
+    }
+
+    /// Returns whether the current cycle began for a change alone.
+    pub(crate) fn is_for_changes_only(&self) -> bool {
+        self.only_changes
+    }
+
+    /// Ends a cycle that sent no report: the heartbeat stays due when it was.
+    pub(crate) fn end_cycle_without_report(&mut self, now: Now) {
+        self.in_cycle = false;
+        if std::mem::take(&mut self.rerun) {
+            self.due = self.soonest(now);
+        }
     }
 
     /// A cycle has ended well: the next one after `interval`, give or take a tenth.
@@ -90,7 +156,11 @@ impl Schedule {
     }
 
     fn soonest(&self, now: Now) -> Duration {
-        self.cycle_started.map_or(now.elapsed, |started| now.elapsed.max(started + MIN_REPORT_INTERVAL))
+        self.after_last_cycle(now.elapsed)
+    }
+
+    fn after_last_cycle(&self, at: Duration) -> Duration {
+        self.cycle_started.map_or(at, |started| at.max(started + MIN_REPORT_INTERVAL))
     }
 }
 

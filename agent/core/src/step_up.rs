@@ -30,8 +30,6 @@ const MAX_LIVE: usize = 8;
 const RESULT_DISPLAY_TIME: Duration = Duration::from_secs(5);
 /// The most that have ended and are shown.
 const MAX_SHOWN: usize = 4;
-/// Maximum lifetime of a step-up, in seconds, whatever the verifier sends.
-const LONGEST_LIFE: u64 = 3600;
 /// A tap that was given in time may be answered so much later.
 const EXPIRY_GRACE: Duration = Duration::from_secs(10);
 /// Names that are remembered, so that none is begun twice.
@@ -122,13 +120,13 @@ impl StepUpRequest {
         let requested: StepUpRequested =
             serde_json::from_str(data).map_err(describe_json_error("the event"))?;
         let transaction = Transaction::read(&requested.transaction).map_err(|error| error.to_string())?;
-        let life = requested.expires_seconds.min(LONGEST_LIFE);
+        let life = requested.expires_seconds;
         Ok(Self {
             transaction,
             digest: transaction_digest(&requested.transaction),
             nonce: requested.nonce,
-            until: now.elapsed + Duration::from_secs(life),
-            until_wall: now.wall.saturating_add(life),
+            until: now.elapsed + life.duration(),
+            until_wall: now.wall.saturating_add(life.get()),
             stage: Stage::Preparing(Attempt::at_once(now)),
         })
     }

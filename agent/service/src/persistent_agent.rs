@@ -52,9 +52,12 @@ impl PersistentAgent {
                     tracing::error!(%error, "the state was not saved: the one before is intact");
                 }
             }
+            RecordEffect::DropEnrolmentLeftovers => self.drop_enrolment_leftovers(),
             RecordEffect::LogTransition(transition) => self.journal.note(&transition),
         }
     }
+
+    fn drop_enrolment_leftovers(&mut self) {}
 
     /// Executes everything that follows from an event until the next heartbeat, without a service.
     pub(crate) fn run_through(&mut self, event: Event, source: Arc<ConfigSource>) -> anyhow::Result<Status> {

@@ -76,8 +76,8 @@ mod step_up {
         let answer = ReportAnswer {
             ear: verifier.ear(NONCE, b"report"),
             nonce: NONCE,
-            nonce_seconds: 900,
-            report_seconds: 300,
+            nonce_seconds: 900.into(),
+            report_seconds: 300.into(),
             quote: false,
             session: Some(DeviceSession(Secret::new(vec![8; 32]))),
             key_rollovers: Vec::new(),
@@ -86,7 +86,7 @@ mod step_up {
             Event::Started,
             Event::Collected(Box::default()),
             Event::KeyIdentified(Ok(Thumbprint([2; 32]))),
-            Event::Nonce(Ok(NonceAnswer { nonce: NONCE, nonce_seconds: 60 })),
+            Event::Nonce(Ok(NonceAnswer { nonce: NONCE, nonce_seconds: 60.into() })),
             signed(b"report"),
             Event::Reported(Ok(Box::new(answer))),
             Event::ChannelOpened(1),
@@ -114,7 +114,7 @@ mod step_up {
             transaction: text(),
             nonce: NONCE,
             expires: 1_800_000_100,
-            expires_seconds: 100,
+            expires_seconds: 100.into(),
         };
         serde_json::to_string(&asked).unwrap()
     }
@@ -189,6 +189,46 @@ mod step_up {
             agent.handle(Event::Due, now(10_000));
             agent.handle(Event::Due, now(10_010));
             assert!(agent.status(now(10_010)).step_ups.is_empty());
+            true
+        });
+    }
+
+    #[test]
+    fn no_report_answer_stops_the_agent() {
+        let verifier = Verifier::new();
+        let mut sending = listening(&verifier);
+        sending.handle(Event::CheckNow, now(2));
+        sending.handle(Event::Collected(Box::default()), now(2));
+        sending.handle(signed(b"report"), now(2));
+        let good = |seconds: u64| {
+            serde_json::to_vec(&ReportAnswer {
+                ear: verifier.ear(NONCE, b"report"),
+                nonce: NONCE,
+                nonce_seconds: seconds.into(),
+                report_seconds: seconds.into(),
+                quote: true,
+                session: Some(DeviceSession(Secret::new(vec![8; 32]))),
+                key_rollovers: Vec::new(),
+            })
+            .unwrap()
+        };
+        let words: [&[u8]; 8] = [
+            b"18446744073709551615",
+            b"2305843009213693952",
+            b"1844674407370955162",
+            b"9223372036854775808",
+            b"99999999999999999999",
+            b"-1",
+            b"0",
+            b"1e300",
+        ];
+        fuzz("report answer", &[good(900), good(0)], &words, |input| {
+            let Ok(answer) = serde_json::from_slice::<ReportAnswer>(input) else { return false };
+            let mut agent = sending.clone();
+            agent.handle(Event::Reported(Ok(Box::new(answer))), now(3));
+            let next = agent.status(now(3)).next_report_seconds;
+            assert!(next <= 100_000, "the next report is in {next} s");
+            agent.handle(Event::Due, now(4 + next));
             true
         });
     }

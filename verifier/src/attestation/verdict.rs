@@ -114,8 +114,8 @@ impl Attestation {
         Ok(ReportAnswer {
             ear,
             nonce: self.nonces.issue(Purpose::Report, kid, expires)?,
-            nonce_seconds,
-            report_seconds: self.config.report_seconds,
+            nonce_seconds: nonce_seconds.into(),
+            report_seconds: self.config.report_seconds.into(),
             quote,
             session: Some(self.open_session(kid, expires)?),
             key_rollovers: Vec::new(),

@@ -184,6 +184,7 @@ mod tests {
     use super::*;
     use crate::store::client::ClientCredential;
     use vitalsign_protocol::id::Digest;
+    use vitalsign_protocol::seconds::StepUpSeconds;
     use vitalsign_protocol::step_up::{StepUpRequested, Transaction, event};
 
     const GOOD: [(&str, &str); 3] =
@@ -322,7 +323,7 @@ mod tests {
             transaction: serde_json::to_string(&transaction).unwrap(),
             nonce: vitalsign_protocol::id::Nonce([0; 32]),
             expires: u64::MAX,
-            expires_seconds: u64::MAX,
+            expires_seconds: StepUpSeconds::MAX,
         };
         assert!(serde_json::to_vec(&event).unwrap().len() < event::MAX_BYTES - 2048);
     }

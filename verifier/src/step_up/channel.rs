@@ -196,6 +196,6 @@ impl StepUps {
 fn asked_now(data: &str, now: u64) -> Result<String, Problem> {
     let internal = |_| Problem::new(ProblemType::Internal, "an event cannot be read");
     let mut asked: StepUpRequested = serde_json::from_str(data).map_err(internal)?;
-    asked.expires_seconds = asked.expires.saturating_sub(now);
+    asked.expires_seconds = asked.expires.saturating_sub(now).into();
     serde_json::to_string(&asked).map_err(internal)
 }

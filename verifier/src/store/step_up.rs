@@ -171,7 +171,7 @@ pub(crate) async fn begin(
             transaction: new.transaction.clone(),
             nonce: Nonce(nonce),
             expires: new.expires,
-            expires_seconds: new.expires.saturating_sub(new.created),
+            expires_seconds: new.expires.saturating_sub(new.created).into(),
         };
         let asked = serde_json::to_string(&asked).map_err(|e| StoreError::Failed(e.to_string()))?;
         event::tell(connection, *device, Some(&new.id), (names::STEP_UP, &asked), new.expires).await?;

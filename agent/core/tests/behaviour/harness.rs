@@ -10,12 +10,14 @@ use vitalsign_agent_core::{
 use vitalsign_ipc::AgentState;
 use vitalsign_protocol::cose::PublicKey;
 use vitalsign_protocol::ear::{self, Appraisal, Ear, Tier, Trust, TrustVector};
+use vitalsign_protocol::fact::Fact;
 use vitalsign_protocol::id::{Base64Url, Digest, EnrolmentId, Nonce, Secret, Thumbprint};
 use vitalsign_protocol::jwt::{self, Jwk, JwkSet};
 use vitalsign_protocol::message::{
     DeviceSession, EncryptedCredential, Enrolled, EnrolmentChallenge, EnrolmentKeys, NonceAnswer,
     ReportAnswer,
 };
+use vitalsign_protocol::posture::Posture;
 use vitalsign_protocol::problem::{Problem, ProblemType};
 use vitalsign_protocol::sse::Message;
 
@@ -65,8 +67,8 @@ impl Verifier {
         ReportAnswer {
             ear: jwt::sign(&ear, ear::TYP, &self.key.thumbprint().to_string(), sign).unwrap(),
             nonce: Nonce([9; 32]),
-            nonce_seconds: 900,
-            report_seconds: 300,
+            nonce_seconds: 900.into(),
+            report_seconds: 300.into(),
             quote: false,
             session: self.sessions.then(|| DeviceSession(Secret::new(vec![8; 32]))),
             key_rollovers: Vec::new(),
@@ -95,6 +97,8 @@ pub(crate) struct Harness {
     pub(crate) notes: Vec<Transition>,
     /// The channel that was opened last.
     pub(crate) channel: u64,
+    /// Number of facts that were collected: no two collections are the same.
+    collected: u64,
 }
 
 impl Harness {
@@ -109,6 +113,7 @@ impl Harness {
             saved: None,
             notes: Vec::new(),
             channel: 0,
+            collected: 0,
         }
     }
 
@@ -157,15 +162,23 @@ impl Harness {
         self.agent.status(self.now()).standing
     }
 
+    /// Collects facts that differ by this number.
+    pub(crate) fn collect(&mut self, number: u64) -> &mut Self {
+        let mut posture = Posture::default();
+        posture.os.security_updates = Fact::Known(number);
+        self.give(Event::Collected(Box::new(posture)))
+    }
+
     /// From `Collect` to the evidence that is sent; says whether a nonce was fetched on the way.
     pub(crate) fn walk_to_sending(&mut self) -> (Nonce, Digest, bool) {
         assert!(self.collects(), "{:?}", self.out);
-        self.give(Event::Collected(Box::default()));
+        self.collected += 1;
+        self.collect(self.collected);
         let fetched = self.has(|it| matches!(it, Effect::Device(DeviceEffect::IdentifyKey)));
         if fetched {
             self.give(identified());
             assert!(self.has(|it| matches!(it, Effect::Verifier(VerifierEffect::FetchNonce(KID)))));
-            self.give(Event::Nonce(Ok(NonceAnswer { nonce: Nonce([3; 32]), nonce_seconds: 60 })));
+            self.give(Event::Nonce(Ok(NonceAnswer { nonce: Nonce([3; 32]), nonce_seconds: 60.into() })));
         }
         let nonce = self.out.iter().find_map(|it| {
             if let Effect::Device(DeviceEffect::Sign(s)) = it { Some(s.nonces[0]) } else { None }

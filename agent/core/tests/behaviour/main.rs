@@ -9,7 +9,10 @@
 
 mod channel;
 mod harness;
+mod numbers;
+mod pacing;
 mod random;
+mod renewal;
 mod step_up;
 
 use harness::*;
@@ -140,7 +143,7 @@ fn a_refused_nonce_is_replaced_once() {
                 .has(|it| matches!(it, Effect::Device(DeviceEffect::IdentifyKey)))
         );
         bench.give(identified());
-        bench.give(Event::Nonce(Ok(NonceAnswer { nonce: Nonce([4; 32]), nonce_seconds: 60 })));
+        bench.give(Event::Nonce(Ok(NonceAnswer { nonce: Nonce([4; 32]), nonce_seconds: 60.into() })));
         bench.give(signed(&[5]));
         assert!(
             !bench
@@ -171,30 +174,6 @@ fn reports_changes_at_once_and_again_during_a_report() {
     bench.millis += 600;
     bench.give(Event::Reported(Ok(Box::new(verifier.answer(Some(nonce), Some(evidence), |_| {})))));
     assert!(bench.collects(), "the facts may be older than the change");
-}
-
-#[test]
-fn a_device_that_flaps_does_not_flood_its_verifier() {
-    let verifier = Verifier::new();
-    let mut bench = reporting(&verifier);
-    let mut cycles = 0;
-    bench.pass(1);
-    for _ in 0..1000 {
-        bench.millis += 10;
-        bench.give(Event::Changed(Change::Firewall));
-        if bench.collects() {
-            cycles += 1;
-            bench.report(&verifier);
-        }
-        if bench.agent.status(bench.now()).next_report_seconds == 0 {
-            bench.give(Event::Due);
-            if bench.collects() {
-                cycles += 1;
-                bench.report(&verifier);
-            }
-        }
-    }
-    assert!((15..=21).contains(&cycles), "{cycles} cycles in ten seconds");
 }
 
 #[test]
@@ -288,34 +267,6 @@ fn shows_last_verdict_and_facts_in_every_error_state() {
 }
 
 #[test]
-fn device_unknown_to_verifier_enrols_again() {
-    let verifier = Verifier::new();
-    let mut bench = reporting(&verifier);
-    bench.pass(300).give(Event::Due).walk_to_sending();
-    bench.give(Event::Reported(Err(problem(ProblemType::DeviceUnknown))));
-    assert!(
-        bench.has(|it| matches!(it, Effect::Device(DeviceEffect::ReadEnrolmentKeys { renew_key: false })))
-    );
-    assert_eq!(bench.saved, Some(Saved::default()));
-}
-
-#[test]
-fn lost_key_causes_one_new_key_and_enrolment() {
-    let verifier = Verifier::new();
-    let mut bench = reporting(&verifier);
-    bench.pass(300).give(Event::Due).give(Event::Collected(Box::default()));
-    bench.give(Event::Signed(Err(KeyError::Lost("the TPM was cleared".into()))));
-    assert!(
-        bench.has(|it| matches!(it, Effect::Device(DeviceEffect::ReadEnrolmentKeys { renew_key: true })))
-    );
-    bench.give(keys()).give(Event::EnrolmentBegun(Ok(challenge()))).give(Event::Collected(Box::default()));
-    bench.give(Event::Signed(Err(KeyError::Lost("again".into()))));
-    assert!(!bench.has(|it| matches!(it, Effect::Device(DeviceEffect::ReadEnrolmentKeys { .. }))));
-    assert!(matches!(bench.standing(), AgentState::KeyTrouble { .. }));
-    assert!(bench.wake_at().unwrap() > bench.now().elapsed.as_secs());
-}
-
-#[test]
 fn trouble_with_the_key_loses_nothing() {
     for error in [
         KeyError::Unavailable("busy".into()),
@@ -385,7 +336,7 @@ fn answers_nobody_waits_for_change_nothing() {
         |_| Event::Collected(Box::default()),
         |_| identified(),
         |_| keys(),
-        |_| Event::Nonce(Ok(NonceAnswer { nonce: Nonce([1; 32]), nonce_seconds: 9 })),
+        |_| Event::Nonce(Ok(NonceAnswer { nonce: Nonce([1; 32]), nonce_seconds: 9.into() })),
         |_| signed(&[1]),
         |v| Event::Reported(Ok(Box::new(v.answer(None, None, |_| {})))),
         |_| Event::EnrolmentBegun(Ok(challenge())),

@@ -123,7 +123,7 @@ impl Hands<'_> {
             Effect::Device(DeviceEffect::IdentifyKey) => Event::KeyIdentified(Err(lost())),
             Effect::Verifier(VerifierEffect::FetchNonce(_)) if well => Event::Nonce(Ok(NonceAnswer {
                 nonce: vitalsign_protocol::id::Nonce([3; 32]),
-                nonce_seconds: 60,
+                nonce_seconds: 60.into(),
             })),
             Effect::Verifier(VerifierEffect::FetchNonce(_)) => Event::Nonce(Err(failure)),
             Effect::Device(DeviceEffect::Sign(_)) if well => signed(b"evidence"),

@@ -44,7 +44,7 @@ fn text_with(id: StepUpId, details: Option<&str>) -> String {
 }
 
 pub(crate) fn asked(transaction: String, seconds: u64) -> String {
-    let asked = StepUpRequested { transaction, nonce: NONCE, expires: 1, expires_seconds: seconds };
+    let asked = StepUpRequested { transaction, nonce: NONCE, expires: 1, expires_seconds: seconds.into() };
     serde_json::to_string(&asked).unwrap()
 }
 
@@ -697,7 +697,7 @@ fn a_report_gives_way_and_begins_anew() {
     assert!(bench.has(|it| matches!(it, Effect::Verifier(VerifierEffect::FetchNonce(_)))));
     bench.ask().give(Event::Nonce(Ok(vitalsign_protocol::message::NonceAnswer {
         nonce: Nonce([3; 32]),
-        nonce_seconds: 60,
+        nonce_seconds: 60.into(),
     })));
     bench.walk(&verifier, Step::Tap);
     assert!(!bench.report(&verifier), "the nonce is kept");
