@@ -3,10 +3,12 @@
 pub mod boot;
 mod device_cache;
 pub(crate) mod problem;
+mod quote;
 mod report;
 mod session;
 mod verdict;
 
+pub(crate) use quote::{Challenge, ChallengePurpose};
 pub(crate) use session::OpenSession;
 pub(crate) use verdict::key_attestation;
 
@@ -36,6 +38,7 @@ pub struct Attestation {
     ear_keys: KeyStore,
     devices: DeviceCache,
     reports: Reports,
+    quotes_in_work: quote::QuotesInWork,
 }
 
 impl Attestation {
@@ -50,7 +53,8 @@ impl Attestation {
         let ear_keys = KeyStore::open(config.keys(), Signs::Verdicts, now)?;
         let (reports, _) = Reports::start(store.clone(), config.nonce_seconds);
         let devices = DeviceCache::new(config.limits.remembered_devices);
-        Ok(Self { config, store, nonces, appraiser, ear_keys, devices, reports })
+        let quotes_in_work = quote::QuotesInWork::default();
+        Ok(Self { config, store, nonces, appraiser, ear_keys, devices, reports, quotes_in_work })
     }
 
     /// Issues a nonce for the holder of a report key. Unauthenticated, because a nonce costs nothing until it

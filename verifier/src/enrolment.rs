@@ -1,7 +1,7 @@
 //! Enrolment (protocol.md section 3): verifies that the device has these keys, and that they are in a trusted TPM.
 
 use crate::appraisal::AppraisalSnapshot;
-use crate::attestation::{Attestation, problem};
+use crate::attestation::{Attestation, Challenge, ChallengePurpose, problem};
 use crate::config::Config;
 use crate::endorsers::{Endorser, TpmVendorRoots};
 use crate::nonce::{Nonces, Purpose};
@@ -128,8 +128,10 @@ impl Enrolment {
             return Err(Problem::new(ProblemType::QuoteInvalid, "a device with a TPM quotes when it enrols"));
         }
         let before = AppraisalSnapshot::default();
+        let challenge =
+            Challenge { nonce, purpose: ChallengePurpose::Enrolment { enrolment: *enrolment, kid: *kid } };
         let mut verdict =
-            self.attestation.appraise(&pending.identity, &before, &verified, &nonce, bytes, now).await?;
+            self.attestation.appraise(&pending.identity, &before, &verified, &challenge, bytes, now).await?;
         let quote = self.attestation.wants_quote(&pending.identity, verdict.boot.as_ref(), claims, now);
         let kid = *kid;
         let proven = NewEnrolment {

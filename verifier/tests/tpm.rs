@@ -6,9 +6,11 @@ mod support;
 mod tests {
     use super::support::{Lab, problem, verdict};
     use std::path::{Path, PathBuf};
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
     use vitalsign_platform_api::DeviceKey;
     use vitalsign_protocol::ear::Ear;
-    use vitalsign_protocol::evidence::{Claims, IntendedUse, quote_extra_data};
+    use vitalsign_protocol::evidence::{BootEvidence, Claims, IntendedUse, quote_extra_data};
     use vitalsign_protocol::id::{Base64Url, EnrolmentId, Nonce, Secret};
     use vitalsign_protocol::message::{Enrolled, EnrolmentKeys, EnrolmentProof, EnrolmentRequest};
     use vitalsign_protocol::posture::Posture;
@@ -59,9 +61,24 @@ mod tests {
         }
 
         fn evidence(&mut self, intended_use: IntendedUse, quote: bool) -> Vec<u8> {
+            let boot = quote.then(|| self.quote());
+            self.sign(intended_use, boot)
+        }
+
+        /// Evidence with a good quote and this event log.
+        fn with_log(&mut self, intended_use: IntendedUse, log: Vec<u8>) -> Vec<u8> {
+            let boot = BootEvidence { log: Some(log), ..self.quote() };
+            self.sign(intended_use, Some(boot))
+        }
+
+        fn quote(&mut self) -> BootEvidence {
             let kid = self.key().public().thumbprint();
             let extra_data = quote_extra_data(&self.nonce, &kid);
-            let boot = quote.then(|| self.key().quote(&extra_data).unwrap());
+            self.key().quote(&extra_data).unwrap()
+        }
+
+        fn sign(&mut self, intended_use: IntendedUse, boot: Option<BootEvidence>) -> Vec<u8> {
+            let kid = self.key().public().thumbprint();
             let claims = Claims {
                 issued_at: now(),
                 token_id: self.nonce.0[..16].try_into().unwrap(),
@@ -169,6 +186,101 @@ mod tests {
         let evidence = machine.evidence(IntendedUse::Report, false);
         let answer = verifier.attestation.report(&evidence, now() + 86_400).await.unwrap();
         assert!(answer.quote, "the last quote is a day old");
+    }
+
+    /// Evidence of a report whose event log was cut.
+    fn with_cut_log(machine: &mut Machine) -> Vec<u8> {
+        machine.with_log(IntendedUse::Report, b"no event log".to_vec())
+    }
+
+    #[tokio::test]
+    async fn refused_quote_spends_the_nonce_of_a_report() {
+        let mut machine = Machine::new();
+        let lab = lab(&machine, Trusted::Simulated).await;
+        machine.enrol(&lab.verifier, &token(&lab, 1).await).await.unwrap();
+        let attestation = &lab.verifier.attestation;
+        let refused = with_cut_log(&mut machine);
+        assert_eq!(problem(attestation.report(&refused, now()).await), LogMismatch);
+        for _ in 0..2 {
+            assert_eq!(
+                problem(attestation.report(&refused, now()).await),
+                NonceUsed,
+                "it is not verified again"
+            );
+        }
+        // Nor is another report with that nonce accepted.
+        let honest = machine.evidence(IntendedUse::Report, false);
+        assert_eq!(problem(attestation.report(&honest, now()).await), NonceUsed);
+
+        machine.nonce = attestation.nonce(&machine.key().public().thumbprint(), now()).unwrap().nonce;
+        let honest = machine.evidence(IntendedUse::Report, true);
+        attestation.report(&honest, now()).await.unwrap();
+        // Its answer was lost.
+        attestation.report(&honest, now()).await.unwrap();
+        let refused = with_cut_log(&mut machine);
+        assert_eq!(problem(attestation.report(&refused, now()).await), NonceUsed, "spent by a good report");
+    }
+
+    /// A request whose client hangs up after so many steps.
+    struct HangsUp<F> {
+        request: Pin<Box<F>>,
+        steps: usize,
+    }
+
+    impl<F: Future> Future for HangsUp<F> {
+        type Output = Option<F::Output>;
+
+        fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+            let Some(steps) = self.steps.checked_sub(1) else { return Poll::Ready(None) };
+            self.steps = steps;
+            self.request.as_mut().poll(context).map(Some)
+        }
+    }
+
+    #[tokio::test]
+    async fn refused_quote_is_spent_though_the_device_left() {
+        let mut machine = Machine::new();
+        let lab = lab(&machine, Trusted::Simulated).await;
+        machine.enrol(&lab.verifier, &token(&lab, 1).await).await.unwrap();
+        let attestation = &lab.verifier.attestation;
+        // From here on the device is in memory, and no step is spent on reading it.
+        attestation.report(&machine.evidence(IntendedUse::Report, false), now()).await.unwrap();
+        let mut spent = 0;
+        for steps in 1.. {
+            machine.nonce = attestation.nonce(&machine.key().public().thumbprint(), now()).unwrap().nonce;
+            let refused = with_cut_log(&mut machine);
+            let request = Box::pin(attestation.report(&refused, now()));
+            if (HangsUp { request, steps }).await.is_some() {
+                break;
+            }
+            let answer = loop {
+                match problem(attestation.report(&refused, now()).await) {
+                    Busy => tokio::task::yield_now().await,
+                    answer => break answer,
+                }
+            };
+            assert!([NonceUsed, LogMismatch].contains(&answer), "{answer:?}");
+            spent += usize::from(answer == NonceUsed);
+        }
+        assert!(spent > 0, "a quote that is being verified goes on without its device");
+    }
+
+    #[tokio::test]
+    async fn refused_quote_spends_an_enrolment_and_no_token() {
+        let mut machine = Machine::new();
+        let lab = lab(&machine, Trusted::Simulated).await;
+        let token = token(&lab, 1).await;
+        let keys = machine.key().enrolment_keys().unwrap();
+        let request = EnrolmentRequest { token: token.clone(), keys };
+        let challenge = lab.verifier.enrolment.begin(&request, now()).await.unwrap();
+        machine.nonce = challenge.nonce;
+        let secret = Some(machine.key().activate(challenge.credential.as_ref().unwrap()).unwrap());
+        let evidence = Base64Url(machine.with_log(IntendedUse::Registration, b"no event log".to_vec()));
+        let proof = EnrolmentProof { secret: secret.clone(), evidence };
+        let complete = || lab.verifier.enrolment.complete(&challenge.enrolment, &proof, now());
+        assert_eq!(problem(complete().await), LogMismatch);
+        assert_eq!(problem(complete().await), EnrolmentUnknown, "it is not verified again");
+        machine.enrol(&lab.verifier, &token).await.unwrap();
     }
 
     #[tokio::test]

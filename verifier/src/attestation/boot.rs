@@ -1,7 +1,7 @@
 //! The boot of a device, as its TPM quotes it.
 
 use crate::appraisal::{QuotedBoot, ReplayedLog};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use vitalsign_protocol::evidence::{self, BootEvidence, Claims};
 use vitalsign_protocol::id::{Nonce, Thumbprint};
 use vitalsign_protocol::problem::{Problem, ProblemType};
@@ -16,28 +16,37 @@ const FIRMWARE_PCRS: std::ops::RangeInclusive<u8> = 0..=7;
 /// Threads that verify boots at a time. A log is up to 4 MiB to read and to hash, and the others wait for their turn.
 static VERIFIERS: Semaphore = Semaphore::const_new(2);
 
+/// A turn to verify a boot.
+pub(super) struct Turn(#[expect(dead_code, reason = "its drop ends the turn")] SemaphorePermit<'static>);
+
+/// Waits for a turn to verify a boot.
+pub(super) async fn turn() -> Result<Turn, Problem> {
+    VERIFIERS.acquire().await.map(Turn).map_err(|error| failed(&error))
+}
+
 /// Verifies as [`verify`] does, on a thread for blocking work.
 ///
 /// # Errors
 /// As [`verify`].
-pub(crate) async fn verify_on_thread(
-    boot: &BootEvidence,
-    ak: &[u8],
-    nonce: &Nonce,
-    report_key: &Thumbprint,
+pub(super) async fn verify_on_thread(
+    turn: Turn,
+    boot: BootEvidence,
+    ak: Vec<u8>,
+    nonce: Nonce,
+    report_key: Thumbprint,
 ) -> Result<Option<ReplayedLog>, Problem> {
-    let failed = |error: &dyn std::fmt::Display| {
-        tracing::error!(%error, "verifying a quote");
-        Problem::new(ProblemType::Internal, "")
-    };
-    let permit = VERIFIERS.acquire().await.map_err(|error| failed(&error))?;
-    let (boot, ak, nonce, report_key) = (boot.clone(), ak.to_vec(), *nonce, *report_key);
     let verified = tokio::task::spawn_blocking(move || {
         // A caller that goes away does not end the work: its turn ends with it.
-        let _permit = permit;
+        let _turn = turn;
         verify(&boot, &ak, &nonce, &report_key)
     });
     verified.await.map_err(|error| failed(&error))?
+}
+
+/// Logs a failure of the verifier itself.
+pub(super) fn failed(error: &dyn std::fmt::Display) -> Problem {
+    tracing::error!(%error, "verifying a quote");
+    Problem::new(ProblemType::Internal, "")
 }
 
 /// Verifies the quote with the attestation key `ak` (TPMT_PUBLIC), and replays the log, if there is one.

@@ -1,6 +1,6 @@
 //! Reports: verifies the evidence of a device, appraises it and returns the attestation result (EAR).
 
-use super::{Attestation, problem};
+use super::{Attestation, Challenge, ChallengePurpose, problem};
 use crate::appraisal::AppraisalSnapshot;
 use crate::audit::{AuditEntry, Kind};
 use crate::nonce::Purpose;
@@ -8,7 +8,7 @@ use crate::store::device::{By, Device};
 use crate::store::report::{AppraisedReport, ReportOutcome};
 use std::sync::Arc;
 use vitalsign_protocol::evidence::{self, IntendedUse};
-use vitalsign_protocol::id::Thumbprint;
+use vitalsign_protocol::id::{Digest, Thumbprint};
 use vitalsign_protocol::message::ReportAnswer;
 use vitalsign_protocol::problem::{Problem, ProblemType};
 
@@ -76,7 +76,9 @@ impl Attestation {
         }
         let (nonce, spent) = self.nonces.check(Purpose::Report, &kid, &verified.claims.nonces, now)?;
         let before = device.standing();
-        let mut verdict = self.appraise(&device.identity, &before, &verified, &nonce, bytes, now).await?;
+        let purpose = ChallengePurpose::Report { spent, device: device.id, evidence: Digest::of(bytes) };
+        let challenge = Challenge { nonce, purpose };
+        let mut verdict = self.appraise(&device.identity, &before, &verified, &challenge, bytes, now).await?;
         let standing = verdict.standing.as_ref().map(serde_json::to_string);
         let standing = standing.transpose().map_err(|_| Problem::new(ProblemType::Internal, ""))?;
         let quote = self.wants_quote(&device.identity, verdict.boot.as_ref(), &verified.claims, now);

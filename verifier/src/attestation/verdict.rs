@@ -1,6 +1,6 @@
 //! Verdicts: the appraisal of evidence, signed as an EAR, and the answer to a report.
 
-use super::{Attestation, boot};
+use super::{Attestation, Challenge, boot};
 use crate::appraisal::{
     AppraisalSnapshot, Appraised, BootAttestation, EventLogResult, Input, KeyAttestation, QuotedBoot, Since,
 };
@@ -28,13 +28,13 @@ pub(crate) struct Verdict {
 }
 
 impl Attestation {
-    /// Appraises evidence whose signature and nonce are valid.
+    /// Appraises evidence whose signature and nonce are valid. A quote that does not hold spends the challenge.
     pub(crate) async fn appraise(
         &self,
         identity: &Identity,
         before: &AppraisalSnapshot,
         verified: &Verified,
-        nonce: &Nonce,
+        challenge: &Challenge,
         bytes: &[u8],
         now: u64,
     ) -> Result<Verdict, Problem> {
@@ -44,7 +44,7 @@ impl Attestation {
             let tpm = identity.tpm.as_ref();
             let tpm =
                 tpm.ok_or_else(|| Problem::new(ProblemType::QuoteInvalid, "a key in software cannot quote"))?;
-            let log = boot::verify_on_thread(quote, &tpm.ak, nonce, &identity.kid).await?;
+            let log = self.verify_quote(quote, &tpm.ak, challenge, &identity.kid).await?;
             boot = Some(QuotedBoot { at: now, boot_count: claims.boot_count, log });
         }
         let input = Input {

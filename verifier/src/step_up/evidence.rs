@@ -3,7 +3,7 @@
 use super::StepUps;
 use super::result::{At, DeviceResult};
 use crate::appraisal::step_up::{Health, Question, TappedKey};
-use crate::attestation::{key_attestation, problem};
+use crate::attestation::{Challenge, ChallengePurpose, key_attestation, problem};
 use crate::random::random;
 use crate::store::StoreError;
 use crate::store::device::Device;
@@ -50,8 +50,9 @@ impl StepUps {
         }
 
         let before = device.standing();
+        let challenge = Challenge { nonce: offer.nonce, purpose: ChallengePurpose::StepUp };
         let mut verdict =
-            self.attestation.appraise(&device.identity, &before, &verified, &offer.nonce, bytes, now).await?;
+            self.attestation.appraise(&device.identity, &before, &verified, &challenge, bytes, now).await?;
         let health = Health::of(&verdict.appraised);
         let ear = self.attestation.sign_verdict(&device.enrolment, offer.nonce, &mut verdict, now)?;
         let reasons = self.refused(&step_up, &device, &health, None, now);

@@ -140,6 +140,29 @@ impl Store {
         }))
     }
 
+    /// Returns whether an enrolment is pending for this report key.
+    pub(crate) async fn is_pending(
+        &self,
+        enrolment: &EnrolmentId,
+        kid: &Thumbprint,
+    ) -> Result<bool, StoreError> {
+        let query = sqlx::query("SELECT EXISTS (SELECT 1 FROM pending WHERE enrolment = ?1 AND kid = ?2)");
+        let query = query.bind(enrolment.as_bytes()).bind(kid.as_bytes());
+        Ok(query.fetch_one(self.readers()).await?.try_get(0)?)
+    }
+
+    /// Ends a pending enrolment that was refused. Its token stays usable.
+    pub(crate) async fn end_pending(
+        &self,
+        enrolment: &EnrolmentId,
+        kid: &Thumbprint,
+    ) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        let delete = sqlx::query("DELETE FROM pending WHERE enrolment = ?1 AND kid = ?2");
+        delete.bind(enrolment.as_bytes()).bind(kid.as_bytes()).execute(&mut *transaction).await?;
+        transaction.commit().await
+    }
+
     /// Completes an enrolment: spends the token, stores the device and appends the audit entry in one transaction.
     pub(crate) async fn end_enrolment(&self, proven: NewEnrolment) -> Result<EnrolmentOutcome, StoreError> {
         let PendingEnrolment { enrolment, token, identity, .. } = &proven.pending;

@@ -18,6 +18,31 @@ const BATCH: usize = 256;
 /// Interval in seconds of deleting expired nonces, and the age at which they are deleted.
 const FORGET_SECONDS: u64 = 60;
 
+impl Store {
+    /// Returns whether a report's nonce was used or forgotten, except by this evidence, which the device's last report had.
+    pub(crate) async fn is_spent(
+        &self,
+        nonce: &SpentNonce,
+        device: i64,
+        evidence: &Digest,
+    ) -> Result<bool, StoreError> {
+        let query = sqlx::query(
+            "SELECT (EXISTS (SELECT 1 FROM spent WHERE nonce = ?1) OR ?1 < (SELECT below FROM forgotten))
+               AND NOT EXISTS (SELECT 1 FROM devices WHERE id = ?2 AND evidence = ?3)",
+        );
+        let query = query.bind(&nonce[..]).bind(device).bind(evidence.as_bytes());
+        Ok(query.fetch_one(self.readers()).await?.try_get(0)?)
+    }
+
+    /// Spends the nonce of a report that was refused.
+    pub(crate) async fn spend(&self, nonce: &SpentNonce) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        let insert = sqlx::query("INSERT OR IGNORE INTO spent (nonce) VALUES (?1)").bind(&nonce[..]);
+        insert.execute(&mut *transaction).await?;
+        transaction.commit().await
+    }
+}
+
 /// A verified and appraised report.
 #[derive(Debug)]
 pub(crate) struct AppraisedReport {
