@@ -324,7 +324,7 @@ mod tests {
         machine.nonce = lab.verifier.attestation.report(&old_report, now()).await.unwrap().nonce;
         let old_report = machine.evidence(IntendedUse::Report, false);
         let old_kid = machine.key().public().thumbprint();
-        vitalsign_tpm_client::forget(&machine.state()).unwrap();
+        vitalsign_tpm_client::set_aside(&machine.state()).unwrap();
         machine.reopen();
         assert_ne!(machine.key().public().thumbprint(), old_kid);
         let renewed = machine.enrol(&lab.verifier, &token).await.unwrap();

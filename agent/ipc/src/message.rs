@@ -42,7 +42,8 @@ impl Hello {
 pub enum Request {
     /// Get the current status: [`Answer::Status`].
     Status,
-    /// Read all facts and report, now: [`Answer::Accepted`], and a subscriber sees it happen.
+    /// Read all facts and report: [`Answer::Accepted`] or [`Answer::Scheduled`]. The status is busy until it is done.
+    /// Only from the user in front of the device, at most every 10 s; from administrators at any time.
     CheckNow,
     /// Events from now on: [`Answer::Status`] as the first snapshot.
     Subscribe,
@@ -67,7 +68,8 @@ pub enum Request {
         /// Result; must satisfy [`StepUpResult::is_the_devices_to_say`].
         end: StepUpResult,
     },
-    /// Begin to register a security key: [`Answer::Registration`].
+    /// Begin to register a security key: [`Answer::Registration`]. This and the next two are for the user in front of the
+    /// device, and for administrators.
     BeginKey {
         /// The code that an administrator gave the user.
         code: Secret,
@@ -103,6 +105,11 @@ pub enum Answer {
     Status(Box<Status>),
     /// The request will be carried out.
     Accepted,
+    /// The check starts later, together with one that is due, because users' checks are limited in number.
+    Scheduled {
+        /// Seconds until it starts.
+        seconds: u64,
+    },
     /// Findings of the diagnostics, in order.
     Diagnostics(Vec<Diagnostic>),
     /// Options for the security key.
@@ -129,6 +136,9 @@ pub enum Refusal {
     /// This service does not know such a request.
     #[error("the service does not know this request: it may be older than this program")]
     NotUnderstood,
+    /// The request is for the user in front of the device, and for administrators.
+    #[error("only the user in front of this device, or an administrator, may ask for this")]
+    NotInFront,
     /// The request is for administrators only.
     #[error("only an administrator may ask for this")]
     NotAllowed,

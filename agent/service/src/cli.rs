@@ -17,6 +17,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use vitalsign_client::program::{ExitStatus, LevelFilter, exit_code, log_to_stderr};
+use vitalsign_ipc::Refusal;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -168,7 +169,18 @@ pub(crate) fn run() -> ExitCode {
             }
         }
     };
-    exit_code("vitalsign", outcome)
+    exit_code("vitalsign", outcome.or_else(refused))
+}
+
+/// Converts a refusal for want of permission into its exit status.
+fn refused(error: anyhow::Error) -> anyhow::Result<ExitStatus> {
+    match error.downcast_ref::<Refusal>() {
+        Some(refusal @ (Refusal::NotAllowed | Refusal::NotInFront)) => {
+            eprintln!("vitalsign: {refusal}");
+            Ok(ExitStatus::Rejected)
+        }
+        _ => Err(error),
+    }
 }
 
 fn log(default: LevelFilter) {

@@ -1,6 +1,6 @@
-//! Configuration in layers. Later layers override earlier ones: built-in defaults,
-//! `/etc/vitalsign/agent.toml` (administrator or MDM), options of `vitalsign enrol` (`enrolment.toml` in the
-//! state folder), environment, flags.
+//! Configuration in layers. Later layers override earlier ones: built-in defaults, options of `vitalsign enrol`
+//! (`enrolment.toml` in the state folder), managed configuration in `/etc/vitalsign/agent.toml` (administrator or MDM),
+//! environment, flags. Of enrolment tokens, the one that `vitalsign enrol` was given comes before the managed one.
 
 use crate::env;
 use serde::{Deserialize, Serialize};
@@ -47,13 +47,48 @@ pub(crate) struct ConfigLayer {
 pub(crate) struct Config {
     /// Verifier and trust anchors; `None` if the device is not set up yet.
     pub(crate) verifier: Option<VerifierSettings>,
-    /// A file with the enrolment token.
-    pub(crate) token_file: Option<PathBuf>,
+    /// Files for the enrolment token. The first that exists counts.
+    pub(crate) token_files: Vec<PathBuf>,
     pub(crate) key: String,
     pub(crate) state: PathBuf,
     pub(crate) socket: PathBuf,
     /// Seconds between reports, instead of what the verifier asks.
     pub(crate) report_seconds: Option<u64>,
+    pub(crate) managed: ManagedConfig,
+}
+
+/// The administrator's configuration file and its settings.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ManagedConfig {
+    pub(crate) file: PathBuf,
+    pub(crate) layer: ConfigLayer,
+}
+
+impl ManagedConfig {
+    /// Returns the file if it sets the verifier.
+    pub(crate) fn verifier_file(&self) -> Option<&Path> {
+        self.layer.verifier.as_ref().map(|_| self.file.as_path())
+    }
+
+    /// Returns the name and managed value of a setting that differs from the given one.
+    pub(crate) fn conflict(&self, given: &ConfigLayer) -> Option<(&'static str, String)> {
+        let url = |url: &String| checked_url(url).unwrap_or_else(|_| url.clone());
+        let text = |path: &PathBuf| path.display().to_string();
+        let settings = [
+            ("verifier", self.layer.verifier.as_ref().map(url), given.verifier.as_ref().map(url)),
+            (
+                "certificate authority",
+                self.layer.ca_file.as_ref().map(text),
+                given.ca_file.as_ref().map(text),
+            ),
+            ("key", self.layer.key.clone(), given.key.clone()),
+        ];
+        let differs = |(name, managed, given): (_, Option<String>, Option<String>)| match (managed, given) {
+            (Some(managed), Some(given)) if managed != given => Some((name, managed)),
+            _ => None,
+        };
+        settings.into_iter().find_map(differs)
+    }
 }
 
 /// A verifier: where it is and whom to believe that it is it.
@@ -90,25 +125,35 @@ impl Config {
     pub(crate) fn load(file: Option<&Path>, flags: &ConfigLayer) -> Result<Self, ConfigError> {
         let var = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
         let named = file.map(Path::to_owned).or_else(|| var(env::CONFIG).map(PathBuf::from));
-        let administrator = match &named {
+        let layer = match &named {
             Some(path) => ConfigLayer::read(path)?,
             None => ConfigLayer::read_if_there(Path::new(FILE))?,
         };
+        let managed = ManagedConfig { file: named.unwrap_or_else(|| FILE.into()), layer };
         let environment = ConfigLayer::from_environment(var)?;
-        let state = [flags, &environment, &administrator].into_iter().find_map(|given| given.state.clone());
+        let state = [flags, &environment, &managed.layer].into_iter().find_map(|given| given.state.clone());
         let state = state.unwrap_or_else(|| STATE.into());
         let told = ConfigLayer::read_if_there(&state.join(ENROLMENT_FILE))?;
-        Self::of(&[flags, &environment, &told, &administrator], state)
+        Self::of([flags, &environment], &told, managed, state)
     }
 
-    /// The first source that says something is believed.
-    fn of(sources: &[&ConfigLayer], state: PathBuf) -> Result<Self, ConfigError> {
+    /// Combines the layers: `overrides`, then the managed configuration, then what `vitalsign enrol` was told.
+    fn of(
+        overrides: [&ConfigLayer; 2],
+        told: &ConfigLayer,
+        managed: ManagedConfig,
+        state: PathBuf,
+    ) -> Result<Self, ConfigError> {
         fn first<T: Clone>(
             sources: &[&ConfigLayer],
             field: impl Fn(&ConfigLayer) -> &Option<T>,
         ) -> Option<T> {
             sources.iter().find_map(|given| field(given).clone())
         }
+        let [flags, environment] = overrides;
+        let sources = &[flags, environment, &managed.layer, told];
+        let token_files = [flags, environment, told, &managed.layer];
+        let token_files = token_files.into_iter().filter_map(|layer| layer.token_file.clone()).collect();
         let verifier = match (first(sources, |it| &it.verifier), first(sources, |it| &it.ca_file)) {
             (None, _) => None,
             (Some(url), None) => return Err(ConfigError::NoAnchor(url)),
@@ -116,20 +161,26 @@ impl Config {
         };
         Ok(Self {
             verifier,
-            token_file: first(sources, |it| &it.token_file),
+            token_files,
             key: first(sources, |it| &it.key).unwrap_or_else(|| "auto".to_owned()),
             state,
             socket: first(sources, |it| &it.socket).unwrap_or_else(|| DEFAULT_SOCKET.into()),
             report_seconds: first(sources, |it| &it.report_seconds),
+            managed,
         })
     }
 
     /// The enrolment token, where one is set.
     pub(crate) fn token(&self) -> Result<Option<Secret>, ConfigError> {
-        let Some(path) = &self.token_file else { return Ok(None) };
-        let Some(text) = read_capped(path, MAX_TOKEN)? else { return Ok(None) };
-        let token = Secret::new(text.trim().as_bytes().to_vec());
-        if token.expose().is_empty() { Err(ConfigError::NoToken(path.clone())) } else { Ok(Some(token)) }
+        for path in &self.token_files {
+            let Some(text) = read_capped(path, MAX_TOKEN)? else { continue };
+            let token = Secret::new(text.trim().as_bytes().to_vec());
+            if token.expose().is_empty() {
+                return Err(ConfigError::NoToken(path.clone()));
+            }
+            return Ok(Some(token));
+        }
+        Ok(None)
     }
 }
 
@@ -205,15 +256,44 @@ mod tests {
         toml::from_str(toml).map_err(|error| error.to_string())
     }
 
+    fn managed(toml: &str) -> ManagedConfig {
+        ManagedConfig { file: "/etc/agent.toml".into(), layer: given(toml).unwrap() }
+    }
+
+    fn combined(flags: &str, told: &str, file: &str) -> Result<Config, ConfigError> {
+        let (flags, told) = (given(flags).unwrap(), given(told).unwrap());
+        Config::of([&flags, &ConfigLayer::default()], &told, managed(file), "/state".into())
+    }
+
     #[test]
-    fn the_nearest_source_wins() {
-        let flags = given("key = 'software'").unwrap();
-        let told = given("verifier = 'https://told.example/'\nca-file = '/told.pem'").unwrap();
-        let file = given("verifier = 'https://file.example'\nkey = 'auto'\nsocket = '/s'").unwrap();
-        let config = Config::of(&[&flags, &told, &file], "/state".into()).unwrap();
-        let verifier = VerifierSettings { url: "https://told.example".into(), ca_file: "/told.pem".into() };
+    fn managed_configuration_outranks_enrolment_options() {
+        let told =
+            "verifier = 'https://told.example/'\nca-file = '/told.pem'\nkey = 'auto'\ntoken-file = '/t'";
+        let file = "verifier = 'https://file.example'\nsocket = '/s'\ntoken-file = '/etc/t'";
+        let config = combined("key = 'software'", told, file).unwrap();
+        let verifier = VerifierSettings { url: "https://file.example".into(), ca_file: "/told.pem".into() };
         assert_eq!(config.verifier, Some(verifier));
         assert_eq!((config.key.as_str(), config.socket), ("software", "/s".into()));
+        assert_eq!(config.managed.verifier_file(), Some(Path::new("/etc/agent.toml")));
+        // A token is not a policy: the one that was given last is tried first.
+        assert_eq!(config.token_files, [PathBuf::from("/t"), PathBuf::from("/etc/t")]);
+        let unmanaged = combined("", told, "socket = '/s'").unwrap();
+        assert_eq!(unmanaged.verifier.unwrap().url, "https://told.example");
+        assert_eq!(unmanaged.managed.verifier_file(), None);
+    }
+
+    #[test]
+    fn names_a_conflict_with_managed_configuration() {
+        let managed = managed("verifier = 'https://file.example'\nkey = 'auto'");
+        for (options, conflict) in [
+            ("", None),
+            ("verifier = 'https://FILE.example/'\nca-file = '/other.pem'\nkey = 'auto'", None),
+            ("verifier = 'https://other.example'", Some(("verifier", "https://file.example"))),
+            ("key = 'software'", Some(("key", "auto"))),
+        ] {
+            let found = managed.conflict(&given(options).unwrap());
+            assert_eq!(found.as_ref().map(|(name, value)| (*name, value.as_str())), conflict, "{options}");
+        }
     }
 
     #[test]
@@ -250,8 +330,7 @@ mod tests {
 
     #[test]
     fn a_verifier_without_a_trust_anchor_is_refused() {
-        let given = given("verifier = 'https://verifier.example'").unwrap();
-        let error = Config::of(&[&given], "/state".into()).unwrap_err().to_string();
+        let error = combined("verifier = 'https://verifier.example'", "", "").unwrap_err().to_string();
         assert!(error.contains("ca-file"), "{error}");
     }
 
@@ -259,11 +338,7 @@ mod tests {
     fn trims_token_file_and_rejects_an_empty_one() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("token");
-        let config = Config::of(
-            &[&ConfigLayer { token_file: Some(path.clone()), ..ConfigLayer::default() }],
-            "/s".into(),
-        )
-        .unwrap();
+        let config = combined(&format!("token-file = '{}'", path.display()), "", "").unwrap();
         assert!(config.token().unwrap().is_none());
         std::fs::write(&path, "abc\n").unwrap();
         assert_eq!(config.token().unwrap().unwrap().expose(), b"abc");

@@ -92,10 +92,26 @@ impl DeviceExecutor {
         self.config = self.source.reload().map_err(|_| RequestError::NoToken)?;
         self.source.read_token()?;
         if renew_key {
-            self.key = None;
-            vitalsign_host::forget_key(&self.config.key, &self.config.state).map_err(RequestError::Key)?;
+            self.replace_lost_key().map_err(RequestError::Key)?;
         }
         self.with_key(|key| key.enrolment_keys()).map_err(RequestError::Key)
+    }
+
+    /// Makes room for a new key if the hardware still refuses the old one, and the one that was set aside before.
+    fn replace_lost_key(&mut self) -> Result<(), KeyError> {
+        self.key = None;
+        let is_lost = |opened: Result<(), KeyError>| match opened {
+            Err(KeyError::Lost(_)) => Ok(true),
+            other => other.map(|()| false),
+        };
+        if !is_lost(self.with_key(|_| Ok(())))? {
+            return Ok(());
+        }
+        let (spec, state) = (self.config.key.clone(), self.config.state.clone());
+        if vitalsign_host::restore_key(&spec, &state)? && !is_lost(self.with_key(|_| Ok(())))? {
+            return Ok(());
+        }
+        vitalsign_host::set_key_aside(&spec, &state)
     }
 
     fn sign(&mut self, signing: Signing) -> Result<SignedEvidence, KeyError> {
@@ -172,11 +188,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let config = Config {
             verifier: None,
-            token_file: Some(folder.path().join("token")),
+            token_files: vec![folder.path().join("token")],
             key: "software".into(),
             state: folder.path().join("state"),
             socket: folder.path().join("agent.sock"),
             report_seconds: None,
+            managed: crate::config::ManagedConfig::default(),
         };
         let source = Arc::new(ConfigSource::new(move || Ok(config.clone())).unwrap());
         let mut device = DeviceExecutor::new(source);

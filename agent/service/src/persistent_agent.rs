@@ -1,13 +1,14 @@
 //! The agent with its state file and its journal.
 
 use crate::clock;
-use crate::config::Config;
 use crate::config_source::ConfigSource;
 use crate::device::DeviceExecutor;
 use crate::journal::Journal;
 use crate::store::{Loaded, Store};
 use crate::verifier_link::VerifierLink;
 use std::collections::VecDeque;
+use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use vitalsign_agent_core::{Agent, Effect, Event, RecordEffect, Saved};
 use vitalsign_ipc::Status;
@@ -17,11 +18,32 @@ pub(crate) struct PersistentAgent {
     pub(crate) core: Agent,
     store: Store,
     journal: Journal,
+    source: Arc<ConfigSource>,
+    /// The state on disk is the core's.
+    saved: bool,
+    /// The enrolment token and the like are to be removed once the state is saved.
+    leftovers: bool,
 }
 
 impl PersistentAgent {
-    /// Reads the state; what cannot be read is set aside, and the device enrols again.
-    pub(crate) fn open(config: &Config) -> anyhow::Result<Self> {
+    /// Opens the state for a command while no service runs.
+    ///
+    /// # Errors
+    /// As [`Self::open`], or the state belongs to the service's user, who could not write what this process writes.
+    pub(crate) fn open_without_service(source: &Arc<ConfigSource>) -> anyhow::Result<Self> {
+        let folder = source.current().state;
+        anyhow::ensure!(
+            !folder.exists() || vitalsign_os::is_ours(&folder),
+            "the service is not running, and {} belongs to its user: start the service, for example with \
+             `systemctl start vitalsign`",
+            folder.display()
+        );
+        Self::open(source)
+    }
+
+    /// Reads the state; a damaged one is set aside, and the device enrols again.
+    pub(crate) fn open(source: &Arc<ConfigSource>) -> anyhow::Result<Self> {
+        let config = source.current();
         let store = Store::open(&config.state)?;
         let saved = match store.load::<Saved>()? {
             Loaded::Value(saved) => saved,
@@ -32,7 +54,8 @@ impl PersistentAgent {
             }
         };
         let core = Agent::new(saved).with_report_seconds(config.report_seconds);
-        Ok(Self { core, store, journal: Journal::open(&config.state) })
+        let (journal, source) = (Journal::open(&config.state), Arc::clone(source));
+        Ok(Self { core, store, journal, source, saved: true, leftovers: false })
     }
 
     pub(crate) fn status(&self) -> Status {
@@ -48,16 +71,41 @@ impl PersistentAgent {
     pub(crate) fn record(&mut self, effect: RecordEffect) {
         match effect {
             RecordEffect::Save(saved) => {
-                if let Err(error) = self.store.save(&*saved) {
+                let result = self.store.save(&*saved);
+                self.saved = result.is_ok();
+                if let Err(error) = result {
                     tracing::error!(%error, "the state was not saved: the one before is intact");
                 }
+                self.drop_leftovers();
             }
-            RecordEffect::DropEnrolmentLeftovers => self.drop_enrolment_leftovers(),
+            RecordEffect::DropEnrolmentLeftovers => {
+                self.leftovers = true;
+                self.drop_leftovers();
+            }
             RecordEffect::LogTransition(transition) => self.journal.note(&transition),
         }
     }
 
-    fn drop_enrolment_leftovers(&mut self) {}
+    /// Removes the enrolment token and a key that was set aside. They are kept until the enrolment is on disk.
+    fn drop_leftovers(&mut self) {
+        if !self.saved || !std::mem::take(&mut self.leftovers) {
+            return;
+        }
+        let config = self.source.current();
+        for file in &config.token_files {
+            match remove_regular_file(file) {
+                Ok(true) => tracing::info!(file = %file.display(), "the enrolment token is removed"),
+                Ok(false) => {}
+                Err(error) => tracing::warn!(
+                    file = %file.display(), %error,
+                    "the enrolment token is not needed any more and cannot be removed: delete it"
+                ),
+            }
+        }
+        if let Err(error) = vitalsign_host::drop_key_aside(&config.key, &config.state) {
+            tracing::warn!(%error, "a replaced key cannot be removed");
+        }
+    }
 
     /// Executes everything that follows from an event until the next heartbeat, without a service.
     pub(crate) fn run_through(&mut self, event: Event, source: Arc<ConfigSource>) -> anyhow::Result<Status> {
@@ -77,5 +125,15 @@ impl PersistentAgent {
             }
         }
         Ok(self.status())
+    }
+}
+
+/// Removes a file and returns whether there was one. A pipe or a device stays.
+fn remove_regular_file(path: &Path) -> io::Result<bool> {
+    match path.symlink_metadata() {
+        Ok(found) if found.is_file() => std::fs::remove_file(path).map(|()| true),
+        Ok(_) => Ok(false),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
     }
 }

@@ -1,7 +1,7 @@
 //! Local socket for the app and the command line. This module answers requests for the status; others go to
 //! the agent's loop. A client that violates the protocol loses its own connection only.
 //!
-//! Only the user in front of the device and administrators see step-ups.
+//! Only the user in front of the device and administrators see step-ups, use security keys and ask for reports.
 
 use std::io::{self, Read, Write};
 use std::path::Path;
@@ -27,6 +27,8 @@ const STACK: usize = 256 * 1024;
 #[derive(Debug)]
 pub(crate) struct Incoming {
     pub(crate) request: Request,
+    /// The client's user has administration rights.
+    pub(crate) may_administer: bool,
     to: Option<Outbox>,
     _client: Arc<ClientSlot>,
 }
@@ -88,15 +90,15 @@ struct Connection {
 }
 
 impl ServerState {
-    /// Returns whether this client may see and answer step-ups.
-    fn sees_step_ups(&self, peer: &Peer) -> bool {
+    /// Returns whether this client may see and answer step-ups, use security keys and ask for reports.
+    fn is_in_front(&self, peer: &Peer) -> bool {
         peer.may_administer || (self.in_front)(peer.id)
     }
 
     /// Returns the status with only what this client may see.
     fn status_for(&self, peer: &Peer) -> Option<Arc<Status>> {
         let status = self.status.as_ref()?;
-        if status.step_ups.is_empty() || self.sees_step_ups(peer) {
+        if status.step_ups.is_empty() || self.is_in_front(peer) {
             return Some(Arc::clone(status));
         }
         Some(Arc::new(Status { step_ups: Vec::new(), ..Status::clone(status) }))
@@ -260,15 +262,21 @@ impl Server {
             }
             // A client that may not see step-ups gets the same answer as if there were none.
             Request::Ceremony(_) | Request::Tapped { .. } | Request::GiveUp { .. }
-                if !self.lock().sees_step_ups(peer) =>
+                if !self.lock().is_in_front(peer) =>
             {
                 outbox.send(&Reply::Answer(Answer::Refused(Refusal::Over)));
+            }
+            Request::CheckNow | Request::Keys | Request::BeginKey { .. } | Request::FinishKey { .. }
+                if !self.lock().is_in_front(peer) =>
+            {
+                outbox.send(&Reply::Answer(Answer::Refused(Refusal::NotInFront)));
             }
             Request::Enrol | Request::Diagnostics if !peer.may_administer => {
                 outbox.send(&Reply::Answer(Answer::Refused(Refusal::NotAllowed)));
             }
             _ => {
-                deliver(Incoming { request, to: Some(outbox.clone()), _client: Arc::clone(slot) });
+                let (to, may_administer) = (Some(outbox.clone()), peer.may_administer);
+                deliver(Incoming { request, may_administer, to, _client: Arc::clone(slot) });
             }
         }
     }

@@ -170,7 +170,16 @@ impl Service {
     fn on_request(&self, incoming: Incoming) -> Option<Event> {
         let event =
             match &incoming.request {
-                Request::CheckNow => Event::CheckNow,
+                Request::CheckNow if incoming.may_administer => Event::CheckNow,
+                Request::CheckNow => {
+                    let delay = self.agent.core.check_delay(clock::now());
+                    if !delay.is_zero() {
+                        let seconds = delay.as_secs() + u64::from(delay.subsec_nanos() > 0);
+                        incoming.answer(Answer::Scheduled { seconds });
+                        return Some(Event::PacedCheck);
+                    }
+                    Event::PacedCheck
+                }
                 Request::Enrol => Event::EnrolNow,
                 Request::Diagnostics => {
                     incoming.answer(Answer::Diagnostics((self.findings)()));
@@ -240,7 +249,7 @@ fn status_line(status: &Status) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Config;
+    use crate::config::{Config, ManagedConfig};
     use crate::config_source::ConfigSource;
     use serde_json::json;
     use std::path::Path;
@@ -335,14 +344,15 @@ mod tests {
     ) -> (Service, Sender<ServiceInput>) {
         let config = Config {
             verifier: None,
-            token_file: None,
+            token_files: Vec::new(),
             key: "software".into(),
             state: folder.into(),
             socket: folder.join("agent.sock"),
             report_seconds: None,
+            managed: ManagedConfig::default(),
         };
-        let agent = PersistentAgent::open(&config).unwrap();
         let source = Arc::new(ConfigSource::new(move || Ok(config.clone())).unwrap());
+        let agent = PersistentAgent::open(&source).unwrap();
         let (mut device, link) = (DeviceExecutor::new(Arc::clone(&source)), VerifierLink::new(source));
         change(&mut device);
         Service::start(agent, device, link, Vec::new).unwrap()

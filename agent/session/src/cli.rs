@@ -86,7 +86,10 @@ pub(crate) fn run() -> ExitCode {
 fn refused(refusal: &Refusal) -> ExitStatus {
     eprintln!("vitalsign-session: {}", vitalsign_protocol::text::escape(&refusal.to_string()));
     match refusal {
-        Refusal::Verifier { problem: Some(_), .. } | Refusal::Over => ExitStatus::Rejected,
+        Refusal::Verifier { problem: Some(_), .. }
+        | Refusal::Over
+        | Refusal::NotInFront
+        | Refusal::NotAllowed => ExitStatus::Rejected,
         _ => ExitStatus::Failed,
     }
 }

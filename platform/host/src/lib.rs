@@ -52,11 +52,27 @@ pub fn device_key(spec: &str, state: &Path) -> Result<Box<dyn DeviceKey>, KeyErr
     }
 }
 
-/// Forgets a report key that is lost: the next opening makes another.
-pub fn forget_key(spec: &str, state: &Path) -> Result<(), KeyError> {
+/// Sets a report key aside that is lost: the next opening makes another. A key in software is forgotten.
+pub fn set_key_aside(spec: &str, state: &Path) -> Result<(), KeyError> {
     match spec {
         "software" => SoftwareKey::forget(&software_key_name(state)),
-        _ => vitalsign_tpm_client::forget(state),
+        _ => vitalsign_tpm_client::set_aside(state),
+    }
+}
+
+/// Replaces a report key that is lost by the one that was set aside, and returns whether there was one.
+pub fn restore_key(spec: &str, state: &Path) -> Result<bool, KeyError> {
+    match spec {
+        "software" => Ok(false),
+        _ => vitalsign_tpm_client::restore(state),
+    }
+}
+
+/// Removes a report key that was set aside.
+pub fn drop_key_aside(spec: &str, state: &Path) -> Result<(), KeyError> {
+    match spec {
+        "software" => Ok(()),
+        _ => vitalsign_tpm_client::drop_aside(state),
     }
 }
 

@@ -67,7 +67,7 @@ pub struct TpmKey {
 /// there are none. Without an `event_log` the log is the kernel's, for a TPM that is a device of this machine.
 ///
 /// # Errors
-/// [`KeyError::Lost`] when the TPM no longer has the keys: call [`forget`], and enrol again.
+/// [`KeyError::Lost`] when the TPM no longer has the keys: call [`set_aside`], and enrol again.
 pub fn open(spec: &str, state: &Path, event_log: Option<&Path>) -> Result<TpmKey, KeyError> {
     let address: Address = spec.parse()?;
     let kernel = matches!(address, Address::TpmDevice(_)).then(|| PathBuf::from(EVENT_LOG));
@@ -78,9 +78,28 @@ pub fn open(spec: &str, state: &Path, event_log: Option<&Path>) -> Result<TpmKey
     )
 }
 
-/// Forgets lost keys: the next opening makes new ones.
-pub fn forget(state: &Path) -> Result<(), KeyError> {
-    state::forget(state).map_err(KeyError::from)
+/// Sets lost keys aside, so that the next opening makes new ones.
+///
+/// # Errors
+/// The state folder cannot be written.
+pub fn set_aside(state: &Path) -> Result<(), KeyError> {
+    state::set_aside(state).map_err(KeyError::from)
+}
+
+/// Replaces the keys by those that were set aside, and returns whether there were any.
+///
+/// # Errors
+/// The state folder cannot be written.
+pub fn restore(state: &Path) -> Result<bool, KeyError> {
+    state::restore(state).map_err(KeyError::from)
+}
+
+/// Removes keys that were set aside.
+///
+/// # Errors
+/// The state folder cannot be written.
+pub fn drop_aside(state: &Path) -> Result<(), KeyError> {
+    state::drop_aside(state).map_err(KeyError::from)
 }
 
 impl TpmKey {

@@ -14,5 +14,5 @@ mod template;
 pub mod testing;
 mod transport;
 
-pub use key::{Options, TpmKey, forget, open};
+pub use key::{Options, TpmKey, drop_aside, open, restore, set_aside};
 pub use transport::{Address, Transport};

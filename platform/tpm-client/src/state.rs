@@ -9,6 +9,7 @@ use vitalsign_platform_api::KeyError;
 use vitalsign_tpm::codec::{self, Malformed};
 
 const FILE: &str = "tpm-keys";
+const ASIDE: &str = "tpm-keys.aside";
 const MAGIC: &[u8] = b"vitalsign-tpm-keys-v1\0";
 const MOST: u64 = 16 * 1024;
 
@@ -47,11 +48,37 @@ pub(crate) fn write(folder: &Path, state: &StoredKeys) -> Result<(), CommandErro
     persist(folder, &path, &encode(state)).map_err(|error| of(&error, "writing", &path))
 }
 
-/// Forgets the keys, so that the next opening makes new ones.
-pub(crate) fn forget(folder: &Path) -> Result<(), CommandError> {
-    let path = folder.join(FILE);
-    match fs::remove_file(&path) {
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(of(&error, "removing", &path)),
+/// Sets the keys aside, so that the next opening makes new ones. Keys that were set aside before stay, and the ones in
+/// between are removed.
+pub(crate) fn set_aside(folder: &Path) -> Result<(), CommandError> {
+    let (path, aside) = (folder.join(FILE), folder.join(ASIDE));
+    if aside.exists() {
+        return remove(&path);
+    }
+    match fs::rename(&path, &aside) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(of(&error, "setting aside", &path)),
+        _ => Ok(()),
+    }
+}
+
+/// Replaces the keys by those that were set aside, and returns whether there were any.
+pub(crate) fn restore(folder: &Path) -> Result<bool, CommandError> {
+    let aside = folder.join(ASIDE);
+    match fs::rename(&aside, folder.join(FILE)) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(of(&error, "restoring", &aside)),
+    }
+}
+
+/// Removes the keys that were set aside.
+pub(crate) fn drop_aside(folder: &Path) -> Result<(), CommandError> {
+    remove(&folder.join(ASIDE))
+}
+
+fn remove(path: &Path) -> Result<(), CommandError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(of(&error, "removing", path)),
         _ => Ok(()),
     }
 }
@@ -128,9 +155,25 @@ mod tests {
             );
             assert_eq!(mode & 0o777, 0o600);
         }
-        forget(&inner).unwrap();
-        forget(&inner).unwrap();
-        assert!(read(&inner).unwrap().is_none());
+    }
+
+    #[test]
+    fn restores_the_first_keys_that_were_set_aside() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path();
+        assert!(!restore(folder).unwrap());
+        set_aside(folder).unwrap();
+        write(folder, &state()).unwrap();
+        set_aside(folder).unwrap();
+        assert!(read(folder).unwrap().is_none());
+        write(folder, &StoredKeys { parent: vec![8; 34], ..state() }).unwrap();
+        set_aside(folder).unwrap();
+        assert!(read(folder).unwrap().is_none() && restore(folder).unwrap());
+        assert!(read(folder).unwrap() == Some(state()));
+        set_aside(folder).unwrap();
+        drop_aside(folder).unwrap();
+        drop_aside(folder).unwrap();
+        assert!(!restore(folder).unwrap());
     }
 
     #[test]

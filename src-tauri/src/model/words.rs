@@ -99,7 +99,9 @@ fn refused(refusal: &Refusal) -> KeyProblem {
             Some(Busy | Internal) => KeyProblemKind::Lost,
             _ => KeyProblemKind::Refused,
         },
-        Refusal::NotUnderstood | Refusal::NotAllowed | Refusal::Settings => KeyProblemKind::Refused,
+        Refusal::NotUnderstood | Refusal::NotAllowed | Refusal::NotInFront | Refusal::Settings => {
+            KeyProblemKind::Refused
+        }
     };
     KeyProblem { kind, detail: Some(plain(&refusal.to_string())) }
 }

@@ -7,13 +7,15 @@ use rustix::thread::set_thread_uid;
 use serde_json::json;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 use vitalsign_client::ServiceClient;
-use vitalsign_e2e::{Agent, Child, Hand, Testbed};
+use vitalsign_e2e::{Agent, Child, Hand, Testbed, wait_for};
 use vitalsign_ipc::{Answer, Refusal, Request};
 use vitalsign_ipc::{Stage, Status};
+use vitalsign_protocol::id::{RegistrationId, Secret};
 use vitalsign_protocol::step_up::StepUpResult;
 use vitalsign_simulated_key::Transport;
 
@@ -52,6 +54,20 @@ impl Seats {
         command.envs(service.get_envs().filter_map(|(name, value)| Some((name, value?))));
         Child::start(&mut command)
     }
+}
+
+/// Runs a command of the device's program as a user.
+fn run_as(user: u32, agent: &Agent, arguments: &[&str]) -> Result<(Option<i32>, String)> {
+    let output = agent.command(arguments).uid(user).gid(user).output()?;
+    let said = [output.stdout, output.stderr].concat();
+    Ok((output.status.code(), String::from_utf8_lossy(&said).into_owned()))
+}
+
+/// Number of entries in the verifier's audit log.
+fn audited(testbed: &Testbed) -> Result<usize> {
+    let said = testbed.administer(&["audit", "verify"])?;
+    let number = said.split_whitespace().find_map(|word| word.parse().ok());
+    number.with_context(|| format!("no number in {said:?}"))
 }
 
 /// Program of a user that receives status updates.
@@ -152,5 +168,59 @@ fn only_who_is_in_front_of_a_shared_device_is_asked() -> Result<()> {
     nurse.until("the nurse to be asked again", is_asked)?;
     ensure!(nurse.ask(Request::GiveUp { step_up, end: StepUpResult::Declined })? == Answer::Accepted);
     ensure!(asked.end()? == "declined");
+    Ok(())
+}
+
+#[test]
+fn only_the_user_in_front_asks_for_reports_and_keys() -> Result<()> {
+    let testbed = Testbed::with_simulated_tpm()?;
+    fs::set_permissions(testbed.folder(), Permissions::from_mode(0o755))?;
+    let (agent, mut service, _) = testbed.enrolled("device")?;
+    service.kill();
+    let seats = Seats::below(testbed.folder())?;
+    seats.put(Some(NURSE))?;
+    let _service = seats.service(&agent)?;
+    agent.until("the channel", |status| status.listening)?;
+    let (mut nurse, mut other) = (Person::subscribed(&agent, NURSE)?, Person::subscribed(&agent, OTHER)?);
+    let before = audited(&testbed)?;
+
+    let registration = RegistrationId([1; 16]);
+    let requests = [
+        Request::CheckNow,
+        Request::Keys,
+        Request::BeginKey { code: Secret::new(b"1234".to_vec()) },
+        Request::FinishKey { registration, name: "blue".into(), credential: json!({}) },
+    ];
+    for request in requests {
+        let answer = other.ask(request.clone())?;
+        ensure!(answer == Answer::Refused(Refusal::NotInFront), "{request:?}: {answer:?}");
+    }
+    let (code, said) = run_as(OTHER, &agent, &["report"])?;
+    ensure!(code == Some(1) && said.contains("only the user in front of this device"), "{code:?}: {said}");
+    let (code, said) = run_as(OTHER, &agent, &["security-key", "list"])?;
+    ensure!(code == Some(1) && said.contains("only the user in front of this device"), "{code:?}: {said}");
+    ensure!(matches!(other.ask(Request::Status)?, Answer::Status(_)), "the status is for everybody");
+    ensure!(audited(&testbed)? == before, "the other user caused a report");
+    ensure!(matches!(nurse.ask(Request::Keys)?, Answer::Keys(_)));
+
+    // The first check is at once, and the next ones share a later one.
+    ensure!(nurse.ask(Request::CheckNow)? == Answer::Accepted);
+    wait_for("the first report", LIMIT, || Ok((audited(&testbed)? == before + 1).then_some(())))?;
+    for _ in 0..20 {
+        let answer = nurse.ask(Request::CheckNow)?;
+        ensure!(matches!(answer, Answer::Scheduled { seconds: 1..=10 }), "{answer:?}");
+    }
+    let (code, said) = run_as(NURSE, &agent, &["report"])?;
+    ensure!(code == Some(1) && said.contains("the next one starts in"), "{code:?}: {said}");
+    ensure!(audited(&testbed)? == before + 2, "{} reports", audited(&testbed)? - before);
+
+    // Root is not limited.
+    for _ in 0..2 {
+        agent.run(&["report"])?;
+    }
+    ensure!(audited(&testbed)? == before + 4, "{} reports", audited(&testbed)? - before);
+    seats.put(Some(OTHER))?;
+    let answer = nurse.ask(Request::CheckNow)?;
+    ensure!(answer == Answer::Refused(Refusal::NotInFront), "{answer:?}");
     Ok(())
 }

@@ -56,11 +56,12 @@ fn a_verifier_that_is_away_costs_nothing_but_news() -> Result<()> {
 fn cleared_tpm_causes_new_key_and_enrolment() -> Result<()> {
     let testbed = Testbed::with_simulated_tpm()?;
     let agent = testbed.agent("device")?;
-    std::fs::write(agent.token_file(), testbed.token(2)?)?;
+    std::fs::write(agent.token_file(), testbed.token(1)?)?;
     let mut service = agent.start_service()?;
     let before = reporting(&agent)?;
     service.kill();
     simulated(&testbed)?.clear();
+    std::fs::write(agent.token_file(), testbed.token(1)?)?;
     let _service = agent.start_service()?;
     let after = reporting(&agent)?;
     ensure!(after.reported_at.is_some() && after.ear != before.ear, "{after:?}");
@@ -73,7 +74,7 @@ fn cleared_tpm_causes_new_key_and_enrolment() -> Result<()> {
 fn broken_state_is_set_aside_and_device_reenrols() -> Result<()> {
     let testbed = Testbed::with_simulated_tpm()?;
     let agent = testbed.agent("device")?;
-    std::fs::write(agent.token_file(), testbed.token(9)?)?;
+    std::fs::write(agent.token_file(), testbed.token(1)?)?;
     let mut service = agent.start_service()?;
     reporting(&agent)?;
     let state = agent.state().join("state.json");
@@ -82,6 +83,7 @@ fn broken_state_is_set_aside_and_device_reenrols() -> Result<()> {
     for (n, broken) in [half, Vec::new(), b"\0\xff\0".to_vec()].into_iter().enumerate() {
         service.kill();
         std::fs::write(&state, &broken)?;
+        std::fs::write(agent.token_file(), testbed.token(1)?)?;
         service = agent.start_service()?;
         reporting(&agent)?;
         let aside = agent.state().join(format!("state.json.corrupt-{}", n + 1));

@@ -37,7 +37,9 @@ pub(crate) fn run(place: &PathArgs, output: Output) -> anyhow::Result<ExitStatus
 
 /// Everything. What the service sees itself counts more than what this process sees.
 fn examine(config: &Config) -> Vec<Diagnostic> {
-    let mut all = vec![ok("settings", "understood")];
+    let managed = config.managed.verifier_file();
+    let managed = managed.map_or(String::new(), |file| format!("; {} sets the verifier", file.display()));
+    let mut all = vec![ok("settings", &format!("understood{managed}"))];
     match ServiceClient::connect(&config.socket).and_then(|mut service| {
         let status = service.ask(Request::Status)?;
         Ok((service.ask(Request::Diagnostics)?, status))
@@ -53,6 +55,7 @@ fn examine(config: &Config) -> Vec<Diagnostic> {
             }
             if let Answer::Status(status) = status {
                 all.extend(standing_of(&status));
+                all.extend(needless_token(config, &status));
                 all.extend(channel(&status));
             }
         }
@@ -75,6 +78,20 @@ fn examine(config: &Config) -> Vec<Diagnostic> {
     all.push(session_program());
     all.extend(updates(&check::probe(config).0.os));
     all
+}
+
+/// An enrolment token that the service could not remove.
+fn needless_token(config: &Config, status: &Status) -> Option<Diagnostic> {
+    let file = config.token_files.iter().find(|file| file.is_file())?;
+    let remedy =
+        "Delete it, and have tokens delivered to the state folder, where the service can remove them.";
+    (status.standing == AgentState::Reporting).then(|| {
+        problem(
+            "enrolment token",
+            format!("{} holds one, and this device is enrolled", file.display()),
+            remedy,
+        )
+    })
 }
 
 /// Runs the diagnostics: in the service when it is asked, otherwise in this program.

@@ -34,6 +34,11 @@ pub(crate) struct EnrolArgs {
 
 pub(crate) fn run(place: &PathArgs, arguments: &EnrolArgs) -> anyhow::Result<ExitStatus> {
     let config = place.load(arguments.enrolling.given())?;
+    if let Some((name, value)) = config.managed.conflict(&arguments.enrolling.given()) {
+        let file = config.managed.file.display();
+        eprintln!("vitalsign: the {name} is set by managed configuration: {file} says {value}");
+        return Ok(ExitStatus::Rejected);
+    }
     let verifier = config.verifier.as_ref();
     let verifier =
         verifier.context("say which verifier: --verifier URL and --ca FILE, or in the configuration")?;
@@ -50,11 +55,13 @@ pub(crate) fn run(place: &PathArgs, arguments: &EnrolArgs) -> anyhow::Result<Exi
 
     let state = &config.state;
     vitalsign_os::private_folder(state).with_context(|| state.display().to_string())?;
+    // Keeps a managed setting where it is, so that it can change.
+    let managed = &config.managed.layer;
     let told = ConfigLayer {
-        verifier: Some(verifier.url.clone()),
-        ca_file: Some(keep(state, "verifier-ca.pem", &ca)?),
+        verifier: managed.verifier.is_none().then(|| verifier.url.clone()),
+        ca_file: managed.ca_file.is_none().then(|| keep(state, "verifier-ca.pem", &ca)).transpose()?,
         token_file: Some(keep(state, "enrolment-token", &token)?),
-        key: Some(config.key.clone()),
+        key: managed.key.is_none().then(|| config.key.clone()),
         ..ConfigLayer::default()
     };
     keep(state, ENROLMENT_FILE, toml::to_string(&told)?.as_bytes())?;
@@ -63,9 +70,11 @@ pub(crate) fn run(place: &PathArgs, arguments: &EnrolArgs) -> anyhow::Result<Exi
     let config = source.current();
     let now = match ServiceClient::connect(&config.socket) {
         Ok(service) => report::through_service(service, Request::Enrol)?,
-        Err(ClientError::NotRunning(_)) => {
-            PersistentAgent::open(&config)?.run_through(Event::EnrolNow, source)?
-        }
+        Err(ClientError::NotRunning(_)) => PersistentAgent::open_without_service(&source)
+            .context(
+                "the settings and the token are stored, and the service enrols with them when it starts",
+            )?
+            .run_through(Event::EnrolNow, source)?,
         Err(error) => anyhow::bail!(error),
     };
     status::show(&now, Output { json: arguments.json })?;

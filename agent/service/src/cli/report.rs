@@ -18,7 +18,7 @@ pub(crate) fn run(place: &PathArgs, output: Output) -> anyhow::Result<ExitStatus
     let status = match ServiceClient::connect(&config.socket) {
         Ok(service) => through_service(service, Request::CheckNow)?,
         Err(ClientError::NotRunning(_)) => {
-            PersistentAgent::open(&config)?.run_through(Event::CheckNow, source)?
+            PersistentAgent::open_without_service(&source)?.run_through(Event::CheckNow, source)?
         }
         Err(error) => anyhow::bail!(error),
     };
@@ -32,13 +32,16 @@ pub(crate) fn run(place: &PathArgs, output: Output) -> anyhow::Result<ExitStatus
 
 /// Asks the service to do something, and waits until it is done.
 pub(crate) fn through_service(mut service: ServiceClient, request: Request) -> anyhow::Result<Status> {
-    let refused = |answer: &Answer| anyhow::anyhow!("{}", status::refusal(answer));
     let Answer::Status(mut before) = service.ask(Request::Subscribe)? else {
         anyhow::bail!("the service has just started: try again");
     };
     match service.ask(request)? {
         Answer::Accepted => {}
-        other => return Err(refused(&other)),
+        Answer::Scheduled { seconds } => {
+            eprintln!("vitalsign: a report was sent a moment ago; the next one starts in {seconds} s");
+        }
+        Answer::Refused(refusal) => return Err(refusal.into()),
+        other => anyhow::bail!("{}", status::refusal(&other)),
     }
     // The work is done when the service was busy after the request and is so no more.
     let until = Instant::now() + REPLY_TIMEOUT;

@@ -36,7 +36,7 @@ pub(crate) fn run(place: &PathArgs, arguments: ServiceArgs) -> anyhow::Result<Ex
     tracing::info!(state = %config.state.display(), socket = %config.socket.display(), key = config.key, "starting");
     let manager = ServiceManager::from_environment();
 
-    let agent = PersistentAgent::open(&config)?;
+    let agent = PersistentAgent::open(&source)?;
     let socket = config.socket.clone();
     let mut device = DeviceExecutor::new(Arc::clone(&source));
     let link = VerifierLink::new(source);

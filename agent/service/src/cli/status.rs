@@ -23,7 +23,11 @@ pub(crate) fn run(place: &PathArgs, output: Output) -> anyhow::Result<ExitStatus
         }
         Err(error) => anyhow::bail!(error),
     };
-    show(&status, output)
+    let shown = show(&status, output)?;
+    if let Some(file) = config.managed.verifier_file().filter(|_| !output.json) {
+        say(&standing::managed(file, Style::of_stdout()));
+    }
+    Ok(shown)
 }
 
 /// Prints the status and returns whether the device is healthy.

@@ -3,6 +3,7 @@
 use super::style::{Paint, Style};
 use super::table::{Cell, rows};
 use super::{plain, verdict, when};
+use std::path::Path;
 use vitalsign_ipc::{AgentState, Stage, Status, StepUp};
 use vitalsign_protocol::ear::Tier;
 
@@ -56,6 +57,12 @@ pub(crate) fn page(status: &Status, style: Style, now: u64) -> String {
     }
     out.push_str(&rows(style, &[20], &lines));
     out
+}
+
+/// Formats the line that says where the verifier is set.
+pub(crate) fn managed(file: &Path, style: Style) -> String {
+    let text = format!("the verifier is set by managed configuration ({})", file.display());
+    rows(style, &[20], &[line("Settings", text)])
 }
 
 /// Returns the summary sentence.

@@ -138,11 +138,12 @@ impl Place {
         });
         let config = Config {
             verifier: Some(VerifierSettings { url, ca_file }),
-            token_file: None,
+            token_files: Vec::new(),
             key: "software".into(),
             state: folder.path().into(),
             socket: folder.path().join("agent.sock"),
             report_seconds: None,
+            managed: crate::config::ManagedConfig::default(),
         };
         Self { config, requests, _folder: folder }
     }
@@ -328,7 +329,7 @@ fn enrols_with_the_reloaded_token_and_verifier() {
 
     let token_file = after.config.state.join("token");
     std::fs::write(&token_file, "once\n").unwrap();
-    *bench.config.lock().unwrap() = Config { token_file: Some(token_file), ..after.config.clone() };
+    *bench.config.lock().unwrap() = Config { token_files: vec![token_file], ..after.config.clone() };
     bench.source.reload().unwrap();
     bench.source.read_token().unwrap();
     bench.request(VerifierEffect::BeginEnrolment(keys));

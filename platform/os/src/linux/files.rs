@@ -38,9 +38,10 @@ pub fn sync_folder(path: &Path) -> io::Result<()> {
 /// so it stays as it is.
 pub fn give_to_owner_of(folder: &Path, path: &Path) -> io::Result<()> {
     let folder = folder.metadata()?;
-    let file = path.metadata()?;
+    // No link is followed: the owner of the folder could have put one there.
+    let file = path.symlink_metadata()?;
     if (file.uid(), file.gid()) == (folder.uid(), folder.gid()) {
         return Ok(());
     }
-    std::os::unix::fs::chown(path, Some(folder.uid()), Some(folder.gid()))
+    std::os::unix::fs::lchown(path, Some(folder.uid()), Some(folder.gid()))
 }

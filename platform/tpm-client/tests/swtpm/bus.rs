@@ -8,7 +8,7 @@ use vitalsign_protocol::id::Digest;
 use vitalsign_tpm::attest::verify_quote;
 use vitalsign_tpm::credential;
 use vitalsign_tpm_client::testing::{Pass, Proxy, Way, address, options};
-use vitalsign_tpm_client::{TpmKey, forget, open};
+use vitalsign_tpm_client::{TpmKey, open, set_aside};
 
 #[test]
 fn a_key_lost_while_it_is_open_is_lost() {
@@ -21,7 +21,7 @@ fn a_key_lost_while_it_is_open_is_lost() {
     proxy.set(|_, _| Pass::On);
     assert!(matches!(key.sign(&Digest::of(b"a")), Err(KeyError::Lost(_))));
     drop(key);
-    forget(&bench.state()).unwrap();
+    set_aside(&bench.state()).unwrap();
     let mut key = bench.open();
     enrol(&bench, &mut key);
 }
@@ -295,7 +295,7 @@ fn garbage_from_the_tpm_is_an_error_and_no_more() {
     println!("{errors} of 300 damaged conversations ended in an error, none in a panic");
     assert!(errors > 100);
     proxy.set(|_, _| Pass::On);
-    forget(&bench.state()).unwrap();
+    set_aside(&bench.state()).unwrap();
     drop(proxy);
     let mut key = bench.open();
     enrol(&bench, &mut key);

@@ -17,7 +17,7 @@ use vitalsign_tpm::eventlog::EventLog;
 use vitalsign_tpm::hash::Hash;
 use vitalsign_tpm::public::{self, Public};
 use vitalsign_tpm_client::testing::Swtpm;
-use vitalsign_tpm_client::{TpmKey, forget, open};
+use vitalsign_tpm_client::{TpmKey, open, set_aside};
 
 struct Fixture {
     folder: tempfile::TempDir,
@@ -198,7 +198,7 @@ fn cleared_tpm_or_damaged_blob_loses_the_key() {
     bench.tpm.restart();
     assert!(lost(&bench));
     assert!(bench.tpm.loaded().is_empty());
-    forget(&bench.state()).unwrap();
+    set_aside(&bench.state()).unwrap();
     key = bench.open();
     assert_ne!(key.public(), &public);
     enrol(&bench, &mut key);
