@@ -3,6 +3,8 @@
 //! report on the session bus.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use zbus::blocking::fdo::DBusProxy;
 use zbus::blocking::{Connection, MessageIterator, Proxy};
 use zbus::message::Type;
 use zbus::zvariant::{ObjectPath, OwnedObjectPath};
@@ -13,24 +15,32 @@ const MANAGER: &str = "/org/freedesktop/login1";
 const SESSION: &str = "org.freedesktop.login1.Session";
 /// Suffix of screen saver interfaces: `org.freedesktop.ScreenSaver`, `org.gnome.ScreenSaver` and others.
 const SAVER: &str = ".ScreenSaver";
+/// Screen savers that can be asked: name, which is also the interface, and path.
+const SAVERS: [(&str, &str); 2] = [
+    ("org.freedesktop.ScreenSaver", "/org/freedesktop/ScreenSaver"),
+    ("org.gnome.ScreenSaver", "/org/gnome/ScreenSaver"),
+];
+
+/// Delay before a source is followed again after its bus has ended.
+const RETRY_DELAY: Duration = Duration::from_secs(5);
 
 /// Calls `tell` whenever the person leaves or returns. Without a source, the person is always present.
 pub fn watch_seat(tell: impl Fn(bool) + Send + Sync + 'static) {
     let told = Arc::new(SeatSources { tell, sources: Mutex::default() });
     let logind = Arc::clone(&told);
+    let wait = || {
+        std::thread::sleep(RETRY_DELAY);
+        true
+    };
     std::thread::spawn(move || {
         let id = std::env::var("XDG_SESSION_ID").ok();
-        let followed =
-            Connection::system().and_then(|bus| follow_logind(&bus, id, |away| logind.say(0, away)));
-        let error = followed.err();
-        tracing::info!("logind does not say whether this session is in front: {}", words(error));
-        logind.say(0, false);
+        let follow =
+            |say: &dyn Fn(bool)| Connection::system().and_then(|bus| follow_logind(&bus, id.clone(), say));
+        logind.follow(0, "logind", follow, wait);
     });
     std::thread::spawn(move || {
-        let followed = Connection::session().and_then(|bus| follow_savers(&bus, |away| told.say(1, away)));
-        let error = followed.err();
-        tracing::info!("no screen saver is heard: {}", words(error));
-        told.say(1, false);
+        let follow = |say: &dyn Fn(bool)| Connection::session().and_then(|bus| follow_savers(&bus, say));
+        told.follow(1, "screen savers", follow, wait);
     });
 }
 
@@ -45,6 +55,29 @@ struct SeatSources<T> {
 }
 
 impl<T: Fn(bool)> SeatSources<T> {
+    /// Follows a source, and again after `wait` when its bus has ended, until that returns false. The last report of the
+    /// source counts meanwhile: a bus that ends under a locked screen does not unlock it.
+    fn follow(
+        &self,
+        source: usize,
+        name: &str,
+        follow: impl Fn(&dyn Fn(bool)) -> zbus::Result<()>,
+        mut wait: impl FnMut() -> bool,
+    ) {
+        let mut told = None;
+        loop {
+            let error = words(follow(&|away| self.say(source, away)).err());
+            // A machine without this source has the same error each time.
+            if told.as_ref() != Some(&error) {
+                tracing::info!(source = name, error, "does not say whether the person is present");
+            }
+            told = Some(error);
+            if !wait() {
+                return;
+            }
+        }
+    }
+
     fn say(&self, source: usize, away: bool) {
         let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
         let before = sources.contains(&true);
@@ -109,12 +142,34 @@ fn away(bus: &Connection, path: &ObjectPath<'_>) -> zbus::Result<bool> {
 
 fn follow_savers(bus: &Connection, tell: impl Fn(bool)) -> zbus::Result<()> {
     let rule = MatchRule::builder().msg_type(Type::Signal).member("ActiveChanged")?.build();
-    for message in MessageIterator::for_match_rule(rule, bus, None)? {
+    let messages = MessageIterator::for_match_rule(rule, bus, None)?;
+    if let Some(active) = running_saver(bus)? {
+        tell(active);
+    }
+    for message in messages {
         if let Some(active) = saver(&message?) {
             tell(active);
         }
     }
     Ok(())
+}
+
+/// Returns whether a screen saver that runs is active; `None` if none runs that can be asked.
+fn running_saver(bus: &Connection) -> zbus::Result<Option<bool>> {
+    let names = DBusProxy::new(bus)?;
+    let mut active = None;
+    for (name, path) in SAVERS {
+        // A question to a name without an owner could start a program.
+        if !names.name_has_owner(name.try_into()?)? {
+            continue;
+        }
+        if let Ok(answer) = bus.call_method(Some(name), path, Some(name), "GetActive", &())
+            && let Ok(answer) = answer.body().deserialize::<bool>()
+        {
+            active = Some(active == Some(true) || answer);
+        }
+    }
+    Ok(active)
 }
 
 /// Parses a screen saver's signal.
@@ -128,7 +183,6 @@ mod tests {
     use super::*;
     use crate::system::bus::PrivateBus;
     use std::sync::mpsc::{Receiver, channel};
-    use std::time::Duration;
     use zbus::fdo;
     use zbus::interface;
 
@@ -263,6 +317,59 @@ mod tests {
         say("org.example.Window", false).unwrap();
         say("org.freedesktop.ScreenSaver", false).unwrap();
         while told.recv_timeout(PATIENCE).unwrap() {}
+    }
+
+    struct Saver;
+
+    #[interface(name = "org.gnome.ScreenSaver")]
+    impl Saver {
+        fn get_active(&self) -> bool {
+            true
+        }
+    }
+
+    #[test]
+    fn a_screen_that_is_locked_already_is_seen() {
+        let bus = PrivateBus::start();
+        let locker = bus.connect();
+        locker.object_server().at("/org/gnome/ScreenSaver", Saver).unwrap();
+        assert_eq!(running_saver(&bus.connect()).unwrap(), None);
+        locker.request_name("org.gnome.ScreenSaver").unwrap();
+        assert_eq!(running_saver(&bus.connect()).unwrap(), Some(true));
+    }
+
+    #[test]
+    fn bus_that_ends_under_a_locked_screen_unlocks_nothing() {
+        let (tell, heard) = channel();
+        let told = SeatSources { tell: move |away| tell.send(away).unwrap(), sources: Mutex::default() };
+        let first = PrivateBus::start();
+        let locked = logind(&first, false);
+        let (bus, next_bus) = channel();
+        let (waits, waiting) = channel();
+        bus.send(first.connect()).unwrap();
+        let following = std::thread::spawn(move || {
+            let buses = next_bus;
+            let current = std::cell::RefCell::new(buses.recv().unwrap());
+            let follow = |say: &dyn Fn(bool)| follow_logind(&current.borrow(), Some("c1".to_owned()), say);
+            told.follow(0, "logind", follow, || {
+                waits.send(()).unwrap();
+                buses.recv().map(|next| drop(current.replace(next))).is_ok()
+            });
+        });
+        let session = Proxy::new(&locked, LOGIND, OURS, SESSION).unwrap();
+        session.set_property("LockedHint", true).unwrap();
+        assert_eq!(heard.recv_timeout(PATIENCE), Ok(true));
+        drop(first);
+        waiting.recv_timeout(PATIENCE).unwrap();
+        assert!(heard.try_recv().is_err(), "the person has not returned");
+        // The bus is back, and the screen was unlocked meanwhile.
+        let second = PrivateBus::start();
+        let _unlocked = logind(&second, false);
+        bus.send(second.connect()).unwrap();
+        assert_eq!(heard.recv_timeout(PATIENCE), Ok(false));
+        drop(bus);
+        drop(second);
+        following.join().unwrap();
     }
 
     #[test]
