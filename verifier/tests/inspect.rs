@@ -7,7 +7,7 @@ mod tests {
     use std::process::{Command, Output};
     use vitalsign_platform_api::DeviceKey;
     use vitalsign_protocol::evidence::{Claims, IntendedUse, quote_extra_data};
-    use vitalsign_protocol::id::Nonce;
+    use vitalsign_protocol::id::{Digest, Nonce};
     use vitalsign_protocol::message::EnrolmentKeys;
     use vitalsign_protocol::posture::Posture;
     use vitalsign_tpm_client::testing::Swtpm;
@@ -206,6 +206,38 @@ mod tests {
         desk.assert("quote evidence", 2, "this is not evidence with a quote: it carries none");
         let json = desk.json("quote good --key ak");
         assert_eq!((&json["holds"], &json["bank"]), (&"yes".into(), &"sha256".into()));
+    }
+
+    /// TPMS_ATTEST of a quote over all PCRs.
+    fn quote_over_all_pcrs(digest: &[u8; 32]) -> Vec<u8> {
+        [
+            &[0xff, 0x54, 0x43, 0x47, 0x80, 0x18, 0, 0, 0, 0][..],
+            // Clock, reset count, restart count, safe, firmware.
+            &[0; 8 + 4 + 4],
+            &[1],
+            &[0; 8],
+            // One selection: SHA-256, three bytes of PCRs.
+            &[0, 0, 0, 1, 0x00, 0x0b, 3, 0xff, 0xff, 0xff],
+            &[0, 32],
+            digest,
+        ]
+        .concat()
+    }
+
+    #[test]
+    fn log_explains_pcrs_that_reset_to_ones() {
+        let desk = InspectFixture::new();
+        desk.put("log", &event_log([2; 32]));
+        let first = Digest::of(&[[0; 32], [2; 32]].concat()).0;
+        let values = (1..24_u8).map(|pcr| if (17..=22).contains(&pcr) { [0xff; 32] } else { [0; 32] });
+        let values: Vec<[u8; 32]> = std::iter::once(first).chain(values).collect();
+        desk.put("quote", &quote_over_all_pcrs(&Digest::of(&values.concat()).0));
+        let json = desk.json("quote quote --event-log log");
+        assert_eq!(json["log_replays"], Value::Bool(true), "{json}");
+        let zeros: Vec<[u8; 32]> = std::iter::once(first).chain([[0; 32]; 23]).collect();
+        desk.put("other", &quote_over_all_pcrs(&Digest::of(&zeros.concat()).0));
+        let json = desk.json("quote other --event-log log");
+        assert_eq!(json["log_replays"], Value::Null, "{json}");
     }
 
     fn vectors() -> Option<PathBuf> {

@@ -221,6 +221,26 @@ mod tests {
         assert_eq!(problem(attestation.report(&refused, now()).await), NonceUsed, "spent by a good report");
     }
 
+    #[tokio::test]
+    async fn enrols_and_reports_without_a_readable_log() {
+        let mut machine = Machine::new();
+        let lab = lab(&machine, Trusted::Simulated).await;
+        let token = token(&lab, 1).await;
+        let large = machine.folder.path().join("large");
+        std::fs::File::create(&large).unwrap().set_len(5 * 1024 * 1024).unwrap();
+        // Missing, not readable as a file, and larger than a verifier reads.
+        let folder = machine.folder.path().to_owned();
+        for log in [folder.join("missing"), folder, large] {
+            machine.key = None;
+            let key = vitalsign_tpm_client::open(&machine.tpm.spec, &machine.state(), Some(&log));
+            machine.key = Some(key.unwrap());
+            assert_eq!(machine.quote().log, None, "{}", log.display());
+            machine.enrol(&lab.verifier, &token).await.unwrap();
+            let report = machine.evidence(IntendedUse::Report, true);
+            lab.verifier.attestation.report(&report, now()).await.unwrap();
+        }
+    }
+
     /// A request whose client hangs up after so many steps.
     struct HangsUp<F> {
         request: Pin<Box<F>>,
