@@ -1,12 +1,15 @@
 //! A change that the system pushes is judged at once, long before the heartbeat: the packet filter, in a network
 //! namespace of the test's own.
 
-use anyhow::{Result, ensure};
-use std::time::Instant;
-use vitalsign_e2e::Testbed;
+use anyhow::{Context, Result, ensure};
+use std::process::Command;
+use std::time::{Duration, Instant};
 use vitalsign_e2e::network::{CLOSED, OPEN, in_a_network_of_its_own, nft};
-use vitalsign_ipc::Status;
+use vitalsign_e2e::{Child, Testbed, wait_for};
+use vitalsign_ipc::{AgentState, Status};
 use vitalsign_protocol::ear::Tier;
+
+const LIMIT: Duration = Duration::from_secs(60);
 
 #[test]
 fn a_firewall_that_goes_on_and_off_is_judged_at_once() -> Result<()> {
@@ -33,6 +36,50 @@ fn inside() -> Result<()> {
         agent.until("the change to be judged", |status| firewall(status) == Some(wanted))?;
         eprintln!("judged {wanted} {:?} after the change", start.elapsed());
     }
+    Ok(())
+}
+
+/// Number of entries in the verifier's audit log.
+fn audited(testbed: &Testbed) -> Result<usize> {
+    let said = testbed.administer(&["audit", "verify"])?;
+    let number = said.split_whitespace().find_map(|word| word.parse().ok());
+    number.with_context(|| format!("no number in {said:?}"))
+}
+
+#[test]
+fn mounts_that_change_no_fact_cause_no_report() -> Result<()> {
+    let testbed = Testbed::with_simulated_tpm()?;
+    let (agent, mut service, _) = testbed.enrolled("device")?;
+    service.kill();
+    let (log, place) = (testbed.folder().join("readings.log"), testbed.folder().join("mounted"));
+    std::fs::create_dir(&place)?;
+    // In a mount namespace of the test's own.
+    let inside = agent.command(&["service", "run"]);
+    let mut command = Command::new("unshare");
+    command.arg("--mount").arg(inside.get_program()).args(inside.get_args());
+    command.envs(inside.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    command.env("VITALSIGN_LOG", "debug").stderr(std::fs::File::create(&log)?);
+    let service = Child::start(&mut command)?;
+    agent.until("the channel", |status| status.listening)?;
+    let readings = || -> Result<usize> { Ok(std::fs::read_to_string(&log)?.matches(" read probe=").count()) };
+    let before = audited(&testbed)?;
+    let mut seen = readings()?;
+    for round in 0..4 {
+        let mounting = Command::new("nsenter")
+            .args(["--mount", "--target", &service.id().to_string(), "sh", "-c"])
+            .arg("mount -t tmpfs none \"$0\" && umount \"$0\"")
+            .arg(&place)
+            .status()?;
+        ensure!(mounting.success(), "mount: {mounting}");
+        seen = wait_for(&format!("reading {round} after a mount"), LIMIT, || {
+            let now = readings()?;
+            Ok((now > seen).then_some(now))
+        })?;
+        agent.until("the reading to end", |status| status.standing == AgentState::Reporting)?;
+    }
+    ensure!(audited(&testbed)? == before, "{} reports", audited(&testbed)? - before);
+    agent.run(&["report"])?;
+    ensure!(audited(&testbed)? == before + 1, "a check is reported");
     Ok(())
 }
 
