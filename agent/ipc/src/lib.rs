@@ -18,5 +18,5 @@ mod status;
 
 pub use error::{Error, MAX_FRAME, PROTOCOL, VERSION};
 pub use frame::{Inbox, encode};
-pub use message::{Answer, Diagnostic, Hello, Refusal, Reply, Request};
+pub use message::{Answer, Diagnostic, Hello, Refusal, Reply, Request, SessionLock};
 pub use status::{AgentState, Cost, Stage, Status, StepUp, StepUpCeremony};

@@ -4,6 +4,7 @@ use crate::error::{Error, PROTOCOL, VERSION};
 use crate::status::{Status, StepUpCeremony};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use vitalsign_protocol::fact::Fact;
 use vitalsign_protocol::id::{RegistrationId, Secret, StepUpId};
 use vitalsign_protocol::step_up::{RegisteredKey, StepUpResult};
 
@@ -85,6 +86,21 @@ pub enum Request {
     },
     /// The security keys of this device's users: [`Answer::Keys`].
     Keys,
+    /// Set the screen lock of the client's session: [`Answer::Accepted`]. Only for the user in front of the device; the
+    /// service forgets it when the connection ends, or when another user comes to the front.
+    SessionLock(SessionLock),
+}
+
+/// Screen lock by the settings of a user's session, as in the submodule `lock` of the posture.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SessionLock {
+    /// Whether the screen locks by itself.
+    pub automatic: Fact<bool>,
+    /// Idle seconds until it locks.
+    pub idle_seconds: Fact<u32>,
+    /// Further seconds until it asks for a password.
+    pub grace_seconds: Fact<u32>,
 }
 
 /// Message from the service.
@@ -178,12 +194,21 @@ pub struct Diagnostic {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use vitalsign_protocol::fact::Reason;
 
     #[test]
     fn the_spelling_on_the_wire_is_fixed() {
         let cases = [
             (serde_json::to_string(&Hello::ours()), r#"{"protocol":"vitalsign-ipc","version":1}"#),
             (serde_json::to_string(&Request::CheckNow), r#""check-now""#),
+            (
+                serde_json::to_string(&Request::SessionLock(SessionLock {
+                    automatic: Fact::Known(true),
+                    idle_seconds: Fact::Unreadable(Reason::Denied),
+                    grace_seconds: Fact::Unsupported,
+                })),
+                r#"{"session-lock":{"automatic":{"known":true},"idle_seconds":{"unreadable":"denied"},"grace_seconds":"unsupported"}}"#,
+            ),
             (serde_json::to_string(&Reply::Answer(Answer::Accepted)), r#"{"answer":"accepted"}"#),
             (
                 serde_json::to_string(&Reply::Answer(Answer::Refused(Refusal::NotAllowed))),
@@ -192,6 +217,26 @@ mod tests {
         ];
         for (seen, wanted) in cases {
             assert_eq!(seen.unwrap(), wanted);
+        }
+    }
+
+    #[test]
+    fn session_lock_has_numbers_and_known_words_only() {
+        let parse = |text: &str| serde_json::from_str::<Request>(text);
+        let good = r#"{"session-lock":{"automatic":{"known":true},"idle_seconds":{"known":300},"grace_seconds":{"known":0}}}"#;
+        assert!(parse(good).is_ok());
+        for (part, wrong) in [
+            ("true", "\"yes\""),
+            ("{\"known\":true}", "{\"unreadable\":\"because\"}"),
+            ("{\"known\":true}", "\"enforced\""),
+            ("300", "-1"),
+            ("300", "4294967296"),
+            ("\"grace_seconds\"", "\"user\":\"nurse\",\"grace_seconds\""),
+            (",\"grace_seconds\":{\"known\":0}", ""),
+        ] {
+            let text = good.replacen(part, wrong, 1);
+            assert_ne!(text, good, "{part}");
+            assert!(parse(&text).is_err(), "{text}");
         }
     }
 }

@@ -3,6 +3,7 @@
 use crate::clock::wall;
 use crate::config::Config;
 use crate::config_source::ConfigSource;
+use crate::session_lock::SessionLocks;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -26,6 +27,7 @@ pub(crate) struct DeviceExecutor {
     /// Commands to the key's hardware up to the last collection of facts.
     commands_before: u64,
     after_reading: Box<dyn Fn() + Send>,
+    session_locks: Option<SessionLocks>,
 }
 
 impl DeviceExecutor {
@@ -40,12 +42,18 @@ impl DeviceExecutor {
             collect_micros: 0,
             commands_before: 0,
             after_reading: Box::new(|| ()),
+            session_locks: None,
         }
     }
 
     /// Registers a function that runs after each collection of facts.
     pub(crate) fn after_reading(&mut self, then: impl Fn() + Send + 'static) {
         self.after_reading = Box::new(then);
+    }
+
+    /// Completes the screen lock's facts from users' sessions.
+    pub(crate) fn session_locks(&mut self, locks: SessionLocks) {
+        self.session_locks = Some(locks);
     }
 
     /// Executes an effect and returns its event.
@@ -80,6 +88,9 @@ impl DeviceExecutor {
             });
         if let Ok(facts) = self.with_key(|key| Ok(key.facts())) {
             posture.key = facts;
+        }
+        if let Some(locks) = &self.session_locks {
+            posture.lock = locks.complete(posture.lock, Instant::now());
         }
         self.collect_micros = micros(start.elapsed());
         (self.after_reading)();

@@ -12,6 +12,7 @@ mod persistent_agent;
 mod render;
 mod server;
 mod service;
+mod session_lock;
 mod store;
 mod verifier;
 mod verifier_link;

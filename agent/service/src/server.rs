@@ -3,11 +3,12 @@
 //!
 //! Only the user in front of the device and administrators see step-ups, use security keys and ask for reports.
 
+use crate::session_lock::{ClaimResult, SessionLocks};
 use std::io::{self, Read, Write};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use vitalsign_ipc::{Answer, Error, Hello, Inbox, Refusal, Reply, Request, Status, encode};
 use vitalsign_os::{Listener, Peer, PeerId, SocketStream};
 
@@ -64,7 +65,9 @@ impl std::fmt::Debug for ClientSlot {
 
 impl Drop for ClientSlot {
     fn drop(&mut self) {
-        self.server.lock().clients.retain(|client| client.number != self.number);
+        let mut shared = self.server.lock();
+        shared.clients.retain(|client| client.number != self.number);
+        shared.session_locks.ended(self.number);
     }
 }
 
@@ -76,6 +79,7 @@ struct ServerState {
     status: Option<Arc<Status>>,
     /// Returns whether this user's session is in front of the device.
     in_front: Box<dyn Fn(PeerId) -> bool + Send>,
+    session_locks: SessionLocks,
     clients: Vec<Connection>,
     next_client: u64,
 }
@@ -122,11 +126,13 @@ impl Server {
     pub(crate) fn start(
         path: &Path,
         in_front: impl Fn(PeerId) -> bool + Send + 'static,
+        session_locks: SessionLocks,
         deliver: impl Fn(Incoming) + Clone + Send + 'static,
     ) -> io::Result<Self> {
         let listener = Listener::bind(path)?;
         let in_front = Box::new(in_front);
-        let shared = ServerState { status: None, in_front, clients: Vec::new(), next_client: 0 };
+        let shared =
+            ServerState { status: None, in_front, session_locks, clients: Vec::new(), next_client: 0 };
         let server = Self(Arc::new(Mutex::new(shared)));
         let accepting = server.clone();
         thread("socket", move || {
@@ -158,9 +164,11 @@ impl Server {
         shared.show();
     }
 
-    /// Sends the status again after another session came to the front.
+    /// Sends the status again after another session came to the front, and forgets what the one before it claimed.
     pub(crate) fn seat_changed(&self) {
-        self.lock().show();
+        let mut shared = self.lock();
+        shared.session_locks.seat_changed();
+        shared.show();
     }
 
     fn welcome(
@@ -274,6 +282,18 @@ impl Server {
             Request::Enrol | Request::Diagnostics if !peer.may_administer => {
                 outbox.send(&Reply::Answer(Answer::Refused(Refusal::NotAllowed)));
             }
+            Request::SessionLock(ref lock) => {
+                let locks = self.lock().session_locks.clone();
+                let answer = match locks.claim(peer.id, slot.number, lock.clone(), Instant::now()) {
+                    ClaimResult::Refused => Answer::Refused(Refusal::NotAllowed),
+                    ClaimResult::Unchanged => Answer::Accepted,
+                    ClaimResult::Changed => {
+                        let (to, may_administer) = (Some(outbox.clone()), peer.may_administer);
+                        return deliver(Incoming { request, may_administer, to, _client: Arc::clone(slot) });
+                    }
+                };
+                outbox.send(&Reply::Answer(answer));
+            }
             _ => {
                 let (to, may_administer) = (Some(outbox.clone()), peer.may_administer);
                 deliver(Incoming { request, may_administer, to, _client: Arc::clone(slot) });
@@ -353,7 +373,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("agent.sock");
         let (sender, requests) = channel();
-        let server = Server::start(&path, |_| true, move |incoming| sender.send(incoming).unwrap()).unwrap();
+        let locks = SessionLocks::new(|| None);
+        let server =
+            Server::start(&path, |_| true, locks, move |incoming| sender.send(incoming).unwrap()).unwrap();
         (folder, path, server, requests)
     }
 

@@ -16,6 +16,7 @@ use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
 use vitalsign_agent_core::{DeviceEffect, Effect, Event, LocalEffect};
 use vitalsign_ipc::{AgentState, Answer, Diagnostic, Refusal, Request, Status};
+use vitalsign_platform_api::Change;
 
 /// The longest that the service waits for anything: so that a clock it cannot see costs an hour at most.
 const MAX_WAIT: Duration = Duration::from_secs(3600);
@@ -180,6 +181,7 @@ impl Service {
                     }
                     Event::PacedCheck
                 }
+                Request::SessionLock(_) => Event::Changed(Change::Lock),
                 Request::Enrol => Event::EnrolNow,
                 Request::Diagnostics => {
                     incoming.answer(Answer::Diagnostics((self.findings)()));
@@ -251,6 +253,7 @@ mod tests {
     use super::*;
     use crate::config::{Config, ManagedConfig};
     use crate::config_source::ConfigSource;
+    use crate::session_lock::SessionLocks;
     use serde_json::json;
     use std::path::Path;
     use std::time::Instant;
@@ -302,8 +305,15 @@ mod tests {
         let (service, _inputs) = service(folder.path());
         let socket = folder.path().join("agent.sock");
         let (sender, requests) = channel();
-        let _socket =
-            Server::start(&socket, |_| true, move |incoming| sender.send(incoming).unwrap()).unwrap();
+        let _socket = Server::start(
+            &socket,
+            |_| true,
+            SessionLocks::new(|| None),
+            move |incoming| {
+                sender.send(incoming).unwrap();
+            },
+        )
+        .unwrap();
         let ask = |request: Request| {
             let mut client = ServiceClient::connect(&socket).unwrap();
             let asked = std::thread::spawn(move || client.ask(request).unwrap());

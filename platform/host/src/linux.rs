@@ -57,5 +57,12 @@ impl SystemWatch {
 /// Returns whether this user's session is in front of this machine. Where no seats are kept (no logind), every user is.
 #[must_use]
 pub fn is_in_front(peer: PeerId) -> bool {
-    seat::in_front(&Root::default()).is_none_or(|users| users.contains(&peer.uid()))
+    users_in_front().is_none_or(|users| users.contains(&peer))
+}
+
+/// Returns the users whose sessions are in front of this machine; `None` where no seats are kept.
+#[must_use]
+pub fn users_in_front() -> Option<Vec<PeerId>> {
+    let users = seat::in_front(&Root::default())?;
+    Some(users.into_iter().map(PeerId::of_user).collect())
 }

@@ -76,7 +76,7 @@ pub fn limit_privileges() -> io::Result<String> {
 }
 
 /// There is no other end yet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct PeerId(());
 
 #[derive(Debug)]

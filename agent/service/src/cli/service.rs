@@ -7,6 +7,7 @@ use crate::notify::ServiceManager;
 use crate::persistent_agent::PersistentAgent;
 use crate::server::Server;
 use crate::service::{Service, ServiceInput};
+use crate::session_lock::SessionLocks;
 use crate::verifier_link::VerifierLink;
 use anyhow::Context;
 use std::sync::Arc;
@@ -39,6 +40,8 @@ pub(crate) fn run(place: &PathArgs, arguments: ServiceArgs) -> anyhow::Result<Ex
     let agent = PersistentAgent::open(&source)?;
     let socket = config.socket.clone();
     let mut device = DeviceExecutor::new(Arc::clone(&source));
+    let session_locks = SessionLocks::new(vitalsign_host::users_in_front);
+    device.session_locks(session_locks.clone());
     let link = VerifierLink::new(source);
     let (changes, pushed) = channel();
     match vitalsign_host::watch(changes) {
@@ -53,7 +56,7 @@ pub(crate) fn run(place: &PathArgs, arguments: ServiceArgs) -> anyhow::Result<Ex
     let (service, inputs) = Service::start(agent, device, link, move || doctor::findings(&config))?;
 
     let requests = inputs.clone();
-    let server = Server::start(&socket, vitalsign_host::is_in_front, move |incoming| {
+    let server = Server::start(&socket, vitalsign_host::is_in_front, session_locks, move |incoming| {
         // A loop that has ended answers by itself: what it drops is answered.
         let _ = requests.send(ServiceInput::Incoming(incoming));
     });

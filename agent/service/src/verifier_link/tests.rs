@@ -4,6 +4,7 @@ use super::thread::{MAX_FORWARDED, start_with};
 use super::*;
 use crate::config::Config;
 use crate::server::Server as Socket;
+use crate::session_lock::SessionLocks;
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::{Value, json};
@@ -423,6 +424,7 @@ fn answers_security_key_requests_to_their_clients() {
     let _socket = Socket::start(
         &place.config.socket,
         |_| true,
+        SessionLocks::new(|| None),
         move |incoming| {
             let (rp_id, origin) = ("verifier.example".into(), "https://verifier.example".into());
             assert!(
@@ -503,6 +505,7 @@ fn a_slow_verifier_does_not_hold_more_than_so_many() {
     let _socket = Socket::start(
         &place.config.socket,
         |_| true,
+        SessionLocks::new(|| None),
         move |incoming| {
             let (rp_id, origin) = (String::new(), String::new());
             assert!(

@@ -12,10 +12,16 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// The user whose program is at the other end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct PeerId(u32);
 
 impl PeerId {
+    /// Identifies the user with this user ID.
+    #[must_use]
+    pub fn of_user(uid: u32) -> Self {
+        Self(uid)
+    }
+
     #[must_use]
     pub fn uid(self) -> u32 {
         self.0
