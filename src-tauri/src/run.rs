@@ -80,6 +80,7 @@ pub(crate) fn run(arguments: AppArgs) -> anyhow::Result<()> {
             std::thread::spawn(move || live(model, &happenings, &screen));
             let surface = happened.clone();
             std::thread::spawn(move || {
+                vitalsign_session::share_session_lock(socket.0.clone());
                 let mut surface = ToModel(surface);
                 vitalsign_session::listen(&socket, None, &keys, &mut surface, (inbox.clone(), events), false)
             });

@@ -20,6 +20,24 @@ pub struct ServiceClient {
     events: std::collections::VecDeque<Status>,
 }
 
+/// Sends requests on the connection of a [`ServiceClient`]. Dropping it ends the connection.
+#[derive(Debug)]
+pub struct RequestSender(SocketStream);
+
+impl RequestSender {
+    /// Sends a request without waiting for its answer.
+    pub fn send(&mut self, request: &Request) -> Result<(), ClientError> {
+        self.0.write_all(&encode(request)?).map_err(failed)
+    }
+}
+
+impl Drop for RequestSender {
+    fn drop(&mut self) {
+        // Fails if the connection has ended.
+        let _ = self.0.close();
+    }
+}
+
 /// Reason why the service did not answer a request.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
@@ -65,6 +83,22 @@ impl ServiceClient {
             match self.reply(until)? {
                 Reply::Answer(answer) => return Ok(answer),
                 Reply::Event(status) => self.events.push_back(*status),
+            }
+        }
+    }
+
+    /// Returns a sender for requests whose answers another thread waits for with [`Self::answer`].
+    pub fn sender(&self) -> Result<RequestSender, ClientError> {
+        self.stream.try_clone().map(RequestSender).map_err(ClientError::Io)
+    }
+
+    /// The next answer, skipping events. Waits until the connection ends.
+    pub fn answer(&mut self) -> Result<Answer, ClientError> {
+        loop {
+            match self.reply(Instant::now() + REPLY_TIMEOUT) {
+                Ok(Reply::Answer(answer)) => return Ok(answer),
+                Ok(Reply::Event(_)) | Err(ClientError::TimedOut) => {}
+                Err(error) => return Err(error),
             }
         }
     }

@@ -2,6 +2,7 @@
 //! answer. The terminal program is one user interface, the app is another.
 //!
 //! [`flow`] decides (no I/O), [`listen`] executes, a [`Ui`] displays. [`register`] registers a new key.
+//! [`share_session_lock`] tells the service the session's screen lock.
 //!
 //! Invariants: a PIN goes from the person to the key and nowhere else. Nothing here has the device's key or
 //! talks to the verifier. One step-up at a time is prompted, the oldest first. A tap answers exactly the
@@ -11,12 +12,14 @@ mod agent;
 pub mod flow;
 mod listen;
 mod register;
+mod session_lock;
 pub mod texts;
 mod trouble;
 
 pub use agent::{SecurityKeyClient, Service, ServiceConnector, Socket};
 pub use listen::{Inbox, ListenResult, listen};
 pub use register::{RegisterError, register};
+pub use session_lock::share_session_lock;
 pub use trouble::{DisconnectReason, Disconnected, SessionError};
 
 use vitalsign_ipc::{Status, StepUp};

@@ -12,15 +12,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
 
-/// Crates that read facts, hold the device's key, or decide what the agent does.
-const DEVICE: [&str; 6] = [
-    "vitalsign-linux",
-    "vitalsign-host",
-    "vitalsign-tpm",
-    "vitalsign-tpm-client",
-    "vitalsign-keychain",
-    "vitalsign-agent-core",
-];
+/// Crates that hold the device's key, or decide what the agent does.
+const DEVICE: [&str; 4] =
+    ["vitalsign-host", "vitalsign-tpm-client", "vitalsign-keychain", "vitalsign-agent-core"];
+/// Crates that read facts. In a session they read its settings only, through `vitalsign-session-settings`.
+const PROBES: [&str; 2] = ["vitalsign-linux", "vitalsign-tpm"];
 
 /// Direct normal dependencies of each package on this system, by name.
 struct Graph(BTreeMap<String, BTreeSet<String>>);
@@ -98,6 +94,14 @@ fn session_programs_have_no_device_crates() {
     {
         graph.assert_absent(package, &DEVICE);
     }
+    for package in ["vitalsign-client", "vitalsign-ipc", "vitalsign-security-key"] {
+        graph.assert_absent(package, &PROBES);
+    }
+    let users: Vec<_> = ["vitalsign-session", "vitalsign-app", "vitalsign-desktop"]
+        .into_iter()
+        .filter(|package| graph.0[*package].contains("vitalsign-linux"))
+        .collect();
+    assert!(users.is_empty(), "{users:?} must read settings through vitalsign-session-settings");
 }
 
 #[test]

@@ -10,6 +10,9 @@ mod gvdb;
 mod kde;
 mod logind;
 mod user;
+mod watch;
+
+pub use watch::SettingsWatch;
 
 use crate::Root;
 use crate::run::Commands;

@@ -46,6 +46,7 @@ pub(super) fn listen(place: &SocketArg, arguments: Listen) -> anyhow::Result<Exi
         Ok(service) => service,
         Err(error) => return Ok(unreached(&error)),
     };
+    vitalsign_session::share_session_lock(socket.0.clone());
     let end = listen_to(&socket, Some(service), &keys, &mut screen, (inbox, events), arguments.once);
     Ok(match end {
         ListenResult::StepUp(step_up::StepUpResult::Approved) => ExitStatus::Success,

@@ -1,0 +1,172 @@
+//! Notices changes of a session's lock settings: inotify(7) on the files that hold them, and on logind's seats.
+
+use super::LoginSession;
+use crate::Root;
+use crate::seat::SEATS;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::inotify::{self, CreateFlags, ReadFlags, Reader, WatchFlags};
+use rustix::io::Errno;
+use std::collections::HashMap;
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// Time for which a burst of changes is collected: programs replace several files at once.
+const BURST: Duration = Duration::from_millis(200);
+const FLAGS: WatchFlags = WatchFlags::CREATE
+    .union(WatchFlags::DELETE)
+    .union(WatchFlags::MOVED_TO)
+    .union(WatchFlags::MODIFY)
+    .union(WatchFlags::ONLYDIR);
+
+/// Names of files that count in a folder; with none, all do.
+type Names = &'static [&'static str];
+
+/// Folders within the user's folder of settings. Those on the way to a file are there because it may not exist yet.
+const OWN: [(&str, Names); 7] = [
+    ("", &["kscreenlockerrc", "dconf", "hypr", "swayidle", "xfce4"]),
+    ("dconf", &["user"]),
+    ("hypr", &["hypridle.conf"]),
+    ("swayidle", &["config"]),
+    ("xfce4", &["xfconf"]),
+    ("xfce4/xfconf", &["xfce-perchannel-xml"]),
+    ("xfce4/xfconf/xfce-perchannel-xml", &[]),
+];
+const SYSTEM: [(&str, Names); 5] = [
+    ("/etc/dconf/db", &[]),
+    ("/etc/dconf/profile", &["user"]),
+    ("/etc/xdg", &["kscreenlockerrc", "xfce4"]),
+    ("/etc/xdg/xfce4/xfconf/xfce-perchannel-xml", &[]),
+    // A claim about a session counts only in front: it is repeated when the session comes back.
+    (SEATS, &[]),
+];
+
+/// Watch of one session's settings.
+#[derive(Debug)]
+pub struct SettingsWatch {
+    inotify: OwnedFd,
+    folders: Vec<(PathBuf, Names)>,
+    names: HashMap<i32, Names>,
+}
+
+impl SettingsWatch {
+    /// Starts to watch.
+    ///
+    /// # Errors
+    /// When there is no file descriptor left.
+    pub fn new(root: &Root, session: &LoginSession) -> io::Result<Self> {
+        let inotify = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?;
+        let own = OWN.map(|(folder, names)| (session.settings.join(folder), names));
+        let system = SYSTEM.map(|(folder, names)| (Path::new(folder).to_owned(), names));
+        let folders = own.into_iter().chain(system).map(|(path, names)| (root.path(path), names)).collect();
+        let mut watch = Self { inotify, folders, names: HashMap::new() };
+        watch.extend();
+        Ok(watch)
+    }
+
+    /// Waits for a change, at most `patience`, and then for the end of its burst. Returns whether one came.
+    ///
+    /// # Errors
+    /// As the system says.
+    pub fn wait(&mut self, patience: Duration) -> io::Result<bool> {
+        let end = Instant::now() + patience;
+        loop {
+            self.wait_until(end)?;
+            if self.take()? {
+                break;
+            }
+            if Instant::now() >= end {
+                return Ok(false);
+            }
+        }
+        let end = Instant::now() + BURST;
+        while Instant::now() < end {
+            self.wait_until(end)?;
+            self.take()?;
+        }
+        Ok(true)
+    }
+
+    /// Watches folders that have come since; to watch one again changes nothing.
+    fn extend(&mut self) {
+        for (folder, names) in &self.folders {
+            if let Ok(watch) = inotify::add_watch(&self.inotify, folder, FLAGS) {
+                self.names.insert(watch, names);
+            }
+        }
+    }
+
+    fn wait_until(&self, end: Instant) -> io::Result<()> {
+        let left = Timespec::try_from(end.saturating_duration_since(Instant::now())).ok();
+        match poll(&mut [PollFd::new(&self.inotify, PollFlags::IN)], left.as_ref()) {
+            Ok(_) | Err(Errno::INTR) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Takes all events that have come; returns whether one of them counts.
+    fn take(&mut self) -> io::Result<bool> {
+        let mut counts = false;
+        let mut buffer = [MaybeUninit::uninit(); 4096];
+        let mut reader = Reader::new(&self.inotify, &mut buffer);
+        loop {
+            let event = match reader.next() {
+                Ok(event) => event,
+                Err(Errno::AGAIN) => break,
+                Err(Errno::INTR) => continue,
+                Err(error) => return Err(error.into()),
+            };
+            let name = event.file_name().and_then(|name| name.to_str().ok()).unwrap_or_default();
+            let known = self.names.get(&event.wd());
+            counts |= event.events().contains(ReadFlags::QUEUE_OVERFLOW)
+                || known.is_some_and(|names| names.is_empty() || names.contains(&name));
+        }
+        if counts {
+            self.extend();
+        }
+        Ok(counts)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    const SOON: Duration = Duration::from_secs(20);
+
+    #[test]
+    fn notices_settings_and_seats_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = Root::at(folder.path());
+        let session = LoginSession { desktop: "KDE".into(), settings: "/home/nurse/.config".into() };
+        let config = root.path(&session.settings);
+        fs::create_dir_all(&config).unwrap();
+        fs::create_dir_all(root.path(SEATS)).unwrap();
+        let mut watch = SettingsWatch::new(&root, &session).unwrap();
+        let write = |path: &str| {
+            let path = root.path(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path.with_extension("new"), "x").unwrap();
+            fs::rename(path.with_extension("new"), path).unwrap();
+        };
+        for path in [
+            "/home/nurse/.config/kscreenlockerrc",
+            // Its folder is new, too.
+            "/home/nurse/.config/dconf/user",
+            "/home/nurse/.config/dconf/user",
+            "/home/nurse/.config/hypr/hypridle.conf",
+            "/home/nurse/.config/swayidle/config",
+            "/home/nurse/.config/xfce4/xfconf/xfce-perchannel-xml/xfce4-screensaver.xml",
+            "/run/systemd/seats/seat0",
+        ] {
+            write(path);
+            assert!(watch.wait(SOON).unwrap(), "{path}");
+        }
+        write("/home/nurse/.config/mimeapps.list");
+        write("/home/nurse/.config/hypr/hyprland.conf");
+        assert!(!watch.wait(Duration::ZERO).unwrap());
+    }
+}
