@@ -4,10 +4,12 @@
 
 pub mod network;
 mod proxy;
+mod seats;
 mod step_up;
 mod testbed;
 
 pub use proxy::Proxy;
+pub use seats::Seats;
 pub use step_up::{Asked, Hand};
 pub use testbed::{Agent, Testbed, Tpm};
 pub use vitalsign_simulated_key::process::{Child, wait_for};

@@ -8,11 +8,9 @@ use serde_json::json;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::{Duration, Instant};
 use vitalsign_client::ServiceClient;
-use vitalsign_e2e::{Agent, Child, Hand, Testbed, wait_for};
+use vitalsign_e2e::{Agent, Hand, Seats, Testbed, wait_for};
 use vitalsign_ipc::{Answer, Refusal, Request};
 use vitalsign_ipc::{Stage, Status};
 use vitalsign_protocol::id::{RegistrationId, Secret};
@@ -24,37 +22,6 @@ const MESSAGE: &str = "EHR: sign order 4711";
 /// Two unprivileged user IDs that no account uses.
 const NURSE: u32 = 64_801;
 const OTHER: u32 = 64_802;
-
-/// The seats of a machine that is the service's alone.
-struct Seats(PathBuf);
-
-impl Seats {
-    fn below(folder: &Path) -> Result<Self> {
-        let seats = folder.join("seats");
-        fs::create_dir_all(&seats)?;
-        Ok(Self(seats))
-    }
-
-    /// Brings a user to the front, as logind does: replaces the file.
-    fn put(&self, user: Option<u32>) -> Result<()> {
-        let active = user.map(|user| format!("ACTIVE=2\nACTIVE_UID={user}\n")).unwrap_or_default();
-        let text = format!("# This is private data. Do not parse.\nIS_SEAT0=1\nCAN_GRAPHICAL=1\n{active}");
-        fs::write(self.0.join(".#seat0"), text)?;
-        Ok(fs::rename(self.0.join(".#seat0"), self.0.join("seat0"))?)
-    }
-
-    /// Starts a device's service where these are the machine's.
-    fn service(&self, agent: &Agent) -> Result<Child> {
-        let inside = "mount -t tmpfs tmpfs /run && mkdir -p /run/systemd/seats && \
-                      mount --bind \"$1\" /run/systemd/seats && shift && exec \"$@\"";
-        let service = agent.command(&["service", "run"]);
-        let mut command = Command::new("unshare");
-        command.args(["--mount", "sh", "-c", inside, "sh"]).arg(&self.0);
-        command.arg(service.get_program()).args(service.get_args());
-        command.envs(service.get_envs().filter_map(|(name, value)| Some((name, value?))));
-        Child::start(&mut command)
-    }
-}
 
 /// Runs a command of the device's program as a user.
 fn run_as(user: u32, agent: &Agent, arguments: &[&str]) -> Result<(Option<i32>, String)> {
