@@ -15,8 +15,6 @@ cache=${XDG_CACHE_HOME:-$HOME/.cache}/vitalsign
 # simulated one, and the virtual reader that it lies in.
 packages=(gcc libc6-dev make ca-certificates swtpm swtpm-tools nftables iptables iproute2 dbus procps openssl
   pkg-config libudev-dev libdbus-1-dev libpcsclite-dev libclang-dev pcscd vsmartcard-vpcd)
-# A reverse proxy in front of the verifier; its package starts without a listener.
-[ $# != 0 ] || packages+=(haproxy)
 # The app: its web view and its tray, and what its pages are made with.
 app=(libwebkit2gtk-4.1-dev libayatana-appindicator3-dev python3 python3-venv)
 # A private display with a window manager, and the web view's driver.
@@ -29,6 +27,8 @@ esac
 # Other makers' clients of security keys, to try ours against.
 if [ $# = 0 ]; then
   packages+=(python3 python3-venv python3-pyscard)
+  # A reverse proxy in front of the verifier; its package starts without a listener. Settings of a desktop session.
+  packages+=(haproxy dconf-cli dconf-service gsettings-desktop-schemas libglib2.0-bin)
   # A kernel in a virtual machine, which accepts USB devices over the network: tests/vm.
   packages+=(qemu-system-x86 busybox-static kmod cpio)
   # Ubuntu has its browser under other names.

@@ -14,34 +14,55 @@ use vitalsign_ipc::{Answer, Refusal, Request, SessionLock, Status};
 use vitalsign_protocol::fact::{Fact, Reason};
 use vitalsign_simulated_key::process::program;
 
-/// Two unprivileged user IDs that no account uses.
+/// An unprivileged user ID that no account uses.
 const NURSE: u32 = 64_803;
-const OTHER: u32 = 64_804;
-/// Makes the machine one on which a person can start Plasma only.
-const PLASMA: &str = "mount -t tmpfs tmpfs /usr/share/xsessions && \
-                      echo '[Desktop Entry]' >/usr/share/xsessions/plasma.desktop";
+/// The unprivileged user of every system: dconf's message bus requires an account.
+const OTHER: u32 = 65_534;
+/// Makes the machine one on which a person can start Plasma and GNOME Flashback.
+const DESKTOPS: &str = "mount -t tmpfs tmpfs /usr/share/xsessions && \
+                        for name in plasma gnome-flashback; do \
+                        echo '[Desktop Entry]' >/usr/share/xsessions/$name.desktop; done";
 
 /// A user with settings.
 struct User {
     uid: u32,
+    /// `KDE`, whose settings are a file, or `GNOME-Flashback:GNOME`, whose settings dconf keeps.
+    desktop: &'static str,
     settings: PathBuf,
 }
 
 impl User {
-    fn new(testbed: &Testbed, uid: u32, minutes: u32) -> Result<Self> {
+    fn new(testbed: &Testbed, uid: u32, desktop: &'static str, minutes: u32) -> Result<Self> {
         let settings = testbed.folder().join(format!("settings-{uid}"));
         fs::create_dir_all(&settings)?;
         chown(&settings, Some(uid), Some(uid))?;
-        let user = Self { uid, settings };
+        let user = Self { uid, desktop, settings };
         user.lock_after(minutes)?;
         Ok(user)
     }
 
-    /// Changes the settings as Plasma does: replaces the file.
+    /// Changes the settings as the desktop does.
     fn lock_after(&self, minutes: u32) -> Result<()> {
+        if self.desktop != "KDE" {
+            let seconds = format!("uint32 {}", minutes * 60);
+            let mut dconf = self.command();
+            dconf.args(["dbus-run-session", "dconf", "write", "/org/gnome/desktop/session/idle-delay"]);
+            ensure!(dconf.arg(seconds).status()?.success(), "dconf");
+            return Ok(());
+        }
         let new = self.settings.join("kscreenlockerrc.new");
         fs::write(&new, format!("[Daemon]\nAutolock=true\nTimeout={minutes}\nLockGrace=0\n"))?;
         Ok(fs::rename(new, self.settings.join("kscreenlockerrc"))?)
+    }
+
+    /// A command that runs as this user, with this user's settings.
+    fn command(&self) -> Command {
+        let mut command = Command::new("setpriv");
+        command.args(["--clear-groups", "--reset-env"]);
+        command.arg(format!("--reuid={}", self.uid)).arg(format!("--regid={}", self.uid));
+        command.arg("env").arg(format!("XDG_CURRENT_DESKTOP={}", self.desktop));
+        command.arg(format!("XDG_CONFIG_HOME={}", self.settings.display()));
+        command
     }
 
     /// Starts the user's session program on the machine of this service.
@@ -53,10 +74,9 @@ impl User {
         }
         let mut command = Command::new("nsenter");
         command.arg(format!("--mount=/proc/{}/ns/mnt", service.id()));
-        command.args(["setpriv", "--clear-groups"]);
-        command.arg(format!("--reuid={}", self.uid)).arg(format!("--regid={}", self.uid));
+        let user = self.command();
+        command.arg(user.get_program()).args(user.get_args());
         command.arg(copy).args(["step-up", "listen", "--json", "--socket"]).arg(agent.socket());
-        command.env("XDG_CURRENT_DESKTOP", "KDE").env("XDG_CONFIG_HOME", &self.settings);
         let (child, input, _) = Child::start_talking(&mut command)?;
         Ok(Session { _program: child, _input: input })
     }
@@ -102,16 +122,17 @@ fn tells_the_lock_of_the_session_in_front_only() -> Result<()> {
     service.kill();
     let seats = Seats::below(testbed.folder())?;
     seats.put(Some(NURSE))?;
-    let service = seats.service_after(&agent, PLASMA)?;
+    let service = seats.service_after(&agent, DESKTOPS)?;
     agent.until("nothing to be enforced", |status| idle(status) == OPEN)?;
 
-    let (nurse, other) = (User::new(&testbed, NURSE, 10)?, User::new(&testbed, OTHER, 2)?);
+    let (nurse, other) =
+        (User::new(&testbed, NURSE, "KDE", 10)?, User::new(&testbed, OTHER, "GNOME-Flashback:GNOME", 2)?);
     let strict = SessionLock {
         automatic: Fact::Known(true),
         idle_seconds: Fact::Known(1),
         grace_seconds: Fact::Known(0),
     };
-    let root = User { uid: 0, settings: PathBuf::new() };
+    let root = User { uid: 0, desktop: "KDE", settings: PathBuf::new() };
     for background in [&other, &root] {
         let answer = background.claim(&agent, strict.clone())?;
         ensure!(answer == Answer::Refused(Refusal::NotAllowed), "uid {}: {answer:?}", background.uid);
@@ -130,6 +151,9 @@ fn tells_the_lock_of_the_session_in_front_only() -> Result<()> {
     until_idle(&agent, "the other's settings", 120)?;
     ensure!(nurse.claim(&agent, strict)? == Answer::Refused(Refusal::NotAllowed), "in the background");
     ensure!(reported(&agent)? == Some(Fact::Known(120)));
+
+    other.lock_after(3)?;
+    until_idle(&agent, "a change of the other's settings", 180)?;
 
     seats.put(None)?;
     ensure!(reported(&agent)? == OPEN, "no session is in front");
