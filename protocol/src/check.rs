@@ -134,6 +134,7 @@ pub const REASONS: &[(&str, &str)] = &[
     ("disconnected", "not connected to its management"),
     ("unlicensed", "without a valid licence"),
     ("too-long", "too long"),
+    ("not-enforced", "set by the user, not enforced"),
     ("open-ports", "other ports are open than expected"),
     ("contradiction", "the device and its TPM disagree"),
     ("setup-mode", "its keys can be changed without authentication"),

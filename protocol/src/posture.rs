@@ -193,6 +193,16 @@ record! {
     }
 }
 
+words! {
+    /// Origin of the screen lock's settings.
+    LockSource {
+        /// The system enforces them: no user can change them.
+        0 "enforced" Enforced,
+        /// The user's own settings, told by a program of the session, which the user can change.
+        1 "session" Session,
+    }
+}
+
 record! {
     /// `submods.lock`: the screen lock.
     Lock {
@@ -202,6 +212,8 @@ record! {
         2 idle_seconds: Fact<u64>,
         /// And then asks for a password after so many more.
         3 grace_seconds: Fact<u64>,
+        /// Origin of the settings; `session` if one of several comes from the session.
+        4 source: Fact<LockSource>,
     }
 }
 

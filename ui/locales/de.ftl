@@ -218,6 +218,7 @@ reason-snoozed = von jemandem angehalten
 reason-disconnected = ohne Verbindung zu seiner Verwaltung
 reason-unlicensed = ohne gültige Lizenz
 reason-too-long = zu lang
+reason-not-enforced = vom Benutzer eingestellt, nicht erzwungen
 reason-open-ports = andere Ports offen als erwartet
 reason-contradiction = die Angaben von Gerät und TPM widersprechen sich
 reason-setup-mode = die Schlüssel lassen sich ohne Authentifizierung ändern
@@ -245,6 +246,8 @@ seen-inbound_blocked = Weist unverlangte Verbindungen ab
 seen-kernel = Laufender Kernel
 seen-kernel_installed = Installierter Kernel
 seen-last_update = Letztes Update
+# Where the settings of the screen lock come from: enforced, or the user's session.
+seen-lock_source = Festgelegt durch
 seen-log_replayed = Ereignisprotokoll bestätigt
 seen-manager = Verwaltet von
 seen-manufacturer = Hersteller des TPM

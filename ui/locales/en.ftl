@@ -246,6 +246,7 @@ reason-snoozed = paused by a user
 reason-disconnected = not connected to its management
 reason-unlicensed = without a valid licence
 reason-too-long = too long
+reason-not-enforced = set by the user, not enforced
 reason-open-ports = other ports are open than expected
 reason-contradiction = the device and its TPM disagree
 reason-setup-mode = its keys can be changed without authentication
@@ -276,6 +277,8 @@ seen-inbound_blocked = Refuses unsolicited connections
 seen-kernel = Running kernel
 seen-kernel_installed = Installed kernel
 seen-last_update = Last update
+# Where the settings of the screen lock come from: enforced, or the user's session.
+seen-lock_source = Set by
 seen-log_replayed = Event log confirmed
 seen-manager = Managed by
 seen-manufacturer = TPM maker

@@ -218,6 +218,7 @@ reason-snoozed = alguien lo ha pausado
 reason-disconnected = sin conexión con su gestión
 reason-unlicensed = sin licencia válida
 reason-too-long = demasiado tiempo
+reason-not-enforced = configurado por el usuario, no impuesto
 reason-open-ports = hay otros puertos abiertos de los previstos
 reason-contradiction = los datos del dispositivo y de su TPM se contradicen
 reason-setup-mode = sus claves se pueden cambiar sin autenticación
@@ -245,6 +246,8 @@ seen-inbound_blocked = Rechaza conexiones no solicitadas
 seen-kernel = Núcleo en uso
 seen-kernel_installed = Núcleo instalado
 seen-last_update = Última actualización
+# Where the settings of the screen lock come from: enforced, or the user's session.
+seen-lock_source = Establecido por
 seen-log_replayed = Registro de eventos confirmado
 seen-manager = Gestionado por
 seen-manufacturer = Fabricante del TPM

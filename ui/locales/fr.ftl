@@ -215,6 +215,7 @@ reason-snoozed = mis en pause par quelqu’un
 reason-disconnected = sans connexion à sa gestion
 reason-unlicensed = sans licence valide
 reason-too-long = trop long
+reason-not-enforced = réglé par l’utilisateur, non imposé
 reason-open-ports = d’autres ports sont ouverts que prévu
 reason-contradiction = les données de l’appareil et de son TPM se contredisent
 reason-setup-mode = ses clés peuvent être changées sans authentification
@@ -242,6 +243,8 @@ seen-inbound_blocked = Refuse les connexions non sollicitées
 seen-kernel = Noyau en cours
 seen-kernel_installed = Noyau installé
 seen-last_update = Dernière mise à jour
+# Where the settings of the screen lock come from: enforced, or the user's session.
+seen-lock_source = Défini par
 seen-log_replayed = Journal des événements confirmé
 seen-manager = Géré par
 seen-manufacturer = Fabricant du TPM

@@ -389,7 +389,8 @@ firewall_inbound := unknown("firewall-inbound", "configuration", [posture.firewa
 } else := good({"configuration": 2})
 
 # ---------------------------------------------------------------------------------------------------------------------
-# The screen locks automatically: idle time plus grace period is at most max_seconds.
+# The screen locks automatically: idle time plus grace period is at most max_seconds. With require_enforced, settings that
+# the user can change are a warning.
 
 checks["lock-idle"] := {
 	"submodule": "lock",
@@ -397,6 +398,7 @@ checks["lock-idle"] := {
 		"automatic": posture.lock.automatic,
 		"idle_seconds": posture.lock.idle_seconds,
 		"grace_seconds": posture.lock.grace_seconds,
+		"lock_source": object.get(posture.lock, "source", "unsupported"),
 	}),
 	"outcome": lock_idle,
 }
@@ -412,11 +414,16 @@ lock_idle := bad("off", {"configuration": 96}) if {
 	posture.lock.idle_seconds.known > thresholds["lock-idle"].max_seconds
 } else := unknown("lock-idle", "configuration", [posture.lock.automatic, posture.lock.idle_seconds]) if {
 	not all_known([posture.lock.automatic, posture.lock.idle_seconds])
-} else := good({"configuration": 2}) if {
-	posture.lock.idle_seconds.known + lock_grace <= thresholds["lock-idle"].max_seconds
 } else := warning("too-long", {"configuration": 32}) if {
-	lock_grace
-} else := warning("unreadable", {"configuration": 36})
+	posture.lock.idle_seconds.known + lock_grace > thresholds["lock-idle"].max_seconds
+} else := warning("unreadable", {"configuration": 36}) if {
+	not lock_grace
+} else := warning("not-enforced", {"configuration": 32}) if {
+	thresholds["lock-idle"].require_enforced
+	not lock_enforced
+} else := good({"configuration": 2})
+
+lock_enforced if posture.lock.source.known == "enforced"
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Secure Boot is on. The signed event log takes precedence over the device's claim; a contradiction is contraindicated. A

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use vitalsign_ipc::SessionLock;
 use vitalsign_os::PeerId;
 use vitalsign_protocol::fact::{Fact, Reason};
-use vitalsign_protocol::posture::Lock;
+use vitalsign_protocol::posture::{Lock, LockSource};
 
 /// Age at which a claim expires, unless its program repeats it. Sleep of the machine does not count.
 const MAX_AGE: Duration = Duration::from_secs(15 * 60);
@@ -112,15 +112,20 @@ fn merge(own: Lock, claim: Option<&SessionLock>) -> Lock {
         // The claim is of a session without the enforced lock: it says nothing about that lock's grace period.
         return own;
     }
-    let automatic = fill(own.automatic, claim.automatic.clone());
-    if automatic == Fact::Known(false) {
-        return Lock { automatic, idle_seconds: Fact::Unsupported, grace_seconds: Fact::Unsupported };
+    let automatic = fill(own.automatic.clone(), claim.automatic.clone());
+    let (idle_seconds, grace_seconds) = match automatic {
+        Fact::Known(false) => (Fact::Unsupported, Fact::Unsupported),
+        _ => (
+            fill(own.idle_seconds.clone(), claim.idle_seconds.clone().map(u64::from)),
+            fill(own.grace_seconds.clone(), claim.grace_seconds.clone().map(u64::from)),
+        ),
+    };
+    let merged = Lock { automatic, idle_seconds, grace_seconds, source: own.source.clone() };
+    if merged == own {
+        return own;
     }
-    Lock {
-        automatic,
-        idle_seconds: fill(own.idle_seconds, claim.idle_seconds.clone().map(u64::from)),
-        grace_seconds: fill(own.grace_seconds, claim.grace_seconds.clone().map(u64::from)),
-    }
+    let source = merged.automatic.clone().map(|_| LockSource::Session);
+    Lock { source, ..merged }
 }
 
 fn fill<T>(own: Fact<T>, claim: Fact<T>) -> Fact<T> {
@@ -133,8 +138,14 @@ mod tests {
 
     const OPEN: Fact<u64> = Fact::Unreadable(Reason::NoSession);
 
+    /// Facts that the service reads itself.
     fn lock(automatic: Fact<bool>, idle: Fact<u64>, grace: Fact<u64>) -> Lock {
-        Lock { automatic, idle_seconds: idle, grace_seconds: grace }
+        let source = automatic.clone().map(|_| LockSource::Enforced);
+        Lock { automatic, idle_seconds: idle, grace_seconds: grace, source }
+    }
+    /// The same facts, if one of them is from a session.
+    fn told(lock: Lock) -> Lock {
+        Lock { source: Fact::Known(LockSource::Session), ..lock }
     }
     /// Facts of a system that enforces nothing.
     fn open() -> Lock {
@@ -145,7 +156,7 @@ mod tests {
         SessionLock { automatic, idle_seconds: Fact::Known(idle), grace_seconds: Fact::Known(0) }
     }
     fn shown(idle: u64) -> Lock {
-        lock(Fact::Known(true), Fact::Known(idle), Fact::Known(0))
+        told(lock(Fact::Known(true), Fact::Known(idle), Fact::Known(0)))
     }
 
     /// Claims of a device with these users in front.
@@ -240,13 +251,13 @@ mod tests {
         for (own, claim, wanted) in [
             (off.clone(), claim(300), off.clone()),
             (on(Fact::Known(5)), claim(300), on(Fact::Known(5))),
-            (on(OPEN), claim(300), on(Fact::Known(0))),
+            (on(OPEN), claim(300), told(on(Fact::Known(0)))),
             (on(OPEN), never.clone(), on(OPEN)),
-            (open(), never, off),
+            (open(), never, told(off)),
             (
                 lock(Fact::Unreadable(Reason::NoSession), Fact::Known(900), OPEN),
                 claim(300),
-                lock(Fact::Known(true), Fact::Known(900), Fact::Known(0)),
+                told(lock(Fact::Known(true), Fact::Known(900), Fact::Known(0))),
             ),
             // What the service failed to read may be an enforced "off".
             (

@@ -52,6 +52,7 @@ pub fn probes(_: &Settings) -> Vec<Probe> {
                 automatic: Fact::Unsupported,
                 idle_seconds: Fact::Unsupported,
                 grace_seconds: Fact::Unsupported,
+                source: Fact::Unsupported,
             };
             posture.boot = Boot {
                 secure_boot: Fact::Unsupported,

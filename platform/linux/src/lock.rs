@@ -21,7 +21,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 use vitalsign_platform_api::Probe;
 use vitalsign_protocol::fact::{Fact, Reason};
-use vitalsign_protocol::posture::Lock;
+use vitalsign_protocol::posture::{Lock, LockSource};
 
 /// A user's graphical session that this process runs in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,13 +75,20 @@ impl Settings {
     }
 
     /// Converts to facts; an open setting is unreadable for `reason`. A screen that never locks has no times.
-    fn facts(self, reason: Reason) -> Lock {
+    fn facts(self, reason: Reason, source: LockSource) -> Lock {
         let time = |value: Setting<u64>| value.unwrap_or(Err(reason)).into();
         let automatic = self.automatic().unwrap_or(Err(reason)).into();
         if automatic == Fact::Known(false) {
-            return Lock { automatic, idle_seconds: Fact::Unsupported, grace_seconds: Fact::Unsupported };
+            let source = Fact::Known(source);
+            return Lock {
+                automatic,
+                idle_seconds: Fact::Unsupported,
+                grace_seconds: Fact::Unsupported,
+                source,
+            };
         }
-        Lock { automatic, idle_seconds: time(self.idle), grace_seconds: time(self.grace) }
+        let source = automatic.clone().map(|_| source);
+        Lock { automatic, idle_seconds: time(self.idle), grace_seconds: time(self.grace), source }
     }
 
     /// The weaker of two, where both hold on one machine: a setting that either leaves open is open, but for a "no".
@@ -109,7 +116,7 @@ pub fn probes(root: &Root, session: Option<LoginSession>) -> Vec<Probe> {
     let root = root.clone();
     let read = move || Ok(read(&root, &Commands::of(&root), session.as_ref()));
     vec![Probe::new("lock", Duration::from_secs(8), read, |posture, seen| {
-        posture.lock = seen.unwrap_or_else(|reason| Settings::default().facts(reason));
+        posture.lock = seen.unwrap_or_else(|reason| unreadable(reason));
     })]
 }
 
@@ -118,23 +125,31 @@ pub fn read(root: &Root, commands: &Commands, session: Option<&LoginSession>) ->
     if let Some(session) = session {
         let desktop = Desktop::named(&session.desktop);
         return match user::read(root, commands, session, desktop) {
-            Some(Ok(settings)) => settings.facts(Reason::Malformed),
-            Some(Err(reason)) => Settings::default().facts(reason),
+            Some(Ok(settings)) => {
+                let enforced = enforced::read(root, desktop).is_ok_and(|enforced| enforced == settings);
+                let source = if enforced { LockSource::Enforced } else { LockSource::Session };
+                settings.facts(Reason::Malformed, source)
+            }
+            Some(Err(reason)) => unreadable(reason),
             None => unsupported(),
         };
     }
     let desktops = desktop::offered(root);
     if desktops.is_empty() {
         return match desktop::kiosk(root) {
-            true => Settings::NEVER.facts(Reason::NoSession),
-            false if desktop::has_display(root) => Settings::default().facts(Reason::NoSession),
+            true => Settings::NEVER.facts(Reason::NoSession, LockSource::Enforced),
+            false if desktop::has_display(root) => unreadable(Reason::NoSession),
             false => unsupported(),
         };
     }
     match of_all(root, &desktops) {
-        Ok(settings) => settings.facts(Reason::NoSession),
-        Err(reason) => Settings::default().facts(reason),
+        Ok(settings) => settings.facts(Reason::NoSession, LockSource::Enforced),
+        Err(reason) => unreadable(reason),
     }
+}
+
+fn unreadable(reason: Reason) -> Lock {
+    Settings::default().facts(reason, LockSource::Session)
 }
 
 /// Enforced settings that hold whichever of the desktops a user starts.
@@ -157,5 +172,10 @@ fn of_all(root: &Root, desktops: &[Desktop]) -> Result<Settings, Reason> {
 
 /// No screen, or a desktop that has no setting that we know of.
 fn unsupported() -> Lock {
-    Lock { automatic: Fact::Unsupported, idle_seconds: Fact::Unsupported, grace_seconds: Fact::Unsupported }
+    Lock {
+        automatic: Fact::Unsupported,
+        idle_seconds: Fact::Unsupported,
+        grace_seconds: Fact::Unsupported,
+        source: Fact::Unsupported,
+    }
 }

@@ -10,7 +10,7 @@ mod tests {
     use vitalsign_linux::{Root, lock, os};
     use vitalsign_platform_api::Collector;
     use vitalsign_protocol::fact::{Fact, Reason};
-    use vitalsign_protocol::posture::{Lock, Os, Posture};
+    use vitalsign_protocol::posture::{Lock, LockSource, Os, Posture};
 
     /// 2026-11-22, in seconds since 1970.
     const NOW: u64 = 1_795_305_600;
@@ -776,7 +776,8 @@ mod tests {
         ("etc/systemd/logind.conf.d/lock.conf", "[Login]\nIdleAction=lock\nIdleActionSec=15min\n");
 
     fn lock(automatic: Fact<bool>, idle_seconds: Fact<u64>, grace_seconds: Fact<u64>) -> Lock {
-        Lock { automatic, idle_seconds, grace_seconds }
+        let source = automatic.clone().map(|_| LockSource::Enforced);
+        Lock { automatic, idle_seconds, grace_seconds, source }
     }
 
     fn never() -> Lock {
@@ -1171,7 +1172,22 @@ mod tests {
             files.iter().for_each(|(path, content)| tree.write(path, &content.replace('|', "\0")));
             let session = lock::LoginSession { desktop: desktop.to_owned(), settings: "/home/x".into() };
             let seen = lock::read(&tree.root(), &Commands::of(&tree.root()), Some(&session));
+            let kiosk = desktop.contains("Kiosk");
+            let source = if kiosk { LockSource::Enforced } else { LockSource::Session };
+            let expected = Lock { source: expected.automatic.clone().map(|_| source), ..expected };
             assert_eq!(seen, expected, "{desktop} {files:?}");
+        }
+    }
+
+    #[test]
+    fn session_lock_that_is_enforced_says_so() {
+        for (group, source) in [("[Daemon][$i]", LockSource::Enforced), ("[Daemon]", LockSource::Session)] {
+            let tree = Tree::copy("opensuse-server");
+            let text = format!("{group}\nAutolock=true\nTimeout=10\nLockGrace=0\n");
+            tree.write("etc/xdg/kscreenlockerrc", &text);
+            let session = lock::LoginSession { desktop: "KDE".to_owned(), settings: "/home/x".into() };
+            let seen = lock::read(&tree.root(), &Commands::of(&tree.root()), Some(&session));
+            assert_eq!((seen.idle_seconds, seen.source), (Fact::Known(600), Fact::Known(source)), "{group}");
         }
     }
 }

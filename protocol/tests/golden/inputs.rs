@@ -131,6 +131,7 @@ fn posture() -> Posture {
             automatic: Fact::Unreadable(Reason::NoSession),
             idle_seconds: Fact::Unreadable(Reason::NoSession),
             grace_seconds: Fact::Unreadable(Reason::NoSession),
+            source: Fact::Unreadable(Reason::NoSession),
         },
         boot: Boot {
             secure_boot: Fact::Known(true),

@@ -7,8 +7,8 @@ use vitalsign_protocol::evidence::{Claims, IntendedUse};
 use vitalsign_protocol::fact::Fact;
 use vitalsign_protocol::id::{EnrolmentId, Nonce};
 use vitalsign_protocol::posture::{
-    Agent, Boot, Disk, Edr, EdrMode, EdrProduct, Firewall, Key, KeyStorage, Lock, Lockdown, Os, PortRange,
-    Posture, Protector, Volume, VolumeRole,
+    Agent, Boot, Disk, Edr, EdrMode, EdrProduct, Firewall, Key, KeyStorage, Lock, LockSource, Lockdown, Os,
+    PortRange, Posture, Protector, Volume, VolumeRole,
 };
 
 pub(crate) struct Device {
@@ -113,6 +113,7 @@ pub(crate) fn posture(number: u64) -> Posture {
             automatic: Fact::Known(true),
             idle_seconds: Fact::Known(300),
             grace_seconds: Fact::Known(0),
+            source: Fact::Known(LockSource::Enforced),
         },
         boot: Boot {
             secure_boot: Fact::Known(true),

@@ -460,6 +460,8 @@ fn firewall_lock_and_agent() {
     let warned = (WARN, "open-ports", configuration(32), None);
     let lock = |automatic: Value, idle: Value, grace: Value| json!({ "lock": { "automatic": automatic, "idle_seconds": idle, "grace_seconds": grace } });
     let version = |version: Value| json!({ "agent": { "version": version } });
+    let sourced = |source: Value| json!({ "lock": { "source": source } });
+    let enforced = "[lock-idle]\nrequire_enforced = true";
     let shorter = "[lock-idle]\nmax_seconds = 300";
     let newer = "[agent-version]\nmin_version = '0.10.0'";
     assert_outcomes(vec![
@@ -513,6 +515,16 @@ fn firewall_lock_and_agent() {
             json!({ "firewall": { "open_tcp": unsupported(), "open_tcp_count": unsupported() } }),
             "",
             (GOOD, "ok", configuration(2), None),
+        ),
+        ("lock-idle", sourced(known("session")), "", (GOOD, "ok", configuration(2), None)),
+        ("lock-idle", sourced(known("enforced")), enforced, (GOOD, "ok", configuration(2), None)),
+        ("lock-idle", sourced(known("session")), enforced, (WARN, "not-enforced", configuration(32), None)),
+        ("lock-idle", sourced(unreadable()), enforced, (WARN, "not-enforced", configuration(32), None)),
+        (
+            "lock-idle",
+            json!({ "lock": { "automatic": known(false), "source": known("session") } }),
+            enforced,
+            (BAD, "off", configuration(96), None),
         ),
         ("lock-idle", lock(known(true), known(600), known(300)), "", (GOOD, "ok", configuration(2), None)),
         ("lock-idle", lock(known(true), known(900), unsupported()), "", (GOOD, "ok", configuration(2), None)),

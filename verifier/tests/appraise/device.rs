@@ -65,7 +65,7 @@ pub(crate) fn healthy() -> Value {
             "profiles": known(1), "open_tcp": known(vec![ports(22, 22)]), "open_tcp_count": known(1),
             "open_udp": known(vec![ports(546, 546), ports(5353, 5353)]), "open_udp_count": known(2),
             "published_tcp": known(Vec::<Value>::new()), "published_udp": known(Vec::<Value>::new()) },
-        "lock": { "automatic": known(true), "idle_seconds": known(300), "grace_seconds": known(0) },
+        "lock": { "automatic": known(true), "idle_seconds": known(300), "grace_seconds": known(0), "source": known("enforced") },
         "boot": { "secure_boot": known(true), "setup_mode": known(false), "lockdown": known("integrity"),
             "measured_boot": known(true), "event_log": known(true), "hypervisor": unsupported(),
             "test_signing": known(false), "integrity_protection": unsupported() },

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use std::sync::atomic::{AtomicU64, Ordering};
 use vitalsign_protocol::fact::{Fact, Reason};
 use vitalsign_protocol::posture::{
-    EdrMode, EdrProduct, KeyStorage, PortRange, Posture, Protector, Volume, VolumeRole,
+    EdrMode, EdrProduct, KeyStorage, LockSource, PortRange, Posture, Protector, Volume, VolumeRole,
 };
 use vitalsign_verifier::appraisal::{BootAttestation, EventLogResult, Input, KeyAttestation};
 
@@ -86,6 +86,7 @@ impl Dice {
         lock.automatic = self.fact(&[true, true, false]);
         (lock.idle_seconds, lock.grace_seconds) =
             (self.fact(&[0, 300, 900, u64::MAX]), self.fact(&[0, 1, u64::MAX]));
+        lock.source = self.fact(&[LockSource::Enforced, LockSource::Session]);
         let boot = &mut posture.boot;
         (boot.secure_boot, boot.setup_mode) = (self.fact(&[true, false]), self.fact(&[true, false]));
         (boot.measured_boot, boot.event_log) = (self.fact(&[true, false]), self.fact(&[true, false]));

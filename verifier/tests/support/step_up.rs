@@ -328,7 +328,7 @@ pub(crate) fn healthy() -> Posture {
         "firewall": { "inbound_blocked": known(true.into()),
             "open_tcp": known(serde_json::json!([])), "open_tcp_count": known(0.into()), "open_udp_count": known(0.into()), "open_udp": known(serde_json::json!([])),
             "published_tcp": known(serde_json::json!([])), "published_udp": known(serde_json::json!([])) },
-        "lock": { "automatic": known(true.into()), "idle_seconds": known(300.into()), "grace_seconds": known(0.into()) },
+        "lock": { "automatic": known(true.into()), "idle_seconds": known(300.into()), "grace_seconds": known(0.into()), "source": known("enforced".into()) },
         "boot": { "secure_boot": known(true.into()), "setup_mode": known(false.into()),
             "measured_boot": known(true.into()), "event_log": known(true.into()) },
         "agent": { "version": known("0.1.0".into()) },

@@ -152,11 +152,12 @@ fn firewall_rows(firewall: &Firewall) -> Vec<Row> {
 }
 
 fn lock_rows(lock: &Lock) -> Vec<Row> {
-    let Lock { automatic, idle_seconds, grace_seconds } = lock;
+    let Lock { automatic, idle_seconds, grace_seconds, source } = lock;
     vec![
         row("Locks by itself", yes_no(automatic)),
         row("After", idle_seconds.clone().map(when::span)),
         row("Password asked after", grace_seconds.clone().map(when::span)),
+        row("Set by", source.clone().map(|source| source.to_string())),
     ]
 }
 
