@@ -198,7 +198,7 @@ words! {
     LockSource {
         /// The system enforces them: no user can change them.
         0 "enforced" Enforced,
-        /// The user's own settings, told by a program of the session, which the user can change.
+        /// A user can change them or turn the lock off; what the system does not set, a program of the session tells.
         1 "session" Session,
     }
 }

@@ -108,11 +108,14 @@ impl State {
 /// Fills the gaps of `own` from a claim: what needs a session. All that the service read itself stays.
 fn merge(own: Lock, claim: Option<&SessionLock>) -> Lock {
     let Some(claim) = claim else { return own };
-    if own.automatic == Fact::Known(true) && claim.automatic == Fact::Known(false) {
+    let never = claim.automatic == Fact::Known(false);
+    let automatic = match (&own.automatic, &own.source) {
         // The claim is of a session without the enforced lock: it says nothing about that lock's grace period.
-        return own;
-    }
-    let automatic = fill(own.automatic.clone(), claim.automatic.clone());
+        (Fact::Known(true), Fact::Known(LockSource::Enforced)) if never => return own,
+        // The user turned off a lock whose times are enforced.
+        (Fact::Known(true), _) if never => Fact::Known(false),
+        _ => fill(own.automatic.clone(), claim.automatic.clone()),
+    };
     let (idle_seconds, grace_seconds) = match automatic {
         Fact::Known(false) => (Fact::Unsupported, Fact::Unsupported),
         _ => (
@@ -253,6 +256,7 @@ mod tests {
             (on(Fact::Known(5)), claim(300), on(Fact::Known(5))),
             (on(OPEN), claim(300), told(on(Fact::Known(0)))),
             (on(OPEN), never.clone(), on(OPEN)),
+            (told(on(Fact::Known(5))), never.clone(), told(off.clone())),
             (open(), never, told(off)),
             (
                 lock(Fact::Unreadable(Reason::NoSession), Fact::Known(900), OPEN),

@@ -11,6 +11,7 @@ mod kde;
 mod logind;
 mod user;
 mod watch;
+mod xfconf;
 
 pub use watch::SettingsWatch;
 
@@ -58,11 +59,13 @@ struct Settings {
     idle: Setting<u64>,
     /// Further seconds until a password is required.
     grace: Setting<u64>,
+    /// The settings are enforced, but not the switch that turns the whole lock off.
+    can_be_turned_off: bool,
 }
 
 impl Settings {
     /// Nothing locks.
-    const NEVER: Self = Self { locks: Some(Ok(false)), idle: None, grace: None };
+    const NEVER: Self = Self { locks: Some(Ok(false)), idle: None, grace: None, can_be_turned_off: false };
 
     /// Locked by itself: it locks, and it becomes idle. One "no" is enough for "no".
     fn automatic(&self) -> Setting<bool> {
@@ -87,6 +90,7 @@ impl Settings {
                 source,
             };
         }
+        let source = if self.can_be_turned_off { LockSource::Session } else { source };
         let source = automatic.clone().map(|_| source);
         Lock { automatic, idle_seconds: time(self.idle), grace_seconds: time(self.grace), source }
     }
@@ -106,6 +110,7 @@ impl Settings {
             idle: if never { Some(Ok(0)) } else { both(self.idle, other.idle, u64::max) },
             // Zero seconds of grace are the strictest, not "never".
             grace: both(self.grace, other.grace, u64::max),
+            can_be_turned_off: self.can_be_turned_off || other.can_be_turned_off,
         }
     }
 }

@@ -45,6 +45,10 @@ mod tests {
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, content).unwrap();
         }
+        fn append(&self, path: &str, more: &str) {
+            let content = std::fs::read_to_string(self.folder.path().join(path)).unwrap();
+            self.write(path, &(content + more));
+        }
         fn replace(&self, path: &str, from: &str, to: &str) {
             let text = std::fs::read_to_string(self.folder.path().join(path)).unwrap();
             assert!(text.contains(from), "{path} has no {from}");
@@ -780,6 +784,38 @@ mod tests {
         Lock { automatic, idle_seconds, grace_seconds, source }
     }
 
+    const MATE_LOCKS: &str = "/org/mate/desktop/session/idle-delay\n/org/mate/screensaver/lock-enabled\n\
+                              /org/mate/screensaver/lock-delay\n/org/mate/screensaver/idle-activation-enabled\n\
+                              /org/mate/desktop/lockdown/disable-lock-screen\n";
+
+    /// A system database with these keys and locks.
+    fn dconf(tree: &Tree, keys: &str, locks: &str) {
+        tree.write("etc/dconf/profile/user", "user-db:user\nsystem-db:local\n");
+        tree.write("etc/dconf/db/local.d/00", keys);
+        tree.write("etc/dconf/db/local.d/locks/00", locks);
+        tree.write(COMPILED, "");
+    }
+
+    fn mate(tree: &Tree, locks: &str) {
+        tree.write("usr/share/xsessions/mate.desktop", "");
+        tree.write("usr/bin/mate-screensaver", "");
+        let keys = "[org/mate/desktop/session]\nidle-delay=10\n[org/mate/screensaver]\nlock-enabled=true\n\
+                    lock-delay=1\nidle-activation-enabled=true\n[org/mate/desktop/lockdown]\n\
+                    disable-lock-screen=false\n";
+        dconf(tree, keys, locks);
+    }
+
+    fn xfce(tree: &Tree, attribute: &str) {
+        tree.write("usr/share/xsessions/xfce.desktop", "");
+        tree.write("usr/bin/xfce4-screensaver", "");
+        let text = format!(
+            "<channel name=\"xfce4-screensaver\" version=\"1.0\"{attribute}>\n<property name=\"saver\" \
+             type=\"empty\"><property name=\"idle-activation\" type=\"empty\"><property name=\"delay\" type=\"int\" \
+             value=\"15\"/></property></property></channel>"
+        );
+        tree.write("etc/xdg/xfce4/xfconf/xfce-perchannel-xml/xfce4-screensaver.xml", &text);
+    }
+
     fn never() -> Lock {
         lock(Fact::Known(false), Fact::Unsupported, Fact::Unsupported)
     }
@@ -795,13 +831,116 @@ mod tests {
         let malformed = || Fact::Unreadable(Reason::Malformed);
         let open = || unreadable_lock(Reason::NoSession);
         let none = || lock(Fact::Unsupported, Fact::Unsupported, Fact::Unsupported);
-        let held = || lock(Fact::Known(true), Fact::Known(600), no.clone());
+        // A user can still turn the lock off as a whole.
+        let by_user = |lock: Lock| Lock { source: Fact::Known(LockSource::Session), ..lock };
+        let held = || by_user(lock(Fact::Known(true), Fact::Known(600), no.clone()));
         // Stands for a database that was compiled from the key files.
         fn compile(tree: &Tree) {
             tree.write(COMPILED, "");
         }
         let rows: Vec<(&str, &str, Change, Lock)> = vec![
             ("held fast by dconf", "debian-desktop", |_| {}, held()),
+            (
+                "held fast by dconf, as is the switch for all",
+                "debian-desktop",
+                |tree| {
+                    tree.append(KEYS, "[org/gnome/desktop/lockdown]\ndisable-lock-screen=false\n");
+                    tree.append(LOCKS, "/org/gnome/desktop/lockdown/disable-lock-screen\n");
+                    compile(tree);
+                },
+                lock(Fact::Known(true), Fact::Known(600), no.clone()),
+            ),
+            (
+                "MATE, held fast by dconf",
+                "opensuse-server",
+                |tree| mate(tree, MATE_LOCKS),
+                lock(Fact::Known(true), Fact::Known(600), Fact::Known(60)),
+            ),
+            (
+                "MATE, in which the user decides whether the saver starts",
+                "opensuse-server",
+                |tree| mate(tree, &MATE_LOCKS.replace("idle-activation-enabled", "mode")),
+                lock(Fact::Unreadable(Reason::NoSession), Fact::Known(600), Fact::Known(60)),
+            ),
+            (
+                "MATE, held fast at a saver that never starts",
+                "opensuse-server",
+                |tree| {
+                    mate(tree, MATE_LOCKS);
+                    tree.replace(
+                        "etc/dconf/db/local.d/00",
+                        "activation-enabled=true",
+                        "activation-enabled=false",
+                    );
+                    compile(tree);
+                },
+                never(),
+            ),
+            (
+                "MATE, with a number of another type",
+                "opensuse-server",
+                |tree| {
+                    mate(tree, MATE_LOCKS);
+                    tree.replace("etc/dconf/db/local.d/00", "idle-delay=10", "idle-delay=uint32 10");
+                    compile(tree);
+                },
+                lock(malformed(), Fact::Unreadable(Reason::Malformed), Fact::Known(60)),
+            ),
+            (
+                "MATE without its screensaver",
+                "opensuse-server",
+                |tree| {
+                    mate(tree, MATE_LOCKS);
+                    tree.remove("usr/bin/mate-screensaver");
+                    tree.write("usr/bin/mate-session", "");
+                },
+                never(),
+            ),
+            (
+                "XFCE, held fast by xfconf",
+                "opensuse-server",
+                |tree| xfce(tree, " unlocked=\"root\""),
+                lock(Fact::Known(true), Fact::Known(900), Fact::Known(0)),
+            ),
+            ("XFCE, a default only", "opensuse-server", |tree| xfce(tree, ""), open()),
+            (
+                "XFCE without its screensaver",
+                "opensuse-server",
+                |tree| {
+                    xfce(tree, " unlocked=\"root\"");
+                    tree.remove("usr/bin/xfce4-screensaver");
+                    tree.write("usr/bin/xfce4-session", "");
+                },
+                never(),
+            ),
+            (
+                "XFCE with another locker",
+                "opensuse-server",
+                |tree| {
+                    xfce(tree, " unlocked=\"root\"");
+                    tree.remove("usr/bin/xfce4-screensaver");
+                    tree.write("usr/bin/light-locker", "");
+                },
+                open(),
+            ),
+            (
+                "Cinnamon, held fast by dconf",
+                "opensuse-server",
+                |tree| {
+                    tree.write("usr/share/xsessions/cinnamon.desktop", "");
+                    tree.write("usr/bin/cinnamon-screensaver", "");
+                    dconf(
+                        tree,
+                        "[org/cinnamon/desktop/session]\nidle-delay=uint32 600\n[org/cinnamon/desktop/screensaver]\n\
+                         lock-enabled=true\nlock-delay=uint32 0\n[org/cinnamon/desktop/lockdown]\n\
+                         disable-lock-screen=false\n",
+                        "/org/cinnamon/desktop/session/idle-delay\n/org/cinnamon/desktop/screensaver/lock-enabled\n\
+                         /org/cinnamon/desktop/screensaver/lock-delay\n\
+                         /org/cinnamon/desktop/lockdown/disable-lock-screen\n",
+                    );
+                },
+                lock(Fact::Known(true), Fact::Known(600), Fact::Known(0)),
+            ),
             (
                 "key files gone, not compiled",
                 "debian-desktop",
@@ -976,7 +1115,7 @@ mod tests {
                     compile(tree);
                     tree.write(IDLE_ACTION.0, IDLE_ACTION.1);
                 },
-                lock(Fact::Known(true), Fact::Known(1500), Fact::Known(0)),
+                by_user(lock(Fact::Known(true), Fact::Known(1500), Fact::Known(0))),
             ),
             (
                 "by logind, but for another section",
@@ -1099,10 +1238,27 @@ mod tests {
                 "MATE",
                 [
                     &gnome(on, off, "5\n")[..3],
-                    &[(".commands/gsettings-lock-delay", "1\n"), ("usr/bin/mate-screensaver", "")],
+                    &[
+                        (".commands/gsettings-lock-delay", "1\n"),
+                        (".commands/gsettings-idle-activation-enabled", on),
+                        ("usr/bin/mate-screensaver", ""),
+                    ],
                 ]
                 .concat(),
                 times(300, 60),
+            ),
+            (
+                "MATE",
+                [
+                    &gnome(on, off, "5\n")[..3],
+                    &[
+                        (".commands/gsettings-lock-delay", "1\n"),
+                        (".commands/gsettings-idle-activation-enabled", off),
+                        ("usr/bin/mate-screensaver", ""),
+                    ],
+                ]
+                .concat(),
+                never(),
             ),
             ("MATE", gnome(on, off, "5\n"), never()),
             ("KDE", vec![], times(300, 5)),
@@ -1135,7 +1291,7 @@ mod tests {
             (
                 "XFCE",
                 xfce(
-                    "<property name=\"lock\" type=\"empty\"><property name=\"saver-activation\" type=\"empty\"><property name=\"enabled\" type=\"bool\" value=\"false\"/></property></property>",
+                    "<channel name=\"xfce4-screensaver\"><property name=\"lock\" type=\"empty\"><property name=\"saver-activation\" type=\"empty\"><property name=\"enabled\" type=\"bool\" value=\"false\"/></property></property></channel>",
                 ),
                 never(),
             ),

@@ -66,6 +66,7 @@ fn settings(timeouts: &[Timeout]) -> Settings {
         locks: Some(Ok(true)),
         idle: Some(Ok(seconds)),
         grace: Some(Ok(0)),
+        ..Settings::default()
     })
 }
 
@@ -142,6 +143,7 @@ mod tests {
                 locks: Some(Ok(true)),
                 idle: Some(Ok(idle)),
                 grace: Some(Ok(0)),
+                ..Settings::default()
             });
             assert_eq!(seen, expected, "{text}");
         }

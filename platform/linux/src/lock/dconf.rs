@@ -63,6 +63,14 @@ impl Dconf {
         })
     }
 
+    /// Minutes of type `i`, in seconds.
+    pub(super) fn minutes(&self, key: &str) -> Setting<u64> {
+        self.value(key).map(|value| match value {
+            Value::Int(minutes) => u64::try_from(minutes).map(|it| it * 60).map_err(|_| Reason::Malformed),
+            _ => Err(Reason::Malformed),
+        })
+    }
+
     pub(super) fn number(&self, key: &str) -> Setting<u64> {
         self.value(key).map(|value| match value {
             Value::Number(number) => Ok(number),
@@ -132,6 +140,9 @@ fn keys(text: &str, values: &mut BTreeMap<String, Value>) {
 /// A GVariant as text: `true`, `uint32 300`. A number without a type has type `i`.
 fn parse(text: &str) -> Value {
     let number = text.trim().strip_prefix("uint32").and_then(|number| number.trim().parse::<u32>().ok());
+    if let Ok(int) = text.trim().trim_start_matches("int32").trim().parse() {
+        return Value::Int(int);
+    }
     match (text.trim(), number) {
         ("true", _) => Value::Bool(true),
         ("false", _) => Value::Bool(false),

@@ -2,7 +2,7 @@
 
 use super::dconf::Dconf;
 use super::desktop::Desktop;
-use super::{Setting, Settings, kde, logind};
+use super::{Setting, Settings, kde, logind, xfconf};
 use crate::Root;
 use vitalsign_protocol::fact::Reason;
 
@@ -16,25 +16,53 @@ pub(super) fn read(root: &Root, desktop: Desktop) -> Result<Settings, Reason> {
         Desktop::Budgie | Desktop::Flashback | Desktop::Unity => dconf(root, "/org/gnome/desktop"),
         Desktop::Cinnamon => dconf(root, "/org/cinnamon/desktop"),
         Desktop::Plasma => kde::enforced(root),
-        // Their settings cannot be enforced, or not be read without a session.
-        Desktop::Mate | Desktop::Xfce | Desktop::Plain | Desktop::Other => Ok(Settings::default()),
+        Desktop::Mate => mate(root),
+        Desktop::Xfce => xfconf::enforced(root),
+        // Their settings are the user's alone.
+        Desktop::Plain | Desktop::Other => Ok(Settings::default()),
         Desktop::Kiosk => Ok(Settings::NEVER),
     }
 }
 
 fn dconf(root: &Root, desktop: &str) -> Result<Settings, Reason> {
     let dconf = Dconf::read(root)?;
-    let disabled = dconf.switch(&format!("{desktop}/lockdown/disable-lock-screen"));
     let enabled = dconf.switch(&format!("{desktop}/screensaver/lock-enabled"));
-    Ok(Settings {
-        locks: match disabled {
-            Some(Ok(true)) => Some(Ok(false)),
-            Some(Err(reason)) => Some(Err(reason)),
-            Some(Ok(false)) | None => enabled,
-        },
+    let settings = Settings {
+        locks: enabled,
         idle: dconf.number(&format!("{desktop}/session/idle-delay")),
         grace: dconf.number(&format!("{desktop}/screensaver/lock-delay")),
-    })
+        ..Settings::default()
+    };
+    Ok(unless_disabled(settings, dconf.switch(&format!("{desktop}/lockdown/disable-lock-screen"))))
+}
+
+/// MATE's screensaver counts minutes, and starts when idle only if it is told to.
+fn mate(root: &Root) -> Result<Settings, Reason> {
+    let dconf = Dconf::read(root)?;
+    let enabled = dconf.switch("/org/mate/screensaver/lock-enabled");
+    let starts = dconf.switch("/org/mate/screensaver/idle-activation-enabled");
+    let settings = Settings {
+        locks: match (enabled, starts) {
+            (Some(Ok(false)), _) | (_, Some(Ok(false))) => Some(Ok(false)),
+            (Some(Err(reason)), _) | (_, Some(Err(reason))) => Some(Err(reason)),
+            (Some(Ok(true)), Some(Ok(true))) => Some(Ok(true)),
+            (None, _) | (_, None) => None,
+        },
+        idle: dconf.minutes("/org/mate/desktop/session/idle-delay"),
+        grace: dconf.minutes("/org/mate/screensaver/lock-delay"),
+        ..Settings::default()
+    };
+    Ok(unless_disabled(settings, dconf.switch("/org/mate/desktop/lockdown/disable-lock-screen")))
+}
+
+/// Applies the switch that turns a desktop's lock off as a whole. If it is not locked, a user can turn it.
+fn unless_disabled(settings: Settings, disabled: Setting<bool>) -> Settings {
+    match disabled {
+        Some(Ok(true)) => Settings { locks: Some(Ok(false)), ..settings },
+        Some(Err(reason)) => Settings { locks: Some(Err(reason)), ..settings },
+        Some(Ok(false)) => settings,
+        None => Settings { can_be_turned_off: true, ..settings },
+    }
 }
 
 /// Adds logind's idle action to the settings of GNOME Shell: it tells logind when it is idle, and locks at once when
@@ -51,6 +79,7 @@ pub(super) fn with_idle_action(root: &Root, settings: Settings) -> Result<Settin
             locks: Some(Ok(true)),
             idle: Some(Ok(idle.saturating_add(delay))),
             grace: Some(Ok(0)),
+            ..settings
         }),
         _ => Ok(settings),
     }

@@ -17,8 +17,10 @@ const MAX_NAME: usize = 1024;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Value {
     Bool(bool),
-    /// A number of type `u`. One of type `i` is not the same: GSettings ignores a value of another type than the schema's.
+    /// A number of type `u`.
     Number(u64),
+    /// A number of type `i`. It is not the same: GSettings ignores a value of another type than the schema's.
+    Int(i32),
     /// Another type.
     Other,
 }
@@ -105,6 +107,7 @@ fn value(variant: &[u8]) -> Value {
     match variant {
         [bool @ (0 | 1), 0, b'b'] => Value::Bool(*bool == 1),
         [a, b, c, d, 0, b'u'] => Value::Number(u32::from_le_bytes([*a, *b, *c, *d]).into()),
+        [a, b, c, d, 0, b'i'] => Value::Int(i32::from_le_bytes([*a, *b, *c, *d])),
         _ => Value::Other,
     }
 }
@@ -157,7 +160,8 @@ mod tests {
             (&b"\x01\0b"[..], Value::Bool(true)),
             (b"\x02\0b", Value::Other),
             (b"\x2c\x01\0\0\0u", Value::Number(300)),
-            (b"\x2c\x01\0\0\0i", Value::Other),
+            (b"\x2c\x01\0\0\0i", Value::Int(300)),
+            (b"\xff\xff\xff\xff\0i", Value::Int(-1)),
             (b"x\0\0s", Value::Other),
             (b"", Value::Other),
         ] {

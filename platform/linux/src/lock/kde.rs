@@ -30,6 +30,7 @@ impl Keys {
             locks: no.or(self.autolock),
             idle: self.timeout,
             grace: self.grace.map(|grace| grace.map(i64::unsigned_abs)),
+            ..Settings::default()
         }
     }
 }
@@ -110,7 +111,7 @@ mod tests {
     use super::*;
 
     fn settings(locks: Setting<bool>, idle: Setting<u64>, grace: Setting<u64>) -> Settings {
-        Settings { locks, idle, grace }
+        Settings { locks, idle, grace, ..Settings::default() }
     }
 
     #[test]
