@@ -9,9 +9,9 @@ scripts/setup.sh cross || exit 1
 
 windows=x86_64-pc-windows-gnu
 targets=("$windows" aarch64-apple-darwin aarch64-linux-android)
-# platform/linux is Linux's by name; e2e, bench and the simulated security key start real services and stand-ins for hardware.
+# platform/linux and the helper for root are Linux's; e2e, bench and the simulated security key start real services and stand-ins for hardware.
 # The app, what it asks of a desktop, and its tests want another system's web view: docs/supported-platforms.md.
-crates=(--workspace --exclude vitalsign-linux --exclude vitalsign-e2e --exclude vitalsign-demo --exclude vitalsign-bench
+crates=(--workspace --exclude vitalsign-linux --exclude vitalsign-helper --exclude vitalsign-e2e --exclude vitalsign-demo --exclude vitalsign-bench
   --exclude vitalsign-simulated-key --exclude vitalsign-app --exclude vitalsign-desktop --exclude vitalsign-app-tests)
 portable=(vitalsign-protocol vitalsign-agent-core vitalsign-ipc)
 # Every program and library; and the tests of what is portable. The others' tests start services and a software TPM.

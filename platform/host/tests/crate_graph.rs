@@ -110,6 +110,18 @@ fn service_has_no_window_toolkit() {
         .assert_absent("vitalsign-service", &["tauri", "gtk", "webkit2gtk", "vitalsign-desktop"]);
 }
 
+/// All that runs as root, besides the programs that it runs: no network, no cryptography, no parser, no runtime.
+#[test]
+fn helper_for_root_is_small() {
+    let graph = Graph::of_workspace();
+    assert_eq!(graph.ours("vitalsign-helper"), BTreeSet::from(["vitalsign-command"]));
+    // errno, libc and serde_core come only with features that other programs of the workspace ask for.
+    let accepted =
+        ["bitflags", "errno", "libc", "linux-raw-sys", "rustix", "serde_core", "vitalsign-command"];
+    let below = graph.below("vitalsign-helper");
+    assert!(below.is_subset(&BTreeSet::from(accepted)), "{below:?}");
+}
+
 #[test]
 fn verifier_has_no_platform_crates() {
     let graph = Graph::of_workspace();

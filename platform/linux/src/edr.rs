@@ -6,13 +6,17 @@ mod clamav;
 mod files;
 mod processes;
 pub mod products;
+mod recent;
 
-use crate::run::{Commands, RunError};
+pub use recent::RecentAnswers;
+
+use crate::run::{Commands, Output, RunError};
 use crate::updates::apt;
 use crate::{Root, date};
 use processes::Processes;
 use products::{PRODUCTS, Product};
 use std::time::{Duration, SystemTime};
+use vitalsign_command::Question;
 use vitalsign_platform_api::Probe;
 use vitalsign_protocol::fact::{Fact, MAX_TEXT, Reason};
 use vitalsign_protocol::posture::{EdrMode, EdrProduct};
@@ -27,7 +31,15 @@ const CLOCK_SLACK: u64 = 60;
 #[must_use]
 pub fn probes(root: &Root) -> Vec<Probe> {
     let root = root.clone();
-    let read = move || read(&root, &Commands::of(&root), date::seconds(SystemTime::now()));
+    static RECENT: RecentAnswers = RecentAnswers::new();
+    let read = move || {
+        let now = date::seconds(SystemTime::now());
+        if root.is_live() {
+            read_with(&root, &Commands::Live, now, &RECENT)
+        } else {
+            read(&root, &Commands::of(&root), now)
+        }
+    };
     vec![Probe::new("edr.products", Duration::from_secs(20), read, |posture, seen| {
         posture.edr.products = seen.into()
     })]
@@ -38,6 +50,19 @@ pub fn probes(root: &Root) -> Vec<Probe> {
 /// # Errors
 /// When the processes cannot be listed.
 pub fn read(root: &Root, commands: &Commands, now: u64) -> Result<Vec<EdrProduct>, Reason> {
+    read_with(root, commands, now, &RecentAnswers::new())
+}
+
+/// Every product found; answers that are recent enough are used again.
+///
+/// # Errors
+/// When the processes cannot be listed.
+pub fn read_with(
+    root: &Root,
+    commands: &Commands,
+    now: u64,
+    recent: &RecentAnswers,
+) -> Result<Vec<EdrProduct>, Reason> {
     let processes = Processes::read(root)?;
     let processes = &processes;
     let found = |product: &'static Product| {
@@ -49,8 +74,16 @@ pub fn read(root: &Root, commands: &Commands, now: u64) -> Result<Vec<EdrProduct
     // One product's slow answer is not to delay another's.
     Ok(std::thread::scope(|scope| {
         let ask = |(product, pids): (&'static Product, Vec<i32>)| {
-            let query =
-                ProductQuery { root, commands, now, runs: !pids.is_empty(), pids, processes, product };
+            let query = ProductQuery {
+                root,
+                commands,
+                now,
+                recent,
+                runs: !pids.is_empty(),
+                pids,
+                processes,
+                product,
+            };
             (product, scope.spawn(move || describe(&query)))
         };
         let asked: Vec<_> = found.into_iter().map(ask).collect();
@@ -82,6 +115,7 @@ struct ProductQuery<'a> {
     root: &'a Root,
     commands: &'a Commands,
     now: u64,
+    recent: &'a RecentAnswers,
     product: &'static Product,
     processes: &'a Processes,
     /// Processes of the product's main service.
@@ -99,7 +133,20 @@ impl ProductQuery<'_> {
         args: &[&str],
         parse: impl FnOnce(&str) -> Result<T, Reason>,
     ) -> Result<T, Reason> {
-        let output = self.commands.output(name, program, args, DEADLINE)?;
+        Self::parsed(&self.commands.output(name, program, args, DEADLINE)?, parse)
+    }
+
+    /// As [`Self::answer`], for a tool that may answer root only.
+    fn answer_to_root<T>(
+        &self,
+        question: Question,
+        parse: impl FnOnce(&str) -> Result<T, Reason>,
+    ) -> Result<T, Reason> {
+        let ask = || self.commands.ask(question);
+        Self::parsed(&self.recent.get(question, &self.pids, self.now, ask)?, parse)
+    }
+
+    fn parsed<T>(output: &Output, parse: impl FnOnce(&str) -> Result<T, Reason>) -> Result<T, Reason> {
         parse(&output.text).map_err(|reason| if output.status == Some(0) { reason } else { Reason::Failed })
     }
 

@@ -1,19 +1,10 @@
-//! Runs programs with a deadline, capped output, no input and the C locale, and kills the whole process group
-//! when late. For a recorded tree, returns the answer recorded below `.commands/`.
+//! Runs programs for their answers. For a recorded tree, returns the answer recorded below `.commands/`.
 
 use crate::Root;
-use rustix::event::{PollFd, PollFlags, poll};
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
-use std::io::Read;
-use std::os::fd::AsFd;
-use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
-use std::process::{Child, ChildStdout, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use vitalsign_command::{MAX_OUTPUT, Question, RawOutput, client, run};
 use vitalsign_protocol::fact::Reason;
-
-/// The most bytes that [`Commands::output`] takes from a program.
-pub const MAX_OUTPUT: usize = 4 * 1024 * 1024;
 
 /// Exit status and standard output of a program.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,25 +56,24 @@ impl From<RunError> for Reason {
     }
 }
 
-impl From<std::io::Error> for RunError {
-    fn from(error: std::io::Error) -> Self {
-        match error.kind() {
-            std::io::ErrorKind::NotFound => Self::Missing,
-            std::io::ErrorKind::PermissionDenied => Self::Denied,
-            _ => Self::Failed,
+impl From<vitalsign_command::RunError> for RunError {
+    fn from(error: vitalsign_command::RunError) -> Self {
+        use vitalsign_command::RunError as Error;
+        match error {
+            Error::Missing => Self::Missing,
+            Error::Denied | Error::Untrusted => Self::Denied,
+            Error::TimedOut => Self::TimedOut,
+            Error::TooMuch => Self::TooMuch,
+            Error::Failed => Self::Failed,
         }
-    }
-}
-
-impl From<rustix::io::Errno> for RunError {
-    fn from(error: rustix::io::Errno) -> Self {
-        std::io::Error::from(error).into()
     }
 }
 
 #[derive(Clone, Debug)]
 pub enum Commands {
     Live,
+    /// As [`Self::Live`] for other users than root, with the helper's socket at this path.
+    Helped(PathBuf),
     /// Nowhere: `<name>` in this folder holds what the program wrote, and `<name>.exit`, when it did not end with
     /// zero, its exit status or `timed-out` or `denied`.
     Recorded(PathBuf),
@@ -112,6 +102,25 @@ impl Commands {
         Ok(Output { status, text: String::from_utf8_lossy(&bytes).into_owned() })
     }
 
+    /// Asks a question that root should ask: directly as root, else through the helper. Without a helper, asks directly
+    /// if other users may get an answer.
+    ///
+    /// # Errors
+    /// See [`RunError`]; `Denied` if only root may ask and there is no helper.
+    pub fn ask(&self, question: Question) -> Result<Output, RunError> {
+        let socket = match self {
+            Self::Recorded(_) => return self.output(question.name(), "", &[], question.deadline()),
+            Self::Live if rustix::process::geteuid().is_root() => return Ok(run::answer(question)?.into()),
+            Self::Live => Path::new(client::SOCKET),
+            Self::Helped(socket) => socket,
+        };
+        match client::ask(socket, question) {
+            Some(answer) => Ok(answer?.into()),
+            None if question.only_root() => Err(RunError::Denied),
+            None => Ok(run::answer(question)?.into()),
+        }
+    }
+
     /// Runs `program` and hands on its output as it comes, until `take` says that it is enough. Answers the exit
     /// status.
     ///
@@ -126,7 +135,7 @@ impl Commands {
         take: &mut dyn FnMut(&[u8]) -> bool,
     ) -> Result<Option<i32>, RunError> {
         match self {
-            Self::Live => live(program, args, Instant::now() + deadline, take),
+            Self::Live | Self::Helped(_) => Ok(run::run(program, args, deadline, take)?),
             Self::Recorded(folder) => {
                 let exit = std::fs::read_to_string(folder.join(format!("{name}.exit"))).unwrap_or_default();
                 match exit.trim() {
@@ -134,7 +143,8 @@ impl Commands {
                     "denied" => return Err(RunError::Denied),
                     _ => {}
                 }
-                if !take(&std::fs::read(folder.join(name))?) {
+                let bytes = std::fs::read(folder.join(name)).map_err(vitalsign_command::RunError::from)?;
+                if !take(&bytes) {
                     return Err(RunError::TooMuch);
                 }
                 Ok(Some(exit.trim().parse().unwrap_or(0)))
@@ -143,152 +153,11 @@ impl Commands {
     }
 }
 
-fn live(
-    program: &str,
-    args: &[&str],
-    deadline: Instant,
-    take: &mut dyn FnMut(&[u8]) -> bool,
-) -> Result<Option<i32>, RunError> {
-    let mut command = Command::new(program);
-    command.args(args).env("LC_ALL", "C").env_remove("LANGUAGE").process_group(0);
-    let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
-    let mut group = Group(child);
-    let stdout = group.0.stdout.take().ok_or(RunError::Failed)?;
-    group.read(stdout, deadline, take)?;
-    // It may have closed its output before it ends.
-    while !group.has_ended()? {
-        if Instant::now() >= deadline {
-            return Err(RunError::TimedOut);
-        }
-        std::thread::sleep(Duration::from_millis(2));
-    }
-    group.end()
-}
-
-/// A child with its process group: nothing of it outlives this value.
-struct Group(Child);
-
-impl Group {
-    fn pid(&self) -> Option<Pid> {
-        i32::try_from(self.0.id()).ok().and_then(Pid::from_raw)
-    }
-
-    fn read(
-        &mut self,
-        mut stdout: ChildStdout,
-        deadline: Instant,
-        take: &mut dyn FnMut(&[u8]) -> bool,
-    ) -> Result<(), RunError> {
-        let mut chunk = [0; 16 * 1024];
-        let mut ended = false;
-        loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return Err(RunError::TimedOut);
-            }
-            // A grandchild may keep the pipe open: after the child has exited, only data already in the pipe
-            // counts.
-            let wait = if ended { Duration::ZERO } else { left.min(Duration::from_millis(50)) };
-            let timeout = rustix::event::Timespec::try_from(wait).map_err(|_| RunError::Failed)?;
-            let ready = poll(&mut [PollFd::from_borrowed_fd(stdout.as_fd(), PollFlags::IN)], Some(&timeout));
-            match ready {
-                Ok(0) if ended => return Ok(()),
-                Ok(0) => ended = self.has_ended()?,
-                Err(rustix::io::Errno::INTR) => {}
-                Err(error) => return Err(error.into()),
-                Ok(_) => match stdout.read(&mut chunk)? {
-                    0 => return Ok(()),
-                    n if take(chunk.get(..n).unwrap_or_default()) => {}
-                    _ => return Err(RunError::TooMuch),
-                },
-            }
-        }
-    }
-
-    /// Returns whether the child has exited; it stays a zombie, so that its ID is not reused yet.
-    fn has_ended(&self) -> Result<bool, RunError> {
-        let Some(pid) = self.pid() else { return Ok(true) };
-        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
-        Ok(rustix::process::waitid(WaitId::Pid(pid), options)?.is_some())
-    }
-
-    /// Kills the rest of the process group and returns the child's exit status.
-    fn end(&mut self) -> Result<Option<i32>, RunError> {
-        if let Some(pid) = self.pid() {
-            // Fails if the group is already empty.
-            let _ = rustix::process::kill_process_group(pid, Signal::KILL);
-        }
-        Ok(self.0.wait()?.code())
-    }
-}
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        if !matches!(self.0.try_wait(), Ok(Some(_))) {
-            let _ = self.end();
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const LONG: Duration = Duration::from_secs(20);
-
-    fn sh(script: &str, deadline: Duration) -> Result<Output, RunError> {
-        Commands::Live.output("sh", "/bin/sh", &["-c", script], deadline)
-    }
-
-    #[test]
-    fn a_program_answers() {
-        assert_eq!(sh("echo hello; exit 3", LONG), Ok(Output { status: Some(3), text: "hello\n".into() }));
-        assert_eq!(sh("printf %s \"$LC_ALL\"; cat", LONG), Ok(Output { status: Some(0), text: "C".into() }));
-        assert_eq!(sh("kill -9 $$", LONG), Ok(Output { status: None, text: String::new() }));
-        assert_eq!(sh("echo 1; exec >&-; echo 2 >/dev/null", LONG).unwrap().text, "1\n");
-    }
-
-    #[test]
-    fn a_program_that_is_not_there_or_not_ours() {
-        let run = |program| Commands::Live.output("x", program, &[], LONG);
-        assert_eq!(run("/no/such/program"), Err(RunError::Missing));
-        assert_eq!(run("/etc/passwd"), Err(RunError::Denied));
-    }
-
-    #[test]
-    fn a_program_that_hangs_ends_with_all_its_children() {
-        let folder = tempfile::tempdir().unwrap();
-        let pids = folder.path().join("pids");
-        let script = format!("sleep 1000 & echo $! $$ > {}; wait", pids.display());
-        assert_eq!(sh(&script, Duration::from_millis(500)), Err(RunError::TimedOut));
-        let pids = std::fs::read_to_string(pids).unwrap();
-        assert_eq!(pids.split_ascii_whitespace().count(), 2);
-        for pid in pids.split_ascii_whitespace() {
-            gone(pid);
-        }
-    }
-
-    #[test]
-    fn a_daemon_that_keeps_the_pipe_is_not_waited_for() {
-        let output = sh("echo started; sleep 1000 & echo $!", LONG).unwrap();
-        let pid = output.text.lines().nth(1).unwrap().to_owned();
-        gone(&pid);
-    }
-
-    #[test]
-    fn output_without_end_is_cut() {
-        assert_eq!(sh("exec yes", LONG), Err(RunError::TooMuch));
-    }
-
-    /// Waits until a process is gone, or is a zombie that its own parent has not taken yet.
-    fn gone(pid: &str) {
-        let until = Instant::now() + LONG;
-        while let Ok(stat) = std::fs::read_to_string(format!("/proc/{pid}/stat")) {
-            if stat.contains(") Z ") {
-                return;
-            }
-            assert!(Instant::now() < until, "process {pid} outlived its command");
-            std::thread::yield_now();
+impl From<RawOutput> for Output {
+    fn from(output: RawOutput) -> Self {
+        Self {
+            status: output.status.map(i32::from),
+            text: String::from_utf8_lossy(&output.bytes).into_owned(),
         }
     }
 }

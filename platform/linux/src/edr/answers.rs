@@ -4,6 +4,7 @@
 use super::{ProductAnswer, ProductQuery};
 use crate::date;
 use serde_json::Value;
+use vitalsign_command::Question;
 use vitalsign_protocol::calendar;
 use vitalsign_protocol::fact::{Fact, Reason};
 use vitalsign_protocol::posture::EdrMode;
@@ -76,8 +77,7 @@ pub(super) fn falcon(ask: &ProductQuery<'_>) -> ProductAnswer {
             ..ProductAnswer::NOTHING
         })
     };
-    let args = ["-g", "--aid", "--rfm-state", "--version"];
-    when_running(ask, || ask.answer("falconctl", "/opt/CrowdStrike/falconctl", &args, parse))
+    when_running(ask, || ask.answer_to_root(Question::Falcon, parse))
 }
 
 /// Microsoft Defender: `mdatp health --output json`. A value may be plain or in an object that names its
@@ -132,7 +132,6 @@ fn number(value: &Value) -> Option<u64> {
 
 /// SentinelOne: `sentinelctl control status` says `Agent state  Enabled`.
 pub(super) fn sentinelone(ask: &ProductQuery<'_>) -> ProductAnswer {
-    let program = "/opt/sentinelone/bin/sentinelctl";
     let parse = |status: &str| match row(status, "Agent state") {
         Some("Enabled") => Ok(true),
         Some(state) if state.starts_with("Disabled") => Ok(false),
@@ -140,9 +139,9 @@ pub(super) fn sentinelone(ask: &ProductQuery<'_>) -> ProductAnswer {
     };
     let version = |text: &str| row(text, "Agent version").map(str::to_owned).ok_or(Reason::Malformed);
     when_running(ask, || {
-        let enabled = ask.answer("sentinelctl-control-status", program, &["control", "status"], parse)?;
+        let enabled = ask.answer_to_root(Question::SentinelOneStatus, parse)?;
         Ok(ProductAnswer {
-            version: ask.answer("sentinelctl-version", program, &["version"], version).into(),
+            version: ask.answer_to_root(Question::SentinelOneVersion, version).into(),
             protecting: Fact::Known(enabled),
             mode: if enabled { Fact::Unsupported } else { Fact::Known(EdrMode::Snoozed) },
             ..ProductAnswer::NOTHING
@@ -152,8 +151,6 @@ pub(super) fn sentinelone(ask: &ProductQuery<'_>) -> ProductAnswer {
 
 /// Trellix Endpoint Security: `mfetpcli` says whether on-access scan is on, and how old its content is.
 pub(super) fn trellix(ask: &ProductQuery<'_>) -> ProductAnswer {
-    let programs = ["/opt/McAfee/ens/tp/bin/mfetpcli", "/opt/trellix/ens/tp/bin/mfetpcli"];
-    let program = programs.iter().find(|program| ask.root.exists(program)).unwrap_or(&programs[0]);
     let scans = |summary: &str| match row(summary, "On-Access Scan") {
         Some("Enabled") => Ok(true),
         Some("Disabled") => Ok(false),
@@ -173,8 +170,8 @@ pub(super) fn trellix(ask: &ProductQuery<'_>) -> ProductAnswer {
         }
     };
     when_running(ask, || {
-        let scans = ask.answer("mfetpcli-getoasconfig", program, &["--getoasconfig", "--summary"], scans)?;
-        let about = ask.answer("mfetpcli-version", program, &["--version"], about);
+        let scans = ask.answer_to_root(Question::TrellixScan, scans)?;
+        let about = ask.answer_to_root(Question::TrellixVersion, about);
         let (version, signatures) =
             about.unwrap_or_else(|reason| (Fact::Unreadable(reason), Fact::Unreadable(reason)));
         Ok(ProductAnswer {
@@ -194,7 +191,7 @@ pub(super) fn cortex(ask: &ProductQuery<'_>) -> ProductAnswer {
         let version = line.rsplit(' ').next().filter(|word| word.starts_with(|c: char| c.is_ascii_digit()));
         version.map(str::to_owned).ok_or(Reason::Malformed)
     };
-    let info = || ask.answer("cytool-info", "/opt/traps/bin/cytool", &["info"], parse).ok();
+    let info = || ask.answer_to_root(Question::CortexInfo, parse).ok();
     ProductAnswer {
         version: Fact::or_unsupported(if ask.runs { info() } else { None }),
         ..ProductAnswer::NOTHING
@@ -236,9 +233,7 @@ pub(super) fn elastic(ask: &ProductQuery<'_>) -> ProductAnswer {
             ..ProductAnswer::NOTHING
         })
     };
-    let programs = ["/opt/Elastic/Agent/elastic-agent", "/usr/bin/elastic-agent"];
-    let program = programs.iter().find(|program| ask.root.exists(program)).unwrap_or(&programs[0]);
-    when_running(ask, || ask.answer("elastic-agent-status", program, &["status", "--output", "json"], parse))
+    when_running(ask, || ask.answer_to_root(Question::ElasticStatus, parse))
 }
 
 const HEALTHY: u64 = 2;
@@ -269,17 +264,13 @@ pub(super) fn eset(ask: &ProductQuery<'_>) -> ProductAnswer {
         text.split_ascii_whitespace().find(is_version).map(str::to_owned).ok_or(Reason::Malformed)
     };
     let valid = |text: &str| row(text, "License Validity").and_then(leading_date).ok_or(Reason::Malformed);
-    let valid_until = if ask.runs {
-        ask.answer("eset-lic-status", &format!("{folder}/sbin/lic"), &["--status"], valid).ok()
-    } else {
-        None
-    };
+    let valid_until = if ask.runs { ask.answer_to_root(Question::EsetLicence, valid).ok() } else { None };
     let expired = valid_until.is_some_and(|day| day < ask.now);
     ProductAnswer {
         version: Fact::or_unsupported(ask.answer("eset-upd-version", &upd, &["--version"], version).ok()),
         protecting: if expired { Fact::Known(false) } else { Fact::Unsupported },
         mode: if expired { Fact::Known(EdrMode::Unlicensed) } else { Fact::Unsupported },
-        signatures: ask.answer("eset-upd-list-modules", &upd, &["--list-modules"], engine).into(),
+        signatures: ask.answer_to_root(Question::EsetModules, engine).into(),
         ..ProductAnswer::NOTHING
     }
 }
@@ -304,8 +295,7 @@ pub(super) fn bitdefender(ask: &ProductQuery<'_>) -> ProductAnswer {
             ..ProductAnswer::NOTHING
         })
     };
-    let program = "/opt/bitdefender-security-tools/bin/bduitool";
-    when_running(ask, || ask.answer("bduitool-get-ps", program, &["get", "ps"], parse))
+    when_running(ask, || ask.answer_to_root(Question::Bitdefender, parse))
 }
 
 /// Kaspersky: `kesl-control --app-info` says its version, the state of its licence and its databases, and of its file
@@ -346,6 +336,5 @@ pub(super) fn kaspersky(ask: &ProductQuery<'_>) -> ProductAnswer {
             ..ProductAnswer::NOTHING
         })
     };
-    let program = "/opt/kaspersky/kesl/bin/kesl-control";
-    when_running(ask, || ask.answer("kesl-control", program, &["--app-info"], parse))
+    when_running(ask, || ask.answer_to_root(Question::Kaspersky, parse))
 }

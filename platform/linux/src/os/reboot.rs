@@ -7,6 +7,7 @@ use crate::updates::{Source, rpm, source};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::time::Duration;
+use vitalsign_command::Question;
 use vitalsign_protocol::fact::{Fact, Reason};
 
 /// Left by packages and package managers until the next start.
@@ -84,11 +85,8 @@ fn ask(commands: &Commands, source: Source) -> Result<bool, Reason> {
             _ => Err(Reason::Failed),
         };
     }
-    let ask = |name, program, args: &[&str]| commands.output(name, program, args, DEADLINE);
-    let output = match ask("dnf5-needs-restarting", "/usr/bin/dnf5", &["-C", "needs-restarting", "-r"]) {
-        Err(RunError::Missing) => {
-            ask("dnf-needs-restarting", "/usr/bin/dnf", &["-C", "needs-restarting", "-r"])?
-        }
+    let output = match commands.ask(Question::Dnf5Restart) {
+        Err(RunError::Missing) => commands.ask(Question::DnfRestart)?,
         output => output?,
     };
     // It ends with one for "yes" as for an error: only its words tell.

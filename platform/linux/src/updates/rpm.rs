@@ -6,6 +6,7 @@ use crate::Root;
 use crate::run::{Commands, RunError};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
+use vitalsign_command::Question;
 use vitalsign_protocol::fact::Reason;
 
 const DEADLINE: Duration = Duration::from_secs(25);
@@ -137,18 +138,11 @@ fn configured(root: &Root, folders: &[&str]) -> Result<Option<BTreeMap<String, b
     Ok(enabled)
 }
 
-/// Packages with a security advisory, as dnf 4 or dnf 5 lists them.
+/// Packages with a security advisory, as dnf 4 or dnf 5 lists them. Only root gets a reliable answer: for other users,
+/// dnf uses a separate cache, and reports nothing if it is empty.
 pub(crate) fn dnf(commands: &Commands) -> Result<BTreeSet<String>, Reason> {
-    // For users other than root, dnf uses a separate cache and reports nothing if it is empty.
-    if matches!(commands, Commands::Live) && !rustix::process::geteuid().is_root() {
-        return Err(Reason::Denied);
-    }
-    let five = ["-C", "-q", "advisory", "list", "--available", "--security"];
-    let output = match commands.output("dnf5", "/usr/bin/dnf5", &five, DEADLINE) {
-        Err(RunError::Missing) => {
-            let four = ["-C", "-q", "updateinfo", "list", "--available", "--security"];
-            commands.output("dnf", "/usr/bin/dnf", &four, DEADLINE)?
-        }
+    let output = match commands.ask(Question::Dnf5Advisories) {
+        Err(RunError::Missing) => commands.ask(Question::DnfAdvisories)?,
         output => output?,
     };
     advisories(&output.success()?).ok_or(Reason::Malformed)
