@@ -28,7 +28,7 @@ const ERRORS: [(u8, RunError); 6] = [
     (7, RunError::Failed),
 ];
 
-/// Answer of the helper: the program's output, or the reason why there is none.
+/// Output of the program, or the reason why it is missing.
 pub type AnswerFrame = Result<RawOutput, RunError>;
 
 /// Encodes the request for a question.

@@ -43,6 +43,8 @@ pub enum Question {
     Bitdefender,
     /// State of Kaspersky's components.
     Kaspersky,
+    /// Whether rpm finds its own package: dnf also answers with a database that it cannot open.
+    RpmDatabase,
 }
 
 /// The program, arguments and time limit of a question.
@@ -63,7 +65,7 @@ const TRELLIX: &[&str] = &["/opt/McAfee/ens/tp/bin/mfetpcli", "/opt/trellix/ens/
 
 impl Question {
     /// Every question.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Dnf5Advisories,
         Self::DnfAdvisories,
         Self::Dnf5Restart,
@@ -79,13 +81,15 @@ impl Question {
         Self::EsetLicence,
         Self::Bitdefender,
         Self::Kaspersky,
+        Self::RpmDatabase,
     ];
 
     /// Sources of `only_root`, and of who else may ask:
     ///
-    /// - dnf 4.14 as another user, with a database that it cannot open, exits with 0, lists nothing, and says that no restart
-    ///   is needed (tried). dnf 5.4 ends with an error if it cannot open its lock file for writing:
-    ///   <https://github.com/rpm-software-management/dnf5/issues/2709>, <https://github.com/mrdaemon/exosphere/issues/265>.
+    /// - dnf: other users than root have a separate cache, which may be empty. dnf 5.4 ends with an error if it cannot
+    ///   open its lock file for writing: <https://github.com/rpm-software-management/dnf5/issues/2709>,
+    ///   <https://github.com/mrdaemon/exosphere/issues/265>. dnf 4.14 (tried) exits with 0, lists no advisory and sees no
+    ///   need to restart if it cannot open the database of packages, which is why `RpmDatabase` is asked too.
     /// - `cytool` "must be run as root or with root permissions":
     ///   <https://docs.paloaltonetworks.com/traps/4-2/traps-agent-admin/traps-agent-for-linux/use-the-traps-agent-for-linux>.
     /// - `falconctl` and `sentinelctl` are run with `become` by their vendors' Ansible collections
@@ -218,6 +222,14 @@ impl Question {
                 deadline: PRODUCT,
                 only_root: false,
             },
+            Self::RpmDatabase => Row {
+                number: 16,
+                name: "rpm-database",
+                programs: &["/usr/bin/rpm"],
+                args: &["-q", "rpm"],
+                deadline: PRODUCT,
+                only_root: false,
+            },
         }
     }
 
@@ -272,14 +284,14 @@ mod tests {
     #[test]
     fn numbers_and_names_are_unique() {
         let numbers: Vec<_> = Question::ALL.iter().map(|question| question.number()).collect();
-        assert_eq!(numbers, (1..=15).collect::<Vec<_>>());
-        assert_eq!(Question::ALL.last(), Some(&Question::Kaspersky), "the last variant is in the list");
+        assert_eq!(numbers, (1..=16).collect::<Vec<_>>());
+        assert_eq!(Question::ALL.last(), Some(&Question::RpmDatabase), "the last variant is in the list");
         let names: BTreeSet<_> = Question::ALL.iter().map(|question| question.name()).collect();
         assert_eq!(names.len(), Question::ALL.len());
         for question in Question::ALL {
             assert_eq!(Question::from_number(question.number()), Some(question));
         }
-        assert_eq!((Question::from_number(0), Question::from_number(16)), (None, None));
+        assert_eq!((Question::from_number(0), Question::from_number(17)), (None, None));
     }
 
     /// dnf uses its cache only, because the helper has no network.

@@ -373,6 +373,17 @@ mod tests {
                 Fact::Unreadable(Reason::Failed),
             ),
             (
+                "cannot open its database",
+                dnf,
+                dnf_index,
+                Box::new(|tree| {
+                    tree.write(".commands/dnf5", "");
+                    tree.write(".commands/rpm-database", "package rpm is not installed\n");
+                    tree.write(".commands/rpm-database.exit", "1");
+                }),
+                Fact::Unreadable(Reason::Failed),
+            ),
+            (
                 "is old",
                 dnf,
                 dnf_index,
@@ -549,7 +560,7 @@ mod tests {
     fn restarts() {
         type Change = fn(&Tree);
         let same: Change = |tree| tree.write("proc/sys/kernel/osrelease", "6.1.0-37-amd64\n");
-        let rows: [(&str, &str, Change, Fact<bool>); 7] = [
+        let rows: [(&str, &str, Change, Fact<bool>); 8] = [
             ("the newest kernel runs", "debian-desktop", same, Fact::Known(false)),
             (
                 "a package says so",
@@ -574,6 +585,15 @@ mod tests {
                 "fedora-workstation",
                 |tree| tree.write(".commands/dnf5-needs-restarting.exit", "0"),
                 Fact::Known(false),
+            ),
+            (
+                "dnf cannot open its database",
+                "fedora-workstation",
+                |tree| {
+                    tree.write(".commands/dnf5-needs-restarting.exit", "0");
+                    tree.write(".commands/rpm-database.exit", "1");
+                },
+                Fact::Unreadable(Reason::Failed),
             ),
             (
                 "dnf fails",

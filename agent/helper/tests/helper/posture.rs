@@ -12,6 +12,16 @@ use vitalsign_protocol::posture::EdrMode;
 /// 2026-11-22, in seconds since 1970.
 const NOW: u64 = 1_795_305_600;
 
+const DNF5: (&str, &str) = (
+    "usr/bin/dnf5",
+    "case \"$*\" in
+        '-C -q advisory list --available --security') cat $TREE/advisories;;
+        '-C needs-restarting -r') cat $TREE/restart; exit 1;;
+        *) exit 9;;
+    esac",
+);
+const RPM: (&str, &str) = ("usr/bin/rpm", "test \"$*\" = '-q rpm' && echo rpm-4.20.1-1.fc42.x86_64");
+
 /// Copies a recorded tree, without its recorded answers. All files have the date of `NOW`.
 fn recorded(name: &str) -> (tempfile::TempDir, String, String) {
     let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../platform/linux/tests/trees").join(name);
@@ -46,14 +56,7 @@ fn write(path: &Path, content: &[u8]) {
 #[test]
 fn dnf_answers_become_facts_and_are_cached() {
     let (tree, advisories, restart) = recorded("fedora-workstation");
-    let helper = Helper::with(&[(
-        "usr/bin/dnf5",
-        "case \"$*\" in
-            '-C -q advisory list --available --security') cat $TREE/advisories;;
-            '-C needs-restarting -r') cat $TREE/restart; exit 1;;
-            *) exit 9;;
-        esac",
-    )]);
+    let helper = Helper::with(&[DNF5, RPM]);
     std::fs::write(helper.path("advisories"), advisories).unwrap();
     std::fs::write(helper.path("restart"), restart).unwrap();
     let (root, memory) = (Root::at(tree.path()), tree.path().join("memory"));
@@ -62,30 +65,33 @@ fn dnf_answers_become_facts_and_are_cached() {
     let seen = updates::read(&root, &commands, &memory, NOW + 60);
     assert_eq!((seen.waiting, seen.since), (Fact::Known(2), Fact::Known(NOW + 60)));
     assert_eq!(os::reboot::read(&root, &commands, &memory), Fact::Known(true));
-    assert_eq!(helper.started(), 2);
+    assert_eq!(helper.started(), 3);
 
     // A warm posture does not start the helper.
     let again = updates::read(&root, &commands, &memory, NOW + 120);
     assert_eq!(again.waiting, Fact::Known(2));
     assert_eq!(os::reboot::read(&root, &commands, &memory), Fact::Known(true));
-    assert_eq!(helper.started(), 2);
+    assert_eq!(helper.started(), 3);
 
     // A refreshed repository is asked about again.
     write(&tree.path().join("var/cache/libdnf5/updates-0123456789abcdef/repodata/repomd.xml"), b"<repomd/>");
     std::fs::write(helper.path("advisories"), "").unwrap();
     assert_eq!(updates::read(&root, &commands, &memory, NOW + 120).waiting, Fact::Known(0));
-    assert_eq!(helper.started(), 3);
+    assert_eq!(helper.started(), 5);
 }
 
 /// dnf 4 is asked where there is no dnf 5.
 #[test]
 fn dnf4_answers_where_dnf5_is_absent() {
     let (tree, ..) = recorded("fedora-workstation");
-    let helper = Helper::with(&[(
-        "usr/bin/dnf",
-        "test \"$*\" = '-C -q updateinfo list --available --security'
+    let helper = Helper::with(&[
+        RPM,
+        (
+            "usr/bin/dnf",
+            "test \"$*\" = '-C -q updateinfo list --available --security'
         echo 'FEDORA-2026-1 Moderate/Sec. xz-1:5.8.1-2.fc42.x86_64'",
-    )]);
+        ),
+    ]);
     let root = Root::at(tree.path());
     let seen =
         updates::read(&root, &Commands::Helped(helper.socket()), &tree.path().join("memory"), NOW + 60);

@@ -91,7 +91,7 @@ fn ask(commands: &Commands, source: Source) -> Result<bool, Reason> {
     };
     // It ends with one for "yes" as for an error: only its words tell.
     match output.status {
-        Some(0) => Ok(false),
+        Some(0) => rpm::database_opens(commands).map(|()| false),
         Some(1) if output.text.contains("Reboot is required") => Ok(true),
         _ => Err(Reason::Failed),
     }

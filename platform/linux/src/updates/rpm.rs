@@ -145,7 +145,16 @@ pub(crate) fn dnf(commands: &Commands) -> Result<BTreeSet<String>, Reason> {
         Err(RunError::Missing) => commands.ask(Question::DnfAdvisories)?,
         output => output?,
     };
-    advisories(&output.success()?).ok_or(Reason::Malformed)
+    let waiting = advisories(&output.success()?).ok_or(Reason::Malformed)?;
+    database_opens(commands)?;
+    Ok(waiting)
+}
+
+/// Checks that rpm finds itself: with a database that it cannot open, dnf sees no installed package, finds that nothing
+/// waits for one, and ends without an error.
+pub(crate) fn database_opens(commands: &Commands) -> Result<(), Reason> {
+    let output = commands.ask(Question::RpmDatabase)?.success()?;
+    if output.starts_with("rpm-") { Ok(()) } else { Err(Reason::Failed) }
 }
 
 /// dnf 4: `ID severity/Sec. package`; dnf 5: `ID security severity package date time`, under a heading.
