@@ -90,6 +90,7 @@ impl Question {
     ///   open its lock file for writing: <https://github.com/rpm-software-management/dnf5/issues/2709>,
     ///   <https://github.com/mrdaemon/exosphere/issues/265>. dnf 4.14 (tried) exits with 0, lists no advisory and sees no
     ///   need to restart if it cannot open the database of packages, which is why `RpmDatabase` is asked too.
+    ///   Without the option for excludes, packages that an administrator excluded have no advisories (tried; dnf5-filtering(7)).
     /// - `cytool` "must be run as root or with root permissions":
     ///   <https://docs.paloaltonetworks.com/traps/4-2/traps-agent-admin/traps-agent-for-linux/use-the-traps-agent-for-linux>.
     /// - `falconctl` and `sentinelctl` are run with `become` by their vendors' Ansible collections
@@ -106,7 +107,15 @@ impl Question {
                 number: 1,
                 name: "dnf5",
                 programs: &["/usr/bin/dnf5"],
-                args: &["-C", "-q", "advisory", "list", "--available", "--security"],
+                args: &[
+                    "-C",
+                    "-q",
+                    "--setopt=disable_excludes=*",
+                    "advisory",
+                    "list",
+                    "--available",
+                    "--security",
+                ],
                 deadline: PACKAGES,
                 only_root: true,
             },
@@ -114,7 +123,15 @@ impl Question {
                 number: 2,
                 name: "dnf",
                 programs: &["/usr/bin/dnf"],
-                args: &["-C", "-q", "updateinfo", "list", "--available", "--security"],
+                args: &[
+                    "-C",
+                    "-q",
+                    "--disableexcludes=all",
+                    "updateinfo",
+                    "list",
+                    "--available",
+                    "--security",
+                ],
                 deadline: PACKAGES,
                 only_root: true,
             },

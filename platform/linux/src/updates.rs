@@ -2,6 +2,7 @@
 //! repositories: from the one that it heard of longest ago. "None" from lists that are a month old is not good, it is unknown.
 
 pub(crate) mod apt;
+mod locks;
 mod memory;
 pub(crate) mod paragraphs;
 mod pins;
@@ -30,12 +31,6 @@ pub(crate) struct PendingUpdates {
     pub(crate) names: BTreeSet<String>,
     /// Number of them that a hold or a pin keeps back, if the source says.
     pub(crate) held: Option<u64>,
-}
-
-impl PendingUpdates {
-    fn new(names: BTreeSet<String>) -> Self {
-        Self { names, held: None }
-    }
 }
 
 /// The package lists of a source, not read yet.
@@ -142,8 +137,8 @@ pub fn read(root: &Root, commands: &Commands, memory: &Path, now: u64) -> Update
     if !known.answers(&lists, now) {
         let waiting = match source {
             Source::Apt => apt::waiting(root, commands, &lists),
-            Source::Dnf => rpm::dnf(commands).map(PendingUpdates::new),
-            Source::Zypper => rpm::zypper(commands).map(PendingUpdates::new),
+            Source::Dnf => rpm::dnf(root, commands),
+            Source::Zypper => rpm::zypper(root, commands),
             Source::Image | Source::Snap => Err(Reason::Failed),
         };
         match waiting {

@@ -112,12 +112,8 @@ mod tests {
         Fact::Known(value.to_owned())
     }
     fn known(source: &str, waiting: u64, since: Fact<u64>, checked: u64) -> Updates {
-        // dnf and zypper do not say what is kept back; of the three that wait on the Debian desktop, curl is on hold.
-        let held = match (source, waiting) {
-            ("apt", 3) => Fact::Known(1),
-            ("apt", _) => Fact::Known(0),
-            _ => Fact::Unsupported,
-        };
+        // Of the three that wait on the Debian desktop, curl is on hold.
+        let held = Fact::Known(u64::from((source, waiting) == ("apt", 3)));
         Updates {
             source: text(source),
             waiting: Fact::Known(waiting),
@@ -157,6 +153,54 @@ mod tests {
         assert_eq!(tree.updates(NOW + DAY), known("apt", 0, Fact::Unsupported, SIGNED));
         tree.replace(SECURITY, "3.0.17-1~deb12u1", "3.0.18-1~deb12u1");
         assert_eq!(tree.updates(NOW + 2 * DAY), known("apt", 1, Fact::Known(NOW + 2 * DAY), SIGNED));
+    }
+
+    #[test]
+    fn locked_rpm_updates_are_counted_as_held() {
+        let locked = "version = \"1.0\"\n[[packages]]\nname = \"xz\"\n[[packages.conditions]]\nkey = \"evr\"\n\
+                      comparator = \"=\"\nvalue = \"1:5.8.1-1.fc42\"\n";
+        let undecided = locked.replace("\"=\"", "\"<\"");
+        let locks = |kind: &str| format!("\ntype: {kind}\nmatch_type: glob\nsolvable_name: openssl-3\n");
+        type Row<'a> = (&'a str, &'a str, &'a str, &'a str, u64, Fact<u64>);
+        let fedora = ("fedora-workstation", "var/cache/libdnf5/updates-0123456789abcdef/repodata");
+        let suse = ("opensuse-server", "var/cache/zypp/raw/repo-sle-update/repodata");
+        let rows: [Row<'_>; 5] = [
+            (fedora.0, fedora.1, "etc/dnf/versionlock.toml", locked, 2, Fact::Known(1)),
+            (fedora.0, fedora.1, "etc/dnf/versionlock.toml", &undecided, 2, Fact::Unsupported),
+            (
+                fedora.0,
+                fedora.1,
+                "etc/dnf/libdnf5.conf.d/x.conf",
+                "[main]\nexcludepkgs=xz*\n",
+                2,
+                Fact::Known(2),
+            ),
+            (suse.0, suse.1, "etc/zypp/locks", &locks("patch"), 1, Fact::Known(0)),
+            (suse.0, suse.1, "etc/zypp/locks", &locks("package"), 1, Fact::Unsupported),
+        ];
+        for (name, index, path, content, waiting, held) in rows {
+            let tree = Tree::copy(name);
+            tree.date(index, NOW);
+            let before = tree.updates(NOW);
+            assert_eq!((before.waiting, before.held), (Fact::Known(waiting), Fact::Known(0)), "{path}");
+            // A new lock is seen before the hour is over.
+            tree.write(path, content);
+            let seen = tree.updates(NOW + 60);
+            if !path.contains("conf.d") {
+                assert_eq!(
+                    (seen.waiting, seen.held),
+                    (Fact::Known(waiting), held.clone()),
+                    "{path} {content}"
+                );
+            }
+            let seen = tree.updates(NOW + 3600);
+            assert_eq!((seen.waiting, seen.held), (Fact::Known(waiting), held), "{path} {content}");
+        }
+        let tree = Tree::copy(suse.0);
+        tree.date(suse.1, NOW);
+        tree.replace(".commands/zypper", "status=\"needed\"", "status=\"unwanted\"");
+        let seen = tree.updates(NOW);
+        assert_eq!((seen.waiting, seen.held), (Fact::Known(1), Fact::Known(1)), "a locked patch waits");
     }
 
     #[test]

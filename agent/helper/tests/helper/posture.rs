@@ -15,7 +15,7 @@ const NOW: u64 = 1_795_305_600;
 const DNF5: (&str, &str) = (
     "usr/bin/dnf5",
     "case \"$*\" in
-        '-C -q advisory list --available --security') cat $TREE/advisories;;
+        '-C -q --setopt=disable_excludes=* advisory list --available --security') cat $TREE/advisories;;
         '-C needs-restarting -r') cat $TREE/restart; exit 1;;
         *) exit 9;;
     esac",
@@ -88,7 +88,7 @@ fn dnf4_answers_where_dnf5_is_absent() {
         RPM,
         (
             "usr/bin/dnf",
-            "test \"$*\" = '-C -q updateinfo list --available --security'
+            "test \"$*\" = '-C -q --disableexcludes=all updateinfo list --available --security'
         echo 'FEDORA-2026-1 Moderate/Sec. xz-1:5.8.1-2.fc42.x86_64'",
         ),
     ]);

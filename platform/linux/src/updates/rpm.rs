@@ -1,7 +1,8 @@
 //! Fedora's and SUSE's families: dnf and zypper say from their caches which advisories apply, without network. They
 //! are slow, so that what they said holds while neither the packages nor the caches change, for an hour.
 
-use super::Lists;
+use super::locks::{self, Locks, Package};
+use super::{Lists, PendingUpdates};
 use crate::Root;
 use crate::run::{Commands, RunError};
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,6 +24,7 @@ const DNF: ([&str; 2], [&str; 3]) = (
     ["/var/cache/libdnf5", "/var/cache/dnf"],
     ["/etc/yum.repos.d", "/etc/distro.repos.d", "/usr/share/dnf5/repos.d"],
 );
+const DNF_DROP_INS: [&str; 2] = ["/etc/dnf/libdnf5.conf.d", "/usr/share/dnf5/libdnf.conf.d"];
 const ZYPPER: ([&str; 1], [&str; 1]) = (["/var/cache/zypp/raw"], ["/etc/zypp/repos.d"]);
 
 /// Time of the last change of the database of installed packages.
@@ -53,8 +55,11 @@ fn repositories(
     caches: &[&str],
     settings: &[&str],
 ) -> Result<Option<Lists>, Reason> {
-    let mut lists =
-        Lists { key: format!("{source}{}", database_key(root)), hourly: true, ..Lists::default() };
+    let mut lists = Lists {
+        key: format!("{source}{}{}", database_key(root), locks::key(root)),
+        hourly: true,
+        ..Lists::default()
+    };
     let configured = configured(root, settings)?;
     let mut any = false;
     // By repository: when it was last heard of. One that has moved has an older folder too.
@@ -140,14 +145,27 @@ fn configured(root: &Root, folders: &[&str]) -> Result<Option<BTreeMap<String, b
 
 /// Packages with a security advisory, as dnf 4 or dnf 5 lists them. Only root gets a reliable answer: for other users,
 /// dnf uses a separate cache, and reports nothing if it is empty.
-pub(crate) fn dnf(commands: &Commands) -> Result<BTreeSet<String>, Reason> {
+pub(crate) fn dnf(root: &Root, commands: &Commands) -> Result<PendingUpdates, Reason> {
     let output = match commands.ask(Question::Dnf5Advisories) {
         Err(RunError::Missing) => commands.ask(Question::DnfAdvisories)?,
         output => output?,
     };
     let waiting = advisories(&output.success()?).ok_or(Reason::Malformed)?;
     database_opens(commands)?;
-    Ok(waiting)
+    let held = dnf_settings(root).and_then(|settings| Locks::read(root, &settings)).ok().and_then(|locks| {
+        let kept: Option<Vec<_>> = waiting.values().map(|versions| locks.keep_back(versions)).collect();
+        u64::try_from(kept?.into_iter().filter(|kept| *kept).count()).ok()
+    });
+    Ok(PendingUpdates { names: waiting.into_keys().collect(), held })
+}
+
+/// Files in which packages can be excluded.
+fn dnf_settings(root: &Root) -> Result<Vec<String>, Reason> {
+    let mut files = vec![locks::DNF.to_owned()];
+    for folder in DNF_DROP_INS.iter().chain(&DNF.1) {
+        files.extend(root.names(folder)?.iter().map(|name| format!("{folder}/{name}")));
+    }
+    Ok(files)
 }
 
 /// Checks that rpm finds itself: with a database that it cannot open, dnf sees no installed package, finds that nothing
@@ -158,8 +176,9 @@ pub(crate) fn database_opens(commands: &Commands) -> Result<(), Reason> {
 }
 
 /// dnf 4: `ID severity/Sec. package`; dnf 5: `ID security severity package date time`, under a heading.
-fn advisories(text: &str) -> Option<BTreeSet<String>> {
-    let mut waiting = BTreeSet::new();
+/// Returns the versions with fixes of each package, by name and architecture.
+fn advisories(text: &str) -> Option<BTreeMap<String, Vec<Package>>> {
+    let mut waiting: BTreeMap<String, Vec<Package>> = BTreeMap::new();
     for line in text.lines() {
         let words: Vec<_> = line.split_ascii_whitespace().collect();
         let package = match words.as_slice() {
@@ -171,47 +190,46 @@ fn advisories(text: &str) -> Option<BTreeSet<String>> {
             _ => return None,
         };
         // Several advisories can be for one package: it waits once.
-        waiting.insert(name_and_architecture(package)?);
+        let package = Package::parse(package)?;
+        waiting.entry(format!("{}.{}", package.name, package.architecture)).or_default().push(package);
     }
     Some(waiting)
 }
 
-/// Returns `bind-libs.x86_64` for `bind-libs-32:9.18.24-1.fc39.x86_64`.
-fn name_and_architecture(package: &str) -> Option<String> {
-    let (rest, architecture) = package.rsplit_once('.')?;
-    let (rest, _release) = rest.rsplit_once('-')?;
-    let (name, _version) = rest.rsplit_once('-')?;
-    Some(format!("{name}.{architecture}"))
-}
-
-/// Security patches that zypper lists as needed.
-pub(crate) fn zypper(commands: &Commands) -> Result<BTreeSet<String>, Reason> {
+/// Security patches that zypper lists as needed, and those that a lock keeps back.
+pub(crate) fn zypper(root: &Root, commands: &Commands) -> Result<PendingUpdates, Reason> {
     let args = ["--xmlout", "--non-interactive", "--no-refresh", "list-patches", "--category", "security"];
     let output = commands.output("zypper", "/usr/bin/zypper", &args, DEADLINE)?;
     match output.status {
         // ZYPPER_EXIT_ZYPP_LOCKED and ZYPPER_EXIT_ERR_PRIVILEGES
         Some(7) => Err(Reason::Busy),
         Some(5) => Err(Reason::Denied),
-        _ => patches(&output.success()?).ok_or(Reason::Malformed),
+        _ => {
+            let (names, unwanted) = patches(&output.success()?).ok_or(Reason::Malformed)?;
+            let counted = locks::zypper_locks_packages(root) == Ok(false);
+            Ok(PendingUpdates { names, held: counted.then_some(unwanted) })
+        }
     }
 }
 
-fn patches(xml: &str) -> Option<BTreeSet<String>> {
+/// Returns the patches that wait, and how many of them are locked.
+fn patches(xml: &str) -> Option<(BTreeSet<String>, u64)> {
     // Without its end it is half an answer.
     xml.trim_end().strip_suffix("</stream>")?;
     if !xml.contains("<update-list") || xml.contains("no-update-repositories") {
         return None;
     }
-    let mut waiting = BTreeSet::new();
+    let (mut waiting, mut locked) = (BTreeSet::new(), 0);
     for element in xml.split("<update ").skip(1) {
         let (attributes, _) = element.split_once('>')?;
-        if attribute(attributes, "kind")? == "patch"
-            && attribute(attributes, "status").unwrap_or("needed") == "needed"
-        {
-            waiting.insert(attribute(attributes, "name")?.to_owned());
+        // `unwanted`: needed, and locked.
+        let status = attribute(attributes, "status").unwrap_or("needed");
+        if attribute(attributes, "kind")? == "patch" && matches!(status, "needed" | "unwanted") {
+            let new = waiting.insert(attribute(attributes, "name")?.to_owned());
+            locked += u64::from(new && status == "unwanted");
         }
     }
-    Some(waiting)
+    Some((waiting, locked))
 }
 
 fn attribute<'a>(attributes: &'a str, name: &str) -> Option<&'a str> {
@@ -245,7 +263,7 @@ mod tests {
             ("FEDORA-2024-1 Moderate bind\n", None),
             ("FEDORA-2024-1 Moderate/Sec. bind\n", None),
         ] {
-            assert_eq!(advisories(text), expected, "{text}");
+            assert_eq!(advisories(text).map(|waiting| waiting.into_keys().collect()), expected, "{text}");
         }
     }
 
@@ -265,11 +283,13 @@ mod tests {
             "<update-list>\n{}{}{}\n</update-list>",
             update("a", "needed"),
             update("b", "applied"),
-            update("c", "needed")
+            update("c", "unwanted")
         );
-        let patches_of = |text: &str| patches(text).map(|waiting| waiting.into_iter().collect::<Vec<_>>());
-        assert_eq!(patches_of(&list(&two)), Some(vec!["a".to_owned(), "c".to_owned()]));
-        assert_eq!(patches_of(&list("<update-list>\n</update-list>")), Some(vec![]));
+        let patches_of = |text: &str| {
+            patches(text).map(|(waiting, locked)| (waiting.into_iter().collect::<Vec<_>>(), locked))
+        };
+        assert_eq!(patches_of(&list(&two)), Some((vec!["a".to_owned(), "c".to_owned()], 1)));
+        assert_eq!(patches_of(&list("<update-list>\n</update-list>")), Some((vec![], 0)));
         assert_eq!(patches_of("<stream>\n<update-list>"), None);
         let none = "<update-list>\n<appletinfo status=\"no-update-repositories\"/>\n</update-list>";
         assert_eq!(patches_of(&list(none)), None);
