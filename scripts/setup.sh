@@ -11,9 +11,9 @@ deny=0.20.2
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/vitalsign
 
 # A C compiler and make for aws-lc and SQLite; a software TPM; packet filters and network namespaces to read; a bus to
-# ask; OpenSSL as the yardstick of `make bench`. For security keys: USB, Bluetooth and smart cards; libclang for the
-# simulated one, and the virtual reader that it lies in.
-packages=(gcc libc6-dev make ca-certificates swtpm swtpm-tools nftables iptables iproute2 dbus procps openssl
+# ask; systemd, which also runs where it did not boot the system; OpenSSL as the yardstick of `make bench`. For security
+# keys: USB, Bluetooth and smart cards; libclang for the simulated one, and the virtual reader that it lies in.
+packages=(gcc libc6-dev make ca-certificates swtpm swtpm-tools nftables iptables iproute2 dbus systemd procps openssl
   pkg-config libudev-dev libdbus-1-dev libpcsclite-dev libclang-dev pcscd vsmartcard-vpcd)
 # The app: its web view and its tray, and what its pages are made with.
 app=(libwebkit2gtk-4.1-dev libayatana-appindicator3-dev python3 python3-venv)

@@ -1,0 +1,69 @@
+#!/usr/bin/env bash
+# First process of a machine in private namespaces: lays the machine's files over this system's, and becomes systemd.
+#   boot.sh FOLDER     with units/ (all the units that there are), etc/ and bin/ (files for /etc and /usr/bin),
+#                      sysusers.conf, program (the agent) and disk (an image with a LUKS header, for a loop device)
+set -euo pipefail
+folder=$1
+mount --make-rprivate /
+mount -t tmpfs -o mode=755 tmpfs /run
+mkdir -p /run/lock /run/lay
+
+for place in /etc /var/lib /usr/bin; do
+  lay=/run/lay/${place//\//-}
+  mkdir -p "$lay"/{upper,work}
+  mount -t overlay -o "lowerdir=$place,upperdir=$lay/upper,workdir=$lay/work" overlay "$place"
+done
+cp -r "$folder/etc/." /etc
+cp -r "$folder/bin/." /usr/bin
+touch /usr/bin/vitalsign
+mount --bind "$folder/program" /usr/bin/vitalsign
+systemd-sysusers "$folder/sysusers.conf"
+
+# The hierarchies of control groups as this namespace sees them: each begins at its own group.
+unified=$(stat -fc %T /sys/fs/cgroup)
+controllers=$(cut -d : -f 2 /proc/self/cgroup)
+umount -R /sys/fs/cgroup
+if [ "$unified" = cgroup2fs ]; then
+  mount -t cgroup2 cgroup2 /sys/fs/cgroup
+else
+  mount -t tmpfs -o mode=755 tmpfs /sys/fs/cgroup
+  while read -r controller; do
+    case $controller in
+      name=systemd) name=systemd type=cgroup ;;
+      '') name=unified type=cgroup2 ;;
+      memory | devices | pids | blkio | cpu | cpuacct | cpu,cpuacct) name=$controller type=cgroup ;;
+      *) continue ;;
+    esac
+    mkdir "/sys/fs/cgroup/$name"
+    options=()
+    [ $type = cgroup2 ] || options=(-o "$controller")
+    mount -t $type "${options[@]}" cgroup "/sys/fs/cgroup/$name"
+  done <<<"$controllers"
+fi
+
+# The header lies on a real block device, which ends with the process that holds it. Above it, sysfs shows an encrypting
+# device wherever a file system is mounted from a block device: the kernel here may have no device mapper.
+device=$(losetup --find --show "$folder/disk")
+exec 9<"$device"
+sleep infinity <&9 &
+exec 9<&-
+losetup --detach "$device"
+echo "$device" >"$folder/device"
+sys=/run/lay/block
+while read -r number; do
+  mkdir -p "$sys/$number/dm" "$sys/$number/slaves/${device##*/}"
+  echo "$number" >"$sys/$number/dev"
+  echo root >"$sys/$number/dm/name"
+  echo CRYPT-LUKS2-6f3ec9a05f0b4b0c8f6a6f4ad3a2a111-root >"$sys/$number/dm/uuid"
+  cat "/sys/class/block/${device##*/}/dev" >"$sys/$number/slaves/${device##*/}/dev"
+done < <(findmnt -rno MAJ:MIN | grep -v '^0:' | sort -u)
+mount --bind "$sys" /sys/dev/block
+mount --bind /dev/null /proc/swaps
+
+# A pipe takes the messages for the kernel's log, as a file would be written from its beginning by each process.
+mkfifo /run/lay/messages
+cat <>/run/lay/messages &
+mount --bind /run/lay/messages /dev/kmsg
+
+export SYSTEMD_UNIT_PATH=$folder/units SYSTEMD_GENERATOR_PATH=/nonexistent container=vitalsign-test
+exec /lib/systemd/systemd --unit=default.target --log-target=kmsg
