@@ -22,6 +22,9 @@ use vitalsign_session::{Disconnected, SessionError, UiUpdate};
 const STANDS: u64 = 20;
 /// The same for a result with a list of remedies, which takes longer to read. It contains no names.
 const LISTED: u64 = 120;
+/// Seconds that "insert" must have been shown for an insertion to count as the person's act: a key with a loose contact
+/// comes back sooner.
+const INSERT_SHOWN: u64 = 2;
 /// The fewest characters of a PIN (CTAP 2.1 section 6.5.1).
 const SHORTEST_PIN: u32 = 4;
 
@@ -83,6 +86,15 @@ pub enum Tray {
     StepUp,
 }
 
+/// Event that is announced with a sound and a notification.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Announcement {
+    /// A step-up waits for the person.
+    Asked(StepUpId),
+    /// A step-up was refused before the person was asked.
+    Refused(StepUpId),
+}
+
 #[derive(Debug, Default)]
 pub struct Model {
     device_name: String,
@@ -110,6 +122,12 @@ struct Asked {
     step_up: StepUp,
     step: Step,
     trouble: Option<view::KeyProblem>,
+    /// It was refused before the person was asked, so that they expect something else of the application.
+    refused: bool,
+    /// Since when a security key is asked to be inserted.
+    insert_since: Option<u64>,
+    /// The person has inserted a key for it.
+    inserted: bool,
     /// Time at which its result is removed.
     until: Option<u64>,
 }
@@ -166,7 +184,7 @@ impl Model {
     pub fn window(&self) -> Window {
         match (&self.asked, self.opened) {
             _ if self.away => Window::None,
-            (Some(asked), _) if asked.until.is_none() => Window::Raised,
+            (Some(asked), _) if asked.until.is_none() || asked.refused => Window::Raised,
             (Some(_), _) | (None, true) => Window::Open,
             (None, false) if self.step_ups().any(|it| it.stage == Stage::Preparing) => Window::Ready,
             (None, false) => Window::None,
@@ -182,10 +200,21 @@ impl Model {
         device::tray(self.status.as_deref(), self.lost.is_some(), now)
     }
 
-    /// Returns the step-up being prompted; the caller announces a new one.
+    /// Returns the event to announce while it is current; the caller announces a new one.
     #[must_use]
-    pub fn announced(&self) -> Option<StepUpId> {
-        self.asked.as_ref().filter(|asked| asked.until.is_none() && !self.away).map(|asked| asked.step_up.id)
+    pub fn announced(&self) -> Option<Announcement> {
+        let asked = self.asked.as_ref().filter(|_| !self.away)?;
+        let id = asked.step_up.id;
+        match asked.until {
+            None => Some(Announcement::Asked(id)),
+            Some(_) => asked.refused.then_some(Announcement::Refused(id)),
+        }
+    }
+
+    /// Returns the step-up for which the person has inserted a key, so that its window may take the keyboard.
+    #[must_use]
+    pub fn inserted(&self) -> Option<StepUpId> {
+        self.asked.as_ref().filter(|it| it.inserted && it.until.is_none()).map(|asked| asked.step_up.id)
     }
 
     /// Returns whether a restart would lose nothing.
@@ -217,9 +246,13 @@ impl Model {
 
     fn update(&mut self, shown: UiUpdate, now: u64) {
         match shown {
-            UiUpdate::Status(status) => self.status(status),
+            UiUpdate::Status { status, changed } => {
+                self.status(status);
+                for step_up in changed {
+                    self.step_up(step_up, now);
+                }
+            }
             UiUpdate::Idle => {}
-            UiUpdate::StepUp(step_up) => self.step_up(*step_up, now),
             UiUpdate::Prompt { step_up, prompt } => {
                 // The key is asked for this one: so it is the one to show.
                 if !self.is_asked(step_up) {
@@ -227,8 +260,9 @@ impl Model {
                     self.ask(|it| it.id == step_up);
                 }
                 if self.is_asked(step_up) {
-                    let step = self.step(prompt);
+                    let mut step = self.step(prompt);
                     if let Some(asked) = &mut self.asked {
+                        asked.on_insertion(&mut step, now);
                         asked.step = step;
                     }
                 }
@@ -299,7 +333,7 @@ impl Model {
                 }
             } else if refused && !known && !self.is_asking() && !self.away {
                 // It was refused before it was ever asked: the person at the application waits for a word.
-                self.asked = Some(Asked::new(step_up));
+                self.asked = Some(Asked { refused: true, ..Asked::new(step_up) });
                 self.end(words::end(end), checks, unasked, now);
             }
         } else if self.is_asked(id)
@@ -387,7 +421,7 @@ impl Model {
                 };
                 self.pin = Some(asked.reply);
                 let attempts_left = asked.attempts_left;
-                Step::Pin(PinAsked { question: self.questions, why, least, attempts_left })
+                Step::Pin(PinAsked { question: self.questions, why, least, attempts_left, inserted: false })
             }
         }
     }
@@ -484,7 +518,29 @@ impl Model {
 
 impl Asked {
     fn new(step_up: StepUp) -> Self {
-        Self { step_up, step: Step::Preparing, trouble: None, until: None }
+        Self {
+            step_up,
+            step: Step::Preparing,
+            trouble: None,
+            refused: false,
+            insert_since: None,
+            inserted: false,
+            until: None,
+        }
+    }
+
+    /// Notes an insertion, and that the first PIN after it may be typed at once.
+    fn on_insertion(&mut self, step: &mut Step, now: u64) {
+        let since = self.insert_since.take();
+        if *step == Step::Insert {
+            self.insert_since = since.or(Some(now));
+            return;
+        }
+        let shown = since.is_some_and(|since| now.saturating_sub(since) >= INSERT_SHOWN);
+        self.inserted |= shown;
+        if let Step::Pin(asked) = step {
+            asked.inserted = shown;
+        }
     }
 
     fn ended(&mut self, end: view::PromptResult, checks: Vec<view::Check>, now: u64) {

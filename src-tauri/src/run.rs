@@ -3,7 +3,7 @@
 use crate::app::{App, lock, now};
 use crate::arguments::AppArgs;
 use crate::language::Language;
-use crate::model::{self, Happened, Model, Window};
+use crate::model::{self, Announcement, Happened, Model, Window};
 use crate::tray::Tray;
 use crate::view::{Action, View};
 use crate::window::Page;
@@ -13,7 +13,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tauri::{AppHandle, Emitter, Manager, RunEvent, WindowEvent};
-use vitalsign_desktop::{Notice, Notices};
+use vitalsign_desktop::{Notice, Notices, Sound};
 use vitalsign_protocol::id::StepUpId;
 use vitalsign_security_key::SecurityKeys;
 use vitalsign_session::{Inbox, Socket, Ui, UiUpdate};
@@ -97,11 +97,15 @@ pub(crate) fn run(arguments: AppArgs) -> anyhow::Result<()> {
         .context("the app cannot start")?;
     let watched = built.handle().clone();
     vitalsign_desktop::watch_seat(move |away| watched.state::<App>().away(away));
-    built.run(|_, event| {
+    built.run(|app, event| match event {
         // Without a window it goes on in the tray.
-        if let RunEvent::ExitRequested { api, code: None, .. } = event {
-            api.prevent_exit();
+        RunEvent::ExitRequested { api, code: None, .. } => api.prevent_exit(),
+        RunEvent::WindowEvent { event: WindowEvent::Destroyed, .. } => {
+            if let Err(error) = window::destroyed(app) {
+                tracing::warn!("the screen: {error}");
+            }
         }
+        _ => {}
     });
     Ok(())
 }
@@ -120,7 +124,9 @@ struct Done {
     view: Option<View>,
     tray: Option<model::Tray>,
     window: Option<Window>,
-    announced: Option<StepUpId>,
+    announced: Option<Announcement>,
+    /// Step-up for which the window was given the keyboard.
+    inserted: Option<StepUpId>,
     /// There was a window since this has begun.
     had_window: bool,
     /// Since when it is gone and nothing else goes on.
@@ -159,22 +165,28 @@ impl Screen {
             done.view = Some(view);
         }
         let announced = model.announced();
-        let new = announced.is_some() && done.announced != announced;
+        let new = announced.filter(|_| done.announced != announced);
         let wanted = model.window();
-        if done.window != Some(wanted) || opened || new {
+        if done.window != Some(wanted) || opened || new.is_some() {
             done.window = Some(wanted);
             let notices = self.notices.clone();
             self.on_main(move |app| {
                 // Who looks at the window already hears the bell only.
                 let seen = window::is_in_front(app);
                 window::make(app, wanted, language)?;
-                if new {
-                    vitalsign_desktop::bell();
-                    notices.show((!seen).then(|| notice(language)));
+                if let Some(new) = new {
+                    let notice = notice(new, language);
+                    vitalsign_desktop::bell(notice.sound);
+                    notices.show((!seen).then_some(notice));
                 }
                 Ok(())
             });
         }
+        let inserted = model.inserted();
+        if inserted.is_some() && done.inserted != inserted {
+            self.on_main(window::take_keyboard);
+        }
+        done.inserted = inserted;
         if done.announced.is_some() && announced.is_none() {
             self.notices.show(None);
         }
@@ -221,11 +233,18 @@ impl Screen {
 }
 
 /// Creates the notification; it contains no names.
-fn notice(language: Language) -> Notice {
+fn notice(announced: Announcement, language: Language) -> Notice {
+    let (sound, [title, body, open]) = match announced {
+        Announcement::Asked(_) => (Sound::Request, ["announce-title", "announce-body", "announce-open"]),
+        Announcement::Refused(_) => {
+            (Sound::Refusal, ["announce-refused-title", "announce-refused-body", "announce-refused-open"])
+        }
+    };
     Notice {
         program: language.text("app-name"),
-        title: language.text("announce-title"),
-        body: language.text("announce-body"),
-        open: language.text("announce-open"),
+        title: language.text(title),
+        body: language.text(body),
+        open: language.text(open),
+        sound,
     }
 }

@@ -289,6 +289,8 @@ pub struct PinAsked {
     pub least: u32,
     /// Attempts before the key is blocked, where it says so.
     pub attempts_left: Option<u32>,
+    /// The person has just inserted the key, so that the field may take the keyboard.
+    pub inserted: bool,
 }
 
 /// Reason why a PIN is requested.

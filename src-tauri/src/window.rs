@@ -12,7 +12,7 @@ use tauri::webview::NewWindowResponse;
 use tauri::{
     AppHandle, Manager, Theme, Url, UserAttentionType, WebviewUrl, WebviewWindow, WebviewWindowBuilder,
 };
-use vitalsign_desktop::{SplashOverlay, Words};
+use vitalsign_desktop::{KeyboardGuard, SplashOverlay, Words};
 
 /// Window label that the capability grants.
 pub(crate) const MAIN: &str = "main";
@@ -29,6 +29,16 @@ pub(crate) struct Page {
     awaited: Mutex<Option<Sender<()>>>,
     /// State of the window before a step-up raised it.
     before: Mutex<Option<Before>>,
+    keyboard: KeyboardGuard,
+    /// State wanted of the next window, while the last one is being destroyed.
+    destroyed: Mutex<Option<Destroyed>>,
+}
+
+/// A window that is being destroyed can still be reached, shown and focused, in vain.
+#[derive(Clone, Copy)]
+struct Destroyed {
+    next: Window,
+    language: Language,
 }
 
 #[derive(Clone, Copy)]
@@ -50,6 +60,10 @@ impl Page {
 pub(crate) fn make(app: &AppHandle, wanted: Window, language: Language) -> tauri::Result<()> {
     let there = app.get_webview_window(MAIN);
     let page = app.state::<Page>();
+    if let Some(destroyed) = &mut *lock(&page.destroyed) {
+        destroyed.next = wanted;
+        return Ok(());
+    }
     let before = *lock(&page.before);
     match (wanted, there) {
         (Window::None, None) | (Window::Ready, Some(_)) => Ok(()),
@@ -57,7 +71,8 @@ pub(crate) fn make(app: &AppHandle, wanted: Window, language: Language) -> tauri
             *lock(&page.awaited) = None;
             page.splash.put(None);
             *lock(&page.before) = None;
-            window.destroy()
+            *lock(&page.destroyed) = Some(Destroyed { next: Window::None, language });
+            window.destroy().inspect_err(|_| *lock(&page.destroyed) = None)
         }
         (Window::Ready, None) => open(app, language).map(drop),
         (Window::Open, Some(window)) if before.is_some() => {
@@ -66,10 +81,12 @@ pub(crate) fn make(app: &AppHandle, wanted: Window, language: Language) -> tauri
             window.set_always_on_top(false)?;
             window.set_visible_on_all_workspaces(false)?;
             window.request_user_attention(None)?;
+            page.keyboard.accept_keyboard(&window)?;
             if before.is_some_and(|before| before.minimised) { window.minimize() } else { Ok(()) }
         }
         (Window::Open, there) => {
             let window = there.map_or_else(|| open(app, language), Ok)?;
+            page.keyboard.accept_keyboard(&window)?;
             window.unminimize()?;
             window.show()?;
             window.set_focus()
@@ -77,14 +94,27 @@ pub(crate) fn make(app: &AppHandle, wanted: Window, language: Language) -> tauri
         (Window::Raised, there) => {
             let window = there.map_or_else(|| open(app, language), Ok)?;
             *lock(&page.before) = before.or(Some(Before { minimised: window.is_minimized()? }));
+            page.keyboard.leave_keyboard(&window)?;
             window.unminimize()?;
             window.set_always_on_top(true)?;
             window.set_visible_on_all_workspaces(true)?;
             window.show()?;
-            window.set_focus()?;
             window.request_user_attention(Some(UserAttentionType::Critical))
         }
     }
+}
+
+/// The window has been destroyed: creates the next one if one is wanted by now.
+pub(crate) fn destroyed(app: &AppHandle) -> tauri::Result<()> {
+    let destroyed = lock(&app.state::<Page>().destroyed).take();
+    destroyed.map_or(Ok(()), |Destroyed { next, language }| make(app, next, language))
+}
+
+/// Gives the window the keyboard, after an act of the person that was meant for it.
+pub(crate) fn take_keyboard(app: &AppHandle) -> tauri::Result<()> {
+    let Some(window) = app.get_webview_window(MAIN) else { return Ok(()) };
+    app.state::<Page>().keyboard.accept_keyboard(&window)?;
+    window.set_focus()
 }
 
 /// Returns whether the person is looking at the window.
@@ -142,6 +172,7 @@ fn open(app: &AppHandle, language: Language) -> tauri::Result<WebviewWindow> {
     }
     let window = builder.build()?;
     vitalsign_desktop::splash(&window, &app.state::<Page>().splash)?;
+    app.state::<Page>().keyboard.watch(&window)?;
     let again = app.clone();
     vitalsign_desktop::lock_down_webview(&window, move || reload(&again, language, 0))?;
     cover(app, language, 0);

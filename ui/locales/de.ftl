@@ -22,6 +22,10 @@ tray-raise = Anfrage anzeigen
 announce-title = Eine Anwendung bittet Sie um Bestätigung
 announce-body = Halten Sie Ihren Sicherheitsschlüssel bereit.
 announce-open = Anfrage anzeigen
+# A request was refused before the person was asked for anything.
+announce-refused-title = Eine Anfrage wurde auf diesem Gerät abgelehnt
+announce-refused-body = Es wurde nichts bestätigt. Vitalsign zeigt den Grund.
+announce-refused-open = Grund anzeigen
 # In place of the window's page, when that does not come up.
 page-slow = Dieses Fenster kann gerade nicht angezeigt werden. Es wird erneut versucht. Wenn es so bleibt, starten Sie das Gerät neu oder rufen Sie die IT an.
 

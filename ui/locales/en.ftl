@@ -28,6 +28,10 @@ tray-raise = Show the request
 announce-title = An application asks you to confirm
 announce-body = Have your security key ready.
 announce-open = Show the request
+# A request was refused before the person was asked for anything.
+announce-refused-title = A request was refused on this device
+announce-refused-body = Nothing was confirmed. Vitalsign shows the reason.
+announce-refused-open = Show the reason
 # In place of the window's page, when that does not come up.
 page-slow = This window cannot be shown. Trying again. If this continues, restart the device or call IT.
 

@@ -22,6 +22,10 @@ tray-raise = Mostrar la solicitud
 announce-title = Una aplicación le pide confirmar
 announce-body = Tenga a mano su llave de seguridad.
 announce-open = Mostrar la solicitud
+# A request was refused before the person was asked for anything.
+announce-refused-title = Se ha rechazado una solicitud en este dispositivo
+announce-refused-body = No se ha confirmado nada. Vitalsign muestra el motivo.
+announce-refused-open = Mostrar el motivo
 # In place of the window's page, when that does not come up.
 page-slow = Esta ventana no se puede mostrar. Se vuelve a intentar. Si esto sigue así, reinicie el dispositivo o llame a Informática.
 

@@ -22,6 +22,10 @@ tray-raise = Afficher la demande
 announce-title = Une application vous demande de confirmer
 announce-body = Préparez votre clé de sécurité.
 announce-open = Afficher la demande
+# A request was refused before the person was asked for anything.
+announce-refused-title = Une demande a été refusée sur cet appareil
+announce-refused-body = Rien n’a été confirmé. Vitalsign indique la raison.
+announce-refused-open = Afficher la raison
 # In place of the window's page, when that does not come up.
 page-slow = Cette fenêtre ne peut pas être affichée. Nouvel essai en cours. Si cela dure, redémarrez l’appareil ou appelez le service informatique.
 

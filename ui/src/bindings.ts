@@ -228,7 +228,11 @@ least: number,
 /**
  * Attempts before the key is blocked, where it says so.
  */
-attemptsLeft: number | null, };
+attemptsLeft: number | null, 
+/**
+ * The person has just inserted the key, so that the field may take the keyboard.
+ */
+inserted: boolean, };
 
 export type PinWhy = "needed" | "wrong" | "new" | "unsuitable";
 

@@ -90,9 +90,7 @@ impl Flow {
         let mut effects = Vec::new();
         match event {
             FlowEvent::Status(status) => {
-                let step_ups = status.step_ups.clone();
-                effects.push(FlowEffect::Show(UiUpdate::Status(status)));
-                self.status(&step_ups, &mut effects);
+                self.status(status, &mut effects);
             }
             FlowEvent::Disconnected(why) => {
                 // The challenge may have been replaced by the time the service returns.
@@ -129,23 +127,29 @@ impl Flow {
         effects
     }
 
-    fn status(&mut self, step_ups: &[StepUp], effects: &mut Vec<FlowEffect>) {
+    fn status(&mut self, status: Box<Status>, effects: &mut Vec<FlowEffect>) {
+        let step_ups = status.step_ups.clone();
         let first = !std::mem::replace(&mut self.told_idle, true);
         let before = std::mem::take(&mut self.seen);
-        for step_up in step_ups {
+        let (mut changed, mut closed) = (Vec::new(), Vec::new());
+        for step_up in &step_ups {
             let known = before.get(&step_up.id);
             let ended = matches!(step_up.stage, Stage::Ended { .. });
             // A step-up that was closed before this session started is not shown.
             if known != Some(step_up) && !(first && ended) {
-                effects.push(FlowEffect::Show(UiUpdate::StepUp(Box::new(step_up.clone()))));
+                changed.push(step_up.clone());
             }
             if let Stage::Ended { end, .. } = step_up.stage
                 && !first
                 && known.is_none_or(|known| !matches!(known.stage, Stage::Ended { .. }))
             {
-                effects.push(FlowEffect::Ended(step_up.id, end));
+                closed.push(FlowEffect::Ended(step_up.id, end));
             }
         }
+        // In one update: a user interface that drew the status before its changes would, for a moment, miss a
+        // step-up that was refused, and close its window.
+        effects.push(FlowEffect::Show(UiUpdate::Status { status, changed }));
+        effects.append(&mut closed);
         self.seen = step_ups.iter().map(|step_up| (step_up.id, step_up.clone())).collect();
         self.answered.retain(|id| self.seen.contains_key(id));
 

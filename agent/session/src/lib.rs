@@ -36,11 +36,13 @@ pub trait Ui {
 /// Update for the user interface.
 #[derive(Debug)]
 pub enum UiUpdate {
-    /// Current status; step-ups in it are delivered separately.
-    Status(Box<Status>),
+    /// Current status.
+    Status {
+        status: Box<Status>,
+        /// Step-ups that are new in it or have another stage, in its order.
+        changed: Vec<StepUp>,
+    },
     Idle,
-    /// A step-up has come, or has gone on.
-    StepUp(Box<StepUp>),
     /// Instruction for using the security key.
     Prompt {
         step_up: StepUpId,

@@ -273,7 +273,9 @@ fn while_the_person_is_away_no_key_is_asked() {
     fixture.shows(|shown| matches!(shown, UiUpdate::Prompt { .. }));
     fixture.inbox.away(true);
     fixture.says(vec![step_up(FIRST, Stage::Tap), step_up(SECOND, Stage::Tap)]);
-    fixture.shows(|shown| matches!(shown, UiUpdate::StepUp(step_up) if step_up.id == SECOND));
+    fixture.shows(
+        |shown| matches!(shown, UiUpdate::Status { changed, .. } if changed.iter().any(|it| it.id == SECOND)),
+    );
     assert!(fixture.told.try_recv().is_err());
     fixture.inbox.away(false);
     assert_eq!(fixture.told(), Request::Ceremony(FIRST));
@@ -325,7 +327,7 @@ fn reports_refusals_but_not_old_results() {
     fixture.says(vec![ended(SECOND, StepUpResult::Approved), step_up(FIRST, Stage::Tap)]);
     assert_eq!(fixture.told(), Request::Ceremony(FIRST));
     fixture.says(vec![step_up(FIRST, Stage::Preparing)]);
-    fixture.shows(|shown| matches!(shown, UiUpdate::StepUp(step_up) if step_up.stage == Stage::Preparing));
+    fixture.shows(|shown| matches!(shown, UiUpdate::Status { changed, .. } if changed.iter().any(|it| it.stage == Stage::Preparing)));
     fixture.says(vec![step_up(FIRST, Stage::Tap)]);
     assert_eq!(fixture.told(), Request::Ceremony(FIRST));
     let busy = SessionError::Refused(Refusal::Busy);

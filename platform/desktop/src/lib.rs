@@ -20,6 +20,26 @@ pub use system::{
 
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Time after a window was raised in which a press in it counts as meant for the window that was there before.
+pub const QUIET_TIME: Duration = Duration::from_millis(700);
+
+/// Keeps a window that is raised by a program from taking the keyboard, until the person presses in it.
+#[derive(Clone, Debug, Default)]
+pub struct KeyboardGuard(Arc<Mutex<Option<Instant>>>);
+
+impl KeyboardGuard {
+    /// Time at which the window was raised, while it leaves the keyboard where it is.
+    #[must_use]
+    pub fn raised(&self) -> Option<Instant> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set(&self, raised: Option<Instant>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = raised;
+    }
+}
 
 /// A web view takes a few hundred milliseconds until it shows its page: until then the window says this by itself.
 #[derive(Clone, Debug, Default)]
@@ -46,6 +66,15 @@ impl SplashOverlay {
     }
 }
 
+/// Sound of an announcement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sound {
+    /// The person is asked for something.
+    Request,
+    /// Something that the person waits for was refused.
+    Refusal,
+}
+
 /// Notification. It appears on lock screens and in histories, so it contains no names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Notice {
@@ -54,6 +83,7 @@ pub struct Notice {
     pub body: String,
     /// The words on its button, which opens the window.
     pub open: String,
+    pub sound: Sound,
 }
 
 /// Shows notifications, one at a time.

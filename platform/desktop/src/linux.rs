@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod bus;
+mod keyboard;
 mod notice;
 mod page;
 mod pages;
@@ -15,9 +16,10 @@ pub use seat::watch_seat;
 pub use splash::{redraw, splash};
 pub use tray::has_tray;
 
-use crate::Notice;
+use crate::{Notice, Sound};
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
+use std::time::Duration;
 use zbus::blocking::Connection;
 
 /// Shows the requested notifications until the sender is dropped.
@@ -31,9 +33,18 @@ pub fn has_screen() -> bool {
     gtk::init().is_ok()
 }
 
-/// Rings the bell of the desktop, where it has one.
-pub fn bell() {
-    if let Some(display) = gtk::gdk::Display::default() {
-        display.beep();
+/// Time between the two rings of a refusal.
+const RING_INTERVAL: Duration = Duration::from_millis(250);
+
+/// Rings the bell of the desktop, where it has one: once for a request, twice for a refusal.
+pub fn bell(sound: Sound) {
+    let ring = || {
+        if let Some(display) = gtk::gdk::Display::default() {
+            display.beep();
+        }
+    };
+    ring();
+    if sound == Sound::Refusal {
+        gtk::glib::timeout_add_local_once(RING_INTERVAL, ring);
     }
 }

@@ -1,6 +1,6 @@
 //! Systems whose turn has not come: nothing of it, and the app works without.
 
-use crate::{Notice, SplashOverlay};
+use crate::{KeyboardGuard, Notice, Sound, SplashOverlay};
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
@@ -20,7 +20,7 @@ pub fn has_tray() -> bool {
     true
 }
 
-pub fn bell() {}
+pub fn bell(_: Sound) {}
 
 /// Nothing is drawn before the page.
 pub fn splash(_: &tauri::WebviewWindow, _: &SplashOverlay) -> tauri::Result<()> {
@@ -37,3 +37,19 @@ pub fn lock_down_webview(_: &tauri::WebviewWindow, _: impl Fn() + Send + 'static
 }
 
 pub fn kill_web_processes() {}
+
+impl KeyboardGuard {
+    pub fn watch(&self, _: &tauri::WebviewWindow) -> tauri::Result<()> {
+        Ok(())
+    }
+
+    /// The system decides, as it does for every window that a program in the background shows.
+    pub fn leave_keyboard(&self, _: &tauri::WebviewWindow) -> tauri::Result<()> {
+        self.set(None);
+        Ok(())
+    }
+
+    pub fn accept_keyboard(&self, _: &tauri::WebviewWindow) -> tauri::Result<()> {
+        Ok(())
+    }
+}

@@ -1,5 +1,5 @@
-//! Each way that it can go. What the session's flow shows comes in its order: the status, then each step-up of it that
-//! is new or has changed.
+//! Each way that it can go. What the session's flow shows comes as it does there: the status, with each step-up of it
+//! that is new or has changed.
 
 use super::*;
 use std::sync::mpsc::{Receiver, channel};
@@ -53,10 +53,8 @@ fn tell(model: &mut Model, step_ups: &[(StepUpId, Stage)]) {
 fn tell_at(model: &mut Model, step_ups: &[(StepUpId, Stage)], now: u64) {
     let before = model.status.as_ref().map(|status| status.step_ups.clone()).unwrap_or_default();
     let step_ups: Vec<StepUp> = step_ups.iter().map(|(id, stage)| step_up(*id, stage.clone())).collect();
-    model.on(Happened::Shown(UiUpdate::Status(status(step_ups.clone()))), now);
-    for step_up in step_ups.into_iter().filter(|it| !before.contains(it)) {
-        model.on(Happened::Shown(UiUpdate::StepUp(Box::new(step_up))), now);
-    }
+    let changed = step_ups.iter().filter(|it| !before.contains(it)).cloned().collect();
+    model.on(Happened::Shown(UiUpdate::Status { status: status(step_ups), changed }), now);
 }
 
 fn asked(step_ups: &[(StepUpId, Stage)]) -> Model {
@@ -122,7 +120,7 @@ fn step_up_runs_from_preparing_to_dismissed() {
     assert_eq!(model.announced(), None);
     tell(&mut model, &[(A, Stage::Tap)]);
     assert_eq!((model.window(), model.tray(NOW)), (Window::Raised, Tray::StepUp));
-    assert_eq!(model.announced(), Some(A));
+    assert_eq!(model.announced(), Some(Announcement::Asked(A)));
     assert!(!model.is_idle());
     key(&mut model, A, KeyPrompt::Insert);
     assert_eq!(step(&model), Some(Step::Insert));
@@ -155,7 +153,7 @@ fn two_wait_in_a_queue() {
     assert_eq!(prompt(&model).unwrap().waiting, 1);
     tell(&mut model, &[(A, ended(StepUpResult::Approved)), (B, Stage::Tap)]);
     assert!(is_shown(&model, B));
-    assert_eq!((prompt(&model).unwrap().waiting, model.announced()), (0, Some(B)));
+    assert_eq!((prompt(&model).unwrap().waiting, model.announced()), (0, Some(Announcement::Asked(B))));
 }
 
 #[test]
@@ -247,7 +245,8 @@ fn refusal_before_the_tap_is_shown_once_with_reasons() {
         panic!("{:?}", step(&model))
     };
     assert_eq!(checks[0].code, "disk-encryption");
-    assert_eq!((model.window(), model.announced()), (Window::Open, None));
+    // The person looks at the application, so the window comes to the front and is announced.
+    assert_eq!((model.window(), model.announced()), (Window::Raised, Some(Announcement::Refused(A))));
     assert_eq!(model.patience(NOW), Some(Duration::from_secs(LISTED)));
     model.on(Happened::Tick, NOW + LISTED - 1);
     assert_eq!(end(&model), Some(view::PromptResult::Unhealthy));
@@ -310,7 +309,7 @@ fn a_locked_screen_forgets_and_asks_again() {
     model.on(Happened::Away(false), NOW);
     assert!(is_shown(&model, A));
     assert_eq!((step(&model), model.window()), (Some(Step::Preparing), Window::Raised));
-    assert_eq!(model.announced(), Some(A), "it is announced again");
+    assert_eq!(model.announced(), Some(Announcement::Asked(A)), "it is announced again");
 }
 
 #[test]
@@ -365,6 +364,30 @@ fn shown_step_up_is_the_one_the_key_signs() {
     key(&mut model, StepUpId([9; 16]), KeyPrompt::Working);
     assert!(is_shown(&model, B), "an unknown one is not");
     assert_eq!(step(&model), Some(Step::Insert));
+}
+
+#[test]
+fn only_an_insertion_that_was_asked_for_counts() {
+    for (shown, counts) in [(0, false), (1, false), (2, true), (30, true)] {
+        let mut model = asked(&[(A, Stage::Tap)]);
+        key(&mut model, A, KeyPrompt::Insert);
+        // Another prompt to insert does not begin the time again.
+        let at = |model: &mut Model, prompt, now| {
+            model.on(Happened::Shown(UiUpdate::Prompt { step_up: A, prompt }), now);
+        };
+        at(&mut model, KeyPrompt::Insert, NOW + shown);
+        at(&mut model, pin().0, NOW + shown);
+        assert!(matches!(step(&model), Some(Step::Pin(pin)) if pin.inserted == counts), "{shown}");
+        assert_eq!(model.inserted(), counts.then_some(A), "{shown}");
+        // A PIN that was wrong needs another act.
+        at(&mut model, pin().0, NOW + shown);
+        assert!(matches!(step(&model), Some(Step::Pin(pin)) if !pin.inserted), "{shown}");
+    }
+    // A key that was there all along was not inserted for this.
+    let mut model = asked(&[(A, Stage::Tap)]);
+    key(&mut model, A, pin().0);
+    assert!(matches!(step(&model), Some(Step::Pin(pin)) if !pin.inserted));
+    assert_eq!(model.inserted(), None);
 }
 
 #[test]
@@ -571,7 +594,7 @@ fn model_wakes_once_when_a_verdict_expires() {
     let mut model = asked(&[]);
     let mut told = status(Vec::new());
     told.ear = Some(Ear { exp: Some(NOW + 60), ..Ear::default() });
-    model.on(Happened::Shown(UiUpdate::Status(told)), NOW);
+    model.on(Happened::Shown(UiUpdate::Status { status: told, changed: Vec::new() }), NOW);
     assert_eq!(model.patience(NOW), Some(Duration::from_secs(60)));
     model.on(Happened::Tick, NOW + 60);
     assert_eq!(model.patience(NOW + 60), None);
@@ -584,7 +607,8 @@ fn text_from_outside_cannot_steer_the_screen() {
     let mut odd = step_up(A, Stage::Tap);
     odd.message = "sign \u{202e}4711\u{1b}[2J".to_owned();
     odd.application = "EHR\nreally".to_owned();
-    model.on(Happened::Shown(UiUpdate::Status(status(vec![odd.clone()]))), NOW);
+    let status = status(vec![odd.clone()]);
+    model.on(Happened::Shown(UiUpdate::Status { status, changed: vec![odd] }), NOW);
     let prompt = prompt(&model).unwrap();
     assert!(!prompt.message.contains(['\u{202e}', '\u{1b}']), "{}", prompt.message);
     assert!(!prompt.application.contains('\n'));

@@ -6,6 +6,7 @@
 
 mod app;
 mod desk;
+mod notices;
 mod page;
 mod process;
 mod stand_in;
@@ -15,6 +16,7 @@ mod x;
 
 pub use app::App;
 pub use desk::DesktopServices;
+pub use notices::{NoticeHost, ShownNotice};
 pub use page::Page;
 pub use process::{Process, Relative};
 pub use stand_in::{StandIn, nothing_known};

@@ -5,8 +5,8 @@ use anyhow::{Context, Result};
 use vitalsign_e2e::wait_for;
 use x11rb::connection::Connection;
 use x11rb::protocol::xproto::{
-    Atom, AtomEnum, ClientMessageEvent, ConnectionExt, CreateWindowAux, EventMask, ImageFormat, PropMode,
-    Window, WindowClass,
+    Atom, AtomEnum, ClientMessageEvent, ConnectionExt, CreateWindowAux, EventMask, ImageFormat, MapState,
+    PropMode, Window, WindowClass,
 };
 use x11rb::rust_connection::RustConnection;
 use x11rb::wrapper::ConnectionExt as _;
@@ -90,6 +90,42 @@ impl Screen {
     /// When the screen is lost.
     pub fn stacked(&self) -> Result<Vec<Window>> {
         self.windows_of(self.root, "_NET_CLIENT_LIST_STACKING")
+    }
+
+    /// The app's window, if it is on the screen: mapped, whatever the window manager lists.
+    ///
+    /// # Errors
+    /// When the screen is lost.
+    pub fn app_window(&self) -> Result<Option<Window>> {
+        let mut windows = vec![self.root];
+        while let Some(window) = windows.pop() {
+            // It may have gone meanwhile.
+            let Ok(tree) = self.connection.query_tree(window)?.reply() else { continue };
+            windows.extend(tree.children);
+            let Ok(attributes) = self.connection.get_window_attributes(window)?.reply() else { continue };
+            if attributes.map_state == MapState::VIEWABLE
+                && self.name(window).is_ok_and(|it| it.contains("Vitalsign"))
+            {
+                return Ok(Some(window));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Waits until the app's window is on the screen.
+    ///
+    /// # Errors
+    /// It does not appear.
+    pub fn until_app_window(&self) -> Result<Window> {
+        wait_for("the app's window", LIMIT, || self.app_window())
+    }
+
+    /// Waits until the app has no window on the screen.
+    ///
+    /// # Errors
+    /// It remains.
+    pub fn until_no_app_window(&self) -> Result<()> {
+        wait_for("no window of the app", LIMIT, || Ok(self.app_window()?.is_none().then_some(())))
     }
 
     /// Returns a PNG of the topmost window.

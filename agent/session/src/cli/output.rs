@@ -17,21 +17,13 @@ pub(super) fn say_line(value: &Value) {
     say(&format!("{value}\n"));
 }
 
-/// Formats an update as JSON. Never contains a PIN.
-pub(super) fn json(shown: &UiUpdate) -> Value {
-    match shown {
-        UiUpdate::Status(_) => Value::Null,
-        UiUpdate::Idle => json!({"waiting": true}),
-        UiUpdate::StepUp(step_up) => {
-            let mut line = serde_json::to_value(step_up).unwrap_or_default();
-            let stage = serde_json::to_value(&step_up.stage).unwrap_or_default();
-            if let (Some(line), Value::Object(stage)) = (line.as_object_mut(), stage) {
-                line.remove("id");
-                line.insert("step_up".to_owned(), json!(step_up.id));
-                line.extend(stage);
-            }
-            line
+/// Formats an update as lines of JSON. Never contains a PIN.
+pub(super) fn json(shown: &UiUpdate) -> Vec<String> {
+    let line = match shown {
+        UiUpdate::Status { changed, .. } => {
+            return changed.iter().map(|step_up| format!("{}\n", step_up_json(step_up))).collect();
         }
+        UiUpdate::Idle => json!({"waiting": true}),
         UiUpdate::Prompt { step_up, prompt } => {
             let mut line = prompt_json(prompt);
             if let Some(line) = line.as_object_mut() {
@@ -43,7 +35,19 @@ pub(super) fn json(shown: &UiUpdate) -> Value {
             json!({"step_up": step_up, "trouble": trouble.to_string()})
         }
         UiUpdate::Disconnected(lost) => json!({"lost": lost.text}),
+    };
+    vec![format!("{line}\n")]
+}
+
+fn step_up_json(step_up: &StepUp) -> Value {
+    let mut line = serde_json::to_value(step_up).unwrap_or_default();
+    let stage = serde_json::to_value(&step_up.stage).unwrap_or_default();
+    if let (Some(line), Value::Object(stage)) = (line.as_object_mut(), stage) {
+        line.remove("id");
+        line.insert("step_up".to_owned(), json!(step_up.id));
+        line.extend(stage);
     }
+    line
 }
 
 /// Formats a prompt of the security key as JSON.
@@ -64,18 +68,20 @@ pub(super) fn prompt_json(prompt: &Prompt) -> Value {
     }
 }
 
-/// Formats an update for people; `None` if there is nothing to show. `now` is in seconds since 1970.
-pub(super) fn words(shown: &UiUpdate, choices: bool, now: u64) -> Option<String> {
-    match shown {
-        UiUpdate::Status(_) => None,
+/// Formats an update for people, each of its parts by itself. `now` is in seconds since 1970.
+pub(super) fn words(shown: &UiUpdate, choices: bool, now: u64) -> Vec<String> {
+    let text = match shown {
+        UiUpdate::Status { changed, .. } => {
+            return changed.iter().filter_map(|step_up| stage_words(step_up, choices, now)).collect();
+        }
         UiUpdate::Idle => Some("Waiting for step-ups. Leave with Ctrl-C.\n".to_owned()),
-        UiUpdate::StepUp(step_up) => stage_words(step_up, choices, now),
         UiUpdate::Prompt { prompt, .. } => prompt_words(prompt, |_| false),
         UiUpdate::SessionError { trouble, .. } => {
             Some(format!("  {}\n", vitalsign_protocol::text::escape(&trouble.to_string()).replace('\n', " ")))
         }
         UiUpdate::Disconnected(lost) => Some(format!("{} Looking for it again.\n", sentence(&lost.text))),
-    }
+    };
+    text.into_iter().collect()
 }
 
 fn stage_words(step_up: &StepUp, choices: bool, now: u64) -> Option<String> {

@@ -61,10 +61,10 @@ struct Screen<'a> {
 }
 
 impl Screen<'_> {
-    fn words(&self, shown: &UiUpdate) -> Option<String> {
+    fn words(&self, shown: &UiUpdate) -> Vec<String> {
         match shown {
             UiUpdate::Prompt { prompt, .. } => {
-                output::prompt_words(prompt, |reason| self.person.has_pin(reason))
+                output::prompt_words(prompt, |reason| self.person.has_pin(reason)).into_iter().collect()
             }
             _ => output::words(shown, self.person.is_there(), now()),
         }
@@ -73,16 +73,16 @@ impl Screen<'_> {
 
 impl Ui for Screen<'_> {
     fn show(&mut self, shown: UiUpdate) {
-        if matches!(shown, UiUpdate::Status(_)) {
+        let lines = if self.json { output::json(&shown) } else { self.words(&shown) };
+        if matches!(&shown, UiUpdate::Status { changed, .. } if changed.is_empty()) {
             return;
         }
         // The line still shows an unanswered question.
         let unanswered = self.person.forget();
-        if self.json {
-            output::say_line(&output::json(&shown));
-        } else if let Some(text) = self.words(&shown) {
-            output::say(&if unanswered { format!("\n{text}") } else { text });
+        if unanswered && !self.json && !lines.is_empty() {
+            output::say("\n");
         }
+        lines.iter().for_each(|line| output::say(line));
         if let UiUpdate::Prompt { prompt: Prompt::Pin(pin), .. } = shown {
             self.person.ask(pin);
         }

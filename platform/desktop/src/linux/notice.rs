@@ -1,6 +1,6 @@
 //! Notifications (Desktop Notifications Specification 1.2, on the session bus).
 
-use crate::Notice;
+use crate::{Notice, Sound};
 use std::collections::HashMap;
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -76,11 +76,16 @@ fn listen(
 }
 
 fn notify(bus: &Connection, notice: &Notice, replaced: u32) -> zbus::Result<u32> {
-    let Notice { program, title, body, open } = notice;
+    let Notice { program, title, body, open, sound } = notice;
+    // Sound Naming Specification.
+    let sound = match sound {
+        Sound::Request => "message-new-instant",
+        Sound::Refusal => "dialog-warning",
+    };
     let hints: HashMap<&str, Value<'_>> = HashMap::from([
         ("urgency", Value::U8(2)),
         ("category", Value::from("im.received")),
-        ("sound-name", Value::from("message-new-instant")),
+        ("sound-name", Value::from(sound)),
         // Not for the history.
         ("transient", Value::Bool(true)),
         ("desktop-entry", Value::from("dev.vitalsign.app")),
@@ -155,7 +160,13 @@ mod tests {
 
     fn wanted() -> Option<Notice> {
         let text = |text: &str| text.to_owned();
-        Some(Notice { program: text("V"), title: text("tap"), body: text("soon"), open: text("Show") })
+        Some(Notice {
+            program: text("V"),
+            title: text("tap"),
+            body: text("soon"),
+            open: text("Show"),
+            sound: Sound::Request,
+        })
     }
 
     #[test]
