@@ -342,6 +342,11 @@ level-epcs = Ihr Sicherheitsschlüssel an einem Gerät, das in Ordnung ist, für
 decline = Ablehnen
 not-mine = Das habe ich nicht angefordert
 not-mine-about = Lehnt ab und warnt Ihre Organisation
+# The second step of "not-mine".
+report-title = Diese Anfrage melden?
+report-next = Melden Sie sie, wenn Sie sie nicht gestellt haben. Sie wird abgelehnt und Ihre Organisation gewarnt. Berühren Sie Ihren Sicherheitsschlüssel nicht.
+report-yes = Ja, melden
+report-back = Zurück
 
 ## How far it is
 
@@ -393,6 +398,11 @@ pin-short = { $least ->
 }
 pin-long = Diese PIN ist zu lang: höchstens 63 Zeichen.
 pin-differ = Die beiden PINs sind nicht gleich. Geben Sie beide noch einmal ein.
+# In the empty field, which takes no typing before it is clicked.
+pin-click = Hier klicken, dann tippen
+# With three or fewer attempts left, before the field is shown.
+pin-few = Nur noch wenige Versuche, dann ist dieser Schlüssel gesperrt.
+pin-sure = Ich kenne meine PIN
 
 ## How a request ended
 

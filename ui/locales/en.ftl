@@ -386,6 +386,11 @@ decline = Decline
 not-mine = I did not ask for this
 # Small, under it in the same button.
 not-mine-about = Declines and warns your organisation
+# The second step of "not-mine".
+report-title = Report this request?
+report-next = Do this if you did not start it. The request is declined and your organisation is warned. Do not touch your security key.
+report-yes = Yes, report it
+report-back = Go back
 
 ## How far it is: large words, read out as they change. Under each, what to do.
 
@@ -438,6 +443,11 @@ pin-short = { $least ->
 }
 pin-long = This PIN is too long: at most 63 characters.
 pin-differ = The two PINs do not match. Enter both again.
+# In the empty field, which takes no typing before it is clicked.
+pin-click = Click here, then type
+# With three or fewer attempts left, before the field is shown.
+pin-few = Only a few attempts are left before this key is blocked.
+pin-sure = I know my PIN
 
 ## How a request ended: what happened, and what to do next.
 

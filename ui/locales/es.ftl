@@ -342,6 +342,11 @@ level-epcs = Su llave de seguridad en un dispositivo en buen estado, para sustan
 decline = Rechazar
 not-mine = Yo no he pedido esto
 not-mine-about = Rechaza y avisa a su organización
+# The second step of "not-mine".
+report-title = ¿Notificar esta solicitud?
+report-next = Hágalo si usted no la ha iniciado. La solicitud se rechaza y se avisa a su organización. No toque su llave de seguridad.
+report-yes = Sí, notificar
+report-back = Volver
 
 ## How far it is
 
@@ -393,6 +398,11 @@ pin-short = { $least ->
 }
 pin-long = Este PIN es demasiado largo: como máximo, 63 caracteres.
 pin-differ = Los dos PIN no coinciden. Introduzca ambos otra vez.
+# In the empty field, which takes no typing before it is clicked.
+pin-click = Haga clic aquí y escriba
+# With three or fewer attempts left, before the field is shown.
+pin-few = Quedan pocos intentos antes de que esta llave se bloquee.
+pin-sure = Conozco mi PIN
 
 ## How a request ended
 

@@ -339,6 +339,11 @@ level-epcs = Votre clé de sécurité sur un appareil en bon état, pour des sub
 decline = Refuser
 not-mine = Je n’ai pas demandé cela
 not-mine-about = Refuse et avertit votre organisation
+# The second step of "not-mine".
+report-title = Signaler cette demande ?
+report-next = Faites-le si vous n’en êtes pas à l’origine. La demande est refusée et votre organisation est avertie. Ne touchez pas votre clé de sécurité.
+report-yes = Oui, signaler
+report-back = Retour
 
 ## How far it is
 
@@ -390,6 +395,11 @@ pin-short = { $least ->
 }
 pin-long = Ce code PIN est trop long : 63 caractères au plus.
 pin-differ = Les deux codes PIN ne sont pas identiques. Saisissez-les à nouveau tous les deux.
+# In the empty field, which takes no typing before it is clicked.
+pin-click = Cliquez ici, puis tapez
+# With three or fewer attempts left, before the field is shown.
+pin-few = Il reste peu de tentatives avant le blocage de cette clé.
+pin-sure = Je connais mon code PIN
 
 ## How a request ended
 

@@ -1,14 +1,20 @@
 // The PIN of a security key. It is only in the fields, never in a longer-lived variable, and the fields are emptied
 // before the PIN is sent. The parent passes the question's number as key, so that each question
 // starts with empty fields.
+//
+// The fields accept input only after an act that was meant for them: a wrong PIN costs one of eight attempts, and what
+// the person types when a prompt comes up is meant for another window.
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { PinAsked } from "./bindings";
+import { afterKeys, cameByTab, pressCounts } from "./gate";
 import { EraseIcon, PadIcon } from "./icons";
 import { enterPin } from "./ipc";
 import { number, t } from "./text";
 
 /** The most bytes of a PIN (CTAP 2.1 section 6.5.1). */
 const LONGEST = 63;
+/** With so few attempts left, the person says first that they know the PIN. */
+const FEW_ATTEMPTS = 3;
 const DIGITS = [1, 2, 3, 4, 5, 6, 7, 8, 9];
 
 export function PinForm({ asked }: { asked: PinAsked }) {
@@ -18,10 +24,21 @@ export function PinForm({ asked }: { asked: PinAsked }) {
   const first = useRef<HTMLInputElement>(null);
   const again = useRef<HTMLInputElement>(null);
   const current = useRef(first);
-  useEffect(() => first.current?.focus(), []);
+  const [armed, arm] = useState(false);
+  const few = asked.attemptsLeft !== null && asked.attemptsLeft <= FEW_ATTEMPTS && !chosen;
+  const [sure, setSure] = useState(!few);
+  useEffect(() => {
+    if (!asked.inserted || few) return;
+    first.current?.focus();
+    return afterKeys(() => arm(true));
+  }, []);
+  useEffect(() => {
+    if (sure && few) first.current?.focus();
+  }, [sure]);
 
   const submit = (event: Event) => {
     event.preventDefault();
+    if (!armed) return;
     const [one, two] = [first.current, again.current];
     if (!one) return;
     const why = unfit(one.value, asked.least);
@@ -40,6 +57,7 @@ export function PinForm({ asked }: { asked: PinAsked }) {
     void enterPin(asked.question, pin);
   };
   const type = (digit: number) => {
+    arm(true);
     const field = current.current.current;
     if (field) field.value += digit;
   };
@@ -58,9 +76,15 @@ export function PinForm({ asked }: { asked: PinAsked }) {
         inputMode={pad ? "none" : "text"}
         autocapitalize="off"
         spellcheck={false}
+        readOnly={!armed}
+        placeholder={armed ? undefined : t("pin-click")}
         aria-invalid={wrong !== null}
         aria-describedby="pin-error pin-attempts pin-about"
-        onFocus={() => (current.current = ref)}
+        onPointerDown={() => pressCounts() && arm(true)}
+        onFocus={() => {
+          current.current = ref;
+          if (cameByTab()) arm(true);
+        }}
       />
     </>
   );
@@ -74,18 +98,8 @@ export function PinForm({ asked }: { asked: PinAsked }) {
       {t(chosen ? "pin-set" : "pin-submit")}
     </button>
   );
-  return (
-    <form id="pin-form" autocomplete="off" noValidate onSubmit={submit}>
-      <div class="said">
-        <p id="pin-error" class="wrong" role="alert">
-          {wrong}
-        </p>
-        {asked.attemptsLeft !== null && (
-          <p id="pin-attempts" class={asked.attemptsLeft <= 1 ? "last" : ""}>
-            {t("pin-attempts", { attempts: asked.attemptsLeft })}
-          </p>
-        )}
-      </div>
+  const fields = (
+    <>
       <p id="pin-about" class={chosen ? "note" : "note reassures"}>
         {chosen ? t("pin-new-about", { least: asked.least }) : t("pin-about")}
       </p>
@@ -116,6 +130,36 @@ export function PinForm({ asked }: { asked: PinAsked }) {
         )}
       </div>
       {!pad && submitButton}
+    </>
+  );
+  return (
+    <form id="pin-form" autocomplete="off" noValidate onSubmit={submit}>
+      <div class="said">
+        <p id="pin-error" class="wrong" role="alert">
+          {wrong}
+        </p>
+        {asked.attemptsLeft !== null && (
+          <p id="pin-attempts" class={asked.attemptsLeft <= 1 ? "last" : ""}>
+            {t("pin-attempts", { attempts: asked.attemptsLeft })}
+          </p>
+        )}
+      </div>
+      {!sure && (
+        <>
+          <p id="pin-few">{t("pin-few")}</p>
+          <button
+            type="button"
+            id="pin-sure"
+            onClick={() => {
+              setSure(true);
+              arm(true);
+            }}
+          >
+            {t("pin-sure")}
+          </button>
+        </>
+      )}
+      {sure && fields}
     </form>
   );
 }

@@ -1,6 +1,6 @@
 // An application asks for a tap: who asks, what for, for whom, on which device, and how long is left. Every text in it
 // comes from outside: it is shown as it is, whole, and never as markup.
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { announce } from "./announce";
 import type { DeviceView, Prompt } from "./bindings";
 import { Fact } from "./check";
@@ -32,7 +32,10 @@ export function PromptPage({ prompt, device }: { prompt: Prompt; device: DeviceV
 
 function Asked({ prompt, device }: { prompt: Prompt; device: DeviceView }) {
   const { step, details, waiting } = prompt;
-  const once = useOnce(`${prompt.id} ${step.kind}`);
+  const [reporting, report] = useState(false);
+  const once = useOnce(`${prompt.id} ${step.kind} ${reporting}`);
+  // The tap has been given: there is nothing left to decline.
+  const closed = step.kind === "checking" || reporting;
   return (
     <article id="prompt" class="prompt" data-step={step.kind} aria-labelledby="prompt-title">
       <div class="what">
@@ -65,21 +68,26 @@ function Asked({ prompt, device }: { prompt: Prompt; device: DeviceView }) {
           {t("prompt-level")}: {t(`level-${prompt.level}`)}
         </p>
       </div>
-      <Live step={step} preparing={t("step-preparing-next")} />
+      {reporting && step.kind !== "checking" ? (
+        <Report back={() => report(false)} />
+      ) : (
+        <Live step={step} preparing={t("step-preparing-next")} />
+      )}
       <footer>
         {waiting > 0 && (
           <p id="prompt-waiting" class="note">
             {t("prompt-waiting", { waiting })}
           </p>
         )}
-        <button type="button" id="decline" onClick={once(() => act({ do: "decline" }))}>
+        <button type="button" id="decline" aria-disabled={closed} onClick={once(() => closed || act({ do: "decline" }))}>
           {t("decline")}
         </button>
         <button
           type="button"
           id="not-mine"
           class="alarm"
-          onClick={once(() => act({ do: "not-mine" }))}
+          aria-disabled={closed}
+          onClick={once(() => closed || report(true))}
         >
           <FlagIcon />
           <span>
@@ -89,6 +97,32 @@ function Asked({ prompt, device }: { prompt: Prompt; device: DeviceView }) {
         </button>
       </footer>
     </article>
+  );
+}
+
+/** The second step of "I did not ask for this": a slip of the finger must not raise an alarm. */
+function Report({ back }: { back: () => void }) {
+  const once = useOnce("report");
+  const title = useRef<HTMLHeadingElement>(null);
+  useEffect(() => title.current?.focus(), []);
+  return (
+    <section id="report-panel" class="live report" aria-labelledby="report-title">
+      <div class="words">
+        <h2 id="report-title" ref={title} tabIndex={-1}>
+          {t("report-title")}
+        </h2>
+        <p>{t("report-next")}</p>
+      </div>
+      <div class="choices">
+        <button type="button" id="report" class="alarm" onClick={once(() => act({ do: "not-mine" }))}>
+          <FlagIcon />
+          {t("report-yes")}
+        </button>
+        <button type="button" id="report-back" onClick={back}>
+          {t("report-back")}
+        </button>
+      </div>
+    </section>
   );
 }
 

@@ -23,10 +23,33 @@ const BUS: &str = r#"<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus C
 </busconfig>
 "#;
 
+/// Configuration of Openbox in which a click, and nothing else, gives a window the keyboard.
+const KEEPS_FOCUS: &str = r#"<?xml version="1.0"?>
+<openbox_config xmlns="http://openbox.org/3.4/rc">
+  <focus><focusNew>no</focusNew><followMouse>no</followMouse></focus>
+  <mouse>
+    <context name="Client">
+      <mousebind button="Left" action="Press"><action name="Focus"/><action name="Raise"/></mousebind>
+    </context>
+  </mouse>
+</openbox_config>
+"#;
+
+/// Window manager of a desk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Manager {
+    /// Openbox as it comes: a new window gets the keyboard.
+    FocusesNewWindows,
+    /// Openbox, which leaves the keyboard where it is when a window opens.
+    KeepsFocus,
+    /// None: each program does with its windows as it likes.
+    None,
+}
+
 /// A person's desk. All of it goes with this.
 #[derive(Debug)]
 pub struct DesktopServices {
-    _manager: Process,
+    _manager: Option<Process>,
     _bus: Process,
     server: Process,
     display: String,
@@ -40,6 +63,14 @@ impl DesktopServices {
     /// # Errors
     /// When one of the programs is not there.
     pub fn new() -> Result<Self> {
+        Self::under(Manager::FocusesNewWindows)
+    }
+
+    /// The same under another window manager.
+    ///
+    /// # Errors
+    /// When one of the programs is not there.
+    pub fn under(manager: Manager) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("vsd").tempdir()?;
         for name in ["home", "run", "data", "config", "cache"] {
             std::fs::DirBuilder::new().mode(0o700).create(folder.path().join(name))?;
@@ -58,13 +89,24 @@ impl DesktopServices {
         bus.arg(format!("--config-file={}", configuration.display())).args(["--nofork", "--print-address"]);
         let (bus, _) = Process::start_until(bus.stderr(log("bus.log")?), "unix:")?;
 
-        let mut manager = Command::new("openbox");
-        manager.env("DISPLAY", &display).stdout(Stdio::null()).stderr(log("openbox.log")?);
-        manager.env("HOME", folder.path().join("home"));
-        let manager = Process::start(&mut manager)?;
+        let running = if manager == Manager::None {
+            None
+        } else {
+            let mut openbox = Command::new("openbox");
+            openbox.env("DISPLAY", &display).stdout(Stdio::null()).stderr(log("openbox.log")?);
+            openbox.env("HOME", folder.path().join("home"));
+            if manager == Manager::KeepsFocus {
+                let file = folder.path().join("openbox.xml");
+                std::fs::write(&file, KEEPS_FOCUS)?;
+                openbox.arg("--config-file").arg(file);
+            }
+            Some(Process::start(&mut openbox)?)
+        };
         let language = "C.UTF-8".to_owned();
-        let desk = Self { _manager: manager, _bus: bus, server, display, language, folder };
-        desk.screen()?.until_managed()?;
+        let desk = Self { _manager: running, _bus: bus, server, display, language, folder };
+        if manager != Manager::None {
+            desk.screen()?.until_managed()?;
+        }
         Ok(desk)
     }
 
@@ -98,6 +140,12 @@ impl DesktopServices {
     /// The display cannot be reached.
     pub fn screen(&self) -> Result<Screen> {
         Screen::open(&self.display)
+    }
+
+    /// Name of the display, as in `DISPLAY`.
+    #[must_use]
+    pub fn display(&self) -> &str {
+        &self.display
     }
 
     pub fn lose_display(&mut self) {

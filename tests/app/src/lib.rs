@@ -11,16 +11,18 @@ mod page;
 mod process;
 mod stand_in;
 mod tray;
+mod typist;
 mod ward;
 mod x;
 
 pub use app::App;
-pub use desk::DesktopServices;
+pub use desk::{DesktopServices, Manager};
 pub use notices::{NoticeHost, ShownNotice};
 pub use page::Page;
 pub use process::{Process, Relative};
 pub use stand_in::{StandIn, nothing_known};
 pub use tray::TrayHost;
+pub use typist::{Busy, Hand, TextWindow};
 pub use ward::{PIN, USER, Ward};
 pub use x::Screen;
 

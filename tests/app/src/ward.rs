@@ -1,7 +1,8 @@
 //! A device in a ward: enrolled, with a person's desk at it and a security key that is registered for them.
 
-use crate::{App, DesktopServices};
-use anyhow::{Result, ensure};
+use crate::{App, DesktopServices, Manager};
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
 use vitalsign_e2e::{Agent, Asked, Child, Testbed};
@@ -46,7 +47,20 @@ impl Ward {
     /// # Errors
     /// When something does not start.
     pub fn in_testbed(testbed: Testbed) -> Result<Self> {
-        let desk = DesktopServices::new()?;
+        Self::at(DesktopServices::new()?, testbed)
+    }
+
+    /// A device whose user has registered a key, under this window manager.
+    ///
+    /// # Errors
+    /// When something does not start.
+    pub fn open_under(manager: Manager) -> Result<Self> {
+        let mut ward = Self::at(DesktopServices::under(manager)?, Testbed::with_simulated_tpm()?)?;
+        ward.register()?;
+        Ok(ward)
+    }
+
+    fn at(desk: DesktopServices, testbed: Testbed) -> Result<Self> {
         let (agent, service, _) = testbed.enrolled("device")?;
         let key = testbed.security_key(Transport::Usb)?;
         testbed.add_user(USER)?;
@@ -86,6 +100,21 @@ impl Ward {
     /// When it cannot.
     pub fn ask(&self, message: &str, more: &[&str]) -> Result<Asked> {
         self.testbed.ask(USER, message, more)
+    }
+
+    /// Asks the key how many wrong PINs it still takes. No app may use the key.
+    ///
+    /// # Errors
+    /// The key does not say.
+    pub fn attempts_left(&self) -> Result<u64> {
+        let asked = self.ask("EHR: how many attempts", &[])?;
+        let arguments = ["step-up", "listen", "--once", "--json"];
+        let said = self.agent.session(&self.key, &arguments).stdin(Stdio::null()).output()?;
+        drop(asked);
+        let said = String::from_utf8_lossy(&said.stdout).into_owned();
+        let lines = said.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let mut left = lines.filter_map(|line| line.get("attempts_left").and_then(Value::as_u64));
+        left.next().with_context(|| format!("no PIN was asked for: {said}"))
     }
 
     pub fn stop_service(&mut self) {

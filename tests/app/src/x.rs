@@ -92,6 +92,22 @@ impl Screen {
         self.windows_of(self.root, "_NET_CLIENT_LIST_STACKING")
     }
 
+    /// Returns whether there is a window manager.
+    ///
+    /// # Errors
+    /// When the screen is lost.
+    pub fn is_managed(&self) -> Result<bool> {
+        Ok(!self.windows_of(self.root, "_NET_SUPPORTING_WM_CHECK")?.is_empty())
+    }
+
+    /// The window that the X server sends keys to, whatever the window manager says.
+    ///
+    /// # Errors
+    /// When the screen is lost.
+    pub fn keyboard_at(&self) -> Result<Window> {
+        Ok(self.connection.get_input_focus()?.reply()?.focus)
+    }
+
     /// The app's window, if it is on the screen: mapped, whatever the window manager lists.
     ///
     /// # Errors
@@ -155,6 +171,13 @@ impl Screen {
     /// # Errors
     /// When the screen is lost.
     pub fn close(&self, window: Window) -> Result<()> {
+        if !self.is_managed()? {
+            // ICCCM section 4.2.8.1.
+            let data = [self.atom("WM_DELETE_WINDOW")?, x11rb::CURRENT_TIME, 0, 0, 0];
+            let event = ClientMessageEvent::new(32, window, self.atom("WM_PROTOCOLS")?, data);
+            self.connection.send_event(false, window, EventMask::NO_EVENT, event)?;
+            return Ok(self.connection.flush()?);
+        }
         let event = ClientMessageEvent::new(32, window, self.atom("_NET_CLOSE_WINDOW")?, [0; 5]);
         let heard = EventMask::SUBSTRUCTURE_NOTIFY | EventMask::SUBSTRUCTURE_REDIRECT;
         self.connection.send_event(false, self.root, heard, event)?;

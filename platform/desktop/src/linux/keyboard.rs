@@ -28,12 +28,8 @@ impl KeyboardGuard {
         window.with_webview(move |page| {
             page.inner().connect_event(move |page, event| {
                 let pressed = matches!(event.event_type(), EventType::ButtonPress | EventType::TouchBegin);
-                if pressed && guard.raised().is_some_and(|raised| raised.elapsed() >= crate::QUIET_TIME) {
-                    guard.set(None);
-                    if let Some(window) = page.toplevel().and_then(|it| it.downcast::<gtk::Window>().ok()) {
-                        accept(&window);
-                        window.present_with_time(event.time());
-                    }
+                if pressed && let Some(raised) = guard.raised() {
+                    guard.on_press(page, raised, event.time());
                 }
                 glib::Propagation::Proceed
             });
@@ -50,22 +46,42 @@ impl KeyboardGuard {
         if toplevel.is_active() {
             return Ok(());
         }
-        let raised = Instant::now();
-        self.set(Some(raised));
+        self.set(Some(Instant::now()));
         toplevel.set_accept_focus(false);
         toplevel.set_focus_on_map(false);
         toplevel.realize();
         if let Err(error) = above_full_screen(&toplevel) {
             tracing::debug!("the window may be below one in full screen: {error}");
         }
+        self.settle(toplevel, SETTLE_TIME);
+        Ok(())
+    }
+
+    /// Gives the window the keyboard, unless the person is still at something else.
+    fn on_press(&self, page: &impl IsA<gtk::Widget>, raised: Instant, time: u32) {
+        if raised.elapsed() < crate::QUIET_TIME {
+            return self.set(Some(Instant::now()));
+        }
+        self.set(None);
+        if let Some(window) = page.toplevel().and_then(|it| it.downcast::<gtk::Window>().ok()) {
+            accept(&window);
+            window.present_with_time(time);
+        }
+    }
+
+    /// Makes it a window that can be switched to, once there was no press for a while.
+    fn settle(&self, toplevel: gtk::ApplicationWindow, wait: Duration) {
         let guard = self.clone();
-        glib::timeout_add_local_once(SETTLE_TIME, move || {
-            if guard.raised() == Some(raised) {
-                guard.set(None);
-                accept(&toplevel);
+        glib::timeout_add_local_once(wait, move || {
+            let Some(raised) = guard.raised() else { return };
+            match SETTLE_TIME.checked_sub(raised.elapsed()).filter(|rest| !rest.is_zero()) {
+                Some(rest) => guard.settle(toplevel, rest),
+                None => {
+                    guard.set(None);
+                    accept(&toplevel);
+                }
             }
         });
-        Ok(())
     }
 
     /// Makes it an ordinary window again, before the person opens it or when nothing is asked any more.

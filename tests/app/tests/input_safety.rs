@@ -1,0 +1,75 @@
+//! A person types and clicks in another program while prompts arrive: nothing of it may reach the prompt.
+//!
+//! `VITALSIGN_PROMPTS=1000` makes it many prompts.
+
+use anyhow::{Result, ensure};
+use vitalsign_app_tests::{App, Busy, Manager, Process, TextWindow, TrayHost, Ward};
+
+/// Keys that are typed while a prompt is up: two seconds of a fast typist.
+const KEYS: usize = 70;
+
+fn prompts() -> usize {
+    std::env::var("VITALSIGN_PROMPTS").ok().and_then(|it| it.parse().ok()).unwrap_or(4)
+}
+
+/// Places in the prompt's window, of 520 × 720 in the middle of a screen of 1280 × 900: decline, alarm, the PIN and
+/// what sends it, the report's buttons.
+const PLACES: [(i16, i16); 6] = [(470, 760), (760, 760), (620, 560), (640, 640), (560, 500), (720, 500)];
+
+fn types_and_clicks(manager: Manager, clicks: bool) -> Result<()> {
+    let ward = Ward::open_under(manager)?;
+    let tray = TrayHost::at(&ward.desk)?;
+    let socket = ward.agent.socket();
+    let mut app =
+        Process::start(&mut App::command(&ward.desk, &socket, Some(&ward.key), &["--background"])?)?;
+    tray.icon()?;
+    let screen = ward.desk.screen()?;
+    let text = TextWindow::open(ward.desk.display())?;
+    let typing = Busy::typing(ward.desk.display())?;
+    let clicking = if clicks { Some(Busy::clicking(ward.desk.display(), PLACES.to_vec())?) } else { None };
+    for order in 0..prompts() {
+        typing.go_on(10)?;
+        let asked = ward.ask(&format!("EHR: sign order {order}"), &[])?;
+        let window = screen.until_app_window()?;
+        typing.go_on(KEYS)?;
+        ensure!(screen.keyboard_at()? == text.window, "prompt {order} has the keyboard");
+        ensure!(screen.app_window()? == Some(window), "prompt {order} has ended by itself");
+        screen.close(window)?;
+        ensure!(asked.end()? == "declined", "prompt {order} did not end with its window");
+        screen.until_no_app_window()?;
+    }
+    drop(clicking);
+    let typed = typing.stop()?;
+    vitalsign_e2e::wait_for("the last letter", std::time::Duration::from_secs(10), || {
+        Ok((text.heard().len() >= typed.len()).then_some(()))
+    })
+    .ok();
+    let heard = text.heard();
+    ensure!(heard == typed, "of {} letters {} arrived:\n{typed:?}\n{heard:?}", typed.len(), heard.len());
+    ensure!(app.runs());
+    drop(app);
+    let audit = ward.testbed.administer(&["audit", "list", "--limit", "100000", "--json"])?;
+    ensure!(!audit.contains("not-mine"), "an alarm was raised: {audit}");
+    ensure!(ward.attempts_left()? == 8, "{} attempts are left", ward.attempts_left()?);
+    Ok(())
+}
+
+#[test]
+fn typing_goes_on_while_prompts_arrive() -> Result<()> {
+    types_and_clicks(Manager::FocusesNewWindows, false)
+}
+
+#[test]
+fn stray_clicks_answer_no_prompt() -> Result<()> {
+    types_and_clicks(Manager::FocusesNewWindows, true)
+}
+
+#[test]
+fn typing_goes_on_where_new_windows_get_no_focus() -> Result<()> {
+    types_and_clicks(Manager::KeepsFocus, true)
+}
+
+#[test]
+fn typing_goes_on_without_a_window_manager() -> Result<()> {
+    types_and_clicks(Manager::None, true)
+}
