@@ -53,7 +53,7 @@ impl Session {
     fn new() -> Self {
         let mut model = Model::new("ward-3-cart-07".to_owned());
         model.on(Happened::Opened(Page::Status), NOW);
-        Self { flow: Flow::default(), model, attempt: None }
+        Self { flow: Flow::new(true), model, attempt: None }
     }
 
     fn on(mut self, event: FlowEvent) -> Self {
@@ -407,6 +407,7 @@ fn prompts() -> Views {
         message: "Prescribe oxycodone 5 mg, 20 tablets, to the patient of record 20417".to_owned(),
         ..tap()
     };
+    let unavailable = "the smart card service does not run: connection refused (os error 111)";
     let entered = asked()
         .key(pin(PinReason::Needed, Some(8)))
         .happened(Happened::Pin { question: 1, pin: Pin::new("1".to_owned()) });
@@ -421,6 +422,8 @@ fn prompts() -> Views {
         ("prompt-pin-last-attempt", show(pin(PinReason::Wrong, Some(1)))),
         ("prompt-pin-new", show(pin(PinReason::New { least: 6 }, None))),
         ("prompt-pin-unsuitable", show(pin(PinReason::Unsuitable, None))),
+        ("prompt-failed", asked().failed(Failure::Unavailable(unavailable.to_owned())).view()),
+        ("prompt-failed-timed-out", asked().failed(Failure::TimedOut).view()),
         ("prompt-working", entered.view()),
         ("prompt-checking", asked().asked(vec![step_up(Stage::Checking)]).view()),
         ("prompt-waiting", Session::new().asked(queue).key(Prompt::Touch { keys: 1 }).view()),
@@ -511,6 +514,9 @@ fn ends() -> Views {
         ("ended-no-key-no-pin", key(Failure::NoUserVerification, StepUpResult::NoKey)),
         ("ended-no-key-refused", key(Failure::Refused("another origin".to_owned()), StepUpResult::NoKey)),
         ("ended-not-told", asked().on(told).view()),
+        ("flash-approved", ended(asked(), StepUpResult::Approved)),
+        ("flash-declined", ended(asked(), StepUpResult::Declined)),
+        ("ended-superseded", ended(asked(), StepUpResult::Superseded)),
         ("ended-not-mine", ended(asked().on(FlowEvent::Said(Choice::NotMine)), StepUpResult::NotMine)),
         ("ended-cancelled", ended(asked(), StepUpResult::Cancelled)),
         ("ended-no-device", ended(asked(), StepUpResult::NoDevice)),

@@ -4,8 +4,10 @@ mod register;
 
 use crate::language::Language;
 use crate::model::{self, Happened};
+use crate::settings::SettingsFile;
 use crate::view::{self, Action, Texts, View};
 use crate::window;
+use std::collections::VecDeque;
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -27,7 +29,14 @@ pub(crate) struct App {
     /// Ends the registration that runs.
     pub(crate) registering: Mutex<Option<Cancel>>,
     pub(crate) held: Mutex<Held>,
+    pub(crate) settings: SettingsFile,
+    /// Problems since the start, the newest last, for diagnostics.
+    problems: Mutex<VecDeque<String>>,
 }
+
+/// Most problems that are kept for diagnostics, and most characters of each.
+const MAX_PROBLEMS: usize = 20;
+const MAX_PROBLEM_CHARACTERS: usize = 500;
 
 /// Reasons for which no security key is used for a step-up.
 #[derive(Default)]
@@ -38,6 +47,28 @@ pub(crate) struct Held {
 }
 
 impl App {
+    /// Without a window, and with nothing known yet.
+    pub(crate) fn new(
+        language: Language,
+        socket: Socket,
+        (inbox, happened): (Inbox, Sender<Happened>),
+        view: View,
+        settings: SettingsFile,
+    ) -> Self {
+        Self {
+            language,
+            socket: Arc::new(socket),
+            keys: Arc::new(SecurityKeys::open()),
+            inbox,
+            happened,
+            view: Mutex::new(view),
+            registering: Mutex::default(),
+            held: Mutex::default(),
+            settings,
+            problems: Mutex::default(),
+        }
+    }
+
     pub(crate) fn texts(&self) -> Texts {
         self.language.texts()
     }
@@ -61,6 +92,13 @@ impl App {
             Action::CheckAgain => self.ask(Request::CheckNow, |_| None),
             Action::Decline => self.say(Choice::Decline),
             Action::NotMine => self.say(Choice::NotMine),
+            Action::TryAgain => self.say(Choice::TryAgain),
+            Action::Set { settings } => {
+                if let Err(error) = self.settings.write(&settings) {
+                    tracing::warn!("the settings are not kept: {error}");
+                }
+                self.tell(Happened::Settings(settings));
+            }
             Action::Dismiss => self.tell(Happened::Dismissed),
             Action::Register { code, name } => self.register(app, code, name),
             Action::StopRegistering => self.stop_registering(),
@@ -73,7 +111,7 @@ impl App {
     pub(crate) fn diagnostics(&self) -> String {
         let mut service = match self.socket.connect() {
             Ok(service) => service,
-            Err(error) => return format!("{error}\n"),
+            Err(error) => return format!("{error}\n{}", self.problems()),
         };
         let answers = [Request::Diagnostics, Request::Status].map(|request| match service.ask(request) {
             Ok(Answer::Diagnostics(found)) => serde_json::to_string_pretty(&found).unwrap_or_default(),
@@ -86,7 +124,21 @@ impl App {
             Err(error) => error.to_string(),
         });
         let [found, status] = answers;
-        format!("vitalsign-app {}\n{found}\n{status}\n", env!("CARGO_PKG_VERSION"))
+        format!("vitalsign-app {}\n{found}\n{status}\n{}", env!("CARGO_PKG_VERSION"), self.problems())
+    }
+
+    /// Notes a problem for diagnostics.
+    pub(crate) fn note(&self, problem: &str) {
+        tracing::warn!("{problem}");
+        let mut problems = lock(&self.problems);
+        problems.push_back(problem.chars().take(MAX_PROBLEM_CHARACTERS).collect());
+        if problems.len() > MAX_PROBLEMS {
+            problems.pop_front();
+        }
+    }
+
+    fn problems(&self) -> String {
+        lock(&self.problems).iter().map(|problem| format!("{problem}\n")).collect()
     }
 
     pub(crate) fn tell(&self, happened: Happened) {

@@ -197,6 +197,7 @@ mod tests {
         each(cases::<view::Level>(), &["level-*"]);
         each(but(cases::<view::Step>(), "ended"), &["step-*"]);
         each(cases::<view::PromptResult>(), &["end-*", "end-*-next"]);
+        each(vec!["checkMark".to_owned(), "tones".to_owned()], &["settings-*"]);
         each(cases::<view::KeyProblemKind>(), &["trouble-*"]);
         let tray =
             ["healthy", "attention", "blocked", "offline", "step-up", "status", "check", "register", "about"];

@@ -17,6 +17,7 @@ mod language;
 pub mod model;
 mod process;
 mod run;
+mod settings;
 mod tray;
 pub mod view;
 mod window;

@@ -15,7 +15,7 @@ use vitalsign_ipc::{Stage, Status, StepUp};
 use vitalsign_protocol::id::StepUpId;
 use vitalsign_protocol::step_up;
 use vitalsign_security_key::{Pin, PinReason, PinReply, Prompt as KeyPrompt};
-use vitalsign_session::flow::Choice;
+use vitalsign_session::flow::{Choice, is_mechanical};
 use vitalsign_session::{Disconnected, SessionError, UiUpdate};
 
 /// Seconds for which a result stays visible unless dismissed. On a shared machine the person may have left.
@@ -25,6 +25,8 @@ const LISTED: u64 = 120;
 /// Seconds that "insert" must have been shown for an insertion to count as the person's act: a key with a loose contact
 /// comes back sooner.
 const INSERT_SHOWN: u64 = 2;
+/// Time for which a result that needs no reading is shown.
+const FLASH: Duration = Duration::from_millis(400);
 /// The fewest characters of a PIN (CTAP 2.1 section 6.5.1).
 const SHORTEST_PIN: u32 = 4;
 
@@ -44,6 +46,7 @@ pub enum Happened {
         pin: Pin,
     },
     Said(Choice),
+    Settings(view::Settings),
     /// The screen was locked or is another person's, or no longer.
     Away(bool),
     Registering(Registering),
@@ -114,6 +117,10 @@ pub struct Model {
     pin: Option<PinReply>,
     /// Counts what asks for a PIN: the newest question.
     questions: u32,
+    flash: Option<view::Flash>,
+    /// Counts the results that were shown for a moment.
+    flashes: u32,
+    settings: view::Settings,
 }
 
 /// Step-up on the screen. Personal data is removed as soon as it closes.
@@ -136,7 +143,13 @@ impl Model {
     /// Of a device of this name.
     #[must_use]
     pub fn new(device_name: String) -> Self {
-        Self { device_name, ..Self::default() }
+        Self::with(device_name, view::Settings::default())
+    }
+
+    /// The same with the person's settings.
+    #[must_use]
+    pub fn with(device_name: String, settings: view::Settings) -> Self {
+        Self { device_name, settings, ..Self::default() }
     }
 
     /// This has happened, at this moment in seconds since 1970.
@@ -144,12 +157,18 @@ impl Model {
         match happened {
             Happened::Shown(shown) => self.update(shown, now),
             Happened::Opened(page) => {
+                if page != self.page && matches!(self.registration, Registration::Done { .. }) {
+                    self.registration = Registration::Idle;
+                }
                 (self.page, self.opened) = (page, true);
                 self.dismiss();
             }
-            Happened::Raised | Happened::Tick => {}
+            Happened::Raised => {}
+            Happened::Tick => self.flash = None,
+            Happened::Settings(settings) => self.settings = settings,
             Happened::Closed => {
                 self.opened = false;
+                self.flash = None;
                 self.forget();
             }
             Happened::Dismissed => self.dismiss(),
@@ -176,7 +195,9 @@ impl Model {
 
     #[must_use]
     pub fn patience(&self, now: u64) -> Option<Duration> {
-        self.changes_at(now).map(|at| Duration::from_secs(at.saturating_sub(now)))
+        let flash = self.flash.as_ref().map(|_| FLASH);
+        let change = self.changes_at(now).map(|at| Duration::from_secs(at.saturating_sub(now)));
+        flash.into_iter().chain(change).min()
     }
 
     /// Returns the required state of the window.
@@ -185,6 +206,8 @@ impl Model {
         match (&self.asked, self.opened) {
             _ if self.away => Window::None,
             (Some(asked), _) if asked.until.is_none() || asked.refused => Window::Raised,
+            // It has just ended, in the window that was raised for it.
+            (None, _) if self.flash.is_some() => Window::Raised,
             (Some(_), _) | (None, true) => Window::Open,
             (None, false) if self.step_ups().any(|it| it.stage == Stage::Preparing) => Window::Ready,
             (None, false) => Window::None,
@@ -197,7 +220,7 @@ impl Model {
         if self.is_asking() || self.waiting().next().is_some() {
             return Tray::StepUp;
         }
-        device::tray(self.status.as_deref(), self.lost.is_some(), now)
+        device::tray(self.status.as_deref(), self.loss(), now)
     }
 
     /// Returns the event to announce while it is current; the caller announces a new one.
@@ -221,6 +244,7 @@ impl Model {
     #[must_use]
     pub fn is_idle(&self) -> bool {
         self.asked.is_none()
+            && self.flash.is_none()
             && !self.opened
             && !matches!(self.registration, Registration::Running { .. })
             && self.step_ups().all(|it| matches!(it.stage, Stage::Ended { .. }))
@@ -229,19 +253,41 @@ impl Model {
     /// Returns the view for the page.
     #[must_use]
     pub fn view(&self, now: u64) -> View {
-        let lost = match (&self.lost, &self.status) {
-            (Some(lost), _) => Some(words::loss(lost.loss)),
-            (None, None) => Some(view::DisconnectReason::Starting),
-            (None, Some(_)) => None,
-        };
+        let lost = self.loss();
         View {
             page: self.page,
             lost,
-            device: device::device(&self.device_name, self.status.as_deref(), lost.is_some(), now),
+            device: device::device(&self.device_name, self.status.as_deref(), lost, now),
             prompt: self.asked.as_ref().map(|asked| self.prompt(asked)),
             registration: self.registration.clone(),
             keys: self.keys.clone(),
+            flash: self.flash.clone(),
+            settings: self.settings.clone(),
         }
+    }
+
+    fn loss(&self) -> Option<view::DisconnectReason> {
+        match (&self.lost, &self.status) {
+            (Some(lost), _) => Some(words::loss(lost.loss)),
+            (None, None) => Some(view::DisconnectReason::Starting),
+            (None, Some(_)) => None,
+        }
+    }
+
+    /// Returns the problem on the screen, with its code and in the words of the program that reported it.
+    #[must_use]
+    pub fn problem(&self) -> Option<String> {
+        let asked = self.asked.as_ref().and_then(|asked| asked.trouble.as_ref());
+        let registration = match &self.registration {
+            Registration::Failed { trouble } => Some(trouble),
+            _ => None,
+        };
+        let keys = match &self.keys {
+            Some(view::KeyList::Failed { trouble }) => Some(trouble),
+            _ => None,
+        };
+        let problem = asked.or(registration).or(keys)?;
+        Some(format!("{} {}", problem.code, problem.detail.as_deref().unwrap_or("no detail")))
     }
 
     fn update(&mut self, shown: UiUpdate, now: u64) {
@@ -270,13 +316,20 @@ impl Model {
             UiUpdate::SessionError { step_up, trouble } if self.is_asked(step_up) => {
                 self.pin = None;
                 // It is over, and the service may have nothing to say about it.
-                let over =
-                    matches!(trouble, SessionError::Refused(_) | SessionError::Odd | SessionError::NoPin);
+                let over = match &trouble {
+                    SessionError::NoPin => Some(view::PromptResult::NoKey),
+                    SessionError::Refused(_) | SessionError::Odd => Some(self.undelivered()),
+                    SessionError::Key(_) | SessionError::Disconnected(_) => None,
+                };
                 if let Some(asked) = &mut self.asked {
-                    asked.trouble = Some(words::trouble(&trouble));
+                    let told = words::trouble(&trouble);
+                    if matches!(&trouble, SessionError::Key(failure) if is_mechanical(failure)) {
+                        asked.step = Step::Failed { trouble: told.clone() };
+                    }
+                    asked.trouble = Some(told);
                 }
-                if over {
-                    self.end(view::PromptResult::NoKey, Vec::new(), None, now);
+                if let Some(end) = over {
+                    self.end(end, Vec::new(), None, now);
                     self.ask_next();
                 }
             }
@@ -290,6 +343,12 @@ impl Model {
                 self.lost = Some(lost);
             }
         }
+    }
+
+    /// Result of a step-up that the service does not take: with or without an answer of the person.
+    fn undelivered(&self) -> view::PromptResult {
+        let unanswered = self.asked.as_ref().is_some_and(|asked| asked.step == Step::Preparing);
+        if unanswered { view::PromptResult::NoKey } else { view::PromptResult::NotTold }
     }
 
     fn status(&mut self, status: Box<Status>) {
@@ -323,13 +382,9 @@ impl Model {
             if self.asked.as_ref().is_some_and(|asked| asked.step_up.id == id) {
                 self.end(words::end(end), checks, unasked, now);
                 // What went well, or was the person's own wish, needs no reading.
-                if matches!(
-                    end,
-                    step_up::StepUpResult::Approved
-                        | step_up::StepUpResult::Declined
-                        | step_up::StepUpResult::Superseded
-                ) {
+                if matches!(end, step_up::StepUpResult::Approved | step_up::StepUpResult::Declined) {
                     self.asked = None;
+                    self.flash(words::end(end));
                 }
             } else if refused && !known && !self.is_asking() && !self.away {
                 // It was refused before it was ever asked: the person at the application waits for a word.
@@ -376,8 +431,22 @@ impl Model {
         if let Some(asked) = &mut self.asked {
             // What was seen of the key says more.
             asked.trouble = asked.trouble.take().or(why);
+            let odd = asked.trouble.as_ref().is_some_and(|it| it.kind == view::KeyProblemKind::BadRequest);
+            let end = if odd { view::PromptResult::NotGenuine } else { end };
             self.over.push(asked.step_up.id);
             asked.ended(end, checks, now);
+        }
+    }
+
+    /// Shows a result for a moment, unless the person has switched that off.
+    fn flash(&mut self, end: view::PromptResult) {
+        if self.settings.check_mark || self.settings.tones {
+            self.flashes = self.flashes.wrapping_add(1);
+            self.flash = Some(view::Flash { number: self.flashes, end });
+        }
+        // A mark for something else must not be read as one for this.
+        if matches!(self.registration, Registration::Done { .. }) {
+            self.registration = Registration::Idle;
         }
     }
 
@@ -471,9 +540,16 @@ impl Model {
 
     fn on_choice(&mut self, choice: Choice) {
         self.pin = None;
+        if choice == Choice::TryAgain {
+            if let Some(asked) = self.asked.as_mut().filter(|asked| asked.until.is_none()) {
+                (asked.step, asked.trouble) = (Step::Preparing, None);
+            }
+            return;
+        }
         // A report of an unsolicited request is confirmed only when the verifier has it.
         if self.is_asking() && choice != Choice::NotMine {
             self.over.extend(self.asked.take().map(|asked| asked.step_up.id));
+            self.flash(view::PromptResult::Declined);
             self.ask_next();
         }
     }
@@ -483,7 +559,7 @@ impl Model {
         if away {
             self.forget();
             // Another person may unlock the screen, so the key is requested again.
-            (self.pin, self.page) = (None, Page::Status);
+            (self.pin, self.page, self.flash) = (None, Page::Status, None);
             if let Some(asked) = &mut self.asked {
                 asked.step = Step::Preparing;
             }

@@ -4,18 +4,19 @@ use crate::app::{App, lock, now};
 use crate::arguments::AppArgs;
 use crate::language::Language;
 use crate::model::{self, Announcement, Happened, Model, Window};
+use crate::settings::SettingsFile;
 use crate::tray::Tray;
 use crate::view::{Action, View};
 use crate::window::Page;
 use crate::{commands, process, tray, window};
 use anyhow::Context;
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tauri::{AppHandle, Emitter, Manager, RunEvent, WindowEvent};
 use vitalsign_desktop::{Notice, Notices, Sound};
 use vitalsign_protocol::id::StepUpId;
-use vitalsign_security_key::SecurityKeys;
 use vitalsign_session::{Inbox, Socket, Ui, UiUpdate};
 
 /// The event with each new view.
@@ -32,6 +33,10 @@ impl Ui for ToModel {
     fn show(&mut self, shown: UiUpdate) {
         let _ = self.0.send(Happened::Shown(shown));
     }
+
+    fn retries(&self) -> bool {
+        true
+    }
 }
 
 pub(crate) fn run(arguments: AppArgs) -> anyhow::Result<()> {
@@ -39,17 +44,11 @@ pub(crate) fn run(arguments: AppArgs) -> anyhow::Result<()> {
     let language = Language::of_session();
     let (happened, happenings) = mpsc::channel();
     let (inbox, events) = Inbox::new();
-    let model = Model::new(vitalsign_os::device_name());
-    let app = App {
-        language,
-        socket: Arc::new(Socket(arguments.socket.clone())),
-        keys: Arc::new(SecurityKeys::open()),
-        inbox: inbox.clone(),
-        happened: happened.clone(),
-        view: Mutex::new(model.view(now())),
-        registering: Mutex::default(),
-        held: Mutex::default(),
-    };
+    let context = tauri::generate_context!();
+    let settings = SettingsFile::in_folder(&settings_folder(&context.config().identifier));
+    let model = Model::with(vitalsign_os::device_name(), settings.read());
+    let socket = Socket(arguments.socket.clone());
+    let app = App::new(language, socket, (inbox.clone(), happened.clone()), model.view(now()), settings);
     let (socket, keys) = (Arc::clone(&app.socket), Arc::clone(&app.keys));
     if !arguments.background {
         app.tell(Happened::Opened(arguments.page));
@@ -93,7 +92,7 @@ pub(crate) fn run(arguments: AppArgs) -> anyhow::Result<()> {
                 window.state::<App>().closed();
             }
         })
-        .build(tauri::generate_context!())
+        .build(context)
         .context("the app cannot start")?;
     let watched = built.handle().clone();
     vitalsign_desktop::watch_seat(move |away| watched.state::<App>().away(away));
@@ -108,6 +107,13 @@ pub(crate) fn run(arguments: AppArgs) -> anyhow::Result<()> {
         _ => {}
     });
     Ok(())
+}
+
+/// Folder for the person's settings, by the XDG Base Directory Specification and its equivalents.
+fn settings_folder(identifier: &str) -> PathBuf {
+    let variable = if cfg!(windows) { "APPDATA" } else { "XDG_CONFIG_HOME" };
+    let set = std::env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute());
+    set.or_else(|| std::env::home_dir().map(|home| home.join(".config"))).unwrap_or_default().join(identifier)
 }
 
 struct Screen {
@@ -125,6 +131,8 @@ struct Done {
     tray: Option<model::Tray>,
     window: Option<Window>,
     announced: Option<Announcement>,
+    /// Problem that was noted for diagnostics.
+    problem: Option<String>,
     /// Step-up for which the window was given the keyboard.
     inserted: Option<StepUpId>,
     /// There was a window since this has begun.
@@ -182,6 +190,11 @@ impl Screen {
                 Ok(())
             });
         }
+        let problem = model.problem();
+        if let Some(problem) = problem.as_ref().filter(|it| done.problem.as_ref() != Some(*it)) {
+            self.app.state::<App>().note(problem);
+        }
+        done.problem = problem;
         let inserted = model.inserted();
         if inserted.is_some() && done.inserted != inserted {
             self.on_main(window::take_keyboard);

@@ -22,6 +22,36 @@ pub struct View {
     pub registration: Registration,
     /// The registered security keys; none until they have been asked for.
     pub keys: Option<KeyList>,
+    /// Result that is shown for a moment, above everything else.
+    pub flash: Option<Flash>,
+    pub settings: Settings,
+}
+
+/// Result that needs no reading.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, TS)]
+pub struct Flash {
+    /// Counts the results, so that the page plays the tone of each once.
+    pub number: u32,
+    /// Approved or declined.
+    pub end: PromptResult,
+}
+
+/// The person's own settings.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Settings {
+    /// A mark is shown for a moment after an approval.
+    pub check_mark: bool,
+    /// A tone is played when a request ends.
+    pub tones: bool,
+    /// The number pad is shown; none: where the pointer is a finger.
+    pub pin_pad: Option<bool>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { check_mark: true, tones: true, pin_pad: None }
+    }
 }
 
 /// Page of the app.
@@ -68,6 +98,8 @@ pub struct DeviceView {
     pub enrolment: Option<String>,
     /// Summary as one sentence.
     pub headline: Headline,
+    /// Code that the person reads to IT about the headline, as listed in `docs/codes.md`.
+    pub code: Option<String>,
     /// Overall rating of the device.
     pub tone: Tone,
     /// Number of checks that could not be appraised.
@@ -123,15 +155,13 @@ pub enum Headline {
     NotEnrolled,
     Revoked,
     /// The verifier refuses the device.
-    Refused {
-        /// Detail as given by the verifier.
-        detail: String,
-    },
+    Refused,
     /// The device's key cannot be used.
-    KeyTrouble {
-        /// In the words of what holds the key.
-        detail: String,
-    },
+    KeyTrouble,
+    /// Another program answers in place of the service.
+    ForeignService,
+    /// The service is of another version than the app.
+    OtherVersion,
     /// There is no service to ask: [`View::lost`] says why.
     NoService,
 }
@@ -263,6 +293,11 @@ pub enum Step {
     },
     /// The person should enter the PIN.
     Pin(PinAsked),
+    /// The key could not be used; the person may fix that and try again.
+    Failed {
+        /// Problem with the security key.
+        trouble: KeyProblem,
+    },
     /// The key is at work.
     Working,
     /// The verifier checks the answer.
@@ -335,6 +370,10 @@ pub enum PromptResult {
     Cancelled,
     /// The connection to the service was lost during the step-up.
     Lost,
+    /// The verifier did not receive the person's answer.
+    NotTold,
+    /// The request is not what the verifier signed, or not for this device.
+    NotGenuine,
 }
 
 /// Problem with a security key or with the service.
@@ -342,8 +381,20 @@ pub enum PromptResult {
 pub struct KeyProblem {
     /// Kind of the problem.
     pub kind: KeyProblemKind,
-    /// In the words of who says so; not translated.
+    /// Code that the person reads to IT, as listed in `docs/codes.md`.
+    pub code: String,
+    /// In the words of the program that reports it: for diagnostics only, never for the page.
+    #[serde(skip)]
+    #[ts(skip)]
     pub detail: Option<String>,
+}
+
+impl KeyProblem {
+    /// Creates a problem with its code.
+    #[must_use]
+    pub fn new(kind: KeyProblemKind, detail: Option<String>) -> Self {
+        Self { kind, code: kind.code().to_owned(), detail }
+    }
 }
 
 /// Kind of a problem with a security key or with the service.
@@ -382,6 +433,53 @@ pub enum KeyProblemKind {
     Lost,
     /// The step-up or registration was already closed.
     Over,
+}
+
+impl Headline {
+    /// Code for the telephone; `None` where the person needs nothing of IT, or each check has its own remedy.
+    #[must_use]
+    pub const fn code(&self) -> Option<&'static str> {
+        match self {
+            Self::Refused => Some("D-01"),
+            Self::KeyTrouble => Some("D-02"),
+            Self::NotAccepted => Some("D-03"),
+            Self::Revoked => Some("D-04"),
+            Self::ForeignService => Some("D-05"),
+            Self::OtherVersion => Some("D-06"),
+            Self::NoService => Some("D-07"),
+            Self::Healthy
+            | Self::Attention { .. }
+            | Self::Expired
+            | Self::NoVerdict
+            | Self::Enrolling
+            | Self::NotEnrolled => None,
+        }
+    }
+}
+
+impl KeyProblemKind {
+    /// Code for the telephone, the same in every language. A code is never used for another problem.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::NotUsed => "K-01",
+            Self::TimedOut => "K-02",
+            Self::WrongKey => "K-03",
+            Self::Reinsert => "K-04",
+            Self::Blocked => "K-05",
+            Self::NoUserVerification => "K-06",
+            Self::AlreadyRegistered => "K-07",
+            Self::BadRequest => "K-08",
+            Self::Unfit => "K-09",
+            Self::Unavailable => "K-10",
+            Self::NoneRegistered => "K-11",
+            Self::Code => "K-12",
+            Self::Model => "K-13",
+            Self::Refused => "K-14",
+            Self::Lost => "K-15",
+            Self::Over => "K-16",
+        }
+    }
 }
 
 /// Progress of registering a security key.
@@ -469,6 +567,12 @@ pub enum Action {
     Decline,
     /// Declines the step-up, and reports that the person did not start it.
     NotMine,
+    /// Tries the security key again.
+    TryAgain,
+    /// Changes the person's settings.
+    Set {
+        settings: Settings,
+    },
     Dismiss,
     /// Starts registering a security key.
     Register {
@@ -502,6 +606,8 @@ mod tests {
         }
         declare!(
             View,
+            Flash,
+            Settings,
             Page,
             DisconnectReason,
             DeviceView,
@@ -527,6 +633,21 @@ mod tests {
             Action,
         );
         text
+    }
+
+    /// Cases of an enum, as they are listed here.
+    #[test]
+    fn each_code_is_documented_once() {
+        const DOCUMENTED: &str = include_str!("../../docs/codes.md");
+        let kinds = KeyProblemKind::decl(&ts_rs::Config::default());
+        let kinds = kinds.matches('"').count() / 2;
+        let keys = (1..=kinds).map(|number| format!("K-{number:02}"));
+        let device = (1..=7).map(|number| format!("D-{number:02}"));
+        for code in keys.chain(device) {
+            assert_eq!(DOCUMENTED.matches(&format!("| {code} |")).count(), 1, "{code}");
+        }
+        let rows = DOCUMENTED.lines().filter(|line| line.starts_with("| K-") || line.starts_with("| D-"));
+        assert_eq!(rows.count(), kinds + 7, "a code that does not exist is documented");
     }
 
     #[test]

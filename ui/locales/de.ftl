@@ -92,9 +92,14 @@ headline-refused = Der Server weist dieses Gerät ab
 headline-refused-next = Wenden Sie sich an die IT, und geben Sie ihr die Diagnose unten. Nutzen Sie bis dahin ein anderes Gerät.
 headline-key-trouble = Dieses Gerät kann seinen Schlüssel nicht nutzen
 headline-key-trouble-next = Der Schlüssel beweist, welches Gerät dies ist. Starten Sie das Gerät neu; wenn das so bleibt, rufen Sie die IT an.
+headline-foreign-service = Ein anderes Programm gibt sich als Vitalsign aus
+headline-foreign-service-next = Die App beachtet es nicht. Rufen Sie die IT an, bevor Sie Vertrauliches weiter bearbeiten.
+headline-other-version = App und Dienst passen nicht zusammen
+headline-other-version-next = Melden Sie sich ab und wieder an. Wenn das so bleibt, bitten Sie die IT, beide zu aktualisieren.
 headline-no-service = Vitalsign antwortet auf diesem Gerät nicht
 headline-no-service-starting = Vitalsign wird auf diesem Gerät gesucht
-detail-label = Die Antwort im Wortlaut
+# Read to IT over the telephone. $code: "K-12".
+code = Code für die IT: { $code }
 
 ## Why the service is lost
 
@@ -365,6 +370,8 @@ step-pin-again = Geben Sie die PIN noch einmal ein
 step-pin-new = Wählen Sie eine PIN für Ihren Sicherheits­schlüssel
 step-working = Ihr Sicherheits­schlüssel arbeitet
 step-working-next = Lassen Sie ihn, wo er ist.
+# With a button to try again.
+step-failed = Der Sicherheitsschlüssel war nicht nutzbar
 step-checking = Wird geprüft
 step-checking-next = Der Server prüft Ihre Berührung.
 
@@ -432,6 +439,12 @@ end-cancelled = Die Anwendung hat die Anfrage abgebrochen
 end-cancelled-next = Es wurde nichts bestätigt. Wenn Sie es noch brauchen, beginnen Sie in der Anwendung von vorn.
 end-lost = Vitalsign wurde während der Anfrage beendet
 end-lost-next = Hier wurde nichts bestätigt. Warten Sie, bis Vitalsign wieder läuft, und beginnen Sie dann in der Anwendung von vorn.
+end-not-told = Ihre Antwort hat den Server nicht erreicht
+end-not-told-next = Sehen Sie in der Anwendung nach, ob es bestätigt wurde. Falls nicht, beginnen Sie dort neu.
+end-not-genuine = Diese Anfrage konnte nicht überprüft werden
+end-not-genuine-next = Es wurde nichts bestätigt. Die Anfrage stammt möglicherweise nicht von Ihrer Organisation. Wiederholen Sie sie nicht und rufen Sie jetzt die IT an.
+# Under the button that closes it.
+end-closes = Diese Seite schließt sich von selbst.
 end-checks = Was Aufmerksamkeit braucht
 end-status = Zustand öffnen
 trouble-label = Was nicht geklappt hat
@@ -497,5 +510,9 @@ about-private = Es liest weder Ihre Dateien noch Ihren Standort noch, was Sie tu
 about-version = Version
 about-licence = Lizenz
 about-licence-name = Apache-2.0
+# Settings: what is seen and heard when a request was confirmed or declined.
+settings-title = Wenn eine Anfrage endet
+settings-checkMark = Kurz ein Zeichen anzeigen
+settings-tones = Einen Ton abspielen
 about-help = Brauchen Sie Hilfe?
 about-help-next = Rufen Sie die IT an. Auf der Seite „Zustand“ können Sie die Diagnose für sie kopieren.

@@ -104,10 +104,14 @@ headline-refused = The server refuses this device
 headline-refused-next = Contact IT, and give them the diagnostics below. Until then, use another device.
 headline-key-trouble = This device cannot use its key
 headline-key-trouble-next = The key identifies this device. Restart the device. If this continues, call IT.
+headline-foreign-service = Another program poses as Vitalsign
+headline-foreign-service-next = The app ignores it. Call IT before you go on with anything confidential.
+headline-other-version = The app and its service do not match
+headline-other-version-next = Log out and in again. If this continues, ask IT to update both.
 headline-no-service = Vitalsign is not responding on this device
 headline-no-service-starting = Looking for Vitalsign on this device
-# Before words that are not translated, as the server or the system said them.
-detail-label = Original message
+# Read to IT over the telephone. $code: "K-12".
+code = Code for IT: { $code }
 
 ## Why the service is lost, and what to do.
 
@@ -410,6 +414,8 @@ step-pin-again = Enter the PIN again
 step-pin-new = Choose a PIN for your security key
 step-working = Your security key is working
 step-working-next = Leave it where it is.
+# With a button to try again.
+step-failed = The security key could not be used
 step-checking = Checking
 step-checking-next = The server is checking your tap.
 
@@ -478,6 +484,12 @@ end-cancelled = The application cancelled the request
 end-cancelled-next = Nothing was confirmed. If you still need it, start again in the application.
 end-lost = Vitalsign stopped during the request
 end-lost-next = Nothing was confirmed here. Wait until Vitalsign is running again, then start again in the application.
+end-not-told = Your answer did not reach the server
+end-not-told-next = Look in the application whether it was confirmed. If not, start again there.
+end-not-genuine = This request could not be verified
+end-not-genuine-next = Nothing was confirmed. The request may not come from your organisation. Do not repeat it, and call IT now.
+# Under the button that closes it.
+end-closes = This page closes by itself.
 end-checks = What needs attention
 # A button: opens the status page.
 end-status = Open status
@@ -548,5 +560,9 @@ about-version = Version
 about-licence = Licence
 # Not translated.
 about-licence-name = Apache-2.0
+# Settings: what is seen and heard when a request was confirmed or declined.
+settings-title = When a request ends
+settings-checkMark = Show a mark for a moment
+settings-tones = Play a tone
 about-help = Need help?
 about-help-next = Call IT. On the status page you can copy the diagnostics for them.

@@ -92,9 +92,14 @@ headline-refused = El servidor rechaza este dispositivo
 headline-refused-next = Contacte con Informática y facilite el diagnóstico de abajo. Hasta entonces, use otro dispositivo.
 headline-key-trouble = Este dispositivo no puede usar su clave
 headline-key-trouble-next = La clave demuestra qué dispositivo es este. Reinicie el dispositivo; si esto sigue así, llame a Informática.
+headline-foreign-service = Otro programa se hace pasar por Vitalsign
+headline-foreign-service-next = La aplicación no le hace caso. Llame a informática antes de seguir con algo confidencial.
+headline-other-version = La aplicación y su servicio no coinciden
+headline-other-version-next = Cierre la sesión y vuelva a entrar. Si continúa, pida a informática que actualice ambos.
 headline-no-service = Vitalsign no responde en este dispositivo
 headline-no-service-starting = Buscando Vitalsign en este dispositivo
-detail-label = Mensaje original
+# Read to IT over the telephone. $code: "K-12".
+code = Código para informática: { $code }
 
 ## Why the service is lost
 
@@ -365,6 +370,8 @@ step-pin-again = Introduzca el PIN otra vez
 step-pin-new = Elija un PIN para su llave de seguridad
 step-working = Su llave de seguridad está trabajando
 step-working-next = Déjela donde está.
+# With a button to try again.
+step-failed = No se ha podido usar la llave de seguridad
 step-checking = Comprobando
 step-checking-next = El servidor está comprobando su toque.
 
@@ -432,6 +439,12 @@ end-cancelled = La aplicación canceló la solicitud
 end-cancelled-next = No se confirmó nada. Si aún lo necesita, empiece de nuevo en la aplicación.
 end-lost = Vitalsign se detuvo durante la solicitud
 end-lost-next = Aquí no se confirmó nada. Espere a que Vitalsign vuelva a funcionar y empiece de nuevo en la aplicación.
+end-not-told = Su respuesta no ha llegado al servidor
+end-not-told-next = Compruebe en la aplicación si se ha confirmado. Si no, empiece de nuevo desde allí.
+end-not-genuine = No se ha podido verificar esta solicitud
+end-not-genuine-next = No se ha confirmado nada. Es posible que la solicitud no venga de su organización. No la repita y llame ahora a informática.
+# Under the button that closes it.
+end-closes = Esta página se cierra sola.
 end-checks = Lo que requiere atención
 end-status = Abrir el estado
 trouble-label = Qué salió mal
@@ -497,5 +510,9 @@ about-private = No lee sus archivos, su ubicación ni lo que hace. Después de u
 about-version = Versión
 about-licence = Licencia
 about-licence-name = Apache-2.0
+# Settings: what is seen and heard when a request was confirmed or declined.
+settings-title = Cuando termina una solicitud
+settings-checkMark = Mostrar una señal un momento
+settings-tones = Reproducir un tono
 about-help = ¿Necesita ayuda?
 about-help-next = Llame a Informática. En la página de estado puede copiar el diagnóstico para ellos.

@@ -89,9 +89,14 @@ headline-refused = Le serveur refuse cet appareil
 headline-refused-next = Contactez le service informatique et transmettez-lui le diagnostic ci-dessous. D’ici là, utilisez un autre appareil.
 headline-key-trouble = Cet appareil ne peut pas utiliser sa clé
 headline-key-trouble-next = Cette clé prouve de quel appareil il s’agit. Redémarrez l’appareil ; si cela dure, appelez le service informatique.
+headline-foreign-service = Un autre programme se fait passer pour Vitalsign
+headline-foreign-service-next = L’application l’ignore. Appelez le service informatique avant de continuer un travail confidentiel.
+headline-other-version = L’application et son service ne correspondent pas
+headline-other-version-next = Fermez la session puis rouvrez-la. Si cela persiste, demandez au service informatique de mettre les deux à jour.
 headline-no-service = Vitalsign ne répond pas sur cet appareil
 headline-no-service-starting = Recherche de Vitalsign sur cet appareil
-detail-label = Message d’origine
+# Read to IT over the telephone. $code: "K-12".
+code = Code pour le service informatique : { $code }
 
 ## Why the service is lost
 
@@ -362,6 +367,8 @@ step-pin-again = Saisissez à nouveau le code PIN
 step-pin-new = Choisissez un code PIN pour votre clé de sécurité
 step-working = Votre clé de sécurité travaille
 step-working-next = Laissez-la où elle est.
+# With a button to try again.
+step-failed = La clé de sécurité n’a pas pu être utilisée
 step-checking = Vérification
 step-checking-next = Le serveur vérifie votre geste.
 
@@ -429,6 +436,12 @@ end-cancelled = L’application a annulé la demande
 end-cancelled-next = Rien n’a été confirmé. Si vous en avez encore besoin, recommencez dans l’application.
 end-lost = Vitalsign s’est arrêté pendant la demande
 end-lost-next = Rien n’a été confirmé ici. Attendez que Vitalsign fonctionne à nouveau, puis recommencez dans l’application.
+end-not-told = Votre réponse n’est pas parvenue au serveur
+end-not-told-next = Vérifiez dans l’application si elle a été confirmée. Sinon, recommencez depuis l’application.
+end-not-genuine = Cette demande n’a pas pu être vérifiée
+end-not-genuine-next = Rien n’a été confirmé. La demande ne vient peut-être pas de votre organisation. Ne la répétez pas et appelez tout de suite le service informatique.
+# Under the button that closes it.
+end-closes = Cette page se ferme toute seule.
 end-checks = Ce qui demande votre attention
 end-status = Ouvrir l’état
 trouble-label = Ce qui n’a pas fonctionné
@@ -494,5 +507,9 @@ about-private = Il ne lit ni vos fichiers, ni votre position, ni ce que vous fai
 about-version = Version
 about-licence = Licence
 about-licence-name = Apache-2.0
+# Settings: what is seen and heard when a request was confirmed or declined.
+settings-title = Quand une demande se termine
+settings-checkMark = Afficher brièvement un signe
+settings-tones = Jouer un son
 about-help = Besoin d’aide ?
 about-help-next = Appelez le service informatique. Sur la page d’état, vous pouvez copier le diagnostic pour lui.

@@ -1,4 +1,5 @@
 import { Fact } from "./check";
+import { FeedbackSettings } from "./settings";
 import { t } from "./text";
 
 export function About({ version }: { version: string }) {
@@ -13,6 +14,7 @@ export function About({ version }: { version: string }) {
         </Fact>
         <Fact name={t("about-licence")}>{t("about-licence-name")}</Fact>
       </dl>
+      <FeedbackSettings />
       <h2>{t("about-help")}</h2>
       <p>{t("about-help-next")}</p>
     </main>

@@ -3,10 +3,12 @@ import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { About } from "./about";
 import { Announcer } from "./announce";
 import type { Page, View } from "./bindings";
+import { FlashOverlay, useEndTone } from "./flash";
 import { act } from "./ipc";
 import { KeysPage } from "./keys";
 import { PromptPage } from "./prompt";
 import type { Draft } from "./register";
+import { SettingsContext } from "./settings";
 import { Status } from "./status";
 import { t } from "./text";
 
@@ -20,8 +22,9 @@ export function App({ view, version }: { view: View; version: string }) {
   useEffect(() => {
     document.title = prompt && !ended ? t("title-prompt", { application: prompt.application }) : t(`title-${ended ? "ended" : page}`);
   }, [prompt?.id, ended, page]);
+  useEndTone(view);
   return (
-    <>
+    <SettingsContext.Provider value={view.settings}>
       {prompt ? (
         <PromptPage prompt={prompt} device={view.device} />
       ) : (
@@ -33,7 +36,8 @@ export function App({ view, version }: { view: View; version: string }) {
         </>
       )}
       <Announcer />
-    </>
+      <FlashOverlay view={view} />
+    </SettingsContext.Provider>
   );
 }
 

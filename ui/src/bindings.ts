@@ -24,7 +24,35 @@ registration: Registration,
 /**
  * The registered security keys; none until they have been asked for.
  */
-keys: KeyList | null, };
+keys: KeyList | null, 
+/**
+ * Result that is shown for a moment, above everything else.
+ */
+flash: Flash | null, settings: Settings, };
+
+export type Flash = { 
+/**
+ * Counts the results, so that the page plays the tone of each once.
+ */
+number: number, 
+/**
+ * Approved or declined.
+ */
+end: PromptResult, };
+
+export type Settings = { 
+/**
+ * A mark is shown for a moment after an approval.
+ */
+checkMark: boolean, 
+/**
+ * A tone is played when a request ends.
+ */
+tones: boolean, 
+/**
+ * The number pad is shown; none: where the pointer is a finger.
+ */
+pinPad: boolean | null, };
 
 export type Page = "status" | "keys" | "about";
 
@@ -43,6 +71,10 @@ enrolment: string | null,
  * Summary as one sentence.
  */
 headline: Headline, 
+/**
+ * Code that the person reads to IT about the headline, as listed in `docs/codes.md`.
+ */
+code: string | null, 
 /**
  * Overall rating of the device.
  */
@@ -82,15 +114,7 @@ things: number,
 /**
  * Number that the person can fix.
  */
-yours: number, } | { "kind": "not-accepted" } | { "kind": "expired" } | { "kind": "no-verdict" } | { "kind": "enrolling" } | { "kind": "not-enrolled" } | { "kind": "revoked" } | { "kind": "refused", 
-/**
- * Detail as given by the verifier.
- */
-detail: string, } | { "kind": "key-trouble", 
-/**
- * In the words of what holds the key.
- */
-detail: string, } | { "kind": "no-service" };
+yours: number, } | { "kind": "not-accepted" } | { "kind": "expired" } | { "kind": "no-verdict" } | { "kind": "enrolling" } | { "kind": "not-enrolled" } | { "kind": "revoked" } | { "kind": "refused" } | { "kind": "key-trouble" } | { "kind": "foreign-service" } | { "kind": "other-version" } | { "kind": "no-service" };
 
 export type Contact = { "kind": "none" } | { "kind": "reached" } | { "kind": "offline", 
 /**
@@ -198,7 +222,11 @@ export type Step = { "kind": "preparing" } | { "kind": "insert" } | { "kind": "t
 /**
  * Number of connected security keys.
  */
-keys: number, } | { "kind": "pin" } & PinAsked | { "kind": "working" } | { "kind": "checking" } | { "kind": "ended", 
+keys: number, } | { "kind": "pin" } & PinAsked | { "kind": "failed", 
+/**
+ * Problem with the security key.
+ */
+trouble: KeyProblem, } | { "kind": "working" } | { "kind": "checking" } | { "kind": "ended", 
 /**
  * Result of the step-up.
  */
@@ -236,7 +264,7 @@ inserted: boolean, };
 
 export type PinWhy = "needed" | "wrong" | "new" | "unsuitable";
 
-export type PromptResult = "approved" | "declined" | "not-mine" | "timed-out" | "unhealthy" | "wrong-key" | "pin-blocked" | "no-key" | "no-device" | "superseded" | "cancelled" | "lost";
+export type PromptResult = "approved" | "declined" | "not-mine" | "timed-out" | "unhealthy" | "wrong-key" | "pin-blocked" | "no-key" | "no-device" | "superseded" | "cancelled" | "lost" | "not-told" | "not-genuine";
 
 export type KeyProblem = { 
 /**
@@ -244,9 +272,9 @@ export type KeyProblem = {
  */
 kind: KeyProblemKind, 
 /**
- * In the words of who says so; not translated.
+ * Code that the person reads to IT, as listed in `docs/codes.md`.
  */
-detail: string | null, };
+code: string, };
 
 export type KeyProblemKind = "not-used" | "timed-out" | "wrong-key" | "reinsert" | "blocked" | "no-user-verification" | "already-registered" | "bad-request" | "unfit" | "unavailable" | "none-registered" | "code" | "model" | "refused" | "lost" | "over";
 
@@ -322,7 +350,7 @@ export type Action = { "do": "open",
 /**
  * Page to open.
  */
-page: Page, } | { "do": "check-again" } | { "do": "decline" } | { "do": "not-mine" } | { "do": "dismiss" } | { "do": "register", 
+page: Page, } | { "do": "check-again" } | { "do": "decline" } | { "do": "not-mine" } | { "do": "try-again" } | { "do": "set", settings: Settings, } | { "do": "dismiss" } | { "do": "register", 
 /**
  * The code that IT gave.
  */

@@ -1,5 +1,5 @@
 // How a step-up ended: what happened, and what to do next.
-import type { Prompt, Step, Tone, KeyProblem } from "./bindings";
+import type { Page, Prompt, PromptResult, Step, Tone, KeyProblem } from "./bindings";
 import { CheckItem } from "./check";
 import { Shape } from "./icons";
 import { act } from "./ipc";
@@ -7,15 +7,18 @@ import { useNow } from "./now";
 import { useOnce } from "./once";
 import { t } from "./text";
 
+/** Ends that say more than "nothing was confirmed", whatever went wrong at the key. */
+const OWN_WORDS: PromptResult[] = ["not-told", "not-genuine"];
+
 type EndStep = Extract<Step, { kind: "ended" }>;
 
 export function Ended({ prompt, step }: { prompt: Prompt; step: EndStep }) {
   const now = useNow(20_000);
   const once = useOnce(prompt.id);
   const { end, checks, trouble } = step;
-  const openStatus = async () => {
+  const open = (page: Page) => async () => {
     await act({ do: "dismiss" });
-    await act({ do: "open", page: "status" });
+    await act({ do: "open", page });
   };
   return (
     <article id="prompt" class="prompt ended" data-step="ended" data-end={end} aria-labelledby="prompt-title">
@@ -29,7 +32,7 @@ export function Ended({ prompt, step }: { prompt: Prompt; step: EndStep }) {
             <h1 id="prompt-title" tabIndex={-1} aria-describedby="end-next trouble">
               {t(`end-${end}`)}
             </h1>
-            <p id="end-next">{t(trouble ? "end-nothing" : `end-${end}-next`)}</p>
+            <p id="end-next">{t(trouble && !OWN_WORDS.includes(end) ? "end-nothing" : `end-${end}-next`)}</p>
           </div>
         </section>
         {trouble && <TroubleNote trouble={trouble} />}
@@ -49,26 +52,32 @@ export function Ended({ prompt, step }: { prompt: Prompt; step: EndStep }) {
           {t("close")}
         </button>
         {checks.length > 0 && (
-          <button type="button" id="open-status" onClick={once(openStatus)}>
+          <button type="button" id="open-status" onClick={once(open("status"))}>
             {t("end-status")}
           </button>
         )}
+        {trouble?.kind === "none-registered" && (
+          <button type="button" id="open-keys" onClick={once(open("keys"))}>
+            {t("tray-register")}
+          </button>
+        )}
+        <p id="end-closes" class="note">
+          {t("end-closes")}
+        </p>
       </footer>
     </article>
   );
 }
 
-/** What went wrong and what to do, in our words, and in those of who says so. */
-export function TroubleNote({ trouble: { kind, detail } }: { trouble: KeyProblem }) {
+/** What went wrong and what to do, and the code for IT: other programs' words are in the diagnostics. */
+export function TroubleNote({ trouble: { kind, code } }: { trouble: KeyProblem }) {
   return (
     <div id="trouble" class="card trouble" data-kind={kind}>
       <p class="label">{t("trouble-label")}</p>
       <p>{t(`trouble-${kind}`)}</p>
-      {detail !== null && (
-        <p class="detail">
-          {t("detail-label")}: <q dir="auto">{detail}</q>
-        </p>
-      )}
+      <p class="detail" id="trouble-code">
+        {t("code", { code })}
+      </p>
     </div>
   );
 }
@@ -85,6 +94,7 @@ function tone(end: EndStep["end"]): Tone {
     case "unhealthy":
     case "pin-blocked":
     case "wrong-key":
+    case "not-genuine":
       return "blocked";
     default:
       return "attention";

@@ -1,5 +1,5 @@
 // Drawings. Each state has a distinct shape beside its text, so that no information depends on colour alone.
-import type { Step, Tone } from "./bindings";
+import type { PromptResult, Step, Tone } from "./bindings";
 
 const SHAPES: Record<Tone, { outline: string; sign: string }> = {
   good: { outline: "M12 1.5a10.5 10.5 0 1 0 0 21 10.5 10.5 0 0 0 0-21Z", sign: "m7.2 12.4 3.3 3.2 6.3-6.9" },
@@ -17,6 +17,16 @@ export function Shape({ tone, large = false }: { tone: Tone; large?: boolean }) 
     <svg class={`shape ${tone} ${large ? "large" : ""}`} viewBox="0 0 24 24" aria-hidden="true" focusable="false">
       <path class="outline" d={SHAPES[tone].outline} />
       <path class="sign" d={SHAPES[tone].sign} />
+    </svg>
+  );
+}
+
+/** How a request ended, large enough for a glance from an arm's length. */
+export function Mark({ end }: { end: PromptResult }) {
+  return (
+    <svg class="mark" viewBox="0 0 24 24" aria-hidden="true" focusable="false">
+      <path class="outline" d={end === "approved" ? SHAPES.good.outline : "M3 1.500h18A1.500 1.500 0 0 1 22.500 3v18a1.500 1.500 0 0 1-1.500 1.500H3A1.500 1.500 0 0 1 1.500 21V3A1.500 1.500 0 0 1 3 1.500Z"} />
+      <path class="sign" d={end === "approved" ? SHAPES.good.sign : "m7.500 7.500 9 9m0-9-9 9"} />
     </svg>
   );
 }

@@ -9,6 +9,7 @@ import type { PinAsked } from "./bindings";
 import { afterKeys, cameByTab, pressCounts } from "./gate";
 import { EraseIcon, PadIcon } from "./icons";
 import { enterPin } from "./ipc";
+import { keep, useSettings } from "./settings";
 import { number, t } from "./text";
 
 /** The most bytes of a PIN (CTAP 2.1 section 6.5.1). */
@@ -19,7 +20,12 @@ const DIGITS = [1, 2, 3, 4, 5, 6, 7, 8, 9];
 
 export function PinForm({ asked }: { asked: PinAsked }) {
   const chosen = asked.why === "new" || asked.why === "unsuitable";
-  const [pad, showPad] = useState(() => matchMedia("(pointer: coarse)").matches);
+  const settings = useSettings();
+  const [pad, show] = useState(() => settings.pinPad ?? matchMedia("(pointer: coarse)").matches);
+  const showPad = (shown: boolean) => {
+    show(shown);
+    keep({ ...settings, pinPad: shown });
+  };
   const [wrong, tell] = useState(() => said(asked));
   const first = useRef<HTMLInputElement>(null);
   const again = useRef<HTMLInputElement>(null);

@@ -43,9 +43,9 @@ export function Status({ device, lost }: { device: DeviceView; lost: DisconnectR
           ) : (
             <p>{next(device)}</p>
           )}
-          {"detail" in headline && (
-            <p class="detail">
-              {t("detail-label")}: <q dir="auto">{headline.detail}</q>
+          {device.code !== null && (
+            <p class="detail" id="device-code">
+              {t("code", { code: device.code })}
             </p>
           )}
           {contact.kind === "offline" && <p class="offline">{t("contact-offline", { since: date(contact.since) })}</p>}

@@ -1,11 +1,15 @@
 // What to do with the security key now: large words, a picture, and the PIN's field where one is asked for.
 import type { Step } from "./bindings";
+import { TroubleNote } from "./ended";
 import { KeyPicture } from "./icons";
+import { act } from "./ipc";
+import { useOnce } from "./once";
 import { PinForm } from "./pin";
 import { t } from "./text";
 
 /** How far it is, while it goes on. */
 export function Live({ step, preparing }: { step: Step; preparing: string }) {
+  const once = useOnce(step.kind);
   return (
     <section class={`live ${step.kind}`} aria-labelledby="step-title">
       <KeyPicture step={step.kind} />
@@ -13,6 +17,14 @@ export function Live({ step, preparing }: { step: Step; preparing: string }) {
         <h2 id="step-title">{title(step)}</h2>
         <p id="step-next">{next(step, preparing)}</p>
       </div>
+      {step.kind === "failed" && (
+        <>
+          <TroubleNote trouble={step.trouble} />
+          <button type="button" id="try-again" class="primary" onClick={once(() => act({ do: "try-again" }))}>
+            {t("try-again")}
+          </button>
+        </>
+      )}
       {step.kind === "pin" && <PinForm key={`${step.question} ${step.why}`} asked={step} />}
     </section>
   );
@@ -27,5 +39,5 @@ function title(step: Step): string {
 
 function next(step: Step, preparing: string): string {
   if (step.kind === "preparing") return preparing;
-  return step.kind === "pin" || step.kind === "ended" ? "" : t(`step-${step.kind}-next`);
+  return step.kind === "pin" || step.kind === "failed" || step.kind === "ended" ? "" : t(`step-${step.kind}-next`);
 }

@@ -39,6 +39,8 @@ pub enum Choice {
     NotMine,
     /// There is no way to enter a PIN here.
     NoPin,
+    /// Tries again after a failure that the person may have fixed.
+    TryAgain,
 }
 
 /// Action for the executor.
@@ -68,6 +70,17 @@ pub struct Flow {
     answered: Vec<StepUpId>,
     told_idle: bool,
     attempts: u64,
+    /// The user interface offers to try again.
+    retries: bool,
+    /// Step-up whose key failed for a mechanical reason: it stays open until the person tries again or declines.
+    failed: Option<Failed>,
+}
+
+#[derive(Debug)]
+struct Failed {
+    step_up: StepUpId,
+    /// Reported when the person does not try again.
+    end: step_up::StepUpResult,
 }
 
 #[derive(Debug)]
@@ -85,6 +98,12 @@ enum Phase {
 }
 
 impl Flow {
+    /// Creates a flow; `retries` tells whether the user interface offers to try again.
+    #[must_use]
+    pub fn new(retries: bool) -> Self {
+        Self { retries, ..Self::default() }
+    }
+
     /// Handles an event and returns the actions to take.
     pub fn on(&mut self, event: FlowEvent) -> Vec<FlowEffect> {
         let mut effects = Vec::new();
@@ -96,6 +115,7 @@ impl Flow {
                 // The challenge may have been replaced by the time the service returns.
                 self.let_go(&mut effects);
                 self.answered.clear();
+                self.failed = None;
                 effects.push(FlowEffect::Show(UiUpdate::Disconnected(why)));
             }
             FlowEvent::Fetched(id, answer) => self.fetched(id, answer, &mut effects),
@@ -115,6 +135,7 @@ impl Flow {
                 self.away = away;
                 if away {
                     self.let_go(&mut effects);
+                    self.reopen();
                 } else {
                     self.next(&mut effects);
                 }
@@ -154,6 +175,9 @@ impl Flow {
         self.answered.retain(|id| self.seen.contains_key(id));
 
         let waits = |id| self.seen.get(&id).is_some_and(|step_up| step_up.stage == Stage::Tap);
+        if self.failed.as_ref().is_some_and(|failed| !waits(failed.step_up)) {
+            self.failed = None;
+        }
         if self.current.as_ref().is_some_and(|current| !waits(current.step_up)) {
             self.let_go(effects);
         }
@@ -166,7 +190,7 @@ impl Flow {
 
     /// Prompts for the oldest open step-up, unless one is being prompted or the person is away.
     fn next(&mut self, effects: &mut Vec<FlowEffect>) {
-        if self.current.is_some() || self.away {
+        if self.current.is_some() || self.failed.is_some() || self.away {
             return;
         }
         let waits = |id: &&StepUpId| {
@@ -209,7 +233,11 @@ impl Flow {
         match end {
             Ok(assertion) => effects.push(FlowEffect::Tell(id, Request::Tapped { step_up: id, assertion })),
             Err(failure) => {
-                let end = end_of(&failure);
+                let mut end = end_of(&failure);
+                if self.retries && is_mechanical(&failure) {
+                    let end = end.take().unwrap_or(step_up::StepUpResult::Declined);
+                    self.failed = Some(Failed { step_up: id, end });
+                }
                 effects.push(FlowEffect::Show(UiUpdate::SessionError {
                     step_up: id,
                     trouble: SessionError::Key(failure),
@@ -222,6 +250,14 @@ impl Flow {
     }
 
     fn on_choice(&mut self, choice: Choice, effects: &mut Vec<FlowEffect>) {
+        if choice == Choice::TryAgain {
+            self.reopen();
+            return self.next(effects);
+        }
+        if let Some(Failed { step_up, end }) = self.failed.take() {
+            let end = if choice == Choice::NotMine { step_up::StepUpResult::NotMine } else { end };
+            return effects.push(FlowEffect::Tell(step_up, Request::GiveUp { step_up, end }));
+        }
         let Some(current) = self.current.take() else { return };
         let step_up = current.step_up;
         self.answered.push(step_up);
@@ -234,8 +270,17 @@ impl Flow {
                     .push(FlowEffect::Show(UiUpdate::SessionError { step_up, trouble: SessionError::NoPin }));
                 step_up::StepUpResult::NoKey
             }
+            // Handled above: nothing is being tried.
+            Choice::TryAgain => return,
         };
         effects.push(FlowEffect::Tell(step_up, Request::GiveUp { step_up, end }));
+    }
+
+    /// Makes a failed step-up one that is prompted again.
+    fn reopen(&mut self) {
+        if let Some(failed) = self.failed.take() {
+            self.answered.retain(|id| *id != failed.step_up);
+        }
     }
 
     fn let_go(&mut self, effects: &mut Vec<FlowEffect>) {
@@ -248,6 +293,12 @@ impl Flow {
     fn at(&self, phase: Phase) -> Option<StepUpId> {
         self.current.as_ref().filter(|current| current.phase == phase).map(|current| current.step_up)
     }
+}
+
+/// Returns whether the person may fix the cause at the device, so that trying again is of use.
+#[must_use]
+pub fn is_mechanical(failure: &Failure) -> bool {
+    matches!(failure, Failure::TimedOut | Failure::Unavailable(_) | Failure::Unfit(_))
 }
 
 /// Maps a failed ceremony to the result that is reported; `None` for a timeout, which the service detects

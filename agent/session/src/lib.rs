@@ -31,6 +31,11 @@ use vitalsign_security_key::Prompt;
 pub trait Ui {
     /// Shows this. It must not wait for the person.
     fn show(&mut self, shown: UiUpdate);
+
+    /// Returns whether it offers [`flow::Choice::TryAgain`] after a mechanical failure of the key.
+    fn retries(&self) -> bool {
+        false
+    }
 }
 
 /// Update for the user interface.

@@ -62,7 +62,7 @@ pub fn listen<A: ServiceConnector + 'static, K: SecurityKeyClient + 'static>(
     let (watched, told) = (Arc::clone(agent), inbox.0.clone());
     std::thread::spawn(move || watch(&*watched, service, &told));
 
-    let mut flow = Flow::default();
+    let mut flow = Flow::new(surface.retries());
     let mut cancel = Cancel::new();
     for event in events {
         for effect in flow.on(event) {

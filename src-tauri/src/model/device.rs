@@ -2,7 +2,9 @@
 
 use super::Tray;
 use super::words::{escape, plain};
-use crate::view::{Check, Contact, DeviceView, Headline, Remediator, Seen, SeenValue, Tone};
+use crate::view::{
+    Check, Contact, DeviceView, DisconnectReason, Headline, Remediator, Seen, SeenValue, Tone,
+};
 use serde_json::Value;
 use vitalsign_ipc::{AgentState, Status};
 use vitalsign_protocol::check;
@@ -11,7 +13,12 @@ use vitalsign_protocol::ear::{self, Ear, Tier};
 /// Names that mean a time.
 const TIMES: [&str; 5] = ["since", "updated", "checked", "ends", "last_update"];
 
-pub(super) fn device(name: &str, status: Option<&Status>, lost: bool, now: u64) -> DeviceView {
+pub(super) fn device(
+    name: &str,
+    status: Option<&Status>,
+    lost: Option<DisconnectReason>,
+    now: u64,
+) -> DeviceView {
     let ear = status.and_then(|status| status.ear.as_ref());
     let mut checks: Vec<Check> = ear.iter().flat_map(|ear| ear.checks()).map(|(_, it)| check(it)).collect();
     let place = |code: &str| check::TEXTS.iter().position(|text| text.check == code).unwrap_or(usize::MAX);
@@ -23,18 +30,19 @@ pub(super) fn device(name: &str, status: Option<&Status>, lost: bool, now: u64) 
     DeviceView {
         name: plain(name),
         enrolment: status.and_then(|status| status.enrolment).map(|it| it.to_string()),
+        code: headline.code().filter(|_| lost != Some(DisconnectReason::Starting)).map(str::to_owned),
         tone: tone(&headline, ear),
         headline,
         unknown: count(&checks, |it| it.tone == Tone::Unknown),
         checks,
-        contact: contact(status, lost),
+        contact: contact(status, lost.is_some()),
         reported_at: status.and_then(|status| status.reported_at),
         holds_until: ear.and_then(|ear| ear.exp),
-        busy: status.is_some_and(|status| status.busy) && !lost,
+        busy: status.is_some_and(|status| status.busy) && lost.is_none(),
     }
 }
 
-pub(super) fn tray(status: Option<&Status>, lost: bool, now: u64) -> Tray {
+pub(super) fn tray(status: Option<&Status>, lost: Option<DisconnectReason>, now: u64) -> Tray {
     let device = device("", status, lost, now);
     match (&device.headline, device.tone) {
         (Headline::NoService | Headline::NoVerdict | Headline::Expired | Headline::Enrolling, _) => {
@@ -141,11 +149,17 @@ fn words(value: &Value) -> Option<String> {
     }
 }
 
-fn headline(status: Option<&Status>, checks: &[Check], lost: bool, now: u64) -> Headline {
-    let Some(status) = status.filter(|_| !lost) else { return Headline::NoService };
+fn headline(status: Option<&Status>, checks: &[Check], lost: Option<DisconnectReason>, now: u64) -> Headline {
+    match lost {
+        Some(DisconnectReason::Foreign) => return Headline::ForeignService,
+        Some(DisconnectReason::OtherVersion) => return Headline::OtherVersion,
+        Some(_) => return Headline::NoService,
+        None => {}
+    }
+    let Some(status) = status else { return Headline::NoService };
     match (&status.standing, &status.ear) {
         (AgentState::Revoked, _) => Headline::Revoked,
-        (AgentState::Refused { detail, .. }, _) => Headline::Refused { detail: plain(detail) },
+        (AgentState::Refused { .. }, _) => Headline::Refused,
         (AgentState::NotEnrolled, _) => Headline::NotEnrolled,
         (_, Some(ear)) if ear.exp.is_some_and(|exp| exp <= now) => Headline::Expired,
         (_, Some(ear)) => {
@@ -161,7 +175,7 @@ fn headline(status: Option<&Status>, checks: &[Check], lost: bool, now: u64) -> 
             }
         }
         (AgentState::Enrolling, None) => Headline::Enrolling,
-        (AgentState::KeyTrouble { detail }, None) => Headline::KeyTrouble { detail: plain(detail) },
+        (AgentState::KeyTrouble { .. }, None) => Headline::KeyTrouble,
         (_, None) => Headline::NoVerdict,
     }
 }
@@ -173,8 +187,12 @@ fn tone(headline: &Headline, ear: Option<&Ear>) -> Tone {
             let blocked = ear.and_then(|ear| ear.ear_status) == Some(Tier::Contraindicated);
             if blocked { Tone::Blocked } else { Tone::Attention }
         }
-        Headline::NotAccepted | Headline::Revoked | Headline::Refused { .. } => Tone::Blocked,
-        Headline::KeyTrouble { .. } | Headline::NotEnrolled | Headline::Expired => Tone::Attention,
+        Headline::NotAccepted | Headline::Revoked | Headline::Refused | Headline::ForeignService => {
+            Tone::Blocked
+        }
+        Headline::KeyTrouble | Headline::NotEnrolled | Headline::Expired | Headline::OtherVersion => {
+            Tone::Attention
+        }
         Headline::NoVerdict | Headline::Enrolling | Headline::NoService => Tone::Unknown,
     }
 }

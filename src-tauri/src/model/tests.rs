@@ -101,6 +101,11 @@ fn step(model: &Model) -> Option<Step> {
     shown(model).map(|(_, step)| step)
 }
 
+/// Returns the result that is shown for a moment.
+fn flashed(model: &Model) -> Option<view::PromptResult> {
+    model.view(NOW).flash.map(|flash| flash.end)
+}
+
 fn is_shown(model: &Model, id: StepUpId) -> bool {
     shown(model).is_some_and(|(shown, _)| shown == id.to_string())
 }
@@ -129,7 +134,12 @@ fn step_up_runs_from_preparing_to_dismissed() {
     tell(&mut model, &[(A, Stage::Checking)]);
     assert_eq!(step(&model), Some(Step::Checking));
     tell(&mut model, &[(A, ended(StepUpResult::Approved))]);
-    assert_eq!((model.window(), prompt(&model), model.announced()), (Window::None, None, None));
+    assert_eq!((model.window(), prompt(&model), model.announced()), (Window::Raised, None, None));
+    let flash = model.view(NOW).flash;
+    assert_eq!(flash.map(|it| it.end), Some(view::PromptResult::Approved));
+    assert_eq!(model.patience(NOW), Some(FLASH));
+    model.on(Happened::Tick, NOW);
+    assert_eq!((model.window(), model.view(NOW).flash), (Window::None, None));
     assert!(model.is_idle());
 }
 
@@ -143,6 +153,7 @@ fn open_status_window_returns_after_a_step_up() {
     tell(&mut model, &[(A, Stage::Tap)]);
     assert_eq!(model.window(), Window::Raised);
     tell(&mut model, &[(A, ended(StepUpResult::Approved))]);
+    model.on(Happened::Tick, NOW);
     assert_eq!((model.window(), model.view(NOW).page), (Window::Open, Page::Keys));
 }
 
@@ -213,12 +224,130 @@ fn a_clock_that_is_set_back_does_not_keep_an_end() {
 }
 
 #[test]
-fn results_without_text_are_dismissed_at_once() {
-    for how in [StepUpResult::Approved, StepUpResult::Declined, StepUpResult::Superseded] {
+fn approved_declined_and_superseded_look_different() {
+    for (how, seen) in [
+        (StepUpResult::Approved, view::PromptResult::Approved),
+        (StepUpResult::Declined, view::PromptResult::Declined),
+    ] {
         let mut model = asked(&[(A, Stage::Tap)]);
         tell(&mut model, &[(A, ended(how))]);
-        assert_eq!((prompt(&model), model.window()), (None, Window::None), "{how:?}");
+        assert_eq!((flashed(&model), prompt(&model)), (Some(seen), None));
+        assert_eq!((model.window(), model.patience(NOW)), (Window::Raised, Some(FLASH)));
+        // What the service says meanwhile does not end it.
+        tell(&mut model, &[]);
+        assert_eq!(flashed(&model), Some(seen));
+        model.on(Happened::Tick, NOW);
+        assert_eq!((flashed(&model), model.window()), (None, Window::None));
     }
+    // It was not the person's answer, so they have to read it.
+    let mut model = asked(&[(A, Stage::Tap)]);
+    tell(&mut model, &[(A, ended(StepUpResult::Superseded))]);
+    assert_eq!((end(&model), flashed(&model)), (Some(view::PromptResult::Superseded), None));
+}
+
+#[test]
+fn next_step_up_is_below_the_mark_of_the_last() {
+    let mut model = asked(&[(A, Stage::Tap), (B, Stage::Tap)]);
+    tell(&mut model, &[(A, ended(StepUpResult::Approved)), (B, Stage::Tap)]);
+    assert!(is_shown(&model, B));
+    assert_eq!(flashed(&model), Some(view::PromptResult::Approved));
+}
+
+#[test]
+fn mark_and_tone_can_be_switched_off() {
+    for (check_mark, tones, flashes) in
+        [(true, true, true), (true, false, true), (false, true, true), (false, false, false)]
+    {
+        let settings = view::Settings { check_mark, tones, pin_pad: None };
+        let mut model = Model::with(String::new(), view::Settings::default());
+        model.on(Happened::Settings(settings.clone()), NOW);
+        tell(&mut model, &[]);
+        tell(&mut model, &[(A, Stage::Tap)]);
+        tell(&mut model, &[(A, ended(StepUpResult::Approved))]);
+        assert_eq!(flashed(&model).is_some(), flashes, "{settings:?}");
+        assert_eq!(model.view(NOW).settings, settings);
+    }
+}
+
+#[test]
+fn mark_of_a_registered_key_does_not_outlive_an_approval() {
+    let key = view::KeyView {
+        id: 1,
+        user: "nurse-7".to_owned(),
+        name: "blue".to_owned(),
+        model: String::new(),
+        registered: NOW,
+        last_used: None,
+    };
+    let registered = || {
+        let mut model = asked(&[]);
+        model.on(Happened::Opened(Page::Keys), NOW);
+        let end = Registration::Done { key: key.clone() };
+        model.on(Happened::Registering(Registering::Ended(end)), NOW);
+        assert!(matches!(model.view(NOW).registration, Registration::Done { .. }));
+        model
+    };
+    let mut model = registered();
+    tell(&mut model, &[(A, Stage::Tap)]);
+    tell(&mut model, &[(A, ended(StepUpResult::Approved))]);
+    assert_eq!(model.view(NOW).registration, Registration::Idle);
+    let mut model = registered();
+    model.on(Happened::Opened(Page::Status), NOW);
+    assert_eq!(model.view(NOW).registration, Registration::Idle);
+}
+
+#[test]
+fn mechanical_failure_offers_another_try() {
+    for (failure, kind) in [
+        (Failure::TimedOut, view::KeyProblemKind::TimedOut),
+        (Failure::Unavailable("pcscd".to_owned()), view::KeyProblemKind::Unavailable),
+        (Failure::Unfit("CTAP1_ERR_OTHER".to_owned()), view::KeyProblemKind::Unfit),
+    ] {
+        let mut model = asked(&[(A, Stage::Tap)]);
+        trouble(&mut model, A, SessionError::Key(failure));
+        let Some(Step::Failed { trouble: told }) = step(&model) else { panic!("{:?}", step(&model)) };
+        assert_eq!(told.kind, kind);
+        assert!(model.problem().is_some_and(|it| it.starts_with(kind.code())));
+        model.on(Happened::Said(Choice::TryAgain), NOW);
+        assert_eq!((step(&model), model.problem()), (Some(Step::Preparing), None));
+        key(&mut model, A, KeyPrompt::Insert);
+        assert_eq!(step(&model), Some(Step::Insert));
+    }
+    // Another key, or another person, is no mechanical matter.
+    let mut model = asked(&[(A, Stage::Tap)]);
+    trouble(&mut model, A, SessionError::Key(Failure::WrongKey));
+    assert!(!matches!(step(&model), Some(Step::Failed { .. })));
+}
+
+#[test]
+fn words_of_other_programs_never_reach_the_page() {
+    let mut model = asked(&[(A, Stage::Tap)]);
+    trouble(&mut model, A, SessionError::Key(Failure::Unavailable("os error 111".to_owned())));
+    let page = serde_json::to_string(&model.view(NOW)).unwrap();
+    assert!(page.contains("K-10") && !page.contains("os error"), "{page}");
+    assert_eq!(model.problem().as_deref(), Some("K-10 os error 111"));
+}
+
+#[test]
+fn undelivered_answer_is_told_apart() {
+    let refused = || SessionError::Refused(Refusal::Busy);
+    let mut model = asked(&[(A, Stage::Tap)]);
+    trouble(&mut model, A, refused());
+    assert_eq!(end(&model), Some(view::PromptResult::NoKey), "nothing was answered");
+    let mut model = asked(&[(A, Stage::Tap)]);
+    key(&mut model, A, KeyPrompt::Touch { keys: 1 });
+    trouble(&mut model, A, refused());
+    assert_eq!(end(&model), Some(view::PromptResult::NotTold));
+}
+
+#[test]
+fn foreign_service_looks_as_serious_as_it_is() {
+    let mut model = asked(&[]);
+    let lost = Disconnected { loss: DisconnectReason::Foreign, text: "owned by another user".to_owned() };
+    model.on(Happened::Shown(UiUpdate::Disconnected(lost)), NOW);
+    let device = model.view(NOW).device;
+    assert_eq!((device.headline, device.tone), (view::Headline::ForeignService, view::Tone::Blocked));
+    assert_eq!((device.code.as_deref(), model.tray(NOW)), (Some("D-05"), Tray::Blocked));
 }
 
 #[test]
@@ -264,6 +393,8 @@ fn declining_shows_the_next_step_up_at_once() {
     tell(&mut model, &[(A, ended(StepUpResult::Declined)), (B, Stage::Tap)]);
     assert!(is_shown(&model, B));
     model.on(Happened::Said(Choice::Decline), NOW);
+    assert_eq!(flashed(&model), Some(view::PromptResult::Declined));
+    model.on(Happened::Tick, NOW);
     assert_eq!((prompt(&model), model.window(), model.tray(NOW)), (None, Window::None, Tray::Offline));
     model.on(Happened::Said(Choice::Decline), NOW);
 }
@@ -464,17 +595,17 @@ fn trouble_at_the_key_is_told_with_the_end() {
 #[test]
 fn missing_registration_is_shown_without_a_key() {
     let why = |reason: &str| Stage::Ended { end: StepUpResult::NoKey, reasons: vec![reason.to_owned()] };
-    for (reason, kind) in [
-        ("security-key", view::KeyProblemKind::NoneRegistered),
-        ("challenge", view::KeyProblemKind::BadRequest),
+    // A request that is not what the verifier signed looks as serious as it is.
+    for (reason, end, kind) in [
+        ("security-key", view::PromptResult::NoKey, view::KeyProblemKind::NoneRegistered),
+        ("challenge", view::PromptResult::NotGenuine, view::KeyProblemKind::BadRequest),
     ] {
         let mut model = asked(&[(A, Stage::Preparing)]);
         tell(&mut model, &[(A, why(reason))]);
-        let Some(Step::Ended { end: view::PromptResult::NoKey, trouble: Some(told), checks }) = step(&model)
-        else {
+        let Some(Step::Ended { end: shown, trouble: Some(told), checks }) = step(&model) else {
             panic!("{reason}: {:?}", step(&model))
         };
-        assert_eq!((told.kind, checks), (kind, Vec::new()));
+        assert_eq!((shown, told.kind, checks), (end, kind, Vec::new()));
     }
     // A problem's name is no check of this device.
     let mut model = asked(&[(A, Stage::Tap)]);
@@ -574,7 +705,7 @@ fn closing_clears_lists_but_keeps_a_running_ceremony() {
     assert_eq!(model.view(NOW).keys, None);
     assert!(matches!(model.view(NOW).registration, Registration::Running { .. }));
     assert!(!model.is_idle());
-    let failed = view::KeyProblem { kind: view::KeyProblemKind::TimedOut, detail: None };
+    let failed = view::KeyProblem::new(view::KeyProblemKind::TimedOut, None);
     let failed = Registration::Failed { trouble: failed };
     model.on(Happened::Registering(Registering::Ended(failed)), NOW);
     model.on(Happened::Closed, NOW);

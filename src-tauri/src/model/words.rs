@@ -53,14 +53,12 @@ pub(super) fn loss(loss: session::DisconnectReason) -> DisconnectReason {
 pub(super) fn trouble(trouble: &session::SessionError) -> KeyProblem {
     match trouble {
         session::SessionError::Key(failure) => key(failure),
-        session::SessionError::NoPin => KeyProblem { kind: KeyProblemKind::NotUsed, detail: None },
+        session::SessionError::NoPin => KeyProblem::new(KeyProblemKind::NotUsed, None),
         session::SessionError::Refused(refusal) => refused(refusal),
         session::SessionError::Disconnected(lost) => {
-            KeyProblem { kind: KeyProblemKind::Lost, detail: Some(plain(&lost.text)) }
+            KeyProblem::new(KeyProblemKind::Lost, Some(plain(&lost.text)))
         }
-        session::SessionError::Odd => {
-            KeyProblem { kind: KeyProblemKind::Lost, detail: Some(texts::ODD.to_owned()) }
-        }
+        session::SessionError::Odd => KeyProblem::new(KeyProblemKind::Lost, Some(texts::ODD.to_owned())),
     }
 }
 
@@ -68,9 +66,9 @@ pub(super) fn trouble(trouble: &session::SessionError) -> KeyProblem {
 pub(super) fn unasked(reasons: &[String]) -> Option<KeyProblem> {
     let reason = reasons.first()?;
     Some(match reason.as_str() {
-        NO_SECURITY_KEY => KeyProblem { kind: KeyProblemKind::NoneRegistered, detail: None },
+        NO_SECURITY_KEY => KeyProblem::new(KeyProblemKind::NoneRegistered, None),
         // Other reasons name the invalid part of the verifier's request.
-        _ => KeyProblem { kind: KeyProblemKind::BadRequest, detail: Some(plain(reason)) },
+        _ => KeyProblem::new(KeyProblemKind::BadRequest, Some(plain(reason))),
     })
 }
 
@@ -80,7 +78,7 @@ impl From<&RegisterError> for KeyProblem {
             RegisterError::Key(failure) => key(failure),
             RegisterError::Refused(refusal) => refused(refusal),
             RegisterError::Service(_) | RegisterError::Odd => {
-                Self { kind: KeyProblemKind::Lost, detail: Some(plain(&error.to_string())) }
+                Self::new(KeyProblemKind::Lost, Some(plain(&error.to_string())))
             }
         }
     }
@@ -103,7 +101,7 @@ fn refused(refusal: &Refusal) -> KeyProblem {
             KeyProblemKind::Refused
         }
     };
-    KeyProblem { kind, detail: Some(plain(&refusal.to_string())) }
+    KeyProblem::new(kind, Some(plain(&refusal.to_string())))
 }
 
 fn key(failure: &Failure) -> KeyProblem {
@@ -119,12 +117,12 @@ fn key(failure: &Failure) -> KeyProblem {
         Failure::Unfit(why) => (KeyProblemKind::Unfit, Some(why)),
         Failure::Unavailable(why) => (KeyProblemKind::Unavailable, Some(why)),
     };
-    KeyProblem { kind, detail: detail.map(|why| plain(why)) }
+    KeyProblem::new(kind, detail.map(|why| plain(why)))
 }
 
 /// The list of keys, from the service's answer.
 pub fn keys(answer: Result<Answer, session::Disconnected>) -> KeyList {
-    let lost = |detail: Option<String>| KeyProblem { kind: KeyProblemKind::Lost, detail };
+    let lost = |detail: Option<String>| KeyProblem::new(KeyProblemKind::Lost, detail);
     let trouble = match answer {
         Ok(Answer::Keys(keys)) => {
             return KeyList::Registered { keys: keys.iter().map(registered).collect() };

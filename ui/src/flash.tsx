@@ -1,0 +1,31 @@
+// A result that needs no reading: it covers everything for a moment, whatever page is below.
+import { useEffect } from "preact/hooks";
+import { announce } from "./announce";
+import type { View } from "./bindings";
+import { Mark } from "./icons";
+import { t } from "./text";
+import { play } from "./tone";
+
+export function FlashOverlay({ view: { flash, settings } }: { view: View }) {
+  useEffect(() => {
+    if (!flash) return;
+    announce(t(`end-${flash.end}`));
+    if (settings.tones) play(flash.end);
+  }, [flash?.number]);
+  if (!flash || !settings.checkMark) return null;
+  return (
+    <div id="flash" class={flash.end} data-end={flash.end} aria-hidden="true">
+      <Mark end={flash.end} />
+      <p>{t(`end-${flash.end}`)}</p>
+    </div>
+  );
+}
+
+/** Plays the tone of an end that stays on the screen, once. */
+export function useEndTone(view: View): void {
+  const { prompt, settings } = view;
+  const end = prompt?.step.kind === "ended" ? prompt.step.end : null;
+  useEffect(() => {
+    if (end && settings.tones) play(end);
+  }, [prompt?.id, end]);
+}
