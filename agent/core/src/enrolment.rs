@@ -28,6 +28,7 @@ impl Agent {
             self.schedule.begin_cycle(now);
             self.begin_enrolment(false, effects);
         } else {
+            self.enrol_next = true;
             self.schedule.bring_forward(now);
         }
     }

@@ -53,6 +53,8 @@ pub struct Agent {
     reported: Option<Posture>,
     /// Reason for enrolling again while the enrolment is kept.
     renewal: Option<enrolment::Renewal>,
+    /// The next cycle is an enrolment, which was requested during another cycle.
+    enrol_next: bool,
     /// The key was lost during an enrolment: the next one needs another.
     renew_key: bool,
     ear: Option<Ear>,
@@ -105,6 +107,7 @@ impl Agent {
             posture: None,
             reported: None,
             renewal: None,
+            enrol_next: false,
             renew_key: false,
             ear,
             nonce: None,
@@ -237,7 +240,7 @@ impl Agent {
             ear: self.ear.clone(),
             reported_at: self.saved.reported_at,
             posture: self.posture.clone(),
-            busy: self.schedule.is_busy(),
+            busy: self.schedule.is_busy() || self.enrol_next,
             next_report_seconds: self.schedule.due().saturating_sub(now.elapsed).as_secs(),
             cost: self.cost,
             listening: self.channel.is_open(),
@@ -284,12 +287,13 @@ impl Agent {
             return;
         }
         self.schedule.begin_cycle(now);
-        if self.saved.enrolled.is_some() {
-            self.step = Step::Collecting;
-            effects.push(DeviceEffect::Collect.into());
-        } else {
+        let enrol = std::mem::take(&mut self.enrol_next) || self.saved.enrolled.is_none();
+        if enrol {
             let renew_key = std::mem::take(&mut self.renew_key);
             self.begin_enrolment(renew_key, effects);
+        } else {
+            self.step = Step::Collecting;
+            effects.push(DeviceEffect::Collect.into());
         }
     }
 

@@ -101,28 +101,33 @@ impl DeviceExecutor {
         // Settings that cannot be used are the same to the core as a missing token. A key is renewed only when there is
         // a token to enrol with.
         self.config = self.source.reload().map_err(|_| RequestError::NoToken)?;
-        self.source.read_token()?;
+        let token = self.source.read_token();
         if renew_key {
-            self.replace_lost_key().map_err(RequestError::Key)?;
+            self.renew_key(token.is_ok()).map_err(RequestError::Key)?;
         }
+        token?;
         self.with_key(|key| key.enrolment_keys()).map_err(RequestError::Key)
     }
 
-    /// Makes room for a new key if the hardware still refuses the old one, and the one that was set aside before.
-    fn replace_lost_key(&mut self) -> Result<(), KeyError> {
+    /// Replaces a lost key by the one that was set aside before, or makes room for a new one if the hardware refuses that
+    /// too. Without a token no key is opened, because that could make one.
+    fn renew_key(&mut self, has_token: bool) -> Result<(), KeyError> {
         self.key = None;
-        let is_lost = |opened: Result<(), KeyError>| match opened {
-            Err(KeyError::Lost(_)) => Ok(true),
-            other => other.map(|()| false),
-        };
-        if !is_lost(self.with_key(|_| Ok(())))? {
+        if has_token && self.opens()? {
             return Ok(());
         }
-        let (spec, state) = (self.config.key.clone(), self.config.state.clone());
-        if vitalsign_host::restore_key(&spec, &state)? && !is_lost(self.with_key(|_| Ok(())))? {
+        let restored = vitalsign_host::restore_key(&self.config.key, &self.config.state)?;
+        if !has_token || (restored && self.opens()?) {
             return Ok(());
         }
-        vitalsign_host::set_key_aside(&spec, &state)
+        vitalsign_host::set_key_aside(&self.config.key, &self.config.state)
+    }
+
+    fn opens(&mut self) -> Result<bool, KeyError> {
+        match self.with_key(|_| Ok(())) {
+            Err(KeyError::Lost(_)) => Ok(false),
+            other => other.map(|()| true),
+        }
     }
 
     fn sign(&mut self, signing: Signing) -> Result<SignedEvidence, KeyError> {

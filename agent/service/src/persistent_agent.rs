@@ -21,7 +21,7 @@ pub(crate) struct PersistentAgent {
     source: Arc<ConfigSource>,
     /// The state on disk is the core's.
     saved: bool,
-    /// The enrolment token and the like are to be removed once the state is saved.
+    /// The enrolment token and the like must be removed once the state is saved.
     leftovers: bool,
 }
 

@@ -1,5 +1,5 @@
 //! Verification of a quote and its event log: expensive work that the same evidence gets once. A challenge whose quote
-//! does not hold is spent, so that a device cannot have the same bytes verified again and again.
+//! is invalid is spent, so that a device cannot have the same bytes verified again and again.
 
 use super::{Attestation, boot};
 use crate::appraisal::ReplayedLog;
@@ -81,7 +81,7 @@ impl Drop for QuoteInWork {
 }
 
 impl Attestation {
-    /// Verifies a quote as [`boot::verify`] does, unless its challenge is spent. If the quote does not hold, the challenge
+    /// Verifies a quote as [`boot::verify`] does, unless its challenge is spent. If the quote is invalid, the challenge
     /// is spent before this returns, also for a device that has hung up meanwhile.
     pub(super) async fn verify_quote(
         &self,

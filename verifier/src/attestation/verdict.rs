@@ -28,7 +28,7 @@ pub(crate) struct Verdict {
 }
 
 impl Attestation {
-    /// Appraises evidence whose signature and nonce are valid. A quote that does not hold spends the challenge.
+    /// Appraises evidence whose signature and nonce are valid. An invalid quote spends the challenge.
     pub(crate) async fn appraise(
         &self,
         identity: &Identity,

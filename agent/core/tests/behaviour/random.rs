@@ -57,7 +57,7 @@ impl Random {
             Event::ChannelMessage(channel, Message { id: Some(1), name: name.into(), data })
         };
         match self.below(40) {
-            0 => Event::CheckNow,
+            0 => self.pick(&[Event::CheckNow, Event::PacedCheck]),
             1 => self.pick(&[Event::EnrolNow, Event::CheckNow]),
             2 => Event::Changed(self.pick(&[Change::Wake, Change::Os, Change::Sleep, Change::Network])),
             3 => told("check", "{}".into()),

@@ -91,7 +91,8 @@ fn unknown_device_enrols_again_with_a_token() {
 #[test]
 fn failed_renewal_erases_nothing() {
     let verifier = Verifier::new();
-    let failures: [(&str, fn(&mut Harness, &Verifier)); 6] = [
+    type Fail = fn(&mut Harness, &Verifier);
+    let failures: [(&str, Fail); 6] = [
         ("no token", |bench, _| {
             bench.give(Event::EnrolmentKeysRead(Err(RequestError::NoToken)));
         }),
@@ -215,4 +216,24 @@ fn key_lost_before_enrolment_is_renewed_later() {
     assert!(enrols(&bench, true), "{:?}", bench.out);
     bench.give(keys());
     assert!(bench.has(|it| matches!(it, Effect::Verifier(VerifierEffect::BeginEnrolment(_)))));
+}
+
+#[test]
+fn enrolment_requested_during_a_report_follows_it() {
+    let verifier = Verifier::new();
+    let mut bench = reporting(&verifier);
+    bench.pass(300).give(Event::Due).give(Event::EnrolNow);
+    bench.collect(99);
+    let nonce = bench.signing().unwrap().nonces[0];
+    bench.give(signed(b"report"));
+    let digest = vitalsign_protocol::id::Digest::of(b"report");
+    bench.give(Event::Reported(Ok(Box::new(verifier.answer(Some(nonce), Some(digest), |_| {})))));
+    assert!(bench.agent.status(bench.now()).busy, "the administrator waits");
+    if !enrols(&bench, false) {
+        bench.pass(1).give(Event::Due);
+    }
+    assert!(enrols(&bench, false), "{:?}", bench.out);
+    enrol_as_second(&mut bench, &verifier);
+    assert_eq!(bench.saved.as_ref().unwrap().enrolled.as_ref().unwrap().enrolment, DEVICE_2);
+    assert!(!bench.agent.status(bench.now()).busy);
 }

@@ -339,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn bus_that_ends_under_a_locked_screen_unlocks_nothing() {
+    fn end_of_bus_unlocks_no_locked_screen() {
         let (tell, heard) = channel();
         let told = SeatSources { tell: move |away| tell.send(away).unwrap(), sources: Mutex::default() };
         let first = PrivateBus::start();
