@@ -200,18 +200,24 @@ mod step_up {
         sending.handle(Event::CheckNow, now(2));
         sending.handle(Event::Collected(Box::default()), now(2));
         sending.handle(signed(b"report"), now(2));
-        let good = |seconds: u64| {
-            serde_json::to_vec(&ReportAnswer {
-                ear: verifier.ear(NONCE, b"report"),
-                nonce: NONCE,
-                nonce_seconds: seconds.into(),
-                report_seconds: seconds.into(),
-                quote: true,
-                session: Some(DeviceSession(Secret::new(vec![8; 32]))),
-                key_rollovers: Vec::new(),
-            })
-            .unwrap()
+        let answer = ReportAnswer {
+            ear: verifier.ear(NONCE, b"report"),
+            nonce: NONCE,
+            nonce_seconds: 900.into(),
+            report_seconds: 300.into(),
+            quote: true,
+            session: Some(DeviceSession(Secret::new(vec![8; 32]))),
+            key_rollovers: Vec::new(),
         };
+        // As a verifier would write them, so not limited.
+        let good = |nonce_seconds: u64, report_seconds: u64| {
+            let mut answer = serde_json::to_value(&answer).unwrap();
+            answer["nonce_seconds"] = json!(nonce_seconds);
+            answer["report_seconds"] = json!(report_seconds);
+            serde_json::to_vec(&answer).unwrap()
+        };
+        let good =
+            [good(900, 300), good(0, 0), good(u64::MAX, 300), good(900, u64::MAX), good(1 << 61, 1 << 61)];
         let words: [&[u8]; 8] = [
             b"18446744073709551615",
             b"2305843009213693952",
@@ -222,7 +228,7 @@ mod step_up {
             b"0",
             b"1e300",
         ];
-        fuzz("report answer", &[good(900), good(0)], &words, |input| {
+        fuzz("report answer", &good, &words, |input| {
             let Ok(answer) = serde_json::from_slice::<ReportAnswer>(input) else { return false };
             let mut agent = sending.clone();
             agent.handle(Event::Reported(Ok(Box::new(answer))), now(3));
