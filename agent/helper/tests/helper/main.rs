@@ -5,6 +5,8 @@
 mod posture;
 #[cfg(test)]
 mod stand_ins;
+#[cfg(test)]
+mod units;
 
 #[cfg(test)]
 mod tests {
