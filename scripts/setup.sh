@@ -29,8 +29,8 @@ if [ $# = 0 ]; then
   packages+=(python3 python3-venv python3-pyscard)
   # A reverse proxy in front of the verifier; its package starts without a listener. Settings of a desktop session.
   packages+=(haproxy dconf-cli dconf-service gsettings-desktop-schemas libglib2.0-bin)
-  # A kernel in a virtual machine, which accepts USB devices over the network: tests/vm.
-  packages+=(qemu-system-x86 busybox-static kmod cpio)
+  # A kernel in a virtual machine, which accepts USB devices over the network and encrypts disks: tests/vm.
+  packages+=(qemu-system-x86 busybox-static kmod cpio dmsetup e2fsprogs)
   # Ubuntu has its browser under other names.
   # shellcheck source=/dev/null
   case $(. /etc/os-release && echo "${ID:-}") in

@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # Runs a command on this machine's files (read-only) under a separate kernel, in a virtual machine, because the kernel
-# here may lack what the command needs: USB over IP, and through it a real /dev/hidraw.
+# here may lack what the command needs: USB over IP, and through it a real /dev/hidraw; dm-crypt, a TPM driver, and the
+# unified hierarchy of control groups.
 #   tests/vm/run.sh COMMAND [ARGUMENT…]     exits as the command does; 125 when the machine does not run it
 # In the guest: /tmp, /run and /dev/shm are empty and in memory, except for this checkout, the folder of COMMAND and the
 # cache, which stay visible wherever they are; loopback is the only network, root is the only user.
 set -euo pipefail
 cd "$(dirname "$0")"
-modules=(virtio_pci 9pnet_virtio 9p vhci-hcd usbhid hid-generic)
+modules=(virtio_pci 9pnet_virtio 9p vhci-hcd usbhid hid-generic overlay loop dm-crypt xts ext4 tpm_vtpm_proxy)
 kernel=$(./kernel.sh) || exit 125
 version=$(basename "$kernel")
 version=${version#linux-image-}

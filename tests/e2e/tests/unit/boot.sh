@@ -5,6 +5,38 @@
 set -euo pipefail
 folder=$1
 mount --make-rprivate /
+
+# The header lies on a real block device, which ends with the process that holds it.
+device=$(losetup --find --show "$folder/disk")
+exec 9<"$device"
+sleep infinity <&9 &
+exec 9<&-
+losetup --detach "$device"
+echo "$device" >"$folder/device"
+uuid=CRYPT-LUKS2-6f3ec9a05f0b4b0c8f6a6f4ad3a2a111-root
+
+# In a guest, the root is a file system on a real encrypting device above that, with the guest's folders mounted in it.
+if [ -n "${VITALSIGN_GUEST:-}" ]; then
+  first=32768
+  dmsetup create root --noudevsync --uuid "$uuid" --table \
+    "0 $(($(blockdev --getsz "$device") - first)) crypt aes-xts-plain64 $(printf '07%.0s' {1..64}) 0 $device $first"
+  # There is no udev that would make this link.
+  ln -s "../$(dmsetup info --columns --noheadings --options blkdevname root)" /dev/mapper/root
+  mkfs.ext4 -q /dev/mapper/root
+  mount /dev/mapper/root /mnt
+  for entry in /*; do
+    if [ -L "$entry" ]; then
+      cp -P "$entry" /mnt
+    elif [ -d "$entry" ]; then
+      mkdir -p "/mnt$entry"
+      [ "$entry" = /mnt ] || mount --rbind "$entry" "/mnt$entry"
+    fi
+  done
+  cd /mnt
+  pivot_root . mnt
+  umount -l /mnt
+fi
+
 mount -t tmpfs -o mode=755 tmpfs /run
 mkdir -p /run/lock /run/lay
 
@@ -41,24 +73,21 @@ else
   done <<<"$controllers"
 fi
 
-# The header lies on a real block device, which ends with the process that holds it. Above it, sysfs shows an encrypting
-# device wherever a file system is mounted from a block device: the kernel here may have no device mapper.
-device=$(losetup --find --show "$folder/disk")
-exec 9<"$device"
-sleep infinity <&9 &
-exec 9<&-
-losetup --detach "$device"
-echo "$device" >"$folder/device"
-sys=/run/lay/block
-while read -r number; do
-  mkdir -p "$sys/$number/dm" "$sys/$number/slaves/${device##*/}"
-  echo "$number" >"$sys/$number/dev"
-  echo root >"$sys/$number/dm/name"
-  echo CRYPT-LUKS2-6f3ec9a05f0b4b0c8f6a6f4ad3a2a111-root >"$sys/$number/dm/uuid"
-  cat "/sys/class/block/${device##*/}/dev" >"$sys/$number/slaves/${device##*/}/dev"
-done < <(findmnt -rno MAJ:MIN | grep -v '^0:' | sort -u)
-mount --bind "$sys" /sys/dev/block
-mount --bind /dev/null /proc/swaps
+# Elsewhere, sysfs describes an encrypting device wherever a file system is mounted from a block device: the kernel may have
+# no device mapper, and a mapping would outlive the machine.
+if [ -z "${VITALSIGN_GUEST:-}" ]; then
+  sys=/run/lay/block
+  numbers=$(findmnt -rno MAJ:MIN | grep -v '^0:' | sort -u)
+  while read -r number; do
+    mkdir -p "$sys/$number/dm" "$sys/$number/slaves/${device##*/}"
+    echo "$number" >"$sys/$number/dev"
+    echo root >"$sys/$number/dm/name"
+    echo "$uuid" >"$sys/$number/dm/uuid"
+    cat "/sys/class/block/${device##*/}/dev" >"$sys/$number/slaves/${device##*/}/dev"
+  done <<<"$numbers"
+  mount --bind "$sys" /sys/dev/block
+  mount --bind /dev/null /proc/swaps
+fi
 
 # A pipe takes the messages for the kernel's log, as a file would be written from its beginning by each process.
 mkfifo /run/lay/messages
@@ -66,4 +95,4 @@ cat <>/run/lay/messages &
 mount --bind /run/lay/messages /dev/kmsg
 
 export SYSTEMD_UNIT_PATH=$folder/units SYSTEMD_GENERATOR_PATH=/nonexistent container=vitalsign-test
-exec /lib/systemd/systemd --unit=default.target --log-target=kmsg
+exec /lib/systemd/systemd --unit=default.target --log-target=kmsg --show-status=no

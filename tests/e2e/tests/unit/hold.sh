@@ -9,29 +9,23 @@ here=$(dirname "$0")
 # A control group in each hierarchy that systemd uses, below the current one, so that machines do not share any. In the
 # unified hierarchy it is below the root, because a group that contains processes cannot pass controllers on.
 groups=()
-enter() {
-  mkdir -p "$1"
-  groups+=("$1")
-  echo $$ >"$1/cgroup.procs"
-}
-leave() {
+init=
+end() {
+  [ -z "$init" ] || kill -KILL "$init" 2>/dev/null || true
+  wait
   local group
   for group in "${groups[@]}"; do
-    echo $$ >"${group%/*}/cgroup.procs"
     find "$group" -depth -type d -exec rmdir {} +
   done
 }
-init=
 trap 'exit 1' TERM INT HUP
-trap '[ -z "$init" ] || kill -KILL "$init" 2>/dev/null || true; wait; leave' EXIT
+trap end EXIT
 
 name=vitalsign-test-$$
 if [ "$(stat -fc %T /sys/fs/cgroup)" = cgroup2fs ]; then
   echo "+memory +pids" >/sys/fs/cgroup/cgroup.subtree_control
-  enter "/sys/fs/cgroup/$name"
+  groups+=("/sys/fs/cgroup/$name")
 else
-  # Read as a whole first, because entering a group changes it.
-  hierarchies=$(</proc/self/cgroup)
   while IFS=: read -r _ controllers path; do
     case $controllers in
       name=systemd) hierarchy=systemd ;;
@@ -39,13 +33,18 @@ else
       memory | devices | pids | blkio | cpu | cpuacct | cpu,cpuacct) hierarchy=$controllers ;;
       *) continue ;;
     esac
-    enter "/sys/fs/cgroup/$hierarchy${path%/}/$name"
-  done <<<"$hierarchies"
+    groups+=("/sys/fs/cgroup/$hierarchy${path%/}/$name")
+  done </proc/self/cgroup
 fi
+mkdir -p "${groups[@]}"
 
-# Each process ends with the one before it.
-setpriv --pdeathsig KILL unshare --pid --fork --kill-child --mount --cgroup --mount-proc \
-  bash "$here/boot.sh" "$folder" </dev/null >"$folder/console" 2>&1 &
+# Each process ends with the one before it. Only the machine is in its groups, which the namespace takes for roots.
+setpriv --pdeathsig KILL unshare --pid --fork --kill-child --mount --ipc --uts --mount-proc bash -c '
+  boot=$1 folder=$2
+  shift 2
+  for group; do echo 0 >"$group/cgroup.procs"; done
+  exec unshare --cgroup bash "$boot" "$folder"
+' bash "$here/boot.sh" "$folder" "${groups[@]}" </dev/null >"$folder/console" 2>&1 &
 until init=$(cat "/proc/$!/task/$!/children") && [ -n "$init" ]; do kill -0 $!; done
 init=${init% }
 echo "init $init"

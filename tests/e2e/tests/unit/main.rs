@@ -2,18 +2,20 @@
 
 mod luks;
 mod machine;
+mod memory;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use machine::{LIMIT, Machine, SERVICE, SHIPPED, Setup, shipped};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs;
 use std::process::Command;
-use vitalsign_e2e::{Testbed, wait_for};
+use vitalsign_e2e::{Child, Testbed, Tpm, wait_for};
 use vitalsign_ipc::{AgentState, Status};
 use vitalsign_protocol::ear::Tier;
 use vitalsign_protocol::fact::Fact;
 use vitalsign_protocol::posture::{KeyStorage, Posture, Protector, VolumeRole};
+use vitalsign_simulated_key::vhci::in_a_guest;
 
 /// The default policy's check of a kind in the last verdict.
 fn check(status: &Status, name: &str) -> Option<(Tier, String)> {
@@ -23,6 +25,27 @@ fn check(status: &Status, name: &str) -> Option<(Tier, String)> {
 
 fn posture(status: &Status) -> Result<&Posture> {
     status.posture.as_ref().context("the status has no facts")
+}
+
+/// Checks that the volume of `/` is encrypted with a key of the TPM, in the facts and in the default policy's eyes. Its
+/// header is on a device that root alone may read.
+fn root_is_encrypted(status: &Status) -> Result<()> {
+    let volumes = posture(status)?.disk.volumes.known().context("volumes")?;
+    let system: Vec<_> = volumes.iter().filter(|it| it.role == VolumeRole::System).collect();
+    ensure!(!system.is_empty(), "{volumes:?}");
+    for volume in system {
+        let facts = (&volume.encrypted, &volume.method, &volume.protector, &volume.suspended);
+        let right = (
+            &Fact::Known(true),
+            &Fact::Known("luks2".to_owned()),
+            &Fact::Known(Protector::Tpm),
+            &Fact::Known(false),
+        );
+        ensure!(facts == right, "{volume:?}");
+    }
+    let disk = check(status, "disk-encryption").context("no such check")?;
+    ensure!(disk.0 == Tier::Affirming, "{disk:?}");
+    Ok(())
 }
 
 #[test]
@@ -47,23 +70,8 @@ fn sandboxed_service_reports_true_facts() -> Result<()> {
         ensure!(line.split_whitespace().next() == Some(value), "{field} {line}, not {value}");
     }
 
-    // The header of the volume below `/` is on the loop device, which root alone may read.
+    root_is_encrypted(&status)?;
     let facts = posture(&status)?;
-    let volumes = facts.disk.volumes.known().context("volumes")?;
-    let system: Vec<_> = volumes.iter().filter(|it| it.role == VolumeRole::System).collect();
-    ensure!(!system.is_empty(), "{volumes:?}");
-    for volume in system {
-        let facts = (&volume.encrypted, &volume.method, &volume.protector, &volume.suspended);
-        let right = (
-            &Fact::Known(true),
-            &Fact::Known("luks2".to_owned()),
-            &Fact::Known(Protector::Tpm),
-            &Fact::Known(false),
-        );
-        ensure!(facts == right, "{volume:?}");
-    }
-    let disk = check(&status, "disk-encryption").context("no such check")?;
-    ensure!(disk.0 == Tier::Affirming, "{disk:?}");
 
     // The other facts are those that root reads outside of the sandbox.
     ensure!(facts.key.storage == Fact::Known(KeyStorage::Tpm), "{:?}", facts.key);
@@ -184,55 +192,44 @@ fn busy_service_lives_and_hung_one_restarts() -> Result<()> {
     Ok(())
 }
 
-/// An imitation of an endpoint product's service.
-const PRODUCT: (&str, &str) = ("wdavdaemon", "#!/bin/sh\nsleep infinity\n:\n");
-const PRODUCT_UNIT: (&str, &str) = ("mdatp.service", "[Service]\nExecStart=/usr/bin/wdavdaemon\n");
-/// An imitation of the program that asks this service. It takes 150 MB for its answer, and all that it can get if
-/// `/run/greedy` exists. It records how much it took, and how it ended.
-const HUNGRY: (&str, &str) = (
-    "mdatp",
-    r#"#!/bin/bash
-if [ -e /run/greedy ]; then
-  perl -e 'push @a, "x" x (8 << 20) while 1'
-  echo $? >/var/lib/vitalsign/greedy
-else
-  perl -e '$x = "x" x (150 << 20); open F, "/proc/self/status"; print grep /VmHWM/, <F>' >/var/lib/vitalsign/hungry
-fi
-echo '{"healthy":true,"appVersion":"101.24","realTimeProtectionEnabled":true,"passiveModeEnabled":false}'
-"#,
-);
-
 #[test]
 fn hungry_program_answers_and_greedy_one_dies() -> Result<()> {
     let testbed = Testbed::with_simulated_tpm()?;
-    let setup = Setup { programs: &[PRODUCT, HUNGRY], units: &[PRODUCT_UNIT], ..Setup::default() };
-    let (machine, status) = Machine::enrolled(&testbed, &setup)?;
-    for limit in ["MemoryHigh", "MemoryMax"] {
-        let value = machine.property(SERVICE, limit)?;
-        let room = value == "infinity" || value.parse::<u64>().is_ok_and(|bytes| bytes >= 512 << 20);
-        ensure!(room, "{limit}={value} leaves too little for package managers");
-    }
-    let products = posture(&status)?.edr.products.known().context("products")?;
-    let version = products.first().map(|product| &product.version);
-    ensure!(version == Some(&Fact::Known("101.24".to_owned())), "{products:?}");
-    let peak = fs::read_to_string(machine.path("/var/lib/vitalsign/hungry"))?;
-    let kilobytes = peak.split_whitespace().nth(1).and_then(|number| number.parse::<u64>().ok());
-    ensure!(kilobytes.is_some_and(|kilobytes| kilobytes > 150 << 10), "it took {peak}");
+    let (machine, _) = Machine::enrolled(&testbed, &memory::SETUP)?;
+    memory::hungry_program_answers(&machine)?;
+    memory::greedy_program_dies_alone(&machine)
+}
 
-    // A lower limit than the shipped one, to spare the system that runs this.
-    machine.systemctl(&["set-property", "--runtime", SERVICE, "MemoryMax=192M"])?;
-    let service = machine.property(SERVICE, "MainPID")?;
-    fs::write(machine.path("/run/greedy"), "")?;
+/// The same unit where control groups, device mapper and TPM device are those of a usual system's kernel: in a guest.
+#[test]
+fn guest_has_encrypted_root_and_late_tpm_device() -> Result<()> {
+    if std::env::var_os("VITALSIGN_GUEST").is_none() {
+        return in_a_guest("guest_has_encrypted_root_and_late_tpm_device");
+    }
+    let mut testbed = Testbed::with_simulated_tpm()?;
+    let Tpm::Simulated(tpm) = std::mem::replace(&mut testbed.tpm, Tpm::Chip) else { bail!("a chip") };
+    let state = format!("dir={}", tpm.dir.join("tpm").display());
+    drop(tpm);
+    let machine = Machine::boot(&testbed, &memory::SETUP)?;
+    machine.until("no TPM", |status| matches!(status.standing, AgentState::KeyTrouble { .. }))?;
+
+    // The same TPM, now behind the kernel's driver; and what udev does when it sees one.
+    let mut chip = Command::new("swtpm");
+    let chip = chip.args(["chardev", "--vtpm-proxy", "--tpm2", "--tpmstate", &state]);
+    let _chip = Child::start(chip)?;
+    for node in ["/dev/tpm0", "/dev/tpmrm0"] {
+        wait_for(node, LIMIT, || Ok(std::path::Path::new(node).exists().then_some(())))?;
+        let given = machine.run("bash", &["-ec", "chgrp tss $0; chmod 0660 $0", node])?;
+        ensure!(given.status.success(), "{}", String::from_utf8_lossy(&given.stderr));
+    }
     machine.run("vitalsign", &["report"])?;
-    let ended = wait_for("the end of the greedy program", LIMIT, || {
-        let status = fs::read_to_string(machine.path("/var/lib/vitalsign/greedy")).unwrap_or_default();
-        Ok(status.ends_with('\n').then_some(status))
-    })?;
-    // Killed by SIGKILL.
-    ensure!(ended.trim() == "137", "{ended}");
-    machine.until("a later report", |later| later.reported_at > status.reported_at)?;
-    ensure!(machine.property(SERVICE, "MainPID")? == service, "{}\n{}", machine.console(), machine.log());
-    Ok(())
+    let status = machine.until("the first verdict", |status| status.standing == AgentState::Reporting)?;
+    ensure!(machine.property(SERVICE, "NRestarts")? == "0", "{}", machine.console());
+    ensure!(posture(&status)?.key.storage == Fact::Known(KeyStorage::Tpm), "{:?}", posture(&status)?.key);
+
+    root_is_encrypted(&status)?;
+    memory::hungry_program_answers(&machine)?;
+    memory::greedy_program_dies_alone(&machine)
 }
 
 #[test]
@@ -271,6 +268,7 @@ fn shipped_units_pass_systemd_analyze() -> Result<()> {
     let secured =
         command.args(analyze).args(units.iter().filter(|unit| unit.ends_with(".service"))).output()?;
     let said = String::from_utf8_lossy(&secured.stdout);
-    ensure!(secured.status.success(), "{:?}", said.lines().filter(|line| line.contains("exposure")));
+    let exposure: Vec<_> = said.lines().filter(|line| line.contains("exposure")).collect();
+    ensure!(secured.status.success(), "{exposure:?}");
     Ok(())
 }
