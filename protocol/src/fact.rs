@@ -45,10 +45,16 @@ pub enum Reason {
     /// Input/output error, or the source vanished while it was read.
     #[error("could not be read")]
     Failed,
+    /// Only the hypervisor below this virtual machine can tell.
+    #[error("only the hypervisor can tell")]
+    Hypervisor,
+    /// Only the drive can tell: it may encrypt by itself.
+    #[error("only the drive can tell")]
+    Drive,
 }
 
 impl Reason {
-    const ALL: [(u64, Self); 8] = [
+    const ALL: [(u64, Self); 10] = [
         (0, Self::NotRead),
         (1, Self::Denied),
         (2, Self::TimedOut),
@@ -57,6 +63,8 @@ impl Reason {
         (5, Self::Stale),
         (6, Self::NoSession),
         (7, Self::Failed),
+        (8, Self::Hypervisor),
+        (9, Self::Drive),
     ];
 
     /// The number on the wire.

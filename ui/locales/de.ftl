@@ -323,6 +323,8 @@ unreadable-malformed = nicht zu verstehen
 unreadable-stale = zu alt
 unreadable-no-session = niemand ist angemeldet
 unreadable-failed = fehlgeschlagen
+unreadable-hypervisor = nur der Hypervisor kann es wissen
+unreadable-drive = nur das Laufwerk kann es wissen
 
 ## A request to confirm
 

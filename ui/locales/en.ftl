@@ -362,6 +362,8 @@ unreadable-malformed = not understood
 unreadable-stale = too old to tell
 unreadable-no-session = no user is logged in
 unreadable-failed = failed
+unreadable-hypervisor = only the hypervisor can tell
+unreadable-drive = only the drive can tell
 
 ## A request to confirm (step-up). An application asks a person to touch their security key.
 

@@ -323,6 +323,8 @@ unreadable-malformed = no se entiende
 unreadable-stale = demasiado antiguo
 unreadable-no-session = no hay ninguna sesión iniciada
 unreadable-failed = falló
+unreadable-hypervisor = solo el hipervisor puede saberlo
+unreadable-drive = solo la unidad puede saberlo
 
 ## A request to confirm
 

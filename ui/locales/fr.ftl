@@ -320,6 +320,8 @@ unreadable-malformed = pas compris
 unreadable-stale = trop ancien
 unreadable-no-session = aucune session n’est ouverte
 unreadable-failed = a échoué
+unreadable-hypervisor = seul l’hyperviseur peut le dire
+unreadable-drive = seul le disque peut le dire
 
 ## A request to confirm
 

@@ -5,6 +5,7 @@
 mod bcachefs;
 mod crypttab;
 mod luks;
+mod luks1;
 mod media;
 mod mounts;
 mod overlay;
@@ -49,7 +50,8 @@ fn volumes(root: &Root) -> Result<Vec<Volume>, Reason> {
     for (role, mount) in mounted(&stacks) {
         let ends = stacks.under_mount(mount);
         let mut volume = volume(&stacks, role, ends);
-        if volume.encrypted == Fact::Known(false) && files_encrypted(root, mount) {
+        if role == VolumeRole::Data && volume.encrypted == Fact::Known(false) && files_encrypted(root, mount)
+        {
             volume = Volume {
                 encrypted: Fact::Known(true),
                 method: Fact::Known("fscrypt".into()),
@@ -130,9 +132,8 @@ fn volume(stacks: &Stacks<'_>, role: VolumeRole, ends: Result<Vec<Backing>, Reas
     if let Some(half) = covers(Cover::Part) {
         return Volume { encrypted: Fact::Known(false), ..half.volume(role) };
     }
-    // There is no word for "the host or the drive may encrypt it".
-    if ends.contains(&Backing::Virtual) {
-        return unreadable(role, Reason::Malformed);
+    if let Some(reason) = outside(&ends) {
+        return unreadable(role, reason);
     }
     // Of several encrypting devices, the weakest counts.
     let Some(weakest) = keyed.iter().min_by_key(|it| it.strength()) else {
@@ -144,7 +145,7 @@ fn volume(stacks: &Stacks<'_>, role: VolumeRole, ends: Result<Vec<Backing>, Reas
     };
     let unknown = keyed.iter().find_map(|it| match it.cover {
         Err(reason) => Some(reason),
-        Ok(Cover::Drive) => Some(Reason::Malformed),
+        Ok(Cover::Drive) => Some(Reason::Drive),
         Ok(_) => None,
     });
     let suspended = keyed.iter().map(|it| it.converting.clone()).max_by_key(|fact| match fact {
@@ -158,6 +159,15 @@ fn volume(stacks: &Stacks<'_>, role: VolumeRole, ends: Result<Vec<Backing>, Reas
         suspended: suspended.unwrap_or(Fact::Unsupported),
         ..weakest.volume(role)
     }
+}
+
+/// Returns why this system cannot tell whether the leaf of a path is encrypted below it.
+fn outside(ends: &[Backing]) -> Option<Reason> {
+    ends.iter().find_map(|end| match end {
+        Backing::Virtual => Some(Reason::Hypervisor),
+        Backing::Drive => Some(Reason::Drive),
+        _ => None,
+    })
 }
 
 fn unreadable(role: VolumeRole, reason: Reason) -> Volume {
@@ -187,7 +197,7 @@ fn keyed(stacks: &Stacks<'_>, ends: &[Backing], depth: u8) -> Vec<Keyed> {
             let protector = opener.and_then(|it| weakest(stacks, end, std::slice::from_ref(it), depth));
             Some(Keyed::whole(method, protector.into()))
         }
-        Backing::Memory | Backing::Virtual | Backing::Plain => None,
+        Backing::Memory | Backing::Virtual | Backing::Drive | Backing::Plain => None,
     });
     keyed.collect()
 }
@@ -330,19 +340,20 @@ fn table_has_null_cipher(root: &Root, name: &str) -> bool {
     })
 }
 
-/// Returns whether every home folder on a volume of homes is encrypted by the file system (fscrypt). On any
-/// other volume, the remaining files are not encrypted.
+/// Returns whether everything on a volume is encrypted by the file system (fscrypt): an encrypted folder holds nothing
+/// else. A mount of one folder does not show the rest of the volume.
 fn files_encrypted(root: &Root, mount: &Mount) -> bool {
-    if mount.point != Path::new("/home") {
+    if mount.root != Path::new("/") {
         return false;
     }
-    let Ok(homes) = root.names(&mount.point) else { return false };
-    // fscrypt keeps its protectors beside the homes.
-    let homes: Vec<_> = homes.into_iter().filter(|it| it != "lost+found" && it != ".fscrypt").collect();
-    let encrypted = |home: &String| {
-        let (flags, mask) = (rustix::fs::AtFlags::SYMLINK_NOFOLLOW, rustix::fs::StatxFlags::TYPE);
-        let seen = rustix::fs::statx(rustix::fs::CWD, root.path(mount.point.join(home)), flags, mask);
-        seen.is_ok_and(|seen| seen.stx_attributes.contains(rustix::fs::StatxAttributes::ENCRYPTED))
-    };
-    !homes.is_empty() && homes.iter().all(encrypted)
+    let Ok(names) = root.names(&mount.point) else { return false };
+    // fscrypt keeps its protectors beside the folders that it encrypts.
+    let names: Vec<_> = names.into_iter().filter(|it| it != "lost+found" && it != ".fscrypt").collect();
+    !names.is_empty() && names.iter().all(|name| is_encrypted(&root.path(mount.point.join(name))))
+}
+
+fn is_encrypted(path: &Path) -> bool {
+    let (flags, mask) = (rustix::fs::AtFlags::SYMLINK_NOFOLLOW, rustix::fs::StatxFlags::TYPE);
+    let seen = rustix::fs::statx(rustix::fs::CWD, path, flags, mask);
+    seen.is_ok_and(|seen| seen.stx_attributes.contains(rustix::fs::StatxAttributes::ENCRYPTED))
 }

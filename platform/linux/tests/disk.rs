@@ -177,10 +177,14 @@ mod tests {
             (
                 "virtual",
                 &[
-                    "system ?Malformed ?Malformed ?Malformed ?Malformed",
+                    "system ?Hypervisor ?Hypervisor ?Hypervisor ?Hypervisor",
                     "data true luks2 tpm false",
-                    "data ?Malformed ?Malformed ?Malformed ?Malformed",
+                    "data ?Hypervisor ?Hypervisor ?Hypervisor ?Hypervisor",
                 ],
+            ),
+            (
+                "drive",
+                &["system ?Drive ?Drive ?Drive ?Drive", "data true luks1 password -", "data false none - -"],
             ),
             (
                 "reencrypting",
@@ -264,7 +268,7 @@ mod tests {
             (SLOT, any_boot, CRYPT, "", "system true luks2 tpm-unbound false"),
             (both, ubuntu("tpm2") + recovery, CRYPT, "", "system true luks2 tpm false"),
             (SLOT, tpm.clone(), &halves, r#""online-reencrypt-v2""#, "system false luks2 tpm true"),
-            (SLOT, tpm.clone(), opal, r#""opal""#, "system ?Malformed luks2 tpm false"),
+            (SLOT, tpm.clone(), opal, r#""opal""#, "system ?Drive luks2 tpm false"),
             (SLOT, tpm.clone(), null, "", "system false none - -"),
             (SLOT, token("new", ""), CRYPT, "", "system true luks2 ?Malformed false"),
             // The key lies on the system's own volume: a copy of it is on the plain /boot.

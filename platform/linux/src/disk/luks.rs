@@ -2,6 +2,7 @@
 //! key, and whether everything on the volume is encrypted. Reads the primary header only, and nothing secret: the key
 //! slots' own area is not touched.
 
+use super::luks1;
 use super::tokens::{Opener, opener};
 use crate::Root;
 use serde::Deserialize;
@@ -16,8 +17,6 @@ const MAGIC: &[u8; 6] = b"LUKS\xba\xbe";
 const BINARY_HEADER: u64 = 4096;
 /// The largest header that the format allows.
 const MAX_HEADER: u64 = 4 * 1024 * 1024;
-/// Offset of the cipher's name in LUKS1, in bytes; NUL ends the name.
-const LUKS1_CIPHER: std::ops::Range<usize> = 8..40;
 
 /// Parsed LUKS header.
 #[derive(Debug, PartialEq, Eq)]
@@ -50,11 +49,7 @@ pub(crate) fn read(root: &Root, device: &Path) -> Result<Header, Reason> {
         return Err(Reason::Malformed);
     }
     match binary.get(6..8) {
-        Some([0, 1]) => {
-            let mut rest = [0; 24];
-            device.read_exact(&mut rest)?;
-            luks1(&[binary.as_slice(), &rest].concat())
-        }
+        Some([0, 1]) => luks1::read(&device),
         Some([0, 2]) => {
             let size = json_size(&binary).ok_or(Reason::Malformed)?;
             let mut rest = Vec::new();
@@ -64,17 +59,6 @@ pub(crate) fn read(root: &Root, device: &Path) -> Result<Header, Reason> {
         }
         _ => Err(Reason::Malformed),
     }
-}
-
-/// LUKS1 knows passwords and key files only.
-fn luks1(header: &[u8]) -> Result<Header, Reason> {
-    let cipher = header.get(LUKS1_CIPHER).and_then(|name| name.split(|byte| *byte == 0).next());
-    let cipher = cipher.filter(|name| !name.is_empty()).ok_or(Reason::Malformed)?;
-    Ok(Header {
-        openers: Ok(vec![Opener::Protector(Protector::Password)]),
-        converting: None,
-        cover: if null_cipher(&String::from_utf8_lossy(cipher)) { Cover::Nothing } else { Cover::Everything },
-    })
 }
 
 /// Returns whether a cipher's name, or its specification, is that of the cipher that leaves data as it is.

@@ -4,6 +4,7 @@ use super::mounts::Mount;
 use super::stack::DeviceNumber;
 use crate::Root;
 use std::path::{Path, PathBuf};
+use vitalsign_protocol::fact::Reason;
 
 /// Partition types of what firmware, boot loaders and vendors' recovery read before any key is there: GPT (UEFI 2.10,
 /// section 5.3.3; the Discoverable Partitions Specification; vendors' lists) and MBR.
@@ -148,6 +149,18 @@ pub(crate) fn is_virtual(root: &Root, disk: &Path) -> bool {
     on_bus.next().is_some() || VIRTUAL_MODELS.iter().any(|known| model.starts_with(known))
 }
 
+/// Returns whether a drive is used as one that encrypts itself. An ATA drive with a password says so to udev
+/// (`ata_id`). OPAL has no sign that an unprivileged process sees, but a SATA drive takes its commands only with
+/// `libata.allow_tpm=1`.
+pub(crate) fn may_encrypt(root: &Root, disk: &Path) -> Result<bool, Reason> {
+    let number = root.text(disk.join("dev"))?.parse().map_err(|_| Reason::Malformed)?;
+    let is_set = |name| udev_property(root, number, name).as_deref() == Some("1");
+    let on_ata = disk.iter().filter_map(std::ffi::OsStr::to_str).any(|name| name.starts_with("ata"));
+    let parameters = root.text_if_there("/proc/cmdline")?.unwrap_or_default();
+    let takes_opal = parameters.split_whitespace().any(|it| it == "libata.allow_tpm=1");
+    Ok(is_set("ID_ATA_FEATURE_SET_SECURITY_ENABLED") || (on_ata && takes_opal))
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::mounts::parse;
@@ -243,6 +256,34 @@ mod tests {
                 &[disk.into(), "/sys/devices/pci0/ata2/block/sdc".into()]
             ));
             assert!(!is_removable(&root, &mounts[0], &[]));
+        }
+    }
+
+    #[test]
+    fn drives_that_may_encrypt_are_not_plain() {
+        let (sata, nvme) = ("/sys/devices/pci0/ata1/host0/block/sda", "/sys/devices/pci0/nvme/nvme0/nvme0n1");
+        let security = |enabled: u8| {
+            format!("E:ID_ATA_FEATURE_SET_SECURITY=1\nE:ID_ATA_FEATURE_SET_SECURITY_ENABLED={enabled}\n")
+        };
+        for (disk, udev, cmdline, expected) in [
+            (sata, security(1), "quiet", true),
+            (sata, security(0), "quiet", false),
+            (sata, String::new(), "quiet libata.allow_tpm=1", true),
+            (sata, String::new(), "quiet libata.allow_tpm=0", false),
+            (nvme, String::new(), "quiet libata.allow_tpm=1", false),
+        ] {
+            let folder = tempfile::tempdir().unwrap();
+            for (path, text) in [
+                (format!("{disk}/dev"), "8:0"),
+                ("/run/udev/data/b8:0".to_owned(), &udev),
+                ("/proc/cmdline".to_owned(), cmdline),
+            ] {
+                let path = folder.path().join(&path[1..]);
+                std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+                std::fs::write(path, text).unwrap();
+            }
+            let root = Root::at(folder.path());
+            assert_eq!(may_encrypt(&root, Path::new(disk)), Ok(expected), "{disk} {udev} {cmdline}");
         }
     }
 

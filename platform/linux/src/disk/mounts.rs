@@ -14,6 +14,8 @@ const REMOTE: [&str; 12] =
 pub(crate) struct Mount {
     /// Device number; major 0 for file systems without a block device (btrfs, overlay, tmpfs).
     pub(crate) device: DeviceNumber,
+    /// Folder of the file system that is mounted: `/`, or another of a bind mount or subvolume.
+    pub(crate) root: PathBuf,
     pub(crate) point: PathBuf,
     pub(crate) kind: String,
     pub(crate) source: String,
@@ -29,11 +31,12 @@ pub(crate) fn parse(mountinfo: &str) -> Option<Vec<Mount>> {
 fn mount(line: &str) -> Option<Mount> {
     let (left, right) = line.split_once(" - ")?;
     let mut left = left.split(' ').skip(2);
-    let (device, point) = (left.next()?.parse().ok()?, left.nth(1)?);
+    let (device, root, point) = (left.next()?.parse().ok()?, left.next()?, left.next()?);
     let mut right = right.split(' ');
     let (kind, source, options) = (right.next()?, right.next()?, right.next().unwrap_or_default());
     Some(Mount {
         device,
+        root: unescape(root).into(),
         point: unescape(point).into(),
         kind: kind.to_owned(),
         source: unescape(source),
@@ -100,6 +103,7 @@ mod tests {
             mounts,
             [Mount {
                 device: DeviceNumber { major: 98, minor: 1 },
+                root: "/mnt1".into(),
                 point: "/mnt/my disk".into(),
                 kind: "ext3".into(),
                 source: r"/dev/my\root".into(),

@@ -50,6 +50,8 @@ pub(crate) enum Backing {
     Memory,
     /// At a disk that a host provides. Whether the host encrypts it cannot be seen from here.
     Virtual,
+    /// At a drive that may encrypt by itself: whether it does cannot be seen from here.
+    Drive,
     /// At a leaf, with nothing on the way that encrypts.
     Plain,
 }
@@ -281,7 +283,13 @@ impl<'a> Stacks<'a> {
             return self.device(&self.parent(sys)?, depth, paths);
         }
         let disk = self.root.resolve(sys)?;
-        paths.push(if media::is_virtual(self.root, &disk) { Backing::Virtual } else { Backing::Plain });
+        paths.push(if media::is_virtual(self.root, &disk) {
+            Backing::Virtual
+        } else if media::may_encrypt(self.root, &disk)? {
+            Backing::Drive
+        } else {
+            Backing::Plain
+        });
         Ok(())
     }
 

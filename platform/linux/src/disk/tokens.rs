@@ -93,7 +93,8 @@ fn clevis_header(header: &str) -> Option<Value> {
     header.get("clevis").cloned()
 }
 
-fn clevis_opener(header: &str) -> Result<Opener, Reason> {
+/// Reads what opens a key slot from the protected header of its JWE.
+pub(crate) fn clevis_opener(header: &str) -> Result<Opener, Reason> {
     let clevis = clevis_header(header).ok_or(Reason::Malformed)?;
     let file = clevis.pointer("/file/name").and_then(Value::as_str);
     match (clevis.get("pin").and_then(Value::as_str), file) {

@@ -28,7 +28,7 @@ pub(super) fn enforced(root: &Root) -> Result<Settings, Reason> {
 pub(super) fn of_user(root: &Root, settings: &Path) -> Result<Settings, Reason> {
     let system = system(root)?;
     let user = match root.text_if_there(settings.join(FILE))? {
-        // A file without a channel is none.
+        // An empty file sets nothing.
         Some(text) if !text.is_empty() => Channel::parse(&text)?,
         _ => Channel::default(),
     };
