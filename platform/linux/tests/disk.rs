@@ -296,6 +296,61 @@ mod tests {
         assert_eq!(in_words(&volumes[1]), "data true luks2 tpm false");
     }
 
+    /// Runs a script, which has to succeed.
+    fn shell(script: &str) {
+        let status = std::process::Command::new("sh").args(["-ec", script]).status().unwrap();
+        assert!(status.success(), "{script}");
+    }
+
+    #[test]
+    fn fscrypt_counts_where_it_covers_the_volume() {
+        const INSIDE: &str = "VITALSIGN_TEST_IN_MOUNTS_OF_ITS_OWN";
+        if std::env::var_os(INSIDE).is_none() {
+            let name = "tests::fscrypt_counts_where_it_covers_the_volume";
+            let again = std::process::Command::new("unshare")
+                .args(["--mount", "--"])
+                .arg(std::env::current_exe().unwrap())
+                .args(["--exact", name, "--nocapture"])
+                .env(INSIDE, "1")
+                .status();
+            assert!(again.expect("unshare (it needs root)").success());
+            return;
+        }
+        let folder = tree("plain");
+        let (var, image) = (folder.path().join("var"), folder.path().join("image"));
+        let (var_text, image) = (var.display(), image.display());
+        let data = || in_words(&read(&Root::at(folder.path())).unwrap()[2]);
+        // With this option, for tests, ext4 encrypts each new folder with a key that it has.
+        shell(&format!(
+            "mkdir -p {var_text}; truncate -s 32M {image}; mkfs.ext4 -q -O encrypt,stable_inodes {image}
+             mount -o loop,test_dummy_encryption=v2 {image} {var_text}"
+        ));
+        assert_eq!(data(), "data false none - -", "an empty volume");
+        shell(&format!("mkdir {var_text}/lib {var_text}/log {var_text}/.fscrypt"));
+        assert_eq!(data(), "data true fscrypt - -");
+
+        let mountinfo = folder.path().join("proc/self/mountinfo");
+        let whole = fs::read_to_string(&mountinfo).unwrap();
+        let part = whole.replace(" / /var ", " /part /var ");
+        assert_ne!(part, whole);
+        fs::write(&mountinfo, part).unwrap();
+        assert_eq!(data(), "data false none - -", "a mount of one folder of the volume");
+        // The system is never encrypted by folders.
+        fs::write(&mountinfo, whole.replace(" / /var ", " / /usr ").replace(" / /usr ro", " / /opt ro"))
+            .unwrap();
+        shell(&format!("mkdir -p {0}/usr && mount --bind {var_text} {0}/usr", folder.path().display()));
+        let volumes = read(&Root::at(folder.path())).unwrap();
+        assert!(volumes.iter().all(|volume| volume.method != Fact::Known("fscrypt".into())), "{volumes:?}");
+
+        fs::write(&mountinfo, whole).unwrap();
+        shell(&format!(
+            "umount {0}/usr; umount {var_text}; mount -o loop {image} {var_text}; touch {var_text}/note",
+            folder.path().display()
+        ));
+        assert_eq!(data(), "data false none - -", "one file is not encrypted");
+        shell(&format!("umount {var_text}"));
+    }
+
     #[test]
     fn mounts_that_are_not_understood_are_not_passed_over() {
         let folder = tree("plain");

@@ -418,6 +418,34 @@ mod tests {
         assert_eq!(open_for_ipv6.inbound_blocked, Fact::Known(false));
     }
 
+    /// Makes this thread that of another user, with the capability to read nf_tables alone.
+    fn leave_root() {
+        use rustix::thread::{CapabilitySet, CapabilitySets};
+        rustix::thread::set_keep_capabilities(true).unwrap();
+        rustix::thread::set_thread_groups(&[]).unwrap();
+        rustix::thread::set_thread_gid(rustix::process::Gid::from_raw(64_805)).unwrap();
+        rustix::thread::set_thread_uid(rustix::process::Uid::from_raw(64_805)).unwrap();
+        let kept = CapabilitySet::NET_ADMIN;
+        let sets = CapabilitySets { effective: kept, permitted: kept, inheritable: CapabilitySet::empty() };
+        rustix::thread::set_capabilities(None, sets).unwrap();
+    }
+
+    #[test]
+    fn legacy_tables_out_of_reach_decide_nothing() {
+        let drop = nft("table inet f { chain i { type filter hook input priority 0; policy drop; } }");
+        let legacy = "iptables-legacy -P INPUT DROP; ip6tables-legacy -P INPUT DROP";
+        for script in ["", legacy, &drop] {
+            let seen = Namespace::new().run(|| {
+                shell(script);
+                leave_root();
+                read(&Root::default())
+            });
+            // Without the names of the tables, nothing is known of them, however open or closed nf_tables is.
+            assert_eq!(seen.inbound_blocked, Fact::Unreadable(Reason::Denied), "{script}");
+            assert_eq!(seen.open_tcp, Fact::Unreadable(Reason::Denied), "{script}");
+        }
+    }
+
     #[test]
     fn chains_that_call_one_another_many_times_end() {
         use std::fmt::Write as _;

@@ -93,7 +93,7 @@ struct Meta {
 }
 
 impl Meta {
-    /// Reads the metadata; `None` if there is none, or no room for it.
+    /// Reads the metadata; `None` without metadata, or room for it.
     fn read(device: &File, header: &[u8], slots: &[KeySlot]) -> Result<Option<Self>, Reason> {
         let end = slots.iter().map(|slot| slot.end).max().unwrap_or_default();
         let start = end.checked_next_multiple_of(META_ALIGN).ok_or(Reason::Malformed)?;

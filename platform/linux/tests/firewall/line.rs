@@ -1,9 +1,15 @@
 //! A machine and another outside, in two network namespaces with a line between them.
 
 use super::namespace::{Namespace, shell};
-use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, connect, getpeername, socket_with};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::net::{
+    AddressFamily, Protocol, RecvFlags, SocketFlags, SocketType, bind, connect, getpeername, recv,
+    socket_with,
+};
+use rustix::thread::{CpuSet, sched_getcpu, sched_setaffinity};
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddrV4, TcpListener, UdpSocket};
+use std::num::NonZeroU32;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
@@ -15,6 +21,8 @@ const INSIDE: Ipv4Addr = Ipv4Addr::new(10, 9, 9, 1);
 const DESTINATIONS: [Ipv4Addr; 3] = [INSIDE, Ipv4Addr::new(10, 9, 9, 255), Ipv4Addr::new(224, 0, 0, 1)];
 /// Time after which a packet counts as dropped.
 const WAIT: Duration = Duration::from_millis(400);
+/// No packet takes so long to arrive.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 pub(super) struct Line {
     pub(super) inside: Namespace,
@@ -88,6 +96,35 @@ impl Line {
     }
 }
 
+impl Line {
+    /// Waits until the machine inside has handled every packet that this thread, outside and on one processor, has sent.
+    fn wait_for_packets(&self) {
+        const LAST: &[u8] = b"the last of the datagrams";
+        const EVERY_PROTOCOL: u16 = 3;
+        // It hears packets before any rule.
+        let tap = self.inside.run(|| {
+            let protocol = NonZeroU32::new(EVERY_PROTOCOL.to_be().into()).map(Protocol::from_raw);
+            socket_with(AddressFamily::PACKET, SocketType::DGRAM, SocketFlags::NONBLOCK, protocol).unwrap()
+        });
+        let sender = UdpSocket::bind((SOURCES[0], 0)).unwrap();
+        let end = Instant::now() + PATIENCE;
+        let mut packet = [0; 2048];
+        loop {
+            // A refusal of an earlier one may be reported here.
+            let sent = || sender.send_to(LAST, (INSIDE, 9));
+            sent().or_else(|_| sent()).unwrap();
+            let again = Timespec::try_from(WAIT).unwrap();
+            poll(&mut [PollFd::new(&tap, PollFlags::IN)], Some(&again)).unwrap();
+            while let Ok((length, _)) = recv(&tap, &mut packet[..], RecvFlags::empty()) {
+                if packet[..length].ends_with(LAST) {
+                    return;
+                }
+            }
+            assert!(Instant::now() < end, "no packet arrives");
+        }
+    }
+}
+
 /// Sockets inside.
 pub(super) struct Listening {
     _tcp: Vec<TcpListener>,
@@ -109,6 +146,10 @@ impl Listening {
         };
         arrived();
         line.outside.run(|| {
+            // One processor handles the packets that it sends in their order.
+            let mut here = CpuSet::new();
+            here.set(sched_getcpu());
+            sched_setaffinity(None, &here).unwrap();
             for source in SOURCES {
                 let socket = UdpSocket::bind((source, 0)).unwrap();
                 socket.set_broadcast(true).unwrap();
@@ -118,8 +159,8 @@ impl Listening {
                     sent().or_else(|_| sent()).unwrap();
                 }
             }
+            line.wait_for_packets();
         });
-        std::thread::sleep(Duration::from_millis(100));
         arrived()
     }
 }
