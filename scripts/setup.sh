@@ -18,7 +18,7 @@ packages=(gcc libc6-dev make ca-certificates swtpm swtpm-tools nftables iptables
 # The app: its web view and its tray, and what its pages are made with.
 app=(libwebkit2gtk-4.1-dev libayatana-appindicator3-dev python3 python3-venv)
 # A private display with a window manager, and the web view's driver.
-display=(xvfb openbox xdotool x11-utils xterm imagemagick webkit2gtk-driver
+display=(xvfb openbox icewm xdotool x11-utils xterm imagemagick webkit2gtk-driver
   fonts-dejavu-core fonts-noto-core fonts-droid-fallback)
 case ${1:-} in
   demo) [ -z "${DISPLAY:-}${WAYLAND_DISPLAY:-}" ] || packages+=("${app[@]}") ;;

@@ -87,7 +87,7 @@ function Asked({ prompt, device }: { prompt: Prompt; device: DeviceView }) {
           id="not-mine"
           class="alarm"
           aria-disabled={closed}
-          onClick={once(() => closed || report(true))}
+          onClick={() => closed || report(true)}
         >
           <FlagIcon />
           <span>

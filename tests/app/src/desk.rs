@@ -42,6 +42,8 @@ pub enum Manager {
     FocusesNewWindows,
     /// Openbox, which leaves the keyboard where it is when a window opens.
     KeepsFocus,
+    /// IceWM as it comes, another program with rules of its own.
+    IceWm,
     /// None: each program does with its windows as it likes.
     None,
 }
@@ -92,15 +94,16 @@ impl DesktopServices {
         let running = if manager == Manager::None {
             None
         } else {
-            let mut openbox = Command::new("openbox");
-            openbox.env("DISPLAY", &display).stdout(Stdio::null()).stderr(log("openbox.log")?);
-            openbox.env("HOME", folder.path().join("home"));
+            let program = if manager == Manager::IceWm { "icewm" } else { "openbox" };
+            let mut command = Command::new(program);
+            command.env("DISPLAY", &display).stdout(Stdio::null()).stderr(log("manager.log")?);
+            command.env("HOME", folder.path().join("home"));
             if manager == Manager::KeepsFocus {
                 let file = folder.path().join("openbox.xml");
                 std::fs::write(&file, KEEPS_FOCUS)?;
-                openbox.arg("--config-file").arg(file);
+                command.arg("--config-file").arg(file);
             }
-            Some(Process::start(&mut openbox)?)
+            Some(Process::start(&mut command)?)
         };
         let language = "C.UTF-8".to_owned();
         let desk = Self { _manager: running, _bus: bus, server, display, language, folder };

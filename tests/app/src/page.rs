@@ -142,12 +142,22 @@ impl Page {
         Ok(value.as_str().with_context(|| format!("{css} has no {name}"))?.to_owned())
     }
 
+    /// Waits until presses count: nothing has moved for a while.
+    ///
+    /// # Errors
+    /// The page does not come to rest.
+    pub fn until_calm(&self) -> Result<()> {
+        self.until("the page to stand still", "!document.documentElement.hasAttribute('data-quiet')")
+            .map(drop)
+    }
+
     /// Clicks an element, where a person would.
     ///
     /// # Errors
     /// When it cannot be clicked.
     pub fn click(&self, css: &str) -> Result<()> {
         self.see(css)?;
+        self.until_calm()?;
         self.wait(css, async { self.client.find(Locator::Css(css)).await?.click().await })
     }
 
@@ -179,6 +189,7 @@ impl Page {
     /// When it is not reached.
     pub fn tab_to(&self, css: &str) -> Result<()> {
         self.see(css)?;
+        self.until_calm()?;
         let mut stops = Vec::new();
         for _ in 0..MOST_STOPS {
             if self.is_focused(css)? {

@@ -70,6 +70,11 @@ fn typing_goes_on_where_new_windows_get_no_focus() -> Result<()> {
 }
 
 #[test]
+fn typing_goes_on_under_another_window_manager() -> Result<()> {
+    types_and_clicks(Manager::IceWm, true)
+}
+
+#[test]
 fn typing_goes_on_without_a_window_manager() -> Result<()> {
     types_and_clicks(Manager::None, true)
 }

@@ -41,8 +41,29 @@ fn over(page: &Page) -> Result<()> {
 
 /// Puts an end away that was read, unless it has gone by itself meanwhile.
 fn put_away(page: &Page) -> Result<()> {
+    page.until_calm()?;
     page.run("document.querySelector('#dismiss')?.click()", &[])?;
     over(page)
+}
+
+/// The mark of this result covers the page, and is gone again.
+fn marked(page: &Page, end: &str) -> Result<()> {
+    let seen = format!("window.marks?.includes({})", json!(end));
+    page.until(&format!("a mark: {end}"), &seen)?;
+    page.gone("#flash")
+}
+
+/// Notes each mark that is shown, however short.
+fn note_marks(page: &Page) -> Result<()> {
+    page.run(
+        "window.marks = [];
+         new MutationObserver(() => {
+           const mark = document.querySelector('#flash')?.dataset.end;
+           if (mark && marks.at(-1) !== mark) marks.push(mark);
+         }).observe(document.body, { childList: true, subtree: true })",
+        &[],
+    )
+    .map(drop)
 }
 
 /// The application has its token, and the approval can be proved.
@@ -78,12 +99,18 @@ fn a_tap_and_a_pin_approve_it_and_the_status_is_back() -> Result<()> {
         page.see(part)?;
     }
     page.inspect("prompt-pin")?;
+    // What is typed before a press on the field is meant for another window.
+    page.until_calm()?;
+    page.type_keys("dose 10 mg\u{e007}")?;
+    ensure!(page.run("return document.querySelector('#pin').value", &[])? == json!(""), "typed unasked");
     page.fill("#pin", PIN)?;
+    note_marks(page)?;
     page.click("#pin-submit")?;
     step(page, "touch")?;
     page.inspect("prompt-touch")?;
     ensure!(!page.has("#pin")?, "a PIN is still to be seen");
     ward.key.tap()?;
+    marked(page, "approved")?;
     over(page)?;
     is_approved(&ward, asked, message)?;
 
@@ -114,13 +141,23 @@ fn application_receives_the_persons_answer() -> Result<()> {
     let page = &app.page;
     let asked = ward.ask("EHR: sign order 4713", &[])?;
     step(page, "pin")?;
+    note_marks(page)?;
     page.click("#decline")?;
     ensure!(asked.end()? == "declined");
+    marked(page, "declined")?;
     over(page)?;
 
     let asked = ward.ask("EHR: open record 12", &[])?;
     step(page, "pin")?;
+    // In two steps, and the first can be taken back.
     page.click("#not-mine")?;
+    page.see("#report-panel")?;
+    page.inspect("prompt-report")?;
+    ensure!(page.attribute("#decline", "aria-disabled")? == "true");
+    page.click("#report-back")?;
+    page.see("#pin")?;
+    page.click("#not-mine")?;
+    page.click("#report")?;
     ensure!(asked.end()? == "not-mine");
     page.until(
         "an end or none",
@@ -225,11 +262,11 @@ fn all_of_it_goes_by_keyboard_alone() -> Result<()> {
     page.see("main[data-page=status]")?;
     page.tab_to("#check-again")?;
 
-    // The PIN field has the focus.
+    // The PIN field never has the focus by itself.
     let message = "EHR: by keyboard";
     let asked = ward.ask(message, &[])?;
     step(page, "pin")?;
-    page.until("the focus in the field", "document.activeElement?.id === 'pin'")?;
+    page.tab_to("#pin")?;
     page.type_keys(PIN)?;
     page.press_enter()?;
     step(page, "touch")?;
@@ -241,6 +278,9 @@ fn all_of_it_goes_by_keyboard_alone() -> Result<()> {
         let asked = ward.ask(&format!("EHR: {end} by keyboard"), &[])?;
         step(page, "pin")?;
         page.press(button)?;
+        if end == "not-mine" {
+            page.press("#report")?;
+        }
         ensure!(asked.end()? == end, "{end}");
         page.until(
             "an end or none",

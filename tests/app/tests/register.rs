@@ -46,7 +46,7 @@ fn a_key_is_registered_with_a_code_a_tap_and_a_name() -> Result<()> {
     registration(page, "running")?;
     page.see("#pin")?;
     page.inspect("keys-pin")?;
-    page.until("the focus in the field", "document.activeElement?.id === 'pin'")?;
+    page.tab_to("#pin")?;
     page.type_keys(PIN)?;
     page.press_enter()?;
     ward.key.until_tap_is_wanted()?;

@@ -1,0 +1,117 @@
+//! Trying a security key again after a mechanical failure.
+
+use serde_json::json;
+use vitalsign_ipc::{AgentState, Answer, Request, Stage, Status, StepUp, StepUpCeremony};
+use vitalsign_protocol::id::StepUpId;
+use vitalsign_protocol::step_up::{Acr, StepUpResult};
+use vitalsign_security_key::Failure;
+use vitalsign_session::flow::{Attempt, Choice, Flow, FlowEffect, FlowEvent};
+
+const A: StepUpId = StepUpId([1; 16]);
+const B: StepUpId = StepUpId([2; 16]);
+
+fn status(step_ups: &[StepUpId]) -> FlowEvent {
+    let step_up = |id: &StepUpId| StepUp {
+        id: *id,
+        application: "EHR".to_owned(),
+        user: "nurse-7".to_owned(),
+        message: "EHR: sign order 4711".to_owned(),
+        authorization_details: None,
+        acr: Acr::HardwareKey,
+        until: 0,
+        stage: Stage::Tap,
+    };
+    FlowEvent::Status(Box::new(Status {
+        standing: AgentState::Reporting,
+        enrolment: None,
+        ear: None,
+        reported_at: None,
+        posture: None,
+        busy: false,
+        next_report_seconds: 300,
+        cost: None,
+        listening: true,
+        step_ups: step_ups.iter().map(step_up).collect(),
+    }))
+}
+
+fn fetched(effects: &[FlowEffect]) -> Option<StepUpId> {
+    effects.iter().find_map(|it| if let FlowEffect::Fetch(id) = it { Some(*id) } else { None })
+}
+
+fn told(effects: Vec<FlowEffect>) -> Vec<Request> {
+    effects
+        .into_iter()
+        .filter_map(|it| if let FlowEffect::Tell(_, request) = it { Some(request) } else { None })
+        .collect()
+}
+
+/// Gives the key what it is to sign.
+fn performing(flow: &mut Flow, id: StepUpId) -> Attempt {
+    let (origin, rp_id) = ("https://verifier.example".to_owned(), "verifier.example".to_owned());
+    let ceremony = Answer::Ceremony(Box::new(StepUpCeremony { origin, rp_id, options: json!({}) }));
+    let effects = flow.on(FlowEvent::Fetched(id, Ok(ceremony)));
+    let attempt = effects.iter().find_map(|it| match it {
+        FlowEffect::Perform(attempt, _) => Some(*attempt),
+        _ => None,
+    });
+    attempt.unwrap()
+}
+
+fn unavailable() -> Failure {
+    Failure::Unavailable("the smart card service does not run".to_owned())
+}
+
+/// A flow whose key has failed for this reason, while another step-up waits.
+fn failed(retries: bool, failure: Failure) -> (Flow, Vec<FlowEffect>) {
+    let mut flow = Flow::new(retries);
+    assert_eq!(fetched(&flow.on(status(&[A, B]))), Some(A));
+    let attempt = performing(&mut flow, A);
+    let effects = flow.on(FlowEvent::Performed(attempt, Err(failure)));
+    (flow, effects)
+}
+
+#[test]
+fn step_up_stays_open_until_the_key_works() {
+    let (mut flow, effects) = failed(true, unavailable());
+    assert_eq!(told(effects), []);
+    // The other one waits: the person is at this one.
+    assert_eq!(fetched(&flow.on(status(&[A, B]))), None);
+    assert_eq!(fetched(&flow.on(FlowEvent::Said(Choice::TryAgain))), Some(A));
+    let attempt = performing(&mut flow, A);
+    let effects = flow.on(FlowEvent::Performed(attempt, Ok(json!({"id": "AA"}))));
+    assert_eq!(told(effects), [Request::Tapped { step_up: A, assertion: json!({"id": "AA"}) }]);
+    assert_eq!(told(flow.on(FlowEvent::Said(Choice::TryAgain))), []);
+}
+
+#[test]
+fn giving_up_reports_the_failure() {
+    for (choice, failure, end) in [
+        (Choice::Decline, unavailable(), StepUpResult::NoKey),
+        (Choice::Decline, Failure::TimedOut, StepUpResult::Declined),
+        (Choice::NotMine, unavailable(), StepUpResult::NotMine),
+    ] {
+        let (mut flow, _) = failed(true, failure);
+        assert_eq!(told(flow.on(FlowEvent::Said(choice))), [Request::GiveUp { step_up: A, end }]);
+        assert_eq!(fetched(&flow.on(status(&[A, B]))), Some(B));
+    }
+}
+
+#[test]
+fn failed_step_up_that_ends_frees_the_next() {
+    let (mut flow, _) = failed(true, unavailable());
+    assert_eq!(fetched(&flow.on(status(&[B]))), Some(B));
+    // Another person unlocks the screen: the key is asked afresh.
+    let (mut flow, _) = failed(true, unavailable());
+    flow.on(FlowEvent::Away(true));
+    assert_eq!(fetched(&flow.on(FlowEvent::Away(false))), Some(A));
+}
+
+#[test]
+fn user_interface_without_retries_gives_up_at_once() {
+    let (_, effects) = failed(false, unavailable());
+    assert_eq!(told(effects), [Request::GiveUp { step_up: A, end: StepUpResult::NoKey }]);
+    // A person's own mistake is not offered again.
+    let (_, effects) = failed(true, Failure::WrongKey);
+    assert_eq!(told(effects), [Request::GiveUp { step_up: A, end: StepUpResult::WrongKey }]);
+}

@@ -1,0 +1,216 @@
+// Presses and keys that were meant for something else, which the page must not take for an answer.
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { VIEWS, stage } from "./stage.mjs";
+
+let theatre;
+let window;
+before(async () => {
+  theatre = await stage();
+  window = await theatre.open();
+});
+after(() => theatre.end());
+
+const calm = () => window.page.waitForFunction(() => !document.documentElement.hasAttribute("data-quiet"));
+const settled = () => window.page.evaluate(() => window.theApp("settled", null));
+const pins = () => window.told.filter((it) => it.command === "enter_pin").map((it) => Buffer.from(it.given).toString());
+const at = async (button) => {
+  const { x, y, width, height } = await window.page.locator(button).boundingBox();
+  return [x + width / 2, y + height / 2];
+};
+const pin = (changes) => {
+  const view = VIEWS["prompt-pin"];
+  return { ...view, prompt: { ...view.prompt, step: { ...view.prompt.step, ...changes } } };
+};
+const value = () => window.page.locator("#pin").inputValue();
+
+test("clicks that go on while a prompt comes up answer nothing", async () => {
+  const { page } = window;
+  await window.show("prompt-touch");
+  const places = [await at("#decline"), await at("#not-mine")];
+  for (const [x, y] of places) {
+    await window.show("status-healthy");
+    await window.change("prompt-touch");
+    // For longer than the quiet time: each of them shows that the person is at something else.
+    const end = Date.now() + 1500;
+    while (Date.now() < end) await page.mouse.click(x, y);
+    await settled();
+    assert.deepEqual(window.actions(), []);
+    assert.equal(await page.locator("#report-panel").count(), 0);
+  }
+});
+
+test("a press that began before the buttons came answers nothing", async () => {
+  const { page } = window;
+  await window.show("prompt-touch");
+  const place = await at("#decline");
+  await window.show("prompt-touch");
+  await calm();
+  await page.mouse.move(...place);
+  await page.mouse.down();
+  await window.change(pin({ question: 7 }));
+  await calm();
+  await page.mouse.up();
+  await settled();
+  assert.deepEqual(window.actions(), []);
+  // One that began elsewhere and ends on the button.
+  await page.mouse.move(10, 10);
+  await page.mouse.down();
+  await page.mouse.move(...place);
+  await page.mouse.up();
+  await settled();
+  assert.deepEqual(window.actions(), []);
+});
+
+test("text that is meant for another window reaches no field and no button", async () => {
+  const { page } = window;
+  await window.show(pin({}));
+  await calm();
+  for (const keys of ["dose 10 mg\n", "1234\t5678\t\n", "\t\t12\t34 \n", " \n\t \n"]) {
+    for (const letter of keys) await page.keyboard.press(letter === "\n" ? "Enter" : letter === "\t" ? "Tab" : letter === " " ? "Space" : letter);
+  }
+  await settled();
+  assert.deepEqual([window.actions(), pins(), await value()], [[], [], ""]);
+  assert.equal(await page.locator("#report-panel").count(), 0);
+});
+
+test("the field takes typing after a press or Tab", async () => {
+  const { page } = window;
+  await window.show(pin({}));
+  await calm();
+  await page.locator("#pin").click();
+  await page.keyboard.type("4711");
+  assert.equal(await value(), "4711");
+
+  await window.show(pin({}));
+  await calm();
+  const focused = () => page.evaluate(() => document.activeElement?.id);
+  for (let presses = 0; presses < 9 && (await focused()) !== "pin"; presses += 1) await page.keyboard.press("Tab");
+  await page.keyboard.type("4712");
+  await page.keyboard.press("Enter");
+  await settled();
+  assert.deepEqual(pins(), ["4712"]);
+
+  // The next question needs an act of its own.
+  await window.change(pin({ question: 9, why: "wrong", attemptsLeft: 7 }));
+  await calm();
+  await page.keyboard.type("4713");
+  await page.keyboard.press("Enter");
+  await settled();
+  assert.deepEqual([pins(), await value()], [["4712"], ""]);
+});
+
+test("an insertion lets the field take typing once no key is pressed", async () => {
+  const { page } = window;
+  await window.show(pin({ inserted: true }));
+  await page.keyboard.type("mg");
+  assert.equal(await value(), "");
+  await page.waitForFunction(() => !document.querySelector("#pin").readOnly);
+  await page.keyboard.type("4714");
+  assert.equal(await value(), "4714");
+});
+
+test("with few attempts left the person says first that they know the PIN", async () => {
+  const { page } = window;
+  for (const attemptsLeft of [1, 2, 3]) {
+    await window.show(pin({ attemptsLeft, inserted: true }));
+    await calm();
+    assert.equal(await page.locator("#pin").count(), 0);
+    await page.locator("#pin-sure").click();
+    await page.keyboard.type("4715");
+    assert.equal(await value(), "4715");
+  }
+  await window.show(pin({ attemptsLeft: 4 }));
+  assert.equal(await page.locator("#pin-sure").count(), 0);
+});
+
+test("the alarm takes two steps, in two places", async () => {
+  const { page } = window;
+  await window.show("prompt-touch");
+  await calm();
+  const place = await at("#not-mine");
+  await page.mouse.click(...place);
+  await page.locator("#report-panel").waitFor();
+  await calm();
+  await page.mouse.click(...place);
+  await settled();
+  assert.deepEqual(window.actions(), []);
+  await page.locator("#report").click();
+  await settled();
+  assert.deepEqual(window.actions(), [{ do: "not-mine" }]);
+});
+
+test("no button is where another was", async () => {
+  const { page } = window;
+  const views = Object.keys(VIEWS).filter((it) => /^(prompt|ended)-/.test(it) && !/long|unbroken|markup/.test(it));
+  const seen = new Map();
+  const wrong = new Set();
+  for (const view of views) {
+    for (const pinPad of [false, true]) {
+      await window.change({ ...VIEWS[view], settings: { ...VIEWS[view].settings, pinPad } });
+      const boxes = await page.evaluate(() =>
+        ["#decline", "#not-mine", "#dismiss", "#pin-submit", "#try-again"].flatMap((id) => {
+          const it = document.querySelector(id)?.getBoundingClientRect();
+          return it && it.top < innerHeight ? [{ id, left: it.left, top: it.top, right: it.right, bottom: it.bottom }] : [];
+        }),
+      );
+      for (const box of boxes) seen.set(`${box.id} ${JSON.stringify(box)}`, box);
+    }
+  }
+  // What answers, against what merely goes on.
+  const answers = [...seen.values()].filter((it) => ["#decline", "#not-mine"].includes(it.id));
+  for (const one of answers) {
+    for (const other of seen.values()) {
+      const over = one.left < other.right && other.left < one.right && one.top < other.bottom && other.top < one.bottom;
+      if (one.id !== other.id && over) wrong.add(`${other.id} is where ${one.id} was`);
+    }
+  }
+  assert.deepEqual([...wrong], []);
+  assert.ok(answers.length > 1);
+});
+
+test("after the tap nothing can be declined", async () => {
+  await window.show("prompt-checking");
+  await calm();
+  for (const button of ["#decline", "#not-mine"]) {
+    assert.equal(await window.page.locator(button).getAttribute("aria-disabled"), "true");
+    await window.page.locator(button).click();
+  }
+  await settled();
+  assert.deepEqual(window.actions(), []);
+  assert.equal(await window.page.locator("#report-panel").count(), 0);
+});
+
+test("each end has its tone, once, unless tones are switched off", async () => {
+  const { page } = window;
+  await window.show("status-healthy");
+  await page.evaluate(() => {
+    window.heard = [];
+    const node = { connect: (to) => to, gain: { setValueAtTime() {}, linearRampToValueAtTime() {} } };
+    window.AudioContext = class {
+      currentTime = 0;
+      createGain = () => node;
+      createOscillator = () => {
+        const frequency = {};
+        return { frequency, connect: (to) => to, start: () => window.heard.push(frequency.value), stop() {} };
+      };
+    };
+  });
+  const heard = async (view) => {
+    await page.evaluate(() => (window.heard.length = 0));
+    await window.change("status-healthy");
+    await window.change(view);
+    await window.change(view);
+    return page.evaluate(() => window.heard.join());
+  };
+  const tones = [await heard("flash-approved"), await heard("flash-declined"), await heard("ended-unhealthy")];
+  assert.equal(new Set(tones).size, 3, `${tones}`);
+  assert.ok(tones.every((it) => it !== ""));
+  for (const view of ["flash-approved", "ended-unhealthy"]) {
+    const settings = { ...VIEWS[view].settings, tones: false };
+    assert.equal(await heard({ ...VIEWS[view], settings }), "", view);
+  }
+  const unmarked = { ...VIEWS["flash-approved"], settings: { ...VIEWS["flash-approved"].settings, checkMark: false } };
+  await window.change(unmarked);
+  assert.equal(await page.locator("#flash").count(), 0);
+});

@@ -1,0 +1,63 @@
+// The number pad: what is pressed is in the window and large enough for a glove, in each language, with long names and
+// large text.
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { LANGUAGES, VIEWS, WINDOW, stage } from "./stage.mjs";
+
+/** 12 mm at 96 pixels to the inch. */
+const TARGET = (12 / 25.4) * 96;
+const LONG = { application: "Electronic Health Record of the Northern Regional Hospital", user: "registered-nurse.alexandra.montgomery-featherstonehaugh" };
+const WINDOWS = { opened: WINDOW, smallest: { width: 320, height: 480 } };
+
+let theatre;
+before(async () => (theatre = await stage()));
+after(() => theatre.end());
+
+for (const language of LANGUAGES) {
+  test(`the pad fits: ${language}`, async () => {
+    const wrong = [];
+    for (const [size, viewport] of Object.entries(WINDOWS)) {
+      const window = await theatre.open({ language, viewport });
+      for (const view of ["prompt-pin", "prompt-pin-wrong", "prompt-pin-new"]) {
+        for (const names of [{}, LONG]) {
+          for (const text of [100, 200]) {
+            // In the smallest window large text is a larger window's matter.
+            if (size === "smallest" && text > 100) continue;
+            await window.show({
+              ...VIEWS[view],
+              prompt: { ...VIEWS[view].prompt, ...names },
+              settings: { ...VIEWS[view].settings, pinPad: true },
+            });
+            const found = await window.page.evaluate(look, { text, target: TARGET });
+            wrong.push(...found.map((it) => `${size} ${view} ${names.user ? "long" : "short"} ${text} %: ${it}`));
+          }
+        }
+      }
+      await window.close();
+    }
+    assert.deepEqual(wrong, []);
+  });
+}
+
+/** In the page: what is out of sight, too small or covered. */
+async function look({ text, target }) {
+  const sheet = new CSSStyleSheet();
+  sheet.replaceSync(`html { font-size: calc(106.25% * ${text / 100}) !important }`);
+  document.adoptedStyleSheets = [sheet];
+  await new Promise(requestAnimationFrame);
+  const wrong = [];
+  const buttons = [...document.querySelectorAll("#pin-pad button, #decline, #not-mine, #pin, #pin-again")];
+  if (buttons.length < 15) wrong.push(`only ${buttons.length} are there`);
+  for (const it of buttons) {
+    const name = it.id || it.dataset.digit || it.dataset.pad;
+    const { left, top, right, bottom, width, height } = it.getBoundingClientRect();
+    if (left < 0 || top < 0 || right > innerWidth + 0.5 || bottom > innerHeight + 0.5) {
+      wrong.push(`${name} ends at ${Math.round(right)} × ${Math.round(bottom)}`);
+    } else if (!it.contains(document.elementFromPoint((left + right) / 2, (top + bottom) / 2))) {
+      wrong.push(`${name} is covered`);
+    }
+    if (width < target || height < target) wrong.push(`${name} is ${Math.round(width)} × ${Math.round(height)} large`);
+    if (it.scrollWidth > it.clientWidth + 1 && !it.matches("input")) wrong.push(`${name} is cut`);
+  }
+  return wrong;
+}
