@@ -8,24 +8,51 @@ const CALM = 1000;
 /** Milliseconds without any key before a field that takes the keyboard by itself accepts input. */
 const STILL = 500;
 
+/** Milliseconds after which a change is taken to be on the screen. */
+const NO_FRAME = 300;
+
 type Press = { on: Element | null; counts: boolean };
 
 let timer = 0;
+/** When the page began to stand still, in the time of events; later than now until what has changed is on the screen. */
+let since = Number.POSITIVE_INFINITY;
+/** The newest change. */
+let latest: object | null = null;
 let press: Press | null = null;
 let typed = Number.NEGATIVE_INFINITY;
 let lastKey = "";
 
 const control = (target: EventTarget | null) => (target instanceof Element ? target.closest("button, summary, input, textarea") : null);
 const isField = (it: Element | null) => it !== null && it.matches("input:not([readonly]), textarea");
-const isQuiet = () => document.documentElement.hasAttribute("data-quiet");
-const isCalm = () => !isQuiet() && performance.now() - typed >= CALM;
+/** At the time of the event, not of its handling: a busy machine may handle a press much later. */
+const isQuiet = (at: number) => at - since < QUIET;
+const isCalm = (at: number) => !isQuiet(at) && at - typed >= CALM;
 
 /** From now on presses do not count for a while, including one that has begun. */
 function changed(): void {
-  document.documentElement.setAttribute("data-quiet", "");
+  since = Number.POSITIVE_INFINITY;
   if (press) press.counts = false;
+  // A task after the next frame starts when that frame has been drawn.
+  const begun = {};
+  latest = begun;
+  const drawn = () => latest === begun && since === Number.POSITIVE_INFINITY && still(performance.now());
+  requestAnimationFrame(() => setTimeout(drawn));
+  // Where there is nothing to draw there may be no frame.
+  setTimeout(drawn, NO_FRAME);
+  mark();
+}
+
+/** The page stands still from this time on. */
+function still(at: number): void {
+  since = at;
+  mark();
+}
+
+/** Marks the page while presses do not count. */
+function mark(): void {
+  document.documentElement.setAttribute("data-quiet", "");
   clearTimeout(timer);
-  timer = setTimeout(() => document.documentElement.removeAttribute("data-quiet"), QUIET);
+  if (since !== Number.POSITIVE_INFINITY) timer = setTimeout(() => document.documentElement.removeAttribute("data-quiet"), QUIET);
 }
 
 /** Watches the page, from before it is first drawn. */
@@ -44,8 +71,8 @@ export function watchPresses(): void {
 
 /** A press that does not count shows that the person is still at something else. */
 function onPointer(event: PointerEvent): void {
-  press = { on: control(event.target), counts: !isQuiet() };
-  if (!press.counts) changed();
+  press = { on: control(event.target), counts: !isQuiet(event.timeStamp) };
+  if (!press.counts && since !== Number.POSITIVE_INFINITY) still(event.timeStamp);
 }
 
 function onKey(event: KeyboardEvent): void {
@@ -53,10 +80,10 @@ function onKey(event: KeyboardEvent): void {
   const on = control(event.target);
   const field = isField(on);
   if (event.key === "Enter" || event.key === " ") {
-    press = { on, counts: (field ? !isQuiet() : isCalm()) && !event.repeat };
-    if (on === null) typed = performance.now();
+    press = { on, counts: (field ? !isQuiet(event.timeStamp) : isCalm(event.timeStamp)) && !event.repeat };
+    if (on === null) typed = event.timeStamp;
   } else if (event.key.length === 1 && !field) {
-    typed = performance.now();
+    typed = event.timeStamp;
   }
 }
 
@@ -66,7 +93,7 @@ function onClick(event: MouseEvent): void {
   if (on === null || on.matches("input, textarea")) return;
   // Enter in a field presses its form's button.
   const begun = press !== null && (press.on === on || (isField(press.on) && event.detail === 0 && press.on?.closest("form") === on.closest("form")));
-  const counts = press === null ? !isQuiet() : begun && press.counts;
+  const counts = press === null ? !isQuiet(event.timeStamp) : begun && press.counts;
   press = null;
   if (counts) return;
   event.preventDefault();
@@ -77,7 +104,7 @@ function onClick(event: MouseEvent): void {
 export const pressCounts = (): boolean => press?.counts ?? false;
 
 /** Whether the person has come here with the Tab key, and not in the midst of a text that is meant for another window. */
-export const cameByTab = (): boolean => lastKey === "Tab" && isCalm();
+export const cameByTab = (): boolean => lastKey === "Tab" && isCalm(performance.now());
 
 /** Calls back when no key has been pressed for a while; the result cancels it. */
 export function afterKeys(then: () => void): () => void {

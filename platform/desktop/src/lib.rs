@@ -27,16 +27,22 @@ pub const QUIET_TIME: Duration = Duration::from_millis(700);
 
 /// Keeps a window that is raised by a program from taking the keyboard, until the person presses in it.
 #[derive(Clone, Debug, Default)]
-pub struct KeyboardGuard(Arc<Mutex<Option<Instant>>>);
+pub struct KeyboardGuard(Arc<Mutex<Option<Raised>>>);
+
+/// When a window was raised, or last pressed in by a person who was still at something else.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Raised {
+    pub(crate) at: Instant,
+    /// The same at the display server, in milliseconds, where it has a clock.
+    pub(crate) time: Option<u32>,
+}
 
 impl KeyboardGuard {
-    /// Time at which the window was raised, while it leaves the keyboard where it is.
-    #[must_use]
-    pub fn raised(&self) -> Option<Instant> {
+    pub(crate) fn raised(&self) -> Option<Raised> {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn set(&self, raised: Option<Instant>) {
+    fn set(&self, raised: Option<Raised>) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = raised;
     }
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use vitalsign_e2e::wait_for;
 use x11rb::connection::Connection;
 use x11rb::protocol::Event;
@@ -188,6 +188,8 @@ impl Hand {
 pub struct Busy {
     stop: Arc<AtomicBool>,
     done: Arc<AtomicUsize>,
+    /// The longest pause so far, in milliseconds.
+    pause: Arc<AtomicUsize>,
     thread: Option<JoinHandle<Result<()>>>,
 }
 
@@ -215,22 +217,33 @@ impl Busy {
 
     fn start(interval: Duration, mut act: impl FnMut(usize) -> Result<()> + Send + 'static) -> Result<Self> {
         let (stop, done) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
-        let (stopped, doing) = (Arc::clone(&stop), Arc::clone(&done));
+        let pause = Arc::new(AtomicUsize::new(0));
+        let (stopped, doing, paused) = (Arc::clone(&stop), Arc::clone(&done), Arc::clone(&pause));
         let thread = std::thread::spawn(move || {
+            let mut last = Instant::now();
             while !stopped.load(Ordering::Acquire) {
                 act(doing.load(Ordering::Acquire))?;
+                let since = usize::try_from(last.elapsed().as_millis()).unwrap_or(usize::MAX);
+                paused.fetch_max(since, Ordering::AcqRel);
+                last = Instant::now();
                 doing.fetch_add(1, Ordering::AcqRel);
                 std::thread::sleep(interval);
             }
             Ok(())
         });
-        Ok(Self { stop, done, thread: Some(thread) })
+        Ok(Self { stop, done, pause, thread: Some(thread) })
     }
 
     /// Number of keys typed or clicks made.
     #[must_use]
     pub fn done(&self) -> usize {
         self.done.load(Ordering::Acquire)
+    }
+
+    /// The longest pause so far: a busy machine may hold up the person, too.
+    #[must_use]
+    pub fn longest_pause(&self) -> Duration {
+        Duration::from_millis(u64::try_from(self.pause.load(Ordering::Acquire)).unwrap_or(u64::MAX))
     }
 
     /// Waits until the person has done so much more.

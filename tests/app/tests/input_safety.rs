@@ -32,8 +32,14 @@ fn types_and_clicks(manager: Manager, clicks: bool) -> Result<()> {
         let asked = ward.ask(&format!("EHR: sign order {order}"), &[])?;
         let window = screen.until_app_window()?;
         typing.go_on(KEYS)?;
-        ensure!(screen.keyboard_at()? == text.window, "prompt {order} has the keyboard");
-        ensure!(screen.app_window()? == Some(window), "prompt {order} has ended by itself");
+        let pause = clicking.as_ref().unwrap_or(&typing).longest_pause();
+        let at = screen.keyboard_at()?;
+        ensure!(at == text.window, "prompt {order} has the keyboard, or {at:#x} (longest pause: {pause:?})");
+        let left = screen.app_window()?;
+        ensure!(
+            left == Some(window),
+            "prompt {order}: {window:#x} became {left:?} (longest pause: {pause:?})"
+        );
         screen.close(window)?;
         ensure!(asked.end()? == "declined", "prompt {order} did not end with its window");
         screen.until_no_app_window()?;

@@ -5,14 +5,17 @@
 //! and after [`SETTLE_TIME`], when it is an ordinary window that the person can switch to. On Wayland a client cannot
 //! take the keyboard by itself, and the compositor decides.
 
-use crate::KeyboardGuard;
+use crate::{KeyboardGuard, Raised};
 use gtk::gdk::{EventType, prelude::*};
 use gtk::glib;
 use gtk::prelude::*;
 use std::time::{Duration, Instant};
 use tauri::WebviewWindow;
 use x11rb::connection::Connection;
-use x11rb::protocol::xproto::{Atom, AtomEnum, ConnectionExt, PropMode, Window};
+use x11rb::protocol::Event;
+use x11rb::protocol::xproto::{
+    Atom, AtomEnum, ConnectionExt, CreateWindowAux, EventMask, PropMode, Window, WindowClass,
+};
 use x11rb::wrapper::ConnectionExt as _;
 
 /// Time after which the window manager may give a raised window the keyboard, because the person switches to it.
@@ -26,7 +29,18 @@ impl KeyboardGuard {
     pub fn watch(&self, window: &WebviewWindow) -> tauri::Result<()> {
         let guard = self.clone();
         window.with_webview(move |page| {
-            page.inner().connect_event(move |page, event| {
+            let page = page.inner();
+            let mapped = guard.clone();
+            if let Some(window) = toplevel(&page) {
+                // A busy machine may take its time from the request to the screen.
+                window.connect_map_event(move |window, _| {
+                    if mapped.raised().is_some() {
+                        mapped.begin(window);
+                    }
+                    glib::Propagation::Proceed
+                });
+            }
+            page.connect_event(move |page, event| {
                 let pressed = matches!(event.event_type(), EventType::ButtonPress | EventType::TouchBegin);
                 if pressed && let Some(raised) = guard.raised() {
                     guard.on_press(page, raised, event.time());
@@ -46,39 +60,53 @@ impl KeyboardGuard {
         if toplevel.is_active() {
             return Ok(());
         }
-        self.set(Some(Instant::now()));
         toplevel.set_accept_focus(false);
         toplevel.set_focus_on_map(false);
         toplevel.realize();
         if let Err(error) = above_full_screen(&toplevel) {
             tracing::debug!("the window may be below one in full screen: {error}");
         }
-        self.settle(toplevel, SETTLE_TIME);
+        self.set(Some(Raised { at: Instant::now(), time: server_time(&toplevel) }));
+        if toplevel.is_mapped() {
+            self.begin(&toplevel);
+        }
         Ok(())
     }
 
-    /// Gives the window the keyboard, unless the person is still at something else.
-    fn on_press(&self, page: &impl IsA<gtk::Widget>, raised: Instant, time: u32) {
-        if raised.elapsed() < crate::QUIET_TIME {
-            return self.set(Some(Instant::now()));
+    /// Begins the time in which the window leaves the keyboard alone.
+    fn begin(&self, window: &(impl IsA<gtk::Window> + IsA<gtk::Widget>)) {
+        self.set(Some(Raised { at: Instant::now(), time: server_time(window) }));
+        self.settle(window.clone().upcast(), SETTLE_TIME);
+    }
+
+    /// Gives the window the keyboard, unless the person is still at something else. `time` is the time of the press at
+    /// the display server: it may be handled much later.
+    fn on_press(&self, page: &impl IsA<gtk::Widget>, raised: Raised, time: u32) {
+        let after = match raised.time {
+            Some(raised) => Duration::from_millis(time.wrapping_sub(raised).into()),
+            None => raised.at.elapsed(),
+        };
+        // A difference of weeks is a press from before the window was raised.
+        if after < crate::QUIET_TIME || after > Duration::from_secs(1 << 20) {
+            return self.set(Some(Raised { at: Instant::now(), time: raised.time.map(|_| time) }));
         }
         self.set(None);
-        if let Some(window) = page.toplevel().and_then(|it| it.downcast::<gtk::Window>().ok()) {
+        if let Some(window) = toplevel(page) {
             accept(&window);
             window.present_with_time(time);
         }
     }
 
     /// Makes it a window that can be switched to, once there was no press for a while.
-    fn settle(&self, toplevel: gtk::ApplicationWindow, wait: Duration) {
+    fn settle(&self, window: gtk::Window, wait: Duration) {
         let guard = self.clone();
         glib::timeout_add_local_once(wait, move || {
             let Some(raised) = guard.raised() else { return };
-            match SETTLE_TIME.checked_sub(raised.elapsed()).filter(|rest| !rest.is_zero()) {
-                Some(rest) => guard.settle(toplevel, rest),
+            match SETTLE_TIME.checked_sub(raised.at.elapsed()).filter(|rest| !rest.is_zero()) {
+                Some(rest) => guard.settle(window, rest),
                 None => {
                     guard.set(None);
-                    accept(&toplevel);
+                    accept(&window);
                 }
             }
         });
@@ -98,6 +126,33 @@ impl KeyboardGuard {
             tracing::debug!("the window keeps its place: {error}");
         }
         Ok(())
+    }
+}
+
+fn toplevel(page: &impl IsA<gtk::Widget>) -> Option<gtk::Window> {
+    page.toplevel()?.downcast().ok()
+}
+
+/// Time at the display server in milliseconds, which wraps; `None` on Wayland.
+fn server_time(window: &impl IsA<gtk::Widget>) -> Option<u32> {
+    x11_id(window)?;
+    read_server_time().inspect_err(|error| tracing::debug!("no time of the display server: {error}")).ok()?
+}
+
+/// Reads the server's time by ICCCM section 2.1: a change of a property comes back with it.
+fn read_server_time() -> Result<Option<u32>, X11Error> {
+    let (connection, screen) = x11rb::connect(None)?;
+    let Some(root) = connection.setup().roots.get(screen).map(|screen| screen.root) else { return Ok(None) };
+    let window = connection.generate_id()?;
+    let wanted = CreateWindowAux::new().event_mask(EventMask::PROPERTY_CHANGE);
+    let class = WindowClass::INPUT_ONLY;
+    connection.create_window(0, window, root, 0, 0, 1, 1, 0, class, 0, &wanted)?;
+    let (name, kind) = (AtomEnum::WM_NAME, AtomEnum::STRING);
+    connection.change_property8(PropMode::APPEND, window, name, kind, &[])?.check()?;
+    loop {
+        if let Event::PropertyNotify(changed) = connection.wait_for_event()? {
+            return Ok(Some(changed.time));
+        }
     }
 }
 
@@ -150,7 +205,7 @@ fn property(
 }
 
 /// Identifier of the window on X11; `None` on Wayland.
-fn x11_id(window: &gtk::ApplicationWindow) -> Option<Window> {
-    let window = window.window()?.downcast::<gdkx11::X11Window>().ok()?;
+fn x11_id(window: &impl IsA<gtk::Widget>) -> Option<Window> {
+    let window = WidgetExt::window(window)?.downcast::<gdkx11::X11Window>().ok()?;
     Window::try_from(window.xid()).ok()
 }
