@@ -2,6 +2,7 @@
 //! clock: events arrive through [`Model::on`] and the time is an argument, so that every transition is a unit
 //! test.
 
+mod details;
 mod device;
 #[cfg(test)]
 mod tests;
@@ -46,7 +47,7 @@ pub enum Happened {
         pin: Pin,
     },
     Said(Choice),
-    Settings(view::Settings),
+    Settings(view::AppSettings),
     /// The screen was locked or is another person's, or no longer.
     Away(bool),
     Registering(Registering),
@@ -120,7 +121,7 @@ pub struct Model {
     flash: Option<view::Flash>,
     /// Counts the results that were shown for a moment.
     flashes: u32,
-    settings: view::Settings,
+    settings: view::AppSettings,
 }
 
 /// Step-up on the screen. Personal data is removed as soon as it closes.
@@ -143,12 +144,12 @@ impl Model {
     /// Of a device of this name.
     #[must_use]
     pub fn new(device_name: String) -> Self {
-        Self::with(device_name, view::Settings::default())
+        Self::with(device_name, view::AppSettings::default())
     }
 
     /// The same with the person's settings.
     #[must_use]
-    pub fn with(device_name: String, settings: view::Settings) -> Self {
+    pub fn with(device_name: String, settings: view::AppSettings) -> Self {
         Self { device_name, settings, ..Self::default() }
     }
 
@@ -583,7 +584,7 @@ impl Model {
             application: words::plain(&step_up.application),
             user: words::plain(&step_up.user),
             message: words::escape(&step_up.message),
-            details: step_up.authorization_details.as_ref().map(|it| words::escape(&format!("{it:#}"))),
+            details: step_up.authorization_details.as_ref().map(details::rows).unwrap_or_default(),
             level: words::level(step_up.acr),
             until: step_up.until,
             waiting: u32::try_from(waiting).unwrap_or(u32::MAX),

@@ -24,7 +24,7 @@ pub struct View {
     pub keys: Option<KeyList>,
     /// Result that is shown for a moment, above everything else.
     pub flash: Option<Flash>,
-    pub settings: Settings,
+    pub settings: AppSettings,
 }
 
 /// Result that needs no reading.
@@ -39,7 +39,7 @@ pub struct Flash {
 /// The person's own settings.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase", default)]
-pub struct Settings {
+pub struct AppSettings {
     /// A mark is shown for a moment after an approval.
     pub check_mark: bool,
     /// A tone is played when a request ends.
@@ -48,7 +48,7 @@ pub struct Settings {
     pub pin_pad: Option<bool>,
 }
 
-impl Default for Settings {
+impl Default for AppSettings {
     fn default() -> Self {
         Self { check_mark: true, tones: true, pin_pad: None }
     }
@@ -254,8 +254,8 @@ pub struct Prompt {
     pub user: String,
     /// Complete text to confirm.
     pub message: String,
-    /// More, as the application put it.
-    pub details: Option<String>,
+    /// Rows of `authorization_details`, in the application's order.
+    pub details: Vec<Detail>,
     /// The level that is asked for.
     pub level: Level,
     /// Until when, in seconds since 1970.
@@ -265,6 +265,17 @@ pub struct Prompt {
     pub waiting: u32,
     /// Progress of the step-up.
     pub step: Step,
+}
+
+/// Name and value of a transaction, or a heading of the rows below it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, TS)]
+pub struct Detail {
+    /// As the application spells it, with spaces for `_`.
+    pub name: String,
+    /// Value; none for a heading.
+    pub value: Option<String>,
+    /// Number of headings that the row is below.
+    pub depth: u32,
 }
 
 /// The level that an application asks for.
@@ -571,7 +582,7 @@ pub enum Action {
     TryAgain,
     /// Changes the person's settings.
     Set {
-        settings: Settings,
+        settings: AppSettings,
     },
     Dismiss,
     /// Starts registering a security key.
@@ -607,7 +618,7 @@ mod tests {
         declare!(
             View,
             Flash,
-            Settings,
+            AppSettings,
             Page,
             DisconnectReason,
             DeviceView,
@@ -619,6 +630,7 @@ mod tests {
             SeenValue,
             Remediator,
             Prompt,
+            Detail,
             Level,
             Step,
             PinAsked,

@@ -331,6 +331,8 @@ unreadable-drive = nur das Laufwerk kann es wissen
 prompt-title = { $application } bittet um Ihre Bestätigung
 prompt-message = Was Sie bestätigen
 prompt-details = Alle Einzelheiten
+# Below a text that does not fit.
+prompt-more = ↓ Es geht weiter: bis zum Ende blättern
 prompt-user = Für
 prompt-device = Auf diesem Gerät
 prompt-level = Nötig

@@ -371,6 +371,8 @@ unreadable-drive = only the drive can tell
 prompt-title = { $application } asks you to confirm
 prompt-message = What you confirm
 prompt-details = All details
+# Below a text that does not fit.
+prompt-more = ↓ There is more: scroll to the end
 prompt-user = For
 prompt-device = On this device
 prompt-level = Required

@@ -331,6 +331,8 @@ unreadable-drive = solo la unidad puede saberlo
 prompt-title = { $application } le pide una confirmación
 prompt-message = Lo que confirma
 prompt-details = Todos los detalles
+# Below a text that does not fit.
+prompt-more = ↓ Hay más: desplácese hasta el final
 prompt-user = Para
 prompt-device = En este dispositivo
 prompt-level = Hace falta

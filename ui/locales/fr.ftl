@@ -328,6 +328,8 @@ unreadable-drive = seul le disque peut le dire
 prompt-title = { $application } vous demande de confirmer
 prompt-message = Ce que vous confirmez
 prompt-details = Tous les détails
+# Below a text that does not fit.
+prompt-more = ↓ Il y a une suite : faites défiler jusqu’à la fin
 prompt-user = Pour
 prompt-device = Sur cet appareil
 prompt-level = Nécessaire

@@ -28,7 +28,7 @@ keys: KeyList | null,
 /**
  * Result that is shown for a moment, above everything else.
  */
-flash: Flash | null, settings: Settings, };
+flash: Flash | null, settings: AppSettings, };
 
 export type Flash = { 
 /**
@@ -40,7 +40,7 @@ number: number,
  */
 end: PromptResult, };
 
-export type Settings = { 
+export type AppSettings = { 
 /**
  * A mark is shown for a moment after an approval.
  */
@@ -196,9 +196,9 @@ user: string,
  */
 message: string, 
 /**
- * More, as the application put it.
+ * Rows of `authorization_details`, in the application's order.
  */
-details: string | null, 
+details: Array<Detail>, 
 /**
  * The level that is asked for.
  */
@@ -215,6 +215,20 @@ waiting: number,
  * Progress of the step-up.
  */
 step: Step, };
+
+export type Detail = { 
+/**
+ * As the application spells it, with spaces for `_`.
+ */
+name: string, 
+/**
+ * Value; none for a heading.
+ */
+value: string | null, 
+/**
+ * Number of headings that the row is below.
+ */
+depth: number, };
 
 export type Level = "hardware-key" | "healthy-device" | "epcs";
 
@@ -350,7 +364,7 @@ export type Action = { "do": "open",
 /**
  * Page to open.
  */
-page: Page, } | { "do": "check-again" } | { "do": "decline" } | { "do": "not-mine" } | { "do": "try-again" } | { "do": "set", settings: Settings, } | { "do": "dismiss" } | { "do": "register", 
+page: Page, } | { "do": "check-again" } | { "do": "decline" } | { "do": "not-mine" } | { "do": "try-again" } | { "do": "set", settings: AppSettings, } | { "do": "dismiss" } | { "do": "register", 
 /**
  * The code that IT gave.
  */

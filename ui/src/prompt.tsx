@@ -1,5 +1,6 @@
 // An application asks for a tap: who asks, what for, for whom, on which device, and how long is left. Every text in it
 // comes from outside: it is shown as it is, whole, and never as markup.
+import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { announce } from "./announce";
 import type { DeviceView, Prompt } from "./bindings";
@@ -53,16 +54,24 @@ function Asked({ prompt, device }: { prompt: Prompt; device: DeviceView }) {
             {device.name}
           </Fact>
         </dl>
-        <div id="prompt-message" class="message" dir="auto" role="region" aria-label={t("prompt-message")} tabIndex={0}>
+        <Scrolled id="prompt-message" label={t("prompt-message")}>
           {prompt.message}
-        </div>
-        {details !== null && (
-          <details>
-            <summary>{t("prompt-details")}</summary>
-            <pre id="prompt-details" class="message" dir="auto" role="region" aria-label={t("prompt-details")} tabIndex={0}>
-              {details}
-            </pre>
-          </details>
+        </Scrolled>
+        {details.length > 0 && (
+          <Scrolled id="prompt-details" label={t("prompt-details")}>
+            <table>
+              <tbody>
+                {details.map(({ name, value, depth }, row) => (
+                  <tr key={row} data-depth={Math.min(depth, 3)}>
+                    <th scope="row" dir="auto" colSpan={value === null ? 2 : 1}>
+                      {name}
+                    </th>
+                    {value !== null && <td dir="auto">{value}</td>}
+                  </tr>
+                ))}
+              </tbody>
+            </table>
+          </Scrolled>
         )}
         <p id="prompt-level" class="note" data-level={prompt.level}>
           {t("prompt-level")}: {t(`level-${prompt.level}`)}
@@ -97,6 +106,33 @@ function Asked({ prompt, device }: { prompt: Prompt; device: DeviceView }) {
         </button>
       </footer>
     </article>
+  );
+}
+
+/** A text from outside, whole: where it does not fit it scrolls, and says that there is more. */
+function Scrolled({ id, label, children }: { id: string; label: string; children: ComponentChildren }) {
+  const box = useRef<HTMLDivElement>(null);
+  const [more, tell] = useState(false);
+  const look = () => {
+    const it = box.current;
+    if (it) tell(it.scrollTop + it.clientHeight < it.scrollHeight - 4);
+  };
+  useEffect(() => {
+    const watch = new ResizeObserver(look);
+    if (box.current) watch.observe(box.current);
+    return () => watch.disconnect();
+  }, []);
+  return (
+    <div class="scrolled" data-more={more}>
+      <div id={id} ref={box} class="message" dir="auto" role="region" aria-label={label} tabIndex={0} onScroll={look}>
+        {children}
+      </div>
+      {more && (
+        <p class="more" aria-hidden="true">
+          {t("prompt-more")}
+        </p>
+      )}
+    </div>
   );
 }
 

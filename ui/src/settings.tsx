@@ -1,16 +1,16 @@
 // The person's own settings: where they are changed, and where the PIN pad finds its own.
 import { createContext } from "preact";
 import { useContext } from "preact/hooks";
-import type { Settings } from "./bindings";
+import type { AppSettings } from "./bindings";
 import { act } from "./ipc";
 import { t } from "./text";
 
-export const SettingsContext = createContext<Settings>({ checkMark: true, tones: true, pinPad: null });
+export const SettingsContext = createContext<AppSettings>({ checkMark: true, tones: true, pinPad: null });
 
-export const useSettings = (): Settings => useContext(SettingsContext);
+export const useSettings = (): AppSettings => useContext(SettingsContext);
 
 /** Keeps settings for later sessions. */
-export const keep = (settings: Settings): void => void act({ do: "set", settings });
+export const keep = (settings: AppSettings): void => void act({ do: "set", settings });
 
 const FEEDBACK = ["checkMark", "tones"] as const;
 

@@ -198,9 +198,11 @@ test("a key is registered with the code and the name that were typed", async () 
 test("text from outside is text", async () => {
   await window.show("prompt-markup");
   const { page } = window;
-  await page.locator("details").evaluate((it) => (it.open = true));
   const { application, user, message, details } = VIEWS["prompt-markup"].prompt;
-  const shown = { application, user, message, details };
+  const shown = { application, user, message };
+  const rows = await page.locator("#prompt-details tr").evaluateAll((all) => all.map((row) => [...row.children].map((it) => it.textContent)));
+  assert.deepEqual(rows, details.map(({ name, value }) => [name, value]));
+  assert.ok(rows.length > 1 && JSON.stringify(rows).includes("<script>"));
   for (const [name, text] of Object.entries(shown)) {
     assert.equal(await page.locator(`#prompt-${name}`).evaluate((it) => it.textContent), text);
     assert.equal(await page.locator(`#prompt-${name} *`).count(), 0, name);

@@ -29,7 +29,7 @@ pub const QUIET_TIME: Duration = Duration::from_millis(700);
 #[derive(Clone, Debug, Default)]
 pub struct KeyboardGuard(Arc<Mutex<Option<Raised>>>);
 
-/// When a window was raised, or last pressed in by a person who was still at something else.
+/// Moment at which a window was raised, or last pressed in by a person who was still at something else.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Raised {
     pub(crate) at: Instant,

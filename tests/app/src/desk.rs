@@ -42,7 +42,7 @@ pub enum Manager {
     FocusesNewWindows,
     /// Openbox, which leaves the keyboard where it is when a window opens.
     KeepsFocus,
-    /// IceWM as it comes, another program with rules of its own.
+    /// IceWM as it comes, another program with other rules.
     IceWm,
     /// None: each program does with its windows as it likes.
     None,
