@@ -166,9 +166,10 @@ mod tests {
     fn store() -> (SessionLocks, impl Fn(Option<&[u32]>)) {
         let front = Arc::new(Mutex::new(None));
         let users = Arc::clone(&front);
-        let locks = SessionLocks::new(move || users.lock().unwrap().clone());
+        let locks = SessionLocks::new(move || users.lock().unwrap_or_else(PoisonError::into_inner).clone());
         let put = move |users: Option<&[u32]>| {
-            *front.lock().unwrap() = users.map(|users| users.iter().copied().map(PeerId::of_user).collect());
+            *front.lock().unwrap_or_else(PoisonError::into_inner) =
+                users.map(|users| users.iter().copied().map(PeerId::of_user).collect());
         };
         (locks, put)
     }

@@ -121,7 +121,7 @@ pub fn probes(root: &Root, session: Option<LoginSession>) -> Vec<Probe> {
     let root = root.clone();
     let read = move || Ok(read(&root, &Commands::of(&root), session.as_ref()));
     vec![Probe::new("lock", Duration::from_secs(8), read, |posture, seen| {
-        posture.lock = seen.unwrap_or_else(|reason| unreadable(reason));
+        posture.lock = seen.unwrap_or_else(unreadable);
     })]
 }
 

@@ -188,7 +188,8 @@ mod tests {
         let passwords =
             || Ok(vec![Opener::Protector(Protector::Password), Opener::Protector(Protector::Password)]);
         type Change = Box<dyn FnOnce(&mut Vec<u8>)>;
-        let rows: Vec<(&str, Change, Result<Vec<Opener>, Reason>)> = vec![
+        type Row = (&'static str, Change, Result<Vec<Opener>, Reason>);
+        let rows: Vec<Row> = vec![
             ("another version", Box::new(move |it| it[start + 11] = 2), Err(Reason::Malformed)),
             ("another program", Box::new(move |it| it[slot] = 0), Err(Reason::Malformed)),
             ("too long", Box::new(move |it| it[slot + 20] = 1), Err(Reason::Malformed)),

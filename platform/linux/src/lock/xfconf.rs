@@ -29,21 +29,21 @@ pub(super) fn of_user(root: &Root, settings: &Path) -> Result<Settings, Reason> 
     let system = system(root)?;
     let user = match root.text_if_there(settings.join(FILE))? {
         // An empty file sets nothing.
-        Some(text) if !text.is_empty() => Channel::parse(&text)?,
-        _ => Channel::default(),
+        Some(text) if !text.is_empty() => XfconfChannel::parse(&text)?,
+        _ => XfconfChannel::default(),
     };
     Ok(Layers { system: &system, user: Some(&user) }.settings())
 }
 
-fn system(root: &Root) -> Result<Channel, Reason> {
+fn system(root: &Root) -> Result<XfconfChannel, Reason> {
     match root.text_if_there(Path::new(SYSTEM).join(FILE))? {
-        Some(text) => Channel::parse(&text),
-        None => Ok(Channel::default()),
+        Some(text) => XfconfChannel::parse(&text),
+        None => Ok(XfconfChannel::default()),
     }
 }
 
 #[derive(Debug, Default)]
-struct Channel {
+struct XfconfChannel {
     locked: bool,
     properties: Vec<Property>,
 }
@@ -57,7 +57,7 @@ struct Property {
     locked: bool,
 }
 
-impl Channel {
+impl XfconfChannel {
     /// Parses a file. Only elements and attributes that xfconf itself writes are understood.
     fn parse(text: &str) -> Result<Self, Reason> {
         let (mut channel, mut seen) = (Self::default(), false);
@@ -133,16 +133,16 @@ fn is_locked(unlocked: Option<&str>) -> bool {
 
 /// The files of a channel: the system's, and the user's, if it is known.
 struct Layers<'a> {
-    system: &'a Channel,
-    user: Option<&'a Channel>,
+    system: &'a XfconfChannel,
+    user: Option<&'a XfconfChannel>,
 }
 
 /// Value of a property: that of a file, or the program's default.
-type Found<'a> = Option<&'a (String, String)>;
+type LockedSetting<'a> = Option<&'a (String, String)>;
 
 impl Layers<'_> {
     /// The value in force; `None` if the user decides, and the user's file is unknown.
-    fn get(&self, path: &str) -> Option<Found<'_>> {
+    fn get(&self, path: &str) -> Option<LockedSetting<'_>> {
         let system = self.system.get(path);
         if self.system.locked || system.is_some_and(|property| property.locked) {
             return Some(system.and_then(|property| property.value.as_ref()));
@@ -203,7 +203,7 @@ mod tests {
 
     /// Settings with this channel as the system's and this one as the user's.
     fn read(system: &str, user: Option<&str>) -> Result<Settings, Reason> {
-        let parse = |text: &str| Channel::parse(&format!("<?xml version=\"1.0\"?>\n{text}"));
+        let parse = |text: &str| XfconfChannel::parse(&format!("<?xml version=\"1.0\"?>\n{text}"));
         let (system, user) = (parse(system)?, user.map(parse).transpose()?);
         Ok(Layers { system: &system, user: user.as_ref() }.settings())
     }
@@ -296,7 +296,7 @@ mod tests {
             "<channel a></channel>",
             "</property>",
         ] {
-            assert_eq!(Channel::parse(damaged).unwrap_err(), Reason::Malformed, "{damaged}");
+            assert_eq!(XfconfChannel::parse(damaged).unwrap_err(), Reason::Malformed, "{damaged}");
         }
     }
 }
