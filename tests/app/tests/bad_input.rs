@@ -27,7 +27,8 @@ fn app_with(
 /// It is lost in this way, and there are words about it.
 fn lost(page: &Page, loss: &str) -> Result<()> {
     page.see(&format!("#lost[data-loss={loss}]"))?;
-    page.see("#headline[data-kind=no-service]")?;
+    let headline = if loss == "other-version" { "other-version" } else { "no-service" };
+    page.see(&format!("#headline[data-kind={headline}]"))?;
     let words = page.text("#lost")?;
     ensure!(words.len() > 20, "{loss}: {words:?}");
     page.inspect(&format!("lost-{loss}"))
