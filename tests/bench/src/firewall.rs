@@ -38,8 +38,14 @@ pub(crate) fn measure() -> Result<Option<FirewallCost>> {
     }
 }
 
-/// In the namespace: prints both times.
+/// Prints both times. Refuses to run in the network namespace of its parent, whose rules it would replace.
 pub(crate) fn inside() -> Result<()> {
+    let namespace = |process: u32| std::fs::read_link(format!("/proc/{process}/ns/net"));
+    let parent = namespace(std::os::unix::process::parent_id()).context("the parent's network namespace")?;
+    ensure!(
+        namespace(std::process::id())? != parent,
+        "this replaces the packet filter: run it by itself only"
+    );
     let empty = read()?;
     let mut worst = 0.0_f64;
     for rules in [chains(), ports()] {
