@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # First process of a machine in private namespaces: lays the machine's files over this system's, and becomes systemd.
-#   boot.sh FOLDER     with units/ (all the units that there are), etc/ and bin/ (files for /etc and /usr/bin),
-#                      sysusers.conf, program (the agent) and disk (an image with a LUKS header, for a loop device)
+#   boot.sh FOLDER     with units/ (all the units that there are), root/ (files that are laid over /), sysusers.conf, agent and
+#                      helper (the programs), and disk (an image with a LUKS header, for a loop device)
 set -euo pipefail
 folder=$1
 mount --make-rprivate /
@@ -40,15 +40,15 @@ fi
 mount -t tmpfs -o mode=755 tmpfs /run
 mkdir -p /run/lock /run/lay
 
-for place in /etc /var/lib /usr/bin; do
+for place in /etc /var/lib /usr/bin /usr/libexec /opt; do
   lay=/run/lay/${place//\//-}
   mkdir -p "$lay"/{upper,work}
   mount -t overlay -o "lowerdir=$place,upperdir=$lay/upper,workdir=$lay/work" overlay "$place"
 done
-cp -r "$folder/etc/." /etc
-cp -r "$folder/bin/." /usr/bin
-touch /usr/bin/vitalsign
-mount --bind "$folder/program" /usr/bin/vitalsign
+cp -r "$folder/root/." /
+touch /usr/bin/vitalsign /usr/libexec/vitalsign-helper
+mount --bind "$folder/agent" /usr/bin/vitalsign
+mount --bind "$folder/helper" /usr/libexec/vitalsign-helper
 systemd-sysusers "$folder/sysusers.conf"
 
 # The hierarchies of control groups as this namespace sees them: each begins at its own group.

@@ -16,11 +16,15 @@ use vitalsign_simulated_key::process::program;
 use vitalsign_tpm_client::testing::{Pass, Proxy};
 
 /// The shipped units, in `installers/linux`.
-pub(crate) const SHIPPED: &[&str] = &["vitalsign.service"];
+pub(crate) const SHIPPED: &[&str] =
+    &["vitalsign.service", "vitalsign-helper.socket", "vitalsign-helper@.service"];
 /// The service among them.
 pub(crate) const SERVICE: &str = "vitalsign.service";
 /// Time limit for every wait, also in a guest on a busy machine.
 pub(crate) const LIMIT: Duration = Duration::from_secs(120);
+
+/// The enrolment token, where the sample configuration has it.
+pub(crate) const TOKEN: &str = "/var/lib/vitalsign/enrolment-token";
 
 /// Targets that the shipped units refer to. Here they hold nothing.
 const TARGETS: [&str; 6] = [
@@ -38,7 +42,7 @@ const REASON: &str = "root, systemd, and a system where `unshare --pid --mount -
 pub(crate) struct Setup {
     /// Lines of a drop-in for the service, below `[Service]`.
     pub(crate) service: &'static str,
-    /// Programs in `/usr/bin`: name, and script.
+    /// Programs: absolute path, and script.
     pub(crate) programs: &'static [(&'static str, &'static str)],
     /// Further units: name, and text. They start at boot.
     pub(crate) units: &'static [(&'static str, &'static str)],
@@ -209,27 +213,31 @@ pub(crate) fn shipped(name: &str) -> PathBuf {
 
 /// Writes the machine's folder, which `boot.sh` describes.
 fn lay_out(folder: &Path, testbed: &Testbed, tpm: &str, setup: &Setup) -> Result<()> {
-    for name in ["units", "etc/vitalsign", "bin"] {
+    for name in ["units", "root/etc/vitalsign", "root/var/lib/vitalsign"] {
         fs::create_dir_all(folder.join(name))?;
     }
     fs::copy(shipped("vitalsign.sysusers.conf"), folder.join("sysusers.conf"))?;
-    symlink(program("vitalsign")?, folder.join("program"))?;
+    symlink(program("vitalsign")?, folder.join("agent"))?;
+    symlink(program("vitalsign-helper")?, folder.join("helper"))?;
     fs::write(folder.join("disk"), crate::luks::bound_to_tpm())?;
 
-    let etc = folder.join("etc/vitalsign");
+    let etc = folder.join("root/etc/vitalsign");
     let settings = format!(
         "verifier = \"{}\"\nca-file = \"/etc/vitalsign/verifier-ca.pem\"\n\
-         token-file = \"/etc/vitalsign/enrolment-token\"\nkey = \"{tpm}\"\n",
+         token-file = \"{TOKEN}\"\nkey = \"{tpm}\"\n",
         testbed.url()
     );
     fs::write(etc.join("agent.toml"), settings)?;
     fs::copy(testbed.anchor(), etc.join("verifier-ca.pem"))?;
-    fs::write(etc.join("enrolment-token"), testbed.token(1)?)?;
+    fs::write(folder.join("root").join(TOKEN.trim_start_matches('/')), testbed.token(1)?)?;
 
     let mut wanted = String::from("[Unit]\n");
     for unit in SHIPPED {
         fs::copy(shipped(unit), folder.join("units").join(unit))?;
-        writeln!(wanted, "Wants={unit}")?;
+        // A template starts with its socket.
+        if !unit.contains('@') {
+            writeln!(wanted, "Wants={unit}")?;
+        }
         let lines = if *unit == SERVICE { setup.service } else { "" };
         if unit.ends_with(".service") {
             drop_in(folder, unit, lines)?;
@@ -243,8 +251,9 @@ fn lay_out(folder: &Path, testbed: &Testbed, tpm: &str, setup: &Setup) -> Result
     for target in TARGETS {
         fs::write(folder.join("units").join(target), "[Unit]\n")?;
     }
-    for (name, script) in setup.programs {
-        let path = folder.join("bin").join(name);
+    for (path, script) in setup.programs {
+        let path = folder.join("root").join(path.trim_start_matches('/'));
+        fs::create_dir_all(path.parent().context("no folder")?)?;
         fs::write(&path, script)?;
         fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
     }

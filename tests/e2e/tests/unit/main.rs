@@ -3,9 +3,10 @@
 mod luks;
 mod machine;
 mod memory;
+mod root_question;
 
 use anyhow::{Context, Result, bail, ensure};
-use machine::{LIMIT, Machine, SERVICE, SHIPPED, Setup, shipped};
+use machine::{LIMIT, Machine, SERVICE, SHIPPED, Setup, TOKEN, shipped};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs;
@@ -69,6 +70,8 @@ fn sandboxed_service_reports_true_facts() -> Result<()> {
         let line = process.lines().find_map(|line| line.strip_prefix(field)).unwrap_or_default();
         ensure!(line.split_whitespace().next() == Some(value), "{field} {line}, not {value}");
     }
+
+    ensure!(!machine.path(TOKEN).exists(), "a device that has enrolled keeps no token");
 
     root_is_encrypted(&status)?;
     let facts = posture(&status)?;
@@ -200,6 +203,13 @@ fn hungry_program_answers_and_greedy_one_dies() -> Result<()> {
     let (machine, _) = Machine::enrolled(&testbed, &memory::SETUP)?;
     memory::hungry_program_answers(&machine)?;
     memory::greedy_program_dies_alone(&machine)
+}
+
+#[test]
+fn helper_asks_what_only_root_may_ask() -> Result<()> {
+    let testbed = Testbed::with_simulated_tpm()?;
+    let (machine, _) = Machine::enrolled(&testbed, &root_question::SETUP)?;
+    root_question::product_answers_root(&machine)
 }
 
 /// The same unit where control groups, device mapper and TPM device are those of a usual system's kernel: in a guest.

@@ -7,12 +7,12 @@ use vitalsign_e2e::wait_for;
 use vitalsign_protocol::fact::Fact;
 
 /// An imitation of an endpoint product's service.
-const PRODUCT: (&str, &str) = ("wdavdaemon", "#!/bin/sh\nsleep infinity\n:\n");
+const PRODUCT: (&str, &str) = ("/usr/bin/wdavdaemon", "#!/bin/sh\nsleep infinity\n:\n");
 const PRODUCT_UNIT: (&str, &str) = ("mdatp.service", "[Service]\nExecStart=/usr/bin/wdavdaemon\n");
 /// An imitation of the program that asks this service. It takes 150 MB for its answer and records that, or a
 /// gigabyte if `/run/greedy` exists.
 const HUNGRY: (&str, &str) = (
-    "mdatp",
+    "/usr/bin/mdatp",
     r#"#!/bin/bash
 if [ -e /run/greedy ]; then
   exec perl -e 'sysread STDIN, $x, 1 << 30' </dev/zero
@@ -64,7 +64,11 @@ pub(crate) fn greedy_program_dies_alone(machine: &Machine) -> Result<()> {
         Ok(killed_for_memory(machine)?.then_some(()))
     });
     killed.with_context(|| format!("{}\n{}", machine.console(), machine.log()))?;
-    machine.until("a later report", |later| later.reported_at > before)?;
+    // The time has whole seconds, and everything so far may have happened in one.
+    wait_for("a later report", LIMIT, || {
+        machine.run("vitalsign", &["report"])?;
+        Ok(machine.status()?.filter(|later| later.reported_at > before))
+    })?;
     ensure!(machine.property(SERVICE, "MainPID")? == service, "{}\n{}", machine.console(), machine.log());
     Ok(())
 }
