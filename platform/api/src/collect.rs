@@ -91,8 +91,10 @@ impl Collector {
             }
             let (answers, hanging) = (answers.clone(), self.clone());
             let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
-                let _ended = EndGuard(hanging, name);
+                let ended = EndGuard(hanging, name);
                 let patch = read();
+                // Before its answer, so that the next collection finds it ended.
+                drop(ended);
                 // Fails if the probe missed its deadline.
                 let _ = answers.send((name, patch));
             });
@@ -164,6 +166,15 @@ mod tests {
     fn hang(until: Receiver<()>) -> Result<String, Reason> {
         let _ = until.recv();
         Ok("late".into())
+    }
+
+    #[test]
+    fn collections_may_follow_at_once() {
+        let collector = Collector::default();
+        for _ in 0..2000 {
+            let posture = collector.collect(vec![name(LATE, || Ok("probe".to_owned()))], |_| ());
+            assert_eq!(posture.os.name, Fact::Known("probe".to_owned()));
+        }
     }
 
     #[test]
