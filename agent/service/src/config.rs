@@ -118,6 +118,10 @@ pub(crate) enum ConfigError {
     NoAnchor(String),
     #[error("there is no enrolment token in {0}")]
     NoToken(PathBuf),
+    #[error(
+        "{0} holds something else than an enrolment token, which is one word of letters, digits and -._~+/="
+    )]
+    NotToken(String),
 }
 
 impl Config {
@@ -173,15 +177,31 @@ impl Config {
     /// The enrolment token, where one is set.
     pub(crate) fn token(&self) -> Result<Option<Secret>, ConfigError> {
         for path in &self.token_files {
-            let Some(text) = read_capped(path, MAX_TOKEN)? else { continue };
-            let token = Secret::new(text.trim().as_bytes().to_vec());
-            if token.expose().is_empty() {
-                return Err(ConfigError::NoToken(path.clone()));
+            let token = token_in(path)?;
+            if token.is_some() {
+                return Ok(token);
             }
-            return Ok(Some(token));
         }
         Ok(None)
     }
+}
+
+/// Reads the enrolment token in a file; `None` if there is no such file.
+pub(crate) fn token_in(path: &Path) -> Result<Option<Secret>, ConfigError> {
+    let Some(text) = read_capped(path, MAX_TOKEN)? else { return Ok(None) };
+    // Editors of Windows begin a file with a byte order mark.
+    let text = text.trim_start_matches('\u{feff}').trim();
+    if text.is_empty() {
+        return Err(ConfigError::NoToken(path.to_owned()));
+    }
+    checked_token(text, || path.display().to_string()).map(Some)
+}
+
+/// Checks that a text can be an enrolment token, so that no file that was named by mistake is sent to the verifier.
+/// `source` names its origin.
+pub(crate) fn checked_token(text: &str, source: impl FnOnce() -> String) -> Result<Secret, ConfigError> {
+    let is_token = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte));
+    if is_token { Ok(Secret::new(text.as_bytes().to_vec())) } else { Err(ConfigError::NotToken(source())) }
 }
 
 impl ConfigLayer {
@@ -342,8 +362,16 @@ mod tests {
         assert!(config.token().unwrap().is_none());
         std::fs::write(&path, "abc\n").unwrap();
         assert_eq!(config.token().unwrap().unwrap().expose(), b"abc");
+        std::fs::write(&path, "\u{feff}abc\r\n").unwrap();
+        assert_eq!(config.token().unwrap().unwrap().expose(), b"abc");
         std::fs::write(&path, "\n").unwrap();
         assert!(matches!(config.token(), Err(ConfigError::NoToken(_))));
+        for other in ["root:*:1:2:3\nnurse:*:1:2:3\n", "\"abc\"", "a b", "token: abc", "abc\0"] {
+            std::fs::write(&path, other).unwrap();
+            let error = config.token().unwrap_err();
+            assert!(matches!(error, ConfigError::NotToken(_)), "{other}: {error}");
+            assert!(!error.to_string().contains("nurse"), "{error}");
+        }
         std::fs::write(&path, vec![b'x'; 5000]).unwrap();
         assert!(matches!(config.token(), Err(ConfigError::TooLarge { .. })));
     }

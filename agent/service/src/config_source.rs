@@ -1,5 +1,5 @@
-//! The configuration while the service runs. It is read again before each enrolment and each opening of the event
-//! channel, so that a new token or verifier needs no restart.
+//! The configuration while the service runs. It is read again before each reading of facts, each enrolment and each
+//! opening of the event channel, so that a new token, key or verifier needs no restart.
 
 use crate::config::{Config, ConfigError};
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -16,10 +16,13 @@ use std::sync::Arc;
 use vitalsign_agent_core::{Event, RequestError, VerifierEffect};
 use vitalsign_protocol::message::EnrolmentRequest;
 
+/// Content of the file of trust anchors: it may change under the same name.
+type Anchors = Option<Vec<u8>>;
+
 /// The verifier of the configuration. Its connections are kept while its settings stay the same.
 pub(crate) struct VerifierLink {
     source: Arc<ConfigSource>,
-    client: Option<(VerifierSettings, Arc<VerifierClient>)>,
+    client: Option<(VerifierSettings, Anchors, Arc<VerifierClient>)>,
 }
 
 impl VerifierLink {
@@ -30,35 +33,35 @@ impl VerifierLink {
 
     /// Sends a request. The future resolves to the event with the answer.
     pub(crate) fn request(&mut self, effect: VerifierEffect) -> impl Future<Output = Event> + Send + use<> {
-        if matches!(effect, VerifierEffect::BeginEnrolment(_)) {
-            // The file of trust anchors may have other content under the same name.
-            self.client = None;
-        }
         request(effect, self.client(), Arc::clone(&self.source))
     }
 
+    /// Returns the client for the configuration as it was read last.
     fn client(&mut self) -> Result<Arc<VerifierClient>, RequestError> {
-        match &self.client {
-            Some((_, client)) => Ok(Arc::clone(client)),
-            None => self.connect(self.source.current().verifier),
-        }
+        self.client_for(self.source.current().verifier)
     }
 
     /// Returns the client for the configuration as it is on disk.
     fn reloaded_client(&mut self) -> Result<Arc<VerifierClient>, RequestError> {
         let config = self.source.reload().map_err(|error| RequestError::Unreachable(error.to_string()))?;
-        match &self.client {
-            Some((before, client)) if Some(before) == config.verifier.as_ref() => Ok(Arc::clone(client)),
-            _ => self.connect(config.verifier),
-        }
+        self.client_for(config.verifier)
     }
 
-    fn connect(&mut self, settings: Option<VerifierSettings>) -> Result<Arc<VerifierClient>, RequestError> {
+    fn client_for(
+        &mut self,
+        settings: Option<VerifierSettings>,
+    ) -> Result<Arc<VerifierClient>, RequestError> {
         let settings = settings.ok_or(RequestError::NoToken)?;
-        let client =
-            VerifierClient::new(&settings).map_err(|error| RequestError::Untrusted(error.to_string()))?;
-        let (_, client) = self.client.insert((settings, Arc::new(client)));
-        Ok(Arc::clone(client))
+        let anchors = std::fs::read(&settings.ca_file).ok();
+        match &self.client {
+            Some((before, file, client)) if (before, file) == (&settings, &anchors) => Ok(Arc::clone(client)),
+            _ => {
+                let client = VerifierClient::new(&settings)
+                    .map_err(|error| RequestError::Untrusted(error.to_string()))?;
+                let (_, _, client) = self.client.insert((settings, anchors, Arc::new(client)));
+                Ok(Arc::clone(client))
+            }
+        }
     }
 }
 

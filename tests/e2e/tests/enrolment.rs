@@ -140,6 +140,56 @@ fn managed_configuration_outranks_enrolment_by_hand() -> Result<()> {
 }
 
 #[test]
+fn failed_enrolment_by_hand_keeps_the_former_one() -> Result<()> {
+    let (testbed, other) = (Testbed::with_simulated_tpm()?, Testbed::with_simulated_tpm()?);
+    let agent = testbed.agent("device")?;
+    let enrol = |arguments: &[&str]| -> Result<Output> {
+        let mut command = bare(&agent, None, &[&["enrol"], arguments].concat());
+        Ok(command.env_remove("VITALSIGN_KEY").output()?)
+    };
+    let [url, anchor, token] = [testbed.url(), path(testbed.anchor())?, testbed.token(1)?];
+    let output = enrol(&["--verifier", &url, "--ca", &anchor, "--token", &token, "--key", &agent.key])?;
+    ensure!(output.status.code() == Some(0), "{}", out(&output));
+    let stored = || -> Result<Vec<(PathBuf, Vec<u8>)>> {
+        let names = ["enrolment.toml", "verifier-ca.pem"].map(|name| agent.state().join(name));
+        names.into_iter().map(|path| Ok((path.clone(), fs::read(path)?))).collect()
+    };
+    let (before, token) = (stored()?, testbed.token(1)?);
+    let [other_url, other_anchor] = [other.url(), path(other.anchor())?];
+    let missing = path(&testbed.folder().join("missing"))?;
+    let text = path(&testbed.folder().join("text"))?;
+    fs::write(&text, "root:*:1:2:3\nnurse:*:1:2:3\n")?;
+    let mistakes: &[(&[&str], &str)] = &[
+        (&["--key", "no-such-key", "--token", &token], "names no TPM"),
+        (&["--verifier", "https://localhost:9", "--token", &token], "not reached"),
+        (&["--ca", &other_anchor, "--token", &token], "not from the certificate authority"),
+        (&["--verifier", &other_url, "--ca", &other_anchor, "--token", &token], "token is not known"),
+        (&["--token", "vse_unknown"], "token is not known"),
+        (&["--token-file", &missing], "there is no file"),
+        (&["--token-file", &text], "something else than an enrolment token"),
+    ];
+    for with_service in [false, true] {
+        let mut run = bare(&agent, None, &["service", "run"]);
+        let _service = with_service.then(|| Child::start(run.env_remove("VITALSIGN_KEY"))).transpose()?;
+        if with_service {
+            agent.until("a verdict", |status| status.standing == AgentState::Reporting)?;
+        }
+        for (arguments, error) in mistakes {
+            let output = enrol(arguments)?;
+            ensure!(output.status.code() != Some(0), "{arguments:?}: {}", out(&output));
+            let said = out(&output).split_whitespace().collect::<Vec<_>>().join(" ");
+            ensure!(said.contains(error), "{arguments:?}: {said}");
+            ensure!(stored()? == before, "{arguments:?}: other settings are stored");
+            ensure!(!agent.state().join("enrolment-token").exists(), "{arguments:?}: its token is stored");
+            let mut report = bare(&agent, None, &["report", "--json"]);
+            let report = report.env_remove("VITALSIGN_KEY").output()?;
+            ensure!(report.status.code() == Some(1), "{arguments:?}: no verdict: {}", out(&report));
+        }
+    }
+    Ok(())
+}
+
+#[test]
 fn enrolment_by_root_leaves_no_file_of_root() -> Result<()> {
     let testbed = Testbed::with_simulated_tpm()?;
     fs::set_permissions(testbed.folder(), std::os::unix::fs::PermissionsExt::from_mode(0o755))?;

@@ -1,16 +1,21 @@
 //! `vitalsign enrol`: keeps what it is told in the state folder, and has the service enrol with it, or does so itself.
 
 use super::{Enrolling, Output, PathArgs, report, status};
-use crate::config::{ConfigLayer, ENROLMENT_FILE};
+use crate::config::{Config, ConfigLayer, ENROLMENT_FILE, checked_token, token_in};
 use crate::persistent_agent::PersistentAgent;
-use crate::store::write_whole;
+use crate::store::{Store, write_whole};
 use crate::verifier::VerifierClient;
 use anyhow::Context;
 use std::path::{Path, PathBuf};
-use vitalsign_agent_core::Event;
+use vitalsign_agent_core::{Event, Saved};
 use vitalsign_client::program::ExitStatus;
 use vitalsign_client::{ClientError, ServiceClient};
 use vitalsign_ipc::{AgentState, Request};
+use vitalsign_protocol::id::Secret;
+
+/// Copies in the state folder of the verifier's trust anchors and of the enrolment token.
+const CA_FILE: &str = "verifier-ca.pem";
+const TOKEN_FILE: &str = "enrolment-token";
 
 pub(crate) const EXAMPLES: &str = "\
 Examples:
@@ -44,23 +49,18 @@ pub(crate) fn run(place: &PathArgs, arguments: &EnrolArgs) -> anyhow::Result<Exi
         verifier.context("say which verifier: --verifier URL and --ca FILE, or in the configuration")?;
     // Checks the settings before it replaces the old ones.
     VerifierClient::new(verifier)?;
-    let token = match &arguments.token {
-        Some(token) => Some(token.trim().as_bytes().to_vec()),
-        None => config.token()?.map(|token| token.expose().to_vec()),
-    };
-    let token = token.filter(|token| !token.is_empty());
-    let token = token
-        .context("there is no enrolment token: --token-file FILE, or token-file in the configuration")?;
+    let token = token(arguments, &config)?;
     let ca = std::fs::read(&verifier.ca_file).with_context(|| verifier.ca_file.display().to_string())?;
 
     let state = &config.state;
     vitalsign_os::private_folder(state).with_context(|| state.display().to_string())?;
+    let former = FormerSettings::read(state)?;
     // Keeps a managed setting where it is, so that it can change.
     let managed = &config.managed.layer;
     let told = ConfigLayer {
         verifier: managed.verifier.is_none().then(|| verifier.url.clone()),
-        ca_file: managed.ca_file.is_none().then(|| keep(state, "verifier-ca.pem", &ca)).transpose()?,
-        token_file: Some(keep(state, "enrolment-token", &token)?),
+        ca_file: managed.ca_file.is_none().then(|| keep(state, CA_FILE, &ca)).transpose()?,
+        token_file: Some(keep(state, TOKEN_FILE, token.expose())?),
         key: managed.key.is_none().then(|| config.key.clone()),
         ..ConfigLayer::default()
     };
@@ -78,11 +78,76 @@ pub(crate) fn run(place: &PathArgs, arguments: &EnrolArgs) -> anyhow::Result<Exi
         Err(error) => anyhow::bail!(error),
     };
     status::show(&now, Output { json: arguments.json })?;
+    if let Some(former) = former.filter(|_| now.standing != AgentState::Reporting) {
+        former.restore()?;
+        eprintln!("vitalsign: this device keeps the enrolment and the settings that it had");
+        // Without this the service notices it when it reports next.
+        if let Ok(mut service) = ServiceClient::connect(&config.socket) {
+            service.ask(Request::CheckNow)?;
+        }
+    }
     Ok(match now.standing {
         AgentState::Reporting => ExitStatus::Success,
         AgentState::Refused { .. } | AgentState::Revoked => ExitStatus::Rejected,
         _ => ExitStatus::Failed,
     })
+}
+
+/// Returns the token that was given, else the configured one. A file that was named must be there: another token would be
+/// used instead.
+fn token(arguments: &EnrolArgs, config: &Config) -> anyhow::Result<Secret> {
+    let given = match (&arguments.token, arguments.enrolling.given().token_file) {
+        (Some(token), _) if token.trim().is_empty() => None,
+        (Some(token), _) => Some(checked_token(token.trim(), || "--token".to_owned())?),
+        (None, Some(file)) => {
+            let token = token_in(&file)?;
+            Some(token.with_context(|| format!("there is no file {}", file.display()))?)
+        }
+        (None, None) => config.token()?,
+    };
+    given.context("there is no enrolment token: --token-file FILE, or token-file in the configuration")
+}
+
+/// The stored settings of a device that is enrolled. If it cannot enrol with new ones, it goes on with these: an address or
+/// a key with a typing error would put it out of service.
+struct FormerSettings {
+    state: PathBuf,
+    /// Files in the state folder and their contents; those that were absent have none.
+    files: Vec<(&'static str, Option<Vec<u8>>)>,
+}
+
+impl FormerSettings {
+    /// Reads them; `None` if the device is not enrolled, so that it tries again with the new ones.
+    fn read(state: &Path) -> anyhow::Result<Option<Self>> {
+        if Store::peek::<Saved>(state).is_none_or(|saved| saved.enrolled.is_none()) {
+            return Ok(None);
+        }
+        let read = |name| match std::fs::read(state.join(name)) {
+            Ok(bytes) => Ok((name, Some(bytes))),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok((name, None)),
+            Err(error) => Err(error).with_context(|| state.join(name).display().to_string()),
+        };
+        let files = [ENROLMENT_FILE, CA_FILE, TOKEN_FILE].into_iter().map(read);
+        Ok(Some(Self { state: state.to_owned(), files: files.collect::<anyhow::Result<_>>()? }))
+    }
+
+    fn restore(&self) -> anyhow::Result<()> {
+        for (name, content) in &self.files {
+            let path = self.state.join(name);
+            match content {
+                Some(bytes) => {
+                    keep(&self.state, name, bytes)?;
+                }
+                None => match std::fs::remove_file(&path) {
+                    Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                        return Err(error).with_context(|| path.display().to_string());
+                    }
+                    _ => {}
+                },
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Writes a file for the service.
