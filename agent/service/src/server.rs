@@ -8,6 +8,7 @@ use std::io::{self, Read, Write};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use vitalsign_ipc::{Answer, Error, Hello, Inbox, Refusal, Reply, Request, Status, encode};
 use vitalsign_os::{Listener, Peer, PeerId, SocketStream};
@@ -15,6 +16,11 @@ use vitalsign_os::{Listener, Peer, PeerId, SocketStream};
 /// Maximum number of clients, in total and for one user, so that no user can lock out the others.
 const MAX_CLIENTS: usize = 32;
 const MAX_CLIENTS_OF_ONE: usize = 8;
+/// Maximum number of clients of users who neither administer nor are in front of the device. A user can have many user IDs
+/// (subuid(5)), and must not take the places of the person who answers step-ups.
+const MAX_BACKGROUND_CLIENTS: usize = 16;
+/// Minimum interval between two messages about clients that are sent away: users must not fill the log.
+const WARNING_INTERVAL: Duration = Duration::from_secs(60);
 /// Time limit for the client's greeting and for each write to a client.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(5);
 /// Messages that wait for a slow reader before it is let go.
@@ -22,6 +28,8 @@ const BACKLOG: usize = 16;
 /// Maximum number of requests of one client that wait for the agent's loop.
 const MAX_UNANSWERED: usize = 16;
 const STACK: usize = 256 * 1024;
+/// Message after which nothing more is written to a client. No frame is empty.
+const END: &[u8] = &[];
 
 /// Request for the agent's loop, from an authorised client; never [`Request::Status`] or
 /// [`Request::Subscribe`]. It is answered exactly once: dropping it answers `Busy`.
@@ -82,10 +90,15 @@ struct ServerState {
     session_locks: SessionLocks,
     clients: Vec<Connection>,
     next_client: u64,
+    /// Time of the last message about clients that were sent away, and the number of those since.
+    warned_at: Option<Instant>,
+    sent_away: u64,
 }
 
 struct Connection {
     number: u64,
+    /// Its user neither administers nor was in front of the device when it connected.
+    is_background: bool,
     peer: Peer,
     outbox: Outbox,
     subscribed: bool,
@@ -97,6 +110,32 @@ impl ServerState {
     /// Returns whether this client may see and answer step-ups, use security keys and ask for reports.
     fn is_in_front(&self, peer: &Peer) -> bool {
         peer.may_administer || (self.in_front)(peer.id)
+    }
+
+    /// Returns whether one more client of this user has room, and whether it is in the background.
+    fn room_for(&self, peer: &Peer) -> Option<bool> {
+        let count =
+            |counts: &dyn Fn(&Connection) -> bool| self.clients.iter().filter(|it| counts(it)).count();
+        if self.clients.len() >= MAX_CLIENTS || count(&|it| it.peer.id == peer.id) >= MAX_CLIENTS_OF_ONE {
+            return None;
+        }
+        // Where no seats are kept, every user is in front: administrators have room all the same.
+        let users = count(&|it| !it.peer.may_administer);
+        if !peer.may_administer && users >= MAX_CLIENTS - MAX_CLIENTS_OF_ONE {
+            return None;
+        }
+        let is_background = !self.is_in_front(peer);
+        (!is_background || count(&|it| it.is_background) < MAX_BACKGROUND_CLIENTS).then_some(is_background)
+    }
+
+    /// Logs that a client is sent away, if the last message about that is not too recent.
+    fn warn_sent_away(&mut self, peer: &Peer, now: Instant) {
+        self.sent_away += 1;
+        if self.warned_at.is_none_or(|warned_at| now.duration_since(warned_at) >= WARNING_INTERVAL) {
+            let clients = std::mem::take(&mut self.sent_away);
+            tracing::warn!(peer = peer.name, clients, "too many clients: some are sent away, this one last");
+            self.warned_at = Some(now);
+        }
     }
 
     /// Returns the status with only what this client may see.
@@ -131,8 +170,15 @@ impl Server {
     ) -> io::Result<Self> {
         let listener = Listener::bind(path)?;
         let in_front = Box::new(in_front);
-        let shared =
-            ServerState { status: None, in_front, session_locks, clients: Vec::new(), next_client: 0 };
+        let shared = ServerState {
+            status: None,
+            in_front,
+            session_locks,
+            clients: Vec::new(),
+            next_client: 0,
+            warned_at: None,
+            sent_away: 0,
+        };
         let server = Self(Arc::new(Mutex::new(shared)));
         let accepting = server.clone();
         thread("socket", move || {
@@ -178,20 +224,20 @@ impl Server {
         deliver: impl Fn(Incoming) + Send + 'static,
     ) -> io::Result<()> {
         let mut shared = self.lock();
-        let of_this_user = shared.clients.iter().filter(|client| client.peer.id == peer.id).count();
-        if shared.clients.len() >= MAX_CLIENTS || of_this_user >= MAX_CLIENTS_OF_ONE {
-            tracing::warn!(peer = peer.name, "too many clients: this one is sent away");
+        let Some(is_background) = shared.room_for(&peer) else {
+            shared.warn_sent_away(&peer, Instant::now());
             return stream.close();
-        }
+        };
         stream.set_read_timeout(Some(HELLO_TIMEOUT))?;
         stream.set_write_timeout(Some(HELLO_TIMEOUT))?;
         let (outbox, waiting) = Outbox::new(stream.try_clone()?);
         let writing = stream.try_clone()?;
-        thread("socket-write", move || write(writing, &waiting))?;
+        let writer = thread("socket-write", move || write(writing, &waiting))?;
         let number = shared.next_client;
         shared.next_client += 1;
         shared.clients.push(Connection {
             number,
+            is_background,
             peer: peer.clone(),
             outbox: outbox.clone(),
             subscribed: false,
@@ -206,7 +252,11 @@ impl Server {
             if let Err(error) = slot.server.serve(&stream, &slot, &peer, &outbox, &deliver) {
                 tracing::debug!(peer = peer.name, %error, "a client's connection ended");
             }
-        })
+            // The client holds its place until both threads have ended, so that the places limit the threads.
+            outbox.end();
+            let _ = writer.join();
+        })?;
+        Ok(())
     }
 
     fn serve(
@@ -325,17 +375,24 @@ impl Outbox {
         match sent {
             Ok(Ok(()) | Err(TrySendError::Disconnected(_))) => {}
             Ok(Err(TrySendError::Full(_))) => {
-                tracing::warn!("a client does not read what it asked for: it is let go");
+                tracing::debug!("a client does not read what it asked for: it is let go");
                 let _ = self.connection.close();
             }
             Err(error) => tracing::error!(%error, "a message could not be sent"),
+        }
+    }
+
+    /// Ends the thread that writes, after what waits, or at once if the queue is full.
+    fn end(&self) {
+        if self.frames.try_send(END.to_vec()).is_err() {
+            let _ = self.connection.close();
         }
     }
 }
 
 fn write(mut stream: SocketStream, waiting: &Receiver<Vec<u8>>) {
     while let Ok(frame) = waiting.recv() {
-        if stream.write_all(&frame).is_err() {
+        if frame == END || stream.write_all(&frame).is_err() {
             let _ = stream.close();
             return;
         }
@@ -343,8 +400,8 @@ fn write(mut stream: SocketStream, waiting: &Receiver<Vec<u8>>) {
     let _ = stream.close();
 }
 
-fn thread(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<()> {
-    std::thread::Builder::new().name(name.to_owned()).stack_size(STACK).spawn(run).map(|_| ())
+fn thread(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
+    std::thread::Builder::new().name(name.to_owned()).stack_size(STACK).spawn(run)
 }
 
 #[cfg(test)]
@@ -445,6 +502,83 @@ mod tests {
         let held: Vec<Incoming> = (0..most).map(|_| requests.recv_timeout(HELLO_TIMEOUT).unwrap()).collect();
         assert_eq!(requests.try_iter().count(), 0);
         drop(held);
+    }
+
+    #[test]
+    fn background_users_leave_places_to_others() {
+        let (_folder, path, server, _requests) = server();
+        server.publish(status(AgentState::Reporting));
+        let mut client = Asking::connect(&path).unwrap();
+        client.ask(Request::Status).unwrap();
+        let mut shared = server.lock();
+        let peer = |uid: u32| Peer {
+            id: vitalsign_os::PeerId::of_user(uid),
+            name: format!("uid {uid}"),
+            may_administer: uid == 0,
+        };
+        let person = peer(1000);
+        shared.in_front = Box::new(|id| id == vitalsign_os::PeerId::of_user(1000));
+        let outbox = shared.clients.first().unwrap().outbox.clone();
+        let connect = |shared: &mut ServerState, peer: Peer| {
+            let is_background = shared.room_for(&peer)?;
+            let (outbox, number) = (outbox.clone(), u64::MAX);
+            shared.clients.push(Connection {
+                number,
+                is_background,
+                peer,
+                outbox,
+                subscribed: false,
+                shown: None,
+            });
+            Some(is_background)
+        };
+        // One person with many user IDs.
+        let hostile = |shared: &mut ServerState| {
+            (100_000..100_100).filter_map(|uid| connect(shared, peer(uid))).count()
+        };
+        assert_eq!(hostile(&mut shared), MAX_BACKGROUND_CLIENTS);
+        let more = (0..100).filter_map(|_| connect(&mut shared, person.clone())).count();
+        assert_eq!(more, MAX_CLIENTS_OF_ONE, "one user's limit");
+        assert_eq!(connect(&mut shared, peer(0)), Some(false));
+        // Without seats.
+        shared.in_front = Box::new(|_| true);
+        shared.clients.clear();
+        assert_eq!(hostile(&mut shared), MAX_CLIENTS - MAX_CLIENTS_OF_ONE);
+        let administrator = (0..100).filter_map(|_| connect(&mut shared, peer(0))).count();
+        assert_eq!(administrator, MAX_CLIENTS_OF_ONE);
+    }
+
+    #[test]
+    fn sent_away_clients_do_not_fill_the_log() {
+        let (_folder, _path, server, _requests) = server();
+        let mut shared = server.lock();
+        let begin = Instant::now();
+        let id = vitalsign_os::PeerId::of_user(1000);
+        let peer = Peer { id, name: "uid 1000".into(), may_administer: false };
+        let mut messages = 0;
+        for millis in 0..130_000 {
+            shared.warn_sent_away(&peer, begin + Duration::from_millis(millis));
+            messages += u32::from(shared.sent_away == 0);
+        }
+        assert_eq!(messages, 3);
+    }
+
+    #[test]
+    fn a_client_holds_its_place_while_it_is_written_to() {
+        let (_folder, path, server, _requests) = server();
+        server.publish(status(AgentState::Reporting));
+        let mut client = Asking::connect(&path).unwrap();
+        client.ask(Request::Status).unwrap();
+        // As long as there is an outbox, the thread that writes has something to wait for.
+        let outbox = server.lock().clients.first().unwrap().outbox.clone();
+        drop(client);
+        let begin = Instant::now();
+        while !server.lock().clients.is_empty() {
+            assert!(begin.elapsed() < Duration::from_secs(60), "it still has its place");
+            std::thread::yield_now();
+        }
+        let sent = outbox.frames.try_send(vec![1]);
+        assert!(matches!(sent, Err(TrySendError::Disconnected(_))), "the thread lives on: {sent:?}");
     }
 
     #[test]
