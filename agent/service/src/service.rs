@@ -10,9 +10,9 @@ use crate::notify::ServiceManager;
 use crate::persistent_agent::PersistentAgent;
 use crate::server::{Incoming, Server};
 use crate::verifier_link::{self, ForwardedRequest, LinkInput, VerifierLink};
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc::UnboundedSender;
 use vitalsign_agent_core::{DeviceEffect, Effect, Event, LocalEffect};
 use vitalsign_ipc::{AgentState, Answer, Diagnostic, Refusal, Request, Status};
@@ -57,7 +57,14 @@ pub(crate) struct Service {
     findings: Box<dyn Fn() -> Vec<Diagnostic>>,
     /// Time of the last sign of life to the service manager, since boot.
     alive_at: Duration,
+    /// Start of the effect that the device's thread executes. The clock stands still while the machine sleeps.
+    device_busy: Arc<Mutex<Option<Instant>>>,
+    device_limit: Duration,
 }
+
+/// Maximum duration of one effect on the device. Probes and commands to the key have deadlines of less than a minute, but a
+/// file or a driver may hang.
+const DEVICE_LIMIT: Duration = Duration::from_secs(900);
 
 impl Service {
     /// Starts the threads of the device and of the verifier. Inputs of the service go into the returned sender.
@@ -71,9 +78,15 @@ impl Service {
         let (inputs, inbox) = channel();
         let (device_effects, effects) = channel();
         let guard = ThreadGuard::new("device", &inputs);
+        let device_busy = Arc::new(Mutex::new(None));
+        let busy = Arc::clone(&device_busy);
         let execute = move || {
+            let set_busy = |since| *busy.lock().unwrap_or_else(PoisonError::into_inner) = since;
             for effect in effects {
-                if guard.inputs.send(ServiceInput::Event(device.perform(effect))).is_err() {
+                set_busy(Some(Instant::now()));
+                let event = device.perform(effect);
+                set_busy(None);
+                if guard.inputs.send(ServiceInput::Event(event)).is_err() {
                     return;
                 }
             }
@@ -87,10 +100,12 @@ impl Service {
         })?;
         let findings = Box::new(findings);
         let alive_at = vitalsign_os::elapsed();
-        Ok((Self { agent, inbox, device: device_effects, verifier, findings, alive_at }, inputs))
+        let device = device_effects;
+        let device_limit = DEVICE_LIMIT;
+        Ok((Self { agent, inbox, device, verifier, findings, alive_at, device_busy, device_limit }, inputs))
     }
 
-    /// Runs until a thread of the service has ended, which only a defect can bring about.
+    /// Runs until a thread of the service has ended, which only a defect can bring about, or hangs.
     pub(crate) fn run(mut self, server: &Server, manager: &ServiceManager) -> anyhow::Result<()> {
         let mut due = Duration::ZERO;
         let mut event = Event::Started;
@@ -133,6 +148,10 @@ impl Service {
     /// The next event, or `Due` when its time has come.
     fn next(&mut self, due: Duration, manager: &ServiceManager) -> anyhow::Result<Event> {
         loop {
+            let busy = *self.device_busy.lock().unwrap_or_else(PoisonError::into_inner);
+            // A restart helps a driver, and shows the trouble in the service manager.
+            let hangs = busy.is_some_and(|since| since.elapsed() >= self.device_limit);
+            anyhow::ensure!(!hangs, "the device thread has hung for {} s", self.device_limit.as_secs());
             let wait = self.keep_alive(manager).min(MAX_WAIT);
             let left = due.saturating_sub(vitalsign_os::elapsed());
             if left.is_zero() {
@@ -256,7 +275,6 @@ mod tests {
     use crate::session_lock::SessionLocks;
     use serde_json::json;
     use std::path::Path;
-    use std::time::Instant;
     use vitalsign_client::ServiceClient;
     use vitalsign_protocol::id::{RegistrationId, Secret, StepUpId};
     use vitalsign_protocol::step_up::StepUpResult;
@@ -297,6 +315,29 @@ mod tests {
         let patience = vitalsign_os::elapsed() + Duration::from_secs(30);
         let ended = service.next(patience, &ServiceManager::default());
         assert!(ended.is_err_and(|error| error.to_string().contains("device")));
+    }
+
+    #[test]
+    fn service_ends_when_the_device_thread_hangs() {
+        let folder = tempfile::tempdir().unwrap();
+        let (started, reached) = channel();
+        let (_held, hold) = channel::<()>();
+        let (mut service, inputs) = service_with(folder.path(), |device| {
+            device.after_reading(move || {
+                started.send(()).unwrap();
+                let _ = hold.recv();
+            });
+        });
+        let patience = || vitalsign_os::elapsed() + Duration::from_millis(10);
+        service.device.send(DeviceEffect::Collect).unwrap();
+        reached.recv().unwrap();
+        let waits = service.next(patience(), &ServiceManager::default()).unwrap();
+        assert!(matches!(waits, Event::Due), "within the limit: {waits:?}");
+        service.device_limit = Duration::ZERO;
+        // Events do not hide it.
+        inputs.send(ServiceInput::Event(Event::CheckNow)).unwrap();
+        let ended = service.next(patience(), &ServiceManager::default());
+        assert!(ended.is_err_and(|error| error.to_string().contains("has hung")));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! `vitalsign doctor`: why something does not work. One line for each thing that has to work, and what to do.
 
 use super::{Output, PathArgs, check, say, say_json, wall};
-use crate::config::{Config, ConfigLayer};
+use crate::config::{Config, ConfigError, ConfigLayer};
 use crate::render::style::Paint;
 use crate::render::table::{Cell, rows};
 use crate::render::{Style, plain, standing, when};
@@ -56,6 +56,7 @@ fn examine(config: &Config) -> Vec<Diagnostic> {
             if let Answer::Status(status) = status {
                 all.extend(standing_of(&status));
                 all.extend(needless_token(config, &status));
+                all.extend(unusable_token(config, &status));
                 all.extend(channel(&status));
             }
         }
@@ -78,6 +79,23 @@ fn examine(config: &Config) -> Vec<Diagnostic> {
     all.push(session_program());
     all.extend(updates(&check::probe(config).0.os));
     all
+}
+
+/// A token file that prevents enrolment. The service has nothing but the log to say so.
+fn unusable_token(config: &Config, status: &Status) -> Option<Diagnostic> {
+    // A pipe would be emptied, or never answer.
+    let are_files =
+        config.token_files.iter().all(|file| file.metadata().map_or(true, |found| found.is_file()));
+    if status.standing != AgentState::NotEnrolled || !are_files {
+        return None;
+    }
+    let remedy = "Write the token that the verifier printed to this file, and nothing else.";
+    match config.token() {
+        // Other users need not be able to read it.
+        Err(ConfigError::Read { error, .. }) if error.kind() == ErrorKind::PermissionDenied => None,
+        Err(error) => Some(problem("enrolment token", error.to_string(), remedy)),
+        Ok(_) => None,
+    }
 }
 
 /// An enrolment token that the service could not remove.
@@ -307,6 +325,31 @@ fn page(all: &[Diagnostic], style: Style) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use vitalsign_agent_core::{Agent, Saved};
+
+    #[test]
+    fn names_the_token_file_that_is_no_token() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str| folder.path().join(name);
+        let status = Agent::new(Saved::default()).status(crate::clock::now());
+        assert_eq!(status.standing, AgentState::NotEnrolled);
+        let config = Config {
+            verifier: None,
+            token_files: vec![file("missing"), file("token")],
+            key: "auto".into(),
+            state: folder.path().into(),
+            socket: file("agent.sock"),
+            report_seconds: None,
+            managed: crate::config::ManagedConfig::default(),
+        };
+        assert!(unusable_token(&config, &status).is_none());
+        for (content, named) in [("vse_abc\n", false), ("\"vse_abc\"", true), ("\n", true), ("a b", true)] {
+            std::fs::write(file("token"), content).unwrap();
+            let found = unusable_token(&config, &status);
+            assert_eq!(found.is_some(), named, "{content}");
+            assert!(found.is_none_or(|it| !it.ok && it.seen.contains("/token")), "{content}");
+        }
+    }
 
     #[test]
     fn a_page_says_what_to_do() {
