@@ -45,6 +45,25 @@ mod tests {
         folder
     }
 
+    #[test]
+    fn command_line_names_devices_of_key_files() {
+        for (words, protector) in [
+            ("rd.luks.key=/k:UUID=1111-1111", "clear"),
+            ("rd.luks.key=00000000-0000-4000-8000-000000000001=/k:UUID=1111-1111", "clear"),
+            ("rd.luks.key=/k:LABEL=STICK", "password"),
+            ("rd.luks.key=/k:LABEL=ABSENT", "password"),
+            ("cryptkey=/dev/sda1:ext4:/k", "clear"),
+            ("cryptkey=UUID=1111-1111:0:4096", "clear"),
+            ("cryptkey=LABEL=STICK:vfat:/k", "password"),
+            ("quiet", "password"),
+        ] {
+            let tree = tree("key-devices");
+            fs::write(tree.path().join("proc/cmdline"), words).unwrap();
+            let volumes = read(&Root::at(tree.path())).unwrap();
+            assert_eq!(in_words(&volumes[0]), format!("system true luks2 {protector} false"), "{words}");
+        }
+    }
+
     fn read(root: &Root) -> Result<Vec<Volume>, Fact<Vec<Volume>>> {
         match Collector::default().collect(disk::probes(root), |_| {}).disk.volumes {
             Fact::Known(volumes) => Ok(volumes),
@@ -170,6 +189,16 @@ mod tests {
                     "data true luks2 password false",
                     "data true luks2 password false",
                     "removable false none - -",
+                ],
+            ),
+            (
+                "key-devices",
+                &[
+                    "system true luks2 password false",
+                    "data true luks2 clear false",
+                    "data true luks2 password false",
+                    "data true luks2 password false",
+                    "data true luks2 password false",
                 ],
             ),
             ("key-file-boot-encrypted", &["system true luks2 password false"]),

@@ -50,10 +50,20 @@ impl Entry {
         self.options.iter().rev().find_map(|option| option.strip_prefix(name)?.strip_prefix('='))
     }
 
-    /// Path of the key file, unless it lies on a separate device (`path:device`) or holds a wrapped key.
+    /// Device on which the key file lies, if it is named: `path:device` (crypttab(5)).
+    fn key_device(&self) -> Option<String> {
+        let key = self.key.as_ref().filter(|_| !self.is_wrapped())?;
+        let (path, device) = key.split_once(':')?;
+        path.starts_with('/').then(|| device.to_owned())
+    }
+
+    fn is_wrapped(&self) -> bool {
+        self.options.iter().any(|option| WRAPPED.iter().any(|kind| option.starts_with(kind)))
+    }
+
+    /// Path of the key file, unless it lies on a named device or holds a wrapped key.
     fn key_file(&self, root: &Root, name: &str) -> Option<PathBuf> {
-        let wrapped = |option: &String| WRAPPED.iter().any(|kind| option.starts_with(kind));
-        if self.options.iter().any(wrapped) {
+        if self.is_wrapped() {
             return None;
         }
         let named = match &self.key {
@@ -69,6 +79,27 @@ impl Entry {
     }
 }
 
+/// Path of the device that `UUID=`, `LABEL=` and the like name, or a path in `/dev`.
+fn node(device: &str) -> PathBuf {
+    match device.split_once('=') {
+        Some((tag, value)) => {
+            format!("/dev/disk/by-{}/{}", tag.to_ascii_lowercase(), value.trim_matches('"')).into()
+        }
+        None => device.into(),
+    }
+}
+
+/// Returns whether a device that holds a key stays with the machine, and anyone can read it. What is absent was taken
+/// away, as a stick is.
+fn is_plain_and_fixed(stacks: &Stacks<'_>, device: &str) -> Result<bool, Reason> {
+    let node = node(device);
+    if !node.starts_with("/dev") || !stacks.root.exists(&node) {
+        return Ok(false);
+    }
+    let number = stacks.number(&node.to_string_lossy())?;
+    Ok(!stacks.is_removable_device(number) && stacks.under_device(number)?.contains(&Backing::Plain))
+}
+
 /// Returns whether a key file that opens the device can be read by anyone who has the machine.
 pub(crate) fn key_is_in_the_clear(
     stacks: &Stacks<'_>,
@@ -79,7 +110,13 @@ pub(crate) fn key_is_in_the_clear(
         return boot_is_plain(stacks);
     }
     let no_entry = Entry::default();
-    let Some(file) = entry.unwrap_or(&no_entry).key_file(stacks.root, &crypt.name) else { return Ok(false) };
+    let entry = entry.unwrap_or(&no_entry);
+    for device in entry.key_device().into_iter().chain(command_line_devices(stacks.root, crypt)?) {
+        if is_plain_and_fixed(stacks, &device)? {
+            return Ok(true);
+        }
+    }
+    let Some(file) = entry.key_file(stacks.root, &crypt.name) else { return Ok(false) };
     if stacks.is_on_removable(&file) {
         return Ok(false);
     }
@@ -87,6 +124,22 @@ pub(crate) fn key_is_in_the_clear(
     // The key of the volume that it lies on itself comes from a copy in the initial RAM disk.
     let own = ends.iter().any(|end| matches!(end, Backing::Crypt(other) if other.name == crypt.name));
     Ok(ends.contains(&Backing::Plain) || (own && boot_is_plain(stacks)?))
+}
+
+/// Devices on which the command line says that a key for the device lies: `rd.luks.key=[UUID=]path:device` of dracut and
+/// systemd, and `cryptkey=device:type:path` or `cryptkey=device:offset:size` of mkinitcpio.
+fn command_line_devices(root: &Root, crypt: &Crypt) -> Result<Vec<String>, Reason> {
+    let cmdline = root.text_if_there("/proc/cmdline")?.unwrap_or_default();
+    let device = |word: &str| {
+        if let Some(key) = word.strip_prefix("cryptkey=") {
+            return key.split_once(':').map(|(device, _)| device.to_owned());
+        }
+        let key = word.strip_prefix("rd.luks.key=")?;
+        let (path, device) = key.split_once(':')?;
+        let (uuid, _) = path.split_once('=').unwrap_or(("", path));
+        crypt.uuid.contains(&uuid.replace('-', "")).then(|| device.to_owned())
+    };
+    Ok(cmdline.split_whitespace().filter_map(device).collect())
 }
 
 /// Returns whether the command line names a key file for the device that lies on no separate device: dracut's and

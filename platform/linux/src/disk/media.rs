@@ -112,9 +112,12 @@ pub(crate) fn udev_property(root: &Root, device: DeviceNumber, name: &str) -> Op
 /// Returns whether a mounted volume lies on media that a person plugs in, given the disks under it. A disk at
 /// a mount point of the system is part of the system.
 pub(crate) fn is_removable(root: &Root, mount: &Mount, disks: &[PathBuf]) -> bool {
-    !is_system_point(&mount.point)
-        && !disks.is_empty()
-        && disks.iter().all(|disk| is_removable_disk(root, disk))
+    !is_system_point(&mount.point) && are_removable(root, disks)
+}
+
+/// Returns whether all of these disks are media that a person plugs in.
+pub(crate) fn are_removable(root: &Root, disks: &[PathBuf]) -> bool {
+    !disks.is_empty() && disks.iter().all(|disk| is_removable_disk(root, disk))
 }
 
 /// Sticks and card readers call their medium removable; disks on USB, SD cards, and what is behind a port that leads

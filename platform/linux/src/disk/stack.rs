@@ -326,6 +326,13 @@ impl<'a> Stacks<'a> {
         known && media::is_removable(self.root, mount, &disks)
     }
 
+    /// Returns whether a device is, or lies on, media that a person plugs in.
+    pub(crate) fn is_removable_device(&self, device: DeviceNumber) -> bool {
+        let mut disks = Vec::new();
+        let known = self.disks(&folder(device), MAX_DEPTH, &mut disks).is_ok();
+        known && media::are_removable(self.root, &disks)
+    }
+
     /// The folders of the disks under a device. A file is no disk.
     fn disks(&self, sys: &Path, depth: usize, disks: &mut Vec<PathBuf>) -> Result<(), Reason> {
         let depth = depth.checked_sub(1).ok_or(Reason::Failed)?;
