@@ -185,6 +185,12 @@ fn advisories(text: &str) -> Option<BTreeMap<String, Vec<Package>>> {
             [] | ["Name", "Type", ..] => continue,
             [_, kind, package] if kind.ends_with("/Sec.") => package,
             [_, "security", _, package, ..] => package,
+            // dnf 4 adds after a kernel's update, until the restart, that it "is an installed security update" and which
+            // kernel "is the currently running version" (`autocheck_running_kernel` in dnf.conf(5)). Both lines are on
+            // standard output, also with `-q`: <https://github.com/future-architect/vuls/issues/165>.
+            ["Security:", _, "is", ..] => continue,
+            // subscription-manager's plug-in, on a system that is not registered.
+            ["Unable", "to", "read", "consumer", "identity"] => continue,
             // What plug-ins say of themselves, in sentences.
             [_, .., last] if last.ends_with('.') && !line.contains("/Sec.") => continue,
             _ => return None,
@@ -260,6 +266,13 @@ mod tests {
                 set(&["vim-data.noarch"]),
             ),
             ("Updating Subscription Management repositories.\n", set(&[])),
+            ("Unable to read consumer identity\n", set(&[])),
+            (
+                "RHSA-2024:1 Low/Sec. curl-7.76.1-29.el9.x86_64\n\
+                 Security: kernel-core-5.14.0-284.30.1.el9_2.x86_64 is an installed security update\n\
+                 Security: kernel-core-5.14.0-284.25.1.el9_2.x86_64 is the currently running version\n",
+                set(&["curl.x86_64"]),
+            ),
             ("FEDORA-2024-1 Moderate bind\n", None),
             ("FEDORA-2024-1 Moderate/Sec. bind\n", None),
         ] {
