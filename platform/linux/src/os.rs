@@ -3,6 +3,7 @@
 pub mod automatic;
 pub mod kernel;
 pub mod reboot;
+mod unattended;
 mod units;
 
 use crate::image;

@@ -5,7 +5,7 @@ pub(crate) mod apt;
 mod locks;
 mod memory;
 pub(crate) mod paragraphs;
-mod pins;
+pub(crate) mod pins;
 pub(crate) mod rpm;
 mod sources;
 pub mod version;

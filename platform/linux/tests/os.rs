@@ -240,7 +240,7 @@ mod tests {
     fn lists_that_cannot_tell() {
         let (stale, malformed) = (Fact::Unreadable(Reason::Stale), Fact::Unreadable(Reason::Malformed));
         type Change = fn(&Tree);
-        let rows: [(&str, Change, u64, Updates); 15] = [
+        let rows: [(&str, Change, u64, Updates); 16] = [
             (
                 "a week and more",
                 |tree| tree.replace(RELEASE, "Valid-Until", "X"),
@@ -314,6 +314,20 @@ mod tests {
                 },
                 SIGNED + 31 * DAY,
                 unknown(stale.clone(), Fact::Known(SIGNED)),
+            ),
+            (
+                "a snapshot of the archive, asked for just now",
+                |tree| {
+                    tree.remove(RELEASE);
+                    let base =
+                        "var/lib/apt/lists/snapshot.ubuntu.com_ubuntu_20240301T030400Z_dists_noble-security";
+                    tree.write(&format!("{base}_InRelease"), "Suite: noble-security\n");
+                    tree.write(&format!("{base}_main_binary-amd64_Packages"), "");
+                    tree.date(&format!("{base}_InRelease"), SIGNED);
+                },
+                SIGNED + DAY,
+                // 2024-03-01
+                unknown(stale.clone(), Fact::Known(1_709_251_200)),
             ),
             (
                 "an old suite beside a fresh one",
@@ -600,12 +614,40 @@ mod tests {
         }
     }
 
+    /// Runs this build of the kernel 6.1.0-37-amd64, of which 6.1.141-1 is installed.
+    fn build(tree: &Tree, version: &str) {
+        tree.write("proc/sys/kernel/osrelease", "6.1.0-37-amd64\n");
+        tree.write(
+            "proc/version",
+            &format!(
+                "Linux version 6.1.0-37-amd64 (debian-kernel@lists.debian.org) (gcc-12 (Debian 12.2.0-14+deb12u1) 12.2.0, \
+                 GNU ld (GNU Binutils for Debian) 2.40) #1 SMP PREEMPT_DYNAMIC Debian {version} (2025-05-22)\n"
+            ),
+        );
+        tree.append(
+            STATUS,
+            "\nPackage: linux-image-6.1.0-37-amd64\nStatus: install ok installed\nArchitecture: amd64\nVersion: 6.1.141-1\n",
+        );
+    }
+
     #[test]
     fn restarts() {
         type Change = fn(&Tree);
         let same: Change = |tree| tree.write("proc/sys/kernel/osrelease", "6.1.0-37-amd64\n");
-        let rows: [(&str, &str, Change, Fact<bool>); 8] = [
+        let rows: [(&str, &str, Change, Fact<bool>); 10] = [
             ("the newest kernel runs", "debian-desktop", same, Fact::Known(false)),
+            (
+                "an older build of the newest kernel runs",
+                "debian-desktop",
+                |tree| build(tree, "6.1.140-1"),
+                Fact::Known(true),
+            ),
+            (
+                "the newest build of the newest kernel runs",
+                "debian-desktop",
+                |tree| build(tree, "6.1.141-1"),
+                Fact::Known(false),
+            ),
             (
                 "a package says so",
                 "debian-desktop",
@@ -1268,6 +1310,10 @@ mod tests {
         };
         const XFCE: &str = "home/x/xfce4/xfconf/xfce-perchannel-xml/xfce4-screensaver.xml";
         let xfce = |text| vec![("usr/bin/xfce4-screensaver", ""), (XFCE, text)];
+        let presents = (
+            "home/x/xfce4/xfconf/xfce-perchannel-xml/xfce4-power-manager.xml",
+            "<channel name=\"xfce4-power-manager\"><property name=\"xfce4-power-manager\" type=\"empty\"><property name=\"presentation-mode\" type=\"bool\" value=\"true\"/></property></channel>",
+        );
         let rows = [
             ("ubuntu:GNOME", well(&[]), times(300, 5)),
             ("GNOME", gnome(on, on, "uint32 300\n"), never()),
@@ -1296,6 +1342,17 @@ mod tests {
             ("GNOME", [&gnome(off, off, "uint32 0\n")[..], &[IDLE_ACTION]].concat(), never()),
             ("Budgie:GNOME", well(&[lightdm, ("usr/bin/budgie-screensaver", "")]), times(300, 5)),
             ("Budgie:GNOME", well(&[lightdm]), never()),
+            (
+                "Budgie:GNOME",
+                well(&[
+                    lightdm,
+                    ("usr/bin/budgie-screensaver", ""),
+                    (".commands/gsettings-idle-activation-enabled", off),
+                ]),
+                never(),
+            ),
+            // GNOME Shell has no such switch.
+            ("GNOME", well(&[(".commands/gsettings-idle-activation-enabled", off)]), times(300, 5)),
             ("X-Cinnamon", gnome(off, off, "uint32 300\n"), never()),
             ("X-Cinnamon", well(&[("usr/bin/cinnamon-screensaver", ""), lightdm]), times(300, 5)),
             (
@@ -1352,6 +1409,8 @@ mod tests {
                 ),
                 times(900, 0),
             ),
+            ("XFCE", [&xfce("")[..], &[("usr/bin/xfce4-power-manager", ""), presents]].concat(), never()),
+            ("XFCE", [&xfce("")[..], &[presents]].concat(), times(300, 0)),
             (
                 "XFCE",
                 xfce(
@@ -1376,6 +1435,16 @@ mod tests {
                 .concat(),
                 times(240, 0),
             ),
+            (
+                "sway",
+                [
+                    &sway("swayidle|")[..],
+                    &[("etc/swayidle/config", "timeout\t240 'swaylock -f --grace 60'\n")],
+                ]
+                .concat(),
+                times(240, 60),
+            ),
+            ("sway", sway("swayidle|timeout|300|/home/x/bin/lock.sh|"), unreadable_lock(Reason::Failed)),
             ("sway", vec![("usr/bin/swaylock", ""), ("proc/9/comm", "sway\n")], never()),
             ("sway", vec![("usr/bin/sway", "")], never()),
             (

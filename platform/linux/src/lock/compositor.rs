@@ -19,6 +19,28 @@ const LOCKS: [&str; 10] = [
     "physlock",
 ];
 
+/// Programs that lock nothing, whatever words follow.
+const TELLERS: [&str; 7] = ["notify-send", "pkill", "killall", "pidof", "pgrep", "echo", "logger"];
+/// Other programs that idle daemons are told to run, and that lock nothing.
+const OTHERS: [&str; 16] = [
+    "brightnessctl",
+    "brillo",
+    "light",
+    "swaymsg",
+    "hyprctl",
+    "niri",
+    "systemctl",
+    "loginctl",
+    "wlopm",
+    "wlr-randr",
+    "xset",
+    "playerctl",
+    "ddcutil",
+    "asusctl",
+    "true",
+    "sleep",
+];
+
 /// Reads the timeouts of the idle daemon that runs. Without one, nothing locks; one that we do not know is unreadable.
 pub(super) fn read(root: &Root, session: &LoginSession) -> Result<Settings, Reason> {
     let pids = root.names("/proc")?.into_iter().filter(|name| name.bytes().all(|byte| byte.is_ascii_digit()));
@@ -33,8 +55,16 @@ pub(super) fn read(root: &Root, session: &LoginSession) -> Result<Settings, Reas
                 return swayidle(root, session, &words.collect::<Vec<_>>());
             }
             "hypridle" => {
-                let config = root.text(session.settings.join("hypr/hypridle.conf"))?;
-                return Ok(settings(&hypridle(&config)?));
+                let line = root.read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+                let line = String::from_utf8_lossy(&line).into_owned();
+                let mut words = line.split('\0').map(str::trim);
+                let given = words.find(|word| ["-c", "--config"].contains(word)).and(words.next());
+                let config = given.map_or_else(|| session.settings.join("hypr/hypridle.conf"), Into::into);
+                let config = match root.text_if_there(config)? {
+                    Some(config) => config,
+                    None => root.text("/etc/xdg/hypr/hypridle.conf")?,
+                };
+                return settings(root, session, &hypridle(&config)?);
             }
             "xss-lock" | "xautolock" | "xidlehook" | "light-locker" | "xscreensaver" | "stasis" => {
                 unknown = true
@@ -55,19 +85,77 @@ fn is_own(root: &Root, pid: &str) -> bool {
 /// Time in seconds, and the command that is run after it.
 type Timeout = (u64, String);
 
-/// The first timeout after which a locker runs.
-fn settings(timeouts: &[Timeout]) -> Settings {
-    let locks = |(_, command): &&Timeout| {
-        command.split(|c: char| !c.is_ascii_alphanumeric() && c != '-').any(|word| LOCKS.contains(&word))
-    };
-    let first =
-        timeouts.iter().filter(locks).map(|(seconds, _)| *seconds).filter(|seconds| *seconds > 0).min();
-    first.map_or(Settings::NEVER, |seconds| Settings {
-        locks: Some(Ok(true)),
-        idle: Some(Ok(seconds)),
-        grace: Some(Ok(0)),
-        ..Settings::default()
+/// Programs of a command of the shell, each with its arguments.
+fn programs(command: &str) -> impl Iterator<Item = Vec<&str>> {
+    let parts = command.split(['&', '|', ';', '\n']);
+    parts.map(|part| {
+        let words = part.split_ascii_whitespace().map(|word| word.trim_matches(['"', '\'', '(', ')']));
+        words.skip_while(|word| word.is_empty() || word.contains('=') || *word == "exec").collect::<Vec<_>>()
     })
+}
+
+/// The name of a program without its folder.
+fn name<'a>(words: &[&'a str]) -> &'a str {
+    words.first().and_then(|word| word.rsplit('/').next()).unwrap_or_default()
+}
+
+/// The program and its arguments that lock the screen, if the command runs one that is known.
+fn locker(command: &str) -> Option<Vec<&str>> {
+    let locks = |words: &Vec<&str>| {
+        let named = |word: &&str| word.rsplit('/').next().is_some_and(|name| LOCKS.contains(&name));
+        !TELLERS.contains(&name(words)) && words.iter().any(named)
+    };
+    programs(command).find(locks)
+}
+
+/// The first timeout after which a locker runs. A program that is not known may be one, under a name that a person chose:
+/// where it is the only one, whether the screen locks is unreadable.
+fn settings(root: &Root, session: &LoginSession, timeouts: &[Timeout]) -> Result<Settings, Reason> {
+    let first = timeouts
+        .iter()
+        .filter(|(seconds, _)| *seconds > 0)
+        .filter_map(|(seconds, command)| Some((*seconds, locker(command)?)))
+        .min();
+    if let Some((seconds, words)) = first {
+        return Ok(Settings {
+            locks: Some(Ok(true)),
+            idle: Some(Ok(seconds)),
+            grace: Some(grace(root, session, &words)),
+            ..Settings::default()
+        });
+    }
+    let known = |words: &Vec<&str>| {
+        words.is_empty() || TELLERS.contains(&name(words)) || OTHERS.contains(&name(words))
+    };
+    let all_known = timeouts.iter().all(|(_, command)| programs(command).all(|words| known(&words)));
+    if all_known { Ok(Settings::NEVER) } else { Err(Reason::Failed) }
+}
+
+/// Seconds in which the locker asks for no password: `--grace` of swaylock-effects
+/// (<https://github.com/jirutka/swaylock-effects>) and of hyprlock, or `grace` in their files.
+fn grace(root: &Root, session: &LoginSession, words: &[&str]) -> Result<u64, Reason> {
+    let seconds = |text: &str| {
+        let whole = text.trim().split('.').next().unwrap_or_default();
+        whole.parse::<u64>().map_err(|_| Reason::Malformed)
+    };
+    let mut arguments = words.iter();
+    while let Some(word) = arguments.next() {
+        if let Some(value) = word.strip_prefix("--grace=") {
+            return seconds(value);
+        } else if *word == "--grace" {
+            return seconds(arguments.next().unwrap_or(&""));
+        }
+    }
+    let has = |program: &str| words.iter().any(|word| word.rsplit('/').next() == Some(program));
+    let file = match () {
+        () if has("swaylock") => "swaylock/config",
+        () if has("hyprlock") => "hypr/hyprlock.conf",
+        () => return Ok(0),
+    };
+    let text = root.text_if_there(session.settings.join(file))?.unwrap_or_default();
+    let set = text.lines().filter_map(|line| line.trim().split_once('='));
+    let last = set.filter(|(name, _)| name.trim() == "grace").last();
+    last.map_or(Ok(0), |(_, value)| seconds(value.split('#').next().unwrap_or_default()))
 }
 
 /// swayidle(1): `timeout SECONDS COMMAND` as arguments or, without events there, in the configuration.
@@ -75,10 +163,13 @@ fn swayidle(root: &Root, session: &LoginSession, arguments: &[String]) -> Result
     let option = arguments.iter().position(|word| word == "-C");
     let given = option.and_then(|at| arguments.get(at + 1)).map(|path| Path::new(path).to_owned());
     let own = session.settings.join("swayidle/config");
-    let text = root.text_if_there(given.unwrap_or(own))?.unwrap_or_default();
+    let text = match root.text_if_there(given.unwrap_or(own))? {
+        Some(text) => text,
+        None => root.text_if_there("/etc/swayidle/config")?.unwrap_or_default(),
+    };
     let mut timeouts = Vec::new();
-    for line in text.lines().filter_map(|line| line.trim().strip_prefix("timeout ")) {
-        let (seconds, command) = line.trim().split_once(' ').ok_or(Reason::Malformed)?;
+    for line in text.lines().filter_map(|line| line.trim().strip_prefix("timeout")) {
+        let (seconds, command) = line.trim().split_once([' ', '\t']).ok_or(Reason::Malformed)?;
         timeouts.push((seconds.parse().map_err(|_| Reason::Malformed)?, command.to_owned()));
     }
     // It has another program run when logind locks the session.
@@ -96,7 +187,7 @@ fn swayidle(root: &Root, session: &LoginSession, arguments: &[String]) -> Result
         }
     }
     timeouts.retain(|(_, command)| listens || !command.contains("lock-session"));
-    Ok(settings(&timeouts))
+    settings(root, session, &timeouts)
 }
 
 /// Configuration of hypridle: `listener { timeout = SECONDS … on-timeout = COMMAND }`. A command that has logind lock the
@@ -127,6 +218,44 @@ fn hypridle(text: &str) -> Result<Vec<Timeout>, Reason> {
 mod tests {
     use super::*;
 
+    fn of(timeouts: &[Timeout]) -> Result<Settings, Reason> {
+        let tree = tempfile::tempdir().unwrap();
+        let config = tree.path().join("config/swaylock");
+        std::fs::create_dir_all(&config).unwrap();
+        std::fs::write(config.join("config"), "color=000000\ngrace=30\n").unwrap();
+        let session = LoginSession { desktop: "sway".into(), settings: "/config".into() };
+        settings(&Root::at(tree.path()), &session, timeouts)
+    }
+
+    #[test]
+    fn commands_that_lock_are_told_from_others() {
+        let locks = |grace| {
+            Ok(Settings {
+                locks: Some(Ok(true)),
+                idle: Some(Ok(300)),
+                grace: Some(grace),
+                ..Settings::default()
+            })
+        };
+        for (command, expected) in [
+            ("swaylock -f", locks(Ok(30))),
+            ("/usr/bin/swaylock -f --grace 600 --fade-in 1", locks(Ok(600))),
+            ("hyprlock --grace=600", locks(Ok(600))),
+            ("swaylock --grace ten", locks(Err(Reason::Malformed))),
+            ("pidof hyprlock || hyprlock", locks(Ok(0))),
+            ("sh -c 'gtklock -d'", locks(Ok(0))),
+            ("notify-send 'swaylock in a minute'", Ok(Settings::NEVER)),
+            ("pkill swaylock; systemctl suspend", Ok(Settings::NEVER)),
+            ("swaymsg 'output * power off'", Ok(Settings::NEVER)),
+            ("BACKLIGHT=0 /usr/bin/brightnessctl -s set 10%", Ok(Settings::NEVER)),
+            // It may lock or not.
+            ("~/.config/sway/lock.sh", Err(Reason::Failed)),
+            ("qs ipc call lock lock", Err(Reason::Failed)),
+        ] {
+            assert_eq!(of(&[(300, command.to_owned())]), expected, "{command}");
+        }
+    }
+
     #[test]
     fn first_timeout_with_a_locker_counts() {
         let file = "general {\n  lock_cmd = pidof hyprlock || hyprlock\n}\nlistener {\n  timeout = 150 # dim\n  \
@@ -138,7 +267,7 @@ mod tests {
             (file.replace("loginctl lock-session", "hyprlock"), Some(300)),
             (file.replace("loginctl lock-session", "systemctl suspend"), None),
         ] {
-            let seen = settings(&hypridle(&text).unwrap());
+            let seen = of(&hypridle(&text).unwrap()).unwrap();
             let expected = idle.map_or(Settings::NEVER, |idle| Settings {
                 locks: Some(Ok(true)),
                 idle: Some(Ok(idle)),

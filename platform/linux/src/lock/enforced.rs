@@ -13,7 +13,13 @@ pub(super) fn read(root: &Root, desktop: Desktop) -> Result<Settings, Reason> {
             let settings = dconf(root, "/org/gnome/desktop")?;
             with_idle_action(root, settings)
         }
-        Desktop::Budgie | Desktop::Flashback | Desktop::Unity => dconf(root, "/org/gnome/desktop"),
+        Desktop::Budgie => {
+            // Its screensaver starts when idle only if it is told to.
+            let starts = Dconf::read(root)?.switch("/org/gnome/desktop/screensaver/idle-activation-enabled");
+            let settings = dconf(root, "/org/gnome/desktop")?;
+            Ok(unless_disabled(settings, starts.map(|starts| starts.map(|starts| !starts))))
+        }
+        Desktop::Flashback | Desktop::Unity => dconf(root, "/org/gnome/desktop"),
         Desktop::Cinnamon => dconf(root, "/org/cinnamon/desktop"),
         Desktop::Plasma => kde::enforced(root),
         Desktop::Mate => mate(root),

@@ -32,9 +32,8 @@ pub(super) fn read(
             let settings = gsettings(commands, "org.gnome.desktop", 1);
             Some(settings.and_then(|settings| with_idle_action(root, settings)))
         }
-        Desktop::Flashback | Desktop::Unity | Desktop::Budgie => {
-            Some(gsettings(commands, "org.gnome.desktop", 1))
-        }
+        Desktop::Budgie => Some(budgie(commands)),
+        Desktop::Flashback | Desktop::Unity => Some(gsettings(commands, "org.gnome.desktop", 1)),
         Desktop::Cinnamon => Some(gsettings(commands, "org.cinnamon.desktop", 1)),
         Desktop::Mate => Some(mate(commands)),
         Desktop::Plasma => Some(kde::of_user(root, session)),
@@ -59,6 +58,17 @@ fn gsettings(commands: &Commands, desktop: &str, unit: u64) -> Result<Settings, 
         grace: Some(Ok(get("screensaver", "lock-delay").and_then(seconds)?)),
         ..Settings::default()
     })
+}
+
+/// Budgie's screensaver, made from GNOME's old one, starts when idle only if it is told to (`gs-monitor.c` of
+/// <https://github.com/BuddiesOfBudgie/budgie-screensaver>). A schema without the switch is one of a locker that always does.
+fn budgie(commands: &Commands) -> Result<Settings, Reason> {
+    let settings = gsettings(commands, "org.gnome.desktop", 1)?;
+    let starts = match get(commands, "org.gnome.desktop.screensaver", "idle-activation-enabled") {
+        Ok(text) => switch(text)?,
+        Err(_) => true,
+    };
+    Ok(if starts { settings } else { Settings { locks: Some(Ok(false)), ..settings } })
 }
 
 /// MATE's screensaver counts minutes, and starts when idle only if it is told to.

@@ -2,10 +2,15 @@
 //! file over the system's, unless the system's file locks the channel or a property.
 
 use super::Settings;
+use super::desktop::has_program;
 use crate::Root;
 use std::path::Path;
 use vitalsign_protocol::fact::Reason;
 
+/// The power manager's channel. Its presentation mode keeps the screensaver from starting
+/// (<https://docs.xfce.org/xfce/xfce4-power-manager/start>), until it is turned off again.
+const POWER: &str = "xfce4/xfconf/xfce-perchannel-xml/xfce4-power-manager.xml";
+const PRESENTATION: &str = "xfce4-power-manager/presentation-mode";
 /// The channel's file, below the system's and the user's folder of settings.
 const FILE: &str = "xfce4/xfconf/xfce-perchannel-xml/xfce4-screensaver.xml";
 const SYSTEM: &str = "/etc/xdg";
@@ -19,26 +24,31 @@ const MAX_DELAY: u64 = 480;
 
 /// Settings that no user can change.
 pub(super) fn enforced(root: &Root) -> Result<Settings, Reason> {
-    let channel = system(root)?;
+    let channel = channel(root, Path::new(SYSTEM), FILE)?;
     let layers = Layers { system: &channel, user: None };
     Ok(layers.settings())
 }
 
 /// Settings as they are in force for a user with this folder of settings.
 pub(super) fn of_user(root: &Root, settings: &Path) -> Result<Settings, Reason> {
-    let system = system(root)?;
-    let user = match root.text_if_there(settings.join(FILE))? {
-        // An empty file sets nothing.
-        Some(text) if !text.is_empty() => XfconfChannel::parse(&text)?,
-        _ => XfconfChannel::default(),
-    };
-    Ok(Layers { system: &system, user: Some(&user) }.settings())
+    let system = channel(root, Path::new(SYSTEM), FILE)?;
+    let user = channel(root, settings, FILE)?;
+    let screensaver = Layers { system: &system, user: Some(&user) }.settings();
+    if !has_program(root, "xfce4-power-manager") {
+        return Ok(screensaver);
+    }
+    let system = channel(root, Path::new(SYSTEM), POWER)?;
+    let user = channel(root, settings, POWER)?;
+    let power = Layers { system: &system, user: Some(&user) };
+    let presents = power.get(PRESENTATION).flatten().is_some_and(|(_, value)| value == "true");
+    Ok(if presents { Settings { locks: Some(Ok(false)), ..screensaver } } else { screensaver })
 }
 
-fn system(root: &Root) -> Result<XfconfChannel, Reason> {
-    match root.text_if_there(Path::new(SYSTEM).join(FILE))? {
-        Some(text) => XfconfChannel::parse(&text),
-        None => Ok(XfconfChannel::default()),
+/// A channel's file in a folder of settings. One that is absent or empty sets nothing.
+fn channel(root: &Root, folder: &Path, file: &str) -> Result<XfconfChannel, Reason> {
+    match root.text_if_there(folder.join(file))? {
+        Some(text) if !text.is_empty() => XfconfChannel::parse(&text),
+        _ => Ok(XfconfChannel::default()),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Detects automatic security updates: a setting that asks for them, and a timer whose service can run.
 
+use super::unattended;
 use super::units::{is_installed, service_runs, timer_runs};
 use crate::Root;
 use crate::apt_conf::AptConf;
@@ -89,11 +90,6 @@ fn apt(root: &Root) -> Result<bool, Reason> {
     let on = conf
         .value("apt::periodic::enable")
         .is_none_or(|value| !value.trim_start_matches('0').is_empty() || value.is_empty());
-    let patterns = conf.list("unattended-upgrade::origins-pattern").any(pattern_takes_security);
-    let origins = conf.list("unattended-upgrade::allowed-origins").any(origin_takes_security);
-    // A list of what to leave out that matches every package.
-    let mut kept_out = conf.list("unattended-upgrade::package-blacklist");
-    let nothing = kept_out.any(|pattern| matches!(pattern, "." | ".*" | ".+" | "^" | "^.*" | "^.+" | ".*$"));
     let started = if root.exists("/run/systemd/system") || is_installed(root, "apt-daily.timer") {
         timer_runs(root, "apt-daily.timer", "apt.systemd.daily")
             && timer_runs(root, "apt-daily-upgrade.timer", "apt.systemd.daily")
@@ -101,30 +97,8 @@ fn apt(root: &Root) -> Result<bool, Reason> {
         root.exists("/etc/cron.daily/apt-compat")
     };
     let periodic = ["apt::periodic::update-package-lists", "apt::periodic::unattended-upgrade"];
-    Ok(on && (patterns || origins) && !nothing && started && periodic.iter().all(|name| every(name)))
-}
-
-/// `origin=Debian,codename=${distro_codename},label=Debian-Security`: it names security updates, or restricts nothing
-/// but the origin, to the distribution's.
-fn pattern_takes_security(pattern: &str) -> bool {
-    let pattern = pattern.to_ascii_lowercase();
-    let mut pairs = pattern.split(',').filter_map(|pair| pair.split_once('='));
-    let all = |(name, value): (&str, &str)| match name.trim() {
-        "o" | "origin" => is_distribution(value.trim()),
-        _ => value.trim() == "*",
-    };
-    pattern.contains("security") || pairs.clone().next().is_some() && pairs.all(all)
-}
-
-/// `${distro_id}:${distro_codename}-security`, as origin and archive.
-fn origin_takes_security(origin: &str) -> bool {
-    let origin = origin.to_ascii_lowercase();
-    let all = |(origin, archive): (&str, &str)| is_distribution(origin) && archive == "*";
-    origin.contains("security") || origin.split_once(':').is_some_and(all)
-}
-
-fn is_distribution(origin: &str) -> bool {
-    matches!(origin, "*" | "${distro_id}" | "debian" | "ubuntu")
+    let installs = on && started && periodic.iter().all(|name| every(name));
+    Ok(installs && unattended::installs_security(root, &conf)?)
 }
 
 fn dnf(root: &Root) -> Result<bool, Reason> {
@@ -159,34 +133,4 @@ fn ini(root: &Root, files: &[&str], section: &str, name: &str) -> Result<Option<
         return Ok(assignments(&spaced).get(name).map(|value| value.trim().to_owned()));
     }
     Ok(None)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn origins_that_take_security_updates() {
-        for (pattern, takes) in [
-            ("origin=Debian,codename=${distro_codename},label=Debian-Security", true),
-            ("origin=Debian,codename=${distro_codename},label=Debian", false),
-            ("origin=Debian", true),
-            ("origin=*", true),
-            ("o=Ubuntu,a=*", true),
-            ("origin=Google LLC,archive=*", false),
-            ("site=packages.example.org", false),
-            ("", false),
-        ] {
-            assert_eq!(pattern_takes_security(pattern), takes, "{pattern}");
-        }
-        for (origin, takes) in [
-            ("${distro_id}:${distro_codename}-security", true),
-            ("UbuntuESM:${distro_codename}-infra-security", true),
-            ("${distro_id}:${distro_codename}", false),
-            ("*:*", true),
-            ("Google LLC:*", false),
-        ] {
-            assert_eq!(origin_takes_security(origin), takes, "{origin}");
-        }
-    }
 }

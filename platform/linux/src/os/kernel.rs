@@ -4,6 +4,7 @@
 //! line is no update of the running one, whatever its version.
 
 use crate::Root;
+use crate::updates::apt;
 use crate::updates::version::compare;
 use vitalsign_protocol::fact::{Fact, MAX_TEXT, Reason};
 use vitalsign_protocol::posture::{Os, Posture};
@@ -50,6 +51,18 @@ pub fn installed(root: &Root, running: &str) -> Result<Option<String>, Reason> {
     let same =
         |kernel: &String| kernel.len() <= MAX_TEXT && is_release(kernel) && system.line(kernel) == line;
     Ok(kernels.into_iter().filter(same).max_by(|left, right| compare(left, right)))
+}
+
+/// Returns whether a newer build of the running kernel is installed under the same name. Debian gives a kernel a new name
+/// only when its modules' interface changes (<https://wiki.debian.org/KernelFAQ>; needrestart calls it "ABI compatible
+/// upgrade pending"). The running kernel says its package's version: `#1 SMP Debian 6.1.140-1 (2025-05-22)`.
+pub(super) fn is_rebuilt(root: &Root, running: &str) -> bool {
+    let version = root.text("/proc/version").unwrap_or_default();
+    let build = version.rsplit_once(" #").and_then(|(_, build)| build.split_once(" Debian "));
+    let build = build.and_then(|(_, build)| build.split_ascii_whitespace().next());
+    let names = [format!("linux-image-{running}"), format!("linux-image-{running}-unsigned")];
+    let package = apt::version_of(root, &names.each_ref().map(String::as_str)).ok().flatten();
+    matches!((build, package), (Some(build), Some(package)) if compare(build, &package).is_lt())
 }
 
 /// A release begins with its version; a rescue image has none, and a copy has an ending.

@@ -36,6 +36,9 @@ pub fn read(root: &Root, commands: &Commands, memory: &Path) -> Fact<bool> {
     {
         return Fact::Known(true);
     }
+    if running.as_ref().is_ok_and(|running| kernel::is_rebuilt(root, running)) {
+        return Fact::Known(true);
+    }
     match source(root) {
         Some(source @ (Source::Dnf | Source::Zypper)) => required(root, commands, memory, source).into(),
         // Nothing says that a restart is due; that counts where something would say so.

@@ -2,7 +2,8 @@
 //! a lock, as any user. An installed package that is older than what a security suite offers waits for an update,
 //! held back or not.
 
-use super::paragraphs::{Package, Paragraphs, field, file};
+pub(crate) use super::paragraphs::field;
+use super::paragraphs::{Package, Paragraphs, file};
 use super::pins::{Pin, Pins};
 use super::version::compare;
 use super::{Lists, PendingUpdates, sources};
@@ -40,7 +41,8 @@ pub(crate) fn lists(root: &Root, now: u64) -> Result<Option<Lists>, Reason> {
         if !is_security(&head) || is_esm(&head) && esm_is_pinned(root)? {
             continue;
         }
-        let suite = heard_from(root, release, &head, now)?;
+        let heard = heard_from(root, release, &head, now)?;
+        let suite = snapshot(base).map_or(heard, |frozen| frozen.min(heard));
         checked = Some(checked.map_or(suite, |oldest: u64| oldest.min(suite)));
         let before = lists.files.len();
         let is_list = |name: &&String| {
@@ -90,6 +92,22 @@ fn head(root: &Root, release: &str) -> Result<String, Reason> {
     Ok(String::from_utf8_lossy(&head).into_owned())
 }
 
+/// Heads of the Release files of the system's own security suites that are enabled.
+pub(crate) fn security_releases(root: &Root) -> Result<Vec<String>, Reason> {
+    let enabled = sources::suites(root, &native(root))?;
+    let mut heads = Vec::new();
+    for name in root.names(LISTS)? {
+        let Some(base) = name.strip_suffix("InRelease").or_else(|| name.strip_suffix("Release")) else {
+            continue;
+        };
+        if enabled.as_ref().is_none_or(|suites| suites.iter().any(|suite| suite.base == base)) {
+            heads.push(head(root, &name)?);
+        }
+    }
+    heads.retain(|head| is_security(head) && !is_esm(head));
+    Ok(heads)
+}
+
 fn is_security(head: &str) -> bool {
     ["Suite", "Codename", "Label", "Origin"]
         .iter()
@@ -121,6 +139,20 @@ pub(crate) fn has_esm(root: &Root) -> Result<bool, Reason> {
         }
     }
     Ok(false)
+}
+
+/// Time of the archive's state that a source names: `snapshot.ubuntu.com_ubuntu_20240301T030400Z_dists_…`. However often apt
+/// asks for it, it never changes, and Ubuntu's have no time limit
+/// (<https://documentation.ubuntu.com/server/how-to/software/snapshot-service/>).
+fn snapshot(base: &str) -> Option<u64> {
+    base.split('_').find_map(|part| {
+        let (day, time) = part.strip_suffix('Z')?.split_once('T')?;
+        let is_number = |text: &str, length| text.len() == length && text.bytes().all(|b| b.is_ascii_digit());
+        if !is_number(day, 8) || !is_number(time, 6) {
+            return None;
+        }
+        date::iso(&format!("{}-{}-{}", day.get(..4)?, day.get(4..6)?, day.get(6..)?))
+    })
 }
 
 /// Time at which the suite was last known to be current, in seconds since 1970.

@@ -70,7 +70,7 @@ fn pin(stanza: &str) -> Option<Pin> {
 }
 
 /// A pattern with `*` and `?`. A regular expression (`/…/`) matches nothing here.
-pub(super) fn matches(pattern: &str, text: &str) -> bool {
+pub(crate) fn matches(pattern: &str, text: &str) -> bool {
     match (pattern.chars().next(), text.chars().next()) {
         (None, None) => true,
         (Some('*'), _) => {
