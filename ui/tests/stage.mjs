@@ -101,6 +101,26 @@ async function open(browser, origin, { language = "en", ...system } = {}) {
     window.__TAURI_INTERNALS__ = { invoke, transformCallback, unregisterCallback };
     window.tell = (event, payload) => listeners.get(event)({ event, id: 1, payload });
   });
+  await page.addInitScript(() => {
+    // A loudspeaker that is always there: the browser's own needs a device, and a gesture of the person.
+    window.heard = [];
+    window.loudspeakers = 0;
+    const gain = { setValueAtTime() {}, linearRampToValueAtTime() {} };
+    const node = () => ({ gain, frequency: {}, connect: (to) => to, disconnect() {} });
+    window.AudioContext = class {
+      currentTime = 0;
+      constructor() {
+        window.loudspeakers += 1;
+      }
+      resume = async () => {};
+      suspend = async () => {};
+      createGain = node;
+      createOscillator() {
+        const note = node();
+        return Object.assign(note, { start: () => window.heard.push(note.frequency.value), stop() {} });
+      }
+    };
+  });
   const named = (it) => (typeof it === "string" ? VIEWS[it] : it);
   return {
     page,
