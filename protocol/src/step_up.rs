@@ -30,6 +30,10 @@ pub fn transaction_digest(transaction: &str) -> Digest {
 
 /// The most bytes of a transaction's text: what a person is asked to confirm is read by one.
 pub const MAX_TRANSACTION_BYTES: usize = 12 * 1024;
+/// Application in requests by the verifier's administrator, which are tests. The verifier refuses the name, and each that
+/// looks like it, to applications.
+pub const ADMINISTRATOR: &str = "Administrator of the verifier";
+
 /// Maximum nesting depth of `authorization_details`.
 const MAX_NESTING: usize = 32;
 

@@ -92,6 +92,8 @@ impl App {
             Action::CheckAgain => self.ask(Request::CheckNow, |_| None),
             Action::Decline => self.say(Choice::Decline),
             Action::NotMine => self.say(Choice::NotMine),
+            // What is no identifier was not shown by this app.
+            Action::Read { id } => drop(id.parse().map(|id| self.inbox.read(id))),
             Action::TryAgain => self.say(Choice::TryAgain),
             Action::Set { settings } => {
                 if let Err(error) = self.settings.write(&settings) {

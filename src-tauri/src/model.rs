@@ -2,6 +2,7 @@
 //! clock: events arrive through [`Model::on`] and the time is an argument, so that every transition is a unit
 //! test.
 
+mod asked;
 mod details;
 mod device;
 #[cfg(test)]
@@ -11,6 +12,7 @@ mod words;
 pub use words::{keys, registered};
 
 use crate::view::{self, Page, PinAsked, PinWhy, Registration, Step, View};
+use asked::{Asked, LISTED};
 use std::time::Duration;
 use vitalsign_ipc::{Stage, Status, StepUp};
 use vitalsign_protocol::id::StepUpId;
@@ -19,13 +21,6 @@ use vitalsign_security_key::{Pin, PinReason, PinReply, Prompt as KeyPrompt};
 use vitalsign_session::flow::{Choice, is_mechanical};
 use vitalsign_session::{Disconnected, SessionError, UiUpdate};
 
-/// Seconds for which a result stays visible unless dismissed. On a shared machine the person may have left.
-const STANDS: u64 = 20;
-/// The same for a result with a list of remedies, which takes longer to read. It contains no names.
-const LISTED: u64 = 120;
-/// Seconds that "insert" must have been shown for an insertion to count as the person's act: a key with a loose contact
-/// comes back sooner.
-const INSERT_SHOWN: u64 = 2;
 /// Time for which a result that needs no reading is shown.
 const FLASH: Duration = Duration::from_millis(400);
 /// The fewest characters of a PIN (CTAP 2.1 section 6.5.1).
@@ -122,22 +117,6 @@ pub struct Model {
     /// Counts the results that were shown for a moment.
     flashes: u32,
     settings: view::AppSettings,
-}
-
-/// Step-up on the screen. Personal data is removed as soon as it closes.
-#[derive(Debug)]
-struct Asked {
-    step_up: StepUp,
-    step: Step,
-    trouble: Option<view::KeyProblem>,
-    /// It was refused before the person was asked, so that they expect something else of the application.
-    refused: bool,
-    /// Since when a security key is asked to be inserted.
-    insert_since: Option<u64>,
-    /// The person has inserted a key for it.
-    inserted: bool,
-    /// Time at which its result is removed.
-    until: Option<u64>,
 }
 
 impl Model {
@@ -582,6 +561,7 @@ impl Model {
         view::Prompt {
             id: step_up.id.to_string(),
             application: words::plain(&step_up.application),
+            test: step_up.application == step_up::ADMINISTRATOR,
             user: words::plain(&step_up.user),
             message: words::escape(&step_up.message),
             details: step_up.authorization_details.as_ref().map(details::rows).unwrap_or_default(),
@@ -590,42 +570,5 @@ impl Model {
             waiting: u32::try_from(waiting).unwrap_or(u32::MAX),
             step: asked.step.clone(),
         }
-    }
-}
-
-impl Asked {
-    fn new(step_up: StepUp) -> Self {
-        Self {
-            step_up,
-            step: Step::Preparing,
-            trouble: None,
-            refused: false,
-            insert_since: None,
-            inserted: false,
-            until: None,
-        }
-    }
-
-    /// Notes an insertion, and that the first PIN after it may be typed at once.
-    fn on_insertion(&mut self, step: &mut Step, now: u64) {
-        let since = self.insert_since.take();
-        if *step == Step::Insert {
-            self.insert_since = since.or(Some(now));
-            return;
-        }
-        let shown = since.is_some_and(|since| now.saturating_sub(since) >= INSERT_SHOWN);
-        self.inserted |= shown;
-        if let Step::Pin(asked) = step {
-            asked.inserted = shown;
-        }
-    }
-
-    fn ended(&mut self, end: view::PromptResult, checks: Vec<view::Check>, now: u64) {
-        let stands = if checks.is_empty() { STANDS } else { LISTED };
-        self.step = Step::Ended { end, checks, trouble: self.trouble.clone() };
-        self.until = Some(now.saturating_add(stands));
-        self.step_up.user.clear();
-        self.step_up.message.clear();
-        self.step_up.authorization_details = None;
     }
 }

@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 use tauri::{AppHandle, Emitter, Manager, RunEvent, WindowEvent};
 use vitalsign_desktop::{Notice, Notices, Sound};
 use vitalsign_protocol::id::StepUpId;
+use vitalsign_session::flow::UiAbilities;
 use vitalsign_session::{Inbox, Socket, Ui, UiUpdate};
 
 /// The event with each new view.
@@ -34,8 +35,8 @@ impl Ui for ToModel {
         let _ = self.0.send(Happened::Shown(shown));
     }
 
-    fn retries(&self) -> bool {
-        true
+    fn abilities(&self) -> UiAbilities {
+        UiAbilities { retries: true, reports_reading: true }
     }
 }
 

@@ -77,7 +77,7 @@ headline-attention-none = { $things ->
 headline-attention-next = Was zu tun ist, steht unten. Bis dahin weisen manche Anwendungen dieses Gerät möglicherweise ab.
 headline-attention-blocked = Was zu tun ist, steht unten. Bis dahin weisen Anwendungen, die ein Gerät in Ordnung verlangen, dieses ab.
 headline-not-accepted = Dieses Gerät wird nicht akzeptiert
-headline-not-accepted-next = Der Server sagt nicht, warum. Rufen Sie die IT an, und lesen Sie die Registriernummer unten vor. Nutzen Sie bis dahin ein anderes Gerät.
+headline-not-accepted-next = Der Server sagt nicht, warum. Rufen Sie die IT an, und lesen Sie die Codes unten vor. Nutzen Sie bis dahin ein anderes Gerät.
 headline-expired = Das letzte Ergebnis ist abgelaufen
 headline-expired-next = Vitalsign sendet von selbst einen neuen Bericht, sobald der Server erreichbar ist. Wenn das so bleibt, prüfen Sie das Netzwerk, und rufen Sie dann die IT an.
 headline-no-verdict = Es gibt noch kein Ergebnis
@@ -100,6 +100,7 @@ headline-no-service = Vitalsign antwortet auf diesem Gerät nicht
 headline-no-service-starting = Vitalsign wird auf diesem Gerät gesucht
 # Read to IT over the telephone. $code: "K-12".
 code = Code für die IT: { $code }
+code-device = Code für die IT: { $code } · Gerät { $device }
 
 ## Why the service is lost
 
@@ -133,8 +134,8 @@ check-again-offline = Der Server wurde nicht erreicht. Gezeigt wird das letzte E
 check-again-failed = Noch kein neues Ergebnis. Vitalsign versucht es weiter.
 device-label = Dieses Gerät
 device-name = Name
-device-enrolment = Registriernummer
-device-enrolment-none = Keine
+device-code = Gerätecode
+device-code-none = Keine
 device-contact = Verbindung
 device-reported = Letzter Bericht
 device-reported-none = Noch keiner
@@ -333,6 +334,7 @@ prompt-message = Was Sie bestätigen
 prompt-details = Alle Einzelheiten
 # Below a text that does not fit.
 prompt-more = ↓ Es geht weiter: bis zum Ende blättern
+prompt-test = Test der IT
 prompt-user = Für
 prompt-device = Auf diesem Gerät
 prompt-level = Nötig
@@ -361,6 +363,8 @@ report-back = Zurück
 
 step-preparing = Einen Moment
 step-preparing-next = Der Zustand dieses Geräts wird geprüft.
+step-read = Bis zum Ende lesen
+step-read-next = Blättern Sie bis zum Ende des Textes. Danach ist Ihr Sicherheitsschlüssel gefragt.
 step-insert = Stecken Sie Ihren Sicherheits­schlüssel ein
 step-insert-next = Oder halten Sie ihn an das Lesegerät. Berühren Sie ihn dann, wenn er blinkt.
 step-touch = Berühren Sie jetzt Ihren Sicherheits­schlüssel

@@ -89,7 +89,7 @@ headline-attention-none = { $things ->
 headline-attention-next = See below what to do. Until then, some applications may refuse this device.
 headline-attention-blocked = See below what to do. Until then, applications that need a healthy device refuse this one.
 headline-not-accepted = This device is not accepted
-headline-not-accepted-next = The server gives no reason. Call IT and read them the enrolment number below. Until then, use another device.
+headline-not-accepted-next = The server gives no reason. Call IT and read them the codes below. Until then, use another device.
 headline-expired = The last result has expired
 headline-expired-next = Vitalsign reports again as soon as it reaches the server. If this continues, check the network, then call IT.
 headline-no-verdict = There is no result yet
@@ -112,6 +112,8 @@ headline-no-service = Vitalsign is not responding on this device
 headline-no-service-starting = Looking for Vitalsign on this device
 # Read to IT over the telephone. $code: "K-12".
 code = Code for IT: { $code }
+# $device: "7ZA-3T9-KWJ".
+code-device = Code for IT: { $code } · device { $device }
 
 ## Why the service is lost, and what to do.
 
@@ -152,8 +154,8 @@ check-again-offline = The server could not be reached. This is the last result.
 check-again-failed = No new result yet. Vitalsign keeps trying.
 device-label = This device
 device-name = Name
-device-enrolment = Enrolment number
-device-enrolment-none = None
+device-code = Device code
+device-code-none = None
 device-contact = Connection
 device-reported = Last report
 device-reported-none = None yet
@@ -373,6 +375,8 @@ prompt-message = What you confirm
 prompt-details = All details
 # Below a text that does not fit.
 prompt-more = ↓ There is more: scroll to the end
+# A label: IT tries the device, and no application does anything with the answer.
+prompt-test = Test by IT
 prompt-user = For
 prompt-device = On this device
 prompt-level = Required
@@ -404,6 +408,9 @@ report-back = Go back
 
 step-preparing = One moment
 step-preparing-next = Checking the state of this device.
+# While the end of a long text has not been in view.
+step-read = Read to the end
+step-read-next = Scroll down to the end of the text. Then your security key is asked.
 step-insert = Insert your security key
 step-insert-next = Or hold it to the reader. Then touch it when it blinks.
 step-touch = Touch your security key now

@@ -77,7 +77,7 @@ headline-attention-none = { $things ->
 headline-attention-next = Vea abajo qué hacer. Hasta entonces, algunas aplicaciones pueden rechazar este dispositivo.
 headline-attention-blocked = Vea abajo qué hacer. Hasta entonces, las aplicaciones que exigen un dispositivo en buen estado rechazan este.
 headline-not-accepted = Este dispositivo no está aceptado
-headline-not-accepted-next = El servidor no dice por qué. Llame a Informática y lea el número de inscripción que aparece abajo. Hasta entonces, use otro dispositivo.
+headline-not-accepted-next = El servidor no dice por qué. Llame a Informática y lea los códigos que aparecen abajo. Hasta entonces, use otro dispositivo.
 headline-expired = El último resultado ha caducado
 headline-expired-next = Vitalsign enviará un nuevo informe en cuanto alcance el servidor. Si esto sigue así, revise la red y después llame a Informática.
 headline-no-verdict = Todavía no hay ningún resultado
@@ -100,6 +100,7 @@ headline-no-service = Vitalsign no responde en este dispositivo
 headline-no-service-starting = Buscando Vitalsign en este dispositivo
 # Read to IT over the telephone. $code: "K-12".
 code = Código para informática: { $code }
+code-device = Código para informática: { $code } · dispositivo { $device }
 
 ## Why the service is lost
 
@@ -133,8 +134,8 @@ check-again-offline = No se alcanzó el servidor. Se muestra el último resultad
 check-again-failed = Todavía no hay un resultado nuevo. Vitalsign sigue intentándolo.
 device-label = Este dispositivo
 device-name = Nombre
-device-enrolment = Número de inscripción
-device-enrolment-none = Ninguno
+device-code = Código del dispositivo
+device-code-none = Ninguno
 device-contact = Conexión
 device-reported = Último informe
 device-reported-none = Ninguno todavía
@@ -333,6 +334,7 @@ prompt-message = Lo que confirma
 prompt-details = Todos los detalles
 # Below a text that does not fit.
 prompt-more = ↓ Hay más: desplácese hasta el final
+prompt-test = Prueba de Informática
 prompt-user = Para
 prompt-device = En este dispositivo
 prompt-level = Hace falta
@@ -361,6 +363,8 @@ report-back = Volver
 
 step-preparing = Un momento
 step-preparing-next = Se está comprobando el estado de este dispositivo.
+step-read = Lea hasta el final
+step-read-next = Desplácese hasta el final del texto. Después se le pedirá la llave de seguridad.
 step-insert = Inserte su llave de seguridad
 step-insert-next = O acérquela al lector. Después tóquela cuando parpadee.
 step-touch = Toque ahora su llave de seguridad

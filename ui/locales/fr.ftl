@@ -74,7 +74,7 @@ headline-attention-none = { $things ->
 headline-attention-next = Voyez ci-dessous ce qu’il faut faire. D’ici là, certaines applications peuvent refuser cet appareil.
 headline-attention-blocked = Voyez ci-dessous ce qu’il faut faire. D’ici là, les applications qui exigent un appareil en bon état refusent celui-ci.
 headline-not-accepted = Cet appareil n’est pas accepté
-headline-not-accepted-next = Le serveur ne dit pas pourquoi. Appelez le service informatique et lisez-lui le numéro d’inscription ci-dessous. D’ici là, utilisez un autre appareil.
+headline-not-accepted-next = Le serveur ne dit pas pourquoi. Appelez le service informatique et lisez-lui les codes ci-dessous. D’ici là, utilisez un autre appareil.
 headline-expired = Le dernier résultat a expiré
 headline-expired-next = Vitalsign enverra un nouveau rapport dès qu’il atteindra le serveur. Si cela dure, vérifiez le réseau, puis appelez le service informatique.
 headline-no-verdict = Il n’y a pas encore de résultat
@@ -97,6 +97,7 @@ headline-no-service = Vitalsign ne répond pas sur cet appareil
 headline-no-service-starting = Recherche de Vitalsign sur cet appareil
 # Read to IT over the telephone. $code: "K-12".
 code = Code pour le service informatique : { $code }
+code-device = Code pour le service informatique : { $code } · appareil { $device }
 
 ## Why the service is lost
 
@@ -130,8 +131,8 @@ check-again-offline = Le serveur n’a pas été atteint. Le dernier résultat e
 check-again-failed = Pas encore de nouveau résultat. Vitalsign continue d’essayer.
 device-label = Cet appareil
 device-name = Nom
-device-enrolment = Numéro d’inscription
-device-enrolment-none = Aucun
+device-code = Code de l’appareil
+device-code-none = Aucun
 device-contact = Connexion
 device-reported = Dernier rapport
 device-reported-none = Aucun pour l’instant
@@ -330,6 +331,7 @@ prompt-message = Ce que vous confirmez
 prompt-details = Tous les détails
 # Below a text that does not fit.
 prompt-more = ↓ Il y a une suite : faites défiler jusqu’à la fin
+prompt-test = Test du service informatique
 prompt-user = Pour
 prompt-device = Sur cet appareil
 prompt-level = Nécessaire
@@ -358,6 +360,8 @@ report-back = Retour
 
 step-preparing = Un instant
 step-preparing-next = L’état de cet appareil est en cours de vérification.
+step-read = Lisez jusqu’à la fin
+step-read-next = Faites défiler jusqu’à la fin du texte. Votre clé de sécurité sera ensuite demandée.
 step-insert = Insérez votre clé de sécurité
 step-insert-next = Ou approchez-la du lecteur. Touchez-la ensuite quand elle clignote.
 step-touch = Touchez maintenant votre clé de sécurité

@@ -3,6 +3,7 @@ import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { About } from "./about";
 import { Announcer } from "./announce";
 import type { Page, View } from "./bindings";
+import { DeviceCodeContext } from "./code";
 import { FlashOverlay, useEndTone } from "./flash";
 import { act } from "./ipc";
 import { KeysPage } from "./keys";
@@ -25,16 +26,18 @@ export function App({ view, version }: { view: View; version: string }) {
   useEndTone(view);
   return (
     <SettingsContext.Provider value={view.settings}>
-      {prompt ? (
-        <PromptPage prompt={prompt} device={view.device} />
-      ) : (
-        <>
-          <Nav page={page} />
-          {page === "status" && <Status device={view.device} lost={view.lost} />}
-          {page === "keys" && <KeysPage view={view} draft={draft.current} />}
-          {page === "about" && <About version={version} />}
-        </>
-      )}
+      <DeviceCodeContext.Provider value={view.device.deviceCode}>
+        {prompt ? (
+          <PromptPage prompt={prompt} device={view.device} />
+        ) : (
+          <>
+            <Nav page={page} />
+            {page === "status" && <Status device={view.device} lost={view.lost} />}
+            {page === "keys" && <KeysPage view={view} draft={draft.current} />}
+            {page === "about" && <About version={version} />}
+          </>
+        )}
+      </DeviceCodeContext.Provider>
       <Announcer />
       <FlashOverlay view={view} />
     </SettingsContext.Provider>

@@ -64,9 +64,9 @@ export type DeviceView = {
  */
 name: string, 
 /**
- * Enrolment ID, if the device is enrolled.
+ * Code by which IT finds the device, if it is enrolled: `7ZA-3T9-KWJ`.
  */
-enrolment: string | null, 
+deviceCode: string | null, 
 /**
  * Summary as one sentence.
  */
@@ -187,6 +187,10 @@ id: string,
  * Name of the requesting application.
  */
 application: string, 
+/**
+ * IT asks, to try the device: no application does anything with the answer.
+ */
+test: boolean, 
 /**
  * Name of the user who should tap.
  */
@@ -364,7 +368,11 @@ export type Action = { "do": "open",
 /**
  * Page to open.
  */
-page: Page, } | { "do": "check-again" } | { "do": "decline" } | { "do": "not-mine" } | { "do": "try-again" } | { "do": "set", settings: AppSettings, } | { "do": "dismiss" } | { "do": "register", 
+page: Page, } | { "do": "check-again" } | { "do": "decline" } | { "do": "not-mine" } | { "do": "read", 
+/**
+ * Identifier of the step-up, see [`Prompt::id`].
+ */
+id: string, } | { "do": "try-again" } | { "do": "set", settings: AppSettings, } | { "do": "dismiss" } | { "do": "register", 
 /**
  * The code that IT gave.
  */

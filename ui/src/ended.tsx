@@ -1,6 +1,7 @@
 // How a step-up ended: what happened, and what to do next.
 import type { Page, Prompt, PromptResult, Step, Tone, KeyProblem } from "./bindings";
 import { CheckItem } from "./check";
+import { CodeForIt } from "./code";
 import { Shape } from "./icons";
 import { act } from "./ipc";
 import { useNow } from "./now";
@@ -75,9 +76,7 @@ export function TroubleNote({ trouble: { kind, code } }: { trouble: KeyProblem }
     <div id="trouble" class="card trouble" data-kind={kind}>
       <p class="label">{t("trouble-label")}</p>
       <p>{t(`trouble-${kind}`)}</p>
-      <p class="detail" id="trouble-code">
-        {t("code", { code })}
-      </p>
+      <CodeForIt id="trouble-code" code={code} />
     </div>
   );
 }

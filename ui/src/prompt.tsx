@@ -1,6 +1,5 @@
 // An application asks for a tap: who asks, what for, for whom, on which device, and how long is left. Every text in it
 // comes from outside: it is shown as it is, whole, and never as markup.
-import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { announce } from "./announce";
 import type { DeviceView, Prompt } from "./bindings";
@@ -10,6 +9,7 @@ import { FlagIcon, Ring } from "./icons";
 import { act } from "./ipc";
 import { useNow } from "./now";
 import { useOnce } from "./once";
+import { Scrolled, useReading } from "./read";
 import { Live } from "./step";
 import { clock, t } from "./text";
 
@@ -25,7 +25,7 @@ export function PromptPage({ prompt, device }: { prompt: Prompt; device: DeviceV
       {step.kind === "ended" ? (
         <Ended prompt={prompt} step={step} />
       ) : (
-        <Asked key={prompt.id} prompt={prompt} device={device} />
+        <Asked key={JSON.stringify([prompt.id, prompt.message, prompt.details])} prompt={prompt} device={device} />
       )}
     </main>
   );
@@ -35,11 +35,17 @@ function Asked({ prompt, device }: { prompt: Prompt; device: DeviceView }) {
   const { step, details, waiting } = prompt;
   const [reporting, report] = useState(false);
   const once = useOnce(`${prompt.id} ${step.kind} ${reporting}`);
+  const { unread, part } = useReading(prompt);
   // The tap has been given: there is nothing left to decline.
   const closed = step.kind === "checking" || reporting;
   return (
     <article id="prompt" class="prompt" data-step={step.kind} aria-labelledby="prompt-title">
       <div class="what">
+        {prompt.test && (
+          <p id="prompt-test" class="test">
+            {t("prompt-test")}
+          </p>
+        )}
         <header>
           <h1 id="prompt-title" tabIndex={-1} aria-describedby="prompt-message step-title">
             <Sentence application={prompt.application} />
@@ -54,11 +60,11 @@ function Asked({ prompt, device }: { prompt: Prompt; device: DeviceView }) {
             {device.name}
           </Fact>
         </dl>
-        <Scrolled id="prompt-message" label={t("prompt-message")}>
+        <Scrolled id="prompt-message" label={t("prompt-message")} onEnd={part("message")}>
           {prompt.message}
         </Scrolled>
         {details.length > 0 && (
-          <Scrolled id="prompt-details" label={t("prompt-details")}>
+          <Scrolled id="prompt-details" label={t("prompt-details")} onEnd={part("details")}>
             <table>
               <tbody>
                 {details.map(({ name, value, depth }, row) => (
@@ -80,7 +86,7 @@ function Asked({ prompt, device }: { prompt: Prompt; device: DeviceView }) {
       {reporting && step.kind !== "checking" ? (
         <Report back={() => report(false)} />
       ) : (
-        <Live step={step} preparing={t("step-preparing-next")} />
+        <Live step={step} preparing={t(unread ? "step-read-next" : "step-preparing-next")} unread={unread} />
       )}
       <footer>
         {waiting > 0 && (
@@ -106,33 +112,6 @@ function Asked({ prompt, device }: { prompt: Prompt; device: DeviceView }) {
         </button>
       </footer>
     </article>
-  );
-}
-
-/** A text from outside, whole: where it does not fit it scrolls, and says that there is more. */
-function Scrolled({ id, label, children }: { id: string; label: string; children: ComponentChildren }) {
-  const box = useRef<HTMLDivElement>(null);
-  const [more, tell] = useState(false);
-  const look = () => {
-    const it = box.current;
-    if (it) tell(it.scrollTop + it.clientHeight < it.scrollHeight - 4);
-  };
-  useEffect(() => {
-    const watch = new ResizeObserver(look);
-    if (box.current) watch.observe(box.current);
-    return () => watch.disconnect();
-  }, []);
-  return (
-    <div class="scrolled" data-more={more}>
-      <div id={id} ref={box} class="message" dir="auto" role="region" aria-label={label} tabIndex={0} onScroll={look}>
-        {children}
-      </div>
-      {more && (
-        <p class="more" aria-hidden="true">
-          {t("prompt-more")}
-        </p>
-      )}
-    </div>
   );
 }
 

@@ -3,6 +3,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { announce } from "./announce";
 import type { Check, DeviceView, Headline, DisconnectReason } from "./bindings";
 import { CheckItem, Fact } from "./check";
+import { CodeForIt } from "./code";
 import { Diagnostics } from "./diagnostics";
 import { Shape } from "./icons";
 import { act } from "./ipc";
@@ -43,11 +44,7 @@ export function Status({ device, lost }: { device: DeviceView; lost: DisconnectR
           ) : (
             <p>{next(device)}</p>
           )}
-          {device.code !== null && (
-            <p class="detail" id="device-code">
-              {t("code", { code: device.code })}
-            </p>
-          )}
+          {device.code !== null && <CodeForIt id="problem-code" code={device.code} />}
           {contact.kind === "offline" && <p class="offline">{t("contact-offline", { since: date(contact.since) })}</p>}
         </div>
         <CheckAgain device={device} lost={lost !== null} now={now} sentence={sentence} />
@@ -85,8 +82,8 @@ export function Status({ device, lost }: { device: DeviceView; lost: DisconnectR
           <Fact name={t("device-name")} id="device-name">
             {device.name}
           </Fact>
-          <Fact name={t("device-enrolment")} id="device-enrolment">
-            {device.enrolment ?? t("device-enrolment-none")}
+          <Fact name={t("device-code")} id="device-code">
+            {device.deviceCode ?? t("device-code-none")}
           </Fact>
           <Fact name={t("device-contact")} id="device-contact">
             {contact.kind === "offline" ? t("contact-offline", { since: date(contact.since) }) : t(`contact-${contact.kind}`)}

@@ -7,14 +7,16 @@ import { useOnce } from "./once";
 import { PinForm } from "./pin";
 import { t } from "./text";
 
+type Progress = { step: Step; preparing: string; unread?: boolean };
+
 /** How far it is, while it goes on. */
-export function Live({ step, preparing }: { step: Step; preparing: string }) {
+export function Live({ step, preparing, unread = false }: Progress) {
   const once = useOnce(step.kind);
   return (
-    <section class={`live ${step.kind}`} aria-labelledby="step-title">
+    <section class={`live ${step.kind}`} data-unread={unread} aria-labelledby="step-title">
       <KeyPicture step={step.kind} />
       <div class="words" role="status">
-        <h2 id="step-title">{title(step)}</h2>
+        <h2 id="step-title">{unread ? t("step-read") : title(step)}</h2>
         <p id="step-next">{next(step, preparing)}</p>
       </div>
       {step.kind === "failed" && (

@@ -141,9 +141,9 @@ async function open(browser, origin, { language = "en", ...system } = {}) {
         await new Promise(requestAnimationFrame);
       }, view);
     },
-    /** What the person has done so far; the page says by itself that it is drawn, and asks for the list of keys. */
+    /** What the person has done so far; the page says by itself that it is drawn or read, and asks for the list of keys. */
     actions: () =>
-      told.flatMap(({ command, given }) => (command === "act" && !["drawn", "list-keys"].includes(given.action.do) ? given.action : [])),
+      told.flatMap(({ command, given }) => (command === "act" && !["drawn", "list-keys", "read"].includes(given.action.do) ? given.action : [])),
     close: () => context.close(),
   };
 }

@@ -22,6 +22,8 @@ pub enum FlowEvent {
     /// The security key is through.
     Performed(Attempt, Result<Value, Failure>),
     Said(Choice),
+    /// The user interface has shown the whole text of this step-up.
+    Read(StepUpId),
     /// The person is away (the screen is locked, or another person's session is in front of it), or is back.
     Away(bool),
     Leave,
@@ -41,6 +43,16 @@ pub enum Choice {
     NoPin,
     /// Tries again after a failure that the person may have fixed.
     TryAgain,
+}
+
+/// Abilities of a user interface.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct UiAbilities {
+    /// It offers [`Choice::TryAgain`] after a mechanical failure of the key.
+    pub retries: bool,
+    /// It may show a part of a text only, and reports [`FlowEvent::Read`] once the end was in view. The key is not asked
+    /// before that.
+    pub reports_reading: bool,
 }
 
 /// Action for the executor.
@@ -70,8 +82,9 @@ pub struct Flow {
     answered: Vec<StepUpId>,
     told_idle: bool,
     attempts: u64,
-    /// The user interface offers to try again.
-    retries: bool,
+    ui: UiAbilities,
+    /// Step-ups whose whole text was shown, where the user interface reports that.
+    read: Vec<StepUpId>,
     /// Step-up whose key failed for a mechanical reason: it stays open until the person tries again or declines.
     failed: Option<Failed>,
 }
@@ -91,6 +104,8 @@ struct Current {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
+    /// The person reads the text.
+    Reading,
     /// The service is asked what to sign.
     Fetching,
     /// The security key is at it.
@@ -98,10 +113,10 @@ enum Phase {
 }
 
 impl Flow {
-    /// Creates a flow; `retries` tells whether the user interface offers to try again.
+    /// Creates a flow for a user interface.
     #[must_use]
-    pub fn new(retries: bool) -> Self {
-        Self { retries, ..Self::default() }
+    pub fn new(ui: UiAbilities) -> Self {
+        Self { ui, ..Self::default() }
     }
 
     /// Handles an event and returns the actions to take.
@@ -131,11 +146,14 @@ impl Flow {
             }
             FlowEvent::Performed(attempt, end) => self.performed(attempt, end, &mut effects),
             FlowEvent::Said(choice) => self.on_choice(choice, &mut effects),
+            FlowEvent::Read(id) => self.was_read(id, &mut effects),
             FlowEvent::Away(away) => {
                 self.away = away;
                 if away {
                     self.let_go(&mut effects);
                     self.reopen();
+                    // Another person may come back, who has read nothing.
+                    self.read.clear();
                 } else {
                     self.next(&mut effects);
                 }
@@ -152,6 +170,17 @@ impl Flow {
         let step_ups = status.step_ups.clone();
         let first = !std::mem::replace(&mut self.told_idle, true);
         let before = std::mem::take(&mut self.seen);
+        // What was read is asked for only as it was read.
+        let same = |id: &StepUpId| {
+            let now = step_ups.iter().find(|step_up| step_up.id == *id);
+            now.zip(before.get(id)).is_some_and(|(now, before)| {
+                now.message == before.message && now.authorization_details == before.authorization_details
+            })
+        };
+        self.read.retain(same);
+        if self.current.as_ref().is_some_and(|current| !same(&current.step_up)) {
+            self.let_go(effects);
+        }
         let (mut changed, mut closed) = (Vec::new(), Vec::new());
         for step_up in &step_ups {
             let known = before.get(&step_up.id);
@@ -197,8 +226,30 @@ impl Flow {
             !self.answered.contains(id) && self.seen.get(id).is_some_and(|it| it.stage == Stage::Tap)
         };
         if let Some(id) = self.order.iter().find(waits).copied() {
-            self.current = Some(Current { step_up: id, phase: Phase::Fetching });
-            effects.push(FlowEffect::Fetch(id));
+            self.begin(id, effects);
+        }
+    }
+
+    /// Begins with a step-up: what the key is to sign is fetched once the person can have read it.
+    fn begin(&mut self, id: StepUpId, effects: &mut Vec<FlowEffect>) {
+        if self.ui.reports_reading && !self.read.contains(&id) {
+            self.current = Some(Current { step_up: id, phase: Phase::Reading });
+            return;
+        }
+        self.current = Some(Current { step_up: id, phase: Phase::Fetching });
+        effects.push(FlowEffect::Fetch(id));
+    }
+
+    fn was_read(&mut self, id: StepUpId, effects: &mut Vec<FlowEffect>) {
+        let waits = self.seen.get(&id).is_some_and(|it| it.stage == Stage::Tap);
+        if !waits || self.read.contains(&id) {
+            return;
+        }
+        self.read.push(id);
+        // The person reads the one that is shown, which may be another than the oldest.
+        let reads = matches!(self.current, Some(Current { phase: Phase::Reading, .. }));
+        if reads && !self.answered.contains(&id) {
+            self.begin(id, effects);
         }
     }
 
@@ -234,7 +285,7 @@ impl Flow {
             Ok(assertion) => effects.push(FlowEffect::Tell(id, Request::Tapped { step_up: id, assertion })),
             Err(failure) => {
                 let mut end = end_of(&failure);
-                if self.retries && is_mechanical(&failure) {
+                if self.ui.retries && is_mechanical(&failure) {
                     let end = end.take().unwrap_or(step_up::StepUpResult::Declined);
                     self.failed = Some(Failed { step_up: id, end });
                 }

@@ -6,7 +6,8 @@
 //!
 //! Invariants: a PIN goes from the person to the key and nowhere else. Nothing here has the device's key or
 //! talks to the verifier. One step-up at a time is prompted, the oldest first. A tap answers exactly the
-//! challenge that the service holds: a step-up that is prepared again is prompted again.
+//! challenge that the service holds: a step-up that is prepared again is prompted again. The key is not asked before the
+//! whole text of the request was shown.
 
 mod agent;
 pub mod flow;
@@ -22,6 +23,7 @@ pub use register::{RegisterError, register};
 pub use session_lock::share_session_lock;
 pub use trouble::{DisconnectReason, Disconnected, SessionError};
 
+use flow::UiAbilities;
 use vitalsign_ipc::{Status, StepUp};
 use vitalsign_protocol::id::StepUpId;
 use vitalsign_security_key::Prompt;
@@ -32,9 +34,9 @@ pub trait Ui {
     /// Shows this. It must not wait for the person.
     fn show(&mut self, shown: UiUpdate);
 
-    /// Returns whether it offers [`flow::Choice::TryAgain`] after a mechanical failure of the key.
-    fn retries(&self) -> bool {
-        false
+    /// Returns its abilities; by default it offers nothing, and shows each text whole.
+    fn abilities(&self) -> UiAbilities {
+        UiAbilities::default()
     }
 }
 

@@ -8,6 +8,7 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::Duration;
 use vitalsign_client::ClientError;
 use vitalsign_ipc::{Answer, Request};
+use vitalsign_protocol::id::StepUpId;
 use vitalsign_protocol::step_up;
 use vitalsign_security_key::Cancel;
 
@@ -25,6 +26,10 @@ impl Inbox {
     pub fn say(&self, choice: Choice) {
         // Fails only after the session has ended.
         let _ = self.0.send(FlowEvent::Said(choice));
+    }
+    /// Reports that the whole text of a step-up was shown.
+    pub fn read(&self, step_up: StepUpId) {
+        let _ = self.0.send(FlowEvent::Read(step_up));
     }
     /// Reports that the person has left (`true`) or returned. Nothing is prompted while they are away.
     pub fn away(&self, away: bool) {
@@ -62,7 +67,7 @@ pub fn listen<A: ServiceConnector + 'static, K: SecurityKeyClient + 'static>(
     let (watched, told) = (Arc::clone(agent), inbox.0.clone());
     std::thread::spawn(move || watch(&*watched, service, &told));
 
-    let mut flow = Flow::new(surface.retries());
+    let mut flow = Flow::new(surface.abilities());
     let mut cancel = Cancel::new();
     for event in events {
         for effect in flow.on(event) {

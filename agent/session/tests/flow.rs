@@ -1,11 +1,12 @@
-//! Trying a security key again after a mechanical failure.
+//! Trying a security key again after a mechanical failure, and reading before the tap.
 
 use serde_json::json;
 use vitalsign_ipc::{AgentState, Answer, Request, Stage, Status, StepUp, StepUpCeremony};
 use vitalsign_protocol::id::StepUpId;
 use vitalsign_protocol::step_up::{Acr, StepUpResult};
 use vitalsign_security_key::Failure;
-use vitalsign_session::flow::{Attempt, Choice, Flow, FlowEffect, FlowEvent};
+use vitalsign_session::flow::{Attempt, Choice, Flow, FlowEffect, FlowEvent, UiAbilities};
+use vitalsign_session::{DisconnectReason, Disconnected};
 
 const A: StepUpId = StepUpId([1; 16]);
 const B: StepUpId = StepUpId([2; 16]);
@@ -63,7 +64,7 @@ fn unavailable() -> Failure {
 
 /// A flow whose key has failed for this reason, while another step-up waits.
 fn failed(retries: bool, failure: Failure) -> (Flow, Vec<FlowEffect>) {
-    let mut flow = Flow::new(retries);
+    let mut flow = Flow::new(UiAbilities { retries, reports_reading: false });
     assert_eq!(fetched(&flow.on(status(&[A, B]))), Some(A));
     let attempt = performing(&mut flow, A);
     let effects = attempt.map(|attempt| flow.on(FlowEvent::Performed(attempt, Err(failure))));
@@ -114,4 +115,72 @@ fn user_interface_without_retries_gives_up_at_once() {
     // A person's own mistake is not offered again.
     let (_, effects) = failed(true, Failure::WrongKey);
     assert_eq!(told(effects), [Request::GiveUp { step_up: A, end: StepUpResult::WrongKey }]);
+}
+
+/// A flow of a user interface that reports what was read.
+fn reading() -> Flow {
+    Flow::new(UiAbilities { retries: true, reports_reading: true })
+}
+
+#[test]
+fn key_is_asked_only_after_the_text_was_read() {
+    let mut flow = reading();
+    assert_eq!(fetched(&flow.on(status(&[A]))), None);
+    // What the service repeats, or says of others, is no reading.
+    assert_eq!(fetched(&flow.on(status(&[A, B]))), None);
+    assert_eq!(fetched(&flow.on(FlowEvent::Away(false))), None);
+    assert!(flow.on(FlowEvent::Said(Choice::TryAgain)).is_empty());
+    // An answer that was not asked for brings no ceremony.
+    assert!(performing(&mut flow, A).is_none());
+    assert_eq!(fetched(&flow.on(FlowEvent::Read(A))), Some(A));
+    assert!(performing(&mut flow, A).is_some());
+    // The report of one counts once, and for no other.
+    assert!(flow.on(FlowEvent::Read(A)).is_empty());
+    assert_eq!(fetched(&flow.on(status(&[B]))), None);
+    assert_eq!(fetched(&flow.on(FlowEvent::Read(B))), Some(B));
+}
+
+#[test]
+fn reading_ends_with_the_person_and_the_text() {
+    let mut flow = reading();
+    flow.on(status(&[A]));
+    assert_eq!(fetched(&flow.on(FlowEvent::Read(A))), Some(A));
+    // Another person may have come.
+    flow.on(FlowEvent::Away(true));
+    assert_eq!(fetched(&flow.on(FlowEvent::Away(false))), None);
+    assert_eq!(fetched(&flow.on(FlowEvent::Read(A))), Some(A));
+    // The text is another: what was read is not what would be signed.
+    flow.on(FlowEvent::Disconnected(lost()));
+    let FlowEvent::Status(mut other) = status(&[A]) else { unreachable!() };
+    other.step_ups.iter_mut().for_each(|it| it.message = "EHR: sign order 9999".to_owned());
+    assert_eq!(fetched(&flow.on(FlowEvent::Status(other))), None);
+    assert_eq!(fetched(&flow.on(FlowEvent::Read(A))), Some(A));
+    // The same text after a break was read.
+    flow.on(FlowEvent::Disconnected(lost()));
+    let FlowEvent::Status(mut other) = status(&[A]) else { unreachable!() };
+    other.step_ups.iter_mut().for_each(|it| it.message = "EHR: sign order 9999".to_owned());
+    assert_eq!(fetched(&flow.on(FlowEvent::Status(other))), Some(A));
+    // A step-up that is not there cannot be read in advance.
+    let mut flow = reading();
+    flow.on(FlowEvent::Read(A));
+    assert_eq!(fetched(&flow.on(status(&[A]))), None);
+}
+
+#[test]
+fn the_one_that_was_read_is_asked_before_older_ones() {
+    let mut flow = reading();
+    flow.on(status(&[A, B]));
+    assert_eq!(fetched(&flow.on(FlowEvent::Read(B))), Some(B));
+    // What was declined unread is not asked again.
+    let mut flow = reading();
+    flow.on(status(&[A, B]));
+    let declined = flow.on(FlowEvent::Said(Choice::Decline));
+    assert_eq!(told(declined), [Request::GiveUp { step_up: A, end: StepUpResult::Declined }]);
+    assert_eq!(fetched(&flow.on(FlowEvent::Read(A))), None);
+    assert_eq!(fetched(&flow.on(FlowEvent::Read(B))), None);
+    assert_eq!(fetched(&flow.on(status(&[B]))), Some(B));
+}
+
+fn lost() -> Disconnected {
+    Disconnected { loss: DisconnectReason::NotRunning, text: "no service".to_owned() }
 }

@@ -8,6 +8,7 @@ use crate::view::{
 use serde_json::Value;
 use vitalsign_ipc::{AgentState, Status};
 use vitalsign_protocol::check;
+use vitalsign_protocol::device_code::DeviceCode;
 use vitalsign_protocol::ear::{self, Ear, Tier};
 
 /// Names that mean a time.
@@ -29,7 +30,7 @@ pub(super) fn device(
     let headline = headline(status, &checks, lost, now);
     DeviceView {
         name: plain(name),
-        enrolment: status.and_then(|status| status.enrolment).map(|it| it.to_string()),
+        device_code: status.and_then(|status| status.enrolment).map(|it| DeviceCode::of(&it).to_string()),
         code: headline.code().filter(|_| lost != Some(DisconnectReason::Starting)).map(str::to_owned),
         tone: tone(&headline, ear),
         headline,

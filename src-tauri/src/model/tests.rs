@@ -3,6 +3,7 @@
 
 mod ends;
 
+use super::asked::STANDS;
 use super::*;
 use std::sync::mpsc::{Receiver, channel};
 use vitalsign_ipc::{AgentState, Refusal};
@@ -64,6 +65,33 @@ fn asked(step_ups: &[(StepUpId, Stage)]) -> Model {
     tell(&mut model, &[]);
     tell(&mut model, step_ups);
     model
+}
+
+#[test]
+fn only_the_administrators_requests_are_tests() {
+    for (application, test) in [
+        (step_up::ADMINISTRATOR, true),
+        ("EHR", false),
+        ("administrator of the verifier", false),
+        ("Administrator of the verifier ", false),
+    ] {
+        let mut asked = step_up(A, Stage::Tap);
+        asked.application = application.to_owned();
+        let mut model = Model::new(String::new());
+        let status = status(vec![asked.clone()]);
+        model.on(Happened::Shown(UiUpdate::Status { status, changed: vec![asked] }), NOW);
+        assert_eq!(model.view(NOW).prompt.map(|it| it.test), Some(test), "{application}");
+    }
+}
+
+#[test]
+fn enrolled_device_shows_its_code() {
+    let mut model = Model::new(String::new());
+    assert_eq!(model.view(NOW).device.device_code, None);
+    let mut enrolled = status(Vec::new());
+    enrolled.enrolment = Some(vitalsign_protocol::id::EnrolmentId([7; 16]));
+    model.on(Happened::Shown(UiUpdate::Status { status: enrolled, changed: Vec::new() }), NOW);
+    assert_eq!(model.view(NOW).device.device_code.as_deref(), Some("0W3-GE1-R7D"));
 }
 
 fn key(model: &mut Model, step_up: StepUpId, prompt: KeyPrompt) {

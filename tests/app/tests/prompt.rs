@@ -136,6 +136,25 @@ fn a_tap_and_a_pin_approve_it_and_the_status_is_back() -> Result<()> {
 }
 
 #[test]
+fn key_is_asked_once_the_text_was_read() -> Result<()> {
+    let (mut ward, app) = opened()?;
+    let page = &app.page;
+    let message =
+        (1..=60).map(|line| format!("EHR: sign order {line} of 60 for room 12.\n")).collect::<String>();
+    let message = message.trim_end();
+    let asked = ward.ask(message, &[])?;
+    page.see("#prompt .live[data-unread=true]")?;
+    let scroll =
+        "const it = document.querySelector('#prompt-message'); it.scrollTop = it.scrollHeight * arguments[0]";
+    page.run(scroll, &[json!(0.5)])?;
+    page.inspect("prompt-unread")?;
+    page.see("#prompt[data-step=preparing] .live[data-unread=true]")?;
+    page.run(scroll, &[json!(1)])?;
+    approve(&mut ward, page)?;
+    is_approved(&ward, asked, message)
+}
+
+#[test]
 fn application_receives_the_persons_answer() -> Result<()> {
     let (ward, app) = opened()?;
     let page = &app.page;

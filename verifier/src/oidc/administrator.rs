@@ -28,8 +28,8 @@ pub enum Error {
 impl Administrator {
     /// Reserved `client_id` of the administrator.
     pub const CLIENT_ID: &str = "vitalsign-verifier";
-    /// Name that people are shown.
-    pub const NAME: &str = "Administrator of the verifier";
+    /// Name that people are shown, in a prompt that is marked as a test.
+    pub const NAME: &str = vitalsign_protocol::step_up::ADMINISTRATOR;
 
     /// Reads or creates the key, and registers it as a client if necessary.
     ///

@@ -9,6 +9,7 @@ use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 use vitalsign_protocol::id::Digest;
 use vitalsign_protocol::jwt::JwkSet;
+use vitalsign_protocol::step_up::ADMINISTRATOR;
 
 /// The longest name and id, in bytes.
 pub const MAX_NAME_BYTES: usize = 128;
@@ -101,6 +102,11 @@ impl Store {
         let (secret, jwks) = client.credential.columns()?;
         let mut transaction = self.begin().await?;
         let wanted = lookalike(&client.name);
+        // Even before the administrator's first request, and while their own entry is disabled.
+        let administrator = crate::oidc::Administrator::CLIENT_ID;
+        if client.id != administrator && wanted == lookalike(ADMINISTRATOR) {
+            return Ok(AddedClient::NameTaken { by: administrator.to_owned() });
+        }
         let others = sqlx::query("SELECT id, name FROM clients WHERE disabled_at IS NULL AND id <> ?1");
         for row in others.bind(&client.id).fetch_all(&mut *transaction).await? {
             if lookalike(row.try_get("name")?) == wanted {

@@ -89,6 +89,8 @@ async fn clients_are_registered_listed_rotated_disabled() {
         (vec!["EHR", "--id", "ehr", "--secret"], 1, "already"),
         (vec!["ehr", "--id", "ehr2", "--secret"], 1, "confuse"),
         (vec!["\u{395}\u{397}R", "--id", "ehr2", "--secret"], 1, "confuse"),
+        // The app marks requests of this name as tests by IT; the administrator has not asked for anything yet.
+        (vec!["administrator of the VERIFIER", "--id", "it", "--secret"], 1, "confuse"),
         (vec!["EHR", "--id", "vitalsign-verifier", "--secret"], 1, "administrator"),
         (vec!["EHR", "--id", "a b", "--secret"], 1, "letters"),
         (vec!["E\u{202e}HR", "--secret"], 1, "people"),

@@ -34,7 +34,7 @@ pub(crate) fn run(place: &PathArgs, output: Output) -> anyhow::Result<ExitStatus
 pub(crate) fn show(status: &Status, output: Output) -> anyhow::Result<ExitStatus> {
     let now = wall();
     if output.json {
-        say_json(status)?;
+        say_json(&standing::json(status)?)?;
     } else {
         say(&standing::page(status, Style::of_stdout(), now));
     }

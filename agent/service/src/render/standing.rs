@@ -5,6 +5,7 @@ use super::table::{Cell, rows};
 use super::{plain, verdict, when};
 use std::path::Path;
 use vitalsign_ipc::{AgentState, Stage, Status, StepUp};
+use vitalsign_protocol::device_code::DeviceCode;
 use vitalsign_protocol::ear::Tier;
 
 /// Returns whether the last verdict is affirming and has not expired.
@@ -40,7 +41,7 @@ pub(crate) fn page(status: &Status, style: Style, now: u64) -> String {
         lines.push(line("Step-up", asked(step_up, now)));
     }
     if let Some(enrolment) = status.enrolment {
-        lines.push(line("Enrolment", enrolment.to_string()));
+        lines.push(line("Device code", DeviceCode::of(&enrolment).to_string()));
     }
     if let Some(cost) = status.cost {
         lines.push(line(
@@ -57,6 +58,15 @@ pub(crate) fn page(status: &Status, style: Style, now: u64) -> String {
     }
     out.push_str(&rows(style, &[20], &lines));
     out
+}
+
+/// Returns the status for programs: with the device's code beside its enrolment ID.
+pub(crate) fn json(status: &Status) -> serde_json::Result<serde_json::Value> {
+    let mut value = serde_json::to_value(status)?;
+    if let (Some(fields), Some(enrolment)) = (value.as_object_mut(), status.enrolment) {
+        fields.insert("code".to_owned(), DeviceCode::of(&enrolment).to_string().into());
+    }
+    Ok(value)
 }
 
 /// Formats the line that says where the verifier is set.
@@ -232,6 +242,11 @@ mod tests {
             ..status(AgentState::Reporting, Some(Tier::Affirming), NOW + 3600)
         };
         insta::assert_snapshot!(page(&status, STYLE, NOW));
+        let json = json(&status).unwrap();
+        assert_eq!(
+            (&json["code"], &json["enrolment"]),
+            (&"0W3-GE1-R7D".into(), &"BwcHBwcHBwcHBwcHBwcHBw".into())
+        );
     }
 
     #[test]

@@ -2,8 +2,14 @@
 //! {name: View}}`. What the service, the security key and the person say is made up here; the rest is the app's own way
 //! from there to the view, so that no screen is looked at that cannot be.
 
+mod facts;
+
+use facts::{
+    blocked, but, disk_off, ear, firewall_off, foreign_policy, healthy, reporting, restart_waits,
+    updates_wait, without_verdict,
+};
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, json};
 use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
@@ -11,12 +17,12 @@ use vitalsign_app::model::{Happened, Model, Registering, keys, registered};
 use vitalsign_app::view::{Page, Registration, View};
 use vitalsign_client::ClientError;
 use vitalsign_ipc::{AgentState, Answer, Refusal, Stage, Status, StepUp, StepUpCeremony};
-use vitalsign_protocol::ear::{Appraisal, Check, Ear, Tier, TrustVector};
-use vitalsign_protocol::id::{EnrolmentId, StepUpId};
+use vitalsign_protocol::ear::{Check, Tier};
+use vitalsign_protocol::id::StepUpId;
 use vitalsign_protocol::problem::ProblemType;
-use vitalsign_protocol::step_up::{Acr, NO_SECURITY_KEY, RegisteredKey, StepUpResult};
+use vitalsign_protocol::step_up::{ADMINISTRATOR, Acr, NO_SECURITY_KEY, RegisteredKey, StepUpResult};
 use vitalsign_security_key::{Failure, Pin, PinReason, PinReply, PinRequest, Prompt};
-use vitalsign_session::flow::{Attempt, Choice, Flow, FlowEffect, FlowEvent};
+use vitalsign_session::flow::{Attempt, Choice, Flow, FlowEffect, FlowEvent, UiAbilities};
 use vitalsign_session::{DisconnectReason, Disconnected, RegisterError};
 
 /// Monday, 23 November 2026, 09:30 in UTC.
@@ -53,7 +59,8 @@ impl Session {
     fn new() -> Self {
         let mut model = Model::new("ward-3-cart-07".to_owned());
         model.on(Happened::Opened(Page::Status), NOW);
-        Self { flow: Flow::new(true), model, attempt: None }
+        let abilities = UiAbilities { retries: true, reports_reading: true };
+        Self { flow: Flow::new(abilities), model, attempt: None }
     }
 
     fn on(mut self, event: FlowEvent) -> Self {
@@ -82,8 +89,11 @@ impl Session {
         self.on(FlowEvent::Status(Box::new(status)))
     }
 
+    /// Asked, and read to the end.
     fn asked(self, step_ups: Vec<StepUp>) -> Self {
-        self.status(Status { step_ups, ..reporting(healthy()) })
+        let ids: Vec<StepUpId> = step_ups.iter().map(|it| it.id).collect();
+        let session = self.status(Status { step_ups, ..reporting(healthy()) });
+        ids.into_iter().fold(session, |session, id| session.on(FlowEvent::Read(id)))
     }
 
     fn key(mut self, prompt: Prompt) -> Self {
@@ -111,187 +121,6 @@ impl Session {
     fn view(self) -> View {
         self.model.view(NOW)
     }
-}
-
-// --- How the device is ---
-
-fn check(code: &str, status: Tier, reason: &str, seen: Value, since: u64) -> Check {
-    let seen = if let Value::Object(seen) = seen { seen } else { Map::new() };
-    Check {
-        check: code.to_owned(),
-        status,
-        reason: reason.to_owned(),
-        seen,
-        since: Some(since),
-        deadline: None,
-    }
-}
-
-fn good(code: &str, seen: Value) -> Check {
-    check(code, Tier::Affirming, "ok", seen, NOW - 40 * DAY)
-}
-
-fn healthy() -> Vec<Check> {
-    vec![
-        good("os-updates", json!({"waiting": 0, "since": null, "held": 0, "checked": NOW - 2 * HOUR})),
-        good(
-            "os-reboot",
-            json!({"required": false, "last_update": NOW - 3 * DAY, "kernel": "6.12.57", "kernel_installed": "6.12.57"}),
-        ),
-        good(
-            "os-support",
-            json!({"name": "Debian GNU/Linux", "version": "13", "support_ends": NOW + 980 * DAY}),
-        ),
-        good(
-            "disk-encryption",
-            json!({"encrypted": ["data", "swap", "system"], "not_encrypted": [], "not_known": [],
-                   "methods": ["luks2"], "protectors": ["tpm-and-pin"]}),
-        ),
-        good(
-            "edr-protecting",
-            json!({"products": ["clamav"], "protecting": ["clamav"], "modes": ["active"]}),
-        ),
-        good("edr-signatures", json!({"updated": [NOW - 5 * HOUR]})),
-        good(
-            "firewall-inbound",
-            json!({"inbound_blocked": true, "engine": "nftables", "manager": "firewalld"}),
-        ),
-        good("lock-idle", json!({"automatic": true, "idle_seconds": 300, "grace_seconds": 0})),
-        good("boot-secure", json!({"secure_boot": true, "setup_mode": false, "proven": true})),
-        good(
-            "boot-measured",
-            json!({"measured_boot": true, "event_log": true, "quoted": true, "log_replayed": true}),
-        ),
-        good(
-            "key-hardware",
-            json!({"storage": "tpm", "genuine": true, "simulated": false, "manufacturer": "IFX", "firmware": "7.85"}),
-        ),
-        good("agent-version", json!({"version": env!("CARGO_PKG_VERSION")})),
-    ]
-}
-
-/// The healthy device, but for these.
-fn but(worse: Vec<Check>) -> Vec<Check> {
-    let mut checks = healthy();
-    checks.retain(|it| worse.iter().all(|other| other.check != it.check));
-    checks.extend(worse);
-    checks
-}
-
-fn updates_wait() -> Check {
-    let seen = json!({"waiting": 12, "since": NOW - 4 * DAY, "checked": NOW - HOUR});
-    let deadline = Some(NOW + 10 * DAY);
-    Check { deadline, ..check("os-updates", Tier::Warning, "grace", seen, NOW - 4 * DAY) }
-}
-
-fn restart_waits() -> Check {
-    let seen = json!({"required": true, "last_update": NOW - DAY, "kernel": "6.12.48", "kernel_installed": "6.12.57"});
-    let deadline = Some(NOW + 2 * DAY);
-    Check { deadline, ..check("os-reboot", Tier::Warning, "grace", seen, NOW - DAY) }
-}
-
-fn disk_off() -> Check {
-    let seen = json!({"encrypted": [], "not_encrypted": ["system", "swap"], "not_known": ["data"], "methods": [],
-                      "protectors": []});
-    check("disk-encryption", Tier::Contraindicated, "off", seen, NOW - 6 * DAY)
-}
-
-fn firewall_off() -> Check {
-    let seen = json!({"inbound_blocked": false, "engine": "nftables"});
-    check("firewall-inbound", Tier::Contraindicated, "off", seen, NOW - 20 * MINUTE)
-}
-
-fn blocked() -> Vec<Check> {
-    let unknown =
-        |code: &str, reason: &str| Check { since: None, ..check(code, Tier::None, reason, json!({}), NOW) };
-    but(vec![
-        updates_wait(),
-        restart_waits(),
-        disk_off(),
-        firewall_off(),
-        check("edr-protecting", Tier::Contraindicated, "missing", json!({"products": []}), NOW - 6 * DAY),
-        unknown("edr-signatures", "missing"),
-        check(
-            "lock-idle",
-            Tier::Warning,
-            "too-long",
-            json!({"automatic": true, "idle_seconds": 1800, "grace_seconds": 5}),
-            NOW - 6 * DAY,
-        ),
-        unknown("boot-secure", "unsupported"),
-        check(
-            "boot-measured",
-            Tier::Warning,
-            "no-log",
-            json!({"measured_boot": true, "event_log": false, "quoted": true, "log_replayed": false}),
-            NOW - 6 * DAY,
-        ),
-        check(
-            "key-hardware",
-            Tier::Warning,
-            "simulated",
-            json!({"storage": "tpm", "genuine": false, "simulated": true, "manufacturer": "IBM"}),
-            NOW - 6 * DAY,
-        ),
-        unknown("agent-version", "unreadable"),
-    ])
-}
-
-/// Checks of a custom policy with its own reasons.
-fn foreign_policy() -> Vec<Check> {
-    but(vec![
-        check(
-            "acme-badge-reader",
-            Tier::Contraindicated,
-            "driver-too-old",
-            json!({"driver": "2.1", "found_at": {"bus": 3, "port": "A"}, "a\u{202e}b": "<b>bold</b>\u{7}"}),
-            NOW - 3 * DAY,
-        ),
-        check(
-            "acme-locale",
-            Tier::Warning,
-            "overdue",
-            json!({"names": ["ward", "Krankenhaus"]}),
-            NOW - 3 * DAY,
-        ),
-        check("os-updates", Tier::Warning, "acme-ring-2", json!({"waiting": 3}), NOW - 3 * DAY),
-    ])
-}
-
-fn ear(checks: Vec<Check>) -> Ear {
-    let mut submods = BTreeMap::<String, Vec<Check>>::new();
-    for check in checks {
-        let (submodule, _) = check.check.split_once('-').unwrap_or((&check.check, ""));
-        submods.entry(submodule.to_owned()).or_default().push(check);
-    }
-    let judged = |(name, checks)| (name, Appraisal::new(TrustVector::default(), checks, "default"));
-    let submods: BTreeMap<_, _> = submods.into_iter().map(judged).collect();
-    Ear {
-        ear_status: Some(Ear::overall(&submods)),
-        iat: NOW - 3 * MINUTE,
-        exp: Some(NOW + 57 * MINUTE),
-        submods,
-        ..Ear::default()
-    }
-}
-
-fn reporting(checks: Vec<Check>) -> Status {
-    Status {
-        standing: AgentState::Reporting,
-        enrolment: Some(EnrolmentId(*b"\x8b\x3e\xc1\x52\x07\xd9\x4a\xf6\x90\x1d\x73\xbe\x28\x65\xe4\x1f")),
-        ear: Some(ear(checks)),
-        reported_at: Some(NOW - 3 * MINUTE),
-        posture: None,
-        busy: false,
-        next_report_seconds: 12 * MINUTE,
-        cost: None,
-        listening: true,
-        step_ups: Vec::new(),
-    }
-}
-
-fn without_verdict(standing: AgentState) -> Status {
-    Status { standing, ear: None, reported_at: None, ..reporting(Vec::new()) }
 }
 
 fn status() -> Views {
@@ -407,6 +236,11 @@ fn prompts() -> Views {
         message: "Prescribe oxycodone 5 mg, 20 tablets, to the patient of record 20417".to_owned(),
         ..tap()
     };
+    let by_it = StepUp {
+        application: ADMINISTRATOR.to_owned(),
+        message: "A test by IT: please touch your key".to_owned(),
+        ..tap()
+    };
     let unavailable = "the smart card service does not run: connection refused (os error 111)";
     let entered = asked()
         .key(pin(PinReason::Needed, Some(8)))
@@ -427,6 +261,7 @@ fn prompts() -> Views {
         ("prompt-working", entered.view()),
         ("prompt-checking", asked().asked(vec![step_up(Stage::Checking)]).view()),
         ("prompt-waiting", Session::new().asked(queue).key(Prompt::Touch { keys: 1 }).view()),
+        ("prompt-test", Session::new().asked(vec![by_it]).key(Prompt::Touch { keys: 1 }).view()),
         ("prompt-epcs", Session::new().asked(vec![epcs]).key(Prompt::Touch { keys: 1 }).view()),
     ]
 }
@@ -434,6 +269,7 @@ fn prompts() -> Views {
 /// Text from elsewhere, as long and as odd as it is allowed to be.
 fn outside_texts() -> Views {
     let show = |step_up| Session::new().asked(vec![step_up]).key(Prompt::Touch { keys: 1 }).view();
+    let unread = |step_up| Status { step_ups: vec![step_up], ..reporting(healthy()) };
     let says = |message: &str| StepUp { message: message.to_owned(), ..tap() };
     let mut long = "Release the blood products of request 20417. ".repeat(250);
     long.truncate(9_940);
@@ -461,6 +297,7 @@ fn outside_texts() -> Views {
         StepUp { application: "A".repeat(64), user: "u".repeat(256), ..says(&"0123456789abcdef".repeat(32)) };
     vec![
         ("prompt-long", show(says(&long))),
+        ("prompt-unread", Session::new().status(unread(says(&long))).view()),
         ("prompt-unbroken", show(unbroken)),
         ("prompt-markup", show(markup)),
         ("prompt-arabic", show(says("السجل الصحي: وقِّع الأمر رقم 4711 للمريض في الغرفة 12"))),
