@@ -137,9 +137,16 @@ mod tests {
     fn checks_and_reasons_read_as_on_the_command_line() {
         let english = english();
         let titles = check::TEXTS.iter().map(|it| (format!("check-{}-title", it.check), it.title));
-        let remedies = check::TEXTS.iter().map(|it| (format!("check-{}-remedy", it.check), it.remedy));
+        let purposes = check::TEXTS.iter().map(|it| (format!("check-{}-why", it.check), it.why));
+        let remedies = check::remedies().map(|(check, it)| (check::message(check, it), it.text));
+        let steps = check::remedies().flat_map(|(check, it)| {
+            it.steps.iter().flat_map(move |steps| {
+                let message = format!("{}-{}", check::message(check, it), steps.desktop.code());
+                steps.lines.iter().zip(1..).map(move |(line, number)| (format!("{message}-{number}"), *line))
+            })
+        });
         let reasons = check::REASONS.iter().map(|(code, words)| (format!("reason-{code}"), *words));
-        for (id, text) in titles.chain(remedies).chain(reasons) {
+        for (id, text) in titles.chain(purposes).chain(remedies).chain(steps).chain(reasons) {
             assert_eq!(english.get(&id).map(String::as_str), Some(text), "ui/locales/en.ftl: {id}");
         }
     }

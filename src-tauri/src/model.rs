@@ -14,7 +14,9 @@ pub use words::{keys, registered};
 use crate::view::{self, Page, PinAsked, PinWhy, Registration, Step, View};
 use asked::{Asked, LISTED};
 use std::time::Duration;
+use vitalsign_client::texts::Texts;
 use vitalsign_ipc::{Stage, Status, StepUp};
+use vitalsign_protocol::check::Desktop;
 use vitalsign_protocol::id::StepUpId;
 use vitalsign_protocol::step_up;
 use vitalsign_security_key::{Pin, PinReason, PinReply, Prompt as KeyPrompt};
@@ -117,6 +119,7 @@ pub struct Model {
     /// Counts the results that were shown for a moment.
     flashes: u32,
     settings: view::AppSettings,
+    advisor: device::Advisor,
 }
 
 impl Model {
@@ -130,6 +133,12 @@ impl Model {
     #[must_use]
     pub fn with(device_name: String, settings: view::AppSettings) -> Self {
         Self { device_name, settings, ..Self::default() }
+    }
+
+    /// The same with the organisation's texts in the app's language, on this desktop.
+    #[must_use]
+    pub fn advised(self, texts: Texts, desktop: Option<Desktop>) -> Self {
+        Self { advisor: device::Advisor { texts, desktop }, ..self }
     }
 
     /// This has happened, at this moment in seconds since 1970.
@@ -237,7 +246,7 @@ impl Model {
         View {
             page: self.page,
             lost,
-            device: device::device(&self.device_name, self.status.as_deref(), lost, now),
+            device: device::device(&self.device_name, self.status.as_deref(), &self.advisor, lost, now),
             prompt: self.asked.as_ref().map(|asked| self.prompt(asked)),
             registration: self.registration.clone(),
             keys: self.keys.clone(),
@@ -346,11 +355,11 @@ impl Model {
     fn step_up(&mut self, step_up: StepUp, now: u64) {
         let id = step_up.id;
         if let Stage::Ended { end, reasons } = &step_up.stage {
-            let ear = self.status.as_ref().and_then(|status| status.ear.as_ref());
             let end = *end;
             let (checks, unasked) = match end {
                 step_up::StepUpResult::Unhealthy => {
-                    (reasons.iter().map(|reason| device::refused(reason, ear)).collect(), None)
+                    let check = |it: &String| device::refused(it, self.status.as_deref(), &self.advisor);
+                    (reasons.iter().map(check).collect(), None)
                 }
                 step_up::StepUpResult::NoKey => (Vec::new(), words::unasked(reasons)),
                 // Problems that the person cannot fix.

@@ -10,12 +10,14 @@ use crate::view::{Action, View};
 use crate::window::Page;
 use crate::{commands, process, tray, window};
 use anyhow::Context;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 use tauri::{AppHandle, Emitter, Manager, RunEvent, WindowEvent};
+use vitalsign_client::texts::{self, Texts};
 use vitalsign_desktop::{Notice, Notices, Sound};
+use vitalsign_protocol::check::Desktop;
 use vitalsign_protocol::id::StepUpId;
 use vitalsign_session::flow::UiAbilities;
 use vitalsign_session::{Inbox, Socket, Ui, UiUpdate};
@@ -40,6 +42,18 @@ impl Ui for ToModel {
     }
 }
 
+/// Reads the organisation's texts in the app's language. A file that cannot be used is left out.
+fn own_texts(language: Language) -> Texts {
+    Texts::read(Path::new(texts::FOLDER), &language.texts().language).unwrap_or_else(|error| {
+        tracing::warn!(%error, "the organisation's texts are not used");
+        Texts::default()
+    })
+}
+
+fn desktop() -> Option<Desktop> {
+    std::env::var("XDG_CURRENT_DESKTOP").ok().and_then(|names| Desktop::of(&names))
+}
+
 pub(crate) fn run(arguments: AppArgs) -> anyhow::Result<()> {
     anyhow::ensure!(vitalsign_desktop::has_screen(), "there is no screen to show anything on");
     let language = Language::of_session();
@@ -47,7 +61,8 @@ pub(crate) fn run(arguments: AppArgs) -> anyhow::Result<()> {
     let (inbox, events) = Inbox::new();
     let context = tauri::generate_context!();
     let settings = SettingsFile::in_folder(&settings_folder(&context.config().identifier));
-    let model = Model::with(vitalsign_os::device_name(), settings.read());
+    let model =
+        Model::with(vitalsign_os::device_name(), settings.read()).advised(own_texts(language), desktop());
     let socket = Socket(arguments.socket.clone());
     let app = App::new(language, socket, (inbox.clone(), happened.clone()), model.view(now()), settings);
     let (socket, keys) = (Arc::clone(&app.socket), Arc::clone(&app.keys));

@@ -4,12 +4,14 @@
 //! cannot be shown: no challenge, no relying party, no PIN.
 
 mod device;
+mod guidance;
 mod key;
 mod prompt;
 #[cfg(test)]
 mod tests;
 
 pub use device::{Check, Contact, DeviceView, Headline, Remediator, Seen, SeenValue, Tone};
+pub use guidance::{CheckTexts, Support};
 pub use key::{KeyList, KeyProblem, KeyProblemKind, KeyView, Registration};
 pub use prompt::{Detail, Level, PinAsked, PinWhy, Prompt, PromptResult, Step};
 

@@ -117,6 +117,12 @@ loss-last-known = Unten steht, was zuletzt bekannt war.
 ## The status page
 
 checks-attention = Was Aufmerksamkeit braucht
+# Summary of the checks that IT fixes, folded in.
+checks-it = { $count ->
+    [one] Die IT kümmert sich um 1 Punkt
+   *[other] Die IT kümmert sich um { $count } Punkte
+}
+checks-it-next = Sie müssen dafür nichts tun.
 checks-good = { $count ->
     [one] 1 Prüfung ist gut
    *[other] { $count } Prüfungen sind gut
@@ -167,31 +173,91 @@ check-refused = Erfüllt diese Anfrage nicht
 moment = { $date } ({ $ago })
 moment-now = gerade eben
 
+## How to reach IT, as the organisation sets it up.
+
+# $team: its name, or the next text; $phone: a number as people dial it; $url: an address.
+support-it = IT
+support-call = Anrufen: { $team } ({ $phone })
+support-contact = Ansprechpartner: { $team }
+support-contact-at = Ansprechpartner: { $team } ({ $url })
+
+## Remedies that are the same for every check.
+
+remedy-unreadable = Sie müssen nichts tun. IT: Die Ursache zeigen vitalsign doctor und das Protokoll des Dienstes.
+remedy-unsupported = Sie müssen nichts tun. IT: Dieses System kann es nicht melden; machen Sie die Prüfung freiwillig, oder ersetzen Sie das System.
+remedy-clock = Sie müssen nichts tun. IT: Stellen Sie die Uhr dieses Geräts, und lassen Sie sie abgleichen.
+
 ## The checks
 
 check-os-updates-title = Sicherheitsupdates
+check-os-updates-why = Updates schließen Lücken, die Angreifer bereits ausnutzen.
+check-os-updates-remedy-lists = Dieses Gerät soll seine Paketlisten erneuern; das sollte täglich von selbst geschehen.
+check-os-updates-remedy-end = Wechseln Sie auf eine Systemversion, die noch gepflegt wird: Für diese gibt es keine Updates mehr.
 check-os-updates-remedy = Installieren Sie die wartenden Sicherheitsupdates.
+check-os-updates-remedy-gnome-1 = Öffnen Sie „Software“, dann „Aktualisierungen“.
+check-os-updates-remedy-gnome-2 = Wählen Sie „Neu starten und aktualisieren“.
+check-os-updates-remedy-kde-1 = Öffnen Sie „Discover“, dann „Aktualisierungen“.
+check-os-updates-remedy-kde-2 = Wählen Sie „Alle aktualisieren“.
 check-os-reboot-title = Neustart
+check-os-reboot-why = Ein Update schützt dieses Gerät erst nach dem Neustart, der es abschließt.
 check-os-reboot-remedy = Starten Sie dieses Gerät neu, damit seine Updates fertig werden.
 check-os-support-title = Systemversion
+check-os-support-why = Ein System, das der Hersteller nicht mehr pflegt, bekommt keine Sicherheitsupdates.
 check-os-support-remedy = Wechseln Sie auf eine Systemversion, die der Hersteller noch pflegt.
 check-disk-encryption-title = Verschlüsselung
-check-disk-encryption-remedy = Schalten Sie die Verschlüsselung für alle Laufwerke ein, auch für den Auslagerungsspeicher.
+check-disk-encryption-why = Ohne Verschlüsselung kann jeder, der den Datenträger mitnimmt, Patientendaten lesen.
+check-disk-encryption-remedy-partial = Verschlüsseln Sie die Laufwerke, die als nicht verschlüsselt aufgeführt sind.
+check-disk-encryption-remedy-clear = Entfernen Sie den ungeschützten Schlüssel der Verschlüsselung, und schützen Sie ihn mit dem TPM.
+check-disk-encryption-remedy-suspended = Setzen Sie die Verschlüsselung des Datenträgers fort.
+check-disk-encryption-remedy-key = Binden Sie den Schlüssel der Verschlüsselung an das TPM dieses Geräts.
+check-disk-encryption-remedy = Verschlüsseln Sie den Datenträger: System, Daten und Auslagerungsspeicher.
 check-edr-protecting-title = Schutzprogramm
-check-edr-protecting-remedy = Starten Sie das Schutzprogramm, und stellen Sie seine Richtlinie auf Blockieren in Echtzeit.
+check-edr-protecting-why = Das Schutzprogramm stoppt Schadprogramme, während sie laufen.
+check-edr-protecting-remedy-missing = Installieren Sie das Schutzprogramm.
+check-edr-protecting-remedy-passive = Stellen Sie die Richtlinie des Schutzprogramms auf Blockieren in Echtzeit.
+check-edr-protecting-remedy-reduced = Reparieren Sie das Schutzprogramm: Sein Sensor unterstützt den laufenden Kernel nicht oder ist ausgefallen.
+check-edr-protecting-remedy-snoozed = Setzen Sie das Schutzprogramm fort, das jemand angehalten hat.
+check-edr-protecting-remedy-disconnected = Verbinden Sie das Schutzprogramm wieder mit seiner Verwaltung.
+check-edr-protecting-remedy-unlicensed = Erneuern Sie die Lizenz des Schutzprogramms.
+check-edr-protecting-remedy = Starten Sie das Schutzprogramm.
 check-edr-signatures-title = Schutz aktuell
+check-edr-signatures-why = Ein Schutz mit alten Signaturen übersieht neue Schadprogramme.
 check-edr-signatures-remedy = Aktualisieren Sie die Signaturen des Schutzprogramms.
 check-firewall-inbound-title = Firewall
+check-firewall-inbound-why = Eine Firewall verhindert, dass andere Geräte im Netzwerk auf dieses zugreifen.
+check-firewall-inbound-remedy-ports = Schließen Sie die aufgeführten Ports, oder erlauben Sie sie in der Richtlinie.
 check-firewall-inbound-remedy = Schalten Sie die Firewall ein, damit unverlangte Verbindungen abgewiesen werden.
+check-firewall-inbound-remedy-kde-1 = Öffnen Sie die Systemeinstellungen, dann „Firewall“.
+check-firewall-inbound-remedy-kde-2 = Schalten Sie die Firewall ein, und stellen Sie eingehende Verbindungen auf „Zurückweisen“.
 check-lock-idle-title = Bildschirmsperre
-check-lock-idle-remedy = Erzwingen Sie eine Bildschirmsperre nach wenigen Minuten: dconf-Sperren für GNOME, unveränderliche Kconfig für Plasma.
+check-lock-idle-why = Ein Bildschirm, der sich selbst sperrt, verhindert, dass andere unter Ihrem Namen arbeiten.
+check-lock-idle-remedy-too-long = Verkürzen Sie die Zeit, nach der sich der Bildschirm sperrt.
+check-lock-idle-remedy-too-long-gnome-1 = Öffnen Sie „Einstellungen“, dann „Datenschutz und Sicherheit“, dann „Bildschirmsperre“.
+check-lock-idle-remedy-too-long-gnome-2 = Wählen Sie eine kürzere Zeit bis zum Abschalten des Bildschirms und keine Verzögerung der Sperre.
+check-lock-idle-remedy-too-long-kde-1 = Öffnen Sie die Systemeinstellungen, dann „Bildschirmsperre“.
+check-lock-idle-remedy-too-long-kde-2 = Wählen Sie eine kürzere Zeit bis zur Sperre.
+check-lock-idle-remedy-enforce = Geben Sie die Einstellungen der Bildschirmsperre fest vor: dconf-Sperren für GNOME, unveränderliche Kconfig für Plasma.
+check-lock-idle-remedy = Schalten Sie die automatische Bildschirmsperre ein.
+check-lock-idle-remedy-gnome-1 = Öffnen Sie „Einstellungen“, dann „Datenschutz und Sicherheit“, dann „Bildschirmsperre“.
+check-lock-idle-remedy-gnome-2 = Schalten Sie „Automatische Bildschirmsperre“ ein.
+check-lock-idle-remedy-kde-1 = Öffnen Sie die Systemeinstellungen, dann „Bildschirmsperre“.
+check-lock-idle-remedy-kde-2 = Schalten Sie das automatische Sperren ein.
 check-boot-secure-title = Secure Boot
+check-boot-secure-why = Secure Boot verhindert, dass ein verändertes System startet.
+check-boot-secure-remedy-setup = Installieren Sie die Schlüssel von Secure Boot in den Einstellungen der Firmware: Sie ist im Einrichtungsmodus.
+check-boot-secure-remedy-contradiction = Nutzen Sie dieses Gerät nicht weiter, bis die IT es geprüft hat: Sein Bericht widerspricht seinem TPM.
 check-boot-secure-remedy = Schalten Sie Secure Boot in den Einstellungen der Firmware ein.
 check-boot-measured-title = Gemessener Systemstart
-check-boot-measured-remedy = Schalten Sie das TPM ein, und starten Sie im UEFI-Modus mit Ereignisprotokoll.
+check-boot-measured-why = Der gemessene Systemstart beweist, welches System gestartet wurde.
+check-boot-measured-remedy-log = Die Firmware muss ihr Ereignisprotokoll liefern: Starten Sie im UEFI-Modus, mit securityfs.
+check-boot-measured-remedy-quote = Prüfen Sie das TPM und den Schlüssel des Geräts: Es kam kein signierter Bericht über den Systemstart an.
+check-boot-measured-remedy = Aktivieren Sie den gemessenen Systemstart: TPM einschalten, im UEFI-Modus starten.
 check-key-hardware-title = Schlüssel des Geräts
+check-key-hardware-why = Ein Schlüssel in einem TPM lässt sich nicht auf ein anderes Gerät kopieren.
+check-key-hardware-remedy-maker = Nehmen Sie das Zertifikat dieses TPM-Herstellers in den Server auf, oder nutzen Sie ein Gerät mit einem vertrauenswürdigen TPM.
 check-key-hardware-remedy = Nutzen Sie ein Gerät mit einem vertrauenswürdigen TPM, und registrieren Sie es neu.
 check-agent-version-title = Vitalsign-Agent
+check-agent-version-why = Einem alten Agenten können Prüfungen fehlen, die Ihre Organisation braucht.
 check-agent-version-remedy = Aktualisieren Sie den Vitalsign-Agenten.
 
 check-health-title = Zustand dieses Geräts
@@ -217,7 +283,7 @@ reason-partial = nur zum Teil
 reason-missing = nicht vorhanden
 reason-stale = nicht mehr aktuell
 reason-outdated = zu alt
-reason-clock = eine Zeit in der Zukunft: Prüfen Sie die Uhr
+reason-clock = die Uhr des Geräts geht offenbar falsch
 reason-clear-key = verschlüsselt, aber der Schlüssel ist ungeschützt
 reason-unbound-key = verschlüsselt, aber das TPM gibt den Schlüssel jedem System
 reason-network-key = verschlüsselt mit einem Schlüssel aus dem Netzwerk

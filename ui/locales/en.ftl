@@ -132,6 +132,12 @@ loss-last-known = Below is the last known state.
 
 # Heading of the checks that need attention.
 checks-attention = What needs attention
+# Summary of the checks that IT fixes, folded in.
+checks-it = { $count ->
+    [one] IT fixes 1 thing
+   *[other] IT fixes { $count } things
+}
+checks-it-next = You do not have to do anything about these.
 # Summaries of groups that fold open.
 checks-good = { $count ->
     [one] 1 check is good
@@ -193,31 +199,91 @@ moment = { $date } ({ $ago })
 # Closer than a minute.
 moment-now = just now
 
+## How to reach IT, as the organisation sets it up.
+
+# $team: its name, or the next text; $phone: a number as people dial it; $url: an address.
+support-it = IT
+support-call = Call { $team } ({ $phone })
+support-contact = Contact { $team }
+support-contact-at = Contact { $team } ({ $url })
+
+## Remedies that are the same for every check.
+
+remedy-unreadable = Nothing for you to do. IT: find the cause with vitalsign doctor and the service's log.
+remedy-unsupported = Nothing for you to do. IT: this system cannot report it; make the check optional, or replace the system.
+remedy-clock = Nothing for you to do. IT: set this device's clock, and keep it synchronised.
+
 ## The checks: the same words as in protocol/src/check.rs in English.
 
 check-os-updates-title = Security updates
+check-os-updates-why = Updates close weaknesses that attackers already use.
+check-os-updates-remedy-lists = Have this device refresh its package lists; a timer should do it daily.
+check-os-updates-remedy-end = Upgrade to a system version that is still supported: this one gets no updates.
 check-os-updates-remedy = Install the waiting security updates.
+check-os-updates-remedy-gnome-1 = Open Software, then Updates.
+check-os-updates-remedy-gnome-2 = Select Restart & Update.
+check-os-updates-remedy-kde-1 = Open Discover, then Updates.
+check-os-updates-remedy-kde-2 = Select Update All.
 check-os-reboot-title = Restart
+check-os-reboot-why = An update protects this device only after the restart that finishes it.
 check-os-reboot-remedy = Restart this device to finish its updates.
 check-os-support-title = System version
+check-os-support-why = A system that its maker no longer supports gets no security updates.
 check-os-support-remedy = Upgrade to a system version that is still supported.
 check-disk-encryption-title = Disk encryption
-check-disk-encryption-remedy = Turn on disk encryption for every volume, swap included.
+check-disk-encryption-why = Without encryption, anyone who takes the disk can read patient data.
+check-disk-encryption-remedy-partial = Encrypt the volumes that are listed as not encrypted.
+check-disk-encryption-remedy-clear = Remove the unprotected key of the encryption, and protect it with the TPM.
+check-disk-encryption-remedy-suspended = Resume the disk encryption.
+check-disk-encryption-remedy-key = Bind the key of the disk encryption to this device's TPM.
+check-disk-encryption-remedy = Encrypt the disk: system, data and swap.
 check-edr-protecting-title = Endpoint protection
-check-edr-protecting-remedy = Start the endpoint protection, and set its policy to block in real time.
+check-edr-protecting-why = Endpoint protection stops malicious programs while they run.
+check-edr-protecting-remedy-missing = Install the endpoint protection.
+check-edr-protecting-remedy-passive = Set the policy of the endpoint protection to block in real time.
+check-edr-protecting-remedy-reduced = Repair the endpoint protection: its sensor does not support the running kernel, or failed.
+check-edr-protecting-remedy-snoozed = Resume the endpoint protection, which a user paused.
+check-edr-protecting-remedy-disconnected = Reconnect the endpoint protection to its management.
+check-edr-protecting-remedy-unlicensed = Renew the licence of the endpoint protection.
+check-edr-protecting-remedy = Start the endpoint protection.
 check-edr-signatures-title = Protection up to date
+check-edr-signatures-why = Protection with old signatures misses new malicious programs.
 check-edr-signatures-remedy = Update the signatures of the endpoint protection.
 check-firewall-inbound-title = Firewall
+check-firewall-inbound-why = A firewall keeps other devices on the network from reaching this one.
+check-firewall-inbound-remedy-ports = Close the listed ports, or allow them in the policy.
 check-firewall-inbound-remedy = Turn on the firewall to block unsolicited connections.
+check-firewall-inbound-remedy-kde-1 = Open System Settings, then Firewall.
+check-firewall-inbound-remedy-kde-2 = Turn on the firewall, and set incoming connections to reject.
 check-lock-idle-title = Screen lock
-check-lock-idle-remedy = Enforce a screen lock after a few minutes: dconf locks for GNOME, immutable Kconfig for Plasma.
+check-lock-idle-why = A screen that locks by itself keeps others from working under your name.
+check-lock-idle-remedy-too-long = Shorten the time after which the screen locks.
+check-lock-idle-remedy-too-long-gnome-1 = Open Settings, then Privacy & Security, then Screen Lock.
+check-lock-idle-remedy-too-long-gnome-2 = Choose a shorter Blank Screen Delay, and no lock delay.
+check-lock-idle-remedy-too-long-kde-1 = Open System Settings, then Screen Locking.
+check-lock-idle-remedy-too-long-kde-2 = Choose a shorter time for locking the screen.
+check-lock-idle-remedy-enforce = Enforce the screen lock's settings: dconf locks for GNOME, immutable Kconfig for Plasma.
+check-lock-idle-remedy = Turn on the automatic screen lock.
+check-lock-idle-remedy-gnome-1 = Open Settings, then Privacy & Security, then Screen Lock.
+check-lock-idle-remedy-gnome-2 = Turn on Automatic Screen Lock.
+check-lock-idle-remedy-kde-1 = Open System Settings, then Screen Locking.
+check-lock-idle-remedy-kde-2 = Turn on locking the screen automatically.
 check-boot-secure-title = Secure Boot
+check-boot-secure-why = Secure Boot keeps manipulated systems from starting.
+check-boot-secure-remedy-setup = Install the Secure Boot keys in the firmware's settings: it is in setup mode.
+check-boot-secure-remedy-contradiction = Stop using this device until IT has checked it: its report does not match its TPM.
 check-boot-secure-remedy = Turn on Secure Boot in the firmware's settings.
 check-boot-measured-title = Measured boot
-check-boot-measured-remedy = Turn on the TPM, and boot in UEFI mode with an event log.
+check-boot-measured-why = Measured boot proves which system was started.
+check-boot-measured-remedy-log = Have the firmware provide its event log: boot in UEFI mode, with securityfs.
+check-boot-measured-remedy-quote = Check the TPM and the device key: no signed report of the boot has arrived.
+check-boot-measured-remedy = Enable measured boot: turn on the TPM, and boot in UEFI mode.
 check-key-hardware-title = Device key
+check-key-hardware-why = A key in a TPM cannot be copied to another device.
+check-key-hardware-remedy-maker = Add this TPM maker's certificate to the verifier, or use a device with a trusted TPM.
 check-key-hardware-remedy = Use a device with a trusted TPM, and enrol it again.
 check-agent-version-title = Vitalsign agent
+check-agent-version-why = An old agent may miss checks that the organisation needs.
 check-agent-version-remedy = Update the Vitalsign agent.
 
 # What a request may need beyond the checks of this device: these stand only where one was refused for them.
@@ -245,7 +311,7 @@ reason-partial = only in part
 reason-missing = missing
 reason-stale = out of date
 reason-outdated = too old
-reason-clock = a time in the future: check the clock
+reason-clock = the device's clock seems wrong
 reason-clear-key = encrypted, but its key is unprotected
 reason-unbound-key = encrypted, but its TPM gives the key to any system
 reason-network-key = encrypted with a key from the network

@@ -117,6 +117,12 @@ loss-last-known = Lo que ve abajo es lo último que se supo.
 ## The status page
 
 checks-attention = Lo que requiere atención
+# Summary of the checks that IT fixes, folded in.
+checks-it = { $count ->
+    [one] Informática se ocupa de 1 asunto
+   *[other] Informática se ocupa de { $count } asuntos
+}
+checks-it-next = No tiene que hacer nada al respecto.
 checks-good = { $count ->
     [one] 1 comproba­ción está bien
    *[other] { $count } comproba­ciones están bien
@@ -167,31 +173,91 @@ check-refused = No cumple lo que exige esta solicitud
 moment = { $date } ({ $ago })
 moment-now = ahora mismo
 
+## How to reach IT, as the organisation sets it up.
+
+# $team: its name, or the next text; $phone: a number as people dial it; $url: an address.
+support-it = Informática
+support-call = Llame a { $team } ({ $phone })
+support-contact = Contacte con { $team }
+support-contact-at = Contacte con { $team } ({ $url })
+
+## Remedies that are the same for every check.
+
+remedy-unreadable = No tiene que hacer nada. Informática: busque la causa con vitalsign doctor y el registro del servicio.
+remedy-unsupported = No tiene que hacer nada. Informática: este sistema no puede informarlo; haga opcional la comprobación o sustituya el sistema.
+remedy-clock = No tiene que hacer nada. Informática: ponga en hora el reloj de este dispositivo y manténgalo sincronizado.
+
 ## The checks
 
 check-os-updates-title = Actualizaciones de seguridad
+check-os-updates-why = Las actualizaciones cierran fallos que los atacantes ya aprovechan.
+check-os-updates-remedy-lists = Haga que este dispositivo renueve sus listas de paquetes; debería hacerse cada día automáticamente.
+check-os-updates-remedy-end = Pase a una versión del sistema que todavía se mantenga: para esta ya no hay actualizaciones.
 check-os-updates-remedy = Instale las actualizaciones de seguridad pendientes.
+check-os-updates-remedy-gnome-1 = Abra Software y después Actualizaciones.
+check-os-updates-remedy-gnome-2 = Elija «Reiniciar y actualizar».
+check-os-updates-remedy-kde-1 = Abra Discover y después Actualizaciones.
+check-os-updates-remedy-kde-2 = Elija «Actualizar todo».
 check-os-reboot-title = Reinicio
+check-os-reboot-why = Una actualización solo protege este dispositivo después del reinicio que la termina.
 check-os-reboot-remedy = Reinicie este dispositivo para terminar sus actualizaciones.
 check-os-support-title = Versión del sistema
+check-os-support-why = Un sistema que su fabricante ya no mantiene no recibe actualizaciones de seguridad.
 check-os-support-remedy = Pase a una versión del sistema que su fabricante todavía mantenga.
 check-disk-encryption-title = Cifrado del disco
-check-disk-encryption-remedy = Active el cifrado de todos los volúmenes, incluido el de intercambio.
+check-disk-encryption-why = Sin cifrado, cualquiera que se lleve el disco puede leer datos de pacientes.
+check-disk-encryption-remedy-partial = Cifre los volúmenes que aparecen como no cifrados.
+check-disk-encryption-remedy-clear = Retire la clave de cifrado sin proteger y proteja la clave con el TPM.
+check-disk-encryption-remedy-suspended = Reanude el cifrado del disco.
+check-disk-encryption-remedy-key = Vincule la clave de cifrado del disco al TPM de este dispositivo.
+check-disk-encryption-remedy = Cifre el disco: sistema, datos y memoria de intercambio.
 check-edr-protecting-title = Protección del dispositivo
-check-edr-protecting-remedy = Inicie la protección del dispositivo y configure su política para que bloquee en tiempo real.
+check-edr-protecting-why = La protección detiene los programas maliciosos mientras se ejecutan.
+check-edr-protecting-remedy-missing = Instale la protección del dispositivo.
+check-edr-protecting-remedy-passive = Configure la política de la protección para que bloquee en tiempo real.
+check-edr-protecting-remedy-reduced = Repare la protección: su sensor no admite el núcleo en uso o ha fallado.
+check-edr-protecting-remedy-snoozed = Reanude la protección, que un usuario puso en pausa.
+check-edr-protecting-remedy-disconnected = Vuelva a conectar la protección con su gestión.
+check-edr-protecting-remedy-unlicensed = Renueve la licencia de la protección.
+check-edr-protecting-remedy = Inicie la protección del dispositivo.
 check-edr-signatures-title = Protección al día
+check-edr-signatures-why = Una protección con firmas antiguas no detecta los programas maliciosos nuevos.
 check-edr-signatures-remedy = Actualice las firmas de la protección del dispositivo.
 check-firewall-inbound-title = Cortafuegos
+check-firewall-inbound-why = Un cortafuegos impide que otros dispositivos de la red accedan a este.
+check-firewall-inbound-remedy-ports = Cierre los puertos indicados o permítalos en la política.
 check-firewall-inbound-remedy = Active el cortafuegos para que se rechacen las conexiones no solicitadas.
+check-firewall-inbound-remedy-kde-1 = Abra Preferencias del sistema y después Cortafuegos.
+check-firewall-inbound-remedy-kde-2 = Active el cortafuegos y haga que rechace las conexiones entrantes.
 check-lock-idle-title = Bloqueo de pantalla
-check-lock-idle-remedy = Imponga el bloqueo de la pantalla a los pocos minutos: bloqueos de dconf en GNOME, Kconfig inmutable en Plasma.
+check-lock-idle-why = Una pantalla que se bloquea sola evita que otros trabajen con su nombre.
+check-lock-idle-remedy-too-long = Acorte el tiempo tras el que se bloquea la pantalla.
+check-lock-idle-remedy-too-long-gnome-1 = Abra Configuración, después Privacidad y seguridad y después Bloqueo de pantalla.
+check-lock-idle-remedy-too-long-gnome-2 = Elija un tiempo de apagado de pantalla más corto y ningún retardo del bloqueo.
+check-lock-idle-remedy-too-long-kde-1 = Abra Preferencias del sistema y después Bloqueo de pantalla.
+check-lock-idle-remedy-too-long-kde-2 = Elija un tiempo de bloqueo más corto.
+check-lock-idle-remedy-enforce = Imponga los ajustes del bloqueo de pantalla: bloqueos de dconf en GNOME, Kconfig inmutable en Plasma.
+check-lock-idle-remedy = Active el bloqueo automático de la pantalla.
+check-lock-idle-remedy-gnome-1 = Abra Configuración, después Privacidad y seguridad y después Bloqueo de pantalla.
+check-lock-idle-remedy-gnome-2 = Active «Bloqueo de pantalla automático».
+check-lock-idle-remedy-kde-1 = Abra Preferencias del sistema y después Bloqueo de pantalla.
+check-lock-idle-remedy-kde-2 = Active el bloqueo automático.
 check-boot-secure-title = Arranque seguro
+check-boot-secure-why = El arranque seguro impide que se inicie un sistema manipulado.
+check-boot-secure-remedy-setup = Instale las claves del arranque seguro en los ajustes del firmware: está en modo de configuración.
+check-boot-secure-remedy-contradiction = No use más este dispositivo hasta que Informática lo revise: su informe contradice a su TPM.
 check-boot-secure-remedy = Active el arranque seguro (Secure Boot) en los ajustes del firmware.
 check-boot-measured-title = Arranque medido
-check-boot-measured-remedy = Active el TPM y arranque en modo UEFI con registro de eventos.
+check-boot-measured-why = El arranque medido demuestra qué sistema se inició.
+check-boot-measured-remedy-log = El firmware debe facilitar su registro de eventos: arranque en modo UEFI, con securityfs.
+check-boot-measured-remedy-quote = Revise el TPM y la clave del dispositivo: no ha llegado ningún informe firmado del arranque.
+check-boot-measured-remedy = Habilite el arranque medido: active el TPM y arranque en modo UEFI.
 check-key-hardware-title = Clave del dispositivo
+check-key-hardware-why = Una clave guardada en un TPM no se puede copiar a otro dispositivo.
+check-key-hardware-remedy-maker = Añada el certificado de este fabricante de TPM al servidor o use un dispositivo con un TPM de confianza.
 check-key-hardware-remedy = Use un dispositivo con un TPM de confianza e inscríbalo de nuevo.
 check-agent-version-title = Agente Vitalsign
+check-agent-version-why = A un agente antiguo le pueden faltar comprobaciones que su organización necesita.
 check-agent-version-remedy = Actualice el agente Vitalsign.
 
 check-health-title = Estado de este dispositivo
@@ -217,7 +283,7 @@ reason-partial = solo en parte
 reason-missing = no existe
 reason-stale = no está al día
 reason-outdated = demasiado antiguo
-reason-clock = una hora en el futuro: revise el reloj
+reason-clock = el reloj del dispositivo parece estar mal
 reason-clear-key = cifrado, pero la clave está sin proteger
 reason-unbound-key = cifrado, pero el TPM da la clave a cualquier sistema
 reason-network-key = cifrado con una clave de la red

@@ -114,6 +114,12 @@ loss-last-known = Voici le dernier état connu.
 ## The status page
 
 checks-attention = Ce qui demande votre attention
+# Summary of the checks that IT fixes, folded in.
+checks-it = { $count ->
+    [one] Le service informatique s’occupe de 1 point
+   *[other] Le service informatique s’occupe de { $count } points
+}
+checks-it-next = Vous n’avez rien à faire pour cela.
 checks-good = { $count ->
     [one] { $count } contrôle est bon
    *[other] { $count } contrôles sont bons
@@ -164,31 +170,91 @@ check-refused = Ne satisfait pas à cette demande
 moment = { $date } ({ $ago })
 moment-now = à l’instant
 
+## How to reach IT, as the organisation sets it up.
+
+# $team: its name, or the next text; $phone: a number as people dial it; $url: an address.
+support-it = service informatique
+support-call = Appelez : { $team } ({ $phone })
+support-contact = À contacter : { $team }
+support-contact-at = À contacter : { $team } ({ $url })
+
+## Remedies that are the same for every check.
+
+remedy-unreadable = Vous n’avez rien à faire. Service informatique : cherchez la cause avec vitalsign doctor et le journal du service.
+remedy-unsupported = Vous n’avez rien à faire. Service informatique : ce système ne peut pas le signaler ; rendez le contrôle facultatif, ou remplacez le système.
+remedy-clock = Vous n’avez rien à faire. Service informatique : réglez l’horloge de cet appareil et gardez-la synchronisée.
+
 ## The checks
 
 check-os-updates-title = Mises à jour de sécurité
+check-os-updates-why = Les mises à jour corrigent des failles que des attaquants exploitent déjà.
+check-os-updates-remedy-lists = Faites actualiser les listes de paquets de cet appareil ; cela devrait se faire chaque jour automatiquement.
+check-os-updates-remedy-end = Passez à une version du système encore maintenue : celle-ci ne reçoit plus de mises à jour.
 check-os-updates-remedy = Installez les mises à jour de sécurité en attente.
+check-os-updates-remedy-gnome-1 = Ouvrez Logiciels, puis Mises à jour.
+check-os-updates-remedy-gnome-2 = Choisissez « Redémarrer et mettre à jour ».
+check-os-updates-remedy-kde-1 = Ouvrez Discover, puis Mises à jour.
+check-os-updates-remedy-kde-2 = Choisissez « Tout mettre à jour ».
 check-os-reboot-title = Redémarrage
+check-os-reboot-why = Une mise à jour ne protège cet appareil qu’après le redémarrage qui la termine.
 check-os-reboot-remedy = Redémarrez cet appareil pour terminer ses mises à jour.
 check-os-support-title = Version du système
+check-os-support-why = Un système que son éditeur ne maintient plus ne reçoit plus de mises à jour de sécurité.
 check-os-support-remedy = Passez à une version du système que son éditeur maintient encore.
 check-disk-encryption-title = Chiffrement du disque
-check-disk-encryption-remedy = Activez le chiffrement de tous les volumes, mémoire d’échange comprise.
+check-disk-encryption-why = Sans chiffrement, quiconque emporte le disque peut lire les données des patients.
+check-disk-encryption-remedy-partial = Chiffrez les volumes indiqués comme non chiffrés.
+check-disk-encryption-remedy-clear = Retirez la clé de chiffrement non protégée, et protégez la clé par le TPM.
+check-disk-encryption-remedy-suspended = Reprenez le chiffrement du disque.
+check-disk-encryption-remedy-key = Liez la clé de chiffrement du disque au TPM de cet appareil.
+check-disk-encryption-remedy = Chiffrez le disque : système, données et mémoire d’échange.
 check-edr-protecting-title = Protection de l’appareil
-check-edr-protecting-remedy = Démarrez la protection de l’appareil et réglez sa stratégie pour qu’elle bloque en temps réel.
+check-edr-protecting-why = La protection de l’appareil arrête les programmes malveillants pendant qu’ils s’exécutent.
+check-edr-protecting-remedy-missing = Installez la protection de l’appareil.
+check-edr-protecting-remedy-passive = Réglez la stratégie de la protection pour qu’elle bloque en temps réel.
+check-edr-protecting-remedy-reduced = Réparez la protection : son capteur ne prend pas en charge le noyau en cours, ou il est en panne.
+check-edr-protecting-remedy-snoozed = Réactivez la protection, qu’un utilisateur a mise en pause.
+check-edr-protecting-remedy-disconnected = Reconnectez la protection à sa gestion.
+check-edr-protecting-remedy-unlicensed = Renouvelez la licence de la protection.
+check-edr-protecting-remedy = Démarrez la protection de l’appareil.
 check-edr-signatures-title = Protection à jour
+check-edr-signatures-why = Une protection aux signatures anciennes laisse passer les nouveaux programmes malveillants.
 check-edr-signatures-remedy = Mettez à jour les signatures de la protection de l’appareil.
 check-firewall-inbound-title = Pare-feu
+check-firewall-inbound-why = Un pare-feu empêche les autres appareils du réseau d’accéder à celui-ci.
+check-firewall-inbound-remedy-ports = Fermez les ports indiqués, ou autorisez-les dans la politique.
 check-firewall-inbound-remedy = Activez le pare-feu, afin que les connexions non sollicitées soient refusées.
+check-firewall-inbound-remedy-kde-1 = Ouvrez la Configuration du système, puis Pare-feu.
+check-firewall-inbound-remedy-kde-2 = Activez le pare-feu, et réglez les connexions entrantes sur « Rejeter ».
 check-lock-idle-title = Verrouillage de l’écran
-check-lock-idle-remedy = Imposez le verrouillage de l’écran au bout de quelques minutes : verrous dconf pour GNOME, Kconfig immuable pour Plasma.
+check-lock-idle-why = Un écran qui se verrouille seul évite que d’autres travaillent sous votre nom.
+check-lock-idle-remedy-too-long = Réduisez le délai après lequel l’écran se verrouille.
+check-lock-idle-remedy-too-long-gnome-1 = Ouvrez Paramètres, puis Confidentialité et sécurité, puis Verrouillage de l’écran.
+check-lock-idle-remedy-too-long-gnome-2 = Choisissez un délai d’extinction plus court, et aucun délai de verrouillage.
+check-lock-idle-remedy-too-long-kde-1 = Ouvrez la Configuration du système, puis Verrouillage de l’écran.
+check-lock-idle-remedy-too-long-kde-2 = Choisissez un délai de verrouillage plus court.
+check-lock-idle-remedy-enforce = Imposez les réglages du verrouillage de l’écran : verrous dconf pour GNOME, Kconfig immuable pour Plasma.
+check-lock-idle-remedy = Activez le verrouillage automatique de l’écran.
+check-lock-idle-remedy-gnome-1 = Ouvrez Paramètres, puis Confidentialité et sécurité, puis Verrouillage de l’écran.
+check-lock-idle-remedy-gnome-2 = Activez « Verrouillage automatique de l’écran ».
+check-lock-idle-remedy-kde-1 = Ouvrez la Configuration du système, puis Verrouillage de l’écran.
+check-lock-idle-remedy-kde-2 = Activez le verrouillage automatique.
 check-boot-secure-title = Démarrage sécurisé
+check-boot-secure-why = Le démarrage sécurisé empêche un système modifié de démarrer.
+check-boot-secure-remedy-setup = Installez les clés du démarrage sécurisé dans les réglages du micrologiciel : il est en mode configuration.
+check-boot-secure-remedy-contradiction = N’utilisez plus cet appareil avant que le service informatique l’ait vérifié : son rapport contredit son TPM.
 check-boot-secure-remedy = Activez le démarrage sécurisé (Secure Boot) dans les réglages du micrologiciel.
 check-boot-measured-title = Démarrage mesuré
-check-boot-measured-remedy = Activez le TPM et démarrez en mode UEFI avec un journal des événements.
+check-boot-measured-why = Le démarrage mesuré prouve quel système a été démarré.
+check-boot-measured-remedy-log = Le micrologiciel doit fournir son journal des événements : démarrez en mode UEFI, avec securityfs.
+check-boot-measured-remedy-quote = Vérifiez le TPM et la clé de l’appareil : aucun rapport signé du démarrage n’est arrivé.
+check-boot-measured-remedy = Activez le démarrage mesuré : activez le TPM et démarrez en mode UEFI.
 check-key-hardware-title = Clé de l’appareil
+check-key-hardware-why = Une clé dans un TPM ne peut pas être copiée sur un autre appareil.
+check-key-hardware-remedy-maker = Ajoutez le certificat de ce fabricant de TPM au serveur, ou utilisez un appareil doté d’un TPM de confiance.
 check-key-hardware-remedy = Utilisez un appareil doté d’un TPM de confiance, et inscrivez-le à nouveau.
 check-agent-version-title = Agent Vitalsign
+check-agent-version-why = Un agent ancien peut ne pas effectuer des contrôles dont votre organisation a besoin.
 check-agent-version-remedy = Mettez à jour l’agent Vitalsign.
 
 check-health-title = État de cet appareil
@@ -214,7 +280,7 @@ reason-partial = en partie seulement
 reason-missing = absent
 reason-stale = n’est plus à jour
 reason-outdated = trop ancien
-reason-clock = une heure dans le futur : vérifiez l’horloge
+reason-clock = l’horloge de l’appareil semble fausse
 reason-clear-key = chiffré, mais sa clé n’est pas protégée
 reason-unbound-key = chiffré, mais le TPM donne la clé à n’importe quel système
 reason-network-key = chiffré avec une clé fournie par le réseau

@@ -1,5 +1,6 @@
 import { Fact } from "./check";
 import { FeedbackSettings } from "./settings";
+import { SupportNote } from "./support";
 import { t } from "./text";
 
 export function About({ version }: { version: string }) {
@@ -17,6 +18,7 @@ export function About({ version }: { version: string }) {
       <FeedbackSettings />
       <h2>{t("about-help")}</h2>
       <p>{t("about-help-next")}</p>
+      <SupportNote />
     </main>
   );
 }

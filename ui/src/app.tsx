@@ -11,6 +11,7 @@ import { PromptPage } from "./prompt";
 import type { Draft } from "./register";
 import { SettingsContext } from "./settings";
 import { Status } from "./status";
+import { SupportContext } from "./support";
 import { t } from "./text";
 
 const PAGES: Page[] = ["status", "keys", "about"];
@@ -26,20 +27,22 @@ export function App({ view, version }: { view: View; version: string }) {
   useEndTone(view);
   return (
     <SettingsContext.Provider value={view.settings}>
-      <DeviceCodeContext.Provider value={view.device.deviceCode}>
-        {prompt ? (
-          <PromptPage prompt={prompt} device={view.device} />
-        ) : (
-          <>
-            <Nav page={page} />
-            {page === "status" && <Status device={view.device} lost={view.lost} />}
-            {page === "keys" && <KeysPage view={view} draft={draft.current} />}
-            {page === "about" && <About version={version} />}
-          </>
-        )}
-      </DeviceCodeContext.Provider>
-      <Announcer />
-      <FlashOverlay view={view} />
+      <SupportContext.Provider value={view.device.support}>
+        <DeviceCodeContext.Provider value={view.device.deviceCode}>
+          {prompt ? (
+            <PromptPage prompt={prompt} device={view.device} />
+          ) : (
+            <>
+              <Nav page={page} />
+              {page === "status" && <Status device={view.device} lost={view.lost} />}
+              {page === "keys" && <KeysPage view={view} draft={draft.current} />}
+              {page === "about" && <About version={version} />}
+            </>
+          )}
+        </DeviceCodeContext.Provider>
+        <Announcer />
+        <FlashOverlay view={view} />
+      </SupportContext.Provider>
     </SettingsContext.Provider>
   );
 }

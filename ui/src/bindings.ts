@@ -84,7 +84,7 @@ tone: Tone,
  */
 unknown: number, 
 /**
- * Each check, what needs attention first.
+ * Each check: first the person's own failed ones, then IT's.
  */
 checks: Array<Check>, 
 /**
@@ -102,7 +102,11 @@ holdsUntil: number | null,
 /**
  * The facts are being read, signed or judged.
  */
-busy: boolean, };
+busy: boolean, 
+/**
+ * Ways to reach IT.
+ */
+support: Support, };
 
 export type Tone = "good" | "attention" | "blocked" | "unknown";
 
@@ -156,6 +160,18 @@ since: number | null,
  */
 deadline: number | null, 
 /**
+ * Name of the message with the remedy.
+ */
+remedy: string, 
+/**
+ * Names of the messages with the steps on this desktop.
+ */
+steps: Array<string>, 
+/**
+ * The organisation's texts, which take precedence.
+ */
+own: CheckTexts, 
+/**
  * Party that can fix it.
  */
 remediator: Remediator, 
@@ -177,6 +193,42 @@ value: SeenValue, };
 export type SeenValue = { "kind": "flag", "value": boolean } | { "kind": "number", "value": number } | { "kind": "times", "value": Array<number> } | { "kind": "text", "value": string } | { "kind": "list", "value": Array<string> } | { "kind": "unreadable", "value": string };
 
 export type Remediator = "you" | "it";
+
+export type CheckTexts = { 
+/**
+ * Title of the check.
+ */
+title: string | null, 
+/**
+ * Reason for which it is required.
+ */
+why: string | null, 
+/**
+ * Instruction.
+ */
+remedy: string | null, 
+/**
+ * Numbered steps.
+ */
+steps: Array<string>, };
+
+export type Support = { 
+/**
+ * Name of the team.
+ */
+name: string | null, 
+/**
+ * Telephone number as people dial it.
+ */
+phone: string | null, 
+/**
+ * One more sentence, for example the opening hours.
+ */
+text: string | null, 
+/**
+ * Address of a page, a mailbox or a telephone.
+ */
+url: string | null, };
 
 export type Prompt = { 
 /**

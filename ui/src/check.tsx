@@ -1,6 +1,7 @@
 // One check: how it came out, what was seen, what to do, and who can.
 import type { Check, Seen } from "./bindings";
 import { Shape } from "./icons";
+import { useContact } from "./support";
 import { date, duration, has, moment, named, number, t } from "./text";
 
 export function CheckItem({ check, now }: { check: Check; now: number }) {
@@ -9,7 +10,7 @@ export function CheckItem({ check, now }: { check: Check; now: number }) {
     <li class={`check ${tone}`} data-check={code} data-tone={tone}>
       <Shape tone={tone} />
       <div class="about">
-        <h3 dir="auto">{named(`check-${code}-title`, code)}</h3>
+        <h3 dir="auto">{check.own.title ?? named(`check-${code}-title`, code)}</h3>
         <p class="state">
           <strong>{t(`tone-${tone}`)}</strong>
           <span dir="auto">{reason(check)}</span>
@@ -43,26 +44,50 @@ export function Fact({ name, id, children }: { name: string; id?: string; childr
 }
 
 function Remedy({ check, now }: { check: Check; now: number }) {
-  const { code, tone, deadline } = check;
+  const { code, tone, deadline, own, remediator } = check;
+  const contact = useContact();
   if (tone === "unknown") return <p class="remedy">{t("check-unknown-next")}</p>;
-  const remedy = `check-${code}-remedy`;
+  const why = own.why ?? named(`check-${code}-why`, "");
+  const steps = own.steps.length > 0 ? own.steps : check.steps.map((step) => t(step));
   return (
     <>
       <p class="remedy">
         <span class="label">{t("check-remedy")}</span>
-        {t(has(remedy) ? remedy : "check-other-remedy")}
+        <span dir="auto">{own.remedy ?? remedy(check)}</span>
       </p>
+      {steps.length > 0 && (
+        <ol class="steps">
+          {steps.map((step) => (
+            <li key={step} dir="auto">
+              {step}
+            </li>
+          ))}
+        </ol>
+      )}
+      {why !== "" && (
+        <p class="why" dir="auto">
+          {why}
+        </p>
+      )}
       <ul class="hints">
         {deadline !== null && (
           <li class="due">
             {t(deadline > now ? "check-deadline" : "check-deadline-over")} {moment(deadline, now)}
           </li>
         )}
-        <li class={`remediator ${check.remediator}`}>{t(`remediator-${check.remediator}`)}</li>
+        <li class={`remediator ${remediator}`} dir="auto">
+          {remediator === "it" ? contact : t("remediator-you")}
+        </li>
         {check.restart && <li>{t("restart-helps")}</li>}
       </ul>
     </>
   );
+}
+
+/** A check that is no part of the device's policy, such as the model of the security key, has its remedy by its name. */
+function remedy({ code, known, remedy }: Check): string {
+  const named = `check-${code}-remedy`;
+  return t(!known && has(named) ? named : remedy);
 }
 
 function reason({ reason, tone }: Check): string {

@@ -6,6 +6,7 @@ import { Shape } from "./icons";
 import { act } from "./ipc";
 import { useNow } from "./now";
 import { useOnce } from "./once";
+import { SupportNote } from "./support";
 import { t } from "./text";
 
 /** Ends that say more than "nothing was confirmed", whatever went wrong at the key. */
@@ -77,6 +78,7 @@ export function TroubleNote({ trouble: { kind, code } }: { trouble: KeyProblem }
       <p class="label">{t("trouble-label")}</p>
       <p>{t(`trouble-${kind}`)}</p>
       <CodeForIt id="trouble-code" code={code} />
+      <SupportNote />
     </div>
   );
 }

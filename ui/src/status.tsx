@@ -8,6 +8,7 @@ import { Diagnostics } from "./diagnostics";
 import { Shape } from "./icons";
 import { act } from "./ipc";
 import { useNow } from "./now";
+import { SupportNote } from "./support";
 import { ago, date, moment, t } from "./text";
 
 /** So long "checking" is seen at least, in milliseconds: what flickers by was not seen to happen. */
@@ -22,6 +23,7 @@ export function Status({ device, lost }: { device: DeviceView; lost: DisconnectR
   useSpoken(sentence);
   const are = (...tones: Check["tone"][]) => checks.filter((check) => tones.includes(check.tone));
   const [wrong, unknown, good] = [are("blocked", "attention"), are("unknown"), are("good")];
+  const [yours, its] = [wrong.filter((it) => it.remediator === "you"), wrong.filter((it) => it.remediator === "it")];
   const list = (some: Check[]) => (
     <ul class="checks">
       {some.map((check) => (
@@ -45,6 +47,7 @@ export function Status({ device, lost }: { device: DeviceView; lost: DisconnectR
             <p>{next(device)}</p>
           )}
           {device.code !== null && <CodeForIt id="problem-code" code={device.code} />}
+          {device.code !== null && <SupportNote />}
           {contact.kind === "offline" && <p class="offline">{t("contact-offline", { since: date(contact.since) })}</p>}
         </div>
         <CheckAgain device={device} lost={lost !== null} now={now} sentence={sentence} />
@@ -54,7 +57,18 @@ export function Status({ device, lost }: { device: DeviceView; lost: DisconnectR
         <section aria-labelledby="checks-label">
           <h2 id="checks-label">{t(wrong.length > 0 ? "checks-attention" : "checks-label")}</h2>
           {lost && <p class="note">{t("loss-last-known")}</p>}
-          {wrong.length > 0 && list(wrong)}
+          {yours.length > 0 && list(yours)}
+          {its.length > 0 && (
+            <details id="checks-it" class="card its">
+              <summary>
+                <Shape tone={its.some((it) => it.tone === "blocked") ? "blocked" : "attention"} />
+                {t("checks-it", { count: its.length })}
+              </summary>
+              <p class="note">{t("checks-it-next")}</p>
+              {list(its)}
+            </details>
+          )}
+          {its.length > 0 && <SupportNote />}
           {unknown.length > 0 && (
             <details open>
               <summary>

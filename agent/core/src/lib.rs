@@ -35,7 +35,7 @@ pub use event::{Event, Now, RequestError, SignedEvidence};
 pub use saved::Saved;
 
 use std::time::Duration;
-use vitalsign_ipc::{AgentState, Cost, Status};
+use vitalsign_ipc::{AgentState, Cost, Guidance, Status};
 use vitalsign_protocol::ear::Ear;
 use vitalsign_protocol::id::{Digest, EnrolmentId, Nonce, StepUpId};
 use vitalsign_protocol::message::{DeviceSession, EnrolmentChallenge};
@@ -66,6 +66,7 @@ pub struct Agent {
     /// Seconds between reports, instead of the verifier's.
     report_seconds: Option<ReportSeconds>,
     channel: channel::Channel,
+    guidance: Guidance,
     step_ups: step_up::StepUps,
     /// Wall clock minus elapsed time when last seen. It changes only when the clock is set.
     clock_offset: Option<i128>,
@@ -115,6 +116,7 @@ impl Agent {
             quote_wanted: true,
             schedule: schedule::Schedule::default(),
             report_seconds: None,
+            guidance: Guidance::default(),
             channel: channel::Channel::default(),
             step_ups: step_up::StepUps::default(),
             clock_offset: None,
@@ -128,6 +130,12 @@ impl Agent {
     #[must_use]
     pub fn with_report_seconds(self, report_seconds: Option<u64>) -> Self {
         Self { report_seconds: report_seconds.map(ReportSeconds::from), ..self }
+    }
+
+    /// Shows people this guidance of the organisation.
+    #[must_use]
+    pub fn with_guidance(self, guidance: Guidance) -> Self {
+        Self { guidance, ..self }
     }
 
     /// Handles an event and returns the effects to execute, in order.
@@ -245,6 +253,7 @@ impl Agent {
             cost: self.cost,
             listening: self.channel.is_open(),
             step_ups: self.step_ups.shown(),
+            guidance: self.guidance.clone(),
         }
     }
 

@@ -6,6 +6,9 @@ use crate::env;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use vitalsign_client::program::DEFAULT_SOCKET;
+use vitalsign_client::texts::is_check;
+use vitalsign_ipc::{Guidance, Support, SupportError};
+use vitalsign_protocol::check::Fixers;
 use vitalsign_protocol::id::Secret;
 use vitalsign_protocol::origin::Origin;
 
@@ -41,6 +44,12 @@ pub(crate) struct ConfigLayer {
     /// Seconds between reports, whatever the verifier asks: for tests.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) report_seconds: Option<u64>,
+    /// Checks that the person at the device may fix. Without it, IT fixes every check of a managed device.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) user_may_fix: Option<Vec<String>>,
+    /// Ways to reach IT.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) support: Option<Support>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,6 +77,19 @@ impl ManagedConfig {
     /// Returns the file if it sets the verifier.
     pub(crate) fn verifier_file(&self) -> Option<&Path> {
         self.layer.verifier.as_ref().map(|_| self.file.as_path())
+    }
+
+    /// Returns the guidance for people. Only the administrator's file gives it.
+    pub(crate) fn guidance(&self) -> Guidance {
+        let managed = self.layer != ConfigLayer::default();
+        let user_may_fix = self.layer.user_may_fix.clone();
+        let support = self.layer.support.clone().unwrap_or_default();
+        Guidance { support, fixers: Fixers { managed, user_may_fix } }
+    }
+
+    /// Returns the folder with the organisation's texts, beside the file.
+    pub(crate) fn texts(&self) -> PathBuf {
+        self.file.with_file_name("texts")
     }
 
     /// Returns the name and managed value of a setting that differs from the given one.
@@ -116,6 +138,10 @@ pub(crate) enum ConfigError {
         "a verifier is set ({0}) but no ca-file: set the certificate authority that it must be trusted by"
     )]
     NoAnchor(String),
+    #[error("{path}: {error}")]
+    Support { path: PathBuf, error: SupportError },
+    #[error("{path}: user-may-fix names {check}, which is not the name of a check")]
+    UserMayFix { path: PathBuf, check: String },
     #[error("there is no enrolment token in {0}")]
     NoToken(PathBuf),
     #[error(
@@ -209,8 +235,22 @@ impl ConfigLayer {
         let missing =
             || ConfigError::Read { path: path.to_owned(), error: std::io::ErrorKind::NotFound.into() };
         let text = read_capped(path, MAX_FILE)?.ok_or_else(missing)?;
-        toml::from_str(&text)
-            .map_err(|error| ConfigError::Syntax { path: path.to_owned(), error: Box::new(error) })
+        let layer: Self = toml::from_str(&text)
+            .map_err(|error| ConfigError::Syntax { path: path.to_owned(), error: Box::new(error) })?;
+        layer.check(path)?;
+        Ok(layer)
+    }
+
+    /// Checks the texts for people.
+    fn check(&self, path: &Path) -> Result<(), ConfigError> {
+        let path = || path.to_owned();
+        if let Some(support) = &self.support {
+            support.check().map_err(|error| ConfigError::Support { path: path(), error })?;
+        }
+        match self.user_may_fix.iter().flatten().find(|check| !is_check(check)) {
+            Some(check) => Err(ConfigError::UserMayFix { path: path(), check: check.clone() }),
+            None => Ok(()),
+        }
     }
 
     fn read_if_there(path: &Path) -> Result<Self, ConfigError> {
@@ -240,6 +280,8 @@ impl ConfigLayer {
             state: path(env::STATE),
             socket: path(env::SOCKET),
             report_seconds: report_seconds.transpose()?,
+            user_may_fix: None,
+            support: None,
         })
     }
 }
@@ -345,6 +387,34 @@ mod tests {
             ("https://[::1]:8443", "https://[::1]:8443"),
         ] {
             assert_eq!(checked_url(url).ok().as_deref(), Some(expected), "{url}");
+        }
+    }
+
+    #[test]
+    fn guidance_comes_from_the_managed_file_only() {
+        let file = "user-may-fix = ['os-updates']\n[support]\nphone = 'ext. 1234'";
+        let config = combined("", file, "").unwrap();
+        assert_eq!(config.managed.guidance(), Guidance::default());
+        let guidance = combined("", "", file).unwrap().managed.guidance();
+        assert_eq!(guidance.support.instruction(), "Call IT (ext. 1234).");
+        assert_eq!(guidance.fixers.user_may_fix.as_deref(), Some(&["os-updates".to_owned()][..]));
+        assert!(guidance.fixers.managed);
+    }
+
+    #[test]
+    fn refuses_unsafe_support_and_unknown_settings() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("agent.toml");
+        for (good, toml) in [
+            (true, "[support]\nname = 'Service desk'\nurl = 'mailto:it@hospital.example'"),
+            (true, "user-may-fix = []"),
+            (false, "[support]\nurl = 'http://it.example'"),
+            (false, "[support]\nphone = \"1\\u202e2\""),
+            (false, "[support]\nfax = '1'"),
+            (false, "user-may-fix = ['no check']"),
+        ] {
+            std::fs::write(&path, toml).unwrap();
+            assert_eq!(ConfigLayer::read(&path).is_ok(), good, "{toml}");
         }
     }
 

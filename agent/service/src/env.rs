@@ -17,6 +17,8 @@ pub(crate) const STATE: &str = "VITALSIGN_STATE";
 pub(crate) const SOCKET: &str = vitalsign_client::program::SOCKET_VARIABLE;
 /// Overrides `report-seconds` of the configuration.
 pub(crate) const REPORT_SECONDS: &str = "VITALSIGN_REPORT_SECONDS";
+/// Names of the desktop, by the desktop's session.
+pub(crate) const CURRENT_DESKTOP: &str = "XDG_CURRENT_DESKTOP";
 /// Set to anything: no colours (no-color.org).
 pub(crate) const NO_COLOR: &str = "NO_COLOR";
 /// Columns of the terminal, where the program cannot ask it.

@@ -54,6 +54,7 @@ impl PersistentAgent {
             }
         };
         let core = Agent::new(saved).with_report_seconds(config.report_seconds);
+        let core = core.with_guidance(config.managed.guidance());
         let (journal, source) = (Journal::open(&config.state), Arc::clone(source));
         Ok(Self { core, store, journal, source, saved: true, leftovers: false })
     }

@@ -423,6 +423,7 @@ mod tests {
             cost: None,
             listening: false,
             step_ups: Vec::new(),
+            guidance: vitalsign_ipc::Guidance::default(),
         }
     }
 

@@ -1,6 +1,6 @@
 //! Texts for people. Text from outside is displayed completely and never interpreted.
 
-use vitalsign_protocol::check::{self, Remediator};
+use vitalsign_protocol::check::{self, Fixers, Remediator};
 use vitalsign_protocol::step_up::{Acr, StepUpResult};
 use vitalsign_protocol::text::escape;
 use vitalsign_security_key::Failure;
@@ -41,14 +41,15 @@ pub fn end(end: StepUpResult) -> &'static str {
 /// name.
 #[must_use]
 pub fn reason(check: &str) -> String {
+    let remedy = check::remedy(check, "");
     match check::of(check) {
         Some(text) => {
-            let who = match (text.remediator, text.restart) {
+            let who = match (Fixers::default().remediator(check, remedy), remedy.restart) {
                 (Remediator::You, true) => "You can do this; a restart fixes it.",
                 (Remediator::You, false) => "You can do this.",
                 (Remediator::It, _) => "Contact IT.",
             };
-            format!("{}: {} {who}", text.title, text.remedy)
+            format!("{}: {} {who}", text.title, remedy.text)
         }
         None => format!("{}: ask IT what this check requires.", escape(check).replace('\n', " ")),
     }

@@ -33,6 +33,7 @@ fn status(step_ups: &[StepUpId]) -> FlowEvent {
         cost: None,
         listening: true,
         step_ups: step_ups.iter().map(step_up).collect(),
+        guidance: vitalsign_ipc::Guidance::default(),
     }))
 }
 

@@ -51,6 +51,7 @@ fn status(step_ups: Vec<StepUp>) -> Status {
         cost: None,
         listening: true,
         step_ups,
+        guidance: vitalsign_ipc::Guidance::default(),
     }
 }
 

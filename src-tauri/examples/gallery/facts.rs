@@ -179,6 +179,7 @@ pub(super) fn reporting(checks: Vec<Check>) -> Status {
         cost: None,
         listening: true,
         step_ups: Vec::new(),
+        guidance: vitalsign_ipc::Guidance::default(),
     }
 }
 

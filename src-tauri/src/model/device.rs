@@ -3,28 +3,43 @@
 use super::Tray;
 use super::words::{escape, plain};
 use crate::view::{
-    Check, Contact, DeviceView, DisconnectReason, Headline, Remediator, Seen, SeenValue, Tone,
+    Check, CheckTexts, Contact, DeviceView, DisconnectReason, Headline, Remediator, Seen, SeenValue, Support,
+    Tone,
 };
 use serde_json::Value;
+use vitalsign_client::texts::Texts;
 use vitalsign_ipc::{AgentState, Status};
-use vitalsign_protocol::check;
+use vitalsign_protocol::check::{self, Desktop};
 use vitalsign_protocol::device_code::DeviceCode;
 use vitalsign_protocol::ear::{self, Ear, Tier};
 
 /// Names that mean a time.
 const TIMES: [&str; 5] = ["since", "updated", "checked", "ends", "last_update"];
 
+/// Texts and desktop that decide which remedy a person reads.
+#[derive(Debug, Default)]
+pub(super) struct Advisor {
+    /// The organisation's texts in the app's language.
+    pub(super) texts: Texts,
+    pub(super) desktop: Option<Desktop>,
+}
+
 pub(super) fn device(
     name: &str,
     status: Option<&Status>,
+    advisor: &Advisor,
     lost: Option<DisconnectReason>,
     now: u64,
 ) -> DeviceView {
     let ear = status.and_then(|status| status.ear.as_ref());
-    let mut checks: Vec<Check> = ear.iter().flat_map(|ear| ear.checks()).map(|(_, it)| check(it)).collect();
+    let fixers = status.map(|status| status.guidance.fixers.clone()).unwrap_or_default();
+    let judged = ear.iter().flat_map(|ear| ear.checks()).map(|(_, it)| it);
+    let mut checks: Vec<Check> = judged.map(|it| check(it, advisor, &fixers)).collect();
     let place = |code: &str| check::TEXTS.iter().position(|text| text.check == code).unwrap_or(usize::MAX);
     checks.sort_by(|a, b| {
-        let key = |it: &Check| (order(it.tone), place(&it.code));
+        let wrong = |it: &Check| matches!(it.tone, Tone::Attention | Tone::Blocked);
+        let its = |it: &Check| wrong(it) && it.remediator == Remediator::It;
+        let key = |it: &Check| (!wrong(it), its(it), order(it.tone), place(&it.code));
         key(a).cmp(&key(b)).then_with(|| a.code.cmp(&b.code))
     });
     let headline = headline(status, &checks, lost, now);
@@ -40,11 +55,12 @@ pub(super) fn device(
         reported_at: status.and_then(|status| status.reported_at),
         holds_until: ear.and_then(|ear| ear.exp),
         busy: status.is_some_and(|status| status.busy) && lost.is_none(),
+        support: status.map(|status| support(&status.guidance.support)).unwrap_or_default(),
     }
 }
 
 pub(super) fn tray(status: Option<&Status>, lost: Option<DisconnectReason>, now: u64) -> Tray {
-    let device = device("", status, lost, now);
+    let device = device("", status, &Advisor::default(), lost, now);
     match (&device.headline, device.tone) {
         (Headline::NoService | Headline::NoVerdict | Headline::Expired | Headline::Enrolling, _) => {
             Tray::Offline
@@ -57,10 +73,18 @@ pub(super) fn tray(status: Option<&Status>, lost: Option<DisconnectReason>, now:
     }
 }
 
+fn support(support: &vitalsign_ipc::Support) -> Support {
+    let shown = |text: &Option<String>| text.as_deref().map(plain);
+    let vitalsign_ipc::Support { name, phone, text, url } = support;
+    Support { name: shown(name), phone: shown(phone), text: shown(text), url: shown(url) }
+}
+
 /// A check that a step-up was refused for: as it was judged, or at least by its name.
-pub(super) fn refused(code: &str, ear: Option<&Ear>) -> Check {
+pub(super) fn refused(code: &str, status: Option<&Status>, advisor: &Advisor) -> Check {
+    let fixers = status.map(|status| status.guidance.fixers.clone()).unwrap_or_default();
+    let ear = status.and_then(|status| status.ear.as_ref());
     let judged = ear.and_then(|ear| ear.checks().map(|(_, it)| it).find(|it| it.check == code));
-    judged.map(check).unwrap_or_else(|| {
+    judged.map(|it| check(it, advisor, &fixers)).unwrap_or_else(|| {
         let unnamed = ear::Check {
             check: code.to_owned(),
             status: Tier::Contraindicated,
@@ -69,23 +93,23 @@ pub(super) fn refused(code: &str, ear: Option<&Ear>) -> Check {
             since: None,
             deadline: None,
         };
-        check(&unnamed)
+        check(&unnamed, advisor, &fixers)
     })
 }
 
-fn check(judged: &ear::Check) -> Check {
-    let text = check::of(&judged.check);
-    let remediator = text.map_or(Remediator::It, |text| match text.remediator {
-        check::Remediator::You => Remediator::You,
-        check::Remediator::It => Remediator::It,
-    });
+fn check(judged: &ear::Check, advisor: &Advisor, fixers: &check::Fixers) -> Check {
+    let advice = advisor.texts.advice(fixers, &judged.check, &judged.reason);
+    let remedy = check::message(&judged.check, advice.remedy);
+    let steps = advice.steps(advisor.desktop).len();
+    let desktop = advisor.desktop.map(Desktop::code).unwrap_or_default();
+    let own = advice.own.cloned().unwrap_or_default();
     let seen = judged
         .seen
         .iter()
         .filter_map(|(name, value)| Some(Seen { name: plain(name), value: seen(name, value)? }));
     Check {
         code: plain(&judged.check),
-        known: text.is_some(),
+        known: check::of(&judged.check).is_some(),
         tone: match judged.status {
             Tier::Affirming => Tone::Good,
             Tier::Warning => Tone::Attention,
@@ -97,8 +121,14 @@ fn check(judged: &ear::Check) -> Check {
         seen: seen.collect(),
         since: judged.since,
         deadline: judged.deadline,
-        remediator,
-        restart: text.is_some_and(|text| text.restart),
+        steps: (1..=steps).map(|number| format!("{remedy}-{desktop}-{number}")).collect(),
+        remedy,
+        own: CheckTexts { title: own.title, why: own.why, remedy: own.remedy, steps: own.steps },
+        remediator: match advice.remediator {
+            check::Remediator::You => Remediator::You,
+            check::Remediator::It => Remediator::It,
+        },
+        restart: advice.restart(),
     }
 }
 
@@ -170,7 +200,7 @@ fn headline(status: Option<&Status>, checks: &[Check], lost: Option<DisconnectRe
                 (0, Tier::None) => Headline::NoVerdict,
                 (0, _) => Headline::NotAccepted,
                 (things, _) => {
-                    let yours = count(checks, |it| wrong(it) && it.known && it.remediator == Remediator::You);
+                    let yours = count(checks, |it| wrong(it) && it.remediator == Remediator::You);
                     Headline::Attention { things, yours }
                 }
             }

@@ -45,6 +45,7 @@ fn status(step_ups: Vec<StepUp>) -> Box<Status> {
         cost: None,
         listening: true,
         step_ups,
+        guidance: vitalsign_ipc::Guidance::default(),
     })
 }
 

@@ -1,5 +1,6 @@
 //! The device: its headline, its checks, and its connection to the verifier.
 
+use super::guidance::{CheckTexts, Support};
 use serde::Serialize;
 use ts_rs::TS;
 
@@ -19,7 +20,7 @@ pub struct DeviceView {
     pub tone: Tone,
     /// Number of checks that could not be appraised.
     pub unknown: u32,
-    /// Each check, what needs attention first.
+    /// Each check: first the person's own failed ones, then IT's.
     pub checks: Vec<Check>,
     /// Connection to the verifier.
     pub contact: Contact,
@@ -31,6 +32,8 @@ pub struct DeviceView {
     pub holds_until: Option<u64>,
     /// The facts are being read, signed or judged.
     pub busy: bool,
+    /// Ways to reach IT.
+    pub support: Support,
 }
 
 /// Rating at a glance; each has its own shape.
@@ -117,6 +120,12 @@ pub struct Check {
     /// Time at which the outcome becomes worse, in seconds since 1970.
     #[ts(type = "number | null")]
     pub deadline: Option<u64>,
+    /// Name of the message with the remedy.
+    pub remedy: String,
+    /// Names of the messages with the steps on this desktop.
+    pub steps: Vec<String>,
+    /// The organisation's texts, which take precedence.
+    pub own: CheckTexts,
     /// Party that can fix it.
     pub remediator: Remediator,
     /// Whether a restart may fix it.

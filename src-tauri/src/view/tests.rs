@@ -26,6 +26,8 @@ fn bindings() -> String {
         Seen,
         SeenValue,
         Remediator,
+        CheckTexts,
+        Support,
         Prompt,
         Detail,
         Level,

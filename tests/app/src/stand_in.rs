@@ -130,5 +130,6 @@ pub fn nothing_known() -> Status {
         cost: None,
         listening: true,
         step_ups: Vec::new(),
+        guidance: vitalsign_ipc::Guidance::default(),
     }
 }

@@ -188,12 +188,13 @@ fn show(device: &Device) {
         .collect();
     table::print(["CHECK", "STATUS", "REASON", "SINCE"], &rows);
     let failed = failed_checks(device);
-    let remedies: Vec<_> = failed.iter().filter_map(|check| check::of(check)).collect();
-    if !remedies.is_empty() {
+    if failed.iter().any(|check| check::of(check).is_some()) {
         println!("\nWhat to do:");
     }
-    for text in remedies {
-        println!("  {}: {}", text.title, text.remedy);
+    for (check, it) in standing.checks.iter().filter(|(check, _)| failed.contains(check)) {
+        if let Some(text) = check::of(check) {
+            println!("  {}: {}", text.title, check::remedy(check, &it.reason).text);
+        }
     }
 }
 

@@ -257,7 +257,7 @@ async fn show(
             eprintln!("Refused: {}", end.map_or_else(|| why.to_owned(), |end| plainly(end).to_owned()));
             for reason in reasons {
                 match check::of(reason) {
-                    Some(text) => eprintln!("  - {}: {}", text.title, text.remedy),
+                    Some(text) => eprintln!("  - {}: {}", text.title, check::remedy(reason, "").text),
                     None => eprintln!("  - {reason}"),
                 }
             }

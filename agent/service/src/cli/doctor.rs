@@ -4,11 +4,14 @@ use super::{Output, PathArgs, check, say, say_json, wall};
 use crate::config::{Config, ConfigError, ConfigLayer};
 use crate::render::style::Paint;
 use crate::render::table::{Cell, rows};
+use crate::render::verdict::Advisor;
 use crate::render::{Style, plain, standing, when};
 use crate::verifier::{Reached, VerifierClient};
 use std::io::ErrorKind;
+use std::path::Path;
 use vitalsign_agent_core::RequestError;
 use vitalsign_client::program::ExitStatus;
+use vitalsign_client::texts::Texts;
 use vitalsign_client::{ClientError, ServiceClient};
 use vitalsign_ipc::{AgentState, Answer, Diagnostic, Request, Status};
 use vitalsign_platform_api::KeyError;
@@ -18,6 +21,8 @@ use vitalsign_protocol::posture::Os;
 
 /// Maximum clock difference, in seconds, that is not reported.
 const SKEW_SECONDS: u64 = 120;
+/// Files with the organisation's texts that are examined.
+const MAX_TEXT_FILES: usize = 50;
 
 pub(crate) fn run(place: &PathArgs, output: Output) -> anyhow::Result<ExitStatus> {
     let all = match place.load(ConfigLayer::default()) {
@@ -40,6 +45,8 @@ fn examine(config: &Config) -> Vec<Diagnostic> {
     let managed = config.managed.verifier_file();
     let managed = managed.map_or(String::new(), |file| format!("; {} sets the verifier", file.display()));
     let mut all = vec![ok("settings", &format!("understood{managed}"))];
+    all.extend(standing::support(&config.managed.guidance().support).map(|way| ok("help", &way)));
+    all.extend(texts(&config.managed.texts()));
     match ServiceClient::connect(&config.socket).and_then(|mut service| {
         let status = service.ask(Request::Status)?;
         Ok((service.ask(Request::Diagnostics)?, status))
@@ -96,6 +103,16 @@ fn unusable_token(config: &Config, status: &Status) -> Option<Diagnostic> {
         Err(error) => Some(problem("enrolment token", error.to_string(), remedy)),
         Ok(_) => None,
     }
+}
+
+/// The organisation's texts that cannot be used.
+fn texts(folder: &Path) -> Vec<Diagnostic> {
+    let Ok(files) = std::fs::read_dir(folder) else { return Vec::new() };
+    let names = files.flatten().take(MAX_TEXT_FILES).filter_map(|file| file.file_name().into_string().ok());
+    let languages: Vec<_> = names.filter_map(|name| Some(name.strip_suffix(".toml")?.to_owned())).collect();
+    let remedy = "Fix the file. Until then, people see the product's texts.";
+    let problems = languages.iter().filter_map(|language| Texts::read(folder, language).err());
+    problems.map(|error| problem("texts", error.to_string(), remedy)).collect()
 }
 
 /// An enrolment token that the service could not remove.
@@ -242,9 +259,10 @@ fn standing_of(status: &Status) -> Option<Diagnostic> {
         AgentState::Refused { .. } => ("enrolment", "Contact IT about the reason above; then enrol again."),
         AgentState::KeyTrouble { .. } => ("device key", "See whether the TPM is on, and this line's reason."),
     };
+    let advisor = Advisor { guidance: status.guidance.clone(), ..Advisor::default() };
     let seen = match &status.standing {
         AgentState::KeyTrouble { detail } | AgentState::Offline { detail, .. } => detail.clone(),
-        _ => standing::sentence(status, wall()),
+        _ => standing::sentence(status, &advisor, wall()),
     };
     Some(problem(subject, seen, remedy))
 }

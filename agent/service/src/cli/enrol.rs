@@ -77,7 +77,7 @@ pub(crate) fn run(place: &PathArgs, arguments: &EnrolArgs) -> anyhow::Result<Exi
             .run_through(Event::EnrolNow, source)?,
         Err(error) => anyhow::bail!(error),
     };
-    status::show(&now, Output { json: arguments.json })?;
+    status::show(&now, &config.managed.texts(), Output { json: arguments.json })?;
     if let Some(former) = former.filter(|_| now.standing != AgentState::Reporting) {
         former.restore()?;
         eprintln!("vitalsign: this device keeps the enrolment and the settings that it had");

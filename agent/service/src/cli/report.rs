@@ -22,7 +22,7 @@ pub(crate) fn run(place: &PathArgs, output: Output) -> anyhow::Result<ExitStatus
         }
         Err(error) => anyhow::bail!(error),
     };
-    let shown = status::show(&status, output)?;
+    let shown = status::show(&status, &config.managed.texts(), output)?;
     // A verdict that still holds is no answer to a report that did not arrive.
     Ok(match status.standing {
         AgentState::Reporting | AgentState::Revoked | AgentState::Refused { .. } => shown,

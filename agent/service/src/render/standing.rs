@@ -2,9 +2,10 @@
 
 use super::style::{Paint, Style};
 use super::table::{Cell, rows};
+use super::verdict::Advisor;
 use super::{plain, verdict, when};
 use std::path::Path;
-use vitalsign_ipc::{AgentState, Stage, Status, StepUp};
+use vitalsign_ipc::{AgentState, Stage, Status, StepUp, Support};
 use vitalsign_protocol::device_code::DeviceCode;
 use vitalsign_protocol::ear::Tier;
 
@@ -16,10 +17,10 @@ pub(crate) fn healthy(status: &Status, now: u64) -> bool {
         && !matches!(status.standing, AgentState::Revoked | AgentState::Refused { .. })
 }
 
-pub(crate) fn page(status: &Status, style: Style, now: u64) -> String {
-    let mut out = format!("{}\n\n", style.paint(Paint::Bold, &sentence(status, now)));
+pub(crate) fn page(status: &Status, advisor: &Advisor, style: Style, now: u64) -> String {
+    let mut out = format!("{}\n\n", style.paint(Paint::Bold, &sentence(status, advisor, now)));
     if let Some(ear) = &status.ear {
-        out.push_str(&verdict::table(ear, style, now));
+        out.push_str(&verdict::table(ear, advisor, style, now));
         out.push('\n');
     }
     let mut lines = vec![line("Verifier", contact(&status.standing, now))];
@@ -42,6 +43,9 @@ pub(crate) fn page(status: &Status, style: Style, now: u64) -> String {
     }
     if let Some(enrolment) = status.enrolment {
         lines.push(line("Device code", DeviceCode::of(&enrolment).to_string()));
+    }
+    if let Some(support) = support(&status.guidance.support) {
+        lines.push(line("Help", support));
     }
     if let Some(cost) = status.cost {
         lines.push(line(
@@ -76,9 +80,11 @@ pub(crate) fn managed(file: &Path, style: Style) -> String {
 }
 
 /// Returns the summary sentence.
-pub(crate) fn sentence(status: &Status, now: u64) -> String {
+pub(crate) fn sentence(status: &Status, advisor: &Advisor, now: u64) -> String {
     match (&status.standing, &status.ear) {
-        (AgentState::Revoked, _) => "This device was revoked. Contact IT.".to_owned(),
+        (AgentState::Revoked, _) => {
+            format!("This device was revoked. {}", advisor.guidance.support.instruction())
+        }
         (AgentState::Refused { detail, .. }, _) => {
             format!("The verifier refuses this device: {}", plain(detail))
         }
@@ -87,10 +93,10 @@ pub(crate) fn sentence(status: &Status, now: u64) -> String {
                 .to_owned()
         }
         (_, Some(ear)) if expired(status, now) => {
-            let last = verdict::sentence(ear);
+            let last = verdict::sentence(ear, advisor);
             format!("The last verdict is too old to be relied on. It was: {last}")
         }
-        (_, Some(ear)) => verdict::sentence(ear),
+        (_, Some(ear)) => verdict::sentence(ear, advisor),
         (AgentState::Enrolling, None) => "This device is enrolling.".to_owned(),
         (AgentState::KeyTrouble { detail }, None) => {
             format!("The device key cannot be used: {}", plain(detail))
@@ -102,14 +108,24 @@ pub(crate) fn sentence(status: &Status, now: u64) -> String {
     }
 }
 
+/// All ways to reach IT in one line; none if the organisation gives none.
+pub(crate) fn support(support: &Support) -> Option<String> {
+    let parts: Vec<&str> = [&support.name, &support.phone, &support.url, &support.text]
+        .into_iter()
+        .flatten()
+        .map(String::as_str)
+        .collect();
+    (!parts.is_empty()).then(|| plain(&parts.join(" · ")))
+}
+
 fn contact(standing: &AgentState, now: u64) -> String {
     match standing {
-        AgentState::Starting => "not spoken to since the start".to_owned(),
+        AgentState::Starting => "not contacted since the start".to_owned(),
         AgentState::NotEnrolled => "no enrolment".to_owned(),
         AgentState::Enrolling => "enrolling".to_owned(),
-        AgentState::Reporting => "has the newest facts".to_owned(),
+        AgentState::Reporting => "has the newest report".to_owned(),
         AgentState::Offline { since, detail } => {
-            format!("not reached, for the first time {}: {}", when::relative(*since, now), plain(detail))
+            format!("not reached, first {}: {}", when::relative(*since, now), plain(detail))
         }
         AgentState::Revoked => "has revoked this device".to_owned(),
         AgentState::Refused { problem, detail } => format!("refuses: {} ({})", plain(detail), plain(problem)),
@@ -180,6 +196,7 @@ mod tests {
             cost: None,
             listening: false,
             step_ups: Vec::new(),
+            guidance: vitalsign_ipc::Guidance::default(),
         }
     }
 
@@ -208,7 +225,10 @@ mod tests {
             (AgentState::Enrolling, None, 0, false, "This device is enrolling."),
         ] {
             let status = status(standing, tier, exp);
-            assert_eq!((sentence(&status, NOW).as_str(), healthy(&status, NOW)), (wanted, well));
+            assert_eq!(
+                (sentence(&status, &Advisor::default(), NOW).as_str(), healthy(&status, NOW)),
+                (wanted, well)
+            );
         }
     }
 
@@ -241,7 +261,7 @@ mod tests {
             ],
             ..status(AgentState::Reporting, Some(Tier::Affirming), NOW + 3600)
         };
-        insta::assert_snapshot!(page(&status, STYLE, NOW));
+        insta::assert_snapshot!(page(&status, &Advisor::default(), STYLE, NOW));
         let json = json(&status).unwrap();
         assert_eq!(
             (&json["code"], &json["enrolment"]),
@@ -253,6 +273,10 @@ mod tests {
     fn a_page_while_the_verifier_is_away() {
         let standing =
             AgentState::Offline { since: NOW - 600, detail: "the verifier did not answer in time".into() };
-        insta::assert_snapshot!(page(&status(standing, Some(Tier::Affirming), NOW + 3600), STYLE, NOW));
+        let mut status = status(standing, Some(Tier::Affirming), NOW + 3600);
+        let support = &mut status.guidance.support;
+        support.name = Some("Service desk".into());
+        support.phone = Some("ext. 1234".into());
+        insta::assert_snapshot!(page(&status, &Advisor::default(), STYLE, NOW));
     }
 }

@@ -4,49 +4,72 @@ use super::style::{Paint, Style};
 use super::table::{Cell, rows, rule};
 use super::{plain, when};
 use serde_json::Value;
-use vitalsign_protocol::check::{self, Remediator};
+use vitalsign_client::texts::{Advice, Texts};
+use vitalsign_ipc::Guidance;
+use vitalsign_protocol::check::{self, Desktop, Remediator};
 use vitalsign_protocol::ear::{Check, Ear, Tier};
 
 const WIDTHS: [usize; 3] = [20, 13, 30];
 
+/// Everything that decides what people are told to do.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Advisor {
+    pub(crate) guidance: Guidance,
+    /// The organisation's texts.
+    pub(crate) texts: Texts,
+    pub(crate) desktop: Option<Desktop>,
+}
+
+impl Advisor {
+    fn advice(&self, check: &Check) -> Advice<'_> {
+        self.texts.advice(&self.guidance.fixers, &check.check, &check.reason)
+    }
+
+    fn is_yours(&self, check: &Check) -> bool {
+        self.advice(check).remediator == Remediator::You
+    }
+}
+
 /// Summarises the verdict, and how many of its problems the user can fix.
-pub(crate) fn sentence(ear: &Ear) -> String {
+pub(crate) fn sentence(ear: &Ear, advisor: &Advisor) -> String {
     let wrong: Vec<_> = ear.checks().map(|(_, check)| check).filter(|check| needs_attention(check)).collect();
     let unknown = ear.checks().filter(|(_, check)| check.status == Tier::None).count();
-    let yours = wrong
-        .iter()
-        .filter(|it| check::of(&it.check).is_some_and(|text| text.remediator == Remediator::You))
-        .count();
+    let yours = wrong.iter().filter(|it| advisor.is_yours(it)).count();
     let mut sentence = match (wrong.len(), ear.ear_status.unwrap_or_default()) {
         (0, Tier::Affirming) => "This device is healthy.".to_owned(),
         (0, Tier::None) => "Nothing is known yet about this device's health.".to_owned(),
         (0, _) => "This device is not accepted, and the verifier does not say why.".to_owned(),
         (1, _) => match yours {
-            0 => "1 thing needs attention, and IT has to see to it.".to_owned(),
+            0 => "1 thing needs attention, and IT fixes it.".to_owned(),
             _ => "1 thing needs attention, and you can fix it now.".to_owned(),
         },
         (count, _) => match yours {
-            0 => format!("{count} things need attention, and IT has to see to them."),
+            0 => format!("{count} things need attention, and IT fixes them."),
             all if all == count => format!("{count} things need attention, and you can fix them now."),
             some => format!("{count} things need attention, {some} you can fix now."),
         },
     };
     if unknown > 0 {
-        let things = when::counted(u64::try_from(unknown).unwrap_or_default(), "thing");
-        sentence.push_str(&format!(" {things} could not be judged."));
+        let things = when::counted(u64::try_from(unknown).unwrap_or_default(), "check");
+        sentence.push_str(&format!(" {things} could not be completed."));
     }
     sentence
 }
 
-/// The table, in the order in which checks are listed for people; those of another policy follow.
-pub(crate) fn table(ear: &Ear, style: Style, now: u64) -> String {
+/// The table: first the problems that the person can fix, then IT's, then the other checks. Within each group, checks
+/// are in the order in which they are listed for people; those of another policy follow.
+pub(crate) fn table(ear: &Ear, advisor: &Advisor, style: Style, now: u64) -> String {
     let mut checks: Vec<_> = ear.checks().map(|(_, check)| check).collect();
     let place = |name: &str| check::TEXTS.iter().position(|text| text.check == name).unwrap_or(usize::MAX);
-    checks.sort_by(|a, b| place(&a.check).cmp(&place(&b.check)).then_with(|| a.check.cmp(&b.check)));
+    let group = |it: &Check| {
+        let wrong = needs_attention(it);
+        (!wrong, !(wrong && advisor.is_yours(it)), place(&it.check))
+    };
+    checks.sort_by(|a, b| group(a).cmp(&group(b)).then_with(|| a.check.cmp(&b.check)));
 
     let heading = ["Check", "Verdict", "Why", "What to do"].map(|text| Cell::new(Paint::Bold, text));
     let mut lines = vec![heading.into(), rule(style, &WIDTHS)];
-    lines.extend(checks.into_iter().map(|check| line(check, now)));
+    lines.extend(checks.into_iter().map(|check| line(check, advisor, now)));
     rows(style, &WIDTHS, &lines)
 }
 
@@ -69,9 +92,11 @@ pub(crate) fn word(tier: Tier) -> &'static str {
     }
 }
 
-fn line(check: &Check, now: u64) -> Vec<Cell> {
+fn line(check: &Check, advisor: &Advisor, now: u64) -> Vec<Cell> {
     let text = check::of(&check.check);
-    let title = text.map_or_else(|| plain(&check.check), |text| text.title.to_owned());
+    let own = advisor.texts.of(&check.check);
+    let title = own.and_then(|own| own.title.clone()).or_else(|| text.map(|text| text.title.to_owned()));
+    let title = title.unwrap_or_else(|| plain(&check.check));
     let mut why = Cell::new(Paint::Plain, plain(check::reason(&check.reason)));
     for (name, value) in check.seen.iter().filter(|(_, value)| says_something(value)) {
         why = why.and(Paint::Dim, plain(&seen(name, value, now)));
@@ -79,31 +104,38 @@ fn line(check: &Check, now: u64) -> Vec<Cell> {
     let mut remedy = Cell::default();
     if needs_attention(check) {
         if let Some(since) = check.since {
-            why = why.and(Paint::Dim, format!("so since {}", when::moment(since)));
+            why = why.and(Paint::Dim, format!("failing since {}", when::moment(since)));
         }
         if let Some(deadline) = check.deadline {
-            let due = format!("by {} ({})", when::date(deadline), when::relative(deadline, now));
+            let due = format!("fix by {} ({})", when::date(deadline), when::relative(deadline, now));
             why = why.and(Paint::Attention, due);
         }
-        remedy = match text {
-            Some(text) => Cell::new(Paint::Plain, text.remedy).and(Paint::Dim, who(text)),
-            None => Cell::new(Paint::Plain, "Contact IT about this check."),
-        };
+        let purpose = own.and_then(|own| own.why.clone()).or_else(|| text.map(|text| text.why.to_owned()));
+        remedy = instruction(check, advisor).and(Paint::Dim, purpose.unwrap_or_default());
     }
     vec![Cell::new(Paint::Plain, title), Cell::new(paint(check.status), word(check.status)), why, remedy]
 }
 
-fn needs_attention(check: &Check) -> bool {
-    matches!(check.status, Tier::Warning | Tier::Contraindicated)
+/// The remedy, its steps, and who follows them.
+fn instruction(check: &Check, advisor: &Advisor) -> Cell {
+    let advice = advisor.advice(check);
+    let own = advice.own.and_then(|own| own.remedy.clone());
+    let mut cell = Cell::new(Paint::Plain, own.unwrap_or_else(|| advice.remedy.text.to_owned()));
+    let steps = advice.own.map(|own| own.steps.iter().map(String::as_str)).into_iter().flatten();
+    for (number, step) in steps.chain(advice.steps(advisor.desktop).iter().copied()).enumerate() {
+        cell = cell.and(Paint::Plain, format!("{}. {step}", number + 1));
+    }
+    let who = match advice.remediator {
+        Remediator::You => "You can do this.".to_owned(),
+        Remediator::It => advisor.guidance.support.instruction(),
+    };
+    let restart =
+        if advice.restart() && advice.remediator == Remediator::It { " A restart may fix it." } else { "" };
+    cell.and(Paint::Bold, format!("{who}{restart}"))
 }
 
-fn who(text: &check::Text) -> &'static str {
-    match (text.remediator, text.restart) {
-        (Remediator::You, true) => "You can do this; a restart fixes it.",
-        (Remediator::You, false) => "You can do this.",
-        (Remediator::It, true) => "Contact IT; a restart may fix it.",
-        (Remediator::It, false) => "Contact IT.",
-    }
+fn needs_attention(check: &Check) -> bool {
+    matches!(check.status, Tier::Warning | Tier::Contraindicated)
 }
 
 /// Returns whether a value adds something to the reason, unlike null and an empty list.
@@ -189,7 +221,8 @@ pub(crate) mod tests {
                 ..check("os-reboot", Tier::Warning, "required", json!({"reboot_required": true}))
             },
         ]);
-        let shown = format!("{}\n\n{}", sentence(&ear), table(&ear, STYLE, NOW));
+        let advisor = Advisor { desktop: Some(Desktop::Gnome), ..Advisor::default() };
+        let shown = format!("{}\n\n{}", sentence(&ear, &advisor), table(&ear, &advisor, STYLE, NOW));
         assert!(shown.lines().all(|line| line.chars().count() <= STYLE.width), "{shown}");
         insta::assert_snapshot!(shown);
     }
@@ -202,30 +235,63 @@ pub(crate) mod tests {
         let unknown = || check("lock-idle", Tier::None, "unreadable", json!({}));
         for (checks, wanted) in [
             (vec![ok()], "This device is healthy."),
-            (vec![ok(), unknown()], "This device is healthy. 1 thing could not be judged."),
+            (vec![ok(), unknown()], "This device is healthy. 1 check could not be completed."),
             (vec![ok(), yours()], "1 thing needs attention, and you can fix it now."),
-            (vec![its()], "1 thing needs attention, and IT has to see to it."),
+            (vec![its()], "1 thing needs attention, and IT fixes it."),
             (vec![its(), yours()], "2 things need attention, 1 you can fix now."),
             (vec![yours(), yours()], "2 things need attention, and you can fix them now."),
-            (vec![its(), its()], "2 things need attention, and IT has to see to them."),
+            (vec![its(), its()], "2 things need attention, and IT fixes them."),
             (vec![], "Nothing is known yet about this device's health."),
         ] {
-            assert_eq!(sentence(&ear(checks)), wanted);
+            assert_eq!(sentence(&ear(checks), &Advisor::default()), wanted);
         }
         let mut refused = ear(vec![ok()]);
         refused.ear_status = Some(Tier::Contraindicated);
-        assert_eq!(sentence(&refused), "This device is not accepted, and the verifier does not say why.");
+        assert_eq!(
+            sentence(&refused, &Advisor::default()),
+            "This device is not accepted, and the verifier does not say why."
+        );
+    }
+
+    #[test]
+    fn own_problems_come_first_and_it_is_named() {
+        let ear = ear(vec![
+            check("os-updates", Tier::Affirming, "ok", json!({})),
+            check("disk-encryption", Tier::Contraindicated, "off", json!({})),
+            check("lock-idle", Tier::Contraindicated, "off", json!({})),
+            check("edr-protecting", Tier::Contraindicated, "missing", json!({})),
+        ]);
+        let order = |advisor: &Advisor| {
+            let shown = table(&ear, advisor, Style { width: 200, ..STYLE }, NOW);
+            let titles = ["Security updates", "Disk encryption", "Screen lock", "Endpoint protection"];
+            let mut found: Vec<_> = titles.iter().map(|it| (shown.find(&format!("\n  {it}")), *it)).collect();
+            found.sort();
+            (found.into_iter().map(|(_, title)| title).collect::<Vec<_>>(), shown)
+        };
+        let (titles, _) = order(&Advisor::default());
+        assert_eq!(titles, ["Screen lock", "Disk encryption", "Endpoint protection", "Security updates"]);
+        let mut managed = Advisor::default();
+        managed.guidance.fixers.managed = true;
+        managed.guidance.support.phone = Some("ext. 1234".into());
+        let (titles, shown) = order(&managed);
+        assert_eq!(titles, ["Disk encryption", "Endpoint protection", "Screen lock", "Security updates"]);
+        assert_eq!(shown.matches("Call IT (ext. 1234).").count(), 3, "{shown}");
+        assert!(
+            !shown.contains("You can do this") && shown.contains("Install the endpoint protection."),
+            "{shown}"
+        );
     }
 
     #[test]
     fn colours_change_no_text() {
         let ear = ear(vec![check("disk-encryption", Tier::Contraindicated, "off", json!({"swap": "plain"}))]);
-        let coloured = table(&ear, Style { colour: true, ..STYLE }, NOW);
+        let advisor = Advisor::default();
+        let coloured = table(&ear, &advisor, Style { colour: true, ..STYLE }, NOW);
         let mut bare = coloured.clone();
         for code in ["1", "2", "31", "32", "33", "0"] {
             bare = bare.replace(&format!("\u{1b}[{code}m"), "");
         }
         assert_ne!(coloured, bare);
-        assert_eq!(bare, table(&ear, STYLE, NOW));
+        assert_eq!(bare, table(&ear, &advisor, STYLE, NOW));
     }
 }

@@ -1,0 +1,30 @@
+//! Parts of the view that the organisation writes: ways to reach IT, and its texts for checks. Data, never markup.
+
+use serde::Serialize;
+use ts_rs::TS;
+
+/// Ways to reach the organisation's IT staff.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, TS)]
+pub struct Support {
+    /// Name of the team.
+    pub name: Option<String>,
+    /// Telephone number as people dial it.
+    pub phone: Option<String>,
+    /// One more sentence, for example the opening hours.
+    pub text: Option<String>,
+    /// Address of a page, a mailbox or a telephone.
+    pub url: Option<String>,
+}
+
+/// The organisation's texts for a check, in the app's language.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, TS)]
+pub struct CheckTexts {
+    /// Title of the check.
+    pub title: Option<String>,
+    /// Reason for which it is required.
+    pub why: Option<String>,
+    /// Instruction.
+    pub remedy: Option<String>,
+    /// Numbered steps.
+    pub steps: Vec<String>,
+}

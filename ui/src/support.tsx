@@ -1,0 +1,35 @@
+// How to reach IT, as the organisation says it. Shown wherever IT is named.
+import { createContext } from "preact";
+import { useContext } from "preact/hooks";
+import type { Support } from "./bindings";
+import { t } from "./text";
+
+export const SupportContext = createContext<Support>({ name: null, phone: null, text: null, url: null });
+
+/** "Call IT (ext. 1234)", or the shortest that is known. */
+export function useContact(): string {
+  const { name, phone, url } = useContext(SupportContext);
+  if (name === null && phone === null && url === null) return t("remediator-it");
+  const team = name ?? t("support-it");
+  if (phone !== null) return t("support-call", { team, phone });
+  return url === null ? t("support-contact", { team }) : t("support-contact-at", { team, url: readable(url) });
+}
+
+/** All that the organisation says; nothing where it says nothing. */
+export function SupportNote() {
+  const { name, phone, text, url } = useContext(SupportContext);
+  const contact = useContact();
+  if (name === null && phone === null && text === null && url === null) return null;
+  return (
+    <div class="card support">
+      <p dir="auto">
+        <strong>{contact}</strong>
+      </p>
+      {text !== null && <p dir="auto">{text}</p>}
+      {phone !== null && url !== null && <p dir="auto">{readable(url)}</p>}
+    </div>
+  );
+}
+
+/** Without the scheme that people do not type. */
+const readable = (url: string): string => url.replace(/^(mailto|tel):/, "");
