@@ -5,7 +5,16 @@ mod documents {
     use std::path::PathBuf;
 
     const SECURITY: &str = include_str!("../../docs/security.md");
-    const DOCUMENTS: [&str; 7] = [
+    const PRIVACY: &str = include_str!("../../docs/privacy.md");
+    const INTEGRATE: &str = include_str!("../../docs/integrate.md");
+    const HELPDESK: &str = include_str!("../../docs/helpdesk.md");
+    const CODES: &str = include_str!("../../docs/codes.md");
+    const DOCUMENTS: [&str; 12] = [
+        PRIVACY,
+        INTEGRATE,
+        HELPDESK,
+        CODES,
+        include_str!("../../docs/auditor.md"),
         SECURITY,
         include_str!("../../docs/architecture.md"),
         include_str!("../../docs/policy.md"),
@@ -38,6 +47,48 @@ mod documents {
                 .unwrap_or_else(|| panic!("docs/security.md names {test}, which is not in {file}"));
             let attributes = before.rsplit("\n\n").next().unwrap_or_default();
             assert!(attributes.contains("test"), "{test} in {file} is no test");
+        }
+    }
+
+    /// Facts of each record of the posture, by field name.
+    fn facts() -> Vec<&'static str> {
+        const POSTURE: &str = include_str!("../src/posture.rs");
+        let number = |line: &str| line.split_once(' ').is_some_and(|(first, _)| first.parse::<u8>().is_ok());
+        let lines = POSTURE.lines().map(str::trim).filter(|line| number(line) && line.contains(": "));
+        let names = lines.filter_map(|line| line.split([' ', ':']).nth(1));
+        names.filter(|name| !matches!(*name, "first" | "last")).collect()
+    }
+
+    #[test]
+    fn privacy_notice_lists_exactly_the_facts() {
+        let rows = PRIVACY.lines().filter(|line| line.starts_with("| ") && line.contains(" (`"));
+        let cells = rows.filter_map(|row| row.split(" | ").nth(1));
+        let mut listed: Vec<_> = cells.flat_map(|cell| cell.split('`').skip(1).step_by(2)).collect();
+        let mut collected = facts();
+        assert!(collected.len() > 50, "only {} facts are read from the source", collected.len());
+        listed.sort_unstable();
+        collected.sort_unstable();
+        assert_eq!(listed, collected, "docs/privacy.md and protocol/src/posture.rs differ");
+    }
+
+    #[test]
+    fn integration_guide_lists_every_result() {
+        for end in vitalsign_protocol::step_up::StepUpResult::ALL {
+            let row = format!("\n| `{end:?}` |");
+            let name = serde_json::to_value(end).unwrap();
+            let row = row.replace(&format!("{end:?}"), name.as_str().unwrap());
+            let approved = row.contains("approved");
+            assert!(approved || INTEGRATE.contains(&row), "docs/integrate.md lacks {row}");
+        }
+    }
+
+    #[test]
+    fn help_desk_codes_are_documented() {
+        let codes = HELPDESK.lines().filter_map(|line| line.split(" | ").nth(1));
+        let codes: Vec<_> = codes.filter(|code| code.starts_with("K-") || code.starts_with("D-")).collect();
+        assert!(codes.len() > 12, "{codes:?}");
+        for code in codes {
+            assert!(CODES.contains(&format!("| {code} |")), "docs/codes.md lacks {code}");
         }
     }
 

@@ -3,7 +3,8 @@
 use super::{DAY, HOUR, MINUTE, NOW};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
-use vitalsign_ipc::{AgentState, Status};
+use vitalsign_ipc::{AgentState, Guidance, Status, Support};
+use vitalsign_protocol::check::Fixers;
 use vitalsign_protocol::ear::{Appraisal, Check, Ear, Tier, TrustVector};
 use vitalsign_protocol::id::EnrolmentId;
 
@@ -179,7 +180,21 @@ pub(super) fn reporting(checks: Vec<Check>) -> Status {
         cost: None,
         listening: true,
         step_ups: Vec::new(),
-        guidance: vitalsign_ipc::Guidance::default(),
+        guidance: Guidance::default(),
+    }
+}
+
+/// A device whose person may install updates and leaves the rest to IT.
+pub(super) fn managed() -> Guidance {
+    let text = |text: &str| Some(text.to_owned());
+    Guidance {
+        support: Support {
+            name: text("Service desk"),
+            phone: text("ext. 1234"),
+            text: text("Day and night."),
+            url: text("https://it.hospital.example"),
+        },
+        fixers: Fixers { managed: true, user_may_fix: Some(vec!["os-updates".to_owned()]) },
     }
 }
 

@@ -5,7 +5,7 @@
 mod facts;
 
 use facts::{
-    blocked, but, disk_off, ear, firewall_off, foreign_policy, healthy, reporting, restart_waits,
+    blocked, but, disk_off, ear, firewall_off, foreign_policy, healthy, managed, reporting, restart_waits,
     updates_wait, without_verdict,
 };
 use serde::Serialize;
@@ -153,6 +153,7 @@ fn status() -> Views {
         ("status-attention", show(reporting(but(vec![updates_wait(), restart_waits()])))),
         ("status-one-thing", show(reporting(but(vec![restart_waits()])))),
         ("status-blocked", show(reporting(blocked()))),
+        ("status-managed", show(Status { guidance: managed(), ..reporting(blocked()) })),
         ("status-unknown", show(unjudged)),
         ("status-busy", show(Status { busy: true, ..reporting(but(vec![firewall_off()])) })),
         ("status-offline", show(Status { standing: offline.clone(), ..reporting(healthy()) })),

@@ -1,6 +1,7 @@
 //! Each way that it can go. What the session's flow shows comes as it does there: the status, with each step-up of it
 //! that is new or has changed.
 
+mod advice;
 mod ends;
 
 use super::asked::STANDS;

@@ -1,0 +1,78 @@
+//! Remedies, their order, and the ways to reach IT, as the page is told them.
+
+use super::*;
+use vitalsign_ipc::{Guidance, Support};
+use vitalsign_protocol::check::{Desktop, Fixers};
+use vitalsign_protocol::ear::{Appraisal, Check, Tier, TrustVector};
+
+fn told(texts: &str, desktop: Option<Desktop>, guidance: Guidance) -> view::DeviceView {
+    let check = |name: &str, status, reason: &str| Check {
+        check: name.into(),
+        status,
+        reason: reason.into(),
+        seen: serde_json::Map::new(),
+        since: None,
+        deadline: None,
+    };
+    let checks = vec![
+        check("disk-encryption", Tier::Contraindicated, "off"),
+        check("lock-idle", Tier::Warning, "too-long"),
+        check("edr-protecting", Tier::Contraindicated, "missing"),
+        check("boot-secure", Tier::Warning, "unreadable"),
+        check("agent-version", Tier::Affirming, "ok"),
+    ];
+    let appraisal = Appraisal::new(TrustVector::default(), checks, "default");
+    let mut ear = Ear { ear_status: Some(appraisal.ear_status), ..Ear::default() };
+    ear.submods.insert("os".into(), appraisal);
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("en.toml"), texts).unwrap();
+    let texts = vitalsign_client::texts::Texts::read(folder.path(), "en").unwrap();
+    let mut model = Model::new(String::new()).advised(texts, desktop);
+    let status = Box::new(Status { ear: Some(ear), guidance, ..*status(Vec::new()) });
+    model.on(Happened::Shown(UiUpdate::Status { status, changed: Vec::new() }), NOW);
+    model.view(NOW).device
+}
+
+fn remedies(device: &view::DeviceView) -> Vec<(&str, &str)> {
+    device.checks.iter().map(|it| (it.code.as_str(), it.remedy.as_str())).collect()
+}
+
+#[test]
+fn own_problems_come_first_with_steps() {
+    let device = told("", Some(Desktop::Gnome), Guidance::default());
+    assert_eq!(
+        remedies(&device),
+        [
+            ("lock-idle", "check-lock-idle-remedy-too-long"),
+            ("disk-encryption", "check-disk-encryption-remedy"),
+            ("edr-protecting", "check-edr-protecting-remedy-missing"),
+            ("boot-secure", "remedy-unreadable"),
+            ("agent-version", "check-agent-version-remedy"),
+        ]
+    );
+    let steps = ["check-lock-idle-remedy-too-long-gnome-1", "check-lock-idle-remedy-too-long-gnome-2"];
+    assert_eq!(device.checks[0].steps, steps);
+    assert_eq!(device.headline, view::Headline::Attention { things: 4, yours: 1 });
+}
+
+#[test]
+fn managed_device_leaves_everything_to_it() {
+    let support = Support { phone: Some("ext. 1234".into()), ..Support::default() };
+    let guidance = Guidance { support, fixers: Fixers { managed: true, user_may_fix: None } };
+    let device = told("", Some(Desktop::Gnome), guidance);
+    assert_eq!(device.headline, view::Headline::Attention { things: 4, yours: 0 });
+    assert_eq!(device.support.phone.as_deref(), Some("ext. 1234"));
+    assert!(device.checks.iter().all(|it| it.remediator == view::Remediator::It && it.steps.is_empty()));
+}
+
+#[test]
+fn texts_of_the_organisation_reach_the_page() {
+    let texts = "[edr-protecting]\ntitle = 'Guard'\nremedy = 'Call ext. 9.'\nsteps = ['Wait.']";
+    let device = told(texts, None, Guidance::default());
+    let guard = device.checks.iter().find(|it| it.code == "edr-protecting").unwrap();
+    assert_eq!(guard.own.title.as_deref(), Some("Guard"));
+    assert_eq!(
+        (guard.own.remedy.as_deref(), &guard.own.steps[..]),
+        (Some("Call ext. 9."), &["Wait.".to_owned()][..])
+    );
+}
