@@ -186,7 +186,7 @@ mod tests {
     use zbus::fdo;
     use zbus::interface;
 
-    const PATIENCE: Duration = Duration::from_secs(20);
+    const PATIENCE: Duration = Duration::from_secs(60);
     const OURS: &str = "/org/freedesktop/login1/session/c1";
     const USER: &str = "/org/freedesktop/login1/user/_1000";
 
