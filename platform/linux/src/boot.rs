@@ -73,6 +73,11 @@ fn secure_boot(root: &Root, log: &[u8]) -> Fact<bool> {
         (Fact::Known(variable), Some(measured)) if *variable != measured => {
             return Fact::Unreadable(Reason::Malformed);
         }
+        // In setup mode anyone may enrol keys; the kernel and mokutil call that off (`efi_get_secureboot_mode` of Linux,
+        // `include/linux/efi.h`; UEFI 2.10, section 32.3).
+        (Fact::Known(true), _) if efi_switch(root, "SetupMode") == Fact::Known(true) => {
+            return Fact::Known(false);
+        }
         (Fact::Known(true), _) => {}
         _ => return firmware,
     }

@@ -65,6 +65,12 @@ mod tests {
             ),
             // A variable that is absent has no value.
             (&[(&secure, &[6, 0, 0, 0, 2])], Fact::Unreadable(Reason::Malformed), Fact::Unsupported),
+            // Keys may be enrolled by anyone: nothing is secure.
+            (
+                &[(&secure, &[6, 0, 0, 0, 1]), (&setup, &[6, 0, 0, 0, 1])],
+                Fact::Known(false),
+                Fact::Known(true),
+            ),
             (&[(&secure, &[6, 0, 0, 0])], Fact::Unreadable(Reason::Malformed), Fact::Unsupported),
             (&[(&other, &[7, 0, 0, 0, 1, 0])], Fact::Known(false), Fact::Unsupported),
         ];
