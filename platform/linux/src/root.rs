@@ -10,6 +10,9 @@ use std::path::{Path, PathBuf};
 /// The most bytes that a probe reads from one file.
 pub const MAX_FILE: u64 = 8 * 1024 * 1024;
 
+/// Attempts to open a path below another root than `/` while the machine's folders change.
+const MAX_OPEN_TRIES: u8 = 100;
+
 /// Identifies a version of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stamp {
@@ -74,7 +77,14 @@ impl Root {
         }
         let root = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let root = rustix::fs::openat(CWD, &self.0, root, Mode::empty())?;
-        Ok(openat2(root, absolute, flags, Mode::empty(), ResolveFlags::IN_ROOT)?)
+        // The kernel gives up on `..` while anything on the machine is renamed or mounted, and says so (openat2(2), EAGAIN).
+        let mut tries = MAX_OPEN_TRIES;
+        loop {
+            match openat2(&root, absolute, flags, Mode::empty(), ResolveFlags::IN_ROOT) {
+                Err(rustix::io::Errno::AGAIN) if tries > 0 => tries -= 1,
+                opened => return Ok(opened?),
+            }
+        }
     }
 
     /// Returns the target of a symbolic link, as it is stored.
@@ -178,6 +188,29 @@ impl Root {
 mod tests {
     use super::*;
     use std::os::unix::fs::symlink;
+
+    #[test]
+    fn renames_elsewhere_do_not_fail_a_read() {
+        use std::sync::atomic::{AtomicBool, Ordering};
+        let folder = tempfile::tempdir().unwrap();
+        let tree = folder.path().join("tree");
+        std::fs::create_dir_all(tree.join("a/b/c")).unwrap();
+        std::fs::create_dir_all(folder.path().join("x")).unwrap();
+        std::fs::write(tree.join("file"), "text").unwrap();
+        symlink("../../../file", tree.join("a/b/c/link")).unwrap();
+        let (root, stop) = (Root::at(&tree), AtomicBool::new(false));
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !stop.load(Ordering::Relaxed) {
+                    std::fs::rename(folder.path().join("x"), folder.path().join("y")).unwrap();
+                    std::fs::rename(folder.path().join("y"), folder.path().join("x")).unwrap();
+                }
+            });
+            let failed = (0..20_000).find_map(|_| root.text("/a/b/c/link").err());
+            stop.store(true, Ordering::Relaxed);
+            assert!(failed.is_none(), "{failed:?}");
+        });
+    }
 
     #[test]
     fn links_stay_within_the_root() {
