@@ -911,6 +911,22 @@ mod tests {
         dconf(tree, keys, locks);
     }
 
+    /// Budgie with all its settings locked; its screensaver starts when idle or not.
+    fn budgie(tree: &Tree, starts: &str) {
+        tree.write("usr/share/xsessions/budgie-desktop.desktop", "");
+        tree.write("usr/bin/budgie-screensaver", "");
+        let keys = format!(
+            "[org/gnome/desktop/session]\nidle-delay=uint32 300\n[org/gnome/desktop/screensaver]\nlock-enabled=true\n\
+             lock-delay=uint32 0\nidle-activation-enabled={starts}\n[org/gnome/desktop/lockdown]\n\
+             disable-lock-screen=false\n"
+        );
+        let locks = "/org/gnome/desktop/session/idle-delay\n/org/gnome/desktop/screensaver/lock-enabled\n\
+                     /org/gnome/desktop/screensaver/lock-delay\n\
+                     /org/gnome/desktop/screensaver/idle-activation-enabled\n\
+                     /org/gnome/desktop/lockdown/disable-lock-screen\n";
+        dconf(tree, &keys, locks);
+    }
+
     fn xfce(tree: &Tree, attribute: &str) {
         tree.write("usr/share/xsessions/xfce.desktop", "");
         tree.write("usr/bin/xfce4-screensaver", "");
@@ -991,6 +1007,13 @@ mod tests {
                     compile(tree);
                 },
                 lock(malformed(), Fact::Unreadable(Reason::Malformed), Fact::Known(60)),
+            ),
+            ("Budgie, told not to start when idle", "opensuse-server", |tree| budgie(tree, "false"), never()),
+            (
+                "Budgie, told to start when idle",
+                "opensuse-server",
+                |tree| budgie(tree, "true"),
+                lock(Fact::Known(true), Fact::Known(300), Fact::Known(0)),
             ),
             (
                 "MATE without its screensaver",

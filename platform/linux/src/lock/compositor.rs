@@ -154,7 +154,7 @@ fn grace(root: &Root, session: &LoginSession, words: &[&str]) -> Result<u64, Rea
     };
     let text = root.text_if_there(session.settings.join(file))?.unwrap_or_default();
     let set = text.lines().filter_map(|line| line.trim().split_once('='));
-    let last = set.filter(|(name, _)| name.trim() == "grace").last();
+    let last = set.filter(|(name, _)| name.trim() == "grace").next_back();
     last.map_or(Ok(0), |(_, value)| seconds(value.split('#').next().unwrap_or_default()))
 }
 
