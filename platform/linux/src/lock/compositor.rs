@@ -153,8 +153,8 @@ fn grace(root: &Root, session: &LoginSession, words: &[&str]) -> Result<u64, Rea
         () => return Ok(0),
     };
     let text = root.text_if_there(session.settings.join(file))?.unwrap_or_default();
-    let set = text.lines().filter_map(|line| line.trim().split_once('='));
-    let last = set.filter(|(name, _)| name.trim() == "grace").next_back();
+    let mut set = text.lines().filter_map(|line| line.trim().split_once('='));
+    let last = set.rfind(|(name, _)| name.trim() == "grace");
     last.map_or(Ok(0), |(_, value)| seconds(value.split('#').next().unwrap_or_default()))
 }
 
