@@ -215,6 +215,8 @@ test("text from outside is text", async () => {
   await window.show("keys-list");
   assert.match(await page.locator("[data-key='3']").innerText(), /<i>key<\/i><U\+202E>/);
   await window.show("status-foreign-policy");
+  await calm(page);
+  await page.locator("#checks-it > summary").click();
   assert.match(await page.locator("[data-check='acme-badge-reader']").innerText(), /<b>bold<\/b><U\+0007>/);
   assert.deepEqual(window.wrong.splice(0), []);
 });
@@ -312,4 +314,24 @@ test("diagnostics are shown and copied", async () => {
   await page.waitForFunction(async () => (await navigator.clipboard.readText()).startsWith("vitalsign-app "));
   assert.deepEqual(permitted.wrong, []);
   await permitted.close();
+});
+
+test("the person's own problems come first, and IT's are folded with the way to IT", async () => {
+  const window = await theatre.open();
+  await window.show("status-managed");
+  const { page } = window;
+  // Without the marks by which Fluent isolates names of another direction.
+  const read = async (it) => (await it.innerText()).replaceAll(/[\u2068\u2069]/g, "");
+  const visible = await page.locator("[data-check]:visible").evaluateAll((all) => all.map((it) => it.dataset.check));
+  assert.equal(visible[0], "os-updates");
+  assert.ok(!visible.includes("disk-encryption"), visible.join());
+  assert.match(await read(page.locator("#checks-it > summary")), /IT fixes \d+ things/);
+  assert.match(await read(page.locator("main .support")), /Call Service desk \(ext\. 1234\)/);
+  await calm(page);
+  await page.locator("#checks-it > summary").click();
+  const disk = page.locator('[data-check="disk-encryption"]');
+  assert.match(await read(disk), /Call Service desk \(ext\. 1234\)/);
+  assert.deepEqual(await page.locator("[data-check] .remediator.you:visible").count(), 1);
+  assert.deepEqual(window.wrong, []);
+  await window.close();
 });

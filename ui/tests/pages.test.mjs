@@ -27,6 +27,7 @@ for (const language of [...LANGUAGES.slice(1), pseudo.LANGUAGE]) {
 const WHOLE = ["light", "dark"];
 const KINDS = [
   "status-blocked",
+  "status-managed",
   "status-unknown",
   "status-offline",
   "lost-seen-before",
