@@ -57,7 +57,7 @@ pub(crate) struct Service {
     findings: Box<dyn Fn() -> Vec<Diagnostic>>,
     /// Time of the last sign of life to the service manager, since boot.
     alive_at: Duration,
-    /// Start of the effect that the device's thread executes. The clock stands still while the machine sleeps.
+    /// Start of the effect that the device's thread executes. The clock stops while the machine sleeps.
     device_busy: Arc<Mutex<Option<Instant>>>,
     device_limit: Duration,
 }

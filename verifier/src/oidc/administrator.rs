@@ -5,7 +5,7 @@ use super::{Assertion, Audience};
 use crate::config::Config;
 use crate::files::FileError;
 use crate::signing_keys::{SignError, SigningKeys, Signs};
-use crate::store::client::{AddedClient, Client, ClientCredential};
+use crate::store::client::{ADMINISTRATOR_ID, AddedClient, Client, ClientCredential};
 use crate::store::{Store, StoreError};
 
 /// Lifetime of an assertion, in seconds.
@@ -27,7 +27,7 @@ pub enum Error {
 
 impl Administrator {
     /// Reserved `client_id` of the administrator.
-    pub const CLIENT_ID: &str = "vitalsign-verifier";
+    pub const CLIENT_ID: &str = ADMINISTRATOR_ID;
     /// Name that people are shown, in a prompt that is marked as a test.
     pub const NAME: &str = vitalsign_protocol::step_up::ADMINISTRATOR;
 

@@ -61,6 +61,9 @@ impl ClientCredential {
     }
 }
 
+/// Reserved `client_id` of the administrator.
+pub const ADMINISTRATOR_ID: &str = "vitalsign-verifier";
+
 /// Outcome of registering an application.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AddedClient {
@@ -103,9 +106,8 @@ impl Store {
         let mut transaction = self.begin().await?;
         let wanted = lookalike(&client.name);
         // Even before the administrator's first request, and while their own entry is disabled.
-        let administrator = crate::oidc::Administrator::CLIENT_ID;
-        if client.id != administrator && wanted == lookalike(ADMINISTRATOR) {
-            return Ok(AddedClient::NameTaken { by: administrator.to_owned() });
+        if client.id != ADMINISTRATOR_ID && wanted == lookalike(ADMINISTRATOR) {
+            return Ok(AddedClient::NameTaken { by: ADMINISTRATOR_ID.to_owned() });
         }
         let others = sqlx::query("SELECT id, name FROM clients WHERE disabled_at IS NULL AND id <> ?1");
         for row in others.bind(&client.id).fetch_all(&mut *transaction).await? {

@@ -169,7 +169,7 @@ impl Layers<'_> {
         })
     }
 
-    /// Minutes, as the program limits them; `none` stands for less than `least`.
+    /// Minutes, as the program limits them; `none` means less than `least`.
     fn minutes(&self, path: &str, default: u64, least: i64, none: u64) -> Option<Result<u64, Reason>> {
         let minutes = match self.get(path)? {
             None => Ok(default),
