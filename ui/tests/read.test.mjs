@@ -77,20 +77,18 @@ test("another text is read by itself", async () => {
 });
 
 test("what the footer covers was not in view", async () => {
-  // Lower than what keeps the message within the window, and with large text: the page scrolls below its footer.
-  const window = await theatre.open({ viewport: { width: 1000, height: 440 } });
-  const message = "Sign the order 4711 for the patient in room 12. ".repeat(9);
-  await window.show(asked({ message }));
-  const state = () =>
-    window.page.evaluate(() => {
-      const [end, footer] = [document.querySelector("#prompt-message .end"), document.querySelector("footer")];
-      return end.getBoundingClientRect().bottom > footer.getBoundingClientRect().top;
-    });
-  if (await state()) {
-    await unread(window).waitFor();
-    assert.deepEqual(reports(window), []);
-  }
-  await window.page.locator("#prompt-message .end").evaluate((it) => it.scrollIntoView({ block: "center" }));
+  const window = await theatre.open();
+  await window.show(asked({ message: LONG }));
+  await unread(window).waitFor();
+  // A footer over the text, as on a low page that scrolls below it.
+  await window.page.locator("footer").evaluate((it) => (it.style = "position: fixed; inset: 0 0 auto 0; height: 100vh; opacity: 0.5"));
+  await toEnd(window, "#prompt-message");
+  await window.page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+  await unread(window).waitFor();
+  assert.deepEqual(reports(window), []);
+  await window.page.locator("footer").evaluate((it) => (it.style = ""));
+  await window.page.locator("#prompt-message").evaluate((it) => (it.scrollTop = 0));
+  await toEnd(window, "#prompt-message");
   assert.equal((await reported(window)).length, 1);
   await window.close();
 });

@@ -151,6 +151,16 @@ impl Page {
             .map(drop)
     }
 
+    /// Scrolls to the end of what is asked, as a person does who reads it.
+    ///
+    /// # Errors
+    /// There is no prompt.
+    pub fn read_to_end(&self) -> Result<()> {
+        self.see("#prompt-message")?;
+        let scroll = "for (const it of document.querySelectorAll('.message')) it.scrollTop = it.scrollHeight";
+        self.run(scroll, &[]).map(drop)
+    }
+
     /// Clicks an element, where a person would.
     ///
     /// # Errors

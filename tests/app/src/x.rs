@@ -108,6 +108,22 @@ impl Screen {
         Ok(self.connection.get_input_focus()?.reply()?.focus)
     }
 
+    /// Describes a window for an error message: its title and those of the windows that it is in, and what the window
+    /// manager says is active.
+    ///
+    /// # Errors
+    /// When the screen is lost.
+    pub fn describe(&self, window: Window) -> Result<String> {
+        let mut path = Vec::new();
+        let mut next = window;
+        // Above the root there is no window; a focus of 0 or 1 means none or the root under the pointer.
+        while next > 1 {
+            path.push(format!("{next:#x} {:?}", self.name(next).unwrap_or_default()));
+            next = self.connection.query_tree(next)?.reply().map_or(0, |tree| tree.parent);
+        }
+        Ok(format!("{}; active: {:#x?}", path.join(" in "), self.active()?))
+    }
+
     /// The app's window, if it is on the screen: mapped, whatever the window manager lists.
     ///
     /// # Errors

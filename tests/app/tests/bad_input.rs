@@ -198,6 +198,7 @@ fn accepted_text_is_shown_unchanged() -> Result<()> {
         )?;
         ensure!(!app.page.has("#prompt-message b")?, "markup");
         // Nothing changes until the person answers.
+        app.page.read_to_end()?;
         app.page.see("#pin")?;
         app.page.click("#decline")?;
         ensure!(asked.end()? == "declined");

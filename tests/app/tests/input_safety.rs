@@ -34,7 +34,11 @@ fn types_and_clicks(manager: Manager, clicks: bool) -> Result<()> {
         typing.go_on(KEYS)?;
         let pause = clicking.as_ref().unwrap_or(&typing).longest_pause();
         let at = screen.keyboard_at()?;
-        ensure!(at == text.window, "prompt {order} has the keyboard, or {at:#x} (longest pause: {pause:?})");
+        ensure!(
+            at == text.window,
+            "prompt {order} {window:#x}: the keyboard is at {} (longest pause: {pause:?})",
+            screen.describe(at)?
+        );
         let left = screen.app_window()?;
         ensure!(
             left == Some(window),

@@ -139,8 +139,7 @@ fn a_tap_and_a_pin_approve_it_and_the_status_is_back() -> Result<()> {
 fn key_is_asked_once_the_text_was_read() -> Result<()> {
     let (mut ward, app) = opened()?;
     let page = &app.page;
-    let message =
-        (1..=60).map(|line| format!("EHR: sign order {line} of 60 for room 12.\n")).collect::<String>();
+    let message = "EHR: sign order 4711. ".repeat(45);
     let message = message.trim_end();
     let asked = ward.ask(message, &[])?;
     page.see("#prompt .live[data-unread=true]")?;

@@ -13,6 +13,8 @@ use vitalsign_protocol::step_up::ADMINISTRATOR;
 
 /// The longest name and id, in bytes.
 pub const MAX_NAME_BYTES: usize = 128;
+/// Reserved `client_id` of the administrator.
+pub const ADMINISTRATOR_ID: &str = "vitalsign-verifier";
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Client {
