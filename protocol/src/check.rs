@@ -192,6 +192,7 @@ mod tests {
         for (check, reason, text, remediator) in [
             ("edr-protecting", "missing", "Install", Remediator::It),
             ("edr-protecting", "off", "Start", Remediator::It),
+            ("edr-protecting", "", "Have the endpoint protection installed", Remediator::It),
             ("edr-protecting", "snoozed", "Resume", Remediator::You),
             ("edr-protecting", "unreadable", "Nothing for you to do.", Remediator::It),
             ("lock-idle", "unreadable", "Nothing for you to do.", Remediator::It),

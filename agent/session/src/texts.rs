@@ -1,6 +1,6 @@
 //! Texts for people. Text from outside is displayed completely and never interpreted.
 
-use vitalsign_protocol::check::{self, Fixers, Remediator};
+use vitalsign_protocol::check::{self, Remediator};
 use vitalsign_protocol::step_up::{Acr, StepUpResult};
 use vitalsign_protocol::text::escape;
 use vitalsign_security_key::Failure;
@@ -44,10 +44,10 @@ pub fn reason(check: &str) -> String {
     let remedy = check::remedy(check, "");
     match check::of(check) {
         Some(text) => {
-            let who = match (Fixers::default().remediator(check, remedy), remedy.restart) {
-                (Remediator::You, true) => "You can do this; a restart fixes it.",
-                (Remediator::You, false) => "You can do this.",
-                (Remediator::It, _) => "Contact IT.",
+            // Only the service knows whether the organisation lets the person fix it.
+            let who = match remedy.remediator {
+                Remediator::You => "`vitalsign status` says who does this.",
+                Remediator::It => "Contact IT.",
             };
             format!("{}: {} {who}", text.title, remedy.text)
         }
@@ -96,7 +96,7 @@ mod tests {
     fn a_reason_says_what_to_do_and_who_can() {
         assert_eq!(
             reason("os-reboot"),
-            "Restart: Restart this device to finish its updates. You can do this; a restart fixes it."
+            "Restart: Restart this device to finish its updates. `vitalsign status` says who does this."
         );
         assert_eq!(reason("acme-\u{1b}badge"), "acme-<U+001B>badge: ask IT what this check requires.");
     }

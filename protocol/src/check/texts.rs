@@ -79,7 +79,8 @@ pub const TEXTS: &[Text] = &[
             you("snoozed", &["snoozed"], "Resume the endpoint protection, which a user paused."),
             it("disconnected", &["disconnected"], "Reconnect the endpoint protection to its management."),
             it("unlicensed", &["unlicensed"], "Renew the licence of the endpoint protection."),
-            it("", &[], "Start the endpoint protection.").or_restart(),
+            it("off", &["off"], "Start the endpoint protection.").or_restart(),
+            it("", &[], "Have the endpoint protection installed, running and blocking."),
         ],
     },
     Text {
