@@ -63,9 +63,6 @@ impl ClientCredential {
     }
 }
 
-/// Reserved `client_id` of the administrator.
-pub const ADMINISTRATOR_ID: &str = "vitalsign-verifier";
-
 /// Outcome of registering an application.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AddedClient {
