@@ -119,8 +119,14 @@ impl SigningKeys {
         let next = match announcements.last().filter(|last| last.by == jwk.kid) {
             None => None,
             Some(last) => {
-                let pkcs8 = files::read_secret(&paths.next)?;
-                let (_, next) = parse(&pkcs8).map_err(|e| FileError::new("reading", &paths.next, e))?;
+                let announced = match files::read_secret(&paths.next) {
+                    // Another process has just activated it.
+                    Err(_) if *files::read_secret(&paths.current)? != *pkcs8 => {
+                        return Self::open(folder, signs);
+                    }
+                    read => read?,
+                };
+                let (_, next) = parse(&announced).map_err(|e| FileError::new("reading", &paths.next, e))?;
                 Some((next, last.begins))
             }
         };
@@ -333,6 +339,23 @@ fn write_list<T: Serialize>(path: &Path, list: &[T]) -> Result<(), FileError> {
 mod tests {
     use super::*;
     use vitalsign_protocol::ear::{self, Ear};
+
+    #[test]
+    fn keys_are_read_while_another_process_activates_one() {
+        let folder = tempfile::tempdir().unwrap();
+        SigningKeys::open(folder.path(), Signs::Verdicts).unwrap();
+        std::thread::scope(|scope| {
+            let rotating = scope.spawn(|| {
+                for now in 0..300 {
+                    SigningKeys::rotate(folder.path(), Signs::Verdicts, now, now).unwrap();
+                }
+            });
+            while !rotating.is_finished() {
+                SigningKeys::open(folder.path(), Signs::Verdicts).unwrap();
+            }
+            rotating.join().unwrap();
+        });
+    }
 
     #[test]
     fn retired_key_verifies_for_a_week() {
