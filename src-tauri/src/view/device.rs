@@ -80,7 +80,7 @@ pub enum Headline {
     ForeignService,
     /// The service is of another version than the app.
     OtherVersion,
-    /// There is no service to ask: [`View::lost`] says why.
+    /// There is no service to ask: [`View::lost`](super::View::lost) says why.
     NoService,
 }
 

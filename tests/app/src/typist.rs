@@ -194,7 +194,7 @@ pub struct Busy {
 }
 
 impl Busy {
-    /// Types [`LINE`] over and over.
+    /// Types the line over and over.
     ///
     /// # Errors
     /// The display cannot be reached.

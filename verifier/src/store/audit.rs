@@ -1,4 +1,4 @@
-//! The audit log in the store. [`append`] runs in the transaction of the operation that is logged.
+//! The audit log in the store. An entry is appended in the transaction of the operation that is logged.
 
 use super::{Store, StoreError, json_rows, signed, unsigned};
 use crate::audit::{AuditEntry, Broken, Head, Kind, Logged, chain};

@@ -310,8 +310,8 @@ async fn audit_list_is_newest_first_with_totals() {
 
     let proof = run(&provider, &["audit", "prove", &after]).await;
     assert!(proof.code == Some(2) && proof.stderr.contains("only approvals"), "{}", proof.stderr);
-    let wrong = run(&provider, &["audit", "list", "--kind", "user-aded"]).await;
+    let wrong = run(&provider, &["audit", "list", "--kind", "user-add"]).await;
     assert!(wrong.code == Some(2) && wrong.stderr.contains("user-added"), "{}", wrong.stderr);
-    let similar = run(&provider, &["audit", "lsit"]).await;
-    assert!(similar.stderr.contains("a similar subcommand exists: 'list'"), "{}", similar.stderr);
+    let similar = run(&provider, &["audit", "provee"]).await;
+    assert!(similar.stderr.contains("a similar subcommand exists: 'prove'"), "{}", similar.stderr);
 }
