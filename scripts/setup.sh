@@ -27,6 +27,8 @@ esac
 # Other makers' clients of security keys, to try ours against.
 if [ $# = 0 ]; then
   packages+=(python3 python3-venv python3-pyscard)
+  # The client of docs/integrate.md.
+  packages+=(curl)
   # A reverse proxy in front of the verifier; its package starts without a listener. Settings of a desktop session.
   packages+=(haproxy dconf-cli dconf-service gsettings-desktop-schemas libglib2.0-bin)
   # A kernel in a virtual machine, which accepts USB devices over the network and encrypts disks: tests/vm.
