@@ -89,7 +89,7 @@ fn node(device: &str) -> PathBuf {
     }
 }
 
-/// Returns whether a device that holds a key stays with the machine, and anyone can read it. What is absent was taken
+/// Returns whether a device that holds a key stays with the machine, and anyone can read it. An absent device was taken
 /// away, as a stick is.
 fn is_plain_and_fixed(stacks: &Stacks<'_>, device: &str) -> Result<bool, Reason> {
     let node = node(device);

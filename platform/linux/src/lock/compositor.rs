@@ -132,7 +132,8 @@ fn settings(root: &Root, session: &LoginSession, timeouts: &[Timeout]) -> Result
 }
 
 /// Seconds in which the locker asks for no password: `--grace` of swaylock-effects
-/// (<https://github.com/jirutka/swaylock-effects>) and of hyprlock, or `grace` in their files.
+/// (<https://github.com/jirutka/swaylock-effects>) and of hyprlock (<https://wiki.hypr.land/Hypr-Ecosystem/hyprlock/>), or
+/// `grace` in their files.
 fn grace(root: &Root, session: &LoginSession, words: &[&str]) -> Result<u64, Reason> {
     let seconds = |text: &str| {
         let whole = text.trim().split('.').next().unwrap_or_default();

@@ -7,8 +7,7 @@ use crate::Root;
 use std::path::Path;
 use vitalsign_protocol::fact::Reason;
 
-/// The power manager's channel. Its presentation mode keeps the screensaver from starting
-/// (<https://docs.xfce.org/xfce/xfce4-power-manager/start>), until it is turned off again.
+/// The power manager's channel. While its property `presentation-mode` is true, it keeps the screensaver from starting.
 const POWER: &str = "xfce4/xfconf/xfce-perchannel-xml/xfce4-power-manager.xml";
 const PRESENTATION: &str = "xfce4-power-manager/presentation-mode";
 /// The channel's file, below the system's and the user's folder of settings.

@@ -54,8 +54,9 @@ pub fn installed(root: &Root, running: &str) -> Result<Option<String>, Reason> {
 }
 
 /// Returns whether a newer build of the running kernel is installed under the same name. Debian gives a kernel a new name
-/// only when its modules' interface changes (<https://wiki.debian.org/KernelFAQ>; needrestart calls it "ABI compatible
-/// upgrade pending"). The running kernel says its package's version: `#1 SMP Debian 6.1.140-1 (2025-05-22)`.
+/// only when its modules' interface changes (<https://wiki.debian.org/DebianKernelABIChanges>; needrestart calls the
+/// other case "ABI compatible upgrade pending"). The running kernel says its package's version:
+/// `#1 SMP Debian 6.1.140-1 (2025-05-22)`.
 pub(super) fn is_rebuilt(root: &Root, running: &str) -> bool {
     let version = root.text("/proc/version").unwrap_or_default();
     let build = version.rsplit_once(" #").and_then(|(_, build)| build.split_once(" Debian "));
