@@ -4,6 +4,8 @@
 use anyhow::{Context, Result, ensure};
 use base64::Engine;
 use serde_json::Value;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Duration;
@@ -272,6 +274,23 @@ impl Agent {
     #[must_use]
     pub fn token_file(&self) -> PathBuf {
         self.folder.join("token")
+    }
+
+    /// Copies the programs beside the state, where every user may run them: the folder of the build may be one that
+    /// only its owner enters.
+    ///
+    /// # Errors
+    /// When a file cannot be changed.
+    pub fn for_every_user(&mut self) -> Result<()> {
+        std::fs::create_dir_all(&self.folder)?;
+        std::fs::copy(program("vitalsign-session")?, self.folder.join("vitalsign-session"))?;
+        let copy = self.folder.join("vitalsign");
+        std::fs::copy(&self.program, &copy)?;
+        self.program = copy;
+        for folder in [self.folder.parent().context("a testbed")?, &self.folder] {
+            std::fs::set_permissions(folder, Permissions::from_mode(0o755))?;
+        }
+        Ok(())
     }
 
     /// A command of the agent, with its settings in the environment.

@@ -192,8 +192,8 @@ fn failed_enrolment_by_hand_keeps_the_former_one() -> Result<()> {
 #[test]
 fn enrolment_by_root_leaves_no_file_of_root() -> Result<()> {
     let testbed = Testbed::with_simulated_tpm()?;
-    fs::set_permissions(testbed.folder(), std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
-    let agent = testbed.agent("device")?;
+    let mut agent = testbed.agent("device")?;
+    agent.for_every_user()?;
     fs::create_dir_all(agent.state())?;
     let folder = agent.state().parent().context("a folder")?.to_owned();
     for folder in [&folder, &agent.state()] {

@@ -141,9 +141,9 @@ fn only_who_is_in_front_of_a_shared_device_is_asked() -> Result<()> {
 #[test]
 fn only_the_user_in_front_asks_for_reports_and_keys() -> Result<()> {
     let testbed = Testbed::with_simulated_tpm()?;
-    fs::set_permissions(testbed.folder(), Permissions::from_mode(0o755))?;
-    let (agent, mut service, _) = testbed.enrolled("device")?;
+    let (mut agent, mut service, _) = testbed.enrolled("device")?;
     service.kill();
+    agent.for_every_user()?;
     let seats = Seats::below(testbed.folder())?;
     seats.put(Some(NURSE))?;
     let _service = seats.service(&agent)?;
