@@ -7,6 +7,7 @@
 mod memo;
 mod policy;
 mod rules;
+mod seen;
 mod snapshot;
 pub mod step_up;
 mod thresholds;
@@ -19,6 +20,7 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use thresholds::Thresholds;
+use tokio::sync::Semaphore;
 use vitalsign_protocol::ear::{Appraisal, Check, Ear, Tier, TrustVector};
 use vitalsign_protocol::id::Digest;
 use vitalsign_protocol::posture::{KeyStorage, Posture};
@@ -30,8 +32,10 @@ pub const DEFAULT_THRESHOLDS: &str = include_str!("../policy/thresholds.toml");
 
 /// Maximum age of a cached appraisal, in seconds, even if the policy names no time of change.
 const LONGEST: u64 = 3600;
-/// Number of cached appraisals, about 2 KiB each: enough for 100,000 devices with different facts.
-const REMEMBERED: usize = 262_144;
+/// Bytes of cached appraisals, of about 2 KiB each: enough for 100,000 devices with different facts.
+const REMEMBERED_BYTES: usize = 256 * 1024 * 1024;
+/// Maximum bytes of one that is cached. A device chooses what its facts say, and so how many bytes it takes.
+const MAX_REMEMBERED_BYTES: usize = 16 * 1024;
 
 /// Input of an appraisal.
 #[derive(Clone, Copy, Debug)]
@@ -124,6 +128,8 @@ pub struct Appraiser {
     id: String,
     accepts_software_keys: bool,
     memo: Memo<Judgement>,
+    /// Turns to run the policy.
+    turns: Arc<Semaphore>,
 }
 
 /// Cached part of an appraisal; small, because every device that differs from the others has one.
@@ -161,7 +167,9 @@ impl Appraiser {
             Digest::labelled("vitalsign-policy-v1", &[rego.as_bytes(), &[0], thresholds_toml.as_bytes()]);
         let id = format!("urn:vitalsign:policy:default:{:.16}", digest.hex());
         let accepts_software_keys = thresholds.accepts_software_keys();
-        Ok(Self { policy, id, accepts_software_keys, memo: Memo::new(REMEMBERED) })
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let turns = Arc::new(Semaphore::new(threads.saturating_sub(1).max(1)));
+        Ok(Self { policy, id, accepts_software_keys, turns, memo: Memo::new(REMEMBERED_BYTES) })
     }
 
     /// Returns the policy's ID, which changes with every byte of the policy or the thresholds.
@@ -179,29 +187,66 @@ impl Appraiser {
     /// # Errors
     /// The policy gives no usable answer.
     pub fn appraise(&self, input: &Input<'_>) -> Result<Appraised, AppraiseError> {
-        let facts = Facts { posture: input.posture, key: input.key, boot: input.boot };
-        let text = serde_json::to_string(&facts).map_err(failed)?;
-        let key = Digest::of(text.as_bytes());
+        let facts = facts(input)?;
+        let key = Digest::of(facts.as_bytes());
         let judgement = match self.memo.get(&key, input.now) {
             Some(judgement) => judgement,
+            None => self.judge(key, &facts, input.now)?,
+        };
+        self.appraised(&judgement, input.now)
+    }
+
+    /// Appraises a device on a thread for blocking work, unless the same facts were appraised before. Waits for its
+    /// turn: the policy runs on as many threads as leave a processor for other requests.
+    ///
+    /// # Errors
+    /// The policy gives no usable answer.
+    pub(crate) async fn appraise_in_turn(
+        self: &Arc<Self>,
+        input: &Input<'_>,
+    ) -> Result<Appraised, AppraiseError> {
+        let (facts, now) = (facts(input)?, input.now);
+        let key = Digest::of(facts.as_bytes());
+        let judgement = match self.memo.get(&key, now) {
+            Some(judgement) => judgement,
             None => {
-                let judgement = Arc::new(self.judge(&text, input.now)?);
-                self.memo.put(key, input.now..judgement.until(input.now), Arc::clone(&judgement));
-                judgement
+                let ended = |error: &dyn std::fmt::Display| AppraiseError::Failed(error.to_string());
+                let turn = self.turns.clone().acquire_owned().await.map_err(|error| ended(&error))?;
+                let appraiser = Arc::clone(self);
+                let judging = tokio::task::spawn_blocking(move || {
+                    let _turn = turn;
+                    appraiser.judge(key, &facts, now)
+                });
+                judging.await.map_err(|error| ended(&error))??
             }
         };
+        self.appraised(&judgement, now)
+    }
+
+    fn appraised(&self, judgement: &Judgement, now: u64) -> Result<Appraised, AppraiseError> {
         let kept: Kept = serde_json::from_slice(&judgement.submods).map_err(failed)?;
         let appraisal = |(name, vector, checks)| (name, Appraisal::new(vector, checks, &self.id));
         let submods: BTreeMap<_, _> = kept.into_iter().map(appraisal).collect();
-        Ok(Appraised { status: Ear::overall(&submods), submods, valid_until: judgement.until(input.now) })
+        Ok(Appraised { status: Ear::overall(&submods), submods, valid_until: judgement.until(now) })
     }
 
-    fn judge(&self, facts: &str, now: u64) -> Result<Judgement, AppraiseError> {
+    fn judge(&self, key: Digest, facts: &str, now: u64) -> Result<Arc<Judgement>, AppraiseError> {
         let findings = self.policy.judge(facts, now)?;
         let changes_at = findings.changes_at(now);
         let kept: Kept = findings.into_submodules();
-        Ok(Judgement { submods: serde_json::to_vec(&kept).map_err(failed)?.into(), changes_at })
+        let submods: Box<[u8]> = serde_json::to_vec(&kept).map_err(failed)?.into();
+        let bytes = submods.len();
+        let judgement = Arc::new(Judgement { submods, changes_at });
+        if bytes <= MAX_REMEMBERED_BYTES {
+            self.memo.put(key, now..judgement.until(now), Arc::clone(&judgement), bytes);
+        }
+        Ok(judgement)
     }
+}
+
+/// Returns the facts that an appraisal depends on, as JSON.
+fn facts(input: &Input<'_>) -> Result<String, AppraiseError> {
+    serde_json::to_string(&Facts { posture: input.posture, key: input.key, boot: input.boot }).map_err(failed)
 }
 
 impl Judgement {

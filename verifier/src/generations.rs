@@ -6,34 +6,49 @@ use std::hash::Hash;
 /// A map in two generations. When the young one is full it becomes the old one, and the old one is dropped; reading an
 /// old entry makes it young.
 pub(crate) struct Generations<K, V> {
-    young: HashMap<K, V>,
-    old: HashMap<K, V>,
+    young: HashMap<K, Weighed<V>>,
+    young_weight: usize,
+    old: HashMap<K, Weighed<V>>,
     per_generation: usize,
 }
 
+struct Weighed<V> {
+    value: V,
+    weight: usize,
+}
+
 impl<K: Eq + Hash, V> Generations<K, V> {
-    /// Creates a map of at most `capacity` entries.
+    /// Creates a map whose entries weigh at most `capacity` together.
     pub(crate) fn new(capacity: usize) -> Self {
-        Self { young: HashMap::new(), old: HashMap::new(), per_generation: capacity / 2 }
+        Self { young: HashMap::new(), young_weight: 0, old: HashMap::new(), per_generation: capacity / 2 }
     }
 
     pub(crate) fn get(&mut self, key: &K) -> Option<&V> {
-        if let Some((key, value)) = self.old.remove_entry(key) {
-            self.insert(key, value);
+        if let Some((key, Weighed { value, weight })) = self.old.remove_entry(key) {
+            self.insert_weighed(key, value, weight);
         }
-        self.young.get(key)
+        self.young.get(key).map(|entry| &entry.value)
     }
 
+    /// Inserts an entry that weighs 1.
     pub(crate) fn insert(&mut self, key: K, value: V) {
-        if self.young.len() >= self.per_generation && !self.young.contains_key(&key) {
+        self.insert_weighed(key, value, 1);
+    }
+
+    pub(crate) fn insert_weighed(&mut self, key: K, value: V, weight: usize) {
+        self.remove(&key);
+        if self.young_weight.saturating_add(weight) > self.per_generation {
             self.old = std::mem::take(&mut self.young);
+            self.young_weight = 0;
         }
-        self.old.remove(&key);
-        self.young.insert(key, value);
+        self.young_weight = self.young_weight.saturating_add(weight);
+        self.young.insert(key, Weighed { value, weight });
     }
 
     pub(crate) fn remove(&mut self, key: &K) {
-        self.young.remove(key);
+        if let Some(removed) = self.young.remove(key) {
+            self.young_weight = self.young_weight.saturating_sub(removed.weight);
+        }
         self.old.remove(key);
     }
 }
@@ -52,6 +67,19 @@ mod tests {
         }
         map.remove(&0);
         assert_eq!(map.get(&0), None);
+    }
+
+    #[test]
+    fn weight_counts_and_not_the_number() {
+        let mut map = Generations::new(100);
+        for n in 0..1000 {
+            map.insert_weighed(n, n, 20);
+            let all = map.young.values().chain(map.old.values());
+            assert!(all.map(|entry| entry.weight).sum::<usize>() <= 100);
+        }
+        assert_eq!(map.get(&999), Some(&999));
+        map.insert_weighed(999, 0, 30);
+        assert_eq!(map.get(&999), Some(&0));
     }
 
     #[test]

@@ -7,6 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use vitalsign_protocol::id::Digest;
 
 const SHARDS: usize = 16;
+/// Bytes of an entry besides its value: key, time range and map.
+const ENTRY_BYTES: usize = 128;
 
 /// A bounded map in shards, so that appraisals in parallel seldom wait for each other.
 pub(super) struct Memo<V> {
@@ -21,8 +23,9 @@ struct CacheEntry<V> {
 }
 
 impl<V> Memo<V> {
-    pub(super) fn new(most: usize) -> Self {
-        let shard = || Mutex::new(Shard::new(most / SHARDS));
+    /// Creates a cache of at most `bytes`, as [`Memo::put`] counts them.
+    pub(super) fn new(bytes: usize) -> Self {
+        let shard = || Mutex::new(Shard::new(bytes / SHARDS));
         Self { shards: std::iter::repeat_with(shard).take(SHARDS).collect() }
     }
 
@@ -33,10 +36,10 @@ impl<V> Memo<V> {
         entry.span.contains(&now).then(|| Arc::clone(&entry.value))
     }
 
-    /// Caches `value` for the time range `span`.
-    pub(super) fn put(&self, key: Digest, span: Range<u64>, value: Arc<V>) {
+    /// Caches `value`, which takes `bytes`, for the time range `span`.
+    pub(super) fn put(&self, key: Digest, span: Range<u64>, value: Arc<V>, bytes: usize) {
         if let Some(mut shard) = self.shard(&key) {
-            shard.insert(key, CacheEntry { span, value });
+            shard.insert_weighed(key, CacheEntry { span, value }, bytes + ENTRY_BYTES);
         }
     }
 
@@ -58,20 +61,20 @@ mod tests {
 
     #[test]
     fn cache_answers_only_within_the_time_range() {
-        let memo = Memo::new(64);
-        memo.put(key(1), 10..20, Arc::new("a"));
+        let memo = Memo::new(64 * 1024);
+        memo.put(key(1), 10..20, Arc::new("a"), 1);
         for (now, expected) in [(9, None), (10, Some("a")), (19, Some("a")), (20, None)] {
             assert_eq!(memo.get(&key(1), now).map(|value| *value), expected, "{now}");
         }
-        memo.put(key(1), 20..30, Arc::new("b"));
+        memo.put(key(1), 20..30, Arc::new("b"), 1);
         assert_eq!(memo.get(&key(1), 20).map(|value| *value), Some("b"));
     }
 
     #[test]
     fn cache_keeps_used_entries_within_its_bound() {
-        let memo = Memo::new(1024);
+        let memo = Memo::new(1024 * (ENTRY_BYTES + 100));
         for n in 0..20_000 {
-            memo.put(key(n), 0..1, Arc::new(n));
+            memo.put(key(n), 0..1, Arc::new(n), 100);
             assert_eq!(memo.get(&key(0), 0).map(|value| *value), Some(0), "after {n}");
         }
         let kept = (0..20_000).filter(|n| memo.get(&key(*n), 0).is_some()).count();

@@ -1,6 +1,7 @@
 //! Compiled appraisal policy and the format of its results.
 
 use super::rules::Rules;
+use super::seen;
 use super::{AppraiseError, LoadError, Thresholds};
 use serde::Deserialize;
 use serde_json::Value;
@@ -109,7 +110,7 @@ impl Findings {
             let (vector, checks) = submods.entry(submodule).or_default();
             *vector = worst(*vector, outcome.claims);
             let CheckOutcome { status, reason, deadline, .. } = outcome;
-            checks.push(Check { check, status, reason, seen, since: None, deadline });
+            checks.push(Check { check, status, reason, seen: seen::bounded(seen), since: None, deadline });
         }
         submods.into_iter().map(|(name, (vector, checks))| (name, vector, checks)).collect()
     }
