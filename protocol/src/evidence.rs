@@ -359,7 +359,30 @@ pub fn parse(bytes: &[u8], max_bytes: usize) -> Result<Unverified, Error> {
     if sign1.signature.len() != 64 {
         return Err(Error::Header("an ES256 signature has 64 bytes"));
     }
-    let headers = Value::decode(&sign1.protected)?;
+    let kid = kid_of_headers(&sign1.protected)?;
+    let (claims, unknown) = Claims::from_value(&Value::decode(&sign1.payload)?)?;
+    Ok(Unverified { kid, claims, unknown, sign1 })
+}
+
+/// Returns the key that the evidence says it is signed with, from its first bytes: before the rest has been received,
+/// a verifier can then tell whose evidence it is.
+///
+/// # Errors
+/// The bytes are not the beginning of evidence.
+pub fn kid_of_start(start: &[u8]) -> Result<Thumbprint, Error> {
+    // Tag 18, an array of four, and a byte string of up to 255 bytes (RFC 9052 section 4.2, RFC 8949 section 3).
+    let beginning = Error::Header("the evidence does not begin with tag 18 and its protected headers");
+    let rest = start.strip_prefix(&[0xd2, 0x84]).ok_or(beginning)?;
+    let headers = match rest {
+        [0x58, length, rest @ ..] => rest.get(..usize::from(*length)),
+        [head @ 0x40..=0x57, rest @ ..] => rest.get(..usize::from(head - 0x40)),
+        _ => None,
+    };
+    kid_of_headers(headers.ok_or(beginning)?)
+}
+
+fn kid_of_headers(protected: &[u8]) -> Result<Thumbprint, Error> {
+    let headers = Value::decode(protected)?;
     if headers.entries().is_none_or(|all| all.len() != 3) {
         return Err(Error::Header("alg, kid and typ, and no others"));
     }
@@ -370,9 +393,7 @@ pub fn parse(bytes: &[u8], max_bytes: usize) -> Result<Unverified, Error> {
         return Err(Error::Header("typ is not application/eat+cwt"));
     }
     let kid = headers.get(cose::KID).and_then(Value::bytes).and_then(Thumbprint::from_slice);
-    let kid = kid.ok_or(Error::Header("kid is not a SHA-256 thumbprint"))?;
-    let (claims, unknown) = Claims::from_value(&Value::decode(&sign1.payload)?)?;
-    Ok(Unverified { kid, claims, unknown, sign1 })
+    kid.ok_or(Error::Header("kid is not a SHA-256 thumbprint"))
 }
 
 impl Unverified {

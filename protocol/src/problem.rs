@@ -104,6 +104,8 @@ problems! {
     KeyUntrusted "key-untrusted" 403 Tell "This model of security key is not accepted here.",
     /// The security key is registered already.
     KeyKnown "key-known" 409 Tell "This security key is registered already.",
+    /// This device sends more than its pace allows.
+    RateLimited "rate-limited" 429 Retry "The device sends more often than is accepted.",
     /// Too much to do.
     Busy "busy" 503 Retry "The verifier has too much to do.",
     /// The verifier's own fault.
@@ -133,6 +135,9 @@ pub struct Problem {
     /// Description of this occurrence, for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
+    /// Seconds after which to try again: the `Retry-After` header (RFC 9110 section 10.2.3), and no part of the body.
+    #[serde(skip)]
+    pub retry_after: Option<u64>,
 }
 
 impl Problem {
@@ -144,7 +149,14 @@ impl Problem {
             title: problem.title().to_owned(),
             status: problem.status(),
             detail: Some(detail.into()).filter(|text| !text.is_empty()),
+            retry_after: None,
         }
+    }
+
+    /// Adds after how many seconds to try again.
+    #[must_use]
+    pub fn retry_after(self, seconds: u64) -> Self {
+        Self { retry_after: Some(seconds), ..self }
     }
 
     /// Returns the agent's reaction: by type, or by HTTP status for an unknown type.

@@ -2,6 +2,7 @@
 
 pub mod boot;
 mod device_cache;
+pub(crate) mod in_work;
 pub(crate) mod problem;
 mod quote;
 mod report;
@@ -16,29 +17,42 @@ use crate::appraisal::Appraiser;
 use crate::config::Config;
 use crate::files::FileError;
 use crate::nonce::{Nonces, Purpose};
+use crate::pace::{Paces, Rate};
 use crate::signing_keys::{KeyStore, Signs};
 use crate::store::Store;
 use crate::store::report::Reports;
 use device_cache::DeviceCache;
+use in_work::AllInWork;
 use std::sync::Arc;
-use vitalsign_protocol::id::Thumbprint;
+use vitalsign_protocol::id::{Nonce, Thumbprint};
 use vitalsign_protocol::jwt::JwkSet;
 use vitalsign_protocol::message::NonceAnswer;
 use vitalsign_protocol::problem::Problem;
 
 /// Lifetime in seconds of a nonce that no report was answered with.
 const FIRST_NONCE_SECONDS: u64 = 60;
+/// Rate of a device's reports with an event log: one is asked for after a boot, and once a day.
+const LOG_RATE: Rate = Rate { burst: 6, seconds_each: 300 };
+/// Rate of a device's evidence that the audit log keeps in full. Of all other evidence it keeps the digest.
+const KEPT_EVIDENCE_RATE: Rate = Rate { burst: 24, seconds_each: 600 };
 
 /// Verifies and appraises the evidence of enrolled devices.
 pub struct Attestation {
     config: Arc<Config>,
     store: Arc<Store>,
     nonces: Arc<Nonces>,
-    appraiser: Appraiser,
+    appraiser: Arc<Appraiser>,
     ear_keys: KeyStore,
     devices: DeviceCache,
     reports: Reports,
-    quotes_in_work: quote::QuotesInWork,
+    /// Nonces whose quote is being verified.
+    quotes_in_work: AllInWork<Nonce>,
+    /// Devices of which an event log is being received.
+    logs_in_work: AllInWork<Thumbprint>,
+    /// Paces of devices, by their row in the store.
+    report_paces: Paces<i64>,
+    log_paces: Paces<i64>,
+    kept_evidence_paces: Paces<i64>,
 }
 
 impl Attestation {
@@ -53,8 +67,23 @@ impl Attestation {
         let ear_keys = KeyStore::open(config.keys(), Signs::Verdicts, now)?;
         let (reports, _) = Reports::start(store.clone(), config.nonce_seconds);
         let devices = DeviceCache::new(config.limits.remembered_devices);
-        let quotes_in_work = quote::QuotesInWork::default();
-        Ok(Self { config, store, nonces, appraiser, ear_keys, devices, reports, quotes_in_work })
+        let limits = config.limits;
+        let reports_rate = Rate { burst: limits.report_burst, seconds_each: limits.report_pace_seconds };
+        let paces = |rate| Paces::new(rate, limits.remembered_devices);
+        Ok(Self {
+            report_paces: paces(reports_rate),
+            log_paces: paces(LOG_RATE),
+            kept_evidence_paces: paces(KEPT_EVIDENCE_RATE),
+            config,
+            store,
+            nonces,
+            appraiser: Arc::new(appraiser),
+            ear_keys,
+            devices,
+            reports,
+            quotes_in_work: AllInWork::default(),
+            logs_in_work: AllInWork::default(),
+        })
     }
 
     /// Issues a nonce for the holder of a report key. Unauthenticated, because a nonce costs nothing until it

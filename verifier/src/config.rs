@@ -93,7 +93,17 @@ impl Default for Oidc {
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
+    /// Maximum number of connections. Fewer where the process may open fewer files.
     pub connections: usize,
+    /// Maximum number of connections of one IPv4 address or IPv6 /64 on which no device and no application has
+    /// authenticated yet.
+    pub unauthenticated_per_address: usize,
+    /// Memory in bytes for all request bodies that are being received or handled.
+    pub body_bytes: usize,
+    /// Reports that a device may send at once, beyond those that its pace allows.
+    pub report_burst: u32,
+    /// Seconds after which a device may send one more report.
+    pub report_pace_seconds: u64,
     /// Time limit in seconds for a TLS handshake, for a request's head, for its body, and for a client that reads
     /// nothing of an answer.
     pub request_seconds: u64,
@@ -112,6 +122,10 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 4096,
+            unauthenticated_per_address: 64,
+            body_bytes: 64 * 1024 * 1024,
+            report_burst: 30,
+            report_pace_seconds: 5,
             request_seconds: 15,
             remembered_devices: 262_144,
             event_channels: None,
@@ -125,7 +139,20 @@ impl Limits {
     /// Returns the maximum number of concurrent event channels.
     #[must_use]
     pub fn event_channels(&self) -> usize {
-        self.event_channels.unwrap_or(self.connections - self.connections / 4)
+        let default = self.connections - self.connections / 4;
+        self.event_channels.map_or(default, |channels| channels.min(self.connections))
+    }
+
+    /// Lowers the number of connections to what the process can open.
+    pub fn fit(&mut self, open_files: usize) {
+        if open_files < self.connections {
+            tracing::warn!(
+                configured = self.connections,
+                connections = open_files,
+                "this process may open too few files for the configured connections; raise LimitNOFILE"
+            );
+            self.connections = open_files;
+        }
     }
 
     /// Returns the maximum number of token requests that wait for a result: half of the connections that event channels
@@ -135,6 +162,9 @@ impl Limits {
         self.connections.saturating_sub(self.event_channels()) / 2
     }
 }
+
+/// Smallest budget for bodies: two of the largest bodies, and some others.
+const MIN_BODY_BYTES: usize = 16 * 1024 * 1024;
 
 /// The configuration could not be used.
 #[derive(Debug, thiserror::Error)]
@@ -205,8 +235,15 @@ impl Config {
             () if self.nonce_seconds <= self.report_seconds => {
                 Err(ConfigError::Invalid("nonce_seconds must be greater than report_seconds"))
             }
-            () if self.limits.connections == 0 || self.limits.request_seconds == 0 => {
+            () if self.limits.connections == 0
+                || self.limits.unauthenticated_per_address == 0
+                || self.limits.report_burst == 0
+                || self.limits.request_seconds == 0 =>
+            {
                 Err(ConfigError::Invalid("limits must be greater than 0"))
+            }
+            () if self.limits.body_bytes < MIN_BODY_BYTES => {
+                Err(ConfigError::Invalid("body_bytes must be at least 16777216"))
             }
             () if self.origin.as_ref().is_some_and(|it| !it.is_https() || it.domain().is_none()) => {
                 Err(ConfigError::Invalid("origin must be https://HOST or https://HOST:PORT"))

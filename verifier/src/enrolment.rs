@@ -1,6 +1,7 @@
 //! Enrolment (protocol.md section 3): verifies that the device has these keys, and that they are in a trusted TPM.
 
 use crate::appraisal::AppraisalSnapshot;
+use crate::attestation::in_work::{AllInWork, InWork};
 use crate::attestation::{Attestation, Challenge, ChallengePurpose, problem};
 use crate::config::Config;
 use crate::endorsers::{Endorser, TpmVendorRoots};
@@ -40,6 +41,8 @@ pub struct Enrolment {
     pub(crate) nonces: Arc<Nonces>,
     pub(crate) endorsers: TpmVendorRoots,
     pub(crate) attestation: Arc<Attestation>,
+    /// Enrolments whose proof is being received or verified.
+    pub(crate) proofs_in_work: AllInWork<EnrolmentId>,
 }
 
 impl Enrolment {
@@ -92,6 +95,22 @@ impl Enrolment {
         Ok(EnrolmentChallenge { enrolment, nonce, credential })
     }
 
+    /// Expects the proof of a pending enrolment, of up to [`vitalsign_protocol::message::MAX_PROOF_BYTES`], one at a
+    /// time.
+    ///
+    /// # Errors
+    /// No such enrolment is pending, or its proof is being received.
+    pub(crate) async fn expect_proof(
+        &self,
+        enrolment: &EnrolmentId,
+        now: u64,
+    ) -> Result<InWork<EnrolmentId>, Problem> {
+        let pending = self.store.pending(enrolment, now).await?;
+        pending.ok_or_else(|| Problem::new(ProblemType::EnrolmentUnknown, ""))?;
+        let busy = || Problem::new(ProblemType::Busy, "This enrolment is being completed. Try again later.");
+        self.proofs_in_work.begin(*enrolment).ok_or_else(busy)
+    }
+
     /// Ends an enrolment: checks the proof, appraises the device for the first time, and enrols it.
     ///
     /// # Errors
@@ -130,8 +149,9 @@ impl Enrolment {
         let before = AppraisalSnapshot::default();
         let challenge =
             Challenge { nonce, purpose: ChallengePurpose::Enrolment { enrolment: *enrolment, kid: *kid } };
+        let quoted = claims.boot.as_ref().map(|quote| (quote, &challenge));
         let mut verdict =
-            self.attestation.appraise(&pending.identity, &before, &verified, &challenge, bytes, now).await?;
+            self.attestation.appraise(&pending.identity, &before, &verified, quoted, bytes, now).await?;
         let quote = self.attestation.wants_quote(&pending.identity, verdict.boot.as_ref(), claims, now);
         let kid = *kid;
         let proven = NewEnrolment {

@@ -19,6 +19,8 @@ pub mod inspect;
 pub(crate) mod names;
 pub mod nonce;
 pub mod oidc;
+pub mod open_files;
+mod pace;
 mod random;
 mod security_keys;
 pub mod server;

@@ -1,5 +1,7 @@
 //! HTTPS server with its own accept loop, which limits the number of connections and the time of every wait.
 
+mod bodies;
+mod connections;
 mod http;
 mod keys;
 mod oidc;
@@ -9,20 +11,26 @@ mod write_limit;
 
 use crate::Verifier;
 use crate::clock::Clock;
+use axum::Extension;
+use connections::{Connections, Place};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 use write_limit::WriteLimit;
 
 /// The most bytes of a request's head.
 const MAX_HEAD_BYTES: usize = 16 * 1024;
+/// The most bytes that are read ahead on a connection: a head, and then a part of a body.
+const READ_AHEAD_BYTES: usize = 32 * 1024;
+/// Interval of messages about connections that were not accepted.
+const REFUSAL_LOG_INTERVAL: Duration = Duration::from_secs(10);
 /// Time limit for requests in progress when the server shuts down.
 const SHUTDOWN: Duration = Duration::from_secs(10);
 /// Interval of checking for a replaced signing key.
@@ -83,7 +91,8 @@ async fn serve(
 ) {
     let limits = verifier.config().limits;
     let deadline = Duration::from_secs(limits.request_seconds);
-    let connections = Arc::new(Semaphore::new(limits.connections));
+    let connections = Connections::new(limits.connections, limits.unauthenticated_per_address);
+    let mut refusals = Refusals::default();
     let router = http::router(verifier.clone(), clock.clone(), deadline, ended.clone());
     let graceful = GracefulShutdown::new();
     let mut refresh = tokio::time::interval(KEY_REFRESH);
@@ -98,14 +107,22 @@ async fn serve(
             // An error means that the server handle was dropped: nothing can end the server, so it continues.
             Ok(_) = ended.wait_for(|ended| *ended) => break,
         };
-        let Ok((stream, peer, permit)) = accepted else {
-            // Most likely too many open files: wait for connections to close.
-            tokio::time::sleep(Duration::from_millis(50)).await;
+        let (stream, peer, place) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                refusals.add(&error);
+                // Most likely too many open files: wait for connections to close.
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                continue;
+            }
+        };
+        let Some(connection) = connections.admit(place, peer.ip()) else {
+            refusals.add(&format_args!("too many from {} have not authenticated", peer.ip()));
             continue;
         };
-        let (acceptor, router, watcher) = (acceptor.clone(), router.clone(), graceful.watcher());
+        let (acceptor, watcher) = (acceptor.clone(), graceful.watcher());
+        let router = router.clone().layer(Extension(connection));
         tokio::spawn(async move {
-            let _permit = permit;
             let stream = WriteLimit::new(stream, deadline);
             let handshake = tokio::time::timeout(deadline, acceptor.accept(stream)).await;
             let stream = match handshake {
@@ -117,6 +134,7 @@ async fn serve(
                 .timer(TokioTimer::new())
                 .header_read_timeout(deadline)
                 .max_header_size(MAX_HEAD_BYTES)
+                .max_buf_size(READ_AHEAD_BYTES)
                 .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
             if let Err(error) = watcher.watch(connection).await {
                 tracing::debug!(%peer, %error, "connection");
@@ -153,11 +171,28 @@ async fn tend(verifier: Arc<Verifier>, clock: Clock, mut ended: watch::Receiver<
 
 async fn accept(
     listener: &TcpListener,
-    connections: &Arc<Semaphore>,
-) -> std::io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
-    let permit = connections.clone().acquire_owned().await.map_err(std::io::Error::other)?;
-    let (stream, peer) = listener.accept().await.inspect_err(|error| tracing::warn!(%error, "accepting"))?;
+    connections: &Connections,
+) -> std::io::Result<(TcpStream, SocketAddr, Place)> {
+    let place = connections.place().await;
+    let (stream, peer) = listener.accept().await?;
     // Answers are small, and clients wait for them.
     let _ = stream.set_nodelay(true);
-    Ok((stream, peer, permit))
+    Ok((stream, peer, place))
+}
+
+/// Connections that were not accepted, for a message now and then: a flood of them must not become one of messages.
+#[derive(Default)]
+struct Refusals {
+    count: u64,
+    logged: Option<Instant>,
+}
+
+impl Refusals {
+    fn add(&mut self, reason: &dyn std::fmt::Display) {
+        self.count += 1;
+        if self.logged.is_none_or(|logged| logged.elapsed() >= REFUSAL_LOG_INTERVAL) {
+            tracing::warn!(refused = self.count, %reason, "connections were not accepted");
+            *self = Self { count: 0, logged: Some(Instant::now()) };
+        }
+    }
 }

@@ -71,6 +71,7 @@ impl Verifier {
             nonces,
             endorsers,
             attestation: attestation.clone(),
+            proofs_in_work: Default::default(),
         };
         let security_keys = SecurityKeyRegistry::new(store.clone(), relying_party.clone(), models.clone());
         let step_ups = Arc::new(StepUps::new(

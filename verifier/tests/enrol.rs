@@ -107,7 +107,11 @@ mod tests {
     #[tokio::test]
     async fn full_disk_loses_nothing_and_verifier_survives() {
         // Room for the schema and a little more.
-        let lab = Lab::with(|config| config.limits.store_pages = Some(64)).await;
+        let lab = Lab::with(|config| {
+            config.limits.store_pages = Some(64);
+            config.limits.report_burst = 1000;
+        })
+        .await;
         let mut device = lab.device().await;
         let (mut accepted, mut refused) = (0u64, 0);
         let before = lab.audit_length().await;

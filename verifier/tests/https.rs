@@ -40,6 +40,19 @@ mod tests {
         async fn connect(&self) -> Client {
             Client::connect(self.server.address(), &self.anchor, "localhost").await.unwrap()
         }
+
+        /// Asks for the verifier's health once a connection is accepted.
+        async fn health_when_free(&self) -> u16 {
+            loop {
+                let connected = Client::connect(self.server.address(), &self.anchor, "localhost").await;
+                if let Ok(mut client) = connected
+                    && let Ok(answer) = client.request("GET", "/healthz", "", b"").await
+                {
+                    return answer.status;
+                }
+                tokio::task::yield_now().await;
+            }
+        }
     }
 
     #[tokio::test]
@@ -137,7 +150,7 @@ mod tests {
     async fn slow_clients_are_cut_off_and_others_served() {
         let served = Served::start(|config| {
             config.limits.request_seconds = 1;
-            config.limits.connections = 3;
+            config.limits.connections = 6;
         })
         .await;
         let no_handshake = tokio::net::TcpStream::connect(served.server.address()).await.unwrap();
@@ -146,9 +159,9 @@ mod tests {
         let mut half_a_body = served.connect().await;
         let head = b"POST /v1/nonces HTTP/1.1\r\nhost: l\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{";
         half_a_body.send(head).await.unwrap();
-        // Every place is taken; this one is served when the slow ones have been cut off.
-        let health = served.connect().await.request("GET", "/healthz", "", b"").await.unwrap();
-        assert_eq!(health.status, 200);
+        // Every place is taken until the slow ones have been cut off.
+        assert!(Client::connect(served.server.address(), &served.anchor, "localhost").await.is_err());
+        assert_eq!(served.health_when_free().await, 200);
         let answer: Answer = half_a_body.receive().await.unwrap();
         assert_eq!(answer.problem(), Malformed);
         drop(no_handshake);
@@ -178,10 +191,88 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn address_has_few_connections_until_one_is_known() {
+        let served = Served::start(|config| config.limits.unauthenticated_per_address = 2).await;
+        let mut device = served.lab.device_at(now()).await;
+        let (mut first, mut second) = (served.connect().await, served.connect().await);
+        for client in [&mut first, &mut second] {
+            assert_eq!(client.request("GET", "/healthz", "", b"").await.unwrap().status, 200);
+        }
+        let third = Client::connect(served.server.address(), &served.anchor, "localhost").await;
+        assert!(third.is_err(), "a third was accepted");
+        first.report(&device.report()).await.unwrap().json::<ReportAnswer>();
+        let mut third = served.connect().await;
+        assert_eq!(third.request("GET", "/healthz", "", b"").await.unwrap().status, 200);
+    }
+
+    /// Sends the head of a report of this length and the beginning of its body.
+    async fn begin_report(client: &mut Client, length: usize, start: &[u8]) {
+        let head = format!(
+            "POST /v1/reports HTTP/1.1\r\nhost: l\r\ncontent-type: application/eat+cwt\r\ncontent-length: {length}\r\n\r\n"
+        );
+        client.send(&[head.as_bytes(), start].concat()).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn event_log_is_received_from_an_enrolled_device_only() {
+        let served = Served::start(|_| {}).await;
+        let mut device = served.lab.device_at(now()).await;
+        let length = 4 * 1024 * 1024;
+        for (start, expected) in
+            [(vec![0; 100], Malformed), (Device::new().report(), DeviceUnknown), (device.report(), Busy)]
+        {
+            let start = [start, vec![0; 65 * 1024]].concat();
+            // Keeps the device's log under way.
+            let mut under_way = served.connect().await;
+            let own = [device.report(), vec![0; 65 * 1024]].concat();
+            begin_report(&mut under_way, length, &own).await;
+            let mut client = served.connect().await;
+            begin_report(&mut client, length, &start).await;
+            // Either of the two may come first.
+            let answer = tokio::select! {
+                answer = client.receive() => answer,
+                answer = under_way.receive(), if expected == Busy => answer,
+            };
+            assert_eq!(answer.unwrap().problem(), expected);
+        }
+    }
+
+    #[tokio::test]
+    async fn bodies_of_all_connections_share_a_budget() {
+        let served = Served::start(|config| {
+            config.limits.body_bytes = 16 * 1024 * 1024;
+            config.limits.unauthenticated_per_address = 1000;
+        })
+        .await;
+        let mut held = Vec::new();
+        let mut refused = 0;
+        // Each sends all but one byte of a small report, 18 MiB together.
+        for _ in 0..300 {
+            let mut client = served.connect().await;
+            begin_report(&mut client, 60 * 1024, &[0; 60 * 1024 - 1]).await;
+            held.push(client);
+        }
+        for client in &mut held {
+            let answer = tokio::time::timeout(Duration::from_millis(10), client.receive()).await;
+            if let Ok(answer) = answer {
+                assert_eq!(answer.unwrap().problem(), Busy);
+                refused += 1;
+            }
+        }
+        assert!((10..100).contains(&refused), "{refused} refused");
+        drop(held);
+        // The budget comes back with the connections.
+        let deadline = std::time::Instant::now() + Duration::from_secs(30);
+        while served.connect().await.report(&[0; 100]).await.unwrap().problem() == Busy {
+            assert!(std::time::Instant::now() < deadline, "the budget stays used up");
+        }
+    }
+
+    #[tokio::test]
     async fn clients_that_never_read_are_cut_off() {
         let served = Served::start(|config| {
             config.limits.request_seconds = 1;
-            config.limits.connections = 2;
+            config.limits.connections = 4;
         })
         .await;
         let requests = b"GET /.well-known/jwks.json HTTP/1.1\r\nhost: localhost\r\n\r\n".repeat(1024);
@@ -194,9 +285,7 @@ mod tests {
                 sent.unwrap();
             }
         }
-        let served_in_time = tokio::time::timeout(Duration::from_secs(20), async {
-            served.connect().await.request("GET", "/healthz", "", b"").await.unwrap().status
-        });
+        let served_in_time = tokio::time::timeout(Duration::from_secs(20), served.health_when_free());
         assert_eq!(served_in_time.await.expect("every place stays taken"), 200);
         drop(deaf);
     }

@@ -227,7 +227,7 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
     async fn of_many_reports_with_one_nonce_one_is_accepted() {
-        let lab = Lab::open().await;
+        let lab = Lab::with(|config| config.limits.report_burst = 50).await;
         let mut device = lab.device().await;
         let length = lab.audit_length().await;
         let reports = (0..50).map(|_| {
@@ -284,6 +284,54 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn unknown_claims_are_logged_when_they_change() {
+        let lab = Lab::open().await;
+        let mut device = lab.device().await;
+        for _ in 0..3 {
+            let evidence = with_unknown_claim(&mut device, "of a later version".into());
+            device.nonce = lab.verifier.attestation.report(&evidence, NOW).await.unwrap().nonce;
+        }
+        let logged = lab.verifier.store().audit(device.enrolment, 0, 100).await.unwrap();
+        assert_eq!(logged.iter().filter(|it| it.body.contains("unknown_claims")).count(), 1);
+        assert_eq!(logged.iter().filter(|it| !it.evidence.is_empty()).count(), 2, "enrolment and change");
+    }
+
+    #[tokio::test]
+    async fn device_that_reports_too_often_is_told_to_wait() {
+        let lab = Lab::open().await;
+        let (mut device, mut other) = (lab.device().await, lab.device().await);
+        for _ in 0..30 {
+            device.nonce = lab.verifier.attestation.report(&device.report(), NOW).await.unwrap().nonce;
+        }
+        let length = lab.audit_length().await;
+        let evidence = device.report();
+        let refused = lab.verifier.attestation.report(&evidence, NOW).await.unwrap_err();
+        assert_eq!(refused.retry_after, Some(5));
+        assert_eq!(problem::<()>(Err(refused)), RateLimited);
+        assert_eq!(lab.audit_length().await, length);
+        other.nonce = lab.verifier.attestation.report(&other.report(), NOW).await.unwrap().nonce;
+        // Its nonce was not spent.
+        lab.verifier.attestation.report(&evidence, NOW + 5).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn evidence_of_many_changes_is_kept_by_its_digest() {
+        let lab = Lab::with(|config| config.limits.report_burst = 1000).await;
+        let mut device = lab.device().await;
+        for round in 0..100 {
+            device.posture.lock.automatic = Fact::Known(round % 2 == 0);
+            device.posture.lock.idle_seconds = Fact::Known(60);
+            device.posture.lock.grace_seconds = Fact::Known(0);
+            device.nonce = lab.verifier.attestation.report(&device.report(), NOW).await.unwrap().nonce;
+        }
+        let logged = lab.verifier.store().audit(device.enrolment, 0, 1000).await.unwrap();
+        let reports: Vec<_> = logged.iter().filter(|it| it.kind == "report").collect();
+        assert_eq!(reports.len(), 100);
+        assert!(reports.iter().all(|it| it.body.contains("\"evidence\":")), "the digest is always there");
+        assert_eq!(reports.iter().filter(|it| !it.evidence.is_empty()).count(), 24);
+    }
+
+    #[tokio::test]
     async fn interrupted_report_is_remembered_once_accepted() {
         let lab = Lab::open().await;
         let mut device = lab.device().await;
@@ -293,6 +341,10 @@ mod tests {
         device.posture.lock.idle_seconds = Fact::Known(60);
         device.posture.lock.grace_seconds = Fact::Known(0);
         let evidence = device.report();
+        // Another device with the same facts: they have been appraised, and the report waits for nothing else.
+        let mut other = lab.device().await;
+        other.posture = device.posture.clone();
+        lab.verifier.attestation.report(&other.report(), NOW + 10).await.unwrap();
         let before = lab.audit_length().await;
         // The device hangs up while its report waits for the disk.
         let mut report = Box::pin(lab.verifier.attestation.report(&evidence, NOW + 10));

@@ -19,6 +19,7 @@ mod tests {
     use vitalsign_tpm_client::testing::Swtpm;
     use vitalsign_verifier::Verifier;
     use vitalsign_verifier::clock::now;
+    use vitalsign_verifier::config::Config;
     use vitalsign_verifier::store::device::By;
 
     /// Folder of a TPM's CA.
@@ -122,7 +123,24 @@ mod tests {
     }
 
     async fn lab(machine: &Machine, trusted: Trusted) -> Lab {
-        Lab::with(|config| trust(&config.data.join("roots"), machine, trusted)).await
+        lab_with(machine, trusted, |_| {}).await
+    }
+
+    async fn lab_with(machine: &Machine, trusted: Trusted, change: impl FnOnce(&mut Config)) -> Lab {
+        Lab::with(|config| {
+            trust(&config.data.join("roots"), machine, trusted);
+            change(config);
+        })
+        .await
+    }
+
+    /// A verifier that asks for a quote with every report.
+    async fn lab_that_always_asks(machine: &Machine) -> Lab {
+        lab_with(machine, Trusted::Simulated, |config| {
+            config.quote_seconds = 0;
+            config.limits.report_burst = 1000;
+        })
+        .await
     }
 
     async fn token(lab: &Lab, uses: u64) -> String {
@@ -194,9 +212,25 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn refused_quote_spends_the_nonce_of_a_report() {
+    async fn unasked_quote_is_neither_verified_nor_kept() {
         let mut machine = Machine::new();
         let lab = lab(&machine, Trusted::Simulated).await;
+        machine.enrol(&lab.verifier, &token(&lab, 1).await).await.unwrap();
+        let attestation = &lab.verifier.attestation;
+        for _ in 0..3 {
+            let evidence = with_cut_log(&mut machine);
+            let answer = attestation.report(&evidence, now()).await.unwrap();
+            assert!(!answer.quote);
+            machine.nonce = answer.nonce;
+        }
+        let logged = lab.verifier.store().audit(machine.enrolment, 0, 100).await.unwrap();
+        assert_eq!(logged.iter().filter(|it| it.kind == "report" && !it.evidence.is_empty()).count(), 0);
+    }
+
+    #[tokio::test]
+    async fn refused_quote_spends_the_nonce_of_a_report() {
+        let mut machine = Machine::new();
+        let lab = lab_that_always_asks(&machine).await;
         machine.enrol(&lab.verifier, &token(&lab, 1).await).await.unwrap();
         let attestation = &lab.verifier.attestation;
         let refused = with_cut_log(&mut machine);
@@ -260,7 +294,7 @@ mod tests {
     #[tokio::test]
     async fn refused_quote_is_spent_though_the_device_left() {
         let mut machine = Machine::new();
-        let lab = lab(&machine, Trusted::Simulated).await;
+        let lab = lab_that_always_asks(&machine).await;
         machine.enrol(&lab.verifier, &token(&lab, 1).await).await.unwrap();
         let attestation = &lab.verifier.attestation;
         // From here on the device is in memory, and no step is spent on reading it.

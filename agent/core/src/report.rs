@@ -19,6 +19,8 @@ use vitalsign_protocol::seconds::NonceSeconds;
 const UNKNOWN_KEY: &str = "urn:vitalsign:state:verifier-key-unknown";
 /// Interval at which a refused device asks again.
 const REFUSED_INTERVAL: Duration = Duration::from_secs(900);
+/// Maximum time for which a busy verifier can have a device wait.
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(900);
 
 #[derive(Clone, Debug)]
 pub(crate) struct HeldNonce {
@@ -214,7 +216,9 @@ impl Agent {
                 let since =
                     if let AgentState::Offline { since, .. } = self.standing { since } else { now.wall };
                 self.standing = AgentState::Offline { since, detail };
-                self.back_off(now);
+                let asked = Duration::from_secs(problem.retry_after.unwrap_or_default()).min(MAX_RETRY_AFTER);
+                let delay = self.schedule.next_backoff(now).max(asked);
+                self.idle_for(delay, now);
             }
             // Once: a verifier that refuses its own fresh nonce is asked again later.
             Action::FreshNonce if !self.nonce_retried && matches!(self.step, Step::Sending { .. }) => {

@@ -3,7 +3,7 @@
 //! one round trip.
 
 use crate::config;
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderValue};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::{RequestBuilder, Response};
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 use rustls::{ClientConfig, RootCertStore};
@@ -281,7 +281,10 @@ async fn refused(mut answer: Response) -> RequestError {
     let status = answer.status();
     if is(answer.headers(), problem::MEDIA_TYPE) {
         match body(&mut answer).await.map(|body| serde_json::from_slice::<Problem>(&body)) {
-            Ok(Ok(problem)) => return RequestError::Problem(Problem { status: status.as_u16(), ..problem }),
+            Ok(Ok(problem)) => {
+                let retry_after = retry_after(answer.headers());
+                return RequestError::Problem(Problem { status: status.as_u16(), retry_after, ..problem });
+            }
             Ok(Err(_)) => {}
             Err(failure) => return failure,
         }
@@ -289,6 +292,11 @@ async fn refused(mut answer: Response) -> RequestError {
     let what = format!("the verifier answered {status} and no problem that could be understood");
     // A proxy before the verifier speaks for it while it is down.
     if status.is_server_error() { RequestError::Unreachable(what) } else { RequestError::InvalidAnswer(what) }
+}
+
+/// Reads `Retry-After` in seconds, its form for machines (RFC 9110 section 10.2.3).
+fn retry_after(headers: &HeaderMap) -> Option<u64> {
+    headers.get(RETRY_AFTER)?.to_str().ok()?.parse().ok()
 }
 
 async fn body(answer: &mut Response) -> Result<Vec<u8>, RequestError> {

@@ -8,6 +8,7 @@ use vitalsign_protocol::origin::Origin;
 use vitalsign_verifier::Verifier;
 use vitalsign_verifier::clock::{self, Clock};
 use vitalsign_verifier::config::Config;
+use vitalsign_verifier::open_files;
 use vitalsign_verifier::server::{Server, tls};
 
 const EXAMPLES: &str = "\
@@ -37,7 +38,11 @@ The configuration, with defaults:
   interval_seconds = 2                    # between polls for a token; 0: no limit
   hold_seconds = 30                       # for which a poll is held while the request is pending
   [limits]
-  connections = 4096
+  connections = 4096                      # fewer where the process may open fewer files
+  unauthenticated_per_address = 64        # of the connections
+  body_bytes = 67108864                   # for all request bodies together
+  report_burst = 30                       # of a device, and then one more each report_pace_seconds
+  report_pace_seconds = 5
   request_seconds = 15
   remembered_devices = 262144
   event_channels = 3072                   # of the connections; by default three quarters
@@ -59,6 +64,9 @@ pub(crate) struct ServeArgs {
 pub(crate) async fn run(config: &Path, arguments: ServeArgs) -> anyhow::Result<bool> {
     log(arguments.log_json);
     let mut config = Config::read(config)?;
+    if let Some(connections) = open_files::raise() {
+        config.limits.fit(connections);
+    }
     let (files, anchor) = match (&arguments.self_signed, &config.tls) {
         (Some(host), _) => {
             let made = tls::self_signed(&config.data.join("tls"), host)?;

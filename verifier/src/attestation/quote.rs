@@ -5,8 +5,6 @@ use super::{Attestation, boot};
 use crate::appraisal::ReplayedLog;
 use crate::nonce::SpentNonce;
 use crate::store::{Store, StoreError};
-use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
 use vitalsign_protocol::evidence::BootEvidence;
 use vitalsign_protocol::id::{Digest, EnrolmentId, Nonce, Thumbprint};
 use vitalsign_protocol::problem::{Problem, ProblemType};
@@ -55,28 +53,6 @@ impl Challenge {
             ChallengePurpose::Enrolment { enrolment, kid } => store.end_pending(enrolment, kid).await,
             ChallengePurpose::StepUp => Ok(()),
         }
-    }
-}
-
-/// Nonces whose quote is being verified.
-#[derive(Clone, Default)]
-pub(super) struct QuotesInWork(Arc<Mutex<HashSet<Nonce>>>);
-
-struct QuoteInWork {
-    all: QuotesInWork,
-    nonce: Nonce,
-}
-
-impl QuotesInWork {
-    fn begin(&self, nonce: Nonce) -> Option<QuoteInWork> {
-        let begun = self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(nonce);
-        begun.then(|| QuoteInWork { all: self.clone(), nonce })
-    }
-}
-
-impl Drop for QuoteInWork {
-    fn drop(&mut self) {
-        self.all.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.nonce);
     }
 }
 

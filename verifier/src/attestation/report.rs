@@ -1,5 +1,6 @@
 //! Reports: verifies the evidence of a device, appraises it and returns the attestation result (EAR).
 
+use super::in_work::InWork;
 use super::{Attestation, Challenge, ChallengePurpose, problem};
 use crate::appraisal::AppraisalSnapshot;
 use crate::audit::{AuditEntry, Kind};
@@ -74,11 +75,16 @@ impl Attestation {
                 Problem::new(ProblemType::ClaimsInvalid, "sueids is not this device's enrolment").into()
             );
         }
+        self.report_paces.take(device.id, now).map_err(too_often)?;
         let (nonce, spent) = self.nonces.check(Purpose::Report, &kid, &verified.claims.nonces, now)?;
         let before = device.standing();
         let purpose = ChallengePurpose::Report { spent, device: device.id, evidence: Digest::of(bytes) };
         let challenge = Challenge { nonce, purpose };
-        let mut verdict = self.appraise(&device.identity, &before, &verified, &challenge, bytes, now).await?;
+        // A quote that was not asked for proves nothing new. It is not verified, and not kept.
+        let asked = self.wants_quote(&device.identity, before.boot.as_ref(), &verified.claims, now);
+        let quote = verified.claims.boot.as_ref().filter(|_| asked || device.identity.tpm.is_none());
+        let quote = quote.map(|quote| (quote, &challenge));
+        let mut verdict = self.appraise(&device.identity, &before, &verified, quote, bytes, now).await?;
         let standing = verdict.standing.as_ref().map(serde_json::to_string);
         let standing = standing.transpose().map_err(|_| Problem::new(ProblemType::Internal, ""))?;
         let quote = self.wants_quote(&device.identity, verdict.boot.as_ref(), &verified.claims, now);
@@ -90,7 +96,8 @@ impl Attestation {
             kind: Kind::Report,
             device: Some(device.enrolment),
             body: verdict.body,
-            evidence: verdict.keep_evidence.then(|| bytes.to_vec()),
+            evidence: (verdict.keep_evidence && self.kept_evidence_paces.take(device.id, now).is_ok())
+                .then(|| bytes.to_vec()),
         };
         let judged = AppraisedReport {
             device: device.id,
@@ -107,6 +114,25 @@ impl Attestation {
             ReportOutcome::NonceUsed => Err(Problem::new(ProblemType::NonceUsed, "").into()),
             ReportOutcome::DeviceChanged => Err(Refused::Stale(kid)),
         }
+    }
+
+    /// Expects a report with the event log of a quote, up to [`evidence::MAX_BYTES_WITH_LOG`], whose first bytes have
+    /// been received: it must be from an enrolled device, one at a time, and not too often.
+    ///
+    /// # Errors
+    /// A problem whose type determines the device's reaction.
+    pub(crate) async fn expect_log(&self, start: &[u8], now: u64) -> Result<InWork<Thumbprint>, Problem> {
+        let kid = evidence::kid_of_start(start).map_err(problem::of_evidence)?;
+        let device = self.known_device(&kid).await?;
+        if device.revoked_at.is_some() {
+            return Err(problem::revoked());
+        }
+        let in_work = self.logs_in_work.begin(kid);
+        let in_work = in_work.ok_or_else(|| {
+            Problem::new(ProblemType::Busy, "A report of this device is being received. Try again later.")
+        })?;
+        self.log_paces.take(device.id, now).map_err(too_often)?;
+        Ok(in_work)
     }
 
     /// Accepts a report and keeps the device's new appraisal snapshot in memory. A separate task does both, because a
@@ -137,4 +163,9 @@ impl Attestation {
         self.devices.put(device.clone());
         Ok(device)
     }
+}
+
+fn too_often(seconds: u64) -> Problem {
+    let detail = format!("This device reports too often. Try again in {seconds} s.");
+    Problem::new(ProblemType::RateLimited, detail).retry_after(seconds)
 }

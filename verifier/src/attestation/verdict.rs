@@ -2,13 +2,14 @@
 
 use super::{Attestation, Challenge, boot};
 use crate::appraisal::{
-    AppraisalSnapshot, Appraised, BootAttestation, EventLogResult, Input, KeyAttestation, QuotedBoot, Since,
+    AppraisalSnapshot, AppraiseError, Appraised, BootAttestation, EventLogResult, Input, KeyAttestation,
+    QuotedBoot, Since,
 };
 use crate::nonce::Purpose;
 use crate::store::device::Identity;
 use std::collections::BTreeMap;
 use vitalsign_protocol::ear::{self, Appraisal, Check, Ear, Tier, Trust, TrustVector, VerifierId};
-use vitalsign_protocol::evidence::{Claims, Verified};
+use vitalsign_protocol::evidence::{BootEvidence, Claims, Verified};
 use vitalsign_protocol::id::{Digest, EnrolmentId, Nonce, Thumbprint};
 use vitalsign_protocol::message::ReportAnswer;
 use vitalsign_protocol::posture::{KeyStorage, Posture};
@@ -28,19 +29,19 @@ pub(crate) struct Verdict {
 }
 
 impl Attestation {
-    /// Appraises evidence whose signature and nonce are valid. An invalid quote spends the challenge.
+    /// Appraises evidence whose signature and nonce are valid. An invalid quote spends the challenge that it answers.
     pub(crate) async fn appraise(
         &self,
         identity: &Identity,
         before: &AppraisalSnapshot,
         verified: &Verified,
-        challenge: &Challenge,
+        quote: Option<(&BootEvidence, &Challenge)>,
         bytes: &[u8],
         now: u64,
     ) -> Result<Verdict, Problem> {
         let claims = &verified.claims;
         let mut boot = before.boot;
-        if let Some(quote) = &claims.boot {
+        if let Some((quote, challenge)) = quote {
             let tpm = identity.tpm.as_ref();
             let tpm =
                 tpm.ok_or_else(|| Problem::new(ProblemType::QuoteInvalid, "a key in software cannot quote"))?;
@@ -53,10 +54,18 @@ impl Attestation {
             boot: boot_attestation(boot.as_ref(), claims, now),
             now,
         };
-        let mut appraised = self.appraiser.appraise(&input).unwrap_or_else(|error| {
-            tracing::error!(%error, "the policy failed: nothing is claimed of the device");
-            no_judgement(self.appraiser.policy_id(), now)
-        });
+        let mut appraised = match self.appraiser.appraise_in_turn(&input).await {
+            Ok(appraised) => appraised,
+            // Says nothing of the device: a machine with too much to do also takes long.
+            Err(error @ AppraiseError::TimedOut) => {
+                tracing::error!(%error, "a device was not appraised");
+                return Err(Problem::new(ProblemType::Busy, "The appraisal took too long. Try again later."));
+            }
+            Err(error) => {
+                tracing::error!(%error, "the policy failed: nothing is claimed of the device");
+                no_judgement(self.appraiser.policy_id(), now)
+            }
+        };
         let (mut checks, mut same) = (0, 0);
         for check in appraised.submods.values_mut().flat_map(|submod| &mut submod.vitalsign_checks) {
             let known = before.checks.get(&check.check).filter(|known| known.status == check.status);
@@ -91,11 +100,11 @@ impl Attestation {
                 let checks = checks.map(|(name, since)| (name.clone(), since.status.as_str().into()));
                 body.insert("checks".into(), serde_json::Value::Object(checks.collect()));
             }
-            if !verified.unknown.is_empty() {
+            if !verified.unknown.is_empty() && verified.unknown != before.unknown {
                 body.insert("unknown_claims".into(), verified.unknown.clone().into());
             }
         }
-        let keep_evidence = changed || claims.boot.is_some();
+        let keep_evidence = changed || quote.is_some();
         Ok(Verdict { appraised, standing, boot, body: body.to_string(), digest, keep_evidence })
     }
 

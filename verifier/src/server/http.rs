@@ -1,15 +1,18 @@
 //! The routes. Bodies are capped and have a deadline; every refusal is a problem (RFC 9457).
 
+use super::bodies::{BodyBudget, BodyError, ReceivedBody};
+use super::connections::Peer;
 use crate::Verifier;
 use crate::clock::Clock;
-use axum::Router;
-use axum::body::{Body, Bytes};
+use crate::store::device::Device;
+use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, Path, Request, State};
-use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE};
+use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use axum::{Extension, Router};
+use http_body_util::BodyExt;
 use serde::{Serialize, de::DeserializeOwned};
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,6 +34,7 @@ pub(super) struct ServerState {
     pub(super) clock: Clock,
     deadline: Duration,
     ended: watch::Receiver<bool>,
+    bodies: BodyBudget,
     /// Permits for token requests that wait for the step-up's result (long polling).
     pub(super) holds: Arc<Semaphore>,
 }
@@ -41,6 +45,7 @@ pub(super) fn router(
     deadline: Duration,
     ended: watch::Receiver<bool>,
 ) -> Router {
+    let bodies = BodyBudget::new(verifier.config().limits.body_bytes);
     // Each waiting poll occupies a connection; the limit leaves connections for reports.
     let holds = Arc::new(Semaphore::new(verifier.config().limits.held_polls()));
     Router::new()
@@ -56,7 +61,7 @@ pub(super) fn router(
         .fallback(async || refused(&Problem::new(ProblemType::NotFound, "")))
         // Each handler reads its body with its own limit.
         .layer(DefaultBodyLimit::disable())
-        .with_state(ServerState { verifier, clock, deadline, ended, holds })
+        .with_state(ServerState { verifier, clock, deadline, ended, bodies, holds })
 }
 
 /// Answers unsupported methods with 405 and a problem.
@@ -78,12 +83,16 @@ async fn begin_enrolment(State(shared): State<ServerState>, request: Request) ->
 async fn end_enrolment(
     State(shared): State<ServerState>,
     Path(id): Path<String>,
+    Extension(peer): Extension<Peer>,
     request: Request,
 ) -> Response {
     let outcome = async {
         let enrolment = id.parse().map_err(|_| Problem::new(ProblemType::EnrolmentUnknown, ""))?;
+        let _proof = shared.verifier.enrolment.expect_proof(&enrolment, shared.clock.now()).await?;
         let proof: EnrolmentProof = shared.json(request, MAX_PROOF_BYTES).await?;
-        shared.verifier.enrolment.complete(&enrolment, &proof, shared.clock.now()).await
+        let enrolled = shared.verifier.enrolment.complete(&enrolment, &proof, shared.clock.now()).await?;
+        peer.authenticated();
+        Ok(enrolled)
     };
     answered("enrolment ends", StatusCode::OK, outcome.await)
 }
@@ -96,12 +105,23 @@ async fn nonce(State(shared): State<ServerState>, request: Request) -> Response 
     answered("nonce", StatusCode::OK, outcome.await)
 }
 
-async fn report(State(shared): State<ServerState>, request: Request) -> Response {
+async fn report(
+    State(shared): State<ServerState>,
+    Extension(peer): Extension<Peer>,
+    request: Request,
+) -> Response {
     let outcome = async {
         let pinned = pinned_keys(request.headers());
-        let evidence = shared.body(request, evidence::MEDIA_TYPE, evidence::MAX_BYTES_WITH_LOG).await?;
         let attestation = &shared.verifier.attestation;
-        let answer = attestation.report(&evidence, shared.clock.now()).await?;
+        let mut body = shared.begin_body(request, evidence::MEDIA_TYPE, evidence::MAX_BYTES_WITH_LOG).await?;
+        if !shared.receive(&mut body, evidence::MAX_BYTES).await? {
+            let _log = attestation.expect_log(&body.received, shared.clock.now()).await?;
+            if !shared.receive(&mut body, evidence::MAX_BYTES_WITH_LOG).await? {
+                return Err(too_large(evidence::MAX_BYTES_WITH_LOG));
+            }
+        }
+        let answer = attestation.report(&body.received, shared.clock.now()).await?;
+        peer.authenticated();
         Ok(ReportAnswer { key_rollovers: attestation.announcements_after(&pinned), ..answer })
     };
     answered("report", StatusCode::OK, outcome.await)
@@ -122,6 +142,14 @@ async fn health(State(shared): State<ServerState>) -> Response {
 }
 
 impl ServerState {
+    /// Returns the device whose session a request carries, and counts its connection as authenticated.
+    pub(super) async fn device(&self, peer: &Peer, headers: &HeaderMap) -> Result<Arc<Device>, Problem> {
+        let attestation = &self.verifier.attestation;
+        let device = attestation.session_device(authorization(headers), self.clock.now()).await?;
+        peer.authenticated();
+        Ok(device)
+    }
+
     /// Completes when the server shuts down, to end waiting requests.
     pub(super) async fn ended(&self) {
         // An error means that the server handle was dropped: nothing can end the server, so it continues.
@@ -144,17 +172,28 @@ impl ServerState {
         })
     }
 
+    /// Receives a body of at most `limit` bytes.
     pub(super) async fn body(
         &self,
         request: Request,
         media_type: &str,
         limit: usize,
-    ) -> Result<Bytes, Problem> {
+    ) -> Result<ReceivedBody, Problem> {
+        let mut body = self.begin_body(request, media_type, limit).await?;
+        if self.receive(&mut body, limit).await? { Ok(body.received) } else { Err(too_large(limit)) }
+    }
+
+    /// Checks the head of a request with a body; `limit` is the highest limit that may come to hold.
+    pub(super) async fn begin_body(
+        &self,
+        request: Request,
+        media_type: &str,
+        limit: usize,
+    ) -> Result<IncomingBody, Problem> {
         let headers = request.headers();
         if !is_media_type(headers, media_type) {
             return Err(Problem::new(ProblemType::MediaType, format!("The body must be {media_type}.")));
         }
-        let too_large = || Problem::new(ProblemType::TooLarge, format!("At most {limit} bytes are read."));
         let announced =
             headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
         if let Some(length) = announced.filter(|length| *length > limit) {
@@ -162,16 +201,38 @@ impl ServerState {
                 // An error or a timeout changes nothing: the request is refused in any case.
                 let _ = tokio::time::timeout(self.deadline, discard(request.into_body())).await;
             }
-            return Err(too_large());
+            return Err(too_large(limit));
         }
-        let body = Limited::new(request.into_body(), limit).collect();
-        match tokio::time::timeout(self.deadline, body).await {
-            Ok(Ok(body)) => Ok(body.to_bytes()),
-            Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
-            Ok(Err(_)) => Err(Problem::new(ProblemType::Malformed, "The body ended early.")),
+        let deadline = tokio::time::Instant::now() + self.deadline;
+        Ok(IncomingBody { rest: request.into_body(), received: self.bodies.empty(), deadline })
+    }
+
+    /// Receives a body, of at most `limit` bytes; returns whether it has ended.
+    pub(super) async fn receive(&self, body: &mut IncomingBody, limit: usize) -> Result<bool, Problem> {
+        let IncomingBody { rest, received, deadline } = body;
+        match tokio::time::timeout_at(*deadline, self.bodies.receive(rest, received, limit)).await {
+            Ok(Ok(())) => Ok(true),
+            Ok(Err(BodyError::TooLarge)) => Ok(false),
+            Ok(Err(BodyError::Incomplete)) => {
+                Err(Problem::new(ProblemType::Malformed, "The body ended early."))
+            }
+            Ok(Err(BodyError::OverBudget)) => {
+                Err(Problem::new(ProblemType::Busy, "Too many requests are being received. Try again later."))
+            }
             Err(_) => Err(Problem::new(ProblemType::Malformed, "The body took too long.")),
         }
     }
+}
+
+/// A body that is being received.
+pub(super) struct IncomingBody {
+    rest: Body,
+    pub(super) received: ReceivedBody,
+    deadline: tokio::time::Instant,
+}
+
+fn too_large(limit: usize) -> Problem {
+    Problem::new(ProblemType::TooLarge, format!("At most {limit} bytes are read."))
 }
 
 /// Reads a body and drops it, so that its sender finishes sending and reads the answer: it may take a reset connection
@@ -222,7 +283,11 @@ pub(super) fn answered<T: Serialize>(
 
 pub(super) fn refused(problem: &Problem) -> Response {
     let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    json_response(status, problem::MEDIA_TYPE, "no-store", problem)
+    let answer = json_response(status, problem::MEDIA_TYPE, "no-store", problem);
+    match problem.retry_after {
+        None => answer,
+        Some(seconds) => ([(RETRY_AFTER, HeaderValue::from(seconds))], answer).into_response(),
+    }
 }
 
 pub(super) fn json_response(

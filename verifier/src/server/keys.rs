@@ -1,11 +1,12 @@
 //! The routes of security keys.
 
-use super::http::{ServerState, answered, authorization, only};
-use axum::Router;
+use super::connections::Peer;
+use super::http::{ServerState, answered, only};
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use axum::routing::post;
+use axum::{Extension, Router};
 use vitalsign_protocol::message::MAX_JSON_BYTES;
 use vitalsign_protocol::problem::{Problem, ProblemType};
 use vitalsign_protocol::step_up::{KeyProof, KeyRequest};
@@ -20,10 +21,14 @@ pub(super) fn routes() -> Router<ServerState> {
         .route("/v1/keys/{registration}", only(post(end)))
 }
 
-async fn begin(State(shared): State<ServerState>, headers: HeaderMap, request: Request) -> Response {
+async fn begin(
+    State(shared): State<ServerState>,
+    Extension(peer): Extension<Peer>,
+    headers: HeaderMap,
+    request: Request,
+) -> Response {
     let outcome = async {
-        let device =
-            shared.verifier.attestation.session_device(authorization(&headers), shared.clock.now()).await?;
+        let device = shared.device(&peer, &headers).await?;
         let request: KeyRequest = shared.json(request, MAX_JSON_BYTES).await?;
         shared.verifier.security_keys.begin_registration(&device, &request, shared.clock.now()).await
     };
@@ -33,12 +38,12 @@ async fn begin(State(shared): State<ServerState>, headers: HeaderMap, request: R
 async fn end(
     State(shared): State<ServerState>,
     Path(id): Path<String>,
+    Extension(peer): Extension<Peer>,
     headers: HeaderMap,
     request: Request,
 ) -> Response {
     let outcome = async {
-        let device =
-            shared.verifier.attestation.session_device(authorization(&headers), shared.clock.now()).await?;
+        let device = shared.device(&peer, &headers).await?;
         let registration = id.parse().map_err(|_| Problem::new(ProblemType::RegistrationUnknown, ""))?;
         let proof: KeyProof = shared.json(request, MAX_KEY_PROOF_BYTES).await?;
         shared
@@ -50,10 +55,13 @@ async fn end(
     answered("key ends", StatusCode::OK, outcome.await)
 }
 
-async fn list(State(shared): State<ServerState>, headers: HeaderMap) -> Response {
+async fn list(
+    State(shared): State<ServerState>,
+    Extension(peer): Extension<Peer>,
+    headers: HeaderMap,
+) -> Response {
     let outcome = async {
-        let device =
-            shared.verifier.attestation.session_device(authorization(&headers), shared.clock.now()).await?;
+        let device = shared.device(&peer, &headers).await?;
         shared.verifier.security_keys.of_device(&device).await
     };
     answered("keys", StatusCode::OK, outcome.await)

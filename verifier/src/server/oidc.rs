@@ -1,13 +1,14 @@
 //! Routes for applications. Errors are those of OAuth (RFC 6749 section 5.2), and no answer may be cached.
 
+use super::connections::Peer;
 use super::http::{JSON, ServerState, json_response, only};
 use crate::oidc::{Code, Form, OAuthError, Redeemed, Request, Tokens, form, path};
-use axum::Router;
 use axum::extract::{Request as HttpRequest, State};
 use axum::http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use axum::{Extension, Router};
 use serde::Serialize;
 use std::time::{Duration, Instant};
 use tokio::sync::broadcast::error::RecvError;
@@ -32,18 +33,30 @@ async fn jwks(State(shared): State<ServerState>) -> Response {
     json_response(StatusCode::OK, JSON, "public, max-age=60", &shared.verifier.oidc.jwks(shared.clock.now()))
 }
 
-async fn authorize(State(shared): State<ServerState>, request: HttpRequest) -> Response {
+async fn authorize(
+    State(shared): State<ServerState>,
+    Extension(peer): Extension<Peer>,
+    request: HttpRequest,
+) -> Response {
     let outcome = async {
         let request = read(&shared, request).await?;
-        shared.verifier.oidc.authorize(&request, shared.clock.now()).await
+        let asked = shared.verifier.oidc.authorize(&request, shared.clock.now()).await?;
+        peer.authenticated();
+        Ok(asked)
     };
     answered("asking for a person", outcome.await)
 }
 
-async fn cancel(State(shared): State<ServerState>, request: HttpRequest) -> Response {
+async fn cancel(
+    State(shared): State<ServerState>,
+    Extension(peer): Extension<Peer>,
+    request: HttpRequest,
+) -> Response {
     let outcome = async {
         let request = read(&shared, request).await?;
-        shared.verifier.oidc.cancel(&request, shared.clock.now()).await
+        shared.verifier.oidc.cancel(&request, shared.clock.now()).await?;
+        peer.authenticated();
+        Ok(())
     };
     answered(
         "taking a request back",
@@ -51,18 +64,28 @@ async fn cancel(State(shared): State<ServerState>, request: HttpRequest) -> Resp
     )
 }
 
-async fn token(State(shared): State<ServerState>, request: HttpRequest) -> Response {
+async fn token(
+    State(shared): State<ServerState>,
+    Extension(peer): Extension<Peer>,
+    request: HttpRequest,
+) -> Response {
     let outcome = async {
         let at = Instant::now();
         let request = read(&shared, request).await?;
-        redeem(&shared, &request, at).await
+        redeem(&shared, &peer, &request, at).await
     };
     answered("asking for a token", outcome.await)
 }
 
 /// Defers the answer until the step-up ends, so that the application gets the token without another poll.
-async fn redeem(shared: &ServerState, request: &Request, at: Instant) -> Result<Tokens, OAuthError> {
+async fn redeem(
+    shared: &ServerState,
+    peer: &Peer,
+    request: &Request,
+    at: Instant,
+) -> Result<Tokens, OAuthError> {
     let poll = shared.verifier.oidc.poll(request, shared.clock.now(), at).await?;
+    peer.authenticated();
     let held = shared.holds.try_acquire();
     let hold = match &held {
         Ok(_) => Duration::from_secs(shared.verifier.config().oidc.hold_seconds),
@@ -108,7 +131,11 @@ async fn read(shared: &ServerState, request: HttpRequest) -> Result<Request, OAu
     let dpop = dpop.collect::<Result<_, _>>();
     let dpop = dpop.map_err(|_| OAuthError::new(Code::InvalidDpopProof, "The DPoP proof is no text."))?;
     let body = shared.body(request, FORM, form::MAX_BYTES).await.map_err(|problem| {
-        let code = if problem.status == 413 { Code::TooLarge } else { Code::InvalidRequest };
+        let code = match problem.status {
+            413 => Code::TooLarge,
+            503 => Code::TemporarilyUnavailable,
+            _ => Code::InvalidRequest,
+        };
         OAuthError::new(code, problem.detail.unwrap_or_default())
     })?;
     let form = Form::parse(&body).map_err(|error| invalid(format!("{error}.")))?;

@@ -1,15 +1,16 @@
 //! The routes of step-up for devices: the event channel, evidence, tap and end.
 
+use super::connections::Peer;
 use super::http::{ServerState, answered, authorization, only, run_to_end};
 use crate::step_up::Channel;
 use crate::store::event::StoredEvent;
-use axum::Router;
 use axum::extract::{Path, Request, State};
 use axum::http::header::CACHE_CONTROL;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use axum::{Extension, Router};
 use futures_util::stream::{self, StreamExt};
 use std::convert::Infallible;
 use std::time::Duration;
@@ -33,12 +34,16 @@ pub(super) fn routes() -> Router<ServerState> {
 async fn take_evidence(
     State(shared): State<ServerState>,
     Path(id): Path<String>,
+    Extension(peer): Extension<Peer>,
     request: Request,
 ) -> Response {
     let outcome = async {
         let evidence = shared.body(request, evidence::MEDIA_TYPE, evidence::MAX_BYTES).await?;
         let (id, now) = (step_up(&id)?, shared.clock.now());
-        run_to_end(async move { shared.verifier.step_ups.evidence(&id, &evidence, now).await }).await
+        let answer =
+            run_to_end(async move { shared.verifier.step_ups.evidence(&id, &evidence, now).await }).await?;
+        peer.authenticated();
+        Ok(answer)
     };
     answered("step-up evidence", StatusCode::OK, outcome.await)
 }
@@ -46,14 +51,11 @@ async fn take_evidence(
 async fn take_assertion(
     State(shared): State<ServerState>,
     Path(id): Path<String>,
+    Extension(peer): Extension<Peer>,
     request: Request,
 ) -> Response {
     let outcome = async {
-        let device = shared
-            .verifier
-            .attestation
-            .session_device(authorization(request.headers()), shared.clock.now())
-            .await?;
+        let device = shared.device(&peer, request.headers()).await?;
         let assertion: StepUpAssertion = shared.json(request, MAX_JSON_BYTES).await?;
         let (id, now) = (step_up(&id)?, shared.clock.now());
         run_to_end(async move { shared.verifier.step_ups.assertion(&device, &id, &assertion, now).await })
@@ -62,13 +64,14 @@ async fn take_assertion(
     answered("step-up assertion", StatusCode::OK, outcome.await)
 }
 
-async fn end(State(shared): State<ServerState>, Path(id): Path<String>, request: Request) -> Response {
+async fn end(
+    State(shared): State<ServerState>,
+    Path(id): Path<String>,
+    Extension(peer): Extension<Peer>,
+    request: Request,
+) -> Response {
     let outcome = async {
-        let device = shared
-            .verifier
-            .attestation
-            .session_device(authorization(request.headers()), shared.clock.now())
-            .await?;
+        let device = shared.device(&peer, request.headers()).await?;
         let given_up: StepUpDeclined = shared.json(request, MAX_JSON_BYTES).await?;
         let (id, now) = (step_up(&id)?, shared.clock.now());
         run_to_end(async move { shared.verifier.step_ups.decline(&device, &id, &given_up, now).await }).await
@@ -81,12 +84,17 @@ fn step_up(id: &str) -> Result<StepUpId, Problem> {
 }
 
 /// Server-sent events (WHATWG HTML, section 9.2).
-async fn events(State(shared): State<ServerState>, headers: HeaderMap) -> Response {
+async fn events(
+    State(shared): State<ServerState>,
+    Extension(peer): Extension<Peer>,
+    headers: HeaderMap,
+) -> Response {
     let after = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok());
     let step_ups = &shared.verifier.step_ups;
     match step_ups.open_channel(authorization(&headers), after, shared.clock.now()).await {
         Err(problem) => answered("events", StatusCode::OK, Err::<(), _>(problem)),
         Ok(channel) => {
+            peer.authenticated();
             // The comment tells the device at once that the channel is open.
             let opened = stream::once(async { Ok::<_, Infallible>(Event::DEFAULT_KEEP_ALIVE) });
             let batches = stream::unfold((shared, channel), next_events);

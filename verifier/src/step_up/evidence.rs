@@ -51,8 +51,9 @@ impl StepUps {
 
         let before = device.standing();
         let challenge = Challenge { nonce: offer.nonce, purpose: ChallengePurpose::StepUp };
+        let quoted = verified.claims.boot.as_ref().map(|quote| (quote, &challenge));
         let mut verdict =
-            self.attestation.appraise(&device.identity, &before, &verified, &challenge, bytes, now).await?;
+            self.attestation.appraise(&device.identity, &before, &verified, quoted, bytes, now).await?;
         let health = Health::of(&verdict.appraised);
         let ear = self.attestation.sign_verdict(&device.enrolment, offer.nonce, &mut verdict, now)?;
         let reasons = self.refused(&step_up, &device, &health, None, now);

@@ -59,8 +59,13 @@ impl Lab {
     }
 
     pub(crate) async fn device(&self) -> Device {
+        self.device_at(NOW).await
+    }
+
+    pub(crate) async fn device_at(&self, now: u64) -> Device {
+        let token = self.verifier.store().create_token(1, now + 3600, now).await.unwrap().1;
         let mut device = Device::new();
-        device.enrol(&self.verifier, &self.token(1).await, NOW).await.unwrap();
+        device.enrol(&self.verifier, &token, now).await.unwrap();
         device
     }
 

@@ -28,7 +28,8 @@ pub(crate) fn configure() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("thresholds.toml"), "[key-hardware]\naccept_software_keys = true\n")
         .unwrap();
-    let config = "data = \"data\"\nlisten = \"127.0.0.1:0\"\nthresholds = \"thresholds.toml\"\n";
+    let config = "data = \"data\"\nlisten = \"127.0.0.1:0\"\nthresholds = \"thresholds.toml\"\n\
+                  limits.report_burst = 100000\n";
     std::fs::write(folder.path().join("verifier.toml"), config).unwrap();
     folder
 }

@@ -788,7 +788,7 @@ fn refusals_of_evidence_end_it_or_are_tried_again() {
         bench.walk(&verifier, Step::Sending);
         bench.give(Event::EvidenceAnswered(ID, Err(problem(kind))));
         let wanted = match kind {
-            P::Busy | P::Internal | P::SessionInvalid => None,
+            P::Busy | P::RateLimited | P::Internal | P::SessionInvalid => None,
             P::NonceExpired => Some(StepUpResult::TimedOut),
             P::NonceUnknown | P::NonceUsed | P::StepUpOver | P::StepUpUnknown => {
                 Some(StepUpResult::Superseded)
