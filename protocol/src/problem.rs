@@ -54,6 +54,8 @@ problems! {
     MediaType "media-type" 415 Tell "The request's media type is not the one expected here.",
     /// No such resource.
     NotFound "not-found" 404 Tell "There is nothing at this address.",
+    /// The resource has no such method.
+    MethodNotAllowed "method-not-allowed" 405 Tell "The resource does not have this method.",
     /// A claim is missing or contradicts the request.
     ClaimsInvalid "claims-invalid" 422 Tell "A claim of the evidence does not fit the request.",
     /// The evidence's signature is invalid.

@@ -79,8 +79,37 @@ pub fn replace(path: &Path, content: &[u8], mode: u32) -> Result<(), FileError> 
     }
     let mut file = access::create(&new, mode).map_err(error)?;
     file.write_all(content).and_then(|()| file.sync_all()).map_err(error)?;
+    if let Ok(replaced) = fs::metadata(path) {
+        access::keep_owner(&file, &replaced).map_err(error)?;
+    }
     fs::rename(&new, path).map_err(error)?;
     fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(error)
+}
+
+/// Reads a private key of TLS. A group may read it, as the group `ssl-cert` of Debian does, and other users may not.
+pub fn read_tls_key(path: &Path) -> Result<Zeroizing<Vec<u8>>, FileError> {
+    let metadata = fs::metadata(path).map_err(|e| FileError::new("reading", path, e))?;
+    if access::is_public(&metadata) {
+        return Err(FileError::new(
+            "reading",
+            path,
+            "every user can read this private key; run: chmod o= FILE",
+        ));
+    }
+    fs::read(path).map(Zeroizing::new).map_err(|e| FileError::new("reading", path, e))
+}
+
+/// Takes a file's permissions from all but its owner, if it exists.
+pub(crate) fn make_private(path: &Path) -> Result<(), FileError> {
+    match fs::metadata(path) {
+        Ok(metadata) if !access::is_private(&metadata) => {
+            tracing::warn!(path = %path.display(), "other users could read this file; only its owner can now");
+            access::set_private(path).map_err(|e| FileError::new("protecting", path, e))
+        }
+        Ok(_) => Ok(()),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(e) => Err(FileError::new("reading", path, e)),
+    }
 }
 
 /// Creates a folder that only its owner can enter, if it is missing.
@@ -95,15 +124,27 @@ pub(crate) fn identity(metadata: &fs::Metadata) -> u64 {
 
 #[cfg(unix)]
 mod access {
-    use std::fs::{DirBuilder, File, Metadata, OpenOptions};
-    use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+    use std::fs::{DirBuilder, File, Metadata, OpenOptions, Permissions};
+    use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
     use std::{io, path::Path};
 
     pub(super) fn is_private(metadata: &Metadata) -> bool {
         metadata.mode() & 0o077 == 0
     }
+    pub(super) fn is_public(metadata: &Metadata) -> bool {
+        metadata.mode() & 0o007 != 0
+    }
+    pub(super) fn set_private(path: &Path) -> io::Result<()> {
+        std::fs::set_permissions(path, Permissions::from_mode(0o600))
+    }
     pub(super) fn create(path: &Path, mode: u32) -> io::Result<File> {
         OpenOptions::new().write(true).create_new(true).mode(mode).open(path)
+    }
+    /// Gives a new file the owner of the one that it replaces, unless it has that owner already.
+    pub(super) fn keep_owner(file: &File, replaced: &Metadata) -> io::Result<()> {
+        let made = file.metadata()?;
+        let differs = (made.uid(), made.gid()) != (replaced.uid(), replaced.gid());
+        if differs { fchown(file, Some(replaced.uid()), Some(replaced.gid())) } else { Ok(()) }
     }
     pub(super) fn create_folder(path: &Path) -> io::Result<()> {
         DirBuilder::new().recursive(true).mode(0o700).create(path)
@@ -125,7 +166,16 @@ mod access {
     pub(super) fn is_private(_: &Metadata) -> bool {
         false
     }
+    pub(super) fn is_public(_: &Metadata) -> bool {
+        true
+    }
+    pub(super) fn set_private(_: &Path) -> io::Result<()> {
+        refused()
+    }
     pub(super) fn create(_: &Path, _: u32) -> io::Result<File> {
+        refused()
+    }
+    pub(super) fn keep_owner(_: &File, _: &Metadata) -> io::Result<()> {
         refused()
     }
     pub(super) fn create_folder(_: &Path) -> io::Result<()> {

@@ -20,6 +20,7 @@ pub(crate) mod names;
 pub mod nonce;
 pub mod oidc;
 pub mod open_files;
+pub mod owner;
 mod pace;
 mod random;
 mod security_keys;

@@ -5,7 +5,8 @@ mod admin;
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use vitalsign_verifier::inspect;
+use vitalsign_verifier::config::Config;
+use vitalsign_verifier::{inspect, owner};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -64,8 +65,23 @@ enum Command {
     Inspect(inspect::Command),
 }
 
+impl Command {
+    /// Returns whether the command uses the data folder. Others read files of the person who runs them.
+    fn uses_data(&self) -> bool {
+        !matches!(self, Self::Policy(_) | Self::Inspect(_))
+    }
+}
+
 fn main() -> ExitCode {
     let VerifierCli { config, command } = VerifierCli::parse();
+    owner::hide_new_files();
+    if command.uses_data()
+        && let Ok(config) = Config::read(&config)
+        && let Err(error) = owner::become_owner(&config.data)
+    {
+        eprintln!("error: {error}");
+        return ExitCode::FAILURE;
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {

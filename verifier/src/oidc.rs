@@ -14,6 +14,7 @@ mod error;
 pub mod form;
 mod jwk;
 mod jws;
+mod numeric_date;
 mod poll_limiter;
 mod token;
 

@@ -59,6 +59,11 @@ impl Verifier {
         let nonces = Arc::new(Nonces::open(&config.keys().join("nonce.key"))?);
         let endorsers = TpmVendorRoots::open(&config.roots())?;
         let path = config.store();
+        for end in ["", "-wal", "-shm"] {
+            let mut file = path.clone().into_os_string();
+            file.push(end);
+            files::make_private(file.as_ref())?;
+        }
         let store = Store::open_limited(&path, config.limits.store_pages).await;
         let store = Arc::new(store.map_err(|e| OpenError::Store(path, e))?);
         let models = Arc::new(ModelStore::open(config.security_keys.clone(), now));

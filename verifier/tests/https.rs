@@ -111,9 +111,9 @@ mod tests {
         let cases: &[Case<'_>] = &[
             ("GET", "/", "", b"", 404, NotFound),
             ("POST", "/v1/reports/", "application/eat+cwt", b"", 404, NotFound),
-            ("GET", "/v1/reports", "", b"", 405, NotFound),
-            ("DELETE", "/v1/enrolments/AAAA", "", b"", 405, NotFound),
-            ("POST", "/healthz", json, b"{}", 405, NotFound),
+            ("GET", "/v1/reports", "", b"", 405, MethodNotAllowed),
+            ("DELETE", "/v1/enrolments/AAAA", "", b"", 405, MethodNotAllowed),
+            ("POST", "/healthz", json, b"{}", 405, MethodNotAllowed),
             ("POST", "/v1/reports", json, b"{}", 415, MediaType),
             ("POST", "/v1/nonces", "text/plain", b"{}", 415, MediaType),
             ("POST", "/v1/nonces", json, b"{", 400, Malformed),

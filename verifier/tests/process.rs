@@ -5,6 +5,8 @@ mod support;
 #[cfg(test)]
 mod tests {
     use super::support::process::{Serving, configure, enrol, run, stdout};
+    use std::fs::Permissions;
+    use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
     use std::process::Command;
     use vitalsign_protocol::message::ReportAnswer;
     use vitalsign_protocol::problem::ProblemType::*;
@@ -170,5 +172,74 @@ mod tests {
         let ended = Command::new("kill").arg(serving.child.id().to_string()).status().unwrap();
         assert!(ended.success());
         assert!(serving.child.wait().unwrap().success());
+    }
+
+    /// An unprivileged user ID that no account uses.
+    const SERVICE: u32 = 64_811;
+
+    #[test]
+    fn commands_of_root_leave_no_file_of_root() {
+        let folder = configure();
+        let data = folder.path().join("data");
+        std::fs::create_dir(&data).unwrap();
+        if let Err(error) = chown(&data, Some(SERVICE), Some(SERVICE)) {
+            eprintln!("not run: giving a folder to another user needs root: {error}");
+            return;
+        }
+        for file in [folder.path().to_owned(), folder.path().join("verifier.toml")] {
+            std::fs::set_permissions(file, Permissions::from_mode(0o755)).unwrap();
+        }
+        // The first start as root, and commands between starts.
+        for rotate in [&["signing-key", "rotate"][..], &["signing-key", "rotate", "--tokens"]] {
+            drop(Serving::start(folder.path()));
+            stdout(&run(folder.path(), rotate));
+            stdout(&run(folder.path(), &["enrol-token", "create"]));
+        }
+        let mut folders = vec![data];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let entry = entry.unwrap();
+                let (path, metadata) = (entry.path(), entry.metadata().unwrap());
+                assert_eq!(metadata.uid(), SERVICE, "{}", path.display());
+                assert_eq!(metadata.mode() & 0o077, 0, "{}", path.display());
+                if metadata.is_dir() {
+                    folders.push(path);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn files_that_others_can_read_are_closed_or_refused() {
+        let folder = configure();
+        drop(Serving::start(folder.path()));
+        let store = folder.path().join("data/verifier.db");
+        let open = |path: &std::path::Path, mode| {
+            std::fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+        };
+        open(&store, 0o644);
+        drop(Serving::start(folder.path()));
+        assert_eq!(std::fs::metadata(&store).unwrap().mode() & 0o777, 0o600);
+
+        let key = folder.path().join("data/tls/localhost.key");
+        open(&key, 0o644);
+        let refused = run(folder.path(), &["serve", "--self-signed", "localhost"]);
+        assert_eq!(refused.status.code(), Some(1));
+        assert!(String::from_utf8_lossy(&refused.stderr).contains("every user can read"), "{refused:?}");
+        open(&key, 0o640);
+        drop(Serving::start(folder.path()));
+    }
+
+    #[test]
+    fn server_without_origin_does_not_start() {
+        let folder = configure();
+        drop(Serving::start(folder.path()));
+        let config = folder.path().join("verifier.toml");
+        let text = std::fs::read_to_string(&config).unwrap();
+        let tls = "tls.certificate = \"data/tls/localhost.pem\"\ntls.key = \"data/tls/localhost.key\"\n";
+        std::fs::write(&config, format!("{text}{tls}")).unwrap();
+        let refused = run(folder.path(), &["serve"]);
+        assert_eq!(refused.status.code(), Some(1));
+        assert!(String::from_utf8_lossy(&refused.stderr).contains("no origin"), "{refused:?}");
     }
 }

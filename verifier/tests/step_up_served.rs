@@ -151,8 +151,8 @@ mod tests {
         let cases: &[Case<'_>] = &[
             ("GET", "/v1/events", &[], b"", 401, SessionInvalid),
             ("GET", "/v1/events", &[wrong], b"", 401, SessionInvalid),
-            ("POST", "/v1/events", &[session], b"", 405, NotFound),
-            ("GET", &format!("{step_up}/evidence"), &[], b"", 405, NotFound),
+            ("POST", "/v1/events", &[session], b"", 405, MethodNotAllowed),
+            ("GET", &format!("{step_up}/evidence"), &[], b"", 405, MethodNotAllowed),
             ("POST", &format!("{step_up}/evidence"), &[json], b"{}", 415, MediaType),
             ("POST", &format!("{step_up}/evidence"), &[evidence], b"junk", 400, Malformed),
             ("POST", &format!("{step_up}/evidence"), &[evidence], &huge, 413, TooLarge),

@@ -19,7 +19,7 @@ Examples:
 The configuration, with defaults:
   data = \"/var/lib/vitalsign-verifier\"    # required: store, keys, roots
   listen = \"[::]:8443\"
-  origin = \"https://localhost\"            # as devices see this verifier; its host is pinned by them
+  origin = \"https://HOST:PORT\"            # required: as devices see this verifier; they pin its host
   roots = \"<data>/roots\"                  # PEM: TPM makers; in simulated/ those of software TPMs
   policy = \"...\"                          # Rego; built in
   thresholds = \"...\"                      # TOML; built in
@@ -81,6 +81,11 @@ pub(crate) async fn run(config: &Path, arguments: ServeArgs) -> anyhow::Result<b
         let origin = Origin::normalize(&format!("https://{host}:{}", config.listen.port()));
         config.origin = Some(origin.with_context(|| format!("--self-signed {host}"))?);
     }
+    anyhow::ensure!(
+        config.origin.is_some(),
+        "no origin: set it in the configuration to https://HOST or https://HOST:PORT as devices reach this verifier. \
+         They keep it: a later change means that devices must enrol again and security keys be registered again"
+    );
     let tls = tls::read(&files)?;
     let terminated = terminated().context("listening for signals")?;
     let verifier = Arc::new(Verifier::open(config, clock::now()).await?);

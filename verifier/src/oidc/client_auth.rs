@@ -4,6 +4,7 @@
 //! Unknown clients, disabled clients and wrong secrets get the same answer after the same work.
 
 use super::jws::{Jws, is_jti};
+use super::numeric_date;
 use super::{Code, JWT_BEARER, OAuthError, Provider, Request, form, path};
 use crate::store::client::{Client, ClientCredential};
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -30,11 +31,12 @@ pub struct Assertion {
     /// The provider: its issuer, or one of its endpoints.
     pub aud: Audience,
     /// Expiry in seconds since 1970.
+    #[serde(deserialize_with = "numeric_date::required")]
     pub exp: u64,
     /// Start of validity in seconds since 1970.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "numeric_date::optional")]
     pub nbf: Option<u64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "numeric_date::optional")]
     pub iat: Option<u64>,
     pub jti: String,
 }

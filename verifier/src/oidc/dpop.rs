@@ -1,7 +1,7 @@
 //! DPoP (RFC 9449): binds the token to a key whose possession the application proves.
 
 use super::jws::{Jws, is_jti};
-use super::{Code, OAuthError, Provider, Request, jwk, path};
+use super::{Code, OAuthError, Provider, Request, jwk, numeric_date, path};
 use serde::Deserialize;
 use vitalsign_protocol::id::Digest;
 
@@ -12,6 +12,7 @@ const WINDOW: u64 = 60;
 struct DpopProof {
     htm: String,
     htu: String,
+    #[serde(deserialize_with = "numeric_date::required")]
     iat: u64,
     jti: String,
 }

@@ -66,10 +66,7 @@ pub(super) fn router(
 
 /// Answers unsupported methods with 405 and a problem.
 pub(super) fn only(route: MethodRouter<ServerState>) -> MethodRouter<ServerState> {
-    route.fallback(async || {
-        let problem = Problem::new(ProblemType::NotFound, "This resource has no such method.");
-        refused(&Problem { status: StatusCode::METHOD_NOT_ALLOWED.as_u16(), ..problem })
-    })
+    route.fallback(async || refused(&Problem::new(ProblemType::MethodNotAllowed, "")))
 }
 
 async fn begin_enrolment(State(shared): State<ServerState>, request: Request) -> Response {

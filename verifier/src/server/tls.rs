@@ -38,7 +38,7 @@ pub fn read(files: &TlsFiles) -> Result<Arc<ServerConfig>, TlsError> {
     let chain = std::fs::read(certificate).map_err(|e| FileError::new("reading", certificate, e))?;
     let chain: Vec<_> =
         CertificateDer::pem_slice_iter(&chain).collect::<Result<_, _>>().map_err(|e| unusable(&e))?;
-    let key_pem = zeroize::Zeroizing::new(std::fs::read(key).map_err(|e| FileError::new("reading", key, e))?);
+    let key_pem = files::read_tls_key(key)?;
     let private = PrivateKeyDer::from_pem_slice(&key_pem).map_err(|e| unusable(&e))?;
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut config = ServerConfig::builder_with_provider(provider)

@@ -182,6 +182,9 @@ async fn every_bad_assertion_is_refused() {
     let other_type = vec![("client_assertion_type", "urn:other".into()), ("client_assertion", good.clone())];
     let answer = provider.post("/bc-authorize", &[], &[request("nurse-7"), other_type].concat()).await;
     assert_eq!(refusal(&answer), refused(401, "invalid_client"));
+    // A time may have a fraction (RFC 7519 section 2).
+    let fraction = |seconds: u64| serde_json::from_str::<Value>(&format!("{seconds}.75")).unwrap();
+    assert_eq!(ask_with(&provider, with("exp", fraction(now() + 60))).await.status, 200);
     // The good one was not spent by any of these.
     assert_eq!(ask_with(&provider, good).await.status, 200);
 }
