@@ -16,6 +16,8 @@ pub(crate) mod token;
 pub(crate) mod user;
 
 use std::path::Path;
+use std::sync::OnceLock;
+use vitalsign_verifier::audit::Actor;
 use vitalsign_verifier::config::Config;
 use vitalsign_verifier::store::Store;
 
@@ -26,13 +28,28 @@ pub(crate) struct WrongUse(String);
 
 /// Opens the store that the configuration names. It must exist, so that a mistyped path does not create a new one.
 async fn store(config: &Path) -> anyhow::Result<Store> {
-    let path = Config::read(config)?.store();
+    let config = Config::read(config)?;
     anyhow::ensure!(
-        path.exists(),
+        config.store().exists(),
         "there is no store at {}: has the verifier run with this configuration?",
-        path.display()
+        config.store().display()
     );
-    Ok(Store::open(&path).await?)
+    new_store(&config).await
+}
+
+/// Opens the store that the configuration names, and creates it if it is missing: people, applications and tokens can be
+/// added before the first start.
+async fn new_store(config: &Config) -> anyhow::Result<Store> {
+    let actor = ACTOR.get().cloned().unwrap_or_else(Actor::of_this_process);
+    Ok(Store::open(&config.store()).await?.acting_as(actor))
+}
+
+/// Who ran this program, before it took on another user.
+static ACTOR: OnceLock<Actor> = OnceLock::new();
+
+/// Remembers who runs this program. To be called before it takes on another user.
+pub(crate) fn remember_actor() {
+    ACTOR.get_or_init(Actor::of_this_process);
 }
 
 fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {

@@ -16,6 +16,7 @@ pub(crate) use verdict::key_attestation;
 use crate::appraisal::Appraiser;
 use crate::config::Config;
 use crate::files::FileError;
+use crate::live::Live;
 use crate::nonce::{Nonces, Purpose};
 use crate::pace::{Paces, Rate};
 use crate::signing_keys::{KeyStore, Signs};
@@ -41,7 +42,7 @@ pub struct Attestation {
     config: Arc<Config>,
     store: Arc<Store>,
     nonces: Arc<Nonces>,
-    appraiser: Arc<Appraiser>,
+    appraiser: Live<Appraiser>,
     ear_keys: KeyStore,
     devices: DeviceCache,
     reports: Reports,
@@ -65,7 +66,14 @@ impl Attestation {
         now: u64,
     ) -> Result<Self, FileError> {
         let ear_keys = KeyStore::open(config.keys(), Signs::Verdicts, now)?;
-        let (reports, _) = Reports::start(store.clone(), config.nonce_seconds);
+        let (reports, writer) = Reports::start(store.clone(), config.nonce_seconds);
+        tokio::spawn(async move {
+            // Without it every report fails. The service manager starts the verifier again.
+            if let Err(error) = writer.await {
+                tracing::error!(%error, "the writer of reports failed: ending");
+                std::process::abort();
+            }
+        });
         let devices = DeviceCache::new(config.limits.remembered_devices);
         let limits = config.limits;
         let reports_rate = Rate { burst: limits.report_burst, seconds_each: limits.report_pace_seconds };
@@ -77,7 +85,7 @@ impl Attestation {
             config,
             store,
             nonces,
-            appraiser: Arc::new(appraiser),
+            appraiser: Live::new(appraiser),
             ear_keys,
             devices,
             reports,
@@ -116,9 +124,20 @@ impl Attestation {
         self.ear_keys.refresh(now);
     }
 
+    /// Appraises by another policy from now on.
+    pub(crate) fn set_policy(&self, appraiser: Appraiser) {
+        self.appraiser.set(appraiser);
+    }
+
+    /// Returns the ID of the appraisal policy in force.
+    #[must_use]
+    pub fn policy_id(&self) -> String {
+        self.appraiser.get().policy_id().to_owned()
+    }
+
     /// Returns whether a device may enrol with a key in software.
     pub(crate) fn accepts_software_keys(&self) -> bool {
-        self.appraiser.accepts_software_keys()
+        self.appraiser.get().accepts_software_keys()
     }
 
     /// Forgets the cached device with this report key, because the store has a newer one.

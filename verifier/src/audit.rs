@@ -8,9 +8,11 @@
 //!                || SHA-256(evidence))            device and evidence: empty if absent
 //! ```
 
+mod actor;
 mod entry;
 pub mod prove;
 
+pub use actor::Actor;
 pub use entry::{AuditEntry, Broken, Head, Kind, Logged};
 
 pub(crate) use entry::chain;

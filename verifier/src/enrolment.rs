@@ -5,6 +5,7 @@ use crate::attestation::in_work::{AllInWork, InWork};
 use crate::attestation::{Attestation, Challenge, ChallengePurpose, problem};
 use crate::config::Config;
 use crate::endorsers::{Endorser, TpmVendorRoots};
+use crate::live::Live;
 use crate::nonce::{Nonces, Purpose};
 use crate::random::random;
 use crate::store::Store;
@@ -39,7 +40,7 @@ pub struct Enrolment {
     pub(crate) config: Arc<Config>,
     pub(crate) store: Arc<Store>,
     pub(crate) nonces: Arc<Nonces>,
-    pub(crate) endorsers: TpmVendorRoots,
+    pub(crate) endorsers: Live<TpmVendorRoots>,
     pub(crate) attestation: Arc<Attestation>,
     /// Enrolments whose proof is being received or verified.
     pub(crate) proofs_in_work: AllInWork<EnrolmentId>,
@@ -205,7 +206,7 @@ impl Enrolment {
             } => {
                 let ek = Public::parse(&ek_public.0).map_err(|e| keys_invalid(&e))?;
                 let certificates: Vec<&[u8]> = ek_certificates.iter().map(|der| der.0.as_slice()).collect();
-                let endorser = self.endorsers.endorser(&certificates, &ek, now).map_err(|e| {
+                let endorser = self.endorsers.get().endorser(&certificates, &ek, now).map_err(|e| {
                     let problem = Problem::new(ProblemType::EndorsementUntrusted, e.to_string());
                     tracing::warn!(error = %e, "an endorsement was refused");
                     problem

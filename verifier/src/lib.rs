@@ -16,6 +16,7 @@ mod enrolment;
 pub mod files;
 mod generations;
 pub mod inspect;
+mod live;
 pub(crate) mod names;
 pub mod nonce;
 pub mod oidc;

@@ -75,6 +75,7 @@ impl Command {
 fn main() -> ExitCode {
     let VerifierCli { config, command } = VerifierCli::parse();
     owner::hide_new_files();
+    admin::remember_actor();
     if command.uses_data()
         && let Ok(config) = Config::read(&config)
         && let Err(error) = owner::become_owner(&config.data)

@@ -11,6 +11,7 @@ mod write_limit;
 
 use crate::Verifier;
 use crate::clock::Clock;
+use crate::live::Live;
 use axum::Extension;
 use connections::{Connections, Place};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -46,6 +47,7 @@ pub struct ListenError(SocketAddr, std::io::Error);
 pub struct Server {
     address: SocketAddr,
     end: watch::Sender<bool>,
+    tls: Arc<Live<rustls::ServerConfig>>,
     task: JoinHandle<()>,
 }
 
@@ -56,7 +58,7 @@ impl Server {
     /// When the address cannot be listened on.
     pub async fn start(
         verifier: Arc<Verifier>,
-        tls: Arc<rustls::ServerConfig>,
+        tls: rustls::ServerConfig,
         clock: Clock,
     ) -> Result<Self, ListenError> {
         let listen = verifier.config().listen;
@@ -64,13 +66,19 @@ impl Server {
         let listener = TcpListener::bind(listen).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         let (end, ended) = watch::channel(false);
-        let task = tokio::spawn(serve(listener, TlsAcceptor::from(tls), verifier, clock, ended));
-        Ok(Self { address, end, task })
+        let tls = Arc::new(Live::new(tls));
+        let task = tokio::spawn(serve(listener, tls.clone(), verifier, clock, ended));
+        Ok(Self { address, end, tls, task })
     }
 
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Uses another certificate for connections from now on.
+    pub fn set_tls(&self, tls: rustls::ServerConfig) {
+        self.tls.set(tls);
     }
 
     /// Accepts no more, lets requests under way end, closes the store.
@@ -84,7 +92,7 @@ impl Server {
 
 async fn serve(
     listener: TcpListener,
-    acceptor: TlsAcceptor,
+    tls: Arc<Live<rustls::ServerConfig>>,
     verifier: Arc<Verifier>,
     clock: Clock,
     mut ended: watch::Receiver<bool>,
@@ -120,7 +128,7 @@ async fn serve(
             refusals.add(&format_args!("too many from {} have not authenticated", peer.ip()));
             continue;
         };
-        let (acceptor, watcher) = (acceptor.clone(), graceful.watcher());
+        let (acceptor, watcher) = (TlsAcceptor::from(tls.get()), graceful.watcher());
         let router = router.clone().layer(Extension(connection));
         tokio::spawn(async move {
             let stream = WriteLimit::new(stream, deadline);

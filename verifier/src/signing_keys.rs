@@ -5,11 +5,12 @@
 //! that is signed for one purpose can pass for the other.
 
 use crate::files::{self, FileError};
+use crate::live::Live;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 use vitalsign_protocol::cose::PublicKey;
 use vitalsign_protocol::jwt::{self, Jwk, JwkSet};
@@ -262,7 +263,7 @@ impl SigningKeys {
 pub(crate) struct KeyStore {
     folder: PathBuf,
     signs: Signs,
-    keys: RwLock<Arc<SigningKeys>>,
+    keys: Live<SigningKeys>,
     seen: Mutex<[Option<(u64, SystemTime)>; 2]>,
 }
 
@@ -271,12 +272,12 @@ impl KeyStore {
     pub(crate) fn open(folder: PathBuf, signs: Signs, now: u64) -> Result<Self, FileError> {
         let keys = SigningKeys::activate(&folder, signs, now)?;
         let seen = Mutex::new(fingerprint(&folder, signs));
-        Ok(Self { keys: RwLock::new(Arc::new(keys)), seen, folder, signs })
+        Ok(Self { keys: Live::new(keys), seen, folder, signs })
     }
 
     /// Returns the current keys.
     pub(crate) fn get(&self) -> Arc<SigningKeys> {
-        self.keys.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.keys.get()
     }
 
     /// Loads keys that an administrator replaced, and switches to an announced key whose time has come. Unreadable keys
@@ -293,7 +294,7 @@ impl KeyStore {
                 if keys.current() != self.get().current() {
                     tracing::info!(what, kid = keys.current().kid, "signing with another key from now on");
                 }
-                *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
+                self.keys.set(keys);
             }
             Err(error) => tracing::error!(what, %error, "the signing keys cannot be loaded"),
         }

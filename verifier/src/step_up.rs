@@ -21,6 +21,7 @@ pub use maintenance::DEVICE_SECONDS;
 use crate::appraisal::step_up::StepUpPolicy;
 use crate::attestation::Attestation;
 use crate::config::Config;
+use crate::live::Live;
 use crate::security_keys::ModelStore;
 use crate::store::Store;
 use channel::Channels;
@@ -86,7 +87,7 @@ pub struct StepUps {
     config: Arc<Config>,
     store: Arc<Store>,
     attestation: Arc<Attestation>,
-    policy: StepUpPolicy,
+    policy: Live<StepUpPolicy>,
     relying_party: Arc<RelyingParty>,
     models: Arc<ModelStore>,
     channels: Arc<Channels>,
@@ -105,8 +106,19 @@ impl StepUps {
     ) -> Self {
         let channels = Arc::new(Channels::new(config.limits.event_channels()));
         let results = broadcast::Sender::new(RESULT_QUEUE);
-        let maintenance = Mutex::default();
+        let (maintenance, policy) = (Mutex::default(), Live::new(policy));
         Self { config, store, attestation, policy, relying_party, models, channels, results, maintenance }
+    }
+
+    /// Decides by another policy from now on.
+    pub(crate) fn set_policy(&self, policy: StepUpPolicy) {
+        self.policy.set(policy);
+    }
+
+    /// Returns the ID of the step-up policy in force.
+    #[must_use]
+    pub fn policy_id(&self) -> String {
+        self.policy.get().policy_id().to_owned()
     }
 
     /// Subscribes to the step-ups that close from now on, each sent once its result is durable. A receiver that lags

@@ -14,11 +14,13 @@ pub(crate) mod step_up;
 pub mod token;
 pub mod user;
 
+use crate::audit::Actor;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
 use sqlx::{ConnectOptions, Connection, Row, SqliteConnection};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Mutex, MutexGuard};
 use vitalsign_protocol::problem::{Problem, ProblemType};
@@ -26,8 +28,12 @@ use vitalsign_protocol::problem::{Problem, ProblemType};
 /// Time that a statement waits for another process's transaction.
 const LOCK_WAIT: Duration = Duration::from_secs(5);
 /// Migrations; each advances the schema by one version.
-const MIGRATIONS: &[&str] =
-    &[include_str!("store/schema.sql"), include_str!("store/step_up.sql"), include_str!("store/ends.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("store/schema.sql"),
+    include_str!("store/step_up.sql"),
+    include_str!("store/ends.sql"),
+    include_str!("store/operation.sql"),
+];
 
 /// Reason why the store failed. Nothing was written.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -77,10 +83,13 @@ pub struct Store {
     options: SqliteConnectOptions,
     readers: SqlitePool,
     writer: Mutex<Option<SqliteConnection>>,
+    /// Who acts through this store, if it is an administrator.
+    actor: Option<Arc<Actor>>,
 }
 
 /// Write transaction. Rolled back if it is dropped without `commit`.
 pub struct Transaction<'a> {
+    actor: Option<Arc<Actor>>,
     connection: SqliteConnection,
     home: MutexGuard<'a, Option<SqliteConnection>>,
 }
@@ -113,7 +122,19 @@ impl Store {
         let mut connection = options.connect().await?;
         migrate(&mut connection).await?;
         let readers = SqlitePoolOptions::new().max_connections(4).connect_lazy_with(options.clone());
-        Ok(Self { path: path.to_owned(), options, readers, writer: Mutex::new(Some(connection)) })
+        Ok(Self {
+            path: path.to_owned(),
+            options,
+            readers,
+            writer: Mutex::new(Some(connection)),
+            actor: None,
+        })
+    }
+
+    /// Names who acts through this store in the audit entries of administrative actions.
+    #[must_use]
+    pub fn acting_as(self, actor: Actor) -> Self {
+        Self { actor: Some(Arc::new(actor)), ..self }
     }
 
     #[must_use]
@@ -139,7 +160,7 @@ impl Store {
             None => self.options.connect().await?,
         };
         sqlx::query("BEGIN IMMEDIATE").execute(&mut connection).await?;
-        Ok(Transaction { connection, home })
+        Ok(Transaction { actor: self.actor.clone(), connection, home })
     }
 
     /// Closes every connection after pending writes.
@@ -155,7 +176,7 @@ impl Store {
 
 impl Transaction<'_> {
     pub(crate) async fn commit(self) -> Result<(), StoreError> {
-        let Self { mut connection, mut home } = self;
+        let Self { mut connection, mut home, .. } = self;
         sqlx::query("COMMIT").execute(&mut connection).await?;
         *home = Some(connection);
         Ok(())

@@ -7,6 +7,7 @@ use crate::config::{Config, ConfigError};
 use crate::endorsers::TpmVendorRoots;
 use crate::enrolment::Enrolment;
 use crate::files::{self, FileError};
+use crate::live::Live;
 use crate::nonce::Nonces;
 use crate::oidc::Provider;
 use crate::security_keys::{ModelStore, SecurityKeyRegistry};
@@ -74,7 +75,7 @@ impl Verifier {
             config: config.clone(),
             store: store.clone(),
             nonces,
-            endorsers,
+            endorsers: Live::new(endorsers),
             attestation: attestation.clone(),
             proofs_in_work: Default::default(),
         };
@@ -99,6 +100,33 @@ impl Verifier {
     #[must_use]
     pub fn store(&self) -> &Arc<Store> {
         &self.store
+    }
+
+    /// Reads policies, thresholds and roots of TPM makers again. If one of them cannot be used, all stay as they were.
+    ///
+    /// # Errors
+    /// A file cannot be read or used, or the audit log cannot be written.
+    pub async fn reload(&self, now: u64) -> Result<(), OpenError> {
+        let appraiser = load_policy(&self.config)?;
+        let step_up_policy = load_step_up_policy(&self.config)?;
+        let endorsers = TpmVendorRoots::open(&self.config.roots())?;
+        self.attestation.set_policy(appraiser);
+        self.step_ups.set_policy(step_up_policy);
+        self.enrolment.endorsers.set(endorsers);
+        self.log_policies(now).await
+    }
+
+    /// Logs the policies in force, unless the log's last entry about them names the same.
+    ///
+    /// # Errors
+    /// The audit log cannot be read or written.
+    pub async fn log_policies(&self, now: u64) -> Result<(), OpenError> {
+        let body = serde_json::json!({
+            "policy": self.attestation.policy_id(),
+            "step_up_policy": self.step_ups.policy_id(),
+        });
+        let failed = |error| OpenError::Store(self.config.store(), error);
+        self.store.log_policies(&body, now).await.map_err(failed)
     }
 
     /// Loads keys and models that an administrator replaced.

@@ -4,6 +4,7 @@ mod support;
 
 #[cfg(test)]
 mod tests {
+    use super::support::Client;
     use super::support::process::{Serving, configure, enrol, run, stdout};
     use std::fs::Permissions;
     use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
@@ -73,8 +74,8 @@ mod tests {
             }
         }
         let verified = stdout(&run(folder.path(), &["audit", "verify"]));
-        // A token, four enrolments, and each report exactly once.
-        assert!(verified.contains(&format!("{} entries", answered + 5)), "{verified}, {answered} answered");
+        // The policies, a token, four enrolments, and each report exactly once.
+        assert!(verified.contains(&format!("{} entries", answered + 6)), "{verified}, {answered} answered");
         let serving = Serving::start(folder.path());
         let mut client = serving.connect().await;
         let last: Vec<Vec<u8>> = sent.split_off(sent.len() - 1);
@@ -241,5 +242,86 @@ mod tests {
         let refused = run(folder.path(), &["serve"]);
         assert_eq!(refused.status.code(), Some(1));
         assert!(String::from_utf8_lossy(&refused.stderr).contains("no origin"), "{refused:?}");
+    }
+
+    fn reload(serving: &Serving) {
+        let id = serving.child.id().to_string();
+        assert!(Command::new("kill").args(["-HUP", &id]).status().unwrap().success());
+    }
+
+    /// Waits for a condition of a running verifier.
+    fn until(what: &str, mut met: impl FnMut() -> bool) {
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
+        while !met() {
+            assert!(std::time::Instant::now() < deadline, "waited in vain: {what}");
+            std::thread::yield_now();
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn policy_is_reloaded_as_a_whole_or_not_at_all() {
+        let folder = configure();
+        let token = stdout(&run(folder.path(), &["enrol-token", "create"])).trim().to_owned();
+        let serving = Serving::start(folder.path());
+        let mut client = serving.connect().await;
+        let mut device = enrol(&mut client, &token).await;
+        let policies = || {
+            let listed = run(folder.path(), &["audit", "list", "--kind", "policy-changed", "--json"]);
+            let entries = stdout(&listed);
+            entries.lines().map(|it| serde_json::from_str(it).unwrap()).collect::<Vec<serde_json::Value>>()
+        };
+        assert_eq!(policies().len(), 1, "the policies at the start");
+        let thresholds = folder.path().join("thresholds.toml");
+        let before = std::fs::read_to_string(&thresholds).unwrap();
+        std::fs::write(&thresholds, format!("{before}\n[lock-idle]\nmax_seconds = 1\n")).unwrap();
+        reload(&serving);
+        until("the new policy", || policies().len() == 2);
+        // The next verdict is by it, over the connection that was open.
+        let answer: ReportAnswer = client.report(&device.report()).await.unwrap().json();
+        device.nonce = answer.nonce;
+        let entry = stdout(&run(folder.path(), &["audit", "list", "--kind", "report", "--json"]));
+        assert!(entry.contains(policies()[0]["body"]["policy"].as_str().unwrap()), "{entry}");
+
+        std::fs::write(&thresholds, "[lock-idle\n").unwrap();
+        reload(&serving);
+        std::fs::write(&thresholds, &before).unwrap();
+        reload(&serving);
+        until("the first policy again", || policies().len() == 3);
+        client.report(&device.report()).await.unwrap().json::<ReportAnswer>();
+        drop(serving);
+        drop(Serving::start(folder.path()));
+        assert_eq!(policies().len(), 3, "a start with the same policies logs nothing");
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn renewed_certificate_is_used_without_a_restart() {
+        let folder = configure();
+        let serving = Serving::start(folder.path());
+        let mut open = serving.connect().await;
+        let other = folder.path().join("other");
+        let renewed = vitalsign_verifier::server::tls::self_signed(&other, "localhost").unwrap();
+        let connect = || Client::connect(serving.address, &renewed.anchor, "localhost");
+        assert!(connect().await.is_err());
+        let used = folder.path().join("data/tls");
+        std::fs::rename(&renewed.files.certificate, used.join("localhost.pem")).unwrap();
+        std::fs::rename(&renewed.files.key, used.join("localhost.key")).unwrap();
+        reload(&serving);
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
+        while connect().await.is_err() {
+            assert!(std::time::Instant::now() < deadline, "the former certificate stays in use");
+        }
+        assert_eq!(open.request("GET", "/healthz", "", b"").await.unwrap().status, 200);
+    }
+
+    #[test]
+    fn administrative_entries_name_who_acted() {
+        let folder = configure();
+        stdout(&run(folder.path(), &["user", "add", "nurse-7"]));
+        let listed = stdout(&run(folder.path(), &["audit", "list", "--kind", "user-added", "--json"]));
+        let entry: serde_json::Value = serde_json::from_str(&listed).unwrap();
+        let by = &entry["body"]["by"];
+        assert!(by["uid"].is_number() && by["host"].is_string(), "{listed}");
+        let line = stdout(&run(folder.path(), &["audit", "list", "--kind", "user-added"]));
+        assert!(line.contains("nurse-7 (by "), "{line}");
     }
 }

@@ -71,7 +71,7 @@ pub(crate) async fn run(config: &Path, command: Command) -> anyhow::Result<bool>
     // Creates the store, because the server may not have run yet.
     let config = Config::read(config)?;
     vitalsign_verifier::files::create_folder(&config.data)?;
-    let store = Store::open(&config.store()).await?;
+    let store = super::new_store(&config).await?;
     let done = match command {
         Command::Add { name, id, audience, secret: _, jwks, json } => {
             add(&store, name, id, audience, jwks.as_deref(), json).await?

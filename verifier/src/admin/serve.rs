@@ -4,12 +4,16 @@ use anyhow::Context;
 use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 use vitalsign_protocol::origin::Origin;
 use vitalsign_verifier::Verifier;
 use vitalsign_verifier::clock::{self, Clock};
 use vitalsign_verifier::config::Config;
 use vitalsign_verifier::open_files;
 use vitalsign_verifier::server::{Server, tls};
+
+/// Interval of looking for a renewed certificate.
+const RENEWAL_INTERVAL: Duration = Duration::from_secs(10);
 
 const EXAMPLES: &str = "\
 Examples:
@@ -47,6 +51,9 @@ The configuration, with defaults:
   remembered_devices = 262144
   event_channels = 3072                   # of the connections; by default three quarters
   step_ups_per_user = 5
+
+SIGHUP (systemctl reload) has policies, thresholds and roots read again: all of them, or none if one cannot be used. A
+renewed certificate, signing keys and the list of security keys are taken up by themselves. Other settings need a restart.
 
 VITALSIGN_LOG sets what is logged: info by default, or for example debug.";
 
@@ -86,10 +93,11 @@ pub(crate) async fn run(config: &Path, arguments: ServeArgs) -> anyhow::Result<b
         "no origin: set it in the configuration to https://HOST or https://HOST:PORT as devices reach this verifier. \
          They keep it: a later change means that devices must enrol again and security keys be registered again"
     );
-    let tls = tls::read(&files)?;
-    let terminated = terminated().context("listening for signals")?;
+    let (mut certificate, tls) = tls::Certificate::open(files)?;
+    let mut signals = Signals::listen().context("listening for signals")?;
     let verifier = Arc::new(Verifier::open(config, clock::now()).await?);
-    let server = Server::start(verifier, tls, Clock::default()).await?;
+    verifier.log_policies(clock::now()).await?;
+    let server = Server::start(verifier.clone(), tls, Clock::default()).await?;
     // Tells the parent process the address, because the port may have been chosen at random.
     if let Some(anchor) = anchor {
         println!("trust-anchor {}", anchor.display());
@@ -97,28 +105,81 @@ pub(crate) async fn run(config: &Path, arguments: ServeArgs) -> anyhow::Result<b
     println!("listening {}", server.address());
     std::io::stdout().flush()?;
     tracing::info!(address = %server.address(), "serving");
-    tokio::select! {
-        () = terminated => {}
-        interrupted = tokio::signal::ctrl_c() => interrupted.context("listening for signals")?,
+    let mut renewal = tokio::time::interval(RENEWAL_INTERVAL);
+    loop {
+        tokio::select! {
+            signal = signals.next() => match signal {
+                Asked::End => break,
+                Asked::Reload => match verifier.reload(clock::now()).await {
+                    Ok(()) => tracing::info!("policies and roots were read again"),
+                    Err(error) => tracing::error!(%error, "nothing was read again: the former policies stay in force"),
+                },
+            },
+            _ = renewal.tick() => {}
+        }
+        match certificate.renewed() {
+            None => {}
+            Some(Ok(tls)) => {
+                server.set_tls(tls);
+                tracing::info!("the certificate was renewed");
+            }
+            Some(Err(error)) => tracing::error!(%error, "the former certificate stays in use"),
+        }
     }
     tracing::info!("ending");
     server.shutdown().await;
     Ok(true)
 }
 
-/// Ends when the system asks this process to end; listens from now on.
+/// What a signal asks for.
+enum Asked {
+    End,
+    Reload,
+}
+
+/// The signals that this process reacts to, from now on.
 #[cfg(unix)]
-fn terminated() -> std::io::Result<impl Future<Output = ()>> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate())?;
-    Ok(async move {
-        terminate.recv().await;
-    })
+struct Signals {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+    reload: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            reload: signal(SignalKind::hangup())?,
+        })
+    }
+
+    async fn next(&mut self) -> Asked {
+        tokio::select! {
+            _ = self.terminate.recv() => Asked::End,
+            _ = self.interrupt.recv() => Asked::End,
+            _ = self.reload.recv() => Asked::Reload,
+        }
+    }
 }
 
 #[cfg(not(unix))]
-fn terminated() -> std::io::Result<impl Future<Output = ()>> {
-    Ok(std::future::pending())
+struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self)
+    }
+
+    async fn next(&mut self) -> Asked {
+        match tokio::signal::ctrl_c().await {
+            Ok(()) => Asked::End,
+            Err(_) => std::future::pending().await,
+        }
+    }
 }
 
 fn log(json: bool) {

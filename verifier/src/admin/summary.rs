@@ -4,13 +4,14 @@ use super::table;
 use serde_json::Value;
 use vitalsign_protocol::step_up::{Acr, Transaction};
 use vitalsign_protocol::text::escape;
-use vitalsign_verifier::audit::{Kind, Logged};
+use vitalsign_verifier::audit::{Actor, Kind, Logged};
 
 /// Describes an entry in one line.
 pub(super) fn summary(entry: &Logged) -> String {
     let body: Value = serde_json::from_str(&entry.body).unwrap_or_default();
     let Some(kind) = Kind::named(&entry.kind) else { return one_line(&entry.body) };
-    one_line(&describe(kind, &Body(&body)))
+    let by = Actor::name_in(&body).map(|name| format!(" (by {name})")).unwrap_or_default();
+    one_line(&format!("{}{by}", describe(kind, &Body(&body))))
 }
 
 /// The JSON object of an entry. Entries of earlier versions may lack members.
@@ -86,6 +87,9 @@ fn describe(kind: Kind, body: &Body<'_>) -> String {
         Kind::KeyRotated => {
             format!("{} are signed with {} from {}", body.text("signs"), body.text("now"), time("from"))
         }
+        Kind::PolicyChanged => {
+            format!("appraisal by {}, step-up by {}", body.text("policy"), body.text("step_up_policy"))
+        }
         Kind::ClientAdded => format!("{client}, {:?}, {}", body.text("name"), body.text("method")),
         Kind::ClientDisabled => client.to_owned(),
         Kind::ClientCredentialReplaced => format!("{client}, {}", body.text("method")),
@@ -160,6 +164,9 @@ mod tests {
         let report = serde_json::json!({ "status": "warning", "checks": checks });
         assert_eq!(line("report", &report), "warning: os-updates");
         assert_eq!(line("device-revoked", &serde_json::json!({ "reason": "lost" })), "revoked: lost");
+        let by = serde_json::json!({ "uid": 0, "user": "root", "sudo": "anna" });
+        let revoked = serde_json::json!({ "reason": "lost", "by": by });
+        assert_eq!(line("device-revoked", &revoked), "revoked: lost (by anna)");
         for kind in Kind::ALL {
             // Entries of other versions may have other members.
             line(kind.as_str(), &serde_json::json!({}));

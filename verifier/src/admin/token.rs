@@ -35,7 +35,7 @@ pub(crate) async fn run(config: &Path, command: Command) -> anyhow::Result<bool>
     // Creates the store, because the first token is created before the first device enrols.
     let config = vitalsign_verifier::config::Config::read(config)?;
     vitalsign_verifier::files::create_folder(&config.data)?;
-    let store = vitalsign_verifier::store::Store::open(&config.store()).await?;
+    let store = super::new_store(&config).await?;
     let now = now();
     match command {
         Command::Create { uses, expires, json } => {

@@ -125,7 +125,7 @@ pub(crate) async fn run(config: &Path, command: Command) -> anyhow::Result<bool>
         return models(&config, json, now());
     }
     vitalsign_verifier::files::create_folder(&config.data)?;
-    let store = Store::open(&config.store()).await?;
+    let store = super::new_store(&config).await?;
     let done = execute(&store, command).await;
     store.close().await;
     done

@@ -8,6 +8,7 @@ use crate::nonce::Purpose;
 use crate::store::device::{By, Device};
 use crate::store::report::{AppraisedReport, ReportOutcome};
 use std::sync::Arc;
+use tokio::sync::OwnedMutexGuard;
 use vitalsign_protocol::evidence::{self, IntendedUse};
 use vitalsign_protocol::id::{Digest, Thumbprint};
 use vitalsign_protocol::message::ReportAnswer;
@@ -77,6 +78,7 @@ impl Attestation {
         }
         self.report_paces.take(device.id, now).map_err(too_often)?;
         let (nonce, spent) = self.nonces.check(Purpose::Report, &kid, &verified.claims.nonces, now)?;
+        let turn = device.report_turn().await;
         let before = device.standing();
         let purpose = ChallengePurpose::Report { spent, device: device.id, evidence: Digest::of(bytes) };
         let challenge = Challenge { nonce, purpose };
@@ -108,7 +110,7 @@ impl Attestation {
             standing,
             entry,
         };
-        match self.accept(device, judged, verdict.standing).await? {
+        match self.accept(device, turn, judged, verdict.standing).await? {
             ReportOutcome::Accepted => Ok(answer),
             ReportOutcome::Again => Ok(answer),
             ReportOutcome::NonceUsed => Err(Problem::new(ProblemType::NonceUsed, "").into()),
@@ -140,6 +142,7 @@ impl Attestation {
     async fn accept(
         &self,
         device: Arc<Device>,
+        turn: OwnedMutexGuard<()>,
         judged: AppraisedReport,
         standing: Option<AppraisalSnapshot>,
     ) -> Result<ReportOutcome, Problem> {
@@ -149,6 +152,7 @@ impl Attestation {
             if let (Ok(ReportOutcome::Accepted), Some(standing)) = (&outcome, standing) {
                 device.set_standing(Arc::new(standing));
             }
+            drop(turn);
             outcome
         });
         Ok(accepting.await.map_err(|_| Problem::new(ProblemType::Internal, ""))??)

@@ -18,6 +18,8 @@ pub enum Kind {
     TokenRevoked,
     /// A key that signs verdicts, or tokens, was replaced.
     KeyRotated,
+    /// Another appraisal or step-up policy is in force.
+    PolicyChanged,
     /// An administrator registered an application.
     ClientAdded,
     /// An administrator disabled an application.
@@ -48,7 +50,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, in the order in which help texts list them.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::Report,
         Self::Enrolled,
         Self::EnrolledAgain,
@@ -56,6 +58,7 @@ impl Kind {
         Self::TokenCreated,
         Self::TokenRevoked,
         Self::KeyRotated,
+        Self::PolicyChanged,
         Self::ClientAdded,
         Self::ClientDisabled,
         Self::ClientCredentialReplaced,
@@ -88,6 +91,7 @@ impl Kind {
             Self::TokenCreated => "token-created",
             Self::TokenRevoked => "token-revoked",
             Self::KeyRotated => "key-rotated",
+            Self::PolicyChanged => "policy-changed",
             Self::ClientAdded => "client-added",
             Self::ClientDisabled => "client-disabled",
             Self::ClientCredentialReplaced => "client-credential-replaced",

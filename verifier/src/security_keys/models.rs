@@ -2,8 +2,9 @@
 
 use crate::config::SecurityKeySettings;
 use crate::files;
+use crate::live::Live;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 use vitalsign_webauthn::Models;
 
@@ -13,7 +14,7 @@ type Seen = Option<(u64, SystemTime)>;
 /// Accepted models, reloaded when the file changes.
 pub(crate) struct ModelStore {
     settings: SecurityKeySettings,
-    current: RwLock<Arc<Models>>,
+    current: Live<Models>,
     seen: Mutex<[Seen; 2]>,
 }
 
@@ -29,15 +30,15 @@ impl ModelStore {
                 Models::none()
             }
         };
-        Self { settings, current: RwLock::new(Arc::new(models)), seen }
+        Self { settings, current: Live::new(models), seen }
     }
 
     pub(crate) fn current(&self) -> Arc<Models> {
-        self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.current.get()
     }
 
     pub(crate) fn accept(&self, models: Models) {
-        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(models);
+        self.current.set(models);
     }
 
     /// Loads a list that an administrator replaced. An unreadable list is reported, and the previous one

@@ -11,6 +11,7 @@ use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 /// The certificate could not be used or made.
 #[derive(Debug, thiserror::Error)]
@@ -32,7 +33,7 @@ pub enum TlsError {
 ///
 /// # Errors
 /// When they cannot be read, or do not belong together.
-pub fn read(files: &TlsFiles) -> Result<Arc<ServerConfig>, TlsError> {
+pub fn read(files: &TlsFiles) -> Result<ServerConfig, TlsError> {
     let TlsFiles { certificate, key } = files;
     let unusable = |e: &dyn std::fmt::Display| TlsError::Certificate(certificate.clone(), e.to_string());
     let chain = std::fs::read(certificate).map_err(|e| FileError::new("reading", certificate, e))?;
@@ -46,7 +47,40 @@ pub fn read(files: &TlsFiles) -> Result<Arc<ServerConfig>, TlsError> {
         .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, private))
         .map_err(|e| unusable(&e))?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(Arc::new(config))
+    Ok(config)
+}
+
+/// The certificate of a running server, which is read again when its files change.
+pub struct Certificate {
+    files: TlsFiles,
+    seen: [Option<(u64, SystemTime)>; 2],
+}
+
+impl Certificate {
+    /// Reads the files.
+    ///
+    /// # Errors
+    /// As [`read`].
+    pub fn open(files: TlsFiles) -> Result<(Self, ServerConfig), TlsError> {
+        let mut certificate = Self { files, seen: [None; 2] };
+        certificate.seen = certificate.look();
+        let config = read(&certificate.files)?;
+        Ok((certificate, config))
+    }
+
+    /// Reads the files if they changed since they were last read: a program may renew certificates without a word to
+    /// this one. Returns `None` if they did not.
+    pub fn renewed(&mut self) -> Option<Result<ServerConfig, TlsError>> {
+        let now = self.look();
+        (std::mem::replace(&mut self.seen, now) != now).then(|| read(&self.files))
+    }
+
+    fn look(&self) -> [Option<(u64, SystemTime)>; 2] {
+        [&self.files.certificate, &self.files.key].map(|path| {
+            let metadata = std::fs::metadata(path).ok()?;
+            Some((files::identity(&metadata), metadata.modified().ok()?))
+        })
+    }
 }
 
 /// Certificate of a trial's server, and its trust anchor.

@@ -176,7 +176,7 @@ impl StepUps {
             proof: asserted.proof.clone(),
             ear: answered.ear.clone(),
             ear_keys: self.attestation.jwks(now),
-            policy: self.policy.policy_id().to_owned(),
+            policy: self.policy_id(),
         };
         let entry = AuditEntry {
             time: now,

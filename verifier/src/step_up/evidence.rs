@@ -182,7 +182,7 @@ impl StepUps {
         let acr: Acr = step_up.acr;
         let key = key_attestation(&device.identity);
         let question = Question { acr, device: health, key, security_key, now };
-        self.policy.refused(&question).unwrap_or_else(|error| {
+        self.policy.get().refused(&question).unwrap_or_else(|error| {
             tracing::error!(%error, "the step-up policy failed: the level is refused");
             vec!["policy".to_owned()]
         })

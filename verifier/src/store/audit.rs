@@ -1,6 +1,6 @@
 //! The audit log in the store. An entry is appended in the transaction of the operation that is logged.
 
-use super::{Store, StoreError, json_rows, signed, unsigned};
+use super::{Store, StoreError, Transaction, json_rows, signed, unsigned};
 use crate::audit::{AuditEntry, Broken, Head, Kind, Logged, chain};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
@@ -135,6 +135,22 @@ impl Store {
         row.map(|row| Ok(unsigned(row.try_get(0)?))).transpose()
     }
 
+    /// Logs the policies in force, unless the last entry about them says the same.
+    pub(crate) async fn log_policies(&self, body: &serde_json::Value, now: u64) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        // The kind is written out, so that SQLite uses the index.
+        let last = "SELECT body FROM audit WHERE kind = 'policy-changed' ORDER BY seq DESC LIMIT 1";
+        let last = sqlx::query(last).fetch_optional(&mut *transaction).await?;
+        let body = body.to_string();
+        if last.map(|row| row.try_get::<String, _>(0)).transpose()?.as_ref() == Some(&body) {
+            return Ok(());
+        }
+        let kind = Kind::PolicyChanged;
+        append(&mut transaction, &[AuditEntry { time: now, kind, device: None, body, evidence: None }])
+            .await?;
+        transaction.commit().await
+    }
+
     /// Logs the replacement of a signing key.
     pub async fn log_key_rotation(&self, body: &serde_json::Value, now: u64) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
@@ -145,8 +161,22 @@ impl Store {
             body: body.to_string(),
             evidence: None,
         };
-        append(&mut transaction, &[entry]).await?;
+        transaction.log(&[entry]).await?;
         transaction.commit().await
+    }
+}
+
+impl Transaction<'_> {
+    /// Appends entries of administrative actions, with who acts.
+    pub(crate) async fn log(&mut self, entries: &[AuditEntry]) -> Result<u64, StoreError> {
+        match self.actor.clone() {
+            None => append(self, entries).await,
+            Some(actor) => {
+                let signed =
+                    entries.iter().map(|entry| AuditEntry { body: actor.sign(&entry.body), ..entry.clone() });
+                append(self, &signed.collect::<Vec<_>>()).await
+            }
+        }
     }
 }
 

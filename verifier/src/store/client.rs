@@ -1,6 +1,5 @@
 //! Applications, and the identifiers (`jti`) of assertions and proofs that they have used.
 
-use super::audit;
 use super::{Store, StoreError, Transaction, signed, unsigned};
 use crate::audit::{AuditEntry, Kind};
 use crate::names::lookalike;
@@ -198,7 +197,7 @@ async fn change(
         return Ok(false);
     }
     let entry = AuditEntry { time: now, kind, device: None, body: body.to_string(), evidence: None };
-    audit::append(&mut transaction, &[entry]).await?;
+    transaction.log(&[entry]).await?;
     transaction.commit().await?;
     Ok(true)
 }

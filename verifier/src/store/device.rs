@@ -1,12 +1,12 @@
 //! Enrolled devices, their keys and their state between reports.
 
-use super::audit;
 use super::{Store, StoreError, event, signed, unsigned};
 use crate::appraisal::AppraisalSnapshot;
 use crate::audit::{AuditEntry, Kind};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Executor, Row, Sqlite};
 use std::sync::{Arc, PoisonError, RwLock};
+use tokio::sync::{Mutex, OwnedMutexGuard};
 use vitalsign_protocol::cose::PublicKey;
 use vitalsign_protocol::device_code::DeviceCode;
 use vitalsign_protocol::id::{Digest, EnrolmentId, Thumbprint};
@@ -50,6 +50,7 @@ pub struct Device {
     pub enrolled_at: u64,
     pub identity: Identity,
     standing: RwLock<Arc<AppraisalSnapshot>>,
+    reporting: Arc<Mutex<()>>,
 }
 
 impl Device {
@@ -57,6 +58,11 @@ impl Device {
     #[must_use]
     pub fn standing(&self) -> Arc<AppraisalSnapshot> {
         self.standing.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Waits until no other report of this device is being accepted, so that each is appraised after the one before.
+    pub(crate) async fn report_turn(&self) -> OwnedMutexGuard<()> {
+        self.reporting.clone().lock_owned().await
     }
 
     pub(crate) fn set_standing(&self, standing: Arc<AppraisalSnapshot>) {
@@ -91,6 +97,7 @@ impl Device {
                 tpm,
             },
             standing: RwLock::new(Arc::new(standing)),
+            reporting: Arc::default(),
         })
     }
 }
@@ -185,7 +192,7 @@ impl Store {
         let body = serde_json::json!({ "reason": reason }).to_string();
         let entry =
             AuditEntry { time: now, kind: Kind::DeviceRevoked, device: Some(device), body, evidence: None };
-        audit::append(&mut transaction, &[entry]).await?;
+        transaction.log(&[entry]).await?;
         transaction.commit().await?;
         Ok(true)
     }

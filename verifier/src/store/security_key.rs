@@ -125,7 +125,7 @@ impl Store {
             body: body.to_string(),
             evidence: None,
         };
-        audit::append(&mut transaction, &[entry]).await?;
+        transaction.log(&[entry]).await?;
         transaction.commit().await?;
         Ok(Some(key))
     }

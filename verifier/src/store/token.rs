@@ -1,6 +1,5 @@
 //! Enrolment tokens, stored as digests only.
 
-use super::audit;
 use super::{Store, StoreError, signed, unsigned};
 use crate::audit::{AuditEntry, Kind};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as B64};
@@ -73,7 +72,7 @@ impl Store {
         let record = Token::from_row(&insert.fetch_one(&mut *transaction).await?)?;
         let body = serde_json::json!({ "token": record.id, "uses": uses, "expires": expires }).to_string();
         let entry = AuditEntry { time: now, kind: Kind::TokenCreated, device: None, body, evidence: None };
-        audit::append(&mut transaction, &[entry]).await?;
+        transaction.log(&[entry]).await?;
         transaction.commit().await?;
         Ok((record, token))
     }
@@ -99,7 +98,7 @@ impl Store {
         }
         let body = serde_json::json!({ "token": id }).to_string();
         let entry = AuditEntry { time: now, kind: Kind::TokenRevoked, device: None, body, evidence: None };
-        audit::append(&mut transaction, &[entry]).await?;
+        transaction.log(&[entry]).await?;
         transaction.commit().await?;
         Ok(true)
     }

@@ -1,6 +1,5 @@
 //! Users, the devices at which they are prompted, and the codes with which they register security keys.
 
-use super::audit;
 use super::device::{self, By};
 use super::{Store, StoreError, signed, unsigned};
 use crate::audit::{AuditEntry, Kind};
@@ -148,7 +147,7 @@ impl Store {
         let Some(row) = insert.fetch_optional(&mut *transaction).await? else { return Ok(None) };
         let user = User::from_row(&row)?;
         let body = serde_json::json!({ "user": name });
-        audit::append(&mut transaction, &[entry(Kind::UserAdded, &body, None, now)]).await?;
+        transaction.log(&[entry(Kind::UserAdded, &body, None, now)]).await?;
         transaction.commit().await?;
         Ok(Some(user))
     }
@@ -168,7 +167,7 @@ impl Store {
         }
         let kind = if enabled { Kind::UserEnabled } else { Kind::UserDisabled };
         let body = serde_json::json!({ "user": name });
-        audit::append(&mut transaction, &[entry(kind, &body, None, now)]).await?;
+        transaction.log(&[entry(kind, &body, None, now)]).await?;
         transaction.commit().await?;
         Ok(true)
     }
@@ -194,7 +193,7 @@ impl Store {
             .await?;
         let record = KeyCode { id: row.try_get("id")?, expires };
         let body = serde_json::json!({ "user": user.name, "code": record.id, "expires": expires });
-        audit::append(&mut transaction, &[entry(Kind::KeyCodeCreated, &body, None, now)]).await?;
+        transaction.log(&[entry(Kind::KeyCodeCreated, &body, None, now)]).await?;
         transaction.commit().await?;
         Ok((record, code))
     }
@@ -245,7 +244,7 @@ impl Store {
         }
         let kind = if joined { Kind::UserDeviceAdded } else { Kind::UserDeviceRemoved };
         let body = serde_json::json!({ "user": user.name });
-        audit::append(&mut transaction, &[entry(kind, &body, Some(device), now)]).await?;
+        transaction.log(&[entry(kind, &body, Some(device), now)]).await?;
         transaction.commit().await?;
         Ok(DeviceLink::Done)
     }

@@ -290,7 +290,10 @@ async fn audit_list_is_newest_first_with_totals() {
         run(&provider, &["user", "add", &format!("nurse-{number}")]).await;
     }
     let users = |lines: &str| -> Vec<String> {
-        let last = |line: &str| line.rsplit(' ').next().unwrap_or_default().to_owned();
+        let last = |line: &str| {
+            let what = line.split(" (by ").next().unwrap_or_default();
+            what.rsplit(' ').next().unwrap_or_default().to_owned()
+        };
         lines.lines().filter(|line| line.contains("user-added")).map(last).collect()
     };
     let listed = run(&provider, &["audit", "list", "--kind", "user-added", "--limit", "2"]).await;
