@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup ui demo test screenshots bench cross fuzz fmt lint deny golden bindings clean
+.PHONY: help setup ui demo shell test screenshots bench cross fuzz fmt lint deny golden bindings clean
 
 cache := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/vitalsign
 export PATH := $(cache)/tools/bin:$(PATH)
@@ -26,6 +26,10 @@ ui: ## Build the app's pages.
 demo: ## Show it working on this machine, with a verifier on loopback and its TPM, or a software TPM.
 	@scripts/setup.sh demo
 	@demo/run.sh
+
+shell: ## Start a shell with a verifier, a software TPM and a simulated security key, to try the commands by hand.
+	@scripts/setup.sh demo
+	@demo/run.sh shell
 
 test: setup lint deny ## Run everything that CI checks.
 	$(step) programs, which the end-to-end tests run

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds what the demonstration needs, and shows it: see demo/src/main.rs.
+# Builds what the demonstration needs, and runs it: see demo/src/main.rs. `shell` starts a shell instead.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 echo "building Vitalsign (the first time takes a few minutes)"
@@ -9,5 +9,5 @@ if [ -n "${DISPLAY:-}${WAYLAND_DISPLAY:-}" ]; then
   ui/build.sh
   packages+=(vitalsign-app vitalsign-key-window)
 fi
-cargo build "${packages[@]/#/-p}"
-exec "${CARGO_TARGET_DIR:-target}/debug/vitalsign-demo"
+"${CARGO:-cargo}" build "${packages[@]/#/-p}"
+exec "${CARGO_TARGET_DIR:-target}/debug/vitalsign-demo" "$@"

@@ -1,6 +1,8 @@
 //! The demonstration: this machine's real posture, signed by its TPM, judged by a verifier. Its last line is JSON.
+//! With the argument `shell`, it starts a shell in which a person takes the same steps by hand.
 
 mod screen;
+mod shell;
 mod step_up;
 
 use anyhow::{Context, Result, bail};
@@ -14,6 +16,12 @@ use vitalsign_ipc::{AgentState, Status};
 use vitalsign_protocol::ear::Tier;
 
 fn main() -> ExitCode {
+    if std::env::args().nth(1).as_deref() == Some("shell") {
+        return shell::run().unwrap_or_else(|error| {
+            eprintln!("demo: {error:#}");
+            ExitCode::FAILURE
+        });
+    }
     match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

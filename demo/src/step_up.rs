@@ -116,7 +116,7 @@ pub(crate) fn show(testbed: &Testbed, agent: &Agent) -> Result<Shown> {
 }
 
 /// Creates a file that only its owner can read.
-fn private(file: &Path, content: &str) -> Result<()> {
+pub(crate) fn private(file: &Path, content: &str) -> Result<()> {
     let made = std::fs::File::options().write(true).create_new(true).mode(0o600).open(file);
     Ok(made?.write_all(content.as_bytes())?)
 }

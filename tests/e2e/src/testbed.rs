@@ -296,9 +296,16 @@ impl Agent {
     /// A command of the agent, with its settings in the environment.
     #[must_use]
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(&self.program);
+        let mut command = self.command_of(&self.program);
+        command.args(arguments);
         command
-            .args(arguments)
+    }
+
+    /// Another program with the same settings in its environment.
+    #[must_use]
+    pub fn command_of(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
+        let mut command = Command::new(program);
+        command
             .env("VITALSIGN_STATE", self.state())
             .env("VITALSIGN_SOCKET", self.socket())
             .env("VITALSIGN_VERIFIER", &self.verifier)
