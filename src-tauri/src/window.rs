@@ -81,7 +81,7 @@ pub(crate) fn make(app: &AppHandle, wanted: Window, language: Language) -> tauri
             window.set_always_on_top(false)?;
             window.set_visible_on_all_workspaces(false)?;
             window.request_user_attention(None)?;
-            page.keyboard.accept_keyboard(&window)?;
+            page.keyboard.release(&window)?;
             if before.is_some_and(|before| before.minimised) { window.minimize() } else { Ok(()) }
         }
         (Window::Open, there) => {

@@ -52,4 +52,8 @@ impl KeyboardGuard {
     pub fn accept_keyboard(&self, _: &tauri::WebviewWindow) -> tauri::Result<()> {
         Ok(())
     }
+
+    pub fn release(&self, _: &tauri::WebviewWindow) -> tauri::Result<()> {
+        Ok(())
+    }
 }

@@ -45,6 +45,15 @@ impl Process {
         self.0.kill();
     }
 
+    /// Stops it without its knowledge, until [`Self::resume`].
+    pub fn pause(&self) {
+        signal(self.id(), Signal::STOP);
+    }
+
+    pub fn resume(&self) {
+        signal(self.id(), Signal::CONT);
+    }
+
     /// Waits until it has ended by itself.
     ///
     /// # Errors

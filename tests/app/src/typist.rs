@@ -24,6 +24,9 @@ const KEY_INTERVAL: Duration = Duration::from_millis(30);
 /// Time between two clicks.
 const CLICK_INTERVAL: Duration = Duration::from_millis(60);
 
+/// Time without a key after which the display server is taken to be held by a program.
+const HELD: Duration = Duration::from_millis(300);
+
 /// A text window of another program, as large as the screen, which counts the keys it hears.
 #[derive(Debug)]
 pub struct TextWindow {
@@ -253,6 +256,21 @@ impl Busy {
     pub fn go_on(&self, more: usize) -> Result<()> {
         let end = self.done() + more;
         wait_for("the person to go on", LIMIT, || Ok((self.done() >= end).then_some(())))
+    }
+
+    /// The same, but gives up as soon as the display server takes no input: whether the person has done so much more.
+    ///
+    /// # Errors
+    /// They have stopped.
+    pub fn go_on_unless_held(&self, more: usize) -> Result<bool> {
+        let (end, mut last) = (self.done() + more, (self.done(), Instant::now()));
+        wait_for("the person to go on, or to be held", LIMIT, || {
+            let done = self.done();
+            if done != last.0 {
+                last = (done, Instant::now());
+            }
+            Ok(if done >= end { Some(true) } else { (last.1.elapsed() > HELD).then_some(false) })
+        })
     }
 
     /// Stops, and returns all that was typed.

@@ -108,12 +108,12 @@ impl Screen {
         Ok(self.connection.get_input_focus()?.reply()?.focus)
     }
 
-    /// Describes a window for an error message: its title and those of the windows that it is in, and what the window
-    /// manager says is active.
+    /// Describes a window for an error message: its title and those of the windows that it is in, whether its program is
+    /// that of `other`, and what the window manager says is active.
     ///
     /// # Errors
     /// When the screen is lost.
-    pub fn describe(&self, window: Window) -> Result<String> {
+    pub fn describe(&self, window: Window, other: Window) -> Result<String> {
         let mut path = Vec::new();
         let mut next = window;
         // Above the root there is no window; a focus of 0 or 1 means none or the root under the pointer.
@@ -121,7 +121,11 @@ impl Screen {
             path.push(format!("{next:#x} {:?}", self.name(next).unwrap_or_default()));
             next = self.connection.query_tree(next)?.reply().map_or(0, |tree| tree.parent);
         }
-        Ok(format!("{}; active: {:#x?}", path.join(" in "), self.active()?))
+        // The server gives each connection a base, and the client the rest (X11 protocol, connection setup).
+        let mask = self.connection.setup().resource_id_mask;
+        let same = if window & !mask == other & !mask { "the same" } else { "another" };
+        let path = path.join(" in ");
+        Ok(format!("{path}, of {same} program as {other:#x}; active: {:#x?}", self.active()?))
     }
 
     /// The app's window, if it is on the screen: mapped, whatever the window manager lists.
@@ -142,6 +146,21 @@ impl Screen {
             }
         }
         Ok(None)
+    }
+
+    /// Counts all windows of all programs, mapped or not.
+    ///
+    /// # Errors
+    /// When the screen is lost.
+    pub fn windows(&self) -> Result<usize> {
+        let (mut windows, mut count) = (vec![self.root], 0);
+        while let Some(window) = windows.pop() {
+            // It may have gone meanwhile.
+            let Ok(tree) = self.connection.query_tree(window)?.reply() else { continue };
+            count += tree.children.len();
+            windows.extend(tree.children);
+        }
+        Ok(count)
     }
 
     /// Waits until the app's window is on the screen.

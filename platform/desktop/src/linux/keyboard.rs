@@ -2,8 +2,8 @@
 //!
 //! On X11 the window says that it takes no input (ICCCM section 4.1.7: no window manager gives it the focus then) and
 //! that no action of the person opened it (`_NET_WM_USER_TIME` of 0, EWMH). It takes input again after a press in it,
-//! and after [`SETTLE_TIME`], when it is an ordinary window that the person can switch to. On Wayland a client cannot
-//! take the keyboard by itself, and the compositor decides.
+//! and after [`SETTLE_TIME`] without a press, when it is an ordinary window that the person can switch to. On Wayland a
+//! client cannot take the keyboard by itself, and the compositor decides.
 
 use crate::{KeyboardGuard, Raised};
 use gtk::gdk::{EventType, prelude::*};
@@ -20,6 +20,8 @@ use x11rb::wrapper::ConnectionExt as _;
 
 /// Time after which the window manager may give a raised window the keyboard, because the person switches to it.
 const SETTLE_TIME: Duration = Duration::from_secs(2);
+/// Delay of a timer from which the app was held up, rather than the clock being coarse.
+const LATE: Duration = Duration::from_millis(100);
 
 impl KeyboardGuard {
     /// Watches for the press that lets the window take the keyboard. Called once for each window.
@@ -99,20 +101,35 @@ impl KeyboardGuard {
 
     /// Makes it a window that can be switched to, once there was no press for a while.
     fn settle(&self, window: gtk::Window, wait: Duration) {
-        let guard = self.clone();
+        let (guard, due) = (self.clone(), Instant::now() + wait);
         glib::timeout_add_local_once(wait, move || {
             let Some(raised) = guard.raised() else { return };
-            match SETTLE_TIME.checked_sub(raised.at.elapsed()).filter(|rest| !rest.is_zero()) {
-                Some(rest) => guard.settle(window, rest),
-                None => {
-                    guard.set(None);
-                    accept(&window);
-                }
+            if due.elapsed() > LATE {
+                // The app was held up: this timer may come before presses that are older. It counts as one of them.
+                guard.set(Some(Raised { at: Instant::now(), ..raised }));
+                return guard.settle(window, SETTLE_TIME);
             }
+            // A round trip brings the latest presses here, and an idle source runs after them.
+            server_time(&window);
+            glib::idle_add_local_full(glib::Priority::DEFAULT_IDLE, move || {
+                guard.settled(&window);
+                glib::ControlFlow::Break
+            });
         });
     }
 
-    /// Makes it an ordinary window again, before the person opens it or when nothing is asked any more.
+    fn settled(&self, window: &gtk::Window) {
+        let Some(raised) = self.raised() else { return };
+        match SETTLE_TIME.checked_sub(raised.at.elapsed()).filter(|rest| !rest.is_zero()) {
+            Some(rest) => self.settle(window.clone(), rest),
+            None => {
+                self.set(None);
+                accept(window);
+            }
+        }
+    }
+
+    /// Makes it an ordinary window again, before the person opens it.
     ///
     /// # Errors
     /// The window is closed.
@@ -120,12 +137,31 @@ impl KeyboardGuard {
         let toplevel = window.gtk_window()?;
         self.set(None);
         accept(&toplevel);
-        if let Some(id) = x11_id(&toplevel)
-            && let Err(error) = set_parent(id, None)
-        {
-            tracing::debug!("the window keeps its place: {error}");
+        leave_parent(&toplevel);
+        Ok(())
+    }
+
+    /// Makes it an ordinary window again, when nothing is asked any more. Presses may still be meant for another window:
+    /// if the person has not pressed in this one yet, it leaves the keyboard alone for as long as a raised one.
+    ///
+    /// # Errors
+    /// The window is closed.
+    pub fn release(&self, window: &WebviewWindow) -> tauri::Result<()> {
+        let toplevel = window.gtk_window()?;
+        leave_parent(&toplevel);
+        if self.raised().is_some() {
+            self.begin(&toplevel);
         }
         Ok(())
+    }
+}
+
+/// Removes the window that this one was stacked above.
+fn leave_parent(window: &gtk::ApplicationWindow) {
+    if let Some(id) = x11_id(window)
+        && let Err(error) = set_parent(id, None)
+    {
+        tracing::debug!("the window keeps its place: {error}");
     }
 }
 
