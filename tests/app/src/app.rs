@@ -1,6 +1,6 @@
 //! The app: opened in front of a person, or waiting in the background.
 
-use crate::{DesktopServices, LIMIT, Page, Process, Relative};
+use crate::{DesktopServices, LIMIT, Page, Process, Relative, Resources};
 use anyhow::{Context, Result};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -50,6 +50,15 @@ impl App {
     pub fn process(&self) -> Result<Relative> {
         let family = self.driver.family();
         family.into_iter().find(|it| it.name == "vitalsign-app").context("the app has ended")
+    }
+
+    /// Reads the resources of the app and its web processes.
+    ///
+    /// # Errors
+    /// The app has ended.
+    pub fn resources(&self) -> Result<Resources> {
+        self.process()?;
+        Resources::of(&self.driver.family())
     }
 
     /// Starts the same program without a driver.
