@@ -34,6 +34,8 @@ pub(crate) struct App {
     pub(crate) first_page_ms: f64,
     /// From the service's word that a step-up waits for its tap, with no window and no web view there.
     pub(crate) prompt_words_ms: f64,
+    /// The same from the application's request.
+    pub(crate) request_words_ms: f64,
     pub(crate) prompt_page_ms: f64,
     /// With all its processes, after it had windows.
     pub(crate) idle_pss_mib: f64,
@@ -67,11 +69,13 @@ pub(crate) fn measure(agent: &Path, verifier: &Path, app: &Path) -> Result<App> 
     let running = display.run(app, &agent, &["--background"])?;
     let id = running.id();
     at_rest(id)?;
-    let (mut words, mut page) = (Vec::new(), Vec::new());
+    let (mut words, mut page, mut from_request) = (Vec::new(), Vec::new(), Vec::new());
     for round in 0..ROUNDS {
+        let begun = Instant::now();
         application.ask(&format!("EHR: sign order {round}"))?;
         let (step_up, at) = prompts.next_prompt()?;
         let seen = display.watch(at)?;
+        from_request.push(at.duration_since(begun) + seen.words);
         words.push(seen.words);
         page.push(seen.page);
         let mut service = ServiceClient::connect(&agent.socket())?;
@@ -93,6 +97,7 @@ pub(crate) fn measure(agent: &Path, verifier: &Path, app: &Path) -> Result<App> 
         first_words_ms,
         first_page_ms,
         prompt_words_ms: stats::median(words),
+        request_words_ms: stats::median(from_request),
         prompt_page_ms: stats::median(page),
         idle_pss_mib: pss?.iter().sum(),
         idle_cpu_percent: 100.0 * stats::float(used) / stats::float(passed),

@@ -155,6 +155,14 @@ fn run([agent, verifier, app]: [&Path; 3], report: &Path, idle_seconds: u64) -> 
         step_up.tap_to_token_ms < 30.0,
     );
     row(
+        "step-up: PIN and tap to token",
+        "pin_to_token_ms",
+        step_up.pin_to_token_ms,
+        "ms",
+        String::new(),
+        true,
+    );
+    row(
         "service, idle: memory (PSS)",
         "service_idle_pss_mib",
         idle.pss_mib,
@@ -235,6 +243,13 @@ fn app_rows(agent: &Path, verifier: &Path, app: &Path) -> Result<Vec<Row>> {
             measured.prompt_words_ms,
             "ms",
             300.0,
+        ),
+        row(
+            "app: request to prompt readable",
+            "app_request_to_prompt_ms",
+            measured.request_words_ms,
+            "ms",
+            none,
         ),
         row("app: tap asked to its page", "app_prompt_page_ms", measured.prompt_page_ms, "ms", none),
         row("app, no window: memory (PSS)", "app_idle_pss_mib", measured.idle_pss_mib, "MiB", 90.0),

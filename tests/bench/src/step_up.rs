@@ -26,6 +26,8 @@ pub(crate) struct StepUp {
     pub(crate) request_to_prompt_ms: f64,
     /// From the key's answer to the tokens.
     pub(crate) tap_to_token_ms: f64,
+    /// From handing the PIN to a key with a finger on it to the tokens: both of them.
+    pub(crate) pin_to_token_ms: f64,
     /// The key's part: PIN and signature, with a finger on it.
     pub(crate) key_ms: f64,
 }
@@ -43,6 +45,7 @@ pub(crate) fn measure(agent: &Path, verifier: &Path) -> Result<StepUp> {
     let mut prompts = prompts(&agent)?;
 
     let (mut to_prompt, mut at_key, mut to_token) = (Vec::new(), Vec::new(), Vec::new());
+    let mut all = Vec::new();
     for round in 0..ROUNDS {
         let begun = Instant::now();
         let auth_req_id = application.ask(&format!("EHR: sign order {round}"))?;
@@ -64,10 +67,12 @@ pub(crate) fn measure(agent: &Path, verifier: &Path) -> Result<StepUp> {
         let (tokens, at) = waiting.recv_timeout(PATIENCE)??;
         ensure!(tokens.get("id_token").is_some(), "{tokens}");
         to_token.push(at.duration_since(answered));
+        all.push(at.duration_since(asked));
     }
     Ok(StepUp {
         request_to_prompt_ms: median_ms(&mut to_prompt),
         tap_to_token_ms: median_ms(&mut to_token),
+        pin_to_token_ms: median_ms(&mut all),
         key_ms: median_ms(&mut at_key),
     })
 }
