@@ -10,6 +10,7 @@ pub mod cbor;
 pub mod check;
 pub mod cose;
 pub mod device_code;
+pub mod diagnostics;
 pub mod ear;
 pub mod evidence;
 pub mod fact;

@@ -12,6 +12,7 @@ mod golden {
     use serde::{Serialize, de::DeserializeOwned};
     use vitalsign_protocol::cbor::Value;
     use vitalsign_protocol::cose::{PublicKey, Sign1, to_be_signed};
+    use vitalsign_protocol::diagnostics;
     use vitalsign_protocol::ear::{self, Ear};
     use vitalsign_protocol::evidence::{self, MAX_BYTES, PROFILE_OID};
     use vitalsign_protocol::id::{Digest, hex};
@@ -180,6 +181,8 @@ mod golden {
         message::<step_up::StepUpDeclined>("StepUpDeclined");
         message::<step_up::StepUpClosed>("StepUpClosed");
         message::<step_up::KeyRequest>("KeyRequest");
+        message::<diagnostics::DiagnosticsReport>("DiagnosticsReport");
+        message::<diagnostics::DiagnosticsReceipt>("DiagnosticsReceipt");
         message::<step_up::KeyChallenge>("KeyChallenge");
         message::<step_up::KeyProof>("KeyProof");
         message::<step_up::RegisteredKey>("RegisteredKey");

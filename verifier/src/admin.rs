@@ -5,6 +5,7 @@ pub(crate) mod audit;
 pub(crate) mod client;
 pub(crate) mod device;
 pub(crate) mod device_ref;
+pub(crate) mod diagnostics;
 pub(crate) mod key;
 pub(crate) mod policy;
 pub(crate) mod serve;

@@ -46,8 +46,27 @@ pub struct Config {
     /// Settings of the OpenID provider.
     #[serde(default)]
     pub oidc: Oidc,
+    /// Diagnostics that people send to IT.
+    #[serde(default)]
+    pub diagnostics: DiagnosticsSettings,
     #[serde(default)]
     pub limits: Limits,
+}
+
+/// Limits of the diagnostics of devices that are kept.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DiagnosticsSettings {
+    /// Number of days for which they are kept.
+    pub keep_days: u64,
+    /// Maximum number of bytes of all texts together; the oldest are deleted first.
+    pub max_bytes: u64,
+}
+
+impl Default for DiagnosticsSettings {
+    fn default() -> Self {
+        Self { keep_days: 30, max_bytes: 64 * 1024 * 1024 }
+    }
 }
 
 /// Accepted security keys. Without metadata none can be registered.
@@ -198,6 +217,7 @@ impl Config {
             quote_seconds: default_quote_seconds(),
             security_keys: SecurityKeySettings::default(),
             oidc: Oidc::default(),
+            diagnostics: DiagnosticsSettings::default(),
             limits: Limits::default(),
         }
     }

@@ -11,6 +11,7 @@ pub mod attestation;
 pub mod audit;
 pub mod clock;
 pub mod config;
+mod diagnostics;
 pub mod endorsers;
 mod enrolment;
 pub mod files;

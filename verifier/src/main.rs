@@ -127,6 +127,7 @@ mod tests {
         let ids = [
             TypeId::of::<EnrolmentId>(),
             TypeId::of::<admin::device_ref::DeviceRef>(),
+            TypeId::of::<admin::diagnostics::DiagnosticsArg>(),
             TypeId::of::<StepUpId>(),
             TypeId::of::<Nonce>(),
             TypeId::of::<admin::audit::Which>(),

@@ -2,6 +2,7 @@
 
 mod bodies;
 mod connections;
+mod diagnostics;
 mod http;
 mod keys;
 mod oidc;
@@ -38,6 +39,8 @@ const SHUTDOWN: Duration = Duration::from_secs(10);
 const KEY_REFRESH: Duration = Duration::from_secs(2);
 /// Interval of expiring step-ups.
 const MAINTENANCE_INTERVAL: Duration = Duration::from_secs(1);
+/// Interval of deleting old diagnostics.
+const FORGET_INTERVAL: Duration = Duration::from_secs(3600);
 
 /// A server that could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -104,12 +107,19 @@ async fn serve(
     let router = http::router(verifier.clone(), clock.clone(), deadline, ended.clone());
     let graceful = GracefulShutdown::new();
     let mut refresh = tokio::time::interval(KEY_REFRESH);
+    let mut forget = tokio::time::interval(FORGET_INTERVAL);
     let tending = tokio::spawn(tend(verifier.clone(), clock.clone(), ended.clone()));
     loop {
         let accepted = tokio::select! {
             accepted = accept(&listener, &connections) => accepted,
             _ = refresh.tick() => {
                 verifier.refresh(clock.now());
+                continue;
+            }
+            _ = forget.tick() => {
+                let (verifier, now) = (verifier.clone(), clock.now());
+                // The store has logged its failure; the next tick retries.
+                tokio::spawn(async move { drop(verifier.diagnostics.forget(now).await) });
                 continue;
             }
             // An error means that the server handle was dropped: nothing can end the server, so it continues.

@@ -5,6 +5,7 @@ pub mod approval;
 pub mod audit;
 pub mod client;
 pub mod device;
+pub mod diagnostics;
 pub mod enrolment;
 pub mod event;
 pub mod recent_step_ups;
@@ -33,6 +34,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("store/step_up.sql"),
     include_str!("store/ends.sql"),
     include_str!("store/operation.sql"),
+    include_str!("store/diagnostics.sql"),
 ];
 
 /// Reason why the store failed. Nothing was written.

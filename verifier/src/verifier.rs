@@ -4,6 +4,7 @@ use crate::appraisal::step_up::{DEFAULT_STEP_UP_POLICY, StepUpPolicy};
 use crate::appraisal::{Appraiser, DEFAULT_POLICY, DEFAULT_THRESHOLDS, LoadError};
 use crate::attestation::Attestation;
 use crate::config::{Config, ConfigError};
+use crate::diagnostics::DiagnosticsReceiver;
 use crate::endorsers::TpmVendorRoots;
 use crate::enrolment::Enrolment;
 use crate::files::{self, FileError};
@@ -42,6 +43,7 @@ pub struct Verifier {
     pub enrolment: Enrolment,
     pub attestation: Arc<Attestation>,
     pub security_keys: SecurityKeyRegistry,
+    pub diagnostics: DiagnosticsReceiver,
     pub step_ups: Arc<StepUps>,
     pub oidc: Provider,
 }
@@ -80,6 +82,7 @@ impl Verifier {
             proofs_in_work: Default::default(),
         };
         let security_keys = SecurityKeyRegistry::new(store.clone(), relying_party.clone(), models.clone());
+        let diagnostics = DiagnosticsReceiver { config: config.clone(), store: store.clone() };
         let step_ups = Arc::new(StepUps::new(
             config.clone(),
             store.clone(),
@@ -89,7 +92,7 @@ impl Verifier {
             models,
         ));
         let oidc = Provider::open(config.clone(), store.clone(), step_ups.clone(), now)?;
-        Ok(Self { config, store, enrolment, attestation, security_keys, step_ups, oidc })
+        Ok(Self { config, store, enrolment, attestation, security_keys, diagnostics, step_ups, oidc })
     }
 
     #[must_use]

@@ -1,16 +1,21 @@
 //! `vitalsign-verifier device`: lists and revokes enrolled devices.
 
 use super::device_ref::{DeviceRef, find};
+use super::diagnostics::{self, DiagnosticsArg};
 use super::{span, table};
 use clap::builder::PossibleValuesParser;
 use serde_json::json;
+use std::collections::HashMap;
 use std::path::Path;
 use vitalsign_protocol::check;
 use vitalsign_protocol::device_code::DeviceCode;
+use vitalsign_protocol::diagnostics::DiagnosticsRef;
 use vitalsign_protocol::ear::Tier;
 use vitalsign_verifier::clock::now;
+use vitalsign_verifier::config::Config;
 use vitalsign_verifier::store::Store;
 use vitalsign_verifier::store::device::Device;
+use vitalsign_verifier::store::diagnostics::Diagnostics;
 
 /// Devices read at one time.
 const PAGE: u32 = 1000;
@@ -26,6 +31,13 @@ Examples:
     vitalsign-verifier device list --silent 7d
   The device whose code someone reads to you:
     vitalsign-verifier device show 7ZA-3T9-KWJ";
+
+const DIAGNOSTICS_EXAMPLES: &str = "\
+Examples:
+  The diagnostics whose number someone reads to you:
+    vitalsign-verifier device diagnostics R-0471
+  The newest of a device:
+    vitalsign-verifier device diagnostics 7ZA-3T9-KWJ";
 
 #[derive(clap::Subcommand)]
 pub(crate) enum Command {
@@ -54,6 +66,16 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Show the diagnostics that a person sent from a device
+    #[command(after_help = DIAGNOSTICS_EXAMPLES)]
+    Diagnostics {
+        /// Reference that the person reads to you, or the device's code or enrolment ID
+        #[arg(allow_hyphen_values = true)]
+        which: DiagnosticsArg,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Request a report with all facts: at once if the device listens, otherwise when it returns
     Check {
         /// Code or enrolment ID, as shown by `list`
@@ -73,20 +95,23 @@ pub(crate) enum Command {
 
 pub(crate) async fn run(config: &Path, command: Command) -> anyhow::Result<bool> {
     let store = super::store(config).await?;
+    let since = Config::read(config)?.diagnostics.since(now());
     match command {
         Command::List { status, check, silent, json } => {
             let filter =
                 DeviceFilter { status, check, not_since: silent.map(|ago| now().saturating_sub(ago)) };
-            list(&store, &filter, json).await?;
+            list(&store, &filter, since, json).await?;
         }
         Command::Show { device, json } => {
             let device = find(&store, &device).await?;
+            let diagnostics = store.device_diagnostics(device.enrolment, since).await?;
             if json {
-                super::print_json(&as_json(&device))?;
+                super::print_json(&as_json(&device, diagnostics.first().map(|it| it.reference)))?;
             } else {
-                show(&device);
+                show(&device, &diagnostics);
             }
         }
+        Command::Diagnostics { which, json } => diagnostics::show(&store, &which, since, json).await?,
         Command::Check { device } => {
             let device = find(&store, &device).await?.enrolment;
             if !store.ask_to_report(device, now()).await? {
@@ -129,9 +154,10 @@ impl DeviceFilter {
     }
 }
 
-async fn list(store: &Store, filter: &DeviceFilter, json: bool) -> anyhow::Result<()> {
+async fn list(store: &Store, filter: &DeviceFilter, since: u64, json: bool) -> anyhow::Result<()> {
     let (mut selected, mut offset) = (Vec::new(), 0);
     let (mut all, mut healthy) = (0_usize, 0_usize);
+    let sent: HashMap<_, _> = store.newest_diagnostics(since).await?.into_iter().collect();
     loop {
         let page = store.devices(PAGE, offset).await?;
         if page.is_empty() {
@@ -144,14 +170,25 @@ async fn list(store: &Store, filter: &DeviceFilter, json: bool) -> anyhow::Resul
         selected.extend(page.into_iter().filter(|device| filter.selects(device)));
     }
     if json {
-        return super::print_json(&selected.iter().map(as_json).collect::<Vec<_>>());
+        return super::print_json(
+            &selected.iter().map(|it| as_json(it, sent.get(&it.enrolment).copied())).collect::<Vec<_>>(),
+        );
     }
     let row = |it: &Device| {
         let (code, id) = (DeviceCode::of(&it.enrolment).to_string(), it.enrolment.to_string());
-        [code, id, key(it).to_owned(), table::time(it.last_seen), status(it), failed_checks(it).join(" ")]
+        let sent = sent.get(&it.enrolment).map(ToString::to_string).unwrap_or_default();
+        [
+            code,
+            id,
+            key(it).to_owned(),
+            table::time(it.last_seen),
+            sent,
+            status(it),
+            failed_checks(it).join(" "),
+        ]
     };
     let rows: Vec<_> = selected.iter().map(row).collect();
-    table::print(["CODE", "DEVICE", "KEY", "LAST REPORT", "STATUS", "FAILED CHECKS"], &rows);
+    table::print(["CODE", "DEVICE", "KEY", "LAST REPORT", "DIAGNOSTICS", "STATUS", "FAILED CHECKS"], &rows);
     eprintln!("{} listed. {} of {all} enrolled devices are not healthy.", selected.len(), all - healthy);
     Ok(())
 }
@@ -162,7 +199,7 @@ fn failed_checks(device: &Device) -> Vec<String> {
     checks.iter().filter(|(_, it)| it.status != Tier::Affirming).map(|(check, _)| check.clone()).collect()
 }
 
-fn show(device: &Device) {
+fn show(device: &Device, diagnostics: &[Diagnostics]) {
     let standing = device.standing();
     println!("code         {}", DeviceCode::of(&device.enrolment));
     println!("device       {}", device.enrolment);
@@ -176,6 +213,9 @@ fn show(device: &Device) {
             println!("last quote   {}, {log}", table::time(boot.at));
         }
         None => println!("last quote   none"),
+    }
+    for sent in diagnostics {
+        println!("diagnostics  {}, received {}", sent.reference, table::time(sent.received));
     }
     if !standing.unknown.is_empty() {
         println!("unknown      {}", standing.unknown.join(", "));
@@ -198,7 +238,7 @@ fn show(device: &Device) {
     }
 }
 
-fn as_json(device: &Device) -> serde_json::Value {
+fn as_json(device: &Device, diagnostics: Option<DiagnosticsRef>) -> serde_json::Value {
     json!({
         "device": device.enrolment,
         "code": DeviceCode::of(&device.enrolment).to_string(),
@@ -208,6 +248,7 @@ fn as_json(device: &Device) -> serde_json::Value {
         "last_seen": device.last_seen,
         "report_key": device.identity.kid,
         "key": key(device),
+        "diagnostics": diagnostics,
         "standing": *device.standing(),
     })
 }

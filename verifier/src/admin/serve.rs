@@ -41,6 +41,9 @@ The configuration, with defaults:
   [oidc]
   interval_seconds = 2                    # between polls for a token; 0: no limit
   hold_seconds = 30                       # for which a poll is held while the request is pending
+  [diagnostics]                           # that people send to IT
+  keep_days = 30
+  max_bytes = 67108864                    # of all together; the oldest are deleted first
   [limits]
   connections = 4096                      # fewer where the process may open fewer files
   unauthenticated_per_address = 64        # of the connections

@@ -114,6 +114,7 @@ fn describe(kind: Kind, body: &Body<'_>) -> String {
         Kind::KeyRevoked => {
             format!("key {} of {user}, {:?}{}", body.number("key"), body.text("name"), body.reason())
         }
+        Kind::DiagnosticsReceived => format!("{}, {} bytes", body.text("reference"), body.number("bytes")),
     }
 }
 

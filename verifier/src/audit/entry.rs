@@ -46,6 +46,8 @@ pub enum Kind {
     KeyRegistered,
     /// An administrator revoked a security key.
     KeyRevoked,
+    /// A device sent diagnostics for IT. The entry contains their reference, length and digest.
+    DiagnosticsReceived,
 }
 
 impl Kind {
@@ -72,6 +74,7 @@ impl Kind {
         Self::KeyCodeCreated,
         Self::KeyRegistered,
         Self::KeyRevoked,
+        Self::DiagnosticsReceived,
     ];
 
     /// Returns the kind of this name.
@@ -105,6 +108,7 @@ impl Kind {
             Self::KeyCodeCreated => "key-code-created",
             Self::KeyRegistered => "key-registered",
             Self::KeyRevoked => "key-revoked",
+            Self::DiagnosticsReceived => "diagnostics-received",
         }
     }
 }

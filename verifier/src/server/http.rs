@@ -58,6 +58,7 @@ pub(super) fn router(
         .route("/.well-known/jwks.json", only(get(jwks)))
         .route("/healthz", only(get(health)))
         .merge(super::keys::routes())
+        .merge(super::diagnostics::routes())
         .fallback(async || refused(&Problem::new(ProblemType::NotFound, "")))
         // Each handler reads its body with its own limit.
         .layer(DefaultBodyLimit::disable())
