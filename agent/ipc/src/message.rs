@@ -4,6 +4,7 @@ use crate::error::{Error, PROTOCOL, VERSION};
 use crate::status::{Status, StepUpCeremony};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use vitalsign_protocol::diagnostics::DiagnosticsRef;
 use vitalsign_protocol::fact::Fact;
 use vitalsign_protocol::id::{RegistrationId, Secret, StepUpId};
 use vitalsign_protocol::step_up::{RegisteredKey, StepUpResult};
@@ -53,6 +54,17 @@ pub enum Request {
     Enrol,
     /// Run the service's diagnostics: [`Answer::Diagnostics`].
     Diagnostics,
+    /// Gather the diagnostics that a person may send to IT: [`Answer::DiagnosticsText`]. This and the next are for the user
+    /// in front of the device, and for administrators.
+    DiagnosticsText {
+        /// The client's own remarks, one line each. Long ones, and more than 20, are cut.
+        notes: Vec<String>,
+    },
+    /// Send diagnostics to the verifier: [`Answer::DiagnosticsSent`].
+    SendDiagnostics {
+        /// The text, exactly as a [`Answer::DiagnosticsText`] had it a moment ago.
+        text: String,
+    },
     /// Get the security key options for a step-up that waits for a tap: [`Answer::Ceremony`].
     Ceremony(StepUpId),
     /// Submit the security key's assertion: [`Answer::Accepted`]. The result follows as an event.
@@ -128,6 +140,13 @@ pub enum Answer {
     },
     /// Findings of the diagnostics, in order.
     Diagnostics(Vec<Diagnostic>),
+    /// Text to show before it is sent: plain lines, see [`vitalsign_protocol::diagnostics::check_text`].
+    DiagnosticsText(String),
+    /// Diagnostics were received.
+    DiagnosticsSent {
+        /// Number that the person reads to IT.
+        reference: DiagnosticsRef,
+    },
     /// Options for the security key.
     Ceremony(Box<StepUpCeremony>),
     /// A registration that has begun.
@@ -164,6 +183,9 @@ pub enum Refusal {
     /// No such step-up waits for a tap.
     #[error("no such step-up waits for a tap: it has ended")]
     Over,
+    /// The diagnostics to send are not a text that was shown.
+    #[error("these diagnostics are not the ones that were shown: show them again")]
+    NotShown,
     /// The verifier was not reached, or refuses.
     #[error("{detail}")]
     Verifier {

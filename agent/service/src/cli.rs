@@ -1,6 +1,7 @@
 //! The command line.
 
 mod check;
+mod diagnostics;
 mod doctor;
 mod enrol;
 mod report;
@@ -35,6 +36,8 @@ Examples:
     vitalsign step-up listen
   Find out why it does not work:
     sudo vitalsign doctor
+  Send diagnostics to IT, and get a number to tell them:
+    vitalsign diagnostics send
 
 Exit status: 0 success, 1 not healthy or refused, 2 usage error,
 3 failed: no service, no key or no verifier.";
@@ -63,6 +66,9 @@ enum Command {
     Report(Output),
     /// Find out why something does not work.
     Doctor(Output),
+    /// Show the diagnostics for IT, or send them.
+    #[command(subcommand)]
+    Diagnostics(diagnostics::DiagnosticsCommand),
     /// Register your security key, or see which are registered.
     #[command(disable_help_flag = true)]
     SecurityKey(session::SessionArgs),
@@ -163,6 +169,7 @@ pub(crate) fn run() -> ExitCode {
                 Command::Status(output) => status::run(&place, output),
                 Command::Report(output) => report::run(&place, output),
                 Command::Doctor(output) => doctor::run(&place, output),
+                Command::Diagnostics(command) => diagnostics::run(&place, &command),
                 Command::SecurityKey(arguments) => session::run(&place, "security-key", &arguments),
                 Command::StepUp(arguments) => session::run(&place, "step-up", &arguments),
                 Command::Service(_) => Ok(ExitStatus::Failed),

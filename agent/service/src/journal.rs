@@ -58,6 +58,35 @@ impl Journal {
     }
 }
 
+/// Bytes at the end of the journal that are read for diagnostics, and the most lines of them.
+const LAST_BYTES: u64 = 16 * 1024;
+const LAST_LINES: usize = 20;
+
+/// Returns the last transitions of the device, without those of step-ups, which tell when a person works.
+pub(crate) fn last(folder: &Path) -> Vec<String> {
+    use std::io::{Read, Seek, SeekFrom};
+    let read = || -> io::Result<Vec<u8>> {
+        let mut file = std::fs::File::open(folder.join("journal"))?;
+        let length = file.metadata()?.len();
+        file.seek(SeekFrom::Start(length.saturating_sub(LAST_BYTES)))?;
+        let mut bytes = Vec::new();
+        file.take(LAST_BYTES).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    let bytes = read().unwrap_or_default();
+    let line = |line: &str| {
+        // The first line may be cut: it is no JSON then.
+        let mut line: serde_json::Map<String, serde_json::Value> = serde_json::from_str(line).ok()?;
+        let time = line.remove("time")?.as_u64()?;
+        let of_device = !line.keys().any(|name| name.starts_with("step_up"));
+        let at = crate::render::when::moment(time);
+        of_device.then(|| format!("{at} {}", serde_json::Value::Object(line)))
+    };
+    let mut lines: Vec<String> = String::from_utf8_lossy(&bytes).lines().filter_map(line).collect();
+    lines.drain(..lines.len().saturating_sub(LAST_LINES));
+    lines
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -79,5 +108,21 @@ mod tests {
         }
         assert!(bytes < 2 * 600_000, "{bytes}");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
+        assert!(!last(folder.path()).is_empty());
+    }
+
+    #[test]
+    fn last_lines_are_of_the_device_and_not_of_people() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(last(folder.path()), [""; 0]);
+        let journal = Journal::open(folder.path());
+        for number in 0..500 {
+            journal.note(&Transition::ClockJumped { seconds: number });
+            journal.note(&Transition::StepUpRefused("for nurse-7".into()));
+        }
+        let lines = last(folder.path());
+        assert_eq!(lines.len(), LAST_LINES);
+        assert!(lines.last().unwrap().ends_with("{\"clock_jumped_seconds\":499}"), "{lines:?}");
+        assert!(!lines.concat().contains("nurse"), "{lines:?}");
     }
 }

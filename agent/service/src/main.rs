@@ -5,6 +5,7 @@ mod clock;
 mod config;
 mod config_source;
 mod device;
+mod diagnostics;
 mod env;
 mod journal;
 mod notify;

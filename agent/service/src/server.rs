@@ -324,7 +324,12 @@ impl Server {
             {
                 outbox.send(&Reply::Answer(Answer::Refused(Refusal::Over)));
             }
-            Request::CheckNow | Request::Keys | Request::BeginKey { .. } | Request::FinishKey { .. }
+            Request::CheckNow
+            | Request::DiagnosticsText { .. }
+            | Request::SendDiagnostics { .. }
+            | Request::Keys
+            | Request::BeginKey { .. }
+            | Request::FinishKey { .. }
                 if !self.lock().is_in_front(peer) =>
             {
                 outbox.send(&Reply::Answer(Answer::Refused(Refusal::NotInFront)));

@@ -6,6 +6,7 @@
 
 use crate::clock;
 use crate::device::DeviceExecutor;
+use crate::diagnostics::DiagnosticsTexts;
 use crate::notify::ServiceManager;
 use crate::persistent_agent::PersistentAgent;
 use crate::server::{Incoming, Server};
@@ -15,7 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::UnboundedSender;
 use vitalsign_agent_core::{DeviceEffect, Effect, Event, LocalEffect};
-use vitalsign_ipc::{AgentState, Answer, Diagnostic, Refusal, Request, Status};
+use vitalsign_ipc::{AgentState, Answer, Refusal, Request, Status};
 use vitalsign_platform_api::Change;
 
 /// The longest that the service waits for anything: so that a clock it cannot see costs an hour at most.
@@ -54,7 +55,7 @@ pub(crate) struct Service {
     inbox: Receiver<ServiceInput>,
     device: Sender<DeviceEffect>,
     verifier: UnboundedSender<LinkInput>,
-    findings: Box<dyn Fn() -> Vec<Diagnostic>>,
+    diagnostics: DiagnosticsTexts,
     /// Time of the last sign of life to the service manager, since boot.
     alive_at: Duration,
     /// Start of the effect that the device's thread executes. The clock stops while the machine sleeps.
@@ -68,12 +69,12 @@ const DEVICE_LIMIT: Duration = Duration::from_secs(900);
 
 impl Service {
     /// Starts the threads of the device and of the verifier. Inputs of the service go into the returned sender.
-    /// `findings` runs the diagnostics that a client asks for.
+    /// `diagnostics` gathers the diagnostics that a client asks for.
     pub(crate) fn start(
         agent: PersistentAgent,
         mut device: DeviceExecutor,
         link: VerifierLink,
-        findings: impl Fn() -> Vec<Diagnostic> + 'static,
+        diagnostics: DiagnosticsTexts,
     ) -> anyhow::Result<(Self, Sender<ServiceInput>)> {
         let (inputs, inbox) = channel();
         let (device_effects, effects) = channel();
@@ -98,11 +99,13 @@ impl Service {
             // A loop that has ended hears nothing more.
             let _ = guard.inputs.send(ServiceInput::Event(event));
         })?;
-        let findings = Box::new(findings);
         let alive_at = vitalsign_os::elapsed();
         let device = device_effects;
         let device_limit = DEVICE_LIMIT;
-        Ok((Self { agent, inbox, device, verifier, findings, alive_at, device_busy, device_limit }, inputs))
+        Ok((
+            Self { agent, inbox, device, verifier, diagnostics, alive_at, device_busy, device_limit },
+            inputs,
+        ))
     }
 
     /// Runs until a thread of the service has ended, which only a defect can bring about, or hangs.
@@ -203,7 +206,15 @@ impl Service {
                 Request::SessionLock(_) => Event::Changed(Change::Lock),
                 Request::Enrol => Event::EnrolNow,
                 Request::Diagnostics => {
-                    incoming.answer(Answer::Diagnostics((self.findings)()));
+                    incoming.answer(Answer::Diagnostics(self.diagnostics.findings()));
+                    return None;
+                }
+                Request::DiagnosticsText { .. } => {
+                    self.gather_diagnostics(incoming);
+                    return None;
+                }
+                Request::SendDiagnostics { text } if !self.diagnostics.was_shown(text) => {
+                    incoming.answer(Answer::Refused(Refusal::NotShown));
                     return None;
                 }
                 Request::Ceremony(step_up) => {
@@ -227,7 +238,10 @@ impl Service {
                     incoming.answer(Answer::Refused(Refusal::Over));
                     return None;
                 }
-                Request::BeginKey { .. } | Request::FinishKey { .. } | Request::Keys => {
+                Request::SendDiagnostics { .. }
+                | Request::BeginKey { .. }
+                | Request::FinishKey { .. }
+                | Request::Keys => {
                     self.forward(incoming);
                     return None;
                 }
@@ -238,7 +252,22 @@ impl Service {
         Some(event)
     }
 
-    /// Forwards a request about security keys to the verifier, whose answer the loop does not wait for.
+    /// Gathers diagnostics in a thread, because the examination asks the verifier, and answers the request with them.
+    fn gather_diagnostics(&self, incoming: Incoming) {
+        // A request that comes while others are gathered is dropped, which answers `Busy`.
+        let Some(gathering) = self.diagnostics.begin() else { return };
+        let status = self.agent.status();
+        let gather = move || {
+            let Request::DiagnosticsText { notes } = &incoming.request else { return };
+            let text = gathering.text(&status, notes, clock::wall());
+            incoming.answer(Answer::DiagnosticsText(text));
+        };
+        if let Err(error) = std::thread::Builder::new().name("diagnostics".into()).spawn(gather) {
+            tracing::warn!(%error, "diagnostics cannot be gathered");
+        }
+    }
+
+    /// Forwards a request about security keys or diagnostics to the verifier, whose answer the loop does not wait for.
     fn forward(&self, incoming: Incoming) {
         let agent = &self.agent.core;
         let (Some(session), Some((rp_id, origin))) = (agent.session(clock::now()), agent.relying_party())
@@ -406,6 +435,7 @@ mod tests {
         let agent = PersistentAgent::open(&source).unwrap();
         let (mut device, link) = (DeviceExecutor::new(Arc::clone(&source)), VerifierLink::new(source));
         change(&mut device);
-        Service::start(agent, device, link, Vec::new).unwrap()
+        let diagnostics = DiagnosticsTexts::new(Vec::new, folder.into());
+        Service::start(agent, device, link, diagnostics).unwrap()
     }
 }

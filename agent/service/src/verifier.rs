@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 use vitalsign_agent_core::RequestError;
+use vitalsign_protocol::diagnostics::{DiagnosticsReceipt, DiagnosticsReport};
 use vitalsign_protocol::id::{EnrolmentId, RegistrationId, StepUpId, Thumbprint};
 use vitalsign_protocol::message::{
     DeviceSession, Enrolled, EnrolmentChallenge, EnrolmentProof, EnrolmentRequest, MAX_JSON_BYTES,
@@ -201,6 +202,15 @@ impl VerifierClient {
     /// The security keys of this device's users.
     pub(crate) async fn keys(&self, session: &DeviceSession) -> Result<RegisteredKeys, RequestError> {
         answer(self.http.get(format!("{}/v1/keys", self.base)).header(AUTHORIZATION, bearer(session)?)).await
+    }
+
+    /// Sends diagnostics to IT. A repetition after a lost answer gets the same reference.
+    pub(crate) async fn send_diagnostics(
+        &self,
+        report: &DiagnosticsReport,
+        session: &DeviceSession,
+    ) -> Result<DiagnosticsReceipt, RequestError> {
+        self.post_as("/v1/diagnostics", report, session).await
     }
 
     /// Opens the event channel, from after the event of this number.

@@ -97,9 +97,11 @@ fn refused(refusal: &Refusal) -> KeyProblem {
             Some(Busy | Internal) => KeyProblemKind::Lost,
             _ => KeyProblemKind::Refused,
         },
-        Refusal::NotUnderstood | Refusal::NotAllowed | Refusal::NotInFront | Refusal::Settings => {
-            KeyProblemKind::Refused
-        }
+        Refusal::NotUnderstood
+        | Refusal::NotShown
+        | Refusal::NotAllowed
+        | Refusal::NotInFront
+        | Refusal::Settings => KeyProblemKind::Refused,
     };
     KeyProblem::new(kind, Some(plain(&refusal.to_string())))
 }

@@ -3,6 +3,7 @@
 use super::{Enrolling, PathArgs, doctor};
 use crate::config::ConfigLayer;
 use crate::device::DeviceExecutor;
+use crate::diagnostics::DiagnosticsTexts;
 use crate::notify::ServiceManager;
 use crate::persistent_agent::PersistentAgent;
 use crate::server::Server;
@@ -53,7 +54,9 @@ pub(crate) fn run(place: &PathArgs, arguments: ServiceArgs) -> anyhow::Result<Ex
         }
         Err(error) => tracing::warn!(%error, "changes are seen at the next reading only"),
     }
-    let (service, inputs) = Service::start(agent, device, link, move || doctor::findings(&config))?;
+    let state = config.state.clone();
+    let diagnostics = DiagnosticsTexts::new(move || doctor::findings(&config), state);
+    let (service, inputs) = Service::start(agent, device, link, diagnostics)?;
 
     let requests = inputs.clone();
     let server = Server::start(&socket, vitalsign_host::is_in_front, session_locks, move |incoming| {

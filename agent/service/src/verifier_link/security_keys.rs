@@ -1,15 +1,17 @@
-//! Requests of clients about security keys, which the verifier answers.
+//! Requests of clients about security keys and diagnostics, which the verifier answers.
 
 use crate::server::Incoming;
 use crate::verifier::VerifierClient;
 use serde_json::Value;
 use vitalsign_agent_core::RequestError;
 use vitalsign_ipc::{Answer, Refusal, Request, StepUpCeremony};
+use vitalsign_protocol::diagnostics::DiagnosticsReport;
 use vitalsign_protocol::message::DeviceSession;
 use vitalsign_protocol::problem::Problem;
 use vitalsign_protocol::step_up::{KeyProof, KeyRequest};
 
-/// A client's request to forward: [`Request::BeginKey`], [`Request::FinishKey`] or [`Request::Keys`].
+/// A client's request to forward: [`Request::BeginKey`], [`Request::FinishKey`], [`Request::Keys`] or
+/// [`Request::SendDiagnostics`].
 pub(crate) struct ForwardedRequest {
     pub(crate) incoming: Incoming,
     pub(crate) session: DeviceSession,
@@ -18,7 +20,7 @@ pub(crate) struct ForwardedRequest {
     pub(crate) origin: String,
 }
 
-/// Forwards a request about security keys to the verifier.
+/// Forwards a request to the verifier.
 pub(super) async fn answer_request(
     client: &VerifierClient,
     forwarded: &ForwardedRequest,
@@ -44,6 +46,11 @@ pub(super) async fn answer_request(
         Request::FinishKey { registration, name, credential } => {
             let proof = KeyProof { name: name.clone(), credential: credential.clone() };
             Ok(Answer::Keys(vec![client.finish_key(registration, &proof, session).await?]))
+        }
+        Request::SendDiagnostics { text } => {
+            let report = DiagnosticsReport { text: text.clone() };
+            let receipt = client.send_diagnostics(&report, session).await?;
+            Ok(Answer::DiagnosticsSent { reference: receipt.reference })
         }
         Request::Keys => Ok(Answer::Keys(client.keys(session).await?.keys)),
         _ => Ok(Answer::Refused(Refusal::NotUnderstood)),
