@@ -1,5 +1,6 @@
 //! State of the app that commands and tray share, and what they do with it.
 
+mod diagnostics;
 mod register;
 
 use crate::language::Language;
@@ -110,25 +111,6 @@ impl App {
         }
     }
 
-    pub(crate) fn diagnostics(&self) -> String {
-        let mut service = match self.socket.connect() {
-            Ok(service) => service,
-            Err(error) => return format!("{error}\n{}", self.problems()),
-        };
-        let answers = [Request::Diagnostics, Request::Status].map(|request| match service.ask(request) {
-            Ok(Answer::Diagnostics(found)) => serde_json::to_string_pretty(&found).unwrap_or_default(),
-            Ok(Answer::Status(mut status)) => {
-                // The transaction of one person must not be shown to another.
-                status.step_ups.clear();
-                serde_json::to_string_pretty(&status).unwrap_or_default()
-            }
-            Ok(other) => format!("{other:?}"),
-            Err(error) => error.to_string(),
-        });
-        let [found, status] = answers;
-        format!("vitalsign-app {}\n{found}\n{status}\n{}", env!("CARGO_PKG_VERSION"), self.problems())
-    }
-
     /// Notes a problem for diagnostics.
     pub(crate) fn note(&self, problem: &str) {
         tracing::warn!("{problem}");
@@ -137,10 +119,6 @@ impl App {
         if problems.len() > MAX_PROBLEMS {
             problems.pop_front();
         }
-    }
-
-    fn problems(&self) -> String {
-        lock(&self.problems).iter().map(|problem| format!("{problem}\n")).collect()
     }
 
     pub(crate) fn tell(&self, happened: Happened) {

@@ -1,7 +1,7 @@
-//! Commands that the page may call: these five and no others.
+//! Commands that the page may call: these six and no others.
 
 use crate::app::App;
-use crate::view::{Action, Texts, View};
+use crate::view::{Action, DiagnosticsSent, DiagnosticsText, Texts, View};
 use tauri::ipc::{InvokeBody, Request};
 use tauri::{AppHandle, State};
 use vitalsign_security_key::Pin;
@@ -39,8 +39,14 @@ pub(crate) fn enter_pin(app: State<'_, App>, request: Request<'_>) {
     }
 }
 
-/// Returns status and diagnostics as text for IT. Contains no secrets.
+/// Returns the diagnostics for IT. They contain no secrets.
 #[tauri::command(async)]
-pub(crate) fn diagnostics(app: State<'_, App>) -> String {
+pub(crate) fn diagnostics(app: State<'_, App>) -> DiagnosticsText {
     app.diagnostics()
+}
+
+/// Sends the diagnostics that were shown. The service refuses any other text.
+#[tauri::command(async)]
+pub(crate) fn send_diagnostics(app: State<'_, App>, text: String) -> DiagnosticsSent {
+    app.send_diagnostics(text)
 }

@@ -84,7 +84,8 @@ pub(crate) fn run(arguments: AppArgs) -> anyhow::Result<()> {
             commands::view,
             commands::act,
             commands::enter_pin,
-            commands::diagnostics
+            commands::diagnostics,
+            commands::send_diagnostics
         ])
         .setup(move |tauri| {
             let handle = tauri.handle().clone();

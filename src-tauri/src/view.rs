@@ -4,6 +4,7 @@
 //! cannot be shown: no challenge, no relying party, no PIN.
 
 mod device;
+mod diagnostics;
 mod guidance;
 mod key;
 mod prompt;
@@ -11,6 +12,7 @@ mod prompt;
 mod tests;
 
 pub use device::{Check, Contact, DeviceView, Headline, Remediator, Seen, SeenValue, Tone};
+pub use diagnostics::{DiagnosticsSent, DiagnosticsText};
 pub use guidance::{CheckTexts, Support};
 pub use key::{KeyList, KeyProblem, KeyProblemKind, KeyView, Registration};
 pub use prompt::{Detail, Level, PinAsked, PinWhy, Prompt, PromptResult, Step};

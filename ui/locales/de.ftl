@@ -150,13 +150,19 @@ contact-none = Nicht bekannt
 contact-reached = Der Server hat den neuesten Bericht
 contact-offline = Keine Verbindung seit { $since }. Vitalsign versucht es weiter.
 diagnostics-label = Diagnose für die IT
-diagnostics-about = Danach fragt die IT, wenn Sie anrufen. Passwörter, PINs oder Patientendaten stehen nicht darin.
+diagnostics-about = Danach fragt die IT, wenn Sie anrufen. Lesen Sie die Diagnose, bevor Sie sie senden. Passwörter, PINs, Namen oder Patientendaten stehen nicht darin.
 diagnostics-show = Diagnose zeigen
 diagnostics-hide = Diagnose verbergen
 diagnostics-wait = Die Diagnose wird zusammengestellt…
 diagnostics-copy = Diagnose kopieren
 diagnostics-copied = Kopiert. Fügen Sie sie in Ihre Nachricht an die IT ein.
 diagnostics-not-copied = Kopieren nicht möglich. Markieren Sie den Text oben, und kopieren Sie ihn.
+diagnostics-send = Senden an { $team }
+diagnostics-sent = Gesendet. Nennen Sie diese Nummer ({ $team }): { $reference }
+diagnostics-offline = Nichts wurde gesendet: Der Server ist nicht erreichbar. Prüfen Sie das Netz und versuchen Sie es noch einmal, oder kopieren Sie den Text und geben Sie ihn anders weiter ({ $team }).
+diagnostics-too-often = Nichts wurde gesendet: Dieses Gerät hat schon mehrmals eine Diagnose gesendet. Nennen Sie die letzte Nummer ({ $team }), oder versuchen Sie es in einer Stunde noch einmal.
+diagnostics-failed = Nichts wurde gesendet. Verbergen Sie die Diagnose, zeigen Sie sie erneut, und versuchen Sie es noch einmal. Wenn es nicht gelingt, kopieren Sie den Text ({ $team }).
+diagnostics-not-sendable = Dieser Text kann nicht gesendet werden, weil der Vitalsign-Dienst nicht antwortet. Kopieren Sie ihn für die IT.
 
 ## One check
 

@@ -171,13 +171,21 @@ contact-reached = The server has the newest report
 # $since: a date and time.
 contact-offline = Offline since { $since }. Vitalsign keeps trying.
 diagnostics-label = Diagnostics for IT
-diagnostics-about = IT asks for this when you call. It contains no passwords, PINs or patient data.
+diagnostics-about = IT asks for this when you call. Read it before you send it. It contains no passwords, PINs, names or patient data.
 diagnostics-show = Show diagnostics
 diagnostics-hide = Hide diagnostics
 diagnostics-wait = Collecting diagnostics…
 diagnostics-copy = Copy diagnostics
 diagnostics-copied = Copied. Paste it into your message to IT.
 diagnostics-not-copied = Copying failed. Select the text above and copy it.
+# $team: name of the IT team, or "IT".
+diagnostics-send = Send to { $team }
+# $reference: "R-0471".
+diagnostics-sent = Sent. Tell { $team } this number: { $reference }
+diagnostics-offline = Nothing was sent: there is no connection to the server. Check the network and try again, or copy the text and give it to { $team } in another way.
+diagnostics-too-often = Nothing was sent: this device has already sent diagnostics several times. Tell { $team } the last number, or try again in an hour.
+diagnostics-failed = Nothing was sent. Hide the diagnostics, show them again, and try once more. If it still fails, copy the text for { $team }.
+diagnostics-not-sendable = This text cannot be sent, because the Vitalsign service is not responding. Copy it for IT.
 
 ## One check on the page.
 

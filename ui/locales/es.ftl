@@ -150,13 +150,19 @@ contact-none = Desconocida
 contact-reached = El servidor tiene el informe más reciente
 contact-offline = Sin conexión desde { $since }. Vitalsign sigue intentándolo.
 diagnostics-label = Diagnóstico para Informática
-diagnostics-about = Lo que Informática le pide cuando llama. No contiene contraseñas, PIN ni datos de pacientes.
+diagnostics-about = Informática se lo pedirá cuando llame. Léalo antes de enviarlo. No contiene contraseñas, PIN, nombres ni datos de pacientes.
 diagnostics-show = Mostrar el diagnóstico
 diagnostics-hide = Ocultar el diagnóstico
 diagnostics-wait = Reuniendo el diagnóstico…
 diagnostics-copy = Copiar el diagnóstico
 diagnostics-copied = Copiado. Péguelo en su mensaje a Informática.
 diagnostics-not-copied = No se pudo copiar. Seleccione el texto de arriba y cópielo.
+diagnostics-send = Enviar a { $team }
+diagnostics-sent = Enviado. Indique este número ({ $team }): { $reference }
+diagnostics-offline = No se envió nada: no hay conexión con el servidor. Compruebe la red e inténtelo de nuevo, o copie el texto y entréguelo de otra forma ({ $team }).
+diagnostics-too-often = No se envió nada: este equipo ya ha enviado varios diagnósticos. Indique el último número ({ $team }) o inténtelo de nuevo dentro de una hora.
+diagnostics-failed = No se envió nada. Oculte el diagnóstico, muéstrelo de nuevo e inténtelo otra vez. Si sigue fallando, copie el texto ({ $team }).
+diagnostics-not-sendable = Este texto no se puede enviar porque el servicio Vitalsign no responde. Cópielo para Informática.
 
 ## One check
 

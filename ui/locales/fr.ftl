@@ -147,13 +147,19 @@ contact-none = Inconnue
 contact-reached = Le serveur a le rapport le plus récent
 contact-offline = Hors connexion depuis : { $since }. Vitalsign continue d’essayer.
 diagnostics-label = Diagnostic pour le service informatique
-diagnostics-about = Ce que le service informatique demande quand vous appelez. Il ne contient ni mot de passe, ni code PIN, ni donnée de patient.
+diagnostics-about = Le service informatique le demande lorsque vous appelez. Lisez-le avant de l’envoyer. Il ne contient ni mots de passe, ni codes PIN, ni noms, ni données de patients.
 diagnostics-show = Afficher le diagnostic
 diagnostics-hide = Masquer le diagnostic
 diagnostics-wait = Préparation du diagnostic…
 diagnostics-copy = Copier le diagnostic
 diagnostics-copied = Copié. Collez-le dans votre message au service informatique.
 diagnostics-not-copied = La copie a échoué. Sélectionnez le texte ci-dessus et copiez-le.
+diagnostics-send = Envoyer à : { $team }
+diagnostics-sent = Envoyé. Donnez ce numéro ({ $team }) : { $reference }
+diagnostics-offline = Rien n’a été envoyé : le serveur est injoignable. Vérifiez le réseau et réessayez, ou copiez le texte et transmettez-le autrement ({ $team }).
+diagnostics-too-often = Rien n’a été envoyé : cet appareil a déjà envoyé plusieurs diagnostics. Donnez le dernier numéro ({ $team }), ou réessayez dans une heure.
+diagnostics-failed = Rien n’a été envoyé. Masquez le diagnostic, affichez-le à nouveau et réessayez. En cas de nouvel échec, copiez le texte ({ $team }).
+diagnostics-not-sendable = Ce texte ne peut pas être envoyé, car le service Vitalsign ne répond pas. Copiez-le pour le service informatique.
 
 ## One check
 

@@ -402,6 +402,22 @@ registered: number,
  */
 lastUsed: number | null, };
 
+export type DiagnosticsText = { 
+/**
+ * Lines of plain text. Contains no secrets.
+ */
+text: string, 
+/**
+ * The service can send exactly this text.
+ */
+sendable: boolean, };
+
+export type DiagnosticsSent = { "kind": "sent", 
+/**
+ * Number to tell IT: `R-0471`.
+ */
+reference: string, } | { "kind": "offline" } | { "kind": "too-often" } | { "kind": "failed" };
+
 export type Texts = { 
 /**
  * Language tag (BCP 47).

@@ -1,10 +1,11 @@
 // The single place that touches Tauri.
 import { invoke } from "@tauri-apps/api/core";
 import { listen } from "@tauri-apps/api/event";
-import type { Action, Texts, View } from "./bindings";
+import type { Action, DiagnosticsSent, DiagnosticsText, Texts, View } from "./bindings";
 
 export const texts = () => invoke<Texts>("texts");
-export const diagnostics = () => invoke<string>("diagnostics");
+export const diagnostics = () => invoke<DiagnosticsText>("diagnostics");
+export const sendDiagnostics = (text: string) => invoke<DiagnosticsSent>("send_diagnostics", { text });
 export const act = (action: Action) => invoke<void>("act", { action });
 
 /** Hands a PIN over to the question that asked for it, once, as bytes, and overwrites them. */

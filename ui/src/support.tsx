@@ -15,6 +15,9 @@ export function useContact(): string {
   return url === null ? t("support-contact", { team }) : t("support-contact-at", { team, url: readable(url) });
 }
 
+/** Name of the organisation's IT team. */
+export const useTeam = (): string => useContext(SupportContext).name ?? t("support-it");
+
 /** All that the organisation says; nothing where it says nothing. */
 export function SupportNote() {
   const { name, phone, text, url } = useContext(SupportContext);

@@ -316,6 +316,36 @@ test("diagnostics are shown and copied", async () => {
   await permitted.close();
 });
 
+test("diagnostics are sent once, and each failure says what to do", async () => {
+  const results = [{ kind: "offline" }, { kind: "too-often" }, { kind: "failed" }, { kind: "sent", reference: "R-0471" }];
+  for (const language of ["en", "es", "fr", "de"]) {
+    const window = await theatre.open({ language, results: [...results] });
+    const { page } = window;
+    await window.show("status-managed");
+    await page.locator("#diagnostics-show").click();
+    const shown = await page.locator("#diagnostics").inputValue();
+    const asked = () => window.told.filter(({ command }) => command === "send_diagnostics");
+    assert.deepEqual(asked(), [], "it is sent before the person has read it");
+    for (const { kind } of results) {
+      await page.locator("#send-diagnostics").click();
+      await page.locator(`#sent[data-sent=${kind}]`).waitFor();
+    }
+    const said = (await page.locator("#sent").innerText()).replaceAll(/[\u2068\u2069]/g, "");
+    assert.ok(said.includes("R-0471") && said.includes("Service desk"), said);
+    await page.locator("#send-diagnostics").click({ force: true });
+    assert.equal(asked().length, results.length, "it is sent twice");
+    for (const { given } of asked()) assert.equal(given.text, shown);
+    assert.deepEqual(window.wrong, []);
+    await window.close();
+  }
+  const lost = await theatre.open({ sendable: false });
+  await lost.show("status-blocked");
+  await lost.page.locator("#diagnostics-show").click();
+  await lost.page.locator("#diagnostics-not-sendable").waitFor();
+  assert.equal(await lost.page.locator("#send-diagnostics").count(), 0);
+  await lost.close();
+});
+
 test("the person's own problems come first, and IT's are folded with the way to IT", async () => {
   const window = await theatre.open();
   await window.show("status-managed");

@@ -66,7 +66,7 @@ export async function stage() {
  * A window of a language, on a system that is set so (Playwright's options of a context): `show` loads the pages with a
  * view, `change` changes it as the app does. What the pages ask of the app stands in `told`, what went wrong in `wrong`.
  */
-async function open(browser, origin, { language = "en", ...system } = {}) {
+async function open(browser, origin, { language = "en", sendable = true, results = [], ...system } = {}) {
   const context = await browser.newContext({ viewport: WINDOW, locale: language, timezoneId: "UTC", ...system });
   const page = await context.newPage();
   const [told, wrong] = [[], []];
@@ -84,7 +84,8 @@ async function open(browser, origin, { language = "en", ...system } = {}) {
     if (command === "texts") return { language, messages: messages[language], version: VERSION };
     if (command === "view") return view;
     told.push({ command, given });
-    return command === "diagnostics" ? `vitalsign-app ${VERSION}\n[]\n` : null;
+    if (command === "diagnostics") return { text: `vitalsign-app ${VERSION}\n[]\n`, sendable };
+    return command === "send_diagnostics" ? results.shift() : null;
   });
   await page.addInitScript(() => {
     const callbacks = new Map();

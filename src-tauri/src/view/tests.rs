@@ -40,6 +40,8 @@ fn bindings() -> String {
         Registration,
         KeyList,
         KeyView,
+        DiagnosticsText,
+        DiagnosticsSent,
         Texts,
         Action,
     );

@@ -117,6 +117,16 @@ fn attention_shows_remedies_and_checks_again() -> Result<()> {
     let diagnostics = page.run("return document.querySelector('#diagnostics').value", &[])?.to_string();
     ensure!(!diagnostics.contains("PRIVATE KEY") && diagnostics.contains("vitalsign-app"), "{diagnostics}");
     page.inspect("status-diagnostics")?;
+    page.press("#send-diagnostics")?;
+    page.see("#sent[data-sent=sent]")?;
+    let said = page.run("return document.querySelector('#sent').innerText", &[])?.to_string();
+    let reference =
+        said.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-')).find(|it| it.starts_with("R-"));
+    let received =
+        ward.testbed.administer(&["device", "diagnostics", reference.context("no number")?, "--json"])?;
+    let received: serde_json::Value = serde_json::from_str(&received)?;
+    let shown = page.run("return document.querySelector('#diagnostics').value", &[])?;
+    ensure!(received.get("text") == Some(&shown), "{received} {shown}");
 
     // axe must be able to find something.
     page.run(
