@@ -7,7 +7,7 @@ pub(crate) mod problem;
 mod quote;
 mod report;
 mod session;
-mod verdict;
+pub(crate) mod verdict;
 
 pub(crate) use quote::{Challenge, ChallengePurpose};
 pub(crate) use session::OpenSession;

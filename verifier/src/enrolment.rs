@@ -1,7 +1,8 @@
 //! Enrolment (protocol.md section 3): verifies that the device has these keys, and that they are in a trusted TPM.
 
-use crate::appraisal::AppraisalSnapshot;
+use crate::appraisal::{AppraisalSnapshot, Since};
 use crate::attestation::in_work::{AllInWork, InWork};
+use crate::attestation::verdict::Verdict;
 use crate::attestation::{Attestation, Challenge, ChallengePurpose, problem};
 use crate::config::Config;
 use crate::endorsers::{Endorser, TpmVendorRoots};
@@ -147,7 +148,16 @@ impl Enrolment {
         if tpm.is_some() && claims.boot.is_none() {
             return Err(Problem::new(ProblemType::QuoteInvalid, "a device with a TPM quotes when it enrols"));
         }
-        let before = AppraisalSnapshot::default();
+        // The device has the keys that it claims: what is known of it since when holds for it, except for its boot, which
+        // it proves again.
+        let known = match tpm {
+            Some(tpm) => self.store.device(By::Ek(&tpm.ek)).await?,
+            None => self.store.device(By::Kid(kid)).await?,
+        };
+        let before = known.map_or_else(AppraisalSnapshot::default, |device| AppraisalSnapshot {
+            boot: None,
+            ..AppraisalSnapshot::clone(&device.standing())
+        });
         let challenge =
             Challenge { nonce, purpose: ChallengePurpose::Enrolment { enrolment: *enrolment, kid: *kid } };
         let quoted = claims.boot.as_ref().map(|quote| (quote, &challenge));
@@ -159,8 +169,8 @@ impl Enrolment {
             pending,
             evidence: verdict.digest,
             status: verdict.appraised.status,
-            standing: verdict.standing.clone().unwrap_or_default(),
-            body: verdict.body.clone(),
+            body: enrolment_body(&verdict, &before, now),
+            standing: verdict.standing.clone().unwrap_or(before),
             bytes: bytes.clone(),
             now,
         };
@@ -238,6 +248,23 @@ impl Enrolment {
             }
         }
     }
+}
+
+/// Completes the audit entry's body: the status of each check, and the number of checks whose time was kept from the
+/// enrolment before.
+fn enrolment_body(verdict: &Verdict, before: &AppraisalSnapshot, now: u64) -> String {
+    let mut body: serde_json::Value = serde_json::from_str(&verdict.body).unwrap_or_default();
+    let standing = verdict.standing.as_ref().unwrap_or(before);
+    let kept = |(name, it): &(&String, &Since)| before.checks.contains_key(*name) && it.since < now;
+    let kept = standing.checks.iter().filter(kept).count();
+    if let Some(body) = body.as_object_mut() {
+        let checks = standing.checks.iter().map(|(name, it)| (name.clone(), it.status.as_str().into()));
+        body.insert("checks".into(), serde_json::Value::Object(checks.collect()));
+        if kept > 0 {
+            body.insert("since_kept".into(), kept.into());
+        }
+    }
+    body.to_string()
 }
 
 fn keys_invalid(why: &dyn std::fmt::Display) -> Problem {

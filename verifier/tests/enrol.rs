@@ -6,11 +6,14 @@ mod support;
 mod tests {
     use super::support::{Device, Lab, NOW, problem, verdict};
     use sqlx::{ConnectOptions, Connection};
+    use std::collections::BTreeMap;
     use vitalsign_protocol::evidence::{Claims, IntendedUse};
+    use vitalsign_protocol::fact::Fact;
     use vitalsign_protocol::id::{Base64Url, EnrolmentId, Nonce};
     use vitalsign_protocol::message::{EnrolmentKeys, EnrolmentRequest};
     use vitalsign_protocol::problem::ProblemType::*;
     use vitalsign_verifier::audit::{Broken, Head};
+    use vitalsign_verifier::store::device::By;
 
     #[tokio::test]
     async fn device_reenrols_under_its_id_and_spends_its_token() {
@@ -29,6 +32,48 @@ mod tests {
         assert_eq!(problem(Device::new().enrol(&lab.verifier, &token, NOW).await), TokenSpent);
         assert_eq!(lab.verifier.store().tokens().await.unwrap()[0].used, 1);
         assert_eq!(lab.verifier.store().devices(10, 0).await.unwrap().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn enrolling_again_keeps_since_of_the_device_only() {
+        let lab = Lab::open().await;
+        let token = lab.token(3).await;
+        let mut device = Device::new();
+        device.posture.boot.secure_boot = Fact::Known(false);
+        let first = device.enrol(&lab.verifier, &token, NOW).await.unwrap();
+        let since = async |enrolment: EnrolmentId| {
+            let device = lab.verifier.store().device(By::Enrolment(&enrolment)).await.unwrap().unwrap();
+            let checks = device.standing().checks.clone();
+            checks.into_iter().map(|(name, it)| (name, (it.status, it.since))).collect::<BTreeMap<_, _>>()
+        };
+        let before = since(first.enrolment).await;
+        assert!(!before.is_empty() && before.values().all(|(_, since)| *since == NOW));
+        // One check changes with the second enrolment, and the others stay.
+        device.posture.boot.secure_boot = Fact::Known(true);
+        let second = device.enrol(&lab.verifier, &token, NOW + 100).await.unwrap();
+        let after = since(second.enrolment).await;
+        let changed: Vec<_> = after.iter().filter(|(_, (_, since))| *since == NOW + 100).collect();
+        for (name, (status, _)) in &changed {
+            assert_ne!(before[*name].0, *status, "{name}");
+        }
+        assert!(!changed.is_empty() && changed.len() < after.len(), "{after:?}");
+        // The verdict that the device gets says the same.
+        let ear = verdict(&lab.verifier, &second.report, NOW + 100);
+        for (_, check) in ear.checks() {
+            assert_eq!(check.since, Some(after[&check.check].1), "{}", check.check);
+        }
+        let entry = lab.verifier.store().audit(None, 0, 100).await.unwrap().pop().unwrap();
+        let body: serde_json::Value = serde_json::from_str(&entry.body).unwrap();
+        assert_eq!(entry.kind, "enrolled-again");
+        assert_eq!(body["since_kept"], serde_json::json!(after.len() - changed.len()));
+        assert_eq!(body["checks"].as_object().unwrap().len(), after.len());
+        // A third enrolment without a change keeps all of them.
+        device.enrol(&lab.verifier, &token, NOW + 200).await.unwrap();
+        assert_eq!(since(second.enrolment).await, after);
+        // Another key is another device.
+        let mut other = Device::new();
+        let other = other.enrol(&lab.verifier, &token, NOW + 300).await.unwrap();
+        assert!(since(other.enrolment).await.values().all(|(_, since)| *since == NOW + 300));
     }
 
     #[tokio::test]

@@ -31,7 +31,7 @@ Examples:
   Re-check after fixing something:
     vitalsign report
   Register a security key with the one-time code from IT:
-    vitalsign security-key register CODE
+    vitalsign security-key register
   Answer requests of applications:
     vitalsign step-up listen
   Find out why it does not work:
@@ -58,7 +58,7 @@ enum Command {
     #[command(after_help = check::EXAMPLES)]
     Check(check::CheckArgs),
     /// Enrol this device with a verifier.
-    #[command(after_help = enrol::EXAMPLES)]
+    #[command(after_help = enrol::EXAMPLES, alias = "enroll")]
     Enrol(enrol::EnrolArgs),
     /// Show the last verdict: each check, what was seen, and what to do.
     Status(Output),

@@ -169,13 +169,19 @@ fn failed_enrolment_by_hand_keeps_the_former_one() -> Result<()> {
         (&["--token-file", &text], "something else than an enrolment token"),
     ];
     for with_service in [false, true] {
+        // Neither the token nor the settings are touched without `--again`.
+        let output = enrol(&["--verifier", &other_url, "--ca", &other_anchor, "--token", &token])?;
+        let said = out(&output);
+        ensure!(output.status.code() == Some(1) && said.contains("already enrolled"), "{said}");
+        ensure!(said.contains(&format!("with {url} as ")) && said.contains("--again"), "{said}");
+        ensure!(stored()? == before, "other settings are stored");
         let mut run = bare(&agent, None, &["service", "run"]);
         let _service = with_service.then(|| Child::start(run.env_remove("VITALSIGN_KEY"))).transpose()?;
         if with_service {
             agent.until("a verdict", |status| status.standing == AgentState::Reporting)?;
         }
         for (arguments, error) in mistakes {
-            let output = enrol(arguments)?;
+            let output = enrol(&[&["--again"], *arguments].concat())?;
             ensure!(output.status.code() != Some(0), "{arguments:?}: {}", out(&output));
             let said = out(&output).split_whitespace().collect::<Vec<_>>().join(" ");
             ensure!(said.contains(error), "{arguments:?}: {said}");

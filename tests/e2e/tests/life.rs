@@ -137,7 +137,9 @@ fn enrolment_by_hand_with_a_service_and_without() -> Result<()> {
     let service = bare(&by_hand, &["service", "run"]).stdout(std::process::Stdio::null()).spawn()?;
     let mut service = Ends(service);
     by_hand.until("reports", |status| status.standing == AgentState::Reporting)?;
-    let again = bare(&by_hand, &["enrol", "--token", &token]).output()?;
+    let refused = bare(&by_hand, &["enrol", "--token", &token]).output()?;
+    ensure!(refused.status.code() == Some(1) && out(&refused).contains("--again"), "{}", out(&refused));
+    let again = bare(&by_hand, &["enroll", "--again", "--token", &token]).output()?;
     ensure!(again.status.code() == Some(0), "{}", out(&again));
     service.0.kill()?;
     Ok(())

@@ -11,6 +11,7 @@ use vitalsign_agent_core::{Event, Saved};
 use vitalsign_client::program::ExitStatus;
 use vitalsign_client::{ClientError, ServiceClient};
 use vitalsign_ipc::{AgentState, Request};
+use vitalsign_protocol::device_code::DeviceCode;
 use vitalsign_protocol::id::Secret;
 
 /// Copies in the state folder of the verifier's trust anchors and of the enrolment token.
@@ -23,7 +24,11 @@ Examples:
   With what is in the configuration already, and a new token on standard input:
     sudo vitalsign enrol --token-file /dev/stdin
   On a machine without a TPM, where the verifier's policy allows it:
-    sudo vitalsign enrol --key software";
+    sudo vitalsign enrol --key software
+  A device that is enrolled already, for example after its TPM was cleared:
+    sudo vitalsign enrol --again --token-file token
+
+A device that is enrolled already is left as it is, with exit status 1.";
 
 #[derive(clap::Args, Debug)]
 pub(crate) struct EnrolArgs {
@@ -32,6 +37,9 @@ pub(crate) struct EnrolArgs {
     /// The enrolment token itself; other users may see it in the list of processes
     #[arg(long, value_name = "TOKEN", conflicts_with = "token_file")]
     token: Option<String>,
+    /// Enrol again although this device is enrolled
+    #[arg(long)]
+    again: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -42,6 +50,13 @@ pub(crate) fn run(place: &PathArgs, arguments: &EnrolArgs) -> anyhow::Result<Exi
     if let Some((name, value)) = config.managed.conflict(&arguments.enrolling.given()) {
         let file = config.managed.file.display();
         eprintln!("vitalsign: the {name} is set by managed configuration: {file} says {value}");
+        return Ok(ExitStatus::Rejected);
+    }
+    if let Some(enrolled) = enrolled(&config.state).filter(|_| !arguments.again) {
+        // The options of this call may name another verifier.
+        let verifier = place.load(ConfigLayer::default()).ok().and_then(|config| config.verifier);
+        let verifier = verifier.map(|it| format!(" with {}", it.url)).unwrap_or_default();
+        eprintln!("vitalsign: this device is already enrolled{verifier} as {enrolled}; --again to repeat");
         return Ok(ExitStatus::Rejected);
     }
     let verifier = config.verifier.as_ref();
@@ -91,6 +106,13 @@ pub(crate) fn run(place: &PathArgs, arguments: &EnrolArgs) -> anyhow::Result<Exi
         AgentState::Refused { .. } | AgentState::Revoked => ExitStatus::Rejected,
         _ => ExitStatus::Failed,
     })
+}
+
+/// Returns the device's code if its enrolment is stored. A device that lost the answer to its enrolment has stored nothing,
+/// and repeats it without `--again`.
+fn enrolled(state: &Path) -> Option<DeviceCode> {
+    let saved = Store::peek::<Saved>(state)?;
+    saved.enrolled.map(|enrolled| DeviceCode::of(&enrolled.enrolment))
 }
 
 /// Returns the token that was given, else the configured one. A file that was named must be there: another token would be
