@@ -227,7 +227,7 @@ impl Key {
     fn register(&mut self, testbed: &Testbed, agent: &Agent) -> Result<()> {
         let code = testbed.folder().join("code");
         std::fs::write(&code, testbed.key_code(USER)?)?;
-        let mut command = self.command(agent, &["security-key", "register", "-", "--name", "blue key"]);
+        let mut command = self.command(agent, &["security-key", "register", "--name", "blue key"]);
         let mut child = Lines::start(command.stdin(std::fs::File::open(code)?))?;
         self.touch_when_asked(&mut child)?;
         child.until("registered")?;

@@ -106,6 +106,15 @@ mod tests {
     use clap::CommandFactory;
 
     #[test]
+    fn codes_are_not_accepted_as_arguments() {
+        let parse = |more: &[&str]| {
+            SessionCli::try_parse_from([&["vitalsign-session", "security-key", "register"], more].concat())
+        };
+        assert!(parse(&[]).is_ok() && parse(&["--name", "blue"]).is_ok());
+        assert!(parse(&["RE1G-7ABC-9DEF"]).is_err() && parse(&["--code", "RE1G-7ABC-9DEF"]).is_err());
+    }
+
+    #[test]
     fn the_help_is_whole() {
         SessionCli::command().debug_assert();
         insta::assert_snapshot!(SessionCli::command().term_width(100).render_help());

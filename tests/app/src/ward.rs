@@ -77,14 +77,16 @@ impl Ward {
     /// # Errors
     /// When it is not registered.
     pub fn register(&mut self) -> Result<()> {
-        let (code, file) = (self.testbed.key_code(USER)?, self.testbed.folder().join("pin"));
+        let (code, file) = (self.testbed.folder().join("code"), self.testbed.folder().join("pin"));
+        std::fs::write(&code, self.testbed.key_code(USER)?)?;
         std::fs::write(&file, PIN)?;
         std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600))?;
         let path = file.to_string_lossy();
-        let arguments = ["security-key", "register", &code, "--name", "blue key", "--pin-file", &path];
+        let arguments = ["security-key", "register", "--name", "blue key", "--pin-file", &path];
         let log = std::fs::File::create(self.testbed.folder().join("register.log"))?;
         let mut command = self.agent.session(&self.key, &arguments);
-        let mut registering = command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).spawn()?;
+        let mut registering =
+            command.stdin(std::fs::File::open(code)?).stdout(log.try_clone()?).stderr(log).spawn()?;
         let tapped = self.key.tap();
         if tapped.is_err() {
             registering.kill()?;

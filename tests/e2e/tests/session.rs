@@ -29,12 +29,12 @@ impl Ward {
         let plugged = kernel.then(|| vhci::Plugged::into_this_kernel(key.usb_address())).transpose()?;
         testbed.add_user(USER)?;
         let mut ward = Self { testbed, agent, _service: service, _plugged: plugged, key };
-        let (code, pin) = (ward.testbed.key_code(USER)?, ward.pin_file("123456")?);
+        let pin = ward.pin_file("123456")?;
         let pin = pin.to_string_lossy();
-        ensure!(
-            ward.run(&["security-key", "register", &code, "--name", "blue key", "--pin-file", &pin], true)?
-                == Some(0)
-        );
+        let code = ward.testbed.folder().join("code");
+        std::fs::write(&code, ward.testbed.key_code(USER)?)?;
+        let register = ["security-key", "register", "--name", "blue key", "--pin-file", &pin];
+        ensure!(ward.run_with(&register, true, std::fs::File::open(code)?.into())? == Some(0));
         Ok(ward)
     }
 
@@ -48,10 +48,14 @@ impl Ward {
 
     /// Runs the program to its end, with or without a touch; returns its exit status.
     fn run(&mut self, arguments: &[&str], touch: bool) -> Result<Option<i32>> {
+        self.run_with(arguments, touch, Stdio::null())
+    }
+
+    fn run_with(&mut self, arguments: &[&str], touch: bool, stdin: Stdio) -> Result<Option<i32>> {
         let path = self.testbed.folder().join("session.log");
         let log = std::fs::File::options().create(true).append(true).open(&path)?;
         let mut command = self.agent.session(&self.key, arguments);
-        let mut child = command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).spawn()?;
+        let mut child = command.stdin(stdin).stdout(log.try_clone()?).stderr(log).spawn()?;
         if touch && let Err(error) = self.key.tap() {
             child.kill()?;
             let said = std::fs::read_to_string(&path)?;

@@ -18,20 +18,19 @@ use zeroize::Zeroizing;
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
-  Enter the code when asked for it, so that it stands in no list of processes:
+  Enter the code when asked for it:
     vitalsign security-key register
   From a file, giving the key a name:
-    vitalsign security-key register - --name \"blue key\" < code
+    vitalsign security-key register --name \"blue key\" < code
 
-A key that has no PIN yet is given one on the way.";
+The code is read from the terminal or from standard input, never from the arguments, which other users see in the list of
+processes. A key that has no PIN yet is given one on the way.";
 
 const MAX_CODE: u64 = 1024;
 
 /// Options of the registration.
 #[derive(clap::Args, Debug)]
 pub(super) struct Register {
-    /// The code that an administrator gave you; - or none: from standard input
-    code: Option<String>,
     /// Name for the key
     #[arg(long, value_name = "NAME", default_value = "Security key")]
     name: String,
@@ -49,7 +48,7 @@ pub(super) struct List {
 
 pub(super) fn register(place: &SocketArg, arguments: Register) -> anyhow::Result<ExitStatus> {
     let socket = place.socket();
-    let code = code(arguments.code)?;
+    let code = read_code()?;
     let keys = SecurityKeys::open()?;
     let cancel = Cancel::new();
     let (said, left) = (cancel.clone(), cancel.clone());
@@ -126,22 +125,19 @@ fn line(key: &RegisteredKey) -> String {
     format!("{user}: {name} ({model}), registered {}, {used}\n", date(key.registered))
 }
 
-/// The code, which is not kept where others can see it unless it was given there.
-fn code(given: Option<String>) -> anyhow::Result<Secret> {
-    let given = given.map(Zeroizing::new);
-    let text = match given {
-        Some(code) if code.as_str() != "-" => code,
-        None if std::io::stdin().is_terminal() => {
-            output::say("Code: ");
-            let mut terminal = Terminal::open().context("there is no terminal to enter the code at")?;
-            terminal.read_line(false, || true)?.unwrap_or_default()
-        }
-        _ => {
-            let mut text = Zeroizing::new(String::new());
-            std::io::stdin().take(MAX_CODE).read_to_string(&mut text).context("cannot read the code")?;
-            text
-        }
-    };
+/// Reads the code at the terminal, or from standard input.
+fn read_code() -> anyhow::Result<Secret> {
+    if std::io::stdin().is_terminal() {
+        output::say("Code: ");
+        let mut terminal = Terminal::open().context("there is no terminal to enter the code at")?;
+        return code(&terminal.read_line(false, || true)?.unwrap_or_default());
+    }
+    let mut text = Zeroizing::new(String::new());
+    std::io::stdin().take(MAX_CODE).read_to_string(&mut text).context("cannot read the code")?;
+    code(&text)
+}
+
+fn code(text: &str) -> anyhow::Result<Secret> {
     let code = text.trim().as_bytes();
     if code.is_empty() {
         bail!("no code was given");
@@ -171,7 +167,7 @@ mod tests {
 
     #[test]
     fn trims_key_code_from_a_file() {
-        assert_eq!(code(Some(" k7-Xq \n".into())).unwrap().expose(), b"k7-Xq");
-        assert!(code(Some("  ".into())).is_err());
+        assert_eq!(code(" k7-Xq \n").unwrap().expose(), b"k7-Xq");
+        assert!(code("  ").is_err());
     }
 }
