@@ -25,6 +25,7 @@ Examples:
 pub(crate) enum Command {
     /// Register an application. Prompts show its name
     #[command(after_help = EXAMPLES)]
+    #[command(group = clap::ArgGroup::new("authentication").required(true).args(["secret", "jwks"]))]
     Add {
         /// Name that people are shown
         name: String,
@@ -35,7 +36,7 @@ pub(crate) enum Command {
         #[arg(long, value_name = "URI")]
         audience: Option<String>,
         /// Authenticate with a secret, which is created and printed once
-        #[arg(long, required_unless_present = "jwks")]
+        #[arg(long)]
         secret: bool,
         /// Authenticate with private_key_jwt; the file is a JWK set of P-256 public keys
         #[arg(long, value_name = "FILE", conflicts_with = "secret")]

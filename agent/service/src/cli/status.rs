@@ -22,8 +22,9 @@ pub(crate) fn run(place: &PathArgs, output: Output) -> anyhow::Result<ExitStatus
         Ok(other) => anyhow::bail!("{}", refusal(&other)),
         // Who may read the state sees what was saved last.
         Err(error @ ClientError::NotRunning(_)) => {
-            let Some(saved) = Store::peek::<Saved>(&config.state) else { anyhow::bail!(error) };
-            eprintln!("{error}. This is what was saved last.");
+            let next = "start it: systemctl start vitalsign; or find the cause: vitalsign doctor";
+            let Some(saved) = Store::peek::<Saved>(&config.state) else { anyhow::bail!("{error}; {next}") };
+            eprintln!("vitalsign: {error}; {next}. This is what was saved last:");
             Agent::new(saved).with_guidance(config.managed.guidance()).status(crate::clock::now())
         }
         Err(error) => anyhow::bail!(error),
