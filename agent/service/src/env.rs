@@ -21,7 +21,7 @@ pub(crate) const REPORT_SECONDS: &str = "VITALSIGN_REPORT_SECONDS";
 pub(crate) const CURRENT_DESKTOP: &str = "XDG_CURRENT_DESKTOP";
 /// Set to anything: no colours (no-color.org).
 pub(crate) const NO_COLOR: &str = "NO_COLOR";
-/// Columns of the terminal, where the program cannot ask it.
+/// Columns to fill, instead of the terminal's.
 pub(crate) const COLUMNS: &str = "COLUMNS";
 pub(crate) const NOTIFY_SOCKET: &str = "NOTIFY_SOCKET";
 /// Microseconds after which systemd takes a silent service for dead.

@@ -104,7 +104,8 @@ pub(crate) fn probe(config: &Config) -> (Posture, Vec<Timing>) {
 fn collect(settings: &Settings) -> (Posture, Vec<Timing>) {
     let probes = vitalsign_host::probes(settings);
     let (all, mut timings) = (probes.len(), Vec::new());
-    let live = std::io::stderr().is_terminal() && std::env::var_os(env::NO_COLOR).is_none();
+    let live = std::io::stderr().is_terminal()
+        && std::env::var_os(env::NO_COLOR).is_none_or(|value| value.is_empty());
     let posture = Collector::default().collect(probes, |timing| {
         timings.push(timing.clone());
         if live {

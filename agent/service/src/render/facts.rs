@@ -2,7 +2,7 @@
 //! judgement: that is the verifier's.
 
 use super::style::{Paint, Style};
-use super::table::{Cell, rows};
+use super::table::{Cell, paragraph, rows};
 use super::{plain, when};
 use std::fmt::Display;
 use vitalsign_platform_api::collect::Timing;
@@ -47,9 +47,11 @@ pub(crate) fn posture(posture: &Posture, style: Style, now: u64) -> String {
         out.push('\n');
     }
     let all: usize = known + unsupported + unreadable;
-    out.push_str(&format!(
-        "{all} facts: {known} read, {unsupported} not on this system, {unreadable} could not be read.\n"
-    ));
+    let sum = format!(
+        "{all} facts: {known} read, {unsupported} not on this system, {unreadable} could not be read."
+    );
+    out.push_str(&paragraph(&sum, style));
+    out.push('\n');
     out
 }
 
@@ -372,6 +374,11 @@ mod tests {
         let shown = posture(&workstation(), STYLE, NOW);
         assert!(shown.lines().all(|line| line.chars().count() <= STYLE.width));
         insta::assert_snapshot!(shown);
+        for width in [60, 80, 140] {
+            let shown = posture(&workstation(), Style { width, ..STYLE }, NOW);
+            assert!(shown.lines().all(|line| line.chars().count() <= width), "{width}:\n{shown}");
+            insta::assert_snapshot!(format!("facts-{width}"), shown);
+        }
     }
 
     #[test]

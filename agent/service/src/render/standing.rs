@@ -1,7 +1,7 @@
 //! Formats the status: a summary sentence, the verdict, and the connection to the verifier.
 
 use super::style::{Paint, Style};
-use super::table::{Cell, rows};
+use super::table::{Cell, paragraph, rows};
 use super::verdict::Advisor;
 use super::{plain, verdict, when};
 use std::path::Path;
@@ -18,7 +18,8 @@ pub(crate) fn healthy(status: &Status, now: u64) -> bool {
 }
 
 pub(crate) fn page(status: &Status, advisor: &Advisor, style: Style, now: u64) -> String {
-    let mut out = format!("{}\n\n", style.paint(Paint::Bold, &sentence(status, advisor, now)));
+    let mut out =
+        format!("{}\n\n", style.paint(Paint::Bold, &paragraph(&sentence(status, advisor, now), style)));
     if let Some(ear) = &status.ear {
         out.push_str(&verdict::table(ear, advisor, style, now));
         out.push('\n');
@@ -197,6 +198,21 @@ mod tests {
             listening: false,
             step_ups: Vec::new(),
             guidance: vitalsign_ipc::Guidance::default(),
+        }
+    }
+
+    #[test]
+    fn page_fits_every_terminal() {
+        let mut status = status(
+            AgentState::Offline { since: NOW - 600, detail: "connection refused (os error 111)".into() },
+            Some(Tier::Affirming),
+            NOW,
+        );
+        status.enrolment = Some(EnrolmentId([7; 16]));
+        for width in [60, 80, 140] {
+            let shown = page(&status, &Advisor::default(), Style { width, ..STYLE }, NOW);
+            assert!(shown.lines().all(|line| line.chars().count() <= width), "{width}:\n{shown}");
+            insta::assert_snapshot!(format!("status-{width}"), shown);
         }
     }
 

@@ -1,6 +1,6 @@
 //! A table: columns of fixed width, cells that wrap.
 
-use super::style::{Paint, Style};
+use super::style::{Paint, Style, UNLIMITED};
 
 /// Table cell: paragraphs, each in its colour.
 #[derive(Clone, Debug, Default)]
@@ -22,6 +22,18 @@ impl Cell {
         self
     }
 
+    /// The paragraphs of this cell and of another.
+    #[must_use]
+    pub(crate) fn then(mut self, other: Self) -> Self {
+        self.0.extend(other.0);
+        self
+    }
+
+    /// Length of the longest paragraph.
+    fn length(&self) -> usize {
+        self.0.iter().map(|(_, text)| text.chars().count()).max().unwrap_or_default()
+    }
+
     fn lines(&self, width: usize) -> Vec<(Paint, String)> {
         let wrapped = |(paint, text): &(Paint, String)| {
             let paint = *paint;
@@ -37,6 +49,16 @@ pub(crate) fn rows(style: Style, widths: &[usize], rows: &[Vec<Cell>]) -> String
     let fixed: usize = widths.iter().map(|width| width + 2).sum();
     let last = style.width.saturating_sub(fixed + 2).max(20);
     let mut out = String::new();
+    // Without a limit, each column is as wide as its longest paragraph.
+    let longest = |(column, width): (usize, &usize)| {
+        let cells = rows.iter().filter_map(|row| row.get(column));
+        cells.map(Cell::length).max().unwrap_or_default().max(*width)
+    };
+    let grown: Vec<usize> = match style.width {
+        UNLIMITED => widths.iter().enumerate().map(longest).collect(),
+        _ => widths.to_vec(),
+    };
+    let widths = &grown;
     for row in rows {
         let width = |column: usize| widths.get(column).copied().unwrap_or(last);
         let cells: Vec<_> = row.iter().enumerate().map(|(column, cell)| cell.lines(width(column))).collect();
@@ -51,7 +73,8 @@ pub(crate) fn rows(style: Style, widths: &[usize], rows: &[Vec<Cell>]) -> String
                     out.push_str(&style.paint(*paint, text));
                     owed = 0;
                 }
-                owed += width(column).saturating_sub(text.chars().count()) + 2;
+                let rest = width(column).saturating_sub(text.chars().count());
+                owed = owed.saturating_add(rest).saturating_add(2);
             }
             out.push('\n');
         }
@@ -61,8 +84,13 @@ pub(crate) fn rows(style: Style, widths: &[usize], rows: &[Vec<Cell>]) -> String
 
 pub(crate) fn rule(style: Style, widths: &[usize]) -> Vec<Cell> {
     let fixed: usize = widths.iter().map(|width| width + 2).sum();
-    let last = style.width.saturating_sub(fixed + 2).max(20);
+    let last = if style.width == UNLIMITED { 20 } else { style.width.saturating_sub(fixed + 2).max(20) };
     widths.iter().chain([&last]).map(|width| Cell::new(Paint::Dim, "─".repeat(*width))).collect()
+}
+
+/// Wraps a paragraph that stands on its own.
+pub(crate) fn paragraph(text: &str, style: Style) -> String {
+    wrap(text, style.width).join("\n")
 }
 
 /// Breaks between words, and within a word that is longer than a line.
@@ -111,5 +139,14 @@ mod tests {
         ] {
             assert_eq!(wrap(text, width), lines, "{text}");
         }
+    }
+
+    #[test]
+    fn unlimited_table_breaks_nothing() {
+        let style = Style { colour: false, width: UNLIMITED };
+        let cells = |texts: &[&str]| texts.iter().map(|text| Cell::new(Paint::Plain, *text)).collect();
+        let shown =
+            rows(style, &[2], &[cells(&["longer than two", ""]), cells(&["", "x y"]), cells(&["", ""])]);
+        assert_eq!(shown, "  longer than two\n                   x y\n\n");
     }
 }

@@ -10,6 +10,9 @@ use vitalsign_protocol::check::{self, Desktop, Remediator};
 use vitalsign_protocol::ear::{Check, Ear, Tier};
 
 const WIDTHS: [usize; 3] = [20, 13, 30];
+/// Widths on a narrow terminal, where the reason and the remedy share a column.
+const NARROW_WIDTHS: [usize; 2] = [14, 13];
+const NARROW: usize = 96;
 
 /// Everything that decides what people are told to do.
 #[derive(Clone, Debug, Default)]
@@ -67,9 +70,18 @@ pub(crate) fn table(ear: &Ear, advisor: &Advisor, style: Style, now: u64) -> Str
     };
     checks.sort_by(|a, b| group(a).cmp(&group(b)).then_with(|| a.check.cmp(&b.check)));
 
-    let heading = ["Check", "Verdict", "Why", "What to do"].map(|text| Cell::new(Paint::Bold, text));
-    let mut lines = vec![heading.into(), rule(style, &WIDTHS)];
-    lines.extend(checks.into_iter().map(|check| line(check, advisor, now)));
+    let heading = |texts: &[&str]| texts.iter().map(|text| Cell::new(Paint::Bold, *text)).collect();
+    if style.width < NARROW {
+        let mut lines =
+            vec![heading(&["Check", "Verdict", "Why, and what to do"]), rule(style, &NARROW_WIDTHS)];
+        lines.extend(checks.into_iter().map(|check| {
+            let [title, verdict, why, remedy] = line(check, advisor, now);
+            vec![title, verdict, why.then(remedy)]
+        }));
+        return rows(style, &NARROW_WIDTHS, &lines);
+    }
+    let mut lines = vec![heading(&["Check", "Verdict", "Why", "What to do"]), rule(style, &WIDTHS)];
+    lines.extend(checks.into_iter().map(|check| line(check, advisor, now).to_vec()));
     rows(style, &WIDTHS, &lines)
 }
 
@@ -92,7 +104,7 @@ pub(crate) fn word(tier: Tier) -> &'static str {
     }
 }
 
-fn line(check: &Check, advisor: &Advisor, now: u64) -> Vec<Cell> {
+fn line(check: &Check, advisor: &Advisor, now: u64) -> [Cell; 4] {
     let text = check::of(&check.check);
     let own = advisor.texts.of(&check.check);
     let title = own.and_then(|own| own.title.clone()).or_else(|| text.map(|text| text.title.to_owned()));
@@ -113,7 +125,7 @@ fn line(check: &Check, advisor: &Advisor, now: u64) -> Vec<Cell> {
         let purpose = own.and_then(|own| own.why.clone()).or_else(|| text.map(|text| text.why.to_owned()));
         remedy = instruction(check, advisor).and(Paint::Dim, purpose.unwrap_or_default());
     }
-    vec![Cell::new(Paint::Plain, title), Cell::new(paint(check.status), word(check.status)), why, remedy]
+    [Cell::new(Paint::Plain, title), Cell::new(paint(check.status), word(check.status)), why, remedy]
 }
 
 /// The remedy, its steps, and who follows them.
@@ -225,6 +237,15 @@ pub(crate) mod tests {
         let shown = format!("{}\n\n{}", sentence(&ear, &advisor), table(&ear, &advisor, STYLE, NOW));
         assert!(shown.lines().all(|line| line.chars().count() <= STYLE.width), "{shown}");
         insta::assert_snapshot!(shown);
+        for width in [60, 80, 140] {
+            let shown = table(&ear, &advisor, Style { width, ..STYLE }, NOW);
+            assert!(shown.lines().all(|line| line.chars().count() <= width), "{width}:\n{shown}");
+            insta::assert_snapshot!(format!("verdict-{width}"), shown);
+        }
+        // Without a terminal no paragraph is broken.
+        let shown = table(&ear, &advisor, Style { width: super::super::style::UNLIMITED, ..STYLE }, NOW);
+        assert!(shown.contains("security updates since: 2026-11-06 (16 days ago)"), "{shown}");
+        insta::assert_snapshot!("verdict-unlimited", shown);
     }
 
     #[test]

@@ -23,8 +23,9 @@ Examples:
   From a file, giving the key a name:
     vitalsign security-key register --name \"blue key\" < code
 
-The code is read from the terminal or from standard input, never from the arguments, which other users see in the list of
-processes. A key that has no PIN yet is given one on the way.";
+The code is read from the terminal or from standard input, never from the arguments:
+other users see those in the list of processes.
+A key that has no PIN yet is given one on the way.";
 
 const MAX_CODE: u64 = 1024;
 
