@@ -138,6 +138,11 @@ impl Agent {
         Self { guidance, ..self }
     }
 
+    /// Replaces the guidance of the organisation, because its file changed.
+    pub fn set_guidance(&mut self, guidance: Guidance) {
+        self.guidance = guidance;
+    }
+
     /// Handles an event and returns the effects to execute, in order.
     ///
     /// ```

@@ -65,6 +65,10 @@ impl PersistentAgent {
 
     /// Handles an event and returns the effects to execute, in order.
     pub(crate) fn handle(&mut self, event: Event) -> Vec<Effect> {
+        // The settings were read again before the facts were. People see a new telephone number without a restart.
+        if matches!(event, Event::Collected(_)) {
+            self.core.set_guidance(self.source.current().managed.guidance());
+        }
         self.core.handle(event, clock::now())
     }
 
@@ -136,5 +140,44 @@ fn remove_regular_file(path: &Path) -> io::Result<bool> {
         Ok(_) => Ok(false),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Config, ConfigLayer, ManagedConfig};
+    use vitalsign_agent_core::DeviceEffect;
+    use vitalsign_ipc::Support;
+
+    #[test]
+    fn changed_guidance_is_shown_with_the_next_facts() {
+        let folder = tempfile::tempdir().unwrap();
+        let (state, phone) = (folder.path().to_owned(), folder.path().join("phone"));
+        std::fs::write(&phone, "1").unwrap();
+        let read = phone.clone();
+        let source = ConfigSource::new(move || {
+            let phone = std::fs::read_to_string(&read).ok();
+            let support = Some(Support { phone, ..Support::default() });
+            let layer = ConfigLayer { support, user_may_fix: Some(Vec::new()), ..ConfigLayer::default() };
+            Ok(Config {
+                verifier: None,
+                token_files: Vec::new(),
+                key: "software".into(),
+                state: state.clone(),
+                socket: state.join("agent.sock"),
+                report_seconds: None,
+                managed: ManagedConfig { layer, ..ManagedConfig::default() },
+            })
+        });
+        let source = Arc::new(source.unwrap());
+        let mut agent = PersistentAgent::open(&source).unwrap();
+        let mut device = DeviceExecutor::new(Arc::clone(&source));
+        let shown = |agent: &PersistentAgent| agent.status().guidance.support.phone;
+        assert_eq!(shown(&agent).as_deref(), Some("1"));
+        std::fs::write(&phone, "2").unwrap();
+        let collected = device.perform(DeviceEffect::Collect);
+        agent.handle(collected);
+        assert_eq!(shown(&agent).as_deref(), Some("2"));
     }
 }
