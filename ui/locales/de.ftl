@@ -119,8 +119,8 @@ loss-last-known = Unten steht, was zuletzt bekannt war.
 checks-attention = Was Aufmerksamkeit braucht
 # Summary of the checks that IT fixes, folded in.
 checks-it = { $count ->
-    [one] Die IT kümmert sich um 1 Punkt
-   *[other] Die IT kümmert sich um { $count } Punkte
+    [one] 1 Punkt für { $team }
+   *[other] { $count } Punkte für { $team }
 }
 checks-it-next = Sie müssen dafür nichts tun.
 checks-good = { $count ->

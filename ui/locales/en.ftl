@@ -134,8 +134,8 @@ loss-last-known = Below is the last known state.
 checks-attention = What needs attention
 # Summary of the checks that IT fixes, folded in.
 checks-it = { $count ->
-    [one] IT fixes 1 thing
-   *[other] IT fixes { $count } things
+    [one] { $team } fixes 1 thing
+   *[other] { $team } fixes { $count } things
 }
 checks-it-next = You do not have to do anything about these.
 # Summaries of groups that fold open.

@@ -119,8 +119,8 @@ loss-last-known = Lo que ve abajo es lo último que se supo.
 checks-attention = Lo que requiere atención
 # Summary of the checks that IT fixes, folded in.
 checks-it = { $count ->
-    [one] Informática se ocupa de 1 asunto
-   *[other] Informática se ocupa de { $count } asuntos
+    [one] { $team } se ocupa de 1 asunto
+   *[other] { $team } se ocupa de { $count } asuntos
 }
 checks-it-next = No tiene que hacer nada al respecto.
 checks-good = { $count ->

@@ -116,8 +116,8 @@ loss-last-known = Voici le dernier état connu.
 checks-attention = Ce qui demande votre attention
 # Summary of the checks that IT fixes, folded in.
 checks-it = { $count ->
-    [one] Le service informatique s’occupe de 1 point
-   *[other] Le service informatique s’occupe de { $count } points
+    [one] 1 point pris en charge ({ $team })
+   *[other] { $count } points pris en charge ({ $team })
 }
 checks-it-next = Vous n’avez rien à faire pour cela.
 checks-good = { $count ->

@@ -8,7 +8,7 @@ import { Diagnostics } from "./diagnostics";
 import { Shape } from "./icons";
 import { act } from "./ipc";
 import { useNow } from "./now";
-import { SupportNote } from "./support";
+import { SupportNote, useTeam } from "./support";
 import { ago, date, moment, t } from "./text";
 
 /** So long "checking" is seen at least, in milliseconds: what flickers by was not seen to happen. */
@@ -18,6 +18,7 @@ const PATIENCE = 30_000;
 
 export function Status({ device, lost }: { device: DeviceView; lost: DisconnectReason | null }) {
   const now = useNow(20_000);
+  const team = useTeam();
   const { headline, tone, checks, contact } = device;
   const sentence = say(headline, lost);
   useSpoken(sentence);
@@ -62,7 +63,7 @@ export function Status({ device, lost }: { device: DeviceView; lost: DisconnectR
             <details id="checks-it" class="card its">
               <summary>
                 <Shape tone={its.some((it) => it.tone === "blocked") ? "blocked" : "attention"} />
-                {t("checks-it", { count: its.length })}
+                {t("checks-it", { count: its.length, team })}
               </summary>
               <p class="note">{t("checks-it-next")}</p>
               {list(its)}

@@ -355,7 +355,7 @@ test("the person's own problems come first, and IT's are folded with the way to 
   const visible = await page.locator("[data-check]:visible").evaluateAll((all) => all.map((it) => it.dataset.check));
   assert.equal(visible[0], "os-updates");
   assert.ok(!visible.includes("disk-encryption"), visible.join());
-  assert.match(await read(page.locator("#checks-it > summary")), /IT fixes \d+ things/);
+  assert.match(await read(page.locator("#checks-it > summary")), /Service desk fixes \d+ things/);
   assert.match(await read(page.locator("main .support")), /Call Service desk \(ext\. 1234\)/);
   await calm(page);
   await page.locator("#checks-it > summary").click();
