@@ -322,16 +322,19 @@ test("diagnostics are sent once, and each failure says what to do", async () => 
     const window = await theatre.open({ language, results: [...results] });
     const { page } = window;
     await window.show("status-managed");
+    await calm(page);
     await page.locator("#diagnostics-show").click();
     const shown = await page.locator("#diagnostics").inputValue();
     const asked = () => window.told.filter(({ command }) => command === "send_diagnostics");
     assert.deepEqual(asked(), [], "it is sent before the person has read it");
     for (const { kind } of results) {
+      await calm(page);
       await page.locator("#send-diagnostics").click();
       await page.locator(`#sent[data-sent=${kind}]`).waitFor();
     }
     const said = (await page.locator("#sent").innerText()).replaceAll(/[\u2068\u2069]/g, "");
     assert.ok(said.includes("R-0471") && said.includes("Service desk"), said);
+    await calm(page);
     await page.locator("#send-diagnostics").click({ force: true });
     assert.equal(asked().length, results.length, "it is sent twice");
     for (const { given } of asked()) assert.equal(given.text, shown);
@@ -340,6 +343,7 @@ test("diagnostics are sent once, and each failure says what to do", async () => 
   }
   const lost = await theatre.open({ sendable: false });
   await lost.show("status-blocked");
+  await calm(lost.page);
   await lost.page.locator("#diagnostics-show").click();
   await lost.page.locator("#diagnostics-not-sendable").waitFor();
   assert.equal(await lost.page.locator("#send-diagnostics").count(), 0);
