@@ -17,7 +17,7 @@ Examples:
     vitalsign-verifier --config verifier.toml enrol-token create --uses 20 --expires 7d
   The state of the fleet, and revoking a device:
     vitalsign-verifier --config verifier.toml device list
-    vitalsign-verifier --config verifier.toml device revoke DEVICE --reason \"lost in a taxi\"
+    vitalsign-verifier --config verifier.toml device revoke 7ZA-3T9-KWJ --reason \"lost in a taxi\"
 
 Exit status: 0 success or valid, 1 failed or invalid, 2 usage error.";
 
@@ -142,6 +142,20 @@ mod tests {
     #[test]
     fn identifiers_may_begin_with_a_hyphen() {
         assert_eq!(refusing_hyphens(&VerifierCli::command()), [""; 0]);
+    }
+
+    #[test]
+    fn manual_is_complete_and_its_examples_parse() {
+        let pages = vitalsign_manual::pages(VerifierCli::command()).unwrap();
+        assert!(pages.len() > 40, "{pages:?}");
+        for page in &pages {
+            assert!(page.text.contains("\n.SH EXAMPLES\n") && !page.examples.is_empty(), "{}", page.name);
+            for example in &page.examples {
+                let parsed = VerifierCli::command().try_get_matches_from(vitalsign_manual::words(example));
+                assert!(parsed.is_ok(), "{}: {example}: {}", page.name, parsed.unwrap_err());
+            }
+        }
+        vitalsign_manual::write(&pages, Some(VerifierCli::command())).unwrap();
     }
 
     #[test]

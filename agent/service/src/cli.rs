@@ -226,6 +226,22 @@ mod tests {
     }
 
     #[test]
+    fn manual_is_complete_and_its_examples_parse() {
+        let mut pages = vitalsign_manual::pages(Cli::command()).unwrap();
+        // The session program has the pages of its commands.
+        pages.retain(|page| !["vitalsign-security-key", "vitalsign-step-up"].contains(&page.name.as_str()));
+        assert!(pages.len() > 10, "{pages:?}");
+        for page in &pages {
+            assert!(page.text.contains("\n.SH EXAMPLES\n") && !page.examples.is_empty(), "{}", page.name);
+            for example in &page.examples {
+                let parsed = Cli::command().try_get_matches_from(vitalsign_manual::words(example));
+                assert!(parsed.is_ok(), "{}: {example}: {}", page.name, parsed.unwrap_err());
+            }
+        }
+        vitalsign_manual::write(&pages, Some(Cli::command())).unwrap();
+    }
+
+    #[test]
     fn passes_session_arguments_through_unchanged() {
         let given =
             ["vitalsign", "--socket", "/s", "security-key", "register", "--name", "blue", "--help", "CODE"];

@@ -106,6 +106,23 @@ mod tests {
     use clap::CommandFactory;
 
     #[test]
+    fn manual_is_complete_and_its_examples_parse() {
+        // People type `vitalsign`, which runs this program.
+        let named = SessionCli::command().name("vitalsign").bin_name("vitalsign");
+        let mut pages = vitalsign_manual::pages(named).unwrap();
+        pages.retain(|page| page.name != "vitalsign");
+        assert_eq!(pages.len(), 5, "{pages:?}");
+        for page in &pages {
+            assert!(page.text.contains("\n.SH EXAMPLES\n") && !page.examples.is_empty(), "{}", page.name);
+            for example in &page.examples {
+                let parsed = SessionCli::command().try_get_matches_from(vitalsign_manual::words(example));
+                assert!(parsed.is_ok(), "{}: {example}: {}", page.name, parsed.unwrap_err());
+            }
+        }
+        vitalsign_manual::write(&pages, None).unwrap();
+    }
+
+    #[test]
     fn codes_are_not_accepted_as_arguments() {
         let parse = |more: &[&str]| {
             SessionCli::try_parse_from([&["vitalsign-session", "security-key", "register"], more].concat())

@@ -41,7 +41,7 @@ fn sent(answer: &Result<Answer, ClientError>) -> DiagnosticsSent {
             DiagnosticsSent::Sent { reference: reference.to_string() }
         }
         Ok(Answer::Refused(Refusal::Verifier { problem: Some(problem), .. }))
-            if problem == ProblemType::TooOften.urn() =>
+            if problem == ProblemType::RateLimited.urn() =>
         {
             DiagnosticsSent::TooOften
         }
@@ -73,7 +73,7 @@ mod tests {
             (refused(verifier(None)), DiagnosticsSent::Offline),
             (refused(Refusal::Busy), DiagnosticsSent::Offline),
             (Err(ClientError::TimedOut), DiagnosticsSent::Offline),
-            (refused(verifier(Some(ProblemType::TooOften))), DiagnosticsSent::TooOften),
+            (refused(verifier(Some(ProblemType::RateLimited))), DiagnosticsSent::TooOften),
             (refused(verifier(Some(ProblemType::DeviceRevoked))), DiagnosticsSent::Failed),
             (refused(Refusal::NotShown), DiagnosticsSent::Failed),
         ] {

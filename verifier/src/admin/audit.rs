@@ -27,6 +27,7 @@ pub(crate) enum Command {
         anchor: Option<Head>,
     },
     /// Verify one approved step-up again, link by link, from its audit entry. Exits with 1 if a link is invalid
+    #[command(after_help = PROVE_EXAMPLES)]
     Prove {
         /// Sequence number of the entry, or the step-up's ID
         #[arg(required_unless_present = "file", allow_hyphen_values = true)]
@@ -56,6 +57,13 @@ pub(crate) enum Command {
         args: ListArgs,
     },
 }
+
+const PROVE_EXAMPLES: &str = "\
+Examples:
+  The approval that a token names in vitalsign_audit:
+    vitalsign-verifier audit prove 4711
+  An exported one, without the store:
+    vitalsign-verifier audit prove --file approval.json";
 
 const EXAMPLES: &str = "\
 Examples:

@@ -25,7 +25,7 @@ Examples:
     vitalsign-verifier user add nurse-7
     vitalsign-verifier user key-code nurse-7 --expires 15m
   The device at which they are asked, besides those where they registered a key:
-    vitalsign-verifier user device nurse-7 --add DEVICE
+    vitalsign-verifier user device nurse-7 --add 7ZA-3T9-KWJ
   A key that was lost:
     vitalsign-verifier user keys nurse-7
     vitalsign-verifier user key-revoke 3 --reason \"lost in a taxi\"";

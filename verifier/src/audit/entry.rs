@@ -52,7 +52,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, in the order in which help texts list them.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::Report,
         Self::Enrolled,
         Self::EnrolledAgain,

@@ -87,7 +87,7 @@ fn not_sent(refusal: Refusal) -> anyhow::Result<ExitStatus> {
             );
             Ok(ExitStatus::Failed)
         }
-        Refusal::Verifier { problem: Some(problem), .. } if problem == ProblemType::TooOften.urn() => {
+        Refusal::Verifier { problem: Some(problem), .. } if problem == ProblemType::RateLimited.urn() => {
             eprintln!(
                 "vitalsign: nothing was sent: this device has sent diagnostics often in the last hour. Copy the text above"
             );
