@@ -1,7 +1,7 @@
 //! Removes what may be a secret, or a person's name, from free text: messages of other programs may quote what they were
 //! given.
 
-/// Stands for what was removed.
+/// Replaces what was removed.
 const REMOVED: &str = "<removed>";
 const PEM_BEGIN: &str = "-----BEGIN";
 const PEM_END: &str = "-----END";
@@ -45,13 +45,13 @@ fn is_secret(word: &str) -> bool {
     let groups: Vec<&str> = word.split('-').collect();
     let is_group =
         |it: &&str| it.len() == 4 && it.bytes().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit());
-    if groups.len() >= 3 && groups.iter().all(|it| is_group(it)) {
+    if groups.len() >= 3 && groups.iter().all(is_group) {
         return true;
     }
     // A hyphenated name is not a secret because it is long: each of its parts is judged, and the whole if it is no name.
     let is_name =
         |it: &&str| it.bytes().all(|c| c.is_ascii_lowercase()) || it.bytes().all(|c| c.is_ascii_digit());
-    if groups.iter().all(|it| is_name(it)) {
+    if groups.iter().all(is_name) {
         return false;
     }
     let digits = word.bytes().filter(u8::is_ascii_digit).count();
@@ -67,10 +67,8 @@ fn without_pem(text: &str) -> String {
         out.push_str(before);
         out.push_str(REMOVED);
         // A block without an end goes on to the end of the text.
-        rest = block.split_once(PEM_END).map_or("", |(_, after)| {
-            let after = after.split_once("-----").map_or("", |(_, after)| after);
-            after
-        });
+        let end = block.split_once(PEM_END).and_then(|(_, after)| after.split_once("-----"));
+        rest = end.map_or("", |(_, after)| after);
     }
     out.push_str(rest);
     out

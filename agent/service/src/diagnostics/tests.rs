@@ -72,7 +72,7 @@ fn text_contains_no_secret_and_no_name() {
     ] {
         status.standing = standing;
         let texts = texts(folder.path(), vec![finding(&everything)]);
-        let text = texts.begin().unwrap().text(&status, &[everything.clone()], NOW);
+        let text = texts.begin().unwrap().text(&status, std::slice::from_ref(&everything), NOW);
         assert_eq!(check_text(&text), Ok(()), "{text}");
         for secret in SECRETS {
             assert!(!text.contains(secret), "{secret} in:\n{text}");

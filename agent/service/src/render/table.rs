@@ -88,7 +88,7 @@ pub(crate) fn rule(style: Style, widths: &[usize]) -> Vec<Cell> {
     widths.iter().chain([&last]).map(|width| Cell::new(Paint::Dim, "─".repeat(*width))).collect()
 }
 
-/// Wraps a paragraph that stands on its own.
+/// Wraps a paragraph outside a table.
 pub(crate) fn paragraph(text: &str, style: Style) -> String {
     wrap(text, style.width).join("\n")
 }
