@@ -45,7 +45,7 @@ async fn new_store(config: &Config) -> anyhow::Result<Store> {
     Ok(Store::open(&config.store()).await?.acting_as(actor))
 }
 
-/// Who ran this program, before it took on another user.
+/// The person who ran this program, before it took on another user.
 static ACTOR: OnceLock<Actor> = OnceLock::new();
 
 /// Remembers who runs this program. To be called before it takes on another user.

@@ -85,7 +85,7 @@ pub struct Store {
     options: SqliteConnectOptions,
     readers: SqlitePool,
     writer: Mutex<Option<SqliteConnection>>,
-    /// Who acts through this store, if it is an administrator.
+    /// The administrator who acts through this store, if one does.
     actor: Option<Arc<Actor>>,
 }
 

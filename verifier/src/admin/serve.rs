@@ -134,7 +134,7 @@ pub(crate) async fn run(config: &Path, arguments: ServeArgs) -> anyhow::Result<b
     Ok(true)
 }
 
-/// What a signal asks for.
+/// Request that a signal makes.
 enum Asked {
     End,
     Reload,

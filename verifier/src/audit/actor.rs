@@ -1,8 +1,8 @@
-//! Who runs an administrative command, for the entry that it leaves.
+//! Describes who runs an administrative command, for the entry that it leaves.
 
 use serde_json::{Map, Value, json};
 
-/// What the system says of the person who runs this process.
+/// Description of the person who runs this process, by the system.
 #[derive(Clone, Debug)]
 pub struct Actor(Map<String, Value>);
 
