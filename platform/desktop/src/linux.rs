@@ -8,6 +8,7 @@ mod page;
 mod pages;
 mod seat;
 mod splash;
+mod stall;
 mod tray;
 
 pub use page::lock_down_webview;

@@ -5,10 +5,13 @@
 //! and after [`SETTLE_TIME`] without a press, when it is an ordinary window that the person can switch to. On Wayland a
 //! client cannot take the keyboard by itself, and the compositor decides.
 
+use super::stall::LatePresses;
 use crate::{KeyboardGuard, Raised};
 use gtk::gdk::{EventType, prelude::*};
 use gtk::glib;
 use gtk::prelude::*;
+use std::cell::RefCell;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 use tauri::WebviewWindow;
 use x11rb::connection::Connection;
@@ -33,9 +36,14 @@ impl KeyboardGuard {
         window.with_webview(move |page| {
             let page = page.inner();
             let mapped = guard.clone();
+            let presses = Rc::new(RefCell::new(LatePresses::default()));
             if let Some(window) = toplevel(&page) {
+                let clock = presses.clone();
                 // A busy machine may take its time from the request to the screen.
                 window.connect_map_event(move |window, _| {
+                    if let Some(time) = server_time(window) {
+                        clock.borrow_mut().set_clock(Instant::now(), time);
+                    }
                     if mapped.raised().is_some() {
                         mapped.begin(window);
                     }
@@ -43,11 +51,28 @@ impl KeyboardGuard {
                 });
             }
             page.connect_event(move |page, event| {
+                let mut late = presses.borrow_mut();
+                let dropped = match event.event_type() {
+                    EventType::ButtonPress
+                    | EventType::DoubleButtonPress
+                    | EventType::TripleButtonPress
+                    | EventType::TouchBegin => late.drops_press(Instant::now(), event.time()),
+                    EventType::ButtonRelease
+                    | EventType::TouchUpdate
+                    | EventType::TouchEnd
+                    | EventType::TouchCancel => late.drops_rest(),
+                    _ => false,
+                };
                 let pressed = matches!(event.event_type(), EventType::ButtonPress | EventType::TouchBegin);
                 if pressed && let Some(raised) = guard.raised() {
-                    guard.on_press(page, raised, event.time());
+                    if dropped {
+                        let time = raised.time.map(|_| event.time());
+                        guard.set(Some(Raised { at: Instant::now(), time }));
+                    } else {
+                        guard.on_press(page, raised, event.time());
+                    }
                 }
-                glib::Propagation::Proceed
+                if dropped { glib::Propagation::Stop } else { glib::Propagation::Proceed }
             });
         })
     }
