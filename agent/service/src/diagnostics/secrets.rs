@@ -87,7 +87,7 @@ mod tests {
             ("wrong PIN 123456, 7 attempts left", "wrong PIN <removed>, 7 attempts left"),
             ("PIN: 1234", "PIN: <removed>"),
             ("Bearer TtYf1_25U9rHgZQzkVgKaKguQi4SQWLx", "Bearer <removed>"),
-            ("eyJhbGciOiJFUzI1NiJ9.eyJpYXQiOjE4MDB9.c2lnbmF0dXJlMTIz", "<removed>.<removed>.<removed>"),
+            ("eyJhbGciOiJFUzI1NiJ9.eyJpYXQiOjE4MDB9.c2lnbmF0dXJl", "<removed>.<removed>.<removed>"),
             ("a\n-----BEGIN PRIVATE KEY-----\nMIIE\n-----END PRIVATE KEY-----\nb", "a\n<removed>\nb"),
             ("-----BEGIN EC PRIVATE KEY-----\nMIIE", "<removed>"),
             ("asked nurse-7 to tap", "asked <removed> to tap"),
