@@ -113,21 +113,24 @@ impl Verifier {
         let appraiser = load_policy(&self.config)?;
         let step_up_policy = load_step_up_policy(&self.config)?;
         let endorsers = TpmVendorRoots::open(&self.config.roots())?;
+        // Logged first: if that fails, the former policies stay.
+        self.log_policies(appraiser.policy_id(), step_up_policy.policy_id(), now).await?;
         self.attestation.set_policy(appraiser);
         self.step_ups.set_policy(step_up_policy);
         self.enrolment.endorsers.set(endorsers);
-        self.log_policies(now).await
+        Ok(())
     }
 
-    /// Logs the policies in force, unless the log's last entry about them names the same.
+    /// Logs the policies with which the verifier starts, unless the log's last entry about policies names the same.
     ///
     /// # Errors
     /// The audit log cannot be read or written.
-    pub async fn log_policies(&self, now: u64) -> Result<(), OpenError> {
-        let body = serde_json::json!({
-            "policy": self.attestation.policy_id(),
-            "step_up_policy": self.step_ups.policy_id(),
-        });
+    pub async fn log_start(&self, now: u64) -> Result<(), OpenError> {
+        self.log_policies(&self.attestation.policy_id(), &self.step_ups.policy_id(), now).await
+    }
+
+    async fn log_policies(&self, policy: &str, step_up_policy: &str, now: u64) -> Result<(), OpenError> {
+        let body = serde_json::json!({ "policy": policy, "step_up_policy": step_up_policy });
         let failed = |error| OpenError::Store(self.config.store(), error);
         self.store.log_policies(&body, now).await.map_err(failed)
     }

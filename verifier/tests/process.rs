@@ -276,11 +276,18 @@ mod tests {
         std::fs::write(&thresholds, format!("{before}\n[lock-idle]\nmax_seconds = 1\n")).unwrap();
         reload(&serving);
         until("the new policy", || policies().len() == 2);
-        // The next verdict is by it, over the connection that was open.
-        let answer: ReportAnswer = client.report(&device.report()).await.unwrap().json();
-        device.nonce = answer.nonce;
-        let entry = stdout(&run(folder.path(), &["audit", "list", "--kind", "report", "--json"]));
-        assert!(entry.contains(policies()[0]["body"]["policy"].as_str().unwrap()), "{entry}");
+        // It is logged before it is in force. Verdicts are by it then, over the connection that was open.
+        let policy = policies()[0]["body"]["policy"].as_str().unwrap().to_owned();
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
+        loop {
+            let answer: ReportAnswer = client.report(&device.report()).await.unwrap().json();
+            device.nonce = answer.nonce;
+            let newest = ["audit", "list", "--kind", "report", "--limit", "1", "--json"];
+            if stdout(&run(folder.path(), &newest)).contains(&policy) {
+                break;
+            }
+            assert!(std::time::Instant::now() < deadline, "no verdict is by the new policy");
+        }
 
         std::fs::write(&thresholds, "[lock-idle\n").unwrap();
         reload(&serving);

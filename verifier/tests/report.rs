@@ -6,6 +6,7 @@ mod support;
 mod tests {
     use super::support::{Device, Lab, NOW, problem, verdict};
     use futures_util::FutureExt;
+    use sqlx::Connection;
     use std::time::{Duration, Instant};
     use vitalsign_protocol::cbor::{MapBuilder, Value};
     use vitalsign_protocol::cose::{self, Sign1};
@@ -312,6 +313,57 @@ mod tests {
         other.nonce = lab.verifier.attestation.report(&other.report(), NOW).await.unwrap().nonce;
         // Its nonce was not spent.
         lab.verifier.attestation.report(&evidence, NOW + 5).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn appraisal_out_of_time_makes_no_verdict() {
+        // Endless for one device: a verdict "none" would be a claim about it that the policy did not make.
+        let policy = r#"package vitalsign
+            import rego.v1
+            endless if {
+                input.posture.os.build.known == "slow"
+                some a in numbers.range(1, 1000)
+                some b in numbers.range(1, 1000)
+                some c in numbers.range(1, 1000)
+                a + b + c == 0
+            }
+            default endless := false
+            checks["key-hardware"] := {
+                "submodule": "key",
+                "seen": {"endless": endless},
+                "outcome": {"status": "affirming", "reason": "ok"},
+            }"#;
+        let lab = Lab::with(|config| {
+            let path = config.data.join("policy.rego");
+            std::fs::write(&path, policy).unwrap();
+            config.policy = Some(path);
+        })
+        .await;
+        let (mut slow, mut other) = (lab.device().await, lab.device().await);
+        let length = lab.audit_length().await;
+        slow.posture.os.build = Fact::Known("slow".into());
+        let evidence = slow.report();
+        assert_eq!(problem(lab.verifier.attestation.report(&evidence, NOW).await), Busy);
+        assert_eq!(lab.audit_length().await, length);
+        other.nonce = lab.verifier.attestation.report(&other.report(), NOW).await.unwrap().nonce;
+        // Its nonce is not spent.
+        slow.posture.os.build = Fact::Known("fast".into());
+        lab.verifier.attestation.report(&slow.report(), NOW).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn policy_that_cannot_be_logged_is_not_in_force() {
+        let lab = Lab::open().await;
+        let policy = lab.verifier.attestation.policy_id();
+        // Another process keeps the store locked for longer than the verifier waits.
+        let url = format!("sqlite://{}", lab.verifier.config().store().display());
+        let mut other = sqlx::SqliteConnection::connect(&url).await.unwrap();
+        sqlx::query("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
+        let thresholds = lab.verifier.config().thresholds.clone().unwrap();
+        let text = std::fs::read_to_string(&thresholds).unwrap();
+        std::fs::write(&thresholds, format!("{text}\n[lock-idle]\nmax_seconds = 1\n")).unwrap();
+        assert!(lab.verifier.reload(NOW).await.is_err());
+        assert_eq!(lab.verifier.attestation.policy_id(), policy);
     }
 
     #[tokio::test]

@@ -117,7 +117,9 @@ mod protocol {
         let (good, key) = (bytes("evidence"), key());
         let signed = Sign1::parse(&good).unwrap().payload;
         fuzz("evidence", &[good], CBOR, |input| {
+            let kid = evidence::kid_of_start(input);
             let Ok(parsed) = evidence::parse(input, MAX_BYTES) else { return false };
+            assert_eq!(kid, Ok(parsed.kid()), "the key named at the start is another one");
             assert!(evidence::parse(input, input.len() - 1).is_err(), "the cap is not kept");
             assert_eq!(Value::decode(input).map(|value| value.encode()).as_deref(), Ok(input));
             let (claims, unknown) = parsed.claims_unverified();

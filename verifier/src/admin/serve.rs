@@ -46,7 +46,7 @@ The configuration, with defaults:
   max_bytes = 67108864                    # of all together; the oldest are deleted first
   [limits]
   connections = 4096                      # fewer where the process may open fewer files
-  unauthenticated_per_address = 64        # of the connections
+  unauthenticated_per_address = 64        # of the connections; more behind a proxy or NAT that many devices share
   body_bytes = 67108864                   # for all request bodies together
   report_burst = 30                       # of a device, and then one more each report_pace_seconds
   report_pace_seconds = 5
@@ -99,7 +99,7 @@ pub(crate) async fn run(config: &Path, arguments: ServeArgs) -> anyhow::Result<b
     let (mut certificate, tls) = tls::Certificate::open(files)?;
     let mut signals = Signals::listen().context("listening for signals")?;
     let verifier = Arc::new(Verifier::open(config, clock::now()).await?);
-    verifier.log_policies(clock::now()).await?;
+    verifier.log_start(clock::now()).await?;
     let server = Server::start(verifier.clone(), tls, Clock::default()).await?;
     // Tells the parent process the address, because the port may have been chosen at random.
     if let Some(anchor) = anchor {
