@@ -148,8 +148,8 @@ impl Enrolment {
         if tpm.is_some() && claims.boot.is_none() {
             return Err(Problem::new(ProblemType::QuoteInvalid, "a device with a TPM quotes when it enrols"));
         }
-        // The device has the keys that it claims: what is known of it since when holds for it, except for its boot, which
-        // it proves again.
+        // A device that enrols again with the same TPM or key keeps the time since which each check has its status. It
+        // proves its boot again.
         let known = match tpm {
             Some(tpm) => self.store.device(By::Ek(&tpm.ek)).await?,
             None => self.store.device(By::Kid(kid)).await?,

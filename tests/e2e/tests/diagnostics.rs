@@ -1,4 +1,5 @@
-//! Diagnostics from a device to the telephone of IT: what is shown is what is sent, stored and found.
+//! Tests diagnostics end to end: the verifier stores exactly the text that the person was shown, and finds it by its
+//! reference.
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;

@@ -30,7 +30,7 @@ pub struct Diagnostics {
     pub text: String,
 }
 
-/// Limits of what is kept.
+/// Limits of the stored diagnostics.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Retention {
     /// Earliest time of receipt, in seconds since 1970.
@@ -160,7 +160,7 @@ impl Store {
     }
 }
 
-/// Deletes what is too old, and then the oldest until the rest fits. The newest stays.
+/// Deletes diagnostics that are too old, then the oldest until the total is within its limit. The newest stays.
 async fn delete_old(
     connection: &mut SqliteConnection,
     retention: Retention,

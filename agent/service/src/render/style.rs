@@ -10,7 +10,7 @@ pub(crate) struct Style {
     pub(crate) width: usize,
 }
 
-/// Width of what is no terminal: a program reads it, or a person in another window.
+/// Width of output that goes to a file or a program: nothing is wrapped.
 pub(crate) const UNLIMITED: usize = usize::MAX;
 /// Width of a terminal that does not tell.
 const DEFAULT_WIDTH: usize = 100;
