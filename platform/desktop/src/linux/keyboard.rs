@@ -5,7 +5,7 @@
 //! and after [`SETTLE_TIME`] without a press, when it is an ordinary window that the person can switch to. On Wayland a
 //! client cannot take the keyboard by itself, and the compositor decides.
 
-use super::stall::LatePresses;
+use super::stall::{BEAT, LatePresses};
 use crate::{KeyboardGuard, Raised};
 use gtk::gdk::{EventType, prelude::*};
 use gtk::glib;
@@ -50,6 +50,12 @@ impl KeyboardGuard {
                     glib::Propagation::Proceed
                 });
             }
+            let (beats, shown) = (presses.clone(), page.downgrade());
+            glib::timeout_add_local(BEAT, move || {
+                let Some(page) = shown.upgrade() else { return glib::ControlFlow::Break };
+                beats.borrow_mut().beat(Instant::now(), page.is_mapped());
+                glib::ControlFlow::Continue
+            });
             page.connect_event(move |page, event| {
                 let mut late = presses.borrow_mut();
                 let dropped = match event.event_type() {

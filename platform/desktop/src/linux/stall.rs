@@ -1,19 +1,25 @@
-//! Presses that were made while the app was held up. What they hit was not on the screen yet, or not any more, so they
-//! answer nothing; nor does a press right after, before a person can have looked.
+//! Presses that a person made before they could see what they hit: while the app was held up, and right after. They
+//! answer nothing.
+//!
+//! The page cannot tell: it may have drawn a button while the program that brings it to the screen was held up.
 
 use crate::QUIET_TIME;
 use std::time::{Duration, Instant};
 
-/// Delay of handling a press from which the app was held up.
+/// Interval of [`LatePresses::beat`].
+pub(super) const BEAT: Duration = Duration::from_millis(100);
+/// Time without a beat, or until a press is handled, from which the app was held up.
 const HELD_UP: Duration = Duration::from_millis(400);
 
-/// Tells which presses to drop, by the times of the display server, in milliseconds, which wrap.
+/// Tells which presses to drop. The display server's times are in milliseconds, and wrap.
 #[derive(Debug, Default)]
 pub(super) struct LatePresses {
     /// A moment on the clocks of this process and of the display server.
     clocks: Option<(Instant, u32)>,
+    /// The last beat, while the window is shown.
+    beat: Option<Instant>,
     /// Time before which presses are dropped.
-    until: Option<u32>,
+    until: Option<Instant>,
     /// The press that is under way was dropped.
     dropping: bool,
 }
@@ -24,18 +30,31 @@ impl LatePresses {
         self.clocks = Some((now, time));
     }
 
+    /// Notes that the app runs. Called each [`BEAT`]; `shown` is whether the window is on the screen.
+    pub(super) fn beat(&mut self, now: Instant, shown: bool) {
+        if self.beat.is_some_and(|beat| now.saturating_duration_since(beat) > HELD_UP) {
+            self.until = Some(now + QUIET_TIME);
+        }
+        self.beat = shown.then_some(now);
+    }
+
     /// Returns whether a press at `time`, which is handled now, is dropped.
     pub(super) fn drops_press(&mut self, now: Instant, time: u32) -> bool {
+        // This press may be handled before the beat that is due.
+        self.beat(now, self.beat.is_some());
         let (at, then) = *self.clocks.get_or_insert((now, time));
         let server_now = then.wrapping_add(millis(now.saturating_duration_since(at)));
-        match Duration::from_millis(after(server_now, time).into()) {
-            late if late > HELD_UP => self.until = Some(server_now.wrapping_add(millis(QUIET_TIME))),
-            Duration::ZERO => self.clocks = Some((now, time)),
-            _ => {}
+        let late = Duration::from_millis(after(server_now, time).into());
+        if late.is_zero() {
+            self.clocks = Some((now, time));
         }
-        self.dropping = self.until.is_some_and(|until| after(until, time) > 0);
-        if !self.dropping {
-            self.until = None;
+        if late > HELD_UP {
+            self.until = Some(now + QUIET_TIME);
+        }
+        self.dropping = self.until.is_some_and(|until| now < until + late);
+        if self.dropping {
+            // The page does not see it: the person is still at something else.
+            self.until = self.until.max((now + QUIET_TIME).checked_sub(late));
         }
         self.dropping
     }
@@ -76,13 +95,13 @@ mod tests {
     fn presses_of_a_stall_and_right_after_are_dropped() {
         for start in [0, 4_711, u32::MAX - 1_000, u32::MAX - 3_000] {
             assert_eq!(dropped(start, &[(100, 110), (900, 950)]), [false, false]);
-            // Held up until 3000: what was pressed meanwhile, and until 3700.
+            // Held up until 3000: what was pressed meanwhile, and until no press has come for 700 ms.
             assert_eq!(
                 dropped(
                     start,
-                    &[(100, 110), (1000, 3000), (2500, 3001), (3300, 3310), (3701, 3710), (4000, 4001)]
+                    &[(100, 110), (1000, 3000), (2500, 3001), (3300, 3310), (3900, 3910), (4700, 4701)]
                 ),
-                [false, true, true, true, false, false],
+                [false, true, true, true, true, false],
                 "from {start}"
             );
         }
@@ -105,5 +124,33 @@ mod tests {
         late.set_clock(begin, 0);
         assert!(late.drops_press(begin + Duration::from_secs(1), 0) && late.drops_rest());
         assert!(!late.drops_press(begin + Duration::from_secs(3), 3_000) && !late.drops_rest());
+    }
+
+    #[test]
+    fn press_right_after_a_stall_is_dropped() {
+        let (mut late, begin) = (LatePresses::default(), Instant::now());
+        late.set_clock(begin, 0);
+        let at = |millis| begin + Duration::from_millis(millis);
+        for millis in [0, 100, 200, 450] {
+            late.beat(at(millis), true);
+        }
+        assert!(!late.drops_press(at(500), 500));
+        // Nothing was pressed from 500 to 1000, and nothing was shown. The press comes before the beat that is due.
+        assert!(late.drops_press(at(1000), 999));
+        for millis in (1001..1690).step_by(100) {
+            late.beat(at(millis), true);
+        }
+        assert!(late.drops_press(at(1690), 1690));
+        for millis in (1700..2400).step_by(100) {
+            late.beat(at(millis), true);
+        }
+        assert!(!late.drops_press(at(2391), 2391));
+        // The beat may come first.
+        late.beat(at(3000), true);
+        assert!(late.drops_press(at(3001), 3001));
+        // A window that was not on the screen was not held up.
+        late.beat(at(3100), false);
+        late.beat(at(5000), true);
+        assert!(!late.drops_press(at(5001), 5001));
     }
 }
