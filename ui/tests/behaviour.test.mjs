@@ -226,6 +226,7 @@ test("a long text is there to its end", async () => {
   const message = window.page.locator("#prompt-message");
   assert.equal(await message.evaluate((it) => it.textContent), VIEWS["prompt-long"].prompt.message);
   assert.equal(VIEWS["prompt-long"].prompt.message.length, 10_000);
+  await calm(window.page);
   // By keyboard alone, and the buttons are there without scrolling past all of it.
   await message.focus();
   await window.page.keyboard.press("End");
