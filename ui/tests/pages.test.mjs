@@ -83,6 +83,8 @@ test("every text is one of the language's", async () => {
   const wrong = [];
   for (const view of NAMES) {
     await window.change(view);
+    // The first view takes the place of the document's own title after it is drawn.
+    await window.page.waitForFunction(() => document.title !== "Vitalsign");
     await unfold(window.page);
     const outside = said(VIEWS[view]).join("\n");
     for (const text of await texts(window.page)) {

@@ -1,6 +1,7 @@
 //! The limit of open files (`RLIMIT_NOFILE`), which also limits connections.
 
 /// Files that the verifier opens besides connections: the store, its log, and files that are read again.
+#[cfg(unix)]
 const RESERVED: usize = 64;
 
 /// Raises the limit to what the system allows, and returns how many connections fit; `None` where there is no limit.

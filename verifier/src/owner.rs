@@ -21,10 +21,8 @@ pub fn hide_new_files() {}
 /// The folder cannot be read, or the system refuses the change.
 #[cfg(unix)]
 pub fn become_owner(data: &Path) -> Result<(), FileError> {
-    use rustix::process::{Gid, Uid, geteuid};
-    use rustix::thread::{set_thread_gid, set_thread_groups, set_thread_uid};
     use std::os::unix::fs::MetadataExt;
-    if !geteuid().is_root() {
+    if !rustix::process::geteuid().is_root() {
         return Ok(());
     }
     let metadata = match std::fs::metadata(data) {
@@ -33,11 +31,24 @@ pub fn become_owner(data: &Path) -> Result<(), FileError> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(FileError::new("reading", data, error)),
     };
-    let (user, group) = (Uid::from_raw(metadata.uid()), Gid::from_raw(metadata.gid()));
-    set_thread_groups(&[group])
-        .and_then(|()| set_thread_gid(group))
-        .and_then(|()| set_thread_uid(user))
+    become_user(metadata.uid(), metadata.gid())
         .map_err(|error| FileError::new("becoming the owner of", data, error))
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn become_user(user: u32, group: u32) -> std::io::Result<()> {
+    use rustix::process::{Gid, Uid};
+    use rustix::thread::{set_thread_gid, set_thread_groups, set_thread_uid};
+    let group = Gid::from_raw(group);
+    set_thread_groups(&[group])?;
+    set_thread_gid(group)?;
+    Ok(set_thread_uid(Uid::from_raw(user))?)
+}
+
+/// Other Unix systems have no safe interface for this.
+#[cfg(all(unix, not(any(target_os = "linux", target_os = "android"))))]
+fn become_user(_: u32, _: u32) -> std::io::Result<()> {
+    Err(std::io::Error::other("run this command as that user, for example with sudo -u"))
 }
 
 /// There is no root.

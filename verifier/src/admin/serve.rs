@@ -137,6 +137,7 @@ pub(crate) async fn run(config: &Path, arguments: ServeArgs) -> anyhow::Result<b
 /// Request that a signal makes.
 enum Asked {
     End,
+    #[cfg_attr(not(unix), expect(dead_code, reason = "only Unix has a signal for this"))]
     Reload,
 }
 
