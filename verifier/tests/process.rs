@@ -249,6 +249,13 @@ mod tests {
         assert!(Command::new("kill").args(["-HUP", &id]).status().unwrap().success());
     }
 
+    /// Replaces a file in one step, as an editor does: an empty one would be valid.
+    fn replace(path: &std::path::Path, text: &str) {
+        let new = path.with_extension("new");
+        std::fs::write(&new, text).unwrap();
+        std::fs::rename(&new, path).unwrap();
+    }
+
     /// Waits for a condition of a running verifier.
     fn until(what: &str, mut met: impl FnMut() -> bool) {
         let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
@@ -273,7 +280,7 @@ mod tests {
         assert_eq!(policies().len(), 1, "the policies at the start");
         let thresholds = folder.path().join("thresholds.toml");
         let before = std::fs::read_to_string(&thresholds).unwrap();
-        std::fs::write(&thresholds, format!("{before}\n[lock-idle]\nmax_seconds = 1\n")).unwrap();
+        replace(&thresholds, &format!("{before}\n[lock-idle]\nmax_seconds = 1\n"));
         reload(&serving);
         until("the new policy", || policies().len() == 2);
         // It is logged before it is in force. Verdicts are by it then, over the connection that was open.
@@ -289,9 +296,9 @@ mod tests {
             assert!(std::time::Instant::now() < deadline, "no verdict is by the new policy");
         }
 
-        std::fs::write(&thresholds, "[lock-idle\n").unwrap();
+        replace(&thresholds, "[lock-idle\n");
         reload(&serving);
-        std::fs::write(&thresholds, &before).unwrap();
+        replace(&thresholds, &before);
         reload(&serving);
         until("the first policy again", || policies().len() == 3);
         client.report(&device.report()).await.unwrap().json::<ReportAnswer>();
