@@ -44,7 +44,7 @@ async fn measure(devices: usize, reports: usize, in_flight: usize) -> anyhow::Re
     let listen = SocketAddr::from(([127, 0, 0, 1], 0));
     let config = Config { listen, thresholds: Some(thresholds), ..Config::for_data(folder.path()) };
     let verifier = Arc::new(Verifier::open(config, NOW).await?);
-    let (_, token) = verifier.store().create_token(u64::MAX, u64::MAX, NOW).await?;
+    let (_, token) = verifier.store().create_token(u64::MAX, u64::MAX, None, NOW).await?;
 
     let started = Instant::now();
     let mut fleet = Vec::new();

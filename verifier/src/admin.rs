@@ -3,10 +3,12 @@
 mod application;
 pub(crate) mod audit;
 pub(crate) mod client;
+mod csv_file;
 pub(crate) mod device;
 pub(crate) mod device_ref;
 pub(crate) mod diagnostics;
 pub(crate) mod key;
+mod label;
 pub(crate) mod policy;
 pub(crate) mod serve;
 mod span;

@@ -10,7 +10,7 @@ use crate::live::Live;
 use crate::nonce::{Nonces, Purpose};
 use crate::random::random;
 use crate::store::Store;
-use crate::store::device::{By, Identity, TpmIdentity};
+use crate::store::device::{By, Device, Identity, TpmIdentity};
 use crate::store::enrolment::{EnrolmentOutcome, NewEnrolment, PendingEnrolment, TokenState};
 use std::sync::Arc;
 use vitalsign_protocol::cose::PublicKey;
@@ -64,7 +64,7 @@ impl Enrolment {
             Some(tpm) => self.store.device(By::Ek(&tpm.ek)).await?,
             None => self.store.device(By::Kid(&identity.kid)).await?,
         };
-        if known.as_ref().is_some_and(|device| device.revoked_at.is_some()) {
+        if known.as_ref().is_some_and(Device::is_shut_out) {
             return Err(problem::revoked());
         }
         // The device that spent the token may have lost the answer.
@@ -166,10 +166,10 @@ impl Enrolment {
         let quote = self.attestation.wants_quote(&pending.identity, verdict.boot.as_ref(), claims, now);
         let kid = *kid;
         let proven = NewEnrolment {
-            pending,
             evidence: verdict.digest,
             status: verdict.appraised.status,
-            body: enrolment_body(&verdict, &before, now),
+            body: enrolment_body(&verdict, &before, pending.token, now),
+            pending,
             standing: verdict.standing.clone().unwrap_or(before),
             bytes: bytes.clone(),
             now,
@@ -250,15 +250,16 @@ impl Enrolment {
     }
 }
 
-/// Completes the audit entry's body: the status of each check, and the number of checks whose time was kept from the
-/// enrolment before.
-fn enrolment_body(verdict: &Verdict, before: &AppraisalSnapshot, now: u64) -> String {
+/// Completes the audit entry's body: the token's number, the status of each check, and the number of checks whose time
+/// was kept from the enrolment before.
+fn enrolment_body(verdict: &Verdict, before: &AppraisalSnapshot, token: i64, now: u64) -> String {
     let mut body: serde_json::Value = serde_json::from_str(&verdict.body).unwrap_or_default();
     let standing = verdict.standing.as_ref().unwrap_or(before);
     let kept = |(name, it): &(&String, &Since)| before.checks.contains_key(*name) && it.since < now;
     let kept = standing.checks.iter().filter(kept).count();
     if let Some(body) = body.as_object_mut() {
         let checks = standing.checks.iter().map(|(name, it)| (name.clone(), it.status.as_str().into()));
+        body.insert("token".into(), token.into());
         body.insert("checks".into(), serde_json::Value::Object(checks.collect()));
         if kept > 0 {
             body.insert("since_kept".into(), kept.into());

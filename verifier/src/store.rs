@@ -35,6 +35,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("store/ends.sql"),
     include_str!("store/operation.sql"),
     include_str!("store/diagnostics.sql"),
+    include_str!("store/inventory.sql"),
 ];
 
 /// Reason why the store failed. Nothing was written.
@@ -207,6 +208,9 @@ async fn migrate(connection: &mut SqliteConnection) -> Result<(), StoreError> {
     for migration in MIGRATIONS.iter().skip(usize::try_from(version).unwrap_or(0)) {
         sqlx::raw_sql(*migration).execute(&mut *transaction).await?;
     }
+    if version < known {
+        user::complete_names(&mut transaction).await?;
+    }
     sqlx::raw_sql(sqlx::AssertSqlSafe(format!("PRAGMA user_version = {known}")))
         .execute(&mut *transaction)
         .await?;
@@ -243,6 +247,13 @@ mod tests {
             for migration in &MIGRATIONS[..version] {
                 sqlx::raw_sql(*migration).execute(&mut old).await.unwrap();
             }
+            let users = version >= 2;
+            if users {
+                for (name, handle) in [("nurse-7", [1_u8; 16]), ("NURSE-7", [2; 16]), ("ann", [3; 16])] {
+                    let add = sqlx::query("INSERT INTO users (name, handle, created) VALUES (?1, ?2, 1)");
+                    add.bind(name).bind(&handle[..]).execute(&mut old).await.unwrap();
+                }
+            }
             let stamp = format!("PRAGMA user_version = {version}");
             sqlx::raw_sql(sqlx::AssertSqlSafe(stamp)).execute(&mut old).await.unwrap();
             old.close().await.unwrap();
@@ -253,6 +264,11 @@ mod tests {
                     [],
                     "from {version}"
                 );
+                // Users of earlier versions are found by their names, in another case too.
+                for (hint, name) in [("nurse-7", "nurse-7"), ("NURSE-7", "NURSE-7"), ("Ann", "ann")] {
+                    let user = store.user(hint).await.unwrap().map(|user| user.name);
+                    assert_eq!(user.as_deref(), users.then_some(name), "from {version}");
+                }
                 store.close().await;
             }
         }

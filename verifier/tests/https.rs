@@ -59,7 +59,7 @@ mod tests {
     async fn a_device_enrols_and_reports_over_one_connection() {
         let served = Served::start(|_| {}).await;
         let mut client = served.connect().await;
-        let token = served.lab.verifier.store().create_token(1, now() + 60, now()).await.unwrap().1;
+        let token = served.lab.verifier.store().create_token(1, now() + 60, None, now()).await.unwrap().1;
         let mut device = Device::new();
         let answer = client.post_json("/v1/enrolments", &device.request(&token)).await.unwrap();
         assert_eq!(answer.status, 201);

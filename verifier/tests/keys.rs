@@ -353,7 +353,7 @@ mod tests {
             client.receive().await.unwrap()
         };
         let store = lab.verifier.store();
-        let token = store.create_token(1, now() + 3600, now()).await.unwrap().1;
+        let token = store.create_token(1, now() + 3600, None, now()).await.unwrap().1;
         let enrolled = Device::new().enrol(&lab.verifier, &token, now()).await.unwrap();
         let bearer = enrolled.report.session.unwrap().bearer();
         let user = store.add_user("nurse-7", now()).await.unwrap().unwrap();

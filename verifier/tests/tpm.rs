@@ -144,7 +144,7 @@ mod tests {
     }
 
     async fn token(lab: &Lab, uses: u64) -> String {
-        lab.verifier.store().create_token(uses, now() + 600, now()).await.unwrap().1
+        lab.verifier.store().create_token(uses, now() + 600, None, now()).await.unwrap().1
     }
 
     fn hardware(ear: &Ear) -> Option<i8> {

@@ -1,16 +1,18 @@
-//! `vitalsign-verifier device`: lists and revokes enrolled devices.
+//! `vitalsign-verifier device`: lists, labels, revokes and readmits enrolled devices.
 
 use super::device_ref::{DeviceRef, find};
 use super::diagnostics::{self, DiagnosticsArg};
-use super::{span, table};
+use super::{csv_file, label, span, table};
+use anyhow::Context;
 use clap::builder::PossibleValuesParser;
 use serde_json::json;
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use vitalsign_protocol::check;
 use vitalsign_protocol::device_code::DeviceCode;
 use vitalsign_protocol::diagnostics::DiagnosticsRef;
 use vitalsign_protocol::ear::Tier;
+use vitalsign_protocol::id::EnrolmentId;
 use vitalsign_verifier::clock::now;
 use vitalsign_verifier::config::Config;
 use vitalsign_verifier::store::Store;
@@ -29,8 +31,26 @@ Examples:
     vitalsign-verifier device list --check disk-encryption
   Which have not reported for a week:
     vitalsign-verifier device list --silent 7d
+  The devices of a ward, and those that a token enrolled which became known to others:
+    vitalsign-verifier device list --label \"Ward 3\"
+    vitalsign-verifier device list --token 17
   The device whose code someone reads to you:
     vitalsign-verifier device show 7ZA-3T9-KWJ";
+
+const LABEL_EXAMPLES: &str = "\
+Examples:
+  One device:
+    vitalsign-verifier device label 7ZA-3T9-KWJ \"Ward 3 PC 12\"
+  Many, from a file whose first line is device,label:
+    vitalsign-verifier device label --file labels.csv --dry-run";
+
+const READMIT_EXAMPLES: &str = "\
+Examples:
+  A laptop that was found again:
+    vitalsign-verifier device readmit 7ZA-3T9-KWJ --reason \"found in the taxi\"
+    vitalsign-verifier enrol-token create
+  Then, at the device:
+    vitalsign enrol --again";
 
 const DIAGNOSTICS_EXAMPLES: &str = "\
 Examples:
@@ -53,6 +73,12 @@ pub(crate) enum Command {
         /// Only devices that have not reported for this long, such as 7d
         #[arg(long, value_name = "DURATION", value_parser = span::seconds)]
         silent: Option<u64>,
+        /// Only devices whose label contains this text, in any case
+        #[arg(long)]
+        label: Option<String>,
+        /// Only devices that this token enrolled, by number
+        #[arg(long, value_name = "NUMBER")]
+        token: Option<i64>,
         /// Print JSON
         #[arg(long)]
         json: bool,
@@ -82,7 +108,38 @@ pub(crate) enum Command {
         #[arg(allow_hyphen_values = true)]
         device: DeviceRef,
     },
-    /// Revoke a device for good
+    /// Label a device, so that you know which one it is
+    #[command(after_help = LABEL_EXAMPLES)]
+    Label {
+        /// Code or enrolment ID, as shown by `list`
+        #[arg(allow_hyphen_values = true, required_unless_present = "file", conflicts_with = "file")]
+        device: Option<DeviceRef>,
+        /// The label
+        #[arg(value_parser = label::parse, required_unless_present_any = ["clear", "file"], conflicts_with = "file")]
+        label: Option<String>,
+        /// Remove the label; the device is then shown with that of its token
+        #[arg(long, conflicts_with_all = ["label", "file"])]
+        clear: bool,
+        /// Label the devices of this CSV file, with columns device and label; - for standard input
+        #[arg(long, value_name = "FILE")]
+        file: Option<PathBuf>,
+        /// Check the file, and write nothing
+        #[arg(long, requires = "file")]
+        dry_run: bool,
+    },
+    /// Let a revoked device enrol again
+    ///
+    /// It needs a new enrolment token. Until it has enrolled, nothing is accepted from it.
+    #[command(after_help = READMIT_EXAMPLES)]
+    Readmit {
+        /// Code or enrolment ID, as shown by `list`
+        #[arg(allow_hyphen_values = true)]
+        device: DeviceRef,
+        /// Reason for the audit log
+        #[arg(long)]
+        reason: String,
+    },
+    /// Revoke a device
     Revoke {
         /// Code or enrolment ID, as shown by `list`
         #[arg(allow_hyphen_values = true)]
@@ -97,9 +154,10 @@ pub(crate) async fn run(config: &Path, command: Command) -> anyhow::Result<bool>
     let store = super::store(config).await?;
     let since = Config::read(config)?.diagnostics.since(now());
     match command {
-        Command::List { status, check, silent, json } => {
-            let filter =
-                DeviceFilter { status, check, not_since: silent.map(|ago| now().saturating_sub(ago)) };
+        Command::List { status, check, silent, label, token, json } => {
+            let not_since = silent.map(|ago| now().saturating_sub(ago));
+            let label = label.map(|text| text.to_lowercase());
+            let filter = DeviceFilter { status, check, not_since, label, token };
             list(&store, &filter, since, json).await?;
         }
         Command::Show { device, json } => {
@@ -119,6 +177,29 @@ pub(crate) async fn run(config: &Path, command: Command) -> anyhow::Result<bool>
                 return Ok(false);
             }
             println!("Device {device} is asked to report.");
+        }
+        Command::Label { device, label, clear: _, file, dry_run } => {
+            let labels = match (device, file) {
+                (_, Some(file)) => labels_in(&store, &file).await?,
+                (Some(device), None) => vec![(find(&store, &device).await?.enrolment, label)],
+                (None, None) => Vec::new(),
+            };
+            if dry_run {
+                println!("{} devices would be labelled. Nothing was written.", labels.len());
+            } else {
+                let changed = store.label_devices(&labels, now()).await?;
+                println!("{changed} of {} labels changed.", labels.len());
+            }
+        }
+        Command::Readmit { device, reason } => {
+            let device = find(&store, &device).await?.enrolment;
+            if !store.readmit_device(device, &reason, now()).await? {
+                eprintln!("Device {device} is not revoked, or may enrol already.");
+                return Ok(false);
+            }
+            println!(
+                "Device {device} may enrol again, with a new token (enrol-token create) and, at the device: vitalsign enrol --again"
+            );
         }
         Command::Revoke { device, reason } => {
             let device = find(&store, &device).await?.enrolment;
@@ -140,6 +221,9 @@ struct DeviceFilter {
     check: Option<String>,
     /// Latest time of their last report, in seconds since 1970.
     not_since: Option<u64>,
+    /// Part of their label, in lower case.
+    label: Option<String>,
+    token: Option<i64>,
 }
 
 impl DeviceFilter {
@@ -151,7 +235,30 @@ impl DeviceFilter {
                 .as_deref()
                 .is_none_or(|wanted| failed_checks(device).iter().any(|check| check == wanted))
             && self.not_since.is_none_or(|time| device.last_seen < time)
+            && self.token.is_none_or(|token| device.token == Some(token))
+            && (self.label.as_deref()).is_none_or(|part| {
+                device.label.as_ref().is_some_and(|label| label.to_lowercase().contains(part))
+            })
     }
+}
+
+/// Reads the labels of a file.
+async fn labels_in(store: &Store, file: &Path) -> anyhow::Result<Vec<(EnrolmentId, Option<String>)>> {
+    let mut labels = Vec::new();
+    for csv_file::CsvRow { line, values: [device, text] } in csv_file::read(file, ["device", "label"])? {
+        let at = || format!("{}, line {line}", file.display());
+        let device: DeviceRef = device.parse().map_err(anyhow::Error::msg).with_context(at)?;
+        let device = find(store, &device).await.with_context(at)?.enrolment;
+        if labels.iter().any(|(other, _)| *other == device) {
+            anyhow::bail!("{}: the device is there twice", at());
+        }
+        let text = match text.as_str() {
+            "" => None,
+            text => Some(label::parse(text).map_err(anyhow::Error::msg).with_context(at)?),
+        };
+        labels.push((device, text));
+    }
+    Ok(labels)
 }
 
 async fn list(store: &Store, filter: &DeviceFilter, since: u64, json: bool) -> anyhow::Result<()> {
@@ -179,6 +286,7 @@ async fn list(store: &Store, filter: &DeviceFilter, since: u64, json: bool) -> a
         let sent = sent.get(&it.enrolment).map(ToString::to_string).unwrap_or_default();
         [
             code,
+            it.label.clone().unwrap_or_default(),
             id,
             key(it).to_owned(),
             table::time(it.last_seen),
@@ -188,7 +296,10 @@ async fn list(store: &Store, filter: &DeviceFilter, since: u64, json: bool) -> a
         ]
     };
     let rows: Vec<_> = selected.iter().map(row).collect();
-    table::print(["CODE", "DEVICE", "KEY", "LAST REPORT", "DIAGNOSTICS", "STATUS", "FAILED CHECKS"], &rows);
+    table::print(
+        ["CODE", "LABEL", "DEVICE", "KEY", "LAST REPORT", "DIAGNOSTICS", "STATUS", "FAILED CHECKS"],
+        &rows,
+    );
     eprintln!("{} listed. {} of {all} enrolled devices are not healthy.", selected.len(), all - healthy);
     Ok(())
 }
@@ -202,9 +313,15 @@ fn failed_checks(device: &Device) -> Vec<String> {
 fn show(device: &Device, diagnostics: &[Diagnostics]) {
     let standing = device.standing();
     println!("code         {}", DeviceCode::of(&device.enrolment));
+    if let Some(label) = &device.label {
+        println!("label        {label}");
+    }
     println!("device       {}", device.enrolment);
     println!("status       {}", status(device));
-    println!("enrolled     {}", table::time(device.enrolled_at));
+    match device.token {
+        Some(token) => println!("enrolled     {}, with token {token}", table::time(device.enrolled_at)),
+        None => println!("enrolled     {}", table::time(device.enrolled_at)),
+    }
     println!("last report  {}", table::time(device.last_seen));
     println!("report key   {} ({})", device.identity.kid, key(device));
     match &standing.boot {
@@ -242,8 +359,11 @@ fn as_json(device: &Device, diagnostics: Option<DiagnosticsRef>) -> serde_json::
     json!({
         "device": device.enrolment,
         "code": DeviceCode::of(&device.enrolment).to_string(),
+        "label": device.label,
         "status": device.status,
         "revoked_at": device.revoked_at,
+        "readmitted_at": device.readmitted_at,
+        "token": device.token,
         "enrolled_at": device.enrolled_at,
         "last_seen": device.last_seen,
         "report_key": device.identity.kid,
@@ -263,7 +383,10 @@ fn key(device: &Device) -> &'static str {
 
 fn status(device: &Device) -> String {
     match device.revoked_at {
-        Some(at) => format!("revoked {}", table::time(at)),
+        Some(at) => match device.readmitted_at {
+            Some(_) => format!("revoked {}, may enrol", table::time(at)),
+            None => format!("revoked {}", table::time(at)),
+        },
         None => device.status.clone(),
     }
 }

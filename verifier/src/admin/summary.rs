@@ -70,6 +70,11 @@ fn describe(kind: Kind, body: &Body<'_>) -> String {
         Kind::Report => format!("{}{}", body.text("status"), body.failed_checks()),
         Kind::Enrolled | Kind::EnrolledAgain => format!("{}{}", body.text("status"), body.failed_checks()),
         Kind::DeviceRevoked => format!("revoked{}", body.reason()),
+        Kind::DeviceReadmitted => format!("may enrol again{}", body.reason()),
+        Kind::DeviceLabelled => match body.text("label") {
+            "" => "no label".to_owned(),
+            label => format!("is {label}"),
+        },
         Kind::TokenCreated => {
             let (token, uses) = (body.number("token"), body.number("uses"));
             let devices = if uses == 1 { "device" } else { "devices" };
@@ -104,6 +109,7 @@ fn describe(kind: Kind, body: &Body<'_>) -> String {
             format!("{alert}{end}{scope}{reasons}; {user} was asked {}", body.message())
         }
         Kind::UserAdded | Kind::UserDisabled | Kind::UserEnabled => user.to_owned(),
+        Kind::UserAliasAdded | Kind::UserAliasRemoved => format!("{user}, {}", body.text("alias")),
         Kind::UserDeviceAdded | Kind::UserDeviceRemoved => user.to_owned(),
         Kind::KeyCodeCreated => {
             format!("code {} for {user}, until {}", body.number("code"), time("expires"))

@@ -14,6 +14,9 @@ pub(crate) enum Command {
         /// Lifetime, such as 30m, 12h or 7d
         #[arg(long, default_value = "7d", value_parser = span::seconds)]
         expires: u64,
+        /// Label of the devices that enrol with it, such as "Ward 3 PC 12"
+        #[arg(long, value_parser = super::label::parse)]
+        label: Option<String>,
         /// Print JSON
         #[arg(long)]
         json: bool,
@@ -38,8 +41,9 @@ pub(crate) async fn run(config: &Path, command: Command) -> anyhow::Result<bool>
     let store = super::new_store(&config).await?;
     let now = now();
     match command {
-        Command::Create { uses, expires, json } => {
-            let (record, token) = store.create_token(uses, now.saturating_add(expires), now).await?;
+        Command::Create { uses, expires, label, json } => {
+            let (record, token) =
+                store.create_token(uses, now.saturating_add(expires), label.as_deref(), now).await?;
             if json {
                 super::print_json(&serde_json::json!({ "token": token, "record": record }))?;
             } else {
@@ -66,10 +70,12 @@ pub(crate) async fn run(config: &Path, command: Command) -> anyhow::Result<bool>
                             None => "good".to_owned(),
                         };
                         let used = format!("{}/{}", it.used, it.uses);
-                        [it.id.to_string(), table::time(it.created), table::time(it.expires), used, state]
+                        let label = it.label.clone().unwrap_or_default();
+                        let (created, expires) = (table::time(it.created), table::time(it.expires));
+                        [it.id.to_string(), label, created, expires, used, state]
                     })
                     .collect();
-                table::print(["TOKEN", "CREATED", "EXPIRES", "USED", "STATE"], &rows);
+                table::print(["TOKEN", "LABEL", "CREATED", "EXPIRES", "USED", "STATE"], &rows);
             }
         }
         Command::Revoke { id } => {

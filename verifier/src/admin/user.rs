@@ -1,17 +1,17 @@
 //! `vitalsign-verifier user`: manages users, their security keys and devices.
 
 use super::device_ref::{DeviceRef, find};
-use super::table;
+use super::{csv_file, table};
 use anyhow::Context;
 use serde_json::json;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use vitalsign_protocol::id::Base64Url;
 use vitalsign_protocol::text::is_plain;
 use vitalsign_verifier::clock::now;
 use vitalsign_verifier::config::{Config, SecurityKeySettings};
 use vitalsign_verifier::store::Store;
 use vitalsign_verifier::store::security_key::SecurityKey;
-use vitalsign_verifier::store::user::{DeviceLink, User};
+use vitalsign_verifier::store::user::{DeviceLink, ImportedUser, User};
 use vitalsign_webauthn::{ModelStatus, Models};
 
 /// The most characters of a user's name.
@@ -26,6 +26,11 @@ Examples:
     vitalsign-verifier user key-code nurse-7 --expires 15m
   The device at which they are asked, besides those where they registered a key:
     vitalsign-verifier user device nurse-7 --add 7ZA-3T9-KWJ
+  Everyone of a directory, from a file whose first line is name,aliases,devices:
+    vitalsign-verifier user import people.csv --dry-run
+    vitalsign-verifier user import people.csv
+  The name under which another application knows them:
+    vitalsign-verifier user alias nurse-7 --add nurse.seven@example.org
   A key that was lost:
     vitalsign-verifier user keys nurse-7
     vitalsign-verifier user key-revoke 3 --reason \"lost in a taxi\"";
@@ -38,6 +43,34 @@ pub(crate) enum Command {
         /// User name (`login_hint`)
         #[arg(value_parser = name)]
         name: String,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Add the users of a CSV file, all or none
+    ///
+    /// The first line names the columns: name, and optionally aliases and devices, whose values are separated by
+    /// semicolons. Users, aliases and devices that are there already stay as they are, so that a file can be imported again.
+    Import {
+        /// The file; - for standard input
+        file: PathBuf,
+        /// Check the file and say what would be added, and write nothing
+        #[arg(long)]
+        dry_run: bool,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// List the names that also stand for a user in login_hint, or add or remove one
+    Alias {
+        /// User name
+        name: String,
+        /// Let applications send this name too, such as a user principal name or a badge number
+        #[arg(long, value_name = "NAME", value_parser = name, conflicts_with = "remove")]
+        add: Option<String>,
+        /// Remove this name
+        #[arg(long, value_name = "NAME")]
+        remove: Option<String>,
         /// Print JSON
         #[arg(long)]
         json: bool,
@@ -145,6 +178,27 @@ async fn execute(store: &Store, command: Command) -> anyhow::Result<bool> {
                 ));
             }
         },
+        Command::Import { file, dry_run, json } => return import(store, &file, dry_run, json, now).await,
+        Command::Alias { name, add, remove, json } => {
+            let user = user(store, &name).await?;
+            if let Some(alias) = add
+                && !store.add_alias(&user, &alias, now).await?
+            {
+                return refuse(format!("{alias} stands for a user already; see `user list`."));
+            }
+            if let Some(alias) = remove
+                && !store.remove_alias(&user, &alias, now).await?
+            {
+                return refuse(format!("{} has no alias {alias}.", user.name));
+            }
+            let aliases = store.aliases(&user).await?;
+            if json {
+                super::print_json(&aliases)?;
+            } else {
+                let rows: Vec<_> = aliases.into_iter().map(|alias| [alias]).collect();
+                table::print(["ALIAS"], &rows);
+            }
+        }
         Command::List { json } => list(store, json).await?,
         Command::Disable { name, json } => return enable(store, &name, false, json, now).await,
         Command::Enable { name, json } => return enable(store, &name, true, json, now).await,
@@ -247,6 +301,43 @@ fn models(config: &Config, json: bool, now: u64) -> anyhow::Result<bool> {
     Ok(good)
 }
 
+async fn import(store: &Store, file: &Path, dry_run: bool, json: bool, now: u64) -> anyhow::Result<bool> {
+    let mut users = Vec::new();
+    for row in csv_file::read(file, ["name", "aliases", "devices"])? {
+        let csv_file::CsvRow { line, values: [own, aliases, devices] } = row;
+        let at = || format!("{}, line {line}", file.display());
+        let checked = |text: &str| name(text).map_err(anyhow::Error::msg).with_context(at);
+        let mut found = Vec::new();
+        for device in csv_file::parts(&devices) {
+            let device: DeviceRef = device.parse().map_err(anyhow::Error::msg).with_context(at)?;
+            found.push(find(store, &device).await.with_context(at)?.enrolment);
+        }
+        users.push(ImportedUser {
+            line,
+            name: checked(&own)?,
+            aliases: csv_file::parts(&aliases).map(checked).collect::<Result<_, _>>()?,
+            devices: found,
+        });
+    }
+    let count = match store.import_users(&users, dry_run, now).await? {
+        Ok(count) => count,
+        Err(refused) => return refuse(format!("{}: {refused}. Nothing was imported.", file.display())),
+    };
+    if json {
+        super::print_json(&json!({ "dry_run": dry_run, "added": count }))?;
+    } else {
+        let verb = if dry_run { "would be added" } else { "were added" };
+        println!(
+            "{} users, {} aliases and {} devices {verb}, from {} lines.",
+            count.users,
+            count.aliases,
+            count.devices,
+            users.len()
+        );
+    }
+    Ok(true)
+}
+
 async fn list(store: &Store, json: bool) -> anyhow::Result<()> {
     let mut shown = Vec::new();
     let mut rows = Vec::new();
@@ -275,12 +366,12 @@ async fn list(store: &Store, json: bool) -> anyhow::Result<()> {
 
 async fn enable(store: &Store, name: &str, enabled: bool, json: bool, now: u64) -> anyhow::Result<bool> {
     let state = if enabled { "enabled" } else { "disabled" };
-    if !store.enable_user(name, enabled, now).await? {
-        user(store, name).await?;
+    let name = user(store, name).await?.name;
+    if !store.enable_user(&name, enabled, now).await? {
         return refuse(format!("User {name} was {state} before."));
     }
     if json {
-        super::print_json(&as_json(&user(store, name).await?))?;
+        super::print_json(&as_json(&user(store, &name).await?))?;
     } else {
         println!("User {name} is {state}.");
     }

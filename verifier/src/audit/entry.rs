@@ -12,6 +12,10 @@ pub enum Kind {
     EnrolledAgain,
     /// An administrator revoked a device.
     DeviceRevoked,
+    /// An administrator allowed a revoked device to enrol again.
+    DeviceReadmitted,
+    /// An administrator labelled a device, or removed its label.
+    DeviceLabelled,
     /// An administrator created an enrolment token.
     TokenCreated,
     /// An administrator revoked an enrolment token.
@@ -36,6 +40,10 @@ pub enum Kind {
     UserDisabled,
     /// An administrator enabled a user again.
     UserEnabled,
+    /// An administrator gave a user another name, such as a user principal name or a badge number.
+    UserAliasAdded,
+    /// An administrator removed such a name.
+    UserAliasRemoved,
     /// An administrator linked a user to a device, at which they are then prompted.
     UserDeviceAdded,
     /// An administrator unlinked a user from a device.
@@ -52,11 +60,13 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, in the order in which help texts list them.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 26] = [
         Self::Report,
         Self::Enrolled,
         Self::EnrolledAgain,
         Self::DeviceRevoked,
+        Self::DeviceReadmitted,
+        Self::DeviceLabelled,
         Self::TokenCreated,
         Self::TokenRevoked,
         Self::KeyRotated,
@@ -69,6 +79,8 @@ impl Kind {
         Self::UserAdded,
         Self::UserDisabled,
         Self::UserEnabled,
+        Self::UserAliasAdded,
+        Self::UserAliasRemoved,
         Self::UserDeviceAdded,
         Self::UserDeviceRemoved,
         Self::KeyCodeCreated,
@@ -91,6 +103,8 @@ impl Kind {
             Self::Enrolled => "enrolled",
             Self::EnrolledAgain => "enrolled-again",
             Self::DeviceRevoked => "device-revoked",
+            Self::DeviceReadmitted => "device-readmitted",
+            Self::DeviceLabelled => "device-labelled",
             Self::TokenCreated => "token-created",
             Self::TokenRevoked => "token-revoked",
             Self::KeyRotated => "key-rotated",
@@ -103,6 +117,8 @@ impl Kind {
             Self::UserAdded => "user-added",
             Self::UserDisabled => "user-disabled",
             Self::UserEnabled => "user-enabled",
+            Self::UserAliasAdded => "user-alias-added",
+            Self::UserAliasRemoved => "user-alias-removed",
             Self::UserDeviceAdded => "user-device-added",
             Self::UserDeviceRemoved => "user-device-removed",
             Self::KeyCodeCreated => "key-code-created",

@@ -24,12 +24,21 @@ impl StepUps {
     /// # Errors
     /// `busy` if too many step-ups of this person are pending; `too-large` if the event exceeds what devices read.
     pub async fn request(&self, asked: StepUpRequest, now: u64) -> Result<StepUpStarted, Problem> {
+        // The person and the audit log see one name, whichever alias the application has sent.
+        let user = match self.store.user(&asked.login_hint).await? {
+            Some(user) => user.name,
+            None => {
+                // The application is told nothing, so that it cannot find out who exists.
+                tracing::info!(client = asked.client, login_hint = asked.login_hint, "no user has this name");
+                asked.login_hint.clone()
+            }
+        };
         let id = StepUpId(random()?);
         let auth_req_id = B64.encode(random::<32>()?);
         let transaction = Transaction {
             step_up: id,
             application: asked.application,
-            user: asked.login_hint.clone(),
+            user: user.clone(),
             message: asked.message,
             acr: asked.acr,
             authorization_details: asked.authorization_details,
@@ -45,7 +54,7 @@ impl StepUps {
             id,
             request: request_digest(&auth_req_id),
             client: asked.client,
-            login_hint: asked.login_hint,
+            login_hint: user,
             device: asked.device,
             acr: asked.acr,
             transaction,

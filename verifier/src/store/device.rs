@@ -48,12 +48,23 @@ pub struct Device {
     /// Verdict of that report.
     pub status: String,
     pub enrolled_at: u64,
+    /// Time at which an administrator allowed it to enrol again after its revocation, in seconds since 1970.
+    pub readmitted_at: Option<u64>,
+    /// Number of the token with which it enrolled; `None` for devices of earlier versions.
+    pub token: Option<i64>,
+    /// The name that IT gave it: its own label, otherwise that of its token.
+    pub label: Option<String>,
     pub identity: Identity,
     standing: RwLock<Arc<AppraisalSnapshot>>,
     reporting: Arc<Mutex<()>>,
 }
 
 impl Device {
+    /// Returns whether an administrator revoked it and has not allowed it to enrol again.
+    pub(crate) fn is_shut_out(&self) -> bool {
+        self.revoked_at.is_some() && self.readmitted_at.is_none()
+    }
+
     /// Returns the device's appraisal snapshot.
     #[must_use]
     pub fn standing(&self) -> Arc<AppraisalSnapshot> {
@@ -90,6 +101,9 @@ impl Device {
             last_seen: unsigned(row.try_get("last_seen")?),
             status: row.try_get("status")?,
             enrolled_at: unsigned(row.try_get("enrolled_at")?),
+            readmitted_at: row.try_get::<Option<i64>, _>("readmitted_at")?.map(unsigned),
+            token: row.try_get("token")?,
+            label: row.try_get("label")?,
             identity: Identity {
                 kid: Thumbprint::from_slice(row.try_get("kid")?).ok_or_else(|| broken("key name"))?,
                 report_key: PublicKey::from_point(row.try_get("report_key")?)
@@ -100,6 +114,19 @@ impl Device {
             reporting: Arc::default(),
         })
     }
+}
+
+/// Selects the columns that [`Device::from_row`] reads.
+macro_rules! select_devices {
+    ($condition:literal) => {
+        concat!(
+            "SELECT devices.*, identities.*, coalesce(device_labels.label, tokens.label) AS label
+             FROM devices JOIN identities ON identities.device = devices.id
+             LEFT JOIN device_labels ON device_labels.device = devices.id
+             LEFT JOIN tokens ON tokens.id = identities.token ",
+            $condition
+        )
+    };
 }
 
 /// Look-up key of a device.
@@ -116,13 +143,9 @@ pub(crate) async fn find<'c>(
     by: By<'_>,
 ) -> Result<Option<Device>, StoreError> {
     let (query, key) = match by {
-        By::Kid(kid) => {
-            ("SELECT * FROM devices JOIN identities ON device = id WHERE kid = ?1", kid.as_bytes())
-        }
-        By::Ek(ek) => ("SELECT * FROM devices JOIN identities ON device = id WHERE ek = ?1", ek.as_bytes()),
-        By::Enrolment(id) => {
-            ("SELECT * FROM devices JOIN identities ON device = id WHERE enrolment = ?1", id.as_bytes())
-        }
+        By::Kid(kid) => (select_devices!("WHERE kid = ?1"), kid.as_bytes()),
+        By::Ek(ek) => (select_devices!("WHERE ek = ?1"), ek.as_bytes()),
+        By::Enrolment(id) => (select_devices!("WHERE enrolment = ?1"), id.as_bytes()),
     };
     let row = sqlx::query(query).bind(key).fetch_optional(connection).await?;
     row.as_ref().map(Device::from_row).transpose()
@@ -145,18 +168,14 @@ impl Store {
 
     /// Returns at most `limit` devices in order of enrolment, after skipping `offset`.
     pub async fn devices(&self, limit: u32, offset: u32) -> Result<Vec<Device>, StoreError> {
-        let query = sqlx::query(
-            "SELECT * FROM devices JOIN identities ON device = id ORDER BY id LIMIT ?1 OFFSET ?2",
-        );
+        let query = sqlx::query(select_devices!("ORDER BY devices.id LIMIT ?1 OFFSET ?2"));
         let rows = query.bind(limit).bind(offset).fetch_all(self.readers()).await?;
         rows.iter().map(Device::from_row).collect()
     }
 
     /// Returns the devices with this code: one, or by chance more.
     pub async fn devices_by_code(&self, code: &DeviceCode) -> Result<Vec<Device>, StoreError> {
-        let query = sqlx::query(
-            "SELECT * FROM devices JOIN identities ON device = id WHERE substr(enrolment, 1, 5) = ?1 ORDER BY id",
-        );
+        let query = sqlx::query(select_devices!("WHERE substr(enrolment, 1, 5) = ?1 ORDER BY devices.id"));
         let rows = query.bind(&code.prefix()[..]).fetch_all(self.readers()).await?;
         rows.iter().map(Device::from_row).collect()
     }
@@ -183,7 +202,8 @@ impl Store {
     ) -> Result<bool, StoreError> {
         let mut transaction = self.begin().await?;
         let revoked = sqlx::query(
-            "UPDATE devices SET revoked_at = ?2, generation = generation + 1 WHERE enrolment = ?1 AND revoked_at IS NULL",
+            "UPDATE devices SET revoked_at = ?2, generation = generation + 1, readmitted_at = NULL
+             WHERE enrolment = ?1 AND (revoked_at IS NULL OR readmitted_at IS NOT NULL)",
         );
         let revoked = revoked.bind(device.as_bytes()).bind(signed(now)).execute(&mut *transaction).await?;
         if revoked.rows_affected() == 0 {
@@ -195,5 +215,65 @@ impl Store {
         transaction.log(&[entry]).await?;
         transaction.commit().await?;
         Ok(true)
+    }
+
+    /// Lets a revoked device enrol again, with a new token. Until it has, nothing is accepted from it. Returns `false` if it
+    /// does not exist, is not revoked, or may enrol already.
+    pub async fn readmit_device(
+        &self,
+        device: EnrolmentId,
+        reason: &str,
+        now: u64,
+    ) -> Result<bool, StoreError> {
+        let mut transaction = self.begin().await?;
+        let update = sqlx::query(
+            "UPDATE devices SET readmitted_at = ?2
+             WHERE enrolment = ?1 AND revoked_at IS NOT NULL AND readmitted_at IS NULL",
+        );
+        let update = update.bind(device.as_bytes()).bind(signed(now)).execute(&mut *transaction).await?;
+        if update.rows_affected() == 0 {
+            return Ok(false);
+        }
+        let body = serde_json::json!({ "reason": reason }).to_string();
+        let kind = Kind::DeviceReadmitted;
+        transaction
+            .log(&[AuditEntry { time: now, kind, device: Some(device), body, evidence: None }])
+            .await?;
+        transaction.commit().await?;
+        Ok(true)
+    }
+
+    /// Labels devices, or removes their labels, all or none. Returns how many labels changed.
+    ///
+    /// # Errors
+    /// A device does not exist.
+    pub async fn label_devices(
+        &self,
+        labels: &[(EnrolmentId, Option<String>)],
+        now: u64,
+    ) -> Result<usize, StoreError> {
+        let mut transaction = self.begin().await?;
+        let mut entries = Vec::new();
+        for (device, label) in labels {
+            let found = find(&mut *transaction, By::Enrolment(device)).await?;
+            let found = found.ok_or_else(|| StoreError::Failed(format!("there is no device {device}")))?;
+            let query = match label {
+                Some(label) => sqlx::query(
+                    "INSERT INTO device_labels (device, label) VALUES (?1, ?2)
+                     ON CONFLICT (device) DO UPDATE SET label = excluded.label WHERE label <> excluded.label",
+                )
+                .bind(found.id)
+                .bind(label),
+                None => sqlx::query("DELETE FROM device_labels WHERE device = ?1").bind(found.id),
+            };
+            if query.execute(&mut *transaction).await?.rows_affected() > 0 {
+                let body = serde_json::json!({ "label": label }).to_string();
+                let (device, kind) = (Some(*device), Kind::DeviceLabelled);
+                entries.push(AuditEntry { time: now, kind, device, body, evidence: None });
+            }
+        }
+        transaction.log(&entries).await?;
+        transaction.commit().await?;
+        Ok(entries.len())
     }
 }

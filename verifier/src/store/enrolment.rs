@@ -1,7 +1,7 @@
 //! Pending enrolments, and their atomic completion.
 
 use super::audit;
-use super::device::{self, By, Identity, TpmIdentity};
+use super::device::{self, By, Device, Identity, TpmIdentity};
 use super::token::{self, Token};
 use super::{Store, StoreError, signed, unsigned};
 use crate::appraisal::AppraisalSnapshot;
@@ -188,7 +188,7 @@ impl Store {
                 by_ek
             }
         };
-        if known.as_ref().is_some_and(|device| device.revoked_at.is_some()) {
+        if known.as_ref().is_some_and(Device::is_shut_out) {
             return Ok(EnrolmentOutcome::Revoked);
         }
         let state = token::get(&mut *transaction, *token)
@@ -210,7 +210,8 @@ impl Store {
         let upsert = sqlx::query(
             "INSERT INTO devices (enrolment, generation, last_seen, status, evidence) VALUES (?1, 1, ?2, ?3, ?4)
              ON CONFLICT (enrolment) DO UPDATE SET generation = generation + 1,
-               last_seen = excluded.last_seen, status = excluded.status, evidence = excluded.evidence
+               last_seen = excluded.last_seen, status = excluded.status, evidence = excluded.evidence,
+               revoked_at = NULL, readmitted_at = NULL
              RETURNING id",
         );
         let id: i64 = upsert
@@ -225,8 +226,8 @@ impl Store {
             serde_json::to_string(&proven.standing).map_err(|e| StoreError::Failed(e.to_string()))?;
         let replace = sqlx::query(
             "INSERT OR REPLACE INTO identities
-             (device, kid, report_key, ek, ak, genuine, simulated, enrolled_at, standing)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+             (device, kid, report_key, ek, ak, genuine, simulated, enrolled_at, standing, token)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
         );
         replace
             .bind(id)
@@ -238,6 +239,7 @@ impl Store {
             .bind(identity.tpm.as_ref().is_some_and(|tpm| tpm.simulated))
             .bind(signed(proven.now))
             .bind(standing)
+            .bind(token)
             .execute(&mut *transaction)
             .await?;
         let kind = if known.is_some() { Kind::EnrolledAgain } else { Kind::Enrolled };

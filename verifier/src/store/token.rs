@@ -22,6 +22,8 @@ pub struct Token {
     pub used: u64,
     /// Time at which an administrator revoked it, in seconds since 1970.
     pub revoked_at: Option<u64>,
+    /// Name that IT gave to the devices that enrol with it.
+    pub label: Option<String>,
 }
 
 impl Token {
@@ -33,6 +35,7 @@ impl Token {
             uses: unsigned(row.try_get("uses")?),
             used: unsigned(row.try_get("used")?),
             revoked_at: row.try_get::<Option<i64>, _>("revoked_at")?.map(unsigned),
+            label: row.try_get("label")?,
         })
     }
 }
@@ -53,11 +56,13 @@ pub(crate) async fn get<'c>(
 }
 
 impl Store {
-    /// Creates a token for this many devices, valid until `expires`. The returned value is the only copy.
+    /// Creates a token for this many devices, valid until `expires`. Devices that enrol with it are shown with its label
+    /// as long as they have no separate one. The returned value is the only copy.
     pub async fn create_token(
         &self,
         uses: u64,
         expires: u64,
+        label: Option<&str>,
         now: u64,
     ) -> Result<(Token, String), StoreError> {
         let mut secret = [0; 24];
@@ -65,12 +70,16 @@ impl Store {
         let token = format!("vse_{}", B64.encode(secret));
         let mut transaction = self.begin().await?;
         let insert = sqlx::query(
-            "INSERT INTO tokens (digest, created, expires, uses) VALUES (?1, ?2, ?3, ?4) RETURNING *",
+            "INSERT INTO tokens (digest, created, expires, uses, label) VALUES (?1, ?2, ?3, ?4, ?5) RETURNING *",
         );
-        let insert =
-            insert.bind(digest(&token).0.to_vec()).bind(signed(now)).bind(signed(expires)).bind(signed(uses));
+        let insert = insert.bind(digest(&token).0.to_vec()).bind(signed(now)).bind(signed(expires));
+        let insert = insert.bind(signed(uses)).bind(label);
         let record = Token::from_row(&insert.fetch_one(&mut *transaction).await?)?;
-        let body = serde_json::json!({ "token": record.id, "uses": uses, "expires": expires }).to_string();
+        let mut body = serde_json::json!({ "token": record.id, "uses": uses, "expires": expires });
+        if let (Some(label), Some(body)) = (label, body.as_object_mut()) {
+            body.insert("label".into(), label.into());
+        }
+        let body = body.to_string();
         let entry = AuditEntry { time: now, kind: Kind::TokenCreated, device: None, body, evidence: None };
         transaction.log(&[entry]).await?;
         transaction.commit().await?;

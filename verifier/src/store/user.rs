@@ -1,7 +1,7 @@
 //! Users, the devices at which they are prompted, and the codes with which they register security keys.
 
 use super::device::{self, By};
-use super::{Store, StoreError, signed, unsigned};
+use super::{Store, StoreError, Transaction, signed, unsigned};
 use crate::audit::{AuditEntry, Kind};
 use crate::names::folded;
 use serde::Serialize;
@@ -42,6 +42,33 @@ pub enum DeviceLink {
     AlreadySo,
     /// The device does not exist or was revoked.
     NoDevice,
+}
+
+/// A user as a file of users describes them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImportedUser {
+    /// Line of the file, from 1.
+    pub line: u64,
+    pub name: String,
+    pub aliases: Vec<String>,
+    pub devices: Vec<EnrolmentId>,
+}
+
+/// Numbers of what an import added.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ImportCount {
+    pub users: usize,
+    pub aliases: usize,
+    pub devices: usize,
+}
+
+/// Reason why a file of users was not imported. Nothing was written.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}: {why}")]
+pub struct ImportRefused {
+    /// Line of the file, from 1.
+    pub line: u64,
+    pub why: String,
 }
 
 impl User {
@@ -105,13 +132,67 @@ pub(crate) async fn join(
     Ok(insert.bind(user).bind(device).execute(connection).await?.rows_affected() > 0)
 }
 
+/// Reads a user by name or alias, whose case and form do not matter. A name that matches exactly comes first.
 async fn by_name<'c>(
     connection: impl Executor<'c, Database = Sqlite>,
     name: &str,
 ) -> Result<Option<User>, StoreError> {
-    let row =
-        sqlx::query("SELECT * FROM users WHERE name = ?1").bind(name).fetch_optional(connection).await?;
+    let query = sqlx::query(
+        "SELECT * FROM users WHERE id = coalesce(
+           (SELECT id FROM users WHERE name = ?1), (SELECT user FROM user_names WHERE folded = ?2))",
+    );
+    let row = query.bind(name).bind(folded(name)).fetch_optional(connection).await?;
     row.as_ref().map(User::from_row).transpose()
+}
+
+/// Lets `name` stand for the user. Returns `false` if it stands for a user already.
+async fn claim_name(connection: &mut SqliteConnection, user: i64, name: &str) -> Result<bool, StoreError> {
+    let insert = sqlx::query("INSERT OR IGNORE INTO user_names (folded, name, user) VALUES (?1, ?2, ?3)");
+    let insert = insert.bind(folded(name)).bind(name).bind(user).execute(connection).await?;
+    Ok(insert.rows_affected() > 0)
+}
+
+/// Enters the names of users of earlier versions. Of two that differ in case or form only, the older user has the name,
+/// and the other is found by their exact name.
+pub(super) async fn complete_names(connection: &mut SqliteConnection) -> Result<(), StoreError> {
+    let query = sqlx::query("SELECT * FROM users WHERE id NOT IN (SELECT user FROM user_names) ORDER BY id");
+    for row in query.fetch_all(&mut *connection).await? {
+        let user = User::from_row(&row)?;
+        claim_name(connection, user.id, &user.name).await?;
+    }
+    Ok(())
+}
+
+/// Adds a user. Returns `None` if the name stands for a user already.
+async fn add(transaction: &mut Transaction<'_>, name: &str, now: u64) -> Result<Option<User>, StoreError> {
+    if by_name(&mut **transaction, name).await?.is_some() {
+        return Ok(None);
+    }
+    let mut handle = [0; 16];
+    aws_lc_rs::rand::fill(&mut handle).map_err(|_| StoreError::Failed("no random numbers".into()))?;
+    let insert = sqlx::query("INSERT INTO users (name, handle, created) VALUES (?1, ?2, ?3) RETURNING *");
+    let insert = insert.bind(name).bind(&handle[..]).bind(signed(now));
+    let user = User::from_row(&insert.fetch_one(&mut **transaction).await?)?;
+    claim_name(transaction, user.id, name).await?;
+    let body = serde_json::json!({ "user": name });
+    transaction.log(&[entry(Kind::UserAdded, &body, None, now)]).await?;
+    Ok(Some(user))
+}
+
+/// Adds an alias. Returns `false` if it stands for a user already.
+async fn add_alias(
+    transaction: &mut Transaction<'_>,
+    user: &User,
+    alias: &str,
+    now: u64,
+) -> Result<bool, StoreError> {
+    if by_name(&mut **transaction, alias).await?.is_some() || !claim_name(transaction, user.id, alias).await?
+    {
+        return Ok(false);
+    }
+    let body = serde_json::json!({ "user": user.name, "alias": alias });
+    transaction.log(&[entry(Kind::UserAliasAdded, &body, None, now)]).await?;
+    Ok(true)
 }
 
 fn entry(kind: Kind, body: &serde_json::Value, device: Option<EnrolmentId>, time: u64) -> AuditEntry {
@@ -119,7 +200,7 @@ fn entry(kind: Kind, body: &serde_json::Value, device: Option<EnrolmentId>, time
 }
 
 impl Store {
-    /// Reads a user by name.
+    /// Reads a user by name or alias, whose case and form do not matter.
     pub async fn user(&self, name: &str) -> Result<Option<User>, StoreError> {
         by_name(self.readers(), name).await
     }
@@ -129,27 +210,92 @@ impl Store {
         rows.iter().map(User::from_row).collect()
     }
 
-    /// Adds a user. Returns `None` if the name is taken, or differs from another in case or form only.
+    /// Adds a user. Returns `None` if the name stands for a user already, with another case or form too.
     pub async fn add_user(&self, name: &str, now: u64) -> Result<Option<User>, StoreError> {
-        let mut handle = [0; 16];
-        aws_lc_rs::rand::fill(&mut handle).map_err(|_| StoreError::Failed("no random numbers".into()))?;
         let mut transaction = self.begin().await?;
-        let wanted = folded(name);
-        let names: Vec<String> =
-            sqlx::query_scalar("SELECT name FROM users").fetch_all(&mut *transaction).await?;
-        if names.iter().any(|other| folded(other) == wanted) {
-            return Ok(None);
-        }
-        let insert = sqlx::query(
-            "INSERT INTO users (name, handle, created) VALUES (?1, ?2, ?3) ON CONFLICT (name) DO NOTHING RETURNING *",
-        );
-        let insert = insert.bind(name).bind(&handle[..]).bind(signed(now));
-        let Some(row) = insert.fetch_optional(&mut *transaction).await? else { return Ok(None) };
-        let user = User::from_row(&row)?;
-        let body = serde_json::json!({ "user": name });
-        transaction.log(&[entry(Kind::UserAdded, &body, None, now)]).await?;
+        let Some(user) = add(&mut transaction, name, now).await? else { return Ok(None) };
         transaction.commit().await?;
         Ok(Some(user))
+    }
+
+    /// Returns the aliases of a user as they were written, in their order.
+    pub async fn aliases(&self, user: &User) -> Result<Vec<String>, StoreError> {
+        let query =
+            sqlx::query_scalar("SELECT name FROM user_names WHERE user = ?1 AND name <> ?2 ORDER BY name");
+        Ok(query.bind(user.id).bind(&user.name).fetch_all(self.readers()).await?)
+    }
+
+    /// Gives a user another name that applications may send as `login_hint`. Returns `false` if it stands for a user already.
+    pub async fn add_alias(&self, user: &User, alias: &str, now: u64) -> Result<bool, StoreError> {
+        let mut transaction = self.begin().await?;
+        let added = add_alias(&mut transaction, user, alias, now).await?;
+        transaction.commit().await?;
+        Ok(added)
+    }
+
+    /// Removes an alias of a user. Returns `false` if they have no such alias.
+    pub async fn remove_alias(&self, user: &User, alias: &str, now: u64) -> Result<bool, StoreError> {
+        let mut transaction = self.begin().await?;
+        let delete = sqlx::query("DELETE FROM user_names WHERE folded = ?1 AND user = ?2 AND name <> ?3");
+        let delete = delete.bind(folded(alias)).bind(user.id).bind(&user.name);
+        if delete.execute(&mut *transaction).await?.rows_affected() == 0 {
+            return Ok(false);
+        }
+        let body = serde_json::json!({ "user": user.name, "alias": alias });
+        transaction.log(&[entry(Kind::UserAliasRemoved, &body, None, now)]).await?;
+        transaction.commit().await?;
+        Ok(true)
+    }
+
+    /// Adds users with their aliases and devices, all or none. Users, aliases and devices that are there already stay as
+    /// they are. With `dry_run` it writes nothing, and returns what it would have done.
+    pub async fn import_users(
+        &self,
+        users: &[ImportedUser],
+        dry_run: bool,
+        now: u64,
+    ) -> Result<Result<ImportCount, ImportRefused>, StoreError> {
+        let mut transaction = self.begin().await?;
+        let mut count = ImportCount::default();
+        for imported in users {
+            let refused = |why| Ok(Err(ImportRefused { line: imported.line, why }));
+            let user = match by_name(&mut *transaction, &imported.name).await? {
+                Some(user) if user.name == imported.name => user,
+                Some(other) => {
+                    return refused(format!("{} stands for {} already", imported.name, other.name));
+                }
+                None => {
+                    count.users += 1;
+                    let Some(user) = add(&mut transaction, &imported.name, now).await? else {
+                        return refused(format!("{} cannot be added", imported.name));
+                    };
+                    user
+                }
+            };
+            for alias in &imported.aliases {
+                match by_name(&mut *transaction, alias).await? {
+                    Some(other) if other.id == user.id => {}
+                    Some(other) => return refused(format!("{alias} stands for {} already", other.name)),
+                    None => {
+                        count.aliases += usize::from(add_alias(&mut transaction, &user, alias, now).await?)
+                    }
+                }
+            }
+            for device in &imported.devices {
+                let Some(found) = device::find(&mut *transaction, By::Enrolment(device)).await? else {
+                    return refused(format!("there is no device {device}"));
+                };
+                if join(&mut transaction, user.id, found.id).await? {
+                    count.devices += 1;
+                    let body = serde_json::json!({ "user": user.name });
+                    transaction.log(&[entry(Kind::UserDeviceAdded, &body, Some(*device), now)]).await?;
+                }
+            }
+        }
+        if !dry_run {
+            transaction.commit().await?;
+        }
+        Ok(Ok(count))
     }
 
     /// Enables or disables a user. Returns `false` if the user does not exist or already has that state.

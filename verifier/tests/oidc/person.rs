@@ -33,7 +33,7 @@ impl Person {
     pub(crate) async fn at(provider: &Provider, name: &str) -> Self {
         let verifier = &provider.lab.verifier;
         let mut device = Device::new();
-        let token = verifier.store().create_token(1, now() + 60, now()).await.unwrap().1;
+        let token = verifier.store().create_token(1, now() + 60, None, now()).await.unwrap().1;
         let enrolled = device.enrol(verifier, &token, now()).await.unwrap();
         let session = serde_json::to_value(enrolled.report.session.unwrap()).unwrap();
         let session = format!("Bearer {}", session.as_str().unwrap());

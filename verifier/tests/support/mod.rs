@@ -55,7 +55,7 @@ impl Lab {
     }
 
     pub(crate) async fn token(&self, uses: u64) -> String {
-        self.verifier.store().create_token(uses, NOW + 3600, NOW).await.unwrap().1
+        self.verifier.store().create_token(uses, NOW + 3600, None, NOW).await.unwrap().1
     }
 
     pub(crate) async fn device(&self) -> Device {
@@ -63,7 +63,7 @@ impl Lab {
     }
 
     pub(crate) async fn device_at(&self, now: u64) -> Device {
-        let token = self.verifier.store().create_token(1, now + 3600, now).await.unwrap().1;
+        let token = self.verifier.store().create_token(1, now + 3600, None, now).await.unwrap().1;
         let mut device = Device::new();
         device.enrol(&self.verifier, &token, now).await.unwrap();
         device
