@@ -11,6 +11,7 @@ pub(crate) mod key;
 mod label;
 pub(crate) mod policy;
 pub(crate) mod serve;
+mod service_manager;
 mod span;
 pub(crate) mod step_up;
 mod summary;

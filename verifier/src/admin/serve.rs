@@ -1,5 +1,6 @@
 //! `vitalsign-verifier serve`: runs the server until a signal.
 
+use super::service_manager::{self, Life};
 use anyhow::Context;
 use std::io::Write;
 use std::path::Path;
@@ -108,16 +109,30 @@ pub(crate) async fn run(config: &Path, arguments: ServeArgs) -> anyhow::Result<b
     println!("listening {}", server.address());
     std::io::stdout().flush()?;
     tracing::info!(address = %server.address(), "serving");
+    service_manager::tell(Life::Ready);
+    let mut alive = tokio::time::interval(service_manager::interval());
     let mut renewal = tokio::time::interval(RENEWAL_INTERVAL);
     loop {
         tokio::select! {
             signal = signals.next() => match signal {
                 Asked::End => break,
-                Asked::Reload => match verifier.reload(clock::now()).await {
-                    Ok(()) => tracing::info!("policies and roots were read again"),
-                    Err(error) => tracing::error!(%error, "nothing was read again: the former policies stay in force"),
-                },
+                Asked::Reload => {
+                    service_manager::tell(Life::Reloading);
+                    match verifier.reload(clock::now()).await {
+                        Ok(()) => tracing::info!("policies and roots were read again"),
+                        Err(error) => {
+                            tracing::error!(%error, "nothing was read again: the former policies stay in force");
+                        }
+                    }
+                    service_manager::tell(Life::Ready);
+                }
             },
+            _ = alive.tick() => {
+                // An answer, good or bad, shows that neither this process nor the store hangs.
+                let _ = verifier.store().check().await;
+                service_manager::tell(Life::Alive);
+                continue;
+            }
             _ = renewal.tick() => {}
         }
         match certificate.renewed() {
@@ -130,6 +145,7 @@ pub(crate) async fn run(config: &Path, arguments: ServeArgs) -> anyhow::Result<b
         }
     }
     tracing::info!("ending");
+    service_manager::tell(Life::Stopping);
     server.shutdown().await;
     Ok(true)
 }

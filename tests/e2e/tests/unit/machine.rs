@@ -103,7 +103,7 @@ impl Machine {
 
     /// Output of the service.
     pub(crate) fn log(&self) -> String {
-        fs::read_to_string(self.folder.join(format!("{SERVICE}.log"))).unwrap_or_default()
+        self.log_of(SERVICE)
     }
 
     /// The block device with the LUKS header.
@@ -166,6 +166,24 @@ impl Machine {
             let standing = last.map(|status| status.standing);
             format!("last seen: {standing:?}\n{}\n{}", self.console(), self.log())
         })
+    }
+
+    /// Installs a shipped unit, its user and its program, as a package does. It does not start the unit.
+    pub(crate) fn install(&self, unit: &str, users: &str, name: &str, lines: &str) -> Result<()> {
+        fs::copy(shipped(unit), self.folder.join("units").join(unit))?;
+        drop_in(&self.folder, unit, lines)?;
+        let script = "touch /usr/bin/$0 && mount --bind $1 /usr/bin/$0 && systemd-sysusers $2";
+        let (program, users) = (program(name)?, shipped(users));
+        let arguments = ["-c", script, name, &program.to_string_lossy(), &users.to_string_lossy()];
+        let output = self.run("bash", &arguments)?;
+        ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        self.systemctl(&["daemon-reload"])?;
+        Ok(())
+    }
+
+    /// Output of a unit.
+    pub(crate) fn log_of(&self, unit: &str) -> String {
+        fs::read_to_string(self.folder.join(format!("{unit}.log"))).unwrap_or_default()
     }
 
     /// Runs a script in a copy of the shipped service: the same sandbox around another program. `more` are lines that

@@ -4,6 +4,7 @@ mod luks;
 mod machine;
 mod memory;
 mod root_question;
+mod verifier_unit;
 
 use anyhow::{Context, Result, bail, ensure};
 use machine::{LIMIT, Machine, SERVICE, SHIPPED, Setup, TOKEN, shipped};
