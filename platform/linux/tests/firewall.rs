@@ -173,6 +173,30 @@ mod tests {
             (nft(&dropping("iifname { \"lo\", \"eth9\" } accept")), &open, true),
             (nft(&dropping("iifname vmap { \"lo\" : drop, \"eth*\" : accept }")), &open, true),
             (nft(&dropping("iifname . tcp dport { \"eth9\" . 1-65535 } accept")), &open, true),
+            (nft(&dropping("meta l4proto . th dport { tcp . 1-65535 } accept")), &open, true),
+            // Rules can fill a set with every sender, and a sender can fill it by knocking.
+            (
+                nft("table inet f {
+                       set a { type ipv4_addr; flags dynamic, timeout; timeout 1h; }
+                       chain p { type filter hook prerouting priority -10; add @a { ip saddr} }
+                       chain i { type filter hook input priority 0; policy drop; ip saddr @a accept } }"),
+                &open,
+                true,
+            ),
+            (
+                nft("table inet f {
+                       set a { type ipv4_addr; flags dynamic, timeout; timeout 1h; }
+                       chain i { type filter hook input priority 0; policy drop; tcp dport 7000 add @a { ip saddr}; ip saddr @a accept } }"),
+                &open,
+                false,
+            ),
+            (
+                nft("table inet f {
+                       set b { type ipv4_addr; flags dynamic, timeout; timeout 1h; }
+                       chain i { type filter hook input priority 0; policy drop; ip saddr @b drop; tcp dport 22 accept; add @b { ip saddr limit rate over 10/second} drop } }"),
+                &blocked,
+                false,
+            ),
             (nft(&dropping("tcp dport 8080 accept")), &blocked, true),
             (nft(&dropping("ip saddr 10.9.9.0/24 accept")), &blocked, true),
             (nft(&dropping("ip saddr . tcp dport { 10.0.0.0/8 . 8000-8100 } accept")), &blocked, true),

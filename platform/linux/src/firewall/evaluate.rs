@@ -544,6 +544,9 @@ impl Evaluation<'_> {
             left = rest;
         }
         for packets in left {
+            if set.filled_by_rules {
+                each(if negated { Found::Not(packets.clone()) } else { Found::Yes(packets.clone(), None) });
+            }
             each(match &set.other {
                 Some(data) if !negated => Found::Yes(packets, data.as_ref()),
                 None if negated => Found::Yes(packets, None),
@@ -646,6 +649,10 @@ fn reversed(parts: &[Part], size: usize) -> Vec<Part> {
         return parts.to_vec();
     }
     let length = parts.iter().map(|part| part.length).sum();
+    // The kernel leaves the bytes after the last whole number as they are.
+    if length < size {
+        return parts.to_vec();
+    }
     let [Part { length: whole, content: Content::Number { value, known } }] = parts else {
         return doubtful(length);
     };

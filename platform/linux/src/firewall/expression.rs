@@ -55,6 +55,10 @@ pub(crate) enum Expression {
         to: Option<u32>,
         negated: bool,
     },
+    /// Adds what the packet has to a set, or removes it.
+    Fill {
+        set: String,
+    },
     /// Goes on or not.
     Doubtful(Doubt),
     SetMark {
@@ -167,12 +171,22 @@ impl Rule {
                     | Expression::Bitwise { .. }
                     | Expression::ByteOrder { .. }
                     | Expression::Lookup { .. }
+                    | Expression::Fill { .. }
                     | Expression::Doubtful(_)
             )
         };
         let acts = !expressions.iter().all(looks);
         Some(Self { expressions, acts })
     }
+}
+
+/// Reads an expression that changes a set. With expressions for the element, it goes on as they say, usually by rate.
+fn read_dynset(data: Attributes<'_>, to: &mut Vec<Expression>) -> Option<()> {
+    to.push(Expression::Fill { set: data.text(1)?.to_owned() });
+    if data.get(7).or(data.get(10)).is_some() {
+        to.push(Expression::Doubtful(Doubt::Sender));
+    }
+    Some(())
 }
 
 /// Reads one expression. None if it is damaged; an expression that is not known is [`Expression::Unknown`].
@@ -245,9 +259,8 @@ fn read(outer: Attributes<'_>, to: &mut Vec<Expression>) -> Option<()> {
             to: data.be32(3).filter(|to| *to != 0).map(register),
             negated: data.be32(5).unwrap_or(0) & 1 != 0,
         },
-        // Adds a source to a set. With an expression it goes on as that says, usually by rate.
-        "dynset" if data.get(7).or(data.get(10)).is_none() => Expression::Nothing,
-        "dynset" | "limit" | "connlimit" => Expression::Doubtful(Doubt::Sender),
+        "dynset" => return read_dynset(data, to),
+        "limit" | "connlimit" => Expression::Doubtful(Doubt::Sender),
         "quota" => Expression::Doubtful(Doubt::Unknown),
         "objref" => match data.be32(1) {
             // Counter, helper, timeout, security mark, expectation.

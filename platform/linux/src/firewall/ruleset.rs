@@ -133,6 +133,7 @@ impl Ruleset {
                 }
                 set.complete();
             }
+            table.mark_filled();
         }
         if interrupted { Err(NetlinkError::Interrupted) } else { Ok(ruleset) }
     }
@@ -173,6 +174,18 @@ impl Ruleset {
 }
 
 impl Table {
+    /// Marks the sets that rules change.
+    fn mark_filled(&mut self) {
+        let rules = self.chains.values().flat_map(|chain| &chain.rules);
+        for expression in rules.flat_map(|rule| &rule.expressions) {
+            if let Expression::Fill { set } = expression
+                && let Some(set) = self.sets.get_mut(set)
+            {
+                set.filled_by_rules = true;
+            }
+        }
+    }
+
     /// Names of the sets that rules look up.
     fn looked_up(&self) -> BTreeSet<String> {
         let rules = self.chains.values().flat_map(|chain| &chain.rules);
@@ -253,6 +266,7 @@ mod tests {
             ),
             expression("byteorder", &[word(1, 1), word(2, 1), word(3, 1), word(4, 4), word(5, 4)]),
             expression("lookup", &[attribute(1, b"s"), word(2, 1), word(3, 0), word(5, 1)]),
+            expression("dynset", &[attribute(1, b"s"), word(4, 1)]),
             expression("fib", &[word(1, 1), word(2, 3), word(3, 2)]),
             expression("immediate", &[word(1, 1), constant(2, &[10, 0, 0, 1])]),
             expression("nat", &[word(1, 1), word(2, 2), word(3, 1), word(5, 2), word(6, 2)]),
