@@ -141,6 +141,14 @@ mod tests {
                     "data ?Failed ?Failed ?Failed ?Failed",
                 ],
             ),
+            (
+                "mapped",
+                &[
+                    "system true luks2 password false",
+                    "data ?Denied ?Denied ?Denied ?Denied",
+                    "data true luks2 password false",
+                ],
+            ),
             ("live", &["system false none - -"]),
             ("composefs-on-luks", &["system true luks2 tpm false", "data true luks2 tpm false"]),
             ("composefs-var-on-luks", &["system false none - -", "data true luks2 tpm false"]),

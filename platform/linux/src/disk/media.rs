@@ -61,7 +61,7 @@ const FIRMWARE_FILE_SYSTEMS: [&str; 3] = ["vfat", "msdos", "exfat"];
 /// Mount points that belong to the system with all below, whatever medium is mounted there.
 const SYSTEM_POINTS: [&str; 7] = ["/root", "/srv", "/var", "/opt", "/usr", "/tmp", "/etc"];
 /// Models of disks that a hypervisor or a cloud provides, by the beginning of their name.
-const VIRTUAL_MODELS: [&str; 11] = [
+const VIRTUAL_MODELS: [&str; 17] = [
     "QEMU",
     "VBOX",
     "ORCL-VBOX",
@@ -71,6 +71,13 @@ const VIRTUAL_MODELS: [&str; 11] = [
     "PersistentDisk",
     "nvme_card",
     "Amazon Elastic Block Store",
+    "Amazon EC2 NVMe",
+    // Oracle Cloud, Nutanix, Parallels (two), bhyve.
+    "BlockVolume",
+    "VDISK",
+    "Virtual HDD",
+    "Parallels",
+    "BHYVE",
     "Microsoft NVMe",
     "MSFT NVMe",
 ];
@@ -301,9 +308,13 @@ mod tests {
         let model = folder.path().join(&disk[1..]).join("device/model");
         std::fs::create_dir_all(model.parent().unwrap()).unwrap();
         assert!(!is_virtual(&root, Path::new(disk)));
-        for (name, expected) in
-            [("VBOX HARDDISK", true), ("Virtual disk    ", true), ("SAMSUNG MZVL2", false)]
-        {
+        for (name, expected) in [
+            ("VBOX HARDDISK", true),
+            ("Virtual disk    ", true),
+            ("Amazon EC2 NVMe Instance Storage", true),
+            ("Virtual HDD [0]", true),
+            ("SAMSUNG MZVL2", false),
+        ] {
             std::fs::write(&model, name).unwrap();
             assert_eq!(is_virtual(&root, Path::new(disk)), expected, "{name}");
         }

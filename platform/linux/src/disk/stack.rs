@@ -114,8 +114,24 @@ impl<'a> Stacks<'a> {
         if let Some(number) = self.root.text_if_there(format!("/sys/class/block/{name}/dev"))? {
             return number.parse().map_err(|_| Reason::Malformed);
         }
+        if real.starts_with("/dev/mapper")
+            && let Some(number) = self.mapped(&name)?
+        {
+            return Ok(number);
+        }
         let number = rustix::fs::stat(self.root.path(&real)).map_err(std::io::Error::from)?.st_rdev;
         Ok(DeviceNumber { major: rustix::fs::major(number), minor: rustix::fs::minor(number) })
+    }
+
+    /// The device-mapper device of this name. Its link in `/dev/mapper` can be absent from a recorded tree.
+    fn mapped(&self, name: &str) -> Result<Option<DeviceNumber>, Reason> {
+        for device in self.root.names("/sys/class/block")?.iter().filter(|device| device.starts_with("dm-")) {
+            let sys = Path::new("/sys/class/block").join(device);
+            if self.root.text_if_there(sys.join("dm/name"))?.as_deref() == Some(name) {
+                return self.root.text(sys.join("dev"))?.parse().map(Some).map_err(|_| Reason::Malformed);
+            }
+        }
+        Ok(None)
     }
 
     fn mount(&self, mount: &Mount, depth: usize, paths: &mut Vec<Backing>) -> Result<(), Reason> {
@@ -272,11 +288,14 @@ impl<'a> Stacks<'a> {
             return self.file(Path::new(&file), depth, paths);
         }
         let slaves = self.root.names(sys.join("slaves"))?;
+        let known = paths.len();
         for slave in &slaves {
             self.device(&sys.join("slaves").join(slave), depth, paths)?;
         }
         if !slaves.is_empty() {
-            return Ok(());
+            let plain = paths.iter().skip(known).any(|path| *path == Backing::Plain);
+            // Only its table tells whether it encrypts, which root alone may read.
+            return if plain && self.is_unmarked(sys)? { Err(Reason::Denied) } else { Ok(()) };
         }
         if self.root.exists(sys.join("partition")) {
             // A partition has no slaves; the disk that it is part of may: a partition of a RAID.
@@ -291,6 +310,13 @@ impl<'a> Stacks<'a> {
             Backing::Plain
         });
         Ok(())
+    }
+
+    /// Returns whether this is a device-mapper device without a mark of the program that made it: VeraCrypt makes its
+    /// devices so, and `dmsetup create`.
+    fn is_unmarked(&self, sys: &Path) -> Result<bool, Reason> {
+        let uuid = self.root.text_if_there(sys.join("dm/uuid"))?.unwrap_or_default();
+        Ok(self.root.exists(sys.join("dm")) && uuid.is_empty())
     }
 
     /// The ZFS volume of a device `zd…`: udev links it by its name.

@@ -11,9 +11,11 @@ use vitalsign_protocol::posture::Protector;
 
 /// Deeper than anyone nests Shamir's scheme.
 const MAX_DEPTH: u8 = 4;
-/// PCRs that software can reset at any time (TCG PC Client Platform TPM Profile): a policy over them
-/// alone binds to nothing.
-const RESETTABLE_PCRS: [u64; 2] = [16, 23];
+/// PCRs that have the same value whatever is booted, so that a policy over them alone releases the key to any live system:
+/// firmware, option ROMs and their settings (0 to 3), what the maker of the machine measures (6), what the system measures
+/// after the volume is open (15), and what software can reset (16, 23). See the table in section 3.3.4 of the TCG PC Client
+/// Platform Firmware Profile, and the Linux TPM PCR Registry of the UAPI Group.
+const UNBINDING_PCRS: [u64; 8] = [0, 1, 2, 3, 6, 15, 16, 23];
 
 /// Folder of the keys to which secboot's `plainkey` refers, of which it names none.
 const SNAPD_KEYS: &str = "/var/lib/snapd/device/fde";
@@ -66,11 +68,11 @@ fn set(token: &Value, names: &[&str]) -> bool {
     names.iter().any(|name| token.get(name).and_then(Value::as_bool) == Some(true))
 }
 
-/// Returns whether a list of PCRs contains one that records the boot.
+/// Returns whether a list of PCRs contains one that records what was booted.
 fn binding(pcrs: &Value) -> Result<bool, Reason> {
     let pcrs = pcrs.as_array().ok_or(Reason::Malformed)?;
     let pcrs: Option<Vec<_>> = pcrs.iter().map(Value::as_u64).collect();
-    Ok(pcrs.ok_or(Reason::Malformed)?.iter().any(|pcr| !RESETTABLE_PCRS.contains(pcr)))
+    Ok(pcrs.ok_or(Reason::Malformed)?.iter().any(|pcr| !UNBINDING_PCRS.contains(pcr)))
 }
 
 /// Reads the key data of secboot, whose TPM keys have a PCR policy.
@@ -218,6 +220,10 @@ mod tests {
             (systemd(json!({ "tpm2-pcrs": [7] })), Protector::Tpm),
             (systemd(json!({ "tpm2-pcrs": [16, 23] })), Protector::TpmUnbound),
             (systemd(json!({ "tpm2-pcrs": [16, 7] })), Protector::Tpm),
+            // A live system has the same values.
+            (systemd(json!({ "tpm2-pcrs": [0, 1, 2, 3] })), Protector::TpmUnbound),
+            (systemd(json!({ "tpm2-pcrs": [15] })), Protector::TpmUnbound),
+            (systemd(json!({ "tpm2-pcrs": [0, 2, 4] })), Protector::Tpm),
             (systemd(json!({ "tpm2_pubkey_pcrs": [11], "tpm2_pubkey": "AA" })), Protector::Tpm),
             (systemd(json!({ "tpm2_pubkey_pcrs": [] })), Protector::TpmUnbound),
             (systemd(json!({ "tpm2_pcrlock": true, "tpm2_pcrlock_nv": "AA" })), Protector::Tpm),
@@ -240,7 +246,7 @@ mod tests {
             (bound(&tpm2(json!(7))), Protector::Tpm),
             (bound(&tpm2(json!(["1", "7"]))), Protector::Tpm),
             (bound(&tpm2(json!([]))), Protector::TpmUnbound),
-            (bound(&json!({ "pin": "tpm1", "tpm1": { "pcr_ids": "0", "jwk": "A" } })), Protector::Tpm),
+            (bound(&json!({ "pin": "tpm1", "tpm1": { "pcr_ids": "0", "jwk": "A" } })), Protector::TpmUnbound),
             (bound(&json!({ "pin": "tpm1", "tpm1": { "jwk": "A" } })), Protector::TpmUnbound),
             (bound(&tpm2(json!(""))), Protector::TpmUnbound),
             (bound(&tpm2(json!("23"))), Protector::TpmUnbound),
