@@ -468,7 +468,7 @@ mod tests {
     #[test]
     fn the_stalest_enabled_repository_counts() {
         let updates = "var/cache/libdnf5/updates-0123456789abcdef/repodata";
-        let epel = "var/cache/libdnf5/epel-fedcba9876543210/repodata";
+        let site = "var/cache/libdnf5/site-fedcba9876543210/repodata";
         let moved = "var/cache/libdnf5/updates-00000000000000ff/repodata";
         let settings = "etc/yum.repos.d/all.repo";
         let old = NOW - 200 * DAY;
@@ -477,15 +477,44 @@ mod tests {
             ("both are enabled", Box::new(|_| {}), Fact::Unreadable(Reason::Stale), Fact::Known(old)),
             (
                 "one is switched off",
-                Box::new(|tree| tree.write(settings, "[updates]\nenabled=0\n[epel]\nname=x\n")),
+                Box::new(|tree| tree.write(settings, "[updates]\nenabled=0\n[site]\nname=x\n")),
                 Fact::Known(2),
                 Fact::Known(NOW),
             ),
             (
                 "one was removed",
-                Box::new(|tree| tree.write(settings, "[epel]\nenabled = 1\n")),
+                Box::new(|tree| tree.write(settings, "[site]\nenabled = 1\n")),
                 Fact::Known(2),
                 Fact::Known(NOW),
+            ),
+            (
+                "only additions are left",
+                Box::new(|tree| {
+                    let epel = "var/cache/libdnf5/epel-00000000000000aa/repodata";
+                    tree.write(&format!("{epel}/repomd.xml"), "<repomd/>");
+                    tree.write(&format!("{epel}/updateinfo.xml"), "");
+                    tree.write(settings, "[epel]\n");
+                }),
+                Fact::Unsupported,
+                Fact::Unsupported,
+            ),
+            (
+                "one is switched off by dnf config-manager",
+                Box::new(|tree| {
+                    tree.write(settings, "[updates]\nenabled=1\n[site]\n");
+                    tree.write("etc/dnf/repos.override.d/99.repo", "[upd*]\nenabled=0\n");
+                }),
+                Fact::Known(2),
+                Fact::Known(NOW),
+            ),
+            (
+                "one is switched on by dnf config-manager",
+                Box::new(|tree| {
+                    tree.write(settings, "[updates]\nenabled=0\n[site]\n");
+                    tree.write("etc/dnf/repos.override.d/99.repo", "[updates]\nenabled=1\n");
+                }),
+                Fact::Unreadable(Reason::Stale),
+                Fact::Known(old),
             ),
             (
                 "one has moved",
@@ -517,7 +546,7 @@ mod tests {
                 "a third was never reached",
                 Box::new(|tree| {
                     tree.date(updates, NOW);
-                    tree.write(settings, "[updates]\n[epel]\n[security]\nenabled=1\n");
+                    tree.write(settings, "[updates]\n[site]\n[security]\nenabled=1\n");
                 }),
                 Fact::Unreadable(Reason::Stale),
                 Fact::Unreadable(Reason::Stale),
@@ -526,7 +555,7 @@ mod tests {
                 "a third may be missing",
                 Box::new(|tree| {
                     tree.date(updates, NOW);
-                    tree.write(settings, "[updates]\n[epel]\n[extra]\nskip_if_unavailable=True\n");
+                    tree.write(settings, "[updates]\n[site]\n[extra]\nskip_if_unavailable=True\n");
                 }),
                 Fact::Known(2),
                 Fact::Known(NOW),
@@ -535,9 +564,9 @@ mod tests {
         for (row, change, waiting, checked) in rows {
             let tree = Tree::copy("fedora-workstation");
             tree.date(updates, old);
-            tree.write(&format!("{epel}/repomd.xml"), "<repomd/>");
-            tree.write(&format!("{epel}/updateinfo.xml"), "");
-            tree.date(epel, NOW);
+            tree.write(&format!("{site}/repomd.xml"), "<repomd/>");
+            tree.write(&format!("{site}/updateinfo.xml"), "");
+            tree.date(site, NOW);
             change(&tree);
             let seen = tree.updates(NOW);
             assert_eq!((seen.waiting, seen.checked), (waiting, checked), "{row}");
@@ -708,11 +737,18 @@ mod tests {
         }
     }
 
+    /// YaST's automatic online update with these settings.
+    fn yast(tree: &Tree, settings: &str) {
+        tree.link("etc/cron.weekly/opensuse.org-online_update", "/usr/lib/YaST2/bin/online_update");
+        tree.write("usr/lib/YaST2/bin/online_update", "");
+        tree.write("etc/sysconfig/automatic_online_update", settings);
+    }
+
     #[test]
     fn updates_that_install_themselves() {
         type Change = fn(&Tree);
         const TIMERS: &str = "etc/systemd/system/timers.target.wants";
-        let rows: [(&str, &str, Change, bool); 22] = [
+        let rows: [(&str, &str, Change, bool); 24] = [
             ("as installed", "debian-desktop", |_| {}, true),
             ("no program", "debian-desktop", |tree| tree.remove("usr/bin/unattended-upgrade"), false),
             (
@@ -860,6 +896,20 @@ mod tests {
                 "fedora-workstation",
                 |tree| tree.replace("etc/dnf/automatic.conf", "apply_updates = yes", "apply_updates = no"),
                 false,
+            ),
+            (
+                "YaST, installing what is not for security",
+                "opensuse-server",
+                |tree| {
+                    yast(tree, "AOU_ENABLE_CRONJOB=\"true\"\nAOU_PATCH_CATEGORIES=\"recommended document\"\n")
+                },
+                false,
+            ),
+            (
+                "YaST, installing everything",
+                "opensuse-server",
+                |tree| yast(tree, "AOU_ENABLE_CRONJOB=\"true\"\nAOU_PATCH_CATEGORIES=\"\"\n"),
+                true,
             ),
             (
                 "a timer that installs",

@@ -23,10 +23,7 @@ pub fn read(root: &Root) -> Fact<bool> {
         Some(Source::Snap) => Fact::Known(service_runs(root, "snapd.service", "snapd")),
         Some(Source::Apt) => apt(root).into(),
         Some(Source::Dnf) => dnf(root).into(),
-        Some(Source::Zypper) => Fact::Known(
-            timer_runs(root, "os-update.timer", "os-update")
-                || timer_runs(root, "transactional-update.timer", "transactional-update"),
-        ),
+        Some(Source::Zypper) => zypper(root).into(),
         None => Fact::Unsupported,
     }
 }
@@ -111,6 +108,27 @@ fn dnf(root: &Root) -> Result<bool, Reason> {
     let applies = matches!(applies.as_str(), "yes" | "true" | "1" | "on");
     let timers = [("dnf-automatic.timer", "dnf-automatic"), ("dnf5-automatic.timer", "automatic")];
     Ok(applies && timers.iter().any(|(timer, program)| timer_runs(root, timer, program)))
+}
+
+fn zypper(root: &Root) -> Result<bool, Reason> {
+    Ok(timer_runs(root, "os-update.timer", "os-update")
+        || timer_runs(root, "transactional-update.timer", "transactional-update")
+        || yast_online_update(root)?)
+}
+
+/// YaST's automatic online update: cron runs its program, which installs patches of the categories that are set, or all
+/// (`OnlineUpdateConfiguration.rb` of <https://github.com/yast/yast-online-update-configuration>).
+fn yast_online_update(root: &Root) -> Result<bool, Reason> {
+    let runs = |interval: &&str| root.exists(format!("/etc/cron.{interval}/opensuse.org-online_update"));
+    if !["daily", "weekly", "monthly"].iter().any(runs) || !root.exists("/usr/lib/YaST2/bin/online_update") {
+        return Ok(false);
+    }
+    let text = root.text_if_there("/etc/sysconfig/automatic_online_update")?.unwrap_or_default();
+    let settings = assignments(&text);
+    let set = |name: &str| settings.get(name).map(String::as_str).unwrap_or_default();
+    let categories = set("AOU_PATCH_CATEGORIES");
+    let security = categories.is_empty() || categories.split_whitespace().any(|word| word == "security");
+    Ok(set("AOU_ENABLE_CRONJOB") != "false" && security)
 }
 
 /// A setting of the first of these files that is there, in lower case.

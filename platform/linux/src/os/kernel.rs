@@ -74,11 +74,22 @@ fn is_release(name: &str) -> bool {
     is_version && rest.starts_with(|c: char| c.is_ascii_digit()) && !is_copy
 }
 
+/// Kernels that releases of Ubuntu with long support came with (<https://ubuntu.com/kernel/lifecycle>).
+const UBUNTU_FIRST: [(&str, &str); 6] = [
+    ("xenial", "4.4"),
+    ("bionic", "4.15"),
+    ("focal", "5.4"),
+    ("jammy", "5.15"),
+    ("noble", "6.8"),
+    ("resolute", "7.0"),
+];
+
 /// Naming of kernel lines by a distribution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum System {
-    /// A line has a version of three numbers: 5.15.0 (GA), 6.8.0 (HWE).
-    Ubuntu,
+    /// The line that a release came with has a version of two numbers; a second line (HWE) has all others by turns, for
+    /// which the first is to be known. Each mainline build is a line of its own.
+    Ubuntu { first: Option<&'static str> },
     /// A line has a version of two numbers: Manjaro, Amazon Linux.
     Series,
     /// A line has any version.
@@ -91,7 +102,12 @@ impl System {
         let family = ["ID", "ID_LIKE"].map(|name| release.get(name).cloned().unwrap_or_default()).join(" ");
         let is = |name: &str| family.split_ascii_whitespace().any(|word| word == name);
         match () {
-            () if is("ubuntu") => Self::Ubuntu,
+            () if is("ubuntu") => {
+                let name = |field: &str| release.get(field).map(String::as_str);
+                let codename = name("UBUNTU_CODENAME").or(name("VERSION_CODENAME"));
+                let first = UBUNTU_FIRST.iter().find(|(release, _)| Some(*release) == codename);
+                Self::Ubuntu { first: first.map(|(_, version)| *version) }
+            }
             () if is("manjaro") || is("amzn") => Self::Series,
             () => Self::Other,
         }
@@ -99,10 +115,14 @@ impl System {
 
     /// Returns the parts of a release that all kernels of one line share.
     fn line(self, release: &str) -> (String, Vec<String>, &str) {
+        let release = without_revision(release);
         let numbers: usize = match self {
             // Pop!_OS renews its one line with every version.
-            Self::Ubuntu if release.contains("-7606") => 0,
-            Self::Ubuntu => 3,
+            Self::Ubuntu { .. } if release.contains("-7606") => 0,
+            Self::Ubuntu { first: Some(first) } if !is_mainline(release) => {
+                if release.strip_prefix(first).is_some_and(|rest| rest.starts_with('.')) { 2 } else { 0 }
+            }
+            Self::Ubuntu { .. } => 3,
             // The enterprise kernels of Oracle come in series too: 5.4, 5.15, 6.12.
             _ if tags(release).iter().any(|tag| tag.ends_with("uek")) => 2,
             Self::Series => 2,
@@ -114,6 +134,20 @@ impl System {
         let series = if numbers == 0 { "" } else { version.get(..end).unwrap_or_default() };
         (flavour(release), tags(release), series)
     }
+}
+
+/// `6.12.31-gentoo` of `6.12.31-gentoo-r1`: Gentoo counts revisions at the end.
+fn without_revision(release: &str) -> &str {
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    match release.rsplit_once("-r") {
+        Some((rest, revision)) if is_number(revision) => rest,
+        _ => release,
+    }
+}
+
+/// Returns whether this is a build of an unchanged kernel for Ubuntu: `6.12.3-061203-generic`.
+fn is_mainline(release: &str) -> bool {
+    release.split('-').nth(1).is_some_and(|build| build.len() == 6 && build.starts_with('0'))
 }
 
 /// `rt-amd64` of `6.1.0-37-rt-amd64`, `debug` of `6.10.5-200.fc40.x86_64+debug`: what follows the last part that

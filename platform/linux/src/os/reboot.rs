@@ -11,7 +11,19 @@ use vitalsign_command::Question;
 use vitalsign_protocol::fact::{Fact, Reason};
 
 /// Left by packages and package managers until the next start.
-const MARKS: [&str; 3] = ["/run/reboot-required", "/var/run/reboot-required", "/run/reboot-needed"];
+const MARKS: [&str; 5] = [
+    "/run/reboot-required",
+    "/var/run/reboot-required",
+    "/run/reboot-needed",
+    // Updates that are ready and installed during the next start (systemd.offline-updates(7)).
+    "/system-update",
+    "/etc/system-update",
+];
+/// NixOS's system that started, and those that run and start next.
+const NIXOS_BOOTED: &str = "/run/booted-system";
+const NIXOS_NEXT: [&str; 2] = ["/run/current-system", "/nix/var/nix/profiles/system"];
+/// Parts of a NixOS system that only a start changes.
+const NIXOS_PARTS: [&str; 3] = ["kernel", "initrd", "kernel-modules"];
 /// Programs that leave such a mark on Debian's family: where one is, no mark means no restart.
 const MARKERS: [&str; 2] =
     ["/usr/share/update-notifier/notify-reboot-required", "/usr/bin/unattended-upgrade"];
@@ -28,6 +40,9 @@ pub fn read(root: &Root, commands: &Commands, memory: &Path) -> Fact<bool> {
         Some(Source::Image) => return Fact::Known(image::restart_is_due(root)),
         Some(Source::Snap) => return Fact::from(image::snaps_wait(root)),
         _ => {}
+    }
+    if root.exists(NIXOS_BOOTED) {
+        return nixos(root).into();
     }
     let running = kernel::running(root);
     let newest = running.clone().and_then(|running| kernel::installed(root, &running));
@@ -49,6 +64,19 @@ pub fn read(root: &Root, commands: &Commands, memory: &Path) -> Fact<bool> {
             Err(reason) => Fact::Unreadable(reason),
         },
     }
+}
+
+/// Returns whether the next start brings another kernel than the one that started.
+fn nixos(root: &Root) -> Result<bool, Reason> {
+    for part in NIXOS_PARTS {
+        let booted = root.link(format!("{NIXOS_BOOTED}/{part}"))?;
+        for next in NIXOS_NEXT.iter().filter(|next| root.exists(next)) {
+            if root.link(format!("{next}/{part}"))? != booted {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
 }
 
 /// Cached answer of the package manager, valid for the packages of one boot.

@@ -108,7 +108,12 @@ pub(crate) fn security_releases(root: &Root) -> Result<Vec<String>, Reason> {
     Ok(heads)
 }
 
+/// The name ends so. Debian testing has such a suite too, which is empty: its fixes come with all others
+/// (<https://wiki.debian.org/DebianTesting>).
 fn is_security(head: &str) -> bool {
+    if field(head, "Suite") == Some("testing-security") {
+        return false;
+    }
     ["Suite", "Codename", "Label", "Origin"]
         .iter()
         .filter_map(|name| field(head, name))

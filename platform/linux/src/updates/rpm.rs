@@ -2,6 +2,7 @@
 //! are slow, so that what they said holds while neither the packages nor the caches change, for an hour.
 
 use super::locks::{self, Locks, Package};
+use super::pins::matches;
 use super::{Lists, PendingUpdates};
 use crate::Root;
 use crate::run::{Commands, RunError};
@@ -25,6 +26,13 @@ const DNF: ([&str; 2], [&str; 3]) = (
     ["/etc/yum.repos.d", "/etc/distro.repos.d", "/usr/share/dnf5/repos.d"],
 );
 const DNF_DROP_INS: [&str; 2] = ["/etc/dnf/libdnf5.conf.d", "/usr/share/dnf5/libdnf.conf.d"];
+/// Folders of `dnf config-manager setopt` (dnf5): settings of repositories that other files define.
+const DNF_OVERRIDES: [&str; 2] = ["/usr/share/dnf5/repos.override.d", "/etc/dnf/repos.override.d"];
+/// Beginnings of the names of repositories with additions to a distribution. Their advisories say nothing about the system.
+const ADD_ONS: [&str; 5] = ["epel", "rpmfusion", "elrepo", "remi", "copr:"];
+/// SUSE's systems whose fixes come as new versions, without patches: "no patch is needed" is always true there.
+const SUSE_WITHOUT_PATCHES: [&str; 5] =
+    ["opensuse-tumbleweed", "opensuse-slowroll", "opensuse-microos", "opensuse-aeon", "opensuse-kalpa"];
 const ZYPPER: ([&str; 1], [&str; 1]) = (["/var/cache/zypp/raw"], ["/etc/zypp/repos.d"]);
 
 /// Time of the last change of the database of installed packages.
@@ -45,6 +53,10 @@ pub(crate) fn dnf_lists(root: &Root) -> Result<Option<Lists>, Reason> {
 
 /// Returns zypper's cached repository data; `None` if no repository has security advisories.
 pub(crate) fn zypper_lists(root: &Root) -> Result<Option<Lists>, Reason> {
+    let release = crate::release::fields(root)?;
+    if release.get("ID").is_some_and(|id| SUSE_WITHOUT_PATCHES.contains(&id.as_str())) {
+        return Ok(None);
+    }
     repositories(root, "zypper", &ZYPPER.0, &ZYPPER.1)
 }
 
@@ -93,6 +105,10 @@ fn repositories(
             }
         }
     }
+    if heard.keys().all(|id| is_add_on(id)) {
+        // The makers of the system give no advisories, or their repository is not enabled.
+        heard.clear();
+    }
     let never = configured.into_iter().flatten().any(|(id, needed)| needed && !fetched.contains(&id));
     match heard.into_values().min() {
         _ if !any => Err(Reason::Stale),
@@ -114,33 +130,65 @@ fn id(folder: &str) -> &str {
     }
 }
 
+fn is_add_on(id: &str) -> bool {
+    let id = id.to_ascii_lowercase();
+    ADD_ONS.iter().any(|name| id.starts_with(name))
+}
+
 /// Every enabled repository, and whether the package manager cannot do without it. None without any settings.
 fn configured(root: &Root, folders: &[&str]) -> Result<Option<BTreeMap<String, bool>>, Reason> {
     let mut enabled = None;
-    for folder in folders {
-        for name in root.names(folder)?.iter().filter(|name| name.ends_with(".repo")) {
-            let text = root.text(format!("{folder}/{name}"))?;
-            let all: &mut BTreeMap<String, bool> = enabled.get_or_insert_default();
-            let sections = text.split("\n[").map(|section| section.trim_start().trim_start_matches('['));
-            for section in sections {
-                let Some((id, body)) = section.split_once(']') else { continue };
-                let is = |name: &str, words: &[&str]| {
-                    let line = |line: &str| {
-                        let (found, value) = line.split_once('=')?;
-                        (found.trim() == name).then(|| value.trim().to_ascii_lowercase())
-                    };
-                    body.lines()
-                        .filter_map(line)
-                        .next_back()
-                        .is_some_and(|value| words.contains(&value.as_str()))
-                };
-                if !is("enabled", &["0", "no", "false", "off"]) {
-                    all.insert(id.to_owned(), !is("skip_if_unavailable", &["1", "yes", "true", "on"]));
-                }
+    for text in settings(root, folders)? {
+        let all: &mut BTreeMap<String, bool> = enabled.get_or_insert_default();
+        for (id, body) in sections(&text) {
+            if switch(body, "enabled") != Some(false) {
+                all.insert(id.to_owned(), switch(body, "skip_if_unavailable") != Some(true));
             }
         }
     }
-    Ok(enabled)
+    let Some(mut all) = enabled else { return Ok(None) };
+    for text in settings(root, &DNF_OVERRIDES)? {
+        for (pattern, body) in sections(&text) {
+            match switch(body, "enabled") {
+                Some(true) if !pattern.contains(['*', '?']) => {
+                    all.entry(pattern.to_owned()).or_insert(true);
+                }
+                Some(false) => all.retain(|id, _| !matches(pattern, id)),
+                _ => {}
+            }
+        }
+    }
+    Ok(Some(all))
+}
+
+/// Texts of the files with settings of repositories.
+fn settings(root: &Root, folders: &[&str]) -> Result<Vec<String>, Reason> {
+    let mut texts = Vec::new();
+    for folder in folders {
+        for name in root.names(folder)?.iter().filter(|name| name.ends_with(".repo")) {
+            texts.push(root.text(format!("{folder}/{name}"))?);
+        }
+    }
+    Ok(texts)
+}
+
+/// Names and bodies of the sections of an INI file.
+fn sections(text: &str) -> impl Iterator<Item = (&str, &str)> {
+    let sections = text.split("\n[").map(|section| section.trim_start().trim_start_matches('['));
+    sections.filter_map(|section| section.split_once(']'))
+}
+
+/// The last value of a switch in a section.
+fn switch(body: &str, name: &str) -> Option<bool> {
+    let values = body.lines().filter_map(|line| {
+        let (found, value) = line.split_once('=')?;
+        (found.trim() == name).then(|| value.trim().to_ascii_lowercase())
+    });
+    match values.last()?.as_str() {
+        "1" | "yes" | "true" | "on" => Some(true),
+        "0" | "no" | "false" | "off" => Some(false),
+        _ => None,
+    }
 }
 
 /// Packages with a security advisory, as dnf 4 or dnf 5 lists them. Only root gets a reliable answer: for other users,
