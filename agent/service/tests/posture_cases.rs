@@ -1,12 +1,19 @@
-//! Runs `vitalsign check` on cases from public bug trackers: recorded trees, and firewall rules in a network namespace.
+//! Runs `vitalsign check` on cases from public bug trackers: recorded trees, and firewall rules in a network namespace, with
+//! real connections from another.
 //!
 //! A case is a folder with `expected.txt`, in which each line `EXPECT pointer = json` names a fact and its right value.
 //! `input.tree` is laid out as a root (see `scripts/lay-out-tree.py`); `firewall.sh` runs in a network namespace. The
-//! cases are not part of this repository: `VITALSIGN_CASES` names their folder.
+//! cases are not part of this repository: `VITALSIGN_CASES` names their folder. Those in the folder `cases` are, as trees
+//! with the expectations in their comments.
 #![cfg(target_os = "linux")]
 
 #[cfg(test)]
+#[path = "posture_cases/outside.rs"]
+mod outside;
+
+#[cfg(test)]
 mod tests {
+    use super::outside::{Namespace, is_open};
     use serde_json::Value;
     use std::fs;
     use std::path::{Path, PathBuf};
@@ -27,38 +34,56 @@ mod tests {
         output.stdout
     }
 
-    /// Facts of a recorded tree.
-    fn offline(case: &Path) -> Value {
+    /// Facts of a recorded tree, and what `setup.sh` beside it changes.
+    fn offline(tree: &Path, setup: Option<&Path>, arguments: &str) -> Value {
         let root = tempfile::tempdir().unwrap();
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/lay-out-tree.py");
-        succeeded(Command::new("python3").arg(script).arg(case.join("input.tree")).arg(root.path()));
-        if case.join("setup.sh").exists() {
-            succeeded(Command::new("bash").arg("-e").arg(case.join("setup.sh")).current_dir(root.path()));
+        succeeded(Command::new("python3").arg(script).arg(tree).arg(root.path()));
+        if let Some(setup) = setup.filter(|setup| setup.exists()) {
+            succeeded(Command::new("bash").arg("-e").arg(setup).current_dir(root.path()));
         }
         let mut check = Command::new(env!("CARGO_BIN_EXE_vitalsign"));
         check.args(["check", "--json", "--root"]).arg(root.path());
-        let arguments = fs::read_to_string(case.join("args")).unwrap_or_default();
         if let ["--session", desktop, folder] = arguments.split_whitespace().collect::<Vec<_>>().as_slice() {
             check.arg("--session").arg(format!("{desktop}={folder}"));
         }
         serde_json::from_slice(&succeeded(&mut check)).unwrap()
     }
 
-    /// Facts in a network namespace with the case's rules.
+    /// Facts in a network namespace with the case's rules. They have to agree with connections from outside.
     fn in_namespace(case: &Path) -> Value {
-        let run = "ip link set lo up; bash -e \"$1\" >&2 && exec \"$2\" check --json";
-        let mut command = Command::new("unshare");
-        command.args(["--net", "bash", "-c", run, "bash"]);
-        command.arg(case.join("firewall.sh")).arg(env!("CARGO_BIN_EXE_vitalsign"));
-        serde_json::from_slice(&succeeded(&mut command)).unwrap()
+        let (inside, outside) = (Namespace::new(), Namespace::new());
+        inside.run(&format!("ip link set lo up; bash -e '{}' >&2", case.join("firewall.sh").display()));
+        inside.connect_to(&outside);
+        let facts = inside.run(&format!("exec '{}' check --json", env!("CARGO_BIN_EXE_vitalsign")));
+        let facts = serde_json::from_slice(&facts).unwrap();
+        let ports = [22, 8080, 27_050];
+        let _listening = inside.listen(&ports);
+        // A port can be open to a tunnel only, to which the line does not lead.
+        let has_tunnel = !inside.run("ip -o link show type tun").is_empty();
+        for port in ports {
+            if let Some(open) = is_open(&facts, port).filter(|open| !(*open && has_tunnel)) {
+                assert_eq!(outside.connects(port, open), open, "{}: port {port}", case.display());
+            }
+        }
+        facts
     }
 
     /// The expectations that the facts do not meet.
     fn differences(case: &Path) -> Vec<String> {
         let live = case.join("firewall.sh").exists();
-        let facts = if live { in_namespace(case) } else { offline(case) };
-        let expected = fs::read_to_string(case.join("expected.txt")).unwrap();
-        let expected = expected.lines().filter_map(|line| line.strip_prefix("EXPECT ")?.split_once(" = "));
+        let facts = if live {
+            in_namespace(case)
+        } else {
+            let arguments = fs::read_to_string(case.join("args")).unwrap_or_default();
+            offline(&case.join("input.tree"), Some(&case.join("setup.sh")), &arguments)
+        };
+        unmet(&fs::read_to_string(case.join("expected.txt")).unwrap(), &facts)
+    }
+
+    fn unmet(expected: &str, facts: &Value) -> Vec<String> {
+        let lines = expected.lines().map(|line| line.trim_start_matches("# "));
+        let expected = lines.filter_map(|line| line.strip_prefix("EXPECT ")?.split_once(" = "));
         let mut differences = Vec::new();
         for (pointer, right) in expected {
             let right: Value = serde_json::from_str(right).unwrap();
@@ -91,5 +116,21 @@ mod tests {
             }
         }
         assert!(failures.is_empty(), "{} of {}:\n{}", failures.len(), names.len(), failures.join("\n"));
+    }
+    #[test]
+    fn facts_of_further_systems_are_right() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases");
+        let trees: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+        assert!(!trees.is_empty());
+        let mut failures = Vec::new();
+        for tree in trees {
+            let text = fs::read_to_string(&tree).unwrap();
+            assert!(text.contains("\n# EXPECT "), "{}", tree.display());
+            let differences = unmet(&text, &offline(&tree, None, ""));
+            if !differences.is_empty() {
+                failures.push(format!("{}: {}", tree.display(), differences.join("; ")));
+            }
+        }
+        assert!(failures.is_empty(), "{}", failures.join("\n"));
     }
 }
