@@ -87,8 +87,8 @@ const UBUNTU_FIRST: [(&str, &str); 6] = [
 /// Naming of kernel lines by a distribution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum System {
-    /// The line that a release came with has a version of two numbers; a second line (HWE) has all others by turns, for
-    /// which the first is to be known. Each mainline build is a line of its own.
+    /// The kernels that a release came with are one line, with a version of two numbers. HWE kernels are another, with a
+    /// new version every half year. Mainline builds are separate lines.
     Ubuntu { first: Option<&'static str> },
     /// A line has a version of two numbers: Manjaro, Amazon Linux.
     Series,
