@@ -159,6 +159,18 @@ mod tests {
             assert_eq!((refused.status.code(), refused.stdout), (Some(1), Vec::new()), "{bad}");
         }
 
+        for (misspelt, name) in [
+            (r#"{"posture": {"look": {"automatic": {"known": true}}}}"#, "look"),
+            (r#"{"posture": {"lock": {"automatik": {"known": true}}}}"#, "lock.automatik"),
+            (r#"{"posture": {"disk": {"volumes": {"known": [{"encypted": {"known": true}}]}}}}"#, "encypted"),
+            (r#"{"posture": {}, "more": 1}"#, "more"),
+        ] {
+            let refused = appraise(misspelt);
+            assert_eq!((refused.status.code(), refused.stdout.len()), (Some(1), 0), "{misspelt}");
+            let said = String::from_utf8_lossy(&refused.stderr);
+            assert!(said.contains(&format!("{name}`")), "{said}");
+        }
+
         let listed = stdout(&run(folder, &["audit", "list"]));
         for kind in ["token-created", "enrolled", "report", "device-revoked", "key-rotated"] {
             assert!(listed.contains(kind), "{listed}");

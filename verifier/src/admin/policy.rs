@@ -1,8 +1,10 @@
 //! `vitalsign-verifier policy`: tests the policies, with facts if given.
 
 use super::table;
-use anyhow::Context;
-use serde_json::json;
+use anyhow::{Context, bail};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use vitalsign_protocol::ear::Tier;
@@ -31,8 +33,43 @@ pub(crate) enum Command {
 
 /// Output of `vitalsign check --json`. Facts without this frame are refused: they would all read as not known.
 #[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Facts {
-    posture: Posture,
+    posture: Value,
+    #[serde(rename = "milliseconds")]
+    _milliseconds: Option<IgnoredAny>,
+}
+
+/// Reads the output of `vitalsign check --json`, and refuses every name that this version does not know: a misspelt fact
+/// would read as not known.
+fn read_facts(path: &Path) -> anyhow::Result<Posture> {
+    let reading = || format!("reading {}", path.display());
+    let text = std::fs::read_to_string(path).with_context(reading)?;
+    let Facts { posture: given, .. } = serde_json::from_str(&text).with_context(reading)?;
+    let posture = Posture::deserialize(&given).with_context(reading)?;
+    if let Some(name) = unknown_name(&given, &serde_json::to_value(&posture)?) {
+        bail!("{}: this version knows no fact `{name}`", reading());
+    }
+    Ok(posture)
+}
+
+/// Returns the first name in the given facts that is absent from the same facts as they were understood.
+fn unknown_name(given: &Value, understood: &Value) -> Option<String> {
+    let below =
+        |name: &str, given, understood| unknown_name(given, understood).map(|rest| format!("{name}.{rest}"));
+    match (given, understood) {
+        (Value::Object(given), Value::Object(understood)) => {
+            given.iter().find_map(|(name, value)| match understood.get(name) {
+                Some(understood) => below(name, value, understood),
+                None => Some(name.clone()),
+            })
+        }
+        (Value::Array(given), Value::Array(understood)) => {
+            let mut elements = given.iter().zip(understood).enumerate();
+            elements.find_map(|(at, (given, understood))| below(&at.to_string(), given, understood))
+        }
+        _ => None,
+    }
 }
 
 pub(crate) fn run(config: &Path, command: Command) -> anyhow::Result<bool> {
@@ -52,9 +89,7 @@ pub(crate) fn run(config: &Path, command: Command) -> anyhow::Result<bool> {
         }
         return Ok(true);
     };
-    let text = std::fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
-    let Facts { posture } =
-        serde_json::from_str(&text).with_context(|| format!("reading {}", path.display()))?;
+    let posture = read_facts(&path)?;
     let storage = match &posture.key.storage {
         Fact::Known(storage) => *storage,
         _ => KeyStorage::Software,
