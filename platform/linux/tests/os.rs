@@ -1501,6 +1501,12 @@ mod tests {
             ("sway", sway("swayidle|timeout|300|loginctl lock-session|lock|swaylock|"), times(300, 0)),
             (
                 "sway",
+                sway("swayidle|timeout|300|loginctl lock-session|lock|swaylock --grace 60|"),
+                times(300, 60),
+            ),
+            ("sway", sway("swayidle|timeout|300|loginctl lock-session|lock|notify-send locked|"), never()),
+            (
+                "sway",
                 [
                     &sway("swayidle|")[..],
                     &[("home/x/swayidle/config", "# ours\ntimeout 240 'swaylock -f'\n")],

@@ -173,8 +173,8 @@ fn swayidle(root: &Root, session: &LoginSession, arguments: &[String]) -> Result
         let (seconds, command) = line.trim().split_once([' ', '\t']).ok_or(Reason::Malformed)?;
         timeouts.push((seconds.parse().map_err(|_| Reason::Malformed)?, command.to_owned()));
     }
-    // It has another program run when logind locks the session.
-    let mut listens = text.lines().any(|line| line.trim().starts_with("lock "));
+    // The program that it runs when logind locks the session.
+    let mut lock = text.lines().filter_map(|line| line.trim().strip_prefix("lock ")).next_back();
     let mut words = arguments.iter();
     while let Some(word) = words.next() {
         match &**word {
@@ -183,12 +183,19 @@ fn swayidle(root: &Root, session: &LoginSession, arguments: &[String]) -> Result
                 let command = words.next();
                 timeouts.push(seconds.zip(command.cloned()).ok_or(Reason::Malformed)?);
             }
-            "lock" => listens |= words.next().is_some(),
+            "lock" => lock = words.next().map(String::as_str).or(lock),
             _ => {}
         }
     }
-    timeouts.retain(|(_, command)| listens || !command.contains("lock-session"));
-    settings(root, session, &timeouts)
+    settings(root, session, &with_lock_command(timeouts, lock.unwrap_or_default()))
+}
+
+/// Replaces commands that have logind lock the session by the one that the idle daemon then runs. Without one, nothing locks.
+fn with_lock_command(mut timeouts: Vec<Timeout>, lock: &str) -> Vec<Timeout> {
+    for (_, command) in timeouts.iter_mut().filter(|(_, command)| command.contains("lock-session")) {
+        lock.clone_into(command);
+    }
+    timeouts
 }
 
 /// Configuration of hypridle: `listener { timeout = SECONDS … on-timeout = COMMAND }`. A command that has logind lock the
@@ -196,23 +203,34 @@ fn swayidle(root: &Root, session: &LoginSession, arguments: &[String]) -> Result
 fn hypridle(text: &str) -> Result<Vec<Timeout>, Reason> {
     let mut timeouts = Vec::new();
     let (mut seconds, mut command, mut lock) = (None, String::new(), String::new());
+    let (mut variables, mut has_more): (Vec<(String, String)>, _) = (Vec::new(), false);
     for line in text.lines().map(|line| line.split('#').next().unwrap_or_default().trim()) {
-        match line.split_once('=').map(|(name, value)| (name.trim(), value.trim())) {
-            Some(("timeout", value)) => seconds = Some(value.parse().map_err(|_| Reason::Malformed)?),
-            Some(("on-timeout", value)) => value.clone_into(&mut command),
-            Some(("lock_cmd", value)) => value.clone_into(&mut lock),
-            _ if line == "}" => {
-                if let Some(seconds) = seconds.take() {
-                    timeouts.push((seconds, std::mem::take(&mut command)));
-                }
+        let Some((name, value)) = line.split_once('=').map(|(name, value)| (name.trim(), value.trim()))
+        else {
+            if line == "}"
+                && let Some(seconds) = seconds.take()
+            {
+                timeouts.push((seconds, std::mem::take(&mut command)));
+            }
+            continue;
+        };
+        let value = variables.iter().fold(value.to_owned(), |text, (name, value)| text.replace(name, value));
+        match name {
+            "timeout" => seconds = Some(value.parse().map_err(|_| Reason::Malformed)?),
+            "on-timeout" => command = value,
+            "lock_cmd" => lock = value,
+            "source" => has_more = true,
+            name if name.starts_with('$') => {
+                variables.push((name.to_owned(), value));
+                variables.sort_by_key(|(name, _)| std::cmp::Reverse(name.len()));
             }
             _ => {}
         }
     }
-    if lock.is_empty() {
-        timeouts.retain(|(_, command)| !command.contains("lock-session"));
-    }
-    Ok(timeouts)
+    let timeouts = with_lock_command(timeouts, &lock);
+    // Another file may have the timeout after which the screen locks.
+    let locks = timeouts.iter().any(|(_, command)| locker(command).is_some());
+    if has_more && !locks { Err(Reason::Failed) } else { Ok(timeouts) }
 }
 
 #[cfg(test)]
@@ -267,6 +285,9 @@ mod tests {
             (file.replace("lock_cmd", "#lock_cmd"), None),
             (file.replace("loginctl lock-session", "hyprlock"), Some(300)),
             (file.replace("loginctl lock-session", "systemctl suspend"), None),
+            (file.replace("pidof hyprlock || hyprlock", "notify-send locked"), None),
+            (format!("$lock = hyprlock\n{}", file.replace("loginctl lock-session", "$lock")), Some(300)),
+            (format!("source = ~/more.conf\n{file}"), Some(300)),
         ] {
             let seen = of(&hypridle(&text).unwrap()).unwrap();
             let expected = idle.map_or(Settings::NEVER, |idle| Settings {
@@ -278,5 +299,11 @@ mod tests {
             assert_eq!(seen, expected, "{text}");
         }
         assert_eq!(hypridle("listener {\ntimeout = 5m\n}"), Err(Reason::Malformed));
+        let elsewhere = file.replace("loginctl lock-session", "systemctl suspend");
+        assert_eq!(hypridle(&format!("source = ~/more.conf\n{elsewhere}")), Err(Reason::Failed));
+        let later = file.replace("pidof hyprlock || hyprlock", "hyprlock --grace 60");
+        assert_eq!(of(&hypridle(&later).unwrap()).unwrap().grace, Some(Ok(60)));
+        let script = file.replace("pidof hyprlock || hyprlock", "~/lock.sh");
+        assert_eq!(of(&hypridle(&script).unwrap()), Err(Reason::Failed));
     }
 }
