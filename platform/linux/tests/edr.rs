@@ -235,6 +235,31 @@ mod tests {
             ("sleeping", vec![("proc/7", "clamd 107\nState:\tS (sleeping)")], true),
             ("zombie", vec![("proc/7", "clamd 107\nState:\tZ (zombie)")], false),
             ("stopped", vec![("proc/7", "clamd 107\nState:\tT (stopped)")], false),
+            ("held by a debugger", vec![("proc/7", "clamd 107\nState:\tt (tracing stop)")], false),
+            (
+                "frozen",
+                vec![
+                    ("proc/7", "clamd 107"),
+                    ("proc/7/cgroup", service),
+                    (
+                        "sys/fs/cgroup/system.slice/clamav-daemon.service/cgroup.events",
+                        "populated 1\nfrozen 1\n",
+                    ),
+                ],
+                false,
+            ),
+            (
+                "not frozen",
+                vec![
+                    ("proc/7", "clamd 107"),
+                    ("proc/7/cgroup", service),
+                    (
+                        "sys/fs/cgroup/system.slice/clamav-daemon.service/cgroup.events",
+                        "populated 1\nfrozen 0\n",
+                    ),
+                ],
+                true,
+            ),
             ("another program of it", vec![("proc/7", "freshclam 107")], false),
             ("a person's", vec![("proc/7", "clamd 1000")], false),
             ("its executable", vec![("proc/7", "clamd 107"), ("proc/7/exe ->", "/usr/sbin/clamd")], true),

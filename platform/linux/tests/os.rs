@@ -748,7 +748,7 @@ mod tests {
     fn updates_that_install_themselves() {
         type Change = fn(&Tree);
         const TIMERS: &str = "etc/systemd/system/timers.target.wants";
-        let rows: [(&str, &str, Change, bool); 24] = [
+        let rows: [(&str, &str, Change, bool); 26] = [
             ("as installed", "debian-desktop", |_| {}, true),
             ("no program", "debian-desktop", |tree| tree.remove("usr/bin/unattended-upgrade"), false),
             (
@@ -909,6 +909,26 @@ mod tests {
                 "YaST, installing everything",
                 "opensuse-server",
                 |tree| yast(tree, "AOU_ENABLE_CRONJOB=\"true\"\nAOU_PATCH_CATEGORIES=\"\"\n"),
+                true,
+            ),
+            (
+                "an argument of the command that only downloads",
+                "fedora-workstation",
+                |tree| {
+                    let arguments =
+                        "[Service]\nExecStart=/usr/bin/dnf5 automatic --timer --no-installupdates\n";
+                    tree.write("etc/systemd/system/dnf5-automatic.service.d/a.conf", arguments);
+                },
+                false,
+            ),
+            (
+                "an argument of the command that installs",
+                "fedora-workstation",
+                |tree| {
+                    tree.replace("etc/dnf/automatic.conf", "apply_updates = yes", "apply_updates = no");
+                    let arguments = "[Service]\nExecStart=/usr/bin/dnf5 automatic --timer --installupdates\n";
+                    tree.write("etc/systemd/system/dnf5-automatic.service.d/a.conf", arguments);
+                },
                 true,
             ),
             (

@@ -133,13 +133,21 @@ impl Process {
             lines.find_map(|line| Some(line.strip_prefix(name)?.split_ascii_whitespace().collect::<Vec<_>>()))
         };
         let first = |name: &str| field(name)?.first().copied().map(str::to_owned);
-        // A zombie has ended, and a stopped process does nothing.
-        let ended = first("State:").is_some_and(|state| matches!(&*state, "Z" | "X" | "x" | "T"));
+        // A zombie has ended, and a stopped or frozen process does nothing.
+        let ended = first("State:").is_some_and(|state| matches!(&*state, "Z" | "X" | "x" | "T" | "t"));
         let uid = first("Uid:").and_then(|uid| uid.parse::<u32>().ok());
         let persons = uid.is_some_and(|uid| uid >= FIRST_USER && uid != NOBODY);
         // One number for each PID namespace that the process is in.
         let nested = field("NSpid:").is_some_and(|pids| pids.len() > 1);
-        !ended && !persons && !nested && !self.is_in_container(root)
+        !ended && !persons && !nested && !self.is_frozen(root) && !self.is_in_container(root)
+    }
+
+    /// Returns whether the process's control group is frozen (`systemctl freeze`; version 2 only).
+    fn is_frozen(&self, root: &Root) -> bool {
+        let groups = root.text(format!("/proc/{}/cgroup", self.pid)).unwrap_or_default();
+        let own = groups.lines().find_map(|line| line.strip_prefix("0::"));
+        let events = own.and_then(|own| root.text(format!("/sys/fs/cgroup{own}/cgroup.events")).ok());
+        events.is_some_and(|events| events.lines().any(|line| line == "frozen 1"))
     }
 
     fn is_in_container(&self, root: &Root) -> bool {

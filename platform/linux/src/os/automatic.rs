@@ -1,7 +1,7 @@
 //! Detects automatic security updates: a setting that asks for them, and a timer whose service can run.
 
 use super::unattended;
-use super::units::{is_installed, service_runs, timer_runs};
+use super::units::{is_installed, service_runs, timer_passes, timer_runs};
 use crate::Root;
 use crate::apt_conf::AptConf;
 use crate::release::assignments;
@@ -75,6 +75,9 @@ fn apt(root: &Root) -> Result<bool, Reason> {
     if timer_runs(root, "mintupdate-automation-upgrade.timer", "mintupdate-automation") {
         return Ok(true);
     }
+    if service_runs(root, "com.system76.SystemUpdater.service", "pop-system-updater") && pop_updates(root)? {
+        return Ok(true);
+    }
     if !root.exists("/usr/bin/unattended-upgrade") {
         return Ok(false);
     }
@@ -98,6 +101,13 @@ fn apt(root: &Root) -> Result<bool, Reason> {
     Ok(installs && unattended::installs_security(root, &conf)?)
 }
 
+/// Pop!_OS's updater installs updates if its file says so; without a file it does not
+/// (<https://github.com/pop-os/system-updater>).
+fn pop_updates(root: &Root) -> Result<bool, Reason> {
+    let text = root.text_if_there("/etc/pop-system-updater/config.ron")?.unwrap_or_default();
+    Ok(text.split_whitespace().collect::<String>().contains("auto_update:true"))
+}
+
 fn dnf(root: &Root) -> Result<bool, Reason> {
     // This timer applies updates whatever the configuration says.
     if timer_runs(root, "dnf-automatic-install.timer", "dnf-automatic") {
@@ -106,8 +116,13 @@ fn dnf(root: &Root) -> Result<bool, Reason> {
     let files = ["/etc/dnf/automatic.conf", "/etc/dnf/dnf5-plugins/automatic.conf"];
     let applies = ini(root, &files, "commands", "apply_updates")?.unwrap_or_default().to_ascii_lowercase();
     let applies = matches!(applies.as_str(), "yes" | "true" | "1" | "on");
+    // An argument of the command comes before the setting.
+    let installs = |timer| {
+        let passes = |argument| timer_passes(root, timer, argument);
+        passes("--installupdates") || applies && !passes("--no-installupdates")
+    };
     let timers = [("dnf-automatic.timer", "dnf-automatic"), ("dnf5-automatic.timer", "automatic")];
-    Ok(applies && timers.iter().any(|(timer, program)| timer_runs(root, timer, program)))
+    Ok(timers.iter().any(|(timer, program)| timer_runs(root, timer, program) && installs(timer)))
 }
 
 fn zypper(root: &Root) -> Result<bool, Reason> {

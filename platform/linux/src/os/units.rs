@@ -34,9 +34,19 @@ pub(super) fn timer_runs(root: &Root, timer: &str, program: &str) -> bool {
     let settings = settings(root, timer);
     let triggers: Vec<_> = settings.iter().filter(|(name, _)| name.starts_with("On")).collect();
     let has_time = triggers.is_empty() || triggers.iter().any(|(_, times)| !times.is_empty());
+    is_started(root, timer) && has_time && can_run(root, &service_of(timer, &settings), program)
+}
+
+/// Returns whether a command of the timer's service has this argument.
+pub(super) fn timer_passes(root: &Root, timer: &str, argument: &str) -> bool {
+    let service = settings(root, &service_of(timer, &settings(root, timer)));
+    let has = |command: &String| command.split_ascii_whitespace().any(|word| word == argument);
+    service.get("ExecStart").is_some_and(|commands| commands.iter().any(has))
+}
+
+fn service_of(timer: &str, settings: &UnitSettings) -> String {
     let own = timer.strip_suffix(".timer").map(|name| format!("{name}.service")).unwrap_or_default();
-    let service = settings.get("Unit").and_then(|units| units.last()).cloned().unwrap_or(own);
-    is_started(root, timer) && has_time && can_run(root, &service, program)
+    settings.get("Unit").and_then(|units| units.last()).cloned().unwrap_or(own)
 }
 
 /// Returns whether a boot starts this service, and it starts `program` (a part of its command).
