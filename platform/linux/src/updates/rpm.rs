@@ -180,11 +180,11 @@ fn sections(text: &str) -> impl Iterator<Item = (&str, &str)> {
 
 /// The last value of a switch in a section.
 fn switch(body: &str, name: &str) -> Option<bool> {
-    let values = body.lines().filter_map(|line| {
+    let mut values = body.lines().filter_map(|line| {
         let (found, value) = line.split_once('=')?;
         (found.trim() == name).then(|| value.trim().to_ascii_lowercase())
     });
-    match values.last()?.as_str() {
+    match values.next_back()?.as_str() {
         "1" | "yes" | "true" | "on" => Some(true),
         "0" | "no" | "false" | "off" => Some(false),
         _ => None,
