@@ -197,6 +197,13 @@ mod tests {
                 &blocked,
                 false,
             ),
+            (
+                nft("table inet f {
+                       set a { type ipv4_addr; flags dynamic; elements = { 10.1.2.3 }; }
+                       chain i { type filter hook input priority 0; policy drop; tcp dport 9 delete @a { ip saddr}; ip saddr @a accept } }"),
+                &blocked,
+                false,
+            ),
             (nft(&dropping("tcp dport 8080 accept")), &blocked, true),
             (nft(&dropping("ip saddr 10.9.9.0/24 accept")), &blocked, true),
             (nft(&dropping("ip saddr . tcp dport { 10.0.0.0/8 . 8000-8100 } accept")), &blocked, true),

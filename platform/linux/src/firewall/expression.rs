@@ -55,7 +55,7 @@ pub(crate) enum Expression {
         to: Option<u32>,
         negated: bool,
     },
-    /// Adds what the packet has to a set, or removes it.
+    /// Adds what the packet has to a set.
     Fill {
         set: String,
     },
@@ -180,9 +180,13 @@ impl Rule {
     }
 }
 
-/// Reads an expression that changes a set. With expressions for the element, it goes on as they say, usually by rate.
+/// Reads an expression that adds an element to a set or removes it. With expressions for the element, it goes on as they
+/// say, usually by rate.
 fn read_dynset(data: Attributes<'_>, to: &mut Vec<Expression>) -> Option<()> {
-    to.push(Expression::Fill { set: data.text(1)?.to_owned() });
+    const DELETE: u32 = 2;
+    if data.be32(3) != Some(DELETE) {
+        to.push(Expression::Fill { set: data.text(1)?.to_owned() });
+    }
     if data.get(7).or(data.get(10)).is_some() {
         to.push(Expression::Doubtful(Doubt::Sender));
     }

@@ -174,7 +174,7 @@ impl Ruleset {
 }
 
 impl Table {
-    /// Marks the sets that rules change.
+    /// Marks the sets to which rules add elements.
     fn mark_filled(&mut self) {
         let rules = self.chains.values().flat_map(|chain| &chain.rules);
         for expression in rules.flat_map(|rule| &rule.expressions) {

@@ -30,7 +30,7 @@ pub(crate) struct Set {
     pub(crate) other: Option<Option<Data>>,
     /// Whether what an element counts, such as a rate, decides with it.
     pub(crate) conditional: bool,
-    /// Whether rules change its elements: a sender can bring about that an element is there.
+    /// Whether rules add elements: a sender can bring about that an element is there.
     pub(crate) filled_by_rules: bool,
     /// Whether its data are verdicts.
     pub(crate) has_verdicts: bool,
