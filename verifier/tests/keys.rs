@@ -225,7 +225,7 @@ mod tests {
             RegistrationUnknown
         );
         assert_eq!(problem(end(&fixture.device, id, "k", NOW + 301).await), RegistrationUnknown);
-        for name in ["", " ", "a\nb", &"n".repeat(65)] {
+        for name in ["", " ", "a\nb", "a\u{202e}b", "a\u{200b}b", &"n".repeat(65)] {
             assert_eq!(problem(end(&fixture.device, id, name, NOW).await), Malformed);
         }
         // None of these ended it.

@@ -7,6 +7,7 @@ use crate::store::security_key::{PendingRegistration, RegistrationOutcome, Secur
 use vitalsign_protocol::id::RegistrationId;
 use vitalsign_protocol::problem::{Problem, ProblemType};
 use vitalsign_protocol::step_up::{KeyChallenge, KeyProof, KeyRequest, RegisteredKey, RegisteredKeys};
+use vitalsign_protocol::text::is_plain;
 use vitalsign_webauthn::{RegistrationError, User};
 
 /// Lifetime of a registration, in seconds: time to find the key and choose a PIN.
@@ -69,9 +70,8 @@ impl SecurityKeyRegistry {
         now: u64,
     ) -> Result<RegisteredKey, Problem> {
         let name = proof.name.trim();
-        if name.is_empty() || name.chars().count() > MAX_NAME_CHARACTERS || name.chars().any(char::is_control)
-        {
-            let detail = format!("A key's name has 1 to {MAX_NAME_CHARACTERS} characters.");
+        if name.is_empty() || name.chars().count() > MAX_NAME_CHARACTERS || !is_plain(name) {
+            let detail = format!("A key's name has 1 to {MAX_NAME_CHARACTERS} visible characters.");
             return Err(Problem::new(ProblemType::Malformed, detail));
         }
         let unknown = || Problem::new(ProblemType::RegistrationUnknown, "");
