@@ -25,6 +25,7 @@ use crate::store::report::Reports;
 use device_cache::DeviceCache;
 use in_work::AllInWork;
 use std::sync::Arc;
+use std::time::Duration;
 use vitalsign_protocol::id::{Nonce, Thumbprint};
 use vitalsign_protocol::jwt::JwkSet;
 use vitalsign_protocol::message::NonceAnswer;
@@ -33,9 +34,9 @@ use vitalsign_protocol::problem::Problem;
 /// Lifetime in seconds of a nonce that no report was answered with.
 const FIRST_NONCE_SECONDS: u64 = 60;
 /// Rate of a device's reports with an event log: one is asked for after a boot, and once a day.
-const LOG_RATE: Rate = Rate { burst: 6, seconds_each: 300 };
+const LOG_RATE: Rate = Rate { burst: 6, each: Duration::from_secs(300) };
 /// Rate of a device's evidence that the audit log keeps in full. Of all other evidence it keeps the digest.
-const KEPT_EVIDENCE_RATE: Rate = Rate { burst: 24, seconds_each: 600 };
+const KEPT_EVIDENCE_RATE: Rate = Rate { burst: 24, each: Duration::from_secs(600) };
 
 /// Verifies and appraises the evidence of enrolled devices.
 pub struct Attestation {
@@ -79,7 +80,8 @@ impl Attestation {
         });
         let devices = DeviceCache::new(config.limits.remembered_devices);
         let limits = config.limits;
-        let reports_rate = Rate { burst: limits.report_burst, seconds_each: limits.report_pace_seconds };
+        let reports_rate =
+            Rate { burst: limits.report_burst, each: Duration::from_secs(limits.report_pace_seconds) };
         let paces = |rate| Paces::new(rate, limits.remembered_devices);
         Ok(Self {
             report_paces: paces(reports_rate),

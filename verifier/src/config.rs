@@ -105,7 +105,8 @@ pub struct Oidc {
 
 impl Default for Oidc {
     fn default() -> Self {
-        Self { interval_seconds: 2, hold_seconds: 30 }
+        // Common clients give up after 30 s.
+        Self { interval_seconds: 2, hold_seconds: 25 }
     }
 }
 
@@ -131,8 +132,16 @@ pub struct Limits {
     /// Maximum number of concurrent event channels, each of which needs a connection; by default three quarters of the
     /// connections, which leaves the others for reports.
     pub event_channels: Option<usize>,
-    /// Maximum number of pending step-ups of one person.
+    /// Maximum number of pending step-ups of one person, of all applications together.
     pub step_ups_per_user: u64,
+    /// Maximum number of pending step-ups of one person that one application requested.
+    pub step_ups_per_client_and_user: u64,
+    /// Step-ups that one application may request in a minute.
+    pub step_ups_per_minute: u32,
+    /// Seconds for which an application may not ask a person again who has declined.
+    pub declined_pause_seconds: u64,
+    /// Seconds for which an application may not ask a person again who did not start the request.
+    pub not_mine_pause_seconds: u64,
     /// Pages of 4 KiB to which the store may grow; no limit by default.
     pub store_pages: Option<u32>,
 }
@@ -148,7 +157,12 @@ impl Default for Limits {
             request_seconds: 15,
             remembered_devices: 262_144,
             event_channels: None,
-            step_ups_per_user: 5,
+            // Three applications together cannot use them up.
+            step_ups_per_user: 8,
+            step_ups_per_client_and_user: 2,
+            step_ups_per_minute: 600,
+            declined_pause_seconds: 10,
+            not_mine_pause_seconds: 300,
             store_pages: None,
         }
     }
@@ -258,6 +272,8 @@ impl Config {
             () if self.limits.connections == 0
                 || self.limits.unauthenticated_per_address == 0
                 || self.limits.report_burst == 0
+                || self.limits.step_ups_per_client_and_user == 0
+                || self.limits.step_ups_per_minute == 0
                 || self.limits.request_seconds == 0 =>
             {
                 Err(ConfigError::Invalid("limits must be greater than 0"))

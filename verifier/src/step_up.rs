@@ -10,6 +10,7 @@
 mod assertion;
 mod channel;
 mod evidence;
+mod limits;
 mod maintenance;
 mod request;
 mod result;
@@ -22,6 +23,7 @@ use crate::appraisal::step_up::StepUpPolicy;
 use crate::attestation::Attestation;
 use crate::config::Config;
 use crate::live::Live;
+use crate::pace::{Paces, Rate};
 use crate::security_keys::ModelStore;
 use crate::store::Store;
 use channel::Channels;
@@ -82,6 +84,9 @@ pub enum StepUpStatus {
 /// Number of results that a waiting task may miss before it must query the state itself.
 const RESULT_QUEUE: usize = 1024;
 
+/// Number of applications whose pace is remembered.
+const REMEMBERED_CLIENTS: usize = 4096;
+
 /// Requests step-ups of devices and verifies what they answer.
 pub struct StepUps {
     config: Arc<Config>,
@@ -93,6 +98,8 @@ pub struct StepUps {
     channels: Arc<Channels>,
     results: broadcast::Sender<StepUpId>,
     maintenance: Mutex<MaintenanceState>,
+    /// Paces of applications, by `client_id`.
+    client_paces: Paces<String>,
 }
 
 impl StepUps {
@@ -106,8 +113,21 @@ impl StepUps {
     ) -> Self {
         let channels = Arc::new(Channels::new(config.limits.event_channels()));
         let results = broadcast::Sender::new(RESULT_QUEUE);
+        let client_paces =
+            Paces::new(Rate::per_minute(config.limits.step_ups_per_minute), REMEMBERED_CLIENTS);
         let (maintenance, policy) = (Mutex::default(), Live::new(policy));
-        Self { config, store, attestation, policy, relying_party, models, channels, results, maintenance }
+        Self {
+            config,
+            store,
+            attestation,
+            policy,
+            relying_party,
+            models,
+            channels,
+            results,
+            maintenance,
+            client_paces,
+        }
     }
 
     /// Decides by another policy from now on.

@@ -127,8 +127,12 @@ impl Testbed {
     /// Replaces the verifier's configuration: listen address, and further lines. Takes effect at its next
     /// start.
     pub fn configure(&self, listen: &str, more: &str) -> Result<()> {
+        // One application asks one person again and again here.
+        let limits = "limits.step_ups_per_client_and_user = 8\nlimits.declined_pause_seconds = 0\n\
+                      limits.not_mine_pause_seconds = 0";
         let text = format!(
-            "data = \"data\"\nlisten = \"{listen}\"\n{more}\n[security_keys]\nmetadata = \"metadata.json\"\n"
+            "data = \"data\"\nlisten = \"{listen}\"\n{limits}\n{more}\n[security_keys]\n\
+             metadata = \"metadata.json\"\n"
         );
         Ok(std::fs::write(self.folder().join("verifier.toml"), text)?)
     }

@@ -75,7 +75,7 @@ fn rotated_keys_reach_running_and_absent_devices() -> Result<()> {
 fn a_report_after_an_idle_time_is_one_request() -> Result<()> {
     let mut testbed = Testbed::with_simulated_tpm()?;
     // The verifier closes a connection that is idle for a second.
-    testbed.restart_verifier_with("[limits]\nrequest_seconds = 1")?;
+    testbed.restart_verifier_with("limits.request_seconds = 1")?;
     let (agent, _service, _) = testbed.enrolled("device")?;
     report(&agent)?;
     for idle in [1, 3, 12] {

@@ -41,7 +41,7 @@ The configuration, with defaults:
   models = [\"...\"]                        # of these accept some, by AAGUID; all
   [oidc]
   interval_seconds = 2                    # between polls for a token; 0: no limit
-  hold_seconds = 30                       # for which a poll is held while the request is pending
+  hold_seconds = 25                       # for which a poll is held while the request is pending
   [diagnostics]                           # that people send to IT
   keep_days = 30
   max_bytes = 67108864                    # of all together; the oldest are deleted first
@@ -54,7 +54,11 @@ The configuration, with defaults:
   request_seconds = 15
   remembered_devices = 262144
   event_channels = 3072                   # of the connections; by default three quarters
-  step_ups_per_user = 5
+  step_ups_per_user = 8                   # that are pending, of all applications together
+  step_ups_per_client_and_user = 2        # that are pending, of one application
+  step_ups_per_minute = 600               # of one application
+  declined_pause_seconds = 10             # before an application may ask a person again who declined
+  not_mine_pause_seconds = 300            # before it may ask a person again who did not start the request
 
 SIGHUP (systemctl reload) has policies, thresholds and roots read again: all of them, or none if one cannot be used. A
 renewed certificate, signing keys and the list of security keys are taken up by themselves. Other settings need a restart.

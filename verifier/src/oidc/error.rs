@@ -16,6 +16,8 @@ pub enum Code {
     /// The `auth_req_id` is unknown, belongs to another client, or was used.
     InvalidGrant,
     UnsupportedGrantType,
+    /// No requested level is supported (OpenID Connect Core Error Code unmet_authentication_requirements 1.0).
+    UnmetAuthenticationRequirements,
     /// `openid` is not among the scopes.
     InvalidScope,
     /// The message cannot be shown.
@@ -30,6 +32,10 @@ pub enum Code {
     ExpiredToken,
     /// The step-up ended without approval.
     AccessDenied,
+    /// The application's own requests are too many: try again later.
+    TooManyRequests,
+    /// The access token is invalid, expired, or of another kind (RFC 6750 section 3.1).
+    InvalidToken,
     /// The verifier is overloaded: try again later.
     TemporarilyUnavailable,
     ServerError,
@@ -44,6 +50,7 @@ impl Code {
             Self::InvalidClient => "invalid_client",
             Self::InvalidGrant => "invalid_grant",
             Self::UnsupportedGrantType => "unsupported_grant_type",
+            Self::UnmetAuthenticationRequirements => "unmet_authentication_requirements",
             Self::InvalidScope => "invalid_scope",
             Self::InvalidBindingMessage => "invalid_binding_message",
             Self::InvalidAuthorizationDetails => "invalid_authorization_details",
@@ -52,7 +59,8 @@ impl Code {
             Self::SlowDown => "slow_down",
             Self::ExpiredToken => "expired_token",
             Self::AccessDenied => "access_denied",
-            Self::TemporarilyUnavailable => "temporarily_unavailable",
+            Self::TooManyRequests | Self::TemporarilyUnavailable => "temporarily_unavailable",
+            Self::InvalidToken => "invalid_token",
             Self::ServerError => "server_error",
         }
     }
@@ -61,8 +69,10 @@ impl Code {
     #[must_use]
     pub fn status(self) -> u16 {
         match self {
-            Self::InvalidClient => 401,
+            Self::InvalidClient | Self::InvalidToken => 401,
             Self::TooLarge => 413,
+            // RFC 6585 section 4.
+            Self::TooManyRequests => 429,
             Self::TemporarilyUnavailable => 503,
             Self::ServerError => 500,
             _ => 400,
@@ -84,6 +94,12 @@ pub struct OAuthError {
     /// Names of the device's failed checks.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     vitalsign_reasons: Vec<String>,
+    /// Seconds after which to try again: the `Retry-After` header.
+    #[serde(skip)]
+    pub retry_after: Option<u64>,
+    /// Reason for the verifier's log, which the client is not told.
+    #[serde(skip)]
+    logged: Option<&'static str>,
 }
 
 impl OAuthError {
@@ -96,7 +112,15 @@ impl OAuthError {
             error_description: description.into(),
             vitalsign_end: None,
             vitalsign_reasons: Vec::new(),
+            retry_after: None,
+            logged: None,
         }
+    }
+
+    /// Adds a reason for the verifier's log only.
+    #[must_use]
+    pub(super) fn logged(self, why: &'static str) -> Self {
+        Self { logged: Some(why), ..self }
     }
 
     /// Creates the error for a step-up that ended without approval.
@@ -112,18 +136,27 @@ impl OAuthError {
     pub fn description(&self) -> &str {
         &self.error_description
     }
+
+    /// Returns the description for the verifier's log.
+    #[must_use]
+    pub fn log_description(&self) -> &str {
+        self.logged.unwrap_or(&self.error_description)
+    }
 }
 
 impl From<Problem> for OAuthError {
     /// Failures of the engine or the store are not the application's fault.
     fn from(problem: Problem) -> Self {
-        match problem.status {
+        let Problem { status, detail, retry_after, .. } = problem;
+        let later =
+            || detail.unwrap_or_else(|| "The verifier has too much to do. Try again later.".to_owned());
+        let error = match status {
             413 => Self::new(Code::TooLarge, "The transaction is larger than devices accept."),
-            503 => {
-                Self::new(Code::TemporarilyUnavailable, "The verifier has too much to do. Try again later.")
-            }
+            429 => Self::new(Code::TooManyRequests, later()),
+            503 => Self::new(Code::TemporarilyUnavailable, later()),
             _ => Self::new(Code::ServerError, "The verifier failed."),
-        }
+        };
+        Self { retry_after, ..error }
     }
 }
 

@@ -22,8 +22,10 @@ impl StepUps {
     /// ends like one for a user without a reachable device.
     ///
     /// # Errors
-    /// `busy` if too many step-ups of this person are pending; `too-large` if the event exceeds what devices read.
+    /// `rate-limited` or `busy` if the application or all together ask too much; `too-large` if the event exceeds what
+    /// devices read.
     pub async fn request(&self, asked: StepUpRequest, now: u64) -> Result<StepUpStarted, Problem> {
+        self.take_pace(&asked.client, now)?;
         // The person and the audit log see one name, whichever alias the application has sent.
         let user = match self.store.user(&asked.login_hint).await? {
             Some(user) => user.name,
@@ -62,10 +64,7 @@ impl StepUps {
             expires: now.saturating_add(asked.expires_in),
         };
         let mut connection = self.store.begin().await?;
-        let waiting = step_up::waiting_for(&mut connection, &new.login_hint, now).await?;
-        if waiting >= self.config.limits.step_ups_per_user {
-            return Err(Problem::new(ProblemType::Busy, "Too many step-ups wait for this person."));
-        }
+        self.check_limits(&mut connection, &new, now).await?;
         let devices = step_up::begin(&mut connection, &new).await?;
         connection.commit().await?;
         self.channels.wake(&devices);

@@ -120,16 +120,63 @@ pub(crate) struct NewStepUp {
     pub(crate) expires: u64,
 }
 
-/// Returns the number of pending step-ups of a user.
+/// Pending step-ups of a user.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Waiting {
+    /// Those of one client.
+    pub(crate) of_client: Pending,
+    pub(crate) of_all: Pending,
+}
+
+/// A number of pending step-ups.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pending {
+    pub(crate) number: u64,
+    /// Time at which the first of them expires, in seconds since 1970; 0 if there is none.
+    pub(crate) next_expiry: u64,
+}
+
+/// Returns the pending step-ups of a user.
 pub(crate) async fn waiting_for(
     connection: &mut SqliteConnection,
     login_hint: &str,
+    client: &str,
     now: u64,
-) -> Result<u64, StoreError> {
-    let query =
-        sqlx::query("SELECT count(*) FROM step_ups WHERE login_hint = ?1 AND ended IS NULL AND expires > ?2");
-    let row = query.bind(login_hint).bind(signed(now)).fetch_one(connection).await?;
-    Ok(unsigned(row.try_get(0)?))
+) -> Result<Waiting, StoreError> {
+    let query = sqlx::query(
+        "SELECT count(*) FILTER (WHERE client = ?2), coalesce(min(expires) FILTER (WHERE client = ?2), 0),
+           count(*), coalesce(min(expires), 0)
+         FROM step_ups WHERE login_hint = ?1 AND ended IS NULL AND expires > ?3",
+    );
+    let row = query.bind(login_hint).bind(client).bind(signed(now)).fetch_one(connection).await?;
+    let pending = |place: usize| {
+        let (number, next_expiry) = (row.try_get(place)?, row.try_get(place + 1)?);
+        Ok::<_, StoreError>(Pending { number: unsigned(number), next_expiry: unsigned(next_expiry) })
+    };
+    Ok(Waiting { of_client: pending(0)?, of_all: pending(2)? })
+}
+
+/// Times at which a user last refused a client, in seconds since 1970.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Refusals {
+    pub(crate) declined: Option<u64>,
+    /// The user said that they had not started the request.
+    pub(crate) not_mine: Option<u64>,
+}
+
+/// Returns when a user last refused a client, as long as the step-ups are kept.
+pub(crate) async fn refusals(
+    connection: &mut SqliteConnection,
+    login_hint: &str,
+    client: &str,
+) -> Result<Refusals, StoreError> {
+    let query = sqlx::query(
+        "SELECT max(ended_at) FILTER (WHERE ended = 'declined'), max(ended_at) FILTER (WHERE ended = 'not-mine')
+         FROM step_ups WHERE login_hint = ?1 AND client = ?2 AND ended IN ('declined', 'not-mine')",
+    );
+    let row = query.bind(login_hint).bind(client).fetch_one(connection).await?;
+    let time = |place: usize| Ok::<_, StoreError>(row.try_get::<Option<i64>, _>(place)?.map(unsigned));
+    Ok(Refusals { declined: time(0)?, not_mine: time(1)? })
 }
 
 /// Creates a step-up with an offer and an event for each device. Returns those devices.

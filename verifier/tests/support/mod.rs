@@ -29,11 +29,16 @@ pub(crate) const NOW: u64 = 1_800_000_000;
 pub(crate) fn config(folder: &Path) -> Config {
     let thresholds = folder.join("thresholds.toml");
     std::fs::write(&thresholds, "[key-hardware]\naccept_software_keys = true\n").unwrap();
-    Config {
+    let mut config = Config {
         thresholds: Some(thresholds),
         listen: SocketAddr::from(([127, 0, 0, 1], 0)),
         ..Config::for_data(folder)
-    }
+    };
+    // One application asks one person again and again here.
+    let limits = &mut config.limits;
+    (limits.step_ups_per_user, limits.step_ups_per_client_and_user) = (100, 100);
+    (limits.declined_pause_seconds, limits.not_mine_pause_seconds) = (0, 0);
+    config
 }
 
 /// A verifier in a private folder.
