@@ -9,6 +9,7 @@
 pub mod appraisal;
 pub mod attestation;
 pub mod audit;
+pub mod client_keys;
 pub mod clock;
 pub mod config;
 mod diagnostics;

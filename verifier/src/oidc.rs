@@ -1,7 +1,7 @@
 //! The verifier as an OpenID provider, for applications: a client requests authentication of a person by CIBA (poll
 //! mode) and receives tokens once the verifier has accepted the assertion.
 //!
-//! Implements OpenID Connect CIBA Core 1.0, RFC 6749 (errors), RFC 7523 (`private_key_jwt`), RFC 9068 (access tokens),
+//! Implements OpenID Connect CIBA Core 1.0, RFC 6749 (errors), RFC 8414 (metadata), RFC 7523 (`private_key_jwt`), RFC 9068 (access tokens),
 //! RFC 9396 (`authorization_details`) and RFC 9449 (DPoP). Clients are authenticated before their parameters are used,
 //! and the answer does not reveal whether a user exists.
 
@@ -12,10 +12,10 @@ mod discovery;
 mod dpop;
 mod error;
 pub mod form;
-mod jwk;
 mod jws;
 mod numeric_date;
 mod poll_limiter;
+mod resource;
 mod token;
 
 pub use administrator::Administrator;
@@ -23,7 +23,7 @@ pub use authorize::{AuthRequested, MAX_DETAILS_BYTES, MAX_MESSAGE_CHARS};
 pub use client_auth::{Assertion, Audience, new_secret};
 pub use error::{Code, OAuthError, plainly};
 pub use form::Form;
-pub use jwk::{JwkError, client_keys, thumbprint};
+pub use resource::EarRequest;
 pub use token::{AccessClaims, IdClaims, Poll, Redeemed, Tokens};
 
 use crate::config::Config;
@@ -48,6 +48,8 @@ pub const ID_TOKEN_TYP: &str = "JWT";
 pub mod path {
     /// The provider's metadata (OpenID Connect Discovery 1.0 section 4).
     pub const CONFIGURATION: &str = "/.well-known/openid-configuration";
+    /// The same for clients of OAuth (RFC 8414 section 3).
+    pub const OAUTH_CONFIGURATION: &str = "/.well-known/oauth-authorization-server";
     /// Returns the public keys that verify tokens.
     pub const JWKS: &str = "/jwks";
     /// Authentication requests (CIBA section 7).
@@ -56,6 +58,8 @@ pub mod path {
     pub const TOKEN: &str = "/token";
     /// Cancels an authentication request. Not part of any standard.
     pub const CANCEL: &str = "/bc-cancel";
+    /// Prefix of verdicts (EARs), to which the digest that a token names is appended. Not part of any standard.
+    pub const EARS: &str = "/v1/ears/";
 }
 
 /// The OpenID provider: authenticates applications, requests step-ups for them and issues tokens.

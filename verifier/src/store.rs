@@ -36,6 +36,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("store/operation.sql"),
     include_str!("store/diagnostics.sql"),
     include_str!("store/inventory.sql"),
+    include_str!("store/applications.sql"),
 ];
 
 /// Reason why the store failed. Nothing was written.

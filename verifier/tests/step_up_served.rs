@@ -209,7 +209,20 @@ mod tests {
                 .push_str("origin = \"https://localhost\"\n[security_keys]\nmetadata = \"metadata.json\"\n");
             std::fs::write(path.join("verifier.toml"), config).unwrap();
             let token = stdout(&run(path, &["enrol-token", "create"])).trim().to_owned();
-            let client = stdout(&run(path, &["client", "add", "EHR", "--id", CLIENT, "--secret", "--json"]));
+            let client = stdout(&run(
+                path,
+                &[
+                    "client",
+                    "add",
+                    "EHR",
+                    "--id",
+                    CLIENT,
+                    "--audience",
+                    "https://ehr.example",
+                    "--secret",
+                    "--json",
+                ],
+            ));
             let client: Value = serde_json::from_str(&client).unwrap();
             let secret = client["secret"].as_str().unwrap();
             let basic = format!("Basic {}", B64.encode(format!("{CLIENT}:{secret}")));

@@ -15,6 +15,20 @@ pub enum Algorithm {
     /// RSASSA-PKCS1-v1_5 with SHA-256.
     #[serde(rename = "RS256")]
     Rs256,
+    /// ECDSA on P-384 with SHA-384; the signature is `r || s`.
+    #[serde(rename = "ES384")]
+    Es384,
+    /// RSASSA-PSS with SHA-256 and a salt of 32 bytes.
+    #[serde(rename = "PS256")]
+    Ps256,
+    /// RSASSA-PKCS1-v1_5 with SHA-384.
+    #[serde(rename = "RS384")]
+    Rs384,
+    /// Ed25519, by its fully specified name (RFC 9864).
+    Ed25519,
+    /// Ed25519, by the name of RFC 8037, which also means Ed448; that is not supported.
+    #[serde(rename = "EdDSA")]
+    EdDsa,
 }
 
 impl Algorithm {
@@ -24,6 +38,11 @@ impl Algorithm {
         match self {
             Self::Es256 => "ES256",
             Self::Rs256 => "RS256",
+            Self::Es384 => "ES384",
+            Self::Ps256 => "PS256",
+            Self::Rs384 => "RS384",
+            Self::Ed25519 => "Ed25519",
+            Self::EdDsa => "EdDSA",
         }
     }
 }
@@ -160,7 +179,7 @@ impl<'a> Jws<'a> {
     pub fn verify(&self, key: &PublicKey) -> Result<&[u8], Error> {
         self.verify_with(|algorithm, input, signature| match algorithm {
             Algorithm::Es256 => key.verify(input, signature).map_err(|_| Error::Signature),
-            Algorithm::Rs256 => Err(Error::Signature),
+            _ => Err(Error::Signature),
         })
     }
 

@@ -42,7 +42,17 @@ impl Testbed {
     pub fn secret_of_ehr(&self) -> Result<PathBuf> {
         let file = self.folder().join("ehr.secret");
         if !file.exists() {
-            let made = self.administer(&["client", "add", "EHR", "--id", "ehr", "--secret", "--json"])?;
+            let made = self.administer(&[
+                "client",
+                "add",
+                "EHR",
+                "--id",
+                "ehr",
+                "--audience",
+                "https://ehr.example",
+                "--secret",
+                "--json",
+            ])?;
             let made: Value = serde_json::from_str(&made)?;
             std::fs::write(&file, made.get("secret").and_then(Value::as_str).context("no secret")?)?;
         }

@@ -18,7 +18,17 @@ fn integration_guide_asks_and_reads_the_result() -> Result<()> {
 
     let testbed = Testbed::with_simulated_tpm()?;
     testbed.administer(&["user", "add", "nurse-7"])?;
-    let client = testbed.administer(&["client", "add", "EHR", "--id", "ehr", "--secret", "--json"])?;
+    let client = testbed.administer(&[
+        "client",
+        "add",
+        "EHR",
+        "--id",
+        "ehr",
+        "--audience",
+        "https://ehr.example",
+        "--secret",
+        "--json",
+    ])?;
     let client: Value = serde_json::from_str(&client)?;
     let secret = client.pointer("/client_secret").or_else(|| client.pointer("/secret"));
     let secret = secret.and_then(Value::as_str).with_context(|| format!("no secret: {client}"))?;

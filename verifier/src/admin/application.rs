@@ -11,7 +11,7 @@ use vitalsign_protocol::step_up::StepUpResult;
 use vitalsign_verifier::clock::now;
 use vitalsign_verifier::oidc::{self, AccessClaims, Administrator, IdClaims, Tokens, path};
 
-/// Time limit for one request; the verifier defers the answer to a token request for up to 30 seconds.
+/// Time limit for one request; the verifier defers the answer to a token request for up to 25 seconds.
 const CALL: Duration = Duration::from_secs(60);
 /// Maximum clock difference to the verifier, in seconds.
 const SKEW: u64 = 60;
@@ -94,7 +94,7 @@ impl Application {
         self.post(path::AUTHORIZE, parameters).await
     }
 
-    /// Requests the tokens. The verifier answers when the step-up has ended, or after 30 s.
+    /// Requests the tokens. The verifier answers when the step-up has ended, or after 25 s.
     pub(super) async fn poll(&self, auth_req_id: &str) -> anyhow::Result<Result<Tokens, Refusal>> {
         self.post(path::TOKEN, &[("grant_type", oidc::CIBA_GRANT), ("auth_req_id", auth_req_id)]).await
     }

@@ -96,7 +96,8 @@ fn describe(kind: Kind, body: &Body<'_>) -> String {
             format!("appraisal by {}, step-up by {}", body.text("policy"), body.text("step_up_policy"))
         }
         Kind::ClientAdded => format!("{client}, {:?}, {}", body.text("name"), body.text("method")),
-        Kind::ClientDisabled => client.to_owned(),
+        Kind::ClientDisabled | Kind::ClientEnabled => client.to_owned(),
+        Kind::ClientConfigured => format!("{client}, audience {}", body.text("audience")),
         Kind::ClientCredentialReplaced => format!("{client}, {}", body.text("method")),
         Kind::StepUpApproved => {
             format!("{user} approved {} at {}, with {}", body.message(), body.level(), body.text("model"))

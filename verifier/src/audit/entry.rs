@@ -28,6 +28,10 @@ pub enum Kind {
     ClientAdded,
     /// An administrator disabled an application.
     ClientDisabled,
+    /// An administrator enabled an application again.
+    ClientEnabled,
+    /// An administrator changed an application's audience or settings.
+    ClientConfigured,
     /// An administrator replaced an application's secret or keys.
     ClientCredentialReplaced,
     /// A step-up was approved. The entry contains everything that is needed to verify the approval.
@@ -60,7 +64,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, in the order in which help texts list them.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 28] = [
         Self::Report,
         Self::Enrolled,
         Self::EnrolledAgain,
@@ -73,6 +77,8 @@ impl Kind {
         Self::PolicyChanged,
         Self::ClientAdded,
         Self::ClientDisabled,
+        Self::ClientEnabled,
+        Self::ClientConfigured,
         Self::ClientCredentialReplaced,
         Self::StepUpApproved,
         Self::StepUpClosed,
@@ -111,6 +117,8 @@ impl Kind {
             Self::PolicyChanged => "policy-changed",
             Self::ClientAdded => "client-added",
             Self::ClientDisabled => "client-disabled",
+            Self::ClientEnabled => "client-enabled",
+            Self::ClientConfigured => "client-configured",
             Self::ClientCredentialReplaced => "client-credential-replaced",
             Self::StepUpApproved => "step-up-approved",
             Self::StepUpClosed => "step-up-ended",

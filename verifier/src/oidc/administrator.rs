@@ -5,7 +5,9 @@ use super::{Assertion, Audience};
 use crate::config::Config;
 use crate::files::FileError;
 use crate::signing_keys::{SignError, SigningKeys, Signs};
-use crate::store::client::{ADMINISTRATOR_ID, AddedClient, Client, ClientCredential};
+use crate::store::client::{
+    ADMINISTRATOR_ID, AddedClient, Client, ClientCredential, ClientSettings, DetailsTypes,
+};
 use crate::store::{Store, StoreError};
 
 /// Lifetime of an assertion, in seconds.
@@ -37,7 +39,7 @@ impl Administrator {
     /// When the key or the store cannot be used.
     pub async fn open(config: &Config, store: &Store, now: u64) -> Result<Self, Error> {
         let keys = SigningKeys::open(&config.keys(), Signs::Administration)?;
-        let credential = ClientCredential::Keys(keys.published(now));
+        let credential = ClientCredential::Keys(keys.published(now).into());
         match store.client(Self::CLIENT_ID).await? {
             Some(client) if client.credential == credential => {}
             Some(_) => {
@@ -46,8 +48,18 @@ impl Administrator {
             None => {
                 let id = Self::CLIENT_ID.to_owned();
                 let name = Self::NAME.to_owned();
-                let client =
-                    Client { audience: id.clone(), id, name, created: now, disabled_at: None, credential };
+                let client = Client {
+                    audience: id.clone(),
+                    id,
+                    name,
+                    created: now,
+                    disabled_at: None,
+                    credential,
+                    settings: ClientSettings {
+                        authorization_details_types: DetailsTypes::Any,
+                        ..ClientSettings::default()
+                    },
+                };
                 if let AddedClient::NameTaken { by } = store.add_client(&client).await? {
                     return Err(Error::NameTaken(by));
                 }

@@ -3,7 +3,7 @@
 
 use super::{Code, Form, OAuthError, Provider, Request};
 use crate::step_up::StepUpRequest;
-use crate::store::client::Client;
+use crate::store::client::{Client, DetailsTypes};
 use serde::Serialize;
 use serde_json::Value;
 use vitalsign_protocol::id::EnrolmentId;
@@ -89,7 +89,7 @@ fn step_up_request(client: Client, form: &Form) -> Result<StepUpRequest, OAuthEr
         login_hint: login_hint.to_owned(),
         message: message(form)?,
         acr: acr(form)?,
-        authorization_details: details(form)?,
+        authorization_details: details(form, &client.settings.authorization_details_types)?,
         device,
         expires_in: expiry(form)?,
     })
@@ -117,10 +117,10 @@ fn message(form: &Form) -> Result<String, OAuthError> {
 /// Returns the first known level: applications list them in order of preference.
 fn acr(form: &Form) -> Result<Acr, OAuthError> {
     let Some(values) = form.get("acr_values") else { return Ok(Acr::HardwareKey) };
-    values
-        .split(' ')
-        .find_map(Acr::from_urn)
-        .ok_or_else(|| OAuthError::new(Code::InvalidRequest, "None of acr_values is supported."))
+    values.split(' ').find_map(Acr::from_urn).ok_or_else(|| {
+        let why = "None of acr_values is supported; see acr_values_supported in the metadata.";
+        OAuthError::new(Code::UnmetAuthenticationRequirements, why)
+    })
 }
 
 /// Parses the requested expiry. A longer one is capped, not refused: the answer contains the actual expiry (CIBA
@@ -136,9 +136,9 @@ fn expiry(form: &Form) -> Result<u64, OAuthError> {
     Err(OAuthError::new(Code::InvalidRequest, "requested_expiry is not a positive number of seconds."))
 }
 
-/// Validates an array of objects with a `type` each (RFC 9396 section 2). Only the application knows the meaning of the
-/// types: the verifier binds, shows and returns them, and refuses none for its name.
-fn details(form: &Form) -> Result<Option<Value>, OAuthError> {
+/// Validates an array of objects with a `type` each (RFC 9396 section 2), of a type that is registered for the
+/// application (section 5).
+fn details(form: &Form, types: &DetailsTypes) -> Result<Option<Value>, OAuthError> {
     let invalid = |why: &str| Err(OAuthError::new(Code::InvalidAuthorizationDetails, why));
     let Some(text) = form.get("authorization_details") else { return Ok(None) };
     if text.len() > MAX_DETAILS_BYTES {
@@ -147,9 +147,14 @@ fn details(form: &Form) -> Result<Option<Value>, OAuthError> {
     let Ok(Value::Array(details)) = serde_json::from_str(text) else {
         return invalid("authorization_details is not a JSON array.");
     };
-    let typed = |it: &Value| it.get("type").and_then(Value::as_str).is_some_and(|name| !name.is_empty());
-    if details.is_empty() || !details.iter().all(typed) {
+    fn named(detail: &Value) -> Option<&str> {
+        detail.get("type").and_then(Value::as_str).filter(|name| !name.is_empty())
+    }
+    if details.is_empty() || !details.iter().all(|detail| named(detail).is_some()) {
         return invalid("authorization_details is not a list of objects with a type each.");
+    }
+    if !details.iter().filter_map(named).all(|name| types.allow(name)) {
+        return invalid("authorization_details has a type that is not registered for this client.");
     }
     let details = Value::Array(details);
     // The device shows this encoding, and reads no longer ones.
@@ -182,7 +187,7 @@ fn all_plain(value: &Value) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::client::ClientCredential;
+    use crate::store::client::ClientSettings;
     use vitalsign_protocol::id::Digest;
     use vitalsign_protocol::seconds::StepUpSeconds;
     use vitalsign_protocol::step_up::{StepUpRequested, Transaction, event};
@@ -197,7 +202,11 @@ mod tests {
             audience: "urn:ehr".into(),
             created: 0,
             disabled_at: None,
-            credential: ClientCredential::Secret(Digest([1; 32])),
+            credential: Digest([1; 32]).into(),
+            settings: ClientSettings {
+                authorization_details_types: DetailsTypes::Any,
+                ..ClientSettings::default()
+            },
         }
     }
 
@@ -256,8 +265,8 @@ mod tests {
             ("binding_message", "\u{202e}0001$ yap", InvalidBindingMessage),
             ("binding_message", "a\u{200b}b", InvalidBindingMessage),
             ("binding_message", &long_message, InvalidBindingMessage),
-            ("acr_values", "urn:other", InvalidRequest),
-            ("acr_values", "URN:VITALSIGN:ACR:EPCS", InvalidRequest),
+            ("acr_values", "urn:other", UnmetAuthenticationRequirements),
+            ("acr_values", "URN:VITALSIGN:ACR:EPCS", UnmetAuthenticationRequirements),
             ("requested_expiry", "0", InvalidRequest),
             ("requested_expiry", "-1", InvalidRequest),
             ("requested_expiry", "+5", InvalidRequest),
@@ -298,6 +307,25 @@ mod tests {
         assert!(with(&[("binding_message", &"é".repeat(MAX_MESSAGE_CHARS))]).is_ok());
         assert!(with(&[("scope", "profile openid")]).is_ok());
         assert!(with(&[("user_code", "x"), ("client_notification_token", "x")]).is_ok());
+    }
+
+    #[test]
+    fn only_registered_types_of_details_are_accepted() {
+        let of = |types: &[&str], details: &str| {
+            let only = types.iter().map(|name| (*name).to_owned()).collect();
+            let form = form_urlencoded::Serializer::new(String::new())
+                .append_pair("authorization_details", details)
+                .finish();
+            super::details(&Form::parse(form.as_bytes()).unwrap(), &DetailsTypes::Only(only))
+                .map_err(|error| error.code)
+        };
+        let (one, two) = (r#"[{"type":"order"}]"#, r#"[{"type":"order"},{"type":"report"}]"#);
+        assert!(of(&["order"], one).is_ok());
+        assert!(of(&["report", "order"], two).is_ok());
+        let refused = Err(Code::InvalidAuthorizationDetails);
+        assert_eq!(of(&["order"], two), refused);
+        assert_eq!(of(&["Order", "orders", ""], one), refused);
+        assert_eq!(of(&[], one), refused);
     }
 
     #[test]

@@ -1,16 +1,17 @@
 //! Client authentication: exactly one of `client_secret_basic` (RFC 6749 section 2.3.1) and `private_key_jwt`
 //! (RFC 7523 section 3).
 //!
-//! Unknown clients, disabled clients and wrong secrets get the same answer after the same work.
+//! Unknown clients, disabled clients and wrong secrets get the same answer. The time that it takes may tell them apart,
+//! because the number and type of a client's keys differ; a `client_id` is no secret.
 
 use super::jws::{Jws, is_jti};
 use super::numeric_date;
 use super::{Code, JWT_BEARER, OAuthError, Provider, Request, form, path};
+use crate::client_keys::ALGORITHMS;
 use crate::store::client::{Client, ClientCredential};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Serialize};
 use vitalsign_protocol::id::Digest;
-use vitalsign_protocol::jwt::JwkSet;
 use zeroize::Zeroizing;
 
 /// Maximum clock difference between client and verifier, in seconds.
@@ -50,6 +51,10 @@ pub enum Audience {
 }
 
 impl Audience {
+    fn is_only(&self, expected: &str) -> bool {
+        matches!(self, Self::One(one) if one == expected)
+    }
+
     fn any(&self, of: &[String]) -> bool {
         match self {
             Self::One(one) => of.contains(one),
@@ -80,29 +85,28 @@ impl Provider {
             PresentedCredential::Secret(name, secret) => {
                 named_alike(request, &name)?;
                 let found = self.usable_client(&name).await?;
-                let expected = match &found {
-                    Some(Client { credential: ClientCredential::Secret(digest), .. }) => *digest,
-                    // A dummy digest, so that an unknown client takes as long.
-                    _ => Digest([0; 32]),
-                };
                 let given = secret_digest(&secret);
-                let same =
-                    aws_lc_rs::constant_time::verify_slices_are_equal(given.as_bytes(), expected.as_bytes());
-                found.filter(|_| same.is_ok()).ok_or_else(refused)
+                let is_given = |expected: Digest| {
+                    aws_lc_rs::constant_time::verify_slices_are_equal(given.as_bytes(), expected.as_bytes())
+                        .is_ok()
+                };
+                let proven = |client: &Client| match &client.credential {
+                    ClientCredential::Secret(secrets) => secrets.accepted(now).any(is_given),
+                    ClientCredential::Keys(_) => false,
+                };
+                found.filter(proven).ok_or_else(refused)
             }
             PresentedCredential::Assertion(shown) => {
                 let (jws, assertion) = *shown;
                 named_alike(request, &assertion.sub)?;
                 let found = self.usable_client(&assertion.sub).await?;
-                let keys = match &found {
-                    Some(Client { credential: ClientCredential::Keys(keys), .. }) => keys,
-                    // Dummy keys, so that an unknown client takes as long.
-                    _ => &self.jwks(now),
+                let proven = |client: &Client| match &client.credential {
+                    ClientCredential::Secret(_) => false,
+                    ClientCredential::Keys(keys) => jws.verify_by_client(keys).is_ok(),
                 };
-                let signed = signed_by_one_of(&jws, keys);
-                let client = found.filter(|_| signed).ok_or_else(refused)?;
+                let client = found.filter(proven).ok_or_else(refused)?;
                 // From here on the client is authenticated, so errors may be specific.
-                self.check_assertion(&assertion, now)?;
+                self.check_assertion(&client, &assertion, now)?;
                 let name = Digest::labelled(
                     "vitalsign-client-assertion-v1",
                     &[client.id.as_bytes(), &[0], assertion.jti.as_bytes()],
@@ -119,7 +123,7 @@ impl Provider {
         Ok(self.store.client(id).await?.filter(|client| client.disabled_at.is_none()))
     }
 
-    fn check_assertion(&self, assertion: &Assertion, now: u64) -> Result<(), OAuthError> {
+    fn check_assertion(&self, client: &Client, assertion: &Assertion, now: u64) -> Result<(), OAuthError> {
         let Assertion { iss, sub, aud, exp, nbf, iat, jti } = assertion;
         let (issuer, _) = self.config.origin();
         let accepted =
@@ -127,6 +131,9 @@ impl Provider {
         let to_come = |time: &Option<u64>| time.is_some_and(|time| time > now.saturating_add(SKEW));
         match () {
             () if iss != sub => Err(unusable("iss and sub are not the same")),
+            () if client.settings.strict_audience && !aud.is_only(issuer) => {
+                Err(unusable("aud must be the issuer alone, as a string"))
+            }
             () if !aud.any(&accepted) => Err(unusable("aud is not this provider")),
             () if exp.saturating_add(SKEW) <= now => Err(unusable("it has expired")),
             () if *exp > now.saturating_add(LIFETIME + SKEW) => {
@@ -156,7 +163,7 @@ fn presented(request: &Request) -> Result<PresentedCredential<'_>, OAuthError> {
             Err(unusable("client_assertion_type is not jwt-bearer"))
         }
         (None, Some(token)) => {
-            let jws = Jws::parse(token).map_err(unusable)?;
+            let jws = Jws::parse(token, &ALGORITHMS).map_err(unusable)?;
             let typ = jws.header().typ.as_deref().unwrap_or("JWT");
             if !typ.eq_ignore_ascii_case("JWT") && typ != "client-authentication+jwt" {
                 return Err(unusable("its typ is not JWT"));
@@ -164,6 +171,10 @@ fn presented(request: &Request) -> Result<PresentedCredential<'_>, OAuthError> {
             let claims = jws.unverified().map_err(unusable)?;
             Ok(PresentedCredential::Assertion(Box::new((jws, claims))))
         }
+        (None, None) if form.get("client_secret").is_some() => Err(refused().logged(
+            "The client sent its secret in the body (client_secret_post), which is not supported: configure it for \
+             client_secret_basic.",
+        )),
         (None, None) => Err(refused()),
     }
 }
@@ -189,12 +200,6 @@ fn named_alike(request: &Request, name: &str) -> Result<(), OAuthError> {
     }
 }
 
-fn signed_by_one_of(jws: &Jws<'_>, keys: &JwkSet) -> bool {
-    let named = |kid: &str| jws.header().kid.as_deref().is_none_or(|it| it == kid);
-    let mut tried = keys.keys.iter().filter(|jwk| named(&jwk.kid)).filter_map(|jwk| jwk.key().ok());
-    tried.any(|key| jws.verify(&key).is_ok())
-}
-
 fn refused() -> OAuthError {
     OAuthError::new(Code::InvalidClient, "The client is not known, or did not prove who it is.")
 }
@@ -206,6 +211,17 @@ fn unusable(why: impl std::fmt::Display) -> OAuthError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::oidc::Form;
+
+    #[test]
+    fn secret_in_the_body_is_named_in_the_log_only() {
+        let form = Form::parse(b"client_id=ehr&client_secret=s3cret").unwrap();
+        let request = Request { authorization: None, dpop: Vec::new(), form };
+        let error = presented(&request).err().unwrap();
+        assert_eq!((error.code, error.description()), (Code::InvalidClient, refused().description()));
+        assert!(error.log_description().contains("client_secret_post"), "{}", error.log_description());
+        assert!(!error.log_description().contains("s3cret"));
+    }
 
     #[test]
     fn basic_is_decoded_twice() {

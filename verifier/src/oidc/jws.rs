@@ -1,5 +1,6 @@
-//! JWTs that applications make (RFC 7519): ES256 and nothing else.
+//! JWTs that applications make (RFC 7519), by algorithms that the caller lists.
 
+use crate::client_keys::ClientKeys;
 use serde::de::DeserializeOwned;
 use vitalsign_protocol::cose::PublicKey;
 use vitalsign_protocol::jose::{self, Algorithm, Header};
@@ -15,7 +16,7 @@ const MAX_JTI_BYTES: usize = 256;
 pub(crate) enum JwsError {
     #[error("it is no JWT: {0}")]
     Shape(&'static str),
-    #[error("its alg is not ES256")]
+    #[error("its alg is not supported")]
     Algorithm,
     #[error("it has a critical header that is not understood")]
     Critical,
@@ -42,8 +43,8 @@ impl From<jose::Error> for JwsError {
 pub(crate) struct Jws<'a>(jose::Jws<'a>);
 
 impl<'a> Jws<'a> {
-    pub(crate) fn parse(token: &'a str) -> Result<Self, JwsError> {
-        Ok(Self(jose::Jws::parse(token, &[Algorithm::Es256], MAX_BYTES)?))
+    pub(crate) fn parse(token: &'a str, accepted: &[Algorithm]) -> Result<Self, JwsError> {
+        Ok(Self(jose::Jws::parse(token, accepted, MAX_BYTES)?))
     }
 
     pub(crate) fn header(&self) -> &Header {
@@ -55,9 +56,18 @@ impl<'a> Jws<'a> {
         serde_json::from_slice(self.0.payload_unverified()).map_err(|_| JwsError::Shape("its claims"))
     }
 
-    /// Verifies the signature.
+    /// Verifies an ES256 signature.
     pub(crate) fn verify(&self, key: &PublicKey) -> Result<(), JwsError> {
         self.0.verify(key)?;
+        Ok(())
+    }
+
+    /// Verifies the signature with the key of a client that the header names, or with any if it names none.
+    pub(crate) fn verify_by_client(&self, keys: &ClientKeys) -> Result<(), JwsError> {
+        let kid = self.header().kid.as_deref();
+        self.0.verify_with(|algorithm, input, signature| {
+            keys.verify(kid, algorithm, input, signature).then_some(()).ok_or(JwsError::Signature)
+        })?;
         Ok(())
     }
 }
@@ -73,6 +83,8 @@ mod tests {
     use aws_lc_rs::rand::SystemRandom;
     use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
     use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as B64};
+
+    const ES256: &[Algorithm] = &[Algorithm::Es256];
 
     fn token(header: &str, claims: &str, pair: &EcdsaKeyPair) -> String {
         let input = format!("{}.{}", B64.encode(header), B64.encode(claims));
@@ -90,8 +102,8 @@ mod tests {
     fn only_es256_by_the_right_key_is_accepted() {
         let (pair, public) = pair();
         let good = token(r#"{"alg":"ES256","more":1}"#, "{}", &pair);
-        Jws::parse(&good).unwrap().verify(&public).unwrap();
-        assert_eq!(Jws::parse(&good).unwrap().verify(&self::pair().1), Err(JwsError::Signature));
+        Jws::parse(&good, ES256).unwrap().verify(&public).unwrap();
+        assert_eq!(Jws::parse(&good, ES256).unwrap().verify(&self::pair().1), Err(JwsError::Signature));
         let long = format!("{good}{}", "A".repeat(MAX_BYTES));
         for (bad, expected) in [
             (token(r#"{"alg":"none"}"#, "{}", &pair), JwsError::Algorithm),
@@ -110,7 +122,7 @@ mod tests {
             (good.replacen('.', "+.", 1), JwsError::Shape("it is not base64url")),
             (long, JwsError::Shape("it is too long")),
         ] {
-            assert_eq!(Jws::parse(&bad).err(), Some(expected), "{bad:.80}");
+            assert_eq!(Jws::parse(&bad, ES256).err(), Some(expected), "{bad:.80}");
         }
     }
 }

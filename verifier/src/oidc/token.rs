@@ -1,6 +1,7 @@
 //! The token endpoint, `/token`: issues tokens for an approved step-up (CIBA section 10).
 
-use super::{ACCESS_TOKEN_TYP, CIBA_GRANT, Code, Form, ID_TOKEN_TYP, OAuthError, Provider, Request};
+use super::dpop::Proven;
+use super::{ACCESS_TOKEN_TYP, CIBA_GRANT, Code, Form, ID_TOKEN_TYP, OAuthError, Provider, Request, path};
 use crate::step_up::{Approval, StepUpStatus};
 use crate::store::client::Client;
 use serde::{Deserialize, Serialize};
@@ -8,7 +9,7 @@ use serde_json::Value;
 use std::time::Instant;
 use vitalsign_protocol::ear::Tier;
 use vitalsign_protocol::id::{Digest, EnrolmentId, StepUpId};
-use vitalsign_protocol::step_up::{Acr, StepUpResult};
+use vitalsign_protocol::step_up::{Acr, StepUpResult, transaction_digest};
 
 /// Lifetime of a token, in seconds.
 const LIFETIME: u64 = 300;
@@ -56,6 +57,16 @@ pub struct EarClaim {
     pub status: Tier,
 }
 
+/// Approved transaction in a token.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TransactionClaim {
+    /// The digest T that the tap covers (`docs/protocol.md`, step-up).
+    pub digest: Digest,
+    /// Text of the transaction, of which `digest` is the digest; by the client's settings.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+}
+
 /// The claims of an ID token.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct IdClaims {
@@ -77,6 +88,12 @@ pub struct IdClaims {
     pub vitalsign_aaguid: String,
     /// Sequence number of the approval in the audit log.
     pub vitalsign_audit: u64,
+    /// Approved transaction. Absent only for step-ups that an earlier version approved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vitalsign_transaction: Option<TransactionClaim>,
+    /// The user's name, by the client's settings.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preferred_username: Option<String>,
 }
 
 /// The claims of an access token: those of the ID token, and the granted authorization.
@@ -117,7 +134,14 @@ impl Provider {
             None => return Err(OAuthError::new(Code::InvalidRequest, "grant_type is missing.")),
         }
         let auth_req_id = auth_req_id(&request.form)?.to_owned();
-        let jkt = self.proven_key(request, now).await?;
+        let proven = Proven { method: "POST", path: path::TOKEN, token: None };
+        let jkt = self.proven_key(&request.dpop, proven, now).await?;
+        if jkt.is_none() && client.settings.dpop_bound_access_tokens {
+            return Err(OAuthError::new(
+                Code::InvalidRequest,
+                "This client's token requests need a DPoP proof.",
+            ));
+        }
         if !self.poll_limiter.allow(&client.id, &auth_req_id, at) {
             return Err(OAuthError::new(Code::SlowDown, "Wait 5 seconds longer between polls from now on."));
         }
@@ -145,6 +169,10 @@ impl Provider {
     fn tokens(&self, poll: &Poll, approval: Approval, now: u64) -> Result<Tokens, OAuthError> {
         let Poll { client, jkt, .. } = poll;
         let authorization_details = approval.authorization_details;
+        let transaction = approval.transaction.map(|text| TransactionClaim {
+            digest: transaction_digest(&text),
+            text: client.settings.transaction_text.then_some(text),
+        });
         let id = IdClaims {
             iss: self.config.origin().0.to_owned(),
             sub: approval.subject,
@@ -159,6 +187,8 @@ impl Provider {
             vitalsign_device: approval.device,
             vitalsign_aaguid: approval.aaguid,
             vitalsign_audit: approval.audit,
+            vitalsign_transaction: transaction,
+            preferred_username: client.settings.preferred_username.then_some(approval.user),
         };
         let scope = "openid".to_owned();
         let access = AccessClaims {

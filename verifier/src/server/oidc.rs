@@ -1,10 +1,10 @@
 //! Routes for applications. Errors are those of OAuth (RFC 6749 section 5.2), and no answer may be cached.
 
 use super::connections::Peer;
-use super::http::{JSON, ServerState, json_response, only};
-use crate::oidc::{Code, Form, OAuthError, Redeemed, Request, Tokens, form, path};
-use axum::extract::{Request as HttpRequest, State};
-use axum::http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
+use super::http::{JSON, ServerState, json_response, only, refused};
+use crate::oidc::{Code, EarRequest, Form, OAuthError, Redeemed, Request, Tokens, form, path};
+use axum::extract::{Path, Request as HttpRequest, State};
+use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -13,24 +13,48 @@ use serde::Serialize;
 use std::time::{Duration, Instant};
 use tokio::sync::broadcast::error::RecvError;
 use vitalsign_protocol::id::StepUpId;
+use vitalsign_protocol::problem::{Problem, ProblemType};
 
 const FORM: &str = "application/x-www-form-urlencoded";
+/// Media type of a verdict (RFC 9782).
+const EAR: &str = "application/eat+jwt";
 
 pub(super) fn routes() -> Router<ServerState> {
     Router::new()
         .route(path::CONFIGURATION, only(get(configuration)))
+        .route(path::OAUTH_CONFIGURATION, only(get(configuration)))
         .route(path::JWKS, only(get(jwks)))
         .route(path::AUTHORIZE, only(post(authorize)))
         .route(path::TOKEN, only(post(token)))
         .route(path::CANCEL, only(post(cancel)))
+        .route(&format!("{}{{digest}}", path::EARS), only(get(ear)))
 }
 
 async fn configuration(State(shared): State<ServerState>) -> Response {
-    json_response(StatusCode::OK, JSON, "public, max-age=60", &shared.verifier.oidc.metadata())
+    match shared.verifier.oidc.metadata().await {
+        Ok(metadata) => json_response(StatusCode::OK, JSON, "public, max-age=60", &metadata),
+        Err(error) => answered("reading the metadata", Err::<(), _>(error)),
+    }
 }
 
 async fn jwks(State(shared): State<ServerState>) -> Response {
     json_response(StatusCode::OK, JSON, "public, max-age=60", &shared.verifier.oidc.jwks(shared.clock.now()))
+}
+
+/// The verdict to which the access token of the request refers.
+async fn ear(State(shared): State<ServerState>, Path(digest): Path<String>, headers: HeaderMap) -> Response {
+    let outcome = async {
+        let (authorization, dpop) = credentials(&headers)?;
+        let request = EarRequest { authorization, dpop, digest };
+        shared.verifier.oidc.ear(&request, shared.clock.now()).await
+    };
+    match outcome.await {
+        Ok(Some(ear)) => ([(CONTENT_TYPE, EAR), (CACHE_CONTROL, "no-store")], ear).into_response(),
+        Ok(None) => {
+            refused(&Problem::new(ProblemType::NotFound, "The access token refers to another verdict."))
+        }
+        Err(error) => answered("reading a verdict", Err::<(), _>(error)),
+    }
 }
 
 async fn authorize(
@@ -124,12 +148,7 @@ fn pending() -> OAuthError {
 
 async fn read(shared: &ServerState, request: HttpRequest) -> Result<Request, OAuthError> {
     let invalid = |why: String| OAuthError::new(Code::InvalidRequest, why);
-    let headers = request.headers();
-    let authorization = one(headers, AUTHORIZATION.as_str())
-        .map_err(|()| invalid("There is more than one Authorization, or it is no text.".into()))?;
-    let dpop = headers.get_all("dpop").iter().map(|value| value.to_str().map(str::to_owned));
-    let dpop = dpop.collect::<Result<_, _>>();
-    let dpop = dpop.map_err(|_| OAuthError::new(Code::InvalidDpopProof, "The DPoP proof is no text."))?;
+    let (authorization, dpop) = credentials(request.headers())?;
     let body = shared.body(request, FORM, form::MAX_BYTES).await.map_err(|problem| {
         let code = match problem.status {
             413 => Code::TooLarge,
@@ -140,6 +159,17 @@ async fn read(shared: &ServerState, request: HttpRequest) -> Result<Request, OAu
     })?;
     let form = Form::parse(&body).map_err(|error| invalid(format!("{error}.")))?;
     Ok(Request { authorization, dpop, form })
+}
+
+/// Returns `Authorization` and all `DPoP` headers.
+fn credentials(headers: &HeaderMap) -> Result<(Option<String>, Vec<String>), OAuthError> {
+    let authorization = one(headers, AUTHORIZATION.as_str()).map_err(|()| {
+        OAuthError::new(Code::InvalidRequest, "There is more than one Authorization, or it is no text.")
+    })?;
+    let dpop = headers.get_all("dpop").iter().map(|value| value.to_str().map(str::to_owned));
+    let dpop = dpop.collect::<Result<_, _>>();
+    let dpop = dpop.map_err(|_| OAuthError::new(Code::InvalidDpopProof, "The DPoP proof is no text."))?;
+    Ok((authorization, dpop))
 }
 
 /// The one header of this name, if there is one.
@@ -155,14 +185,24 @@ fn answered<T: Serialize>(what: &'static str, outcome: Result<T, OAuthError>) ->
         Err(error) => error,
     };
     if error.code != Code::AuthorizationPending {
-        tracing::info!(what, error = error.code.as_str(), description = error.description(), "refused");
+        tracing::info!(what, error = error.code.as_str(), description = error.log_description(), "refused");
     }
     let status = StatusCode::from_u16(error.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let answer = json_response(status, JSON, "no-store", &error);
-    if error.code == Code::InvalidClient {
+    let mut answer = json_response(status, JSON, "no-store", &error);
+    let challenge = match error.code {
         // RFC 6749 section 5.2.
-        let challenge = HeaderValue::from_static("Basic realm=\"vitalsign-verifier\", charset=\"UTF-8\"");
-        return ([(WWW_AUTHENTICATE, challenge)], answer).into_response();
+        Code::InvalidClient => Some("Basic realm=\"vitalsign-verifier\", charset=\"UTF-8\""),
+        // RFC 6750 section 3, RFC 9449 section 7.1.
+        Code::InvalidToken => {
+            Some("Bearer error=\"invalid_token\", DPoP algs=\"ES256\", error=\"invalid_token\"")
+        }
+        _ => None,
+    };
+    if let Some(challenge) = challenge {
+        answer.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+    }
+    if let Some(seconds) = error.retry_after {
+        answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
     answer
 }

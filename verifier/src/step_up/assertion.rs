@@ -202,6 +202,7 @@ impl StepUps {
             device: device.enrolment,
             aaguid,
             audit,
+            transaction: Some(step_up.transaction.clone()),
             authorization_details: asked.authorization_details,
         };
         let approval = serde_json::to_string(&approval).map_err(internal)?;

@@ -26,6 +26,9 @@ pub struct Approval {
     pub aaguid: String,
     /// Sequence number of the audit entry that proves the approval.
     pub audit: u64,
+    /// The text that was bound. `None` in approvals of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transaction: Option<String>,
     /// Approved details, as requested (RFC 9396).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authorization_details: Option<serde_json::Value>,

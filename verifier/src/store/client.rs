@@ -1,13 +1,21 @@
 //! Applications, and the identifiers (`jti`) of assertions and proofs that they have used.
 
+mod credential;
+mod settings;
+
+pub use credential::{ClientCredential, ClientSecrets};
+pub use settings::{ClientSettings, DetailsTypes};
+
 use super::{Store, StoreError, Transaction, signed, unsigned};
 use crate::audit::{AuditEntry, Kind};
+use crate::client_keys::{ClientKeys, JwkError};
 use crate::names::lookalike;
+use credential::Columns;
 use serde_json::{Value, json};
-use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqliteConnection};
+use std::collections::BTreeSet;
 use vitalsign_protocol::id::Digest;
-use vitalsign_protocol::jwt::JwkSet;
 use vitalsign_protocol::step_up::ADMINISTRATOR;
 
 /// The longest name and id, in bytes.
@@ -29,43 +37,14 @@ pub struct Client {
     pub disabled_at: Option<u64>,
     /// Credential for client authentication.
     pub credential: ClientCredential,
+    pub settings: ClientSettings,
 }
 
-/// Credential of a client.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ClientCredential {
-    /// Digest of the secret for `client_secret_basic`.
-    Secret(Digest),
-    /// Public keys for `private_key_jwt`.
-    Keys(JwkSet),
-}
-
-impl ClientCredential {
-    /// Returns the OpenID name of the authentication method.
-    #[must_use]
-    pub fn method(&self) -> &'static str {
-        match self {
-            Self::Secret(_) => "client_secret_basic",
-            Self::Keys(_) => "private_key_jwt",
-        }
-    }
-
-    /// Returns the values of the columns `secret` and `jwks`.
-    fn columns(&self) -> Result<(Option<Vec<u8>>, Option<String>), StoreError> {
-        Ok(match self {
-            Self::Secret(digest) => (Some(digest.as_bytes().to_vec()), None),
-            Self::Keys(keys) => {
-                let json = serde_json::to_string(keys).map_err(|e| StoreError::Failed(e.to_string()))?;
-                (None, Some(json))
-            }
-        })
-    }
-}
-
-/// Outcome of registering an application.
+/// Outcome of registering an application, or of enabling it again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AddedClient {
     Added,
+    /// There is an application with this `client_id`, or it is enabled already.
     IdTaken,
     /// People would confuse it with another application.
     NameTaken {
@@ -74,53 +53,57 @@ pub enum AddedClient {
     },
 }
 
+/// Outcome of changing an application's keys.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ChangedKeys {
+    Changed(ClientKeys),
+    /// There is no such application, or it authenticates with a secret.
+    NoKeys,
+    /// The keys cannot be changed in this way.
+    Refused(JwkError),
+}
+
 impl Client {
     fn from_row(row: &SqliteRow) -> Result<Self, StoreError> {
-        let damaged = || StoreError::Failed("a client's credential is damaged".into());
-        let (secret, jwks): (Option<Vec<u8>>, Option<String>) =
-            (row.try_get("secret")?, row.try_get("jwks")?);
-        let credential = match (secret, jwks) {
-            (Some(secret), None) => {
-                ClientCredential::Secret(Digest::from_slice(&secret).ok_or_else(damaged)?)
-            }
-            (None, Some(jwks)) => ClientCredential::Keys(serde_json::from_str(&jwks).map_err(|_| damaged())?),
-            _ => return Err(damaged()),
-        };
+        let damaged = |_| StoreError::Failed("a client's settings are damaged".into());
         Ok(Self {
             id: row.try_get("id")?,
             name: row.try_get("name")?,
             audience: row.try_get("audience")?,
             created: unsigned(row.try_get("created")?),
             disabled_at: row.try_get::<Option<i64>, _>("disabled_at")?.map(unsigned),
-            credential,
+            credential: ClientCredential::from_row(row)?,
+            settings: serde_json::from_str(row.try_get("settings")?).map_err(damaged)?,
         })
+    }
+
+    /// Returns whether its access tokens could pass for its ID tokens at a service that does not check `typ` (RFC 9068
+    /// section 4).
+    #[must_use]
+    pub fn has_confusable_audience(&self) -> bool {
+        self.audience == self.id && self.id != ADMINISTRATOR_ID
     }
 }
 
 impl Store {
     /// Registers an application.
     pub async fn add_client(&self, client: &Client) -> Result<AddedClient, StoreError> {
-        let (secret, jwks) = client.credential.columns()?;
+        let columns = client.credential.columns()?;
+        let settings = settings_column(&client.settings)?;
         let mut transaction = self.begin().await?;
-        let wanted = lookalike(&client.name);
-        // Even before the administrator's first request, and while their own entry is disabled.
-        if client.id != ADMINISTRATOR_ID && wanted == lookalike(ADMINISTRATOR) {
-            return Ok(AddedClient::NameTaken { by: ADMINISTRATOR_ID.to_owned() });
-        }
-        let others = sqlx::query("SELECT id, name FROM clients WHERE disabled_at IS NULL AND id <> ?1");
-        for row in others.bind(&client.id).fetch_all(&mut *transaction).await? {
-            if lookalike(row.try_get("name")?) == wanted {
-                return Ok(AddedClient::NameTaken { by: row.try_get("id")? });
-            }
+        if let Some(by) = lookalike_client(&mut transaction, &client.id, &client.name).await? {
+            return Ok(AddedClient::NameTaken { by });
         }
         let insert = sqlx::query(
-            "INSERT INTO clients (id, name, secret, jwks, audience, created) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-             ON CONFLICT DO NOTHING",
+            "INSERT INTO clients (id, name, audience, created, settings, secret, previous_secret,
+               previous_secret_expires, jwks)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT DO NOTHING",
         );
-        let insert = insert.bind(&client.id).bind(&client.name).bind(secret).bind(jwks);
-        let insert = insert.bind(&client.audience).bind(signed(client.created));
+        let insert = insert.bind(&client.id).bind(&client.name).bind(&client.audience);
+        let insert = bind_credential(insert.bind(signed(client.created)).bind(settings), columns);
         let body = json!({
-            "client": client.id, "name": client.name, "method": client.credential.method(), "audience": client.audience,
+            "client": client.id, "name": client.name, "method": client.credential.method(),
+            "audience": client.audience, "settings": client.settings,
         });
         let added = change(transaction, insert, Kind::ClientAdded, &body, client.created).await?;
         Ok(if added { AddedClient::Added } else { AddedClient::IdTaken })
@@ -133,6 +116,19 @@ impl Store {
         self.change_client(update, Kind::ClientDisabled, &json!({ "client": id }), now).await
     }
 
+    /// Enables a disabled client again, with the credential that it had.
+    pub async fn enable_client(&self, client: &Client, now: u64) -> Result<AddedClient, StoreError> {
+        let mut transaction = self.begin().await?;
+        if let Some(by) = lookalike_client(&mut transaction, &client.id, &client.name).await? {
+            return Ok(AddedClient::NameTaken { by });
+        }
+        let update =
+            sqlx::query("UPDATE clients SET disabled_at = NULL WHERE id = ?1 AND disabled_at IS NOT NULL");
+        let body = json!({ "client": client.id });
+        let enabled = change(transaction, update.bind(&client.id), Kind::ClientEnabled, &body, now).await?;
+        Ok(if enabled { AddedClient::Added } else { AddedClient::IdTaken })
+    }
+
     /// Replaces a client's credential; the old one becomes invalid. Returns `false` if the client does not
     /// exist.
     pub async fn replace_client_credential(
@@ -141,11 +137,77 @@ impl Store {
         credential: &ClientCredential,
         now: u64,
     ) -> Result<bool, StoreError> {
-        let (secret, jwks) = credential.columns()?;
-        let update = sqlx::query("UPDATE clients SET secret = ?2, jwks = ?3 WHERE id = ?1");
-        let update = update.bind(id).bind(secret).bind(jwks);
+        let update = sqlx::query(
+            "UPDATE clients SET secret = ?2, previous_secret = ?3, previous_secret_expires = ?4, jwks = ?5
+             WHERE id = ?1",
+        );
+        let update = bind_credential(update.bind(id), credential.columns()?);
         let body = json!({ "client": id, "method": credential.method() });
         self.change_client(update, Kind::ClientCredentialReplaced, &body, now).await
+    }
+
+    /// Replaces a client's secret. The old one is accepted until `previous_expires`, and one before it no longer.
+    /// Returns `false` if there is no client with a secret.
+    pub async fn rotate_client_secret(
+        &self,
+        id: &str,
+        secret: &Digest,
+        previous_expires: Option<u64>,
+        now: u64,
+    ) -> Result<bool, StoreError> {
+        let update = sqlx::query(
+            "UPDATE clients SET previous_secret = iif(?3 IS NULL, NULL, secret), previous_secret_expires = ?3,
+               secret = ?2
+             WHERE id = ?1 AND secret IS NOT NULL",
+        );
+        let update = update.bind(id).bind(secret.as_bytes()).bind(previous_expires.map(signed));
+        let body = json!({
+            "client": id, "method": "client_secret_basic", "previous_expires": previous_expires,
+        });
+        self.change_client(update, Kind::ClientCredentialReplaced, &body, now).await
+    }
+
+    /// Adds and removes keys of a client.
+    pub async fn change_client_keys(
+        &self,
+        id: &str,
+        add: Option<&ClientKeys>,
+        remove: &[String],
+        now: u64,
+    ) -> Result<ChangedKeys, StoreError> {
+        let mut transaction = self.begin().await?;
+        let Some(Client { credential: ClientCredential::Keys(keys), .. }) =
+            find(&mut transaction, id).await?
+        else {
+            return Ok(ChangedKeys::NoKeys);
+        };
+        let keys = match keys.changed(add, remove) {
+            Ok(keys) => keys,
+            Err(error) => return Ok(ChangedKeys::Refused(error)),
+        };
+        let credential = ClientCredential::Keys(keys.clone());
+        let update = sqlx::query("UPDATE clients SET jwks = ?2 WHERE id = ?1");
+        let update = update.bind(id).bind(credential.columns()?.jwks);
+        let body = json!({ "client": id, "method": credential.method(), "kids": keys.kids() });
+        change(transaction, update, Kind::ClientCredentialReplaced, &body, now).await?;
+        Ok(ChangedKeys::Changed(keys))
+    }
+
+    /// Changes a client's audience and settings. Returns the client as it is then; `None` if it does not exist.
+    pub async fn configure_client(
+        &self,
+        id: &str,
+        configure: impl FnOnce(&mut Client),
+        now: u64,
+    ) -> Result<Option<Client>, StoreError> {
+        let mut transaction = self.begin().await?;
+        let Some(mut client) = find(&mut transaction, id).await? else { return Ok(None) };
+        configure(&mut client);
+        let update = sqlx::query("UPDATE clients SET audience = ?2, settings = ?3 WHERE id = ?1");
+        let update = update.bind(id).bind(&client.audience).bind(settings_column(&client.settings)?);
+        let body = json!({ "client": id, "audience": client.audience, "settings": client.settings });
+        change(transaction, update, Kind::ClientConfigured, &body, now).await?;
+        Ok(Some(client))
     }
 
     /// Reads an application by ID.
@@ -159,6 +221,16 @@ impl Store {
         let rows =
             sqlx::query("SELECT * FROM clients ORDER BY created, id").fetch_all(self.readers()).await?;
         rows.iter().map(Client::from_row).collect()
+    }
+
+    /// Returns the types of `authorization_details` that are registered for enabled applications.
+    pub(crate) async fn details_types(&self) -> Result<BTreeSet<String>, StoreError> {
+        let query = sqlx::query(
+            "SELECT DISTINCT value FROM clients, json_each(settings, '$.authorization_details_types.only')
+             WHERE disabled_at IS NULL",
+        );
+        let rows = query.fetch_all(self.readers()).await?;
+        rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
     }
 
     /// Durably records the identifier of an assertion or proof until `expires`. Returns `false` if it was used before.
@@ -176,7 +248,7 @@ impl Store {
 
     async fn change_client(
         &self,
-        change: sqlx::query::Query<'_, sqlx::Sqlite, sqlx::sqlite::SqliteArguments>,
+        change: Query<'_>,
         kind: Kind,
         body: &Value,
         now: u64,
@@ -185,10 +257,48 @@ impl Store {
     }
 }
 
+/// Reads an application by ID in a transaction.
+async fn find(connection: &mut SqliteConnection, id: &str) -> Result<Option<Client>, StoreError> {
+    let query = sqlx::query("SELECT * FROM clients WHERE id = ?1").bind(id);
+    query.fetch_optional(connection).await?.as_ref().map(Client::from_row).transpose()
+}
+
+/// Returns the enabled client whose name people would confuse with this one.
+async fn lookalike_client(
+    connection: &mut SqliteConnection,
+    id: &str,
+    name: &str,
+) -> Result<Option<String>, StoreError> {
+    let wanted = lookalike(name);
+    // Even before the administrator's first request, and while their own entry is disabled.
+    if id != ADMINISTRATOR_ID && wanted == lookalike(ADMINISTRATOR) {
+        return Ok(Some(ADMINISTRATOR_ID.to_owned()));
+    }
+    let others = sqlx::query("SELECT id, name FROM clients WHERE disabled_at IS NULL AND id <> ?1");
+    for row in others.bind(id).fetch_all(connection).await? {
+        if lookalike(row.try_get("name")?) == wanted {
+            return Ok(Some(row.try_get("id")?));
+        }
+    }
+    Ok(None)
+}
+
+fn settings_column(settings: &ClientSettings) -> Result<String, StoreError> {
+    serde_json::to_string(settings).map_err(|e| StoreError::Failed(e.to_string()))
+}
+
+type Query<'q> = sqlx::query::Query<'q, sqlx::Sqlite, sqlx::sqlite::SqliteArguments>;
+
+/// Binds the columns of a credential, in the order in which the statements above name them.
+fn bind_credential<'q>(query: Query<'q>, columns: Columns) -> Query<'q> {
+    let Columns { secret, previous_secret, previous_secret_expires, jwks } = columns;
+    query.bind(secret).bind(previous_secret).bind(previous_secret_expires).bind(jwks)
+}
+
 /// Makes a change and logs it. Returns `false` if it changed nothing.
 async fn change(
     mut transaction: Transaction<'_>,
-    change: sqlx::query::Query<'_, sqlx::Sqlite, sqlx::sqlite::SqliteArguments>,
+    change: Query<'_>,
     kind: Kind,
     body: &Value,
     now: u64,
@@ -205,6 +315,37 @@ async fn change(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use sqlx::ConnectOptions;
+    use sqlx::sqlite::SqliteConnectOptions;
+
+    #[tokio::test]
+    async fn earlier_clients_may_do_what_they_could_do() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("store.db");
+        let mut old =
+            SqliteConnectOptions::new().filename(&path).create_if_missing(true).connect().await.unwrap();
+        let settings = include_str!("applications.sql");
+        let version = crate::store::MIGRATIONS.iter().position(|it| *it == settings).unwrap();
+        for migration in &crate::store::MIGRATIONS[..version] {
+            sqlx::raw_sql(*migration).execute(&mut old).await.unwrap();
+        }
+        let insert = format!(
+            "INSERT INTO clients (id, name, secret, audience, created) VALUES ('ehr', 'EHR', zeroblob(32), 'ehr', 0);
+             PRAGMA user_version = {version}"
+        );
+        sqlx::raw_sql(sqlx::AssertSqlSafe(insert)).execute(&mut old).await.unwrap();
+        drop(old);
+        let store = Store::open(&path).await.unwrap();
+        let client = store.client("ehr").await.unwrap().unwrap();
+        assert!(client.has_confusable_audience());
+        let loose = ClientSettings {
+            strict_audience: false,
+            authorization_details_types: DetailsTypes::Any,
+            ..ClientSettings::default()
+        };
+        assert_eq!(client.settings, loose);
+        assert_eq!(store.details_types().await.unwrap(), [].into());
+    }
 
     #[tokio::test]
     async fn a_name_is_used_once_until_it_expires() {

@@ -17,7 +17,9 @@ use vitalsign_verifier::clock::{Clock, now};
 use vitalsign_verifier::config::Config;
 use vitalsign_verifier::oidc::{self, CIBA_GRANT, JWT_BEARER};
 use vitalsign_verifier::server::{Server, tls};
-use vitalsign_verifier::store::client::{AddedClient, Client as Registered, ClientCredential};
+use vitalsign_verifier::store::client::{
+    AddedClient, Client as Registered, ClientCredential, ClientSettings, DetailsTypes,
+};
 use vitalsign_webauthn::Aaguid;
 use vitalsign_webauthn::testing::KeyVendor;
 
@@ -52,7 +54,6 @@ impl Provider {
         let maker = KeyVendor::new(MODEL);
         let lab = Lab::with(|config| {
             (config.oidc.interval_seconds, config.oidc.hold_seconds) = (0, 0);
-            config.limits.step_ups_per_user = 100;
             let metadata = config.data.join("metadata.json");
             std::fs::write(&metadata, maker.metadata("2999-01-01").to_string()).unwrap();
             config.security_keys.metadata = Some(metadata);
@@ -91,14 +92,15 @@ impl Provider {
     /// Registers an application that shows a secret.
     pub(crate) async fn with_secret(&self, id: &str) -> App {
         let (secret, digest) = oidc::new_secret().unwrap();
-        self.register(id, ClientCredential::Secret(digest)).await;
+        self.register(id, digest.into()).await;
         App { id: id.to_owned(), shows: Shows::Secret(secret) }
     }
 
     /// Registers an application that signs.
     pub(crate) async fn with_key(&self, id: &str) -> App {
         let pair = pair();
-        self.register(id, ClientCredential::Keys(JwkSet { keys: vec![Jwk::new(&public(&pair))] })).await;
+        self.register(id, ClientCredential::Keys(JwkSet { keys: vec![Jwk::new(&public(&pair))] }.into()))
+            .await;
         App { id: id.to_owned(), shows: Shows::Key(Box::new(pair)) }
     }
 
@@ -110,8 +112,16 @@ impl Provider {
             created: now(),
             disabled_at: None,
             credential,
+            settings: settings(),
         };
         assert_eq!(self.lab.verifier.store().add_client(&client).await.unwrap(), AddedClient::Added);
+    }
+
+    /// Changes an application's settings.
+    pub(crate) async fn configure(&self, app: &App, change: impl FnOnce(&mut ClientSettings)) {
+        let configure = |client: &mut Registered| change(&mut client.settings);
+        let store = self.lab.verifier.store();
+        store.configure_client(&app.id, configure, now()).await.unwrap().unwrap();
     }
 
     /// Sends a request unchanged, on a new connection.
@@ -141,6 +151,15 @@ impl Provider {
 
     pub(crate) async fn get(&self, path: &str) -> Value {
         self.raw("GET", path, &[], b"").await.json()
+    }
+}
+
+/// Settings with which applications can do everything.
+pub(crate) fn settings() -> ClientSettings {
+    ClientSettings {
+        strict_audience: false,
+        authorization_details_types: DetailsTypes::Any,
+        ..ClientSettings::default()
     }
 }
 
@@ -215,6 +234,13 @@ pub(crate) fn assertion(id: &str) -> Value {
         "iss": id, "sub": id, "aud": ISSUER, "iat": now(), "exp": now() + 60,
         "jti": oidc::random_name::<16>().unwrap(),
     })
+}
+
+/// Returns the number in the header `Retry-After`.
+#[track_caller]
+pub(crate) fn retry_after(answer: &Answer) -> u64 {
+    let value = answer.head.lines().find_map(|line| line.strip_prefix("retry-after: "));
+    value.unwrap_or_else(|| unreachable!("{}", answer.head)).parse().unwrap()
 }
 
 /// The parameters with which a client assertion is sent.

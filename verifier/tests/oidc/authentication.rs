@@ -6,8 +6,11 @@ use super::application::{
 use super::support::Answer;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as B64};
 use serde_json::{Value, json};
+use vitalsign_protocol::id::Digest;
 use vitalsign_protocol::jwt::{Jwk, JwkSet};
+use vitalsign_verifier::client_keys::ClientKeys;
 use vitalsign_verifier::clock::now;
+use vitalsign_verifier::oidc::new_secret;
 use vitalsign_verifier::store::client::ClientCredential;
 
 const PATHS: [&str; 3] = ["/bc-authorize", "/token", "/bc-cancel"];
@@ -190,6 +193,130 @@ async fn every_bad_assertion_is_refused() {
 }
 
 #[tokio::test]
+async fn strict_audience_is_the_issuer_alone() {
+    let provider = Provider::start().await;
+    let pacs = provider.with_key("pacs").await;
+    let ask = async |audience: &Value| {
+        let mut claims = assertion("pacs");
+        claims["aud"] = audience.clone();
+        ask_with(&provider, signed(&es256(), &claims, key(&pacs))).await
+    };
+    // The audiences that another server could have made the application sign.
+    let loose = [
+        json!(format!("{ISSUER}/token")),
+        json!(format!("{ISSUER}/bc-authorize")),
+        json!([ISSUER]),
+        json!([ISSUER, "https://other.example"]),
+    ];
+    for strict in [false, true] {
+        provider.configure(&pacs, |settings| settings.strict_audience = strict).await;
+        for audience in &loose {
+            let answer = ask(audience).await;
+            if strict {
+                assert_eq!(refusal(&answer), refused(401, "invalid_client"), "{audience}");
+            } else {
+                assert_eq!(answer.status, 200, "{audience}");
+            }
+        }
+        assert_eq!(ask(&json!(ISSUER)).await.status, 200, "{strict}");
+        assert_eq!(ask(&json!(format!("{ISSUER}/"))).await.status, 401, "{strict}");
+    }
+}
+
+/// Makes a JWT with a signature by another algorithm than ES256.
+fn jwt(header: &Value, sign: impl FnOnce(&[u8]) -> Vec<u8>) -> String {
+    let input = format!("{}.{}", B64.encode(header.to_string()), B64.encode(assertion("pacs").to_string()));
+    let signature = sign(input.as_bytes());
+    format!("{input}.{}", B64.encode(signature))
+}
+
+#[tokio::test]
+async fn assertions_are_signed_by_the_algorithm_of_a_key() {
+    use aws_lc_rs::rand::SystemRandom;
+    use aws_lc_rs::rsa::KeySize;
+    use aws_lc_rs::signature::{
+        ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair, RSA_PKCS1_SHA256,
+        RSA_PKCS1_SHA384, RSA_PSS_SHA256, RsaEncoding, RsaKeyPair,
+    };
+    let provider = Provider::start().await;
+    let random = SystemRandom::new();
+    let p384 = EcdsaKeyPair::generate(&ECDSA_P384_SHA384_FIXED_SIGNING).unwrap();
+    let (x, y) = p384.public_key().as_ref()[1..].split_at(48);
+    let ed25519 = Ed25519KeyPair::generate().unwrap();
+    let rsa = RsaKeyPair::generate(KeySize::Rsa2048).unwrap();
+    // Before the modulus are the heads of SEQUENCE and INTEGER, and a sign; after it is 65537.
+    let modulus = &rsa.public_key().as_ref()[9..][..rsa.public_modulus_len()];
+    let jwks = json!({ "keys": [
+        { "kty": "EC", "crv": "P-384", "x": B64.encode(x), "y": B64.encode(y), "kid": "p384" },
+        { "kty": "OKP", "crv": "Ed25519", "x": B64.encode(ed25519.public_key()), "kid": "ed25519" },
+        { "kty": "RSA", "n": B64.encode(modulus), "e": "AQAB", "kid": "rsa" },
+    ] });
+    let keys = ClientKeys::parse(jwks.to_string().as_bytes()).unwrap();
+    let pacs = provider.with_key("pacs").await;
+    let credential = ClientCredential::Keys(keys);
+    let store = provider.lab.verifier.store();
+    assert!(store.replace_client_credential(&pacs.id, &credential, now()).await.unwrap());
+
+    let by_p384 = |input: &[u8]| p384.sign(&random, input).unwrap().as_ref().to_vec();
+    let by_ed25519 = |input: &[u8]| ed25519.sign(input).as_ref().to_vec();
+    let by_rsa = |padding: &'static dyn RsaEncoding| {
+        let (rsa, random) = (&rsa, &random);
+        move |input: &[u8]| {
+            let mut signature = vec![0; rsa.public_modulus_len()];
+            rsa.sign(padding, random, input, &mut signature).unwrap();
+            signature
+        }
+    };
+    let header = |alg: &str, kid: &str| json!({ "alg": alg, "kid": kid });
+    for (what, assertion) in [
+        ("ES384", jwt(&header("ES384", "p384"), by_p384)),
+        ("EdDSA", jwt(&header("EdDSA", "ed25519"), by_ed25519)),
+        ("Ed25519", jwt(&header("Ed25519", "ed25519"), by_ed25519)),
+        ("PS256", jwt(&header("PS256", "rsa"), by_rsa(&RSA_PSS_SHA256))),
+        ("RS384", jwt(&header("RS384", "rsa"), by_rsa(&RSA_PKCS1_SHA384))),
+        ("without kid", jwt(&json!({ "alg": "RS384" }), by_rsa(&RSA_PKCS1_SHA384))),
+    ] {
+        let answer = ask_with(&provider, assertion).await;
+        assert_eq!(answer.status, 200, "{what}: {}", String::from_utf8_lossy(&answer.body));
+    }
+    for (what, assertion) in [
+        ("RS256", jwt(&header("RS256", "rsa"), by_rsa(&RSA_PKCS1_SHA256))),
+        ("PKCS #1 named PSS", jwt(&header("PS256", "rsa"), by_rsa(&RSA_PKCS1_SHA384))),
+        ("another key's kid", jwt(&header("ES384", "rsa"), by_p384)),
+        ("another type's alg", jwt(&header("ES256", "p384"), by_p384)),
+        ("a lower-case alg", jwt(&header("eddsa", "ed25519"), by_ed25519)),
+    ] {
+        assert_eq!(refusal(&ask_with(&provider, assertion).await), refused(401, "invalid_client"), "{what}");
+    }
+}
+
+#[tokio::test]
+async fn two_secrets_are_accepted_until_one_expires() {
+    let provider = Provider::start().await;
+    let ehr = provider.with_secret("ehr").await;
+    let store = provider.lab.verifier.store();
+    let new_secret = |expires: Option<u64>| async move {
+        let (secret, digest) = new_secret().unwrap();
+        assert!(store.rotate_client_secret("ehr", &digest, expires, now()).await.unwrap());
+        App { id: "ehr".into(), shows: Shows::Secret(secret) }
+    };
+    let status = async |app: &App| app.post(&provider, "/bc-authorize", &request("nurse-7")).await.status;
+    let second = new_secret(Some(now() + 3600)).await;
+    assert_eq!((status(&ehr).await, status(&second).await), (200, 200));
+    // The one before the previous one is not accepted any longer.
+    let third = new_secret(Some(now() + 3600)).await;
+    assert_eq!((status(&ehr).await, status(&second).await, status(&third).await), (401, 200, 200));
+    let fourth = new_secret(None).await;
+    assert_eq!((status(&third).await, status(&fourth).await), (401, 200));
+    // Expired in this second.
+    let fifth = new_secret(Some(now())).await;
+    assert_eq!((status(&fourth).await, status(&fifth).await), (401, 200));
+    // A client with keys has no secret to replace.
+    provider.with_key("pacs").await;
+    assert!(!store.rotate_client_secret("pacs", &Digest([1; 32]), None, now()).await.unwrap());
+}
+
+#[tokio::test]
 async fn client_assertion_is_single_use_across_restarts() {
     let provider = Provider::start().await;
     let pacs = provider.with_key("pacs").await;
@@ -211,7 +338,7 @@ async fn replaced_or_disabled_credential_fails_at_once() {
     assert_eq!(ehr.post(&provider, "/bc-authorize", &request("nurse-7")).await.status, 200);
     let store = provider.lab.verifier.store();
     let new = pair();
-    let keys = ClientCredential::Keys(JwkSet { keys: vec![Jwk::new(&public(&new))] });
+    let keys = ClientCredential::Keys(JwkSet { keys: vec![Jwk::new(&public(&new))] }.into());
     assert!(store.replace_client_credential("ehr", &keys, now()).await.unwrap());
     let answer = ehr.post(&provider, "/bc-authorize", &request("nurse-7")).await;
     assert_eq!(refusal(&answer), refused(401, "invalid_client"));

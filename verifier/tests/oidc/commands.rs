@@ -2,13 +2,16 @@
 
 use super::application::Provider;
 use super::person::Person;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::path::Path;
 use std::process::Stdio;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use vitalsign_protocol::device_code::DeviceCode;
+use vitalsign_protocol::jwt::Jwk;
 use vitalsign_protocol::step_up::StepUpResult;
+use vitalsign_verifier::clock::now;
+use vitalsign_verifier::store::client::Client as Registered;
 
 pub(crate) struct Done {
     pub(crate) code: Option<i32>,
@@ -76,7 +79,7 @@ async fn clients_are_registered_listed_rotated_disabled() {
     let file = folder.join("keys.json");
     std::fs::write(&file, keys).unwrap();
     let file = file.to_str().unwrap();
-    let added = run(provider, &["client", "add", "PACS", "--jwks", file]).await;
+    let added = run(provider, &["client", "add", "PACS", "--audience", "urn:pacs", "--jwks", file]).await;
     assert!(added.code == Some(0) && added.stdout.starts_with("client_id "), "{}", added.stderr);
 
     let private = keys.replace("\"kty\"", "\"d\":\"AAAA\",\"kty\"");
@@ -84,6 +87,9 @@ async fn clients_are_registered_listed_rotated_disabled() {
     let private = folder.join("private.json");
     let private = private.to_str().unwrap();
     for (arguments, code, word) in [
+        (vec!["EHR", "--secret"], 2, "--audience"),
+        (vec!["EHR", "--id", "e", "--audience", "e", "--secret"], 1, "differ"),
+        (vec!["EHR", "--audience", "u", "--secret", "--dpop-bound", "yes"], 2, "on or off"),
         (vec!["EHR"], 2, "--secret"),
         (vec!["EHR", "--secret", "--jwks", file], 2, "--jwks"),
         (vec!["EHR", "--id", "ehr", "--secret"], 1, "already"),
@@ -98,7 +104,9 @@ async fn clients_are_registered_listed_rotated_disabled() {
         (vec!["EHR", "--jwks", private], 1, "private"),
         (vec!["EHR", "--jwks", "/nonexistent"], 1, "/nonexistent"),
     ] {
-        let done = run(provider, &[vec!["client", "add"], arguments.clone()].concat()).await;
+        let named = arguments.contains(&"--audience") || word == "--audience";
+        let audience = if named { vec![] } else { vec!["--audience", "urn:x"] };
+        let done = run(provider, &[vec!["client", "add"], arguments.clone(), audience].concat()).await;
         assert_eq!(done.code, Some(code), "{arguments:?} {}", done.stderr);
         assert!(done.stderr.contains(word), "{arguments:?} {}", done.stderr);
     }
@@ -116,6 +124,121 @@ async fn clients_are_registered_listed_rotated_disabled() {
     assert_eq!(run(provider, &["client", "disable", "ehr"]).await.code, Some(0));
     assert_eq!(run(provider, &["client", "disable", "ehr"]).await.code, Some(1));
     assert!(run(provider, &["client", "list"]).await.stdout.contains("disabled "));
+    assert_eq!(run(provider, &["client", "enable", "ehr"]).await.code, Some(0));
+    assert_eq!(run(provider, &["client", "enable", "ehr"]).await.code, Some(1));
+    assert_eq!(run(provider, &["client", "enable", "unknown"]).await.code, Some(1));
+    assert!(!run(provider, &["client", "list"]).await.stdout.contains("disabled "));
+    // Its name was given to another meanwhile.
+    assert_eq!(run(provider, &["client", "disable", "ehr"]).await.code, Some(0));
+    let add = ["client", "add", "Ehr", "--id", "other", "--audience", "urn:x", "--secret"];
+    assert_eq!(run(provider, &add).await.code, Some(0));
+    let refused = run(provider, &["client", "enable", "ehr"]).await;
+    assert!(refused.code == Some(1) && refused.stderr.contains("client other"), "{}", refused.stderr);
+}
+
+#[tokio::test]
+async fn settings_of_clients_are_shown_and_changed() {
+    let provider = Provider::start().await;
+    let client = async || run(&provider, &["client", "list", "--json"]).await.json()[0].clone();
+    let add = ["client", "add", "EHR", "--id", "ehr", "--audience", "urn:ehr", "--secret"];
+    assert_eq!(run(&provider, &add).await.code, Some(0));
+    // New applications begin with the strictest settings.
+    assert_eq!(
+        client().await["settings"],
+        json!({
+            "strict_audience": true, "authorization_details_types": { "only": [] },
+            "dpop_bound_access_tokens": false, "transaction_text": false, "preferred_username": false,
+        })
+    );
+    let set =
+        async |arguments: &[&str]| run(&provider, &[&["client", "set", "ehr"], arguments].concat()).await;
+    let done = set(&["--details-type", "order", "--details-type", "report", "--dpop-bound", "on"]).await;
+    assert_eq!(
+        done.stdout,
+        "Client ehr: audience urn:ehr, details-type order report, strict-audience on, dpop-bound on, \
+         transaction-text off, preferred-username off\n"
+    );
+    assert_eq!(set(&["--audience", "urn:ehr:api", "--strict-audience", "off"]).await.code, Some(0));
+    let changed = client().await;
+    assert_eq!(changed["audience"], "urn:ehr:api");
+    assert_eq!(
+        changed["settings"],
+        json!({
+            "strict_audience": false, "authorization_details_types": { "only": ["order", "report"] },
+            "dpop_bound_access_tokens": true, "transaction_text": false, "preferred_username": false,
+        })
+    );
+    assert_eq!(set(&["--details-type", "any"]).await.code, Some(0));
+    assert_eq!(client().await["settings"]["authorization_details_types"], "any");
+    assert_eq!(set(&["--details-type", "none"]).await.code, Some(0));
+    assert_eq!(client().await["settings"]["authorization_details_types"], json!({ "only": [] }));
+    for (arguments, code, word) in [
+        (&[][..], 2, "nothing to set"),
+        (&["--audience", "ehr"], 1, "differ"),
+        (&["--details-type", ""], 2, "bytes"),
+        (&["--transaction-text", "true"], 2, "on or off"),
+    ] {
+        let done = set(arguments).await;
+        assert!(done.code == Some(code) && done.stderr.contains(word), "{arguments:?} {}", done.stderr);
+    }
+    let logged = run(&provider, &["audit", "list", "--kind", "client-configured", "--json"]).await.stdout;
+    assert_eq!(logged.lines().count(), 4, "{logged}");
+    assert!(logged.contains("dpop_bound_access_tokens"), "{logged}");
+}
+
+#[tokio::test]
+async fn keys_and_secrets_are_replaced_without_outage() {
+    let provider = Provider::start().await;
+    let folder = provider.lab.folder.path();
+    let file = |kid: &str| {
+        let pair = super::application::pair();
+        let jwk = serde_json::to_value(Jwk::new(&super::application::public(&pair))).unwrap();
+        let path = folder.join(format!("{kid}.json"));
+        let keys =
+            json!({ "keys": [{ "kid": kid, "kty": "EC", "crv": "P-256", "x": jwk["x"], "y": jwk["y"] }] });
+        std::fs::write(&path, keys.to_string()).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let (old, new) = (file("2026"), file("2027"));
+    let add = ["client", "add", "PACS", "--id", "pacs", "--audience", "urn:pacs", "--jwks", &old];
+    assert_eq!(run(&provider, &add).await.code, Some(0));
+    let set = async |arguments: &[&str]| {
+        run(&provider, &[&["client", "set-keys", "pacs"], arguments].concat()).await
+    };
+    assert_eq!(set(&["--add", &new]).await.stdout, "Client pacs signs with 2026, 2027.\n");
+    let repeated = set(&["--add", &new]).await;
+    assert!(repeated.code == Some(1) && repeated.stderr.contains("\"2027\""), "{}", repeated.stderr);
+    assert_eq!(set(&["--remove", "2026"]).await.stdout, "Client pacs signs with 2027.\n");
+    assert_eq!(set(&["--remove", "2027"]).await.code, Some(1), "the last key");
+    assert_eq!(set(&["--remove", "2027", "--add", &old]).await.stdout, "Client pacs signs with 2026.\n");
+    assert_eq!(set(&[]).await.code, Some(2));
+
+    let add = ["client", "add", "EHR", "--id", "ehr", "--audience", "urn:ehr", "--secret", "--json"];
+    run(&provider, &add).await.json();
+    let no_keys = run(&provider, &["client", "set-keys", "ehr", "--add", &new]).await;
+    assert!(no_keys.code == Some(1) && no_keys.stderr.contains("rotate-secret"), "{}", no_keys.stderr);
+    let before = now();
+    let rotated = run(&provider, &["client", "rotate-secret", "ehr", "--overlap", "24h", "--json"]).await;
+    let expires = rotated.json()["previous_secret_expires"].as_u64().unwrap();
+    assert!(expires >= before + 86400 && expires <= now() + 86400, "{expires}");
+    let listed = run(&provider, &["client", "list", "--json"]).await.json();
+    assert_eq!(listed[1]["previous_secret_expires"], expires);
+    let long = run(&provider, &["client", "rotate-secret", "ehr", "--overlap", "31d"]).await;
+    assert!(long.code == Some(2) && long.stderr.contains("30d"), "{}", long.stderr);
+}
+
+#[tokio::test]
+async fn list_warns_of_confusable_audiences() {
+    let provider = Provider::start().await;
+    let ehr = provider.with_secret("ehr").await;
+    assert_eq!(run(&provider, &["client", "list"]).await.stderr, "");
+    // As earlier versions registered applications by default.
+    let store = provider.lab.verifier.store();
+    let configure = |client: &mut Registered| client.audience.clone_from(&client.id);
+    store.configure_client(&ehr.id, configure, now()).await.unwrap().unwrap();
+    let listed = run(&provider, &["client", "list"]).await;
+    assert_eq!(listed.code, Some(0));
+    assert!(listed.stderr.contains("client set ehr --audience"), "{}", listed.stderr);
 }
 
 #[tokio::test]
@@ -230,7 +353,12 @@ async fn an_interrupted_stand_in_takes_its_request_back() {
 async fn the_stand_in_can_be_another_application() {
     let provider = Provider::with(|config| config.oidc.hold_seconds = 30).await;
     let mut nurse = Person::at(&provider, "nurse-7").await;
-    let added = run(&provider, &["client", "add", "EHR", "--id", "ehr", "--secret", "--json"]).await.json();
+    let added = run(
+        &provider,
+        &["client", "add", "EHR", "--id", "ehr", "--audience", "urn:ehr", "--secret", "--json"],
+    )
+    .await
+    .json();
     let file = provider.lab.folder.path().join("ehr.secret");
     std::fs::write(&file, format!("{}\n", added["secret"].as_str().unwrap())).unwrap();
     let device = nurse.enrolment().to_string();

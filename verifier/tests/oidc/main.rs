@@ -9,9 +9,11 @@ mod application;
 mod authentication;
 mod commands;
 mod discovery;
+mod limits;
 mod peer;
 mod person;
 mod requests;
+mod resource;
 mod tokens;
 
 #[path = "../support/mod.rs"]

@@ -24,7 +24,8 @@ pub(crate) struct Person {
 pub(crate) struct AskedFor {
     pub(crate) step_up: StepUpId,
     pub(crate) transaction: Transaction,
-    text: String,
+    /// The transaction as it is bound.
+    pub(crate) text: String,
     nonce: Nonce,
 }
 

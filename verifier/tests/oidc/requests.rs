@@ -5,6 +5,7 @@ use super::support::{Answer, Client};
 use serde_json::Value;
 use vitalsign_verifier::clock::now;
 use vitalsign_verifier::oidc::form;
+use vitalsign_verifier::store::client::DetailsTypes;
 use vitalsign_verifier::store::recent_step_ups::StepUpFilter;
 
 /// A good request in which this parameter is another, or is not there.
@@ -51,7 +52,7 @@ async fn bad_requests_are_refused_with_standard_errors() {
         ("binding_message", "EHR:\u{7}sign", "invalid_binding_message"),
         ("binding_message", "\u{202e}sign", "invalid_binding_message"),
         ("binding_message", &"x".repeat(1001), "invalid_binding_message"),
-        ("acr_values", "urn:mace:incommon:iap:silver", "invalid_request"),
+        ("acr_values", "urn:mace:incommon:iap:silver", "unmet_authentication_requirements"),
         ("requested_expiry", "0", "invalid_request"),
         ("requested_expiry", "soon", "invalid_request"),
         ("vitalsign_device", "that one", "invalid_request"),
@@ -66,6 +67,33 @@ async fn bad_requests_are_refused_with_standard_errors() {
         before,
         "a step-up was stored"
     );
+}
+
+#[tokio::test]
+async fn only_registered_details_reach_the_person() {
+    let provider = Provider::start().await;
+    let ehr = provider.with_secret("ehr").await;
+    let pacs = provider.with_key("pacs").await;
+    provider
+        .configure(&pacs, |settings| {
+            settings.authorization_details_types =
+                DetailsTypes::Only(["report".into(), "order".into()].into());
+        })
+        .await;
+    let details = |types: &[&str]| {
+        let details: Vec<_> = types.iter().map(|name| serde_json::json!({ "type": name })).collect();
+        with("authorization_details", &serde_json::json!(details).to_string())
+    };
+    // An application with every type, as those of before the setting.
+    assert_eq!(ask(&provider, &ehr, details(&["anything"])).await.status, 200);
+    assert_eq!(ask(&provider, &pacs, details(&["order", "report"])).await.status, 200);
+    let answer = ask(&provider, &pacs, details(&["order", "anything"])).await;
+    assert_eq!(refusal(&answer), refused(400, "invalid_authorization_details"));
+    let metadata = provider.get("/.well-known/openid-configuration").await;
+    assert_eq!(metadata["authorization_details_types_supported"], serde_json::json!(["order", "report"]));
+    assert!(provider.lab.verifier.store().disable_client("pacs", now()).await.unwrap());
+    let metadata = provider.get("/.well-known/openid-configuration").await;
+    assert_eq!(metadata.get("authorization_details_types_supported"), None);
 }
 
 #[tokio::test]

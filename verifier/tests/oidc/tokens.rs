@@ -9,8 +9,9 @@ use serde_json::{Value, json};
 use vitalsign_protocol::id::Digest;
 use vitalsign_protocol::jwt::{self, JwkSet};
 use vitalsign_protocol::step_up::{StepUpNext, StepUpResult};
+use vitalsign_verifier::client_keys::thumbprint;
 use vitalsign_verifier::clock::now;
-use vitalsign_verifier::oidc::{self, ACCESS_TOKEN_TYP, ID_TOKEN_TYP, thumbprint};
+use vitalsign_verifier::oidc::{self, ACCESS_TOKEN_TYP, ID_TOKEN_TYP};
 
 fn body(answer: &Answer) -> Value {
     serde_json::from_slice(&answer.body).unwrap()
@@ -305,7 +306,8 @@ async fn a_token_is_bound_to_the_key_that_was_proven() {
     let asked = nurse.asked(&provider).await;
     nurse.tap(&provider, &asked).await;
     let key = pair();
-    let proof = proof(&key, "htu", json!(format!("{ISSUER}/token?x#y")));
+    // Normalised (RFC 9449 section 4.3).
+    let proof = proof(&key, "htu", json!("HTTPS://LocalHost:443/token?x#y"));
     let answer = pacs.post_with(&provider, "/token", &[("dpop", &proof)], &poll(&auth_req_id)).await;
     let tokens: Value = answer.json();
     assert_eq!(tokens["token_type"], "DPoP");
@@ -313,6 +315,22 @@ async fn a_token_is_bound_to_the_key_that_was_proven() {
     assert_eq!(access["cnf"], json!({ "jkt": thumbprint(&public(&key)) }));
     let again = pacs.post_with(&provider, "/token", &[("dpop", &proof)], &poll(&auth_req_id)).await;
     assert_eq!(refusal(&again), refused(400, "invalid_dpop_proof"), "replayed");
+}
+
+#[tokio::test]
+async fn bound_clients_get_no_token_without_proof() {
+    let provider = Provider::start().await;
+    let pacs = provider.with_key("pacs").await;
+    provider.configure(&pacs, |settings| settings.dpop_bound_access_tokens = true).await;
+    let mut nurse = Person::at(&provider, "nurse-7").await;
+    let auth_req_id = pacs.ask(&provider, "nurse-7").await;
+    let asked = nurse.asked(&provider).await;
+    nurse.tap(&provider, &asked).await;
+    // Refused before the approval is looked at, which is not spent.
+    assert_eq!(refusal(&pacs.poll(&provider, &auth_req_id).await), refused(400, "invalid_request"));
+    let proof = proof(&pair(), "htm", json!("POST"));
+    let answer = pacs.post_with(&provider, "/token", &[("dpop", &proof)], &poll(&auth_req_id)).await;
+    assert_eq!(answer.json::<Value>()["token_type"], "DPoP");
 }
 
 #[tokio::test]

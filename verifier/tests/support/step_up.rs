@@ -16,7 +16,7 @@ use vitalsign_verifier::Verifier;
 use vitalsign_verifier::config::Config;
 use vitalsign_verifier::step_up::{Channel, StepUpRequest, StepUpStarted, StepUpStatus};
 use vitalsign_verifier::store::Store;
-use vitalsign_verifier::store::client::{AddedClient, Client, ClientCredential};
+use vitalsign_verifier::store::client::{AddedClient, Client, ClientSettings};
 use vitalsign_verifier::store::device::Device as Enrolled;
 use vitalsign_verifier::store::event::StoredEvent;
 use vitalsign_webauthn::Aaguid;
@@ -170,7 +170,8 @@ pub(crate) async fn add_client(store: &Store) {
             audience: "https://ehr.example".into(),
             created: NOW,
             disabled_at: None,
-            credential: ClientCredential::Secret(Digest([1; 32])),
+            credential: Digest([1; 32]).into(),
+            settings: ClientSettings::default(),
         };
         assert_eq!(store.add_client(&client).await.unwrap(), AddedClient::Added);
     }

@@ -24,8 +24,9 @@ pub(super) fn payload(token: &[u8], roots: &[u8], now: u64) -> Result<Vec<u8>, S
     let key = signer(x5c, roots, now)?;
     let payload = jws.verify_with(|algorithm, signed, signature| {
         let algorithm: &dyn VerificationAlgorithm = match algorithm {
-            Algorithm::Rs256 => &RSA_PKCS1_2048_8192_SHA256,
             Algorithm::Es256 => &ECDSA_P256_SHA256_FIXED,
+            // The only other one that was accepted above.
+            _ => &RSA_PKCS1_2048_8192_SHA256,
         };
         UnparsedPublicKey::new(algorithm, key).verify(signed, signature)
     });
