@@ -76,14 +76,26 @@ tool() {
 tool cargo-nextest "$nextest"
 tool cargo-deny "$deny"
 
-# A separate folder for these versions. Uses the system's Python, for which pyscard is built.
-requirements=$(dirname "$0")/../tests/peers/requirements.txt
-python=$cache/python/$(sha256sum "$requirements" | cut -c1-16)
-if [ ! -e "$python/complete" ]; then
-  echo "setup: installing python-fido2 and the spell checker, once" >&2
+# A separate folder for each list of versions.
+peers=$(dirname "$0")/../tests/peers
+environment() {
+  local requirements=$1 python
+  python=$cache/python/$(sha256sum "$requirements" | cut -c1-16)
+  [ ! -e "$python/complete" ] || return 0
+  echo "setup: installing the Python packages of $requirements, once" >&2
   rm -rf "$python"
-  /usr/bin/python3 -m venv --system-site-packages "$python"
+  /usr/bin/python3 -m venv "${@:2}" "$python"
   "$python/bin/pip" install --quiet --disable-pip-version-check --requirement "$requirements" >&2
   touch "$python/complete"
+}
+# Uses the system's Python, for which pyscard is built.
+environment "$peers/requirements.txt" --system-site-packages
+environment "$peers/oidc/requirements.txt"
+lock=$(sha256sum "$peers/oidc/package-lock.json" | cut -c1-16)
+if [ "$(cat "$peers/oidc/node_modules/.complete" 2>/dev/null)" != "$lock" ]; then
+  echo "setup: installing openid-client, once" >&2
+  node=$("$(dirname "$0")/node.sh")
+  PATH=$node:$PATH npm --prefix "$peers/oidc" ci --ignore-scripts --no-audit --no-fund --loglevel=error >&2
+  echo "$lock" >"$peers/oidc/node_modules/.complete"
 fi
 "$(dirname "$0")/../tests/vm/kernel.sh" >/dev/null

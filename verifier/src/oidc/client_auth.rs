@@ -16,8 +16,8 @@ use zeroize::Zeroizing;
 
 /// Maximum clock difference between client and verifier, in seconds.
 const SKEW: u64 = 30;
-/// Maximum lifetime of an assertion, in seconds.
-const LIFETIME: u64 = 300;
+/// Maximum lifetime of an assertion, in seconds: Authlib's default. Each is accepted once, however long it lives.
+const LIFETIME: u64 = 3600;
 
 enum PresentedCredential<'a> {
     Secret(String, Zeroizing<String>),
@@ -137,7 +137,7 @@ impl Provider {
             () if !aud.any(&accepted) => Err(unusable("aud is not this provider")),
             () if exp.saturating_add(SKEW) <= now => Err(unusable("it has expired")),
             () if *exp > now.saturating_add(LIFETIME + SKEW) => {
-                Err(unusable("it lives longer than 5 minutes"))
+                Err(unusable("it lives longer than an hour"))
             }
             () if to_come(nbf) || to_come(iat) => Err(unusable("its time is still to come")),
             () if !is_jti(jti) => Err(unusable("its jti is not 1 to 256 characters")),

@@ -20,7 +20,7 @@ pub(crate) struct Done {
 }
 
 impl Done {
-    fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.stdout)
             .unwrap_or_else(|e| unreachable!("{e}: {} {}", self.stdout, self.stderr))
     }

@@ -1,6 +1,6 @@
 //! A person at a device of theirs, with a security key: both in software, which the policy of these tests accepts.
 
-use super::application::{ISSUER, Provider};
+use super::application::Provider;
 use super::support::Device;
 use vitalsign_protocol::evidence::{Claims, IntendedUse};
 use vitalsign_protocol::id::{EnrolmentId, Nonce, Secret, StepUpId};
@@ -45,7 +45,10 @@ impl Person {
         let code = Secret::new(code.into_bytes());
         let begun =
             verifier.security_keys.begin_registration(&at, &KeyRequest { code }, now()).await.unwrap();
-        let proof = KeyProof { name: "blue".into(), credential: key.create(&begun.options, ISSUER) };
+        let proof = KeyProof {
+            name: "blue".into(),
+            credential: key.create(&begun.options, verifier.config().origin().0),
+        };
         verifier.security_keys.complete_registration(&at, &begun.registration, &proof, now()).await.unwrap();
         let channel = verifier.step_ups.open_channel(Some(&session), None, now()).await.unwrap();
         Self { name: name.to_owned(), device, session, channel, key }
@@ -84,8 +87,9 @@ impl Person {
     pub(crate) async fn tap(&mut self, provider: &Provider, asked: &AskedFor) -> StepUpAnswer {
         let answer = self.prove(provider, asked).await;
         let StepUpNext::Tap { options, .. } = &answer.next else { unreachable!("{answer:?}") };
-        let assertion = StepUpAssertion { assertion: self.key.get(options, ISSUER).unwrap() };
         let verifier = &provider.lab.verifier;
+        let origin = verifier.config().origin().0;
+        let assertion = StepUpAssertion { assertion: self.key.get(options, origin).unwrap() };
         let at = verifier.attestation.session_device(Some(&self.session), now()).await.unwrap();
         let outcome = verifier.step_ups.assertion(&at, &asked.step_up, &assertion, now()).await.unwrap();
         assert_eq!(outcome.end, StepUpResult::Approved);
