@@ -136,9 +136,7 @@ impl Provider {
             }
             () if !aud.any(&accepted) => Err(unusable("aud is not this provider")),
             () if exp.saturating_add(SKEW) <= now => Err(unusable("it has expired")),
-            () if *exp > now.saturating_add(LIFETIME + SKEW) => {
-                Err(unusable("it lives longer than an hour"))
-            }
+            () if *exp > now.saturating_add(LIFETIME + SKEW) => Err(unusable("it lives longer than an hour")),
             () if to_come(nbf) || to_come(iat) => Err(unusable("its time is still to come")),
             () if !is_jti(jti) => Err(unusable("its jti is not 1 to 256 characters")),
             () => Ok(()),

@@ -42,11 +42,18 @@ async fn jwks(State(shared): State<ServerState>) -> Response {
 }
 
 /// The verdict to which the access token of the request refers.
-async fn ear(State(shared): State<ServerState>, Path(digest): Path<String>, headers: HeaderMap) -> Response {
+async fn ear(
+    State(shared): State<ServerState>,
+    Path(digest): Path<String>,
+    Extension(peer): Extension<Peer>,
+    headers: HeaderMap,
+) -> Response {
     let outcome = async {
         let (authorization, dpop) = credentials(&headers)?;
         let request = EarRequest { authorization, dpop, digest };
-        shared.verifier.oidc.ear(&request, shared.clock.now()).await
+        let ear = shared.verifier.oidc.ear(&request, shared.clock.now()).await?;
+        peer.authenticated();
+        Ok(ear)
     };
     match outcome.await {
         Ok(Some(ear)) => ([(CONTENT_TYPE, EAR), (CACHE_CONTROL, "no-store")], ear).into_response(),

@@ -132,7 +132,7 @@ pub(crate) struct Waiting {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pending {
     pub(crate) number: u64,
-    /// Time at which the first of them expires, in seconds since 1970; 0 if there is none.
+    /// Time at which the first of them expires, in seconds since 1970; 0 without any.
     pub(crate) next_expiry: u64,
 }
 

@@ -69,7 +69,7 @@ async fn holder_of_the_token_fetches_its_verdict() {
     let verdict: ear::Ear = jwt::verify(&told, ear::TYP, &keys).unwrap();
     assert_eq!(json!(verdict.ear_status), access["vitalsign_ear"]["status"]);
 
-    // The token opens no other verdict, whether there is such a one or not.
+    // The token opens no other verdict, whether it exists or not.
     let (_, other) = approved(&provider, &ehr, &mut nurse, None).await;
     for digest in [Digest::of(other.as_bytes()).to_string(), Digest([7; 32]).to_string(), "x".into()] {
         let answer = fetch(&provider, &digest, &[("authorization", &bearer)]).await;
