@@ -487,7 +487,9 @@ mod tests {
         }
         // 8^7 steps, if each was taken.
         ruleset += "chain i { type filter hook input priority 0; policy drop; jump c7 } }";
-        assert_eq!(after(&nft(&ruleset)).inbound_blocked, Fact::Unreadable(Reason::Malformed));
+        let seen = after(&nft(&ruleset)).inbound_blocked;
+        // The limit of steps ends it or, on a busy machine, the deadline of the probe.
+        assert!(matches!(seen, Fact::Unreadable(Reason::Malformed | Reason::TimedOut)), "{seen:?}");
     }
 
     #[test]
