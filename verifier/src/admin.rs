@@ -2,6 +2,7 @@
 
 mod application;
 pub(crate) mod audit;
+mod audit_log;
 pub(crate) mod client;
 mod csv_file;
 pub(crate) mod device;

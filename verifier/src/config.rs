@@ -1,6 +1,9 @@
 //! Configuration file in TOML. Every setting except the data folder has a default.
 
+use crate::audit::Kind;
+use crate::audit::note::{SignatureType, VerifierKey};
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use vitalsign_protocol::origin::Origin;
@@ -49,6 +52,9 @@ pub struct Config {
     /// Diagnostics that people send to IT.
     #[serde(default)]
     pub diagnostics: DiagnosticsSettings,
+    /// Checkpoints and retention of the audit log.
+    #[serde(default)]
+    pub audit: AuditSettings,
     #[serde(default)]
     pub limits: Limits,
 }
@@ -66,6 +72,46 @@ pub struct DiagnosticsSettings {
 impl Default for DiagnosticsSettings {
     fn default() -> Self {
         Self { keep_days: 30, max_bytes: 64 * 1024 * 1024 }
+    }
+}
+
+/// Checkpoints and retention of the audit log.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AuditSettings {
+    /// Interval in seconds of signing the log's state, if it has changed.
+    pub checkpoint_seconds: u64,
+    /// Keys of witnesses, whose cosignatures are accepted.
+    pub witnesses: Vec<VerifierKey>,
+    /// Number of days for which payloads are kept, by kind of entry; `default` is for the kinds that are not named.
+    /// Without either, they are kept for ever.
+    pub retention: BTreeMap<String, u64>,
+}
+
+impl Default for AuditSettings {
+    fn default() -> Self {
+        Self { checkpoint_seconds: 600, witnesses: Vec::new(), retention: BTreeMap::new() }
+    }
+}
+
+impl AuditSettings {
+    /// Days for which documentation is retained: six years (45 CFR 164.316(b)(2)(i)).
+    pub const SIX_YEARS: u64 = 6 * 365 + 2;
+
+    /// Returns the number of days for which payloads of this kind are kept; `None` if for ever. Entries about pruning
+    /// always are.
+    #[must_use]
+    pub fn kept_days(&self, kind: Kind) -> Option<u64> {
+        let days = self.retention.get(kind.as_str()).or_else(|| self.retention.get("default"));
+        days.copied().filter(|_| kind != Kind::Pruned)
+    }
+
+    fn is_valid(&self) -> bool {
+        let known =
+            |name: &String| name == "default" || Kind::named(name).is_some_and(|kind| kind != Kind::Pruned);
+        self.checkpoint_seconds > 0
+            && self.retention.iter().all(|(name, days)| known(name) && *days > 0)
+            && self.witnesses.iter().all(|witness| witness.kind() == SignatureType::Cosignature)
     }
 }
 
@@ -232,6 +278,7 @@ impl Config {
             security_keys: SecurityKeySettings::default(),
             oidc: Oidc::default(),
             diagnostics: DiagnosticsSettings::default(),
+            audit: AuditSettings::default(),
             limits: Limits::default(),
         }
     }
@@ -278,6 +325,10 @@ impl Config {
             {
                 Err(ConfigError::Invalid("limits must be greater than 0"))
             }
+            () if !self.audit.is_valid() => Err(ConfigError::Invalid(
+                "[audit] needs checkpoint_seconds greater than 0, keys of cosigning witnesses, and in [audit.retention] \
+                 days greater than 0 for kinds of entries as in `audit list --help`, or for `default`",
+            )),
             () if self.limits.body_bytes < MIN_BODY_BYTES => {
                 Err(ConfigError::Invalid("body_bytes must be at least 16777216"))
             }
@@ -292,6 +343,12 @@ impl Config {
     #[must_use]
     pub fn keys(&self) -> PathBuf {
         self.data.join("keys")
+    }
+
+    /// Returns the file of the key that signs the audit log's checkpoints.
+    #[must_use]
+    pub fn audit_key(&self) -> PathBuf {
+        self.keys().join("audit.p8")
     }
 
     #[must_use]

@@ -10,6 +10,7 @@ pub mod appraisal;
 pub mod attestation;
 pub mod audit;
 pub mod client_keys;
+pub mod audit_log;
 pub mod clock;
 pub mod config;
 mod diagnostics;

@@ -39,6 +39,8 @@ const SHUTDOWN: Duration = Duration::from_secs(10);
 const KEY_REFRESH: Duration = Duration::from_secs(2);
 /// Interval of expiring step-ups.
 const MAINTENANCE_INTERVAL: Duration = Duration::from_secs(1);
+/// Interval of looking after the audit log.
+const AUDIT_INTERVAL: Duration = Duration::from_secs(10);
 /// Interval of deleting old diagnostics.
 const FORGET_INTERVAL: Duration = Duration::from_secs(3600);
 
@@ -109,6 +111,7 @@ async fn serve(
     let mut refresh = tokio::time::interval(KEY_REFRESH);
     let mut forget = tokio::time::interval(FORGET_INTERVAL);
     let tending = tokio::spawn(tend(verifier.clone(), clock.clone(), ended.clone()));
+    let auditing = tokio::spawn(look_after_audit(verifier.clone(), clock.clone(), ended.clone()));
     loop {
         let accepted = tokio::select! {
             accepted = accept(&listener, &connections) => accepted,
@@ -167,7 +170,27 @@ async fn serve(
     if tokio::time::timeout(SHUTDOWN, graceful.shutdown()).await.is_err() {
         tracing::warn!("requests under way were cut off");
     }
+    if let Err(error) = auditing.await {
+        tracing::error!(%error, "looking after the audit log ended badly");
+    }
+    verifier.audit.end(clock.now()).await;
     verifier.store().close().await;
+}
+
+/// Keeps the audit log until the server shuts down: heartbeats, checkpoints, retention.
+async fn look_after_audit(verifier: Arc<Verifier>, clock: Clock, mut ended: watch::Receiver<bool>) {
+    let mut tick = tokio::time::interval(AUDIT_INTERVAL);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        let over = tokio::select! {
+            _ = tick.tick() => false,
+            Ok(_) = ended.wait_for(|ended| *ended) => true,
+        };
+        if over {
+            return;
+        }
+        verifier.audit.maintain(clock.now()).await;
+    }
 }
 
 /// Expires step-ups until the server shuts down.

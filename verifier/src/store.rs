@@ -3,11 +3,14 @@
 
 pub mod approval;
 pub mod audit;
+pub mod audit_tree;
 pub mod client;
 pub mod device;
 pub mod diagnostics;
 pub mod enrolment;
 pub mod event;
+mod heartbeat;
+mod prune;
 pub mod recent_step_ups;
 pub mod report;
 pub mod security_key;
@@ -37,6 +40,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("store/diagnostics.sql"),
     include_str!("store/inventory.sql"),
     include_str!("store/applications.sql"),
+    include_str!("store/audit_tree.sql"),
 ];
 
 /// Reason why the store failed. Nothing was written.
@@ -212,6 +216,7 @@ async fn migrate(connection: &mut SqliteConnection) -> Result<(), StoreError> {
     if version < known {
         user::complete_names(&mut transaction).await?;
     }
+    audit_tree::adopt_chain(&mut transaction).await?;
     sqlx::raw_sql(sqlx::AssertSqlSafe(format!("PRAGMA user_version = {known}")))
         .execute(&mut *transaction)
         .await?;

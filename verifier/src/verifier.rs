@@ -3,6 +3,7 @@
 use crate::appraisal::step_up::{DEFAULT_STEP_UP_POLICY, StepUpPolicy};
 use crate::appraisal::{Appraiser, DEFAULT_POLICY, DEFAULT_THRESHOLDS, LoadError};
 use crate::attestation::Attestation;
+use crate::audit_log::AuditLog;
 use crate::config::{Config, ConfigError};
 use crate::diagnostics::DiagnosticsReceiver;
 use crate::endorsers::TpmVendorRoots;
@@ -45,6 +46,7 @@ pub struct Verifier {
     pub security_keys: SecurityKeyRegistry,
     pub diagnostics: DiagnosticsReceiver,
     pub step_ups: Arc<StepUps>,
+    pub audit: AuditLog,
     pub oidc: Provider,
 }
 
@@ -68,7 +70,10 @@ impl Verifier {
             files::make_private(file.as_ref())?;
         }
         let store = Store::open_limited(&path, config.limits.store_pages).await;
-        let store = Arc::new(store.map_err(|e| OpenError::Store(path, e))?);
+        let failed = |e| OpenError::Store(path.clone(), e);
+        let store = Arc::new(store.map_err(failed)?);
+        let name = store.audit_name(&AuditLog::name_for(&config)).await.map_err(failed)?;
+        let audit = AuditLog::open(&config, store.clone(), &name)?;
         let models = Arc::new(ModelStore::open(config.security_keys.clone(), now));
 
         let attestation =
@@ -92,7 +97,7 @@ impl Verifier {
             models,
         ));
         let oidc = Provider::open(config.clone(), store.clone(), step_ups.clone(), now)?;
-        Ok(Self { config, store, enrolment, attestation, security_keys, diagnostics, step_ups, oidc })
+        Ok(Self { config, store, enrolment, attestation, security_keys, diagnostics, step_ups, audit, oidc })
     }
 
     #[must_use]

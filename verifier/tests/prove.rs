@@ -9,8 +9,10 @@ mod tests {
     use serde_json::Value;
     use vitalsign_protocol::id::{Base64Url, Digest};
     use vitalsign_protocol::step_up::{Acr, StepUpResult};
-    use vitalsign_verifier::audit::prove::Proven;
-    use vitalsign_verifier::audit::prove::{Exported, prove};
+    use vitalsign_verifier::audit::checkpoint::{Checkpoint, InclusionProof};
+    use vitalsign_verifier::audit::note::{NoteKey, SignatureType};
+    use vitalsign_verifier::audit::prove::{Exported, KnownKeys, Proven, prove, prove_with};
+    use vitalsign_verifier::audit::tree::hash_children;
     use vitalsign_verifier::step_up::StepUpStatus;
 
     async fn approved() -> (StepUpFixture, Exported) {
@@ -21,8 +23,7 @@ mod tests {
         let StepUpStatus::Approved(approval) = fixture.standing(&begun).await else { panic!() };
         let store = fixture.verifier().store();
         assert_eq!(store.audit_of_step_up(&begun.step_up).await.unwrap(), Some(approval.audit));
-        let (entry, previous) = store.audit_entry(approval.audit).await.unwrap().unwrap();
-        let exported = Exported::new(entry, previous).unwrap();
+        let exported = fixture.verifier().audit.export(approval.audit, NOW).await.unwrap().unwrap();
         (fixture, exported)
     }
 
@@ -40,25 +41,37 @@ mod tests {
         broken
     }
 
-    /// Hash of an entry, computed independently (see `store::audit`).
+    /// Hash of an entry's leaf, computed independently (see `audit`).
     fn hash(exported: &Exported) -> Digest {
         let length = |part: &[u8]| u32::try_from(part.len()).unwrap().to_be_bytes();
-        let Exported { seq, time, kind, device, body, evidence, previous, .. } = exported;
-        Digest::labelled(
-            "vitalsign-audit-v1",
-            &[
-                previous.as_bytes(),
-                &seq.to_be_bytes(),
-                &time.to_be_bytes(),
-                &length(kind.as_bytes()),
-                kind.as_bytes(),
-                &length(&device.0),
-                &device.0,
-                &length(body.as_bytes()),
-                body.as_bytes(),
-                Digest::of(&evidence.0).as_bytes(),
-            ],
-        )
+        let Exported { seq, time, kind, device, body, evidence, salt, .. } = exported;
+        let salt = &salt.as_ref().unwrap().0;
+        let (body, evidence) = (body.as_bytes(), Digest::of(&evidence.0));
+        let parts = [&length(salt), &salt[..], &length(body), body, &evidence.0];
+        let payload = Digest::labelled("vitalsign-audit-payload-v1", &parts);
+        let mut leaf = b"\0vitalsign-audit-v2\0".to_vec();
+        leaf.extend(seq.to_be_bytes());
+        leaf.extend(time.to_be_bytes());
+        for part in [kind.as_bytes(), &device.0] {
+            leaf.extend(length(part));
+            leaf.extend(part);
+        }
+        leaf.extend(payload.0);
+        Digest::of(&leaf)
+    }
+
+    /// Makes the entry the only one, besides leaf 0, of a log of the attacker's.
+    fn forge_log(exported: &mut Exported) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("key.p8");
+        let key = NoteKey::open(&path, "localhost/audit", SignatureType::Ed25519).unwrap();
+        exported.hash = hash(exported);
+        let first = Digest([0; 32]);
+        let root = hash_children(&first, &exported.hash);
+        let checkpoint = Checkpoint { origin: "localhost/audit".into(), size: 2, root };
+        let note = checkpoint.sign(&key, NOW);
+        exported.proof = Some(InclusionProof { index: 1, path: vec![first], note }.to_string());
+        exported.log_key = Some(key.public().to_string());
     }
 
     /// Change, and the links that it breaks besides the log's own.
@@ -173,7 +186,10 @@ mod tests {
             ("the device", |it, _| it.device.0[0] ^= 1, &["evidence-device", "verdict"]),
             ("the person", |_, it| it.user = "nurse-8".into(), &["transaction"]),
         ];
-        let (_world, good) = approved().await;
+        let (fixture, good) = approved().await;
+        let key = fixture.verifier().audit.key().clone();
+        let known = KnownKeys { log: Some(key), witnesses: Vec::new() };
+        assert!(prove_with(&good, &known).is_proven());
         assert_eq!(broken(&good), Vec::<String>::new());
         assert_eq!(hash(&good), good.hash);
         for (name, change, expected) in cases {
@@ -182,11 +198,13 @@ mod tests {
             change(&mut changed, &mut proven);
             changed.body = serde_json::to_string(&proven).unwrap();
             // In the stored log, the log's own link breaks as well.
-            let in_log: Vec<&str> = ["audit-chain"].into_iter().chain(expected.iter().copied()).collect();
+            let in_log: Vec<&str> = ["audit-log"].into_iter().chain(expected.iter().copied()).collect();
             assert_eq!(broken(&changed), in_log, "{name}");
-            // An attacker who can rewrite the log still cannot forge the other links.
-            changed.hash = hash(&changed);
+            // An attacker who has a log still cannot forge the other links.
+            forge_log(&mut changed);
             assert_eq!(broken(&changed), *expected, "{name}");
+            let forged = prove_with(&changed, &known);
+            assert!(!forged.is_logged(), "{name}: another log's key");
         }
     }
 
@@ -196,19 +214,19 @@ mod tests {
         for body in ["", "{}", "[]", "null"] {
             let changed = Exported { body: body.into(), ..good.clone() };
             let broken = broken(&changed);
-            assert_eq!(broken[..2], ["audit-chain", "record"]);
+            assert_eq!(broken[..2], ["audit-log", "record"]);
             assert!(broken[2..].iter().all(|link| link.starts_with('?')), "{broken:?}");
         }
         let enrolled =
             fixture.verifier().store().audit(fixture.at.device.enrolment, 0, 1).await.unwrap().remove(0);
-        let (entry, previous) = fixture.verifier().store().audit_entry(enrolled.seq).await.unwrap().unwrap();
-        let exported = Exported::new(entry, previous).unwrap();
+        let exported = fixture.verifier().audit.export(enrolled.seq, NOW).await.unwrap().unwrap();
         let broken = broken(&exported);
         assert_eq!(broken[0], "record", "its own link holds");
-        assert_eq!(fixture.verifier().store().audit_entry(9999).await.unwrap().map(|(it, _)| it.seq), None);
-        let first = fixture.verifier().store().audit_entry(1).await.unwrap().unwrap();
-        assert_eq!((first.0.seq, first.1), (1, Digest([0; 32])));
-        assert!(fixture.verifier().store().audit_entry(0).await.unwrap().is_none());
+        let audit = &fixture.verifier().audit;
+        for seq in [0, 9999] {
+            assert!(audit.export(seq, NOW).await.unwrap().is_none(), "{seq}");
+        }
+        assert_eq!(audit.export(1, NOW).await.unwrap().unwrap().seq, 1);
     }
 
     #[tokio::test]

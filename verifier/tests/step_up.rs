@@ -62,7 +62,7 @@ mod tests {
         assert_eq!(approval.aaguid, MODEL.to_string());
         assert_eq!(approval.authorization_details, Some(json!([{ "type": "order", "number": 4711 }])));
         assert_eq!(fixture.standing(&begun).await, StepUpStatus::Unknown, "it is said once");
-        let entry = fixture.verifier().store().audit_entry(approval.audit).await.unwrap().unwrap().0;
+        let entry = fixture.verifier().store().audit_entry(approval.audit).await.unwrap().unwrap();
         assert_eq!((entry.kind.as_str(), entry.evidence), ("step-up-approved", evidence));
         let user = fixture.verifier().store().user(USER).await.unwrap().unwrap();
         assert_eq!(fixture.verifier().store().security_keys(user.id).await.unwrap()[0].last_used, Some(NOW));

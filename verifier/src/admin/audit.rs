@@ -1,8 +1,9 @@
 //! `vitalsign-verifier audit`: reads, verifies and exports the audit log.
 
+use super::audit_log::{self, read_note};
 use super::device_ref::{DeviceRef, find};
 use super::summary::summary;
-use super::{WrongUse, span, table};
+use super::{span, table};
 use anyhow::Context;
 use clap::builder::PossibleValuesParser;
 use serde_json::json;
@@ -10,41 +11,58 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use vitalsign_protocol::id::{Digest, EnrolmentId, StepUpId, hex};
 use vitalsign_protocol::text::escape;
-use vitalsign_verifier::audit::prove::{self, Exported};
-use vitalsign_verifier::audit::{Head, Kind, Logged};
+use vitalsign_verifier::audit::checkpoint::Cosigned;
+use vitalsign_verifier::audit::note::VerifierKey;
+use vitalsign_verifier::audit::prove::{self, Exported, Findings, KnownKeys};
+use vitalsign_verifier::audit::{Actor, Head, Kind, Logged};
+use vitalsign_verifier::audit_log::AuditLog;
+use vitalsign_verifier::clock::now;
 use vitalsign_verifier::store::Store;
 use vitalsign_verifier::store::audit::AuditFilter;
+use vitalsign_verifier::store::audit_tree::VerifiedLog;
 
 /// Entries read at one time.
 const PAGE: u32 = 1000;
 
 #[derive(clap::Subcommand)]
 pub(crate) enum Command {
-    /// Verify the whole chain, and print its head to record elsewhere
+    /// Verify the whole log: each entry, the tree and all checkpoints. Exits with 1 if something is invalid
+    #[command(after_help = VERIFY_EXAMPLES)]
     Verify {
-        /// Also check that this earlier head, SEQ:HASH, is still part of the chain
+        /// Also check that this earlier head, SEQ:HASH, is still part of the log
         #[arg(long, value_parser = anchor)]
         anchor: Option<Head>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
     },
-    /// Verify one approved step-up again, link by link, from its audit entry. Exits with 1 if a link is invalid
+    /// Prove that an entry is in the log, and verify an approved step-up link by link. Exits with 1 if a link is invalid
     #[command(after_help = PROVE_EXAMPLES)]
     Prove {
         /// Sequence number of the entry, or the step-up's ID
         #[arg(required_unless_present = "file", allow_hyphen_values = true)]
         which: Option<Which>,
-        /// File with an exported approval; needs neither the store nor the verifier
+        /// File with an exported entry; needs neither the store nor the verifier
         #[arg(long, value_name = "FILE", conflicts_with = "which")]
         file: Option<PathBuf>,
+        /// The log's key that you know from elsewhere, as `audit key` prints it
+        #[arg(long, value_name = "KEY", requires = "file")]
+        log_key: Option<VerifierKey>,
+        /// Key of a witness that you know; may be repeated
+        #[arg(long, value_name = "KEY", requires = "file")]
+        witness: Vec<VerifierKey>,
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// Export one approved step-up, to verify it elsewhere
+    /// Export an entry with the proof that it is in the log, to verify it elsewhere
     Export {
         /// Sequence number of the entry, or the step-up's ID
         #[arg(allow_hyphen_values = true)]
         which: Which,
     },
+    #[command(flatten)]
+    Log(audit_log::Command),
     /// List step-ups that people reported as not started by them, newest first
     Alerts(ListArgs),
     /// List entries, newest first
@@ -58,12 +76,19 @@ pub(crate) enum Command {
     },
 }
 
+const VERIFY_EXAMPLES: &str = "\
+Examples:
+  vitalsign-verifier audit verify
+  vitalsign-verifier audit verify --json";
+
 const PROVE_EXAMPLES: &str = "\
 Examples:
   The approval that a token names in vitalsign_audit:
     vitalsign-verifier audit prove 4711
   An exported one, without the store:
-    vitalsign-verifier audit prove --file approval.json";
+    vitalsign-verifier audit prove --file approval.json
+  One that must be in the log whose key you recorded:
+    vitalsign-verifier audit prove --file approval.json --log-key verifier.example/audit+1a2b3c4d+AW...";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -71,6 +96,8 @@ Examples:
     vitalsign-verifier audit list --user nurse-7 --since 24h
   All approvals of a month:
     vitalsign-verifier audit list --kind step-up-approved --since 2026-11-01 --until 2026-12-01 --limit 100000
+  The same for a spreadsheet:
+    vitalsign-verifier audit list --kind step-up-approved --since 2026-11-01 --limit 100000 --csv
   What is new after entry 4711, oldest first, for another program:
     vitalsign-verifier audit list --after 4711 --json";
 
@@ -101,9 +128,12 @@ pub(crate) struct ListArgs {
     /// Print JSON, one entry a line, with the evidence that was kept
     #[arg(long)]
     json: bool,
+    /// Print comma-separated values (RFC 4180), with times in UTC
+    #[arg(long, conflicts_with = "json")]
+    csv: bool,
 }
 
-/// Identifies an approval.
+/// Identifies an entry.
 #[derive(Clone, Debug)]
 pub(crate) enum Which {
     Seq(u64),
@@ -120,25 +150,35 @@ impl FromStr for Which {
 }
 
 pub(crate) async fn run(config: &Path, command: Command) -> anyhow::Result<bool> {
-    // An exported approval is verified without the store.
-    if let Command::Prove { file: Some(file), json, .. } = &command {
-        let text = std::fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))?;
-        let exported = serde_json::from_str(&text).with_context(|| format!("reading {}", file.display()))?;
-        return print_proof(&exported, *json);
+    // Exports and proofs are verified without the store.
+    match &command {
+        Command::Prove { file: Some(file), log_key, witness, json, .. } => {
+            let exported = serde_json::from_str(&read_note(file)?);
+            let exported = exported.with_context(|| format!("reading {}", file.display()))?;
+            let known = KnownKeys { log: log_key.clone(), witnesses: witness.clone() };
+            return print_proof(&exported, &known, *json);
+        }
+        Command::Log(audit_log::Command::Consistency { file: Some(file), log_key: Some(key), .. }) => {
+            return audit_log::verify_consistency(file, key);
+        }
+        _ => {}
     }
-    let store = super::store(config).await?;
+    let log = audit_log::open(config).await?;
+    let store = log.store();
     let so = match command {
         Command::Prove { which, json, .. } => {
-            print_proof(&export(&store, &which.context("name an entry or a step-up")?).await?, json)?
+            let exported = export(&log, &which.context("name an entry or a step-up")?).await?;
+            let known =
+                KnownKeys { log: Some(log.key().clone()), witnesses: log.settings().witnesses.clone() };
+            print_proof(&exported, &known, json)?
         }
         Command::Export { which } => {
-            super::print_json(&export(&store, &which).await?)?;
+            super::print_json(&export(&log, &which).await?)?;
             true
         }
-        Command::Verify { anchor } => match store.verify_audit(anchor).await? {
-            Ok(head) => {
-                println!("The audit log is valid: {} entries.", head.seq);
-                println!("head {head}");
+        Command::Verify { anchor, json } => match store.verify_audit_log(anchor, Some(log.key())).await? {
+            Ok(verified) => {
+                print_verified(&verified, json)?;
                 true
             }
             Err(broken) => {
@@ -146,18 +186,46 @@ pub(crate) async fn run(config: &Path, command: Command) -> anyhow::Result<bool>
                 false
             }
         },
-        Command::Alerts(args) => list(&store, None, args, true).await?,
+        Command::Alerts(args) => list(store, None, args, true).await?,
         Command::List { kind, args } => {
-            list(&store, kind.as_deref().and_then(Kind::named), args, false).await?
+            list(store, kind.as_deref().and_then(Kind::named), args, false).await?
         }
+        Command::Log(command) => audit_log::run(&log, command).await?,
     };
     store.close().await;
     Ok(so)
 }
 
+fn print_verified(log: &VerifiedLog, json: bool) -> anyhow::Result<()> {
+    let VerifiedLog { head, former, pruned, checkpoints, collected } = log;
+    if json {
+        return super::print_json(&json!({
+            "entries": head.seq,
+            "head": head.to_string(),
+            "former_chain": former,
+            "pruned": pruned,
+            "checkpoints": checkpoints,
+            "collected_reports": collected,
+        }));
+    }
+    println!("The audit log is valid: {} entries, {checkpoints} checkpoints.", head.seq);
+    if *pruned > 0 {
+        println!(
+            "The payloads of {pruned} entries were pruned; the hashes of their payloads are in the log."
+        );
+    }
+    if *collected > 0 {
+        println!(
+            "Reports that changed nothing since the last entries: {collected}. Their entries are written hourly."
+        );
+    }
+    println!("head {head}");
+    Ok(())
+}
+
 /// Lists page by page, so that a log of any length needs little memory.
 async fn list(store: &Store, kind: Option<Kind>, args: ListArgs, alerts: bool) -> anyhow::Result<bool> {
-    let ListArgs { device, user, client, since, until, after, limit, json } = args;
+    let ListArgs { device, user, client, since, until, after, limit, json, csv } = args;
     let device = match &device {
         Some(device) => Some(find(store, device).await?.enrolment),
         None => None,
@@ -166,6 +234,9 @@ async fn list(store: &Store, kind: Option<Kind>, args: ListArgs, alerts: bool) -
     let mut filter = AuditFilter { device, kind, user, client, since, until, after, before: None, alerts };
     let all = store.count_audit(&filter).await?;
     let (mut rows, mut shown) = (Vec::new(), 0);
+    if csv {
+        print!("seq,time,kind,device,by,what\r\n");
+    }
     while shown < limit {
         let size = PAGE.min(limit - shown);
         let page = if oldest_first {
@@ -183,11 +254,13 @@ async fn list(store: &Store, kind: Option<Kind>, args: ListArgs, alerts: bool) -
         shown = shown.saturating_add(count);
         if json {
             page.iter().for_each(|entry| println!("{}", as_json(entry)));
+        } else if csv {
+            page.iter().for_each(|entry| print!("{}\r\n", as_csv(entry)));
         } else {
             rows.extend(page.iter().map(as_row));
         }
     }
-    if !json {
+    if !json && !csv {
         table::print(["SEQ", "TIME", "KIND", "DEVICE", "WHAT"], &rows);
     }
     // On standard error, so that it is seen and no program takes it for an entry.
@@ -200,30 +273,46 @@ async fn list(store: &Store, kind: Option<Kind>, args: ListArgs, alerts: bool) -
     Ok(true)
 }
 
-async fn export(store: &Store, which: &Which) -> anyhow::Result<Exported> {
+async fn export(log: &AuditLog, which: &Which) -> anyhow::Result<Exported> {
     let seq = match which {
         Which::Seq(seq) => *seq,
         Which::StepUp(id) => {
-            store.audit_of_step_up(id).await?.with_context(|| format!("no step-up {id} was approved"))?
+            let seq = log.store().audit_of_step_up(id).await?;
+            seq.with_context(|| format!("no step-up {id} was approved, or its entry was pruned"))?
         }
     };
-    let entry = store.audit_entry(seq).await?;
-    let (entry, previous) = entry.with_context(|| format!("the audit log has no entry {seq}"))?;
-    if entry.kind != Kind::StepUpApproved.as_str() {
-        let kind = &entry.kind;
-        return Err(WrongUse(format!(
-            "entry {seq} is {kind:?}; only approvals, \"step-up-approved\", have a proof"
-        ))
-        .into());
-    }
-    Exported::new(entry, previous).map_err(|what| anyhow::anyhow!("entry {seq}: {what} cannot be read"))
+    log.export(seq, now()).await?.with_context(|| format!("the audit log has no entry {seq}"))
 }
 
-fn print_proof(exported: &Exported, json: bool) -> anyhow::Result<bool> {
-    let findings = prove::prove(exported);
-    let so = findings.is_proven();
+fn print_proof(exported: &Exported, known: &KnownKeys, json: bool) -> anyhow::Result<bool> {
+    let findings = prove::prove_with(exported, known);
+    let is_approval = exported.is_approval() && exported.pruned.is_none();
+    let so = if is_approval { findings.is_proven() } else { findings.is_logged() };
     if json {
-        super::print_json(&json!({ "seq": exported.seq, "holds": so, "findings": findings }))?;
+        super::print_json(&json!({
+            "seq": exported.seq,
+            "kind": exported.kind,
+            "pruned": exported.pruned.is_some(),
+            "holds": so,
+            "findings": findings,
+        }))?;
+        return Ok(so);
+    }
+    if !is_approval {
+        let (seq, kind, time) = (exported.seq, escape(&exported.kind), table::time(exported.time));
+        println!("{}: entry {seq}, {kind}, {time}", if so { "IN THE LOG" } else { "NOT PROVEN" });
+        if exported.pruned.is_some() {
+            println!("  Its payload was pruned. `audit list --kind pruned` says when.");
+            if exported.former.is_some() {
+                println!("  Kind, time and device of a pruned entry of the former chain cannot be verified.");
+            }
+        } else {
+            println!("  Only approvals carry a proof of the person's security key.");
+        }
+        print_log(&findings);
+        for link in findings.links.iter().take(1).filter(|_| !so) {
+            println!("BROKEN  {}: {}", link.link, link.why.as_deref().unwrap_or_default());
+        }
         return Ok(so);
     }
     println!(
@@ -243,6 +332,7 @@ fn print_proof(exported: &Exported, json: bool) -> anyhow::Result<bool> {
         println!("  {claim}on device {device}, {}", says.ear_status.unwrap_or_default());
         println!("  {claim}at {}", says.transaction.acr.urn());
     }
+    print_log(&findings);
     println!();
     for link in &findings.links {
         let state = match link.ok {
@@ -254,6 +344,37 @@ fn print_proof(exported: &Exported, json: bool) -> anyhow::Result<bool> {
         println!("{state}  {:<20}  {}{why}", link.link, link.proves);
     }
     Ok(so)
+}
+
+fn print_log(findings: &Findings) {
+    let Some(log) = &findings.log else { return };
+    println!("  in the log {} of {} leaves", escape(&log.origin), log.size);
+    for Cosigned { witness, time } in &log.cosigned {
+        println!("  cosigned by {}, {}", escape(witness), table::time(*time));
+    }
+    if !log.known {
+        println!("  signed by {}", escape(&log.key));
+        println!("  Compare this key with the one that you recorded, or give that with --log-key.");
+    }
+}
+
+/// Formats an entry as a record of RFC 4180. A spreadsheet takes no cell for a formula.
+fn as_csv(entry: &Logged) -> String {
+    let body = serde_json::from_str(&entry.body).unwrap_or_default();
+    let device = EnrolmentId::from_slice(&entry.device).map(|device| device.to_string());
+    let cells = [
+        entry.seq.to_string(),
+        table::utc(entry.time),
+        entry.kind.clone(),
+        device.unwrap_or_default(),
+        escape(&Actor::name_in(&body).unwrap_or_default()),
+        summary(entry),
+    ];
+    let cell = |text: &String| {
+        let formula = text.starts_with(['=', '+', '-', '@']);
+        format!("\"{}{}\"", if formula { "'" } else { "" }, text.replace('"', "\"\""))
+    };
+    cells.iter().map(cell).collect::<Vec<_>>().join(",")
 }
 
 fn as_row(entry: &Logged) -> [String; 5] {
@@ -269,6 +390,7 @@ fn as_json(entry: &Logged) -> serde_json::Value {
         "device": EnrolmentId::from_slice(&entry.device),
         "body": serde_json::from_str::<serde_json::Value>(&entry.body).unwrap_or_else(|_| entry.body.clone().into()),
         "evidence": Some(&entry.evidence).filter(|it| !it.is_empty()).map(|it| hex(it)),
+        "pruned": entry.pruned.is_some(),
         "hash": hex(&entry.hash),
     })
 }

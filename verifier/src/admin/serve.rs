@@ -45,6 +45,11 @@ The configuration, with defaults:
   [diagnostics]                           # that people send to IT
   keep_days = 30
   max_bytes = 67108864                    # of all together; the oldest are deleted first
+  [audit]                                 # of the audit log
+  checkpoint_seconds = 600                # between signatures of its state
+  witnesses = [\"...\"]                     # keys of those who cosign it; none
+  [audit.retention]                       # days for which payloads are kept, by kind of entry; for ever
+  default = 2557
   [limits]
   connections = 4096                      # fewer where the process may open fewer files
   unauthenticated_per_address = 64        # of the connections; more behind a proxy or NAT that many devices share

@@ -8,6 +8,9 @@ use vitalsign_verifier::audit::{Actor, Kind, Logged};
 
 /// Describes an entry in one line.
 pub(super) fn summary(entry: &Logged) -> String {
+    if entry.pruned.is_some() {
+        return "(pruned)".to_owned();
+    }
     let body: Value = serde_json::from_str(&entry.body).unwrap_or_default();
     let Some(kind) = Kind::named(&entry.kind) else { return one_line(&entry.body) };
     let by = Actor::name_in(&body).map(|name| format!(" (by {name})")).unwrap_or_default();
@@ -68,6 +71,11 @@ fn describe(kind: Kind, body: &Body<'_>) -> String {
     let time = |member| table::time(body.number(member));
     match kind {
         Kind::Report => format!("{}{}", body.text("status"), body.failed_checks()),
+        Kind::Heartbeats => {
+            let (count, status) = (body.number("count"), body.text("status"));
+            let reports = if count == 1 { "report" } else { "reports" };
+            format!("{status}, {count} {reports} since {}", time("first"))
+        }
         Kind::Enrolled | Kind::EnrolledAgain => format!("{}{}", body.text("status"), body.failed_checks()),
         Kind::DeviceRevoked => format!("revoked{}", body.reason()),
         Kind::DeviceReadmitted => format!("may enrol again{}", body.reason()),
@@ -121,6 +129,13 @@ fn describe(kind: Kind, body: &Body<'_>) -> String {
         Kind::KeyRevoked => {
             format!("key {} of {user}, {:?}{}", body.number("key"), body.text("name"), body.reason())
         }
+        Kind::Pruned => format!(
+            "payloads of {} entries of the kind {}, {} to {}",
+            body.number("count"),
+            body.text("pruned"),
+            body.number("first"),
+            body.number("last")
+        ),
         Kind::DiagnosticsReceived => format!("{}, {} bytes", body.text("reference"), body.number("bytes")),
     }
 }
@@ -134,15 +149,16 @@ mod tests {
     use super::*;
 
     fn line(kind: &str, body: &Value) -> String {
-        let (device, evidence, hash) = (Vec::new(), Vec::new(), Vec::new());
         summary(&Logged {
             seq: 1,
             time: 0,
             kind: kind.to_owned(),
-            device,
+            device: Vec::new(),
             body: body.to_string(),
-            evidence,
-            hash,
+            evidence: Vec::new(),
+            salt: Vec::new(),
+            pruned: None,
+            hash: Vec::new(),
         })
     }
 

@@ -25,6 +25,12 @@ pub(super) fn time(seconds: u64) -> String {
     time_in(seconds, TimeZone::system())
 }
 
+/// Formats seconds since 1970 as RFC 3339 in UTC.
+pub(super) fn utc(seconds: u64) -> String {
+    let at = i64::try_from(seconds).ok().and_then(|seconds| Timestamp::from_second(seconds).ok());
+    at.map(|at| at.to_string()).unwrap_or_default()
+}
+
 fn time_in(seconds: u64, zone: TimeZone) -> String {
     let at = i64::try_from(seconds).ok().and_then(|seconds| Timestamp::from_second(seconds).ok());
     let Some(at) = at else { return "out of range".to_owned() };

@@ -28,7 +28,8 @@ impl<P: Into<Problem>> From<P> for Refused {
 }
 
 impl Attestation {
-    /// Verifies, appraises and accepts evidence. Returns when its nonce is spent and its audit entry is durable.
+    /// Verifies, appraises and accepts evidence. Returns when its nonce is spent and its audit entry,
+    /// or its count among the heartbeats of the hour, is durable.
     /// Evidence with the same bytes as the device's last report gets the same answer, because the first was lost.
     ///
     /// # Errors
@@ -93,20 +94,23 @@ impl Attestation {
         // Signs before the report is accepted: an unsent signature does no harm, and the writer need not wait
         // for it.
         let answer = self.answer(&device.enrolment, &kid, nonce, &mut verdict, quote, now)?;
-        let entry = AuditEntry {
+        // A report that changes nothing is counted, and has no entry in the log.
+        let entry = verdict.keep_evidence.then(|| AuditEntry {
             time: now,
             kind: Kind::Report,
             device: Some(device.enrolment),
             body: verdict.body,
-            evidence: (verdict.keep_evidence && self.kept_evidence_paces.take(device.id, now).is_ok())
-                .then(|| bytes.to_vec()),
-        };
+            evidence: self.kept_evidence_paces.take(device.id, now).is_ok().then(|| bytes.to_vec()),
+        });
         let judged = AppraisedReport {
             device: device.id,
+            enrolment: device.enrolment,
             generation: device.generation,
+            time: now,
             nonce: spent,
             evidence: verdict.digest,
             status: verdict.appraised.status,
+            policy: verdict.policy,
             standing,
             entry,
         };

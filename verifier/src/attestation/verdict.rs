@@ -24,6 +24,8 @@ pub(crate) struct Verdict {
     /// Body of the audit entry, JSON.
     pub(crate) body: String,
     pub(crate) digest: Digest,
+    /// ID of the policy that was applied.
+    pub(crate) policy: String,
     /// The appraisal changed, or the evidence contains more than facts.
     pub(crate) keep_evidence: bool,
 }
@@ -106,7 +108,8 @@ impl Attestation {
             }
         }
         let keep_evidence = changed || quote.is_some();
-        Ok(Verdict { appraised, standing, boot, body: body.to_string(), digest, keep_evidence })
+        let policy = appraiser.policy_id().to_owned();
+        Ok(Verdict { appraised, standing, boot, body: body.to_string(), digest, policy, keep_evidence })
     }
 
     pub(crate) fn answer(

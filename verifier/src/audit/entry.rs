@@ -1,12 +1,14 @@
-//! Entries of the audit log and the hash chain over them.
+//! Entries of the audit log, as leaves of its tree and as members of the former hash chain.
 
 use vitalsign_protocol::id::{Digest, EnrolmentId};
 
 /// Kind of an entry. The set is closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// A report was accepted and appraised.
+    /// A report was accepted and appraised, and something changed or its evidence has a quote.
     Report,
+    /// Reports of a device within an hour that changed nothing, as one entry.
+    Heartbeats,
     Enrolled,
     /// An enrolled device enrolled again, with the same keys or new ones.
     EnrolledAgain,
@@ -60,12 +62,15 @@ pub enum Kind {
     KeyRevoked,
     /// A device sent diagnostics for IT. The entry contains their reference, length and digest.
     DiagnosticsReceived,
+    /// Payloads of entries were removed because their retention ended.
+    Pruned,
 }
 
 impl Kind {
     /// Every kind, in the order in which help texts list them.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 30] = [
         Self::Report,
+        Self::Heartbeats,
         Self::Enrolled,
         Self::EnrolledAgain,
         Self::DeviceRevoked,
@@ -93,6 +98,7 @@ impl Kind {
         Self::KeyRegistered,
         Self::KeyRevoked,
         Self::DiagnosticsReceived,
+        Self::Pruned,
     ];
 
     /// Returns the kind of this name.
@@ -106,6 +112,7 @@ impl Kind {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Report => "report",
+            Self::Heartbeats => "heartbeats",
             Self::Enrolled => "enrolled",
             Self::EnrolledAgain => "enrolled-again",
             Self::DeviceRevoked => "device-revoked",
@@ -133,6 +140,7 @@ impl Kind {
             Self::KeyRegistered => "key-registered",
             Self::KeyRevoked => "key-revoked",
             Self::DiagnosticsReceived => "diagnostics-received",
+            Self::Pruned => "pruned",
         }
     }
 }
@@ -159,22 +167,40 @@ pub struct Logged {
     pub kind: String,
     /// Enrolment ID of 16 bytes, or empty.
     pub device: Vec<u8>,
+    /// `{}` if the payload was pruned.
     pub body: String,
     pub evidence: Vec<u8>,
-    /// Stored hash, 32 bytes.
+    /// Random bytes in the payload's digest, so that the content of a pruned entry cannot be guessed from it. Empty in
+    /// an entry of the former chain.
+    pub salt: Vec<u8>,
+    /// Digest of the payload, if that was pruned. Empty in an entry of the former chain.
+    pub pruned: Option<Vec<u8>>,
+    /// Stored hash, 32 bytes: of the leaf, or in the former chain.
     pub hash: Vec<u8>,
 }
 
-/// End of the chain, to be recorded elsewhere.
+impl Logged {
+    /// Returns the digest of the payload; `None` if the stored one has another length.
+    pub(crate) fn payload(&self) -> Option<Digest> {
+        match &self.pruned {
+            Some(digest) => Digest::from_slice(digest),
+            None => Some(payload(&self.salt, &self.body, &self.evidence)),
+        }
+    }
+
+    /// Returns the leaf, from the entry's content.
+    pub(crate) fn leaf(&self) -> Option<Vec<u8>> {
+        Some(leaf(self.seq, self.time, &self.kind, &self.device, &self.payload()?))
+    }
+}
+
+/// Number of an entry and the log's state with it as the last one, to be recorded elsewhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Head {
     /// Sequence number of the last entry; 0 if the log is empty.
     pub seq: u64,
+    /// Root of the tree, or for an entry of the former chain its hash.
     pub hash: Digest,
-}
-
-impl Head {
-    pub(crate) const EMPTY: Self = Self { seq: 0, hash: Digest([0; 32]) };
 }
 
 impl std::fmt::Display for Head {
@@ -184,8 +210,31 @@ impl std::fmt::Display for Head {
     }
 }
 
-/// First violation of the chain.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+/// Hash chain of an earlier version, whose end is leaf 0 of the tree. A log that began as a tree has an empty one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FormerChain {
+    /// Sequence number of its last entry; 0 if it is empty.
+    pub seq: u64,
+    /// Hash of its last entry.
+    pub hash: Digest,
+    /// Root of the Merkle tree over the hashes of its entries.
+    pub root: Digest,
+}
+
+impl FormerChain {
+    /// Hash before the first entry.
+    pub(crate) const START: Digest = Digest([0; 32]);
+
+    /// Returns leaf 0.
+    #[must_use]
+    pub fn leaf(&self) -> Vec<u8> {
+        let (seq, label) = (self.seq.to_be_bytes(), b"vitalsign-audit-chain-v1\0".as_slice());
+        [label, &seq, self.hash.as_bytes(), self.root.as_bytes()].concat()
+    }
+}
+
+/// First violation of the log.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Broken {
     /// An entry was changed, or the hash before it.
     #[error("entry {0} is invalid: it or an earlier entry was changed")]
@@ -195,9 +244,36 @@ pub enum Broken {
     /// The entry `seq` is valid but differs from the recorded head.
     #[error("entry {0} differs from the recorded head")]
     NotAnchored(u64),
+    #[error("leaf 0 differs from the former chain")]
+    FormerChain,
+    /// A stored hash of the tree differs from the entries below it.
+    #[error("the tree's hash {number} of level {level} was changed")]
+    Node { level: u32, number: u64 },
+    /// A stored checkpoint is not of this log, or its signature is invalid.
+    #[error("the checkpoint of {0} leaves: {1}")]
+    Checkpoint(u64, String),
 }
 
-/// Hash of an entry, over the entry and the hash of the entry before it.
+/// Digest of an entry's payload: its body and evidence.
+pub(crate) fn payload(salt: &[u8], body: &str, evidence: &[u8]) -> Digest {
+    let (body, evidence) = (body.as_bytes(), Digest::of(evidence));
+    let parts = [&length(salt), salt, &length(body), body, &evidence.0[..]];
+    Digest::labelled("vitalsign-audit-payload-v1", &parts)
+}
+
+/// Leaf of an entry.
+pub(crate) fn leaf(seq: u64, time: u64, kind: &str, device: &[u8], payload: &Digest) -> Vec<u8> {
+    let kind = kind.as_bytes();
+    let (seq, time) = (seq.to_be_bytes(), time.to_be_bytes());
+    let label = b"vitalsign-audit-v2\0".as_slice();
+    [label, &seq, &time, &length(kind), kind, &length(device), device, payload.as_bytes()].concat()
+}
+
+fn length(part: &[u8]) -> [u8; 4] {
+    u32::try_from(part.len()).unwrap_or(u32::MAX).to_be_bytes()
+}
+
+/// Hash of an entry in the former chain, over the entry and the hash of the entry before it.
 pub(crate) fn chain(
     previous: &Digest,
     seq: u64,
@@ -207,7 +283,6 @@ pub(crate) fn chain(
     body: &str,
     evidence: &[u8],
 ) -> Digest {
-    let length = |part: &[u8]| u32::try_from(part.len()).unwrap_or(u32::MAX).to_be_bytes();
     let (kind, body) = (kind.as_bytes(), body.as_bytes());
     Digest::labelled(
         "vitalsign-audit-v1",

@@ -1,6 +1,10 @@
-//! Verifies one approval years later from its audit entry alone, without store, verifier or network.
+//! Verifies one entry years later from its export alone, without store, verifier or network: that it is in the log, and
+//! if it is of an approval, each signature in it.
 
-use super::{Kind, Logged, chain};
+use super::checkpoint::{Checkpoint, Cosigned, InclusionProof};
+use super::note::VerifierKey;
+use super::tree::{self, hash_leaf};
+use super::{FormerChain, Kind, Logged, chain};
 use serde::{Deserialize, Serialize};
 use vitalsign_protocol::cose::PublicKey;
 use vitalsign_protocol::ear::{self, Ear};
@@ -43,7 +47,7 @@ pub struct Proven {
     pub policy: String,
 }
 
-/// An exported audit entry with the previous entry's hash: the input of [`prove`].
+/// An exported audit entry: the input of [`prove`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Exported {
@@ -51,15 +55,69 @@ pub struct Exported {
     pub seq: u64,
     /// Time in seconds since 1970.
     pub time: u64,
-    /// Kind of the entry: `step-up-approved`.
     pub kind: String,
     pub device: Base64Url,
-    /// JSON text of a [`Proven`], as it was logged.
+    /// JSON text, as it was logged: of an approval, a [`Proven`]. `{}` if the payload was pruned.
     pub body: String,
     pub evidence: Base64Url,
+    /// Random bytes in the payload's digest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub salt: Option<Base64Url>,
+    /// Digest of a pruned payload; empty for an entry of the former chain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pruned: Option<Base64Url>,
+    /// Hash of the previous entry, in exports of the first version: an entry of the former chain without its position.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<Digest>,
+    /// Position in the former chain, if the entry is of that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub former: Option<FormerEntry>,
+    /// Hash of the leaf, or in the former chain.
+    pub hash: Digest,
+    /// Proof that the leaf, or leaf 0 for an entry of the former chain, is in the log (C2SP tlog-proof).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<String>,
+    /// The log's public key. It proves nothing unless the auditor knows it from elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log_key: Option<String>,
+}
+
+/// Position of an entry in the former chain, with the proof that the chain contains it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FormerEntry {
     /// Hash of the previous entry.
     pub previous: Digest,
+    /// Sequence number of the chain's last entry.
+    pub seq: u64,
+    /// Hash of the chain's last entry.
     pub hash: Digest,
+    /// Root of the Merkle tree over the hashes of the chain's entries.
+    pub root: Digest,
+    /// Inclusion proof in that tree.
+    pub path: Vec<Digest>,
+}
+
+/// Keys that an auditor knows from elsewhere.
+#[derive(Clone, Debug, Default)]
+pub struct KnownKeys {
+    /// Key of the log. Without it, the key in the export is used, and the findings name it.
+    pub log: Option<VerifierKey>,
+    pub witnesses: Vec<VerifierKey>,
+}
+
+/// Log whose signed state contains the entry.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ProvenLog {
+    /// Name of the log.
+    pub origin: String,
+    /// Number of leaves in the checkpoint.
+    pub size: u64,
+    /// Key that signed the checkpoint.
+    pub key: String,
+    /// Whether the auditor named the key.
+    pub known: bool,
+    pub cosigned: Vec<Cosigned>,
 }
 
 /// One link of the proof chain.
@@ -78,6 +136,9 @@ pub struct Findings {
     /// Summary of the entry, if it can be parsed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub says: Option<ApprovalSummary>,
+    /// The log that contains the entry, if the export proves one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log: Option<ProvenLog>,
     pub links: Vec<ProofLink>,
 }
 
@@ -99,14 +160,25 @@ impl Findings {
     pub fn is_proven(&self) -> bool {
         self.links.iter().all(|link| link.ok == Some(true))
     }
+
+    /// Returns whether the entry is in the log as it was logged; of a pruned entry, its number, time, kind and device.
+    #[must_use]
+    pub fn is_logged(&self) -> bool {
+        self.links.first().is_some_and(|link| link.ok == Some(true))
+    }
 }
 
 impl Exported {
-    /// Exports an entry with the hash of the previous one.
+    /// Exports an entry.
     ///
     /// # Errors
     /// The name of a field with a wrong length.
-    pub fn new(entry: Logged, previous: Digest) -> Result<Self, &'static str> {
+    pub fn new(
+        entry: Logged,
+        former: Option<FormerEntry>,
+        proof: Option<(InclusionProof, VerifierKey)>,
+    ) -> Result<Self, &'static str> {
+        let (proof, log_key) = proof.map(|(proof, key)| (proof.to_string(), key.to_string())).unzip();
         Ok(Self {
             seq: entry.seq,
             time: entry.time,
@@ -114,9 +186,33 @@ impl Exported {
             device: Base64Url(entry.device),
             body: entry.body,
             evidence: Base64Url(entry.evidence),
-            previous,
+            salt: Some(entry.salt).filter(|salt| !salt.is_empty()).map(Base64Url),
+            pruned: entry.pruned.map(Base64Url),
+            previous: None,
+            former,
             hash: Digest::from_slice(&entry.hash).ok_or("the hash")?,
+            proof,
+            log_key,
         })
+    }
+
+    #[must_use]
+    pub fn is_approval(&self) -> bool {
+        self.kind == Kind::StepUpApproved.as_str()
+    }
+
+    fn logged(&self) -> Logged {
+        Logged {
+            seq: self.seq,
+            time: self.time,
+            kind: self.kind.clone(),
+            device: self.device.0.clone(),
+            body: self.body.clone(),
+            evidence: self.evidence.0.clone(),
+            salt: self.salt.clone().map(|salt| salt.0).unwrap_or_default(),
+            pruned: self.pruned.clone().map(|pruned| pruned.0),
+            hash: self.hash.as_bytes().to_vec(),
+        }
     }
 }
 
@@ -125,7 +221,7 @@ type LinkResult = Result<(), String>;
 
 /// Links in order: name and statement that it proves.
 const LINKS: [(&str, &str); 12] = [
-    ("audit-chain", "the entry is as it was logged"),
+    ("audit-log", "the entry is in the log, as it was logged"),
     ("record", "it is of an approval, and can be read"),
     ("transaction", "what was shown is for this step-up, person and level"),
     ("evidence-signature", "the device's report key signed the evidence"),
@@ -153,12 +249,22 @@ const LINKS: [(&str, &str); 12] = [
 /// let findings = prove(&exported);
 /// assert!(!findings.is_proven());
 /// let invalid = findings.links.iter().find(|link| link.ok == Some(false));
-/// assert_eq!(invalid.map(|link| link.link), Some("audit-chain"));
+/// assert_eq!(invalid.map(|link| link.link), Some("audit-log"));
 /// # Ok::<(), serde_json::Error>(())
 /// ```
 #[must_use]
 pub fn prove(exported: &Exported) -> Findings {
-    let mut held: Vec<Option<LinkResult>> = vec![Some(audit_chain(exported))];
+    prove_with(exported, &KnownKeys::default())
+}
+
+/// Verifies every link like [`prove`], in the log of a known key.
+#[must_use]
+pub fn prove_with(exported: &Exported, known: &KnownKeys) -> Findings {
+    let (log, in_log) = match in_log(exported, known) {
+        Ok(log) => (log, Ok(())),
+        Err(why) => (None, Err(why)),
+    };
+    let mut held: Vec<Option<LinkResult>> = vec![Some(in_log)];
     let read = record(exported);
     held.push(Some(read.as_ref().map(|_| ()).map_err(Clone::clone)));
     let mut says = None;
@@ -185,21 +291,79 @@ pub fn prove(exported: &Exported) -> Findings {
         ok: held.as_ref().map(Result::is_ok),
         why: held.and_then(Result::err),
     };
-    Findings { says, links: LINKS.into_iter().zip(held).map(link).collect() }
+    Findings { says, log, links: LINKS.into_iter().zip(held).map(link).collect() }
 }
 
-fn audit_chain(exported: &Exported) -> LinkResult {
-    let Exported { seq, time, kind, device, body, evidence, previous, hash } = exported;
-    let expected = chain(previous, *seq, *time, kind, &device.0, body, &evidence.0);
-    match expected == *hash {
-        true => Ok(()),
-        false => Err("the entry, or the hash before it, was changed".into()),
+/// Checks that the entry has its hash and that the hash is in the log. An export of the first version, or one that was made
+/// without a checkpoint, names no log, which suffices only where no key is known.
+fn in_log(exported: &Exported, known: &KnownKeys) -> Result<Option<ProvenLog>, String> {
+    let changed = || "the entry, or the hash before it, was changed".to_owned();
+    let Exported { seq, time, kind, device, body, evidence, hash, .. } = exported;
+    if exported.pruned.is_some() && (body != "{}" || !evidence.0.is_empty() || exported.salt.is_some()) {
+        return Err("it has a payload and is marked as pruned".into());
     }
+    let former = match (&exported.former, exported.previous) {
+        (Some(_), Some(_)) => return Err("it has two positions in the former chain".into()),
+        (Some(former), None) => Some(former.previous),
+        (None, previous) => previous,
+    };
+    let (leaf, index) = match former {
+        // The entry's number and hash are in the chain's tree; the hash covers the number.
+        Some(previous) => {
+            let expected = chain(&previous, *seq, *time, kind, &device.0, body, &evidence.0);
+            // A pruned entry's hash cannot be computed again.
+            if exported.pruned.is_none() && expected != *hash {
+                return Err(changed());
+            }
+            let Some(it) = &exported.former else {
+                let first = exported.proof.is_none() && exported.pruned.is_none() && known.log.is_none();
+                return if first {
+                    Ok(None)
+                } else {
+                    Err("its position in the former chain is missing".into())
+                };
+            };
+            let place = tree::hash_leaf(hash.as_bytes());
+            let fits = it.path.len() <= tree::MAX_PROOF && *seq > 0;
+            if !fits || !tree::includes(&place, seq - 1, &it.path, it.seq, &it.root) {
+                return Err("it is not in the former chain".into());
+            }
+            (FormerChain { seq: it.seq, hash: it.hash, root: it.root }.leaf(), Some(0))
+        }
+        None => (exported.logged().leaf().ok_or_else(changed)?, None),
+    };
+    let leaf = hash_leaf(&leaf);
+    if index.is_none() && leaf != *hash {
+        return Err(changed());
+    }
+    let Some(proof) = &exported.proof else {
+        return match known.log {
+            None => Ok(None),
+            Some(_) => Err("the export has no proof that it is in the log".into()),
+        };
+    };
+    let proof: InclusionProof = proof.parse().map_err(|error| format!("the proof: {error}"))?;
+    let exported_key = exported.log_key.as_deref().ok_or("the log's key is missing")?;
+    let exported_key: VerifierKey = exported_key.parse().map_err(|error| format!("{error}"))?;
+    let key = known.log.clone().unwrap_or_else(|| exported_key.clone());
+    if key != exported_key {
+        return Err(format!("it is of the log {exported_key}, and not of {key}"));
+    }
+    let opened = Checkpoint::open(&proof.note, &key, &known.witnesses);
+    let (checkpoint, cosigned) = opened.map_err(|error| format!("the checkpoint: {error}"))?;
+    if index.is_some_and(|index| index != proof.index) || !proof.includes(&leaf, &checkpoint) {
+        return Err("it is not in the log".into());
+    }
+    let (origin, size) = (checkpoint.origin, checkpoint.size);
+    Ok(Some(ProvenLog { origin, size, key: key.to_string(), known: known.log.is_some(), cosigned }))
 }
 
 fn record(exported: &Exported) -> Result<(Proven, Transaction), String> {
-    if exported.kind != Kind::StepUpApproved.as_str() {
+    if !exported.is_approval() {
         return Err(format!("it is a {} entry", exported.kind));
+    }
+    if exported.pruned.is_some() {
+        return Err("its payload was pruned".into());
     }
     let proven: Proven = serde_json::from_str(&exported.body).map_err(|error| error.to_string())?;
     let transaction =

@@ -1,12 +1,17 @@
 //! The audit log in the store. An entry is appended in the transaction of the operation that is logged.
 
+use super::audit_tree::Tree;
 use super::{Store, StoreError, Transaction, json_rows, signed, unsigned};
-use crate::audit::{AuditEntry, Broken, Head, Kind, Logged, chain};
+use crate::audit::tree::hash_leaf;
+use crate::audit::{AuditEntry, Kind, Logged, leaf, payload};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
-use vitalsign_protocol::id::{Digest, EnrolmentId, StepUpId, hex};
+use vitalsign_protocol::id::{EnrolmentId, StepUpId, hex};
 
-fn logged(row: &SqliteRow) -> Result<Logged, StoreError> {
+/// Length of the random bytes in a payload's digest.
+const SALT_BYTES: usize = 16;
+
+pub(super) fn logged(row: &SqliteRow) -> Result<Logged, StoreError> {
     Ok(Logged {
         seq: unsigned(row.try_get("seq")?),
         time: unsigned(row.try_get("time")?),
@@ -14,6 +19,8 @@ fn logged(row: &SqliteRow) -> Result<Logged, StoreError> {
         device: row.try_get::<Option<_>, _>("device")?.unwrap_or_default(),
         body: row.try_get("body")?,
         evidence: row.try_get::<Option<_>, _>("evidence")?.unwrap_or_default(),
+        salt: row.try_get::<Option<_>, _>("salt")?.unwrap_or_default(),
+        pruned: row.try_get("pruned")?,
         hash: row.try_get("hash")?,
     })
 }
@@ -71,14 +78,6 @@ impl AuditFilter {
 }
 
 impl Store {
-    /// Verifies the whole chain. `anchor` is a previously recorded head.
-    ///
-    /// # Errors
-    /// The outer error is the store's; the inner one is the first violation.
-    pub async fn verify_audit(&self, anchor: Option<Head>) -> Result<Result<Head, Broken>, StoreError> {
-        verify(&mut *self.readers().acquire().await?, anchor).await
-    }
-
     /// Returns at most `limit` entries after `after`, oldest first, of one device or of all.
     pub async fn audit(
         &self,
@@ -112,18 +111,10 @@ impl Store {
         Ok(unsigned(query.build().fetch_one(self.readers()).await?.try_get(0)?))
     }
 
-    /// Returns one entry and the hash of its predecessor.
-    pub async fn audit_entry(&self, seq: u64) -> Result<Option<(Logged, Digest)>, StoreError> {
-        let mut connection = self.readers().acquire().await?;
-        let before = seq.saturating_sub(2);
-        let entries = list(&mut connection, None, before, 2).await?;
-        let previous = match entries.iter().find(|entry| entry.seq + 1 == seq) {
-            Some(entry) => Digest::from_slice(&entry.hash),
-            None => Some(Head::EMPTY.hash),
-        };
-        let entry = entries.into_iter().find(|entry| entry.seq == seq);
-        let broken = || StoreError::Failed(format!("the hash before entry {seq}"));
-        entry.map(|entry| Ok((entry, previous.ok_or_else(broken)?))).transpose()
+    /// Returns one entry.
+    pub async fn audit_entry(&self, seq: u64) -> Result<Option<Logged>, StoreError> {
+        let query = sqlx::query("SELECT * FROM audit WHERE seq = ?1").bind(signed(seq));
+        query.fetch_optional(self.readers()).await?.as_ref().map(logged).transpose()
     }
 
     /// Returns the sequence number of the entry that approved a step-up.
@@ -185,77 +176,52 @@ pub(crate) async fn append(
     connection: &mut SqliteConnection,
     entries: &[AuditEntry],
 ) -> Result<u64, StoreError> {
-    let mut head = head(connection).await?;
+    let before = last_seq(connection).await?;
+    let mut salts = vec![0; entries.len() * SALT_BYTES];
+    aws_lc_rs::rand::fill(&mut salts).map_err(|_| StoreError::Failed("no random numbers".into()))?;
     let mut rows = Vec::with_capacity(entries.len());
-    for entry in entries {
+    let mut seq = before;
+    for (entry, salt) in entries.iter().zip(salts.chunks_exact(SALT_BYTES)) {
+        seq += 1;
         let device = entry.device.as_ref().map(EnrolmentId::as_bytes);
         let evidence = entry.evidence.as_deref();
-        let (seq, kind) = (head.seq + 1, entry.kind.as_str());
-        let hash = chain(
-            &head.hash,
+        let kind = entry.kind.as_str();
+        let payload = payload(salt, &entry.body, evidence.unwrap_or_default());
+        let hash = hash_leaf(&leaf(seq, entry.time, kind, device.unwrap_or_default(), &payload));
+        rows.push((
             seq,
             entry.time,
             kind,
-            device.unwrap_or_default(),
+            device.map(hex),
             &entry.body,
-            evidence.unwrap_or_default(),
-        );
-        rows.push((seq, entry.time, kind, device.map(hex), &entry.body, evidence.map(hex), hash.hex()));
-        head = Head { seq, hash };
+            evidence.map(hex),
+            hash.hex(),
+            hex(salt),
+        ));
     }
     sqlx::query(
-        "INSERT INTO audit (seq, time, kind, device, body, evidence, hash)
-         SELECT value->>0, value->>1, value->>2, unhex(value->>3), value->>4, unhex(value->>5), unhex(value->>6)
+        "INSERT INTO audit (seq, time, kind, device, body, evidence, hash, salt)
+         SELECT value->>0, value->>1, value->>2, unhex(value->>3), value->>4, unhex(value->>5), unhex(value->>6),
+           unhex(value->>7)
          FROM json_each(?1)",
     )
     .bind(json_rows(&rows)?)
-    .execute(connection)
+    .execute(&mut *connection)
     .await?;
-    Ok(head.seq)
+    let mut tree = Tree::open(connection).await?;
+    let sizes = (before + 1).checked_sub(tree.chain.seq).zip((seq + 1).checked_sub(tree.chain.seq));
+    let (old, new) = sizes.ok_or_else(|| StoreError::Failed("the end of the audit log is missing".into()))?;
+    tree.complete_tiles(old, new).await?;
+    Ok(seq)
 }
 
-async fn head(connection: &mut SqliteConnection) -> Result<Head, StoreError> {
-    let row = sqlx::query("SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1")
-        .fetch_optional(connection)
-        .await?;
-    let Some(row) = row else { return Ok(Head::EMPTY) };
-    let hash = Digest::from_slice(row.try_get(1)?)
-        .ok_or_else(|| StoreError::Failed("the audit log's last hash".into()))?;
-    Ok(Head { seq: unsigned(row.try_get(0)?), hash })
+/// Returns the sequence number of the last entry; 0 if there is none.
+pub(super) async fn last_seq(connection: &mut SqliteConnection) -> Result<u64, StoreError> {
+    let row = sqlx::query("SELECT coalesce(MAX(seq), 0) FROM audit").fetch_one(connection).await?;
+    Ok(unsigned(row.try_get(0)?))
 }
 
-async fn verify(
-    connection: &mut SqliteConnection,
-    anchor: Option<Head>,
-) -> Result<Result<Head, Broken>, StoreError> {
-    let mut head = Head::EMPTY;
-    loop {
-        let logged = list(connection, None, head.seq, 100).await?;
-        if logged.is_empty() {
-            break;
-        }
-        for entry in &logged {
-            if entry.seq != head.seq + 1 {
-                return Ok(Err(Broken::Missing(head.seq + 1)));
-            }
-            let Logged { seq, time, kind, device, body, evidence, .. } = entry;
-            let hash = chain(&head.hash, *seq, *time, kind, device, body, evidence);
-            if hash.as_bytes() != entry.hash {
-                return Ok(Err(Broken::Changed(entry.seq)));
-            }
-            head = Head { seq: entry.seq, hash };
-            if anchor.is_some_and(|anchor| anchor.seq == head.seq && anchor.hash != head.hash) {
-                return Ok(Err(Broken::NotAnchored(head.seq)));
-            }
-        }
-    }
-    match anchor {
-        Some(anchor) if anchor.seq > head.seq => Ok(Err(Broken::Missing(head.seq + 1))),
-        _ => Ok(Ok(head)),
-    }
-}
-
-async fn list(
+pub(super) async fn list(
     connection: &mut SqliteConnection,
     device: Option<EnrolmentId>,
     after: u64,

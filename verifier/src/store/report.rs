@@ -1,7 +1,8 @@
-//! Accepts reports in batches: a report is answered when its nonce is spent and its audit entry is durable, and all
-//! waiting reports share one transaction and one sync of the disk.
+//! Accepts reports in batches: a report is answered when its nonce is spent and its audit entry, or its count among the
+//! heartbeats, is durable, and all waiting reports share one transaction and one sync of the disk.
 
 use super::audit;
+use super::heartbeat::Heartbeats;
 use super::{Store, StoreError, json_rows, signed};
 use crate::audit::AuditEntry;
 use crate::nonce::{self, SpentNonce};
@@ -10,7 +11,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 use vitalsign_protocol::ear::Tier;
-use vitalsign_protocol::id::{Digest, hex};
+use vitalsign_protocol::id::{Digest, EnrolmentId, hex};
 
 /// Length of the queue; further reports are refused with `busy`.
 const QUEUE: usize = 4096;
@@ -47,16 +48,21 @@ impl Store {
 #[derive(Debug)]
 pub(crate) struct AppraisedReport {
     pub(crate) device: i64,
+    pub(crate) enrolment: EnrolmentId,
     /// The device that was appraised.
     pub(crate) generation: i64,
+    /// Time in seconds since 1970.
+    pub(crate) time: u64,
     pub(crate) nonce: SpentNonce,
     /// SHA-256 of the evidence.
     pub(crate) evidence: Digest,
     pub(crate) status: Tier,
+    /// ID of the policy that was applied.
+    pub(crate) policy: String,
     /// New appraisal snapshot, if it changed.
     pub(crate) standing: Option<String>,
-    /// Audit entry to write.
-    pub(crate) entry: AuditEntry,
+    /// Audit entry to write; none for a report that changes nothing.
+    pub(crate) entry: Option<AuditEntry>,
 }
 
 /// Outcome of accepting a report.
@@ -101,7 +107,7 @@ async fn write(store: Arc<Store>, mut receiver: mpsc::Receiver<Waiting>, nonce_s
     while receiver.recv_many(&mut waiting, BATCH).await > 0 {
         let (mut batch, answers): (Vec<_>, Vec<_>) =
             waiting.drain(..).map(|it| (it.judged, it.answer)).unzip();
-        let now = batch.iter().map(|it| it.entry.time).max().unwrap_or_default();
+        let now = batch.iter().map(|it| it.time).max().unwrap_or_default();
         let forget = now.abs_diff(forgotten) >= FORGET_SECONDS;
         let outcomes = accept(&store, &mut batch, forget.then_some(now), nonce_seconds).await;
         if forget && outcomes.is_ok() {
@@ -155,23 +161,30 @@ async fn accept(
 
     let accepted: Vec<bool> =
         batch.iter().zip(&tried).map(|(it, tried)| *tried && spent.contains(it.nonce.as_slice())).collect();
-    let mut entries = Vec::with_capacity(batch.len());
+    let devices = batch.iter().zip(&accepted).filter(|(_, accepted)| **accepted).map(|(it, _)| it.device);
+    let mut heartbeats = Heartbeats::of(&mut transaction, devices.collect()).await?;
+    let mut entries = Vec::new();
     let mut last = HashMap::with_capacity(batch.len());
     let mut standings = Vec::new();
     for (it, accepted) in batch.iter_mut().zip(&accepted) {
         if *accepted {
             let hash = it.evidence.hex();
-            last.insert(it.device, (it.device, signed(it.entry.time), it.status.as_str(), hash));
+            last.insert(it.device, (it.device, signed(it.time), it.status.as_str(), hash));
             standings.extend(it.standing.take().map(|standing| (it.device, standing)));
-            entries.push(AuditEntry {
-                body: std::mem::take(&mut it.entry.body),
-                evidence: it.entry.evidence.take(),
-                ..it.entry
-            });
+            match it.entry.take() {
+                // In the log, the reports before a change come before it.
+                Some(entry) => {
+                    entries.extend(heartbeats.end(it.device, &it.enrolment).into_iter().chain([entry]))
+                }
+                None => entries.extend(heartbeats.count(it)),
+            }
         }
     }
     if !entries.is_empty() {
         audit::append(&mut transaction, &entries).await?;
+    }
+    heartbeats.store(&mut transaction).await?;
+    if !last.is_empty() {
         let update = sqlx::query(
             "UPDATE devices SET last_seen = batch.value->>1, status = batch.value->>2, evidence = unhex(batch.value->>3)
              FROM json_each(?1) AS batch WHERE devices.id = batch.value->>0",

@@ -440,7 +440,12 @@ async fn audit_list_is_newest_first_with_totals() {
     assert_eq!(users(&run(&provider, &["audit", "list", "--since", "1h"]).await.stdout).len(), 5);
 
     let proof = run(&provider, &["audit", "prove", &after]).await;
-    assert!(proof.code == Some(2) && proof.stderr.contains("only approvals"), "{}", proof.stderr);
+    assert!(proof.code == Some(0) && proof.stdout.starts_with("IN THE LOG: "), "{}", proof.stdout);
+    let csv = run(&provider, &["audit", "list", "--user", "nurse-2", "--csv"]).await.stdout;
+    assert!(
+        csv.starts_with("seq,time,kind,device,by,what\r\n") && csv.contains("\"user-added\",\"\""),
+        "{csv}"
+    );
     let wrong = run(&provider, &["audit", "list", "--kind", "user-add"]).await;
     assert!(wrong.code == Some(2) && wrong.stderr.contains("user-added"), "{}", wrong.stderr);
     let similar = run(&provider, &["audit", "provee"]).await;

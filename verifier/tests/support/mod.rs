@@ -21,6 +21,7 @@ use vitalsign_protocol::posture::{KeyStorage, Posture};
 use vitalsign_protocol::problem::{Problem, ProblemType};
 use vitalsign_verifier::Verifier;
 use vitalsign_verifier::config::Config;
+use vitalsign_verifier::store::Store;
 
 /// Time of the tests, in seconds since 1970.
 pub(crate) const NOW: u64 = 1_800_000_000;
@@ -74,8 +75,24 @@ impl Lab {
         device
     }
 
+    /// Length of the log, in which each report counts, whether it has an entry or not.
     pub(crate) async fn audit_length(&self) -> u64 {
-        self.verifier.store().verify_audit(None).await.unwrap().unwrap().seq
+        audit_length(self.verifier.store()).await
+    }
+}
+
+/// Number of entries, in which each report counts, whether it has an entry or not.
+pub(crate) async fn audit_length(store: &Store) -> u64 {
+    let mut length = store.collected_reports().await.unwrap();
+    let mut after = 0;
+    loop {
+        let entries = store.audit(None, after, 1000).await.unwrap();
+        let Some(last) = entries.last() else { return length };
+        after = last.seq;
+        for entry in &entries {
+            let body = || serde_json::from_str::<serde_json::Value>(&entry.body).unwrap();
+            length += if entry.kind == "heartbeats" { body()["count"].as_u64().unwrap() } else { 1 };
+        }
     }
 }
 
