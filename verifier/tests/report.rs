@@ -435,7 +435,8 @@ mod tests {
             let (_, check) = ear.checks().find(|(_, check)| check.check == "lock-idle").unwrap();
             sinces.push(check.since.unwrap() - NOW);
             let logged = lab.verifier.store().audit(device.enrolment, 0, 100).await.unwrap();
-            kept.push(!logged.last().unwrap().evidence.is_empty());
+            let last = logged.last().unwrap();
+            kept.push(last.time == now && !last.evidence.is_empty());
         }
         assert_eq!(sinces, [0, 20, 20, 40]);
         assert_eq!(kept, [false, true, false, true]);

@@ -176,6 +176,31 @@ impl Testbed {
         succeeded(arguments, &self.verifier(arguments).output()?)
     }
 
+    /// Number of reports that the verifier has accepted, by its audit log: those with an entry, those that heartbeats
+    /// count, and those that are collected for the next entries. The log is verified.
+    pub fn reports(&self) -> Result<u64> {
+        let list = ["audit", "list", "--limit", "1000000", "--json"];
+        let number = |value: &Value, pointer: &str| {
+            value.pointer(pointer).and_then(Value::as_u64).with_context(|| format!("no {pointer}"))
+        };
+        let (mut reports, mut last) = (0, 0);
+        for line in self.administer(&list)?.lines() {
+            let entry: Value = serde_json::from_str(line)?;
+            last = number(&entry, "/seq")?.max(last);
+            reports += match entry.get("kind").and_then(Value::as_str) {
+                Some("report") => 1,
+                Some("heartbeats") => number(&entry, "/body/count")?,
+                _ => 0,
+            };
+        }
+        let verified = serde_json::from_str(&self.administer(&["audit", "verify", "--json"])?)?;
+        // An hour that ended in between made entries of what was collected.
+        if number(&verified, "/entries")? != last {
+            return self.reports();
+        }
+        Ok(reports + number(&verified, "/collected_reports")?)
+    }
+
     /// Creates a token with which this many devices can enrol.
     pub fn token(&self, uses: u32) -> Result<String> {
         let text = self.administer(&["enrol-token", "create", "--uses", &uses.to_string(), "--json"])?;

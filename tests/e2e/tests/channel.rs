@@ -42,16 +42,10 @@ fn a_device_that_is_asked_to_report_does_so_at_once() -> Result<()> {
     let (agent, _service, status) = testbed.enrolled("device")?;
     agent.until("the channel", |status| status.listening)?;
     let device = status.enrolment.map(|it| it.to_string()).unwrap_or_default();
-    let reports = || -> Result<usize> {
-        let log = testbed.administer(&["audit", "list", "--device", &device, "--json"])?;
-        Ok(log.lines().filter(|line| line.contains("\"kind\":\"report\"")).count())
-    };
     // The next heartbeat is minutes away.
-    let before = reports()?;
+    let before = testbed.reports()?;
     testbed.administer(&["device", "check", &device])?;
-    wait_for("a report", Duration::from_secs(60), || {
-        Ok(Some(()).filter(|()| reports().is_ok_and(|n| n > before)))
-    })?;
+    wait_for("a report", Duration::from_secs(60), || Ok((testbed.reports()? > before).then_some(())))?;
     ensure!(!testbed.verifier(&["device", "check", "AAAAAAAAAAAAAAAAAAAAAA"]).output()?.status.success());
     Ok(())
 }

@@ -30,13 +30,6 @@ fn run_as(user: u32, agent: &Agent, arguments: &[&str]) -> Result<(Option<i32>, 
     Ok((output.status.code(), String::from_utf8_lossy(&said).into_owned()))
 }
 
-/// Number of entries in the verifier's audit log.
-fn audited(testbed: &Testbed) -> Result<usize> {
-    let said = testbed.administer(&["audit", "verify"])?;
-    let number = said.split_whitespace().find_map(|word| word.parse().ok());
-    number.with_context(|| format!("no number in {said:?}"))
-}
-
 /// Program of a user that receives status updates.
 struct Person(ServiceClient);
 
@@ -149,7 +142,7 @@ fn only_the_user_in_front_asks_for_reports_and_keys() -> Result<()> {
     let _service = seats.service(&agent)?;
     agent.until("the channel", |status| status.listening)?;
     let (mut nurse, mut other) = (Person::subscribed(&agent, NURSE)?, Person::subscribed(&agent, OTHER)?);
-    let before = audited(&testbed)?;
+    let before = testbed.reports()?;
 
     let registration = RegistrationId([1; 16]);
     let requests = [
@@ -167,25 +160,25 @@ fn only_the_user_in_front_asks_for_reports_and_keys() -> Result<()> {
     let (code, said) = run_as(OTHER, &agent, &["security-key", "list"])?;
     ensure!(code == Some(1) && said.contains("only the user in front of this device"), "{code:?}: {said}");
     ensure!(matches!(other.ask(Request::Status)?, Answer::Status(_)), "the status is for everybody");
-    ensure!(audited(&testbed)? == before, "the other user caused a report");
+    ensure!(testbed.reports()? == before, "the other user caused a report");
     ensure!(matches!(nurse.ask(Request::Keys)?, Answer::Keys(_)));
 
     // The first check is at once, and the next ones share a later one.
     ensure!(nurse.ask(Request::CheckNow)? == Answer::Accepted);
-    wait_for("the first report", LIMIT, || Ok((audited(&testbed)? == before + 1).then_some(())))?;
+    wait_for("the first report", LIMIT, || Ok((testbed.reports()? == before + 1).then_some(())))?;
     for _ in 0..20 {
         let answer = nurse.ask(Request::CheckNow)?;
         ensure!(matches!(answer, Answer::Scheduled { seconds: 1..=10 }), "{answer:?}");
     }
     let (code, said) = run_as(NURSE, &agent, &["report"])?;
     ensure!(code == Some(1) && said.contains("the next one starts in"), "{code:?}: {said}");
-    ensure!(audited(&testbed)? == before + 2, "{} reports", audited(&testbed)? - before);
+    ensure!(testbed.reports()? == before + 2, "{} reports", testbed.reports()? - before);
 
     // Root is not limited.
     for _ in 0..2 {
         agent.run(&["report"])?;
     }
-    ensure!(audited(&testbed)? == before + 4, "{} reports", audited(&testbed)? - before);
+    ensure!(testbed.reports()? == before + 4, "{} reports", testbed.reports()? - before);
     seats.put(Some(OTHER))?;
     let answer = nurse.ask(Request::CheckNow)?;
     ensure!(answer == Answer::Refused(Refusal::NotInFront), "{answer:?}");

@@ -459,7 +459,7 @@ impl Verification<'_> {
         self.head.seq = seq;
         if seq <= self.tree.chain.seq {
             let Logged { time, kind, device, body, evidence, .. } = entry;
-            // The next entry's hash covers the hash of a pruned one.
+            // The hash of a pruned entry cannot be computed again. The root in leaf 0 covers it.
             let hash = match entry.pruned {
                 Some(_) => stored,
                 None => chain(&self.head.hash, seq, *time, kind, device, body, evidence),

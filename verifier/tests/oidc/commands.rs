@@ -448,6 +448,6 @@ async fn audit_list_is_newest_first_with_totals() {
     );
     let wrong = run(&provider, &["audit", "list", "--kind", "user-add"]).await;
     assert!(wrong.code == Some(2) && wrong.stderr.contains("user-added"), "{}", wrong.stderr);
-    let similar = run(&provider, &["audit", "provee"]).await;
-    assert!(similar.stderr.contains("a similar subcommand exists: 'prove'"), "{}", similar.stderr);
+    let similar = run(&provider, &["audit", "lisst"]).await;
+    assert!(similar.stderr.contains("a similar subcommand exists: 'list'"), "{}", similar.stderr);
 }
