@@ -55,6 +55,9 @@ pub struct Config {
     /// Checkpoints and retention of the audit log.
     #[serde(default)]
     pub audit: AuditSettings,
+    /// Receivers of the audit log's events.
+    #[serde(default)]
+    pub siem: SiemSettings,
     #[serde(default)]
     pub limits: Limits,
 }
@@ -113,6 +116,48 @@ impl AuditSettings {
             && self.retention.iter().all(|(name, days)| known(name) && *days > 0)
             && self.witnesses.iter().all(|witness| witness.kind() == SignatureType::Cosignature)
     }
+}
+
+/// Receivers of the audit log's events.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SiemSettings {
+    pub syslog: Option<SiemSyslog>,
+    pub https: Option<SiemHttps>,
+}
+
+/// Receiver of syslog over TLS.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SiemSyslog {
+    /// `HOST:PORT`.
+    pub server: String,
+    /// Roots of the receiver's certificate, PEM.
+    pub roots: PathBuf,
+    /// Certificate and key of the verifier, if the receiver asks for one.
+    #[serde(default)]
+    pub client: Option<TlsFiles>,
+}
+
+impl SiemSyslog {
+    /// Returns the name that the receiver's certificate must have.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        let host = self.server.rsplit_once(':').map_or(self.server.as_str(), |(host, _)| host);
+        host.trim_start_matches('[').trim_end_matches(']')
+    }
+}
+
+/// Receiver of HTTPS batches.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SiemHttps {
+    pub url: String,
+    /// Roots of the receiver's certificate, PEM.
+    pub roots: PathBuf,
+    /// File with a bearer token.
+    #[serde(default)]
+    pub token: Option<PathBuf>,
 }
 
 /// Accepted security keys. Without metadata none can be registered.
@@ -279,6 +324,7 @@ impl Config {
             oidc: Oidc::default(),
             diagnostics: DiagnosticsSettings::default(),
             audit: AuditSettings::default(),
+            siem: SiemSettings::default(),
             limits: Limits::default(),
         }
     }
@@ -289,12 +335,21 @@ impl Config {
         let mut config: Self =
             toml::from_str(&text).map_err(|e| ConfigError::Parse(path.to_owned(), e.to_string()))?;
         let folder = path.parent().unwrap_or(Path::new("."));
-        let Self { data, tls, roots, policy, thresholds, step_up_policy, security_keys, .. } = &mut config;
+        let Self { data, tls, roots, policy, thresholds, step_up_policy, security_keys, siem, .. } =
+            &mut config;
         let SecurityKeySettings { metadata, metadata_roots, .. } = security_keys;
         *data = folder.join(&data);
-        if let Some(tls) = tls {
+        let client = siem.syslog.as_mut().and_then(|syslog| syslog.client.as_mut());
+        for tls in tls.iter_mut().chain(client) {
             tls.certificate = folder.join(&tls.certificate);
             tls.key = folder.join(&tls.key);
+        }
+        if let Some(syslog) = &mut siem.syslog {
+            syslog.roots = folder.join(&syslog.roots);
+        }
+        if let Some(https) = &mut siem.https {
+            https.roots = folder.join(&https.roots);
+            https.token = https.token.as_ref().map(|token| folder.join(token));
         }
         let paths = [roots, policy, thresholds, step_up_policy, metadata, metadata_roots];
         for path in paths.into_iter().flatten() {
@@ -324,6 +379,12 @@ impl Config {
                 || self.limits.request_seconds == 0 =>
             {
                 Err(ConfigError::Invalid("limits must be greater than 0"))
+            }
+            () if self.siem.syslog.as_ref().is_some_and(|it| !it.server.contains(':')) => {
+                Err(ConfigError::Invalid("server in [siem.syslog] must be HOST:PORT"))
+            }
+            () if self.siem.https.as_ref().is_some_and(|it| !it.url.starts_with("https://")) => {
+                Err(ConfigError::Invalid("url in [siem.https] must begin with https://"))
             }
             () if !self.audit.is_valid() => Err(ConfigError::Invalid(
                 "[audit] needs checkpoint_seconds greater than 0, keys of cosigning witnesses, and in [audit.retention] \

@@ -29,6 +29,7 @@ mod pace;
 mod random;
 mod security_keys;
 pub mod server;
+pub mod siem;
 pub mod signing_keys;
 pub mod step_up;
 pub mod store;

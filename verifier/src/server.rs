@@ -112,6 +112,8 @@ async fn serve(
     let mut forget = tokio::time::interval(FORGET_INTERVAL);
     let tending = tokio::spawn(tend(verifier.clone(), clock.clone(), ended.clone()));
     let auditing = tokio::spawn(look_after_audit(verifier.clone(), clock.clone(), ended.clone()));
+    let streams = verifier.take_streams().into_iter().map(|stream| tokio::spawn(stream.run(ended.clone())));
+    let streams: Vec<_> = streams.collect();
     loop {
         let accepted = tokio::select! {
             accepted = accept(&listener, &connections) => accepted,
@@ -170,8 +172,10 @@ async fn serve(
     if tokio::time::timeout(SHUTDOWN, graceful.shutdown()).await.is_err() {
         tracing::warn!("requests under way were cut off");
     }
-    if let Err(error) = auditing.await {
-        tracing::error!(%error, "looking after the audit log ended badly");
+    for task in streams.into_iter().chain([auditing]) {
+        if let Err(error) = task.await {
+            tracing::error!(%error, "looking after the audit log ended badly");
+        }
     }
     verifier.audit.end(clock.now()).await;
     verifier.store().close().await;

@@ -15,6 +15,7 @@ pub mod recent_step_ups;
 pub mod report;
 pub mod security_key;
 pub(crate) mod step_up;
+mod stream;
 pub mod token;
 pub mod user;
 

@@ -13,10 +13,11 @@ use crate::live::Live;
 use crate::nonce::Nonces;
 use crate::oidc::Provider;
 use crate::security_keys::{ModelStore, SecurityKeyRegistry};
+use crate::siem::Stream;
 use crate::step_up::StepUps;
 use crate::store::{Store, StoreError};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use vitalsign_webauthn::{RelyingParty, SetupError};
 
 /// A verifier could not be opened.
@@ -47,6 +48,8 @@ pub struct Verifier {
     pub diagnostics: DiagnosticsReceiver,
     pub step_ups: Arc<StepUps>,
     pub audit: AuditLog,
+    /// Streams of the audit log, until the server runs them.
+    streams: Mutex<Vec<Stream>>,
     pub oidc: Provider,
 }
 
@@ -74,6 +77,7 @@ impl Verifier {
         let store = Arc::new(store.map_err(failed)?);
         let name = store.audit_name(&AuditLog::name_for(&config)).await.map_err(failed)?;
         let audit = AuditLog::open(&config, store.clone(), &name)?;
+        let streams = Mutex::new(Stream::open_all(&config.siem, &store, &name)?);
         let models = Arc::new(ModelStore::open(config.security_keys.clone(), now));
 
         let attestation =
@@ -97,7 +101,18 @@ impl Verifier {
             models,
         ));
         let oidc = Provider::open(config.clone(), store.clone(), step_ups.clone(), now)?;
-        Ok(Self { config, store, enrolment, attestation, security_keys, diagnostics, step_ups, audit, oidc })
+        Ok(Self {
+            config,
+            store,
+            enrolment,
+            attestation,
+            security_keys,
+            diagnostics,
+            step_ups,
+            audit,
+            streams,
+            oidc,
+        })
     }
 
     #[must_use]
@@ -108,6 +123,11 @@ impl Verifier {
     #[must_use]
     pub fn store(&self) -> &Arc<Store> {
         &self.store
+    }
+
+    /// Returns the streams of the audit log to a SIEM, once.
+    pub(crate) fn take_streams(&self) -> Vec<Stream> {
+        std::mem::take(&mut self.streams.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Reads policies, thresholds and roots of TPM makers again. If one of them cannot be used, all stay as they were.

@@ -189,7 +189,7 @@ mod tests {
         update(&mut raw, &note).await;
         verify().await.unwrap();
 
-        // All of it rewritten by someone who computes every hash again: the checkpoint tells.
+        // The checkpoint of another size.
         run(&mut raw, "UPDATE audit_checkpoints SET size = 306").await;
         assert!(matches!(verify().await, Err(Broken::Checkpoint(306, _))));
         run(&mut raw, "UPDATE audit_checkpoints SET size = 307").await;
@@ -206,6 +206,26 @@ mod tests {
         assert!(matches!(refused, Err(CheckpointError::Broken(Broken::Missing(_)))), "{refused:?}");
         run(&mut raw, "DELETE FROM audit WHERE seq = 2").await;
         assert_eq!(verify().await, Err(Broken::Missing(2)));
+    }
+
+    #[tokio::test]
+    async fn log_that_was_replaced_differs_from_checkpoint() {
+        let (lab, other) = (Lab::open().await, Lab::open().await);
+        for lab in [&lab, &other] {
+            fill(lab.verifier.store(), 300).await;
+        }
+        lab.verifier.audit.checkpoint(NOW).await.unwrap();
+        // Someone who computes every hash again: the log is valid in itself.
+        let mut raw = raw(lab.verifier.store()).await;
+        run(&mut raw, &format!("ATTACH '{}' AS other", other.verifier.store().path().display())).await;
+        for table in ["audit", "audit_nodes"] {
+            run(&mut raw, &format!("DELETE FROM main.{table}")).await;
+            run(&mut raw, &format!("INSERT INTO main.{table} SELECT * FROM other.{table}")).await;
+        }
+        let verified = lab.verifier.store().verify_audit(None).await.unwrap();
+        assert!(matches!(verified, Err(Broken::Checkpoint(301, _))), "{verified:?}");
+        run(&mut raw, "DELETE FROM audit_checkpoints").await;
+        lab.verifier.store().verify_audit(None).await.unwrap().unwrap();
     }
 
     #[tokio::test]

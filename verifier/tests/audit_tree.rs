@@ -128,6 +128,8 @@ mod tests {
             let leaves = leaves(size);
             let (size, root) = (u64::from(size), naive(&leaves));
             let other = Digest([7; 32]);
+            // A node is no leaf, although its hash leads to the root.
+            assert!(!includes(&root, 0, &[], size, &root));
             for (index, leaf) in (0..).zip(&leaves) {
                 let good = ranges(&leaves, inclusion_path(index, size));
                 for (wrong, wrong_size) in [(index + 1, size), (size, size), (index, index), (u64::MAX, size)]

@@ -50,6 +50,13 @@ The configuration, with defaults:
   witnesses = [\"...\"]                     # keys of those who cosign it; none
   [audit.retention]                       # days for which payloads are kept, by kind of entry; for ever
   default = 2557
+  [siem.syslog]                           # events of the audit log, by syslog over TLS; none
+  server = \"HOST:PORT\"
+  roots = \"...\"                           # PEM
+  [siem.https]                            # the same by HTTPS; none
+  url = \"https://...\"
+  roots = \"...\"
+  token = \"...\"                           # file with a bearer token
   [limits]
   connections = 4096                      # fewer where the process may open fewer files
   unauthenticated_per_address = 64        # of the connections; more behind a proxy or NAT that many devices share

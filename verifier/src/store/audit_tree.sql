@@ -43,3 +43,9 @@ CREATE TABLE heartbeats (
   -- Hash chain over the digests of the evidence.
   evidence BLOB NOT NULL
 ) STRICT;
+
+-- Entries up to which the receivers of streams have the log.
+CREATE TABLE audit_streams (
+  name TEXT PRIMARY KEY,
+  seq INTEGER NOT NULL
+) STRICT;
