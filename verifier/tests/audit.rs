@@ -5,6 +5,7 @@ mod support;
 
 #[cfg(test)]
 mod tests {
+    use super::support::process::{configure, run as command, stdout};
     use super::support::step_up::*;
     use super::support::{Device, Lab, NOW};
     use serde_json::{Value, json};
@@ -17,8 +18,9 @@ mod tests {
     use vitalsign_protocol::step_up::{Acr, StepUpResult};
     use vitalsign_verifier::Verifier;
     use vitalsign_verifier::audit::checkpoint::Checkpoint;
-    use vitalsign_verifier::audit::note::{NoteKey, SignatureType, SignedNote};
+    use vitalsign_verifier::audit::note::{NoteError, NoteKey, SignatureType, SignedNote, VerifierKey};
     use vitalsign_verifier::audit::prove::{Exported, KnownKeys, prove, prove_with};
+    use vitalsign_verifier::audit::tree::{Frontier, hash_leaf};
     use vitalsign_verifier::audit::{Broken, Head, Kind, Logged};
     use vitalsign_verifier::audit_log::CheckpointError;
     use vitalsign_verifier::step_up::StepUpStatus;
@@ -578,6 +580,171 @@ mod tests {
         run(&mut raw, "UPDATE audit SET hash = zeroblob(32) WHERE seq = 599").await;
         assert!(store.verify_audit(None).await.unwrap().is_err());
         raw.close().await.unwrap();
+    }
+
+    /// Reads the files of C2SP tlog-tiles as a monitor does. Returns the size that the tiles prove by the checkpoint.
+    fn monitor(folder: &Path, key: &VerifierKey) -> Result<u64, String> {
+        let note = std::fs::read_to_string(folder.join("checkpoint")).unwrap();
+        let note = note.parse().map_err(|e: NoteError| e.to_string())?;
+        let (checkpoint, _) = Checkpoint::open(&note, key, &[]).map_err(|e| e.to_string())?;
+        let mut width = checkpoint.size;
+        let mut below = Vec::new();
+        for level in 0.. {
+            if width == 0 {
+                break;
+            }
+            let mut hashes = Vec::new();
+            for number in 0..width.div_ceil(256) {
+                let count = usize::try_from((width - number * 256).min(256)).unwrap();
+                let file =
+                    if count < 256 { format!("{number:03}.p/{count}") } else { format!("{number:03}") };
+                let tile =
+                    std::fs::read(folder.join(format!("tile/{level}/{file}"))).map_err(|e| e.to_string())?;
+                assert_eq!(tile.len(), count * 32);
+                hashes.extend(tile.chunks(32).map(|hash| Digest::from_slice(hash).unwrap()));
+                if level == 0 {
+                    let bundle = std::fs::read(folder.join(format!("tile/entries/{file}"))).unwrap();
+                    let mut rest = &bundle[..];
+                    for hash in &hashes[hashes.len() - count..] {
+                        let length = usize::from(u16::from_be_bytes([rest[0], rest[1]]));
+                        let leaf = rest.get(2..2 + length).ok_or("an entry is too long")?;
+                        if hash_leaf(leaf) != *hash {
+                            return Err("an entry differs from its hash".into());
+                        }
+                        rest = &rest[2 + length..];
+                    }
+                    assert!(rest.is_empty());
+                }
+            }
+            if level > 0 {
+                let roots = |leaves: &[Digest]| {
+                    let mut frontier = Frontier::default();
+                    leaves.iter().for_each(|leaf| drop(frontier.push(*leaf)));
+                    frontier.root()
+                };
+                let full: Vec<_> = below.chunks_exact(256).map(roots).collect();
+                if full != hashes {
+                    return Err("a tile differs from the one below it".into());
+                }
+            } else {
+                let mut frontier = Frontier::default();
+                hashes.iter().for_each(|leaf| drop(frontier.push(*leaf)));
+                if frontier.root() != checkpoint.root {
+                    return Err("the tiles have another root".into());
+                }
+            }
+            below = hashes;
+            width /= 256;
+        }
+        Ok(checkpoint.size)
+    }
+
+    #[tokio::test]
+    async fn byte_of_a_tile_changed_is_noticed() {
+        let folder = configure();
+        let folder = folder.path();
+        drop(stdout(&command(folder, &["enrol-token", "create"])));
+        let store = Store::open(&folder.join("data/verifier.db")).await.unwrap();
+        fill(&store, 300).await;
+        let tiles = folder.join("tiles");
+        let key: VerifierKey = stdout(&command(folder, &["audit", "key"])).parse().unwrap();
+        stdout(&command(folder, &["audit", "tiles", tiles.to_str().unwrap()]));
+        assert_eq!(monitor(&tiles, &key), Ok(302));
+        fill(&store, 10).await;
+        stdout(&command(folder, &["audit", "tiles", tiles.to_str().unwrap()]));
+        assert_eq!(monitor(&tiles, &key), Ok(312));
+        for file in ["checkpoint", "tile/0/000", "tile/0/001.p/56", "tile/1/000.p/1", "tile/entries/001.p/56"]
+        {
+            let path = tiles.join(file);
+            let good = std::fs::read(&path).unwrap();
+            for at in (0..good.len()).step_by(if good.len() > 4096 { 97 } else { 1 }) {
+                let mut bad = good.clone();
+                bad[at] ^= 1;
+                if std::str::from_utf8(&good).is_ok() && std::str::from_utf8(&bad).is_err() {
+                    continue;
+                }
+                std::fs::write(&path, bad).unwrap();
+                assert!(monitor(&tiles, &key).is_err(), "{file}, byte {at}");
+            }
+            std::fs::write(&path, good).unwrap();
+        }
+        // No payload is in them.
+        let entries = std::fs::read(tiles.join("tile/entries/000")).unwrap();
+        assert!(!String::from_utf8_lossy(&entries).contains("number"));
+    }
+
+    #[tokio::test]
+    async fn commands_prove_the_log_without_the_store() {
+        let folder = configure();
+        let folder = folder.path();
+        let witness =
+            NoteKey::open(&folder.join("w"), "witness.example/w", SignatureType::Cosignature).unwrap();
+        let mut config = std::fs::read_to_string(folder.join("verifier.toml")).unwrap();
+        config +=
+            &format!("audit.witnesses = [\"{}\"]\naudit.retention.token-created = 1\n", witness.public());
+        std::fs::write(folder.join("verifier.toml"), &config).unwrap();
+        drop(stdout(&command(folder, &["enrol-token", "create"])));
+        let key = stdout(&command(folder, &["audit", "key"]));
+        let key = key.trim();
+        let old = stdout(&command(folder, &["audit", "checkpoint"]));
+        std::fs::write(folder.join("old"), &old).unwrap();
+        let mut note: SignedNote = old.parse().unwrap();
+        note.signatures.push(witness.sign(&note.text, NOW));
+        std::fs::write(folder.join("cosigned"), note.to_string()).unwrap();
+        assert!(stdout(&command(folder, &["audit", "cosign", "cosigned"])).contains("witness.example/w"));
+        assert!(!command(folder, &["audit", "cosign", "old"]).status.success(), "it has no cosignature");
+        let export = stdout(&command(folder, &["audit", "export", "1"]));
+        std::fs::write(folder.join("export"), export).unwrap();
+
+        let store = Store::open(&folder.join("data/verifier.db")).await.unwrap();
+        fill(&store, 3).await;
+        let proof = stdout(&command(folder, &["audit", "consistency", "old"]));
+        std::fs::write(folder.join("proof"), proof).unwrap();
+        let verified = stdout(&command(folder, &["audit", "verify", "--json"]));
+        let verified: Value = serde_json::from_str(&verified).unwrap();
+        assert_eq!((&verified["entries"], &verified["checkpoints"]), (&json!(4), &json!(2)));
+
+        // Without the store, with a key that was recorded.
+        let elsewhere = tempfile::tempdir().unwrap();
+        let elsewhere = elsewhere.path();
+        for file in ["export", "proof"] {
+            std::fs::copy(folder.join(file), elsewhere.join(file)).unwrap();
+        }
+        let consistency =
+            |key: &str| command(elsewhere, &["audit", "consistency", "--file", "proof", "--log-key", key]);
+        assert!(stdout(&consistency(key)).starts_with("CONSISTENT: 5 leaves"));
+        let public = witness.public().to_string();
+        let prove = |key: &str| {
+            let known = ["--log-key", key, "--witness", &public];
+            command(elsewhere, &[&["audit", "prove", "--file", "export"][..], &known].concat())
+        };
+        let proven = stdout(&prove(key));
+        assert!(
+            proven.starts_with("IN THE LOG: ") && proven.contains("cosigned by witness.example/w"),
+            "{proven}"
+        );
+        let other = NoteKey::open(&elsewhere.join("k"), "localhost/audit", SignatureType::Ed25519).unwrap();
+        let other = other.public().to_string();
+        assert_eq!(prove(&other).status.code(), Some(1));
+        assert_eq!(consistency(&other).status.code(), Some(1));
+        assert_eq!(command(elsewhere, &["audit", "consistency", "--file", "proof"]).status.code(), Some(2));
+        let unknown = stdout(&command(elsewhere, &["audit", "prove", "--file", "export"]));
+        assert!(unknown.contains(&format!("signed by {key}")) && unknown.contains("--log-key"), "{unknown}");
+
+        // Retention.
+        let listed = command(folder, &["audit", "prune", "--dry-run"]);
+        assert!(String::from_utf8_lossy(&listed.stderr).contains("less than the six years"));
+        assert!(stdout(&listed).contains("nothing to prune"), "the token was made today");
+        run(&mut raw(&store).await, "UPDATE audit SET time = 1000 WHERE seq = 1").await;
+        assert!(
+            stdout(&command(folder, &["audit", "prune", "--dry-run"]))
+                .contains("token-created: 1 payloads would")
+        );
+        let broken = command(folder, &["audit", "verify"]);
+        assert!(
+            String::from_utf8_lossy(&broken.stderr).contains("entry 1 is invalid"),
+            "its time was changed"
+        );
     }
 
     #[tokio::test]

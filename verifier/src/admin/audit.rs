@@ -88,7 +88,7 @@ Examples:
   An exported one, without the store:
     vitalsign-verifier audit prove --file approval.json
   One that must be in the log whose key you recorded:
-    vitalsign-verifier audit prove --file approval.json --log-key verifier.example/audit+1a2b3c4d+AW...";
+    vitalsign-verifier audit prove --file approval.json --log-key verifier.example/audit+50f1ad90+AXMwCHH0TBaOfJSd4sdQ5gwsm7j/UwAXxaJnI06ctNuO";
 
 const EXAMPLES: &str = "\
 Examples:

@@ -66,24 +66,24 @@ Examples:
   Against a checkpoint that was recorded earlier:
     vitalsign-verifier audit consistency 2026-11.checkpoint > proof.json
   On another machine:
-    vitalsign-verifier audit consistency --file proof.json --log-key verifier.example/audit+1a2b3c4d+AW...";
+    vitalsign-verifier audit consistency --file proof.json --log-key verifier.example/audit+50f1ad90+AXMwCHH0TBaOfJSd4sdQ5gwsm7j/UwAXxaJnI06ctNuO";
 
 const COSIGN_EXAMPLES: &str = "\
+Examples:
+  vitalsign-verifier audit cosign cosigned.checkpoint
+
 The configuration names the witnesses:
   [audit]
-  witnesses = [\"witness.example/w1+1a2b3c4d+BA...\"]
-
-Examples:
-  vitalsign-verifier audit cosign cosigned.checkpoint";
+  witnesses = [\"witness.example/w1+1a2b3c4d+BA...\"]";
 
 const PRUNE_EXAMPLES: &str = "\
+Examples:
+  vitalsign-verifier audit prune --dry-run
+
 The configuration has the retention in days, by kind of entry. Without it, payloads are kept for ever:
   [audit.retention]
   default = 2557                          # seven years
-  heartbeats = 90
-
-Examples:
-  vitalsign-verifier audit prune --dry-run";
+  heartbeats = 90";
 
 /// Opens the log of the store that the configuration names.
 pub(super) async fn open(path: &Path) -> anyhow::Result<AuditLog> {
