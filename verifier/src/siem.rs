@@ -11,7 +11,7 @@ use crate::config::SiemSettings;
 use crate::files::FileError;
 use crate::store::{Store, StoreError};
 use https::HttpsSink;
-use ocsf::{Event, Source};
+use ocsf::{Event, EventSource};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use std::path::Path;
@@ -50,7 +50,7 @@ pub struct Stream {
     /// Name of the cursor.
     name: &'static str,
     store: Arc<Store>,
-    source: Source,
+    source: EventSource,
     sink: Sink,
 }
 
@@ -61,7 +61,7 @@ impl Stream {
     /// A certificate, key or token cannot be read.
     pub fn open_all(settings: &SiemSettings, store: &Arc<Store>, log: &str) -> Result<Vec<Self>, FileError> {
         let mut streams = Vec::new();
-        let stream = |name, sink| Self { name, store: store.clone(), source: Source::new(log), sink };
+        let stream = |name, sink| Self { name, store: store.clone(), source: EventSource::new(log), sink };
         if let Some(syslog) = &settings.syslog {
             streams.push(stream("syslog", Sink::Syslog(SyslogSink::open(syslog, log)?)));
         }

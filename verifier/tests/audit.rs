@@ -242,7 +242,7 @@ mod tests {
         fill(store, 1).await;
         let refused = audit.checkpoint(NOW).await;
         assert!(matches!(refused, Err(CheckpointError::Broken(Broken::Checkpoint(6, _)))), "{refused:?}");
-        // And deletes the checkpoint: whoever has it finds that the log was rewritten.
+        // And deletes the checkpoint: an auditor who has it finds that the log was rewritten.
         run(&mut raw, "DELETE FROM audit_checkpoints").await;
         audit.checkpoint(NOW).await.unwrap();
         let refused = audit.consistency(&old, NOW).await;

@@ -23,7 +23,7 @@ mod tests {
     use vitalsign_verifier::config::{SiemHttps, SiemSettings, SiemSyslog};
     use vitalsign_verifier::server::tls;
     use vitalsign_verifier::siem::Stream;
-    use vitalsign_verifier::siem::ocsf::{self, Source};
+    use vitalsign_verifier::siem::ocsf::{self, EventSource};
     use vitalsign_verifier::store::Store;
 
     /// A receiver's side of TLS.
@@ -288,7 +288,7 @@ mod tests {
         ];
         entries.extend(bodies.iter().map(|(kind, body)| entry(kind, body)));
         entries.extend(Kind::ALL.iter().map(|kind| entry(kind.as_str(), &json!({}))));
-        let source = Source::new("verifier.example/audit");
+        let source = EventSource::new("verifier.example/audit");
         let mut events: Vec<_> = entries.iter().map(|entry| ocsf::event(entry, &source).json).collect();
         events.push(ocsf::event(&entries[0], &source).without_details());
         assert_eq!(validate(&events), Ok(events.len().to_string()));

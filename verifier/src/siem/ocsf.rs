@@ -13,14 +13,14 @@ const OTHER: u64 = 99;
 /// Members of a step-up's entry that an event has as they are.
 const STEP_UP_MEMBERS: [&str; 8] = ["step_up", "acr", "end", "over", "reasons", "model", "aaguid", "policy"];
 
-/// Where events come from.
+/// Log that events come from.
 #[derive(Clone, Debug)]
-pub struct Source {
+pub struct EventSource {
     /// Name of the audit log.
     log: String,
 }
 
-impl Source {
+impl EventSource {
     /// `log` is the name of the audit log.
     #[must_use]
     pub fn new(log: &str) -> Self {
@@ -100,7 +100,7 @@ fn activity(kind: Kind) -> Activity {
 
 /// Describes an entry as an event. An entry of a kind of a later version is an unknown activity of the log.
 #[must_use]
-pub fn event(entry: &Logged, source: &Source) -> Event {
+pub fn event(entry: &Logged, source: &EventSource) -> Event {
     let body: Value = serde_json::from_str(&entry.body).unwrap_or_default();
     let kind = Kind::named(&entry.kind);
     let unknown = Activity { class: EVENT_LOG_ACTIVITY, id: OTHER, name: "Unknown Entry" };

@@ -215,7 +215,7 @@ pub(crate) async fn append(
     Ok(seq)
 }
 
-/// Returns the sequence number of the last entry; 0 if there is none.
+/// Returns the sequence number of the last entry; 0 if the log is empty.
 pub(super) async fn last_seq(connection: &mut SqliteConnection) -> Result<u64, StoreError> {
     let row = sqlx::query("SELECT coalesce(MAX(seq), 0) FROM audit").fetch_one(connection).await?;
     Ok(unsigned(row.try_get(0)?))

@@ -151,7 +151,7 @@ impl<'a> Tree<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VerifiedLog {
     pub head: Head,
-    /// Sequence number of the last entry of the former chain; 0 if there is none.
+    /// Sequence number of the last entry of the former chain; 0 without one.
     pub former: u64,
     /// Number of entries whose payload was pruned.
     pub pruned: u64,
