@@ -3,6 +3,7 @@
 mod application;
 pub(crate) mod audit;
 mod audit_log;
+pub(crate) mod backup;
 pub(crate) mod client;
 mod csv_file;
 pub(crate) mod device;
@@ -10,7 +11,9 @@ pub(crate) mod device_ref;
 pub(crate) mod diagnostics;
 pub(crate) mod key;
 mod label;
+pub(crate) mod migrate;
 pub(crate) mod policy;
+pub(crate) mod restore;
 pub(crate) mod serve;
 mod service_manager;
 mod span;
@@ -45,8 +48,13 @@ async fn store(config: &Path) -> anyhow::Result<Store> {
 /// Opens the store that the configuration names, and creates it if it is missing: people, applications and tokens can be
 /// added before the first start.
 async fn new_store(config: &Config) -> anyhow::Result<Store> {
-    let actor = ACTOR.get().cloned().unwrap_or_else(Actor::of_this_process);
-    Ok(Store::open(&config.store()).await?.acting_as(actor))
+    vitalsign_verifier::backup::check_finished(&config.data)?;
+    Ok(Store::open(&config.store()).await?.acting_as(actor()))
+}
+
+/// Returns the person who ran this program.
+fn actor() -> Actor {
+    ACTOR.get().cloned().unwrap_or_else(Actor::of_this_process)
 }
 
 /// The person who ran this program, before it took on another user.

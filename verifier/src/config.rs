@@ -2,6 +2,7 @@
 
 use crate::audit::Kind;
 use crate::audit::note::{SignatureType, VerifierKey};
+use crate::age::Recipient;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -60,6 +61,16 @@ pub struct Config {
     pub siem: SiemSettings,
     #[serde(default)]
     pub limits: Limits,
+    #[serde(default)]
+    pub backup: BackupSettings,
+}
+
+/// Settings of backups.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct BackupSettings {
+    /// Public keys (age) to which backups are encrypted.
+    pub recipients: Vec<Recipient>,
 }
 
 /// Limits of the diagnostics of devices that are kept.
@@ -326,6 +337,7 @@ impl Config {
             audit: AuditSettings::default(),
             siem: SiemSettings::default(),
             limits: Limits::default(),
+            backup: BackupSettings::default(),
         }
     }
 

@@ -63,7 +63,17 @@ fn create(path: &Path, content: &[u8]) -> Result<(), FileError> {
     });
     let _ = fs::remove_file(&new);
     linked.map_err(error)?;
-    fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(error)
+    sync_folder_of(path)
+}
+
+/// Creates an empty file that only its owner can read. It must not exist.
+pub fn create_private(path: &Path) -> Result<fs::File, FileError> {
+    access::create(path, 0o600).map_err(|e| FileError::new("making", path, e))
+}
+
+/// Opens a file that only its owner can read, and creates it if it is missing.
+pub(crate) fn open_private(path: &Path) -> Result<fs::File, FileError> {
+    access::open(path).map_err(|e| FileError::new("opening", path, e))
 }
 
 /// Replaces a file: after a crash it has the old content or the new.
@@ -83,7 +93,15 @@ pub fn replace(path: &Path, content: &[u8], mode: u32) -> Result<(), FileError> 
         access::keep_owner(&file, &replaced).map_err(error)?;
     }
     fs::rename(&new, path).map_err(error)?;
-    fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(error)
+    sync_folder_of(path)
+}
+
+/// Makes the name of a file durable.
+pub(crate) fn sync_folder_of(path: &Path) -> Result<(), FileError> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    fs::File::open(folder)
+        .and_then(|folder| folder.sync_all())
+        .map_err(|e| FileError::new("writing", folder, e))
 }
 
 /// Reads a private key of TLS. A group may read it, as the group `ssl-cert` of Debian does, and other users may not.
@@ -140,6 +158,9 @@ mod access {
     pub(super) fn create(path: &Path, mode: u32) -> io::Result<File> {
         OpenOptions::new().write(true).create_new(true).mode(mode).open(path)
     }
+    pub(super) fn open(path: &Path) -> io::Result<File> {
+        OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
+    }
     /// Gives a new file the owner of the one that it replaces, unless it has that owner already.
     pub(super) fn keep_owner(file: &File, replaced: &Metadata) -> io::Result<()> {
         let made = file.metadata()?;
@@ -176,6 +197,9 @@ mod access {
         refused()
     }
     pub(super) fn keep_owner(_: &File, _: &Metadata) -> io::Result<()> {
+        refused()
+    }
+    pub(super) fn open(_: &Path) -> io::Result<File> {
         refused()
     }
     pub(super) fn create_folder(_: &Path) -> io::Result<()> {

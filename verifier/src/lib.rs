@@ -6,14 +6,17 @@
 //! durable; nothing from a revoked device is accepted after the revocation is committed; enrolment is atomic; a failure
 //! of the verifier never makes a verdict better.
 
+pub mod age;
 pub mod appraisal;
 pub mod attestation;
 pub mod audit;
 pub mod client_keys;
 pub mod audit_log;
+pub mod backup;
 pub mod clock;
 pub mod config;
 mod diagnostics;
+mod disk;
 pub mod endorsers;
 mod enrolment;
 pub mod files;

@@ -3,7 +3,7 @@
 mod admin;
 
 use clap::{Parser, Subcommand};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use vitalsign_verifier::config::Config;
 use vitalsign_verifier::{inspect, owner};
@@ -60,6 +60,14 @@ enum Command {
     /// List or rotate the keys that sign verdicts and tokens
     #[command(subcommand)]
     SigningKey(admin::key::Command),
+    /// Bring the store to this program's schema version
+    Migrate(admin::migrate::MigrateArgs),
+    /// Write an encrypted backup of store, keys and configuration, while the verifier runs
+    Backup(admin::backup::BackupArgs),
+    /// Make the key that decrypts backups
+    BackupKey(admin::backup::BackupKeyArgs),
+    /// Restore a backup
+    Restore(admin::restore::RestoreArgs),
     /// Inspect evidence, an event log, a quote or a verdict
     #[command(subcommand)]
     Inspect(inspect::Command),
@@ -68,17 +76,32 @@ enum Command {
 impl Command {
     /// Returns whether the command uses the data folder. Others read files of the person who runs them.
     fn uses_data(&self) -> bool {
-        !matches!(self, Self::Policy(_) | Self::Inspect(_))
+        !matches!(self, Self::Policy(_) | Self::Inspect(_) | Self::BackupKey(_))
+    }
+
+    /// Returns the data folder that the command uses.
+    fn data(&self, config: &Path) -> Option<PathBuf> {
+        match self {
+            Self::Restore(arguments) if arguments.data.is_some() => arguments.data.clone(),
+            _ => Config::read(config).ok().map(|config| config.data),
+        }
     }
 }
 
 fn main() -> ExitCode {
-    let VerifierCli { config, command } = VerifierCli::parse();
+    let VerifierCli { config, mut command } = VerifierCli::parse();
     owner::hide_new_files();
     admin::remember_actor();
+    // The backup and its key belong to the person who restores.
+    if let Command::Restore(arguments) = &mut command
+        && let Err(error) = arguments.open_inputs()
+    {
+        eprintln!("error: {error:#}");
+        return ExitCode::FAILURE;
+    }
     if command.uses_data()
-        && let Ok(config) = Config::read(&config)
-        && let Err(error) = owner::become_owner(&config.data)
+        && let Some(data) = command.data(&config)
+        && let Err(error) = owner::become_owner(&data)
     {
         eprintln!("error: {error}");
         return ExitCode::FAILURE;
@@ -101,6 +124,10 @@ fn main() -> ExitCode {
             Command::Policy(command) => admin::policy::run(&config, command),
             Command::Audit(command) => admin::audit::run(&config, command).await,
             Command::SigningKey(command) => admin::key::run(&config, command).await,
+            Command::Migrate(arguments) => admin::migrate::run(&config, arguments).await,
+            Command::Backup(arguments) => admin::backup::run(&config, arguments).await,
+            Command::BackupKey(arguments) => admin::backup::make_key(&arguments),
+            Command::Restore(arguments) => admin::restore::run(&config, arguments).await,
             Command::Inspect(command) => Ok(inspect::run(&command)?),
         }
     });

@@ -11,19 +11,26 @@ pub mod enrolment;
 pub mod event;
 mod heartbeat;
 mod prune;
+mod lock;
 pub mod recent_step_ups;
 pub mod report;
+pub mod restore;
+pub mod schema;
 pub mod security_key;
+pub(crate) mod snapshot;
 pub(crate) mod step_up;
 mod stream;
 pub mod token;
 pub mod user;
 
+pub use lock::DataLock;
+pub use snapshot::{NoSpace, check_space};
+
 use crate::audit::Actor;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
-use sqlx::{ConnectOptions, Connection, Row, SqliteConnection};
+use sqlx::{ConnectOptions, Connection, SqliteConnection};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,6 +49,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("store/inventory.sql"),
     include_str!("store/applications.sql"),
     include_str!("store/audit_tree.sql"),
+    include_str!("store/versions.sql"),
 ];
 
 /// Reason why the store failed. Nothing was written.
@@ -56,9 +64,18 @@ pub enum StoreError {
     /// The queue of the writer is full.
     #[error("the store has too much to write")]
     Overloaded,
-    /// A newer version wrote the store.
-    #[error("the store has schema version {0}, and this program knows up to {known}", known = MIGRATIONS.len())]
-    Newer(i64),
+    /// A newer program migrated the store, whose version this is, and this one may not use it.
+    #[error(
+        "vitalsign-verifier {1} migrated the store to schema version {0}, and this program knows up to {known}; use \
+         that program or a newer one", known = MIGRATIONS.len()
+    )]
+    Newer(i64, String),
+    /// The store has this earlier version.
+    #[error(
+        "the store has schema version {0}, and this program needs {known}; stop the verifier, then run \
+         vitalsign-verifier migrate", known = MIGRATIONS.len()
+    )]
+    Older(i64),
     #[error("the store failed: {0}")]
     Failed(String),
 }
@@ -82,7 +99,9 @@ impl From<StoreError> for Problem {
             StoreError::Locked | StoreError::Full(_) | StoreError::Overloaded => {
                 Problem::new(ProblemType::Busy, "The verifier cannot store the result now. Try again later.")
             }
-            StoreError::Newer(_) | StoreError::Failed(_) => Problem::new(ProblemType::Internal, ""),
+            StoreError::Newer(..) | StoreError::Older(_) | StoreError::Failed(_) => {
+                Problem::new(ProblemType::Internal, "")
+            }
         }
     }
 }
@@ -104,32 +123,22 @@ pub struct Transaction<'a> {
 }
 
 impl Store {
-    /// Opens the store at `path`, creates it if it is missing, and migrates its schema.
+    /// Opens the store at `path`, and creates it if it is missing.
     ///
     /// # Errors
-    /// It cannot be opened, or a newer version wrote it.
+    /// It cannot be opened, or its schema has another version ([`schema::migrate`]).
     pub async fn open(path: &Path) -> Result<Self, StoreError> {
         Self::open_limited(path, None).await
     }
 
     /// Opens the store like [`Store::open`], with a maximum file size in pages.
     pub async fn open_limited(path: &Path, max_pages: Option<u32>) -> Result<Self, StoreError> {
-        let mut options = SqliteConnectOptions::new()
-            .filename(path)
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .foreign_keys(true)
-            .busy_timeout(LOCK_WAIT)
-            .pragma("cache_size", "-65536")
-            // 32 MiB: a page that many reports change is copied into the database once for all of them.
-            .pragma("wal_autocheckpoint", "8192")
-            .disable_statement_logging();
+        let mut options = options(path).create_if_missing(true);
         if let Some(pages) = max_pages {
             options = options.pragma("max_page_count", pages.to_string());
         }
         let mut connection = options.connect().await?;
-        migrate(&mut connection).await?;
+        schema::open(&mut connection).await?;
         let readers = SqlitePoolOptions::new().max_connections(4).connect_lazy_with(options.clone());
         Ok(Self {
             path: path.to_owned(),
@@ -155,6 +164,14 @@ impl Store {
     pub async fn check(&self) -> Result<(), StoreError> {
         sqlx::query("SELECT 1 FROM devices LIMIT 1").fetch_optional(&self.readers).await?;
         Ok(())
+    }
+
+    /// Copies the store to `path` as it is at one point in time, while it is used, and checks the copy.
+    ///
+    /// # Errors
+    /// The copy cannot be written, or is not valid.
+    pub(crate) async fn copy_to(&self, path: &Path) -> Result<(), StoreError> {
+        snapshot::take(&mut *self.readers().acquire().await?, path).await
     }
 
     pub(crate) fn readers(&self) -> &SqlitePool {
@@ -204,25 +221,18 @@ impl std::ops::DerefMut for Transaction<'_> {
     }
 }
 
-async fn migrate(connection: &mut SqliteConnection) -> Result<(), StoreError> {
-    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
-    let version: i64 = sqlx::query("PRAGMA user_version").fetch_one(&mut *transaction).await?.try_get(0)?;
-    let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
-    if version > known {
-        return Err(StoreError::Newer(version));
-    }
-    for migration in MIGRATIONS.iter().skip(usize::try_from(version).unwrap_or(0)) {
-        sqlx::raw_sql(*migration).execute(&mut *transaction).await?;
-    }
-    if version < known {
-        user::complete_names(&mut transaction).await?;
-    }
-    audit_tree::adopt_chain(&mut transaction).await?;
-    sqlx::raw_sql(sqlx::AssertSqlSafe(format!("PRAGMA user_version = {known}")))
-        .execute(&mut *transaction)
-        .await?;
-    transaction.commit().await?;
-    Ok(())
+/// Options for a store that exists.
+fn options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(LOCK_WAIT)
+        .pragma("cache_size", "-65536")
+        // 32 MiB: a page that many reports change is copied into the database once for all of them.
+        .pragma("wal_autocheckpoint", "8192")
+        .disable_statement_logging()
 }
 
 /// Encodes rows as one JSON array, so that one statement writes them all through `json_each`.
@@ -237,47 +247,4 @@ pub(crate) fn signed(n: u64) -> i64 {
 /// Converts a stored value back; stored values are never negative.
 pub(crate) fn unsigned(n: i64) -> u64 {
     u64::try_from(n).unwrap_or(0)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::recent_step_ups::StepUpFilter;
-    use super::*;
-
-    #[tokio::test]
-    async fn migrates_a_store_of_any_earlier_version() {
-        for version in 0..MIGRATIONS.len() {
-            let folder = tempfile::tempdir().unwrap();
-            let path = folder.path().join("store.db");
-            let options = SqliteConnectOptions::new().filename(&path).create_if_missing(true);
-            let mut old = options.connect().await.unwrap();
-            for migration in &MIGRATIONS[..version] {
-                sqlx::raw_sql(*migration).execute(&mut old).await.unwrap();
-            }
-            let users = version >= 2;
-            if users {
-                for (name, handle) in [("nurse-7", [1_u8; 16]), ("NURSE-7", [2; 16]), ("ann", [3; 16])] {
-                    let add = sqlx::query("INSERT INTO users (name, handle, created) VALUES (?1, ?2, 1)");
-                    add.bind(name).bind(&handle[..]).execute(&mut old).await.unwrap();
-                }
-            }
-            let stamp = format!("PRAGMA user_version = {version}");
-            sqlx::raw_sql(sqlx::AssertSqlSafe(stamp)).execute(&mut old).await.unwrap();
-            old.close().await.unwrap();
-            for _ in 0..2 {
-                let store = Store::open(&path).await.unwrap();
-                assert_eq!(
-                    store.recent_step_ups(&StepUpFilter::default(), 1).await.unwrap(),
-                    [],
-                    "from {version}"
-                );
-                // Users of earlier versions are found by their names, in another case too.
-                for (hint, name) in [("nurse-7", "nurse-7"), ("NURSE-7", "NURSE-7"), ("Ann", "ann")] {
-                    let user = store.user(hint).await.unwrap().map(|user| user.name);
-                    assert_eq!(user.as_deref(), users.then_some(name), "from {version}");
-                }
-                store.close().await;
-            }
-        }
-    }
 }

@@ -12,6 +12,7 @@ use vitalsign_verifier::clock::{self, Clock};
 use vitalsign_verifier::config::Config;
 use vitalsign_verifier::open_files;
 use vitalsign_verifier::server::{Server, tls};
+use vitalsign_verifier::store::DataLock;
 
 /// Interval of looking for a renewed certificate.
 const RENEWAL_INTERVAL: Duration = Duration::from_secs(10);
@@ -42,6 +43,8 @@ The configuration, with defaults:
   [oidc]
   interval_seconds = 2                    # between polls for a token; 0: no limit
   hold_seconds = 25                       # for which a poll is held while the request is pending
+  [backup]
+  recipients = []                         # age1...: public keys that backups are encrypted to; see `backup-key`
   [diagnostics]                           # that people send to IT
   keep_days = 30
   max_bytes = 67108864                    # of all together; the oldest are deleted first
@@ -114,6 +117,9 @@ pub(crate) async fn run(config: &Path, arguments: ServeArgs) -> anyhow::Result<b
          They keep it: a later change means that devices must enrol again and security keys be registered again"
     );
     let (mut certificate, tls) = tls::Certificate::open(files)?;
+    vitalsign_verifier::backup::check_finished(&config.data)?;
+    super::migrate::at_start(&config).await?;
+    let _serving = DataLock::serving(&config.data)?;
     let mut signals = Signals::listen().context("listening for signals")?;
     let verifier = Arc::new(Verifier::open(config, clock::now()).await?);
     verifier.log_start(clock::now()).await?;

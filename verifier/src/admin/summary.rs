@@ -136,6 +136,9 @@ fn describe(kind: Kind, body: &Body<'_>) -> String {
             body.number("first"),
             body.number("last")
         ),
+        Kind::StoreMigrated => format!("schema version {} to {}", body.number("from"), body.number("to")),
+        Kind::BackedUp => body.text("file").to_owned(),
+        Kind::Restored => format!("from a backup of entry {}", body.text("head")),
         Kind::DiagnosticsReceived => format!("{}, {} bytes", body.text("reference"), body.number("bytes")),
     }
 }

@@ -64,11 +64,17 @@ pub enum Kind {
     DiagnosticsReceived,
     /// Payloads of entries were removed because their retention ended.
     Pruned,
+    /// The store was brought to another schema version.
+    StoreMigrated,
+    /// An administrator made a backup. The entry names the keys that can decrypt it.
+    BackedUp,
+    /// The store was restored from a backup. The entry says what that undid.
+    Restored,
 }
 
 impl Kind {
     /// Every kind, in the order in which help texts list them.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 33] = [
         Self::Report,
         Self::Heartbeats,
         Self::Enrolled,
@@ -99,6 +105,9 @@ impl Kind {
         Self::KeyRevoked,
         Self::DiagnosticsReceived,
         Self::Pruned,
+        Self::StoreMigrated,
+        Self::BackedUp,
+        Self::Restored,
     ];
 
     /// Returns the kind of this name.
@@ -141,6 +150,9 @@ impl Kind {
             Self::KeyRevoked => "key-revoked",
             Self::DiagnosticsReceived => "diagnostics-received",
             Self::Pruned => "pruned",
+            Self::StoreMigrated => "store-migrated",
+            Self::BackedUp => "backed-up",
+            Self::Restored => "restored",
         }
     }
 }

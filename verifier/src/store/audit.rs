@@ -144,14 +144,18 @@ impl Store {
 
     /// Logs the replacement of a signing key.
     pub async fn log_key_rotation(&self, body: &serde_json::Value, now: u64) -> Result<(), StoreError> {
+        self.log_maintenance(Kind::KeyRotated, body, now).await
+    }
+
+    /// Logs work on the verifier itself, with who did it.
+    pub async fn log_maintenance(
+        &self,
+        kind: Kind,
+        body: &serde_json::Value,
+        now: u64,
+    ) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
-        let entry = AuditEntry {
-            time: now,
-            kind: Kind::KeyRotated,
-            device: None,
-            body: body.to_string(),
-            evidence: None,
-        };
+        let entry = AuditEntry { time: now, kind, device: None, body: body.to_string(), evidence: None };
         transaction.log(&[entry]).await?;
         transaction.commit().await
     }

@@ -1,0 +1,105 @@
+//! What a store from a backup must not take up again.
+
+use super::audit::AuditFilter;
+use super::{Store, StoreError, Transaction, signed, unsigned};
+use crate::audit::{AuditEntry, Kind};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use sqlx::{Row, SqliteConnection};
+use std::collections::BTreeMap;
+use vitalsign_protocol::id::StepUpId;
+
+/// By how much the numbers of events grow, so that devices do not take new events for ones that they have seen.
+const EVENT_GAP: i64 = 1 << 32;
+
+/// Things that a restored store does not take up again, because they may have been used since the backup.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Invalidated {
+    /// Number of enrolment tokens that were revoked.
+    pub enrolment_tokens: u64,
+    /// Number of codes for registering a security key that were ended.
+    pub key_codes: u64,
+    /// Step-ups that were pending, or whose token was not fetched.
+    pub step_ups: Vec<StepUpId>,
+}
+
+impl Store {
+    /// Invalidates what may have been used since the backup, and logs the restore with the members of `body`. Nonces and
+    /// sessions are invalid already, because a backup does not contain their key.
+    ///
+    /// # Errors
+    /// The store cannot be written; nothing is changed then.
+    pub async fn invalidate_restored(
+        &self,
+        mut body: Map<String, Value>,
+        now: u64,
+    ) -> Result<Invalidated, StoreError> {
+        let mut transaction = self.begin().await?;
+        let invalidated = invalidate(&mut transaction, now).await?;
+        if let Ok(Value::Object(members)) = serde_json::to_value(&invalidated) {
+            body.extend(members);
+        }
+        let body = Value::Object(body).to_string();
+        let entry = AuditEntry { time: now, kind: Kind::Restored, device: None, body, evidence: None };
+        transaction.log(&[entry]).await?;
+        transaction.commit().await?;
+        Ok(invalidated)
+    }
+
+    /// Counts the devices that are enrolled and not revoked.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn enrolled_devices(&self) -> Result<u64, StoreError> {
+        let query = sqlx::query("SELECT COUNT(*) FROM devices WHERE revoked_at IS NULL");
+        Ok(unsigned(query.fetch_one(self.readers()).await?.try_get(0)?))
+    }
+
+    /// Counts the audit entries after `seq`, by kind.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn audit_kinds_after(&self, seq: u64) -> Result<BTreeMap<&'static str, u64>, StoreError> {
+        let mut kinds = BTreeMap::new();
+        for kind in Kind::ALL {
+            let filter = AuditFilter { kind: Some(kind), after: Some(seq), ..AuditFilter::default() };
+            let count = self.count_audit(&filter).await?;
+            if count > 0 {
+                kinds.insert(kind.as_str(), count);
+            }
+        }
+        Ok(kinds)
+    }
+}
+
+async fn invalidate(transaction: &mut Transaction<'_>, now: u64) -> Result<Invalidated, StoreError> {
+    let tokens = sqlx::query(
+        "UPDATE tokens SET revoked_at = ?1 WHERE revoked_at IS NULL AND expires > ?1 AND used < uses",
+    );
+    let tokens = tokens.bind(signed(now)).execute(&mut **transaction).await?.rows_affected();
+    let codes = sqlx::query("UPDATE key_codes SET expires = ?1 WHERE used_at IS NULL AND expires > ?1");
+    let codes = codes.bind(signed(now)).execute(&mut **transaction).await?.rows_affected();
+    let step_ups = sqlx::query(
+        "SELECT id FROM step_ups WHERE ended IS NULL OR (ended = 'approved' AND redeemed_at IS NULL) ORDER BY created",
+    );
+    let rows = step_ups.fetch_all(&mut **transaction).await?;
+    let broken = || StoreError::Failed("a step-up's name cannot be read".into());
+    let step_ups = rows.iter().map(|row| StepUpId::from_slice(row.try_get(0)?).ok_or_else(broken));
+    let step_ups = step_ups.collect::<Result<_, _>>()?;
+    // The audit log keeps the record of those that ended.
+    for table in ["pending", "registrations", "events", "offers", "step_ups", "spent"] {
+        let delete = format!("DELETE FROM {table}");
+        sqlx::raw_sql(sqlx::AssertSqlSafe(delete)).execute(&mut **transaction).await?;
+    }
+    skip_event_numbers(transaction).await?;
+    Ok(Invalidated { enrolment_tokens: tokens, key_codes: codes, step_ups })
+}
+
+async fn skip_event_numbers(connection: &mut SqliteConnection) -> Result<(), StoreError> {
+    let raise = sqlx::query("UPDATE sqlite_sequence SET seq = seq + ?1 WHERE name = 'events'");
+    if raise.bind(EVENT_GAP).execute(&mut *connection).await?.rows_affected() == 0 {
+        let insert = sqlx::query("INSERT INTO sqlite_sequence (name, seq) VALUES ('events', ?1)");
+        insert.bind(EVENT_GAP).execute(connection).await?;
+    }
+    Ok(())
+}
