@@ -40,6 +40,8 @@ pub struct Testbed {
     pub maker: KeyVendor,
     /// Lines that the verifier's settings have, beside those of every testbed.
     settings: String,
+    /// Name of the verifier's data folder.
+    data: String,
     folder: tempfile::TempDir,
 }
 
@@ -95,6 +97,7 @@ impl Testbed {
             agent_program,
             maker,
             settings: String::new(),
+            data: "data".to_owned(),
             folder,
         };
         testbed.trust_the_tpm()?;
@@ -127,11 +130,12 @@ impl Testbed {
     /// Replaces the verifier's configuration: listen address, and further lines. Takes effect at its next
     /// start.
     pub fn configure(&self, listen: &str, more: &str) -> Result<()> {
+        let data = &self.data;
         // One application asks one person again and again here.
         let limits = "limits.step_ups_per_client_and_user = 8\nlimits.declined_pause_seconds = 0\n\
                       limits.not_mine_pause_seconds = 0";
         let text = format!(
-            "data = \"data\"\nlisten = \"{listen}\"\n{limits}\n{more}\n[security_keys]\n\
+            "data = \"{data}\"\nlisten = \"{listen}\"\n{limits}\n{more}\n[security_keys]\n\
              metadata = \"metadata.json\"\n"
         );
         Ok(std::fs::write(self.folder().join("verifier.toml"), text)?)
@@ -158,6 +162,20 @@ impl Testbed {
         settings.clone_into(&mut self.settings);
         self.verifier = None;
         self.start_verifier()
+    }
+
+    /// Stops the verifier and gives it another data folder from its next start on.
+    pub fn stop_for_data(&mut self, data: &str) -> Result<()> {
+        self.verifier = None;
+        data.clone_into(&mut self.data);
+        self.configure(&self.address, &self.settings)
+    }
+
+    /// Trusts the maker of another software TPM from the verifier's next start on.
+    pub fn trust_another(&self, tpm: &Swtpm, name: &str) -> Result<()> {
+        let roots = self.folder().join(&self.data).join("roots");
+        std::fs::write(roots.join(format!("simulated/{name}.pem")), &tpm.ca_root_pem)?;
+        Ok(std::fs::write(roots.join(format!("intermediates/{name}.pem")), &tpm.ca_intermediate_pem)?)
     }
 
     /// A command of the verifier's administration.
@@ -252,7 +270,7 @@ impl Testbed {
 
     /// Puts the TPM's maker where the verifier looks; of a chip, its own certificate.
     fn trust_the_tpm(&self) -> Result<()> {
-        let roots = self.folder().join("data/roots");
+        let roots = self.folder().join(&self.data).join("roots");
         for folder in ["simulated", "intermediates", "pinned"] {
             std::fs::create_dir_all(roots.join(folder))?;
         }
