@@ -129,6 +129,11 @@ impl Attestation {
         self.ear_keys.refresh(now);
     }
 
+    /// Returns the number of reports that wait to be written.
+    pub(crate) fn queued_reports(&self) -> usize {
+        self.reports.queued()
+    }
+
     /// Appraises by another policy from now on.
     pub(crate) fn set_policy(&self, appraiser: Appraiser) {
         self.appraiser.set(appraiser);

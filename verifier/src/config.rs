@@ -63,6 +63,52 @@ pub struct Config {
     pub limits: Limits,
     #[serde(default)]
     pub backup: BackupSettings,
+    /// Listener for administrators; none by default.
+    #[serde(default)]
+    pub admin: Option<AdminSettings>,
+    #[serde(default)]
+    pub log: LogSettings,
+}
+
+/// Listener for administrators: metrics and details of health, without TLS.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AdminSettings {
+    /// An address of loopback.
+    pub listen: SocketAddr,
+}
+
+impl Default for AdminSettings {
+    fn default() -> Self {
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], 9464)) }
+    }
+}
+
+/// Settings of the log.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LogSettings {
+    pub format: LogFormat,
+    /// Whether each request has a line.
+    pub requests: bool,
+}
+
+impl Default for LogSettings {
+    fn default() -> Self {
+        Self { format: LogFormat::Text, requests: true }
+    }
+}
+
+/// Format of the log's lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One object a line.
+    Json,
+    /// `key=value`.
+    Logfmt,
 }
 
 /// Settings of backups.
@@ -201,14 +247,14 @@ pub struct Oidc {
     /// Minimum interval between two polls for a token, in seconds; 0 disables the limit.
     pub interval_seconds: u64,
     /// Time in seconds for which a token request is held open while the step-up is pending, so that the token
-    /// is delivered as soon as the tap is verified (CIBA section 10.1.1); 0 answers at once.
+    /// is delivered as soon as the tap is verified (CIBA section 10.1.1); 0 answers at once. At most 25.
     pub hold_seconds: u64,
 }
 
 impl Default for Oidc {
     fn default() -> Self {
         // Common clients give up after 30 s.
-        Self { interval_seconds: 2, hold_seconds: 25 }
+        Self { interval_seconds: 2, hold_seconds: 20 }
     }
 }
 
@@ -338,6 +384,8 @@ impl Config {
             siem: SiemSettings::default(),
             limits: Limits::default(),
             backup: BackupSettings::default(),
+            admin: None,
+            log: LogSettings::default(),
         }
     }
 
@@ -405,6 +453,9 @@ impl Config {
             () if self.limits.body_bytes < MIN_BODY_BYTES => {
                 Err(ConfigError::Invalid("body_bytes must be at least 16777216"))
             }
+            () if self.admin.is_some_and(|admin| !admin.listen.ip().is_loopback()) => Err(
+                ConfigError::Invalid("admin.listen must be an address of loopback, because it has no TLS"),
+            ),
             () if self.origin.as_ref().is_some_and(|it| !it.is_https() || it.domain().is_none()) => {
                 Err(ConfigError::Invalid("origin must be https://HOST or https://HOST:PORT"))
             }

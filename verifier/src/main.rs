@@ -60,6 +60,8 @@ enum Command {
     /// List or rotate the keys that sign verdicts and tokens
     #[command(subcommand)]
     SigningKey(admin::key::Command),
+    /// List what expires soon or needs attention otherwise
+    Doctor(admin::doctor::DoctorArgs),
     /// Bring the store to this program's schema version
     Migrate(admin::migrate::MigrateArgs),
     /// Write an encrypted backup of store, keys and configuration, while the verifier runs
@@ -124,6 +126,7 @@ fn main() -> ExitCode {
             Command::Policy(command) => admin::policy::run(&config, command),
             Command::Audit(command) => admin::audit::run(&config, command).await,
             Command::SigningKey(command) => admin::key::run(&config, command).await,
+            Command::Doctor(arguments) => admin::doctor::run(&config, arguments).await,
             Command::Migrate(arguments) => admin::migrate::run(&config, arguments).await,
             Command::Backup(arguments) => admin::backup::run(&config, arguments).await,
             Command::BackupKey(arguments) => admin::backup::make_key(&arguments),

@@ -1,11 +1,14 @@
 //! HTTPS server with its own accept loop, which limits the number of connections and the time of every wait.
 
+mod admin;
 mod bodies;
 mod connections;
 mod diagnostics;
+mod health;
 mod http;
 mod keys;
 mod oidc;
+mod request_log;
 mod step_up;
 pub mod tls;
 mod write_limit;
@@ -13,11 +16,14 @@ mod write_limit;
 use crate::Verifier;
 use crate::clock::Clock;
 use crate::live::Live;
+use admin::Admin;
 use axum::Extension;
 use connections::{Connections, Place};
+use health::HealthCheck;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
+use request_log::PeerAddress;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -51,6 +57,7 @@ pub struct ListenError(SocketAddr, std::io::Error);
 
 pub struct Server {
     address: SocketAddr,
+    admin_address: Option<SocketAddr>,
     end: watch::Sender<bool>,
     tls: Arc<Live<rustls::ServerConfig>>,
     task: JoinHandle<()>,
@@ -70,15 +77,32 @@ impl Server {
         let failed = |e| ListenError(listen, e);
         let listener = TcpListener::bind(listen).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
+        let administrators = match verifier.config().admin {
+            None => None,
+            Some(admin) => {
+                let failed = |e| ListenError(admin.listen, e);
+                let listener = TcpListener::bind(admin.listen).await.map_err(failed)?;
+                let address = listener.local_addr().map_err(failed)?;
+                Some((listener, address))
+            }
+        };
+        let admin_address = administrators.as_ref().map(|(_, address)| *address);
+        let administrators = administrators.map(|(listener, _)| listener);
         let (end, ended) = watch::channel(false);
         let tls = Arc::new(Live::new(tls));
-        let task = tokio::spawn(serve(listener, tls.clone(), verifier, clock, ended));
-        Ok(Self { address, end, tls, task })
+        let task = tokio::spawn(serve((listener, administrators), tls.clone(), verifier, clock, ended));
+        Ok(Self { address, admin_address, end, tls, task })
     }
 
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Returns the address for administrators, if the configuration has one.
+    #[must_use]
+    pub fn admin_address(&self) -> Option<SocketAddr> {
+        self.admin_address
     }
 
     /// Uses another certificate for connections from now on.
@@ -96,7 +120,7 @@ impl Server {
 }
 
 async fn serve(
-    listener: TcpListener,
+    (listener, administrators): (TcpListener, Option<TcpListener>),
     tls: Arc<Live<rustls::ServerConfig>>,
     verifier: Arc<Verifier>,
     clock: Clock,
@@ -106,7 +130,18 @@ async fn serve(
     let deadline = Duration::from_secs(limits.request_seconds);
     let connections = Connections::new(limits.connections, limits.unauthenticated_per_address);
     let mut refusals = Refusals::default();
-    let router = http::router(verifier.clone(), clock.clone(), deadline, ended.clone());
+    let health = Arc::new(HealthCheck::new(verifier.clone()));
+    let router = http::router(verifier.clone(), clock.clone(), deadline, ended.clone(), health.clone());
+    let administrators = administrators.map(|listener| {
+        let counted = connections.clone();
+        let admin = Admin {
+            health,
+            metrics: verifier.metrics.clone(),
+            clock: clock.clone(),
+            connections: Arc::new(move || counted.taken()),
+        };
+        tokio::spawn(admin::serve(listener, admin))
+    });
     let graceful = GracefulShutdown::new();
     let mut refresh = tokio::time::interval(KEY_REFRESH);
     let mut forget = tokio::time::interval(FORGET_INTERVAL);
@@ -140,11 +175,12 @@ async fn serve(
             }
         };
         let Some(connection) = connections.admit(place, peer.ip()) else {
+            verifier.metrics.refused_connection();
             refusals.add(&format_args!("too many from {} have not authenticated", peer.ip()));
             continue;
         };
         let (acceptor, watcher) = (TlsAcceptor::from(tls.get()), graceful.watcher());
-        let router = router.clone().layer(Extension(connection));
+        let router = router.clone().layer(Extension(connection)).layer(Extension(PeerAddress(peer)));
         tokio::spawn(async move {
             let stream = WriteLimit::new(stream, deadline);
             let handshake = tokio::time::timeout(deadline, acceptor.accept(stream)).await;
@@ -165,6 +201,9 @@ async fn serve(
         });
     }
     drop(listener);
+    if let Some(administrators) = administrators {
+        administrators.abort();
+    }
     verifier.step_ups.close_channels();
     if let Err(error) = tending.await {
         tracing::error!(%error, "looking after step-ups ended badly");

@@ -311,6 +311,13 @@ fn fingerprint(folder: &Path, signs: Signs) -> [Option<(u64, SystemTime)>; 2] {
     })
 }
 
+/// Returns when the current key was made, in seconds since 1970, as its file says.
+#[must_use]
+pub fn made_at(folder: &Path, signs: Signs) -> Option<u64> {
+    let made = std::fs::metadata(Paths::of(folder, signs).current).ok()?.modified().ok()?;
+    made.duration_since(SystemTime::UNIX_EPOCH).ok().map(|since| since.as_secs())
+}
+
 fn generate() -> Result<Vec<u8>, &'static str> {
     let made = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new());
     made.map(|document| document.as_ref().to_vec()).map_err(|_| "making a P-256 key failed")

@@ -15,7 +15,7 @@ mod maintenance;
 mod request;
 mod result;
 
-pub use crate::store::approval::Approval;
+pub use crate::store::approval::{Approval, Redemption};
 pub use channel::Channel;
 pub use maintenance::DEVICE_SECONDS;
 
@@ -24,6 +24,7 @@ use crate::attestation::Attestation;
 use crate::config::Config;
 use crate::live::Live;
 use crate::pace::{Paces, Rate};
+use crate::metrics::Metrics;
 use crate::security_keys::ModelStore;
 use crate::store::Store;
 use channel::Channels;
@@ -75,9 +76,9 @@ pub enum StepUpStatus {
     /// Closed without approval: the result, and the names of the device's failed checks if they are the
     /// cause.
     Ended(StepUpResult, Vec<String>),
-    /// Approved. Returned once, because the caller issues the tokens from it.
+    /// Approved, with the tokens to issue. Returned again for a short time to the same application with the same key.
     Approved(Box<Approval>),
-    /// No such step-up for this application, or its token was already issued.
+    /// No such step-up for this application, or its tokens were already issued.
     Unknown,
 }
 
@@ -100,6 +101,7 @@ pub struct StepUps {
     maintenance: Mutex<MaintenanceState>,
     /// Paces of applications, by `client_id`.
     client_paces: Paces<String>,
+    metrics: Arc<Metrics>,
 }
 
 impl StepUps {
@@ -110,6 +112,7 @@ impl StepUps {
         policy: StepUpPolicy,
         relying_party: Arc<RelyingParty>,
         models: Arc<ModelStore>,
+        metrics: Arc<Metrics>,
     ) -> Self {
         let channels = Arc::new(Channels::new(config.limits.event_channels()));
         let results = broadcast::Sender::new(RESULT_QUEUE);
@@ -127,6 +130,7 @@ impl StepUps {
             results,
             maintenance,
             client_paces,
+            metrics,
         }
     }
 

@@ -160,10 +160,24 @@ impl Store {
         &self.path
     }
 
-    /// Checks that the store can be read.
-    pub async fn check(&self) -> Result<(), StoreError> {
-        sqlx::query("SELECT 1 FROM devices LIMIT 1").fetch_optional(&self.readers).await?;
-        Ok(())
+    /// Checks that the store can grow, durably.
+    ///
+    /// # Errors
+    /// It cannot: the disk is full, for example, or a process has locked it.
+    pub async fn probe(&self) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        let write = "INSERT INTO probe VALUES (zeroblob(16384)); DELETE FROM probe;";
+        sqlx::raw_sql(write).execute(&mut *transaction).await?;
+        transaction.commit().await
+    }
+
+    /// Returns the bytes of the store and its write-ahead log.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        let mut log = self.path.clone().into_os_string();
+        log.push("-wal");
+        let bytes = |path: &Path| std::fs::metadata(path).map_or(0, |metadata| metadata.len());
+        bytes(&self.path).saturating_add(bytes(log.as_ref()))
     }
 
     /// Copies the store to `path` as it is at one point in time, while it is used, and checks the copy.

@@ -10,6 +10,7 @@ use crate::endorsers::TpmVendorRoots;
 use crate::enrolment::Enrolment;
 use crate::files::{self, FileError};
 use crate::live::Live;
+use crate::metrics::Metrics;
 use crate::nonce::Nonces;
 use crate::oidc::Provider;
 use crate::security_keys::{ModelStore, SecurityKeyRegistry};
@@ -51,6 +52,8 @@ pub struct Verifier {
     /// Streams of the audit log, until the server runs them.
     streams: Mutex<Vec<Stream>>,
     pub oidc: Provider,
+    pub(crate) metrics: Arc<Metrics>,
+    models: Arc<ModelStore>,
 }
 
 impl Verifier {
@@ -92,13 +95,15 @@ impl Verifier {
         };
         let security_keys = SecurityKeyRegistry::new(store.clone(), relying_party.clone(), models.clone());
         let diagnostics = DiagnosticsReceiver { config: config.clone(), store: store.clone() };
+        let metrics = Arc::new(Metrics::default());
         let step_ups = Arc::new(StepUps::new(
             config.clone(),
             store.clone(),
             attestation.clone(),
             step_up_policy,
             relying_party,
-            models,
+            models.clone(),
+            metrics.clone(),
         ));
         let oidc = Provider::open(config.clone(), store.clone(), step_ups.clone(), now)?;
         Ok(Self {
@@ -112,12 +117,19 @@ impl Verifier {
             audit,
             streams,
             oidc,
+            metrics,
+            models,
         })
     }
 
     #[must_use]
     pub fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// Returns when the next list of security keys is due, in seconds since 1970; `None` if there is no list.
+    pub(crate) fn metadata_due(&self) -> Option<u64> {
+        Some(self.models.current().due()).filter(|due| *due > 0)
     }
 
     #[must_use]

@@ -61,7 +61,11 @@ mod tests {
         assert_eq!(Some(approval.device), fixture.at.device.enrolment);
         assert_eq!(approval.aaguid, MODEL.to_string());
         assert_eq!(approval.authorization_details, Some(json!([{ "type": "order", "number": 4711 }])));
-        assert_eq!(fixture.standing(&begun).await, StepUpStatus::Unknown, "it is said once");
+        assert_eq!(
+            fixture.standing(&begun).await,
+            StepUpStatus::Approved(approval.clone()),
+            "the same again"
+        );
         let entry = fixture.verifier().store().audit_entry(approval.audit).await.unwrap().unwrap();
         assert_eq!((entry.kind.as_str(), entry.evidence), ("step-up-approved", evidence));
         let user = fixture.verifier().store().user(USER).await.unwrap().unwrap();
@@ -497,9 +501,9 @@ mod tests {
         let tapped = fixture.key.get(&options, ORIGIN).unwrap();
         assert_eq!(fixture.assert(&asking.id, tapped).await.unwrap(), StepUpResult::Approved);
         let verifier = fixture.verifier();
-        let standing = verifier.step_ups.status(CLIENT, &begun.auth_req_id, late + 61).await.unwrap();
+        let standing = verifier.step_ups.status(CLIENT, &begun.auth_req_id, None, late + 61).await.unwrap();
         assert_eq!(standing, StepUpStatus::Ended(StepUpResult::TimedOut, vec![]));
-        let standing = verifier.step_ups.status(CLIENT, &begun.auth_req_id, late + 60).await.unwrap();
+        let standing = verifier.step_ups.status(CLIENT, &begun.auth_req_id, None, late + 60).await.unwrap();
         assert!(matches!(standing, StepUpStatus::Approved(_)));
     }
 
@@ -517,12 +521,12 @@ mod tests {
         verifier.step_ups.maintain(NOW).await.unwrap();
         verifier.step_ups.maintain(NOW + DEVICE_SECONDS - 1).await.unwrap();
         for begun in &begun {
-            let standing = verifier.step_ups.status(CLIENT, &begun.auth_req_id, NOW).await.unwrap();
+            let standing = verifier.step_ups.status(CLIENT, &begun.auth_req_id, None, NOW).await.unwrap();
             assert!(matches!(standing, StepUpStatus::Pending { .. }), "{standing:?}");
         }
         verifier.step_ups.maintain(NOW + DEVICE_SECONDS).await.unwrap();
         for begun in &begun {
-            let standing = verifier.step_ups.status(CLIENT, &begun.auth_req_id, NOW).await.unwrap();
+            let standing = verifier.step_ups.status(CLIENT, &begun.auth_req_id, None, NOW).await.unwrap();
             assert_eq!(standing, StepUpStatus::Ended(StepUpResult::NoDevice, vec![]));
         }
         // As many as may wait for a person who is there.
@@ -551,7 +555,7 @@ mod tests {
         assert_eq!(Asking::of(&heard[0]).asked.expires_seconds.get(), SECONDS - DEVICE_SECONDS - 10);
         drop(channel);
         again.step_ups.maintain(begins + 60).await.unwrap();
-        let standing = again.step_ups.status(CLIENT, &begun.auth_req_id, begins + 60).await.unwrap();
+        let standing = again.step_ups.status(CLIENT, &begun.auth_req_id, None, begins + 60).await.unwrap();
         assert!(
             matches!(standing, StepUpStatus::Pending { .. }),
             "it was heard: the person may be on the way"
@@ -654,16 +658,23 @@ mod tests {
         assert_eq!(approved, 1);
         let asked = (0..8).map(|_| {
             let (verifier, request) = (verifier.clone(), begun.auth_req_id.clone());
-            tokio::spawn(async move { verifier.step_ups.status(CLIENT, &request, NOW).await.unwrap() })
+            tokio::spawn(async move { verifier.step_ups.status(CLIENT, &request, None, NOW).await.unwrap() })
         });
-        let mut given = 0;
+        let mut given = Vec::new();
         for standing in asked.collect::<Vec<_>>() {
             match standing.await.unwrap() {
-                StepUpStatus::Approved(_) => given += 1,
-                standing => assert_eq!(standing, StepUpStatus::Unknown),
+                StepUpStatus::Approved(approval) => given.push(approval),
+                standing => panic!("{standing:?}"),
             }
         }
-        assert_eq!(given, 1);
+        // All of them have the same pair of tokens.
+        given.dedup();
+        assert_eq!(given.len(), 1);
+        // Another key has none, and nobody has any a minute later.
+        let status = |jkt, now| verifier.step_ups.status(CLIENT, &begun.auth_req_id, jkt, now);
+        assert_eq!(status(Some("another"), NOW).await.unwrap(), StepUpStatus::Unknown);
+        assert!(matches!(status(None, NOW + 60).await.unwrap(), StepUpStatus::Approved(_)));
+        assert_eq!(status(None, NOW + 61).await.unwrap(), StepUpStatus::Unknown);
         assert_eq!(fixture.audited().await.len(), 1);
     }
 
@@ -704,7 +715,10 @@ mod tests {
         let (begun, asking) = fixture.asked(Acr::HardwareKey).await;
         let verifier = fixture.verifier();
         for (client, request) in [("pharmacy", begun.auth_req_id.as_str()), (CLIENT, "AAEC"), (CLIENT, "")] {
-            assert_eq!(verifier.step_ups.status(client, request, NOW).await.unwrap(), StepUpStatus::Unknown);
+            assert_eq!(
+                verifier.step_ups.status(client, request, None, NOW).await.unwrap(),
+                StepUpStatus::Unknown
+            );
             assert!(!verifier.step_ups.cancel(client, request, NOW).await.unwrap());
         }
         assert!(verifier.step_ups.cancel(CLIENT, &begun.auth_req_id, NOW).await.unwrap());

@@ -9,13 +9,16 @@ use std::time::Duration;
 use vitalsign_protocol::origin::Origin;
 use vitalsign_verifier::Verifier;
 use vitalsign_verifier::clock::{self, Clock};
-use vitalsign_verifier::config::Config;
+use vitalsign_verifier::config::{Config, LogFormat};
 use vitalsign_verifier::open_files;
 use vitalsign_verifier::server::{Server, tls};
 use vitalsign_verifier::store::DataLock;
 
 /// Interval of looking for a renewed certificate.
 const RENEWAL_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Interval of warnings about what expires.
+const WARNING_INTERVAL: Duration = Duration::from_secs(24 * 3600);
 
 const EXAMPLES: &str = "\
 Examples:
@@ -42,7 +45,12 @@ The configuration, with defaults:
   models = [\"...\"]                        # of these accept some, by AAGUID; all
   [oidc]
   interval_seconds = 2                    # between polls for a token; 0: no limit
-  hold_seconds = 25                       # for which a poll is held while the request is pending
+  hold_seconds = 20                       # for which a poll is held while the request is pending; at most 25
+  [admin]                                 # absent: no such listener
+  listen = \"127.0.0.1:9464\"              # /metrics (OpenMetrics) and /health/ready with details; loopback only
+  [log]
+  format = \"text\"                         # or json, or logfmt
+  requests = true                         # one line for each request
   [backup]
   recipients = []                         # age1...: public keys that backups are encrypted to; see `backup-key`
   [diagnostics]                           # that people send to IT
@@ -92,8 +100,8 @@ pub(crate) struct ServeArgs {
 }
 
 pub(crate) async fn run(config: &Path, arguments: ServeArgs) -> anyhow::Result<bool> {
-    log(arguments.log_json);
     let mut config = Config::read(config)?;
+    log(if arguments.log_json { LogFormat::Json } else { config.log.format });
     if let Some(connections) = open_files::raise() {
         config.limits.fit(connections);
     }
@@ -116,6 +124,7 @@ pub(crate) async fn run(config: &Path, arguments: ServeArgs) -> anyhow::Result<b
         "no origin: set it in the configuration to https://HOST or https://HOST:PORT as devices reach this verifier. \
          They keep it: a later change means that devices must enrol again and security keys be registered again"
     );
+    config.tls = Some(files.clone());
     let (mut certificate, tls) = tls::Certificate::open(files)?;
     vitalsign_verifier::backup::check_finished(&config.data)?;
     super::migrate::at_start(&config).await?;
@@ -129,11 +138,15 @@ pub(crate) async fn run(config: &Path, arguments: ServeArgs) -> anyhow::Result<b
         println!("trust-anchor {}", anchor.display());
     }
     println!("listening {}", server.address());
+    if let Some(address) = server.admin_address() {
+        println!("administrators {address}");
+    }
     std::io::stdout().flush()?;
     tracing::info!(address = %server.address(), "serving");
     service_manager::tell(Life::Ready);
     let mut alive = tokio::time::interval(service_manager::interval());
     let mut renewal = tokio::time::interval(RENEWAL_INTERVAL);
+    let mut warnings = tokio::time::interval(WARNING_INTERVAL);
     loop {
         tokio::select! {
             signal = signals.next() => match signal {
@@ -156,6 +169,11 @@ pub(crate) async fn run(config: &Path, arguments: ServeArgs) -> anyhow::Result<b
                 continue;
             }
             _ = renewal.tick() => {}
+            _ = warnings.tick() => {
+                let config = verifier.config().clone();
+                // Reads files, which may take a while.
+                tokio::task::spawn_blocking(move || super::doctor::warn(&config, clock::now()));
+            }
         }
         match certificate.renewed() {
             None => {}
@@ -224,9 +242,13 @@ impl Signals {
     }
 }
 
-fn log(json: bool) {
+fn log(format: LogFormat) {
     let filter = tracing_subscriber::EnvFilter::try_from_env("VITALSIGN_LOG");
     let filter = filter.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
     let subscriber = tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(filter);
-    if json { subscriber.json().init() } else { subscriber.init() }
+    match format {
+        LogFormat::Text => subscriber.init(),
+        LogFormat::Json => subscriber.json().init(),
+        LogFormat::Logfmt => subscriber.with_ansi(false).event_format(super::logfmt::Logfmt).init(),
+    }
 }

@@ -4,14 +4,15 @@ use super::in_work::InWork;
 use super::{Attestation, Challenge, ChallengePurpose, problem};
 use crate::appraisal::AppraisalSnapshot;
 use crate::audit::{AuditEntry, Kind};
+use crate::caller;
 use crate::nonce::Purpose;
 use crate::store::device::{By, Device};
 use crate::store::report::{AppraisedReport, ReportOutcome};
 use std::sync::Arc;
 use tokio::sync::OwnedMutexGuard;
-use vitalsign_protocol::evidence::{self, IntendedUse};
-use vitalsign_protocol::id::{Digest, Thumbprint};
-use vitalsign_protocol::message::ReportAnswer;
+use vitalsign_protocol::evidence::{self, IntendedUse, Verified};
+use vitalsign_protocol::id::{Digest, Nonce, Thumbprint};
+use vitalsign_protocol::message::{NonceAnswer, ReportAnswer};
 use vitalsign_protocol::problem::{Problem, ProblemType};
 
 /// Reason why a report was rejected.
@@ -28,9 +29,9 @@ impl<P: Into<Problem>> From<P> for Refused {
 }
 
 impl Attestation {
-    /// Verifies, appraises and accepts evidence. Returns when its nonce is spent and its audit entry,
-    /// or its count among the heartbeats of the hour, is durable.
-    /// Evidence with the same bytes as the device's last report gets the same answer, because the first was lost.
+    /// Verifies, appraises and accepts evidence. Returns when its nonce is spent and its audit entry, or its count among the
+    /// heartbeats of the hour, is durable. Evidence with the same bytes as the device's last report gets the same verdict,
+    /// because the answer may have been lost, but no session.
     ///
     /// # Errors
     /// A problem whose type determines the device's reaction.
@@ -66,6 +67,7 @@ impl Attestation {
         let kid = unverified.kid();
         let device = self.known_device(&kid).await?;
         let verified = unverified.verify(&device.identity.report_key).map_err(problem::of_evidence)?;
+        caller::device(&device.enrolment);
         if device.revoked_at.is_some() {
             return Err(problem::revoked().into());
         }
@@ -114,12 +116,35 @@ impl Attestation {
             standing,
             entry,
         };
-        match self.accept(device, turn, judged, verdict.standing).await? {
+        match self.accept(device.clone(), turn, judged, verdict.standing).await? {
             ReportOutcome::Accepted => Ok(answer),
-            ReportOutcome::Again => Ok(answer),
+            ReportOutcome::Again(at) => {
+                Ok(self.answer_again(&device, &verified, nonce, bytes, (at, now)).await?)
+            }
             ReportOutcome::NonceUsed => Err(Problem::new(ProblemType::NonceUsed, "").into()),
             ReportOutcome::DeviceChanged => Err(Refused::Stale(kid)),
         }
+    }
+
+    /// Answers evidence that was accepted `at` an earlier time with the verdict of that time. Whoever repeats it may not be
+    /// the device: the answer opens no session, and its nonce is one that anybody can have. The next report, which comes
+    /// soon, opens a session.
+    async fn answer_again(
+        &self,
+        device: &Device,
+        verified: &Verified,
+        nonce: Nonce,
+        bytes: &[u8],
+        (at, now): (u64, u64),
+    ) -> Result<ReportAnswer, Problem> {
+        let standing = device.standing();
+        let mut verdict = self.appraise(&device.identity, &standing, verified, None, bytes, at).await?;
+        let quote = self.wants_quote(&device.identity, verdict.boot.as_ref(), &verified.claims, now);
+        let ear = self.sign_verdict(&device.enrolment, nonce, &mut verdict, at)?;
+        let NonceAnswer { nonce, nonce_seconds } = self.nonce(&device.identity.kid, now)?;
+        let (session, key_rollovers) = (None, Vec::new());
+        let report_seconds = self.config.limits.report_pace_seconds.max(1).into();
+        Ok(ReportAnswer { ear, nonce, nonce_seconds, report_seconds, quote, session, key_rollovers })
     }
 
     /// Expects a report with the event log of a quote, up to [`evidence::MAX_BYTES_WITH_LOG`], whose first bytes have

@@ -7,6 +7,7 @@
 //! ```
 
 use super::{Attestation, problem};
+use crate::caller;
 use crate::nonce::Purpose;
 use crate::store::device::{By, Device};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as B64};
@@ -53,6 +54,7 @@ impl Attestation {
         let expires = self.nonces.check_session(&kid, &sealed, now).map_err(|e| invalid(&e.to_string()))?;
         let device = self.device_now(&kid).await?;
         let device = device.ok_or_else(|| invalid("no device is enrolled with this key"))?;
+        caller::device(&device.enrolment);
         Ok(OpenSession { device, expires })
     }
 

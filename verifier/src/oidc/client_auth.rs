@@ -8,6 +8,7 @@ use super::jws::{Jws, is_jti};
 use super::numeric_date;
 use super::{Code, JWT_BEARER, OAuthError, Provider, Request, form, path};
 use crate::client_keys::ALGORITHMS;
+use crate::caller;
 use crate::store::client::{Client, ClientCredential};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Serialize};
@@ -84,6 +85,7 @@ impl Provider {
         match presented(request)? {
             PresentedCredential::Secret(name, secret) => {
                 named_alike(request, &name)?;
+                caller::client(&name);
                 let found = self.usable_client(&name).await?;
                 let given = secret_digest(&secret);
                 let is_given = |expected: Digest| {
@@ -99,6 +101,7 @@ impl Provider {
             PresentedCredential::Assertion(shown) => {
                 let (jws, assertion) = *shown;
                 named_alike(request, &assertion.sub)?;
+                caller::client(&assertion.sub);
                 let found = self.usable_client(&assertion.sub).await?;
                 let proven = |client: &Client| match &client.credential {
                     ClientCredential::Secret(_) => false,

@@ -28,7 +28,7 @@ pub struct Poll {
 pub enum Redeemed {
     /// Pending: wait for this step-up to close, and try again.
     Pending(StepUpId),
-    /// The tokens; each approval issues them once.
+    /// The tokens; each approval issues one pair.
     Tokens(Box<Tokens>),
 }
 
@@ -153,21 +153,26 @@ impl Provider {
     /// # Errors
     /// The result of the step-up, if it was closed otherwise.
     pub async fn token(&self, poll: &Poll, now: u64) -> Result<Redeemed, OAuthError> {
-        match self.step_ups.status(&poll.client.id, &poll.auth_req_id, now).await? {
+        let jkt = poll.jkt.as_deref();
+        match self.step_ups.status(&poll.client.id, &poll.auth_req_id, jkt, now).await? {
             StepUpStatus::Pending { step_up, .. } => Ok(Redeemed::Pending(step_up)),
             // Already redeemed, or issued to another client.
             StepUpStatus::Unknown | StepUpStatus::Ended(StepUpResult::Approved, _) => {
                 Err(OAuthError::new(Code::InvalidGrant, "There is no such auth_req_id, or it was used."))
             }
             StepUpStatus::Ended(end, reasons) => Err(OAuthError::ended(end, reasons)),
-            StepUpStatus::Approved(approval) => {
-                Ok(Redeemed::Tokens(Box::new(self.tokens(poll, *approval, now)?)))
-            }
+            StepUpStatus::Approved(approval) => Ok(Redeemed::Tokens(Box::new(self.tokens(poll, *approval)?))),
         }
     }
 
-    fn tokens(&self, poll: &Poll, approval: Approval, now: u64) -> Result<Tokens, OAuthError> {
+    /// Signs the tokens of an approval: the same claims each time.
+    fn tokens(&self, poll: &Poll, approval: Approval) -> Result<Tokens, OAuthError> {
         let Poll { client, jkt, .. } = poll;
+        let issued = approval.redemption.ok_or_else(|| {
+            tracing::error!("an approval without tokens");
+            OAuthError::new(Code::ServerError, "The verifier failed.")
+        })?;
+        let now = issued.at;
         let authorization_details = approval.authorization_details;
         let transaction = approval.transaction.map(|text| TransactionClaim {
             digest: transaction_digest(&text),
@@ -182,7 +187,7 @@ impl Provider {
             auth_time: approval.auth_time,
             acr: approval.acr,
             amr: approval.amr,
-            jti: super::random_name::<16>()?,
+            jti: issued.id_jti,
             vitalsign_ear: EarClaim { digest: approval.ear, status: approval.ear_status },
             vitalsign_device: approval.device,
             vitalsign_aaguid: approval.aaguid,
@@ -192,7 +197,7 @@ impl Provider {
         };
         let scope = "openid".to_owned();
         let access = AccessClaims {
-            id: IdClaims { aud: client.audience.clone(), jti: super::random_name::<16>()?, ..id.clone() },
+            id: IdClaims { aud: client.audience.clone(), jti: issued.access_jti, ..id.clone() },
             client_id: client.id.clone(),
             scope: scope.clone(),
             authorization_details: authorization_details.clone(),

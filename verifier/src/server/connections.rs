@@ -11,6 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 pub(super) struct Connections {
     places: Arc<Semaphore>,
     unauthenticated: Arc<Mutex<Unauthenticated>>,
+    most: usize,
 }
 
 /// Connections on which nothing has authenticated yet.
@@ -47,7 +48,13 @@ impl Connections {
         Self {
             places: Arc::new(Semaphore::new(most)),
             unauthenticated: Arc::new(Mutex::new(unauthenticated)),
+            most,
         }
+    }
+
+    /// Returns the number of places that are taken: of connections, and one for the next.
+    pub(super) fn taken(&self) -> usize {
+        self.most.saturating_sub(self.places.available_permits())
     }
 
     /// Waits for a place.

@@ -2,6 +2,8 @@
 
 use super::bodies::{BodyBudget, BodyError, ReceivedBody};
 use super::connections::Peer;
+use super::health::HealthCheck;
+use super::request_log::{self, Outcome, RequestLog};
 use crate::Verifier;
 use crate::clock::Clock;
 use crate::store::device::Device;
@@ -17,6 +19,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Semaphore, watch};
+use tracing::Instrument;
 use vitalsign_protocol::evidence;
 use vitalsign_protocol::message::{
     EnrolmentProof, EnrolmentRequest, MAX_JSON_BYTES, MAX_PROOF_BYTES, NonceRequest, ReportAnswer,
@@ -35,6 +38,7 @@ pub(super) struct ServerState {
     deadline: Duration,
     ended: watch::Receiver<bool>,
     bodies: BodyBudget,
+    health: Arc<HealthCheck>,
     /// Permits for token requests that wait for the step-up's result (long polling).
     pub(super) holds: Arc<Semaphore>,
 }
@@ -44,7 +48,9 @@ pub(super) fn router(
     clock: Clock,
     deadline: Duration,
     ended: watch::Receiver<bool>,
+    health: Arc<HealthCheck>,
 ) -> Router {
+    let log = RequestLog { metrics: verifier.metrics.clone(), lines: verifier.config().log.requests };
     let bodies = BodyBudget::new(verifier.config().limits.body_bytes);
     // Each waiting poll occupies a connection; the limit leaves connections for reports.
     let holds = Arc::new(Semaphore::new(verifier.config().limits.held_polls()));
@@ -56,13 +62,16 @@ pub(super) fn router(
         .route("/v1/reports", only(post(report)))
         .merge(super::step_up::routes())
         .route("/.well-known/jwks.json", only(get(jwks)))
-        .route("/healthz", only(get(health)))
+        .route("/health/live", only(get(live)))
+        .route("/health/ready", only(get(ready)))
+        .route("/healthz", only(get(ready)))
         .merge(super::keys::routes())
         .merge(super::diagnostics::routes())
         .fallback(async || refused(&Problem::new(ProblemType::NotFound, "")))
         // Each handler reads its body with its own limit.
         .layer(DefaultBodyLimit::disable())
-        .with_state(ServerState { verifier, clock, deadline, ended, bodies, holds })
+        .layer(axum::middleware::from_fn_with_state(log, request_log::observe))
+        .with_state(ServerState { verifier, clock, deadline, ended, bodies, holds, health })
 }
 
 /// Answers unsupported methods with 405 and a problem.
@@ -134,9 +143,21 @@ async fn jwks(State(shared): State<ServerState>) -> Response {
     )
 }
 
-async fn health(State(shared): State<ServerState>) -> Response {
-    let outcome = shared.verifier.store().check().await.map_err(Problem::from);
-    answered("health", StatusCode::OK, outcome.map(|()| serde_json::json!({ "status": "ok" })))
+async fn live() -> Response {
+    json_response(StatusCode::OK, JSON, "no-store", &serde_json::json!({ "status": "ok" }))
+}
+
+/// Says whether the verifier is ready, and nothing else: anybody can ask.
+async fn ready(State(shared): State<ServerState>) -> Response {
+    let health = shared.health.now(shared.clock.now()).await;
+    let outcome = match health.ready {
+        true => Ok(serde_json::json!({ "status": "ok" })),
+        false => {
+            tracing::error!(problems = ?health.problems, "not ready");
+            Err(Problem::new(ProblemType::Busy, "The verifier is not ready."))
+        }
+    };
+    answered("health", StatusCode::OK, outcome)
 }
 
 impl ServerState {
@@ -244,7 +265,8 @@ async fn discard(mut body: Body) {
 pub(super) async fn run_to_end<T: Send + 'static>(
     operation: impl Future<Output = Result<T, Problem>> + Send + 'static,
 ) -> Result<T, Problem> {
-    tokio::spawn(operation).await.map_err(|_| Problem::new(ProblemType::Internal, ""))?
+    // In the request's span, so that its messages are attributed.
+    tokio::spawn(operation.in_current_span()).await.map_err(|_| Problem::new(ProblemType::Internal, ""))?
 }
 
 /// Returns the `Authorization` header.
@@ -281,7 +303,9 @@ pub(super) fn answered<T: Serialize>(
 
 pub(super) fn refused(problem: &Problem) -> Response {
     let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let answer = json_response(status, problem::MEDIA_TYPE, "no-store", problem);
+    let mut answer = json_response(status, problem::MEDIA_TYPE, "no-store", problem);
+    let name = ProblemType::from_urn(&problem.problem_type).and_then(|it| it.urn().rsplit(':').next());
+    answer.extensions_mut().insert(Outcome(name.unwrap_or("refused")));
     match problem.retry_after {
         None => answer,
         Some(seconds) => ([(RETRY_AFTER, HeaderValue::from(seconds))], answer).into_response(),

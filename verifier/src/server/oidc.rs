@@ -2,10 +2,11 @@
 
 use super::connections::Peer;
 use super::http::{JSON, ServerState, json_response, only, refused};
+use super::request_log::Outcome;
 use crate::oidc::{Code, EarRequest, Form, OAuthError, Redeemed, Request, Tokens, form, path};
 use axum::extract::{Path, Request as HttpRequest, State};
 use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Router};
@@ -14,6 +15,12 @@ use std::time::{Duration, Instant};
 use tokio::sync::broadcast::error::RecvError;
 use vitalsign_protocol::id::StepUpId;
 use vitalsign_protocol::problem::{Problem, ProblemType};
+
+/// Longest time for which a poll is held: many clients and proxies give up after 30 s.
+const MAX_HOLD_SECONDS: u64 = 25;
+/// Headers of RFC 7240.
+const PREFER: HeaderName = HeaderName::from_static("prefer");
+const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 
 const FORM: &str = "application/x-www-form-urlencoded";
 /// Media type of a verdict (RFC 9782).
@@ -100,12 +107,30 @@ async fn token(
     Extension(peer): Extension<Peer>,
     request: HttpRequest,
 ) -> Response {
+    let preferred = preferred_wait(request.headers());
     let outcome = async {
         let at = Instant::now();
         let request = read(&shared, request).await?;
-        redeem(&shared, &peer, &request, at).await
+        redeem(&shared, &peer, &request, preferred, at).await
     };
-    answered("asking for a token", outcome.await)
+    let answer = answered("asking for a token", outcome.await);
+    match preferred {
+        None => answer,
+        Some(seconds) => ([(PREFERENCE_APPLIED, format!("wait={seconds}"))], answer).into_response(),
+    }
+}
+
+/// Returns the seconds for which the client wants to wait at most (RFC 7240 section 4.3).
+fn preferred_wait(headers: &HeaderMap) -> Option<u64> {
+    let values = headers.get_all(PREFER).iter().filter_map(|value| value.to_str().ok());
+    let mut preferences =
+        values.flat_map(|value| value.split(',')).map(|it| it.split(';').next().unwrap_or(it));
+    // Section 2: of several, the first counts. The value may be quoted.
+    let wait = preferences.find_map(|it| {
+        let (name, value) = it.split_once('=')?;
+        name.trim().eq_ignore_ascii_case("wait").then(|| value.trim().trim_matches('"').to_owned())
+    })?;
+    wait.parse().ok()
 }
 
 /// Defers the answer until the step-up ends, so that the application gets the token without another poll.
@@ -113,13 +138,17 @@ async fn redeem(
     shared: &ServerState,
     peer: &Peer,
     request: &Request,
+    preferred: Option<u64>,
     at: Instant,
 ) -> Result<Tokens, OAuthError> {
     let poll = shared.verifier.oidc.poll(request, shared.clock.now(), at).await?;
     peer.authenticated();
     let held = shared.holds.try_acquire();
     let hold = match &held {
-        Ok(_) => Duration::from_secs(shared.verifier.config().oidc.hold_seconds),
+        Ok(_) => {
+            let configured = shared.verifier.config().oidc.hold_seconds.min(MAX_HOLD_SECONDS);
+            Duration::from_secs(preferred.map_or(configured, |wanted| wanted.min(configured)))
+        }
         // Too many polls are waiting already: answer this one at once.
         Err(_) => Duration::ZERO,
     };
@@ -196,6 +225,7 @@ fn answered<T: Serialize>(what: &'static str, outcome: Result<T, OAuthError>) ->
     }
     let status = StatusCode::from_u16(error.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut answer = json_response(status, JSON, "no-store", &error);
+    answer.extensions_mut().insert(Outcome(error.code.as_str()));
     let challenge = match error.code {
         // RFC 6749 section 5.2.
         Code::InvalidClient => Some("Basic realm=\"vitalsign-verifier\", charset=\"UTF-8\""),

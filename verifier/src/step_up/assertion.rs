@@ -204,6 +204,7 @@ impl StepUps {
             audit,
             transaction: Some(step_up.transaction.clone()),
             authorization_details: asked.authorization_details,
+            redemption: None,
         };
         let approval = serde_json::to_string(&approval).map_err(internal)?;
         step_up::approve(connection, &step_up.id, &approval).await?;
@@ -211,7 +212,7 @@ impl StepUps {
         step_up::end_offer(connection, &step_up.id, device.id, StepUpResult::Approved, Some(assertion))
             .await?;
         let devices = step_up::end(connection, step_up, (StepUpResult::Approved, &[]), now).await?;
-        Ok(StepUpClosure { step_up: Some(step_up.id), devices })
+        Ok(StepUpClosure { step_up: Some((step_up.id, StepUpResult::Approved)), devices })
     }
 }
 

@@ -91,6 +91,10 @@ impl Channels {
         signals.for_each(|signal| signal.wake.notify_one());
     }
 
+    pub(super) fn count(&self) -> usize {
+        self.lock().open
+    }
+
     pub(super) fn listens(&self, device: i64) -> bool {
         self.lock().by_device.get(&device).is_some_and(|slot| slot.signal.is_some())
     }
@@ -184,6 +188,11 @@ impl StepUps {
             }
         }
         Ok(Some(events))
+    }
+
+    /// Returns the number of devices that listen.
+    pub(crate) fn open_channels(&self) -> usize {
+        self.channels.count()
     }
 
     /// Closes every event channel, because the verifier is shutting down.

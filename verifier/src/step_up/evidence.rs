@@ -4,6 +4,7 @@ use super::StepUps;
 use super::result::{At, DeviceResult};
 use crate::appraisal::step_up::{Health, Question, TappedKey};
 use crate::attestation::{Challenge, ChallengePurpose, key_attestation, problem};
+use crate::caller;
 use crate::random::random;
 use crate::store::StoreError;
 use crate::store::device::Device;
@@ -28,6 +29,7 @@ impl StepUps {
         let device = self.attestation.device_now(&unverified.kid()).await?;
         let device = device.ok_or_else(|| Problem::new(ProblemType::DeviceUnknown, ""))?;
         let verified = unverified.verify(&device.identity.report_key).map_err(problem::of_evidence)?;
+        caller::device(&device.enrolment);
         let claims = &verified.claims;
         let refused = |why: &str| Err(Problem::new(ProblemType::ClaimsInvalid, why));
         if claims.intended_use != IntendedUse::StepUp {

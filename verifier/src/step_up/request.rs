@@ -1,6 +1,6 @@
 //! The application's side: requesting a step-up, polling it, cancelling it.
 
-use super::{Approval, StepUpRequest, StepUpStarted, StepUpStatus, StepUps};
+use super::{Approval, Redemption, StepUpRequest, StepUpStarted, StepUpStatus, StepUps};
 use crate::random::random;
 use crate::store::step_up::{self, By, NewStepUp, StepUp};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as B64};
@@ -11,6 +11,9 @@ use vitalsign_protocol::step_up::{StepUpResult, Transaction, event};
 /// Seconds for which a token can be fetched after the step-up's expiry, so that a tap at the last moment
 /// counts.
 const REDEEM_SECONDS: u64 = 60;
+
+/// Seconds for which issued tokens can be fetched again, by the same client with the same key.
+const FETCH_AGAIN_SECONDS: u64 = 60;
 
 /// Computes the digest under which an `auth_req_id` is stored.
 fn request_digest(auth_req_id: &str) -> Digest {
@@ -71,15 +74,22 @@ impl StepUps {
         Ok(StepUpStarted { step_up: id, auth_req_id, expires_in: asked.expires_in })
     }
 
-    /// Returns the status for the application that requested the step-up. An approval is returned once;
-    /// afterwards the step-up is unknown.
-    pub async fn status(&self, client: &str, auth_req_id: &str, now: u64) -> Result<StepUpStatus, Problem> {
+    /// Returns the status for the application that requested the step-up and proves possession of the key with thumbprint
+    /// `jkt`. The first look at an approval issues its tokens. For [`FETCH_AGAIN_SECONDS`] after that, the same look
+    /// returns the same tokens, because the answer may have been lost; afterwards the step-up is unknown.
+    pub async fn status(
+        &self,
+        client: &str,
+        auth_req_id: &str,
+        jkt: Option<&str>,
+        now: u64,
+    ) -> Result<StepUpStatus, Problem> {
         let Some(found) = self.requested_by(client, auth_req_id, now).await? else {
             return Ok(StepUpStatus::Unknown);
         };
         match found.ended {
             None => Ok(StepUpStatus::Pending { step_up: found.id, expires: found.expires }),
-            Some(StepUpResult::Approved) => self.redeem(&found, now).await,
+            Some(StepUpResult::Approved) => self.redeem(&found, jkt, now).await,
             Some(end) => Ok(StepUpStatus::Ended(end, found.reasons)),
         }
     }
@@ -111,20 +121,46 @@ impl StepUps {
         }
     }
 
-    async fn redeem(&self, found: &StepUp, now: u64) -> Result<StepUpStatus, Problem> {
+    async fn redeem(&self, found: &StepUp, jkt: Option<&str>, now: u64) -> Result<StepUpStatus, Problem> {
         if found.redeemed {
-            return Ok(StepUpStatus::Unknown);
+            return redeemed(found, jkt, now);
         }
         if now > found.expires.saturating_add(REDEEM_SECONDS) {
             return Ok(StepUpStatus::Ended(StepUpResult::TimedOut, Vec::new()));
         }
         let approval = found.approval.as_deref().unwrap_or_default();
-        let approval: Approval = serde_json::from_str(approval).map_err(internal)?;
+        let mut approval: Approval = serde_json::from_str(approval).map_err(internal)?;
+        approval.redemption = Some(Redemption {
+            at: now,
+            jkt: jkt.map(str::to_owned),
+            id_jti: B64.encode(random::<16>()?),
+            access_jti: B64.encode(random::<16>()?),
+        });
+        let text = serde_json::to_string(&approval).map_err(internal)?;
         let mut connection = self.store.begin().await?;
-        let first = step_up::redeem(&mut connection, &found.id, now).await?;
+        let first = step_up::redeem(&mut connection, &found.id, &text, now).await?;
         connection.commit().await?;
-        Ok(if first { StepUpStatus::Approved(Box::new(approval)) } else { StepUpStatus::Unknown })
+        if first {
+            return Ok(StepUpStatus::Approved(Box::new(approval)));
+        }
+        // Another request was faster.
+        let found = step_up::find(self.store.readers(), By::Id(&found.id)).await?;
+        found.map_or(Ok(StepUpStatus::Unknown), |found| redeemed(&found, jkt, now))
     }
+}
+
+/// Returns the tokens that were issued, to whom they were issued.
+fn redeemed(found: &StepUp, jkt: Option<&str>, now: u64) -> Result<StepUpStatus, Problem> {
+    let approval = found.approval.as_deref().unwrap_or_default();
+    let approval: Approval = serde_json::from_str(approval).map_err(internal)?;
+    let again = approval.redemption.as_ref().is_some_and(|issued| {
+        issued.jkt.as_deref() == jkt && now <= issued.at.saturating_add(FETCH_AGAIN_SECONDS)
+    });
+    if !again {
+        return Ok(StepUpStatus::Unknown);
+    }
+    tracing::info!(step_up = %found.id, client = found.client, "tokens are fetched again");
+    Ok(StepUpStatus::Approved(Box::new(approval)))
 }
 
 pub(super) fn internal(error: serde_json::Error) -> Problem {

@@ -52,7 +52,8 @@ impl DeviceResult<'_> {
 
 /// Notifications to send once the result is durable.
 pub(super) struct StepUpClosure {
-    pub(super) step_up: Option<StepUpId>,
+    /// The step-up that closed for all devices, and how.
+    pub(super) step_up: Option<(StepUpId, StepUpResult)>,
     pub(super) devices: Vec<i64>,
 }
 
@@ -105,7 +106,7 @@ impl StepUps {
         let devices = step_up::end(&mut connection, &found, (end, &[]), now).await?;
         audit::append(&mut connection, &[entry(&found, None, &DeviceResult::of(end), true, now)]).await?;
         connection.commit().await?;
-        self.notify(StepUpClosure { step_up: Some(*id), devices });
+        self.notify(StepUpClosure { step_up: Some((*id, end)), devices });
         Ok(true)
     }
 
@@ -124,13 +125,14 @@ impl StepUps {
             false => Vec::new(),
         };
         audit::append(connection, &[entry(step_up, Some(device), &ending, over, now)]).await?;
-        Ok(StepUpClosure { step_up: over.then_some(step_up.id), devices })
+        Ok(StepUpClosure { step_up: over.then_some((step_up.id, ending.end)), devices })
     }
 
     /// Wakes devices and waiting requests. Call it once the result is durable.
     pub(super) fn notify(&self, closure: StepUpClosure) {
         self.channels.wake(&closure.devices);
-        if let Some(step_up) = closure.step_up {
+        if let Some((step_up, end)) = closure.step_up {
+            self.metrics.step_up(end);
             // Fails if no task is waiting.
             let _ = self.results.send(step_up);
         }

@@ -32,4 +32,20 @@ pub struct Approval {
     /// Approved details, as requested (RFC 9396).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authorization_details: Option<serde_json::Value>,
+    /// The tokens that were issued.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub redemption: Option<Redemption>,
+}
+
+/// The tokens of an approval: enough to issue the same ones again, and to know for whom.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Redemption {
+    /// Time at which they were issued, in seconds since 1970.
+    pub at: u64,
+    /// Thumbprint of the key to which they are bound (RFC 9449).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jkt: Option<String>,
+    /// `jti` of the ID token and of the access token.
+    pub id_jti: String,
+    pub access_jti: String,
 }

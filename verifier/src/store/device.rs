@@ -152,6 +152,14 @@ pub(crate) async fn find<'c>(
 }
 
 impl Store {
+    /// Counts the enrolled devices by the status of their last report.
+    pub(crate) async fn devices_by_status(&self) -> Result<Vec<(String, u64)>, StoreError> {
+        let query =
+            sqlx::query("SELECT status, COUNT(*) FROM devices WHERE revoked_at IS NULL GROUP BY status");
+        let rows = query.fetch_all(self.readers()).await?;
+        rows.iter().map(|row| Ok((row.try_get(0)?, unsigned(row.try_get(1)?)))).collect()
+    }
+
     /// Reads a device; `None` if the key matches none.
     pub async fn device(&self, by: By<'_>) -> Result<Option<Device>, StoreError> {
         find(self.readers(), by).await

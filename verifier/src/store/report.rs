@@ -3,7 +3,7 @@
 
 use super::audit;
 use super::heartbeat::Heartbeats;
-use super::{Store, StoreError, json_rows, signed};
+use super::{Store, StoreError, json_rows, signed, unsigned};
 use crate::audit::AuditEntry;
 use crate::nonce::{self, SpentNonce};
 use sqlx::Row;
@@ -69,8 +69,8 @@ pub(crate) struct AppraisedReport {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ReportOutcome {
     Accepted,
-    /// Same evidence as the device's last report: its answer was lost.
-    Again,
+    /// Same evidence as the device's last report, which was accepted at this time, in seconds since 1970.
+    Again(u64),
     /// The nonce was already used.
     NonceUsed,
     /// The device changed since it was read: appraise again.
@@ -91,6 +91,11 @@ impl Reports {
     pub(crate) fn start(store: Arc<Store>, nonce_seconds: u64) -> (Self, tokio::task::JoinHandle<()>) {
         let (sender, receiver) = mpsc::channel(QUEUE);
         (Self(sender), tokio::spawn(write(store, receiver, nonce_seconds)))
+    }
+
+    /// Returns the number of reports that wait.
+    pub(crate) fn queued(&self) -> usize {
+        self.0.max_capacity().saturating_sub(self.0.capacity())
     }
 
     /// Queues a report and waits until it is durable.
@@ -216,12 +221,15 @@ async fn refused(
     connection: &mut sqlx::SqliteConnection,
     it: &AppraisedReport,
 ) -> Result<ReportOutcome, StoreError> {
-    let row =
-        sqlx::query("SELECT evidence FROM devices WHERE id = ?1 AND generation = ?2 AND revoked_at IS NULL");
+    let row = sqlx::query(
+        "SELECT evidence, last_seen FROM devices WHERE id = ?1 AND generation = ?2 AND revoked_at IS NULL",
+    );
     let row = row.bind(it.device).bind(it.generation).fetch_optional(connection).await?;
     Ok(match row {
         None => ReportOutcome::DeviceChanged,
-        Some(row) if row.try_get::<&[u8], _>(0)? == it.evidence.as_bytes() => ReportOutcome::Again,
+        Some(row) if row.try_get::<&[u8], _>(0)? == it.evidence.as_bytes() => {
+            ReportOutcome::Again(unsigned(row.try_get(1)?))
+        }
         Some(_) => ReportOutcome::NonceUsed,
     })
 }

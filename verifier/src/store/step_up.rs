@@ -342,16 +342,19 @@ pub(crate) async fn approve(
     Ok(())
 }
 
-/// Marks an approval as redeemed. Returns `false` if it already was.
+/// Marks an approval as redeemed, and replaces it by one that names the tokens. Returns `false` if it already was.
 pub(crate) async fn redeem(
     connection: &mut SqliteConnection,
     step_up: &StepUpId,
+    approval: &str,
     now: u64,
 ) -> Result<bool, StoreError> {
     let query = sqlx::query(
-        "UPDATE step_ups SET redeemed_at = ?2 WHERE id = ?1 AND redeemed_at IS NULL AND ended = 'approved'",
+        "UPDATE step_ups SET redeemed_at = ?2, approval = ?3
+         WHERE id = ?1 AND redeemed_at IS NULL AND ended = 'approved'",
     );
-    let done = query.bind(step_up.as_bytes()).bind(signed(now)).execute(connection).await?;
+    let query = query.bind(step_up.as_bytes()).bind(signed(now)).bind(approval);
+    let done = query.execute(connection).await?;
     Ok(done.rows_affected() == 1)
 }
 

@@ -94,11 +94,13 @@ async fn tap_yields_one_token_pair_with_proven_claims() {
     assert_eq!((&access["authorization_details"], access.get("cnf")), (&details, None));
     assert_eq!((id.get("client_id"), id.get("authorization_details"), id.get("cnf")), (None, None, None));
 
-    // Neither token replaces the other, and there is no second pair.
+    // Neither token replaces the other, and there is no second pair: a lost answer is given again.
     let keys: JwkSet = serde_json::from_value(provider.get("/jwks").await).unwrap();
     let swapped = jwt::verify::<Value>(tokens["id_token"].as_str().unwrap(), ACCESS_TOKEN_TYP, &keys);
     assert_eq!(swapped, Err(jwt::Error::Header("typ")));
-    assert_eq!(refusal(&ehr.poll(&provider, &auth_req_id).await), refused(400, "invalid_grant"));
+    let again: Value = ehr.poll(&provider, &auth_req_id).await.json();
+    assert_eq!(claims(&provider, &again["id_token"], ID_TOKEN_TYP).await, id);
+    assert_eq!(claims(&provider, &again["access_token"], ACCESS_TOKEN_TYP).await, access);
 }
 
 #[tokio::test]
@@ -140,9 +142,13 @@ async fn however_many_ask_at_once_one_is_given_the_tokens() {
     nurse.tap(&provider, &asked).await;
     let polls = || ehr.poll(&provider, &auth_req_id);
     let (a, b, c, d) = tokio::join!(polls(), polls(), polls(), polls());
-    let mut told: Vec<_> = [a, b, c, d].iter().map(|answer| answer.status).collect();
-    told.sort_unstable();
-    assert_eq!(told, [200, 400, 400, 400]);
+    let mut given = Vec::new();
+    for answer in [a, b, c, d] {
+        let tokens: Value = answer.json();
+        given.push(claims(&provider, &tokens["access_token"], ACCESS_TOKEN_TYP).await);
+    }
+    given.dedup();
+    assert_eq!(given.len(), 1, "one pair of tokens: {given:?}");
 }
 
 #[tokio::test]
@@ -156,9 +162,11 @@ async fn approval_survives_restart_and_is_redeemed_once() {
     nurse.tap(&provider, &asked).await;
     let provider = provider.restart().await;
     assert_eq!(refusal(&ehr.poll(&provider, &waiting).await), refused(400, "authorization_pending"));
-    assert_eq!(ehr.poll(&provider, &approved).await.status, 200);
+    let tokens: Value = ehr.poll(&provider, &approved).await.json();
+    let given = claims(&provider, &tokens["access_token"], ACCESS_TOKEN_TYP).await;
     let provider = provider.restart().await;
-    assert_eq!(refusal(&ehr.poll(&provider, &approved).await), refused(400, "invalid_grant"));
+    let tokens: Value = ehr.poll(&provider, &approved).await.json();
+    assert_eq!(claims(&provider, &tokens["access_token"], ACCESS_TOKEN_TYP).await, given);
 }
 
 #[tokio::test]
@@ -255,6 +263,24 @@ async fn a_poll_is_held_until_the_step_up_has_ended() {
 }
 
 #[tokio::test]
+async fn client_says_how_long_it_waits() {
+    let provider = Provider::with(|config| {
+        (config.oidc.hold_seconds, config.oidc.interval_seconds) = (3600, 1);
+    })
+    .await;
+    let ehr = provider.with_secret("ehr").await;
+    let asked = ehr.post(&provider, "/bc-authorize", &request("nurse-7")).await;
+    let asked = asked.json::<Value>();
+    assert_eq!(asked["interval"], 1);
+    let auth_req_id = asked["auth_req_id"].as_str().unwrap();
+    // A poll that was held for the configured time would outlive the test.
+    let prefer = [("prefer", "respond-async, wait=0")];
+    let answer = ehr.post_with(&provider, "/token", &prefer, &poll(auth_req_id)).await;
+    assert_eq!(refusal(&answer), refused(400, "authorization_pending"));
+    assert!(answer.head.contains("preference-applied: wait=0"), "{}", answer.head);
+}
+
+#[tokio::test]
 async fn polls_that_are_held_leave_connections_to_others() {
     let provider = Provider::with(|config| {
         config.oidc.hold_seconds = 3600;
@@ -315,6 +341,16 @@ async fn a_token_is_bound_to_the_key_that_was_proven() {
     assert_eq!(access["cnf"], json!({ "jkt": thumbprint(&public(&key)) }));
     let again = pacs.post_with(&provider, "/token", &[("dpop", &proof)], &poll(&auth_req_id)).await;
     assert_eq!(refusal(&again), refused(400, "invalid_dpop_proof"), "replayed");
+    // The same tokens, with a new proof of the same key only.
+    let with = async |headers: &[(&str, &str)]| {
+        pacs.post_with(&provider, "/token", headers, &poll(&auth_req_id)).await
+    };
+    let fresh = self::proof(&key, "htm", json!("POST"));
+    let tokens: Value = with(&[("dpop", &fresh)]).await.json();
+    assert_eq!(claims(&provider, &tokens["access_token"], ACCESS_TOKEN_TYP).await, access);
+    let other = self::proof(&pair(), "htm", json!("POST"));
+    assert_eq!(refusal(&with(&[("dpop", &other)]).await), refused(400, "invalid_grant"), "another key");
+    assert_eq!(refusal(&with(&[]).await), refused(400, "invalid_grant"), "no key");
 }
 
 #[tokio::test]

@@ -39,17 +39,25 @@ pub(crate) struct Serving {
     pub(crate) child: Child,
     pub(crate) address: SocketAddr,
     pub(crate) anchor: PathBuf,
+    /// Address for administrators, if the configuration has one.
+    pub(crate) admin: Option<SocketAddr>,
 }
 
 impl Serving {
     pub(crate) fn start(folder: &Path) -> Self {
+        Self::start_logging(folder, Stdio::null())
+    }
+
+    pub(crate) fn start_logging(folder: &Path, log: Stdio) -> Self {
         let serve = ["serve", "--self-signed", "localhost"];
-        let mut child =
-            program(folder).args(serve).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut child = program(folder).args(serve).stdout(Stdio::piped()).stderr(log).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut word =
             |name: &str| lines.next().unwrap().unwrap().strip_prefix(name).unwrap().trim().to_owned();
-        Self { anchor: word("trust-anchor").into(), address: word("listening").parse().unwrap(), child }
+        let (anchor, address) = (word("trust-anchor").into(), word("listening").parse().unwrap());
+        let config = std::fs::read_to_string(folder.join("verifier.toml")).unwrap();
+        let admin = config.contains("admin.listen").then(|| word("administrators").parse().unwrap());
+        Self { anchor, address, admin, child }
     }
 
     pub(crate) async fn connect(&self) -> Client {

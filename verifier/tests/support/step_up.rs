@@ -114,7 +114,7 @@ impl StepUpFixture {
     }
 
     pub(crate) async fn standing(&self, begun: &StepUpStarted) -> StepUpStatus {
-        self.verifier().step_ups.status(CLIENT, &begun.auth_req_id, NOW).await.unwrap()
+        self.verifier().step_ups.status(CLIENT, &begun.auth_req_id, None, NOW).await.unwrap()
     }
 
     /// The entries of step-ups: kind and body.
