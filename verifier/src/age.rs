@@ -86,7 +86,7 @@ impl Identity {
     /// Reads the first key of an identity file: lines with keys, and comments.
     ///
     /// # Errors
-    /// [`Error::Format`] if there is none.
+    /// [`Error::Format`] if it has no key.
     pub fn from_file(text: &str) -> Result<Self, Error> {
         let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
         let secret = bech32::decode(IDENTITY_PREFIX, lines.next().ok_or(Error::Format)?);

@@ -42,7 +42,7 @@ pub enum BackupError {
     /// The file is not the expected one.
     #[error("the backup {0} has SHA-256 {1}, which is not the expected one")]
     Digest(PathBuf, String),
-    /// What is there would be lost.
+    /// Present data would be lost.
     #[error("{0}")]
     Exists(String),
     #[error("the audit log in the backup is not valid: {0}")]
@@ -59,6 +59,8 @@ pub struct Backup {
     pub last_entry: u64,
     /// Names of the files in it, besides the store.
     pub files: Vec<String>,
+    /// Files that the configuration names and that do not exist.
+    pub missing: Vec<PathBuf>,
 }
 
 /// Makes a backup of a verifier that may run, in a new file at `path` that only its owner can read. `configuration` is the
@@ -85,12 +87,12 @@ pub async fn make(
     let copy = config.data.join("backup.db");
     let outcome = async {
         store.copy_to(&copy).await?;
-        let files = content::add(&copy, config, configuration, now).await?;
+        let (files, missing) = content::add(&copy, config, configuration, now).await?;
         let last_entry = content::last_entry(&copy).await?;
         let (copy, path) = (copy.clone(), path.to_owned());
         let written = tokio::task::spawn_blocking(move || write(&copy, &path, &recipients, progress)).await;
         let (bytes, digest) = written.map_err(|e| StoreError::Failed(e.to_string()))??;
-        Ok(Backup { bytes, digest, last_entry, files })
+        Ok(Backup { bytes, digest, last_entry, files, missing })
     };
     let outcome = outcome.await;
     snapshot::remove(&copy);

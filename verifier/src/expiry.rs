@@ -42,7 +42,7 @@ impl Kind {
     }
 }
 
-/// How near an expiry is.
+/// Distance to an expiry, in steps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Urgency {

@@ -44,7 +44,7 @@ struct StatusLabels {
     status: String,
 }
 
-/// Route of the reports, which have a counter of their own.
+/// Route of the reports, which have a separate counter.
 const REPORTS: &str = "/v1/reports";
 
 /// Counters that grow while the verifier serves.

@@ -1,4 +1,4 @@
-//! What administrators see of a verifier that runs: health, metrics, the log, and what expires.
+//! Monitoring of a verifier that runs: health, metrics, the log, and expiries.
 
 mod support;
 

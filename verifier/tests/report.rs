@@ -221,9 +221,9 @@ mod tests {
         let again = lab.verifier.attestation.report(&evidence, NOW + 5).await.unwrap();
         assert_eq!(lab.audit_length().await, length);
         assert_ne!(first.nonce, again.nonce);
-        // Whoever repeats it need not be the device: no session, and the verdict of that time.
+        // Its sender may be another than the device: no session, and the verdict of that time.
         assert!(first.session.is_some() && again.session.is_none());
-        assert_eq!(again.nonce_seconds.get(), 60, "a nonce as anybody can have");
+        assert_eq!(again.nonce_seconds.get(), 60, "a nonce as every client can have");
         assert!(again.report_seconds.get() < first.report_seconds.get(), "the device reports again soon");
         let (first, again) = (verdict(&lab.verifier, &first, NOW), verdict(&lab.verifier, &again, NOW));
         assert_eq!(first, again);

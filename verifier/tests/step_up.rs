@@ -670,7 +670,7 @@ mod tests {
         // All of them have the same pair of tokens.
         given.dedup();
         assert_eq!(given.len(), 1);
-        // Another key has none, and nobody has any a minute later.
+        // Another key has none, and none are given a minute later.
         let status = |jkt, now| verifier.step_ups.status(CLIENT, &begun.auth_req_id, jkt, now);
         assert_eq!(status(Some("another"), NOW).await.unwrap(), StepUpStatus::Unknown);
         assert!(matches!(status(None, NOW + 60).await.unwrap(), StepUpStatus::Approved(_)));

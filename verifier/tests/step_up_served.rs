@@ -88,7 +88,7 @@ mod tests {
         let outcome: StepUpOutcome =
             client.post_as(&served.fixture.at.session, &path, &end).await.unwrap().json();
         assert_eq!(outcome.end, StepUpResult::Declined);
-        assert!(device.store().check().await.is_ok());
+        assert!(device.store().probe().await.is_ok());
         // An open channel does not prevent the shutdown.
         served.server.shutdown().await;
         assert_eq!(from_the_start.next().await.unwrap(), None);

@@ -75,11 +75,15 @@ pub(crate) async fn run(path: &Path, arguments: BackupArgs) -> anyhow::Result<bo
             "bytes": made.bytes,
             "last_entry": made.last_entry,
             "files": made.files,
+            "missing": made.missing,
         }))?;
     } else {
         println!("{}: {} bytes, written and read again.", arguments.file.display(), made.bytes);
         println!("sha256 {}", made.digest.hex());
         println!("last audit entry {}", made.last_entry);
+        for path in &made.missing {
+            println!("not in it, because it does not exist: {}", path.display());
+        }
     }
     Ok(true)
 }

@@ -84,7 +84,7 @@ mod tests {
     fn values_cannot_make_a_pair_or_a_line() {
         let lines = Lines::default();
         let sink = lines.clone();
-        let subscriber = tracing_subscriber::fmt().event_format(Logfmt).with_ansi(false);
+        let subscriber = tracing_subscriber::fmt().with_ansi(false).event_format(Logfmt);
         let subscriber = subscriber.with_writer(move || sink.clone()).finish();
         tracing::subscriber::with_default(subscriber, || {
             let span = tracing::info_span!("request", client = "a\nb c=\"d\"");

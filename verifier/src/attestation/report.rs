@@ -126,8 +126,8 @@ impl Attestation {
         }
     }
 
-    /// Answers evidence that was accepted `at` an earlier time with the verdict of that time. Whoever repeats it may not be
-    /// the device: the answer opens no session, and its nonce is one that anybody can have. The next report, which comes
+    /// Answers evidence that was accepted `at` an earlier time with the verdict of that time. Its sender may be another than
+    /// the device: the answer opens no session, and its nonce is one that every client can have. The next report, which comes
     /// soon, opens a session.
     async fn answer_again(
         &self,

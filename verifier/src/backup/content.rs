@@ -26,14 +26,14 @@ pub(super) struct StoredFile {
     pub(super) content: Zeroizing<Vec<u8>>,
 }
 
-/// Adds the tables to a copy of a store, and returns the names of the files.
+/// Adds the tables to a copy of a store. Returns the names of the files, and the files of the configuration that do not exist.
 pub(super) async fn add(
     copy: &Path,
     config: &Config,
     configuration: &Path,
     now: u64,
-) -> Result<Vec<String>, BackupError> {
-    let files = collect(config, configuration)?;
+) -> Result<(Vec<String>, Vec<PathBuf>), BackupError> {
+    let (files, missing) = collect(config, configuration)?;
     let mut connection = open(copy).await?;
     let mut transaction = connection.begin().await.map_err(StoreError::from)?;
     let failed = |e| BackupError::from(StoreError::from(e));
@@ -58,7 +58,7 @@ pub(super) async fn add(
     }
     transaction.commit().await.map_err(failed)?;
     connection.close().await.map_err(failed)?;
-    Ok(files.into_iter().map(|(name, _)| name).collect())
+    Ok((files.into_iter().map(|(name, _)| name).collect(), missing))
 }
 
 /// Returns the number of the last audit entry.
@@ -111,9 +111,11 @@ fn safe(name: &str) -> Option<PathBuf> {
     }
 }
 
-/// Lists the files of a backup, by their names in it.
-fn collect(config: &Config, configuration: &Path) -> Result<Vec<(String, PathBuf)>, FileError> {
-    let mut files = Vec::new();
+/// Files of a backup with their names in it, and files that the configuration names and that do not exist.
+type Collected = (Vec<(String, PathBuf)>, Vec<PathBuf>);
+
+fn collect(config: &Config, configuration: &Path) -> Result<Collected, FileError> {
+    let (mut files, mut missing) = (Vec::new(), Vec::new());
     for folder in FOLDERS {
         walk(&config.data.join(folder), &format!("data/{folder}"), &mut files)?;
     }
@@ -127,8 +129,10 @@ fn collect(config: &Config, configuration: &Path) -> Result<Vec<(String, PathBuf
         [&config.policy, &config.thresholds, &config.step_up_policy, &keys.metadata, &keys.metadata_roots];
     for path in named.into_iter().flatten().chain(tls.into_iter().flatten()) {
         let Some(name) = path.file_name() else { continue };
+        if !path.exists() {
+            missing.push(path.clone());
         // The data folder's files are there already.
-        if !path.starts_with(&config.data) {
+        } else if !path.starts_with(&config.data) {
             files.push((format!("{CONFIGURATION}/{}", name.display()), path.clone()));
         }
     }
@@ -139,7 +143,7 @@ fn collect(config: &Config, configuration: &Path) -> Result<Vec<(String, PathBuf
         Some([(_, path), _]) => {
             Err(FileError::new("adding", path, "another file of the configuration has this name"))
         }
-        None => Ok(files),
+        None => Ok((files, missing)),
     }
 }
 

@@ -20,7 +20,7 @@ const STAGING: &str = "restoring";
 /// Entries of the data folder that a restore replaces. The store is moved last: as long as it is missing, so is the rest.
 const REPLACED: [&str; 6] = ["keys", "tls", "roots", "verifier.db-wal", "verifier.db-shm", "verifier.db"];
 
-/// What to restore, and how.
+/// Options of a restore.
 pub struct RestoreOptions<'a> {
     pub data: &'a Path,
     pub identity: &'a Identity,

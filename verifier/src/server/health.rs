@@ -1,5 +1,5 @@
 //! Health: `/health/live` says that the process answers, `/health/ready` that it can accept reports. The second writes to the
-//! store, but not more often than every few seconds, because anybody can ask.
+//! store, but not more often than every few seconds, because every client can ask.
 
 use crate::Verifier;
 use crate::disk;

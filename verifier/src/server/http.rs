@@ -147,7 +147,7 @@ async fn live() -> Response {
     json_response(StatusCode::OK, JSON, "no-store", &serde_json::json!({ "status": "ok" }))
 }
 
-/// Says whether the verifier is ready, and nothing else: anybody can ask.
+/// Says whether the verifier is ready, and nothing else: every client can ask.
 async fn ready(State(shared): State<ServerState>) -> Response {
     let health = shared.health.now(shared.clock.now()).await;
     let outcome = match health.ready {

@@ -1,4 +1,4 @@
-//! Lock of a data folder. Servers share it; whoever replaces or migrates the store has it alone.
+//! Lock of a data folder. Servers share it; a process that replaces or migrates the store has it alone.
 
 use crate::files::{self, FileError};
 use std::fs::{File, TryLockError};

@@ -1,4 +1,4 @@
-//! What a store from a backup must not take up again.
+//! Ends what a store from a backup must not take up again.
 
 use super::audit::AuditFilter;
 use super::{Store, StoreError, Transaction, signed, unsigned};
