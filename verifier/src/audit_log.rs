@@ -2,10 +2,11 @@
 
 use crate::audit::checkpoint::{Checkpoint, ConsistencyProof, Cosigned};
 use crate::audit::note::{NoteError, NoteKey, NoteSignature, SignatureType, SignedNote, VerifierKey};
-use crate::audit::prove::Exported;
-use crate::audit::{Broken, Kind};
+use crate::audit::prove::{Exported, KnownKeys};
+use crate::audit::{Broken, Head, Kind};
 use crate::config::{AuditSettings, Config};
 use crate::files::FileError;
+use crate::store::audit_tree::VerifiedLog;
 use crate::store::{Store, StoreError};
 use std::sync::Arc;
 use tokio::sync::Mutex;
@@ -69,6 +70,20 @@ impl AuditLog {
     #[must_use]
     pub fn store(&self) -> &Store {
         &self.store
+    }
+
+    /// Returns the log's key and those of the witnesses.
+    #[must_use]
+    pub fn known_keys(&self) -> KnownKeys {
+        KnownKeys { log: Some(self.key().clone()), witnesses: self.settings.witnesses.clone() }
+    }
+
+    /// Verifies the whole log. `anchor` is a previously recorded head.
+    ///
+    /// # Errors
+    /// The outer error is the store's; the inner one is the first violation.
+    pub async fn verify(&self, anchor: Option<Head>) -> Result<Result<VerifiedLog, Broken>, StoreError> {
+        self.store.verify_audit_log(anchor, &self.known_keys()).await
     }
 
     /// Signs the log's state, or returns the newest checkpoint if nothing was appended since.

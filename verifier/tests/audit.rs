@@ -127,8 +127,7 @@ mod tests {
         let head = store.verify_audit(None).await.unwrap().unwrap();
         assert_eq!((head.seq, size), (309, 307));
         assert_eq!(store.verify_audit(Some(head)).await.unwrap(), Ok(head));
-        let key = lab.verifier.audit.key().clone();
-        let verify = async || store.verify_audit_log(None, Some(&key)).await.unwrap();
+        let verify = async || lab.verifier.audit.verify(None).await.unwrap();
         assert_eq!(verify().await.unwrap().checkpoints, 1);
 
         let mut raw = raw(store).await;
@@ -292,7 +291,14 @@ mod tests {
             NoteKey::open(&lab.verifier.config().audit_key(), audit.key().name(), SignatureType::Ed25519);
         let forked = cosign(&forked.sign(&key.unwrap(), NOW), &witness);
         assert!(matches!(audit.add_cosignatures(&forked).await, Err(CheckpointError::Unknown(301))));
-        store.verify_audit_log(None, Some(audit.key())).await.unwrap().unwrap();
+        let verified = audit.verify(None).await.unwrap().unwrap();
+        assert_eq!((verified.checkpoints, verified.cosigned), (5, 1));
+        // A stored cosignature that was changed.
+        let mut damaged = stored;
+        damaged.signatures[1].signature[20] ^= 1;
+        let update = sqlx::query("UPDATE audit_checkpoints SET note = ?1 WHERE size = 301");
+        update.bind(damaged.to_string()).execute(&mut raw(store).await).await.unwrap();
+        assert!(matches!(audit.verify(None).await.unwrap(), Err(Broken::Checkpoint(301, _))));
     }
 
     #[tokio::test]
@@ -308,7 +314,7 @@ mod tests {
         assert_eq!(*verifier.audit.key(), name);
         let note = verifier.audit.checkpoint(NOW).await.unwrap();
         assert_eq!(Checkpoint::read(&note.text).unwrap().size, 556);
-        let verified = verifier.store().verify_audit_log(None, Some(&name)).await.unwrap().unwrap();
+        let verified = verifier.audit.verify(None).await.unwrap().unwrap();
         assert_eq!((verified.head.seq, verified.checkpoints), (555, 2));
     }
 
@@ -354,8 +360,7 @@ mod tests {
         for task in tasks {
             task.await.unwrap();
         }
-        let key = lab.verifier.audit.key();
-        let verified = lab.verifier.store().verify_audit_log(None, Some(key)).await.unwrap().unwrap();
+        let verified = lab.verifier.audit.verify(None).await.unwrap().unwrap();
         assert_eq!((verified.head.seq, verified.checkpoints), (320, 4));
     }
 
@@ -392,7 +397,7 @@ mod tests {
         let left = "SELECT COUNT(*) FROM audit WHERE pruned IS NOT NULL
                     AND (body <> '{}' OR evidence IS NOT NULL OR salt IS NOT NULL)";
         assert_eq!(sqlx::query(left).fetch_one(&mut raw).await.unwrap().get::<i64, _>(0), 0);
-        let verified = store.verify_audit_log(None, Some(audit.key())).await.unwrap().unwrap();
+        let verified = audit.verify(None).await.unwrap().unwrap();
         assert_eq!(verified.pruned, 4);
         audit.consistency(&old, due).await.unwrap();
         let known = KnownKeys { log: Some(audit.key().clone()), witnesses: Vec::new() };
@@ -533,7 +538,7 @@ mod tests {
         fill(store, 2).await;
         let checkpoint = audit.checkpoint(NOW).await.unwrap();
         assert_eq!(Checkpoint::read(&checkpoint.text).unwrap().size, 3);
-        let verified = store.verify_audit_log(Some(head), Some(audit.key())).await.unwrap().unwrap();
+        let verified = audit.verify(Some(head)).await.unwrap().unwrap();
         assert_eq!((verified.head.seq, verified.former), (602, 600));
         let wrong = Head { hash: Digest([1; 32]), ..head };
         assert_eq!(store.verify_audit(Some(wrong)).await.unwrap(), Err(Broken::NotAnchored(600)));
@@ -569,7 +574,7 @@ mod tests {
         run(&mut raw, "UPDATE audit SET body = replace(body, 'nurse-4', 'nurse-3') WHERE seq = 3").await;
         // Old entries are pruned as well. The approval stays proven.
         assert_eq!(store.prune_audit(Kind::UserAdded, NOW + 1, NOW).await.unwrap(), 599);
-        let verified = store.verify_audit_log(Some(head), Some(audit.key())).await.unwrap().unwrap();
+        let verified = audit.verify(Some(head)).await.unwrap().unwrap();
         assert_eq!(verified.pruned, 599);
         assert!(prove_with(&audit.export(7, NOW).await.unwrap().unwrap(), &known).is_proven());
         assert!(prove_with(&audit.export(8, NOW).await.unwrap().unwrap(), &known).is_logged());

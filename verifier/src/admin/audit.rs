@@ -168,15 +168,13 @@ pub(crate) async fn run(config: &Path, command: Command) -> anyhow::Result<bool>
     let so = match command {
         Command::Prove { which, json, .. } => {
             let exported = export(&log, &which.context("name an entry or a step-up")?).await?;
-            let known =
-                KnownKeys { log: Some(log.key().clone()), witnesses: log.settings().witnesses.clone() };
-            print_proof(&exported, &known, json)?
+            print_proof(&exported, &log.known_keys(), json)?
         }
         Command::Export { which } => {
             super::print_json(&export(&log, &which).await?)?;
             true
         }
-        Command::Verify { anchor, json } => match store.verify_audit_log(anchor, Some(log.key())).await? {
+        Command::Verify { anchor, json } => match log.verify(anchor).await? {
             Ok(verified) => {
                 print_verified(&verified, json)?;
                 true
@@ -197,7 +195,7 @@ pub(crate) async fn run(config: &Path, command: Command) -> anyhow::Result<bool>
 }
 
 fn print_verified(log: &VerifiedLog, json: bool) -> anyhow::Result<()> {
-    let VerifiedLog { head, former, pruned, checkpoints, collected } = log;
+    let VerifiedLog { head, former, pruned, checkpoints, cosigned, collected } = log;
     if json {
         return super::print_json(&json!({
             "entries": head.seq,
@@ -205,10 +203,14 @@ fn print_verified(log: &VerifiedLog, json: bool) -> anyhow::Result<()> {
             "former_chain": former,
             "pruned": pruned,
             "checkpoints": checkpoints,
+            "cosigned": cosigned,
             "collected_reports": collected,
         }));
     }
-    println!("The audit log is valid: {} entries, {checkpoints} checkpoints.", head.seq);
+    println!(
+        "The audit log is valid: {} entries, {checkpoints} checkpoints, {cosigned} of them cosigned.",
+        head.seq
+    );
     if *pruned > 0 {
         println!(
             "The payloads of {pruned} entries were pruned; the hashes of their payloads are in the log."

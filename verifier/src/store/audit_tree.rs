@@ -5,7 +5,7 @@ use super::audit::{last_seq, list};
 use super::{Store, StoreError, json_rows, signed, unsigned};
 use crate::audit::checkpoint::{Checkpoint, ConsistencyProof, InclusionProof};
 use crate::audit::note::{NoteKey, SignedNote, VerifierKey};
-use crate::audit::prove::{Exported, FormerEntry};
+use crate::audit::prove::{Exported, FormerEntry, KnownKeys};
 use crate::audit::tree::{self, Frontier, Subtree, TILE_HEIGHT, TILE_WIDTH};
 use crate::audit::{Broken, FormerChain, Head, Logged, chain};
 use sqlx::{Connection, Row, SqliteConnection};
@@ -157,6 +157,8 @@ pub struct VerifiedLog {
     pub pruned: u64,
     /// Number of checkpoints.
     pub checkpoints: u64,
+    /// Number of checkpoints that a known witness cosigned.
+    pub cosigned: u64,
     /// Number of reports that changed nothing and are not yet in an entry.
     pub collected: u64,
 }
@@ -167,18 +169,19 @@ impl Store {
     /// # Errors
     /// The outer error is the store's; the inner one is the first violation.
     pub async fn verify_audit(&self, anchor: Option<Head>) -> Result<Result<Head, Broken>, StoreError> {
-        Ok(self.verify_audit_log(anchor, None).await?.map(|log| log.head))
+        let known = KnownKeys::default();
+        Ok(self.verify_audit_log(anchor, &known).await?.map(|log| log.head))
     }
 
-    /// Verifies the whole log: each entry, the stored hashes of the tree, and each checkpoint, with its signature if the
-    /// log's key is given.
+    /// Verifies the whole log: each entry, the stored hashes of the tree, and each checkpoint, with the signatures of known
+    /// keys.
     ///
     /// # Errors
     /// The outer error is the store's; the inner one is the first violation.
     pub async fn verify_audit_log(
         &self,
         anchor: Option<Head>,
-        key: Option<&VerifierKey>,
+        known: &KnownKeys,
     ) -> Result<Result<VerifiedLog, Broken>, StoreError> {
         let mut connection = self.readers().acquire().await?;
         // One state of the log, whatever is appended meanwhile.
@@ -188,12 +191,13 @@ impl Store {
             head: Head { seq: 0, hash: FormerChain::START },
             tree,
             anchor,
-            key,
+            known,
             leaves: Frontier::default(),
             chained: Frontier::default(),
             nodes: 0,
             pruned: 0,
             checkpoints: 0,
+            cosigned: 0,
         };
         match verification.run().await {
             Ok(verified) => Ok(Ok(verified)),
@@ -402,7 +406,7 @@ impl<E: Into<StoreError>> From<E> for Stopped {
 struct Verification<'a> {
     tree: Tree<'a>,
     anchor: Option<Head>,
-    key: Option<&'a VerifierKey>,
+    known: &'a KnownKeys,
     head: Head,
     leaves: Frontier,
     chained: Frontier,
@@ -410,6 +414,7 @@ struct Verification<'a> {
     nodes: i64,
     pruned: u64,
     checkpoints: u64,
+    cosigned: u64,
 }
 
 impl Verification<'_> {
@@ -444,6 +449,7 @@ impl Verification<'_> {
             former: chain.seq,
             pruned: self.pruned,
             checkpoints: self.checkpoints,
+            cosigned: self.cosigned,
             collected: unsigned(row.try_get(1)?),
         })
     }
@@ -524,15 +530,18 @@ impl Verification<'_> {
         let size = self.leaves.size();
         let query = sqlx::query("SELECT note FROM audit_checkpoints WHERE size = ?1").bind(signed(size));
         let Some(row) = query.fetch_optional(&mut *self.tree.connection).await? else { return Ok(()) };
-        let opened = row.try_get::<&str, _>(0)?.parse().and_then(|note: SignedNote| match self.key {
-            Some(key) => Checkpoint::open(&note, key, &[]).map(|(checkpoint, _)| checkpoint),
-            None => Checkpoint::read(&note.text),
+        let opened = row.try_get::<&str, _>(0)?.parse().and_then(|note: SignedNote| match &self.known.log {
+            Some(key) => Checkpoint::open(&note, key, &self.known.witnesses),
+            None => Checkpoint::read(&note.text).map(|checkpoint| (checkpoint, Vec::new())),
         });
         let why = match opened {
             Err(error) => error.to_string(),
-            Ok(it) if it.size != size || it.root != self.leaves.root() => "the log has another root".into(),
-            Ok(_) => {
+            Ok((it, _)) if it.size != size || it.root != self.leaves.root() => {
+                "the log has another root".into()
+            }
+            Ok((_, cosigned)) => {
                 self.checkpoints += 1;
+                self.cosigned += u64::from(!cosigned.is_empty());
                 return Ok(());
             }
         };
