@@ -6,7 +6,7 @@
 
 use crate::cbor::{MapBuilder, Value};
 use crate::cose::{self, PublicKey, Sign1};
-use crate::id::{Digest, EnrolmentId, Nonce, Thumbprint};
+use crate::id::{Digest, EnrolmentId, Nonce, PinPeriodId, Thumbprint};
 use crate::posture::Posture;
 
 /// Our profile: the UUID `6147dd02-bc77-4870-a9ca-5d6ceaefce56` under the arc 2.25.
@@ -31,6 +31,7 @@ const BOOT_COUNT: i64 = 267;
 const INTENDED_USE: i64 = 275;
 const FACTS: i64 = -75000;
 const TPM_EVIDENCE: i64 = -75001;
+const PIN_PERIOD: i64 = -75002;
 /// UEID type RAND (RFC 9711 section 4.2.1).
 const RAND: u8 = 0x01;
 
@@ -84,6 +85,8 @@ pub struct Claims {
     pub boot_count: Option<u64>,
     /// Intended use (RFC 9711 section 4.3.3).
     pub intended_use: IntendedUse,
+    /// At a step-up, the PIN period of the device, if one runs.
+    pub pin_period: Option<PinPeriodId>,
     /// Facts of all submodules.
     pub posture: Posture,
     /// The TPM's word on the boot.
@@ -153,6 +156,9 @@ impl Claims {
         if let Some(count) = self.boot_count {
             claims.push(BOOT_COUNT, count);
         }
+        if let Some(period) = &self.pin_period {
+            claims.push(PIN_PERIOD, period.as_bytes());
+        }
         let mut submods = MapBuilder::default();
         for (name, facts) in self.posture.submodules() {
             let mut submod = MapBuilder::default().with(FACTS, facts);
@@ -167,8 +173,8 @@ impl Claims {
 
     /// The claims, and the names of those that this version does not know: to be logged, and never judged.
     fn from_value(value: &Value<'_>) -> Result<(Self, Vec<String>), Error> {
-        const KNOWN: [i64; 9] =
-            [IAT, CTI, NONCE, SUEIDS, UPTIME, PROFILE_LABEL, SUBMODS, BOOT_COUNT, INTENDED_USE];
+        const KNOWN: [i64; 10] =
+            [IAT, CTI, NONCE, SUEIDS, UPTIME, PROFILE_LABEL, SUBMODS, BOOT_COUNT, INTENDED_USE, PIN_PERIOD];
         let entries = value.entries().ok_or(Error::Claim("the claims set is not a map"))?;
         let mut unknown: Vec<String> = (entries.iter())
             .filter(|(label, _)| !label.integer().is_some_and(|n| KNOWN.contains(&n)))
@@ -212,6 +218,7 @@ impl Claims {
             intended_use: (IntendedUse::ALL.iter().find(|(code, _)| *code == intended_use))
                 .map(|(_, it)| *it)
                 .ok_or(Error::Claim("intuse is not one that we know"))?,
+            pin_period: value.get(PIN_PERIOD).map(pin_period).transpose()?,
             posture,
             boot,
         };
@@ -247,6 +254,10 @@ fn enrolment(sueids: &Value<'_>) -> Result<EnrolmentId, Error> {
         _ => None,
     }
     .ok_or(Error::Claim("sueids is not one enrolment"))
+}
+
+fn pin_period(value: &Value<'_>) -> Result<PinPeriodId, Error> {
+    value.bytes().and_then(PinPeriodId::from_slice).ok_or(Error::Claim("the PIN period is not 16 bytes"))
 }
 
 impl BootEvidence {
@@ -329,6 +340,7 @@ pub struct Verified {
 ///     uptime: Some(3600),
 ///     boot_count: None,
 ///     intended_use: IntendedUse::Report,
+///     pin_period: None,
 ///     posture: Posture::default(),
 ///     boot: None,
 /// };

@@ -80,6 +80,11 @@ bytes! {
     RegistrationId, 16
 }
 bytes! {
+    /// Time at a device in which taps at the lowest level may rest on one with a PIN: given by the device, random, and
+    /// replaced when it ends.
+    PinPeriodId, 16
+}
+bytes! {
     /// SHA-256 digest, 32 bytes.
     Digest, 32
 }

@@ -40,7 +40,10 @@ const MAX_NESTING: usize = 32;
 /// Assurance level that an application requests. Each level includes the requirements of the previous one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Acr {
-    /// A phishing-resistant hardware key, on an attested device whatever its health.
+    /// A hardware key on an attested device, touched by the person who entered its PIN there a while ago.
+    #[serde(rename = "urn:vitalsign:acr:badge")]
+    Badge,
+    /// Additionally requires the PIN or fingerprint in this tap. The device may be in any state of health.
     #[serde(rename = "urn:vitalsign:acr:hardware-key")]
     HardwareKey,
     /// Additionally requires a device that policy rates as healthy.
@@ -53,16 +56,27 @@ pub enum Acr {
 
 impl Acr {
     /// Every level, the lowest first.
-    pub const ALL: [Self; 3] = [Self::HardwareKey, Self::HealthyDevice, Self::Epcs];
+    pub const ALL: [Self; 4] = [Self::Badge, Self::HardwareKey, Self::HealthyDevice, Self::Epcs];
+
+    /// Level of a request that names none. It is not the lowest, which only named applications may use.
+    pub const DEFAULT: Self = Self::HardwareKey;
 
     /// Returns the `acr` value of this level.
     #[must_use]
     pub fn urn(self) -> &'static str {
         match self {
+            Self::Badge => "urn:vitalsign:acr:badge",
             Self::HardwareKey => "urn:vitalsign:acr:hardware-key",
             Self::HealthyDevice => "urn:vitalsign:acr:healthy-device",
             Self::Epcs => "urn:vitalsign:acr:epcs",
         }
+    }
+
+    /// Returns whether every tap must verify its user, by PIN or fingerprint. At the lowest level a tap may rest on an
+    /// earlier one that did.
+    #[must_use]
+    pub fn verifies_each_tap(self) -> bool {
+        self != Self::Badge
     }
 
     /// The level of this name.
@@ -257,6 +271,10 @@ pub enum StepUpNext {
         random: Nonce,
         /// PublicKeyCredentialRequestOptionsJSON (WebAuthn Level 3, section 5.1.9).
         options: Value,
+        /// Time of the tap with a PIN on which this one may rest, in seconds since 1970. The options then discourage user
+        /// verification.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pin_entered: Option<u64>,
     },
     /// The device does not meet the level; it must not prompt. Contains the names of the failed checks, the
     /// worst first, or [`NO_SECURITY_KEY`].

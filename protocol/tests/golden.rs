@@ -14,8 +14,8 @@ mod golden {
     use vitalsign_protocol::cose::{PublicKey, Sign1, to_be_signed};
     use vitalsign_protocol::diagnostics;
     use vitalsign_protocol::ear::{self, Ear};
-    use vitalsign_protocol::evidence::{self, MAX_BYTES, PROFILE_OID};
-    use vitalsign_protocol::id::{Digest, hex};
+    use vitalsign_protocol::evidence::{self, Claims, MAX_BYTES, PROFILE_OID};
+    use vitalsign_protocol::id::{Digest, PinPeriodId, hex};
     use vitalsign_protocol::jwt::{self, JwkSet};
     use vitalsign_protocol::message;
     use vitalsign_protocol::problem::{Problem, ProblemType};
@@ -82,6 +82,26 @@ mod golden {
         let signed = bytes("evidence-sig-structure");
         assert_eq!(to_be_signed(&sign1.protected, &[], &sign1.payload), signed);
         assert_eq!(digest, Some(Digest::of(&signed)));
+    }
+
+    #[test]
+    fn pin_period_is_sixteen_bytes() {
+        let (pair, public) = inputs::key(&inputs::REPORT_KEY).unwrap();
+        let sign = |digest: &Digest| -> Result<[u8; 64], ()> {
+            let digest =
+                aws_lc_rs::digest::Digest::import_less_safe(digest.as_bytes(), &aws_lc_rs::digest::SHA256);
+            pair.sign_digest(&digest.map_err(|_| ())?).map_err(|_| ())?.as_ref().try_into().map_err(|_| ())
+        };
+        let claims = Claims { pin_period: Some(PinPeriodId([7; 16])), ..inputs::claims() };
+        let bytes = claims.sign(&public.thumbprint(), sign).unwrap();
+        let read = evidence::parse(&bytes, MAX_BYTES).unwrap().verify(&public).unwrap();
+        assert_eq!((read.claims, read.unknown), (claims, Vec::<String>::new()));
+        // The label, and a byte string that becomes a text of the same length.
+        let at = bytes.windows(8).position(|part| part == [0x3a, 0, 1, 0x24, 0xf9, 0x50, 7, 7]).unwrap();
+        let mut text = bytes;
+        text[at + 5] = 0x70;
+        let error = evidence::parse(&text, MAX_BYTES).err();
+        assert_eq!(error, Some(evidence::Error::Claim("the PIN period is not 16 bytes")));
     }
 
     #[test]

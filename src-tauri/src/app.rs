@@ -16,7 +16,7 @@ use tauri::AppHandle;
 use vitalsign_ipc::{Answer, Request};
 use vitalsign_security_key::{Cancel, Failure, Pin, SecurityKeys};
 use vitalsign_session::flow::Choice;
-use vitalsign_session::{Inbox, ServiceConnector, Socket};
+use vitalsign_session::{Inbox, PinPeriodWatch, ServiceConnector, Socket};
 
 /// State shared by the commands and the tray.
 pub(crate) struct App {
@@ -24,6 +24,8 @@ pub(crate) struct App {
     pub(crate) socket: Arc<Socket>,
     /// The security keys of this machine, or why they cannot be reached.
     pub(crate) keys: Arc<Result<SecurityKeys, Failure>>,
+    /// None where keys cannot be watched.
+    pin_period: Option<PinPeriodWatch>,
     pub(crate) inbox: Inbox,
     pub(crate) happened: Sender<Happened>,
     pub(crate) view: Mutex<View>,
@@ -56,10 +58,13 @@ impl App {
         view: View,
         settings: SettingsFile,
     ) -> Self {
+        let keys = SecurityKeys::open();
+        let watch = |keys: &SecurityKeys| PinPeriodWatch::start(socket.0.clone(), keys).ok();
         Self {
             language,
+            pin_period: keys.as_ref().ok().and_then(watch),
             socket: Arc::new(socket),
-            keys: Arc::new(SecurityKeys::open()),
+            keys: Arc::new(keys),
             inbox,
             happened,
             view: Mutex::new(view),
@@ -137,6 +142,9 @@ impl App {
     }
 
     pub(crate) fn away(&self, away: bool) {
+        if let Some(pin_period) = &self.pin_period {
+            pin_period.end();
+        }
         self.hold(|held| held.away = away);
         self.tell(Happened::Away(away));
         if away {

@@ -576,6 +576,7 @@ impl Model {
             details: step_up.authorization_details.as_ref().map(details::rows).unwrap_or_default(),
             level: words::level(step_up.acr),
             until: step_up.until,
+            pin_entered: step_up.pin_entered,
             waiting: u32::try_from(waiting).unwrap_or(u32::MAX),
             step: asked.step.clone(),
         }

@@ -1,7 +1,7 @@
 """python-fido2 as a client of security keys: does what WebAuthn options on standard input ask, in their JSON form, and
 prints {"answer": …} or {"error": …, "ctap": …}.
 
-usage: client.py (--nfc READER | --usb HOST:PORT) [--origin ORIGIN] [--pin PIN] (create | get | info)
+usage: client.py (--nfc READER | --usb HOST:PORT) [--origin ORIGIN] [--pin PIN] (create | get | info | always-uv)
 """
 
 import argparse
@@ -10,7 +10,7 @@ import sys
 
 from fido2.client import ClientError, DefaultClientDataCollector, Fido2Client, UserInteraction
 from fido2.ctap import CtapError
-from fido2.ctap2 import ClientPin, Ctap2
+from fido2.ctap2 import ClientPin, Config, Ctap2
 from fido2.webauthn import PublicKeyCredentialCreationOptions, PublicKeyCredentialRequestOptions
 
 
@@ -51,10 +51,20 @@ def info(device):
     return {"aaguid": str(found.aaguid), "options": found.options, "pin_retries": retries, "product": name}
 
 
+def always_uv(device, pin):
+    ctap2 = Ctap2(device)
+    client_pin = ClientPin(ctap2)
+    token = client_pin.get_pin_token(pin, ClientPin.PERMISSION.AUTHENTICATOR_CFG)
+    Config(ctap2, client_pin.protocol, token).toggle_always_uv()
+    return ctap2.get_info().options
+
+
 def do(arguments):
     device = find(arguments)
     if arguments.what == "info":
         return info(device)
+    if arguments.what == "always-uv":
+        return always_uv(device, arguments.pin)
     client = Fido2Client(device, DefaultClientDataCollector(arguments.origin), Person(arguments.pin))
     options = json.load(sys.stdin)
     if arguments.what == "create":
@@ -70,7 +80,7 @@ def main():
     where.add_argument("--usb", metavar="HOST:PORT")
     parser.add_argument("--origin")
     parser.add_argument("--pin")
-    parser.add_argument("what", choices=["create", "get", "info"])
+    parser.add_argument("what", choices=["create", "get", "info", "always-uv"])
     arguments = parser.parse_args()
     try:
         json.dump({"answer": do(arguments)}, sys.stdout)

@@ -420,6 +420,8 @@ prompt-waiting = { $waiting ->
     [one] Danach wartet noch 1 Anfrage
    *[other] Danach warten noch { $waiting } Anfragen
 }
+prompt-pin = Keine PIN nötig: Sie haben sie um { $time } eingegeben.
+level-badge = Ihr Sicherheitsschlüssel; die PIN nur alle paar Stunden
 level-hardware-key = Ihr Sicherheitsschlüssel
 level-healthy-device = Ihr Sicherheitsschlüssel an einem Gerät, das in Ordnung ist
 level-epcs = Ihr Sicherheitsschlüssel an einem Gerät, das in Ordnung ist, für Betäubungsmittel (EPCS)

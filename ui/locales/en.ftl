@@ -465,6 +465,9 @@ prompt-waiting = { $waiting ->
     [one] 1 more request is waiting
    *[other] { $waiting } more requests are waiting
 }
+# $time: when the person entered the PIN, as 07:02.
+prompt-pin = PIN not needed: you entered it at { $time }.
+level-badge = Your security key; its PIN once in some hours
 level-hardware-key = Your security key
 level-healthy-device = Your security key on a healthy device
 level-epcs = Your security key on a healthy device, for controlled substances (EPCS)

@@ -420,6 +420,8 @@ prompt-waiting = { $waiting ->
     [one] 1 solicitud más espera después de esta
    *[other] { $waiting } solicitudes más esperan después de esta
 }
+prompt-pin = PIN no necesario: lo introdujo a las { $time }.
+level-badge = Su llave de seguridad; el PIN solo cada pocas horas
 level-hardware-key = Su llave de seguridad
 level-healthy-device = Su llave de seguridad en un dispositivo en buen estado
 level-epcs = Su llave de seguridad en un dispositivo en buen estado, para sustancias controladas (EPCS)

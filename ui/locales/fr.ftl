@@ -417,6 +417,8 @@ prompt-waiting = { $waiting ->
     [one] { $waiting } autre demande attend après celle-ci
    *[other] { $waiting } autres demandes attendent après celle-ci
 }
+prompt-pin = Code PIN inutile : vous l’avez saisi à { $time }.
+level-badge = Votre clé de sécurité ; le code PIN une fois toutes les quelques heures
 level-hardware-key = Votre clé de sécurité
 level-healthy-device = Votre clé de sécurité sur un appareil en bon état
 level-epcs = Votre clé de sécurité sur un appareil en bon état, pour des substances contrôlées (EPCS)

@@ -264,6 +264,10 @@ level: Level,
  */
 until: number, 
 /**
+ * Time at which the person entered the PIN, in seconds since 1970, if it is not needed again.
+ */
+pinEntered: number | null, 
+/**
  * Number of further step-ups that wait.
  */
 waiting: number, 
@@ -286,7 +290,7 @@ value: string | null,
  */
 depth: number, };
 
-export type Level = "hardware-key" | "healthy-device" | "epcs";
+export type Level = "badge" | "hardware-key" | "healthy-device" | "epcs";
 
 export type Step = { "kind": "preparing" } | { "kind": "insert" } | { "kind": "touch", 
 /**

@@ -11,7 +11,7 @@ import { useNow } from "./now";
 import { useOnce } from "./once";
 import { Scrolled, useReading } from "./read";
 import { Live } from "./step";
-import { clock, t } from "./text";
+import { clock, t, timeOfDay } from "./text";
 
 /** With so many seconds left it is said. */
 const SAID = [30, 10];
@@ -81,6 +81,9 @@ function Asked({ prompt, device }: { prompt: Prompt; device: DeviceView }) {
         )}
         <p id="prompt-level" class="note" data-level={prompt.level}>
           {t("prompt-level")}: {t(`level-${prompt.level}`)}
+          {prompt.pinEntered !== null && step.kind !== "pin" && (
+            <strong id="prompt-pin"> {t("prompt-pin", { time: timeOfDay(prompt.pinEntered) })}</strong>
+          )}
         </p>
       </div>
       {reporting && step.kind !== "checking" ? (

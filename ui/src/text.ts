@@ -4,6 +4,7 @@ import type { Texts } from "./bindings";
 
 let bundle: FluentBundle;
 let dates: Intl.DateTimeFormat;
+let times: Intl.DateTimeFormat;
 let distances: Intl.RelativeTimeFormat;
 let numbers: Intl.NumberFormat;
 let region: string;
@@ -16,6 +17,7 @@ export function speak({ language, messages }: Texts): void {
   bundle = new FluentBundle([region, language]);
   bundle.addResource(new FluentResource(messages));
   dates = new Intl.DateTimeFormat(region, { dateStyle: "medium", timeStyle: "short" });
+  times = new Intl.DateTimeFormat(region, { timeStyle: "short" });
   distances = new Intl.RelativeTimeFormat(region, { numeric: "auto" });
   numbers = new Intl.NumberFormat(region);
 }
@@ -44,6 +46,12 @@ export function duration(seconds: number): string {
 export function date(seconds: number): string {
   const at = new Date(seconds * 1000);
   return Number.isNaN(at.getTime()) ? String(seconds) : dates.format(at);
+}
+
+/** Seconds since 1970 as the local time of day. What is no date reads as its number. */
+export function timeOfDay(seconds: number): string {
+  const at = new Date(seconds * 1000);
+  return Number.isNaN(at.getTime()) ? String(seconds) : times.format(at);
 }
 
 const UNITS: [Intl.RelativeTimeFormatUnit, number][] = [

@@ -117,6 +117,7 @@ fn sign(device: &Device, nonce: Nonce, intended_use: IntendedUse, count: usize) 
         uptime: Some(1000),
         boot_count: None,
         intended_use,
+        pin_period: None,
         posture: device.posture.clone(),
         boot: None,
     };

@@ -2,7 +2,8 @@
 #
 # Each rule adds a name to `refused`; a level is reached if `refused` is empty. The verifier evaluates the requested
 # level and every level below it, so each rule appears once, at the lowest level that needs it. A name is a check of the
-# appraisal policy or another requirement. The verifier evaluates the policy before the prompt, when input.security_key
+# appraisal policy or another requirement. At the level badge, which is below hardware-key, the rules of hardware-key
+# apply too; a tap without a PIN then counts as verified if the PIN was entered before. The verifier evaluates the policy before the prompt, when input.security_key
 # is null and rules about it must add nothing, and again with the assertion.
 #
 #   input.acr           the level
@@ -25,6 +26,18 @@ hardware_key := "urn:vitalsign:acr:hardware-key"
 healthy_device := "urn:vitalsign:acr:healthy-device"
 
 epcs := "urn:vitalsign:acr:epcs"
+
+# ---------------------------------------------------------------------------------------------------------------------
+# badge: in a PIN period, a tap needs no PIN if `pin_required` is empty: on a device that healthy-device accepts. On others
+# the PIN is asked for. The verifier decides everything else, such as the age of the PIN. A policy without this rule
+# always asks for it.
+
+pin_required contains check if some check in unfit
+
+pin_required contains "health" if {
+	count(unfit) == 0
+	not fit
+}
 
 # ---------------------------------------------------------------------------------------------------------------------
 # hardware-key: a hardware key that verified its user, on an attested device in any state of health. For trials a

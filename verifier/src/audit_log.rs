@@ -99,6 +99,15 @@ impl AuditLog {
     /// # Errors
     /// The store failed, or the log contradicts its newest checkpoint.
     pub async fn export(&self, seq: u64, now: u64) -> Result<Option<Exported>, CheckpointError> {
+        let Some(exported) = self.export_one(seq, now).await? else { return Ok(None) };
+        let rests_on = match exported.named_earlier() {
+            Some(earlier) => self.export_one(earlier.seq, now).await?.map(Box::new),
+            None => None,
+        };
+        Ok(Some(Exported { rests_on, ..exported }))
+    }
+
+    async fn export_one(&self, seq: u64, now: u64) -> Result<Option<Exported>, CheckpointError> {
         if let Some(newest) = self.store.newest_checkpoint().await? {
             let exported = self.store.export_audit(seq, Some((&newest, self.key()))).await?;
             if exported.as_ref().is_none_or(|exported| exported.proof.is_some()) {

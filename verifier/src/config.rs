@@ -60,6 +60,8 @@ pub struct Config {
     #[serde(default)]
     pub siem: SiemSettings,
     #[serde(default)]
+    pub step_up: StepUpSettings,
+    #[serde(default)]
     pub limits: Limits,
     #[serde(default)]
     pub backup: BackupSettings,
@@ -118,6 +120,23 @@ pub struct BackupSettings {
     /// Public keys (age) to which backups are encrypted.
     pub recipients: Vec<Recipient>,
 }
+
+/// Settings of step-up.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct StepUpSettings {
+    /// Hours for which taps at the level badge need no PIN after one with a PIN or fingerprint; 0 to require it always.
+    pub pin_hours: u64,
+}
+
+impl Default for StepUpSettings {
+    fn default() -> Self {
+        Self { pin_hours: 4 }
+    }
+}
+
+/// Maximum of `pin_hours`: no shift is longer.
+pub const MAX_PIN_HOURS: u64 = 12;
 
 /// Limits of the diagnostics of devices that are kept.
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -382,6 +401,7 @@ impl Config {
             diagnostics: DiagnosticsSettings::default(),
             audit: AuditSettings::default(),
             siem: SiemSettings::default(),
+            step_up: StepUpSettings::default(),
             limits: Limits::default(),
             backup: BackupSettings::default(),
             admin: None,
@@ -430,6 +450,9 @@ impl Config {
             }
             () if self.nonce_seconds <= self.report_seconds => {
                 Err(ConfigError::Invalid("nonce_seconds must be greater than report_seconds"))
+            }
+            () if self.step_up.pin_hours > MAX_PIN_HOURS => {
+                Err(ConfigError::Invalid("pin_hours must be at most 12"))
             }
             () if self.limits.connections == 0
                 || self.limits.unauthenticated_per_address == 0
@@ -541,6 +564,7 @@ mod tests {
         for (text, word) in [
             ("dta = \"x\"", "dta"),
             ("data = \"x\"\nreport_seconds = 900", "nonce_seconds"),
+            ("data = \"x\"\n[step_up]\npin_hours = 13", "pin_hours"),
             ("data = \"x\"\norigin = \"verifier.example\"", "origin"),
             ("data = \"x\"\norigin = \"https://Verifier.example/\"", "origin"),
             ("data = \"x\"\norigin = \"https://127.0.0.1\"", "origin"),

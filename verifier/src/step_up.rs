@@ -12,6 +12,7 @@ mod channel;
 mod evidence;
 mod limits;
 mod maintenance;
+mod pin_tap;
 mod request;
 mod result;
 

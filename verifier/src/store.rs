@@ -12,6 +12,7 @@ pub mod event;
 mod heartbeat;
 mod prune;
 mod lock;
+pub(crate) mod pin_tap;
 pub mod recent_step_ups;
 pub mod report;
 pub mod restore;
@@ -49,6 +50,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("store/inventory.sql"),
     include_str!("store/applications.sql"),
     include_str!("store/audit_tree.sql"),
+    include_str!("store/pin_tap.sql"),
     include_str!("store/versions.sql"),
 ];
 

@@ -173,6 +173,7 @@ mod tests {
                 uptime: None,
                 boot_count: None,
                 intended_use: IntendedUse::Registration,
+                pin_period: None,
                 posture: Posture::default(),
                 boot: Some(boot.clone()),
             };

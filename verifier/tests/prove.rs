@@ -7,12 +7,9 @@ mod tests {
     use super::support::NOW;
     use super::support::step_up::*;
     use serde_json::Value;
-    use vitalsign_protocol::id::{Base64Url, Digest};
+    use vitalsign_protocol::id::Base64Url;
     use vitalsign_protocol::step_up::{Acr, StepUpResult};
-    use vitalsign_verifier::audit::checkpoint::{Checkpoint, InclusionProof};
-    use vitalsign_verifier::audit::note::{NoteKey, SignatureType};
     use vitalsign_verifier::audit::prove::{Exported, KnownKeys, Proven, prove, prove_with};
-    use vitalsign_verifier::audit::tree::hash_children;
     use vitalsign_verifier::step_up::StepUpStatus;
 
     async fn approved() -> (StepUpFixture, Exported) {
@@ -39,39 +36,6 @@ mod tests {
             .collect();
         assert_eq!(findings.is_proven(), broken.is_empty());
         broken
-    }
-
-    /// Hash of an entry's leaf, computed independently (see `audit`).
-    fn hash(exported: &Exported) -> Digest {
-        let length = |part: &[u8]| u32::try_from(part.len()).unwrap().to_be_bytes();
-        let Exported { seq, time, kind, device, body, evidence, salt, .. } = exported;
-        let salt = &salt.as_ref().unwrap().0;
-        let (body, evidence) = (body.as_bytes(), Digest::of(&evidence.0));
-        let parts = [&length(salt), &salt[..], &length(body), body, &evidence.0];
-        let payload = Digest::labelled("vitalsign-audit-payload-v1", &parts);
-        let mut leaf = b"\0vitalsign-audit-v2\0".to_vec();
-        leaf.extend(seq.to_be_bytes());
-        leaf.extend(time.to_be_bytes());
-        for part in [kind.as_bytes(), &device.0] {
-            leaf.extend(length(part));
-            leaf.extend(part);
-        }
-        leaf.extend(payload.0);
-        Digest::of(&leaf)
-    }
-
-    /// Makes the entry the only one, besides leaf 0, of a log of the attacker's.
-    fn forge_log(exported: &mut Exported) {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("key.p8");
-        let key = NoteKey::open(&path, "localhost/audit", SignatureType::Ed25519).unwrap();
-        exported.hash = hash(exported);
-        let first = Digest([0; 32]);
-        let root = hash_children(&first, &exported.hash);
-        let checkpoint = Checkpoint { origin: "localhost/audit".into(), size: 2, root };
-        let note = checkpoint.sign(&key, NOW);
-        exported.proof = Some(InclusionProof { index: 1, path: vec![first], note }.to_string());
-        exported.log_key = Some(key.public().to_string());
     }
 
     /// Change, and the links that it breaks besides the log's own.

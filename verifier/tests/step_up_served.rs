@@ -235,7 +235,7 @@ mod tests {
             attest(&store(path), &device, Attested::Simulated).await;
             let session =
                 client.report(&device.report()).await.unwrap().json::<ReportAnswer>().session.unwrap();
-            let at = Station { device, session, channel: None };
+            let at = Station::of(device, session);
             let request = KeyRequest { code: Secret::new(code.into_bytes()) };
             let begun: KeyChallenge = client.post_as(&at.session, "/v1/keys", &request).await.unwrap().json();
             let mut key = maker.key();

@@ -88,6 +88,7 @@ mod tests {
                 uptime: None,
                 boot_count: self.key().boot_count(),
                 intended_use,
+                pin_period: None,
                 posture: Posture { key: self.key().facts(), ..Posture::default() },
                 boot,
             };
@@ -192,6 +193,7 @@ mod tests {
             uptime: None,
             boot_count: None,
             intended_use: IntendedUse::Report,
+            pin_period: None,
             posture: Posture::default(),
             boot: Some(stale),
         };

@@ -164,6 +164,7 @@ impl Signing {
             uptime,
             boot_count,
             intended_use: self.intended_use,
+            pin_period: None,
             posture: self.posture,
             boot: None,
         }

@@ -69,6 +69,8 @@ pub enum Event {
     AssertionAnswered(StepUpId, Result<StepUpOutcome, RequestError>),
     /// There will be no tap; see [`StepUpResult::is_the_devices_to_say`].
     StepUpDeclined(StepUpId, StepUpResult),
+    /// The PIN period of the session in front ended: a tap that was prepared in it needs the PIN.
+    PinPeriodEnded,
     /// Answer to [`VerifierEffect::SendEnd`].
     EndAnswered(StepUpId, Result<StepUpOutcome, RequestError>),
 }

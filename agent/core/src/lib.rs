@@ -204,6 +204,7 @@ impl Agent {
                 self.on_assertion_answer(step_up, answer, now, &mut effects);
             }
             Event::StepUpDeclined(step_up, end) => self.on_declined(step_up, end, now, &mut effects),
+            Event::PinPeriodEnded => self.step_ups.on_pin_period_ended(now),
             Event::EndAnswered(step_up, answer) => self.on_end_answer(step_up, &answer, now, &mut effects),
         }
         self.update_step_ups(now, &mut effects);
@@ -286,6 +287,8 @@ impl Agent {
                 }
                 self.schedule.bring_forward(now);
             }
+            // The fact may have changed as well.
+            Change::Locked => self.schedule.record_change(Change::Lock, now),
             Change::Os | Change::Disk | Change::Edr | Change::Firewall | Change::Lock => {
                 self.schedule.record_change(change, now);
             }

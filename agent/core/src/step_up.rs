@@ -60,6 +60,8 @@ struct StepUpRequest {
     until: Duration,
     /// Expiry on the wall clock, for display, in seconds since 1970.
     until_wall: u64,
+    /// The PIN period has ended since the facts for the evidence were read.
+    pin_period_ended: bool,
     stage: Stage,
 }
 
@@ -70,6 +72,8 @@ enum Stage {
     /// The person is asked to tap.
     Tap {
         options: Value,
+        /// Time of the PIN on which the tap may rest, in seconds since 1970.
+        pin_entered: Option<u64>,
     },
     Checking {
         assertion: Value,
@@ -127,12 +131,20 @@ impl StepUpRequest {
             nonce: requested.nonce,
             until: now.elapsed + life.duration(),
             until_wall: now.wall.saturating_add(life.get()),
+            pin_period_ended: false,
             stage: Stage::Preparing(Attempt::at_once(now)),
         })
     }
 
     fn id(&self) -> StepUpId {
         self.transaction.step_up
+    }
+
+    /// Sends new evidence after a short delay.
+    fn prepare_again(&mut self, now: Now) {
+        let mut attempt = Attempt::at_once(now);
+        attempt.retry_later(now);
+        self.stage = Stage::Preparing(attempt);
     }
 
     fn is_live(&self) -> bool {
@@ -166,7 +178,21 @@ impl StepUpRequest {
             Stage::Ended { end, reasons, .. } => Shown::Ended { end: *end, reasons: reasons.clone() },
         };
         let until = self.until_wall;
-        StepUp { id: step_up, application, user, message, authorization_details, acr, until, stage }
+        let pin_entered = match self.stage {
+            Stage::Tap { pin_entered, .. } => pin_entered,
+            _ => None,
+        };
+        StepUp {
+            id: step_up,
+            application,
+            user,
+            message,
+            authorization_details,
+            acr,
+            until,
+            pin_entered,
+            stage,
+        }
     }
 }
 
@@ -201,6 +227,18 @@ impl StepUps {
 
     fn live(&mut self, step_up: StepUpId) -> Option<&mut StepUpRequest> {
         self.all.iter_mut().find(|request| request.id() == step_up && request.is_live())
+    }
+
+    /// Prepares taps again that were to rest on a PIN: with the next evidence, the verifier asks for it. The delay bounds
+    /// how often a program of the session can cause that.
+    pub(crate) fn on_pin_period_ended(&mut self, now: Now) {
+        for request in &mut self.all {
+            match &request.stage {
+                Stage::Preparing(_) => request.pin_period_ended = true,
+                Stage::Tap { pin_entered: Some(_), .. } => request.prepare_again(now),
+                Stage::Tap { .. } | Stage::Checking { .. } | Stage::Ended { .. } => {}
+            }
+        }
     }
 
     fn count_live(&self) -> usize {
@@ -278,7 +316,7 @@ impl Agent {
         self.step_ups.all.iter().filter(|request| request.id() == step_up).find_map(|request| match &request
             .stage
         {
-            Stage::Tap { options } => Some(StepUpCeremony {
+            Stage::Tap { options, .. } => Some(StepUpCeremony {
                 origin: enrolled.origin.clone(),
                 rp_id: enrolled.rp_id.clone(),
                 options: options.clone(),

@@ -101,6 +101,10 @@ pub enum Request {
     /// Set the screen lock of the client's session: [`Answer::Accepted`]. Only for the user in front of the device; the
     /// service forgets it when the connection ends, or when another user comes to the front.
     SessionLock(SessionLock),
+    /// Begin a new PIN period: [`Answer::Accepted`]. The client watches the session's screen lock and its security keys, and
+    /// says this again when the screen locked or unlocked and when a key was removed. Without a client of the user in front
+    /// that has said it, there is no PIN period.
+    PinPeriod,
 }
 
 /// Screen lock by the settings of a user's session, as in the submodule `lock` of the posture.

@@ -181,6 +181,10 @@ pub struct StepUp {
     pub acr: Acr,
     /// Until when, in seconds since 1970 by this device's clock.
     pub until: u64,
+    /// Time of the tap with a PIN on which this one may rest, in seconds since 1970 by the verifier's clock: the key need
+    /// not ask for the PIN.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pin_entered: Option<u64>,
     /// Progress of the step-up.
     pub stage: Stage,
 }
@@ -200,8 +204,8 @@ pub enum Stage {
         /// Result of the step-up.
         end: StepUpResult,
         /// Reasons: names of failed checks if the device does not meet the level; otherwise the invalid part
-        /// of the verifier's request (`transaction`, `verdict`, `relying-party`, `challenge`, `credentials`)
-        /// or the problem with which the verifier refused.
+        /// of the verifier's request (`transaction`, `verdict`, `relying-party`, `challenge`, `credentials`,
+        /// `user-verification`) or the problem with which the verifier refused.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         reasons: Vec<String>,
     },

@@ -3,6 +3,7 @@
 use crate::clock::wall;
 use crate::config::{Config, ConfigError};
 use crate::config_source::ConfigSource;
+use crate::pin_period::PinPeriods;
 use crate::session_lock::SessionLocks;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,7 +11,8 @@ use std::time::{Duration, Instant};
 use vitalsign_agent_core::{DeviceEffect, Event, RequestError, SignedEvidence, Signing};
 use vitalsign_host::Settings;
 use vitalsign_platform_api::{Collector, DeviceKey, KeyError};
-use vitalsign_protocol::evidence::quote_extra_data;
+use vitalsign_protocol::evidence::{IntendedUse, quote_extra_data};
+use vitalsign_protocol::id::PinPeriodId;
 use vitalsign_protocol::message::EnrolmentKeys;
 use vitalsign_protocol::posture::Posture;
 
@@ -28,6 +30,7 @@ pub(crate) struct DeviceExecutor {
     commands_before: u64,
     after_reading: Box<dyn Fn() + Send>,
     session_locks: Option<SessionLocks>,
+    pin_periods: Option<PinPeriods>,
 }
 
 impl DeviceExecutor {
@@ -43,6 +46,7 @@ impl DeviceExecutor {
             commands_before: 0,
             after_reading: Box::new(|| ()),
             session_locks: None,
+            pin_periods: None,
         }
     }
 
@@ -54,6 +58,11 @@ impl DeviceExecutor {
     /// Completes the screen lock's facts from users' sessions.
     pub(crate) fn session_locks(&mut self, locks: SessionLocks) {
         self.session_locks = Some(locks);
+    }
+
+    /// Names the PIN period in evidence for step-ups.
+    pub(crate) fn pin_periods(&mut self, periods: PinPeriods) {
+        self.pin_periods = Some(periods);
     }
 
     /// Executes an effect and returns its event.
@@ -146,7 +155,10 @@ impl DeviceExecutor {
     fn sign(&mut self, signing: Signing) -> Result<SignedEvidence, KeyError> {
         let start = Instant::now();
         let boot_count = self.boot_count();
-        let evidence = self.with_key(|key| sign(key, signing, boot_count))?;
+        // Read now, so that it is not older than the facts.
+        let period = self.pin_periods.as_ref().and_then(PinPeriods::current);
+        let pin_period = period.filter(|_| signing.intended_use == IntendedUse::StepUp);
+        let evidence = self.with_key(|key| sign(key, signing, boot_count, pin_period))?;
         Ok(SignedEvidence {
             evidence,
             collect_micros: self.collect_micros,
@@ -185,7 +197,12 @@ impl DeviceExecutor {
 }
 
 /// Signs evidence, with a quote where one is wanted and the key can.
-fn sign(key: &mut dyn DeviceKey, signing: Signing, boot_count: Option<u64>) -> Result<Vec<u8>, KeyError> {
+fn sign(
+    key: &mut dyn DeviceKey,
+    signing: Signing,
+    boot_count: Option<u64>,
+    pin_period: Option<PinPeriodId>,
+) -> Result<Vec<u8>, KeyError> {
     // The first is the verifier's; what a quote is for has no other.
     let quoted = signing.nonces.first().copied().filter(|_| signing.quote);
     let mut token_id = [0; 16];
@@ -193,6 +210,7 @@ fn sign(key: &mut dyn DeviceKey, signing: Signing, boot_count: Option<u64>) -> R
         .map_err(|error| KeyError::Unavailable(format!("random numbers: {error}")))?;
     let uptime = vitalsign_os::elapsed().as_secs();
     let mut claims = signing.claims(wall(), token_id, Some(uptime), boot_count);
+    claims.pin_period = pin_period;
     let kid = key.public().thumbprint();
     if let Some(nonce) = quoted {
         claims.boot = match key.quote(&quote_extra_data(&nonce, &kid)) {

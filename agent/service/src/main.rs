@@ -10,6 +10,7 @@ mod env;
 mod journal;
 mod notify;
 mod persistent_agent;
+mod pin_period;
 mod render;
 mod server;
 mod service;

@@ -3,6 +3,7 @@
 //!
 //! Only the user in front of the device and administrators see step-ups, use security keys and ask for reports.
 
+use crate::pin_period::PinPeriods;
 use crate::session_lock::{ClaimResult, SessionLocks};
 use std::io::{self, Read, Write};
 use std::path::Path;
@@ -76,6 +77,7 @@ impl Drop for ClientSlot {
         let mut shared = self.server.lock();
         shared.clients.retain(|client| client.number != self.number);
         shared.session_locks.ended(self.number);
+        shared.pin_periods.disconnected(self.number);
     }
 }
 
@@ -88,6 +90,7 @@ struct ServerState {
     /// Returns whether this user's session is in front of the device.
     in_front: Box<dyn Fn(PeerId) -> bool + Send>,
     session_locks: SessionLocks,
+    pin_periods: PinPeriods,
     clients: Vec<Connection>,
     next_client: u64,
     /// Time of the last message about clients that were sent away, and the number of those since.
@@ -166,6 +169,7 @@ impl Server {
         path: &Path,
         in_front: impl Fn(PeerId) -> bool + Send + 'static,
         session_locks: SessionLocks,
+        pin_periods: PinPeriods,
         deliver: impl Fn(Incoming) + Clone + Send + 'static,
     ) -> io::Result<Self> {
         let listener = Listener::bind(path)?;
@@ -174,6 +178,7 @@ impl Server {
             status: None,
             in_front,
             session_locks,
+            pin_periods,
             clients: Vec::new(),
             next_client: 0,
             warned_at: None,
@@ -337,6 +342,10 @@ impl Server {
             Request::Enrol | Request::Diagnostics if !peer.may_administer => {
                 outbox.send(&Reply::Answer(Answer::Refused(Refusal::NotAllowed)));
             }
+            Request::PinPeriod => {
+                self.lock().pin_periods.begin(peer.id, slot.number);
+                outbox.send(&Reply::Answer(Answer::Accepted));
+            }
             Request::SessionLock(ref lock) => {
                 let locks = self.lock().session_locks.clone();
                 let answer = match locks.claim(peer.id, slot.number, lock.clone(), Instant::now()) {
@@ -437,8 +446,14 @@ mod tests {
         let path = folder.path().join("agent.sock");
         let (sender, requests) = channel();
         let locks = SessionLocks::new(|| None);
-        let server =
-            Server::start(&path, |_| true, locks, move |incoming| sender.send(incoming).unwrap()).unwrap();
+        let server = Server::start(
+            &path,
+            |_| true,
+            locks,
+            PinPeriods::new(|| None),
+            move |incoming| sender.send(incoming).unwrap(),
+        )
+        .unwrap();
         (folder, path, server, requests)
     }
 

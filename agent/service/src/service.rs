@@ -246,7 +246,7 @@ impl Service {
                     return None;
                 }
                 // The socket answers these by itself.
-                Request::Status | Request::Subscribe => return None,
+                Request::Status | Request::Subscribe | Request::PinPeriod => return None,
             };
         incoming.answer(Answer::Accepted);
         Some(event)
@@ -301,6 +301,7 @@ mod tests {
     use super::*;
     use crate::config::{Config, ManagedConfig};
     use crate::config_source::ConfigSource;
+    use crate::pin_period::PinPeriods;
     use crate::session_lock::SessionLocks;
     use serde_json::json;
     use std::path::Path;
@@ -379,6 +380,7 @@ mod tests {
             &socket,
             |_| true,
             SessionLocks::new(|| None),
+            PinPeriods::new(|| None),
             move |incoming| {
                 sender.send(incoming).unwrap();
             },

@@ -12,6 +12,7 @@
 mod agent;
 pub mod flow;
 mod listen;
+mod pin_period;
 mod register;
 mod session_lock;
 pub mod texts;
@@ -19,6 +20,7 @@ mod trouble;
 
 pub use agent::{SecurityKeyClient, Service, ServiceConnector, Socket};
 pub use listen::{Inbox, ListenResult, listen};
+pub use pin_period::PinPeriodWatch;
 pub use register::{RegisterError, register};
 pub use session_lock::share_session_lock;
 pub use trouble::{DisconnectReason, Disconnected, SessionError};

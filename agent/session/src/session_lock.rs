@@ -15,13 +15,17 @@ const RECONNECT_DELAY: Duration = Duration::from_secs(1);
 /// Interval at which settings are read even without a change of a file: an idle daemon may have been started or ended.
 const REFRESH_INTERVAL: Duration = Duration::from_secs(5 * 60);
 
-enum Input {
-    /// The settings were read.
-    Read(SessionLock),
+/// Input of [`share`].
+#[derive(Debug)]
+pub(crate) enum Input {
+    /// The service must know this: now, and after each reconnection.
+    Send(Request),
     /// The service answered on the connection of this number.
     Answered(u64, Answer),
     /// The connection of this number has ended.
     Closed(u64),
+    /// The service must not rely on this program any more.
+    Stop,
 }
 
 /// Shares this session's screen lock with the service for as long as the process runs. Does nothing in a session
@@ -35,7 +39,7 @@ pub fn share_session_lock(socket: PathBuf) {
     };
     let readings = inputs.clone();
     std::thread::spawn(move || {
-        while readings.send(Input::Read(claim(settings.read()))).is_ok()
+        while readings.send(Input::Send(Request::SessionLock(claim(settings.read())))).is_ok()
             && settings.wait(REFRESH_INTERVAL).is_ok()
         {}
     });
@@ -52,16 +56,16 @@ fn claim(lock: Lock) -> SessionLock {
     }
 }
 
-/// Sends each reading, and the last one again on each new connection.
-fn share(socket: &Path, inputs: &Sender<Input>, inbox: &Receiver<Input>) {
+/// Sends each request, and the last one again on each new connection.
+pub(crate) fn share(socket: &Path, inputs: &Sender<Input>, inbox: &Receiver<Input>) {
     let mut last: Option<Request> = None;
     let mut connection: Option<RequestSender> = None;
     let mut number = 0;
     loop {
         let waits = connection.is_none() && last.is_some();
         match inbox.recv_timeout(if waits { RECONNECT_DELAY } else { REFRESH_INTERVAL }) {
-            Ok(Input::Read(claim)) => {
-                let request = last.insert(Request::SessionLock(claim));
+            Ok(Input::Send(request)) => {
+                let request = last.insert(request);
                 // A connection that fails ends, which its reader says.
                 if let Some(connection) = &mut connection {
                     let _ = connection.send(request);
@@ -79,7 +83,7 @@ fn share(socket: &Path, inputs: &Sender<Input>, inbox: &Receiver<Input>) {
             Ok(Input::Answered(..) | Input::Closed(_)) => continue,
             Err(RecvTimeoutError::Timeout) if waits => {}
             Err(RecvTimeoutError::Timeout) => continue,
-            Err(RecvTimeoutError::Disconnected) => return,
+            Ok(Input::Stop) | Err(RecvTimeoutError::Disconnected) => return,
         }
         if let Some(request) = &last {
             number += 1;
@@ -158,7 +162,7 @@ mod tests {
         let (inputs, inbox) = channel();
         let (socket, own) = (path.clone(), inputs.clone());
         std::thread::spawn(move || share(&socket, &own, &inbox));
-        let read = |idle| inputs.send(Input::Read(reading(idle))).unwrap();
+        let read = |idle| inputs.send(Input::Send(Request::SessionLock(reading(idle)))).unwrap();
         let wanted = |idle| Some(Request::SessionLock(reading(idle)));
 
         read(300);

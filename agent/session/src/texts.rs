@@ -13,6 +13,7 @@ pub const NO_PIN: &str = "The security key needs its PIN, but there is no termin
 #[must_use]
 pub fn level(acr: Acr) -> &'static str {
     match acr {
+        Acr::Badge => "your security key, without its PIN for some hours after you entered it",
         Acr::HardwareKey => "your security key",
         Acr::HealthyDevice => "your security key, on a healthy device",
         Acr::Epcs => "your security key, on a healthy device, for controlled substances (EPCS)",

@@ -20,6 +20,7 @@ fn status(step_ups: &[StepUpId]) -> FlowEvent {
         authorization_details: None,
         acr: Acr::HardwareKey,
         until: 0,
+        pin_entered: None,
         stage: Stage::Tap,
     };
     FlowEvent::Status(Box::new(Status {

@@ -31,6 +31,7 @@ fn step_up(id: StepUpId, stage: Stage) -> StepUp {
         authorization_details: None,
         acr: Acr::HardwareKey,
         until: 1_795_317_300,
+        pin_entered: None,
         stage,
     }
 }

@@ -11,8 +11,10 @@ pub enum Change {
     Edr,
     /// The kernel's packet filter changed.
     Firewall,
-    /// The screen lock's settings, or it locked or unlocked.
+    /// The screen lock's settings.
     Lock,
+    /// The screen was locked or unlocked, or that may have gone unseen.
+    Locked,
     /// Another session came to the front of the machine, or none is there any more.
     Seat,
     /// The machine goes to sleep.

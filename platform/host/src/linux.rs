@@ -48,6 +48,12 @@ impl SystemWatch {
         self.0.blind().iter().map(|(source, reason)| format!("{source}: {reason}")).collect()
     }
 
+    /// Returns whether locks of the screen that logind knows of are noticed.
+    #[must_use]
+    pub fn sees_locks(&self) -> bool {
+        self.0.sees_bus()
+    }
+
     /// To be called after a reading: products that have started since are watched from now on.
     pub fn refresh(&self) {
         self.0.refresh();

@@ -85,6 +85,10 @@ impl SystemWatch {
     pub fn blind(&self) -> Vec<String> {
         match *self {}
     }
+    #[must_use]
+    pub fn sees_locks(&self) -> bool {
+        match *self {}
+    }
     pub fn refresh(&self) {
         match *self {}
     }

@@ -27,6 +27,7 @@ use vitalsign_protocol::fact::Reason;
 const BURST: Duration = Duration::from_millis(200);
 /// By how many milliseconds the machine's time in sleep has to grow to be a sleep: more than lies between reading two clocks.
 const SLEPT: i64 = 1000;
+const SYSTEM_BUS: &str = "system bus";
 const BUS: &str = "/run/dbus/system_bus_socket";
 
 /// Watches until it is dropped, or until the receiver of the changes is dropped.
@@ -55,7 +56,7 @@ pub fn watch(
     let control = Arc::new(Control { wake, stop: AtomicBool::new(false) });
     let mut opened = vec![
         ("files", Files::watch(root).map(Source::Files)),
-        ("system bus", Bus::connect(&root.path(BUS)).map(Source::Bus)),
+        (SYSTEM_BUS, Bus::connect(&root.path(BUS)).map(Source::Bus)),
     ];
     if root.is_live() {
         opened.extend(Source::live(root));
@@ -86,6 +87,12 @@ impl Watcher {
     #[must_use]
     pub fn blind(&self) -> &[(&'static str, Reason)] {
         &self.blind
+    }
+
+    /// Returns whether the system bus was there at the start. When it goes, [`Change::Locked`] says so.
+    #[must_use]
+    pub fn sees_bus(&self) -> bool {
+        self.blind.iter().all(|(source, _)| *source != SYSTEM_BUS)
     }
 
     /// Asks again which processes to watch.
@@ -178,7 +185,7 @@ impl<E: Fn() -> Vec<i32>> Watch<E> {
             open
         });
         if bus_lost {
-            notes.push(Note::Bus);
+            notes.extend([Note::Bus, Note::Change(Change::Locked)]);
         }
         notes.into_iter().for_each(|note| self.note(note));
     }
@@ -188,7 +195,9 @@ impl<E: Fn() -> Vec<i32>> Watch<E> {
         match note {
             Note::Bus => self.bus_due = self.bus_due.or(Some(soon)),
             // There may be no later; and what one person is asked is not for the next to see.
-            Note::Change(change @ (Change::Sleep | Change::Seat)) => self.due.push((Instant::now(), change)),
+            Note::Change(change @ (Change::Sleep | Change::Seat | Change::Locked)) => {
+                self.due.push((Instant::now(), change))
+            }
             Note::Change(change) if self.due.iter().any(|(_, waiting)| *waiting == change) => {}
             Note::Change(change) => self.due.push((soon, change)),
         }
@@ -214,7 +223,11 @@ impl<E: Fn() -> Vec<i32>> Watch<E> {
             }
         }
         if !self.sources.iter().any(|source| matches!(source, Source::Bus(_))) {
-            self.sources.extend(Bus::connect(&self.root.path(BUS)).ok().map(Source::Bus));
+            let bus = Bus::connect(&self.root.path(BUS)).ok().map(Source::Bus);
+            if bus.is_some() {
+                self.note(Note::Change(Change::Locked));
+            }
+            self.sources.extend(bus);
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod finder;
 mod key_selection;
+mod removal;
 #[cfg(feature = "testing")]
 mod testing;
 mod worker;
@@ -74,6 +75,15 @@ impl SecurityKeys {
             }
             Ok(keys)
         })
+    }
+
+    /// Calls `removed` each time that a USB key was removed, about a second later. If the watch ends, because of a defect, it
+    /// drops `removed`. Cards in readers are not watched.
+    ///
+    /// # Errors
+    /// [`Failure::Unavailable`]: there is no watch.
+    pub fn watch_removal(&self, removed: impl Fn() + Send + 'static) -> Result<(), Failure> {
+        removal::watch(&self.scope, removed)
     }
 
     /// Runs a ceremony to its end, on this thread. `prompts` says what the person is to do; it must not wait, least of

@@ -29,6 +29,14 @@ impl SecurityKeys {
         Err(Failure::Unavailable(WHY.to_owned()))
     }
 
+    /// Calls `removed` each time that a USB key was removed.
+    ///
+    /// # Errors
+    /// [`Failure::Unavailable`]: there is no watch.
+    pub fn watch_removal(&self, _removed: impl Fn() + Send + 'static) -> Result<(), Failure> {
+        Err(Failure::Unavailable(WHY.to_owned()))
+    }
+
     /// Runs a ceremony to its end.
     pub fn perform(
         &self,

@@ -62,6 +62,7 @@ pub(crate) fn claims() -> Claims {
         uptime: Some(86_520),
         boot_count: Some(42),
         intended_use: IntendedUse::Report,
+        pin_period: None,
         posture: posture(),
         boot: None,
     }

@@ -215,6 +215,7 @@ fn step_up(stage: Stage) -> StepUp {
         authorization_details: None,
         acr: Acr::HealthyDevice,
         until: NOW + 107,
+        pin_entered: None,
         stage,
     }
 }
@@ -235,6 +236,12 @@ fn prompts() -> Views {
     let epcs = StepUp {
         acr: Acr::Epcs,
         message: "Prescribe oxycodone 5 mg, 20 tablets, to the patient of record 20417".to_owned(),
+        ..tap()
+    };
+    let badge = StepUp {
+        acr: Acr::Badge,
+        message: "EHR: open chart 20417".to_owned(),
+        pin_entered: Some(NOW - 6_120),
         ..tap()
     };
     let by_it = StepUp {
@@ -263,6 +270,7 @@ fn prompts() -> Views {
         ("prompt-checking", asked().asked(vec![step_up(Stage::Checking)]).view()),
         ("prompt-waiting", Session::new().asked(queue).key(Prompt::Touch { keys: 1 }).view()),
         ("prompt-test", Session::new().asked(vec![by_it]).key(Prompt::Touch { keys: 1 }).view()),
+        ("prompt-badge", Session::new().asked(vec![badge]).key(Prompt::Touch { keys: 1 }).view()),
         ("prompt-epcs", Session::new().asked(vec![epcs]).key(Prompt::Touch { keys: 1 }).view()),
     ]
 }

@@ -26,6 +26,7 @@ fn step_up(id: StepUpId, stage: Stage) -> StepUp {
         authorization_details: Some(serde_json::json!({"order": 4711})),
         acr: Acr::HardwareKey,
         until: NOW + 120,
+        pin_entered: None,
         stage,
     }
 }

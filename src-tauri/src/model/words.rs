@@ -16,6 +16,7 @@ pub(super) fn plain(text: &str) -> String {
 
 pub(super) fn level(acr: Acr) -> Level {
     match acr {
+        Acr::Badge => Level::Badge,
         Acr::HardwareKey => Level::HardwareKey,
         Acr::HealthyDevice => Level::HealthyDevice,
         Acr::Epcs => Level::Epcs,

@@ -25,6 +25,9 @@ pub struct Prompt {
     /// Until when, in seconds since 1970.
     #[ts(type = "number")]
     pub until: u64,
+    /// Time at which the person entered the PIN, in seconds since 1970, if it is not needed again.
+    #[ts(type = "number | null")]
+    pub pin_entered: Option<u64>,
     /// Number of further step-ups that wait.
     pub waiting: u32,
     /// Progress of the step-up.
@@ -46,6 +49,8 @@ pub struct Detail {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, TS)]
 #[serde(rename_all = "kebab-case")]
 pub enum Level {
+    /// The person's key, without its PIN for some hours after it was entered.
+    Badge,
     HardwareKey,
     /// A hardware security key on a healthy device.
     HealthyDevice,

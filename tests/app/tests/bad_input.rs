@@ -138,6 +138,7 @@ fn asked(id: u8, message: &str) -> Result<StepUp> {
         authorization_details: None,
         acr: Acr::HardwareKey,
         until: now + 300,
+        pin_entered: None,
         stage: Stage::Tap,
     })
 }

@@ -34,6 +34,7 @@ pub(crate) fn sign() -> Result<Sign> {
                 uptime: Some(1),
                 boot_count: Some(1),
                 intended_use: IntendedUse::Report,
+                pin_period: None,
                 posture: posture.clone(),
                 boot: None,
             };

@@ -38,6 +38,7 @@ impl Device {
             uptime: Some(86_400),
             boot_count: Some(12),
             intended_use: IntendedUse::Report,
+            pin_period: None,
             posture: self.posture.clone(),
             boot: None,
         };

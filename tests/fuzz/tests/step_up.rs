@@ -253,7 +253,10 @@ mod step_up {
             "allowCredentials": [{"type": "public-key", "id": "AQID"}],
         });
         let ear = verifier.ear(NONCE, &evidence);
-        let tap = StepUpAnswer { ear: ear.clone(), next: StepUpNext::Tap { random: RANDOM, options } };
+        let tap = StepUpAnswer {
+            ear: ear.clone(),
+            next: StepUpNext::Tap { random: RANDOM, options, pin_entered: None },
+        };
         let refused =
             StepUpAnswer { ear, next: StepUpNext::Unhealthy { reasons: vec!["disk-encryption".into()] } };
         let good = [serde_json::to_vec(&tap).unwrap(), serde_json::to_vec(&refused).unwrap()];

@@ -7,7 +7,9 @@ mod webauthn {
     use vitalsign_fuzz::fuzz;
     use vitalsign_protocol::id::Digest;
     use vitalsign_webauthn::testing::{KeyVendor, SoftKey};
-    use vitalsign_webauthn::{Aaguid, AssertionProof, ModelStatus, Models, RelyingParty, User};
+    use vitalsign_webauthn::{
+        Aaguid, AssertionProof, ModelStatus, Models, RelyingParty, User, UserVerification,
+    };
 
     const MODEL: Aaguid = Aaguid([0x5f; 16]);
     const RP_ID: &str = "verifier.example";
@@ -80,12 +82,12 @@ mod webauthn {
     fn accepted_assertion_is_the_signed_one() {
         let Fixture { party, mut key, passkey, .. } = fixture();
         let keys = [passkey];
-        let options = party.request(&keys, &CHALLENGE, 60).unwrap();
+        let options = party.request(&keys, &CHALLENGE, 60, UserVerification::Required).unwrap();
         let good = key.get(&options, ORIGIN).unwrap();
-        let proof = party.verify(&keys, &CHALLENGE, &good).unwrap().proof;
+        let proof = party.verify(&keys, &CHALLENGE, &good, UserVerification::Required).unwrap().proof;
         fuzz("assertion", &[good.to_string().into_bytes()], WORDS, |input| {
             let Ok(assertion) = serde_json::from_slice(input) else { return false };
-            let outcome = party.verify(&keys, &CHALLENGE, &assertion);
+            let outcome = party.verify(&keys, &CHALLENGE, &assertion, UserVerification::Required);
             if let Ok(asserted) = &outcome {
                 assert_eq!(asserted.proof, proof);
             }
@@ -94,7 +96,7 @@ mod webauthn {
         let good = serde_json::to_vec(&proof).unwrap();
         fuzz("proof", &[good], WORDS, |input| {
             let Ok(altered) = serde_json::from_slice::<AssertionProof>(input) else { return false };
-            let outcome = altered.check(RP_ID, ORIGIN, &CHALLENGE);
+            let outcome = altered.check(RP_ID, ORIGIN, &CHALLENGE, UserVerification::Required);
             if outcome.is_ok() {
                 // The signature covers these; a key may be spelled in another order.
                 assert_eq!(altered.authenticator_data, proof.authenticator_data);

@@ -75,6 +75,14 @@ impl PythonFido2 {
         self.run(&["info"], &Value::Null)
     }
 
+    /// Has the key verify its user always, or no longer; returns its options.
+    ///
+    /// # Errors
+    /// The client cannot be run.
+    pub fn toggle_always_uv(&self, pin: &str) -> Result<Result<Value, Refused>> {
+        self.run(&["--pin", pin, "always-uv"], &Value::Null)
+    }
+
     fn run(&self, arguments: &[&str], input: &Value) -> Result<Result<Value, Refused>> {
         let mut command = Command::new(&self.python);
         command.arg(peers().join("client.py")).args(&self.key).args(arguments);

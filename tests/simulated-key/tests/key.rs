@@ -9,7 +9,9 @@ use vitalsign_protocol::step_up;
 use vitalsign_simulated_key::{
     KeyVendor, Options, Pcscd, PythonFido2, Refused, SimulatedKey, Tap, Transport,
 };
-use vitalsign_webauthn::{AssertionError, Models, Registered, RegistrationError, RelyingParty, User};
+use vitalsign_webauthn::{
+    AssertionError, Models, Registered, RegistrationError, RelyingParty, User, UserVerification,
+};
 
 const RP_ID: &str = "verifier.example";
 const ORIGIN: &str = "https://verifier.example";
@@ -55,7 +57,9 @@ impl Office {
     }
 
     fn ask(&self, registered: &Registered, challenge: &Digest) -> Value {
-        self.party.request(std::slice::from_ref(&registered.passkey), challenge, 60).unwrap()
+        self.party
+            .request(std::slice::from_ref(&registered.passkey), challenge, 60, UserVerification::Required)
+            .unwrap()
     }
 }
 
@@ -81,20 +85,26 @@ fn registers_and_signs(transport: Transport) {
     let options = office.ask(&registered, &challenge);
     let answer = client.get(ORIGIN, PIN, &options).unwrap().unwrap();
     let keys = [registered.passkey.clone()];
-    let asserted = office.party.verify(&keys, &challenge, &answer).unwrap();
+    let asserted = office.party.verify(&keys, &challenge, &answer, UserVerification::Required).unwrap();
     assert!(asserted.user_verified && !asserted.backup_eligible);
-    asserted.proof.check(RP_ID, ORIGIN, &challenge).unwrap();
+    asserted.proof.check(RP_ID, ORIGIN, &challenge, UserVerification::Required).unwrap();
 
     let other = step_up::challenge(&Nonce([1; 32]), b"other evidence", &transaction);
-    assert!(matches!(office.party.verify(&keys, &other, &answer), Err(AssertionError::ClientData(_))));
-    assert!(asserted.proof.check(RP_ID, ORIGIN, &other).is_err());
+    assert!(matches!(
+        office.party.verify(&keys, &other, &answer, UserVerification::Required),
+        Err(AssertionError::ClientData(_))
+    ));
+    assert!(asserted.proof.check(RP_ID, ORIGIN, &other, UserVerification::Required).is_err());
 
     // The client itself refuses a page that is somewhere else.
     let elsewhere = client.get("https://verifier.example.net", PIN, &options).unwrap().unwrap_err();
     assert_eq!(elsewhere.ctap, None, "{elsewhere:?}");
     // And an assertion for another origin of the same rpId is not one for ours.
     let beside = client.get("https://other.verifier.example", PIN, &options).unwrap().unwrap();
-    assert!(matches!(office.party.verify(&keys, &challenge, &beside), Err(AssertionError::ClientData(_))));
+    assert!(matches!(
+        office.party.verify(&keys, &challenge, &beside, UserVerification::Required),
+        Err(AssertionError::ClientData(_))
+    ));
 }
 
 #[test]
@@ -134,7 +144,7 @@ fn waits_for_a_tap(transport: Transport) {
         key.tap().unwrap();
         signing.join().unwrap().unwrap()
     });
-    office.party.verify(&[registered.passkey], &challenge, &answer).unwrap();
+    office.party.verify(&[registered.passkey], &challenge, &answer, UserVerification::Required).unwrap();
 }
 
 #[test]
@@ -206,7 +216,10 @@ fn key_persists_credentials_and_starts_without_pin() {
     let (_key, client) = office.key(Transport::Usb, |options| options.state = Some(file.clone()));
     let challenge = Digest([6; 32]);
     let answer = client.get(ORIGIN, PIN, &office.ask(&registered, &challenge)).unwrap().unwrap();
-    office.party.verify(std::slice::from_ref(&registered.passkey), &challenge, &answer).unwrap();
+    office
+        .party
+        .verify(std::slice::from_ref(&registered.passkey), &challenge, &answer, UserVerification::Required)
+        .unwrap();
 
     let (_other, client) = office.key(Transport::Usb, |options| options.pin = None);
     assert_eq!(client.info().unwrap().unwrap()["options"]["clientPin"], json!(false));

@@ -275,6 +275,7 @@ async fn list(store: &Store, kind: Option<Kind>, args: ListArgs, alerts: bool) -
     Ok(true)
 }
 
+/// Exports an approval, with the one on which it rests if it does.
 async fn export(log: &AuditLog, which: &Which) -> anyhow::Result<Exported> {
     let seq = match which {
         Which::Seq(seq) => *seq,
@@ -333,6 +334,9 @@ fn print_proof(exported: &Exported, known: &KnownKeys, json: bool) -> anyhow::Re
         );
         println!("  {claim}on device {device}, {}", says.ear_status.unwrap_or_default());
         println!("  {claim}at {}", says.transaction.acr.urn());
+        if let Some(pin) = says.pin {
+            println!("  {claim}PIN entered {}, entry {}", table::time(pin.time), pin.seq);
+        }
     }
     print_log(&findings);
     println!();

@@ -164,7 +164,7 @@ pub(crate) async fn run(config: &Path, arguments: ServeArgs) -> anyhow::Result<b
             },
             _ = alive.tick() => {
                 // An answer, good or bad, shows that neither this process nor the store hangs.
-                let _ = verifier.store().check().await;
+                let _ = verifier.store().probe().await;
                 service_manager::tell(Life::Alive);
                 continue;
             }

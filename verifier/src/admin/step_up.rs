@@ -73,7 +73,7 @@ pub(crate) struct StepUpArgs {
     /// Text that the user is shown
     #[arg(long)]
     message: String,
-    /// Level: hardware-key, healthy-device or epcs, or its URN
+    /// Level: badge, hardware-key, healthy-device or epcs, or its URN
     #[arg(long, default_value = "hardware-key", value_parser = acr)]
     acr: Acr,
     /// Ask only at this device
@@ -375,7 +375,7 @@ fn where_it_runs(config: &Config) -> anyhow::Result<String> {
 fn acr(text: &str) -> Result<Acr, String> {
     let named =
         Acr::ALL.into_iter().find(|acr| acr.urn() == text || acr.urn().rsplit(':').next() == Some(text));
-    named.ok_or_else(|| "hardware-key, healthy-device or epcs was expected".to_owned())
+    named.ok_or_else(|| "badge, hardware-key, healthy-device or epcs was expected".to_owned())
 }
 
 async fn list(config: &Path, filter: &StepUpFilter, limit: u32, json: bool) -> anyhow::Result<bool> {

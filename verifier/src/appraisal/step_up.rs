@@ -14,8 +14,13 @@ use vitalsign_protocol::step_up::Acr;
 /// Built-in step-up policy.
 pub const DEFAULT_STEP_UP_POLICY: &str = include_str!("../../policy/step_up.rego");
 
-/// Rule that a step-up policy defines: a set of names.
-const ENTRY: (&str, &str) = ("data.vitalsign.step_up", "refused");
+/// Rules that a step-up policy defines, each a set of names: why a level is refused, and why a tap needs the PIN although
+/// it was entered before. A policy may lack the second.
+const REFUSED: (&str, &str) = ("data.vitalsign.step_up", "refused");
+const PIN_REQUIRED: (&str, &str) = ("data.vitalsign.step_up", "pin_required");
+/// The requirements of levels up to this one hold for the level below it too, except that a tap there may rest on an
+/// earlier one that verified the user.
+const LOWEST_WITH_PIN: Acr = Acr::HardwareKey;
 
 /// Parts of a verdict on which a level depends.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,7 +42,7 @@ pub struct Found {
 pub struct TappedKey {
     /// AAGUID of the model, in hexadecimal with dashes.
     pub aaguid: String,
-    /// The key verified its user.
+    /// The key verified its user, in this tap or in the one on which it rests.
     pub user_verified: bool,
     /// The credential can be copied to other devices.
     pub backup_eligible: bool,
@@ -87,6 +92,8 @@ struct PolicyInput<'a> {
 /// A compiled step-up policy. Share it between threads.
 pub struct StepUpPolicy {
     rules: Rules,
+    /// `None` if the policy has no such rule: every tap needs the PIN.
+    pin_rules: Option<Rules>,
     id: String,
 }
 
@@ -102,13 +109,16 @@ impl StepUpPolicy {
         let key = KeyAttestation { storage: KeyStorage::Software, genuine: false, simulated: false };
         let first = PolicyInput { acr: Acr::HardwareKey, device: &nobody, key, security_key: None };
         let first = serde_json::to_string(&first).map_err(|e| LoadError::Trial(super::failed(e)))?;
-        let (rules, answer) = Rules::compile(rego, ENTRY, &thresholds, &first)?;
+        let (rules, answer) = Rules::compile(rego, REFUSED, &thresholds, &first)?;
         names(answer).map_err(LoadError::Trial)?;
+        let pin_rules = Rules::compile(rego, PIN_REQUIRED, &thresholds, &first).ok();
+        let pin_rules = pin_rules.filter(|(_, answer)| names(answer.clone()).is_ok()).map(|(rules, _)| rules);
         let digest = Digest::labelled(
             "vitalsign-step-up-policy-v1",
             &[rego.as_bytes(), &[0], thresholds_toml.as_bytes()],
         );
-        let policy = Self { rules, id: format!("urn:vitalsign:policy:step-up:{:.16}", digest.hex()) };
+        let policy =
+            Self { rules, pin_rules, id: format!("urn:vitalsign:policy:step-up:{:.16}", digest.hex()) };
         let question = Question { acr: Acr::Epcs, device: &nobody, key, security_key: None, now: 0 };
         match policy.refused(&question).map_err(LoadError::Trial)?.is_empty() {
             true => Err(LoadError::Policy(format!(
@@ -133,7 +143,7 @@ impl StepUpPolicy {
     pub fn refused(&self, question: &Question<'_>) -> Result<Vec<String>, AppraiseError> {
         let Question { acr, device, key, security_key, now } = *question;
         let mut refused = BTreeSet::new();
-        for acr in Acr::ALL.into_iter().filter(|level| *level <= acr) {
+        for acr in Acr::ALL.into_iter().filter(|level| *level <= acr.max(LOWEST_WITH_PIN)) {
             let input = PolicyInput { acr, device, key, security_key };
             let input = serde_json::to_string(&input).map_err(super::failed)?;
             refused.extend(names(self.rules.ask(&input, now)?)?);
@@ -141,6 +151,20 @@ impl StepUpPolicy {
         let mut refused: Vec<String> = refused.into_iter().collect();
         refused.sort_by_key(|name| Reverse(device.checks.get(name).map(|found| found.status)));
         Ok(refused)
+    }
+}
+
+impl StepUpPolicy {
+    /// Returns the reasons for which a tap needs the PIN although it was entered before. Empty if it does not.
+    ///
+    /// # Errors
+    /// The policy gives no usable answer. The PIN is needed then.
+    pub fn pin_required(&self, question: &Question<'_>) -> Result<Vec<String>, AppraiseError> {
+        let Question { acr, device, key, security_key, now } = *question;
+        let Some(rules) = &self.pin_rules else { return Ok(vec!["policy".to_owned()]) };
+        let input = PolicyInput { acr, device, key, security_key };
+        let input = serde_json::to_string(&input).map_err(super::failed)?;
+        names(rules.ask(&input, now)?)
     }
 }
 

@@ -5,6 +5,7 @@ use super::checkpoint::{Checkpoint, Cosigned, InclusionProof};
 use super::note::VerifierKey;
 use super::tree::{self, hash_leaf};
 use super::{FormerChain, Kind, Logged, chain};
+use crate::config::MAX_PIN_HOURS;
 use serde::{Deserialize, Serialize};
 use vitalsign_protocol::cose::PublicKey;
 use vitalsign_protocol::ear::{self, Ear};
@@ -12,7 +13,7 @@ use vitalsign_protocol::evidence::{self, IntendedUse};
 use vitalsign_protocol::id::{Base64Url, Digest, EnrolmentId, Nonce, StepUpId};
 use vitalsign_protocol::jwt::{self, JwkSet};
 use vitalsign_protocol::step_up::{Acr, Transaction, challenge, transaction_digest};
-use vitalsign_webauthn::{AssertionProof, ClientDataError, ProofError};
+use vitalsign_webauthn::{AssertionProof, ClientDataError, ProofError, UserVerification};
 
 /// Record of an approval in the audit log. Together with the evidence it suffices to prove the approval years
 /// later.
@@ -45,6 +46,17 @@ pub struct Proven {
     pub ear_keys: JwkSet,
     /// ID of the step-up policy that was applied.
     pub policy: String,
+    /// Approval with the PIN or fingerprint on which this one rests, if its own tap verified no user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rests_on: Option<RestsOn>,
+}
+
+/// An earlier entry of the audit log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RestsOn {
+    /// Sequence number in the log.
+    pub seq: u64,
+    pub hash: Digest,
 }
 
 /// An exported audit entry: the input of [`prove`].
@@ -80,6 +92,9 @@ pub struct Exported {
     /// The log's public key. It proves nothing unless the auditor knows it from elsewhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log_key: Option<String>,
+    /// The approval with the PIN or fingerprint on which this one rests.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rests_on: Option<Box<Exported>>,
 }
 
 /// Position of an entry in the former chain, with the proof that the chain contains it.
@@ -153,6 +168,18 @@ pub struct ApprovalSummary {
     /// Verdict on the device.
     pub ear_status: Option<ear::Tier>,
     pub model: String,
+    /// Entry with the PIN or fingerprint on which the approval rests.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pin: Option<PinSummary>,
+}
+
+/// Approval with the PIN or fingerprint on which a later one rests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct PinSummary {
+    /// Sequence number in the log.
+    pub seq: u64,
+    /// Time in seconds since 1970.
+    pub time: u64,
 }
 
 impl Findings {
@@ -193,6 +220,7 @@ impl Exported {
             hash: Digest::from_slice(&entry.hash).ok_or("the hash")?,
             proof,
             log_key,
+            rests_on: None,
         })
     }
 
@@ -214,6 +242,12 @@ impl Exported {
             hash: self.hash.as_bytes().to_vec(),
         }
     }
+
+    /// Returns the earlier entry on which the approval says that it rests.
+    #[must_use]
+    pub fn named_earlier(&self) -> Option<RestsOn> {
+        serde_json::from_str::<Proven>(&self.body).ok()?.rests_on
+    }
 }
 
 /// Result of checking one link.
@@ -232,8 +266,13 @@ const LINKS: [(&str, &str); 12] = [
     ("origin", "it was asked at this verifier's origin, and in no other's page"),
     ("relying-party", "it signed for this verifier"),
     ("signature", "the credential's key signed it"),
-    ("user", "the user touched the key and was verified"),
+    USER,
 ];
+const USER: (&str, &str) = ("user", "the user touched the key and was verified");
+/// Links of an approval whose tap verified no user, in place of [`USER`].
+const TOUCH: (&str, &str) = ("user", "the user touched the key");
+const PIN: (&str, &str) =
+    ("pin", "the same user was verified before, with this key on this device in the same PIN period");
 
 /// Verifies every link of an approval again.
 ///
@@ -265,6 +304,7 @@ pub fn prove_with(exported: &Exported, known: &KnownKeys) -> Findings {
         Err(why) => (None, Err(why)),
     };
     let mut held: Vec<Option<LinkResult>> = vec![Some(in_log)];
+    let mut links = LINKS.to_vec();
     let read = record(exported);
     held.push(Some(read.as_ref().map(|_| ()).map_err(Clone::clone)));
     let mut says = None;
@@ -275,6 +315,14 @@ pub fn prove_with(exported: &Exported, known: &KnownKeys) -> Findings {
         let (verdict, ear) = verdict(exported, proven, nonce);
         held.push(Some(verdict));
         held.extend(assertion(exported, proven));
+        let pin =
+            exported.rests_on.as_ref().map(|earlier| PinSummary { seq: earlier.seq, time: earlier.time });
+        if proven.rests_on.is_some() {
+            links.pop();
+            links.extend([TOUCH, PIN]);
+            held.resize(links.len() - 1, None);
+            held.push(Some(pin_of(exported, proven, known)));
+        }
         says = Some(ApprovalSummary {
             transaction: transaction.clone(),
             user: proven.user.clone(),
@@ -282,6 +330,7 @@ pub fn prove_with(exported: &Exported, known: &KnownKeys) -> Findings {
             time: exported.time,
             ear_status: ear.and_then(|ear| ear.ear_status),
             model: proven.model.clone(),
+            pin: pin.filter(|_| proven.rests_on.is_some()),
         });
     }
     let held = held.into_iter().chain(std::iter::repeat(None));
@@ -291,7 +340,7 @@ pub fn prove_with(exported: &Exported, known: &KnownKeys) -> Findings {
         ok: held.as_ref().map(Result::is_ok),
         why: held.and_then(Result::err),
     };
-    Findings { says, log, links: LINKS.into_iter().zip(held).map(link).collect() }
+    Findings { says, log, links: links.into_iter().zip(held).map(link).collect() }
 }
 
 /// Checks that the entry has its hash and that the hash is in the log. An export of the first version, or one that was made
@@ -427,11 +476,58 @@ fn verdict(exported: &Exported, proven: &Proven, nonce: Option<Nonce>) -> (LinkR
     (held, Some(ear))
 }
 
+/// Checks the earlier approval on which this one rests: that it is the one that was logged, proves itself and its user's
+/// verification, and is of the same user, key, device, boot and PIN period, not too long before.
+fn pin_of(exported: &Exported, proven: &Proven, known: &KnownKeys) -> LinkResult {
+    let named = proven.rests_on.ok_or("no earlier entry is named")?;
+    let earlier = exported.rests_on.as_deref().ok_or("the earlier entry is not in the export")?;
+    if (named.seq, named.hash) != (earlier.seq, earlier.hash) {
+        return Err("another earlier entry was exported".into());
+    }
+    let record = record(earlier)?.0;
+    if record.rests_on.is_some() {
+        return Err("the earlier entry itself has no PIN".into());
+    }
+    if let Some(invalid) = prove_with(earlier, known).links.into_iter().find(|link| link.ok != Some(true)) {
+        return Err(format!("the earlier entry is not proven: {}", invalid.link));
+    }
+    let period = |exported: &Exported| {
+        let parsed = evidence::parse(&exported.evidence.0, evidence::MAX_BYTES).ok()?;
+        let claims = parsed.claims_unverified().0;
+        Some((claims.pin_period?, claims.boot_count?))
+    };
+    let age = exported.time.checked_sub(earlier.time);
+    match () {
+        () if proven.acr.verifies_each_tap() => Err("this level needs the PIN in each tap".into()),
+        () if (&record.user, &record.subject) != (&proven.user, &proven.subject) => {
+            Err("it was another person".into())
+        }
+        () if (&record.credential, &record.proof.public_key)
+            != (&proven.credential, &proven.proof.public_key) =>
+        {
+            Err("it was another security key".into())
+        }
+        () if (&earlier.device, &record.report_key) != (&exported.device, &proven.report_key) => {
+            Err("it was another device".into())
+        }
+        () if period(exported).is_none() || period(exported) != period(earlier) => {
+            Err("it was another boot or PIN period".into())
+        }
+        () if age.is_none_or(|age| age > MAX_PIN_HOURS * 3600) => Err("it was too long before".into()),
+        () => Ok(()),
+    }
+}
+
 /// Checks challenge, origin, relying party, signature and user. Each link depends on those before it.
 fn assertion(exported: &Exported, proven: &Proven) -> Vec<Option<LinkResult>> {
     let transaction = transaction_digest(&proven.transaction);
     let challenge = challenge(&proven.random, &exported.evidence.0, &transaction);
-    let error = match proven.proof.check(&proven.rp_id, &proven.origin, &challenge) {
+    // At other levels no entry is approved without.
+    let user_verification = match proven.rests_on {
+        Some(_) => UserVerification::Discouraged,
+        None => UserVerification::Required,
+    };
+    let error = match proven.proof.check(&proven.rp_id, &proven.origin, &challenge, user_verification) {
         Ok(_) => return vec![Some(Ok(())); 5],
         Err(error) => error,
     };

@@ -33,6 +33,7 @@ pub(super) fn inspect(
         ("enrolment", claims.enrolment.map(|id| id.to_string()).into()),
         ("uptime", claims.uptime.into()),
         ("boot_count", claims.boot_count.into()),
+        ("pin_period", claims.pin_period.map(|period| period.to_string()).into()),
         ("unknown_claims", unknown.to_vec().into()),
         ("boot_evidence", boot.unwrap_or_default()),
         ("facts", facts(&claims.posture).map_err(|error| malformed(&error))?),

@@ -83,12 +83,13 @@ fn step_up_request(client: Client, form: &Form) -> Result<StepUpRequest, OAuthEr
         Some(Ok(device)) => Some(device),
         Some(Err(_)) => return invalid("vitalsign_device is no enrolment id."),
     };
+    let acr = acr(form, &client)?;
     Ok(StepUpRequest {
         client: client.id,
         application: client.name,
         login_hint: login_hint.to_owned(),
         message: message(form)?,
-        acr: acr(form)?,
+        acr,
         authorization_details: details(form, &client.settings.authorization_details_types)?,
         device,
         expires_in: expiry(form)?,
@@ -114,11 +115,11 @@ fn message(form: &Form) -> Result<String, OAuthError> {
     }
 }
 
-/// Returns the first known level: applications list them in order of preference.
-fn acr(form: &Form) -> Result<Acr, OAuthError> {
-    let Some(values) = form.get("acr_values") else { return Ok(Acr::HardwareKey) };
-    values.split(' ').find_map(Acr::from_urn).ok_or_else(|| {
-        let why = "None of acr_values is supported; see acr_values_supported in the metadata.";
+/// Returns the first known level that the application may use: applications list them in order of preference.
+fn acr(form: &Form, client: &Client) -> Result<Acr, OAuthError> {
+    let Some(values) = form.get("acr_values") else { return Ok(Acr::DEFAULT) };
+    values.split(' ').filter_map(Acr::from_urn).find(|acr| client.may_use(*acr)).ok_or_else(|| {
+        let why = "None of acr_values is supported for this application; see acr_values_supported in the metadata.";
         OAuthError::new(Code::UnmetAuthenticationRequirements, why)
     })
 }
@@ -216,6 +217,22 @@ mod tests {
         let parameters: Vec<_> = kept.chain(changed.iter().copied()).collect();
         let encoded = form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters).finish();
         step_up_request(client(), &Form::parse(encoded.as_bytes()).unwrap()).map_err(|error| error.code)
+    }
+
+    #[test]
+    fn lowest_level_needs_permission_and_a_name() {
+        let acr = |client: &Client, values: Option<&str>| {
+            let values = values.map(|values| ("acr_values", values));
+            let encoded = form_urlencoded::Serializer::new(String::new()).extend_pairs(values).finish();
+            super::acr(&Form::parse(encoded.as_bytes()).unwrap(), client).map_err(|error| error.code)
+        };
+        let (badge, both) = (Acr::Badge.urn(), format!("{} {}", Acr::Badge.urn(), Acr::HealthyDevice.urn()));
+        let allowed = Client { settings: ClientSettings { badge: true, ..client().settings }, ..client() };
+        assert_eq!(acr(&allowed, Some(badge)), Ok(Acr::Badge));
+        assert_eq!(acr(&allowed, None), Ok(Acr::HardwareKey), "it is no default");
+        assert_eq!(acr(&client(), Some(badge)), Err(Code::UnmetAuthenticationRequirements));
+        assert_eq!(acr(&client(), Some(&both)), Ok(Acr::HealthyDevice), "the next one is used");
+        assert_eq!(acr(&client(), None), Ok(Acr::HardwareKey));
     }
 
     #[test]

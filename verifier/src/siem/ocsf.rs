@@ -78,22 +78,31 @@ fn activity(kind: Kind) -> Activity {
         Kind::Heartbeats | Kind::DiagnosticsReceived => (DEVICE_CONFIG_STATE_CHANGE, 2, "Collect"),
         Kind::Enrolled | Kind::EnrolledAgain => (ENTITY_MANAGEMENT, 6, "Enroll"),
         Kind::DeviceRevoked => (ENTITY_MANAGEMENT, 7, "Unenroll"),
+        Kind::DeviceReadmitted => (ENTITY_MANAGEMENT, OTHER, "Readmit"),
+        Kind::DeviceLabelled => (ENTITY_MANAGEMENT, 3, "Update"),
         Kind::TokenCreated | Kind::ClientAdded => (ENTITY_MANAGEMENT, 1, "Create"),
         Kind::TokenRevoked => (ENTITY_MANAGEMENT, 4, "Delete"),
-        Kind::KeyRotated | Kind::PolicyChanged | Kind::ClientCredentialReplaced => {
-            (ENTITY_MANAGEMENT, 3, "Update")
-        }
+        Kind::KeyRotated
+        | Kind::PolicyChanged
+        | Kind::ClientConfigured
+        | Kind::ClientCredentialReplaced
+        | Kind::StoreMigrated => (ENTITY_MANAGEMENT, 3, "Update"),
         Kind::ClientDisabled => (ENTITY_MANAGEMENT, 9, "Disable"),
+        Kind::ClientEnabled => (ENTITY_MANAGEMENT, 8, "Enable"),
         Kind::StepUpApproved | Kind::StepUpClosed => (AUTHENTICATION, OTHER, "Step-up"),
         Kind::UserAdded => (ACCOUNT_CHANGE, 1, "Create"),
         Kind::UserDisabled => (ACCOUNT_CHANGE, 5, "Disable"),
         Kind::UserEnabled => (ACCOUNT_CHANGE, 2, "Enable"),
         Kind::KeyRegistered => (ACCOUNT_CHANGE, 10, "MFA Factor Enable"),
         Kind::KeyRevoked => (ACCOUNT_CHANGE, 11, "MFA Factor Disable"),
+        Kind::UserAliasAdded => (ACCOUNT_CHANGE, OTHER, "Alias Add"),
+        Kind::UserAliasRemoved => (ACCOUNT_CHANGE, OTHER, "Alias Remove"),
         Kind::UserDeviceAdded => (ACCOUNT_CHANGE, OTHER, "Device Link"),
         Kind::UserDeviceRemoved => (ACCOUNT_CHANGE, OTHER, "Device Unlink"),
         Kind::KeyCodeCreated => (ACCOUNT_CHANGE, OTHER, "Registration Code Create"),
         Kind::Pruned => (EVENT_LOG_ACTIVITY, 2, "Delete"),
+        Kind::BackedUp => (EVENT_LOG_ACTIVITY, 3, "Export"),
+        Kind::Restored => (EVENT_LOG_ACTIVITY, OTHER, "Restore"),
     };
     Activity { class, id, name }
 }

@@ -2,27 +2,30 @@
 //! state.
 
 use super::evidence::over;
+use super::pin_tap::claims_of;
 use super::request::internal;
 use super::result::{At, DeviceResult, StepUpClosure, within};
 use super::{Approval, StepUps};
 use crate::appraisal::step_up::{Health, TappedKey, TappedModel};
 use crate::attestation::problem::revoked;
-use crate::audit::prove::Proven;
+use crate::audit::prove::{Proven, RestsOn};
 use crate::audit::{AuditEntry, Kind};
 use crate::store::Transaction;
 use crate::store::audit;
 use crate::store::device::Device;
+use crate::store::pin_tap::{self, PinTap};
 use crate::store::step_up::{self, Answered, StepUpUser};
 use vitalsign_protocol::id::{Base64Url, Digest, StepUpId};
 use vitalsign_protocol::problem::{Problem, ProblemType};
 use vitalsign_protocol::step_up::{
     StepUpAssertion, StepUpOutcome, StepUpResult, Transaction as Asked, challenge, transaction_digest,
 };
-use vitalsign_webauthn::{Asserted, ModelStatus};
+use vitalsign_webauthn::{Asserted, ModelStatus, UserVerification};
 
-/// Authentication methods (RFC 8176): hardware key, user presence, multiple factors. PIN and fingerprint
-/// cannot be distinguished.
-const AMR: [&str; 3] = ["hwk", "user", "mfa"];
+/// Authentication methods (RFC 8176) of a tap without a PIN: hardware key, user presence.
+const AMR: [&str; 2] = ["hwk", "user"];
+/// With a PIN or fingerprint, which cannot be distinguished: multiple factors.
+const AMR_VERIFIED: [&str; 3] = ["hwk", "user", "mfa"];
 
 /// Reason why an assertion was rejected.
 struct Refused {
@@ -69,14 +72,18 @@ impl StepUps {
         // A report that came since the evidence counts as well as the evidence.
         let health_now = (device_now.last_report != answered.last_report).then_some(&device_now.health);
         let at = At { step_up: &step_up, device, now };
-        let ended = match self.verify(at, answered, person.as_ref(), health_now, assertion) {
-            Ok((person, asserted, key)) => {
+        let rests_on =
+            self.still_rests_on(&mut connection, at, answered, person.as_ref(), health_now).await?;
+        let ended = match self.verify(at, answered, person.as_ref(), health_now, rests_on, assertion) {
+            Ok((person, asserted, key, rests_on)) => {
                 let approved =
-                    Approved { at, answered, person, asserted: &asserted, key, assertion: &digest };
+                    Approved { at, answered, person, asserted: &asserted, key, rests_on, assertion: &digest };
                 self.approve(&mut connection, approved).await?
             }
             Err(Refused { end, reasons }) => {
                 tracing::info!(step_up = %id, %end, ?reasons, "a tap was not taken");
+                // It may be another person's.
+                pin_tap::forget(&mut connection, device.id).await?;
                 let ending = DeviceResult {
                     reasons: &reasons,
                     evidence: Some(&answered.evidence),
@@ -94,14 +101,39 @@ impl StepUps {
         Ok(StepUpOutcome { end: StepUpResult::Approved })
     }
 
+    /// Returns the tap with a PIN on which the assertion may rest, if it is the one that was offered and if all that was
+    /// required of it then still holds.
+    async fn still_rests_on(
+        &self,
+        connection: &mut Transaction<'_>,
+        At { step_up, device, now }: At<'_>,
+        answered: &Answered,
+        person: Option<&StepUpUser>,
+        health_now: Option<&Health>,
+    ) -> Result<Option<PinTap>, Problem> {
+        let Some(offered) = answered.rests_on else { return Ok(None) };
+        let Some(claims) = claims_of(answered) else { return Ok(None) };
+        let mut rests_on = None;
+        for health in [Some(&answered.health), health_now].into_iter().flatten() {
+            let at = (step_up, device);
+            rests_on = self.resting_place(connection, at, &claims, person, health, now).await?;
+            if rests_on.as_ref().is_none_or(|tap| tap.audit != offered) {
+                return Ok(None);
+            }
+        }
+        Ok(rests_on)
+    }
+
+    /// Verifies the assertion. The returned tap with a PIN is that on which it rests: none if it verified its user itself.
     fn verify<'a>(
         &self,
         At { step_up, device, now }: At<'_>,
         answered: &Answered,
         person: Option<&'a StepUpUser>,
         health_now: Option<&Health>,
+        rests_on: Option<PinTap>,
         assertion: &StepUpAssertion,
-    ) -> Result<(&'a StepUpUser, Asserted, &'a step_up::UserKey), Refused> {
+    ) -> Result<(&'a StepUpUser, Asserted, &'a step_up::UserKey, Option<PinTap>), Refused> {
         let wrong = |why: &dyn std::fmt::Display| Refused {
             end: StepUpResult::WrongKey,
             reasons: vec![why.to_string()],
@@ -110,22 +142,62 @@ impl StepUps {
         let passkeys: Vec<String> = person.keys.iter().map(|key| key.passkey.clone()).collect();
         let transaction = transaction_digest(&step_up.transaction);
         let challenge = challenge(&answered.random, &answered.evidence, &transaction);
-        let asserted = self.relying_party.verify(&passkeys, &challenge, &assertion.assertion);
+        let user_verification = match rests_on {
+            Some(_) => UserVerification::Discouraged,
+            None => UserVerification::Required,
+        };
+        let asserted =
+            self.relying_party.verify(&passkeys, &challenge, &assertion.assertion, user_verification);
         let asserted = asserted.map_err(|error| wrong(&error))?;
         let key = person.keys.iter().find(|key| key.credential == asserted.credential);
         let key = key.ok_or_else(|| wrong(&"the security key is not registered for this person"))?;
+        let rests_on = rests_on.filter(|_| !asserted.user_verified);
+        if rests_on.as_ref().is_some_and(|tap| tap.security_key != key.id) {
+            return Err(wrong(&"the PIN was entered with another security key"));
+        }
         if let Some(health) = health_now {
             let reasons = self.refused(step_up, device, health, None, now);
             if !reasons.is_empty() {
                 return Err(Refused { end: StepUpResult::Unhealthy, reasons });
             }
         }
-        let tapped = self.tapped_key(&asserted, now);
+        let mut tapped = self.tapped_key(&asserted, now);
+        tapped.user_verified |= rests_on.is_some();
         let reasons = self.refused(step_up, device, &answered.health, Some(&tapped), now);
         match reasons.is_empty() {
-            true => Ok((person, asserted, key)),
+            true => Ok((person, asserted, key, rests_on)),
             false => Err(Refused { end: StepUpResult::WrongKey, reasons }),
         }
+    }
+
+    /// Remembers a tap that verified its user, so that later ones may rest on it. It ends what rested on one before.
+    async fn remember_pin(
+        &self,
+        connection: &mut Transaction<'_>,
+        At { step_up, device, now }: At<'_>,
+        answered: &Answered,
+        key: &step_up::UserKey,
+        (user_verified, audit): (bool, u64),
+    ) -> Result<(), Problem> {
+        if !user_verified {
+            return Ok(());
+        }
+        let claims = claims_of(answered);
+        let known = claims.and_then(|claims| Some((claims.pin_period?, claims.boot_count?)));
+        let (Some((period, boot_count)), Some(user)) = (known, step_up.user) else {
+            return Ok(pin_tap::forget(connection, device.id).await?);
+        };
+        let tap = PinTap {
+            period,
+            generation: answered.generation,
+            boot_count,
+            user,
+            security_key: key.id,
+            at: now,
+            audit,
+            hash: audit::hash_of(connection, audit).await?,
+        };
+        Ok(pin_tap::write(connection, device.id, &tap).await?)
     }
 
     fn tapped_key(&self, asserted: &Asserted, now: u64) -> TappedKey {
@@ -153,7 +225,7 @@ impl StepUps {
     async fn approve(
         &self,
         connection: &mut Transaction<'_>,
-        Approved { at, answered, person, asserted, key, assertion }: Approved<'_>,
+        Approved { at, answered, person, asserted, key, rests_on, assertion }: Approved<'_>,
     ) -> Result<StepUpClosure, Problem> {
         let At { step_up, device, now } = at;
         let asked: Asked = serde_json::from_str(&step_up.transaction).map_err(internal)?;
@@ -177,6 +249,7 @@ impl StepUps {
             ear: answered.ear.clone(),
             ear_keys: self.attestation.jwks(now),
             policy: self.policy_id(),
+            rests_on: rests_on.as_ref().map(|tap| RestsOn { seq: tap.audit, hash: tap.hash }),
         };
         let entry = AuditEntry {
             time: now,
@@ -186,6 +259,8 @@ impl StepUps {
             evidence: Some(answered.evidence.clone()),
         };
         let audit = audit::append(connection, &[entry]).await?;
+        self.remember_pin(connection, at, answered, key, (asserted.user_verified, audit)).await?;
+        let amr = if asserted.user_verified { &AMR_VERIFIED[..] } else { &AMR };
         let approval = Approval {
             step_up: step_up.id,
             subject: serde_json::to_value(&subject)
@@ -195,7 +270,7 @@ impl StepUps {
                 .to_owned(),
             user: person.name.clone(),
             acr: step_up.acr,
-            amr: AMR.map(str::to_owned).to_vec(),
+            amr: amr.iter().map(|&method| method.to_owned()).collect(),
             auth_time: now,
             ear: Digest::of(answered.ear.as_bytes()),
             ear_status: answered.health.status,
@@ -203,6 +278,7 @@ impl StepUps {
             aaguid,
             audit,
             transaction: Some(step_up.transaction.clone()),
+            rests_on: rests_on.map(|tap| tap.audit),
             authorization_details: asked.authorization_details,
             redemption: None,
         };
@@ -222,5 +298,7 @@ struct Approved<'a> {
     person: &'a StepUpUser,
     asserted: &'a Asserted,
     key: &'a step_up::UserKey,
+    /// Tap with the PIN, if this one had none.
+    rests_on: Option<PinTap>,
     assertion: &'a Digest,
 }

@@ -1,14 +1,15 @@
 //! Evidence for a step-up: checks that it comes from the device, meets the level and covers this transaction.
 
 use super::StepUps;
+use super::pin_tap::claims_of;
 use super::result::{At, DeviceResult};
 use crate::appraisal::step_up::{Health, Question, TappedKey};
 use crate::attestation::{Challenge, ChallengePurpose, key_attestation, problem};
 use crate::caller;
 use crate::random::random;
-use crate::store::StoreError;
 use crate::store::device::Device;
-use crate::store::step_up::{self, Answered, By, Offer, StepUp};
+use crate::store::pin_tap::PinTap;
+use crate::store::step_up::{self, Answered, By, Offer, StepUp, StepUpUser};
 use std::sync::Arc;
 use vitalsign_protocol::evidence::{self, IntendedUse};
 use vitalsign_protocol::id::{Nonce, StepUpId};
@@ -16,6 +17,7 @@ use vitalsign_protocol::problem::{Problem, ProblemType};
 use vitalsign_protocol::step_up::{
     Acr, NO_SECURITY_KEY, StepUpAnswer, StepUpNext, StepUpResult, challenge, transaction_digest,
 };
+use vitalsign_webauthn::UserVerification;
 
 impl StepUps {
     /// Verifies and appraises a device's evidence for a step-up. If the device meets the level, the answer says what
@@ -66,6 +68,12 @@ impl StepUps {
         if device_now.generation != device.generation {
             return Err(Problem::new(ProblemType::Busy, "The device is being changed. Try again later."));
         }
+        let person = match step_up.user {
+            Some(user) => step_up::person(&mut connection, user).await?,
+            None => None,
+        };
+        let at = (&step_up, &*device);
+        let rests_on = self.resting_place(&mut connection, at, claims, person.as_ref(), &health, now).await?;
         let answered = Answered {
             evidence: bytes.to_vec(),
             random,
@@ -73,6 +81,7 @@ impl StepUps {
             health,
             generation: device.generation,
             last_report: device_now.last_report,
+            rests_on: rests_on.as_ref().map(|tap| tap.audit),
         };
         if !step_up::answer(&mut connection, id, device.id, &answered, now).await? {
             return Err(over(step_up.ended.unwrap_or(StepUpResult::TimedOut)));
@@ -86,22 +95,14 @@ impl StepUps {
             };
             let ended = self.close_at(&mut connection, at, ending).await?;
             (StepUpNext::Unhealthy { reasons }, Some(ended))
+        } else if let Some(person) = person.filter(|person| !person.keys.is_empty()) {
+            (self.tap(&step_up, &answered, &person, rests_on.as_ref(), now)?, None)
         } else {
-            let person = match step_up.user {
-                Some(user) => step_up::person(&mut connection, user).await?,
-                None => None,
-            };
-            let keys: Vec<String> =
-                person.map(|it| it.keys.into_iter().map(|key| key.passkey).collect()).unwrap_or_default();
-            if keys.is_empty() {
-                // Without a usable security key, the device does not prompt.
-                let reasons = vec![NO_SECURITY_KEY.to_owned()];
-                let ending = DeviceResult { reasons: &reasons, ..DeviceResult::of(StepUpResult::NoKey) };
-                let ended = self.close_at(&mut connection, at, ending).await?;
-                (StepUpNext::Unhealthy { reasons }, Some(ended))
-            } else {
-                (self.tap(&step_up, &answered, &keys, now)?, None)
-            }
+            // Without a usable security key, the device does not prompt.
+            let reasons = vec![NO_SECURITY_KEY.to_owned()];
+            let ending = DeviceResult { reasons: &reasons, ..DeviceResult::of(StepUpResult::NoKey) };
+            let ended = self.close_at(&mut connection, at, ending).await?;
+            (StepUpNext::Unhealthy { reasons }, Some(ended))
         };
         connection.commit().await?;
         if let Some(ended) = ending {
@@ -138,14 +139,23 @@ impl StepUps {
     ) -> Result<StepUpAnswer, Problem> {
         let next = match offer.ended {
             None => {
-                let mut connection = self.store.readers().acquire().await.map_err(StoreError::from)?;
+                let mut connection = self.store.begin().await?;
                 let person = match step_up.user {
                     Some(user) => step_up::person(&mut connection, user).await?,
                     None => None,
                 };
-                let keys: Vec<String> =
-                    person.map(|it| it.keys.into_iter().map(|key| key.passkey).collect()).unwrap_or_default();
-                self.tap(step_up, answered, &keys, now)?
+                let rests_on = match claims_of(answered).filter(|_| answered.rests_on.is_some()) {
+                    Some(claims) => {
+                        let at = (step_up, &**device);
+                        let person = person.as_ref();
+                        self.resting_place(&mut connection, at, &claims, person, &answered.health, now)
+                            .await?
+                    }
+                    None => None,
+                };
+                let rests_on = rests_on.filter(|tap| answered.rests_on == Some(tap.audit));
+                let person = person.unwrap_or_default();
+                self.tap(step_up, answered, &person, rests_on.as_ref(), now)?
             }
             Some(StepUpResult::Unhealthy) => {
                 StepUpNext::Unhealthy { reasons: self.refused(step_up, device, &answered.health, None, now) }
@@ -159,17 +169,27 @@ impl StepUps {
         &self,
         step_up: &StepUp,
         answered: &Answered,
-        keys: &[String],
+        person: &StepUpUser,
+        rests_on: Option<&PinTap>,
         now: u64,
     ) -> Result<StepUpNext, Problem> {
+        let user_verification = match rests_on {
+            Some(_) => UserVerification::Discouraged,
+            None => UserVerification::Required,
+        };
+        // The key with which the PIN was entered comes first: with any other, the device asks for the PIN.
+        let first = |id: i64| rests_on.is_some_and(|tap| tap.security_key == id);
+        let (first, others): (Vec<_>, Vec<_>) = person.keys.iter().partition(|key| first(key.id));
+        let keys: Vec<String> = first.into_iter().chain(others).map(|key| key.passkey.clone()).collect();
         let transaction = transaction_digest(&step_up.transaction);
         let challenge = challenge(&answered.random, &answered.evidence, &transaction);
         let seconds = step_up.expires.saturating_sub(now);
-        let options = self.relying_party.request(keys, &challenge, seconds).map_err(|error| {
+        let options = self.relying_party.request(&keys, &challenge, seconds, user_verification);
+        let options = options.map_err(|error| {
             tracing::error!(%error, "asking for a security key");
             Problem::new(ProblemType::Internal, "")
         })?;
-        Ok(StepUpNext::Tap { random: answered.random, options })
+        Ok(StepUpNext::Tap { random: answered.random, options, pin_entered: rests_on.map(|tap| tap.at) })
     }
 
     /// Returns the reasons for which the level is refused. A policy without an answer refuses.

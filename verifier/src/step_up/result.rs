@@ -6,6 +6,7 @@ use super::evidence::over;
 use crate::audit::{AuditEntry, Kind};
 use crate::store::audit;
 use crate::store::device::Device;
+use crate::store::pin_tap;
 use crate::store::step_up::{self, By, StepUp};
 use crate::store::{StoreError, Transaction};
 use serde_json::json;
@@ -87,6 +88,10 @@ impl StepUps {
         }
         let at = At { step_up: &step_up, device, now };
         let ended = self.close_at(&mut connection, at, DeviceResult::of(end)).await?;
+        if end == StepUpResult::NotMine {
+            // The person at the device may not be the one who entered the PIN.
+            pin_tap::forget(&mut connection, device.id).await?;
+        }
         connection.commit().await?;
         if end == StepUpResult::NotMine {
             tracing::warn!(

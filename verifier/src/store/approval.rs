@@ -14,7 +14,7 @@ pub struct Approval {
     pub user: String,
     /// Level that was reached; equals the requested level.
     pub acr: Acr,
-    /// Authentication methods (RFC 8176): `hwk`, `user`, `mfa`.
+    /// Authentication methods (RFC 8176): `hwk`, `user`, and `mfa` if this tap verified its user.
     pub amr: Vec<String>,
     /// Time at which the tap was verified, in seconds since 1970.
     pub auth_time: u64,
@@ -29,6 +29,8 @@ pub struct Approval {
     /// The text that was bound. `None` in approvals of earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transaction: Option<String>,
+    /// Sequence number of the entry with the PIN on which the tap rests, if it did not verify its user itself.
+    pub rests_on: Option<u64>,
     /// Approved details, as requested (RFC 9396).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authorization_details: Option<serde_json::Value>,

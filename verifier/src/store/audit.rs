@@ -6,7 +6,7 @@ use crate::audit::tree::hash_leaf;
 use crate::audit::{AuditEntry, Kind, Logged, leaf, payload};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
-use vitalsign_protocol::id::{EnrolmentId, StepUpId, hex};
+use vitalsign_protocol::id::{Digest, EnrolmentId, StepUpId, hex};
 
 /// Length of the random bytes in a payload's digest.
 const SALT_BYTES: usize = 16;
@@ -223,6 +223,13 @@ pub(crate) async fn append(
 pub(super) async fn last_seq(connection: &mut SqliteConnection) -> Result<u64, StoreError> {
     let row = sqlx::query("SELECT coalesce(MAX(seq), 0) FROM audit").fetch_one(connection).await?;
     Ok(unsigned(row.try_get(0)?))
+}
+
+/// Returns the hash of an entry.
+pub(crate) async fn hash_of(connection: &mut SqliteConnection, seq: u64) -> Result<Digest, StoreError> {
+    let query = sqlx::query("SELECT hash FROM audit WHERE seq = ?1").bind(signed(seq));
+    let row = query.fetch_one(connection).await?;
+    Digest::from_slice(row.try_get(0)?).ok_or_else(|| StoreError::Failed("the hash of an audit entry".into()))
 }
 
 pub(super) async fn list(

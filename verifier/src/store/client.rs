@@ -16,7 +16,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 use std::collections::BTreeSet;
 use vitalsign_protocol::id::Digest;
-use vitalsign_protocol::step_up::ADMINISTRATOR;
+use vitalsign_protocol::step_up::{ADMINISTRATOR, Acr};
 
 /// The longest name and id, in bytes.
 pub const MAX_NAME_BYTES: usize = 128;
@@ -64,6 +64,12 @@ pub enum ChangedKeys {
 }
 
 impl Client {
+    /// Returns whether the application may ask for a level. The lowest one needs an administrator's permission.
+    #[must_use]
+    pub fn may_use(&self, acr: Acr) -> bool {
+        acr.verifies_each_tap() || self.settings.badge || self.id == ADMINISTRATOR_ID
+    }
+
     fn from_row(row: &SqliteRow) -> Result<Self, StoreError> {
         let damaged = |_| StoreError::Failed("a client's settings are damaged".into());
         Ok(Self {

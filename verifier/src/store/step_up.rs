@@ -47,6 +47,8 @@ pub(crate) struct Answered {
     pub(crate) generation: i64,
     /// SHA-256 of the evidence of the device's last report at that time.
     pub(crate) last_report: Digest,
+    /// Audit entry of the tap with a PIN on which the assertion may rest.
+    pub(crate) rests_on: Option<u64>,
 }
 
 impl StepUp {
@@ -80,6 +82,7 @@ impl Offer {
                 health: serde_json::from_str(row.try_get("health")?).map_err(|_| broken())?,
                 generation: row.try_get("generation")?,
                 last_report: Digest::from_slice(row.try_get("last_report")?).ok_or_else(broken)?,
+                rests_on: row.try_get::<Option<i64>, _>("rests_on")?.map(unsigned),
             }),
         };
         let assertion: Option<&[u8]> = row.try_get("assertion")?;
@@ -236,7 +239,7 @@ pub(crate) struct UserKey {
 }
 
 /// An enabled user with their security keys.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct StepUpUser {
     pub(crate) name: String,
     pub(crate) handle: Vec<u8>,
@@ -321,13 +324,14 @@ pub(crate) async fn answer(
     let health = serde_json::to_string(&answered.health).map_err(|e| StoreError::Failed(e.to_string()))?;
     let query = sqlx::query(
         "UPDATE offers SET evidence = ?3, random = ?4, ear = ?5, health = ?6, generation = ?7, last_report = ?8,
-           evidence_at = ?9
+           evidence_at = ?9, rests_on = ?10
          WHERE step_up = ?1 AND device = ?2 AND ended IS NULL
            AND EXISTS (SELECT 1 FROM step_ups WHERE id = ?1 AND ended IS NULL AND expires > ?9)",
     );
     let query = query.bind(step_up.as_bytes()).bind(device).bind(&answered.evidence);
     let query = query.bind(answered.random.as_bytes()).bind(&answered.ear).bind(health);
     let query = query.bind(answered.generation).bind(answered.last_report.as_bytes()).bind(signed(now));
+    let query = query.bind(answered.rests_on.map(signed));
     Ok(query.execute(connection).await?.rows_affected() == 1)
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 use vitalsign_protocol::ear::Tier;
 use vitalsign_protocol::posture::KeyStorage;
-use vitalsign_protocol::step_up::Acr::{self, Epcs, HardwareKey, HealthyDevice};
+use vitalsign_protocol::step_up::Acr::{self, Badge, Epcs, HardwareKey, HealthyDevice};
 use vitalsign_verifier::appraisal::step_up::{
     DEFAULT_STEP_UP_POLICY, Found, Health, Question, StepUpPolicy, TappedKey, TappedModel,
 };
@@ -79,7 +79,7 @@ fn failed_checks_block_levels_worst_first() {
 fn the_device_s_own_key_blocks_by_level() {
     let device = health(&[("os-updates", Tier::Affirming, "ok")]);
     for (key, blocked) in
-        [(TPM, &[][..]), (SIMULATED, &[Epcs]), (SOFTWARE, &[HardwareKey, HealthyDevice, Epcs])]
+        [(TPM, &[][..]), (SIMULATED, &[Epcs]), (SOFTWARE, &[Badge, HardwareKey, HealthyDevice, Epcs])]
     {
         for acr in Acr::ALL {
             let expected: &[&str] = if blocked.contains(&acr) { &["key-hardware"] } else { &[] };
@@ -109,10 +109,35 @@ fn a_security_key_blocks_by_level() {
     for (change, lower, epcs) in cases {
         let mut key = good_key();
         change(&mut key);
+        assert_eq!(refused(Badge, &device, TPM, Some(&key)), *lower, "{key:?}");
         assert_eq!(refused(HardwareKey, &device, TPM, Some(&key)), *lower, "{key:?}");
         assert_eq!(refused(HealthyDevice, &device, TPM, Some(&key)), *lower, "{key:?}");
         assert_eq!(refused(Epcs, &device, TPM, Some(&key)), *epcs, "{key:?}");
     }
+}
+
+#[test]
+fn pin_is_required_where_healthy_device_is_refused() {
+    use Tier::{Affirming, Contraindicated, Warning};
+    let good = ("os-updates", Affirming, "ok");
+    let cases: &[&[Check<'_>]] = &[
+        &[good],
+        &[good, ("os-reboot", Warning, "grace")],
+        &[good, ("os-reboot", Warning, "required")],
+        &[good, ("key-hardware", Contraindicated, "simulated")],
+        &[],
+    ];
+    for checks in cases {
+        let device = health(checks);
+        let question = Question { acr: Badge, device: &device, key: TPM, security_key: None, now: 0 };
+        let required = POLICY.pin_required(&question).unwrap();
+        assert_eq!(required, refused(HealthyDevice, &device, TPM, None), "{checks:?}");
+    }
+    let older = "package vitalsign.step_up\nimport rego.v1\nrefused contains \"no\" if input.acr\n";
+    let older = StepUpPolicy::load(older, DEFAULT_THRESHOLDS).unwrap();
+    let device = health(&[good]);
+    let question = Question { acr: Badge, device: &device, key: TPM, security_key: None, now: 0 };
+    assert_eq!(older.pin_required(&question).unwrap(), ["policy"]);
 }
 
 #[test]

@@ -26,7 +26,7 @@ async fn the_metadata_name_what_there_is_and_nothing_else() {
             "scopes_supported": ["openid"],
             "subject_types_supported": ["public"],
             "acr_values_supported": [
-                "urn:vitalsign:acr:hardware-key", "urn:vitalsign:acr:healthy-device", "urn:vitalsign:acr:epcs",
+                "urn:vitalsign:acr:badge", "urn:vitalsign:acr:hardware-key", "urn:vitalsign:acr:healthy-device", "urn:vitalsign:acr:epcs",
             ],
             "token_endpoint_auth_methods_supported": ["private_key_jwt", "client_secret_basic"],
             "token_endpoint_auth_signing_alg_values_supported": ["ES256", "ES384", "PS256", "RS384", "EdDSA", "Ed25519"],

@@ -131,6 +131,7 @@ impl Device {
             uptime: Some(100),
             boot_count: None,
             intended_use,
+            pin_period: None,
             posture: self.posture.clone(),
             boot: None,
         }

@@ -7,12 +7,16 @@ use std::path::Path;
 use std::sync::Arc;
 use vitalsign_protocol::evidence::{Claims, IntendedUse};
 use vitalsign_protocol::fact::Fact;
-use vitalsign_protocol::id::{Digest, Nonce, Secret, StepUpId};
+use vitalsign_protocol::id::{Digest, Nonce, PinPeriodId, Secret, StepUpId};
 use vitalsign_protocol::message::DeviceSession;
 use vitalsign_protocol::posture::{KeyStorage, Posture};
 use vitalsign_protocol::problem::Problem;
 use vitalsign_protocol::step_up::*;
 use vitalsign_verifier::Verifier;
+use vitalsign_verifier::audit::checkpoint::{Checkpoint, InclusionProof};
+use vitalsign_verifier::audit::note::{NoteKey, SignatureType};
+use vitalsign_verifier::audit::tree::hash_children;
+use vitalsign_verifier::audit::prove::Exported;
 use vitalsign_verifier::config::Config;
 use vitalsign_verifier::step_up::{Channel, StepUpRequest, StepUpStarted, StepUpStatus};
 use vitalsign_verifier::store::Store;
@@ -37,6 +41,9 @@ pub(crate) struct Station {
     pub(crate) device: Device,
     pub(crate) session: DeviceSession,
     pub(crate) channel: Option<Channel>,
+    /// PIN period and boot count in its evidence for step-ups.
+    pub(crate) pin_period: Option<PinPeriodId>,
+    pub(crate) boot_count: Option<u64>,
 }
 
 /// An event `step-up`, taken apart.
@@ -149,7 +156,7 @@ pub(crate) fn asked(acr: Acr) -> StepUpRequest {
 #[track_caller]
 pub(crate) fn tap(answer: Result<StepUpAnswer, Problem>) -> (Nonce, Value) {
     match answer.unwrap().next {
-        StepUpNext::Tap { random, options } => (random, options),
+        StepUpNext::Tap { random, options, .. } => (random, options),
         StepUpNext::Unhealthy { reasons } => panic!("refused: {reasons:?}"),
     }
 }
@@ -171,10 +178,43 @@ pub(crate) async fn add_client(store: &Store) {
             created: NOW,
             disabled_at: None,
             credential: Digest([1; 32]).into(),
-            settings: ClientSettings::default(),
+            settings: ClientSettings { badge: id == CLIENT, ..ClientSettings::default() },
         };
         assert_eq!(store.add_client(&client).await.unwrap(), AddedClient::Added);
     }
+}
+
+/// Hash of an entry's leaf, computed independently (see `audit`).
+pub(crate) fn hash(exported: &Exported) -> Digest {
+    let length = |part: &[u8]| u32::try_from(part.len()).unwrap().to_be_bytes();
+    let Exported { seq, time, kind, device, body, evidence, salt, .. } = exported;
+    let salt = &salt.as_ref().unwrap().0;
+    let (body, evidence) = (body.as_bytes(), Digest::of(&evidence.0));
+    let parts = [&length(salt), &salt[..], &length(body), body, &evidence.0];
+    let payload = Digest::labelled("vitalsign-audit-payload-v1", &parts);
+    let mut leaf = b"\0vitalsign-audit-v2\0".to_vec();
+    leaf.extend(seq.to_be_bytes());
+    leaf.extend(time.to_be_bytes());
+    for part in [kind.as_bytes(), &device.0] {
+        leaf.extend(length(part));
+        leaf.extend(part);
+    }
+    leaf.extend(payload.0);
+    Digest::of(&leaf)
+}
+
+/// Makes the entry the only one, besides leaf 0, of a log of the attacker's.
+pub(crate) fn forge_log(exported: &mut Exported) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("key.p8");
+    let key = NoteKey::open(&path, "localhost/audit", SignatureType::Ed25519).unwrap();
+    exported.hash = hash(exported);
+    let first = Digest([0; 32]);
+    let root = hash_children(&first, &exported.hash);
+    let checkpoint = Checkpoint { origin: "localhost/audit".into(), size: 2, root };
+    let note = checkpoint.sign(&key, NOW);
+    exported.proof = Some(InclusionProof { index: 1, path: vec![first], note }.to_string());
+    exported.log_key = Some(key.public().to_string());
 }
 
 /// Registers a key, as a person does it with their code.
@@ -238,7 +278,12 @@ impl Station {
         let mut device = Device::new();
         let enrolled = device.enrol(&lab.verifier, &lab.token(1).await, NOW).await.unwrap();
         attest(lab.verifier.store().path(), &device, attested).await;
-        Self { device, session: enrolled.report.session.unwrap(), channel: None }
+        let session = enrolled.report.session.unwrap();
+        Self::of(device, session)
+    }
+
+    pub(crate) fn of(device: Device, session: DeviceSession) -> Self {
+        Self { device, session, channel: None, pin_period: None, boot_count: Some(BOOT) }
     }
 
     pub(crate) async fn enrolled(&self, verifier: &Verifier) -> Arc<Enrolled> {
@@ -267,7 +312,8 @@ impl Station {
     pub(crate) fn claims(&mut self, asking: &Asking) -> Claims {
         let transaction = transaction_digest(&asking.asked.transaction);
         let nonces = vec![asking.asked.nonce, Nonce(transaction.0)];
-        Claims { nonces, boot_count: Some(BOOT), ..self.device.claims(IntendedUse::StepUp) }
+        let (pin_period, boot_count) = (self.pin_period, self.boot_count);
+        Claims { nonces, pin_period, boot_count, ..self.device.claims(IntendedUse::StepUp) }
     }
 
     pub(crate) fn evidence(&mut self, asking: &Asking) -> Vec<u8> {

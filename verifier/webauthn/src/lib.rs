@@ -21,7 +21,7 @@ pub mod testing;
 
 pub use client_data::ClientDataError;
 pub use models::{Aaguid, Model, ModelStatus, Models, ModelsError, NotAnAaguid};
-pub use proof::{AssertionProof, Flags, ProofError};
+pub use proof::{AssertionProof, Flags, ProofError, UserVerification};
 pub use relying_party::{
     Asserted, AssertionError, MAX_CREDENTIAL_JSON_BYTES, Registered, RegistrationError, RelyingParty,
     SetupError, User,

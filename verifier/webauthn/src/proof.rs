@@ -35,6 +35,16 @@ pub struct AssertionProof {
     pub public_key: Base64Url,
 }
 
+/// Requirement of an assertion for user verification (WebAuthn Level 3, section 5.8.6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UserVerification {
+    /// Only an assertion whose user was verified is valid.
+    Required,
+    /// The client is asked for none, and an assertion is valid with or without. The caller decides by
+    /// [`Flags::user_verified`].
+    Discouraged,
+}
+
 /// Flags and counter of a valid assertion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Flags {
@@ -78,12 +88,18 @@ pub enum ProofError {
 
 impl AssertionProof {
     /// Verifies the proof: the client data is for an assertion at exactly `origin` over `challenge`, the
-    /// authenticator data is for `rp_id`, the signature over both is valid, and the user was present and
-    /// verified.
+    /// authenticator data is for `rp_id`, the signature over both is valid, and the user was present, and verified where
+    /// that is required.
     ///
     /// # Errors
     /// The first violation, in this order.
-    pub fn check(&self, rp_id: &str, origin: &str, challenge: &Digest) -> Result<Flags, ProofError> {
+    pub fn check(
+        &self,
+        rp_id: &str,
+        origin: &str,
+        challenge: &Digest,
+        user_verification: UserVerification,
+    ) -> Result<Flags, ProofError> {
         let client_data = &self.client_data_json.0;
         client_data::check(client_data, CeremonyType::Get, challenge.as_bytes(), origin)?;
         let bytes = &self.authenticator_data.0;
@@ -98,7 +114,7 @@ impl AssertionProof {
         if !data.user_present() {
             return Err(ProofError::UserNotPresent);
         }
-        if !data.user_verified() {
+        if user_verification == UserVerification::Required && !data.user_verified() {
             return Err(ProofError::UserNotVerified);
         }
         Ok(Flags {

@@ -3,7 +3,7 @@
 use crate::authenticator_data::{self, AttestedCredential, AuthenticatorData, MAX_CREDENTIAL_ID_BYTES};
 use crate::client_data::{self, CeremonyType, ClientDataError};
 use crate::models::{Aaguid, ModelStatus, Models};
-use crate::proof::{AssertionProof, ProofError, cose_key};
+use crate::proof::{AssertionProof, ProofError, UserVerification, cose_key};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as B64};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -23,6 +23,9 @@ use webauthn_rs::{Webauthn, WebauthnBuilder};
 pub const MAX_CREDENTIAL_JSON_BYTES: usize = 64 * 1024;
 /// The most keys of one user.
 const MAX_KEYS: usize = 64;
+
+/// Protection of credentials (CTAP 2.2 section 12.1): they are used with the list of their IDs only.
+const PROTECTION_POLICY: &str = "userVerificationOptionalWithCredentialIDList";
 
 /// A relying party that cannot be.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -117,7 +120,7 @@ pub struct Asserted {
     pub credential: Vec<u8>,
     /// Updated passkey, to be stored.
     pub passkey: String,
-    /// The key verified who touched it: always so.
+    /// The key verified who touched it: always so, except where that was discouraged.
     pub user_verified: bool,
     /// The credential can be copied to other devices.
     pub backup_eligible: bool,
@@ -161,7 +164,7 @@ pub enum AssertionError {
 /// ```
 /// use vitalsign_protocol::id::Digest;
 /// use vitalsign_webauthn::testing::KeyVendor;
-/// use vitalsign_webauthn::{Aaguid, RelyingParty, User};
+/// use vitalsign_webauthn::{Aaguid, RelyingParty, User, UserVerification};
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let (rp_id, origin) = ("verifier.example", "https://verifier.example");
@@ -179,15 +182,15 @@ pub enum AssertionError {
 ///
 /// let passkeys = [registered.passkey];
 /// let challenge = Digest::of(b"a transaction");
-/// let options = party.request(&passkeys, &challenge, 60)?;
+/// let options = party.request(&passkeys, &challenge, 60, UserVerification::Required)?;
 /// let assertion = key.get(&options, origin).ok_or("the key has none of these credentials")?;
-/// let asserted = party.verify(&passkeys, &challenge, &assertion)?;
+/// let asserted = party.verify(&passkeys, &challenge, &assertion, UserVerification::Required)?;
 /// assert!(asserted.user_verified);
 /// // The proof can be checked later, without the relying party.
-/// assert!(asserted.proof.check(rp_id, origin, &challenge).is_ok());
+/// assert!(asserted.proof.check(rp_id, origin, &challenge, UserVerification::Required).is_ok());
 ///
 /// let other = Digest::of(b"another transaction");
-/// assert!(party.verify(&passkeys, &other, &assertion).is_err());
+/// assert!(party.verify(&passkeys, &other, &assertion, UserVerification::Required).is_err());
 /// # Ok(())
 /// # }
 /// ```
@@ -257,6 +260,9 @@ impl RelyingParty {
         if let Some(extensions) = options.get_mut("extensions").and_then(Value::as_object_mut) {
             let used = ["credentialProtectionPolicy", "enforceCredentialProtectionPolicy"];
             extensions.retain(|name, _| used.contains(&name.as_str()));
+            // Not level 3, at which a client cannot see before the PIN whether the credential is on this key (CTAP 2.2
+            // section 12.1.1). Whether the user was verified is checked with each assertion.
+            extensions.insert("credentialProtectionPolicy".into(), json!(PROTECTION_POLICY));
         }
         options.insert("hints".into(), json!(["security-key"]));
         options.insert("attestationFormats".into(), json!(["packed"]));
@@ -339,6 +345,7 @@ impl RelyingParty {
         passkeys: &[String],
         challenge: &Digest,
         timeout_seconds: u64,
+        user_verification: UserVerification,
     ) -> Result<Value, AssertionError> {
         let keys = passkeys.iter().map(|passkey| stored(passkey)).collect::<Result<Vec<_>, _>>()?;
         if keys.is_empty() || keys.len() > MAX_KEYS {
@@ -349,6 +356,7 @@ impl RelyingParty {
         options.insert("challenge".into(), json!(B64.encode(challenge.as_bytes())));
         options.insert("timeout".into(), json!(timeout_seconds.saturating_mul(1000)));
         options.insert("hints".into(), json!(["security-key"]));
+        options.insert("userVerification".into(), json!(policy(user_verification)));
         options.remove("extensions");
         Ok(Value::Object(options))
     }
@@ -359,6 +367,7 @@ impl RelyingParty {
         passkeys: &[String],
         challenge: &Digest,
         assertion: &Value,
+        user_verification: UserVerification,
     ) -> Result<Asserted, AssertionError> {
         use AssertionError::{Malformed, Stored};
         let answer: PublicKeyCredential = parse(assertion).map_err(Malformed)?;
@@ -384,9 +393,10 @@ impl RelyingParty {
                 .ok_or_else(|| Stored("its algorithm is not one of those accepted".into()))?,
         };
         // Verifies now with the code that will verify the stored proof later.
-        let flags = proof.check(&self.rp_id, self.origin(), challenge).map_err(AssertionError::Proof)?;
+        let flags = proof.check(&self.rp_id, self.origin(), challenge, user_verification);
+        let flags = flags.map_err(AssertionError::Proof)?;
         let (_, state) = self.begin(std::slice::from_ref(&key))?;
-        let state = bind(&state, challenge)?;
+        let state = bind(&state, challenge, user_verification)?;
         let result = self.webauthn.finish_attested_passkey_authentication(&answer, &state);
         let result = result.map_err(|error| match error {
             WebauthnError::CredentialPossibleCompromise => AssertionError::Counter,
@@ -413,17 +423,36 @@ impl RelyingParty {
     }
 }
 
-/// Replaces the challenge in the serialised state, because `webauthn-rs` accepts none from its caller. The
-/// pinned version and a test guard the format.
+/// Replaces the challenge in the serialised state, and where user verification is discouraged also the policies, because
+/// `webauthn-rs` accepts none of them from its caller. The pinned version and a test guard the format.
 fn bind(
     state: &AttestedPasskeyAuthentication,
     challenge: &Digest,
+    user_verification: UserVerification,
 ) -> Result<AttestedPasskeyAuthentication, AssertionError> {
     let failed = |error: &dyn std::fmt::Display| AssertionError::Stored(error.to_string());
     let mut state = serde_json::to_value(state).map_err(|error| failed(&error))?;
-    let place = state.pointer_mut("/ast/challenge").ok_or_else(|| failed(&"its state has no challenge"))?;
-    *place = json!(B64.encode(challenge.as_bytes()));
+    let mut set = |member: &str, value: Value| {
+        let place = state.pointer_mut(member);
+        let place = place.ok_or_else(|| failed(&format_args!("its state has no {member}")))?;
+        *place = value;
+        Ok::<_, AssertionError>(())
+    };
+    set("/ast/challenge", json!(B64.encode(challenge.as_bytes())))?;
+    if user_verification == UserVerification::Discouraged {
+        set("/ast/policy", json!(policy(user_verification)))?;
+        // The policy of the registration is enforced besides.
+        set("/ast/credentials/0/registration_policy", json!(policy(user_verification)))?;
+    }
     serde_json::from_value(state).map_err(|error| failed(&error))
+}
+
+/// Returns the word for `userVerification`.
+fn policy(user_verification: UserVerification) -> &'static str {
+    match user_verification {
+        UserVerification::Required => "required",
+        UserVerification::Discouraged => "discouraged",
+    }
 }
 
 fn stored(passkey: &str) -> Result<AttestedPasskey, AssertionError> {

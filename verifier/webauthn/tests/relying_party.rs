@@ -8,7 +8,7 @@ use vitalsign_protocol::id::Digest;
 use vitalsign_webauthn::testing::{Format, KeyVendor, SoftKey};
 use vitalsign_webauthn::{
     Aaguid, AssertionError, ClientDataError, Models, ProofError, Registered, RegistrationError, RelyingParty,
-    SetupError, User,
+    SetupError, User, UserVerification,
 };
 
 const RP_ID: &str = "verifier.example";
@@ -47,7 +47,8 @@ impl Fixture {
     }
 
     fn assert(&mut self, passkey: &str) -> Value {
-        let options = self.party.request(&[passkey.to_owned()], &CHALLENGE, 60).unwrap();
+        let options =
+            self.party.request(&[passkey.to_owned()], &CHALLENGE, 60, UserVerification::Required).unwrap();
         self.key.get(&options, ORIGIN).unwrap()
     }
 }
@@ -59,7 +60,7 @@ fn registered_key_signs_the_callers_challenge() {
     assert_eq!(options["rp"]["id"], RP_ID);
     assert_eq!(options["user"]["id"], B64.encode([3; 16]));
     assert_eq!(options["attestation"], "direct");
-    let protected = json!({ "credentialProtectionPolicy": "userVerificationRequired", "enforceCredentialProtectionPolicy": true });
+    let protected = json!({ "credentialProtectionPolicy": "userVerificationOptionalWithCredentialIDList", "enforceCredentialProtectionPolicy": true });
     assert_eq!(options["extensions"], protected);
     assert_eq!(options["authenticatorSelection"]["userVerification"], "required");
     let algorithms: Vec<_> =
@@ -69,27 +70,34 @@ fn registered_key_signs_the_callers_challenge() {
     let registered = fixture.party.finish_registration(&state, &answer, &fixture.models, NOW).unwrap();
     assert_eq!((registered.aaguid, registered.model.as_str()), (MODEL, "Test Key"));
 
-    let options = fixture.party.request(std::slice::from_ref(&registered.passkey), &CHALLENGE, 90).unwrap();
+    let options = fixture
+        .party
+        .request(std::slice::from_ref(&registered.passkey), &CHALLENGE, 90, UserVerification::Required)
+        .unwrap();
     assert_eq!(options["challenge"], B64.encode(CHALLENGE.0));
     assert_eq!(options["rpId"], RP_ID);
     assert_eq!(options["timeout"], 90_000);
     assert_eq!(options["userVerification"], "required");
     assert_eq!(options["allowCredentials"][0]["id"], B64.encode(&registered.credential));
     let assertion = fixture.key.get(&options, ORIGIN).unwrap();
-    let asserted =
-        fixture.party.verify(std::slice::from_ref(&registered.passkey), &CHALLENGE, &assertion).unwrap();
+    let asserted = fixture
+        .party
+        .verify(std::slice::from_ref(&registered.passkey), &CHALLENGE, &assertion, UserVerification::Required)
+        .unwrap();
     assert_eq!(asserted.credential, registered.credential);
     assert!(asserted.user_verified && !asserted.backup_eligible);
     assert_eq!(asserted.aaguid, MODEL);
-    let flags = asserted.proof.check(RP_ID, ORIGIN, &CHALLENGE).unwrap();
+    let flags = asserted.proof.check(RP_ID, ORIGIN, &CHALLENGE, UserVerification::Required).unwrap();
     assert_eq!(flags.counter, 1);
 
     // Repeats the assertion with the updated passkey: the counter did not increase.
-    let again =
-        fixture.party.verify(std::slice::from_ref(&asserted.passkey), &CHALLENGE, &assertion).unwrap_err();
+    let again = fixture
+        .party
+        .verify(std::slice::from_ref(&asserted.passkey), &CHALLENGE, &assertion, UserVerification::Required)
+        .unwrap_err();
     assert_eq!(again, AssertionError::Counter);
     let next = fixture.assert(&asserted.passkey);
-    assert!(fixture.party.verify(&[asserted.passkey], &CHALLENGE, &next).is_ok());
+    assert!(fixture.party.verify(&[asserted.passkey], &CHALLENGE, &next, UserVerification::Required).is_ok());
 }
 
 #[test]
@@ -97,14 +105,18 @@ fn every_byte_of_a_proof_matters() {
     let mut fixture = fixture();
     let passkey = fixture.register().unwrap().passkey;
     let assertion = fixture.assert(&passkey);
-    let proof = fixture.party.verify(&[passkey], &CHALLENGE, &assertion).unwrap().proof;
+    let proof =
+        fixture.party.verify(&[passkey], &CHALLENGE, &assertion, UserVerification::Required).unwrap().proof;
     assert!(matches!(
-        proof.check(RP_ID, ORIGIN, &Digest([8; 32])),
+        proof.check(RP_ID, ORIGIN, &Digest([8; 32]), UserVerification::Required),
         Err(ProofError::ClientData(ClientDataError::Challenge))
     ));
-    assert_eq!(proof.check("other.example", ORIGIN, &CHALLENGE), Err(ProofError::RpId));
+    assert_eq!(
+        proof.check("other.example", ORIGIN, &CHALLENGE, UserVerification::Required),
+        Err(ProofError::RpId)
+    );
     assert!(matches!(
-        proof.check(RP_ID, "https://verifier.example", &CHALLENGE),
+        proof.check(RP_ID, "https://verifier.example", &CHALLENGE, UserVerification::Required),
         Err(ProofError::ClientData(ClientDataError::Origin(_)))
     ));
     for member in ["authenticator_data", "client_data_json", "signature", "public_key"] {
@@ -116,12 +128,18 @@ fn every_byte_of_a_proof_matters() {
             let mut altered = whole.clone();
             altered[member] = B64.encode(&bytes).into();
             let altered: vitalsign_webauthn::AssertionProof = serde_json::from_value(altered).unwrap();
-            assert!(altered.check(RP_ID, ORIGIN, &CHALLENGE).is_err(), "{member}, byte {at}");
+            assert!(
+                altered.check(RP_ID, ORIGIN, &CHALLENGE, UserVerification::Required).is_err(),
+                "{member}, byte {at}"
+            );
         }
         let mut short = whole.clone();
         short[member] = B64.encode(&bytes[..bytes.len() - 1]).into();
         let short: vitalsign_webauthn::AssertionProof = serde_json::from_value(short).unwrap();
-        assert!(short.check(RP_ID, ORIGIN, &CHALLENGE).is_err(), "{member}, cut short");
+        assert!(
+            short.check(RP_ID, ORIGIN, &CHALLENGE, UserVerification::Required).is_err(),
+            "{member}, cut short"
+        );
     }
 }
 
@@ -130,10 +148,10 @@ fn rejects_invalid_assertions() {
     let mut fixture = fixture();
     let passkey = fixture.register().unwrap().passkey;
     let keys = [passkey.clone()];
-    let options = fixture.party.request(&keys, &CHALLENGE, 60).unwrap();
+    let options = fixture.party.request(&keys, &CHALLENGE, 60, UserVerification::Required).unwrap();
     let mut refused = |origin: &str, bend: &dyn Fn(&mut serde_json::Map<String, Value>)| {
         let assertion = fixture.key.get_with(&options, origin, bend).unwrap();
-        fixture.party.verify(&keys, &CHALLENGE, &assertion).unwrap_err()
+        fixture.party.verify(&keys, &CHALLENGE, &assertion, UserVerification::Required).unwrap_err()
     };
     use ClientDataError::{Challenge, CrossOrigin, Malformed, Origin, TopOrigin, Type};
     for (expected, origin, member, value) in [
@@ -160,7 +178,7 @@ fn rejects_invalid_assertions() {
 
     fixture.key.user_verified = false;
     let assertion = fixture.assert(&passkey);
-    let error = fixture.party.verify(&keys, &CHALLENGE, &assertion).unwrap_err();
+    let error = fixture.party.verify(&keys, &CHALLENGE, &assertion, UserVerification::Required).unwrap_err();
     assert_eq!(error, AssertionError::Proof(ProofError::UserNotVerified));
     fixture.key.user_verified = true;
 
@@ -168,21 +186,24 @@ fn rejects_invalid_assertions() {
     other["rpId"] = "other.example".into();
     let assertion = fixture.key.get(&other, ORIGIN).unwrap();
     assert_eq!(
-        fixture.party.verify(&keys, &CHALLENGE, &assertion).unwrap_err(),
+        fixture.party.verify(&keys, &CHALLENGE, &assertion, UserVerification::Required).unwrap_err(),
         AssertionError::Proof(ProofError::RpId)
     );
 
     // A credential that was not one to be copied, and is now.
     fixture.key.backup_eligible = true;
     let assertion = fixture.assert(&passkey);
-    assert!(matches!(fixture.party.verify(&keys, &CHALLENGE, &assertion), Err(AssertionError::Refused(_))));
+    assert!(matches!(
+        fixture.party.verify(&keys, &CHALLENGE, &assertion, UserVerification::Required),
+        Err(AssertionError::Refused(_))
+    ));
     fixture.key.backup_eligible = false;
 
     let good = fixture.assert(&passkey);
     let with = |pointer: &str, value: Value| {
         let mut assertion = good.clone();
         *assertion.pointer_mut(pointer).unwrap() = value;
-        fixture.party.verify(&keys, &CHALLENGE, &assertion)
+        fixture.party.verify(&keys, &CHALLENGE, &assertion, UserVerification::Required)
     };
     assert!(matches!(with("/type", json!("password")), Err(AssertionError::Malformed(_))));
     assert!(matches!(with("/id", json!("AAAA")), Err(AssertionError::Malformed(_))));
@@ -196,17 +217,26 @@ fn rejects_invalid_assertions() {
         with("/response/signature", json!("AAAA")),
         Err(AssertionError::Proof(ProofError::Signature))
     ));
-    assert!(matches!(fixture.party.verify(&[], &CHALLENGE, &good), Err(AssertionError::UnknownKey)));
-    assert!(matches!(fixture.party.request(&[], &CHALLENGE, 60), Err(AssertionError::NoKeys)));
-    assert!(fixture.party.verify(&keys, &CHALLENGE, &good).is_ok());
+    assert!(matches!(
+        fixture.party.verify(&[], &CHALLENGE, &good, UserVerification::Required),
+        Err(AssertionError::UnknownKey)
+    ));
+    assert!(matches!(
+        fixture.party.request(&[], &CHALLENGE, 60, UserVerification::Required),
+        Err(AssertionError::NoKeys)
+    ));
+    assert!(fixture.party.verify(&keys, &CHALLENGE, &good, UserVerification::Required).is_ok());
 
     // Another person's key, of the same model.
-    let mine = fixture.party.request(&keys, &CHALLENGE, 60).unwrap();
+    let mine = fixture.party.request(&keys, &CHALLENGE, 60, UserVerification::Required).unwrap();
     fixture.key = fixture.maker.key();
     let theirs = fixture.register().unwrap().passkey;
     assert!(fixture.key.get(&mine, ORIGIN).is_none());
     let assertion = fixture.assert(&theirs);
-    assert_eq!(fixture.party.verify(&keys, &CHALLENGE, &assertion).unwrap_err(), AssertionError::UnknownKey);
+    assert_eq!(
+        fixture.party.verify(&keys, &CHALLENGE, &assertion, UserVerification::Required).unwrap_err(),
+        AssertionError::UnknownKey
+    );
 }
 
 #[test]

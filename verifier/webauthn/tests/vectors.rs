@@ -11,6 +11,7 @@ use vitalsign_protocol::id::{Base64Url, Digest};
 use vitalsign_webauthn::testing::KeyVendor;
 use vitalsign_webauthn::{
     Aaguid, AssertionProof, ClientDataError, ProofError, RegistrationError, RelyingParty, User,
+    UserVerification,
 };
 
 const NAME: &str = "w3c-webauthn-l3";
@@ -86,8 +87,8 @@ fn assertions_hold_or_are_refused_for_what_they_are() {
         };
         let mut altered = proof.clone();
         *altered.signature.0.last_mut().unwrap() ^= 1;
-        let altered = altered.check(rp_id, origin, &challenge);
-        match proof.check(rp_id, origin, &challenge) {
+        let altered = altered.check(rp_id, origin, &challenge, UserVerification::Required);
+        match proof.check(rp_id, origin, &challenge, UserVerification::Required) {
             Ok(flags) => {
                 assert!(flags.user_verified);
                 assert_eq!(altered, Err(ProofError::Signature), "{name}");

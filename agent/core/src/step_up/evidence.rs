@@ -11,7 +11,7 @@ use serde_json::Value;
 use vitalsign_platform_api::KeyError;
 use vitalsign_protocol::id::{Digest, Nonce, StepUpId};
 use vitalsign_protocol::problem::{Action, Problem, ProblemType};
-use vitalsign_protocol::step_up::{NO_SECURITY_KEY, StepUpAnswer, StepUpNext, StepUpResult, challenge};
+use vitalsign_protocol::step_up::{Acr, NO_SECURITY_KEY, StepUpAnswer, StepUpNext, StepUpResult, challenge};
 
 /// Reason why the verifier's answer fails the binding check. The device does not prompt.
 #[derive(Debug, PartialEq)]
@@ -24,6 +24,8 @@ enum BindingError {
     Challenge,
     /// The list of credentials is empty, so any security key would be accepted.
     Credentials,
+    /// The options ask for a tap without a PIN where the level requires one, or contradict themselves.
+    UserVerification,
 }
 
 impl BindingError {
@@ -34,6 +36,7 @@ impl BindingError {
             Self::RelyingParty => "relying-party",
             Self::Challenge => "challenge",
             Self::Credentials => "credentials",
+            Self::UserVerification => "user-verification",
         }
     }
 
@@ -44,6 +47,9 @@ impl BindingError {
             Self::RelyingParty => "the request is for another relying party than the pinned one".to_owned(),
             Self::Challenge => "the challenge does not cover this evidence and this transaction".to_owned(),
             Self::Credentials => "the request names no security key".to_owned(),
+            Self::UserVerification => {
+                "the request does not ask for the PIN that the level requires".to_owned()
+            }
         }
     }
 }
@@ -53,6 +59,7 @@ impl Agent {
     pub(crate) fn begin_step_up(&mut self, now: Now, effects: &mut Vec<Effect>) -> bool {
         let Some(step_up) = self.step_ups.waiting(now) else { return false };
         let Some(request) = self.step_ups.live(step_up) else { return false };
+        request.pin_period_ended = false;
         if let Stage::Preparing(attempt) = &mut request.stage {
             attempt.due = None;
         }
@@ -122,13 +129,19 @@ impl Agent {
     ) {
         let Some(enrolled) = self.saved.enrolled.as_ref() else { return };
         let Some(request) = self.step_ups.live(step_up) else { return };
-        if let Err(error) = check(enrolled, request.nonce, &request.digest, evidence, &answer) {
+        let acr = request.transaction.acr;
+        if let Err(error) = check(enrolled, request.nonce, (&request.digest, acr), evidence, &answer) {
             effects.push(Transition::StepUpRefused(error.describe()).into());
             let reasons = vec![error.name().to_owned()];
             return self.step_ups.end_and_notify(step_up, StepUpResult::NoKey, reasons, now, effects);
         }
         match answer.next {
-            StepUpNext::Tap { options, .. } => request.stage = Stage::Tap { options },
+            StepUpNext::Tap { pin_entered: Some(_), .. } if request.pin_period_ended => {
+                request.prepare_again(now);
+            }
+            StepUpNext::Tap { options, pin_entered, .. } => {
+                request.stage = Stage::Tap { options, pin_entered };
+            }
             StepUpNext::Unhealthy { reasons } if reasons == [NO_SECURITY_KEY] => {
                 self.step_ups.end(step_up, StepUpResult::NoKey, reasons, now, effects);
             }
@@ -187,19 +200,25 @@ impl Agent {
 fn check(
     enrolled: &Enrolment,
     nonce: Nonce,
-    transaction: &Digest,
+    (transaction, acr): (&Digest, Acr),
     evidence: &[u8],
     answer: &StepUpAnswer,
 ) -> Result<(), BindingError> {
     verdict::check(&answer.ear, enrolled, Some(nonce), Some(Digest::of(evidence)))
         .map_err(|error| BindingError::Verdict(error.to_string()))?;
-    let StepUpNext::Tap { random, options } = &answer.next else { return Ok(()) };
+    let StepUpNext::Tap { random, options, pin_entered } = &answer.next else { return Ok(()) };
     let text = |member: &str| options.get(member).and_then(Value::as_str);
     if text("rpId") != Some(enrolled.rp_id.as_str()) {
         return Err(BindingError::RelyingParty);
     }
     if text("challenge") != Some(challenge(random, evidence, transaction).to_string().as_str()) {
         return Err(BindingError::Challenge);
+    }
+    // Only the lowest level takes a tap without a PIN, and only with the time that the person is shown.
+    let user_verification = text("userVerification");
+    let rests = pin_entered.is_some() && !acr.verifies_each_tap() && user_verification == Some("discouraged");
+    if !rests && (pin_entered.is_some() || user_verification != Some("required")) {
+        return Err(BindingError::UserVerification);
     }
     match options.get("allowCredentials").and_then(Value::as_array) {
         Some(credentials) if !credentials.is_empty() => Ok(()),

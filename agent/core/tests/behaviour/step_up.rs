@@ -28,12 +28,16 @@ pub(crate) fn text(id: StepUpId) -> String {
 
 /// With these `authorization_details`, as JSON.
 fn text_with(id: StepUpId, details: Option<&str>) -> String {
+    text_at(Acr::HardwareKey, id, details)
+}
+
+fn text_at(acr: Acr, id: StepUpId, details: Option<&str>) -> String {
     let transaction = Transaction {
         step_up: id,
         application: "ehr".into(),
         user: "nurse-7".into(),
         message: "sign order 12".into(),
-        acr: Acr::HardwareKey,
+        acr,
         authorization_details: None,
     };
     let text = serde_json::to_string(&transaction).unwrap();
@@ -74,9 +78,10 @@ pub(crate) fn answer_about(
     let options = json!({
         "challenge": challenge(&RANDOM, evidence, &transaction_digest(&text(id))).to_string(),
         "rpId": "verifier.example",
+        "userVerification": "required",
         "allowCredentials": [{"type": "public-key", "id": "AQID"}],
     });
-    StepUpAnswer { ear, next: StepUpNext::Tap { random: RANDOM, options } }
+    StepUpAnswer { ear, next: StepUpNext::Tap { random: RANDOM, options, pin_entered: None } }
 }
 
 pub(crate) fn unhealthy(verifier: &Verifier, evidence: &[u8], reasons: &[&str]) -> StepUpAnswer {
@@ -322,12 +327,12 @@ fn invalid_binding_never_prompts() {
     type Bend = fn(&Verifier, &[u8]) -> StepUpAnswer;
     fn bent(verifier: &Verifier, evidence: &[u8], bend: impl FnOnce(&mut Value, &mut Nonce)) -> StepUpAnswer {
         let mut answer = answer(verifier, evidence, |_| {});
-        if let StepUpNext::Tap { random, options } = &mut answer.next {
+        if let StepUpNext::Tap { random, options, .. } = &mut answer.next {
             bend(options, random);
         }
         answer
     }
-    let bends: [(&str, Bend); 15] = [
+    let bends: [(&str, Bend); 19] = [
         ("verdict", |_, evidence| answer(&Verifier::new(), evidence, |_| {})),
         ("verdict", |v, evidence| {
             answer(v, evidence, |ear| ear.vitalsign_device = Some(EnrolmentId([8; 16])))
@@ -354,6 +359,15 @@ fn invalid_binding_never_prompts() {
                 it["challenge"] = challenge(&RANDOM, evidence, &transaction_digest("{}")).to_string().into();
             })
         }),
+        ("user-verification", |v, evidence| {
+            bent(v, evidence, |it, _| it["userVerification"] = "discouraged".into())
+        }),
+        ("user-verification", |v, evidence| {
+            bent(v, evidence, |it, _| it["userVerification"] = "preferred".into())
+        }),
+        ("user-verification", |v, evidence| bent(v, evidence, |it, _| it["userVerification"] = Value::Null)),
+        // At a level at which no tap rests on an earlier one.
+        ("user-verification", |v, evidence| resting(answer(v, evidence, |_| {}))),
         ("credentials", |v, evidence| bent(v, evidence, |it, _| it["allowCredentials"] = json!([]))),
         ("credentials", |v, evidence| bent(v, evidence, |it, _| it["allowCredentials"] = Value::Null)),
     ];
@@ -368,6 +382,74 @@ fn invalid_binding_never_prompts() {
         assert!(bench.notes.iter().any(|it| matches!(it, Transition::StepUpRefused(_))), "{flaw}");
         assert!(bench.agent.ceremony(ID).is_none(), "{flaw}");
         bench.give(Event::EndAnswered(ID, Ok(StepUpOutcome { end: StepUpResult::NoKey })));
+    }
+}
+
+/// The answer with which a tap may rest on an earlier one.
+fn resting(mut answer: StepUpAnswer) -> StepUpAnswer {
+    if let StepUpNext::Tap { options, pin_entered, .. } = &mut answer.next {
+        options["userVerification"] = "discouraged".into();
+        *pin_entered = Some(900);
+    }
+    answer
+}
+
+/// A step-up at the lowest level whose evidence was answered: the tap may rest on an earlier one.
+fn resting_tap(verifier: &Verifier, before_answer: impl FnOnce(&mut Harness)) -> Harness {
+    let mut bench = listening(verifier);
+    let text = text_at(Acr::Badge, ID, None);
+    bench.pass(10).tell(1, "step-up", asked(text.clone(), SECONDS));
+    bench.give(Event::Collected(Box::default())).give(signed(b"evidence"));
+    let mut answer = resting(answer(verifier, b"evidence", |_| {}));
+    if let StepUpNext::Tap { options, .. } = &mut answer.next {
+        let challenge = challenge(&RANDOM, b"evidence", &transaction_digest(&text));
+        options["challenge"] = challenge.to_string().into();
+    }
+    before_answer(&mut bench);
+    bench.give(Event::EvidenceAnswered(ID, Ok(Box::new(answer))));
+    bench
+}
+
+#[test]
+fn tap_without_pin_shows_when_it_was_entered() {
+    let verifier = Verifier::with_sessions();
+    let bench = resting_tap(&verifier, |_| {});
+    let shown = bench.shown().unwrap();
+    assert_eq!((shown.stage, shown.pin_entered), (Stage::Tap, Some(900)));
+    let mut options = bench.agent.ceremony(ID).unwrap().options;
+    assert_eq!(options["userVerification"].take(), "discouraged");
+}
+
+#[test]
+fn end_of_the_pin_period_prepares_the_tap_again() {
+    for before_the_answer in [true, false] {
+        let verifier = Verifier::with_sessions();
+        let mut bench = resting_tap(&verifier, |bench| {
+            if before_the_answer {
+                bench.give(Event::PinPeriodEnded);
+            }
+        });
+        if !before_the_answer {
+            bench.give(Event::PinPeriodEnded);
+        }
+        let shown = bench.shown().unwrap();
+        assert_eq!((shown.stage, shown.pin_entered), (Stage::Preparing, None), "{before_the_answer}");
+        assert!(bench.agent.ceremony(ID).is_none(), "{before_the_answer}");
+        // With the next evidence, once.
+        bench.sleep_until_due();
+        assert!(bench.collects(), "{before_the_answer}: {:?}", bench.out);
+    }
+}
+
+#[test]
+fn taps_with_a_pin_outlast_the_period() {
+    for step in [Step::Tap, Step::Checking] {
+        let verifier = Verifier::with_sessions();
+        let mut bench = asked_of(&verifier);
+        bench.walk(&verifier, step);
+        let before = bench.shown().unwrap().stage;
+        bench.give(Event::PinPeriodEnded);
+        assert_eq!(bench.shown().unwrap().stage, before, "{step:?}");
     }
 }
 

@@ -6,6 +6,7 @@ use crate::device::DeviceExecutor;
 use crate::diagnostics::DiagnosticsTexts;
 use crate::notify::ServiceManager;
 use crate::persistent_agent::PersistentAgent;
+use crate::pin_period::{PinPeriods, ends_period};
 use crate::server::Server;
 use crate::service::{Service, ServiceInput};
 use crate::session_lock::SessionLocks;
@@ -43,12 +44,17 @@ pub(crate) fn run(place: &PathArgs, arguments: ServiceArgs) -> anyhow::Result<Ex
     let mut device = DeviceExecutor::new(Arc::clone(&source));
     let session_locks = SessionLocks::new(vitalsign_host::users_in_front);
     device.session_locks(session_locks.clone());
+    let pin_periods = PinPeriods::new(vitalsign_host::users_in_front);
     let link = VerifierLink::new(source);
     let (changes, pushed) = channel();
     match vitalsign_host::watch(changes) {
         Ok(watching) => {
             for blind in watching.blind() {
                 tracing::warn!(blind, "changes of this are seen at the next reading only");
+            }
+            // Otherwise a lock of the screen could go unseen, so that every tap needs the PIN.
+            if watching.sees_locks() {
+                device.pin_periods(pin_periods.clone());
             }
             device.after_reading(move || watching.refresh());
         }
@@ -58,15 +64,24 @@ pub(crate) fn run(place: &PathArgs, arguments: ServiceArgs) -> anyhow::Result<Ex
     let diagnostics = DiagnosticsTexts::new(move || doctor::findings(&config), state);
     let (service, inputs) = Service::start(agent, device, link, diagnostics)?;
 
+    let ends = inputs.clone();
+    pin_periods.on_end(move || {
+        let _ = ends.send(ServiceInput::Event(Event::PinPeriodEnded));
+    });
     let requests = inputs.clone();
-    let server = Server::start(&socket, vitalsign_host::is_in_front, session_locks, move |incoming| {
+    let deliver = move |incoming| {
         // A loop that has ended answers by itself: what it drops is answered.
         let _ = requests.send(ServiceInput::Incoming(incoming));
-    });
+    };
+    let (locks, periods) = (session_locks, pin_periods.clone());
+    let server = Server::start(&socket, vitalsign_host::is_in_front, locks, periods, deliver);
     let server = server.with_context(|| format!("listening at {}", socket.display()))?;
     let shown = server.clone();
     std::thread::Builder::new().name("changes".into()).spawn(move || {
         for change in pushed {
+            if ends_period(change) {
+                pin_periods.end();
+            }
             if change == Change::Seat {
                 shown.seat_changed();
                 continue;

@@ -32,6 +32,7 @@ fn status() -> Status {
         authorization_details: None,
         acr: Acr::ALL[0],
         until: NOW,
+        pin_entered: None,
         stage: Stage::Tap,
     };
     status.step_ups = vec![person("nurse-7"), person("dr.house")];

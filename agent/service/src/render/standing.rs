@@ -258,6 +258,7 @@ mod tests {
             authorization_details: None,
             acr: Acr::HardwareKey,
             until: NOW + 45,
+            pin_entered: None,
             stage,
         };
         let reasons = vec!["disk-encryption".to_owned(), "os-updates".to_owned()];

@@ -425,6 +425,7 @@ fn answers_security_key_requests_to_their_clients() {
         &place.config.socket,
         |_| true,
         SessionLocks::new(|| None),
+        crate::pin_period::PinPeriods::new(|| None),
         move |incoming| {
             let (rp_id, origin) = ("verifier.example".into(), "https://verifier.example".into());
             assert!(
@@ -506,6 +507,7 @@ fn a_slow_verifier_does_not_hold_more_than_so_many() {
         &place.config.socket,
         |_| true,
         SessionLocks::new(|| None),
+        crate::pin_period::PinPeriods::new(|| None),
         move |incoming| {
             let (rp_id, origin) = (String::new(), String::new());
             assert!(

@@ -97,6 +97,10 @@ fn stage_words(step_up: &StepUp, choices: bool, now: u64) -> Option<String> {
             }
             text.push_str(&field("For", &step_up.user));
             text.push_str(&field("Needs", texts::level(step_up.acr)));
+            if let Some(entered) = step_up.pin_entered {
+                let minutes = texts::counted(now.saturating_sub(entered) / 60, "minute");
+                text.push_str(&field("PIN", &format!("not needed: you entered it {minutes} ago")));
+            }
             text.push_str(&field("Time left", &texts::counted(step_up.until.saturating_sub(now), "second")));
             if choices {
                 text.push_str("  Not now: n and Enter. I did not ask for this: x and Enter.\n");

@@ -47,6 +47,8 @@ pub(super) fn listen(place: &SocketArg, arguments: Listen) -> anyhow::Result<Exi
         Err(error) => return Ok(unreached(&error)),
     };
     vitalsign_session::share_session_lock(socket.0.clone());
+    // If the keys cannot be watched, every tap needs the PIN.
+    let _ = vitalsign_session::PinPeriodWatch::start(socket.0.clone(), &keys);
     let end = listen_to(&socket, Some(service), &keys, &mut screen, (inbox, events), arguments.once);
     Ok(match end {
         ListenResult::StepUp(step_up::StepUpResult::Approved) => ExitStatus::Success,

@@ -15,6 +15,8 @@ const MAX_LENGTH: usize = 128 * 1024 * 1024;
 /// Time limit for each step of the bus's handshake.
 const REPLY_TIMEOUT: Duration = Duration::from_secs(2);
 const FIXED_HEADER: usize = 16;
+/// Property of a session that is true while its screen is locked.
+const LOCKED_HINT: &[u8] = b"LockedHint\0";
 /// The bus checks a rule's sender for broadcasts only; signals that are addressed to this connection pass all rules.
 const SUBSCRIPTIONS: [&str; 3] = [
     "type='signal',sender='org.freedesktop.login1',interface='org.freedesktop.login1.Manager',member='PrepareForSleep'",
@@ -192,8 +194,12 @@ fn change(message: &[u8]) -> Option<Change> {
             let begins = reader.u32_at(end.next_multiple_of(8))? != 0;
             Some(if begins { Change::Sleep } else { Change::Wake })
         }
-        ("org.freedesktop.login1.Session", "Lock" | "Unlock") => Some(Change::Lock),
-        ("org.freedesktop.DBus.Properties", "PropertiesChanged") => Some(Change::Lock),
+        ("org.freedesktop.login1.Session", "Lock" | "Unlock") => Some(Change::Locked),
+        // Desktops that lock the screen themselves set this property.
+        ("org.freedesktop.DBus.Properties", "PropertiesChanged") => {
+            let names_lock = message.windows(LOCKED_HINT.len()).any(|part| part == LOCKED_HINT);
+            Some(if names_lock { Change::Locked } else { Change::Lock })
+        }
         _ => None,
     }
 }
@@ -273,10 +279,12 @@ mod tests {
             (signal(MANAGER, "PrepareForSleep", &[0, 0, 0, 0]), Some(Change::Wake)),
             (signal(MANAGER, "PrepareForSleep", &[]), None),
             (signal(MANAGER, "PrepareForShutdown", &[1, 0, 0, 0]), None),
-            (signal(SESSION, "Lock", &[]), Some(Change::Lock)),
-            (signal(SESSION, "Unlock", &[]), Some(Change::Lock)),
+            (signal(SESSION, "Lock", &[]), Some(Change::Locked)),
+            (signal(SESSION, "Unlock", &[]), Some(Change::Locked)),
             (signal(SESSION, "PauseDevice", &[]), None),
             (signal(properties, "PropertiesChanged", &[]), Some(Change::Lock)),
+            (signal(properties, "PropertiesChanged", &string("IdleHint")), Some(Change::Lock)),
+            (signal(properties, "PropertiesChanged", &string("LockedHint")), Some(Change::Locked)),
             (call(1, "Hello", None), None),
         ];
         for (message, expected) in table {
@@ -358,21 +366,24 @@ mod tests {
         logind.emit(MANAGER, "PrepareForSleep", "b", &[0, 0, 0, 0]);
         assert_eq!(next(&changes), Change::Wake);
         logind.emit(SESSION, "Lock", "", &[]);
-        assert_eq!(next(&changes), Change::Lock);
+        assert_eq!(next(&changes), Change::Locked);
         // An irrelevant signal on the same connection must not count as the awaited one.
         logind.emit(MANAGER, "SessionNew", "", &[]);
         logind.emit("org.freedesktop.DBus.Properties", "PropertiesChanged", "s", &string(SESSION));
         assert_eq!(next(&changes), Change::Lock);
 
         drop((logind, daemon));
+        // Without the bus, a lock goes unseen.
+        assert_eq!(next(&changes), Change::Locked);
         let _daemon = Daemon::start(folder.path());
+        assert_eq!(next(&changes), Change::Locked, "it may have locked meanwhile");
         // When the watcher is back cannot be seen from here: signals are sent until it hears one.
         let mut logind = Logind::new(&socket);
         let heard = (0..200).find_map(|_| {
             logind.emit(SESSION, "Unlock", "", &[]);
             changes.recv_timeout(Duration::from_millis(100)).ok()
         });
-        assert_eq!(heard, Some(Change::Lock));
+        assert_eq!(heard, Some(Change::Locked));
     }
 
     #[test]
@@ -394,7 +405,7 @@ mod tests {
         // The bus keeps order: the forged signal would have come before this one.
         let mut logind = Logind::named(other);
         logind.emit(SESSION, "Lock", "", &[]);
-        assert_eq!(next(&changes), Change::Lock);
+        assert_eq!(next(&changes), Change::Locked);
     }
 
     #[test]
@@ -411,7 +422,7 @@ mod tests {
         // The bus keeps order: the forged signal would have come before this one.
         let mut logind = Logind::named(other);
         logind.emit(SESSION, "Lock", "", &[]);
-        assert_eq!(next(&changes), Change::Lock);
+        assert_eq!(next(&changes), Change::Locked);
     }
 
     #[test]
@@ -431,6 +442,6 @@ mod tests {
         // The bus keeps order: a watcher that lost its connection would not hear this.
         let mut logind = Logind::named(other);
         logind.emit(SESSION, "Lock", "", &[]);
-        assert_eq!(next(&changes), Change::Lock);
+        assert_eq!(next(&changes), Change::Locked);
     }
 }

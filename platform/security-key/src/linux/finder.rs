@@ -64,6 +64,9 @@ pub(super) trait OpenKey: Debug + Send + Sync {
 /// Makes a [`KeySource`] for each finder.
 pub(super) trait NewKeySource: Debug + Send + Sync {
     fn start(&self) -> Box<dyn KeySource>;
+
+    /// Returns whether the key is connected, without using it.
+    fn is_there(&self) -> bool;
 }
 
 impl KeyDevice {

@@ -5,7 +5,8 @@ use super::finder::{FoundKey, KeyDevice};
 use crate::ceremony::Failure;
 use libwebauthn::UvUpdate;
 use libwebauthn::ops::webauthn::{
-    GetAssertionRequest, JsonFormat, MakeCredentialRequest, WebAuthnIDLResponse as _,
+    GetAssertionRequest, JsonFormat, MakeCredentialRequest, UserVerificationRequirement,
+    WebAuthnIDLResponse as _,
 };
 use libwebauthn::proto::CtapError;
 use libwebauthn::proto::ctap2::Ctap2;
@@ -233,14 +234,34 @@ impl Worker {
         touched: bool,
     ) -> Result<Option<Value>, WebAuthnError<C::TransportError>> {
         let (hash, rp_id) = (request.client_data_hash(), &request.relying_party_id);
-        if ctap2_preflight(channel, &request.allow, &hash, rp_id).await?.is_empty() {
+        let found = ctap2_preflight(channel, &request.allow, &hash, rp_id).await?;
+        if found.is_empty() {
             if !touched {
                 self.tell(WorkerEvent::Update(UvUpdate::PresenceRequired));
                 channel.touched(self.left()).await?;
             }
             return Err(WebAuthnError::Ctap(CtapError::NoCredentials));
         }
-        let response = channel.webauthn_get_assertion(request).await?;
+        // The word to stop may have come when there was nothing to cancel. The key must not begin to wait for a touch then.
+        if self.shared.stopped() {
+            return Err(WebAuthnError::Ctap(CtapError::KeepAliveCancel));
+        }
+        let required = GetAssertionRequest {
+            user_verification: UserVerificationRequirement::Required,
+            ..request.clone()
+        };
+        // Without the PIN, only the first credential can be used (docs/protocol.md, section 6).
+        let is_first = found.first().map(|found| &found.id) == request.allow.first().map(|first| &first.id);
+        let response = match channel.webauthn_get_assertion(if is_first { request } else { &required }).await
+        {
+            // Some keys are set to verify their user always (CTAP 2.2 section 6.11.3, alwaysUv).
+            Err(WebAuthnError::Ctap(CtapError::PINRequired))
+                if is_first && request.user_verification.is_discouraged() =>
+            {
+                channel.webauthn_get_assertion(&required).await?
+            }
+            answer => answer?,
+        };
         let first = response.assertions.first();
         Ok(first.and_then(|assertion| value(assertion.to_json_string(request, JsonFormat::Minified))))
     }

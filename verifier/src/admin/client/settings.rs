@@ -24,6 +24,9 @@ pub(crate) struct SettingsArgs {
     /// Put the text of the transaction into tokens, and not only its digest [default: off]
     #[arg(long, value_name = "on|off", value_parser = switch)]
     transaction_text: Option<bool>,
+    /// Allow the level badge, at which not every tap needs a PIN [default: off]
+    #[arg(long, value_name = "on|off", value_parser = switch)]
+    badge: Option<bool>,
     /// Put the user's name into tokens (preferred_username) [default: off]
     #[arg(long, value_name = "on|off", value_parser = switch)]
     preferred_username: Option<bool>,
@@ -31,16 +34,16 @@ pub(crate) struct SettingsArgs {
 
 impl SettingsArgs {
     pub(super) fn is_empty(&self) -> bool {
-        let Self { strict_audience, details_types, dpop_bound, transaction_text, preferred_username } = self;
+        let Self { strict_audience, details_types, dpop_bound, transaction_text, badge, preferred_username } = self;
         details_types.is_empty()
-            && [strict_audience, dpop_bound, transaction_text, preferred_username]
+            && [strict_audience, dpop_bound, transaction_text, badge, preferred_username]
                 .iter()
                 .all(|it| it.is_none())
     }
 
     /// Returns settings with those that were given.
     pub(super) fn over(self, settings: ClientSettings) -> ClientSettings {
-        let Self { strict_audience, details_types, dpop_bound, transaction_text, preferred_username } = self;
+        let Self { strict_audience, details_types, dpop_bound, transaction_text, badge, preferred_username } = self;
         let types = match details_types.as_slice() {
             [] => settings.authorization_details_types,
             names if names.iter().any(|name| name == ANY) => DetailsTypes::Any,
@@ -51,6 +54,7 @@ impl SettingsArgs {
             authorization_details_types: types,
             dpop_bound_access_tokens: dpop_bound.unwrap_or(settings.dpop_bound_access_tokens),
             transaction_text: transaction_text.unwrap_or(settings.transaction_text),
+            badge: badge.unwrap_or(settings.badge),
             preferred_username: preferred_username.unwrap_or(settings.preferred_username),
         }
     }
@@ -67,6 +71,7 @@ pub(super) fn summary(settings: &ClientSettings) -> String {
         ("strict-audience", settings.strict_audience),
         ("dpop-bound", settings.dpop_bound_access_tokens),
         ("transaction-text", settings.transaction_text),
+        ("badge", settings.badge),
         ("preferred-username", settings.preferred_username),
     ];
     let switches = switches.map(|(name, on)| format!("{name} {}", if on { "on" } else { "off" }));

@@ -17,6 +17,8 @@ pub struct ClientSettings {
     pub dpop_bound_access_tokens: bool,
     /// Tokens contain the text of the transaction, and not only its digest.
     pub transaction_text: bool,
+    /// The application may ask for the level badge, at which not every tap needs a PIN.
+    pub badge: bool,
     /// Tokens contain the user's name.
     pub preferred_username: bool,
 }
@@ -48,6 +50,7 @@ impl Default for ClientSettings {
             authorization_details_types: DetailsTypes::Only(BTreeSet::new()),
             dpop_bound_access_tokens: false,
             transaction_text: false,
+            badge: false,
             preferred_username: false,
         }
     }

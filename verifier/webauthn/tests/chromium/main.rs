@@ -14,6 +14,7 @@ use vitalsign_protocol::step_up::{challenge, transaction_digest};
 use vitalsign_webauthn::testing::{KeyVendor, SoftKey};
 use vitalsign_webauthn::{
     Aaguid, AssertionError, ClientDataError, ProofError, Registered, RegistrationError, RelyingParty, User,
+    UserVerification,
 };
 
 const RP_ID: &str = "localhost";
@@ -53,16 +54,16 @@ fn browser_signs_the_bound_challenge_only() {
     browser.open(&origin);
     let keys = [registered.passkey.clone()];
     let bound_challenge = bound(b"evidence");
-    let options = party.request(&keys, &bound_challenge, 60).unwrap();
+    let options = party.request(&keys, &bound_challenge, 60, UserVerification::Required).unwrap();
     let assertion = browser.get(&options).unwrap();
-    let asserted = party.verify(&keys, &bound_challenge, &assertion).unwrap();
+    let asserted = party.verify(&keys, &bound_challenge, &assertion, UserVerification::Required).unwrap();
     assert!(asserted.user_verified && !asserted.backup_eligible);
     assert_eq!(asserted.credential, registered.credential);
-    asserted.proof.check(RP_ID, &origin, &bound_challenge).unwrap();
+    asserted.proof.check(RP_ID, &origin, &bound_challenge, UserVerification::Required).unwrap();
 
     // Other evidence, and the same assertion once more.
     let refused = |challenge: &Digest, keys: &[String], assertion: &Json| {
-        party.verify(keys, challenge, assertion).unwrap_err()
+        party.verify(keys, challenge, assertion, UserVerification::Required).unwrap_err()
     };
     let other = refused(&bound(b"other evidence"), &keys, &assertion);
     assert_eq!(other, AssertionError::ClientData(ClientDataError::Challenge));
@@ -96,7 +97,7 @@ fn browser_signs_the_bound_challenge_only() {
     // Repeats the ceremony with valid options.
     browser.open(&origin);
     let assertion = browser.get(&options).unwrap();
-    party.verify(&keys, &bound_challenge, &assertion).unwrap();
+    party.verify(&keys, &bound_challenge, &assertion, UserVerification::Required).unwrap();
 }
 
 /// The virtual authenticator's attestation certificate is self-signed and random, so a verifier must not
@@ -156,8 +157,8 @@ fn browser_credential_needs_a_trusted_vendor() {
     passkey["cred"]["cred"]["key"]["EC_EC2"]["y"] = coordinate(-3).into();
     passkey["cred"]["attestation"]["metadata"]["Packed"]["aaguid"] = json!(CHROMIUM);
     let keys = [passkey.to_string()];
-    let options = party.request(&keys, &bound(b"evidence"), 60).unwrap();
+    let options = party.request(&keys, &bound(b"evidence"), 60, UserVerification::Required).unwrap();
     let assertion = browser.get(&options).unwrap();
-    let asserted = party.verify(&keys, &bound(b"evidence"), &assertion).unwrap();
+    let asserted = party.verify(&keys, &bound(b"evidence"), &assertion, UserVerification::Required).unwrap();
     assert_eq!(asserted.aaguid, CHROMIUM);
 }

@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 /// Address of the device, for example `127.0.0.1:3240`.
 const ADDRESS: &str = "VITALSIGN_TEST_USBIP";
 const VERSION: u16 = 0x0111;
+const LIST: u16 = 0x8005;
 const IMPORT: u16 = 0x8003;
 const SUBMIT: u32 = 1;
 const UNLINK: u32 = 2;
@@ -44,6 +45,10 @@ impl NewKeySource for SocketAddr {
     fn start(&self) -> Box<dyn KeySource> {
         Box::new(Port { address: *self, generation: 0, link: None })
     }
+
+    fn is_there(&self) -> bool {
+        devices_at(*self).is_ok_and(|devices| devices > 0)
+    }
 }
 
 impl KeySource for Port {
@@ -55,6 +60,17 @@ impl KeySource for Port {
         let key: Arc<dyn OpenKey> = Arc::new(self.link.clone()?);
         Some((self.generation, key))
     }
+}
+
+/// Returns the number of devices that are exported at an address (OP_REQ_DEVLIST).
+fn devices_at(address: SocketAddr) -> io::Result<usize> {
+    let mut stream = TcpStream::connect_timeout(&address, REPLY_TIMEOUT)?;
+    stream.set_read_timeout(Some(REPLY_TIMEOUT))?;
+    let request = [VERSION.to_be_bytes(), LIST.to_be_bytes(), [0; 2], [0; 2]].concat();
+    stream.write_all(&request)?;
+    let mut answer = [0; 12];
+    stream.read_exact(&mut answer)?;
+    usize::try_from(word(&answer, 8)).map_err(|_| io::ErrorKind::InvalidData.into())
 }
 
 /// A connection to the device.
@@ -261,6 +277,10 @@ struct Pipe {
 impl HidPipeBackend for Pipe {
     fn send(&mut self, message: &HidMessage) {
         self.channel = message.cid;
+        // The key would wait for a touch after everything has been told to stop.
+        if self.last.is_some() {
+            return;
+        }
         let Ok(packets) = message.packets(PACKET) else { return };
         for mut report in packets {
             report.resize(PACKET, 0);
@@ -278,6 +298,7 @@ impl HidPipeBackend for Pipe {
             if self.last.is_none() && self.stop.load(Ordering::SeqCst) {
                 let channel = self.channel;
                 self.send(&HidMessage::new(channel, HidCommand::Cancel, &[]));
+                // A key that was between two commands has nothing to cancel, and gets no further one.
                 self.last = Some(Instant::now() + FINAL_READ_TIMEOUT);
             }
             if self.last.is_some_and(|until| Instant::now() > until) {
