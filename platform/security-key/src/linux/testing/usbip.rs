@@ -274,18 +274,23 @@ struct Pipe {
     last: Option<Instant>,
 }
 
-impl HidPipeBackend for Pipe {
-    fn send(&mut self, message: &HidMessage) {
-        self.channel = message.cid;
-        // The key would wait for a touch after everything has been told to stop.
-        if self.last.is_some() {
-            return;
-        }
+impl Pipe {
+    fn transmit(&self, message: &HidMessage) {
         let Ok(packets) = message.packets(PACKET) else { return };
         for mut report in packets {
             report.resize(PACKET, 0);
             // The end of the link is seen when an answer is awaited.
             let _ = self.link.wire().write(&report);
+        }
+    }
+}
+
+impl HidPipeBackend for Pipe {
+    fn send(&mut self, message: &HidMessage) {
+        self.channel = message.cid;
+        // The key would wait for a touch after everything has been told to stop.
+        if self.last.is_none() {
+            self.transmit(message);
         }
     }
 
@@ -296,10 +301,11 @@ impl HidPipeBackend for Pipe {
         let mut parser = HidMessageParser::new();
         loop {
             if self.last.is_none() && self.stop.load(Ordering::SeqCst) {
-                let channel = self.channel;
-                self.send(&HidMessage::new(channel, HidCommand::Cancel, &[]));
-                // A key that was between two commands has nothing to cancel, and gets no further one.
                 self.last = Some(Instant::now() + FINAL_READ_TIMEOUT);
+            }
+            // Again and again: a key that has not begun with a command yet has nothing to cancel.
+            if self.last.is_some() {
+                self.transmit(&HidMessage::new(self.channel, HidCommand::Cancel, &[]));
             }
             if self.last.is_some_and(|until| Instant::now() > until) {
                 return gone;
