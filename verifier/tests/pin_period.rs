@@ -17,6 +17,9 @@ mod tests {
 
     const PERIOD: PinPeriodId = PinPeriodId([7; 16]);
     const HOUR: u64 = 3600;
+    /// A policy that says nothing about user verification, nor about the PIN.
+    const LAX_POLICY: &str = "package vitalsign.step_up\nimport rego.v1\n\
+        refused contains \"no\" if input.acr == \"urn:vitalsign:acr:epcs\"\n";
 
     /// End of a tap, and what the verifier asked the key for.
     #[derive(Debug)]
@@ -55,6 +58,16 @@ mod tests {
             fixture.at.device.posture = healthy();
             fixture.at.pin_period = Some(PERIOD);
             Self { fixture, now: NOW }
+        }
+
+        /// A verifier with this step-up policy.
+        async fn with_policy(rego: &str) -> Self {
+            Self::with(|config| {
+                let file = config.data.join("step_up.rego");
+                std::fs::write(&file, rego).unwrap();
+                config.step_up_policy = Some(file);
+            })
+            .await
         }
 
         async fn ask(&mut self, acr: Acr) -> (StepUpId, String) {
@@ -183,6 +196,34 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn no_policy_saves_the_verification_of_the_user() {
+        let never = format!("{LAX_POLICY}pin_required contains \"never\" if input.acr == \"\"\n");
+        let mut shift = Shift::with_policy(&never).await;
+        let mut key = std::mem::replace(&mut shift.fixture.key, shift.fixture.maker.key());
+        for (acr, enters_pin) in [
+            (Acr::Badge, false),
+            (Acr::HardwareKey, false),
+            (Acr::HardwareKey, true),
+            (Acr::HealthyDevice, true),
+        ] {
+            if enters_pin {
+                key.user_verified = true;
+                let tap = shift.tap_as(asked(Acr::HardwareKey), Some(&mut key)).await;
+                assert_eq!(tap.end, StepUpResult::Approved);
+            }
+            key.user_verified = false;
+            let tap = shift.tap_as(asked(acr), Some(&mut key)).await;
+            assert_eq!((tap.end, tap.pin_entered), (StepUpResult::WrongKey, None), "{acr:?}");
+        }
+        shift.fixture.key = key;
+        // The boot counts although no check of this policy looks at it.
+        shift.enter_pin().await;
+        shift.needs_no_pin("the same boot").await;
+        shift.fixture.at.boot_count = Some(8);
+        shift.needs_pin("another boot").await;
+    }
+
+    #[tokio::test]
     async fn every_end_of_the_period_needs_the_pin() {
         type End = (&'static str, fn(&mut Shift));
         let ends: &[End] = &[
@@ -256,7 +297,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn revoked_key_and_disabled_user_need_another_pin() {
+    async fn revoked_key_needs_the_pin_of_another() {
         let mut shift = Shift::begin().await;
         shift.enter_pin().await;
         let store = shift.fixture.verifier().store();
@@ -264,6 +305,18 @@ mod tests {
         let first = store.security_keys(user.id).await.unwrap()[0].id;
         let mut second = shift.fixture.maker.key();
         register(&shift.fixture.lab.verifier, USER, &shift.fixture.at, &mut second).await;
+
+        // Revoked before the request.
+        let mut revoked = Shift::begin().await;
+        revoked.enter_pin().await;
+        let mut other = revoked.fixture.maker.key();
+        register(&revoked.fixture.lab.verifier, USER, &revoked.fixture.at, &mut other).await;
+        let store = revoked.fixture.verifier().store();
+        let owner = store.user(USER).await.unwrap().unwrap();
+        let key = store.security_keys(owner.id).await.unwrap()[0].id;
+        assert!(store.revoke_security_key(key, "lost", NOW).await.unwrap().is_some());
+        revoked.ask(Acr::Badge).await;
+        assert_eq!(revoked.prepare().await.2, None, "the key was revoked");
 
         // Offered before the revocation, tapped after it.
         shift.ask(Acr::Badge).await;
@@ -375,13 +428,7 @@ mod tests {
 
     #[tokio::test]
     async fn policy_without_the_rule_always_requires_the_pin() {
-        let rego = "package vitalsign.step_up\nimport rego.v1\nrefused contains \"no\" if input.acr == \"urn:vitalsign:acr:epcs\"\n";
-        let mut shift = Shift::with(|config| {
-            let file = config.data.join("step_up.rego");
-            std::fs::write(&file, rego).unwrap();
-            config.step_up_policy = Some(file);
-        })
-        .await;
+        let mut shift = Shift::with_policy(LAX_POLICY).await;
         shift.enter_pin().await;
         shift.needs_pin("an older policy").await;
     }
