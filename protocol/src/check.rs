@@ -106,6 +106,13 @@ impl Fixers {
     }
 }
 
+/// Returns whether this can be the name of a policy's check: lower-case letters, digits and hyphens.
+#[must_use]
+pub fn is_check(name: &str) -> bool {
+    (1..=64).contains(&name.len())
+        && name.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, b'-' | b'_'))
+}
+
 /// The texts of a check.
 #[must_use]
 pub fn of(check: &str) -> Option<&'static Text> {

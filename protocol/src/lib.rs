@@ -18,6 +18,7 @@ pub mod id;
 pub mod jose;
 pub mod jwt;
 pub mod message;
+pub mod organisation;
 pub mod origin;
 pub mod posture;
 pub mod problem;
