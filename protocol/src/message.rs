@@ -1,6 +1,6 @@
 //! The bodies of requests and answers. JSON, but for evidence itself, which travels as it was signed.
 
-use crate::id::{Base64Url, EnrolmentId, Nonce, Secret, Thumbprint};
+use crate::id::{Base64Url, Digest, EnrolmentId, Nonce, Secret, Thumbprint};
 use crate::jwt::JwkSet;
 use crate::seconds::{NonceSeconds, ReportSeconds};
 use serde::{Deserialize, Serialize};
@@ -105,6 +105,9 @@ pub struct ReportAnswer {
     /// Credential for the event channel and other requests of this device, until the next report.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<DeviceSession>,
+    /// Version of the organisation's document at `GET /v1/organisation`, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub organisation: Option<Digest>,
     /// Announcements of keys that the device has not pinned, oldest first ([`crate::rollover`]).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub key_rollovers: Vec<String>,

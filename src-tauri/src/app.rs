@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 use tauri::AppHandle;
 use vitalsign_ipc::{Answer, Request};
+use vitalsign_protocol::organisation::Pixels;
 use vitalsign_security_key::{Cancel, Failure, Pin, SecurityKeys};
 use vitalsign_session::flow::Choice;
 use vitalsign_session::{Inbox, PinPeriodWatch, ServiceConnector, Socket};
@@ -29,6 +30,8 @@ pub(crate) struct App {
     pub(crate) inbox: Inbox,
     pub(crate) happened: Sender<Happened>,
     pub(crate) view: Mutex<View>,
+    /// The organisation's logo.
+    pub(crate) logo: Mutex<Option<Arc<Pixels>>>,
     /// Ends the registration that runs.
     pub(crate) registering: Mutex<Option<Cancel>>,
     pub(crate) held: Mutex<Held>,
@@ -68,6 +71,7 @@ impl App {
             inbox,
             happened,
             view: Mutex::new(view),
+            logo: Mutex::default(),
             registering: Mutex::default(),
             held: Mutex::default(),
             settings,
@@ -81,6 +85,20 @@ impl App {
 
     pub(crate) fn view(&self) -> View {
         lock(&self.view).clone()
+    }
+
+    pub(crate) fn logo(&self) -> Option<Arc<Pixels>> {
+        lock(&self.logo).clone()
+    }
+
+    /// Asks the service for the organisation's texts and logo.
+    pub(crate) fn fetch_organisation(&self) {
+        let language = self.language.texts().language;
+        self.ask(Request::Organisation { language }, |answer| match answer {
+            Ok(Answer::Organisation(words)) => Some(Happened::Organisation(words)),
+            // The next change asks again.
+            _ => None,
+        });
     }
 
     pub(crate) fn enter_pin(&self, question: u32, pin: Pin) {

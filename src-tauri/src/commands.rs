@@ -1,8 +1,8 @@
-//! Commands that the page may call: these six and no others.
+//! Commands that the page may call: these seven and no others.
 
 use crate::app::App;
 use crate::view::{Action, DiagnosticsSent, DiagnosticsText, Texts, View};
-use tauri::ipc::{InvokeBody, Request};
+use tauri::ipc::{InvokeBody, Request, Response};
 use tauri::{AppHandle, State};
 use vitalsign_security_key::Pin;
 
@@ -37,6 +37,18 @@ pub(crate) fn enter_pin(app: State<'_, App>, request: Request<'_>) {
     {
         app.enter_pin(question, Pin::new(pin.to_owned()));
     }
+}
+
+/// Returns the organisation's logo: its width in pixels as two bytes, big-endian, and four bytes for each pixel. Pixels, so
+/// that the page decodes no file from outside.
+#[tauri::command]
+pub(crate) fn logo(app: State<'_, App>) -> Response {
+    let logo = app.logo();
+    let bytes = logo.map_or_else(Vec::new, |logo| {
+        let width = u16::try_from(logo.width).unwrap_or_default();
+        [&width.to_be_bytes()[..], &logo.rgba].concat()
+    });
+    Response::new(bytes)
 }
 
 /// Returns the diagnostics for IT. They contain no secrets.

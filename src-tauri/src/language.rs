@@ -1,7 +1,7 @@
 //! Texts in the language of the session: Fluent files that the page also reads, so that each text is defined
 //! once.
 
-use crate::view::Texts;
+use crate::view::{Support, Texts};
 use fluent_bundle::{FluentArgs, FluentBundle, FluentResource};
 
 /// Languages and their texts. The first one is the fallback.
@@ -45,6 +45,14 @@ impl Language {
     /// Returns a text without arguments, for the tray and the window's title.
     pub(crate) fn text(self, id: &str) -> String {
         self.text_with(id, &FluentArgs::new())
+    }
+
+    /// Returns a text that sends the person to IT, with the team's name and number.
+    pub(crate) fn text_to_it(self, id: &str, support: &Support) -> String {
+        let known: Vec<&str> =
+            [&support.name, &support.phone].into_iter().flatten().map(String::as_str).collect();
+        let reach = if known.is_empty() { String::new() } else { format!(" ({})", known.join(", ")) };
+        self.text_with(id, &FluentArgs::from_iter([("reach", reach)]))
     }
 
     /// Returns a text with its arguments filled in.
@@ -245,6 +253,52 @@ mod tests {
             let language = Language::best(session.iter().map(|&it| it.to_owned()));
             assert_eq!(language.name, wanted, "{session:?}");
             assert_eq!(language.texts().language, wanted);
+        }
+    }
+
+    #[test]
+    fn sentences_name_the_team_and_its_number() {
+        let support = |phone: Option<&str>| Support { phone: phone.map(str::to_owned), ..Support::default() };
+        for (session, wanted) in [
+            ("en", "call IT (ext. 1234)."),
+            ("es", "llame a Informática (ext. 1234)."),
+            ("fr", "appelez le service informatique (ext. 1234)."),
+            ("de", "rufen Sie die IT (ext. 1234) an."),
+        ] {
+            let language = Language::best([session.to_owned()]);
+            let said = language.text_to_it("page-slow", &support(Some("ext. 1234")));
+            assert!(said.ends_with(wanted), "{said}");
+            let said = language.text_to_it("page-slow", &support(None));
+            assert!(said.ends_with(&wanted.replace(" (ext. 1234)", "")), "{said}");
+        }
+    }
+
+    /// Words by which a sentence sends the person to IT, and the word for IT.
+    const TO_IT: [(&str, &[&str], &str); 4] = [
+        ("en", &["all ", "ontact ", "sk ", "ell "], "IT"),
+        ("es", &["lame a ", "ontacte con ", "ida a ", "iga a ", "regunte a "], "Informática"),
+        (
+            "fr",
+            &["ppelez le ", "ontactez le ", "mandez au ", "dressez-vous au ", "ndiquez sa réponse au "],
+            "service informatique",
+        ),
+        ("de", &["ufen Sie die ", "nden Sie sich an die ", "itten Sie die ", "agen Sie der "], "IT"),
+    ];
+
+    #[test]
+    fn no_sentence_sends_people_to_it_without_a_way() {
+        for ((name, verbs, it), (_, messages)) in
+            TO_IT.into_iter().map(|it| (it, LANGUAGES.into_iter().find(|(name, _)| *name == it.0).unwrap()))
+        {
+            for (id, text) in written(messages) {
+                // A check's card has the way to IT below its remedy.
+                let is_card = id.starts_with("check-") || id.starts_with("remediator-");
+                for verb in verbs.iter().filter(|_| !is_card) {
+                    let bare = format!("{verb}{it}");
+                    let mut rest = text.split(&bare).skip(1);
+                    assert!(rest.all(|rest| rest.starts_with("{ $reach }")), "{name}: {id}: {text}");
+                }
+            }
         }
     }
 

@@ -5,6 +5,7 @@
 mod asked;
 mod details;
 mod device;
+mod organisation;
 #[cfg(test)]
 mod tests;
 mod words;
@@ -13,11 +14,12 @@ pub use words::{keys, registered};
 
 use crate::view::{self, Page, PinAsked, PinWhy, Registration, Step, View};
 use asked::{Asked, LISTED};
+use std::sync::Arc;
 use std::time::Duration;
-use vitalsign_client::texts::Texts;
-use vitalsign_ipc::{Stage, Status, StepUp};
+use vitalsign_ipc::{OrganisationTexts, Stage, Status, StepUp};
 use vitalsign_protocol::check::Desktop;
-use vitalsign_protocol::id::StepUpId;
+use vitalsign_protocol::id::{Digest, StepUpId};
+use vitalsign_protocol::organisation::Pixels;
 use vitalsign_protocol::step_up;
 use vitalsign_security_key::{Pin, PinReason, PinReply, Prompt as KeyPrompt};
 use vitalsign_session::flow::{Choice, is_mechanical};
@@ -50,6 +52,8 @@ pub enum Happened {
     Registering(Registering),
     /// The list of keys, or that it is asked for.
     Keys(view::KeyList),
+    /// The organisation's texts and logo, in the app's language.
+    Organisation(Box<OrganisationTexts>),
     Tick,
 }
 
@@ -120,6 +124,9 @@ pub struct Model {
     flashes: u32,
     settings: view::AppSettings,
     advisor: device::Advisor,
+    logo: Option<Arc<Pixels>>,
+    /// Counts the logos, so that the page draws each once.
+    logos: u32,
 }
 
 impl Model {
@@ -135,10 +142,10 @@ impl Model {
         Self { device_name, settings, ..Self::default() }
     }
 
-    /// The same with the organisation's texts in the app's language, on this desktop.
+    /// The same on this desktop.
     #[must_use]
-    pub fn advised(self, texts: Texts, desktop: Option<Desktop>) -> Self {
-        Self { advisor: device::Advisor { texts, desktop }, ..self }
+    pub fn on_desktop(self, desktop: Option<Desktop>) -> Self {
+        Self { advisor: device::Advisor { desktop, ..self.advisor }, ..self }
     }
 
     /// This has happened, at this moment in seconds since 1970.
@@ -166,6 +173,7 @@ impl Model {
             Happened::Away(away) => self.away(away),
             Happened::Registering(registering) => self.registering(registering),
             Happened::Keys(keys) => self.keys = Some(keys),
+            Happened::Organisation(words) => self.organisation(*words),
         }
         // A clock that is set back must not extend the display.
         let stands = |until: u64| until > now && until <= now.saturating_add(LISTED);
@@ -239,6 +247,30 @@ impl Model {
             && self.step_ups().all(|it| matches!(it.stage, Stage::Ended { .. }))
     }
 
+    /// Returns the version of the organisation's texts and logo that the service has, if it has any; `None` while the
+    /// service is not reached.
+    #[must_use]
+    pub fn organisation_version(&self) -> Option<Option<Digest>> {
+        let status = self.status.as_ref().filter(|_| self.lost.is_none());
+        status.map(|status| status.guidance.version)
+    }
+
+    /// Returns the organisation's logo.
+    #[must_use]
+    pub fn logo(&self) -> Option<Arc<Pixels>> {
+        self.logo.clone()
+    }
+
+    /// A logo that cannot be decoded is left out.
+    fn organisation(&mut self, words: OrganisationTexts) {
+        self.advisor.texts = words.texts;
+        let logo = words.logo.and_then(|logo| logo.pixels().ok());
+        if self.logo.as_deref() != logo.as_ref() {
+            self.logos += 1;
+            self.logo = logo.map(Arc::new);
+        }
+    }
+
     /// Returns the view for the page.
     #[must_use]
     pub fn view(&self, now: u64) -> View {
@@ -252,6 +284,10 @@ impl Model {
             keys: self.keys.clone(),
             flash: self.flash.clone(),
             settings: self.settings.clone(),
+            organisation: organisation::organisation(
+                self.status.as_deref(),
+                self.logo.as_ref().map(|_| self.logos),
+            ),
         }
     }
 

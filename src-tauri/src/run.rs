@@ -10,15 +10,14 @@ use crate::view::{Action, View};
 use crate::window::Page;
 use crate::{commands, process, tray, window};
 use anyhow::Context;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 use tauri::{AppHandle, Emitter, Manager, RunEvent, WindowEvent};
-use vitalsign_client::texts::{self, Texts};
 use vitalsign_desktop::{Notice, Notices, Sound};
 use vitalsign_protocol::check::Desktop;
-use vitalsign_protocol::id::StepUpId;
+use vitalsign_protocol::id::{Digest, StepUpId};
 use vitalsign_session::flow::UiAbilities;
 use vitalsign_session::{Inbox, Socket, Ui, UiUpdate};
 
@@ -42,14 +41,6 @@ impl Ui for ToModel {
     }
 }
 
-/// Reads the organisation's texts in the app's language. A file that cannot be used is left out.
-fn own_texts(language: Language) -> Texts {
-    Texts::read(Path::new(texts::FOLDER), &language.texts().language).unwrap_or_else(|error| {
-        tracing::warn!(%error, "the organisation's texts are not used");
-        Texts::default()
-    })
-}
-
 fn desktop() -> Option<Desktop> {
     std::env::var("XDG_CURRENT_DESKTOP").ok().and_then(|names| Desktop::of(&names))
 }
@@ -61,8 +52,7 @@ pub(crate) fn run(arguments: AppArgs) -> anyhow::Result<()> {
     let (inbox, events) = Inbox::new();
     let context = tauri::generate_context!();
     let settings = SettingsFile::in_folder(&settings_folder(&context.config().identifier));
-    let model =
-        Model::with(vitalsign_os::device_name(), settings.read()).advised(own_texts(language), desktop());
+    let model = Model::with(vitalsign_os::device_name(), settings.read()).on_desktop(desktop());
     let socket = Socket(arguments.socket.clone());
     let app = App::new(language, socket, (inbox.clone(), happened.clone()), model.view(now()), settings);
     let (socket, keys) = (Arc::clone(&app.socket), Arc::clone(&app.keys));
@@ -84,6 +74,7 @@ pub(crate) fn run(arguments: AppArgs) -> anyhow::Result<()> {
             commands::view,
             commands::act,
             commands::enter_pin,
+            commands::logo,
             commands::diagnostics,
             commands::send_diagnostics
         ])
@@ -150,6 +141,8 @@ struct Done {
     announced: Option<Announcement>,
     /// Problem that was noted for diagnostics.
     problem: Option<String>,
+    /// Version of the organisation's texts and logo that was asked for.
+    organisation: Option<Option<Digest>>,
     /// Step-up for which the window was given the keyboard.
     inserted: Option<StepUpId>,
     /// There was a window since this has begun.
@@ -179,10 +172,20 @@ impl Screen {
     fn follow(&self, model: &Model, done: &mut Done, opened: bool) {
         let now = now();
         let language = self.language;
+        let organisation = model.organisation_version();
+        if done.organisation != organisation {
+            done.organisation = organisation;
+            // Once it is reached again it is asked again.
+            if organisation.is_some() {
+                self.app.state::<App>().fetch_organisation();
+            }
+        }
         let view = model.view(now);
         if done.view.as_ref() != Some(&view) {
+            // Before the view with its number.
+            *lock(&self.app.state::<App>().logo) = model.logo();
             *lock(&self.app.state::<App>().view) = view.clone();
-            self.app.state::<Page>().say(window::words(&view, language));
+            self.app.state::<Page>().say(&view, language);
             // Without a window there is no listener; a new page requests the view itself.
             if let Err(error) = self.app.emit_to(window::MAIN, VIEW, &view) {
                 tracing::warn!("the page was not told: {error}");

@@ -13,7 +13,7 @@ mod tests;
 
 pub use device::{Check, Contact, DeviceView, Headline, Remediator, Seen, SeenValue, Tone};
 pub use diagnostics::{DiagnosticsSent, DiagnosticsText};
-pub use guidance::{CheckTexts, Support};
+pub use guidance::{Accent, CheckTexts, Organisation, Support};
 pub use key::{KeyList, KeyProblem, KeyProblemKind, KeyView, Registration};
 pub use prompt::{Detail, Level, PinAsked, PinWhy, Prompt, PromptResult, Step};
 
@@ -39,6 +39,8 @@ pub struct View {
     /// Result that is shown for a moment, above everything else.
     pub flash: Option<Flash>,
     pub settings: AppSettings,
+    /// Name and look of the organisation.
+    pub organisation: Organisation,
 }
 
 /// Result that needs no reading.

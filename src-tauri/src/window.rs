@@ -25,6 +25,8 @@ pub(crate) struct Page {
     splash: SplashOverlay,
     /// Text of the splash.
     words: Mutex<Words>,
+    /// Line that it gets if the page does not become ready.
+    slow: Mutex<String>,
     /// Held while a page is awaited: who waits for it is told by its going.
     awaited: Mutex<Option<Sender<()>>>,
     /// State of the window before a step-up raised it.
@@ -48,7 +50,9 @@ struct Before {
 
 impl Page {
     /// Replaces the text of the splash.
-    pub(crate) fn say(&self, words: Words) {
+    pub(crate) fn say(&self, view: &View, language: Language) {
+        let words = words(view, language);
+        *lock(&self.slow) = language.text_to_it("page-slow", &view.device.support);
         if let Some(before) = self.splash.words() {
             self.splash.put(Some(Words { dark: before.dark, ..words.clone() }));
         }
@@ -137,7 +141,7 @@ pub(crate) fn drawn(app: &AppHandle) {
 }
 
 /// Creates the splash text: a short form of the page's content.
-pub(crate) fn words(view: &View, language: Language) -> Words {
+fn words(view: &View, language: Language) -> Words {
     let asked = view.prompt.as_ref().filter(|prompt| !matches!(prompt.step, Step::Ended { .. }));
     let Some(asked) = asked else {
         return Words { title: language.text("app-name"), ..Words::default() };
@@ -191,7 +195,7 @@ fn cover(app: &AppHandle, language: Language, tried: u32) {
     let mut words = lock(&page.words).clone();
     words.dark = app.get_webview_window(MAIN).and_then(|window| window.theme().ok()) == Some(Theme::Dark);
     if tried > 0 {
-        words.lines.push(language.text("page-slow"));
+        words.lines.push(lock(&page.slow).clone());
     }
     page.splash.put(Some(words));
     redraw(app);

@@ -27,7 +27,7 @@ announce-refused-title = Eine Anfrage wurde auf diesem Gerät abgelehnt
 announce-refused-body = Es wurde nichts bestätigt. Vitalsign zeigt den Grund.
 announce-refused-open = Grund anzeigen
 # In place of the window's page, when that does not come up.
-page-slow = Dieses Fenster kann gerade nicht angezeigt werden. Es wird erneut versucht. Wenn es so bleibt, starten Sie das Gerät neu oder rufen Sie die IT an.
+page-slow = Dieses Fenster kann gerade nicht angezeigt werden. Es wird erneut versucht. Wenn es so bleibt, starten Sie das Gerät neu oder rufen Sie die IT{ $reach } an.
 
 ## The window
 
@@ -77,25 +77,25 @@ headline-attention-none = { $things ->
 headline-attention-next = Was zu tun ist, steht unten. Bis dahin weisen manche Anwendungen dieses Gerät möglicherweise ab.
 headline-attention-blocked = Was zu tun ist, steht unten. Bis dahin weisen Anwendungen, die ein Gerät in Ordnung verlangen, dieses ab.
 headline-not-accepted = Dieses Gerät wird nicht akzeptiert
-headline-not-accepted-next = Der Server sagt nicht, warum. Rufen Sie die IT an, und lesen Sie die Codes unten vor. Nutzen Sie bis dahin ein anderes Gerät.
+headline-not-accepted-next = Der Server sagt nicht, warum. Rufen Sie die IT{ $reach } an, und lesen Sie die Codes unten vor. Nutzen Sie bis dahin ein anderes Gerät.
 headline-expired = Das letzte Ergebnis ist abgelaufen
-headline-expired-next = Vitalsign sendet von selbst einen neuen Bericht, sobald der Server erreichbar ist. Wenn das so bleibt, prüfen Sie das Netzwerk, und rufen Sie dann die IT an.
+headline-expired-next = Vitalsign sendet von selbst einen neuen Bericht, sobald der Server erreichbar ist. Wenn das so bleibt, prüfen Sie das Netzwerk, und rufen Sie dann die IT{ $reach } an.
 headline-no-verdict = Es gibt noch kein Ergebnis
 headline-no-verdict-next = Der erste Bericht ist unterwegs. Diese Seite ändert sich von selbst.
 headline-enrolling = Dieses Gerät wird gerade registriert
 headline-enrolling-next = Das dauert höchstens eine Minute. Sie müssen nichts tun.
 headline-not-enrolled = Dieses Gerät ist nicht registriert
-headline-not-enrolled-next = Ihre Organisation kennt dieses Gerät noch nicht. Bitten Sie die IT, es zu registrieren. Nutzen Sie bis dahin ein anderes Gerät für alles, was einen Sicherheitsschlüssel braucht.
+headline-not-enrolled-next = Ihre Organisation kennt dieses Gerät noch nicht. Bitten Sie die IT{ $reach }, es zu registrieren. Nutzen Sie bis dahin ein anderes Gerät für alles, was einen Sicherheitsschlüssel braucht.
 headline-revoked = Dieses Gerät wurde zurückgezogen
-headline-revoked-next = Die IT hat dieses Gerät außer Betrieb genommen. Nutzen Sie ein anderes Gerät, und fragen Sie die IT, was mit diesem geschehen soll.
+headline-revoked-next = Die IT hat dieses Gerät außer Betrieb genommen. Nutzen Sie ein anderes Gerät, und fragen Sie die IT{ $reach }, was mit diesem geschehen soll.
 headline-refused = Der Server weist dieses Gerät ab
-headline-refused-next = Wenden Sie sich an die IT, und geben Sie ihr die Diagnose unten. Nutzen Sie bis dahin ein anderes Gerät.
+headline-refused-next = Wenden Sie sich an die IT{ $reach }, und geben Sie ihr die Diagnose unten. Nutzen Sie bis dahin ein anderes Gerät.
 headline-key-trouble = Dieses Gerät kann seinen Schlüssel nicht nutzen
-headline-key-trouble-next = Der Schlüssel beweist, welches Gerät dies ist. Starten Sie das Gerät neu; wenn das so bleibt, rufen Sie die IT an.
+headline-key-trouble-next = Der Schlüssel beweist, welches Gerät dies ist. Starten Sie das Gerät neu; wenn das so bleibt, rufen Sie die IT{ $reach } an.
 headline-foreign-service = Ein anderes Programm gibt sich als Vitalsign aus
-headline-foreign-service-next = Die App beachtet es nicht. Rufen Sie die IT an, bevor Sie Vertrauliches weiter bearbeiten.
+headline-foreign-service-next = Die App beachtet es nicht. Rufen Sie die IT{ $reach } an, bevor Sie Vertrauliches weiter bearbeiten.
 headline-other-version = App und Dienst passen nicht zusammen
-headline-other-version-next = Melden Sie sich ab und wieder an. Wenn das so bleibt, bitten Sie die IT, beide zu aktualisieren.
+headline-other-version-next = Melden Sie sich ab und wieder an. Wenn das so bleibt, bitten Sie die IT{ $reach }, beide zu aktualisieren.
 headline-no-service = Vitalsign antwortet auf diesem Gerät nicht
 headline-no-service-starting = Vitalsign wird auf diesem Gerät gesucht
 # Read to IT over the telephone. $code: "K-12".
@@ -105,13 +105,13 @@ code-device = Code für die IT: { $code } · Gerät { $device }
 ## Why the service is lost
 
 loss-starting = Einen Moment: Die App verbindet sich mit dem Vitalsign-Dienst.
-loss-not-running = Der Vitalsign-Dienst antwortet nicht. Vielleicht startet er gerade oder wird aktualisiert. Die App versucht es weiter. Wenn das einige Minuten so bleibt, starten Sie das Gerät neu, und rufen Sie dann die IT an.
-loss-foreign = Ein anderes Programm antwortet anstelle des Vitalsign-Dienstes. Die App ignoriert es. Rufen Sie die IT an, bevor Sie mit Vertraulichem weiterarbeiten.
-loss-other-version = Die App und der Vitalsign-Dienst haben verschiedene Versionen. Melden Sie sich ab und wieder an; wenn das so bleibt, bitten Sie die IT, beide zu aktualisieren.
-loss-garbled = Die App versteht den Vitalsign-Dienst nicht. Starten Sie das Gerät neu; wenn das so bleibt, rufen Sie die IT an.
-loss-silent = Der Vitalsign-Dienst läuft, antwortet aber nicht. Die App versucht es weiter. Wenn das einige Minuten so bleibt, starten Sie das Gerät neu, und rufen Sie dann die IT an.
+loss-not-running = Der Vitalsign-Dienst antwortet nicht. Vielleicht startet er gerade oder wird aktualisiert. Die App versucht es weiter. Wenn das einige Minuten so bleibt, starten Sie das Gerät neu, und rufen Sie dann die IT{ $reach } an.
+loss-foreign = Ein anderes Programm antwortet anstelle des Vitalsign-Dienstes. Die App ignoriert es. Rufen Sie die IT{ $reach } an, bevor Sie mit Vertraulichem weiterarbeiten.
+loss-other-version = Die App und der Vitalsign-Dienst haben verschiedene Versionen. Melden Sie sich ab und wieder an; wenn das so bleibt, bitten Sie die IT{ $reach }, beide zu aktualisieren.
+loss-garbled = Die App versteht den Vitalsign-Dienst nicht. Starten Sie das Gerät neu; wenn das so bleibt, rufen Sie die IT{ $reach } an.
+loss-silent = Der Vitalsign-Dienst läuft, antwortet aber nicht. Die App versucht es weiter. Wenn das einige Minuten so bleibt, starten Sie das Gerät neu, und rufen Sie dann die IT{ $reach } an.
 loss-busy = Der Vitalsign-Dienst startet, endet oder ist beschäftigt. Die App versucht es weiter.
-loss-other = Der Vitalsign-Dienst ist nicht erreichbar. Die App versucht es weiter. Wenn das so bleibt, starten Sie das Gerät neu, und rufen Sie dann die IT an.
+loss-other = Der Vitalsign-Dienst ist nicht erreichbar. Die App versucht es weiter. Wenn das so bleibt, starten Sie das Gerät neu, und rufen Sie dann die IT{ $reach } an.
 loss-last-known = Unten steht, was zuletzt bekannt war.
 
 ## The status page
@@ -155,14 +155,14 @@ diagnostics-show = Diagnose zeigen
 diagnostics-hide = Diagnose verbergen
 diagnostics-wait = Die Diagnose wird zusammengestellt…
 diagnostics-copy = Diagnose kopieren
-diagnostics-copied = Kopiert. Fügen Sie sie in Ihre Nachricht an die IT ein.
+diagnostics-copied = Kopiert. Fügen Sie sie in Ihre Nachricht an die IT{ $reach } ein.
 diagnostics-not-copied = Kopieren nicht möglich. Markieren Sie den Text oben, und kopieren Sie ihn.
 diagnostics-send = Senden an { $team }
 diagnostics-sent = Gesendet. Nennen Sie diese Nummer ({ $team }): { $reference }
 diagnostics-offline = Nichts wurde gesendet: Der Server ist nicht erreichbar. Prüfen Sie das Netz und versuchen Sie es noch einmal, oder kopieren Sie den Text und geben Sie ihn anders weiter ({ $team }).
 diagnostics-too-often = Nichts wurde gesendet: Dieses Gerät hat schon mehrmals eine Diagnose gesendet. Nennen Sie die letzte Nummer ({ $team }), oder versuchen Sie es in einer Stunde noch einmal.
 diagnostics-failed = Nichts wurde gesendet. Verbergen Sie die Diagnose, zeigen Sie sie erneut, und versuchen Sie es noch einmal. Wenn es nicht gelingt, kopieren Sie den Text ({ $team }).
-diagnostics-not-sendable = Dieser Text kann nicht gesendet werden, weil der Vitalsign-Dienst nicht antwortet. Kopieren Sie ihn für die IT.
+diagnostics-not-sendable = Dieser Text kann nicht gesendet werden, weil der Vitalsign-Dienst nicht antwortet. Kopieren Sie ihn für die IT{ $reach }.
 
 ## One check
 
@@ -186,6 +186,7 @@ support-it = IT
 support-call = Anrufen: { $team } ({ $phone })
 support-contact = Ansprechpartner: { $team }
 support-contact-at = Ansprechpartner: { $team } ({ $url })
+organisation-label = Organisation
 
 ## Remedies that are the same for every check.
 
@@ -503,19 +504,19 @@ end-approved-next = Sie können in der Anwendung weiterarbeiten.
 end-declined = Abgelehnt
 end-declined-next = Es wurde nichts bestätigt. Wenn Sie es noch brauchen, beginnen Sie in der Anwendung von vorn.
 end-not-mine = Abgelehnt und gemeldet
-end-not-mine-next = Ihrer Organisation wurde gemeldet, dass Sie das nicht angefordert haben. Mehr müssen Sie nicht tun. Wenn Sie vermuten, dass jemand Ihren Namen missbraucht, wenden Sie sich an die IT.
+end-not-mine-next = Ihrer Organisation wurde gemeldet, dass Sie das nicht angefordert haben. Mehr müssen Sie nicht tun. Wenn Sie vermuten, dass jemand Ihren Namen missbraucht, wenden Sie sich an die IT{ $reach }.
 end-timed-out = Die Zeit ist abgelaufen
 end-timed-out-next = Es wurde nichts bestätigt. Beginnen Sie in der Anwendung von vorn, mit Ihrem Sicherheitsschlüssel zur Hand.
 end-unhealthy = Dieses Gerät ist für diese Anfrage nicht bereit
 end-unhealthy-next = Es wurde nichts bestätigt. Beheben Sie, was unten steht, und beginnen Sie in der Anwendung von vorn, oder nutzen Sie ein anderes Gerät.
 end-wrong-key = Das ist nicht Ihr Sicherheits­schlüssel
-end-wrong-key-next = Es wurde nichts bestätigt. Beginnen Sie in der Anwendung mit Ihrem eigenen Schlüssel von vorn. Wenn es Ihrer ist, registrieren Sie ihn zuerst: Bitten Sie die IT um einen Code.
+end-wrong-key-next = Es wurde nichts bestätigt. Beginnen Sie in der Anwendung mit Ihrem eigenen Schlüssel von vorn. Wenn es Ihrer ist, registrieren Sie ihn zuerst: Bitten Sie die IT{ $reach } um einen Code.
 end-pin-blocked = Der Sicherheits­schlüssel nimmt keine PIN mehr an
-end-pin-blocked-next = Es wurde nichts bestätigt. Nutzen Sie Ihren zweiten Schlüssel, wenn Sie einen haben, und wenden Sie sich wegen dieses Schlüssels an die IT.
+end-pin-blocked-next = Es wurde nichts bestätigt. Nutzen Sie Ihren zweiten Schlüssel, wenn Sie einen haben, und wenden Sie sich wegen dieses Schlüssels an die IT{ $reach }.
 end-no-key = Es konnte kein Sicherheits­schlüssel genutzt werden
-end-no-key-next = Es wurde nichts bestätigt. Stecken Sie Ihren Schlüssel ein, und beginnen Sie in der Anwendung von vorn. Wenn es wieder nicht geht, nutzen Sie ein anderes Gerät, oder rufen Sie die IT an.
+end-no-key-next = Es wurde nichts bestätigt. Stecken Sie Ihren Schlüssel ein, und beginnen Sie in der Anwendung von vorn. Wenn es wieder nicht geht, nutzen Sie ein anderes Gerät, oder rufen Sie die IT{ $reach } an.
 end-no-device = Keines Ihrer Geräte wurde erreicht
-end-no-device-next = Es wurde nichts bestätigt. Beginnen Sie in der Anwendung von vorn; wenn es wieder nicht geht, rufen Sie die IT an.
+end-no-device-next = Es wurde nichts bestätigt. Beginnen Sie in der Anwendung von vorn; wenn es wieder nicht geht, rufen Sie die IT{ $reach } an.
 end-superseded = Anderswo beantwortet
 end-superseded-next = Diese Anfrage wurde anderswo beantwortet, oder eine neuere hat sie ersetzt. Hier müssen Sie nichts tun.
 end-cancelled = Die Anwendung hat die Anfrage abgebrochen
@@ -525,7 +526,7 @@ end-lost-next = Hier wurde nichts bestätigt. Warten Sie, bis Vitalsign wieder l
 end-not-told = Ihre Antwort hat den Server nicht erreicht
 end-not-told-next = Sehen Sie in der Anwendung nach, ob es bestätigt wurde. Falls nicht, beginnen Sie dort neu.
 end-not-genuine = Diese Anfrage konnte nicht überprüft werden
-end-not-genuine-next = Es wurde nichts bestätigt. Die Anfrage stammt möglicherweise nicht von Ihrer Organisation. Wiederholen Sie sie nicht und rufen Sie jetzt die IT an.
+end-not-genuine-next = Es wurde nichts bestätigt. Die Anfrage stammt möglicherweise nicht von Ihrer Organisation. Wiederholen Sie sie nicht und rufen Sie jetzt die IT{ $reach } an.
 # Under the button that closes it.
 end-closes = Diese Seite schließt sich von selbst.
 end-checks = Was Aufmerksamkeit braucht
@@ -536,19 +537,19 @@ trouble-label = Was nicht geklappt hat
 
 trouble-not-used = Der Sicherheitsschlüssel wurde nicht benutzt. Beginnen Sie von vorn, wenn Sie bereit sind.
 trouble-timed-out = Kein Sicherheitsschlüssel wurde rechtzeitig berührt. Beginnen Sie von vorn, und berühren Sie ihn, wenn er blinkt.
-trouble-wrong-key = Dieser Sicherheitsschlüssel ist nicht für Sie registriert. Nutzen Sie Ihren eigenen, oder registrieren Sie diesen mit einem Code von der IT.
+trouble-wrong-key = Dieser Sicherheitsschlüssel ist nicht für Sie registriert. Nutzen Sie Ihren eigenen, oder registrieren Sie diesen mit einem Code von der IT{ $reach }.
 trouble-reinsert = Zu viele falsche PINs. Ziehen Sie den Sicherheitsschlüssel ab, stecken Sie ihn wieder ein, und beginnen Sie noch einmal.
-trouble-blocked = Zu viele falsche PINs haben diesen Sicherheitsschlüssel gesperrt. Er muss zurückgesetzt und neu registriert werden: Wenden Sie sich an die IT. Nutzen Sie bis dahin Ihren zweiten Schlüssel.
+trouble-blocked = Zu viele falsche PINs haben diesen Sicherheitsschlüssel gesperrt. Er muss zurückgesetzt und neu registriert werden: Wenden Sie sich an die IT{ $reach }. Nutzen Sie bis dahin Ihren zweiten Schlüssel.
 trouble-no-user-verification = Dieser Sicherheitsschlüssel hat weder PIN noch Fingerabdruck und kann deshalb nicht prüfen, wer Sie sind. Registrieren Sie ihn neu, und wählen Sie eine PIN.
 trouble-already-registered = Dieser Sicherheitsschlüssel ist schon registriert. Nutzen Sie ihn, oder registrieren Sie einen anderen.
-trouble-bad-request = Diese Anfrage ist ungültig; deshalb wurde kein Sicherheitsschlüssel benutzt. Wenden Sie sich an die IT.
-trouble-unfit = Diesem Sicherheitsschlüssel fehlt eine nötige Funktion. Versuchen Sie es mit einem anderen, oder fragen Sie die IT, welche geeignet sind.
-trouble-unavailable = Sicherheitsschlüssel sind an diesem Gerät nicht erreichbar. Ziehen Sie den Schlüssel ab, und stecken Sie ihn wieder ein; wenn das so bleibt, rufen Sie die IT an.
-trouble-none-registered = Für Sie ist kein Sicherheitsschlüssel registriert. Registrieren Sie einen: Bitten Sie die IT um einen Code.
-trouble-code = Dieser Code gilt nicht. Ein Code gilt nur einmal und nur kurze Zeit: Bitten Sie die IT um einen neuen.
-trouble-model = Ihre Organisation akzeptiert dieses Modell von Sicherheitsschlüssel nicht. Nutzen Sie einen anderen, oder fragen Sie die IT, welche geeignet sind.
-trouble-refused = Der Server hat die Anfrage abgelehnt. Sagen Sie der IT, was er geantwortet hat.
-trouble-lost = Der Vitalsign-Dienst oder der Server wurde nicht erreicht. Versuchen Sie es in einer Minute noch einmal; wenn das so bleibt, rufen Sie die IT an.
+trouble-bad-request = Diese Anfrage ist ungültig; deshalb wurde kein Sicherheitsschlüssel benutzt. Wenden Sie sich an die IT{ $reach }.
+trouble-unfit = Diesem Sicherheitsschlüssel fehlt eine nötige Funktion. Versuchen Sie es mit einem anderen, oder fragen Sie die IT{ $reach }, welche geeignet sind.
+trouble-unavailable = Sicherheitsschlüssel sind an diesem Gerät nicht erreichbar. Ziehen Sie den Schlüssel ab, und stecken Sie ihn wieder ein; wenn das so bleibt, rufen Sie die IT{ $reach } an.
+trouble-none-registered = Für Sie ist kein Sicherheitsschlüssel registriert. Registrieren Sie einen: Bitten Sie die IT{ $reach } um einen Code.
+trouble-code = Dieser Code gilt nicht. Ein Code gilt nur einmal und nur kurze Zeit: Bitten Sie die IT{ $reach } um einen neuen.
+trouble-model = Ihre Organisation akzeptiert dieses Modell von Sicherheitsschlüssel nicht. Nutzen Sie einen anderen, oder fragen Sie die IT{ $reach }, welche geeignet sind.
+trouble-refused = Der Server hat die Anfrage abgelehnt. Sagen Sie der IT{ $reach }, was er geantwortet hat.
+trouble-lost = Der Vitalsign-Dienst oder der Server wurde nicht erreicht. Versuchen Sie es in einer Minute noch einmal; wenn das so bleibt, rufen Sie die IT{ $reach } an.
 trouble-over = Der Vorgang war schon beendet. Beginnen Sie von vorn.
 
 ## Security keys
@@ -565,12 +566,12 @@ key-registered = Registriert
 key-used = Zuletzt benutzt
 key-used-never = Nie
 keys-lost-title = Haben Sie einen Sicherheits­schlüssel verloren?
-keys-lost-1 = Sagen Sie es sofort der IT. Sie sperrt den Schlüssel.
+keys-lost-1 = Sagen Sie es sofort der IT{ $reach }. Sie sperrt den Schlüssel.
 keys-lost-2 = Bis dahin kann niemand ihn ohne seine PIN nutzen, und falsche PINs sperren ihn.
-keys-lost-3 = Arbeiten Sie mit Ihrem zweiten Schlüssel weiter. Wenn Sie keinen haben, bitten Sie die IT um einen neuen Schlüssel und einen Code.
+keys-lost-3 = Arbeiten Sie mit Ihrem zweiten Schlüssel weiter. Wenn Sie keinen haben, bitten Sie die IT{ $reach } um einen neuen Schlüssel und einen Code.
 register-title = Schlüssel registrieren
 register-another = Weiteren Schlüssel registrieren
-register-about = Sie brauchen einen Sicherheitsschlüssel und einen Code von der IT.
+register-about = Sie brauchen einen Sicherheitsschlüssel und einen Code von der IT{ $reach }.
 register-code = Code von der IT
 register-code-about = Er gilt nur einmal.
 register-name = Name für diesen Schlüssel
@@ -598,4 +599,4 @@ settings-title = Wenn eine Anfrage endet
 settings-checkMark = Kurz ein Zeichen anzeigen
 settings-tones = Einen Ton abspielen
 about-help = Brauchen Sie Hilfe?
-about-help-next = Rufen Sie die IT an. Auf der Seite „Zustand“ können Sie die Diagnose für sie kopieren.
+about-help-next = Rufen Sie die IT{ $reach } an. Auf der Seite „Zustand“ können Sie die Diagnose für sie kopieren.

@@ -4,6 +4,7 @@
 # "IT" is the team that manages the devices. "Security key" is the small device that you touch (FIDO2), never a
 # password; "code" is what IT gives to register one. "Server" is the organisation's verifier. "Service" is the part of
 # Vitalsign that runs in the background on this device. What stands in braces is filled in: keep it, move it freely.
+# "{ $reach }" follows the word for IT directly: it is nothing, or " (Service desk, ext. 1234)".
 
 # The program's name: not translated.
 app-name = Vitalsign
@@ -33,7 +34,7 @@ announce-refused-title = A request was refused on this device
 announce-refused-body = Nothing was confirmed. Vitalsign shows the reason.
 announce-refused-open = Show the reason
 # In place of the window's page, when that does not come up.
-page-slow = This window cannot be shown. Trying again. If this continues, restart the device or call IT.
+page-slow = This window cannot be shown. Trying again. If this continues, restart the device or call IT{ $reach }.
 
 ## The window: its pages.
 
@@ -89,25 +90,25 @@ headline-attention-none = { $things ->
 headline-attention-next = See below what to do. Until then, some applications may refuse this device.
 headline-attention-blocked = See below what to do. Until then, applications that need a healthy device refuse this one.
 headline-not-accepted = This device is not accepted
-headline-not-accepted-next = The server gives no reason. Call IT and read them the codes below. Until then, use another device.
+headline-not-accepted-next = The server gives no reason. Call IT{ $reach } and read them the codes below. Until then, use another device.
 headline-expired = The last result has expired
-headline-expired-next = Vitalsign reports again as soon as it reaches the server. If this continues, check the network, then call IT.
+headline-expired-next = Vitalsign reports again as soon as it reaches the server. If this continues, check the network, then call IT{ $reach }.
 headline-no-verdict = There is no result yet
 headline-no-verdict-next = The first report is on its way. This page updates by itself.
 headline-enrolling = This device is being enrolled
 headline-enrolling-next = This takes a minute at most. No action needed.
 headline-not-enrolled = This device is not enrolled
-headline-not-enrolled-next = Your organisation does not know this device yet. Ask IT to enrol it. Until then, use another device when you need your security key.
+headline-not-enrolled-next = Your organisation does not know this device yet. Ask IT{ $reach } to enrol it. Until then, use another device when you need your security key.
 headline-revoked = This device was withdrawn
-headline-revoked-next = IT has taken this device out of use. Use another device, and ask IT what to do with this one.
+headline-revoked-next = IT has taken this device out of use. Use another device, and ask IT{ $reach } what to do with this one.
 headline-refused = The server refuses this device
-headline-refused-next = Contact IT, and give them the diagnostics below. Until then, use another device.
+headline-refused-next = Contact IT{ $reach }, and give them the diagnostics below. Until then, use another device.
 headline-key-trouble = This device cannot use its key
-headline-key-trouble-next = The key identifies this device. Restart the device. If this continues, call IT.
+headline-key-trouble-next = The key identifies this device. Restart the device. If this continues, call IT{ $reach }.
 headline-foreign-service = Another program poses as Vitalsign
-headline-foreign-service-next = The app ignores it. Call IT before you go on with anything confidential.
+headline-foreign-service-next = The app ignores it. Call IT{ $reach } before you go on with anything confidential.
 headline-other-version = The app and its service do not match
-headline-other-version-next = Log out and in again. If this continues, ask IT to update both.
+headline-other-version-next = Log out and in again. If this continues, ask IT{ $reach } to update both.
 headline-no-service = Vitalsign is not responding on this device
 headline-no-service-starting = Looking for Vitalsign on this device
 # Read to IT over the telephone. $code: "K-12".
@@ -118,13 +119,13 @@ code-device = Code for IT: { $code } · device { $device }
 ## Why the service is lost, and what to do.
 
 loss-starting = One moment. The app is connecting to the Vitalsign service.
-loss-not-running = The Vitalsign service is not responding. It may be starting or updating. The app keeps trying. If this continues for some minutes, restart the device, then call IT.
-loss-foreign = Another program answers in place of the Vitalsign service. The app ignores it. Call IT before you go on with anything confidential.
-loss-other-version = The app and the Vitalsign service have different versions. Log out and in again. If this continues, ask IT to update both.
-loss-garbled = The app does not understand the Vitalsign service. Restart the device. If this continues, call IT.
-loss-silent = The Vitalsign service is running but not responding. The app keeps trying. If this continues for some minutes, restart the device, then call IT.
+loss-not-running = The Vitalsign service is not responding. It may be starting or updating. The app keeps trying. If this continues for some minutes, restart the device, then call IT{ $reach }.
+loss-foreign = Another program answers in place of the Vitalsign service. The app ignores it. Call IT{ $reach } before you go on with anything confidential.
+loss-other-version = The app and the Vitalsign service have different versions. Log out and in again. If this continues, ask IT{ $reach } to update both.
+loss-garbled = The app does not understand the Vitalsign service. Restart the device. If this continues, call IT{ $reach }.
+loss-silent = The Vitalsign service is running but not responding. The app keeps trying. If this continues for some minutes, restart the device, then call IT{ $reach }.
 loss-busy = The Vitalsign service is starting, stopping or busy. The app keeps trying.
-loss-other = The app cannot reach the Vitalsign service. It keeps trying. If this continues, restart the device, then call IT.
+loss-other = The app cannot reach the Vitalsign service. It keeps trying. If this continues, restart the device, then call IT{ $reach }.
 # Above what was known before the service was lost.
 loss-last-known = Below is the last known state.
 
@@ -176,7 +177,7 @@ diagnostics-show = Show diagnostics
 diagnostics-hide = Hide diagnostics
 diagnostics-wait = Collecting diagnostics…
 diagnostics-copy = Copy diagnostics
-diagnostics-copied = Copied. Paste it into your message to IT.
+diagnostics-copied = Copied. Paste it into your message to IT{ $reach }.
 diagnostics-not-copied = Copying failed. Select the text above and copy it.
 # $team: name of the IT team, or "IT".
 diagnostics-send = Send to { $team }
@@ -185,7 +186,7 @@ diagnostics-sent = Sent. Tell { $team } this number: { $reference }
 diagnostics-offline = Nothing was sent: there is no connection to the server. Check the network and try again, or copy the text and give it to { $team } in another way.
 diagnostics-too-often = Nothing was sent: this device has already sent diagnostics several times. Tell { $team } the last number, or try again in an hour.
 diagnostics-failed = Nothing was sent. Hide the diagnostics, show them again, and try once more. If it still fails, copy the text for { $team }.
-diagnostics-not-sendable = This text cannot be sent, because the Vitalsign service is not responding. Copy it for IT.
+diagnostics-not-sendable = This text cannot be sent, because the Vitalsign service is not responding. Copy it for IT{ $reach }.
 
 ## One check on the page.
 
@@ -214,6 +215,8 @@ support-it = IT
 support-call = Call { $team } ({ $phone })
 support-contact = Contact { $team }
 support-contact-at = Contact { $team } ({ $url })
+# Read out before the organisation's name and logo.
+organisation-label = Organisation
 
 ## Remedies that are the same for every check.
 
@@ -554,19 +557,19 @@ end-approved-next = You can continue in the application.
 end-declined = Declined
 end-declined-next = Nothing was confirmed. If you still need it, start again in the application.
 end-not-mine = Declined and reported
-end-not-mine-next = Your organisation was notified that you did not ask for this. No further action needed. If you suspect misuse of your name, contact IT.
+end-not-mine-next = Your organisation was notified that you did not ask for this. No further action needed. If you suspect misuse of your name, contact IT{ $reach }.
 end-timed-out = The request timed out
 end-timed-out-next = Nothing was confirmed. Start again in the application, with your security key at hand.
 end-unhealthy = This device is not ready for this request
 end-unhealthy-next = Nothing was confirmed. Fix what is below and start again in the application, or use another device.
 end-wrong-key = This is not your security key
-end-wrong-key-next = Nothing was confirmed. Start again in the application with your own key. If it is yours, register it first: ask IT for a code.
+end-wrong-key-next = Nothing was confirmed. Start again in the application with your own key. If it is yours, register it first: ask IT{ $reach } for a code.
 end-pin-blocked = The security key accepts no more PINs
-end-pin-blocked-next = Nothing was confirmed. Use your second key if you have one, and contact IT about this one.
+end-pin-blocked-next = Nothing was confirmed. Use your second key if you have one, and contact IT{ $reach } about this one.
 end-no-key = No security key could be used
-end-no-key-next = Nothing was confirmed. Insert your key, then start again in the application. If it still fails, use another device or call IT.
+end-no-key-next = Nothing was confirmed. Insert your key, then start again in the application. If it still fails, use another device or call IT{ $reach }.
 end-no-device = None of your devices could be reached
-end-no-device-next = Nothing was confirmed. Start again in the application; if it still fails, call IT.
+end-no-device-next = Nothing was confirmed. Start again in the application; if it still fails, call IT{ $reach }.
 end-superseded = Answered elsewhere
 end-superseded-next = This request was answered elsewhere, or a newer one replaced it. No action needed here.
 end-cancelled = The application cancelled the request
@@ -576,7 +579,7 @@ end-lost-next = Nothing was confirmed here. Wait until Vitalsign is running agai
 end-not-told = Your answer did not reach the server
 end-not-told-next = Look in the application whether it was confirmed. If not, start again there.
 end-not-genuine = This request could not be verified
-end-not-genuine-next = Nothing was confirmed. The request may not come from your organisation. Do not repeat it, and call IT now.
+end-not-genuine-next = Nothing was confirmed. The request may not come from your organisation. Do not repeat it, and call IT{ $reach } now.
 # Under the button that closes it.
 end-closes = This page closes by itself.
 end-checks = What needs attention
@@ -588,19 +591,19 @@ trouble-label = What went wrong
 
 trouble-not-used = The security key was not used. Start again when you are ready.
 trouble-timed-out = No security key was touched in time. Start again, and touch it when it blinks.
-trouble-wrong-key = This security key is not registered for you. Use your own, or register this one with a code from IT.
+trouble-wrong-key = This security key is not registered for you. Use your own, or register this one with a code from IT{ $reach }.
 trouble-reinsert = Too many wrong PINs. Remove the security key, insert it again, and start again.
-trouble-blocked = Too many wrong PINs have blocked this security key. It must be reset and registered again: contact IT. Until then, use your second key.
+trouble-blocked = Too many wrong PINs have blocked this security key. It must be reset and registered again: contact IT{ $reach }. Until then, use your second key.
 trouble-no-user-verification = This security key has no PIN and no fingerprint, so it cannot verify who you are. Register it again, and choose a PIN.
 trouble-already-registered = This security key is registered already. Use it, or register another one.
-trouble-bad-request = This request is invalid, so no security key was used. Contact IT.
-trouble-unfit = This security key lacks a feature that is required. Try another one, or ask IT which ones work.
-trouble-unavailable = This device cannot reach security keys. Unplug the key and plug it in again. If this continues, call IT.
-trouble-none-registered = No security key is registered for you. Register one: ask IT for a code.
-trouble-code = This code is not valid. A code works once and for a short time: ask IT for a new one.
-trouble-model = Your organisation does not accept this model of security key. Use another one, or ask IT which ones work.
-trouble-refused = The server refused the request. Tell IT what it answered.
-trouble-lost = The Vitalsign service or the server could not be reached. Try again in a minute. If this continues, call IT.
+trouble-bad-request = This request is invalid, so no security key was used. Contact IT{ $reach }.
+trouble-unfit = This security key lacks a feature that is required. Try another one, or ask IT{ $reach } which ones work.
+trouble-unavailable = This device cannot reach security keys. Unplug the key and plug it in again. If this continues, call IT{ $reach }.
+trouble-none-registered = No security key is registered for you. Register one: ask IT{ $reach } for a code.
+trouble-code = This code is not valid. A code works once and for a short time: ask IT{ $reach } for a new one.
+trouble-model = Your organisation does not accept this model of security key. Use another one, or ask IT{ $reach } which ones work.
+trouble-refused = The server refused the request. Tell IT{ $reach } what it answered.
+trouble-lost = The Vitalsign service or the server could not be reached. Try again in a minute. If this continues, call IT{ $reach }.
 trouble-over = It has already ended. Start again.
 
 ## Security keys: the list, and registering one.
@@ -618,12 +621,12 @@ key-registered = Registered
 key-used = Last used
 key-used-never = Never
 keys-lost-title = Lost a security key?
-keys-lost-1 = Tell IT at once. They will block the key.
+keys-lost-1 = Tell IT{ $reach } at once. They will block the key.
 keys-lost-2 = Until then, it can’t be used without its PIN, and wrong PINs block it.
-keys-lost-3 = Continue with your second key. If you have none, ask IT for a new key and a code.
+keys-lost-3 = Continue with your second key. If you have none, ask IT{ $reach } for a new key and a code.
 register-title = Register a key
 register-another = Register another key
-register-about = You need a security key and a code from IT.
+register-about = You need a security key and a code from IT{ $reach }.
 register-code = Code from IT
 register-code-about = It works once.
 register-name = Name for this key
@@ -654,4 +657,4 @@ settings-title = When a request ends
 settings-checkMark = Show a mark for a moment
 settings-tones = Play a tone
 about-help = Need help?
-about-help-next = Call IT. On the status page you can copy the diagnostics for them.
+about-help-next = Call IT{ $reach }. On the status page you can copy the diagnostics for them.

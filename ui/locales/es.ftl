@@ -27,7 +27,7 @@ announce-refused-title = Se ha rechazado una solicitud en este dispositivo
 announce-refused-body = No se ha confirmado nada. Vitalsign muestra el motivo.
 announce-refused-open = Mostrar el motivo
 # In place of the window's page, when that does not come up.
-page-slow = Esta ventana no se puede mostrar. Se vuelve a intentar. Si esto sigue así, reinicie el dispositivo o llame a Informática.
+page-slow = Esta ventana no se puede mostrar. Se vuelve a intentar. Si esto sigue así, reinicie el dispositivo o llame a Informática{ $reach }.
 
 ## The window
 
@@ -77,41 +77,41 @@ headline-attention-none = { $things ->
 headline-attention-next = Vea abajo qué hacer. Hasta entonces, algunas aplicaciones pueden rechazar este dispositivo.
 headline-attention-blocked = Vea abajo qué hacer. Hasta entonces, las aplicaciones que exigen un dispositivo en buen estado rechazan este.
 headline-not-accepted = Este dispositivo no está aceptado
-headline-not-accepted-next = El servidor no dice por qué. Llame a Informática y lea los códigos que aparecen abajo. Hasta entonces, use otro dispositivo.
+headline-not-accepted-next = El servidor no dice por qué. Llame a Informática{ $reach } y lea los códigos que aparecen abajo. Hasta entonces, use otro dispositivo.
 headline-expired = El último resultado ha caducado
-headline-expired-next = Vitalsign enviará un nuevo informe en cuanto alcance el servidor. Si esto sigue así, revise la red y después llame a Informática.
+headline-expired-next = Vitalsign enviará un nuevo informe en cuanto alcance el servidor. Si esto sigue así, revise la red y después llame a Informática{ $reach }.
 headline-no-verdict = Todavía no hay ningún resultado
 headline-no-verdict-next = El primer informe está en camino. Esta página cambia por sí sola.
 headline-enrolling = Este dispositivo se está inscribiendo
 headline-enrolling-next = Tarda un minuto como máximo. No tiene que hacer nada.
 headline-not-enrolled = Este dispositivo no está inscrito
-headline-not-enrolled-next = Su organización aún no conoce este dispositivo. Pida a Informática que lo inscriba. Hasta entonces, use otro dispositivo para lo que necesite una llave de seguridad.
+headline-not-enrolled-next = Su organización aún no conoce este dispositivo. Pida a Informática{ $reach } que lo inscriba. Hasta entonces, use otro dispositivo para lo que necesite una llave de seguridad.
 headline-revoked = Este dispositivo fue retirado
-headline-revoked-next = Informática ha puesto este dispositivo fuera de uso. Use otro dispositivo y pregunte a Informática qué hacer con este.
+headline-revoked-next = Informática ha puesto este dispositivo fuera de uso. Use otro dispositivo y pregunte a Informática{ $reach } qué hacer con este.
 headline-refused = El servidor rechaza este dispositivo
-headline-refused-next = Contacte con Informática y facilite el diagnóstico de abajo. Hasta entonces, use otro dispositivo.
+headline-refused-next = Contacte con Informática{ $reach } y facilite el diagnóstico de abajo. Hasta entonces, use otro dispositivo.
 headline-key-trouble = Este dispositivo no puede usar su clave
-headline-key-trouble-next = La clave demuestra qué dispositivo es este. Reinicie el dispositivo; si esto sigue así, llame a Informática.
+headline-key-trouble-next = La clave demuestra qué dispositivo es este. Reinicie el dispositivo; si esto sigue así, llame a Informática{ $reach }.
 headline-foreign-service = Otro programa se hace pasar por Vitalsign
-headline-foreign-service-next = La aplicación no le hace caso. Llame a informática antes de seguir con algo confidencial.
+headline-foreign-service-next = La aplicación no le hace caso. Llame a Informática{ $reach }{ $reach } antes de seguir con algo confidencial.
 headline-other-version = La aplicación y su servicio no coinciden
-headline-other-version-next = Cierre la sesión y vuelva a entrar. Si continúa, pida a informática que actualice ambos.
+headline-other-version-next = Cierre la sesión y vuelva a entrar. Si continúa, pida a Informática{ $reach }{ $reach } que actualice ambos.
 headline-no-service = Vitalsign no responde en este dispositivo
 headline-no-service-starting = Buscando Vitalsign en este dispositivo
 # Read to IT over the telephone. $code: "K-12".
-code = Código para informática: { $code }
-code-device = Código para informática: { $code } · dispositivo { $device }
+code = Código para Informática: { $code }
+code-device = Código para Informática: { $code } · dispositivo { $device }
 
 ## Why the service is lost
 
 loss-starting = Un momento: la aplicación se está conectando con el servicio Vitalsign.
-loss-not-running = El servicio Vitalsign no responde. Puede que esté arrancando o actualizándose. La aplicación sigue intentándolo. Si esto sigue así unos minutos, reinicie el dispositivo y después llame a Informática.
-loss-foreign = Otro programa responde en lugar del servicio Vitalsign. La aplicación lo ignora. Llame a Informática antes de seguir con algo confidencial.
-loss-other-version = La aplicación y el servicio Vitalsign son de versiones distintas. Cierre la sesión y vuelva a entrar; si esto sigue así, pida a Informática que actualice ambos.
-loss-garbled = La aplicación no entiende al servicio Vitalsign. Reinicie el dispositivo; si esto sigue así, llame a Informática.
-loss-silent = El servicio Vitalsign está en marcha, pero no responde. La aplicación sigue intentándolo. Si esto sigue así unos minutos, reinicie el dispositivo y después llame a Informática.
+loss-not-running = El servicio Vitalsign no responde. Puede que esté arrancando o actualizándose. La aplicación sigue intentándolo. Si esto sigue así unos minutos, reinicie el dispositivo y después llame a Informática{ $reach }.
+loss-foreign = Otro programa responde en lugar del servicio Vitalsign. La aplicación lo ignora. Llame a Informática{ $reach } antes de seguir con algo confidencial.
+loss-other-version = La aplicación y el servicio Vitalsign son de versiones distintas. Cierre la sesión y vuelva a entrar; si esto sigue así, pida a Informática{ $reach } que actualice ambos.
+loss-garbled = La aplicación no entiende al servicio Vitalsign. Reinicie el dispositivo; si esto sigue así, llame a Informática{ $reach }.
+loss-silent = El servicio Vitalsign está en marcha, pero no responde. La aplicación sigue intentándolo. Si esto sigue así unos minutos, reinicie el dispositivo y después llame a Informática{ $reach }.
 loss-busy = El servicio Vitalsign está arrancando, deteniéndose u ocupado. La aplicación sigue intentándolo.
-loss-other = No se puede alcanzar el servicio Vitalsign. La aplicación sigue intentándolo. Si esto sigue así, reinicie el dispositivo y después llame a Informática.
+loss-other = No se puede alcanzar el servicio Vitalsign. La aplicación sigue intentándolo. Si esto sigue así, reinicie el dispositivo y después llame a Informática{ $reach }.
 loss-last-known = Lo que ve abajo es lo último que se supo.
 
 ## The status page
@@ -155,14 +155,14 @@ diagnostics-show = Mostrar el diagnóstico
 diagnostics-hide = Ocultar el diagnóstico
 diagnostics-wait = Reuniendo el diagnóstico…
 diagnostics-copy = Copiar el diagnóstico
-diagnostics-copied = Copiado. Péguelo en su mensaje a Informática.
+diagnostics-copied = Copiado. Péguelo en su mensaje a Informática{ $reach }.
 diagnostics-not-copied = No se pudo copiar. Seleccione el texto de arriba y cópielo.
 diagnostics-send = Enviar a { $team }
 diagnostics-sent = Enviado. Indique este número ({ $team }): { $reference }
 diagnostics-offline = No se envió nada: no hay conexión con el servidor. Compruebe la red e inténtelo de nuevo, o copie el texto y entréguelo de otra forma ({ $team }).
 diagnostics-too-often = No se envió nada: este equipo ya ha enviado varios diagnósticos. Indique el último número ({ $team }) o inténtelo de nuevo dentro de una hora.
 diagnostics-failed = No se envió nada. Oculte el diagnóstico, muéstrelo de nuevo e inténtelo otra vez. Si sigue fallando, copie el texto ({ $team }).
-diagnostics-not-sendable = Este texto no se puede enviar porque el servicio Vitalsign no responde. Cópielo para Informática.
+diagnostics-not-sendable = Este texto no se puede enviar porque el servicio Vitalsign no responde. Cópielo para Informática{ $reach }.
 
 ## One check
 
@@ -186,6 +186,7 @@ support-it = Informática
 support-call = Llame a { $team } ({ $phone })
 support-contact = Contacte con { $team }
 support-contact-at = Contacte con { $team } ({ $url })
+organisation-label = Organización
 
 ## Remedies that are the same for every check.
 
@@ -503,19 +504,19 @@ end-approved-next = Puede seguir en la aplicación.
 end-declined = Rechazado
 end-declined-next = No se confirmó nada. Si aún lo necesita, empiece de nuevo en la aplicación.
 end-not-mine = Rechazado y comunicado
-end-not-mine-next = Se ha comunicado a su organización que usted no pidió esto. No tiene que hacer nada más. Si sospecha que alguien usa su nombre, contacte con Informática.
+end-not-mine-next = Se ha comunicado a su organización que usted no pidió esto. No tiene que hacer nada más. Si sospecha que alguien usa su nombre, contacte con Informática{ $reach }.
 end-timed-out = El tiempo se ha acabado
 end-timed-out-next = No se confirmó nada. Empiece de nuevo en la aplicación, con su llave de seguridad a mano.
 end-unhealthy = Este dispositivo no está listo para esta solicitud
 end-unhealthy-next = No se confirmó nada. Resuelva lo que aparece abajo y empiece de nuevo en la aplicación, o use otro dispositivo.
 end-wrong-key = Esta no es su llave de seguridad
-end-wrong-key-next = No se confirmó nada. Empiece de nuevo en la aplicación con su propia llave. Si esta es suya, regístrela antes: pida un código a Informática.
+end-wrong-key-next = No se confirmó nada. Empiece de nuevo en la aplicación con su propia llave. Si esta es suya, regístrela antes: pida un código a Informática{ $reach }.
 end-pin-blocked = La llave de seguridad ya no acepta más PIN
-end-pin-blocked-next = No se confirmó nada. Use su segunda llave, si la tiene, y contacte con Informática sobre esta.
+end-pin-blocked-next = No se confirmó nada. Use su segunda llave, si la tiene, y contacte con Informática{ $reach } sobre esta.
 end-no-key = No se pudo usar ninguna llave de seguridad
-end-no-key-next = No se confirmó nada. Inserte su llave y empiece de nuevo en la aplicación. Si aún falla, use otro dispositivo o llame a Informática.
+end-no-key-next = No se confirmó nada. Inserte su llave y empiece de nuevo en la aplicación. Si aún falla, use otro dispositivo o llame a Informática{ $reach }.
 end-no-device = No se alcanzó ningún dispositivo suyo
-end-no-device-next = No se confirmó nada. Empiece de nuevo en la aplicación; si aún falla, llame a Informática.
+end-no-device-next = No se confirmó nada. Empiece de nuevo en la aplicación; si aún falla, llame a Informática{ $reach }.
 end-superseded = Respondida en otro lugar
 end-superseded-next = Esta solicitud se respondió en otro lugar, o una más reciente ocupó su sitio. Aquí no tiene que hacer nada.
 end-cancelled = La aplicación canceló la solicitud
@@ -525,7 +526,7 @@ end-lost-next = Aquí no se confirmó nada. Espere a que Vitalsign vuelva a func
 end-not-told = Su respuesta no ha llegado al servidor
 end-not-told-next = Compruebe en la aplicación si se ha confirmado. Si no, empiece de nuevo desde allí.
 end-not-genuine = No se ha podido verificar esta solicitud
-end-not-genuine-next = No se ha confirmado nada. Es posible que la solicitud no venga de su organización. No la repita y llame ahora a informática.
+end-not-genuine-next = No se ha confirmado nada. Es posible que la solicitud no venga de su organización. No la repita y llame ahora a Informática{ $reach }{ $reach }.
 # Under the button that closes it.
 end-closes = Esta página se cierra sola.
 end-checks = Lo que requiere atención
@@ -536,19 +537,19 @@ trouble-label = Qué salió mal
 
 trouble-not-used = La llave de seguridad no se usó. Empiece de nuevo cuando le venga bien.
 trouble-timed-out = No se tocó ninguna llave de seguridad a tiempo. Empiece de nuevo y tóquela cuando parpadee.
-trouble-wrong-key = Esta llave de seguridad no está registrada a su nombre. Use la suya, o registre esta con un código de Informática.
+trouble-wrong-key = Esta llave de seguridad no está registrada a su nombre. Use la suya, o registre esta con un código de Informática{ $reach }.
 trouble-reinsert = Demasiados PIN incorrectos. Saque la llave de seguridad, vuelva a insertarla y empiece otra vez.
-trouble-blocked = Demasiados PIN incorrectos han bloqueado esta llave de seguridad. Hay que restablecerla y registrarla de nuevo: pídaselo a Informática. Hasta entonces, use su segunda llave.
+trouble-blocked = Demasiados PIN incorrectos han bloqueado esta llave de seguridad. Hay que restablecerla y registrarla de nuevo: pídaselo a Informática{ $reach }. Hasta entonces, use su segunda llave.
 trouble-no-user-verification = Esta llave de seguridad no tiene PIN ni huella, así que no puede comprobar quién es usted. Regístrela de nuevo y elija un PIN.
 trouble-already-registered = Esta llave de seguridad ya está registrada. Úsela, o registre otra.
-trouble-bad-request = Esta solicitud no es válida, así que no se usó ninguna llave de seguridad. Contacte con Informática.
-trouble-unfit = A esta llave de seguridad le falta una función necesaria. Pruebe con otra, o pregunte a Informática cuáles sirven.
-trouble-unavailable = No se puede acceder a las llaves de seguridad en este dispositivo. Desconecte la llave y vuelva a conectarla; si esto sigue así, llame a Informática.
-trouble-none-registered = No hay ninguna llave de seguridad registrada a su nombre. Registre una: pida un código a Informática.
-trouble-code = Este código no es válido. Un código sirve una sola vez y por poco tiempo: pida uno nuevo a Informática.
-trouble-model = Su organización no acepta este modelo de llave de seguridad. Use otra, o pregunte a Informática cuáles sirven.
-trouble-refused = El servidor rechazó la solicitud. Diga a Informática lo que respondió.
-trouble-lost = No se alcanzó el servicio Vitalsign o el servidor. Inténtelo de nuevo dentro de un minuto; si esto sigue así, llame a Informática.
+trouble-bad-request = Esta solicitud no es válida, así que no se usó ninguna llave de seguridad. Contacte con Informática{ $reach }.
+trouble-unfit = A esta llave de seguridad le falta una función necesaria. Pruebe con otra, o pregunte a Informática{ $reach } cuáles sirven.
+trouble-unavailable = No se puede acceder a las llaves de seguridad en este dispositivo. Desconecte la llave y vuelva a conectarla; si esto sigue así, llame a Informática{ $reach }.
+trouble-none-registered = No hay ninguna llave de seguridad registrada a su nombre. Registre una: pida un código a Informática{ $reach }.
+trouble-code = Este código no es válido. Un código sirve una sola vez y por poco tiempo: pida uno nuevo a Informática{ $reach }.
+trouble-model = Su organización no acepta este modelo de llave de seguridad. Use otra, o pregunte a Informática{ $reach } cuáles sirven.
+trouble-refused = El servidor rechazó la solicitud. Diga a Informática{ $reach } lo que respondió.
+trouble-lost = No se alcanzó el servicio Vitalsign o el servidor. Inténtelo de nuevo dentro de un minuto; si esto sigue así, llame a Informática{ $reach }.
 trouble-over = Ya había terminado. Empiece de nuevo.
 
 ## Security keys
@@ -565,12 +566,12 @@ key-registered = Registrada
 key-used = Último uso
 key-used-never = Nunca
 keys-lost-title = ¿Ha perdido una llave de seguridad?
-keys-lost-1 = Dígaselo enseguida a Informática. Bloquearán la llave.
+keys-lost-1 = Dígaselo enseguida a Informática{ $reach }. Bloquearán la llave.
 keys-lost-2 = Hasta entonces, nadie puede usarla sin su PIN, y los PIN incorrectos la bloquean.
-keys-lost-3 = Siga con su segunda llave. Si no tiene ninguna, pida a Informática una llave nueva y un código.
+keys-lost-3 = Siga con su segunda llave. Si no tiene ninguna, pida a Informática{ $reach } una llave nueva y un código.
 register-title = Registrar una llave
 register-another = Registrar otra llave
-register-about = Necesita una llave de seguridad y un código de Informática.
+register-about = Necesita una llave de seguridad y un código de Informática{ $reach }.
 register-code = Código de Informática
 register-code-about = Sirve una sola vez.
 register-name = Nombre para esta llave
@@ -598,4 +599,4 @@ settings-title = Cuando termina una solicitud
 settings-checkMark = Mostrar una señal un momento
 settings-tones = Reproducir un tono
 about-help = ¿Necesita ayuda?
-about-help-next = Llame a Informática. En la página de estado puede copiar el diagnóstico para ellos.
+about-help-next = Llame a Informática{ $reach }. En la página de estado puede copiar el diagnóstico para ellos.

@@ -27,7 +27,7 @@ announce-refused-title = Une demande a été refusée sur cet appareil
 announce-refused-body = Rien n’a été confirmé. Vitalsign indique la raison.
 announce-refused-open = Afficher la raison
 # In place of the window's page, when that does not come up.
-page-slow = Cette fenêtre ne peut pas être affichée. Nouvel essai en cours. Si cela dure, redémarrez l’appareil ou appelez le service informatique.
+page-slow = Cette fenêtre ne peut pas être affichée. Nouvel essai en cours. Si cela dure, redémarrez l’appareil ou appelez le service informatique{ $reach }.
 
 ## The window
 
@@ -74,25 +74,25 @@ headline-attention-none = { $things ->
 headline-attention-next = Voyez ci-dessous ce qu’il faut faire. D’ici là, certaines applications peuvent refuser cet appareil.
 headline-attention-blocked = Voyez ci-dessous ce qu’il faut faire. D’ici là, les applications qui exigent un appareil en bon état refusent celui-ci.
 headline-not-accepted = Cet appareil n’est pas accepté
-headline-not-accepted-next = Le serveur ne dit pas pourquoi. Appelez le service informatique et lisez-lui les codes ci-dessous. D’ici là, utilisez un autre appareil.
+headline-not-accepted-next = Le serveur ne dit pas pourquoi. Appelez le service informatique{ $reach } et lisez-lui les codes ci-dessous. D’ici là, utilisez un autre appareil.
 headline-expired = Le dernier résultat a expiré
-headline-expired-next = Vitalsign enverra un nouveau rapport dès qu’il atteindra le serveur. Si cela dure, vérifiez le réseau, puis appelez le service informatique.
+headline-expired-next = Vitalsign enverra un nouveau rapport dès qu’il atteindra le serveur. Si cela dure, vérifiez le réseau, puis appelez le service informatique{ $reach }.
 headline-no-verdict = Il n’y a pas encore de résultat
 headline-no-verdict-next = Le premier rapport est en route. Cette page change d’elle-même.
 headline-enrolling = L’inscription de cet appareil est en cours
 headline-enrolling-next = Cela prend une minute au plus. Vous n’avez rien à faire.
 headline-not-enrolled = Cet appareil n’est pas inscrit
-headline-not-enrolled-next = Votre organisation ne connaît pas encore cet appareil. Demandez au service informatique de l’inscrire. D’ici là, utilisez un autre appareil pour ce qui exige une clé de sécurité.
+headline-not-enrolled-next = Votre organisation ne connaît pas encore cet appareil. Demandez au service informatique{ $reach } de l’inscrire. D’ici là, utilisez un autre appareil pour ce qui exige une clé de sécurité.
 headline-revoked = Cet appareil a été retiré
-headline-revoked-next = Le service informatique a mis cet appareil hors service. Utilisez un autre appareil et demandez au service informatique que faire de celui-ci.
+headline-revoked-next = Le service informatique a mis cet appareil hors service. Utilisez un autre appareil et demandez au service informatique{ $reach } que faire de celui-ci.
 headline-refused = Le serveur refuse cet appareil
-headline-refused-next = Contactez le service informatique et transmettez-lui le diagnostic ci-dessous. D’ici là, utilisez un autre appareil.
+headline-refused-next = Contactez le service informatique{ $reach } et transmettez-lui le diagnostic ci-dessous. D’ici là, utilisez un autre appareil.
 headline-key-trouble = Cet appareil ne peut pas utiliser sa clé
-headline-key-trouble-next = Cette clé prouve de quel appareil il s’agit. Redémarrez l’appareil ; si cela dure, appelez le service informatique.
+headline-key-trouble-next = Cette clé prouve de quel appareil il s’agit. Redémarrez l’appareil ; si cela dure, appelez le service informatique{ $reach }.
 headline-foreign-service = Un autre programme se fait passer pour Vitalsign
-headline-foreign-service-next = L’application l’ignore. Appelez le service informatique avant de continuer un travail confidentiel.
+headline-foreign-service-next = L’application l’ignore. Appelez le service informatique{ $reach } avant de continuer un travail confidentiel.
 headline-other-version = L’application et son service ne correspondent pas
-headline-other-version-next = Fermez la session puis rouvrez-la. Si cela persiste, demandez au service informatique de mettre les deux à jour.
+headline-other-version-next = Fermez la session puis rouvrez-la. Si cela persiste, demandez au service informatique{ $reach } de mettre les deux à jour.
 headline-no-service = Vitalsign ne répond pas sur cet appareil
 headline-no-service-starting = Recherche de Vitalsign sur cet appareil
 # Read to IT over the telephone. $code: "K-12".
@@ -102,13 +102,13 @@ code-device = Code pour le service informatique : { $code } · appareil { $devic
 ## Why the service is lost
 
 loss-starting = Un instant : l’application se connecte au service Vitalsign.
-loss-not-running = Le service Vitalsign ne répond pas. Il est peut-être en train de démarrer ou d’être mis à jour. L’application continue d’essayer. Si cela dure quelques minutes, redémarrez l’appareil, puis appelez le service informatique.
-loss-foreign = Un autre programme répond à la place du service Vitalsign. L’application l’ignore. Appelez le service informatique avant de continuer avec quoi que ce soit de confidentiel.
-loss-other-version = L’application et le service Vitalsign sont de versions différentes. Fermez la session et rouvrez-la ; si cela dure, demandez au service informatique de mettre les deux à jour.
-loss-garbled = L’application ne comprend pas le service Vitalsign. Redémarrez l’appareil ; si cela dure, appelez le service informatique.
-loss-silent = Le service Vitalsign est en marche, mais ne répond pas. L’application continue d’essayer. Si cela dure quelques minutes, redémarrez l’appareil, puis appelez le service informatique.
+loss-not-running = Le service Vitalsign ne répond pas. Il est peut-être en train de démarrer ou d’être mis à jour. L’application continue d’essayer. Si cela dure quelques minutes, redémarrez l’appareil, puis appelez le service informatique{ $reach }.
+loss-foreign = Un autre programme répond à la place du service Vitalsign. L’application l’ignore. Appelez le service informatique{ $reach } avant de continuer avec quoi que ce soit de confidentiel.
+loss-other-version = L’application et le service Vitalsign sont de versions différentes. Fermez la session et rouvrez-la ; si cela dure, demandez au service informatique{ $reach } de mettre les deux à jour.
+loss-garbled = L’application ne comprend pas le service Vitalsign. Redémarrez l’appareil ; si cela dure, appelez le service informatique{ $reach }.
+loss-silent = Le service Vitalsign est en marche, mais ne répond pas. L’application continue d’essayer. Si cela dure quelques minutes, redémarrez l’appareil, puis appelez le service informatique{ $reach }.
 loss-busy = Le service Vitalsign démarre, s’arrête ou est occupé. L’application continue d’essayer.
-loss-other = Le service Vitalsign ne peut pas être joint. L’application continue d’essayer. Si cela dure, redémarrez l’appareil, puis appelez le service informatique.
+loss-other = Le service Vitalsign ne peut pas être joint. L’application continue d’essayer. Si cela dure, redémarrez l’appareil, puis appelez le service informatique{ $reach }.
 loss-last-known = Voici le dernier état connu.
 
 ## The status page
@@ -152,14 +152,14 @@ diagnostics-show = Afficher le diagnostic
 diagnostics-hide = Masquer le diagnostic
 diagnostics-wait = Préparation du diagnostic…
 diagnostics-copy = Copier le diagnostic
-diagnostics-copied = Copié. Collez-le dans votre message au service informatique.
+diagnostics-copied = Copié. Collez-le dans votre message au service informatique{ $reach }.
 diagnostics-not-copied = La copie a échoué. Sélectionnez le texte ci-dessus et copiez-le.
 diagnostics-send = Envoyer à : { $team }
 diagnostics-sent = Envoyé. Donnez ce numéro ({ $team }) : { $reference }
 diagnostics-offline = Rien n’a été envoyé : le serveur est injoignable. Vérifiez le réseau et réessayez, ou copiez le texte et transmettez-le autrement ({ $team }).
 diagnostics-too-often = Rien n’a été envoyé : cet appareil a déjà envoyé plusieurs diagnostics. Donnez le dernier numéro ({ $team }), ou réessayez dans une heure.
 diagnostics-failed = Rien n’a été envoyé. Masquez le diagnostic, affichez-le à nouveau et réessayez. En cas de nouvel échec, copiez le texte ({ $team }).
-diagnostics-not-sendable = Ce texte ne peut pas être envoyé, car le service Vitalsign ne répond pas. Copiez-le pour le service informatique.
+diagnostics-not-sendable = Ce texte ne peut pas être envoyé, car le service Vitalsign ne répond pas. Copiez-le pour le service informatique{ $reach }.
 
 ## One check
 
@@ -183,6 +183,7 @@ support-it = service informatique
 support-call = Appelez : { $team } ({ $phone })
 support-contact = À contacter : { $team }
 support-contact-at = À contacter : { $team } ({ $url })
+organisation-label = Organisation
 
 ## Remedies that are the same for every check.
 
@@ -500,19 +501,19 @@ end-approved-next = Vous pouvez continuer dans l’application.
 end-declined = Refusé
 end-declined-next = Rien n’a été confirmé. Si vous en avez encore besoin, recommencez dans l’application.
 end-not-mine = Refusé et signalé
-end-not-mine-next = Votre organisation a été informée que vous n’avez pas demandé cela. Vous n’avez rien d’autre à faire. Si vous pensez que quelqu’un utilise votre nom, contactez le service informatique.
+end-not-mine-next = Votre organisation a été informée que vous n’avez pas demandé cela. Vous n’avez rien d’autre à faire. Si vous pensez que quelqu’un utilise votre nom, contactez le service informatique{ $reach }.
 end-timed-out = Le temps est écoulé
 end-timed-out-next = Rien n’a été confirmé. Recommencez dans l’application, votre clé de sécurité à portée de main.
 end-unhealthy = Cet appareil n’est pas prêt pour cette demande
 end-unhealthy-next = Rien n’a été confirmé. Réglez ce qui figure ci-dessous et recommencez dans l’application, ou utilisez un autre appareil.
 end-wrong-key = Ce n’est pas votre clé de sécurité
-end-wrong-key-next = Rien n’a été confirmé. Recommencez dans l’application avec votre propre clé. Si c’est la vôtre, enregistrez-la d’abord : demandez un code au service informatique.
+end-wrong-key-next = Rien n’a été confirmé. Recommencez dans l’application avec votre propre clé. Si c’est la vôtre, enregistrez-la d’abord : demandez un code au service informatique{ $reach }.
 end-pin-blocked = La clé de sécurité n’accepte plus de code PIN
-end-pin-blocked-next = Rien n’a été confirmé. Utilisez votre seconde clé si vous en avez une, et contactez le service informatique pour celle-ci.
+end-pin-blocked-next = Rien n’a été confirmé. Utilisez votre seconde clé si vous en avez une, et contactez le service informatique{ $reach } pour celle-ci.
 end-no-key = Aucune clé de sécurité n’a pu être utilisée
-end-no-key-next = Rien n’a été confirmé. Insérez votre clé, puis recommencez dans l’application. En cas de nouvel échec, utilisez un autre appareil ou appelez le service informatique.
+end-no-key-next = Rien n’a été confirmé. Insérez votre clé, puis recommencez dans l’application. En cas de nouvel échec, utilisez un autre appareil ou appelez le service informatique{ $reach }.
 end-no-device = Aucun de vos appareils n’a été joint
-end-no-device-next = Rien n’a été confirmé. Recommencez dans l’application ; en cas de nouvel échec, appelez le service informatique.
+end-no-device-next = Rien n’a été confirmé. Recommencez dans l’application ; en cas de nouvel échec, appelez le service informatique{ $reach }.
 end-superseded = Réponse donnée ailleurs
 end-superseded-next = La réponse à cette demande a été donnée ailleurs, ou une demande plus récente l’a remplacée. Vous n’avez rien à faire ici.
 end-cancelled = L’application a annulé la demande
@@ -522,7 +523,7 @@ end-lost-next = Rien n’a été confirmé ici. Attendez que Vitalsign fonctionn
 end-not-told = Votre réponse n’est pas parvenue au serveur
 end-not-told-next = Vérifiez dans l’application si elle a été confirmée. Sinon, recommencez depuis l’application.
 end-not-genuine = Cette demande n’a pas pu être vérifiée
-end-not-genuine-next = Rien n’a été confirmé. La demande ne vient peut-être pas de votre organisation. Ne la répétez pas et appelez tout de suite le service informatique.
+end-not-genuine-next = Rien n’a été confirmé. La demande ne vient peut-être pas de votre organisation. Ne la répétez pas et appelez tout de suite le service informatique{ $reach }.
 # Under the button that closes it.
 end-closes = Cette page se ferme toute seule.
 end-checks = Ce qui demande votre attention
@@ -533,19 +534,19 @@ trouble-label = Ce qui n’a pas fonctionné
 
 trouble-not-used = La clé de sécurité n’a pas été utilisée. Recommencez quand vous le souhaitez.
 trouble-timed-out = Aucune clé de sécurité n’a été touchée à temps. Recommencez et touchez-la quand elle clignote.
-trouble-wrong-key = Cette clé de sécurité n’est pas enregistrée pour vous. Utilisez la vôtre, ou enregistrez celle-ci avec un code du service informatique.
+trouble-wrong-key = Cette clé de sécurité n’est pas enregistrée pour vous. Utilisez la vôtre, ou enregistrez celle-ci avec un code du service informatique{ $reach }.
 trouble-reinsert = Trop de codes PIN incorrects. Retirez la clé de sécurité, insérez-la à nouveau et recommencez.
-trouble-blocked = Trop de codes PIN incorrects ont bloqué cette clé de sécurité. Elle doit être réinitialisée et enregistrée à nouveau : adressez-vous au service informatique. D’ici là, utilisez votre seconde clé.
+trouble-blocked = Trop de codes PIN incorrects ont bloqué cette clé de sécurité. Elle doit être réinitialisée et enregistrée à nouveau : adressez-vous au service informatique{ $reach }. D’ici là, utilisez votre seconde clé.
 trouble-no-user-verification = Cette clé de sécurité n’a ni code PIN ni lecteur d’empreinte ; elle ne peut donc pas vérifier qui vous êtes. Enregistrez-la à nouveau et choisissez un code PIN.
 trouble-already-registered = Cette clé de sécurité est déjà enregistrée. Utilisez-la, ou enregistrez-en une autre.
-trouble-bad-request = Cette demande n’est pas valable ; aucune clé de sécurité n’a donc été utilisée. Contactez le service informatique.
-trouble-unfit = Il manque à cette clé de sécurité une fonction nécessaire. Essayez-en une autre, ou demandez au service informatique lesquelles conviennent.
-trouble-unavailable = Les clés de sécurité sont inaccessibles sur cet appareil. Débranchez la clé et rebranchez-la ; si cela dure, appelez le service informatique.
-trouble-none-registered = Aucune clé de sécurité n’est enregistrée pour vous. Enregistrez-en une : demandez un code au service informatique.
-trouble-code = Ce code n’est pas valable. Un code ne sert qu’une fois et pendant peu de temps : demandez-en un nouveau au service informatique.
-trouble-model = Votre organisation n’accepte pas ce modèle de clé de sécurité. Utilisez-en une autre, ou demandez au service informatique lesquelles conviennent.
-trouble-refused = Le serveur a refusé la demande. Indiquez sa réponse au service informatique.
-trouble-lost = Le service Vitalsign ou le serveur n’a pas été joint. Réessayez dans une minute ; si cela dure, appelez le service informatique.
+trouble-bad-request = Cette demande n’est pas valable ; aucune clé de sécurité n’a donc été utilisée. Contactez le service informatique{ $reach }.
+trouble-unfit = Il manque à cette clé de sécurité une fonction nécessaire. Essayez-en une autre, ou demandez au service informatique{ $reach } lesquelles conviennent.
+trouble-unavailable = Les clés de sécurité sont inaccessibles sur cet appareil. Débranchez la clé et rebranchez-la ; si cela dure, appelez le service informatique{ $reach }.
+trouble-none-registered = Aucune clé de sécurité n’est enregistrée pour vous. Enregistrez-en une : demandez un code au service informatique{ $reach }.
+trouble-code = Ce code n’est pas valable. Un code ne sert qu’une fois et pendant peu de temps : demandez-en un nouveau au service informatique{ $reach }.
+trouble-model = Votre organisation n’accepte pas ce modèle de clé de sécurité. Utilisez-en une autre, ou demandez au service informatique{ $reach } lesquelles conviennent.
+trouble-refused = Le serveur a refusé la demande. Indiquez sa réponse au service informatique{ $reach }.
+trouble-lost = Le service Vitalsign ou le serveur n’a pas été joint. Réessayez dans une minute ; si cela dure, appelez le service informatique{ $reach }.
 trouble-over = C’était déjà terminé. Recommencez.
 
 ## Security keys
@@ -562,12 +563,12 @@ key-registered = Enregistrée
 key-used = Dernière utilisation
 key-used-never = Jamais
 keys-lost-title = Avez-vous perdu une clé de sécurité ?
-keys-lost-1 = Signalez-le tout de suite au service informatique. Il bloquera la clé.
+keys-lost-1 = Signalez-le tout de suite au service informatique{ $reach }. Il bloquera la clé.
 keys-lost-2 = D’ici là, personne ne peut l’utiliser sans son code PIN, et des codes incorrects la bloquent.
-keys-lost-3 = Continuez avec votre seconde clé. Si vous n’en avez pas, demandez au service informatique une nouvelle clé et un code.
+keys-lost-3 = Continuez avec votre seconde clé. Si vous n’en avez pas, demandez au service informatique{ $reach } une nouvelle clé et un code.
 register-title = Enregistrer une clé
 register-another = Enregistrer une autre clé
-register-about = Il vous faut une clé de sécurité et un code du service informatique.
+register-about = Il vous faut une clé de sécurité et un code du service informatique{ $reach }.
 register-code = Code du service informatique
 register-code-about = Il ne sert qu’une fois.
 register-name = Nom de cette clé
@@ -595,4 +596,4 @@ settings-title = Quand une demande se termine
 settings-checkMark = Afficher brièvement un signe
 settings-tones = Jouer un son
 about-help = Besoin d’aide ?
-about-help-next = Appelez le service informatique. Sur la page d’état, vous pouvez copier le diagnostic pour lui.
+about-help-next = Appelez le service informatique{ $reach }. Sur la page d’état, vous pouvez copier le diagnostic pour lui.

@@ -7,12 +7,13 @@ import { DeviceCodeContext } from "./code";
 import { FlashOverlay, useEndTone } from "./flash";
 import { act } from "./ipc";
 import { KeysPage } from "./keys";
+import { OrganisationBar } from "./organisation";
 import { PromptPage } from "./prompt";
 import type { Draft } from "./register";
 import { SettingsContext } from "./settings";
 import { Status } from "./status";
 import { SupportContext } from "./support";
-import { t } from "./text";
+import { reachable, t } from "./text";
 
 const PAGES: Page[] = ["status", "keys", "about"];
 
@@ -20,6 +21,7 @@ export function App({ view, version }: { view: View; version: string }) {
   const { prompt, page } = view;
   const draft = useRef<Draft>({ code: "", name: "" });
   const ended = prompt?.step.kind === "ended";
+  reachable(view.device.support);
   useFocus(prompt ? `${prompt.id} ${ended}` : null, `${prompt?.step.kind} ${view.registration.kind}`);
   useEffect(() => {
     document.title = prompt && !ended ? t("title-prompt", { application: prompt.application }) : t(`title-${ended ? "ended" : page}`);
@@ -29,6 +31,7 @@ export function App({ view, version }: { view: View; version: string }) {
     <SettingsContext.Provider value={view.settings}>
       <SupportContext.Provider value={view.device.support}>
         <DeviceCodeContext.Provider value={view.device.deviceCode}>
+          <OrganisationBar organisation={view.organisation} />
           {prompt ? (
             <PromptPage prompt={prompt} device={view.device} />
           ) : (

@@ -28,7 +28,11 @@ keys: KeyList | null,
 /**
  * Result that is shown for a moment, above everything else.
  */
-flash: Flash | null, settings: AppSettings, };
+flash: Flash | null, settings: AppSettings, 
+/**
+ * Name and look of the organisation.
+ */
+organisation: Organisation, };
 
 export type Flash = { 
 /**
@@ -211,6 +215,30 @@ remedy: string | null,
  * Numbered steps.
  */
 steps: Array<string>, };
+
+export type Organisation = { 
+/**
+ * Name of the organisation.
+ */
+name: string | null, 
+/**
+ * Its colour, in shades that can be seen.
+ */
+colour: Accent | null, 
+/**
+ * Number of its logo, which the command `logo` gets; none if it has none.
+ */
+logo: number | null, };
+
+export type Accent = { 
+/**
+ * Shade on a light ground.
+ */
+light: string, 
+/**
+ * Shade on a dark ground.
+ */
+dark: string, };
 
 export type Support = { 
 /**

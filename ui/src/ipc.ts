@@ -8,6 +8,14 @@ export const diagnostics = () => invoke<DiagnosticsText>("diagnostics");
 export const sendDiagnostics = (text: string) => invoke<DiagnosticsSent>("send_diagnostics", { text });
 export const act = (action: Action) => invoke<void>("act", { action });
 
+/** The organisation's logo; null without one. */
+export async function logo(): Promise<ImageData | null> {
+  const bytes = new Uint8Array(await invoke<ArrayBuffer>("logo"));
+  const [high, low] = bytes;
+  if (high === undefined || low === undefined) return null;
+  return new ImageData(new Uint8ClampedArray(bytes.subarray(2)), high * 256 + low);
+}
+
 /** Hands a PIN over to the question that asked for it, once, as bytes, and overwrites them. */
 export async function enterPin(question: number, pin: string): Promise<void> {
   const bytes = new TextEncoder().encode(pin);

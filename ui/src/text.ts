@@ -1,6 +1,6 @@
 // Every text, in the language of the session, and how times and numbers read in it.
 import { FluentBundle, FluentResource, type FluentVariable } from "@fluent/bundle";
-import type { Texts } from "./bindings";
+import type { Support, Texts } from "./bindings";
 
 let bundle: FluentBundle;
 let dates: Intl.DateTimeFormat;
@@ -22,13 +22,23 @@ export function speak({ language, messages }: Texts): void {
   numbers = new Intl.NumberFormat(region);
 }
 
+let reach = "";
+
+/** Every sentence that sends the person to IT names the team and its number from now on. */
+export function reachable({ name, phone }: Support): void {
+  const known = [name, phone].filter((it) => it !== null);
+  reach = known.length > 0 ? ` (${known.join(", ")})` : "";
+}
+
 /** Whether there is such a text. */
 export const has = (id: string): boolean => bundle.hasMessage(id);
 
 /** A text. One that is missing reads as it is named: better than nothing, and a test holds that none is. */
 export function t(id: string, values?: Record<string, FluentVariable>): string {
   const pattern = bundle.getMessage(id)?.value;
-  return pattern ? bundle.formatPattern(pattern, values ?? null, []) : id;
+  if (!pattern) return id;
+  // Marks around nothing would be read out by some screen readers.
+  return bundle.formatPattern(pattern, { reach, ...values }, []).replaceAll("\u2068\u2069", "");
 }
 
 /** A text about something from outside, or how it is spelled there. */

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { isDeepStrictEqual } from "node:util";
-import { NOW, VIEWS, WINDOW, stage } from "./stage.mjs";
+import { LANGUAGES, NOW, VIEWS, WINDOW, stage } from "./stage.mjs";
 
 let theatre;
 let window;
@@ -371,4 +371,55 @@ test("the person's own problems come first, and IT's are folded with the way to 
   assert.deepEqual(await page.locator("[data-check] .remediator.you:visible").count(), 1);
   assert.deepEqual(window.wrong, []);
   await window.close();
+});
+
+test("the organisation stands apart from the request, whatever the application is called", async () => {
+  const forged = { ...VIEWS["prompt-pin-organisation"], prompt: { ...VIEWS["prompt-pin-organisation"].prompt } };
+  forged.prompt.application = "St. Example Hospital";
+  await window.show(forged);
+  const bar = window.page.locator("#organisation");
+  assert.equal(await bar.textContent(), "St. Example Hospital");
+  assert.equal(await window.page.locator("main #organisation").count(), 0);
+  await window.show({ ...forged, organisation: { name: null, colour: null, logo: null } });
+  assert.equal(await bar.count(), 0, "an application's name alone makes no bar");
+  assert.equal(await window.page.locator("#prompt-application").textContent(), "St. Example Hospital");
+});
+
+test("the logo is drawn from pixels, and no picture is loaded", async () => {
+  await window.show("prompt-pin-organisation");
+  const canvas = window.page.locator("#organisation canvas");
+  await window.page.waitForFunction(() => document.querySelector("#organisation canvas")?.width === 40);
+  const pixel = (x, y) => canvas.evaluate((it, [x, y]) => [...it.getContext("2d").getImageData(x, y, 1, 1).data], [x, y]);
+  assert.deepEqual(await pixel(1, 1), [0, 94, 184, 255]);
+  assert.deepEqual(await pixel(19, 9), [255, 255, 255, 255]);
+  assert.equal(await window.page.locator("img, picture, svg image").count(), 0);
+});
+
+test("the organisation's colour is a line, in another shade in the dark", async () => {
+  const line = async (system) => {
+    const other = await theatre.open(system);
+    await other.show("status-managed");
+    const colour = await other.page.locator("#organisation").evaluate((it) => getComputedStyle(it).borderTopColor);
+    await other.close();
+    return colour;
+  };
+  const { light, dark } = VIEWS["status-managed"].organisation.colour;
+  const rgb = (colour) => `rgb(${[1, 3, 5].map((at) => parseInt(colour.slice(at, at + 2), 16)).join(", ")})`;
+  assert.equal(await line({ colorScheme: "light" }), rgb(light));
+  assert.equal(await line({ colorScheme: "dark" }), rgb(dark));
+  assert.notEqual(await line({ colorScheme: "light", contrast: "more" }), rgb(light));
+});
+
+test("sentences name the team and its number, in each language", async () => {
+  const blocked = { ...VIEWS["ended-pin-blocked"], device: VIEWS["status-managed"].device };
+  for (const language of LANGUAGES) {
+    const other = await theatre.open({ language });
+    await other.show(blocked);
+    const said = (await other.page.locator("main").textContent()).replaceAll(/[\u2068\u2069]/g, "");
+    assert.ok(said.includes(" (Service desk, ext. 1234)"), `${language}: ${said}`);
+    await other.show("ended-pin-blocked");
+    const plain = await other.page.locator("main").textContent();
+    assert.ok(!/\(\)|reach|\u2068\u2069/.test(plain), `${language}: ${plain}`);
+    await other.close();
+  }
 });

@@ -29,6 +29,14 @@ export const LANGUAGES = ["en", "es", "fr", "de"];
 const messages = { en: english, [pseudo.LANGUAGE]: pseudo.pseudo(english) };
 for (const language of LANGUAGES) messages[language] ??= await readFile(HERE(`../locales/${language}.ftl`), "utf8");
 
+/** A logo as the app sends it: a white cross on blue, 40 x 20 pixels. */
+const LOGO = [0, 40];
+for (let at = 0; at < 40 * 20; at += 1) {
+  const [x, y] = [at % 40, Math.floor(at / 40)];
+  const cross = (x > 17 && x < 22 && y > 3 && y < 16) || (y > 7 && y < 12 && x > 13 && x < 26);
+  LOGO.push(...(cross ? [255, 255, 255, 255] : [0, 94, 184, 255]));
+}
+
 /** The window as it opens. */
 export const WINDOW = { width: 520, height: 720 };
 
@@ -83,6 +91,7 @@ async function open(browser, origin, { language = "en", sendable = true, results
   await page.exposeFunction("theApp", (command, given) => {
     if (command === "texts") return { language, messages: messages[language], version: VERSION };
     if (command === "view") return view;
+    if (command === "logo") return LOGO;
     told.push({ command, given });
     if (command === "diagnostics") return { text: `vitalsign-app ${VERSION}\n[]\n`, sendable };
     return command === "send_diagnostics" ? results.shift() : null;

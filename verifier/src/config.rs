@@ -61,6 +61,9 @@ pub struct Config {
     pub siem: SiemSettings,
     #[serde(default)]
     pub step_up: StepUpSettings,
+    /// Folder with the organisation's words to its people, served to its devices; none by default.
+    #[serde(default)]
+    pub organisation: Option<PathBuf>,
     #[serde(default)]
     pub limits: Limits,
     #[serde(default)]
@@ -370,7 +373,7 @@ const MIN_BODY_BYTES: usize = 16 * 1024 * 1024;
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// It could not be read.
-    #[error("reading the configuration {0}: {1}")]
+    #[error("reading the configuration {0}: {1}; --config names another file")]
     Read(PathBuf, std::io::Error),
     /// The file is not valid TOML, or contains an unknown setting.
     #[error("the configuration {0}: {1}")]
@@ -402,6 +405,7 @@ impl Config {
             audit: AuditSettings::default(),
             siem: SiemSettings::default(),
             step_up: StepUpSettings::default(),
+            organisation: None,
             limits: Limits::default(),
             backup: BackupSettings::default(),
             admin: None,
@@ -415,8 +419,18 @@ impl Config {
         let mut config: Self =
             toml::from_str(&text).map_err(|e| ConfigError::Parse(path.to_owned(), e.to_string()))?;
         let folder = path.parent().unwrap_or(Path::new("."));
-        let Self { data, tls, roots, policy, thresholds, step_up_policy, security_keys, siem, .. } =
-            &mut config;
+        let Self {
+            data,
+            tls,
+            roots,
+            policy,
+            thresholds,
+            step_up_policy,
+            security_keys,
+            organisation,
+            siem,
+            ..
+        } = &mut config;
         let SecurityKeySettings { metadata, metadata_roots, .. } = security_keys;
         *data = folder.join(&data);
         let client = siem.syslog.as_mut().and_then(|syslog| syslog.client.as_mut());
@@ -431,7 +445,7 @@ impl Config {
             https.roots = folder.join(&https.roots);
             https.token = https.token.as_ref().map(|token| folder.join(token));
         }
-        let paths = [roots, policy, thresholds, step_up_policy, metadata, metadata_roots];
+        let paths = [roots, policy, thresholds, step_up_policy, metadata, metadata_roots, organisation];
         for path in paths.into_iter().flatten() {
             *path = folder.join(&path);
         }

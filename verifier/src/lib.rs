@@ -30,6 +30,7 @@ pub(crate) mod names;
 pub mod nonce;
 pub mod oidc;
 pub mod open_files;
+pub mod organisation;
 pub mod owner;
 mod pace;
 mod random;

@@ -9,6 +9,7 @@ mod http;
 mod keys;
 mod oidc;
 mod request_log;
+mod organisation;
 mod step_up;
 pub mod tls;
 mod write_limit;

@@ -13,12 +13,15 @@ use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::nonce::Nonces;
 use crate::oidc::Provider;
+use crate::organisation::{self, WordsError};
 use crate::security_keys::{ModelStore, SecurityKeyRegistry};
 use crate::siem::Stream;
 use crate::step_up::StepUps;
 use crate::store::{Store, StoreError};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
+use vitalsign_protocol::id::Digest;
+use vitalsign_protocol::organisation::OrganisationDocument;
 use vitalsign_webauthn::{RelyingParty, SetupError};
 
 /// A verifier could not be opened.
@@ -34,6 +37,9 @@ pub enum OpenError {
     /// A policy or its thresholds.
     #[error("{0}")]
     Policy(#[from] LoadError),
+    /// The organisation's words.
+    #[error("{0}")]
+    Words(#[from] WordsError),
     /// The origin is not suitable for security keys.
     #[error("the configuration: {0}")]
     Origin(#[from] SetupError),
@@ -54,6 +60,7 @@ pub struct Verifier {
     pub oidc: Provider,
     pub(crate) metrics: Arc<Metrics>,
     models: Arc<ModelStore>,
+    organisation: Live<Option<OrganisationDocument>>,
 }
 
 impl Verifier {
@@ -65,6 +72,7 @@ impl Verifier {
         let config = Arc::new(config);
         let appraiser = load_policy(&config)?;
         let step_up_policy = load_step_up_policy(&config)?;
+        let organisation = Live::new(organisation::load(config.organisation.as_deref())?);
         let (origin, rp_id) = config.origin();
         let relying_party = Arc::new(RelyingParty::new(rp_id, origin)?);
         let nonces = Arc::new(Nonces::open(&config.keys().join("nonce.key"))?);
@@ -119,6 +127,7 @@ impl Verifier {
             oidc,
             metrics,
             models,
+            organisation,
         })
     }
 
@@ -142,7 +151,13 @@ impl Verifier {
         std::mem::take(&mut self.streams.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Reads policies, thresholds and roots of TPM makers again. If one of them cannot be used, all stay as they were.
+    /// Returns the organisation's words to its people, if there are any.
+    #[must_use]
+    pub fn organisation(&self) -> Arc<Option<OrganisationDocument>> {
+        self.organisation.get()
+    }
+
+    /// Reads policies, thresholds, roots of TPM makers, and the files of the organisation's words again. If one of them cannot be used, all stay as they were.
     ///
     /// # Errors
     /// A file cannot be read or used, or the audit log cannot be written.
@@ -150,11 +165,14 @@ impl Verifier {
         let appraiser = load_policy(&self.config)?;
         let step_up_policy = load_step_up_policy(&self.config)?;
         let endorsers = TpmVendorRoots::open(&self.config.roots())?;
+        let organisation = organisation::load(self.config.organisation.as_deref())?;
         // Logged first: if that fails, the former policies stay.
-        self.log_policies(appraiser.policy_id(), step_up_policy.policy_id(), now).await?;
+        let words = organisation.as_ref().map(OrganisationDocument::version);
+        self.log_policies(appraiser.policy_id(), step_up_policy.policy_id(), words, now).await?;
         self.attestation.set_policy(appraiser);
         self.step_ups.set_policy(step_up_policy);
         self.enrolment.endorsers.set(endorsers);
+        self.organisation.set(organisation);
         Ok(())
     }
 
@@ -163,11 +181,21 @@ impl Verifier {
     /// # Errors
     /// The audit log cannot be read or written.
     pub async fn log_start(&self, now: u64) -> Result<(), OpenError> {
-        self.log_policies(&self.attestation.policy_id(), &self.step_ups.policy_id(), now).await
+        let words = self.organisation().as_ref().as_ref().map(OrganisationDocument::version);
+        self.log_policies(&self.attestation.policy_id(), &self.step_ups.policy_id(), words, now).await
     }
 
-    async fn log_policies(&self, policy: &str, step_up_policy: &str, now: u64) -> Result<(), OpenError> {
-        let body = serde_json::json!({ "policy": policy, "step_up_policy": step_up_policy });
+    async fn log_policies(
+        &self,
+        policy: &str,
+        step_up_policy: &str,
+        organisation: Option<Digest>,
+        now: u64,
+    ) -> Result<(), OpenError> {
+        let mut body = serde_json::json!({ "policy": policy, "step_up_policy": step_up_policy });
+        if let (Some(version), Some(fields)) = (organisation, body.as_object_mut()) {
+            fields.insert("organisation".to_owned(), version.to_string().into());
+        }
         let failed = |error| OpenError::Store(self.config.store(), error);
         self.store.log_policies(&body, now).await.map_err(failed)
     }

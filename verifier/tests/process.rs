@@ -259,6 +259,26 @@ mod tests {
         assert!(String::from_utf8_lossy(&refused.stderr).contains("no origin"), "{refused:?}");
     }
 
+    #[test]
+    fn wrong_use_says_what_to_write() {
+        let folder = configure();
+        for (arguments, said) in [
+            (vec!["enrol-token", "create", "--uses", "0"], "1..=1000000"),
+            (vec!["enrol-token", "create"], "for 1 device, until"),
+            (vec!["device", "revoke", "nosuch", "--reason", "x"], "as `device list` shows them"),
+            (vec!["client", "add", "EHR", "--id", "x"], "<--secret|--jwks <FILE>>"),
+            (vec!["step-up", "request", "--user", "u", "--message", "x", "--expires", "9999"], "1..=300"),
+            (vec!["audit", "lst"], "'list'"),
+        ] {
+            let output = run(folder.path(), &arguments);
+            let stderr = String::from_utf8_lossy(&output.stderr);
+            assert!(stderr.contains(said), "{arguments:?}: {stderr}");
+        }
+        let elsewhere = tempfile::tempdir().unwrap();
+        let missing = run(elsewhere.path(), &["device", "list"]);
+        assert!(String::from_utf8_lossy(&missing.stderr).contains("--config names another"), "{missing:?}");
+    }
+
     fn reload(serving: &Serving) {
         let id = serving.child.id().to_string();
         assert!(Command::new("kill").args(["-HUP", &id]).status().unwrap().success());

@@ -1,7 +1,6 @@
 //! Sends requests to the running service over its socket; and what its client programs have in common.
 
 pub mod program;
-pub mod texts;
 
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};

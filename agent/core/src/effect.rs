@@ -4,11 +4,13 @@
 use crate::Event;
 use crate::Saved;
 use serde_json::Value;
+use std::sync::Arc;
 use std::time::Duration;
 use vitalsign_ipc::{AgentState, Status};
 use vitalsign_protocol::evidence::{Claims, IntendedUse};
-use vitalsign_protocol::id::{EnrolmentId, Nonce, StepUpId, Thumbprint};
+use vitalsign_protocol::id::{Digest, EnrolmentId, Nonce, StepUpId, Thumbprint};
 use vitalsign_protocol::message::{DeviceSession, EncryptedCredential, EnrolmentKeys, EnrolmentProof};
+use vitalsign_protocol::organisation::OrganisationDocument;
 use vitalsign_protocol::posture::Posture;
 use vitalsign_protocol::step_up::StepUpResult;
 
@@ -59,6 +61,8 @@ pub enum VerifierEffect {
     BeginEnrolment(Box<EnrolmentKeys>),
     /// Send the proof: [`Event::EnrolmentFinished`].
     FinishEnrolment { enrolment: EnrolmentId, proof: Box<EnrolmentProof> },
+    /// Get the organisation's document of this version: [`Event::OrganisationFetched`].
+    FetchOrganisation(Digest, DeviceSession),
     /// Send a step-up's evidence: [`Event::EvidenceAnswered`].
     SendStepUpEvidence(StepUpId, Vec<u8>),
     /// Send the security key's assertion: [`Event::AssertionAnswered`].
@@ -85,6 +89,8 @@ pub enum ChannelEffect {
 pub enum RecordEffect {
     /// Write the state to disk.
     Save(Box<Saved>),
+    /// Keep the organisation's document, or remove it.
+    KeepOrganisation(Option<Arc<OrganisationDocument>>),
     /// Remove what was needed to enrol only: the verifier has accepted this device. Follows the save of the enrolment.
     DropEnrolmentLeftovers,
     /// Append to the local audit log.

@@ -3,10 +3,12 @@
 #[cfg(doc)]
 use crate::{ChannelEffect, DeviceEffect, LocalEffect, VerifierEffect};
 use serde_json::Value;
+use std::sync::Arc;
 use std::time::Duration;
 use vitalsign_platform_api::{Change, KeyError};
 use vitalsign_protocol::id::{Secret, StepUpId, Thumbprint};
 use vitalsign_protocol::message::{Enrolled, EnrolmentChallenge, EnrolmentKeys, NonceAnswer, ReportAnswer};
+use vitalsign_protocol::organisation::OrganisationDocument;
 use vitalsign_protocol::posture::Posture;
 use vitalsign_protocol::problem::Problem;
 use vitalsign_protocol::sse::Message;
@@ -61,6 +63,8 @@ pub enum Event {
     ChannelMessage(u64, Message),
     /// The verifier does not accept the session, for something that the agent did not ask itself.
     SessionRefused,
+    /// Answer to [`VerifierEffect::FetchOrganisation`].
+    OrganisationFetched(Result<Arc<OrganisationDocument>, RequestError>),
     /// Answer to [`VerifierEffect::SendStepUpEvidence`].
     EvidenceAnswered(StepUpId, Result<Box<StepUpAnswer>, RequestError>),
     /// The security key's answer: AuthenticationResponseJSON.

@@ -20,6 +20,7 @@ mod channel;
 mod effect;
 mod enrolment;
 mod event;
+mod organisation;
 mod pacing;
 mod report;
 mod saved;
@@ -32,13 +33,16 @@ pub use effect::{
     ChannelEffect, DeviceEffect, Effect, LocalEffect, RecordEffect, Signing, Transition, VerifierEffect,
 };
 pub use event::{Event, Now, RequestError, SignedEvidence};
+pub use organisation::ManagedOrganisation;
 pub use saved::Saved;
 
+use std::sync::Arc;
 use std::time::Duration;
-use vitalsign_ipc::{AgentState, Cost, Guidance, Status};
+use vitalsign_ipc::{AgentState, Cost, Status};
 use vitalsign_protocol::ear::Ear;
 use vitalsign_protocol::id::{Digest, EnrolmentId, Nonce, StepUpId};
 use vitalsign_protocol::message::{DeviceSession, EnrolmentChallenge};
+use vitalsign_protocol::organisation::OrganisationDocument;
 use vitalsign_protocol::posture::Posture;
 use vitalsign_protocol::seconds::ReportSeconds;
 
@@ -66,7 +70,7 @@ pub struct Agent {
     /// Seconds between reports, instead of the verifier's.
     report_seconds: Option<ReportSeconds>,
     channel: channel::Channel,
-    guidance: Guidance,
+    organisation: organisation::Sources,
     step_ups: step_up::StepUps,
     /// Wall clock minus elapsed time when last seen. It changes only when the clock is set.
     clock_offset: Option<i128>,
@@ -116,7 +120,7 @@ impl Agent {
             quote_wanted: true,
             schedule: schedule::Schedule::default(),
             report_seconds: None,
-            guidance: Guidance::default(),
+            organisation: organisation::Sources::default(),
             channel: channel::Channel::default(),
             step_ups: step_up::StepUps::default(),
             clock_offset: None,
@@ -132,15 +136,15 @@ impl Agent {
         Self { report_seconds: report_seconds.map(ReportSeconds::from), ..self }
     }
 
-    /// Shows people this guidance of the organisation.
+    /// Begins with the organisation's words in this device's configuration, and those that the verifier served last.
     #[must_use]
-    pub fn with_guidance(self, guidance: Guidance) -> Self {
-        Self { guidance, ..self }
-    }
-
-    /// Replaces the guidance of the organisation, because its file changed.
-    pub fn set_guidance(&mut self, guidance: Guidance) {
-        self.guidance = guidance;
+    pub fn with_organisation(
+        mut self,
+        managed: ManagedOrganisation,
+        served: Option<Arc<OrganisationDocument>>,
+    ) -> Self {
+        self.organisation = organisation::Sources::new(managed, served);
+        self
     }
 
     /// Handles an event and returns the effects to execute, in order.
@@ -196,6 +200,7 @@ impl Agent {
                 self.on_channel_message(number, &message, now, &mut effects)
             }
             Event::SessionRefused => self.on_session_refused(now, &mut effects),
+            Event::OrganisationFetched(answer) => self.on_organisation(answer, &mut effects),
             Event::EvidenceAnswered(step_up, answer) => {
                 self.on_evidence_answer(step_up, answer, now, &mut effects);
             }
@@ -259,7 +264,7 @@ impl Agent {
             cost: self.cost,
             listening: self.channel.is_open(),
             step_ups: self.step_ups.shown(),
-            guidance: self.guidance.clone(),
+            guidance: self.organisation.guidance.clone(),
         }
     }
 

@@ -162,6 +162,7 @@ impl Agent {
         }
         self.nonce = Some(HeldNonce::new(answer.nonce, answer.nonce_seconds, now));
         self.channel.renew(answer.session.as_ref(), answer.nonce_seconds, now);
+        self.update_organisation(answer.organisation, now, effects);
         self.quote_wanted = answer.quote;
         self.reported.clone_from(&self.posture);
         if self.renewal.take().is_some() || self.standing != AgentState::Reporting {

@@ -18,5 +18,5 @@ mod status;
 
 pub use error::{Error, MAX_FRAME, PROTOCOL, VERSION};
 pub use frame::{Inbox, encode};
-pub use message::{Answer, Diagnostic, Hello, Refusal, Reply, Request, SessionLock};
-pub use status::{AgentState, Cost, Guidance, Stage, Status, StepUp, StepUpCeremony, Support, SupportError};
+pub use message::{Answer, Diagnostic, Hello, OrganisationTexts, Refusal, Reply, Request, SessionLock};
+pub use status::{AgentState, Cost, Guidance, Stage, Status, StepUp, StepUpCeremony};

@@ -1,12 +1,13 @@
 //! The messages.
 
-use crate::error::{Error, PROTOCOL, VERSION};
+use crate::error::{Error, MAX_FRAME, PROTOCOL, VERSION};
 use crate::status::{Status, StepUpCeremony};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use vitalsign_protocol::diagnostics::DiagnosticsRef;
 use vitalsign_protocol::fact::Fact;
 use vitalsign_protocol::id::{RegistrationId, Secret, StepUpId};
+use vitalsign_protocol::organisation::{Logo, MAX_LOGO_BYTES, MAX_TEXTS_BYTES, Texts};
 use vitalsign_protocol::step_up::{RegisteredKey, StepUpResult};
 
 /// The greeting: the first frame, both ways. It keeps its form in every version.
@@ -98,6 +99,11 @@ pub enum Request {
     },
     /// The security keys of this device's users: [`Answer::Keys`].
     Keys,
+    /// Get the organisation's texts and logo: [`Answer::Organisation`].
+    Organisation {
+        /// Language of the texts, such as `de`.
+        language: String,
+    },
     /// Set the screen lock of the client's session: [`Answer::Accepted`]. Only for the user in front of the device; the
     /// service forgets it when the connection ends, or when another user comes to the front.
     SessionLock(SessionLock),
@@ -164,8 +170,23 @@ pub enum Answer {
     },
     /// Registered security keys of the user.
     Keys(Vec<RegisteredKey>),
+    /// The organisation's texts and logo.
+    Organisation(Box<OrganisationTexts>),
     /// It will not be done.
     Refused(Refusal),
+}
+
+// The device's texts and the verifier's may be different ones, and the logo is in base64.
+const _: () = assert!(2 * MAX_TEXTS_BYTES + MAX_LOGO_BYTES / 3 * 4 + 1024 < MAX_FRAME, "they fit a frame");
+
+/// The organisation's texts and logo, for one language.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct OrganisationTexts {
+    /// Texts for checks. Where the language has none, English ones.
+    pub texts: Texts,
+    /// The logo.
+    pub logo: Option<Logo>,
 }
 
 /// Reason for refusing a request.

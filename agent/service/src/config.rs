@@ -2,14 +2,14 @@
 //! (`enrolment.toml` in the state folder), managed configuration in `/etc/vitalsign/agent.toml` (administrator or MDM),
 //! environment, flags. Of enrolment tokens, the one that `vitalsign enrol` was given comes before the managed one.
 
-use crate::env;
+use crate::{env, organisation};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use vitalsign_agent_core::ManagedOrganisation;
 use vitalsign_client::program::DEFAULT_SOCKET;
-use vitalsign_client::texts::is_check;
-use vitalsign_ipc::{Guidance, Support, SupportError};
-use vitalsign_protocol::check::Fixers;
 use vitalsign_protocol::id::Secret;
+use vitalsign_protocol::organisation::{Colour, Organisation, OrganisationError, Support};
 use vitalsign_protocol::origin::Origin;
 
 /// Path of the administrator's configuration file.
@@ -50,6 +50,22 @@ pub(crate) struct ConfigLayer {
     /// Ways to reach IT.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) support: Option<Support>,
+    /// Name and look of the organisation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) organisation: Option<OrganisationLayer>,
+}
+
+/// Name and look of the organisation.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct OrganisationLayer {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) colour: Option<Colour>,
+    /// A PNG file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) logo: Option<PathBuf>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,25 +87,25 @@ pub(crate) struct Config {
 pub(crate) struct ManagedConfig {
     pub(crate) file: PathBuf,
     pub(crate) layer: ConfigLayer,
+    /// The organisation's words in the file and beside it.
+    pub(crate) organisation: ManagedOrganisation,
+    /// Files with such words that cannot be used.
+    pub(crate) problems: Vec<String>,
 }
 
 impl ManagedConfig {
+    /// Reads the logo that the settings name, and the folder with texts beside the file.
+    pub(crate) fn read(file: PathBuf, layer: ConfigLayer) -> Self {
+        let logo = layer.organisation.as_ref().and_then(|it| it.logo.as_deref());
+        let (words, problems) = organisation::with_files(layer.words(), logo, &file.with_file_name("texts"));
+        let is_managed = layer != ConfigLayer::default();
+        let organisation = ManagedOrganisation { is_managed, words: Arc::new(words) };
+        Self { file, layer, organisation, problems }
+    }
+
     /// Returns the file if it sets the verifier.
     pub(crate) fn verifier_file(&self) -> Option<&Path> {
         self.layer.verifier.as_ref().map(|_| self.file.as_path())
-    }
-
-    /// Returns the guidance for people. Only the administrator's file gives it.
-    pub(crate) fn guidance(&self) -> Guidance {
-        let managed = self.layer != ConfigLayer::default();
-        let user_may_fix = self.layer.user_may_fix.clone();
-        let support = self.layer.support.clone().unwrap_or_default();
-        Guidance { support, fixers: Fixers { managed, user_may_fix } }
-    }
-
-    /// Returns the folder with the organisation's texts, beside the file.
-    pub(crate) fn texts(&self) -> PathBuf {
-        self.file.with_file_name("texts")
     }
 
     /// Returns the name and managed value of a setting that differs from the given one.
@@ -139,9 +155,7 @@ pub(crate) enum ConfigError {
     )]
     NoAnchor(String),
     #[error("{path}: {error}")]
-    Support { path: PathBuf, error: SupportError },
-    #[error("{path}: user-may-fix names {check}, which is not the name of a check")]
-    UserMayFix { path: PathBuf, check: String },
+    Organisation { path: PathBuf, error: OrganisationError },
     #[error("there is no enrolment token in {0}")]
     NoToken(PathBuf),
     #[error(
@@ -159,7 +173,7 @@ impl Config {
             Some(path) => ConfigLayer::read(path)?,
             None => ConfigLayer::read_if_there(Path::new(FILE))?,
         };
-        let managed = ManagedConfig { file: named.unwrap_or_else(|| FILE.into()), layer };
+        let managed = ManagedConfig::read(named.unwrap_or_else(|| FILE.into()), layer);
         let environment = ConfigLayer::from_environment(var)?;
         let state = [flags, &environment, &managed.layer].into_iter().find_map(|given| given.state.clone());
         let state = state.unwrap_or_else(|| STATE.into());
@@ -243,13 +257,19 @@ impl ConfigLayer {
 
     /// Checks the texts for people.
     fn check(&self, path: &Path) -> Result<(), ConfigError> {
-        let path = || path.to_owned();
-        if let Some(support) = &self.support {
-            support.check().map_err(|error| ConfigError::Support { path: path(), error })?;
-        }
-        match self.user_may_fix.iter().flatten().find(|check| !is_check(check)) {
-            Some(check) => Err(ConfigError::UserMayFix { path: path(), check: check.clone() }),
-            None => Ok(()),
+        self.words().check().map_err(|error| ConfigError::Organisation { path: path.to_owned(), error })
+    }
+
+    /// Returns the organisation's words in these settings.
+    fn words(&self) -> Organisation {
+        let OrganisationLayer { name, colour, .. } = self.organisation.clone().unwrap_or_default();
+        let support = self.support.clone().unwrap_or_default();
+        Organisation {
+            name,
+            colour,
+            support,
+            user_may_fix: self.user_may_fix.clone(),
+            ..Organisation::default()
         }
     }
 
@@ -282,6 +302,7 @@ impl ConfigLayer {
             report_seconds: report_seconds.transpose()?,
             user_may_fix: None,
             support: None,
+            organisation: None,
         })
     }
 }
@@ -319,7 +340,7 @@ mod tests {
     }
 
     fn managed(toml: &str) -> ManagedConfig {
-        ManagedConfig { file: "/etc/agent.toml".into(), layer: given(toml).unwrap() }
+        ManagedConfig::read("/nowhere/agent.toml".into(), given(toml).unwrap())
     }
 
     fn combined(flags: &str, told: &str, file: &str) -> Result<Config, ConfigError> {
@@ -336,7 +357,7 @@ mod tests {
         let verifier = VerifierSettings { url: "https://file.example".into(), ca_file: "/told.pem".into() };
         assert_eq!(config.verifier, Some(verifier));
         assert_eq!((config.key.as_str(), config.socket), ("software", "/s".into()));
-        assert_eq!(config.managed.verifier_file(), Some(Path::new("/etc/agent.toml")));
+        assert_eq!(config.managed.verifier_file(), Some(Path::new("/nowhere/agent.toml")));
         // A token is not a policy: the one that was given last is tried first.
         assert_eq!(config.token_files, [PathBuf::from("/t"), PathBuf::from("/etc/t")]);
         let unmanaged = combined("", told, "socket = '/s'").unwrap();
@@ -391,14 +412,15 @@ mod tests {
     }
 
     #[test]
-    fn guidance_comes_from_the_managed_file_only() {
-        let file = "user-may-fix = ['os-updates']\n[support]\nphone = 'ext. 1234'";
+    fn organisation_comes_from_the_managed_file_only() {
+        let file = "user-may-fix = ['os-updates']\n[support]\nphone = 'ext. 1234'\n[organisation]\ncolour = '#005eb8'";
         let config = combined("", file, "").unwrap();
-        assert_eq!(config.managed.guidance(), Guidance::default());
-        let guidance = combined("", "", file).unwrap().managed.guidance();
-        assert_eq!(guidance.support.instruction(), "Call IT (ext. 1234).");
-        assert_eq!(guidance.fixers.user_may_fix.as_deref(), Some(&["os-updates".to_owned()][..]));
-        assert!(guidance.fixers.managed);
+        assert_eq!(config.managed.organisation, ManagedOrganisation::default());
+        let ManagedOrganisation { is_managed, words } = combined("", "", file).unwrap().managed.organisation;
+        assert_eq!(words.support.instruction(), "Call IT (ext. 1234).");
+        assert_eq!(words.user_may_fix.as_deref(), Some(&["os-updates".to_owned()][..]));
+        assert_eq!(words.colour, Some(Colour([0, 0x5e, 0xb8])));
+        assert!(is_managed);
     }
 
     #[test]
@@ -412,6 +434,10 @@ mod tests {
             (false, "[support]\nphone = \"1\\u202e2\""),
             (false, "[support]\nfax = '1'"),
             (false, "user-may-fix = ['no check']"),
+            (true, "[organisation]\nname = 'St. Example'\nlogo = '/etc/vitalsign/logo.png'"),
+            (false, "[organisation]\nname = \"a\\u202eb\""),
+            (false, "[organisation]\ncolour = 'red'"),
+            (false, "[organisation]\nmotto = 'x'"),
         ] {
             std::fs::write(&path, toml).unwrap();
             assert_eq!(ConfigLayer::read(&path).is_ok(), good, "{toml}");

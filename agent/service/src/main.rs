@@ -9,6 +9,7 @@ mod diagnostics;
 mod env;
 mod journal;
 mod notify;
+mod organisation;
 mod persistent_agent;
 mod pin_period;
 mod render;

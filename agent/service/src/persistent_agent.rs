@@ -4,6 +4,7 @@ use crate::clock;
 use crate::config_source::ConfigSource;
 use crate::device::DeviceExecutor;
 use crate::journal::Journal;
+use crate::organisation;
 use crate::store::{Loaded, Store};
 use crate::verifier_link::VerifierLink;
 use std::collections::VecDeque;
@@ -23,6 +24,8 @@ pub(crate) struct PersistentAgent {
     saved: bool,
     /// The enrolment token and the like must be removed once the state is saved.
     leftovers: bool,
+    /// Files with the organisation's words that cannot be used.
+    problems: Vec<String>,
 }
 
 impl PersistentAgent {
@@ -54,9 +57,13 @@ impl PersistentAgent {
             }
         };
         let core = Agent::new(saved).with_report_seconds(config.report_seconds);
-        let core = core.with_guidance(config.managed.guidance());
+        let served = organisation::kept(&config.state);
+        let core = core.with_organisation(config.managed.organisation.clone(), served);
         let (journal, source) = (Journal::open(&config.state), Arc::clone(source));
-        Ok(Self { core, store, journal, source, saved: true, leftovers: false })
+        let mut agent =
+            Self { core, store, journal, source, saved: true, leftovers: false, problems: Vec::new() };
+        agent.log_problems(config.managed.problems);
+        Ok(agent)
     }
 
     pub(crate) fn status(&self) -> Status {
@@ -67,9 +74,19 @@ impl PersistentAgent {
     pub(crate) fn handle(&mut self, event: Event) -> Vec<Effect> {
         // The settings were read again before the facts were. People see a new telephone number without a restart.
         if matches!(event, Event::Collected(_)) {
-            self.core.set_guidance(self.source.current().managed.guidance());
+            let managed = self.source.current().managed;
+            self.core.set_organisation(managed.organisation);
+            self.log_problems(managed.problems);
         }
         self.core.handle(event, clock::now())
+    }
+
+    /// Logs files that cannot be used, once.
+    fn log_problems(&mut self, problems: Vec<String>) {
+        for problem in problems.iter().filter(|it| !self.problems.contains(it)) {
+            tracing::warn!("{problem}; it is left out");
+        }
+        self.problems = problems;
     }
 
     /// Writes to the state file or the journal.
@@ -82,6 +99,12 @@ impl PersistentAgent {
                     tracing::error!(%error, "the state was not saved: the one before is intact");
                 }
                 self.drop_leftovers();
+            }
+            RecordEffect::KeepOrganisation(document) => {
+                let kept = organisation::keep(&self.source.current().state, document.as_deref());
+                if let Err(error) = kept {
+                    tracing::warn!(%error, "the organisation's document is not kept over a restart");
+                }
             }
             RecordEffect::DropEnrolmentLeftovers => {
                 self.leftovers = true;
@@ -148,7 +171,7 @@ mod tests {
     use super::*;
     use crate::config::{Config, ConfigLayer, ManagedConfig};
     use vitalsign_agent_core::DeviceEffect;
-    use vitalsign_ipc::Support;
+    use vitalsign_protocol::organisation::Support;
 
     #[test]
     fn changed_guidance_is_shown_with_the_next_facts() {
@@ -167,7 +190,7 @@ mod tests {
                 state: state.clone(),
                 socket: state.join("agent.sock"),
                 report_seconds: None,
-                managed: ManagedConfig { layer, ..ManagedConfig::default() },
+                managed: ManagedConfig::read(state.join("agent.toml"), layer),
             })
         });
         let source = Arc::new(source.unwrap());

@@ -209,6 +209,11 @@ impl Service {
                     incoming.answer(Answer::Diagnostics(self.diagnostics.findings()));
                     return None;
                 }
+                Request::Organisation { language } => {
+                    let texts = self.agent.core.organisation_texts(language, std::env::consts::OS);
+                    incoming.answer(Answer::Organisation(Box::new(texts)));
+                    return None;
+                }
                 Request::DiagnosticsText { .. } => {
                     self.gather_diagnostics(incoming);
                     return None;

@@ -14,11 +14,12 @@ use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 use vitalsign_agent_core::RequestError;
 use vitalsign_protocol::diagnostics::{DiagnosticsReceipt, DiagnosticsReport};
-use vitalsign_protocol::id::{EnrolmentId, RegistrationId, StepUpId, Thumbprint};
+use vitalsign_protocol::id::{Digest, EnrolmentId, RegistrationId, StepUpId, Thumbprint};
 use vitalsign_protocol::message::{
     DeviceSession, Enrolled, EnrolmentChallenge, EnrolmentProof, EnrolmentRequest, MAX_JSON_BYTES,
     NonceAnswer, NonceRequest, ReportAnswer,
 };
+use vitalsign_protocol::organisation::{MAX_DOCUMENT_BYTES, OrganisationDocument};
 use vitalsign_protocol::step_up::{
     KeyChallenge, KeyProof, KeyRequest, RegisteredKey, RegisteredKeys, StepUpAnswer, StepUpAssertion,
     StepUpDeclined, StepUpOutcome, StepUpResult,
@@ -204,6 +205,26 @@ impl VerifierClient {
         answer(self.http.get(format!("{}/v1/keys", self.base)).header(AUTHORIZATION, bearer(session)?)).await
     }
 
+    /// Gets the organisation's document of this version.
+    pub(crate) async fn organisation(
+        &self,
+        version: Digest,
+        session: &DeviceSession,
+    ) -> Result<OrganisationDocument, RequestError> {
+        let request =
+            self.http.get(format!("{}/v1/organisation", self.base)).header(AUTHORIZATION, bearer(session)?);
+        let mut answer = received(request).await?;
+        let invalid =
+            |why: String| RequestError::InvalidAnswer(format!("the organisation's document: {why}"));
+        let document = OrganisationDocument::parse(body(&mut answer, MAX_DOCUMENT_BYTES).await?)
+            .map_err(|error| invalid(error.to_string()))?;
+        // The verifier may have replaced it since; the next report announces the new one.
+        if document.version() != version {
+            return Err(invalid("it has another version than announced".to_owned()));
+        }
+        Ok(document)
+    }
+
     /// Sends diagnostics to IT. A repetition after a lost answer gets the same reference.
     pub(crate) async fn send_diagnostics(
         &self,
@@ -266,8 +287,16 @@ impl VerifierClient {
 /// verifier answers a repeated report, evidence, assertion or result as before; a repeated registration fails as it would
 /// have failed without the second try.
 async fn answer<T: DeserializeOwned>(request: RequestBuilder) -> Result<T, RequestError> {
+    let body = body(&mut received(request).await?, MAX_ANSWER).await?;
+    serde_json::from_slice(&body).map_err(|error| {
+        RequestError::InvalidAnswer(format!("the verifier's answer was not understood: {error}"))
+    })
+}
+
+/// Sends, and returns the answer if it is a success with JSON.
+async fn received(request: RequestBuilder) -> Result<Response, RequestError> {
     let again = request.try_clone();
-    let mut answer = match (request.send().await, again) {
+    let answer = match (request.send().await, again) {
         (Err(error), Some(again)) if is_lost_connection(&error) => again.send().await,
         (sent, _) => sent,
     }
@@ -275,10 +304,7 @@ async fn answer<T: DeserializeOwned>(request: RequestBuilder) -> Result<T, Reque
     if !(answer.status().is_success() && is(answer.headers(), JSON)) {
         return Err(refused(answer).await);
     }
-    let body = body(&mut answer).await?;
-    serde_json::from_slice(&body).map_err(|error| {
-        RequestError::InvalidAnswer(format!("the verifier's answer was not understood: {error}"))
-    })
+    Ok(answer)
 }
 
 /// Returns whether the connection ended before an answer came.
@@ -290,7 +316,7 @@ fn is_lost_connection(error: &reqwest::Error) -> bool {
 async fn refused(mut answer: Response) -> RequestError {
     let status = answer.status();
     if is(answer.headers(), problem::MEDIA_TYPE) {
-        match body(&mut answer).await.map(|body| serde_json::from_slice::<Problem>(&body)) {
+        match body(&mut answer, MAX_ANSWER).await.map(|body| serde_json::from_slice::<Problem>(&body)) {
             Ok(Ok(problem)) => {
                 let retry_after = retry_after(answer.headers());
                 return RequestError::Problem(Problem { status: status.as_u16(), retry_after, ..problem });
@@ -309,12 +335,12 @@ fn retry_after(headers: &HeaderMap) -> Option<u64> {
     headers.get(RETRY_AFTER)?.to_str().ok()?.parse().ok()
 }
 
-async fn body(answer: &mut Response) -> Result<Vec<u8>, RequestError> {
+async fn body(answer: &mut Response, limit: usize) -> Result<Vec<u8>, RequestError> {
     let mut body = Vec::new();
     while let Some(part) = answer.chunk().await.map_err(|error| failure(&error))? {
-        if body.len() + part.len() > MAX_ANSWER {
+        if body.len() + part.len() > limit {
             return Err(RequestError::InvalidAnswer(format!(
-                "the verifier's answer is longer than {MAX_ANSWER} bytes"
+                "the verifier's answer is longer than {limit} bytes"
             )));
         }
         body.extend_from_slice(&part);

@@ -86,6 +86,11 @@ async fn request(
         VerifierEffect::FinishEnrolment { enrolment, proof } => Event::EnrolmentFinished(
             async { client?.finish_enrolment(enrolment, &proof).await.map(Box::new) }.await,
         ),
+        VerifierEffect::FetchOrganisation(version, session) => Event::OrganisationFetched(
+            async { client?.organisation(version, &session).await.map(Arc::new) }
+                .await
+                .inspect_err(|error| tracing::warn!(?error, "the organisation's document is not fetched")),
+        ),
         VerifierEffect::SendStepUpEvidence(step_up, evidence) => Event::EvidenceAnswered(
             step_up,
             async { client?.step_up_evidence(step_up, evidence).await.map(Box::new) }.await,

@@ -3,10 +3,11 @@
 use super::{DAY, HOUR, MINUTE, NOW};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
-use vitalsign_ipc::{AgentState, Guidance, Status, Support};
+use vitalsign_ipc::{AgentState, Guidance, Status};
 use vitalsign_protocol::check::Fixers;
 use vitalsign_protocol::ear::{Appraisal, Check, Ear, Tier, TrustVector};
 use vitalsign_protocol::id::EnrolmentId;
+use vitalsign_protocol::organisation::{Colour, Support};
 
 pub(super) fn check(code: &str, status: Tier, reason: &str, seen: Value, since: u64) -> Check {
     let seen = if let Value::Object(seen) = seen { seen } else { Map::new() };
@@ -184,10 +185,13 @@ pub(super) fn reporting(checks: Vec<Check>) -> Status {
     }
 }
 
-/// A device whose person may install updates and leaves the rest to IT.
+/// A device of an organisation, whose person may install updates and leaves the rest to IT.
 pub(super) fn managed() -> Guidance {
     let text = |text: &str| Some(text.to_owned());
     Guidance {
+        organisation: text("St. Example Hospital"),
+        colour: Some(Colour([0xff, 0xdd, 0x00])),
+        version: None,
         support: Support {
             name: text("Service desk"),
             phone: text("ext. 1234"),

@@ -16,9 +16,10 @@ use std::path::PathBuf;
 use vitalsign_app::model::{Happened, Model, Registering, keys, registered};
 use vitalsign_app::view::{Page, Registration, View};
 use vitalsign_client::ClientError;
-use vitalsign_ipc::{AgentState, Answer, Refusal, Stage, Status, StepUp, StepUpCeremony};
+use vitalsign_ipc::{AgentState, Answer, OrganisationTexts, Refusal, Stage, Status, StepUp, StepUpCeremony};
 use vitalsign_protocol::ear::{Check, Tier};
 use vitalsign_protocol::id::StepUpId;
+use vitalsign_protocol::organisation::Logo;
 use vitalsign_protocol::problem::ProblemType;
 use vitalsign_protocol::step_up::{ADMINISTRATOR, Acr, NO_SECURITY_KEY, RegisteredKey, StepUpResult};
 use vitalsign_security_key::{Failure, Pin, PinReason, PinReply, PinRequest, Prompt};
@@ -123,6 +124,13 @@ impl Session {
     }
 }
 
+/// A session whose organisation has a logo.
+fn organised() -> Session {
+    let logo = Some(Logo::new(include_bytes!("../../icons/icon-32.png").to_vec()));
+    Session::new()
+        .happened(Happened::Organisation(Box::new(OrganisationTexts { logo, ..Default::default() })))
+}
+
 fn status() -> Views {
     let show = |status| Session::new().status(status).view();
     let offline = AgentState::Offline {
@@ -153,7 +161,7 @@ fn status() -> Views {
         ("status-attention", show(reporting(but(vec![updates_wait(), restart_waits()])))),
         ("status-one-thing", show(reporting(but(vec![restart_waits()])))),
         ("status-blocked", show(reporting(blocked()))),
-        ("status-managed", show(Status { guidance: managed(), ..reporting(blocked()) })),
+        ("status-managed", organised().status(Status { guidance: managed(), ..reporting(blocked()) }).view()),
         ("status-unknown", show(unjudged)),
         ("status-busy", show(Status { busy: true, ..reporting(but(vec![firewall_off()])) })),
         ("status-offline", show(Status { standing: offline.clone(), ..reporting(healthy()) })),
@@ -230,6 +238,8 @@ fn pin(reason: PinReason, attempts_left: Option<u32>) -> Prompt {
 
 fn prompts() -> Views {
     let asked = || Session::new().asked(vec![tap()]);
+    let of_organisation = Status { step_ups: vec![tap()], guidance: managed(), ..reporting(healthy()) };
+    let of_organisation = organised().status(of_organisation).on(FlowEvent::Read(tap().id));
     let show = |prompt| asked().key(prompt).view();
     let other = |id: u8, stage: Stage| StepUp { id: StepUpId([id; 16]), ..step_up(stage) };
     let queue = vec![tap(), other(2, Stage::Tap), other(3, Stage::Tap), other(4, Stage::Preparing)];
@@ -266,6 +276,7 @@ fn prompts() -> Views {
         ("prompt-pin-unsuitable", show(pin(PinReason::Unsuitable, None))),
         ("prompt-failed", asked().failed(Failure::Unavailable(unavailable.to_owned())).view()),
         ("prompt-failed-timed-out", asked().failed(Failure::TimedOut).view()),
+        ("prompt-pin-organisation", of_organisation.key(pin(PinReason::Needed, Some(8))).view()),
         ("prompt-working", entered.view()),
         ("prompt-checking", asked().asked(vec![step_up(Stage::Checking)]).view()),
         ("prompt-waiting", Session::new().asked(queue).key(Prompt::Touch { keys: 1 }).view()),

@@ -7,11 +7,11 @@ use crate::view::{
     Tone,
 };
 use serde_json::Value;
-use vitalsign_client::texts::Texts;
 use vitalsign_ipc::{AgentState, Status};
 use vitalsign_protocol::check::{self, Desktop};
 use vitalsign_protocol::device_code::DeviceCode;
 use vitalsign_protocol::ear::{self, Ear, Tier};
+use vitalsign_protocol::organisation::{self, Texts};
 
 /// Names that mean a time.
 const TIMES: [&str; 5] = ["since", "updated", "checked", "ends", "last_update"];
@@ -73,9 +73,9 @@ pub(super) fn tray(status: Option<&Status>, lost: Option<DisconnectReason>, now:
     }
 }
 
-fn support(support: &vitalsign_ipc::Support) -> Support {
+fn support(support: &organisation::Support) -> Support {
     let shown = |text: &Option<String>| text.as_deref().map(plain);
-    let vitalsign_ipc::Support { name, phone, text, url } = support;
+    let organisation::Support { name, phone, text, url } = support;
     Support { name: shown(name), phone: shown(phone), text: shown(text), url: shown(url) }
 }
 

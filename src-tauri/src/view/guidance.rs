@@ -3,6 +3,26 @@
 use serde::Serialize;
 use ts_rs::TS;
 
+/// Name and look of the organisation.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, TS)]
+pub struct Organisation {
+    /// Name of the organisation.
+    pub name: Option<String>,
+    /// Its colour, in shades that can be seen.
+    pub colour: Option<Accent>,
+    /// Number of its logo, which the command `logo` gets; none if it has none.
+    pub logo: Option<u32>,
+}
+
+/// Colour in both themes, as `#005eb8`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, TS)]
+pub struct Accent {
+    /// Shade on a light ground.
+    pub light: String,
+    /// Shade on a dark ground.
+    pub dark: String,
+}
+
 /// Ways to reach the organisation's IT staff.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, TS)]
 pub struct Support {

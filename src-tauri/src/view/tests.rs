@@ -27,6 +27,8 @@ fn bindings() -> String {
         SeenValue,
         Remediator,
         CheckTexts,
+        Organisation,
+        Accent,
         Support,
         Prompt,
         Detail,

@@ -80,6 +80,7 @@ mod step_up {
             report_seconds: 300.into(),
             quote: false,
             session: Some(DeviceSession(Secret::new(vec![8; 32]))),
+            organisation: None,
             key_rollovers: Vec::new(),
         };
         for event in [
@@ -207,6 +208,7 @@ mod step_up {
             report_seconds: 300.into(),
             quote: true,
             session: Some(DeviceSession(Secret::new(vec![8; 32]))),
+            organisation: None,
             key_rollovers: Vec::new(),
         };
         // As a verifier would write them, so not limited.

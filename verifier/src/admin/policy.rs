@@ -9,17 +9,19 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use vitalsign_protocol::ear::Tier;
 use vitalsign_protocol::fact::Fact;
+use vitalsign_protocol::organisation::OrganisationDocument;
 use vitalsign_protocol::posture::{KeyStorage, Posture};
 use vitalsign_protocol::step_up::Acr;
 use vitalsign_verifier::appraisal::step_up::{Health, Question};
 use vitalsign_verifier::appraisal::{BootAttestation, EventLogResult, Input, KeyAttestation};
 use vitalsign_verifier::clock::now;
 use vitalsign_verifier::config::Config;
+use vitalsign_verifier::organisation;
 use vitalsign_verifier::{load_policy, load_step_up_policy};
 
 #[derive(clap::Subcommand)]
 pub(crate) enum Command {
-    /// Check that the policies and thresholds are valid; with facts, appraise them
+    /// Check that the policies, the thresholds and the organisation's words are valid; with facts, appraise them
     Check {
         /// File with facts, from `vitalsign check --json`. The command trusts them: a key that claims to be in a TPM
         /// counts as proven by enrolment.
@@ -72,19 +74,35 @@ fn unknown_name(given: &Value, understood: &Value) -> Option<String> {
     }
 }
 
+/// Says in one line what devices are served.
+fn summary(words: Option<&OrganisationDocument>) -> String {
+    let Some(document) = words else { return "Devices are served no words of the organisation.".to_owned() };
+    let texts = document.content().texts.iter();
+    let texts: Vec<_> = texts.map(|(name, texts)| format!("{name} ({})", texts.len())).collect();
+    let texts = if texts.is_empty() { "none".to_owned() } else { texts.join(", ") };
+    format!(
+        "The organisation's words can be used: {} bytes, texts by number of checks: {texts}",
+        document.bytes().len()
+    )
+}
+
 pub(crate) fn run(config: &Path, command: Command) -> anyhow::Result<bool> {
     let Command::Check { facts, json } = command;
     let config = Config::read(config)?;
     let appraiser = load_policy(&config)?;
     let step_up = load_step_up_policy(&config)?;
+    let words = organisation::load(config.organisation.as_deref())?;
     let Some(path) = facts else {
         match json {
-            true => super::print_json(
-                &json!({ "policy": appraiser.policy_id(), "step_up_policy": step_up.policy_id() }),
-            )?,
+            true => super::print_json(&json!({
+                "policy": appraiser.policy_id(),
+                "step_up_policy": step_up.policy_id(),
+                "organisation": words.as_ref().map(OrganisationDocument::version),
+            }))?,
             false => {
                 println!("The policy can be used: {}", appraiser.policy_id());
                 println!("The policy of step-up can be used: {}", step_up.policy_id());
+                println!("{}", summary(words.as_ref()));
             }
         }
         return Ok(true);

@@ -33,6 +33,7 @@ The configuration, with defaults:
   policy = \"...\"                          # Rego; built in
   thresholds = \"...\"                      # TOML; built in
   step_up_policy = \"...\"                  # Rego; built in
+  organisation = \"...\"                    # folder with your name, help and texts: docs/organisation.md; none
   report_seconds = 300
   nonce_seconds = 900
   quote_seconds = 86400
@@ -83,8 +84,8 @@ The configuration, with defaults:
   declined_pause_seconds = 10             # before an application may ask a person again who declined
   not_mine_pause_seconds = 300            # before it may ask a person again who did not start the request
 
-SIGHUP (systemctl reload) has policies, thresholds and roots read again: all of them, or none if one cannot be used. A
-renewed certificate, signing keys and the list of security keys are taken up by themselves. Other settings need a restart.
+SIGHUP (systemctl reload) has policies, thresholds, roots and the organisation's words read again: all of them, or none if
+one cannot be used. A renewed certificate, signing keys and the list of security keys are taken up by themselves. Other settings need a restart.
 
 VITALSIGN_LOG sets what is logged: info by default, or for example debug.";
 

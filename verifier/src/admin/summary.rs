@@ -101,7 +101,12 @@ fn describe(kind: Kind, body: &Body<'_>) -> String {
             format!("{} are signed with {} from {}", body.text("signs"), body.text("now"), time("from"))
         }
         Kind::PolicyChanged => {
-            format!("appraisal by {}, step-up by {}", body.text("policy"), body.text("step_up_policy"))
+            let policies =
+                format!("appraisal by {}, step-up by {}", body.text("policy"), body.text("step_up_policy"));
+            match body.text("organisation") {
+                "" => policies,
+                version => format!("{policies}, the organisation's words {version}"),
+            }
         }
         Kind::ClientAdded => format!("{client}, {:?}, {}", body.text("name"), body.text("method")),
         Kind::ClientDisabled | Kind::ClientEnabled => client.to_owned(),

@@ -9,7 +9,7 @@ pub(crate) enum Command {
     /// Create a token and print it once
     Create {
         /// Number of devices that can enrol with it
-        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
         uses: u64,
         /// Lifetime, such as 30m, 12h or 7d
         #[arg(long, default_value = "7d", value_parser = span::seconds)]
@@ -49,8 +49,9 @@ pub(crate) async fn run(config: &Path, command: Command) -> anyhow::Result<bool>
             } else {
                 println!("{token}");
                 eprintln!(
-                    "Token {}: {uses} uses, until {}. It is not shown again.",
+                    "Token {}: for {}, until {}. It is not shown again.",
                     record.id,
+                    if uses == 1 { "1 device".to_owned() } else { format!("{uses} devices") },
                     table::time(record.expires)
                 );
             }

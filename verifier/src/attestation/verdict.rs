@@ -131,6 +131,7 @@ impl Attestation {
             report_seconds: self.config.report_seconds.into(),
             quote,
             session: Some(self.open_session(kid, expires)?),
+            organisation: None,
             key_rollovers: Vec::new(),
         })
     }

@@ -21,9 +21,11 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, watch};
 use tracing::Instrument;
 use vitalsign_protocol::evidence;
+use vitalsign_protocol::id::Digest;
 use vitalsign_protocol::message::{
     EnrolmentProof, EnrolmentRequest, MAX_JSON_BYTES, MAX_PROOF_BYTES, NonceRequest, ReportAnswer,
 };
+use vitalsign_protocol::organisation::OrganisationDocument;
 use vitalsign_protocol::problem::{self, Problem, ProblemType};
 use vitalsign_protocol::rollover;
 
@@ -67,6 +69,7 @@ pub(super) fn router(
         .route("/healthz", only(get(ready)))
         .merge(super::keys::routes())
         .merge(super::diagnostics::routes())
+        .merge(super::organisation::routes())
         .fallback(async || refused(&Problem::new(ProblemType::NotFound, "")))
         // Each handler reads its body with its own limit.
         .layer(DefaultBodyLimit::disable())
@@ -97,8 +100,9 @@ async fn end_enrolment(
         let enrolment = id.parse().map_err(|_| Problem::new(ProblemType::EnrolmentUnknown, ""))?;
         let _proof = shared.verifier.enrolment.expect_proof(&enrolment, shared.clock.now()).await?;
         let proof: EnrolmentProof = shared.json(request, MAX_PROOF_BYTES).await?;
-        let enrolled = shared.verifier.enrolment.complete(&enrolment, &proof, shared.clock.now()).await?;
+        let mut enrolled = shared.verifier.enrolment.complete(&enrolment, &proof, shared.clock.now()).await?;
         peer.authenticated();
+        enrolled.report.organisation = shared.organisation_version();
         Ok(enrolled)
     };
     answered("enrolment ends", StatusCode::OK, outcome.await)
@@ -129,7 +133,8 @@ async fn report(
         }
         let answer = attestation.report(&body.received, shared.clock.now()).await?;
         peer.authenticated();
-        Ok(ReportAnswer { key_rollovers: attestation.announcements_after(&pinned), ..answer })
+        let organisation = shared.organisation_version();
+        Ok(ReportAnswer { key_rollovers: attestation.announcements_after(&pinned), organisation, ..answer })
     };
     answered("report", StatusCode::OK, outcome.await)
 }
@@ -167,6 +172,11 @@ impl ServerState {
         let device = attestation.session_device(authorization(headers), self.clock.now()).await?;
         peer.authenticated();
         Ok(device)
+    }
+
+    /// Returns the version of the organisation's words, which devices then fetch.
+    fn organisation_version(&self) -> Option<Digest> {
+        self.verifier.organisation().as_ref().as_ref().map(OrganisationDocument::version)
     }
 
     /// Completes when the server shuts down, to end waiting requests.

@@ -30,6 +30,8 @@ pub(crate) struct Verifier {
     key: PublicKey,
     /// Reports open a session.
     pub(crate) sessions: bool,
+    /// Version of the organisation's words that reports announce.
+    pub(crate) words: Option<Digest>,
 }
 
 impl Verifier {
@@ -41,7 +43,7 @@ impl Verifier {
     pub(crate) fn new() -> Self {
         let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
         let key = PublicKey::from_point(pair.public_key().as_ref()).unwrap();
-        Self { pair, key, sessions: false }
+        Self { pair, key, sessions: false, words: None }
     }
 
     pub(crate) fn answer(
@@ -71,6 +73,7 @@ impl Verifier {
             report_seconds: 300.into(),
             quote: false,
             session: self.sessions.then(|| DeviceSession(Secret::new(vec![8; 32]))),
+            organisation: self.words,
             key_rollovers: Vec::new(),
         }
     }

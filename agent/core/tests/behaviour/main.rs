@@ -10,6 +10,7 @@
 mod channel;
 mod harness;
 mod numbers;
+mod organisation;
 mod pacing;
 mod random;
 mod renewal;

@@ -2,6 +2,7 @@
 
 use super::{PathArgs, say, say_json, status};
 use crate::config::ConfigLayer;
+use crate::render::plain;
 use std::io::IsTerminal;
 use vitalsign_client::ServiceClient;
 use vitalsign_client::program::ExitStatus;
@@ -62,8 +63,11 @@ pub(crate) fn run(place: &PathArgs, command: &DiagnosticsCommand) -> anyhow::Res
     if json {
         say_json(&serde_json::json!({ "reference": reference, "text": text }))?;
     } else {
-        let contact = config.managed.guidance().support.name.unwrap_or_else(|| "IT".to_owned());
-        say(&format!("\nSent. Tell {contact} this number: {reference}\n"));
+        let it = match service.ask(Request::Status)? {
+            Answer::Status(status) => status.guidance.support.it(),
+            _ => "IT".to_owned(),
+        };
+        say(&format!("\nSent. Tell {} this number: {reference}\n", plain(&it)));
     }
     Ok(ExitStatus::Success)
 }

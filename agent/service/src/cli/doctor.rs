@@ -2,27 +2,25 @@
 
 use super::{Output, PathArgs, check, say, say_json, wall};
 use crate::config::{Config, ConfigError, ConfigLayer};
+use crate::organisation;
 use crate::render::style::Paint;
 use crate::render::table::{Cell, rows};
 use crate::render::verdict::Advisor;
 use crate::render::{Style, plain, standing, when};
 use crate::verifier::{Reached, VerifierClient};
 use std::io::ErrorKind;
-use std::path::Path;
-use vitalsign_agent_core::RequestError;
+use vitalsign_agent_core::{Agent, RequestError, Saved};
 use vitalsign_client::program::ExitStatus;
-use vitalsign_client::texts::Texts;
 use vitalsign_client::{ClientError, ServiceClient};
 use vitalsign_ipc::{AgentState, Answer, Diagnostic, Request, Status};
 use vitalsign_platform_api::KeyError;
 use vitalsign_protocol::fact::{Fact, Reason};
 use vitalsign_protocol::message::EnrolmentKeys;
+use vitalsign_protocol::organisation::Support;
 use vitalsign_protocol::posture::Os;
 
 /// Maximum clock difference, in seconds, that is not reported.
 const SKEW_SECONDS: u64 = 120;
-/// Files with the organisation's texts that are examined.
-const MAX_TEXT_FILES: usize = 50;
 
 pub(crate) fn run(place: &PathArgs, output: Output) -> anyhow::Result<ExitStatus> {
     let all = match place.load(ConfigLayer::default()) {
@@ -45,8 +43,8 @@ fn examine(config: &Config) -> Vec<Diagnostic> {
     let managed = config.managed.verifier_file();
     let managed = managed.map_or(String::new(), |file| format!("; {} sets the verifier", file.display()));
     let mut all = vec![ok("settings", &format!("understood{managed}"))];
-    all.extend(standing::support(&config.managed.guidance().support).map(|way| ok("help", &way)));
-    all.extend(texts(&config.managed.texts()));
+    let remedy = "Fix the file. Until then, people see the product's texts.";
+    all.extend(config.managed.problems.iter().map(|it| problem("organisation", it.clone(), remedy)));
     match ServiceClient::connect(&config.socket).and_then(|mut service| {
         let status = service.ask(Request::Status)?;
         Ok((service.ask(Request::Diagnostics)?, status))
@@ -61,6 +59,7 @@ fn examine(config: &Config) -> Vec<Diagnostic> {
                 )),
             }
             if let Answer::Status(status) = status {
+                all.extend(help(&status.guidance.support));
                 all.extend(standing_of(&status));
                 all.extend(needless_token(config, &status));
                 all.extend(unusable_token(config, &status));
@@ -79,6 +78,10 @@ fn examine(config: &Config) -> Vec<Diagnostic> {
                 _ => "See the service's log: journalctl -u vitalsign",
             };
             all.push(problem("service", error.to_string(), remedy));
+            let served = organisation::kept(&config.state);
+            let agent =
+                Agent::new(Saved::default()).with_organisation(config.managed.organisation.clone(), served);
+            all.extend(help(&agent.status(crate::clock::now()).guidance.support));
             all.extend(findings(config));
             all.extend(key(config));
         }
@@ -105,14 +108,9 @@ fn unusable_token(config: &Config, status: &Status) -> Option<Diagnostic> {
     }
 }
 
-/// The organisation's texts that cannot be used.
-fn texts(folder: &Path) -> Vec<Diagnostic> {
-    let Ok(files) = std::fs::read_dir(folder) else { return Vec::new() };
-    let names = files.flatten().take(MAX_TEXT_FILES).filter_map(|file| file.file_name().into_string().ok());
-    let languages: Vec<_> = names.filter_map(|name| Some(name.strip_suffix(".toml")?.to_owned())).collect();
-    let remedy = "Fix the file. Until then, people see the product's texts.";
-    let problems = languages.iter().filter_map(|language| Texts::read(folder, language).err());
-    problems.map(|error| problem("texts", error.to_string(), remedy)).collect()
+/// Ways to reach IT, in words.
+fn help(support: &Support) -> Option<Diagnostic> {
+    standing::support(support).map(|way| ok("help", &way))
 }
 
 /// An enrolment token that the service could not remove.
@@ -247,24 +245,29 @@ fn key(config: &Config) -> Vec<Diagnostic> {
 }
 
 fn standing_of(status: &Status) -> Option<Diagnostic> {
+    let it = plain(&status.guidance.support.it());
     let (subject, remedy) = match &status.standing {
         AgentState::Starting | AgentState::Enrolling | AgentState::Reporting => {
             return Some(ok("enrolment", "in order"));
         }
-        AgentState::NotEnrolled => ("enrolment", "Enrol: vitalsign enrol --token-file FILE"),
+        AgentState::NotEnrolled => ("enrolment", "Enrol: vitalsign enrol --token-file FILE".to_owned()),
         AgentState::Offline { .. } => {
-            ("reports", "They go on by themselves as soon as the verifier is reached.")
+            ("reports", "They go on by themselves as soon as the verifier is reached.".to_owned())
         }
-        AgentState::Revoked => ("enrolment", "Contact IT: an administrator revoked this device."),
-        AgentState::Refused { .. } => ("enrolment", "Contact IT about the reason above; then enrol again."),
-        AgentState::KeyTrouble { .. } => ("device key", "See whether the TPM is on, and this line's reason."),
+        AgentState::Revoked => ("enrolment", format!("Contact {it}: an administrator revoked this device.")),
+        AgentState::Refused { .. } => {
+            ("enrolment", format!("Contact {it} about the reason above; then enrol again."))
+        }
+        AgentState::KeyTrouble { .. } => {
+            ("device key", "See whether the TPM is on, and this line's reason.".to_owned())
+        }
     };
     let advisor = Advisor { guidance: status.guidance.clone(), ..Advisor::default() };
     let seen = match &status.standing {
         AgentState::KeyTrouble { detail } | AgentState::Offline { detail, .. } => detail.clone(),
         _ => standing::sentence(status, &advisor, wall()),
     };
-    Some(problem(subject, seen, remedy))
+    Some(problem(subject, seen, &remedy))
 }
 
 /// Checks that step-ups can arrive; skipped while reports fail.

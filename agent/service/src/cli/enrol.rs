@@ -83,16 +83,19 @@ pub(crate) fn run(place: &PathArgs, arguments: &EnrolArgs) -> anyhow::Result<Exi
 
     let source = place.source(ConfigLayer::default())?;
     let config = source.current();
-    let now = match ServiceClient::connect(&config.socket) {
-        Ok(service) => report::through_service(service, Request::Enrol)?,
-        Err(ClientError::NotRunning(_)) => PersistentAgent::open_without_service(&source)
-            .context(
+    let (now, texts) = match ServiceClient::connect(&config.socket) {
+        Ok(mut service) => {
+            (report::through_service(&mut service, Request::Enrol)?, status::texts(&mut service))
+        }
+        Err(ClientError::NotRunning(_)) => {
+            let mut agent = PersistentAgent::open_without_service(&source).context(
                 "the settings and the token are stored, and the service enrols with them when it starts",
-            )?
-            .run_through(Event::EnrolNow, source)?,
+            )?;
+            (agent.run_through(Event::EnrolNow, source)?, status::own_texts(&agent.core))
+        }
         Err(error) => anyhow::bail!(error),
     };
-    status::show(&now, &config.managed.texts(), Output { json: arguments.json })?;
+    status::show(&now, texts, Output { json: arguments.json })?;
     if let Some(former) = former.filter(|_| now.standing != AgentState::Reporting) {
         former.restore()?;
         eprintln!("vitalsign: this device keeps the enrolment and the settings that it had");

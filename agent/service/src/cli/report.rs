@@ -15,14 +15,15 @@ const REPLY_TIMEOUT: Duration = Duration::from_secs(180);
 pub(crate) fn run(place: &PathArgs, output: Output) -> anyhow::Result<ExitStatus> {
     let source = place.source(ConfigLayer::default())?;
     let config = source.current();
-    let status = match ServiceClient::connect(&config.socket) {
-        Ok(service) => through_service(service, Request::CheckNow)?,
+    let (status, texts) = match ServiceClient::connect(&config.socket) {
+        Ok(mut service) => (through_service(&mut service, Request::CheckNow)?, status::texts(&mut service)),
         Err(ClientError::NotRunning(_)) => {
-            PersistentAgent::open_without_service(&source)?.run_through(Event::CheckNow, source)?
+            let mut agent = PersistentAgent::open_without_service(&source)?;
+            (agent.run_through(Event::CheckNow, source)?, status::own_texts(&agent.core))
         }
         Err(error) => anyhow::bail!(error),
     };
-    let shown = status::show(&status, &config.managed.texts(), output)?;
+    let shown = status::show(&status, texts, output)?;
     // A verdict that still holds is no answer to a report that did not arrive.
     Ok(match status.standing {
         AgentState::Reporting | AgentState::Revoked | AgentState::Refused { .. } => shown,
@@ -31,7 +32,7 @@ pub(crate) fn run(place: &PathArgs, output: Output) -> anyhow::Result<ExitStatus
 }
 
 /// Asks the service to do something, and waits until it is done.
-pub(crate) fn through_service(mut service: ServiceClient, request: Request) -> anyhow::Result<Status> {
+pub(crate) fn through_service(service: &mut ServiceClient, request: Request) -> anyhow::Result<Status> {
     let Answer::Status(mut before) = service.ask(Request::Subscribe)? else {
         anyhow::bail!("the service has just started: try again");
     };

@@ -2,34 +2,41 @@
 
 use super::{Output, PathArgs, say, say_json, wall};
 use crate::config::ConfigLayer;
-use crate::env;
 use crate::render::verdict::Advisor;
 use crate::render::{Style, standing};
 use crate::store::Store;
-use std::path::Path;
+use crate::{env, organisation};
 use vitalsign_agent_core::{Agent, Saved};
 use vitalsign_client::program::ExitStatus;
-use vitalsign_client::texts::Texts;
 use vitalsign_client::{ClientError, ServiceClient};
 use vitalsign_ipc::{AgentState, Answer, Request, Status};
 use vitalsign_protocol::check::Desktop;
+use vitalsign_protocol::organisation::Texts;
+
+/// Language of the command line.
+const LANGUAGE: &str = "en";
 
 pub(crate) fn run(place: &PathArgs, output: Output) -> anyhow::Result<ExitStatus> {
     let config = place.load(ConfigLayer::default())?;
-    let answer = ServiceClient::connect(&config.socket).and_then(|mut service| service.ask(Request::Status));
-    let status = match answer {
-        Ok(Answer::Status(status)) => *status,
-        Ok(other) => anyhow::bail!("{}", refusal(&other)),
+    let answer = ServiceClient::connect(&config.socket).and_then(|mut service| {
+        let status = service.ask(Request::Status)?;
+        Ok((status, texts(&mut service)))
+    });
+    let (status, texts) = match answer {
+        Ok((Answer::Status(status), texts)) => (*status, texts),
+        Ok((other, _)) => anyhow::bail!("{}", refusal(&other)),
         // Who may read the state sees what was saved last.
         Err(error @ ClientError::NotRunning(_)) => {
             let next = "start it: systemctl start vitalsign; or find the cause: vitalsign doctor";
             let Some(saved) = Store::peek::<Saved>(&config.state) else { anyhow::bail!("{error}; {next}") };
             eprintln!("vitalsign: {error}; {next}. This is what was saved last:");
-            Agent::new(saved).with_guidance(config.managed.guidance()).status(crate::clock::now())
+            let served = organisation::kept(&config.state);
+            let agent = Agent::new(saved).with_organisation(config.managed.organisation.clone(), served);
+            (agent.status(crate::clock::now()), own_texts(&agent))
         }
         Err(error) => anyhow::bail!(error),
     };
-    let shown = show(&status, &config.managed.texts(), output)?;
+    let shown = show(&status, texts, output)?;
     if let Some(file) = config.managed.verifier_file().filter(|_| !output.json) {
         say(&standing::managed(file, Style::of_stdout()));
     }
@@ -37,7 +44,7 @@ pub(crate) fn run(place: &PathArgs, output: Output) -> anyhow::Result<ExitStatus
 }
 
 /// Prints the status and returns whether the device is healthy.
-pub(crate) fn show(status: &Status, texts: &Path, output: Output) -> anyhow::Result<ExitStatus> {
+pub(crate) fn show(status: &Status, texts: Texts, output: Output) -> anyhow::Result<ExitStatus> {
     let now = wall();
     if output.json {
         say_json(&standing::json(status)?)?;
@@ -52,12 +59,20 @@ pub(crate) fn show(status: &Status, texts: &Path, output: Output) -> anyhow::Res
     })
 }
 
-/// The guidance with the organisation's English texts. A file that cannot be used is named, and left out.
-fn advisor(status: &Status, texts: &Path) -> Advisor {
-    let texts = Texts::read(texts, "en").unwrap_or_else(|error| {
-        eprintln!("{error}; its texts are not used");
-        Texts::default()
-    });
+/// Asks the service for the organisation's texts. An older service has none.
+pub(crate) fn texts(service: &mut ServiceClient) -> Texts {
+    match service.ask(Request::Organisation { language: LANGUAGE.to_owned() }) {
+        Ok(Answer::Organisation(organisation)) => organisation.texts,
+        _ => Texts::default(),
+    }
+}
+
+/// Returns the organisation's texts of an agent in this process.
+pub(crate) fn own_texts(agent: &Agent) -> Texts {
+    agent.organisation_texts(LANGUAGE, std::env::consts::OS).texts
+}
+
+fn advisor(status: &Status, texts: Texts) -> Advisor {
     let desktop = std::env::var(env::CURRENT_DESKTOP).ok().and_then(|names| Desktop::of(&names));
     Advisor { guidance: status.guidance.clone(), texts, desktop }
 }

@@ -5,9 +5,10 @@ use super::table::{Cell, paragraph, rows};
 use super::verdict::Advisor;
 use super::{plain, verdict, when};
 use std::path::Path;
-use vitalsign_ipc::{AgentState, Stage, Status, StepUp, Support};
+use vitalsign_ipc::{AgentState, Stage, Status, StepUp};
 use vitalsign_protocol::device_code::DeviceCode;
 use vitalsign_protocol::ear::Tier;
+use vitalsign_protocol::organisation::Support;
 
 /// Returns whether the last verdict is affirming and has not expired.
 pub(crate) fn healthy(status: &Status, now: u64) -> bool {
@@ -44,6 +45,9 @@ pub(crate) fn page(status: &Status, advisor: &Advisor, style: Style, now: u64) -
     }
     if let Some(enrolment) = status.enrolment {
         lines.push(line("Device code", DeviceCode::of(&enrolment).to_string()));
+    }
+    if let Some(organisation) = &status.guidance.organisation {
+        lines.push(line("Organisation", plain(organisation)));
     }
     if let Some(support) = support(&status.guidance.support) {
         lines.push(line("Help", support));
@@ -90,8 +94,10 @@ pub(crate) fn sentence(status: &Status, advisor: &Advisor, now: u64) -> String {
             format!("The verifier refuses this device: {}", plain(detail))
         }
         (AgentState::NotEnrolled, _) => {
-            "This device is not enrolled. Get an enrolment token from IT, then run `vitalsign enrol`."
-                .to_owned()
+            let it = plain(&advisor.guidance.support.it());
+            format!(
+                "This device is not enrolled. Get an enrolment token from {it}, then run `vitalsign enrol`."
+            )
         }
         (_, Some(ear)) if expired(status, now) => {
             let last = verdict::sentence(ear, advisor);
@@ -294,6 +300,7 @@ mod tests {
         let support = &mut status.guidance.support;
         support.name = Some("Service desk".into());
         support.phone = Some("ext. 1234".into());
+        status.guidance.organisation = Some("St. Example Hospital".into());
         insta::assert_snapshot!(page(&status, &Advisor::default(), STYLE, NOW));
     }
 }

@@ -4,10 +4,10 @@ use super::style::{Paint, Style};
 use super::table::{Cell, rows, rule};
 use super::{plain, when};
 use serde_json::Value;
-use vitalsign_client::texts::{Advice, Texts};
 use vitalsign_ipc::Guidance;
 use vitalsign_protocol::check::{self, Desktop, Remediator};
 use vitalsign_protocol::ear::{Check, Ear, Tier};
+use vitalsign_protocol::organisation::{Advice, Texts};
 
 const WIDTHS: [usize; 3] = [20, 13, 30];
 /// Widths on a narrow terminal, where the reason and the remedy share a column.

@@ -1,11 +1,13 @@
 //! Remedies, their order, and the ways to reach IT, as the page is told them.
 
 use super::*;
-use vitalsign_ipc::{Guidance, Support};
+use serde_json::json;
+use vitalsign_ipc::{Guidance, OrganisationTexts};
 use vitalsign_protocol::check::{Desktop, Fixers};
 use vitalsign_protocol::ear::{Appraisal, Check, Tier, TrustVector};
+use vitalsign_protocol::organisation::Support;
 
-fn told(texts: &str, desktop: Option<Desktop>, guidance: Guidance) -> view::DeviceView {
+fn told(texts: serde_json::Value, desktop: Option<Desktop>, guidance: Guidance) -> view::DeviceView {
     let check = |name: &str, status, reason: &str| Check {
         check: name.into(),
         status,
@@ -24,10 +26,9 @@ fn told(texts: &str, desktop: Option<Desktop>, guidance: Guidance) -> view::Devi
     let appraisal = Appraisal::new(TrustVector::default(), checks, "default");
     let mut ear = Ear { ear_status: Some(appraisal.ear_status), ..Ear::default() };
     ear.submods.insert("os".into(), appraisal);
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("en.toml"), texts).unwrap();
-    let texts = vitalsign_client::texts::Texts::read(folder.path(), "en").unwrap();
-    let mut model = Model::new(String::new()).advised(texts, desktop);
+    let words = OrganisationTexts { texts: serde_json::from_value(texts).unwrap(), logo: None };
+    let mut model = Model::new(String::new()).on_desktop(desktop);
+    model.on(Happened::Organisation(Box::new(words)), NOW);
     let status = Box::new(Status { ear: Some(ear), guidance, ..*status(Vec::new()) });
     model.on(Happened::Shown(UiUpdate::Status { status, changed: Vec::new() }), NOW);
     model.view(NOW).device
@@ -39,7 +40,7 @@ fn remedies(device: &view::DeviceView) -> Vec<(&str, &str)> {
 
 #[test]
 fn own_problems_come_first_with_steps() {
-    let device = told("", Some(Desktop::Gnome), Guidance::default());
+    let device = told(json!({}), Some(Desktop::Gnome), Guidance::default());
     assert_eq!(
         remedies(&device),
         [
@@ -58,8 +59,9 @@ fn own_problems_come_first_with_steps() {
 #[test]
 fn managed_device_leaves_everything_to_it() {
     let support = Support { phone: Some("ext. 1234".into()), ..Support::default() };
-    let guidance = Guidance { support, fixers: Fixers { managed: true, user_may_fix: None } };
-    let device = told("", Some(Desktop::Gnome), guidance);
+    let fixers = Fixers { managed: true, user_may_fix: None };
+    let guidance = Guidance { support, fixers, ..Guidance::default() };
+    let device = told(json!({}), Some(Desktop::Gnome), guidance);
     assert_eq!(device.headline, view::Headline::Attention { things: 4, yours: 0 });
     assert_eq!(device.support.phone.as_deref(), Some("ext. 1234"));
     assert!(device.checks.iter().all(|it| it.remediator == view::Remediator::It && it.steps.is_empty()));
@@ -67,7 +69,7 @@ fn managed_device_leaves_everything_to_it() {
 
 #[test]
 fn texts_of_the_organisation_reach_the_page() {
-    let texts = "[edr-protecting]\ntitle = 'Guard'\nremedy = 'Call ext. 9.'\nsteps = ['Wait.']";
+    let texts = json!({"edr-protecting": {"title": "Guard", "remedy": "Call ext. 9.", "steps": ["Wait."]}});
     let device = told(texts, None, Guidance::default());
     let guard = device.checks.iter().find(|it| it.code == "edr-protecting").unwrap();
     assert_eq!(guard.own.title.as_deref(), Some("Guard"));
