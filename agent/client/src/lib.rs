@@ -1,6 +1,7 @@
 //! Sends requests to the running service over its socket; and what its client programs have in common.
 
 pub mod program;
+pub mod session_command;
 
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};

@@ -47,6 +47,30 @@ pub fn exit_code(program: &str, outcome: Result<ExitStatus, impl Display>) -> Ex
         .into()
 }
 
+/// Parses the arguments of this process. Wrong use is reported with the same prefix as every other error.
+///
+/// # Errors
+/// The exit code, after the help, the version or the error was printed.
+pub fn parse<T: clap::Parser>(program: &str) -> Result<T, ExitCode> {
+    T::try_parse().map_err(|error| {
+        if error.use_stderr() {
+            eprint!("{}", prefixed(program, &error.render().to_string()));
+        } else {
+            // A reader that has gone away is no error.
+            let _ = error.print();
+        }
+        ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
+    })
+}
+
+fn prefixed(program: &str, error: &str) -> String {
+    match error.strip_prefix("error: ") {
+        Some(rest) => format!("{program}: {rest}"),
+        // The help, where a subcommand is missing.
+        None => error.to_owned(),
+    }
+}
+
 /// Logs to standard error from this level on, or from the one that `VITALSIGN_LOG` sets. Lines have no time if
 /// `timestamps` is false, for a reader with its own clock.
 pub fn log_to_stderr(default: LevelFilter, timestamps: bool) {

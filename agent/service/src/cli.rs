@@ -17,7 +17,8 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use vitalsign_client::program::{ExitStatus, LevelFilter, exit_code, log_to_stderr};
+use vitalsign_client::program::{ExitStatus, LevelFilter, exit_code, log_to_stderr, parse};
+use vitalsign_client::session_command::{SecurityKeyCommand, StepUpCommand};
 use vitalsign_ipc::Refusal;
 
 const EXAMPLES: &str = "\
@@ -70,11 +71,11 @@ enum Command {
     #[command(subcommand)]
     Diagnostics(diagnostics::DiagnosticsCommand),
     /// Register your security key, or see which are registered.
-    #[command(disable_help_flag = true)]
-    SecurityKey(session::SessionArgs),
+    #[command(subcommand)]
+    SecurityKey(SecurityKeyCommand),
     /// Confirm with your security key what applications ask you, in this terminal.
-    #[command(disable_help_flag = true)]
-    StepUp(session::SessionArgs),
+    #[command(subcommand)]
+    StepUp(StepUpCommand),
     /// Run the background service
     #[command(subcommand)]
     Service(ServiceCommand),
@@ -155,7 +156,10 @@ impl PathArgs {
 
 /// Parses the arguments and does what they say.
 pub(crate) fn run() -> ExitCode {
-    let Cli { place, command } = Cli::parse();
+    let Cli { place, command } = match parse("vitalsign") {
+        Ok(cli) => cli,
+        Err(code) => return code,
+    };
     let outcome = match command {
         Command::Service(ServiceCommand::Run(arguments)) => {
             log(LevelFilter::INFO);
@@ -170,8 +174,8 @@ pub(crate) fn run() -> ExitCode {
                 Command::Report(output) => report::run(&place, output),
                 Command::Doctor(output) => doctor::run(&place, output),
                 Command::Diagnostics(command) => diagnostics::run(&place, &command),
-                Command::SecurityKey(arguments) => session::run(&place, "security-key", &arguments),
-                Command::StepUp(arguments) => session::run(&place, "step-up", &arguments),
+                Command::SecurityKey(command) => session::run(&place, &command.arguments()),
+                Command::StepUp(command) => session::run(&place, &command.arguments()),
                 Command::Service(_) => Ok(ExitStatus::Failed),
             }
         }
@@ -227,10 +231,10 @@ mod tests {
 
     #[test]
     fn manual_is_complete_and_its_examples_parse() {
-        let mut pages = vitalsign_manual::pages(Cli::command()).unwrap();
-        // The session program has the pages of its commands.
-        pages.retain(|page| !["vitalsign-security-key", "vitalsign-step-up"].contains(&page.name.as_str()));
-        assert!(pages.len() > 10, "{pages:?}");
+        let pages = vitalsign_manual::pages(Cli::command()).unwrap();
+        for name in ["vitalsign-security-key-register", "vitalsign-step-up-listen", "vitalsign-enrol"] {
+            assert!(pages.iter().any(|page| page.name == name), "{pages:?}");
+        }
         for page in &pages {
             assert!(page.text.contains("\n.SH EXAMPLES\n") && !page.examples.is_empty(), "{}", page.name);
             for example in &page.examples {
@@ -242,18 +246,33 @@ mod tests {
     }
 
     #[test]
-    fn passes_session_arguments_through_unchanged() {
-        let given =
-            ["vitalsign", "--socket", "/s", "security-key", "register", "--name", "blue", "--help", "CODE"];
+    fn commands_of_the_session_program_are_known() {
+        let given = ["vitalsign", "security-key", "register", "--socket", "/s", "--name", "blue"];
         let Cli { place, command } = Cli::try_parse_from(given).unwrap();
         assert_eq!(place.socket, Some(PathBuf::from("/s")));
-        let Command::SecurityKey(passed) = command else { panic!("another command") };
-        assert_eq!(passed.words(), ["register", "--name", "blue", "--help", "CODE"]);
-        for given in [["vitalsign", "step-up", "--help"], ["vitalsign", "step-up", "listen"]] {
-            let Command::StepUp(passed) = Cli::try_parse_from(given).unwrap().command else {
-                panic!("another command")
-            };
-            assert_eq!(passed.words(), given[2..]);
+        let Command::SecurityKey(command) = command else { panic!("another command") };
+        assert_eq!(command.arguments(), ["security-key", "register", "--name=blue"]);
+        for (given, wanted) in [
+            (vec!["security-key", "registr"], "'register'"),
+            (vec!["step-up", "lisen"], "'listen'"),
+            (vec!["step-up", "listen", "--onse"], "'--once'"),
+            (vec!["chek"], "'check'"),
+            (vec!["status", "--jsno"], "'--json'"),
+        ] {
+            let error = Cli::try_parse_from([vec!["vitalsign"], given].concat()).err().unwrap().to_string();
+            assert!(error.contains("similar") && error.contains(wanted), "{error}");
+            assert!(!error.contains("vitalsign-session"), "{error}");
+        }
+        assert!(Cli::try_parse_from(["vitalsign", "enroll"]).is_ok());
+        // A code would be seen in the list of processes.
+        assert!(Cli::try_parse_from(["vitalsign", "security-key", "register", "RE1G-7ABC-9DEF"]).is_err());
+    }
+
+    #[test]
+    fn completions_know_commands_of_the_session_program() {
+        let completions = vitalsign_manual::bash_completions(Cli::command());
+        for word in ["register list", "--pin-file", "--once"] {
+            assert!(completions.contains(word), "{word}");
         }
     }
 }

@@ -6,12 +6,16 @@ mod person;
 mod place;
 mod step_up;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 use place::SocketArg;
 use std::process::ExitCode;
 use vitalsign_client::ClientError;
-use vitalsign_client::program::{ExitStatus, LevelFilter, exit_code, log_to_stderr};
+use vitalsign_client::program::{ExitStatus, LevelFilter, exit_code, log_to_stderr, parse};
+use vitalsign_client::session_command::{SecurityKeyCommand, StepUpCommand};
 use vitalsign_ipc::Refusal;
+
+/// Name that people know.
+const PROGRAM: &str = "vitalsign";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -25,9 +29,10 @@ Examples:
 Exit status: 0 approved, registered or listed, 1 refused or ended otherwise,
 2 used wrongly, 3 could not be done: no service, or no way to security keys.";
 
-/// Takes step-ups and registers security keys, for the person at this device.
+/// Takes step-ups and registers security keys, for the person at this device. People type `vitalsign`, which runs this
+/// program.
 #[derive(Parser)]
-#[command(name = "vitalsign-session", version, after_help = EXAMPLES)]
+#[command(name = "vitalsign", bin_name = "vitalsign", version, after_help = EXAMPLES)]
 struct SessionCli {
     #[command(flatten)]
     place: SocketArg,
@@ -39,52 +44,30 @@ struct SessionCli {
 enum Command {
     /// Register and list security keys
     #[command(subcommand)]
-    SecurityKey(KeyCommand),
+    SecurityKey(SecurityKeyCommand),
     /// Answer requests of applications that need proof of who is present
     #[command(subcommand)]
     StepUp(StepUpCommand),
 }
 
-#[derive(Subcommand)]
-enum KeyCommand {
-    /// Register a security key with a code that an administrator gave you.
-    #[command(after_help = key::EXAMPLES)]
-    Register(key::Register),
-    /// Show the keys that are plugged in, and those that this device's users have registered.
-    List(key::List),
-}
-
-#[derive(Subcommand)]
-enum StepUpCommand {
-    /// Show each step-up as it comes, and answer it with a security key.
-    #[command(after_help = step_up::EXAMPLES)]
-    Listen(step_up::Listen),
-}
-
-/// Source of the PIN without a terminal.
-#[derive(Args, Clone, Debug)]
-struct PinSource {
-    /// File with the security key's PIN, readable by you only; for tests, and where there is no terminal. The
-    /// PIN is sent once; a wrong PIN is not sent again
-    #[arg(long, value_name = "FILE")]
-    pin_file: Option<std::path::PathBuf>,
-}
-
 /// Parses the arguments and does what they say.
 pub(crate) fn run() -> ExitCode {
-    let SessionCli { place, command } = SessionCli::parse();
+    let SessionCli { place, command } = match parse(PROGRAM) {
+        Ok(cli) => cli,
+        Err(code) => return code,
+    };
     log_to_stderr(LevelFilter::ERROR, true);
     let outcome = match command {
-        Command::SecurityKey(KeyCommand::Register(arguments)) => key::register(&place, arguments),
-        Command::SecurityKey(KeyCommand::List(arguments)) => key::list(&place, arguments),
+        Command::SecurityKey(SecurityKeyCommand::Register(arguments)) => key::register(&place, arguments),
+        Command::SecurityKey(SecurityKeyCommand::List(arguments)) => key::list(&place, arguments),
         Command::StepUp(StepUpCommand::Listen(arguments)) => step_up::listen(&place, arguments),
     };
-    exit_code("vitalsign-session", outcome)
+    exit_code(PROGRAM, outcome)
 }
 
 /// Says why the service does not do it; whether it could at another time.
 fn refused(refusal: &Refusal) -> ExitStatus {
-    eprintln!("vitalsign-session: {}", vitalsign_protocol::text::escape(&refusal.to_string()));
+    eprintln!("{PROGRAM}: {}", vitalsign_protocol::text::escape(&refusal.to_string()));
     match refusal {
         Refusal::Verifier { problem: Some(_), .. }
         | Refusal::Over
@@ -96,7 +79,7 @@ fn refused(refusal: &Refusal) -> ExitStatus {
 
 /// Says that the service was not reached.
 fn unreached(error: &ClientError) -> ExitStatus {
-    eprintln!("vitalsign-session: {error}");
+    eprintln!("{PROGRAM}: {error}");
     ExitStatus::Failed
 }
 
@@ -106,26 +89,9 @@ mod tests {
     use clap::CommandFactory;
 
     #[test]
-    fn manual_is_complete_and_its_examples_parse() {
-        // People type `vitalsign`, which runs this program.
-        let named = SessionCli::command().name("vitalsign").bin_name("vitalsign");
-        let mut pages = vitalsign_manual::pages(named).unwrap();
-        pages.retain(|page| page.name != "vitalsign");
-        assert_eq!(pages.len(), 5, "{pages:?}");
-        for page in &pages {
-            assert!(page.text.contains("\n.SH EXAMPLES\n") && !page.examples.is_empty(), "{}", page.name);
-            for example in &page.examples {
-                let parsed = SessionCli::command().try_get_matches_from(vitalsign_manual::words(example));
-                assert!(parsed.is_ok(), "{}: {example}: {}", page.name, parsed.unwrap_err());
-            }
-        }
-        vitalsign_manual::write(&pages, None).unwrap();
-    }
-
-    #[test]
     fn codes_are_not_accepted_as_arguments() {
         let parse = |more: &[&str]| {
-            SessionCli::try_parse_from([&["vitalsign-session", "security-key", "register"], more].concat())
+            SessionCli::try_parse_from([&["vitalsign", "security-key", "register"], more].concat())
         };
         assert!(parse(&[]).is_ok() && parse(&["--name", "blue"]).is_ok());
         assert!(parse(&["RE1G-7ABC-9DEF"]).is_err() && parse(&["--code", "RE1G-7ABC-9DEF"]).is_err());

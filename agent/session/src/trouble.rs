@@ -23,7 +23,7 @@ pub enum SessionError {
 impl fmt::Display for SessionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Key(failure) => f.write_str(&texts::failure(failure)),
+            Self::Key(failure) => f.write_str(&texts::failure(failure, texts::IT)),
             Self::NoPin => f.write_str(texts::NO_PIN),
             Self::Refused(refusal) => refusal.fmt(f),
             Self::Disconnected(lost) => lost.fmt(f),

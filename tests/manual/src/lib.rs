@@ -126,6 +126,14 @@ pub fn words(line: &str) -> Vec<String> {
     words.into_iter().skip_while(|it| it == "sudo").collect()
 }
 
+/// Returns the completions of a command for bash.
+#[must_use]
+pub fn bash_completions(mut command: Command) -> String {
+    let (name, mut completions) = (command.get_name().to_owned(), Vec::new());
+    clap_complete::generate(Shell::Bash, &mut command, name, &mut completions);
+    String::from_utf8_lossy(&completions).into_owned()
+}
+
 /// Writes pages, and the completions of a command for each shell, if `VITALSIGN_MANUAL` names a folder.
 ///
 /// # Errors

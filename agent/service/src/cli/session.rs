@@ -12,27 +12,12 @@ use vitalsign_client::program::ExitStatus;
 
 const PROGRAM: &str = "vitalsign-session";
 
-/// Arguments that are passed on to the program.
-#[derive(clap::Args, Debug)]
-pub(crate) struct SessionArgs {
-    /// Arguments of the command; see --help
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGUMENTS")]
-    arguments: Vec<OsString>,
-}
-
-#[cfg(test)]
-impl SessionArgs {
-    pub(crate) fn words(&self) -> Vec<&str> {
-        self.arguments.iter().map(|word| word.to_str().unwrap()).collect()
-    }
-}
-
 /// Becomes the program, where the system knows such a thing, and else waits for its end.
-pub(crate) fn run(place: &PathArgs, command: &str, arguments: &SessionArgs) -> anyhow::Result<ExitStatus> {
+pub(crate) fn run(place: &PathArgs, arguments: &[OsString]) -> anyhow::Result<ExitStatus> {
     let socket = place.load(ConfigLayer::default())?.socket;
     let program = program().context("finding out where this program is")?;
     let mut session = Command::new(&program);
-    session.arg("--socket").arg(socket).arg(command).args(&arguments.arguments);
+    session.arg("--socket").arg(socket).args(arguments);
     match vitalsign_os::become_program(&mut session) {
         Ok(ended) => Ok(match ended.code() {
             Some(0) => ExitStatus::Success,

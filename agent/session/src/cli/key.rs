@@ -2,50 +2,22 @@
 
 use super::person::{Person, on_ctrl_c};
 use super::place::SocketArg;
-use super::{PinSource, output, refused, unreached};
+use super::{PROGRAM, output, refused, unreached};
 use anyhow::{Context, bail};
 use serde_json::json;
 use std::io::{IsTerminal, Read};
 use vitalsign_client::program::ExitStatus;
+use vitalsign_client::session_command::{List, Register};
 use vitalsign_ipc::{Answer, Request};
 use vitalsign_os::Terminal;
 use vitalsign_protocol::calendar::date;
 use vitalsign_protocol::id::Secret;
 use vitalsign_protocol::step_up::RegisteredKey;
 use vitalsign_security_key::{Cancel, Failure, Prompt, SecurityKeys};
-use vitalsign_session::{RegisterError, ServiceConnector, texts};
+use vitalsign_session::{RegisterError, ServiceConnector, Socket, texts};
 use zeroize::Zeroizing;
 
-pub(super) const EXAMPLES: &str = "\
-Examples:
-  Enter the code when asked for it:
-    vitalsign security-key register
-  From a file, giving the key a name:
-    vitalsign security-key register --name \"blue key\" < code
-
-The code is read from the terminal or from standard input, never from the arguments:
-other users see those in the list of processes.
-A key that has no PIN yet is given one on the way.";
-
 const MAX_CODE: u64 = 1024;
-
-/// Options of the registration.
-#[derive(clap::Args, Debug)]
-pub(super) struct Register {
-    /// Name for the key
-    #[arg(long, value_name = "NAME", default_value = "Security key")]
-    name: String,
-    #[command(flatten)]
-    pin: PinSource,
-}
-
-/// Options of the list.
-#[derive(clap::Args, Debug)]
-pub(super) struct List {
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
-}
 
 pub(super) fn register(place: &SocketArg, arguments: Register) -> anyhow::Result<ExitStatus> {
     let socket = place.socket();
@@ -83,12 +55,21 @@ pub(super) fn register(place: &SocketArg, arguments: Register) -> anyhow::Result
         Err(RegisterError::Service(error)) => unreached(&error),
         Err(RegisterError::Refused(refusal)) => refused(&refusal),
         Err(RegisterError::Key(failure)) => {
-            let text = if unheard { texts::NO_PIN.to_owned() } else { texts::failure(&failure) };
-            eprintln!("\nvitalsign-session: {text}");
+            let text =
+                if unheard { texts::NO_PIN.to_owned() } else { texts::failure(&failure, &it(&socket)) };
+            eprintln!("\n{PROGRAM}: {text}");
             if matches!(failure, Failure::Unavailable(_)) { ExitStatus::Failed } else { ExitStatus::Rejected }
         }
         Err(error @ RegisterError::Odd) => bail!(error),
     })
+}
+
+/// Asks the service how to name IT.
+fn it(socket: &Socket) -> String {
+    match socket.connect().and_then(|mut service| service.ask(Request::Status)) {
+        Ok(Answer::Status(status)) => status.guidance.support.it(),
+        _ => texts::IT.to_owned(),
+    }
 }
 
 pub(super) fn list(place: &SocketArg, arguments: List) -> anyhow::Result<ExitStatus> {

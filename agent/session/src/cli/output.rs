@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use std::io::Write;
 use vitalsign_ipc::{Stage, StepUp};
 use vitalsign_security_key::{PinReason, Prompt, Transport};
-use vitalsign_session::{UiUpdate, texts};
+use vitalsign_session::{SessionError, UiUpdate, texts};
 
 /// Writes to standard output; a reader that has gone away is no error.
 pub(super) fn say(text: &str) {
@@ -68,23 +68,27 @@ pub(super) fn prompt_json(prompt: &Prompt) -> Value {
     }
 }
 
-/// Formats an update for people, each of its parts by itself. `now` is in seconds since 1970.
-pub(super) fn words(shown: &UiUpdate, choices: bool, now: u64) -> Vec<String> {
+/// Formats an update for people, each of its parts by itself. `it` names IT; `now` is in seconds since 1970.
+pub(super) fn words(shown: &UiUpdate, choices: bool, it: &str, now: u64) -> Vec<String> {
     let text = match shown {
         UiUpdate::Status { changed, .. } => {
-            return changed.iter().filter_map(|step_up| stage_words(step_up, choices, now)).collect();
+            return changed.iter().filter_map(|step_up| stage_words(step_up, choices, it, now)).collect();
         }
         UiUpdate::Idle => Some("Waiting for step-ups. Leave with Ctrl-C.\n".to_owned()),
         UiUpdate::Prompt { prompt, .. } => prompt_words(prompt, |_| false),
         UiUpdate::SessionError { trouble, .. } => {
-            Some(format!("  {}\n", vitalsign_protocol::text::escape(&trouble.to_string()).replace('\n', " ")))
+            let text = match trouble {
+                SessionError::Key(failure) => texts::failure(failure, it),
+                other => other.to_string(),
+            };
+            Some(format!("  {}\n", vitalsign_protocol::text::escape(&text).replace('\n', " ")))
         }
         UiUpdate::Disconnected(lost) => Some(format!("{} Looking for it again.\n", sentence(&lost.text))),
     };
     text.into_iter().collect()
 }
 
-fn stage_words(step_up: &StepUp, choices: bool, now: u64) -> Option<String> {
+fn stage_words(step_up: &StepUp, choices: bool, it: &str, now: u64) -> Option<String> {
     match &step_up.stage {
         // It is shown once it can be answered, or has ended.
         Stage::Preparing => None,
@@ -110,9 +114,9 @@ fn stage_words(step_up: &StepUp, choices: bool, now: u64) -> Option<String> {
         Stage::Checking => Some("  The tap is being verified.\n".to_owned()),
         Stage::Ended { end, reasons } => {
             let application = vitalsign_protocol::text::escape(&step_up.application).replace('\n', " ");
-            let mut text = format!("{application}: {}\n", texts::end(*end));
+            let mut text = format!("{application}: {}\n", texts::end(*end, it));
             for reason in reasons {
-                text.push_str(&format!("  - {}\n", texts::reason(reason)));
+                text.push_str(&format!("  - {}\n", texts::reason(reason, it)));
             }
             Some(text)
         }

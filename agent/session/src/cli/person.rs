@@ -1,12 +1,12 @@
 //! The person at the terminal: their PIN, and what they say instead of tapping.
 
-use super::PinSource;
 use super::output::say;
 use anyhow::{Context, bail};
 use std::io::{IsTerminal, Read};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
+use vitalsign_client::session_command::PinSource;
 use vitalsign_os::Terminal;
 use vitalsign_security_key::{Pin, PinReason, PinReply, PinRequest};
 use vitalsign_session::flow::Choice;

@@ -2,36 +2,14 @@
 
 use super::person::{Person, on_ctrl_c};
 use super::place::SocketArg;
-use super::{PinSource, output, unreached};
+use super::{output, unreached};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 use vitalsign_client::program::ExitStatus;
+use vitalsign_client::session_command::Listen;
 use vitalsign_protocol::step_up;
 use vitalsign_security_key::{Prompt, SecurityKeys};
-use vitalsign_session::{Inbox, ListenResult, ServiceConnector, Ui, UiUpdate, listen as listen_to};
-
-pub(super) const EXAMPLES: &str = "\
-Examples:
-  Answer step-ups until Ctrl-C:
-    vitalsign step-up listen
-  Answer one, and tell by the exit status whether it was approved:
-    vitalsign step-up listen --once
-
-While one is asked: touch the key, and enter its PIN when it asks for it.
-n and Enter declines; x and Enter says that you did not ask for this.";
-
-/// Options of listening.
-#[derive(clap::Args, Debug)]
-pub(super) struct Listen {
-    /// End with the first step-up that ends: 0 when it was approved, 1 when not.
-    #[arg(long)]
-    once: bool,
-    /// Print one line of JSON for each change, prompts included
-    #[arg(long)]
-    json: bool,
-    #[command(flatten)]
-    pin: PinSource,
-}
+use vitalsign_session::{Inbox, ListenResult, ServiceConnector, Ui, UiUpdate, listen as listen_to, texts};
 
 pub(super) fn listen(place: &SocketArg, arguments: Listen) -> anyhow::Result<ExitStatus> {
     let socket = Arc::new(place.socket());
@@ -41,7 +19,7 @@ pub(super) fn listen(place: &SocketArg, arguments: Listen) -> anyhow::Result<Exi
     let person = Person::new(&arguments.pin, move |choice| said.say(choice))?;
     let left = inbox.clone();
     on_ctrl_c(move || left.leave())?;
-    let mut screen = Screen { json: arguments.json, person: &person };
+    let mut screen = Screen { json: arguments.json, person: &person, it: texts::IT.to_owned() };
     let service = match socket.connect() {
         Ok(service) => service,
         Err(error) => return Ok(unreached(&error)),
@@ -60,6 +38,8 @@ pub(super) fn listen(place: &SocketArg, arguments: Listen) -> anyhow::Result<Exi
 struct Screen<'a> {
     json: bool,
     person: &'a Person,
+    /// Name of IT, with its number once the service has told it.
+    it: String,
 }
 
 impl Screen<'_> {
@@ -68,13 +48,16 @@ impl Screen<'_> {
             UiUpdate::Prompt { prompt, .. } => {
                 output::prompt_words(prompt, |reason| self.person.has_pin(reason)).into_iter().collect()
             }
-            _ => output::words(shown, self.person.is_there(), now()),
+            _ => output::words(shown, self.person.is_there(), &self.it, now()),
         }
     }
 }
 
 impl Ui for Screen<'_> {
     fn show(&mut self, shown: UiUpdate) {
+        if let UiUpdate::Status { status, .. } = &shown {
+            self.it = status.guidance.support.it();
+        }
         let lines = if self.json { output::json(&shown) } else { self.words(&shown) };
         if matches!(&shown, UiUpdate::Status { changed, .. } if changed.is_empty()) {
             return;
