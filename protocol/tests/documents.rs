@@ -9,7 +9,7 @@ mod documents {
     const INTEGRATE: &str = include_str!("../../docs/integrate.md");
     const HELPDESK: &str = include_str!("../../docs/helpdesk.md");
     const CODES: &str = include_str!("../../docs/codes.md");
-    const DOCUMENTS: [&str; 12] = [
+    const DOCUMENTS: [&str; 13] = [
         PRIVACY,
         INTEGRATE,
         HELPDESK,
@@ -17,6 +17,7 @@ mod documents {
         include_str!("../../docs/auditor.md"),
         SECURITY,
         include_str!("../../docs/architecture.md"),
+        include_str!("../../docs/organisation.md"),
         include_str!("../../docs/policy.md"),
         include_str!("../../docs/style.md"),
         include_str!("../../docs/supported-platforms.md"),

@@ -18,6 +18,7 @@ mod golden {
     use vitalsign_protocol::id::{Digest, PinPeriodId, hex};
     use vitalsign_protocol::jwt::{self, JwkSet};
     use vitalsign_protocol::message;
+    use vitalsign_protocol::organisation;
     use vitalsign_protocol::problem::{Problem, ProblemType};
     use vitalsign_protocol::step_up;
 
@@ -203,6 +204,7 @@ mod golden {
         message::<step_up::KeyRequest>("KeyRequest");
         message::<diagnostics::DiagnosticsReport>("DiagnosticsReport");
         message::<diagnostics::DiagnosticsReceipt>("DiagnosticsReceipt");
+        message::<organisation::Organisation>("Organisation");
         message::<step_up::KeyChallenge>("KeyChallenge");
         message::<step_up::KeyProof>("KeyProof");
         message::<step_up::RegisteredKey>("RegisteredKey");
