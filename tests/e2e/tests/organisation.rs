@@ -36,8 +36,10 @@ fn people_read_the_verifiers_words_offline_too() -> Result<()> {
 
     // Offline, after a restart, and without a service.
     drop((client, service, testbed.verifier.take()));
-    let page = String::from_utf8(agent.run(&["status"])?.stdout)?;
+    let shown = agent.run(&["status"])?;
+    let (page, said) = (String::from_utf8(shown.stdout)?, String::from_utf8(shown.stderr)?);
     ensure!(page.contains("ext. 1234") && page.contains("House updates"), "{page}");
+    ensure!(said.contains("start it: systemctl start vitalsign"), "{said}");
     let doctor = String::from_utf8(agent.run(&["doctor"])?.stdout)?;
     ensure!(doctor.contains("ext. 1234"), "{doctor}");
     let service = agent.start_service()?;

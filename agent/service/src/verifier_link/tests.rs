@@ -17,8 +17,9 @@ use tokio::sync::mpsc::UnboundedSender;
 use vitalsign_agent_core::ChannelEffect;
 use vitalsign_client::ServiceClient;
 use vitalsign_ipc::{Answer, Hello, Inbox, Refusal, Reply, Request, encode};
-use vitalsign_protocol::id::{Base64Url, Nonce, RegistrationId, Secret, StepUpId, Thumbprint};
+use vitalsign_protocol::id::{Base64Url, Digest, Nonce, RegistrationId, Secret, StepUpId, Thumbprint};
 use vitalsign_protocol::message::{DeviceSession, EnrolmentKeys};
+use vitalsign_protocol::organisation::MAX_DOCUMENT_BYTES;
 use vitalsign_protocol::problem::{self, Action, Problem, ProblemType};
 use vitalsign_protocol::sse::Message;
 use vitalsign_protocol::step_up::{StepUpNext, StepUpOutcome, StepUpResult, event};
@@ -541,5 +542,33 @@ fn a_slow_verifier_does_not_hold_more_than_so_many() {
     drop(held);
     for _ in 0..MAX_FORWARDED {
         assert!(matches!(reply(), Reply::Answer(Answer::Refused(Refusal::Verifier { problem: None, .. }))));
+    }
+}
+
+#[test]
+fn words_are_the_announced_ones_within_limits() {
+    let place = Place::new();
+    let bench = Harness::new(&place);
+    let words = r#"{"support":{"phone":"ext. 1234"}}"#;
+    let fetched = |announced: &str, body: &str| {
+        let version = Digest::of(announced.as_bytes());
+        bench.request(VerifierEffect::FetchOrganisation(version, session()));
+        let exchange = place.next();
+        assert!(exchange.is("GET /v1/organisation HTTP/1.1"), "{}", exchange.head);
+        let bearer = format!("authorization: {}", *session().bearer()).to_lowercase();
+        assert!(exchange.head.contains(&bearer), "{}", exchange.head);
+        exchange.answer("200 OK", "application/json", body);
+        match bench.next() {
+            Event::OrganisationFetched(answer) => answer,
+            other => panic!("{other:?}"),
+        }
+    };
+    let document = fetched(words, words).unwrap();
+    assert_eq!(document.content().support.phone.as_deref(), Some("ext. 1234"));
+    let hostile = r#"{"support":{"phone":"1\u202e2"}}"#;
+    let large = format!("{words}{}", " ".repeat(MAX_DOCUMENT_BYTES));
+    let other = r#"{"support":{"phone":"ext. 6666"}}"#;
+    for (announced, body) in [(words, other), (hostile, hostile), (&large, &large), ("<html>", "<html>")] {
+        assert!(matches!(fetched(announced, body), Err(RequestError::InvalidAnswer(_))), "{:.40}", body);
     }
 }
