@@ -5,7 +5,7 @@ use crate::Agent;
 use crate::effect::{Effect, RecordEffect, VerifierEffect};
 use crate::event::{Now, RequestError};
 use std::sync::Arc;
-use vitalsign_ipc::{Guidance, OrganisationTexts};
+use vitalsign_ipc::{Display, Guidance, OrganisationTexts};
 use vitalsign_protocol::check::Fixers;
 use vitalsign_protocol::id::Digest;
 use vitalsign_protocol::organisation::{self, Organisation, OrganisationDocument};
@@ -17,6 +17,8 @@ pub struct ManagedOrganisation {
     pub is_managed: bool,
     /// The words, which were checked.
     pub words: Arc<Organisation>,
+    /// Appearance and loudness of the app.
+    pub display: Display,
 }
 
 /// Both sources, and what people are shown of them.
@@ -64,6 +66,7 @@ impl Sources {
                 managed: self.managed.is_managed,
                 user_may_fix: self.first(|it| it.user_may_fix.clone()),
             },
+            display: self.managed.display,
         };
     }
 }

@@ -11,11 +11,13 @@
 
 #![warn(missing_docs)]
 
+mod display;
 mod error;
 mod frame;
 mod message;
 mod status;
 
+pub use display::{Display, DisplayError, FULL_VOLUME, Theme, TimeOfDay};
 pub use error::{Error, MAX_FRAME, PROTOCOL, VERSION};
 pub use frame::{Inbox, encode};
 pub use message::{Answer, Diagnostic, Hello, OrganisationTexts, Refusal, Reply, Request, SessionLock};

@@ -1,5 +1,6 @@
 //! Status of the agent, as shown to people.
 
+use crate::display::Display;
 use serde::{Deserialize, Serialize};
 use vitalsign_protocol::check::Fixers;
 use vitalsign_protocol::ear::Ear;
@@ -73,7 +74,7 @@ pub struct Status {
     pub guidance: Guidance,
 }
 
-/// The organisation's name, ways to reach IT, and who fixes failed checks.
+/// The organisation's name, ways to reach IT, who fixes failed checks, and how the app looks and sounds.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Guidance {
@@ -87,6 +88,8 @@ pub struct Guidance {
     pub support: Support,
     /// Party that fixes failed checks.
     pub fixers: Fixers,
+    /// Appearance and loudness of the app.
+    pub display: Display,
 }
 
 /// A step-up, as a person is shown it.

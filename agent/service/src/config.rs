@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use vitalsign_agent_core::ManagedOrganisation;
 use vitalsign_client::program::DEFAULT_SOCKET;
+use vitalsign_ipc::{Display, DisplayError};
 use vitalsign_protocol::id::Secret;
 use vitalsign_protocol::organisation::{Colour, Organisation, OrganisationError, Support};
 use vitalsign_protocol::origin::Origin;
@@ -53,6 +54,9 @@ pub(crate) struct ConfigLayer {
     /// Name and look of the organisation.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) organisation: Option<OrganisationLayer>,
+    /// Appearance and loudness of the app.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) display: Option<Display>,
 }
 
 /// Name and look of the organisation.
@@ -99,7 +103,8 @@ impl ManagedConfig {
         let logo = layer.organisation.as_ref().and_then(|it| it.logo.as_deref());
         let (words, problems) = organisation::with_files(layer.words(), logo, &file.with_file_name("texts"));
         let is_managed = layer != ConfigLayer::default();
-        let organisation = ManagedOrganisation { is_managed, words: Arc::new(words) };
+        let display = layer.display.unwrap_or_default();
+        let organisation = ManagedOrganisation { is_managed, words: Arc::new(words), display };
         Self { file, layer, organisation, problems }
     }
 
@@ -156,6 +161,8 @@ pub(crate) enum ConfigError {
     NoAnchor(String),
     #[error("{path}: {error}")]
     Organisation { path: PathBuf, error: OrganisationError },
+    #[error("{path}: {error}")]
+    Display { path: PathBuf, error: DisplayError },
     #[error("there is no enrolment token in {0}")]
     NoToken(PathBuf),
     #[error(
@@ -255,8 +262,11 @@ impl ConfigLayer {
         Ok(layer)
     }
 
-    /// Checks the texts for people.
+    /// Checks the settings that people see.
     fn check(&self, path: &Path) -> Result<(), ConfigError> {
+        if let Some(display) = &self.display {
+            display.check().map_err(|error| ConfigError::Display { path: path.to_owned(), error })?;
+        }
         self.words().check().map_err(|error| ConfigError::Organisation { path: path.to_owned(), error })
     }
 
@@ -303,6 +313,7 @@ impl ConfigLayer {
             user_may_fix: None,
             support: None,
             organisation: None,
+            display: None,
         })
     }
 }
@@ -424,7 +435,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_unsafe_support_and_unknown_settings() {
+    fn refuses_unsafe_and_unknown_settings() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("agent.toml");
         for (good, toml) in [
@@ -438,6 +449,12 @@ mod tests {
             (false, "[organisation]\nname = \"a\\u202eb\""),
             (false, "[organisation]\ncolour = 'red'"),
             (false, "[organisation]\nmotto = 'x'"),
+            (true, "[display]\ntheme = 'schedule'\ndark-from = '20:30'\nnight-volume = 0"),
+            (false, "[display]\ntheme = 'night'"),
+            (false, "[display]\ndark-from = '24:00'"),
+            (false, "[display]\ndark-from = '08:00'\ndark-until = '08:00'"),
+            (false, "[display]\nnight-volume = 101"),
+            (false, "[display]\nvolume = 10"),
         ] {
             std::fs::write(&path, toml).unwrap();
             assert_eq!(ConfigLayer::read(&path).is_ok(), good, "{toml}");

@@ -199,6 +199,7 @@ pub(super) fn managed() -> Guidance {
             url: text("https://it.hospital.example"),
         },
         fixers: Fixers { managed: true, user_may_fix: Some(vec!["os-updates".to_owned()]) },
+        ..Guidance::default()
     }
 }
 
