@@ -11,11 +11,14 @@ const LANGUAGES: [(&str, &str); 4] = [
     ("fr", include_str!("../../ui/locales/fr.ftl")),
     ("de", include_str!("../../ui/locales/de.ftl")),
 ];
+/// Tag of American English, and its messages that differ from the fallback, which is British.
+const AMERICAN: (&str, &str) = ("en-US", include_str!("../../ui/locales/en-US.ftl"));
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Language {
     name: &'static str,
     messages: &'static str,
+    american: bool,
 }
 
 impl Language {
@@ -27,17 +30,29 @@ impl Language {
     /// The first of these that there is. They are spelled by BCP 47 (`es-MX`) or as in the environment (`es_MX.UTF-8`).
     fn best(wanted: impl IntoIterator<Item = String>) -> Self {
         let known = |wanted: String| {
-            let wanted = wanted.split(['-', '_', '.', '@']).next().unwrap_or_default().to_lowercase();
-            LANGUAGES.into_iter().find(|(name, _)| *name == wanted)
+            let mut parts = wanted.split(['-', '_', '.', '@']).map(str::to_lowercase);
+            let (language, region) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+            let (name, messages) = LANGUAGES.into_iter().find(|(name, _)| *name == language)?;
+            Some(Self { name, messages, american: name == "en" && region == "us" })
         };
-        let (name, messages) = wanted.into_iter().find_map(known).unwrap_or(LANGUAGES[0]);
-        Self { name, messages }
+        let (name, messages) = LANGUAGES[0];
+        wanted.into_iter().find_map(known).unwrap_or(Self { name, messages, american: false })
+    }
+
+    /// Returns the language without its region, such as `en`.
+    pub(crate) fn name(self) -> &'static str {
+        self.name
     }
 
     pub(crate) fn texts(self) -> Texts {
         Texts {
-            language: self.name.to_owned(),
-            messages: self.messages.to_owned(),
+            language: if self.american { AMERICAN.0 } else { self.name }.to_owned(),
+            // The last message of a name counts.
+            messages: if self.american {
+                [self.messages, AMERICAN.1].concat()
+            } else {
+                self.messages.to_owned()
+            },
             version: env!("CARGO_PKG_VERSION").to_owned(),
         }
     }
@@ -59,7 +74,7 @@ impl Language {
     pub(crate) fn text_with(self, id: &str, arguments: &FluentArgs<'_>) -> String {
         // What cannot be parsed is left out; a test holds that there is nothing such.
         let resource =
-            FluentResource::try_new(self.messages.to_owned()).unwrap_or_else(|(resource, _)| resource);
+            FluentResource::try_new(self.texts().messages).unwrap_or_else(|(resource, _)| resource);
         let mut bundle: FluentBundle<FluentResource> =
             FluentBundle::new(self.name.parse().into_iter().collect());
         bundle.set_use_isolating(false);
@@ -119,6 +134,27 @@ mod tests {
                 assert!(!text.trim().is_empty(), "{name}: {id}");
             }
         }
+    }
+
+    #[test]
+    fn american_english_is_spelled_so() {
+        let (english, american) = (english(), written(AMERICAN.1));
+        for (id, text) in &american {
+            let british = english.get(id).unwrap_or_else(|| panic!("{id} is no message"));
+            assert_eq!(variables(text), variables(british), "{id}");
+            assert_ne!(text, british, "{id} is the same");
+        }
+        let spoken = Language::best(["en-US".to_owned()]);
+        for id in english.keys() {
+            let text = spoken.text(id).to_lowercase();
+            for british in
+                ["organis", "recognis", "synchronis", "licence", "enrol ", "enrolment", "colour", "cancelled"]
+            {
+                assert!(!text.contains(british), "{id}: {text}");
+            }
+        }
+        assert_eq!(spoken.text("end-cancelled"), "The application canceled the request");
+        assert_eq!(Language::best([]).text("end-cancelled"), "The application cancelled the request");
     }
 
     #[test]
@@ -212,7 +248,7 @@ mod tests {
         each(cases::<view::Level>(), &["level-*"]);
         each(but(cases::<view::Step>(), "ended"), &["step-*"]);
         each(cases::<view::PromptResult>(), &["end-*", "end-*-next"]);
-        each(vec!["checkMark".to_owned(), "tones".to_owned()], &["settings-*"]);
+        each(["requestTone", "checkMark", "tones"].map(str::to_owned).to_vec(), &["settings-*"]);
         each(cases::<view::KeyProblemKind>(), &["trouble-*"]);
         let tray =
             ["healthy", "attention", "blocked", "offline", "step-up", "status", "check", "register", "about"];
@@ -240,6 +276,11 @@ mod tests {
             (&["FR_ca"], "fr"),
             (&["fr.UTF-8"], "fr"),
             (&["en-GB"], "en"),
+            (&["en-AU"], "en"),
+            (&["en"], "en"),
+            (&["en-US"], "en-US"),
+            (&["en_US.UTF-8", "de"], "en-US"),
+            (&["es-US"], "es"),
             (&["pl-PL", "de-DE", "fr"], "de"),
             (&["C"], "en"),
             (&["POSIX"], "en"),
@@ -251,8 +292,8 @@ mod tests {
             (&[], "en"),
         ] {
             let language = Language::best(session.iter().map(|&it| it.to_owned()));
-            assert_eq!(language.name, wanted, "{session:?}");
-            assert_eq!(language.texts().language, wanted);
+            assert_eq!(language.texts().language, wanted, "{session:?}");
+            assert_eq!(language.name(), wanted.split('-').next().unwrap(), "{session:?}");
         }
     }
 

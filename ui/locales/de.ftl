@@ -426,6 +426,10 @@ level-badge = Ihr Sicherheitsschlüssel; die PIN nur alle paar Stunden
 level-hardware-key = Ihr Sicherheitsschlüssel
 level-healthy-device = Ihr Sicherheitsschlüssel an einem Gerät, das in Ordnung ist
 level-epcs = Ihr Sicherheitsschlüssel an einem Gerät, das in Ordnung ist, für Betäubungsmittel (EPCS)
+# A handle at the window's upper corner, with arrows in four directions, read out by screen readers only.
+move-handle = Dieses Fenster verschieben: ziehen, drücken für die andere Seite, oder die Pfeiltasten verwenden
+# Where the window covers what the person works in.
+move-hint = Im Weg? Ziehen Sie an den Pfeilen oben, oder drücken Sie darauf, um dieses Fenster auf die andere Seite zu verschieben.
 decline = Ablehnen
 not-mine = Das habe ich nicht angefordert
 not-mine-about = Lehnt ab und warnt Ihre Organisation
@@ -511,7 +515,9 @@ end-unhealthy = Dieses Gerät ist für diese Anfrage nicht bereit
 end-unhealthy-next = Es wurde nichts bestätigt. Beheben Sie, was unten steht, und beginnen Sie in der Anwendung von vorn, oder nutzen Sie ein anderes Gerät.
 end-wrong-key = Das ist nicht Ihr Sicherheits­schlüssel
 end-wrong-key-next = Es wurde nichts bestätigt. Beginnen Sie in der Anwendung mit Ihrem eigenen Schlüssel von vorn. Wenn es Ihrer ist, registrieren Sie ihn zuerst: Bitten Sie die IT{ $reach } um einen Code.
-end-pin-blocked = Der Sicherheits­schlüssel nimmt keine PIN mehr an
+end-pin-blocked = Sicherheits­schlüssel gesperrt: zu viele falsche PINs
+# The same until the key is removed and inserted again.
+end-pin-paused = Sicherheits­schlüssel pausiert: zu viele falsche PINs
 end-pin-blocked-next = Es wurde nichts bestätigt. Nutzen Sie Ihren zweiten Schlüssel, wenn Sie einen haben, und wenden Sie sich wegen dieses Schlüssels an die IT{ $reach }.
 end-no-key = Es konnte kein Sicherheits­schlüssel genutzt werden
 end-no-key-next = Es wurde nichts bestätigt. Stecken Sie Ihren Schlüssel ein, und beginnen Sie in der Anwendung von vorn. Wenn es wieder nicht geht, nutzen Sie ein anderes Gerät, oder rufen Sie die IT{ $reach } an.
@@ -594,9 +600,10 @@ about-private = Es liest weder Ihre Dateien noch Ihren Standort noch, was Sie tu
 about-version = Version
 about-licence = Lizenz
 about-licence-name = Apache-2.0
-# Settings: what is seen and heard when a request was confirmed or declined.
-settings-title = Wenn eine Anfrage endet
-settings-checkMark = Kurz ein Zeichen anzeigen
-settings-tones = Einen Ton abspielen
+# Settings: what is seen and heard when a request arrives and ends.
+settings-title = Töne und Zeichen
+settings-requestTone = Ton, wenn eine Anfrage eintrifft
+settings-checkMark = Kurzes Zeichen, wenn eine Anfrage endet
+settings-tones = Ton, wenn eine Anfrage endet
 about-help = Brauchen Sie Hilfe?
 about-help-next = Rufen Sie die IT{ $reach } an. Auf der Seite „Zustand“ können Sie die Diagnose für sie kopieren.

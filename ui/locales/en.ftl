@@ -474,6 +474,10 @@ level-badge = Your security key; its PIN once in some hours
 level-hardware-key = Your security key
 level-healthy-device = Your security key on a healthy device
 level-epcs = Your security key on a healthy device, for controlled substances (EPCS)
+# A handle at the window's upper corner, with arrows in four directions, read out by screen readers only.
+move-handle = Move this window: drag, press for the other side, or use the arrow keys
+# Where the window covers what the person works in.
+move-hint = In the way? Drag the arrows above, or press them to move this window to the other side.
 decline = Decline
 # Strong: an attacker may be using the person’s name.
 not-mine = I did not ask for this
@@ -564,7 +568,9 @@ end-unhealthy = This device is not ready for this request
 end-unhealthy-next = Nothing was confirmed. Fix what is below and start again in the application, or use another device.
 end-wrong-key = This is not your security key
 end-wrong-key-next = Nothing was confirmed. Start again in the application with your own key. If it is yours, register it first: ask IT{ $reach } for a code.
-end-pin-blocked = The security key accepts no more PINs
+end-pin-blocked = Security key blocked: too many wrong PINs
+# The same until the key is removed and inserted again.
+end-pin-paused = Security key paused: too many wrong PINs
 end-pin-blocked-next = Nothing was confirmed. Use your second key if you have one, and contact IT{ $reach } about this one.
 end-no-key = No security key could be used
 end-no-key-next = Nothing was confirmed. Insert your key, then start again in the application. If it still fails, use another device or call IT{ $reach }.
@@ -652,9 +658,10 @@ about-version = Version
 about-licence = Licence
 # Not translated.
 about-licence-name = Apache-2.0
-# Settings: what is seen and heard when a request was confirmed or declined.
-settings-title = When a request ends
-settings-checkMark = Show a mark for a moment
-settings-tones = Play a tone
+# Settings: what is seen and heard when a request arrives and ends.
+settings-title = Sounds and signs
+settings-requestTone = Sound when a request arrives
+settings-checkMark = Mark for a moment when a request ends
+settings-tones = Tone when a request ends
 about-help = Need help?
 about-help-next = Call IT{ $reach }. On the status page you can copy the diagnostics for them.

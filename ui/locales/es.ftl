@@ -426,6 +426,10 @@ level-badge = Su llave de seguridad; el PIN solo cada pocas horas
 level-hardware-key = Su llave de seguridad
 level-healthy-device = Su llave de seguridad en un dispositivo en buen estado
 level-epcs = Su llave de seguridad en un dispositivo en buen estado, para sustancias controladas (EPCS)
+# A handle at the window's upper corner, with arrows in four directions, read out by screen readers only.
+move-handle = Mover esta ventana: arrastre, pulse para ir al otro lado o use las flechas del teclado
+# Where the window covers what the person works in.
+move-hint = ¿Estorba? Arrastre las flechas de arriba, o púlselas para mover esta ventana al otro lado.
 decline = Rechazar
 not-mine = Yo no he pedido esto
 not-mine-about = Rechaza y avisa a su organización
@@ -511,7 +515,9 @@ end-unhealthy = Este dispositivo no está listo para esta solicitud
 end-unhealthy-next = No se confirmó nada. Resuelva lo que aparece abajo y empiece de nuevo en la aplicación, o use otro dispositivo.
 end-wrong-key = Esta no es su llave de seguridad
 end-wrong-key-next = No se confirmó nada. Empiece de nuevo en la aplicación con su propia llave. Si esta es suya, regístrela antes: pida un código a Informática{ $reach }.
-end-pin-blocked = La llave de seguridad ya no acepta más PIN
+end-pin-blocked = Llave de seguridad bloqueada: demasiados PIN incorrectos
+# The same until the key is removed and inserted again.
+end-pin-paused = Llave de seguridad en pausa: demasiados PIN incorrectos
 end-pin-blocked-next = No se confirmó nada. Use su segunda llave, si la tiene, y contacte con Informática{ $reach } sobre esta.
 end-no-key = No se pudo usar ninguna llave de seguridad
 end-no-key-next = No se confirmó nada. Inserte su llave y empiece de nuevo en la aplicación. Si aún falla, use otro dispositivo o llame a Informática{ $reach }.
@@ -594,9 +600,10 @@ about-private = No lee sus archivos, su ubicación ni lo que hace. Después de u
 about-version = Versión
 about-licence = Licencia
 about-licence-name = Apache-2.0
-# Settings: what is seen and heard when a request was confirmed or declined.
-settings-title = Cuando termina una solicitud
-settings-checkMark = Mostrar una señal un momento
-settings-tones = Reproducir un tono
+# Settings: what is seen and heard when a request arrives and ends.
+settings-title = Sonidos y señales
+settings-requestTone = Sonido cuando llega una solicitud
+settings-checkMark = Señal breve cuando termina una solicitud
+settings-tones = Tono cuando termina una solicitud
 about-help = ¿Necesita ayuda?
 about-help-next = Llame a Informática{ $reach }. En la página de estado puede copiar el diagnóstico para ellos.

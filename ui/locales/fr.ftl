@@ -423,6 +423,10 @@ level-badge = Votre clé de sécurité ; le code PIN une fois toutes les quelque
 level-hardware-key = Votre clé de sécurité
 level-healthy-device = Votre clé de sécurité sur un appareil en bon état
 level-epcs = Votre clé de sécurité sur un appareil en bon état, pour des substances contrôlées (EPCS)
+# A handle at the window's upper corner, with arrows in four directions, read out by screen readers only.
+move-handle = Déplacer cette fenêtre : faites glisser, appuyez pour passer de l’autre côté ou utilisez les touches fléchées
+# Where the window covers what the person works in.
+move-hint = Cette fenêtre gêne ? Faites glisser les flèches ci-dessus, ou appuyez dessus pour la déplacer de l’autre côté.
 decline = Refuser
 not-mine = Je n’ai pas demandé cela
 not-mine-about = Refuse et avertit votre organisation
@@ -508,7 +512,9 @@ end-unhealthy = Cet appareil n’est pas prêt pour cette demande
 end-unhealthy-next = Rien n’a été confirmé. Réglez ce qui figure ci-dessous et recommencez dans l’application, ou utilisez un autre appareil.
 end-wrong-key = Ce n’est pas votre clé de sécurité
 end-wrong-key-next = Rien n’a été confirmé. Recommencez dans l’application avec votre propre clé. Si c’est la vôtre, enregistrez-la d’abord : demandez un code au service informatique{ $reach }.
-end-pin-blocked = La clé de sécurité n’accepte plus de code PIN
+end-pin-blocked = Clé de sécurité bloquée : trop de codes PIN incorrects
+# The same until the key is removed and inserted again.
+end-pin-paused = Clé de sécurité en pause : trop de codes PIN incorrects
 end-pin-blocked-next = Rien n’a été confirmé. Utilisez votre seconde clé si vous en avez une, et contactez le service informatique{ $reach } pour celle-ci.
 end-no-key = Aucune clé de sécurité n’a pu être utilisée
 end-no-key-next = Rien n’a été confirmé. Insérez votre clé, puis recommencez dans l’application. En cas de nouvel échec, utilisez un autre appareil ou appelez le service informatique{ $reach }.
@@ -591,9 +597,10 @@ about-private = Il ne lit ni vos fichiers, ni votre position, ni ce que vous fai
 about-version = Version
 about-licence = Licence
 about-licence-name = Apache-2.0
-# Settings: what is seen and heard when a request was confirmed or declined.
-settings-title = Quand une demande se termine
-settings-checkMark = Afficher brièvement un signe
-settings-tones = Jouer un son
+# Settings: what is seen and heard when a request arrives and ends.
+settings-title = Sons et signaux
+settings-requestTone = Son à l’arrivée d’une demande
+settings-checkMark = Signe bref à la fin d’une demande
+settings-tones = Tonalité à la fin d’une demande
 about-help = Besoin d’aide ?
 about-help-next = Appelez le service informatique{ $reach }. Sur la page d’état, vous pouvez copier le diagnostic pour lui.

@@ -12,10 +12,12 @@ let region: string;
 /** Speaks this language from now on. */
 export function speak({ language, messages }: Texts): void {
   document.documentElement.lang = language;
-  // The same language as it is written where this device is: en-GB for en.
-  region = navigator.languages.find((it) => it.split("-")[0] === language) ?? language;
+  // The same language as it is written where this device is: en-AU for en. Texts in British English get no American dates.
+  const ours = (it: string) => it.startsWith(`${language}-`) && it !== "en-US";
+  region = navigator.languages.find(ours) ?? (language === "en" ? "en-GB" : language);
   bundle = new FluentBundle([region, language]);
-  bundle.addResource(new FluentResource(messages));
+  // The last message of a name counts: American English follows the messages that it changes.
+  bundle.addResource(new FluentResource(messages), { allowOverrides: true });
   dates = new Intl.DateTimeFormat(region, { dateStyle: "medium", timeStyle: "short" });
   times = new Intl.DateTimeFormat(region, { timeStyle: "short" });
   distances = new Intl.RelativeTimeFormat(region, { numeric: "auto" });

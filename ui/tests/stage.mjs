@@ -27,6 +27,7 @@ const english = await readFile(HERE("../locales/en.ftl"), "utf8");
 /** The languages that are shipped. */
 export const LANGUAGES = ["en", "es", "fr", "de"];
 const messages = { en: english, [pseudo.LANGUAGE]: pseudo.pseudo(english) };
+messages["en-US"] = english + (await readFile(HERE("../locales/en-US.ftl"), "utf8"));
 for (const language of LANGUAGES) messages[language] ??= await readFile(HERE(`../locales/${language}.ftl`), "utf8");
 
 /** A logo as the app sends it: a white cross on blue, 40 x 20 pixels. */
