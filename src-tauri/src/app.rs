@@ -5,7 +5,7 @@ mod register;
 
 use crate::language::Language;
 use crate::model::{self, Happened};
-use crate::settings::SettingsFile;
+use crate::settings::JsonFile;
 use crate::view::{self, Action, Texts, View};
 use crate::window;
 use std::collections::VecDeque;
@@ -35,7 +35,7 @@ pub(crate) struct App {
     /// Ends the registration that runs.
     pub(crate) registering: Mutex<Option<Cancel>>,
     pub(crate) held: Mutex<Held>,
-    pub(crate) settings: SettingsFile,
+    pub(crate) settings: JsonFile<view::AppSettings>,
     /// Problems since the start, the newest last, for diagnostics.
     problems: Mutex<VecDeque<String>>,
 }
@@ -59,7 +59,7 @@ impl App {
         socket: Socket,
         (inbox, happened): (Inbox, Sender<Happened>),
         view: View,
-        settings: SettingsFile,
+        settings: JsonFile<view::AppSettings>,
     ) -> Self {
         let keys = SecurityKeys::open();
         let watch = |keys: &SecurityKeys| PinPeriodWatch::start(socket.0.clone(), keys).ok();
@@ -131,6 +131,7 @@ impl App {
             Action::ListKeys => self.list_keys(),
             Action::Close => self.closed(),
             Action::Drawn => window::drawn(app),
+            Action::Move { way } => window::moved_by(app, way),
         }
     }
 

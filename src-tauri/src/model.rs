@@ -5,6 +5,7 @@
 mod asked;
 mod details;
 mod device;
+mod night;
 mod organisation;
 #[cfg(test)]
 mod tests;
@@ -47,6 +48,8 @@ pub enum Happened {
     },
     Said(Choice),
     Settings(view::AppSettings),
+    /// The window was raised or moved: whether it covers what the person works in.
+    Covers(bool),
     /// The screen was locked or is another person's, or no longer.
     Away(bool),
     Registering(Registering),
@@ -123,6 +126,8 @@ pub struct Model {
     /// Counts the results that were shown for a moment.
     flashes: u32,
     settings: view::AppSettings,
+    zone: night::Zone,
+    covers: bool,
     advisor: device::Advisor,
     logo: Option<Arc<Pixels>>,
     /// Counts the logos, so that the page draws each once.
@@ -162,6 +167,7 @@ impl Model {
             Happened::Raised => {}
             Happened::Tick => self.flash = None,
             Happened::Settings(settings) => self.settings = settings,
+            Happened::Covers(covers) => self.covers = covers,
             Happened::Closed => {
                 self.opened = false;
                 self.flash = None;
@@ -194,7 +200,7 @@ impl Model {
     pub fn patience(&self, now: u64) -> Option<Duration> {
         let flash = self.flash.as_ref().map(|_| FLASH);
         let change = self.changes_at(now).map(|at| Duration::from_secs(at.saturating_sub(now)));
-        flash.into_iter().chain(change).min()
+        flash.into_iter().chain(change).chain(self.clock_interval()).min()
     }
 
     /// Returns the required state of the window.
@@ -288,6 +294,8 @@ impl Model {
                 self.status.as_deref(),
                 self.logo.as_ref().map(|_| self.logos),
             ),
+            covers: self.covers,
+            volume: self.volume(now),
         }
     }
 

@@ -4,7 +4,7 @@ use crate::app::{App, lock, now};
 use crate::arguments::AppArgs;
 use crate::language::Language;
 use crate::model::{self, Announcement, Happened, Model, Window};
-use crate::settings::SettingsFile;
+use crate::settings::JsonFile;
 use crate::tray::Tray;
 use crate::view::{Action, View};
 use crate::window::Page;
@@ -51,8 +51,11 @@ pub(crate) fn run(arguments: AppArgs) -> anyhow::Result<()> {
     let (happened, happenings) = mpsc::channel();
     let (inbox, events) = Inbox::new();
     let context = tauri::generate_context!();
-    let settings = SettingsFile::in_folder(&settings_folder(&context.config().identifier));
-    let model = Model::with(vitalsign_os::device_name(), settings.read()).on_desktop(desktop());
+    let folder = settings_folder(&context.config().identifier);
+    let settings = JsonFile::in_folder(&folder, "settings.json");
+    let model = Model::with(vitalsign_os::device_name(), settings.read())
+        .on_desktop(desktop())
+        .in_zone(jiff::tz::TimeZone::system());
     let socket = Socket(arguments.socket.clone());
     let app = App::new(language, socket, (inbox.clone(), happened.clone()), model.view(now()), settings);
     let (socket, keys) = (Arc::clone(&app.socket), Arc::clone(&app.keys));
@@ -68,7 +71,7 @@ pub(crate) fn run(arguments: AppArgs) -> anyhow::Result<()> {
             }
         }))
         .manage(app)
-        .manage(Page::default())
+        .manage(Page::with_place(JsonFile::in_folder(&folder, "place.json"), happened.clone()))
         .invoke_handler(tauri::generate_handler![
             commands::texts,
             commands::view,
@@ -93,12 +96,15 @@ pub(crate) fn run(arguments: AppArgs) -> anyhow::Result<()> {
             });
             Ok(())
         })
-        .on_window_event(|window, event| {
+        .on_window_event(|window, event| match event {
             // What follows from it is the model's to say: another step-up may wait.
-            if let WindowEvent::CloseRequested { api, .. } = event {
+            WindowEvent::CloseRequested { api, .. } => {
                 api.prevent_close();
                 window.state::<App>().closed();
             }
+            WindowEvent::Moved(place) => window::moved(window.app_handle(), *place),
+            WindowEvent::ThemeChanged(_) => window::colours_changed(window.app_handle()),
+            _ => {}
         })
         .build(context)
         .context("the app cannot start")?;
@@ -135,6 +141,8 @@ struct Screen {
 /// Last actions, to avoid repeating them.
 #[derive(Default)]
 struct Done {
+    /// Colours of the window, see [`Model::is_dark`].
+    dark: Option<bool>,
     view: Option<View>,
     tray: Option<model::Tray>,
     window: Option<Window>,
@@ -192,19 +200,25 @@ impl Screen {
             }
             done.view = Some(view);
         }
+        let dark = model.is_dark(now);
+        if done.dark != dark {
+            done.dark = dark;
+            // Before a window is made or shown.
+            self.on_main(move |app| window::set_dark(app, dark));
+        }
         let announced = model.announced();
         let new = announced.filter(|_| done.announced != announced);
         let wanted = model.window();
         if done.window != Some(wanted) || opened || new.is_some() {
             done.window = Some(wanted);
-            let notices = self.notices.clone();
+            let (notices, volume) = (self.notices.clone(), model.request_volume(now));
             self.on_main(move |app| {
                 // Who looks at the window already hears the bell only.
                 let seen = window::is_in_front(app);
                 window::make(app, wanted, language)?;
                 if let Some(new) = new {
-                    let notice = notice(new, language);
-                    vitalsign_desktop::bell(notice.sound);
+                    let notice = notice(new, language, volume);
+                    vitalsign_desktop::bell(notice.sound, volume);
                     notices.show((!seen).then_some(notice));
                 }
                 Ok(())
@@ -266,7 +280,7 @@ impl Screen {
 }
 
 /// Creates the notification; it contains no names.
-fn notice(announced: Announcement, language: Language) -> Notice {
+fn notice(announced: Announcement, language: Language, volume: u8) -> Notice {
     let (sound, [title, body, open]) = match announced {
         Announcement::Asked(_) => (Sound::Request, ["announce-title", "announce-body", "announce-open"]),
         Announcement::Refused(_) => {
@@ -279,5 +293,6 @@ fn notice(announced: Announcement, language: Language) -> Notice {
         body: language.text(body),
         open: language.text(open),
         sound,
+        silent: volume == 0,
     }
 }

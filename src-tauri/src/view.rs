@@ -41,6 +41,10 @@ pub struct View {
     pub settings: AppSettings,
     /// Name and look of the organisation.
     pub organisation: Organisation,
+    /// The window covers what the person works in.
+    pub covers: bool,
+    /// Loudness of tones in percent.
+    pub volume: u8,
 }
 
 /// Result that needs no reading.
@@ -58,6 +62,8 @@ pub struct Flash {
 pub struct AppSettings {
     /// A mark is shown for a moment after an approval.
     pub check_mark: bool,
+    /// A sound is played when a request arrives.
+    pub request_tone: bool,
     /// A tone is played when a request ends.
     pub tones: bool,
     /// The number pad is shown; none: where the pointer is a finger.
@@ -66,7 +72,7 @@ pub struct AppSettings {
 
 impl Default for AppSettings {
     fn default() -> Self {
-        Self { check_mark: true, tones: true, pin_pad: None }
+        Self { check_mark: true, request_tone: true, tones: true, pin_pad: None }
     }
 }
 
@@ -155,4 +161,29 @@ pub enum Action {
     Close,
     /// Reports that the page was drawn for the first time.
     Drawn,
+    /// Moves the window.
+    Move {
+        way: Moving,
+    },
+}
+
+/// Move of the window by the person. Distances are in the desktop's pixels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, TS)]
+#[serde(tag = "by", rename_all = "kebab-case")]
+pub enum Moving {
+    /// The pointer is pressed on the handle.
+    Grab,
+    /// To this distance from where it was grabbed.
+    Drag {
+        x: i32,
+        y: i32,
+    },
+    /// The pointer is released.
+    Drop,
+    /// To the other side of the screen.
+    OtherSide,
+    Left,
+    Right,
+    Up,
+    Down,
 }

@@ -2,25 +2,35 @@
 //! empty: the splash shows the text until the page is ready.
 
 use crate::language::Language;
-use crate::model::Window;
-use crate::view::{Step, View};
+use crate::model::{Happened, Window};
+use crate::settings::JsonFile;
+use crate::view::{Moving, Step, View};
 use fluent_bundle::FluentArgs;
 use std::sync::mpsc::{RecvTimeoutError, Sender, TryRecvError, channel};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-use tauri::webview::NewWindowResponse;
+use tauri::webview::{Color, NewWindowResponse};
 use tauri::{
-    AppHandle, Manager, Theme, Url, UserAttentionType, WebviewUrl, WebviewWindow, WebviewWindowBuilder,
+    AppHandle, Emitter, Manager, PhysicalPosition, Theme, Url, UserAttentionType, WebviewUrl, WebviewWindow,
+    WebviewWindowBuilder,
 };
-use vitalsign_desktop::{KeyboardGuard, SplashOverlay, Words};
+use vitalsign_desktop::{KeyboardGuard, Placement, SplashOverlay, WindowMove, Words};
 
 /// Window label that the capability grants.
 pub(crate) const MAIN: &str = "main";
+/// Event after the window moved.
+const MOVED: &str = "moved";
 /// Time to wait for the page before reloading it, and then before telling the person.
 const REPLY_TIMEOUT: Duration = Duration::from_secs(3);
 
+/// Ground of the page, as in `ui/src/style.css`.
+const LIGHT_GROUND: [u8; 3] = [0xf6, 0xf4, 0xef];
+const DARK_GROUND: [u8; 3] = [0x0f, 0x15, 0x17];
+
+/// Place where the person moved the window, if they did.
+type KeptPlace = Option<(i32, i32)>;
+
 /// State of the window's page and its splash.
-#[derive(Default)]
 pub(crate) struct Page {
     splash: SplashOverlay,
     /// Text of the splash.
@@ -32,6 +42,14 @@ pub(crate) struct Page {
     /// State of the window before a step-up raised it.
     before: Mutex<Option<Before>>,
     keyboard: KeyboardGuard,
+    placement: Placement,
+    /// Place where the person moved the window, in a file of their account.
+    kept: JsonFile<KeptPlace>,
+    happened: Mutex<Sender<Happened>>,
+    /// Last place of the window.
+    place: Mutex<Option<PhysicalPosition<i32>>>,
+    /// Colours that are set: dark, light, or the desktop's.
+    dark: Mutex<Option<bool>>,
     /// State wanted of the next window, while the last one is being destroyed.
     destroyed: Mutex<Option<Destroyed>>,
 }
@@ -46,9 +64,39 @@ struct Destroyed {
 #[derive(Clone, Copy)]
 struct Before {
     minimised: bool,
+    /// Place of a window that was open already.
+    place: Option<(i32, i32)>,
 }
 
 impl Page {
+    /// With the file that keeps the place where the person moved the window.
+    pub(crate) fn with_place(kept: JsonFile<KeptPlace>, happened: Sender<Happened>) -> Self {
+        Self {
+            kept,
+            happened: Mutex::new(happened),
+            splash: SplashOverlay::default(),
+            words: Mutex::default(),
+            awaited: Mutex::default(),
+            before: Mutex::default(),
+            keyboard: KeyboardGuard::default(),
+            placement: Placement::default(),
+            place: Mutex::default(),
+            dark: Mutex::default(),
+            destroyed: Mutex::default(),
+        }
+    }
+
+    fn tell_covers(&self, covers: bool) {
+        // Fails only when the app is ending.
+        let _ = lock(&self.happened).send(Happened::Covers(covers));
+    }
+
+    fn keep(&self, place: (i32, i32)) {
+        if let Err(error) = self.kept.write(&Some(place)) {
+            tracing::warn!("the place of the window is not kept: {error}");
+        }
+    }
+
     /// Replaces the text of the splash.
     pub(crate) fn say(&self, view: &View, language: Language) {
         let words = words(view, language);
@@ -74,7 +122,9 @@ pub(crate) fn make(app: &AppHandle, wanted: Window, language: Language) -> tauri
         (Window::None, Some(window)) => {
             *lock(&page.awaited) = None;
             page.splash.put(None);
-            *lock(&page.before) = None;
+            if lock(&page.before).take().is_some() {
+                page.placement.moved_by_person(&window).inspect(|place| page.keep(*place));
+            }
             *lock(&page.destroyed) = Some(Destroyed { next: Window::None, language });
             window.destroy().inspect_err(|_| *lock(&page.destroyed) = None)
         }
@@ -86,6 +136,10 @@ pub(crate) fn make(app: &AppHandle, wanted: Window, language: Language) -> tauri
             window.set_visible_on_all_workspaces(false)?;
             window.request_user_attention(None)?;
             page.keyboard.release(&window)?;
+            page.placement.moved_by_person(&window).inspect(|place| page.keep(*place));
+            if let Some(place) = before.and_then(|before| before.place) {
+                page.placement.put(&window, &page.keyboard, place)?;
+            }
             if before.is_some_and(|before| before.minimised) { window.minimize() } else { Ok(()) }
         }
         (Window::Open, there) => {
@@ -97,8 +151,13 @@ pub(crate) fn make(app: &AppHandle, wanted: Window, language: Language) -> tauri
         }
         (Window::Raised, there) => {
             let window = there.map_or_else(|| open(app, language), Ok)?;
-            *lock(&page.before) = before.or(Some(Before { minimised: window.is_minimized()? }));
             page.keyboard.leave_keyboard(&window)?;
+            if before.is_none() {
+                let place = page.placement.place(&window);
+                *lock(&page.before) = Some(Before { minimised: window.is_minimized()?, place });
+                let covers = page.placement.dock(&window, &page.keyboard, page.kept.read())?;
+                page.tell_covers(covers);
+            }
             window.unminimize()?;
             window.set_always_on_top(true)?;
             window.set_visible_on_all_workspaces(true)?;
@@ -119,6 +178,63 @@ pub(crate) fn take_keyboard(app: &AppHandle) -> tauri::Result<()> {
     let Some(window) = app.get_webview_window(MAIN) else { return Ok(()) };
     app.state::<Page>().keyboard.accept_keyboard(&window)?;
     window.set_focus()
+}
+
+/// Sets the colours of the window: dark, light, or as the desktop has them.
+pub(crate) fn set_dark(app: &AppHandle, dark: Option<bool>) -> tauri::Result<()> {
+    *lock(&app.state::<Page>().dark) = dark;
+    vitalsign_desktop::set_theme(app, dark.map(|dark| if dark { Theme::Dark } else { Theme::Light }))?;
+    app.get_webview_window(MAIN).map_or(Ok(()), |window| paint_ground(&window))
+}
+
+/// The desktop has other colours now.
+pub(crate) fn colours_changed(app: &AppHandle) {
+    if let Some(Err(error)) = app.get_webview_window(MAIN).map(|window| paint_ground(&window)) {
+        tracing::debug!("no ground to paint: {error}");
+    }
+}
+
+/// Gives the window the ground of its page, so that nothing else is seen while there is no page.
+fn paint_ground(window: &WebviewWindow) -> tauri::Result<()> {
+    let [red, green, blue] = if vitalsign_desktop::is_dark(window) { DARK_GROUND } else { LIGHT_GROUND };
+    window.set_background_color(Some(Color(red, green, blue, u8::MAX)))
+}
+
+/// Moves the window as the person wants it.
+pub(crate) fn moved_by(app: &AppHandle, way: Moving) {
+    let Some(window) = app.get_webview_window(MAIN) else { return };
+    let page = app.state::<Page>();
+    let step = match way {
+        Moving::Grab => return log(page.placement.grab(&window)),
+        Moving::Drag { x, y } => return log(page.placement.drag(&window, &page.keyboard, (x, y))),
+        Moving::Drop => WindowMove::Drop,
+        Moving::OtherSide => WindowMove::OtherSide,
+        Moving::Left => WindowMove::Left,
+        Moving::Right => WindowMove::Right,
+        Moving::Up => WindowMove::Up,
+        Moving::Down => WindowMove::Down,
+    };
+    match page.placement.step(&window, &page.keyboard, step) {
+        Ok(Some(place)) => {
+            page.keep(place);
+            page.tell_covers(false);
+        }
+        Ok(None) => {}
+        Err(error) => log(Err(error)),
+    }
+}
+
+/// The window is at this place now. The page counts no press for a while, because its buttons are elsewhere.
+pub(crate) fn moved(app: &AppHandle, place: PhysicalPosition<i32>) {
+    if lock(&app.state::<Page>().place).replace(place) != Some(place) {
+        log(app.emit_to(MAIN, MOVED, ()));
+    }
+}
+
+fn log(done: tauri::Result<()>) {
+    if let Err(error) = done {
+        tracing::warn!("the window: {error}");
+    }
 }
 
 /// Returns whether the person is looking at the window.
@@ -175,8 +291,13 @@ fn open(app: &AppHandle, language: Language) -> tauri::Result<WebviewWindow> {
         builder = builder.data_directory(session.join("vitalsign-app"));
     }
     let window = builder.build()?;
+    let dark = *lock(&app.state::<Page>().dark);
+    // A new window takes the desktop's colours.
+    set_dark(app, dark)?;
     vitalsign_desktop::splash(&window, &app.state::<Page>().splash)?;
-    app.state::<Page>().keyboard.watch(&window)?;
+    let page = app.state::<Page>();
+    page.keyboard.watch(&window)?;
+    window.set_zoom(page.placement.fit(&window, &page.keyboard)?)?;
     let again = app.clone();
     vitalsign_desktop::lock_down_webview(&window, move || reload(&again, language, 0))?;
     cover(app, language, 0);
@@ -193,7 +314,7 @@ fn is_ours(to: &Url) -> bool {
 fn cover(app: &AppHandle, language: Language, tried: u32) {
     let page = app.state::<Page>();
     let mut words = lock(&page.words).clone();
-    words.dark = app.get_webview_window(MAIN).and_then(|window| window.theme().ok()) == Some(Theme::Dark);
+    words.dark = app.get_webview_window(MAIN).is_some_and(|window| vitalsign_desktop::is_dark(&window));
     if tried > 0 {
         words.lines.push(lock(&page.slow).clone());
     }

@@ -32,7 +32,15 @@ flash: Flash | null, settings: AppSettings,
 /**
  * Name and look of the organisation.
  */
-organisation: Organisation, };
+organisation: Organisation, 
+/**
+ * The window covers what the person works in.
+ */
+covers: boolean, 
+/**
+ * Loudness of tones in percent.
+ */
+volume: number, };
 
 export type Flash = { 
 /**
@@ -49,6 +57,10 @@ export type AppSettings = {
  * A mark is shown for a moment after an approval.
  */
 checkMark: boolean, 
+/**
+ * A sound is played when a request arrives.
+ */
+requestTone: boolean, 
 /**
  * A tone is played when a request ends.
  */
@@ -480,4 +492,6 @@ code: string,
 /**
  * Name that the user chose for the key.
  */
-name: string, } | { "do": "stop-registering" } | { "do": "list-keys" } | { "do": "close" } | { "do": "drawn" };
+name: string, } | { "do": "stop-registering" } | { "do": "list-keys" } | { "do": "close" } | { "do": "drawn" } | { "do": "move", way: Moving, };
+
+export type Moving = { "by": "grab" } | { "by": "drag", x: number, y: number, } | { "by": "drop" } | { "by": "other-side" } | { "by": "left" } | { "by": "right" } | { "by": "up" } | { "by": "down" };

@@ -4,6 +4,7 @@ import { CheckItem } from "./check";
 import { CodeForIt } from "./code";
 import { Shape } from "./icons";
 import { act } from "./ipc";
+import { MoveHandle, MoveHint } from "./move";
 import { useNow } from "./now";
 import { useOnce } from "./once";
 import { SupportNote } from "./support";
@@ -14,25 +15,30 @@ const OWN_WORDS: PromptResult[] = ["not-told", "not-genuine"];
 
 type EndStep = Extract<Step, { kind: "ended" }>;
 
-export function Ended({ prompt, step }: { prompt: Prompt; step: EndStep }) {
+export function Ended({ prompt, step, covers }: { prompt: Prompt; step: EndStep; covers: boolean }) {
   const now = useNow(20_000);
   const once = useOnce(prompt.id);
   const { end, checks, trouble } = step;
+  // Another insertion of the key is enough.
+  const paused = end === "pin-blocked" && trouble?.kind === "reinsert";
+  const look = paused ? "attention" : tone(end);
   const open = (page: Page) => async () => {
     await act({ do: "dismiss" });
     await act({ do: "open", page });
   };
   return (
     <article id="prompt" class="prompt ended" data-step="ended" data-end={end} aria-labelledby="prompt-title">
+      <MoveHandle />
       <div class="what">
-        <section class={`hero ${tone(end)}`}>
-          <Shape tone={tone(end)} large />
+        {covers && <MoveHint />}
+        <section class={`hero ${look}`}>
+          <Shape tone={look} large />
           <div>
             <p class="label">
               <bdi id="prompt-application">{prompt.application}</bdi>
             </p>
             <h1 id="prompt-title" tabIndex={-1} aria-describedby="end-next trouble">
-              {t(`end-${end}`)}
+              {t(paused ? "end-pin-paused" : `end-${end}`)}
             </h1>
             <p id="end-next">{t(trouble && !OWN_WORDS.includes(end) ? "end-nothing" : `end-${end}-next`)}</p>
           </div>

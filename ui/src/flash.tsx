@@ -6,11 +6,11 @@ import { Mark } from "./icons";
 import { t } from "./text";
 import { play } from "./tone";
 
-export function FlashOverlay({ view: { flash, settings } }: { view: View }) {
+export function FlashOverlay({ view: { flash, settings, volume } }: { view: View }) {
   useEffect(() => {
     if (!flash) return;
     announce(t(`end-${flash.end}`));
-    if (settings.tones) play(flash.end);
+    if (settings.tones) play(flash.end, volume);
   }, [flash?.number]);
   if (!flash || !settings.checkMark) return null;
   return (
@@ -23,9 +23,9 @@ export function FlashOverlay({ view: { flash, settings } }: { view: View }) {
 
 /** Plays the tone of an end that stays on the screen, once. */
 export function useEndTone(view: View): void {
-  const { prompt, settings } = view;
+  const { prompt, settings, volume } = view;
   const end = prompt?.step.kind === "ended" ? prompt.step.end : null;
   useEffect(() => {
-    if (end && settings.tones) play(end);
+    if (end && settings.tones) play(end, volume);
   }, [prompt?.id, end]);
 }

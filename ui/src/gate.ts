@@ -42,6 +42,9 @@ function changed(): void {
   mark();
 }
 
+/** The window has moved under the pointer. */
+export const windowMoved = changed;
+
 /** The page stands still from this time on. */
 function still(at: number): void {
   since = at;

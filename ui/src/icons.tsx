@@ -31,6 +31,15 @@ export function Mark({ end }: { end: PromptResult }) {
   );
 }
 
+/** Moves something in each direction. */
+export function MoveIcon() {
+  return (
+    <svg class="icon" viewBox="0 0 24 24" aria-hidden="true" focusable="false">
+      <path d="M12 2.500v19M2.500 12h19M9 5.500l3-3 3 3M9 18.500l3 3 3-3M5.500 9l-3 3 3 3M18.500 9l3 3-3 3" />
+    </svg>
+  );
+}
+
 /** Time left, as what is left of a ring. */
 export function Ring({ left }: { left: number }) {
   return (

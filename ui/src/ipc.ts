@@ -26,8 +26,9 @@ export async function enterPin(question: number, pin: string): Promise<void> {
   }
 }
 
-/** Delivers the current view and each later one. */
-export async function watch(show: (view: View) => void): Promise<void> {
+/** Delivers the current view and each later one, and says when the window has moved. */
+export async function watch(show: (view: View) => void, moved: () => void): Promise<void> {
+  await listen("moved", moved);
   let newer = false;
   await listen<View>("view", (event) => {
     newer = true;

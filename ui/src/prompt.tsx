@@ -7,6 +7,7 @@ import { Fact } from "./check";
 import { Ended } from "./ended";
 import { FlagIcon, Ring } from "./icons";
 import { act } from "./ipc";
+import { MoveHandle, MoveHint } from "./move";
 import { useNow } from "./now";
 import { useOnce } from "./once";
 import { Scrolled, useReading } from "./read";
@@ -18,20 +19,20 @@ const SAID = [30, 10];
 /** Placeholder for the application's name, which is emphasised within a sentence. */
 const HERE = "\u{e000}";
 
-export function PromptPage({ prompt, device }: { prompt: Prompt; device: DeviceView }) {
+export function PromptPage({ prompt, device, covers }: { prompt: Prompt; device: DeviceView; covers: boolean }) {
   const { step } = prompt;
   return (
     <main data-page="prompt" class={step.kind === "ended" ? undefined : "asked"}>
       {step.kind === "ended" ? (
-        <Ended prompt={prompt} step={step} />
+        <Ended prompt={prompt} step={step} covers={covers} />
       ) : (
-        <Asked key={JSON.stringify([prompt.id, prompt.message, prompt.details])} prompt={prompt} device={device} />
+        <Asked key={JSON.stringify([prompt.id, prompt.message, prompt.details])} prompt={prompt} device={device} covers={covers} />
       )}
     </main>
   );
 }
 
-function Asked({ prompt, device }: { prompt: Prompt; device: DeviceView }) {
+function Asked({ prompt, device, covers }: { prompt: Prompt; device: DeviceView; covers: boolean }) {
   const { step, details, waiting } = prompt;
   const [reporting, report] = useState(false);
   const once = useOnce(`${prompt.id} ${step.kind} ${reporting}`);
@@ -40,6 +41,7 @@ function Asked({ prompt, device }: { prompt: Prompt; device: DeviceView }) {
   const closed = step.kind === "checking" || reporting;
   return (
     <article id="prompt" class="prompt" data-step={step.kind} aria-labelledby="prompt-title">
+      <MoveHandle />
       <div class="what">
         {prompt.test && (
           <p id="prompt-test" class="test">
@@ -52,6 +54,7 @@ function Asked({ prompt, device }: { prompt: Prompt; device: DeviceView }) {
           </h1>
           <TimeLeft until={prompt.until} />
         </header>
+        {covers && <MoveHint />}
         <dl class="who">
           <Fact name={t("prompt-user")} id="prompt-user">
             {prompt.user}

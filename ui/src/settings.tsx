@@ -5,14 +5,14 @@ import type { AppSettings } from "./bindings";
 import { act } from "./ipc";
 import { t } from "./text";
 
-export const SettingsContext = createContext<AppSettings>({ checkMark: true, tones: true, pinPad: null });
+export const SettingsContext = createContext<AppSettings>({ checkMark: true, requestTone: true, tones: true, pinPad: null });
 
 export const useSettings = (): AppSettings => useContext(SettingsContext);
 
 /** Keeps settings for later sessions. */
 export const keep = (settings: AppSettings): void => void act({ do: "set", settings });
 
-const FEEDBACK = ["checkMark", "tones"] as const;
+const FEEDBACK = ["requestTone", "checkMark", "tones"] as const;
 
 export function FeedbackSettings() {
   const settings = useSettings();

@@ -16,6 +16,9 @@ const SEEN = 700;
 /** After so long without an answer the person is told, in milliseconds. */
 const PATIENCE = 30_000;
 
+/** Where another check changes nothing: IT has to act, or the service has to come back. */
+const HELPLESS: Headline["kind"][] = ["revoked", "refused", "not-enrolled", "foreign-service", "other-version", "no-service"];
+
 export function Status({ device, lost }: { device: DeviceView; lost: DisconnectReason | null }) {
   const now = useNow(20_000);
   const team = useTeam();
@@ -182,7 +185,7 @@ function CheckAgain({ device, lost, now, sentence }: Again) {
       <button
         type="button"
         id="check-again"
-        class="primary"
+        class={HELPLESS.includes(device.headline.kind) ? undefined : "primary"}
         aria-busy={running}
         aria-disabled={running || lost}
         onClick={ask}

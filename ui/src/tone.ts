@@ -6,14 +6,17 @@ const NOTES: Partial<Record<PromptResult, number[]>> = { approved: [660, 880], d
 const OTHER = [440, 330, 330];
 /** Seconds of one note. */
 const LENGTH = 0.09;
+/** Amplitude at full volume. */
+const LOUDEST = 0.2;
 
 /** The way to the loudspeaker, the same for every tone: a browser allows few, and each holds a stream of the system. */
 let audio: AudioContext | null = null;
 /** Notes of the last tone. */
 let playing: AudioNode[] = [];
 
-/** Plays the tone of an end. A device without sound stays silent. */
-export function play(end: PromptResult): void {
+/** Plays the tone of an end, at this volume in percent. A device without sound stays silent. */
+export function play(end: PromptResult, percent: number): void {
+  if (percent === 0) return;
   try {
     const out = (audio ??= new AudioContext());
     // Without a device the time of sound stands still: what waits must not be heard later, all at once.
@@ -25,7 +28,7 @@ export function play(end: PromptResult): void {
       note.frequency.value = pitch;
       // Without a click at either end.
       volume.gain.setValueAtTime(0, from);
-      volume.gain.linearRampToValueAtTime(0.2, from + 0.01);
+      volume.gain.linearRampToValueAtTime((LOUDEST * percent) / 100, from + 0.01);
       volume.gain.linearRampToValueAtTime(0, to);
       note.connect(volume).connect(out.destination);
       note.start(from);

@@ -36,6 +36,7 @@ const KINDS = [
   "prompt-pin-new",
   "prompt-details",
   "prompt-waiting",
+  "prompt-covers",
   "ended-unhealthy",
   "ended-no-key",
   "register-running-touch",

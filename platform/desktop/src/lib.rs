@@ -15,11 +15,12 @@ use linux as system;
 use other as system;
 
 pub use system::{
-    bell, has_screen, has_tray, kill_web_processes, lock_down_webview, redraw, splash, watch_seat,
+    bell, has_screen, has_tray, is_dark, kill_web_processes, lock_down_webview, redraw, set_theme, splash,
+    watch_seat,
 };
 
 use std::sync::mpsc::{Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Time after a window was raised in which a press in it counts as meant for the window that was there before.
@@ -27,7 +28,11 @@ pub const QUIET_TIME: Duration = Duration::from_millis(700);
 
 /// Keeps a window that is raised by a program from taking the keyboard, until the person presses in it.
 #[derive(Clone, Debug, Default)]
-pub struct KeyboardGuard(Arc<Mutex<Option<Raised>>>);
+pub struct KeyboardGuard {
+    raised: Arc<Mutex<Option<Raised>>>,
+    /// Moment at which the program moved the window, until the next press.
+    moved: Arc<Mutex<Option<Instant>>>,
+}
 
 /// Moment at which a window was raised, or last pressed in by a person who was still at something else.
 #[derive(Clone, Copy, Debug)]
@@ -39,12 +44,54 @@ pub(crate) struct Raised {
 
 impl KeyboardGuard {
     pub(crate) fn raised(&self) -> Option<Raised> {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.raised.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn set(&self, raised: Option<Raised>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = raised;
+        *self.raised.lock().unwrap_or_else(PoisonError::into_inner) = raised;
     }
+
+    /// Records that the window is moved: what was under a finger is elsewhere now.
+    pub(crate) fn moved(&self) {
+        *self.moved.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
+    pub(crate) fn take_moved(&self) -> Option<Instant> {
+        self.moved.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+/// Place and size of a window that is raised beside what the person works in. The person can move it.
+#[derive(Clone, Debug, Default)]
+pub struct Placement(Arc<Mutex<Placed>>);
+
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Placed {
+    /// Place that was requested last.
+    pub(crate) requested: Option<(i32, i32)>,
+    /// The window has been there.
+    pub(crate) arrived: bool,
+    /// Place of the window when the person began to move it.
+    pub(crate) grabbed: Option<(i32, i32)>,
+}
+
+impl Placement {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Placed> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Move of a window by the person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WindowMove {
+    /// End of a drag.
+    Drop,
+    /// To the other side of the screen.
+    OtherSide,
+    Left,
+    Right,
+    Up,
+    Down,
 }
 
 /// A web view takes a few hundred milliseconds until it shows its page: until then the window says this by itself.
@@ -90,6 +137,8 @@ pub struct Notice {
     /// The words on its button, which opens the window.
     pub open: String,
     pub sound: Sound,
+    /// The notification makes no sound.
+    pub silent: bool,
 }
 
 /// Shows notifications, one at a time.

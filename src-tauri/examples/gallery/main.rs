@@ -263,6 +263,7 @@ fn prompts() -> Views {
     let entered = asked()
         .key(pin(PinReason::Needed, Some(8)))
         .happened(Happened::Pin { question: 1, pin: Pin::new("1".to_owned()) });
+    let show_covering = |prompt| asked().happened(Happened::Covers(true)).key(prompt).view();
     vec![
         ("prompt-preparing", asked().view()),
         ("prompt-insert", show(Prompt::Insert)),
@@ -280,6 +281,7 @@ fn prompts() -> Views {
         ("prompt-working", entered.view()),
         ("prompt-checking", asked().asked(vec![step_up(Stage::Checking)]).view()),
         ("prompt-waiting", Session::new().asked(queue).key(Prompt::Touch { keys: 1 }).view()),
+        ("prompt-covers", show_covering(Prompt::Insert)),
         ("prompt-test", Session::new().asked(vec![by_it]).key(Prompt::Touch { keys: 1 }).view()),
         ("prompt-badge", Session::new().asked(vec![badge]).key(Prompt::Touch { keys: 1 }).view()),
         ("prompt-epcs", Session::new().asked(vec![epcs]).key(Prompt::Touch { keys: 1 }).view()),

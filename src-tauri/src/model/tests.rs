@@ -3,6 +3,7 @@
 
 mod advice;
 mod ends;
+mod night;
 
 use super::asked::STANDS;
 use super::*;

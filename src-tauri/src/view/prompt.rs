@@ -138,7 +138,7 @@ pub enum PromptResult {
     Unhealthy,
     /// The security key is not registered for this person, or its signature is invalid.
     WrongKey,
-    /// The security key takes no more PINs.
+    /// The security key accepts no more PINs.
     PinBlocked,
     /// No security key can be used here.
     NoKey,

@@ -46,6 +46,7 @@ fn bindings() -> String {
         DiagnosticsSent,
         Texts,
         Action,
+        Moving,
     );
     text
 }

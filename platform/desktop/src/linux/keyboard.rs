@@ -10,7 +10,7 @@ use crate::{KeyboardGuard, Raised};
 use gtk::gdk::{EventType, prelude::*};
 use gtk::glib;
 use gtk::prelude::*;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 use tauri::WebviewWindow;
@@ -50,6 +50,16 @@ impl KeyboardGuard {
                     glib::Propagation::Proceed
                 });
             }
+            if let Some(window) = toplevel(&page) {
+                let (late, before) = (presses.clone(), Cell::new(None));
+                window.connect_configure_event(move |window, event| {
+                    let at = Some((WidgetExt::window(window).map(|it| it.root_origin()), event.size()));
+                    if before.replace(at) != at {
+                        late.borrow_mut().moved(Instant::now());
+                    }
+                    false
+                });
+            }
             let (beats, shown) = (presses.clone(), page.downgrade());
             glib::timeout_add_local(BEAT, move || {
                 let Some(page) = shown.upgrade() else { return glib::ControlFlow::Break };
@@ -58,6 +68,9 @@ impl KeyboardGuard {
             });
             page.connect_event(move |page, event| {
                 let mut late = presses.borrow_mut();
+                if let Some(moved) = guard.take_moved() {
+                    late.moved(moved);
+                }
                 let dropped = match event.event_type() {
                     EventType::ButtonPress
                     | EventType::DoubleButtonPress
@@ -243,7 +256,7 @@ fn above_full_screen(window: &gtk::ApplicationWindow) -> Result<(), X11Error> {
     set_parent(id, state.contains(&full).then_some(active))
 }
 
-type X11Error = Box<dyn std::error::Error>;
+pub(super) type X11Error = Box<dyn std::error::Error>;
 
 /// Sets or removes the window that this one is a dialog of (`WM_TRANSIENT_FOR`).
 fn set_parent(window: Window, parent: Option<Window>) -> Result<(), X11Error> {
@@ -260,7 +273,7 @@ fn set_parent(window: Window, parent: Option<Window>) -> Result<(), X11Error> {
     Ok(())
 }
 
-fn property(
+pub(super) fn property(
     connection: &impl Connection,
     window: Window,
     name: &str,
@@ -272,7 +285,7 @@ fn property(
 }
 
 /// Identifier of the window on X11; `None` on Wayland.
-fn x11_id(window: &impl IsA<gtk::Widget>) -> Option<Window> {
+pub(super) fn x11_id(window: &impl IsA<gtk::Widget>) -> Option<Window> {
     let window = WidgetExt::window(window)?.downcast::<gdkx11::X11Window>().ok()?;
     Window::try_from(window.xid()).ok()
 }

@@ -76,7 +76,7 @@ fn listen(
 }
 
 fn notify(bus: &Connection, notice: &Notice, replaced: u32) -> zbus::Result<u32> {
-    let Notice { program, title, body, open, sound } = notice;
+    let Notice { program, title, body, open, sound, silent } = notice;
     // Sound Naming Specification.
     let sound = match sound {
         Sound::Request => "message-new-instant",
@@ -86,6 +86,7 @@ fn notify(bus: &Connection, notice: &Notice, replaced: u32) -> zbus::Result<u32>
         ("urgency", Value::U8(2)),
         ("category", Value::from("im.received")),
         ("sound-name", Value::from(sound)),
+        ("suppress-sound", Value::Bool(*silent)),
         // Not for the history.
         ("transient", Value::Bool(true)),
         ("desktop-entry", Value::from("dev.vitalsign.app")),
@@ -166,6 +167,7 @@ mod tests {
             body: text("soon"),
             open: text("Show"),
             sound: Sound::Request,
+            silent: true,
         })
     }
 
@@ -196,6 +198,7 @@ mod tests {
         assert!(hint("urgency").contains("U8(2)"), "{}", hint("urgency"));
         assert!(hint("transient").contains("true"), "{}", hint("transient"));
         assert!(hint("sound-name").contains("message-new-instant"), "{}", hint("sound-name"));
+        assert!(hint("suppress-sound").contains("true"), "{}", hint("suppress-sound"));
 
         // Another one replaces it.
         want.send(wanted()).unwrap();

@@ -1,5 +1,5 @@
 //! Presses that a person made before they could see what they hit: while the app was held up, and right after. They
-//! answer nothing.
+//! answer nothing. The same holds right after the window has moved.
 //!
 //! The page cannot tell: it may have drawn a button while the program that brings it to the screen was held up.
 
@@ -36,6 +36,11 @@ impl LatePresses {
             self.until = Some(now + QUIET_TIME);
         }
         self.beat = shown.then_some(now);
+    }
+
+    /// Notes that the window has moved or has another size: what was under a finger is elsewhere.
+    pub(super) fn moved(&mut self, now: Instant) {
+        self.until = self.until.max(Some(now + QUIET_TIME));
     }
 
     /// Returns whether a press at `time`, which is handled now, is dropped.
@@ -116,6 +121,24 @@ mod tests {
         assert!(!late.drops_press(at(100), 1_400));
         assert!(!late.drops_press(at(600), 1_700));
         assert!(late.drops_press(at(1_300), 2_100));
+    }
+
+    #[test]
+    fn press_right_after_a_move_is_dropped() {
+        let (mut late, begin) = (LatePresses::default(), Instant::now());
+        late.set_clock(begin, 0);
+        let at = |millis| begin + Duration::from_millis(millis);
+        assert!(!late.drops_press(at(100), 100));
+        late.moved(at(200));
+        // A drag moves it again and again.
+        late.moved(at(500));
+        assert!(late.drops_press(at(1_000), 1_000) && late.drops_rest());
+        // The person was still at something else.
+        assert!(late.drops_press(at(1_600), 1_600));
+        for millis in (1_600..2_400).step_by(100) {
+            late.beat(at(millis), true);
+        }
+        assert!(!late.drops_press(at(2_400), 2_400) && !late.drops_rest());
     }
 
     #[test]

@@ -37,7 +37,7 @@ fn mark_and_tone_can_be_switched_off() {
     for (check_mark, tones, flashes) in
         [(true, true, true), (true, false, true), (false, true, true), (false, false, false)]
     {
-        let settings = view::AppSettings { check_mark, tones, pin_pad: None };
+        let settings = view::AppSettings { check_mark, tones, ..view::AppSettings::default() };
         let mut model = Model::with(String::new(), view::AppSettings::default());
         model.on(Happened::Settings(settings.clone()), NOW);
         tell(&mut model, &[]);
