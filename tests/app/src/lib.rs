@@ -26,7 +26,7 @@ pub use stand_in::{StandIn, nothing_known};
 pub use tray::TrayHost;
 pub use typist::{Busy, Hand, TextWindow};
 pub use ward::{PIN, USER, Ward};
-pub use x::Screen;
+pub use x::{Rect, Screen};
 
 /// Time limit for every wait.
 pub(crate) const LIMIT: std::time::Duration = std::time::Duration::from_secs(60);

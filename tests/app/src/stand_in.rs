@@ -1,10 +1,12 @@
 //! Fake service that sends what a real one never does.
 
+use crate::LIMIT;
 use anyhow::Result;
 use std::io::{Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use vitalsign_e2e::wait_for;
 use vitalsign_ipc::{AgentState, Answer, Hello, Inbox, Reply, Request, Status, StepUp, encode};
 
 /// Listening socket. Dropping it removes the file; existing connections stay open.
@@ -68,6 +70,14 @@ impl StandIn {
         let event = encode(&Reply::Event(Box::new(said.0.clone())))?;
         said.1.retain_mut(|subscriber| subscriber.write_all(&event).is_ok());
         Ok(())
+    }
+
+    /// Waits until a client listens.
+    ///
+    /// # Errors
+    /// None does in time.
+    pub fn until_subscribed(&self) -> Result<()> {
+        wait_for("a client that listens", LIMIT, || Ok((!self.said.lock().1.is_empty()).then_some(())))
     }
 
     /// Says that this is asked.

@@ -1,6 +1,6 @@
 //! A person who types and clicks, through the X server's own input (XTEST), and the window that they type in.
 
-use crate::{LIMIT, Screen};
+use crate::{LIMIT, Rect, Screen};
 use anyhow::{Context, Result, ensure};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -9,6 +9,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use vitalsign_e2e::wait_for;
 use x11rb::connection::Connection;
+use x11rb::properties::{WmSizeHints, WmSizeHintsSpecification};
 use x11rb::protocol::Event;
 use x11rb::protocol::xproto::{
     BUTTON_PRESS_EVENT, BUTTON_RELEASE_EVENT, ConnectionExt as _, CreateWindowAux, EventMask, InputFocus,
@@ -31,6 +32,7 @@ const HELD: Duration = Duration::from_millis(300);
 #[derive(Debug)]
 pub struct TextWindow {
     pub window: Window,
+    display: String,
     heard: Arc<Mutex<String>>,
 }
 
@@ -42,24 +44,40 @@ impl TextWindow {
     pub fn open(display: &str) -> Result<Self> {
         let (connection, number) = x11rb::connect(Some(display))?;
         let screen = connection.setup().roots.get(number).context("no screen")?;
+        let (width, height) = (screen.width_in_pixels - 40, screen.height_in_pixels - 60);
+        Self::open_at(display, Rect { x: 0, y: 0, width: width.into(), height: height.into() })
+    }
+
+    /// The same of this place and size, as far as the window manager agrees.
+    ///
+    /// # Errors
+    /// It does not get the keyboard.
+    pub fn open_at(display: &str, place: Rect) -> Result<Self> {
+        let (connection, number) = x11rb::connect(Some(display))?;
+        let screen = connection.setup().roots.get(number).context("no screen")?;
         let window = connection.generate_id()?;
         let wanted = CreateWindowAux::new()
             .background_pixel(screen.white_pixel)
             .event_mask(EventMask::KEY_PRESS | EventMask::STRUCTURE_NOTIFY);
-        let (width, height) = (screen.width_in_pixels - 40, screen.height_in_pixels - 60);
         connection.create_window(
             x11rb::COPY_DEPTH_FROM_PARENT,
             window,
             screen.root,
-            0,
-            0,
-            width,
-            height,
+            place.x.try_into()?,
+            place.y.try_into()?,
+            place.width.try_into()?,
+            place.height.try_into()?,
             0,
             WindowClass::INPUT_OUTPUT,
             0,
             &wanted,
         )?;
+        // The user's own place (ICCCM section 4.1.2.3), which window managers keep to.
+        let hints = WmSizeHints {
+            position: Some((WmSizeHintsSpecification::UserSpecified, place.x, place.y)),
+            ..WmSizeHints::new()
+        };
+        hints.set_normal_hints(&connection, window)?;
         connection.map_window(window)?;
         connection.flush()?;
         let keys = Keys::of(&connection)?;
@@ -84,11 +102,23 @@ impl TextWindow {
         let screen = Screen::open(display)?;
         wait_for("the text window to have the keyboard", LIMIT, || {
             if screen.keyboard_at()? != window {
-                hand.give_keyboard(window, screen.is_managed()?)?;
+                hand.give_keyboard(window, screen.is_managed()?, screen.content(window)?)?;
             }
             Ok((screen.keyboard_at()? == window).then_some(()))
         })?;
-        Ok(Self { window, heard })
+        Ok(Self { window, display: display.to_owned(), heard })
+    }
+
+    /// Closes it.
+    ///
+    /// # Errors
+    /// It is not gone in time.
+    pub fn close(self) -> Result<()> {
+        let (connection, _) = x11rb::connect(Some(&self.display))?;
+        connection.kill_client(self.window)?.check()?;
+        wait_for("the text window to be gone", LIMIT, || {
+            Ok(connection.get_window_attributes(self.window)?.reply().is_err().then_some(()))
+        })
     }
 
     /// All that was typed into it.
@@ -168,6 +198,22 @@ impl Hand {
         self.fake(KEY_RELEASE_EVENT, code, 0, 0)
     }
 
+    /// Moves the pointer.
+    ///
+    /// # Errors
+    /// The screen is lost.
+    pub fn point(&self, (x, y): (i16, i16)) -> Result<()> {
+        self.fake(MOTION_NOTIFY_EVENT, 0, x, y)
+    }
+
+    /// Presses or releases the left button where the pointer is.
+    ///
+    /// # Errors
+    /// The screen is lost.
+    pub fn press(&self, down: bool) -> Result<()> {
+        self.fake(if down { BUTTON_PRESS_EVENT } else { BUTTON_RELEASE_EVENT }, 1, 0, 0)
+    }
+
     /// Clicks at this place of the screen.
     ///
     /// # Errors
@@ -178,9 +224,9 @@ impl Hand {
         self.fake(BUTTON_RELEASE_EVENT, 1, x, y)
     }
 
-    fn give_keyboard(&self, window: Window, managed: bool) -> Result<()> {
+    fn give_keyboard(&self, window: Window, managed: bool, place: Rect) -> Result<()> {
         if managed {
-            return self.click((60, 200));
+            return self.click(((place.x + 60).try_into()?, (place.y + 200).try_into()?));
         }
         self.connection.set_input_focus(InputFocus::PARENT, window, x11rb::CURRENT_TIME)?.check()?;
         Ok(())

@@ -4,12 +4,36 @@ use crate::LIMIT;
 use anyhow::{Context, Result};
 use vitalsign_e2e::wait_for;
 use x11rb::connection::Connection;
+use x11rb::protocol::randr::{ConnectionExt as _, MonitorInfo};
 use x11rb::protocol::xproto::{
-    Atom, AtomEnum, ClientMessageEvent, ConnectionExt, CreateWindowAux, EventMask, ImageFormat, MapState,
-    PropMode, Window, WindowClass,
+    Atom, AtomEnum, ClientMessageEvent, ConfigureWindowAux, ConnectionExt, CreateWindowAux, EventMask,
+    ImageFormat, MapState, PropMode, Window, WindowClass,
 };
 use x11rb::rust_connection::RustConnection;
 use x11rb::wrapper::ConnectionExt as _;
+
+/// Place and size on the screen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rect {
+    pub x: i32,
+    pub y: i32,
+    pub width: i32,
+    pub height: i32,
+}
+
+impl Rect {
+    #[must_use]
+    pub fn overlaps(self, other: Self) -> bool {
+        let along = |a: i32, b: i32, c: i32, d: i32| a < c + d && c < a + b;
+        along(self.x, self.width, other.x, other.width) && along(self.y, self.height, other.y, other.height)
+    }
+
+    #[must_use]
+    pub fn is_inside(self, other: Self) -> bool {
+        let along = |a: i32, b: i32, c: i32, d: i32| a >= c && a + b <= c + d;
+        along(self.x, self.width, other.x, other.width) && along(self.y, self.height, other.y, other.height)
+    }
+}
 
 /// A connection to an X server.
 #[derive(Debug)]
@@ -146,6 +170,78 @@ impl Screen {
             }
         }
         Ok(None)
+    }
+
+    /// Returns where a window is, with its frame.
+    ///
+    /// # Errors
+    /// The window or the display is lost.
+    pub fn place(&self, window: Window) -> Result<Rect> {
+        let mut frame = window;
+        loop {
+            let parent = self.connection.query_tree(frame)?.reply()?.parent;
+            if parent == self.root || parent == 0 {
+                break;
+            }
+            frame = parent;
+        }
+        let it = self.connection.get_geometry(frame)?.reply()?;
+        let border = 2 * i32::from(it.border_width);
+        let (width, height) = (i32::from(it.width) + border, i32::from(it.height) + border);
+        Ok(Rect { x: it.x.into(), y: it.y.into(), width, height })
+    }
+
+    /// Returns where the content of a window is.
+    ///
+    /// # Errors
+    /// The window or the display is lost.
+    pub fn content(&self, window: Window) -> Result<Rect> {
+        let size = self.connection.get_geometry(window)?.reply()?;
+        let at = self.connection.translate_coordinates(window, self.root, 0, 0)?.reply()?;
+        let (width, height) = (size.width.into(), size.height.into());
+        Ok(Rect { x: at.dst_x.into(), y: at.dst_y.into(), width, height })
+    }
+
+    /// Moves a window, as a pager or a keyboard shortcut of the window manager does.
+    ///
+    /// # Errors
+    /// The display is lost.
+    pub fn move_window(&self, window: Window, (x, y): (i32, i32)) -> Result<()> {
+        self.connection.configure_window(window, &ConfigureWindowAux::new().x(x).y(y))?;
+        Ok(self.connection.flush()?)
+    }
+
+    /// Gives the screen's only monitor this place, and a size in millimetres.
+    ///
+    /// # Errors
+    /// The server refuses it.
+    pub fn set_monitor(&self, place: Rect, (width_mm, height_mm): (u32, u32)) -> Result<()> {
+        let there = self.connection.randr_get_monitors(self.root, true)?.reply()?;
+        let info = MonitorInfo {
+            // Each name can be used once.
+            name: self.atom(&format!("monitor-{}-{}", place.x, place.width))?,
+            primary: true,
+            automatic: false,
+            x: place.x.try_into()?,
+            y: place.y.try_into()?,
+            width: place.width.try_into()?,
+            height: place.height.try_into()?,
+            width_in_millimeters: width_mm,
+            height_in_millimeters: height_mm,
+            outputs: there.monitors.into_iter().flat_map(|it| it.outputs).collect(),
+        };
+        Ok(self.connection.randr_set_monitor(self.root, info)?.check()?)
+    }
+
+    /// Returns the brightness of a place on the screen, from 0 to 255: that of the brightest part of its colour.
+    ///
+    /// # Errors
+    /// The place is not on the screen.
+    pub fn brightness(&self, (x, y): (i32, i32)) -> Result<u8> {
+        let (format, all) = (ImageFormat::Z_PIXMAP, u32::MAX);
+        let (x, y) = (x.try_into()?, y.try_into()?);
+        let image = self.connection.get_image(format, self.root, x, y, 1, 1, all)?.reply()?;
+        image.data.iter().take(3).copied().max().context("no pixel")
     }
 
     /// Counts all windows of all programs, mapped or not.

@@ -1,0 +1,176 @@
+//! Place and size of the prompt's window: beside the work, on the screen, and movable; and what a move means for presses.
+
+use anyhow::{Context, Result, ensure};
+use serde_json::json;
+use std::time::{Duration, Instant};
+use vitalsign_app_tests::{App, Hand, Process, Rect, TextWindow, TrayHost, Ward};
+use vitalsign_e2e::wait_for;
+
+const MINUTE: Duration = Duration::from_secs(60);
+const SCREEN: Rect = Rect { x: 0, y: 0, width: 1280, height: 900 };
+/// Time after a move in which no press counts, as in `platform/desktop` and the page.
+const QUIET: Duration = Duration::from_millis(700);
+
+/// Middle of a rectangle.
+fn middle(it: Rect) -> Result<(i16, i16)> {
+    Ok(((it.x + it.width / 2).try_into()?, (it.y + it.height / 2).try_into()?))
+}
+
+#[test]
+fn prompt_stays_beside_the_work_and_where_it_is_moved() -> Result<()> {
+    let ward = Ward::open()?;
+    let tray = TrayHost::at(&ward.desk)?;
+    let socket = ward.agent.socket();
+    let start = || -> Result<Process> {
+        Process::start(&mut App::command(&ward.desk, &socket, Some(&ward.key), &["--background"])?)
+    };
+    let app = start()?;
+    tray.icon()?;
+    let screen = ward.desk.screen()?;
+    let ask = |order: &str| -> Result<_> {
+        let asked = ward.ask(&format!("EHR: sign order {order}"), &[])?;
+        let window = screen.until_app_window()?;
+        Ok((asked, window))
+    };
+    let close = |window, asked: vitalsign_e2e::Asked| -> Result<()> {
+        screen.close(window)?;
+        ensure!(asked.end()? == "declined");
+        screen.until_no_app_window()
+    };
+
+    for (order, work) in [
+        ("4711", Rect { x: 0, y: 40, width: 700, height: 700 }),
+        ("4712", Rect { x: 580, y: 40, width: 690, height: 700 }),
+    ] {
+        let text = TextWindow::open_at(ward.desk.display(), work)?;
+        let (asked, window) = ask(order)?;
+        // Where a window manager has put it first, it goes from at once.
+        let beside = wait_for("the prompt beside the work", MINUTE, || {
+            let place = screen.place(window)?;
+            Ok((!place.overlaps(screen.place(text.window)?) && place.is_inside(SCREEN)).then_some(place))
+        })?;
+        ensure!(screen.keyboard_at()? == text.window, "the prompt took the keyboard at {beside:?}");
+        close(window, asked)?;
+        text.close()?;
+    }
+
+    // The person drags it by its handle, beyond the edge of the screen.
+    let hand = Hand::open(ward.desk.display())?;
+    let (asked, window) = ask("4713")?;
+    let before = screen.place(window)?;
+    let moved = wait_for("the window to follow the pointer", MINUTE, || {
+        let content = screen.content(window)?;
+        let handle: (i16, i16) = ((content.x + 40).try_into()?, (content.y + 40).try_into()?);
+        hand.point(handle)?;
+        hand.press(true)?;
+        for step in 1..=20 {
+            hand.point((handle.0 - 10 * step, handle.1 + 20 * step))?;
+        }
+        hand.press(false)?;
+        // A press right after a move does not count, so that the first tries may do nothing.
+        std::thread::sleep(Duration::from_millis(900));
+        let place = screen.place(window)?;
+        Ok(((place.x - before.x).abs() > 100 && place.is_inside(SCREEN)).then_some(place))
+    })?;
+    close(window, asked)?;
+
+    // It is there the next time, also after a restart.
+    drop(app);
+    let app = start()?;
+    let (asked, window) = ask("4714")?;
+    wait_for("the place where it was moved", MINUTE, || {
+        let place = screen.place(window)?;
+        Ok(((place.x - moved.x).abs() < 20 && (place.y - moved.y).abs() < 60).then_some(()))
+    })
+    .with_context(|| format!("it was at {moved:?}, and is at {:?}", screen.place(window)))?;
+    close(window, asked)?;
+
+    // The monitor that it was on has gone.
+    drop(app);
+    let left = Rect { width: 500, ..SCREEN };
+    ensure!(!moved.is_inside(left), "it is there already: {moved:?}");
+    screen.set_monitor(left, (132, 238))?;
+    let _app = start()?;
+    let (asked, window) = ask("4715")?;
+    wait_for("the prompt on the monitor that is left", MINUTE, || {
+        Ok(screen.place(window)?.is_inside(left).then_some(()))
+    })
+    .with_context(|| format!("{:?}", screen.place(window)))?;
+    close(window, asked)
+}
+
+#[test]
+fn click_right_after_a_move_answers_nothing() -> Result<()> {
+    let ward = Ward::open()?;
+    let app = ward.app(&[])?;
+    let (page, screen) = (&app.page, ward.desk.screen()?);
+    let asked = ward.ask("EHR: sign order 4715", &[])?;
+    page.see("#decline")?;
+    let window = screen.until_app_window()?;
+    let hand = Hand::open(ward.desk.display())?;
+    let (mut tried, mut to_the_left) = (0, true);
+    for _ in 0..60 {
+        page.until_calm()?;
+        let content = screen.content(window)?;
+        let button = page.run("const it = document.querySelector('#decline').getBoundingClientRect(); return [it.x, it.y, it.width, it.height]", &[])?;
+        let part = |index: usize| button.get(index).and_then(serde_json::Value::as_f64).context("no place");
+        #[expect(
+            clippy::as_conversions,
+            clippy::cast_possible_truncation,
+            reason = "pixels of a small screen"
+        )]
+        let [x, y, width, height] = [part(0)? as i32, part(1)? as i32, part(2)? as i32, part(3)? as i32];
+        let shift = if to_the_left { -160 } else { 160 };
+        let after = Rect { x: content.x + x + shift, y: content.y + y, width, height };
+        let frame = screen.place(window)?;
+        let begun = Instant::now();
+        screen.move_window(window, (frame.x + shift, frame.y))?;
+        wait_for("the move", MINUTE, || Ok((screen.content(window)?.x == content.x + shift).then_some(())))?;
+        hand.click(middle(after)?)?;
+        to_the_left = !to_the_left;
+        // A machine that was held up for longer than the quiet time proves nothing.
+        if begun.elapsed() < QUIET {
+            tried += 1;
+        } else {
+            ensure!(page.has("#decline")?, "an answer that counts came too late to be a try");
+        }
+        ensure!(page.has("#decline")?, "a click right after a move declined");
+        if tried == 3 {
+            break;
+        }
+    }
+    ensure!(tried == 3, "the machine was too busy: {tried} tries");
+    // The same place counts once the window has come to rest.
+    page.until_calm()?;
+    page.click("#decline")?;
+    ensure!(asked.end()? == "declined");
+    Ok(())
+}
+
+#[test]
+fn targets_of_a_prompt_are_enlarged_on_fine_screens() -> Result<()> {
+    let ward = Ward::open()?;
+    let screen = ward.desk.screen()?;
+    // A monitor of 220 pixels to the inch, as a tablet of 10 inches has. (The server has one output, and GTK sees no monitor
+    // without one: several monitors are a matter of the unit tests.)
+    let fine = Rect { x: 400, width: 880, ..SCREEN };
+    screen.set_monitor(fine, (102, 104))?;
+    let app = ward.app(&[])?;
+    let (page, window) = (&app.page, screen.until_app_window()?);
+    let _text = TextWindow::open_at(ward.desk.display(), Rect { x: 700, y: 100, width: 300, height: 300 })?;
+    let _asked = ward.ask("EHR: sign order 4716", &[])?;
+    page.see("#decline")?;
+    wait_for("the prompt on the monitor", MINUTE, || Ok(screen.place(window)?.is_inside(fine).then_some(())))
+        .with_context(|| format!("{:?}", screen.place(window)))?;
+    // As large as the monitor allows, where 480 pixels of the page have to fit: 860 / 480 = 1.79. The target is 48 pixels.
+    let content = screen.content(window)?;
+    let small = page.run(
+        "const [width, wanted] = arguments;
+         const size = width / innerWidth;
+         return [...document.querySelectorAll('button')].map(it => [it.id, it.getBoundingClientRect()])
+           .filter(([, it]) => Math.min(it.width, it.height) * size < wanted).map(([id, it]) => `${id} ${it.width * size} ${it.height * size}`)",
+        &[json!(content.width), json!(48.0 * 1.75)],
+    )?;
+    ensure!(small == json!([]), "too small in {content:?}: {small}");
+    Ok(())
+}
