@@ -16,7 +16,7 @@ impl Store {
         Ok(unsigned(query.fetch_one(self.readers()).await?.try_get(0)?))
     }
 
-    /// Removes the payloads of at most [`BATCH`] entries of a kind before a time, in seconds since 1970, and logs that.
+    /// Removes the payloads of at most 4096 entries of a kind before a time, in seconds since 1970, and logs that.
     /// Returns their number.
     pub async fn prune_audit(&self, kind: Kind, before: u64, now: u64) -> Result<u64, StoreError> {
         if self.count_prunable(kind, before).await? == 0 {
