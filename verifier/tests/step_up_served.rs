@@ -335,8 +335,13 @@ mod tests {
         assert_eq!(status, 200, "{tokens}");
         assert!(tokens["access_token"].is_string());
         trial.again();
-        let (status, refused) = trial.token(&auth_req_id).await;
-        assert_eq!((status, &refused["error"]), (400, &json!("invalid_grant")), "{refused}");
+        // The answer may have been lost: the same tokens again, whose claims are the same.
+        let (status, again) = trial.token(&auth_req_id).await;
+        let claims = |tokens: &Value| {
+            let token = tokens["access_token"].as_str().unwrap().to_owned();
+            token.rsplit_once('.').unwrap().0.to_owned()
+        };
+        assert_eq!((status, claims(&again)), (200, claims(&tokens)));
 
         let folder = trial.folder.path();
         stdout(&run(folder, &["audit", "verify"]));

@@ -93,7 +93,7 @@ mod tests {
         });
         let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
         assert_eq!(text.lines().count(), 1, "{text}");
-        let expected = r#" client="a\nb c=\"d\"" msg="answered" outcome="ok" shown="x y=1\nz" ms=3"#;
+        let expected = r#" client="a\nb c=\"d\"" msg=answered outcome="ok" shown="x y=1\nz" ms=3"#;
         assert!(text.trim_end().ends_with(expected), "{text}");
         assert!(text.contains(" level=info target="), "{text}");
     }

@@ -103,3 +103,43 @@ async fn skip_event_numbers(connection: &mut SqliteConnection) -> Result<(), Sto
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: u64 = 1_800_000_000;
+
+    #[tokio::test]
+    async fn restored_store_takes_up_nothing_that_may_have_been_used() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("store.db")).await.unwrap();
+        let (_, token) = store.create_token(5, NOW + 3600, NOW).await.unwrap();
+        let user = store.add_user("nurse-7", NOW).await.unwrap().unwrap();
+        store.create_key_code(&user, NOW + 3600, NOW).await.unwrap();
+        let mut transaction = store.begin().await.unwrap();
+        sqlx::raw_sql(
+            "INSERT INTO devices VALUES (1, x'01', 1, NULL, 5, 'none', x'02');
+             INSERT INTO clients VALUES ('ehr', 'EHR', x'01', NULL, 'urn:ehr', 5, NULL);
+             INSERT INTO step_ups (id, request, client, login_hint, acr, transaction_text, created, expires)
+             VALUES (x'000102030405060708090a0b0c0d0e0f', x'01', 'ehr', 'nurse-7', 'x', '', 5, 6);
+             INSERT INTO events (seq, device, name, data, expires) VALUES (77, 1, 'x', '', 9);",
+        )
+        .execute(&mut *transaction)
+        .await
+        .unwrap();
+        transaction.commit().await.unwrap();
+
+        let invalidated = store.invalidate_restored(Map::new(), NOW + 1).await.unwrap();
+        assert_eq!((invalidated.enrolment_tokens, invalidated.key_codes), (1, 1));
+        assert_eq!(invalidated.step_ups.len(), 1);
+        assert!(store.tokens().await.unwrap()[0].revoked_at.is_some(), "{token}");
+        // A device that has seen events after the backup takes new ones for new.
+        assert!(store.newest_event().await.unwrap() > 1 << 32);
+        let kinds = store.audit_kinds_after(0).await.unwrap();
+        assert_eq!(kinds.get("restored"), Some(&1), "{kinds:?}");
+        // Nothing is left to invalidate.
+        let again = store.invalidate_restored(Map::new(), NOW + 2).await.unwrap();
+        assert_eq!(again, Invalidated::default());
+    }
+}
