@@ -5,7 +5,7 @@ use crate::metrics::Metrics;
 use crate::random::random;
 use axum::Extension;
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderName, HeaderValue};
+use axum::http::{HeaderName, HeaderValue, Method};
 use axum::middleware::Next;
 use axum::response::Response;
 use std::net::SocketAddr;
@@ -35,6 +35,17 @@ pub(super) struct RequestLog {
     pub(super) lines: bool,
 }
 
+/// Names a method; a client can make one as long as a head.
+fn method(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::POST => "POST",
+        Method::HEAD => "HEAD",
+        Method::OPTIONS => "OPTIONS",
+        _ => "other",
+    }
+}
+
 pub(super) async fn observe(
     State(log): State<RequestLog>,
     Extension(PeerAddress(peer)): Extension<PeerAddress>,
@@ -44,8 +55,8 @@ pub(super) async fn observe(
     let started = Instant::now();
     let id = random::<8>().map(|id| hex(&id)).unwrap_or_default();
     let route = request.extensions().get::<MatchedPath>().map_or(NO_ROUTE, MatchedPath::as_str).to_owned();
-    let method = request.method().clone();
-    let span = tracing::info_span!("request", %id, %peer, %method, route, device = Empty, client = Empty);
+    let method = method(request.method());
+    let span = tracing::info_span!("request", %id, %peer, method, route, device = Empty, client = Empty);
     let mut response = next.run(request).instrument(span.clone()).await;
     let status = response.status();
     let outcome = match response.extensions().get::<Outcome>() {
