@@ -162,7 +162,7 @@ pub fn encrypt(
 /// # Errors
 /// It is not encrypted to this identity, or was changed.
 pub fn decrypt(from: &mut impl BufRead, to: &mut impl Write, identity: &Identity) -> Result<(), Error> {
-    let header = Header::read(from)?;
+    let header = FileHeader::read(from)?;
     let file_key = header.unwrap(identity)?;
     finish(from, to, &header, &file_key)
 }
@@ -172,14 +172,14 @@ pub fn decrypt(from: &mut impl BufRead, to: &mut impl Write, identity: &Identity
 /// # Errors
 /// As [`decrypt`].
 pub fn decrypt_with(from: &mut impl BufRead, to: &mut impl Write, file_key: &FileKey) -> Result<(), Error> {
-    let header = Header::read(from)?;
+    let header = FileHeader::read(from)?;
     finish(from, to, &header, file_key)
 }
 
 fn finish(
     from: &mut impl BufRead,
     to: &mut impl Write,
-    header: &Header,
+    header: &FileHeader,
     file_key: &FileKey,
 ) -> Result<(), Error> {
     let expected = file_key.mac(&header.authenticated)?;
@@ -190,8 +190,8 @@ fn finish(
     stream::open(from, to, file_key, &nonce)
 }
 
-/// Header of a file, not yet authenticated.
-struct Header {
+/// FileHeader of a file, not yet authenticated.
+struct FileHeader {
     /// Ephemeral share and wrapped file key of each X25519 stanza.
     stanzas: Vec<([u8; 32], [u8; 32])>,
     /// Bytes that the MAC covers.
@@ -199,7 +199,7 @@ struct Header {
     mac: Vec<u8>,
 }
 
-impl Header {
+impl FileHeader {
     fn read(from: &mut impl BufRead) -> Result<Self, Error> {
         let mut from = from.take(u64::try_from(MAX_HEADER_BYTES).unwrap_or(u64::MAX));
         let mut authenticated = Vec::new();

@@ -111,7 +111,7 @@ mod tests {
     const NOW: u64 = 1_800_000_000;
 
     #[tokio::test]
-    async fn restored_store_takes_up_nothing_that_may_have_been_used() {
+    async fn restored_store_takes_up_nothing_used_since() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&folder.path().join("store.db")).await.unwrap();
         let (_, token) = store.create_token(5, NOW + 3600, NOW).await.unwrap();
