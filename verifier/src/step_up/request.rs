@@ -75,7 +75,7 @@ impl StepUps {
     }
 
     /// Returns the status for the application that requested the step-up and proves possession of the key with thumbprint
-    /// `jkt`. The first look at an approval issues its tokens. For [`FETCH_AGAIN_SECONDS`] after that, the same look
+    /// `jkt`. The first look at an approval issues its tokens. For a minute after that, the same look
     /// returns the same tokens, because the answer may have been lost; afterwards the step-up is unknown.
     pub async fn status(
         &self,
