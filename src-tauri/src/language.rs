@@ -39,11 +39,6 @@ impl Language {
         wanted.into_iter().find_map(known).unwrap_or(Self { name, messages, american: false })
     }
 
-    /// Returns the language without its region, such as `en`.
-    pub(crate) fn name(self) -> &'static str {
-        self.name
-    }
-
     pub(crate) fn texts(self) -> Texts {
         Texts {
             language: if self.american { AMERICAN.0 } else { self.name }.to_owned(),
@@ -293,7 +288,7 @@ mod tests {
         ] {
             let language = Language::best(session.iter().map(|&it| it.to_owned()));
             assert_eq!(language.texts().language, wanted, "{session:?}");
-            assert_eq!(language.name(), wanted.split('-').next().unwrap(), "{session:?}");
+            assert_eq!(language.name, wanted.split('-').next().unwrap(), "{session:?}");
         }
     }
 

@@ -76,6 +76,7 @@ impl Page {
             happened: Mutex::new(happened),
             splash: SplashOverlay::default(),
             words: Mutex::default(),
+            slow: Mutex::default(),
             awaited: Mutex::default(),
             before: Mutex::default(),
             keyboard: KeyboardGuard::default(),

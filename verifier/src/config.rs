@@ -1,8 +1,9 @@
 //! Configuration file in TOML. Every setting except the data folder has a default.
 
+use crate::age::Recipient;
 use crate::audit::Kind;
 use crate::audit::note::{SignatureType, VerifierKey};
-use crate::age::Recipient;
+use crate::audit::prove::MAX_PIN_HOURS;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -137,9 +138,6 @@ impl Default for StepUpSettings {
         Self { pin_hours: 4 }
     }
 }
-
-/// Maximum of `pin_hours`: no shift is longer.
-pub const MAX_PIN_HOURS: u64 = 12;
 
 /// Limits of the diagnostics of devices that are kept.
 #[derive(Clone, Copy, Debug, Deserialize)]

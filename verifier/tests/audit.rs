@@ -25,6 +25,7 @@ mod tests {
     use vitalsign_verifier::audit_log::CheckpointError;
     use vitalsign_verifier::step_up::StepUpStatus;
     use vitalsign_verifier::store::Store;
+    use vitalsign_verifier::store::schema;
 
     const HOUR: u64 = 3600;
     const DAY: u64 = 24 * HOUR;
@@ -531,6 +532,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let config = super::support::config(folder.path());
         let head = former_store(&config.store(), &approval, 599).await;
+        let migration = schema::due(&config.store()).await.unwrap().unwrap();
+        schema::migrate(&config.store(), &migration).await.unwrap();
         let verifier = Arc::new(Verifier::open(config.clone(), NOW).await.unwrap());
         let (store, audit) = (verifier.store(), &verifier.audit);
         // The head that was recorded before is still one.

@@ -135,7 +135,7 @@ mod tests {
         assert_eq!(store.user("nurse.seven@example.org").await.unwrap(), None);
     }
 
-    fn imported(line: u64, name: &str, aliases: &[&str], devices: &[EnrolmentId]) -> ImportedUser {
+    fn imported(line: usize, name: &str, aliases: &[&str], devices: &[EnrolmentId]) -> ImportedUser {
         let aliases = aliases.iter().map(ToString::to_string).collect();
         ImportedUser { line, name: name.into(), aliases, devices: devices.to_vec() }
     }

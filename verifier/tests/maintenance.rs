@@ -223,7 +223,7 @@ mod tests {
         assert!(seen.len() > before.len(), "nothing was changed");
 
         let told = stdout(&run(site.path(), &[&restore[..], &["--replace", "--sha256", digest]].concat()));
-        assert!(told.contains("2  report") && told.contains("1  token-created"), "{told}");
+        assert!(told.contains("1  backed-up") && told.contains("1  token-created"), "{told}");
         let restored = site.entries("0");
         assert_eq!(restored[..before.len()], before, "all that was before the backup");
         let [entry] = &restored[before.len()..] else { panic!("{restored:?}") };

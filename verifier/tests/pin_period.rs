@@ -11,8 +11,8 @@ mod tests {
     use vitalsign_protocol::id::{PinPeriodId, StepUpId};
     use vitalsign_protocol::step_up::*;
     use vitalsign_verifier::audit::prove::{Exported, Findings, Proven, prove};
-    use vitalsign_verifier::store::client::Client;
     use vitalsign_verifier::step_up::{Approval, StepUpRequest, StepUpStatus};
+    use vitalsign_verifier::store::client::Client;
     use vitalsign_webauthn::testing::SoftKey;
 
     const PERIOD: PinPeriodId = PinPeriodId([7; 16]);

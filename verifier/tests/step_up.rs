@@ -509,7 +509,7 @@ mod tests {
 
     #[tokio::test]
     async fn unknown_user_is_handled_like_an_unreachable_one() {
-        let fixture = StepUpFixture::new().await;
+        let fixture = StepUpFixture::with(|config| config.limits.step_ups_per_client_and_user = 5).await;
         let verifier = fixture.verifier();
         verifier.store().add_user("nurse-9", NOW).await.unwrap();
         let mut begun = Vec::new();

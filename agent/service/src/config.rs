@@ -427,7 +427,8 @@ mod tests {
         let file = "user-may-fix = ['os-updates']\n[support]\nphone = 'ext. 1234'\n[organisation]\ncolour = '#005eb8'";
         let config = combined("", file, "").unwrap();
         assert_eq!(config.managed.organisation, ManagedOrganisation::default());
-        let ManagedOrganisation { is_managed, words } = combined("", "", file).unwrap().managed.organisation;
+        let ManagedOrganisation { is_managed, words, .. } =
+            combined("", "", file).unwrap().managed.organisation;
         assert_eq!(words.support.instruction(), "Call IT (ext. 1234).");
         assert_eq!(words.user_may_fix.as_deref(), Some(&["os-updates".to_owned()][..]));
         assert_eq!(words.colour, Some(Colour([0, 0x5e, 0xb8])));

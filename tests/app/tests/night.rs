@@ -35,6 +35,7 @@ fn step_up() -> Result<StepUp> {
         authorization_details: None,
         acr: Acr::HardwareKey,
         until: seconds()? + 120,
+        pin_entered: None,
         stage: Stage::Tap,
     })
 }

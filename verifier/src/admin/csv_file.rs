@@ -5,13 +5,13 @@ use std::io::Read;
 use std::path::Path;
 
 /// Maximum size of a file in bytes.
-const MAX_BYTES: u64 = 10 * 1024 * 1024;
+const MAX_BYTES: usize = 10 * 1024 * 1024;
 
 /// Row of a file: the values of the expected columns, trimmed, in the order in which the columns were named.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct CsvRow<const N: usize> {
     /// Line on which it begins, from 1.
-    pub(super) line: u64,
+    pub(super) line: usize,
     pub(super) values: [String; N],
 }
 
@@ -25,8 +25,10 @@ pub(super) fn read<const N: usize>(path: &Path, columns: [&str; N]) -> anyhow::R
         Some("-") => Box::new(std::io::stdin().lock()),
         _ => Box::new(std::fs::File::open(path).with_context(|| format!("opening {}", path.display()))?),
     };
-    from.take(MAX_BYTES + 1).read_to_end(&mut text).with_context(|| format!("reading {}", path.display()))?;
-    ensure!(text.len() as u64 <= MAX_BYTES, "{} is larger than 10 MiB: split it", path.display());
+    from.take(u64::try_from(MAX_BYTES)? + 1)
+        .read_to_end(&mut text)
+        .with_context(|| format!("reading {}", path.display()))?;
+    ensure!(text.len() <= MAX_BYTES, "{} is larger than 10 MiB: split it", path.display());
     parse(&text, columns).with_context(|| path.display().to_string())
 }
 
@@ -49,13 +51,13 @@ fn parse<const N: usize>(text: &[u8], columns: [&str; N]) -> anyhow::Result<Vec<
         columns.join(",")
     );
     let mut rows = Vec::new();
-    let (mut line, mut counted) = (1, 0);
+    let (mut line, mut counted) = (1_usize, 0);
     for record in reader.records() {
         let record = record?;
         // The reader's own count is one too low after a line that ends with CR LF.
         let begin = record.position().and_then(|at| usize::try_from(at.byte()).ok()).unwrap_or(counted);
         let begin = begin + text.iter().skip(begin).take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
-        line += text.iter().take(begin).skip(counted).filter(|byte| **byte == b'\n').count() as u64;
+        line += text.iter().take(begin).skip(counted).filter(|byte| **byte == b'\n').count();
         counted = begin;
         let values = places.map(|place| place.and_then(|at| record.get(at)).unwrap_or_default().to_owned());
         ensure!(values.first().is_some_and(|value| !value.is_empty()), "line {line}: {first} is empty");
@@ -73,7 +75,7 @@ pub(super) fn parts(value: &str) -> impl Iterator<Item = &str> {
 mod tests {
     use super::*;
 
-    fn lines(text: &str) -> Result<Vec<(u64, [String; 2])>, String> {
+    fn lines(text: &str) -> Result<Vec<(usize, [String; 2])>, String> {
         let rows = parse(text.as_bytes(), ["name", "aliases"]).map_err(|error| error.to_string())?;
         Ok(rows.into_iter().map(|row| (row.line, row.values)).collect())
     }

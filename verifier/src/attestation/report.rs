@@ -144,7 +144,17 @@ impl Attestation {
         let NonceAnswer { nonce, nonce_seconds } = self.nonce(&device.identity.kid, now)?;
         let (session, key_rollovers) = (None, Vec::new());
         let report_seconds = self.config.limits.report_pace_seconds.max(1).into();
-        Ok(ReportAnswer { ear, nonce, nonce_seconds, report_seconds, quote, session, key_rollovers })
+        let organisation = None;
+        Ok(ReportAnswer {
+            ear,
+            nonce,
+            nonce_seconds,
+            report_seconds,
+            quote,
+            session,
+            key_rollovers,
+            organisation,
+        })
     }
 
     /// Expects a report with the event log of a quote, up to [`evidence::MAX_BYTES_WITH_LOG`], whose first bytes have

@@ -5,7 +5,6 @@ use super::checkpoint::{Checkpoint, Cosigned, InclusionProof};
 use super::note::VerifierKey;
 use super::tree::{self, hash_leaf};
 use super::{FormerChain, Kind, Logged, chain};
-use crate::config::MAX_PIN_HOURS;
 use serde::{Deserialize, Serialize};
 use vitalsign_protocol::cose::PublicKey;
 use vitalsign_protocol::ear::{self, Ear};
@@ -14,6 +13,9 @@ use vitalsign_protocol::id::{Base64Url, Digest, EnrolmentId, Nonce, StepUpId};
 use vitalsign_protocol::jwt::{self, JwkSet};
 use vitalsign_protocol::step_up::{Acr, Transaction, challenge, transaction_digest};
 use vitalsign_webauthn::{AssertionProof, ClientDataError, ProofError, UserVerification};
+
+/// Maximum of `pin_hours`: no shift is longer.
+pub const MAX_PIN_HOURS: u64 = 12;
 
 /// Record of an approval in the audit log. Together with the evidence it suffices to prove the approval years
 /// later.

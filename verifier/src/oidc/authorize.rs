@@ -119,7 +119,8 @@ fn message(form: &Form) -> Result<String, OAuthError> {
 fn acr(form: &Form, client: &Client) -> Result<Acr, OAuthError> {
     let Some(values) = form.get("acr_values") else { return Ok(Acr::DEFAULT) };
     values.split(' ').filter_map(Acr::from_urn).find(|acr| client.may_use(*acr)).ok_or_else(|| {
-        let why = "None of acr_values is supported for this application; see acr_values_supported in the metadata.";
+        let why =
+            "None of acr_values is supported for this application; see acr_values_supported in the metadata.";
         OAuthError::new(Code::UnmetAuthenticationRequirements, why)
     })
 }

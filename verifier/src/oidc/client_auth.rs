@@ -7,8 +7,8 @@
 use super::jws::{Jws, is_jti};
 use super::numeric_date;
 use super::{Code, JWT_BEARER, OAuthError, Provider, Request, form, path};
-use crate::client_keys::ALGORITHMS;
 use crate::caller;
+use crate::client_keys::ALGORITHMS;
 use crate::store::client::{Client, ClientCredential};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Serialize};

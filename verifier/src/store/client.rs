@@ -264,7 +264,7 @@ impl Store {
 }
 
 /// Reads an application by ID in a transaction.
-async fn find(connection: &mut SqliteConnection, id: &str) -> Result<Option<Client>, StoreError> {
+pub(super) async fn find(connection: &mut SqliteConnection, id: &str) -> Result<Option<Client>, StoreError> {
     let query = sqlx::query("SELECT * FROM clients WHERE id = ?1").bind(id);
     query.fetch_optional(connection).await?.as_ref().map(Client::from_row).transpose()
 }
@@ -321,8 +321,9 @@ async fn change(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sqlx::ConnectOptions;
+    use crate::store::schema;
     use sqlx::sqlite::SqliteConnectOptions;
+    use sqlx::{ConnectOptions, Connection};
 
     #[tokio::test]
     async fn earlier_clients_may_do_what_they_could_do() {
@@ -340,7 +341,9 @@ mod tests {
              PRAGMA user_version = {version}"
         );
         sqlx::raw_sql(sqlx::AssertSqlSafe(insert)).execute(&mut old).await.unwrap();
-        drop(old);
+        old.close().await.unwrap();
+        let migration = schema::due(&path).await.unwrap().unwrap();
+        schema::migrate(&path, &migration).await.unwrap();
         let store = Store::open(&path).await.unwrap();
         let client = store.client("ehr").await.unwrap().unwrap();
         assert!(client.has_confusable_audience());

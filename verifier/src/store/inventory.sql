@@ -10,7 +10,7 @@ CREATE TABLE device_labels (
   label TEXT NOT NULL
 ) STRICT;
 
--- Each name that stands for a user in `login_hint`, without differences of case and form. The user's own name is one of them.
+-- Each name of a user in `login_hint`, without differences of case and form. The user's own name is one of them.
 CREATE TABLE user_names (
   folded TEXT PRIMARY KEY,
   -- As it was written.

@@ -1,9 +1,10 @@
 //! Taps with a PIN or fingerprint on which later taps may rest. Functions run in the caller's transaction.
 
-use super::client::ADMINISTRATOR_ID;
+use super::client;
 use super::{StoreError, signed, unsigned};
 use sqlx::{Row, SqliteConnection};
 use vitalsign_protocol::id::{Digest, PinPeriodId};
+use vitalsign_protocol::step_up::Acr;
 
 /// Newest tap with a PIN or fingerprint at a device.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,7 +69,6 @@ pub(crate) async fn forget(connection: &mut SqliteConnection, device: i64) -> Re
 
 /// Returns whether an application may use the level badge now.
 pub(crate) async fn is_allowed(connection: &mut SqliteConnection, client: &str) -> Result<bool, StoreError> {
-    let query = sqlx::query("SELECT badge FROM clients WHERE id = ?1 AND disabled_at IS NULL").bind(client);
-    let Some(row) = query.fetch_optional(connection).await? else { return Ok(false) };
-    Ok(client == ADMINISTRATOR_ID || row.try_get::<i64, _>("badge")? != 0)
+    let client = client::find(connection, client).await?;
+    Ok(client.is_some_and(|client| client.disabled_at.is_none() && client.may_use(Acr::Badge)))
 }

@@ -87,7 +87,7 @@ async fn invalidate(transaction: &mut Transaction<'_>, now: u64) -> Result<Inval
     let step_ups = rows.iter().map(|row| StepUpId::from_slice(row.try_get(0)?).ok_or_else(broken));
     let step_ups = step_ups.collect::<Result<_, _>>()?;
     // The audit log keeps the record of those that ended.
-    for table in ["pending", "registrations", "events", "offers", "step_ups", "spent"] {
+    for table in ["pending", "registrations", "events", "offers", "step_ups", "spent", "pin_taps"] {
         let delete = format!("DELETE FROM {table}");
         sqlx::raw_sql(sqlx::AssertSqlSafe(delete)).execute(&mut **transaction).await?;
     }
@@ -114,13 +114,14 @@ mod tests {
     async fn restored_store_takes_up_nothing_used_since() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&folder.path().join("store.db")).await.unwrap();
-        let (_, token) = store.create_token(5, NOW + 3600, NOW).await.unwrap();
+        let (_, token) = store.create_token(5, NOW + 3600, None, NOW).await.unwrap();
         let user = store.add_user("nurse-7", NOW).await.unwrap().unwrap();
         store.create_key_code(&user, NOW + 3600, NOW).await.unwrap();
         let mut transaction = store.begin().await.unwrap();
         sqlx::raw_sql(
-            "INSERT INTO devices VALUES (1, x'01', 1, NULL, 5, 'none', x'02');
-             INSERT INTO clients VALUES ('ehr', 'EHR', x'01', NULL, 'urn:ehr', 5, NULL);
+            "INSERT INTO devices (id, enrolment, generation, last_seen, status, evidence)
+             VALUES (1, x'01', 1, 5, 'none', x'02');
+             INSERT INTO clients (id, name, secret, audience, created) VALUES ('ehr', 'EHR', x'01', 'urn:ehr', 5);
              INSERT INTO step_ups (id, request, client, login_hint, acr, transaction_text, created, expires)
              VALUES (x'000102030405060708090a0b0c0d0e0f', x'01', 'ehr', 'nurse-7', 'x', '', 5, 6);
              INSERT INTO events (seq, device, name, data, expires) VALUES (77, 1, 'x', '', 9);",

@@ -48,7 +48,7 @@ pub enum DeviceLink {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImportedUser {
     /// Line of the file, from 1.
-    pub line: u64,
+    pub line: usize,
     pub name: String,
     pub aliases: Vec<String>,
     pub devices: Vec<EnrolmentId>,
@@ -67,7 +67,7 @@ pub struct ImportCount {
 #[error("line {line}: {why}")]
 pub struct ImportRefused {
     /// Line of the file, from 1.
-    pub line: u64,
+    pub line: usize,
     pub why: String,
 }
 
@@ -145,7 +145,7 @@ async fn by_name<'c>(
     row.as_ref().map(User::from_row).transpose()
 }
 
-/// Lets `name` stand for the user. Returns `false` if it stands for a user already.
+/// Lets `name` stand for the user. Returns `false` if it is taken.
 async fn claim_name(connection: &mut SqliteConnection, user: i64, name: &str) -> Result<bool, StoreError> {
     let insert = sqlx::query("INSERT OR IGNORE INTO user_names (folded, name, user) VALUES (?1, ?2, ?3)");
     let insert = insert.bind(folded(name)).bind(name).bind(user).execute(connection).await?;
@@ -163,7 +163,7 @@ pub(super) async fn complete_names(connection: &mut SqliteConnection) -> Result<
     Ok(())
 }
 
-/// Adds a user. Returns `None` if the name stands for a user already.
+/// Adds a user. Returns `None` if the name is taken.
 async fn add(transaction: &mut Transaction<'_>, name: &str, now: u64) -> Result<Option<User>, StoreError> {
     if by_name(&mut **transaction, name).await?.is_some() {
         return Ok(None);
@@ -179,7 +179,7 @@ async fn add(transaction: &mut Transaction<'_>, name: &str, now: u64) -> Result<
     Ok(Some(user))
 }
 
-/// Adds an alias. Returns `false` if it stands for a user already.
+/// Adds an alias. Returns `false` if it is taken.
 async fn add_alias(
     transaction: &mut Transaction<'_>,
     user: &User,
@@ -210,7 +210,7 @@ impl Store {
         rows.iter().map(User::from_row).collect()
     }
 
-    /// Adds a user. Returns `None` if the name stands for a user already, with another case or form too.
+    /// Adds a user. Returns `None` if the name is taken, with another case or form too.
     pub async fn add_user(&self, name: &str, now: u64) -> Result<Option<User>, StoreError> {
         let mut transaction = self.begin().await?;
         let Some(user) = add(&mut transaction, name, now).await? else { return Ok(None) };
@@ -225,7 +225,7 @@ impl Store {
         Ok(query.bind(user.id).bind(&user.name).fetch_all(self.readers()).await?)
     }
 
-    /// Gives a user another name that applications may send as `login_hint`. Returns `false` if it stands for a user already.
+    /// Gives a user another name that applications may send as `login_hint`. Returns `false` if it is taken.
     pub async fn add_alias(&self, user: &User, alias: &str, now: u64) -> Result<bool, StoreError> {
         let mut transaction = self.begin().await?;
         let added = add_alias(&mut transaction, user, alias, now).await?;

@@ -147,7 +147,7 @@ async fn settings_of_clients_are_shown_and_changed() {
         client().await["settings"],
         json!({
             "strict_audience": true, "authorization_details_types": { "only": [] },
-            "dpop_bound_access_tokens": false, "transaction_text": false, "preferred_username": false,
+            "dpop_bound_access_tokens": false, "transaction_text": false, "badge": false, "preferred_username": false,
         })
     );
     let set =
@@ -156,7 +156,7 @@ async fn settings_of_clients_are_shown_and_changed() {
     assert_eq!(
         done.stdout,
         "Client ehr: audience urn:ehr, details-type order report, strict-audience on, dpop-bound on, \
-         transaction-text off, preferred-username off\n"
+         transaction-text off, badge off, preferred-username off\n"
     );
     assert_eq!(set(&["--audience", "urn:ehr:api", "--strict-audience", "off"]).await.code, Some(0));
     let changed = client().await;
@@ -165,7 +165,7 @@ async fn settings_of_clients_are_shown_and_changed() {
         changed["settings"],
         json!({
             "strict_audience": false, "authorization_details_types": { "only": ["order", "report"] },
-            "dpop_bound_access_tokens": true, "transaction_text": false, "preferred_username": false,
+            "dpop_bound_access_tokens": true, "transaction_text": false, "badge": false, "preferred_username": false,
         })
     );
     assert_eq!(set(&["--details-type", "any"]).await.code, Some(0));
@@ -222,7 +222,8 @@ async fn keys_and_secrets_are_replaced_without_outage() {
     let expires = rotated.json()["previous_secret_expires"].as_u64().unwrap();
     assert!(expires >= before + 86400 && expires <= now() + 86400, "{expires}");
     let listed = run(&provider, &["client", "list", "--json"]).await.json();
-    assert_eq!(listed[1]["previous_secret_expires"], expires);
+    let ehr = listed.as_array().unwrap().iter().find(|client| client["id"] == "ehr").unwrap();
+    assert_eq!(ehr["previous_secret_expires"], expires);
     let long = run(&provider, &["client", "rotate-secret", "ehr", "--overlap", "31d"]).await;
     assert!(long.code == Some(2) && long.stderr.contains("30d"), "{}", long.stderr);
 }

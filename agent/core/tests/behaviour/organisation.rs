@@ -96,7 +96,11 @@ fn words_of_the_device_come_before_the_verifiers() {
         r##"{"name": "Served", "colour": "#005eb8", "support": {"phone": "ext. 1", "url": "https://it.example"},
             "user_may_fix": ["os-updates"], "texts": {"de": {"a": {"title": "Eins"}}}}"##,
     );
-    let managed = |json| ManagedOrganisation { is_managed: true, words: Arc::new(words(json)), ..ManagedOrganisation::default() };
+    let managed = |json| ManagedOrganisation {
+        is_managed: true,
+        words: Arc::new(words(json)),
+        ..ManagedOrganisation::default()
+    };
     let told = |json| {
         let agent = bench.agent.clone().with_organisation(managed(json), Some(served.clone()));
         (agent.status(bench.now()).guidance, agent.organisation_texts("de", "linux").texts)

@@ -34,7 +34,8 @@ pub(crate) struct SettingsArgs {
 
 impl SettingsArgs {
     pub(super) fn is_empty(&self) -> bool {
-        let Self { strict_audience, details_types, dpop_bound, transaction_text, badge, preferred_username } = self;
+        let Self { strict_audience, details_types, dpop_bound, transaction_text, badge, preferred_username } =
+            self;
         details_types.is_empty()
             && [strict_audience, dpop_bound, transaction_text, badge, preferred_username]
                 .iter()
@@ -43,7 +44,8 @@ impl SettingsArgs {
 
     /// Returns settings with those that were given.
     pub(super) fn over(self, settings: ClientSettings) -> ClientSettings {
-        let Self { strict_audience, details_types, dpop_bound, transaction_text, badge, preferred_username } = self;
+        let Self { strict_audience, details_types, dpop_bound, transaction_text, badge, preferred_username } =
+            self;
         let types = match details_types.as_slice() {
             [] => settings.authorization_details_types,
             names if names.iter().any(|name| name == ANY) => DetailsTypes::Any,
