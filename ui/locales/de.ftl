@@ -600,7 +600,7 @@ about-private = Es liest weder Ihre Dateien noch Ihren Standort noch, was Sie tu
 about-version = Version
 about-licence = Lizenz
 about-licence-name = Apache-2.0
-# Settings: what is seen and heard when a request arrives and ends.
+# Settings: marks and tones when a request arrives and ends.
 settings-title = Töne und Zeichen
 settings-requestTone = Ton, wenn eine Anfrage eintrifft
 settings-checkMark = Kurzes Zeichen, wenn eine Anfrage endet

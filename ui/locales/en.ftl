@@ -658,7 +658,7 @@ about-version = Version
 about-licence = Licence
 # Not translated.
 about-licence-name = Apache-2.0
-# Settings: what is seen and heard when a request arrives and ends.
+# Settings: marks and tones when a request arrives and ends.
 settings-title = Sounds and signs
 settings-requestTone = Sound when a request arrives
 settings-checkMark = Mark for a moment when a request ends

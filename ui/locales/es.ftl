@@ -600,7 +600,7 @@ about-private = No lee sus archivos, su ubicación ni lo que hace. Después de u
 about-version = Versión
 about-licence = Licencia
 about-licence-name = Apache-2.0
-# Settings: what is seen and heard when a request arrives and ends.
+# Settings: marks and tones when a request arrives and ends.
 settings-title = Sonidos y señales
 settings-requestTone = Sonido cuando llega una solicitud
 settings-checkMark = Señal breve cuando termina una solicitud

@@ -597,7 +597,7 @@ about-private = Il ne lit ni vos fichiers, ni votre position, ni ce que vous fai
 about-version = Version
 about-licence = Licence
 about-licence-name = Apache-2.0
-# Settings: what is seen and heard when a request arrives and ends.
+# Settings: marks and tones when a request arrives and ends.
 settings-title = Sons et signaux
 settings-requestTone = Son à l’arrivée d’une demande
 settings-checkMark = Signe bref à la fin d’une demande

@@ -155,7 +155,7 @@ impl AuditLog {
         Ok(cosigned)
     }
 
-    /// Does what is due. Failures are logged, and the next call tries again. Call it every few seconds.
+    /// Writes heartbeats, signs a checkpoint and prunes, each when its time has come. Failures are logged, and the next call tries again. Call it every few seconds.
     pub async fn maintain(&self, now: u64) {
         if let Err(error) = self.try_maintain(now).await {
             tracing::error!(%error, "the audit log");

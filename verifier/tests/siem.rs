@@ -105,7 +105,7 @@ mod tests {
         fill(store, 3).await;
         let receiver = Receiver::start(folder.path()).await;
         let settings = receiver.syslog();
-        // A new stream begins with what is logged from then on.
+        // A new stream begins with the next entry.
         assert_eq!(store.stream_cursor("syslog").await.unwrap(), 3);
         fill(store, 300).await;
         let (task, end) = start(&settings, store);

@@ -898,7 +898,7 @@ mod tests {
                 false,
             ),
             (
-                "YaST, installing what is not for security",
+                "YaST, installing all updates but those for security",
                 "opensuse-server",
                 |tree| {
                     yast(tree, "AOU_ENABLE_CRONJOB=\"true\"\nAOU_PATCH_CATEGORIES=\"recommended document\"\n")

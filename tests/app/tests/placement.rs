@@ -67,7 +67,7 @@ fn prompt_stays_beside_the_work_and_where_it_is_moved() -> Result<()> {
             hand.point((handle.0 - 10 * step, handle.1 + 20 * step))?;
         }
         hand.press(false)?;
-        // A press right after a move does not count, so that the first tries may do nothing.
+        // A person pauses between two tries: a press within 700 ms of a move or of another press does not count.
         std::thread::sleep(Duration::from_millis(900));
         let place = screen.place(window)?;
         Ok(((place.x - before.x).abs() > 100 && place.is_inside(SCREEN)).then_some(place))

@@ -50,7 +50,7 @@ pub fn is_dark(_: &WebviewWindow) -> bool {
     })
 }
 
-/// Writes what is wanted, where it is not so yet.
+/// Sets the wanted theme where GTK has another.
 fn apply(settings: &Settings) {
     let Some(wanted) = WANTED.get() else { return };
     let dark = wanted == Theme::Dark;
