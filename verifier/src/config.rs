@@ -547,6 +547,32 @@ fn default_quote_seconds() -> u64 {
 mod tests {
     use super::*;
 
+    /// Every setting of the sample can be used as it is written there, without the comment sign.
+    #[test]
+    fn sample_configuration_is_accepted() {
+        let sample = include_str!("../../installers/linux/verifier.toml");
+        let setting = |line: &str| {
+            line.starts_with("#[")
+                || line.split_once(" = ").is_some_and(|(name, _)| {
+                    name.strip_prefix('#')
+                        .is_some_and(|name| name.chars().all(|c| c.is_ascii_lowercase() || c == '_'))
+                })
+        };
+        let uncomment = |line: &str| {
+            if setting(line) { line.trim_start_matches('#').to_owned() } else { line.to_owned() }
+        };
+        let all: Vec<String> = sample.lines().map(uncomment).collect();
+        let all = all
+            .join("\n")
+            .replace("age1...", "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p");
+        for text in [sample, &all] {
+            toml::from_str::<Config>(text).unwrap_or_else(|error| panic!("{error}: {text}"));
+        }
+        let config: Config = toml::from_str(&all).unwrap();
+        assert!(config.origin.is_some() && config.admin.is_some() && config.security_keys.metadata.is_some());
+        assert_eq!(config.backup.recipients.len(), 1);
+    }
+
     #[test]
     fn origin_has_https_and_a_domain() {
         for (origin, expected) in [

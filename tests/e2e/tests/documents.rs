@@ -18,20 +18,7 @@ fn integration_guide_asks_and_reads_the_result() -> Result<()> {
 
     let testbed = Testbed::with_simulated_tpm()?;
     testbed.administer(&["user", "add", "nurse-7"])?;
-    let client = testbed.administer(&[
-        "client",
-        "add",
-        "EHR",
-        "--id",
-        "ehr",
-        "--audience",
-        "https://ehr.example",
-        "--secret",
-        "--json",
-    ])?;
-    let client: Value = serde_json::from_str(&client)?;
-    let secret = client.pointer("/client_secret").or_else(|| client.pointer("/secret"));
-    let secret = secret.and_then(Value::as_str).with_context(|| format!("no secret: {client}"))?;
+    let secret = std::fs::read_to_string(testbed.secret_of_ehr()?)?;
     let ask = |secret: &str| -> Result<Value> {
         let output = Command::new("bash")
             .args(["-euo", "pipefail", "-c", script])
@@ -46,7 +33,7 @@ fn integration_guide_asks_and_reads_the_result() -> Result<()> {
         serde_json::from_str(&printed).context(printed)
     };
     // The person has no device, and the application hears so.
-    let ended = ask(secret)?;
+    let ended = ask(&secret)?;
     let text = |value: &Value, at: &str| value.pointer(at).and_then(Value::as_str).map(str::to_owned);
     ensure!(text(&ended, "/vitalsign_end").as_deref() == Some("no-device"), "{ended}");
     ensure!(text(&ended, "/error").as_deref() == Some("access_denied"), "{ended}");

@@ -124,6 +124,9 @@ mod tests {
              INSERT INTO clients (id, name, secret, audience, created) VALUES ('ehr', 'EHR', x'01', 'urn:ehr', 5);
              INSERT INTO step_ups (id, request, client, login_hint, acr, transaction_text, created, expires)
              VALUES (x'000102030405060708090a0b0c0d0e0f', x'01', 'ehr', 'nurse-7', 'x', '', 5, 6);
+             INSERT INTO security_keys (id, user, credential, passkey, name, model, aaguid, registered)
+             VALUES (1, 1, x'01', '', '', '', x'01', 5);
+             INSERT INTO pin_taps VALUES (1, x'01', 1, 1, 1, 1, 5, 1, x'01');
              INSERT INTO events (seq, device, name, data, expires) VALUES (77, 1, 'x', '', 9);",
         )
         .execute(&mut *transaction)
@@ -135,6 +138,10 @@ mod tests {
         assert_eq!((invalidated.enrolment_tokens, invalidated.key_codes), (1, 1));
         assert_eq!(invalidated.step_ups.len(), 1);
         assert!(store.tokens().await.unwrap()[0].revoked_at.is_some(), "{token}");
+        // The next tap needs the PIN: the period may have ended since the backup.
+        let pin_taps: i64 =
+            sqlx::query_scalar("SELECT count(*) FROM pin_taps").fetch_one(store.readers()).await.unwrap();
+        assert_eq!(pin_taps, 0);
         // A device that has seen events after the backup takes new ones for new.
         assert!(store.newest_event().await.unwrap() > 1 << 32);
         let kinds = store.audit_kinds_after(0).await.unwrap();
