@@ -5,7 +5,7 @@ mod support;
 #[cfg(test)]
 mod tests {
     use super::support::step_up::*;
-    use super::support::{Lab, NOW};
+    use super::support::{Lab, NOW, process};
     use serde_json::{Value, json};
     use std::io::Write;
     use std::path::{Path, PathBuf};
@@ -137,6 +137,22 @@ mod tests {
         }
         end.send_replace(true);
         task.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn running_verifier_streams_what_commands_log() {
+        let (folder, receiving) = (process::configure(), tempfile::tempdir().unwrap());
+        let receiver = Receiver::start(receiving.path()).await;
+        let config = folder.path().join("verifier.toml");
+        let settings = std::fs::read_to_string(&config).unwrap();
+        let (server, roots) = (receiver.server(), receiver.roots.display());
+        let siem = format!("{settings}siem.syslog.server = {server:?}\nsiem.syslog.roots = \"{roots}\"\n");
+        std::fs::write(&config, siem).unwrap();
+        let serving = process::Serving::start(folder.path());
+        process::stdout(&process::run(folder.path(), &["enrol-token", "create"]));
+        // The start is an entry too, and may come in another batch.
+        while !receiver.read_syslog().await.iter().any(|message| message.contains("token-created")) {}
+        drop(serving);
     }
 
     #[tokio::test]
