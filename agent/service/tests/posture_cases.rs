@@ -4,7 +4,7 @@
 //! A case is a folder with `expected.txt`, in which each line `EXPECT pointer = json` names a fact and its right value.
 //! `input.tree` is laid out as a root (see `scripts/lay-out-tree.py`); `firewall.sh` runs in a network namespace. The
 //! cases are not part of this repository: `VITALSIGN_CASES` names their folder. Those in the folder `cases` are, as trees
-//! with the expectations in their comments.
+//! with the expectations, and further arguments (`ARGS`), in their comments.
 #![cfg(target_os = "linux")]
 
 #[cfg(test)]
@@ -117,16 +117,19 @@ mod tests {
         }
         assert!(failures.is_empty(), "{} of {}:\n{}", failures.len(), names.len(), failures.join("\n"));
     }
+
     #[test]
     fn facts_of_further_systems_are_right() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases");
-        let trees: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+        let mut trees: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+        trees.retain(|path| path.extension().is_some_and(|end| end == "tree"));
         assert!(!trees.is_empty());
         let mut failures = Vec::new();
         for tree in trees {
             let text = fs::read_to_string(&tree).unwrap();
             assert!(text.contains("\n# EXPECT "), "{}", tree.display());
-            let differences = unmet(&text, &offline(&tree, None, ""));
+            let arguments = text.lines().find_map(|line| line.strip_prefix("# ARGS ")).unwrap_or_default();
+            let differences = unmet(&text, &offline(&tree, None, arguments));
             if !differences.is_empty() {
                 failures.push(format!("{}: {}", tree.display(), differences.join("; ")));
             }
