@@ -66,7 +66,7 @@ fn read(root: &Root) -> Boot {
 
 /// The firmware verifies the boot loader, and shim what it starts. The variable of the firmware has to agree with what it
 /// measured; if one of them was changed, neither is believed.
-fn secure_boot(root: &Root, log: &[u8]) -> Fact<bool> {
+pub(crate) fn secure_boot(root: &Root, log: &[u8]) -> Fact<bool> {
     let firmware = efi_switch(root, "SecureBoot");
     let facts = EventLog::parse(log).map(|log| log.boot_facts(Hash::Sha256)).unwrap_or_default();
     match (&firmware, facts.firmware_secure_boot) {

@@ -9,6 +9,7 @@ mod luks1;
 mod media;
 mod mounts;
 mod overlay;
+mod pcrs;
 mod stack;
 mod swap;
 mod tokens;

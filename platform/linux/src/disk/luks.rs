@@ -3,6 +3,7 @@
 //! slots' own area is not touched.
 
 use super::luks1;
+use super::pcrs::BootPcrs;
 use super::tokens::{Opener, opener};
 use crate::Root;
 use serde::Deserialize;
@@ -42,20 +43,20 @@ pub(crate) enum Cover {
 
 /// Reads the header on a device, or in a separate file.
 pub(crate) fn read(root: &Root, device: &Path) -> Result<Header, Reason> {
-    let mut device = root.open(device)?;
+    let (mut device, pcrs) = (root.open(device)?, BootPcrs(root));
     let mut binary = [0; 16];
     device.read_exact(&mut binary)?;
     if !binary.starts_with(MAGIC) {
         return Err(Reason::Malformed);
     }
     match binary.get(6..8) {
-        Some([0, 1]) => luks1::read(&device),
+        Some([0, 1]) => luks1::read(&device, pcrs),
         Some([0, 2]) => {
             let size = json_size(&binary).ok_or(Reason::Malformed)?;
             let mut rest = Vec::new();
             device.take(BINARY_HEADER - 16 + size).read_to_end(&mut rest)?;
             let json = usize::try_from(BINARY_HEADER - 16).ok().and_then(|at| rest.get(at..));
-            luks2(json.ok_or(Reason::Malformed)?).ok_or(Reason::Malformed)
+            luks2(json.ok_or(Reason::Malformed)?, pcrs).ok_or(Reason::Malformed)
         }
         _ => Err(Reason::Malformed),
     }
@@ -116,7 +117,7 @@ struct Requirements {
     mandatory: Vec<String>,
 }
 
-fn luks2(json: &[u8]) -> Option<Header> {
+fn luks2(json: &[u8], pcrs: BootPcrs<'_>) -> Option<Header> {
     let text = json.split(|byte| *byte == 0).next()?;
     let metadata: Metadata = serde_json::from_slice(text).ok()?;
     let requirements = metadata.config.requirements.as_ref();
@@ -124,7 +125,7 @@ fn luks2(json: &[u8]) -> Option<Header> {
     let reencrypts = mandatory.iter().any(|requirement| requirement.contains("reencrypt"))
         || metadata.keyslots.values().any(|slot| slot.kind == "reencrypt");
     Some(Header {
-        openers: openers(&metadata),
+        openers: openers(&metadata, pcrs),
         converting: Some(reencrypts),
         cover: cover(&metadata.segments)?,
     })
@@ -150,7 +151,7 @@ fn cover(segments: &BTreeMap<String, Segment>) -> Option<Cover> {
 
 /// Returns what opens the key slots. A slot that no token speaks of is a password's or a key file's. A slot without a
 /// segment (unbound) opens nothing, and neither does the one in which a conversion keeps its progress.
-fn openers(metadata: &Metadata) -> Result<Vec<Opener>, Reason> {
+fn openers(metadata: &Metadata, pcrs: BootPcrs<'_>) -> Result<Vec<Opener>, Reason> {
     let bound = |slot: &String| {
         metadata.digests.values().any(|digest| digest.keyslots.contains(slot) && !digest.segments.is_empty())
     };
@@ -158,7 +159,7 @@ fn openers(metadata: &Metadata) -> Result<Vec<Opener>, Reason> {
     for (slot, _) in metadata.keyslots.iter().filter(|(slot, it)| it.kind != "reencrypt" && bound(slot)) {
         let mut of_slot = Vec::new();
         for token in metadata.tokens.values().filter(|token| speaks_of(token, slot)) {
-            of_slot.extend(opener(token)?);
+            of_slot.extend(opener(token, pcrs)?);
         }
         if of_slot.is_empty() {
             of_slot.push(Opener::Protector(Protector::Password));
@@ -226,9 +227,10 @@ mod tests {
             ("", with(&[]), BOUND, Err(Reason::Malformed)),
             (SLOT, with(&[]), "", Err(Reason::Malformed)),
         ];
+        let root = Root::at("/nonexistent");
         for (slots, tokens, digests, expected) in table {
             let json = metadata(slots, &tokens, digests, &one_segment(CRYPT), CONFIG);
-            let read = luks2(json.as_bytes()).unwrap();
+            let read = luks2(json.as_bytes(), BootPcrs(&root)).unwrap();
             assert_eq!(read.openers, expected, "{slots} {tokens} {digests}");
             assert_eq!(read.converting, Some(slots == progress));
             assert_eq!(read.cover, Cover::Everything);
@@ -256,13 +258,18 @@ mod tests {
             ),
             (one_segment(backup), None),
         ];
+        let root = Root::at("/nonexistent");
         for (segments, expected) in table {
             let json = metadata(SLOT, "", BOUND, &segments, CONFIG);
-            assert_eq!(luks2(json.as_bytes()).map(|header| header.cover), expected, "{segments}");
+            assert_eq!(
+                luks2(json.as_bytes(), BootPcrs(&root)).map(|header| header.cover),
+                expected,
+                "{segments}"
+            );
         }
         let converting = r#""requirements":{"mandatory":["online-reencrypt-v2"]}"#;
         let json = metadata(SLOT, "", BOUND, &one_segment(CRYPT), converting);
-        assert_eq!(luks2(json.as_bytes()).unwrap().converting, Some(true));
+        assert_eq!(luks2(json.as_bytes(), BootPcrs(&root)).unwrap().converting, Some(true));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! opens them (`libluksmeta.c` of luksmeta, version 1).
 
 use super::luks::{Cover, Header, null_cipher};
+use super::pcrs::BootPcrs;
 use super::tokens::{Opener, clevis_opener};
 use std::fs::File;
 use std::io;
@@ -37,14 +38,14 @@ const CLEVIS: [u8; 16] =
     [0xcb, 0x6e, 0x89, 0x04, 0x81, 0xff, 0x40, 0xda, 0xa8, 0x4a, 0x07, 0xab, 0x9a, 0xb5, 0x71, 0x5e];
 
 /// Reads the header on a device or in a file.
-pub(super) fn read(device: &File) -> Result<Header, Reason> {
+pub(super) fn read(device: &File, pcrs: BootPcrs<'_>) -> Result<Header, Reason> {
     let mut header = [0; HEADER];
     device.read_exact_at(&mut header, 0)?;
     let cipher = header.get(CIPHER).and_then(|name| name.split(|byte| *byte == 0).next());
     let cipher = cipher.filter(|name| !name.is_empty()).ok_or(Reason::Malformed)?;
     let null = null_cipher(&String::from_utf8_lossy(cipher));
     Ok(Header {
-        openers: openers(device, &header),
+        openers: openers(device, &header, pcrs),
         converting: None,
         cover: if null { Cover::Nothing } else { Cover::Everything },
     })
@@ -55,13 +56,13 @@ fn number(bytes: &[u8], at: usize) -> Option<u32> {
 }
 
 /// Returns what opens each enabled key slot: a password or key file, unless clevis says otherwise.
-fn openers(device: &File, header: &[u8]) -> Result<Vec<Opener>, Reason> {
+fn openers(device: &File, header: &[u8], pcrs: BootPcrs<'_>) -> Result<Vec<Opener>, Reason> {
     let slots: Option<Vec<_>> = (0..SLOT_COUNT).map(|slot| KeySlot::parse(header, slot)).collect();
     let slots = slots.ok_or(Reason::Malformed)?;
     let meta = Meta::read(device, header, &slots)?;
     let mut openers = Vec::new();
     for (slot, _) in slots.iter().enumerate().filter(|(_, slot)| slot.enabled) {
-        openers.push(meta.as_ref().map_or(Ok(None), |meta| meta.opener(device, slot))?);
+        openers.push(meta.as_ref().map_or(Ok(None), |meta| meta.opener(device, slot, pcrs))?);
     }
     // A header without an enabled slot opens with the key itself.
     let password = || Opener::Protector(Protector::Password);
@@ -113,7 +114,7 @@ impl Meta {
     }
 
     /// Returns what opens a slot; `None` if the metadata does not say.
-    fn opener(&self, device: &File, slot: usize) -> Result<Option<Opener>, Reason> {
+    fn opener(&self, device: &File, slot: usize, pcrs: BootPcrs<'_>) -> Result<Option<Opener>, Reason> {
         let described = self.bytes.get(META_HEADER + slot * META_SLOT..).ok_or(Reason::Malformed)?;
         let (mark, rest) = described.split_first_chunk::<16>().ok_or(Reason::Malformed)?;
         if *mark == [0; 16] {
@@ -126,13 +127,14 @@ impl Meta {
         device.read_exact_at(&mut jwe, self.start + u64::from(offset))?;
         // In compact serialization, the header ends at the first dot.
         let header = jwe.split(|byte| *byte == b'.').next().and_then(|it| std::str::from_utf8(it).ok());
-        clevis_opener(header.ok_or(Reason::Malformed)?).map(Some)
+        clevis_opener(header.ok_or(Reason::Malformed)?, pcrs).map(Some)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Root;
     use vitalsign_protocol::id::Base64Url;
 
     /// A header with a password in slot 0 and, in slot 1, what clevis keeps for this pin.
@@ -175,7 +177,8 @@ mod tests {
             (r#"{"pin":"tpm2","tpm2":{}}"#, with(Protector::TpmUnbound)),
             (r#"{"pin":"new"}"#, Err(Reason::Malformed)),
         ] {
-            let read = read(&device(pin, |_| {})).unwrap();
+            let root = Root::at("/nonexistent");
+            let read = read(&device(pin, |_| {}), BootPcrs(&root)).unwrap();
             assert_eq!((read.openers, read.cover), (expected, Cover::Everything), "{pin}");
         }
     }
@@ -199,8 +202,10 @@ mod tests {
             ("no room", Box::new(|it| it[PAYLOAD + 2..PAYLOAD + 4].fill(0)), passwords()),
             ("endless key material", Box::new(|it| it[SLOTS + 40..SLOTS + 48].fill(0xff)), passwords()),
         ];
+        let root = Root::at("/nonexistent");
         for (what, change, expected) in rows {
-            assert_eq!(read(&device(pin, change)).unwrap().openers, expected, "{what}");
+            let read = read(&device(pin, change), BootPcrs(&root)).unwrap();
+            assert_eq!(read.openers, expected, "{what}");
         }
     }
 }

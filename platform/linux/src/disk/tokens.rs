@@ -3,6 +3,7 @@
 //! Sources: `tpm2_make_luks2_json` of systemd's `tpm2-util.c`; `luksview` and `keydata.go` of secboot; the
 //! `clevis-encrypt-*` programs; `fdectl-grub-tpm2.c` of fde-tools; `cryptsetup-token-ssh`.
 
+use super::pcrs::{BootPcrs, records_boot};
 use serde_json::Value;
 use std::path::PathBuf;
 use vitalsign_protocol::fact::Reason;
@@ -11,12 +12,6 @@ use vitalsign_protocol::posture::Protector;
 
 /// Deeper than anyone nests Shamir's scheme.
 const MAX_DEPTH: u8 = 4;
-/// PCRs that have the same value whatever is booted, so that a policy over them alone releases the key to any live system:
-/// firmware, option ROMs and their settings (0 to 3), what the maker of the machine measures (6), what the system measures
-/// after the volume is open (15), and what software can reset (16, 23). See the table in section 3.3.4 of the TCG PC Client
-/// Platform Firmware Profile, and the Linux TPM PCR Registry of the UAPI Group.
-const UNBINDING_PCRS: [u64; 8] = [0, 1, 2, 3, 6, 15, 16, 23];
-
 /// Folder of the keys to which secboot's `plainkey` refers, of which it names none.
 const SNAPD_KEYS: &str = "/var/lib/snapd/device/fde";
 
@@ -32,10 +27,10 @@ pub(crate) enum Opener {
 ///
 /// # Errors
 /// [`Reason::Malformed`] for tokens of programs that this version does not know.
-pub(crate) fn opener(token: &Value) -> Result<Option<Opener>, Reason> {
+pub(crate) fn opener(token: &Value, pcrs: BootPcrs<'_>) -> Result<Option<Opener>, Reason> {
     let protector = match token.get("type").and_then(Value::as_str).ok_or(Reason::Malformed)? {
         "luks2-keyring" => return Ok(None),
-        "systemd-tpm2" => systemd_tpm2(token)?,
+        "systemd-tpm2" => systemd_tpm2(token, pcrs)?,
         "systemd-fido2" | "systemd-pkcs11" => Protector::Token,
         "systemd-recovery" | "ubuntu-fde-recovery" => Protector::Recovery,
         "ubuntu-fde" => return ubuntu(token.get("ubuntu_fde_data").ok_or(Reason::Malformed)?).map(Some),
@@ -44,7 +39,7 @@ pub(crate) fn opener(token: &Value) -> Result<Option<Opener>, Reason> {
         "grub-tpm2" => Protector::Tpm,
         "clevis" => {
             let header = token.pointer("/jwe/protected").and_then(Value::as_str).ok_or(Reason::Malformed)?;
-            return clevis_opener(header).map(Some);
+            return clevis_opener(header, pcrs).map(Some);
         }
         "ssh" => Protector::Network,
         _ => return Err(Reason::Malformed),
@@ -54,12 +49,13 @@ pub(crate) fn opener(token: &Value) -> Result<Option<Opener>, Reason> {
 
 /// `tpm2-pcrs` are PCR values, `tpm2_pubkey_pcrs` PCRs under a signed policy, and `tpm2_pcrlock` a policy in the TPM's
 /// own memory.
-fn systemd_tpm2(token: &Value) -> Result<Protector, Reason> {
+fn systemd_tpm2(token: &Value, pcrs: BootPcrs<'_>) -> Result<Protector, Reason> {
     if set(token, &["tpm2-pin"]) {
         return Ok(Protector::TpmAndPin);
     }
-    let values = binding(token.get("tpm2-pcrs").ok_or(Reason::Malformed)?)?;
-    let signed = token.get("tpm2_pubkey_pcrs").map_or(Ok(false), binding)?;
+    let values = pcrs.any_binds(&list(token.get("tpm2-pcrs").ok_or(Reason::Malformed)?)?);
+    // The TPM accepts signed values only, and the value of a PCR without measurements is not one.
+    let signed = token.get("tpm2_pubkey_pcrs").map_or(Ok(Vec::new()), list)?.into_iter().any(records_boot);
     let locked = set(token, &["tpm2_pcrlock", "tpm2-pcrlock"]);
     Ok(if values || signed || locked { Protector::Tpm } else { Protector::TpmUnbound })
 }
@@ -68,11 +64,10 @@ fn set(token: &Value, names: &[&str]) -> bool {
     names.iter().any(|name| token.get(name).and_then(Value::as_bool) == Some(true))
 }
 
-/// Returns whether a list of PCRs contains one that records what was booted.
-fn binding(pcrs: &Value) -> Result<bool, Reason> {
+/// A list of PCRs.
+fn list(pcrs: &Value) -> Result<Vec<u64>, Reason> {
     let pcrs = pcrs.as_array().ok_or(Reason::Malformed)?;
-    let pcrs: Option<Vec<_>> = pcrs.iter().map(Value::as_u64).collect();
-    Ok(pcrs.ok_or(Reason::Malformed)?.iter().any(|pcr| !UNBINDING_PCRS.contains(pcr)))
+    pcrs.iter().map(Value::as_u64).collect::<Option<_>>().ok_or(Reason::Malformed)
 }
 
 /// Reads the key data of secboot, whose TPM keys have a PCR policy.
@@ -96,51 +91,48 @@ fn clevis_header(header: &str) -> Option<Value> {
 }
 
 /// Reads what opens a key slot from the protected header of its JWE.
-pub(crate) fn clevis_opener(header: &str) -> Result<Opener, Reason> {
+pub(crate) fn clevis_opener(header: &str, pcrs: BootPcrs<'_>) -> Result<Opener, Reason> {
     let clevis = clevis_header(header).ok_or(Reason::Malformed)?;
     let file = clevis.pointer("/file/name").and_then(Value::as_str);
     match (clevis.get("pin").and_then(Value::as_str), file) {
         (Some("file"), Some(name)) if name.starts_with('/') => Ok(Opener::KeyFile(name.into())),
-        _ => pin(&clevis, MAX_DEPTH).map(Opener::Protector),
+        _ => pin(&clevis, pcrs, MAX_DEPTH).map(Opener::Protector),
     }
 }
 
-fn pin(clevis: &Value, depth: u8) -> Result<Protector, Reason> {
+fn pin(clevis: &Value, pcrs: BootPcrs<'_>, depth: u8) -> Result<Protector, Reason> {
     let depth = depth.checked_sub(1).ok_or(Reason::Malformed)?;
     Ok(match clevis.get("pin").and_then(Value::as_str) {
-        Some(pin @ ("tpm2" | "tpm1")) => clevis_tpm(clevis.get(pin).unwrap_or(&Value::Null))?,
+        Some(pin @ ("tpm2" | "tpm1")) => clevis_tpm(clevis.get(pin).unwrap_or(&Value::Null), pcrs)?,
         Some("tang" | "tang-pqc") => Protector::Network,
         Some("fido2" | "pkcs11") => Protector::Token,
         // The pins of clevis' own tests: the key is in the header.
         Some("null" | "test") => Protector::Clear,
-        Some("sss") => shares(clevis.get("sss").ok_or(Reason::Malformed)?, depth)?,
+        Some("sss") => shares(clevis.get("sss").ok_or(Reason::Malformed)?, pcrs, depth)?,
         _ => return Err(Reason::Malformed),
     })
 }
 
 /// `pcr_ids` is a text, `7` or `0,7`; clevis-pin-tpm2 also writes a list, or names the key of a signed policy.
-fn clevis_tpm(pin: &Value) -> Result<Protector, Reason> {
+fn clevis_tpm(pin: &Value, pcrs: BootPcrs<'_>) -> Result<Protector, Reason> {
     let values = match pin.get("pcr_ids") {
-        None | Some(Value::Null) => false,
-        Some(Value::Array(list)) => {
-            let bound: Result<Vec<bool>, Reason> = list.iter().map(pcr_ids).collect();
-            bound?.contains(&true)
-        }
+        None | Some(Value::Null) => Vec::new(),
+        Some(Value::Array(ids)) => ids.iter().map(pcr_ids).collect::<Result<Vec<_>, _>>()?.concat(),
         Some(one) => pcr_ids(one)?,
     };
+    let values = pcrs.any_binds(&values);
     let signed = pin.get("policy_pubkey_path").is_some_and(Value::is_string);
     Ok(if values || signed { Protector::Tpm } else { Protector::TpmUnbound })
 }
 
-fn pcr_ids(value: &Value) -> Result<bool, Reason> {
+fn pcr_ids(value: &Value) -> Result<Vec<u64>, Reason> {
     let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    let pcrs = text.split(',').map(str::trim).filter(|pcr| !pcr.is_empty());
-    let pcrs: Result<Vec<u64>, _> = pcrs.map(str::parse).collect();
-    binding(&pcrs.map_err(|_| Reason::Malformed)?.into())
+    let ids = text.split(',').map(str::trim).filter(|pcr| !pcr.is_empty());
+    ids.map(str::parse).collect::<Result<_, _>>().map_err(|_| Reason::Malformed)
 }
 
 /// Of several shares, `t` are needed: the key is as safe as the strongest of the `t` weakest.
-fn shares(sss: &Value, depth: u8) -> Result<Protector, Reason> {
+fn shares(sss: &Value, pcrs: BootPcrs<'_>, depth: u8) -> Result<Protector, Reason> {
     let needed = sss.get("t").and_then(Value::as_u64).and_then(|t| usize::try_from(t).ok());
     let jwes = sss.get("jwe").and_then(Value::as_array).ok_or(Reason::Malformed)?;
     // In compact serialization, the header ends at the first dot.
@@ -148,7 +140,7 @@ fn shares(sss: &Value, depth: u8) -> Result<Protector, Reason> {
     let mut found = Vec::new();
     for header in headers {
         let clevis = header.and_then(clevis_header).ok_or(Reason::Malformed)?;
-        found.push(pin(&clevis, depth)?);
+        found.push(pin(&clevis, pcrs, depth)?);
     }
     found.sort_by_key(strength);
     let last = needed.and_then(|needed| needed.checked_sub(1)).ok_or(Reason::Malformed)?;
@@ -174,6 +166,7 @@ pub(crate) fn strength(protector: &Protector) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Root;
     use serde_json::json;
 
     fn protected(clevis: &Value) -> String {
@@ -261,6 +254,8 @@ mod tests {
             (bound(&both), Protector::Network),
             (bound(&sss(1, &[&both, &tpm2(json!("7"))])), Protector::Network),
         ];
+        let root = Root::at("/nonexistent");
+        let opener = |token: &Value| opener(token, BootPcrs(&root));
         for (token, expected) in table {
             assert_eq!(opener(&token), Ok(Some(Opener::Protector(expected))), "{token}");
         }
@@ -278,6 +273,7 @@ mod tests {
             nested = json!({ "pin": "sss", "sss": { "t": 1, "jwe": [share(&nested)] } });
         }
         let tang = json!({ "pin": "tang" });
+        let root = Root::at("/nonexistent");
         for token in [
             json!({}),
             json!({ "type": "something-new", "keyslots": ["0"] }),
@@ -293,7 +289,7 @@ mod tests {
             bound(&json!({ "pin": "sss", "sss": { "t": 0, "jwe": [share(&tang)] } })),
             bound(&nested),
         ] {
-            assert_eq!(opener(&token), Err(Reason::Malformed), "{token}");
+            assert_eq!(opener(&token, BootPcrs(&root)), Err(Reason::Malformed), "{token}");
         }
     }
 }
