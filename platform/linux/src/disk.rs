@@ -10,6 +10,7 @@ mod media;
 mod mounts;
 mod overlay;
 mod pcrs;
+mod snapd;
 mod stack;
 mod swap;
 mod tokens;
@@ -294,14 +295,17 @@ fn weakest(
     openers: &[Opener],
     depth: u8,
 ) -> Result<Protector, Reason> {
-    let mut found = Vec::new();
-    for opener in openers {
-        found.push(match opener {
-            Opener::Protector(protector) => *protector,
-            Opener::KeyFile(file) => key_file(stacks, volume, file, depth)?,
-        });
+    let found: Result<Vec<_>, _> =
+        openers.iter().map(|opener| protector(stacks, volume, opener, depth)).collect();
+    found?.into_iter().min_by_key(tokens::strength).ok_or(Reason::Malformed)
+}
+
+fn protector(stacks: &Stacks<'_>, volume: &Backing, opener: &Opener, depth: u8) -> Result<Protector, Reason> {
+    match opener {
+        Opener::Protector(protector) => Ok(*protector),
+        Opener::KeyFile(file) => key_file(stacks, volume, file, depth),
+        Opener::Snapd => protector(stacks, volume, &snapd::opener(stacks.root, volume)?, depth),
     }
-    found.into_iter().min_by_key(tokens::strength).ok_or(Reason::Malformed)
 }
 
 /// Returns what protects a key in a file: the weakest that opens the volume that the file lies on. A volume's key that

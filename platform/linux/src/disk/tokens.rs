@@ -13,7 +13,7 @@ use vitalsign_protocol::posture::Protector;
 /// Deeper than anyone nests Shamir's scheme.
 const MAX_DEPTH: u8 = 4;
 /// Folder of the keys to which secboot's `plainkey` refers, of which it names none.
-const SNAPD_KEYS: &str = "/var/lib/snapd/device/fde";
+pub(crate) const SNAPD_KEYS: &str = "/var/lib/snapd/device/fde";
 
 /// Key or secret that opens a volume.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +21,8 @@ pub(crate) enum Opener {
     Protector(Protector),
     /// A key in a file or folder, which is as safe as the volume that it lies on.
     KeyFile(PathBuf),
+    /// A key of snapd's: sealed in a file, or, for the volume that keeps state beside the data, in the clear on the data's.
+    Snapd,
 }
 
 /// Returns what a token says of its key slots; none for tokens that only remember where the password is asked for.
@@ -33,7 +35,10 @@ pub(crate) fn opener(token: &Value, pcrs: BootPcrs<'_>) -> Result<Option<Opener>
         "systemd-tpm2" => systemd_tpm2(token, pcrs)?,
         "systemd-fido2" | "systemd-pkcs11" => Protector::Token,
         "systemd-recovery" | "ubuntu-fde-recovery" => Protector::Recovery,
-        "ubuntu-fde" => return ubuntu(token.get("ubuntu_fde_data").ok_or(Reason::Malformed)?).map(Some),
+        // Up to 24.04, snapd keeps the key data in files, and the token has no more than a name.
+        "ubuntu-fde" => {
+            return token.get("ubuntu_fde_data").map_or(Ok(Opener::Snapd), ubuntu).map(Some);
+        }
         // The token has no more than its slots: the sealed key lies beside the boot loader, and fde-tools seals to
         // PCRs always.
         "grub-tpm2" => Protector::Tpm,
@@ -71,7 +76,7 @@ fn list(pcrs: &Value) -> Result<Vec<u64>, Reason> {
 }
 
 /// Reads the key data of secboot, whose TPM keys have a PCR policy.
-fn ubuntu(data: &Value) -> Result<Opener, Reason> {
+pub(crate) fn ubuntu(data: &Value) -> Result<Opener, Reason> {
     let asks =
         ["passphrase_params", "pin_params"].iter().any(|name| data.get(name).is_some_and(Value::is_object));
     match data.get("platform_name").and_then(Value::as_str) {
@@ -260,6 +265,8 @@ mod tests {
             assert_eq!(opener(&token), Ok(Some(Opener::Protector(expected))), "{token}");
         }
         assert_eq!(opener(&json!({ "type": "luks2-keyring", "key_description": "x" })), Ok(None));
+        let named = json!({ "type": "ubuntu-fde", "keyslots": ["0"], "ubuntu_fde_name": "default" });
+        assert_eq!(opener(&named), Ok(Some(Opener::Snapd)));
         let plainkey = ubuntu(json!({ "platform_name": "plainkey" }));
         assert_eq!(opener(&plainkey), Ok(Some(Opener::KeyFile(SNAPD_KEYS.into()))));
         let file = bound(&json!({ "pin": "file", "file": { "name": "/etc/key" } }));
@@ -279,7 +286,6 @@ mod tests {
             json!({ "type": "something-new", "keyslots": ["0"] }),
             json!({ "type": "systemd-tpm2", "keyslots": ["0"] }),
             json!({ "type": "systemd-tpm2", "tpm2-pcrs": "7" }),
-            json!({ "type": "ubuntu-fde" }),
             json!({ "type": "ubuntu-fde", "ubuntu_fde_data": { "platform_name": "new" } }),
             json!({ "type": "clevis" }),
             json!({ "type": "clevis", "jwe": { "protected": "!" } }),
