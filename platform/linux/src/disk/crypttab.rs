@@ -7,8 +7,14 @@ use std::path::{Path, PathBuf};
 use vitalsign_protocol::fact::Reason;
 
 const RANDOM: [&str; 4] = ["/dev/urandom", "/dev/random", "/dev/hw_random", "/dev/hwrng"];
-/// Options with which the key file holds what a TPM, a token or a program turns into the key.
-const WRAPPED: [&str; 4] = ["tpm2-device=", "fido2-device=", "pkcs11-uri=", "keyscript="];
+/// Options with which the key file holds what a TPM or a token turns into the key.
+const WRAPPED: [&str; 3] = ["tpm2-device=", "fido2-device=", "pkcs11-uri="];
+/// The program that prints the key file as it is, as a `keyscript`.
+const CAT: &str = "cat";
+/// Key file that mkinitcpio's hook `encrypt` uses if the command line names none, and the settings that copy it into
+/// the initial RAM disk.
+const MKINITCPIO_KEY: &str = "/crypto_keyfile.bin";
+const MKINITCPIO: &str = "/etc/mkinitcpio.conf";
 /// Folders in which systemd looks for `<name>.key` if crypttab names no file.
 const KEY_FOLDERS: [&str; 2] = ["/etc/cryptsetup-keys.d", "/run/cryptsetup-keys.d"];
 /// Folders of boot loaders with initial RAM disks, in the mount points of EFI system partitions.
@@ -58,7 +64,8 @@ impl Entry {
     }
 
     fn is_wrapped(&self) -> bool {
-        self.options.iter().any(|option| WRAPPED.iter().any(|kind| option.starts_with(kind)))
+        let by_script = self.option("keyscript").is_some_and(|path| path.rsplit('/').next() != Some(CAT));
+        by_script || self.options.iter().any(|option| WRAPPED.iter().any(|kind| option.starts_with(kind)))
     }
 
     /// Path of the key file, unless it lies on a named device or holds a wrapped key.
@@ -106,12 +113,17 @@ pub(crate) fn key_is_in_the_clear(
     crypt: &Crypt,
     entry: Option<&Entry>,
 ) -> Result<bool, Reason> {
-    if in_initial_ram_disk(stacks.root, crypt)? {
+    let command_line = stacks.root.text_if_there("/proc/cmdline")?.unwrap_or_default();
+    let keys = named_keys(&command_line, crypt);
+    if keys.iter().any(|key| key.device.is_none() && key.path.starts_with('/'))
+        || has_mkinitcpio_key(stacks.root, &command_line, crypt)?
+    {
         return boot_is_plain(stacks);
     }
     let no_entry = Entry::default();
     let entry = entry.unwrap_or(&no_entry);
-    for device in entry.key_device().into_iter().chain(command_line_devices(stacks.root, crypt)?) {
+    let devices = keys.iter().filter_map(|key| key.device.map(str::to_owned));
+    for device in entry.key_device().into_iter().chain(devices) {
         if is_plain_and_fixed(stacks, &device)? {
             return Ok(true);
         }
@@ -126,35 +138,50 @@ pub(crate) fn key_is_in_the_clear(
     Ok(ends.contains(&Backing::Plain) || (own && boot_is_plain(stacks)?))
 }
 
-/// Devices on which the command line says that a key for the device lies: `rd.luks.key=[UUID=]path:device` of dracut and
-/// systemd, and `cryptkey=device:type:path` or `cryptkey=device:offset:size` of mkinitcpio.
-fn command_line_devices(root: &Root, crypt: &Crypt) -> Result<Vec<String>, Reason> {
-    let cmdline = root.text_if_there("/proc/cmdline")?.unwrap_or_default();
-    let device = |word: &str| {
-        if let Some(key) = word.strip_prefix("cryptkey=") {
-            return key.split_once(':').map(|(device, _)| device.to_owned());
-        }
-        let key = word.strip_prefix("rd.luks.key=")?;
-        let (path, device) = key.split_once(':')?;
-        let (uuid, _) = path.split_once('=').unwrap_or(("", path));
-        crypt.uuid.contains(&uuid.replace('-', "")).then(|| device.to_owned())
-    };
-    Ok(cmdline.split_whitespace().filter_map(device).collect())
+/// Key file that the command line names.
+struct NamedKey<'a> {
+    path: &'a str,
+    /// Device on which it lies; none for the initial RAM disk.
+    device: Option<&'a str>,
 }
 
-/// Returns whether the command line names a key file for the device that lies on no separate device: dracut's and
-/// systemd's `rd.luks.key=[UUID=]path[:device]`, mkinitcpio's `cryptkey=rootfs:path`.
-fn in_initial_ram_disk(root: &Root, crypt: &Crypt) -> Result<bool, Reason> {
-    let cmdline = root.text_if_there("/proc/cmdline")?.unwrap_or_default();
-    Ok(cmdline.split_whitespace().any(|word| {
-        if word.starts_with("cryptkey=rootfs:") {
-            return true;
+/// Key files that the command line names for the device: `[rd.]luks.key=[UUID=]path[:device]` of systemd,
+/// `rd.luks.key=path[:device[:volume]]` of dracut, and `cryptkey=device:type:path`, `cryptkey=device:offset:size` or
+/// `cryptkey=rootfs:path` of mkinitcpio.
+fn named_keys<'a>(command_line: &'a str, crypt: &Crypt) -> Vec<NamedKey<'a>> {
+    let is_this = |uuid: &str| crypt.uuid.contains(&uuid.replace('-', ""));
+    let is_uuid = |text: &str| text.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
+    let named = |word: &'a str| {
+        if let Some(key) = word.strip_prefix("cryptkey=") {
+            return match key.split_once(':')? {
+                ("rootfs", path) => Some(NamedKey { path, device: None }),
+                (device, path) => Some(NamedKey { path, device: Some(device) }),
+            };
         }
-        let Some(key) = word.strip_prefix("rd.luks.key=") else { return false };
-        let (uuid, path) = key.split_once('=').map_or(("", key), |(uuid, path)| (uuid, path));
-        let uuid = uuid.replace('-', "");
-        path.starts_with('/') && !path.contains(':') && (uuid.is_empty() || crypt.uuid.contains(&uuid))
-    }))
+        let key = word.strip_prefix("rd.").unwrap_or(word).strip_prefix("luks.key=")?;
+        let (uuid, key) = key.split_once('=').filter(|(uuid, _)| is_uuid(uuid)).unwrap_or(("", key));
+        let mut parts = key.splitn(3, ':');
+        let (path, device, volume) = (parts.next()?, parts.next(), parts.next().unwrap_or_default());
+        let volume = volume.strip_prefix("UUID=").unwrap_or_default();
+        (is_this(uuid) && is_this(volume)).then_some(NamedKey { path, device })
+    };
+    command_line.split_whitespace().filter_map(named).collect()
+}
+
+/// Returns whether mkinitcpio's hook finds its key file in the initial RAM disk: the command line names the device, and no
+/// key.
+fn has_mkinitcpio_key(root: &Root, command_line: &str, crypt: &Crypt) -> Result<bool, Reason> {
+    let mut words = command_line.split_whitespace();
+    let opens = |word: &str| {
+        let mut parts = word.strip_prefix("cryptdevice=")?.split(':');
+        parts.nth(1).map(|name| name == crypt.name)
+    };
+    if command_line.contains("cryptkey=") || !words.any(|word| opens(word) == Some(true)) {
+        return Ok(false);
+    }
+    let settings = root.text_if_there(MKINITCPIO)?.unwrap_or_default();
+    let mut lines = settings.lines().map(str::trim).filter(|line| !line.starts_with('#'));
+    Ok(root.exists(MKINITCPIO_KEY) && lines.any(|line| line.contains(MKINITCPIO_KEY)))
 }
 
 /// Returns whether initial RAM disks can be read before a volume is unlocked.
@@ -188,6 +215,7 @@ mod tests {
             absent UUID=1 /etc/cryptsetup-keys.d/absent.key luks\n\
             wrapped UUID=1 /etc/cryptsetup-keys.d/file.key tpm2-device=auto\n\
             script UUID=1 /etc/cryptsetup-keys.d/file.key luks,keyscript=/lib/x\n\
+            printed UUID=1 /etc/cryptsetup-keys.d/file.key luks,keyscript=/bin/cat\n\
             stick UUID=1 /file.key:UUID=2 luks\n\
             random UUID=1 /dev/urandom swap,cipher=aes-xts-plain64\n\
             typed UUID=1 - luks,header=/boot/header\n";
@@ -198,6 +226,7 @@ mod tests {
             ("absent", None, false),
             ("wrapped", None, false),
             ("script", None, false),
+            ("printed", Some("/etc/cryptsetup-keys.d/file.key"), false),
             ("stick", None, false),
             ("random", None, true),
             ("typed", None, false),
@@ -211,5 +240,34 @@ mod tests {
         assert_eq!(entry("random").option("cipher"), Some("aes-xts-plain64"));
         assert_eq!(entry("typed").option("header"), Some("/boot/header"));
         assert_eq!(entry("typed").option("cipher"), None);
+    }
+
+    #[test]
+    fn command_line_names_keys_in_several_ways() {
+        let crypt = Crypt {
+            format: super::super::stack::Format::Luks2,
+            name: "root".into(),
+            uuid: "CRYPT-LUKS2-11111111222233334444555555555555-root".into(),
+            below: Vec::new(),
+        };
+        let uuid = "11111111-2222-3333-4444-555555555555";
+        for (word, expected) in [
+            ("rd.luks.key=/key".to_owned(), Some(("/key", None))),
+            ("luks.key=/key".to_owned(), Some(("/key", None))),
+            (format!("luks.key={uuid}=/key"), Some(("/key", None))),
+            (format!("rd.luks.key={uuid}=/key:LABEL=keys"), Some(("/key", Some("LABEL=keys")))),
+            ("rd.luks.key=99999999-2222=/key".to_owned(), None),
+            ("rd.luks.key=/key:UUID=ab-cd".to_owned(), Some(("/key", Some("UUID=ab-cd")))),
+            (format!("rd.luks.key=/key:/dev/sdb1:UUID={uuid}"), Some(("/key", Some("/dev/sdb1")))),
+            ("rd.luks.key=/key:/dev/sdb1:UUID=99999999".to_owned(), None),
+            ("cryptkey=rootfs:/key".to_owned(), Some(("/key", None))),
+            ("cryptkey=LABEL=keys:ext4:/key".to_owned(), Some(("ext4:/key", Some("LABEL=keys")))),
+            ("rd.luks.keyfile=/key".to_owned(), None),
+            ("xluks.key=/key".to_owned(), None),
+        ] {
+            let line = format!("quiet {word} splash");
+            let found = named_keys(&line, &crypt).pop().map(|key| (key.path, key.device));
+            assert_eq!(found, expected, "{word}");
+        }
     }
 }
