@@ -67,11 +67,25 @@ pub(super) fn read(root: &Root, has_esm: HasEsm) -> Result<Os, Reason> {
 /// Returns whether Ubuntu's extended maintenance is subscribed to and fetched.
 type HasEsm = fn(&Root) -> Result<bool, Reason>;
 
-/// The last day of the maker's support: from os-release, or on Debian and Ubuntu from the table of all their releases.
+/// Last days of releases whose makers do not write them on the system: `NAME`, `VERSION_ID`, day
+/// (<https://www.centos.org/centos-linux-eol/>, <https://www.centos.org/cl-vs-cs/>).
+const LAST_DAYS: [(&str, &str, &str); 4] = [
+    ("CentOS Linux", "7", "2024-06-30"),
+    ("CentOS Linux", "8", "2021-12-31"),
+    ("CentOS Stream", "8", "2024-05-31"),
+    ("CentOS Stream", "9", "2027-05-31"),
+];
+/// SUSE's description of the installed system, and the folder of those of all products.
+const BASE_PRODUCT: &str = "/etc/products.d/baseproduct";
+const PRODUCTS: &str = "/etc/products.d";
+
+/// The last day of the maker's support: from os-release, on SUSE from its products, on Debian and Ubuntu from the table of
+/// all their releases, else from our table.
 fn support_ends(root: &Root, fields: &BTreeMap<String, String>, has_esm: HasEsm) -> Fact<u64> {
     let day = match fields.get("SUPPORT_END").filter(|day| !day.is_empty()) {
         Some(day) => Ok(Some(day.clone())),
-        None => distro_info(root, fields, has_esm),
+        None if root.exists(BASE_PRODUCT) => suse(root),
+        None => distro_info(root, fields, has_esm).map(|day| day.or_else(|| last_day(fields))),
     };
     match day.map(|day| day.map(|day| date::iso(&day))) {
         Ok(Some(Some(day))) => Fact::Known(day),
@@ -79,6 +93,33 @@ fn support_ends(root: &Root, fields: &BTreeMap<String, String>, has_esm: HasEsm)
         Ok(None) => Fact::Unsupported,
         Err(reason) => Fact::Unreadable(reason),
     }
+}
+
+fn last_day(fields: &BTreeMap<String, String>) -> Option<String> {
+    let is = |name: &str, value: &str| fields.get(name).is_some_and(|found| found == value);
+    let mut rows =
+        LAST_DAYS.iter().filter(|(name, version, _)| is("NAME", name) && is("VERSION_ID", version));
+    rows.next().map(|(.., day)| (*day).to_owned())
+}
+
+/// The last day of support of SUSE's system, or of a subscription that prolongs it (LTSS), as their makers say it in
+/// `endoflife`. What they say of the whole code stream is no service pack's.
+fn suse(root: &Root) -> Result<Option<String>, Reason> {
+    let end = |text: String| {
+        let own = match text.split_once("<codestream>") {
+            Some((before, rest)) => [before, rest.split_once("</codestream>").unwrap_or_default().1].concat(),
+            None => text,
+        };
+        let (_, rest) = own.split_once("<endoflife>")?;
+        let day = rest.split('<').next().unwrap_or_default().trim();
+        (!day.is_empty()).then(|| day.to_owned())
+    };
+    let Some(mut last) = end(root.text(BASE_PRODUCT)?) else { return Ok(None) };
+    for name in root.names(PRODUCTS)?.iter().filter(|name| name.ends_with("-LTSS.prod")) {
+        // Days in this form are in the order of their text.
+        last = end(root.text(format!("{PRODUCTS}/{name}"))?).map_or(last.clone(), |day| last.max(day));
+    }
+    Ok(Some(last))
 }
 
 /// The last day of support in distro-info-data's table, if it lists this release.
@@ -165,7 +206,12 @@ mod tests {
         let day = |day: &str| Fact::Known(date::iso(day).unwrap());
         let bionic = "ID=ubuntu\nVERSION_ID=18.04\nVERSION_CODENAME=bionic\n";
         type Files<'a> = &'a [(&'a str, &'a str)];
-        let rows: [(&str, Files<'_>, Fact<u64>); 11] = [
+        const LEAP: &str = "<product>\n  <version>15.6</version>\n  <endoflife>2025-12-31</endoflife>\n  <codestream>\n\
+            <endoflife>2031-07-31</endoflife>\n  </codestream>\n</product>\n";
+        const SLE: &str = "<product><endoflife></endoflife><codestream><endoflife>2031-07-31</endoflife></codestream></product>";
+        const LTSS: &str = "<product><endoflife>2028-12-31</endoflife></product>";
+        const BASE: &str = "etc/products.d/baseproduct";
+        let rows: [(&str, Files<'_>, Fact<u64>); 19] = [
             (bionic, &[], day("2023-05-31")),
             ("ID=ubuntu\nVERSION_ID=\"18.04\"\n", &[], day("2023-05-31")),
             (
@@ -182,6 +228,14 @@ mod tests {
             ("ID=ubuntu\nVERSION_CODENAME=future\n", &[], Fact::Unsupported),
             ("ID=ubuntu\nVERSION_CODENAME=bionic\nSUPPORT_END=2025-01-31\n", &[], day("2025-01-31")),
             ("ID=fedora\nSUPPORT_END=soon\n", &[], Fact::Unreadable(Reason::Malformed)),
+            ("ID=opensuse-leap\n", &[(BASE, LEAP)], day("2025-12-31")),
+            ("ID=sles\n", &[(BASE, SLE)], Fact::Unsupported),
+            ("ID=sles\n", &[(BASE, LEAP), ("etc/products.d/SLES-LTSS.prod", LTSS)], day("2028-12-31")),
+            ("ID=opensuse-tumbleweed\n", &[(BASE, "<product><endoflife/></product>")], Fact::Unsupported),
+            ("NAME=\"CentOS Linux\"\nVERSION_ID=\"8\"\n", &[], day("2021-12-31")),
+            ("NAME=\"CentOS Stream\"\nVERSION_ID=\"8\"\n", &[], day("2024-05-31")),
+            ("NAME=\"CentOS Stream\"\nVERSION_ID=\"10\"\n", &[], Fact::Unsupported),
+            ("NAME=\"Red Hat Enterprise Linux\"\nVERSION_ID=\"8\"\n", &[], Fact::Unsupported),
         ];
         for (release, files, expected) in rows {
             let tree = tempfile::tempdir().unwrap();
