@@ -64,6 +64,22 @@ pub(super) fn read(root: &Root, has_esm: HasEsm) -> Result<Os, Reason> {
     })
 }
 
+/// Returns whether the maker's support is known to go on.
+pub(crate) fn is_supported(root: &Root, has_esm: HasEsm, now: u64) -> bool {
+    let ends = fields(root).map(|fields| support_ends(root, &fields, has_esm));
+    ends.is_ok_and(|ends| ends.known().is_some_and(|ends| *ends > now))
+}
+
+/// The code name of the release of Debian or Ubuntu that the system is, or is made from.
+pub(crate) fn codename(root: &Root) -> Option<String> {
+    let fields = fields(root).ok()?;
+    let get = |name: &str| fields.get(name).filter(|value| !value.is_empty()).cloned();
+    let is_own = matches!(fields.get("ID").map(String::as_str), Some("debian" | "ubuntu"));
+    get("UBUNTU_CODENAME")
+        .or_else(|| get("DEBIAN_CODENAME"))
+        .or_else(|| get("VERSION_CODENAME").filter(|_| is_own))
+}
+
 /// Returns whether Ubuntu's extended maintenance is subscribed to and fetched.
 type HasEsm = fn(&Root) -> Result<bool, Reason>;
 

@@ -8,7 +8,7 @@ use super::pins::{Pin, Pins};
 use super::version::compare;
 use super::{Lists, PendingUpdates, sources};
 use crate::run::Commands;
-use crate::{Root, date};
+use crate::{Root, date, release};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io::Read;
 use std::time::Duration;
@@ -17,6 +17,8 @@ use vitalsign_protocol::fact::Reason;
 /// Path of dpkg's list of installed packages.
 pub(crate) const STATUS: &str = "/var/lib/dpkg/status";
 const LISTS: &str = "/var/lib/apt/lists";
+/// A security archive of a release that its makers support is signed again at least as often, in seconds.
+const RENEWED: u64 = 14 * 86_400;
 const COMPRESSIONS: [&str; 7] = ["", ".lz4", ".gz", ".xz", ".zst", ".bz2", ".lzma"];
 
 /// The package lists of all enabled security suites. They are as old as the suite that was heard of longest ago.
@@ -36,13 +38,18 @@ pub(crate) fn lists(root: &Root, now: u64) -> Result<Option<Lists>, Reason> {
     let releases: Vec<_> = releases.filter(|(_, base)| is_enabled(base)).collect();
     let mut lists = Lists { key: format!("apt {}", root.stamp(STATUS)?), ..Lists::default() };
     let mut checked = None;
+    let (codename, supported) = (release::codename(root), release::is_supported(root, has_esm, now));
     for (release, base) in &releases {
         let head = head(root, release)?;
         if !is_security(&head) || is_esm(&head) && esm_is_pinned(root)? {
             continue;
         }
+        if codename.as_ref().is_some_and(|codename| is_of_another_release(&head, codename)) {
+            continue;
+        }
         let heard = heard_from(root, release, &head, now)?;
-        let suite = snapshot(base).map_or(heard, |frozen| frozen.min(heard));
+        let frozen = snapshot(base).or_else(|| signed(&head).filter(|_| supported)?.checked_add(RENEWED));
+        let suite = frozen.map_or(heard, |frozen| frozen.min(heard));
         checked = Some(checked.map_or(suite, |oldest: u64| oldest.min(suite)));
         let before = lists.files.len();
         let is_list = |name: &&String| {
@@ -118,6 +125,23 @@ fn is_security(head: &str) -> bool {
         .iter()
         .filter_map(|name| field(head, name))
         .any(|value| value.to_ascii_lowercase().ends_with("-security"))
+}
+
+/// Returns whether a security suite of Debian or Ubuntu is one of a release that this system is not: what it offers says
+/// nothing about the packages here.
+fn is_of_another_release(head: &str, codename: &str) -> bool {
+    let is_other = |name: &str| field(head, name).is_some_and(|found| !found.starts_with(codename));
+    is_makers(head) && is_other("Codename") && field(head, "Suite").is_none_or(|_| is_other("Suite"))
+}
+
+fn is_makers(head: &str) -> bool {
+    field(head, "Origin").is_some_and(|origin| matches!(origin, "Debian" | "Ubuntu"))
+}
+
+/// Time at which the archive was signed. A mirror that is no longer synchronised offers it for ever, and Ubuntu's archives
+/// have no time limit.
+fn signed(head: &str) -> Option<u64> {
+    field(head, "Date").filter(|_| is_makers(head)).and_then(date::release)
 }
 
 /// Suites of Ubuntu Pro: the security updates of a release after its standard support.
