@@ -138,11 +138,12 @@ fn is_add_on(id: &str) -> bool {
 /// Every enabled repository, and whether the package manager cannot do without it. None without any settings.
 fn configured(root: &Root, folders: &[&str]) -> Result<Option<BTreeMap<String, bool>>, Reason> {
     let mut enabled = None;
+    let can_skip = folders == DNF.1 && skips_by_default(root)?;
     for text in settings(root, folders)? {
         let all: &mut BTreeMap<String, bool> = enabled.get_or_insert_default();
         for (id, body) in sections(&text) {
             if switch(body, "enabled") != Some(false) {
-                all.insert(id.to_owned(), switch(body, "skip_if_unavailable") != Some(true));
+                all.insert(id.to_owned(), !switch(body, "skip_if_unavailable").unwrap_or(can_skip));
             }
         }
     }
@@ -159,6 +160,23 @@ fn configured(root: &Root, folders: &[&str]) -> Result<Option<BTreeMap<String, b
         }
     }
     Ok(Some(all))
+}
+
+/// Returns whether dnf goes on without a repository that says nothing about it: `skip_if_unavailable` of dnf.conf(5), whose
+/// own default is no.
+fn skips_by_default(root: &Root) -> Result<bool, Reason> {
+    let mut skips = false;
+    let mut drop_ins = BTreeMap::new();
+    for folder in DNF_DROP_INS.iter().rev() {
+        drop_ins
+            .extend(root.names(folder)?.into_iter().map(|name| (name.clone(), format!("{folder}/{name}"))));
+    }
+    for file in drop_ins.into_values().filter(|file| file.ends_with(".conf")).chain([locks::DNF.to_owned()]) {
+        let text = root.text_if_there(file)?.unwrap_or_default();
+        let main = sections(&text).filter(|(name, _)| *name == "main");
+        skips = main.filter_map(|(_, body)| switch(body, "skip_if_unavailable")).last().unwrap_or(skips);
+    }
+    Ok(skips)
 }
 
 /// Texts of the files with settings of repositories.
