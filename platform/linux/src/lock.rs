@@ -3,6 +3,7 @@
 //! enforced is unreadable to it.
 
 mod compositor;
+mod daemon;
 mod dconf;
 mod desktop;
 mod enforced;
@@ -12,6 +13,7 @@ mod logind;
 mod user;
 mod watch;
 mod xfconf;
+mod xscreensaver;
 
 pub use watch::SettingsWatch;
 

@@ -1,6 +1,7 @@
 //! Compositors that lock only with other programs: an idle daemon that runs a locker after a time.
 
-use super::{LoginSession, Settings};
+use super::daemon::is_own;
+use super::{LoginSession, Settings, xscreensaver};
 use crate::Root;
 use std::path::Path;
 use vitalsign_protocol::fact::Reason;
@@ -45,7 +46,7 @@ const OTHERS: [&str; 16] = [
 pub(super) fn read(root: &Root, session: &LoginSession) -> Result<Settings, Reason> {
     let pids = root.names("/proc")?.into_iter().filter(|name| name.bytes().all(|byte| byte.is_ascii_digit()));
     let pids: Vec<_> = pids.filter(|pid| is_own(root, pid)).collect();
-    let mut unknown = pids.is_empty();
+    let (mut unknown, mut saver) = (pids.is_empty(), None);
     for pid in pids {
         match &*root.text(format!("/proc/{pid}/comm")).unwrap_or_default() {
             "swayidle" => {
@@ -66,20 +67,17 @@ pub(super) fn read(root: &Root, session: &LoginSession) -> Result<Settings, Reas
                 };
                 return settings(root, session, &hypridle(&config)?);
             }
-            "xss-lock" | "xautolock" | "xidlehook" | "light-locker" | "xscreensaver" | "stasis" => {
-                unknown = true
-            }
+            xscreensaver::PROGRAM => saver = Some(xscreensaver::of_user(root, session)?),
+            "xss-lock" | "xautolock" | "xidlehook" | "light-locker" | "stasis" => unknown = true,
             _ => {}
         }
     }
-    if unknown { Err(Reason::Failed) } else { Ok(Settings::NEVER) }
-}
-
-/// Returns whether a process is of the user whose session this is.
-fn is_own(root: &Root, pid: &str) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    let own = rustix::process::getuid().as_raw();
-    !root.is_live() || std::fs::metadata(format!("/proc/{pid}")).is_ok_and(|process| process.uid() == own)
+    match saver {
+        // Another program may lock in its place.
+        Some(saver) if !unknown || saver.automatic() == Some(Ok(true)) => Ok(saver),
+        None if !unknown => Ok(Settings::NEVER),
+        _ => Err(Reason::Failed),
+    }
 }
 
 /// Time in seconds, and the command that is run after it.

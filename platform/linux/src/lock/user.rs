@@ -2,7 +2,7 @@
 
 use super::desktop::{Desktop, Locker};
 use super::enforced::with_idle_action;
-use super::{LoginSession, Settings, compositor, kde, xfconf};
+use super::{LoginSession, Settings, compositor, daemon, kde, xfconf, xscreensaver};
 use crate::Root;
 use crate::run::Commands;
 use std::time::Duration;
@@ -17,7 +17,12 @@ pub(super) fn read(
     session: &LoginSession,
     desktop: Desktop,
 ) -> Option<Result<Settings, Reason>> {
-    match desktop.locker(root) {
+    let locker = desktop.locker(root);
+    let has_saver = || daemon::runs(root, xscreensaver::PROGRAM) == Ok(true);
+    if locker == Locker::Unknown && desktop != Desktop::Plain && has_saver() {
+        return Some(xscreensaver::of_user(root, session));
+    }
+    match locker {
         Locker::Absent | Locker::NotStarted => return Some(Ok(Settings::NEVER)),
         // It locks by its settings, or with a locker that no setting names.
         Locker::Unknown
@@ -26,6 +31,11 @@ pub(super) fn read(
             return Some(Err(Reason::Failed));
         }
         Locker::Unknown | Locker::Present => {}
+    }
+    match daemon::acts(root, session, desktop) {
+        Ok(true) => {}
+        Ok(false) => return Some(Ok(Settings::NEVER)),
+        Err(reason) => return Some(Err(reason)),
     }
     match desktop {
         Desktop::Gnome => {

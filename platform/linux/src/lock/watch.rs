@@ -25,8 +25,9 @@ const FLAGS: WatchFlags = WatchFlags::CREATE
 type Names = &'static [&'static str];
 
 /// Folders within the user's folder of settings. Those on the way to a file are there because it may not exist yet.
-const OWN: [(&str, Names); 7] = [
-    ("", &["kscreenlockerrc", "dconf", "hypr", "swayidle", "xfce4"]),
+const OWN: [(&str, Names); 8] = [
+    ("", &["autostart", "kscreenlockerrc", "dconf", "hypr", "swayidle", "xfce4"]),
+    ("autostart", &["xfce4-screensaver.desktop", "mate-screensaver.desktop"]),
     ("dconf", &["user"]),
     ("hypr", &["hypridle.conf"]),
     ("swayidle", &["config"]),
@@ -34,6 +35,8 @@ const OWN: [(&str, Names); 7] = [
     ("xfce4/xfconf", &["xfce-perchannel-xml"]),
     ("xfce4/xfconf/xfce-perchannel-xml", &[]),
 ];
+/// Files beside the user's folder of settings.
+const HOME: Names = &[".xscreensaver"];
 const SYSTEM: [(&str, Names); 5] = [
     ("/etc/dconf/db", &[]),
     ("/etc/dconf/profile", &["user"]),
@@ -60,7 +63,9 @@ impl SettingsWatch {
         let inotify = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?;
         let own = OWN.map(|(folder, names)| (session.settings.join(folder), names));
         let system = SYSTEM.map(|(folder, names)| (Path::new(folder).to_owned(), names));
-        let folders = own.into_iter().chain(system).map(|(path, names)| (root.path(path), names)).collect();
+        let home = session.settings.parent().map(|home| (home.to_owned(), HOME));
+        let folders = own.into_iter().chain(home).chain(system);
+        let folders = folders.map(|(path, names)| (root.path(path), names)).collect();
         let mut watch = Self { inotify, folders, names: HashMap::new() };
         watch.extend();
         Ok(watch)
@@ -157,6 +162,8 @@ mod tests {
             // Its folder is new, too.
             "/home/nurse/.config/dconf/user",
             "/home/nurse/.config/dconf/user",
+            "/home/nurse/.config/autostart/xfce4-screensaver.desktop",
+            "/home/nurse/.xscreensaver",
             "/home/nurse/.config/hypr/hypridle.conf",
             "/home/nurse/.config/swayidle/config",
             "/home/nurse/.config/xfce4/xfconf/xfce-perchannel-xml/xfce4-screensaver.xml",
