@@ -1,6 +1,6 @@
 //! Compositors that lock only with other programs: an idle daemon that runs a locker after a time.
 
-use super::daemon::is_own;
+use super::daemon::{is_own, runs};
 use super::{LoginSession, Settings, xscreensaver};
 use crate::Root;
 use std::path::Path;
@@ -42,6 +42,23 @@ const OTHERS: [&str; 16] = [
     "sleep",
 ];
 
+/// Programs that run a locker when the session is idle.
+const DAEMONS: [&str; 8] = [
+    "swayidle",
+    "hypridle",
+    "xss-lock",
+    "xautolock",
+    "xidlehook",
+    "light-locker",
+    "stasis",
+    xscreensaver::PROGRAM,
+];
+
+/// Returns whether one of these runs for the user, wherever it is installed.
+pub(super) fn has_daemon(root: &Root) -> bool {
+    DAEMONS.iter().any(|name| runs(root, name) == Ok(true))
+}
+
 /// Reads the timeouts of the idle daemon that runs. Without one, nothing locks; one that we do not know is unreadable.
 pub(super) fn read(root: &Root, session: &LoginSession) -> Result<Settings, Reason> {
     let pids = root.names("/proc")?.into_iter().filter(|name| name.bytes().all(|byte| byte.is_ascii_digit()));
@@ -68,7 +85,7 @@ pub(super) fn read(root: &Root, session: &LoginSession) -> Result<Settings, Reas
                 return settings(root, session, &hypridle(&config)?);
             }
             xscreensaver::PROGRAM => saver = Some(xscreensaver::of_user(root, session)?),
-            "xss-lock" | "xautolock" | "xidlehook" | "light-locker" | "stasis" => unknown = true,
+            name if DAEMONS.contains(&name) => unknown = true,
             _ => {}
         }
     }

@@ -23,6 +23,8 @@ pub(super) fn read(
         return Some(xscreensaver::of_user(root, session));
     }
     match locker {
+        // A person's own programs are in folders that are not searched (Nix's profiles, `~/.local/bin`).
+        Locker::Absent if desktop == Desktop::Plain && compositor::has_daemon(root) => {}
         Locker::Absent | Locker::NotStarted => return Some(Ok(Settings::NEVER)),
         // It locks by its settings, or with a locker that no setting names.
         Locker::Unknown
