@@ -146,7 +146,12 @@ impl<'a> Stacks<'a> {
             "bcachefs" => self.bcachefs(mount, depth, paths)?,
             "overlay" => self.overlay(mount, depth, paths)?,
             "zfs" => self.dataset(&mount.source, depth, paths)?,
-            _ if mount.device.major != 0 => self.device(&folder(mount.device), depth, paths)?,
+            _ if mount.device.major != 0 => {
+                self.device(&folder(mount.device), depth, paths)?;
+                for node in mount.options.iter().filter_map(|option| separate_device(option)) {
+                    self.device(&folder(self.number(node)?), depth, paths)?;
+                }
+            }
             _ => return Err(Reason::Malformed),
         }
         Ok(())
@@ -421,6 +426,11 @@ impl<'a> Stacks<'a> {
         let name = real.parent().and_then(Path::file_name).ok_or(Reason::Failed)?;
         Ok(Path::new("/sys/class/block").join(name))
     }
+}
+
+/// The device on which XFS keeps its journal, or the content of files (xfs(5)), if it is another than that of the mount.
+fn separate_device(option: &str) -> Option<&str> {
+    option.strip_prefix("logdev=").or_else(|| option.strip_prefix("rtdev="))
 }
 
 fn folder(device: DeviceNumber) -> PathBuf {
