@@ -17,6 +17,7 @@ pub use restore::{RestoreOptions, Restored, check_finished, restore};
 
 use crate::age::{self, Recipient};
 use crate::config::Config;
+use crate::disk;
 use crate::files::{self, FileError};
 use crate::store::{NoSpace, Store, StoreError, check_space, snapshot};
 use aws_lc_rs::digest::{Context, SHA256};
@@ -80,10 +81,13 @@ pub async fn make(
     if path.exists() {
         return Err(BackupError::Exists(format!("{} exists already; choose another name", path.display())));
     }
-    let store_bytes =
-        std::fs::metadata(config.store()).map_err(|e| FileError::new("reading", &config.store(), e))?.len();
-    check_space(&config.data, store_bytes)?;
-    check_space(path, store_bytes)?;
+    let store_bytes = store.content_bytes().await?;
+    if disk::is_same(&config.data, path) {
+        check_space(path, store_bytes.saturating_mul(2))?;
+    } else {
+        check_space(&config.data, store_bytes)?;
+        check_space(path, store_bytes)?;
+    }
     let copy = config.data.join("backup.db");
     let outcome = async {
         store.copy_to(&copy).await?;

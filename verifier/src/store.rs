@@ -182,6 +182,11 @@ impl Store {
         bytes(&self.path).saturating_add(bytes(log.as_ref()))
     }
 
+    /// Returns the bytes of a copy of the store.
+    pub(crate) async fn content_bytes(&self) -> Result<u64, StoreError> {
+        snapshot::bytes(&mut *self.readers().acquire().await?).await
+    }
+
     /// Copies the store to `path` as it is at one point in time, while it is used, and checks the copy.
     ///
     /// # Errors

@@ -18,6 +18,16 @@ pub(crate) fn run(folder: &Path, arguments: &[&str]) -> Output {
     program(folder).args(arguments).output().unwrap()
 }
 
+/// Runs the program where no file can grow beyond this many KiB: further writes fail, as on a full disk.
+pub(crate) fn run_limited(folder: &Path, arguments: &[&str], kib: u32) -> Output {
+    let program = program(folder);
+    let mut limited = Command::new("sh");
+    limited.current_dir(folder).arg("-c").arg("trap '' XFSZ; ulimit -f \"$1\"; shift; exec \"$@\"");
+    // In units of 512 bytes.
+    limited.arg("sh").arg((kib * 2).to_string()).arg(program.get_program()).args(program.get_args());
+    limited.args(arguments).output().unwrap()
+}
+
 #[track_caller]
 pub(crate) fn stdout(output: &Output) -> String {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
