@@ -64,6 +64,8 @@ pub(crate) struct Gauges {
     pub(crate) event_channels: usize,
     pub(crate) report_queue: usize,
     pub(crate) store_bytes: u64,
+    /// Number of commits that synced the disk since the start.
+    pub(crate) store_syncs: u64,
     pub(crate) disk_free_bytes: Option<u64>,
     /// Number of devices by the status of their last report.
     pub(crate) devices: Vec<(String, u64)>,
@@ -130,6 +132,9 @@ impl Metrics {
         set(&mut registry, "event_channels", "Devices that listen", count(gauges.event_channels));
         set(&mut registry, "report_queue", "Reports that wait to be written", count(gauges.report_queue));
         set(&mut registry, "store_bytes", "Size of the store and its log", gauges.store_bytes);
+        let syncs = Counter::<u64>::default();
+        syncs.inc_by(gauges.store_syncs);
+        registry.register("store_syncs", "Commits that synced the disk", syncs);
         if let Some(free) = gauges.disk_free_bytes {
             set(&mut registry, "disk_free_bytes", "Free bytes on the disk of the store", free);
         }
@@ -169,6 +174,7 @@ mod tests {
         metrics.request("/token", "ok", Duration::from_secs(20));
         metrics.step_up(StepUpResult::Approved);
         let gauges = Gauges {
+            store_syncs: 9,
             devices: vec![("affirming".into(), 7)],
             expiries: vec![("tls-certificate", 1_900_000_000)],
             ..Gauges::default()
@@ -182,6 +188,7 @@ mod tests {
             "vitalsign_devices{status=\"affirming\"} 7",
             "vitalsign_expiry_timestamp_seconds{kind=\"tls-certificate\"} 1900000000",
             "vitalsign_ready 0",
+            "vitalsign_store_syncs_total 9",
             "# EOF",
         ] {
             assert!(text.lines().any(|it| it == line), "{line}: {text}");

@@ -1,5 +1,5 @@
-//! The store: SQLite with a write-ahead log, synced at every commit. One writer at a time in this process; a
-//! transaction that is dropped before its commit is rolled back.
+//! The store: SQLite with a write-ahead log, synced at every commit unless the transaction says otherwise. One writer at
+//! a time in this process; a transaction that is dropped before its commit is rolled back.
 
 pub mod approval;
 pub mod audit;
@@ -34,6 +34,7 @@ use sqlx::sqlite::{
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::{Mutex, MutexGuard};
 use vitalsign_protocol::problem::{Problem, ProblemType};
@@ -113,8 +114,19 @@ pub struct Store {
     options: SqliteConnectOptions,
     readers: SqlitePool,
     writer: Mutex<Option<SqliteConnection>>,
+    /// Number of commits that synced the disk.
+    syncs: AtomicU64,
     /// The administrator who acts through this store, if one does.
     actor: Option<Arc<Actor>>,
+}
+
+/// Durability of a transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Durability {
+    /// From the return of its commit on.
+    AtCommit,
+    /// From the next commit on that syncs. A loss of power before that undoes the last such transactions, in reverse order.
+    Later,
 }
 
 /// Write transaction. Rolled back if it is dropped without `commit`.
@@ -122,6 +134,8 @@ pub struct Transaction<'a> {
     actor: Option<Arc<Actor>>,
     connection: SqliteConnection,
     home: MutexGuard<'a, Option<SqliteConnection>>,
+    durability: Durability,
+    syncs: &'a AtomicU64,
 }
 
 impl Store {
@@ -147,6 +161,7 @@ impl Store {
             options,
             readers,
             writer: Mutex::new(Some(connection)),
+            syncs: AtomicU64::new(0),
             actor: None,
         })
     }
@@ -170,6 +185,14 @@ impl Store {
         let mut transaction = self.begin().await?;
         let write = "INSERT INTO probe VALUES (zeroblob(16384)); DELETE FROM probe;";
         sqlx::raw_sql(write).execute(&mut *transaction).await?;
+        transaction.commit().await
+    }
+
+    /// Makes every earlier commit durable.
+    pub(crate) async fn sync(&self) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        // A transaction that writes nothing syncs nothing.
+        sqlx::query("UPDATE forgotten SET below = below").execute(&mut *transaction).await?;
         transaction.commit().await
     }
 
@@ -199,15 +222,34 @@ impl Store {
         &self.readers
     }
 
+    /// Returns the number of commits that synced the disk.
+    #[must_use]
+    pub fn syncs(&self) -> u64 {
+        self.syncs.load(Ordering::Relaxed)
+    }
+
     /// Begins a write transaction after those that are already waiting.
     pub(crate) async fn begin(&self) -> Result<Transaction<'_>, StoreError> {
+        self.begin_durable(Durability::AtCommit).await
+    }
+
+    /// Begins a write transaction whose commit does not sync the disk: after a loss of power it may be undone, but not
+    /// without every transaction after it. It suits records on which only later transactions rest.
+    pub(crate) async fn begin_unsynced(&self) -> Result<Transaction<'_>, StoreError> {
+        self.begin_durable(Durability::Later).await
+    }
+
+    async fn begin_durable(&self, durability: Durability) -> Result<Transaction<'_>, StoreError> {
         let mut home = self.writer.lock().await;
         let mut connection = match home.take() {
             Some(connection) => connection,
             None => self.options.connect().await?,
         };
+        if durability == Durability::Later {
+            sqlx::raw_sql("PRAGMA synchronous = NORMAL").execute(&mut connection).await?;
+        }
         sqlx::query("BEGIN IMMEDIATE").execute(&mut connection).await?;
-        Ok(Transaction { actor: self.actor.clone(), connection, home })
+        Ok(Transaction { actor: self.actor.clone(), connection, home, durability, syncs: &self.syncs })
     }
 
     /// Closes every connection after pending writes.
@@ -223,8 +265,16 @@ impl Store {
 
 impl Transaction<'_> {
     pub(crate) async fn commit(self) -> Result<(), StoreError> {
-        let Self { mut connection, mut home, .. } = self;
+        let Self { mut connection, mut home, durability, syncs, .. } = self;
         sqlx::query("COMMIT").execute(&mut connection).await?;
+        match durability {
+            Durability::AtCommit => {
+                syncs.fetch_add(1, Ordering::Relaxed);
+            }
+            Durability::Later => {
+                sqlx::raw_sql("PRAGMA synchronous = FULL").execute(&mut connection).await?;
+            }
+        }
         *home = Some(connection);
         Ok(())
     }

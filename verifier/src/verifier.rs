@@ -86,6 +86,7 @@ impl Verifier {
         let store = Store::open_limited(&path, config.limits.store_pages).await;
         let failed = |e| OpenError::Store(path.clone(), e);
         let store = Arc::new(store.map_err(failed)?);
+        store.skip_event_numbers().await.map_err(failed)?;
         let name = store.audit_name(&AuditLog::name_for(&config)).await.map_err(failed)?;
         let audit = AuditLog::open(&config, store.clone(), &name)?;
         let streams = Mutex::new(Stream::open_all(&config.siem, &store, &name)?);

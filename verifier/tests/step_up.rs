@@ -73,6 +73,27 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn step_up_syncs_the_disk_twice() {
+        let mut fixture = StepUpFixture::new().await;
+        fixture.at.listen(&fixture.lab.verifier, None, NOW).await;
+        let syncs = |fixture: &StepUpFixture| fixture.verifier().store().syncs();
+        let before = syncs(&fixture);
+        let (begun, asking, options) = fixture.ready(Acr::HardwareKey).await;
+        assert_eq!(syncs(&fixture), before, "nothing has happened that must outlast a loss of power");
+        let assertion = fixture.key.get(&options, ORIGIN).unwrap();
+        assert_eq!(fixture.assert(&asking.id, assertion).await.unwrap(), StepUpResult::Approved);
+        assert_eq!(syncs(&fixture), before + 1, "the approval");
+        assert!(matches!(fixture.standing(&begun).await, StepUpStatus::Approved(_)));
+        assert_eq!(syncs(&fixture), before + 2, "the tokens");
+        // A refusal of the device is an audit entry, and durable.
+        let (_, asking) = fixture.asked(Acr::HealthyDevice).await;
+        let before = syncs(&fixture);
+        let evidence = fixture.at.evidence(&asking);
+        unhealthy(fixture.verifier().step_ups.evidence(&asking.id, &evidence, NOW).await);
+        assert_eq!(syncs(&fixture), before + 1, "the refusal");
+    }
+
+    #[tokio::test]
     async fn unhealthy_device_is_refused_with_reasons() {
         let mut fixture = StepUpFixture::new().await;
         let (begun, asking) = fixture.asked(Acr::HealthyDevice).await;
@@ -770,6 +791,22 @@ mod tests {
         // What is over is not told any more.
         fixture.at.listen(&fixture.lab.verifier, None, NOW + SECONDS).await;
         assert_eq!(fixture.at.hear(&fixture.lab.verifier, NOW + SECONDS).await, []);
+    }
+
+    #[tokio::test]
+    async fn number_of_an_event_that_was_lost_is_not_used_again() {
+        let mut fixture = StepUpFixture::new().await;
+        fixture.ask(Acr::HardwareKey).await;
+        let lost = fixture.at.hear(&fixture.lab.verifier, NOW).await.remove(0).seq;
+        // A loss of power undoes what was not synced.
+        let mut raw = connect(fixture.verifier().store().path()).await;
+        for undo in ["DELETE FROM events", "UPDATE sqlite_sequence SET seq = seq - 1 WHERE name = 'events'"] {
+            sqlx::query(undo).execute(&mut raw).await.unwrap();
+        }
+        let again = Verifier::open(fixture.verifier().config().clone(), NOW).await.unwrap();
+        again.step_ups.request(asked(Acr::HardwareKey), NOW).await.unwrap();
+        fixture.at.listen(&again, Some(lost), NOW).await;
+        assert_eq!(fixture.at.hear(&again, NOW).await.len(), 1);
     }
 
     #[tokio::test]

@@ -114,7 +114,7 @@ impl Provider {
                     "vitalsign-client-assertion-v1",
                     &[client.id.as_bytes(), &[0], assertion.jti.as_bytes()],
                 );
-                if !self.store.use_jti(&name, assertion.exp.saturating_add(SKEW), now).await? {
+                if !self.store.use_jti(&name, assertion.exp.saturating_add(SKEW)).await? {
                     return Err(unusable("its jti was used before"));
                 }
                 Ok(client)

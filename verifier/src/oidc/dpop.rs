@@ -71,7 +71,7 @@ impl Provider {
         }
         let jkt = client_keys::thumbprint(&key);
         let name = Digest::labelled("vitalsign-dpop-v1", &[jkt.as_bytes(), jti.as_bytes()]);
-        if !self.store.use_jti(&name, iat.saturating_add(WINDOW), now).await? {
+        if !self.store.use_jti(&name, iat.saturating_add(WINDOW)).await? {
             return Err(refused("its jti was used before"));
         }
         Ok(Some(jkt))

@@ -105,6 +105,7 @@ impl HealthCheck {
             event_channels: self.verifier.step_ups.open_channels(),
             report_queue: self.verifier.attestation.queued_reports(),
             store_bytes: health.store_bytes,
+            store_syncs: self.verifier.store().syncs(),
             disk_free_bytes: health.disk_free_bytes,
             devices: self.verifier.store().devices_by_status().await.unwrap_or_default(),
             expiries,

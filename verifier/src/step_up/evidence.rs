@@ -62,7 +62,7 @@ impl StepUps {
         let ear = self.attestation.sign_verdict(&device.enrolment, offer.nonce, &mut verdict, now)?;
         let reasons = self.refused(&step_up, &device, &health, None, now);
         let random = Nonce(random()?);
-        let mut connection = self.store.begin().await?;
+        let mut connection = self.store.begin_unsynced().await?;
         let device_now =
             step_up::device_now(&mut connection, device.id).await?.ok_or_else(problem::revoked)?;
         if device_now.generation != device.generation {
@@ -106,6 +106,7 @@ impl StepUps {
         };
         connection.commit().await?;
         if let Some(ended) = ending {
+            self.store.sync().await?;
             self.notify(ended);
         }
         Ok(StepUpAnswer { ear, next })

@@ -49,7 +49,7 @@ impl StepUps {
             maintenance.newest_event = newest;
         }
         if now.abs_diff(maintenance.forgotten) >= FORGET_SECONDS {
-            self.store.forget_step_ups(now, now.saturating_sub(KEPT_SECONDS)).await?;
+            self.store.forget_expired(now, now.saturating_sub(KEPT_SECONDS)).await?;
             self.channels.forget(now);
             maintenance.forgotten = now;
         }

@@ -66,7 +66,8 @@ impl StepUps {
             created: now,
             expires: now.saturating_add(asked.expires_in),
         };
-        let mut connection = self.store.begin().await?;
+        // An application whose step-up is undone by a loss of power is told that it is unknown, and asks again.
+        let mut connection = self.store.begin_unsynced().await?;
         self.check_limits(&mut connection, &new, now).await?;
         let devices = step_up::begin(&mut connection, &new).await?;
         connection.commit().await?;

@@ -239,11 +239,10 @@ impl Store {
         rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
     }
 
-    /// Durably records the identifier of an assertion or proof until `expires`. Returns `false` if it was used before.
-    pub(crate) async fn use_jti(&self, name: &Digest, expires: u64, now: u64) -> Result<bool, StoreError> {
-        let mut transaction = self.begin().await?;
-        let forget = sqlx::query("DELETE FROM used_jtis WHERE expires < ?1").bind(signed(now));
-        forget.execute(&mut *transaction).await?;
+    /// Records the identifier of an assertion or proof until `expires`. Returns `false` if it was used before. The record
+    /// is durable before anything that the request with this assertion makes durable.
+    pub(crate) async fn use_jti(&self, name: &Digest, expires: u64) -> Result<bool, StoreError> {
+        let mut transaction = self.begin_unsynced().await?;
         let insert =
             sqlx::query("INSERT INTO used_jtis (digest, expires) VALUES (?1, ?2) ON CONFLICT DO NOTHING");
         let insert = insert.bind(name.as_bytes()).bind(signed(expires));
@@ -362,14 +361,17 @@ mod tests {
         let path = folder.path().join("store.db");
         let store = Store::open(&path).await.unwrap();
         let (one, other) = (Digest([1; 32]), Digest([2; 32]));
-        assert!(store.use_jti(&one, 200, 100).await.unwrap());
-        assert!(!store.use_jti(&one, 300, 100).await.unwrap());
-        assert!(store.use_jti(&other, 200, 100).await.unwrap());
+        assert!(store.use_jti(&one, 200).await.unwrap());
+        assert!(!store.use_jti(&one, 300).await.unwrap());
+        assert!(store.use_jti(&other, 200).await.unwrap());
         // Survives a restart of the process.
         store.close().await;
         let store = Store::open(&path).await.unwrap();
-        assert!(!store.use_jti(&one, 300, 200).await.unwrap());
+        assert!(!store.use_jti(&one, 300).await.unwrap());
+        store.forget_expired(200, 0).await.unwrap();
+        assert!(!store.use_jti(&one, 300).await.unwrap());
         // The caller has already refused expired assertions.
-        assert!(store.use_jti(&one, 300, 201).await.unwrap());
+        store.forget_expired(201, 0).await.unwrap();
+        assert!(store.use_jti(&one, 300).await.unwrap());
     }
 }

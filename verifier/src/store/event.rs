@@ -6,6 +6,8 @@ use vitalsign_protocol::id::StepUpId;
 
 /// Maximum number of events per query.
 const BATCH: u32 = 16;
+/// Number of sequence numbers to skip after events may have been lost.
+const GAP: i64 = 1 << 32;
 
 /// An event for a device.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,7 +40,24 @@ pub(crate) async fn forget(connection: &mut SqliteConnection, step_up: &StepUpId
     Ok(())
 }
 
+/// Skips sequence numbers, so that a device that has seen an event which was lost since does not take a new one for it.
+pub(super) async fn skip_numbers(connection: &mut SqliteConnection) -> Result<(), StoreError> {
+    let raise = sqlx::query("UPDATE sqlite_sequence SET seq = seq + ?1 WHERE name = 'events'");
+    if raise.bind(GAP).execute(&mut *connection).await?.rows_affected() == 0 {
+        let insert = sqlx::query("INSERT INTO sqlite_sequence (name, seq) VALUES ('events', ?1)");
+        insert.bind(GAP).execute(connection).await?;
+    }
+    Ok(())
+}
+
 impl Store {
+    /// Skips the sequence numbers of events that a loss of power may have undone. Call it when a verifier starts.
+    pub(crate) async fn skip_event_numbers(&self) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        skip_numbers(&mut transaction).await?;
+        transaction.commit().await
+    }
+
     /// Returns a device's next events after sequence number `after`, in order; `None` if it was revoked or has enrolled
     /// again.
     pub(crate) async fn events(

@@ -1,16 +1,13 @@
 //! Ends what a store from a backup must not take up again.
 
 use super::audit::AuditFilter;
-use super::{Store, StoreError, Transaction, signed, unsigned};
+use super::{Store, StoreError, Transaction, event, signed, unsigned};
 use crate::audit::{AuditEntry, Kind};
 use serde::Serialize;
 use serde_json::{Map, Value};
-use sqlx::{Row, SqliteConnection};
+use sqlx::Row;
 use std::collections::BTreeMap;
 use vitalsign_protocol::id::StepUpId;
-
-/// By how much the numbers of events grow, so that devices do not take new events for ones that they have seen.
-const EVENT_GAP: i64 = 1 << 32;
 
 /// Things that a restored store does not take up again, because they may have been used since the backup.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -91,17 +88,8 @@ async fn invalidate(transaction: &mut Transaction<'_>, now: u64) -> Result<Inval
         let delete = format!("DELETE FROM {table}");
         sqlx::raw_sql(sqlx::AssertSqlSafe(delete)).execute(&mut **transaction).await?;
     }
-    skip_event_numbers(transaction).await?;
+    event::skip_numbers(transaction).await?;
     Ok(Invalidated { enrolment_tokens: tokens, key_codes: codes, step_ups })
-}
-
-async fn skip_event_numbers(connection: &mut SqliteConnection) -> Result<(), StoreError> {
-    let raise = sqlx::query("UPDATE sqlite_sequence SET seq = seq + ?1 WHERE name = 'events'");
-    if raise.bind(EVENT_GAP).execute(&mut *connection).await?.rows_affected() == 0 {
-        let insert = sqlx::query("INSERT INTO sqlite_sequence (name, seq) VALUES ('events', ?1)");
-        insert.bind(EVENT_GAP).execute(connection).await?;
-    }
-    Ok(())
 }
 
 #[cfg(test)]

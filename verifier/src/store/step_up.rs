@@ -482,11 +482,13 @@ impl Store {
         rows.iter().map(parse).collect()
     }
 
-    /// Deletes events and step-ups that expired before `before`. The audit log keeps their record.
-    pub(crate) async fn forget_step_ups(&self, now: u64, before: u64) -> Result<(), StoreError> {
-        let mut transaction = self.begin().await?;
+    /// Deletes expired events and identifiers of assertions, and step-ups that expired before `before`. The audit log keeps
+    /// the record of step-ups.
+    pub(crate) async fn forget_expired(&self, now: u64, before: u64) -> Result<(), StoreError> {
+        let mut transaction = self.begin_unsynced().await?;
         for statement in [
             "DELETE FROM events WHERE expires <= ?1",
+            "DELETE FROM used_jtis WHERE expires < ?1",
             "DELETE FROM offers WHERE step_up IN (SELECT id FROM step_ups WHERE ended IS NOT NULL AND expires < ?2)",
             "DELETE FROM step_ups WHERE ended IS NOT NULL AND expires < ?2",
         ] {
