@@ -204,6 +204,28 @@ mod tests {
                 &blocked,
                 false,
             ),
+            // Tables of different families may have the same names.
+            (
+                nft("table inet filter { chain input { type filter hook input priority 0; policy drop; } }
+                     table ip filter { chain input { type filter hook input priority 0; } }
+                     table ip6 filter { chain input { type filter hook input priority 0; } }"),
+                &blocked,
+                false,
+            ),
+            (
+                nft("table ip filter { chain input { type filter hook input priority 0; policy drop; } }
+                     table ip6 filter { chain input { type filter hook input priority 0; policy drop; } }
+                     table inet filter { chain input { type filter hook input priority 0; } }"),
+                &blocked,
+                false,
+            ),
+            (
+                nft(&format!("table ip nat {{ chain prerouting {{ type nat hook prerouting priority -100; tcp dport 1024-65535 redirect to :22 }} }}
+                     table inet nat {{ chain prerouting {{ type nat hook prerouting priority -100; }} }}
+                     {}", dropping("tcp dport 22 accept"))),
+                &open,
+                true,
+            ),
             (nft(&dropping("tcp dport 8080 accept")), &blocked, true),
             (nft(&dropping("ip saddr 10.9.9.0/24 accept")), &blocked, true),
             (nft(&dropping("ip saddr . tcp dport { 10.0.0.0/8 . 8000-8100 } accept")), &blocked, true),
@@ -302,6 +324,25 @@ mod tests {
             assert_eq!(&seen.inbound_blocked, expected, "{rules}\n{seen:?}");
             assert_eq!(!line.connections(&[22, 8080]).is_disjoint(&[8080].into()), connects, "{rules}");
         }
+    }
+
+    /// The names of most examples are `filter` and `input`, in every family.
+    #[test]
+    fn tables_of_the_same_name_all_count() {
+        let mut ruleset =
+            String::from("table ip6 z { chain i { type filter hook input priority 0; policy drop; } }\n");
+        for pair in 0..8 {
+            for (family, port) in [("inet", 5000 + pair), ("ip", 6000 + pair)] {
+                ruleset += &format!(
+                    "table {family} f{pair} {{ chain i {{ type filter hook input priority 0; tcp dport {port} drop }} }}\n"
+                );
+            }
+        }
+        let seen = after(&nft(&ruleset));
+        for port in (0..8).flat_map(|pair| [5000 + pair, 6000 + pair]) {
+            assert!(!has(&seen.open_tcp, port), "{port}: {seen:?}");
+        }
+        assert_eq!(seen.open_tcp_count, Fact::Known(65_536 - 16));
     }
 
     fn has(ranges: &Fact<Vec<PortRange>>, port: u16) -> bool {

@@ -13,7 +13,6 @@ use super::ruleset::{Base, Chain, Hook, INET, IPV4, NETDEV, Policy, Ruleset, Tab
 use super::senders::Addresses;
 use super::set::Set;
 use super::value::{Content, Part, Registers, all_within, doubtful, number, ones};
-use std::collections::BTreeMap;
 
 /// Bits of connection states, `NF_CT_STATE_BIT(IP_CT_NEW)` and others.
 const STATE_INVALID: u32 = 1;
@@ -119,18 +118,16 @@ pub(crate) fn follow(
 /// The chains of a hook that see packets of a family, in the order in which the kernel calls them.
 fn chains(ruleset: &Ruleset, hook: Hook, family: u8) -> Vec<(&Table, &Chain, &Base)> {
     let tables = ruleset.tables.iter().filter(|((of, _), _)| [INET, NETDEV, family].contains(of));
-    let chains = tables.flat_map(|((_, name), table)| {
-        let base = |chain: &'_ Chain| chain.base.as_ref().is_some_and(|base| base.hook == hook);
-        let chains = table.chains.iter().filter(move |(_, chain)| base(chain));
-        chains.map(move |(chain_name, chain)| ((name, chain_name), table, chain))
-    });
-    let mut sorted: BTreeMap<_, _> = BTreeMap::new();
-    for (name, table, chain) in chains {
-        if let Some(base) = &chain.base {
-            sorted.insert((base.priority, name), (table, chain, base));
-        }
-    }
-    sorted.into_values().collect()
+    let mut sorted: Vec<_> = tables
+        .flat_map(|(id, table)| table.chains.iter().map(move |(name, chain)| (id, name, table, chain)))
+        .filter_map(|(id, name, table, chain)| {
+            let base = chain.base.as_ref().filter(|base| base.hook == hook)?;
+            Some(((base.priority, id, name), (table, chain, base)))
+        })
+        .collect();
+    // Tables of different families may have the same name.
+    sorted.sort_by_key(|(place, _)| *place);
+    sorted.into_iter().map(|(_, chain)| chain).collect()
 }
 
 impl Evaluation<'_> {
