@@ -2,7 +2,7 @@
 //! the kernel says that root listens there. Another local user cannot answer in its place.
 
 use crate::frame::{self, AnswerFrame};
-use crate::{Question, RunError};
+use crate::{Question, RunError, Surroundings};
 use rustix::net::sockopt::{Timeout, set_socket_timeout, socket_peercred};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
 use std::io::{self, ErrorKind, Read, Write};
@@ -11,8 +11,15 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// Socket of the helper; `installers/linux/vitalsign-helper.socket` has the same path.
-pub const SOCKET: &str = "/run/vitalsign-helper/socket";
+/// Returns the socket of the helper in the surroundings that a question needs. The units in `installers/linux` have the
+/// same paths.
+#[must_use]
+pub fn socket(question: Question) -> &'static Path {
+    Path::new(match question.surroundings() {
+        Surroundings::Apart => "/run/vitalsign-helper/socket",
+        Surroundings::Network => "/run/vitalsign-helper/network",
+    })
+}
 
 /// Time for the helper to start and to end, in addition to the program's.
 const MARGIN: Duration = Duration::from_secs(2);

@@ -13,7 +13,7 @@ pub mod run;
 #[cfg(target_os = "linux")]
 pub mod trust;
 
-pub use question::Question;
+pub use question::{Question, Surroundings};
 
 /// The most bytes that are taken from a program.
 pub const MAX_OUTPUT: usize = 4 * 1024 * 1024;

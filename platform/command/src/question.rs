@@ -9,6 +9,8 @@ const PACKAGES: Duration = Duration::from_secs(25);
 const RESTART: Duration = Duration::from_secs(15);
 /// Time limit of an endpoint product.
 const PRODUCT: Duration = Duration::from_secs(5);
+/// Time limit of the packet filter's tool.
+const FILTER: Duration = Duration::from_secs(3);
 
 /// A question that a program answers to root, and not or not reliably to other users.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -45,6 +47,19 @@ pub enum Question {
     Kaspersky,
     /// Whether rpm finds its own package: dnf also answers with a database that it cannot open.
     RpmDatabase,
+    /// Rules of legacy iptables for IPv4.
+    IptablesLegacy,
+    /// Rules of legacy iptables for IPv6.
+    Ip6tablesLegacy,
+}
+
+/// The surroundings in which the helper runs a program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Surroundings {
+    /// Without network and capabilities.
+    Apart,
+    /// With the machine's network interfaces, whose packet filter the program reads, and the capabilities to do so.
+    Network,
 }
 
 /// The program, arguments and time limit of a question.
@@ -61,11 +76,14 @@ struct Row {
     only_root: bool,
 }
 
+/// One program with many names; by this one, its first argument says which it is.
+const XTABLES: &[&str] =
+    &["/usr/sbin/xtables-legacy-multi", "/usr/bin/xtables-legacy-multi", "/sbin/xtables-legacy-multi"];
 const TRELLIX: &[&str] = &["/opt/McAfee/ens/tp/bin/mfetpcli", "/opt/trellix/ens/tp/bin/mfetpcli"];
 
 impl Question {
     /// Every question.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 18] = [
         Self::Dnf5Advisories,
         Self::DnfAdvisories,
         Self::Dnf5Restart,
@@ -82,6 +100,8 @@ impl Question {
         Self::Bitdefender,
         Self::Kaspersky,
         Self::RpmDatabase,
+        Self::IptablesLegacy,
+        Self::Ip6tablesLegacy,
     ];
 
     /// Sources of `only_root`, and of who else may ask:
@@ -99,6 +119,9 @@ impl Question {
     ///   <https://support.kaspersky.com/KES4Linux/12.1.0/en-US/264128.htm>.
     /// - `elastic-agent`: "You might need to log in as a root user to run these commands":
     ///   <https://www.elastic.co/guide/en/fleet/7.10/elastic-agent-cmd-options.html>.
+    ///
+    /// - `iptables-legacy-save` opens a raw socket, and asks it with `CAP_NET_ADMIN` (ip(7), `do_ipt_get_ctl` in the kernel's
+    ///   `net/ipv4/netfilter/ip_tables.c`).
     ///
     /// No public document says who may run ESET's, Trellix's and Bitdefender's tools.
     fn row(self) -> Row {
@@ -247,6 +270,22 @@ impl Question {
                 deadline: PRODUCT,
                 only_root: false,
             },
+            Self::IptablesLegacy => Row {
+                number: 17,
+                name: "iptables-legacy-save",
+                programs: XTABLES,
+                args: &["iptables-legacy-save"],
+                deadline: FILTER,
+                only_root: true,
+            },
+            Self::Ip6tablesLegacy => Row {
+                number: 18,
+                name: "ip6tables-legacy-save",
+                programs: XTABLES,
+                args: &["ip6tables-legacy-save"],
+                deadline: FILTER,
+                only_root: true,
+            },
         }
     }
 
@@ -286,6 +325,15 @@ impl Question {
         self.row().deadline
     }
 
+    /// The surroundings that its program needs.
+    #[must_use]
+    pub fn surroundings(self) -> Surroundings {
+        match self {
+            Self::IptablesLegacy | Self::Ip6tablesLegacy => Surroundings::Network,
+            _ => Surroundings::Apart,
+        }
+    }
+
     /// Whether it must not be asked by other users than root, because they get an error or a wrong answer.
     #[must_use]
     pub fn only_root(self) -> bool {
@@ -301,14 +349,14 @@ mod tests {
     #[test]
     fn numbers_and_names_are_unique() {
         let numbers: Vec<_> = Question::ALL.iter().map(|question| question.number()).collect();
-        assert_eq!(numbers, (1..=16).collect::<Vec<_>>());
-        assert_eq!(Question::ALL.last(), Some(&Question::RpmDatabase), "the last variant is in the list");
+        assert_eq!(numbers, (1..=18).collect::<Vec<_>>());
+        assert_eq!(Question::ALL.last(), Some(&Question::Ip6tablesLegacy), "the last variant is in the list");
         let names: BTreeSet<_> = Question::ALL.iter().map(|question| question.name()).collect();
         assert_eq!(names.len(), Question::ALL.len());
         for question in Question::ALL {
             assert_eq!(Question::from_number(question.number()), Some(question));
         }
-        assert_eq!((Question::from_number(0), Question::from_number(17)), (None, None));
+        assert_eq!((Question::from_number(0), Question::from_number(19)), (None, None));
     }
 
     /// dnf uses its cache only, because the helper has no network.

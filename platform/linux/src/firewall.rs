@@ -4,13 +4,15 @@
 //! The result is a function of the ruleset: `evaluate.rs` follows sets of packets through its hooks, chains, sets and maps.
 //! What cannot be decided makes the fact unreadable, unless the rest of the ruleset decides it.
 //!
-//! Tables of legacy iptables exist beside nf_tables and can be read only by its own tools. Where they are in
-//! use and nf_tables does not block by itself, the fact is unreadable.
+//! Tables of legacy iptables exist beside nf_tables, and a packet has to pass both. Where they cannot be read, facts that
+//! they could change are unreadable.
 
+mod condition;
 mod evaluate;
 mod exposure;
 mod expression;
 mod interfaces;
+mod legacy;
 pub(crate) mod netlink;
 mod packets;
 mod ranges;
@@ -21,9 +23,11 @@ mod value;
 mod xtables;
 
 use crate::Root;
+use crate::run::Commands;
 use evaluate::Unread;
-use exposure::{Exposure, Reach, base_chains};
+use exposure::{Exposure, base_chains};
 use interfaces::Network;
+use legacy::Legacy;
 use netlink::NetlinkError;
 use ranges::Ranges;
 use ruleset::{Hook, IPV4, IPV6, Ruleset};
@@ -35,11 +39,11 @@ use vitalsign_protocol::posture::{Firewall, MAX_PORT_RANGES, PortRange};
 
 /// The probe of the packet filter. It asks the live kernel: a recorded tree has none.
 pub fn probes(root: &Root) -> Vec<Probe> {
-    let root = root.clone();
+    let (root, commands) = (root.clone(), Commands::of(root));
     vec![Probe::new(
         "firewall",
-        Duration::from_secs(5),
-        move || read(&root),
+        Duration::from_secs(10),
+        move || read(&root, &commands),
         |posture, seen| {
             posture.firewall = seen.unwrap_or_else(|reason| Firewall {
                 inbound_blocked: Fact::Unreadable(reason),
@@ -57,7 +61,7 @@ pub fn probes(root: &Root) -> Vec<Probe> {
     )]
 }
 
-fn read(root: &Root) -> Result<Firewall, Reason> {
+fn read(root: &Root, commands: &Commands) -> Result<Firewall, Reason> {
     if !root.is_live() {
         return Err(Reason::NotRead);
     }
@@ -66,60 +70,82 @@ fn read(root: &Root) -> Result<Firewall, Reason> {
         Err(NetlinkError::Refused(Errno::INVAL | Errno::OPNOTSUPP | Errno::PROTONOSUPPORT)) => None,
         read => Some(read.map_err(reason)?),
     };
-    let legacy = Legacy::read(root)?;
-    let network = Network::read().map_err(reason)?;
-    let nft = ruleset.unwrap_or_default();
-    let forwards = |path: &str| root.text(path).map_or(true, |setting| setting != "0");
-    let exposure = |family, legacy: &[String], forwarding: &str| {
-        let has = |name: &str| legacy.iter().any(|table| table == name);
-        let unread = Unread { marks: has("mangle"), tracking: has("raw") };
-        let mut exposure = Exposure::of(&nft, &network, family, unread)
-            .unwrap_or_else(|evaluate::TooComplex| Exposure::unknown());
-        if !legacy.is_empty() {
-            exposure = exposure.refusable();
-        }
-        if legacy.iter().any(|table| table != "filter") {
-            exposure = exposure.redirectable();
-        }
-        if !forwards(forwarding) {
-            (exposure.published_tcp, exposure.published_udp) = (Reach::default(), Reach::default());
-        }
-        exposure
-    };
-    let mut exposed = exposure(IPV4, &legacy.ipv4, "/proc/sys/net/ipv4/ip_forward");
+    let mut ruleset = ruleset.unwrap_or_default();
+    let of_nftables = base_chains(&ruleset);
     // A kernel that speaks no IPv6 lets none in.
-    if root.exists("/proc/thread-self/net/if_inet6") {
-        let ipv6 = exposure(IPV6, &legacy.ipv6, "/proc/sys/net/ipv6/conf/all/forwarding");
-        exposed = exposed.union(&ipv6);
+    let families: &[u8] = if root.exists("/proc/thread-self/net/if_inet6") { &[IPV4, IPV6] } else { &[IPV4] };
+    let (mut unread, mut is_legacy) = (Vec::new(), false);
+    for family in families {
+        let legacy = Legacy::read(root, commands, *family)?;
+        is_legacy |= !legacy.names.is_empty();
+        match legacy.tables {
+            Ok(tables) => {
+                ruleset.legacy.extend(tables.into_iter().map(|(name, table)| ((*family, name), table)));
+            }
+            Err(reason) => unread.push((*family, legacy.names, reason)),
+        }
     }
-    let profiles = base_chains(&nft);
-    let only_legacy = profiles == 0 && !(legacy.ipv4.is_empty() && legacy.ipv6.is_empty());
+    let network = Network::read().map_err(reason)?;
+    let exposed = families.iter().map(|family| {
+        let hidden = unread.iter().find(|(of, ..)| of == family).map(|(_, names, _)| names.as_slice());
+        let exposure = exposure(&ruleset, &network, *family, hidden.unwrap_or_default());
+        if forwards(root, *family) { exposure } else { exposure.without_published() }
+    });
+    let exposed = exposed.fold(Exposure::default(), |all, of_family| all.union(&of_family));
+    // The engine whose chains filter, which can be both.
+    let only_legacy = of_nftables == 0 && is_legacy;
     let engine = if only_legacy { "iptables" } else { "nftables" };
-    let manager = match manager(&nft) {
-        None if only_legacy => Fact::Unreadable(Reason::Malformed),
-        name => Fact::or_unsupported(name.map(str::to_owned)),
+    let hidden = unread.first().map(|(_, _, reason)| *reason);
+    let named = |name: Option<&'static str>| match (name, hidden) {
+        (None, Some(reason)) if only_legacy => Fact::Unreadable(reason),
+        (name, _) => Fact::or_unsupported(name.map(str::to_owned)),
     };
-    let profiles = if only_legacy {
-        Fact::Unreadable(Reason::Malformed)
-    } else {
-        Fact::or_unsupported(u64::try_from(profiles).ok())
+    let profiles = match hidden {
+        Some(reason) if only_legacy => Fact::Unreadable(reason),
+        _ => Fact::or_unsupported(u64::try_from(base_chains(&ruleset)).ok()),
     };
+    let undecided = hidden.unwrap_or(Reason::Malformed);
     Ok(Firewall {
-        inbound_blocked: decided(exposed.blocked()),
+        inbound_blocked: decided(exposed.blocked(), undecided),
         engine: Fact::Known(engine.to_owned()),
-        manager,
+        manager: named(manager(&ruleset)),
         profiles,
-        open_tcp: decided(exposed.tcp.ports().map(list)),
-        open_tcp_count: decided(exposed.tcp.ports().map(count)),
-        open_udp: decided(exposed.udp.ports().map(list)),
-        open_udp_count: decided(exposed.udp.ports().map(count)),
-        published_tcp: decided(exposed.published_tcp.ports().map(list)),
-        published_udp: decided(exposed.published_udp.ports().map(list)),
+        open_tcp: decided(exposed.tcp.ports().map(list), undecided),
+        open_tcp_count: decided(exposed.tcp.ports().map(count), undecided),
+        open_udp: decided(exposed.udp.ports().map(list), undecided),
+        open_udp_count: decided(exposed.udp.ports().map(count), undecided),
+        published_tcp: decided(exposed.published_tcp.ports().map(list), undecided),
+        published_udp: decided(exposed.published_udp.ports().map(list), undecided),
     })
 }
 
-fn decided<T>(value: Option<T>) -> Fact<T> {
-    value.map_or(Fact::Unreadable(Reason::Malformed), Fact::Known)
+/// Evaluates the ruleset beside tables of legacy iptables that are hidden.
+fn exposure(ruleset: &Ruleset, network: &Network, family: u8, hidden: &[String]) -> Exposure {
+    let has = |name: &str| hidden.iter().any(|table| table == name);
+    let unread = Unread { marks: has("mangle"), tracking: has("raw") };
+    let mut exposure = Exposure::of(ruleset, network, family, unread)
+        .unwrap_or_else(|evaluate::TooComplex| Exposure::unknown());
+    if !hidden.is_empty() {
+        exposure = exposure.refusable();
+    }
+    if hidden.iter().any(|table| table != "filter") {
+        exposure = exposure.redirectable();
+    }
+    exposure
+}
+
+/// Returns whether a packet that comes in may be sent on.
+fn forwards(root: &Root, family: u8) -> bool {
+    let path = if family == IPV4 {
+        "/proc/sys/net/ipv4/ip_forward"
+    } else {
+        "/proc/sys/net/ipv6/conf/all/forwarding"
+    };
+    root.text(path).map_or(true, |setting| setting != "0")
+}
+
+fn decided<T>(value: Option<T>, undecided: Reason) -> Fact<T> {
+    value.map_or(Fact::Unreadable(undecided), Fact::Known)
 }
 
 /// The lowest ranges, as many as evidence can carry.
@@ -141,32 +167,12 @@ fn reason(error: NetlinkError) -> Reason {
     }
 }
 
-/// The tables of legacy iptables that are in use.
-struct Legacy {
-    ipv4: Vec<String>,
-    ipv6: Vec<String>,
-}
-
-impl Legacy {
-    fn read(root: &Root) -> Result<Self, Reason> {
-        // The tables of this network namespace, which is that of the reading thread.
-        let tables = |path| -> Result<Vec<String>, Reason> {
-            let names = root.text_if_there(path)?.unwrap_or_default();
-            Ok(names.lines().map(str::to_owned).collect())
-        };
-        Ok(Self {
-            ipv4: tables("/proc/thread-self/net/ip_tables_names")?,
-            ipv6: tables("/proc/thread-self/net/ip6_tables_names")?,
-        })
-    }
-}
-
 /// Returns the program that created the input chains.
 fn manager(ruleset: &Ruleset) -> Option<&'static str> {
     let filters = |chain: &ruleset::Chain| {
         chain.base.as_ref().is_some_and(|base| base.hook == Hook::Input && !base.translates)
     };
-    let filtering = || ruleset.tables.iter().filter(|(_, table)| table.chains.values().any(filters));
+    let filtering = || ruleset.all().filter(|(_, table)| table.chains.values().any(filters));
     if filtering().any(|((_, name), _)| name == "firewalld") {
         return Some("firewalld");
     }

@@ -1,7 +1,7 @@
 //! Runs programs for their answers. For a recorded tree, returns the answer recorded below `.commands/`.
 
 use crate::Root;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 use vitalsign_command::{MAX_OUTPUT, Question, RawOutput, client, run};
 use vitalsign_protocol::fact::Reason;
@@ -111,7 +111,7 @@ impl Commands {
         let socket = match self {
             Self::Recorded(_) => return self.output(question.name(), "", &[], question.deadline()),
             Self::Live if rustix::process::geteuid().is_root() => return Ok(run::answer(question)?.into()),
-            Self::Live => Path::new(client::SOCKET),
+            Self::Live => client::socket(question),
             Self::Helped(socket) => socket,
         };
         match client::ask(socket, question) {

@@ -19,6 +19,7 @@ mod tests {
     use super::line::{Line, SOURCES};
     use super::namespace::{Namespace, shell};
     use super::random::Generator;
+    use rustix::thread::{CapabilitySet, CapabilitySets};
     use vitalsign_linux::{Root, firewall};
     use vitalsign_platform_api::Collector;
     use vitalsign_protocol::fact::{Fact, Reason};
@@ -463,41 +464,196 @@ mod tests {
         }
     }
 
+    /// Runs lines with `$t` for both families.
+    fn both_legacy(rules: &str) -> String {
+        format!("for t in iptables-legacy ip6tables-legacy; do {rules}\ndone\n")
+    }
+
     #[test]
-    fn legacy_tables_are_not_guessed_at() {
-        let seen = after("iptables-legacy -P INPUT DROP; ip6tables-legacy -P INPUT DROP");
-        assert_eq!(seen.inbound_blocked, Fact::Unreadable(Reason::Malformed));
+    fn legacy_rules_agree_with_a_real_connection() {
+        let (open, blocked, unreadable) =
+            (Fact::Known(false), Fact::Known(true), Fact::Unreadable(Reason::Malformed));
+        let drop = "$t -P INPUT DROP; $t -A INPUT -i lo -j ACCEPT";
+        let with = |rules: &str| both_legacy(&format!("{drop}\n{rules}"));
+        let ufw = "$t -N ufw-before-input; $t -N ufw-user-input; $t -N ufw-not-local; $t -A INPUT -j ufw-before-input
+             $t -A ufw-before-input -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
+             $t -A ufw-before-input -m conntrack --ctstate INVALID -j DROP
+             $t -A ufw-before-input -j ufw-not-local
+             $t -A ufw-not-local -m addrtype --dst-type LOCAL -j RETURN
+             $t -A ufw-not-local -m limit --limit 3/min --limit-burst 10 -j DROP; $t -A ufw-not-local -j DROP
+             $t -A ufw-before-input -j ufw-user-input";
+        // Script, the fact, and whether a connection to TCP port 8080 is accepted.
+        let table: Vec<(String, &Fact<bool>, bool)> = vec![
+            (with(""), &blocked, false),
+            (both_legacy("$t -P INPUT ACCEPT"), &open, true),
+            ("iptables-legacy -P INPUT DROP".into(), &open, false),
+            (with("$t -A INPUT -j ACCEPT"), &open, true),
+            (with("$t -A INPUT -p tcp -m tcp --dport 1024:65535 -j ACCEPT"), &open, true),
+            (with("$t -A INPUT -p tcp -m multiport --dports 22,8000:8100 -j ACCEPT"), &blocked, true),
+            (with("$t -A INPUT -p tcp -m multiport ! --dports 22,80 -j ACCEPT"), &open, true),
+            (with("$t -A INPUT -m conntrack --ctstate NEW,ESTABLISHED -j ACCEPT"), &open, true),
+            (with("$t -A INPUT -m conntrack --ctstate ESTABLISHED,RELATED,DNAT -j ACCEPT"), &blocked, false),
+            (with("$t -A INPUT -m conntrack ! --ctstate INVALID -j ACCEPT"), &open, true),
+            (with("$t -A INPUT -m state --state NEW -j ACCEPT"), &open, true),
+            (with("$t -A INPUT -m addrtype --dst-type LOCAL -j ACCEPT"), &open, true),
+            (with("$t -A INPUT -m addrtype ! --dst-type LOCAL -j ACCEPT"), &open, false),
+            (with("$t -A INPUT -m pkttype --pkt-type unicast -j ACCEPT"), &open, true),
+            (with("$t -A INPUT -p tcp -m tcp --syn -j ACCEPT"), &open, true),
+            (with("$t -A INPUT -p tcp -m tcp ! --syn -j ACCEPT"), &blocked, false),
+            (with("$t -A INPUT -m limit --limit 1000/sec --limit-burst 100 -j ACCEPT"), &open, true),
+            (with("$t -A INPUT -i eth+ -j ACCEPT"), &open, true),
+            (with("$t -A INPUT ! -i eth9 -j ACCEPT"), &blocked, false),
+            (format!("{}iptables-legacy -A INPUT -f -j ACCEPT", with("")), &blocked, false),
+            (with("$t -A INPUT -p igmp -m comment --comment '-j ACCEPT \"' -j ACCEPT"), &blocked, false),
+            (with("$t -A INPUT -m mark --mark 1 -j ACCEPT"), &blocked, false),
+            (
+                with(
+                    "$t -A INPUT -m mark --mark 1 -j ACCEPT; $t -t mangle -A PREROUTING -p tcp --dport 8080 -j MARK --set-mark 1",
+                ),
+                &blocked,
+                true,
+            ),
+            (
+                with(
+                    "$t -A INPUT -m mark --mark 1/1 -j ACCEPT; $t -t mangle -A PREROUTING -j MARK --set-xmark 3/3",
+                ),
+                &open,
+                true,
+            ),
+            (with("$t -t raw -A PREROUTING -j DROP; $t -A INPUT -j ACCEPT"), &blocked, false),
+            (
+                with(
+                    "$t -t raw -A PREROUTING -j CT --notrack; $t -A INPUT -m conntrack --ctstate UNTRACKED -j ACCEPT",
+                ),
+                &open,
+                true,
+            ),
+            (
+                with(
+                    "$t -A INPUT -p tcp --dport 22 -j ACCEPT; $t -t nat -A PREROUTING -p tcp -j REDIRECT --to-ports 22",
+                ),
+                &open,
+                true,
+            ),
+            (
+                with("$t -N x; $t -A INPUT -g x; $t -A INPUT -j ACCEPT; $t -A x -p tcp --dport 22 -j ACCEPT"),
+                &blocked,
+                false,
+            ),
+            (
+                with("$t -N x; $t -A INPUT -j x; $t -A INPUT -j ACCEPT; $t -A x -p tcp --dport 22 -j ACCEPT"),
+                &open,
+                true,
+            ),
+            (with("$t -A INPUT -m quota --quota 100000000 -j ACCEPT"), &unreadable, true),
+            (with(ufw), &blocked, false),
+            (with(&format!("{ufw}; $t -A ufw-user-input -p tcp --dport 8080 -j ACCEPT")), &blocked, true),
+            (with(&format!("{ufw}; $t -A ufw-user-input -p tcp -j ACCEPT")), &open, true),
+            // A packet has to pass both.
+            (format!("{}{}", both_legacy("$t -P INPUT ACCEPT"), nft(&dropping(""))), &blocked, false),
+            (format!("{}{}", with(""), nft(&dropping("accept"))), &blocked, false),
+            (format!("{}{}", with("$t -A INPUT -j ACCEPT"), nft(&dropping("accept"))), &open, true),
+            (
+                format!(
+                    "{}for t in iptables-nft ip6tables-nft; do $t -A INPUT -p tcp --dport 8080 -j ACCEPT; $t -P INPUT DROP; done\n",
+                    with("$t -A INPUT -j ACCEPT")
+                ),
+                &blocked,
+                true,
+            ),
+            (
+                format!(
+                    "{}{}",
+                    both_legacy("$t -t mangle -A PREROUTING -j MARK --set-mark 1"),
+                    nft(&dropping("meta mark 1 accept"))
+                ),
+                &open,
+                true,
+            ),
+        ];
+        for (rules, expected, connects) in table {
+            let line = Line::new();
+            let seen = line.inside.run(|| {
+                let rules: Vec<&str> = rules.lines().filter(|line| !line.starts_with("ip link")).collect();
+                shell(&rules.join("\n"));
+                read(&Root::default())
+            });
+            assert_eq!(&seen.inbound_blocked, expected, "{rules}\n{seen:?}");
+            assert_eq!(!line.connections(&[22, 8080]).is_disjoint(&[8080].into()), connects, "{rules}");
+        }
+    }
+
+    #[test]
+    fn legacy_tables_have_ports_and_a_manager() {
+        let seen = after(&both_legacy(
+            "$t -N ufw-user-input; $t -P INPUT DROP; $t -A INPUT -j ufw-user-input
+             $t -A ufw-user-input -p tcp --dport 443 -j ACCEPT; $t -A ufw-user-input -p udp --dport 5353 -j ACCEPT",
+        ));
+        let range = |port| Fact::Known(vec![PortRange { first: port, last: port }]);
+        assert_eq!((&seen.open_tcp, &seen.open_udp), (&range(443), &range(5353)));
+        assert_eq!(
+            (&seen.engine, &seen.manager),
+            (&Fact::Known("iptables".into()), &Fact::Known("ufw".into()))
+        );
+        assert_eq!((seen.inbound_blocked, seen.profiles), (Fact::Known(true), Fact::Known(2)));
+        let docker = after(
+            "sysctl -qw net.ipv4.ip_forward=1
+             ip link add docker0 type bridge; ip addr add 172.17.0.1/16 dev docker0; ip link set docker0 up
+             ip link add eth9 type ifb; ip link set eth9 up
+             iptables-legacy -t nat -N DOCKER; iptables-legacy -N DOCKER; iptables-legacy -P FORWARD DROP
+             iptables-legacy -t nat -A PREROUTING -m addrtype --dst-type LOCAL -j DOCKER
+             iptables-legacy -t nat -A DOCKER ! -i docker0 -p tcp -m tcp --dport 8080 -j DNAT --to-destination 172.17.0.2:80
+             iptables-legacy -A FORWARD -o docker0 -j DOCKER
+             iptables-legacy -A DOCKER -d 172.17.0.2/32 ! -i docker0 -o docker0 -p tcp -m tcp --dport 80 -j ACCEPT",
+        );
+        assert_eq!(docker.published_tcp, range(8080));
+    }
+
+    #[test]
+    fn hidden_legacy_tables_keep_other_facts_known() {
+        let denied = Fact::Unreadable(Reason::Denied);
+        // As the service without its helper.
+        let hidden = |script: &str| {
+            Namespace::new().run(|| {
+                shell(script);
+                leave_root(CapabilitySet::NET_ADMIN | CapabilitySet::DAC_READ_SEARCH);
+                read(&Root::default())
+            })
+        };
+        let seen = hidden(&both_legacy("$t -P INPUT DROP"));
+        assert_eq!(
+            (&seen.inbound_blocked, &seen.manager, &seen.profiles),
+            (&denied, &Fact::Unreadable(Reason::Denied), &Fact::Unreadable(Reason::Denied))
+        );
         assert_eq!(seen.engine, Fact::Known("iptables".into()));
-        let drop = "table inet f { chain i { type filter hook input priority 0; policy drop; } }";
-        let both = after(&format!("iptables-legacy -P INPUT ACCEPT\n{}", nft(drop)));
+        let drop = nft(&dropping(""));
+        let both = hidden(&format!("iptables-legacy -P INPUT ACCEPT\n{drop}"));
         assert_eq!(
             both.inbound_blocked,
             Fact::Known(true),
             "nf_tables drops it, whatever the legacy tables say"
         );
         let narrow = nft(&dropping("tcp dport 22 accept"));
-        let refused_or_not = after(&format!("iptables-legacy -P INPUT DROP\n{narrow}"));
+        let refused_or_not = hidden(&format!("iptables-legacy -P INPUT DROP\n{narrow}"));
         assert_eq!(refused_or_not.inbound_blocked, Fact::Known(true));
         assert!(has(&refused_or_not.open_tcp, 22) && !has(&refused_or_not.open_tcp, 23));
-        let redirected = after(&format!("iptables-legacy -t nat -P PREROUTING ACCEPT\n{narrow}"));
-        assert_eq!(redirected.inbound_blocked, Fact::Unreadable(Reason::Malformed));
+        let redirected = hidden(&format!("iptables-legacy -t nat -P PREROUTING ACCEPT\n{narrow}"));
+        assert_eq!(redirected.inbound_blocked, denied);
         let marked = nft(&dropping("meta mark 1 accept"));
-        let marked = after(&format!("iptables-legacy -t mangle -P PREROUTING ACCEPT\n{marked}"));
-        assert_eq!(marked.inbound_blocked, Fact::Unreadable(Reason::Malformed));
-        let none = after(&format!("iptables-legacy -t nat -P PREROUTING ACCEPT\n{}", nft(&dropping(""))));
+        let marked = hidden(&format!("iptables-legacy -t mangle -P PREROUTING ACCEPT\n{marked}"));
+        assert_eq!(marked.inbound_blocked, denied);
+        let none = hidden(&format!("iptables-legacy -t nat -P PREROUTING ACCEPT\n{drop}"));
         assert_eq!(none.inbound_blocked, Fact::Known(true), "there is no port to redirect to");
-        let open_for_ipv6 = after("iptables-legacy -P INPUT DROP");
+        let open_for_ipv6 = hidden("iptables-legacy -P INPUT DROP");
         assert_eq!(open_for_ipv6.inbound_blocked, Fact::Known(false));
     }
 
-    /// Makes this thread that of another user, with the capability to read nf_tables alone.
-    fn leave_root() {
-        use rustix::thread::{CapabilitySet, CapabilitySets};
+    /// Makes this thread that of another user with these capabilities.
+    fn leave_root(kept: CapabilitySet) {
         rustix::thread::set_keep_capabilities(true).unwrap();
         rustix::thread::set_thread_groups(&[]).unwrap();
         rustix::thread::set_thread_gid(rustix::process::Gid::from_raw(64_805)).unwrap();
         rustix::thread::set_thread_uid(rustix::process::Uid::from_raw(64_805)).unwrap();
-        let kept = CapabilitySet::NET_ADMIN;
         let sets = CapabilitySets { effective: kept, permitted: kept, inheritable: CapabilitySet::empty() };
         rustix::thread::set_capabilities(None, sets).unwrap();
     }
@@ -509,7 +665,7 @@ mod tests {
         for script in ["", legacy, &drop] {
             let seen = Namespace::new().run(|| {
                 shell(script);
-                leave_root();
+                leave_root(CapabilitySet::NET_ADMIN);
                 read(&Root::default())
             });
             // Without the names of the tables, nothing is known of them, however open or closed nf_tables is.

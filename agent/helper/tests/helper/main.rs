@@ -92,6 +92,28 @@ mod tests {
         assert_eq!(client::ask(&helper.socket(), Question::TrellixVersion), Some(said("mcafee\n")));
     }
 
+    /// Elsewhere, the packet filter's tools would read another one, and other programs would have a network.
+    #[test]
+    fn runs_programs_in_their_surroundings_only() {
+        let apart = Helper::with(&[(FALCON, "echo aid")]);
+        let network = Helper::in_network("iptables-legacy -A INPUT -p tcp --dport 4711 -j ACCEPT");
+        let ask = |helper: &Helper, question| client::ask(&helper.socket(), question).unwrap();
+        let denied = Err(RunError::Denied);
+        for question in [Question::IptablesLegacy, Question::Ip6tablesLegacy] {
+            assert_eq!(ask(&apart, question), denied);
+        }
+        assert_eq!(ask(&apart, Question::Falcon), said("aid\n"));
+        assert_eq!(ask(&network, Question::Falcon), denied);
+        let saved = ask(&network, Question::IptablesLegacy).unwrap();
+        let text = String::from_utf8(saved.bytes).unwrap();
+        assert!(
+            saved.status == Some(0) && text.contains("-A INPUT -p tcp -m tcp --dport 4711 -j ACCEPT\n"),
+            "{text}"
+        );
+        // There are none for IPv6.
+        assert_eq!(ask(&network, Question::Ip6tablesLegacy), said(""));
+    }
+
     /// Bytes that are no request run nothing, and a client that says nothing does not keep the helper.
     #[test]
     fn only_a_request_runs_a_program() {

@@ -36,6 +36,15 @@ pub(crate) struct Helper {
 impl Helper {
     /// Paths below the tree, with what each script does. `$TREE` is the tree.
     pub(crate) fn with(programs: &[(&str, &str)]) -> Self {
+        Self::new(programs, None)
+    }
+
+    /// A helper in a new network namespace, in which this script has run.
+    pub(crate) fn in_network(script: &'static str) -> Self {
+        Self::new(&[], Some(script))
+    }
+
+    fn new(programs: &[(&str, &str)], network: Option<&'static str>) -> Self {
         let tree = tempfile::tempdir().unwrap();
         std::fs::set_permissions(tree.path(), Permissions::from_mode(0o755)).unwrap();
         for folder in ["opt", "usr/bin"] {
@@ -62,7 +71,7 @@ impl Helper {
                         break;
                     }
                     started.fetch_add(1, Ordering::SeqCst);
-                    helpers.push(start(stream, &tree));
+                    helpers.push(start(stream, &tree, network));
                 }
                 for mut helper in helpers {
                     helper.wait().unwrap();
@@ -99,11 +108,13 @@ impl Drop for Helper {
     }
 }
 
-fn start(stream: UnixStream, tree: &Path) -> std::process::Child {
-    let script = format!("set -e; exec 3<&0 </dev/null; {MOUNTS} exec \"$0\" \"$@\" <&3 3<&-");
+fn start(stream: UnixStream, tree: &Path, network: Option<&str>) -> std::process::Child {
+    let before = network.unwrap_or_default();
+    let script = format!("set -e; exec 3<&0 </dev/null; {MOUNTS} {before}\nexec \"$0\" \"$@\" <&3 3<&-");
     let mut command = Command::new("unshare");
+    command.args(network.map(|_| "--net"));
     command.args(["--mount", "--propagation", "private", "sh", "-c", &script]);
-    command.args([env!("CARGO_BIN_EXE_vitalsign-helper"), ACCOUNT]);
+    command.args([env!("CARGO_BIN_EXE_vitalsign-helper"), ACCOUNT]).args(network.map(|_| "network"));
     // None of these may reach the program that the helper runs.
     command.env("TREE", tree).env("HOME", "/root").env("PYTHONPATH", "/tmp").env("LC_ALL", "de_DE.UTF-8");
     command.stdin(Stdio::from(OwnedFd::from(stream))).stdout(Stdio::null()).spawn().expect(REASON)

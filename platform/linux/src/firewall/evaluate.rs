@@ -117,7 +117,7 @@ pub(crate) fn follow(
 
 /// The chains of a hook that see packets of a family, in the order in which the kernel calls them.
 fn chains(ruleset: &Ruleset, hook: Hook, family: u8) -> Vec<(&Table, &Chain, &Base)> {
-    let tables = ruleset.tables.iter().filter(|((of, _), _)| [INET, NETDEV, family].contains(of));
+    let tables = ruleset.all().filter(|((of, _), _)| [INET, NETDEV, family].contains(of));
     let mut sorted: Vec<_> = tables
         .flat_map(|(id, table)| table.chains.iter().map(move |(name, chain)| (id, name, table, chain)))
         .filter_map(|(id, name, table, chain)| {
@@ -125,7 +125,7 @@ fn chains(ruleset: &Ruleset, hook: Hook, family: u8) -> Vec<(&Table, &Chain, &Ba
             Some(((base.priority, id, name), (table, chain, base)))
         })
         .collect();
-    // Tables of different families may have the same name.
+    // Tables of different families may have the same name, and so may those of legacy iptables.
     sorted.sort_by_key(|(place, _)| *place);
     sorted.into_iter().map(|(_, chain)| chain).collect()
 }

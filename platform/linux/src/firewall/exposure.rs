@@ -113,6 +113,11 @@ impl Exposure {
         }
     }
 
+    /// Packets are not sent on.
+    pub(crate) fn without_published(self) -> Self {
+        Self { published_tcp: Reach::default(), published_udp: Reach::default(), ..self }
+    }
+
     /// Tables that cannot be read are in use too: they may refuse what these let in.
     pub(crate) fn refusable(&self) -> Self {
         Self {
@@ -228,7 +233,7 @@ fn from_anywhere(open: &[(Ranges, &Packets)], family: u8) -> Result<Ranges, TooC
 
 /// Returns the number of base chains that filter on the input hook.
 pub(crate) fn base_chains(ruleset: &Ruleset) -> usize {
-    let chains = ruleset.tables.values().flat_map(|table| table.chains.values());
+    let chains = ruleset.all().flat_map(|(_, table)| table.chains.values());
     let bases = chains.filter_map(|chain| chain.base.as_ref());
     bases.filter(|base| base.hook == Hook::Input && !base.translates).count()
 }

@@ -160,6 +160,10 @@ impl Rule {
         for (_, bytes) in list {
             read(bytes.into(), &mut expressions)?;
         }
+        Some(Self::of(expressions))
+    }
+
+    pub(crate) fn of(expressions: Vec<Expression>) -> Self {
         let looks = |expression: &Expression| {
             matches!(
                 expression,
@@ -176,7 +180,7 @@ impl Rule {
             )
         };
         let acts = !expressions.iter().all(looks);
-        Some(Self { expressions, acts })
+        Self { expressions, acts }
     }
 }
 

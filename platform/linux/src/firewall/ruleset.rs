@@ -1,4 +1,5 @@
-//! The kernel's nf_tables ruleset, as far as it decides over a packet that comes in.
+//! The kernel's ruleset, as far as it decides over a packet that comes in: nf_tables, as read over netlink, and with it the
+//! tables of legacy iptables.
 
 use super::expression::{Expression, Rule};
 use super::netlink::{Attributes, Message, NetlinkError, attribute, dump, open};
@@ -34,6 +35,8 @@ pub(crate) type TableId = (u8, String);
 pub(crate) struct Ruleset {
     /// Active tables.
     pub(crate) tables: HashMap<TableId, Table>,
+    /// Tables of legacy iptables, which nf_tables may have the names of.
+    pub(crate) legacy: HashMap<TableId, Table>,
     /// The rules' generation: another in a second dump means that there was a change between them.
     generation: Option<u16>,
 }
@@ -81,7 +84,12 @@ pub(crate) enum Policy {
 type Take = fn(&mut Ruleset, u8, Attributes<'_>) -> Option<()>;
 
 impl Ruleset {
-    /// Reads it from the kernel, in the network namespace of this thread.
+    /// Every table, of nf_tables and of legacy iptables.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (&TableId, &Table)> {
+        self.tables.iter().chain(&self.legacy)
+    }
+
+    /// Reads nf_tables from the kernel, in the network namespace of this thread.
     pub(crate) fn read() -> Result<Self, NetlinkError> {
         for _ in 1..TRIES {
             match Self::read_once() {
@@ -294,7 +302,7 @@ mod tests {
     fn ruleset() -> Ruleset {
         let mut table = Table::default();
         table.chains.insert("c".to_owned(), Chain::default());
-        Ruleset { tables: HashMap::from([((INET, "t".to_owned()), table)]), generation: None }
+        Ruleset { tables: HashMap::from([((INET, "t".to_owned()), table)]), ..Ruleset::default() }
     }
 
     /// Reads bytes as each kind of message; returns whether one was understood.

@@ -16,8 +16,13 @@ use vitalsign_simulated_key::process::program;
 use vitalsign_tpm_client::testing::{Pass, Proxy};
 
 /// The shipped units, in `installers/linux`.
-pub(crate) const SHIPPED: &[&str] =
-    &["vitalsign.service", "vitalsign-helper.socket", "vitalsign-helper@.service"];
+pub(crate) const SHIPPED: &[&str] = &[
+    "vitalsign.service",
+    "vitalsign-helper.socket",
+    "vitalsign-helper@.service",
+    "vitalsign-helper-network.socket",
+    "vitalsign-helper-network@.service",
+];
 /// The service among them.
 pub(crate) const SERVICE: &str = "vitalsign.service";
 /// Time limit for every wait, also in a guest on a busy machine.
@@ -177,6 +182,13 @@ impl Machine {
         let arguments = ["-c", script, name, &program.to_string_lossy(), &users.to_string_lossy()];
         let output = self.run("bash", &arguments)?;
         ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        self.systemctl(&["daemon-reload"])?;
+        Ok(())
+    }
+
+    /// Adds lines to a service.
+    pub(crate) fn add(&self, unit: &str, lines: &str) -> Result<()> {
+        drop_in(&self.folder, unit, lines)?;
         self.systemctl(&["daemon-reload"])?;
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! Tests of the shipped units under a real systemd. Needs root and systemd; boots machines in private namespaces.
 
+mod legacy_filter;
 mod luks;
 mod machine;
 mod memory;
@@ -211,6 +212,13 @@ fn helper_asks_what_only_root_may_ask() -> Result<()> {
     let testbed = Testbed::with_simulated_tpm()?;
     let (machine, _) = Machine::enrolled(&testbed, &root_question::SETUP)?;
     root_question::product_answers_root(&machine)
+}
+
+#[test]
+fn sandboxed_service_reads_legacy_filter() -> Result<()> {
+    let testbed = Testbed::with_simulated_tpm()?;
+    let machine = Machine::boot(&testbed, &Setup::default())?;
+    legacy_filter::is_read(&machine)
 }
 
 /// The same unit where control groups, device mapper and TPM device are those of a usual system's kernel: in a guest.
