@@ -89,7 +89,7 @@ fn read(root: &Root, commands: &Commands) -> Result<Firewall, Reason> {
     let exposed = families.iter().map(|family| {
         let hidden = unread.iter().find(|(of, ..)| of == family).map(|(_, names, _)| names.as_slice());
         let exposure = exposure(&ruleset, &network, *family, hidden.unwrap_or_default());
-        if forwards(root, *family) { exposure } else { exposure.without_published() }
+        if forwards(root, &network, *family) { exposure } else { exposure.without_published() }
     });
     let exposed = exposed.fold(Exposure::default(), |all, of_family| all.union(&of_family));
     // The engine whose chains filter, which can be both.
@@ -134,14 +134,16 @@ fn exposure(ruleset: &Ruleset, network: &Network, family: u8, hidden: &[String])
     exposure
 }
 
-/// Returns whether a packet that comes in may be sent on.
-fn forwards(root: &Root, family: u8) -> bool {
-    let path = if family == IPV4 {
-        "/proc/sys/net/ipv4/ip_forward"
-    } else {
-        "/proc/sys/net/ipv6/conf/all/forwarding"
-    };
-    root.text(path).map_or(true, |setting| setting != "0")
+/// Returns whether a packet that comes in may be sent on. Each interface has a setting of IPv4, which `ip_forward` sets
+/// for all.
+fn forwards(root: &Root, network: &Network, family: u8) -> bool {
+    let is_on = |path: &str, absent: bool| root.text(path).map_or(absent, |setting| setting != "0");
+    let mut inbound = network.inbound.iter().map(|interface| &interface.name);
+    if family == IPV4 {
+        return inbound.any(|name| is_on(&format!("/proc/sys/net/ipv4/conf/{name}/forwarding"), true));
+    }
+    is_on("/proc/sys/net/ipv6/conf/all/forwarding", true)
+        || inbound.any(|name| is_on(&format!("/proc/sys/net/ipv6/conf/{name}/force_forwarding"), false))
 }
 
 fn decided<T>(value: Option<T>, undecided: Reason) -> Fact<T> {

@@ -346,6 +346,27 @@ mod tests {
         assert_eq!(seen.open_tcp_count, Fact::Known(65_536 - 16));
     }
 
+    #[test]
+    fn ports_redirected_to_loopback_are_open() {
+        let line = Line::new();
+        let (seen, _listener) = line.inside.run(|| {
+            let ruleset = format!(
+                "table ip n {{ chain p {{ type nat hook prerouting priority -100; tcp dport 1024-65535 dnat to 127.0.0.1:80 }}
+                   chain f {{ type filter hook forward priority 0; policy drop; }} }}
+                 {}",
+                dropping("tcp dport 80 accept")
+            );
+            shell(&format!(
+                "sysctl -qw net.ipv4.conf.eth9.route_localnet=1\nnft -f - <<'END'\n{}\nEND\n",
+                ruleset.replace(" }", "\n}")
+            ));
+            (read(&Root::default()), std::net::TcpListener::bind("127.0.0.1:80").unwrap())
+        });
+        assert_eq!(seen.inbound_blocked, Fact::Known(false), "{seen:?}");
+        assert!(has(&seen.open_tcp, 8080) && !has(&seen.open_tcp, 1023), "{seen:?}");
+        assert!(line.connections(&[8080]).contains(&8080));
+    }
+
     fn has(ranges: &Fact<Vec<PortRange>>, port: u16) -> bool {
         let port = u64::from(port);
         ranges.known().is_none_or(|ranges| ranges.iter().any(|it| (it.first..=it.last).contains(&port)))
@@ -408,6 +429,8 @@ mod tests {
         assert_eq!((all.published_tcp, all.published_udp), (range(8080, 8080), range(5000, 5002)));
         let closed = published("iptables-nft -P FORWARD DROP");
         assert_eq!((closed.published_tcp, closed.published_udp), (none.clone(), none.clone()));
+        let one = published("sysctl -qw net.ipv4.ip_forward=0; sysctl -qw net.ipv4.conf.eth9.forwarding=1");
+        assert_eq!(one.published_tcp, range(8080, 8080), "a setting of the interface suffices");
         let host = published("sysctl -qw net.ipv4.ip_forward=0");
         assert_eq!((host.published_tcp, host.published_udp), (none.clone(), none));
     }

@@ -106,7 +106,7 @@ pub(crate) fn follow(
             own.push(packets.unsure());
             continue;
         }
-        let (here, elsewhere) = packets.split(Some(&Test::on(Property::Destination, addresses.received())));
+        let (here, elsewhere) = packets.split(Some(&Test::on(Property::Destination, addresses.delivered())));
         own.extend(here);
         others.extend(elsewhere);
     }

@@ -24,16 +24,18 @@ pub(crate) struct Addresses {
     multicast: Ranges,
     /// Addresses outside, without those of the link.
     outside: Ranges,
+    loopback: Ranges,
     all: Ranges,
 }
 
 impl Addresses {
     pub(crate) fn of(network: &Network, family: u8) -> Self {
-        let (all, multicast, outside) = if family == IPV4 {
-            (0xffff_ffff, Ranges::range(0xe000_0000, 0xefff_ffff), outside_ipv4())
+        let (all, multicast, loopback, outside) = if family == IPV4 {
+            (0xffff_ffff, (0xe000_0000, 0xefff_ffff), (0x7f00_0000, 0x7fff_ffff), outside_ipv4())
         } else {
-            (u128::MAX, Ranges::range(0xff << 120, u128::MAX), outside_ipv6())
+            (u128::MAX, (0xff << 120, u128::MAX), (1, 1), outside_ipv6())
         };
+        let [multicast, loopback] = [multicast, loopback].map(|(first, last)| Ranges::range(first, last));
         let addresses = || network.addresses.iter().filter(|address| address.family == family);
         let mut own = Ranges::new(addresses().map(|address| (address.number, address.number)).collect());
         let mut broadcast: Vec<_> = addresses().filter_map(|it| it.broadcast).map(|it| (it, it)).collect();
@@ -45,12 +47,18 @@ impl Addresses {
             own = outside.clone();
         }
         let broadcast = Ranges::new(broadcast).without(&own);
-        Self { own, broadcast, multicast, outside, all: Ranges::range(0, all) }
+        Self { own, broadcast, multicast, outside, loopback, all: Ranges::range(0, all) }
     }
 
     /// Destinations at which this machine receives packets.
     pub(crate) fn received(&self) -> Ranges {
         self.own.union(&self.broadcast).union(&self.multicast)
+    }
+
+    /// Destinations at which a packet stays on this machine. A rule can redirect one to a loopback address, where it arrives
+    /// if `route_localnet` is set.
+    pub(crate) fn delivered(&self) -> Ranges {
+        self.received().union(&self.loopback)
     }
 
     /// Addresses and the numbers of their types, as a register has them.
