@@ -205,6 +205,17 @@ mod tests {
                 &blocked,
                 false,
             ),
+            // A filter by protocol before any other.
+            (
+                nft("table netdev f { chain g { type filter hook ingress device eth9 priority 0; policy drop; ether type arp accept } }"),
+                &blocked,
+                false,
+            ),
+            (
+                nft("table netdev f { chain g { type filter hook ingress device eth9 priority 0; policy drop; ether type { arp, ip } accept } }"),
+                &open,
+                true,
+            ),
             // Tables of different families may have the same names.
             (
                 nft("table inet filter { chain input { type filter hook input priority 0; policy drop; } }

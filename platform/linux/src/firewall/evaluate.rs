@@ -376,22 +376,34 @@ impl Evaluation<'_> {
     fn load(&self, source: ValueSource, packets: &Packets) -> Vec<Part> {
         match source {
             ValueSource::Header { base: NETWORK_HEADER, offset, length } if self.family == IPV4 => header(
-                &[(9, 1, Property::Protocol), (12, 4, Property::Source), (16, 4, Property::Destination)],
+                &[
+                    (9, Part::property(1, Property::Protocol)),
+                    (12, Part::property(4, Property::Source)),
+                    (16, Part::property(4, Property::Destination)),
+                ],
                 offset,
                 length,
             ),
             ValueSource::Header { base: NETWORK_HEADER, offset, length } => header(
-                &[(6, 1, Property::Protocol), (8, 16, Property::Source), (24, 16, Property::Destination)],
+                &[
+                    (6, Part::property(1, Property::Protocol)),
+                    (8, Part::property(16, Property::Source)),
+                    (24, Part::property(16, Property::Destination)),
+                ],
                 offset,
                 length,
             ),
             ValueSource::Header { base: TRANSPORT_HEADER, offset, length } => header(
-                &[(0, 2, Property::SourcePort), (2, 2, Property::Port), (13, 1, Property::TcpFlags)],
+                &[
+                    (0, Part::property(2, Property::SourcePort)),
+                    (2, Part::property(2, Property::Port)),
+                    (13, Part::property(1, Property::TcpFlags)),
+                ],
                 offset,
                 length,
             ),
             ValueSource::Header { base: LINK_HEADER, offset, length } => {
-                header(&[(6, 6, Property::Hardware)], offset, length)
+                header(&[(6, Part::property(6, Property::Hardware)), (12, self.ethertype())], offset, length)
             }
             ValueSource::Header { length, .. } => header(&[], 0, length),
             ValueSource::Meta(key) => vec![self.meta(key, packets)],
@@ -414,6 +426,11 @@ impl Evaluation<'_> {
         }
     }
 
+    /// The protocol above the link, as a VLAN's interface has it too.
+    fn ethertype(&self) -> Part {
+        Part::number(2, if self.family == IPV4 { 0x0800 } else { 0x86dd })
+    }
+
     fn meta(&self, key: u32, packets: &Packets) -> Part {
         let inbound = |length: usize, of: &dyn Fn(&Interface) -> u128| {
             let places = self.network.inbound.iter().zip(0..);
@@ -431,7 +448,7 @@ impl Evaluation<'_> {
         let name = |interface: &Interface| text(&interface.name);
         match key {
             0 => Part::doubtful(4, Doubt::Sender),
-            1 => Part::number(2, if self.family == IPV4 { 0x0800 } else { 0x86dd }),
+            1 => self.ethertype(),
             3 => word(packets.mark),
             4 => inbound(4, &index),
             5 => out(4, &index),
@@ -607,13 +624,13 @@ fn translate(
     }
 }
 
-/// The bytes of a header, with its fields: offset, length, property.
-fn header(fields: &[(usize, usize, Property)], offset: usize, length: usize) -> Vec<Part> {
+/// The bytes of a header, with the offsets of its fields.
+fn header(fields: &[(usize, Part)], offset: usize, length: usize) -> Vec<Part> {
     let (mut parts, mut at, end) = (Vec::new(), offset, offset.saturating_add(length));
     while at < end {
-        let field = fields.iter().find(|(start, size, _)| (*start..start + size).contains(&at));
+        let field = fields.iter().find(|(start, field)| (*start..start + field.length).contains(&at));
         let part = match field {
-            Some((start, size, property)) => Part::property(*size, *property).slice(at - start, end - at),
+            Some((start, field)) => field.slice(at - start, end - at),
             None => {
                 let next = fields.iter().map(|(start, ..)| *start).filter(|start| *start > at).min();
                 Part::doubtful((next.unwrap_or(end).min(end) - at).min(16), Doubt::Sender)
