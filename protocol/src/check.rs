@@ -179,6 +179,7 @@ pub const REASONS: &[(&str, &str)] = &[
     ("not-quoted", "not yet confirmed by the TPM"),
     ("software", "in software only"),
     ("simulated", "a simulated TPM"),
+    ("certificate-expired", "its maker's certificate has expired"),
     ("unrecognised", "from a maker that is not trusted here"),
     ("unreadable", "could not be read"),
     ("unsupported", "cannot be read on this system"),

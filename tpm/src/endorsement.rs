@@ -1,54 +1,31 @@
 //! Endorsement certificates: the maker's word that an endorsement key is in one of its TPMs (TCG EK credential profile
-//! 2.5; path validation after RFC 5280 section 6, without fetching anything).
+//! 2.5). Paths to a maker's root are `vitalsign-x509`'s.
 
 use crate::public::{self, Public};
 use crate::seed::Recipient;
-use aws_lc_rs::signature::{self, UnparsedPublicKey, VerificationAlgorithm};
-use rustls_pki_types::{CertificateDer, pem::PemObject};
-use std::time::{Duration, SystemTime};
-use x509_cert::certificate::{CertificateInner, Raw};
+use std::time::SystemTime;
+use vitalsign_x509::oids::{
+    BASIC_CONSTRAINTS, CERTIFICATE_POLICIES, EC, EXTENDED_KEY_USAGE, KEY_USAGE, P256, P384, RSA, RSA_OAEP,
+    SUBJECT_ALT_NAME,
+};
+use vitalsign_x509::{self as x509, Certificate, MAX_CERTIFICATES, first_element};
 use x509_cert::der::{
-    Decode, Header, Reader, SliceReader,
+    Decode, Header, SliceReader,
     asn1::{AnyRef, UintRef},
     oid::ObjectIdentifier,
 };
-use x509_cert::ext::pkix::{BasicConstraints, ExtendedKeyUsage, KeyUsage, SubjectAltName, name::GeneralName};
-use x509_cert::spki::SubjectPublicKeyInfoOwned;
+use x509_cert::ext::pkix::{ExtendedKeyUsage, SubjectAltName, name::GeneralName};
 
-/// More bytes than a certificate has.
-pub const MAX_CERTIFICATE_BYTES: usize = 8 * 1024;
-/// More certificates than come along with an endorsement key's.
-pub const MAX_CERTIFICATES: usize = 8;
-/// Signatures checked at most, whatever the certificates' names suggest.
-const MAX_CHECKS: usize = 32;
+pub use vitalsign_x509::Anchors;
 
-const fn oid(text: &str) -> ObjectIdentifier {
-    ObjectIdentifier::new_unwrap(text)
-}
-const TCG_KP_EK_CERTIFICATE: ObjectIdentifier = oid("2.23.133.8.1");
-const TPM_MANUFACTURER: ObjectIdentifier = oid("2.23.133.2.1");
-const TPM_MODEL: ObjectIdentifier = oid("2.23.133.2.2");
-const TPM_VERSION: ObjectIdentifier = oid("2.23.133.2.3");
-const BASIC_CONSTRAINTS: ObjectIdentifier = oid("2.5.29.19");
-const KEY_USAGE: ObjectIdentifier = oid("2.5.29.15");
-const EXTENDED_KEY_USAGE: ObjectIdentifier = oid("2.5.29.37");
-const SUBJECT_ALT_NAME: ObjectIdentifier = oid("2.5.29.17");
-/// We ask for no policy in particular, so that any is satisfied.
-const CERTIFICATE_POLICIES: ObjectIdentifier = oid("2.5.29.32");
-const RSA: ObjectIdentifier = oid("1.2.840.113549.1.1.1");
-/// Some makers say of their RSA keys that they are for OAEP only.
-const RSA_OAEP: ObjectIdentifier = oid("1.2.840.113549.1.1.7");
-const EC: ObjectIdentifier = oid("1.2.840.10045.2.1");
-const P256: ObjectIdentifier = oid("1.2.840.10045.3.1.7");
-const P384: ObjectIdentifier = oid("1.3.132.0.34");
-const P521: ObjectIdentifier = oid("1.3.132.0.35");
+const TCG_KP_EK_CERTIFICATE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.23.133.8.1");
+const TPM_MANUFACTURER: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.23.133.2.1");
+const TPM_MODEL: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.23.133.2.2");
+const TPM_VERSION: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.23.133.2.3");
 
 /// Reason why an EK certificate was rejected.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// Not a certificate that we can read.
-    #[error("{0} is not a certificate that can be read")]
-    Malformed(&'static str),
     /// There are more certificates than are read, or none.
     #[error("an endorsement has one to {MAX_CERTIFICATES} certificates")]
     Count,
@@ -58,27 +35,12 @@ pub enum Error {
     /// The certificate is for another key.
     #[error("the endorsement certificate is for another key")]
     OtherKey,
-    /// No chain leads to a configured root.
-    #[error(
-        "no chain leads from the endorsement certificate, issued by {0:?}, to a root that is trusted here"
-    )]
-    Untrusted(String),
     /// It is not a certificate for endorsement keys.
     #[error("the certificate is not an endorsement certificate: {0}")]
     Usage(&'static str),
-    /// A certificate on the way is not valid at this time.
-    #[error("the certificate of {0:?} is not valid at this time")]
-    Validity(String),
-    /// A certificate on the way has a critical extension that we do not know.
-    #[error("the certificate of {0:?} has a critical extension that is not known here: {1}")]
-    Critical(String, String),
-}
-
-/// Trust anchors: TPM vendors' root certificates, and intermediates that devices may not send.
-#[derive(Clone, Debug, Default)]
-pub struct Anchors {
-    roots: Vec<Certificate>,
-    intermediates: Vec<Certificate>,
+    /// The certificate cannot be read, or no path leads to a root.
+    #[error("the endorsement is not trusted: {0}")]
+    Path(#[from] x509::Error),
 }
 
 /// TPM attributes from a verified EK certificate.
@@ -92,37 +54,14 @@ pub struct Endorsement {
     pub version: Option<String>,
     /// The subject of the root that the chain led to.
     pub root: String,
-}
-
-impl Anchors {
-    /// Adds the roots of a PEM file; gives their number.
-    ///
-    /// # Errors
-    /// When one of its certificates cannot be read.
-    pub fn add_roots(&mut self, pem: &[u8]) -> Result<usize, Error> {
-        add(&mut self.roots, pem)
-    }
-
-    /// Adds intermediates of a PEM file; gives their number.
-    ///
-    /// # Errors
-    /// When one of its certificates cannot be read.
-    pub fn add_intermediates(&mut self, pem: &[u8]) -> Result<usize, Error> {
-        add(&mut self.intermediates, pem)
-    }
-}
-
-fn add(to: &mut Vec<Certificate>, pem: &[u8]) -> Result<usize, Error> {
-    let before = to.len();
-    for certificate in CertificateDer::pem_slice_iter(pem) {
-        let certificate = certificate.map_err(|_| Error::Malformed("a certificate of the PEM file"))?;
-        to.push(Certificate::parse(&certificate, "a certificate of the PEM file")?);
-    }
-    Ok(to.len() - before)
+    /// The end of the EK certificate's validity, in seconds since 1970. It may have passed: the key is in the same TPM as
+    /// before, and makers do not issue a new certificate. Policy decides.
+    pub valid_until: u64,
 }
 
 /// Checks that `certificates`, the EK's first (DER; bytes behind it, as NV memory has them, are ignored), endorse the
-/// public area `ek`, and that they chain to a root at the time `now`.
+/// public area `ek`, and that they chain to a root. Each issuer must be valid at the time `now`; the EK's own
+/// certificate may have expired.
 pub fn verify(
     certificates: &[impl AsRef<[u8]>],
     ek: &Public,
@@ -135,18 +74,18 @@ pub fn verify(
     }
     let (first, others) = certificates.split_first().ok_or(Error::Count)?;
     let leaf = Certificate::parse(first.as_ref(), "the endorsement certificate")?;
-    if !leaf.certifies(&Recipient::new(ek)?) {
+    if !certifies_key(&leaf, &Recipient::new(ek)?) {
         return Err(Error::OtherKey);
     }
-    let endorsement = leaf.endorsement()?;
-    leaf.valid(now)?;
+    let endorsement = endorsement(&leaf)?;
+    match leaf.valid(now) {
+        Ok(()) | Err(x509::Error::Expired { .. }) => {}
+        Err(error) => return Err(error.into()),
+    }
     let others = others.iter().map(|der| Certificate::parse(der.as_ref(), "a certificate that came along"));
     let others = others.collect::<Result<Vec<_>, _>>()?;
-    let mut path = Path { anchors, others: &others, now, checks: 0, failed: None };
-    match path.issuer_of(&leaf, 0) {
-        Some(root) => Ok(Endorsement { root: root.subject.clone(), ..endorsement }),
-        None => Err(path.failed.unwrap_or_else(|| Error::Untrusted(leaf.issuer()))),
-    }
+    let root = anchors.root_of(&leaf, &others, now)?.subject().to_owned();
+    Ok(Endorsement { root, ..endorsement })
 }
 
 /// Returns whether this certificate (possibly padded) is for the key of this public area. Does not check who
@@ -155,7 +94,7 @@ pub fn verify(
 pub fn certifies(certificate: &[u8], ek: &Public) -> bool {
     let certificate = Certificate::parse(certificate, "the endorsement certificate");
     let recipient = Recipient::new(ek);
-    matches!((certificate, recipient), (Ok(certificate), Ok(recipient)) if certificate.certifies(&recipient))
+    matches!((certificate, recipient), (Ok(certificate), Ok(recipient)) if certifies_key(&certificate, &recipient))
 }
 
 /// The certificates, one after the other, without the padding that NV memory has behind them.
@@ -170,212 +109,59 @@ pub fn split_padded(bytes: &[u8]) -> Vec<&[u8]> {
     found
 }
 
-/// The search from an EK's certificate to a root.
-struct Path<'a> {
-    anchors: &'a Anchors,
-    others: &'a [Certificate],
-    now: Duration,
-    checks: usize,
-    /// Error of the best path that failed, if any path was found.
-    failed: Option<Error>,
+fn certifies_key(certificate: &Certificate, recipient: &Recipient) -> bool {
+    let bits = certificate.key().subject_public_key.raw_bytes();
+    let algorithm = certificate.key().algorithm.oid;
+    if let Some(point) = recipient.point() {
+        let curve = if point.len() == 65 { P256 } else { P384 };
+        return algorithm == EC && certificate.curve() == Some(curve) && bits == point;
+    }
+    let (Some((modulus, exponent)), Some(key)) = (recipient.rsa(), rsa_key(bits)) else { return false };
+    [RSA, RSA_OAEP].contains(&algorithm) && key == (modulus.to_vec(), u64::from(exponent))
 }
 
-impl<'a> Path<'a> {
-    /// The root that `certificate`, with `below` CA certificates under it, leads to.
-    fn issuer_of(&mut self, certificate: &Certificate, below: u8) -> Option<&'a Certificate> {
-        let anchors = self.anchors;
-        let issuer = certificate.issuer();
-        let of = |it: &&Certificate| it.subject == issuer;
-        for root in anchors.roots.iter().filter(of) {
-            if self.signed(certificate, root, below) {
-                return Some(root);
+/// Checks that this is a certificate for an endorsement key, and reads what it says of the TPM.
+fn endorsement(certificate: &Certificate) -> Result<Endorsement, Error> {
+    certificate.critical(&[
+        BASIC_CONSTRAINTS,
+        KEY_USAGE,
+        CERTIFICATE_POLICIES,
+        EXTENDED_KEY_USAGE,
+        SUBJECT_ALT_NAME,
+    ])?;
+    let bad = |_| x509::Error::Malformed("the endorsement certificate");
+    let content = certificate.content();
+    let usages = content.get_extension::<ExtendedKeyUsage>().map_err(bad)?;
+    if !usages.is_some_and(|(_, usages)| usages.0.contains(&TCG_KP_EK_CERTIFICATE)) {
+        return Err(Error::Usage("it lacks the key usage of endorsement keys, 2.23.133.8.1"));
+    }
+    if certificate.is_ca()? == Some(true) {
+        return Err(Error::Usage("it is a CA's"));
+    }
+    if certificate.key_usage()?.is_some_and(|usage| !(usage.key_encipherment() || usage.key_agreement())) {
+        return Err(Error::Usage("its key is not for encryption"));
+    }
+    let mut endorsement = Endorsement { valid_until: certificate.not_after(), ..Endorsement::default() };
+    if let Some((critical, names)) = content.get_extension::<SubjectAltName>().map_err(bad)? {
+        for name in &names.0 {
+            let GeneralName::DirectoryName(name) = name else { continue };
+            for attribute in name.iter() {
+                let field = match attribute.oid {
+                    TPM_MANUFACTURER => &mut endorsement.manufacturer,
+                    TPM_MODEL => &mut endorsement.model,
+                    TPM_VERSION => &mut endorsement.version,
+                    _ => continue,
+                };
+                *field = Some(text(&attribute.value));
             }
         }
-        if usize::from(below) >= MAX_CERTIFICATES {
-            return None;
-        }
-        for issuer in self.others.iter().chain(&anchors.intermediates).filter(of) {
-            if self.signed(certificate, issuer, below)
-                && let Some(root) = self.issuer_of(issuer, below + 1)
-            {
-                return Some(root);
-            }
-        }
-        None
-    }
-
-    fn signed(&mut self, certificate: &Certificate, issuer: &Certificate, below: u8) -> bool {
-        self.checks += 1;
-        if self.checks > MAX_CHECKS || !issuer.signed(certificate) {
-            return false;
-        }
-        match issuer.valid(self.now).and_then(|()| issuer.may_issue(below)) {
-            Ok(()) => true,
-            Err(error) => {
-                self.failed = Some(error);
-                false
-            }
+        // RFC 5280 section 4.2: reject a critical extension that cannot be processed.
+        if critical && endorsement.manufacturer.is_none() {
+            return Err(x509::Error::Critical(certificate.name(), SUBJECT_ALT_NAME.to_string()).into());
         }
     }
-}
-
-/// A certificate, with the bytes that its issuer signed.
-#[derive(Clone, Debug)]
-struct Certificate {
-    parsed: CertificateInner<Raw>,
-    signed: Vec<u8>,
-    /// As text: RFC 5280 section 7.1 compares names whatever the types of their strings.
-    subject: String,
-}
-
-impl Certificate {
-    fn parse(bytes: &[u8], what: &'static str) -> Result<Self, Error> {
-        let bad = || Error::Malformed(what);
-        let der = first_element(bytes).filter(|der| der.len() <= MAX_CERTIFICATE_BYTES).ok_or_else(bad)?;
-        let parsed = CertificateInner::<Raw>::from_der(der).map_err(|_| bad())?;
-        let mut reader = SliceReader::new(der).map_err(|_| bad())?;
-        Header::decode(&mut reader).map_err(|_| bad())?;
-        let signed = reader.tlv_bytes().map_err(|_| bad())?.to_vec();
-        if parsed.tbs_certificate().signature() != parsed.signature_algorithm() {
-            return Err(bad());
-        }
-        let subject = parsed.tbs_certificate().subject().to_string();
-        Ok(Self { parsed, signed, subject })
-    }
-
-    fn issuer(&self) -> String {
-        self.parsed.tbs_certificate().issuer().to_string()
-    }
-
-    fn key(&self) -> &SubjectPublicKeyInfoOwned {
-        self.parsed.tbs_certificate().subject_public_key_info()
-    }
-
-    fn curve(&self) -> Option<ObjectIdentifier> {
-        self.key().algorithm.parameters.as_ref()?.decode_as().ok()
-    }
-
-    fn certifies(&self, recipient: &Recipient) -> bool {
-        let bits = self.key().subject_public_key.raw_bytes();
-        let algorithm = self.key().algorithm.oid;
-        if let Some(point) = recipient.point() {
-            let curve = if point.len() == 65 { P256 } else { P384 };
-            return algorithm == EC && self.curve() == Some(curve) && bits == point;
-        }
-        let (Some((modulus, exponent)), Some(key)) = (recipient.rsa(), rsa_key(bits)) else { return false };
-        [RSA, RSA_OAEP].contains(&algorithm) && key == (modulus.to_vec(), u64::from(exponent))
-    }
-
-    /// This key made the certificate's signature.
-    fn signed(&self, certificate: &Self) -> bool {
-        let Some(signature) = certificate.parsed.signature().as_bytes() else { return false };
-        let algorithm = certificate.parsed.signature_algorithm().oid.to_string();
-        let algorithm: &'static dyn VerificationAlgorithm =
-            match (self.key().algorithm.oid, algorithm.as_str()) {
-                (RSA, "1.2.840.113549.1.1.11") => &signature::RSA_PKCS1_2048_8192_SHA256,
-                (RSA, "1.2.840.113549.1.1.12") => &signature::RSA_PKCS1_2048_8192_SHA384,
-                (RSA, "1.2.840.113549.1.1.13") => &signature::RSA_PKCS1_2048_8192_SHA512,
-                (EC, algorithm) => match (self.curve(), algorithm) {
-                    (Some(P256), "1.2.840.10045.4.3.2") => &signature::ECDSA_P256_SHA256_ASN1,
-                    (Some(P256), "1.2.840.10045.4.3.3") => &signature::ECDSA_P256_SHA384_ASN1,
-                    (Some(P384), "1.2.840.10045.4.3.2") => &signature::ECDSA_P384_SHA256_ASN1,
-                    (Some(P384), "1.2.840.10045.4.3.3") => &signature::ECDSA_P384_SHA384_ASN1,
-                    (Some(P384), "1.2.840.10045.4.3.4") => &signature::ECDSA_P384_SHA512_ASN1,
-                    (Some(P521), "1.2.840.10045.4.3.2") => &signature::ECDSA_P521_SHA256_ASN1,
-                    (Some(P521), "1.2.840.10045.4.3.3") => &signature::ECDSA_P521_SHA384_ASN1,
-                    (Some(P521), "1.2.840.10045.4.3.4") => &signature::ECDSA_P521_SHA512_ASN1,
-                    _ => return false,
-                },
-                _ => return false,
-            };
-        let key = UnparsedPublicKey::new(algorithm, self.key().subject_public_key.raw_bytes());
-        key.verify(&certificate.signed, signature).is_ok()
-    }
-
-    fn valid(&self, now: Duration) -> Result<(), Error> {
-        let validity = self.parsed.tbs_certificate().validity();
-        let (from, until) = (validity.not_before.to_unix_duration(), validity.not_after.to_unix_duration());
-        if (from..=until).contains(&now) { Ok(()) } else { Err(Error::Validity(self.subject.clone())) }
-    }
-
-    /// A CA that may have `below` CAs between itself and the endorsement certificate.
-    fn may_issue(&self, below: u8) -> Result<(), Error> {
-        self.critical(&[BASIC_CONSTRAINTS, KEY_USAGE, CERTIFICATE_POLICIES, EXTENDED_KEY_USAGE])?;
-        let bad = |_| Error::Malformed("a certificate on the way to the root");
-        let tbs = self.parsed.tbs_certificate();
-        let constraints = tbs.get_extension::<BasicConstraints>().map_err(bad)?;
-        let (_, constraints) = constraints.ok_or(Error::Usage("an issuer is not a CA"))?;
-        if !constraints.ca {
-            return Err(Error::Usage("an issuer is not a CA"));
-        }
-        if constraints.path_len_constraint.is_some_and(|most| below > most) {
-            return Err(Error::Usage("there are more CAs on the way than one of them allows"));
-        }
-        match tbs.get_extension::<KeyUsage>().map_err(bad)? {
-            Some((_, usage)) if !usage.key_cert_sign() => {
-                Err(Error::Usage("an issuer may not sign certificates"))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Checks that this is a certificate for an endorsement key, and reads what it says of the TPM.
-    fn endorsement(&self) -> Result<Endorsement, Error> {
-        self.critical(&[
-            BASIC_CONSTRAINTS,
-            KEY_USAGE,
-            CERTIFICATE_POLICIES,
-            EXTENDED_KEY_USAGE,
-            SUBJECT_ALT_NAME,
-        ])?;
-        let bad = |_| Error::Malformed("the endorsement certificate");
-        let tbs = self.parsed.tbs_certificate();
-        let usages = tbs.get_extension::<ExtendedKeyUsage>().map_err(bad)?;
-        if !usages.is_some_and(|(_, usages)| usages.0.contains(&TCG_KP_EK_CERTIFICATE)) {
-            return Err(Error::Usage("it lacks the key usage of endorsement keys, 2.23.133.8.1"));
-        }
-        if tbs
-            .get_extension::<BasicConstraints>()
-            .map_err(bad)?
-            .is_some_and(|(_, constraints)| constraints.ca)
-        {
-            return Err(Error::Usage("it is a CA's"));
-        }
-        if let Some((_, usage)) = tbs.get_extension::<KeyUsage>().map_err(bad)?
-            && !(usage.key_encipherment() || usage.key_agreement())
-        {
-            return Err(Error::Usage("its key is not for encryption"));
-        }
-        let mut endorsement = Endorsement::default();
-        if let Some((critical, names)) = tbs.get_extension::<SubjectAltName>().map_err(bad)? {
-            for name in &names.0 {
-                let GeneralName::DirectoryName(name) = name else { continue };
-                for attribute in name.iter() {
-                    let field = match attribute.oid {
-                        TPM_MANUFACTURER => &mut endorsement.manufacturer,
-                        TPM_MODEL => &mut endorsement.model,
-                        TPM_VERSION => &mut endorsement.version,
-                        _ => continue,
-                    };
-                    *field = Some(text(&attribute.value));
-                }
-            }
-            // RFC 5280 section 4.2: reject a critical extension that cannot be processed.
-            if critical && endorsement.manufacturer.is_none() {
-                return Err(Error::Critical(self.subject.clone(), SUBJECT_ALT_NAME.to_string()));
-            }
-        }
-        endorsement.manufacturer = endorsement.manufacturer.map(letters);
-        Ok(endorsement)
-    }
-
-    fn critical(&self, known: &[ObjectIdentifier]) -> Result<(), Error> {
-        let extensions = self.parsed.tbs_certificate().extensions().map(Vec::as_slice).unwrap_or_default();
-        match extensions.iter().find(|extension| extension.critical && !known.contains(&extension.extn_id)) {
-            Some(unknown) => Err(Error::Critical(self.subject.clone(), unknown.extn_id.to_string())),
-            None => Ok(()),
-        }
-    }
+    endorsement.manufacturer = endorsement.manufacturer.map(letters);
+    Ok(endorsement)
 }
 
 fn text(value: &x509_cert::der::asn1::Any) -> String {
@@ -399,7 +185,7 @@ fn letters(manufacturer: String) -> String {
 }
 
 /// Parses an RSAPublicKey into modulus and exponent.
-fn rsa_key(der: &[u8]) -> Option<(Vec<u8>, u64)> {
+pub(crate) fn rsa_key(der: &[u8]) -> Option<(Vec<u8>, u64)> {
     let mut reader = SliceReader::new(der).ok()?;
     Header::decode(&mut reader).ok()?;
     let modulus = UintRef::decode(&mut reader).ok()?.as_bytes().to_vec();
@@ -407,15 +193,4 @@ fn rsa_key(der: &[u8]) -> Option<(Vec<u8>, u64)> {
     let exponent =
         exponent.iter().try_fold(0u64, |sum, byte| Some(sum.checked_mul(256)? + u64::from(*byte)))?;
     Some((modulus, exponent))
-}
-
-/// The DER element at the front: a certificate is a SEQUENCE whose length takes one to three bytes.
-fn first_element(bytes: &[u8]) -> Option<&[u8]> {
-    let (head, length) = match bytes {
-        [0x30, length @ 0..=0x7f, ..] => (2, usize::from(*length)),
-        [0x30, 0x81, length, ..] => (3, usize::from(*length)),
-        [0x30, 0x82, high, low, ..] => (4, usize::from(u16::from_be_bytes([*high, *low]))),
-        _ => return None,
-    };
-    bytes.get(..head + length)
 }

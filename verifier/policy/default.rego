@@ -510,6 +510,13 @@ key_hardware := warning("software", {"instance-identity": -33}) if {
 	input.key.storage == "software"
 } else := warning("simulated", {"instance-identity": -33}) if {
 	input.key.simulated
+} else := warning("certificate-expired", {"hardware": 2, "instance-identity": -33}) if {
+	input.key.genuine
+	input.key.certificate_expired
+	thresholds["key-hardware"].accept_expired_certificates
+} else := bad("certificate-expired", {"hardware": 2, "instance-identity": 96}) if {
+	input.key.genuine
+	input.key.certificate_expired
 } else := good({"hardware": 2, "instance-identity": 2}) if {
 	input.key.genuine
 } else := bad("unrecognised", {"hardware": 97})

@@ -57,6 +57,9 @@ pub struct KeyAttestation {
     pub genuine: bool,
     /// The TPM is implemented in software.
     pub simulated: bool,
+    /// The EK certificate has expired. Left out where it has not.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub certificate_expired: bool,
 }
 
 /// Properties of the boot that a quote proved.

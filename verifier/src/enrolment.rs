@@ -216,7 +216,7 @@ impl Enrolment {
             } => {
                 let ek = Public::parse(&ek_public.0).map_err(|e| keys_invalid(&e))?;
                 let certificates: Vec<&[u8]> = ek_certificates.iter().map(|der| der.0.as_slice()).collect();
-                let endorser = self.endorsers.get().endorser(&certificates, &ek, now).map_err(|e| {
+                let endorsed = self.endorsers.get().endorser(&certificates, &ek, now).map_err(|e| {
                     let problem = Problem::new(ProblemType::EndorsementUntrusted, e.to_string());
                     tracing::warn!(error = %e, "an endorsement was refused");
                     problem
@@ -238,8 +238,9 @@ impl Enrolment {
                 let tpm = TpmIdentity {
                     ek: Digest::of(ek.bytes()),
                     ak: ak.bytes().to_vec(),
-                    genuine: endorser == Endorser::Genuine,
-                    simulated: endorser == Endorser::Simulated,
+                    genuine: endorsed.endorser == Endorser::Genuine,
+                    simulated: endorsed.endorser == Endorser::Simulated,
+                    certified_until: endorsed.valid_until,
                 };
                 Ok(Claimed {
                     identity: Identity { kid, report_key, tpm: Some(tpm) },

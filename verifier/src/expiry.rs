@@ -2,14 +2,12 @@
 //! refused afterwards.
 
 use crate::config::{Config, TlsFiles};
-use rustls_pki_types::CertificateDer;
-use rustls_pki_types::pem::PemObject;
+use crate::endorsers;
 use serde::Serialize;
 use std::fs;
 use std::path::Path;
 use vitalsign_webauthn::Models;
-use x509_cert::certificate::{CertificateInner, Raw};
-use x509_cert::der::Decode;
+use vitalsign_x509::Certificate;
 
 /// Seconds before the expiry from which it is a warning.
 pub const WARNING_SECONDS: u64 = 30 * 24 * 3600;
@@ -26,10 +24,13 @@ pub enum Kind {
     FidoMetadata,
     /// Root or intermediate certificate of a TPM maker: its TPMs cannot enrol afterwards.
     TpmCertificate,
+    /// Revocation list of a TPM maker: what it revokes stays revoked, and what was revoked since is not known.
+    TpmRevocationList,
 }
 
 impl Kind {
-    pub const ALL: [Self; 3] = [Self::TlsCertificate, Self::FidoMetadata, Self::TpmCertificate];
+    pub const ALL: [Self; 4] =
+        [Self::TlsCertificate, Self::FidoMetadata, Self::TpmCertificate, Self::TpmRevocationList];
 
     /// Returns the name in logs and metrics.
     #[must_use]
@@ -38,6 +39,7 @@ impl Kind {
             Self::TlsCertificate => "tls-certificate",
             Self::FidoMetadata => "fido-metadata",
             Self::TpmCertificate => "tpm-certificate",
+            Self::TpmRevocationList => "tpm-revocation-list",
         }
     }
 }
@@ -88,13 +90,15 @@ pub fn list(config: &Config, metadata_due: Option<u64>) -> Vec<Expiring> {
     }
     // An endorsement certificate that an administrator pinned is accepted at any time.
     for folder in [config.roots(), config.roots().join("simulated"), config.roots().join("intermediates")] {
-        // A folder that is missing has no certificates; one that cannot be read fails when the roots are loaded.
-        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-            let path = entry.path();
-            if path.extension().is_some_and(|extension| extension == "pem" || extension == "crt") {
-                all.push(of_certificates(Kind::TpmCertificate, &path));
-            }
+        // A folder that cannot be read fails when the roots are loaded.
+        for path in endorsers::certificate_files(&folder).into_iter().flatten() {
+            all.push(of_certificates(Kind::TpmCertificate, &path));
         }
+    }
+    for path in endorsers::revocation_lists(&config.roots()).into_iter().flatten() {
+        let due = vitalsign_x509::next_update(&fs::read(&path).unwrap_or_default());
+        let expires = due.map_or(0, |due| due.unwrap_or(u64::MAX));
+        all.push(Expiring { kind: Kind::TpmRevocationList, file: path.display().to_string(), expires });
     }
     all.sort_by_key(|it| it.expires);
     all
@@ -111,15 +115,9 @@ pub fn metadata_due(config: &Config, now: u64) -> Option<u64> {
 
 fn of_certificates(kind: Kind, path: &Path) -> Expiring {
     let pem = fs::read(path).unwrap_or_default();
-    let expiries = CertificateDer::pem_slice_iter(&pem).map(|der| not_after(der.ok()?.as_ref()));
-    let expires = expiries.collect::<Option<Vec<_>>>().and_then(|all| all.into_iter().min()).unwrap_or(0);
+    let certificates = vitalsign_x509::certificates(&pem).unwrap_or_default();
+    let expires = certificates.iter().map(Certificate::not_after).min().unwrap_or(0);
     Expiring { kind, file: path.display().to_string(), expires }
-}
-
-/// Returns the end of a certificate's validity. Some TPM makers' certificates have serial numbers that X.509 forbids.
-fn not_after(der: &[u8]) -> Option<u64> {
-    let certificate = CertificateInner::<Raw>::from_der(der).ok()?;
-    Some(certificate.tbs_certificate().validity().not_after.to_unix_duration().as_secs())
 }
 
 #[cfg(test)]

@@ -53,6 +53,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("store/audit_tree.sql"),
     include_str!("store/pin_tap.sql"),
     include_str!("store/versions.sql"),
+    include_str!("store/certified.sql"),
 ];
 
 /// Reason why the store failed. Nothing was written.

@@ -37,13 +37,25 @@ mod tests {
         key: Option<TpmKey>,
         enrolment: Option<EnrolmentId>,
         nonce: Nonce,
+        /// Seconds by which its clock and the verifier's are ahead.
+        ahead: u64,
+        /// EK certificates instead of its own: DER.
+        certificates: Option<Vec<Vec<u8>>>,
     }
 
     impl Machine {
         fn new() -> Self {
             let folder = tempfile::tempdir().unwrap();
             let tpm = Swtpm::start(&folder.path().join("t"));
-            let mut machine = Self { folder, tpm, key: None, enrolment: None, nonce: Nonce([0; 32]) };
+            let mut machine = Self {
+                folder,
+                tpm,
+                key: None,
+                enrolment: None,
+                nonce: Nonce([0; 32]),
+                ahead: 0,
+                certificates: None,
+            };
             machine.reopen();
             machine
         }
@@ -81,7 +93,7 @@ mod tests {
         fn sign(&mut self, intended_use: IntendedUse, boot: Option<BootEvidence>) -> Vec<u8> {
             let kid = self.key().public().thumbprint();
             let claims = Claims {
-                issued_at: now(),
+                issued_at: now() + self.ahead,
                 token_id: self.nonce.0[..16].try_into().unwrap(),
                 nonces: vec![self.nonce],
                 enrolment: self.enrolment.filter(|_| intended_use == IntendedUse::Report),
@@ -96,14 +108,18 @@ mod tests {
         }
 
         async fn enrol(&mut self, verifier: &Verifier, token: &str) -> Result<Enrolled, Problem> {
-            let request =
-                EnrolmentRequest { token: token.into(), keys: self.key().enrolment_keys().unwrap() };
-            let challenge = verifier.enrolment.begin(&request, now()).await?;
+            let mut keys = self.key().enrolment_keys().unwrap();
+            if let (Some(own), EnrolmentKeys::Tpm { ek_certificates, .. }) = (&self.certificates, &mut keys) {
+                *ek_certificates = own.iter().cloned().map(Base64Url).collect();
+            }
+            let request = EnrolmentRequest { token: token.into(), keys };
+            let now = now() + self.ahead;
+            let challenge = verifier.enrolment.begin(&request, now).await?;
             let secret = self.key().activate(&challenge.credential.unwrap()).unwrap();
             self.nonce = challenge.nonce;
             let evidence = Base64Url(self.evidence(IntendedUse::Registration, true));
             let proof = EnrolmentProof { secret: Some(secret), evidence };
-            let enrolled = verifier.enrolment.complete(&challenge.enrolment, &proof, now()).await?;
+            let enrolled = verifier.enrolment.complete(&challenge.enrolment, &proof, now).await?;
             self.enrolment = Some(enrolled.enrolment);
             self.nonce = enrolled.report.nonce;
             Ok(enrolled)
@@ -460,5 +476,70 @@ mod tests {
             assert!([KeysInvalid, EndorsementUntrusted].contains(&problem), "{name}: {problem:?}");
         }
         assert!(lab.verifier.store().devices(10, 0).await.unwrap().is_empty());
+    }
+
+    /// Makes a maker's root that is valid for 30 days, and a certificate of this TPM's EK that is valid for 5.
+    fn maker_of(machine: &mut Machine, roots: &Path) {
+        let folder = machine.folder.path().join("maker");
+        std::fs::create_dir_all(&folder).unwrap();
+        let EnrolmentKeys::Tpm { ek_certificates, .. } = machine.key().enrolment_keys().unwrap() else {
+            panic!()
+        };
+        std::fs::write(folder.join("ek.der"), &ek_certificates[0].0).unwrap();
+        std::fs::write(
+            folder.join("leaf"),
+            "basicConstraints=critical,CA:FALSE\nkeyUsage=critical,keyEncipherment,keyAgreement\nextendedKeyUsage=2.23.133.8.1\n",
+        )
+        .unwrap();
+        let openssl = |arguments: &str| {
+            let run = std::process::Command::new("openssl")
+                .current_dir(&folder)
+                .args(arguments.split_whitespace())
+                .output()
+                .unwrap();
+            assert!(run.status.success(), "openssl {arguments}: {}", String::from_utf8_lossy(&run.stderr));
+        };
+        openssl("x509 -inform DER -in ek.der -noout -pubkey -out ek.pem");
+        openssl(
+            "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout root.key -subj /CN=maker -days 30 -out root.pem -addext keyUsage=critical,keyCertSign,cRLSign",
+        );
+        openssl("req -new -key root.key -subj /CN=ek -out ek.csr");
+        openssl(
+            "x509 -req -in ek.csr -CA root.pem -CAkey root.key -CAcreateserial -days 5 -extfile leaf -force_pubkey ek.pem -outform DER -out leaf.der",
+        );
+        std::fs::create_dir_all(roots).unwrap();
+        std::fs::copy(folder.join("root.pem"), roots.join("maker.pem")).unwrap();
+        machine.certificates = Some(vec![std::fs::read(folder.join("leaf.der")).unwrap()]);
+    }
+
+    fn key_check(ear: &Ear) -> (String, String) {
+        let found = ear.checks().find(|(_, check)| check.check == "key-hardware").unwrap().1;
+        (found.status.to_string(), found.reason.clone())
+    }
+
+    #[tokio::test]
+    async fn expired_ek_certificate_is_a_named_warning() {
+        let mut machine = Machine::new();
+        let folder = machine.folder.path().join("roots");
+        maker_of(&mut machine, &folder);
+        let roots = folder.clone();
+        let lab = Lab::with(|config| config.roots = Some(roots)).await;
+        for (days, outcome) in [(0, ("affirming", "ok")), (6, ("warning", "certificate-expired"))] {
+            machine.ahead = days * 86_400;
+            let at = now() + machine.ahead;
+            let token = lab.verifier.store().create_token(1, at + 3600, None, at).await.unwrap().1;
+            let enrolled = machine.enrol(&lab.verifier, &token).await.unwrap();
+            let ear = verdict(&lab.verifier, &enrolled.report, at);
+            let (status, reason) = key_check(&ear);
+            assert_eq!((status.as_str(), reason.as_str()), outcome);
+        }
+        // The maker's own certificate has to be valid.
+        machine.ahead = 31 * 86_400;
+        let at = now() + machine.ahead;
+        let token = lab.verifier.store().create_token(1, at + 3600, None, at).await.unwrap().1;
+        let refused = machine.enrol(&lab.verifier, &token).await.unwrap_err();
+        let detail = refused.detail.clone().unwrap_or_default();
+        assert!(detail.contains("has expired"), "{detail}");
+        assert_eq!(problem::<()>(Err(refused)), EndorsementUntrusted);
     }
 }

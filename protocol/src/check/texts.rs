@@ -197,6 +197,11 @@ pub const TEXTS: &[Text] = &[
                 &["unrecognised"],
                 "Add this TPM maker's certificate to the verifier, or use a device with a trusted TPM.",
             ),
+            it(
+                "certificate",
+                &["certificate-expired"],
+                "Replace the device at the next occasion, or decide in the policy how long it is used.",
+            ),
             it("", &[], "Use a device with a trusted TPM, and enrol it again."),
         ],
     },

@@ -112,7 +112,12 @@ pub(crate) fn run(config: &Path, command: Command) -> anyhow::Result<bool> {
         Fact::Known(storage) => *storage,
         _ => KeyStorage::Software,
     };
-    let key = KeyAttestation { storage, genuine: storage != KeyStorage::Software, simulated: false };
+    let key = KeyAttestation {
+        storage,
+        genuine: storage != KeyStorage::Software,
+        simulated: false,
+        certificate_expired: false,
+    };
     let appraised = appraiser.appraise(&Input {
         posture: &posture,
         key,

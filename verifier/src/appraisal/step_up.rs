@@ -106,7 +106,12 @@ impl StepUpPolicy {
     pub fn load(rego: &str, thresholds_toml: &str) -> Result<Self, LoadError> {
         let thresholds = Thresholds::parse(thresholds_toml)?;
         let nobody = Health { status: Tier::None, checks: BTreeMap::new() };
-        let key = KeyAttestation { storage: KeyStorage::Software, genuine: false, simulated: false };
+        let key = KeyAttestation {
+            storage: KeyStorage::Software,
+            genuine: false,
+            simulated: false,
+            certificate_expired: false,
+        };
         let first = PolicyInput { acr: Acr::HardwareKey, device: &nobody, key, security_key: None };
         let first = serde_json::to_string(&first).map_err(|e| LoadError::Trial(super::failed(e)))?;
         let (rules, answer) = Rules::compile(rego, REFUSED, &thresholds, &first)?;

@@ -52,7 +52,7 @@ impl Attestation {
         }
         let input = Input {
             posture: &claims.posture,
-            key: key_attestation(identity),
+            key: key_attestation(identity, now),
             boot: boot_attestation(boot.as_ref(), claims, now),
             now,
         };
@@ -178,13 +178,21 @@ impl Attestation {
     }
 }
 
-/// Returns the properties of a key that enrolment proved.
-pub(crate) fn key_attestation(identity: &Identity) -> KeyAttestation {
+/// Returns the properties of a key that enrolment proved, at `now`.
+pub(crate) fn key_attestation(identity: &Identity, now: u64) -> KeyAttestation {
     match &identity.tpm {
-        Some(tpm) => {
-            KeyAttestation { storage: KeyStorage::Tpm, genuine: tpm.genuine, simulated: tpm.simulated }
-        }
-        None => KeyAttestation { storage: KeyStorage::Software, genuine: false, simulated: false },
+        Some(tpm) => KeyAttestation {
+            storage: KeyStorage::Tpm,
+            genuine: tpm.genuine,
+            simulated: tpm.simulated,
+            certificate_expired: tpm.certified_until.is_some_and(|until| now > until),
+        },
+        None => KeyAttestation {
+            storage: KeyStorage::Software,
+            genuine: false,
+            simulated: false,
+            certificate_expired: false,
+        },
     }
 }
 

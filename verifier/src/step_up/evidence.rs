@@ -203,7 +203,7 @@ impl StepUps {
         now: u64,
     ) -> Vec<String> {
         let acr: Acr = step_up.acr;
-        let key = key_attestation(&device.identity);
+        let key = key_attestation(&device.identity, now);
         let question = Question { acr, device: health, key, security_key, now };
         self.policy.get().refused(&question).unwrap_or_else(|error| {
             tracing::error!(%error, "the step-up policy failed: the level is refused");

@@ -49,7 +49,7 @@ impl StepUps {
 
     /// Returns whether policy requires the PIN at a device in this state. A policy without an answer does.
     fn requires_pin(&self, step_up: &StepUp, device: &Device, health: &Health, now: u64) -> bool {
-        let key = key_attestation(&device.identity);
+        let key = key_attestation(&device.identity, now);
         let question = Question { acr: step_up.acr, device: health, key, security_key: None, now };
         let required = self.policy.get().pin_required(&question).unwrap_or_else(|error| {
             tracing::error!(%error, "the step-up policy failed: the PIN is required");

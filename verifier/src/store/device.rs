@@ -34,6 +34,9 @@ pub struct TpmIdentity {
     pub genuine: bool,
     /// The EK's certificate chains to a root for software TPMs.
     pub simulated: bool,
+    /// The end of the EK certificate's validity, in seconds since 1970; `None` if it is pinned, or not known because an
+    /// earlier version enrolled the device.
+    pub certified_until: Option<u64>,
 }
 
 #[derive(Debug)]
@@ -88,6 +91,7 @@ impl Device {
                 ak,
                 genuine: row.try_get("genuine")?,
                 simulated: row.try_get("simulated")?,
+                certified_until: row.try_get::<Option<i64>, _>("certified_until")?.map(unsigned),
             }),
             _ => None,
         };

@@ -87,8 +87,8 @@ impl Store {
         forget.execute(&mut *transaction).await?;
         let insert = sqlx::query(
             "INSERT OR REPLACE INTO pending
-             (enrolment, expires, token, kid, report_key, ek, ak, genuine, simulated, secret)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+             (enrolment, expires, token, kid, report_key, ek, ak, genuine, simulated, secret, certified_until)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
         );
         let Identity { kid, report_key, tpm } = &pending.identity;
         insert
@@ -102,6 +102,7 @@ impl Store {
             .bind(tpm.as_ref().is_some_and(|tpm| tpm.genuine))
             .bind(tpm.as_ref().is_some_and(|tpm| tpm.simulated))
             .bind(pending.secret.as_ref().map(Digest::as_bytes))
+            .bind(certified_until(tpm.as_ref()))
             .execute(&mut *transaction)
             .await?;
         transaction.commit().await
@@ -123,6 +124,7 @@ impl Store {
                 ak,
                 genuine: row.try_get("genuine")?,
                 simulated: row.try_get("simulated")?,
+                certified_until: row.try_get::<Option<i64>, _>("certified_until")?.map(unsigned),
             }),
             _ => None,
         };
@@ -226,8 +228,8 @@ impl Store {
             serde_json::to_string(&proven.standing).map_err(|e| StoreError::Failed(e.to_string()))?;
         let replace = sqlx::query(
             "INSERT OR REPLACE INTO identities
-             (device, kid, report_key, ek, ak, genuine, simulated, enrolled_at, standing, token)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+             (device, kid, report_key, ek, ak, genuine, simulated, enrolled_at, standing, token, certified_until)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
         );
         replace
             .bind(id)
@@ -240,6 +242,7 @@ impl Store {
             .bind(signed(proven.now))
             .bind(standing)
             .bind(token)
+            .bind(certified_until(identity.tpm.as_ref()))
             .execute(&mut *transaction)
             .await?;
         let kind = if known.is_some() { Kind::EnrolledAgain } else { Kind::Enrolled };
@@ -249,4 +252,8 @@ impl Store {
         transaction.commit().await?;
         Ok(EnrolmentOutcome::Enrolled(name))
     }
+}
+
+fn certified_until(tpm: Option<&TpmIdentity>) -> Option<i64> {
+    tpm.and_then(|tpm| tpm.certified_until).map(signed)
 }

@@ -654,14 +654,25 @@ fn boot() {
 
 #[test]
 fn report_key() {
-    let key = |storage, genuine, simulated| KeyAttestation { storage, genuine, simulated };
+    let key = |storage, genuine, simulated| KeyAttestation {
+        storage,
+        genuine,
+        simulated,
+        certificate_expired: false,
+    };
+    let expired = KeyAttestation { certificate_expired: true, ..TPM };
+    let strict = "[key-hardware]\naccept_expired_certificates = false";
+    let stale = |identity: i8| json!({ "hardware": 2, "instance-identity": identity });
     let software = key(KeyStorage::Software, false, false);
     let accepted = "[key-hardware]\naccept_software_keys = true";
     let unproven = json!({ "instance-identity": -33 });
     let proven = json!({ "hardware": 2, "instance-identity": 2 });
     let rows = [
         (TPM, "", (GOOD, "ok", proven.clone(), None)),
-        (key(KeyStorage::SecureEnclave, true, false), "", (GOOD, "ok", proven, None)),
+        (key(KeyStorage::SecureEnclave, true, false), "", (GOOD, "ok", proven.clone(), None)),
+        (expired, "", (WARN, "certificate-expired", stale(-33), None)),
+        (expired, strict, (BAD, "certificate-expired", stale(96), None)),
+        (TPM, strict, (GOOD, "ok", proven, None)),
         (software, accepted, (WARN, "software", unproven.clone(), None)),
         (software, "", (BAD, "software", unproven.clone(), None)),
         // Whatever else is said of it.

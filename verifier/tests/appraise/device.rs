@@ -12,7 +12,7 @@ pub(crate) const DAY: u64 = 86_400;
 pub(crate) const NOW: u64 = 20_000 * DAY;
 
 pub(crate) const TPM: KeyAttestation =
-    KeyAttestation { storage: KeyStorage::Tpm, genuine: true, simulated: false };
+    KeyAttestation { storage: KeyStorage::Tpm, genuine: true, simulated: false, certificate_expired: false };
 pub(crate) const PROVEN: BootAttestation =
     BootAttestation { quoted: true, log: EventLogResult::Replayed { secure_boot: Some(true) } };
 pub(crate) const NOT_QUOTED: BootAttestation = BootAttestation { quoted: false, log: EventLogResult::None };

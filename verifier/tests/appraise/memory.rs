@@ -122,7 +122,12 @@ impl Dice {
     }
     fn key(&mut self) -> KeyAttestation {
         let storage = self.of(&[KeyStorage::Tpm, KeyStorage::Software, KeyStorage::StrongBox]);
-        KeyAttestation { storage, genuine: self.of(&[true, false]), simulated: self.of(&[true, false]) }
+        KeyAttestation {
+            storage,
+            genuine: self.of(&[true, false]),
+            simulated: self.of(&[true, false]),
+            certificate_expired: self.of(&[true, false]),
+        }
     }
     fn boot(&mut self) -> BootAttestation {
         let secure_boot = self.of(&[None, Some(true), Some(false)]);

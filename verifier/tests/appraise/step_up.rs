@@ -12,9 +12,13 @@ use vitalsign_verifier::appraisal::step_up::{
 use vitalsign_verifier::appraisal::{DEFAULT_THRESHOLDS, KeyAttestation};
 
 const SIMULATED: KeyAttestation =
-    KeyAttestation { storage: KeyStorage::Tpm, genuine: false, simulated: true };
-const SOFTWARE: KeyAttestation =
-    KeyAttestation { storage: KeyStorage::Software, genuine: false, simulated: false };
+    KeyAttestation { storage: KeyStorage::Tpm, genuine: false, simulated: true, certificate_expired: false };
+const SOFTWARE: KeyAttestation = KeyAttestation {
+    storage: KeyStorage::Software,
+    genuine: false,
+    simulated: false,
+    certificate_expired: false,
+};
 
 static POLICY: LazyLock<StepUpPolicy> =
     LazyLock::new(|| StepUpPolicy::load(DEFAULT_STEP_UP_POLICY, DEFAULT_THRESHOLDS).unwrap());
@@ -52,6 +56,8 @@ fn failed_checks_block_levels_worst_first() {
     let cases: &[(&[Check<'_>], &[&str])] = &[
         (&[good], &[]),
         (&[good, ("os-reboot", Warning, "grace")], &[]),
+        (&[good, ("key-hardware", Warning, "certificate-expired")], &[]),
+        (&[good, ("key-hardware", Contraindicated, "certificate-expired")], &["key-hardware"]),
         (&[good, ("edr-signatures", Tier::None, "unsupported")], &[]),
         (&[good, ("os-reboot", Warning, "required")], &["os-reboot"]),
         (&[good, ("os-reboot", Warning, "grace"), ("lock-idle", Warning, "too-long")], &["lock-idle"]),
