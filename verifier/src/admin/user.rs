@@ -279,8 +279,10 @@ fn models(config: &Config, json: bool, now: u64) -> anyhow::Result<bool> {
     let models = Models::load(metadata, metadata_roots.as_deref(), allowed.as_deref(), now)?;
     let listed = models.aaguids().map(|aaguid| {
         let (name, state) = match models.of(aaguid, now) {
-            ModelStatus::Accepted(model) if model.hardware => (model.name, "accepted".to_owned()),
-            ModelStatus::Accepted(model) => (model.name, "not in hardware".to_owned()),
+            ModelStatus::Accepted(model) => {
+                let obstacle = models.obstacle(aaguid, now);
+                (model.name, obstacle.map_or_else(|| "accepted".to_owned(), |why| why.to_string()))
+            }
             ModelStatus::Withdrawn { model, status } => (model, status),
             ModelStatus::ListExpired { model } => (model, "the list has expired".to_owned()),
             ModelStatus::Unknown => (String::new(), "unknown".to_owned()),
@@ -288,17 +290,27 @@ fn models(config: &Config, json: bool, now: u64) -> anyhow::Result<bool> {
         [aaguid.to_string(), name, state]
     });
     let rows: Vec<_> = listed.collect();
-    let good = rows.iter().any(|[_, _, state]| state == "accepted");
+    let accepted = rows.iter().filter(|[_, _, state]| state == "accepted").count();
     if json {
         let rows = rows
             .iter()
             .map(|[aaguid, name, state]| json!({ "aaguid": aaguid, "model": name, "state": state }));
-        super::print_json(&json!({ "due": models.due(), "models": rows.collect::<Vec<_>>() }))?;
+        super::print_json(&json!({
+            "due": models.due(),
+            "older_protocols": models.older_protocols(),
+            "models": rows.collect::<Vec<_>>(),
+        }))?;
     } else {
         table::print(["AAGUID", "MODEL", "STATE"], &rows);
-        eprintln!("A newer list is due by {}.", table::time(models.due()));
+        eprintln!(
+            "{accepted} of {} models can be registered. {} entries for U2F and UAF, which cannot, are not shown.\n\
+             A newer list is due by {}.",
+            rows.len(),
+            models.older_protocols(),
+            table::time(models.due())
+        );
     }
-    Ok(good)
+    Ok(accepted > 0)
 }
 
 async fn import(store: &Store, file: &Path, dry_run: bool, json: bool, now: u64) -> anyhow::Result<bool> {

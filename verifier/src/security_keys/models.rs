@@ -60,7 +60,7 @@ fn load(settings: &SecurityKeySettings, now: u64) -> Option<Models> {
     let metadata = settings.metadata.as_deref()?;
     match Models::load(metadata, settings.metadata_roots.as_deref(), settings.models.as_deref(), now) {
         Ok(models) => {
-            tracing::info!(models = models.len(), "the list of models of security key");
+            tell(&models, now);
             if models.expired(now) {
                 tracing::error!("the list of models of security key has expired: none can be registered");
             }
@@ -71,6 +71,20 @@ fn load(settings: &SecurityKeySettings, now: u64) -> Option<Models> {
             None
         }
     }
+}
+
+/// Says how many of the accepted models can be registered, and why others cannot: a person learns it only with a key in
+/// the hand.
+fn tell(models: &Models, now: u64) {
+    let (registrable, obstacles) = models.registrable(now);
+    let not: Vec<_> = obstacles.iter().map(|(why, count)| format!("{count} {why}")).collect();
+    tracing::info!(
+        models = models.len(),
+        registrable,
+        cannot_be_registered = not.join(", "),
+        older_protocols = models.older_protocols(),
+        "the list of models of security key; `user key-models` names each"
+    );
 }
 
 fn seen(settings: &SecurityKeySettings) -> [Seen; 2] {

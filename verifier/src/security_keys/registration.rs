@@ -117,7 +117,7 @@ fn refused(device: &Device, error: &RegistrationError) -> Problem {
         | E::ListExpired
         | E::ModelUnknown(_)
         | E::ModelWithdrawn { .. }
-        | E::NotHardware(_)
+        | E::Unregistrable { .. }
         | E::NotAttested(_)
         | E::Attestation(_)
         | E::BackupEligible => ProblemType::KeyUntrusted,

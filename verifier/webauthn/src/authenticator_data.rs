@@ -103,16 +103,37 @@ impl<'a> AuthenticatorData<'a> {
 pub(crate) struct Attestation {
     pub(crate) format: String,
     pub(crate) authenticator_data: Vec<u8>,
+    /// `x5c` of the statement (section 8.2), the attestation certificate first; empty if there is none.
+    pub(crate) certificates: Vec<Vec<u8>>,
 }
 
-/// Reads an attestation object. Its statement is left for `webauthn-rs` to judge.
+/// Reads an attestation object. The statement's signature is left for `webauthn-rs` to verify.
 pub(crate) fn attestation(bytes: &[u8]) -> Result<Attestation, Malformed> {
     let object =
         Value::decode_preferred(bytes).map_err(|_| Malformed("the attestation object is not CBOR"))?;
-    let entries = object.entries().ok_or(Malformed("the attestation object is not a map"))?;
-    let member = |name| entries.iter().find(|(key, _)| key.text() == Some(name)).map(|(_, value)| value);
-    let format = member("fmt").and_then(Value::text).ok_or(Malformed("the attestation has no format"))?;
-    let authenticator_data =
-        member("authData").and_then(Value::bytes).ok_or(Malformed("the attestation object has none"))?;
-    Ok(Attestation { format: format.to_owned(), authenticator_data: authenticator_data.to_vec() })
+    let object = object.entries().ok_or(Malformed("the attestation object is not a map"))?;
+    let format =
+        member(object, "fmt").and_then(Value::text).ok_or(Malformed("the attestation has no format"))?;
+    let authenticator_data = member(object, "authData").and_then(Value::bytes);
+    let authenticator_data = authenticator_data.ok_or(Malformed("the attestation object has none"))?;
+    let statement = member(object, "attStmt").and_then(Value::entries);
+    let statement = statement.ok_or(Malformed("the attestation object has no statement"))?;
+    let certificates = match member(statement, "x5c") {
+        None => Vec::new(),
+        Some(list) => {
+            let items =
+                list.items().and_then(|items| items.iter().map(Value::bytes).collect::<Option<Vec<_>>>());
+            let items = items.ok_or(Malformed("x5c is not a list of certificates"))?;
+            items.into_iter().map(<[u8]>::to_vec).collect()
+        }
+    };
+    Ok(Attestation {
+        format: format.to_owned(),
+        authenticator_data: authenticator_data.to_vec(),
+        certificates,
+    })
+}
+
+fn member<'a, 'b>(map: &'b [(Value<'a>, Value<'a>)], name: &str) -> Option<&'b Value<'a>> {
+    map.iter().find(|(key, _)| key.text() == Some(name)).map(|(_, value)| value)
 }

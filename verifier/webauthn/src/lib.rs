@@ -5,12 +5,12 @@
 //! which authenticator models are accepted, by a FIDO metadata file. [`AssertionProof`] stores an assertion
 //! and verifies it years later with our own code, without the relying party.
 //!
-//! Invariants: no network, no clock (time is an argument; only `webauthn-rs` reads the clock, for the
-//! validity of attestation certificates), and no file but the metadata. Messages are capped before they are
+//! Invariants: no network, no clock (time is an argument), and no file but the metadata. Messages are capped before they are
 //! parsed, and client data is checked here before `webauthn-rs` sees it.
 
 #![warn(missing_docs)]
 
+mod attestation_path;
 mod authenticator_data;
 mod client_data;
 mod models;
@@ -20,7 +20,7 @@ mod relying_party;
 pub mod testing;
 
 pub use client_data::ClientDataError;
-pub use models::{Aaguid, Model, ModelStatus, Models, ModelsError, NotAnAaguid};
+pub use models::{Aaguid, Model, ModelStatus, Models, ModelsError, NotAnAaguid, Obstacle};
 pub use proof::{AssertionProof, Flags, ProofError, UserVerification};
 pub use relying_party::{
     Asserted, AssertionError, MAX_CREDENTIAL_JSON_BYTES, Registered, RegistrationError, RelyingParty,

@@ -1,23 +1,25 @@
 //! Accepted authenticator models: those in a FIDO metadata file (FIDO Metadata Service 3.1, section 3.1) that
 //! an administrator provides, restricted to an allow-list if there is one.
 
+mod obstacle;
 mod signed;
+
+pub use obstacle::Obstacle;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use uuid::Uuid;
 use vitalsign_protocol::calendar::{DAY, parse_date};
+use vitalsign_x509::{Anchors, Certificate, MAX_CERTIFICATE_BYTES};
 
 /// More bytes than a metadata file has: the FIDO Alliance's has about 10 MB.
 const MAX_FILE_BYTES: u64 = 64 * 1024 * 1024;
-/// More bytes than an attestation root has.
-const MAX_CERTIFICATE_BYTES: usize = 8 * 1024;
 
 /// The name of a model of security key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -107,13 +109,20 @@ pub struct Models {
     /// Time at which the next list is due, in seconds since 1970.
     due: u64,
     entries: BTreeMap<Aaguid, MetadataEntry>,
+    /// Number of entries without an AAGUID: authenticators of the older protocols U2F and UAF.
+    older_protocols: usize,
 }
 
 #[derive(Clone, Debug)]
 struct MetadataEntry {
     model: Model,
-    /// Certificates to which its attestations chain: DER.
-    roots: Vec<Vec<u8>>,
+    /// Trust anchors of its attestations: certificates of CAs, or attestation certificates themselves.
+    anchors: Anchors,
+    /// Another entry lists one of these certificates too, so that only the AAGUID in the attestation certificate tells
+    /// the models apart.
+    shares_anchor: bool,
+    /// The model attests with a certificate (`attestationTypes`), not only with the credential's own key.
+    certified: bool,
     /// Reasons for withdrawal, each with its date.
     withdrawn: Vec<(String, u64)>,
 }
@@ -194,18 +203,47 @@ impl Models {
         ModelStatus::Accepted(entry.model.clone())
     }
 
-    /// The certificates to which attestations of a model chain: DER.
-    pub(crate) fn roots(&self, aaguid: &Aaguid) -> &[Vec<u8>] {
-        self.entries.get(aaguid).map_or(&[], |entry| &entry.roots)
+    /// Returns the number of listed authenticators of the older protocols U2F and UAF, which have no AAGUID and cannot
+    /// be registered.
+    #[must_use]
+    pub fn older_protocols(&self) -> usize {
+        self.older_protocols
+    }
+
+    /// Returns why keys of an accepted model cannot be registered at `now`, if that is so for all of them.
+    #[must_use]
+    pub fn obstacle(&self, aaguid: &Aaguid, now: u64) -> Option<Obstacle> {
+        self.entries.get(aaguid).and_then(|entry| obstacle::of(entry, now))
+    }
+
+    /// Returns the number of models that can be registered at `now`, and of those that cannot by reason.
+    #[must_use]
+    pub fn registrable(&self, now: u64) -> (usize, BTreeMap<Obstacle, usize>) {
+        let mut obstacles = BTreeMap::new();
+        let mut usable = 0;
+        for (aaguid, entry) in &self.entries {
+            match (self.of(aaguid, now), obstacle::of(entry, now)) {
+                (ModelStatus::Accepted(_), None) => usable += 1,
+                (ModelStatus::Accepted(_), Some(obstacle)) => *obstacles.entry(obstacle).or_default() += 1,
+                _ => {}
+            }
+        }
+        (usable, obstacles)
+    }
+
+    /// Returns the trust anchors of a model's attestations, and whether other models share one of them.
+    pub(crate) fn anchors(&self, aaguid: &Aaguid) -> Option<(&Anchors, bool)> {
+        self.entries.get(aaguid).map(|entry| (&entry.anchors, entry.shares_anchor))
     }
 
     fn parse(payload: &[u8]) -> Result<Self, String> {
         let payload: Payload = serde_json::from_slice(payload).map_err(|error| error.to_string())?;
         let due = parse_date(&payload.next_update).ok_or("nextUpdate is not a date")?;
         let mut entries = BTreeMap::new();
+        let mut older_protocols = 0;
         for entry in payload.entries {
-            // The same list has authenticators of older protocols, which have no AAGUID.
             if entry.get("aaguid").is_none() {
+                older_protocols += 1;
                 continue;
             }
             match Listed::deserialize(&entry).map_err(|error| error.to_string()).and_then(Listed::entry) {
@@ -218,8 +256,9 @@ impl Models {
                 }
             }
         }
+        mark_shared(&mut entries);
         // On the day itself the next list may not be there yet.
-        Ok(Self { due: due + DAY, entries })
+        Ok(Self { due: due + DAY, entries, older_protocols })
     }
 }
 
@@ -250,6 +289,8 @@ struct Statement {
     key_protection: Vec<String>,
     #[serde(default)]
     attachment_hint: Vec<String>,
+    #[serde(default)]
+    attestation_types: Vec<String>,
 }
 
 /// Status report of a model (section 3.1.3).
@@ -262,8 +303,13 @@ struct StatusReport {
 
 impl Listed {
     fn entry(self) -> Result<(Aaguid, MetadataEntry), String> {
-        let Statement { description, attestation_root_certificates, key_protection, attachment_hint } =
-            self.metadata_statement;
+        let Statement {
+            description,
+            attestation_root_certificates,
+            key_protection,
+            attachment_hint,
+            attestation_types,
+        } = self.metadata_statement;
         let mut roots = Vec::new();
         for text in attestation_root_certificates {
             let text: String = text.split_ascii_whitespace().collect();
@@ -271,7 +317,13 @@ impl Listed {
             if der.len() > MAX_CERTIFICATE_BYTES {
                 return Err("an attestation root is too long".into());
             }
-            roots.push(der);
+            match Certificate::parse(&der, "an attestation root") {
+                Ok(root) => roots.push(root),
+                // The model may have others.
+                Err(error) => {
+                    tracing::warn!(aaguid = %self.aaguid, %error, "a root of the metadata is left out")
+                }
+            }
         }
         let withdrawn = (self.status_reports.into_iter())
             .filter(|report| withdraws(&report.status))
@@ -282,9 +334,26 @@ impl Listed {
         let model = Model {
             name: description,
             hardware: has(&key_protection, &["hardware", "secure_element"]),
-            roaming: has(&attachment_hint, &["external", "wired", "wireless", "nfc"]),
+            roaming: has(&attachment_hint, &["external", "wired", "wireless", "nfc", "bluetooth"]),
         };
-        Ok((self.aaguid, MetadataEntry { model, roots, withdrawn }))
+        // AttestationTypes of the FIDO Registry of Predefined Values, section 3.6.3. Lists of earlier versions have numbers.
+        let certified = attestation_types.is_empty()
+            || !attestation_types.iter().all(|it| it == "basic_surrogate" || it == "none");
+        let anchors = Anchors::of(roots);
+        Ok((self.aaguid, MetadataEntry { model, anchors, shares_anchor: false, certified, withdrawn }))
+    }
+}
+
+/// Marks the models that share an anchor with another one.
+fn mark_shared(entries: &mut BTreeMap<Aaguid, MetadataEntry>) {
+    let mut uses: HashMap<Vec<u8>, usize> = HashMap::new();
+    for entry in entries.values() {
+        let listed: BTreeSet<_> = entry.anchors.roots().iter().map(Certificate::der).collect();
+        listed.into_iter().for_each(|der| *uses.entry(der.to_vec()).or_default() += 1);
+    }
+    for entry in entries.values_mut() {
+        let shared = |root: &Certificate| uses.get(root.der()).is_some_and(|count| *count > 1);
+        entry.shares_anchor = entry.anchors.roots().iter().any(shared);
     }
 }
 

@@ -1,31 +1,34 @@
 //! The relying party: registers security keys and checks their assertions.
 
+use crate::attestation_path;
 use crate::authenticator_data::{self, AttestedCredential, AuthenticatorData, MAX_CREDENTIAL_ID_BYTES};
 use crate::client_data::{self, CeremonyType, ClientDataError};
-use crate::models::{Aaguid, ModelStatus, Models};
+use crate::models::{Aaguid, ModelStatus, Models, Obstacle};
 use crate::proof::{AssertionProof, ProofError, UserVerification, cose_key};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as B64};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
-use std::collections::BTreeMap;
 use url::Url;
-use uuid::Uuid;
 use vitalsign_protocol::id::{Base64Url, Digest};
 use vitalsign_protocol::origin::Origin;
-use webauthn_attestation_ca::{AttestationCaList, AttestationCaListBuilder};
 use webauthn_rs::prelude::{
-    AttestationMetadata, AttestedPasskey, AttestedPasskeyAuthentication, AttestedPasskeyRegistration,
-    AuthenticatorAttachment, Credential, PublicKeyCredential, RegisterPublicKeyCredential, WebauthnError,
+    AttestationMetadata, AttestedPasskey, AttestedPasskeyAuthentication, AuthenticatorAttachment, Credential,
+    PublicKeyCredential, RegisterPublicKeyCredential, WebauthnError,
 };
-use webauthn_rs::{Webauthn, WebauthnBuilder};
+use webauthn_rs::{DEFAULT_AUTHENTICATOR_TIMEOUT, Webauthn, WebauthnBuilder};
+use webauthn_rs_core::WebauthnCore;
+use webauthn_rs_core::proto::{
+    AttestationConveyancePreference, AttestationFormat, COSEAlgorithm, CredProtect,
+    CredentialProtectionPolicy, ParsedAttestationData, PublicKeyCredentialHints, RegistrationState,
+    RequestRegistrationExtensions, UserVerificationPolicy,
+};
 
 /// More bytes than a credential or an assertion has as JSON.
 pub const MAX_CREDENTIAL_JSON_BYTES: usize = 64 * 1024;
+/// Name of the relying party, for the client.
+const NAME: &str = "Vitalsign";
 /// The most keys of one user.
 const MAX_KEYS: usize = 64;
-
-/// Protection of credentials (CTAP 2.2 section 12.1): they are used with the list of their IDs only.
-const PROTECTION_POLICY: &str = "userVerificationOptionalWithCredentialIDList";
 
 /// A relying party that cannot be.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -84,9 +87,14 @@ pub enum RegistrationError {
         /// Reported status of the model.
         status: String,
     },
-    /// The model does not protect its keys by hardware.
-    #[error("security keys of the model {0:?} do not hold their keys in hardware")]
-    NotHardware(String),
+    /// No key of the model can be registered.
+    #[error("security keys of the model {model:?} cannot be registered: {obstacle}")]
+    Unregistrable {
+        /// Model name from the FIDO metadata.
+        model: String,
+        /// Reason for all keys of the model.
+        obstacle: Obstacle,
+    },
     /// The answer cannot be read.
     #[error("the security key's answer cannot be read: {0}")]
     Malformed(&'static str),
@@ -197,7 +205,10 @@ pub enum AssertionError {
 pub struct RelyingParty {
     rp_id: String,
     origin: Origin,
+    /// For assertions.
     webauthn: Webauthn,
+    /// For registrations: its attested passkeys need certificates that not every maker has.
+    core: WebauthnCore,
 }
 
 impl RelyingParty {
@@ -209,8 +220,17 @@ impl RelyingParty {
         let url = Url::parse(parsed.as_str()).map_err(|_| bad_origin())?;
         let bad_id = |_| SetupError::RpId(rp_id.to_owned());
         let builder = WebauthnBuilder::new(rp_id, &url).map_err(bad_id)?;
-        let webauthn = builder.rp_name("Vitalsign").build().map_err(bad_id)?;
-        Ok(Self { rp_id: rp_id.to_owned(), origin: parsed, webauthn })
+        let webauthn = builder.rp_name(NAME).build().map_err(bad_id)?;
+        // The builder above checked the rpId and the origin.
+        let core = WebauthnCore::new_unsafe_experts_only(
+            NAME,
+            rp_id,
+            vec![url],
+            DEFAULT_AUTHENTICATOR_TIMEOUT,
+            None,
+            None,
+        );
+        Ok(Self { rp_id: rp_id.to_owned(), origin: parsed, webauthn, core })
     }
 
     /// Returns the relying party ID.
@@ -244,32 +264,37 @@ impl RelyingParty {
             return Err(RegistrationError::ListExpired);
         }
         let state = |error: &dyn std::fmt::Display| RegistrationError::State(error.to_string());
-        let (options, registration) = self
-            .webauthn
-            .start_attested_passkey_registration(
-                Uuid::from_bytes(user.handle),
-                user.name,
-                user.name,
-                Some(exclude.to_vec()),
-                anyone(models)?,
-                Some(AuthenticatorAttachment::CrossPlatform),
-            )
-            .map_err(|error| state(&error))?;
-        let mut options = object(options.public_key).map_err(|error| state(&error))?;
-        // No more is asked than is used.
-        if let Some(extensions) = options.get_mut("extensions").and_then(Value::as_object_mut) {
-            let used = ["credentialProtectionPolicy", "enforceCredentialProtectionPolicy"];
-            extensions.retain(|name, _| used.contains(&name.as_str()));
-            // Not level 3, at which a client cannot see before the PIN whether the credential is on this key (CTAP 2.2
-            // section 12.1.1). Whether the user was verified is checked with each assertion.
-            extensions.insert("credentialProtectionPolicy".into(), json!(PROTECTION_POLICY));
-        }
-        options.insert("hints".into(), json!(["security-key"]));
-        options.insert("attestationFormats".into(), json!(["packed"]));
-        // The list of models is asked again at the end: it may have changed, and it is long.
-        let registration = serde_json::to_value(registration).map_err(|error| state(&error))?;
-        let kept = registration.get("rs").ok_or_else(|| state(&"it has no member rs"))?;
-        Ok((Value::Object(options), kept.to_string()))
+        // No more is asked than is used. Not level 3 of protection, at which a client cannot see before the PIN whether the
+        // credential is on this key (CTAP 2.2 section 12.1.1). Whether the user was verified is checked with each assertion.
+        let extensions = RequestRegistrationExtensions {
+            cred_protect: Some(CredProtect {
+                credential_protection_policy:
+                    CredentialProtectionPolicy::UserVerificationOptionalWithCredentialIDList,
+                enforce_credential_protection_policy: Some(true),
+            }),
+            uvm: None,
+            cred_props: None,
+            min_pin_length: None,
+            hmac_create_secret: None,
+        };
+        let builder = self.core.new_challenge_register_builder(&user.handle, user.name, user.name);
+        let builder = builder
+            .map_err(|error| state(&error))?
+            .attestation(AttestationConveyancePreference::Direct)
+            .attestation_formats(Some(vec![AttestationFormat::Packed]))
+            .credential_algorithms(COSEAlgorithm::secure_algs())
+            .require_resident_key(false)
+            .authenticator_attachment(Some(AuthenticatorAttachment::CrossPlatform))
+            .user_verification_policy(UserVerificationPolicy::Required)
+            .reject_synchronised_authenticators(true)
+            .exclude_credentials(Some(exclude.iter().map(|id| id.clone().into()).collect()))
+            .hints(Some(vec![PublicKeyCredentialHints::SecurityKey]))
+            .extensions(Some(extensions));
+        let begun = self.core.generate_challenge_register(builder);
+        let (options, registration) = begun.map_err(|error| state(&error))?;
+        let options = object(options.public_key).map_err(|error| state(&error))?;
+        let registration = serde_json::to_string(&registration).map_err(|error| state(&error))?;
+        Ok((Value::Object(options), registration))
     }
 
     /// Ends a registration: checks the answer (RegistrationResponseJSON).
@@ -306,33 +331,40 @@ impl RelyingParty {
             return Err(RegistrationError::NotAttested(attestation.format));
         }
         let model = match models.of(&aaguid, now) {
-            ModelStatus::Accepted(model) if model.hardware => model.name,
-            ModelStatus::Accepted(model) => return Err(RegistrationError::NotHardware(model.name)),
+            ModelStatus::Accepted(model) => model.name,
             ModelStatus::Unknown => return Err(RegistrationError::ModelUnknown(aaguid)),
             ModelStatus::Withdrawn { model, status } => {
                 return Err(RegistrationError::ModelWithdrawn { model, status });
             }
             ModelStatus::ListExpired { .. } => return Err(RegistrationError::ListExpired),
         };
+        if let Some(obstacle) = models.obstacle(&aaguid, now) {
+            return Err(RegistrationError::Unregistrable { model, obstacle });
+        }
         if !data.user_verified() {
             return Err(RegistrationError::UserNotVerified);
         }
         if data.backup_eligible() {
             return Err(RegistrationError::BackupEligible);
         }
-        let registration = json!({ "rs": state, "ca_list": makers(&aaguid, &model, models) });
-        let registration = AttestedPasskeyRegistration::deserialize(registration)
+        let registration = RegistrationState::deserialize(state)
             .map_err(|error| RegistrationError::State(error.to_string()))?;
-        let passkey =
-            self.webauthn.finish_attested_passkey_registration(&answer, &registration).map_err(refused)?;
-        let stored = Credential::from(passkey.clone());
+        // No anchors are given: the path is checked below.
+        let stored = self.core.register_credential(&answer, &registration, None).map_err(refused)?;
+        if !matches!(stored.attestation.data, ParsedAttestationData::Basic(_)) {
+            return Err(RegistrationError::NotAttested("packed, by itself".into()));
+        }
+        attestation_path::check(&attestation.certificates, &aaguid, models, now)
+            .map_err(RegistrationError::Attestation)?;
         if cose_key(&stored.cred).is_none() {
             return Err(RegistrationError::Attestation(
                 "the credential's algorithm was not asked for".into(),
             ));
         }
-        let passkey = serde_json::to_string(&passkey).map_err(|e| RegistrationError::State(e.to_string()))?;
-        Ok(Registered { credential: stored.cred_id, passkey, aaguid, model })
+        let credential = stored.cred_id.to_vec();
+        let passkey = serde_json::to_string(&AttestedPasskey::from(stored))
+            .map_err(|e| RegistrationError::State(e.to_string()))?;
+        Ok(Registered { credential, passkey, aaguid, model })
     }
 
     /// Returns the client's options (PublicKeyCredentialRequestOptionsJSON) for an assertion over `challenge`
@@ -484,36 +516,10 @@ fn is_public_key(type_: &str, id: &str, raw_id: &[u8]) -> Result<(), &'static st
     Ok(())
 }
 
-/// The roots of a model's maker, as `webauthn-rs` has them.
-fn makers(aaguid: &Aaguid, model: &str, models: &Models) -> AttestationCaList {
-    let mut list = AttestationCaListBuilder::new();
-    for root in models.roots(aaguid) {
-        let added =
-            list.insert_device_der(root, Uuid::from_bytes(aaguid.0), model.to_owned(), BTreeMap::new());
-        if let Err(error) = added {
-            tracing::warn!(%aaguid, %error, "a root of the metadata is left out");
-        }
-    }
-    list.build()
-}
-
-/// The roots of any one maker. It is not without some that `webauthn-rs` begins, though it asks them at the end only,
-/// where those of the one model are given.
-fn anyone(models: &Models) -> Result<AttestationCaList, RegistrationError> {
-    for aaguid in models.aaguids() {
-        let list = makers(aaguid, "", models);
-        if !list.is_empty() {
-            return Ok(list);
-        }
-    }
-    Err(RegistrationError::NoModels)
-}
-
 fn refused(error: WebauthnError) -> RegistrationError {
     match error {
         WebauthnError::UserNotVerified => RegistrationError::UserNotVerified,
         WebauthnError::CredentialMayNotBeHardwareBound => RegistrationError::BackupEligible,
-        WebauthnError::AttestationNotVerifiable => RegistrationError::NotAttested("packed, by itself".into()),
         other => RegistrationError::Attestation(other.to_string()),
     }
 }

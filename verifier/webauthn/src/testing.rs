@@ -33,13 +33,27 @@ impl KeyVendor {
     /// A new maker, of one model.
     #[must_use]
     pub fn new(aaguid: Aaguid) -> Self {
+        Self::with_root(aaguid, |_| {})
+    }
+
+    /// As [`KeyVendor::new`], with another root.
+    #[must_use]
+    pub fn with_root(aaguid: Aaguid, bend: impl FnOnce(&mut CertificateParams)) -> Self {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::default();
         params.distinguished_name = name("Security key root", None);
+        params.not_before = rcgen::date_time_ymd(1970, 1, 1);
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+        bend(&mut params);
         let root = params.self_signed(&key).unwrap().der().to_vec();
         Self { aaguid, root, issuer: Issuer::new(params, key) }
+    }
+
+    /// The root's certificate: DER.
+    #[must_use]
+    pub fn root(&self) -> &[u8] {
+        &self.root
     }
 
     /// AAGUID of the model.
@@ -83,19 +97,54 @@ impl KeyVendor {
     /// A new key of this maker's.
     #[must_use]
     pub fn key(&self) -> SoftKey {
+        self.key_by(&self.issuer, |_| {})
+    }
+
+    /// A CA between the maker's root and its keys: its certificate, and what issues by it.
+    #[must_use]
+    pub fn intermediate(
+        &self,
+        bend: impl FnOnce(&mut CertificateParams),
+    ) -> (Vec<u8>, Issuer<'static, KeyPair>) {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::default();
+        params.distinguished_name = name("Security key intermediate", None);
+        params.not_before = rcgen::date_time_ymd(1970, 1, 1);
+        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+        bend(&mut params);
+        let certificate = params.signed_by(&key, &self.issuer).unwrap().der().to_vec();
+        (certificate, Issuer::new(params, key))
+    }
+
+    /// A new key of this maker's, with another certificate.
+    #[must_use]
+    pub fn key_with(&self, bend: impl FnOnce(&mut CertificateParams)) -> SoftKey {
+        self.key_by(&self.issuer, bend)
+    }
+
+    /// A new key that `issuer` certifies.
+    #[must_use]
+    pub fn key_by(
+        &self,
+        issuer: &Issuer<'static, KeyPair>,
+        bend: impl FnOnce(&mut CertificateParams),
+    ) -> SoftKey {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::default();
         params.distinguished_name = name("Test Key", Some("Authenticator Attestation"));
+        params.not_before = rcgen::date_time_ymd(1970, 1, 1);
         params.is_ca = IsCa::ExplicitNoCa;
         // id-fido-gen-ce-aaguid: an octet string within the extension's.
         let aaguid = [&[4, 16], self.aaguid.0.as_slice()].concat();
         params
             .custom_extensions
             .push(CustomExtension::from_oid_content(&[1, 3, 6, 1, 4, 1, 45724, 1, 1, 4], aaguid));
-        let certificate = params.signed_by(&key, &self.issuer).unwrap().der().to_vec();
+        bend(&mut params);
+        let certificate = params.signed_by(&key, issuer).unwrap().der().to_vec();
         SoftKey {
             aaguid: self.aaguid,
-            certificate,
+            certificates: vec![certificate],
             attestation_key: ecdsa(&key),
             credentials: Vec::new(),
             counter: 0,
@@ -137,7 +186,8 @@ pub enum Format {
 /// A security key in software. What it says of itself can be bent.
 pub struct SoftKey {
     aaguid: Aaguid,
-    certificate: Vec<u8>,
+    /// `x5c`: the attestation certificate, and others that come along.
+    pub certificates: Vec<Vec<u8>>,
     attestation_key: EcdsaKeyPair,
     credentials: Vec<(Vec<u8>, EcdsaKeyPair)>,
     /// Signature counter of the last assertion.
@@ -189,7 +239,10 @@ impl SoftKey {
             Format::Packed => MapBuilder::default()
                 .with("alg", -7i64)
                 .with("sig", sign(&self.attestation_key, &signed))
-                .with("x5c", Value::Array(vec![self.certificate.as_slice().into()])),
+                .with(
+                    "x5c",
+                    Value::Array(self.certificates.iter().map(|der| der.as_slice().into()).collect()),
+                ),
         };
         let format = if self.format == Format::None { "none" } else { "packed" };
         let attestation = MapBuilder::default()

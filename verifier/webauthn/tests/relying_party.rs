@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use vitalsign_protocol::id::Digest;
 use vitalsign_webauthn::testing::{Format, KeyVendor, SoftKey};
 use vitalsign_webauthn::{
-    Aaguid, AssertionError, ClientDataError, Models, ProofError, Registered, RegistrationError, RelyingParty,
-    SetupError, User, UserVerification,
+    Aaguid, AssertionError, ClientDataError, Models, Obstacle, ProofError, Registered, RegistrationError,
+    RelyingParty, SetupError, User, UserVerification,
 };
 
 const RP_ID: &str = "verifier.example";
@@ -350,7 +350,10 @@ fn the_list_decides_which_models_are_registered() {
     let mut metadata = fixture.maker.metadata("2026-02-01");
     metadata["entries"][0]["metadataStatement"]["keyProtection"] = json!(["software"]);
     let models = KeyVendor::models(&metadata, fixture.folder.path());
-    assert_eq!(finish(&models, NOW).unwrap_err(), RegistrationError::NotHardware("Test Key".into()));
+    assert_eq!(
+        finish(&models, NOW).unwrap_err(),
+        RegistrationError::Unregistrable { model: "Test Key".into(), obstacle: Obstacle::NotHardware }
+    );
     assert!(finish(&fixture.models, NOW).is_ok());
 }
 
