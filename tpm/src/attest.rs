@@ -2,6 +2,7 @@
 //! quotes.
 
 use crate::codec;
+use crate::endorsement::rsa_key;
 use crate::hash::Hash;
 use crate::public::{self, Public};
 use aws_lc_rs::rsa::PublicKeyComponents;
@@ -15,6 +16,9 @@ use tpm2_protocol::data::{
 use vitalsign_protocol::cose::PublicKey;
 use vitalsign_protocol::evidence::BootEvidence;
 use vitalsign_protocol::id::Digest;
+use vitalsign_x509::oids::{EC, P256, RSA};
+use x509_cert::der::{Decode, oid::ObjectIdentifier};
+use x509_cert::spki::SubjectPublicKeyInfoOwned;
 
 /// More bytes than any attestation or signature has.
 pub const MAX_ATTEST_BYTES: usize = 2048;
@@ -34,9 +38,17 @@ pub enum Error {
     /// The signature is invalid or uses an algorithm that is not accepted.
     #[error("the attestation's signature is invalid")]
     Signature,
+    /// The signature is made with SHA-1. Whether it is right was not looked at.
+    #[error("the attestation is signed with SHA-1, which is not trusted")]
+    Sha1Signature,
     /// The attestation is of another type.
-    #[error("this is not {0}")]
-    WrongType(&'static str),
+    #[error("this is {found}, not {wanted}")]
+    WrongType {
+        /// The expected type.
+        wanted: &'static str,
+        /// The type that it is.
+        found: &'static str,
+    },
     /// The certification is for another key.
     #[error("another key was certified")]
     OtherKey,
@@ -96,6 +108,24 @@ impl AttestationKey {
         }
     }
 
+    /// Reads a key from SubjectPublicKeyInfo in DER (RFC 5280 section 4.1.2.7): P-256 or RSA. It does not say what the key is
+    /// for, as a public area does.
+    #[must_use]
+    pub fn from_spki(der: &[u8]) -> Option<Self> {
+        let key = SubjectPublicKeyInfoOwned::from_der(der).ok()?;
+        let bits = key.subject_public_key.raw_bytes();
+        match key.algorithm.oid {
+            EC if key.algorithm.parameters.as_ref()?.decode_as::<ObjectIdentifier>().ok()? == P256 => {
+                PublicKey::from_point(bits).ok().map(Self::P256)
+            }
+            RSA => {
+                let (modulus, exponent) = rsa_key(bits)?;
+                Some(Self::Rsa { modulus, exponent: u32::try_from(exponent).ok()? })
+            }
+            _ => None,
+        }
+    }
+
     /// Checks a TPMT_SIGNATURE over `message`. SHA-1 signatures never hold.
     ///
     /// # Errors
@@ -111,6 +141,7 @@ impl AttestationKey {
                     TpmAlgId::Sha256 => &RSA_PKCS1_2048_8192_SHA256,
                     TpmAlgId::Sha384 => &RSA_PKCS1_2048_8192_SHA384,
                     TpmAlgId::Sha512 => &RSA_PKCS1_2048_8192_SHA512,
+                    TpmAlgId::Sha1 => return Err(Error::Sha1Signature),
                     _ => return Err(Error::Signature),
                 };
                 let exponent = exponent.to_be_bytes();
@@ -131,8 +162,10 @@ pub fn es256(signature: &[u8]) -> Result<[u8; 64], Error> {
     let TpmuSignature::Ecdsa(signature) = parse_signature(signature)?.signature else {
         return Err(Error::Signature);
     };
-    if signature.hash != TpmAlgId::Sha256 {
-        return Err(Error::Signature);
+    match signature.hash {
+        TpmAlgId::Sha256 => {}
+        TpmAlgId::Sha1 => return Err(Error::Sha1Signature),
+        _ => return Err(Error::Signature),
     }
     let bad = |_| Error::Signature;
     let r = codec::pad::<32>(&signature.signature_r).map_err(bad)?;
@@ -194,7 +227,9 @@ pub fn verify_certify(
     name: &[u8],
 ) -> Result<TpmState, Error> {
     let attest = verified(ak, attest, signature)?;
-    let TpmuAttest::Certify(info) = &attest.attested else { return Err(Error::WrongType("a certification")) };
+    let TpmuAttest::Certify(info) = &attest.attested else {
+        return Err(Error::WrongType { wanted: "a key's certification", found: kind(&attest.attested) });
+    };
     if &*attest.extra_data != extra_data {
         return Err(Error::ExtraData);
     }
@@ -220,8 +255,24 @@ pub fn read_quote(attest: &[u8]) -> Result<Quote, Error> {
     quote(&parse(attest)?)
 }
 
+/// The type of an attestation (part 2, clause 10.12.8).
+fn kind(attested: &TpmuAttest) -> &'static str {
+    match attested {
+        TpmuAttest::Certify(_) => "a key's certification (TPM2_Certify)",
+        TpmuAttest::Creation(_) => "a key's creation (TPM2_CertifyCreation)",
+        TpmuAttest::Quote(_) => "a quote",
+        TpmuAttest::CommandAudit(_) => "a command audit (TPM2_GetCommandAuditDigest)",
+        TpmuAttest::SessionAudit(_) => "a session audit (TPM2_GetSessionAuditDigest)",
+        TpmuAttest::Time(_) => "a time (TPM2_GetTime)",
+        TpmuAttest::Nv(_) => "content of NV memory (TPM2_NV_Certify)",
+        TpmuAttest::NvDigest(_) => "a digest of NV memory (TPM2_NV_Certify)",
+    }
+}
+
 fn quote(attest: &TpmsAttest) -> Result<Quote, Error> {
-    let TpmuAttest::Quote(info) = &attest.attested else { return Err(Error::WrongType("a quote")) };
+    let TpmuAttest::Quote(info) = &attest.attested else {
+        return Err(Error::WrongType { wanted: "a quote", found: kind(&attest.attested) });
+    };
     let selections: &[TpmsPcrSelection] = &info.pcr_select;
     let [selection] = selections else { return Err(Error::Selection) };
     Ok(Quote {

@@ -46,8 +46,10 @@ pub enum Error {
 /// Parsed TCG event log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EventLog<'a> {
-    /// The banks that it has digests for, in its own order. A bank of another algorithm is skipped.
+    /// The banks that it has digests for, in its own order.
     pub banks: Vec<Hash>,
+    /// `TPM_ALG_ID` of banks that were skipped, because their algorithm is not known here.
+    pub skipped_banks: Vec<u16>,
     /// The events, with the header's first.
     pub events: Vec<LogEvent<'a>>,
     /// The log is of the old form, which knows SHA-1 only: not to be trusted.
@@ -127,6 +129,8 @@ impl<'a> EventLog<'a> {
             Some(sizes) => sizes.iter().filter_map(|(id, _)| Hash::from_id(*id)).collect(),
             None => vec![Hash::Sha1],
         };
+        let ids = sizes.iter().flatten().map(|(id, _)| *id);
+        let skipped_banks = ids.filter(|id| Hash::from_id(*id).is_none()).collect();
         let mut events = vec![first];
         while !reader.at_end() {
             if events.len() >= MAX_EVENTS {
@@ -140,7 +144,7 @@ impl<'a> EventLog<'a> {
         if events.iter().all(LogEvent::extends_nothing) {
             return Err(Error::Empty);
         }
-        Ok(Self { banks, events, sha1_only: sizes.is_none() })
+        Ok(Self { banks, skipped_banks, events, sha1_only: sizes.is_none() })
     }
 
     /// The values of the PCRs that the log extends, in this bank.
@@ -185,13 +189,17 @@ impl<'a> EventLog<'a> {
     /// other PCRs without an entry in this log.
     #[must_use]
     pub fn unexplained(&self, sha256_pcrs: &[(u8, [u8; 32])]) -> Vec<u8> {
-        let replayed = self.replay(Hash::Sha256);
-        let explains = |(pcr, value): &(u8, [u8; 32])| match replayed.get(&u32::from(*pcr)) {
+        self.unexplained_in(Hash::Sha256, sha256_pcrs.iter().map(|(pcr, value)| (*pcr, value.as_slice())))
+    }
+
+    /// As [`EventLog::unexplained`], for the PCRs of any bank.
+    pub fn unexplained_in<'v>(&self, bank: Hash, pcrs: impl Iterator<Item = (u8, &'v [u8])>) -> Vec<u8> {
+        let replayed = self.replay(bank);
+        let explains = |(pcr, value): &(u8, &[u8])| match replayed.get(&u32::from(*pcr)) {
             Some(replayed) => replayed == value,
-            None => self.initial(u32::from(*pcr), Hash::Sha256) == value,
+            None => self.initial(u32::from(*pcr), bank) == *value,
         };
-        let firmware = sha256_pcrs.iter().filter(|(pcr, _)| *pcr <= 7);
-        firmware.filter(|pcr| !explains(pcr)).map(|(pcr, _)| *pcr).collect()
+        pcrs.filter(|(pcr, _)| *pcr <= 7).filter(|pcr| !explains(pcr)).map(|(pcr, _)| pcr).collect()
     }
 
     /// Extracts facts about the boot, using only data whose digest was extended into this bank.

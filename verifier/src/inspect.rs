@@ -6,10 +6,12 @@ mod ear;
 mod event_log;
 mod evidence;
 mod keys;
+mod pcr_values;
 mod quote;
 
 use serde_json::{Map, Value};
 use std::fmt::Write;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use vitalsign_protocol::id::Nonce;
 
@@ -24,7 +26,7 @@ pub enum Command {
         /// File to read
         #[command(flatten)]
         file: File,
-        /// The device's report key: TPMT_PUBLIC, an uncompressed point, or a JWK or JWK set.
+        /// The device's report key: PEM, DER, JWK, TPMT_PUBLIC, or an uncompressed point
         #[arg(long, value_name = "FILE")]
         key: Option<PathBuf>,
         /// Nonce that the evidence must contain, in base64url
@@ -42,7 +44,7 @@ pub enum Command {
         /// File to read
         #[command(flatten)]
         file: File,
-        /// Attestation key (TPMT_PUBLIC)
+        /// Attestation key: TPMT_PUBLIC, PEM, DER, or JWK
         #[arg(long, value_name = "FILE")]
         key: Option<PathBuf>,
         /// The signature: TPMT_SIGNATURE. Evidence carries its own.
@@ -51,6 +53,9 @@ pub enum Command {
         /// The event log. Evidence may carry its own.
         #[arg(long, value_name = "FILE")]
         event_log: Option<PathBuf>,
+        /// Values of the quoted PCRs: lines "0: HEX", as `tpm2_pcrread` prints them, or JSON. Evidence carries its own.
+        #[arg(long, value_name = "FILE")]
+        pcrs: Option<PathBuf>,
     },
     /// A verdict: an EAR as a JWT.
     Ear {
@@ -110,8 +115,19 @@ pub enum Unreadable {
     #[error("this is not {0}: {1}")]
     Malformed(&'static str, String),
     /// The file does not contain a key in a supported format.
-    #[error("the key in {0} is neither a TPM public area, nor an uncompressed P-256 point, nor a JWK")]
+    #[error(
+        "the key in {0} is not one that can be used here: PEM or DER (SubjectPublicKeyInfo), a JWK, a TPM public area or \
+         an uncompressed P-256 point"
+    )]
     Key(PathBuf),
+}
+
+impl Unreadable {
+    /// Returns whether the command was used wrongly. Otherwise the file that was named is not what it should be.
+    #[must_use]
+    pub fn is_wrong_use(&self) -> bool {
+        matches!(self, Self::File(..) | Self::Key(_))
+    }
 }
 
 /// Inspects a file and prints the result. Returns `false` if the object is invalid.
@@ -125,11 +141,12 @@ pub fn run(command: &Command) -> Result<bool, Unreadable> {
             (file, evidence::inspect(&read(&file.path)?, key.as_ref(), nonce.as_ref())?)
         }
         Command::EventLog { file } => (file, event_log::inspect(&read(&file.path)?)?),
-        Command::Quote { file, key, signature, event_log } => {
+        Command::Quote { file, key, signature, event_log, pcrs } => {
             let key = key.as_deref().map(keys::attestation_key).transpose()?;
             let signature = signature.as_deref().map(read).transpose()?;
             let log = event_log.as_deref().map(read).transpose()?;
-            (file, quote::inspect(&read(&file.path)?, key.as_ref(), signature, log)?)
+            let values = pcrs.as_deref().map(pcr_values::read).transpose()?;
+            (file, quote::inspect(&read(&file.path)?, key.as_ref(), signature, log, values)?)
         }
         Command::Ear { file, jwks, nonce } => {
             let keys = jwks.as_deref().map(keys::jwks).transpose()?;
@@ -142,10 +159,15 @@ pub fn run(command: &Command) -> Result<bool, Unreadable> {
 
 fn read(path: &Path) -> Result<Vec<u8>, Unreadable> {
     let failed = |error| Unreadable::File(path.to_owned(), error);
-    if std::fs::metadata(path).map_err(failed)?.len() > MAX_FILE_BYTES {
-        return Err(Unreadable::TooLarge(path.to_owned()));
+    let mut bytes = Vec::new();
+    // Pipes and devices have no size that could be looked at before.
+    let file = std::fs::File::open(path).map_err(failed)?;
+    file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
+    if u64::try_from(bytes.len()).is_ok_and(|length| length <= MAX_FILE_BYTES) {
+        Ok(bytes)
+    } else {
+        Err(Unreadable::TooLarge(path.to_owned()))
     }
-    std::fs::read(path).map_err(failed)
 }
 
 impl Inspection {

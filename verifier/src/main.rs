@@ -139,7 +139,9 @@ fn main() -> ExitCode {
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("error: {error:#}");
-            let wrong_use = error.is::<inspect::Unreadable>() || error.is::<admin::WrongUse>();
+            let unreadable = error.downcast_ref::<inspect::Unreadable>();
+            let wrong_use =
+                unreadable.is_some_and(inspect::Unreadable::is_wrong_use) || error.is::<admin::WrongUse>();
             if wrong_use { ExitCode::from(2) } else { ExitCode::FAILURE }
         }
     }

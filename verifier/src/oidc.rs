@@ -13,7 +13,7 @@ mod dpop;
 mod error;
 pub mod form;
 mod jws;
-mod numeric_date;
+pub(crate) mod numeric_date;
 mod poll_limiter;
 mod resource;
 mod token;

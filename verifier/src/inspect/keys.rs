@@ -1,6 +1,9 @@
 //! Keys from files, in whatever form people have them.
 
 use super::{Unreadable, read};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as B64};
+use rustls_pki_types::{SubjectPublicKeyInfoDer, pem::PemObject};
+use serde_json::Value;
 use std::path::Path;
 use vitalsign_protocol::cose::PublicKey;
 use vitalsign_protocol::jwt::{Jwk, JwkSet};
@@ -10,21 +13,52 @@ use vitalsign_tpm::public::Public;
 /// A report key. A JWK set is to have one key.
 pub(super) fn report_key(path: &Path) -> Result<PublicKey, Unreadable> {
     let bytes = read(path)?;
-    if let Ok(key) = PublicKey::from_point(&bytes) {
-        return Ok(key);
-    }
-    let from_tpm = public(&bytes).and_then(|public| public.report_key().ok());
-    let from_jwk = || match &*json_keys(&bytes)? {
-        [jwk] => jwk.key().ok(),
-        _ => None,
+    let key = match public(&bytes) {
+        Some(public) => public.report_key().ok(),
+        None => match plain_key(&bytes) {
+            Some(AttestationKey::P256(key)) => Some(key),
+            _ => None,
+        },
     };
-    from_tpm.or_else(from_jwk).ok_or_else(|| Unreadable::Key(path.to_owned()))
+    key.ok_or_else(|| Unreadable::Key(path.to_owned()))
 }
 
-/// An attestation key: also those of other makers, as long as they are what a TPM calls one.
+/// An attestation key. A TPM's public area must say that it is one; other forms do not say what a key is for.
 pub(super) fn attestation_key(path: &Path) -> Result<AttestationKey, Unreadable> {
-    let key = public(&read(path)?).and_then(|public| AttestationKey::any(&public).ok());
+    let bytes = read(path)?;
+    let key = match public(&bytes) {
+        Some(public) => AttestationKey::any(&public).ok(),
+        None => plain_key(&bytes),
+    };
     key.ok_or_else(|| Unreadable::Key(path.to_owned()))
+}
+
+fn plain_key(bytes: &[u8]) -> Option<AttestationKey> {
+    if let Ok(point) = PublicKey::from_point(bytes) {
+        return Some(AttestationKey::P256(point));
+    }
+    if let Ok(der) = SubjectPublicKeyInfoDer::from_pem_slice(bytes) {
+        return AttestationKey::from_spki(&der);
+    }
+    AttestationKey::from_spki(bytes).or_else(|| jwk(bytes))
+}
+
+/// A JWK, or the only one of a set: P-256 or RSA (RFC 7518 section 6). A name (`kid`) is not needed.
+fn jwk(bytes: &[u8]) -> Option<AttestationKey> {
+    let mut value: Value = serde_json::from_slice(bytes).ok()?;
+    if let Some(keys) = value.get_mut("keys").and_then(Value::as_array_mut) {
+        value = keys.pop().filter(|_| keys.is_empty())?;
+    }
+    if value.get("kty")? == "RSA" {
+        let number = |name| B64.decode(value.get(name)?.as_str()?).ok();
+        let exponent = number("e")?
+            .into_iter()
+            .try_fold(0u32, |sum, byte| sum.checked_mul(256).map(|sum| sum | u32::from(byte)))?;
+        return Some(AttestationKey::Rsa { modulus: number("n")?, exponent });
+    }
+    value.as_object_mut()?.entry("kid").or_insert_with(|| "".into());
+    let jwk: Jwk = serde_json::from_value(value).ok()?;
+    jwk.key().ok().map(AttestationKey::P256)
 }
 
 /// The keys that sign verdicts.

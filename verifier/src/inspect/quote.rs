@@ -1,5 +1,6 @@
 //! Inspects a TPM's quote, its signature and its event log.
 
+use super::pcr_values::PcrValues;
 use super::{Holds, Inspection, Unreadable, event_log};
 use serde_json::json;
 use vitalsign_protocol::evidence::{self, BootEvidence, MAX_BYTES_WITH_LOG, quote_extra_data};
@@ -11,7 +12,9 @@ struct Parts {
     attest: Vec<u8>,
     signature: Option<Vec<u8>>,
     log: Option<Vec<u8>>,
-    /// From evidence: the values that came with it, and what it should be bound to.
+    /// Values of the PCRs, from evidence or given.
+    values: Option<PcrValues>,
+    /// From evidence: what came with it, and what it should be bound to.
     carried: Option<(BootEvidence, String)>,
 }
 
@@ -20,8 +23,10 @@ pub(super) fn inspect(
     key: Option<&AttestationKey>,
     signature: Option<Vec<u8>>,
     log: Option<Vec<u8>>,
+    values: Option<PcrValues>,
 ) -> Result<Inspection, Unreadable> {
     let mut parts = parts(bytes)?;
+    parts.values = values.or(parts.values);
     parts.signature = signature.or(parts.signature);
     parts.log = log.or(parts.log);
     let quote = attest::read_quote(&parts.attest)
@@ -50,7 +55,10 @@ pub(super) fn inspect(
     ];
     let differs =
         (by_log == Some(Log::Differs)).then(|| "the event log does not replay to the quoted PCRs".to_owned());
-    let broken = signature_fault(key, &parts).or_else(|| carried_fault(&quote, &parts)).or(differs);
+    let broken = signature_fault(key, &parts)
+        .or_else(|| carried_fault(&quote, &parts))
+        .or_else(|| values_fault(&quote, &parts))
+        .or(differs);
     let holds = match (broken, key, &parts.signature) {
         (Some(broken), ..) => Holds::No(broken),
         (None, None, _) => Holds::NotChecked("no attestation key was given, so the origin is unknown"),
@@ -66,7 +74,7 @@ pub(super) fn inspect(
 /// Evidence begins with tag 18; a quote with TPM_GENERATED_VALUE.
 fn parts(bytes: &[u8]) -> Result<Parts, Unreadable> {
     if bytes.first() != Some(&0xd2) {
-        return Ok(Parts { attest: bytes.to_vec(), signature: None, log: None, carried: None });
+        return Ok(Parts { attest: bytes.to_vec(), signature: None, log: None, values: None, carried: None });
     }
     let malformed = |what: String| Unreadable::Malformed("evidence with a quote", what);
     let evidence =
@@ -79,6 +87,7 @@ fn parts(bytes: &[u8]) -> Result<Parts, Unreadable> {
         attest: boot.quote.clone(),
         signature: Some(boot.signature.clone()),
         log: boot.log.clone(),
+        values: Some(boot.pcrs.iter().map(|(pcr, value)| (*pcr, value.to_vec())).collect()),
         carried: Some((boot, bound_to)),
     })
 }
@@ -90,16 +99,24 @@ fn signature_fault(key: Option<&AttestationKey>, parts: &Parts) -> Option<String
 
 fn carried_fault(quote: &Quote, parts: &Parts) -> Option<String> {
     let (boot, bound_to) = parts.carried.as_ref()?;
-    let values: Vec<&[u8]> = boot.pcrs.iter().map(|(_, value)| value.as_slice()).collect();
     if hex(&quote.extra_data) != *bound_to {
         Some("it was made for another nonce or another report key".into())
     } else if !quote.pcrs.iter().eq(boot.pcrs.iter().map(|(pcr, _)| pcr)) {
         Some("it is not over the PCRs that came with it".into())
-    } else if quote.pcr_digest != quote.bank.digest(&values) {
-        Some("the quoted PCR values are not those that came with it".into())
     } else {
         None
     }
+}
+
+/// Compares the values with the quoted digest. Values of PCRs that are not quoted are passed over.
+fn values_fault(quote: &Quote, parts: &Parts) -> Option<String> {
+    let values = parts.values.as_ref()?;
+    if let Some(missing) = quote.pcrs.iter().find(|pcr| !values.contains_key(pcr)) {
+        return Some(format!("the value of PCR {missing}, which is quoted, was not given"));
+    }
+    let quoted: Vec<&[u8]> = quote.pcrs.iter().filter_map(|pcr| values.get(pcr)).map(Vec::as_slice).collect();
+    (quote.pcr_digest != quote.bank.digest(&quoted))
+        .then(|| "the quoted PCR values are not those that came with it".into())
 }
 
 /// Result of replaying the log to the quoted values.
@@ -115,8 +132,10 @@ enum Log {
 /// With the values at hand each of the firmware's PCRs is compared, else the digest of all that are quoted.
 fn match_log(quote: &Quote, parts: &Parts, log: &[u8]) -> Result<Log, Unreadable> {
     let log = event_log::parse(log)?;
-    if let Some((boot, _)) = &parts.carried {
-        return Ok(if log.unexplained(&boot.pcrs).is_empty() { Log::Replays } else { Log::Differs });
+    if let Some(values) = &parts.values {
+        let values = values.iter().map(|(pcr, value)| (*pcr, value.as_slice()));
+        let unexplained = log.unexplained_in(quote.bank, values);
+        return Ok(if unexplained.is_empty() { Log::Replays } else { Log::Differs });
     }
     let mut replayed = log.replay(quote.bank);
     let pcrs = quote.pcrs.iter().map(|pcr| u32::from(*pcr));

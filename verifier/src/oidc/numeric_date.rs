@@ -13,7 +13,8 @@ pub(super) fn optional<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Opt
     required(deserializer).map(Some)
 }
 
-fn whole(number: &serde_json::Number) -> Option<u64> {
+/// Returns the whole seconds of a time.
+pub(crate) fn whole(number: &serde_json::Number) -> Option<u64> {
     if let Some(whole) = number.as_u64() {
         return Some(whole);
     }
