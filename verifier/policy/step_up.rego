@@ -68,7 +68,7 @@ refused contains "security-key-model" if {
 }
 
 # ---------------------------------------------------------------------------------------------------------------------
-# healthy-device: no check is contraindicated, and the only warnings have one of these reasons. Nobody at the hospital can
+# healthy-device: no check is contraindicated, and the only warnings have one of these reasons. A hospital cannot
 # renew the certificate that a TPM's maker issued.
 
 tolerated := {"grace", "certificate-expired"}

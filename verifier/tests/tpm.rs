@@ -39,7 +39,7 @@ mod tests {
         nonce: Nonce,
         /// Seconds by which its clock and the verifier's are ahead.
         ahead: u64,
-        /// EK certificates instead of its own: DER.
+        /// EK certificates that replace the TPM's: DER.
         certificates: Option<Vec<Vec<u8>>>,
     }
 

@@ -34,7 +34,7 @@ pub enum Error {
     /// A certificate is not valid any more.
     #[error("the certificate {name} has expired")]
     Expired {
-        /// Which certificate: its subject, or else its issuer.
+        /// Name of the certificate: its subject, or else its issuer.
         name: String,
         /// The end of its validity, in seconds since 1970.
         until: u64,

@@ -9,7 +9,7 @@ pub enum PemError {
     /// A certificate cannot be read.
     #[error("certificate {0} of the PEM file cannot be read")]
     Certificate(usize),
-    /// A boundary is not a line of its own, as after `cat a.pem b.pem` if a.pem has no newline at its end.
+    /// A boundary is not a separate line, as after `cat a.pem b.pem` if a.pem has no newline at its end.
     #[error("line {0} of the PEM file has a boundary (-----BEGIN, -----END) that is not a line by itself")]
     Boundary(usize),
     /// There is no certificate in it.
@@ -32,7 +32,7 @@ const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
 /// a device is refused. Text between certificates is ignored.
 ///
 /// # Errors
-/// There is none, one cannot be read, or lines run together.
+/// The file has no certificate, one cannot be read, or lines run together.
 pub fn certificates(pem: &[u8]) -> Result<Vec<Certificate>, PemError> {
     let text = String::from_utf8_lossy(pem);
     let mut begun = 0;

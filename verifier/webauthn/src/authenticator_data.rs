@@ -103,7 +103,7 @@ impl<'a> AuthenticatorData<'a> {
 pub(crate) struct Attestation {
     pub(crate) format: String,
     pub(crate) authenticator_data: Vec<u8>,
-    /// `x5c` of the statement (section 8.2), the attestation certificate first; empty if there is none.
+    /// `x5c` of the statement (section 8.2), the attestation certificate first; empty for self attestation.
     pub(crate) certificates: Vec<Vec<u8>>,
 }
 
