@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup ui demo shell test screenshots bench cross fuzz fmt lint deny golden bindings manual clean
+.PHONY: help setup ui demo shell test screenshots bench cross fuzz fmt lint deny golden bindings manual packages clean
 
 cache := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/vitalsign
 export PATH := $(cache)/tools/bin:$(PATH)
@@ -64,6 +64,11 @@ bindings: ui ## Regenerate the types of the app's pages, after a change of src-t
 
 manual: ## Write man pages and shell completions to target/manual, for packages.
 	VITALSIGN_MANUAL=$(CURDIR)/target/manual cargo test -q --workspace --bins manual_is_complete
+
+packages: ## Make deb and rpm packages, and repositories of them, in target/packages.
+	@scripts/setup.sh packages
+	@ui/build.sh
+	@installers/linux/make.sh
 
 fmt: ## Format the source.
 	cargo fmt --all

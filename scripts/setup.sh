@@ -4,6 +4,7 @@
 #   scripts/setup.sh demo    for `make demo`, which needs no test runner, and the app only where there is a display
 #   scripts/setup.sh bench   for `make bench`
 #   scripts/setup.sh cross   for `make cross`
+#   scripts/setup.sh packages  for `make packages`
 set -euo pipefail
 
 nextest=0.9.143
@@ -31,6 +32,8 @@ if [ $# = 0 ]; then
   packages+=(curl)
   # A reverse proxy in front of the verifier; its package starts without a listener. Settings of a desktop session.
   packages+=(haproxy dconf-cli dconf-service gsettings-desktop-schemas libglib2.0-bin)
+  # Packages are made and installed.
+  packages+=(dpkg-dev rpm)
   # A kernel in a virtual machine, which accepts USB devices over the network and encrypts disks: tests/vm.
   packages+=(qemu-system-x86 busybox-static kmod cpio dmsetup e2fsprogs)
   # Ubuntu has its browser under other names.
@@ -40,6 +43,8 @@ if [ $# = 0 ]; then
     *) packages+=(chromium chromium-driver) ;;
   esac
 fi
+# Packages for apt and dnf, their repositories, and what checks them.
+[ "${1:-}" != packages ] || packages+=(dpkg-dev rpm apt-utils createrepo-c desktop-file-utils appstream lintian)
 # Debian's own Rust, the one that comes with the source of std; a compiler and a place to run for Windows.
 [ "${1:-}" != cross ] ||
   packages=(gcc libc6-dev cmake nasm rustc-web cargo-web rust-web-src rust-web-clippy gcc-mingw-w64-x86-64 wine wine64)

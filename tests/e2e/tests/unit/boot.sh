@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # First process of a machine in private namespaces: lays the machine's files over this system's, and becomes systemd.
 #   boot.sh FOLDER     with units/ (all the units that there are), root/ (files that are laid over /), sysusers.conf, agent and
-#                      helper (the programs), and disk (an image with a LUKS header, for a loop device)
+#                      helper (the programs), and disk (an image with a LUKS header, for a loop device). Without agent, the
+#                      machine is one for packages, which add units.
 set -euo pipefail
 folder=$1
 mount --make-rprivate /
@@ -40,16 +41,28 @@ fi
 mount -t tmpfs -o mode=755 tmpfs /run
 mkdir -p /run/lock /run/lay
 
-for place in /etc /var/lib /usr/bin /usr/libexec /opt; do
+places=(/etc /var/lib /usr/bin /usr/libexec /opt)
+[ -e "$folder/agent" ] || places=(/etc /var /usr /opt)
+for place in "${places[@]}"; do
   lay=/run/lay/${place//\//-}
   mkdir -p "$lay"/{upper,work}
   mount -t overlay -o "lowerdir=$place,upperdir=$lay/upper,workdir=$lay/work" overlay "$place"
 done
 cp -r "$folder/root/." /
-touch /usr/bin/vitalsign /usr/libexec/vitalsign-helper
-mount --bind "$folder/agent" /usr/bin/vitalsign
-mount --bind "$folder/helper" /usr/libexec/vitalsign-helper
-systemd-sysusers "$folder/sysusers.conf"
+export SYSTEMD_UNIT_PATH=$folder/units
+if [ -e "$folder/agent" ]; then
+  touch /usr/bin/vitalsign /usr/libexec/vitalsign-helper
+  mount --bind "$folder/agent" /usr/bin/vitalsign
+  mount --bind "$folder/helper" /usr/libexec/vitalsign-helper
+  systemd-sysusers "$folder/sysusers.conf"
+else
+  # This system's units would start, and a policy against starting any may be in force.
+  for place in /etc/systemd/system /usr/lib/systemd/system; do
+    mount -t tmpfs -o mode=755 tmpfs "$place"
+    SYSTEMD_UNIT_PATH+=:$place
+  done
+  rm -f /usr/sbin/policy-rc.d
+fi
 
 # The hierarchies of control groups as this namespace sees them: each begins at its own group.
 unified=$(stat -fc %T /sys/fs/cgroup)
@@ -94,5 +107,5 @@ mkfifo /run/lay/messages
 cat <>/run/lay/messages &
 mount --bind /run/lay/messages /dev/kmsg
 
-export SYSTEMD_UNIT_PATH=$folder/units SYSTEMD_GENERATOR_PATH=/nonexistent container=vitalsign-test
+export SYSTEMD_GENERATOR_PATH=/nonexistent container=vitalsign-test
 exec /lib/systemd/systemd --unit=default.target --log-target=kmsg --show-status=no

@@ -51,6 +51,8 @@ pub(crate) struct Setup {
     pub(crate) programs: &'static [(&'static str, &'static str)],
     /// Further units: name, and text. They start at boot.
     pub(crate) units: &'static [(&'static str, &'static str)],
+    /// Nothing was installed. The settings and the token are there, as management has delivered them.
+    pub(crate) without_agent: bool,
 }
 
 /// It ends, with all its processes, when this goes.
@@ -247,8 +249,10 @@ fn lay_out(folder: &Path, testbed: &Testbed, tpm: &str, setup: &Setup) -> Result
         fs::create_dir_all(folder.join(name))?;
     }
     fs::copy(shipped("vitalsign.sysusers.conf"), folder.join("sysusers.conf"))?;
-    symlink(program("vitalsign")?, folder.join("agent"))?;
-    symlink(program("vitalsign-helper")?, folder.join("helper"))?;
+    if !setup.without_agent {
+        symlink(program("vitalsign")?, folder.join("agent"))?;
+        symlink(program("vitalsign-helper")?, folder.join("helper"))?;
+    }
     fs::write(folder.join("disk"), crate::luks::bound_to_tpm())?;
 
     let etc = folder.join("root/etc/vitalsign");
@@ -263,9 +267,11 @@ fn lay_out(folder: &Path, testbed: &Testbed, tpm: &str, setup: &Setup) -> Result
 
     let mut wanted = String::from("[Unit]\n");
     for unit in SHIPPED {
-        fs::copy(shipped(unit), folder.join("units").join(unit))?;
-        // A template starts with its socket.
-        if !unit.contains('@') {
+        if !setup.without_agent {
+            fs::copy(shipped(unit), folder.join("units").join(unit))?;
+        }
+        // A template starts with its socket, and a package starts its units.
+        if !unit.contains('@') && !setup.without_agent {
             writeln!(wanted, "Wants={unit}")?;
         }
         let lines = if *unit == SERVICE { setup.service } else { "" };

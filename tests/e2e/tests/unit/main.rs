@@ -4,6 +4,7 @@ mod legacy_filter;
 mod luks;
 mod machine;
 mod memory;
+mod packages;
 mod root_question;
 mod verifier_unit;
 

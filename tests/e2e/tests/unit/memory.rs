@@ -24,7 +24,8 @@ echo '{"healthy":true,"appVersion":"101.24","realTimeProtectionEnabled":true,"pa
 );
 
 /// A machine with both.
-pub(crate) const SETUP: Setup = Setup { service: "", programs: &[PRODUCT, HUNGRY], units: &[PRODUCT_UNIT] };
+pub(crate) const SETUP: Setup =
+    Setup { service: "", programs: &[PRODUCT, HUNGRY], units: &[PRODUCT_UNIT], without_agent: false };
 
 pub(crate) fn hungry_program_answers(machine: &Machine) -> Result<()> {
     let answer = Fact::Known("101.24".to_owned());

@@ -26,7 +26,8 @@ echo "aid=\"0a1b\", version = 7.10.1, rfm-state=$reduced"
 "#,
 );
 
-pub(crate) const SETUP: Setup = Setup { service: "", programs: &[SENSOR, FALCONCTL], units: &[SENSOR_UNIT] };
+pub(crate) const SETUP: Setup =
+    Setup { service: "", programs: &[SENSOR, FALCONCTL], units: &[SENSOR_UNIT], without_agent: false };
 
 /// Checks that the product's answer has become a fact, and that no helper runs afterwards.
 pub(crate) fn product_answers_root(machine: &Machine) -> Result<()> {
