@@ -12,7 +12,7 @@ use x509_cert::spki::SubjectPublicKeyInfoOwned;
 pub const MAX_CERTIFICATE_BYTES: usize = 8 * 1024;
 
 /// Object identifiers of extensions and keys.
-#[allow(missing_docs, reason = "the names are those of RFC 5280 and RFC 5480")]
+#[expect(missing_docs, reason = "the names are those of RFC 5280 and RFC 5480")]
 pub mod oids {
     use x509_cert::der::oid::ObjectIdentifier;
 

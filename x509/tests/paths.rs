@@ -13,6 +13,9 @@ use vitalsign_x509::{Anchors, Certificate, CrlError, Error, PemError, certificat
 /// 2026-01-01.
 const NOW: Duration = Duration::from_secs(1_767_225_600);
 
+/// Changes a certificate before it is made.
+type Bend = fn(&mut CertificateParams);
+
 /// A certificate and its key.
 struct Made {
     der: Vec<u8>,
@@ -118,14 +121,12 @@ fn rejects_paths_that_anchors_do_not_permit() {
     });
     assert!(matches!(unknown, Err(Error::Critical(_, oid)) if oid == "1.2.3.4"));
 
-    for (what, bend) in [
-        (
-            "path length",
-            (|it| it.is_ca = IsCa::Ca(BasicConstraints::Constrained(0))) as fn(&mut CertificateParams),
-        ),
+    let cases: [(&str, Bend); 3] = [
+        ("path length", |it| it.is_ca = IsCa::Ca(BasicConstraints::Constrained(0))),
         ("key usage", |it| it.key_usages = vec![KeyUsagePurpose::CrlSign]),
         ("not a CA", |it| it.is_ca = IsCa::ExplicitNoCa),
-    ] {
+    ];
+    for (what, bend) in cases {
         let mut params = ca("root", 1);
         bend(&mut params);
         let root = make(params, None);

@@ -287,7 +287,7 @@ impl RelyingParty {
             .authenticator_attachment(Some(AuthenticatorAttachment::CrossPlatform))
             .user_verification_policy(UserVerificationPolicy::Required)
             .reject_synchronised_authenticators(true)
-            .exclude_credentials(Some(exclude.iter().map(|id| id.clone().into()).collect()))
+            .exclude_credentials(Some(exclude.to_vec()))
             .hints(Some(vec![PublicKeyCredentialHints::SecurityKey]))
             .extensions(Some(extensions));
         let begun = self.core.generate_challenge_register(builder);

@@ -15,6 +15,9 @@ const OTHER: Aaguid = Aaguid([0x60; 16]);
 /// 2026-01-01.
 const NOW: u64 = 1_767_225_600;
 
+/// Changes a certificate before it is made.
+type Bend = fn(&mut CertificateParams);
+
 /// Metadata in which the model has these anchors.
 fn metadata(vendor: &KeyVendor, anchors: &[&[u8]]) -> Value {
     let mut metadata = vendor.metadata("2026-02-01");
@@ -45,14 +48,15 @@ fn refused(key: &mut SoftKey, models: &Models, why: &str) {
 /// Of 329 hardware models in the list of 2026-10, 97 have only such anchors.
 #[test]
 fn registers_keys_whose_anchors_are_sparse() {
-    for (what, bend) in [
-        ("no key usage", (|it| it.key_usages.clear()) as fn(&mut CertificateParams)),
+    let cases: [(&str, Bend); 3] = [
+        ("no key usage", |it| it.key_usages.clear()),
         ("no basic constraints", |it| {
             it.key_usages.clear();
             it.is_ca = IsCa::NoCa;
         }),
         ("path length 0", |_| {}),
-    ] {
+    ];
+    for (what, bend) in cases {
         let vendor = KeyVendor::with_root(MODEL, bend);
         let models = models(&metadata(&vendor, &[vendor.root()]));
         assert_eq!(models.obstacle(&MODEL, NOW), None, "{what}");
@@ -119,12 +123,13 @@ fn rejects_paths_that_certificates_do_not_permit() {
     refused(&mut with(unknown_extension), &list, "critical extension");
     refused(&mut with(|it| it.key_usages = vec![KeyUsagePurpose::KeyAgreement]), &list, "not for signatures");
     // These four are checked by `webauthn-rs` (section 8.2.1).
-    for bend in [
-        (|it| it.is_ca = IsCa::Ca(BasicConstraints::Unconstrained)) as fn(&mut CertificateParams),
+    let cases: [Bend; 4] = [
+        |it| it.is_ca = IsCa::Ca(BasicConstraints::Unconstrained),
         |it| it.is_ca = IsCa::NoCa,
         |it| it.distinguished_name.push(DnType::OrganizationalUnitName, "Another unit"),
         |it| it.custom_extensions[0] = model_extension(OTHER),
-    ] {
+    ];
+    for bend in cases {
         let done = register(&mut with(bend), &list);
         assert!(matches!(done, Err(RegistrationError::Attestation(_))), "{done:?}");
     }
