@@ -131,6 +131,12 @@ impl App {
             Action::ListKeys => self.list_keys(),
             Action::Close => self.closed(),
             Action::Drawn => window::drawn(app),
+            Action::OpenSettings { page } => {
+                if let Err(error) = vitalsign_desktop::open_settings(page.into()) {
+                    self.note(&format!("the settings ({page:?}) cannot be opened: {error}"));
+                    self.tell(Happened::NoSettings(page));
+                }
+            }
             Action::Move { way } => window::moved_by(app, way),
         }
     }

@@ -57,6 +57,8 @@ pub enum Happened {
     Keys(view::KeyList),
     /// The organisation's texts and logo, in the app's language.
     Organisation(Box<OrganisationTexts>),
+    /// A page of the desktop's settings could not be opened.
+    NoSettings(view::SettingsPage),
     Tick,
 }
 
@@ -153,6 +155,12 @@ impl Model {
         Self { advisor: device::Advisor { desktop, ..self.advisor }, ..self }
     }
 
+    /// The same where these pages of the desktop's settings can be opened.
+    #[must_use]
+    pub fn with_settings(self, settings: Vec<view::SettingsPage>) -> Self {
+        Self { advisor: device::Advisor { settings, ..self.advisor }, ..self }
+    }
+
     /// This has happened, at this moment in seconds since 1970.
     pub fn on(&mut self, happened: Happened, now: u64) {
         match happened {
@@ -165,6 +173,7 @@ impl Model {
                 self.dismiss();
             }
             Happened::Raised => {}
+            Happened::NoSettings(page) => self.advisor.settings.retain(|it| *it != page),
             Happened::Tick => self.flash = None,
             Happened::Settings(settings) => self.settings = settings,
             Happened::Covers(covers) => self.covers = covers,

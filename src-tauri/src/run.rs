@@ -6,7 +6,7 @@ use crate::language::Language;
 use crate::model::{self, Announcement, Happened, Model, Window};
 use crate::settings::JsonFile;
 use crate::tray::Tray;
-use crate::view::{Action, View};
+use crate::view::{Action, SettingsPage, View};
 use crate::window::Page;
 use crate::{commands, process, tray, window};
 use anyhow::Context;
@@ -45,6 +45,11 @@ fn desktop() -> Option<Desktop> {
     std::env::var("XDG_CURRENT_DESKTOP").ok().and_then(|names| Desktop::of(&names))
 }
 
+/// Pages of the desktop's settings that can be opened.
+fn settings_pages() -> Vec<SettingsPage> {
+    SettingsPage::ALL.into_iter().filter(|page| vitalsign_desktop::has_settings((*page).into())).collect()
+}
+
 pub(crate) fn run(arguments: AppArgs) -> anyhow::Result<()> {
     anyhow::ensure!(vitalsign_desktop::has_screen(), "there is no screen to show anything on");
     let language = Language::of_session();
@@ -55,6 +60,7 @@ pub(crate) fn run(arguments: AppArgs) -> anyhow::Result<()> {
     let settings = JsonFile::in_folder(&folder, "settings.json");
     let model = Model::with(vitalsign_os::device_name(), settings.read())
         .on_desktop(desktop())
+        .with_settings(settings_pages())
         .in_zone(jiff::tz::TimeZone::system());
     let socket = Socket(arguments.socket.clone());
     let app = App::new(language, socket, (inbox.clone(), happened.clone()), model.view(now()), settings);

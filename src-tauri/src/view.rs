@@ -11,7 +11,7 @@ mod prompt;
 #[cfg(test)]
 mod tests;
 
-pub use device::{Check, Contact, DeviceView, Headline, Remediator, Seen, SeenValue, Tone};
+pub use device::{Check, Contact, DeviceView, Headline, Remediator, Seen, SeenValue, SettingsPage, Tone};
 pub use diagnostics::{DiagnosticsSent, DiagnosticsText};
 pub use guidance::{Accent, CheckTexts, Organisation, Support};
 pub use key::{KeyList, KeyProblem, KeyProblemKind, KeyView, Registration};
@@ -161,6 +161,10 @@ pub enum Action {
     Close,
     /// Reports that the page was drawn for the first time.
     Drawn,
+    /// Opens a page of the desktop's settings.
+    OpenSettings {
+        page: SettingsPage,
+    },
     /// Moves the window.
     Move {
         way: Moving,

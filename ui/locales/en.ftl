@@ -196,6 +196,10 @@ check-deadline-over = Was due
 check-remedy = What to do
 remediator-you = You can fix this yourself
 remediator-it = Contact IT
+# Buttons that open the desktop's own settings.
+open-settings-updates = Open updates
+open-settings-firewall = Open firewall settings
+open-settings-screen-lock = Open screen lock settings
 restart-helps = Restarting this device may fix it
 # A check that there are no texts about: another policy's.
 check-other-remedy = Ask IT what this check requires.

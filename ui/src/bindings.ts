@@ -194,7 +194,11 @@ remediator: Remediator,
 /**
  * Whether a restart may fix it.
  */
-restart: boolean, };
+restart: boolean, 
+/**
+ * Page of the desktop's settings on which the person can fix it, where the desktop has one.
+ */
+settings: SettingsPage | null, };
 
 export type Seen = { 
 /**
@@ -209,6 +213,8 @@ value: SeenValue, };
 export type SeenValue = { "kind": "flag", "value": boolean } | { "kind": "number", "value": number } | { "kind": "times", "value": Array<number> } | { "kind": "text", "value": string } | { "kind": "list", "value": Array<string> } | { "kind": "unreadable", "value": string };
 
 export type Remediator = "you" | "it";
+
+export type SettingsPage = "updates" | "firewall" | "screen-lock";
 
 export type CheckTexts = { 
 /**
@@ -492,6 +498,6 @@ code: string,
 /**
  * Name that the user chose for the key.
  */
-name: string, } | { "do": "stop-registering" } | { "do": "list-keys" } | { "do": "close" } | { "do": "drawn" } | { "do": "move", way: Moving, };
+name: string, } | { "do": "stop-registering" } | { "do": "list-keys" } | { "do": "close" } | { "do": "drawn" } | { "do": "open-settings", page: SettingsPage, } | { "do": "move", way: Moving, };
 
 export type Moving = { "by": "grab" } | { "by": "drag", x: number, y: number, } | { "by": "drop" } | { "by": "other-side" } | { "by": "left" } | { "by": "right" } | { "by": "up" } | { "by": "down" };

@@ -1,6 +1,7 @@
 // One check: how it came out, what was seen, what to do, and who can.
-import type { Check, Seen } from "./bindings";
+import type { Check, Seen, SettingsPage } from "./bindings";
 import { Shape } from "./icons";
+import { act } from "./ipc";
 import { useContact } from "./support";
 import { date, duration, has, moment, named, number, t } from "./text";
 
@@ -64,6 +65,7 @@ function Remedy({ check, now }: { check: Check; now: number }) {
           ))}
         </ol>
       )}
+      {check.settings !== null && <OpenSettings page={check.settings} />}
       {why !== "" && (
         <p class="why" dir="auto">
           {why}
@@ -81,6 +83,14 @@ function Remedy({ check, now }: { check: Check; now: number }) {
         {check.restart && <li>{t("restart-helps")}</li>}
       </ul>
     </>
+  );
+}
+
+function OpenSettings({ page }: { page: SettingsPage }) {
+  return (
+    <button type="button" class="open-settings" data-settings={page} onClick={() => void act({ do: "open-settings", page })}>
+      {t(`open-settings-${page}`)}
+    </button>
   );
 }
 

@@ -15,8 +15,8 @@ use linux as system;
 use other as system;
 
 pub use system::{
-    bell, has_screen, has_tray, is_dark, kill_web_processes, lock_down_webview, redraw, set_theme, splash,
-    watch_seat,
+    bell, has_screen, has_settings, has_tray, is_dark, kill_web_processes, lock_down_webview, open_settings,
+    redraw, set_theme, splash, watch_seat,
 };
 
 use std::sync::mpsc::{Sender, channel};
@@ -105,6 +105,15 @@ pub struct Words {
     /// Below it, each a paragraph.
     pub lines: Vec<String>,
     pub dark: bool,
+/// Page of the desktop's own settings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SettingsPage {
+    /// Program that installs updates.
+    Updates,
+    Firewall,
+    ScreenLock,
+}
+
 }
 
 impl SplashOverlay {

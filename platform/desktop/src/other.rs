@@ -1,6 +1,7 @@
 //! Systems whose turn has not come: nothing of it, and the app works without.
 
-use crate::{KeyboardGuard, Notice, Placement, Sound, SplashOverlay, WindowMove};
+use crate::{KeyboardGuard, Notice, Placement, SettingsPage, Sound, SplashOverlay, WindowMove};
+use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use tauri::{AppHandle, Theme, WebviewWindow};
@@ -22,6 +23,15 @@ pub fn has_tray() -> bool {
 }
 
 pub fn bell(_: Sound, _: u8) {}
+
+#[must_use]
+pub fn has_settings(_: SettingsPage) -> bool {
+    false
+}
+
+pub fn open_settings(_: SettingsPage) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
 
 pub fn set_theme(app: &AppHandle, theme: Option<Theme>) -> tauri::Result<()> {
     app.set_theme(theme);
@@ -101,7 +111,12 @@ impl Placement {
         Ok(())
     }
 
-    pub fn step(&self, _: &WebviewWindow, _: &KeyboardGuard, _: Step) -> tauri::Result<Option<(i32, i32)>> {
+    pub fn step(
+        &self,
+        _: &WebviewWindow,
+        _: &KeyboardGuard,
+        _: WindowMove,
+    ) -> tauri::Result<Option<(i32, i32)>> {
         Ok(None)
     }
 }

@@ -48,11 +48,16 @@ impl Advice<'_> {
     /// Returns the product's steps on a desktop, where the person fixes it and the organisation gives no other text.
     #[must_use]
     pub fn steps(&self, desktop: Option<Desktop>) -> &'static [&'static str] {
-        let replaced = self.own.is_some_and(|own| own.remedy.is_some() || !own.steps.is_empty());
-        if replaced || self.remediator == Remediator::It {
+        if self.is_replaced() || self.remediator == Remediator::It {
             return &[];
         }
         self.remedy.steps.iter().find(|it| Some(it.desktop) == desktop).map_or(&[], |it| it.lines)
+    }
+
+    /// Returns whether the organisation tells another way to fix it than the product's steps.
+    #[must_use]
+    pub fn is_replaced(&self) -> bool {
+        self.own.is_some_and(|own| own.remedy.is_some() || !own.steps.is_empty())
     }
 
     /// Returns whether a restart may fix it, as far as the product's own remedy is shown.

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 use vitalsign_app::model::{Happened, Model, Registering, keys, registered};
-use vitalsign_app::view::{Page, Registration, View};
+use vitalsign_app::view::{Page, Registration, SettingsPage, View};
 use vitalsign_client::ClientError;
 use vitalsign_ipc::{AgentState, Answer, OrganisationTexts, Refusal, Stage, Status, StepUp, StepUpCeremony};
 use vitalsign_protocol::ear::{Check, Tier};
@@ -58,7 +58,7 @@ struct Session {
 
 impl Session {
     fn new() -> Self {
-        let mut model = Model::new("ward-3-cart-07".to_owned());
+        let mut model = Model::new("ward-3-cart-07".to_owned()).with_settings(SettingsPage::ALL.to_vec());
         model.on(Happened::Opened(Page::Status), NOW);
         let abilities = UiAbilities { retries: true, reports_reading: true };
         Self { flow: Flow::new(abilities), model, attempt: None }

@@ -3,8 +3,8 @@
 use super::Tray;
 use super::words::{escape, plain};
 use crate::view::{
-    Check, CheckTexts, Contact, DeviceView, DisconnectReason, Headline, Remediator, Seen, SeenValue, Support,
-    Tone,
+    Check, CheckTexts, Contact, DeviceView, DisconnectReason, Headline, Remediator, Seen, SeenValue,
+    SettingsPage, Support, Tone,
 };
 use serde_json::Value;
 use vitalsign_ipc::{AgentState, Status};
@@ -22,6 +22,8 @@ pub(super) struct Advisor {
     /// The organisation's texts in the app's language.
     pub(super) texts: Texts,
     pub(super) desktop: Option<Desktop>,
+    /// Pages of the desktop's settings that can be opened.
+    pub(super) settings: Vec<SettingsPage>,
 }
 
 pub(super) fn device(
@@ -102,6 +104,8 @@ fn check(judged: &ear::Check, advisor: &Advisor, fixers: &check::Fixers) -> Chec
     let remedy = check::message(&judged.check, advice.remedy);
     let steps = advice.steps(advisor.desktop).len();
     let desktop = advisor.desktop.map(Desktop::code).unwrap_or_default();
+    let by_person = advice.remediator == check::Remediator::You && !advice.is_replaced();
+    let settings = settings_page(&judged.check).filter(|it| by_person && advisor.settings.contains(it));
     let own = advice.own.cloned().unwrap_or_default();
     let seen = judged
         .seen
@@ -129,6 +133,17 @@ fn check(judged: &ear::Check, advisor: &Advisor, fixers: &check::Fixers) -> Chec
             check::Remediator::It => Remediator::It,
         },
         restart: advice.restart(),
+        settings,
+    }
+}
+
+/// Returns the page of the desktop's settings on which a person can fix a check.
+fn settings_page(check: &str) -> Option<SettingsPage> {
+    match check {
+        "os-updates" => Some(SettingsPage::Updates),
+        "firewall-inbound" => Some(SettingsPage::Firewall),
+        "lock-idle" => Some(SettingsPage::ScreenLock),
+        _ => None,
     }
 }
 

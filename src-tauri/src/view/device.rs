@@ -1,7 +1,7 @@
 //! The device: its headline, its checks, and its connection to the verifier.
 
 use super::guidance::{CheckTexts, Support};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
 /// This device, as the service last told.
@@ -130,6 +130,8 @@ pub struct Check {
     pub remediator: Remediator,
     /// Whether a restart may fix it.
     pub restart: bool,
+    /// Page of the desktop's settings on which the person can fix it, where the desktop has one.
+    pub settings: Option<SettingsPage>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, TS)]
@@ -164,6 +166,31 @@ pub enum Remediator {
     You,
     /// The organisation's IT staff.
     It,
+}
+
+/// Page of the desktop's own settings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "kebab-case")]
+pub enum SettingsPage {
+    /// Program that installs updates.
+    Updates,
+    Firewall,
+    ScreenLock,
+}
+
+impl SettingsPage {
+    /// Every page.
+    pub const ALL: [Self; 3] = [Self::Updates, Self::Firewall, Self::ScreenLock];
+}
+
+impl From<SettingsPage> for vitalsign_desktop::SettingsPage {
+    fn from(page: SettingsPage) -> Self {
+        match page {
+            SettingsPage::Updates => Self::Updates,
+            SettingsPage::Firewall => Self::Firewall,
+            SettingsPage::ScreenLock => Self::ScreenLock,
+        }
+    }
 }
 
 impl Headline {

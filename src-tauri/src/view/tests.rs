@@ -26,6 +26,7 @@ fn bindings() -> String {
         Seen,
         SeenValue,
         Remediator,
+        SettingsPage,
         CheckTexts,
         Organisation,
         Accent,

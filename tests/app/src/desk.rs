@@ -97,6 +97,9 @@ impl DesktopServices {
             let program = if manager == Manager::IceWm { "icewm" } else { "openbox" };
             let mut command = Command::new(program);
             command.env("DISPLAY", &display).stdout(Stdio::null()).stderr(log("manager.log")?);
+    desktop: Option<&'static str>,
+    /// Programs look for a bus for assistive programs, which takes time where there is none.
+    assistive: bool,
             command.env("HOME", folder.path().join("home"));
             if manager == Manager::KeepsFocus {
                 let file = folder.path().join("openbox.xml");
@@ -106,7 +109,16 @@ impl DesktopServices {
             Some(Process::start(&mut command)?)
         };
         let language = "C.UTF-8".to_owned();
-        let desk = Self { _manager: running, _bus: bus, server, display, language, folder };
+        let desk = Self {
+            _manager: running,
+            _bus: bus,
+            server,
+            display,
+            language,
+            desktop: None,
+            assistive: false,
+            folder,
+        };
         if manager != Manager::None {
             desk.screen()?.until_managed()?;
         }
@@ -182,6 +194,20 @@ impl DesktopServices {
             if let Some(value) = std::env::var_os(kept) {
                 command.env(kept, value);
             }
+    /// Names the desktop, as in `XDG_CURRENT_DESKTOP`.
+    #[must_use]
+    pub fn on_desktop(mut self, desktop: &'static str) -> Self {
+        self.desktop = Some(desktop);
+        self
+    }
+
+    /// Has programs tell assistive programs what they show.
+    #[must_use]
+    pub fn with_assistive_programs(mut self) -> Self {
+        self.assistive = true;
+        self
+    }
+
         }
         let folder = |name| self.folder().join(name);
         command
@@ -190,8 +216,6 @@ impl DesktopServices {
             .env("GDK_BACKEND", "x11")
             .env("LANG", "C.UTF-8")
             .env("LC_ALL", &self.language)
-            // There is no bus for assistive programs here, and looking for one takes time.
-            .env("NO_AT_BRIDGE", "1")
             .env("HOME", folder("home"))
             .env("XDG_RUNTIME_DIR", folder("run"))
             .env("XDG_DATA_HOME", folder("data"))
@@ -200,3 +224,7 @@ impl DesktopServices {
         command
     }
 }
+        if !self.assistive {
+            command.env("NO_AT_BRIDGE", "1");
+        }
+        command.envs(self.desktop.map(|desktop| ("XDG_CURRENT_DESKTOP", desktop)));

@@ -55,12 +55,24 @@ impl Ward {
     /// # Errors
     /// When something does not start.
     pub fn open_under(manager: Manager) -> Result<Self> {
-        let mut ward = Self::at(DesktopServices::under(manager)?, Testbed::with_simulated_tpm()?)?;
+        Self::open_at(DesktopServices::under(manager)?)
+    }
+
+    /// A device whose user has registered a key, at this desk.
+    ///
+    /// # Errors
+    /// When something does not start.
+    pub fn open_at(desk: DesktopServices) -> Result<Self> {
+        let mut ward = Self::at(desk, Testbed::with_simulated_tpm()?)?;
         ward.register()?;
         Ok(ward)
     }
 
-    fn at(desk: DesktopServices, testbed: Testbed) -> Result<Self> {
+    /// A device of this testbed, at this desk.
+    ///
+    /// # Errors
+    /// When something does not start.
+    pub fn at(desk: DesktopServices, testbed: Testbed) -> Result<Self> {
         let (agent, service, _) = testbed.enrolled("device")?;
         let key = testbed.security_key(Transport::Usb)?;
         testbed.add_user(USER)?;

@@ -2,9 +2,10 @@
 
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
-use vitalsign_app_tests::{Page, Ward};
-use vitalsign_e2e::Testbed;
+use std::time::Duration;
+use vitalsign_app_tests::{DesktopServices, Page, Ward};
 use vitalsign_e2e::network::{CLOSED, OPEN, in_a_network_of_its_own, nft};
+use vitalsign_e2e::{Testbed, wait_for};
 
 /// Of a test machine's facts only the packet filter can be fixed, so this policy requires only that.
 const POLICY: &str = r#"
@@ -71,6 +72,54 @@ fn mended() -> Result<()> {
     headline(page, "attention")?;
     page.see("li[data-check=firewall-inbound][data-tone=blocked]")?;
     ensure!(page.run("return window.sameDocument", &[])? == json!(true), "the page was reloaded");
+    Ok(())
+}
+
+#[test]
+fn settings_open_from_a_remedy() -> Result<()> {
+    in_a_network_of_its_own("settings_open_from_a_remedy", settings)
+}
+
+fn settings() -> Result<()> {
+    let ward = Ward::at(DesktopServices::new()?.on_desktop("KDE"), Testbed::with_policy(POLICY)?)?;
+    let opened = ward.desk.folder().join("opened");
+    let entries = ward.desk.folder().join("data/applications");
+    std::fs::create_dir_all(&entries)?;
+    let install = |program: &str| {
+        let entry = format!(
+            "[Desktop Entry]\nType=Application\nName=Firewall\nExec={program} {}\n",
+            opened.display()
+        );
+        std::fs::write(entries.join("kcm_firewall.desktop"), entry)
+    };
+    let button = "li[data-check=firewall-inbound] button[data-settings=firewall]";
+
+    // Its program is not installed.
+    install("vitalsign-no-such-program")?;
+    let app = ward.app(&[])?;
+    app.page.see("li[data-check=firewall-inbound][data-tone=blocked]")?;
+    ensure!(!app.page.has("button[data-settings]")?, "a page of settings that is not there is offered");
+    drop(app);
+
+    install("touch")?;
+    let app = ward.app(&[])?;
+    let page = &app.page;
+    page.see(button)?;
+    page.inspect("status-settings")?;
+    page.click(button)?;
+    wait_for("the settings", Duration::from_secs(60), || Ok(opened.exists().then_some(())))?;
+    // Only pages of the list can be opened.
+    for asked in ["updates; touch x", "kcm_firewall.desktop", ""] {
+        let action = json!({ "action": { "do": "open-settings", "page": asked } });
+        ensure!(page.invoke("act", &action)?.is_err(), "{asked:?} was accepted");
+    }
+
+    // It was removed meanwhile: the button goes, and diagnostics say why.
+    install("vitalsign-no-such-program")?;
+    page.click(button)?;
+    page.gone(button)?;
+    let said = page.invoke("diagnostics", &json!({}))?.map_err(anyhow::Error::msg)?;
+    ensure!(said.to_string().contains("cannot be opened"), "{said}");
     Ok(())
 }
 

@@ -27,7 +27,9 @@ fn told(texts: serde_json::Value, desktop: Option<Desktop>, guidance: Guidance) 
     let mut ear = Ear { ear_status: Some(appraisal.ear_status), ..Ear::default() };
     ear.submods.insert("os".into(), appraisal);
     let words = OrganisationTexts { texts: serde_json::from_value(texts).unwrap(), logo: None };
-    let mut model = Model::new(String::new()).on_desktop(desktop);
+    // This desktop has no firewall settings.
+    let settings = vec![view::SettingsPage::Updates, view::SettingsPage::ScreenLock];
+    let mut model = Model::new(String::new()).on_desktop(desktop).with_settings(settings);
     model.on(Happened::Organisation(Box::new(words)), NOW);
     let status = Box::new(Status { ear: Some(ear), guidance, ..*status(Vec::new()) });
     model.on(Happened::Shown(UiUpdate::Status { status, changed: Vec::new() }), NOW);
@@ -77,4 +79,25 @@ fn texts_of_the_organisation_reach_the_page() {
         (guard.own.remedy.as_deref(), &guard.own.steps[..]),
         (Some("Call ext. 9."), &["Wait.".to_owned()][..])
     );
+}
+
+#[test]
+fn settings_are_offered_for_what_the_person_fixes() {
+    let screen_lock = Some(view::SettingsPage::ScreenLock);
+    let offered = |texts, guidance| -> Vec<(String, Option<view::SettingsPage>)> {
+        let device = told(texts, None, guidance);
+        device
+            .checks
+            .into_iter()
+            .filter(|it| it.settings.is_some())
+            .map(|it| (it.code, it.settings))
+            .collect()
+    };
+    let nothing: Vec<(String, Option<view::SettingsPage>)> = Vec::new();
+    assert_eq!(offered(json!({}), Guidance::default()), [("lock-idle".to_owned(), screen_lock)]);
+    let fixers = Fixers { managed: true, user_may_fix: None };
+    assert_eq!(offered(json!({}), Guidance { fixers, ..Guidance::default() }), nothing);
+    // The organisation tells another way.
+    let remedy = json!({"lock-idle": {"remedy": "Ask at the desk."}});
+    assert_eq!(offered(remedy, Guidance::default()), nothing);
 }
