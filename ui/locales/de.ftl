@@ -501,6 +501,7 @@ pin-long = Diese PIN ist zu lang: höchstens 63 Zeichen.
 pin-differ = Die beiden PINs sind nicht gleich. Geben Sie beide noch einmal ein.
 # In the empty field, which takes no typing before it is clicked.
 pin-click = Hier klicken, dann tippen
+pin-click-short = Hier klicken
 # With three or fewer attempts left, before the field is shown.
 pin-few = Nur noch wenige Versuche, dann ist dieser Schlüssel gesperrt.
 pin-sure = Ich kenne meine PIN

@@ -554,6 +554,8 @@ pin-long = This PIN is too long: at most 63 characters.
 pin-differ = The two PINs do not match. Enter both again.
 # In the empty field, which takes no typing before it is clicked.
 pin-click = Click here, then type
+# The same where there is little room.
+pin-click-short = Click here
 # With three or fewer attempts left, before the field is shown.
 pin-few = Only a few attempts are left before this key is blocked.
 pin-sure = I know my PIN

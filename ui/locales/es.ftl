@@ -501,6 +501,7 @@ pin-long = Este PIN es demasiado largo: como máximo, 63 caracteres.
 pin-differ = Los dos PIN no coinciden. Introduzca ambos otra vez.
 # In the empty field, which takes no typing before it is clicked.
 pin-click = Haga clic aquí y escriba
+pin-click-short = Pulse aquí
 # With three or fewer attempts left, before the field is shown.
 pin-few = Quedan pocos intentos antes de que esta llave se bloquee.
 pin-sure = Conozco mi PIN

@@ -498,6 +498,7 @@ pin-long = Ce code PIN est trop long : 63 caractères au plus.
 pin-differ = Les deux codes PIN ne sont pas identiques. Saisissez-les à nouveau tous les deux.
 # In the empty field, which takes no typing before it is clicked.
 pin-click = Cliquez ici, puis tapez
+pin-click-short = Cliquez ici
 # With three or fewer attempts left, before the field is shown.
 pin-few = Il reste peu de tentatives avant le blocage de cette clé.
 pin-sure = Je connais mon code PIN

@@ -9,6 +9,7 @@ import type { PinAsked } from "./bindings";
 import { afterKeys, cameByTab, pressCounts } from "./gate";
 import { EraseIcon, PadIcon } from "./icons";
 import { enterPin } from "./ipc";
+import { useMedia } from "./media";
 import { keep, useSettings } from "./settings";
 import { number, t } from "./text";
 
@@ -26,6 +27,7 @@ export function PinForm({ asked }: { asked: PinAsked }) {
     show(shown);
     keep({ ...settings, pinPad: shown });
   };
+  const low = useMedia("(max-height: 44.99rem)");
   const [wrong, tell] = useState(() => said(asked));
   const first = useRef<HTMLInputElement>(null);
   const again = useRef<HTMLInputElement>(null);
@@ -83,7 +85,7 @@ export function PinForm({ asked }: { asked: PinAsked }) {
         autocapitalize="off"
         spellcheck={false}
         readOnly={!armed}
-        placeholder={armed ? undefined : t("pin-click")}
+        placeholder={armed ? undefined : t(chosen ? "pin-click-short" : "pin-click")}
         aria-invalid={wrong !== null}
         aria-describedby="pin-error pin-attempts pin-about"
         onPointerDown={() => pressCounts() && arm(true)}
@@ -139,7 +141,7 @@ export function PinForm({ asked }: { asked: PinAsked }) {
     </>
   );
   return (
-    <form id="pin-form" autocomplete="off" noValidate onSubmit={submit}>
+    <form id="pin-form" data-tight={pad || chosen} data-bare={pad || (chosen && low)} autocomplete="off" noValidate onSubmit={submit}>
       <div class="said">
         <p id="pin-error" class="wrong" role="alert">
           {wrong}

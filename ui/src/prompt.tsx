@@ -161,8 +161,9 @@ function Sentence({ application }: { application: string }) {
 
 function TimeLeft({ until }: { until: number }) {
   const now = useNow(500);
-  const left = Math.max(0, until - now);
-  const whole = useRef(Math.max(1, left));
+  const whole = useRef(Math.max(1, until - now));
+  // A clock that is set back does not lengthen it.
+  const left = Math.min(whole.current, Math.max(0, until - now));
   const before = useRef(left);
   useEffect(() => {
     const passed = SAID.find((at) => before.current > at && left <= at);

@@ -1,4 +1,5 @@
 // What to do with the security key now: large words, a picture, and the PIN's field where one is asked for.
+import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import type { Step } from "./bindings";
 import { TroubleNote } from "./ended";
 import { KeyPicture } from "./icons";
@@ -12,9 +13,12 @@ type Progress = { step: Step; preparing: string; unread?: boolean };
 /** How far it is, while it goes on. */
 export function Live({ step, preparing, unread = false }: Progress) {
   const once = useOnce(step.kind);
+  const picture = useRoom();
   return (
     <section class={`live ${step.kind}`} data-unread={unread} aria-labelledby="step-title">
-      <KeyPicture step={step.kind} />
+      <div ref={picture}>
+        <KeyPicture step={step.kind} />
+      </div>
       <div class="words" role="status">
         <h2 id="step-title">{unread ? t("step-read") : title(step)}</h2>
         <p id="step-next">{next(step, preparing)}</p>
@@ -30,6 +34,23 @@ export function Live({ step, preparing, unread = false }: Progress) {
       {step.kind === "pin" && <PinForm key={`${step.question} ${step.why}`} asked={step} />}
     </section>
   );
+}
+
+/** Leaves out what is only to look at where the words do not fit beside it. */
+function useRoom() {
+  const ref = useRef<HTMLDivElement>(null);
+  const look = () => {
+    const [it, root] = [ref.current, document.documentElement];
+    if (!it) return;
+    it.hidden = false;
+    it.hidden = root.scrollHeight > root.clientHeight + 1;
+  };
+  useLayoutEffect(look);
+  useEffect(() => {
+    addEventListener("resize", look);
+    return () => removeEventListener("resize", look);
+  }, []);
+  return ref;
 }
 
 function title(step: Step): string {
