@@ -27,7 +27,7 @@ export function PinForm({ asked }: { asked: PinAsked }) {
     show(shown);
     keep({ ...settings, pinPad: shown });
   };
-  const low = useMedia("(max-height: 44.99rem)");
+  const low = useMedia("(max-height: 719px)");
   const [wrong, tell] = useState(() => said(asked));
   const first = useRef<HTMLInputElement>(null);
   const again = useRef<HTMLInputElement>(null);
