@@ -18,8 +18,8 @@ packages=(gcc libc6-dev make ca-certificates swtpm swtpm-tools nftables iptables
   pkg-config libudev-dev libdbus-1-dev libpcsclite-dev libclang-dev pcscd vsmartcard-vpcd)
 # The app: its web view and its tray, and what its pages are made with.
 app=(libwebkit2gtk-4.1-dev libayatana-appindicator3-dev python3 python3-venv)
-# A private display with a window manager, and the web view's driver.
-display=(xvfb openbox icewm xdotool x11-utils xterm imagemagick webkit2gtk-driver
+# A private display with a window manager (Xorg's driver without hardware has several monitors), and the web view's driver.
+display=(xvfb xserver-xorg-core xserver-xorg-video-dummy openbox icewm xdotool x11-utils xterm imagemagick webkit2gtk-driver
   fonts-dejavu-core fonts-noto-core fonts-droid-fallback)
 case ${1:-} in
   demo) [ -z "${DISPLAY:-}${WAYLAND_DISPLAY:-}" ] || packages+=("${app[@]}") ;;

@@ -298,7 +298,7 @@ fn open(app: &AppHandle, language: Language) -> tauri::Result<WebviewWindow> {
     vitalsign_desktop::splash(&window, &app.state::<Page>().splash)?;
     let page = app.state::<Page>();
     page.keyboard.watch(&window)?;
-    window.set_zoom(page.placement.fit(&window, &page.keyboard)?)?;
+    page.placement.fit(&window, &page.keyboard)?;
     let again = app.clone();
     vitalsign_desktop::lock_down_webview(&window, move || reload(&again, language, 0))?;
     cover(app, language, 0);

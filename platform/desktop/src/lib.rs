@@ -73,6 +73,17 @@ pub(crate) struct Placed {
     pub(crate) arrived: bool,
     /// Place of the window when the person began to move it.
     pub(crate) grabbed: Option<(i32, i32)>,
+    /// Size that the window and its page were given last.
+    pub(crate) fit: Option<Fit>,
+}
+
+/// Size of the window and of its content.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Fit {
+    pub(crate) size: (i32, i32),
+    pub(crate) min_size: (i32, i32),
+    /// Factor by which the page is enlarged.
+    pub(crate) zoom: f64,
 }
 
 impl Placement {
@@ -94,6 +105,15 @@ pub enum WindowMove {
     Down,
 }
 
+/// Page of the desktop's own settings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SettingsPage {
+    /// Program that installs updates.
+    Updates,
+    Firewall,
+    ScreenLock,
+}
+
 /// A web view takes a few hundred milliseconds until it shows its page: until then the window says this by itself.
 #[derive(Clone, Debug, Default)]
 pub struct SplashOverlay(Arc<Mutex<Option<Words>>>);
@@ -105,15 +125,6 @@ pub struct Words {
     /// Below it, each a paragraph.
     pub lines: Vec<String>,
     pub dark: bool,
-/// Page of the desktop's own settings.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SettingsPage {
-    /// Program that installs updates.
-    Updates,
-    Firewall,
-    ScreenLock,
-}
-
 }
 
 impl SplashOverlay {

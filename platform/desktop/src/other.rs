@@ -81,8 +81,8 @@ impl KeyboardGuard {
 
 /// The system places windows.
 impl Placement {
-    pub fn fit(&self, _: &WebviewWindow, _: &KeyboardGuard) -> tauri::Result<f64> {
-        Ok(1.0)
+    pub fn fit(&self, _: &WebviewWindow, _: &KeyboardGuard) -> tauri::Result<()> {
+        Ok(())
     }
 
     pub fn dock(&self, _: &WebviewWindow, _: &KeyboardGuard, _: Option<(i32, i32)>) -> tauri::Result<bool> {

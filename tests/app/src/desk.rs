@@ -1,5 +1,6 @@
 //! A user's environment: a display, a session bus and an empty home folder, all private to the test.
 
+use crate::typist::HUMAN_PRIORITY;
 use crate::{LIMIT, Process, Screen};
 use anyhow::{Context, Result};
 use std::os::unix::fs::DirBuilderExt;
@@ -35,6 +36,46 @@ const KEEPS_FOCUS: &str = r#"<?xml version="1.0"?>
 </openbox_config>
 "#;
 
+/// Configuration of Xorg's driver without hardware: one monitor of 1280 × 900, and on its right one of 1920 × 1200.
+const TWO_MONITORS: &str = r#"
+Section "ServerFlags"
+  Option "AutoAddDevices" "false"
+  Option "AutoEnableDevices" "false"
+EndSection
+Section "Device"
+  Identifier "dummy"
+  Driver "dummy"
+  VideoRam 65536
+  Option "Monitor-DUMMY0" "left"
+  Option "Monitor-DUMMY1" "right"
+EndSection
+Section "Monitor"
+  Identifier "left"
+  HorizSync 1-1000
+  VertRefresh 1-1000
+  Modeline "left" 100 1280 1281 1282 1283 900 901 902 903
+  Option "PreferredMode" "left"
+EndSection
+Section "Monitor"
+  Identifier "right"
+  HorizSync 1-1000
+  VertRefresh 1-1000
+  Modeline "right" 100 1920 1921 1922 1923 1200 1201 1202 1203
+  Option "PreferredMode" "right"
+  Option "Enable" "true"
+  Option "Position" "1280 0"
+EndSection
+Section "Screen"
+  Identifier "screen"
+  Device "dummy"
+  DefaultDepth 24
+  SubSection "Display"
+    Depth 24
+    Virtual 3200 1200
+  EndSubSection
+EndSection
+"#;
+
 /// Window manager of a desk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Manager {
@@ -56,6 +97,7 @@ pub struct DesktopServices {
     server: Process,
     display: String,
     language: String,
+    desktop: Option<&'static str>,
     folder: TempDir,
 }
 
@@ -73,16 +115,37 @@ impl DesktopServices {
     /// # Errors
     /// When one of the programs is not there.
     pub fn under(manager: Manager) -> Result<Self> {
+        let mut server = Command::new("Xvfb");
+        server.args(["-screen", "0", "1280x900x24"]);
+        Self::on(server, manager)
+    }
+
+    /// The same with two monitors: of 1280 × 900, and on its right of 1920 × 1200.
+    ///
+    /// # Errors
+    /// When one of the programs is not there, or this is not root.
+    pub fn with_two_monitors() -> Result<Self> {
+        let folder = tempfile::Builder::new().prefix("vsx").tempdir()?;
+        let configuration = folder.path().join("xorg.conf");
+        std::fs::write(&configuration, TWO_MONITORS)?;
+        let mut server = Command::new("/usr/lib/xorg/Xorg");
+        server.arg("-config").arg(configuration).args(["-novtswitch", "-sharevts", "-logfile", "/dev/null"]);
+        // It has read its configuration once it answers.
+        Self::on(server, Manager::FocusesNewWindows)
+    }
+
+    fn on(mut server: Command, manager: Manager) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("vsd").tempdir()?;
         for name in ["home", "run", "data", "config", "cache"] {
             std::fs::DirBuilder::new().mode(0o700).create(folder.path().join(name))?;
         }
         let log = |name: &str| std::fs::File::create(folder.path().join(name));
 
-        let mut server = Command::new("Xvfb");
-        server.args(["-displayfd", "1", "-screen", "0", "1280x900x24", "-nolisten", "tcp", "-noreset"]);
-        let (server, number) = Process::start_until(server.stderr(log("Xvfb.log")?), "")?;
+        server.args(["-displayfd", "1", "-nolisten", "tcp", "-noreset"]);
+        let (server, number) = Process::start_until(server.stderr(log("X.log")?), "")?;
         let display = format!(":{}", number.trim());
+        let id = rustix::process::Pid::from_raw(server.id().try_into()?);
+        let _ = rustix::process::setpriority_process(id, HUMAN_PRIORITY);
 
         let configuration = folder.path().join("bus.conf");
         let socket = folder.path().join("bus");
@@ -97,9 +160,6 @@ impl DesktopServices {
             let program = if manager == Manager::IceWm { "icewm" } else { "openbox" };
             let mut command = Command::new(program);
             command.env("DISPLAY", &display).stdout(Stdio::null()).stderr(log("manager.log")?);
-    desktop: Option<&'static str>,
-    /// Programs look for a bus for assistive programs, which takes time where there is none.
-    assistive: bool,
             command.env("HOME", folder.path().join("home"));
             if manager == Manager::KeepsFocus {
                 let file = folder.path().join("openbox.xml");
@@ -109,16 +169,7 @@ impl DesktopServices {
             Some(Process::start(&mut command)?)
         };
         let language = "C.UTF-8".to_owned();
-        let desk = Self {
-            _manager: running,
-            _bus: bus,
-            server,
-            display,
-            language,
-            desktop: None,
-            assistive: false,
-            folder,
-        };
+        let desk = Self { _manager: running, _bus: bus, server, display, language, desktop: None, folder };
         if manager != Manager::None {
             desk.screen()?.until_managed()?;
         }
@@ -129,6 +180,13 @@ impl DesktopServices {
     #[must_use]
     pub fn in_language(mut self, language: &str) -> Self {
         language.clone_into(&mut self.language);
+        self
+    }
+
+    /// Names the desktop, as in `XDG_CURRENT_DESKTOP`.
+    #[must_use]
+    pub fn on_desktop(mut self, desktop: &'static str) -> Self {
+        self.desktop = Some(desktop);
         self
     }
 
@@ -194,20 +252,6 @@ impl DesktopServices {
             if let Some(value) = std::env::var_os(kept) {
                 command.env(kept, value);
             }
-    /// Names the desktop, as in `XDG_CURRENT_DESKTOP`.
-    #[must_use]
-    pub fn on_desktop(mut self, desktop: &'static str) -> Self {
-        self.desktop = Some(desktop);
-        self
-    }
-
-    /// Has programs tell assistive programs what they show.
-    #[must_use]
-    pub fn with_assistive_programs(mut self) -> Self {
-        self.assistive = true;
-        self
-    }
-
         }
         let folder = |name| self.folder().join(name);
         command
@@ -216,15 +260,14 @@ impl DesktopServices {
             .env("GDK_BACKEND", "x11")
             .env("LANG", "C.UTF-8")
             .env("LC_ALL", &self.language)
+            // There is no bus for assistive programs here, and looking for one takes time.
+            .env("NO_AT_BRIDGE", "1")
             .env("HOME", folder("home"))
             .env("XDG_RUNTIME_DIR", folder("run"))
             .env("XDG_DATA_HOME", folder("data"))
             .env("XDG_CONFIG_HOME", folder("config"))
             .env("XDG_CACHE_HOME", folder("cache"));
+        command.envs(self.desktop.map(|desktop| ("XDG_CURRENT_DESKTOP", desktop)));
         command
     }
 }
-        if !self.assistive {
-            command.env("NO_AT_BRIDGE", "1");
-        }
-        command.envs(self.desktop.map(|desktop| ("XDG_CURRENT_DESKTOP", desktop)));

@@ -25,6 +25,9 @@ const KEY_INTERVAL: Duration = Duration::from_millis(30);
 /// Time between two clicks.
 const CLICK_INTERVAL: Duration = Duration::from_millis(60);
 
+/// Priority of a person's hand, and of the display server that they use.
+pub(crate) const HUMAN_PRIORITY: i32 = -15;
+
 /// Time without a key after which the display server is taken to be held by a program.
 const HELD: Duration = Duration::from_millis(300);
 
@@ -269,6 +272,8 @@ impl Busy {
         let pause = Arc::new(AtomicUsize::new(0));
         let (stopped, doing, paused) = (Arc::clone(&stop), Arc::clone(&done), Arc::clone(&pause));
         let thread = std::thread::spawn(move || {
+            // A person is not slower on a busy machine. (For the kernel a thread has a priority, and only root raises it.)
+            let _ = rustix::process::setpriority_process(None, HUMAN_PRIORITY);
             let mut last = Instant::now();
             while !stopped.load(Ordering::Acquire) {
                 act(doing.load(Ordering::Acquire))?;

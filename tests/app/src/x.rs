@@ -211,16 +211,21 @@ impl Screen {
         Ok(self.connection.flush()?)
     }
 
-    /// Gives the screen's only monitor this place, and a size in millimetres.
+    /// Gives the monitor that shows a part of this place the place, and a size in millimetres.
     ///
     /// # Errors
     /// The server refuses it.
     pub fn set_monitor(&self, place: Rect, (width_mm, height_mm): (u32, u32)) -> Result<()> {
         let there = self.connection.randr_get_monitors(self.root, true)?.reply()?;
+        let shows = |it: &MonitorInfo| {
+            let [x, y] = [it.x, it.y].map(i32::from);
+            let [width, height] = [it.width, it.height].map(i32::from);
+            Rect { x, y, width, height }.overlaps(place)
+        };
         let info = MonitorInfo {
             // Each name can be used once.
             name: self.atom(&format!("monitor-{}-{}", place.x, place.width))?,
-            primary: true,
+            primary: place.x == 0,
             automatic: false,
             x: place.x.try_into()?,
             y: place.y.try_into()?,
@@ -228,7 +233,7 @@ impl Screen {
             height: place.height.try_into()?,
             width_in_millimeters: width_mm,
             height_in_millimeters: height_mm,
-            outputs: there.monitors.into_iter().flat_map(|it| it.outputs).collect(),
+            outputs: there.monitors.into_iter().filter(shows).flat_map(|it| it.outputs).collect(),
         };
         Ok(self.connection.randr_set_monitor(self.root, info)?.check()?)
     }

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
 use std::time::{Duration, Instant};
-use vitalsign_app_tests::{App, Hand, Process, Rect, TextWindow, TrayHost, Ward};
+use vitalsign_app_tests::{App, DesktopServices, Hand, Page, Process, Rect, TextWindow, TrayHost, Ward};
 use vitalsign_e2e::wait_for;
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -112,16 +112,9 @@ fn click_right_after_a_move_answers_nothing() -> Result<()> {
     for _ in 0..60 {
         page.until_calm()?;
         let content = screen.content(window)?;
-        let button = page.run("const it = document.querySelector('#decline').getBoundingClientRect(); return [it.x, it.y, it.width, it.height]", &[])?;
-        let part = |index: usize| button.get(index).and_then(serde_json::Value::as_f64).context("no place");
-        #[expect(
-            clippy::as_conversions,
-            clippy::cast_possible_truncation,
-            reason = "pixels of a small screen"
-        )]
-        let [x, y, width, height] = [part(0)? as i32, part(1)? as i32, part(2)? as i32, part(3)? as i32];
+        let button = on_screen(page, content, "#decline")?;
         let shift = if to_the_left { -160 } else { 160 };
-        let after = Rect { x: content.x + x + shift, y: content.y + y, width, height };
+        let after = Rect { x: button.x + shift, ..button };
         let frame = screen.place(window)?;
         let begun = Instant::now();
         screen.move_window(window, (frame.x + shift, frame.y))?;
@@ -147,12 +140,22 @@ fn click_right_after_a_move_answers_nothing() -> Result<()> {
     Ok(())
 }
 
+/// Returns where an element of the page is on the screen. `content` is the place of the page.
+fn on_screen(page: &Page, content: Rect, css: &str) -> Result<Rect> {
+    let box_of = "const [css, width] = arguments, size = width / innerWidth;
+         const it = document.querySelector(css).getBoundingClientRect();
+         return [it.x, it.y, it.width, it.height].map(length => Math.round(length * size))";
+    let found = page.run(box_of, &[json!(css), json!(content.width)])?;
+    let [x, y, width, height] = serde_json::from_value(found)?;
+    Ok(Rect { x: content.x + x, y: content.y + y, width, height })
+}
+
 #[test]
 fn targets_of_a_prompt_are_enlarged_on_fine_screens() -> Result<()> {
     let ward = Ward::open()?;
     let screen = ward.desk.screen()?;
     // A monitor of 220 pixels to the inch, as a tablet of 10 inches has. (The server has one output, and GTK sees no monitor
-    // without one: several monitors are a matter of the unit tests.)
+    // without one.)
     let fine = Rect { x: 400, width: 880, ..SCREEN };
     screen.set_monitor(fine, (102, 104))?;
     let app = ward.app(&[])?;
@@ -163,14 +166,67 @@ fn targets_of_a_prompt_are_enlarged_on_fine_screens() -> Result<()> {
     wait_for("the prompt on the monitor", MINUTE, || Ok(screen.place(window)?.is_inside(fine).then_some(())))
         .with_context(|| format!("{:?}", screen.place(window)))?;
     // As large as the monitor allows, where 480 pixels of the page have to fit: 860 / 480 = 1.79. The target is 48 pixels.
-    let content = screen.content(window)?;
+    ensure_large(page, screen.content(window)?, 48.0 * 1.75)
+}
+
+/// Fails if a button of the page is smaller than this on the screen, in pixels. `content` is the place of the page.
+fn ensure_large(page: &Page, content: Rect, wanted: f64) -> Result<()> {
     let small = page.run(
         "const [width, wanted] = arguments;
          const size = width / innerWidth;
          return [...document.querySelectorAll('button')].map(it => [it.id, it.getBoundingClientRect()])
            .filter(([, it]) => Math.min(it.width, it.height) * size < wanted).map(([id, it]) => `${id} ${it.width * size} ${it.height * size}`)",
-        &[json!(content.width), json!(48.0 * 1.75)],
+        &[json!(content.width), json!(wanted)],
     )?;
     ensure!(small == json!([]), "too small in {content:?}: {small}");
+    Ok(())
+}
+
+#[test]
+fn prompt_is_on_the_monitor_of_the_work() -> Result<()> {
+    let ward = Ward::open_at(DesktopServices::with_two_monitors()?)?;
+    let screen = ward.desk.screen()?;
+    let (left, right) = (SCREEN, Rect { x: 1280, y: 0, width: 1920, height: 1200 });
+    // Of 96 and of 220 pixels to the inch.
+    screen.set_monitor(left, (339, 238))?;
+    screen.set_monitor(right, (222, 139))?;
+    let hand = Hand::open(ward.desk.display())?;
+    hand.point((200, 200))?;
+    let app = ward.app(&[])?;
+    let (page, window) = (&app.page, screen.until_app_window()?);
+    wait_for("the window", MINUTE, || Ok(screen.place(window)?.is_inside(left).then_some(())))?;
+    let before = screen.content(window)?;
+    for (order, monitor, work, target) in [
+        (4717, right, Rect { x: 1400, y: 100, width: 700, height: 700 }, 48.0 * 2.15),
+        (4718, left, Rect { x: 20, y: 60, width: 500, height: 700 }, 48.0),
+        (4719, right, Rect { x: 2300, y: 300, width: 600, height: 700 }, 48.0 * 2.15),
+    ] {
+        let text = TextWindow::open_at(ward.desk.display(), work)?;
+        let asked = ward.ask(&format!("EHR: sign order {order}"), &[])?;
+        page.see("#decline")?;
+        wait_for("the prompt on the monitor of the work", MINUTE, || {
+            let place = screen.place(window)?;
+            Ok((place.is_inside(monitor) && !place.overlaps(screen.place(text.window)?)).then_some(()))
+        })
+        .with_context(|| format!("{order}: {:?}", screen.place(window)))?;
+        page.until_calm()?;
+        ensure_large(page, screen.content(window)?, target).with_context(|| format!("{order}"))?;
+        // On a busy machine a press may not count, and a person presses again.
+        wait_for("the prompt to be declined", MINUTE, || {
+            hand.click(middle(on_screen(page, screen.content(window)?, "#decline")?)?)?;
+            std::thread::sleep(Duration::from_millis(900));
+            Ok((!page.has("#decline")?).then_some(()))
+        })?;
+        ensure!(asked.end()? == "declined");
+        // It is given back as it was.
+        wait_for("the window where it was", MINUTE, || {
+            let now = screen.content(window)?;
+            let near = |a: i32, b: i32| (a - b).abs() <= 64;
+            Ok((near(now.x, before.x) && now.width == before.width && now.height == before.height)
+                .then_some(()))
+        })
+        .with_context(|| format!("{order}: {before:?} became {:?}", screen.content(window)))?;
+        text.close()?;
+    }
     Ok(())
 }

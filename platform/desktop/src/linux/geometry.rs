@@ -1,6 +1,8 @@
 //! Place and size of a window that is raised by a program: on the screen, large enough to press, and beside what the
 //! person works in. All lengths are in the desktop's own pixels.
 
+use crate::Fit;
+
 /// Size of the window in CSS pixels, and the smallest one in which a prompt fits.
 const SIZE: (i32, i32) = (520, 720);
 const MIN_SIZE: (i32, i32) = (320, 480);
@@ -32,15 +34,6 @@ pub(super) struct Monitor {
     pub(super) area: Rect,
     /// Width and height in millimetres, as the screen tells them.
     pub(super) millimetres: (i32, i32),
-}
-
-/// Size of the window and of its content.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Fit {
-    pub(super) size: (i32, i32),
-    pub(super) min_size: (i32, i32),
-    /// Factor by which the page is enlarged.
-    pub(super) zoom: f64,
 }
 
 impl Rect {
@@ -80,6 +73,16 @@ pub(super) fn monitor_of(monitors: &[Monitor], rect: Rect) -> Option<&Monitor> {
     monitors.iter().max_by_key(|it| (it.whole.overlap(rect), -it.whole.distance(rect)))
 }
 
+/// Returns the rectangle of a window of this size with room for its frame.
+pub(super) fn framed((x, y): (i32, i32), (width, height): (i32, i32)) -> Rect {
+    Rect { x, y, width: width + FRAME.0, height: height + FRAME.1 }
+}
+
+/// Returns where the person works: in the window that has the focus, or else where the pointer is.
+pub(super) fn work(focused: Option<Rect>, (x, y): (i32, i32)) -> Rect {
+    focused.unwrap_or(Rect { x, y, width: 1, height: 1 })
+}
+
 /// Returns the size on a monitor.
 pub(super) fn fit(monitor: &Monitor) -> Fit {
     let area = monitor.area;
@@ -97,7 +100,8 @@ pub(super) fn fit(monitor: &Monitor) -> Fit {
 }
 
 /// Returns the place for a window of this size with its frame, and whether it covers a part of `focused`, the window that
-/// the person works in. `kept` is the place where the person moved it before.
+/// the person works in. `kept` is the place where the person moved it before, which counts on each monitor alike: the
+/// window is always on the monitor of the work.
 pub(super) fn dock(
     monitors: &[Monitor],
     (width, height): (i32, i32),
@@ -105,12 +109,12 @@ pub(super) fn dock(
     kept: Option<(i32, i32)>,
     pointer: (i32, i32),
 ) -> Option<(Rect, bool)> {
-    let sized = |x, y| Rect { x, y, width: width + FRAME.0, height: height + FRAME.1 };
+    let sized = |x, y| framed((x, y), (width, height));
+    let area = monitor_of(monitors, work(focused, pointer))?.area;
     if let Some((x, y)) = kept {
-        return Some((on_screen(monitors, sized(x, y))?, false));
+        let there = monitor_of(monitors, sized(x, y))?.area;
+        return Some((sized(area.x + x - there.x, area.y + y - there.y).moved_into(area), false));
     }
-    let here = focused.unwrap_or(Rect { x: pointer.0, y: pointer.1, width: 1, height: 1 });
-    let area = monitor_of(monitors, here)?.area;
     let (left, right) = (area.x, area.right() - width - FRAME.0);
     let (top, bottom) = (area.y, area.bottom() - height - FRAME.1);
     let middle = i32::midpoint(top, bottom);
@@ -212,7 +216,14 @@ mod tests {
         let both = [monitor(0, 1920, 1080), monitor(1920, 1280, 1024)];
         let place =
             |monitors: &[Monitor], kept| dock(monitors, (520, 720), None, Some(kept), (0, 0)).unwrap().0;
-        assert_eq!(place(&both, (2100, 60)), rect(2100, 60, 530, 760));
+        let at = |kept, pointer| dock(&both, (520, 720), None, Some(kept), pointer).unwrap().0;
+        assert_eq!(at((2100, 60), (2500, 500)), rect(2100, 60, 530, 760));
+        // The person works on the other monitor: the same place there.
+        assert_eq!(at((2100, 60), (500, 500)), rect(180, 60, 530, 760));
+        assert_eq!(at((180, 60), (2500, 500)), rect(2100, 60, 530, 760));
+        let focused = Some(rect(2000, 100, 700, 600));
+        let (place_there, _) = dock(&both, (520, 720), focused, Some((1390, 300)), (0, 0)).unwrap();
+        assert!(is_inside(place_there, both[1].area), "{place_there:?}");
         // The second monitor is gone; a panel came; nonsense.
         for kept in [(2100, 60), (0, 0), (-5000, 90_000), (1900, 1070)] {
             assert!(is_inside(place(&both[..1], kept), both[0].area), "{kept:?}");

@@ -16,12 +16,12 @@ const STEP: i32 = 64;
 const ADJUSTMENT: i32 = 64;
 
 impl Placement {
-    /// Sizes a window that is not shown yet for the monitor that the person works at, and keeps it on the screen when
-    /// monitors come and go. Returns the factor that enlarges its page until targets are large enough.
+    /// Sizes a window that is not shown yet for the monitor that the person works at, enlarges its page until targets are
+    /// large enough, and keeps the window on the screen when monitors come and go.
     ///
     /// # Errors
     /// The window is closed.
-    pub fn fit(&self, window: &WebviewWindow, keyboard: &KeyboardGuard) -> tauri::Result<f64> {
+    pub fn fit(&self, window: &WebviewWindow, keyboard: &KeyboardGuard) -> tauri::Result<()> {
         let toplevel = window.gtk_window()?;
         if let Some(screen) = GtkWindowExt::screen(&toplevel) {
             let (placement, keyboard, kept) = (self.clone(), keyboard.clone(), toplevel.downgrade());
@@ -56,7 +56,8 @@ impl Placement {
             placed.arrived |= placed.requested.is_some_and(|wanted| is_near(wanted, (x, y)));
             false
         });
-        Ok(resize(&toplevel))
+        let here = geometry::work(focused(&toplevel), pointer(&toplevel));
+        self.resize_for(window, &toplevel, here).map(drop)
     }
 
     /// Places a window that is about to be raised where it does not cover what the person works in, or at `kept`, where
@@ -75,12 +76,11 @@ impl Placement {
             return Ok(false);
         }
         toplevel.realize();
-        let focused = focused(&toplevel).unwrap_or_else(|error| {
-            tracing::debug!("no window has the focus: {error}");
-            None
-        });
-        let (size, at) = (toplevel.size(), pointer(&toplevel));
-        let place = geometry::dock(&monitors(&toplevel), size, focused, kept, at);
+        let focused = focused(&toplevel);
+        let (at, monitors) = (pointer(&toplevel), monitors(&toplevel));
+        let size = self.resize_for(window, &toplevel, geometry::work(focused, at))?;
+        let size = size.unwrap_or_else(|| toplevel.size());
+        let place = geometry::dock(&monitors, size, focused, kept, at);
         Ok(place.is_some_and(|(place, covers)| {
             self.move_to(&toplevel, keyboard, place);
             covers
@@ -98,10 +98,11 @@ impl Placement {
         (x, y): (i32, i32),
     ) -> tauri::Result<()> {
         let toplevel = window.gtk_window()?;
-        if is_x11(&toplevel)
-            && let Some(place) = geometry::on_screen(&monitors(&toplevel), Rect { x, y, ..frame(&toplevel) })
-        {
-            self.move_to(&toplevel, keyboard, place);
+        if !is_x11(&toplevel) {
+            return Ok(());
+        }
+        if let Some(place) = geometry::on_screen(&monitors(&toplevel), Rect { x, y, ..frame(&toplevel) }) {
+            self.fit_at(window, &toplevel, keyboard, place)?;
         }
         Ok(())
     }
@@ -185,10 +186,51 @@ impl Placement {
             WindowMove::Up => by(0, -STEP),
             WindowMove::Down => by(0, STEP),
         };
-        Ok(to.map(|to| {
-            self.move_to(&toplevel, keyboard, to);
-            (to.x, to.y)
-        }))
+        to.map(|to| self.fit_at(window, &toplevel, keyboard, to)).transpose()
+    }
+
+    /// Moves a window to a place on the screen, sized for the monitor that it is then on. Returns the place.
+    fn fit_at(
+        &self,
+        window: &WebviewWindow,
+        toplevel: &gtk::ApplicationWindow,
+        keyboard: &KeyboardGuard,
+        to: Rect,
+    ) -> tauri::Result<(i32, i32)> {
+        let resized = self.resize_for(window, toplevel, to)?.map(|size| geometry::framed((to.x, to.y), size));
+        let to = resized.and_then(|it| geometry::on_screen(&monitors(toplevel), it)).unwrap_or(to);
+        self.move_to(toplevel, keyboard, to);
+        Ok((to.x, to.y))
+    }
+
+    /// Sizes the window and its page for the monitor of a place, unless they are sized so. Returns a new size.
+    fn resize_for(
+        &self,
+        window: &WebviewWindow,
+        toplevel: &gtk::ApplicationWindow,
+        place: Rect,
+    ) -> tauri::Result<Option<(i32, i32)>> {
+        let fit = geometry::monitor_of(&monitors(toplevel), place).map(geometry::fit);
+        let Some(fit) = fit.filter(|fit| self.lock().fit.replace(*fit) != Some(*fit)) else {
+            return Ok(None);
+        };
+        let hints = gtk::gdk::Geometry::new(
+            fit.min_size.0,
+            fit.min_size.1,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0.0,
+            0.0,
+            gtk::gdk::Gravity::NorthWest,
+        );
+        toplevel.set_geometry_hints(None::<&gtk::Widget>, Some(&hints), gtk::gdk::WindowHints::MIN_SIZE);
+        toplevel.resize(fit.size.0, fit.size.1);
+        window.set_zoom(fit.zoom)?;
+        Ok(Some(fit.size))
     }
 
     fn keep_on_screen(&self, window: &gtk::ApplicationWindow, keyboard: &KeyboardGuard) {
@@ -217,31 +259,6 @@ impl Placement {
 /// Returns whether a window manager, with its frame, may have made one place of the other.
 fn is_near(one: (i32, i32), other: (i32, i32)) -> bool {
     (one.0 - other.0).abs() <= ADJUSTMENT && (one.1 - other.1).abs() <= ADJUSTMENT
-}
-
-/// Sizes the window for its monitor, and returns the factor for its page.
-fn resize(window: &gtk::ApplicationWindow) -> f64 {
-    let (x, y) = pointer(window);
-    let here = focused(window).ok().flatten().unwrap_or(Rect { x, y, width: 1, height: 1 });
-    let monitors = monitors(window);
-    let Some(monitor) = geometry::monitor_of(&monitors, here) else { return 1.0 };
-    let fit = geometry::fit(monitor);
-    let hints = gtk::gdk::Geometry::new(
-        fit.min_size.0,
-        fit.min_size.1,
-        0,
-        0,
-        0,
-        0,
-        0,
-        0,
-        0.0,
-        0.0,
-        gtk::gdk::Gravity::NorthWest,
-    );
-    window.set_geometry_hints(None::<&gtk::Widget>, Some(&hints), gtk::gdk::WindowHints::MIN_SIZE);
-    window.resize(fit.size.0, fit.size.1);
-    fit.zoom
 }
 
 fn is_x11(window: &gtk::ApplicationWindow) -> bool {
@@ -278,7 +295,14 @@ fn pointer(window: &gtk::ApplicationWindow) -> (i32, i32) {
 }
 
 /// Returns the window of another program that has the focus, with its frame.
-fn focused(window: &gtk::ApplicationWindow) -> Result<Option<Rect>, X11Error> {
+fn focused(window: &gtk::ApplicationWindow) -> Option<Rect> {
+    read_focused(window).unwrap_or_else(|error| {
+        tracing::debug!("no window has the focus: {error}");
+        None
+    })
+}
+
+fn read_focused(window: &gtk::ApplicationWindow) -> Result<Option<Rect>, X11Error> {
     if !is_x11(window) {
         return Ok(None);
     }
