@@ -125,12 +125,20 @@ fn run([agent, verifier, app]: [&Path; 3], report: &Path, idle_seconds: u64) -> 
         step_up.request_to_prompt_ms < 150.0,
     );
     row(
-        "step-up: key's answer to token",
+        "step-up: tap to approved, median of 40",
         "tap_to_token_ms",
         step_up.tap_to_token_ms,
         "ms",
         "< 30".into(),
         step_up.tap_to_token_ms < 30.0,
+    );
+    row(
+        "  the slowest of 40 in a row",
+        "slowest_tap_to_token_ms",
+        step_up.slowest_tap_to_token_ms,
+        "ms",
+        "< 300".into(),
+        step_up.slowest_tap_to_token_ms < 300.0,
     );
     row(
         "step-up: PIN and tap to token",
