@@ -9,7 +9,7 @@ use vitalsign_app_tests::{App, Busy, Manager, Process, TextWindow, TrayHost, War
 const KEYS: usize = 70;
 
 fn prompts() -> usize {
-    std::env::var("VITALSIGN_PROMPTS").ok().and_then(|it| it.parse().ok()).unwrap_or(4)
+    std::env::var("VITALSIGN_PROMPTS").ok().and_then(|it| it.parse().ok()).unwrap_or(6)
 }
 
 /// Keys that are typed while the app is stalled: longer than a window takes no keyboard after it was raised.
