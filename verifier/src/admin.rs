@@ -26,9 +26,11 @@ pub(crate) mod token;
 pub(crate) mod user;
 
 use std::path::Path;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use vitalsign_verifier::audit::Actor;
+use vitalsign_verifier::clock::now;
 use vitalsign_verifier::config::Config;
+use vitalsign_verifier::keyring::Keyring;
 use vitalsign_verifier::store::Store;
 
 /// The command was used wrongly, which only the store could tell. Exit status 2.
@@ -45,6 +47,12 @@ async fn store(config: &Path) -> anyhow::Result<Store> {
         config.store().display()
     );
     new_store(&config).await
+}
+
+/// Opens the keys in the store that the configuration names.
+async fn keyring(path: &Path) -> anyhow::Result<Keyring> {
+    let store = store(path).await?;
+    Ok(Keyring::open(&Config::read(path)?, Arc::new(store), now()).await?)
 }
 
 /// Opens the store that the configuration names, and creates it if it is missing: people, applications and tokens can be

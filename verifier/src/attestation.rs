@@ -15,11 +15,10 @@ pub(crate) use verdict::key_attestation;
 
 use crate::appraisal::Appraiser;
 use crate::config::Config;
-use crate::files::FileError;
+use crate::keyring::LiveKeys;
 use crate::live::Live;
 use crate::nonce::{Nonces, Purpose};
 use crate::pace::{Paces, Rate};
-use crate::signing_keys::{KeyStore, Signs};
 use crate::store::Store;
 use crate::store::report::Reports;
 use device_cache::DeviceCache;
@@ -44,7 +43,7 @@ pub struct Attestation {
     store: Arc<Store>,
     nonces: Arc<Nonces>,
     appraiser: Live<Appraiser>,
-    ear_keys: KeyStore,
+    ear_keys: LiveKeys,
     devices: DeviceCache,
     reports: Reports,
     /// Nonces whose quote is being verified.
@@ -64,9 +63,8 @@ impl Attestation {
         store: Arc<Store>,
         nonces: Arc<Nonces>,
         appraiser: Appraiser,
-        now: u64,
-    ) -> Result<Self, FileError> {
-        let ear_keys = KeyStore::open(config.keys(), Signs::Verdicts, now)?;
+        ear_keys: LiveKeys,
+    ) -> Self {
         let (reports, writer) = Reports::start(store.clone(), config.nonce_seconds);
         tokio::spawn(async move {
             // Without it every report fails. The service manager starts the verifier again. When the runtime shuts down,
@@ -83,7 +81,7 @@ impl Attestation {
         let reports_rate =
             Rate { burst: limits.report_burst, each: Duration::from_secs(limits.report_pace_seconds) };
         let paces = |rate| Paces::new(rate, limits.remembered_devices);
-        Ok(Self {
+        Self {
             report_paces: paces(reports_rate),
             log_paces: paces(LOG_RATE),
             kept_evidence_paces: paces(KEPT_EVIDENCE_RATE),
@@ -96,7 +94,7 @@ impl Attestation {
             reports,
             quotes_in_work: AllInWork::default(),
             logs_in_work: AllInWork::default(),
-        })
+        }
     }
 
     /// Issues a nonce for the holder of a report key. Unauthenticated, because a nonce costs nothing until it
@@ -125,8 +123,13 @@ impl Attestation {
     }
 
     /// Loads signing keys that an administrator replaced.
-    pub fn refresh_keys(&self, now: u64) {
-        self.ear_keys.refresh(now);
+    pub async fn refresh_keys(&self, now: u64) {
+        self.ear_keys.refresh(now).await;
+    }
+
+    /// Returns when the key that signs was made, in seconds since 1970.
+    pub(crate) fn key_made_at(&self) -> u64 {
+        self.ear_keys.get().made_at()
     }
 
     /// Returns the number of reports that wait to be written.

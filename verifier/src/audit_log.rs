@@ -1,11 +1,11 @@
 //! The audit log as it is kept: collects heartbeats into entries, signs checkpoints, removes payloads whose retention ended.
 
 use crate::audit::checkpoint::{Checkpoint, ConsistencyProof, Cosigned};
-use crate::audit::note::{NoteError, NoteKey, NoteSignature, SignatureType, SignedNote, VerifierKey};
+use crate::audit::note::{NoteError, NoteKey, NoteSignature, SignedNote, VerifierKey};
 use crate::audit::prove::{Exported, KnownKeys};
 use crate::audit::{Broken, Head, Kind};
 use crate::config::{AuditSettings, Config};
-use crate::files::FileError;
+use crate::keyring::{Keyring, KeyringError};
 use crate::store::audit_tree::VerifiedLog;
 use crate::store::{Store, StoreError};
 use std::sync::Arc;
@@ -47,12 +47,12 @@ impl AuditLog {
         format!("{}/audit", origin.trim_start_matches("https://"))
     }
 
-    /// Opens the log of this name. Creates its key if it is missing.
+    /// Opens the log of this name.
     ///
     /// # Errors
-    /// The key cannot be read or created.
-    pub fn open(config: &Config, store: Arc<Store>, name: &str) -> Result<Self, FileError> {
-        let key = NoteKey::open(&config.audit_key(), name, SignatureType::Ed25519)?;
+    /// The key cannot be read.
+    pub async fn open(config: &Config, keyring: &Keyring, name: &str) -> Result<Self, KeyringError> {
+        let (store, key) = (keyring.store().clone(), keyring.log_key(name).await?);
         Ok(Self { store, key, settings: config.audit.clone(), pruned: Mutex::new(0) })
     }
 

@@ -1,14 +1,15 @@
-//! Backups: the store, the signing keys and the files that the configuration names, in one encrypted file.
+//! Backups: the store with the keys, what opens them, and the files that the configuration names, in one encrypted file.
 //!
 //! The file has the age format ([`crate::age`]). Its content is an SQLite database: the store as it was at one point in
 //! time, with two more tables, so that standard tools can read it without this program.
 //!
 //! ```text
 //! backup         when and by which program it was made
-//! backup_files   name, content: data/keys/…, data/tls/…, data/roots/…, configuration/…
+//! backup_files   name, content: data/kek, data/tls/…, data/roots/…, configuration/…
 //! ```
 //!
-//! It does not contain the key that seals nonces: nonces and sessions from before a restore are invalid.
+//! `data/kek` is the key-encryption key: a restore opens the keys with it, and seals them with that of its host. The key that
+//! seals nonces is not in a backup: nonces and sessions from before a restore are invalid.
 
 mod content;
 mod restore;
@@ -19,7 +20,8 @@ use crate::age::{self, Recipient};
 use crate::config::Config;
 use crate::disk;
 use crate::files::{self, FileError};
-use crate::store::{NoSpace, Store, StoreError, check_space, snapshot};
+use crate::keyring::{Keyring, KeyringError};
+use crate::store::{NoSpace, StoreError, check_space, snapshot};
 use aws_lc_rs::digest::{Context, SHA256};
 use std::fs::File;
 use std::io::{self, BufReader, Read, Write};
@@ -33,6 +35,8 @@ pub enum BackupError {
     File(#[from] FileError),
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error(transparent)]
+    Keys(#[from] KeyringError),
     #[error(transparent)]
     NoSpace(#[from] NoSpace),
     #[error("the backup {0}: {1}")]
@@ -72,7 +76,7 @@ pub struct Backup {
 pub async fn make(
     config: &Config,
     configuration: &Path,
-    store: &Store,
+    keyring: &Keyring,
     path: &Path,
     recipients: Vec<Recipient>,
     now: u64,
@@ -90,8 +94,8 @@ pub async fn make(
     }
     let copy = config.data.join("backup.db");
     let outcome = async {
-        store.copy_to(&copy).await?;
-        let (files, missing) = content::add(&copy, config, configuration, now).await?;
+        keyring.store().copy_to(&copy).await?;
+        let (files, missing) = content::add(&copy, config, configuration, &keyring.kek(), now).await?;
         let last_entry = content::last_entry(&copy).await?;
         let (copy, path) = (copy.clone(), path.to_owned());
         let written = tokio::task::spawn_blocking(move || write(&copy, &path, &recipients, progress)).await;

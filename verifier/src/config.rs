@@ -4,6 +4,7 @@ use crate::age::Recipient;
 use crate::audit::Kind;
 use crate::audit::note::{SignatureType, VerifierKey};
 use crate::audit::prove::MAX_PIN_HOURS;
+use crate::kek::KekSource;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -14,8 +15,11 @@ use vitalsign_webauthn::Aaguid;
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// Folder of the store, the keys and the roots.
+    /// Folder of the store and the roots.
     pub data: PathBuf,
+    /// Settings of the verifier's keys.
+    #[serde(default)]
+    pub keys: KeySettings,
     #[serde(default = "default_listen")]
     pub listen: SocketAddr,
     #[serde(default)]
@@ -88,6 +92,16 @@ impl Default for AdminSettings {
     fn default() -> Self {
         Self { listen: SocketAddr::from(([127, 0, 0, 1], 9464)) }
     }
+}
+
+/// The key-encryption key, which opens the verifier's keys in the store. At most one of the settings.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct KeySettings {
+    /// File with the key; `kek` in the data folder by default, which the verifier makes at its first start.
+    pub kek: Option<PathBuf>,
+    /// Name of a systemd credential with the key.
+    pub kek_credential: Option<String>,
 }
 
 /// Settings of the log.
@@ -387,6 +401,7 @@ impl Config {
     pub fn for_data(data: impl Into<PathBuf>) -> Self {
         Self {
             data: data.into(),
+            keys: KeySettings::default(),
             listen: default_listen(),
             tls: None,
             origin: None,
@@ -419,6 +434,7 @@ impl Config {
         let folder = path.parent().unwrap_or(Path::new("."));
         let Self {
             data,
+            keys,
             tls,
             roots,
             policy,
@@ -443,7 +459,16 @@ impl Config {
             https.roots = folder.join(&https.roots);
             https.token = https.token.as_ref().map(|token| folder.join(token));
         }
-        let paths = [roots, policy, thresholds, step_up_policy, metadata, metadata_roots, organisation];
+        let paths = [
+            &mut keys.kek,
+            roots,
+            policy,
+            thresholds,
+            step_up_policy,
+            metadata,
+            metadata_roots,
+            organisation,
+        ];
         for path in paths.into_iter().flatten() {
             *path = folder.join(&path);
         }
@@ -457,6 +482,20 @@ impl Config {
     /// [`ConfigError::Invalid`] with the first violation.
     pub fn check(&self) -> Result<(), ConfigError> {
         match () {
+            () if self.keys.kek.is_some() && self.keys.kek_credential.is_some() => {
+                Err(ConfigError::Invalid("[keys] needs either kek or kek_credential"))
+            }
+            () if self.keys.kek.as_ref().is_some_and(|kek| kek.starts_with(self.former_keys())) => {
+                Err(ConfigError::Invalid("kek must not be in the folder of the former key files, keys"))
+            }
+            () if self
+                .keys
+                .kek_credential
+                .as_ref()
+                .is_some_and(|name| name.is_empty() || name.contains('/')) =>
+            {
+                Err(ConfigError::Invalid("kek_credential must be the name of a credential, not a path"))
+            }
             () if self.report_seconds == 0 => {
                 Err(ConfigError::Invalid("report_seconds must be greater than 0"))
             }
@@ -498,16 +537,20 @@ impl Config {
         }
     }
 
-    /// Returns the folder of the signing keys.
+    /// Returns where the key-encryption key is.
     #[must_use]
-    pub fn keys(&self) -> PathBuf {
-        self.data.join("keys")
+    pub fn kek(&self) -> KekSource {
+        match &self.keys {
+            KeySettings { kek_credential: Some(name), .. } => KekSource::Credential(name.clone()),
+            KeySettings { kek: Some(path), .. } => KekSource::File(path.clone()),
+            KeySettings { .. } => KekSource::beside(&self.data),
+        }
     }
 
-    /// Returns the file of the key that signs the audit log's checkpoints.
+    /// Returns the folder in which earlier versions had the keys.
     #[must_use]
-    pub fn audit_key(&self) -> PathBuf {
-        self.keys().join("audit.p8")
+    pub(crate) fn former_keys(&self) -> PathBuf {
+        self.data.join("keys")
     }
 
     #[must_use]

@@ -30,13 +30,22 @@ pub fn read_secret(path: &Path) -> Result<Zeroizing<Vec<u8>>, FileError> {
     fs::read(path).map(Zeroizing::new).map_err(|e| FileError::new("reading", path, e))
 }
 
-/// Reads a secret, or creates it. Refuses a file that other users can read.
+/// Reads a secret of this process's user or of root. Refuses a file that other users can read.
+pub(crate) fn read_own_secret(path: &Path) -> Result<Zeroizing<Vec<u8>>, FileError> {
+    let metadata = fs::metadata(path).map_err(|e| FileError::new("reading", path, e))?;
+    if !access::is_own(&metadata) {
+        return Err(FileError::new("reading", path, "this secret belongs to another user; run: chown"));
+    }
+    read_secret(path)
+}
+
+/// Reads a secret, or creates it. Refuses a file of another user, or that other users can read.
 pub fn read_or_create_secret(
     path: &Path,
     make: impl FnOnce() -> Result<Vec<u8>, &'static str>,
 ) -> Result<Zeroizing<Vec<u8>>, FileError> {
     match fs::metadata(path) {
-        Ok(_) => read_secret(path),
+        Ok(_) => read_own_secret(path),
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
             let secret = Zeroizing::new(make().map_err(|e| FileError::new("making", path, e))?);
             create(path, &secret)?;
@@ -149,6 +158,9 @@ mod access {
     pub(super) fn is_private(metadata: &Metadata) -> bool {
         metadata.mode() & 0o077 == 0
     }
+    pub(super) fn is_own(metadata: &Metadata) -> bool {
+        [rustix::process::geteuid().as_raw(), 0].contains(&metadata.uid())
+    }
     pub(super) fn is_public(metadata: &Metadata) -> bool {
         metadata.mode() & 0o007 != 0
     }
@@ -185,6 +197,9 @@ mod access {
         Err(io::Error::new(io::ErrorKind::Unsupported, "a verifier keeps its secrets on Unix systems only"))
     }
     pub(super) fn is_private(_: &Metadata) -> bool {
+        false
+    }
+    pub(super) fn is_own(_: &Metadata) -> bool {
         false
     }
     pub(super) fn is_public(_: &Metadata) -> bool {

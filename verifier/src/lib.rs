@@ -24,6 +24,8 @@ pub mod expiry;
 pub mod files;
 mod generations;
 pub mod inspect;
+pub mod kek;
+pub mod keyring;
 mod live;
 pub(crate) mod metrics;
 pub(crate) mod names;

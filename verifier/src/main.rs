@@ -57,7 +57,7 @@ enum Command {
     /// Read, verify and prove the audit log
     #[command(subcommand)]
     Audit(admin::audit::Command),
-    /// List or rotate the keys that sign verdicts and tokens
+    /// Manage the keys that sign verdicts and tokens
     #[command(subcommand)]
     SigningKey(admin::key::Command),
     /// List what expires soon or needs attention otherwise

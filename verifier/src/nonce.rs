@@ -5,9 +5,7 @@
 //! expiry u32 BE || 12 random || first 16 of HMAC-SHA256(key, purpose || report key thumbprint || expiry || random)
 //! ```
 
-use crate::files::{self, FileError};
 use aws_lc_rs::hmac;
-use std::path::Path;
 use vitalsign_protocol::id::{Nonce, Thumbprint};
 use vitalsign_protocol::problem::{Problem, ProblemType};
 
@@ -38,16 +36,6 @@ pub type SpentNonce = [u8; 16];
 pub struct NonceKey(hmac::Key);
 
 impl NonceKey {
-    /// Reads the key from `path`, or creates it, readable by its owner only.
-    pub fn open(path: &Path) -> Result<Self, FileError> {
-        let secret = files::read_or_create_secret(path, || {
-            let mut secret = vec![0; 32];
-            aws_lc_rs::rand::fill(&mut secret).map_err(|_| "no random numbers")?;
-            Ok(secret)
-        })?;
-        Ok(Self::new(&secret))
-    }
-
     /// Creates a key from its bytes.
     #[must_use]
     pub fn new(secret: &[u8]) -> Self {
@@ -110,14 +98,9 @@ impl NonceKey {
 }
 
 /// Issues the nonces of this verifier and checks those that come back. Errors are problems for the device.
-pub(crate) struct Nonces(NonceKey);
+pub(crate) struct Nonces(pub(crate) NonceKey);
 
 impl Nonces {
-    /// Opens the key at `path`, as [`NonceKey::open`] does.
-    pub(crate) fn open(path: &Path) -> Result<Self, FileError> {
-        Ok(Self(NonceKey::open(path)?))
-    }
-
     /// Issues a nonce that is valid until `expiry`, in seconds since 1970.
     pub(crate) fn issue(&self, purpose: Purpose, kid: &Thumbprint, expiry: u64) -> Result<Nonce, Problem> {
         self.0.issue(purpose, kid, expiry).map_err(|_| {

@@ -27,8 +27,7 @@ pub use resource::EarRequest;
 pub use token::{AccessClaims, IdClaims, Poll, Redeemed, Tokens};
 
 use crate::config::Config;
-use crate::files::FileError;
-use crate::signing_keys::{KeyStore, Signs};
+use crate::keyring::LiveKeys;
 use crate::step_up::StepUps;
 use crate::store::Store;
 use poll_limiter::PollRateLimiter;
@@ -67,20 +66,19 @@ pub struct Provider {
     config: Arc<Config>,
     store: Arc<Store>,
     step_ups: Arc<StepUps>,
-    token_keys: KeyStore,
+    token_keys: LiveKeys,
     poll_limiter: PollRateLimiter,
 }
 
 impl Provider {
-    pub(crate) fn open(
+    pub(crate) fn new(
         config: Arc<Config>,
         store: Arc<Store>,
         step_ups: Arc<StepUps>,
-        now: u64,
-    ) -> Result<Self, FileError> {
-        let token_keys = KeyStore::open(config.keys(), Signs::Tokens, now)?;
+        token_keys: LiveKeys,
+    ) -> Self {
         let poll_limiter = PollRateLimiter::new(config.oidc.interval_seconds);
-        Ok(Self { config, store, step_ups, token_keys, poll_limiter })
+        Self { config, store, step_ups, token_keys, poll_limiter }
     }
 
     /// Returns the keys that verify tokens.
@@ -90,8 +88,13 @@ impl Provider {
     }
 
     /// Loads signing keys that an administrator replaced.
-    pub fn refresh_keys(&self, now: u64) {
-        self.token_keys.refresh(now);
+    pub async fn refresh_keys(&self, now: u64) {
+        self.token_keys.refresh(now).await;
+    }
+
+    /// Returns when the key that signs was made, in seconds since 1970.
+    pub(crate) fn key_made_at(&self) -> u64 {
+        self.token_keys.get().made_at()
     }
 }
 

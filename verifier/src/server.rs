@@ -31,6 +31,7 @@ use std::time::{Duration, Instant};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio::time::{Interval, MissedTickBehavior};
 use tokio_rustls::TlsAcceptor;
 use write_limit::WriteLimit;
 
@@ -42,8 +43,8 @@ const READ_AHEAD_BYTES: usize = 32 * 1024;
 const REFUSAL_LOG_INTERVAL: Duration = Duration::from_secs(10);
 /// Time limit for requests in progress when the server shuts down.
 const SHUTDOWN: Duration = Duration::from_secs(10);
-/// Interval of checking for a replaced signing key.
-const KEY_REFRESH: Duration = Duration::from_secs(2);
+/// Interval of checking for replaced signing keys and lists of security keys.
+const REFRESH_INTERVAL: Duration = Duration::from_secs(2);
 /// Interval of expiring step-ups.
 const MAINTENANCE_INTERVAL: Duration = Duration::from_secs(1);
 /// Interval of looking after the audit log.
@@ -144,19 +145,15 @@ async fn serve(
         tokio::spawn(admin::serve(listener, admin))
     });
     let graceful = GracefulShutdown::new();
-    let mut refresh = tokio::time::interval(KEY_REFRESH);
     let mut forget = tokio::time::interval(FORGET_INTERVAL);
     let tending = tokio::spawn(tend(verifier.clone(), clock.clone(), ended.clone()));
+    let refreshing = tokio::spawn(refresh(verifier.clone(), clock.clone(), ended.clone()));
     let auditing = tokio::spawn(look_after_audit(verifier.clone(), clock.clone(), ended.clone()));
     let streams = verifier.take_streams().into_iter().map(|stream| tokio::spawn(stream.run(ended.clone())));
     let streams: Vec<_> = streams.collect();
     loop {
         let accepted = tokio::select! {
             accepted = accept(&listener, &connections) => accepted,
-            _ = refresh.tick() => {
-                verifier.refresh(clock.now());
-                continue;
-            }
             _ = forget.tick() => {
                 let (verifier, now) = (verifier.clone(), clock.now());
                 // The store has logged its failure; the next tick retries.
@@ -212,9 +209,9 @@ async fn serve(
     if tokio::time::timeout(SHUTDOWN, graceful.shutdown()).await.is_err() {
         tracing::warn!("requests under way were cut off");
     }
-    for task in streams.into_iter().chain([auditing]) {
+    for task in streams.into_iter().chain([auditing, refreshing]) {
         if let Err(error) = task.await {
-            tracing::error!(%error, "looking after the audit log ended badly");
+            tracing::error!(%error, "looking after the audit log or the keys ended badly");
         }
     }
     verifier.audit.end(clock.now()).await;
@@ -223,34 +220,40 @@ async fn serve(
 
 /// Keeps the audit log until the server shuts down: heartbeats, checkpoints, retention.
 async fn look_after_audit(verifier: Arc<Verifier>, clock: Clock, mut ended: watch::Receiver<bool>) {
-    let mut tick = tokio::time::interval(AUDIT_INTERVAL);
-    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        let over = tokio::select! {
-            _ = tick.tick() => false,
-            Ok(_) = ended.wait_for(|ended| *ended) => true,
-        };
-        if over {
-            return;
-        }
+    let mut tick = ticks(AUDIT_INTERVAL);
+    while goes_on(&mut tick, &mut ended).await {
         verifier.audit.maintain(clock.now()).await;
+    }
+}
+
+/// Takes up what administrators replaced, until the server shuts down.
+async fn refresh(verifier: Arc<Verifier>, clock: Clock, mut ended: watch::Receiver<bool>) {
+    let mut tick = ticks(REFRESH_INTERVAL);
+    while goes_on(&mut tick, &mut ended).await {
+        verifier.refresh(clock.now()).await;
     }
 }
 
 /// Expires step-ups until the server shuts down.
 async fn tend(verifier: Arc<Verifier>, clock: Clock, mut ended: watch::Receiver<bool>) {
-    let mut tick = tokio::time::interval(MAINTENANCE_INTERVAL);
-    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        let over = tokio::select! {
-            _ = tick.tick() => false,
-            Ok(_) = ended.wait_for(|ended| *ended) => true,
-        };
-        if over {
-            return;
-        }
+    let mut tick = ticks(MAINTENANCE_INTERVAL);
+    while goes_on(&mut tick, &mut ended).await {
         // The store has logged its failure; the next tick retries.
         let _ = verifier.step_ups.maintain(clock.now()).await;
+    }
+}
+
+fn ticks(interval: Duration) -> Interval {
+    let mut tick = tokio::time::interval(interval);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    tick
+}
+
+/// Waits for the next tick. Returns false when the server shuts down.
+async fn goes_on(tick: &mut Interval, ended: &mut watch::Receiver<bool>) -> bool {
+    tokio::select! {
+        _ = tick.tick() => true,
+        Ok(_) = ended.wait_for(|ended| *ended) => false,
     }
 }
 

@@ -10,6 +10,7 @@ pub mod diagnostics;
 pub mod enrolment;
 pub mod event;
 mod heartbeat;
+pub mod key;
 mod lock;
 pub(crate) mod pin_tap;
 mod prune;
@@ -54,6 +55,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("store/pin_tap.sql"),
     include_str!("store/versions.sql"),
     include_str!("store/certified.sql"),
+    include_str!("store/keys.sql"),
 ];
 
 /// Reason why the store failed. Nothing was written.

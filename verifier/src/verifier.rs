@@ -9,6 +9,7 @@ use crate::diagnostics::DiagnosticsReceiver;
 use crate::endorsers::TpmVendorRoots;
 use crate::enrolment::Enrolment;
 use crate::files::{self, FileError};
+use crate::keyring::{Keyring, KeyringError, LiveKeys};
 use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::nonce::Nonces;
@@ -17,6 +18,7 @@ use crate::organisation::{self, WordsError};
 use crate::security_keys::{ModelStore, SecurityKeyRegistry};
 use crate::siem::Stream;
 use crate::step_up::StepUps;
+use crate::store::key::KeyPurpose;
 use crate::store::{Store, StoreError};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -29,9 +31,11 @@ use vitalsign_webauthn::{RelyingParty, SetupError};
 pub enum OpenError {
     #[error("{0}")]
     Config(#[from] ConfigError),
-    /// A key, the roots, or another file.
+    /// The roots, or another file.
     #[error("{0}")]
     File(#[from] FileError),
+    #[error("{0}")]
+    Keys(#[from] KeyringError),
     #[error("opening {0}: {1}")]
     Store(PathBuf, StoreError),
     /// A policy or its thresholds.
@@ -49,6 +53,7 @@ pub enum OpenError {
 pub struct Verifier {
     config: Arc<Config>,
     store: Arc<Store>,
+    keyring: Arc<Keyring>,
     pub enrolment: Enrolment,
     pub attestation: Arc<Attestation>,
     pub security_keys: SecurityKeyRegistry,
@@ -75,7 +80,6 @@ impl Verifier {
         let organisation = Live::new(organisation::load(config.organisation.as_deref())?);
         let (origin, rp_id) = config.origin();
         let relying_party = Arc::new(RelyingParty::new(rp_id, origin)?);
-        let nonces = Arc::new(Nonces::open(&config.keys().join("nonce.key"))?);
         let endorsers = TpmVendorRoots::open(&config.roots())?;
         let path = config.store();
         for end in ["", "-wal", "-shm"] {
@@ -87,13 +91,17 @@ impl Verifier {
         let failed = |e| OpenError::Store(path.clone(), e);
         let store = Arc::new(store.map_err(failed)?);
         store.skip_event_numbers().await.map_err(failed)?;
+        let keyring = Arc::new(Keyring::open(&config, store.clone(), now).await?);
+        let nonces = Arc::new(Nonces(keyring.nonce_key().await?));
         let name = store.audit_name(&AuditLog::name_for(&config)).await.map_err(failed)?;
-        let audit = AuditLog::open(&config, store.clone(), &name)?;
+        let audit = AuditLog::open(&config, &keyring, &name).await?;
         let streams = Mutex::new(Stream::open_all(&config.siem, &store, &name)?);
         let models = Arc::new(ModelStore::open(config.security_keys.clone(), now));
 
+        let ear_keys = LiveKeys::open(keyring.clone(), KeyPurpose::Verdicts, now).await?;
         let attestation =
-            Arc::new(Attestation::open(config.clone(), store.clone(), nonces.clone(), appraiser, now)?);
+            Attestation::open(config.clone(), store.clone(), nonces.clone(), appraiser, ear_keys);
+        let attestation = Arc::new(attestation);
         let enrolment = Enrolment {
             config: config.clone(),
             store: store.clone(),
@@ -114,10 +122,12 @@ impl Verifier {
             models.clone(),
             metrics.clone(),
         ));
-        let oidc = Provider::open(config.clone(), store.clone(), step_ups.clone(), now)?;
+        let token_keys = LiveKeys::open(keyring.clone(), KeyPurpose::Tokens, now).await?;
+        let oidc = Provider::new(config.clone(), store.clone(), step_ups.clone(), token_keys);
         Ok(Self {
             config,
             store,
+            keyring,
             enrolment,
             attestation,
             security_keys,
@@ -145,6 +155,11 @@ impl Verifier {
     #[must_use]
     pub fn store(&self) -> &Arc<Store> {
         &self.store
+    }
+
+    #[must_use]
+    pub fn keyring(&self) -> &Arc<Keyring> {
+        &self.keyring
     }
 
     /// Returns the streams of the audit log to a SIEM, once.
@@ -202,9 +217,9 @@ impl Verifier {
     }
 
     /// Loads keys and models that an administrator replaced.
-    pub fn refresh(&self, now: u64) {
-        self.attestation.refresh_keys(now);
-        self.oidc.refresh_keys(now);
+    pub async fn refresh(&self, now: u64) {
+        self.attestation.refresh_keys(now).await;
+        self.oidc.refresh_keys(now).await;
         self.security_keys.refresh_models(now);
     }
 }

@@ -52,7 +52,7 @@ mod tests {
     /// Fills the log with administrative entries.
     async fn fill(store: &Store, count: usize) {
         for number in 0..count {
-            store.log_key_rotation(&json!({ "number": number }), NOW).await.unwrap();
+            store.log_maintenance(Kind::KeyRotated, &json!({ "number": number }), NOW).await.unwrap();
         }
     }
 
@@ -251,10 +251,8 @@ mod tests {
 
     #[tokio::test]
     async fn checkpoints_are_consistent_and_cosigned() {
-        let folder = tempfile::tempdir().unwrap();
         let name = "witness.example/w1";
-        let witness = NoteKey::open(&folder.path().join("w"), name, SignatureType::Cosignature).unwrap();
-        let other = NoteKey::open(&folder.path().join("o"), name, SignatureType::Cosignature).unwrap();
+        let [witness, other] = [(); 2].map(|()| note_key(name, SignatureType::Cosignature));
         let public = witness.public().clone();
         let lab = Lab::with(|config| config.audit.witnesses = vec![public.clone()]).await;
         let (store, audit) = (lab.verifier.store(), &lab.verifier.audit);
@@ -288,9 +286,8 @@ mod tests {
         assert!(audit.add_cosignatures(&damaged).await.is_err());
         // A state that the log's key signed, and that is not this log's.
         let forked = Checkpoint { size: 301, ..Checkpoint::read(&all[1].text).unwrap() };
-        let key =
-            NoteKey::open(&lab.verifier.config().audit_key(), audit.key().name(), SignatureType::Ed25519);
-        let forked = cosign(&forked.sign(&key.unwrap(), NOW), &witness);
+        let key = lab.verifier.keyring().log_key(audit.key().name()).await.unwrap();
+        let forked = cosign(&forked.sign(&key, NOW), &witness);
         assert!(matches!(audit.add_cosignatures(&forked).await, Err(CheckpointError::Unknown(301))));
         let verified = audit.verify(None).await.unwrap().unwrap();
         assert_eq!((verified.checkpoints, verified.cosigned), (5, 1));
@@ -325,11 +322,11 @@ mod tests {
         let store = lab.verifier.store();
         let mut length = 0;
         let body = json!({ "text": "x".repeat(1000) });
-        while store.log_key_rotation(&body, NOW).await.is_ok() {
+        while store.log_maintenance(Kind::KeyRotated, &body, NOW).await.is_ok() {
             length += 1;
             assert!(length < 1000, "the store does not get full");
         }
-        assert!(store.log_key_rotation(&body, NOW).await.is_err());
+        assert!(store.log_maintenance(Kind::KeyRotated, &body, NOW).await.is_err());
         assert_eq!(store.verify_audit(None).await.unwrap().unwrap().seq, length);
         // Space by pruning: the log goes on where it stopped.
         let mut config = lab.verifier.config().clone();
@@ -434,7 +431,7 @@ mod tests {
         let lab = Lab::open().await;
         let store = lab.verifier.store();
         for _ in 0..2 {
-            store.log_key_rotation(&json!({ "user": "nurse-7" }), NOW).await.unwrap();
+            store.log_maintenance(Kind::KeyRotated, &json!({ "user": "nurse-7" }), NOW).await.unwrap();
         }
         store.prune_audit(Kind::KeyRotated, NOW + 1, NOW).await.unwrap();
         let pruned: Vec<_> = store.audit(None, 0, 2).await.unwrap().into_iter().map(|it| it.pruned).collect();
@@ -685,8 +682,7 @@ mod tests {
     async fn commands_prove_the_log_without_the_store() {
         let folder = configure();
         let folder = folder.path();
-        let witness =
-            NoteKey::open(&folder.join("w"), "witness.example/w", SignatureType::Cosignature).unwrap();
+        let witness = note_key("witness.example/w", SignatureType::Cosignature);
         let mut config = std::fs::read_to_string(folder.join("verifier.toml")).unwrap();
         config +=
             &format!("audit.witnesses = [\"{}\"]\naudit.retention.token-created = 1\n", witness.public());
@@ -731,7 +727,7 @@ mod tests {
             proven.starts_with("IN THE LOG: ") && proven.contains("cosigned by witness.example/w"),
             "{proven}"
         );
-        let other = NoteKey::open(&elsewhere.join("k"), "localhost/audit", SignatureType::Ed25519).unwrap();
+        let other = note_key("localhost/audit", SignatureType::Ed25519);
         let other = other.public().to_string();
         assert_eq!(prove(&other).status.code(), Some(1));
         assert_eq!(consistency(&other).status.code(), Some(1));

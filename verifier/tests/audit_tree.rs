@@ -215,8 +215,8 @@ mod tests {
     }
 
     fn key(name: &str, kind: SignatureType) -> NoteKey {
-        let folder = tempfile::tempdir().unwrap();
-        NoteKey::open(&folder.path().join("key.p8"), name, kind).unwrap()
+        let (_, private) = NoteKey::generate().unwrap();
+        NoteKey::from_pkcs8(&private, name, kind).unwrap()
     }
 
     #[test]

@@ -16,7 +16,7 @@ mod tests {
     use vitalsign_protocol::problem::ProblemType::{self, *};
     use vitalsign_verifier::clock::{Clock, now};
     use vitalsign_verifier::server::{Server, tls};
-    use vitalsign_verifier::signing_keys::{SigningKeys, Signs};
+    use vitalsign_verifier::store::key::KeyPurpose;
 
     struct Served {
         lab: Lab,
@@ -294,8 +294,8 @@ mod tests {
     async fn a_rotated_key_is_taken_up_while_running() {
         let served = Served::start(|_| {}).await;
         let before = served.lab.verifier.attestation.jwks(now());
-        let folder = served.lab.verifier.config().keys();
-        SigningKeys::rotate(&folder, Signs::Verdicts, now(), now()).unwrap();
+        let keyring = served.lab.verifier.keyring();
+        keyring.rotate(KeyPurpose::Verdicts, now(), now()).await.unwrap();
         let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
         let mut client = served.connect().await;
         loop {

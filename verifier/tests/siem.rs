@@ -88,7 +88,10 @@ mod tests {
 
     async fn fill(store: &Store, count: u64) {
         for number in 0..count {
-            store.log_key_rotation(&json!({ "now": number.to_string() }), NOW).await.unwrap();
+            store
+                .log_maintenance(Kind::KeyRotated, &json!({ "now": number.to_string() }), NOW)
+                .await
+                .unwrap();
         }
     }
 

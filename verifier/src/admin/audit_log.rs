@@ -4,7 +4,6 @@ use super::table;
 use anyhow::Context;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use vitalsign_protocol::text::escape;
 use vitalsign_verifier::audit::checkpoint::{Checkpoint, ConsistencyProof, Cosigned};
 use vitalsign_verifier::audit::note::VerifierKey;
@@ -87,10 +86,10 @@ The configuration has the retention in days, by kind of entry. Without it, paylo
 
 /// Opens the log of the store that the configuration names.
 pub(super) async fn open(path: &Path) -> anyhow::Result<AuditLog> {
-    let store = super::store(path).await?;
+    let keyring = super::keyring(path).await?;
     let config = Config::read(path)?;
-    let name = store.audit_name(&AuditLog::name_for(&config)).await?;
-    Ok(AuditLog::open(&config, Arc::new(store), &name)?)
+    let name = keyring.store().audit_name(&AuditLog::name_for(&config)).await?;
+    Ok(AuditLog::open(&config, &keyring, &name).await?)
 }
 
 /// Reads a file with a note or proof.

@@ -11,8 +11,8 @@ use vitalsign_verifier::clock::now;
 use vitalsign_verifier::config::Config;
 
 const EXAMPLES: &str = "\
-The verifier may run. The backup contains the store, the keys that sign verdicts and tokens, the certificates of TPM makers,
-and the configuration with the files that it names. Keep it on another machine, and write down its SHA-256: who restores
+The verifier may run. The backup contains the store with the verifier's keys, the key-encryption key that opens them, the
+certificates of TPM makers, and the configuration with the files that it names. Keep it on another machine, and write down its SHA-256: who restores
 compares it, because anyone who knows the public key could make such a file.
 
 The file has the age format; `age -d -i KEYFILE FILE` decrypts it to an SQLite database.
@@ -59,14 +59,15 @@ pub(crate) async fn run(path: &Path, arguments: BackupArgs) -> anyhow::Result<bo
         "no public key to encrypt to: make one with `vitalsign-verifier backup-key FILE` and put it into [backup] \
          recipients of the configuration, or use --recipient"
     );
-    let store = super::store(path).await?;
+    let keyring = super::keyring(path).await?;
+    let store = keyring.store();
     let now = now();
     let names: Vec<String> = recipients.iter().map(ToString::to_string).collect();
     let body = json!({ "recipients": names, "file": arguments.file.display().to_string() });
     // Logged first: a backup that its own audit log does not know is not made.
     store.log_maintenance(Kind::BackedUp, &body, now).await?;
     let progress = progress(std::io::stderr().is_terminal());
-    let made = backup::make(&config, path, &store, &arguments.file, recipients, now, progress).await?;
+    let made = backup::make(&config, path, &keyring, &arguments.file, recipients, now, progress).await?;
     store.close().await;
     if arguments.json {
         super::print_json(&json!({

@@ -1,11 +1,14 @@
-//! `vitalsign-verifier signing-key`: lists and rotates signing keys.
+//! `vitalsign-verifier signing-key`: lists, rotates and withdraws signing keys, and seals them by another key.
 
 use super::table;
-use serde_json::json;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use vitalsign_verifier::clock::now;
 use vitalsign_verifier::config::Config;
-use vitalsign_verifier::signing_keys::{RETIRED_SECONDS, SigningKeys, Signs};
+use vitalsign_verifier::kek::KekSource;
+use vitalsign_verifier::keyring::Keyring;
+use vitalsign_verifier::signing_keys::KnownKey;
+use vitalsign_verifier::store::key::KeyPurpose;
 
 const ROTATE_EXAMPLES: &str = "\
 The current key announces the new one and signs until then. A device that reports in that time knows the new key before
@@ -18,6 +21,20 @@ Examples:
 const REPLACE_EXAMPLES: &str = "\
 For a key that others may have. Devices do not trust an announcement by it, so that EVERY DEVICE MUST ENROL AGAIN.
 For a routine change of keys use `rotate`.";
+
+const WITHDRAW_EXAMPLES: &str = "\
+For a replaced key that others may have, or to cancel a rotation. A device that was away since before the key was replaced
+must enrol again. To replace the key that signs, use `signing-key replace`.
+
+Examples:
+  vitalsign-verifier signing-key withdraw --tokens Xk2vGm0C9QqVvW1vB0cYbH5o0yT6xZ0mF3Jp8sQdE7A";
+
+const REWRAP_EXAMPLES: &str = "\
+The keys stay as they are. Change [keys] in the configuration first, and keep the former file until the verifier has started
+with the new one. Backups contain what opens them.
+
+Examples:
+  vitalsign-verifier signing-key rewrap --from /var/lib/vitalsign-verifier/kek";
 
 #[derive(clap::Subcommand)]
 pub(crate) enum Command {
@@ -41,38 +58,47 @@ pub(crate) enum Command {
         #[arg(long)]
         compromised: bool,
     },
-    /// List the published keys
+    /// Withdraw a key that signs no more or not yet: it is not published from now on
+    #[command(after_help = WITHDRAW_EXAMPLES)]
+    Withdraw {
+        /// Name of the key, as `signing-key list` prints it
+        #[arg(value_name = "KEY", allow_hyphen_values = true)]
+        kid: String,
+        /// Use the keys that sign tokens for applications instead of those that sign verdicts
+        #[arg(long)]
+        tokens: bool,
+    },
+    /// Seal all keys by the key-encryption key of the configuration, which is made if its file is missing
+    #[command(after_help = REWRAP_EXAMPLES)]
+    Rewrap {
+        /// File with the former key-encryption key
+        #[arg(long, value_name = "FILE")]
+        from: PathBuf,
+    },
+    /// List the keys and their states
     List {
         /// List the keys that sign tokens for applications instead of those that sign verdicts
         #[arg(long)]
         tokens: bool,
-        /// Print the JWK set
+        /// Print the set of published keys as JWK
         #[arg(long)]
         json: bool,
     },
 }
 
 pub(crate) async fn run(config: &Path, command: Command) -> anyhow::Result<bool> {
-    let folder = Config::read(config)?.keys();
-    anyhow::ensure!(
-        folder.exists(),
-        "there are no keys in {}: has the verifier run with this configuration?",
-        folder.display()
-    );
     let now = now();
-    let of = |tokens| if tokens { Signs::Tokens } else { Signs::Verdicts };
+    let of = |tokens| if tokens { KeyPurpose::Tokens } else { KeyPurpose::Verdicts };
+    if let Command::Rewrap { from } = command {
+        return rewrap(config, from, now).await;
+    }
+    let keyring = super::keyring(config).await?;
     match command {
         Command::Rotate { tokens, delay } => {
-            let signs = of(tokens);
-            let store = super::store(config).await?;
-            let before = SigningKeys::open(&folder, signs)?.current().kid.clone();
             let begins = now.saturating_add(delay);
-            let keys = SigningKeys::rotate(&folder, signs, now, begins)?;
+            let keys = keyring.rotate(of(tokens), now, begins).await?;
             let kid = keys.next().map_or(&keys.current().kid, |(next, _)| &next.kid);
-            let body = json!({ "signs": signs.as_str(), "before": before, "now": kid, "from": begins });
-            store.log_key_rotation(&body, now).await?;
-            println!("From {} on, {} are signed with {kid}.", table::time(begins), signs.as_str());
-            store.close().await;
+            println!("From {} on, {} are signed with {kid}.", table::time(begins), of(tokens).as_str());
         }
         Command::Replace { compromised: false, .. } => {
             anyhow::bail!(
@@ -81,35 +107,49 @@ pub(crate) async fn run(config: &Path, command: Command) -> anyhow::Result<bool>
             );
         }
         Command::Replace { tokens, compromised: true } => {
-            let signs = of(tokens);
-            let store = super::store(config).await?;
-            let before = SigningKeys::open(&folder, signs)?.current().kid.clone();
-            let keys = SigningKeys::replace_compromised(&folder, signs)?;
-            let kid = &keys.current().kid;
-            let body = json!({ "signs": signs.as_str(), "before": before, "now": kid, "compromised": true });
-            store.log_key_rotation(&body, now).await?;
-            println!("From now on {} are signed with {kid}.", signs.as_str());
+            let keys = keyring.replace_compromised(of(tokens), now).await?;
+            println!("From now on {} are signed with {}.", of(tokens).as_str(), keys.current().kid);
             if !tokens {
                 println!("Every device must enrol again: create tokens with `enrol-token create --uses N`.");
             }
-            store.close().await;
         }
+        Command::Withdraw { kid, tokens } => {
+            keyring.withdraw(of(tokens), &kid, now).await?;
+            println!("{kid} is not published any more.");
+        }
+        Command::Rewrap { .. } => {}
         Command::List { tokens, json: true } => {
-            super::print_json(&SigningKeys::open(&folder, of(tokens))?.published(now))?;
+            super::print_json(&keyring.signing_keys(of(tokens)).await?.published(now))?;
         }
         Command::List { tokens, json: false } => {
-            let keys = SigningKeys::open(&folder, of(tokens))?;
-            let mut rows = vec![[keys.current().kid.clone(), "signs".to_owned()]];
-            if let Some((next, begins)) = keys.next() {
-                rows.push([next.kid.clone(), format!("signs from {}", table::time(begins))]);
-            }
-            for retired in keys.retired() {
-                let until = retired.retired_at.saturating_add(RETIRED_SECONDS);
-                let word = if until > now { "published until" } else { "gone since" };
-                rows.push([retired.jwk.kid.clone(), format!("{word} {}", table::time(until))]);
-            }
-            table::print(["KEY", "STATE"], &rows);
+            let keys = keyring.signing_keys(of(tokens)).await?;
+            let rows: Vec<_> = keys.all().iter().rev().map(|key| row(key, now)).collect();
+            table::print(["KEY", "STATE", ""], &rows);
         }
     }
+    keyring.store().close().await;
+    Ok(true)
+}
+
+/// Returns a key, its state and what that means.
+fn row(key: &KnownKey, now: u64) -> [String; 3] {
+    let means = match (key.published_until(), key.withdrawn) {
+        (_, Some(withdrawn)) => format!("since {}", table::time(withdrawn)),
+        (Some(until), None) if until > now => format!("published until {}", table::time(until)),
+        (Some(until), None) => format!("published until {}, no more", table::time(until)),
+        (None, None) if key.begins > now => format!("signs from {}", table::time(key.begins)),
+        (None, None) => "signs".to_owned(),
+    };
+    [key.jwk.kid.clone(), key.state.as_str().to_owned(), means]
+}
+
+async fn rewrap(path: &Path, from: PathBuf, now: u64) -> anyhow::Result<bool> {
+    let to = Config::read(path)?.kek();
+    let keyring = Keyring::reopen(Arc::new(super::store(path).await?), &KekSource::File(from)).await?;
+    keyring.rewrap(to.read_or_create()?, now).await?;
+    println!(
+        "The keys are sealed by the key-encryption key at {to}. Restart the verifier if its configuration changed."
+    );
+    keyring.store().close().await;
     Ok(true)
 }

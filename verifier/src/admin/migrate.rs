@@ -2,9 +2,11 @@
 
 use serde_json::json;
 use std::path::Path;
+use std::sync::Arc;
 use vitalsign_verifier::audit::Kind;
 use vitalsign_verifier::clock;
 use vitalsign_verifier::config::Config;
+use vitalsign_verifier::keyring::Keyring;
 use vitalsign_verifier::store::DataLock;
 use vitalsign_verifier::store::schema::{self, Migration};
 
@@ -17,7 +19,8 @@ Examples:
   vitalsign-verifier migrate
 
 To go back to the former version: stop the verifier, and put the copy in the place of verifier.db, without verifier.db-wal
-and verifier.db-shm. What was accepted since is lost then.";
+and verifier.db-shm, and the folder keys.before-store, if there is one, in the place of keys. What was accepted since is lost
+then.";
 
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -62,7 +65,9 @@ pub(super) async fn at_start(config: &Config) -> anyhow::Result<()> {
 }
 
 async fn log(config: &Config, Migration { from, to, .. }: &Migration) -> anyhow::Result<()> {
-    let store = super::new_store(config).await?;
+    let store = Arc::new(super::new_store(config).await?);
+    // Reads the key files of earlier versions into the store.
+    Keyring::open(config, store.clone(), clock::now()).await?;
     store.log_maintenance(Kind::StoreMigrated, &json!({ "from": from, "to": to }), clock::now()).await?;
     store.close().await;
     Ok(())

@@ -11,6 +11,7 @@ use vitalsign_verifier::backup::{self, RestoreOptions, Restored};
 use vitalsign_verifier::clock::now;
 use vitalsign_verifier::config::Config;
 use vitalsign_verifier::files;
+use vitalsign_verifier::kek::KekSource;
 use zeroize::Zeroizing;
 
 const EXAMPLES: &str = "\
@@ -86,13 +87,22 @@ fn sha256(text: &str) -> Result<Digest, String> {
 
 pub(crate) async fn run(config: &Path, arguments: RestoreArgs) -> anyhow::Result<bool> {
     let Inputs { backup, identity } = arguments.inputs.context("the backup was not opened")?;
-    let data = match arguments.data {
-        Some(data) => data,
-        None => Config::read(config).context("without a configuration, say where with --data FOLDER")?.data,
+    let (data, kek) = match arguments.data {
+        Some(data) => {
+            let kek = KekSource::beside(&data);
+            (data, kek)
+        }
+        None => {
+            let config =
+                Config::read(config).context("without a configuration, say where with --data FOLDER")?;
+            let kek = config.kek();
+            (config.data, kek)
+        }
     };
     let options = RestoreOptions {
         data: &data,
         identity: &identity,
+        kek: &kek,
         expected: arguments.sha256,
         replace: arguments.replace,
         keep_keys: arguments.keep_keys,
@@ -100,6 +110,9 @@ pub(crate) async fn run(config: &Path, arguments: RestoreArgs) -> anyhow::Result
     };
     let restored = backup::restore(backup, &arguments.file, options, super::actor(), now()).await?;
     report(&restored, &data, arguments.dry_run);
+    if !arguments.dry_run {
+        println!("The keys are sealed by the key-encryption key at {kek}.");
+    }
     Ok(true)
 }
 

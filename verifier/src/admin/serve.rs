@@ -26,7 +26,7 @@ Examples:
   vitalsign-verifier --config verifier.toml serve --self-signed localhost
 
 The configuration, with defaults:
-  data = \"/var/lib/vitalsign-verifier\"    # required: store, keys, roots
+  data = \"/var/lib/vitalsign-verifier\"    # required: store with the keys, roots
   listen = \"[::]:8443\"
   origin = \"https://HOST:PORT\"            # required: as devices see this verifier; they pin its host
   roots = \"<data>/roots\"                  # PEM: TPM makers; in simulated/ those of software TPMs
@@ -37,6 +37,9 @@ The configuration, with defaults:
   report_seconds = 300
   nonce_seconds = 900
   quote_seconds = 86400
+  [keys]                                  # the key-encryption key, which opens the keys in the store
+  kek = \"<data>/kek\"                      # 32 bytes; made at the first start
+  kek_credential = \"...\"                  # instead: a systemd credential of this name; none
   [tls]
   certificate = \"...\"                     # PEM, the chain
   key = \"...\"                             # PEM, PKCS#8

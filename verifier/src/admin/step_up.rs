@@ -141,13 +141,14 @@ async fn ask(path: &Path, request: StepUpArgs) -> anyhow::Result<bool> {
             }
         }
         _ => {
-            let store = super::store(path).await?;
+            let keyring = super::keyring(path).await?;
+            let store = keyring.store();
             // An application is not told whether there is such a user; the administrator may know.
             if store.user(&request.user).await?.is_none() {
                 eprintln!("There is no user {}; see `user list`.", request.user);
                 return Ok(false);
             }
-            let administrator = Administrator::open(&config, &store, now()).await?;
+            let administrator = Administrator::open(&keyring, now()).await?;
             store.close().await;
             ApplicationCredential::Administrator(Box::new(administrator))
         }

@@ -89,6 +89,16 @@ fn describe(kind: Kind, body: &Body<'_>) -> String {
             format!("token {token} for {uses} {devices}, until {}", time("expires"))
         }
         Kind::TokenRevoked => format!("token {}", body.number("token")),
+        Kind::KeyRotated if body.0.get("sealed_now").is_some() => {
+            format!(
+                "keys are sealed by {}, before by {}",
+                body.text("sealed_now"),
+                body.text("sealed_before")
+            )
+        }
+        Kind::KeyRotated if body.0.get("withdrawn").is_some() => {
+            format!("{} is not published for {} any more", body.text("withdrawn"), body.text("signs"))
+        }
         Kind::KeyRotated if body.0.get("compromised").is_some() => {
             format!(
                 "{} are signed with {} at once, because {} was compromised",

@@ -3,14 +3,13 @@
 //! Two types of signature are known: Ed25519 (0x01), with which the log signs, and the timestamped cosignature of a
 //! witness (0x04, C2SP tlog-cosignature). Signatures by other keys are kept and ignored.
 
-use crate::files::{self, FileError};
 use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use std::fmt;
-use std::path::Path;
 use std::str::FromStr;
 use vitalsign_protocol::id::{Digest, hex};
+use zeroize::Zeroizing;
 
 /// The most bytes of a note.
 pub const MAX_BYTES: usize = 64 * 1024;
@@ -243,20 +242,30 @@ pub struct NoteKey {
 }
 
 impl NoteKey {
-    /// Reads the key from a PKCS#8 file, or creates it.
+    /// Generates a key: its public half, and PKCS#8.
     ///
     /// # Errors
-    /// The file cannot be read or created, or the name is invalid.
-    pub fn open(path: &Path, name: &str, kind: SignatureType) -> Result<Self, FileError> {
-        let pkcs8 = files::read_or_create_secret(path, || {
-            let made = Ed25519KeyPair::generate_pkcs8(&aws_lc_rs::rand::SystemRandom::new());
-            made.map(|made| made.as_ref().to_vec()).map_err(|_| "making an Ed25519 key failed")
-        })?;
-        let unreadable = |why: &dyn fmt::Display| FileError::new("reading", path, why);
-        let pair = Ed25519KeyPair::from_pkcs8(&pkcs8).map_err(|e| unreadable(&e))?;
-        let public = pair.public_key().as_ref().try_into().map_err(|_| unreadable(&"the public key"))?;
-        let public = VerifierKey::new(name, kind, public).map_err(|e| unreadable(&e))?;
-        Ok(Self { pair, public })
+    /// The cryptographic library failed.
+    pub fn generate() -> Result<(Vec<u8>, Zeroizing<Vec<u8>>), NoteError> {
+        let made = Ed25519KeyPair::generate_pkcs8(&aws_lc_rs::rand::SystemRandom::new());
+        let made = made.map_err(|_| NoteError::Key("making an Ed25519 key failed"))?;
+        let private = Zeroizing::new(made.as_ref().to_vec());
+        Ok((Self::public_of(&private)?, private))
+    }
+
+    /// Returns the public half of a key in PKCS#8.
+    pub(crate) fn public_of(pkcs8: &[u8]) -> Result<Vec<u8>, NoteError> {
+        Ok(pair(pkcs8)?.public_key().as_ref().to_vec())
+    }
+
+    /// Takes a key in PKCS#8.
+    ///
+    /// # Errors
+    /// It is no Ed25519 key, or the name is invalid.
+    pub fn from_pkcs8(pkcs8: &[u8], name: &str, kind: SignatureType) -> Result<Self, NoteError> {
+        let pair = pair(pkcs8)?;
+        let public = pair.public_key().as_ref().try_into().map_err(|_| NoteError::Key("its length"))?;
+        Ok(Self { public: VerifierKey::new(name, kind, public)?, pair })
     }
 
     #[must_use]
@@ -276,4 +285,8 @@ impl NoteKey {
         };
         NoteSignature { name: self.public.name.clone(), key_id: self.public.id(), signature }
     }
+}
+
+fn pair(pkcs8: &[u8]) -> Result<Ed25519KeyPair, NoteError> {
+    Ed25519KeyPair::from_pkcs8(pkcs8).map_err(|_| NoteError::Key("it is no Ed25519 key in PKCS#8"))
 }

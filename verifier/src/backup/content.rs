@@ -3,7 +3,9 @@
 use super::BackupError;
 use crate::config::Config;
 use crate::files::FileError;
+use crate::kek::Kek;
 use crate::store::StoreError;
+use crate::store::key::{self, KeyPurpose};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode};
 use sqlx::{ConnectOptions, Connection, Row, SqliteConnection};
 use std::fs;
@@ -13,10 +15,14 @@ use zeroize::Zeroizing;
 /// Maximum size of one file.
 const MAX_FILE_BYTES: u64 = 64 * 1024 * 1024;
 /// Folders of the data folder that belong to a backup.
-const FOLDERS: [&str; 3] = ["keys", "tls", "roots"];
+const FOLDERS: [&str; 2] = ["tls", "roots"];
+/// Folder of key files in backups of earlier versions.
+const FORMER_KEYS: &str = "keys";
+/// Name of the key-encryption key.
+pub(super) const KEK: &str = "data/kek";
 /// Name of the folder of files from outside of the data folder.
 pub(super) const CONFIGURATION: &str = "configuration";
-/// The key that seals nonces stays where it was made.
+/// The key that seals nonces is not taken from a backup of an earlier version either.
 const NONCE_KEY: &str = "data/keys/nonce.key";
 
 /// A file in a backup: its name, and its content.
@@ -31,6 +37,7 @@ pub(super) async fn add(
     copy: &Path,
     config: &Config,
     configuration: &Path,
+    kek: &Kek,
     now: u64,
 ) -> Result<(Vec<String>, Vec<PathBuf>), BackupError> {
     let (files, missing) = collect(config, configuration)?;
@@ -47,6 +54,9 @@ pub(super) async fn add(
     let made = sqlx::query("INSERT INTO backup VALUES (?1, ?2)");
     let made = made.bind(crate::store::signed(now)).bind(env!("CARGO_PKG_VERSION"));
     made.execute(&mut *transaction).await.map_err(failed)?;
+    key::remove(&mut transaction, KeyPurpose::Nonces).await?;
+    let insert = sqlx::query("INSERT INTO backup_files VALUES (?1, ?2)").bind(KEK).bind(kek.secret());
+    insert.execute(&mut *transaction).await.map_err(failed)?;
     for (name, path) in &files {
         let metadata = fs::metadata(path).map_err(|e| FileError::new("reading", path, e))?;
         if metadata.len() > MAX_FILE_BYTES {
@@ -58,7 +68,8 @@ pub(super) async fn add(
     }
     transaction.commit().await.map_err(failed)?;
     connection.close().await.map_err(failed)?;
-    Ok((files.into_iter().map(|(name, _)| name).collect(), missing))
+    let names = files.into_iter().map(|(name, _)| name).chain([KEK.to_owned()]);
+    Ok((names.collect(), missing))
 }
 
 /// Returns the number of the last audit entry.
@@ -105,7 +116,9 @@ fn safe(name: &str) -> Option<PathBuf> {
     });
     let parts: Vec<&str> = parts.collect::<Option<_>>()?;
     match parts.as_slice() {
-        ["data", folder, _, ..] if FOLDERS.contains(folder) && name != NONCE_KEY => Some(path.to_owned()),
+        ["data", FORMER_KEYS, _, ..] if name != NONCE_KEY => Some(path.to_owned()),
+        ["data", folder, _, ..] if FOLDERS.contains(folder) => Some(path.to_owned()),
+        _ if name == KEK => Some(path.to_owned()),
         [CONFIGURATION, _, ..] => Some(path.to_owned()),
         _ => None,
     }
@@ -136,7 +149,6 @@ fn collect(config: &Config, configuration: &Path) -> Result<Collected, FileError
             files.push((format!("{CONFIGURATION}/{}", name.display()), path.clone()));
         }
     }
-    files.retain(|(name, _)| name != NONCE_KEY);
     files.sort();
     files.dedup();
     match files.array_windows().find(|[(one, _), (other, _)]| one == other) {
@@ -189,6 +201,9 @@ mod tests {
             ("data/roots/simulated/root.pem", true),
             ("configuration/verifier.toml", true),
             ("data/keys/nonce.key", false),
+            ("data/kek", true),
+            ("data//kek", false),
+            ("data/kek/x", false),
             ("data/verifier.db", false),
             ("data/keys", false),
             ("data/other/file", false),

@@ -1,11 +1,13 @@
 //! Restoring a backup. Everything is made and checked in a folder beside, and moved to its place at the end.
 
-use super::content::{self, CONFIGURATION, StoredFile};
+use super::content::{self, CONFIGURATION, KEK, StoredFile};
 use super::{BackupError, Hashing};
 use crate::age::{self, Identity};
 use crate::audit::Actor;
 use crate::files::{self, FileError};
-use crate::signing_keys::{SigningKeys, Signs};
+use crate::kek::{Kek, KekSource};
+use crate::keyring::{Keyring, KeyringError};
+use crate::store::key::KeyPurpose;
 use crate::store::restore::Invalidated;
 use crate::store::{DataLock, Store, StoreError, check_space, schema, snapshot};
 use serde_json::json;
@@ -13,17 +15,23 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{BufReader, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use vitalsign_protocol::id::Digest;
 
 /// Folder in which a restore prepares the data.
 const STAGING: &str = "restoring";
+/// Folder of the key files of earlier versions, in the data folder and in `STAGING`.
+const FORMER_KEYS: &str = "keys";
 /// Entries of the data folder that a restore replaces. The store is moved last: as long as it is missing, so is the rest.
-const REPLACED: [&str; 6] = ["keys", "tls", "roots", "verifier.db-wal", "verifier.db-shm", "verifier.db"];
+const REPLACED: [&str; 6] =
+    [FORMER_KEYS, "tls", "roots", "verifier.db-wal", "verifier.db-shm", "verifier.db"];
 
 /// Options of a restore.
 pub struct RestoreOptions<'a> {
     pub data: &'a Path,
     pub identity: &'a Identity,
+    /// Place of this host's key-encryption key, which is made if it is missing.
+    pub kek: &'a KekSource,
     /// Expected SHA-256 of the file.
     pub expected: Option<Digest>,
     /// Sets the present store and keys aside.
@@ -79,7 +87,7 @@ pub async fn restore(
     let data = options.data;
     let _alone = DataLock::alone(data)?;
     let present: Vec<&str> = REPLACED.into_iter().filter(|entry| data.join(entry).exists()).collect();
-    let blocking = present.iter().any(|entry| *entry == "keys" || *entry == "verifier.db");
+    let blocking = present.iter().any(|entry| *entry == FORMER_KEYS || *entry == "verifier.db");
     if blocking && !options.replace && !options.dry_run {
         let why = "there is a verifier's data already; with --replace it is set aside";
         return Err(BackupError::Exists(format!("{}: {why}", data.display())));
@@ -147,24 +155,24 @@ async fn prepare(
     let digest = decrypt(file, name, options, &path)?;
     snapshot::check(&path).await?;
     let (made_at, files) = content::take(&path).await.map_err(|error| named(error, name))?;
-    let own_keys = options.keep_keys.then(|| options.data.join("keys"));
-    for file in &files {
-        write(file, staging, own_keys.is_some())?;
+    let mut backed_up = None;
+    for StoredFile { name, content } in &files {
+        if name == Path::new(KEK) {
+            let broken = |why: &str| BackupError::Content(path.clone(), why.to_owned());
+            backed_up = Some(Kek::new(content).map_err(broken)?);
+        } else {
+            write(name, content, staging)?;
+        }
     }
-    if let Some(keys) = own_keys {
-        copy_keys(&keys, &staging.join("keys"))?;
-    }
-    // The keys must be usable before anything is replaced.
-    let keys = staging.join("keys");
-    let kid = |signs| Ok::<_, FileError>(SigningKeys::open(&keys, signs)?.current().kid.clone());
-    let (verdicts, tokens) = (kid(Signs::Verdicts)?, kid(Signs::Tokens)?);
-
     if let Some(migration) = schema::due(&path).await? {
         let migrated = schema::migrate(&path, &migration).await;
         migrated.map_err(|e| StoreError::Failed(e.to_string()))?;
         snapshot::remove(&migration.copy);
     }
-    let store = Store::open(&path).await?.acting_as(actor);
+    let store = Arc::new(Store::open(&path).await?.acting_as(actor));
+    let keyring = restore_keys(&store, backed_up, options, &staging.join(FORMER_KEYS), now).await?;
+    let verdicts = keyring.signing_keys(KeyPurpose::Verdicts).await?.current().kid.clone();
+    let tokens = keyring.signing_keys(KeyPurpose::Tokens).await?.current().kid.clone();
     let head = store.verify_audit(None).await?.map_err(BackupError::Audit)?;
     let devices = store.enrolled_devices().await?;
     let body = json!({
@@ -178,6 +186,44 @@ async fn prepare(
     store.close().await;
     let (lost, aside, configuration) = (None, None, None);
     Ok(Restored { made_at, digest, head, devices, invalidated, lost, aside, configuration })
+}
+
+/// Opens the keys of the backup, and seals them by the KEK of this host.
+async fn restore_keys(
+    store: &Arc<Store>,
+    backed_up: Option<Kek>,
+    options: &RestoreOptions<'_>,
+    former: &Path,
+    now: u64,
+) -> Result<Keyring, BackupError> {
+    let target = match options.dry_run {
+        // Nothing is made for a check.
+        true => Kek::generate().map_err(|why| KeyringError::Crypto(why.to_owned()))?,
+        false => options.kek.read_or_create().map_err(KeyringError::from)?,
+    };
+    let keyring = match backed_up {
+        Some(kek) => {
+            let keyring = Keyring::with(store.clone(), kek);
+            keyring.move_to(target).await?;
+            keyring
+        }
+        // A backup of an earlier version has files.
+        None => {
+            let keyring = Keyring::with(store.clone(), target);
+            keyring.initialise(former, now).await?;
+            if former.exists() {
+                fs::remove_dir_all(former).map_err(|e| FileError::new("removing", former, e))?;
+            }
+            keyring
+        }
+    };
+    if options.keep_keys {
+        let present = Arc::new(Store::open(&options.data.join("verifier.db")).await?);
+        keyring.take_over(&Keyring::reopen(present.clone(), options.kek).await?).await?;
+        present.close().await;
+    }
+    keyring.renew_nonces(now).await?;
+    Ok(keyring)
 }
 
 /// Decrypts the file, and returns its digest.
@@ -208,32 +254,14 @@ fn named(error: BackupError, name: &Path) -> BackupError {
 }
 
 /// Writes a file of the backup below `staging`.
-fn write(file: &StoredFile, staging: &Path, keep_keys: bool) -> Result<(), FileError> {
-    let name = file.name.strip_prefix("data").unwrap_or(&file.name);
-    if keep_keys && name.starts_with("keys") {
-        return Ok(());
-    }
-    let path = staging.join(name);
+fn write(name: &Path, content: &[u8], staging: &Path) -> Result<(), FileError> {
+    let path = staging.join(name.strip_prefix("data").unwrap_or(name));
     if let Some(folder) = path.parent() {
         files::create_folder(folder)?;
     }
     let mut to = files::create_private(&path)?;
-    let written = to.write_all(&file.content).and_then(|()| to.sync_all());
+    let written = to.write_all(content).and_then(|()| to.sync_all());
     written.map_err(|e| FileError::new("writing", &path, e))
-}
-
-/// Copies signing keys, but not the key that seals nonces.
-fn copy_keys(from: &Path, to: &Path) -> Result<(), FileError> {
-    files::create_folder(to)?;
-    let entries = fs::read_dir(from).map_err(|e| FileError::new("reading", from, e))?;
-    for entry in entries {
-        let entry = entry.map_err(|e| FileError::new("reading", from, e))?;
-        if entry.file_name() != "nonce.key" {
-            let path = entry.path();
-            fs::copy(&path, to.join(entry.file_name())).map_err(|e| FileError::new("copying", &path, e))?;
-        }
-    }
-    Ok(())
 }
 
 /// Returns what the replaced store has and the backup lacks.

@@ -1,14 +1,14 @@
-//! The administrator as an application: a process that can read the key in the data folder may request
-//! step-ups, for trials without another application.
+//! The administrator as an application: a process that can read the verifier's keys may request step-ups, for trials without
+//! another application.
 
 use super::{Assertion, Audience};
-use crate::config::Config;
-use crate::files::FileError;
-use crate::signing_keys::{SignError, SigningKeys, Signs};
+use crate::keyring::{Keyring, KeyringError};
+use crate::signing_keys::{SignError, SigningKeys};
+use crate::store::StoreError;
 use crate::store::client::{
     ADMINISTRATOR_ID, AddedClient, Client, ClientCredential, ClientSettings, DetailsTypes,
 };
-use crate::store::{Store, StoreError};
+use crate::store::key::KeyPurpose;
 
 /// Lifetime of an assertion, in seconds.
 const LIFETIME: u64 = 60;
@@ -20,7 +20,7 @@ pub struct Administrator(SigningKeys);
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("{0}")]
-    File(#[from] FileError),
+    Keys(#[from] KeyringError),
     #[error("{0}")]
     Store(#[from] StoreError),
     #[error("client {0} has a name that people could confuse with the administrator's; disable it first")]
@@ -33,12 +33,13 @@ impl Administrator {
     /// Name that people are shown, in a prompt that is marked as a test.
     pub const NAME: &str = vitalsign_protocol::step_up::ADMINISTRATOR;
 
-    /// Reads or creates the key, and registers it as a client if necessary.
+    /// Reads the key, and registers it as a client if necessary.
     ///
     /// # Errors
     /// When the key or the store cannot be used.
-    pub async fn open(config: &Config, store: &Store, now: u64) -> Result<Self, Error> {
-        let keys = SigningKeys::open(&config.keys(), Signs::Administration)?;
+    pub async fn open(keyring: &Keyring, now: u64) -> Result<Self, Error> {
+        let store = keyring.store();
+        let keys = keyring.signing_keys(KeyPurpose::Administration).await?;
         let credential = ClientCredential::Keys(keys.published(now).into());
         match store.client(Self::CLIENT_ID).await? {
             Some(client) if client.credential == credential => {}

@@ -5,7 +5,7 @@ use crate::Verifier;
 use crate::disk;
 use crate::expiry::{self, Expiring, Urgency};
 use crate::metrics::Gauges;
-use crate::signing_keys::Signs;
+use crate::store::key::KeyPurpose;
 use serde::Serialize;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -98,8 +98,10 @@ impl HealthCheck {
             let first = health.expiring.iter().find(|due| due.expiring.kind == kind);
             expiries.extend(first.map(|due| (kind.as_str(), due.expiring.expires)));
         }
-        let keys = self.verifier.config().keys();
-        let made = |signs: Signs| Some((signs.as_str(), crate::signing_keys::made_at(&keys, signs)?));
+        let signing_keys = [
+            (KeyPurpose::Verdicts, self.verifier.attestation.key_made_at()),
+            (KeyPurpose::Tokens, self.verifier.oidc.key_made_at()),
+        ];
         Gauges {
             ready: health.ready,
             event_channels: self.verifier.step_ups.open_channels(),
@@ -109,7 +111,7 @@ impl HealthCheck {
             disk_free_bytes: health.disk_free_bytes,
             devices: self.verifier.store().devices_by_status().await.unwrap_or_default(),
             expiries,
-            signing_keys: [Signs::Verdicts, Signs::Tokens].into_iter().filter_map(made).collect(),
+            signing_keys: signing_keys.map(|(purpose, made)| (purpose.as_str(), made)).into(),
             connections: 0,
         }
     }

@@ -244,7 +244,11 @@ fn entity(kind: Option<Kind>, entry: &Logged, body: &Value) -> Value {
         Some(Kind::TokenCreated | Kind::TokenRevoked) => {
             named("Enrolment token", number(body, "token").unwrap_or_default().to_string())
         }
-        Some(Kind::KeyRotated) => named("Signing key", text(body, "now").to_owned()),
+        Some(Kind::KeyRotated) => {
+            let names = ["now", "withdrawn", "sealed_now"].map(|member| text(body, member));
+            let name = names.into_iter().find(|name| !name.is_empty()).unwrap_or_default();
+            named("Signing key", name.to_owned())
+        }
         Some(Kind::PolicyChanged) => named("Policy", text(body, "policy").to_owned()),
         Some(Kind::ClientAdded | Kind::ClientDisabled | Kind::ClientCredentialReplaced) => {
             named("Application", text(body, "client").to_owned())

@@ -142,11 +142,6 @@ impl Store {
         transaction.commit().await
     }
 
-    /// Logs the replacement of a signing key.
-    pub async fn log_key_rotation(&self, body: &serde_json::Value, now: u64) -> Result<(), StoreError> {
-        self.log_maintenance(Kind::KeyRotated, body, now).await
-    }
-
     /// Logs work on the verifier itself, with who did it.
     pub async fn log_maintenance(
         &self,

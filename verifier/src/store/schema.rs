@@ -260,7 +260,7 @@ mod tests {
         store_of(MIGRATIONS.len() - 1, &path).await;
         // A table is in the way of the last migration.
         let mut connection = existing(&path).connect().await.unwrap();
-        sqlx::raw_sql("CREATE TABLE schema (other INTEGER)").execute(&mut connection).await.unwrap();
+        sqlx::raw_sql("CREATE TABLE verifier_keys (other INTEGER)").execute(&mut connection).await.unwrap();
         connection.close().await.unwrap();
         let migration = due(&path).await.unwrap().unwrap();
         assert!(matches!(rehearse(&path, &migration).await, Err(MigrateError::Trial(_))));

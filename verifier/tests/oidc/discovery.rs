@@ -3,7 +3,7 @@
 use super::application::Provider;
 use serde_json::{Value, json};
 use vitalsign_verifier::clock::now;
-use vitalsign_verifier::signing_keys::{SigningKeys, Signs};
+use vitalsign_verifier::store::key::KeyPurpose;
 
 #[tokio::test]
 async fn the_metadata_name_what_there_is_and_nothing_else() {
@@ -64,7 +64,7 @@ async fn tokens_use_separate_keys_and_follow_rotation() {
     assert_ne!(before, provider.get("/.well-known/jwks.json").await);
     assert!(before["keys"][0].get("d").is_none());
 
-    SigningKeys::rotate(&provider.lab.verifier.config().keys(), Signs::Tokens, now(), now()).unwrap();
+    provider.lab.verifier.keyring().rotate(KeyPurpose::Tokens, now(), now()).await.unwrap();
     let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
     let after: Value = loop {
         let keys = provider.get("/jwks").await;

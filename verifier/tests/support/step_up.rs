@@ -203,11 +203,15 @@ pub(crate) fn hash(exported: &Exported) -> Digest {
     Digest::of(&leaf)
 }
 
+/// Makes a key that signs notes.
+pub(crate) fn note_key(name: &str, kind: SignatureType) -> NoteKey {
+    let (_, private) = NoteKey::generate().unwrap();
+    NoteKey::from_pkcs8(&private, name, kind).unwrap()
+}
+
 /// Makes the entry the only one, besides leaf 0, of a log of the attacker's.
 pub(crate) fn forge_log(exported: &mut Exported) {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("key.p8");
-    let key = NoteKey::open(&path, "localhost/audit", SignatureType::Ed25519).unwrap();
+    let key = note_key("localhost/audit", SignatureType::Ed25519);
     exported.hash = hash(exported);
     let first = Digest([0; 32]);
     let root = hash_children(&first, &exported.hash);
@@ -219,6 +223,17 @@ pub(crate) fn forge_log(exported: &mut Exported) {
 
 /// Registers a key, as a person does it with their code.
 pub(crate) async fn register(verifier: &Verifier, user: &str, at: &Station, key: &mut SoftKey) {
+    register_at(verifier, user, at, key, ORIGIN).await;
+}
+
+/// Registers a key at a verifier with this origin.
+pub(crate) async fn register_at(
+    verifier: &Verifier,
+    user: &str,
+    at: &Station,
+    key: &mut SoftKey,
+    origin: &str,
+) {
     let store = verifier.store();
     let user = match store.add_user(user, NOW).await.unwrap() {
         Some(user) => user,
@@ -228,7 +243,7 @@ pub(crate) async fn register(verifier: &Verifier, user: &str, at: &Station, key:
     let device = at.enrolled(verifier).await;
     let request = KeyRequest { code: Secret::new(code.into_bytes()) };
     let begun = verifier.security_keys.begin_registration(&device, &request, NOW).await.unwrap();
-    let proof = KeyProof { name: "blue".into(), credential: key.create(&begun.options, ORIGIN) };
+    let proof = KeyProof { name: "blue".into(), credential: key.create(&begun.options, origin) };
     verifier.security_keys.complete_registration(&device, &begun.registration, &proof, NOW).await.unwrap();
 }
 
