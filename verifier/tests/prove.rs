@@ -7,9 +7,12 @@ mod tests {
     use super::support::NOW;
     use super::support::step_up::*;
     use serde_json::Value;
+    use std::sync::Arc;
     use vitalsign_protocol::id::Base64Url;
     use vitalsign_protocol::step_up::{Acr, StepUpResult};
+    use vitalsign_verifier::Verifier;
     use vitalsign_verifier::audit::prove::{Exported, KnownKeys, Proven, prove, prove_with};
+    use vitalsign_verifier::config::Config;
     use vitalsign_verifier::step_up::StepUpStatus;
 
     async fn approved() -> (StepUpFixture, Exported) {
@@ -207,5 +210,39 @@ mod tests {
         let links = findings["links"].as_array().unwrap();
         assert!(links.iter().all(|link| link["ok"] == Value::Bool(true)), "{links:?}");
         assert_eq!(links.len(), 12);
+    }
+
+    #[tokio::test]
+    async fn another_host_name_needs_new_registrations_only() {
+        const RENAMED: &str = "https://new.example";
+        let (mut fixture, before) = approved().await;
+        let name = fixture.verifier().audit.key().clone();
+        let config = Config { origin: Some(RENAMED.parse().unwrap()), ..fixture.verifier().config().clone() };
+        fixture.lab.verifier = Arc::new(Verifier::open(config, NOW).await.unwrap());
+        // Reports go on, with the same keys.
+        let report = fixture.at.device.report();
+        let answer = fixture.verifier().attestation.report(&report, NOW).await.unwrap();
+        fixture.at.device.nonce = answer.nonce;
+        fixture.at.channel = None;
+
+        // A key that was registered for the former name signs nothing for this one.
+        let (_, asking, options) = fixture.ready(Acr::HardwareKey).await;
+        assert_eq!(options["rpId"], "new.example");
+        let tapped = fixture.key.get(&options, ORIGIN).unwrap();
+        assert_ne!(fixture.assert(&asking.id, tapped).await.ok(), Some(StepUpResult::Approved));
+
+        // Registered again, it does; and both approvals are proven.
+        fixture.key = fixture.maker.key();
+        register_at(&fixture.lab.verifier, USER, &fixture.at, &mut fixture.key, RENAMED).await;
+        let (begun, asking, options) = fixture.ready(Acr::HardwareKey).await;
+        let tapped = fixture.key.get(&options, RENAMED).unwrap();
+        assert_eq!(fixture.assert(&asking.id, tapped).await.unwrap(), StepUpResult::Approved);
+        let StepUpStatus::Approved(approval) = fixture.standing(&begun).await else { panic!() };
+        let after = fixture.verifier().audit.export(approval.audit, NOW).await.unwrap().unwrap();
+        let again = fixture.verifier().audit.export(before.seq, NOW).await.unwrap().unwrap();
+        for exported in [&before, &again, &after] {
+            let findings = prove_with(exported, &KnownKeys { log: Some(name.clone()), witnesses: vec![] });
+            assert!(findings.is_proven(), "{findings:?}");
+        }
     }
 }
