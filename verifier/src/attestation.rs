@@ -19,6 +19,7 @@ use crate::keyring::LiveKeys;
 use crate::live::Live;
 use crate::nonce::{Nonces, Purpose};
 use crate::pace::{Paces, Rate};
+use crate::signing_keys::SigningKeys;
 use crate::store::Store;
 use crate::store::report::Reports;
 use device_cache::DeviceCache;
@@ -43,7 +44,7 @@ pub struct Attestation {
     store: Arc<Store>,
     nonces: Arc<Nonces>,
     appraiser: Live<Appraiser>,
-    ear_keys: LiveKeys,
+    ear_keys: LiveKeys<SigningKeys>,
     devices: DeviceCache,
     reports: Reports,
     /// Nonces whose quote is being verified.
@@ -63,7 +64,7 @@ impl Attestation {
         store: Arc<Store>,
         nonces: Arc<Nonces>,
         appraiser: Appraiser,
-        ear_keys: LiveKeys,
+        ear_keys: LiveKeys<SigningKeys>,
     ) -> Self {
         let (reports, writer) = Reports::start(store.clone(), config.nonce_seconds);
         tokio::spawn(async move {

@@ -17,6 +17,7 @@
 mod actor;
 pub mod checkpoint;
 mod entry;
+pub mod log_keys;
 pub mod note;
 pub mod prove;
 pub mod tree;

@@ -1,12 +1,14 @@
 //! The audit log as it is kept: collects heartbeats into entries, signs checkpoints, removes payloads whose retention ended.
 
 use crate::audit::checkpoint::{Checkpoint, ConsistencyProof, Cosigned};
-use crate::audit::note::{NoteError, NoteKey, NoteSignature, SignedNote, VerifierKey};
+use crate::audit::log_keys::LogKeys;
+use crate::audit::note::{NoteError, NoteSignature, SignedNote, VerifierKey};
 use crate::audit::prove::{Exported, KnownKeys};
 use crate::audit::{Broken, Head, Kind};
 use crate::config::{AuditSettings, Config};
-use crate::keyring::{Keyring, KeyringError};
+use crate::keyring::{Keyring, KeyringError, LiveKeys, log_keys};
 use crate::store::audit_tree::VerifiedLog;
+use crate::store::key::{KeyPurpose, StoredKeys};
 use crate::store::{Store, StoreError};
 use std::sync::Arc;
 use tokio::sync::Mutex;
@@ -19,6 +21,8 @@ const DAY: u64 = 24 * 3600;
 pub enum CheckpointError {
     #[error("{0}")]
     Store(#[from] StoreError),
+    #[error("{0}")]
+    Keys(#[from] KeyringError),
     /// The log contradicts its newest checkpoint: entries were changed or removed.
     #[error("the audit log is invalid: {0}")]
     Broken(Broken),
@@ -30,10 +34,12 @@ pub enum CheckpointError {
     Unknown(u64),
 }
 
-/// The audit log with its key.
+/// The audit log with its keys.
 pub struct AuditLog {
+    keyring: Arc<Keyring>,
     store: Arc<Store>,
-    key: NoteKey,
+    name: String,
+    keys: LiveKeys<LogKeys>,
     settings: AuditSettings,
     /// Time of the last run of the retention, in seconds since 1970.
     pruned: Mutex<u64>,
@@ -51,15 +57,61 @@ impl AuditLog {
     ///
     /// # Errors
     /// The key cannot be read.
-    pub async fn open(config: &Config, keyring: &Keyring, name: &str) -> Result<Self, KeyringError> {
-        let (store, key) = (keyring.store().clone(), keyring.log_key(name).await?);
-        Ok(Self { store, key, settings: config.audit.clone(), pruned: Mutex::new(0) })
+    pub async fn open(
+        config: &Config,
+        keyring: Arc<Keyring>,
+        name: String,
+        now: u64,
+    ) -> Result<Self, KeyringError> {
+        let log = name.clone();
+        let make = move |keys: &StoredKeys| log_keys(&log, keys);
+        let keys = LiveKeys::open(keyring.clone(), KeyPurpose::Checkpoints, make, now).await?;
+        Ok(Self {
+            store: keyring.store().clone(),
+            keyring,
+            name,
+            keys,
+            settings: config.audit.clone(),
+            pruned: Mutex::new(0),
+        })
     }
 
-    /// Returns the key that verifies checkpoints.
+    /// Returns the key that verifies new checkpoints.
     #[must_use]
-    pub fn key(&self) -> &VerifierKey {
-        self.key.public()
+    pub fn key(&self) -> VerifierKey {
+        self.keys.get().current().clone()
+    }
+
+    /// Returns the keys, with those that verify former checkpoints.
+    #[must_use]
+    pub fn keys(&self) -> Arc<LogKeys> {
+        self.keys.get()
+    }
+
+    /// Takes up another key.
+    pub(crate) async fn refresh_keys(&self, now: u64) {
+        self.keys.refresh(now).await;
+    }
+
+    /// Announces a new key that signs alone from `begins` on. Until then checkpoints have both signatures, beginning with
+    /// one that this makes.
+    ///
+    /// # Errors
+    /// A key is announced already, or [`CheckpointError`].
+    pub async fn rotate_key(&self, now: u64, begins: u64) -> Result<(), CheckpointError> {
+        self.keyring.rotate_log_key(&self.name, now, begins).await?;
+        self.keys.refresh(now).await;
+        self.checkpoint(now).await.map(drop)
+    }
+
+    /// Replaces a key that others may have.
+    ///
+    /// # Errors
+    /// [`CheckpointError`].
+    pub async fn replace_key(&self, now: u64) -> Result<(), CheckpointError> {
+        self.keyring.replace_log_key(&self.name, now).await?;
+        self.keys.refresh(now).await;
+        self.checkpoint(now).await.map(drop)
     }
 
     #[must_use]
@@ -68,14 +120,14 @@ impl AuditLog {
     }
 
     #[must_use]
-    pub fn store(&self) -> &Store {
+    pub fn store(&self) -> &Arc<Store> {
         &self.store
     }
 
     /// Returns the log's key and those of the witnesses.
     #[must_use]
     pub fn known_keys(&self) -> KnownKeys {
-        KnownKeys { log: Some(self.key().clone()), witnesses: self.settings.witnesses.clone() }
+        KnownKeys { log: self.keys().known().to_vec(), witnesses: self.settings.witnesses.clone() }
     }
 
     /// Verifies the whole log. `anchor` is a previously recorded head.
@@ -91,7 +143,7 @@ impl AuditLog {
     /// # Errors
     /// The store failed, or the log contradicts its newest checkpoint.
     pub async fn checkpoint(&self, now: u64) -> Result<SignedNote, CheckpointError> {
-        self.store.sign_checkpoint(&self.key, now).await?.map_err(CheckpointError::Broken)
+        self.store.sign_checkpoint(&self.keys(), now).await?.map_err(CheckpointError::Broken)
     }
 
     /// Exports an entry with the proof that it is in the log, by a new checkpoint if the newest does not contain it yet.
@@ -109,13 +161,13 @@ impl AuditLog {
 
     async fn export_one(&self, seq: u64, now: u64) -> Result<Option<Exported>, CheckpointError> {
         if let Some(newest) = self.store.newest_checkpoint().await? {
-            let exported = self.store.export_audit(seq, Some((&newest, self.key()))).await?;
+            let exported = self.store.export_audit(seq, Some((&newest, self.keys().known()))).await?;
             if exported.as_ref().is_none_or(|exported| exported.proof.is_some()) {
                 return Ok(exported);
             }
         }
         let checkpoint = self.checkpoint(now).await?;
-        Ok(self.store.export_audit(seq, Some((&checkpoint, self.key()))).await?)
+        Ok(self.store.export_audit(seq, Some((&checkpoint, self.keys().known()))).await?)
     }
 
     /// Proves that the log's state contains everything that an earlier checkpoint does.
@@ -123,12 +175,12 @@ impl AuditLog {
     /// # Errors
     /// The store failed, the checkpoint is not of this log, or the log was rewritten since.
     pub async fn consistency(&self, old: &SignedNote, now: u64) -> Result<ConsistencyProof, CheckpointError> {
-        let known = &self.settings.witnesses;
-        let (earlier, _) = Checkpoint::open(old, self.key(), known)?;
+        let (keys, known) = (self.keys(), &self.settings.witnesses);
+        let (earlier, _) = Checkpoint::open(old, keys.known(), known)?;
         let new = self.checkpoint(now).await?;
-        let (later, _) = Checkpoint::open(&new, self.key(), known)?;
+        let (later, _) = Checkpoint::open(&new, keys.known(), known)?;
         let proof = self.store.prove_consistency((old, earlier.size), (&new, later.size)).await?;
-        proof.verify(self.key(), known)?;
+        proof.verify(keys.known(), known)?;
         Ok(proof)
     }
 
@@ -137,7 +189,7 @@ impl AuditLog {
     /// # Errors
     /// The store failed, the note is not a checkpoint that this log signed, or a signature is invalid.
     pub async fn add_cosignatures(&self, note: &SignedNote) -> Result<Vec<Cosigned>, CheckpointError> {
-        let (checkpoint, cosigned) = Checkpoint::open(note, self.key(), &self.settings.witnesses)?;
+        let (checkpoint, cosigned) = Checkpoint::open(note, self.keys().known(), &self.settings.witnesses)?;
         let size = checkpoint.size;
         let stored = self.store.checkpoint(size).await?.filter(|stored| stored.text == note.text);
         if stored.is_none() {

@@ -12,7 +12,8 @@ mod live_keys;
 
 pub(crate) use live_keys::LiveKeys;
 
-use crate::audit::note::{NoteError, NoteKey, SignatureType};
+use crate::audit::log_keys::LogKeys;
+use crate::audit::note::{NoteError, NoteKey, SignatureType, VerifierKey};
 use crate::audit::{AuditEntry, Kind};
 use crate::config::Config;
 use crate::files::FileError;
@@ -20,7 +21,7 @@ use crate::kek::{Kek, KekSource};
 use crate::live::Live;
 use crate::nonce::NonceKey;
 use crate::signing_keys::{self, InvalidKey, SigningKeys};
-use crate::store::key::{self, KeyPurpose, KeyState, SealError, StoredKey};
+use crate::store::key::{self, KeyPurpose, KeyState, SealError, StoredKey, StoredKeys};
 use crate::store::{Store, StoreError, Transaction};
 use serde_json::{Value, json};
 use std::path::Path;
@@ -169,6 +170,10 @@ impl Keyring {
     /// # Errors
     /// [`KeyringError`].
     pub async fn signing_keys(&self, purpose: KeyPurpose) -> Result<SigningKeys, KeyringError> {
+        signing_keys(&self.load(purpose).await?.keys, purpose)
+    }
+
+    async fn load(&self, purpose: KeyPurpose) -> Result<StoredKeys, KeyringError> {
         let mut keys = self.store.keys(&self.kek(), purpose).await;
         if matches!(keys, Err(SealError::OtherKek { .. })) {
             // They were sealed again while this process ran.
@@ -177,25 +182,23 @@ impl Keyring {
             }
             keys = self.store.keys(&self.kek(), purpose).await;
         }
-        let keys = keys.map_err(|error| self.named(error))?;
-        signing_keys(keys.revision, &keys.keys, purpose)
+        keys.map_err(|error| self.named(error))
     }
 
-    /// Returns the keys that sign JWTs, after switching to the announced one if its time has come.
-    pub(crate) async fn activate(&self, purpose: KeyPurpose, now: u64) -> Result<SigningKeys, KeyringError> {
-        let keys = self.signing_keys(purpose).await?;
-        if keys.next().is_none_or(|(_, begins)| begins > now) {
+    /// Returns the keys of a purpose, after switching to the announced one if its time has come.
+    pub(crate) async fn activate(&self, purpose: KeyPurpose, now: u64) -> Result<StoredKeys, KeyringError> {
+        let keys = self.load(purpose).await?;
+        if keys.of(KeyState::Next).is_none_or(|(_, next)| next.begins > now) {
             return Ok(keys);
         }
         let mut transaction = self.store.begin().await?;
         let mut rows = self.read(&mut transaction, purpose).await?;
+        // Another process may have done it since.
         if switch(&mut rows, now) {
             self.write(&mut transaction, &rows).await?;
-            transaction.commit().await?;
-        } else {
-            drop(transaction);
         }
-        self.signing_keys(purpose).await
+        transaction.commit().await?;
+        self.load(purpose).await
     }
 
     /// Announces a new key that signs from `begins` on; until then the current one does. Running servers take it up and
@@ -209,29 +212,52 @@ impl Keyring {
         now: u64,
         begins: u64,
     ) -> Result<SigningKeys, KeyringError> {
+        let announce = |rows: &[(i64, StoredKey)], new: &StoredKey| {
+            let current = signing_keys(rows, purpose)?;
+            let claims = KeyRollover { iat: now, nbf: begins, key: signing_keys::jwk(&new.public)? };
+            let token = current.sign(&claims, rollover::TYP);
+            let token = token.map_err(|e| KeyringError::Crypto(e.to_string()))?;
+            Ok(Some(key::Announcement { by: current.current().kid.clone(), token }))
+        };
+        self.introduce(purpose, (now, begins), kid, announce).await?;
+        self.signing_keys(purpose).await
+    }
+
+    /// Announces a new key for the checkpoints of the log with this name. Until `begins` they have the signatures of both.
+    ///
+    /// # Errors
+    /// [`KeyringError`], also if a key is announced already.
+    pub(crate) async fn rotate_log_key(&self, log: &str, now: u64, begins: u64) -> Result<(), KeyringError> {
+        let name = |public: &[u8]| Ok(log_key(log, public)?.to_string());
+        self.introduce(KeyPurpose::Checkpoints, (now, begins), name, |_, _| Ok(None)).await
+    }
+
+    /// Makes the next key of a purpose. `name` names keys in the audit log, and `announce` has the active key announce it.
+    async fn introduce(
+        &self,
+        purpose: KeyPurpose,
+        (now, begins): (u64, u64),
+        name: impl Fn(&[u8]) -> Result<String, KeyringError>,
+        announce: impl Fn(&[(i64, StoredKey)], &StoredKey) -> Result<Option<key::Announcement>, KeyringError>,
+    ) -> Result<(), KeyringError> {
         let mut transaction = self.store.begin().await?;
         let mut rows = self.read(&mut transaction, purpose).await?;
         switch(&mut rows, now);
-        let current = signing_keys(0, &rows, purpose)?;
-        if let Some((next, _)) = current.next() {
-            return Err(KeyringError::Announced(next.kid.clone()));
+        if let Some((_, next)) = rows.iter().find(|(_, key)| key.state == KeyState::Next) {
+            return Err(KeyringError::Announced(name(&next.public)?));
         }
         let mut new = StoredKey { state: KeyState::Next, begins, ..new_key(purpose, now)? };
-        let key = signing_keys::jwk(&new.public)?;
-        let (before, kid) = (current.current().kid.clone(), key.kid.clone());
-        let claims = KeyRollover { iat: now, nbf: begins, key };
-        let token = current.sign(&claims, rollover::TYP).map_err(|e| KeyringError::Crypto(e.to_string()))?;
-        new.announcement = Some(key::Announcement { by: before.clone(), token });
+        new.announcement = announce(&rows, &new)?;
+        let (before, after) = (name(&active(&rows, purpose)?.public)?, name(&new.public)?);
         self.write(&mut transaction, &rows).await?;
         key::insert(&mut transaction, &self.kek(), &new).await?;
         let mut rows = self.read(&mut transaction, purpose).await?;
         if switch(&mut rows, now) {
             self.write(&mut transaction, &rows).await?;
         }
-        let body = json!({ "signs": purpose.as_str(), "before": before, "now": kid, "from": begins });
+        let body = json!({ "signs": purpose.as_str(), "before": before, "now": after, "from": begins });
         log(&mut transaction, &body, now).await?;
-        transaction.commit().await?;
-        self.signing_keys(purpose).await
+        Ok(transaction.commit().await?)
     }
 
     /// Replaces a compromised key at once, and withdraws all that it may have introduced: every other key of the purpose.
@@ -244,20 +270,36 @@ impl Keyring {
         purpose: KeyPurpose,
         now: u64,
     ) -> Result<SigningKeys, KeyringError> {
+        self.replace(purpose, kid, now).await?;
+        self.signing_keys(purpose).await
+    }
+
+    /// Replaces a compromised key of the log with this name.
+    ///
+    /// # Errors
+    /// [`KeyringError`].
+    pub(crate) async fn replace_log_key(&self, log: &str, now: u64) -> Result<(), KeyringError> {
+        self.replace(KeyPurpose::Checkpoints, |public| Ok(log_key(log, public)?.to_string()), now).await
+    }
+
+    async fn replace(
+        &self,
+        purpose: KeyPurpose,
+        name: impl Fn(&[u8]) -> Result<String, KeyringError>,
+        now: u64,
+    ) -> Result<(), KeyringError> {
         let new = new_key(purpose, now)?;
-        let kid = signing_keys::jwk(&new.public)?.kid;
         let mut transaction = self.store.begin().await?;
         let mut rows = self.read(&mut transaction, purpose).await?;
-        let before = signing_keys::jwk(&active(&rows, purpose)?.public)?.kid;
+        let (before, after) = (name(&active(&rows, purpose)?.public)?, name(&new.public)?);
         for (_, key) in rows.iter_mut().filter(|(_, key)| key.state != KeyState::Withdrawn) {
             key.end(KeyState::Withdrawn, now);
         }
         self.write(&mut transaction, &rows).await?;
         key::insert(&mut transaction, &self.kek(), &new).await?;
-        let body = json!({ "signs": purpose.as_str(), "before": before, "now": kid, "compromised": true });
+        let body = json!({ "signs": purpose.as_str(), "before": before, "now": after, "compromised": true });
         log(&mut transaction, &body, now).await?;
-        transaction.commit().await?;
-        self.signing_keys(purpose).await
+        Ok(transaction.commit().await?)
     }
 
     /// Withdraws a key that signs no more or not yet: it is not published from now on, and nothing that it announced is
@@ -265,22 +307,22 @@ impl Keyring {
     ///
     /// # Errors
     /// [`KeyringError`], also if the purpose has no such key, or it is the one that signs.
-    pub async fn withdraw(&self, purpose: KeyPurpose, kid: &str, now: u64) -> Result<(), KeyringError> {
+    pub async fn withdraw(&self, purpose: KeyPurpose, name: &str, now: u64) -> Result<(), KeyringError> {
         let mut transaction = self.store.begin().await?;
         let mut rows = self.read(&mut transaction, purpose).await?;
         let mut found = false;
         for (_, key) in &mut rows {
             let idle = matches!(key.state, KeyState::Next | KeyState::Retired);
-            if idle && signing_keys::jwk(&key.public)?.kid == kid {
+            if idle && kid(&key.public)? == name {
                 key.end(KeyState::Withdrawn, now);
                 found = true;
             }
         }
         if !found {
-            return Err(KeyringError::NotWithdrawn(kid.to_owned()));
+            return Err(KeyringError::NotWithdrawn(name.to_owned()));
         }
         self.write(&mut transaction, &rows).await?;
-        log(&mut transaction, &json!({ "signs": purpose.as_str(), "withdrawn": kid }), now).await?;
+        log(&mut transaction, &json!({ "signs": purpose.as_str(), "withdrawn": name }), now).await?;
         Ok(transaction.commit().await?)
     }
 
@@ -351,15 +393,6 @@ impl Keyring {
         Ok(NonceKey::new(&self.private(KeyPurpose::Nonces).await?))
     }
 
-    /// Returns the key that signs checkpoints of the log with this name.
-    ///
-    /// # Errors
-    /// [`KeyringError`], also if the name cannot be one.
-    pub async fn log_key(&self, name: &str) -> Result<NoteKey, KeyringError> {
-        let pkcs8 = self.private(KeyPurpose::Checkpoints).await?;
-        Ok(NoteKey::from_pkcs8(&pkcs8, name, SignatureType::Ed25519)?)
-    }
-
     async fn private(&self, purpose: KeyPurpose) -> Result<Zeroizing<Vec<u8>>, KeyringError> {
         let keys = self.store.keys(&self.kek(), purpose).await.map_err(|error| self.named(error))?;
         Ok(active(&keys.keys, purpose)?.private.clone())
@@ -404,6 +437,26 @@ async fn log(transaction: &mut Transaction<'_>, body: &Value, now: u64) -> Resul
     Ok(())
 }
 
+/// Returns the name of a key that signs JWTs.
+fn kid(public: &[u8]) -> Result<String, KeyringError> {
+    Ok(signing_keys::jwk(public)?.kid)
+}
+
+/// Returns the public key of the log with this name.
+fn log_key(log: &str, public: &[u8]) -> Result<VerifierKey, NoteError> {
+    let public = public.try_into().map_err(|_| NoteError::Key("its length"))?;
+    VerifierKey::new(log, SignatureType::Ed25519, public)
+}
+
+/// Returns the keys of the log with this name.
+pub(crate) fn log_keys(log: &str, keys: &StoredKeys) -> Result<LogKeys, KeyringError> {
+    let signing = |key: &StoredKey| NoteKey::from_pkcs8(&key.private, log, SignatureType::Ed25519);
+    let next = keys.of(KeyState::Next).map(|(_, key)| signing(key)).transpose()?;
+    let ended = keys.keys.iter().rev().filter(|(_, key)| key.private.is_empty());
+    let former = ended.map(|(_, key)| log_key(log, &key.public)).collect::<Result<_, _>>()?;
+    Ok(LogKeys::new(signing(active(&keys.keys, KeyPurpose::Checkpoints)?)?, next, former))
+}
+
 /// Makes an announced key whose time has come the active one. Returns whether it did.
 fn switch(rows: &mut [(i64, StoredKey)], now: u64) -> bool {
     if !rows.iter().any(|(_, key)| key.state == KeyState::Next && key.begins <= now) {
@@ -419,13 +472,9 @@ fn switch(rows: &mut [(i64, StoredKey)], now: u64) -> bool {
     true
 }
 
-fn signing_keys(
-    revision: u64,
-    rows: &[(i64, StoredKey)],
-    purpose: KeyPurpose,
-) -> Result<SigningKeys, KeyringError> {
+fn signing_keys(rows: &[(i64, StoredKey)], purpose: KeyPurpose) -> Result<SigningKeys, KeyringError> {
     active(rows, purpose)?;
-    Ok(SigningKeys::new(revision, rows.iter().map(|(_, key)| key.clone()))?)
+    Ok(SigningKeys::new(rows.iter().map(|(_, key)| key.clone()))?)
 }
 
 fn active(rows: &[(i64, StoredKey)], purpose: KeyPurpose) -> Result<&StoredKey, KeyringError> {

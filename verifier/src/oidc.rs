@@ -28,6 +28,7 @@ pub use token::{AccessClaims, IdClaims, Poll, Redeemed, Tokens};
 
 use crate::config::Config;
 use crate::keyring::LiveKeys;
+use crate::signing_keys::SigningKeys;
 use crate::step_up::StepUps;
 use crate::store::Store;
 use poll_limiter::PollRateLimiter;
@@ -66,7 +67,7 @@ pub struct Provider {
     config: Arc<Config>,
     store: Arc<Store>,
     step_ups: Arc<StepUps>,
-    token_keys: LiveKeys,
+    token_keys: LiveKeys<SigningKeys>,
     poll_limiter: PollRateLimiter,
 }
 
@@ -75,7 +76,7 @@ impl Provider {
         config: Arc<Config>,
         store: Arc<Store>,
         step_ups: Arc<StepUps>,
-        token_keys: LiveKeys,
+        token_keys: LiveKeys<SigningKeys>,
     ) -> Self {
         let poll_limiter = PollRateLimiter::new(config.oidc.interval_seconds);
         Self { config, store, step_ups, token_keys, poll_limiter }

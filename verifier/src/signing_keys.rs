@@ -58,8 +58,6 @@ impl KnownKey {
 
 /// The keys of a purpose.
 pub struct SigningKeys {
-    /// Number of the state of the store's keys that these are of.
-    revision: u64,
     pair: EcdsaKeyPair,
     current: Jwk,
     /// Time at which the current key was made, in seconds since 1970.
@@ -74,7 +72,7 @@ impl SigningKeys {
     ///
     /// # Errors
     /// There is no active key, or one cannot be used.
-    pub(crate) fn new(revision: u64, keys: impl IntoIterator<Item = StoredKey>) -> Result<Self, InvalidKey> {
+    pub(crate) fn new(keys: impl IntoIterator<Item = StoredKey>) -> Result<Self, InvalidKey> {
         let (mut active, mut all) = (None, Vec::new());
         for key in keys {
             let StoredKey { state, begins, retired, withdrawn, announcement, created, .. } = key;
@@ -85,12 +83,7 @@ impl SigningKeys {
             all.push(KnownKey { jwk, state, begins, retired, withdrawn, announcement });
         }
         let (pair, current, made_at) = active.ok_or_else(|| InvalidKey("none is active".into()))?;
-        Ok(Self { revision, pair, current, made_at, all, random: SystemRandom::new() })
-    }
-
-    /// Returns the number of the state of the store's keys that these are of.
-    pub(crate) fn revision(&self) -> u64 {
-        self.revision
+        Ok(Self { pair, current, made_at, all, random: SystemRandom::new() })
     }
 
     /// Returns the public half of the current key.

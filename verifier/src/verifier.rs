@@ -94,11 +94,11 @@ impl Verifier {
         let keyring = Arc::new(Keyring::open(&config, store.clone(), now).await?);
         let nonces = Arc::new(Nonces(keyring.nonce_key().await?));
         let name = store.audit_name(&AuditLog::name_for(&config)).await.map_err(failed)?;
-        let audit = AuditLog::open(&config, &keyring, &name).await?;
+        let audit = AuditLog::open(&config, keyring.clone(), name.clone(), now).await?;
         let streams = Mutex::new(Stream::open_all(&config.siem, &store, &name)?);
         let models = Arc::new(ModelStore::open(config.security_keys.clone(), now));
 
-        let ear_keys = LiveKeys::open(keyring.clone(), KeyPurpose::Verdicts, now).await?;
+        let ear_keys = LiveKeys::signing(keyring.clone(), KeyPurpose::Verdicts, now).await?;
         let attestation =
             Attestation::open(config.clone(), store.clone(), nonces.clone(), appraiser, ear_keys);
         let attestation = Arc::new(attestation);
@@ -122,7 +122,7 @@ impl Verifier {
             models.clone(),
             metrics.clone(),
         ));
-        let token_keys = LiveKeys::open(keyring.clone(), KeyPurpose::Tokens, now).await?;
+        let token_keys = LiveKeys::signing(keyring.clone(), KeyPurpose::Tokens, now).await?;
         let oidc = Provider::new(config.clone(), store.clone(), step_ups.clone(), token_keys);
         Ok(Self {
             config,
@@ -220,6 +220,7 @@ impl Verifier {
     pub async fn refresh(&self, now: u64) {
         self.attestation.refresh_keys(now).await;
         self.oidc.refresh_keys(now).await;
+        self.audit.refresh_keys(now).await;
         self.security_keys.refresh_models(now);
     }
 }

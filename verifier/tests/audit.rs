@@ -264,7 +264,7 @@ mod tests {
         assert_eq!(audit.checkpoint(NOW + 9).await.unwrap(), all[4], "nothing was appended");
         for old in &all {
             let proof = audit.consistency(old, NOW).await.unwrap();
-            let (earlier, later, _) = proof.verify(audit.key(), &[]).unwrap();
+            let (earlier, later, _) = proof.verify(audit.keys().known(), &[]).unwrap();
             assert!(earlier.size <= later.size && later.size == 601);
         }
 
@@ -286,8 +286,7 @@ mod tests {
         assert!(audit.add_cosignatures(&damaged).await.is_err());
         // A state that the log's key signed, and that is not this log's.
         let forked = Checkpoint { size: 301, ..Checkpoint::read(&all[1].text).unwrap() };
-        let key = lab.verifier.keyring().log_key(audit.key().name()).await.unwrap();
-        let forked = cosign(&forked.sign(&key, NOW), &witness);
+        let forked = cosign(&audit.keys().sign(forked.size, forked.root, NOW), &witness);
         assert!(matches!(audit.add_cosignatures(&forked).await, Err(CheckpointError::Unknown(301))));
         let verified = audit.verify(None).await.unwrap().unwrap();
         assert_eq!((verified.checkpoints, verified.cosigned), (5, 1));
@@ -300,16 +299,70 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn log_key_is_replaced_and_all_stays_provable() {
+        let begins = NOW + 90 * 24 * HOUR;
+        let lab = Lab::open().await;
+        let (store, audit) = (lab.verifier.store(), &lab.verifier.audit);
+        let old = audit.key();
+        fill(store, 10).await;
+        let first = audit.checkpoint(NOW).await.unwrap();
+        audit.rotate_key(NOW, begins).await.unwrap();
+        let refused = audit.rotate_key(NOW, begins).await.err().unwrap().to_string();
+        assert!(refused.contains("announced already"), "{refused}");
+
+        // Who knows the former key finds the new one in the log, and on the same checkpoint.
+        assert_eq!(audit.key(), old);
+        let new = audit.keys().signing()[1].clone();
+        let both = store.newest_checkpoint().await.unwrap().unwrap();
+        for key in [&old, &new] {
+            Checkpoint::open(&both, std::slice::from_ref(key), &[]).unwrap();
+        }
+        let entry = store.audit(None, 10, 1).await.unwrap().remove(0);
+        assert!(entry.kind == "key-rotated" && entry.body.contains(&new.to_string()), "{entry:?}");
+
+        lab.verifier.refresh(begins - 1).await;
+        assert_eq!(audit.key(), old);
+        lab.verifier.refresh(begins).await;
+        assert_eq!(audit.key(), new);
+        fill(store, 5).await;
+        let alone = audit.checkpoint(begins).await.unwrap();
+        assert_eq!(alone.signatures.len(), 1);
+        let proof = audit.consistency(&first, begins).await.unwrap();
+        assert!(proof.verify(std::slice::from_ref(&old), &[]).is_err());
+        proof.verify(&[old.clone(), new.clone()], &[]).unwrap();
+        for seq in [1, 16] {
+            let exported = audit.export(seq, begins).await.unwrap().unwrap();
+            for (key, knows) in [(&new, true), (&old, false)] {
+                let known = KnownKeys { log: vec![key.clone()], witnesses: Vec::new() };
+                assert_eq!(prove_with(&exported, &known).is_logged(), knows, "{seq}");
+            }
+        }
+        assert_eq!(audit.verify(None).await.unwrap().unwrap().checkpoints, 3);
+
+        // One that others may have, at once. What it signed before is still verified.
+        audit.replace_key(begins).await.unwrap();
+        let third = audit.key();
+        assert!(third != new && audit.keys().signing() == [&third]);
+        assert_eq!(audit.verify(None).await.unwrap().unwrap().checkpoints, 4);
+        let again = Verifier::open(lab.verifier.config().clone(), begins).await.unwrap();
+        assert_eq!(again.audit.key(), third);
+        // A checkpoint by any other key is refused.
+        let stranger = note_key(third.name(), SignatureType::Ed25519);
+        let forged = Checkpoint::read(&first.text).unwrap().sign(&stranger, NOW);
+        assert!(matches!(audit.consistency(&forged, begins).await, Err(CheckpointError::Note(_))));
+    }
+
+    #[tokio::test]
     async fn log_outlives_a_crash_before_its_checkpoint() {
         let lab = Lab::open().await;
         fill(lab.verifier.store(), 255).await;
         lab.verifier.audit.checkpoint(NOW).await.unwrap();
         fill(lab.verifier.store(), 300).await;
-        let (config, name) = (lab.verifier.config().clone(), lab.verifier.audit.key().clone());
+        let (config, name) = (lab.verifier.config().clone(), lab.verifier.audit.key());
         // Nothing is closed.
         std::mem::forget(lab.verifier);
         let verifier = Verifier::open(config, NOW).await.unwrap();
-        assert_eq!(*verifier.audit.key(), name);
+        assert_eq!(verifier.audit.key(), name);
         let note = verifier.audit.checkpoint(NOW).await.unwrap();
         assert_eq!(Checkpoint::read(&note.text).unwrap().size, 556);
         let verified = verifier.audit.verify(None).await.unwrap().unwrap();
@@ -398,7 +451,7 @@ mod tests {
         let verified = audit.verify(None).await.unwrap().unwrap();
         assert_eq!(verified.pruned, 4);
         audit.consistency(&old, due).await.unwrap();
-        let known = KnownKeys { log: Some(audit.key().clone()), witnesses: Vec::new() };
+        let known = KnownKeys { log: vec![audit.key()], witnesses: Vec::new() };
         assert!(prove_with(&proven, &known).is_logged(), "an export from before");
         for (entry, _) in &before {
             let exported = audit.export(entry.seq, due).await.unwrap().unwrap();
@@ -454,7 +507,7 @@ mod tests {
         let (fixture, seq) = approved().await;
         let audit = &fixture.verifier().audit;
         let exported = audit.export(seq, NOW).await.unwrap().unwrap();
-        let known = KnownKeys { log: Some(audit.key().clone()), witnesses: Vec::new() };
+        let known = KnownKeys { log: vec![audit.key()], witnesses: Vec::new() };
         assert!(prove_with(&exported, &known).is_proven());
         let text = serde_json::to_string(&exported).unwrap();
         for at in 0..text.len() {
@@ -543,7 +596,7 @@ mod tests {
         let wrong = Head { hash: Digest([1; 32]), ..head };
         assert_eq!(store.verify_audit(Some(wrong)).await.unwrap(), Err(Broken::NotAnchored(600)));
 
-        let known = KnownKeys { log: Some(audit.key().clone()), witnesses: Vec::new() };
+        let known = KnownKeys { log: vec![audit.key()], witnesses: Vec::new() };
         for seq in [1, 2, 6, 7, 8, 255, 256, 257, 599, 600, 601, 602] {
             let exported = audit.export(seq, NOW).await.unwrap().unwrap();
             assert_eq!(exported.former.is_some(), seq <= 600);
@@ -591,7 +644,8 @@ mod tests {
     fn monitor(folder: &Path, key: &VerifierKey) -> Result<u64, String> {
         let note = std::fs::read_to_string(folder.join("checkpoint")).unwrap();
         let note = note.parse().map_err(|e: NoteError| e.to_string())?;
-        let (checkpoint, _) = Checkpoint::open(&note, key, &[]).map_err(|e| e.to_string())?;
+        let (checkpoint, _) =
+            Checkpoint::open(&note, std::slice::from_ref(key), &[]).map_err(|e| e.to_string())?;
         let mut width = checkpoint.size;
         let mut below = Vec::new();
         for level in 0.. {
@@ -734,6 +788,22 @@ mod tests {
         assert_eq!(command(elsewhere, &["audit", "consistency", "--file", "proof"]).status.code(), Some(2));
         let unknown = stdout(&command(elsewhere, &["audit", "prove", "--file", "export"]));
         assert!(unknown.contains(&format!("signed by {key}")) && unknown.contains("--log-key"), "{unknown}");
+
+        // A successor of the key is announced: who knows the former key goes on with it.
+        let rotated = stdout(&command(folder, &["audit", "rotate-key", "--in", "30d"]));
+        let [_, current, next] = rotated.lines().collect::<Vec<_>>()[..] else { panic!("{rotated}") };
+        assert!(current == key && next != key, "{rotated}");
+        assert!(stdout(&command(folder, &["audit", "key"])).ends_with(&format!("{key}\n{next}\n")));
+        let proof = stdout(&command(folder, &["audit", "consistency", "old"]));
+        std::fs::write(elsewhere.join("proof"), proof).unwrap();
+        for key in [key, next] {
+            assert_eq!(
+                consistency(key).status.success(),
+                key == current,
+                "the earlier one is by the former key"
+            );
+        }
+        assert_eq!(command(folder, &["audit", "replace-key"]).status.code(), Some(2));
 
         // Retention.
         let listed = command(folder, &["audit", "prune", "--dry-run"]);

@@ -226,7 +226,7 @@ mod tests {
         let checkpoint = Checkpoint { origin: "log.example/audit".into(), size: 300, root: Digest([5; 32]) };
         let mut note = checkpoint.sign(&log, 0);
         note.signatures.push(witness.sign(&note.text, 1_800_000_000));
-        let (log, witnesses) = (log.public(), [witness.public().clone()]);
+        let (log, witnesses) = (std::slice::from_ref(log.public()), [witness.public().clone()]);
         let text = note.to_string();
         let (opened, cosigned) = Checkpoint::open(&text.parse().unwrap(), log, &witnesses).unwrap();
         assert_eq!(opened, checkpoint);
@@ -253,7 +253,7 @@ mod tests {
         note.signatures = vec![NoteSignature { name: "other".into(), ..one.clone() }; MAX_SIGNATURES - 1];
         note.signatures.push(one.clone());
         let good = note.to_string();
-        assert!(Checkpoint::open(&good.parse().unwrap(), log.public(), &[]).is_ok());
+        assert!(Checkpoint::open(&good.parse().unwrap(), std::slice::from_ref(log.public()), &[]).is_ok());
         note.signatures.push(one);
         for bad in [
             note.to_string(),
@@ -280,7 +280,7 @@ mod tests {
         // Of another log, although its key signed it.
         let other = Checkpoint { origin: "other.example".into(), ..checkpoint }.sign(&log, 0);
         assert_eq!(
-            Checkpoint::open(&other, log.public(), &[]).unwrap_err(),
+            Checkpoint::open(&other, std::slice::from_ref(log.public()), &[]).unwrap_err(),
             NoteError::Origin("other.example".into())
         );
     }
@@ -301,7 +301,7 @@ mod tests {
             new: note(&leaves, 20, &log),
             proof: proof(&leaves),
         };
-        let (old, new, _) = good.verify(log.public(), &[]).unwrap();
+        let (old, new, _) = good.verify(std::slice::from_ref(log.public()), &[]).unwrap();
         assert_eq!((old.size, new.size), (13, 20));
         let forged = [
             // The log rewrote an entry that the earlier checkpoint contains, and signs that.
@@ -317,7 +317,7 @@ mod tests {
             ConsistencyProof { old: note(&leaves, 13, &attacker), ..good.clone() },
         ];
         for (number, forged) in forged.iter().enumerate() {
-            assert!(forged.verify(log.public(), &[]).is_err(), "{number}");
+            assert!(forged.verify(std::slice::from_ref(log.public()), &[]).is_err(), "{number}");
         }
     }
 

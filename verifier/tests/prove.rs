@@ -154,8 +154,8 @@ mod tests {
             ("the person", |_, it| it.user = "nurse-8".into(), &["transaction"]),
         ];
         let (fixture, good) = approved().await;
-        let key = fixture.verifier().audit.key().clone();
-        let known = KnownKeys { log: Some(key), witnesses: Vec::new() };
+        let key = fixture.verifier().audit.key();
+        let known = KnownKeys { log: vec![key], witnesses: Vec::new() };
         assert!(prove_with(&good, &known).is_proven());
         assert_eq!(broken(&good), Vec::<String>::new());
         assert_eq!(hash(&good), good.hash);
@@ -216,7 +216,7 @@ mod tests {
     async fn another_host_name_needs_new_registrations_only() {
         const RENAMED: &str = "https://new.example";
         let (mut fixture, before) = approved().await;
-        let name = fixture.verifier().audit.key().clone();
+        let name = fixture.verifier().audit.key();
         let config = Config { origin: Some(RENAMED.parse().unwrap()), ..fixture.verifier().config().clone() };
         fixture.lab.verifier = Arc::new(Verifier::open(config, NOW).await.unwrap());
         // Reports go on, with the same keys.
@@ -241,7 +241,7 @@ mod tests {
         let after = fixture.verifier().audit.export(approval.audit, NOW).await.unwrap().unwrap();
         let again = fixture.verifier().audit.export(before.seq, NOW).await.unwrap().unwrap();
         for exported in [&before, &again, &after] {
-            let findings = prove_with(exported, &KnownKeys { log: Some(name.clone()), witnesses: vec![] });
+            let findings = prove_with(exported, &KnownKeys { log: vec![name.clone()], witnesses: vec![] });
             assert!(findings.is_proven(), "{findings:?}");
         }
     }

@@ -9,6 +9,7 @@ use clap::builder::PossibleValuesParser;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::Arc;
 use vitalsign_protocol::id::{Digest, EnrolmentId, StepUpId, hex};
 use vitalsign_protocol::text::escape;
 use vitalsign_verifier::audit::checkpoint::Cosigned;
@@ -45,9 +46,9 @@ pub(crate) enum Command {
         /// File with an exported entry; needs neither the store nor the verifier
         #[arg(long, value_name = "FILE", conflicts_with = "which")]
         file: Option<PathBuf>,
-        /// The log's key that you know from elsewhere, as `audit key` prints it
+        /// The log's key that you know from elsewhere, as `audit key` prints it; may be repeated
         #[arg(long, value_name = "KEY", requires = "file")]
-        log_key: Option<VerifierKey>,
+        log_key: Vec<VerifierKey>,
         /// Key of a witness that you know; may be repeated
         #[arg(long, value_name = "KEY", requires = "file")]
         witness: Vec<VerifierKey>,
@@ -158,37 +159,41 @@ pub(crate) async fn run(config: &Path, command: Command) -> anyhow::Result<bool>
             let known = KnownKeys { log: log_key.clone(), witnesses: witness.clone() };
             return print_proof(&exported, &known, *json);
         }
-        Command::Log(audit_log::Command::Consistency { file: Some(file), log_key: Some(key), .. }) => {
-            return audit_log::verify_consistency(file, key);
+        Command::Log(audit_log::Command::Consistency { file: Some(file), log_key, .. }) => {
+            return audit_log::verify_consistency(file, log_key);
         }
         _ => {}
     }
-    let log = audit_log::open(config).await?;
-    let store = log.store();
-    let so = match command {
+    // Not opened for lists, which need no key.
+    let log = audit_log::open(config);
+    let (store, so) = match command {
+        Command::Alerts(args) => list(config, None, args, true).await?,
+        Command::List { kind, args } => {
+            list(config, kind.as_deref().and_then(Kind::named), args, false).await?
+        }
         Command::Prove { which, json, .. } => {
+            let log = log.await?;
             let exported = export(&log, &which.context("name an entry or a step-up")?).await?;
-            print_proof(&exported, &log.known_keys(), json)?
+            (log.store().clone(), print_proof(&exported, &log.known_keys(), json)?)
         }
         Command::Export { which } => {
+            let log = log.await?;
             super::print_json(&export(&log, &which).await?)?;
-            true
+            (log.store().clone(), true)
         }
-        Command::Verify { anchor, json } => match log.verify(anchor).await? {
-            Ok(verified) => {
-                print_verified(&verified, json)?;
-                true
+        Command::Verify { anchor, json } => {
+            let log = log.await?;
+            let verified = log.verify(anchor).await?;
+            match &verified {
+                Ok(verified) => print_verified(verified, json)?,
+                Err(broken) => eprintln!("The audit log is invalid: {broken}."),
             }
-            Err(broken) => {
-                eprintln!("The audit log is invalid: {broken}.");
-                false
-            }
-        },
-        Command::Alerts(args) => list(store, None, args, true).await?,
-        Command::List { kind, args } => {
-            list(store, kind.as_deref().and_then(Kind::named), args, false).await?
+            (log.store().clone(), verified.is_ok())
         }
-        Command::Log(command) => audit_log::run(&log, command).await?,
+        Command::Log(command) => {
+            let log = log.await?;
+            (log.store().clone(), audit_log::run(&log, command).await?)
+        }
     };
     store.close().await;
     Ok(so)
@@ -226,10 +231,16 @@ fn print_verified(log: &VerifiedLog, json: bool) -> anyhow::Result<()> {
 }
 
 /// Lists page by page, so that a log of any length needs little memory.
-async fn list(store: &Store, kind: Option<Kind>, args: ListArgs, alerts: bool) -> anyhow::Result<bool> {
+async fn list(
+    config: &Path,
+    kind: Option<Kind>,
+    args: ListArgs,
+    alerts: bool,
+) -> anyhow::Result<(Arc<Store>, bool)> {
+    let store = Arc::new(super::store(config).await?);
     let ListArgs { device, user, client, since, until, after, limit, json, csv } = args;
     let device = match &device {
-        Some(device) => Some(find(store, device).await?.enrolment),
+        Some(device) => Some(find(&store, device).await?.enrolment),
         None => None,
     };
     let oldest_first = after.is_some();
@@ -272,7 +283,7 @@ async fn list(store: &Store, kind: Option<Kind>, args: ListArgs, alerts: bool) -
             "The {which} {shown} of {all} entries. See more with --limit, or fewer with --since or --kind."
         );
     }
-    Ok(true)
+    Ok((store, true))
 }
 
 /// Exports an approval, with the one on which it rests if it does.

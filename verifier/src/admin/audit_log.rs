@@ -4,6 +4,7 @@ use super::table;
 use anyhow::Context;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use vitalsign_protocol::text::escape;
 use vitalsign_verifier::audit::checkpoint::{Checkpoint, ConsistencyProof, Cosigned};
 use vitalsign_verifier::audit::note::VerifierKey;
@@ -18,8 +19,22 @@ const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
 
 #[derive(clap::Subcommand)]
 pub(crate) enum Command {
-    /// Print the key that verifies the log's checkpoints, to record elsewhere
+    /// Print the key that verifies the log's checkpoints, to record elsewhere; and its announced successor, if there is one
     Key,
+    /// Announce a new key for checkpoints. Until it signs alone, they have the signatures of both
+    #[command(after_help = ROTATE_EXAMPLES)]
+    RotateKey {
+        /// Time until the new key signs alone, in which auditors and witnesses record it
+        #[arg(long = "in", value_name = "DURATION", default_value = "90d", value_parser = super::span::seconds)]
+        delay: u64,
+    },
+    /// Replace a compromised key at once; auditors and witnesses must get the new one by other means
+    #[command(after_help = REPLACE_EXAMPLES)]
+    ReplaceKey {
+        /// Confirm that the old key is not to be trusted any more
+        #[arg(long, required = true)]
+        compromised: bool,
+    },
     /// Sign the log's state and print it, to record elsewhere
     #[command(after_help = CHECKPOINT_EXAMPLES)]
     Checkpoint,
@@ -32,9 +47,9 @@ pub(crate) enum Command {
         /// File with a proof; needs neither the store nor the verifier
         #[arg(long, value_name = "FILE", conflicts_with = "old", requires = "log_key")]
         file: Option<PathBuf>,
-        /// The log's key that you know from elsewhere, as `audit key` prints it
+        /// The log's key that you know from elsewhere, as `audit key` prints it; may be repeated
         #[arg(long, value_name = "KEY", requires = "file")]
-        log_key: Option<VerifierKey>,
+        log_key: Vec<VerifierKey>,
     },
     /// Store the cosignatures of witnesses on a checkpoint
     #[command(after_help = COSIGN_EXAMPLES)]
@@ -55,6 +70,20 @@ pub(crate) enum Command {
         dry_run: bool,
     },
 }
+
+const ROTATE_EXAMPLES: &str = "\
+Who knows the present key finds the new one beside it: `audit key` prints both, and both sign each checkpoint until then.
+
+Examples:
+  vitalsign-verifier audit rotate-key               # the new key signs alone from 90 days on
+  vitalsign-verifier audit rotate-key --in 30d";
+
+const REPLACE_EXAMPLES: &str = "\
+For a key that others may have: they can sign another log. Tell auditors and witnesses the new key by other means. Checkpoints
+that they recorded can still be compared with `audit consistency`.
+
+Examples:
+  vitalsign-verifier audit replace-key --compromised";
 
 const CHECKPOINT_EXAMPLES: &str = "\
 Examples:
@@ -86,10 +115,10 @@ The configuration has the retention in days, by kind of entry. Without it, paylo
 
 /// Opens the log of the store that the configuration names.
 pub(super) async fn open(path: &Path) -> anyhow::Result<AuditLog> {
-    let keyring = super::keyring(path).await?;
+    let keyring = Arc::new(super::keyring(path).await?);
     let config = Config::read(path)?;
     let name = keyring.store().audit_name(&AuditLog::name_for(&config)).await?;
-    Ok(AuditLog::open(&config, &keyring, &name).await?)
+    Ok(AuditLog::open(&config, keyring, name, now()).await?)
 }
 
 /// Reads a file with a note or proof.
@@ -104,7 +133,18 @@ pub(super) fn read_note(path: &Path) -> anyhow::Result<String> {
 
 pub(super) async fn run(log: &AuditLog, command: Command) -> anyhow::Result<bool> {
     match command {
-        Command::Key => println!("{}", log.key()),
+        Command::Key => print_keys(log),
+        Command::RotateKey { delay } => {
+            let begins = now().saturating_add(delay);
+            log.rotate_key(now(), begins).await?;
+            println!("From {} on, the second of these keys signs alone:", table::time(begins));
+            print_keys(log);
+        }
+        Command::ReplaceKey { .. } => {
+            log.replace_key(now()).await?;
+            println!("From now on this key signs:");
+            print_keys(log);
+        }
         Command::Checkpoint => print!("{}", log.checkpoint(now()).await?),
         Command::Consistency { old, .. } => {
             let path = old.context("name the file of the earlier checkpoint")?;
@@ -126,6 +166,11 @@ pub(super) async fn run(log: &AuditLog, command: Command) -> anyhow::Result<bool
     Ok(true)
 }
 
+/// Prints the key that signs, and the announced one.
+fn print_keys(log: &AuditLog) {
+    log.keys().signing().iter().for_each(|key| println!("{key}"));
+}
+
 fn print_cosigned(cosigned: &[Cosigned]) {
     for Cosigned { witness, time } in cosigned {
         println!("cosigned by {}, {}", escape(witness), table::time(*time));
@@ -133,10 +178,10 @@ fn print_cosigned(cosigned: &[Cosigned]) {
 }
 
 /// Verifies a proof of `audit consistency` by itself.
-pub(super) fn verify_consistency(file: &Path, key: &VerifierKey) -> anyhow::Result<bool> {
+pub(super) fn verify_consistency(file: &Path, keys: &[VerifierKey]) -> anyhow::Result<bool> {
     let proof: ConsistencyProof =
         serde_json::from_str(&read_note(file)?).with_context(|| file.display().to_string())?;
-    match proof.verify(key, &[]) {
+    match proof.verify(keys, &[]) {
         Ok((old, new, _)) => {
             println!(
                 "CONSISTENT: {} leaves of {} contain the {} of the earlier checkpoint.",

@@ -62,18 +62,18 @@ impl Checkpoint {
         SignedNote { text, signatures }
     }
 
-    /// Opens a note that the log's key signed. Returns the cosignatures of known witnesses as well.
+    /// Opens a note that one of the log's keys signed. Returns the cosignatures of known witnesses as well.
     ///
     /// # Errors
     /// The log has not signed it, or a signature of a known key is invalid.
     pub fn open(
         note: &SignedNote,
-        log: &VerifierKey,
+        log: &[VerifierKey],
         witnesses: &[VerifierKey],
     ) -> Result<(Self, Vec<Cosigned>), NoteError> {
-        log.verify(note)?;
+        let signer = note.signer(log)?;
         let checkpoint = Self::read(&note.text)?;
-        if checkpoint.origin != log.name() {
+        if checkpoint.origin != signer.name() {
             return Err(NoteError::Origin(checkpoint.origin));
         }
         let mut cosigned = Vec::new();
@@ -167,7 +167,7 @@ impl ConsistencyProof {
     /// A signature or the proof is invalid.
     pub fn verify(
         &self,
-        log: &VerifierKey,
+        log: &[VerifierKey],
         witnesses: &[VerifierKey],
     ) -> Result<(Checkpoint, Checkpoint, Vec<Cosigned>), NoteError> {
         let (old, _) = Checkpoint::open(&self.old.parse()?, log, witnesses)?;

@@ -53,6 +53,25 @@ pub struct SignedNote {
     pub signatures: Vec<NoteSignature>,
 }
 
+impl SignedNote {
+    /// Returns the first of these keys that has signed the note.
+    ///
+    /// # Errors
+    /// None has, or the signature of one is invalid.
+    pub fn signer<'a>(&self, keys: &'a [VerifierKey]) -> Result<&'a VerifierKey, NoteError> {
+        let mut signer = None;
+        for key in keys {
+            match key.verify(self) {
+                Ok(_) => signer = signer.or(Some(key)),
+                Err(NoteError::Unsigned(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let names = || keys.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or ");
+        signer.ok_or_else(|| NoteError::Unsigned(names()))
+    }
+}
+
 impl FromStr for SignedNote {
     type Err = NoteError;
 

@@ -2,7 +2,7 @@
 //! if it is of an approval, each signature in it.
 
 use super::checkpoint::{Checkpoint, Cosigned, InclusionProof};
-use super::note::VerifierKey;
+use super::note::{NoteError, VerifierKey};
 use super::tree::{self, hash_leaf};
 use super::{FormerChain, Kind, Logged, chain};
 use serde::{Deserialize, Serialize};
@@ -118,8 +118,9 @@ pub struct FormerEntry {
 /// Keys that an auditor knows from elsewhere.
 #[derive(Clone, Debug, Default)]
 pub struct KnownKeys {
-    /// Key of the log. Without it, the key in the export is used, and the findings name it.
-    pub log: Option<VerifierKey>,
+    /// Keys of the log, one of which must have signed. Without any, the key in the export is used, and the findings name
+    /// it.
+    pub log: Vec<VerifierKey>,
     pub witnesses: Vec<VerifierKey>,
 }
 
@@ -367,7 +368,7 @@ fn in_log(exported: &Exported, known: &KnownKeys) -> Result<Option<ProvenLog>, S
                 return Err(changed());
             }
             let Some(it) = &exported.former else {
-                let first = exported.proof.is_none() && exported.pruned.is_none() && known.log.is_none();
+                let first = exported.proof.is_none() && exported.pruned.is_none() && known.log.is_empty();
                 return if first {
                     Ok(None)
                 } else {
@@ -388,25 +389,26 @@ fn in_log(exported: &Exported, known: &KnownKeys) -> Result<Option<ProvenLog>, S
         return Err(changed());
     }
     let Some(proof) = &exported.proof else {
-        return match known.log {
-            None => Ok(None),
-            Some(_) => Err("the export has no proof that it is in the log".into()),
+        return match known.log.is_empty() {
+            true => Ok(None),
+            false => Err("the export has no proof that it is in the log".into()),
         };
     };
     let proof: InclusionProof = proof.parse().map_err(|error| format!("the proof: {error}"))?;
     let exported_key = exported.log_key.as_deref().ok_or("the log's key is missing")?;
     let exported_key: VerifierKey = exported_key.parse().map_err(|error| format!("{error}"))?;
-    let key = known.log.clone().unwrap_or_else(|| exported_key.clone());
-    if key != exported_key {
-        return Err(format!("it is of the log {exported_key}, and not of {key}"));
-    }
-    let opened = Checkpoint::open(&proof.note, &key, &known.witnesses);
+    let keys = if known.log.is_empty() { std::slice::from_ref(&exported_key) } else { &known.log };
+    let key = proof.note.signer(keys).map_err(|error| match error {
+        NoteError::Unsigned(keys) => format!("it is of the log {exported_key}, and not of {keys}"),
+        error => format!("the checkpoint: {error}"),
+    })?;
+    let opened = Checkpoint::open(&proof.note, std::slice::from_ref(key), &known.witnesses);
     let (checkpoint, cosigned) = opened.map_err(|error| format!("the checkpoint: {error}"))?;
     if index.is_some_and(|index| index != proof.index) || !proof.includes(&leaf, &checkpoint) {
         return Err("it is not in the log".into());
     }
     let (origin, size) = (checkpoint.origin, checkpoint.size);
-    Ok(Some(ProvenLog { origin, size, key: key.to_string(), known: known.log.is_some(), cosigned }))
+    Ok(Some(ProvenLog { origin, size, key: key.to_string(), known: !known.log.is_empty(), cosigned }))
 }
 
 fn record(exported: &Exported) -> Result<(Proven, Transaction), String> {

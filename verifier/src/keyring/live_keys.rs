@@ -3,52 +3,78 @@
 use super::{Keyring, KeyringError};
 use crate::live::Live;
 use crate::signing_keys::SigningKeys;
-use crate::store::key::KeyPurpose;
+use crate::store::key::{KeyPurpose, KeyState, StoredKeys};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Signing keys of a running server, which takes up what other processes change.
-pub(crate) struct LiveKeys {
+/// Makes what signs from the keys in the store.
+type Make<T> = Box<dyn Fn(&StoredKeys) -> Result<T, KeyringError> + Send + Sync>;
+
+/// Keys of a running server, which takes up what other processes change.
+pub(crate) struct LiveKeys<T> {
     keyring: Arc<Keyring>,
     purpose: KeyPurpose,
-    keys: Live<SigningKeys>,
+    make: Make<T>,
+    loaded: Live<Loaded<T>>,
     /// Revision that could not be loaded.
     failed: AtomicU64,
 }
 
-impl LiveKeys {
-    /// Opens the keys, and switches to an announced key whose time has come.
-    pub(crate) async fn open(
+struct Loaded<T> {
+    revision: u64,
+    /// Number of the key that signs.
+    active: Option<i64>,
+    /// Time from which the announced key signs, in seconds since 1970.
+    next_at: Option<u64>,
+    keys: Arc<T>,
+}
+
+impl LiveKeys<SigningKeys> {
+    /// Opens keys that sign JWTs, and switches to an announced key whose time has come.
+    pub(crate) async fn signing(
         keyring: Arc<Keyring>,
         purpose: KeyPurpose,
         now: u64,
     ) -> Result<Self, KeyringError> {
-        let keys = keyring.activate(purpose, now).await?;
-        Ok(Self { keyring, purpose, keys: Live::new(keys), failed: AtomicU64::new(0) })
+        Self::open(keyring, purpose, move |keys| super::signing_keys(&keys.keys, purpose), now).await
+    }
+}
+
+impl<T> LiveKeys<T> {
+    /// Opens the keys, and switches to an announced key whose time has come.
+    pub(crate) async fn open(
+        keyring: Arc<Keyring>,
+        purpose: KeyPurpose,
+        make: impl Fn(&StoredKeys) -> Result<T, KeyringError> + Send + Sync + 'static,
+        now: u64,
+    ) -> Result<Self, KeyringError> {
+        let make: Make<T> = Box::new(make);
+        let loaded = load(&keyring, purpose, &make, now).await?;
+        Ok(Self { keyring, purpose, make, loaded: Live::new(loaded), failed: AtomicU64::new(0) })
     }
 
     /// Returns the current keys.
-    pub(crate) fn get(&self) -> Arc<SigningKeys> {
-        self.keys.get()
+    pub(crate) fn get(&self) -> Arc<T> {
+        self.loaded.get().keys.clone()
     }
 
     /// Loads changed keys, and switches to an announced key whose time has come. Keys that cannot be loaded are reported,
     /// and the previous ones stay in use.
     pub(crate) async fn refresh(&self, now: u64) {
-        let before = self.get();
-        let due = before.next().is_some_and(|(_, begins)| begins <= now);
+        let before = self.loaded.get();
+        let due = before.next_at.is_some_and(|begins| begins <= now);
         // The store reports its failure where it matters.
         let Ok(revision) = self.keyring.revision().await else { return };
-        if !due && revision == before.revision() {
+        if !due && revision == before.revision {
             return;
         }
         let what = self.purpose.as_str();
-        match self.keyring.activate(self.purpose, now).await {
-            Ok(keys) => {
-                if keys.current() != before.current() {
-                    tracing::info!(what, kid = keys.current().kid, "signing with another key from now on");
+        match load(&self.keyring, self.purpose, &self.make, now).await {
+            Ok(loaded) => {
+                if loaded.active != before.active {
+                    tracing::info!(what, "signing with another key from now on");
                 }
-                self.keys.set(keys);
+                self.loaded.set(loaded);
             }
             Err(error) if self.failed.swap(revision, Ordering::Relaxed) != revision => {
                 tracing::error!(what, %error, "the signing keys cannot be loaded; the former ones stay in use");
@@ -56,6 +82,22 @@ impl LiveKeys {
             Err(_) => {}
         }
     }
+}
+
+async fn load<T>(
+    keyring: &Keyring,
+    purpose: KeyPurpose,
+    make: &Make<T>,
+    now: u64,
+) -> Result<Loaded<T>, KeyringError> {
+    let keys = keyring.activate(purpose, now).await?;
+    let (active, next) = (keys.of(KeyState::Active), keys.of(KeyState::Next));
+    Ok(Loaded {
+        revision: keys.revision,
+        active: active.map(|(id, _)| *id),
+        next_at: next.map(|(_, key)| key.begins),
+        keys: Arc::new(make(&keys)?),
+    })
 }
 
 #[cfg(test)]
@@ -95,7 +137,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let keyring = keyring(folder.path()).await;
         let purpose = KeyPurpose::Verdicts;
-        let live = LiveKeys::open(keyring.clone(), purpose, 1000).await.unwrap();
+        let live = LiveKeys::signing(keyring.clone(), purpose, 1000).await.unwrap();
         let old = live.get().current().kid.clone();
         let announced = keyring.rotate(purpose, 1000, 2000).await.unwrap();
         let new = announced.next().unwrap().0.kid.clone();
@@ -111,7 +153,7 @@ mod tests {
         assert_eq!(live.get().next(), None);
         // A verifier that was not running switches when it starts.
         keyring.rotate(purpose, 2001, 3000).await.unwrap();
-        let late = LiveKeys::open(keyring.clone(), purpose, 3001).await.unwrap();
+        let late = LiveKeys::signing(keyring.clone(), purpose, 3001).await.unwrap();
         assert_ne!(late.get().current().kid, new);
         assert_eq!(late.get().announcements_after(std::slice::from_ref(&old)).len(), 2);
         assert_eq!(late.get().announcements_after(&[new]).len(), 1);
@@ -147,7 +189,8 @@ mod tests {
         let announced = keyring.rotate(purpose, 3000, 4000).await.unwrap();
         let next = announced.next().unwrap().0.kid.clone();
         keyring.withdraw(purpose, &next, 3001).await.unwrap();
-        assert_eq!(keyring.activate(purpose, 5000).await.unwrap().current(), keys.current());
+        keyring.activate(purpose, 5000).await.unwrap();
+        assert_eq!(keyring.signing_keys(purpose).await.unwrap().current(), keys.current());
         keyring.rotate(purpose, 5000, 5000).await.unwrap();
     }
 

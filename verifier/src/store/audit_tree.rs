@@ -4,7 +4,8 @@
 use super::audit::{last_seq, list};
 use super::{Store, StoreError, json_rows, signed, unsigned};
 use crate::audit::checkpoint::{Checkpoint, ConsistencyProof, InclusionProof};
-use crate::audit::note::{NoteKey, SignedNote, VerifierKey};
+use crate::audit::log_keys::LogKeys;
+use crate::audit::note::{NoteError, SignedNote, VerifierKey};
 use crate::audit::prove::{Exported, FormerEntry, KnownKeys};
 use crate::audit::tree::{self, Frontier, Subtree, TILE_HEIGHT, TILE_WIDTH};
 use crate::audit::{Broken, FormerChain, Head, Logged, chain};
@@ -233,7 +234,7 @@ impl Store {
     /// checkpoint.
     pub async fn sign_checkpoint(
         &self,
-        key: &NoteKey,
+        keys: &LogKeys,
         now: u64,
     ) -> Result<Result<SignedNote, Broken>, StoreError> {
         let mut transaction = self.begin().await?;
@@ -243,7 +244,7 @@ impl Store {
             if signed_size > size {
                 return Ok(Err(Broken::Missing(tree.chain.seq + size)));
             }
-            let opened = Checkpoint::open(&note, key.public(), &[]);
+            let opened = Checkpoint::open(&note, keys.known(), &[]);
             let root = tree.range(Of::Log, 0..signed_size).await?;
             let why = match opened {
                 Err(error) => Some(error.to_string()),
@@ -260,7 +261,7 @@ impl Store {
             }
         }
         let root = tree.range(Of::Log, 0..size).await?;
-        let note = Checkpoint { origin: key.public().name().to_owned(), size, root }.sign(key, now);
+        let note = keys.sign(size, root, now);
         let insert = sqlx::query("INSERT INTO audit_checkpoints (size, time, note) VALUES (?1, ?2, ?3)");
         let insert = insert.bind(signed(size)).bind(signed(now)).bind(note.to_string());
         insert.execute(&mut *transaction).await?;
@@ -332,7 +333,7 @@ impl Store {
     pub async fn export_audit(
         &self,
         seq: u64,
-        checkpoint: Option<(&SignedNote, &VerifierKey)>,
+        checkpoint: Option<(&SignedNote, &[VerifierKey])>,
     ) -> Result<Option<Exported>, StoreError> {
         let mut connection = self.readers().acquire().await?;
         let mut transaction = connection.begin().await?;
@@ -350,9 +351,11 @@ impl Store {
             Some(FormerEntry { previous, seq: chain.seq, hash: chain.hash, root: chain.root, path })
         };
         let mut proof = None;
-        if let Some((note, key)) = checkpoint {
+        if let Some((note, keys)) = checkpoint {
+            let failed = |error: NoteError| StoreError::Failed(error.to_string());
+            let key = note.signer(keys).map_err(failed)?;
             let index = seq.saturating_sub(chain.seq);
-            let size = Checkpoint::read(&note.text).map_err(|e| StoreError::Failed(e.to_string()))?.size;
+            let size = Checkpoint::read(&note.text).map_err(failed)?.size;
             if index < size {
                 let path = tree.ranges(Of::Log, tree::inclusion_path(index, size)).await?;
                 proof = Some((InclusionProof { index, path, note: note.clone() }, key.clone()));
@@ -531,8 +534,8 @@ impl Verification<'_> {
         let query = sqlx::query("SELECT note FROM audit_checkpoints WHERE size = ?1").bind(signed(size));
         let Some(row) = query.fetch_optional(&mut *self.tree.connection).await? else { return Ok(()) };
         let opened = row.try_get::<&str, _>(0)?.parse().and_then(|note: SignedNote| match &self.known.log {
-            Some(key) => Checkpoint::open(&note, key, &self.known.witnesses),
-            None => Checkpoint::read(&note.text).map(|checkpoint| (checkpoint, Vec::new())),
+            known if !known.is_empty() => Checkpoint::open(&note, known, &self.known.witnesses),
+            _ => Checkpoint::read(&note.text).map(|checkpoint| (checkpoint, Vec::new())),
         });
         let why = match opened {
             Err(error) => error.to_string(),

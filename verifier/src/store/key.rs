@@ -126,6 +126,13 @@ pub(crate) struct StoredKeys {
     pub(crate) keys: Vec<(i64, StoredKey)>,
 }
 
+impl StoredKeys {
+    /// Returns the newest key in this state.
+    pub(crate) fn of(&self, state: KeyState) -> Option<&(i64, StoredKey)> {
+        self.keys.iter().rev().find(|(_, key)| key.state == state)
+    }
+}
+
 /// Keys could not be read or changed.
 #[derive(Debug, thiserror::Error)]
 pub enum SealError {
