@@ -107,5 +107,8 @@ mkfifo /run/lay/messages
 cat <>/run/lay/messages &
 mount --bind /run/lay/messages /dev/kmsg
 
+# Within these namespaces, as a container has it: systemd makes the mount of a service's credentials in a separate process.
+mount --make-rshared /
+
 export SYSTEMD_GENERATOR_PATH=/nonexistent container=vitalsign-test
 exec /lib/systemd/systemd --unit=default.target --log-target=kmsg --show-status=no

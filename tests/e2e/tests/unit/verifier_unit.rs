@@ -14,11 +14,16 @@ struct Installed {
     machine: Machine,
     /// Address at which it listens.
     address: String,
-    _testbed: Testbed,
+    testbed: Testbed,
 }
 
 impl Installed {
     fn start(lines: &str) -> Result<Self> {
+        Self::start_with(lines, "", "true")
+    }
+
+    /// Starts it with lines in a drop-in of its unit and at the end of its settings, after a script has run as root.
+    fn start_with(lines: &str, settings: &str, prepare: &str) -> Result<Self> {
         let testbed = Testbed::with_simulated_tpm()?;
         let machine = Machine::boot(&testbed, &Setup::default())?;
         machine.install(UNIT, "vitalsign-verifier.sysusers.conf", "vitalsign-verifier", lines)?;
@@ -27,14 +32,15 @@ impl Installed {
             .replace("listen = \"[::]:8443\"", "listen = \"127.0.0.1:0\"")
             .replace("#origin = \"https://verifier.example:8443\"", "origin = \"https://localhost\"");
         ensure!(changed.contains("127.0.0.1:0") && changed.contains("https://localhost"), "{sample}");
+        let changed = changed + settings;
         let certificate = "mkdir -p /etc/vitalsign-verifier && cd /etc/vitalsign-verifier && \
             openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 9 -subj /CN=localhost \
               -addext subjectAltName=DNS:localhost -keyout tls.key -out tls.pem && \
             chown root:vitalsign-verifier tls.key && chmod 0640 tls.key && cat >verifier.toml <<<\"$0\"";
-        let made = machine.run("bash", &["-c", certificate, &changed])?;
+        let made = machine.run("bash", &["-c", &format!("{certificate} && {prepare}"), &changed])?;
         ensure!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
         machine.systemctl(&["start", UNIT]).with_context(|| machine.log_of(UNIT))?;
-        let mut installed = Self { machine, address: String::new(), _testbed: testbed };
+        let mut installed = Self { machine, address: String::new(), testbed };
         installed.address = installed.listening()?;
         Ok(installed)
     }
@@ -47,11 +53,16 @@ impl Installed {
     }
 
     fn answers(&self) -> Result<String> {
+        self.get("/healthz")
+    }
+
+    fn get(&self, path: &str) -> Result<String> {
         let port = self.address.rsplit(':').next().unwrap_or_default();
         let output = Command::new("curl")
             .args(["--silent", "--show-error", "--fail", "--max-time", "60", "--cacert"])
             .arg(self.machine.path("/etc/vitalsign-verifier/tls.pem"))
-            .args(["--connect-to", &format!("localhost:443:127.0.0.1:{port}"), "https://localhost/healthz"])
+            .args(["--connect-to", &format!("localhost:443:127.0.0.1:{port}")])
+            .arg(format!("https://localhost{path}"))
             .output()?;
         ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         Ok(String::from_utf8(output.stdout)?)
@@ -130,6 +141,51 @@ fn verifier_reloads_and_the_watchdog_restarts_it() -> Result<()> {
     ensure!(installed.property("NRestarts")? != "0");
     let installed = Installed { address: installed.listening()?, ..installed };
     ensure!(installed.answers()?.contains("ok"));
+    Ok(())
+}
+
+#[test]
+fn keys_open_with_a_sealed_credential_only() -> Result<()> {
+    const CREDENTIAL: &str = "LoadCredentialEncrypted=kek:/etc/vitalsign-verifier/kek.cred";
+    const SEAL: &str = "head -c 32 /dev/urandom | \
+        systemd-creds encrypt --with-key=host --name=kek - /etc/vitalsign-verifier/kek.cred";
+    let settings = "\n[keys]\nkek_credential = \"kek\"\n";
+    let installed = Installed::start_with(&format!("{CREDENTIAL}\n"), settings, SEAL)?;
+    let keys = installed.get("/jwks")?;
+    ensure!(keys.contains("\"kid\""), "{keys}");
+    let files = installed.machine.run("find", &["/var/lib/vitalsign-verifier", "-name", "k*"])?;
+    ensure!(files.status.success() && files.stdout.is_empty(), "{}", String::from_utf8_lossy(&files.stdout));
+    installed.machine.systemctl(&["restart", UNIT]).with_context(|| installed.machine.log_of(UNIT))?;
+    let installed = Installed { address: installed.listening()?, ..installed };
+    ensure!(installed.get("/jwks")? == keys, "the keys are others after a restart");
+
+    // Commands that use no key need no credential. The others get it from systemd, too.
+    installed.administer(&["enrol-token", "create"])?;
+    installed.administer(&["audit", "list"])?;
+    let list = ["vitalsign-verifier", "--config", CONFIG, "signing-key", "list"];
+    let without = installed.machine.run(list[0], &list[1..])?;
+    let said = String::from_utf8_lossy(&without.stderr);
+    ensure!(!without.status.success() && said.contains("no credentials"), "{said}");
+    let folder = installed.testbed.folder().join("machine");
+    let log = folder.join("list.log");
+    let unit = format!(
+        "[Service]\nType=oneshot\nUser=vitalsign-verifier\n{CREDENTIAL}\nExecStart=/usr/bin/{}\n\
+         StandardOutput=append:{1}\nStandardError=append:{1}\n",
+        list.join(" "),
+        log.display()
+    );
+    fs::write(folder.join("units/list.service"), unit)?;
+    installed.machine.systemctl(&["daemon-reload"])?;
+    let started = installed.machine.systemctl(&["start", "list.service"]);
+    let said = fs::read_to_string(log)?;
+    ensure!(started.is_ok() && said.contains("active"), "{said}");
+
+    // Another key opens nothing.
+    let other = installed.machine.run("bash", &["-c", SEAL])?;
+    ensure!(other.status.success(), "{}", String::from_utf8_lossy(&other.stderr));
+    ensure!(installed.machine.systemctl(&["restart", UNIT]).is_err(), "it starts with another key");
+    let log = installed.machine.log_of(UNIT);
+    ensure!(log.contains("signing-key rewrap"), "{log}");
     Ok(())
 }
 
