@@ -85,7 +85,7 @@ pub async fn make(
     if path.exists() {
         return Err(BackupError::Exists(format!("{} exists already; choose another name", path.display())));
     }
-    let store_bytes = store.content_bytes().await?;
+    let store_bytes = keyring.store().content_bytes().await?;
     if disk::is_same(&config.data, path) {
         check_space(path, store_bytes.saturating_mul(2))?;
     } else {

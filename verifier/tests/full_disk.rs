@@ -69,8 +69,7 @@ mod tests {
             PRAGMA user_version = 5;";
         sqlx::raw_sql(users).execute(&mut connection).await.unwrap();
         connection.close().await.unwrap();
-        let mut refused = 0;
-        for kib in (0..).step_by(40) {
+        for (refused, kib) in (0..).step_by(40).enumerate() {
             let migrated = run_limited(path, &["migrate"], kib);
             let mut connection = options.clone().connect().await.unwrap();
             let found = "SELECT count(*), (SELECT user_version FROM pragma_user_version()) FROM users";
@@ -82,7 +81,6 @@ mod tests {
                 assert!(version > 5 && refused > 2, "{version}, {refused}");
                 break;
             }
-            refused += 1;
             assert_eq!(migrated.status.code(), Some(1), "with {kib} KiB: {migrated:?}");
             assert_eq!(version, 5, "with {kib} KiB");
         }
