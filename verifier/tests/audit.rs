@@ -803,7 +803,7 @@ mod tests {
                 "the earlier one is by the former key"
             );
         }
-        assert_eq!(command(folder, &["audit", "replace-key"]).status.code(), Some(2));
+        assert_eq!(command(folder, &["audit", "replace-key"]).status.code(), Some(1));
 
         // Retention.
         let listed = command(folder, &["audit", "prune", "--dry-run"]);

@@ -95,7 +95,7 @@ mod tests {
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn full_store_is_not_ready() {
         // Some pages more than an empty store has.
-        let folder = configured("limits.store_pages = 120\n");
+        let folder = configured("limits.store_pages = 100\n");
         let token = token(folder.path());
         let serving = Serving::start(folder.path());
         let mut client = serving.connect().await;
@@ -107,10 +107,11 @@ mod tests {
         loop {
             count += 1;
             device.posture.os.version = Fact::Known(format!("{count}"));
-            if report(&mut client, &mut device).await == 503 {
+            let status = report(&mut client, &mut device).await;
+            if status == 503 {
                 break;
             }
-            assert!(Instant::now() < deadline, "the store is never full");
+            assert!(Instant::now() < deadline, "the store is never full: {status} for report {count}");
         }
         // A result is remembered for a moment.
         while client.request("GET", "/health/ready", "", b"").await.unwrap().status != 503 {

@@ -32,7 +32,7 @@ pub(crate) enum Command {
     #[command(after_help = REPLACE_EXAMPLES)]
     ReplaceKey {
         /// Confirm that the old key is not to be trusted any more
-        #[arg(long, required = true)]
+        #[arg(long)]
         compromised: bool,
     },
     /// Sign the log's state and print it, to record elsewhere
@@ -140,7 +140,11 @@ pub(super) async fn run(log: &AuditLog, command: Command) -> anyhow::Result<bool
             println!("From {} on, the second of these keys signs alone:", table::time(begins));
             print_keys(log);
         }
-        Command::ReplaceKey { .. } => {
+        Command::ReplaceKey { compromised } => {
+            anyhow::ensure!(
+                compromised,
+                "for a routine change of keys use `rotate-key`, and if others may have the key, add --compromised"
+            );
             log.replace_key(now()).await?;
             println!("From now on this key signs:");
             print_keys(log);
