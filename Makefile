@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup ui demo shell test screenshots bench cross fuzz fmt lint deny golden bindings manual packages clean
+.PHONY: help setup ui demo shell test screenshots bench cross fuzz fmt lint deny golden bindings openapi manual packages clean
 
 cache := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/vitalsign
 export PATH := $(cache)/tools/bin:$(PATH)
@@ -61,6 +61,9 @@ golden: ## Regenerate the byte-exact examples of docs/protocol.md, after a chang
 
 bindings: ui ## Regenerate the types of the app's pages, after a change of src-tauri/src/view.rs.
 	VITALSIGN_BINDINGS=1 cargo test -p vitalsign-app --lib the_pages_types_are_these
+
+openapi: ## Regenerate docs/admin-api.json, after a change of the API for administrators.
+	VITALSIGN_OPENAPI=1 cargo test -q --workspace --lib documented_description_is_this
 
 manual: ## Write man pages and shell completions to target/manual, for packages.
 	VITALSIGN_MANUAL=$(CURDIR)/target/manual cargo test -q --workspace --bins manual_is_complete

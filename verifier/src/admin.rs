@@ -5,13 +5,12 @@ pub(crate) mod audit;
 mod audit_log;
 pub(crate) mod backup;
 pub(crate) mod client;
+pub(crate) mod connection;
 mod csv_file;
 pub(crate) mod device;
-pub(crate) mod device_ref;
 pub(crate) mod diagnostics;
 pub(crate) mod doctor;
 pub(crate) mod key;
-mod label;
 mod logfmt;
 pub(crate) mod migrate;
 pub(crate) mod policy;
@@ -33,20 +32,22 @@ use vitalsign_verifier::config::Config;
 use vitalsign_verifier::keyring::Keyring;
 use vitalsign_verifier::store::Store;
 
-/// The command was used wrongly, which only the store could tell. Exit status 2.
+/// The command was used wrongly, which the command line's own rules cannot tell. Exit status 2.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(crate) struct WrongUse(String);
 
-/// Opens the store that the configuration names. It must exist, so that a mistyped path does not create a new one.
+/// Opens the store that the configuration names, for the commands that may run beside the verifier or without it. It must
+/// exist, so that a mistyped path does not create a new one.
 async fn store(config: &Path) -> anyhow::Result<Store> {
     let config = Config::read(config)?;
+    vitalsign_verifier::backup::check_finished(&config.data)?;
     anyhow::ensure!(
         config.store().exists(),
         "there is no store at {}: has the verifier run with this configuration?",
         config.store().display()
     );
-    new_store(&config).await
+    open(&config).await
 }
 
 /// Opens the keys in the store that the configuration names.
@@ -55,9 +56,7 @@ async fn keyring(path: &Path) -> anyhow::Result<Keyring> {
     Ok(Keyring::open(&Config::read(path)?, Arc::new(store), now()).await?)
 }
 
-/// Opens the store that the configuration names, and creates it if it is missing: people, applications and tokens can be
-/// added before the first start.
-async fn new_store(config: &Config) -> anyhow::Result<Store> {
+async fn open(config: &Config) -> anyhow::Result<Store> {
     vitalsign_verifier::backup::check_finished(&config.data)?;
     Ok(Store::open(&config.store()).await?.acting_as(actor()))
 }

@@ -22,7 +22,7 @@ pub mod note;
 pub mod prove;
 pub mod tree;
 
-pub use actor::Actor;
+pub use actor::{Actor, Stated};
 pub use entry::{AuditEntry, Broken, FormerChain, Head, Kind, Logged};
 
 pub(crate) use entry::{chain, leaf, payload};

@@ -36,7 +36,6 @@ pub enum CheckpointError {
 
 /// The audit log with its keys.
 pub struct AuditLog {
-    keyring: Arc<Keyring>,
     store: Arc<Store>,
     name: String,
     keys: LiveKeys<LogKeys>,
@@ -68,7 +67,6 @@ impl AuditLog {
         let keys = LiveKeys::open(keyring.clone(), KeyPurpose::Checkpoints, make, now).await?;
         Ok(Self {
             store: keyring.store().clone(),
-            keyring,
             name,
             keys,
             settings: config.audit.clone(),
@@ -98,8 +96,8 @@ impl AuditLog {
     ///
     /// # Errors
     /// A key is announced already, or [`CheckpointError`].
-    pub async fn rotate_key(&self, now: u64, begins: u64) -> Result<(), CheckpointError> {
-        self.keyring.rotate_log_key(&self.name, now, begins).await?;
+    pub async fn rotate_key(&self, keyring: &Keyring, now: u64, begins: u64) -> Result<(), CheckpointError> {
+        keyring.rotate_log_key(&self.name, now, begins).await?;
         self.keys.refresh(now).await;
         self.checkpoint(now).await.map(drop)
     }
@@ -108,8 +106,8 @@ impl AuditLog {
     ///
     /// # Errors
     /// [`CheckpointError`].
-    pub async fn replace_key(&self, now: u64) -> Result<(), CheckpointError> {
-        self.keyring.replace_log_key(&self.name, now).await?;
+    pub async fn replace_key(&self, keyring: &Keyring, now: u64) -> Result<(), CheckpointError> {
+        keyring.replace_log_key(&self.name, now).await?;
         self.keys.refresh(now).await;
         self.checkpoint(now).await.map(drop)
     }
@@ -223,22 +221,22 @@ impl AuditLog {
         }
         let mut pruned = self.pruned.lock().await;
         if now.abs_diff(*pruned) >= DAY {
-            self.prune(now).await?;
+            self.prune(&self.store, now).await?;
             *pruned = now;
         }
         Ok(())
     }
 
-    /// Removes the payloads whose retention has ended. Returns how many, by kind.
+    /// Removes the payloads whose retention has ended, in this handle of the log's store. Returns how many, by kind.
     ///
     /// # Errors
     /// The store failed. What was removed before is logged.
-    pub async fn prune(&self, now: u64) -> Result<Vec<(Kind, u64)>, StoreError> {
+    pub async fn prune(&self, store: &Store, now: u64) -> Result<Vec<(Kind, u64)>, StoreError> {
         let mut counts = Vec::new();
         for (kind, before) in self.expired(now) {
             let mut count = 0;
             loop {
-                match self.store.prune_audit(kind, before, now).await? {
+                match store.prune_audit(kind, before, now).await? {
                     0 => break,
                     more => count += more,
                 }

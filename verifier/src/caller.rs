@@ -10,3 +10,8 @@ pub(crate) fn client(id: &str) {
     let id: String = id.chars().take(64).collect();
     tracing::Span::current().record("client", id.as_str());
 }
+
+/// Names the administrator of the current request in the log.
+pub(crate) fn administrator(name: &str) {
+    tracing::Span::current().record("admin", name);
+}

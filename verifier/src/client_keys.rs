@@ -3,8 +3,8 @@
 //! The type of a key decides which algorithms it verifies, and its `alg` can restrict them; the JWT only names one.
 
 use aws_lc_rs::signature::{
-    ECDSA_P384_SHA384_FIXED, ED25519, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA384, RSA_PSS_2048_8192_SHA256,
-    RsaPublicKeyComponents, UnparsedPublicKey,
+    ECDSA_P384_SHA384_FIXED, ED25519, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256,
+    RSA_PKCS1_2048_8192_SHA384, RSA_PSS_2048_8192_SHA256, RsaPublicKeyComponents, UnparsedPublicKey,
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as B64};
 use serde::{Deserialize, Serialize};
@@ -23,10 +23,22 @@ pub(crate) const ALGORITHMS: [Algorithm; 6] = [
     Algorithm::EdDsa,
     Algorithm::Ed25519,
 ];
+/// Algorithms of the access tokens of other OpenID providers, which must support RS256 (RFC 9068 section 2.1).
+pub(crate) const ISSUER_ALGORITHMS: [Algorithm; 7] = [
+    Algorithm::Es256,
+    Algorithm::Es384,
+    Algorithm::Ps256,
+    Algorithm::Rs256,
+    Algorithm::Rs384,
+    Algorithm::EdDsa,
+    Algorithm::Ed25519,
+];
 /// The most bytes of a key set that is registered.
 const MAX_SET_BYTES: usize = 64 * 1024;
 /// Maximum number of keys of an application: each is tried for a JWT without `kid`.
 const MAX_KEYS: usize = 8;
+/// Maximum number of keys of an OpenID provider.
+const MAX_ISSUER_KEYS: usize = 32;
 /// The longest name of a key, in bytes.
 const MAX_KID_BYTES: usize = 256;
 /// Bytes of the modulus of an RSA key: 2048 to 4096 bits. A longer one would make each verification slow.
@@ -81,6 +93,18 @@ impl ClientKeys {
     /// # Errors
     /// The reason why it cannot be used.
     pub fn parse(json: &[u8]) -> Result<Self, JwkError> {
+        Self::parse_for(json, &ALGORITHMS, MAX_KEYS)
+    }
+
+    /// Parses the keys of another OpenID provider.
+    ///
+    /// # Errors
+    /// The reason why they cannot be used.
+    pub(crate) fn parse_of_issuer(json: &[u8]) -> Result<Self, JwkError> {
+        Self::parse_for(json, &ISSUER_ALGORITHMS, MAX_ISSUER_KEYS)
+    }
+
+    fn parse_for(json: &[u8], algorithms: &[Algorithm], most: usize) -> Result<Self, JwkError> {
         if json.len() > MAX_SET_BYTES {
             return Err(JwkError::Shape("it is too long"));
         }
@@ -91,13 +115,13 @@ impl ClientKeys {
         };
         let mut keys = Vec::new();
         for jwk in listed {
-            match ClientKey::parse(jwk) {
+            match ClientKey::parse(jwk, algorithms) {
                 Ok(key) => keys.push(key),
                 Err(JwkError::NoKey) => {}
                 Err(error) => return Err(error),
             }
         }
-        Self::checked(keys)
+        Self::checked(keys, most)
     }
 
     /// Returns the keys without those that are named, and with others.
@@ -111,13 +135,13 @@ impl ClientKeys {
             keys.remove(place.ok_or_else(|| JwkError::Unknown(kid.clone()))?);
         }
         keys.extend(add.into_iter().flat_map(|add| add.keys.iter().cloned()));
-        Self::checked(keys)
+        Self::checked(keys, MAX_KEYS)
     }
 
-    fn checked(keys: Vec<ClientKey>) -> Result<Self, JwkError> {
+    fn checked(keys: Vec<ClientKey>, most: usize) -> Result<Self, JwkError> {
         match keys.len() {
             0 => return Err(JwkError::NoKey),
-            1..=MAX_KEYS => {}
+            count if count <= most => {}
             _ => return Err(JwkError::TooMany),
         }
         let mut kids = BTreeSet::new();
@@ -180,7 +204,7 @@ enum KeyKind {
 }
 
 impl ClientKey {
-    fn parse(jwk: &Value) -> Result<Self, JwkError> {
+    fn parse(jwk: &Value, algorithms: &[Algorithm]) -> Result<Self, JwkError> {
         let key = match jose::public_key(jwk) {
             Ok(key) => KeyKind::P256(key),
             // Private members were refused.
@@ -190,7 +214,7 @@ impl ClientKey {
         let alg = match jwk.get("alg") {
             None => None,
             Some(name) => {
-                let known = ALGORITHMS.into_iter().find(|alg| name.as_str() == Some(alg.as_str()));
+                let known = algorithms.iter().copied().find(|alg| name.as_str() == Some(alg.as_str()));
                 Some(known.filter(|alg| key.takes(*alg)).ok_or(JwkError::NoKey)?)
             }
         };
@@ -258,7 +282,7 @@ impl KeyKind {
             (self, algorithm),
             (Self::P256(_), Algorithm::Es256)
                 | (Self::P384(_), Algorithm::Es384)
-                | (Self::Rsa { .. }, Algorithm::Ps256 | Algorithm::Rs384)
+                | (Self::Rsa { .. }, Algorithm::Ps256 | Algorithm::Rs256 | Algorithm::Rs384)
                 | (Self::Ed25519(_), Algorithm::EdDsa | Algorithm::Ed25519)
         )
     }
@@ -271,6 +295,9 @@ impl KeyKind {
             }
             (Self::Rsa { n, e }, Algorithm::Ps256) => {
                 RsaPublicKeyComponents { n, e }.verify(&RSA_PSS_2048_8192_SHA256, input, signature).is_ok()
+            }
+            (Self::Rsa { n, e }, Algorithm::Rs256) => {
+                RsaPublicKeyComponents { n, e }.verify(&RSA_PKCS1_2048_8192_SHA256, input, signature).is_ok()
             }
             (Self::Rsa { n, e }, Algorithm::Rs384) => {
                 RsaPublicKeyComponents { n, e }.verify(&RSA_PKCS1_2048_8192_SHA384, input, signature).is_ok()
@@ -325,7 +352,7 @@ impl TryFrom<Unique> for ClientKey {
     type Error = JwkError;
 
     fn try_from(Unique(jwk): Unique) -> Result<Self, JwkError> {
-        Self::parse(&jwk)
+        Self::parse(&jwk, &ALGORITHMS)
     }
 }
 

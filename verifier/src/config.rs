@@ -5,11 +5,13 @@ use crate::audit::Kind;
 use crate::audit::note::{SignatureType, VerifierKey};
 use crate::audit::prove::MAX_PIN_HOURS;
 use crate::kek::KekSource;
+use crate::scope::Scope;
 use serde::Deserialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use vitalsign_protocol::origin::Origin;
+use vitalsign_protocol::text::is_plain;
 use vitalsign_webauthn::Aaguid;
 
 #[derive(Clone, Debug, Deserialize)]
@@ -76,8 +78,109 @@ pub struct Config {
     /// Listener for administrators; none by default.
     #[serde(default)]
     pub admin: Option<AdminSettings>,
+    /// API for administrators, always on a local socket, and by HTTPS if it has an address.
+    #[serde(default)]
+    pub admin_api: AdminApiSettings,
     #[serde(default)]
     pub log: LogSettings,
+}
+
+/// API for administrators.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AdminApiSettings {
+    /// Socket for root and the verifier's own user; `admin.sock` in the data folder by default.
+    pub socket: Option<PathBuf>,
+    /// Address for HTTPS; none by default.
+    pub listen: Option<SocketAddr>,
+    /// Certificate and key for that address; those of the verifier by default.
+    pub tls: Option<TlsFiles>,
+    /// Roots of the administrators' certificates, PEM.
+    pub client_roots: Option<PathBuf>,
+    /// OpenID providers whose access tokens are accepted.
+    pub issuers: Vec<TokenIssuer>,
+    pub administrators: Vec<AdministratorSettings>,
+}
+
+/// OpenID provider whose access tokens (RFC 9068) are accepted.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TokenIssuer {
+    /// `iss` of its tokens.
+    pub issuer: String,
+    /// `aud` of tokens for this verifier.
+    pub audience: String,
+    /// File with its keys, a JWK set. Read again when it changes.
+    pub jwks: PathBuf,
+}
+
+/// A named administrator, who shows a certificate or a token.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AdministratorSettings {
+    /// Name in the audit log; of one who shows a token, issuer and subject are.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// Subject alternative name of their certificate: an address of mail, a DNS name or a URI.
+    #[serde(default)]
+    pub certificate: Option<String>,
+    /// `iss` and `sub` of their tokens.
+    #[serde(default)]
+    pub issuer: Option<String>,
+    #[serde(default)]
+    pub subject: Option<String>,
+    pub scopes: BTreeSet<Scope>,
+}
+
+impl AdministratorSettings {
+    /// Returns the name in the audit log; `None` if the settings name no certificate and no token, or both.
+    #[must_use]
+    pub fn audit_name(&self) -> Option<String> {
+        match (&self.name, &self.certificate, &self.issuer, &self.subject) {
+            (Some(name), Some(_), None, None) => Some(format!("cert:{name}")),
+            (None, None, Some(issuer), Some(subject)) => Some(format!("oidc:{issuer}#{subject}")),
+            _ => None,
+        }
+    }
+}
+
+impl AdminApiSettings {
+    /// Returns the first contradiction.
+    fn contradiction(&self) -> Option<&'static str> {
+        let has = |issuer: &String| self.issuers.iter().any(|it| it.issuer == *issuer);
+        let names: Vec<_> =
+            self.administrators.iter().filter_map(AdministratorSettings::audit_name).collect();
+        let certificates: BTreeSet<_> =
+            self.administrators.iter().filter_map(|it| it.certificate.as_ref()).collect();
+        let by_certificate = self.administrators.iter().filter(|it| it.certificate.is_some()).count();
+        match () {
+            () if self.listen.is_some() && self.client_roots.is_none() && self.issuers.is_empty() => {
+                Some("[admin_api] listen needs client_roots or issuers: no administrator could log in")
+            }
+            () if names.len() != self.administrators.len() => {
+                Some("each of [[admin_api.administrators]] needs name and certificate, or issuer and subject")
+            }
+            () if names.iter().collect::<BTreeSet<_>>().len() != names.len()
+                || certificates.len() != by_certificate =>
+            {
+                Some("two of [[admin_api.administrators]] have the same name or certificate")
+            }
+            () if self
+                .administrators
+                .iter()
+                .filter_map(|it| it.issuer.as_ref())
+                .any(|issuer| !has(issuer)) =>
+            {
+                Some("an issuer of [[admin_api.administrators]] is not among [[admin_api.issuers]]")
+            }
+            () if !names.iter().all(|name| is_plain(name))
+                || self.administrators.iter().any(|it| it.scopes.is_empty()) =>
+            {
+                Some("[[admin_api.administrators]] need plain names, and scopes")
+            }
+            () => None,
+        }
+    }
 }
 
 /// Listener for administrators: metrics and details of health, without TLS.
@@ -422,6 +525,7 @@ impl Config {
             limits: Limits::default(),
             backup: BackupSettings::default(),
             admin: None,
+            admin_api: AdminApiSettings::default(),
             log: LogSettings::default(),
         }
     }
@@ -443,12 +547,13 @@ impl Config {
             security_keys,
             organisation,
             siem,
+            admin_api,
             ..
         } = &mut config;
         let SecurityKeySettings { metadata, metadata_roots, .. } = security_keys;
         *data = folder.join(&data);
         let client = siem.syslog.as_mut().and_then(|syslog| syslog.client.as_mut());
-        for tls in tls.iter_mut().chain(client) {
+        for tls in tls.iter_mut().chain(client).chain(admin_api.tls.as_mut()) {
             tls.certificate = folder.join(&tls.certificate);
             tls.key = folder.join(&tls.key);
         }
@@ -459,6 +564,10 @@ impl Config {
             https.roots = folder.join(&https.roots);
             https.token = https.token.as_ref().map(|token| folder.join(token));
         }
+        for issuer in &mut admin_api.issuers {
+            issuer.jwks = folder.join(&issuer.jwks);
+        }
+        let AdminApiSettings { socket, client_roots, .. } = admin_api;
         let paths = [
             &mut keys.kek,
             roots,
@@ -468,6 +577,8 @@ impl Config {
             metadata,
             metadata_roots,
             organisation,
+            socket,
+            client_roots,
         ];
         for path in paths.into_iter().flatten() {
             *path = folder.join(&path);
@@ -481,6 +592,9 @@ impl Config {
     /// # Errors
     /// [`ConfigError::Invalid`] with the first violation.
     pub fn check(&self) -> Result<(), ConfigError> {
+        if let Some(why) = self.admin_api.contradiction() {
+            return Err(ConfigError::Invalid(why));
+        }
         match () {
             () if self.keys.kek.is_some() && self.keys.kek_credential.is_some() => {
                 Err(ConfigError::Invalid("[keys] needs either kek or kek_credential"))
@@ -551,6 +665,12 @@ impl Config {
     #[must_use]
     pub(crate) fn former_keys(&self) -> PathBuf {
         self.data.join("keys")
+    }
+
+    /// Returns the socket of the API for administrators.
+    #[must_use]
+    pub fn admin_socket(&self) -> PathBuf {
+        self.admin_api.socket.clone().unwrap_or_else(|| self.data.join("admin.sock"))
     }
 
     #[must_use]

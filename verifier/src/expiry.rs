@@ -3,7 +3,8 @@
 
 use crate::config::{Config, TlsFiles};
 use crate::endorsers;
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use std::fs;
 use std::path::Path;
 use vitalsign_webauthn::Models;
@@ -15,7 +16,7 @@ pub const WARNING_SECONDS: u64 = 30 * 24 * 3600;
 pub const URGENT_SECONDS: u64 = 7 * 24 * 3600;
 
 /// Kind of a thing that expires. The set is closed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
     /// Certificate of the server, or one of its chain.
@@ -45,7 +46,7 @@ impl Kind {
 }
 
 /// Distance to an expiry, in steps.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Urgency {
     Later,
@@ -55,7 +56,7 @@ pub enum Urgency {
 }
 
 /// A thing that expires, or that cannot be read.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Expiring {
     pub kind: Kind,
     /// File in which it is.

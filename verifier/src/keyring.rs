@@ -81,7 +81,7 @@ impl From<SealError> for KeyringError {
 pub struct Keyring {
     store: Arc<Store>,
     source: KekSource,
-    kek: Live<Kek>,
+    kek: Arc<Live<Kek>>,
 }
 
 impl Keyring {
@@ -111,12 +111,17 @@ impl Keyring {
                 None => return Err(KeyringError::Missing { place, sealed_by }),
             },
         };
-        Ok(Self { store, source: place, kek: Live::new(kek) })
+        Ok(Self { store, source: place, kek: Arc::new(Live::new(kek)) })
     }
 
     /// Opens the keys of a store with a KEK that was read already.
     pub(crate) fn with(store: Arc<Store>, kek: Kek) -> Self {
-        Self { store, source: KekSource::File("the given one".into()), kek: Live::new(kek) }
+        Self { store, source: KekSource::File("the given one".into()), kek: Arc::new(Live::new(kek)) }
+    }
+
+    /// Returns a handle whose changes name the actor of this store in the audit log.
+    pub(crate) fn acting_through(&self, store: Arc<Store>) -> Self {
+        Self { store, source: self.source.clone(), kek: self.kek.clone() }
     }
 
     #[must_use]
@@ -240,6 +245,8 @@ impl Keyring {
         name: impl Fn(&[u8]) -> Result<String, KeyringError>,
         announce: impl Fn(&[(i64, StoredKey)], &StoredKey) -> Result<Option<key::Announcement>, KeyringError>,
     ) -> Result<(), KeyringError> {
+        // Takes up a KEK by which they were sealed again.
+        self.load(purpose).await?;
         let mut transaction = self.store.begin().await?;
         let mut rows = self.read(&mut transaction, purpose).await?;
         switch(&mut rows, now);
@@ -288,6 +295,7 @@ impl Keyring {
         name: impl Fn(&[u8]) -> Result<String, KeyringError>,
         now: u64,
     ) -> Result<(), KeyringError> {
+        self.load(purpose).await?;
         let new = new_key(purpose, now)?;
         let mut transaction = self.store.begin().await?;
         let mut rows = self.read(&mut transaction, purpose).await?;
@@ -308,6 +316,7 @@ impl Keyring {
     /// # Errors
     /// [`KeyringError`], also if the purpose has no such key, or it is the one that signs.
     pub async fn withdraw(&self, purpose: KeyPurpose, name: &str, now: u64) -> Result<(), KeyringError> {
+        self.load(purpose).await?;
         let mut transaction = self.store.begin().await?;
         let mut rows = self.read(&mut transaction, purpose).await?;
         let mut found = false;

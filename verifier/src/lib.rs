@@ -6,6 +6,7 @@
 //! durable; nothing from a revoked device is accepted after the revocation is committed; enrolment is atomic; a failure
 //! of the verifier never makes a verdict better.
 
+pub mod admin_api;
 pub mod age;
 pub mod appraisal;
 pub mod attestation;
@@ -36,6 +37,7 @@ pub mod organisation;
 pub mod owner;
 mod pace;
 mod random;
+pub mod scope;
 mod security_keys;
 pub mod server;
 pub mod siem;

@@ -2,6 +2,7 @@
 
 mod admin;
 
+use admin::connection::{ServerArgs, VerifierConnection, is_unreachable};
 use clap::{Parser, Subcommand};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -19,7 +20,9 @@ Examples:
     vitalsign-verifier --config verifier.toml device list
     vitalsign-verifier --config verifier.toml device revoke 7ZA-3T9-KWJ --reason \"lost in a taxi\"
 
-Exit status: 0 success or valid, 1 failed or invalid, 2 usage error.";
+Commands talk to the running verifier, except serve, migrate, backup, restore, and those that need only files.
+
+Exit status: 0 success or valid, 1 failed or invalid, 2 usage error, 3 the verifier cannot be reached.";
 
 /// Enrols devices, appraises their reports, signs verdicts and keeps the audit log.
 #[derive(Parser)]
@@ -28,6 +31,8 @@ struct VerifierCli {
     /// Path of the configuration
     #[arg(long, value_name = "FILE", global = true, default_value = "/etc/vitalsign-verifier/verifier.toml")]
     config: PathBuf,
+    #[command(flatten)]
+    server: ServerArgs,
     #[command(subcommand)]
     command: Command,
 }
@@ -76,9 +81,10 @@ enum Command {
 }
 
 impl Command {
-    /// Returns whether the command uses the data folder. Others read files of the person who runs them.
+    /// Returns whether the command uses the data folder. Others ask the verifier, or read files of the person who runs them.
     fn uses_data(&self) -> bool {
-        !matches!(self, Self::Policy(_) | Self::Inspect(_) | Self::BackupKey(_))
+        let rewraps = matches!(self, Self::SigningKey(admin::key::Command::Rewrap { .. }));
+        rewraps || matches!(self, Self::Serve(_) | Self::Migrate(_) | Self::Backup(_) | Self::Restore(_))
     }
 
     /// Returns the data folder that the command uses.
@@ -91,7 +97,7 @@ impl Command {
 }
 
 fn main() -> ExitCode {
-    let VerifierCli { config, mut command } = VerifierCli::parse();
+    let VerifierCli { config, server, mut command } = VerifierCli::parse();
     owner::hide_new_files();
     admin::remember_actor();
     // The backup and its key belong to the person who restores.
@@ -115,18 +121,19 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
+    let connection = VerifierConnection::new(config.clone(), server);
     let outcome = runtime.block_on(async {
         match command {
             Command::Serve(arguments) => admin::serve::run(&config, arguments).await,
-            Command::EnrolToken(command) => admin::token::run(&config, command).await,
-            Command::User(command) => admin::user::run(&config, command).await,
-            Command::Device(command) => admin::device::run(&config, command).await,
-            Command::Client(command) => admin::client::run(&config, command).await,
-            Command::StepUp(command) => admin::step_up::run(&config, command).await,
+            Command::EnrolToken(command) => admin::token::run(&connection, command).await,
+            Command::User(command) => admin::user::run(&connection, command).await,
+            Command::Device(command) => admin::device::run(&connection, command).await,
+            Command::Client(command) => admin::client::run(&connection, command).await,
+            Command::StepUp(command) => admin::step_up::run(&connection, command).await,
             Command::Policy(command) => admin::policy::run(&config, command),
-            Command::Audit(command) => admin::audit::run(&config, command).await,
-            Command::SigningKey(command) => admin::key::run(&config, command).await,
-            Command::Doctor(arguments) => admin::doctor::run(&config, arguments).await,
+            Command::Audit(command) => admin::audit::run(&connection, command).await,
+            Command::SigningKey(command) => admin::key::run(&connection, command).await,
+            Command::Doctor(arguments) => admin::doctor::run(&connection, arguments).await,
             Command::Migrate(arguments) => admin::migrate::run(&config, arguments).await,
             Command::Backup(arguments) => admin::backup::run(&config, arguments).await,
             Command::BackupKey(arguments) => admin::backup::make_key(&arguments),
@@ -142,7 +149,11 @@ fn main() -> ExitCode {
             let unreadable = error.downcast_ref::<inspect::Unreadable>();
             let wrong_use =
                 unreadable.is_some_and(inspect::Unreadable::is_wrong_use) || error.is::<admin::WrongUse>();
-            if wrong_use { ExitCode::from(2) } else { ExitCode::FAILURE }
+            match () {
+                () if wrong_use => ExitCode::from(2),
+                () if is_unreachable(&error) => ExitCode::from(3),
+                () => ExitCode::FAILURE,
+            }
         }
     }
 }
@@ -153,16 +164,17 @@ mod tests {
     use clap::CommandFactory;
     use std::any::TypeId;
     use vitalsign_protocol::id::{EnrolmentId, Nonce, StepUpId};
+    use vitalsign_verifier::admin_api::{DeviceRef, EntryRef};
 
     /// Names of the arguments of identifiers in base64url that refuse a leading hyphen.
     fn refusing_hyphens(command: &clap::Command) -> Vec<String> {
         let ids = [
             TypeId::of::<EnrolmentId>(),
-            TypeId::of::<admin::device_ref::DeviceRef>(),
+            TypeId::of::<DeviceRef>(),
             TypeId::of::<admin::diagnostics::DiagnosticsArg>(),
             TypeId::of::<StepUpId>(),
             TypeId::of::<Nonce>(),
-            TypeId::of::<admin::audit::Which>(),
+            TypeId::of::<EntryRef>(),
         ];
         let is_id = |argument: &&clap::Arg| ids.iter().any(|id| argument.get_value_parser().type_id() == *id);
         let refusing = (command.get_arguments().filter(is_id))

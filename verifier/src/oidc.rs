@@ -6,6 +6,7 @@
 //! and the answer does not reveal whether a user exists.
 
 mod administrator;
+mod administrator_token;
 mod authorize;
 mod client_auth;
 mod discovery;
@@ -19,6 +20,7 @@ mod resource;
 mod token;
 
 pub use administrator::Administrator;
+pub(crate) use administrator_token::{AdministratorToken, read_issuer_keys};
 pub use authorize::{AuthRequested, MAX_DETAILS_BYTES, MAX_MESSAGE_CHARS};
 pub use client_auth::{Assertion, Audience, new_secret};
 pub use error::{Code, OAuthError, plainly};

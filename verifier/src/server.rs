@@ -1,7 +1,9 @@
 //! HTTPS server with its own accept loop, which limits the number of connections and the time of every wait.
 
 mod admin;
+mod admin_api;
 mod bodies;
+mod connection;
 mod connections;
 mod diagnostics;
 mod health;
@@ -19,32 +21,28 @@ use crate::clock::Clock;
 use crate::live::Live;
 use admin::Admin;
 use axum::Extension;
+use connection::Accepted;
 use connections::{Connections, Place};
 use health::HealthCheck;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use http::ServerState;
 use hyper_util::server::graceful::GracefulShutdown;
-use hyper_util::service::TowerToHyperService;
-use request_log::PeerAddress;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Interval, MissedTickBehavior};
-use tokio_rustls::TlsAcceptor;
-use write_limit::WriteLimit;
 
-/// The most bytes of a request's head.
-const MAX_HEAD_BYTES: usize = 16 * 1024;
-/// The most bytes that are read ahead on a connection: a head, and then a part of a body.
-const READ_AHEAD_BYTES: usize = 32 * 1024;
 /// Interval of messages about connections that were not accepted.
 const REFUSAL_LOG_INTERVAL: Duration = Duration::from_secs(10);
 /// Time limit for requests in progress when the server shuts down.
 const SHUTDOWN: Duration = Duration::from_secs(10);
 /// Interval of checking for replaced signing keys and lists of security keys.
 const REFRESH_INTERVAL: Duration = Duration::from_secs(2);
+/// Interval of looking for a renewed certificate.
+const RENEWAL_INTERVAL: Duration = Duration::from_secs(10);
 /// Interval of expiring step-ups.
 const MAINTENANCE_INTERVAL: Duration = Duration::from_secs(1);
 /// Interval of looking after the audit log.
@@ -54,12 +52,21 @@ const FORGET_INTERVAL: Duration = Duration::from_secs(3600);
 
 /// A server that could not be started.
 #[derive(Debug, thiserror::Error)]
-#[error("listening on {0}: {1}")]
-pub struct ListenError(SocketAddr, std::io::Error);
+pub enum ListenError {
+    #[error("listening on {0}: {1}")]
+    Address(SocketAddr, std::io::Error),
+    /// The socket of the API for administrators.
+    #[error("listening on {0}: {1}")]
+    Socket(PathBuf, std::io::Error),
+    /// Certificates and keys of the API for administrators.
+    #[error("[admin_api]: {0}")]
+    Credentials(String),
+}
 
 pub struct Server {
     address: SocketAddr,
     admin_address: Option<SocketAddr>,
+    admin_api_address: Option<SocketAddr>,
     end: watch::Sender<bool>,
     tls: Arc<Live<rustls::ServerConfig>>,
     task: JoinHandle<()>,
@@ -76,24 +83,19 @@ impl Server {
         clock: Clock,
     ) -> Result<Self, ListenError> {
         let listen = verifier.config().listen;
-        let failed = |e| ListenError(listen, e);
-        let listener = TcpListener::bind(listen).await.map_err(failed)?;
-        let address = listener.local_addr().map_err(failed)?;
-        let administrators = match verifier.config().admin {
-            None => None,
-            Some(admin) => {
-                let failed = |e| ListenError(admin.listen, e);
-                let listener = TcpListener::bind(admin.listen).await.map_err(failed)?;
-                let address = listener.local_addr().map_err(failed)?;
-                Some((listener, address))
-            }
-        };
-        let admin_address = administrators.as_ref().map(|(_, address)| *address);
-        let administrators = administrators.map(|(listener, _)| listener);
+        let (listener, address) = bind(listen).await?;
+        let (mut administrators, mut admin_address) = (None, None);
+        if let Some(admin) = verifier.config().admin {
+            let (listener, address) = bind(admin.listen).await?;
+            (administrators, admin_address) = (Some(listener), Some(address));
+        }
+        let admin_api = admin_api::Listeners::open(verifier.config()).await?;
+        let admin_api_address = admin_api.address();
         let (end, ended) = watch::channel(false);
         let tls = Arc::new(Live::new(tls));
-        let task = tokio::spawn(serve((listener, administrators), tls.clone(), verifier, clock, ended));
-        Ok(Self { address, admin_address, end, tls, task })
+        let task =
+            tokio::spawn(serve((listener, administrators, admin_api), tls.clone(), verifier, clock, ended));
+        Ok(Self { address, admin_address, admin_api_address, end, tls, task })
     }
 
     #[must_use]
@@ -105,6 +107,12 @@ impl Server {
     #[must_use]
     pub fn admin_address(&self) -> Option<SocketAddr> {
         self.admin_address
+    }
+
+    /// Returns the address of the API for administrators, if the configuration has one.
+    #[must_use]
+    pub fn admin_api_address(&self) -> Option<SocketAddr> {
+        self.admin_api_address
     }
 
     /// Uses another certificate for connections from now on.
@@ -121,8 +129,16 @@ impl Server {
     }
 }
 
+/// Listens on an address. Port 0 takes a free one.
+async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ListenError> {
+    let failed = |error| ListenError::Address(address, error);
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    Ok((listener, address))
+}
+
 async fn serve(
-    (listener, administrators): (TcpListener, Option<TcpListener>),
+    (listener, administrators, admin_api): (TcpListener, Option<TcpListener>, admin_api::Listeners),
     tls: Arc<Live<rustls::ServerConfig>>,
     verifier: Arc<Verifier>,
     clock: Clock,
@@ -133,7 +149,11 @@ async fn serve(
     let connections = Connections::new(limits.connections, limits.unauthenticated_per_address);
     let mut refusals = Refusals::default();
     let health = Arc::new(HealthCheck::new(verifier.clone()));
-    let router = http::router(verifier.clone(), clock.clone(), deadline, ended.clone(), health.clone());
+    let state = |body_bytes| {
+        ServerState::new(verifier.clone(), clock.clone(), ended.clone(), health.clone(), body_bytes)
+    };
+    let router = http::router(state(limits.body_bytes));
+    let admin_api = tokio::spawn(admin_api::serve(admin_api, state(admin_api::BODY_BYTES), ended.clone()));
     let administrators = administrators.map(|listener| {
         let counted = connections.clone();
         let admin = Admin {
@@ -177,24 +197,11 @@ async fn serve(
             refusals.add(&format_args!("too many from {} have not authenticated", peer.ip()));
             continue;
         };
-        let (acceptor, watcher) = (TlsAcceptor::from(tls.get()), graceful.watcher());
-        let router = router.clone().layer(Extension(connection)).layer(Extension(PeerAddress(peer)));
+        let accepted = Accepted::new(&peer, deadline, graceful.watcher());
+        let (tls, router) = (tls.get(), router.clone().layer(Extension(connection)));
         tokio::spawn(async move {
-            let stream = WriteLimit::new(stream, deadline);
-            let handshake = tokio::time::timeout(deadline, acceptor.accept(stream)).await;
-            let stream = match handshake {
-                Ok(Ok(stream)) => stream,
-                Ok(Err(error)) => return tracing::debug!(%peer, %error, "TLS handshake"),
-                Err(_) => return tracing::debug!(%peer, "TLS handshake: too slow"),
-            };
-            let connection = hyper::server::conn::http1::Builder::new()
-                .timer(TokioTimer::new())
-                .header_read_timeout(deadline)
-                .max_header_size(MAX_HEAD_BYTES)
-                .max_buf_size(READ_AHEAD_BYTES)
-                .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
-            if let Err(error) = watcher.watch(connection).await {
-                tracing::debug!(%peer, %error, "connection");
+            if let Some(stream) = accepted.handshake(stream, tls).await {
+                accepted.serve(stream, router).await;
             }
         });
     }
@@ -203,6 +210,9 @@ async fn serve(
         administrators.abort();
     }
     verifier.step_ups.close_channels();
+    if let Err(error) = admin_api.await {
+        tracing::error!(%error, "the API for administrators ended badly");
+    }
     if let Err(error) = tending.await {
         tracing::error!(%error, "looking after step-ups ended badly");
     }

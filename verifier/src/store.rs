@@ -112,15 +112,21 @@ impl From<StoreError> for Problem {
     }
 }
 
+/// A handle of the store. All handles share its connections.
+#[derive(Clone)]
 pub struct Store {
+    shared: Arc<OpenStore>,
+    /// The administrator who acts through this handle, if one does.
+    actor: Option<Arc<Actor>>,
+}
+
+struct OpenStore {
     path: PathBuf,
     options: SqliteConnectOptions,
     readers: SqlitePool,
     writer: Mutex<Option<SqliteConnection>>,
     /// Number of commits that synced the disk.
     syncs: AtomicU64,
-    /// The administrator who acts through this store, if one does.
-    actor: Option<Arc<Actor>>,
 }
 
 /// Durability of a transaction.
@@ -159,25 +165,25 @@ impl Store {
         let mut connection = options.connect().await?;
         schema::open(&mut connection).await?;
         let readers = SqlitePoolOptions::new().max_connections(4).connect_lazy_with(options.clone());
-        Ok(Self {
+        let shared = OpenStore {
             path: path.to_owned(),
             options,
             readers,
             writer: Mutex::new(Some(connection)),
             syncs: AtomicU64::new(0),
-            actor: None,
-        })
+        };
+        Ok(Self { shared: Arc::new(shared), actor: None })
     }
 
-    /// Names who acts through this store in the audit entries of administrative actions.
+    /// Returns a handle whose administrative actions name this actor in the audit log.
     #[must_use]
-    pub fn acting_as(self, actor: Actor) -> Self {
-        Self { actor: Some(Arc::new(actor)), ..self }
+    pub fn acting_as(&self, actor: Actor) -> Self {
+        Self { shared: self.shared.clone(), actor: Some(Arc::new(actor)) }
     }
 
     #[must_use]
     pub fn path(&self) -> &Path {
-        &self.path
+        &self.shared.path
     }
 
     /// Checks that the store can grow, durably.
@@ -202,10 +208,10 @@ impl Store {
     /// Returns the bytes of the store and its write-ahead log.
     #[must_use]
     pub fn bytes(&self) -> u64 {
-        let mut log = self.path.clone().into_os_string();
+        let mut log = self.shared.path.clone().into_os_string();
         log.push("-wal");
         let bytes = |path: &Path| std::fs::metadata(path).map_or(0, |metadata| metadata.len());
-        bytes(&self.path).saturating_add(bytes(log.as_ref()))
+        bytes(&self.shared.path).saturating_add(bytes(log.as_ref()))
     }
 
     /// Returns the bytes of a copy of the store.
@@ -222,13 +228,13 @@ impl Store {
     }
 
     pub(crate) fn readers(&self) -> &SqlitePool {
-        &self.readers
+        &self.shared.readers
     }
 
     /// Returns the number of commits that synced the disk.
     #[must_use]
     pub fn syncs(&self) -> u64 {
-        self.syncs.load(Ordering::Relaxed)
+        self.shared.syncs.load(Ordering::Relaxed)
     }
 
     /// Begins a write transaction after those that are already waiting.
@@ -243,22 +249,22 @@ impl Store {
     }
 
     async fn begin_durable(&self, durability: Durability) -> Result<Transaction<'_>, StoreError> {
-        let mut home = self.writer.lock().await;
+        let mut home = self.shared.writer.lock().await;
         let mut connection = match home.take() {
             Some(connection) => connection,
-            None => self.options.connect().await?,
+            None => self.shared.options.connect().await?,
         };
         if durability == Durability::Later {
             sqlx::raw_sql("PRAGMA synchronous = NORMAL").execute(&mut connection).await?;
         }
         sqlx::query("BEGIN IMMEDIATE").execute(&mut connection).await?;
-        Ok(Transaction { actor: self.actor.clone(), connection, home, durability, syncs: &self.syncs })
+        Ok(Transaction { actor: self.actor.clone(), connection, home, durability, syncs: &self.shared.syncs })
     }
 
     /// Closes every connection after pending writes.
     pub async fn close(&self) {
-        self.readers.close().await;
-        if let Some(connection) = self.writer.lock().await.take()
+        self.shared.readers.close().await;
+        if let Some(connection) = self.shared.writer.lock().await.take()
             && let Err(error) = connection.close().await
         {
             tracing::warn!(%error, "closing the store");

@@ -149,14 +149,22 @@ mod tests {
         let all = ImportCount { users: 2, aliases: 2, devices: 1 };
         let before = lab.audit_length().await;
         assert_eq!(store.import_users(&file, true, NOW).await.unwrap(), Ok(all));
-        assert_eq!((store.users().await.unwrap().len(), lab.audit_length().await), (0, before), "a dry run");
+        assert_eq!(
+            (store.users(100, "").await.unwrap().len(), lab.audit_length().await),
+            (0, before),
+            "a dry run"
+        );
 
         let clash = [file[0].clone(), imported(7, "cy", &["ANN@example.org"], &[])];
         let refused = store.import_users(&clash, false, NOW).await.unwrap().unwrap_err();
         assert_eq!(refused.to_string(), "line 7: ANN@example.org stands for ann already");
         let unknown = [file[0].clone(), imported(8, "cy", &[], &[EnrolmentId([9; 16])])];
         assert_eq!(store.import_users(&unknown, false, NOW).await.unwrap().unwrap_err().line, 8);
-        assert_eq!((store.users().await.unwrap().len(), lab.audit_length().await), (0, before), "nothing");
+        assert_eq!(
+            (store.users(100, "").await.unwrap().len(), lab.audit_length().await),
+            (0, before),
+            "nothing"
+        );
 
         assert_eq!(store.import_users(&file, false, NOW).await.unwrap(), Ok(all));
         assert_eq!(store.import_users(&file, false, NOW).await.unwrap(), Ok(ImportCount::default()), "again");
@@ -165,9 +173,10 @@ mod tests {
         assert_eq!(lab.audit_length().await, before + 5);
     }
 
-    #[tokio::test]
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn administrator_labels_readmits_and_imports() {
         let lab = Lab::open().await;
+        let server = lab.serve().await;
         let device = lab.device().await.enrolment.unwrap();
         let folder = lab.folder.path();
         let config = folder.join("verifier.toml");
@@ -212,5 +221,6 @@ mod tests {
         assert!(status == 0 && said.contains("vitalsign enrol --again"), "{said}");
         assert!(run(&["device", "show", &id]).1.contains("may enrol"));
         assert_eq!(run(&["device", "readmit", &id, "--reason", "found"]).0, 1);
+        server.shutdown().await;
     }
 }

@@ -4,6 +4,7 @@ mod support;
 
 #[cfg(test)]
 mod tests {
+    use super::support::process::Serving;
     use super::support::{Client, Device, Lab, NOW, problem};
     use serde_json::{Value, json};
     use std::path::Path;
@@ -396,7 +397,8 @@ mod tests {
     async fn the_commands_do_what_they_say() {
         let folder = tempfile::tempdir().unwrap();
         let folder = folder.path();
-        std::fs::write(folder.join("verifier.toml"), "data = \"data\"\n").unwrap();
+        std::fs::write(folder.join("verifier.toml"), "data = \"data\"\nlisten = \"127.0.0.1:0\"\n").unwrap();
+        let _serving = Serving::start(folder);
         let added = printed(folder, &["user", "add", "nurse-7"]);
         assert_eq!(added["user"], "nurse-7");
         assert!(!run(folder, &["user", "add", "nurse-7"]).status.success());
@@ -434,7 +436,14 @@ mod tests {
         let kinds: Vec<_> = store.audit(None, 0, 100).await.unwrap().into_iter().map(|it| it.kind).collect();
         assert_eq!(
             kinds,
-            ["user-added", "key-code-created", "key-code-created", "user-disabled", "user-enabled"]
+            [
+                "policy-changed",
+                "user-added",
+                "key-code-created",
+                "key-code-created",
+                "user-disabled",
+                "user-enabled"
+            ]
         );
     }
 }

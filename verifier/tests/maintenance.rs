@@ -5,7 +5,7 @@ mod support;
 #[cfg(test)]
 mod tests {
     use super::support::Device;
-    use super::support::process::{Serving, configure, enrol, run, stdout};
+    use super::support::process::{Serving, configure, enrol, run, run_served, stdout};
     use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode};
     use sqlx::{ConnectOptions, Connection, Row, SqliteConnection};
     use std::os::unix::fs::MetadataExt;
@@ -13,6 +13,8 @@ mod tests {
     use std::process::Output;
     use vitalsign_protocol::message::{NonceAnswer, NonceRequest, ReportAnswer};
     use vitalsign_protocol::problem::ProblemType::*;
+    use vitalsign_verifier::admin_api::EntryView;
+    use vitalsign_verifier::store::Store;
 
     /// The migrations of the version before the store said which programs may use it.
     const VERSION_5: [&str; 5] = [
@@ -74,18 +76,24 @@ mod tests {
             old_store(folder).await;
             let store = folder.join("data/verifier.db");
             let before = std::fs::read(&store).unwrap();
-            for command in [&["user", "list"][..], &["user", "add", "x"], &["audit", "verify"]] {
+            let recipient = stdout(&run(folder, &["backup-key", "key.txt"]));
+            let backup = ["backup", "one.age", "--recipient", recipient.trim()];
+            for (command, code, said) in [
+                (&["user", "list"][..], 3, "not running"),
+                (&["user", "add", "x"], 3, "not running"),
+                (&backup, 1, "vitalsign-verifier migrate"),
+            ] {
                 let refused = run(folder, command);
-                assert_eq!(refused.status.code(), Some(1), "{command:?}");
-                assert!(stderr(&refused).contains("vitalsign-verifier migrate"), "{}", stderr(&refused));
+                assert_eq!(refused.status.code(), Some(code), "{command:?}");
+                assert!(stderr(&refused).contains(said), "{}", stderr(&refused));
             }
             stdout(&run(folder, &["migrate", "--dry-run"]));
             assert_eq!(std::fs::read(&store).unwrap(), before, "nothing is written");
 
-            match migrate {
-                ["serve"] => drop(Serving::start(folder)),
-                _ => drop(stdout(&run(folder, migrate))),
+            if migrate == ["migrate"] {
+                stdout(&run(folder, migrate));
             }
+            let _serving = Serving::start(folder);
             assert!(stdout(&run(folder, &["user", "list"])).contains("nurse-7"));
             let entries = stdout(&run(folder, &["audit", "list", "--kind", "store-migrated", "--json"]));
             let entry: serde_json::Value = serde_json::from_str(entries.trim()).unwrap();
@@ -107,8 +115,8 @@ mod tests {
     async fn running_verifier_prevents_a_migration() {
         let folder = configure();
         let folder = folder.path();
-        let token = stdout(&run(folder, &["enrol-token", "create"])).trim().to_owned();
         let serving = Serving::start(folder);
+        let token = stdout(&run(folder, &["enrol-token", "create"])).trim().to_owned();
         let mut client = serving.connect().await;
         let mut device = enrol(&mut client, &token).await;
         let store = folder.join("data/verifier.db");
@@ -144,8 +152,8 @@ mod tests {
             let config = path.join("verifier.toml");
             let text = std::fs::read_to_string(&config).unwrap();
             std::fs::write(&config, format!("{text}backup.recipients = [\"{recipient}\"]\n")).unwrap();
-            let token = stdout(&run(path, &["enrol-token", "create", "--uses", "9"])).trim().to_owned();
             let serving = Serving::start(path);
+            let token = stdout(&run(path, &["enrol-token", "create", "--uses", "9"])).trim().to_owned();
             let mut client = serving.connect().await;
             let mut devices = Vec::new();
             for _ in 0..2 {
@@ -176,9 +184,13 @@ mod tests {
             }
         }
 
-        fn entries(&self, after: &str) -> Vec<String> {
-            let list = ["audit", "list", "--json", "--limit", "10000", "--after", after];
-            stdout(&run(self.path(), &list)).lines().map(str::to_owned).collect()
+        /// Returns all entries of the audit log, oldest first, as `audit list --json` prints them.
+        async fn entries(&self) -> Vec<String> {
+            let store = Store::open(&self.path().join("data/verifier.db")).await.unwrap();
+            let entries = store.audit(None, 0, 10_000).await.unwrap().into_iter().map(EntryView::from);
+            let entries = entries.map(|entry| serde_json::to_string(&entry).unwrap()).collect();
+            store.close().await;
+            entries
         }
     }
 
@@ -197,7 +209,7 @@ mod tests {
             assert!(made["files"].as_array().unwrap().iter().any(|it| it == name), "{name}: {made}");
         }
         assert!(!site.path().join("data/backup.db").exists() && !site.path().join("one.age.new").exists());
-        let before = site.entries("0");
+        let before = site.entries().await;
         assert_eq!(made["last_entry"], before.len());
         let again = run(site.path(), &["backup", "one.age"]);
         assert!(stderr(&again).contains("exists already"), "{}", stderr(&again));
@@ -218,19 +230,19 @@ mod tests {
         assert!(stderr(&wrong).contains("not the expected one"), "{}", stderr(&wrong));
         stdout(&run(site.path(), &[&restore[..], &["--dry-run"]].concat()));
         assert!(!site.path().join("data/restoring").exists());
-        let seen = site.entries("0");
+        let seen = site.entries().await;
         assert!(seen.len() > before.len(), "nothing was changed");
 
         let told = stdout(&run(site.path(), &[&restore[..], &["--replace", "--sha256", digest]].concat()));
         assert!(told.contains("1  backed-up") && told.contains("1  token-created"), "{told}");
-        let restored = site.entries("0");
+        let restored = site.entries().await;
         assert_eq!(restored[..before.len()], before, "all that was before the backup");
         let [entry] = &restored[before.len()..] else { panic!("{restored:?}") };
         let entry: serde_json::Value = serde_json::from_str(entry).unwrap();
         assert_eq!((&entry["kind"], &entry["body"]["file"]), (&"restored".into(), &digest.into()));
         assert!(entry["body"]["by"]["host"].is_string());
         assert_eq!(entry["body"]["enrolment_tokens"], 2);
-        stdout(&run(site.path(), &["audit", "verify"]));
+        stdout(&run_served(site.path(), &["audit", "verify"]));
 
         // Devices go on with their keys and the same certificate. Tokens do not.
         site.serving = Some(Serving::start(site.path()));
@@ -271,9 +283,9 @@ mod tests {
         site.serving = None;
         let restore = ["restore", "one.age", "--identity", "key.txt", "--replace"];
         stdout(&run(site.path(), &[&restore[..], &["--keep-keys"]].concat()));
-        assert_eq!(stdout(&run(site.path(), &["signing-key", "list"])), rotated);
+        assert_eq!(stdout(&run_served(site.path(), &["signing-key", "list"])), rotated);
         stdout(&run(site.path(), &restore));
-        assert_ne!(stdout(&run(site.path(), &["signing-key", "list"])), rotated);
+        assert_ne!(stdout(&run_served(site.path(), &["signing-key", "list"])), rotated);
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -282,7 +294,7 @@ mod tests {
         stdout(&run(site.path(), &["backup", "one.age"]));
         stdout(&run(site.path(), &["backup-key", "other.txt"]));
         site.serving = None;
-        let before = site.entries("0");
+        let before = site.entries().await;
         let whole = std::fs::read(site.path().join("one.age")).unwrap();
         let mut changed = whole.clone();
         changed[whole.len() / 2] ^= 1;
@@ -298,7 +310,7 @@ mod tests {
             let refused = run(site.path(), &["restore", file, "--identity", key, "--replace"]);
             assert_eq!(refused.status.code(), Some(1), "{file}");
             assert!(stderr(&refused).contains(why), "{file}: {}", stderr(&refused));
-            assert_eq!(site.entries("0"), before, "{file}");
+            assert_eq!(site.entries().await, before, "{file}");
         }
     }
 
@@ -311,7 +323,7 @@ mod tests {
         let data = site.path().join("data");
         std::fs::create_dir(data.join("restoring")).unwrap();
         std::fs::rename(data.join("verifier.db"), data.join("restoring/verifier.db")).unwrap();
-        for command in [&["serve", "--self-signed", "localhost"][..], &["user", "add", "x"]] {
+        for command in [&["serve", "--self-signed", "localhost"][..], &["backup", "two.age"]] {
             let refused = run(site.path(), command);
             assert!(stderr(&refused).contains("interrupted"), "{}", stderr(&refused));
         }

@@ -38,8 +38,8 @@ mod tests {
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn only_devices_get_the_announced_words() {
         let folder = configured();
-        let token = stdout(&run(folder.path(), &["enrol-token", "create"])).trim().to_owned();
         let serving = Serving::start(folder.path());
+        let token = stdout(&run(folder.path(), &["enrol-token", "create"])).trim().to_owned();
         let mut client = serving.connect().await;
         for bearer in [None, Some("Bearer AAAA")] {
             assert_eq!(words(&mut client, bearer).await.problem(), SessionInvalid);
@@ -83,8 +83,8 @@ mod tests {
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn verifier_without_words_announces_none() {
         let folder = configure();
-        let token = stdout(&run(folder.path(), &["enrol-token", "create"])).trim().to_owned();
         let serving = Serving::start(folder.path());
+        let token = stdout(&run(folder.path(), &["enrol-token", "create"])).trim().to_owned();
         let mut client = serving.connect().await;
         let mut device = enrol(&mut client, &token).await;
         let answer: ReportAnswer = client.report(&device.report()).await.unwrap().json();

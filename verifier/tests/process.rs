@@ -4,7 +4,7 @@ mod support;
 
 #[cfg(test)]
 mod tests {
-    use super::support::process::{Serving, configure, enrol, run, stdout};
+    use super::support::process::{Serving, configure, enrol, run, run_served, stdout};
     use super::support::{Client, audit_length};
     use base64::Engine;
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -17,7 +17,8 @@ mod tests {
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn killed_verifier_loses_nothing_and_reuses_no_nonce() {
         let folder = configure();
-        let token = stdout(&run(folder.path(), &["enrol-token", "create", "--uses", "4"])).trim().to_owned();
+        let token = ["enrol-token", "create", "--uses", "4"];
+        let token = stdout(&run_served(folder.path(), &token)).trim().to_owned();
         let mut sent: Vec<Vec<u8>> = Vec::new();
         let mut answered = 0;
         let mut devices = Vec::new();
@@ -72,7 +73,7 @@ mod tests {
                 devices.push(device);
             }
         }
-        stdout(&run(folder.path(), &["audit", "verify"]));
+        stdout(&run_served(folder.path(), &["audit", "verify"]));
         let store =
             vitalsign_verifier::store::Store::open(&folder.path().join("data/verifier.db")).await.unwrap();
         let length = audit_length(&store).await;
@@ -101,15 +102,19 @@ mod tests {
         let folder = configure();
         let folder = folder.path();
         let missing = run(folder, &["device", "list"]);
-        assert_eq!(missing.status.code(), Some(1));
-        assert!(String::from_utf8_lossy(&missing.stderr).contains("there is no store"));
+        assert_eq!(missing.status.code(), Some(3));
+        assert!(
+            String::from_utf8_lossy(&missing.stderr).contains("the verifier is not running"),
+            "{missing:?}"
+        );
+        assert!(!folder.join("data").exists(), "a command creates no store");
+        let mut serving = Serving::start(folder);
         assert_eq!(run(folder, &["device"]).status.code(), Some(2));
         assert_eq!(run(folder, &["enrol-token", "create", "--expires", "soon"]).status.code(), Some(2));
 
         let token = stdout(&run(folder, &["enrol-token", "create", "--uses", "2", "--expires", "1h"]))
             .trim()
             .to_owned();
-        let mut serving = Serving::start(folder);
         let mut client = serving.connect().await;
         let mut device = enrol(&mut client, &token).await;
         let name = device.enrolment.unwrap().to_string();
@@ -207,7 +212,7 @@ mod tests {
         }
         // The first start as root, and commands between starts.
         for rotate in [&["signing-key", "rotate"][..], &["signing-key", "rotate", "--tokens"]] {
-            drop(Serving::start(folder.path()));
+            let _serving = Serving::start(folder.path());
             stdout(&run(folder.path(), rotate));
             stdout(&run(folder.path(), &["enrol-token", "create"]));
         }
@@ -262,6 +267,7 @@ mod tests {
     #[test]
     fn wrong_use_says_what_to_write() {
         let folder = configure();
+        let _serving = Serving::start(folder.path());
         for (arguments, said) in [
             (vec!["enrol-token", "create", "--uses", "0"], "1..=1000000"),
             (vec!["enrol-token", "create"], "for 1 device, until"),
@@ -303,8 +309,8 @@ mod tests {
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn policy_is_reloaded_as_a_whole_or_not_at_all() {
         let folder = configure();
-        let token = stdout(&run(folder.path(), &["enrol-token", "create"])).trim().to_owned();
         let serving = Serving::start(folder.path());
+        let token = stdout(&run(folder.path(), &["enrol-token", "create"])).trim().to_owned();
         let mut client = serving.connect().await;
         let mut device = enrol(&mut client, &token).await;
         let policies = || {
@@ -338,7 +344,7 @@ mod tests {
         until("the first policy again", || policies().len() == 3);
         client.report(&device.report()).await.unwrap().json::<ReportAnswer>();
         drop(serving);
-        drop(Serving::start(folder.path()));
+        let _serving = Serving::start(folder.path());
         assert_eq!(policies().len(), 3, "a start with the same policies logs nothing");
     }
 
@@ -365,11 +371,13 @@ mod tests {
     #[test]
     fn administrative_entries_name_who_acted() {
         let folder = configure();
+        let _serving = Serving::start(folder.path());
         stdout(&run(folder.path(), &["user", "add", "nurse-7"]));
         let listed = stdout(&run(folder.path(), &["audit", "list", "--kind", "user-added", "--json"]));
         let entry: serde_json::Value = serde_json::from_str(&listed).unwrap();
         let by = &entry["body"]["by"];
         assert!(by["uid"].is_number() && by["host"].is_string(), "{listed}");
+        assert_eq!(by["admin"], format!("uid:{}", by["uid"]));
         let line = stdout(&run(folder.path(), &["audit", "list", "--kind", "user-added"]));
         assert!(line.contains("nurse-7 (by "), "{line}");
     }

@@ -208,6 +208,7 @@ mod tests {
             config
                 .push_str("origin = \"https://localhost\"\n[security_keys]\nmetadata = \"metadata.json\"\n");
             std::fs::write(path.join("verifier.toml"), config).unwrap();
+            let serving = Serving::start(path);
             let token = stdout(&run(path, &["enrol-token", "create"])).trim().to_owned();
             let client = stdout(&run(
                 path,
@@ -229,7 +230,6 @@ mod tests {
             stdout(&run(path, &["user", "add", USER]));
             let code = stdout(&run(path, &["user", "key-code", USER])).trim().to_owned();
 
-            let serving = Serving::start(path);
             let mut client = serving.connect().await;
             let mut device = enrol(&mut client, &token).await;
             attest(&store(path), &device, Attested::Simulated).await;

@@ -126,19 +126,25 @@ fn helper_for_root_is_small() {
 fn verifier_has_no_platform_crates() {
     let graph = Graph::of_workspace();
     let below = graph.ours("vitalsign-verifier");
-    assert_eq!(below, BTreeSet::from(["vitalsign-protocol", "vitalsign-tpm", "vitalsign-webauthn"]));
+    assert_eq!(
+        below,
+        BTreeSet::from(["vitalsign-protocol", "vitalsign-tpm", "vitalsign-webauthn", "vitalsign-x509"])
+    );
 }
 
 #[test]
 fn pure_crates_do_no_io() {
     let graph = Graph::of_workspace();
     assert!(graph.ours("vitalsign-protocol").is_empty());
-    assert_eq!(graph.ours("vitalsign-tpm"), BTreeSet::from(["vitalsign-protocol"]));
+    assert!(graph.ours("vitalsign-x509").is_empty());
+    assert_eq!(graph.ours("vitalsign-tpm"), BTreeSet::from(["vitalsign-protocol", "vitalsign-x509"]));
     assert_eq!(
         graph.ours("vitalsign-agent-core"),
         BTreeSet::from(["vitalsign-ipc", "vitalsign-platform-api", "vitalsign-protocol"])
     );
-    for package in ["vitalsign-protocol", "vitalsign-tpm", "vitalsign-agent-core", "vitalsign-ipc"] {
+    for package in
+        ["vitalsign-protocol", "vitalsign-x509", "vitalsign-tpm", "vitalsign-agent-core", "vitalsign-ipc"]
+    {
         graph.assert_absent(package, &["tokio", "rustix", "reqwest"]);
     }
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use vitalsign_protocol::jwt::{self, JwkSet};
 use vitalsign_protocol::step_up::StepUpResult;
+use vitalsign_verifier::admin_api::{AdminClient, Nothing, SignAssertion};
 use vitalsign_verifier::clock::now;
 use vitalsign_verifier::oidc::{self, AccessClaims, Administrator, IdClaims, Tokens, path};
 
@@ -18,8 +19,12 @@ const SKEW: u64 = 60;
 
 /// Credential with which the application authenticates.
 pub(super) enum ApplicationCredential {
-    Administrator(Box<Administrator>),
-    Secret { client_id: String, secret: zeroize::Zeroizing<String> },
+    /// The verifier signs.
+    Administrator(Box<AdminClient>),
+    Secret {
+        client_id: String,
+        secret: zeroize::Zeroizing<String>,
+    },
 }
 
 impl ApplicationCredential {
@@ -132,10 +137,10 @@ impl Application {
         let mut request = self.http.post(format!("{}{path}", self.base));
         let assertion;
         match &self.credential {
-            ApplicationCredential::Administrator(administrator) => {
-                assertion = administrator.assertion(&self.issuer, oidc::random_name::<16>()?, now())?;
+            ApplicationCredential::Administrator(verifier) => {
+                assertion = verifier.call::<SignAssertion>(&Nothing {}, &Nothing {}).await?.assertion;
                 parameters.push(("client_assertion_type", oidc::JWT_BEARER));
-                parameters.push(("client_assertion", &assertion));
+                parameters.push(("client_assertion", assertion.expose()));
             }
             ApplicationCredential::Secret { client_id, secret } => {
                 // Each is encoded before they are joined (RFC 6749 section 2.3.1).

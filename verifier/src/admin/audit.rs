@@ -1,26 +1,22 @@
 //! `vitalsign-verifier audit`: reads, verifies and exports the audit log.
 
 use super::audit_log::{self, read_note};
-use super::device_ref::{DeviceRef, find};
+use super::connection::VerifierConnection;
 use super::summary::summary;
-use super::{span, table};
+use super::{print_json, span, table};
 use anyhow::Context;
 use clap::builder::PossibleValuesParser;
 use serde_json::json;
-use std::path::{Path, PathBuf};
-use std::str::FromStr;
-use std::sync::Arc;
-use vitalsign_protocol::id::{Digest, EnrolmentId, StepUpId, hex};
+use std::path::PathBuf;
 use vitalsign_protocol::text::escape;
+use vitalsign_verifier::admin_api::{
+    AuditQuery, DeviceRef, EntryRef, EntryTarget, EntryView, ExportAudit, ListAudit, Nothing, ShowAuditKeys,
+    VerificationQuery, VerifiedView, VerifyAudit,
+};
 use vitalsign_verifier::audit::checkpoint::Cosigned;
 use vitalsign_verifier::audit::note::VerifierKey;
 use vitalsign_verifier::audit::prove::{self, Exported, Findings, KnownKeys};
-use vitalsign_verifier::audit::{Actor, Head, Kind, Logged};
-use vitalsign_verifier::audit_log::AuditLog;
-use vitalsign_verifier::clock::now;
-use vitalsign_verifier::store::Store;
-use vitalsign_verifier::store::audit::AuditFilter;
-use vitalsign_verifier::store::audit_tree::VerifiedLog;
+use vitalsign_verifier::audit::{Actor, Head, Kind};
 
 /// Entries read at one time.
 const PAGE: u32 = 1000;
@@ -31,7 +27,7 @@ pub(crate) enum Command {
     #[command(after_help = VERIFY_EXAMPLES)]
     Verify {
         /// Also check that this earlier head, SEQ:HASH, is still part of the log
-        #[arg(long, value_parser = anchor)]
+        #[arg(long)]
         anchor: Option<Head>,
         /// Print JSON
         #[arg(long)]
@@ -42,7 +38,7 @@ pub(crate) enum Command {
     Prove {
         /// Sequence number of the entry, or the step-up's ID
         #[arg(required_unless_present = "file", allow_hyphen_values = true)]
-        which: Option<Which>,
+        which: Option<EntryRef>,
         /// File with an exported entry; needs neither the store nor the verifier
         #[arg(long, value_name = "FILE", conflicts_with = "which")]
         file: Option<PathBuf>,
@@ -60,7 +56,7 @@ pub(crate) enum Command {
     Export {
         /// Sequence number of the entry, or the step-up's ID
         #[arg(allow_hyphen_values = true)]
-        which: Which,
+        which: EntryRef,
     },
     #[command(flatten)]
     Log(audit_log::Command),
@@ -134,139 +130,121 @@ pub(crate) struct ListArgs {
     csv: bool,
 }
 
-/// Identifies an entry.
-#[derive(Clone, Debug)]
-pub(crate) enum Which {
-    Seq(u64),
-    StepUp(StepUpId),
-}
-
-impl FromStr for Which {
-    type Err = &'static str;
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let seq = text.parse().map(Self::Seq);
-        seq.or_else(|_| text.parse().map(Self::StepUp))
-            .map_err(|_| "the number of an entry or the ID of a step-up was expected")
-    }
-}
-
-pub(crate) async fn run(config: &Path, command: Command) -> anyhow::Result<bool> {
-    // Exports and proofs are verified without the store.
-    match &command {
+pub(crate) async fn run(connection: &VerifierConnection, command: Command) -> anyhow::Result<bool> {
+    match command {
+        // Exports and proofs are verified without the verifier.
         Command::Prove { file: Some(file), log_key, witness, json, .. } => {
-            let exported = serde_json::from_str(&read_note(file)?);
+            let exported = serde_json::from_str(&read_note(&file)?);
             let exported = exported.with_context(|| format!("reading {}", file.display()))?;
-            let known = KnownKeys { log: log_key.clone(), witnesses: witness.clone() };
-            return print_proof(&exported, &known, *json);
-        }
-        Command::Log(audit_log::Command::Consistency { file: Some(file), log_key, .. }) => {
-            return audit_log::verify_consistency(file, log_key);
-        }
-        _ => {}
-    }
-    // Not opened for lists, which need no key.
-    let log = audit_log::open(config);
-    let (store, so) = match command {
-        Command::Alerts(args) => list(config, None, args, true).await?,
-        Command::List { kind, args } => {
-            list(config, kind.as_deref().and_then(Kind::named), args, false).await?
+            let known = KnownKeys { log: log_key, witnesses: witness };
+            print_proof(&exported, &known, json)
         }
         Command::Prove { which, json, .. } => {
-            let log = log.await?;
-            let exported = export(&log, &which.context("name an entry or a step-up")?).await?;
-            (log.store().clone(), print_proof(&exported, &log.known_keys(), json)?)
+            let verifier = connection.open()?;
+            let entry = which.context("name an entry or a step-up")?;
+            let exported = verifier.call::<ExportAudit>(&EntryTarget { entry }, &Nothing {}).await?.0;
+            let keys = verifier.call::<ShowAuditKeys>(&Nothing {}, &Nothing {}).await?;
+            let witnesses = keys.witnesses.iter().map(|key| key.parse()).collect::<Result<_, _>>()?;
+            print_proof(
+                &exported,
+                &KnownKeys {
+                    log: keys.known.iter().map(|key| key.parse()).collect::<Result<_, _>>()?,
+                    witnesses,
+                },
+                json,
+            )
         }
         Command::Export { which } => {
-            let log = log.await?;
-            super::print_json(&export(&log, &which).await?)?;
-            (log.store().clone(), true)
+            print_json(&connection.call::<ExportAudit>(&EntryTarget { entry: which }, &Nothing {}).await?)?;
+            Ok(true)
         }
         Command::Verify { anchor, json } => {
-            let log = log.await?;
-            let verified = log.verify(anchor).await?;
-            match &verified {
-                Ok(verified) => print_verified(verified, json)?,
-                Err(broken) => eprintln!("The audit log is invalid: {broken}."),
+            let query = VerificationQuery { anchor: anchor.map(|head| head.to_string()) };
+            let result = connection.call::<VerifyAudit>(&Nothing {}, &query).await?;
+            match result.verified {
+                Some(verified) => print_verified(&verified, json)?,
+                None => {
+                    eprintln!("The audit log is invalid: {}.", result.broken.unwrap_or_default());
+                    return Ok(false);
+                }
             }
-            (log.store().clone(), verified.is_ok())
+            Ok(true)
         }
-        Command::Log(command) => {
-            let log = log.await?;
-            (log.store().clone(), audit_log::run(&log, command).await?)
-        }
-    };
-    store.close().await;
-    Ok(so)
+        Command::Alerts(args) => list(connection, None, args, true).await,
+        Command::List { kind, args } => list(connection, kind, args, false).await,
+        Command::Log(command) => audit_log::run(connection, command).await,
+    }
 }
 
-fn print_verified(log: &VerifiedLog, json: bool) -> anyhow::Result<()> {
-    let VerifiedLog { head, former, pruned, checkpoints, cosigned, collected } = log;
+fn print_verified(log: &VerifiedView, json: bool) -> anyhow::Result<()> {
     if json {
-        return super::print_json(&json!({
-            "entries": head.seq,
-            "head": head.to_string(),
-            "former_chain": former,
-            "pruned": pruned,
-            "checkpoints": checkpoints,
-            "cosigned": cosigned,
-            "collected_reports": collected,
-        }));
+        return print_json(log);
     }
     println!(
-        "The audit log is valid: {} entries, {checkpoints} checkpoints, {cosigned} of them cosigned.",
-        head.seq
+        "The audit log is valid: {} entries, {} checkpoints, {} of them cosigned.",
+        log.entries, log.checkpoints, log.cosigned
     );
-    if *pruned > 0 {
+    if log.pruned > 0 {
+        let pruned = log.pruned;
         println!(
             "The payloads of {pruned} entries were pruned; the hashes of their payloads are in the log."
         );
     }
-    if *collected > 0 {
+    if log.collected_reports > 0 {
+        let collected = log.collected_reports;
         println!(
             "Reports that changed nothing since the last entries: {collected}. Their entries are written hourly."
         );
     }
-    println!("head {head}");
+    println!("head {}", log.head);
     Ok(())
 }
 
 /// Lists page by page, so that a log of any length needs little memory.
 async fn list(
-    config: &Path,
-    kind: Option<Kind>,
+    connection: &VerifierConnection,
+    kind: Option<String>,
     args: ListArgs,
     alerts: bool,
-) -> anyhow::Result<(Arc<Store>, bool)> {
-    let store = Arc::new(super::store(config).await?);
+) -> anyhow::Result<bool> {
+    let verifier = connection.open()?;
     let ListArgs { device, user, client, since, until, after, limit, json, csv } = args;
-    let device = match &device {
-        Some(device) => Some(find(&store, device).await?.enrolment),
-        None => None,
-    };
     let oldest_first = after.is_some();
-    let mut filter = AuditFilter { device, kind, user, client, since, until, after, before: None, alerts };
-    let all = store.count_audit(&filter).await?;
-    let (mut rows, mut shown) = (Vec::new(), 0);
+    let mut query = AuditQuery {
+        kind,
+        device,
+        user,
+        client,
+        since,
+        until,
+        after,
+        before: None,
+        alerts,
+        count: true,
+        limit: None,
+    };
+    let (mut rows, mut shown, mut all) = (Vec::new(), 0, 0);
     if csv {
         print!("seq,time,kind,device,by,what\r\n");
     }
     while shown < limit {
-        let size = PAGE.min(limit - shown);
-        let page = if oldest_first {
-            store.oldest_audit(&filter, size).await?
-        } else {
-            store.newest_audit(&filter, size).await?
-        };
+        query.limit = Some(PAGE.min(limit - shown));
+        let page = verifier.call::<ListAudit>(&Nothing {}, &query).await?;
+        all = page.all.unwrap_or(all);
+        let page = page.entries;
         let Some(last) = page.last() else { break };
         let (next, count) = (Some(last.seq), u32::try_from(page.len()).unwrap_or(u32::MAX));
         if oldest_first {
-            filter.after = next
+            query.after = next
         } else {
-            filter.before = next
+            query.before = next
         }
+        query.count = false;
         shown = shown.saturating_add(count);
         if json {
-            page.iter().for_each(|entry| println!("{}", as_json(entry)));
+            for entry in &page {
+                println!("{}", serde_json::to_string(entry)?);
+            }
         } else if csv {
             page.iter().for_each(|entry| print!("{}\r\n", as_csv(entry)));
         } else {
@@ -283,19 +261,7 @@ async fn list(
             "The {which} {shown} of {all} entries. See more with --limit, or fewer with --since or --kind."
         );
     }
-    Ok((store, true))
-}
-
-/// Exports an approval, with the one on which it rests if it does.
-async fn export(log: &AuditLog, which: &Which) -> anyhow::Result<Exported> {
-    let seq = match which {
-        Which::Seq(seq) => *seq,
-        Which::StepUp(id) => {
-            let seq = log.store().audit_of_step_up(id).await?;
-            seq.with_context(|| format!("no step-up {id} was approved, or its entry was pruned"))?
-        }
-    };
-    log.export(seq, now()).await?.with_context(|| format!("the audit log has no entry {seq}"))
+    Ok(true)
 }
 
 fn print_proof(exported: &Exported, known: &KnownKeys, json: bool) -> anyhow::Result<bool> {
@@ -303,7 +269,7 @@ fn print_proof(exported: &Exported, known: &KnownKeys, json: bool) -> anyhow::Re
     let is_approval = exported.is_approval() && exported.pruned.is_none();
     let so = if is_approval { findings.is_proven() } else { findings.is_logged() };
     if json {
-        super::print_json(&json!({
+        print_json(&json!({
             "seq": exported.seq,
             "kind": exported.kind,
             "pruned": exported.pruned.is_some(),
@@ -376,15 +342,13 @@ fn print_log(findings: &Findings) {
 }
 
 /// Formats an entry as a record of RFC 4180. A spreadsheet takes no cell for a formula.
-fn as_csv(entry: &Logged) -> String {
-    let body = serde_json::from_str(&entry.body).unwrap_or_default();
-    let device = EnrolmentId::from_slice(&entry.device).map(|device| device.to_string());
+fn as_csv(entry: &EntryView) -> String {
     let cells = [
         entry.seq.to_string(),
         table::utc(entry.time),
         entry.kind.clone(),
-        device.unwrap_or_default(),
-        escape(&Actor::name_in(&body).unwrap_or_default()),
+        entry.device.map(|device| device.to_string()).unwrap_or_default(),
+        escape(&Actor::name_in(&entry.body).unwrap_or_default()),
         summary(entry),
     ];
     let cell = |text: &String| {
@@ -394,28 +358,7 @@ fn as_csv(entry: &Logged) -> String {
     cells.iter().map(cell).collect::<Vec<_>>().join(",")
 }
 
-fn as_row(entry: &Logged) -> [String; 5] {
-    let device = EnrolmentId::from_slice(&entry.device).map(|device| device.to_string()).unwrap_or_default();
+fn as_row(entry: &EntryView) -> [String; 5] {
+    let device = entry.device.map(|device| device.to_string()).unwrap_or_default();
     [entry.seq.to_string(), table::time(entry.time), entry.kind.clone(), device, summary(entry)]
-}
-
-fn as_json(entry: &Logged) -> serde_json::Value {
-    json!({
-        "seq": entry.seq,
-        "time": entry.time,
-        "kind": entry.kind,
-        "device": EnrolmentId::from_slice(&entry.device),
-        "body": serde_json::from_str::<serde_json::Value>(&entry.body).unwrap_or_else(|_| entry.body.clone().into()),
-        "evidence": Some(&entry.evidence).filter(|it| !it.is_empty()).map(|it| hex(it)),
-        "pruned": entry.pruned.is_some(),
-        "hash": hex(&entry.hash),
-    })
-}
-
-fn anchor(text: &str) -> anyhow::Result<Head> {
-    let (seq, hash) = text.split_once(':').context("SEQ:HASH was expected")?;
-    let digits =
-        hash.as_bytes().chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok());
-    let hash = digits.collect::<Option<Vec<u8>>>().and_then(|bytes| Digest::from_slice(&bytes));
-    Ok(Head { seq: u64::from_str(seq)?, hash: hash.context("the hash has 64 hexadecimal digits")? })
 }

@@ -1,17 +1,20 @@
 //! `vitalsign-verifier audit`: the log's key, checkpoints, proofs, tiles and retention.
 
-use super::table;
+use super::connection::VerifierConnection;
+use super::{print_json, table};
 use anyhow::Context;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use vitalsign_protocol::text::escape;
+use vitalsign_verifier::admin_api::{
+    AddCosignatures, AdminClient, AuditKeyRotation, AuditKeys, LeavesTarget, ListLeaves, Note, Nothing,
+    ProveConsistency, PruneAudit, Pruning, ReplaceAuditKey, RotateAuditKey, ShowAuditKeys, ShowTile,
+    SignCheckpoint, TileQuery, TileTarget,
+};
 use vitalsign_verifier::audit::checkpoint::{Checkpoint, ConsistencyProof, Cosigned};
-use vitalsign_verifier::audit::note::VerifierKey;
+use vitalsign_verifier::audit::note::{SignedNote, VerifierKey};
 use vitalsign_verifier::audit::tree::{TILE_HEIGHT, TILE_WIDTH};
-use vitalsign_verifier::audit_log::AuditLog;
 use vitalsign_verifier::clock::now;
-use vitalsign_verifier::config::{AuditSettings, Config};
 use vitalsign_verifier::files;
 
 /// The most bytes that are read of a file with a note or proof.
@@ -113,14 +116,6 @@ The configuration has the retention in days, by kind of entry. Without it, paylo
   default = 2557                          # seven years
   heartbeats = 90";
 
-/// Opens the log of the store that the configuration names.
-pub(super) async fn open(path: &Path) -> anyhow::Result<AuditLog> {
-    let keyring = Arc::new(super::keyring(path).await?);
-    let config = Config::read(path)?;
-    let name = keyring.store().audit_name(&AuditLog::name_for(&config)).await?;
-    Ok(AuditLog::open(&config, keyring, name, now()).await?)
-}
-
 /// Reads a file with a note or proof.
 pub(super) fn read_note(path: &Path) -> anyhow::Result<String> {
     let reading = || format!("reading {}", path.display());
@@ -131,48 +126,54 @@ pub(super) fn read_note(path: &Path) -> anyhow::Result<String> {
     Ok(text)
 }
 
-pub(super) async fn run(log: &AuditLog, command: Command) -> anyhow::Result<bool> {
+pub(super) async fn run(connection: &VerifierConnection, command: Command) -> anyhow::Result<bool> {
     match command {
-        Command::Key => print_keys(log),
+        Command::Consistency { file: Some(file), log_key: keys, .. } => {
+            return verify_consistency(&file, &keys);
+        }
+        Command::Key => print_keys(&connection.call::<ShowAuditKeys>(&Nothing {}, &Nothing {}).await?),
         Command::RotateKey { delay } => {
             let begins = now().saturating_add(delay);
-            log.rotate_key(now(), begins).await?;
+            let keys = connection.call::<RotateAuditKey>(&Nothing {}, &AuditKeyRotation { delay }).await?;
             println!("From {} on, the second of these keys signs alone:", table::time(begins));
-            print_keys(log);
+            print_keys(&keys);
         }
         Command::ReplaceKey { compromised } => {
             anyhow::ensure!(
                 compromised,
                 "for a routine change of keys use `rotate-key`, and if others may have the key, add --compromised"
             );
-            log.replace_key(now()).await?;
+            let keys = connection.call::<ReplaceAuditKey>(&Nothing {}, &Nothing {}).await?;
             println!("From now on this key signs:");
-            print_keys(log);
+            print_keys(&keys);
         }
-        Command::Checkpoint => print!("{}", log.checkpoint(now()).await?),
+        Command::Checkpoint => {
+            print!("{}", connection.call::<SignCheckpoint>(&Nothing {}, &Nothing {}).await?.note);
+        }
         Command::Consistency { old, .. } => {
             let path = old.context("name the file of the earlier checkpoint")?;
-            let old = read_note(&path)?.parse().with_context(|| path.display().to_string())?;
-            super::print_json(&log.consistency(&old, now()).await?)?;
+            let proof = connection.call::<ProveConsistency>(&Nothing {}, &note_in(&path)?).await;
+            print_json(&proof.with_context(|| path.display().to_string())?)?;
         }
         Command::Cosign { file } => {
-            let note = read_note(&file)?.parse().with_context(|| file.display().to_string())?;
-            let cosigned = log.add_cosignatures(&note).await?;
-            anyhow::ensure!(
-                !cosigned.is_empty(),
-                "no witness of [audit] witnesses in the configuration has cosigned this checkpoint"
-            );
-            print_cosigned(&cosigned);
+            let cosigned = connection.call::<AddCosignatures>(&Nothing {}, &note_in(&file)?).await;
+            print_cosigned(&cosigned.with_context(|| file.display().to_string())?);
         }
-        Command::Tiles { folder } => write_tiles(log, &folder).await?,
-        Command::Prune { dry_run } => return prune(log, dry_run).await,
+        Command::Tiles { folder } => write_tiles(&connection.open()?, &folder).await?,
+        Command::Prune { dry_run } => prune(connection, dry_run).await?,
     }
     Ok(true)
 }
 
-/// Prints the key that signs, and the announced one.
-fn print_keys(log: &AuditLog) {
-    log.keys().signing().iter().for_each(|key| println!("{key}"));
+/// Reads a file with a note.
+fn note_in(path: &Path) -> anyhow::Result<Note> {
+    let note = read_note(path)?;
+    note.parse::<SignedNote>().with_context(|| path.display().to_string())?;
+    Ok(Note { note })
+}
+
+fn print_keys(keys: &AuditKeys) {
+    keys.log.iter().for_each(|key| println!("{}", escape(key)));
 }
 
 fn print_cosigned(cosigned: &[Cosigned]) {
@@ -182,7 +183,7 @@ fn print_cosigned(cosigned: &[Cosigned]) {
 }
 
 /// Verifies a proof of `audit consistency` by itself.
-pub(super) fn verify_consistency(file: &Path, keys: &[VerifierKey]) -> anyhow::Result<bool> {
+fn verify_consistency(file: &Path, keys: &[VerifierKey]) -> anyhow::Result<bool> {
     let proof: ConsistencyProof =
         serde_json::from_str(&read_note(file)?).with_context(|| file.display().to_string())?;
     match proof.verify(keys, &[]) {
@@ -204,8 +205,9 @@ pub(super) fn verify_consistency(file: &Path, keys: &[VerifierKey]) -> anyhow::R
 
 /// Writes the files of C2SP tlog-tiles: `checkpoint`, `tile/L/N` and `tile/entries/N`. The checkpoint comes last, so that
 /// a reader never sees one whose tiles are missing.
-async fn write_tiles(log: &AuditLog, folder: &Path) -> anyhow::Result<()> {
-    let note = log.checkpoint(now()).await?;
+async fn write_tiles(verifier: &AdminClient, folder: &Path) -> anyhow::Result<()> {
+    let note = verifier.call::<SignCheckpoint>(&Nothing {}, &Nothing {}).await?.note;
+    let note: SignedNote = note.parse()?;
     let size = Checkpoint::read(&note.text)?.size;
     let mut written = 0;
     let (mut level, mut width) = (0, size);
@@ -214,8 +216,9 @@ async fn write_tiles(log: &AuditLog, folder: &Path) -> anyhow::Result<()> {
             let count = TILE_WIDTH.min(width - number * TILE_WIDTH);
             let path = folder.join(tile_path(&level.to_string(), number, count));
             if !path.exists() {
-                let hashes = log.store().audit_tile(level, number, count).await?;
-                let hashes: Vec<u8> = hashes.iter().flat_map(|hash| hash.0).collect();
+                let target = TileTarget { level, number };
+                let tile = verifier.call::<ShowTile>(&target, &TileQuery { width: count }).await?;
+                let hashes: Vec<u8> = tile.hashes.iter().flat_map(|hash| hash.0).collect();
                 files::replace(&path, &hashes, 0o644)?;
                 written += 1;
             }
@@ -223,9 +226,11 @@ async fn write_tiles(log: &AuditLog, folder: &Path) -> anyhow::Result<()> {
                 let path = folder.join(tile_path("entries", number, count));
                 if !path.exists() {
                     let mut bundle = Vec::new();
-                    for leaf in log.store().audit_leaves(number, count).await? {
-                        bundle.extend(u16::try_from(leaf.len()).context("a leaf is too long")?.to_be_bytes());
-                        bundle.extend(leaf);
+                    let query = TileQuery { width: count };
+                    for leaf in verifier.call::<ListLeaves>(&LeavesTarget { number }, &query).await?.leaves {
+                        bundle
+                            .extend(u16::try_from(leaf.0.len()).context("a leaf is too long")?.to_be_bytes());
+                        bundle.extend(leaf.0);
                     }
                     files::replace(&path, &bundle, 0o644)?;
                     written += 1;
@@ -253,22 +258,21 @@ fn tile_path(level: &str, number: u64, width: u64) -> PathBuf {
     if width < TILE_WIDTH { path.join(width.to_string()) } else { path }
 }
 
-async fn prune(log: &AuditLog, dry_run: bool) -> anyhow::Result<bool> {
-    let kept = |days: &u64| *days < AuditSettings::SIX_YEARS;
-    for (kind, days) in log.settings().retention.iter().filter(|(_, days)| kept(days)) {
+async fn prune(connection: &VerifierConnection, dry_run: bool) -> anyhow::Result<()> {
+    let pruned = connection.call::<PruneAudit>(&Nothing {}, &Pruning { dry_run }).await?;
+    for (kind, days) in &pruned.short {
         eprintln!(
             "warning: {kind} is kept for {days} days, less than the six years of 45 CFR 164.316(b)(2)(i)"
         );
     }
-    let counts = if dry_run { log.count_prunable(now()).await? } else { log.prune(now()).await? };
-    if counts.is_empty() {
+    if pruned.payloads.is_empty() {
         println!("There is nothing to prune.");
     }
-    for (kind, count) in counts {
+    for (kind, count) in &pruned.payloads {
         let verb = if dry_run { "would be removed" } else { "were removed" };
-        println!("{}: {count} payloads {verb}", kind.as_str());
+        println!("{kind}: {count} payloads {verb}");
     }
-    Ok(true)
+    Ok(())
 }
 
 #[cfg(test)]

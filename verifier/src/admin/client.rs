@@ -3,20 +3,16 @@
 mod credentials;
 mod settings;
 
-use super::table;
-use anyhow::{Context, ensure};
-use serde_json::json;
+use super::connection::VerifierConnection;
+use super::{print_json, table};
+use anyhow::Context;
 use settings::SettingsArgs;
 use std::path::{Path, PathBuf};
-use vitalsign_protocol::text::is_plain;
-use vitalsign_verifier::client_keys::ClientKeys;
-use vitalsign_verifier::clock::now;
-use vitalsign_verifier::config::Config;
-use vitalsign_verifier::oidc::{self, Administrator};
-use vitalsign_verifier::store::Store;
-use vitalsign_verifier::store::client::{
-    AddedClient, Client, ClientCredential, ClientSettings, MAX_NAME_BYTES,
+use vitalsign_verifier::admin_api::{
+    AddClient, ClientChange, ClientTarget, ClientView, ConfigureClient, DisableClient, EnableClient,
+    ListClients, NewClient, Nothing,
 };
+use vitalsign_verifier::client_keys::ClientKeys;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -125,111 +121,70 @@ pub(crate) enum Command {
     },
 }
 
-pub(crate) async fn run(config: &Path, command: Command) -> anyhow::Result<bool> {
-    // Creates the store, because the server may not have run yet.
-    let config = Config::read(config)?;
-    vitalsign_verifier::files::create_folder(&config.data)?;
-    let store = super::new_store(&config).await?;
-    let done = execute(&store, command).await;
-    store.close().await;
-    done
-}
-
-async fn execute(store: &Store, command: Command) -> anyhow::Result<bool> {
+pub(crate) async fn run(connection: &VerifierConnection, command: Command) -> anyhow::Result<bool> {
     match command {
         Command::Add { name, id, audience, secret: _, jwks, settings, json } => {
-            let settings = settings.over(ClientSettings::default());
-            add(store, NewClient { name, id, audience, jwks: jwks.as_deref(), settings }, json).await
+            let jwks = jwks.as_deref().map(read_keys).transpose()?;
+            add(connection, NewClient { name, id, audience, jwks, settings: settings.change() }, json)
+                .await?;
         }
-        Command::List { json } => list(store, json).await,
-        Command::Set { id, audience, settings, json } => set(store, &id, audience, settings, json).await,
-        Command::Disable { id } => disable(store, &id).await,
-        Command::Enable { id } => enable(store, &id).await,
+        Command::List { json } => list(connection, json).await?,
+        Command::Set { id, audience, settings, json } => {
+            let change = ClientChange { audience, settings: settings.change() };
+            if change == ClientChange::default() {
+                return Err(super::WrongUse("nothing to set; see `client set --help`".into()).into());
+            }
+            let client = connection.call::<ConfigureClient>(&ClientTarget { client: id }, &change).await?;
+            if json {
+                print_json(&client)?;
+            } else {
+                let settings = settings::summary(&client.settings);
+                println!("Client {}: audience {}, {settings}", client.id, client.audience);
+            }
+        }
+        Command::Disable { id } => {
+            let disabled =
+                connection.call::<DisableClient>(&ClientTarget { client: id }, &Nothing {}).await?;
+            println!("Client {} is disabled.", disabled.client);
+        }
+        Command::Enable { id } => {
+            let enabled = connection.call::<EnableClient>(&ClientTarget { client: id }, &Nothing {}).await?;
+            println!("Client {} is enabled.", enabled.client);
+        }
         Command::RotateSecret { id, overlap, json } => {
-            credentials::rotate_secret(store, &id, overlap, json).await
+            credentials::rotate_secret(connection, id, overlap, json).await?;
         }
         Command::SetKeys { id, add, remove, json } => {
-            credentials::set_keys(store, &id, add.as_deref(), &remove, json).await
-        }
-    }
-}
-
-struct NewClient<'a> {
-    name: String,
-    id: Option<String>,
-    audience: String,
-    jwks: Option<&'a Path>,
-    settings: ClientSettings,
-}
-
-async fn add(store: &Store, new: NewClient<'_>, json: bool) -> anyhow::Result<bool> {
-    let NewClient { name, id, audience, jwks, settings } = new;
-    let id = match id {
-        Some(id) => id,
-        None => oidc::random_name::<16>()?,
-    };
-    ensure!(
-        (1..=MAX_NAME_BYTES).contains(&name.len()) && is_plain(&name) && !name.trim().is_empty(),
-        "the name is what people are shown: at most {MAX_NAME_BYTES} bytes, no control characters"
-    );
-    let allowed = |c: char| c.is_ascii_alphanumeric() || "-._~:/".contains(c);
-    ensure!(
-        (1..=MAX_NAME_BYTES).contains(&id.len()) && id.chars().all(allowed),
-        "a client's id has letters, digits and -._~:/ only, at most {MAX_NAME_BYTES}"
-    );
-    ensure!(id != Administrator::CLIENT_ID, "{id} is the administrator's own id");
-    check_audience(&audience, &id)?;
-    let (secret, credential) = match jwks {
-        None => {
-            let (secret, digest) = oidc::new_secret()?;
-            (Some(secret), digest.into())
-        }
-        Some(path) => (None, ClientCredential::Keys(read_keys(path)?)),
-    };
-    let client = Client { id, name, audience, created: now(), disabled_at: None, credential, settings };
-    match store.add_client(&client).await? {
-        AddedClient::Added => {}
-        AddedClient::IdTaken => {
-            eprintln!("There is a client {} already.", client.id);
-            return Ok(false);
-        }
-        AddedClient::NameTaken { by } => return Ok(name_is_taken(&client, &by)),
-    }
-    if json {
-        super::print_json(&json!({ "client": as_json(&client), "secret": secret }))?;
-    } else {
-        println!("client_id      {}", client.id);
-        if let Some(secret) = secret {
-            println!("client_secret  {secret}");
-            eprintln!("The secret is not shown again.");
+            credentials::set_keys(connection, id, add.as_deref(), remove, json).await?;
         }
     }
     Ok(true)
 }
 
-/// Checks the audience of access tokens (RFC 9068 sections 4 and 5).
-fn check_audience(audience: &str, id: &str) -> anyhow::Result<()> {
-    ensure!(
-        (1..=512).contains(&audience.len()) && audience.chars().all(|c| c.is_ascii_graphic()),
-        "an audience has visible ASCII characters only, at most 512"
-    );
-    ensure!(
-        audience != id,
-        "the audience of access tokens must differ from the client_id, which is the audience of ID tokens: \
-         name the service that accepts them, such as https://ehr.example/api"
-    );
+async fn add(connection: &VerifierConnection, new: NewClient, json: bool) -> anyhow::Result<()> {
+    let added = connection.call::<AddClient>(&Nothing {}, &new).await?;
+    if json {
+        return print_json(&added);
+    }
+    println!("client_id      {}", added.client.id);
+    if let Some(secret) = added.secret {
+        println!("client_secret  {}", secret.expose());
+        eprintln!("The secret is not shown again.");
+    }
     Ok(())
 }
 
-fn read_keys(path: &Path) -> anyhow::Result<ClientKeys> {
+/// Reads a JWK set, and checks it here already, so that no private key leaves this machine.
+fn read_keys(path: &Path) -> anyhow::Result<serde_json::Value> {
     let file = std::fs::read(path).with_context(|| format!("reading {}", path.display()))?;
-    ClientKeys::parse(&file).with_context(|| path.display().to_string())
+    let keys = ClientKeys::parse(&file).with_context(|| path.display().to_string())?;
+    Ok(serde_json::to_value(keys)?)
 }
 
-async fn list(store: &Store, json: bool) -> anyhow::Result<bool> {
-    let clients = store.clients().await?;
+async fn list(connection: &VerifierConnection, json: bool) -> anyhow::Result<()> {
+    let clients = connection.call::<ListClients>(&Nothing {}, &Nothing {}).await?;
     if json {
-        super::print_json(&clients.iter().map(as_json).collect::<Vec<_>>())?;
+        print_json(&clients)?;
     } else {
         let rows: Vec<_> = clients.iter().map(as_row).collect();
         table::print(["CLIENT", "NAME", "METHOD", "AUDIENCE", "SINCE", "STATE"], &rows);
@@ -241,93 +196,10 @@ async fn list(store: &Store, json: bool) -> anyhow::Result<bool> {
             client.id
         );
     }
-    Ok(true)
+    Ok(())
 }
 
-async fn set(
-    store: &Store,
-    id: &str,
-    audience: Option<String>,
-    settings: SettingsArgs,
-    json: bool,
-) -> anyhow::Result<bool> {
-    if let Some(audience) = &audience {
-        check_audience(audience, id)?;
-    }
-    if audience.is_none() && settings.is_empty() {
-        return Err(super::WrongUse("nothing to set; see `client set --help`".into()).into());
-    }
-    let configure = |client: &mut Client| {
-        client.settings = settings.over(client.settings.clone());
-        client.audience = audience.unwrap_or_else(|| client.audience.clone());
-    };
-    let Some(client) = store.configure_client(id, configure, now()).await? else {
-        return Ok(no_client(id));
-    };
-    if json {
-        super::print_json(&as_json(&client))?;
-    } else {
-        println!("Client {id}: audience {}, {}", client.audience, settings::summary(&client.settings));
-    }
-    Ok(true)
-}
-
-async fn disable(store: &Store, id: &str) -> anyhow::Result<bool> {
-    let done = store.disable_client(id, now()).await?;
-    if done {
-        println!("Client {id} is disabled.");
-    } else if store.client(id).await?.is_some() {
-        eprintln!("Client {id} was disabled before.");
-    } else {
-        no_client(id);
-    }
-    Ok(done)
-}
-
-async fn enable(store: &Store, id: &str) -> anyhow::Result<bool> {
-    let Some(client) = store.client(id).await? else { return Ok(no_client(id)) };
-    match store.enable_client(&client, now()).await? {
-        AddedClient::Added => {
-            println!("Client {id} is enabled.");
-            Ok(true)
-        }
-        AddedClient::IdTaken => {
-            eprintln!("Client {id} was enabled before.");
-            Ok(false)
-        }
-        AddedClient::NameTaken { by } => Ok(name_is_taken(&client, &by)),
-    }
-}
-
-fn no_client(id: &str) -> bool {
-    eprintln!("There is no client {id}; see `client list`.");
-    false
-}
-
-fn name_is_taken(client: &Client, by: &str) -> bool {
-    eprintln!("People could confuse {:?} with the name of client {by}; choose another.", client.name);
-    false
-}
-
-fn as_json(client: &Client) -> serde_json::Value {
-    let (jwks, expires) = match &client.credential {
-        ClientCredential::Secret(secrets) => (None, secrets.previous.map(|(_, expires)| expires)),
-        ClientCredential::Keys(keys) => (Some(keys), None),
-    };
-    json!({
-        "id": client.id,
-        "name": client.name,
-        "method": client.credential.method(),
-        "audience": client.audience,
-        "created": client.created,
-        "disabled_at": client.disabled_at,
-        "jwks": jwks,
-        "previous_secret_expires": expires,
-        "settings": client.settings,
-    })
-}
-
-fn as_row(client: &Client) -> [String; 6] {
+fn as_row(client: &ClientView) -> [String; 6] {
     let state = match client.disabled_at {
         Some(at) => format!("disabled {}", table::time(at)),
         None => "good".to_owned(),
@@ -335,7 +207,7 @@ fn as_row(client: &Client) -> [String; 6] {
     [
         client.id.clone(),
         client.name.clone(),
-        client.credential.method().to_owned(),
+        client.method.clone(),
         client.audience.clone(),
         table::time(client.created),
         state,

@@ -1,29 +1,18 @@
 //! `vitalsign-verifier device`: lists, labels, revokes and readmits enrolled devices.
 
-use super::device_ref::{DeviceRef, find};
+use super::connection::VerifierConnection;
 use super::diagnostics::{self, DiagnosticsArg};
-use super::{csv_file, label, span, table};
+use super::{csv_file, print_json, span, table};
 use anyhow::Context;
-use clap::builder::PossibleValuesParser;
-use serde_json::json;
-use std::collections::HashMap;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use std::path::{Path, PathBuf};
 use vitalsign_protocol::check;
-use vitalsign_protocol::device_code::DeviceCode;
-use vitalsign_protocol::diagnostics::DiagnosticsRef;
-use vitalsign_protocol::ear::Tier;
-use vitalsign_protocol::id::EnrolmentId;
+use vitalsign_verifier::admin_api::{
+    Because, CheckDevice, DeviceLabel, DeviceLabels, DeviceQuery, DeviceRef, DeviceStatus, DeviceTarget,
+    DeviceView, DiagnosticsView, Label, LabelDevices, ListDevices, ListDiagnostics, Nothing, ReadmitDevice,
+    Reason, RevokeDevice, ShowDevice,
+};
 use vitalsign_verifier::clock::now;
-use vitalsign_verifier::config::Config;
-use vitalsign_verifier::store::Store;
-use vitalsign_verifier::store::device::Device;
-use vitalsign_verifier::store::diagnostics::Diagnostics;
-
-/// Devices read at one time.
-const PAGE: u32 = 1000;
-
-/// Statuses by which `list` selects.
-const STATUSES: [&str; 5] = ["affirming", "warning", "contraindicated", "none", "revoked"];
 
 const EXAMPLES: &str = "\
 Examples:
@@ -65,8 +54,8 @@ pub(crate) enum Command {
     #[command(after_help = EXAMPLES)]
     List {
         /// Only devices with this status: affirming, warning, contraindicated, none or revoked
-        #[arg(long, value_parser = PossibleValuesParser::new(STATUSES))]
-        status: Option<String>,
+        #[arg(long, value_parser = statuses())]
+        status: Option<DeviceStatus>,
         /// Only devices that fail this check, such as disk-encryption
         #[arg(long)]
         check: Option<String>,
@@ -115,8 +104,8 @@ pub(crate) enum Command {
         #[arg(allow_hyphen_values = true, required_unless_present = "file", conflicts_with = "file")]
         device: Option<DeviceRef>,
         /// The label
-        #[arg(value_parser = label::parse, required_unless_present_any = ["clear", "file"], conflicts_with = "file")]
-        label: Option<String>,
+        #[arg(required_unless_present_any = ["clear", "file"], conflicts_with = "file")]
+        label: Option<Label>,
         /// Remove the label; the device is then shown with that of its token
         #[arg(long, conflicts_with_all = ["label", "file"])]
         clear: bool,
@@ -137,7 +126,7 @@ pub(crate) enum Command {
         device: DeviceRef,
         /// Reason for the audit log
         #[arg(long)]
-        reason: String,
+        reason: Reason,
     },
     /// Revoke a device
     Revoke {
@@ -146,153 +135,111 @@ pub(crate) enum Command {
         device: DeviceRef,
         /// Reason for the audit log
         #[arg(long, default_value = "")]
-        reason: String,
+        reason: Reason,
     },
 }
 
-pub(crate) async fn run(config: &Path, command: Command) -> anyhow::Result<bool> {
-    let store = super::store(config).await?;
-    let since = Config::read(config)?.diagnostics.since(now());
+/// Parses a status.
+fn statuses() -> impl TypedValueParser<Value = DeviceStatus> {
+    let names = PossibleValuesParser::new(DeviceStatus::ALL.map(DeviceStatus::as_str));
+    names.try_map(|name| DeviceStatus::ALL.into_iter().find(|it| it.as_str() == name).ok_or("no status"))
+}
+
+pub(crate) async fn run(connection: &VerifierConnection, command: Command) -> anyhow::Result<bool> {
     match command {
         Command::List { status, check, silent, label, token, json } => {
             let not_since = silent.map(|ago| now().saturating_sub(ago));
-            let label = label.map(|text| text.to_lowercase());
-            let filter = DeviceFilter { status, check, not_since, label, token };
-            list(&store, &filter, since, json).await?;
+            list(connection, DeviceQuery { status, check, not_since, label, token, after: None }, json)
+                .await?;
         }
         Command::Show { device, json } => {
-            let device = find(&store, &device).await?;
-            let diagnostics = store.device_diagnostics(device.enrolment, since).await?;
+            let (verifier, target) = (connection.open()?, DeviceTarget { device });
+            let device = verifier.call::<ShowDevice>(&target, &Nothing {}).await?;
             if json {
-                super::print_json(&as_json(&device, diagnostics.first().map(|it| it.reference)))?;
+                print_json(&device)?;
             } else {
-                show(&device, &diagnostics);
+                show(&device, &verifier.call::<ListDiagnostics>(&target, &Nothing {}).await?);
             }
         }
-        Command::Diagnostics { which, json } => diagnostics::show(&store, &which, since, json).await?,
+        Command::Diagnostics { which, json } => diagnostics::show(connection, which, json).await?,
         Command::Check { device } => {
-            let device = find(&store, &device).await?.enrolment;
-            if !store.ask_to_report(device, now()).await? {
-                eprintln!("Device {device} was revoked.");
-                return Ok(false);
-            }
-            println!("Device {device} is asked to report.");
+            let asked = connection.call::<CheckDevice>(&DeviceTarget { device }, &Nothing {}).await?;
+            println!("Device {} is asked to report.", asked.device);
         }
         Command::Label { device, label, clear: _, file, dry_run } => {
-            let labels = match (device, file) {
-                (_, Some(file)) => labels_in(&store, &file).await?,
-                (Some(device), None) => vec![(find(&store, &device).await?.enrolment, label)],
+            let labels = match (device, &file) {
+                (_, Some(file)) => labels_in(file)?,
+                (Some(device), None) => vec![DeviceLabel { device, label, line: None }],
                 (None, None) => Vec::new(),
             };
+            let labelled =
+                connection.call::<LabelDevices>(&Nothing {}, &DeviceLabels { labels, dry_run }).await;
+            let count = match file {
+                Some(file) => labelled.with_context(|| file.display().to_string())?,
+                None => labelled?,
+            };
             if dry_run {
-                println!("{} devices would be labelled. Nothing was written.", labels.len());
+                println!("{} devices would be labelled. Nothing was written.", count.labels);
             } else {
-                let changed = store.label_devices(&labels, now()).await?;
-                println!("{changed} of {} labels changed.", labels.len());
+                println!("{} of {} labels changed.", count.changed, count.labels);
             }
         }
         Command::Readmit { device, reason } => {
-            let device = find(&store, &device).await?.enrolment;
-            if !store.readmit_device(device, &reason, now()).await? {
-                eprintln!("Device {device} is not revoked, or may enrol already.");
-                return Ok(false);
-            }
+            let readmitted =
+                connection.call::<ReadmitDevice>(&DeviceTarget { device }, &Because { reason }).await?;
             println!(
-                "Device {device} may enrol again, with a new token (enrol-token create) and, at the device: vitalsign enrol --again"
+                "Device {} may enrol again, with a new token (enrol-token create) and, at the device: vitalsign enrol --again",
+                readmitted.device
             );
         }
         Command::Revoke { device, reason } => {
-            let device = find(&store, &device).await?.enrolment;
-            if !store.revoke_device(device, &reason, now()).await? {
-                eprintln!("Device {device} was revoked before.");
-                return Ok(false);
-            }
-            println!("Device {device} is revoked.");
+            let revoked =
+                connection.call::<RevokeDevice>(&DeviceTarget { device }, &Because { reason }).await?;
+            println!("Device {} is revoked.", revoked.device);
         }
     }
-    store.close().await;
     Ok(true)
 }
 
-/// Selects devices: those that have all the properties that are given.
-struct DeviceFilter {
-    status: Option<String>,
-    /// A check that they fail.
-    check: Option<String>,
-    /// Latest time of their last report, in seconds since 1970.
-    not_since: Option<u64>,
-    /// Part of their label, in lower case.
-    label: Option<String>,
-    token: Option<i64>,
-}
-
-impl DeviceFilter {
-    fn selects(&self, device: &Device) -> bool {
-        let status = if device.revoked_at.is_some() { "revoked" } else { device.status.as_str() };
-        self.status.as_deref().is_none_or(|wanted| wanted == status)
-            && self
-                .check
-                .as_deref()
-                .is_none_or(|wanted| failed_checks(device).iter().any(|check| check == wanted))
-            && self.not_since.is_none_or(|time| device.last_seen < time)
-            && self.token.is_none_or(|token| device.token == Some(token))
-            && (self.label.as_deref()).is_none_or(|part| {
-                device.label.as_ref().is_some_and(|label| label.to_lowercase().contains(part))
-            })
-    }
-}
-
 /// Reads the labels of a file.
-async fn labels_in(store: &Store, file: &Path) -> anyhow::Result<Vec<(EnrolmentId, Option<String>)>> {
+fn labels_in(file: &Path) -> anyhow::Result<Vec<DeviceLabel>> {
     let mut labels = Vec::new();
     for csv_file::CsvRow { line, values: [device, text] } in csv_file::read(file, ["device", "label"])? {
         let at = || format!("{}, line {line}", file.display());
         let device: DeviceRef = device.parse().map_err(anyhow::Error::msg).with_context(at)?;
-        let device = find(store, &device).await.with_context(at)?.enrolment;
-        if labels.iter().any(|(other, _)| *other == device) {
-            anyhow::bail!("{}: the device is there twice", at());
-        }
-        let text = match text.as_str() {
+        let label = match text.as_str() {
             "" => None,
-            text => Some(label::parse(text).map_err(anyhow::Error::msg).with_context(at)?),
+            text => Some(text.parse().map_err(anyhow::Error::msg).with_context(at)?),
         };
-        labels.push((device, text));
+        labels.push(DeviceLabel { device, label, line: Some(line) });
     }
     Ok(labels)
 }
 
-async fn list(store: &Store, filter: &DeviceFilter, since: u64, json: bool) -> anyhow::Result<()> {
-    let (mut selected, mut offset) = (Vec::new(), 0);
-    let (mut all, mut healthy) = (0_usize, 0_usize);
-    let sent: HashMap<_, _> = store.newest_diagnostics(since).await?.into_iter().collect();
-    loop {
-        let page = store.devices(PAGE, offset).await?;
-        if page.is_empty() {
-            break;
+async fn list(connection: &VerifierConnection, mut query: DeviceQuery, json: bool) -> anyhow::Result<()> {
+    let verifier = connection.open()?;
+    let mut selected = Vec::new();
+    let (enrolled, healthy) = loop {
+        let page = verifier.call::<ListDevices>(&Nothing {}, &query).await?;
+        selected.extend(page.devices);
+        query.after = page.next;
+        if page.next.is_none() {
+            break (page.enrolled, page.healthy);
         }
-        offset += PAGE;
-        let enrolled = page.iter().filter(|device| device.revoked_at.is_none());
-        all += enrolled.clone().count();
-        healthy += enrolled.filter(|device| device.status == Tier::Affirming.as_str()).count();
-        selected.extend(page.into_iter().filter(|device| filter.selects(device)));
-    }
+    };
     if json {
-        return super::print_json(
-            &selected.iter().map(|it| as_json(it, sent.get(&it.enrolment).copied())).collect::<Vec<_>>(),
-        );
+        return print_json(&selected);
     }
-    let row = |it: &Device| {
-        let (code, id) = (DeviceCode::of(&it.enrolment).to_string(), it.enrolment.to_string());
-        let sent = sent.get(&it.enrolment).map(ToString::to_string).unwrap_or_default();
+    let row = |it: &DeviceView| {
         [
-            code,
+            it.code.clone(),
             it.label.clone().unwrap_or_default(),
-            id,
-            key(it).to_owned(),
+            it.device.to_string(),
+            it.key.clone(),
             table::time(it.last_seen),
-            sent,
+            it.diagnostics.map(|it| it.to_string()).unwrap_or_default(),
             status(it),
-            failed_checks(it).join(" "),
+            it.failed_checks().join(" "),
         ]
     };
     let rows: Vec<_> = selected.iter().map(row).collect();
@@ -300,30 +247,25 @@ async fn list(store: &Store, filter: &DeviceFilter, since: u64, json: bool) -> a
         ["CODE", "LABEL", "DEVICE", "KEY", "LAST REPORT", "DIAGNOSTICS", "STATUS", "FAILED CHECKS"],
         &rows,
     );
-    eprintln!("{} listed. {} of {all} enrolled devices are not healthy.", selected.len(), all - healthy);
+    let unhealthy = enrolled.saturating_sub(healthy);
+    eprintln!("{} listed. {unhealthy} of {enrolled} enrolled devices are not healthy.", selected.len());
     Ok(())
 }
 
-/// Names of the checks that are not affirming.
-fn failed_checks(device: &Device) -> Vec<String> {
-    let checks = &device.standing().checks;
-    checks.iter().filter(|(_, it)| it.status != Tier::Affirming).map(|(check, _)| check.clone()).collect()
-}
-
-fn show(device: &Device, diagnostics: &[Diagnostics]) {
-    let standing = device.standing();
-    println!("code         {}", DeviceCode::of(&device.enrolment));
+fn show(device: &DeviceView, diagnostics: &[DiagnosticsView]) {
+    let standing = &device.standing;
+    println!("code         {}", device.code);
     if let Some(label) = &device.label {
         println!("label        {label}");
     }
-    println!("device       {}", device.enrolment);
+    println!("device       {}", device.device);
     println!("status       {}", status(device));
     match device.token {
         Some(token) => println!("enrolled     {}, with token {token}", table::time(device.enrolled_at)),
         None => println!("enrolled     {}", table::time(device.enrolled_at)),
     }
     println!("last report  {}", table::time(device.last_seen));
-    println!("report key   {} ({})", device.identity.kid, key(device));
+    println!("report key   {} ({})", device.report_key, device.key);
     match &standing.boot {
         Some(boot) => {
             let log = if boot.log.is_some() { "with its event log" } else { "without an event log" };
@@ -344,44 +286,18 @@ fn show(device: &Device, diagnostics: &[Diagnostics]) {
         })
         .collect();
     table::print(["CHECK", "STATUS", "REASON", "SINCE"], &rows);
-    let failed = failed_checks(device);
+    let failed = device.failed_checks();
     if failed.iter().any(|check| check::of(check).is_some()) {
         println!("\nWhat to do:");
     }
-    for (check, it) in standing.checks.iter().filter(|(check, _)| failed.contains(check)) {
+    for (check, it) in standing.checks.iter().filter(|(check, _)| failed.contains(&check.as_str())) {
         if let Some(text) = check::of(check) {
             println!("  {}: {}", text.title, check::remedy(check, &it.reason).text);
         }
     }
 }
 
-fn as_json(device: &Device, diagnostics: Option<DiagnosticsRef>) -> serde_json::Value {
-    json!({
-        "device": device.enrolment,
-        "code": DeviceCode::of(&device.enrolment).to_string(),
-        "label": device.label,
-        "status": device.status,
-        "revoked_at": device.revoked_at,
-        "readmitted_at": device.readmitted_at,
-        "token": device.token,
-        "enrolled_at": device.enrolled_at,
-        "last_seen": device.last_seen,
-        "report_key": device.identity.kid,
-        "key": key(device),
-        "diagnostics": diagnostics,
-        "standing": *device.standing(),
-    })
-}
-
-fn key(device: &Device) -> &'static str {
-    match &device.identity.tpm {
-        Some(tpm) if tpm.genuine => "TPM",
-        Some(_) => "simulated TPM",
-        None => "software",
-    }
-}
-
-fn status(device: &Device) -> String {
+fn status(device: &DeviceView) -> String {
     match device.revoked_at {
         Some(at) => match device.readmitted_at {
             Some(_) => format!("revoked {}, may enrol", table::time(at)),

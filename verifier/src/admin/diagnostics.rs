@@ -1,15 +1,14 @@
 //! `vitalsign-verifier device diagnostics`: shows diagnostics that people sent to IT.
 
-use super::device_ref::{DeviceRef, find};
-use super::table;
+use super::connection::VerifierConnection;
+use super::{print_json, table};
 use anyhow::Context;
-use serde_json::json;
 use std::str::FromStr;
-use vitalsign_protocol::device_code::DeviceCode;
 use vitalsign_protocol::diagnostics::{DiagnosticsRef, DiagnosticsRefError};
 use vitalsign_protocol::text::escape;
-use vitalsign_verifier::store::Store;
-use vitalsign_verifier::store::diagnostics::Diagnostics;
+use vitalsign_verifier::admin_api::{
+    DeviceRef, DeviceTarget, DiagnosticsTarget, DiagnosticsView, ListDiagnostics, Nothing, ShowDiagnostics,
+};
 
 /// Names diagnostics: by their reference, or the newest of a device.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,50 +36,41 @@ impl FromStr for DiagnosticsArg {
 
 /// Prints the diagnostics.
 pub(super) async fn show(
-    store: &Store,
-    which: &DiagnosticsArg,
-    since: u64,
+    connection: &VerifierConnection,
+    which: DiagnosticsArg,
     json: bool,
 ) -> anyhow::Result<()> {
     let found = match which {
         DiagnosticsArg::Reference(reference) => {
-            let found = store.diagnostics(*reference, since).await?;
-            found.with_context(|| {
-                format!("there are no diagnostics {reference}: they may be deleted already")
-            })?
+            connection.call::<ShowDiagnostics>(&DiagnosticsTarget { reference }, &Nothing {}).await?
         }
         DiagnosticsArg::NewestOf(device) => {
-            let device = find(store, device).await?.enrolment;
-            let found = store.device_diagnostics(device, since).await?.into_iter().next();
-            found.with_context(|| format!("device {} has sent no diagnostics", DeviceCode::of(&device)))?
+            let all = connection
+                .call::<ListDiagnostics>(&DeviceTarget { device: device.clone() }, &Nothing {})
+                .await?;
+            all.into_iter().next().with_context(|| format!("device {device} has sent no diagnostics"))?
         }
     };
-    if json { super::print_json(&as_json(&found)) } else { print(&found) }
+    if json {
+        return print_json(&found);
+    }
+    print(&found);
+    Ok(())
 }
 
-fn print(found: &Diagnostics) -> anyhow::Result<()> {
+fn print(found: &DiagnosticsView) {
     println!("reference    {}", found.reference);
-    println!("code         {}", DeviceCode::of(&found.device));
+    println!("code         {}", found.code);
     println!("device       {}", found.device);
     println!("received     {}", table::time(found.received));
     // Stored text was checked when it came; another version may have accepted more.
     println!("\n{}", escape(&found.text).trim_end());
-    Ok(())
-}
-
-fn as_json(found: &Diagnostics) -> serde_json::Value {
-    json!({
-        "reference": found.reference,
-        "device": found.device,
-        "code": DeviceCode::of(&found.device).to_string(),
-        "received": found.received,
-        "text": found.text,
-    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use vitalsign_protocol::device_code::DeviceCode;
     use vitalsign_protocol::id::EnrolmentId;
 
     #[test]

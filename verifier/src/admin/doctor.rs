@@ -1,23 +1,19 @@
 //! `vitalsign-verifier doctor`: what will need attention.
 
-use super::table;
-use serde_json::json;
-use std::path::Path;
+use super::connection::{VerifierConnection, is_unreachable};
+use super::{print_json, table};
+use vitalsign_verifier::admin_api::{Examination, Examine, ExpiringView, Nothing};
 use vitalsign_verifier::clock::now;
 use vitalsign_verifier::config::Config;
-use vitalsign_verifier::expiry::{self, Expiring, Kind, Urgency};
-use vitalsign_verifier::store::{check_space, schema};
+use vitalsign_verifier::expiry::{self, Kind, Urgency};
 
 const EXAMPLES: &str = "\
 Lists certificates and lists that expire within 30 days, have expired or cannot be read, a disk that is almost full, and a
-store that needs a migration. Exit status: 0 if there is nothing, 1 if there is something.
+verifier that does not run. Exit status: 0 if there is nothing, 1 if there is something.
 
 Examples:
   vitalsign-verifier doctor
   vitalsign-verifier doctor --all --json";
-
-/// Free bytes below which a disk is named.
-const LOW_DISK_BYTES: u64 = 1 << 30;
 
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -30,45 +26,48 @@ pub(crate) struct DoctorArgs {
     json: bool,
 }
 
-pub(crate) async fn run(config: &Path, arguments: DoctorArgs) -> anyhow::Result<bool> {
-    let config = Config::read(config)?;
+pub(crate) async fn run(connection: &VerifierConnection, arguments: DoctorArgs) -> anyhow::Result<bool> {
     let now = now();
-    let mut expiring = expiry::list(&config, expiry::metadata_due(&config, now));
-    let due = expiring.iter().any(|it| it.urgency(now) != Urgency::Later);
+    let mut found = match connection.call::<Examine>(&Nothing {}, &Nothing {}).await {
+        Ok(found) => found,
+        // What can be seen without it may say why.
+        Err(error) if connection.is_local() && is_unreachable(&error) => {
+            let mut found = Examination::of_files(&Config::read(connection.config())?, now);
+            found
+                .problems
+                .push(format!("{error}; `migrate --dry-run` says whether its store needs a migration"));
+            found
+        }
+        Err(error) => return Err(error),
+    };
+    let due = found.expiring.iter().any(|it| it.urgency != Urgency::Later);
     if !arguments.all {
-        expiring.retain(|it| it.urgency(now) != Urgency::Later);
-    }
-    let mut problems = Vec::new();
-    problems.extend(check_space(&config.data, LOW_DISK_BYTES).err().map(|error| error.to_string()));
-    match schema::due(&config.store()).await {
-        Ok(None) => {}
-        Ok(Some(_)) => problems.push("the store needs a migration: stop the verifier, then `migrate`".into()),
-        Err(error) => problems.push(format!("{}: {error}", config.store().display())),
+        found.expiring.retain(|it| it.urgency != Urgency::Later);
     }
     if arguments.json {
-        let rows = expiring.iter().map(|it| json!({ "urgency": it.urgency(now), "thing": it }));
-        super::print_json(&json!({ "expiring": rows.collect::<Vec<_>>(), "problems": problems }))?;
+        print_json(&found)?;
     } else {
-        let rows: Vec<_> = expiring.iter().map(|it| row(it, now)).collect();
+        let rows: Vec<_> = found.expiring.iter().map(|it| row(it, now)).collect();
         if !rows.is_empty() {
             table::print(["STATE", "EXPIRES", "WHAT", "FILE"], &rows);
         }
-        problems.iter().for_each(|problem| println!("{problem}"));
-        if !due && problems.is_empty() {
+        found.problems.iter().for_each(|problem| println!("{problem}"));
+        if !due && found.problems.is_empty() {
             println!("Nothing needs attention.");
         }
     }
-    Ok(!due && problems.is_empty())
+    Ok(!due && found.problems.is_empty())
 }
 
-fn row(it: &Expiring, now: u64) -> [String; 4] {
-    let state = match it.urgency(now) {
-        Urgency::Expired if it.expires == 0 => "UNREADABLE".to_owned(),
+fn row(it: &ExpiringView, now: u64) -> [String; 4] {
+    let thing = &it.thing;
+    let state = match it.urgency {
+        Urgency::Expired if thing.expires == 0 => "UNREADABLE".to_owned(),
         Urgency::Expired => "EXPIRED".to_owned(),
-        _ => format!("{} days", (it.expires - now) / 86400),
+        _ => format!("{} days", thing.expires.saturating_sub(now) / 86400),
     };
-    let expires = if it.expires == 0 { String::new() } else { table::time(it.expires) };
-    [state, expires, it.kind.as_str().to_owned(), it.file.clone()]
+    let expires = if thing.expires == 0 { String::new() } else { table::time(thing.expires) };
+    [state, expires, thing.kind.as_str().to_owned(), thing.file.clone()]
 }
 
 /// Logs what expires soon, or cannot be read.

@@ -1,14 +1,17 @@
 //! `vitalsign-verifier signing-key`: lists, rotates and withdraws signing keys, and seals them by another key.
 
-use super::table;
+use super::connection::VerifierConnection;
+use super::{print_json, table};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use vitalsign_verifier::admin_api::{
+    KeyReplacement, KeyRotation, KeyWithdrawal, ListSigningKeys, Nothing, ReplaceSigningKey,
+    RotateSigningKey, SigningKeyQuery, SigningKeyState, SigningKeyView, WithdrawSigningKey,
+};
 use vitalsign_verifier::clock::now;
 use vitalsign_verifier::config::Config;
 use vitalsign_verifier::kek::KekSource;
 use vitalsign_verifier::keyring::Keyring;
-use vitalsign_verifier::signing_keys::KnownKey;
-use vitalsign_verifier::store::key::KeyPurpose;
 
 const ROTATE_EXAMPLES: &str = "\
 The current key announces the new one and signs until then. A device that reports in that time knows the new key before
@@ -86,19 +89,12 @@ pub(crate) enum Command {
     },
 }
 
-pub(crate) async fn run(config: &Path, command: Command) -> anyhow::Result<bool> {
-    let now = now();
-    let of = |tokens| if tokens { KeyPurpose::Tokens } else { KeyPurpose::Verdicts };
-    if let Command::Rewrap { from } = command {
-        return rewrap(config, from, now).await;
-    }
-    let keyring = super::keyring(config).await?;
+pub(crate) async fn run(connection: &VerifierConnection, command: Command) -> anyhow::Result<bool> {
     match command {
         Command::Rotate { tokens, delay } => {
-            let begins = now.saturating_add(delay);
-            let keys = keyring.rotate(of(tokens), now, begins).await?;
-            let kid = keys.next().map_or(&keys.current().kid, |(next, _)| &next.kid);
-            println!("From {} on, {} are signed with {kid}.", table::time(begins), of(tokens).as_str());
+            let rotation = KeyRotation { tokens, delay };
+            let new = connection.call::<RotateSigningKey>(&Nothing {}, &rotation).await?;
+            println!("From {} on, {} are signed with {}.", table::time(new.from), new.signs, new.kid);
         }
         Command::Replace { compromised: false, .. } => {
             anyhow::bail!(
@@ -107,49 +103,53 @@ pub(crate) async fn run(config: &Path, command: Command) -> anyhow::Result<bool>
             );
         }
         Command::Replace { tokens, compromised: true } => {
-            let keys = keyring.replace_compromised(of(tokens), now).await?;
-            println!("From now on {} are signed with {}.", of(tokens).as_str(), keys.current().kid);
+            let new = connection.call::<ReplaceSigningKey>(&Nothing {}, &KeyReplacement { tokens }).await?;
+            println!("From now on {} are signed with {}.", new.signs, new.kid);
             if !tokens {
                 println!("Every device must enrol again: create tokens with `enrol-token create --uses N`.");
             }
         }
         Command::Withdraw { kid, tokens } => {
-            keyring.withdraw(of(tokens), &kid, now).await?;
-            println!("{kid} is not published any more.");
+            let withdrawal = KeyWithdrawal { tokens, kid };
+            let withdrawn = connection.call::<WithdrawSigningKey>(&Nothing {}, &withdrawal).await?;
+            println!("{} is not published any more.", withdrawn.kid);
         }
-        Command::Rewrap { .. } => {}
-        Command::List { tokens, json: true } => {
-            super::print_json(&keyring.signing_keys(of(tokens)).await?.published(now))?;
-        }
-        Command::List { tokens, json: false } => {
-            let keys = keyring.signing_keys(of(tokens)).await?;
-            let rows: Vec<_> = keys.all().iter().rev().map(|key| row(key, now)).collect();
-            table::print(["KEY", "STATE", ""], &rows);
+        Command::Rewrap { from } => rewrap(connection.config(), from).await?,
+        Command::List { tokens, json } => {
+            let list = connection.call::<ListSigningKeys>(&Nothing {}, &SigningKeyQuery { tokens }).await?;
+            if json {
+                print_json(&list.jwks)?;
+            } else {
+                let now = now();
+                let rows: Vec<_> = list.keys.iter().map(|key| row(key, now)).collect();
+                table::print(["KEY", "STATE", ""], &rows);
+            }
         }
     }
-    keyring.store().close().await;
     Ok(true)
 }
 
 /// Returns a key, its state and what that means.
-fn row(key: &KnownKey, now: u64) -> [String; 3] {
-    let means = match (key.published_until(), key.withdrawn) {
-        (_, Some(withdrawn)) => format!("since {}", table::time(withdrawn)),
-        (Some(until), None) if until > now => format!("published until {}", table::time(until)),
-        (Some(until), None) => format!("published until {}, no more", table::time(until)),
-        (None, None) if key.begins > now => format!("signs from {}", table::time(key.begins)),
-        (None, None) => "signs".to_owned(),
+fn row(key: &SigningKeyView, now: u64) -> [String; 3] {
+    let at = key.at.map(table::time).unwrap_or_default();
+    let (state, means) = match key.state {
+        SigningKeyState::Active => ("active", "signs".to_owned()),
+        SigningKeyState::Next => ("next", format!("signs from {at}")),
+        SigningKeyState::Retired if key.at > Some(now) => ("retired", format!("published until {at}")),
+        SigningKeyState::Retired => ("retired", format!("published until {at}, no more")),
+        SigningKeyState::Withdrawn => ("withdrawn", format!("since {at}")),
     };
-    [key.jwk.kid.clone(), key.state.as_str().to_owned(), means]
+    [key.kid.clone(), state.to_owned(), means]
 }
 
-async fn rewrap(path: &Path, from: PathBuf, now: u64) -> anyhow::Result<bool> {
+/// Opens the store itself, because the key-encryption keys are files of this machine.
+async fn rewrap(path: &Path, from: PathBuf) -> anyhow::Result<()> {
     let to = Config::read(path)?.kek();
     let keyring = Keyring::reopen(Arc::new(super::store(path).await?), &KekSource::File(from)).await?;
-    keyring.rewrap(to.read_or_create()?, now).await?;
+    keyring.rewrap(to.read_or_create()?, now()).await?;
     println!(
         "The keys are sealed by the key-encryption key at {to}. Restart the verifier if its configuration changed."
     );
     keyring.store().close().await;
-    Ok(true)
+    Ok(())
 }

@@ -65,7 +65,7 @@ pub(super) async fn at_start(config: &Config) -> anyhow::Result<()> {
 }
 
 async fn log(config: &Config, Migration { from, to, .. }: &Migration) -> anyhow::Result<()> {
-    let store = Arc::new(super::new_store(config).await?);
+    let store = Arc::new(super::open(config).await?);
     // Reads the key files of earlier versions into the store.
     Keyring::open(config, store.clone(), clock::now()).await?;
     store.log_maintenance(Kind::StoreMigrated, &json!({ "from": from, "to": to }), clock::now()).await?;

@@ -52,6 +52,21 @@ The configuration, with defaults:
   hold_seconds = 20                       # for which a poll is held while the request is pending; at most 25
   [admin]                                 # absent: no such listener
   listen = \"127.0.0.1:9464\"              # /metrics (OpenMetrics) and /health/ready with details; loopback only
+  [admin_api]                             # API for administrators: docs/admin-api.json
+  socket = \"<data>/admin.sock\"            # for root and the verifier's own user, on this machine
+  listen = \"...\"                          # by HTTPS too; none
+  tls.certificate = \"...\"                 # PEM, with tls.key; those of [tls]
+  client_roots = \"...\"                    # PEM: the root of administrators' certificates; none
+  [[admin_api.issuers]]                   # OpenID providers whose access tokens are accepted; none
+  issuer = \"https://...\"
+  audience = \"...\"
+  jwks = \"...\"                            # file with its keys; read again for each token
+  [[admin_api.administrators]]            # who may log in by HTTPS; none
+  name = \"...\"                            # with certificate: a mail address, DNS name or URI of it
+  certificate = \"...\"
+  issuer = \"https://...\"                  # or instead of both, the token's
+  subject = \"...\"
+  scopes = [\"read\"]                       # and operate, clients, maintain
   [log]
   format = \"text\"                         # or json, or logfmt
   requests = true                         # one line for each request
@@ -144,6 +159,9 @@ pub(crate) async fn run(config: &Path, arguments: ServeArgs) -> anyhow::Result<b
     println!("listening {}", server.address());
     if let Some(address) = server.admin_address() {
         println!("administrators {address}");
+    }
+    if let Some(address) = server.admin_api_address() {
+        println!("admin-api {address}");
     }
     std::io::stdout().flush()?;
     tracing::info!(address = %server.address(), "serving");

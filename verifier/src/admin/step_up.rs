@@ -1,22 +1,24 @@
 //! `vitalsign-verifier step-up`: requests step-ups and lists recent ones.
 
 use super::application::{Application, ApplicationCredential, AuthRequested, Checked, Refusal};
-use super::device_ref::{DeviceRef, find};
-use super::{span, table};
+use super::connection::VerifierConnection;
+use super::{print_json, span, table};
 use anyhow::{Context, bail, ensure};
 use serde_json::json;
 use std::io::{IsTerminal, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use vitalsign_protocol::check;
 use vitalsign_protocol::device_code::DeviceCode;
 use vitalsign_protocol::id::EnrolmentId;
 use vitalsign_protocol::step_up::{Acr, StepUpResult};
 use vitalsign_protocol::text::escape;
+use vitalsign_verifier::admin_api::{
+    DeviceRef, DeviceTarget, ListStepUps, Nothing, ShowDevice, ShowUser, StepUpQuery, UserTarget,
+};
 use vitalsign_verifier::clock::now;
 use vitalsign_verifier::config::Config;
-use vitalsign_verifier::oidc::{Administrator, Tokens, plainly};
-use vitalsign_verifier::store::recent_step_ups::StepUpFilter;
+use vitalsign_verifier::oidc::{Tokens, plainly};
 
 /// Additional time after the request's expiry for an answer that is on its way.
 const GRACE: Duration = Duration::from_secs(5);
@@ -57,7 +59,7 @@ pub(crate) enum Command {
         #[arg(long, value_name = "TIME", value_parser = span::instant)]
         since: Option<u64>,
         /// Maximum number of step-ups
-        #[arg(long, default_value_t = 20)]
+        #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(..=1000))]
         limit: u32,
         /// Print JSON
         #[arg(long)]
@@ -112,17 +114,18 @@ enum PollOutcome {
     Cancelled,
 }
 
-pub(crate) async fn run(config: &Path, command: Command) -> anyhow::Result<bool> {
+pub(crate) async fn run(connection: &VerifierConnection, command: Command) -> anyhow::Result<bool> {
     match command {
-        Command::Request(request) => ask(config, *request).await,
+        Command::Request(request) => ask(connection, *request).await,
         Command::List { user, client, message, since, limit, json } => {
-            list(config, &StepUpFilter { user, client, message, since }, limit, json).await
+            let query = StepUpQuery { user, client, message, since, limit: Some(limit) };
+            list(connection, &query, json).await
         }
     }
 }
 
-async fn ask(path: &Path, request: StepUpArgs) -> anyhow::Result<bool> {
-    let config = Config::read(path)?;
+async fn ask(connection: &VerifierConnection, request: StepUpArgs) -> anyhow::Result<bool> {
+    let config = Config::read(connection.config())?;
     let url = match &request.url {
         Some(url) => url.clone(),
         None => where_it_runs(&config)?,
@@ -141,24 +144,21 @@ async fn ask(path: &Path, request: StepUpArgs) -> anyhow::Result<bool> {
             }
         }
         _ => {
-            let keyring = super::keyring(path).await?;
-            let store = keyring.store();
+            let verifier = connection.open()?;
             // An application is not told whether there is such a user; the administrator may know.
-            if store.user(&request.user).await?.is_none() {
-                eprintln!("There is no user {}; see `user list`.", request.user);
-                return Ok(false);
-            }
-            let administrator = Administrator::open(&keyring, now()).await?;
-            store.close().await;
-            ApplicationCredential::Administrator(Box::new(administrator))
+            verifier.call::<ShowUser>(&UserTarget { user: request.user.clone() }, &Nothing {}).await?;
+            ApplicationCredential::Administrator(Box::new(verifier))
         }
     };
     let application = Application::discover(&url, ca.as_deref(), credential).await?;
     let device = match &request.device {
         None => None,
-        // Needs no store: an application's machine has none.
+        // Needs no verifier's help: an application's machine has none.
         Some(DeviceRef::Id(id)) => Some(*id),
-        Some(code) => Some(find(&super::store(path).await?, code).await?.enrolment),
+        Some(code) => {
+            let target = DeviceTarget { device: code.clone() };
+            Some(connection.call::<ShowDevice>(&target, &Nothing {}).await?.device)
+        }
     };
     let parameters = parameters(&request, device);
     let parameters: Vec<_> = parameters.iter().map(|(name, value)| (*name, value.as_str())).collect();
@@ -251,7 +251,7 @@ async fn show(
                    why: &str|
      -> anyhow::Result<bool> {
         if as_json {
-            super::print_json(&json!({
+            print_json(&json!({
                 "step_up": "refused", "end": end, "reasons": reasons, "error": error, "error_description": why,
             }))?;
         } else {
@@ -282,7 +282,7 @@ async fn show(
     };
     let claims = application.check(&tokens).await?;
     if as_json {
-        super::print_json(&json!({
+        print_json(&json!({
             "step_up": "approved",
             "end": StepUpResult::Approved,
             "tokens": *tokens,
@@ -379,12 +379,10 @@ fn acr(text: &str) -> Result<Acr, String> {
     named.ok_or_else(|| "badge, hardware-key, healthy-device or epcs was expected".to_owned())
 }
 
-async fn list(config: &Path, filter: &StepUpFilter, limit: u32, json: bool) -> anyhow::Result<bool> {
-    let store = super::store(config).await?;
-    let recent = store.recent_step_ups(filter, limit).await?;
-    store.close().await;
+async fn list(connection: &VerifierConnection, query: &StepUpQuery, json: bool) -> anyhow::Result<bool> {
+    let recent = connection.call::<ListStepUps>(&Nothing {}, query).await?;
     if json {
-        super::print_json(&recent)?;
+        print_json(&recent)?;
         return Ok(true);
     }
     let rows: Vec<_> = recent

@@ -4,17 +4,18 @@ use super::table;
 use serde_json::Value;
 use vitalsign_protocol::step_up::{Acr, Transaction};
 use vitalsign_protocol::text::escape;
-use vitalsign_verifier::audit::{Actor, Kind, Logged};
+use vitalsign_verifier::admin_api::EntryView;
+use vitalsign_verifier::audit::{Actor, Kind};
 
 /// Describes an entry in one line.
-pub(super) fn summary(entry: &Logged) -> String {
-    if entry.pruned.is_some() {
+pub(super) fn summary(entry: &EntryView) -> String {
+    if entry.pruned {
         return "(pruned)".to_owned();
     }
-    let body: Value = serde_json::from_str(&entry.body).unwrap_or_default();
-    let Some(kind) = Kind::named(&entry.kind) else { return one_line(&entry.body) };
-    let by = Actor::name_in(&body).map(|name| format!(" (by {name})")).unwrap_or_default();
-    one_line(&format!("{}{by}", describe(kind, &Body(&body))))
+    let body = &entry.body;
+    let Some(kind) = Kind::named(&entry.kind) else { return one_line(&body.to_string()) };
+    let by = Actor::name_in(body).map(|name| format!(" (by {name})")).unwrap_or_default();
+    one_line(&format!("{}{by}", describe(kind, &Body(body))))
 }
 
 /// The JSON object of an entry. Entries of earlier versions may lack members.
@@ -167,16 +168,15 @@ mod tests {
     use super::*;
 
     fn line(kind: &str, body: &Value) -> String {
-        summary(&Logged {
+        summary(&EntryView {
             seq: 1,
             time: 0,
             kind: kind.to_owned(),
-            device: Vec::new(),
-            body: body.to_string(),
-            evidence: Vec::new(),
-            salt: Vec::new(),
-            pruned: None,
-            hash: Vec::new(),
+            device: None,
+            body: body.clone(),
+            evidence: None,
+            pruned: false,
+            hash: String::new(),
         })
     }
 

@@ -1,8 +1,12 @@
 //! `vitalsign-verifier enrol-token`: creates, lists and revokes enrolment tokens.
 
-use super::{span, table};
-use std::path::Path;
+use super::connection::VerifierConnection;
+use super::{print_json, span, table};
+use vitalsign_verifier::admin_api::{
+    CreateToken, CreatedToken, Label, ListTokens, NewToken, Nothing, RevokeToken, TokenTarget,
+};
 use vitalsign_verifier::clock::now;
+use vitalsign_verifier::store::token::Token;
 
 #[derive(clap::Subcommand)]
 pub(crate) enum Command {
@@ -15,8 +19,8 @@ pub(crate) enum Command {
         #[arg(long, default_value = "7d", value_parser = span::seconds)]
         expires: u64,
         /// Label of the devices that enrol with it, such as "Ward 3 PC 12"
-        #[arg(long, value_parser = super::label::parse)]
-        label: Option<String>,
+        #[arg(long)]
+        label: Option<Label>,
         /// Print JSON
         #[arg(long)]
         json: bool,
@@ -34,20 +38,16 @@ pub(crate) enum Command {
     },
 }
 
-pub(crate) async fn run(config: &Path, command: Command) -> anyhow::Result<bool> {
-    // Creates the store, because the first token is created before the first device enrols.
-    let config = vitalsign_verifier::config::Config::read(config)?;
-    vitalsign_verifier::files::create_folder(&config.data)?;
-    let store = super::new_store(&config).await?;
-    let now = now();
+pub(crate) async fn run(connection: &VerifierConnection, command: Command) -> anyhow::Result<bool> {
     match command {
         Command::Create { uses, expires, label, json } => {
-            let (record, token) =
-                store.create_token(uses, now.saturating_add(expires), label.as_deref(), now).await?;
+            let new = NewToken { uses, lifetime: expires, label };
+            let created = connection.call::<CreateToken>(&Nothing {}, &new).await?;
             if json {
-                super::print_json(&serde_json::json!({ "token": token, "record": record }))?;
+                print_json(&created)?;
             } else {
-                println!("{token}");
+                let CreatedToken { token, record } = created;
+                println!("{}", token.expose());
                 eprintln!(
                     "Token {}: for {}, until {}. It is not shown again.",
                     record.id,
@@ -57,36 +57,31 @@ pub(crate) async fn run(config: &Path, command: Command) -> anyhow::Result<bool>
             }
         }
         Command::List { json } => {
-            let tokens = store.tokens().await?;
+            let tokens = connection.call::<ListTokens>(&Nothing {}, &Nothing {}).await?;
             if json {
-                super::print_json(&tokens)?;
+                print_json(&tokens)?;
             } else {
-                let rows: Vec<_> = tokens
-                    .iter()
-                    .map(|it| {
-                        let state = match it.revoked_at {
-                            Some(at) => format!("revoked {}", table::time(at)),
-                            None if it.expires <= now => "expired".to_owned(),
-                            None if it.used >= it.uses => "used up".to_owned(),
-                            None => "good".to_owned(),
-                        };
-                        let used = format!("{}/{}", it.used, it.uses);
-                        let label = it.label.clone().unwrap_or_default();
-                        let (created, expires) = (table::time(it.created), table::time(it.expires));
-                        [it.id.to_string(), label, created, expires, used, state]
-                    })
-                    .collect();
+                let now = now();
+                let rows: Vec<_> = tokens.iter().map(|token| row(token, now)).collect();
                 table::print(["TOKEN", "LABEL", "CREATED", "EXPIRES", "USED", "STATE"], &rows);
             }
         }
         Command::Revoke { id } => {
-            if !store.revoke_token(id, now).await? {
-                eprintln!("There is no token {id}, or it was revoked before.");
-                return Ok(false);
-            }
+            connection.call::<RevokeToken>(&TokenTarget { token: id }, &Nothing {}).await?;
             println!("Token {id} is revoked.");
         }
     }
-    store.close().await;
     Ok(true)
+}
+
+fn row(token: &Token, now: u64) -> [String; 6] {
+    let state = match token.revoked_at {
+        Some(at) => format!("revoked {}", table::time(at)),
+        None if token.expires <= now => "expired".to_owned(),
+        None if token.used >= token.uses => "used up".to_owned(),
+        None => "good".to_owned(),
+    };
+    let used = format!("{}/{}", token.used, token.uses);
+    let label = token.label.clone().unwrap_or_default();
+    [token.id.to_string(), label, table::time(token.created), table::time(token.expires), used, state]
 }

@@ -1,21 +1,22 @@
 //! `vitalsign-verifier user`: manages users, their security keys and devices.
 
-use super::device_ref::{DeviceRef, find};
-use super::{csv_file, table};
+use super::connection::VerifierConnection;
+use super::{csv_file, print_json, table};
 use anyhow::Context;
 use serde_json::json;
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
-use vitalsign_protocol::id::Base64Url;
-use vitalsign_protocol::text::is_plain;
+use std::str::FromStr;
+use vitalsign_verifier::admin_api::{
+    AddAlias, AddUser, AddUserDevice, AliasTarget, Because, CreateKeyCode, DeviceRef, DeviceTarget,
+    DisableUser, EnableUser, ImportUsers, ListAliases, ListSecurityKeys, ListUserDevices, ListUsers,
+    NewAlias, NewKeyCode, NewUser, Nothing, Reason, RemoveAlias, RemoveUserDevice, RevokeSecurityKey,
+    SecurityKeyTarget, SecurityKeyView, UserDeviceTarget, UserImport, UserName, UserQuery, UserTarget,
+    UserToImport, UserView,
+};
 use vitalsign_verifier::clock::now;
 use vitalsign_verifier::config::{Config, SecurityKeySettings};
-use vitalsign_verifier::store::Store;
-use vitalsign_verifier::store::security_key::SecurityKey;
-use vitalsign_verifier::store::user::{DeviceLink, ImportedUser, User};
 use vitalsign_webauthn::{ModelStatus, Models};
-
-/// The most characters of a user's name.
-const MAX_NAME_CHARACTERS: usize = 200;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -41,8 +42,7 @@ pub(crate) enum Command {
     /// Add a user, with the name that applications send as login_hint
     Add {
         /// User name (`login_hint`)
-        #[arg(value_parser = name)]
-        name: String,
+        name: UserName,
         /// Print JSON
         #[arg(long)]
         json: bool,
@@ -66,8 +66,8 @@ pub(crate) enum Command {
         /// User name
         name: String,
         /// Let applications send this name too, such as a user principal name or a badge number
-        #[arg(long, value_name = "NAME", value_parser = name, conflicts_with = "remove")]
-        add: Option<String>,
+        #[arg(long, value_name = "NAME", conflicts_with = "remove")]
+        add: Option<UserName>,
         /// Remove this name
         #[arg(long, value_name = "NAME")]
         remove: Option<String>,
@@ -124,7 +124,7 @@ pub(crate) enum Command {
         id: i64,
         /// Reason for the audit log
         #[arg(long, default_value = "")]
-        reason: String,
+        reason: Reason,
         /// Print JSON
         #[arg(long)]
         json: bool,
@@ -151,118 +151,92 @@ pub(crate) enum Command {
     },
 }
 
-pub(crate) async fn run(config: &Path, command: Command) -> anyhow::Result<bool> {
-    // Creates the store, because users may be added before the first device enrols.
-    let config = Config::read(config)?;
-    if let Command::KeyModels { json } = command {
-        return models(&config, json, now());
-    }
-    vitalsign_verifier::files::create_folder(&config.data)?;
-    let store = super::new_store(&config).await?;
-    let done = execute(&store, command).await;
-    store.close().await;
-    done
-}
-
-async fn execute(store: &Store, command: Command) -> anyhow::Result<bool> {
-    let now = now();
+pub(crate) async fn run(connection: &VerifierConnection, command: Command) -> anyhow::Result<bool> {
+    let target = |user: &str| UserTarget { user: user.to_owned() };
     match command {
-        Command::Add { name, json } => match store.add_user(&name, now).await? {
-            Some(user) if json => super::print_json(&as_json(&user))?,
-            Some(_) => {
-                println!("User {name} is added. A code for their first security key: user key-code {name}")
-            }
-            None => {
-                return refuse(format!(
-                    "There is a user {name} already, or one whose name differs in case or form only; see `user list`."
-                ));
-            }
-        },
-        Command::Import { file, dry_run, json } => return import(store, &file, dry_run, json, now).await,
-        Command::Alias { name, add, remove, json } => {
-            let user = user(store, &name).await?;
-            if let Some(alias) = add
-                && !store.add_alias(&user, &alias, now).await?
-            {
-                return refuse(format!("{alias} stands for a user already; see `user list`."));
-            }
-            if let Some(alias) = remove
-                && !store.remove_alias(&user, &alias, now).await?
-            {
-                return refuse(format!("{} has no alias {alias}.", user.name));
-            }
-            let aliases = store.aliases(&user).await?;
+        Command::Add { name, json } => {
+            let user = connection.call::<AddUser>(&Nothing {}, &NewUser { name }).await?;
             if json {
-                super::print_json(&aliases)?;
+                print_json(&user)?;
+            } else {
+                let name = user.user;
+                println!("User {name} is added. A code for their first security key: user key-code {name}");
+            }
+        }
+        Command::Import { file, dry_run, json } => import(connection, &file, dry_run, json).await?,
+        Command::Alias { name, add, remove, json } => {
+            let aliases = match (add, remove) {
+                (Some(alias), _) => connection.call::<AddAlias>(&target(&name), &NewAlias { alias }).await?,
+                (None, Some(alias)) => {
+                    let target = AliasTarget { user: name, alias };
+                    connection.call::<RemoveAlias>(&target, &Nothing {}).await?
+                }
+                (None, None) => connection.call::<ListAliases>(&target(&name), &Nothing {}).await?,
+            };
+            if json {
+                print_json(&aliases)?;
             } else {
                 let rows: Vec<_> = aliases.into_iter().map(|alias| [alias]).collect();
                 table::print(["ALIAS"], &rows);
             }
         }
-        Command::List { json } => list(store, json).await?,
-        Command::Disable { name, json } => return enable(store, &name, false, json, now).await,
-        Command::Enable { name, json } => return enable(store, &name, true, json, now).await,
+        Command::List { json } => list(connection, json).await?,
+        Command::Disable { name, json } => {
+            let user = connection.call::<DisableUser>(&target(&name), &Nothing {}).await?;
+            print_state(&user, "disabled", json)?;
+        }
+        Command::Enable { name, json } => {
+            let user = connection.call::<EnableUser>(&target(&name), &Nothing {}).await?;
+            print_state(&user, "enabled", json)?;
+        }
         Command::KeyCode { name, expires, json } => {
-            let user = user(store, &name).await?;
-            if user.disabled_at.is_some() {
-                return refuse(format!("User {name} is disabled."));
-            }
-            let (record, code) = store.create_key_code(&user, now.saturating_add(expires), now).await?;
+            let new = NewKeyCode { lifetime: expires };
+            let created = connection.call::<CreateKeyCode>(&target(&name), &new).await?;
             if json {
-                super::print_json(&json!({ "code": code, "record": record }))?;
+                print_json(&created)?;
             } else {
-                println!("{code}");
+                println!("{}", created.code.expose());
                 eprintln!(
                     "For one security key of {name}, until {}. At a device: vitalsign security-key register\n\
                      It asks for the code, which is not shown again. Create a code for a second key too.",
-                    table::time(record.expires)
+                    table::time(created.record.expires)
                 );
             }
         }
         Command::Keys { name, json } => {
-            let keys = store.all_security_keys(user(store, &name).await?.id).await?;
+            let keys = connection.call::<ListSecurityKeys>(&target(&name), &Nothing {}).await?;
             if json {
-                super::print_json(&keys.iter().map(key_as_json).collect::<Vec<_>>())?;
+                print_json(&keys)?;
             } else {
-                let row = |key: &SecurityKey| {
-                    let used = key.last_used.map_or_else(|| "never".to_owned(), table::time);
-                    let state = match key.revoked_at {
-                        Some(at) => format!("revoked {}", table::time(at)),
-                        None => "good".to_owned(),
-                    };
-                    let registered = table::time(key.registered);
-                    [key.id.to_string(), key.name.clone(), key.model.clone(), registered, used, state]
-                };
-                let rows: Vec<_> = keys.iter().map(row).collect();
+                let rows: Vec<_> = keys.iter().map(key_row).collect();
                 table::print(["KEY", "NAME", "MODEL", "REGISTERED", "LAST USED", "STATE"], &rows);
             }
         }
-        Command::KeyRevoke { id, reason, json } => match store.revoke_security_key(id, &reason, now).await? {
-            Some(key) if json => super::print_json(&key_as_json(&key))?,
-            Some(key) => println!("Key {id}, {:?} of {}, is revoked.", key.name, key.user_name),
-            None => return refuse(format!("There is no key {id} that is valid; see `user keys`.")),
-        },
-        // Needs no store.
-        Command::KeyModels { .. } => {}
-        Command::Device { name, add, remove, json } => {
-            let user = user(store, &name).await?;
-            let adds = add.is_some();
-            if let Some(device) = add.or(remove) {
-                let device = find(store, &device).await?.enrolment;
-                match store.join_device(&user, device, adds, now).await? {
-                    DeviceLink::Done => {}
-                    DeviceLink::AlreadySo if adds => {
-                        return refuse(format!("{name} is asked at {device} already."));
-                    }
-                    DeviceLink::AlreadySo => return refuse(format!("{name} was not asked at {device}.")),
-                    DeviceLink::NoDevice => return refuse(format!("Device {device} was revoked.")),
-                }
-            }
-            let devices = store.user_devices(user.id).await?;
+        Command::KeyRevoke { id, reason, json } => {
+            let target = SecurityKeyTarget { key: id };
+            let key = connection.call::<RevokeSecurityKey>(&target, &Because { reason }).await?;
             if json {
-                super::print_json(&devices)?;
+                print_json(&key)?;
             } else {
-                let rows: Vec<_> = devices.iter().map(|device| [device.to_string()]).collect();
+                println!("Key {id}, {:?} of {}, is revoked.", key.name, key.user);
+            }
+        }
+        Command::KeyModels { json } => return models(&Config::read(connection.config())?, json, now()),
+        Command::Device { name, add, remove, json } => {
+            let devices = match (add, remove) {
+                (Some(device), _) => {
+                    connection.call::<AddUserDevice>(&target(&name), &DeviceTarget { device }).await?
+                }
+                (None, Some(device)) => {
+                    let target = UserDeviceTarget { user: name, device };
+                    connection.call::<RemoveUserDevice>(&target, &Nothing {}).await?
+                }
+                (None, None) => connection.call::<ListUserDevices>(&target(&name), &Nothing {}).await?,
+            };
+            if json {
+                print_json(&devices)?;
+            } else {
+                let rows: Vec<_> = devices.0.iter().map(|device| [device.to_string()]).collect();
                 table::print(["DEVICE"], &rows);
             }
         }
@@ -270,11 +244,29 @@ async fn execute(store: &Store, command: Command) -> anyhow::Result<bool> {
     Ok(true)
 }
 
+fn print_state(user: &UserView, state: &str, json: bool) -> anyhow::Result<()> {
+    if json {
+        return print_json(user);
+    }
+    println!("User {} is {state}.", user.user);
+    Ok(())
+}
+
+fn key_row(key: &SecurityKeyView) -> [String; 6] {
+    let used = key.last_used.map_or_else(|| "never".to_owned(), table::time);
+    let state = match key.revoked_at {
+        Some(at) => format!("revoked {}", table::time(at)),
+        None => "good".to_owned(),
+    };
+    [key.key.to_string(), key.name.clone(), key.model.clone(), table::time(key.registered), used, state]
+}
+
 /// Returns whether security keys can be registered now.
 fn models(config: &Config, json: bool, now: u64) -> anyhow::Result<bool> {
     let SecurityKeySettings { metadata, metadata_roots, models: allowed } = &config.security_keys;
     let Some(metadata) = metadata else {
-        return refuse("The configuration names no metadata file ([security_keys] metadata).".into());
+        eprintln!("The configuration names no metadata file ([security_keys] metadata).");
+        return Ok(false);
     };
     let models = Models::load(metadata, metadata_roots.as_deref(), allowed.as_deref(), now)?;
     let listed = models.aaguids().map(|aaguid| {
@@ -295,7 +287,7 @@ fn models(config: &Config, json: bool, now: u64) -> anyhow::Result<bool> {
         let rows = rows
             .iter()
             .map(|[aaguid, name, state]| json!({ "aaguid": aaguid, "model": name, "state": state }));
-        super::print_json(&json!({
+        print_json(&json!({
             "due": models.due(),
             "older_protocols": models.older_protocols(),
             "models": rows.collect::<Vec<_>>(),
@@ -313,121 +305,65 @@ fn models(config: &Config, json: bool, now: u64) -> anyhow::Result<bool> {
     Ok(accepted > 0)
 }
 
-async fn import(store: &Store, file: &Path, dry_run: bool, json: bool, now: u64) -> anyhow::Result<bool> {
+async fn import(
+    connection: &VerifierConnection,
+    file: &Path,
+    dry_run: bool,
+    json: bool,
+) -> anyhow::Result<()> {
     let mut users = Vec::new();
     for row in csv_file::read(file, ["name", "aliases", "devices"])? {
-        let csv_file::CsvRow { line, values: [own, aliases, devices] } = row;
+        let csv_file::CsvRow { line, values: [name, aliases, devices] } = row;
         let at = || format!("{}, line {line}", file.display());
-        let checked = |text: &str| name(text).map_err(anyhow::Error::msg).with_context(at);
-        let mut found = Vec::new();
-        for device in csv_file::parts(&devices) {
-            let device: DeviceRef = device.parse().map_err(anyhow::Error::msg).with_context(at)?;
-            found.push(find(store, &device).await.with_context(at)?.enrolment);
-        }
-        users.push(ImportedUser {
+        users.push(UserToImport {
             line,
-            name: checked(&own)?,
-            aliases: csv_file::parts(&aliases).map(checked).collect::<Result<_, _>>()?,
-            devices: found,
+            name: name.parse().map_err(anyhow::Error::msg).with_context(at)?,
+            aliases: parts(&aliases).with_context(at)?,
+            devices: parts(&devices).with_context(at)?,
         });
     }
-    let count = match store.import_users(&users, dry_run, now).await? {
-        Ok(count) => count,
-        Err(refused) => return refuse(format!("{}: {refused}. Nothing was imported.", file.display())),
-    };
+    let lines = users.len();
+    let imported = connection.call::<ImportUsers>(&Nothing {}, &UserImport { users, dry_run }).await;
+    let imported = imported.with_context(|| file.display().to_string())?;
     if json {
-        super::print_json(&json!({ "dry_run": dry_run, "added": count }))?;
-    } else {
-        let verb = if dry_run { "would be added" } else { "were added" };
-        println!(
-            "{} users, {} aliases and {} devices {verb}, from {} lines.",
-            count.users,
-            count.aliases,
-            count.devices,
-            users.len()
-        );
+        return print_json(&imported);
     }
-    Ok(true)
+    let (added, verb) = (imported.added, if dry_run { "would be added" } else { "were added" });
+    println!(
+        "{} users, {} aliases and {} devices {verb}, from {lines} lines.",
+        added.users, added.aliases, added.devices
+    );
+    Ok(())
 }
 
-async fn list(store: &Store, json: bool) -> anyhow::Result<()> {
-    let mut shown = Vec::new();
-    let mut rows = Vec::new();
-    for user in store.users().await? {
-        let keys = store.security_keys(user.id).await?.len();
-        let devices = store.user_devices(user.id).await?.len();
-        let mut value = as_json(&user);
-        if let Some(value) = value.as_object_mut() {
-            value.insert("keys".into(), keys.into());
-            value.insert("devices".into(), devices.into());
+/// Parses the parts of a value.
+fn parts<T: FromStr<Err: Display>>(value: &str) -> anyhow::Result<Vec<T>> {
+    csv_file::parts(value).map(|part| part.parse().map_err(|error| anyhow::anyhow!("{error}"))).collect()
+}
+
+async fn list(connection: &VerifierConnection, json: bool) -> anyhow::Result<()> {
+    let verifier = connection.open()?;
+    let (mut users, mut query) = (Vec::new(), UserQuery::default());
+    loop {
+        let page = verifier.call::<ListUsers>(&Nothing {}, &query).await?;
+        users.extend(page.users);
+        query.after = page.next;
+        if query.after.is_none() {
+            break;
         }
-        shown.push(value);
+    }
+    if json {
+        return print_json(&users);
+    }
+    let row = |user: &UserView| {
         let state = match user.disabled_at {
             Some(at) => format!("disabled {}", table::time(at)),
             None => "good".to_owned(),
         };
-        rows.push([user.name, table::time(user.created), keys.to_string(), devices.to_string(), state]);
-    }
-    if json {
-        super::print_json(&shown)?;
-    } else {
-        table::print(["USER", "CREATED", "KEYS", "DEVICES", "STATE"], &rows);
-    }
+        let (keys, devices) = (user.keys.to_string(), user.devices.to_string());
+        [user.user.clone(), table::time(user.created), keys, devices, state]
+    };
+    let rows: Vec<_> = users.iter().map(row).collect();
+    table::print(["USER", "CREATED", "KEYS", "DEVICES", "STATE"], &rows);
     Ok(())
-}
-
-async fn enable(store: &Store, name: &str, enabled: bool, json: bool, now: u64) -> anyhow::Result<bool> {
-    let state = if enabled { "enabled" } else { "disabled" };
-    let name = user(store, name).await?.name;
-    if !store.enable_user(&name, enabled, now).await? {
-        return refuse(format!("User {name} was {state} before."));
-    }
-    if json {
-        super::print_json(&as_json(&user(store, &name).await?))?;
-    } else {
-        println!("User {name} is {state}.");
-    }
-    Ok(true)
-}
-
-async fn user(store: &Store, name: &str) -> anyhow::Result<User> {
-    store.user(name).await?.with_context(|| format!("there is no user {name}; see `user list`"))
-}
-
-fn refuse(why: String) -> anyhow::Result<bool> {
-    eprintln!("{why}");
-    Ok(false)
-}
-
-fn as_json(user: &User) -> serde_json::Value {
-    json!({
-        "user": user.name,
-        "subject": Base64Url(user.handle.to_vec()),
-        "created": user.created,
-        "disabled_at": user.disabled_at,
-    })
-}
-
-fn key_as_json(key: &SecurityKey) -> serde_json::Value {
-    json!({
-        "key": key.id,
-        "user": key.user_name,
-        "name": key.name,
-        "model": key.model,
-        "aaguid": key.aaguid,
-        "credential": Base64Url(key.credential.clone()),
-        "registered": key.registered,
-        "last_used": key.last_used,
-        "revoked_at": key.revoked_at,
-    })
-}
-
-fn name(text: &str) -> Result<String, String> {
-    let good = text == text.trim()
-        && !text.is_empty()
-        && text.chars().count() <= MAX_NAME_CHARACTERS
-        && is_plain(text);
-    good.then(|| text.to_owned()).ok_or_else(|| {
-        format!("1 to {MAX_NAME_CHARACTERS} visible characters were expected, without blanks around them")
-    })
 }

@@ -1,12 +1,14 @@
 //! The last appraisal of a device, as far as the next one depends on it.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use vitalsign_protocol::ear::Tier;
 
 /// Outcome of a check, and since when.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Since {
+    #[schemars(with = "String")]
     pub status: Tier,
     /// Reason as a word of the policy.
     #[serde(default)]
@@ -16,7 +18,7 @@ pub struct Since {
 }
 
 /// The last boot of which a quote was verified.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct QuotedBoot {
     /// Time in seconds since 1970.
     pub at: u64,
@@ -28,14 +30,14 @@ pub struct QuotedBoot {
 }
 
 /// Result of replaying an event log.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ReplayedLog {
     /// Secure Boot state, if the log contains it.
     pub secure_boot: Option<bool>,
 }
 
 /// State of a device that is kept between its reports.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AppraisalSnapshot {
     /// Each check of the last verdict.
     pub checks: BTreeMap<String, Since>,

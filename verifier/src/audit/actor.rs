@@ -1,8 +1,9 @@
-//! Describes who runs an administrative command, for the entry that it leaves.
+//! Describes who acts as an administrator, for the entry that it leaves.
 
 use serde_json::{Map, Value, json};
 
-/// Description of the person who runs this process, by the system.
+/// Description of the administrator: the person who runs this process or is at the other end of the socket, by the
+/// system; or a name that the configuration gives them.
 #[derive(Clone, Debug)]
 pub struct Actor(Map<String, Value>);
 
@@ -22,12 +23,33 @@ impl Actor {
             let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
             actor.insert("host".into(), host.into());
         }
-        let login = std::fs::read_to_string("/proc/self/loginuid").ok();
-        let login = login.and_then(|text| text.trim().parse::<u32>().ok()).filter(|uid| *uid != u32::MAX);
-        actor.extend(login.map(|uid| ("login_uid".to_owned(), uid.into())));
-        let sudo = std::env::var("SUDO_USER").ok().filter(|name| !name.is_empty() && name.len() <= 64);
-        actor.extend(sudo.map(|name| ("sudo".to_owned(), name.into())));
-        Self(actor)
+        Self(actor).with(Stated::by_this_process())
+    }
+
+    /// Describes the peer of a local socket: its user as the kernel says, and what it states itself.
+    #[cfg(unix)]
+    #[must_use]
+    pub(crate) fn at_socket(uid: u32, stated: Stated) -> Self {
+        let mut actor = Map::new();
+        actor.insert("admin".into(), format!("uid:{uid}").into());
+        actor.insert("uid".into(), uid.into());
+        actor.extend(account(uid).map(|name| ("user".to_owned(), name.into())));
+        let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+        actor.insert("host".into(), host.into());
+        Self(actor).with(stated)
+    }
+
+    /// Describes an administrator by name, such as `cert:anna`, and the address from which they act.
+    #[must_use]
+    pub(crate) fn named(name: &str, address: &str) -> Self {
+        Self(Map::from_iter([("admin".to_owned(), name.into()), ("address".to_owned(), address.into())]))
+    }
+
+    fn with(mut self, stated: Stated) -> Self {
+        let Stated { login_uid, sudo } = stated;
+        self.0.extend(login_uid.map(|uid| ("login_uid".to_owned(), uid.into())));
+        self.0.extend(sudo.map(|name| ("sudo".to_owned(), name.into())));
+        self
     }
 
     /// Adds the actor to the body of an entry, a JSON object, as its member `by`.
@@ -41,12 +63,40 @@ impl Actor {
         }
     }
 
-    /// Returns the name of who acted, from the member `by` of an entry: who called sudo, or the user.
+    /// Returns the name of who acted, from the member `by` of an entry: who called sudo, the user, or the administrator's.
     #[must_use]
     pub fn name_in(body: &Value) -> Option<String> {
         let by = body.get("by")?;
-        let name = by.get("sudo").or_else(|| by.get("user")).and_then(Value::as_str);
+        let name = ["sudo", "user", "admin"].iter().find_map(|member| by.get(member)).and_then(Value::as_str);
         name.map(str::to_owned).or_else(|| Some(format!("uid {}", by.get("uid")?)))
+    }
+}
+
+/// Statement of a process about the person who runs it, beyond its user.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stated {
+    /// User who logged in, which the kernel keeps through `su` and `sudo`.
+    pub login_uid: Option<u32>,
+    /// Name of the user who called sudo.
+    pub sudo: Option<String>,
+}
+
+impl Stated {
+    /// Reads it from this process.
+    #[must_use]
+    pub fn by_this_process() -> Self {
+        let login = std::fs::read_to_string("/proc/self/loginuid").ok();
+        Self::read(login.as_deref(), std::env::var("SUDO_USER").ok().as_deref())
+    }
+
+    /// Takes what has the form of a user's number and of an account's name.
+    #[must_use]
+    pub(crate) fn read(login_uid: Option<&str>, sudo: Option<&str>) -> Self {
+        let login_uid =
+            login_uid.and_then(|text| text.trim().parse::<u32>().ok()).filter(|uid| *uid != u32::MAX);
+        let named =
+            |name: &&str| (1..=64).contains(&name.len()) && name.chars().all(|c| c.is_ascii_graphic());
+        Self { login_uid, sudo: sudo.filter(named).map(str::to_owned) }
     }
 }
 
@@ -76,10 +126,21 @@ mod tests {
             (json!({ "uid": 0, "user": "root", "sudo": "anna" }), Some("anna")),
             (json!({ "uid": 0, "user": "root" }), Some("root")),
             (json!({ "uid": 1234 }), Some("uid 1234")),
+            (json!({ "admin": "cert:anna", "address": "192.0.2.1" }), Some("cert:anna")),
             (json!({}), None),
         ] {
             assert_eq!(Actor::name_in(&json!({ "by": by })).as_deref(), name);
         }
         assert_eq!(Actor::name_in(&json!({ "token": 1 })), None);
+    }
+
+    #[test]
+    fn statements_must_look_like_accounts() {
+        let stated = Stated::read(Some("1000\n"), Some("anna"));
+        assert_eq!(stated, Stated { login_uid: Some(1000), sudo: Some("anna".to_owned()) });
+        let long = "x".repeat(65);
+        for name in ["", "a\nb", "a b", "\u{202e}", &long] {
+            assert_eq!(Stated::read(Some("4294967295"), Some(name)), Stated::default(), "{name:?}");
+        }
     }
 }

@@ -4,6 +4,7 @@ use super::note::{NoteError, NoteKey, SignedNote, VerifierKey};
 use super::tree;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -20,7 +21,7 @@ pub struct Checkpoint {
 }
 
 /// A witness's statement that it saw no other log before this checkpoint.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Cosigned {
     /// Name of the witness.
     pub witness: String,

@@ -222,6 +222,22 @@ impl std::fmt::Display for Head {
     }
 }
 
+impl std::str::FromStr for Head {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (seq, hash) = text.split_once(':').ok_or("SEQ:HASH was expected")?;
+        let digit = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
+        let bytes: Option<Vec<u8>> = hash.as_bytes().chunks(2).map(digit).collect();
+        let hash =
+            bytes.and_then(|bytes| Digest::from_slice(&bytes)).ok_or("the hash has 64 hexadecimal digits")?;
+        Ok(Self {
+            seq: seq.parse().map_err(|_| "the number of an entry was expected before the colon")?,
+            hash,
+        })
+    }
+}
+
 /// Hash chain of an earlier version, whose end is leaf 0 of the tree. A log that began as a tree has an empty one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FormerChain {

@@ -56,7 +56,7 @@ impl Audience {
         matches!(self, Self::One(one) if one == expected)
     }
 
-    fn any(&self, of: &[String]) -> bool {
+    pub(super) fn any(&self, of: &[String]) -> bool {
         match self {
             Self::One(one) => of.contains(one),
             Self::Many(many) => many.iter().any(|it| of.contains(it)),

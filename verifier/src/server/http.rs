@@ -45,17 +45,8 @@ pub(super) struct ServerState {
     pub(super) holds: Arc<Semaphore>,
 }
 
-pub(super) fn router(
-    verifier: Arc<Verifier>,
-    clock: Clock,
-    deadline: Duration,
-    ended: watch::Receiver<bool>,
-    health: Arc<HealthCheck>,
-) -> Router {
-    let log = RequestLog { metrics: verifier.metrics.clone(), lines: verifier.config().log.requests };
-    let bodies = BodyBudget::new(verifier.config().limits.body_bytes);
-    // Each waiting poll occupies a connection; the limit leaves connections for reports.
-    let holds = Arc::new(Semaphore::new(verifier.config().limits.held_polls()));
+pub(super) fn router(state: ServerState) -> Router {
+    let log = RequestLog::of(&state.verifier);
     Router::new()
         .merge(super::oidc::routes())
         .route("/v1/enrolments", only(post(begin_enrolment)))
@@ -74,7 +65,7 @@ pub(super) fn router(
         // Each handler reads its body with its own limit.
         .layer(DefaultBodyLimit::disable())
         .layer(axum::middleware::from_fn_with_state(log, request_log::observe))
-        .with_state(ServerState { verifier, clock, deadline, ended, bodies, holds, health })
+        .with_state(state)
 }
 
 /// Answers unsupported methods with 405 and a problem.
@@ -166,6 +157,27 @@ async fn ready(State(shared): State<ServerState>) -> Response {
 }
 
 impl ServerState {
+    /// Bodies of all requests together have `body_bytes`.
+    pub(super) fn new(
+        verifier: Arc<Verifier>,
+        clock: Clock,
+        ended: watch::Receiver<bool>,
+        health: Arc<HealthCheck>,
+        body_bytes: usize,
+    ) -> Self {
+        let limits = verifier.config().limits;
+        let deadline = Duration::from_secs(limits.request_seconds);
+        let bodies = BodyBudget::new(body_bytes);
+        // Each waiting poll occupies a connection; the limit leaves connections for reports.
+        let holds = Arc::new(Semaphore::new(limits.held_polls()));
+        Self { verifier, clock, deadline, ended, bodies, health, holds }
+    }
+
+    /// Returns the time limit of a request.
+    pub(super) fn deadline(&self) -> Duration {
+        self.deadline
+    }
+
     /// Returns the device whose session a request carries, and counts its connection as authenticated.
     pub(super) async fn device(&self, peer: &Peer, headers: &HeaderMap) -> Result<Arc<Device>, Problem> {
         let attestation = &self.verifier.attestation;

@@ -1,6 +1,7 @@
 //! One line of the log for each request, counters of requests, and the request's ID in its answer. The line has no header,
 //! query or body, and so no secret.
 
+use crate::Verifier;
 use crate::metrics::Metrics;
 use crate::random::random;
 use axum::Extension;
@@ -8,7 +9,6 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderName, HeaderValue, Method};
 use axum::middleware::Next;
 use axum::response::Response;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 use tracing::Instrument;
@@ -24,9 +24,15 @@ const NO_ROUTE: &str = "(none)";
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Outcome(pub(super) &'static str);
 
-/// Address of the peer.
-#[derive(Clone, Copy)]
-pub(super) struct PeerAddress(pub(super) SocketAddr);
+/// Address of the peer, or its user if it is on a socket of this machine.
+#[derive(Clone)]
+pub(super) struct PeerAddress(pub(super) Arc<str>);
+
+impl PeerAddress {
+    pub(super) fn of(peer: &dyn std::fmt::Display) -> Self {
+        Self(peer.to_string().into())
+    }
+}
 
 #[derive(Clone)]
 pub(super) struct RequestLog {
@@ -35,12 +41,19 @@ pub(super) struct RequestLog {
     pub(super) lines: bool,
 }
 
+impl RequestLog {
+    pub(super) fn of(verifier: &Verifier) -> Self {
+        Self { metrics: verifier.metrics.clone(), lines: verifier.config().log.requests }
+    }
+}
+
 /// Names a method; a client can make one as long as a head.
 fn method(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",
         Method::POST => "POST",
         Method::HEAD => "HEAD",
+        Method::DELETE => "DELETE",
         Method::OPTIONS => "OPTIONS",
         _ => "other",
     }
@@ -56,7 +69,7 @@ pub(super) async fn observe(
     let id = random::<8>().map(|id| hex(&id)).unwrap_or_default();
     let route = request.extensions().get::<MatchedPath>().map_or(NO_ROUTE, MatchedPath::as_str).to_owned();
     let method = method(request.method());
-    let span = tracing::info_span!("request", %id, %peer, method, route, device = Empty, client = Empty);
+    let span = tracing::info_span!("request", %id, %peer, method, route, device = Empty, client = Empty, admin = Empty);
     let mut response = next.run(request).instrument(span.clone()).await;
     let status = response.status();
     let outcome = match response.extensions().get::<Outcome>() {

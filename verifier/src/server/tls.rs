@@ -6,7 +6,9 @@ use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
     KeyUsagePurpose,
 };
-use rustls::ServerConfig;
+use rustls::server::danger::ClientCertVerifier;
+use rustls::server::{NoClientAuth, WebPkiClientVerifier};
+use rustls::{RootCertStore, ServerConfig};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use std::path::{Path, PathBuf};
@@ -21,6 +23,9 @@ pub enum TlsError {
     /// The files do not contain a usable certificate and key.
     #[error("the certificate {0} and its key: {1}")]
     Certificate(PathBuf, String),
+    /// The file does not contain usable root certificates.
+    #[error("the root certificates {0}: {1}")]
+    ClientRoots(PathBuf, String),
     /// Not a host's name or address.
     #[error("{0:?} is not a host's name or address")]
     Host(String),
@@ -34,6 +39,23 @@ pub enum TlsError {
 /// # Errors
 /// When they cannot be read, or do not belong together.
 pub fn read(files: &TlsFiles) -> Result<ServerConfig, TlsError> {
+    read_for(files, Arc::new(NoClientAuth))
+}
+
+/// Verifies certificates of clients by these roots, PEM. Without `required`, a client may have none.
+pub(super) fn client_verifier(roots: &Path, required: bool) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
+    let unusable = |e: &dyn std::fmt::Display| TlsError::ClientRoots(roots.to_owned(), e.to_string());
+    let mut store = RootCertStore::empty();
+    for certificate in CertificateDer::pem_file_iter(roots).map_err(|e| unusable(&e))? {
+        store.add(certificate.map_err(|e| unusable(&e))?).map_err(|e| unusable(&e))?;
+    }
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(store), provider);
+    let builder = if required { builder } else { builder.allow_unauthenticated() };
+    builder.build().map_err(|e| unusable(&e))
+}
+
+fn read_for(files: &TlsFiles, clients: Arc<dyn ClientCertVerifier>) -> Result<ServerConfig, TlsError> {
     let TlsFiles { certificate, key } = files;
     let unusable = |e: &dyn std::fmt::Display| TlsError::Certificate(certificate.clone(), e.to_string());
     let chain = std::fs::read(certificate).map_err(|e| FileError::new("reading", certificate, e))?;
@@ -44,7 +66,7 @@ pub fn read(files: &TlsFiles) -> Result<ServerConfig, TlsError> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, private))
+        .and_then(|builder| builder.with_client_cert_verifier(clients).with_single_cert(chain, private))
         .map_err(|e| unusable(&e))?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(config)
@@ -53,6 +75,7 @@ pub fn read(files: &TlsFiles) -> Result<ServerConfig, TlsError> {
 /// The certificate of a running server, which is read again when its files change.
 pub struct Certificate {
     files: TlsFiles,
+    clients: Arc<dyn ClientCertVerifier>,
     seen: [Option<(u64, SystemTime)>; 2],
 }
 
@@ -62,17 +85,30 @@ impl Certificate {
     /// # Errors
     /// As [`read`].
     pub fn open(files: TlsFiles) -> Result<(Self, ServerConfig), TlsError> {
-        let mut certificate = Self { files, seen: [None; 2] };
+        Self::open_for_clients(files, None)
+    }
+
+    /// Reads the files for a server that verifies certificates of its clients.
+    pub(super) fn open_for_clients(
+        files: TlsFiles,
+        clients: Option<Arc<dyn ClientCertVerifier>>,
+    ) -> Result<(Self, ServerConfig), TlsError> {
+        let clients = clients.unwrap_or_else(|| Arc::new(NoClientAuth));
+        let mut certificate = Self { files, clients, seen: [None; 2] };
         certificate.seen = certificate.look();
-        let config = read(&certificate.files)?;
+        let config = certificate.read()?;
         Ok((certificate, config))
+    }
+
+    fn read(&self) -> Result<ServerConfig, TlsError> {
+        read_for(&self.files, self.clients.clone())
     }
 
     /// Reads the files if they changed since they were last read: a program may renew certificates without a word to
     /// this one. Returns `None` if they did not.
     pub fn renewed(&mut self) -> Option<Result<ServerConfig, TlsError>> {
         let now = self.look();
-        (std::mem::replace(&mut self.seen, now) != now).then(|| read(&self.files))
+        (std::mem::replace(&mut self.seen, now) != now).then(|| self.read())
     }
 
     fn look(&self) -> [Option<(u64, SystemTime)>; 2] {

@@ -1,26 +1,32 @@
 //! Approvals of step-ups, as the store keeps them until their token is issued.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use vitalsign_protocol::ear::Tier;
 use vitalsign_protocol::id::{Digest, EnrolmentId, StepUpId};
 use vitalsign_protocol::step_up::Acr;
 
 /// Claims from which the tokens are issued.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Approval {
+    #[schemars(with = "String")]
     pub step_up: StepUpId,
     /// The user's handle, 16 bytes: `sub`, in base64url.
     pub subject: String,
     pub user: String,
     /// Level that was reached; equals the requested level.
+    #[schemars(with = "String")]
     pub acr: Acr,
     /// Authentication methods (RFC 8176): `hwk`, `user`, and `mfa` if this tap verified its user.
     pub amr: Vec<String>,
     /// Time at which the tap was verified, in seconds since 1970.
     pub auth_time: u64,
     /// SHA-256 of the verdict (the EAR's JWT).
+    #[schemars(with = "String")]
     pub ear: Digest,
+    #[schemars(with = "String")]
     pub ear_status: Tier,
+    #[schemars(with = "String")]
     pub device: EnrolmentId,
     /// The security key's model (AAGUID), in hexadecimal with dashes.
     pub aaguid: String,
@@ -40,7 +46,7 @@ pub struct Approval {
 }
 
 /// The tokens of an approval: enough to issue the same ones again, and to know for whom.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Redemption {
     /// Time at which they were issued, in seconds since 1970.
     pub at: u64,

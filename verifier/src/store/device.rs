@@ -178,10 +178,10 @@ impl Store {
         row.map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).transpose()
     }
 
-    /// Returns at most `limit` devices in order of enrolment, after skipping `offset`.
-    pub async fn devices(&self, limit: u32, offset: u32) -> Result<Vec<Device>, StoreError> {
-        let query = sqlx::query(select_devices!("ORDER BY devices.id LIMIT ?1 OFFSET ?2"));
-        let rows = query.bind(limit).bind(offset).fetch_all(self.readers()).await?;
+    /// Returns at most `limit` devices in order of enrolment, after the one with this row number.
+    pub async fn devices(&self, limit: u32, after: i64) -> Result<Vec<Device>, StoreError> {
+        let query = sqlx::query(select_devices!("WHERE devices.id > ?2 ORDER BY devices.id LIMIT ?1"));
+        let rows = query.bind(limit).bind(after).fetch_all(self.readers()).await?;
         rows.iter().map(Device::from_row).collect()
     }
 

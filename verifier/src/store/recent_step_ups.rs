@@ -2,30 +2,34 @@
 
 use super::approval::Approval;
 use super::{Store, StoreError, signed, unsigned};
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row, Sqlite};
 use vitalsign_protocol::id::StepUpId;
 use vitalsign_protocol::step_up::{Acr, StepUpResult, Transaction};
 
 /// A step-up's request and result.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RecentStepUp {
+    #[schemars(with = "String")]
     pub step_up: StepUpId,
     /// `client_id` of the application.
     pub client: String,
     /// Requested user; may not exist.
     pub login_hint: String,
     pub message: String,
+    #[schemars(with = "String")]
     pub acr: Acr,
     /// Time of the request, in seconds since 1970.
     pub created: u64,
     pub expires: u64,
     /// Result; `None` while pending.
+    #[schemars(with = "Option<String>")]
     pub end: Option<StepUpResult>,
     pub ended_at: Option<u64>,
     /// Names of the device's failed checks, if it did not meet the level.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reasons: Vec<String>,
     /// Content of the token, if approved.
     pub approval: Option<Approval>,

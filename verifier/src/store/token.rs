@@ -3,13 +3,14 @@
 use super::{Store, StoreError, signed, unsigned};
 use crate::audit::{AuditEntry, Kind};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as B64};
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Executor, Row, Sqlite};
 use vitalsign_protocol::id::Digest;
 
 /// Record of an enrolment token. The token itself is shown once, when it is created.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Token {
     /// Number that identifies it in commands.
     pub id: i64,

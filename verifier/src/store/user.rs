@@ -4,7 +4,8 @@ use super::device::{self, By};
 use super::{Store, StoreError, Transaction, signed, unsigned};
 use crate::audit::{AuditEntry, Kind};
 use crate::names::folded;
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Executor, Row, Sqlite, SqliteConnection};
 use vitalsign_protocol::id::{Digest, EnrolmentId};
@@ -28,7 +29,7 @@ pub struct User {
 }
 
 /// Record of a key code. The code itself is shown once, when it is created.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct KeyCode {
     pub id: i64,
     /// Expiry in seconds since 1970.
@@ -55,7 +56,7 @@ pub struct ImportedUser {
 }
 
 /// Numbers of what an import added.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ImportCount {
     pub users: usize,
     pub aliases: usize,
@@ -205,9 +206,23 @@ impl Store {
         by_name(self.readers(), name).await
     }
 
-    pub async fn users(&self) -> Result<Vec<User>, StoreError> {
-        let rows = sqlx::query("SELECT * FROM users ORDER BY name").fetch_all(self.readers()).await?;
-        rows.iter().map(User::from_row).collect()
+    /// Returns at most `limit` users by name, after this name, each with the numbers of their valid security keys and of
+    /// the devices at which they are prompted.
+    pub async fn users(&self, limit: u32, after: &str) -> Result<Vec<(User, usize, usize)>, StoreError> {
+        let query = sqlx::query(
+            "SELECT users.*,
+               (SELECT COUNT(*) FROM security_keys WHERE user = users.id AND revoked_at IS NULL) AS key_count,
+               (SELECT COUNT(*) FROM user_devices JOIN devices ON id = device
+                WHERE user = users.id AND revoked_at IS NULL) AS device_count
+             FROM users WHERE name > ?2 ORDER BY name LIMIT ?1",
+        );
+        let rows = query.bind(limit).bind(after).fetch_all(self.readers()).await?;
+        let count = |row: &SqliteRow, column| {
+            Ok::<_, StoreError>(usize::try_from(row.try_get::<i64, _>(column)?).unwrap_or(0))
+        };
+        rows.iter()
+            .map(|row| Ok((User::from_row(row)?, count(row, "key_count")?, count(row, "device_count")?)))
+            .collect()
     }
 
     /// Adds a user. Returns `None` if the name is taken, with another case or form too.

@@ -20,7 +20,9 @@ use vitalsign_protocol::message::*;
 use vitalsign_protocol::posture::{KeyStorage, Posture};
 use vitalsign_protocol::problem::{Problem, ProblemType};
 use vitalsign_verifier::Verifier;
+use vitalsign_verifier::clock::Clock;
 use vitalsign_verifier::config::Config;
+use vitalsign_verifier::server::{Server, tls};
 use vitalsign_verifier::store::Store;
 
 /// Time of the tests, in seconds since 1970.
@@ -58,6 +60,13 @@ impl Lab {
         let mut config = config(folder.path());
         change(&mut config);
         Self { verifier: Arc::new(Verifier::open(config, NOW).await.unwrap()), folder }
+    }
+
+    /// Serves it, for commands.
+    pub(crate) async fn serve(&self) -> Server {
+        let made = tls::self_signed(&self.folder.path().join("tls"), "localhost").unwrap();
+        let tls = tls::read(&made.files).unwrap();
+        Server::start(self.verifier.clone(), tls, Clock::default()).await.unwrap()
     }
 
     pub(crate) async fn token(&self, uses: u64) -> String {

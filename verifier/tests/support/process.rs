@@ -28,6 +28,12 @@ pub(crate) fn run_limited(folder: &Path, arguments: &[&str], kib: u32) -> Output
     limited.args(arguments).output().unwrap()
 }
 
+/// Runs a command that asks the verifier, with a verifier that serves for that long.
+pub(crate) fn run_served(folder: &Path, arguments: &[&str]) -> Output {
+    let _serving = Serving::start(folder);
+    run(folder, arguments)
+}
+
 #[track_caller]
 pub(crate) fn stdout(output: &Output) -> String {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -51,6 +57,8 @@ pub(crate) struct Serving {
     pub(crate) anchor: PathBuf,
     /// Address for administrators, if the configuration has one.
     pub(crate) admin: Option<SocketAddr>,
+    /// Address of the API for administrators, if the configuration has one.
+    pub(crate) admin_api: Option<SocketAddr>,
 }
 
 impl Serving {
@@ -67,7 +75,8 @@ impl Serving {
         let (anchor, address) = (word("trust-anchor").into(), word("listening").parse().unwrap());
         let config = std::fs::read_to_string(folder.join("verifier.toml")).unwrap();
         let admin = config.contains("admin.listen").then(|| word("administrators").parse().unwrap());
-        Self { anchor, address, admin, child }
+        let admin_api = config.contains("admin_api.listen").then(|| word("admin-api").parse().unwrap());
+        Self { anchor, address, admin, admin_api, child }
     }
 
     pub(crate) async fn connect(&self) -> Client {

@@ -1,12 +1,12 @@
 //! Tests of the packages: made from the programs of this build, and installed by the system's own tools in a machine to which
 //! management has delivered the settings.
 
-use crate::machine::{Machine, SERVICE, Setup, TOKEN};
+use crate::machine::{LIMIT, Machine, SERVICE, Setup, TOKEN};
 use anyhow::{Context, Result, ensure};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use vitalsign_e2e::Testbed;
+use vitalsign_e2e::{Testbed, wait_for};
 use vitalsign_ipc::{AgentState, Status};
 use vitalsign_protocol::id::EnrolmentId;
 use vitalsign_simulated_key::process::program;
@@ -96,7 +96,10 @@ fn life(kind: &str, install: &[&str], upgrade: &[&str], remove: &[&str]) -> Resu
     run(&machine, "bash", &["-c", &add])?;
     machine
         .until("the new settings", |status| status.guidance.support.phone.as_deref() == Some("ext. 1234"))?;
-    ensure!(machine.property(SERVICE, "InvocationID")? != before, "it was not restarted");
+    wait_for("a restart", LIMIT, || {
+        let now = machine.property(SERVICE, "InvocationID")?;
+        Ok((!now.is_empty() && now != before).then_some(()))
+    })?;
     ensure!(reporting(&machine)? == first, "a change of settings enrolled again");
 
     // An upgrade keeps the enrolment, and what an administrator has disabled.

@@ -1,6 +1,7 @@
 //! Settings of an application as arguments.
 
 use vitalsign_protocol::text::is_plain;
+use vitalsign_verifier::admin_api::SettingsChange;
 use vitalsign_verifier::store::client::{ClientSettings, DetailsTypes};
 
 /// The longest name of a type, in bytes.
@@ -33,31 +34,21 @@ pub(crate) struct SettingsArgs {
 }
 
 impl SettingsArgs {
-    pub(super) fn is_empty(&self) -> bool {
-        let Self { strict_audience, details_types, dpop_bound, transaction_text, badge, preferred_username } =
-            self;
-        details_types.is_empty()
-            && [strict_audience, dpop_bound, transaction_text, badge, preferred_username]
-                .iter()
-                .all(|it| it.is_none())
-    }
-
-    /// Returns settings with those that were given.
-    pub(super) fn over(self, settings: ClientSettings) -> ClientSettings {
+    pub(super) fn change(self) -> SettingsChange {
         let Self { strict_audience, details_types, dpop_bound, transaction_text, badge, preferred_username } =
             self;
         let types = match details_types.as_slice() {
-            [] => settings.authorization_details_types,
-            names if names.iter().any(|name| name == ANY) => DetailsTypes::Any,
-            _ => DetailsTypes::Only(details_types.into_iter().filter(|name| name != NO_TYPE).collect()),
+            [] => None,
+            names if names.iter().any(|name| name == ANY) => Some(DetailsTypes::Any),
+            _ => Some(DetailsTypes::Only(details_types.into_iter().filter(|name| name != NO_TYPE).collect())),
         };
-        ClientSettings {
-            strict_audience: strict_audience.unwrap_or(settings.strict_audience),
+        SettingsChange {
+            strict_audience,
             authorization_details_types: types,
-            dpop_bound_access_tokens: dpop_bound.unwrap_or(settings.dpop_bound_access_tokens),
-            transaction_text: transaction_text.unwrap_or(settings.transaction_text),
-            badge: badge.unwrap_or(settings.badge),
-            preferred_username: preferred_username.unwrap_or(settings.preferred_username),
+            dpop_bound_access_tokens: dpop_bound,
+            transaction_text,
+            badge,
+            preferred_username,
         }
     }
 }

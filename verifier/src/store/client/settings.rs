@@ -1,11 +1,12 @@
 //! Settings of an application.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
 /// Settings of an application. The defaults are those of new applications; the migration that added the settings let
 /// earlier ones do what they could do.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct ClientSettings {
     /// The audience of a client assertion must be the issuer alone, as one string (draft-ietf-oauth-rfc7523bis). Otherwise
@@ -24,7 +25,7 @@ pub struct ClientSettings {
 }
 
 /// Types of `authorization_details`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum DetailsTypes {
     /// Every type, of which only the application knows the meaning.

@@ -1,0 +1,200 @@
+//! Applications.
+
+use super::answer::Call;
+use crate::admin_api::{
+    AddedClientView, AdminProblem, ChangedClientKeys, ClientChange, ClientName, ClientTarget, ClientView,
+    KeyChange, NewClient, Nothing, RotatedSecret, SecretRotation,
+};
+use crate::client_keys::ClientKeys;
+use crate::oidc::{self, Administrator};
+use crate::store::client::{
+    AddedClient, ChangedKeys, Client, ClientCredential, ClientSettings, MAX_NAME_BYTES,
+};
+use serde_json::Value;
+use vitalsign_protocol::problem::{Problem, ProblemType};
+use vitalsign_protocol::text::is_plain;
+
+/// The longest audience, in bytes.
+const MAX_AUDIENCE_BYTES: usize = 512;
+/// The longest name of a type of `authorization_details`, in bytes.
+const MAX_TYPE_BYTES: usize = 128;
+
+fn invalid(detail: String) -> Problem {
+    AdminProblem::Invalid.because(detail)
+}
+
+fn unknown(id: &str) -> Problem {
+    AdminProblem::Unknown.because(format!("There is no client {id}; see `client list`."))
+}
+
+async fn find(call: &Call, id: &str) -> Result<Client, Problem> {
+    call.store.client(id).await?.ok_or_else(|| unknown(id))
+}
+
+fn name_is_taken(name: &str, by: &str) -> Problem {
+    AdminProblem::Conflict
+        .because(format!("People could confuse {name:?} with the name of client {by}; choose another."))
+}
+
+fn keys(jwks: &Value) -> Result<ClientKeys, Problem> {
+    let json = serde_json::to_vec(jwks).map_err(|error| invalid(error.to_string()))?;
+    ClientKeys::parse(&json).map_err(|error| invalid(format!("The keys cannot be used: {error}.")))
+}
+
+/// Checks the audience of access tokens (RFC 9068 sections 4 and 5).
+fn check_audience(audience: &str, id: &str) -> Result<(), Problem> {
+    if !(1..=MAX_AUDIENCE_BYTES).contains(&audience.len()) || !audience.chars().all(|c| c.is_ascii_graphic())
+    {
+        return Err(invalid(format!(
+            "An audience has visible ASCII characters only, at most {MAX_AUDIENCE_BYTES}."
+        )));
+    }
+    if audience == id {
+        return Err(invalid(
+            "The audience of access tokens must differ from the client_id, which is the audience of ID tokens: \
+             name the service that accepts them, such as https://ehr.example/api."
+                .to_owned(),
+        ));
+    }
+    Ok(())
+}
+
+fn check_settings(settings: &ClientSettings) -> Result<(), Problem> {
+    use crate::store::client::DetailsTypes::{Any, Only};
+    let good = |name: &String| (1..=MAX_TYPE_BYTES).contains(&name.len()) && is_plain(name);
+    match &settings.authorization_details_types {
+        Only(names) if !names.iter().all(good) => Err(invalid(format!(
+            "A type of authorization_details has 1 to {MAX_TYPE_BYTES} bytes without control characters."
+        ))),
+        Any | Only(_) => Ok(()),
+    }
+}
+
+pub(super) async fn add(call: Call, _: Nothing, new: NewClient) -> Result<AddedClientView, Problem> {
+    let NewClient { name, id, audience, jwks, settings } = new;
+    let id = match id {
+        Some(id) => id,
+        None => random_id()?,
+    };
+    if !(1..=MAX_NAME_BYTES).contains(&name.len()) || !is_plain(&name) || name.trim().is_empty() {
+        return Err(invalid(format!(
+            "The name is what people are shown: at most {MAX_NAME_BYTES} bytes, no control characters."
+        )));
+    }
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "-._~:/".contains(c);
+    if !(1..=MAX_NAME_BYTES).contains(&id.len()) || !id.chars().all(allowed) {
+        return Err(invalid(format!(
+            "A client's id has letters, digits and -._~:/ only, at most {MAX_NAME_BYTES}."
+        )));
+    }
+    if id == Administrator::CLIENT_ID {
+        return Err(AdminProblem::Conflict.because(format!("{id} is the administrator's own id.")));
+    }
+    check_audience(&audience, &id)?;
+    let settings = settings.over(ClientSettings::default());
+    check_settings(&settings)?;
+    let (secret, credential) = match jwks {
+        None => {
+            let (secret, digest) = oidc::new_secret().map_err(|_| Problem::new(ProblemType::Internal, ""))?;
+            (Some(secret.into()), digest.into())
+        }
+        Some(jwks) => (None, ClientCredential::Keys(keys(&jwks)?)),
+    };
+    let client = Client { id, name, audience, created: call.now, disabled_at: None, credential, settings };
+    match call.store.add_client(&client).await? {
+        AddedClient::Added => Ok(AddedClientView { client: ClientView::of(client), secret }),
+        AddedClient::IdTaken => {
+            Err(AdminProblem::Conflict.because(format!("There is a client {} already.", client.id)))
+        }
+        AddedClient::NameTaken { by } => Err(name_is_taken(&client.name, &by)),
+    }
+}
+
+fn random_id() -> Result<String, Problem> {
+    oidc::random_name::<16>().map_err(|_| Problem::new(ProblemType::Internal, ""))
+}
+
+pub(super) async fn list(call: Call, _: Nothing, _: Nothing) -> Result<Vec<ClientView>, Problem> {
+    Ok(call.store.clients().await?.into_iter().map(ClientView::of).collect())
+}
+
+pub(super) async fn configure(
+    call: Call,
+    target: ClientTarget,
+    change: ClientChange,
+) -> Result<ClientView, Problem> {
+    let id = &target.client;
+    if let Some(audience) = &change.audience {
+        check_audience(audience, id)?;
+    }
+    check_settings(&change.settings.clone().over(ClientSettings::default()))?;
+    let configure = |client: &mut Client| {
+        client.settings = change.settings.over(client.settings.clone());
+        client.audience = change.audience.unwrap_or_else(|| client.audience.clone());
+    };
+    let client = call.store.configure_client(id, configure, call.now).await?;
+    client.map(ClientView::of).ok_or_else(|| unknown(id))
+}
+
+pub(super) async fn disable(call: Call, target: ClientTarget, _: Nothing) -> Result<ClientTarget, Problem> {
+    let id = find(&call, &target.client).await?.id;
+    if !call.store.disable_client(&id, call.now).await? {
+        return Err(AdminProblem::Conflict.because(format!("Client {id} was disabled before.")));
+    }
+    Ok(target)
+}
+
+pub(super) async fn enable(call: Call, target: ClientTarget, _: Nothing) -> Result<ClientTarget, Problem> {
+    let client = find(&call, &target.client).await?;
+    match call.store.enable_client(&client, call.now).await? {
+        AddedClient::Added => Ok(target),
+        AddedClient::IdTaken => {
+            Err(AdminProblem::Conflict.because(format!("Client {} was enabled before.", client.id)))
+        }
+        AddedClient::NameTaken { by } => Err(name_is_taken(&client.name, &by)),
+    }
+}
+
+pub(super) async fn rotate_secret(
+    call: Call,
+    target: ClientTarget,
+    rotation: SecretRotation,
+) -> Result<RotatedSecret, Problem> {
+    let id = target.client;
+    if rotation.overlap.is_some_and(|seconds| seconds > SecretRotation::MAX_OVERLAP) {
+        return Err(invalid("30 days is the longest overlap.".to_owned()));
+    }
+    let (secret, digest) = oidc::new_secret().map_err(|_| Problem::new(ProblemType::Internal, ""))?;
+    let expires = rotation.overlap.map(|seconds| call.now.saturating_add(seconds));
+    if !call.store.rotate_client_secret(&id, &digest, expires, call.now).await? {
+        find(&call, &id).await?;
+        return Err(AdminProblem::Conflict.because(format!(
+            "Client {id} has no secret: it signs with its own keys; see `client set-keys`."
+        )));
+    }
+    Ok(RotatedSecret { client: ClientName { id }, secret: secret.into(), previous_secret_expires: expires })
+}
+
+pub(super) async fn change_keys(
+    call: Call,
+    target: ClientTarget,
+    change: KeyChange,
+) -> Result<ChangedClientKeys, Problem> {
+    let id = target.client;
+    let add = change.add.as_ref().map(keys).transpose()?;
+    match call.store.change_client_keys(&id, add.as_ref(), &change.remove, call.now).await? {
+        ChangedKeys::Changed(keys) => {
+            let kids = keys.kids().into_iter().map(str::to_owned).collect();
+            let jwks = serde_json::to_value(&keys).map_err(|_| Problem::new(ProblemType::Internal, ""))?;
+            Ok(ChangedClientKeys { client: ClientName { id }, jwks, kids })
+        }
+        ChangedKeys::Refused(error) => {
+            Err(AdminProblem::Conflict.because(format!("The keys of client {id} were not changed: {error}.")))
+        }
+        ChangedKeys::NoKeys => {
+            find(&call, &id).await?;
+            Err(AdminProblem::Conflict
+                .because(format!("Client {id} has no keys: it shows a secret; see `client rotate-secret`.")))
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! The API itself, what needs attention, step-ups and signing keys.
+
+use super::answer::Call;
+use crate::admin_api::{
+    AdminProblem, Administrator, ClientAssertion, Examination, KeyReplacement, KeyRotation, KeyWithdrawal,
+    NewSigningKey, Nothing, SigningKeyList, SigningKeyQuery, SigningKeyState, SigningKeyView, StepUpQuery,
+};
+use crate::keyring::KeyringError;
+use crate::oidc;
+use crate::signing_keys::KnownKey;
+use crate::store::key::{KeyPurpose, KeyState};
+use crate::store::recent_step_ups::{RecentStepUp, StepUpFilter};
+use serde_json::Value;
+use vitalsign_protocol::problem::{Problem, ProblemType};
+
+/// Step-ups that are listed at once.
+const MAX_STEP_UPS: u32 = 1000;
+const STEP_UPS: u32 = 20;
+
+pub(super) async fn describe(call: Call, _: Nothing, _: Nothing) -> Result<Value, Problem> {
+    Ok(call.description().clone())
+}
+
+pub(super) async fn show_administrator(call: Call, _: Nothing, _: Nothing) -> Result<Administrator, Problem> {
+    Ok(Administrator {
+        name: call.identity.name.clone(),
+        scopes: call.identity.scopes.iter().copied().collect(),
+    })
+}
+
+pub(super) async fn examine(call: Call, _: Nothing, _: Nothing) -> Result<Examination, Problem> {
+    let verifier = call.verifier().clone();
+    // Reads files, which may take a while.
+    let examined = tokio::task::spawn_blocking(move || Examination::of_files(verifier.config(), call.now));
+    let mut examined = examined.await.map_err(|_| Problem::new(ProblemType::Internal, ""))?;
+    if let Err(error) = call.store.probe().await {
+        examined.problems.push(format!("the store cannot be written: {error}"));
+    }
+    Ok(examined)
+}
+
+pub(super) async fn list_step_ups(
+    call: Call,
+    _: Nothing,
+    query: StepUpQuery,
+) -> Result<Vec<RecentStepUp>, Problem> {
+    let StepUpQuery { user, client, message, since, limit } = query;
+    let limit = limit.unwrap_or(STEP_UPS).min(MAX_STEP_UPS);
+    Ok(call.store.recent_step_ups(&StepUpFilter { user, client, message, since }, limit).await?)
+}
+
+pub(super) async fn sign_assertion(call: Call, _: Nothing, _: Nothing) -> Result<ClientAssertion, Problem> {
+    let verifier = call.verifier();
+    let failed = |error: &dyn std::fmt::Display| AdminProblem::Conflict.because(error.to_string());
+    let administrator = oidc::Administrator::open(&call.keyring(), call.now).await;
+    let administrator = administrator.map_err(|error| failed(&error))?;
+    let jti = oidc::random_name::<16>().map_err(|_| Problem::new(ProblemType::Internal, ""))?;
+    let (issuer, _) = verifier.config().origin();
+    let assertion = administrator.assertion(issuer, jti, call.now).map_err(|error| failed(&error))?;
+    Ok(ClientAssertion { assertion: assertion.into() })
+}
+
+fn purpose(tokens: bool) -> KeyPurpose {
+    if tokens { KeyPurpose::Tokens } else { KeyPurpose::Verdicts }
+}
+
+fn failed(error: KeyringError) -> Problem {
+    match error {
+        KeyringError::Store(error) => error.into(),
+        error => {
+            tracing::error!(%error, "signing keys");
+            AdminProblem::Conflict.because(error.to_string())
+        }
+    }
+}
+
+pub(super) async fn list_signing_keys(
+    call: Call,
+    _: Nothing,
+    query: SigningKeyQuery,
+) -> Result<SigningKeyList, Problem> {
+    let keys = call.keyring().signing_keys(purpose(query.tokens)).await.map_err(failed)?;
+    let view = |key: &KnownKey| SigningKeyView {
+        kid: key.jwk.kid.clone(),
+        state: match key.state {
+            KeyState::Next => SigningKeyState::Next,
+            KeyState::Active => SigningKeyState::Active,
+            KeyState::Retired => SigningKeyState::Retired,
+            KeyState::Withdrawn => SigningKeyState::Withdrawn,
+        },
+        at: key.withdrawn.or(key.published_until()).or((key.begins > call.now).then_some(key.begins)),
+    };
+    Ok(SigningKeyList { keys: keys.all().iter().rev().map(view).collect(), jwks: keys.published(call.now) })
+}
+
+pub(super) async fn rotate_signing_key(
+    call: Call,
+    _: Nothing,
+    rotation: KeyRotation,
+) -> Result<NewSigningKey, Problem> {
+    let (purpose, from) = (purpose(rotation.tokens), call.now.saturating_add(rotation.delay));
+    let keys = call.keyring().rotate(purpose, call.now, from).await.map_err(failed)?;
+    let kid = keys.next().map_or(&keys.current().kid, |(next, _)| &next.kid).clone();
+    Ok(NewSigningKey { kid, signs: purpose.as_str().to_owned(), from })
+}
+
+pub(super) async fn replace_signing_key(
+    call: Call,
+    _: Nothing,
+    replacement: KeyReplacement,
+) -> Result<NewSigningKey, Problem> {
+    let purpose = purpose(replacement.tokens);
+    let keys = call.keyring().replace_compromised(purpose, call.now).await.map_err(failed)?;
+    let kid = keys.current().kid.clone();
+    Ok(NewSigningKey { kid, signs: purpose.as_str().to_owned(), from: call.now })
+}
+
+pub(super) async fn withdraw_signing_key(
+    call: Call,
+    _: Nothing,
+    withdrawal: KeyWithdrawal,
+) -> Result<KeyWithdrawal, Problem> {
+    let purpose = purpose(withdrawal.tokens);
+    call.keyring().withdraw(purpose, &withdrawal.kid, call.now).await.map_err(failed)?;
+    Ok(withdrawal)
+}
