@@ -100,8 +100,8 @@ fn browser_signs_the_bound_challenge_only() {
     party.verify(&keys, &bound_challenge, &assertion, UserVerification::Required).unwrap();
 }
 
-/// The virtual authenticator's attestation certificate is self-signed and random, so a verifier must not
-/// accept it. The credential itself is valid once a trusted vendor is added, as this test does.
+/// The virtual authenticator's attestation certificate is self-signed and random, so a verifier must not accept it, unless
+/// the list names it, as this test does.
 #[test]
 fn browser_credential_needs_a_trusted_vendor() {
     let port = serve(None);
@@ -132,12 +132,17 @@ fn browser_credential_needs_a_trusted_vendor() {
     let chain = member(&statement, "x5c");
     let chain = Value::decode_preferred(&chain).unwrap();
     let certificate = chain.items().unwrap()[0].bytes().unwrap();
+    // A root of the same model that did not sign it.
     let mut metadata = KeyVendor::new(CHROMIUM).metadata("2100-01-01");
-    let roots = json!([STANDARD.encode(certificate)]);
-    metadata["entries"][0]["metadataStatement"]["attestationRootCertificates"] = roots;
     let models = KeyVendor::models(&metadata, folder.path());
     let error = party.finish_registration(&state, &created, &models, NOW).unwrap_err();
     assert!(matches!(error, RegistrationError::Attestation(_)), "{error}");
+    // A list may name the attestation certificate itself (FIDO Metadata Statement, attestationRootCertificates).
+    let roots = json!([STANDARD.encode(certificate)]);
+    metadata["entries"][0]["metadataStatement"]["attestationRootCertificates"] = roots;
+    let models = KeyVendor::models(&metadata, folder.path());
+    let registered = party.finish_registration(&state, &created, &models, NOW).unwrap();
+    assert_eq!(registered.aaguid, CHROMIUM);
 
     // The key that is already there is not registered again.
     let id = B64.decode(created["id"].as_str().unwrap()).unwrap();
@@ -145,18 +150,7 @@ fn browser_credential_needs_a_trusted_vendor() {
     again["extensions"] = json!({});
     assert_eq!(browser.create(&again), Err("InvalidStateError".into()));
 
-    let data = member(&object, "authData");
-    let data = Value::decode_preferred(&data).unwrap();
-    let data = data.bytes().unwrap();
-    let length = usize::from(u16::from_be_bytes([data[53], data[54]]));
-    let public = Value::decode_preferred(&data[55 + length..]).unwrap();
-    let coordinate = |label| B64.encode(public.get(label).unwrap().bytes().unwrap());
-    let mut passkey: Json = serde_json::from_str(&registered(&party).1.passkey).unwrap();
-    passkey["cred"]["cred_id"] = created["id"].clone();
-    passkey["cred"]["cred"]["key"]["EC_EC2"]["x"] = coordinate(-2).into();
-    passkey["cred"]["cred"]["key"]["EC_EC2"]["y"] = coordinate(-3).into();
-    passkey["cred"]["attestation"]["metadata"]["Packed"]["aaguid"] = json!(CHROMIUM);
-    let keys = [passkey.to_string()];
+    let keys = [registered.passkey];
     let options = party.request(&keys, &bound(b"evidence"), 60, UserVerification::Required).unwrap();
     let assertion = browser.get(&options).unwrap();
     let asserted = party.verify(&keys, &bound(b"evidence"), &assertion, UserVerification::Required).unwrap();
