@@ -159,26 +159,28 @@ fn keys_open_with_a_sealed_credential_only() -> Result<()> {
     let installed = Installed { address: installed.listening()?, ..installed };
     ensure!(installed.get("/jwks")? == keys, "the keys are others after a restart");
 
-    // Commands that use no key need no credential. The others get it from systemd, too.
+    // Commands ask the verifier, which has the credential. A backup opens the keys itself, and gets it from systemd, too.
     installed.administer(&["enrol-token", "create"])?;
-    installed.administer(&["audit", "list"])?;
-    let list = ["vitalsign-verifier", "--config", CONFIG, "signing-key", "list"];
-    let without = installed.machine.run(list[0], &list[1..])?;
+    ensure!(installed.administer(&["signing-key", "list"])?.contains("active"), "no key signs");
+    let recipient = installed.administer(&["backup-key", "/etc/vitalsign-verifier/key.txt"])?;
+    let file = "/var/lib/vitalsign-verifier/one.age";
+    let backup = ["vitalsign-verifier", "--config", CONFIG, "backup", file, "--recipient", recipient.trim()];
+    let without = installed.machine.run(backup[0], &backup[1..])?;
     let said = String::from_utf8_lossy(&without.stderr);
     ensure!(!without.status.success() && said.contains("no credentials"), "{said}");
     let folder = installed.testbed.folder().join("machine");
-    let log = folder.join("list.log");
+    let log = folder.join("backup.log");
     let unit = format!(
         "[Service]\nType=oneshot\nUser=vitalsign-verifier\n{CREDENTIAL}\nExecStart=/usr/bin/{}\n\
          StandardOutput=append:{1}\nStandardError=append:{1}\n",
-        list.join(" "),
+        backup.join(" "),
         log.display()
     );
-    fs::write(folder.join("units/list.service"), unit)?;
+    fs::write(folder.join("units/backup.service"), unit)?;
     installed.machine.systemctl(&["daemon-reload"])?;
-    let started = installed.machine.systemctl(&["start", "list.service"]);
+    let started = installed.machine.systemctl(&["start", "backup.service"]);
     let said = fs::read_to_string(log)?;
-    ensure!(started.is_ok() && said.contains("active"), "{said}");
+    ensure!(started.is_ok() && installed.machine.path(file).exists(), "{said}");
 
     // Another key opens nothing.
     let other = installed.machine.run("bash", &["-c", SEAL])?;
