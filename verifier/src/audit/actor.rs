@@ -14,15 +14,10 @@ impl Actor {
     /// (credentials(7), pam_loginuid(8)). `sudo` is the name that sudo gives; another program could have set it.
     #[must_use]
     pub fn of_this_process() -> Self {
-        let mut actor = Map::new();
         #[cfg(unix)]
-        {
-            let uid = rustix::process::getuid().as_raw();
-            actor.insert("uid".into(), uid.into());
-            actor.extend(account(uid).map(|name| ("user".to_owned(), name.into())));
-            let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-            actor.insert("host".into(), host.into());
-        }
+        let actor = user(rustix::process::getuid().as_raw());
+        #[cfg(not(unix))]
+        let actor = Map::new();
         Self(actor).with(Stated::by_this_process())
     }
 
@@ -30,12 +25,8 @@ impl Actor {
     #[cfg(unix)]
     #[must_use]
     pub(crate) fn at_socket(uid: u32, stated: Stated) -> Self {
-        let mut actor = Map::new();
+        let mut actor = user(uid);
         actor.insert("admin".into(), format!("uid:{uid}").into());
-        actor.insert("uid".into(), uid.into());
-        actor.extend(account(uid).map(|name| ("user".to_owned(), name.into())));
-        let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-        actor.insert("host".into(), host.into());
         Self(actor).with(stated)
     }
 
@@ -98,6 +89,17 @@ impl Stated {
             |name: &&str| (1..=64).contains(&name.len()) && name.chars().all(|c| c.is_ascii_graphic());
         Self { login_uid, sudo: sudo.filter(named).map(str::to_owned) }
     }
+}
+
+/// Describes a user of this machine.
+#[cfg(unix)]
+fn user(uid: u32) -> Map<String, Value> {
+    let mut user = Map::new();
+    user.insert("uid".into(), uid.into());
+    user.extend(account(uid).map(|name| ("user".to_owned(), name.into())));
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    user.insert("host".into(), host.into());
+    user
 }
 
 /// Returns the name of a local account.

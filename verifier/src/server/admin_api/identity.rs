@@ -2,8 +2,12 @@
 
 use super::super::connections::Peer;
 use super::super::http::authorization;
-use crate::admin_api::{AdminProblem, STATED_LOGIN_UID, STATED_SUDO_USER, Scope};
-use crate::audit::{Actor, Stated};
+use crate::admin_api::{AdminProblem, Scope};
+#[cfg(unix)]
+use crate::admin_api::{STATED_LOGIN_UID, STATED_SUDO_USER};
+use crate::audit::Actor;
+#[cfg(unix)]
+use crate::audit::Stated;
 use crate::config::{AdminApiSettings, AdministratorSettings, TokenIssuer};
 use crate::oidc::AdministratorToken;
 use axum::http::HeaderMap;
