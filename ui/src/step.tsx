@@ -36,7 +36,7 @@ export function Live({ step, preparing, unread = false }: Progress) {
   );
 }
 
-/** Leaves out what is only to look at where the words do not fit beside it. */
+/** Hides a decoration where the text would not fit beside it. */
 function useRoom() {
   const ref = useRef<HTMLDivElement>(null);
   const look = () => {

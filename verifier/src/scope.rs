@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Scope {
-    /// Read everything, and prove what is in the audit log.
+    /// Read all resources, and export proofs of the audit log.
     Read,
     /// Manage devices, enrolment tokens, users and their security keys.
     Operate,

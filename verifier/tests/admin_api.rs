@@ -164,8 +164,8 @@ mod tests {
     #[tokio::test]
     async fn every_operation_needs_identity_and_scope() {
         let site = Site::start();
-        let nobody = site.client(None);
-        assert_eq!(walk(&site, &nobody, &Scope::ALL, (401, "unauthenticated")).await, OPERATIONS.len());
+        let anonymous = site.client(None);
+        assert_eq!(walk(&site, &anonymous, &Scope::ALL, (401, "unauthenticated")).await, OPERATIONS.len());
         let stranger = site.client(Some(&site.certificate("mallory@hospital.example")));
         assert_eq!(walk(&site, &stranger, &Scope::ALL, (401, "unauthenticated")).await, OPERATIONS.len());
         let mut walked = 0;
@@ -192,7 +192,7 @@ mod tests {
     #[tokio::test]
     async fn audit_log_names_certificate_token_and_user() {
         let site = Site::start();
-        let (anna, nobody) =
+        let (anna, anonymous) =
             (site.client(Some(&site.certificate("anna@hospital.example"))), site.client(None));
         let add = |client: &reqwest::Client, name: &str| {
             let body = json!({ "name": name }).to_string();
@@ -206,12 +206,12 @@ mod tests {
         assert!(line.contains("nurse-1 (by cert:anna)"), "{line}");
 
         let token = site.token("at+jwt", &json!({}));
-        let added = add(&nobody, "nurse-2").bearer_auth(&token).send().await.unwrap();
+        let added = add(&anonymous, "nurse-2").bearer_auth(&token).send().await.unwrap();
         assert_eq!(added.status(), 200, "{}", added.text().await.unwrap());
         assert_eq!(site.actor("user-added")["admin"], format!("oidc:{ISSUER}#ben"));
         // Its scopes are those of the configuration.
         let disabled =
-            nobody.post(site.url("/admin/v1/clients/x/disable")).bearer_auth(&token).send().await.unwrap();
+            anonymous.post(site.url("/admin/v1/clients/x/disable")).bearer_auth(&token).send().await.unwrap();
         assert_eq!(disabled.status(), 403);
 
         stdout(&run(site.path(), &["user", "add", "nurse-3"]));
@@ -241,7 +241,7 @@ mod tests {
             (unsigned, "alg"),
             ("x".to_owned(), "JWT"),
         ] {
-            let refused = add(&nobody, "nurse-4").bearer_auth(&token).send().await.unwrap();
+            let refused = add(&anonymous, "nurse-4").bearer_auth(&token).send().await.unwrap();
             assert_eq!(
                 (refused.status().as_u16(), refused.headers()["www-authenticate"].as_bytes()),
                 (401, &b"Bearer"[..])

@@ -7,6 +7,8 @@ use vitalsign_app_tests::{App, DesktopServices, Hand, Page, Process, Rect, TextW
 use vitalsign_e2e::wait_for;
 
 const MINUTE: Duration = Duration::from_secs(60);
+/// Time in which a move that counted is seen.
+const TRY: Duration = Duration::from_secs(2);
 const SCREEN: Rect = Rect { x: 0, y: 0, width: 1280, height: 900 };
 /// Time after a move in which no press counts, as in `platform/desktop` and the page.
 const QUIET: Duration = Duration::from_millis(700);
@@ -67,10 +69,12 @@ fn prompt_stays_beside_the_work_and_where_it_is_moved() -> Result<()> {
             hand.point((handle.0 - 10 * step, handle.1 + 20 * step))?;
         }
         hand.press(false)?;
-        // A person pauses between two tries: a press within 700 ms of a move or of another press does not count.
-        std::thread::sleep(Duration::from_millis(900));
-        let place = screen.place(window)?;
-        Ok(((place.x - before.x).abs() > 100 && place.is_inside(SCREEN)).then_some(place))
+        // A press soon after a move or another press does not count: then a person tries again.
+        let moved = wait_for("a move", TRY, || {
+            let place = screen.place(window)?;
+            Ok(((place.x - before.x).abs() > 100 && place.is_inside(SCREEN)).then_some(place))
+        });
+        Ok(moved.ok())
     })?;
     close(window, asked)?;
 
@@ -211,10 +215,10 @@ fn prompt_is_on_the_monitor_of_the_work() -> Result<()> {
         .with_context(|| format!("{order}: {:?}", screen.place(window)))?;
         page.until_calm()?;
         ensure_large(page, screen.content(window)?, target).with_context(|| format!("{order}"))?;
-        // On a busy machine a press may not count, and a person presses again.
+        // On a busy machine a press may not count, and a person presses again once the page stands still.
         wait_for("the prompt to be declined", MINUTE, || {
             hand.click(middle(on_screen(page, screen.content(window)?, "#decline")?)?)?;
-            std::thread::sleep(Duration::from_millis(900));
+            page.until_calm()?;
             Ok((!page.has("#decline")?).then_some(()))
         })?;
         ensure!(asked.end()? == "declined");

@@ -80,7 +80,7 @@ async fn no_private_key_is_in_the_store() {
             files.push(std::fs::read(&path).unwrap());
         }
     }
-    assert!(files.iter().any(|file| contains(file, &public)), "the search finds what is there");
+    assert!(files.iter().any(|file| contains(file, &public)), "the search does not find the public key");
     for (what, secret) in secrets {
         assert!(secret.len() >= 32);
         assert!(!files.iter().any(|file| contains(file, &secret)), "{what}");

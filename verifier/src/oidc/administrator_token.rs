@@ -40,7 +40,7 @@ impl AdministratorToken {
     /// Verifies a token by one of these providers.
     ///
     /// # Errors
-    /// A sentence that says what is wrong.
+    /// The reason, as a sentence for the caller.
     pub(crate) fn verify(token: &str, issuers: &[TokenIssuer], now: u64) -> Result<Self, String> {
         let unusable = |why: &dyn std::fmt::Display| format!("The access token cannot be used: {why}.");
         let jws = Jws::parse(token, &ISSUER_ALGORITHMS).map_err(|error| unusable(&error))?;

@@ -33,7 +33,7 @@ pub(crate) fn is_read(machine: &Machine) -> Result<()> {
         let found = seen.pointer(&format!("/{fact}/known"));
         ensure!(found == Some(&value), "{fact}: {seen}\n{}", machine.console());
     }
-    // What is no file is not run.
+    // The helper runs regular files only.
     let hidden = machine.run("mount", &["--bind", "/dev/null", "/usr/sbin/xtables-legacy-multi"])?;
     ensure!(hidden.status.success(), "{}", String::from_utf8_lossy(&hidden.stderr));
     let seen = facts()?;
