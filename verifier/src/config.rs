@@ -1,17 +1,23 @@
 //! Configuration file in TOML. Every setting except the data folder has a default.
 
+mod admin_api;
+mod limits;
+mod siem;
+
+pub use admin_api::{AdminApiSettings, AdministratorSettings, TokenIssuer};
+pub use limits::Limits;
+pub use siem::{SiemHttps, SiemSettings, SiemSyslog};
+
 use crate::age::Recipient;
 use crate::audit::Kind;
 use crate::audit::note::{SignatureType, VerifierKey};
 use crate::audit::prove::MAX_PIN_HOURS;
 use crate::kek::KekSource;
-use crate::scope::Scope;
 use serde::Deserialize;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use vitalsign_protocol::origin::Origin;
-use vitalsign_protocol::text::is_plain;
 use vitalsign_webauthn::Aaguid;
 
 #[derive(Clone, Debug, Deserialize)]
@@ -83,104 +89,6 @@ pub struct Config {
     pub admin_api: AdminApiSettings,
     #[serde(default)]
     pub log: LogSettings,
-}
-
-/// API for administrators.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct AdminApiSettings {
-    /// Socket for root and the verifier's own user; `admin.sock` in the data folder by default.
-    pub socket: Option<PathBuf>,
-    /// Address for HTTPS; none by default.
-    pub listen: Option<SocketAddr>,
-    /// Certificate and key for that address; those of the verifier by default.
-    pub tls: Option<TlsFiles>,
-    /// Roots of the administrators' certificates, PEM.
-    pub client_roots: Option<PathBuf>,
-    /// OpenID providers whose access tokens are accepted.
-    pub issuers: Vec<TokenIssuer>,
-    pub administrators: Vec<AdministratorSettings>,
-}
-
-/// OpenID provider whose access tokens (RFC 9068) are accepted.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TokenIssuer {
-    /// `iss` of its tokens.
-    pub issuer: String,
-    /// `aud` of tokens for this verifier.
-    pub audience: String,
-    /// File with its keys, a JWK set. Read again when it changes.
-    pub jwks: PathBuf,
-}
-
-/// A named administrator, who shows a certificate or a token.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct AdministratorSettings {
-    /// Name in the audit log; of one who shows a token, issuer and subject are.
-    #[serde(default)]
-    pub name: Option<String>,
-    /// Subject alternative name of their certificate: an address of mail, a DNS name or a URI.
-    #[serde(default)]
-    pub certificate: Option<String>,
-    /// `iss` and `sub` of their tokens.
-    #[serde(default)]
-    pub issuer: Option<String>,
-    #[serde(default)]
-    pub subject: Option<String>,
-    pub scopes: BTreeSet<Scope>,
-}
-
-impl AdministratorSettings {
-    /// Returns the name in the audit log; `None` if the settings name no certificate and no token, or both.
-    #[must_use]
-    pub fn audit_name(&self) -> Option<String> {
-        match (&self.name, &self.certificate, &self.issuer, &self.subject) {
-            (Some(name), Some(_), None, None) => Some(format!("cert:{name}")),
-            (None, None, Some(issuer), Some(subject)) => Some(format!("oidc:{issuer}#{subject}")),
-            _ => None,
-        }
-    }
-}
-
-impl AdminApiSettings {
-    /// Returns the first contradiction.
-    fn contradiction(&self) -> Option<&'static str> {
-        let has = |issuer: &String| self.issuers.iter().any(|it| it.issuer == *issuer);
-        let names: Vec<_> =
-            self.administrators.iter().filter_map(AdministratorSettings::audit_name).collect();
-        let certificates: BTreeSet<_> =
-            self.administrators.iter().filter_map(|it| it.certificate.as_ref()).collect();
-        let by_certificate = self.administrators.iter().filter(|it| it.certificate.is_some()).count();
-        match () {
-            () if self.listen.is_some() && self.client_roots.is_none() && self.issuers.is_empty() => {
-                Some("[admin_api] listen needs client_roots or issuers: no administrator could log in")
-            }
-            () if names.len() != self.administrators.len() => {
-                Some("each of [[admin_api.administrators]] needs name and certificate, or issuer and subject")
-            }
-            () if names.iter().collect::<BTreeSet<_>>().len() != names.len()
-                || certificates.len() != by_certificate =>
-            {
-                Some("two of [[admin_api.administrators]] have the same name or certificate")
-            }
-            () if self
-                .administrators
-                .iter()
-                .filter_map(|it| it.issuer.as_ref())
-                .any(|issuer| !has(issuer)) =>
-            {
-                Some("an issuer of [[admin_api.administrators]] is not among [[admin_api.issuers]]")
-            }
-            () if !names.iter().all(|name| is_plain(name))
-                || self.administrators.iter().any(|it| it.scopes.is_empty()) =>
-            {
-                Some("[[admin_api.administrators]] need plain names, and scopes")
-            }
-            () => None,
-        }
-    }
 }
 
 /// Listener for administrators: metrics and details of health, without TLS.
@@ -312,48 +220,6 @@ impl AuditSettings {
     }
 }
 
-/// Receivers of the audit log's events.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct SiemSettings {
-    pub syslog: Option<SiemSyslog>,
-    pub https: Option<SiemHttps>,
-}
-
-/// Receiver of syslog over TLS.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SiemSyslog {
-    /// `HOST:PORT`.
-    pub server: String,
-    /// Roots of the receiver's certificate, PEM.
-    pub roots: PathBuf,
-    /// Certificate and key of the verifier, if the receiver asks for one.
-    #[serde(default)]
-    pub client: Option<TlsFiles>,
-}
-
-impl SiemSyslog {
-    /// Returns the name that the receiver's certificate must have.
-    #[must_use]
-    pub fn host(&self) -> &str {
-        let host = self.server.rsplit_once(':').map_or(self.server.as_str(), |(host, _)| host);
-        host.trim_start_matches('[').trim_end_matches(']')
-    }
-}
-
-/// Receiver of HTTPS batches.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SiemHttps {
-    pub url: String,
-    /// Roots of the receiver's certificate, PEM.
-    pub roots: PathBuf,
-    /// File with a bearer token.
-    #[serde(default)]
-    pub token: Option<PathBuf>,
-}
-
 /// Accepted security keys. Without metadata none can be registered.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -392,92 +258,6 @@ impl Default for Oidc {
     fn default() -> Self {
         // Common clients give up after 30 s.
         Self { interval_seconds: 2, hold_seconds: 20 }
-    }
-}
-
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Limits {
-    /// Maximum number of connections. Fewer where the process may open fewer files.
-    pub connections: usize,
-    /// Maximum number of connections of one IPv4 address or IPv6 /64 on which no device and no application has
-    /// authenticated yet.
-    pub unauthenticated_per_address: usize,
-    /// Memory in bytes for all request bodies that are being received or handled.
-    pub body_bytes: usize,
-    /// Reports that a device may send at once, beyond those that its pace allows.
-    pub report_burst: u32,
-    /// Seconds after which a device may send one more report.
-    pub report_pace_seconds: u64,
-    /// Time limit in seconds for a TLS handshake, for a request's head, for its body, and for a client that reads
-    /// nothing of an answer.
-    pub request_seconds: u64,
-    /// Devices remembered in memory, about 2 KiB each.
-    pub remembered_devices: usize,
-    /// Maximum number of concurrent event channels, each of which needs a connection; by default three quarters of the
-    /// connections, which leaves the others for reports.
-    pub event_channels: Option<usize>,
-    /// Maximum number of pending step-ups of one person, of all applications together.
-    pub step_ups_per_user: u64,
-    /// Maximum number of pending step-ups of one person that one application requested.
-    pub step_ups_per_client_and_user: u64,
-    /// Step-ups that one application may request in a minute.
-    pub step_ups_per_minute: u32,
-    /// Seconds for which an application may not ask a person again who has declined.
-    pub declined_pause_seconds: u64,
-    /// Seconds for which an application may not ask a person again who did not start the request.
-    pub not_mine_pause_seconds: u64,
-    /// Pages of 4 KiB to which the store may grow; no limit by default.
-    pub store_pages: Option<u32>,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            connections: 4096,
-            unauthenticated_per_address: 64,
-            body_bytes: 64 * 1024 * 1024,
-            report_burst: 30,
-            report_pace_seconds: 5,
-            request_seconds: 15,
-            remembered_devices: 262_144,
-            event_channels: None,
-            // Three applications together cannot use them up.
-            step_ups_per_user: 8,
-            step_ups_per_client_and_user: 2,
-            step_ups_per_minute: 600,
-            declined_pause_seconds: 10,
-            not_mine_pause_seconds: 300,
-            store_pages: None,
-        }
-    }
-}
-
-impl Limits {
-    /// Returns the maximum number of concurrent event channels.
-    #[must_use]
-    pub fn event_channels(&self) -> usize {
-        let default = self.connections - self.connections / 4;
-        self.event_channels.map_or(default, |channels| channels.min(self.connections))
-    }
-
-    /// Lowers the number of connections to what the process can open.
-    pub fn fit(&mut self, open_files: usize) {
-        if open_files < self.connections {
-            tracing::warn!(
-                configured = self.connections,
-                connections = open_files,
-                "this process may open too few files for the configured connections; raise LimitNOFILE"
-            );
-            self.connections = open_files;
-        }
-    }
-
-    /// Returns the maximum number of token requests that wait for a result: half of the connections that event channels
-    /// leave. Further requests are answered at once.
-    #[must_use]
-    pub fn held_polls(&self) -> usize {
-        self.connections.saturating_sub(self.event_channels()) / 2
     }
 }
 
