@@ -36,3 +36,17 @@ pub(crate) fn is_same(_: &Path, _: &Path) -> bool {
 pub(crate) fn free_bytes(_: &Path) -> Option<u64> {
     None
 }
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn disks_are_told_apart() {
+        let folder = tempfile::tempdir().unwrap();
+        let to_come = folder.path().join("folder/to/come");
+        assert!(is_same(folder.path(), &to_come));
+        assert!(!is_same(&to_come, Path::new("/proc/self")));
+        assert!(free_bytes(&to_come).is_some_and(|free| free > 0));
+    }
+}
