@@ -14,8 +14,9 @@ use linux as system;
 use other as system;
 
 pub use system::{
-    Listener, PeerId, SocketStream, Terminal, become_program, connect, create_private, elapsed,
-    give_to_owner_of, is_ours, is_private, limit_privileges, notify_manager, private_folder, sync_folder,
+    Listener, PeerId, SocketStream, Terminal, become_program, connect, create_private, elapsed, exposure,
+    give_to_owner_of, is_ours, is_private, is_readable_by_all, limit_privileges, machine_id, notify_manager,
+    private_folder, sync_folder,
 };
 
 /// Returns the device's host name, or an empty string.

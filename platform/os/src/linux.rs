@@ -6,7 +6,10 @@ mod privileges;
 mod socket;
 mod terminal;
 
-pub use files::{create_private, give_to_owner_of, is_ours, is_private, private_folder, sync_folder};
+pub use files::{
+    create_private, exposure, give_to_owner_of, is_ours, is_private, is_readable_by_all, machine_id,
+    private_folder, sync_folder,
+};
 pub use manager::notify_manager;
 pub use privileges::limit_privileges;
 pub use socket::{Listener, PeerId, SocketStream, connect};

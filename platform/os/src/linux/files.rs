@@ -1,7 +1,7 @@
 //! Files that only this user reads.
 
 use std::fs::{DirBuilder, File, OpenOptions};
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
@@ -27,6 +27,38 @@ pub fn is_private(path: &Path) -> io::Result<bool> {
 #[must_use]
 pub fn is_ours(path: &Path) -> bool {
     path.metadata().is_ok_and(|there| there.uid() == rustix::process::geteuid().as_raw())
+}
+
+/// Returns why a file or folder could be changed by another user than root, in words; `None` if it could not. With `or_ours`
+/// it may belong to this process's user. For a link, its target counts.
+pub fn exposure(path: &Path, or_ours: bool) -> io::Result<Option<String>> {
+    let found = path.metadata()?;
+    let is_ours = or_ours && found.uid() == rustix::process::geteuid().as_raw();
+    if found.uid() != 0 && !is_ours {
+        return Ok(Some(format!("it belongs to user {} and not to root", found.uid())));
+    }
+    // Many systems give each user a group without others.
+    let others = if found.uid() == 0 { 0o022 } else { 0o002 };
+    let is_open = found.mode() & others != 0;
+    Ok(is_open.then(|| format!("other users may write to it (mode {:04o})", found.mode() & 0o7777)))
+}
+
+/// Returns whether every user can read the file.
+#[must_use]
+pub fn is_readable_by_all(path: &Path) -> bool {
+    path.metadata().is_ok_and(|found| found.mode() & 0o004 != 0)
+}
+
+/// Returns the identifier of this installation of the system (machine-id(5)), or an empty string. It must not leave the
+/// device.
+#[must_use]
+pub fn machine_id() -> String {
+    const LENGTH: u64 = 32;
+    let mut id = String::new();
+    let read = File::open("/etc/machine-id").and_then(|file| file.take(LENGTH).read_to_string(&mut id));
+    // An image that has not started yet says `uninitialized`.
+    let is_id = read.is_ok() && id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if is_id { id } else { String::new() }
 }
 
 /// Makes the names in a folder last: what was renamed in it survives a power cut.
