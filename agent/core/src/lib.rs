@@ -38,7 +38,7 @@ pub use saved::Saved;
 
 use std::sync::Arc;
 use std::time::Duration;
-use vitalsign_ipc::{AgentState, Cost, Status};
+use vitalsign_ipc::{AgentState, Cost, SettingsState, Status};
 use vitalsign_protocol::ear::Ear;
 use vitalsign_protocol::id::{Digest, EnrolmentId, Nonce, StepUpId};
 use vitalsign_protocol::message::{DeviceSession, EnrolmentChallenge};
@@ -71,6 +71,7 @@ pub struct Agent {
     report_seconds: Option<ReportSeconds>,
     channel: channel::Channel,
     organisation: organisation::Sources,
+    settings: SettingsState,
     step_ups: step_up::StepUps,
     /// Wall clock minus elapsed time when last seen. It changes only when the clock is set.
     clock_offset: Option<i128>,
@@ -121,6 +122,7 @@ impl Agent {
             schedule: schedule::Schedule::default(),
             report_seconds: None,
             organisation: organisation::Sources::default(),
+            settings: SettingsState::default(),
             channel: channel::Channel::default(),
             step_ups: step_up::StepUps::default(),
             clock_offset: None,
@@ -145,6 +147,11 @@ impl Agent {
     ) -> Self {
         self.organisation = organisation::Sources::new(managed, served);
         self
+    }
+
+    /// Replaces what people are told about the managed settings.
+    pub fn set_settings(&mut self, settings: SettingsState) {
+        self.settings = settings;
     }
 
     /// Handles an event and returns the effects to execute, in order.
@@ -265,6 +272,7 @@ impl Agent {
             listening: self.channel.is_open(),
             step_ups: self.step_ups.shown(),
             guidance: self.organisation.guidance.clone(),
+            settings: self.settings.clone(),
         }
     }
 

@@ -21,4 +21,4 @@ pub use display::{Display, DisplayError, FULL_VOLUME, Theme, TimeOfDay};
 pub use error::{Error, MAX_FRAME, PROTOCOL, VERSION};
 pub use frame::{Inbox, encode};
 pub use message::{Answer, Diagnostic, Hello, OrganisationTexts, Refusal, Reply, Request, SessionLock};
-pub use status::{AgentState, Cost, Guidance, Stage, Status, StepUp, StepUpCeremony};
+pub use status::{AgentState, Cost, Guidance, SettingsState, Stage, Status, StepUp, StepUpCeremony};

@@ -72,6 +72,19 @@ pub struct Status {
     /// The organisation's guidance for people, from the device's configuration and the verifier.
     #[serde(default)]
     pub guidance: Guidance,
+    /// The managed settings.
+    #[serde(default)]
+    pub settings: SettingsState,
+}
+
+/// The managed settings, in words.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SettingsState {
+    /// Names of the settings that management sets, such as `support.phone`.
+    pub managed: Vec<String>,
+    /// Reason why the managed files cannot be used, with file and line. The last ones that could stay in force.
+    pub refused: Option<String>,
 }
 
 /// The organisation's name, ways to reach IT, who fixes failed checks, and how the app looks and sounds.

@@ -438,6 +438,7 @@ mod tests {
             listening: false,
             step_ups: Vec::new(),
             guidance: vitalsign_ipc::Guidance::default(),
+            settings: vitalsign_ipc::SettingsState::default(),
         }
     }
 

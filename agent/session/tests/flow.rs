@@ -35,6 +35,7 @@ fn status(step_ups: &[StepUpId]) -> FlowEvent {
         listening: true,
         step_ups: step_ups.iter().map(step_up).collect(),
         guidance: vitalsign_ipc::Guidance::default(),
+        settings: vitalsign_ipc::SettingsState::default(),
     }))
 }
 

@@ -53,6 +53,7 @@ fn status(step_ups: Vec<StepUp>) -> Status {
         listening: true,
         step_ups,
         guidance: vitalsign_ipc::Guidance::default(),
+        settings: vitalsign_ipc::SettingsState::default(),
     }
 }
 

@@ -182,6 +182,7 @@ pub(super) fn reporting(checks: Vec<Check>) -> Status {
         listening: true,
         step_ups: Vec::new(),
         guidance: Guidance::default(),
+        settings: vitalsign_ipc::SettingsState::default(),
     }
 }
 

@@ -49,6 +49,7 @@ fn status(step_ups: Vec<StepUp>) -> Box<Status> {
         listening: true,
         step_ups,
         guidance: vitalsign_ipc::Guidance::default(),
+        settings: vitalsign_ipc::SettingsState::default(),
     })
 }
 

@@ -141,5 +141,6 @@ pub fn nothing_known() -> Status {
         listening: true,
         step_ups: Vec::new(),
         guidance: vitalsign_ipc::Guidance::default(),
+        settings: vitalsign_ipc::SettingsState::default(),
     }
 }

@@ -52,6 +52,9 @@ pub(crate) fn page(status: &Status, advisor: &Advisor, style: Style, now: u64) -
     if let Some(support) = support(&status.guidance.support) {
         lines.push(line("Help", support));
     }
+    if let Some(why) = &status.settings.refused {
+        lines.push(line("Settings", refused(why)));
+    }
     if let Some(cost) = status.cost {
         lines.push(line(
             "Last report",
@@ -82,6 +85,11 @@ pub(crate) fn json(status: &Status) -> serde_json::Result<serde_json::Value> {
 pub(crate) fn managed(file: &Path, style: Style) -> String {
     let text = format!("the verifier is set by managed configuration ({})", file.display());
     rows(style, &[20], &[line("Settings", text)])
+}
+
+/// Says why the managed settings are not in force.
+pub(crate) fn refused(why: &str) -> String {
+    format!("the new settings are not in force, and the last ones are: {}", plain(why))
 }
 
 /// Returns the summary sentence.
@@ -204,6 +212,7 @@ mod tests {
             listening: false,
             step_ups: Vec::new(),
             guidance: vitalsign_ipc::Guidance::default(),
+            settings: vitalsign_ipc::SettingsState::default(),
         }
     }
 
