@@ -1,6 +1,7 @@
 //! The command line.
 
 mod check;
+mod config;
 mod diagnostics;
 mod doctor;
 mod enrol;
@@ -67,6 +68,8 @@ enum Command {
     Report(Output),
     /// Find out why something does not work.
     Doctor(Output),
+    /// Show each setting in force, and the file and line that sets it.
+    Config(Output),
     /// Show the diagnostics for IT, or send them.
     #[command(subcommand)]
     Diagnostics(diagnostics::DiagnosticsCommand),
@@ -138,15 +141,20 @@ struct Output {
 }
 
 impl PathArgs {
-    /// The settings that hold, with this command's own in front.
+    /// Returns the settings in force, with this command's in front.
     fn load(&self, flags: ConfigLayer) -> Result<Config, ConfigError> {
+        Config::load_or_kept(self.config.as_deref(), &self.layer(flags))
+    }
+
+    /// As [`Self::load`], for a command that changes settings: the managed files must be usable.
+    fn load_usable(&self, flags: ConfigLayer) -> Result<Config, ConfigError> {
         Config::load(self.config.as_deref(), &self.layer(flags))
     }
 
-    /// Reads the settings that hold, so that they can be read again.
+    /// Reads the settings in force, so that they can be read again.
     fn source(&self, flags: ConfigLayer) -> Result<Arc<ConfigSource>, ConfigError> {
         let (file, flags) = (self.config.clone(), self.layer(flags));
-        ConfigSource::new(move || Config::load(file.as_deref(), &flags)).map(Arc::new)
+        ConfigSource::new(move || Config::load_or_kept(file.as_deref(), &flags)).map(Arc::new)
     }
 
     fn layer(&self, flags: ConfigLayer) -> ConfigLayer {
@@ -173,6 +181,7 @@ pub(crate) fn run() -> ExitCode {
                 Command::Status(output) => status::run(&place, output),
                 Command::Report(output) => report::run(&place, output),
                 Command::Doctor(output) => doctor::run(&place, output),
+                Command::Config(output) => config::run(&place, output),
                 Command::Diagnostics(command) => diagnostics::run(&place, &command),
                 Command::SecurityKey(command) => session::run(&place, &command.arguments()),
                 Command::StepUp(command) => session::run(&place, &command.arguments()),

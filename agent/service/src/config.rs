@@ -1,17 +1,35 @@
 //! Configuration in layers. Later layers override earlier ones: built-in defaults, options of `vitalsign enrol`
-//! (`enrolment.toml` in the state folder), managed configuration in `/etc/vitalsign/agent.toml` (administrator or MDM),
-//! environment, flags. Of enrolment tokens, the one that `vitalsign enrol` was given comes before the managed one.
+//! (`enrolment.toml` in the state folder), managed configuration in `/etc/vitalsign/agent.toml` and `agent.d`
+//! (administrator or MDM), environment, flags. Of enrolment tokens, the one that `vitalsign enrol` was given comes before
+//! the managed one.
+
+mod effective;
+mod files;
+mod kept;
+mod layer;
+mod settings;
+mod used_token;
+
+pub(crate) use effective::{EffectiveSetting, effective};
+pub(crate) use files::SettingOrigin;
+pub(crate) use kept::keep;
+pub(crate) use layer::ConfigLayer;
+#[cfg(test)]
+pub(crate) use settings::setting;
+pub(crate) use used_token::{digest_of, is_used, remember};
 
 use crate::{env, organisation};
-use serde::{Deserialize, Serialize};
+use files::ManagedFiles;
+use std::collections::BTreeMap;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use vitalsign_agent_core::ManagedOrganisation;
 use vitalsign_client::program::DEFAULT_SOCKET;
-use vitalsign_ipc::{Display, DisplayError};
+use vitalsign_ipc::SettingsState;
 use vitalsign_protocol::id::Secret;
-use vitalsign_protocol::organisation::{Colour, Organisation, OrganisationError, Support};
 use vitalsign_protocol::origin::Origin;
+use zeroize::Zeroizing;
 
 /// Path of the administrator's configuration file.
 pub(crate) const FILE: &str = "/etc/vitalsign/agent.toml";
@@ -21,56 +39,7 @@ pub(crate) const ENROLMENT_FILE: &str = "enrolment.toml";
 const STATE: &str = "/var/lib/vitalsign";
 const MAX_FILE: u64 = 64 * 1024;
 const MAX_TOKEN: u64 = 4 * 1024;
-
-/// Settings as one source gives them: what it does not say is left to the others.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-pub(crate) struct ConfigLayer {
-    /// URL of the verifier, for example `https://verifier.example`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) verifier: Option<String>,
-    /// Certificates that the verifier's certificate must chain to, PEM. No others are trusted.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) ca_file: Option<PathBuf>,
-    /// A file with the enrolment token.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) token_file: Option<PathBuf>,
-    /// The report key: `auto` (this device's TPM), `software`, or where the TPM is.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) key: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) state: Option<PathBuf>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) socket: Option<PathBuf>,
-    /// Seconds between reports, whatever the verifier asks: for tests.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) report_seconds: Option<u64>,
-    /// Checks that the person at the device may fix. Without it, IT fixes every check of a managed device.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) user_may_fix: Option<Vec<String>>,
-    /// Ways to reach IT.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) support: Option<Support>,
-    /// Name and look of the organisation.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) organisation: Option<OrganisationLayer>,
-    /// Appearance and loudness of the app.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) display: Option<Display>,
-}
-
-/// Name and look of the organisation.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct OrganisationLayer {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) name: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) colour: Option<Colour>,
-    /// A PNG file.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) logo: Option<PathBuf>,
-}
+const MAX_ANCHORS: u64 = 1024 * 1024;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Config {
@@ -86,12 +55,17 @@ pub(crate) struct Config {
     pub(crate) managed: ManagedConfig,
 }
 
-/// The administrator's configuration file and its settings.
+/// The managed configuration: the administrator's files and their settings.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ManagedConfig {
+    /// The first file.
     pub(crate) file: PathBuf,
     pub(crate) layer: ConfigLayer,
-    /// The organisation's words in the file and beside it.
+    /// Origin of each setting, by its name.
+    pub(crate) origins: BTreeMap<&'static str, SettingOrigin>,
+    /// Reason why the files cannot be used; the settings are those that were in force before.
+    pub(crate) refused: Option<String>,
+    /// The organisation's words in the files and beside them.
     pub(crate) organisation: ManagedOrganisation,
     /// Files with such words that cannot be used.
     pub(crate) problems: Vec<String>,
@@ -105,12 +79,34 @@ impl ManagedConfig {
         let is_managed = layer != ConfigLayer::default();
         let display = layer.display.unwrap_or_default();
         let organisation = ManagedOrganisation { is_managed, words: Arc::new(words), display };
-        Self { file, layer, organisation, problems }
+        Self { file, layer, organisation, problems, ..Self::default() }
     }
 
-    /// Returns the file if it sets the verifier.
+    /// Takes the settings that were kept, because the files cannot be used. The device counts as managed in any case.
+    fn read_kept(file: PathBuf, kept: ManagedFiles, refused: String) -> Self {
+        let mut managed = Self { origins: kept.origins, ..Self::read(file, kept.layer) };
+        managed.organisation.is_managed = true;
+        managed.refused = Some(refused);
+        managed
+    }
+
+    /// Returns the file that sets the verifier, if one does.
     pub(crate) fn verifier_file(&self) -> Option<&Path> {
-        self.layer.verifier.as_ref().map(|_| self.file.as_path())
+        let file = self.origins.get("verifier").map_or(self.file.as_path(), |origin| origin.path.as_path());
+        self.layer.verifier.as_ref().map(|_| file)
+    }
+
+    /// Returns the file that sets the enrolment token, if one does.
+    pub(crate) fn token_origin(&self) -> Option<&SettingOrigin> {
+        self.origins.get("enrolment-token")
+    }
+
+    /// Returns what people are told about the settings.
+    pub(crate) fn state(&self) -> SettingsState {
+        SettingsState {
+            managed: self.origins.keys().map(|&name| name.to_owned()).collect(),
+            refused: self.refused.clone(),
+        }
     }
 
     /// Returns the name and managed value of a setting that differs from the given one.
@@ -139,7 +135,34 @@ impl ManagedConfig {
 pub(crate) struct VerifierSettings {
     /// `https://…`, without a slash at the end.
     pub(crate) url: String,
-    pub(crate) ca_file: PathBuf,
+    pub(crate) anchors: TrustAnchors,
+}
+
+/// The only certificates to which the verifier's certificate may chain, as PEM.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum TrustAnchors {
+    File(PathBuf),
+    /// The certificates themselves, from the managed configuration.
+    Certificates(Arc<str>),
+}
+
+impl TrustAnchors {
+    pub(crate) fn read(&self) -> io::Result<Vec<u8>> {
+        match self {
+            Self::Certificates(pem) => Ok(pem.as_bytes().to_vec()),
+            Self::File(path) => read_bytes(path, MAX_ANCHORS)?
+                .ok_or_else(|| io::Error::new(ErrorKind::FileTooLarge, "it is too large")),
+        }
+    }
+}
+
+impl std::fmt::Display for TrustAnchors {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::File(path) => path.display().fmt(f),
+            Self::Certificates(_) => f.write_str("ca-certificates"),
+        }
+    }
 }
 
 /// Reason why the configuration cannot be used.
@@ -149,20 +172,21 @@ pub(crate) enum ConfigError {
     Read { path: PathBuf, error: std::io::Error },
     #[error("{path} is larger than {limit} bytes")]
     TooLarge { path: PathBuf, limit: u64 },
-    #[error("{path} is not as expected: {error}")]
-    Syntax { path: PathBuf, error: Box<toml::de::Error> },
+    #[error("{folder} holds more files or bytes than are read", folder = .0.display())]
+    TooMuch(PathBuf),
+    #[error("{path}:{line}:{column}: {why}")]
+    Invalid { path: PathBuf, line: usize, column: usize, why: String },
+    #[error("{path} is not used, because {why}: give it to root, and close it to others")]
+    Exposed { path: PathBuf, why: String },
     #[error("{name} is not a whole number: {value}")]
     Number { name: &'static str, value: String },
     #[error("the verifier's address must be https://HOST[:PORT], and is {0}")]
     Url(String),
     #[error(
-        "a verifier is set ({0}) but no ca-file: set the certificate authority that it must be trusted by"
+        "a verifier is set ({0}) but neither ca-file nor ca-certificates: set the certificate authority that it must be \
+         trusted by"
     )]
     NoAnchor(String),
-    #[error("{path}: {error}")]
-    Organisation { path: PathBuf, error: OrganisationError },
-    #[error("{path}: {error}")]
-    Display { path: PathBuf, error: DisplayError },
     #[error("there is no enrolment token in {0}")]
     NoToken(PathBuf),
     #[error(
@@ -171,21 +195,66 @@ pub(crate) enum ConfigError {
     NotToken(String),
 }
 
-impl Config {
-    /// The settings that hold. `file` is another file than [`FILE`], and then must be there.
-    pub(crate) fn load(file: Option<&Path>, flags: &ConfigLayer) -> Result<Self, ConfigError> {
+/// Sources beside the managed configuration, and where that is.
+struct Sources<'a> {
+    flags: &'a ConfigLayer,
+    environment: ConfigLayer,
+    file: PathBuf,
+    /// A flag or the environment names the file.
+    is_named: bool,
+}
+
+impl<'a> Sources<'a> {
+    fn find(file: Option<&Path>, flags: &'a ConfigLayer) -> Result<Self, ConfigError> {
         let var = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
         let named = file.map(Path::to_owned).or_else(|| var(env::CONFIG).map(PathBuf::from));
-        let layer = match &named {
-            Some(path) => ConfigLayer::read(path)?,
-            None => ConfigLayer::read_if_there(Path::new(FILE))?,
-        };
-        let managed = ManagedConfig::read(named.unwrap_or_else(|| FILE.into()), layer);
+        let is_named = named.is_some();
         let environment = ConfigLayer::from_environment(var)?;
-        let state = [flags, &environment, &managed.layer].into_iter().find_map(|given| given.state.clone());
-        let state = state.unwrap_or_else(|| STATE.into());
-        let told = ConfigLayer::read_if_there(&state.join(ENROLMENT_FILE))?;
-        Self::of([flags, &environment], &told, managed, state)
+        Ok(Self { flags, environment, file: named.unwrap_or_else(|| FILE.into()), is_named })
+    }
+
+    fn managed(&self) -> Result<ManagedConfig, ConfigError> {
+        let ManagedFiles { layer, origins } = files::read(&self.file, self.is_named)?;
+        Ok(ManagedConfig { origins, ..ManagedConfig::read(self.file.clone(), layer) })
+    }
+
+    /// The state folder under these managed settings.
+    fn state(&self, managed: &ConfigLayer) -> PathBuf {
+        let state = [self.flags, &self.environment, managed].into_iter().find_map(|it| it.state.clone());
+        state.unwrap_or_else(|| STATE.into())
+    }
+
+    fn told(&self, managed: &ConfigLayer) -> Result<ConfigLayer, ConfigError> {
+        read_told(&self.state(managed).join(ENROLMENT_FILE))
+    }
+
+    fn combine(&self, managed: ManagedConfig) -> Result<Config, ConfigError> {
+        let (state, told) = (self.state(&managed.layer), self.told(&managed.layer)?);
+        Config::of([self.flags, &self.environment], &told, managed, state)
+    }
+}
+
+impl Config {
+    /// Returns the settings in force. `file` is another file than [`FILE`], and then must exist.
+    pub(crate) fn load(file: Option<&Path>, flags: &ConfigLayer) -> Result<Self, ConfigError> {
+        let sources = Sources::find(file, flags)?;
+        sources.combine(sources.managed()?)
+    }
+
+    /// As [`Self::load`], but if the managed files cannot be used, the last ones that could stay in force, and
+    /// [`ManagedConfig::refused`] says why. Never falls back to the defaults of a setting that was managed.
+    pub(crate) fn load_or_kept(file: Option<&Path>, flags: &ConfigLayer) -> Result<Self, ConfigError> {
+        let sources = Sources::find(file, flags)?;
+        sources.managed().and_then(|managed| sources.combine(managed)).or_else(|error| {
+            // The mistake is in the command that names it.
+            if matches!(&error, ConfigError::Read { path, error }
+                if sources.is_named && *path == sources.file && error.kind() == ErrorKind::NotFound)
+            {
+                return Err(error);
+            }
+            let kept = kept::read(&sources.state(&ConfigLayer::default()));
+            sources.combine(ManagedConfig::read_kept(sources.file.clone(), kept, error.to_string()))
+        })
     }
 
     /// Combines the layers: `overrides`, then the managed configuration, then what `vitalsign enrol` was told.
@@ -205,10 +274,11 @@ impl Config {
         let sources = &[flags, environment, &managed.layer, told];
         let token_files = [flags, environment, told, &managed.layer];
         let token_files = token_files.into_iter().filter_map(|layer| layer.token_file.clone()).collect();
-        let verifier = match (first(sources, |it| &it.verifier), first(sources, |it| &it.ca_file)) {
+        let anchors = sources.iter().find_map(|it| it.trust_anchors());
+        let verifier = match (first(sources, |it| &it.verifier), anchors) {
             (None, _) => None,
             (Some(url), None) => return Err(ConfigError::NoAnchor(url)),
-            (Some(url), Some(ca_file)) => Some(VerifierSettings { url: checked_url(&url)?, ca_file }),
+            (Some(url), Some(anchors)) => Some(VerifierSettings { url: checked_url(&url)?, anchors }),
         };
         Ok(Self {
             verifier,
@@ -221,8 +291,8 @@ impl Config {
         })
     }
 
-    /// The enrolment token, where one is set.
-    pub(crate) fn token(&self) -> Result<Option<Secret>, ConfigError> {
+    /// Returns the enrolment token in a file, where one is.
+    pub(crate) fn token_in_files(&self) -> Result<Option<Secret>, ConfigError> {
         for path in &self.token_files {
             let token = token_in(path)?;
             if token.is_some() {
@@ -230,6 +300,16 @@ impl Config {
             }
         }
         Ok(None)
+    }
+
+    /// Returns the enrolment token in the managed configuration itself.
+    pub(crate) fn configured_token(&self) -> Option<&Secret> {
+        self.managed.layer.enrolment_token.as_ref().map(|token| &token.0)
+    }
+
+    /// Returns the enrolment token, whether or not it was used.
+    pub(crate) fn token(&self) -> Result<Option<Secret>, ConfigError> {
+        Ok(self.token_in_files()?.or_else(|| self.configured_token().cloned()))
     }
 }
 
@@ -251,53 +331,20 @@ pub(crate) fn checked_token(text: &str, source: impl FnOnce() -> String) -> Resu
     if is_token { Ok(Secret::new(text.as_bytes().to_vec())) } else { Err(ConfigError::NotToken(source())) }
 }
 
+/// Reads the options of `vitalsign enrol`.
+fn read_told(path: &Path) -> Result<ConfigLayer, ConfigError> {
+    match read_capped(path, MAX_FILE) {
+        Ok(Some(text)) => ConfigLayer::parse(path, &text).map(|parsed| parsed.layer),
+        Ok(None) => Ok(ConfigLayer::default()),
+        // They are for the service only: others go without.
+        Err(ConfigError::Read { error, .. }) if error.kind() == ErrorKind::PermissionDenied => {
+            Ok(ConfigLayer::default())
+        }
+        Err(error) => Err(error),
+    }
+}
+
 impl ConfigLayer {
-    fn read(path: &Path) -> Result<Self, ConfigError> {
-        let missing =
-            || ConfigError::Read { path: path.to_owned(), error: std::io::ErrorKind::NotFound.into() };
-        let text = read_capped(path, MAX_FILE)?.ok_or_else(missing)?;
-        let layer: Self = toml::from_str(&text)
-            .map_err(|error| ConfigError::Syntax { path: path.to_owned(), error: Box::new(error) })?;
-        layer.check(path)?;
-        Ok(layer)
-    }
-
-    /// Checks the settings that people see.
-    fn check(&self, path: &Path) -> Result<(), ConfigError> {
-        if let Some(display) = &self.display {
-            display.check().map_err(|error| ConfigError::Display { path: path.to_owned(), error })?;
-        }
-        self.words().check().map_err(|error| ConfigError::Organisation { path: path.to_owned(), error })
-    }
-
-    /// Returns the organisation's words in these settings.
-    fn words(&self) -> Organisation {
-        let OrganisationLayer { name, colour, .. } = self.organisation.clone().unwrap_or_default();
-        let support = self.support.clone().unwrap_or_default();
-        Organisation {
-            name,
-            colour,
-            support,
-            user_may_fix: self.user_may_fix.clone(),
-            ..Organisation::default()
-        }
-    }
-
-    fn read_if_there(path: &Path) -> Result<Self, ConfigError> {
-        match Self::read(path) {
-            Err(ConfigError::Read { error, .. }) if error.kind() == std::io::ErrorKind::NotFound => {
-                Ok(Self::default())
-            }
-            // What enrolment was told is for the service only: others go without.
-            Err(ConfigError::Read { error, .. })
-                if error.kind() == std::io::ErrorKind::PermissionDenied && path.ends_with(ENROLMENT_FILE) =>
-            {
-                Ok(Self::default())
-            }
-            other => other,
-        }
-    }
-
     fn from_environment(var: impl Fn(&'static str) -> Option<String>) -> Result<Self, ConfigError> {
         let path = |name| var(name).map(PathBuf::from);
         let report_seconds = var(env::REPORT_SECONDS)
@@ -310,30 +357,31 @@ impl ConfigLayer {
             state: path(env::STATE),
             socket: path(env::SOCKET),
             report_seconds: report_seconds.transpose()?,
-            user_may_fix: None,
-            support: None,
-            organisation: None,
-            display: None,
+            ..Self::default()
         })
     }
 }
 
-/// Text of a small file; none when there is no such file.
-fn read_capped(path: &Path, limit: u64) -> Result<Option<String>, ConfigError> {
-    use std::io::Read;
+/// Reads a small file of text; `None` if there is no such file.
+fn read_capped(path: &Path, limit: u64) -> Result<Option<Zeroizing<String>>, ConfigError> {
     let failed = |error| ConfigError::Read { path: path.to_owned(), error };
-    let file = match std::fs::File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+    let bytes = match read_bytes(path, limit) {
+        Ok(Some(bytes)) => Zeroizing::new(bytes),
+        Ok(None) => return Err(ConfigError::TooLarge { path: path.to_owned(), limit }),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(failed(error)),
     };
-    let mut text = String::new();
-    let read = file.take(limit + 1).read_to_string(&mut text).map_err(failed)?;
-    if u64::try_from(read).is_ok_and(|read| read <= limit) {
-        Ok(Some(text))
-    } else {
-        Err(ConfigError::TooLarge { path: path.to_owned(), limit })
-    }
+    let text = std::str::from_utf8(&bytes);
+    let text = text.map_err(|error| failed(io::Error::new(ErrorKind::InvalidData, error)))?;
+    Ok(Some(Zeroizing::new(text.to_owned())))
+}
+
+/// Reads a file; `None` if it is larger than `limit` bytes.
+fn read_bytes(path: &Path, limit: u64) -> io::Result<Option<Vec<u8>>> {
+    use std::io::Read;
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)?.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
+    Ok(u64::try_from(bytes.len()).is_ok_and(|length| length <= limit).then_some(bytes))
 }
 
 /// The verifier's URL in one spelling, without a slash at the end.
@@ -345,6 +393,7 @@ fn checked_url(url: &str) -> Result<String, ConfigError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use vitalsign_protocol::organisation::Colour;
 
     fn given(toml: &str) -> Result<ConfigLayer, String> {
         toml::from_str(toml).map_err(|error| error.to_string())
@@ -365,7 +414,8 @@ mod tests {
             "verifier = 'https://told.example/'\nca-file = '/told.pem'\nkey = 'auto'\ntoken-file = '/t'";
         let file = "verifier = 'https://file.example'\nsocket = '/s'\ntoken-file = '/etc/t'";
         let config = combined("key = 'software'", told, file).unwrap();
-        let verifier = VerifierSettings { url: "https://file.example".into(), ca_file: "/told.pem".into() };
+        let anchors = TrustAnchors::File("/told.pem".into());
+        let verifier = VerifierSettings { url: "https://file.example".into(), anchors };
         assert_eq!(config.verifier, Some(verifier));
         assert_eq!((config.key.as_str(), config.socket), ("software", "/s".into()));
         assert_eq!(config.managed.verifier_file(), Some(Path::new("/nowhere/agent.toml")));
@@ -437,8 +487,6 @@ mod tests {
 
     #[test]
     fn refuses_unsafe_and_unknown_settings() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("agent.toml");
         for (good, toml) in [
             (true, "[support]\nname = 'Service desk'\nurl = 'mailto:it@hospital.example'"),
             (true, "user-may-fix = []"),
@@ -457,8 +505,7 @@ mod tests {
             (false, "[display]\nnight-volume = 101"),
             (false, "[display]\nvolume = 10"),
         ] {
-            std::fs::write(&path, toml).unwrap();
-            assert_eq!(ConfigLayer::read(&path).is_ok(), good, "{toml}");
+            assert_eq!(ConfigLayer::parse(Path::new("x"), toml).is_ok(), good, "{toml}");
         }
     }
 

@@ -1,7 +1,7 @@
 //! Executes effects on the device, one at a time: reads its facts, uses its key.
 
 use crate::clock::wall;
-use crate::config::{Config, ConfigError};
+use crate::config::Config;
 use crate::config_source::ConfigSource;
 use crate::pin_period::PinPeriods;
 use crate::session_lock::SessionLocks;
@@ -87,8 +87,7 @@ impl DeviceExecutor {
     }
 
     fn collect(&mut self) -> Posture {
-        // After an error, the settings that were read last stay in use.
-        let _ = self.reload();
+        self.reload();
         let start = Instant::now();
         let settings =
             Settings { root: PathBuf::from("/"), state: Some(self.config.state.clone()), session: None };
@@ -111,7 +110,9 @@ impl DeviceExecutor {
     fn enrolment_keys(&mut self, renew_key: bool) -> Result<EnrolmentKeys, RequestError> {
         // Settings that cannot be used are the same to the core as a missing token. A key is renewed only when there is
         // a token to enrol with.
-        self.reload().map_err(|_| RequestError::NoToken)?;
+        if self.reload().managed.refused.is_some() {
+            return Err(RequestError::NoToken);
+        }
         let token = self.source.read_token();
         if renew_key {
             self.renew_key(token.is_ok()).map_err(RequestError::Key)?;
@@ -122,13 +123,13 @@ impl DeviceExecutor {
 
     /// Reads the configuration again. A key that is not the configured one is closed, because after a restart it would not
     /// be there.
-    fn reload(&mut self) -> Result<(), ConfigError> {
-        let config = self.source.reload()?;
+    fn reload(&mut self) -> &Config {
+        let config = self.source.reload();
         if (&config.key, &config.state) != (&self.config.key, &self.config.state) {
             self.key = None;
         }
         self.config = config;
-        Ok(())
+        &self.config
     }
 
     /// Replaces a lost key by the one that was set aside before, or makes room for a new one if the hardware refuses that

@@ -58,7 +58,8 @@ impl PersistentAgent {
         };
         let core = Agent::new(saved).with_report_seconds(config.report_seconds);
         let served = organisation::kept(&config.state);
-        let core = core.with_organisation(config.managed.organisation.clone(), served);
+        let mut core = core.with_organisation(config.managed.organisation.clone(), served);
+        core.set_settings(config.managed.state());
         let (journal, source) = (Journal::open(&config.state), Arc::clone(source));
         let mut agent =
             Self { core, store, journal, source, saved: true, leftovers: false, problems: Vec::new() };
@@ -72,9 +73,11 @@ impl PersistentAgent {
 
     /// Handles an event and returns the effects to execute, in order.
     pub(crate) fn handle(&mut self, event: Event) -> Vec<Effect> {
-        // The settings were read again before the facts were. People see a new telephone number without a restart.
-        if matches!(event, Event::Collected(_)) {
+        // The settings were read again before the facts or the keys were. People see a new telephone number without a
+        // restart.
+        if matches!(event, Event::Collected(_) | Event::EnrolmentKeysRead(_)) {
             let managed = self.source.current().managed;
+            self.core.set_settings(managed.state());
             self.core.set_organisation(managed.organisation);
             self.log_problems(managed.problems);
         }
@@ -130,6 +133,7 @@ impl PersistentAgent {
                 ),
             }
         }
+        self.source.remember_token(&config.state);
         if let Err(error) = vitalsign_host::drop_key_aside(&config.key, &config.state) {
             tracing::warn!(%error, "a replaced key cannot be removed");
         }

@@ -9,7 +9,6 @@ use rustls::pki_types::{CertificateDer, pem::PemObject};
 use rustls::{ClientConfig, RootCertStore};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 use vitalsign_agent_core::RequestError;
@@ -52,9 +51,9 @@ pub(crate) struct VerifierClient {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SetupError {
     #[error("cannot read the certificates in {path}: {why}")]
-    Anchors { path: PathBuf, why: String },
+    Anchors { path: String, why: String },
     #[error("{0} holds no certificate")]
-    NoAnchors(PathBuf),
+    NoAnchors(String),
     #[error("TLS cannot be set up: {0}")]
     Tls(String),
 }
@@ -78,17 +77,16 @@ impl Events {
 impl VerifierClient {
     /// Reads the trust anchors; does not connect yet.
     pub(crate) fn new(config: &config::VerifierSettings) -> Result<Self, SetupError> {
-        let path = &config.ca_file;
-        let unreadable = |why: String| SetupError::Anchors { path: path.clone(), why };
+        let anchors = &config.anchors;
+        let unreadable = |why: String| SetupError::Anchors { path: anchors.to_string(), why };
         let mut roots = RootCertStore::empty();
-        for certificate in
-            CertificateDer::pem_file_iter(path).map_err(|error| unreadable(error.to_string()))?
-        {
+        let pem = anchors.read().map_err(|error| unreadable(error.to_string()))?;
+        for certificate in CertificateDer::pem_slice_iter(&pem) {
             let certificate = certificate.map_err(|error| unreadable(error.to_string()))?;
             roots.add(certificate).map_err(|error| unreadable(error.to_string()))?;
         }
         if roots.is_empty() {
-            return Err(SetupError::NoAnchors(path.clone()));
+            return Err(SetupError::NoAnchors(anchors.to_string()));
         }
         let tls = |error: &dyn std::error::Error| SetupError::Tls(error.to_string());
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());

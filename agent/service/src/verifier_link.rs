@@ -43,8 +43,7 @@ impl VerifierLink {
 
     /// Returns the client for the configuration as it is on disk.
     fn reloaded_client(&mut self) -> Result<Arc<VerifierClient>, RequestError> {
-        let config = self.source.reload().map_err(|error| RequestError::Unreachable(error.to_string()))?;
-        self.client_for(config.verifier)
+        self.client_for(self.source.reload().verifier)
     }
 
     fn client_for(
@@ -52,7 +51,7 @@ impl VerifierLink {
         settings: Option<VerifierSettings>,
     ) -> Result<Arc<VerifierClient>, RequestError> {
         let settings = settings.ok_or(RequestError::NoToken)?;
-        let anchors = std::fs::read(&settings.ca_file).ok();
+        let anchors = settings.anchors.read().ok();
         match &self.client {
             Some((before, file, client)) if (before, file) == (&settings, &anchors) => Ok(Arc::clone(client)),
             _ => {

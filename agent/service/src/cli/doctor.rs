@@ -1,7 +1,7 @@
 //! `vitalsign doctor`: why something does not work. One line for each thing that has to work, and what to do.
 
 use super::{Output, PathArgs, check, say, say_json, wall};
-use crate::config::{Config, ConfigError, ConfigLayer};
+use crate::config::{Config, ConfigError, ConfigLayer, digest_of, is_used};
 use crate::organisation;
 use crate::render::style::Paint;
 use crate::render::table::{Cell, rows};
@@ -40,9 +40,7 @@ pub(crate) fn run(place: &PathArgs, output: Output) -> anyhow::Result<ExitStatus
 
 /// Everything. What the service sees itself counts more than what this process sees.
 fn examine(config: &Config) -> Vec<Diagnostic> {
-    let managed = config.managed.verifier_file();
-    let managed = managed.map_or(String::new(), |file| format!("; {} sets the verifier", file.display()));
-    let mut all = vec![ok("settings", &format!("understood{managed}"))];
+    let mut all = Vec::new();
     let remedy = "Fix the file. Until then, people see the product's texts.";
     all.extend(config.managed.problems.iter().map(|it| problem("organisation", it.clone(), remedy)));
     match ServiceClient::connect(&config.socket).and_then(|mut service| {
@@ -59,10 +57,12 @@ fn examine(config: &Config) -> Vec<Diagnostic> {
                 )),
             }
             if let Answer::Status(status) = status {
+                all.insert(0, settings(config, status.settings.refused.as_deref()));
                 all.extend(help(&status.guidance.support));
                 all.extend(standing_of(&status));
                 all.extend(needless_token(config, &status));
                 all.extend(unusable_token(config, &status));
+                all.extend(used_token(config, &status));
                 all.extend(channel(&status));
             }
         }
@@ -77,6 +77,7 @@ fn examine(config: &Config) -> Vec<Diagnostic> {
                 ClientError::Foreign(..) => "Find out which program has taken the service's place.",
                 _ => "See the service's log: journalctl -u vitalsign",
             };
+            all.insert(0, settings(config, config.managed.refused.as_deref()));
             all.push(problem("service", error.to_string(), remedy));
             let served = organisation::kept(&config.state);
             let agent =
@@ -89,6 +90,32 @@ fn examine(config: &Config) -> Vec<Diagnostic> {
     all.push(session_program());
     all.extend(updates(&check::probe(config).0.os));
     all
+}
+
+/// The managed settings. The service's view counts, because other users need not be able to read the files.
+fn settings(config: &Config, refused: Option<&str>) -> Diagnostic {
+    let file = config.managed.verifier_file();
+    let managed = file.map_or(String::new(), |file| format!("; {} sets the verifier", file.display()));
+    match refused {
+        None => ok("settings", &format!("understood{managed}")),
+        Some(why) => problem(
+            "settings",
+            standing::refused(why),
+            "Fix the file, or deliver it again; `vitalsign config` shows what is in force.",
+        ),
+    }
+}
+
+/// An enrolment token that every user of the device can read.
+fn open_token(config: &Config) -> Option<Diagnostic> {
+    let file = &config.managed.token_origin()?.path;
+    vitalsign_os::is_readable_by_all(file).then(|| {
+        problem(
+            "enrolment token",
+            format!("{} holds one, and every user can read it", file.display()),
+            "Close the file: chown root:vitalsign and chmod 640. If others could use the token, revoke it.",
+        )
+    })
 }
 
 /// A token file that prevents enrolment. The service has nothing but the log to say so.
@@ -106,6 +133,19 @@ fn unusable_token(config: &Config, status: &Status) -> Option<Diagnostic> {
         Err(error) => Some(problem("enrolment token", error.to_string(), remedy)),
         Ok(_) => None,
     }
+}
+
+/// A managed token that this device has used, although it needs one again.
+fn used_token(config: &Config, status: &Status) -> Option<Diagnostic> {
+    use AgentState::{KeyTrouble, NotEnrolled, Refused};
+    if !matches!(status.standing, NotEnrolled | KeyTrouble { .. } | Refused { .. })
+        || !is_used(&config.state, &digest_of(config.configured_token()?))
+    {
+        return None;
+    }
+    let file = config.managed.token_origin().map(|origin| origin.path.display().to_string());
+    let seen = format!("this device has used the one in {}", file.unwrap_or_default());
+    Some(problem("enrolment token", seen, "Deliver a new one, or use it again: vitalsign enrol --again"))
 }
 
 /// Ways to reach IT, in words.
@@ -131,6 +171,7 @@ fn needless_token(config: &Config, status: &Status) -> Option<Diagnostic> {
 pub(crate) fn findings(config: &Config) -> Vec<Diagnostic> {
     let mut all = vec![state(config)];
     all.extend(verifier(config));
+    all.extend(open_token(config));
     all
 }
 

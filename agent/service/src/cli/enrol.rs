@@ -46,9 +46,9 @@ pub(crate) struct EnrolArgs {
 }
 
 pub(crate) fn run(place: &PathArgs, arguments: &EnrolArgs) -> anyhow::Result<ExitStatus> {
-    let config = place.load(arguments.enrolling.given())?;
+    let config = place.load_usable(arguments.enrolling.given())?;
     if let Some((name, value)) = config.managed.conflict(&arguments.enrolling.given()) {
-        let file = config.managed.file.display();
+        let file = config.managed.verifier_file().unwrap_or(&config.managed.file).display();
         eprintln!("vitalsign: the {name} is set by managed configuration: {file} says {value}");
         return Ok(ExitStatus::Rejected);
     }
@@ -65,7 +65,7 @@ pub(crate) fn run(place: &PathArgs, arguments: &EnrolArgs) -> anyhow::Result<Exi
     // Checks the settings before it replaces the old ones.
     VerifierClient::new(verifier)?;
     let token = token(arguments, &config)?;
-    let ca = std::fs::read(&verifier.ca_file).with_context(|| verifier.ca_file.display().to_string())?;
+    let ca = verifier.anchors.read().with_context(|| verifier.anchors.to_string())?;
 
     let state = &config.state;
     vitalsign_os::private_folder(state).with_context(|| state.display().to_string())?;
@@ -74,7 +74,7 @@ pub(crate) fn run(place: &PathArgs, arguments: &EnrolArgs) -> anyhow::Result<Exi
     let managed = &config.managed.layer;
     let told = ConfigLayer {
         verifier: managed.verifier.is_none().then(|| verifier.url.clone()),
-        ca_file: managed.ca_file.is_none().then(|| keep(state, CA_FILE, &ca)).transpose()?,
+        ca_file: managed.trust_anchors().is_none().then(|| keep(state, CA_FILE, &ca)).transpose()?,
         token_file: Some(keep(state, TOKEN_FILE, token.expose())?),
         key: managed.key.is_none().then(|| config.key.clone()),
         ..ConfigLayer::default()

@@ -39,13 +39,18 @@ pub(crate) fn run(place: &PathArgs, arguments: ServiceArgs) -> anyhow::Result<Ex
     tracing::info!(state = %config.state.display(), socket = %config.socket.display(), key = config.key, "starting");
     let manager = ServiceManager::from_environment();
 
+    if let Some(error) = &config.managed.refused {
+        tracing::error!(error, "the settings cannot be used: the last ones stay in force");
+    }
+
     let agent = PersistentAgent::open(&source)?;
+    source.keep();
     let socket = config.socket.clone();
     let mut device = DeviceExecutor::new(Arc::clone(&source));
     let session_locks = SessionLocks::new(vitalsign_host::users_in_front);
     device.session_locks(session_locks.clone());
     let pin_periods = PinPeriods::new(vitalsign_host::users_in_front);
-    let link = VerifierLink::new(source);
+    let link = VerifierLink::new(Arc::clone(&source));
     let (changes, pushed) = channel();
     match vitalsign_host::watch(changes) {
         Ok(watching) => {
@@ -61,7 +66,7 @@ pub(crate) fn run(place: &PathArgs, arguments: ServiceArgs) -> anyhow::Result<Ex
         Err(error) => tracing::warn!(%error, "changes are seen at the next reading only"),
     }
     let state = config.state.clone();
-    let diagnostics = DiagnosticsTexts::new(move || doctor::findings(&config), state);
+    let diagnostics = DiagnosticsTexts::new(move || doctor::findings(&source.current()), state);
     let (service, inputs) = Service::start(agent, device, link, diagnostics)?;
 
     let ends = inputs.clone();

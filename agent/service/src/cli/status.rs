@@ -31,13 +31,15 @@ pub(crate) fn run(place: &PathArgs, output: Output) -> anyhow::Result<ExitStatus
             let Some(saved) = Store::peek::<Saved>(&config.state) else { anyhow::bail!("{error}; {next}") };
             eprintln!("vitalsign: {error}; {next}. This is what was saved last:");
             let served = organisation::kept(&config.state);
-            let agent = Agent::new(saved).with_organisation(config.managed.organisation.clone(), served);
+            let mut agent = Agent::new(saved).with_organisation(config.managed.organisation.clone(), served);
+            agent.set_settings(config.managed.state());
             (agent.status(crate::clock::now()), own_texts(&agent))
         }
         Err(error) => anyhow::bail!(error),
     };
     let shown = show(&status, texts, output)?;
-    if let Some(file) = config.managed.verifier_file().filter(|_| !output.json) {
+    let is_shown = !output.json && status.settings.refused.is_none();
+    if let Some(file) = config.managed.verifier_file().filter(|_| is_shown) {
         say(&standing::managed(file, Style::of_stdout()));
     }
     Ok(shown)
