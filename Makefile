@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup ui demo shell test screenshots bench cross fuzz fmt lint deny golden bindings openapi manual packages clean
+.PHONY: help setup ui demo shell test screenshots bench cross fuzz fmt lint deny golden bindings openapi managed manual packages clean
 
 cache := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/vitalsign
 export PATH := $(cache)/tools/bin:$(PATH)
@@ -64,6 +64,9 @@ bindings: ui ## Regenerate the types of the app's pages, after a change of src-t
 
 openapi: ## Regenerate docs/admin-api.json, after a change of the API for administrators.
 	VITALSIGN_OPENAPI=1 cargo test -q --workspace --lib documented_description_is_this
+
+managed: ## Regenerate the templates for device management, after a change of agent/service/src/config/settings.rs.
+	VITALSIGN_MANAGED=1 cargo test -q --workspace --bins managed_files_are_these
 
 manual: ## Write man pages and shell completions to target/manual, for packages.
 	VITALSIGN_MANUAL=$(CURDIR)/target/manual cargo test -q --workspace --bins manual_is_complete

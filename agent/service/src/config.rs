@@ -7,6 +7,8 @@ mod effective;
 mod files;
 mod kept;
 mod layer;
+#[cfg(test)]
+mod managed;
 mod settings;
 mod used_token;
 
