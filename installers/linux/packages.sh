@@ -140,7 +140,7 @@ SPEC
     echo "%defattr(-,root,root,-)"
     (cd "$root" && find . -type f ! -path './etc/*' -printf '/%P\n' | sed 's|vendor-completions|site-functions|; s|^/usr/share/doc|%doc &|; s|.*|"&"|; s|"%doc \(.*\)|%doc "\1|')
     (cd "$root" && find . -type f -path './etc/*' -printf '%%config(noreplace) "/%P"\n')
-    (cd "$root" && find . -mindepth 2 -maxdepth 2 -type d -path './etc/vitalsign*' -printf '%%dir "/%P"\n')
+    (cd "$root" && find . -mindepth 2 -maxdepth 3 -type d -path './etc/vitalsign*' -printf '%%dir "/%P"\n')
   } >"$spec"
   rpmbuild --quiet -bb --define "_topdir $work/rpm" --define "_rpmdir $out" --define "_rpmfilename %%{NAME}-%%{VERSION}-%%{RELEASE}.%%{ARCH}.rpm" \
     --buildroot "$work/rpm/root-$1" "$spec" >&2

@@ -1,0 +1,193 @@
+//! Managed configuration: one file enrols a device, files that cannot be used change nothing, and the status says so.
+
+use anyhow::{Context, Result, ensure};
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Output};
+use std::time::Duration;
+use vitalsign_client::ServiceClient;
+use vitalsign_e2e::{Agent, Child, Testbed, wait_for};
+use vitalsign_ipc::{AgentState, Status};
+
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// A device whose only settings are managed ones.
+struct Managed {
+    agent: Agent,
+    folder: PathBuf,
+}
+
+impl Managed {
+    fn new(testbed: &Testbed) -> Result<Self> {
+        let folder = testbed.folder().join("etc");
+        fs::create_dir_all(folder.join("agent.d"))?;
+        fs::write(folder.join("agent.toml"), "")?;
+        Ok(Self { agent: testbed.agent("device")?, folder })
+    }
+
+    /// Delivers a file, in one step.
+    fn deliver(&self, name: &str, text: &str) -> Result<PathBuf> {
+        let path = self.folder.join("agent.d").join(name);
+        let beside = self.folder.join("agent.d").join(format!(".{name}"));
+        fs::write(&beside, text)?;
+        fs::rename(&beside, &path)?;
+        Ok(path)
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = self.agent.command(arguments);
+        for name in ["VITALSIGN_VERIFIER", "VITALSIGN_CA_FILE", "VITALSIGN_TOKEN_FILE"] {
+            command.env_remove(name);
+        }
+        command.env("VITALSIGN_CONFIG", self.folder.join("agent.toml"));
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Result<(Option<i32>, String)> {
+        let Output { status, stdout, stderr } = self.command(arguments).output()?;
+        let text = format!("{}{}", String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr));
+        Ok((status.code(), text.split_whitespace().collect::<Vec<_>>().join(" ")))
+    }
+
+    /// Starts the service, and waits until it answers: a command before would report by itself, and hold the state.
+    fn start(&self) -> Result<Child> {
+        let service = Child::start(&mut self.command(&["service", "run"]))?;
+        let socket = self.agent.socket();
+        wait_for("the service", LIMIT, || Ok(ServiceClient::connect(&socket).ok().map(drop)))?;
+        Ok(service)
+    }
+
+    fn until(&self, what: &str, wanted: impl Fn(&Status) -> bool) -> Result<Status> {
+        self.agent.until(what, wanted)
+    }
+}
+
+fn enrolment(url: &str, anchor: &str, token: &str) -> String {
+    format!("verifier = \"{url}\"\nca-certificates = '''\n{anchor}'''\nenrolment-token = \"{token}\"\n")
+}
+
+fn reporting(status: &Status) -> bool {
+    status.standing == AgentState::Reporting
+}
+
+#[test]
+fn managed_file_enrols_a_device() -> Result<()> {
+    let testbed = Testbed::with_simulated_tpm()?;
+    let device = Managed::new(&testbed)?;
+    let (token, anchor) = (testbed.token(1)?, fs::read_to_string(testbed.anchor())?);
+    device.deliver("50-enrolment.toml", &enrolment(&testbed.url(), &anchor, &token))?;
+    let service = device.start()?;
+    let first = device.until("a verdict", reporting)?;
+    ensure!(first.settings.managed.contains(&"enrolment-token".to_owned()), "{:?}", first.settings);
+
+    // The token is remembered as used, and stored nowhere else.
+    let state = device.agent.state();
+    ensure!(state.join("enrolment-token.used").exists(), "it is not remembered");
+    for file in fs::read_dir(&state)? {
+        let path = file?.path();
+        let holds = path.is_file() && String::from_utf8_lossy(&fs::read(&path)?).contains(&token);
+        ensure!(!holds, "{} holds the token", path.display());
+    }
+    let (code, text) = device.run(&["config", "--json"])?;
+    ensure!(code == Some(0) && !text.contains(&token), "{text}");
+    ensure!(text.contains("50-enrolment.toml:1") && text.contains("(hidden)"), "{text}");
+
+    // After a restart it reports, and does not try the token.
+    drop(service);
+    let _service = device.start()?;
+    let again = device.until("a verdict", reporting)?;
+    ensure!(again.enrolment == first.enrolment, "it enrolled again");
+    Ok(())
+}
+
+#[test]
+fn wrong_managed_values_wait_for_a_correction() -> Result<()> {
+    let (testbed, other) = (Testbed::with_simulated_tpm()?, Testbed::with_simulated_tpm()?);
+    let device = Managed::new(&testbed)?;
+    let (token, anchor) = (testbed.token(1)?, fs::read_to_string(testbed.anchor())?);
+    let strange = fs::read_to_string(other.anchor())?;
+    let url = testbed.url();
+    let wrong = [
+        ("an unreachable verifier", enrolment("https://127.0.0.1:9", &anchor, &token), "not reached"),
+        ("a strange anchor", enrolment(&url, &strange, &token), "certificate authority"),
+        ("a wrong token", enrolment(&url, &anchor, "vse_unknown"), "token is not known"),
+    ];
+    device.deliver("50.toml", &wrong[0].1)?;
+    let _service = device.start()?;
+    for (what, text, said) in &wrong {
+        device.deliver("50.toml", text)?;
+        device.run(&["report"])?;
+        let seen = device.until(what, |status| match &status.standing {
+            AgentState::Offline { detail, .. } | AgentState::Refused { detail, .. } => detail.contains(said),
+            _ => false,
+        })?;
+        ensure!(seen.enrolment.is_none(), "{what}: it is enrolled");
+        let (code, text) = device.run(&["doctor"])?;
+        ensure!(code == Some(1) && text.contains(said), "{what}: {text}");
+    }
+    device.deliver("50.toml", &enrolment(&url, &anchor, &token))?;
+    device.run(&["report"])?;
+    device.until("a verdict", reporting)?;
+    Ok(())
+}
+
+#[test]
+fn refused_settings_keep_the_last_ones() -> Result<()> {
+    let testbed = Testbed::with_simulated_tpm()?;
+    let device = Managed::new(&testbed)?;
+    let (token, anchor) = (testbed.token(1)?, fs::read_to_string(testbed.anchor())?);
+    device.deliver("50.toml", &enrolment(&testbed.url(), &anchor, &token))?;
+    device.deliver("60.toml", "user-may-fix = []\n[support]\nphone = \"ext. 1\"\n")?;
+    let mut service = device.start()?;
+    let first = device.until("a verdict", reporting)?;
+    for (text, at) in [
+        ("# half\n[support]\nphone = \"ext. 2\"\nname = \"Serv", "70.toml:4:"),
+        ("[support]\nphone = \"ext. 2\"\nfax = \"ext. 3\"\n", "70.toml:3:1: support.fax is not a setting"),
+    ] {
+        let file = device.deliver("70.toml", text)?;
+        for restarted in [false, true] {
+            if restarted {
+                drop(service);
+                service = device.start()?;
+            }
+            device.run(&["report"])?;
+            let kept = device.until("the refusal", |status| {
+                reporting(status) && status.settings.refused.as_ref().is_some_and(|it| it.contains(at))
+            })?;
+            ensure!(kept.guidance.support.phone.as_deref() == Some("ext. 1"), "{:?}", kept.guidance);
+            ensure!(kept.guidance.fixers == first.guidance.fixers, "{:?}", kept.guidance);
+            ensure!(kept.enrolment == first.enrolment, "it enrolled again");
+            for command in [["status"].as_slice(), &["doctor"], &["config"]] {
+                let (_, text) = device.run(command)?;
+                ensure!(text.contains(at) && text.contains("not in force"), "{command:?}: {text}");
+            }
+            let (code, _) = device.run(&["config"])?;
+            ensure!(code == Some(1), "config says {code:?}");
+        }
+        fs::remove_file(file)?;
+        device.run(&["report"])?;
+        device.until("no refusal", |status| reporting(status) && status.settings.refused.is_none())?;
+    }
+    device.deliver("70.toml", "[support]\nphone = \"ext. 2\"\n")?;
+    device.run(&["report"])?;
+    let now = device.until("new settings", |status| status.settings.refused.is_none())?;
+    ensure!(now.guidance.support.phone.as_deref() == Some("ext. 2"), "{:?}", now.guidance);
+    Ok(())
+}
+
+#[test]
+fn unusable_settings_at_the_first_start_wait() -> Result<()> {
+    let testbed = Testbed::with_simulated_tpm()?;
+    let device = Managed::new(&testbed)?;
+    let (token, anchor) = (testbed.token(1)?, fs::read_to_string(testbed.anchor())?);
+    let good = enrolment(&testbed.url(), &anchor, &token);
+    device.deliver("50.toml", good.get(..good.len() - 3).context("too short")?)?;
+    let _service = device.start()?;
+    let waits = device.until("the refusal", |status| status.settings.refused.is_some())?;
+    ensure!(waits.standing == AgentState::NotEnrolled, "{:?}", waits.standing);
+    ensure!(waits.guidance.fixers.managed, "the device counts as the person's own");
+    device.deliver("50.toml", &good)?;
+    device.run(&["report"])?;
+    device.until("a verdict", reporting)?;
+    Ok(())
+}
