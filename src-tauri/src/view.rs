@@ -11,7 +11,9 @@ mod prompt;
 #[cfg(test)]
 mod tests;
 
-pub use device::{Check, Contact, DeviceView, Headline, Remediator, Seen, SeenValue, SettingsPage, Tone};
+pub use device::{
+    Check, Contact, DeviceSettings, DeviceView, Headline, Remediator, Seen, SeenValue, SettingsPage, Tone,
+};
 pub use diagnostics::{DiagnosticsSent, DiagnosticsText};
 pub use guidance::{Accent, CheckTexts, Organisation, Support};
 pub use key::{KeyList, KeyProblem, KeyProblemKind, KeyView, Registration};

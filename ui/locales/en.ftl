@@ -171,6 +171,7 @@ contact-none = Unknown
 contact-reached = The server has the newest report
 # $since: a date and time.
 contact-offline = Offline since { $since }. Vitalsign keeps trying.
+device-settings-refused = New settings for this device cannot be used. It keeps the former ones. Tell { $team }.
 diagnostics-label = Diagnostics for IT
 diagnostics-about = IT asks for this when you call. Read it before you send it. It contains no passwords, PINs, names or patient data.
 diagnostics-show = Show diagnostics
@@ -672,5 +673,6 @@ settings-title = Sounds and signs
 settings-requestTone = Sound when a request arrives
 settings-checkMark = Mark for a moment when a request ends
 settings-tones = Tone when a request ends
+device-settings-managed = { $team } manages the other settings of this device. They cannot be changed here.
 about-help = Need help?
 about-help-next = Call IT{ $reach }. On the status page you can copy the diagnostics for them.

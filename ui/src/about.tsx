@@ -1,9 +1,11 @@
+import type { DeviceSettings } from "./bindings";
 import { Fact } from "./check";
 import { FeedbackSettings } from "./settings";
-import { SupportNote } from "./support";
+import { SupportNote, useTeam } from "./support";
 import { t } from "./text";
 
-export function About({ version }: { version: string }) {
+export function About({ version, settings }: { version: string; settings: DeviceSettings }) {
+  const team = useTeam();
   return (
     <main data-page="about">
       <h1 tabIndex={-1}>{t("about-title")}</h1>
@@ -16,6 +18,11 @@ export function About({ version }: { version: string }) {
         <Fact name={t("about-licence")}>{t("about-licence-name")}</Fact>
       </dl>
       <FeedbackSettings />
+      {settings !== "unmanaged" && (
+        <p id="managed" class="note">
+          {t("device-settings-managed", { team })}
+        </p>
+      )}
       <h2>{t("about-help")}</h2>
       <p>{t("about-help-next")}</p>
       <SupportNote />

@@ -39,7 +39,7 @@ export function App({ view, version }: { view: View; version: string }) {
               <Nav page={page} />
               {page === "status" && <Status device={view.device} lost={view.lost} />}
               {page === "keys" && <KeysPage view={view} draft={draft.current} />}
-              {page === "about" && <About version={version} />}
+              {page === "about" && <About version={version} settings={view.device.settings} />}
             </>
           )}
         </DeviceCodeContext.Provider>

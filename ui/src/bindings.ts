@@ -122,7 +122,13 @@ busy: boolean,
 /**
  * Ways to reach IT.
  */
-support: Support, };
+support: Support, 
+/**
+ * Settings of this device.
+ */
+settings: DeviceSettings, };
+
+export type DeviceSettings = "unmanaged" | "managed" | "refused";
 
 export type Tone = "good" | "attention" | "blocked" | "unknown";
 

@@ -52,6 +52,11 @@ export function Status({ device, lost }: { device: DeviceView; lost: DisconnectR
           )}
           {device.code !== null && <CodeForIt id="problem-code" code={device.code} />}
           {device.code !== null && <SupportNote />}
+          {device.settings === "refused" && (
+            <p id="settings-refused" class="offline">
+              {t("device-settings-refused", { team })}
+            </p>
+          )}
           {contact.kind === "offline" && <p class="offline">{t("contact-offline", { since: date(contact.since) })}</p>}
         </div>
         <CheckAgain device={device} lost={lost !== null} now={now} sentence={sentence} />

@@ -3,11 +3,11 @@
 use super::Tray;
 use super::words::{escape, plain};
 use crate::view::{
-    Check, CheckTexts, Contact, DeviceView, DisconnectReason, Headline, Remediator, Seen, SeenValue,
-    SettingsPage, Support, Tone,
+    Check, CheckTexts, Contact, DeviceSettings, DeviceView, DisconnectReason, Headline, Remediator, Seen,
+    SeenValue, SettingsPage, Support, Tone,
 };
 use serde_json::Value;
-use vitalsign_ipc::{AgentState, Status};
+use vitalsign_ipc::{AgentState, SettingsState, Status};
 use vitalsign_protocol::check::{self, Desktop};
 use vitalsign_protocol::device_code::DeviceCode;
 use vitalsign_protocol::ear::{self, Ear, Tier};
@@ -58,6 +58,15 @@ pub(super) fn device(
         holds_until: ear.and_then(|ear| ear.exp),
         busy: status.is_some_and(|status| status.busy) && lost.is_none(),
         support: status.map(|status| support(&status.guidance.support)).unwrap_or_default(),
+        settings: status.map(|status| settings(&status.settings)).unwrap_or_default(),
+    }
+}
+
+fn settings(state: &SettingsState) -> DeviceSettings {
+    match state {
+        SettingsState { refused: Some(_), .. } => DeviceSettings::Refused,
+        SettingsState { managed, .. } if managed.is_empty() => DeviceSettings::Unmanaged,
+        SettingsState { .. } => DeviceSettings::Managed,
     }
 }
 

@@ -34,6 +34,21 @@ pub struct DeviceView {
     pub busy: bool,
     /// Ways to reach IT.
     pub support: Support,
+    /// Settings of this device.
+    pub settings: DeviceSettings,
+}
+
+/// Settings of the device, as management delivers them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, TS)]
+#[serde(rename_all = "kebab-case")]
+pub enum DeviceSettings {
+    /// Management sets none.
+    #[default]
+    Unmanaged,
+    /// Management sets some.
+    Managed,
+    /// The new ones cannot be used, and the last ones are in force.
+    Refused,
 }
 
 /// Rating at a glance; each has its own shape.

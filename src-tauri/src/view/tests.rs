@@ -19,6 +19,7 @@ fn bindings() -> String {
         Page,
         DisconnectReason,
         DeviceView,
+        DeviceSettings,
         Tone,
         Headline,
         Contact,

@@ -101,3 +101,19 @@ fn settings_are_offered_for_what_the_person_fixes() {
     let remedy = json!({"lock-idle": {"remedy": "Ask at the desk."}});
     assert_eq!(offered(remedy, Guidance::default()), nothing);
 }
+
+#[test]
+fn refused_settings_are_shown_before_managed_ones() {
+    let shown = |managed: &[&str], refused: Option<&str>| {
+        let managed = managed.iter().map(|&it| it.to_owned()).collect();
+        let settings = vitalsign_ipc::SettingsState { managed, refused: refused.map(str::to_owned) };
+        let mut model = Model::new(String::new());
+        let status = Box::new(Status { settings, ..*status(Vec::new()) });
+        model.on(Happened::Shown(UiUpdate::Status { status, changed: Vec::new() }), NOW);
+        model.view(NOW).device.settings
+    };
+    assert_eq!(shown(&[], None), view::DeviceSettings::Unmanaged);
+    assert_eq!(shown(&["key"], None), view::DeviceSettings::Managed);
+    assert_eq!(shown(&["key"], Some("agent.toml:1:1")), view::DeviceSettings::Refused);
+    assert_eq!(shown(&[], Some("agent.toml:1:1")), view::DeviceSettings::Refused);
+}
