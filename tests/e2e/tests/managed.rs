@@ -8,6 +8,8 @@ use std::time::Duration;
 use vitalsign_client::ServiceClient;
 use vitalsign_e2e::{Agent, Child, Testbed, wait_for};
 use vitalsign_ipc::{AgentState, Status};
+use vitalsign_simulated_key::process::program;
+use vitalsign_tpm_client::testing::Swtpm;
 
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -35,7 +37,11 @@ impl Managed {
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = self.agent.command(arguments);
+        self.configured(self.agent.command(arguments))
+    }
+
+    /// A command without settings in the environment, except for the place of the managed file.
+    fn configured(&self, mut command: Command) -> Command {
         for name in ["VITALSIGN_VERIFIER", "VITALSIGN_CA_FILE", "VITALSIGN_TOKEN_FILE"] {
             command.env_remove(name);
         }
@@ -49,9 +55,24 @@ impl Managed {
         Ok((status.code(), text.split_whitespace().collect::<Vec<_>>().join(" ")))
     }
 
-    /// Starts the service, and waits until it answers: a command before would report by itself, and hold the state.
     fn start(&self) -> Result<Child> {
-        let service = Child::start(&mut self.command(&["service", "run"]))?;
+        self.answering(self.command(&["service", "run"]))
+    }
+
+    /// Starts the service on a machine with this ID, in a mount namespace.
+    fn start_on(&self, machine: &str) -> Result<Child> {
+        let file = self.folder.join("machine-id");
+        fs::write(&file, format!("{machine}\n"))?;
+        let mut command = self.configured(self.agent.command_of("unshare"));
+        let script = "mount --bind \"$0\" /etc/machine-id && exec \"$@\"";
+        command.args(["--mount", "sh", "-c", script]).arg(file).arg(program("vitalsign")?);
+        command.args(["service", "run"]);
+        self.answering(command)
+    }
+
+    /// Starts a service, and waits until it answers: a command before would report by itself, and hold the state.
+    fn answering(&self, mut command: Command) -> Result<Child> {
+        let service = Child::start(&mut command)?;
         let socket = self.agent.socket();
         wait_for("the service", LIMIT, || Ok(ServiceClient::connect(&socket).ok().map(drop)))?;
         Ok(service)
@@ -189,5 +210,41 @@ fn unusable_settings_at_the_first_start_wait() -> Result<()> {
     device.deliver("50.toml", &good)?;
     device.run(&["report"])?;
     device.until("a verdict", reporting)?;
+    Ok(())
+}
+
+#[test]
+fn clone_with_another_tpm_enrols_by_itself() -> Result<()> {
+    let mut testbed = Testbed::with_simulated_tpm()?;
+    let folder = testbed.folder().join("other-tpm");
+    fs::create_dir_all(&folder)?;
+    let other = Swtpm::start(&folder);
+    testbed.trust_another(&other, "other")?;
+    testbed.restart_verifier_with("")?;
+    let mut device = Managed::new(&testbed)?;
+    let (token, anchor) = (testbed.token(2)?, fs::read_to_string(testbed.anchor())?);
+    device.deliver("50.toml", &enrolment(&testbed.url(), &anchor, &token))?;
+    let original = device.start_on("0123456789abcdef0123456789abcdef")?;
+    let first = device.until("a verdict", reporting)?;
+    drop(original);
+
+    // The image of the disk comes up with another TPM. With the same ID, the machine has used its token.
+    device.agent.key.clone_from(&other.spec);
+    let same = device.start_on("0123456789abcdef0123456789abcdef")?;
+    let waits = device.until("the lost key", |it| matches!(it.standing, AgentState::KeyTrouble { .. }))?;
+    ensure!(waits.enrolment == first.enrolment, "{waits:?}");
+    let (_, text) = device.run(&["doctor"])?;
+    ensure!(text.contains("has used the one in") && text.contains("needs another"), "{text}");
+    drop(same);
+
+    // A clone has another ID, and enrols without a command.
+    let _clone = device.start_on("fedcba9876543210fedcba9876543210")?;
+    let second = device.until("a verdict of the clone", reporting)?;
+    ensure!(second.enrolment.is_some() && second.enrolment != first.enrolment, "{second:?}");
+    let devices = testbed.administer(&["device", "list", "--json"])?;
+    for enrolment in [first.enrolment, second.enrolment] {
+        let enrolment = enrolment.context("an enrolment")?.to_string();
+        ensure!(devices.contains(&enrolment), "{enrolment} is not in {devices}");
+    }
     Ok(())
 }

@@ -62,7 +62,6 @@ fn examine(config: &Config) -> Vec<Diagnostic> {
                 all.extend(standing_of(&status));
                 all.extend(needless_token(config, &status));
                 all.extend(unusable_token(config, &status));
-                all.extend(used_token(config, &status));
                 all.extend(channel(&status));
             }
         }
@@ -135,17 +134,15 @@ fn unusable_token(config: &Config, status: &Status) -> Option<Diagnostic> {
     }
 }
 
-/// A managed token that this device has used, although it needs one again.
-fn used_token(config: &Config, status: &Status) -> Option<Diagnostic> {
-    use AgentState::{KeyTrouble, NotEnrolled, Refused};
-    if !matches!(status.standing, NotEnrolled | KeyTrouble { .. } | Refused { .. })
-        || !is_used(&config.state, &digest_of(config.configured_token()?))
-    {
-        return None;
-    }
-    let file = config.managed.token_origin().map(|origin| origin.path.display().to_string());
-    let seen = format!("this device has used the one in {}", file.unwrap_or_default());
-    Some(problem("enrolment token", seen, "Deliver a new one, or use it again: vitalsign enrol --again"))
+/// A managed token that this device has used: it is not tried again, also if the device must enrol again.
+fn used_token(config: &Config) -> Option<Diagnostic> {
+    let file = config.managed.token_origin()?.path.display().to_string();
+    is_used(&config.state, &digest_of(config.configured_token()?)).then(|| {
+        ok(
+            "enrolment token",
+            &format!("this device has used the one in {file}; to enrol again, it needs another"),
+        )
+    })
 }
 
 /// Ways to reach IT, in words.
@@ -172,6 +169,7 @@ pub(crate) fn findings(config: &Config) -> Vec<Diagnostic> {
     let mut all = vec![state(config)];
     all.extend(verifier(config));
     all.extend(open_token(config));
+    all.extend(used_token(config));
     all
 }
 
@@ -411,6 +409,25 @@ mod tests {
             assert_eq!(found.is_some(), named, "{content}");
             assert!(found.is_none_or(|it| !it.ok && it.seen.contains("/token")), "{content}");
         }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn warns_of_a_token_that_all_users_can_read() {
+        use crate::config::ConfigLayer;
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("agent.toml");
+        std::fs::write(&file, "enrolment-token = 'vse_a'").unwrap();
+        let warned = |mode| {
+            std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
+            open_token(&Config::load(Some(&file), &ConfigLayer::default()).unwrap())
+        };
+        assert!(warned(0o640).is_none());
+        let found = warned(0o644).unwrap();
+        assert!(!found.ok && found.seen.contains("agent.toml") && !found.seen.contains("vse_a"), "{found:?}");
+        std::fs::write(&file, "key = 'auto'").unwrap();
+        assert!(warned(0o644).is_none(), "no token is in it");
     }
 
     #[test]

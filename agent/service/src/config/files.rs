@@ -214,7 +214,7 @@ mod tests {
         assert!(matches!(fixture.read(), Err(ConfigError::TooLarge { .. })));
     }
 
-    #[cfg(unix)]
+    #[cfg(target_os = "linux")]
     #[test]
     fn refuses_files_that_others_may_write() {
         use std::os::unix::fs::PermissionsExt;

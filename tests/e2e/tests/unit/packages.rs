@@ -12,6 +12,7 @@ use vitalsign_protocol::id::EnrolmentId;
 use vitalsign_simulated_key::process::program;
 
 const SETTINGS: &str = "/etc/vitalsign/agent.toml";
+const DROP_IN: &str = "/etc/vitalsign/agent.d/90-ward.toml";
 const STATE: &str = "/var/lib/vitalsign";
 
 /// Makes the packages of this kind, and returns the paths of those of the agent and of the verifier.
@@ -101,6 +102,19 @@ fn life(kind: &str, install: &[&str], upgrade: &[&str], remove: &[&str]) -> Resu
         Ok((!now.is_empty() && now != before).then_some(()))
     })?;
     ensure!(reporting(&machine)? == first, "a change of settings enrolled again");
+
+    // So does a file in the folder that the package makes.
+    let before = machine.property(SERVICE, "InvocationID")?;
+    let add = format!("printf '[support]\\nphone = \"ext. 5678\"\\n' >{DROP_IN}");
+    run(&machine, "bash", &["-c", &add])?;
+    wait_for("another restart", LIMIT, || {
+        let now = machine.property(SERVICE, "InvocationID")?;
+        Ok((!now.is_empty() && now != before).then_some(()))
+    })?;
+    machine.until("the file's settings", |status| {
+        status.guidance.support.phone.as_deref() == Some("ext. 5678")
+    })?;
+    ensure!(reporting(&machine)? == first, "a delivered file enrolled again");
 
     // An upgrade keeps the enrolment, and what an administrator has disabled.
     machine.systemctl(&["disable", "--now", "vitalsign-settings.path"])?;
