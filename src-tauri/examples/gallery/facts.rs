@@ -3,7 +3,7 @@
 use super::{DAY, HOUR, MINUTE, NOW};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
-use vitalsign_ipc::{AgentState, Guidance, Status};
+use vitalsign_ipc::{AgentState, Guidance, SettingsState, Status};
 use vitalsign_protocol::check::Fixers;
 use vitalsign_protocol::ear::{Appraisal, Check, Ear, Tier, TrustVector};
 use vitalsign_protocol::id::EnrolmentId;
@@ -182,8 +182,14 @@ pub(super) fn reporting(checks: Vec<Check>) -> Status {
         listening: true,
         step_ups: Vec::new(),
         guidance: Guidance::default(),
-        settings: vitalsign_ipc::SettingsState::default(),
+        settings: SettingsState::default(),
     }
+}
+
+/// Managed settings, and new ones that cannot be used.
+pub(super) fn settings(refused: bool) -> SettingsState {
+    let why = refused.then(|| "/etc/vitalsign/agent.d/50-ward.toml:3:1: fax is not a setting".to_owned());
+    SettingsState { managed: vec!["verifier".to_owned()], refused: why }
 }
 
 /// A device of an organisation, whose person may install updates and leaves the rest to IT.

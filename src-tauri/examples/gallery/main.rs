@@ -6,7 +6,7 @@ mod facts;
 
 use facts::{
     blocked, but, disk_off, ear, firewall_off, foreign_policy, healthy, managed, reporting, restart_waits,
-    updates_wait, without_verdict,
+    settings, updates_wait, without_verdict,
 };
 use serde::Serialize;
 use serde_json::{Map, json};
@@ -162,6 +162,7 @@ fn status() -> Views {
         ("status-one-thing", show(reporting(but(vec![restart_waits()])))),
         ("status-blocked", show(reporting(blocked()))),
         ("status-managed", organised().status(Status { guidance: managed(), ..reporting(blocked()) }).view()),
+        ("status-settings-refused", show(Status { settings: settings(true), ..reporting(healthy()) })),
         ("status-unknown", show(unjudged)),
         ("status-busy", show(Status { busy: true, ..reporting(but(vec![firewall_off()])) })),
         ("status-offline", show(Status { standing: offline.clone(), ..reporting(healthy()) })),
@@ -454,6 +455,8 @@ fn lists() -> Views {
         registered: NOW - DAY,
         last_used: Some(NOW - 30),
     };
+    let managed = Session::new().status(Status { settings: settings(false), ..reporting(healthy()) });
+    let about_managed = managed.happened(Happened::Opened(Page::About));
     let asking = page(Page::Keys).happened(Happened::Keys(vitalsign_app::view::KeyList::Asking));
     vec![
         ("keys-asking", asking.view()),
@@ -461,5 +464,6 @@ fn lists() -> Views {
         ("keys-empty", listed(Ok(Answer::Keys(Vec::new())))),
         ("keys-failed", listed(Err((&ClientError::TimedOut).into()))),
         ("about", page(Page::About).view()),
+        ("about-managed", about_managed.view()),
     ]
 }
