@@ -236,6 +236,13 @@ impl<'a> Sources<'a> {
     }
 }
 
+impl ConfigError {
+    /// Returns whether this user may not read a file.
+    pub(crate) fn is_denied(&self) -> bool {
+        matches!(self, Self::Read { error, .. } if error.kind() == ErrorKind::PermissionDenied)
+    }
+}
+
 impl Config {
     /// Returns the settings in force. `file` is another file than [`FILE`], and then must exist.
     pub(crate) fn load(file: Option<&Path>, flags: &ConfigLayer) -> Result<Self, ConfigError> {

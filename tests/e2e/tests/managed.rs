@@ -2,6 +2,8 @@
 
 use anyhow::{Context, Result, ensure};
 use std::fs;
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 use std::time::Duration;
@@ -11,6 +13,9 @@ use vitalsign_ipc::{AgentState, Status};
 use vitalsign_simulated_key::process::program;
 use vitalsign_tpm_client::testing::Swtpm;
 
+/// Unprivileged IDs that no account uses: the group of the service, and another user.
+const SERVICE: u32 = 64_803;
+const OTHER: u32 = 64_804;
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// A device whose only settings are managed ones.
@@ -246,5 +251,34 @@ fn clone_with_another_tpm_enrols_by_itself() -> Result<()> {
         let enrolment = enrolment.context("an enrolment")?.to_string();
         ensure!(devices.contains(&enrolment), "{enrolment} is not in {devices}");
     }
+    Ok(())
+}
+
+#[test]
+fn other_users_need_not_read_the_settings() -> Result<()> {
+    let testbed = Testbed::with_simulated_tpm()?;
+    let mut device = Managed::new(&testbed)?;
+    device.agent.for_every_user()?;
+    let (token, anchor) = (testbed.token(1)?, fs::read_to_string(testbed.anchor())?);
+    let file = device.deliver("50.toml", &enrolment(&testbed.url(), &anchor, &token))?;
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o640))?;
+    if let Err(error) = chown(&file, Some(0), Some(SERVICE)) {
+        eprintln!("not run: becoming another user needs root: {error}");
+        return Ok(());
+    }
+    let _service = device.start()?;
+    device.until("a verdict", reporting)?;
+    let run = |arguments: &[&str]| -> Result<(Option<i32>, String)> {
+        let output = device.command(arguments).uid(OTHER).gid(OTHER).output()?;
+        let text = [output.stdout, output.stderr].concat();
+        Ok((output.status.code(), String::from_utf8_lossy(&text).into_owned()))
+    };
+    let (_, text) = run(&["status"])?;
+    ensure!(text.contains("has the newest report") && !text.contains("not in force"), "{text}");
+    let (_, text) = run(&["doctor"])?;
+    ensure!(text.contains("understood") && !text.contains("not in force"), "{text}");
+    let (code, text) = run(&["config"])?;
+    ensure!(code == Some(3) && text.contains("run this as root"), "{code:?}: {text}");
+    ensure!(!text.contains(&token), "{text}");
     Ok(())
 }

@@ -12,7 +12,11 @@ const MAX_CHARACTERS: usize = 60;
 
 pub(crate) fn run(place: &PathArgs, output: Output) -> anyhow::Result<ExitStatus> {
     let flags = place.layer(ConfigLayer::default());
-    let (all, refused) = effective(place.config.as_deref(), &flags)?;
+    let (all, refused) = effective(place.config.as_deref(), &flags).map_err(|error| {
+        let is_denied = error.is_denied();
+        let error = anyhow::Error::from(error);
+        if is_denied { error.context("run this as root") } else { error }
+    })?;
     if output.json {
         say_json(&serde_json::json!({ "refused": refused, "settings": all }))?;
     } else {

@@ -24,8 +24,14 @@ pub(crate) fn effective(
     file: Option<&Path>,
     flags: &ConfigLayer,
 ) -> Result<(Vec<EffectiveSetting>, Option<String>), ConfigError> {
-    let config = super::Config::load_or_kept(file, flags)?;
     let sources = Sources::find(file, flags)?;
+    // Not this user's to read, which says nothing about whether they are in force.
+    if let Err(error @ ConfigError::Read { .. }) = sources.managed()
+        && error.is_denied()
+    {
+        return Err(error);
+    }
+    let config = super::Config::load_or_kept(file, flags)?;
     let told = sources.told(&config.managed.layer)?;
     let told_file = config.state.join(ENROLMENT_FILE).display().to_string();
     let all = SETTINGS.iter().map(|setting| {
