@@ -95,6 +95,8 @@ async fn clients_are_registered_listed_rotated_disabled() {
         (vec!["EHR", "--id", "ehr", "--secret"], 1, "already"),
         (vec!["ehr", "--id", "ehr2", "--secret"], 1, "confuse"),
         (vec!["\u{395}\u{397}R", "--id", "ehr2", "--secret"], 1, "confuse"),
+        (vec!["E HR ", "--id", "ehr2", "--secret"], 1, "confuse"),
+        (vec!["\u{2800} ", "--id", "blank", "--secret"], 1, "people"),
         // The app marks requests of this name as tests by IT; the administrator has not asked for anything yet.
         (vec!["administrator of the VERIFIER", "--id", "it", "--secret"], 1, "confuse"),
         (vec!["EHR", "--id", "vitalsign-verifier", "--secret"], 1, "administrator"),

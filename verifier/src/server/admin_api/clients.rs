@@ -6,6 +6,7 @@ use crate::admin_api::{
     KeyChange, NewClient, Nothing, RotatedSecret, SecretRotation,
 };
 use crate::client_keys::ClientKeys;
+use crate::names::lookalike;
 use crate::oidc::{self, Administrator};
 use crate::store::client::{
     AddedClient, ChangedKeys, Client, ClientCredential, ClientSettings, MAX_NAME_BYTES,
@@ -76,7 +77,7 @@ pub(super) async fn add(call: Call, _: Nothing, new: NewClient) -> Result<AddedC
         Some(id) => id,
         None => random_id()?,
     };
-    if !(1..=MAX_NAME_BYTES).contains(&name.len()) || !is_plain(&name) || name.trim().is_empty() {
+    if !(1..=MAX_NAME_BYTES).contains(&name.len()) || !is_plain(&name) || lookalike(&name).is_empty() {
         return Err(invalid(format!(
             "The name is what people are shown: at most {MAX_NAME_BYTES} bytes, no control characters."
         )));
