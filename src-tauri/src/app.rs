@@ -114,11 +114,11 @@ impl App {
                 self.tell(Happened::Opened(page));
             }
             Action::CheckAgain => self.ask(Request::CheckNow, |_| None),
-            Action::Decline => self.say(Choice::Decline),
-            Action::NotMine => self.say(Choice::NotMine),
+            Action::Decline { id } => self.answer(&id, Choice::Decline),
+            Action::NotMine { id } => self.answer(&id, Choice::NotMine),
             // What is no identifier was not shown by this app.
             Action::Read { id } => drop(id.parse().map(|id| self.inbox.read(id))),
-            Action::TryAgain => self.say(Choice::TryAgain),
+            Action::TryAgain { id } => self.answer(&id, Choice::TryAgain),
             Action::Set { settings } => {
                 if let Err(error) = self.settings.write(&settings) {
                     tracing::warn!("the settings are not kept: {error}");
@@ -156,9 +156,13 @@ impl App {
         let _ = self.happened.send(happened);
     }
 
-    pub(crate) fn say(&self, choice: Choice) {
-        self.inbox.say(choice);
-        self.tell(Happened::Said(choice));
+    /// Passes on the person's answer to the step-up that they saw.
+    pub(crate) fn answer(&self, id: &str, choice: Choice) {
+        // What is no identifier was not shown by this app.
+        if let Ok(id) = id.parse() {
+            self.inbox.answer(id, choice);
+            self.tell(Happened::Answered(id, choice));
+        }
     }
 
     /// Opens the window on request of the person.
@@ -187,10 +191,10 @@ impl App {
 
     /// Closing the window declines the step-up: a later touch must not approve something invisible.
     pub(crate) fn closed(&self) {
-        let asks = |prompt: &view::Prompt| !matches!(prompt.step, view::Step::Ended { .. });
-        let asked = lock(&self.view).prompt.as_ref().is_some_and(asks);
-        if asked {
-            self.say(Choice::Decline);
+        let asks = |prompt: &&view::Prompt| !matches!(prompt.step, view::Step::Ended { .. });
+        let asked = lock(&self.view).prompt.as_ref().filter(asks).map(|prompt| prompt.id.clone());
+        if let Some(id) = asked {
+            self.answer(&id, Choice::Decline);
         }
         self.stop_registering();
         self.tell(Happened::Dismissed);

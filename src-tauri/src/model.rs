@@ -28,6 +28,8 @@ use vitalsign_session::{Disconnected, SessionError, UiUpdate};
 
 /// Time for which a result that needs no reading is shown.
 const FLASH: Duration = Duration::from_millis(400);
+/// The same for a result that the person must read, where the next request takes its place at once.
+const READ_FLASH: Duration = Duration::from_secs(3);
 /// The fewest characters of a PIN (CTAP 2.1 section 6.5.1).
 const SHORTEST_PIN: u32 = 4;
 
@@ -46,7 +48,8 @@ pub enum Happened {
         question: u32,
         pin: Pin,
     },
-    Said(Choice),
+    /// The person's answer to this step-up.
+    Answered(StepUpId, Choice),
     Settings(view::AppSettings),
     /// The window was raised or moved: whether it covers what the person works in.
     Covers(bool),
@@ -184,7 +187,7 @@ impl Model {
             }
             Happened::Dismissed => self.dismiss(),
             Happened::Pin { question, pin } => self.entered(question, pin),
-            Happened::Said(choice) => self.on_choice(choice),
+            Happened::Answered(id, choice) => self.answered(id, choice),
             Happened::Away(away) => self.away(away),
             Happened::Registering(registering) => self.registering(registering),
             Happened::Keys(keys) => self.keys = Some(keys),
@@ -207,7 +210,7 @@ impl Model {
 
     #[must_use]
     pub fn patience(&self, now: u64) -> Option<Duration> {
-        let flash = self.flash.as_ref().map(|_| FLASH);
+        let flash = self.flash.as_ref().map(|flash| if words::is_brief(flash.end) { FLASH } else { READ_FLASH });
         let change = self.changes_at(now).map(|at| Duration::from_secs(at.saturating_sub(now)));
         flash.into_iter().chain(change).chain(self.clock_interval()).min()
     }
@@ -372,7 +375,7 @@ impl Model {
                 }
                 if let Some(end) = over {
                     self.end(end, Vec::new(), None, now);
-                    self.ask_next();
+                    self.ask_next_after_end();
                 }
             }
             UiUpdate::SessionError { .. } => {}
@@ -424,7 +427,7 @@ impl Model {
             if self.asked.as_ref().is_some_and(|asked| asked.step_up.id == id) {
                 self.end(words::end(end), checks, unasked, now);
                 // What went well, or was the person's own wish, needs no reading.
-                if matches!(end, step_up::StepUpResult::Approved | step_up::StepUpResult::Declined) {
+                if words::is_brief(words::end(end)) {
                     self.asked = None;
                     self.flash(words::end(end));
                 }
@@ -443,13 +446,25 @@ impl Model {
             }
             asked.step_up = step_up;
         }
-        self.ask_next();
+        self.ask_next_after_end();
     }
 
     /// The oldest that waits for a tap is shown, before any end; while a key is being registered it waits.
     fn ask_next(&mut self) {
         if !self.is_asking() && !matches!(self.registration, Registration::Running { .. }) {
             self.ask(|_| true);
+        }
+    }
+
+    /// The same right after an end: one that the next request covers is shown before it.
+    fn ask_next_after_end(&mut self) {
+        let ended = self.asked.as_ref().and_then(|asked| match asked.step {
+            Step::Ended { end, .. } => Some(end),
+            _ => None,
+        });
+        self.ask_next();
+        if let Some(end) = ended.filter(|_| self.is_asking()) {
+            self.flash(end);
         }
     }
 
@@ -480,9 +495,9 @@ impl Model {
         }
     }
 
-    /// Shows a result for a moment, unless the person has switched that off.
+    /// Shows a result for a moment; the person can switch that off where there is nothing to read.
     fn flash(&mut self, end: view::PromptResult) {
-        if self.settings.check_mark || self.settings.tones {
+        if self.settings.check_mark || self.settings.tones || !words::is_brief(end) {
             self.flashes = self.flashes.wrapping_add(1);
             self.flash = Some(view::Flash { number: self.flashes, end });
         }
@@ -580,16 +595,20 @@ impl Model {
         }
     }
 
-    fn on_choice(&mut self, choice: Choice) {
+    /// An answer to a step-up that has gone meanwhile does not count for the next.
+    fn answered(&mut self, id: StepUpId, choice: Choice) {
+        if !self.is_asked(id) {
+            return;
+        }
         self.pin = None;
         if choice == Choice::TryAgain {
-            if let Some(asked) = self.asked.as_mut().filter(|asked| asked.until.is_none()) {
+            if let Some(asked) = &mut self.asked {
                 (asked.step, asked.trouble) = (Step::Preparing, None);
             }
             return;
         }
         // A report of an unsolicited request is confirmed only when the verifier has it.
-        if self.is_asking() && choice != Choice::NotMine {
+        if choice != Choice::NotMine {
             self.over.extend(self.asked.take().map(|asked| asked.step_up.id));
             self.flash(view::PromptResult::Declined);
             self.ask_next();

@@ -49,12 +49,12 @@ pub struct View {
     pub volume: u8,
 }
 
-/// Result that needs no reading.
+/// Result that is shown for a moment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, TS)]
 pub struct Flash {
     /// Counts the results, so that the page plays the tone of each once.
     pub number: u32,
-    /// Approved or declined.
+    /// Approved, declined, or one that the next request takes the place of.
     pub end: PromptResult,
 }
 
@@ -133,17 +133,26 @@ pub enum Action {
     },
     /// Reads all facts and reports, now.
     CheckAgain,
-    /// Declines the step-up on the screen.
-    Decline,
-    /// Declines the step-up, and reports that the person did not start it.
-    NotMine,
+    /// Declines a step-up.
+    Decline {
+        /// Identifier of the step-up that the person saw, see [`Prompt::id`].
+        id: String,
+    },
+    /// Declines a step-up, and reports that the person did not start it.
+    NotMine {
+        /// The same.
+        id: String,
+    },
     /// Reports that the end of the text and of the details was in view.
     Read {
         /// Identifier of the step-up, see [`Prompt::id`].
         id: String,
     },
     /// Tries the security key again.
-    TryAgain,
+    TryAgain {
+        /// The same.
+        id: String,
+    },
     /// Changes the person's settings.
     Set {
         settings: AppSettings,

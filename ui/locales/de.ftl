@@ -428,6 +428,7 @@ prompt-waiting = { $waiting ->
     [one] Danach wartet noch 1 Anfrage
    *[other] Danach warten noch { $waiting } Anfragen
 }
+flash-next = Die nächste Anfrage folgt.
 prompt-pin = Keine PIN nötig: Sie haben sie um { $time } eingegeben.
 level-badge = Ihr Sicherheitsschlüssel; die PIN nur alle paar Stunden
 level-hardware-key = Ihr Sicherheitsschlüssel

@@ -476,6 +476,8 @@ prompt-waiting = { $waiting ->
     [one] 1 more request is waiting
    *[other] { $waiting } more requests are waiting
 }
+# Below the result of a request, for some seconds before the next one is shown.
+flash-next = The next request follows.
 # $time: when the person entered the PIN, as 07:02.
 prompt-pin = PIN not needed: you entered it at { $time }.
 level-badge = Your security key; its PIN once in some hours

@@ -428,6 +428,7 @@ prompt-waiting = { $waiting ->
     [one] 1 solicitud más espera después de esta
    *[other] { $waiting } solicitudes más esperan después de esta
 }
+flash-next = A continuación, la siguiente solicitud.
 prompt-pin = PIN no necesario: lo introdujo a las { $time }.
 level-badge = Su llave de seguridad; el PIN solo cada pocas horas
 level-hardware-key = Su llave de seguridad

@@ -425,6 +425,7 @@ prompt-waiting = { $waiting ->
     [one] { $waiting } autre demande attend après celle-ci
    *[other] { $waiting } autres demandes attendent après celle-ci
 }
+flash-next = La demande suivante arrive.
 prompt-pin = Code PIN inutile : vous l’avez saisi à { $time }.
 level-badge = Votre clé de sécurité ; le code PIN une fois toutes les quelques heures
 level-hardware-key = Votre clé de sécurité

@@ -33,7 +33,7 @@ export function App({ view, version }: { view: View; version: string }) {
         <DeviceCodeContext.Provider value={view.device.deviceCode}>
           <OrganisationBar organisation={view.organisation} />
           {prompt ? (
-            <PromptPage prompt={prompt} device={view.device} covers={view.covers} />
+            <PromptPage prompt={prompt} device={view.device} covers={view.covers} marked={view.flash !== null} />
           ) : (
             <>
               <Nav page={page} />

@@ -48,7 +48,7 @@ export type Flash = {
  */
 number: number, 
 /**
- * Approved or declined.
+ * Approved, declined, or one that the next request takes the place of.
  */
 end: PromptResult, };
 
@@ -492,11 +492,23 @@ export type Action = { "do": "open",
 /**
  * Page to open.
  */
-page: Page, } | { "do": "check-again" } | { "do": "decline" } | { "do": "not-mine" } | { "do": "read", 
+page: Page, } | { "do": "check-again" } | { "do": "decline", 
+/**
+ * Identifier of the step-up that the person saw, see [`Prompt::id`].
+ */
+id: string, } | { "do": "not-mine", 
+/**
+ * The same.
+ */
+id: string, } | { "do": "read", 
 /**
  * Identifier of the step-up, see [`Prompt::id`].
  */
-id: string, } | { "do": "try-again" } | { "do": "set", settings: AppSettings, } | { "do": "dismiss" } | { "do": "register", 
+id: string, } | { "do": "try-again", 
+/**
+ * The same.
+ */
+id: string, } | { "do": "set", settings: AppSettings, } | { "do": "dismiss" } | { "do": "register", 
 /**
  * The code that IT gave.
  */

@@ -1,4 +1,5 @@
-// A result that needs no reading: it covers everything for a moment, whatever page is below.
+// A result that needs no reading, or that another request follows: it covers everything for a moment, whatever page is
+// below.
 import { useEffect } from "preact/hooks";
 import { announce } from "./announce";
 import type { View } from "./bindings";
@@ -12,11 +13,13 @@ export function FlashOverlay({ view: { flash, settings, volume } }: { view: View
     announce(t(`end-${flash.end}`));
     if (settings.tones) play(flash.end, volume);
   }, [flash?.number]);
-  if (!flash || !settings.checkMark) return null;
+  const brief = flash?.end === "approved" || flash?.end === "declined";
+  if (!flash || (brief && !settings.checkMark)) return null;
   return (
     <div id="flash" class={flash.end} data-end={flash.end} aria-hidden="true">
       <Mark end={flash.end} />
       <p>{t(`end-${flash.end}`)}</p>
+      {!brief && <p class="next">{t("flash-next")}</p>}
     </div>
   );
 }

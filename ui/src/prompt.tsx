@@ -19,24 +19,27 @@ const SAID = [30, 10];
 /** Placeholder for the application's name, which is emphasised within a sentence. */
 const HERE = "\u{e000}";
 
-export function PromptPage({ prompt, device, covers }: { prompt: Prompt; device: DeviceView; covers: boolean }) {
+type Shown = { prompt: Prompt; device: DeviceView; covers: boolean; marked: boolean };
+
+export function PromptPage(shown: Shown) {
+  const { prompt, covers } = shown;
   const { step } = prompt;
   return (
     <main data-page="prompt" class={step.kind === "ended" ? undefined : "asked"}>
       {step.kind === "ended" ? (
         <Ended prompt={prompt} step={step} covers={covers} />
       ) : (
-        <Asked key={JSON.stringify([prompt.id, prompt.message, prompt.details])} prompt={prompt} device={device} covers={covers} />
+        <Asked key={JSON.stringify([prompt.id, prompt.message, prompt.details])} {...shown} />
       )}
     </main>
   );
 }
 
-function Asked({ prompt, device, covers }: { prompt: Prompt; device: DeviceView; covers: boolean }) {
-  const { step, details, waiting } = prompt;
+function Asked({ prompt, device, covers, marked }: Shown) {
+  const { id, step, details, waiting } = prompt;
   const [reporting, report] = useState(false);
-  const once = useOnce(`${prompt.id} ${step.kind} ${reporting}`);
-  const { unread, part } = useReading(prompt);
+  const once = useOnce(`${id} ${step.kind} ${reporting}`);
+  const { unread, part } = useReading(prompt, marked);
   // The tap has been given: there is nothing left to decline.
   const closed = step.kind === "checking" || reporting;
   return (
@@ -90,9 +93,9 @@ function Asked({ prompt, device, covers }: { prompt: Prompt; device: DeviceView;
         </p>
       </div>
       {reporting && step.kind !== "checking" ? (
-        <Report back={() => report(false)} />
+        <Report id={id} back={() => report(false)} />
       ) : (
-        <Live step={step} preparing={t(unread ? "step-read-next" : "step-preparing-next")} unread={unread} />
+        <Live id={id} step={step} preparing={t(unread ? "step-read-next" : "step-preparing-next")} unread={unread} />
       )}
       <footer>
         {waiting > 0 && (
@@ -100,7 +103,7 @@ function Asked({ prompt, device, covers }: { prompt: Prompt; device: DeviceView;
             {t("prompt-waiting", { waiting })}
           </p>
         )}
-        <button type="button" id="decline" aria-disabled={closed} onClick={once(() => closed || act({ do: "decline" }))}>
+        <button type="button" id="decline" aria-disabled={closed} onClick={once(() => closed || act({ do: "decline", id }))}>
           {t("decline")}
         </button>
         <button
@@ -122,7 +125,7 @@ function Asked({ prompt, device, covers }: { prompt: Prompt; device: DeviceView;
 }
 
 /** The second step of "I did not ask for this": a slip of the finger must not raise an alarm. */
-function Report({ back }: { back: () => void }) {
+function Report({ id, back }: { id: string; back: () => void }) {
   const once = useOnce("report");
   const title = useRef<HTMLHeadingElement>(null);
   useEffect(() => title.current?.focus(), []);
@@ -135,7 +138,7 @@ function Report({ back }: { back: () => void }) {
         <p>{t("report-next")}</p>
       </div>
       <div class="choices">
-        <button type="button" id="report" class="alarm" onClick={once(() => act({ do: "not-mine" }))}>
+        <button type="button" id="report" class="alarm" onClick={once(() => act({ do: "not-mine", id }))}>
           <FlagIcon />
           {t("report-yes")}
         </button>

@@ -7,8 +7,28 @@ import { t } from "./text";
 
 type Part = "message" | "details";
 
-/** Watches what is read of a prompt, and reports it once all was. */
-export function useReading({ id, details, step }: Prompt) {
+/** Milliseconds for which a request that follows another is in view before the key is asked: a finger may still lie on it. */
+const AFTER_ANOTHER = 1000;
+
+/** When the last request, or the mark of its result, left the screen. */
+let left = Number.NEGATIVE_INFINITY;
+
+/** Whether the request has been in view for a while, if another one or its mark was there before. */
+function useSettled(marked: boolean): boolean {
+  const [settled, settle] = useState(false);
+  const leave = () => void (left = performance.now());
+  useEffect(() => leave, []);
+  useEffect(() => {
+    if (marked) return leave;
+    const waiting = setTimeout(() => settle(true), Math.max(0, left + AFTER_ANOTHER - performance.now()));
+    return () => clearTimeout(waiting);
+  }, [marked]);
+  return settled;
+}
+
+/** Watches what is read of a prompt, and reports it once all was. `marked` is whether the mark of a result covers it. */
+export function useReading({ id, details, step }: Prompt, marked: boolean) {
+  const settled = useSettled(marked);
   // None of a part that was not drawn yet.
   const [seen, set] = useState<Partial<Record<Part, boolean>>>({});
   const parts: Part[] = details.length > 0 ? ["message", "details"] : ["message"];
@@ -16,8 +36,8 @@ export function useReading({ id, details, step }: Prompt) {
   const preparing = step.kind === "preparing";
   useEffect(() => {
     // Again where the key is asked again.
-    if (read && preparing) void act({ do: "read", id });
-  }, [read, preparing]);
+    if (read && settled && preparing) void act({ do: "read", id });
+  }, [read, settled, preparing]);
   const part = (name: Part) => (inView: boolean) => set((before) => (before[name] ? before : { ...before, [name]: inView }));
   return { unread: preparing && parts.some((part) => seen[part] === false), part };
 }

@@ -8,10 +8,11 @@ import { useOnce } from "./once";
 import { PinForm } from "./pin";
 import { t } from "./text";
 
-type Progress = { step: Step; preparing: string; unread?: boolean };
+/** `id` is that of the step-up; a registration cannot be tried again. */
+type Progress = { id?: string; step: Step; preparing: string; unread?: boolean };
 
 /** How far it is, while it goes on. */
-export function Live({ step, preparing, unread = false }: Progress) {
+export function Live({ id, step, preparing, unread = false }: Progress) {
   const once = useOnce(step.kind);
   const picture = useRoom();
   return (
@@ -23,10 +24,10 @@ export function Live({ step, preparing, unread = false }: Progress) {
         <h2 id="step-title">{unread ? t("step-read") : title(step)}</h2>
         <p id="step-next">{next(step, preparing)}</p>
       </div>
-      {step.kind === "failed" && (
+      {step.kind === "failed" && id !== undefined && (
         <>
           <TroubleNote trouble={step.trouble} />
-          <button type="button" id="try-again" class="primary" onClick={once(() => act({ do: "try-again" }))}>
+          <button type="button" id="try-again" class="primary" onClick={once(() => act({ do: "try-again", id }))}>
             {t("try-again")}
           </button>
         </>

@@ -31,10 +31,10 @@ test("each button does what it says, once, however often it is pressed", async (
     ["status-healthy", "#nav-keys", open("keys")],
     ["status-healthy", "#nav-about", open("about")],
     ["about", "#nav-status", open("status")],
-    ["prompt-touch", "#decline", { do: "decline" }],
-    ["prompt-touch", "#report", { do: "not-mine" }, "#not-mine"],
-    ["prompt-failed", "#try-again", { do: "try-again" }],
-    ["prompt-pin", "#decline", { do: "decline" }],
+    ["prompt-touch", "#decline", { do: "decline", id: VIEWS["prompt-touch"].prompt.id }],
+    ["prompt-touch", "#report", { do: "not-mine", id: VIEWS["prompt-touch"].prompt.id }, "#not-mine"],
+    ["prompt-failed", "#try-again", { do: "try-again", id: VIEWS["prompt-failed"].prompt.id }],
+    ["prompt-pin", "#decline", { do: "decline", id: VIEWS["prompt-touch"].prompt.id }],
     ["ended-timed-out", "#dismiss", { do: "dismiss" }],
     ["register-running-touch", "#register-cancel", { do: "stop-registering" }],
     ["register-done", "#register-dismiss", { do: "stop-registering" }],
@@ -169,11 +169,14 @@ test("a new PIN is asked for twice, and taken when both are the same", async () 
   await settled();
   assert.deepEqual(pins(), []);
   assert.deepEqual([await first.inputValue(), await again.inputValue()], ["", ""]);
+  // What was wrong is said above the button, which moves.
+  await calm();
   await first.fill("12345");
   await again.fill("12345");
   await window.page.locator("#pin-submit").click();
   await settled();
   assert.deepEqual(pins(), [], "shorter than the key takes");
+  await calm();
   for (const field of [first, again]) await field.fill("654321");
   await window.page.locator("#pin-submit").dblclick();
   await settled();
@@ -188,6 +191,7 @@ test("a key is registered with the code and the name that were typed", async () 
   await page.locator("#register-start").click();
   await settled();
   assert.deepEqual(window.actions(), [], "without a code and a name");
+  await calm();
   await page.locator("#register-code").fill("ABCD-1234");
   await page.locator("#register-name").fill("<b>blue</b> key");
   await page.locator("#register-start").dblclick();

@@ -76,6 +76,36 @@ test("another text is read by itself", async () => {
   await window.close();
 });
 
+test("a request that follows another is in view for a while before the key is asked", async () => {
+  const window = await theatre.open();
+  const next = asked({ id: "BBBBBBBBBBBBBBBBBBBBBB", message: "Another" });
+  const now = () => window.page.evaluate(() => performance.now());
+  const until = async (count) => {
+    const end = Date.now() + 10_000;
+    while (reports(window).length < count && Date.now() < end) await window.page.evaluate(() => new Promise(requestAnimationFrame));
+    assert.equal(reports(window).length, count);
+    return now();
+  };
+  await window.show(asked({}));
+  await until(1);
+  // The finger may still lie on the key.
+  let begun = await now();
+  await window.change(next);
+  assert.ok((await until(2)) - begun >= 1000);
+  // Not while the mark of the first covers it, nor right after.
+  const mark = { number: 1, end: "approved" };
+  await window.show(asked({}));
+  await until(1);
+  await window.change({ ...next, flash: mark });
+  begun = await now();
+  await window.page.waitForFunction((begun) => performance.now() - begun > 1500, begun);
+  assert.equal(reports(window).length, 1);
+  begun = await now();
+  await window.change(next);
+  assert.ok((await until(2)) - begun >= 1000);
+  await window.close();
+});
+
 test("what the footer covers was not in view", async () => {
   const window = await theatre.open();
   await window.show(asked({ message: LONG }));

@@ -21,7 +21,10 @@ pub enum FlowEvent {
     Prompt(Attempt, Prompt),
     /// The security key is through.
     Performed(Attempt, Result<Value, Failure>),
+    /// The person's answer to the step-up that is being prompted.
     Said(Choice),
+    /// The person's answer to this step-up, where the user interface knows which one they saw.
+    Answered(StepUpId, Choice),
     /// The user interface has shown the whole text of this step-up.
     Read(StepUpId),
     /// The person is away (the screen is locked, or another person's session is in front of it), or is back.
@@ -145,7 +148,14 @@ impl Flow {
                 }
             }
             FlowEvent::Performed(attempt, end) => self.performed(attempt, end, &mut effects),
-            FlowEvent::Said(choice) => self.on_choice(choice, &mut effects),
+            FlowEvent::Said(choice) => {
+                let failed = self.failed.as_ref().map(|failed| failed.step_up);
+                let prompted = failed.or(self.current.as_ref().map(|current| current.step_up));
+                if let Some(id) = prompted {
+                    self.answer(id, choice, &mut effects);
+                }
+            }
+            FlowEvent::Answered(id, choice) => self.answer(id, choice, &mut effects),
             FlowEvent::Read(id) => self.was_read(id, &mut effects),
             FlowEvent::Away(away) => {
                 self.away = away;
@@ -273,6 +283,8 @@ impl Flow {
                 self.answered.push(id);
                 let trouble = trouble(answer).unwrap_or(SessionError::Odd);
                 effects.push(FlowEffect::Show(UiUpdate::SessionError { step_up: id, trouble }));
+                // The service says nothing of this, so no status brings the next one.
+                self.next(effects);
             }
         }
     }
@@ -300,19 +312,25 @@ impl Flow {
         }
     }
 
-    fn on_choice(&mut self, choice: Choice, effects: &mut Vec<FlowEffect>) {
-        if choice == Choice::TryAgain {
-            self.reopen();
-            return self.next(effects);
-        }
-        if let Some(Failed { step_up, end }) = self.failed.take() {
+    /// An answer counts for the step-up that the person saw, even if another is prompted by now.
+    fn answer(&mut self, step_up: StepUpId, choice: Choice, effects: &mut Vec<FlowEffect>) {
+        let failed = self.failed.take_if(|failed| failed.step_up == step_up);
+        if let Some(Failed { end, .. }) = failed {
+            if choice == Choice::TryAgain {
+                self.answered.retain(|id| *id != step_up);
+                return self.next(effects);
+            }
             let end = if choice == Choice::NotMine { step_up::StepUpResult::NotMine } else { end };
             return effects.push(FlowEffect::Tell(step_up, Request::GiveUp { step_up, end }));
         }
-        let Some(current) = self.current.take() else { return };
-        let step_up = current.step_up;
+        let waits = self.seen.get(&step_up).is_some_and(|it| it.stage == Stage::Tap);
+        if choice == Choice::TryAgain || !waits || self.answered.contains(&step_up) {
+            return;
+        }
         self.answered.push(step_up);
-        effects.push(FlowEffect::Stop);
+        if self.current.take_if(|current| current.step_up == step_up).is_some() {
+            effects.push(FlowEffect::Stop);
+        }
         let end = match choice {
             Choice::Decline => step_up::StepUpResult::Declined,
             Choice::NotMine => step_up::StepUpResult::NotMine,

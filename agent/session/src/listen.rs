@@ -27,6 +27,10 @@ impl Inbox {
         // Fails only after the session has ended.
         let _ = self.0.send(FlowEvent::Said(choice));
     }
+    /// Answers this step-up, and no other.
+    pub fn answer(&self, step_up: StepUpId, choice: Choice) {
+        let _ = self.0.send(FlowEvent::Answered(step_up, choice));
+    }
     /// Reports that the whole text of a step-up was shown.
     pub fn read(&self, step_up: StepUpId) {
         let _ = self.0.send(FlowEvent::Read(step_up));

@@ -1,7 +1,7 @@
 //! Trying a security key again after a mechanical failure, and reading before the tap.
 
 use serde_json::json;
-use vitalsign_ipc::{AgentState, Answer, Request, Stage, Status, StepUp, StepUpCeremony};
+use vitalsign_ipc::{AgentState, Answer, Refusal, Request, Stage, Status, StepUp, StepUpCeremony};
 use vitalsign_protocol::id::StepUpId;
 use vitalsign_protocol::step_up::{Acr, StepUpResult};
 use vitalsign_security_key::Failure;
@@ -182,6 +182,62 @@ fn the_one_that_was_read_is_asked_before_older_ones() {
     assert_eq!(fetched(&flow.on(FlowEvent::Read(A))), None);
     assert_eq!(fetched(&flow.on(FlowEvent::Read(B))), None);
     assert_eq!(fetched(&flow.on(status(&[B]))), Some(B));
+}
+
+#[test]
+fn answer_counts_for_the_step_up_it_was_given_to() {
+    // The press on A comes when B is prompted already, because A has ended.
+    let mut flow = reading();
+    flow.on(status(&[A, B]));
+    flow.on(status(&[B]));
+    assert_eq!(fetched(&flow.on(FlowEvent::Read(B))), Some(B));
+    for choice in [Choice::Decline, Choice::NotMine, Choice::TryAgain] {
+        assert!(flow.on(FlowEvent::Answered(A, choice)).is_empty(), "{choice:?}");
+    }
+    let attempt = performing(&mut flow, B);
+    assert!(attempt.is_some());
+    // B is answered for itself, once.
+    let end = StepUpResult::NotMine;
+    let answered = told(flow.on(FlowEvent::Answered(B, Choice::NotMine)));
+    assert_eq!(answered, [Request::GiveUp { step_up: B, end }]);
+    assert!(flow.on(FlowEvent::Answered(B, Choice::Decline)).is_empty());
+}
+
+#[test]
+fn step_up_that_waits_can_be_declined() {
+    // The user interface shows B as soon as A is declined, and the service is slower.
+    let mut flow = reading();
+    flow.on(status(&[A, B]));
+    let end = StepUpResult::Declined;
+    for id in [A, B] {
+        let answered = told(flow.on(FlowEvent::Answered(id, Choice::Decline)));
+        assert_eq!(answered, [Request::GiveUp { step_up: id, end }]);
+    }
+    assert_eq!(fetched(&flow.on(status(&[A, B]))), None);
+    flow.on(FlowEvent::Read(B));
+    assert_eq!(fetched(&flow.on(status(&[A, B]))), None);
+    // Declining one that waits leaves the key to the one that is prompted.
+    let mut flow = reading();
+    flow.on(status(&[A, B]));
+    assert_eq!(fetched(&flow.on(FlowEvent::Read(A))), Some(A));
+    let effects = flow.on(FlowEvent::Answered(B, Choice::Decline));
+    assert!(!effects.iter().any(|it| matches!(it, FlowEffect::Stop)), "{effects:?}");
+    assert!(performing(&mut flow, A).is_some());
+}
+
+#[test]
+fn failed_one_is_tried_again_by_its_own_press() {
+    let (mut flow, _) = failed(true, unavailable());
+    assert!(flow.on(FlowEvent::Answered(B, Choice::TryAgain)).is_empty());
+    assert_eq!(fetched(&flow.on(FlowEvent::Answered(A, Choice::TryAgain))), Some(A));
+}
+
+#[test]
+fn next_step_up_is_asked_after_a_refused_one() {
+    let mut flow = Flow::new(UiAbilities::default());
+    assert_eq!(fetched(&flow.on(status(&[A, B]))), Some(A));
+    let refused = FlowEvent::Fetched(A, Ok(Answer::Refused(Refusal::Busy)));
+    assert_eq!(fetched(&flow.on(refused)), Some(B));
 }
 
 fn lost() -> Disconnected {

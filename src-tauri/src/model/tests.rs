@@ -250,22 +250,27 @@ fn result_is_dismissed_by_button_page_or_close() {
 #[test]
 fn declining_shows_the_next_step_up_at_once() {
     let mut model = asked(&[(A, Stage::Tap), (B, Stage::Tap)]);
-    model.on(Happened::Said(Choice::Decline), NOW);
+    model.on(Happened::Answered(A, Choice::Decline), NOW);
     assert!(is_shown(&model, B));
     // The service is slower to say so.
     tell(&mut model, &[(A, ended(StepUpResult::Declined)), (B, Stage::Tap)]);
     assert!(is_shown(&model, B));
-    model.on(Happened::Said(Choice::Decline), NOW);
+    // The press on the first does not count for the second.
+    for choice in [Choice::Decline, Choice::NotMine, Choice::TryAgain] {
+        model.on(Happened::Answered(A, choice), NOW);
+        assert!(is_shown(&model, B));
+    }
+    model.on(Happened::Answered(B, Choice::Decline), NOW);
     assert_eq!(flashed(&model), Some(view::PromptResult::Declined));
     model.on(Happened::Tick, NOW);
     assert_eq!((prompt(&model), model.window(), model.tray(NOW)), (None, Window::None, Tray::Offline));
-    model.on(Happened::Said(Choice::Decline), NOW);
+    model.on(Happened::Answered(B, Choice::Decline), NOW);
 }
 
 #[test]
 fn closing_the_window_declines_and_clears_data() {
     let mut model = asked(&[(A, Stage::Tap)]);
-    for happened in [Happened::Said(Choice::Decline), Happened::Dismissed, Happened::Closed] {
+    for happened in [Happened::Answered(A, Choice::Decline), Happened::Dismissed, Happened::Closed] {
         model.on(happened, NOW);
     }
     assert_eq!((model.window(), prompt(&model)), (Window::None, None));
@@ -277,7 +282,7 @@ fn closing_the_window_declines_and_clears_data() {
 #[test]
 fn that_it_was_reported_is_said_when_it_was() {
     let mut model = asked(&[(A, Stage::Tap)]);
-    model.on(Happened::Said(Choice::NotMine), NOW);
+    model.on(Happened::Answered(A, Choice::NotMine), NOW);
     assert!(is_shown(&model, A));
     tell(&mut model, &[(A, ended(StepUpResult::NotMine))]);
     assert_eq!(end(&model), Some(view::PromptResult::NotMine));
@@ -428,7 +433,7 @@ fn a_question_for_a_pin_that_is_superseded_is_let_go() {
     let superseding: [&dyn Fn(&mut Model); 4] = [
         &|model| key(model, A, KeyPrompt::Insert),
         &|model| tell(model, &[(A, ended(StepUpResult::TimedOut))]),
-        &|model| model.on(Happened::Said(Choice::Decline), NOW),
+        &|model| model.on(Happened::Answered(A, Choice::Decline), NOW),
         &|model| trouble(model, A, SessionError::Key(Failure::TimedOut)),
     ];
     for supersede in superseding {

@@ -39,6 +39,11 @@ pub(super) fn end(end: step_up::StepUpResult) -> PromptResult {
     }
 }
 
+/// Returns whether a result went well, or was the person's own wish, so that it needs no reading.
+pub(super) fn is_brief(end: PromptResult) -> bool {
+    matches!(end, PromptResult::Approved | PromptResult::Declined)
+}
+
 pub(super) fn loss(loss: session::DisconnectReason) -> DisconnectReason {
     match loss {
         session::DisconnectReason::NotRunning => DisconnectReason::NotRunning,

@@ -33,6 +33,26 @@ fn next_step_up_is_below_the_mark_of_the_last() {
 }
 
 #[test]
+fn end_that_the_next_step_up_covers_is_shown_first() {
+    let settings =
+        view::AppSettings { check_mark: false, tones: false, ..view::AppSettings::default() };
+    for end in [StepUpResult::TimedOut, StepUpResult::WrongKey, StepUpResult::Superseded] {
+        let mut model = asked(&[(A, Stage::Tap), (B, Stage::Tap)]);
+        model.on(Happened::Settings(settings.clone()), NOW);
+        tell(&mut model, &[(A, ended(end)), (B, Stage::Tap)]);
+        assert!(is_shown(&model, B));
+        assert_eq!((flashed(&model), model.patience(NOW)), (Some(words::end(end)), Some(READ_FLASH)));
+        model.on(Happened::Tick, NOW);
+        assert!(flashed(&model).is_none() && is_shown(&model, B));
+    }
+    // One that was on the screen before the next came is not shown twice.
+    let mut model = asked(&[(A, Stage::Tap)]);
+    tell(&mut model, &[(A, ended(StepUpResult::TimedOut))]);
+    tell(&mut model, &[(A, ended(StepUpResult::TimedOut)), (B, Stage::Tap)]);
+    assert!(is_shown(&model, B) && flashed(&model).is_none());
+}
+
+#[test]
 fn mark_and_tone_can_be_switched_off() {
     for (check_mark, tones, flashes) in
         [(true, true, true), (true, false, true), (false, true, true), (false, false, false)]
@@ -87,7 +107,7 @@ fn mechanical_failure_offers_another_try() {
         let Some(Step::Failed { trouble: told }) = step(&model) else { panic!("{:?}", step(&model)) };
         assert_eq!(told.kind, kind);
         assert!(model.problem().is_some_and(|it| it.starts_with(kind.code())));
-        model.on(Happened::Said(Choice::TryAgain), NOW);
+        model.on(Happened::Answered(A, Choice::TryAgain), NOW);
         assert_eq!((step(&model), model.problem()), (Some(Step::Preparing), None));
         key(&mut model, A, KeyPrompt::Insert);
         assert_eq!(step(&model), Some(Step::Insert));
