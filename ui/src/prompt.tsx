@@ -11,9 +11,11 @@ import { MoveHandle, MoveHint } from "./move";
 import { useNow } from "./now";
 import { useOnce } from "./once";
 import { Scrolled, useReading } from "./read";
-import { Live } from "./step";
+import { Live, useInSight } from "./step";
 import { clock, t, timeOfDay } from "./text";
 
+/** Names with more characters are written smaller. */
+const LONG_NAME = 24;
 /** With so many seconds left it is said. */
 const SAID = [30, 10];
 /** Placeholder for the application's name, which is emphasised within a sentence. */
@@ -40,10 +42,11 @@ function Asked({ prompt, device, covers, marked }: Shown) {
   const [reporting, report] = useState(false);
   const once = useOnce(`${id} ${step.kind} ${reporting}`);
   const { unread, part } = useReading(prompt, marked);
+  const long = Math.max(prompt.application.length, prompt.user.length) > LONG_NAME;
   // The tap has been given: there is nothing left to decline.
   const closed = step.kind === "checking" || reporting;
   return (
-    <article id="prompt" class="prompt" data-step={step.kind} aria-labelledby="prompt-title">
+    <article id="prompt" class="prompt" data-step={step.kind} data-long={long} aria-labelledby="prompt-title">
       <MoveHandle />
       <div class="what">
         {prompt.test && (
@@ -130,7 +133,7 @@ function Report({ id, back }: { id: string; back: () => void }) {
   const title = useRef<HTMLHeadingElement>(null);
   useEffect(() => title.current?.focus(), []);
   return (
-    <section id="report-panel" class="live report" aria-labelledby="report-title">
+    <section id="report-panel" ref={useInSight("report")} class="live report" aria-labelledby="report-title">
       <div class="words">
         <h2 id="report-title" ref={title} tabIndex={-1}>
           {t("report-title")}

@@ -16,7 +16,7 @@ export function Live({ id, step, preparing, unread = false }: Progress) {
   const once = useOnce(step.kind);
   const picture = useRoom();
   return (
-    <section class={`live ${step.kind}`} data-unread={unread} aria-labelledby="step-title">
+    <section ref={useInSight(step.kind)} class={`live ${step.kind}`} data-unread={unread} aria-labelledby="step-title">
       <div ref={picture}>
         <KeyPicture step={step.kind} />
       </div>
@@ -35,6 +35,16 @@ export function Live({ id, step, preparing, unread = false }: Progress) {
       {step.kind === "pin" && <PinForm key={`${step.question} ${step.why}`} asked={step} />}
     </section>
   );
+}
+
+/** Scrolls to what is to be done now, if the footer would cover it. What was read first may be out of sight by then. */
+export function useInSight(state: string) {
+  const ref = useRef<HTMLElement>(null);
+  useEffect(() => {
+    // What is still to be read comes before it.
+    if (state !== "preparing") ref.current?.scrollIntoView({ block: "nearest" });
+  }, [state]);
+  return ref;
 }
 
 /** Hides a decoration where the text would not fit beside it. */

@@ -1,5 +1,5 @@
-// The number pad: what is pressed is in the window and large enough for a glove, in each language, with long names and
-// large text.
+// What is pressed is in the window: the number pad, large enough for a glove, and what answers a prompt, in each language,
+// with long names and large text.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { LANGUAGES, VIEWS, WINDOW, stage } from "./stage.mjs";
@@ -38,6 +38,46 @@ for (const language of LANGUAGES) {
     }
     assert.deepEqual(wrong, []);
   });
+}
+
+for (const language of LANGUAGES) {
+  test(`what answers is in sight with long names: ${language}`, async () => {
+    const wrong = [];
+    const window = await theatre.open({ language });
+    for (const [view, ids] of [
+      ["prompt-failed", ["try-again"]],
+      ["prompt-failed-timed-out", ["try-again"]],
+      ["prompt-pin-last-attempt", ["pin-sure"]],
+      ["prompt-touch", ["step-title"]],
+      ["prompt-touch", ["report", "report-back"]],
+    ]) {
+      for (const changes of [{}, { waiting: 1 }]) {
+        const shown = VIEWS[view];
+        await window.show({ ...shown, prompt: { ...shown.prompt, ...LONG, ...changes } });
+        if (ids.includes("report")) {
+          await window.page.waitForFunction(() => !document.documentElement.hasAttribute("data-quiet"));
+          await window.page.locator("#not-mine").click();
+        }
+        for (const id of ids) {
+          await window.page.locator(`#${id}`).waitFor();
+          const hidden = await window.page.evaluate(isHidden, id);
+          if (hidden) wrong.push(`${view} ${JSON.stringify(changes)} ${id}: ${hidden}`);
+        }
+      }
+    }
+    await window.close();
+    assert.deepEqual(wrong, []);
+  });
+}
+
+/** In the page, after the frame that may scroll it: what covers the top or the bottom of an element. */
+async function isHidden(id) {
+  await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+  const it = document.getElementById(id);
+  const { left, top, right, bottom } = it.getBoundingClientRect();
+  if (top < 0 || bottom > innerHeight) return `from ${Math.round(top)} to ${Math.round(bottom)}`;
+  const seen = [top + 2, bottom - 2].map((y) => document.elementFromPoint((left + right) / 2, y));
+  return seen.every((at) => it.contains(at)) ? null : "covered";
 }
 
 /** In the page: what is out of sight, too small or covered. */
