@@ -89,6 +89,7 @@ export function PinForm({ asked }: { asked: PinAsked }) {
         aria-invalid={wrong !== null}
         aria-describedby="pin-error pin-attempts pin-about"
         onPointerDown={() => pressCounts() && arm(true)}
+        onKeyDown={dropRepeats}
         onFocus={() => {
           current.current = ref;
           if (cameByTab()) arm(true);
@@ -170,6 +171,11 @@ export function PinForm({ asked }: { asked: PinAsked }) {
       {sure && fields}
     </form>
   );
+}
+
+/** A key that is held down too long, or that something lies on, would enter digits that are not seen. */
+function dropRepeats(event: KeyboardEvent): void {
+  if (event.repeat && event.key.length === 1) event.preventDefault();
 }
 
 /** What is wrong before anything was entered. */

@@ -215,3 +215,107 @@ test("each end has its tone, once, unless tones are switched off", async () => {
   await window.change(unmarked);
   assert.equal(await page.locator("#flash").count(), 0);
 });
+
+test("a button that a text has moved is not pressed at once", async () => {
+  const { page } = window;
+  const asked = (waiting) => ({ ...VIEWS["prompt-failed"], prompt: { ...VIEWS["prompt-failed"].prompt, waiting } });
+  await window.show(asked(0));
+  await calm();
+  const before = await at("#decline");
+  await window.change(asked(1));
+  assert.notDeepEqual(await at("#decline"), before);
+  await page.mouse.click(...(await at("#decline")));
+  await settled();
+  assert.deepEqual(window.actions(), []);
+  await calm();
+  await page.mouse.click(...(await at("#decline")));
+  await settled();
+  assert.equal(window.actions().length, 1);
+  // The clock goes on, and moves nothing.
+  await window.show(asked(0));
+  await calm();
+  await page.clock.setFixedTime((VIEWS["prompt-failed"].prompt.until - 65) * 1000);
+  await page.waitForFunction(() => /1:05/.test(document.querySelector("#prompt-time").textContent));
+  assert.equal(await page.evaluate(() => document.documentElement.hasAttribute("data-quiet")), false);
+});
+
+test("two fingers are no assistive program", async () => {
+  const { page } = window;
+  await window.show("status-healthy");
+  await window.change("prompt-touch");
+  // Both are put down while presses do not count, and are lifted later.
+  const lift = (id, on) =>
+    page.evaluate(
+      ([pointerId, on]) => document.querySelector(on).dispatchEvent(new MouseEvent("click", { bubbles: true, cancelable: true, detail: 1 })),
+      [id, on],
+    );
+  await page.evaluate(() => {
+    for (const pointerId of [1, 2]) document.querySelector("#decline").dispatchEvent(new PointerEvent("pointerdown", { bubbles: true, pointerId, pointerType: "touch" }));
+  });
+  await calm();
+  await lift(1, "#decline");
+  await lift(2, "#decline");
+  await settled();
+  assert.deepEqual(window.actions(), []);
+  // A program for people who see or move little has no pointer.
+  await page.evaluate(() => document.querySelector("#decline").click());
+  await settled();
+  assert.equal(window.actions().length, 1);
+});
+
+test("a key that is held down presses once, and enters one digit", async () => {
+  const { page } = window;
+  await window.show("prompt-touch");
+  await calm();
+  await page.locator("#decline").focus();
+  for (const _ of "123") await page.keyboard.down("Space");
+  await page.keyboard.up("Space");
+  await settled();
+  assert.equal(window.actions().length, 1);
+  // Begun before the buttons came.
+  await window.show("prompt-touch");
+  await calm();
+  await page.locator("#decline").focus();
+  await page.keyboard.down("Space");
+  await window.change(pin({ question: 7 }));
+  await calm();
+  await page.locator("#decline").focus();
+  for (const _ of "123") await page.keyboard.down("Space");
+  await page.keyboard.up("Space");
+  for (const _ of "123") await page.keyboard.down("Enter");
+  await page.keyboard.up("Enter");
+  await settled();
+  assert.equal(window.actions().length, 1);
+
+  await window.show(pin({}));
+  await calm();
+  await page.locator("#pin").click();
+  for (const digit of "47") {
+    for (const _ of "123") await page.keyboard.down(digit);
+    await page.keyboard.up(digit);
+  }
+  assert.equal(await value(), "47");
+  for (const _ of "123") await page.keyboard.down("Backspace");
+  assert.equal(await value(), "");
+});
+
+test("a failure that comes again can be tried again", async () => {
+  const { page } = window;
+  await window.show("prompt-failed");
+  for (const tries of [1, 2, 3]) {
+    await calm();
+    await page.locator("#try-again").click();
+    await settled();
+    assert.equal(window.actions().length, tries);
+    await window.change("prompt-preparing");
+    await window.change("prompt-failed");
+  }
+  // The steps between may not have been drawn.
+  await calm();
+  await page.locator("#try-again").click();
+  await page.waitForFunction((since) => performance.now() - since > 2000, await page.evaluate(() => performance.now()));
+  await calm();
+  await page.locator("#try-again").click();
+  await settled();
+  assert.equal(window.actions().length, 5);
+});
