@@ -280,6 +280,7 @@ async fn the_stand_in_shows_the_token_once_the_tap_is_given() {
     assert_eq!(listed.matches(&code).count(), 2, "{listed}");
     for (filter, count) in [
         (["--user", "nurse-7"], 2),
+        (["--user", "NURSE-7"], 2),
         (["--user", "nurse-8"], 0),
         (["--message", "4711"], 2),
         (["--message", "4712"], 0),
@@ -291,6 +292,11 @@ async fn the_stand_in_shows_the_token_once_the_tap_is_given() {
         let listed = run(&provider, &["step-up", "list", filter[0], filter[1]]).await.stdout;
         assert_eq!(listed.matches("approved").count(), count, "{filter:?} {listed}");
     }
+    let unknown = run(&provider, &["step-up", "list", "--user", "nobody"]).await;
+    assert_eq!(unknown.code, Some(1));
+    assert!(unknown.stderr.contains("There is no user nobody"), "{}", unknown.stderr);
+    let logged = run(&provider, &["audit", "list", "--user", "NURSE-7", "--json"]).await.stdout;
+    assert_eq!(logged.matches("step-up-approved").count(), 2, "{logged}");
     let listed = run(&provider, &["step-up", "list", "--limit", "1", "--json"]).await.json();
     assert_eq!(listed.as_array().unwrap().len(), 1);
     assert_eq!((&listed[0]["end"], &listed[0]["redeemed"]), (&"approved".into(), &true.into()));

@@ -42,6 +42,11 @@ pub(super) async fn list(call: Call, _: Nothing, query: AuditQuery) -> Result<Au
         None => None,
         Some(device) => Some(find(&call.store, device).await?.enrolment),
     };
+    // Entries have the user's own name. One who was deleted is in them, too.
+    let user = match user {
+        None => None,
+        Some(name) => Some(call.store.user(&name).await?.map_or(name, |user| user.name)),
+    };
     let filter = AuditFilter { device, kind, user, client, since, until, after, before, alerts };
     let limit = limit.unwrap_or(ENTRIES).min(MAX_ENTRIES);
     let entries = match after {

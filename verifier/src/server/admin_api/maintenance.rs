@@ -1,6 +1,7 @@
 //! The API itself, what needs attention, step-ups and signing keys.
 
 use super::answer::Call;
+use super::users::no_user;
 use crate::admin_api::{
     AdminProblem, Administrator, ClientAssertion, Examination, KeyReplacement, KeyRotation, KeyWithdrawal,
     NewSigningKey, Nothing, SigningKeyList, SigningKeyQuery, SigningKeyState, SigningKeyView, StepUpQuery,
@@ -46,7 +47,18 @@ pub(super) async fn list_step_ups(
 ) -> Result<Vec<RecentStepUp>, Problem> {
     let StepUpQuery { user, client, message, since, limit } = query;
     let limit = limit.unwrap_or(STEP_UPS).min(MAX_STEP_UPS);
-    Ok(call.store.recent_step_ups(&StepUpFilter { user, client, message, since }, limit).await?)
+    // A step-up has the user's own name, whichever name the application sent. One for an unknown user has what it sent.
+    let known = match &user {
+        Some(name) => call.store.user(name).await?.map(|user| user.name),
+        None => None,
+    };
+    let missing = user.clone().filter(|_| known.is_none());
+    let filter = StepUpFilter { user: known.or(user), client, message, since };
+    let found = call.store.recent_step_ups(&filter, limit).await?;
+    match missing.filter(|_| found.is_empty()) {
+        Some(name) => Err(no_user(&name)),
+        None => Ok(found),
+    }
 }
 
 pub(super) async fn sign_assertion(call: Call, _: Nothing, _: Nothing) -> Result<ClientAssertion, Problem> {

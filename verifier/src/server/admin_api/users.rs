@@ -16,7 +16,11 @@ const PAGE: u32 = 1000;
 
 async fn find_user(call: &Call, name: &str) -> Result<User, Problem> {
     let found = call.store.user(name).await?;
-    found.ok_or_else(|| AdminProblem::Unknown.because(format!("There is no user {name}; see `user list`.")))
+    found.ok_or_else(|| no_user(name))
+}
+
+pub(super) fn no_user(name: &str) -> Problem {
+    AdminProblem::Unknown.because(format!("There is no user {name}; see `user list`."))
 }
 
 async fn view(call: &Call, user: User) -> Result<UserView, Problem> {
