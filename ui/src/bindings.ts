@@ -304,7 +304,7 @@ user: string,
  */
 message: string, 
 /**
- * Rows of `authorization_details`, in the application's order.
+ * Rows of `authorization_details`, sorted by name.
  */
 details: Array<Detail>, 
 /**

@@ -75,6 +75,10 @@ function Asked({ prompt, device, covers, marked }: Shown) {
         {details.length > 0 && (
           <Scrolled id="prompt-details" label={t("prompt-details")} onEnd={part("details")}>
             <table>
+              <colgroup>
+                <col class="names" />
+                <col />
+              </colgroup>
               <tbody>
                 {details.map(({ name, value, depth }, row) => (
                   <tr key={row} data-depth={Math.min(depth, 3)}>

@@ -123,6 +123,23 @@ test("what the footer covers was not in view", async () => {
   await window.close();
 });
 
+test("neither names nor values of the details are squeezed", async () => {
+  const window = await theatre.open();
+  const row = (name, value) => ({ name, value, depth: 0 });
+  for (const details of [
+    [row("note", "x".repeat(1200)), row("dose", "5000 IU")],
+    [row("dose", "5000 IU"), row("n".repeat(1200), "1")],
+    [{ name: "items 1", value: null, depth: 0 }, row("dose", "5000 IU"), row("note", "x".repeat(1200))],
+  ]) {
+    await window.show(asked({ details }));
+    const narrow = await window.page.evaluate(() =>
+      [...document.querySelectorAll("#prompt-details :is(th, td)")].map((it) => it.getBoundingClientRect().width).filter((width) => width < 120),
+    );
+    assert.deepEqual(narrow, []);
+  }
+  await window.close();
+});
+
 test("a test by IT is marked, and no application's request is", async () => {
   const window = await theatre.open();
   await window.show(asked({}));

@@ -4,7 +4,7 @@ use super::words::plain;
 use crate::view::Detail;
 use serde_json::Value;
 
-/// Shown for a value that the application left empty.
+/// Shown for a value that the application left empty, or made of blanks.
 const NOTHING: &str = "–";
 
 /// Returns every value with its name; nothing is left out.
@@ -55,7 +55,12 @@ fn text(value: &Value) -> String {
         Value::Object(_) => String::new(),
         value => value.to_string(),
     };
-    if text.is_empty() { NOTHING.to_owned() } else { text }
+    if text.chars().all(is_blank) { NOTHING.to_owned() } else { text }
+}
+
+/// Returns whether a character draws nothing: white space, or the Braille pattern without dots.
+fn is_blank(c: char) -> bool {
+    c.is_whitespace() || c == '\u{2800}'
 }
 
 #[cfg(test)]
@@ -107,6 +112,7 @@ mod tests {
         assert_eq!(lines(&json!([{"a": 1}, {"a": 2}])), ["1", "  a: 1", "2", "  a: 2"]);
         assert_eq!(lines(&json!([["x"], ["y", "z"]])), ["1: x", "2: y, z"]);
         assert_eq!(lines(&json!({"empty": {}, "none": []})), ["empty: –", "none: –"]);
+        assert_eq!(lines(&json!({"blank": "  ", "dots": "\u{2800}\u{2800}"})), ["blank: –", "dots: –"]);
         assert_eq!(lines(&json!("text")), [": text"]);
         let steering = lines(&json!([{"no\u{202e}te": "a\nb\u{1b}"}]));
         assert!(!steering.join("").contains(['\u{202e}', '\u{1b}', '\n']), "{steering:?}");

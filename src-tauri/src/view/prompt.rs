@@ -18,7 +18,7 @@ pub struct Prompt {
     pub user: String,
     /// Complete text to confirm.
     pub message: String,
-    /// Rows of `authorization_details`, in the application's order.
+    /// Rows of `authorization_details`, sorted by name.
     pub details: Vec<Detail>,
     /// The level that is asked for.
     pub level: Level,
