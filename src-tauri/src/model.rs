@@ -210,7 +210,8 @@ impl Model {
 
     #[must_use]
     pub fn patience(&self, now: u64) -> Option<Duration> {
-        let flash = self.flash.as_ref().map(|flash| if words::is_brief(flash.end) { FLASH } else { READ_FLASH });
+        let flash =
+            self.flash.as_ref().map(|flash| if words::is_brief(flash.end) { FLASH } else { READ_FLASH });
         let change = self.changes_at(now).map(|at| Duration::from_secs(at.saturating_sub(now)));
         flash.into_iter().chain(change).chain(self.clock_interval()).min()
     }

@@ -63,7 +63,12 @@ fn types_and_clicks(manager: Manager, clicks: bool, stalls: bool) -> Result<()> 
             );
         }
         screen.close(window)?;
-        ensure!(asked.end()? == "declined", "prompt {order} did not end with its window");
+        let end = asked.end()?;
+        ensure!(
+            end == "declined",
+            "prompt {order} did not end with its window, but {end}; the app said: {}",
+            std::fs::read_to_string(ward.desk.log_path("app")).unwrap_or_default()
+        );
         screen.until_no_app_window()?;
     }
     ensure!(!stalls || stalls_seen > 0, "the app was not stalled once");

@@ -34,8 +34,7 @@ fn next_step_up_is_below_the_mark_of_the_last() {
 
 #[test]
 fn end_that_the_next_step_up_covers_is_shown_first() {
-    let settings =
-        view::AppSettings { check_mark: false, tones: false, ..view::AppSettings::default() };
+    let settings = view::AppSettings { check_mark: false, tones: false, ..view::AppSettings::default() };
     for end in [StepUpResult::TimedOut, StepUpResult::WrongKey, StepUpResult::Superseded] {
         let mut model = asked(&[(A, Stage::Tap), (B, Stage::Tap)]);
         model.on(Happened::Settings(settings.clone()), NOW);
