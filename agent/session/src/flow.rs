@@ -323,8 +323,10 @@ impl Flow {
             let end = if choice == Choice::NotMine { step_up::StepUpResult::NotMine } else { end };
             return effects.push(FlowEffect::Tell(step_up, Request::GiveUp { step_up, end }));
         }
-        let waits = self.seen.get(&step_up).is_some_and(|it| it.stage == Stage::Tap);
-        if choice == Choice::TryAgain || !waits || self.answered.contains(&step_up) {
+        // One that is prepared again, because a PIN period has ended, is on the screen as well.
+        let open = |it: &StepUp| matches!(it.stage, Stage::Tap | Stage::Preparing);
+        let is_open = self.seen.get(&step_up).is_some_and(open);
+        if choice == Choice::TryAgain || !is_open || self.answered.contains(&step_up) {
             return;
         }
         self.answered.push(step_up);

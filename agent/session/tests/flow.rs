@@ -226,6 +226,29 @@ fn step_up_that_waits_can_be_declined() {
 }
 
 #[test]
+fn step_up_that_is_prepared_again_can_be_declined() {
+    let mut flow = reading();
+    flow.on(status(&[A]));
+    assert_eq!(fetched(&flow.on(FlowEvent::Read(A))), Some(A));
+    let at = |stage: Stage| {
+        let FlowEvent::Status(mut status) = status(&[A]) else { unreachable!() };
+        status.step_ups.iter_mut().for_each(|it| it.stage = stage.clone());
+        FlowEvent::Status(status)
+    };
+    flow.on(at(Stage::Preparing));
+    let end = StepUpResult::Declined;
+    let declined = told(flow.on(FlowEvent::Answered(A, Choice::Decline)));
+    assert_eq!(declined, [Request::GiveUp { step_up: A, end }]);
+    assert_eq!(fetched(&flow.on(at(Stage::Tap))), None);
+    // Once the tap is given, or it has ended, there is nothing to decline.
+    for stage in [Stage::Checking, Stage::Ended { end, reasons: Vec::new() }] {
+        let mut flow = reading();
+        flow.on(at(stage));
+        assert!(flow.on(FlowEvent::Answered(A, Choice::Decline)).is_empty());
+    }
+}
+
+#[test]
 fn failed_one_is_tried_again_by_its_own_press() {
     let (mut flow, _) = failed(true, unavailable());
     assert!(flow.on(FlowEvent::Answered(B, Choice::TryAgain)).is_empty());
