@@ -37,7 +37,7 @@ export function Live({ id, step, preparing, unread = false }: Progress) {
   );
 }
 
-/** Scrolls to what is to be done now, if the footer would cover it. What was read first may be out of sight by then. */
+/** Scrolls to what the person does now, if the footer would cover it. What was read first may be out of sight by then. */
 export function useInSight(state: string) {
   const ref = useRef<HTMLElement>(null);
   useEffect(() => {

@@ -292,9 +292,9 @@ async fn the_stand_in_shows_the_token_once_the_tap_is_given() {
         let listed = run(&provider, &["step-up", "list", filter[0], filter[1]]).await.stdout;
         assert_eq!(listed.matches("approved").count(), count, "{filter:?} {listed}");
     }
-    let unknown = run(&provider, &["step-up", "list", "--user", "nobody"]).await;
+    let unknown = run(&provider, &["step-up", "list", "--user", "nurse-99"]).await;
     assert_eq!(unknown.code, Some(1));
-    assert!(unknown.stderr.contains("There is no user nobody"), "{}", unknown.stderr);
+    assert!(unknown.stderr.contains("There is no user nurse-99"), "{}", unknown.stderr);
     let logged = run(&provider, &["audit", "list", "--user", "NURSE-7", "--json"]).await.stdout;
     assert_eq!(logged.matches("step-up-approved").count(), 2, "{logged}");
     let listed = run(&provider, &["step-up", "list", "--limit", "1", "--json"]).await.json();
