@@ -201,6 +201,14 @@ impl Hand {
         self.fake(KEY_RELEASE_EVENT, code, 0, 0)
     }
 
+    /// Holds a key down, or lets it go. The display server repeats one that is held.
+    ///
+    /// # Errors
+    /// The screen is lost.
+    pub fn hold(&self, letter: char, down: bool) -> Result<()> {
+        self.fake(if down { KEY_PRESS_EVENT } else { KEY_RELEASE_EVENT }, self.keys.code(letter)?, 0, 0)
+    }
+
     /// Moves the pointer.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
-use vitalsign_app_tests::{App, PIN, Page, Ward};
+use vitalsign_app_tests::{App, Hand, PIN, Page, Ward};
 use vitalsign_e2e::Asked;
 
 const HEALTHY: [&str; 2] = ["--acr", "healthy-device"];
@@ -265,6 +265,52 @@ fn the_second_request_is_shown_after_the_first() -> Result<()> {
     page.gone("#prompt-waiting")?;
     approve(&mut ward, page)?;
     is_approved(&ward, second, "EHR: second")
+}
+
+#[test]
+fn end_is_shown_before_the_next_step_up() -> Result<()> {
+    let (mut ward, app) = opened()?;
+    let page = &app.page;
+    let first = ward.ask("EHR: first", &["--expires", "15"])?;
+    step(page, "pin")?;
+    note_marks(page)?;
+    let second = ward.ask("EHR: second", &[])?;
+    page.see("#prompt-waiting")?;
+    page.run(
+        "window.below = false;
+         new MutationObserver(() => {
+           window.below ||= document.querySelector('#flash') !== null && document.querySelector('#pin') !== null;
+         }).observe(document.body, { childList: true, subtree: true })",
+        &[],
+    )?;
+    marked(page, "timed-out")?;
+    ensure!(first.end()? == "timed-out");
+    step(page, "pin")?;
+    ensure!(page.run("return window.below", &[])? == json!(false), "the key is asked below the mark");
+    approve(&mut ward, page)?;
+    is_approved(&ward, second, "EHR: second")
+}
+
+#[test]
+fn held_key_enters_one_digit() -> Result<()> {
+    let (ward, app) = opened()?;
+    let page = &app.page;
+    let asked = ward.ask("EHR: sign order 4717", &[])?;
+    step(page, "pin")?;
+    page.click("#pin")?;
+    page.run("window.downs = 0; addEventListener('keydown', () => window.downs++, true)", &[])?;
+    // The display server repeats it.
+    let hand = Hand::open(ward.desk.display())?;
+    hand.hold('1', true)?;
+    page.until("the key to be repeated", "window.downs > 5")?;
+    hand.hold('1', false)?;
+    ensure!(
+        page.run("return document.querySelector('#pin').value", &[])? == json!("1"),
+        "more than one digit"
+    );
+    page.click("#decline")?;
+    ensure!(asked.end()? == "declined");
+    over(page)
 }
 
 #[test]
