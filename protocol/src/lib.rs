@@ -9,6 +9,7 @@ pub mod calendar;
 pub mod cbor;
 pub mod check;
 pub mod cose;
+pub mod details;
 pub mod device_code;
 pub mod diagnostics;
 pub mod ear;

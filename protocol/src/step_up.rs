@@ -4,10 +4,12 @@
 //! and the challenge that the security key signs covers both. No canonical form is needed, and the device
 //! cannot display a different text than it signs.
 
+use crate::details::{self, DetailsSchema};
 use crate::id::{Digest, Nonce, RegistrationId, Secret, StepUpId};
 use crate::seconds::StepUpSeconds;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// `SHA-256("vitalsign-step-up-v1" || 0x00 || R || SHA-256(evidence) || T)`.
 ///
@@ -102,6 +104,9 @@ pub struct Transaction {
     /// More, as RFC 9396 has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authorization_details: Option<Value>,
+    /// Schemas of the details, by type, as an administrator registered them. The tap covers their labels.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub details_schemas: BTreeMap<String, DetailsSchema>,
 }
 
 /// Reason why a text is not a transaction. Messages never quote the text.
@@ -113,6 +118,9 @@ pub enum TransactionError {
     /// `authorization_details` is nested too deeply.
     #[error("the transaction's authorization_details are deeper than {MAX_NESTING}")]
     TooDeep,
+    /// The schemas cannot be used, or the details do not fit them.
+    #[error("the transaction's details cannot be labelled: {0}")]
+    Details(&'static str),
     /// It is not the JSON of a [`Transaction`].
     #[error("the transaction is not understood, from line {line}, column {column} on")]
     NotUnderstood {
@@ -136,11 +144,14 @@ impl Transaction {
         // It is shown as well: as JSON of the same value, which may be spelled longer.
         match &read.authorization_details {
             Some(details) if details.to_string().len() > MAX_TRANSACTION_BYTES => {
-                Err(TransactionError::TooLong)
+                return Err(TransactionError::TooLong);
             }
-            Some(details) if nesting(details) > MAX_NESTING => Err(TransactionError::TooDeep),
-            _ => Ok(read),
+            Some(details) if nesting(details) > MAX_NESTING => return Err(TransactionError::TooDeep),
+            _ => {}
         }
+        details::check_details(read.authorization_details.as_ref(), &read.details_schemas)
+            .map_err(TransactionError::Details)?;
+        Ok(read)
     }
 }
 
@@ -387,7 +398,7 @@ mod tests {
 
     #[test]
     fn transaction_errors_never_quote_the_text() {
-        use TransactionError::{NotUnderstood, TooDeep, TooLong};
+        use TransactionError::{Details, NotUnderstood, TooDeep, TooLong};
         let text = |message: &str, details: &str| {
             let id = StepUpId([1; 16]);
             format!(
@@ -395,6 +406,7 @@ mod tests {
                 "acr":"urn:vitalsign:acr:epcs","authorization_details":{details}}}"#
             )
         };
+        let schema = r#"{"labels":{"en":"X"},"fields":[{"name":"a","kind":"text","labels":{"en":"A"}}]}"#;
         let deep = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
         assert_eq!(Transaction::read(&text("sign order 12", &deep(32))).unwrap().acr, Acr::Epcs);
         let cases = [
@@ -403,6 +415,10 @@ mod tests {
             (text("sign", &format!("[{}1]", "1e15,".repeat(1000))), TooLong),
             (text("sign", &deep(33)), TooDeep),
             (text("sign", "["), NotUnderstood { line: 2, column: 73 }),
+            (
+                text("sign", &format!("[],\"details_schemas\":{{\"nurse-7\":{schema}}}")),
+                Details("a schema has no details"),
+            ),
         ];
         for (text, wanted) in cases {
             let error = Transaction::read(&text).unwrap_err();

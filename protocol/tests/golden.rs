@@ -200,6 +200,7 @@ mod golden {
         message::<step_up::StepUpAssertion>("StepUpAssertion");
         message::<step_up::StepUpOutcome>("StepUpOutcome");
         message::<step_up::StepUpDeclined>("StepUpDeclined");
+        message::<vitalsign_protocol::details::DetailsSchema>("DetailsSchema");
         message::<step_up::StepUpClosed>("StepUpClosed");
         message::<step_up::KeyRequest>("KeyRequest");
         message::<diagnostics::DiagnosticsReport>("DiagnosticsReport");

@@ -39,6 +39,11 @@ impl Language {
         wanted.into_iter().find_map(known).unwrap_or(Self { name, messages, american: false })
     }
 
+    /// Name of the language, without its region.
+    pub(crate) fn name(self) -> &'static str {
+        self.name
+    }
+
     pub(crate) fn texts(self) -> Texts {
         Texts {
             language: if self.american { AMERICAN.0 } else { self.name }.to_owned(),

@@ -111,6 +111,8 @@ pub enum Announcement {
 #[derive(Debug, Default)]
 pub struct Model {
     device_name: String,
+    /// Language of the labels of details, such as `de`.
+    language: &'static str,
     status: Option<Box<Status>>,
     lost: Option<Disconnected>,
     page: Page,
@@ -150,6 +152,12 @@ impl Model {
     #[must_use]
     pub fn with(device_name: String, settings: view::AppSettings) -> Self {
         Self { device_name, settings, ..Self::default() }
+    }
+
+    /// The same in this language.
+    #[must_use]
+    pub fn in_language(self, language: &'static str) -> Self {
+        Self { language, ..self }
     }
 
     /// The same on this desktop.
@@ -646,7 +654,7 @@ impl Model {
             test: step_up.application == step_up::ADMINISTRATOR,
             user: words::plain(&step_up.user),
             message: words::escape(&step_up.message),
-            details: step_up.authorization_details.as_ref().map(details::rows).unwrap_or_default(),
+            details: details::of(step_up, self.language),
             level: words::level(step_up.acr),
             until: step_up.until,
             pin_entered: step_up.pin_entered,

@@ -59,6 +59,7 @@ pub(crate) fn run(arguments: AppArgs) -> anyhow::Result<()> {
     let folder = settings_folder(&context.config().identifier);
     let settings = JsonFile::in_folder(&folder, "settings.json");
     let model = Model::with(vitalsign_os::device_name(), settings.read())
+        .in_language(language.name())
         .on_desktop(desktop())
         .with_settings(settings_pages())
         .in_zone(jiff::tz::TimeZone::system());

@@ -304,7 +304,7 @@ user: string,
  */
 message: string, 
 /**
- * Rows of `authorization_details`, sorted by name.
+ * Rows of `authorization_details`, in the order of the type's schema, or sorted by name.
  */
 details: Array<Detail>, 
 /**
@@ -330,7 +330,7 @@ step: Step, };
 
 export type Detail = { 
 /**
- * As the application spells it, with spaces for `_`.
+ * Label of the type's schema; without one, the name as the application spells it, with spaces for `_`.
  */
 name: string, 
 /**

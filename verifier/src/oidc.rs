@@ -9,6 +9,7 @@ mod administrator;
 mod administrator_token;
 mod authorize;
 mod client_auth;
+mod details;
 mod discovery;
 mod dpop;
 mod error;
@@ -21,8 +22,9 @@ mod token;
 
 pub use administrator::Administrator;
 pub(crate) use administrator_token::{AdministratorToken, read_issuer_keys};
-pub use authorize::{AuthRequested, MAX_DETAILS_BYTES, MAX_MESSAGE_CHARS};
+pub use authorize::{AuthRequested, MAX_MESSAGE_CHARS};
 pub use client_auth::{Assertion, Audience, new_secret};
+pub use details::MAX_BYTES as MAX_DETAILS_BYTES;
 pub use error::{Code, OAuthError, plainly};
 pub use form::Form;
 pub use resource::EarRequest;

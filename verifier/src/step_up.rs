@@ -30,8 +30,10 @@ use crate::security_keys::ModelStore;
 use crate::store::Store;
 use channel::Channels;
 use maintenance::MaintenanceState;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::{Mutex, broadcast};
+use vitalsign_protocol::details::DetailsSchema;
 use vitalsign_protocol::id::{EnrolmentId, StepUpId};
 use vitalsign_protocol::step_up::{Acr, StepUpResult};
 use vitalsign_webauthn::RelyingParty;
@@ -49,6 +51,8 @@ pub struct StepUpRequest {
     pub acr: Acr,
     /// `authorization_details` (RFC 9396).
     pub authorization_details: Option<serde_json::Value>,
+    /// Schemas of the details' types, where an administrator registered one.
+    pub details_schemas: BTreeMap<String, DetailsSchema>,
     /// Device at which the user is, if the application knows it; otherwise all devices of the user are asked.
     pub device: Option<EnrolmentId>,
     /// Lifetime in seconds.

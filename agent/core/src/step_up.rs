@@ -169,7 +169,7 @@ impl StepUpRequest {
     }
 
     fn shown(&self) -> StepUp {
-        let Transaction { step_up, application, user, message, acr, authorization_details } =
+        let Transaction { step_up, application, user, message, acr, authorization_details, details_schemas } =
             self.transaction.clone();
         let stage = match &self.stage {
             Stage::Preparing(_) => Shown::Preparing,
@@ -188,6 +188,7 @@ impl StepUpRequest {
             user,
             message,
             authorization_details,
+            details_schemas,
             acr,
             until,
             pin_entered,
@@ -266,6 +267,7 @@ impl StepUps {
             .collect();
         effects.push(Transition::StepUpClosed { step_up, end, reasons: reasons.clone() }.into());
         request.transaction.authorization_details = None;
+        request.transaction.details_schemas.clear();
         request.stage = Stage::Ended { end, reasons, vanishes: now.elapsed + RESULT_DISPLAY_TIME };
         let until = request.until;
         if self.past.len() >= MAX_PAST {

@@ -2,7 +2,9 @@
 
 use crate::display::Display;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use vitalsign_protocol::check::Fixers;
+use vitalsign_protocol::details::DetailsSchema;
 use vitalsign_protocol::ear::Ear;
 use vitalsign_protocol::id::{Digest, EnrolmentId, StepUpId};
 use vitalsign_protocol::organisation::{Colour, Support};
@@ -119,6 +121,9 @@ pub struct StepUp {
     /// More, as the application put it (RFC 9396).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authorization_details: Option<serde_json::Value>,
+    /// Schemas of the details, by type: order and labels.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub details_schemas: BTreeMap<String, DetailsSchema>,
     /// The level that is asked for.
     pub acr: Acr,
     /// Until when, in seconds since 1970 by this device's clock.

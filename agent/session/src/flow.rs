@@ -184,7 +184,9 @@ impl Flow {
         let same = |id: &StepUpId| {
             let now = step_ups.iter().find(|step_up| step_up.id == *id);
             now.zip(before.get(id)).is_some_and(|(now, before)| {
-                now.message == before.message && now.authorization_details == before.authorization_details
+                now.message == before.message
+                    && now.authorization_details == before.authorization_details
+                    && now.details_schemas == before.details_schemas
             })
         };
         self.read.retain(same);

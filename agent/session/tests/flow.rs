@@ -18,6 +18,7 @@ fn status(step_ups: &[StepUpId]) -> FlowEvent {
         user: "nurse-7".to_owned(),
         message: "EHR: sign order 4711".to_owned(),
         authorization_details: None,
+        details_schemas: Default::default(),
         acr: Acr::HardwareKey,
         until: 0,
         pin_entered: None,

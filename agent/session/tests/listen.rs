@@ -29,6 +29,7 @@ fn step_up(id: StepUpId, stage: Stage) -> StepUp {
         user: "nurse-7".into(),
         message: "sign order 4711".into(),
         authorization_details: None,
+        details_schemas: Default::default(),
         acr: Acr::HardwareKey,
         until: 1_795_317_300,
         pin_entered: None,

@@ -222,6 +222,7 @@ fn step_up(stage: Stage) -> StepUp {
         user: "nurse-7".to_owned(),
         message: "EHR: sign order 4711".to_owned(),
         authorization_details: None,
+        details_schemas: Default::default(),
         acr: Acr::HealthyDevice,
         until: NOW + 107,
         pin_entered: None,
@@ -316,6 +317,28 @@ fn outside_texts() -> Views {
         }])),
         ..tap()
     };
+    let schema = json!({
+        "labels": {"en": "Medication order"},
+        "fields": [
+            {"name": "patient", "kind": "text", "labels": {"en": "Patient's record"}},
+            {"name": "items", "kind": "list", "labels": {"en": "Drug"}, "fields": [
+                {"name": "name", "kind": "text", "labels": {"en": "Name"}},
+                {"name": "dose", "kind": "quantity", "labels": {"en": "Dose"}},
+                {"name": "route", "kind": "code", "labels": {"en": "Route"}},
+            ]},
+            {"name": "start", "kind": "date", "labels": {"en": "First given"}},
+        ],
+    });
+    let labelled = StepUp {
+        authorization_details: Some(json!([{
+            "type": "medication_order",
+            "patient": "20417",
+            "items": [{"name": "heparin", "dose": {"value": 5000, "unit": "IU"}, "route": "SC"}],
+            "start": "2026-11-30T08:00:00Z",
+        }])),
+        details_schemas: serde_json::from_value(json!({ "medication_order": schema })).unwrap_or_default(),
+        ..tap()
+    };
     let unbroken =
         StepUp { application: "A".repeat(64), user: "u".repeat(256), ..says(&"0123456789abcdef".repeat(32)) };
     vec![
@@ -329,6 +352,7 @@ fn outside_texts() -> Views {
             show(says("电子病历：签署医嘱 4711，请在十二号病房核对患者身份后再触碰安全密钥。")),
         ),
         ("prompt-details", show(details)),
+        ("prompt-labelled", show(labelled)),
     ]
 }
 

@@ -61,5 +61,6 @@ impl Asked {
         self.step_up.user.clear();
         self.step_up.message.clear();
         self.step_up.authorization_details = None;
+        self.step_up.details_schemas.clear();
     }
 }

@@ -25,6 +25,7 @@ fn step_up(id: StepUpId, stage: Stage) -> StepUp {
         user: "nurse-7".to_owned(),
         message: "EHR: sign order 4711".to_owned(),
         authorization_details: Some(serde_json::json!({"order": 4711})),
+        details_schemas: Default::default(),
         acr: Acr::HardwareKey,
         until: NOW + 120,
         pin_entered: None,
@@ -87,6 +88,31 @@ fn only_the_administrators_requests_are_tests() {
         model.on(Happened::Shown(UiUpdate::Status { status, changed: vec![asked] }), NOW);
         assert_eq!(model.view(NOW).prompt.map(|it| it.test), Some(test), "{application}");
     }
+}
+
+#[test]
+fn details_are_labelled_in_the_apps_language() {
+    let schema = serde_json::json!({
+        "labels": {"en": "Order", "de": "Auftrag"},
+        "fields": [{"name": "dose", "kind": "quantity", "labels": {"en": "Dose", "de": "Dosis"}}],
+    });
+    let mut asked = step_up(A, Stage::Tap);
+    asked.authorization_details =
+        Some(serde_json::json!([{"type": "order", "dose": {"value": 5, "unit": "mg"}}]));
+    asked.details_schemas = [("order".to_owned(), serde_json::from_value(schema).unwrap())].into();
+    let rows = |language, asked: &StepUp| {
+        let mut model = Model::new(String::new()).in_language(language);
+        let status = status(vec![asked.clone()]);
+        model.on(Happened::Shown(UiUpdate::Status { status, changed: vec![asked.clone()] }), NOW);
+        let rows = model.view(NOW).prompt.unwrap().details;
+        rows.into_iter()
+            .map(|row| format!("{}: {}", row.name, row.value.unwrap_or_default()))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(rows("de", &asked), ["Auftrag: order", "Dosis: 5 mg"]);
+    assert_eq!(rows("fr", &asked), ["Order: order", "Dose: 5 mg"]);
+    asked.details_schemas.clear();
+    assert!(rows("de", &asked).contains(&"unit: mg".to_owned()));
 }
 
 #[test]

@@ -18,7 +18,7 @@ pub struct Prompt {
     pub user: String,
     /// Complete text to confirm.
     pub message: String,
-    /// Rows of `authorization_details`, sorted by name.
+    /// Rows of `authorization_details`, in the order of the type's schema, or sorted by name.
     pub details: Vec<Detail>,
     /// The level that is asked for.
     pub level: Level,
@@ -37,7 +37,7 @@ pub struct Prompt {
 /// Name and value of a transaction, or a heading of the rows below it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, TS)]
 pub struct Detail {
-    /// As the application spells it, with spaces for `_`.
+    /// Label of the type's schema; without one, the name as the application spells it, with spaces for `_`.
     pub name: String,
     /// Value; none for a heading.
     pub value: Option<String>,

@@ -136,6 +136,7 @@ fn asked(id: u8, message: &str) -> Result<StepUp> {
         user: "nurse-7".to_owned(),
         message: message.to_owned(),
         authorization_details: None,
+        details_schemas: Default::default(),
         acr: Acr::HardwareKey,
         until: now + 300,
         pin_entered: None,

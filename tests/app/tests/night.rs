@@ -33,6 +33,7 @@ fn step_up() -> Result<StepUp> {
         user: "nurse-7".to_owned(),
         message: "EHR: sign order 4711".to_owned(),
         authorization_details: None,
+        details_schemas: Default::default(),
         acr: Acr::HardwareKey,
         until: seconds()? + 120,
         pin_entered: None,

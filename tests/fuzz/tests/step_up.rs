@@ -99,6 +99,11 @@ mod step_up {
     }
 
     fn text() -> String {
+        let schema = json!({
+            "labels": {"en": "Order", "de": "Auftrag"},
+            "fields": [{"name": "id", "kind": "text", "labels": {"en": "Number", "de": "Nummer"}}],
+        });
+        let schema = serde_json::from_value(schema).unwrap();
         let transaction = Transaction {
             step_up: ID,
             application: "ehr".into(),
@@ -106,6 +111,7 @@ mod step_up {
             message: "sign order 12".into(),
             acr: Acr::HealthyDevice,
             authorization_details: Some(json!([{"type": "order", "id": 12}])),
+            details_schemas: [("order".to_owned(), schema)].into(),
         };
         serde_json::to_string(&transaction).unwrap()
     }

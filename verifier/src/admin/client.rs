@@ -22,6 +22,8 @@ Examples:
     vitalsign-verifier client add PACS --id pacs --audience https://pacs.example/api --jwks pacs-public.jwks.json
   Let it send authorization_details of two types, and bind its tokens to its key:
     vitalsign-verifier client set pacs --details-type order --details-type report --dpop-bound on
+  Have its orders shown with labels in the languages of people (docs/integrate.md has the file):
+    vitalsign-verifier client set ehr --details-schema medication-order.toml
   Replace a secret while instances of the application still use the old one:
     vitalsign-verifier client rotate-secret ehr --overlap 24h
   Replace a key: add the new one, and remove the old one once it is not used any more:
@@ -125,12 +127,12 @@ pub(crate) async fn run(connection: &VerifierConnection, command: Command) -> an
     match command {
         Command::Add { name, id, audience, secret: _, jwks, settings, json } => {
             let jwks = jwks.as_deref().map(read_keys).transpose()?;
-            add(connection, NewClient { name, id, audience, jwks, settings: settings.change() }, json)
+            add(connection, NewClient { name, id, audience, jwks, settings: settings.change()? }, json)
                 .await?;
         }
         Command::List { json } => list(connection, json).await?,
         Command::Set { id, audience, settings, json } => {
-            let change = ClientChange { audience, settings: settings.change() };
+            let change = ClientChange { audience, settings: settings.change()? };
             if change == ClientChange::default() {
                 return Err(super::WrongUse("nothing to set; see `client set --help`".into()).into());
             }

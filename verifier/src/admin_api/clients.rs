@@ -4,6 +4,8 @@ use super::text::OneTimeSecret;
 use crate::store::client::{ADMINISTRATOR_ID, Client, ClientCredential, ClientSettings, DetailsTypes};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use vitalsign_protocol::details::DetailsSchema;
 
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -28,6 +30,9 @@ pub struct NewClient {
 pub struct SettingsChange {
     pub strict_audience: Option<bool>,
     pub authorization_details_types: Option<DetailsTypes>,
+    /// All schemas, by type; none if the object is empty.
+    #[schemars(with = "Option<BTreeMap<String, serde_json::Value>>")]
+    pub authorization_details_schemas: Option<BTreeMap<String, DetailsSchema>>,
     pub dpop_bound_access_tokens: Option<bool>,
     pub transaction_text: Option<bool>,
     pub badge: Option<bool>,
@@ -42,6 +47,9 @@ impl SettingsChange {
             authorization_details_types: self
                 .authorization_details_types
                 .unwrap_or(settings.authorization_details_types),
+            authorization_details_schemas: self
+                .authorization_details_schemas
+                .unwrap_or(settings.authorization_details_schemas),
             dpop_bound_access_tokens: self
                 .dpop_bound_access_tokens
                 .unwrap_or(settings.dpop_bound_access_tokens),

@@ -1,21 +1,16 @@
 //! The backchannel authentication endpoint, `/bc-authorize`: requests authentication of a person (CIBA section 7).
 //! `/bc-cancel` cancels the request.
 
-use super::{Code, Form, OAuthError, Provider, Request};
+use super::{Code, Form, OAuthError, Provider, Request, details};
 use crate::step_up::StepUpRequest;
-use crate::store::client::{Client, DetailsTypes};
+use crate::store::client::Client;
 use serde::Serialize;
-use serde_json::Value;
 use vitalsign_protocol::id::EnrolmentId;
 use vitalsign_protocol::step_up::Acr;
 use vitalsign_protocol::text::is_plain;
 
 /// The longest message, in characters.
 pub const MAX_MESSAGE_CHARS: usize = 1000;
-/// The longest `authorization_details`, in bytes.
-pub const MAX_DETAILS_BYTES: usize = 4096;
-/// The deepest `authorization_details`: arrays and objects within each other.
-const MAX_DETAILS_DEPTH: usize = 16;
 /// The longest name of a user, in bytes.
 const MAX_HINT_BYTES: usize = 256;
 /// Default and maximum lifetime of a request, in seconds.
@@ -84,13 +79,15 @@ fn step_up_request(client: Client, form: &Form) -> Result<StepUpRequest, OAuthEr
         Some(Err(_)) => return invalid("vitalsign_device is no enrolment id."),
     };
     let acr = acr(form, &client)?;
+    let details = details::read(form, &client.settings)?;
     Ok(StepUpRequest {
         client: client.id,
         application: client.name,
         login_hint: login_hint.to_owned(),
         message: message(form)?,
         acr,
-        authorization_details: details(form, &client.settings.authorization_details_types)?,
+        authorization_details: details.values,
+        details_schemas: details.schemas,
         device,
         expires_in: expiry(form)?,
     })
@@ -138,58 +135,12 @@ fn expiry(form: &Form) -> Result<u64, OAuthError> {
     Err(OAuthError::new(Code::InvalidRequest, "requested_expiry is not a positive number of seconds."))
 }
 
-/// Validates an array of objects with a `type` each (RFC 9396 section 2), of a type that is registered for the
-/// application (section 5).
-fn details(form: &Form, types: &DetailsTypes) -> Result<Option<Value>, OAuthError> {
-    let invalid = |why: &str| Err(OAuthError::new(Code::InvalidAuthorizationDetails, why));
-    let Some(text) = form.get("authorization_details") else { return Ok(None) };
-    if text.len() > MAX_DETAILS_BYTES {
-        return invalid("authorization_details has more than 4096 bytes.");
-    }
-    let Ok(Value::Array(details)) = serde_json::from_str(text) else {
-        return invalid("authorization_details is not a JSON array.");
-    };
-    fn named(detail: &Value) -> Option<&str> {
-        detail.get("type").and_then(Value::as_str).filter(|name| !name.is_empty())
-    }
-    if details.is_empty() || !details.iter().all(|detail| named(detail).is_some()) {
-        return invalid("authorization_details is not a list of objects with a type each.");
-    }
-    if !details.iter().filter_map(named).all(|name| types.allow(name)) {
-        return invalid("authorization_details has a type that is not registered for this client.");
-    }
-    let details = Value::Array(details);
-    // The device shows this encoding, and reads no longer ones.
-    if details.to_string().len() > MAX_DETAILS_BYTES || depth(&details) > MAX_DETAILS_DEPTH {
-        return invalid("authorization_details is longer than 4096 bytes or deeper than 16.");
-    }
-    if !all_plain(&details) {
-        return invalid("authorization_details has control characters, or such as hide or reorder text.");
-    }
-    Ok(Some(details))
-}
-
-fn depth(value: &Value) -> usize {
-    match value {
-        Value::Array(items) => 1 + items.iter().map(depth).max().unwrap_or(0),
-        Value::Object(members) => 1 + members.values().map(depth).max().unwrap_or(0),
-        _ => 0,
-    }
-}
-
-fn all_plain(value: &Value) -> bool {
-    match value {
-        Value::String(text) => is_plain(text),
-        Value::Array(items) => items.iter().all(all_plain),
-        Value::Object(members) => members.iter().all(|(name, value)| is_plain(name) && all_plain(value)),
-        _ => true,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::client::ClientSettings;
+    use crate::oidc::MAX_DETAILS_BYTES;
+    use crate::store::client::{ClientSettings, DetailsTypes};
+    use vitalsign_protocol::details::{DetailsField, DetailsSchema, FieldKind, Labels, MAX_SCHEMA_BYTES};
     use vitalsign_protocol::id::Digest;
     use vitalsign_protocol::seconds::StepUpSeconds;
     use vitalsign_protocol::step_up::{StepUpRequested, Transaction, event};
@@ -248,6 +199,7 @@ mod tests {
                 message: "EHR: sign order 4711".into(),
                 acr: Acr::HardwareKey,
                 authorization_details: None,
+                details_schemas: Default::default(),
                 device: None,
                 expires_in: 120,
             }
@@ -327,50 +279,73 @@ mod tests {
         assert!(with(&[("user_code", "x"), ("client_notification_token", "x")]).is_ok());
     }
 
-    #[test]
-    fn only_registered_types_of_details_are_accepted() {
-        let of = |types: &[&str], details: &str| {
-            let only = types.iter().map(|name| (*name).to_owned()).collect();
-            let form = form_urlencoded::Serializer::new(String::new())
-                .append_pair("authorization_details", details)
-                .finish();
-            super::details(&Form::parse(form.as_bytes()).unwrap(), &DetailsTypes::Only(only))
-                .map_err(|error| error.code)
+    /// A schema of nearly the largest size, for details with the one member `a`.
+    fn largest_schema() -> DetailsSchema {
+        let label = |text: String| Labels([("en".to_owned(), text)].into());
+        let field = |name: &str, text: String| DetailsField {
+            name: name.to_owned(),
+            kind: FieldKind::Text,
+            labels: label(text),
+            optional: name != "a",
+            codes: Vec::new(),
+            fields: Vec::new(),
         };
-        let (one, two) = (r#"[{"type":"order"}]"#, r#"[{"type":"order"},{"type":"report"}]"#);
-        assert!(of(&["order"], one).is_ok());
-        assert!(of(&["report", "order"], two).is_ok());
-        let refused = Err(Code::InvalidAuthorizationDetails);
-        assert_eq!(of(&["order"], two), refused);
-        assert_eq!(of(&["Order", "orders", ""], one), refused);
-        assert_eq!(of(&[], one), refused);
+        let mut schema =
+            DetailsSchema { labels: label("\"".repeat(40)), fields: vec![field("a", "A".to_owned())] };
+        let size = |schema: &DetailsSchema| serde_json::to_vec(schema).unwrap().len();
+        for number in 0..20 {
+            schema.fields.push(field(&format!("{number:02}"), format!("{number:02}{}", "\"".repeat(38))));
+            if size(&schema) > MAX_SCHEMA_BYTES {
+                schema.fields.pop();
+            }
+        }
+        let rest = MAX_SCHEMA_BYTES - size(&schema);
+        assert!(rest < 170, "{rest}");
+        schema.check().unwrap();
+        schema
     }
 
     #[test]
     fn the_largest_request_is_read_by_devices() {
         let quotes = |n: usize| "\"".repeat(n);
-        let details = format!("[{{\"type\":\"{}\"}}]", "\\\"".repeat((MAX_DETAILS_BYTES - 14) / 2));
-        let asked = with(&[
-            ("login_hint", &quotes(MAX_HINT_BYTES)),
-            ("binding_message", &quotes(MAX_MESSAGE_CHARS)),
-            ("authorization_details", &details),
-        ])
-        .unwrap();
-        let transaction = Transaction {
-            step_up: vitalsign_protocol::id::StepUpId([0; 16]),
-            application: quotes(crate::store::client::MAX_NAME_BYTES),
-            user: asked.login_hint,
-            message: asked.message,
-            acr: asked.acr,
-            authorization_details: asked.authorization_details,
+        let details = |name: &str| {
+            let empty = format!("[{{\"a\":\"\",\"type\":\"{name}\"}}]").len();
+            format!("[{{\"a\":\"{}\",\"type\":\"{name}\"}}]", "\\\"".repeat((MAX_DETAILS_BYTES - empty) / 2))
         };
-        Transaction::read(&serde_json::to_string(&transaction).unwrap()).unwrap();
-        let event = StepUpRequested {
-            transaction: serde_json::to_string(&transaction).unwrap(),
-            nonce: vitalsign_protocol::id::Nonce([0; 32]),
-            expires: u64::MAX,
-            expires_seconds: StepUpSeconds::MAX,
-        };
-        assert!(serde_json::to_vec(&event).unwrap().len() < event::MAX_BYTES - 2048);
+        let mut client = client();
+        client.settings.authorization_details_schemas = [("t".to_owned(), largest_schema())].into();
+        // Quotes are longest in JSON within JSON, and other characters in the transaction itself.
+        for message in [quotes(MAX_MESSAGE_CHARS), "\u{1f48a}".repeat(MAX_MESSAGE_CHARS)] {
+            for name in ["t", "u"] {
+                let (hint, details) = (quotes(MAX_HINT_BYTES), details(name));
+                let asked = [
+                    ("scope", "openid"),
+                    ("login_hint", &hint),
+                    ("binding_message", &message),
+                    ("authorization_details", &details),
+                ];
+                let form = form_urlencoded::Serializer::new(String::new()).extend_pairs(asked).finish();
+                let asked = step_up_request(client.clone(), &Form::parse(form.as_bytes()).unwrap()).unwrap();
+                assert_eq!(asked.details_schemas.len(), usize::from(name == "t"));
+                let transaction = Transaction {
+                    step_up: vitalsign_protocol::id::StepUpId([0; 16]),
+                    application: quotes(crate::store::client::MAX_NAME_BYTES),
+                    user: asked.login_hint,
+                    message: asked.message,
+                    acr: asked.acr,
+                    authorization_details: asked.authorization_details,
+                    details_schemas: asked.details_schemas,
+                };
+                let transaction = serde_json::to_string(&transaction).unwrap();
+                Transaction::read(&transaction).unwrap();
+                let event = StepUpRequested {
+                    transaction,
+                    nonce: vitalsign_protocol::id::Nonce([0; 32]),
+                    expires: u64::MAX,
+                    expires_seconds: StepUpSeconds::MAX,
+                };
+                assert!(serde_json::to_vec(&event).unwrap().len() < event::MAX_BYTES - 2048);
+            }
+        }
     }
 }

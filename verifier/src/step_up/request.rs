@@ -47,6 +47,7 @@ impl StepUps {
             message: asked.message,
             acr: asked.acr,
             authorization_details: asked.authorization_details,
+            details_schemas: asked.details_schemas,
         };
         let transaction = serde_json::to_string(&transaction).map_err(internal)?;
         Transaction::read(&transaction)

@@ -232,7 +232,9 @@ impl Store {
     /// Returns the types of `authorization_details` that are registered for enabled applications.
     pub(crate) async fn details_types(&self) -> Result<BTreeSet<String>, StoreError> {
         let query = sqlx::query(
-            "SELECT DISTINCT value FROM clients, json_each(settings, '$.authorization_details_types.only')
+            "SELECT value FROM clients, json_each(settings, '$.authorization_details_types.only')
+             WHERE disabled_at IS NULL
+             UNION SELECT key FROM clients, json_each(settings, '$.authorization_details_schemas')
              WHERE disabled_at IS NULL",
         );
         let rows = query.fetch_all(self.readers()).await?;

@@ -13,6 +13,7 @@ use vitalsign_protocol::step_up::StepUpResult;
 use vitalsign_verifier::clock::now;
 use vitalsign_verifier::store::client::Client as Registered;
 
+#[derive(Debug)]
 pub(crate) struct Done {
     pub(crate) code: Option<i32>,
     pub(crate) stdout: String,
@@ -186,6 +187,81 @@ async fn settings_of_clients_are_shown_and_changed() {
     let logged = run(&provider, &["audit", "list", "--kind", "client-configured", "--json"]).await.stdout;
     assert_eq!(logged.lines().count(), 4, "{logged}");
     assert!(logged.contains("dpop_bound_access_tokens"), "{logged}");
+}
+
+const ORDER: &str = "
+type = 'order'
+labels = { en = 'Medication order', de = 'Verordnung' }
+
+[[fields]]
+name = 'dose'
+kind = 'quantity'
+labels = { en = 'Dose', de = 'Dosis' }
+
+[[fields]]
+name = 'route'
+kind = 'code'
+labels = { en = 'Route' }
+codes = ['PO', 'IV']
+optional = true
+";
+
+#[tokio::test]
+async fn schemas_of_details_are_read_from_files() {
+    let provider = Provider::start().await;
+    let folder = provider.lab.folder.path();
+    let file = |name: &str, text: &str| {
+        let path = folder.join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let add =
+        ["client", "add", "EHR", "--id", "ehr", "--audience", "urn:ehr", "--secret", "--details-type", "x"];
+    assert_eq!(run(&provider, &add).await.code, Some(0));
+    let set = async |files: &[&str]| {
+        let files: Vec<_> = files.iter().flat_map(|file| ["--details-schema", *file]).collect();
+        run(&provider, &[&["client", "set", "ehr"], &files[..]].concat()).await
+    };
+    let schemas = async || {
+        let clients = run(&provider, &["client", "list", "--json"]).await.json();
+        clients[0]["settings"]["authorization_details_schemas"].clone()
+    };
+    let (order, report) =
+        (file("order.toml", ORDER), file("report.toml", &ORDER.replace("'order'", "'report'")));
+    let done = set(&[&order, &report]).await;
+    assert!(done.stdout.contains("details-type x, details-schema order report, "), "{done:?}");
+    let set_schemas = schemas().await;
+    assert_eq!(set_schemas["order"]["fields"][0]["labels"], json!({"en": "Dose", "de": "Dosis"}));
+    assert_eq!(set_schemas["order"]["fields"][1]["codes"], json!(["PO", "IV"]));
+    // Other settings leave them, and a new list replaces all.
+    assert_eq!(run(&provider, &["client", "set", "ehr", "--badge", "on"]).await.code, Some(0));
+    assert_eq!(schemas().await, set_schemas);
+    assert_eq!(set(&[&order]).await.code, Some(0));
+    assert_eq!(schemas().await.as_object().unwrap().len(), 1);
+    let lookalike = ORDER.replace("en = 'Route'", "en = 'D\u{3bf}se'");
+    let long = format!("# {}\n{ORDER}", "x".repeat(20_000));
+    for (name, text, code, word) in [
+        ("bidi.toml", ORDER.replace("'Dosis'", "\"Do\\u202esis\""), 1, "dose: labels must"),
+        ("same.toml", ORDER.replace("en = 'Route'", "en = 'dose'"), 1, "another field has this label"),
+        ("lookalike.toml", lookalike, 1, "looks like another"),
+        ("kind.toml", ORDER.replace("'quantity'", "'number'"), 1, "unknown variant"),
+        ("member.toml", ORDER.replace("optional", "is_optional"), 1, "unknown field"),
+        ("twice.toml", ORDER.replace("kind = 'code'", "kind = 'code'\nkind = 'text'"), 1, "duplicate key"),
+        ("type.toml", ORDER.replace("'order'", "\"or\\u0007der\""), 1, "without control characters"),
+        ("long.toml", long, 1, "larger than"),
+        ("again.toml", ORDER.to_owned(), 0, ""),
+    ] {
+        let done = set(&[&file(name, &text)]).await;
+        assert!(done.code == Some(code) && done.stderr.contains(word), "{name} {done:?}");
+    }
+    let done = set(&[&order, &file("again.toml", ORDER)]).await;
+    assert!(done.code == Some(1) && done.stderr.contains("another file"), "{done:?}");
+    assert_eq!(set(&["/nonexistent.toml"]).await.code, Some(1));
+    assert_eq!(set(&["none"]).await.code, Some(0));
+    assert_eq!(schemas().await, Value::Null);
+    // The audit log has what people are shown.
+    let logged = run(&provider, &["audit", "list", "--kind", "client-configured", "--json"]).await.stdout;
+    assert!(logged.contains("Verordnung"), "{logged}");
 }
 
 #[tokio::test]

@@ -1,8 +1,12 @@
 //! Asking for a person: what is asked for, and every refusal.
 
 use super::application::{App, Provider, refusal, refused, request};
+use super::person::Person;
 use super::support::{Answer, Client};
-use serde_json::Value;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use vitalsign_protocol::details::DetailsSchema;
+use vitalsign_protocol::step_up::{Transaction, transaction_digest};
 use vitalsign_verifier::clock::now;
 use vitalsign_verifier::oidc::form;
 use vitalsign_verifier::store::client::DetailsTypes;
@@ -94,6 +98,48 @@ async fn only_registered_details_reach_the_person() {
     assert!(provider.lab.verifier.store().disable_client("pacs", now()).await.unwrap());
     let metadata = provider.get("/.well-known/openid-configuration").await;
     assert_eq!(metadata.get("authorization_details_types_supported"), None);
+}
+
+#[tokio::test]
+async fn labels_are_the_administrators_and_bound() {
+    let provider = Provider::start().await;
+    let ehr = provider.with_secret("ehr").await;
+    let labels = json!({"en": "Dose", "de": "Dosis"});
+    let schema = json!({
+        "labels": {"en": "Order"}, "fields": [{"name": "dose", "kind": "quantity", "labels": labels}],
+    });
+    let schemas: BTreeMap<String, DetailsSchema> =
+        serde_json::from_value(json!({ "order": schema })).unwrap();
+    provider
+        .configure(&ehr, |settings| {
+            settings.authorization_details_types = DetailsTypes::Only(["report".into()].into());
+            settings.authorization_details_schemas = schemas.clone();
+        })
+        .await;
+    let metadata = provider.get("/.well-known/openid-configuration").await;
+    assert_eq!(metadata["authorization_details_types_supported"], json!(["order", "report"]));
+    let details = |details: Value| with("authorization_details", &details.to_string());
+    let order = json!({"type": "order", "dose": {"value": 5, "unit": "mg"}});
+    // An application cannot bring its own labels, in whatever place.
+    let mut own = order.clone();
+    own["details_schemas"] = json!({ "order": schema });
+    for refusable in [json!([{"type": "order"}]), json!([own]), json!([order, {"type": "order", "dose": 5}])]
+    {
+        let answer = ask(&provider, &ehr, details(refusable.clone())).await;
+        assert_eq!(refusal(&answer), refused(400, "invalid_authorization_details"), "{refusable}");
+    }
+    let mut nurse = Person::at(&provider, "nurse-7").await;
+    let mut form = details(json!([order, {"type": "report"}]));
+    form.push(("details_schemas", "{}".to_owned()));
+    assert_eq!(ask(&provider, &ehr, form).await.status, 200);
+    let asked = nurse.asked(&provider).await;
+    // What the key signs is the digest of this text.
+    let read = Transaction::read(&asked.text).unwrap();
+    assert_eq!(read.details_schemas, schemas);
+    assert_eq!(read.authorization_details, Some(json!([order, {"type": "report"}])));
+    let other = asked.text.replace("Dosis", "Dosos");
+    assert_ne!(transaction_digest(&other), transaction_digest(&asked.text));
+    nurse.tap(&provider, &asked).await;
 }
 
 #[tokio::test]

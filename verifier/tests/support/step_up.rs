@@ -148,6 +148,7 @@ pub(crate) fn asked(acr: Acr) -> StepUpRequest {
         message: "EHR: sign order 4711".into(),
         acr,
         authorization_details: Some(json!([{ "type": "order", "number": 4711 }])),
+        details_schemas: Default::default(),
         device: None,
         expires_in: SECONDS,
     }

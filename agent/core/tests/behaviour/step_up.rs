@@ -39,6 +39,7 @@ fn text_at(acr: Acr, id: StepUpId, details: Option<&str>) -> String {
         message: "sign order 12".into(),
         acr,
         authorization_details: None,
+        details_schemas: Default::default(),
     };
     let text = serde_json::to_string(&transaction).unwrap();
     match details {
@@ -453,6 +454,27 @@ fn taps_with_a_pin_outlast_the_period() {
     }
 }
 
+/// Details with a schema that has the one member `dose`, with this label in German.
+fn labelled(label: &str, detail: &str) -> String {
+    format!(
+        r#"[{detail}],"details_schemas":{{"order":{{"labels":{{"en":"Order"}},"fields":[
+           {{"name":"dose","kind":"text","labels":{{"en":"Dose","de":"{label}"}}}}]}}}}"#
+    )
+}
+
+#[test]
+fn labels_reach_the_person_until_the_end() {
+    let verifier = Verifier::with_sessions();
+    let mut bench = listening(&verifier);
+    let details = labelled("Dosis", r#"{"type":"order","dose":"5 mg"}"#);
+    bench.pass(10).tell(1, "step-up", asked(text_with(ID, Some(&details)), SECONDS));
+    let shown = bench.shown().unwrap();
+    assert_eq!(shown.details_schemas["order"].fields[0].labels.in_language("de"), "Dosis");
+    bench.give(Event::StepUpDeclined(ID, StepUpResult::Declined));
+    let shown = bench.shown().unwrap();
+    assert!(shown.authorization_details.is_none() && shown.details_schemas.is_empty(), "{shown:?}");
+}
+
 #[test]
 fn unreadable_request_is_logged_and_ignored() {
     let long = |name: &str| text(ID).replace(name, &"x".repeat(MAX_TRANSACTION_BYTES));
@@ -467,6 +489,12 @@ fn unreadable_request_is_logged_and_ignored() {
         asked(text(ID), 9) + &" ".repeat(40_000),
         asked(text_with(ID, Some(&format!("{}{}", "[".repeat(33), "]".repeat(33)))), 9),
         asked(text_with(ID, Some(&format!("[{}1]", "1e15,".repeat(1000)))), 9),
+        // Details that their schema would not show as they are, and labels that reorder text.
+        asked(
+            text_with(ID, Some(&labelled("Dosis", r#"{"type":"order","dose":"5 mg","hidden":"50 mg"}"#))),
+            9,
+        ),
+        asked(text_with(ID, Some(&labelled("\u{202e}", r#"{"type":"order","dose":"5 mg"}"#))), 9),
     ] {
         let mut bench = listening(&Verifier::with_sessions());
         bench.pass(10).tell(1, "step-up", data.clone());

@@ -30,6 +30,7 @@ fn status() -> Status {
         user: user.into(),
         message: "give morphine".into(),
         authorization_details: None,
+        details_schemas: Default::default(),
         acr: Acr::ALL[0],
         until: NOW,
         pin_entered: None,

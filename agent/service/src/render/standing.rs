@@ -271,6 +271,7 @@ mod tests {
             user: "nurse-7".into(),
             message: message.into(),
             authorization_details: None,
+            details_schemas: Default::default(),
             acr: Acr::HardwareKey,
             until: NOW + 45,
             pin_entered: None,

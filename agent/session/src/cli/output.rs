@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use std::io::Write;
 use vitalsign_ipc::{Stage, StepUp};
+use vitalsign_protocol::details::{DetailsRow, rows};
 use vitalsign_security_key::{PinReason, Prompt, Transport};
 use vitalsign_session::{SessionError, UiUpdate, texts};
 
@@ -97,7 +98,10 @@ fn stage_words(step_up: &StepUp, choices: bool, it: &str, now: u64) -> Option<St
             text.push_str(&field("Application", &step_up.application));
             text.push_str(&field("What for", &step_up.message));
             if let Some(details) = &step_up.authorization_details {
-                text.push_str(&field("Details", &format!("{details:#}")));
+                text.push_str("  Details:\n");
+                rows(details, &step_up.details_schemas, "en")
+                    .iter()
+                    .for_each(|row| text.push_str(&detail(row)));
             }
             text.push_str(&field("For", &step_up.user));
             text.push_str(&field("Needs", texts::level(step_up.acr)));
@@ -121,6 +125,13 @@ fn stage_words(step_up: &StepUp, choices: bool, it: &str, now: u64) -> Option<St
             Some(text)
         }
     }
+}
+
+/// Formats a row of details, set off by a bar like every text from outside.
+fn detail(row: &DetailsRow) -> String {
+    let indent = "  ".repeat(usize::try_from(row.depth).unwrap_or_default());
+    let value = row.value.as_ref().map(|value| format!(": {value}")).unwrap_or_default();
+    format!("    | {indent}{}{value}\n", row.name)
 }
 
 /// Formats a name and its value. A value of several lines is set off by a bar, so that it cannot be mistaken
@@ -186,4 +197,27 @@ fn sentence(text: &str) -> String {
     let first: String = characters.next().map(|c| c.to_uppercase().collect()).unwrap_or_default();
     let end = if text.ends_with(['.', '!', '?']) { "" } else { "." };
     format!("{first}{}{end}", characters.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn details_are_rows_that_are_set_off() {
+        let step_up = json!({
+            "id": "AQEBAQEBAQEBAQEBAQEBAQ", "application": "EHR", "user": "nurse-7", "message": "sign order 4711",
+            "authorization_details": [{"type": "order", "dose": {"value": 5, "unit": "mg"}, "note": "x\n  PIN: 1"}],
+            "details_schemas": {"order": {"labels": {"en": "Order", "de": "Auftrag"}, "fields": [
+                {"name": "dose", "kind": "quantity", "labels": {"en": "Dose", "de": "Dosis"}},
+            ]}},
+            "acr": "urn:vitalsign:acr:hardware-key", "until": 1_795_317_300_u64, "stage": {"stage": "tap"},
+        });
+        let step_up = serde_json::from_value(step_up).unwrap();
+        let text = stage_words(&step_up, true, "IT", 1_795_317_200).unwrap();
+        assert!(
+            text.contains("  Details:\n    | Order: order\n    | Dose: 5 mg\n    | note: x   PIN: 1\n"),
+            "{text}"
+        );
+    }
 }

@@ -26,7 +26,8 @@ fn told(texts: serde_json::Value, desktop: Option<Desktop>, guidance: Guidance) 
     let appraisal = Appraisal::new(TrustVector::default(), checks, "default");
     let mut ear = Ear { ear_status: Some(appraisal.ear_status), ..Ear::default() };
     ear.submods.insert("os".into(), appraisal);
-    let words = OrganisationTexts { texts: serde_json::from_value(texts).unwrap(), logo: None };
+    let words =
+        OrganisationTexts { texts: serde_json::from_value(texts).unwrap(), ..OrganisationTexts::default() };
     // This desktop has no firewall settings.
     let settings = vec![view::SettingsPage::Updates, view::SettingsPage::ScreenLock];
     let mut model = Model::new(String::new()).on_desktop(desktop).with_settings(settings);

@@ -12,6 +12,8 @@ use crate::store::client::{
     AddedClient, ChangedKeys, Client, ClientCredential, ClientSettings, MAX_NAME_BYTES,
 };
 use serde_json::Value;
+use std::collections::BTreeSet;
+use vitalsign_protocol::details::DetailsSchema;
 use vitalsign_protocol::problem::{Problem, ProblemType};
 use vitalsign_protocol::text::is_plain;
 
@@ -19,6 +21,8 @@ use vitalsign_protocol::text::is_plain;
 const MAX_AUDIENCE_BYTES: usize = 512;
 /// The longest name of a type of `authorization_details`, in bytes.
 const MAX_TYPE_BYTES: usize = 128;
+/// The most schemas of an application.
+const MAX_SCHEMAS: usize = 16;
 
 fn invalid(detail: String) -> Problem {
     AdminProblem::Invalid.because(detail)
@@ -63,12 +67,38 @@ fn check_audience(audience: &str, id: &str) -> Result<(), Problem> {
 fn check_settings(settings: &ClientSettings) -> Result<(), Problem> {
     use crate::store::client::DetailsTypes::{Any, Only};
     let good = |name: &String| (1..=MAX_TYPE_BYTES).contains(&name.len()) && is_plain(name);
-    match &settings.authorization_details_types {
-        Only(names) if !names.iter().all(good) => Err(invalid(format!(
+    let schemas = &settings.authorization_details_schemas;
+    let good_types = match &settings.authorization_details_types {
+        Only(names) => names.iter().all(good),
+        Any => true,
+    };
+    if !good_types || !schemas.keys().all(good) {
+        return Err(invalid(format!(
             "A type of authorization_details has 1 to {MAX_TYPE_BYTES} bytes without control characters."
-        ))),
-        Any | Only(_) => Ok(()),
+        )));
     }
+    if schemas.len() > MAX_SCHEMAS {
+        return Err(invalid(format!("An application has at most {MAX_SCHEMAS} schemas.")));
+    }
+    schemas.iter().try_for_each(|(name, schema)| {
+        schema.check().map_err(|error| invalid(format!("The schema of type {name}: {error}.")))?;
+        check_lookalikes(name, schema)
+    })
+}
+
+/// Refuses labels of one list that people would confuse. `DetailsSchema::check` has refused equal ones.
+fn check_lookalikes(name: &str, schema: &DetailsSchema) -> Result<(), Problem> {
+    for language in schema.languages() {
+        for labels in schema.labels_together(language) {
+            let mut seen = BTreeSet::new();
+            if let Some(label) = labels.into_iter().find(|label| !seen.insert(lookalike(label))) {
+                return Err(invalid(format!(
+                    "The schema of type {name}: in language {language}, label {label:?} looks like another one."
+                )));
+            }
+        }
+    }
+    Ok(())
 }
 
 pub(super) async fn add(call: Call, _: Nothing, new: NewClient) -> Result<AddedClientView, Problem> {

@@ -2,7 +2,8 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use vitalsign_protocol::details::DetailsSchema;
 
 /// Settings of an application. The defaults are those of new applications; the migration that added the settings let
 /// earlier ones do what they could do.
@@ -14,6 +15,10 @@ pub struct ClientSettings {
     pub strict_audience: bool,
     /// Types of `authorization_details` that the application may send (RFC 9396 section 10).
     pub authorization_details_types: DetailsTypes,
+    /// Schemas by type: the members that the application may send, and their labels. A schema allows its type as well.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(with = "BTreeMap<String, serde_json::Value>")]
+    pub authorization_details_schemas: BTreeMap<String, DetailsSchema>,
     /// Every access token is bound to a key of the application (RFC 9449 section 5.2).
     pub dpop_bound_access_tokens: bool,
     /// Tokens contain the text of the transaction, and not only its digest.
@@ -34,6 +39,14 @@ pub enum DetailsTypes {
     Only(BTreeSet<String>),
 }
 
+impl ClientSettings {
+    /// Returns whether the application may send details of a type.
+    #[must_use]
+    pub fn allows_details(&self, name: &str) -> bool {
+        self.authorization_details_schemas.contains_key(name) || self.authorization_details_types.allow(name)
+    }
+}
+
 impl DetailsTypes {
     #[must_use]
     pub fn allow(&self, name: &str) -> bool {
@@ -49,6 +62,7 @@ impl Default for ClientSettings {
         Self {
             strict_audience: true,
             authorization_details_types: DetailsTypes::Only(BTreeSet::new()),
+            authorization_details_schemas: BTreeMap::new(),
             dpop_bound_access_tokens: false,
             transaction_text: false,
             badge: false,
