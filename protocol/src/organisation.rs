@@ -2,11 +2,13 @@
 //! verifier serves them as one document; a device's configuration takes precedence.
 
 mod colour;
+mod downtime;
 mod logo;
 mod support;
 mod texts;
 
 pub use colour::{Colour, NotAColour};
+pub use downtime::{Downtime, downtime};
 pub use logo::{Logo, LogoError, MAX_BYTES as MAX_LOGO_BYTES, Pixels};
 pub use support::{Support, SupportError};
 pub use texts::{Advice, OwnText, Texts};
@@ -45,6 +47,9 @@ pub struct Organisation {
     /// Checks that the person at the device may fix; `None` where the organisation does not say.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user_may_fix: Option<Vec<String>>,
+    /// Procedure for people while this device is not ready, by language.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub downtime: BTreeMap<String, Downtime>,
     /// Texts for checks, by language, or language and platform: `de`, `de.linux`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub texts: BTreeMap<String, Texts>,
@@ -68,6 +73,12 @@ pub enum OrganisationError {
     /// A name of texts is not a language, or there are too many.
     #[error("texts {0}: the name must be a language or a language and a platform, such as de or de.linux")]
     Language(String),
+    /// Downtime procedure of a language.
+    #[error(
+        "[downtime.{0}] must have a language as its name, text of 1 to 300 characters, and phone of 1 to 40 characters if any, \
+         all plain, for at most 12 languages"
+    )]
+    Downtime(String),
     /// Texts of a language: the check, and the rule that it breaks.
     #[error("texts {0}: [{1}]: {2}")]
     Text(String, String, &'static str),
@@ -100,6 +111,7 @@ impl Organisation {
         if let Some(logo) = &self.logo {
             logo.pixels()?;
         }
+        downtime::check(&self.downtime)?;
         for (number, (name, texts)) in self.texts.iter().enumerate() {
             check_texts(name, texts)?;
             if number >= MAX_TEXTS {
@@ -142,9 +154,11 @@ pub fn check_texts(name: &str, texts: &Texts) -> Result<(), OrganisationError> {
 
 fn is_texts_name(name: &str) -> bool {
     let (language, platform) = name.split_once('.').map_or((name, None), |(it, rest)| (it, Some(rest)));
-    (2..=3).contains(&language.len())
-        && language.bytes().all(|it| it.is_ascii_lowercase())
-        && platform.is_none_or(|it| PLATFORMS.contains(&it))
+    is_language(language) && platform.is_none_or(|it| PLATFORMS.contains(&it))
+}
+
+fn is_language(name: &str) -> bool {
+    (2..=3).contains(&name.len()) && name.bytes().all(|it| it.is_ascii_lowercase())
 }
 
 /// Returns whether a text has 1 to `limit` characters, and each is displayed.

@@ -20,7 +20,7 @@ use std::time::Duration;
 use vitalsign_ipc::{OrganisationTexts, Stage, Status, StepUp};
 use vitalsign_protocol::check::Desktop;
 use vitalsign_protocol::id::{Digest, StepUpId};
-use vitalsign_protocol::organisation::Pixels;
+use vitalsign_protocol::organisation::{Downtime, Pixels};
 use vitalsign_protocol::step_up;
 use vitalsign_security_key::{Pin, PinReason, PinReply, Prompt as KeyPrompt};
 use vitalsign_session::flow::{Choice, is_mechanical};
@@ -136,6 +136,7 @@ pub struct Model {
     zone: night::Zone,
     covers: bool,
     advisor: device::Advisor,
+    downtime: Option<Downtime>,
     logo: Option<Arc<Pixels>>,
     /// Counts the logos, so that the page draws each once.
     logos: u32,
@@ -291,6 +292,7 @@ impl Model {
     /// A logo that cannot be decoded is left out.
     fn organisation(&mut self, words: OrganisationTexts) {
         self.advisor.texts = words.texts;
+        self.downtime = words.downtime;
         let logo = words.logo.and_then(|logo| logo.pixels().ok());
         if self.logo.as_deref() != logo.as_ref() {
             self.logos += 1;
@@ -313,6 +315,7 @@ impl Model {
             settings: self.settings.clone(),
             organisation: organisation::organisation(
                 self.status.as_deref(),
+                self.downtime.as_ref(),
                 self.logo.as_ref().map(|_| self.logos),
             ),
             covers: self.covers,

@@ -15,7 +15,7 @@ pub use device::{
     Check, Contact, DeviceSettings, DeviceView, Headline, Remediator, Seen, SeenValue, SettingsPage, Tone,
 };
 pub use diagnostics::{DiagnosticsSent, DiagnosticsText};
-pub use guidance::{Accent, CheckTexts, Organisation, Support};
+pub use guidance::{Accent, CheckTexts, Downtime, Organisation, Support};
 pub use key::{KeyList, KeyProblem, KeyProblemKind, KeyView, Registration};
 pub use prompt::{Detail, Level, PinAsked, PinWhy, Prompt, PromptResult, Step};
 

@@ -185,6 +185,9 @@ moment-now = gerade eben
 
 ## How to reach IT, as the organisation sets it up.
 
+downtime-label = Wenn die Arbeit nicht warten kann
+downtime-call = Rufen Sie { $phone } an
+
 # $team: its name, or the next text; $phone: a number as people dial it; $url: an address.
 support-it = IT
 support-call = Anrufen: { $team } ({ $phone })

@@ -215,6 +215,9 @@ moment-now = just now
 
 ## How to reach IT, as the organisation sets it up.
 
+downtime-label = If the work cannot wait
+downtime-call = Call { $phone }
+
 # $team: its name, or the next text; $phone: a number as people dial it; $url: an address.
 support-it = IT
 support-call = Call { $team } ({ $phone })

@@ -185,6 +185,9 @@ moment-now = ahora mismo
 
 ## How to reach IT, as the organisation sets it up.
 
+downtime-label = Si el trabajo no puede esperar
+downtime-call = Llame al { $phone }
+
 # $team: its name, or the next text; $phone: a number as people dial it; $url: an address.
 support-it = Informática
 support-call = Llame a { $team } ({ $phone })

@@ -182,6 +182,9 @@ moment-now = à l’instant
 
 ## How to reach IT, as the organisation sets it up.
 
+downtime-label = Si le travail ne peut pas attendre
+downtime-call = Appelez le { $phone }
+
 # $team: its name, or the next text; $phone: a number as people dial it; $url: an address.
 support-it = service informatique
 support-call = Appelez : { $team } ({ $phone })

@@ -12,7 +12,7 @@ import { PromptPage } from "./prompt";
 import type { Draft } from "./register";
 import { SettingsContext } from "./settings";
 import { Status } from "./status";
-import { SupportContext } from "./support";
+import { DowntimeContext, SupportContext } from "./support";
 import { reachable, t } from "./text";
 
 const PAGES: Page[] = ["status", "keys", "about"];
@@ -31,17 +31,19 @@ export function App({ view, version }: { view: View; version: string }) {
     <SettingsContext.Provider value={view.settings}>
       <SupportContext.Provider value={view.device.support}>
         <DeviceCodeContext.Provider value={view.device.deviceCode}>
-          <OrganisationBar organisation={view.organisation} />
-          {prompt ? (
-            <PromptPage prompt={prompt} device={view.device} covers={view.covers} marked={view.flash !== null} />
-          ) : (
-            <>
-              <Nav page={page} />
-              {page === "status" && <Status device={view.device} lost={view.lost} />}
-              {page === "keys" && <KeysPage view={view} draft={draft.current} />}
-              {page === "about" && <About version={version} settings={view.device.settings} />}
-            </>
-          )}
+          <DowntimeContext.Provider value={view.organisation.downtime}>
+            <OrganisationBar organisation={view.organisation} />
+            {prompt ? (
+              <PromptPage prompt={prompt} device={view.device} covers={view.covers} marked={view.flash !== null} />
+            ) : (
+              <>
+                <Nav page={page} />
+                {page === "status" && <Status device={view.device} lost={view.lost} />}
+                {page === "keys" && <KeysPage view={view} draft={draft.current} />}
+                {page === "about" && <About version={version} settings={view.device.settings} />}
+              </>
+            )}
+          </DowntimeContext.Provider>
         </DeviceCodeContext.Provider>
         <Announcer />
         <FlashOverlay view={view} />

@@ -250,9 +250,23 @@ name: string | null,
  */
 colour: Accent | null, 
 /**
+ * Procedure for people while this device is not ready, in the app's language.
+ */
+downtime: Downtime | null, 
+/**
  * Number of its logo, which the command `logo` gets; none if it has none.
  */
 logo: number | null, };
+
+export type Downtime = { 
+/**
+ * Instruction.
+ */
+text: string, 
+/**
+ * Telephone number as people dial it.
+ */
+phone: string | null, };
 
 export type Accent = { 
 /**

@@ -7,11 +7,14 @@ import { act } from "./ipc";
 import { MoveHandle, MoveHint } from "./move";
 import { useNow } from "./now";
 import { useOnce } from "./once";
-import { SupportNote } from "./support";
+import { DowntimeNote, SupportNote } from "./support";
 import { t } from "./text";
 
 /** Ends that say more than "nothing was confirmed", whatever went wrong at the key. */
 const OWN_WORDS: PromptResult[] = ["not-told", "not-genuine"];
+
+/** Ends after which the person cannot go on at this device, or with this key. */
+const NOT_HERE: PromptResult[] = ["unhealthy", "pin-blocked", "no-key"];
 
 type EndStep = Extract<Step, { kind: "ended" }>;
 
@@ -43,6 +46,7 @@ export function Ended({ prompt, step, covers }: { prompt: Prompt; step: EndStep;
             <p id="end-next">{t(trouble && !OWN_WORDS.includes(end) ? "end-nothing" : `end-${end}-next`)}</p>
           </div>
         </section>
+        {NOT_HERE.includes(end) && <DowntimeNote />}
         {trouble && <TroubleNote trouble={trouble} />}
         {checks.length > 0 && (
           <section aria-labelledby="end-checks">

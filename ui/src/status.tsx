@@ -8,7 +8,7 @@ import { Diagnostics } from "./diagnostics";
 import { Shape } from "./icons";
 import { act } from "./ipc";
 import { useNow } from "./now";
-import { SupportNote, useTeam } from "./support";
+import { DowntimeNote, SupportNote, useTeam } from "./support";
 import { ago, date, moment, t } from "./text";
 
 /** So long "checking" is seen at least, in milliseconds: what flickers by was not seen to happen. */
@@ -61,6 +61,7 @@ export function Status({ device, lost }: { device: DeviceView; lost: DisconnectR
         </div>
         <CheckAgain device={device} lost={lost !== null} now={now} sentence={sentence} />
       </section>
+      {tone === "blocked" && <DowntimeNote />}
 
       {checks.length > 0 && (
         <section aria-labelledby="checks-label">

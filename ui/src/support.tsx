@@ -1,10 +1,12 @@
 // How to reach IT, as the organisation says it. Shown wherever IT is named.
 import { createContext } from "preact";
 import { useContext } from "preact/hooks";
-import type { Support } from "./bindings";
+import type { Downtime, Support } from "./bindings";
 import { t } from "./text";
 
 export const SupportContext = createContext<Support>({ name: null, phone: null, text: null, url: null });
+
+export const DowntimeContext = createContext<Downtime | null>(null);
 
 /** "Call IT (ext. 1234)", or the shortest that is known. */
 export function useContact(): string {
@@ -31,6 +33,24 @@ export function SupportNote() {
       {text !== null && <p dir="auto">{text}</p>}
       {phone !== null && url !== null && <p dir="auto">{readable(url)}</p>}
     </div>
+  );
+}
+
+/** What the organisation has people do while a device is not ready; nothing where it says nothing. */
+export function DowntimeNote() {
+  const downtime = useContext(DowntimeContext);
+  if (downtime === null) return null;
+  const { text, phone } = downtime;
+  return (
+    <section id="downtime" class="card downtime" aria-labelledby="downtime-label">
+      <h2 id="downtime-label">{t("downtime-label")}</h2>
+      <p dir="auto">{text}</p>
+      {phone !== null && (
+        <p>
+          <strong>{t("downtime-call", { phone })}</strong>
+        </p>
+      )}
+    </section>
   );
 }
 

@@ -225,6 +225,21 @@ test("text from outside is text", async () => {
   assert.deepEqual(window.wrong.splice(0), []);
 });
 
+test("who is refused reads what to do meanwhile", async () => {
+  const { page } = window;
+  await window.show("ended-unhealthy-downtime");
+  const { text, phone } = VIEWS["ended-unhealthy-downtime"].organisation.downtime;
+  const note = await page.locator("#downtime").innerText();
+  assert.ok(note.includes(text) && note.includes(phone), note);
+  assert.equal(await page.locator("#downtime :is(a, button)").count(), 0, "it opens nothing");
+  // Nothing is invented, and a request that may still be approved sends nobody away.
+  for (const view of ["ended-unhealthy", "prompt-touch"]) {
+    await window.change(view);
+    await page.locator("#prompt").waitFor();
+    assert.equal(await page.locator("#downtime").count(), 0, view);
+  }
+});
+
 test("a long text is there to its end", async () => {
   await window.show("prompt-long");
   const message = window.page.locator("#prompt-message");

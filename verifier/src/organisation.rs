@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use vitalsign_protocol::organisation::{
-    Colour, Logo, MAX_LOGO_BYTES, MAX_TEXTS_BYTES, Organisation, OrganisationDocument, OrganisationError,
-    Support, Texts, check_texts,
+    Colour, Downtime, Logo, MAX_LOGO_BYTES, MAX_TEXTS_BYTES, Organisation, OrganisationDocument,
+    OrganisationError, Support, Texts, check_texts,
 };
 
 const MAX_SETTINGS_BYTES: usize = 64 * 1024;
@@ -21,6 +21,7 @@ struct OrganisationSettings {
     colour: Option<Colour>,
     user_may_fix: Option<Vec<String>>,
     support: Support,
+    downtime: BTreeMap<String, Downtime>,
 }
 
 /// Words that cannot be served.
@@ -43,12 +44,12 @@ pub enum WordsError {
 /// A file cannot be read or used. Unlike a device, the verifier then uses none, because an administrator is there to fix it.
 pub fn load(folder: Option<&Path>) -> Result<Option<OrganisationDocument>, WordsError> {
     let Some(folder) = folder else { return Ok(None) };
-    let OrganisationSettings { name, colour, user_may_fix, support } =
+    let OrganisationSettings { name, colour, user_may_fix, support, downtime } =
         read_toml(&folder.join("organisation.toml"), MAX_SETTINGS_BYTES)?;
     let (logo, texts) = (folder.join("logo.png"), folder.join("texts"));
     let logo = is_there(&logo).then(|| read_capped(&logo, MAX_LOGO_BYTES)).transpose()?.map(Logo::new);
     let texts = is_there(&texts).then(|| read_texts(&texts)).transpose()?.unwrap_or_default();
-    let words = Organisation { name, colour, logo, support, user_may_fix, texts };
+    let words = Organisation { name, colour, logo, support, user_may_fix, downtime, texts };
     let document = OrganisationDocument::new(words);
     document.map(Some).map_err(|error| WordsError::Words(folder.to_owned(), error))
 }
@@ -122,7 +123,16 @@ mod tests {
             assert!(error.contains(word), "{name}: {error}");
             std::fs::remove_file(folder.path().join(name)).unwrap();
         }
-        for text in ["nam = 'x'", "colour = 'red'", "[support]\nurl = 'http://it.example'"] {
+        write("organisation.toml", "[downtime.de]\ntext = 'Papierformular.'\nphone = '999'");
+        assert_eq!(load().unwrap().unwrap().content().downtime["de"].phone.as_deref(), Some("999"));
+        for text in [
+            "nam = 'x'",
+            "colour = 'red'",
+            "[support]\nurl = 'http://it.example'",
+            "[downtime.de]\nphone = '999'",
+            "[downtime.de]\ntext = ''",
+            "[downtime]\ntext = 'x'",
+        ] {
             write("organisation.toml", text);
             assert!(load().is_err(), "{text}");
         }

@@ -50,11 +50,17 @@ impl Sources {
 
     fn combine(&mut self) {
         let all = self.all();
-        let version = all.iter().any(|it| !it.texts.is_empty() || it.logo.is_some()).then(|| {
-            let parts = all.iter().map(|it| serde_json::to_vec(it).unwrap_or_default());
-            let digests: Vec<_> = parts.map(|part| Digest::of(&part).0).collect();
-            Digest::labelled("vitalsign-organisation", &digests.iter().map(|it| &it[..]).collect::<Vec<_>>())
-        });
+        let version = all
+            .iter()
+            .any(|it| !it.texts.is_empty() || !it.downtime.is_empty() || it.logo.is_some())
+            .then(|| {
+                let parts = all.iter().map(|it| serde_json::to_vec(it).unwrap_or_default());
+                let digests: Vec<_> = parts.map(|part| Digest::of(&part).0).collect();
+                Digest::labelled(
+                    "vitalsign-organisation",
+                    &digests.iter().map(|it| &it[..]).collect::<Vec<_>>(),
+                )
+            });
         self.guidance = Guidance {
             organisation: self.first(|it| it.name.clone()),
             colour: self.first(|it| it.colour),
@@ -80,11 +86,12 @@ impl Agent {
         }
     }
 
-    /// Returns the organisation's texts and logo for a language and this platform, such as `linux`.
+    /// Returns the organisation's texts, downtime procedure and logo for a language and this platform, such as `linux`.
     #[must_use]
     pub fn organisation_texts(&self, language: &str, platform: &str) -> OrganisationTexts {
         let texts = organisation::texts(&self.organisation.all(), language, platform);
-        OrganisationTexts { texts, logo: self.organisation.first(|it| it.logo.clone()) }
+        let downtime = organisation::downtime(&self.organisation.all(), language);
+        OrganisationTexts { texts, downtime, logo: self.organisation.first(|it| it.logo.clone()) }
     }
 
     /// Fetches the document if the verifier has another version, or forgets it if the verifier has none. A fetch that fails

@@ -7,7 +7,7 @@ use serde_json::Value;
 use vitalsign_protocol::diagnostics::DiagnosticsRef;
 use vitalsign_protocol::fact::Fact;
 use vitalsign_protocol::id::{RegistrationId, Secret, StepUpId};
-use vitalsign_protocol::organisation::{Logo, MAX_LOGO_BYTES, MAX_TEXTS_BYTES, Texts};
+use vitalsign_protocol::organisation::{Downtime, Logo, MAX_LOGO_BYTES, MAX_TEXTS_BYTES, Texts};
 use vitalsign_protocol::step_up::{RegisteredKey, StepUpResult};
 
 /// The greeting: the first frame, both ways. It keeps its form in every version.
@@ -177,7 +177,7 @@ pub enum Answer {
 }
 
 // The device's texts and the verifier's may be different ones, and the logo is in base64.
-const _: () = assert!(2 * MAX_TEXTS_BYTES + MAX_LOGO_BYTES / 3 * 4 + 1024 < MAX_FRAME, "they fit a frame");
+const _: () = assert!(2 * MAX_TEXTS_BYTES + MAX_LOGO_BYTES / 3 * 4 + 4096 < MAX_FRAME, "they fit a frame");
 
 /// The organisation's texts and logo, for one language.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -185,6 +185,8 @@ const _: () = assert!(2 * MAX_TEXTS_BYTES + MAX_LOGO_BYTES / 3 * 4 + 1024 < MAX_
 pub struct OrganisationTexts {
     /// Texts for checks. Where the language has none, English ones.
     pub texts: Texts,
+    /// Procedure for people while this device is not ready.
+    pub downtime: Option<Downtime>,
     /// The logo.
     pub logo: Option<Logo>,
 }

@@ -6,7 +6,7 @@ use crate::text::escape;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// Shown for a value that the application left empty.
+/// Shown for a value that the application left empty, or made of blanks.
 const NOTHING: &str = "–";
 
 /// Name and value, or a heading of the rows below it.

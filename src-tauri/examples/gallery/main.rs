@@ -19,7 +19,7 @@ use vitalsign_client::ClientError;
 use vitalsign_ipc::{AgentState, Answer, OrganisationTexts, Refusal, Stage, Status, StepUp, StepUpCeremony};
 use vitalsign_protocol::ear::{Check, Tier};
 use vitalsign_protocol::id::StepUpId;
-use vitalsign_protocol::organisation::Logo;
+use vitalsign_protocol::organisation::{Downtime, Logo};
 use vitalsign_protocol::problem::ProblemType;
 use vitalsign_protocol::step_up::{ADMINISTRATOR, Acr, NO_SECURITY_KEY, RegisteredKey, StepUpResult};
 use vitalsign_security_key::{Failure, Pin, PinReason, PinReply, PinRequest, Prompt};
@@ -129,6 +129,16 @@ fn organised() -> Session {
     let logo = Some(Logo::new(include_bytes!("../../icons/icon-32.png").to_vec()));
     Session::new()
         .happened(Happened::Organisation(Box::new(OrganisationTexts { logo, ..Default::default() })))
+}
+
+/// A session whose organisation says what to do while the device is not ready.
+fn with_downtime() -> Session {
+    let downtime = Some(Downtime {
+        text: "Use the red order form in the drawer below the cart, and enter the order later.".to_owned(),
+        phone: Some("ext. 999".to_owned()),
+    });
+    let texts = OrganisationTexts { downtime, ..Default::default() };
+    Session::new().happened(Happened::Organisation(Box::new(texts)))
 }
 
 fn status() -> Views {
@@ -380,6 +390,16 @@ fn ends() -> Views {
             unhealthy(
                 &["disk-encryption", "firewall-inbound", "os-reboot"],
                 but(vec![disk_off(), firewall_off(), restart_waits()]),
+            ),
+        ),
+        (
+            "ended-unhealthy-downtime",
+            over(
+                with_downtime()
+                    .status(Status { step_ups: vec![step_up(Stage::Preparing)], ..reporting(healthy()) }),
+                StepUpResult::Unhealthy,
+                &["disk-encryption"],
+                but(vec![disk_off()]),
             ),
         ),
         ("ended-unhealthy-foreign-policy", unhealthy(&["acme-badge-reader", "lock-idle"], foreign_policy())),

@@ -10,8 +10,19 @@ pub struct Organisation {
     pub name: Option<String>,
     /// Its colour, in shades that can be seen.
     pub colour: Option<Accent>,
+    /// Procedure for people while this device is not ready, in the app's language.
+    pub downtime: Option<Downtime>,
     /// Number of its logo, which the command `logo` gets; none if it has none.
     pub logo: Option<u32>,
+}
+
+/// The organisation's downtime procedure. A text: it opens nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, TS)]
+pub struct Downtime {
+    /// Instruction.
+    pub text: String,
+    /// Telephone number as people dial it.
+    pub phone: Option<String>,
 }
 
 /// Colour in both themes, as `#005eb8`.

@@ -30,6 +30,7 @@ fn bindings() -> String {
         SettingsPage,
         CheckTexts,
         Organisation,
+        Downtime,
         Accent,
         Support,
         Prompt,

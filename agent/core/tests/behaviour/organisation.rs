@@ -121,3 +121,23 @@ fn words_of_the_device_come_before_the_verifiers() {
     // Clients read texts again when the version changes.
     assert!(own.version.is_some() && own.version != plain.version);
 }
+
+#[test]
+fn downtime_is_told_with_the_texts() {
+    let verifier = Verifier::with_sessions();
+    let bench = reporting(&verifier);
+    let served = document(r#"{"downtime": {"de": {"text": "Papierformular.", "phone": "999"}}}"#);
+    let managed =
+        |json| ManagedOrganisation { words: Arc::new(words(json)), ..ManagedOrganisation::default() };
+    let told = |json, served: Option<&Arc<OrganisationDocument>>| {
+        let agent = bench.agent.clone().with_organisation(managed(json), served.cloned());
+        (agent.status(bench.now()).guidance.version, agent.organisation_texts("de", "linux").downtime)
+    };
+    let (version, downtime) = told("{}", Some(&served));
+    assert_eq!(downtime.unwrap().phone.as_deref(), Some("999"));
+    // The app reads it when the version changes, so there has to be one.
+    let (other, own) = told(r#"{"downtime": {"en": {"text": "Paper form."}}}"#, Some(&served));
+    assert!(version.is_some() && other.is_some() && version != other);
+    assert_eq!(own.unwrap().text, "Paper form.");
+    assert_eq!(told("{}", None), (None, None));
+}

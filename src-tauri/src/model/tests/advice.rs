@@ -118,3 +118,16 @@ fn refused_settings_are_shown_before_managed_ones() {
     assert_eq!(shown(&["key"], Some("agent.toml:1:1")), view::DeviceSettings::Refused);
     assert_eq!(shown(&[], Some("agent.toml:1:1")), view::DeviceSettings::Refused);
 }
+
+#[test]
+fn downtime_reaches_the_page_as_plain_text() {
+    let mut model = Model::new(String::new());
+    assert_eq!(model.view(NOW).organisation.downtime, None);
+    let words = json!({"downtime": {"text": "Paper\u{202e} <b>form</b>", "phone": "ext. 9"}});
+    model.on(Happened::Organisation(serde_json::from_value(words).unwrap()), NOW);
+    let downtime = model.view(NOW).organisation.downtime.unwrap();
+    assert_eq!(downtime.text, "Paper<U+202E> <b>form</b>");
+    assert_eq!(downtime.phone.as_deref(), Some("ext. 9"));
+    model.on(Happened::Organisation(Box::default()), NOW);
+    assert_eq!(model.view(NOW).organisation.downtime, None, "it was withdrawn");
+}
