@@ -53,6 +53,12 @@ struct Arguments {
     /// removed
     #[arg(long, value_name = "auto|ask|FILE", default_value = "ask")]
     tap: Finger,
+    /// Time for which it waits for a touch, in milliseconds [default: 30000]
+    #[arg(long, value_name = "NUMBER")]
+    touch_timeout: Option<u32>,
+    /// Report the end of that time as OPERATION_DENIED, as some makers' keys do, and not as USER_ACTION_TIMEOUT. USB only
+    #[arg(long)]
+    denies_late: bool,
     /// Folder of the key's vendor; an empty one gets a new vendor
     #[arg(long, value_name = "FOLDER")]
     maker: PathBuf,
@@ -81,7 +87,8 @@ pub(crate) fn run() -> Result<()> {
     storage.with_store(|store| {
         provision(store, &maker)?;
         let control = Control::start(arguments.tap.clone());
-        let key = Key { store, control };
+        let (touch_timeout, denies_late) = (arguments.touch_timeout, arguments.denies_late);
+        let key = Key { store, control, touch_timeout, denies_late };
         if let Some(pin) = &arguments.pin {
             key.preset(pin, arguments.pin_attempts)?;
         }
@@ -117,6 +124,8 @@ type Fido<'a> = Authenticator<Conforming, ClientImplementation<'a, Doorbell, Dis
 struct Key<'s> {
     store: Store<'s>,
     control: Arc<Control>,
+    touch_timeout: Option<u32>,
+    denies_late: bool,
 }
 
 impl Key<'_> {
@@ -140,6 +149,7 @@ impl Key<'_> {
         config.nfc_transport = nfc;
         config.firmware_version = Some(FirmwareVersion::new(1));
         config.max_resident_credential_count = Some(20);
+        config.fido2_up_timeout = self.touch_timeout;
         Ok(std::thread::scope(|threads| {
             let (doorbell, rings) = channel();
             threads.spawn(move || {

@@ -53,6 +53,10 @@ pub struct Options {
     /// Remaining wrong PINs until it is blocked, 1 to 8; the others are used up.
     pub pin_attempts: u8,
     pub tap: Tap,
+    /// Time for which it waits for a touch, in milliseconds.
+    pub touch_timeout: Option<u32>,
+    /// It reports the end of that time as `OPERATION_DENIED`.
+    pub denies_late: bool,
     pub maker: KeyVendor,
     /// The file that it keeps its credentials in; none: it forgets them when it goes.
     pub state: Option<PathBuf>,
@@ -63,7 +67,16 @@ impl Options {
     #[must_use]
     pub fn new(transport: Transport, maker: &KeyVendor) -> Self {
         let pin = Some("123456".to_owned());
-        Self { transport, pin, pin_attempts: 8, tap: Tap::ByHand, maker: maker.clone(), state: None }
+        Self {
+            transport,
+            pin,
+            pin_attempts: 8,
+            tap: Tap::ByHand,
+            touch_timeout: None,
+            denies_late: false,
+            maker: maker.clone(),
+            state: None,
+        }
     }
 }
 
@@ -112,6 +125,12 @@ impl SimulatedKey {
         command.arg("--tap").arg(if options.tap == Tap::Auto { "auto" } else { "ask" });
         if let Some(pin) = &options.pin {
             command.args(["--pin", pin, "--pin-attempts", &options.pin_attempts.to_string()]);
+        }
+        if let Some(timeout) = options.touch_timeout {
+            command.args(["--touch-timeout", &timeout.to_string()]);
+        }
+        if options.denies_late {
+            command.arg("--denies-late");
         }
         if let Some(state) = &options.state {
             command.arg("--state").arg(state);

@@ -26,6 +26,10 @@ use tokio::sync::{broadcast, mpsc};
 /// Delay before a key that reports a user timeout is asked again.
 const RETRY_DELAY: Duration = Duration::from_millis(250);
 
+/// A key that waited so long for a touch and then says that the operation was denied was not touched: CTAP has keys report
+/// the end of the wait so as well (CTAP 2.1 sections 6.1.2 and 6.2.2), and none waits for less than 10 seconds.
+const LEAST_TOUCH_WAIT: Duration = Duration::from_secs(9);
+
 /// Operation that is sent to every key.
 #[derive(Debug)]
 pub(super) enum CeremonyRequest {
@@ -81,6 +85,8 @@ pub(super) struct WorkerState {
     pub(super) refused: AtomicBool,
     /// PIN request of the key that is not answered yet.
     pub(super) asked: Mutex<Option<UvUpdate>>,
+    /// Time of the last answer to such a request.
+    answered: Mutex<Option<Instant>>,
 }
 
 impl WorkerState {
@@ -89,7 +95,13 @@ impl WorkerState {
     }
     /// Takes the pending PIN request, which can be answered once.
     pub(super) fn take_asked(&self) -> Option<UvUpdate> {
+        *self.answered.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
         self.asked.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+    /// Returns whether a key that was asked at `begun` has had the time to wait for a touch in vain.
+    fn waited_for_touch(&self, begun: Instant) -> bool {
+        let answered = *self.answered.lock().unwrap_or_else(PoisonError::into_inner);
+        answered.map_or(begun, |answered| answered.max(begun)).elapsed() >= LEAST_TOUCH_WAIT
     }
     pub(super) fn keep_asked(&self, update: UvUpdate) {
         *self.asked.lock().unwrap_or_else(PoisonError::into_inner) = Some(update);
@@ -201,15 +213,17 @@ impl Worker {
     /// Waits for a touch, for as long as there is time.
     async fn select<C: KeyChannel>(&self, channel: &mut C) -> Result<(), CandidateResult> {
         loop {
+            let begun = Instant::now();
             match channel.touched(self.left()).await {
                 Ok(()) => return Ok(()),
-                Err(error) => self.again(error).await?,
+                Err(error) => self.again(error, begun).await?,
             }
         }
     }
 
     async fn perform<C: KeyChannel>(&self, channel: &mut C, touched: bool) -> CandidateResult {
         loop {
+            let begun = Instant::now();
             let answer = match &*self.request {
                 CeremonyRequest::Create(request) => create(channel, request).await,
                 CeremonyRequest::Get(request) => self.get(channel, request, touched).await,
@@ -217,7 +231,7 @@ impl Worker {
             match answer {
                 Ok(Some(answer)) => return CandidateResult::Done(answer),
                 Ok(None) => return CandidateResult::Lost("its answer cannot be read".to_owned()),
-                Err(error) => match self.again(error).await {
+                Err(error) => match self.again(error, begun).await {
                     Ok(()) => {}
                     Err(outcome) => return outcome,
                 },
@@ -266,8 +280,13 @@ impl Worker {
         Ok(first.and_then(|assertion| value(assertion.to_json_string(request, JsonFormat::Minified))))
     }
 
-    /// Returns whether to ask the key again because the person must act; every other error ends the ceremony.
-    async fn again<E: std::error::Error>(&self, error: WebAuthnError<E>) -> Result<(), CandidateResult> {
+    /// Returns whether to ask the key again because the person must act; every other error ends the ceremony. `begun` is the
+    /// time at which the key was asked.
+    async fn again<E: std::error::Error>(
+        &self,
+        error: WebAuthnError<E>,
+        begun: Instant,
+    ) -> Result<(), CandidateResult> {
         if self.shared.stopped() {
             return Err(CandidateResult::Stopped);
         }
@@ -283,16 +302,18 @@ impl Worker {
                 | CtapError::UserActionTimeout
                 | CtapError::ActionTimeout
                 | CtapError::UserActionPending,
-            ) => {
-                tokio::time::sleep(RETRY_DELAY).await;
-                if Instant::now() < self.until {
-                    Ok(())
-                } else {
-                    Err(CandidateResult::Failed(Failure::TimedOut))
-                }
+            ) => self.later().await,
+            WebAuthnError::Ctap(CtapError::OperationDenied) if self.shared.waited_for_touch(begun) => {
+                self.later().await
             }
             error => Err(self.end(&error)),
         }
+    }
+
+    /// Waits before the key is asked again, if there is time left.
+    async fn later(&self) -> Result<(), CandidateResult> {
+        tokio::time::sleep(RETRY_DELAY).await;
+        if Instant::now() < self.until { Ok(()) } else { Err(CandidateResult::Failed(Failure::TimedOut)) }
     }
 
     fn end<E: std::error::Error>(&self, error: &WebAuthnError<E>) -> CandidateResult {

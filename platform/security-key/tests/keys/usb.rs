@@ -247,6 +247,30 @@ fn time_is_over_for_whoever_does_not_answer() {
 }
 
 #[test]
+fn key_that_was_not_touched_is_asked_again() {
+    // Whatever a key calls the end of its wait, the person has declined nothing.
+    for denies_late in [false, true] {
+        let mut key = start(|key| (key.touch_timeout, key.denies_late) = (Some(10_000), denies_late));
+        let running = begin(keys(&key), creation());
+        running.enter(PIN);
+        running.touch();
+        key.until_tap_is_wanted().unwrap();
+        key.until_no_tap_is_wanted().unwrap();
+        key.tap().unwrap();
+        assert!(running.end().is_ok(), "denies_late {denies_late}");
+    }
+}
+
+#[test]
+fn early_denial_is_the_persons() {
+    let key = start(|key| (key.touch_timeout, key.denies_late) = (Some(500), true));
+    let running = begin(keys(&key), creation());
+    running.enter(PIN);
+    running.touch();
+    assert_eq!(running.end(), Err(Failure::Cancelled));
+}
+
+#[test]
 fn rejects_other_relying_party_without_using_the_key() {
     let key = start(|key| key.tap = Tap::Auto);
     let Operation::Create(mut asked) = creation() else { panic!() };

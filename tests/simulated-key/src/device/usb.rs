@@ -3,7 +3,9 @@
 use super::usbip::{Bus, Identity};
 use super::{Fido, Key, control};
 use anyhow::{Context, Result, anyhow};
+use ctaphid_dispatch::app::{App, Command, Error};
 use ctaphid_dispatch::{Channel, DEFAULT_MESSAGE_SIZE, Dispatch};
+use heapless_bytes::BytesView;
 use ref_swap::OptionRefSwap;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,6 +19,10 @@ use usbd_ctaphid::types::Status;
 
 /// pid.codes keeps this number for tests that leave no room.
 const IDENTITY: Identity = Identity { vendor: 0x1209, product: 0x0001 };
+
+/// Status codes (CTAP 2.2 section 8.2).
+const OPERATION_DENIED: u8 = 0x27;
+const USER_ACTION_TIMEOUT: u8 = 0x2f;
 
 /// Flag of the request that a cancellation interrupts.
 static WORKING: OptionRefSwap<'static, InterruptFlag> = OptionRefSwap::new(None);
@@ -66,11 +72,13 @@ fn be_in_port(key: &Key<'_>, fido: &mut Fido<'_>, bus: &Bus) -> Result<()> {
         .map_err(|error| anyhow!("the key's packets: {error:?}"))?
         .build();
     let off = AtomicBool::new(false);
+    let denies_late = key.denies_late;
     std::thread::scope(|threads| {
         threads.spawn(|| {
             let mut dispatch = Dispatch::with_interrupt(answers, Some(&WORKING));
+            let mut fido = Maker { fido, denies_late };
             while !off.load(Ordering::Relaxed) {
-                dispatch.poll(&mut [fido]);
+                dispatch.poll(&mut [&mut fido]);
                 std::thread::sleep(Duration::from_millis(1));
             }
         });
@@ -84,6 +92,31 @@ fn be_in_port(key: &Key<'_>, fido: &mut Fido<'_>, bus: &Bus) -> Result<()> {
         off.store(true, Ordering::Relaxed);
     });
     Ok(())
+}
+
+/// The authenticator with its maker's choice of errors.
+struct Maker<'a, 'f> {
+    fido: &'a mut Fido<'f>,
+    denies_late: bool,
+}
+
+impl App<'static> for Maker<'_, '_> {
+    fn commands(&self) -> &'static [Command] {
+        App::commands(self.fido)
+    }
+
+    fn call(&mut self, command: Command, request: &[u8], response: &mut BytesView) -> Result<(), Error> {
+        App::call(self.fido, command, request, response)?;
+        if self.denies_late && command == Command::Cbor && response[..] == [USER_ACTION_TIMEOUT] {
+            response.clear();
+            response.push(OPERATION_DENIED).map_err(|_| Error::NoResponse)?;
+        }
+        Ok(())
+    }
+
+    fn interrupt(&self) -> Option<&'static InterruptFlag> {
+        App::interrupt(self.fido)
+    }
 }
 
 /// Time of the next keepalive to the host (CTAP 2.1 section 11.2.9.1.5).
