@@ -555,7 +555,9 @@ impl Model {
                     PinReason::Needed => (PinWhy::Needed, SHORTEST_PIN),
                     PinReason::Wrong => (PinWhy::Wrong, SHORTEST_PIN),
                     PinReason::New { least } => (PinWhy::New, least),
-                    PinReason::Unsuitable => (PinWhy::Unsuitable, SHORTEST_PIN),
+                    PinReason::Change { least } => (PinWhy::Change, least),
+                    PinReason::Former => (PinWhy::Former, SHORTEST_PIN),
+                    PinReason::Unsuitable { least } => (PinWhy::Unsuitable, least),
                 };
                 self.pin = Some(asked.reply);
                 let attempts_left = asked.attempts_left;

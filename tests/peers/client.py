@@ -1,7 +1,7 @@
 """python-fido2 as a client of security keys: does what WebAuthn options on standard input ask, in their JSON form, and
 prints {"answer": …} or {"error": …, "ctap": …}.
 
-usage: client.py (--nfc READER | --usb HOST:PORT) [--origin ORIGIN] [--pin PIN] (create | get | info | always-uv)
+usage: client.py (--nfc READER | --usb HOST:PORT) [--origin ORIGIN] [--pin PIN] (create | get | info | always-uv | change-pin)
 """
 
 import argparse
@@ -59,12 +59,23 @@ def always_uv(device, pin):
     return ctap2.get_info().options
 
 
+def change_pin(device, pin, least):
+    ctap2 = Ctap2(device)
+    client_pin = ClientPin(ctap2)
+    token = client_pin.get_pin_token(pin, ClientPin.PERMISSION.AUTHENTICATOR_CFG)
+    Config(ctap2, client_pin.protocol, token).set_min_pin_length(least, force_change_pin=True)
+    found = ctap2.get_info()
+    return {"least": found.min_pin_length, "change": found.force_pin_change}
+
+
 def do(arguments):
     device = find(arguments)
     if arguments.what == "info":
         return info(device)
     if arguments.what == "always-uv":
         return always_uv(device, arguments.pin)
+    if arguments.what == "change-pin":
+        return change_pin(device, arguments.pin, arguments.least)
     client = Fido2Client(device, DefaultClientDataCollector(arguments.origin), Person(arguments.pin))
     options = json.load(sys.stdin)
     if arguments.what == "create":
@@ -80,7 +91,8 @@ def main():
     where.add_argument("--usb", metavar="HOST:PORT")
     parser.add_argument("--origin")
     parser.add_argument("--pin")
-    parser.add_argument("what", choices=["create", "get", "info", "always-uv"])
+    parser.add_argument("--least", type=int)
+    parser.add_argument("what", choices=["create", "get", "info", "always-uv", "change-pin"])
     arguments = parser.parse_args()
     try:
         json.dump({"answer": do(arguments)}, sys.stdout)

@@ -467,6 +467,8 @@ step-touch-several = { $keys ->
 step-pin = Geben Sie die PIN Ihres Sicherheits­schlüssels ein
 step-pin-again = Geben Sie die PIN noch einmal ein
 step-pin-new = Wählen Sie eine PIN für Ihren Sicherheits­schlüssel
+step-pin-change = Wählen Sie eine neue PIN für Ihren Sicherheits­schlüssel
+step-pin-former = Geben Sie die bisherige PIN Ihres Sicherheits­schlüssels ein
 step-working = Ihr Sicherheits­schlüssel arbeitet
 step-working-next = Lassen Sie ihn, wo er ist.
 # With a button to try again.
@@ -489,6 +491,14 @@ pin-erase = Löschen
 pin-new-about = { $least ->
     [one] Ihr Sicherheitsschlüssel hat noch keine PIN. Mindestens 1 Zeichen; auch Buchstaben sind erlaubt.
    *[other] Ihr Sicherheits­schlüssel hat noch keine PIN. Mindestens { $least } Zeichen; auch Buchstaben sind erlaubt.
+}
+pin-change-about = { $least ->
+    [one] Ihr Sicherheits­schlüssel verlangt eine neue PIN mit mindestens 1 Zeichen. Danach geben Sie die bisherige ein.
+   *[other] Ihr Sicherheits­schlüssel verlangt eine neue PIN mit mindestens { $least } Zeichen. Danach geben Sie die bisherige ein.
+}
+pin-unsuitable-about = { $least ->
+    [one] Mindestens 1 Zeichen; auch Buchstaben sind erlaubt.
+   *[other] Mindestens { $least } Zeichen; auch Buchstaben sind erlaubt.
 }
 pin-wrong = Falsche PIN
 pin-unsuitable = Der Sicherheitsschlüssel nimmt diese PIN nicht an. Wählen Sie eine andere.

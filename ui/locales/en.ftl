@@ -521,6 +521,8 @@ step-touch-several = { $keys ->
 step-pin = Enter the PIN of your security key
 step-pin-again = Enter the PIN again
 step-pin-new = Choose a PIN for your security key
+step-pin-change = Choose a new PIN for your security key
+step-pin-former = Enter the present PIN of your security key
 step-working = Your security key is working
 step-working-next = Leave it where it is.
 # With a button to try again.
@@ -543,6 +545,14 @@ pin-erase = Erase
 pin-new-about = { $least ->
     [one] Your security key has no PIN yet. At least 1 character; letters are allowed.
    *[other] Your security key has no PIN yet. At least { $least } characters; letters are allowed.
+}
+pin-change-about = { $least ->
+    [one] Your security key requires a new PIN, of at least 1 character. The present one is asked for next.
+   *[other] Your security key requires a new PIN, of at least { $least } characters. The present one is asked for next.
+}
+pin-unsuitable-about = { $least ->
+    [one] At least 1 character; letters are allowed.
+   *[other] At least { $least } characters; letters are allowed.
 }
 pin-wrong = Wrong PIN
 pin-unsuitable = The security key does not accept this PIN. Choose another one.

@@ -467,6 +467,8 @@ step-touch-several = { $keys ->
 step-pin = Introduzca el PIN de su llave de seguridad
 step-pin-again = Introduzca el PIN otra vez
 step-pin-new = Elija un PIN para su llave de seguridad
+step-pin-change = Elija un PIN nuevo para su llave de seguridad
+step-pin-former = Introduzca el PIN actual de su llave de seguridad
 step-working = Su llave de seguridad está trabajando
 step-working-next = Déjela donde está.
 # With a button to try again.
@@ -489,6 +491,14 @@ pin-erase = Borrar
 pin-new-about = { $least ->
     [one] Su llave de seguridad aún no tiene PIN. Al menos 1 carácter; se admiten letras.
    *[other] Su llave de seguridad aún no tiene PIN. Al menos { $least } caracteres; se admiten letras.
+}
+pin-change-about = { $least ->
+    [one] Su llave de seguridad exige un PIN nuevo, de al menos 1 carácter. Después se pide el actual.
+   *[other] Su llave de seguridad exige un PIN nuevo, de al menos { $least } caracteres. Después se pide el actual.
+}
+pin-unsuitable-about = { $least ->
+    [one] Al menos 1 carácter; se admiten letras.
+   *[other] Al menos { $least } caracteres; se admiten letras.
 }
 pin-wrong = PIN incorrecto
 pin-unsuitable = La llave de seguridad no acepta este PIN. Elija otro.

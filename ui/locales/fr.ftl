@@ -464,6 +464,8 @@ step-touch-several = { $keys ->
 step-pin = Saisissez le code PIN de votre clé de sécurité
 step-pin-again = Saisissez à nouveau le code PIN
 step-pin-new = Choisissez un code PIN pour votre clé de sécurité
+step-pin-change = Choisissez un nouveau code PIN pour votre clé de sécurité
+step-pin-former = Saisissez le code PIN actuel de votre clé de sécurité
 step-working = Votre clé de sécurité travaille
 step-working-next = Laissez-la où elle est.
 # With a button to try again.
@@ -486,6 +488,14 @@ pin-erase = Effacer
 pin-new-about = { $least ->
     [one] Votre clé de sécurité n’a pas encore de code PIN. Au moins { $least } caractère ; les lettres sont admises.
    *[other] Votre clé de sécurité n’a pas encore de code PIN. Au moins { $least } caractères ; les lettres sont admises.
+}
+pin-change-about = { $least ->
+    [one] Votre clé de sécurité exige un nouveau code PIN d’au moins { $least } caractère. Le code actuel est demandé ensuite.
+   *[other] Votre clé de sécurité exige un nouveau code PIN d’au moins { $least } caractères. Le code actuel est demandé ensuite.
+}
+pin-unsuitable-about = { $least ->
+    [one] Au moins { $least } caractère ; les lettres sont admises.
+   *[other] Au moins { $least } caractères ; les lettres sont admises.
 }
 pin-wrong = Code PIN incorrect
 pin-unsuitable = La clé de sécurité n’accepte pas ce code PIN. Choisissez-en un autre.

@@ -402,7 +402,7 @@ attemptsLeft: number | null,
  */
 inserted: boolean, };
 
-export type PinWhy = "needed" | "wrong" | "new" | "unsuitable";
+export type PinWhy = "needed" | "wrong" | "new" | "change" | "former" | "unsuitable";
 
 export type PromptResult = "approved" | "declined" | "not-mine" | "timed-out" | "unhealthy" | "wrong-key" | "pin-blocked" | "no-key" | "no-device" | "superseded" | "cancelled" | "lost" | "not-told" | "not-genuine";
 

@@ -20,7 +20,7 @@ const FEW_ATTEMPTS = 3;
 const DIGITS = [1, 2, 3, 4, 5, 6, 7, 8, 9];
 
 export function PinForm({ asked }: { asked: PinAsked }) {
-  const chosen = asked.why === "new" || asked.why === "unsuitable";
+  const chosen = asked.why === "new" || asked.why === "change" || asked.why === "unsuitable";
   const settings = useSettings();
   const [pad, show] = useState(() => settings.pinPad ?? matchMedia("(pointer: coarse)").matches);
   const showPad = (shown: boolean) => {
@@ -110,7 +110,7 @@ export function PinForm({ asked }: { asked: PinAsked }) {
   const fields = (
     <>
       <p id="pin-about" class={chosen ? "note" : "note reassures"}>
-        {chosen ? t("pin-new-about", { least: asked.least }) : t("pin-about")}
+        {about(asked)}
       </p>
       <div class="field">
         {field("pin", t(chosen ? "pin-new-label" : "pin-label"), first)}
@@ -176,6 +176,13 @@ export function PinForm({ asked }: { asked: PinAsked }) {
 /** A key that is held down too long, or that something lies on, would enter digits that are not seen. */
 function dropRepeats(event: KeyboardEvent): void {
   if (event.repeat && event.key.length === 1) event.preventDefault();
+}
+
+/** What kind of PIN is asked for. */
+function about({ why, least }: PinAsked): string {
+  if (why === "new") return t("pin-new-about", { least });
+  if (why === "change" || why === "unsuitable") return t(`pin-${why}-about`, { least });
+  return t("pin-about");
 }
 
 /** What is wrong before anything was entered. */

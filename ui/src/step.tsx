@@ -68,6 +68,7 @@ function title(step: Step): string {
   if (step.kind === "touch" && step.keys > 1) return t("step-touch-several", { keys: step.keys });
   if (step.kind !== "pin") return t(`step-${step.kind}`);
   if (step.why === "needed") return t("step-pin");
+  if (step.why === "change" || step.why === "former") return t(`step-pin-${step.why}`);
   return t(step.why === "wrong" ? "step-pin-again" : "step-pin-new");
 }
 

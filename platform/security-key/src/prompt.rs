@@ -34,8 +34,13 @@ pub enum PinReason {
     Wrong,
     /// The key has no PIN yet: choose one of at least this many characters.
     New { least: u32 },
-    /// The chosen PIN is too short, too long, or rejected by the key.
-    Unsuitable,
+    /// The key takes its PIN only once more, to change it (CTAP 2.2 section 6.4, `forcePINChange`): choose another one of at
+    /// least this many characters.
+    Change { least: u32 },
+    /// The PIN that the new one replaces.
+    Former,
+    /// The chosen PIN is too short, too long, or rejected by the key: choose one of at least this many characters.
+    Unsuitable { least: u32 },
 }
 
 /// A PIN. It does not print, and is overwritten when it goes.

@@ -118,6 +118,10 @@ pub enum PinWhy {
     Wrong,
     /// The key has none yet: choose one.
     New,
+    /// The key requires another PIN than it has: choose one.
+    Change,
+    /// The PIN that is being replaced.
+    Former,
     /// The chosen PIN is not acceptable.
     Unsuitable,
 }

@@ -83,6 +83,15 @@ impl PythonFido2 {
         self.run(&["--pin", pin, "always-uv"], &Value::Null)
     }
 
+    /// Has the key require another PIN of at least so many characters, as organisations do with keys that they hand out;
+    /// returns `least` and `change` of the key.
+    ///
+    /// # Errors
+    /// The client cannot be run.
+    pub fn require_pin_change(&self, pin: &str, least: u32) -> Result<Result<Value, Refused>> {
+        self.run(&["--pin", pin, "--least", &least.to_string(), "change-pin"], &Value::Null)
+    }
+
     fn run(&self, arguments: &[&str], input: &Value) -> Result<Result<Value, Refused>> {
         let mut command = Command::new(&self.python);
         command.arg(peers().join("client.py")).args(&self.key).args(arguments);

@@ -61,7 +61,9 @@ pub(super) fn prompt_json(prompt: &Prompt) -> Value {
                 PinReason::Needed => ("needed", None),
                 PinReason::Wrong => ("wrong", None),
                 PinReason::New { least } => ("new", Some(least)),
-                PinReason::Unsuitable => ("unsuitable", None),
+                PinReason::Change { least } => ("change", Some(least)),
+                PinReason::Former => ("former", None),
+                PinReason::Unsuitable { least } => ("unsuitable", Some(least)),
             };
             json!({"prompt": "pin", "reason": reason, "least": least, "attempts_left": pin.attempts_left})
         }
@@ -164,9 +166,14 @@ pub(super) fn prompt_words(prompt: &Prompt, from_file: impl Fn(PinReason) -> boo
                         "  This security key has no PIN yet. Choose one of at least {least} characters.\n"
                     )
                 }
-                PinReason::Unsuitable => {
-                    "  The security key does not accept this PIN. Choose another one.\n".to_owned()
-                }
+                PinReason::Change { least } => format!(
+                    "  This security key requires a new PIN. Choose one of at least {least} characters; the present one is \
+                     asked for next.\n"
+                ),
+                PinReason::Former => "  Enter the present PIN, which is being replaced.\n".to_owned(),
+                PinReason::Unsuitable { least } => format!(
+                    "  The security key does not accept this PIN. Choose another one of at least {least} characters.\n"
+                ),
             };
             if let Some(left) = pin.attempts_left.filter(|left| pin.reason == PinReason::Wrong || *left < 8) {
                 let left = texts::counted(left.into(), "attempt");

@@ -57,10 +57,12 @@ impl Person {
         self.reader.is_some()
     }
 
-    /// Returns whether the PIN file answers this request. A PIN that was wrong is not sent again.
+    /// Returns whether the PIN file answers this request. A PIN that was wrong is not sent again, and the present PIN is not
+    /// the new one.
     pub(super) fn has_pin(&self, reason: PinReason) -> bool {
         let file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        file.is_some() && !matches!(reason, PinReason::Wrong | PinReason::Unsuitable)
+        file.is_some()
+            && !matches!(reason, PinReason::Wrong | PinReason::Change { .. } | PinReason::Unsuitable { .. })
     }
 
     /// A PIN is asked for.

@@ -20,6 +20,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
+use tokio::sync::oneshot;
 
 /// Interval between two scans for keys.
 const SCAN_INTERVAL: Duration = Duration::from_millis(250);
@@ -72,6 +73,28 @@ struct Candidate {
     least_pin: u32,
     /// A PIN that was just chosen; the key asks for it once more.
     chosen: Option<Pin>,
+    change: PinChange,
+}
+
+/// Progress of a change of the PIN that the key requires.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum PinChange {
+    NotRequired,
+    /// The new PIN was asked for: the key asks for the former one next.
+    FormerNext,
+    /// The former PIN was asked for: the key asks for the new one next, unless it rejects either.
+    FormerAsked,
+}
+
+impl Candidate {
+    /// Returns whether the next PIN that the key asks for is the one that it replaces.
+    fn asks_for_former(&self) -> bool {
+        match self.change {
+            PinChange::NotRequired => false,
+            PinChange::FormerNext => true,
+            PinChange::FormerAsked => self.shared.pin_was_wrong.load(Ordering::SeqCst),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -193,6 +216,7 @@ impl<'a, P: FnMut(Prompt) + Send> KeySelection<'a, P> {
                 }
             }
             WorkerEvent::Update(update) => self.on_user_action(id, update),
+            WorkerEvent::NewPin { rejected, reply } => self.on_new_pin(id, rejected, reply),
             WorkerEvent::Ended(outcome) => return self.ended(id, outcome),
         }
         None
@@ -205,7 +229,13 @@ impl<'a, P: FnMut(Prompt) + Send> KeySelection<'a, P> {
         let (reason, attempts_left) = match &update {
             UvUpdate::PresenceRequired => return self.show(ShownPrompt::Touch(1), Prompt::Touch { keys: 1 }),
             UvUpdate::UvRetry { .. } => return,
+            UvUpdate::PinRequired(asked) if candidate.asks_for_former() => {
+                candidate.change = PinChange::FormerAsked;
+                let wrong = shared.pin_was_wrong.swap(false, Ordering::SeqCst);
+                (if wrong { PinReason::Wrong } else { PinReason::Former }, asked.attempts_left)
+            }
             UvUpdate::PinRequired(asked) => {
+                candidate.change = PinChange::NotRequired;
                 let wrong = shared.pin_was_wrong.swap(false, Ordering::SeqCst);
                 // It was chosen a moment ago, and by this person: entered again it would be the same.
                 if let Some(pin) = candidate.chosen.take()
@@ -219,15 +249,16 @@ impl<'a, P: FnMut(Prompt) + Send> KeySelection<'a, P> {
             UvUpdate::PinNotSet(asked) => match (asked.reason, &*self.request) {
                 // A person who only meant to tap is not made to choose a PIN for a key.
                 (PinNotSetReason::PinNotSet, CeremonyRequest::Get(_)) => return answer(update, None),
-                (PinNotSetReason::PinNotSet | PinNotSetReason::PinChangeRequired, _) => {
-                    (PinReason::New { least: candidate.least_pin }, None)
-                }
-                _ => (PinReason::Unsuitable, None),
+                (PinNotSetReason::PinNotSet, _) => (PinReason::New { least: candidate.least_pin }, None),
+                // The worker has a key's PIN changed before it uses the key.
+                (PinNotSetReason::PinChangeRequired, _) => return answer(update, None),
+                _ => (PinReason::Unsuitable { least: candidate.least_pin }, None),
             },
         };
-        // When a PIN must be changed, the key asks for the old one next.
-        let is_first = matches!(&update, UvUpdate::PinNotSet(asked) if asked.reason != PinNotSetReason::PinChangeRequired);
-        candidate.chosen = None;
+        let is_choice = matches!(&update, UvUpdate::PinNotSet(_));
+        if candidate.change != PinChange::FormerAsked {
+            candidate.chosen = None;
+        }
         shared.keep_asked(update);
         let entered = self.entered.0.clone();
         let reply = PinReply::new(move |pin| {
@@ -235,14 +266,31 @@ impl<'a, P: FnMut(Prompt) + Send> KeySelection<'a, P> {
             let Some(update) = shared.take_asked() else { return };
             shared.refused.store(pin.is_none(), Ordering::SeqCst);
             answer(update, pin.as_ref());
-            let _ = entered.send(EnteredPin { id, chosen: pin.filter(|_| is_first) });
+            let _ = entered.send(EnteredPin { id, chosen: pin.filter(|_| is_choice) });
         });
         self.show(ShownPrompt::Pin, Prompt::Pin(PinRequest { reason, attempts_left, reply }));
     }
 
+    /// A key requires another PIN than it has.
+    fn on_new_pin(&mut self, id: u64, rejected: bool, key: oneshot::Sender<Pin>) {
+        let Some(candidate) = self.candidates.get_mut(&id) else { return };
+        (candidate.change, candidate.chosen) = (PinChange::FormerNext, None);
+        let least = candidate.least_pin;
+        let reason = if rejected { PinReason::Unsuitable { least } } else { PinReason::Change { least } };
+        let entered = self.entered.0.clone();
+        let reply = PinReply::new(move |pin| {
+            let Some(pin) = pin else { return };
+            let _ = entered.send(EnteredPin { id, chosen: Some(Pin::new(pin.expose().to_owned())) });
+            // Fails if the key was cancelled or removed meanwhile.
+            let _ = key.send(pin);
+        });
+        self.show(ShownPrompt::Pin, Prompt::Pin(PinRequest { reason, attempts_left: None, reply }));
+    }
+
     fn was_entered(&mut self, EnteredPin { id, chosen }: EnteredPin) {
         let Some(candidate) = self.candidates.get_mut(&id) else { return };
-        (candidate.phase, candidate.chosen) = (Phase::Chosen, chosen);
+        candidate.phase = Phase::Chosen;
+        candidate.chosen = chosen.or(candidate.chosen.take());
         self.show(ShownPrompt::Working, Prompt::Working);
     }
 
@@ -328,6 +376,7 @@ impl<'a, P: FnMut(Prompt) + Send> KeySelection<'a, P> {
                 handle: None,
                 least_pin: 4,
                 chosen: None,
+                change: PinChange::NotRequired,
             };
             self.candidates.insert(id, candidate);
             let (request, events) = (Arc::clone(&self.request), self.events.0.clone());

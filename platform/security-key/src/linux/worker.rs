@@ -3,11 +3,13 @@
 
 use super::finder::{FoundKey, KeyDevice};
 use crate::ceremony::Failure;
+use crate::prompt::Pin;
 use libwebauthn::UvUpdate;
 use libwebauthn::ops::webauthn::{
     GetAssertionRequest, JsonFormat, MakeCredentialRequest, UserVerificationRequirement,
     WebAuthnIDLResponse as _,
 };
+use libwebauthn::pin::PinManagement as _;
 use libwebauthn::proto::CtapError;
 use libwebauthn::proto::ctap2::Ctap2;
 use libwebauthn::proto::ctap2::preflight::ctap2_preflight;
@@ -21,7 +23,7 @@ use serde_json::Value;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::{broadcast, mpsc, oneshot};
 
 /// Delay before a key that reports a user timeout is asked again.
 const RETRY_DELAY: Duration = Duration::from_millis(250);
@@ -55,6 +57,11 @@ pub(super) enum WorkerEvent {
     Selected,
     /// It wants something of the person.
     Update(UvUpdate),
+    /// It requires another PIN than it has: a new one is needed, which the key has `rejected` before.
+    NewPin {
+        rejected: bool,
+        reply: oneshot::Sender<Pin>,
+    },
     /// It asks for a PIN that has been chosen, or for its length.
     LeastPin(u32),
     Ended(CandidateResult),
@@ -222,6 +229,9 @@ impl Worker {
     }
 
     async fn perform<C: KeyChannel>(&self, channel: &mut C, touched: bool) -> CandidateResult {
+        if let Err(outcome) = self.change_pin(channel).await {
+            return outcome;
+        }
         loop {
             let begun = Instant::now();
             let answer = match &*self.request {
@@ -235,6 +245,38 @@ impl Worker {
                     Ok(()) => {}
                     Err(outcome) => return outcome,
                 },
+            }
+        }
+    }
+
+    /// Changes the PIN of a key that requires that (`forcePINChange`). Until then such a key may refuse every command, also
+    /// the one that looks for a credential without a PIN.
+    async fn change_pin<C: KeyChannel>(&self, channel: &mut C) -> Result<(), CandidateResult> {
+        if !channel.ctap2_get_info().await.is_ok_and(|info| info.force_pin_change == Some(true)) {
+            return Ok(());
+        }
+        let mut pin = None;
+        let mut rejected = false;
+        loop {
+            let new = match pin.take() {
+                Some(pin) => pin,
+                None => {
+                    let (reply, chosen) = oneshot::channel();
+                    self.tell(WorkerEvent::NewPin { rejected, reply });
+                    chosen.await.map_err(|_| CandidateResult::Failed(Failure::Cancelled))?
+                }
+            };
+            match channel.change_pin(new.expose().to_owned(), self.left()).await {
+                Ok(()) => return Ok(()),
+                Err(
+                    WebAuthnError::Platform(PlatformError::PinTooShort | PlatformError::PinTooLong)
+                    | WebAuthnError::Ctap(CtapError::PINPolicyViolation),
+                ) => rejected = true,
+                Err(error) => {
+                    // The former PIN was wrong; the new one stays.
+                    self.again(error, Instant::now()).await?;
+                    pin = Some(new);
+                }
             }
         }
     }

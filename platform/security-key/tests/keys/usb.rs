@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use vitalsign_security_key::{
     Attached, Cancel, Ceremony, Failure, Operation, PinReason, SecurityKeys, Transport as By,
 };
-use vitalsign_simulated_key::{Options, SimulatedKey, Tap, Transport};
+use vitalsign_simulated_key::{Options, PythonFido2, SimulatedKey, Tap, Transport};
 
 /// A key with a PIN that is touched by hand, or as `change` makes it.
 pub(crate) fn start(change: impl FnOnce(&mut Options)) -> SimulatedKey {
@@ -110,13 +110,51 @@ fn registration_sets_a_pin_on_a_key_without_one() {
     let running = begin(keys(&key), creation());
     assert_eq!(running.enter("1"), (PinReason::New { least: 4 }, None));
     // It is not asked for a second time: it was chosen a moment ago.
-    assert_eq!(running.enter("271828"), (PinReason::Unsuitable, None));
+    assert_eq!(running.enter("271828"), (PinReason::Unsuitable { least: 4 }, None));
     running.touch();
     key.tap().unwrap();
     let created = running.end().unwrap();
 
     let running = begin(keys(&key), request(&[&created]));
     running.enter("271828");
+    running.touch();
+    key.tap().unwrap();
+    assert!(running.end().is_ok());
+}
+
+#[test]
+fn required_pin_change_asks_new_then_former() {
+    let mut key = start(|_| {});
+    let created = create(&mut key);
+    let forced = PythonFido2::of(&key).unwrap().require_pin_change(PIN, 7).unwrap().unwrap();
+    assert_eq!(forced, json!({"least": 7, "change": true}));
+    let running = begin(keys(&key), request(&[&created]));
+    assert_eq!(running.enter("271828"), (PinReason::Change { least: 7 }, None));
+    assert_eq!(running.enter("2718281"), (PinReason::Unsuitable { least: 7 }, None));
+    // The new PIN is not asked for again, however often the former one is wrong.
+    assert_eq!(running.enter("000000"), (PinReason::Former, Some(8)));
+    assert_eq!(running.enter(PIN), (PinReason::Wrong, Some(7)));
+    running.touch();
+    key.tap().unwrap();
+    assert!(running.end().is_ok());
+
+    let running = begin(keys(&key), request(&[&created]));
+    assert_eq!(running.enter("2718281"), (PinReason::Needed, Some(8)));
+    running.touch();
+    key.tap().unwrap();
+    assert!(running.end().is_ok());
+}
+
+#[test]
+fn former_pin_is_refused_as_new_one() {
+    let mut key = start(|_| {});
+    let created = create(&mut key);
+    PythonFido2::of(&key).unwrap().require_pin_change(PIN, 4).unwrap().unwrap();
+    let running = begin(keys(&key), request(&[&created]));
+    assert_eq!(running.enter(PIN).0, PinReason::Change { least: 4 });
+    assert_eq!(running.enter(PIN).0, PinReason::Former);
+    assert_eq!(running.enter("2718281").0, PinReason::Unsuitable { least: 4 });
+    assert_eq!(running.enter(PIN).0, PinReason::Former);
     running.touch();
     key.tap().unwrap();
     assert!(running.end().is_ok());
