@@ -100,6 +100,16 @@ test("the field takes typing after a press or Tab", async () => {
   assert.deepEqual([pins(), await value()], [["4712"], ""]);
 });
 
+test("a PIN can be pasted into the field that takes typing", async () => {
+  // WCAG 2.2, 3.3.8: nobody has to remember or transcribe it.
+  const { page } = window;
+  await window.show(pin({}));
+  await calm();
+  await page.locator("#pin").click();
+  const paste = (it) => it.dispatchEvent(new ClipboardEvent("paste", { bubbles: true, cancelable: true }));
+  assert.ok(await page.locator("#pin").evaluate(paste), "pasting was prevented");
+});
+
 test("an insertion lets the field take typing once no key is pressed", async () => {
   const { page } = window;
   await window.show(pin({ inserted: true }));
