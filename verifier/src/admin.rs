@@ -14,6 +14,7 @@ pub(crate) mod key;
 mod logfmt;
 pub(crate) mod migrate;
 pub(crate) mod policy;
+mod progress;
 pub(crate) mod restore;
 pub(crate) mod serve;
 mod service_manager;

@@ -6,6 +6,7 @@
 mod audit;
 mod client;
 mod clients;
+mod confirmation;
 mod devices;
 mod doctor;
 mod problem;
@@ -15,10 +16,12 @@ mod text;
 mod tokens;
 mod users;
 
+pub use crate::admin_action::AdminAction;
 pub use crate::scope::Scope;
 pub use audit::*;
 pub use client::{AdminClient, CallError, RemoteCredential, STATED_LOGIN_UID, STATED_SUDO_USER};
 pub use clients::*;
+pub use confirmation::{APPROVAL_HEADER, TapCancellation, TapNeeded};
 pub use devices::*;
 pub use doctor::*;
 pub use problem::AdminProblem;
@@ -62,6 +65,8 @@ pub trait Operation: 'static {
     /// Path with the members of [`Operation::Target`] in braces.
     const PATH: &'static str;
     const SCOPE: Scope;
+    /// The action for which the configuration may require a tap.
+    const ACTION: Option<AdminAction>;
     const MAX_BODY_BYTES: usize;
     /// Parameters of the path.
     type Target: ApiType;
@@ -117,7 +122,7 @@ pub struct Administrator {
 
 macro_rules! operations {
     ($(#[doc = $summary:literal] $name:ident: $method:ident $path:literal, $scope:ident,
-        ($target:ty, $input:ty) => $answer:ty $(, at most $bytes:expr)?;)+) => { $(
+        ($target:ty, $input:ty) => $answer:ty $(, at most $bytes:expr)? $(, tap $action:ident)?;)+) => { $(
         #[doc = $summary]
         pub struct $name;
 
@@ -127,6 +132,7 @@ macro_rules! operations {
             const METHOD: Method = Method::$method;
             const PATH: &'static str = concat!("/admin/v1", $path);
             const SCOPE: Scope = Scope::$scope;
+            const ACTION: Option<AdminAction> = { let action = None; $(let action = { let _: Option<AdminAction> = action; Some(AdminAction::$action) };)? action };
             const MAX_BODY_BYTES: usize = { let bytes = MAX_BODY_BYTES; $(let bytes = { let _ = bytes; $bytes };)? bytes };
             type Target = $target;
             type Input = $input;
@@ -154,7 +160,7 @@ operations! {
     /// Asks a device for a report with all facts.
     CheckDevice: Post "/devices/{device}/check", Operate, (DeviceTarget, Nothing) => ChangedDevice;
     /// Revokes a device.
-    RevokeDevice: Post "/devices/{device}/revoke", Operate, (DeviceTarget, Because) => ChangedDevice;
+    RevokeDevice: Post "/devices/{device}/revoke", Operate, (DeviceTarget, Because) => ChangedDevice, tap DeviceRevoke;
     /// Lets a revoked device enrol again, with a new token.
     ReadmitDevice: Post "/devices/{device}/readmit", Operate, (DeviceTarget, Because) => ChangedDevice;
     /// Labels devices or removes their labels, all or none.
@@ -180,7 +186,7 @@ operations! {
     /// Adds users with their aliases and devices, all or none.
     ImportUsers: Post "/user-imports", Operate, (Nothing, UserImport) => ImportResult, at most MAX_LIST_BYTES;
     /// Disables a user.
-    DisableUser: Post "/users/{user}/disable", Operate, (UserTarget, Nothing) => UserView;
+    DisableUser: Post "/users/{user}/disable", Operate, (UserTarget, Nothing) => UserView, tap UserDisable;
     /// Enables a disabled user.
     EnableUser: Post "/users/{user}/enable", Operate, (UserTarget, Nothing) => UserView;
     /// Lists a user's aliases.
@@ -196,11 +202,11 @@ operations! {
     /// Stops prompting a user at a device.
     RemoveUserDevice: Delete "/users/{user}/devices/{device}", Operate, (UserDeviceTarget, Nothing) => DeviceIds;
     /// Creates a code for registering a security key. The answer is its only copy.
-    CreateKeyCode: Post "/users/{user}/key-codes", Operate, (UserTarget, NewKeyCode) => CreatedKeyCode;
+    CreateKeyCode: Post "/users/{user}/key-codes", Operate, (UserTarget, NewKeyCode) => CreatedKeyCode, tap UserKeyCode;
     /// Lists a user's security keys.
     ListSecurityKeys: Get "/users/{user}/security-keys", Read, (UserTarget, Nothing) => Vec<SecurityKeyView>;
     /// Revokes a security key.
-    RevokeSecurityKey: Post "/security-keys/{key}/revoke", Operate, (SecurityKeyTarget, Because) => SecurityKeyView;
+    RevokeSecurityKey: Post "/security-keys/{key}/revoke", Operate, (SecurityKeyTarget, Because) => SecurityKeyView, tap UserKeyRevoke;
 
     /// Registers an application. The answer is the only copy of its secret, if it has one.
     AddClient: Post "/clients", Clients, (Nothing, NewClient) => AddedClientView;
@@ -209,7 +215,7 @@ operations! {
     /// Changes an application's audience or settings.
     ConfigureClient: Post "/clients/{client}/settings", Clients, (ClientTarget, ClientChange) => ClientView;
     /// Disables an application.
-    DisableClient: Post "/clients/{client}/disable", Clients, (ClientTarget, Nothing) => ClientTarget;
+    DisableClient: Post "/clients/{client}/disable", Clients, (ClientTarget, Nothing) => ClientTarget, tap ClientDisable;
     /// Enables a disabled application.
     EnableClient: Post "/clients/{client}/enable", Clients, (ClientTarget, Nothing) => ClientTarget;
     /// Replaces an application's secret. The answer is the only copy of the new one.
@@ -222,14 +228,17 @@ operations! {
     /// Signs a client assertion with which the caller requests a step-up as the administrator.
     SignAssertion: Post "/step-up-assertions", Operate, (Nothing, Nothing) => ClientAssertion;
 
+    /// Withdraws the request for a tap by which the caller's action would be confirmed.
+    CancelTap: Post "/tap-cancellations", Read, (Nothing, TapCancellation) => Nothing;
+
     /// Lists entries of the audit log.
     ListAudit: Get "/audit", Read, (Nothing, AuditQuery) => AuditPage;
     /// Returns the keys that verify the audit log's checkpoints.
     ShowAuditKeys: Get "/audit/keys", Read, (Nothing, Nothing) => AuditKeys;
     /// Announces a new key for checkpoints, which signs alone from a later time on.
-    RotateAuditKey: Post "/audit/keys/rotate", Maintain, (Nothing, AuditKeyRotation) => AuditKeys;
+    RotateAuditKey: Post "/audit/keys/rotate", Maintain, (Nothing, AuditKeyRotation) => AuditKeys, tap AuditKeyRotate;
     /// Replaces a compromised key for checkpoints at once.
-    ReplaceAuditKey: Post "/audit/keys/replace", Maintain, (Nothing, Nothing) => AuditKeys;
+    ReplaceAuditKey: Post "/audit/keys/replace", Maintain, (Nothing, Nothing) => AuditKeys, tap AuditKeyReplace;
     /// Verifies the whole audit log.
     VerifyAudit: Get "/audit/verification", Read, (Nothing, VerificationQuery) => Verification;
     /// Exports an entry with the proof that it is in the log.
@@ -245,14 +254,14 @@ operations! {
     /// Returns leaves of the audit log's tree.
     ListLeaves: Get "/audit/leaves/{number}", Read, (LeavesTarget, TileQuery) => Leaves;
     /// Removes payloads whose retention has ended.
-    PruneAudit: Post "/audit/prune", Maintain, (Nothing, Pruning) => Pruned;
+    PruneAudit: Post "/audit/prune", Maintain, (Nothing, Pruning) => Pruned, tap AuditPrune;
 
     /// Lists the signing keys.
     ListSigningKeys: Get "/signing-keys", Read, (Nothing, SigningKeyQuery) => SigningKeyList;
     /// Announces a new signing key, which signs from a later time on.
-    RotateSigningKey: Post "/signing-keys/rotate", Maintain, (Nothing, KeyRotation) => NewSigningKey;
+    RotateSigningKey: Post "/signing-keys/rotate", Maintain, (Nothing, KeyRotation) => NewSigningKey, tap SigningKeyRotate;
     /// Replaces a compromised signing key at once.
-    ReplaceSigningKey: Post "/signing-keys/replace", Maintain, (Nothing, KeyReplacement) => NewSigningKey;
+    ReplaceSigningKey: Post "/signing-keys/replace", Maintain, (Nothing, KeyReplacement) => NewSigningKey, tap SigningKeyReplace;
     /// Withdraws a signing key that signs no more or not yet.
-    WithdrawSigningKey: Post "/signing-keys/withdraw", Maintain, (Nothing, KeyWithdrawal) => KeyWithdrawal;
+    WithdrawSigningKey: Post "/signing-keys/withdraw", Maintain, (Nothing, KeyWithdrawal) => KeyWithdrawal, tap SigningKeyWithdraw;
 }

@@ -22,6 +22,8 @@ pub mod note;
 pub mod prove;
 pub mod tree;
 
+#[cfg(unix)]
+pub(crate) use actor::account;
 pub use actor::{Actor, Stated};
 pub use entry::{AuditEntry, Broken, FormerChain, Head, Kind, Logged};
 

@@ -6,6 +6,7 @@
 //! durable; nothing from a revoked device is accepted after the revocation is committed; enrolment is atomic; a failure
 //! of the verifier never makes a verdict better.
 
+pub mod admin_action;
 pub mod admin_api;
 pub mod age;
 pub mod appraisal;

@@ -7,6 +7,7 @@
 //! All state is in the store and each step is one transaction, so that a killed verifier resumes where it stopped.
 //! Every step-up ends, and the audit log records every result.
 
+mod action;
 mod assertion;
 mod channel;
 mod evidence;
@@ -17,6 +18,7 @@ mod request;
 mod result;
 
 pub use crate::store::approval::{Approval, Redemption};
+pub(crate) use action::{ActionStepUp, ActionStepUpState};
 pub use channel::Channel;
 pub use maintenance::DEVICE_SECONDS;
 

@@ -212,6 +212,9 @@ impl Verifier {
         if let (Some(version), Some(fields)) = (organisation, body.as_object_mut()) {
             fields.insert("organisation".to_owned(), version.to_string().into());
         }
+        if let (Some(rules), Some(fields)) = (self.config.admin_api.tap_rules(), body.as_object_mut()) {
+            fields.insert("admin_tap".to_owned(), rules);
+        }
         let failed = |error| OpenError::Store(self.config.store(), error);
         self.store.log_policies(&body, now).await.map_err(failed)
     }

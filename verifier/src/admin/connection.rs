@@ -1,10 +1,18 @@
 //! The connection to the verifier that a command administers.
 
-use anyhow::Context;
+use super::progress::Progress;
+use anyhow::{Context, bail};
 use std::path::{Path, PathBuf};
-use vitalsign_verifier::admin_api::{AdminClient, CallError, Operation, RemoteCredential};
+use std::time::Duration;
+use vitalsign_protocol::text::escape;
+use vitalsign_verifier::admin_api::{
+    AdminClient, CallError, CancelTap, Nothing, Operation, RemoteCredential, TapCancellation, TapNeeded,
+};
 use vitalsign_verifier::config::Config;
 use zeroize::Zeroizing;
+
+/// Delay before retrying a verifier that does not answer.
+const RETRY_DELAY: Duration = Duration::from_secs(1);
 
 /// Verifier on another machine.
 #[derive(clap::Args)]
@@ -64,21 +72,78 @@ impl VerifierConnection {
         Ok(AdminClient::remote(url, credential)?)
     }
 
-    /// Calls one operation.
+    /// Calls one operation. If it needs a tap, waits until the person has decided.
     pub(super) async fn call<O: Operation>(
         &self,
         target: &O::Target,
         input: &O::Input,
     ) -> anyhow::Result<O::Answer> {
-        Ok(self.open()?.call::<O>(target, input).await?)
+        match self.open()?.call::<O>(target, input).await {
+            Err(CallError::TapNeeded(needed)) => self.confirm::<O>(target, input, &needed).await,
+            answer => Ok(answer?),
+        }
+    }
+
+    /// Repeats an operation until the tap that it needs was given or refused. Retries while the verifier is unreachable,
+    /// because the request for the tap survives its restart.
+    async fn confirm<O: Operation>(
+        &self,
+        target: &O::Target,
+        input: &O::Input,
+        needed: &TapNeeded,
+    ) -> anyhow::Result<O::Answer> {
+        let user = escape(&needed.user);
+        eprintln!("{user} is asked to confirm with a security key: {}", escape(&needed.message));
+        let progress = Progress::begin(needed.expires_in);
+        let mut away = false;
+        while !progress.is_over() {
+            let attempt = async {
+                match self.open() {
+                    Ok(verifier) => {
+                        Ok(verifier.call_confirmed::<O>(target, input, Some(&needed.approval)).await)
+                    }
+                    Err(error) => error.downcast::<CallError>().map(Err),
+                }
+            };
+            let outcome = tokio::select! {
+                outcome = attempt => outcome?,
+                () = progress.show() => break,
+                interrupted = tokio::signal::ctrl_c() => {
+                    interrupted.context("listening for signals")?;
+                    progress.end();
+                    let approval = needed.approval.clone();
+                    self.open()?.call::<CancelTap>(&Nothing {}, &TapCancellation { approval }).await?;
+                    bail!("interrupted: {user} is not asked any more, and nothing was done");
+                }
+            };
+            match outcome {
+                Err(CallError::TapNeeded(_)) => away = false,
+                Err(error @ (CallError::NotRunning(..) | CallError::Unreachable(..))) => {
+                    if !away {
+                        progress.note(&format!("{error}; trying again"));
+                    }
+                    away = true;
+                    tokio::time::sleep(RETRY_DELAY).await;
+                }
+                outcome => {
+                    progress.end();
+                    let answer = outcome?;
+                    eprintln!("Confirmed by a tap of {user} (step-up {}).", needed.step_up);
+                    return Ok(answer);
+                }
+            }
+        }
+        bail!(
+            "the verifier did not say whether {user} has confirmed; `audit list` shows whether the action was done"
+        )
     }
 }
 
 /// Returns whether a command failed because the verifier could not be reached.
 pub(crate) fn is_unreachable(error: &anyhow::Error) -> bool {
-    use CallError::{Answer, Credential, Denied, Name, NotRunning, Refused, Unreachable};
+    use CallError::{Answer, Credential, Denied, Name, NotRunning, Refused, TapNeeded, Unreachable};
     match error.downcast_ref::<CallError>() {
         Some(NotRunning(..) | Denied(..) | Unreachable(..)) => true,
-        Some(Refused(_) | Answer(_) | Credential(_) | Name(_)) | None => false,
+        Some(Refused(_) | TapNeeded(_) | Answer(_) | Credential(_) | Name(_)) | None => false,
     }
 }

@@ -2,10 +2,10 @@
 
 use super::application::{Application, ApplicationCredential, AuthRequested, Checked, Refusal};
 use super::connection::VerifierConnection;
+use super::progress::Progress;
 use super::{print_json, span, table};
 use anyhow::{Context, bail, ensure};
 use serde_json::json;
-use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use vitalsign_protocol::check;
@@ -20,8 +20,6 @@ use vitalsign_verifier::clock::now;
 use vitalsign_verifier::config::Config;
 use vitalsign_verifier::oidc::{Tokens, plainly};
 
-/// Additional time after the request's expiry for an answer that is on its way.
-const GRACE: Duration = Duration::from_secs(5);
 /// Added to the polling interval by `slow_down` (CIBA section 11).
 const SLOWER: Duration = Duration::from_secs(5);
 /// Delay before retrying a verifier that does not answer.
@@ -315,53 +313,6 @@ async fn show(
         }
     }
     Ok(true)
-}
-
-/// Progress output while the person is awaited.
-struct Progress {
-    until: Instant,
-    /// On a terminal, updates the time that is left; in a log, writes one line.
-    terminal: bool,
-}
-
-impl Progress {
-    fn begin(expires_in: u64) -> Self {
-        let progress = Self {
-            until: Instant::now() + Duration::from_secs(expires_in),
-            terminal: std::io::stderr().is_terminal(),
-        };
-        if !progress.terminal {
-            eprintln!("asked; waiting for the tap, {expires_in} s left");
-        }
-        progress
-    }
-
-    /// Shows the time that is left, until [`GRACE`] after it is over.
-    async fn show(&self) {
-        while !self.is_over() {
-            if self.terminal {
-                let left = self.until.saturating_duration_since(Instant::now()).as_secs();
-                eprint!("\rasked; waiting for the tap, {left} s left ");
-                let _ = std::io::stderr().flush();
-            }
-            tokio::time::sleep(Duration::from_secs(1)).await;
-        }
-    }
-
-    fn is_over(&self) -> bool {
-        Instant::now() > self.until + GRACE
-    }
-
-    fn note(&self, text: &str) {
-        self.end();
-        eprintln!("{text}");
-    }
-
-    fn end(&self) {
-        if self.terminal {
-            eprint!("\r\x1b[K");
-        }
-    }
 }
 
 /// Returns the verifier's URL from the configuration.

@@ -14,7 +14,11 @@ pub(super) fn summary(entry: &EntryView) -> String {
     }
     let body = &entry.body;
     let Some(kind) = Kind::named(&entry.kind) else { return one_line(&body.to_string()) };
-    let by = Actor::name_in(body).map(|name| format!(" (by {name})")).unwrap_or_default();
+    let by = match (Actor::name_in(body), Actor::tap_in(body)) {
+        (Some(name), Some(user)) => format!(" (by {name}, with a tap of {user})"),
+        (Some(name), None) => format!(" (by {name})"),
+        (None, _) => String::new(),
+    };
     one_line(&format!("{}{by}", describe(kind, &Body(body))))
 }
 
@@ -114,9 +118,16 @@ fn describe(kind: Kind, body: &Body<'_>) -> String {
         Kind::PolicyChanged => {
             let policies =
                 format!("appraisal by {}, step-up by {}", body.text("policy"), body.text("step_up_policy"));
-            match body.text("organisation") {
+            let policies = match body.text("organisation") {
                 "" => policies,
                 version => format!("{policies}, the organisation's words {version}"),
+            };
+            match body.0.get("admin_tap").and_then(|rules| rules.get("actions")).and_then(Value::as_array) {
+                None => policies,
+                Some(actions) => {
+                    let actions = list(actions.iter().filter_map(Value::as_str));
+                    format!("{policies}, taps of administrators needed{actions}")
+                }
             }
         }
         Kind::ClientAdded => format!("{client}, {:?}, {}", body.text("name"), body.text("method")),
@@ -209,6 +220,9 @@ mod tests {
         let by = serde_json::json!({ "uid": 0, "user": "root", "sudo": "anna" });
         let revoked = serde_json::json!({ "reason": "lost", "by": by });
         assert_eq!(line("device-revoked", &revoked), "revoked: lost (by anna)");
+        let by = serde_json::json!({ "admin": "cert:anna", "tap": { "user": "a.berg" } });
+        let disabled = serde_json::json!({ "user": "nurse-7", "by": by });
+        assert_eq!(line("user-disabled", &disabled), "nurse-7 (by cert:anna, with a tap of a.berg)");
         for kind in Kind::ALL {
             // Entries of other versions may have other members.
             line(kind.as_str(), &serde_json::json!({}));

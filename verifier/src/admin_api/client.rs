@@ -1,6 +1,6 @@
 //! Client of the API, over the socket on this machine or by HTTPS.
 
-use super::{Method, Operation};
+use super::{APPROVAL_HEADER, Method, OneTimeSecret, Operation, TapNeeded};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
 use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
@@ -39,6 +39,9 @@ pub enum CallError {
     /// The verifier refused the operation.
     #[error("{}", .0.detail.as_deref().unwrap_or(&.0.title))]
     Refused(Problem),
+    /// A person must confirm the operation; see [`AdminClient::call_confirmed`].
+    #[error("{}", .0.detail)]
+    TapNeeded(Box<TapNeeded>),
     #[error("the verifier's answer cannot be read: {0}; have program and verifier the same version?")]
     Answer(String),
     /// A certificate, key or token cannot be used.
@@ -174,6 +177,19 @@ impl AdminClient {
         target: &O::Target,
         input: &O::Input,
     ) -> Result<O::Answer, CallError> {
+        self.call_confirmed::<O>(target, input, None).await
+    }
+
+    /// Calls an operation for which a tap was requested, by its `approval`. Waits some seconds for the person.
+    ///
+    /// # Errors
+    /// It has no answer; [`CallError::TapNeeded`] if the person has not decided yet.
+    pub async fn call_confirmed<O: Operation>(
+        &self,
+        target: &O::Target,
+        input: &O::Input,
+        approval: Option<&OneTimeSecret>,
+    ) -> Result<O::Answer, CallError> {
         let body = serde_json::to_value(input).map_err(|error| CallError::Answer(error.to_string()))?;
         let mut url = self.url(O::PATH, &members(target)?)?;
         let method = match O::METHOD {
@@ -193,6 +209,12 @@ impl AdminClient {
             }
         };
         request = request.headers(self.headers.clone());
+        if let Some(approval) = approval {
+            let value = HeaderValue::from_str(approval.expose());
+            let mut value = value.map_err(|error| CallError::Answer(error.to_string()))?;
+            value.set_sensitive(true);
+            request = request.header(APPROVAL_HEADER, value);
+        }
         let request = request.build().map_err(|error| self.unreachable(&error))?;
         let answer = self.send(request).await.map_err(|error| self.unreachable(&error))?;
         let status = answer.status();
@@ -201,7 +223,11 @@ impl AdminClient {
         if status.is_success() {
             return serde_json::from_slice(&body).map_err(|error| CallError::Answer(error.to_string()));
         }
-        match serde_json::from_slice(&body) {
+        match serde_json::from_slice::<Problem>(&body) {
+            Ok(problem) if problem.problem_type == TapNeeded::TYPE => match serde_json::from_slice(&body) {
+                Ok(needed) => Err(CallError::TapNeeded(needed)),
+                Err(error) => Err(CallError::Answer(error.to_string())),
+            },
             Ok(problem) => Err(CallError::Refused(problem)),
             Err(_) => Err(CallError::Answer(format!("status {status}"))),
         }

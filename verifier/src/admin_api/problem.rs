@@ -15,6 +15,8 @@ pub enum AdminProblem {
     Unknown,
     /// It is so already, or something else is in the way.
     Conflict,
+    /// The action needs a tap, which no one can give or was not given for it.
+    TapRefused,
     /// The administrator sends more than their pace allows.
     TooMany,
 }
@@ -27,6 +29,7 @@ impl AdminProblem {
             Self::Invalid => ("invalid", 422, "The input cannot be used."),
             Self::Unknown => ("unknown", 404, "There is no such thing."),
             Self::Conflict => ("conflict", 409, "The present state does not allow this."),
+            Self::TapRefused => ("tap-refused", 403, "The action needs a tap that it does not have."),
             Self::TooMany => ("too-many", 429, "The administrator sends more often than is accepted."),
         }
     }

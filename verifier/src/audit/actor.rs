@@ -1,6 +1,7 @@
 //! Describes who acts as an administrator, for the entry that it leaves.
 
 use serde_json::{Map, Value, json};
+use vitalsign_protocol::id::StepUpId;
 
 /// Description of the administrator: the person who runs this process or is at the other end of the socket, by the
 /// system; or a name that the configuration gives them.
@@ -36,6 +37,14 @@ impl Actor {
         Self(Map::from_iter([("admin".to_owned(), name.into()), ("address".to_owned(), address.into())]))
     }
 
+    /// Adds the tap by which a person has confirmed the action, by the number of its entry.
+    #[must_use]
+    pub(crate) fn confirmed(&self, user: &str, step_up: &StepUpId, audit: u64) -> Self {
+        let mut actor = self.clone();
+        actor.0.insert("tap".into(), json!({ "user": user, "step_up": step_up, "audit": audit }));
+        actor
+    }
+
     fn with(mut self, stated: Stated) -> Self {
         let Stated { login_uid, sudo } = stated;
         self.0.extend(login_uid.map(|uid| ("login_uid".to_owned(), uid.into())));
@@ -52,6 +61,12 @@ impl Actor {
             }
             _ => body.to_owned(),
         }
+    }
+
+    /// Returns the user whose tap confirmed the action, from the member `by` of an entry.
+    #[must_use]
+    pub fn tap_in(body: &Value) -> Option<&str> {
+        body.get("by")?.get("tap")?.get("user")?.as_str()
     }
 
     /// Returns the name of who acted, from the member `by` of an entry: who called sudo, the user, or the administrator's.
@@ -104,7 +119,8 @@ fn user(uid: u32) -> Map<String, Value> {
 
 /// Returns the name of a local account.
 #[cfg(unix)]
-fn account(uid: u32) -> Option<String> {
+#[must_use]
+pub(crate) fn account(uid: u32) -> Option<String> {
     let accounts = std::fs::read_to_string("/etc/passwd").ok()?;
     let name = accounts.lines().find_map(|line| {
         let mut fields = line.split(':');

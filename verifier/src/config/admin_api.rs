@@ -1,9 +1,11 @@
 //! Settings of the API for administrators.
 
 use super::TlsFiles;
+use crate::admin_action::AdminAction;
 use crate::scope::Scope;
 use serde::Deserialize;
-use std::collections::BTreeSet;
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use vitalsign_protocol::text::is_plain;
@@ -23,6 +25,12 @@ pub struct AdminApiSettings {
     /// OpenID providers whose access tokens are accepted.
     pub issuers: Vec<TokenIssuer>,
     pub administrators: Vec<AdministratorSettings>,
+    /// Actions that need a tap of the administrator's security key; none by default.
+    pub tap: BTreeSet<AdminAction>,
+    /// Users who are asked for taps about commands at the socket, by the account that runs the command or has called sudo.
+    pub socket_users: BTreeMap<String, String>,
+    /// Whether commands at the socket need no tap.
+    pub socket_without_tap: bool,
 }
 
 /// OpenID provider whose access tokens (RFC 9068) are accepted.
@@ -52,6 +60,9 @@ pub struct AdministratorSettings {
     pub issuer: Option<String>,
     #[serde(default)]
     pub subject: Option<String>,
+    /// Name of the user who is asked for taps about their actions.
+    #[serde(default)]
+    pub user: Option<String>,
     pub scopes: BTreeSet<Scope>,
 }
 
@@ -68,6 +79,26 @@ impl AdministratorSettings {
 }
 
 impl AdminApiSettings {
+    /// Returns whether a user confirms actions of administrators by taps.
+    #[must_use]
+    pub fn is_confirming(&self, user: &str) -> bool {
+        let users = self.administrators.iter().filter_map(|it| it.user.as_ref());
+        users.chain(self.socket_users.values()).any(|name| name == user)
+    }
+
+    /// Describes for the audit log which actions need a tap, and of whom; `None` if none does.
+    #[must_use]
+    pub fn tap_rules(&self) -> Option<Value> {
+        if self.tap.is_empty() {
+            return None;
+        }
+        let named = self.administrators.iter();
+        let users: BTreeMap<_, _> =
+            named.filter_map(|it| Some((it.audit_name()?, it.user.as_deref()?))).collect();
+        let socket = if self.socket_without_tap { json!(false) } else { json!(self.socket_users) };
+        Some(json!({ "actions": self.tap, "users": users, "socket": socket }))
+    }
+
     /// Returns the first contradiction.
     pub(super) fn contradiction(&self) -> Option<&'static str> {
         let has = |issuer: &String| self.issuers.iter().any(|it| it.issuer == *issuer);
@@ -100,6 +131,12 @@ impl AdminApiSettings {
                 || self.administrators.iter().any(|it| it.scopes.is_empty()) =>
             {
                 Some("[[admin_api.administrators]] need plain names, and scopes")
+            }
+            () if self.socket_without_tap && !self.socket_users.is_empty() => {
+                Some("[admin_api] has either socket_users or socket_without_tap")
+            }
+            () if self.tap.is_empty() && (self.socket_without_tap || !self.socket_users.is_empty()) => {
+                Some("[admin_api] socket_users and socket_without_tap need tap: actions that need a tap")
             }
             () => None,
         }

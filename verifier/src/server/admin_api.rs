@@ -3,6 +3,8 @@
 mod answer;
 mod audit;
 mod clients;
+mod confirm;
+mod dangers;
 mod describe;
 mod devices;
 mod identity;
@@ -55,7 +57,7 @@ fn routes() -> Vec<Route> {
         Route::of::<api::ListDevices, _, _>(devices::list),
         Route::of::<api::ShowDevice, _, _>(devices::show),
         Route::of::<api::CheckDevice, _, _>(devices::check),
-        Route::of::<api::RevokeDevice, _, _>(devices::revoke),
+        Route::confirmed::<api::RevokeDevice, _, _>(devices::revoke),
         Route::of::<api::ReadmitDevice, _, _>(devices::readmit),
         Route::of::<api::LabelDevices, _, _>(devices::label),
         Route::of::<api::ListDiagnostics, _, _>(devices::list_diagnostics),
@@ -67,7 +69,7 @@ fn routes() -> Vec<Route> {
         Route::of::<api::ListUsers, _, _>(users::list),
         Route::of::<api::ShowUser, _, _>(users::show),
         Route::of::<api::ImportUsers, _, _>(users::import),
-        Route::of::<api::DisableUser, _, _>(users::disable),
+        Route::confirmed::<api::DisableUser, _, _>(users::disable),
         Route::of::<api::EnableUser, _, _>(users::enable),
         Route::of::<api::ListAliases, _, _>(users::list_aliases),
         Route::of::<api::AddAlias, _, _>(users::add_alias),
@@ -75,22 +77,23 @@ fn routes() -> Vec<Route> {
         Route::of::<api::ListUserDevices, _, _>(users::list_devices),
         Route::of::<api::AddUserDevice, _, _>(users::add_device),
         Route::of::<api::RemoveUserDevice, _, _>(users::remove_device),
-        Route::of::<api::CreateKeyCode, _, _>(users::create_key_code),
+        Route::confirmed::<api::CreateKeyCode, _, _>(users::create_key_code),
         Route::of::<api::ListSecurityKeys, _, _>(users::list_security_keys),
-        Route::of::<api::RevokeSecurityKey, _, _>(users::revoke_security_key),
+        Route::confirmed::<api::RevokeSecurityKey, _, _>(users::revoke_security_key),
         Route::of::<api::AddClient, _, _>(clients::add),
         Route::of::<api::ListClients, _, _>(clients::list),
         Route::of::<api::ConfigureClient, _, _>(clients::configure),
-        Route::of::<api::DisableClient, _, _>(clients::disable),
+        Route::confirmed::<api::DisableClient, _, _>(clients::disable),
         Route::of::<api::EnableClient, _, _>(clients::enable),
         Route::of::<api::RotateClientSecret, _, _>(clients::rotate_secret),
         Route::of::<api::ChangeClientKeys, _, _>(clients::change_keys),
         Route::of::<api::ListStepUps, _, _>(maintenance::list_step_ups),
         Route::of::<api::SignAssertion, _, _>(maintenance::sign_assertion),
+        Route::of::<api::CancelTap, _, _>(maintenance::cancel_tap),
         Route::of::<api::ListAudit, _, _>(audit::list),
         Route::of::<api::ShowAuditKeys, _, _>(audit::show_keys),
-        Route::of::<api::RotateAuditKey, _, _>(audit::rotate_key),
-        Route::of::<api::ReplaceAuditKey, _, _>(audit::replace_key),
+        Route::confirmed::<api::RotateAuditKey, _, _>(audit::rotate_key),
+        Route::confirmed::<api::ReplaceAuditKey, _, _>(audit::replace_key),
         Route::of::<api::VerifyAudit, _, _>(audit::verify),
         Route::of::<api::ExportAudit, _, _>(audit::export),
         Route::of::<api::SignCheckpoint, _, _>(audit::sign_checkpoint),
@@ -98,11 +101,11 @@ fn routes() -> Vec<Route> {
         Route::of::<api::AddCosignatures, _, _>(audit::add_cosignatures),
         Route::of::<api::ShowTile, _, _>(audit::show_tile),
         Route::of::<api::ListLeaves, _, _>(audit::list_leaves),
-        Route::of::<api::PruneAudit, _, _>(audit::prune),
+        Route::confirmed::<api::PruneAudit, _, _>(audit::prune),
         Route::of::<api::ListSigningKeys, _, _>(maintenance::list_signing_keys),
-        Route::of::<api::RotateSigningKey, _, _>(maintenance::rotate_signing_key),
-        Route::of::<api::ReplaceSigningKey, _, _>(maintenance::replace_signing_key),
-        Route::of::<api::WithdrawSigningKey, _, _>(maintenance::withdraw_signing_key),
+        Route::confirmed::<api::RotateSigningKey, _, _>(maintenance::rotate_signing_key),
+        Route::confirmed::<api::ReplaceSigningKey, _, _>(maintenance::replace_signing_key),
+        Route::confirmed::<api::WithdrawSigningKey, _, _>(maintenance::withdraw_signing_key),
     ]
 }
 

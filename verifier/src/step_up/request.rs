@@ -10,7 +10,7 @@ use vitalsign_protocol::step_up::{StepUpResult, Transaction, event};
 
 /// Seconds for which a token can be fetched after the step-up's expiry, so that a tap at the last moment
 /// counts.
-const REDEEM_SECONDS: u64 = 60;
+pub(super) const REDEEM_SECONDS: u64 = 60;
 
 /// Seconds for which issued tokens can be fetched again, by the same client with the same key.
 const FETCH_AGAIN_SECONDS: u64 = 60;
@@ -105,7 +105,7 @@ impl StepUps {
     }
 
     /// Reads the step-up; closes it if it has expired.
-    async fn requested_by(
+    pub(super) async fn requested_by(
         &self,
         client: &str,
         auth_req_id: &str,

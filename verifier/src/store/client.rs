@@ -22,6 +22,16 @@ use vitalsign_protocol::step_up::{ADMINISTRATOR, Acr};
 pub const MAX_NAME_BYTES: usize = 128;
 /// Reserved `client_id` of the administrator.
 pub const ADMINISTRATOR_ID: &str = "vitalsign-verifier";
+/// Reserved `client_id` of step-ups that confirm administrators' actions. No credential authenticates it.
+pub const CONFIRMATION_ID: &str = "vitalsign-verifier-confirmation";
+/// Name that people are shown for it.
+pub const CONFIRMATION: &str = "Administration of the verifier";
+
+/// Returns whether a `client_id` is reserved for the verifier itself.
+#[must_use]
+pub fn is_reserved(id: &str) -> bool {
+    id == ADMINISTRATOR_ID || id == CONFIRMATION_ID
+}
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Client {
@@ -278,8 +288,10 @@ async fn lookalike_client(
 ) -> Result<Option<String>, StoreError> {
     let wanted = lookalike(name);
     // Even before the administrator's first request, and while their own entry is disabled.
-    if id != ADMINISTRATOR_ID && wanted == lookalike(ADMINISTRATOR) {
-        return Ok(Some(ADMINISTRATOR_ID.to_owned()));
+    for (reserved, name) in [(ADMINISTRATOR_ID, ADMINISTRATOR), (CONFIRMATION_ID, CONFIRMATION)] {
+        if id != reserved && wanted == lookalike(name) {
+            return Ok(Some(reserved.to_owned()));
+        }
     }
     let others = sqlx::query("SELECT id, name FROM clients WHERE disabled_at IS NULL AND id <> ?1");
     for row in others.bind(id).fetch_all(connection).await? {

@@ -83,6 +83,12 @@ impl Store {
         Ok(keys)
     }
 
+    /// Returns a key by its number.
+    pub(crate) async fn security_key(&self, id: i64) -> Result<Option<SecurityKey>, StoreError> {
+        let query = sqlx::query(sqlx::AssertSqlSafe(format!("{COLUMNS} WHERE security_keys.id = ?1")));
+        query.bind(id).fetch_optional(self.readers()).await?.as_ref().map(SecurityKey::from_row).transpose()
+    }
+
     /// Returns all keys of a user, including revoked ones, oldest first.
     pub async fn all_security_keys(&self, user: i64) -> Result<Vec<SecurityKey>, StoreError> {
         let query =

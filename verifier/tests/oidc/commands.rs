@@ -100,7 +100,9 @@ async fn clients_are_registered_listed_rotated_disabled() {
         (vec!["\u{2800} ", "--id", "blank", "--secret"], 1, "people"),
         // The app marks requests of this name as tests by IT; the administrator has not asked for anything yet.
         (vec!["administrator of the VERIFIER", "--id", "it", "--secret"], 1, "confuse"),
-        (vec!["EHR", "--id", "vitalsign-verifier", "--secret"], 1, "administrator"),
+        (vec!["Administration of the verifier", "--id", "it", "--secret"], 1, "confuse"),
+        (vec!["EHR", "--id", "vitalsign-verifier", "--secret"], 1, "verifier's own"),
+        (vec!["EHR", "--id", "vitalsign-verifier-confirmation", "--secret"], 1, "verifier's own"),
         (vec!["EHR", "--id", "a b", "--secret"], 1, "letters"),
         (vec!["E\u{202e}HR", "--secret"], 1, "people"),
         (vec!["", "--secret"], 1, "people"),

@@ -7,9 +7,10 @@ use crate::admin_api::{
 };
 use crate::client_keys::ClientKeys;
 use crate::names::lookalike;
-use crate::oidc::{self, Administrator};
+use crate::oidc;
 use crate::store::client::{
-    AddedClient, ChangedKeys, Client, ClientCredential, ClientSettings, MAX_NAME_BYTES,
+    AddedClient, CONFIRMATION_ID, ChangedKeys, Client, ClientCredential, ClientSettings, MAX_NAME_BYTES,
+    is_reserved,
 };
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -32,8 +33,27 @@ fn unknown(id: &str) -> Problem {
     AdminProblem::Unknown.because(format!("There is no client {id}; see `client list`."))
 }
 
-async fn find(call: &Call, id: &str) -> Result<Client, Problem> {
+pub(super) async fn find(call: &Call, id: &str) -> Result<Client, Problem> {
     call.store.client(id).await?.ok_or_else(|| unknown(id))
+}
+
+/// Checks that an application to add does not take an ID of the verifier itself.
+fn check_not_reserved(id: &str) -> Result<(), Problem> {
+    match is_reserved(id) {
+        true => Err(AdminProblem::Conflict.because(format!("{id} is the verifier's own id."))),
+        false => Ok(()),
+    }
+}
+
+/// Checks that a change is not of the client that confirms administrators' actions: with a credential, an administrator could
+/// act as it.
+fn check_changeable(id: &str) -> Result<(), Problem> {
+    match id == CONFIRMATION_ID {
+        true => {
+            Err(AdminProblem::Conflict.because(format!("{id} is the verifier's own and cannot be changed.")))
+        }
+        false => Ok(()),
+    }
 }
 
 fn name_is_taken(name: &str, by: &str) -> Problem {
@@ -118,9 +138,7 @@ pub(super) async fn add(call: Call, _: Nothing, new: NewClient) -> Result<AddedC
             "A client's id has letters, digits and -._~:/ only, at most {MAX_NAME_BYTES}."
         )));
     }
-    if id == Administrator::CLIENT_ID {
-        return Err(AdminProblem::Conflict.because(format!("{id} is the administrator's own id.")));
-    }
+    check_not_reserved(&id)?;
     check_audience(&audience, &id)?;
     let settings = settings.over(ClientSettings::default());
     check_settings(&settings)?;
@@ -155,6 +173,7 @@ pub(super) async fn configure(
     change: ClientChange,
 ) -> Result<ClientView, Problem> {
     let id = &target.client;
+    check_changeable(id)?;
     if let Some(audience) = &change.audience {
         check_audience(audience, id)?;
     }
@@ -169,6 +188,7 @@ pub(super) async fn configure(
 
 pub(super) async fn disable(call: Call, target: ClientTarget, _: Nothing) -> Result<ClientTarget, Problem> {
     let id = find(&call, &target.client).await?.id;
+    check_changeable(&id)?;
     if !call.store.disable_client(&id, call.now).await? {
         return Err(AdminProblem::Conflict.because(format!("Client {id} was disabled before.")));
     }
@@ -192,6 +212,7 @@ pub(super) async fn rotate_secret(
     rotation: SecretRotation,
 ) -> Result<RotatedSecret, Problem> {
     let id = target.client;
+    check_changeable(&id)?;
     if rotation.overlap.is_some_and(|seconds| seconds > SecretRotation::MAX_OVERLAP) {
         return Err(invalid("30 days is the longest overlap.".to_owned()));
     }
@@ -212,6 +233,7 @@ pub(super) async fn change_keys(
     change: KeyChange,
 ) -> Result<ChangedClientKeys, Problem> {
     let id = target.client;
+    check_changeable(&id)?;
     let add = change.add.as_ref().map(keys).transpose()?;
     match call.store.change_client_keys(&id, add.as_ref(), &change.remove, call.now).await? {
         ChangedKeys::Changed(keys) => {

@@ -1,7 +1,7 @@
 //! OpenAPI 3.1 description, generated from the operations and their types.
 
 use super::answer::Route;
-use crate::admin_api::{Method, Operation};
+use crate::admin_api::{APPROVAL_HEADER, Method, Operation, TapNeeded};
 use schemars::generate::{SchemaGenerator, SchemaSettings};
 use schemars::{JsonSchema, Schema};
 use serde_json::{Map, Value, json};
@@ -27,12 +27,27 @@ pub(super) fn operation<O: Operation>() -> Described {
             "description": "Done.",
             "content": { "application/json": { "schema": schemas.subschema_for::<O::Answer>() } },
         });
+        let mut responses = Map::from_iter([("200".to_owned(), done), ("default".to_owned(), problem)]);
+        if O::ACTION.is_some() {
+            parameters.push(json!({
+                "name": APPROVAL_HEADER, "in": "header", "required": false, "schema": { "type": "string" },
+                "description": "`approval` of the answer that a tap is needed, in the same request again.",
+            }));
+            let schema = schemas.subschema_for::<TapNeeded>();
+            let response = json!({
+                "description": "A tap is needed (type urn:vitalsign:problem:admin:tap-needed), or the operation was refused.",
+                "content": { "application/problem+json": {
+                    "schema": { "anyOf": [schema, { "$ref": "#/components/schemas/Problem" }] },
+                } },
+            });
+            responses.insert(TapNeeded::STATUS.to_string(), response);
+        }
         let security = json!([{ "socket": scope }, { "certificate": scope }, { "token": scope }]);
         let mut members = vec![
             ("operationId", O::NAME.into()),
             ("summary", O::SUMMARY.trim().into()),
             ("security", security),
-            ("responses", json!({ "200": done, "default": problem })),
+            ("responses", Value::Object(responses)),
         ];
         match O::METHOD {
             Method::Get | Method::Delete => parameters.extend(list_parameters::<O::Input>("query", schemas)),

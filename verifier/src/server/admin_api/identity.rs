@@ -7,10 +7,12 @@ use crate::admin_api::{AdminProblem, Scope};
 use crate::admin_api::{STATED_LOGIN_UID, STATED_SUDO_USER};
 use crate::audit::Actor;
 #[cfg(unix)]
-use crate::audit::Stated;
+use crate::audit::{Stated, account};
 use crate::config::{AdminApiSettings, AdministratorSettings, TokenIssuer};
 use crate::oidc::AdministratorToken;
 use axum::http::HeaderMap;
+#[cfg(unix)]
+use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use vitalsign_protocol::problem::Problem;
@@ -40,12 +42,35 @@ pub(super) struct Caller {
     pub(super) name: String,
     pub(super) scopes: BTreeSet<Scope>,
     pub(super) actor: Actor,
+    pub(super) confirming: Confirming,
+    /// Account of a caller at the socket, as the command says or the system knows it.
+    account: Option<String>,
+}
+
+/// Person whose tap confirms a caller's actions.
+pub(super) enum Confirming {
+    User(String),
+    /// The configuration names no one.
+    Nobody,
+    #[cfg_attr(not(unix), expect(dead_code, reason = "only a socket can be exempt"))]
+    NotNeeded,
+}
+
+impl Caller {
+    /// Returns the account of a caller at the socket.
+    pub(super) fn account(&self) -> Option<&str> {
+        self.account.as_deref()
+    }
 }
 
 /// Everyone who may call.
 pub(super) struct Identities {
     administrators: Vec<AdministratorSettings>,
     issuers: Vec<TokenIssuer>,
+    #[cfg(unix)]
+    socket_users: BTreeMap<String, String>,
+    #[cfg(unix)]
+    socket_without_tap: bool,
     /// The verifier's own user.
     #[cfg(unix)]
     own: u32,
@@ -56,6 +81,10 @@ impl Identities {
         Self {
             administrators: settings.administrators.clone(),
             issuers: settings.issuers.clone(),
+            #[cfg(unix)]
+            socket_users: settings.socket_users.clone(),
+            #[cfg(unix)]
+            socket_without_tap: settings.socket_without_tap,
             #[cfg(unix)]
             own: rustix::process::geteuid().as_raw(),
         }
@@ -78,7 +107,8 @@ impl Identities {
                     administrator.audit_name().ok_or_else(|| refused("They have no name.".to_owned()))?;
                 peer.authenticated();
                 let actor = Actor::named(&name, address);
-                Ok(Caller { name, scopes: administrator.scopes.clone(), actor })
+                let confirming = administrator.user.clone().map_or(Confirming::Nobody, Confirming::User);
+                Ok(Caller { name, scopes: administrator.scopes.clone(), actor, confirming, account: None })
             }
         }
     }
@@ -93,7 +123,15 @@ impl Identities {
         let header = |name| headers.get(name).and_then(|value| value.to_str().ok());
         let stated = Stated::read(header(STATED_LOGIN_UID), header(STATED_SUDO_USER));
         let scopes = BTreeSet::from(Scope::ALL);
-        Ok(Caller { name: format!("uid:{uid}"), scopes, actor: Actor::at_socket(uid, stated) })
+        // Who can open the socket can state another name, and is then answered for by that person's tap.
+        let account = stated.sudo.clone().or_else(|| account(uid)).unwrap_or_else(|| format!("uid {uid}"));
+        let confirming = match self.socket_users.get(&account) {
+            _ if self.socket_without_tap => Confirming::NotNeeded,
+            Some(user) => Confirming::User(user.clone()),
+            None => Confirming::Nobody,
+        };
+        let actor = Actor::at_socket(uid, stated);
+        Ok(Caller { name: format!("uid:{uid}"), scopes, actor, confirming, account: Some(account) })
     }
 
     #[cfg(not(unix))]

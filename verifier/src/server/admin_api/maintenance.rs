@@ -1,10 +1,12 @@
 //! The API itself, what needs attention, step-ups and signing keys.
 
 use super::answer::Call;
+use super::confirm;
 use super::users::no_user;
 use crate::admin_api::{
     AdminProblem, Administrator, ClientAssertion, Examination, KeyReplacement, KeyRotation, KeyWithdrawal,
     NewSigningKey, Nothing, SigningKeyList, SigningKeyQuery, SigningKeyState, SigningKeyView, StepUpQuery,
+    TapCancellation,
 };
 use crate::keyring::KeyringError;
 use crate::oidc;
@@ -72,6 +74,15 @@ pub(super) async fn sign_assertion(call: Call, _: Nothing, _: Nothing) -> Result
     Ok(ClientAssertion { assertion: assertion.into() })
 }
 
+pub(super) async fn cancel_tap(
+    call: Call,
+    _: Nothing,
+    cancellation: TapCancellation,
+) -> Result<Nothing, Problem> {
+    confirm::cancel(&call, cancellation.approval.expose()).await?;
+    Ok(Nothing {})
+}
+
 fn purpose(tokens: bool) -> KeyPurpose {
     if tokens { KeyPurpose::Tokens } else { KeyPurpose::Verdicts }
 }
@@ -125,6 +136,15 @@ pub(super) async fn replace_signing_key(
     let keys = call.keyring().replace_compromised(purpose, call.now).await.map_err(failed)?;
     let kid = keys.current().kid.clone();
     Ok(NewSigningKey { kid, signs: purpose.as_str().to_owned(), from: call.now })
+}
+
+/// Checks that there is such a key, so that no one is asked to confirm a typing error.
+pub(super) async fn check_known_key(call: &Call, withdrawal: &KeyWithdrawal) -> Result<(), Problem> {
+    let keys = call.keyring().signing_keys(purpose(withdrawal.tokens)).await.map_err(failed)?;
+    match keys.all().iter().any(|key| key.jwk.kid == withdrawal.kid) {
+        true => Ok(()),
+        false => Err(failed(KeyringError::NotWithdrawn(withdrawal.kid.clone()))),
+    }
 }
 
 pub(super) async fn withdraw_signing_key(

@@ -14,7 +14,7 @@ use vitalsign_protocol::problem::Problem;
 /// Users in a page.
 const PAGE: u32 = 1000;
 
-async fn find_user(call: &Call, name: &str) -> Result<User, Problem> {
+pub(super) async fn find_user(call: &Call, name: &str) -> Result<User, Problem> {
     let found = call.store.user(name).await?;
     found.ok_or_else(|| no_user(name))
 }
