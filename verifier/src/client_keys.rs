@@ -34,7 +34,7 @@ pub(crate) const ISSUER_ALGORITHMS: [Algorithm; 7] = [
     Algorithm::Ed25519,
 ];
 /// The most bytes of a key set that is registered.
-const MAX_SET_BYTES: usize = 64 * 1024;
+pub(crate) const MAX_SET_BYTES: usize = 64 * 1024;
 /// Maximum number of keys of an application: each is tried for a JWT without `kid`.
 const MAX_KEYS: usize = 8;
 /// Maximum number of keys of an OpenID provider.
@@ -155,6 +155,11 @@ impl ClientKeys {
     #[must_use]
     pub fn kids(&self) -> Vec<&str> {
         self.keys.iter().map(|key| key.kid.as_str()).collect()
+    }
+
+    /// Returns whether a key has this name.
+    pub(crate) fn names(&self, kid: Option<&str>) -> bool {
+        kid.is_some_and(|kid| self.keys.iter().any(|key| key.kid == kid))
     }
 
     /// Returns whether one of the keys made the signature: that of this name, or any without a name.

@@ -1,10 +1,12 @@
 //! Configuration file in TOML. Every setting except the data folder has a default.
 
 mod admin_api;
+mod client_keys;
 mod limits;
 mod siem;
 
 pub use admin_api::{AdminApiSettings, AdministratorSettings, TokenIssuer};
+pub use client_keys::ClientKeySettings;
 pub use limits::Limits;
 pub use siem::{SiemHttps, SiemSettings, SiemSyslog};
 
@@ -63,6 +65,9 @@ pub struct Config {
     /// Settings of the OpenID provider.
     #[serde(default)]
     pub oidc: Oidc,
+    /// Fetching of applications' keys.
+    #[serde(default)]
+    pub client_keys: ClientKeySettings,
     /// Diagnostics that people send to IT.
     #[serde(default)]
     pub diagnostics: DiagnosticsSettings,
@@ -297,6 +302,7 @@ impl Config {
             quote_seconds: default_quote_seconds(),
             security_keys: SecurityKeySettings::default(),
             oidc: Oidc::default(),
+            client_keys: ClientKeySettings::default(),
             diagnostics: DiagnosticsSettings::default(),
             audit: AuditSettings::default(),
             siem: SiemSettings::default(),
@@ -328,6 +334,7 @@ impl Config {
             organisation,
             siem,
             admin_api,
+            client_keys,
             ..
         } = &mut config;
         let SecurityKeySettings { metadata, metadata_roots, .. } = security_keys;
@@ -359,6 +366,7 @@ impl Config {
             organisation,
             socket,
             client_roots,
+            &mut client_keys.roots,
         ];
         for path in paths.into_iter().flatten() {
             *path = folder.join(&path);

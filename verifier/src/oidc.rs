@@ -17,6 +17,7 @@ pub mod form;
 mod jws;
 pub(crate) mod numeric_date;
 mod poll_limiter;
+mod remote_keys;
 mod resource;
 mod token;
 
@@ -30,8 +31,10 @@ pub use form::Form;
 pub use resource::EarRequest;
 pub use token::{AccessClaims, IdClaims, Poll, Redeemed, Tokens};
 
+use crate::client_jwks::JwksFetcher;
 use crate::config::Config;
 use crate::keyring::LiveKeys;
+use crate::pace::Paces;
 use crate::signing_keys::SigningKeys;
 use crate::step_up::StepUps;
 use crate::store::Store;
@@ -73,6 +76,9 @@ pub struct Provider {
     step_ups: Arc<StepUps>,
     token_keys: LiveKeys<SigningKeys>,
     poll_limiter: PollRateLimiter,
+    jwks_fetcher: JwksFetcher,
+    /// Paces of fetching keys, by `client_id`.
+    fetch_paces: Paces<String>,
 }
 
 impl Provider {
@@ -81,9 +87,11 @@ impl Provider {
         store: Arc<Store>,
         step_ups: Arc<StepUps>,
         token_keys: LiveKeys<SigningKeys>,
+        jwks_fetcher: JwksFetcher,
     ) -> Self {
         let poll_limiter = PollRateLimiter::new(config.oidc.interval_seconds);
-        Self { config, store, step_ups, token_keys, poll_limiter }
+        let fetch_paces = Paces::new(remote_keys::FETCH_RATE, remote_keys::FETCHING_CLIENTS);
+        Self { config, store, step_ups, token_keys, poll_limiter, jwks_fetcher, fetch_paces }
     }
 
     /// Returns the keys that verify tokens.

@@ -12,9 +12,6 @@ use crate::files::FileError;
 use crate::store::{Store, StoreError};
 use https::HttpsSink;
 use ocsf::{Event, EventSource};
-use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use syslog::SyslogSink;
@@ -123,34 +120,5 @@ impl Stream {
         }
         self.store.move_stream_cursor(self.name, last.seq).await?;
         Ok(entries.len())
-    }
-}
-
-/// Configures TLS with the roots of a file, and the certificate and key of this client if there are any.
-fn tls(roots: &Path, client: Option<(&Path, &Path)>) -> Result<rustls::ClientConfig, FileError> {
-    let reading = |path: &Path, e: &dyn std::fmt::Display| FileError::new("reading", path, e);
-    let certificates = |path: &Path| -> Result<Vec<CertificateDer<'static>>, FileError> {
-        let parsed = CertificateDer::pem_file_iter(path).and_then(Iterator::collect);
-        parsed.map_err(|e| reading(path, &e))
-    };
-    let mut store = rustls::RootCertStore::empty();
-    for certificate in certificates(roots)? {
-        store.add(certificate).map_err(|e| reading(roots, &e))?;
-    }
-    if store.is_empty() {
-        return Err(reading(roots, &"there is no certificate in it"));
-    }
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let builder = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-    let builder = builder.map_err(|e| reading(roots, &e))?.with_root_certificates(store);
-    match client {
-        None => Ok(builder.with_no_client_auth()),
-        Some((certificate, key)) => {
-            let pem = crate::files::read_tls_key(key)?;
-            let private = PrivateKeyDer::from_pem_slice(&pem).map_err(|e| reading(key, &e))?;
-            builder
-                .with_client_auth_cert(certificates(certificate)?, private)
-                .map_err(|e| reading(certificate, &e))
-        }
     }
 }

@@ -4,6 +4,7 @@ use crate::appraisal::step_up::{DEFAULT_STEP_UP_POLICY, StepUpPolicy};
 use crate::appraisal::{Appraiser, DEFAULT_POLICY, DEFAULT_THRESHOLDS, LoadError};
 use crate::attestation::Attestation;
 use crate::audit_log::AuditLog;
+use crate::client_jwks::JwksFetcher;
 use crate::config::{Config, ConfigError};
 use crate::diagnostics::DiagnosticsReceiver;
 use crate::endorsers::TpmVendorRoots;
@@ -123,7 +124,8 @@ impl Verifier {
             metrics.clone(),
         ));
         let token_keys = LiveKeys::signing(keyring.clone(), KeyPurpose::Tokens, now).await?;
-        let oidc = Provider::new(config.clone(), store.clone(), step_ups.clone(), token_keys);
+        let fetcher = JwksFetcher::open(&config.client_keys)?;
+        let oidc = Provider::new(config.clone(), store.clone(), step_ups.clone(), token_keys, fetcher);
         Ok(Self {
             config,
             store,

@@ -272,7 +272,7 @@ mod tests {
             (vec!["enrol-token", "create", "--uses", "0"], "1..=1000000"),
             (vec!["enrol-token", "create"], "for 1 device, until"),
             (vec!["device", "revoke", "nosuch", "--reason", "x"], "as `device list` shows them"),
-            (vec!["client", "add", "EHR", "--id", "x"], "<--secret|--jwks <FILE>>"),
+            (vec!["client", "add", "EHR", "--id", "x"], "<--secret|--jwks <FILE>|--jwks-uri <URL>>"),
             (vec!["step-up", "request", "--user", "u", "--message", "x", "--expires", "9999"], "1..=300"),
             (vec!["audit", "lst"], "'list'"),
         ] {

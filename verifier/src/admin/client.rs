@@ -9,8 +9,8 @@ use anyhow::Context;
 use settings::SettingsArgs;
 use std::path::{Path, PathBuf};
 use vitalsign_verifier::admin_api::{
-    AddClient, ClientChange, ClientTarget, ClientView, ConfigureClient, DisableClient, EnableClient,
-    ListClients, NewClient, Nothing,
+    AddClient, ClientChange, ClientTarget, ClientView, ConfigureClient, DisableClient, EnableClient, JwksUri,
+    KeyChange, ListClients, NewClient, Nothing,
 };
 use vitalsign_verifier::client_keys::ClientKeys;
 
@@ -20,6 +20,8 @@ Examples:
     vitalsign-verifier client add EHR --id ehr --audience https://ehr.example/api --secret
   An application with a key pair (private_key_jwt, recommended); its public keys as a JWK set:
     vitalsign-verifier client add PACS --id pacs --audience https://pacs.example/api --jwks pacs-public.jwks.json
+  An application that publishes its keys:
+    vitalsign-verifier client add RIS --id ris --audience https://ris.example/api --jwks-uri https://ris.example/jwks.json
   Let it send authorization_details of two types, and bind its tokens to its key:
     vitalsign-verifier client set pacs --details-type order --details-type report --dpop-bound on
   Have its orders shown with labels in the languages of people (docs/integrate.md has the file):
@@ -35,7 +37,7 @@ Examples:
 pub(crate) enum Command {
     /// Register an application. Prompts show its name
     #[command(after_help = EXAMPLES)]
-    #[command(group = clap::ArgGroup::new("authentication").required(true).args(["secret", "jwks"]))]
+    #[command(group = clap::ArgGroup::new("authentication").required(true).args(["secret", "jwks", "jwks_uri"]))]
     Add {
         /// Name that people are shown
         name: String,
@@ -52,6 +54,9 @@ pub(crate) enum Command {
         /// Authenticate with private_key_jwt; the file is a JWK set of public keys: P-256, P-384, RSA from 2048 bits, Ed25519
         #[arg(long, value_name = "FILE", conflicts_with = "secret")]
         jwks: Option<PathBuf>,
+        /// Authenticate with private_key_jwt; the verifier fetches the keys from this address ([client_keys] in its configuration)
+        #[arg(long, value_name = "URL", conflicts_with_all = ["secret", "jwks"])]
+        jwks_uri: Option<JwksUri>,
         #[command(flatten)]
         settings: SettingsArgs,
         /// Print JSON
@@ -106,7 +111,7 @@ pub(crate) enum Command {
     },
     /// Add or remove public keys of an application that uses private_key_jwt
     #[command(after_help = EXAMPLES)]
-    #[command(group = clap::ArgGroup::new("change").required(true).multiple(true).args(["add", "remove"]))]
+    #[command(group = clap::ArgGroup::new("change").required(true).multiple(true).args(["add", "remove", "jwks_uri"]))]
     SetKeys {
         /// `client_id`, as shown by `list`
         #[arg(allow_hyphen_values = true)]
@@ -117,6 +122,9 @@ pub(crate) enum Command {
         /// Accept the key of this `kid` no longer; can be repeated
         #[arg(long, value_name = "KID", allow_hyphen_values = true)]
         remove: Vec<String>,
+        /// Fetch the keys from this address from now on
+        #[arg(long, value_name = "URL", conflicts_with_all = ["add", "remove"])]
+        jwks_uri: Option<JwksUri>,
         /// Print JSON
         #[arg(long)]
         json: bool,
@@ -125,10 +133,10 @@ pub(crate) enum Command {
 
 pub(crate) async fn run(connection: &VerifierConnection, command: Command) -> anyhow::Result<bool> {
     match command {
-        Command::Add { name, id, audience, secret: _, jwks, settings, json } => {
+        Command::Add { name, id, audience, secret: _, jwks, jwks_uri, settings, json } => {
             let jwks = jwks.as_deref().map(read_keys).transpose()?;
-            add(connection, NewClient { name, id, audience, jwks, settings: settings.change()? }, json)
-                .await?;
+            let settings = settings.change()?;
+            add(connection, NewClient { name, id, audience, jwks, jwks_uri, settings }, json).await?;
         }
         Command::List { json } => list(connection, json).await?,
         Command::Set { id, audience, settings, json } => {
@@ -156,8 +164,9 @@ pub(crate) async fn run(connection: &VerifierConnection, command: Command) -> an
         Command::RotateSecret { id, overlap, json } => {
             credentials::rotate_secret(connection, id, overlap, json).await?;
         }
-        Command::SetKeys { id, add, remove, json } => {
-            credentials::set_keys(connection, id, add.as_deref(), remove, json).await?;
+        Command::SetKeys { id, add, remove, jwks_uri, json } => {
+            let add = add.as_deref().map(read_keys).transpose()?;
+            credentials::set_keys(connection, id, KeyChange { add, remove, jwks_uri }, json).await?;
         }
     }
     Ok(true)

@@ -1,6 +1,7 @@
 //! Applications.
 
 use super::text::OneTimeSecret;
+pub use crate::client_jwks::JwksUri;
 use crate::store::client::{ADMINISTRATOR_ID, Client, ClientCredential, ClientSettings, DetailsTypes};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -20,6 +21,10 @@ pub struct NewClient {
     /// JWK set of its public keys, for private_key_jwt. Without it, a secret is created.
     #[serde(default)]
     pub jwks: Option<serde_json::Value>,
+    /// Address from which its keys are fetched, instead of `jwks`.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub jwks_uri: Option<JwksUri>,
     #[serde(default)]
     pub settings: SettingsChange,
 }
@@ -80,6 +85,10 @@ pub struct ClientView {
     pub disabled_at: Option<u64>,
     /// JWK set of its public keys.
     pub jwks: Option<serde_json::Value>,
+    /// Address from which they are fetched, and when they were.
+    #[schemars(with = "Option<String>")]
+    pub jwks_uri: Option<JwksUri>,
+    pub jwks_fetched: Option<u64>,
     pub previous_secret_expires: Option<u64>,
     pub settings: ClientSettings,
 }
@@ -87,11 +96,14 @@ pub struct ClientView {
 impl ClientView {
     pub(crate) fn of(client: Client) -> Self {
         let method = client.credential.method().to_owned();
-        let (jwks, expires) = match client.credential {
+        // Keys cannot fail to be JSON.
+        let jwks = client.credential.keys().and_then(|keys| serde_json::to_value(keys).ok());
+        let (remote, expires) = match client.credential {
             ClientCredential::Secret(secrets) => (None, secrets.previous.map(|(_, expires)| expires)),
-            // Keys cannot fail to be JSON.
-            ClientCredential::Keys(keys) => (serde_json::to_value(keys).ok(), None),
+            ClientCredential::Keys(_) => (None, None),
+            ClientCredential::Remote(remote) => (Some((remote.uri, remote.fetched)), None),
         };
+        let (jwks_uri, jwks_fetched) = remote.unzip();
         Self {
             id: client.id,
             name: client.name,
@@ -100,6 +112,8 @@ impl ClientView {
             created: client.created,
             disabled_at: client.disabled_at,
             jwks,
+            jwks_uri,
+            jwks_fetched,
             previous_secret_expires: expires,
             settings: client.settings,
         }
@@ -154,6 +168,10 @@ pub struct KeyChange {
     /// `kid` of keys to accept no longer.
     #[serde(default)]
     pub remove: Vec<String>,
+    /// Address from which its keys are fetched from now on, instead of the others.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub jwks_uri: Option<JwksUri>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]

@@ -94,7 +94,7 @@ impl Provider {
                 };
                 let proven = |client: &Client| match &client.credential {
                     ClientCredential::Secret(secrets) => secrets.accepted(now).any(is_given),
-                    ClientCredential::Keys(_) => false,
+                    ClientCredential::Keys(_) | ClientCredential::Remote(_) => false,
                 };
                 found.filter(proven).ok_or_else(refused)
             }
@@ -102,12 +102,17 @@ impl Provider {
                 let (jws, assertion) = *shown;
                 named_alike(request, &assertion.sub)?;
                 caller::client(&assertion.sub);
-                let found = self.usable_client(&assertion.sub).await?;
-                let proven = |client: &Client| match &client.credential {
+                let client = self.usable_client(&assertion.sub).await?.ok_or_else(refused)?;
+                let proven = match &client.credential {
                     ClientCredential::Secret(_) => false,
                     ClientCredential::Keys(keys) => jws.verify_by_client(keys).is_ok(),
+                    ClientCredential::Remote(remote) => {
+                        self.verify_by_remote(&client.id, remote, &jws, now).await?
+                    }
                 };
-                let client = found.filter(proven).ok_or_else(refused)?;
+                if !proven {
+                    return Err(refused());
+                }
                 // From here on the client is authenticated, so errors may be specific.
                 self.check_assertion(&client, &assertion, now)?;
                 let name = Digest::labelled(

@@ -1,7 +1,7 @@
 //! Batches of events as JSON arrays by HTTPS.
 
 use super::ocsf::Event;
-use super::tls;
+use crate::client_tls;
 use crate::config::SiemHttps;
 use crate::files::{self, FileError};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
@@ -15,7 +15,8 @@ pub(super) struct HttpsSink {
 
 impl HttpsSink {
     pub(super) fn open(settings: &SiemHttps) -> Result<Self, FileError> {
-        let builder = reqwest::Client::builder().tls_backend_preconfigured(tls(&settings.roots, None)?);
+        let builder = reqwest::Client::builder()
+            .tls_backend_preconfigured(client_tls::configure(&settings.roots, None)?);
         let builder = builder.https_only(true).no_proxy().redirect(reqwest::redirect::Policy::none());
         let client = builder.build().map_err(|e| FileError::new("reading", &settings.roots, e))?;
         let authorization = settings.token.as_ref().map(|path| {

@@ -4,7 +4,7 @@
 //! (close_notify, RFC 5425 section 4.4), tells that it has read the batch.
 
 use super::ocsf::Event;
-use super::tls;
+use crate::client_tls;
 use crate::config::SiemSyslog;
 use crate::files::FileError;
 use jiff::Timestamp;
@@ -34,7 +34,7 @@ pub(super) struct SyslogSink {
 impl SyslogSink {
     pub(super) fn open(settings: &SiemSyslog, log: &str) -> Result<Self, FileError> {
         let client = settings.client.as_ref().map(|it| (it.certificate.as_path(), it.key.as_path()));
-        let connector = TlsConnector::from(Arc::new(tls(&settings.roots, client)?));
+        let connector = TlsConnector::from(Arc::new(client_tls::configure(&settings.roots, client)?));
         let name = settings.host().to_owned();
         let name = ServerName::try_from(name).map_err(|e| FileError::new("reading", &settings.roots, e))?;
         let host = log.split(['/', ':']).next().unwrap_or_default();

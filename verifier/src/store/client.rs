@@ -3,7 +3,7 @@
 mod credential;
 mod settings;
 
-pub use credential::{ClientCredential, ClientSecrets};
+pub use credential::{ClientCredential, ClientSecrets, RemoteKeys};
 pub use settings::{ClientSettings, DetailsTypes};
 
 use super::{Store, StoreError, Transaction, signed, unsigned};
@@ -207,6 +207,30 @@ impl Store {
         let body = json!({ "client": id, "method": credential.method(), "kids": keys.kids() });
         change(transaction, update, Kind::ClientCredentialReplaced, &body, now).await?;
         Ok(ChangedKeys::Changed(keys))
+    }
+
+    /// Stores what was fetched of a client's keys, unless its credential was changed meanwhile. Logs other keys.
+    pub(crate) async fn refresh_client_keys(
+        &self,
+        id: &str,
+        before: &RemoteKeys,
+        fetched: &RemoteKeys,
+    ) -> Result<(), StoreError> {
+        let columns = |keys: &RemoteKeys| ClientCredential::Remote(keys.clone()).columns();
+        let mut transaction = self.begin().await?;
+        let update = sqlx::query("UPDATE clients SET jwks = ?3 WHERE id = ?1 AND jwks = ?2");
+        let update = update.bind(id).bind(columns(before)?.jwks).bind(columns(fetched)?.jwks);
+        let changed = update.execute(&mut *transaction).await?.rows_affected() > 0;
+        if changed && before.keys != fetched.keys {
+            let body = json!({
+                "client": id, "method": "private_key_jwt", "kids": fetched.keys.kids(), "jwks_uri": fetched.uri,
+            });
+            let kind = Kind::ClientCredentialReplaced;
+            let body = body.to_string();
+            let entry = AuditEntry { time: fetched.fetched, kind, device: None, body, evidence: None };
+            super::audit::append(&mut transaction, &[entry]).await?;
+        }
+        transaction.commit().await
     }
 
     /// Changes a client's audience and settings. Returns the client as it is then; `None` if it does not exist.

@@ -104,7 +104,7 @@ impl Provider {
         App { id: id.to_owned(), shows: Shows::Key(Box::new(pair)) }
     }
 
-    async fn register(&self, id: &str, credential: ClientCredential) {
+    pub(crate) async fn register(&self, id: &str, credential: ClientCredential) {
         let client = Registered {
             id: id.to_owned(),
             name: id.to_uppercase(),

@@ -9,6 +9,7 @@ mod application;
 mod authentication;
 mod commands;
 mod discovery;
+mod jwks_uri;
 mod limits;
 mod peer;
 mod person;

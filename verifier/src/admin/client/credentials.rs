@@ -1,9 +1,7 @@
 //! Replacing an application's secret or keys.
 
-use super::read_keys;
 use crate::admin::connection::VerifierConnection;
 use crate::admin::{print_json, span, table};
-use std::path::Path;
 use vitalsign_verifier::admin_api::{
     ChangeClientKeys, ClientTarget, KeyChange, RotateClientSecret, SecretRotation,
 };
@@ -37,13 +35,10 @@ pub(super) async fn rotate_secret(
 pub(super) async fn set_keys(
     connection: &VerifierConnection,
     client: String,
-    add: Option<&Path>,
-    remove: Vec<String>,
+    change: KeyChange,
     json: bool,
 ) -> anyhow::Result<()> {
-    let add = add.map(read_keys).transpose()?;
-    let changed =
-        connection.call::<ChangeClientKeys>(&ClientTarget { client }, &KeyChange { add, remove }).await?;
+    let changed = connection.call::<ChangeClientKeys>(&ClientTarget { client }, &change).await?;
     if json {
         return print_json(&changed);
     }

@@ -3,14 +3,14 @@
 use super::answer::Call;
 use crate::admin_api::{
     AddedClientView, AdminProblem, ChangedClientKeys, ClientChange, ClientName, ClientTarget, ClientView,
-    KeyChange, NewClient, Nothing, RotatedSecret, SecretRotation,
+    JwksUri, KeyChange, NewClient, Nothing, RotatedSecret, SecretRotation,
 };
 use crate::client_keys::ClientKeys;
 use crate::names::lookalike;
 use crate::oidc;
 use crate::store::client::{
     AddedClient, CONFIRMATION_ID, ChangedKeys, Client, ClientCredential, ClientSettings, MAX_NAME_BYTES,
-    is_reserved,
+    RemoteKeys, is_reserved,
 };
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -64,6 +64,13 @@ fn name_is_taken(name: &str, by: &str) -> Problem {
 fn keys(jwks: &Value) -> Result<ClientKeys, Problem> {
     let json = serde_json::to_vec(jwks).map_err(|error| invalid(error.to_string()))?;
     ClientKeys::parse(&json).map_err(|error| invalid(format!("The keys cannot be used: {error}.")))
+}
+
+/// Fetches an application's keys for the first time.
+async fn fetch(call: &Call, uri: JwksUri) -> Result<ClientCredential, Problem> {
+    let keys = call.verifier().oidc.fetch_keys(&uri).await;
+    let keys = keys.map_err(|error| AdminProblem::Conflict.because(format!("{error}.")))?;
+    Ok(ClientCredential::Remote(RemoteKeys { uri, fetched: call.time(), keys }))
 }
 
 /// Checks the audience of access tokens (RFC 9068 sections 4 and 5).
@@ -122,7 +129,7 @@ fn check_lookalikes(name: &str, schema: &DetailsSchema) -> Result<(), Problem> {
 }
 
 pub(super) async fn add(call: Call, _: Nothing, new: NewClient) -> Result<AddedClientView, Problem> {
-    let NewClient { name, id, audience, jwks, settings } = new;
+    let NewClient { name, id, audience, jwks, jwks_uri, settings } = new;
     let id = match id {
         Some(id) => id,
         None => random_id()?,
@@ -142,12 +149,14 @@ pub(super) async fn add(call: Call, _: Nothing, new: NewClient) -> Result<AddedC
     check_audience(&audience, &id)?;
     let settings = settings.over(ClientSettings::default());
     check_settings(&settings)?;
-    let (secret, credential) = match jwks {
-        None => {
+    let (secret, credential) = match (jwks, jwks_uri) {
+        (Some(_), Some(_)) => return Err(invalid("Name jwks or jwks_uri, not both.".to_owned())),
+        (None, Some(uri)) => (None, fetch(&call, uri).await?),
+        (None, None) => {
             let (secret, digest) = oidc::new_secret().map_err(|_| Problem::new(ProblemType::Internal, ""))?;
             (Some(secret.into()), digest.into())
         }
-        Some(jwks) => (None, ClientCredential::Keys(keys(&jwks)?)),
+        (Some(jwks), None) => (None, ClientCredential::Keys(keys(&jwks)?)),
     };
     let client = Client { id, name, audience, created: call.now, disabled_at: None, credential, settings };
     match call.store.add_client(&client).await? {
@@ -234,20 +243,48 @@ pub(super) async fn change_keys(
 ) -> Result<ChangedClientKeys, Problem> {
     let id = target.client;
     check_changeable(&id)?;
+    if let Some(uri) = change.jwks_uri {
+        if change.add.is_some() || !change.remove.is_empty() {
+            return Err(invalid("Name keys or jwks_uri, not both.".to_owned()));
+        }
+        return set_jwks_uri(call, id, uri).await;
+    }
     let add = change.add.as_ref().map(keys).transpose()?;
     match call.store.change_client_keys(&id, add.as_ref(), &change.remove, call.now).await? {
-        ChangedKeys::Changed(keys) => {
-            let kids = keys.kids().into_iter().map(str::to_owned).collect();
-            let jwks = serde_json::to_value(&keys).map_err(|_| Problem::new(ProblemType::Internal, ""))?;
-            Ok(ChangedClientKeys { client: ClientName { id }, jwks, kids })
-        }
+        ChangedKeys::Changed(keys) => changed(id, &keys),
         ChangedKeys::Refused(error) => {
             Err(AdminProblem::Conflict.because(format!("The keys of client {id} were not changed: {error}.")))
         }
         ChangedKeys::NoKeys => {
-            find(&call, &id).await?;
-            Err(AdminProblem::Conflict
-                .because(format!("Client {id} has no keys: it shows a secret; see `client rotate-secret`.")))
+            let why = match find(&call, &id).await?.credential {
+                ClientCredential::Remote(remote) => {
+                    format!("Client {id} publishes its keys at {}: change them there.", remote.uri)
+                }
+                _ => shows_secret(&id),
+            };
+            Err(AdminProblem::Conflict.because(why))
         }
     }
+}
+
+fn shows_secret(id: &str) -> String {
+    format!("Client {id} has no keys: it shows a secret; see `client rotate-secret`.")
+}
+
+fn changed(id: String, keys: &ClientKeys) -> Result<ChangedClientKeys, Problem> {
+    let kids = keys.kids().into_iter().map(str::to_owned).collect();
+    let jwks = serde_json::to_value(keys).map_err(|_| Problem::new(ProblemType::Internal, ""))?;
+    Ok(ChangedClientKeys { client: ClientName { id }, jwks, kids })
+}
+
+async fn set_jwks_uri(call: Call, id: String, uri: JwksUri) -> Result<ChangedClientKeys, Problem> {
+    if let ClientCredential::Secret(_) = find(&call, &id).await?.credential {
+        return Err(AdminProblem::Conflict.because(shows_secret(&id)));
+    }
+    let credential = fetch(&call, uri).await?;
+    if !call.store.replace_client_credential(&id, &credential, call.now).await? {
+        return Err(unknown(&id));
+    }
+    let keys = credential.keys().ok_or_else(|| Problem::new(ProblemType::Internal, ""))?;
+    changed(id, keys)
 }

@@ -1,7 +1,9 @@
 //! Credentials with which applications authenticate.
 
+use crate::client_jwks::JwksUri;
 use crate::client_keys::ClientKeys;
 use crate::store::{StoreError, signed, unsigned};
+use serde::{Deserialize, Serialize};
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 use vitalsign_protocol::id::Digest;
@@ -13,6 +15,18 @@ pub enum ClientCredential {
     Secret(ClientSecrets),
     /// Public keys for `private_key_jwt`.
     Keys(ClientKeys),
+    /// Public keys for `private_key_jwt` that the verifier fetches.
+    Remote(RemoteKeys),
+}
+
+/// Keys at an address, as they were fetched last.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RemoteKeys {
+    pub uri: JwksUri,
+    /// Time of the fetch, in seconds since 1970.
+    pub fetched: u64,
+    #[serde(flatten)]
+    pub keys: ClientKeys,
 }
 
 /// Digests of the secrets of a client.
@@ -52,7 +66,15 @@ impl ClientCredential {
     pub fn method(&self) -> &'static str {
         match self {
             Self::Secret(_) => "client_secret_basic",
-            Self::Keys(_) => "private_key_jwt",
+            Self::Keys(_) | Self::Remote(_) => "private_key_jwt",
+        }
+    }
+
+    /// Returns the public keys, if it has them.
+    pub(crate) fn keys(&self) -> Option<&ClientKeys> {
+        match self {
+            Self::Secret(_) => None,
+            Self::Keys(keys) | Self::Remote(RemoteKeys { keys, .. }) => Some(keys),
         }
     }
 
@@ -65,10 +87,8 @@ impl ClientCredential {
                 previous_secret_expires: previous.map(|(_, expires)| signed(expires)),
                 jwks: None,
             },
-            Self::Keys(keys) => {
-                let json = serde_json::to_string(keys).map_err(|e| StoreError::Failed(e.to_string()))?;
-                Columns { jwks: Some(json), ..Columns::default() }
-            }
+            Self::Keys(keys) => Columns { jwks: Some(json(keys)?), ..Columns::default() },
+            Self::Remote(remote) => Columns { jwks: Some(json(remote)?), ..Columns::default() },
         })
     }
 
@@ -82,8 +102,15 @@ impl ClientCredential {
                 let previous = previous.map(digest).transpose()?.zip(expires.map(unsigned));
                 Ok(Self::Secret(ClientSecrets { current: digest(secret)?, previous }))
             }
-            (None, Some(jwks)) => Ok(Self::Keys(serde_json::from_str(&jwks).map_err(|_| damaged())?)),
+            (None, Some(jwks)) => match serde_json::from_str(&jwks) {
+                Ok(remote) => Ok(Self::Remote(remote)),
+                Err(_) => Ok(Self::Keys(serde_json::from_str(&jwks).map_err(|_| damaged())?)),
+            },
             _ => Err(damaged()),
         }
     }
+}
+
+fn json(keys: &impl Serialize) -> Result<String, StoreError> {
+    serde_json::to_string(keys).map_err(|e| StoreError::Failed(e.to_string()))
 }
