@@ -70,6 +70,8 @@ def make_key(arguments):
 
 def ask(arguments):
     trust = ssl.create_default_context(cafile=arguments.ca)
+    # Of answers, the newest last (RFC 9449 section 8).
+    nonces = []
 
     def call(address, form=None, headers=None):
         # Where it listens in a trial is not where its name says.
@@ -78,8 +80,10 @@ def ask(arguments):
         request = urllib.request.Request(address, body, headers or {})
         try:
             with urllib.request.urlopen(request, context=trust, timeout=60) as answer:
+                nonces.extend(answer.headers.get_all("DPoP-Nonce", []))
                 return answer.status, json.load(answer)
         except urllib.error.HTTPError as error:
+            nonces.extend(error.headers.get_all("DPoP-Nonce", []))
             return error.code, json.load(error)
 
     _, provider = call("/.well-known/openid-configuration")
@@ -97,6 +101,7 @@ def ask(arguments):
 
     def proof():
         claims = {"htm": "POST", "htu": provider["token_endpoint"], "iat": int(time.time())}
+        claims |= {"nonce": nonces[-1]} if nonces else {}
         return sign({"typ": "dpop+jwt", "jwk": jwk(bound.public_key())}, claims | {"jti": encode(os.urandom(16))}, bound)
 
     form = {"scope": "openid", "login_hint": arguments.user, "binding_message": arguments.message}
@@ -105,6 +110,9 @@ def ask(arguments):
     while True:
         form = {"grant_type": CIBA, "auth_req_id": asked["auth_req_id"]}
         status, tokens = call(provider["token_endpoint"], form | shown(), {"DPoP": proof()})
+        if tokens.get("error") == "use_dpop_nonce":
+            assert len(nonces) == 1, "asked for a nonce again"
+            continue
         if tokens.get("error") != "authorization_pending":
             break
         time.sleep(asked["interval"])
@@ -117,7 +125,7 @@ def ask(arguments):
     for claims in (claims_id, claims_access):
         assert claims["iss"] == provider["issuer"] and claims["iat"] - 60 <= time.time() < claims["exp"], claims
     assert claims_id["aud"] == arguments.client, claims_id
-    print(json.dumps({"id": claims_id, "access": claims_access}))
+    print(json.dumps({"id": claims_id, "access": claims_access, "nonces": len(nonces)}))
 
 
 parser = argparse.ArgumentParser()

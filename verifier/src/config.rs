@@ -257,12 +257,14 @@ pub struct Oidc {
     /// Time in seconds for which a token request is held open while the step-up is pending, so that the token
     /// is delivered as soon as the tap is verified (CIBA section 10.1.1); 0 answers at once. At most 25.
     pub hold_seconds: u64,
+    /// Whether DPoP proofs for tokens need a nonce of the verifier (RFC 9449 section 8).
+    pub dpop_nonces: bool,
 }
 
 impl Default for Oidc {
     fn default() -> Self {
         // Common clients give up after 30 s.
-        Self { interval_seconds: 2, hold_seconds: 20 }
+        Self { interval_seconds: 2, hold_seconds: 20, dpop_nonces: true }
     }
 }
 

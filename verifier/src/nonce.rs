@@ -16,6 +16,8 @@ pub enum Purpose {
     /// Nonce for the registration evidence of an enrolment.
     Registration,
     Session,
+    /// Nonce for DPoP proofs of an application (RFC 9449 section 8). May be used until it expires.
+    Dpop,
 }
 
 /// Reason why a nonce was rejected.
@@ -84,6 +86,7 @@ impl NonceKey {
             Purpose::Report => 1,
             Purpose::Registration => 2,
             Purpose::Session => 3,
+            Purpose::Dpop => 4,
         };
         let mut context = hmac::Context::with_key(&self.0);
         context.update(&[purpose]);

@@ -12,6 +12,7 @@ mod client_auth;
 mod details;
 mod discovery;
 mod dpop;
+mod dpop_nonce;
 mod error;
 pub mod form;
 mod jws;
@@ -34,6 +35,7 @@ pub use token::{AccessClaims, IdClaims, Poll, Redeemed, Tokens};
 use crate::client_jwks::JwksFetcher;
 use crate::config::Config;
 use crate::keyring::LiveKeys;
+use crate::nonce::Nonces;
 use crate::pace::Paces;
 use crate::signing_keys::SigningKeys;
 use crate::step_up::StepUps;
@@ -76,6 +78,7 @@ pub struct Provider {
     step_ups: Arc<StepUps>,
     token_keys: LiveKeys<SigningKeys>,
     poll_limiter: PollRateLimiter,
+    nonces: Arc<Nonces>,
     jwks_fetcher: JwksFetcher,
     /// Paces of fetching keys, by `client_id`.
     fetch_paces: Paces<String>,
@@ -87,11 +90,12 @@ impl Provider {
         store: Arc<Store>,
         step_ups: Arc<StepUps>,
         token_keys: LiveKeys<SigningKeys>,
+        nonces: Arc<Nonces>,
         jwks_fetcher: JwksFetcher,
     ) -> Self {
         let poll_limiter = PollRateLimiter::new(config.oidc.interval_seconds);
         let fetch_paces = Paces::new(remote_keys::FETCH_RATE, remote_keys::FETCHING_CLIENTS);
-        Self { config, store, step_ups, token_keys, poll_limiter, jwks_fetcher, fetch_paces }
+        Self { config, store, step_ups, token_keys, poll_limiter, nonces, jwks_fetcher, fetch_paces }
     }
 
     /// Returns the keys that verify tokens.

@@ -106,7 +106,7 @@ impl Verifier {
         let enrolment = Enrolment {
             config: config.clone(),
             store: store.clone(),
-            nonces,
+            nonces: nonces.clone(),
             endorsers: Live::new(endorsers),
             attestation: attestation.clone(),
             proofs_in_work: Default::default(),
@@ -125,7 +125,14 @@ impl Verifier {
         ));
         let token_keys = LiveKeys::signing(keyring.clone(), KeyPurpose::Tokens, now).await?;
         let fetcher = JwksFetcher::open(&config.client_keys)?;
-        let oidc = Provider::new(config.clone(), store.clone(), step_ups.clone(), token_keys, fetcher);
+        let oidc = Provider::new(
+            config.clone(),
+            store.clone(),
+            step_ups.clone(),
+            token_keys,
+            nonces.clone(),
+            fetcher,
+        );
         Ok(Self {
             config,
             store,

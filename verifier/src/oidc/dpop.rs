@@ -19,6 +19,15 @@ struct DpopProof {
     jti: String,
     /// SHA-256 of the access token with which the proof is sent.
     ath: Option<String>,
+    nonce: Option<String>,
+}
+
+/// Key of a valid proof.
+pub(super) struct DpopKey {
+    /// Its thumbprint (`cnf.jkt`).
+    pub(super) jkt: String,
+    /// Nonce for the next proof, if it should have another one.
+    pub(super) next_nonce: Option<String>,
 }
 
 /// Request for which a proof is made.
@@ -28,20 +37,21 @@ pub(super) struct Proven<'a> {
     pub(super) path: &'a str,
     /// The access token with which it is sent.
     pub(super) token: Option<&'a str>,
+    /// The application whose proofs need a nonce, if they do.
+    pub(super) nonce_for: Option<&'a str>,
 }
 
 impl Provider {
-    /// Checks the DPoP proof (RFC 9449 section 4.3) and returns the thumbprint of its key (`cnf.jkt`); `None` if the
-    /// request has no proof.
+    /// Checks the DPoP proof (RFC 9449 section 4.3) and returns its key; `None` if the request has no proof.
     ///
     /// # Errors
-    /// [`Code::InvalidDpopProof`].
+    /// [`Code::InvalidDpopProof`] or [`Code::UseDpopNonce`].
     pub(super) async fn proven_key(
         &self,
         proofs: &[String],
         request: Proven<'_>,
         now: u64,
-    ) -> Result<Option<String>, OAuthError> {
+    ) -> Result<Option<DpopKey>, OAuthError> {
         let token = match proofs {
             [] => return Ok(None),
             [token] => token,
@@ -54,7 +64,7 @@ impl Provider {
         let key = jws.header().jwk.as_ref().ok_or_else(|| refused("it has no jwk"))?;
         let key = jose::public_key(key).map_err(refused)?;
         jws.verify(&key).map_err(refused)?;
-        let DpopProof { htm, htu, iat, jti, ath } = jws.unverified().map_err(refused)?;
+        let DpopProof { htm, htu, iat, jti, ath, nonce } = jws.unverified().map_err(refused)?;
         let (issuer, _) = self.config.origin();
         let expected_ath = request.token.map(|token| Digest::of(token.as_bytes()).to_string());
         match () {
@@ -69,12 +79,16 @@ impl Provider {
             () if !is_jti(&jti) => return Err(refused("its jti is not 1 to 256 characters")),
             () => {}
         }
+        let next_nonce = match request.nonce_for {
+            Some(client) => self.check_dpop_nonce(client, nonce.as_deref(), now)?,
+            None => None,
+        };
         let jkt = client_keys::thumbprint(&key);
         let name = Digest::labelled("vitalsign-dpop-v1", &[jkt.as_bytes(), jti.as_bytes()]);
         if !self.store.use_jti(&name, iat.saturating_add(WINDOW)).await? {
             return Err(refused("its jti was used before"));
         }
-        Ok(Some(jkt))
+        Ok(Some(DpopKey { jkt, next_nonce }))
     }
 }
 

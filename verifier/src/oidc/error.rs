@@ -26,6 +26,8 @@ pub enum Code {
     InvalidAuthorizationDetails,
     /// The DPoP proof is invalid (RFC 9449 section 5).
     InvalidDpopProof,
+    /// The DPoP proof has no nonce that is accepted now (RFC 9449 section 8).
+    UseDpopNonce,
     AuthorizationPending,
     /// The request is pending and was polled too soon: wait 5 seconds longer from now on.
     SlowDown,
@@ -55,6 +57,7 @@ impl Code {
             Self::InvalidBindingMessage => "invalid_binding_message",
             Self::InvalidAuthorizationDetails => "invalid_authorization_details",
             Self::InvalidDpopProof => "invalid_dpop_proof",
+            Self::UseDpopNonce => "use_dpop_nonce",
             Self::AuthorizationPending => "authorization_pending",
             Self::SlowDown => "slow_down",
             Self::ExpiredToken => "expired_token",
@@ -97,6 +100,9 @@ pub struct OAuthError {
     /// Seconds after which to try again: the `Retry-After` header.
     #[serde(skip)]
     pub retry_after: Option<u64>,
+    /// Nonce for the next DPoP proof: the `DPoP-Nonce` header.
+    #[serde(skip)]
+    pub dpop_nonce: Option<Box<str>>,
     /// Reason for the verifier's log, which the client is not told.
     #[serde(skip)]
     logged: Option<&'static str>,
@@ -113,6 +119,7 @@ impl OAuthError {
             vitalsign_end: None,
             vitalsign_reasons: Vec::new(),
             retry_after: None,
+            dpop_nonce: None,
             logged: None,
         }
     }

@@ -58,9 +58,9 @@ impl Provider {
         }
         if bound.is_some() {
             let path = format!("{}{}", path::EARS, request.digest);
-            let proven = Proven { method: "GET", path: &path, token: Some(token.trim()) };
+            let proven = Proven { method: "GET", path: &path, token: Some(token.trim()), nonce_for: None };
             let proven = self.proven_key(&request.dpop, proven, now).await?;
-            if proven.as_ref() != bound {
+            if proven.map(|key| key.jkt).as_ref() != bound {
                 return Err(OAuthError::new(
                     Code::InvalidDpopProof,
                     "The DPoP proof is not by the token's key.",

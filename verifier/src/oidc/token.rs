@@ -22,6 +22,8 @@ pub struct Poll {
     auth_req_id: String,
     /// The key to which the token is bound.
     jkt: Option<String>,
+    /// Nonce for the next DPoP proof, if it should have another one.
+    next_nonce: Option<String>,
 }
 
 /// Result of a token request.
@@ -120,6 +122,14 @@ pub struct Confirmation {
     pub jkt: String,
 }
 
+impl Poll {
+    /// Returns the nonce for the client's next DPoP proof, if it should have another one.
+    #[must_use]
+    pub fn next_nonce(&self) -> Option<&str> {
+        self.next_nonce.as_deref()
+    }
+}
+
 impl Provider {
     /// Checks that this client may request this token now. The result can be passed to [`Provider::token`]
     /// any number of times.
@@ -134,8 +144,9 @@ impl Provider {
             None => return Err(OAuthError::new(Code::InvalidRequest, "grant_type is missing.")),
         }
         let auth_req_id = auth_req_id(&request.form)?.to_owned();
-        let proven = Proven { method: "POST", path: path::TOKEN, token: None };
-        let jkt = self.proven_key(&request.dpop, proven, now).await?;
+        let proven = Proven { method: "POST", path: path::TOKEN, token: None, nonce_for: Some(&client.id) };
+        let key = self.proven_key(&request.dpop, proven, now).await?;
+        let (jkt, next_nonce) = key.map_or((None, None), |key| (Some(key.jkt), key.next_nonce));
         if jkt.is_none() && client.settings.dpop_bound_access_tokens {
             return Err(OAuthError::new(
                 Code::InvalidRequest,
@@ -145,7 +156,7 @@ impl Provider {
         if !self.poll_limiter.allow(&client.id, &auth_req_id, at) {
             return Err(OAuthError::new(Code::SlowDown, "Wait 5 seconds longer between polls from now on."));
         }
-        Ok(Poll { client, auth_req_id, jkt })
+        Ok(Poll { client, auth_req_id, jkt, next_nonce })
     }
 
     /// Issues the tokens if the step-up was approved.

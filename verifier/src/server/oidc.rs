@@ -21,6 +21,8 @@ const MAX_HOLD_SECONDS: u64 = 25;
 /// Headers of RFC 7240.
 const PREFER: HeaderName = HeaderName::from_static("prefer");
 const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
+/// Header of RFC 9449 section 8.
+const DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
 
 const FORM: &str = "application/x-www-form-urlencoded";
 /// Media type of a verdict (RFC 9782).
@@ -111,9 +113,15 @@ async fn token(
     let outcome = async {
         let at = Instant::now();
         let request = read(&shared, request).await?;
-        redeem(&shared, &peer, &request, preferred, at).await
+        let mut nonce = None;
+        let outcome = redeem(&shared, &peer, &request, (preferred, at), &mut nonce).await;
+        Ok((outcome, nonce))
     };
-    let answer = answered("asking for a token", outcome.await);
+    let (outcome, nonce) = outcome.await.unwrap_or_else(|error: OAuthError| (Err(error), None));
+    let mut answer = answered("asking for a token", outcome);
+    if let Some(Ok(nonce)) = nonce.map(|nonce| HeaderValue::from_str(&nonce)) {
+        answer.headers_mut().insert(DPOP_NONCE, nonce);
+    }
     match preferred {
         None => answer,
         Some(seconds) => ([(PREFERENCE_APPLIED, format!("wait={seconds}"))], answer).into_response(),
@@ -138,11 +146,12 @@ async fn redeem(
     shared: &ServerState,
     peer: &Peer,
     request: &Request,
-    preferred: Option<u64>,
-    at: Instant,
+    (preferred, at): (Option<u64>, Instant),
+    next_nonce: &mut Option<String>,
 ) -> Result<Tokens, OAuthError> {
     let poll = shared.verifier.oidc.poll(request, shared.clock.now(), at).await?;
     peer.authenticated();
+    *next_nonce = poll.next_nonce().map(str::to_owned);
     let held = shared.holds.try_acquire();
     let hold = match &held {
         Ok(_) => {
@@ -237,6 +246,9 @@ fn answered<T: Serialize>(what: &'static str, outcome: Result<T, OAuthError>) ->
     };
     if let Some(challenge) = challenge {
         answer.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+    }
+    if let Some(Ok(nonce)) = error.dpop_nonce.as_deref().map(HeaderValue::from_str) {
+        answer.headers_mut().insert(DPOP_NONCE, nonce);
     }
     if let Some(seconds) = error.retry_after {
         answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));

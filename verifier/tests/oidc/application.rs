@@ -45,7 +45,7 @@ pub(crate) struct Provider {
 }
 
 impl Provider {
-    /// A provider without held polls and without a rate limit.
+    /// A provider without held polls, a rate limit and nonces for DPoP proofs.
     pub(crate) async fn start() -> Self {
         Self::with(|_| {}).await
     }
@@ -54,6 +54,7 @@ impl Provider {
         let maker = KeyVendor::new(MODEL);
         let lab = Lab::with(|config| {
             (config.oidc.interval_seconds, config.oidc.hold_seconds) = (0, 0);
+            config.oidc.dpop_nonces = false;
             let metadata = config.data.join("metadata.json");
             std::fs::write(&metadata, maker.metadata("2999-01-01").to_string()).unwrap();
             config.security_keys.metadata = Some(metadata);

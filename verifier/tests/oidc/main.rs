@@ -9,6 +9,7 @@ mod application;
 mod authentication;
 mod commands;
 mod discovery;
+mod dpop_nonce;
 mod jwks_uri;
 mod limits;
 mod peer;

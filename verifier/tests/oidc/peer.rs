@@ -161,7 +161,8 @@ async fn authlib_accepts_metadata_and_gets_tokens() {
 
 #[tokio::test]
 async fn python_client_gets_tokens_that_it_can_verify() {
-    let provider = Provider::with(|config| config.oidc.hold_seconds = 30).await;
+    let provider =
+        Provider::with(|config| (config.oidc.hold_seconds, config.oidc.dpop_nonces) = (30, true)).await;
     let mut nurse = Person::at(&provider, "nurse-7").await;
     let folder = provider.lab.folder.path();
     let (key, jwks) = (folder.join("pacs.pem"), folder.join("pacs.jwks.json"));
@@ -197,6 +198,6 @@ async fn python_client_gets_tokens_that_it_can_verify() {
     let output = application.wait_with_output().await.unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let claims: Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(claims["access"]["aud"], "urn:pacs");
+    assert_eq!((&claims["access"]["aud"], &claims["nonces"]), (&json!("urn:pacs"), &json!(1)));
     assert_eq!(claims["id"]["vitalsign_device"], json!(nurse.enrolment()));
 }
