@@ -6,11 +6,16 @@ mod support;
 mod tests {
     use super::support::step_up::*;
     use super::support::{Lab, NOW, process};
+    use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+    use rustls::server::WebPkiClientVerifier;
+    use rustls_pki_types::pem::PemObject;
+    use rustls_pki_types::{CertificateDer, PrivateKeyDer};
     use serde_json::{Value, json};
     use std::io::Write;
     use std::path::{Path, PathBuf};
     use std::process::{Command, Stdio};
     use std::sync::Arc;
+    use std::time::Duration;
     use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
     use tokio::net::TcpListener;
     use tokio::sync::watch;
@@ -20,7 +25,7 @@ mod tests {
     use vitalsign_protocol::id::Digest;
     use vitalsign_protocol::step_up::Acr;
     use vitalsign_verifier::audit::{Kind, Logged};
-    use vitalsign_verifier::config::{SiemHttps, SiemSettings, SiemSyslog};
+    use vitalsign_verifier::config::{SiemHttps, SiemSettings, SiemSyslog, TlsFiles};
     use vitalsign_verifier::server::tls;
     use vitalsign_verifier::siem::Stream;
     use vitalsign_verifier::siem::ocsf::{self, EventSource};
@@ -176,6 +181,118 @@ mod tests {
         end.send_replace(true);
         task.await.unwrap();
         assert_eq!(store.stream_cursor("syslog").await.unwrap(), 0);
+    }
+
+    /// An authority for clients of a receiver.
+    struct ClientAuthority(CertifiedIssuer<'static, KeyPair>);
+
+    impl ClientAuthority {
+        fn new() -> Self {
+            let mut params = CertificateParams::new(Vec::new()).unwrap();
+            params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+            Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
+        }
+
+        /// Writes a certificate of the verifier that expires in this year, and its key.
+        fn issue(&self, files: &TlsFiles, year: i32) {
+            let mut params = CertificateParams::new(vec!["verifier.example".to_owned()]).unwrap();
+            params.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ClientAuth];
+            params.not_after = rcgen::date_time_ymd(year, 1, 1);
+            let key = KeyPair::generate().unwrap();
+            std::fs::write(&files.certificate, params.signed_by(&key, &self.0).unwrap().pem()).unwrap();
+            std::fs::write(&files.key, key.serialize_pem()).unwrap();
+            let private = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+            std::fs::set_permissions(&files.key, private).unwrap();
+        }
+    }
+
+    /// A receiver that requires a certificate of an authority.
+    async fn strict_receiver(folder: &Path, authority: &ClientAuthority) -> Receiver {
+        let receiver = Receiver::start(folder).await;
+        let read = |name: &str| std::fs::read(folder.join(name)).unwrap();
+        let chain: Vec<_> =
+            CertificateDer::pem_slice_iter(&read("localhost.pem")).collect::<Result<_, _>>().unwrap();
+        let key = PrivateKeyDer::from_pem_slice(&read("localhost.key")).unwrap();
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(authority.0.der().clone()).unwrap();
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone());
+        let config = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_client_cert_verifier(verifier.build().unwrap())
+            .with_single_cert(chain, key)
+            .unwrap();
+        Receiver { acceptor: TlsAcceptor::from(Arc::new(config)), ..receiver }
+    }
+
+    #[tokio::test]
+    async fn refused_certificates_lose_no_events() {
+        let lab = Lab::open().await;
+        let (store, folder) = (lab.verifier.store(), tempfile::tempdir().unwrap());
+        let (authority, other) = (ClientAuthority::new(), ClientAuthority::new());
+        let receiver = strict_receiver(folder.path(), &authority).await;
+        let path = |name: &str| folder.path().join(name);
+        let files = TlsFiles { certificate: path("client.pem"), key: path("client.key") };
+        let mut settings = receiver.syslog();
+        assert_eq!(store.stream_cursor("syslog").await.unwrap(), 0);
+        fill(store, 2).await;
+        // Without a certificate, with one of another authority, and with an expired one.
+        let (task, end) = start(&settings, store);
+        assert!(receiver.accept().await.is_err());
+        end.send_replace(true);
+        task.await.unwrap();
+        settings.syslog.as_mut().unwrap().client = Some(files.clone());
+        other.issue(&files, 2090);
+        let (task, end) = start(&settings, store);
+        assert!(receiver.accept().await.is_err());
+        authority.issue(&files, 2020);
+        assert!(receiver.accept().await.is_err());
+        fill(store, 1).await;
+        assert_eq!(store.stream_cursor("syslog").await.unwrap(), 0, "nothing counts as sent");
+        // The stream tries again by itself, and reads the new certificate.
+        authority.issue(&files, 2090);
+        let mut stream = receiver.accept().await.unwrap();
+        assert!(stream.get_ref().1.peer_certificates().is_some_and(|chain| chain.len() == 1));
+        let mut bytes = Vec::new();
+        stream.read_to_end(&mut bytes).await.unwrap();
+        stream.shutdown().await.unwrap();
+        let first: Vec<_> = frames(&bytes).iter().map(|message| sequence(message)).collect();
+        assert_eq!(first, [1, 2, 3]);
+        while store.stream_cursor("syslog").await.unwrap() < 3 {
+            tokio::task::yield_now().await;
+        }
+        end.send_replace(true);
+        task.await.unwrap();
+    }
+
+    /// With TLS 1.3 the client may send before the receiver refuses its certificate.
+    #[tokio::test]
+    async fn silent_refusal_confirms_nothing() {
+        let lab = Lab::open().await;
+        let (store, folder) = (lab.verifier.store(), tempfile::tempdir().unwrap());
+        let authority = ClientAuthority::new();
+        let receiver = strict_receiver(folder.path(), &authority).await;
+        let path = |name: &str| folder.path().join(name);
+        let files = TlsFiles { certificate: path("client.pem"), key: path("client.key") };
+        authority.issue(&files, 2090);
+        let mut settings = receiver.syslog();
+        settings.syslog.as_mut().unwrap().client = Some(files);
+        assert_eq!(store.stream_cursor("syslog").await.unwrap(), 0);
+        fill(store, 1).await;
+        let (task, end) = start(&settings, store);
+        // It reads everything, and closes the connection without a word of TLS.
+        let mut stream = receiver.accept().await.unwrap();
+        let mut bytes = Vec::new();
+        stream.read_to_end(&mut bytes).await.unwrap();
+        let (mut tcp, _) = stream.into_inner();
+        tcp.shutdown().await.unwrap();
+        drop(tcp);
+        // The event comes again.
+        let again = tokio::time::timeout(Duration::from_secs(60), receiver.read_syslog()).await;
+        assert_eq!(again.unwrap().len(), 1);
+        end.send_replace(true);
+        task.await.unwrap();
     }
 
     #[tokio::test]

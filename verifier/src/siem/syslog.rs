@@ -1,7 +1,8 @@
 //! Syslog over TLS (RFC 5425): messages of RFC 5424, each with its length before it.
 //!
 //! Syslog confirms nothing. Each batch therefore has its own connection: the receiver's end of it, after ours
-//! (close_notify, RFC 5425 section 4.4), tells that it has read the batch.
+//! (close_notify, RFC 5425 section 4.4), tells that it has read the batch. The files are read again for each connection, so that
+//! another certificate needs no restart.
 
 use super::ocsf::Event;
 use crate::client_tls;
@@ -24,8 +25,7 @@ const MAX_SEQUENCE_ID: u64 = 2_147_483_647;
 const MAX_ANSWER: u64 = 4096;
 
 pub(super) struct SyslogSink {
-    connector: TlsConnector,
-    server: String,
+    settings: SiemSyslog,
     name: ServerName<'static>,
     /// HOSTNAME of the messages.
     host: String,
@@ -33,21 +33,22 @@ pub(super) struct SyslogSink {
 
 impl SyslogSink {
     pub(super) fn open(settings: &SiemSyslog, log: &str) -> Result<Self, FileError> {
-        let client = settings.client.as_ref().map(|it| (it.certificate.as_path(), it.key.as_path()));
-        let connector = TlsConnector::from(Arc::new(client_tls::configure(&settings.roots, client)?));
+        connector(settings)?;
         let name = settings.host().to_owned();
         let name = ServerName::try_from(name).map_err(|e| FileError::new("reading", &settings.roots, e))?;
         let host = log.split(['/', ':']).next().unwrap_or_default();
         let host = host.chars().filter(char::is_ascii_graphic).take(255).collect::<String>();
         let host = if host.is_empty() { "-".to_owned() } else { host };
-        Ok(Self { connector, server: settings.server.clone(), name, host })
+        Ok(Self { settings: settings.clone(), name, host })
     }
 
     /// Sends a batch, and waits until the receiver has read it.
     pub(super) async fn send(&self, events: &[Event]) -> Result<(), String> {
-        let failed = |e: std::io::Error| format!("{}: {e}", self.server);
-        let stream = TcpStream::connect(&self.server).await.map_err(failed)?;
-        let mut stream = self.connector.connect(self.name.clone(), stream).await.map_err(failed)?;
+        let SiemSyslog { server, client, .. } = &self.settings;
+        let failed = |e: std::io::Error| format!("{server}: {e}");
+        let connector = connector(&self.settings).map_err(|error| error.to_string())?;
+        let stream = TcpStream::connect(server).await.map_err(failed)?;
+        let mut stream = connector.connect(self.name.clone(), stream).await.map_err(failed)?;
         let mut frames = String::new();
         for event in events {
             let message = message(event, &self.host);
@@ -58,11 +59,17 @@ impl SyslogSink {
         let mut rest = Vec::new();
         match (&mut stream).take(MAX_ANSWER).read_to_end(&mut rest).await {
             Ok(_) => Ok(()),
-            // It closed without close_notify, but after it had read everything: otherwise TCP resets the connection.
-            Err(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => Ok(()),
+            // It closed without close_notify, but after it had read everything: otherwise TCP resets the connection. If it
+            // asks for a certificate, it may have read everything before it refused that (RFC 8446 section 4.4.2.4).
+            Err(e) if e.kind() == std::io::ErrorKind::UnexpectedEof && client.is_none() => Ok(()),
             Err(e) => Err(failed(e)),
         }
     }
+}
+
+fn connector(settings: &SiemSyslog) -> Result<TlsConnector, FileError> {
+    let client = settings.client.as_ref().map(|it| (it.certificate.as_path(), it.key.as_path()));
+    Ok(TlsConnector::from(Arc::new(client_tls::configure(&settings.roots, client)?)))
 }
 
 /// Formats a message of RFC 5424, in ASCII.
