@@ -92,7 +92,7 @@ mod tests {
 
         // Both publish a key before it signs, and switch to it.
         let before = published(a, "/.well-known/jwks.json").await;
-        stdout(&run(other.path(), &["signing-key", "rotate", "--in", "6s"]));
+        stdout(&run(other.path(), &["signing-key", "rotate", "--in", "6s", "--force"]));
         let deadline = Instant::now() + Duration::from_secs(60);
         let (mut early, mut switched) = ([false; 2], [false; 2]);
         while switched != [true; 2] {
@@ -157,7 +157,12 @@ mod tests {
         assert_eq!(published(&mut client, "/jwks").await.keys.len(), 1);
         // Once the new key is there, it takes up what changes.
         copy(&folder.join("new"), &old);
-        stdout(&run(folder, &["signing-key", "rotate", "--tokens", "--in", "1s"]));
+        for short in [&["--in", "899s"][..], &["--tokens", "--in", "9m"]] {
+            let refused = run(folder, &[&["signing-key", "rotate"], short].concat());
+            let said = String::from_utf8(refused.stderr).unwrap();
+            assert!(refused.status.code() == Some(1) && said.contains("or --force"), "{said}");
+        }
+        stdout(&run(folder, &["signing-key", "rotate", "--tokens", "--in", "1s", "--force"]));
         while published(&mut client, "/jwks").await.keys.len() != 2 {
             assert!(Instant::now() < deadline, "{}", said());
             tokio::time::sleep(Duration::from_millis(50)).await;

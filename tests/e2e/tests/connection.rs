@@ -18,7 +18,7 @@ fn key(testbed: &Testbed, at: usize) -> Result<String> {
 
 /// Announces a key, runs `meanwhile` with its name, and waits until it signs.
 fn rotate(testbed: &Testbed, after: &str, meanwhile: impl FnOnce(&str) -> Result<()>) -> Result<String> {
-    testbed.administer(&["signing-key", "rotate", "--in", after])?;
+    testbed.administer(&["signing-key", "rotate", "--in", after, "--force"])?;
     let kid = key(testbed, 1)?;
     meanwhile(&kid)?;
     wait_for("the new key", LIMIT, || Ok((key(testbed, 0)? == kid).then_some(())))?;

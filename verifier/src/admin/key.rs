@@ -50,6 +50,9 @@ pub(crate) enum Command {
         /// Time until the new key signs
         #[arg(long = "in", value_name = "DURATION", default_value = "24h", value_parser = super::span::seconds)]
         delay: u64,
+        /// Accept a time in which not all devices or applications learn the new key
+        #[arg(long)]
+        force: bool,
     },
     /// Replace a compromised key at once; every device must enrol again
     #[command(after_help = REPLACE_EXAMPLES)]
@@ -91,8 +94,8 @@ pub(crate) enum Command {
 
 pub(crate) async fn run(connection: &VerifierConnection, command: Command) -> anyhow::Result<bool> {
     match command {
-        Command::Rotate { tokens, delay } => {
-            let rotation = KeyRotation { tokens, delay };
+        Command::Rotate { tokens, delay, force } => {
+            let rotation = KeyRotation { tokens, delay, force };
             let new = connection.call::<RotateSigningKey>(&Nothing {}, &rotation).await?;
             println!("From {} on, {} are signed with {}.", table::time(new.from), new.signs, new.kid);
         }

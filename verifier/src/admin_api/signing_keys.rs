@@ -44,6 +44,9 @@ pub struct KeyRotation {
     pub tokens: bool,
     /// Seconds until the new key signs.
     pub delay: u64,
+    /// Accept a shorter delay than others need to learn the new key.
+    #[serde(default)]
+    pub force: bool,
 }
 
 #[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]

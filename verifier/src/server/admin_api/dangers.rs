@@ -87,7 +87,8 @@ impl Confirmed for api::DisableClient {
 impl Confirmed for api::RotateSigningKey {
     async fn describe(_: &Call, _: &mut Self::Target, input: &Self::Input) -> Described {
         let (signs, delay) = (signs(input.tokens), duration(input.delay));
-        Ok(Some(format!("Announce a new key that signs {signs}, in {delay}.")))
+        let force = if input.force { " This may be before others know it." } else { "" };
+        Ok(Some(format!("Announce a new key that signs {signs}, in {delay}.{force}")))
     }
 }
 

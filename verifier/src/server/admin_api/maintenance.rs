@@ -19,6 +19,8 @@ use vitalsign_protocol::problem::{Problem, ProblemType};
 /// Step-ups that are listed at once.
 const MAX_STEP_UPS: u32 = 1000;
 const STEP_UPS: u32 = 20;
+/// Seconds in which applications fetch the keys of tokens again, with a margin: they may cache them for 60 s.
+const JWKS_SECONDS: u64 = 600;
 
 pub(super) async fn describe(call: Call, _: Nothing, _: Nothing) -> Result<Value, Problem> {
     Ok(call.description().clone())
@@ -116,11 +118,29 @@ pub(super) async fn list_signing_keys(
     Ok(SigningKeyList { keys: keys.all().iter().rev().map(view).collect(), jwks: keys.published(call.now) })
 }
 
+/// Checks that others learn the new key before it signs: devices in the time for which their last verdict is valid, and
+/// applications when they fetch the keys again.
+fn check_delay(rotation: KeyRotation, nonce_seconds: u64) -> Result<(), Problem> {
+    let (least, who, then) = match rotation.tokens {
+        true => (JWKS_SECONDS, "applications", "refuse tokens until they fetch the keys again"),
+        false => {
+            (nonce_seconds, "devices", "refuse verdicts until their next report, and people cannot tap there")
+        }
+    };
+    if rotation.force || rotation.delay >= least {
+        return Ok(());
+    }
+    Err(AdminProblem::Invalid.because(format!(
+        "In less than {least} s not all {who} learn the new key, and those would {then}. Use a longer time, or --force."
+    )))
+}
+
 pub(super) async fn rotate_signing_key(
     call: Call,
     _: Nothing,
     rotation: KeyRotation,
 ) -> Result<NewSigningKey, Problem> {
+    check_delay(rotation, call.verifier().config().nonce_seconds)?;
     let (purpose, from) = (purpose(rotation.tokens), call.now.saturating_add(rotation.delay));
     let keys = call.keyring().rotate(purpose, call.now, from).await.map_err(failed)?;
     let kid = keys.next().map_or(&keys.current().kid, |(next, _)| &next.kid).clone();
@@ -155,4 +175,16 @@ pub(super) async fn withdraw_signing_key(
     let purpose = purpose(withdrawal.tokens);
     call.keyring().withdraw(purpose, &withdrawal.kid, call.now).await.map_err(failed)?;
     Ok(withdrawal)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rotation_waits_until_others_know_the_key() {
+        let check = |tokens, delay, force| check_delay(KeyRotation { tokens, delay, force }, 900).is_ok();
+        assert!(check(false, 900, false) && !check(false, 899, false) && check(false, 0, true));
+        assert!(check(true, 600, false) && !check(true, 599, false) && check(true, 0, true));
+    }
 }
