@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup ui demo shell test screenshots bench cross fuzz fmt lint deny golden bindings openapi managed manual packages clean
+.PHONY: help setup ui demo shell test screenshots vm bench cross fuzz fmt lint deny golden bindings openapi managed manual packages clean
 
 cache := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/vitalsign
 export PATH := $(cache)/tools/bin:$(PATH)
@@ -43,6 +43,10 @@ test: setup lint deny ## Run everything that CI checks.
 
 screenshots: setup ui ## Write a picture of each screen, state, theme and language to target/screenshots.
 	@scripts/pages.sh screenshots
+
+vm: setup ui ## Install the package in a guest with UEFI, TPM and an encrypted disk, and show what it reports.
+	cargo build --workspace --bins
+	cargo nextest run --workspace --test guest --no-capture
 
 bench: ## Measure, against limits measured in the same run.
 	@scripts/setup.sh bench

@@ -36,6 +36,8 @@ if [ $# = 0 ]; then
   packages+=(dpkg-dev rpm)
   # A kernel in a virtual machine, which accepts USB devices over the network and encrypts disks: tests/vm.
   packages+=(qemu-system-x86 busybox-static kmod cpio dmsetup e2fsprogs)
+  # A whole guest: its disks are made from Debian's packages, and it boots by UEFI.
+  packages+=(mmdebstrap debian-archive-keyring ovmf qemu-utils cryptsetup-bin mtools dosfstools fdisk)
   # Ubuntu has its browser under other names.
   # shellcheck source=/dev/null
   case $(. /etc/os-release && echo "${ID:-}") in
@@ -104,3 +106,4 @@ if [ "$(cat "$peers/oidc/node_modules/.complete" 2>/dev/null)" != "$lock" ]; the
   echo "$lock" >"$peers/oidc/node_modules/.complete"
 fi
 "$(dirname "$0")/../tests/vm/kernel.sh" >/dev/null
+"$(dirname "$0")/../tests/vm/image.sh" >/dev/null

@@ -149,7 +149,8 @@ fn on_screen(page: &Page, content: Rect, css: &str) -> Result<Option<Rect>> {
     let box_of = "const [css, width] = arguments, size = width / innerWidth;
          const it = document.querySelector(css)?.getBoundingClientRect();
          return it && [it.x, it.y, it.width, it.height].map(length => Math.round(length * size))";
-    let found: Option<[i32; 4]> = serde_json::from_value(page.run(box_of, &[json!(css), json!(content.width)])?)?;
+    let found: Option<[i32; 4]> =
+        serde_json::from_value(page.run(box_of, &[json!(css), json!(content.width)])?)?;
     Ok(found.map(|[x, y, width, height]| Rect { x: content.x + x, y: content.y + y, width, height }))
 }
 
@@ -216,7 +217,9 @@ fn prompt_is_on_the_monitor_of_the_work() -> Result<()> {
         ensure_large(page, screen.content(window)?, target).with_context(|| format!("{order}"))?;
         // On a busy machine a press may not count, and a person presses again once the page stands still.
         wait_for("the prompt to be declined", MINUTE, || {
-            let Some(button) = on_screen(page, screen.content(window)?, "#decline")? else { return Ok(Some(())) };
+            let Some(button) = on_screen(page, screen.content(window)?, "#decline")? else {
+                return Ok(Some(()));
+            };
             hand.click(middle(button)?)?;
             page.until_calm()?;
             Ok(None)

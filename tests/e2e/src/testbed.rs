@@ -33,6 +33,8 @@ pub struct Testbed {
     /// The verifier, while it runs.
     pub verifier: Option<Child>,
     address: String,
+    /// Host name under which agents know the verifier.
+    name: String,
     anchor: PathBuf,
     verifier_program: PathBuf,
     agent_program: PathBuf,
@@ -92,6 +94,7 @@ impl Testbed {
             tpm,
             verifier: None,
             address: String::new(),
+            name: "localhost".to_owned(),
             anchor: PathBuf::new(),
             verifier_program,
             agent_program,
@@ -118,7 +121,11 @@ impl Testbed {
 
     #[must_use]
     pub fn url(&self) -> String {
-        format!("https://localhost:{}", self.address.rsplit(':').next().unwrap_or_default())
+        format!("https://{}:{}", self.name, self.port())
+    }
+
+    fn port(&self) -> &str {
+        self.address.rsplit(':').next().unwrap_or_default()
     }
 
     /// The certificate that agents trust the verifier by.
@@ -148,7 +155,7 @@ impl Testbed {
         }
         let log =
             std::fs::File::options().create(true).append(true).open(self.folder().join("verifier.log"))?;
-        let mut serve = self.verifier(&["serve", "--self-signed", "localhost"]);
+        let mut serve = self.verifier(&["serve", "--self-signed", &self.name]);
         let (child, lines) = Child::start_until(serve.stderr(log), "listening ")?;
         let value = |word| lines.iter().find_map(|line| line.strip_prefix(word)).map(str::to_owned);
         self.address = value("listening ").context("no address")?;
@@ -169,6 +176,15 @@ impl Testbed {
         self.verifier = None;
         data.clone_into(&mut self.data);
         self.configure(&self.address, &self.settings)
+    }
+
+    /// Restarts the verifier under this host name, and takes the TPM for one whose maker is genuine.
+    pub fn serve_as(&mut self, name: &str) -> Result<()> {
+        self.verifier = None;
+        name.clone_into(&mut self.name);
+        let roots = self.folder().join(&self.data).join("roots");
+        std::fs::rename(roots.join("simulated/root.pem"), roots.join("root.pem"))?;
+        self.start_verifier()
     }
 
     /// Trusts the maker of another software TPM from the verifier's next start on.

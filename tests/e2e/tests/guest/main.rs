@@ -1,0 +1,176 @@
+//! The package in a guest with a kernel, firmware, TPM and encrypted disk of its own. What is true is changed on purpose;
+//! each row of the table says what the verifier then has to think, and how long it took.
+
+mod cases;
+mod guest;
+
+use anyhow::{Context, Result, bail, ensure};
+use cases::Case;
+use guest::{Guest, Hardware, PASSWORD};
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+use vitalsign_e2e::{Testbed, Tpm, wait_for};
+use vitalsign_simulated_key::process::program;
+
+/// Name of the verifier in the guest, as in `tests/vm/customise.sh`.
+const VERIFIER: &str = "verifier.test";
+/// Time limit for a verdict.
+const LIMIT: Duration = Duration::from_secs(120);
+
+/// What the verifier thinks of one check of the device.
+#[derive(Debug, PartialEq, Eq)]
+struct Opinion {
+    status: String,
+    reason: String,
+}
+
+/// A ward: a verifier, and a guest that enrolled by its package and what management delivered.
+struct Ward {
+    testbed: Testbed,
+    guest: Guest,
+    device: String,
+}
+
+impl Ward {
+    /// Boots the guest, binds its disk to its TPM, and installs the package from a repository.
+    fn open() -> Result<Self> {
+        let mut testbed = Testbed::with_simulated_tpm()?;
+        testbed.serve_as(VERIFIER)?;
+        let Tpm::Simulated(tpm) = std::mem::replace(&mut testbed.tpm, Tpm::Chip) else { bail!("a chip") };
+        let state = tpm.dir.join("tpm");
+        drop(tpm);
+        let delivery = deliver(&testbed)?;
+        let port = testbed.address().rsplit(':').next().context("no port")?.parse()?;
+        let hardware =
+            Hardware { disk: "encrypted", secure_boot: true, tpm: &state, delivery: &delivery, port };
+        let mut guest = Guest::boot(&testbed.folder().join("guest"), &hardware)?;
+        guest.run(&format!(
+            "PASSWORD='{PASSWORD}' systemd-cryptenroll --tpm2-device=auto --tpm2-pcrs=7 /dev/vda2"
+        ))?;
+        guest.run("mkdir -p /delivery && mount -o ro /dev/vdb /delivery && cp -r /delivery/etc/. /etc")?;
+        // With one command, as management runs it.
+        let begun = Instant::now();
+        guest.run("apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq vitalsign")?;
+        println!("installed in {:.1} s", begun.elapsed().as_secs_f32());
+        let device = wait_for("an enrolled device", LIMIT, || {
+            let devices: Value = serde_json::from_str(&testbed.administer(&["device", "list", "--json"])?)?;
+            Ok(devices.pointer("/0/device").and_then(Value::as_str).map(str::to_owned))
+        });
+        let mut ward = Self { testbed, guest, device: device.as_ref().cloned().unwrap_or_default() };
+        device.with_context(|| ward.trouble())?;
+        println!("enrolled after {:.1} s", begun.elapsed().as_secs_f32());
+        Ok(ward)
+    }
+
+    /// Returns the outcome of a check in the last verdict.
+    fn opinion(&self, check: &str) -> Result<Option<Opinion>> {
+        let shown = self.shown()?;
+        let found = shown.pointer(&format!("/standing/checks/{check}"));
+        let text = |name| Some(found?.get(name)?.as_str()?.to_owned());
+        Ok(text("status").zip(text("reason")).map(|(status, reason)| Opinion { status, reason }))
+    }
+
+    /// Returns the time of the last report, in seconds since 1970.
+    fn last_seen(&self) -> Result<u64> {
+        self.shown()?.get("last_seen").and_then(Value::as_u64).context("no last report")
+    }
+
+    fn until_seen_after(&mut self, time: u64) -> Result<()> {
+        let seen = wait_for("a report", LIMIT, || Ok((self.last_seen()? > time).then_some(())));
+        seen.with_context(|| self.trouble())
+    }
+
+    /// What the guest says of its agent, for a test that fails.
+    fn trouble(&mut self) -> String {
+        let ask = "vitalsign status; vitalsign doctor; systemctl list-jobs --no-pager; ip address; \
+                   systemctl --failed --no-pager; journalctl --no-pager -b -u vitalsign -u network";
+        self.guest.try_run(ask).map_or_else(|error| format!("{error:#}"), |it| it.text)
+    }
+
+    fn shown(&self) -> Result<Value> {
+        Ok(serde_json::from_str(&self.testbed.administer(&["device", "show", &self.device, "--json"])?)?)
+    }
+}
+
+/// Makes the disk with a repository of the package and the settings of this device.
+fn deliver(testbed: &Testbed) -> Result<PathBuf> {
+    let tree = testbed.folder().join("delivery");
+    let (repository, settings) = (tree.join("repository"), tree.join("etc/vitalsign"));
+    std::fs::create_dir_all(&repository)?;
+    std::fs::create_dir_all(&settings)?;
+    std::fs::create_dir_all(tree.join("etc/apt/sources.list.d"))?;
+    let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let manual = testbed.folder().join("manual");
+    std::fs::create_dir_all(&manual)?;
+    let programs = program("vitalsign")?;
+    guest::run(
+        Command::new(top.join("installers/linux/packages.sh"))
+            .arg("--programs")
+            .arg(programs.parent().context("no folder")?)
+            .arg("--manual")
+            .args([&manual, &repository])
+            .arg("deb")
+            .env("LEVEL", "0")
+            .env("PACKAGES", "vitalsign"),
+    )?;
+    let index =
+        guest::run(Command::new("dpkg-scanpackages").args(["--multiversion", "."]).current_dir(&repository))?;
+    std::fs::write(repository.join("Packages"), index)?;
+    std::fs::write(
+        tree.join("etc/apt/sources.list.d/vitalsign.list"),
+        "deb [trusted=yes] file:/delivery/repository ./\n",
+    )?;
+    std::fs::copy(testbed.anchor(), settings.join("verifier-ca.pem"))?;
+    let text = format!(
+        "verifier = \"{}\"\nca-file = \"/etc/vitalsign/verifier-ca.pem\"\ntoken-file = \"/etc/vitalsign/token\"\n",
+        testbed.url()
+    );
+    std::fs::write(settings.join("agent.toml"), text)?;
+    std::fs::write(settings.join("token"), testbed.token(1)?)?;
+    let disk = testbed.folder().join("delivery.img");
+    guest::run(Command::new("mke2fs").args(["-q", "-t", "ext4", "-d"]).args([&tree, &disk]).arg("128M"))?;
+    Ok(disk)
+}
+
+/// Checks every case, and returns the rows of the table and what was wrong.
+fn check_cases(ward: &mut Ward) -> Result<Vec<String>> {
+    let mut wrong = Vec::new();
+    println!("| case | expected | reported | connection | seconds |\n| --- | --- | --- | --- | --- |");
+    for case in cases::CASES {
+        let Case { name, check, status, reason, .. } = case;
+        let begun = Instant::now();
+        ward.guest.run(case.change).with_context(|| (*name).to_owned())?;
+        let wanted = Opinion { status: (*status).to_owned(), reason: (*reason).to_owned() };
+        let mut last = None;
+        let found = wait_for("the verdict", LIMIT, || {
+            // Each look is a process on the machine that emulates the guest.
+            std::thread::sleep(Duration::from_millis(100));
+            last = ward.opinion(check)?;
+            Ok((last.as_ref() == Some(&wanted)).then_some(()))
+        });
+        let seconds = begun.elapsed().as_secs_f32();
+        let reached = case.open.map(|_| ward.guest.is_reached()).transpose()?;
+        let shown = last.map_or_else(|| "nothing".to_owned(), |it| format!("{} {}", it.status, it.reason));
+        let connection = reached.map_or("", |reached| if reached { "open" } else { "refused" });
+        println!("| {name} | {check}: {status} {reason} | {shown} | {connection} | {seconds:.1} |");
+        if found.is_err() || reached != case.open {
+            println!("{name}: {}", ward.trouble());
+            wrong.push(format!("{name}: {shown}, {connection}"));
+        }
+    }
+    Ok(wrong)
+}
+
+#[test]
+fn guest_reports_what_is_true() -> Result<()> {
+    let mut ward = Ward::open()?;
+    let before = ward.last_seen()?;
+    ensure!(!ward.guest.reboot()?, "the TPM did not unlock the disk");
+    ward.until_seen_after(before)?;
+    ward.guest.run("systemd-run -q --unit=greeter python3 -c \"import socket\ns = socket.create_server(('', 8080))\nwhile 1: s.accept()[0].send(b'hello')\"")?;
+    let wrong = check_cases(&mut ward)?;
+    ensure!(wrong.is_empty(), "{wrong:#?}\n{:#}", ward.shown()?);
+    Ok(())
+}
