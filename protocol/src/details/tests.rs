@@ -152,8 +152,9 @@ fn details_have_the_members_of_their_schema() {
         change(&mut detail);
         order.check_detail(&detail).unwrap_err().to_string()
     };
-    for (change, wanted) in [
-        (&(|it: &mut Value| it["hidden"] = json!("x")) as &dyn Fn(&mut Value), "a member that"),
+    type Change<'a> = &'a dyn Fn(&mut Value);
+    let cases: &[(Change<'_>, &str)] = &[
+        (&|it| it["hidden"] = json!("x"), "a member that"),
         (&|it| it["items"][1]["note"] = json!("x"), "a member that"),
         (&|it| it["items"][0]["type"] = json!("x"), "a member that"),
         (&|it| drop(it.as_object_mut().unwrap().remove("patient")), "member patient is missing"),
@@ -168,7 +169,8 @@ fn details_have_the_members_of_their_schema() {
         (&|it| it["patient"] = json!(null), "member patient is not a text"),
         (&|it| it["patient"] = json!("a\u{202e}b"), "member patient is not a text"),
         (&|it| it["times"] = json!(["08:00", null]), "member times is not a list of texts"),
-    ] {
+    ];
+    for (change, wanted) in cases {
         let error = changed(change);
         assert!(error.starts_with(wanted) || error.contains(wanted), "{error}: {wanted}");
     }

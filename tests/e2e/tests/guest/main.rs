@@ -49,7 +49,7 @@ impl Ward {
         guest.run(&format!(
             "PASSWORD='{PASSWORD}' systemd-cryptenroll --tpm2-device=auto --tpm2-pcrs=7 /dev/vda2"
         ))?;
-        guest.run("mkdir -p /delivery && mount -o ro /dev/vdb /delivery && cp -r /delivery/etc/. /etc")?;
+        guest.run("mkdir -p /delivery && mount -o ro /dev/vdb /delivery && cp -r --preserve=mode /delivery/etc/. /etc")?;
         // With one command, as management runs it.
         let begun = Instant::now();
         guest.run("apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq vitalsign")?;
@@ -97,7 +97,7 @@ impl Ward {
 /// Makes the disk with a repository of the package and the settings of this device.
 fn deliver(testbed: &Testbed) -> Result<PathBuf> {
     let tree = testbed.folder().join("delivery");
-    let (repository, settings) = (tree.join("repository"), tree.join("etc/vitalsign"));
+    let (repository, settings) = (tree.join("repository"), tree.join("etc/vitalsign/agent.d"));
     std::fs::create_dir_all(&repository)?;
     std::fs::create_dir_all(&settings)?;
     std::fs::create_dir_all(tree.join("etc/apt/sources.list.d"))?;
@@ -122,13 +122,15 @@ fn deliver(testbed: &Testbed) -> Result<PathBuf> {
         tree.join("etc/apt/sources.list.d/vitalsign.list"),
         "deb [trusted=yes] file:/delivery/repository ./\n",
     )?;
-    std::fs::copy(testbed.anchor(), settings.join("verifier-ca.pem"))?;
     let text = format!(
-        "verifier = \"{}\"\nca-file = \"/etc/vitalsign/verifier-ca.pem\"\ntoken-file = \"/etc/vitalsign/token\"\n",
-        testbed.url()
+        "verifier = \"{}\"\nenrolment-token = \"{}\"\nca-certificates = \"\"\"\n{}\"\"\"\n",
+        testbed.url(),
+        testbed.token(1)?,
+        std::fs::read_to_string(testbed.anchor())?
     );
-    std::fs::write(settings.join("agent.toml"), text)?;
-    std::fs::write(settings.join("token"), testbed.token(1)?)?;
+    let file = settings.join("50-hospital.toml");
+    std::fs::write(&file, text)?;
+    std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
     let disk = testbed.folder().join("delivery.img");
     guest::run(Command::new("mke2fs").args(["-q", "-t", "ext4", "-d"]).args([&tree, &disk]).arg("128M"))?;
     Ok(disk)
@@ -163,6 +165,30 @@ fn check_cases(ward: &mut Ward) -> Result<Vec<String>> {
     Ok(wrong)
 }
 
+/// Without network, and without power: what happened meanwhile is reported, and by the same device.
+fn check_outages(ward: &mut Ward) -> Result<()> {
+    ward.guest.set_cable(false)?;
+    ward.guest.run("nft add rule inet filter input tcp dport 8080 accept")?;
+    ward.guest.set_cable(true)?;
+    let wanted = Opinion { status: "warning".to_owned(), reason: "open-ports".to_owned() };
+    let begun = Instant::now();
+    let found = wait_for("what changed without a network", LIMIT, || {
+        Ok((ward.opinion("firewall-inbound")?.as_ref() == Some(&wanted)).then_some(()))
+    });
+    found.with_context(|| ward.trouble())?;
+    println!("reported {:.1} s after the network was back", begun.elapsed().as_secs_f32());
+
+    let before = ward.last_seen()?;
+    ward.guest.power_off();
+    let begun = Instant::now();
+    ensure!(!ward.guest.power_on()?, "the TPM did not unlock the disk after a power cut");
+    ward.until_seen_after(before)?;
+    println!("reported {:.1} s after the power was back", begun.elapsed().as_secs_f32());
+    let devices: Value = serde_json::from_str(&ward.testbed.administer(&["device", "list", "--json"])?)?;
+    ensure!(devices.as_array().is_some_and(|devices| devices.len() == 1), "{devices}");
+    Ok(())
+}
+
 #[test]
 fn guest_reports_what_is_true() -> Result<()> {
     let mut ward = Ward::open()?;
@@ -172,5 +198,5 @@ fn guest_reports_what_is_true() -> Result<()> {
     ward.guest.run("systemd-run -q --unit=greeter python3 -c \"import socket\ns = socket.create_server(('', 8080))\nwhile 1: s.accept()[0].send(b'hello')\"")?;
     let wrong = check_cases(&mut ward)?;
     ensure!(wrong.is_empty(), "{wrong:#?}\n{:#}", ward.shown()?);
-    Ok(())
+    check_outages(&mut ward)
 }

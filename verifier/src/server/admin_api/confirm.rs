@@ -127,6 +127,7 @@ impl DangerousAction {
             message: message.clone(),
             acr: LEVEL,
             authorization_details: Some(details),
+            details_schemas: Default::default(),
             device: None,
             expires_in: EXPIRY,
         };
