@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Prints the folder of the guest's disks and boot files: Debian from its own packages, with an encrypted root, a plain root, and
-# the boot path shim, GRUB, kernel. Built once for each content of this script, without loop devices, mounts or root's kernel.
+# the boot path shim, GRUB, kernel. Built once for each content of this script and the next, without loop devices; needs root.
 set -euo pipefail
 cd "$(dirname "$0")"
 suite=bookworm

@@ -1,4 +1,4 @@
-//! What is made true in the guest, and what the verifier then has to think of it.
+//! Changes of the guest, and the verdicts that have to follow.
 
 /// A change of the guest, and the outcome of a check after it. Each case begins where the one before ended.
 pub(crate) struct Case {

@@ -1,5 +1,5 @@
-//! A guest: a virtual machine with UEFI, Secure Boot and a TPM, which boots Debian from its own disk. It is asked to run
-//! commands by its QEMU guest agent, over a serial port of its own. It has no network but the verifier's port.
+//! A guest: a virtual machine with UEFI, Secure Boot and a TPM, which boots Debian from its disk. The QEMU guest agent in it
+//! runs commands, which come over a serial port. Its only network is the verifier's port.
 
 use anyhow::{Context, Result, bail, ensure};
 use base64::Engine;
@@ -52,7 +52,7 @@ struct Power {
     agent: BufReader<UnixStream>,
 }
 
-/// What a command printed, and its exit status.
+/// Text that a command printed, and its exit status.
 pub(crate) struct Output {
     pub(crate) status: i64,
     pub(crate) text: String,

@@ -1,5 +1,5 @@
-//! The package in a guest with a kernel, firmware, TPM and encrypted disk of its own. What is true is changed on purpose;
-//! each row of the table says what the verifier then has to think, and how long it took.
+//! Installs the package in a guest with separate kernel, firmware, TPM and encrypted disk, and changes the guest on purpose.
+//! Each row of the table has the verdict that has to follow, and how long it took.
 
 mod cases;
 mod guest;
@@ -19,7 +19,7 @@ const VERIFIER: &str = "verifier.test";
 /// Time limit for a verdict.
 const LIMIT: Duration = Duration::from_secs(120);
 
-/// What the verifier thinks of one check of the device.
+/// Outcome of one check in the verifier's last verdict.
 #[derive(Debug, PartialEq, Eq)]
 struct Opinion {
     status: String,
@@ -82,7 +82,7 @@ impl Ward {
         seen.with_context(|| self.trouble())
     }
 
-    /// What the guest says of its agent, for a test that fails.
+    /// Returns what the guest says of its agent, for a test that fails.
     fn trouble(&mut self) -> String {
         let ask = "vitalsign status; vitalsign doctor; systemctl list-jobs --no-pager; ip address; \
                    systemctl --failed --no-pager; journalctl --no-pager -b -u vitalsign -u network";
