@@ -206,6 +206,7 @@ fn prompt_is_on_the_monitor_of_the_work() -> Result<()> {
         (4719, right, Rect { x: 2300, y: 300, width: 600, height: 700 }, 48.0 * 2.15),
     ] {
         let text = TextWindow::open_at(ward.desk.display(), work)?;
+        wait_for("the person's window", MINUTE, || Ok((screen.keyboard_at()? == text.window).then_some(())))?;
         let asked = ward.ask(&format!("EHR: sign order {order}"), &[])?;
         page.see("#decline")?;
         wait_for("the prompt on the monitor of the work", MINUTE, || {
