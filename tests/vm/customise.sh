@@ -9,14 +9,14 @@ mkdir -p "$root/boot/efi"
 : >"$root/etc/machine-id"
 # Tests bring the archives that this guest can reach.
 : >"$root/etc/apt/sources.list"
-# A static address: no service of the network has to wait.
+# A static address of an interface that keeps the kernel's name: nothing has to wait for udev.
 cat >"$root/etc/systemd/system/network.service" <<'U'
 [Unit]
 Before=network-online.target
 [Service]
 Type=oneshot
 RemainAfterExit=yes
-ExecStart=/bin/sh -c 'until n=$(ls /sys/class/net | grep -v "^lo$"); do sleep 0.1; done; ip link set lo up; ip address add 10.0.2.15/24 dev $n; ip link set $n up'
+ExecStart=/bin/sh -c 'until [ -e /sys/class/net/eth0 ]; do sleep 0.1; done; ip address add 10.0.2.15/24 dev eth0; ip link set eth0 up'
 [Install]
 WantedBy=network-online.target multi-user.target
 U
