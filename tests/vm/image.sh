@@ -42,7 +42,7 @@ if [ ! -e "$debian" ]; then
   rm -f "$cache"/debian-*
   echo "vm: fetching a Debian $suite for guests, once" >&2
   mmdebstrap --mode=root --variant=apt --format=tar --dpkgopt=force-unsafe-io "${excluded[@]}" \
-    --aptopt='Acquire::Languages "none"' --aptopt='APT::Install-Recommends "false"' \
+    --aptopt='Acquire::Languages "none"' --aptopt='APT::Install-Recommends "false"' --aptopt='Acquire::Retries "3"' \
     --include="$(IFS=,; echo "${packages[*]}")" "$suite" "$debian.new" "${sources[@]}" >"$out/build.log" 2>&1 ||
     { tail -20 "$out/build.log" >&2; exit 1; }
   mv "$debian.new" "$debian"
