@@ -3,11 +3,10 @@
 
 use super::{Code, Form, OAuthError};
 use crate::store::client::ClientSettings;
-use serde::Deserialize;
-use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
-use serde_json::{Map, Value};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use vitalsign_protocol::details::DetailsSchema;
+use vitalsign_protocol::jose::Unique;
 use vitalsign_protocol::text::is_plain;
 
 /// The longest `authorization_details`, in bytes.
@@ -29,7 +28,8 @@ pub(super) fn read(form: &Form, settings: &ClientSettings) -> Result<Details, OA
     if text.len() > MAX_BYTES {
         return invalid("has more than 4096 bytes.");
     }
-    let Ok(Unambiguous(Value::Array(details))) = serde_json::from_str(text) else {
+    // Readers differ in which of two members they take: the application could mean another value than the person reads.
+    let Ok(Unique(Value::Array(details))) = serde_json::from_str(text) else {
         return invalid("is not a JSON array, or an object has two members of the same name.");
     };
     fn named(detail: &Value) -> Option<&str> {
@@ -79,68 +79,6 @@ fn all_plain(value: &Value) -> bool {
         Value::Array(items) => items.iter().all(all_plain),
         Value::Object(members) => members.iter().all(|(name, value)| is_plain(name) && all_plain(value)),
         _ => true,
-    }
-}
-
-/// JSON in which no object has two members of the same name (RFC 7493 section 2.3). Readers differ in which of the two they
-/// take, so the application could mean another value than the person reads.
-struct Unambiguous(Value);
-
-impl<'de> Deserialize<'de> for Unambiguous {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(UnambiguousVisitor).map(Self)
-    }
-}
-
-struct UnambiguousVisitor;
-
-impl<'de> Visitor<'de> for UnambiguousVisitor {
-    type Value = Value;
-
-    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("JSON")
-    }
-
-    fn visit_unit<E: Error>(self) -> Result<Value, E> {
-        Ok(Value::Null)
-    }
-
-    fn visit_bool<E: Error>(self, value: bool) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_i64<E: Error>(self, value: i64) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_u64<E: Error>(self, value: u64) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_f64<E: Error>(self, value: f64) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_str<E: Error>(self, value: &str) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
-        let mut values = Vec::new();
-        while let Some(Unambiguous(value)) = items.next_element()? {
-            values.push(value);
-        }
-        Ok(Value::Array(values))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
-        let mut values = Map::new();
-        while let Some((name, Unambiguous(value))) = members.next_entry::<String, _>()? {
-            if values.insert(name, value).is_some() {
-                return Err(A::Error::custom("two members have the same name"));
-            }
-        }
-        Ok(Value::Object(values))
     }
 }
 
