@@ -96,6 +96,9 @@ impl VerifierConnection {
         eprintln!("{user} is asked to confirm with a security key: {}", escape(&needed.message));
         let progress = Progress::begin(needed.expires_in);
         let mut away = false;
+        // One listener for all turns: a signal between two of them is not missed.
+        let interrupted = tokio::signal::ctrl_c();
+        tokio::pin!(interrupted);
         while !progress.is_over() {
             let attempt = async {
                 match self.open() {
@@ -108,7 +111,7 @@ impl VerifierConnection {
             let outcome = tokio::select! {
                 outcome = attempt => outcome?,
                 () = progress.show() => break,
-                interrupted = tokio::signal::ctrl_c() => {
+                interrupted = &mut interrupted => {
                     interrupted.context("listening for signals")?;
                     progress.end();
                     let approval = needed.approval.clone();
