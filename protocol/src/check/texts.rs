@@ -58,7 +58,7 @@ pub const TEXTS: &[Text] = &[
             it(
                 "key",
                 &["unbound-key", "network-key", "software"],
-                "Bind the key of the disk encryption to this device's TPM.",
+                "Bind the key of the disk encryption to this device's TPM, and replace its password by a recovery key.",
             ),
             it("", &[], "Encrypt the disk: system, data and swap."),
         ],
