@@ -236,7 +236,7 @@ fn is_name(name: &str) -> bool {
 /// Checks that each schema is usable and belongs to a detail, and that all details of its type fit it.
 ///
 /// # Errors
-/// What is wrong, without a text from outside.
+/// A sentence that quotes nothing of the details.
 pub(crate) fn check_details(
     details: Option<&Value>,
     schemas: &BTreeMap<String, DetailsSchema>,

@@ -116,7 +116,7 @@ impl App {
             Action::CheckAgain => self.ask(Request::CheckNow, |_| None),
             Action::Decline { id } => self.answer(&id, Choice::Decline),
             Action::NotMine { id } => self.answer(&id, Choice::NotMine),
-            // What is no identifier was not shown by this app.
+            // The app shows identifiers only: other text did not come from it.
             Action::Read { id } => drop(id.parse().map(|id| self.inbox.read(id))),
             Action::TryAgain { id } => self.answer(&id, Choice::TryAgain),
             Action::Set { settings } => {
@@ -158,7 +158,7 @@ impl App {
 
     /// Passes on the person's answer to the step-up that they saw.
     pub(crate) fn answer(&self, id: &str, choice: Choice) {
-        // What is no identifier was not shown by this app.
+        // The app shows identifiers only: other text did not come from it.
         if let Ok(id) = id.parse() {
             self.inbox.answer(id, choice);
             self.tell(Happened::Answered(id, choice));

@@ -100,7 +100,7 @@ fn settings(config: &Config, refused: Option<&str>) -> Diagnostic {
         Some(why) => problem(
             "settings",
             standing::refused(why),
-            "Fix the file, or deliver it again; `vitalsign config` shows what is in force.",
+            "Fix the file, or deliver it again; `vitalsign config` shows the settings in force.",
         ),
     }
 }

@@ -236,7 +236,7 @@ fn name_lines(
                     lines.insert(setting.name, position(text, key.span().start).0);
                 }
                 (None, DeValue::Table(inner)) if is_table(&name) => open.push((format!("{name}."), inner)),
-                // The types say what is wrong.
+                // Deserialization reports the error.
                 (None, _) if is_table(&name) => {}
                 (None, _) => {
                     let meant =

@@ -164,9 +164,9 @@ impl Guest {
             ensure!(power.qemu.runs(), "the machine has ended");
             let screen = power.screen.lock().unwrap_or_else(PoisonError::into_inner);
             let new = screen.get(seen..).unwrap_or_default();
-            // Before that, nothing takes what is written to the agent's port.
+            // Before that, the guest does not read the agent's port, and its buffer would fill.
             let is_up = new.contains(" login: ");
-            // Each letter shows as a star. What is typed before the prompt has its terminal ready is lost.
+            // Each letter shows as a star. The terminal discards letters that come before the prompt is ready.
             let prompt = new.split_once("Please enter passphrase");
             let wanted = prompt.is_some_and(|(_, typed)| !typed.contains('*'));
             asked |= prompt.is_some();
