@@ -7,7 +7,7 @@ use x11rb::connection::Connection;
 use x11rb::protocol::randr::{ConnectionExt as _, MonitorInfo};
 use x11rb::protocol::xproto::{
     Atom, AtomEnum, ClientMessageEvent, ConfigureWindowAux, ConnectionExt, CreateWindowAux, EventMask,
-    ImageFormat, MapState, PropMode, Window, WindowClass,
+    ImageFormat, InputFocus, MapState, PropMode, Window, WindowClass,
 };
 use x11rb::rust_connection::RustConnection;
 use x11rb::wrapper::ConnectionExt as _;
@@ -130,6 +130,47 @@ impl Screen {
     /// When the screen is lost.
     pub fn keyboard_at(&self) -> Result<Window> {
         Ok(self.connection.get_input_focus()?.reply()?.focus)
+    }
+
+    /// Says which window is active, as a window manager does.
+    ///
+    /// # Errors
+    /// When the screen is lost.
+    pub fn say_active(&self, window: Window) -> Result<()> {
+        let name = self.atom("_NET_ACTIVE_WINDOW")?;
+        self.connection
+            .change_property32(PropMode::REPLACE, self.root, name, AtomEnum::WINDOW, &[window])?
+            .check()?;
+        Ok(())
+    }
+
+    /// Returns the identifier of a window that has gone.
+    ///
+    /// # Errors
+    /// When the screen is lost.
+    pub fn gone_window(&self) -> Result<Window> {
+        let window = self.part_of(self.root)?;
+        self.connection.destroy_window(window)?.check()?;
+        Ok(window)
+    }
+
+    /// Moves the keyboard to a small window inside a window, as some toolkits do.
+    ///
+    /// # Errors
+    /// The window or the display is lost.
+    pub fn focus_inside(&self, window: Window) -> Result<()> {
+        let part = self.part_of(window)?;
+        self.connection.set_input_focus(InputFocus::PARENT, part, x11rb::CURRENT_TIME)?.check()?;
+        Ok(())
+    }
+
+    fn part_of(&self, window: Window) -> Result<Window> {
+        let part = self.connection.generate_id()?;
+        let (depth, class) = (x11rb::COPY_DEPTH_FROM_PARENT, WindowClass::INPUT_OUTPUT);
+        let wanted = CreateWindowAux::new();
+        self.connection.create_window(depth, part, window, 0, 0, 1, 1, 0, class, 0, &wanted)?.check()?;
+        self.connection.map_window(part)?.check()?;
+        Ok(part)
     }
 
     /// Describes a window for an error message: its title and those of the windows that it is in, whether its program is

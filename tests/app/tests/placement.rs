@@ -3,7 +3,9 @@
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
 use std::time::{Duration, Instant};
-use vitalsign_app_tests::{App, DesktopServices, Hand, Page, Process, Rect, TextWindow, TrayHost, Ward};
+use vitalsign_app_tests::{
+    App, DesktopServices, Hand, Manager, Page, Process, Rect, TextWindow, TrayHost, Ward,
+};
 use vitalsign_e2e::wait_for;
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -101,6 +103,42 @@ fn prompt_stays_beside_the_work_and_where_it_is_moved() -> Result<()> {
     })
     .with_context(|| format!("{:?}", screen.place(window)))?;
     close(window, asked)
+}
+
+#[test]
+fn prompt_is_beside_the_keyboard_whatever_is_said_to_be_active() -> Result<()> {
+    let ward = Ward::open_at(DesktopServices::under(Manager::None)?)?;
+    let tray = TrayHost::at(&ward.desk)?;
+    let _app = Process::start(&mut App::command(
+        &ward.desk,
+        &ward.agent.socket(),
+        Some(&ward.key),
+        &["--background"],
+    )?)?;
+    tray.icon()?;
+    let (screen, hand) = (ward.desk.screen()?, Hand::open(ward.desk.display())?);
+    for (order, work, elsewhere) in [
+        ("4711", Rect { x: 0, y: 40, width: 600, height: 700 }, (1200, 450)),
+        ("4712", Rect { x: 680, y: 40, width: 600, height: 700 }, (80, 450)),
+    ] {
+        let text = TextWindow::open_at(ward.desk.display(), work)?;
+        // A window manager that is behind still names the window that was closed before.
+        screen.say_active(screen.gone_window()?)?;
+        screen.focus_inside(text.window)?;
+        hand.point(elsewhere)?;
+        let asked = ward.ask(&format!("EHR: sign order {order}"), &[])?;
+        let window = screen.until_app_window()?;
+        wait_for("the prompt beside the work", MINUTE, || {
+            let place = screen.place(window)?;
+            Ok((!place.overlaps(work) && place.is_inside(SCREEN)).then_some(()))
+        })
+        .with_context(|| format!("{order}: {:?}", screen.place(window)))?;
+        screen.close(window)?;
+        ensure!(asked.end()? == "declined");
+        screen.until_no_app_window()?;
+        text.close()?;
+    }
+    Ok(())
 }
 
 #[test]

@@ -309,23 +309,45 @@ fn read_focused(window: &gtk::ApplicationWindow) -> Result<Option<Rect>, X11Erro
     let (connection, screen) = x11rb::connect(None)?;
     let Some(root) = connection.setup().roots.get(screen).map(|screen| screen.root) else { return Ok(None) };
     let own = x11_id(window);
-    let active = property(&connection, root, "_NET_ACTIVE_WINDOW", AtomEnum::WINDOW.into())?;
-    // Where there is no window manager, the server knows.
-    let focus = connection.get_input_focus()?.reply()?.focus;
-    let candidates = active.first().copied().filter(|it| *it != 0).into_iter().chain([focus]);
-    let Some(focused) = candidates.into_iter().find(|it| *it > 1 && *it != root && Some(*it) != own) else {
-        return Ok(None);
-    };
-    let size = connection.get_geometry(focused)?.reply()?;
-    let at = connection.translate_coordinates(focused, root, 0, 0)?.reply()?;
-    let [left, right, top, bottom] = frame_of(&connection, focused)?;
     let scale = window.scale_factor().max(1);
-    Ok(Some(Rect {
+    // The server knows where keys go now; the window manager says it later, and may name a window that has gone.
+    let focus = connection.get_input_focus()?.reply()?.focus;
+    let focus = client_of(&connection, root, focus).ok().flatten();
+    let active = property(&connection, root, "_NET_ACTIVE_WINDOW", AtomEnum::WINDOW.into())?;
+    let candidates = focus.into_iter().chain(active.first().copied());
+    let mut others = candidates.filter(|it| *it > 1 && *it != root && Some(*it) != own);
+    Ok(others.find_map(|it| framed(&connection, root, it, scale).ok()))
+}
+
+/// Returns the window of a program that this one is, or is in (`WM_STATE`, ICCCM section 4.1.3.1): the focus may be in a
+/// small window inside. Without a window manager it is the outermost one.
+fn client_of(connection: &impl Connection, root: Window, inner: Window) -> Result<Option<Window>, X11Error> {
+    let mut at = inner;
+    // A window that is none, or the root itself (`PointerRoot`).
+    while at > 1 && at != root {
+        if !property(connection, at, "WM_STATE", AtomEnum::ANY.into())?.is_empty() {
+            return Ok(Some(at));
+        }
+        let parent = connection.query_tree(at)?.reply()?.parent;
+        if parent == root {
+            return Ok(Some(at));
+        }
+        at = parent;
+    }
+    Ok(None)
+}
+
+/// Returns the place of a program's window with its frame.
+fn framed(connection: &impl Connection, root: Window, window: Window, scale: i32) -> Result<Rect, X11Error> {
+    let size = connection.get_geometry(window)?.reply()?;
+    let at = connection.translate_coordinates(window, root, 0, 0)?.reply()?;
+    let [left, right, top, bottom] = frame_of(connection, window)?;
+    Ok(Rect {
         x: (i32::from(at.dst_x) - left) / scale,
         y: (i32::from(at.dst_y) - top) / scale,
         width: (i32::from(size.width) + left + right) / scale,
         height: (i32::from(size.height) + top + bottom) / scale,
-    }))
+    })
 }
 
 /// Returns the widths of a window's frame: left, right, top, bottom (`_NET_FRAME_EXTENTS`, EWMH).
