@@ -51,22 +51,32 @@ fi
 [ "${1:-}" != cross ] ||
   packages=(gcc libc6-dev cmake nasm rustc-web cargo-web rust-web-src rust-web-clippy gcc-mingw-w64-x86-64 wine wine64)
 
-missing=()
-for package in "${packages[@]}"; do
-  state=$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null || true)
-  [ "$state" = installed ] || missing+=("$package")
-done
-if [ ${#missing[@]} -gt 0 ]; then
+missing() {
+  local package state
+  for package in "${packages[@]}"; do
+    state=$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null || true)
+    [ "$state" = installed ] || echo "$package"
+  done
+}
+# A package from elsewhere, such as backports, may be removed when another is installed, and then is missing itself.
+for _ in 1 2 3; do
+  mapfile -t lacking < <(missing)
+  [ ${#lacking[@]} -gt 0 ] || break
   if ! command -v apt-get >/dev/null; then
-    echo "setup: this script installs packages on Debian and Ubuntu only; install these yourself: ${missing[*]}" >&2
+    echo "setup: this script installs packages on Debian and Ubuntu only; install these yourself: ${lacking[*]}" >&2
     exit 1
   fi
-  echo "setup: installing ${missing[*]}" >&2
+  echo "setup: installing ${lacking[*]}" >&2
   root=()
   [ "$(id -u)" = 0 ] || root=(sudo)
   apt=("${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=600)
   "${apt[@]}" update >&2
-  "${apt[@]}" install -y --no-install-recommends "${missing[@]}" </dev/null >&2
+  "${apt[@]}" install -y --no-install-recommends "${lacking[@]}" </dev/null >&2
+done
+mapfile -t lacking < <(missing)
+if [ ${#lacking[@]} -gt 0 ]; then
+  echo "setup: other packages on this machine conflict with these; install them yourself: ${lacking[*]}" >&2
+  exit 1
 fi
 
 if ! command -v cargo >/dev/null; then
