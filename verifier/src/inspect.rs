@@ -9,6 +9,7 @@ mod keys;
 mod pcr_values;
 mod quote;
 
+use crate::clock;
 use serde_json::{Map, Value};
 use std::fmt::Write;
 use std::io::Read;
@@ -68,6 +69,9 @@ pub enum Command {
         /// Nonce of the evidence that the verdict must refer to, in base64url
         #[arg(long, allow_hyphen_values = true)]
         nonce: Option<Nonce>,
+        /// Time at which the verdict has to be valid, such as 2026-11-01T12:00:00Z [default: now]
+        #[arg(long, value_name = "TIME", value_parser = instant)]
+        at: Option<u64>,
     },
 }
 
@@ -130,11 +134,11 @@ impl Unreadable {
     }
 }
 
-/// Inspects a file and prints the result. Returns `false` if the object is invalid.
+/// Inspects a file and prints the result.
 ///
 /// # Errors
 /// The file cannot be inspected at all.
-pub fn run(command: &Command) -> Result<bool, Unreadable> {
+pub fn run(command: &Command) -> Result<Holds, Unreadable> {
     let (file, inspection) = match command {
         Command::Evidence { file, key, nonce } => {
             let key = key.as_deref().map(keys::report_key).transpose()?;
@@ -148,13 +152,20 @@ pub fn run(command: &Command) -> Result<bool, Unreadable> {
             let values = pcrs.as_deref().map(pcr_values::read).transpose()?;
             (file, quote::inspect(&read(&file.path)?, key.as_ref(), signature, log, values)?)
         }
-        Command::Ear { file, jwks, nonce } => {
+        Command::Ear { file, jwks, nonce, at } => {
             let keys = jwks.as_deref().map(keys::jwks).transpose()?;
-            (file, ear::inspect(&read(&file.path)?, keys.as_ref(), nonce.as_ref())?)
+            let at = at.unwrap_or_else(clock::now);
+            (file, ear::inspect(&read(&file.path)?, keys.as_ref(), nonce.as_ref(), at)?)
         }
     };
     print!("{}", if file.json { inspection.json() } else { inspection.text() });
-    Ok(!matches!(inspection.holds, Holds::No(_)))
+    Ok(inspection.holds)
+}
+
+/// Parses a time: RFC 3339.
+fn instant(text: &str) -> Result<u64, String> {
+    let time: jiff::Timestamp = text.parse().map_err(|error: jiff::Error| error.to_string())?;
+    u64::try_from(time.as_second()).map_err(|_| "before 1970".to_owned())
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Unreadable> {

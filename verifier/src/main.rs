@@ -7,7 +7,8 @@ use clap::{Parser, Subcommand};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use vitalsign_verifier::config::Config;
-use vitalsign_verifier::{inspect, owner};
+use vitalsign_verifier::inspect::{self, Holds};
+use vitalsign_verifier::owner;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -22,7 +23,8 @@ Examples:
 
 Commands talk to the running verifier, except serve, migrate, backup, restore, and those that need only files.
 
-Exit status: 0 success or valid, 1 failed or invalid, 2 usage error, 3 the verifier cannot be reached.";
+Exit status: 0 success or valid, 1 failed or invalid, 2 usage error, 3 the verifier cannot be reached, 4 shown but not
+verified (inspect).";
 
 /// Enrols devices, appraises their reports, signs verdicts and keeps the audit log.
 #[derive(Parser)]
@@ -122,6 +124,7 @@ fn main() -> ExitCode {
         }
     };
     let connection = VerifierConnection::new(config.clone(), server);
+    let mut unverified = false;
     let outcome = runtime.block_on(async {
         match command {
             Command::Serve(arguments) => admin::serve::run(&config, arguments).await,
@@ -138,11 +141,16 @@ fn main() -> ExitCode {
             Command::Backup(arguments) => admin::backup::run(&config, arguments).await,
             Command::BackupKey(arguments) => admin::backup::make_key(&arguments),
             Command::Restore(arguments) => admin::restore::run(&config, arguments).await,
-            Command::Inspect(command) => Ok(inspect::run(&command)?),
+            Command::Inspect(command) => {
+                let holds = inspect::run(&command)?;
+                unverified = matches!(holds, Holds::NotChecked(_));
+                Ok(holds == Holds::Yes)
+            }
         }
     });
     match outcome {
         Ok(true) => ExitCode::SUCCESS,
+        Ok(false) if unverified => ExitCode::from(4),
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("error: {error:#}");

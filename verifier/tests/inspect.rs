@@ -19,6 +19,8 @@ mod tests {
     const DOCUMENT: &str = include_str!("../../docs/protocol.md");
     /// That of the examples: 65, 66, 67, …
     const NONCE: &str = "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVpbXF1eX2A";
+    /// Time at which the verdict of the examples is valid.
+    const VALID: &str = "2027-01-15T08:14:59Z";
     const OTHER_NONCE: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
     struct InspectFixture(tempfile::TempDir);
@@ -87,10 +89,10 @@ mod tests {
     #[test]
     fn a_verdict_reads_like_this() {
         let desk = InspectFixture::new();
-        let (status, text) = desk.says("ear ear --jwks keys");
+        let (status, text) = desk.says(&format!("ear ear --jwks keys --at {VALID}"));
         assert_eq!(status, 0);
         insta::assert_snapshot!("ear", text);
-        let json = desk.json("ear ear --jwks keys");
+        let json = desk.json(&format!("ear ear --jwks keys --at {VALID}"));
         assert_eq!(json["holds"], "yes");
     }
 
@@ -102,7 +104,7 @@ mod tests {
         desk.put("tampered", &tampered);
         desk.put("short", &tampered[..100]);
         desk.put("other", &hex(&example("report-key-point").replacen("04", "05", 1)));
-        desk.assert("evidence evidence", 0, "Not checked: no key was given");
+        desk.assert("evidence evidence", 4, "Not checked: no key was given");
         desk.assert(&format!("evidence evidence --key point --nonce {NONCE}"), 0, "Valid.");
         desk.assert(
             &format!("evidence evidence --key point --nonce {OTHER_NONCE}"),
@@ -131,8 +133,12 @@ mod tests {
         desk.put("two", signed.as_bytes());
         desk.put("broken", format!("x{ear}!").as_bytes());
         desk.put("other", format!("!{ear}").as_bytes());
-        desk.assert("ear ear", 0, "Not checked: no keys were given");
-        desk.assert(&format!("ear ear --jwks keys --nonce {NONCE}"), 0, "Valid.");
+        desk.assert(&format!("ear ear --at {VALID}"), 4, "Not checked: no keys were given");
+        desk.assert(&format!("ear ear --jwks keys --nonce {NONCE} --at {VALID}"), 0, "Valid.");
+        let late = "2027-01-15T08:15:00Z";
+        desk.assert(&format!("ear ear --jwks keys --at {late}"), 1, "Invalid: it has expired");
+        desk.assert(&format!("ear ear --at {late}"), 1, "Invalid: it has expired");
+        desk.assert("ear ear --at yesterday", 2, "--at");
         desk.assert(&format!("ear ear --jwks keys --nonce {OTHER_NONCE}"), 1, "about another nonce");
         desk.assert("ear tampered --jwks keys", 1, "signature is invalid");
         desk.assert("ear ear --jwks unknown", 1, "not pinned");
@@ -202,9 +208,9 @@ mod tests {
         desk.put("other-log", &event_log([1; 32]));
         desk.assert("quote good --key ak --event-log log", 0, "Valid.");
         desk.assert("quote good --key ak --event-log other-log", 1, "the event log does not replay");
-        desk.assert("quote good", 0, "no attestation key was given");
+        desk.assert("quote good", 4, "no attestation key was given");
         desk.assert("quote replayed --key ak", 1, "another nonce or another report key");
-        desk.assert("quote quote --key ak", 0, "no signature was given");
+        desk.assert("quote quote --key ak", 4, "no signature was given");
         desk.assert("quote quote --key ak --signature signature", 0, "Valid.");
         desk.assert("quote tampered --key ak --signature signature", 1, "signature is invalid");
         desk.assert("quote quote --key report-key --signature signature", 2, "the key in report-key");
@@ -306,10 +312,10 @@ mod tests {
         let json = desk.json("event-log sm3");
         assert_eq!((&json["banks"], &json["skipped_banks"]), (&json!(["sha256"]), &json!(["sm3_256"])));
         desk.put("ccel", &log_of_banks(&[(0x000c, 48)], 1));
-        desk.assert("event-log ccel", 0, "this is not a TPM's log but one of confidential computing (CCEL)");
+        desk.assert("event-log ccel", 4, "this is not a TPM's log but one of confidential computing (CCEL)");
         for (banks, register) in [(&[(0x000c, 48)][..], 0), (&[(0x000b, 32), (0x000c, 48)], 1)] {
             desk.put("tpm", &log_of_banks(banks, register));
-            desk.assert("event-log tpm", 0, "a log alone proves nothing");
+            desk.assert("event-log tpm", 4, "a log alone proves nothing");
         }
     }
 
@@ -350,8 +356,8 @@ mod tests {
             let mut claims = claims.clone();
             claims[member] = value.clone();
             desk.put("ear", &token(&es384, &claims));
-            let (status, text) = desk.says("ear ear");
-            assert_eq!(status == 0, good, "{member} {value}: {text}");
+            let (status, text) = desk.says("ear ear --at 2022-10-23T12:48:03Z");
+            assert_eq!(status, if good { 4 } else { 1 }, "{member} {value}: {text}");
         }
         desk.put("ear", &token(&json!({ "alg": "none" }), &claims));
         desk.assert("ear ear", 1, "it is not signed");
@@ -366,7 +372,7 @@ mod tests {
             let path = vectors.join(format!("draft-ietf-rats-ear-03/cddl/examples/{name}.diag"));
             let Ok(claims) = serde_json::from_slice(&std::fs::read(path).unwrap()) else { continue };
             desk.put("ear", &token(&json!({ "alg": "ES256" }), &claims));
-            desk.assert("ear ear", 0, "Not checked");
+            desk.assert("ear ear", 4, "Not checked");
             read += 1;
         }
         assert!(read >= 2, "{read}");
@@ -436,7 +442,7 @@ mod tests {
             }
         }
         assert!(compared >= 18, "{compared}");
-        desk.assert("event-log log", 0, "Not checked: a log alone proves nothing");
+        desk.assert("event-log log", 4, "Not checked: a log alone proves nothing");
         desk.assert("event-log short", 1, "truncated at byte");
     }
 

@@ -13,6 +13,7 @@ pub(super) fn inspect(
     bytes: &[u8],
     keys: Option<&JwkSet>,
     nonce: Option<&Nonce>,
+    at: u64,
 ) -> Result<Inspection, Unreadable> {
     let malformed = |what: String| Unreadable::Malformed("a verdict", what);
     let token = std::str::from_utf8(bytes).map_err(|error| malformed(error.to_string()))?.trim();
@@ -40,6 +41,7 @@ pub(super) fn inspect(
         (Some(Err(error)), ..) => Holds::No(error.to_string()),
         (_, Err(why), _) => Holds::No(why.to_owned()),
         (_, _, Some(nonce)) if ear.eat_nonce != Some(*nonce) => Holds::No("it is about another nonce".into()),
+        _ if ear.exp.is_some_and(|end| end <= at) => Holds::No("it has expired".into()),
         (Some(Ok(_)), ..) => Holds::Yes,
         (None, ..) => Holds::NotChecked("no keys were given, so the signer is unknown"),
     };
