@@ -106,7 +106,7 @@ fn prompt_stays_beside_the_work_and_where_it_is_moved() -> Result<()> {
 }
 
 #[test]
-fn prompt_is_beside_the_keyboard_whatever_is_said_to_be_active() -> Result<()> {
+fn prompt_docks_beside_the_keyboard_of_the_person() -> Result<()> {
     let ward = Ward::open_at(DesktopServices::under(Manager::None)?)?;
     let tray = TrayHost::at(&ward.desk)?;
     let _app = Process::start(&mut App::command(

@@ -323,7 +323,7 @@ fn read_focused(window: &gtk::ApplicationWindow) -> Result<Option<Rect>, X11Erro
 /// small window inside. Without a window manager it is the outermost one.
 fn client_of(connection: &impl Connection, root: Window, inner: Window) -> Result<Option<Window>, X11Error> {
     let mut at = inner;
-    // A window that is none, or the root itself (`PointerRoot`).
+    // There may be no focus, or it may be at the root itself (`PointerRoot`).
     while at > 1 && at != root {
         if !property(connection, at, "WM_STATE", AtomEnum::ANY.into())?.is_empty() {
             return Ok(Some(at));
