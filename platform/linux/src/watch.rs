@@ -1,6 +1,6 @@
 //! Changes, as the system pushes them: one thread that sleeps in `poll` and wakes for nothing else.
 //!
-//! What the kernel does not tell of is not here: a product that starts (call [`Watcher::refresh`] after a reading), and
+//! What nothing tells of is not here: a product that starts without systemd (call [`Watcher::refresh`] after a reading), and
 //! the tables of legacy iptables.
 
 mod bus;

@@ -1,6 +1,7 @@
-//! The signals of systemd-logind on the system bus: as much of the D-Bus wire (D-Bus specification 0.43) as it takes to
-//! subscribe to them and to read them.
+//! The signals of systemd and systemd-logind on the system bus: as much of the D-Bus wire (D-Bus specification 0.43) as it
+//! takes to subscribe to them and to read them.
 
+use crate::edr::products::PRODUCTS;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
@@ -8,7 +9,7 @@ use std::path::Path;
 use std::time::Duration;
 use vitalsign_platform_api::Change;
 
-/// The largest message that is kept; logind's are far smaller. Larger ones are skipped: any user can send them.
+/// The largest message that is kept; theirs are far smaller. Larger ones are skipped: any user can send them.
 const MAX_MESSAGE: usize = 64 * 1024;
 /// The largest message of the specification.
 const MAX_LENGTH: usize = 128 * 1024 * 1024;
@@ -18,11 +19,13 @@ const FIXED_HEADER: usize = 16;
 /// Property of a session that is true while its screen is locked.
 const LOCKED_HINT: &[u8] = b"LockedHint\0";
 /// The bus checks a rule's sender for broadcasts only; signals that are addressed to this connection pass all rules.
-const SUBSCRIPTIONS: [&str; 3] = [
+const SUBSCRIPTIONS: [&str; 4] = [
     "type='signal',sender='org.freedesktop.login1',interface='org.freedesktop.login1.Manager',member='PrepareForSleep'",
     "type='signal',sender='org.freedesktop.login1',interface='org.freedesktop.login1.Session'",
     "type='signal',sender='org.freedesktop.login1',interface='org.freedesktop.DBus.Properties',\
      member='PropertiesChanged',arg0='org.freedesktop.login1.Session'",
+    // Units that were started, stopped or restarted (org.freedesktop.systemd1(5)).
+    "type='signal',sender='org.freedesktop.systemd1',interface='org.freedesktop.systemd1.Manager',member='JobRemoved'",
 ];
 
 /// A connection that is subscribed.
@@ -60,6 +63,15 @@ impl Bus {
         for (serial, rule) in (2..).zip(SUBSCRIPTIONS) {
             stream.write_all(&call(serial, "AddMatch", Some(rule)))?;
         }
+        // Without a subscriber systemd sends none. Where it is not the init system, this is answered by an error.
+        let systemd = "org.freedesktop.systemd1";
+        let fields = [
+            (1, 'o', "/org/freedesktop/systemd1"),
+            (6, 's', systemd),
+            (2, 's', "org.freedesktop.systemd1.Manager"),
+            (3, 's', "Subscribe"),
+        ];
+        stream.write_all(&message(1, 99, &fields, "", &[]))?;
         stream.set_nonblocking(true)?;
         Ok(Self { stream, received: Vec::new(), skip: 0 })
     }
@@ -159,7 +171,7 @@ fn message_length(bytes: &[u8]) -> io::Result<Option<usize>> {
 }
 
 /// Parses a complete message; `None` for answers, other signals, unknown content, and signals that are addressed to this
-/// connection: any user can send those, and logind broadcasts.
+/// connection: any user can send those, and systemd and logind broadcast.
 fn change(message: &[u8]) -> Option<Change> {
     const SIGNAL: u8 = 4;
     let reader = MessageReader::new(message)?;
@@ -200,8 +212,16 @@ fn change(message: &[u8]) -> Option<Change> {
             let names_lock = message.windows(LOCKED_HINT.len()).any(|part| part == LOCKED_HINT);
             Some(if names_lock { Change::Locked } else { Change::Lock })
         }
+        ("org.freedesktop.systemd1.Manager", "JobRemoved") => names_product(message).then_some(Change::Edr),
         _ => None,
     }
+}
+
+/// Returns whether a message names a unit of an endpoint product.
+fn names_product(message: &[u8]) -> bool {
+    let texts: Vec<&[u8]> = message.split(|byte| *byte == 0).collect();
+    let mut units = PRODUCTS.iter().flat_map(|product| product.units);
+    units.any(|unit| texts.iter().any(|text| text.ends_with(unit.as_bytes())))
 }
 
 /// Reads numbers in the byte order that the message names.
@@ -271,6 +291,23 @@ mod tests {
         message(4, 7, &fields, if body.is_empty() { "" } else { "b" }, body)
     }
 
+    /// A finished job of systemd.
+    fn job_removed(unit: &str) -> Vec<u8> {
+        let mut body = 7_u32.to_le_bytes().to_vec();
+        for text in ["/org/freedesktop/systemd1/job/7", unit, "done"] {
+            pad(&mut body, 4);
+            body.extend(string(text));
+        }
+        let manager = "org.freedesktop.systemd1.Manager";
+        let fields = [
+            (1, 'o', "/org/freedesktop/systemd1"),
+            (2, 's', manager),
+            (7, 's', ":1.0"),
+            (3, 's', "JobRemoved"),
+        ];
+        message(4, 7, &fields, "uoss", &body)
+    }
+
     #[test]
     fn signals_are_told_apart() {
         let properties = "org.freedesktop.DBus.Properties";
@@ -285,6 +322,8 @@ mod tests {
             (signal(properties, "PropertiesChanged", &[]), Some(Change::Lock)),
             (signal(properties, "PropertiesChanged", &string("IdleHint")), Some(Change::Lock)),
             (signal(properties, "PropertiesChanged", &string("LockedHint")), Some(Change::Locked)),
+            (job_removed("clamav-daemon.service"), Some(Change::Edr)),
+            (job_removed("cron.service"), None),
             (call(1, "Hello", None), None),
         ];
         for (message, expected) in table {
