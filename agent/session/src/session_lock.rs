@@ -12,8 +12,10 @@ use vitalsign_session_settings::LockSettings;
 
 /// Delay before reconnecting to the service.
 const RECONNECT_DELAY: Duration = Duration::from_secs(1);
-/// Interval at which settings are read even without a change of a file: an idle daemon may have been started or ended.
+/// Interval at which settings are read even without a change: nothing tells that an idle daemon was started.
 const REFRESH_INTERVAL: Duration = Duration::from_secs(5 * 60);
+/// The same while nothing locks the screen, so that the remedy is seen soon.
+const REMEDY_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Input of [`share`].
 #[derive(Debug)]
@@ -39,9 +41,15 @@ pub fn share_session_lock(socket: PathBuf) {
     };
     let readings = inputs.clone();
     std::thread::spawn(move || {
-        while readings.send(Input::Send(Request::SessionLock(claim(settings.read())))).is_ok()
-            && settings.wait(REFRESH_INTERVAL).is_ok()
-        {}
+        loop {
+            let lock = settings.read();
+            let locks = lock.automatic != Fact::Known(false);
+            let said = readings.send(Input::Send(Request::SessionLock(claim(lock))));
+            let patience = if locks { REFRESH_INTERVAL } else { REMEDY_INTERVAL };
+            if said.is_err() || settings.wait(patience).is_err() {
+                return;
+            }
+        }
     });
     std::thread::spawn(move || share(&socket, &inputs, &inbox));
 }

@@ -27,7 +27,8 @@ impl LockSettings {
 
     /// Reads the settings in force.
     #[must_use]
-    pub fn read(&self) -> Lock {
+    pub fn read(&mut self) -> Lock {
+        self.watch.look_for_programs();
         let root = Root::default();
         lock::read(&root, &Commands::of(&root), Some(&self.session))
     }

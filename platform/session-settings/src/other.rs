@@ -19,7 +19,7 @@ impl LockSettings {
 
     /// Reads the settings in force.
     #[must_use]
-    pub fn read(&self) -> Lock {
+    pub fn read(&mut self) -> Lock {
         match *self {}
     }
 

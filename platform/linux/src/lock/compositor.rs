@@ -43,7 +43,7 @@ const OTHERS: [&str; 16] = [
 ];
 
 /// Programs that run a locker when the session is idle.
-const DAEMONS: [&str; 8] = [
+pub(super) const DAEMONS: [&str; 8] = [
     "swayidle",
     "hypridle",
     "xss-lock",

@@ -43,6 +43,22 @@ pub(super) fn runs(root: &Root, program: &str) -> Result<bool, Reason> {
     Ok(pids.filter(named).any(|pid| is_own(root, &pid)))
 }
 
+/// Processes of the user that lock the screen, or have another program lock it.
+pub(super) fn own_lockers(root: &Root) -> Vec<i32> {
+    let names = super::compositor::DAEMONS.into_iter().chain(["xfce4-screensaver", "mate-screensaver"]);
+    let names: Vec<_> = names.map(|name| name.as_bytes().get(..COMM).unwrap_or(name.as_bytes())).collect();
+    let pids = root.names("/proc").unwrap_or_default();
+    let named = |pid: &String| {
+        let name = root.text(format!("/proc/{pid}/comm")).unwrap_or_default();
+        names.contains(&name.trim_end().as_bytes()) && is_own(root, pid)
+    };
+    pids.into_iter()
+        .filter(|pid| pid.bytes().all(|byte| byte.is_ascii_digit()))
+        .filter(named)
+        .filter_map(|pid| pid.parse().ok())
+        .collect()
+}
+
 /// Returns whether a process is of the user whose session this is.
 pub(super) fn is_own(root: &Root, pid: &str) -> bool {
     use std::os::unix::fs::MetadataExt;

@@ -1,11 +1,13 @@
-//! Notices changes of a session's lock settings: inotify(7) on the files that hold them, and on logind's seats.
+//! Notices changes of a session's lock settings: inotify(7) on the files that hold them, and on logind's seats; and the end
+//! of the programs that act on them.
 
-use super::LoginSession;
+use super::{LoginSession, daemon};
 use crate::Root;
 use crate::seat::SEATS;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::inotify::{self, CreateFlags, ReadFlags, Reader, WatchFlags};
 use rustix::io::Errno;
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use std::collections::HashMap;
 use std::io;
 use std::mem::MaybeUninit;
@@ -49,7 +51,10 @@ const SYSTEM: [(&str, Names); 5] = [
 /// Watch of one session's settings.
 #[derive(Debug)]
 pub struct SettingsWatch {
+    root: Root,
     inotify: OwnedFd,
+    /// Idle daemons and lockers that run.
+    programs: Vec<OwnedFd>,
     folders: Vec<(PathBuf, Names)>,
     names: HashMap<i32, Names>,
 }
@@ -66,9 +71,19 @@ impl SettingsWatch {
         let home = session.settings.parent().map(|home| (home.to_owned(), HOME));
         let folders = own.into_iter().chain(home).chain(system);
         let folders = folders.map(|(path, names)| (root.path(path), names)).collect();
-        let mut watch = Self { inotify, folders, names: HashMap::new() };
+        let mut watch =
+            Self { root: root.clone(), inotify, programs: Vec::new(), folders, names: HashMap::new() };
         watch.extend();
+        watch.look_for_programs();
         Ok(watch)
+    }
+
+    /// Looks again for the programs whose end is a change. Call it before the settings are read, so that no end is missed.
+    pub fn look_for_programs(&mut self) {
+        if self.root.is_live() {
+            let open = |pid: i32| pidfd_open(Pid::from_raw(pid)?, PidfdFlags::empty()).ok();
+            self.programs = daemon::own_lockers(&self.root).into_iter().filter_map(open).collect();
+        }
     }
 
     /// Waits for a change, at most `patience`, and then for the end of its burst. Returns whether one came.
@@ -78,14 +93,16 @@ impl SettingsWatch {
     pub fn wait(&mut self, patience: Duration) -> io::Result<bool> {
         let end = Instant::now() + patience;
         loop {
-            self.wait_until(end)?;
-            if self.take()? {
+            let ended = self.wait_until(end)?;
+            if self.take()? || ended {
                 break;
             }
             if Instant::now() >= end {
                 return Ok(false);
             }
         }
+        // What has ended stays ready.
+        self.programs.clear();
         let end = Instant::now() + BURST;
         while Instant::now() < end {
             self.wait_until(end)?;
@@ -103,12 +120,16 @@ impl SettingsWatch {
         }
     }
 
-    fn wait_until(&self, end: Instant) -> io::Result<()> {
+    /// Waits for an event or the end of a program, of which it returns whether there was one.
+    fn wait_until(&self, end: Instant) -> io::Result<bool> {
         let left = Timespec::try_from(end.saturating_duration_since(Instant::now())).ok();
-        match poll(&mut [PollFd::new(&self.inotify, PollFlags::IN)], left.as_ref()) {
-            Ok(_) | Err(Errno::INTR) => Ok(()),
-            Err(error) => Err(error.into()),
+        let watched = std::iter::once(&self.inotify).chain(&self.programs);
+        let mut ready: Vec<_> = watched.map(|fd| PollFd::new(fd, PollFlags::IN)).collect();
+        match poll(&mut ready, left.as_ref()) {
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
         }
+        Ok(ready.iter().skip(1).any(|fd| !fd.revents().is_empty()))
     }
 
     /// Takes all events that have come; returns whether one of them counts.
