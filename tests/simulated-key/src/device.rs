@@ -6,14 +6,14 @@ mod pin;
 mod usb;
 mod usbip;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use clap::Parser;
 use control::{Control, Finger};
 use fido_authenticator::{Authenticator, Config, Conforming, FirmwareVersion};
 use littlefs2_core::{Path as InKey, path};
 use rand_chacha::ChaCha8Rng;
 use rand_core::SeedableRng;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
@@ -43,6 +43,9 @@ struct Arguments {
     /// Be a USB key, exported by USB/IP at this address; port 0 chooses a free one
     #[arg(long, group = "transport", value_name = "ADDRESS", num_args = 0..=1, default_missing_value = "127.0.0.1:3240")]
     usb: Option<SocketAddr>,
+    /// Be a USB key of this machine's kernel, through `/dev/uhid`, which needs root
+    #[arg(long, group = "transport")]
+    uhid: bool,
     /// Set this PIN unless the key has one
     #[arg(long, value_name = "PIN")]
     pin: Option<String>,
@@ -94,8 +97,8 @@ pub(crate) fn run() -> Result<()> {
         }
         match (arguments.nfc, arguments.usb) {
             (Some(reader), _) => nfc::run(&key, reader),
-            (_, Some(address)) => usb::run(&key, address),
-            (None, None) => bail!("neither --nfc nor --usb"),
+            (_, Some(address)) => usb::run(&key, address, false),
+            (None, None) => usb::run(&key, SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), true),
         }
     })
 }

@@ -36,25 +36,9 @@ impl Plugged {
     /// # Errors
     /// The device is missing, or the kernel rejects it.
     pub fn into_this_kernel(server: SocketAddr) -> Result<Self> {
-        let mut connection = TcpStream::connect(server)?;
-        connection.set_nodelay(true)?;
-        let mut request = Vec::with_capacity(40);
-        request.extend_from_slice(&VERSION.to_be_bytes());
-        request.extend_from_slice(&IMPORT.to_be_bytes());
-        request.extend_from_slice(&[0; 4]);
-        request.extend_from_slice(b"1-1");
-        request.resize(40, 0);
-        connection.write_all(&request)?;
-        let mut reply = [0; 8];
-        connection.read_exact(&mut reply)?;
-        let accepted = [VERSION.to_be_bytes(), IMPORT_REPLY.to_be_bytes(), [0; 2], [0; 2]].concat();
-        ensure!(reply == *accepted, "the USB/IP server refuses: {reply:?}");
-        let mut device = [0; 312];
-        connection.read_exact(&mut device)?;
-        let number =
-            |at: usize| device.get(at..at + 4).and_then(|it| it.try_into().ok()).map(u32::from_be_bytes);
-        let (bus, device_number) = number(288).zip(number(292)).context("no device number")?;
-
+        let (connection, device) = imported(server)?;
+        let (bus, device_number) =
+            number(&device, 288).zip(number(&device, 292)).context("no device number")?;
         let port = free_port()?;
         let device_id = (bus << 16) | device_number;
         let line = format!("{port} {} {device_id} {FULL_SPEED}", connection.as_raw_fd());
@@ -62,6 +46,38 @@ impl Plugged {
             .context("the kernel does not take the device")?;
         Ok(Self { port, _connection: connection })
     }
+}
+
+/// Becomes the host of the device `1-1` of the server at this address; returns its vendor and product too.
+pub(crate) fn import(server: SocketAddr) -> Result<(TcpStream, (u16, u16))> {
+    let (connection, device) = imported(server)?;
+    let identity = number(&device, 300).context("no identity")?.to_be_bytes();
+    let [a, b, c, d] = identity;
+    Ok((connection, (u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d]))))
+}
+
+/// Returns the connection to the device, and its entry.
+fn imported(server: SocketAddr) -> Result<(TcpStream, [u8; 312])> {
+    let mut connection = TcpStream::connect(server)?;
+    connection.set_nodelay(true)?;
+    let mut request = Vec::with_capacity(40);
+    request.extend_from_slice(&VERSION.to_be_bytes());
+    request.extend_from_slice(&IMPORT.to_be_bytes());
+    request.extend_from_slice(&[0; 4]);
+    request.extend_from_slice(b"1-1");
+    request.resize(40, 0);
+    connection.write_all(&request)?;
+    let mut reply = [0; 8];
+    connection.read_exact(&mut reply)?;
+    let accepted = [VERSION.to_be_bytes(), IMPORT_REPLY.to_be_bytes(), [0; 2], [0; 2]].concat();
+    ensure!(reply == *accepted, "the USB/IP server refuses: {reply:?}");
+    let mut device = [0; 312];
+    connection.read_exact(&mut device)?;
+    Ok((connection, device))
+}
+
+fn number(device: &[u8; 312], at: usize) -> Option<u32> {
+    device.get(at..at + 4).and_then(|it| it.try_into().ok()).map(u32::from_be_bytes)
 }
 
 impl Drop for Plugged {

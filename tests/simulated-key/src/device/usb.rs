@@ -16,6 +16,7 @@ use usb_device::bus::UsbBusAllocator;
 use usb_device::device::{StringDescriptors, UsbDeviceBuilder, UsbVidPid};
 use usbd_ctaphid::CtapHid;
 use usbd_ctaphid::types::Status;
+use vitalsign_simulated_key::uhid;
 
 /// pid.codes keeps this number for tests that leave no room.
 const IDENTITY: Identity = Identity { vendor: 0x1209, product: 0x0001 };
@@ -27,8 +28,8 @@ const USER_ACTION_TIMEOUT: u8 = 0x2f;
 /// Flag of the request that a cancellation interrupts.
 static WORKING: OptionRefSwap<'static, InterruptFlag> = OptionRefSwap::new(None);
 
-/// Is in a port of the bus at that address, whenever it is plugged in.
-pub(super) fn run(key: &Key<'_>, address: SocketAddr) -> Result<()> {
+/// Is in a port of the bus at that address, whenever it is plugged in; or in this machine's kernel.
+pub(super) fn run(key: &Key<'_>, address: SocketAddr, in_kernel: bool) -> Result<()> {
     let mut address = address;
     while key.control.until_plugged_in() {
         let listener = TcpListener::bind(address).with_context(|| format!("listening at {address}"))?;
@@ -42,6 +43,15 @@ pub(super) fn run(key: &Key<'_>, address: SocketAddr) -> Result<()> {
                 let bus = bus.clone();
                 move || bus.serve(&listener, IDENTITY, &goes_on)
             });
+            if in_kernel {
+                // It ends when the key is pulled out.
+                threads.spawn(move || {
+                    let end = uhid::serve(address);
+                    if control.plugged() {
+                        end.inspect_err(|error| eprintln!("uhid: {error:#}")).ok();
+                    }
+                });
+            }
             control::say(&format!("ready usb {address}"));
             let ended = key.powered(false, |fido| be_in_port(key, fido, &bus));
             bus.cut();
