@@ -37,7 +37,8 @@ if [ $# = 0 ]; then
   # A kernel in a virtual machine, which accepts USB devices over the network and encrypts disks: tests/vm.
   packages+=(qemu-system-x86 busybox-static kmod cpio dmsetup e2fsprogs)
   # A whole guest: its disks are made from Debian's packages, and it boots by UEFI.
-  packages+=(mmdebstrap debian-archive-keyring ovmf qemu-utils cryptsetup-bin mtools dosfstools fdisk)
+  packages+=(mmdebstrap debian-archive-keyring ovmf qemu-utils cryptsetup-bin mtools dosfstools fdisk
+    gpg gpg-agent)
   # Ubuntu has its browser under other names.
   # shellcheck source=/dev/null
   case $(. /etc/os-release && echo "${ID:-}") in

@@ -33,6 +33,38 @@ table inet filter {
   chain forward { type filter hook forward priority 0; policy drop; }
 }
 N
+# A desktop session of a nurse, on a screen that is not there. It begins with desk.service.
+chroot "$root" useradd -m -s /bin/bash nurse
+cat >"$root/etc/systemd/system/desk.service" <<'U'
+[Unit]
+After=systemd-user-sessions.service
+[Service]
+User=nurse
+PAMName=login
+TTYPath=/dev/tty7
+Environment=XDG_SESSION_TYPE=wayland XDG_SESSION_CLASS=user XDG_SEAT=seat0 XDG_CURRENT_DESKTOP=sway
+Environment=WLR_BACKENDS=headless WLR_LIBINPUT_NO_DEVICES=1 WLR_RENDERER=pixman
+ExecStart=/usr/bin/dbus-run-session /usr/bin/sway
+ExecStartPost=+/bin/sh -c 'until loginctl activate "$$(loginctl list-sessions --no-legend | sed -n "/nurse/s/^ *\\([^ ]*\\) .*/\\1/p")"; do sleep 0.2; done'
+U
+install -d -o 1000 -g 1000 "$root/home/nurse/.config" "$root/home/nurse/.config/sway"
+cat >"$root/home/nurse/.config/sway/config" <<'C'
+exec swayidle -w timeout 300 "swaylock -f"
+exec sh -c "until vitalsign-session step-up listen --json --pin-file ~/pin >>~/listen.log 2>&1; do sleep 1; done"
+C
+(umask 077 && echo 123456 >"$root/home/nurse/pin")
+chown -R 1000:1000 "$root/home/nurse"
+# ClamAV blocks what it finds, by one signature: its own databases have to be fetched and are not here.
+printf 'OnAccessIncludePath /home\nOnAccessPrevention yes\nOnAccessExcludeUname clamav\n' >>"$root/etc/clamav/clamd.conf"
+printf 'GuestTest:0:*:%s\n' "$(printf %s a-file-that-is-not-wanted | od -An -tx1 | tr -d ' \n')" >"$root/var/lib/clamav/guest.ndb"
+echo a-file-that-is-not-wanted >"$root/home/nurse/unwanted"
+mkdir -p "$root/etc/systemd/system/clamav-daemon.service.d" "$root/root/quarantine"
+printf '[Unit]\nConditionPathExistsGlob=\n' >"$root/etc/systemd/system/clamav-daemon.service.d/own-signatures.conf"
+# What it finds stays in its place, so that the next who reads it is refused too.
+mkdir -p "$root/etc/systemd/system/clamav-clamonacc.service.d"
+printf '[Service]\nExecStart=\nExecStart=/usr/sbin/clamonacc -F --log=/var/log/clamav/clamonacc.log\n' \
+  >"$root/etc/systemd/system/clamav-clamonacc.service.d/stays.conf"
+chroot "$root" systemctl -q disable clamav-daemon
 chroot "$root" systemctl -q enable network nftables unattended-upgrades
 ln -sf /dev/null "$root/etc/systemd/system/systemd-networkd-wait-online.service"
 version=$(basename "$root"/boot/vmlinuz-*)

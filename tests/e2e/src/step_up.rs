@@ -66,7 +66,7 @@ impl Testbed {
     pub fn ask(&self, user: &str, message: &str, more: &[&str]) -> Result<Asked> {
         let url = self.url();
         let fixed = ["step-up", "request", "--json", "--url", &url, "--user", user, "--message", message];
-        let mut command = self.verifier(&[&fixed[..], more].concat());
+        let mut command = self.verifier_by_name(&[&fixed[..], more].concat())?;
         command.args(["--client", "ehr", "--secret-file"]).arg(self.secret_of_ehr()?);
         let log = std::fs::File::options().create(true).append(true).open(self.folder().join("asked.log"))?;
         let (child, input, mut output) = Child::start_talking(command.stderr(log))?;

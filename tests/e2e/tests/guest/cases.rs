@@ -24,6 +24,20 @@ const fn open(case: Case, open: bool) -> Case {
 const REPORT: &str = "vitalsign report || true";
 const FIREWALL: &str = "systemctl restart nftables";
 
+const READABLE: &str = "runuser -u nurse cat /home/nurse/unwanted";
+
+/// Starts the session's idle daemon with another time.
+macro_rules! swayidle {
+    ($seconds:literal) => {
+        concat!(
+            "pkill swayidle; systemd-run -q --uid=nurse --setenv=XDG_RUNTIME_DIR=/run/user/1000 \
+             --setenv=WAYLAND_DISPLAY=wayland-1 swayidle -w timeout ",
+            $seconds,
+            " 'swaylock -f'"
+        )
+    };
+}
+
 pub(crate) const CASES: &[Case] = &[
     case("Secure Boot on", "true", ["boot-secure", "affirming", "ok"]),
     case("event log replays to the quote", "true", ["boot-measured", "affirming", "ok"]),
@@ -87,4 +101,97 @@ pub(crate) const CASES: &[Case] = &[
         true,
     ),
     open(case("rules loaded at last", FIREWALL, ["firewall-inbound", "affirming", "ok"]), false),
+    // Updates, from an archive that is signed as Debian's is.
+    case("no security archive", "true", ["os-updates", "warning", "unreadable"]),
+    case(
+        "security archive added, and fetched from",
+        "echo 'deb [signed-by=/delivery/archive/archive.gpg] copy:/delivery/archive bookworm-security main' \
+         >/etc/apt/sources.list.d/security.list && apt-get update -qq",
+        ["os-updates", "affirming", "ok"],
+    ),
+    case(
+        "security update waits",
+        "dpkg -i /delivery/archive/ward-tool_1.0_all.deb",
+        ["os-updates", "warning", "grace"],
+    ),
+    case("security update installed", "apt-get install -y -qq ward-tool", ["os-updates", "affirming", "ok"]),
+    case(
+        "lists nine days old",
+        "systemctl stop apt-daily.timer && cd /delivery/archive && cp dists/bookworm-security/InRelease InRelease.now && \
+         cp InRelease.then dists/bookworm-security/InRelease && rm /var/lib/apt/lists/*security* && \
+         date -s '-9 days' && apt-get update -qq; date -s '+9 days' && (vitalsign report || true)",
+        ["os-updates", "warning", "unreadable"],
+    ),
+    case(
+        "lists fetched again",
+        "cp /delivery/archive/InRelease.now /delivery/archive/dists/bookworm-security/InRelease && apt-get update -qq",
+        ["os-updates", "affirming", "ok"],
+    ),
+    case(
+        "second security archive, never reached",
+        "echo 'deb http://verifier.test:9/debian-security bookworm-security main' >/etc/apt/sources.list.d/other.list; \
+         (apt-get update -qq; vitalsign report) || true",
+        ["os-updates", "warning", "unreadable"],
+    ),
+    case(
+        "that archive removed",
+        "rm /etc/apt/sources.list.d/other.list && (vitalsign report || true)",
+        ["os-updates", "affirming", "ok"],
+    ),
+    // Antivirus, which blocks or does not.
+    case("ClamAV stopped", READABLE, ["edr-protecting", "contraindicated", "off"]),
+    case(
+        "ClamAV daemon alone",
+        "systemctl start clamav-daemon && runuser -u nurse cat /home/nurse/unwanted",
+        ["edr-protecting", "contraindicated", "passive"],
+    ),
+    case(
+        "ClamAV scans on access",
+        "systemctl start clamav-clamonacc && until ! runuser -u nurse cat /home/nurse/unwanted; do sleep 0.5; done",
+        ["edr-protecting", "affirming", "ok"],
+    ),
+    case(
+        "its daemon killed, its scanner alive",
+        "systemctl kill -s KILL clamav-daemon && systemctl is-active clamav-clamonacc",
+        ["edr-protecting", "contraindicated", "off"],
+    ),
+    case(
+        "ClamAV started again",
+        "systemctl restart clamav-daemon clamav-clamonacc",
+        ["edr-protecting", "affirming", "ok"],
+    ),
+    // The header of a database that is not there. Nothing tells the agent of its change.
+    case(
+        "signatures of today",
+        "printf 'ClamAV-VDB:now:1:1:90:0:X:guest:%s ' $(date +%s) >/var/lib/clamav/daily.cld; vitalsign report || true",
+        ["edr-signatures", "affirming", "ok"],
+    ),
+    case(
+        "signatures eight days old",
+        "printf 'ClamAV-VDB:then:1:1:90:0:X:guest:%s ' $(date -d '-8 days' +%s) >/var/lib/clamav/daily.cld; vitalsign report || true",
+        ["edr-signatures", "warning", "stale"],
+    ),
+    case(
+        "signatures updated",
+        "printf 'ClamAV-VDB:now:1:1:90:0:X:guest:%s ' $(date +%s) >/var/lib/clamav/daily.cld; vitalsign report || true",
+        ["edr-signatures", "affirming", "ok"],
+    ),
+    // The screen.
+    case("no user logged on", "true", ["lock-idle", "warning", "unreadable"]),
+    case(
+        "nurse logged on, screen locks after 5 minutes",
+        "systemctl start desk",
+        ["lock-idle", "affirming", "ok"],
+    ),
+    case("idle daemon ended", "pkill swayidle", ["lock-idle", "contraindicated", "off"]),
+    case("screen locks after 20 minutes", swayidle!("1200"), ["lock-idle", "warning", "too-long"]),
+    case("screen locks after 10 minutes", swayidle!("600"), ["lock-idle", "affirming", "ok"]),
+];
+
+/// Cases of a guest without Secure Boot, whose disk is not encrypted.
+pub(crate) const UNPROTECTED: &[Case] = &[
+    case("Secure Boot off", "true", ["boot-secure", "contraindicated", "off"]),
+    case("event log replays to the quote", "true", ["boot-measured", "affirming", "ok"]),
+    // The hypervisor's disk may be encrypted.
+    case("root on a plain disk", "true", ["disk-encryption", "warning", "unreadable"]),
 ];

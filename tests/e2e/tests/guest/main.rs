@@ -16,6 +16,8 @@ use vitalsign_simulated_key::process::program;
 
 /// Name of the verifier in the guest, as in `tests/vm/customise.sh`.
 const VERIFIER: &str = "verifier.test";
+/// Person who is logged on in the guest, as the verifier knows them.
+const USER: &str = "nurse-7";
 /// Time limit for a verdict.
 const LIMIT: Duration = Duration::from_secs(120);
 
@@ -34,8 +36,8 @@ struct Ward {
 }
 
 impl Ward {
-    /// Boots the guest, binds its disk to its TPM, and installs the package from a repository.
-    fn open() -> Result<Self> {
+    /// Boots a guest, and delivers the package and the settings to it, as management does.
+    fn boot(disk: &'static str, secure_boot: bool) -> Result<Self> {
         let mut testbed = Testbed::with_simulated_tpm()?;
         testbed.serve_as(VERIFIER)?;
         let Tpm::Simulated(tpm) = std::mem::replace(&mut testbed.tpm, Tpm::Chip) else { bail!("a chip") };
@@ -43,25 +45,37 @@ impl Ward {
         drop(tpm);
         let delivery = deliver(&testbed)?;
         let port = testbed.address().rsplit(':').next().context("no port")?.parse()?;
-        let hardware =
-            Hardware { disk: "encrypted", secure_boot: true, tpm: &state, delivery: &delivery, port };
+        let hardware = Hardware { disk, secure_boot, tpm: &state, delivery: &delivery, port };
         let mut guest = Guest::boot(&testbed.folder().join("guest"), &hardware)?;
-        guest.run(&format!(
-            "PASSWORD='{PASSWORD}' systemd-cryptenroll --tpm2-device=auto --tpm2-pcrs=7 /dev/vda2"
-        ))?;
-        guest.run("mkdir -p /delivery && mount -o ro /dev/vdb /delivery && cp -r --preserve=mode /delivery/etc/. /etc")?;
-        // With one command, as management runs it.
+        guest.run(
+            "mount -o ro /dev/vdb /mnt && cp -r --preserve=mode /mnt /delivery && umount /mnt && \
+             cp -r --preserve=mode /delivery/etc/. /etc",
+        )?;
+        Ok(Self { testbed, guest, device: String::new() })
+    }
+
+    /// Installs the package from a repository, with one command, as management runs it.
+    fn install(&mut self) -> Result<()> {
         let begun = Instant::now();
-        guest.run("apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq vitalsign")?;
+        self.guest
+            .run("apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq vitalsign")?;
         println!("installed in {:.1} s", begun.elapsed().as_secs_f32());
+        Ok(())
+    }
+
+    /// Waits for the device to be enrolled.
+    fn until_enrolled(&mut self) -> Result<()> {
+        let begun = Instant::now();
         let device = wait_for("an enrolled device", LIMIT, || {
-            let devices: Value = serde_json::from_str(&testbed.administer(&["device", "list", "--json"])?)?;
-            Ok(devices.pointer("/0/device").and_then(Value::as_str).map(str::to_owned))
+            Ok(self.devices()?.pointer("/0/device").and_then(Value::as_str).map(str::to_owned))
         });
-        let mut ward = Self { testbed, guest, device: device.as_ref().cloned().unwrap_or_default() };
-        device.with_context(|| ward.trouble())?;
-        println!("enrolled after {:.1} s", begun.elapsed().as_secs_f32());
-        Ok(ward)
+        self.device = device.with_context(|| self.trouble())?;
+        println!("enrolled {:.1} s later", begun.elapsed().as_secs_f32());
+        Ok(())
+    }
+
+    fn devices(&self) -> Result<Value> {
+        Ok(serde_json::from_str(&self.testbed.administer(&["device", "list", "--json"])?)?)
     }
 
     /// Returns the outcome of a check in the last verdict.
@@ -131,16 +145,20 @@ fn deliver(testbed: &Testbed) -> Result<PathBuf> {
     let file = settings.join("50-hospital.toml");
     std::fs::write(&file, text)?;
     std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
+    guest::run(Command::new(top.join("tests/vm/archive.sh")).arg(tree.join("archive")))?;
+    let key = tree.join("vitalsign-simulated-key");
+    guest::run(Command::new("strip").arg("-o").args([&key, &program("vitalsign-simulated-key")?]))?;
+    guest::run(Command::new("cp").arg("-r").arg(testbed.maker.folder()).arg(tree.join("maker")))?;
     let disk = testbed.folder().join("delivery.img");
     guest::run(Command::new("mke2fs").args(["-q", "-t", "ext4", "-d"]).args([&tree, &disk]).arg("128M"))?;
     Ok(disk)
 }
 
 /// Checks every case, and returns the rows of the table and what was wrong.
-fn check_cases(ward: &mut Ward) -> Result<Vec<String>> {
+fn check_cases(ward: &mut Ward, cases: &[Case]) -> Result<Vec<String>> {
     let mut wrong = Vec::new();
     println!("| case | expected | reported | connection | seconds |\n| --- | --- | --- | --- | --- |");
-    for case in cases::CASES {
+    for case in cases {
         let Case { name, check, status, reason, .. } = case;
         let begun = Instant::now();
         ward.guest.run(case.change).with_context(|| (*name).to_owned())?;
@@ -165,6 +183,40 @@ fn check_cases(ward: &mut Ward) -> Result<Vec<String>> {
     Ok(wrong)
 }
 
+/// Plugs a security key in, registers it for the nurse who is logged on, and approves a step-up that only a healthy device
+/// may.
+fn check_step_up(ward: &mut Ward) -> Result<()> {
+    let shown = ward.shown()?;
+    let status = shown.pointer("/standing/status").and_then(Value::as_str);
+    ensure!(status == Some("affirming"), "{shown:#}");
+    ward.testbed.add_user(USER)?;
+    let code = ward.testbed.key_code(USER)?;
+    ward.guest.run(
+        "modprobe uhid && systemd-run -q --unit=key sh -c 'sleep infinity | /delivery/vitalsign-simulated-key \
+         --uhid --maker /delivery/maker --pin 123456 --tap /run/tap' && \
+         until journalctl -q -u key | grep -q ready; do sleep 0.2; done",
+    )?;
+    let register = format!(
+        "touch /run/tap && echo {code} | timeout 60 runuser -u nurse -- vitalsign-session security-key register \
+         --name 'blue key' --pin-file /home/nurse/pin"
+    );
+    let hears = "journalctl -u key --no-pager; ls -l /dev/hidraw*; cat /home/nurse/listen.log; loginctl session-status";
+    let registered = ward.guest.run(&register).map(drop);
+    registered.with_context(|| ward.guest.try_run(hears).map_or_else(|it| it.to_string(), |it| it.text))?;
+    let asked = ward.testbed.ask(USER, "EHR: sign order 4711", &["--acr", "healthy-device"])?;
+    let begun = Instant::now();
+    ward.guest.run("touch /run/tap")?;
+    let outcome = asked.outcome()?;
+    ensure!(
+        outcome.get("step_up").and_then(Value::as_str) == Some("approved"),
+        "{outcome}\n{}\n{}",
+        ward.guest.try_run(hears)?.text,
+        ward.trouble()
+    );
+    println!("step-up at healthy-device approved {:.1} s after the request", begun.elapsed().as_secs_f32());
+    Ok(())
+}
+
 /// Without network, and without power: what happened meanwhile is reported, and by the same device.
 fn check_outages(ward: &mut Ward) -> Result<()> {
     ward.guest.set_cable(false)?;
@@ -184,19 +236,59 @@ fn check_outages(ward: &mut Ward) -> Result<()> {
     ensure!(!ward.guest.power_on()?, "the TPM did not unlock the disk after a power cut");
     ward.until_seen_after(before)?;
     println!("reported {:.1} s after the power was back", begun.elapsed().as_secs_f32());
-    let devices: Value = serde_json::from_str(&ward.testbed.administer(&["device", "list", "--json"])?)?;
+    let devices = ward.devices()?;
     ensure!(devices.as_array().is_some_and(|devices| devices.len() == 1), "{devices}");
     Ok(())
 }
 
 #[test]
 fn guest_reports_what_is_true() -> Result<()> {
-    let mut ward = Ward::open()?;
+    let mut ward = Ward::boot("encrypted", true)?;
+    ward.guest.run(&format!(
+        "PASSWORD='{PASSWORD}' systemd-cryptenroll --tpm2-device=auto --tpm2-pcrs=7 /dev/vda2"
+    ))?;
+    ward.install()?;
+    ward.until_enrolled()?;
     let before = ward.last_seen()?;
     ensure!(!ward.guest.reboot()?, "the TPM did not unlock the disk");
     ward.until_seen_after(before)?;
     ward.guest.run("systemd-run -q --unit=greeter python3 -c \"import socket\ns = socket.create_server(('', 8080))\nwhile 1: s.accept()[0].send(b'hello')\"")?;
-    let wrong = check_cases(&mut ward)?;
+    let wrong = check_cases(&mut ward, cases::CASES)?;
     ensure!(wrong.is_empty(), "{wrong:#?}\n{:#}", ward.shown()?);
+    check_step_up(&mut ward)?;
     check_outages(&mut ward)
+}
+
+/// A device that management has set up wrongly, and whose boot and disk protect nothing.
+#[test]
+fn unprotected_guest_is_told_apart() -> Result<()> {
+    let mut ward = Ward::boot("plain", false)?;
+    // The wrong token is no reason for the installation to fail: it waits and says so.
+    let settings = "/etc/vitalsign/agent.d/50-hospital.toml";
+    ward.guest.run(&format!("cp -p {settings} /root && sed -i 's/^enrolment-token = \"/&x/' {settings}"))?;
+    ward.install()?;
+    let told = wait_for("the refusal in words", LIMIT, || {
+        let said = ward.guest.try_run("vitalsign status; vitalsign doctor")?.text;
+        Ok(said.contains("token").then_some(said))
+    });
+    println!("with a wrong token: {}", told.with_context(|| ward.trouble())?);
+    ensure!(ward.devices()?.as_array().is_some_and(Vec::is_empty), "a device enrolled with a wrong token");
+    // The right one, delivered as a file is: whole.
+    ward.guest.run(&format!("mv /root/50-hospital.toml {settings}"))?;
+    ward.until_enrolled()?;
+    let wrong = check_cases(&mut ward, cases::UNPROTECTED)?;
+    ensure!(wrong.is_empty(), "{wrong:#?}\n{:#}", ward.shown()?);
+    check_cleared_tpm(&mut ward)
+}
+
+/// The TPM is cleared under an enrolled device: its keys are gone, it says so, and a new token enrols it again.
+fn check_cleared_tpm(ward: &mut Ward) -> Result<()> {
+    ward.guest.run("tpm2_clear -c p")?;
+    ward.guest.reboot()?;
+    let said = ward
+        .guest
+        .try_run("sleep 20; vitalsign status; vitalsign doctor; journalctl -b -u vitalsign --no-pager")?
+        .text;
+    println!("{said}");
+    Ok(())
 }
