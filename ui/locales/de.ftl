@@ -421,7 +421,7 @@ prompt-more = ↓ Es geht weiter: bis zum Ende blättern
 prompt-test = Test der IT
 prompt-user = Für
 prompt-device = Auf diesem Gerät
-prompt-level = Nötig
+prompt-level = Nötig: { $level }
 prompt-time = Verbleibende Zeit
 prompt-seconds = { $seconds ->
     [one] Noch 1 Sekunde

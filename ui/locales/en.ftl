@@ -468,7 +468,8 @@ prompt-more = ↓ There is more: scroll to the end
 prompt-test = Test by IT
 prompt-user = For
 prompt-device = On this device
-prompt-level = Required
+# $level: one of the next texts.
+prompt-level = Required: { $level }
 prompt-time = Time left
 # Read out by screen readers, at 30 and at 10 seconds.
 prompt-seconds = { $seconds ->
@@ -483,7 +484,7 @@ prompt-waiting = { $waiting ->
 flash-next = The next request follows.
 # $time: when the person entered the PIN, as 07:02.
 prompt-pin = PIN not needed: you entered it at { $time }.
-level-badge = Your security key; its PIN once in some hours
+level-badge = Your security key, with its PIN every few hours
 level-hardware-key = Your security key
 level-healthy-device = Your security key on a healthy device
 level-epcs = Your security key on a healthy device, for controlled substances (EPCS)

@@ -421,7 +421,7 @@ prompt-more = ↓ Hay más: desplácese hasta el final
 prompt-test = Prueba de Informática
 prompt-user = Para
 prompt-device = En este dispositivo
-prompt-level = Hace falta
+prompt-level = Hace falta: { $level }
 prompt-time = Tiempo restante
 prompt-seconds = { $seconds ->
     [one] Queda 1 segundo

@@ -418,7 +418,7 @@ prompt-more = ↓ Il y a une suite : faites défiler jusqu’à la fin
 prompt-test = Test du service informatique
 prompt-user = Pour
 prompt-device = Sur cet appareil
-prompt-level = Nécessaire
+prompt-level = Nécessaire : { $level }
 prompt-time = Temps restant
 prompt-seconds = { $seconds ->
     [one] Il reste { $seconds } seconde

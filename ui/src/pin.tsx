@@ -28,6 +28,7 @@ export function PinForm({ asked }: { asked: PinAsked }) {
     keep({ ...settings, pinPad: shown });
   };
   const low = useMedia("(max-height: 719px)");
+  const narrow = useMedia("(max-width: 384px)");
   const [wrong, tell] = useState(() => said(asked));
   const first = useRef<HTMLInputElement>(null);
   const again = useRef<HTMLInputElement>(null);
@@ -85,7 +86,7 @@ export function PinForm({ asked }: { asked: PinAsked }) {
         autocapitalize="off"
         spellcheck={false}
         readOnly={!armed}
-        placeholder={armed ? undefined : t(chosen ? "pin-click-short" : "pin-click")}
+        placeholder={armed ? undefined : t(chosen || narrow ? "pin-click-short" : "pin-click")}
         aria-invalid={wrong !== null}
         aria-describedby="pin-error pin-attempts pin-about"
         onPointerDown={() => pressCounts() && arm(true)}

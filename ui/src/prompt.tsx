@@ -93,9 +93,9 @@ function Asked({ prompt, device, covers, marked }: Shown) {
           </Scrolled>
         )}
         <p id="prompt-level" class="note" data-level={prompt.level}>
-          {t("prompt-level")}: {t(`level-${prompt.level}`)}
+          {t("prompt-level", { level: t(`level-${prompt.level}`) })}
           {prompt.pinEntered !== null && step.kind !== "pin" && (
-            <strong id="prompt-pin"> {t("prompt-pin", { time: timeOfDay(prompt.pinEntered) })}</strong>
+            <strong id="prompt-pin">{t("prompt-pin", { time: timeOfDay(prompt.pinEntered) })}</strong>
           )}
         </p>
       </div>
