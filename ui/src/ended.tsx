@@ -2,7 +2,7 @@
 import type { Page, Prompt, PromptResult, Step, Tone, KeyProblem } from "./bindings";
 import { CheckItem } from "./check";
 import { CodeForIt } from "./code";
-import { Shape } from "./icons";
+import { Mark, Shape } from "./icons";
 import { act } from "./ipc";
 import { MoveHandle, MoveHint } from "./move";
 import { useNow } from "./now";
@@ -35,7 +35,7 @@ export function Ended({ prompt, step, covers }: { prompt: Prompt; step: EndStep;
       <div class="what">
         {covers && <MoveHint />}
         <section class={`hero ${look}`}>
-          <Shape tone={look} large />
+          {look === "unknown" ? <Mark end={end} as="shape unknown large" /> : <Shape tone={look} large />}
           <div>
             <p class="label">
               <bdi id="prompt-application">{prompt.application}</bdi>

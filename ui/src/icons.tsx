@@ -11,6 +11,11 @@ const SHAPES: Record<Tone, { outline: string; sign: string }> = {
   unknown: { outline: "M12 1.5 22.5 12 12 22.5 1.5 12Z", sign: "M9.6 9.8a2.5 2.5 0 1 1 3.6 2.3c-.8.4-1.2.8-1.2 1.7m0 2.9v.1" },
 };
 
+const SQUARE = "M3 1.500h18A1.500 1.500 0 0 1 22.500 3v18a1.500 1.500 0 0 1-1.500 1.500H3A1.500 1.500 0 0 1 1.500 21V3A1.500 1.500 0 0 1 3 1.500Z";
+const CROSS = "m7.500 7.500 9 9m0-9-9 9";
+/** To another place. */
+const ARROW = "M6.500 12h11m-4.500-4.500 4.500 4.500-4.500 4.500";
+
 /** How something looks at a glance. */
 export function Shape({ tone, large = false }: { tone: Tone; large?: boolean }) {
   return (
@@ -21,12 +26,13 @@ export function Shape({ tone, large = false }: { tone: Tone; large?: boolean }) 
   );
 }
 
-/** How a request ended, large enough for a glance from an arm's length. */
-export function Mark({ end }: { end: PromptResult }) {
+/** How a request ended, at a glance from an arm's length. */
+export function Mark({ end, as = "mark" }: { end: PromptResult; as?: string }) {
+  const { outline, sign } = end === "approved" ? SHAPES.good : { outline: SQUARE, sign: end === "superseded" ? ARROW : CROSS };
   return (
-    <svg class="mark" viewBox="0 0 24 24" aria-hidden="true" focusable="false">
-      <path class="outline" d={end === "approved" ? SHAPES.good.outline : "M3 1.500h18A1.500 1.500 0 0 1 22.500 3v18a1.500 1.500 0 0 1-1.500 1.500H3A1.500 1.500 0 0 1 1.500 21V3A1.500 1.500 0 0 1 3 1.500Z"} />
-      <path class="sign" d={end === "approved" ? SHAPES.good.sign : "m7.500 7.500 9 9m0-9-9 9"} />
+    <svg class={as} viewBox="0 0 24 24" aria-hidden="true" focusable="false">
+      <path class="outline" d={outline} />
+      <path class="sign" d={sign} />
     </svg>
   );
 }
