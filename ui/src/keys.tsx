@@ -11,6 +11,8 @@ import { moment, t } from "./text";
 export function KeysPage({ view, draft }: { view: View; draft: Draft }) {
   const { keys, registration, lost } = view;
   const done = registration.kind === "done";
+  // What to do now has the window to itself.
+  const running = registration.kind === "running";
   const missing = keys === null;
   // Requested if missing, after a registration, and when the service returns.
   useEffect(() => {
@@ -24,16 +26,18 @@ export function KeysPage({ view, draft }: { view: View; draft: Draft }) {
           {t(`loss-${lost}`)}
         </p>
       )}
-      {registration.kind === "running" ? null : <List keys={keys} advise={registration.kind !== "done"} />}
+      {!running && <List keys={keys} advise={registration.kind !== "done"} />}
       <Register registration={registration} draft={draft} another={count(keys) > 0} />
-      <section id="keys-lost" aria-labelledby="keys-lost-title">
-        <h2 id="keys-lost-title">{t("keys-lost-title")}</h2>
-        <ol class="card">
-          <li>{t("keys-lost-1")}</li>
-          <li>{t("keys-lost-2")}</li>
-          <li>{t("keys-lost-3")}</li>
-        </ol>
-      </section>
+      {!running && (
+        <section id="keys-lost" aria-labelledby="keys-lost-title">
+          <h2 id="keys-lost-title">{t("keys-lost-title")}</h2>
+          <ol class="card">
+            <li>{t("keys-lost-1")}</li>
+            <li>{t("keys-lost-2")}</li>
+            <li>{t("keys-lost-3")}</li>
+          </ol>
+        </section>
+      )}
     </main>
   );
 }

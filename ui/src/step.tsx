@@ -47,14 +47,15 @@ export function useInSight(state: string) {
   return ref;
 }
 
-/** Hides a decoration where the text would not fit beside it. */
+/** Hides a decoration where the text would not fit beside it: what is signed scrolls only where there is no other room. */
 function useRoom() {
   const ref = useRef<HTMLDivElement>(null);
   const look = () => {
     const [it, root] = [ref.current, document.documentElement];
     if (!it) return;
     it.hidden = false;
-    it.hidden = root.scrollHeight > root.clientHeight + 1;
+    const cut = (box: Element) => box.scrollHeight > box.clientHeight + 1;
+    it.hidden = [root, ...document.querySelectorAll(".message")].some(cut);
   };
   useLayoutEffect(look);
   useEffect(() => {
