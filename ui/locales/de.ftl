@@ -475,6 +475,8 @@ step-working-next = Lassen Sie ihn, wo er ist.
 step-failed = Der Sicherheitsschlüssel war nicht nutzbar
 step-checking = Wird geprüft
 step-checking-next = Der Server prüft Ihre Berührung.
+# The server has not answered for some seconds.
+step-checking-late = Der Server hat noch nicht geantwortet. Vitalsign versucht es, bis die Zeit abgelaufen ist. Beginnen Sie nicht vorher von vorn.
 
 ## The PIN
 

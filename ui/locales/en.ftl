@@ -530,6 +530,8 @@ step-working-next = Leave it where it is.
 step-failed = The security key could not be used
 step-checking = Checking
 step-checking-next = The server is checking your tap.
+# The server has not answered for some seconds.
+step-checking-late = No answer from the server yet. Vitalsign keeps trying until the time is up. Do not start again before that.
 
 ## The PIN.
 

@@ -475,6 +475,8 @@ step-working-next = Déjela donde está.
 step-failed = No se ha podido usar la llave de seguridad
 step-checking = Comprobando
 step-checking-next = El servidor está comprobando su toque.
+# The server has not answered for some seconds.
+step-checking-late = El servidor aún no ha respondido. Vitalsign lo intenta hasta que se acabe el tiempo. No empiece de nuevo antes.
 
 ## The PIN
 

@@ -472,6 +472,8 @@ step-working-next = Laissez-la où elle est.
 step-failed = La clé de sécurité n’a pas pu être utilisée
 step-checking = Vérification
 step-checking-next = Le serveur vérifie votre geste.
+# The server has not answered for some seconds.
+step-checking-late = Le serveur n’a pas encore répondu. Vitalsign essaie jusqu’à la fin du temps imparti. Ne recommencez pas avant.
 
 ## The PIN
 

@@ -1,5 +1,5 @@
 // What to do with the security key now: large words, a picture, and the PIN's field where one is asked for.
-import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { Step } from "./bindings";
 import { TroubleNote } from "./ended";
 import { KeyPicture } from "./icons";
@@ -8,6 +8,9 @@ import { useOnce } from "./once";
 import { PinForm } from "./pin";
 import { t } from "./text";
 
+/** After so long without an answer to the tap the person is told, in milliseconds. */
+const PATIENCE = 5_000;
+
 /** `id` is that of the step-up; a registration cannot be tried again. */
 type Progress = { id?: string; step: Step; preparing: string; unread?: boolean };
 
@@ -15,6 +18,7 @@ type Progress = { id?: string; step: Step; preparing: string; unread?: boolean }
 export function Live({ id, step, preparing, unread = false }: Progress) {
   const once = useOnce(step.kind);
   const picture = useRoom();
+  const late = useLate(step.kind === "checking");
   return (
     <section ref={useInSight(step.kind)} class={`live ${step.kind}`} data-unread={unread} aria-labelledby="step-title">
       <div ref={picture}>
@@ -22,7 +26,7 @@ export function Live({ id, step, preparing, unread = false }: Progress) {
       </div>
       <div class="words" role="status">
         <h2 id="step-title">{unread ? t("step-read") : title(step)}</h2>
-        <p id="step-next">{next(step, preparing)}</p>
+        <p id="step-next">{late ? t("step-checking-late") : next(step, preparing)}</p>
       </div>
       {step.kind === "failed" && id !== undefined && (
         <>
@@ -45,6 +49,20 @@ export function useInSight(state: string) {
     if (state !== "preparing") ref.current?.scrollIntoView({ block: "nearest" });
   }, [state]);
   return ref;
+}
+
+/** Whether something has gone on for longer than a person waits without a word. */
+function useLate(goesOn: boolean): boolean {
+  const [late, set] = useState(false);
+  useEffect(() => {
+    if (!goesOn) return;
+    const timer = setTimeout(() => set(true), PATIENCE);
+    return () => {
+      clearTimeout(timer);
+      set(false);
+    };
+  }, [goesOn]);
+  return late;
 }
 
 /** Hides a decoration where the text would not fit beside it: what is signed scrolls only where there is no other room. */

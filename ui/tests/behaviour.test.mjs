@@ -442,3 +442,21 @@ test("sentences name the team and its number, in each language", async () => {
     await other.close();
   }
 });
+
+test("the person is told that the server has not answered their tap", async () => {
+  await window.show("prompt-checking");
+  const next = window.page.locator("#step-next");
+  const first = await next.textContent();
+  await window.page.waitForFunction((before) => document.querySelector("#step-next").textContent !== before, first);
+  assert.match(await next.textContent(), /No answer from the server yet/);
+  // It is no word about the next request.
+  await window.change("prompt-touch");
+  assert.doesNotMatch(await next.textContent(), /No answer/);
+});
+
+test("the drawing of the key gives way to what is signed", async () => {
+  await window.show("prompt-touch");
+  assert.ok(await window.page.locator(".picture").isVisible());
+  await window.show("prompt-long");
+  assert.ok(!(await window.page.locator(".picture").isVisible()));
+});
