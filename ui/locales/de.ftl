@@ -149,7 +149,7 @@ device-holds = Ergebnis gültig bis
 contact-none = Nicht bekannt
 contact-reached = Der Server hat den neuesten Bericht
 contact-offline = Keine Verbindung seit { $since }. Vitalsign versucht es weiter.
-device-settings-refused = Neue Einstellungen für dieses Gerät sind nicht verwendbar. Es behält die bisherigen. Sagen Sie { $team } Bescheid.
+device-settings-refused = Neue Einstellungen für dieses Gerät sind nicht verwendbar. Es behält die bisherigen. Melden Sie das ({ $team }).
 diagnostics-label = Diagnose für die IT
 diagnostics-about = Danach fragt die IT, wenn Sie anrufen. Lesen Sie die Diagnose, bevor Sie sie senden. Passwörter, PINs, Namen oder Patientendaten stehen nicht darin.
 diagnostics-show = Diagnose zeigen
@@ -417,7 +417,7 @@ prompt-title = { $application } bittet um Ihre Bestätigung
 prompt-message = Was Sie bestätigen
 prompt-details = Alle Einzelheiten
 # Below a text that does not fit.
-prompt-more = ↓ Es geht weiter: bis zum Ende blättern
+prompt-more = ↓ Mehr: zum Ende blättern
 prompt-test = Test der IT
 prompt-user = Für
 prompt-device = Auf diesem Gerät
@@ -459,7 +459,7 @@ step-read-next = Blättern Sie bis zum Ende des Textes. Danach ist Ihr Sicherhei
 step-insert = Stecken Sie Ihren Sicherheits­schlüssel ein
 step-insert-next = Oder halten Sie ihn an das Lesegerät. Berühren Sie ihn dann, wenn er blinkt.
 step-touch = Berühren Sie jetzt Ihren Sicherheits­schlüssel
-step-touch-next = Berühren Sie die blinkende Taste oder den goldenen Kontakt.
+step-touch-next = Berühren Sie die blinkende Taste, den goldenen Kontakt oder den Fingersensor.
 step-touch-several = { $keys ->
     [one] Berühren Sie jetzt Ihren Sicherheitsschlüssel
    *[other] { $keys } Sicherheits­schlüssel sind da: Berühren Sie Ihren.
@@ -482,7 +482,7 @@ step-checking-late = Der Server hat noch nicht geantwortet. Vitalsign versucht e
 
 pin-label = PIN
 pin-new-label = Neue PIN
-pin-repeat-label = Neue PIN noch einmal
+pin-repeat-label = PIN wiederholen
 pin-submit = Weiter
 pin-set = PIN festlegen
 pin-about = Ihre PIN geht nur an Ihren Sicherheitsschlüssel.
@@ -520,7 +520,7 @@ pin-differ = Die beiden PINs sind nicht gleich. Geben Sie beide noch einmal ein.
 pin-click = Hier klicken, dann tippen
 pin-click-short = Hier klicken
 # With three or fewer attempts left, before the field is shown.
-pin-few = Nur noch wenige Versuche, dann ist dieser Schlüssel gesperrt.
+pin-few = PIN nicht sicher? Lehnen Sie ab, und rufen Sie die IT{ $reach } an.
 pin-sure = Ich kenne meine PIN
 
 ## How a request ended
@@ -629,6 +629,6 @@ settings-title = Töne und Zeichen
 settings-requestTone = Ton, wenn eine Anfrage eintrifft
 settings-checkMark = Kurzes Zeichen, wenn eine Anfrage endet
 settings-tones = Ton, wenn eine Anfrage endet
-device-settings-managed = Die übrigen Einstellungen dieses Geräts verwaltet { $team }. Sie lassen sich hier nicht ändern.
+device-settings-managed = Die übrigen Einstellungen dieses Geräts werden für Sie verwaltet ({ $team }). Sie lassen sich hier nicht ändern.
 about-help = Brauchen Sie Hilfe?
 about-help-next = Rufen Sie die IT{ $reach } an. Auf der Seite „Zustand“ können Sie die Diagnose für sie kopieren.

@@ -463,7 +463,7 @@ prompt-title = { $application } asks you to confirm
 prompt-message = What you confirm
 prompt-details = All details
 # Below a text that does not fit.
-prompt-more = ↓ There is more: scroll to the end
+prompt-more = ↓ More: scroll to the end
 # A label: IT tries the device, and no application does anything with the answer.
 prompt-test = Test by IT
 prompt-user = For
@@ -513,7 +513,7 @@ step-read-next = Scroll down to the end of the text. Then your security key is a
 step-insert = Insert your security key
 step-insert-next = Or hold it to the reader. Then touch it when it blinks.
 step-touch = Touch your security key now
-step-touch-next = Touch its blinking button or gold contact.
+step-touch-next = Touch its blinking button, gold contact or fingerprint sensor.
 # $keys: how many security keys are there, two or more.
 step-touch-several = { $keys ->
     [one] Touch your security key now
@@ -537,7 +537,7 @@ step-checking-late = No answer from the server yet. Vitalsign keeps trying until
 
 pin-label = PIN
 pin-new-label = New PIN
-pin-repeat-label = New PIN again
+pin-repeat-label = Repeat new PIN
 pin-submit = Continue
 pin-set = Set PIN
 pin-about = Your PIN goes only to your security key.
@@ -576,7 +576,7 @@ pin-click = Click here, then type
 # The same where there is little room.
 pin-click-short = Click here
 # With three or fewer attempts left, before the field is shown.
-pin-few = Only a few attempts are left before this key is blocked.
+pin-few = Not sure of your PIN? Decline, and call IT{ $reach }.
 pin-sure = I know my PIN
 
 ## How a request ended: what happened, and what to do next.

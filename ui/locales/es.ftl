@@ -417,7 +417,7 @@ prompt-title = { $application } le pide una confirmación
 prompt-message = Lo que confirma
 prompt-details = Todos los detalles
 # Below a text that does not fit.
-prompt-more = ↓ Hay más: desplácese hasta el final
+prompt-more = ↓ Más: desplácese al final
 prompt-test = Prueba de Informática
 prompt-user = Para
 prompt-device = En este dispositivo
@@ -459,7 +459,7 @@ step-read-next = Desplácese hasta el final del texto. Después se le pedirá la
 step-insert = Inserte su llave de seguridad
 step-insert-next = O acérquela al lector. Después tóquela cuando parpadee.
 step-touch = Toque ahora su llave de seguridad
-step-touch-next = Toque el botón que parpadea o el contacto dorado.
+step-touch-next = Toque el botón que parpadea, el contacto dorado o el sensor de huella.
 step-touch-several = { $keys ->
     [one] Toque ahora su llave de seguridad
    *[other] Hay { $keys } llaves de seguridad: toque la suya.
@@ -482,9 +482,9 @@ step-checking-late = El servidor aún no ha respondido. Vitalsign lo intenta has
 
 pin-label = PIN
 pin-new-label = PIN nuevo
-pin-repeat-label = PIN nuevo otra vez
+pin-repeat-label = Repita el PIN
 pin-submit = Continuar
-pin-set = Establecer el PIN
+pin-set = Guardar el PIN
 pin-about = Su PIN va solo a su llave de seguridad.
 pin-pad-show = Mostrar el teclado numérico
 pin-pad-hide = Ocultar el teclado numérico
@@ -520,7 +520,7 @@ pin-differ = Los dos PIN no coinciden. Introduzca ambos otra vez.
 pin-click = Haga clic aquí y escriba
 pin-click-short = Pulse aquí
 # With three or fewer attempts left, before the field is shown.
-pin-few = Quedan pocos intentos antes de que esta llave se bloquee.
+pin-few = ¿No recuerda bien su PIN? Rechace y llame a Informática{ $reach }.
 pin-sure = Conozco mi PIN
 
 ## How a request ended

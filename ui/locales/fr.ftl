@@ -146,7 +146,7 @@ device-holds = Résultat valable jusqu’au
 contact-none = Inconnue
 contact-reached = Le serveur a le rapport le plus récent
 contact-offline = Hors connexion depuis : { $since }. Vitalsign continue d’essayer.
-device-settings-refused = Les nouveaux réglages de cet appareil sont inutilisables. Il conserve les précédents. Prévenez { $team }.
+device-settings-refused = Les nouveaux réglages de cet appareil sont inutilisables. Il conserve les précédents. Signalez-le ({ $team }).
 diagnostics-label = Diagnostic pour le service informatique
 diagnostics-about = Le service informatique le demande lorsque vous appelez. Lisez-le avant de l’envoyer. Il ne contient ni mots de passe, ni codes PIN, ni noms, ni données de patients.
 diagnostics-show = Afficher le diagnostic
@@ -414,7 +414,7 @@ prompt-title = { $application } vous demande de confirmer
 prompt-message = Ce que vous confirmez
 prompt-details = Tous les détails
 # Below a text that does not fit.
-prompt-more = ↓ Il y a une suite : faites défiler jusqu’à la fin
+prompt-more = ↓ Faites défiler jusqu’à la fin
 prompt-test = Test du service informatique
 prompt-user = Pour
 prompt-device = Sur cet appareil
@@ -456,7 +456,7 @@ step-read-next = Faites défiler jusqu’à la fin du texte. Votre clé de sécu
 step-insert = Insérez votre clé de sécurité
 step-insert-next = Ou approchez-la du lecteur. Touchez-la ensuite quand elle clignote.
 step-touch = Touchez maintenant votre clé de sécurité
-step-touch-next = Touchez le bouton qui clignote ou le contact doré.
+step-touch-next = Touchez le bouton qui clignote, le contact doré ou le capteur d’empreinte.
 step-touch-several = { $keys ->
     [one] Touchez maintenant votre clé de sécurité
    *[other] { $keys } clés de sécurité sont là : touchez la vôtre.
@@ -479,9 +479,9 @@ step-checking-late = Le serveur n’a pas encore répondu. Vitalsign essaie jusq
 
 pin-label = Code PIN
 pin-new-label = Nouveau code PIN
-pin-repeat-label = Nouveau code PIN, encore une fois
+pin-repeat-label = Répétez le code
 pin-submit = Continuer
-pin-set = Définir le code PIN
+pin-set = Définir le code
 pin-about = Votre code PIN n’est transmis qu’à votre clé de sécurité.
 pin-pad-show = Afficher le pavé numérique
 pin-pad-hide = Masquer le pavé numérique
@@ -517,7 +517,7 @@ pin-differ = Les deux codes PIN ne sont pas identiques. Saisissez-les à nouveau
 pin-click = Cliquez ici, puis tapez
 pin-click-short = Cliquez ici
 # With three or fewer attempts left, before the field is shown.
-pin-few = Il reste peu de tentatives avant le blocage de cette clé.
+pin-few = Un doute ? Refusez et appelez le service informatique{ $reach }.
 pin-sure = Je connais mon code PIN
 
 ## How a request ended
@@ -626,6 +626,6 @@ settings-title = Sons et signaux
 settings-requestTone = Son à l’arrivée d’une demande
 settings-checkMark = Signe bref à la fin d’une demande
 settings-tones = Tonalité à la fin d’une demande
-device-settings-managed = Les autres réglages de cet appareil sont gérés par { $team }. Ils ne peuvent pas être modifiés ici.
+device-settings-managed = Les autres réglages de cet appareil sont gérés pour vous ({ $team }). Ils ne peuvent pas être modifiés ici.
 about-help = Besoin d’aide ?
 about-help-next = Appelez le service informatique{ $reach }. Sur la page d’état, vous pouvez copier le diagnostic pour lui.
