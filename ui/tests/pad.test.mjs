@@ -2,6 +2,7 @@
 // with long names and large text.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { layout } from "./look.mjs";
 import { LANGUAGES, VIEWS, WINDOW, stage } from "./stage.mjs";
 
 /** 12 mm at 96 pixels to the inch. */
@@ -9,6 +10,9 @@ const TARGET = (12 / 25.4) * 96;
 const LONG = { application: "Electronic Health Record of the Northern Regional Hospital", user: "registered-nurse.alexandra.montgomery-featherstonehaugh" };
 /** As it opens, on a screen of 10 inches with 1920 × 1080 pixels, and at its smallest. */
 const WINDOWS = { opened: WINDOW, enlarged: { width: 398, height: 480 }, smallest: { width: 320, height: 480 } };
+
+/** Too low or too narrow for all of it. */
+const SCROLLED = { narrow: { width: 320, height: 568 }, enlarged: { width: WINDOW.width / 2, height: WINDOW.height / 2 } };
 
 let theatre;
 before(async () => (theatre = await stage()));
@@ -32,6 +36,25 @@ for (const language of LANGUAGES) {
             const found = await window.page.evaluate(look, { text, target: TARGET });
             wrong.push(...found.map((it) => `${size} ${view} ${names.user ? "long" : "short"} ${text} %: ${it}`));
           }
+        }
+      }
+      await window.close();
+    }
+    assert.deepEqual(wrong, []);
+  });
+}
+
+for (const language of LANGUAGES) {
+  test(`nothing lies over the names in a small window, and no word is broken: ${language}`, async () => {
+    const wrong = [];
+    for (const [size, viewport] of Object.entries(SCROLLED)) {
+      const window = await theatre.open({ language, viewport });
+      for (const view of ["prompt-pin", "prompt-pin-new", "register-running-pin"]) {
+        const shown = VIEWS[view];
+        for (const pinPad of [true, false]) {
+          await window.show({ ...shown, settings: { ...shown.settings, pinPad } });
+          const found = [...(await layout(window.page)), ...(await window.page.evaluate(squeezed))];
+          wrong.push(...found.map((it) => `${size} ${view} ${pinPad}: ${it}`));
         }
       }
       await window.close();
@@ -68,6 +91,12 @@ for (const language of LANGUAGES) {
     await window.close();
     assert.deepEqual(wrong, []);
   });
+}
+
+/** In the page: what is lower than what is in it, by more than a letter reaches out of its line, and so lies over what follows. */
+function squeezed() {
+  const boxes = [...document.querySelectorAll(".what > *")];
+  return boxes.filter((it) => it.scrollHeight > it.clientHeight + 4).map((it) => `${it.localName} holds ${it.scrollHeight} in ${it.clientHeight}`);
 }
 
 /** In the page, after the frame that may scroll it: what covers the top or the bottom of an element. */
