@@ -28,6 +28,8 @@ export function Status({ device, lost }: { device: DeviceView; lost: DisconnectR
   const are = (...tones: Check["tone"][]) => checks.filter((check) => tones.includes(check.tone));
   const [wrong, unknown, good] = [are("blocked", "attention"), are("unknown"), are("good")];
   const [yours, its] = [wrong.filter((it) => it.remediator === "you"), wrong.filter((it) => it.remediator === "it")];
+  // Not beside a request to tell IT.
+  const calm = headline.kind === "healthy" && device.unknown === 0;
   const list = (some: Check[]) => (
     <ul class="checks">
       {some.map((check) => (
@@ -48,7 +50,7 @@ export function Status({ device, lost }: { device: DeviceView; lost: DisconnectR
               {t(`loss-${lost}`)}
             </p>
           ) : (
-            <p>{next(device)}</p>
+            !(calm && device.settings === "refused") && <p>{next(device)}</p>
           )}
           {device.code !== null && <CodeForIt id="problem-code" code={device.code} />}
           {device.code !== null && <SupportNote />}
