@@ -20,7 +20,7 @@ export function Live({ id, step, preparing, unread = false }: Progress) {
   const picture = useRoom();
   const late = useLate(step.kind === "checking");
   return (
-    <section ref={useInSight(step.kind)} class={`live ${step.kind}`} data-unread={unread} aria-labelledby="step-title">
+    <section ref={useInSight(late ? "late" : step.kind)} class={`live ${step.kind}`} data-unread={unread} aria-labelledby="step-title">
       <div ref={picture}>
         <KeyPicture step={step.kind} />
       </div>
