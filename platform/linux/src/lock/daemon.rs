@@ -59,11 +59,16 @@ pub(super) fn own_lockers(root: &Root) -> Vec<i32> {
         .collect()
 }
 
-/// Returns whether a process is of the user whose session this is.
+/// Returns whether a process is of the user whose session this is, and does something: one that has ended may still be
+/// listed, and a stopped one locks nothing.
 pub(super) fn is_own(root: &Root, pid: &str) -> bool {
     use std::os::unix::fs::MetadataExt;
     let own = rustix::process::getuid().as_raw();
-    !root.is_live() || std::fs::metadata(format!("/proc/{pid}")).is_ok_and(|process| process.uid() == own)
+    let is_users = || std::fs::metadata(format!("/proc/{pid}")).is_ok_and(|process| process.uid() == own);
+    // A recorded tree may have no states.
+    let stat = root.text(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let state = stat.rsplit_once(')').and_then(|(_, rest)| rest.trim_start().chars().next());
+    !state.is_some_and(|state| "ZXxTt".contains(state)) && (!root.is_live() || is_users())
 }
 
 /// The user's entry hides the system's of the same name. A recorded tree may have neither.
@@ -115,6 +120,20 @@ mod tests {
             let session = LoginSession { desktop: "XFCE".into(), settings: "/home/.config".into() };
             let seen = acts(&Root::at(tree.path()), &session, Desktop::Xfce);
             assert_eq!(seen, expected, "{user:?} {system:?} {process:?}");
+        }
+    }
+
+    #[test]
+    fn ended_and_stopped_programs_do_not_act() {
+        for (state, acts) in [("S", true), ("R", true), ("Z", false), ("T", false)] {
+            let tree = tempfile::tempdir().unwrap();
+            let process = tree.path().join("proc/100");
+            std::fs::create_dir_all(&process).unwrap();
+            std::fs::write(process.join("comm"), "swayidle\n").unwrap();
+            std::fs::write(process.join("stat"), format!("100 (sway) idle) {state} 1 100\n")).unwrap();
+            let root = Root::at(tree.path());
+            let found = own_lockers(&root);
+            assert_eq!(found, if acts { vec![100] } else { vec![] }, "{state}");
         }
     }
 }

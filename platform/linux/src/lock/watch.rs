@@ -197,4 +197,22 @@ mod tests {
         write("/home/nurse/.config/hypr/hyprland.conf");
         assert!(!watch.wait(Duration::ZERO).unwrap());
     }
+
+    #[test]
+    fn notices_the_end_of_an_idle_daemon() {
+        let folder = tempfile::tempdir().unwrap();
+        let program = folder.path().join("swayidle");
+        fs::copy("/bin/sleep", &program).unwrap();
+        let mut daemon = std::process::Command::new(&program).arg("600").spawn().unwrap();
+        let session = LoginSession { desktop: "sway".into(), settings: folder.path().into() };
+        let mut watch = SettingsWatch::new(&Root::default(), &session).unwrap();
+        assert!(!watch.wait(Duration::ZERO).unwrap());
+        watch.look_for_programs();
+        daemon.kill().unwrap();
+        assert!(watch.wait(SOON).unwrap());
+        // What has ended and is still listed is no news again.
+        watch.look_for_programs();
+        assert!(!watch.wait(Duration::ZERO).unwrap());
+        daemon.wait().unwrap();
+    }
 }
