@@ -225,6 +225,14 @@ test("text from outside is text", async () => {
   assert.deepEqual(window.wrong.splice(0), []);
 });
 
+test("what a request is refused for does not read as good", async () => {
+  const { page } = window;
+  await window.show("ended-unhealthy-foreign-policy");
+  const check = page.locator("[data-check='lock-idle']");
+  assert.match(await check.innerText(), /Does not meet this request/);
+  assert.doesNotMatch(await check.innerText(), /Good/);
+});
+
 test("who is refused reads what to do meanwhile", async () => {
   const { page } = window;
   await window.show("ended-unhealthy-downtime");

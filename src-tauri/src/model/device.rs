@@ -90,11 +90,13 @@ fn support(support: &organisation::Support) -> Support {
     Support { name: shown(name), phone: shown(phone), text: shown(text), url: shown(url) }
 }
 
-/// A check that a step-up was refused for: as it was judged, or at least by its name.
+/// A check that a step-up was refused for: as it was judged, or at least by its name. A policy may refuse what is good in
+/// itself, and then the verdict's word would mislead.
 pub(super) fn refused(code: &str, status: Option<&Status>, advisor: &Advisor) -> Check {
     let fixers = status.map(|status| status.guidance.fixers.clone()).unwrap_or_default();
     let ear = status.and_then(|status| status.ear.as_ref());
     let judged = ear.and_then(|ear| ear.checks().map(|(_, it)| it).find(|it| it.check == code));
+    let judged = judged.filter(|it| it.status != Tier::Affirming);
     judged.map(|it| check(it, advisor, &fixers)).unwrap_or_else(|| {
         let unnamed = ear::Check {
             check: code.to_owned(),
