@@ -187,7 +187,7 @@ fn check_cases(ward: &mut Ward, cases: &[Case]) -> Result<Vec<String>> {
 /// may.
 fn check_step_up(ward: &mut Ward) -> Result<()> {
     let shown = ward.shown()?;
-    let status = shown.pointer("/standing/status").and_then(Value::as_str);
+    let status = shown.pointer("/status").and_then(Value::as_str);
     ensure!(status == Some("affirming"), "{shown:#}");
     ward.testbed.add_user(USER)?;
     let code = ward.testbed.key_code(USER)?;
