@@ -18,6 +18,8 @@ use vitalsign_simulated_key::process::program;
 const VERIFIER: &str = "verifier.test";
 /// Person who is logged on in the guest, as the verifier knows them.
 const USER: &str = "nurse-7";
+/// The file that management delivers.
+const SETTINGS: &str = "/etc/vitalsign/agent.d/50-hospital.toml";
 /// Time limit for a verdict.
 const LIMIT: Duration = Duration::from_secs(120);
 
@@ -264,17 +266,16 @@ fn guest_reports_what_is_true() -> Result<()> {
 fn unprotected_guest_is_told_apart() -> Result<()> {
     let mut ward = Ward::boot("plain", false)?;
     // The wrong token is no reason for the installation to fail: it waits and says so.
-    let settings = "/etc/vitalsign/agent.d/50-hospital.toml";
-    ward.guest.run(&format!("cp -p {settings} /root && sed -i 's/^enrolment-token = \"/&x/' {settings}"))?;
+    ward.guest.run(&format!("cp -p {SETTINGS} /root && sed -i 's/^enrolment-token = \"/&x/' {SETTINGS}"))?;
     ward.install()?;
     let told = wait_for("the refusal in words", LIMIT, || {
         let said = ward.guest.try_run("vitalsign status; vitalsign doctor")?.text;
-        Ok(said.contains("token").then_some(said))
+        Ok(said.contains("The enrolment token is not known").then_some(()))
     });
-    println!("with a wrong token: {}", told.with_context(|| ward.trouble())?);
+    told.with_context(|| ward.trouble())?;
     ensure!(ward.devices()?.as_array().is_some_and(Vec::is_empty), "a device enrolled with a wrong token");
     // The right one, delivered as a file is: whole.
-    ward.guest.run(&format!("mv /root/50-hospital.toml {settings}"))?;
+    ward.guest.run(&format!("mv /root/50-hospital.toml {SETTINGS}"))?;
     ward.until_enrolled()?;
     let wrong = check_cases(&mut ward, cases::UNPROTECTED)?;
     ensure!(wrong.is_empty(), "{wrong:#?}\n{:#}", ward.shown()?);
@@ -283,12 +284,28 @@ fn unprotected_guest_is_told_apart() -> Result<()> {
 
 /// The TPM is cleared under an enrolled device: its keys are gone, it says so, and a new token enrols it again.
 fn check_cleared_tpm(ward: &mut Ward) -> Result<()> {
-    ward.guest.run("tpm2_clear -c p")?;
+    ward.guest.run("tpm2_clear -c l")?;
     ward.guest.reboot()?;
-    let said = ward
-        .guest
-        .try_run("sleep 20; vitalsign status; vitalsign doctor; journalctl -b -u vitalsign --no-pager")?
-        .text;
-    println!("{said}");
+    let told = wait_for("that the TPM was cleared, in words", LIMIT, || {
+        let said = ward.guest.try_run("vitalsign status; vitalsign doctor")?.text;
+        Ok(said.contains("cleared or replaced").then_some(()))
+    });
+    told.with_context(|| ward.trouble())?;
+    let before = ward.last_seen()?;
+    // By management again, whole.
+    let token = ward.testbed.token(1)?;
+    ward.guest.run(&format!(
+        "sed 's/^enrolment-token = .*/enrolment-token = \"{token}\"/' {SETTINGS} >/etc/vitalsign/.new && \
+         chmod 600 /etc/vitalsign/.new && mv /etc/vitalsign/.new {SETTINGS}"
+    ))?;
+    let begun = Instant::now();
+    let back = wait_for("the enrolment with another token", LIMIT, || {
+        let devices = ward.devices()?;
+        let mut seen =
+            devices.as_array().into_iter().flatten().filter_map(|it| it.get("last_seen")?.as_u64());
+        Ok(seen.any(|time| time > before).then_some(()))
+    });
+    back.with_context(|| ward.trouble())?;
+    println!("enrolled again {:.1} s after the new token", begun.elapsed().as_secs_f32());
     Ok(())
 }
