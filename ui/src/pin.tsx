@@ -42,7 +42,10 @@ export function PinForm({ asked }: { asked: PinAsked }) {
     return afterKeys(() => arm(true));
   }, []);
   useEffect(() => {
-    if (sure && few) first.current?.focus();
+    if (!sure || !few) return;
+    first.current?.focus();
+    // The focus brings only the field into view: the button below it is pressed next.
+    first.current?.form?.scrollIntoView({ block: "nearest" });
   }, [sure]);
 
   const submit = (event: Event) => {

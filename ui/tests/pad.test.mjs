@@ -93,6 +93,30 @@ for (const language of LANGUAGES) {
   });
 }
 
+for (const language of LANGUAGES) {
+  test(`what is pressed next is in sight in a small window: ${language}`, async () => {
+    const wrong = [];
+    for (const [size, viewport] of Object.entries(SCROLLED)) {
+      const window = await theatre.open({ language, viewport });
+      const see = async (...ids) => {
+        for (const id of ids) {
+          await window.page.locator(`#${id}`).waitFor();
+          const hidden = await window.page.evaluate(isHidden, id);
+          if (hidden) wrong.push(`${size} ${id}: ${hidden}`);
+        }
+      };
+      await window.show("prompt-waiting");
+      await see("step-title", "decline");
+      await window.show("prompt-pin-last-attempt");
+      await window.page.waitForFunction(() => !document.documentElement.hasAttribute("data-quiet"));
+      await window.page.locator("#pin-sure").click();
+      await see("pin", "pin-submit");
+      await window.close();
+    }
+    assert.deepEqual(wrong, []);
+  });
+}
+
 /** In the page: what is lower than what is in it, by more than a letter reaches out of its line, and so lies over what follows. */
 function squeezed() {
   const boxes = [...document.querySelectorAll(".what > *")];
