@@ -117,6 +117,18 @@ for (const language of LANGUAGES) {
   });
 }
 
+for (const language of LANGUAGES) {
+  test(`why a new PIN is needed stands above the pad: ${language}`, async () => {
+    const window = await theatre.open({ language });
+    for (const view of ["prompt-pin-new", "prompt-pin-change", "prompt-pin-unsuitable"]) {
+      await window.show({ ...VIEWS[view], settings: { ...VIEWS[view].settings, pinPad: true } });
+      assert.equal(await window.page.evaluate(isHidden, "pin-about"), null);
+      assert.equal(await window.page.evaluate(isHidden, "prompt-message"), null);
+    }
+    await window.close();
+  });
+}
+
 /** In the page: what is lower than what is in it, by more than a letter reaches out of its line, and so lies over what follows. */
 function squeezed() {
   const boxes = [...document.querySelectorAll(".what > *")];
