@@ -38,7 +38,7 @@ nav-about = Acerca de
 title-status = Estado – Vitalsign
 title-keys = Llaves de seguridad – Vitalsign
 title-about = Acerca de – Vitalsign
-title-prompt = { $application } le pide una confirmación – Vitalsign
+title-prompt = { $application } le pide que confirme – Vitalsign
 title-ended = Solicitud terminada – Vitalsign
 close = Cerrar
 cancel = Cancelar
@@ -413,7 +413,7 @@ unreadable-drive = solo la unidad puede saberlo
 
 ## A request to confirm
 
-prompt-title = { $application } le pide una confirmación
+prompt-title = { $application } le pide que confirme
 prompt-message = Lo que confirma
 prompt-details = Todos los detalles
 # Below a text that does not fit.
