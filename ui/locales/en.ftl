@@ -74,8 +74,8 @@ headline-attention-some = { $things ->
     [one] 1 thing needs attention
    *[other] { $things } things need attention
 }, { $yours ->
-    [one] 1 you can fix now
-   *[other] { $yours } you can fix now
+    [one] 1 you can fix now
+   *[other] { $yours } you can fix now
 }
 # $things: one or more, all of which the person can fix.
 headline-attention-all = { $things ->

@@ -148,7 +148,7 @@ device-reported-none = Ninguno todavía
 device-holds = Resultado válido hasta
 contact-none = Desconocida
 contact-reached = El servidor tiene el informe más reciente
-contact-offline = Sin conexión desde { $since }. Vitalsign sigue intentándolo.
+contact-offline = Sin conexión desde el { $since }. Vitalsign sigue intentándolo.
 device-settings-refused = Los ajustes nuevos de este dispositivo no se pueden usar. Conserva los anteriores. Avise a { $team }.
 diagnostics-label = Diagnóstico para Informática
 diagnostics-about = Informática se lo pedirá cuando llame. Léalo antes de enviarlo. No contiene contraseñas, PIN, nombres ni datos de pacientes.
@@ -168,7 +168,7 @@ diagnostics-not-sendable = Este texto no se puede enviar porque el servicio Vita
 ## One check
 
 check-since = Desde
-check-deadline = Resolver antes de
+check-deadline = Resolver antes del
 check-deadline-over = El plazo acabó
 check-remedy = Qué hacer
 remediator-you = Puede resolverlo usted

@@ -145,7 +145,7 @@ device-reported-none = Aucun pour l’instant
 device-holds = Résultat valable jusqu’au
 contact-none = Inconnue
 contact-reached = Le serveur a le rapport le plus récent
-contact-offline = Hors connexion depuis : { $since }. Vitalsign continue d’essayer.
+contact-offline = Hors connexion depuis le { $since }. Vitalsign continue d’essayer.
 device-settings-refused = Les nouveaux réglages de cet appareil sont inutilisables. Il conserve les précédents. Signalez-le ({ $team }).
 diagnostics-label = Diagnostic pour le service informatique
 diagnostics-about = Le service informatique le demande lorsque vous appelez. Lisez-le avant de l’envoyer. Il ne contient ni mots de passe, ni codes PIN, ni noms, ni données de patients.
@@ -165,7 +165,7 @@ diagnostics-not-sendable = Ce texte ne peut pas être envoyé, car le service Vi
 ## One check
 
 check-since = Depuis
-check-deadline = À régler avant
+check-deadline = À régler avant le
 check-deadline-over = Le délai a expiré
 check-remedy = Ce qu’il faut faire
 remediator-you = Vous pouvez le régler vous-même
@@ -454,7 +454,7 @@ step-preparing-next = L’état de cet appareil est en cours de vérification.
 step-read = Lisez jusqu’à la fin
 step-read-next = Faites défiler jusqu’à la fin du texte. Votre clé de sécurité sera ensuite demandée.
 step-insert = Insérez votre clé de sécurité
-step-insert-next = Ou approchez-la du lecteur. Touchez-la ensuite quand elle clignote.
+step-insert-next = Ou approchez-la du lecteur. Touchez‑la ensuite quand elle clignote.
 step-touch = Touchez maintenant votre clé de sécurité
 step-touch-next = Touchez le bouton qui clignote, le contact doré ou le capteur d’empreinte.
 step-touch-several = { $keys ->
