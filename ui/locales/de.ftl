@@ -413,7 +413,7 @@ unreadable-drive = nur das Laufwerk kann es wissen
 
 ## A request to confirm
 
-prompt-title = { $application } bittet um Ihre Bestätigung
+prompt-title = { $application } bittet um Ihre Bestäti­gung
 prompt-message = Was Sie bestätigen
 prompt-details = Alle Einzelheiten
 # Below a text that does not fit.
