@@ -121,6 +121,12 @@ impl TextWindow {
         connection.kill_client(self.window)?.check()?;
         wait_for("the text window to be gone", LIMIT, || {
             Ok(connection.get_window_attributes(self.window)?.reply().is_err().then_some(()))
+        })?;
+        // The next window has the same identifier: a window manager that is behind would take it for this one, and give it
+        // this one's place.
+        let screen = Screen::open(&self.display)?;
+        wait_for("the window manager to forget the text window", LIMIT, || {
+            Ok((!screen.stacked()?.contains(&self.window)).then_some(()))
         })
     }
 
