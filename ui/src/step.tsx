@@ -65,7 +65,7 @@ function useLate(goesOn: boolean): boolean {
   return late;
 }
 
-/** Hides a decoration where the text would not fit beside it: what is signed scrolls only where there is no other room. */
+/** Hides the drawing where the page or the text of the transaction would need a scroll bar beside it. */
 function useRoom() {
   const ref = useRef<HTMLDivElement>(null);
   const look = () => {

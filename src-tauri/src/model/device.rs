@@ -90,8 +90,8 @@ fn support(support: &organisation::Support) -> Support {
     Support { name: shown(name), phone: shown(phone), text: shown(text), url: shown(url) }
 }
 
-/// A check that a step-up was refused for: as it was judged, or at least by its name. A policy may refuse what is good in
-/// itself, and then the verdict's word would mislead.
+/// A check that a step-up was refused for, with its outcome; by its name alone if the verdict has no such check, or calls it
+/// affirming: a step-up policy may refuse a level for an affirming check.
 pub(super) fn refused(code: &str, status: Option<&Status>, advisor: &Advisor) -> Check {
     let fixers = status.map(|status| status.guidance.fixers.clone()).unwrap_or_default();
     let ear = status.and_then(|status| status.ear.as_ref());
