@@ -201,7 +201,7 @@ pub enum StepUpResult {
     Unhealthy,
     /// The security key is not registered for this person, or its signature is invalid.
     WrongKey,
-    /// The security key takes no more PINs.
+    /// The security key is blocked: too many wrong PINs.
     PinBlocked,
     /// No security key can be used at this device.
     NoKey,

@@ -29,7 +29,10 @@ pub const IT: &str = "IT";
 pub fn end(end: StepUpResult, it: &str) -> String {
     let text = match end {
         StepUpResult::PinBlocked => {
-            return format!("Refused: the security key accepts no more PINs. Contact {}.", escape(it));
+            return format!(
+                "Refused: the security key is blocked: too many wrong PINs. Contact {}.",
+                escape(it)
+            );
         }
         StepUpResult::Approved => "Approved.",
         StepUpResult::Declined => "Declined.",

@@ -48,8 +48,8 @@ pub enum Failure {
     /// None of the credentials is on this key: it is another person's, or was never registered.
     #[error("this security key is not registered for this person")]
     WrongKey,
-    /// The key accepts no more PINs: it has to be reset, or, where `until_reinserted`, taken out and put in again.
-    #[error("the security key accepts no more PINs")]
+    /// The key is blocked after too many wrong PINs: it has to be reset, or, where `until_reinserted`, taken out and put in again.
+    #[error("the security key is blocked: too many wrong PINs")]
     PinBlocked {
         /// Taking it out and putting it in again helps.
         until_reinserted: bool,

@@ -142,7 +142,7 @@ pub enum PromptResult {
     Unhealthy,
     /// The security key is not registered for this person, or its signature is invalid.
     WrongKey,
-    /// The security key accepts no more PINs.
+    /// The security key is blocked: too many wrong PINs.
     PinBlocked,
     /// No security key can be used here.
     NoKey,

@@ -185,7 +185,7 @@ pub fn plainly(end: StepUpResult) -> &'static str {
         StepUpResult::WrongKey => {
             "the security key is not registered for this person, or its signature is invalid."
         }
-        StepUpResult::PinBlocked => "the security key takes no more PINs.",
+        StepUpResult::PinBlocked => "the security key is blocked: too many wrong PINs.",
         StepUpResult::NoKey => "no security key could be used at the device.",
         StepUpResult::NoDevice => "no device of this person was reached.",
         StepUpResult::Superseded => "another request took its place.",
