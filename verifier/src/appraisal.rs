@@ -4,8 +4,10 @@
 //! policy's contract. Whatever the policy returns, no status is better than the worst claim or check below it, no check
 //! is missing, and a cached result is used only until the time at which the policy says that it may change.
 
+mod cached_checks;
 mod memo;
 mod policy;
+mod reads;
 mod rules;
 mod seen;
 mod snapshot;
@@ -255,8 +257,13 @@ fn facts(input: &Input<'_>) -> Result<String, AppraiseError> {
 impl Judgement {
     /// Returns when an appraisal that is valid at `now` expires.
     fn until(&self, now: u64) -> u64 {
-        self.changes_at.unwrap_or(u64::MAX).min(now.saturating_add(LONGEST))
+        until(self.changes_at, now)
     }
+}
+
+/// Returns when a result that is valid at `now`, and may change at `changes_at`, expires.
+fn until(changes_at: Option<u64>, now: u64) -> u64 {
+    changes_at.unwrap_or(u64::MAX).min(now.saturating_add(LONGEST))
 }
 
 fn failed(error: serde_json::Error) -> AppraiseError {

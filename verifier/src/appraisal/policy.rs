@@ -1,5 +1,6 @@
 //! Compiled appraisal policy and the format of its results.
 
+use super::cached_checks::CachedChecks;
 use super::rules::Rules;
 use super::seen;
 use super::{AppraiseError, LoadError, Thresholds};
@@ -17,14 +18,17 @@ const ENTRY: (&str, &str) = ("data.vitalsign", "checks");
 pub(super) struct Policy {
     rules: Rules,
     checks: BTreeSet<String>,
+    /// `None` if the policy's checks can only be evaluated together.
+    cached: Option<CachedChecks>,
 }
 
 /// Result of a policy, by check.
-pub(super) struct Findings(BTreeMap<String, Finding>);
+#[derive(Default)]
+pub(super) struct Findings(pub(super) BTreeMap<String, Finding>);
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Finding {
+pub(super) struct Finding {
     submodule: String,
     #[serde(default)]
     seen: serde_json::Map<String, Value>,
@@ -54,7 +58,7 @@ impl Policy {
         });
         let (rules, answer) = Rules::compile(rego, ENTRY, thresholds, &nothing.to_string())?;
         let findings = Findings::parse(answer).map_err(LoadError::Trial)?;
-        Ok(Self { rules, checks: findings.0.into_keys().collect() })
+        Ok(Self { rules, checks: findings.0.into_keys().collect(), cached: CachedChecks::of(rego) })
     }
 
     /// Returns the names of the policy's checks.
@@ -64,7 +68,10 @@ impl Policy {
 
     /// Evaluates the policy on `facts`, a JSON object without `now`.
     pub(super) fn judge(&self, facts: &str, now: u64) -> Result<Findings, AppraiseError> {
-        let findings = Findings::parse(self.rules.ask(facts, now)?)?;
+        let findings = match &self.cached {
+            Some(cached) => cached.judge(&self.rules, facts, now)?,
+            None => Findings::parse(self.rules.ask(facts, now)?)?,
+        };
         match self.checks.iter().find(|check| !findings.0.contains_key(*check)) {
             Some(check) => {
                 Err(AppraiseError::Malformed(format!("no outcome of {check} holds for these facts")))
@@ -74,30 +81,37 @@ impl Policy {
     }
 }
 
+impl Finding {
+    pub(super) fn parse(check: &str, answer: Value) -> Result<Self, AppraiseError> {
+        let malformed = |what: String| AppraiseError::Malformed(format!("{check}: {what}"));
+        let finding: Self = serde_json::from_value(answer).map_err(|error| malformed(error.to_string()))?;
+        match Posture::SUBMODULES.contains(&finding.submodule.as_str()) {
+            true => Ok(finding),
+            false => Err(malformed(format!("there is no submodule {}", finding.submodule))),
+        }
+    }
+
+    /// Returns the next time at which the result may change without a change of facts.
+    pub(super) fn changes_at(&self, now: u64) -> Option<u64> {
+        let times = self.changes_at.iter().filter_map(serde_json::Number::as_u64);
+        times.chain(self.outcome.deadline).filter(|time| *time > now).min()
+    }
+}
+
 impl Findings {
     fn parse(answer: Value) -> Result<Self, AppraiseError> {
         let malformed = |what: String| AppraiseError::Malformed(what);
         let Value::Object(checks) = answer else {
             return Err(malformed("`checks` is not an object".into()));
         };
-        let parse = |(check, finding)| {
-            let finding: Finding =
-                serde_json::from_value(finding).map_err(|e| malformed(format!("{check}: {e}")))?;
-            if Posture::SUBMODULES.contains(&finding.submodule.as_str()) {
-                Ok((check, finding))
-            } else {
-                Err(malformed(format!("{check}: there is no submodule {}", finding.submodule)))
-            }
-        };
+        let parse =
+            |(check, finding): (String, _)| Finding::parse(&check, finding).map(|finding| (check, finding));
         checks.into_iter().map(parse).collect::<Result<_, _>>().map(Self)
     }
 
     /// Returns the next time at which the result may change without a change of facts.
     pub(super) fn changes_at(&self, now: u64) -> Option<u64> {
-        let times = self.0.values().flat_map(|finding| {
-            finding.changes_at.iter().filter_map(serde_json::Number::as_u64).chain(finding.outcome.deadline)
-        });
-        times.filter(|time| *time > now).min()
+        self.0.values().filter_map(|finding| finding.changes_at(now)).min()
     }
 
     /// Returns the checks by submodule in display order, with the worst value of each claim.

@@ -5,7 +5,7 @@ use regorus::utils::limits::ExecutionTimerConfig;
 use regorus::{Engine, LimitError, Value};
 use std::num::NonZeroU32;
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Time limit for one evaluation. The default policy needs about a fiftieth of it.
 const TIME_LIMIT: Duration =
@@ -44,20 +44,55 @@ impl Rules {
         engine.add_policy("entry".into(), entry).map_err(|error| refused(&error))?;
         let data = serde_json::json!({ "thresholds": thresholds });
         engine.add_data(Value::from(data)).map_err(|error| refused(&error))?;
-        let answer = run(&mut engine, first, 0).map_err(|error| match error {
+        set_input(&mut engine, first, 0).map_err(LoadError::Trial)?;
+        let answer = evaluate(&mut engine, ENTRY_RULE).map_err(|error| match error {
             AppraiseError::Failed(why) => LoadError::Policy(why),
             error => LoadError::Trial(error),
         })?;
+        let answer = answer.ok_or_else(|| refused(&format!("{package}.{rule} has no value")))?;
         engine.set_execution_timer_config(limited_to(TIME_LIMIT));
         Ok((Self { template: engine, idle: Mutex::default() }, answer))
     }
 
     /// Evaluates the rule on `input`, a JSON object without `now`.
     pub(super) fn ask(&self, input: &str, now: u64) -> Result<serde_json::Value, AppraiseError> {
+        self.on_an_engine(|engine| run(engine, input, now))
+    }
+
+    /// Evaluates other rules of the policy on `input`, all of them within one time limit. `None` is what no definition
+    /// gives a value.
+    pub(super) fn ask_each<'a>(
+        &self,
+        rules: impl Iterator<Item = &'a str>,
+        input: &str,
+        now: u64,
+    ) -> Result<Vec<Option<serde_json::Value>>, AppraiseError> {
+        self.on_an_engine(|engine| {
+            let ends = Instant::now() + TIME_LIMIT;
+            set_input(engine, input, now)?;
+            let answers = rules.map(|rule| {
+                let left = ends.saturating_duration_since(Instant::now());
+                if left.is_zero() {
+                    return Err(AppraiseError::TimedOut);
+                }
+                engine.set_execution_timer_config(limited_to(left));
+                evaluate(engine, rule)
+            });
+            let answers = answers.collect::<Result<_, _>>()?;
+            engine.set_execution_timer_config(limited_to(TIME_LIMIT));
+            Ok(answers)
+        })
+    }
+
+    /// Runs on an idle engine. One that failed is not used again.
+    fn on_an_engine<T>(
+        &self,
+        run: impl FnOnce(&mut Engine) -> Result<T, AppraiseError>,
+    ) -> Result<T, AppraiseError> {
         let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         let taken = idle().pop();
         let mut engine = taken.unwrap_or_else(|| self.template.clone());
-        let answer = run(&mut engine, input, now)?;
+        let answer = run(&mut engine)?;
         idle().push(engine);
         Ok(answer)
     }
@@ -68,13 +103,29 @@ fn limited_to(limit: Duration) -> ExecutionTimerConfig {
 }
 
 fn run(engine: &mut Engine, input: &str, now: u64) -> Result<serde_json::Value, AppraiseError> {
-    let failed = |error: &dyn std::fmt::Display| AppraiseError::Failed(error.to_string());
+    set_input(engine, input, now)?;
+    let undefined = || AppraiseError::Malformed("the rule has no value for these facts".into());
+    evaluate(engine, ENTRY_RULE)?.ok_or_else(undefined)
+}
+
+fn set_input(engine: &mut Engine, input: &str, now: u64) -> Result<(), AppraiseError> {
     let mut input = Value::from_json_str(input).map_err(|error| failed(&error))?;
     input.as_object_mut().map_err(|error| failed(&error))?.insert("now".into(), now.into());
     engine.set_input(input);
-    let answer = engine.eval_rule(ENTRY_RULE.into()).map_err(|error| match error.downcast_ref() {
+    Ok(())
+}
+
+fn evaluate(engine: &mut Engine, rule: &str) -> Result<Option<serde_json::Value>, AppraiseError> {
+    let answer = engine.eval_rule(rule.into()).map_err(|error| match error.downcast_ref() {
         Some(LimitError::TimeLimitExceeded { .. }) => AppraiseError::TimedOut,
         _ => failed(&error),
     })?;
-    serde_json::to_value(&answer).map_err(|error| AppraiseError::Malformed(error.to_string()))
+    if answer == Value::Undefined {
+        return Ok(None);
+    }
+    serde_json::to_value(&answer).map(Some).map_err(|error| AppraiseError::Malformed(error.to_string()))
+}
+
+fn failed(error: &dyn std::fmt::Display) -> AppraiseError {
+    AppraiseError::Failed(error.to_string())
 }
