@@ -1,7 +1,7 @@
 //! A step-up, without the person: from the application's request to the prompt, and from the security key's answer to the
 //! application's tokens; beside what the key takes by itself.
 
-use crate::stats;
+use crate::{fleet, stats};
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 use std::path::Path;
@@ -33,6 +33,8 @@ pub(crate) struct StepUp {
     pub(crate) pin_to_token_ms: f64,
     /// The key's part: PIN and signature, with a finger on it.
     pub(crate) key_ms: f64,
+    /// Bytes in the verifier's store.
+    pub(crate) stored_bytes: f64,
 }
 
 /// Enrols a device, registers a key, and asks for taps.
@@ -49,6 +51,9 @@ pub(crate) fn measure(agent: &Path, verifier: &Path) -> Result<StepUp> {
 
     let (mut to_prompt, mut at_key, mut to_token) = (Vec::new(), Vec::new(), Vec::new());
     let mut all = Vec::new();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let stored = || runtime.block_on(fleet::size(&testbed.folder().join("data/verifier.db")));
+    let before = stored()?;
     for round in 0..ROUNDS {
         let begun = Instant::now();
         let auth_req_id = application.ask(&format!("EHR: sign order {round}"))?;
@@ -78,6 +83,7 @@ pub(crate) fn measure(agent: &Path, verifier: &Path) -> Result<StepUp> {
         tap_to_token_ms: median_ms(&mut to_token),
         pin_to_token_ms: median_ms(&mut all),
         key_ms: median_ms(&mut at_key),
+        stored_bytes: (stored()? - before) / stats::float(u64::try_from(ROUNDS)?),
     })
 }
 

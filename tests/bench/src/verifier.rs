@@ -1,13 +1,17 @@
 //! The verifier on one core: signature, nonce, appraisal, verdict, audit, durable, all in.
 
 use crate::device::Device;
-use crate::limit;
+use crate::{limit, service};
 use anyhow::{Context, Result, anyhow};
 use serde_json::Value;
+use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use vitalsign_e2e::Testbed;
+use vitalsign_protocol::evidence::MEDIA_TYPE;
 use vitalsign_protocol::fact::Fact;
+use vitalsign_protocol::message::{NonceAnswer, NonceRequest};
 use vitalsign_verifier::Verifier;
 use vitalsign_verifier::config::Config;
 
@@ -17,29 +21,38 @@ const CORE: &str = "0";
 const AT_A_TIME: usize = 256;
 
 pub(crate) struct Speed {
+    /// OpenSSL's verifications, and its pairs of one verification and one signature.
     pub(crate) p256_verifies_per_s: f64,
+    pub(crate) p256_pairs_per_s: f64,
     pub(crate) reports_per_s: f64,
+    /// Over HTTPS, on connections that are kept.
+    pub(crate) https_reports_per_s: f64,
     pub(crate) new_facts_per_s: f64,
     pub(crate) reports_per_s_100k: f64,
 }
 
 /// OpenSSL and the verifier in turn, three times, each held to the same core; medians.
-pub(crate) fn compare() -> Result<Speed> {
+pub(crate) fn compare(agent: &Path, verifier: &Path) -> Result<Speed> {
     let mut openssl = Vec::new();
     let mut few = Vec::new();
+    let mut https = Vec::new();
     let mut new_facts = Vec::new();
+    let mut many = Vec::new();
     for _ in 0..3 {
-        openssl.push(limit::p256_verifies_per_s(CORE)?);
+        openssl.push(limit::p256(CORE)?);
         let (steady, new) = held("1000", "20000")?;
         few.push(steady);
         new_facts.push(new);
+        many.push(held("100000", "20000")?.0);
+        https.push(over_https(agent, verifier)?);
     }
-    let (many, _) = held("100000", "20000")?;
     Ok(Speed {
-        p256_verifies_per_s: middle(openssl),
+        p256_verifies_per_s: middle(openssl.iter().map(|speed| speed.verifies).collect()),
+        p256_pairs_per_s: middle(openssl.iter().map(|speed| speed.pairs()).collect()),
         reports_per_s: middle(few),
+        https_reports_per_s: middle(https),
         new_facts_per_s: middle(new_facts),
-        reports_per_s_100k: many,
+        reports_per_s_100k: middle(many),
     })
 }
 
@@ -129,8 +142,79 @@ async fn accept(verifier: &Arc<Verifier>, ready: Vec<Vec<u8>>) -> Result<Duratio
     Ok(start.elapsed())
 }
 
+/// Reports that the verifier as it is shipped accepts over HTTPS in a second of its processor's time, on connections that
+/// are kept. Its time is what is counted, so the devices may use the other processors.
+pub(crate) fn over_https(agent: &Path, verifier: &Path) -> Result<f64> {
+    const DEVICES: u64 = 1000;
+    const CONNECTIONS: usize = 32;
+    let mut testbed = Testbed::with_programs(agent, verifier)?;
+    testbed.restart_verifier_with("[limits]\nreport_burst = 4294967295\n")?;
+    let fleet = (0..DEVICES).map(Device::new).collect::<Result<Vec<_>>>()?;
+    let store = testbed.folder().join("data/verifier.db");
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(enrol(&store, &fleet))?;
+    let connections = (0..CONNECTIONS).map(|_| Connection::to(&testbed)).collect::<Result<Vec<_>>>()?;
+    let process = testbed.verifier.as_ref().context("the verifier does not run")?.id();
+    let mut taken = 0;
+    let mut reports = 0;
+    // In the first round, facts and connections are new.
+    for round in 0..6 {
+        let share = fleet.len().div_ceil(CONNECTIONS);
+        let work: Vec<_> = connections.iter().zip(fleet.chunks(share)).collect();
+        let ready = in_parallel(&work, |(connection, devices)| connection.prepare(devices))?;
+        let begun = service::cpu_nanos(process)?;
+        let work: Vec<_> = connections.iter().zip(&ready).collect();
+        let sent = in_parallel(&work, |(connection, evidence)| connection.report(evidence))?;
+        if round > 0 {
+            taken += service::cpu_nanos(process)? - begun;
+            reports += sent.iter().sum::<u64>();
+        }
+    }
+    Ok(crate::stats::float(reports) * 1e9 / crate::stats::float(taken))
+}
+
+/// Runs one thread for each piece of work.
+fn in_parallel<W: Sync, T: Send>(work: &[W], run: impl Fn(&W) -> Result<T> + Sync) -> Result<Vec<T>> {
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = work.iter().map(|work| scope.spawn(|| run(work))).collect();
+        threads.into_iter().map(|thread| thread.join().map_err(|_| anyhow!("a thread failed"))?).collect()
+    })
+}
+
+/// A connection that is kept.
+struct Connection {
+    http: reqwest::blocking::Client,
+    url: String,
+}
+
+impl Connection {
+    fn to(testbed: &Testbed) -> Result<Self> {
+        let anchor = reqwest::Certificate::from_pem(&std::fs::read(testbed.anchor())?)?;
+        let http = reqwest::blocking::Client::builder().tls_certs_only([anchor]).tcp_nodelay(true).build()?;
+        Ok(Self { http, url: testbed.url() })
+    }
+
+    fn prepare(&self, devices: &[Device]) -> Result<Vec<Vec<u8>>> {
+        let evidence = |device: &Device| {
+            let request = NonceRequest { kid: device.key.thumbprint() };
+            let answer = self.http.post(format!("{}/v1/nonces", self.url)).json(&request).send()?;
+            let answer: NonceAnswer = answer.error_for_status()?.json()?;
+            device.evidence(answer.nonce, now())
+        };
+        devices.iter().map(evidence).collect()
+    }
+
+    fn report(&self, evidence: &[Vec<u8>]) -> Result<u64> {
+        for evidence in evidence {
+            let request = self.http.post(format!("{}/v1/reports", self.url));
+            let request = request.header("content-type", MEDIA_TYPE).body(evidence.clone());
+            request.send()?.error_for_status()?.bytes()?;
+        }
+        Ok(u64::try_from(evidence.len())?)
+    }
+}
+
 /// Inserts devices directly into the store, because only reports are measured.
-async fn enrol(store: &std::path::Path, fleet: &[Device]) -> Result<()> {
+pub(crate) async fn enrol(store: &Path, fleet: &[Device]) -> Result<()> {
     use sqlx::Connection;
     let url = format!("sqlite://{}", store.display());
     let mut connection = sqlx::SqliteConnection::connect(&url).await?;
@@ -152,7 +236,7 @@ async fn enrol(store: &std::path::Path, fleet: &[Device]) -> Result<()> {
     Ok(())
 }
 
-fn problem(problem: vitalsign_protocol::problem::Problem) -> anyhow::Error {
+pub(crate) fn problem(problem: vitalsign_protocol::problem::Problem) -> anyhow::Error {
     anyhow!("{}: {}", problem.problem_type, problem.detail.unwrap_or_default())
 }
 
