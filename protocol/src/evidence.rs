@@ -6,6 +6,7 @@
 
 use crate::cbor::{MapBuilder, Value};
 use crate::cose::{self, PublicKey, Sign1};
+use crate::device_names::DeviceNames;
 use crate::id::{Digest, EnrolmentId, Nonce, PinPeriodId, Thumbprint};
 use crate::posture::Posture;
 
@@ -32,6 +33,7 @@ const INTENDED_USE: i64 = 275;
 const FACTS: i64 = -75000;
 const TPM_EVIDENCE: i64 = -75001;
 const PIN_PERIOD: i64 = -75002;
+const NAMES: i64 = -75003;
 /// UEID type RAND (RFC 9711 section 4.2.1).
 const RAND: u8 = 0x01;
 
@@ -87,6 +89,8 @@ pub struct Claims {
     pub intended_use: IntendedUse,
     /// At a step-up, the PIN period of the device, if one runs.
     pub pin_period: Option<PinPeriodId>,
+    /// In a report or a registration, the device's names, which replace those that it said before. `None` changes none.
+    pub names: Option<DeviceNames>,
     /// Facts of all submodules.
     pub posture: Posture,
     /// The TPM's word on the boot.
@@ -159,6 +163,9 @@ impl Claims {
         if let Some(period) = &self.pin_period {
             claims.push(PIN_PERIOD, period.as_bytes());
         }
+        if let Some(names) = &self.names {
+            claims.push(NAMES, names.to_value());
+        }
         let mut submods = MapBuilder::default();
         for (name, facts) in self.posture.submodules() {
             let mut submod = MapBuilder::default().with(FACTS, facts);
@@ -173,8 +180,19 @@ impl Claims {
 
     /// The claims, and the names of those that this version does not know: to be logged, and never judged.
     fn from_value(value: &Value<'_>) -> Result<(Self, Vec<String>), Error> {
-        const KNOWN: [i64; 10] =
-            [IAT, CTI, NONCE, SUEIDS, UPTIME, PROFILE_LABEL, SUBMODS, BOOT_COUNT, INTENDED_USE, PIN_PERIOD];
+        const KNOWN: [i64; 11] = [
+            IAT,
+            CTI,
+            NONCE,
+            SUEIDS,
+            UPTIME,
+            PROFILE_LABEL,
+            SUBMODS,
+            BOOT_COUNT,
+            INTENDED_USE,
+            PIN_PERIOD,
+            NAMES,
+        ];
         let entries = value.entries().ok_or(Error::Claim("the claims set is not a map"))?;
         let mut unknown: Vec<String> = (entries.iter())
             .filter(|(label, _)| !label.integer().is_some_and(|n| KNOWN.contains(&n)))
@@ -208,6 +226,14 @@ impl Claims {
                 }
             }
         }
+        let names = match value.get(NAMES).map(DeviceNames::from_value) {
+            None => None,
+            Some(Some((names, others))) => {
+                unknown.extend(others);
+                Some(names)
+            }
+            Some(None) => return Err(Error::Claim("a name of the device is malformed")),
+        };
         let claims = Self {
             issued_at: seconds(IAT)?.ok_or(Error::Claim("iat is missing"))?,
             token_id: token_id.ok_or(Error::Claim("cti is not 16 bytes"))?,
@@ -219,6 +245,7 @@ impl Claims {
                 .map(|(_, it)| *it)
                 .ok_or(Error::Claim("intuse is not one that we know"))?,
             pin_period: value.get(PIN_PERIOD).map(pin_period).transpose()?,
+            names,
             posture,
             boot,
         };
@@ -341,6 +368,7 @@ pub struct Verified {
 ///     boot_count: None,
 ///     intended_use: IntendedUse::Report,
 ///     pin_period: None,
+///     names: None,
 ///     posture: Posture::default(),
 ///     boot: None,
 /// };

@@ -11,6 +11,7 @@ pub mod check;
 pub mod cose;
 pub mod details;
 pub mod device_code;
+pub mod device_names;
 pub mod diagnostics;
 pub mod ear;
 pub mod evidence;

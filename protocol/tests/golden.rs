@@ -12,6 +12,7 @@ mod golden {
     use serde::{Serialize, de::DeserializeOwned};
     use vitalsign_protocol::cbor::Value;
     use vitalsign_protocol::cose::{PublicKey, Sign1, to_be_signed};
+    use vitalsign_protocol::device_names::{AssetTag, DeviceNames, HostName};
     use vitalsign_protocol::diagnostics;
     use vitalsign_protocol::ear::{self, Ear};
     use vitalsign_protocol::evidence::{self, Claims, MAX_BYTES, PROFILE_OID};
@@ -103,6 +104,68 @@ mod golden {
         text[at + 5] = 0x70;
         let error = evidence::parse(&text, MAX_BYTES).err();
         assert_eq!(error, Some(evidence::Error::Claim("the PIN period is not 16 bytes")));
+    }
+
+    fn names() -> DeviceNames {
+        DeviceNames {
+            host_name: HostName::try_from("ward3-pc12".to_owned()).ok(),
+            asset_tag: AssetTag::try_from("IT-004711".to_owned()).ok(),
+        }
+    }
+
+    #[test]
+    fn names_are_optional_and_empty_ones_are_said() {
+        let (pair, public) = inputs::key(&inputs::REPORT_KEY).unwrap();
+        let sign = |digest: &Digest| -> Result<[u8; 64], ()> {
+            let digest =
+                aws_lc_rs::digest::Digest::import_less_safe(digest.as_bytes(), &aws_lc_rs::digest::SHA256);
+            pair.sign_digest(&digest.map_err(|_| ())?).map_err(|_| ())?.as_ref().try_into().map_err(|_| ())
+        };
+        for (names, encoded) in [
+            (None, None),
+            (Some(DeviceNames::default()), Some(diagnostic::read("{}").unwrap())),
+            (Some(names()), Some(diagnostic::read(&blocks("names").concat()).unwrap())),
+        ] {
+            let claims = Claims { names, ..inputs::claims() };
+            let bytes = claims.sign(&public.thumbprint(), sign).unwrap();
+            let payload = Sign1::parse(&bytes).unwrap().payload;
+            assert_eq!(Value::decode(&payload).unwrap().get(-75003), encoded.as_ref());
+            let read = evidence::parse(&bytes, MAX_BYTES).unwrap().verify(&public).unwrap();
+            assert_eq!((read.claims, read.unknown), (claims, Vec::<String>::new()));
+        }
+    }
+
+    #[test]
+    fn malformed_names_are_refused() {
+        let evidence = bytes("evidence");
+        let Sign1 { protected, payload, .. } = Sign1::parse(&evidence).unwrap();
+        let with = |names: Value<'_>| {
+            let Value::Map(mut claims) = Value::decode(&payload).unwrap() else { panic!("no map") };
+            claims.push((Value::from(-75003_i64), names));
+            claims.sort_by_cached_key(|(label, _)| label.encode());
+            evidence::parse(&Sign1::encode(&protected, &Value::Map(claims).encode(), &[1; 64]), MAX_BYTES)
+        };
+        let map = |label: i64, name: Value<'static>| Value::Map(vec![(Value::from(label), name)]);
+        let text = |text: &str| Value::from(text.to_owned());
+        for (label, good, longest) in [(1, "ward3-pc12", "x".repeat(253)), (2, "4711", "ä".repeat(64))] {
+            for name in [good, &longest] {
+                assert!(with(map(label, text(name))).is_ok(), "{label}: {name}");
+            }
+            let one_more = format!("{longest}x");
+            for name in ["", " ", "a\nb", "a\u{1b}[2Jb", "a\u{202e}b", "a\u{2066}b", "a\u{200b}b", &one_more]
+            {
+                assert!(with(map(label, text(name))).is_err(), "{label}: {name:?}");
+            }
+            for name in
+                [Value::Null, Value::from(7_u64), Value::from(b"a".to_vec()), Value::Array(vec![text("a")])]
+            {
+                assert!(with(map(label, name.clone())).is_err(), "{label}: {name:?}");
+            }
+        }
+        assert!(with(text("ward3-pc12")).is_err());
+        // A name of a later version is left out, whatever its type.
+        let read = with(map(3, Value::Null)).unwrap();
+        assert_eq!(read.claims_unverified().1, ["names.3"]);
     }
 
     #[test]

@@ -118,6 +118,7 @@ fn sign(device: &Device, nonce: Nonce, intended_use: IntendedUse, count: usize) 
         boot_count: None,
         intended_use,
         pin_period: None,
+        names: None,
         posture: device.posture.clone(),
         boot: None,
     };

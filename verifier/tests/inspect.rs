@@ -185,6 +185,7 @@ mod tests {
                 boot_count: None,
                 intended_use: IntendedUse::Registration,
                 pin_period: None,
+                names: None,
                 posture: Posture::default(),
                 boot: Some(boot.clone()),
             };

@@ -101,6 +101,7 @@ mod tests {
                 boot_count: self.key().boot_count(),
                 intended_use,
                 pin_period: None,
+                names: None,
                 posture: Posture { key: self.key().facts(), ..Posture::default() },
                 boot,
             };
@@ -210,6 +211,7 @@ mod tests {
             boot_count: None,
             intended_use: IntendedUse::Report,
             pin_period: None,
+            names: None,
             posture: Posture::default(),
             boot: Some(stale),
         };

@@ -171,6 +171,7 @@ impl Signing {
             boot_count,
             intended_use: self.intended_use,
             pin_period: None,
+            names: None,
             posture: self.posture,
             boot: None,
         }

@@ -63,6 +63,7 @@ pub(crate) fn claims() -> Claims {
         boot_count: Some(42),
         intended_use: IntendedUse::Report,
         pin_period: None,
+        names: None,
         posture: posture(),
         boot: None,
     }

@@ -35,6 +35,7 @@ pub(crate) fn sign() -> Result<Sign> {
                 boot_count: Some(1),
                 intended_use: IntendedUse::Report,
                 pin_period: None,
+                names: None,
                 posture: posture.clone(),
                 boot: None,
             };

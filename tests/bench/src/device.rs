@@ -39,6 +39,7 @@ impl Device {
             boot_count: Some(12),
             intended_use: IntendedUse::Report,
             pin_period: None,
+            names: None,
             posture: self.posture.clone(),
             boot: None,
         };

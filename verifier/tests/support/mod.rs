@@ -141,6 +141,7 @@ impl Device {
             boot_count: None,
             intended_use,
             pin_period: None,
+            names: None,
             posture: self.posture.clone(),
             boot: None,
         }
