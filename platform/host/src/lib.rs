@@ -15,7 +15,7 @@ use linux as system;
 #[cfg(not(target_os = "linux"))]
 use other as system;
 
-pub use system::{SystemWatch, is_in_front, probes, users_in_front, watch};
+pub use system::{SystemWatch, asset_tag, host_name, is_in_front, probes, users_in_front, watch};
 
 use std::path::{Path, PathBuf};
 use vitalsign_keychain::SoftwareKey;

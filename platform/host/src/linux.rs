@@ -2,11 +2,13 @@
 
 use crate::Settings;
 use std::io;
+use std::path::Path;
 use std::sync::mpsc::Sender;
 use vitalsign_linux::lock::LoginSession;
-use vitalsign_linux::{Root, seat};
+use vitalsign_linux::{Root, names, seat};
 use vitalsign_os::PeerId;
 use vitalsign_platform_api::{Change, Probe};
+use vitalsign_protocol::device_names::{AssetTag, HostName};
 
 /// A path below which nothing can ever be: reading finds nothing, and writing fails.
 const NOWHERE: &str = "/dev/null/memory";
@@ -24,6 +26,18 @@ pub fn probes(settings: &Settings) -> Vec<Probe> {
         None => None,
     };
     vitalsign_linux::probes(&root, &memory, session)
+}
+
+/// Returns the host name of the system below `root`; `None` if it cannot be read.
+#[must_use]
+pub fn host_name(root: &Path) -> Option<HostName> {
+    names::host_name(&Root::at(root))
+}
+
+/// Returns the asset tag in the firmware of the system below `root`; `None` if it has no usable one.
+#[must_use]
+pub fn asset_tag(root: &Path) -> Option<AssetTag> {
+    names::asset_tag(&Root::at(root))
 }
 
 /// Watches the system for as long as it lives.

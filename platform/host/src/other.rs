@@ -2,10 +2,12 @@
 
 use crate::Settings;
 use std::io;
+use std::path::Path;
 use std::sync::mpsc::Sender;
 use std::time::Duration;
 use vitalsign_os::PeerId;
 use vitalsign_platform_api::{Change, Probe};
+use vitalsign_protocol::device_names::{AssetTag, HostName};
 use vitalsign_protocol::fact::{Fact, Reason};
 use vitalsign_protocol::posture::{Agent, Boot, Disk, Edr, Firewall, Lock, Os};
 
@@ -67,6 +69,18 @@ pub fn probes(_: &Settings) -> Vec<Probe> {
             posture.agent = Agent { version: known(env!("CARGO_PKG_VERSION")), digest: Fact::Unsupported };
         },
     )]
+}
+
+/// Returns `None`: host names are not read on this system.
+#[must_use]
+pub fn host_name(_: &Path) -> Option<HostName> {
+    None
+}
+
+/// Returns `None`: asset tags are not read on this system.
+#[must_use]
+pub fn asset_tag(_: &Path) -> Option<AssetTag> {
+    None
 }
 
 #[derive(Debug)]

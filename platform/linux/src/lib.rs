@@ -12,6 +12,7 @@ pub mod edr;
 pub mod firewall;
 mod image;
 pub mod lock;
+pub mod names;
 pub mod os;
 pub mod release;
 pub mod root;
