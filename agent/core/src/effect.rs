@@ -7,6 +7,7 @@ use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
 use vitalsign_ipc::{AgentState, Status};
+use vitalsign_protocol::device_names::DeviceNames;
 use vitalsign_protocol::evidence::{Claims, IntendedUse};
 use vitalsign_protocol::id::{Digest, EnrolmentId, Nonce, StepUpId, Thumbprint};
 use vitalsign_protocol::message::{DeviceSession, EncryptedCredential, EnrolmentKeys, EnrolmentProof};
@@ -147,6 +148,8 @@ pub struct Signing {
     pub nonces: Vec<Nonce>,
     pub enrolment: Option<EnrolmentId>,
     pub intended_use: IntendedUse,
+    /// Names to say, in a report or a registration.
+    pub names: Option<DeviceNames>,
     pub posture: Posture,
     /// With a quote and the event log.
     pub quote: bool,
@@ -171,7 +174,7 @@ impl Signing {
             boot_count,
             intended_use: self.intended_use,
             pin_period: None,
-            names: None,
+            names: self.names,
             posture: self.posture,
             boot: None,
         }

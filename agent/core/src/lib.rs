@@ -20,6 +20,7 @@ mod channel;
 mod effect;
 mod enrolment;
 mod event;
+mod names;
 mod organisation;
 mod pacing;
 mod report;
@@ -71,6 +72,7 @@ pub struct Agent {
     report_seconds: Option<ReportSeconds>,
     channel: channel::Channel,
     organisation: organisation::Sources,
+    names: names::SharedNames,
     settings: SettingsState,
     step_ups: step_up::StepUps,
     /// Wall clock minus elapsed time when last seen. It changes only when the clock is set.
@@ -122,6 +124,7 @@ impl Agent {
             schedule: schedule::Schedule::default(),
             report_seconds: None,
             organisation: organisation::Sources::default(),
+            names: names::SharedNames::default(),
             settings: SettingsState::default(),
             channel: channel::Channel::default(),
             step_ups: step_up::StepUps::default(),

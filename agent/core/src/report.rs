@@ -44,7 +44,9 @@ impl Agent {
             return self.yield_to_step_up(now, effects);
         }
         // Compares facts, because a system also announces changes that change none.
-        let same = self.standing == AgentState::Reporting && self.reported == self.posture;
+        let same = self.standing == AgentState::Reporting
+            && self.reported == self.posture
+            && self.due_names().is_none();
         if same && self.schedule.is_for_changes_only() {
             self.step = Step::Idle;
             self.schedule.end_cycle_without_report(now);
@@ -165,6 +167,7 @@ impl Agent {
         self.update_organisation(answer.organisation, now, effects);
         self.quote_wanted = answer.quote;
         self.reported.clone_from(&self.posture);
+        self.on_names_accepted();
         if self.renewal.take().is_some() || self.standing != AgentState::Reporting {
             self.standing = AgentState::Reporting;
             effects.push(RecordEffect::DropEnrolmentLeftovers.into());

@@ -15,6 +15,10 @@ pub struct Saved {
     pub ear: Option<String>,
     /// Time of the last verdict, in seconds since 1970.
     pub reported_at: Option<u64>,
+    /// A verifier may know names of this device. It stays set, because a verifier that is restored from a backup knows
+    /// names again that it forgot.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub names_sent: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

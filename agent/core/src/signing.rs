@@ -60,9 +60,17 @@ impl Agent {
                 (vec![*nonce, Nonce(transaction.0)], enrolled, IntendedUse::StepUp, false)
             }
         };
+        let names = match &purpose {
+            Purpose::Report { .. } => self.take_due_names(effects),
+            Purpose::Enrolment { .. } => {
+                self.forget_accepted_names();
+                self.take_due_names(effects)
+            }
+            Purpose::StepUp { .. } => None,
+        };
         self.step = Step::Signing(purpose);
         let posture = self.posture.clone().unwrap_or_default();
-        let signing = Signing { nonces, enrolment, intended_use, posture, quote };
+        let signing = Signing { nonces, enrolment, intended_use, names, posture, quote };
         effects.push(DeviceEffect::Sign(Box::new(signing)).into());
     }
 

@@ -243,8 +243,12 @@ pub(crate) fn listening(verifier: &Verifier) -> Harness {
 /// An agent that is enrolled and has sent its first report.
 pub(crate) fn reporting(verifier: &Verifier) -> Harness {
     let enrolled = verifier.enrolled();
-    let saved =
-        Saved { enrolled: Some((&enrolled).into()), ear: Some(enrolled.report.ear), reported_at: Some(1) };
+    let saved = Saved {
+        enrolled: Some((&enrolled).into()),
+        ear: Some(enrolled.report.ear),
+        reported_at: Some(1),
+        ..Saved::default()
+    };
     let mut bench = Harness::new(saved);
     bench.give(Event::Started);
     assert!(bench.report(verifier), "after a restart there is no nonce in hand");

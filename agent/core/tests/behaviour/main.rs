@@ -9,6 +9,7 @@
 
 mod channel;
 mod harness;
+mod names;
 mod numbers;
 mod organisation;
 mod pacing;

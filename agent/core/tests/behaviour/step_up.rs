@@ -130,6 +130,7 @@ impl Harness {
         self.give(Event::Collected(Box::default()));
         let signing = self.signing().expect("something to sign");
         assert_eq!(signing.nonces, [NONCE, Nonce(transaction_digest(&text(ID)).0)]);
+        assert_eq!(signing.names, None);
         if to == Step::Signing {
             return self;
         }
