@@ -15,7 +15,7 @@ mod used_token;
 pub(crate) use effective::{EffectiveSetting, effective};
 pub(crate) use files::SettingOrigin;
 pub(crate) use kept::keep;
-pub(crate) use layer::ConfigLayer;
+pub(crate) use layer::{ConfigLayer, ShareNames};
 #[cfg(test)]
 pub(crate) use settings::setting;
 pub(crate) use used_token::{digest_of, is_used, remember};
@@ -503,6 +503,10 @@ mod tests {
             (false, "[support]\nphone = \"1\\u202e2\""),
             (false, "[support]\nfax = '1'"),
             (false, "user-may-fix = ['no check']"),
+            (true, "share-names = 'both'\nasset-tag = 'IT-004711'"),
+            (false, "share-names = ['host-name']"),
+            (false, "asset-tag = 4711"),
+            (false, "asset-tag = \"a\\u202eb\""),
             (true, "[organisation]\nname = 'St. Example'\nlogo = '/etc/vitalsign/logo.png'"),
             (false, "[organisation]\nname = \"a\\u202eb\""),
             (false, "[organisation]\ncolour = 'red'"),

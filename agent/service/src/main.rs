@@ -5,6 +5,7 @@ mod clock;
 mod config;
 mod config_source;
 mod device;
+mod device_names;
 mod diagnostics;
 mod env;
 mod journal;

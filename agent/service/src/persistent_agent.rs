@@ -3,6 +3,7 @@
 use crate::clock;
 use crate::config_source::ConfigSource;
 use crate::device::DeviceExecutor;
+use crate::device_names;
 use crate::journal::Journal;
 use crate::organisation;
 use crate::store::{Loaded, Store};
@@ -77,6 +78,7 @@ impl PersistentAgent {
         // restart.
         if matches!(event, Event::Collected(_) | Event::EnrolmentKeysRead(_)) {
             let managed = self.source.current().managed;
+            self.core.set_names(device_names::allowed(&managed, Path::new("/")));
             self.core.set_settings(managed.state());
             self.core.set_organisation(managed.organisation);
             self.log_problems(managed.problems);

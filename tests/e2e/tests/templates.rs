@@ -51,6 +51,7 @@ fn schema_and_agent_accept_the_same_settings() -> Result<()> {
         ),
         (true, "enrolment-token = 'vse_abc'\n[organisation]\nname = 'St. Example'\ncolour = '#005EB8'"),
         (true, "[display]\ntheme = 'schedule'\ndark-from = '20:30'\nnight-volume = 0"),
+        (true, "share-names = 'both'\nasset-tag = 'IT-004711'"),
         (true, "report-seconds = 5"),
         (false, "verifer = 'https://v.example'"),
         (false, "verifier = 'http://v.example'\nca-file = '/ca.pem'"),
@@ -65,6 +66,8 @@ fn schema_and_agent_accept_the_same_settings() -> Result<()> {
         (false, "[display]\ndark-from = '24:00'"),
         (false, "[display]\nnight-volume = 101"),
         (false, "user-may-fix = 'os-updates'"),
+        (false, "share-names = 'all'"),
+        (false, "asset-tag = 4711"),
     ];
     let folder = tempfile::tempdir()?;
     let mut validation = python()?;

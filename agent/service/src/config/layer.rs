@@ -11,6 +11,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use toml::de::{DeTable, DeValue};
 use vitalsign_ipc::Display;
+use vitalsign_protocol::device_names::AssetTag;
 use vitalsign_protocol::id::Secret;
 use vitalsign_protocol::organisation::{Colour, Organisation, Support};
 
@@ -46,6 +47,12 @@ pub(crate) struct ConfigLayer {
     /// Checks that the person at the device may fix. Without it, IT fixes every check of a managed device.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) user_may_fix: Option<Vec<String>>,
+    /// Names that this device may tell the verifier.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) share_names: Option<ShareNames>,
+    /// Asset tag, in the place of the firmware's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) asset_tag: Option<AssetTag>,
     /// Ways to reach IT.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) support: Option<Support>,
@@ -55,6 +62,17 @@ pub(crate) struct ConfigLayer {
     /// Appearance and loudness of the app.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) display: Option<Display>,
+}
+
+/// Names that the organisation lets this device tell the verifier.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum ShareNames {
+    #[default]
+    None,
+    HostName,
+    AssetTag,
+    Both,
 }
 
 /// Name and look of the organisation.
@@ -167,6 +185,8 @@ impl ConfigLayer {
             socket,
             report_seconds,
             user_may_fix,
+            share_names,
+            asset_tag,
             support,
             organisation,
             display,
@@ -186,6 +206,8 @@ impl ConfigLayer {
         replace(&mut self.socket, socket);
         replace(&mut self.report_seconds, report_seconds);
         replace(&mut self.user_may_fix, user_may_fix);
+        replace(&mut self.share_names, share_names);
+        replace(&mut self.asset_tag, asset_tag);
         replace(&mut self.support, support);
         replace(&mut self.organisation, organisation);
         replace(&mut self.display, display);
@@ -285,6 +307,8 @@ mod tests {
             ("key = 'auto'\n[display]\nnight-volume = 101", "/etc/x.toml:3:1: "),
             ("key = 'auto'\nca-file = '/a'\nca-certificates = ''", "/etc/x.toml:3:1: set ca-file or"),
             ("user-may-fix = ['no check']", "/etc/x.toml:1:1: "),
+            ("key = 'auto'\nshare-names = 'all'", "/etc/x.toml:2:15: "),
+            ("key = 'auto'\nasset-tag = ''", "/etc/x.toml:2:13: an asset tag has"),
         ] {
             let error = error(text);
             assert!(error.starts_with(wanted), "{text}: {error}");

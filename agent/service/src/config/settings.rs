@@ -162,6 +162,32 @@ pub(crate) const SETTINGS: &[AgentSetting] = &[
         platforms: ALL,
     },
     AgentSetting {
+        name: "share-names",
+        title: "Names that the device tells IT",
+        help: "Which names this device sends to the verifier, so that IT knows which device it is. They can contain the name \
+             of a person.",
+        kind: ValueKind::Choice(&["none", "host-name", "asset-tag", "both"]),
+        default: Some("none"),
+        example: "\"both\"",
+        since: "0.1.0",
+        secret: false,
+        set_by: SetBy::Management,
+        platforms: ALL,
+    },
+    AgentSetting {
+        name: "asset-tag",
+        title: "Asset tag",
+        help: "Number of this device at IT. Takes the place of the asset tag in the firmware, and is sent only if share-names \
+             allows it.",
+        kind: ValueKind::Text { most: 64, pattern: None },
+        default: None,
+        example: "\"IT-004711\"",
+        since: "0.1.0",
+        secret: false,
+        set_by: SetBy::Management,
+        platforms: ALL,
+    },
+    AgentSetting {
         name: "support.name",
         title: "Name of IT",
         help: "Shown wherever IT is named.",

@@ -36,6 +36,18 @@ pub(super) const GERMAN: &[(&str, &str, &str)] = &[
         "Prüfungen, die die Person beheben darf",
         "Namen der Prüfungen, die die Person am Gerät beheben darf. Die anderen behebt die IT.",
     ),
+    (
+        "share-names",
+        "Namen, die das Gerät der IT nennt",
+        "Welche Namen dieses Gerät an den Prüfdienst sendet, damit die IT weiß, welches Gerät es ist. Sie können den Namen \
+             einer Person enthalten.",
+    ),
+    (
+        "asset-tag",
+        "Inventarnummer",
+        "Nummer dieses Geräts bei der IT. Sie gilt statt der Inventarnummer in der Firmware, und wird nur gesendet, wenn \
+             share-names es erlaubt.",
+    ),
     ("support.name", "Name der IT", "Steht überall, wo von der IT die Rede ist."),
     ("support.phone", "Telefonnummer der IT", "So, wie man sie wählt."),
     ("support.text", "Mehr zur IT", "Zum Beispiel, wann die IT erreichbar ist."),

@@ -78,7 +78,7 @@ fn element(xml: &mut Xml, setting: &AgentSetting, id: &str) {
         ValueKind::Choice(values) => {
             xml.begin("enum", &value);
             for choice in values {
-                xml.begin("item", &[("displayName", &format!("$(string.{id}_{choice})"))]);
+                xml.begin("item", &[("displayName", &format!("$(string.{})", choice_id(id, choice)))]);
                 xml.begin("value", &[]);
                 xml.text("string", &[], choice);
                 xml.end();
@@ -87,6 +87,11 @@ fn element(xml: &mut Xml, setting: &AgentSetting, id: &str) {
             xml.end();
         }
     }
+}
+
+/// Returns the identifier of a choice's text, of letters, digits and underscores.
+fn choice_id(setting: &str, choice: &str) -> String {
+    format!("{setting}_{}", choice.replace('-', "_"))
 }
 
 /// Returns the texts in a language.
@@ -108,7 +113,7 @@ pub(super) fn adml(language: usize) -> String {
         xml.text("string", &[("id", &format!("{id}_help"))], &help);
         if let ValueKind::Choice(values) = setting.kind {
             for choice in values {
-                xml.text("string", &[("id", &format!("{id}_{choice}"))], choice);
+                xml.text("string", &[("id", &choice_id(&id, choice))], choice);
             }
         }
     }
