@@ -2,11 +2,13 @@
 
 mod admin_api;
 mod client_keys;
+mod devices;
 mod limits;
 mod siem;
 
 pub use admin_api::{AdminApiSettings, AdministratorSettings, TokenIssuer};
 pub use client_keys::ClientKeySettings;
+pub use devices::DeviceSettings;
 pub use limits::Limits;
 pub use siem::{SiemHttps, SiemSettings, SiemSyslog};
 
@@ -68,6 +70,9 @@ pub struct Config {
     /// Fetching of applications' keys.
     #[serde(default)]
     pub client_keys: ClientKeySettings,
+    /// Data of devices that are kept.
+    #[serde(default)]
+    pub devices: DeviceSettings,
     /// Diagnostics that people send to IT.
     #[serde(default)]
     pub diagnostics: DiagnosticsSettings,
@@ -305,6 +310,7 @@ impl Config {
             security_keys: SecurityKeySettings::default(),
             oidc: Oidc::default(),
             client_keys: ClientKeySettings::default(),
+            devices: DeviceSettings::default(),
             diagnostics: DiagnosticsSettings::default(),
             audit: AuditSettings::default(),
             siem: SiemSettings::default(),

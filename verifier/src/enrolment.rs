@@ -171,7 +171,8 @@ impl Enrolment {
             body: enrolment_body(&verdict, &before, pending.token, now),
             pending,
             standing: verdict.standing.clone().unwrap_or(before),
-            bytes: bytes.clone(),
+            bytes: self.config.devices.keeps(claims).then(|| bytes.clone()),
+            names: self.config.devices.kept_names(claims).unwrap_or_default(),
             now,
         };
         let enrolment = match self.store.end_enrolment(proven).await? {

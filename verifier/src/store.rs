@@ -6,6 +6,7 @@ pub mod audit;
 pub mod audit_tree;
 pub mod client;
 pub mod device;
+mod device_names;
 pub mod diagnostics;
 pub mod enrolment;
 pub mod event;
@@ -56,6 +57,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("store/versions.sql"),
     include_str!("store/certified.sql"),
     include_str!("store/keys.sql"),
+    include_str!("store/names.sql"),
 ];
 
 /// Reason why the store failed. Nothing was written.

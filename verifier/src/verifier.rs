@@ -92,6 +92,9 @@ impl Verifier {
         let failed = |e| OpenError::Store(path.clone(), e);
         let store = Arc::new(store.map_err(failed)?);
         store.skip_event_numbers().await.map_err(failed)?;
+        if !config.devices.keep_names {
+            store.forget_names(now).await.map_err(failed)?;
+        }
         let keyring = Arc::new(Keyring::open(&config, store.clone(), now).await?);
         let nonces = Arc::new(Nonces(keyring.nonce_key().await?));
         let name = store.audit_name(&AuditLog::name_for(&config)).await.map_err(failed)?;

@@ -72,6 +72,8 @@ The configuration, with defaults:
   requests = true                         # one line for each request
   [backup]
   recipients = []                         # age1...: public keys that backups are encrypted to; see `backup-key`
+  [devices]
+  keep_names = true                       # host names and asset tags that devices say; false forgets them
   [diagnostics]                           # that people send to IT
   keep_days = 30
   max_bytes = 67108864                    # of all together; the oldest are deleted first

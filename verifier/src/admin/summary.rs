@@ -88,6 +88,15 @@ fn describe(kind: Kind, body: &Body<'_>) -> String {
             "" => "no label".to_owned(),
             label => format!("is {label}"),
         },
+        Kind::DeviceNamed if body.0.get("forgotten").is_some() => {
+            format!("names of {} devices are forgotten", body.number("forgotten"))
+        }
+        Kind::DeviceNamed => match (body.text("host_name"), body.text("asset_tag")) {
+            ("", "") => "says no names".to_owned(),
+            (host_name, "") => format!("says {host_name}"),
+            ("", asset_tag) => format!("says asset tag {asset_tag}"),
+            (host_name, asset_tag) => format!("says {host_name}, asset tag {asset_tag}"),
+        },
         Kind::TokenCreated => {
             let (token, uses) = (body.number("token"), body.number("uses"));
             let devices = if uses == 1 { "device" } else { "devices" };

@@ -96,13 +96,16 @@ impl Attestation {
         // Signs before the report is accepted: an unsent signature does no harm, and the writer need not wait
         // for it.
         let answer = self.answer(&device.enrolment, &kid, nonce, &mut verdict, quote, now)?;
+        let devices = &self.config.devices;
         // A report that changes nothing is counted, and has no entry in the log.
         let entry = verdict.keep_evidence.then(|| AuditEntry {
             time: now,
             kind: Kind::Report,
             device: Some(device.enrolment),
             body: verdict.body,
-            evidence: self.kept_evidence_paces.take(device.id, now).is_ok().then(|| bytes.to_vec()),
+            evidence: (self.kept_evidence_paces.take(device.id, now).is_ok()
+                && devices.keeps(&verified.claims))
+            .then(|| bytes.to_vec()),
         });
         let judged = AppraisedReport {
             device: device.id,
@@ -114,6 +117,7 @@ impl Attestation {
             status: verdict.appraised.status,
             policy: verdict.policy,
             standing,
+            names: devices.kept_names(&verified.claims),
             entry,
         };
         match self.accept(device.clone(), turn, judged, verdict.standing).await? {

@@ -18,6 +18,8 @@ pub enum Kind {
     DeviceReadmitted,
     /// An administrator labelled a device, or removed its label.
     DeviceLabelled,
+    /// A device says another host name or asset tag of itself than before, or the verifier forgot those of all devices.
+    DeviceNamed,
     /// An administrator created an enrolment token.
     TokenCreated,
     /// An administrator revoked an enrolment token.
@@ -74,7 +76,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, in the order in which help texts list them.
-    pub const ALL: [Self; 33] = [
+    pub const ALL: [Self; 34] = [
         Self::Report,
         Self::Heartbeats,
         Self::Enrolled,
@@ -82,6 +84,7 @@ impl Kind {
         Self::DeviceRevoked,
         Self::DeviceReadmitted,
         Self::DeviceLabelled,
+        Self::DeviceNamed,
         Self::TokenCreated,
         Self::TokenRevoked,
         Self::KeyRotated,
@@ -127,6 +130,7 @@ impl Kind {
             Self::DeviceRevoked => "device-revoked",
             Self::DeviceReadmitted => "device-readmitted",
             Self::DeviceLabelled => "device-labelled",
+            Self::DeviceNamed => "device-named",
             Self::TokenCreated => "token-created",
             Self::TokenRevoked => "token-revoked",
             Self::KeyRotated => "key-rotated",

@@ -34,6 +34,7 @@ pub(super) fn inspect(
         ("uptime", claims.uptime.into()),
         ("boot_count", claims.boot_count.into()),
         ("pin_period", claims.pin_period.map(|period| period.to_string()).into()),
+        ("names", json!(claims.names)),
         ("unknown_claims", unknown.to_vec().into()),
         ("boot_evidence", boot.unwrap_or_default()),
         ("facts", facts(&claims.posture).map_err(|error| malformed(&error))?),

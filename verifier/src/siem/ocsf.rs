@@ -75,7 +75,9 @@ const DEVICE_CONFIG_STATE_CHANGE: u64 = 5019;
 fn activity(kind: Kind) -> Activity {
     let (class, id, name) = match kind {
         Kind::Report => (DEVICE_CONFIG_STATE_CHANGE, 1, "Log"),
-        Kind::Heartbeats | Kind::DiagnosticsReceived => (DEVICE_CONFIG_STATE_CHANGE, 2, "Collect"),
+        Kind::Heartbeats | Kind::DiagnosticsReceived | Kind::DeviceNamed => {
+            (DEVICE_CONFIG_STATE_CHANGE, 2, "Collect")
+        }
         Kind::Enrolled | Kind::EnrolledAgain => (ENTITY_MANAGEMENT, 6, "Enroll"),
         Kind::DeviceRevoked => (ENTITY_MANAGEMENT, 7, "Unenroll"),
         Kind::DeviceReadmitted => (ENTITY_MANAGEMENT, OTHER, "Readmit"),

@@ -1,6 +1,6 @@
 //! Enrolled devices, their keys and their state between reports.
 
-use super::{Store, StoreError, event, signed, unsigned};
+use super::{Store, StoreError, device_names, event, signed, unsigned};
 use crate::appraisal::AppraisalSnapshot;
 use crate::audit::{AuditEntry, Kind};
 use sqlx::sqlite::SqliteRow;
@@ -9,6 +9,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use vitalsign_protocol::cose::PublicKey;
 use vitalsign_protocol::device_code::DeviceCode;
+use vitalsign_protocol::device_names::DeviceNames;
 use vitalsign_protocol::id::{Digest, EnrolmentId, Thumbprint};
 use vitalsign_protocol::step_up::event as names;
 
@@ -57,6 +58,8 @@ pub struct Device {
     pub token: Option<i64>,
     /// The name that IT gave it: its own label, otherwise that of its token.
     pub label: Option<String>,
+    /// Names that it said of itself, when this row was read.
+    pub names: DeviceNames,
     pub identity: Identity,
     standing: RwLock<Arc<AppraisalSnapshot>>,
     reporting: Arc<Mutex<()>>,
@@ -108,6 +111,7 @@ impl Device {
             readmitted_at: row.try_get::<Option<i64>, _>("readmitted_at")?.map(unsigned),
             token: row.try_get("token")?,
             label: row.try_get("label")?,
+            names: device_names::from_row(row)?,
             identity: Identity {
                 kid: Thumbprint::from_slice(row.try_get("kid")?).ok_or_else(|| broken("key name"))?,
                 report_key: PublicKey::from_point(row.try_get("report_key")?)

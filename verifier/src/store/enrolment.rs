@@ -2,12 +2,14 @@
 
 use super::audit;
 use super::device::{self, By, Device, Identity, TpmIdentity};
+use super::device_names;
 use super::token::{self, Token};
 use super::{Store, StoreError, signed, unsigned};
 use crate::appraisal::AppraisalSnapshot;
 use crate::audit::{AuditEntry, Kind};
 use sqlx::Row;
 use vitalsign_protocol::cose::PublicKey;
+use vitalsign_protocol::device_names::DeviceNames;
 use vitalsign_protocol::ear::Tier;
 use vitalsign_protocol::id::{Digest, EnrolmentId, Thumbprint};
 
@@ -35,7 +37,10 @@ pub(crate) struct NewEnrolment {
     pub(crate) standing: AppraisalSnapshot,
     /// Additional data for the audit entry, JSON.
     pub(crate) body: String,
-    pub(crate) bytes: Vec<u8>,
+    /// The evidence, if the audit log keeps it.
+    pub(crate) bytes: Option<Vec<u8>>,
+    /// Names that the device says of itself, which replace those of before.
+    pub(crate) names: DeviceNames,
     /// Time in seconds since 1970.
     pub(crate) now: u64,
 }
@@ -246,9 +251,10 @@ impl Store {
             .execute(&mut *transaction)
             .await?;
         let kind = if known.is_some() { Kind::EnrolledAgain } else { Kind::Enrolled };
-        let (time, body, evidence) = (proven.now, proven.body.clone(), Some(proven.bytes.clone()));
-        audit::append(&mut transaction, &[AuditEntry { time, kind, device: Some(name), body, evidence }])
-            .await?;
+        let (time, body, evidence) = (proven.now, proven.body.clone(), proven.bytes.clone());
+        let mut entries = vec![AuditEntry { time, kind, device: Some(name), body, evidence }];
+        entries.extend(device_names::replace(&mut transaction, (id, name), &proven.names, time).await?);
+        audit::append(&mut transaction, &entries).await?;
         transaction.commit().await?;
         Ok(EnrolmentOutcome::Enrolled(name))
     }

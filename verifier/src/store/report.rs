@@ -1,15 +1,16 @@
 //! Accepts reports in batches: a report is answered when its nonce is spent and its audit entry, or its count among the
 //! heartbeats, is durable, and all waiting reports share one transaction and one sync of the disk.
 
-use super::audit;
 use super::heartbeat::Heartbeats;
 use super::{Store, StoreError, json_rows, signed, unsigned};
+use super::{audit, device_names};
 use crate::audit::AuditEntry;
 use crate::nonce::{self, SpentNonce};
 use sqlx::Row;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
+use vitalsign_protocol::device_names::DeviceNames;
 use vitalsign_protocol::ear::Tier;
 use vitalsign_protocol::id::{Digest, EnrolmentId, hex};
 
@@ -61,6 +62,8 @@ pub(crate) struct AppraisedReport {
     pub(crate) policy: String,
     /// New appraisal snapshot, if it changed.
     pub(crate) standing: Option<String>,
+    /// Names that the device says of itself; `None` to leave them as they are.
+    pub(crate) names: Option<DeviceNames>,
     /// Audit entry to write; none for a report that changes nothing.
     pub(crate) entry: Option<AuditEntry>,
 }
@@ -182,6 +185,10 @@ async fn accept(
                     entries.extend(heartbeats.end(it.device, &it.enrolment).into_iter().chain([entry]))
                 }
                 None => entries.extend(heartbeats.count(it)),
+            }
+            if let Some(names) = it.names.take() {
+                let device = (it.device, it.enrolment);
+                entries.extend(device_names::replace(&mut transaction, device, &names, it.time).await?);
             }
         }
     }

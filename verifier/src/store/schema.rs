@@ -258,9 +258,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("store.db");
         store_of(MIGRATIONS.len() - 1, &path).await;
-        // A table is in the way of the last migration.
+        // A column is in the way of the last migration.
         let mut connection = existing(&path).connect().await.unwrap();
-        sqlx::raw_sql("CREATE TABLE verifier_keys (other INTEGER)").execute(&mut connection).await.unwrap();
+        sqlx::raw_sql("ALTER TABLE devices ADD COLUMN asset_tag BLOB")
+            .execute(&mut connection)
+            .await
+            .unwrap();
         connection.close().await.unwrap();
         let migration = due(&path).await.unwrap().unwrap();
         assert!(matches!(rehearse(&path, &migration).await, Err(MigrateError::Trial(_))));
