@@ -4,7 +4,7 @@ mod support;
 
 #[cfg(test)]
 mod tests {
-    use super::support::{Device, Lab, NOW, config, problem, verdict};
+    use super::support::{Device, Lab, NOW, config, problem, process, verdict};
     use serde_json::{Value, json};
     use std::sync::Arc;
     use vitalsign_protocol::cbor::Value as Cbor;
@@ -197,5 +197,52 @@ mod tests {
         let Lab { verifier, folder: _folder } = lab;
         drop(verifier);
         assert_eq!(logged(&Verifier::open(config, NOW).await.unwrap()).await.len(), 2);
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn administrator_finds_devices_by_names() {
+        let lab = Lab::open().await;
+        let (mut one, mut other, silent) = (lab.device().await, lab.device().await, lab.device().await);
+        accept(&lab.verifier, &mut one, Some(names("ward3-pc12", "IT-004711")), NOW).await;
+        accept(&lab.verifier, &mut other, Some(names("ward4-pc1", "")), NOW).await;
+        let server = lab.serve().await;
+        let folder = lab.folder.path();
+        std::fs::write(
+            folder.join("verifier.toml"),
+            format!("data = {folder:?}\norigin = \"https://localhost\"\n"),
+        )
+        .unwrap();
+        let run = |arguments: &[&str]| {
+            let output = process::run(folder, arguments);
+            let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+            (output.status.code(), text(&output.stdout), text(&output.stderr))
+        };
+        let [one, other, silent] = [&one, &other, &silent].map(|it| it.enrolment.unwrap().to_string());
+        for (filter, found) in [
+            (vec!["--host-name", "WARD"], vec![&one, &other]),
+            (vec!["--host-name", "ward3"], vec![&one]),
+            (vec!["--asset-tag", "it-0047"], vec![&one]),
+            (vec!["--host-name", "ward4", "--asset-tag", "it"], vec![]),
+            (vec!["--host-name", "4711"], vec![]),
+            (vec![], vec![&one, &other, &silent]),
+        ] {
+            let (status, json, _) = run(&[&["device", "list", "--json"], filter.as_slice()].concat());
+            let listed: Vec<Value> = serde_json::from_str(&json).unwrap();
+            let listed: Vec<_> = listed.iter().map(|it| it["device"].as_str().unwrap().to_owned()).collect();
+            assert_eq!((status, listed.iter().collect::<Vec<_>>()), (Some(0), found), "{filter:?}");
+        }
+        let (_, table, notes) = run(&["device", "list"]);
+        assert!(table.contains("ward3-pc12") && table.contains("IT-004711"), "{table}");
+        assert!(notes.contains("Nothing proves it."), "{notes}");
+        let (_, shown, _) = run(&["device", "show", &one]);
+        assert!(shown.contains("host name    ward3-pc12, says the device"), "{shown}");
+        assert!(!run(&["device", "show", &silent]).1.contains("says the device"));
+        // A device can say the name of another one: no command takes a name for a device.
+        for command in ["show", "check", "revoke"] {
+            let (status, _, said) = run(&["device", command, "ward3-pc12"]);
+            assert!(status != Some(0), "{command}: {said}");
+        }
+        assert_eq!(run(&["device", "list", "--status", "revoked", "--json"]).1.trim(), "[]");
+        server.shutdown().await;
     }
 }

@@ -7,6 +7,7 @@ use anyhow::Context;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use std::path::{Path, PathBuf};
 use vitalsign_protocol::check;
+use vitalsign_protocol::text::escape;
 use vitalsign_verifier::admin_api::{
     Because, CheckDevice, DeviceLabel, DeviceLabels, DeviceQuery, DeviceRef, DeviceStatus, DeviceTarget,
     DeviceView, DiagnosticsView, Label, LabelDevices, ListDevices, ListDiagnostics, Nothing, ReadmitDevice,
@@ -23,6 +24,8 @@ Examples:
   The devices of a ward, and those that a token enrolled which became known to others:
     vitalsign-verifier device list --label \"Ward 3\"
     vitalsign-verifier device list --token 17
+  The device that says the host name ward3-pc12:
+    vitalsign-verifier device list --host-name ward3-pc12
   The device whose code someone reads to you:
     vitalsign-verifier device show 7ZA-3T9-KWJ";
 
@@ -65,6 +68,12 @@ pub(crate) enum Command {
         /// Only devices whose label contains this text, in any case
         #[arg(long)]
         label: Option<String>,
+        /// Only devices that say a host name that contains this text, in any case
+        #[arg(long, value_name = "TEXT")]
+        host_name: Option<String>,
+        /// Only devices that say an asset tag that contains this text, in any case
+        #[arg(long, value_name = "TEXT")]
+        asset_tag: Option<String>,
         /// Only devices that this token enrolled, by number
         #[arg(long, value_name = "NUMBER")]
         token: Option<i64>,
@@ -147,10 +156,11 @@ fn statuses() -> impl TypedValueParser<Value = DeviceStatus> {
 
 pub(crate) async fn run(connection: &VerifierConnection, command: Command) -> anyhow::Result<bool> {
     match command {
-        Command::List { status, check, silent, label, token, json } => {
+        Command::List { status, check, silent, label, host_name, asset_tag, token, json } => {
             let not_since = silent.map(|ago| now().saturating_sub(ago));
-            list(connection, DeviceQuery { status, check, not_since, label, token, after: None }, json)
-                .await?;
+            let query =
+                DeviceQuery { status, check, not_since, label, host_name, asset_tag, token, after: None };
+            list(connection, query, json).await?;
         }
         Command::Show { device, json } => {
             let (verifier, target) = (connection.open()?, DeviceTarget { device });
@@ -234,6 +244,8 @@ async fn list(connection: &VerifierConnection, mut query: DeviceQuery, json: boo
         [
             it.code.clone(),
             it.label.clone().unwrap_or_default(),
+            said(it.host_name.as_ref()),
+            said(it.asset_tag.as_ref()),
             it.device.to_string(),
             it.key.clone(),
             table::time(it.last_seen),
@@ -244,9 +256,23 @@ async fn list(connection: &VerifierConnection, mut query: DeviceQuery, json: boo
     };
     let rows: Vec<_> = selected.iter().map(row).collect();
     table::print(
-        ["CODE", "LABEL", "DEVICE", "KEY", "LAST REPORT", "DIAGNOSTICS", "STATUS", "FAILED CHECKS"],
+        [
+            "CODE",
+            "LABEL",
+            "HOST NAME*",
+            "ASSET TAG*",
+            "DEVICE",
+            "KEY",
+            "LAST REPORT",
+            "DIAGNOSTICS",
+            "STATUS",
+            "FAILED CHECKS",
+        ],
         &rows,
     );
+    if selected.iter().any(|it| it.host_name.is_some() || it.asset_tag.is_some()) {
+        eprintln!("* The device says so. Nothing proves it.");
+    }
     let unhealthy = enrolled.saturating_sub(healthy);
     eprintln!("{} listed. {unhealthy} of {enrolled} enrolled devices are not healthy.", selected.len());
     Ok(())
@@ -257,6 +283,11 @@ fn show(device: &DeviceView, diagnostics: &[DiagnosticsView]) {
     println!("code         {}", device.code);
     if let Some(label) = &device.label {
         println!("label        {label}");
+    }
+    for (title, name) in [("host name", &device.host_name), ("asset tag", &device.asset_tag)] {
+        if name.is_some() {
+            println!("{title:<11}  {}, says the device", said(name.as_ref()));
+        }
     }
     println!("device       {}", device.device);
     println!("status       {}", status(device));
@@ -295,6 +326,11 @@ fn show(device: &DeviceView, diagnostics: &[DiagnosticsView]) {
             println!("  {}: {}", text.title, check::remedy(check, &it.reason).text);
         }
     }
+}
+
+/// Returns a name that a device says, on one line, or nothing.
+fn said(name: Option<&String>) -> String {
+    name.map(|name| escape(name).replace('\n', " ")).unwrap_or_default()
 }
 
 fn status(device: &DeviceView) -> String {

@@ -7,6 +7,7 @@ use crate::store::diagnostics::Diagnostics;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use vitalsign_protocol::device_code::DeviceCode;
+use vitalsign_protocol::device_names::{AssetTag, HostName};
 use vitalsign_protocol::diagnostics::DiagnosticsRef;
 use vitalsign_protocol::ear::Tier;
 use vitalsign_protocol::id::{EnrolmentId, Thumbprint};
@@ -49,6 +50,10 @@ pub struct DeviceQuery {
     pub not_since: Option<u64>,
     /// Part of their label, in any case.
     pub label: Option<String>,
+    /// Part of the host name that they say, in any case.
+    pub host_name: Option<String>,
+    /// Part of the asset tag that they say, in any case.
+    pub asset_tag: Option<String>,
     /// Number of the token that enrolled them.
     pub token: Option<i64>,
     /// `next` of the page before.
@@ -65,10 +70,16 @@ impl DeviceQuery {
             })
             && self.not_since.is_none_or(|time| device.last_seen < time)
             && self.token.is_none_or(|token| device.token == Some(token))
-            && (self.label.as_deref()).is_none_or(|part| {
-                device.label.as_ref().is_some_and(|label| label.to_lowercase().contains(&part.to_lowercase()))
-            })
+            && has_part(self.label.as_deref(), device.label.as_deref())
+            && has_part(self.host_name.as_deref(), device.names.host_name.as_ref().map(HostName::as_str))
+            && has_part(self.asset_tag.as_deref(), device.names.asset_tag.as_ref().map(AssetTag::as_str))
     }
+}
+
+/// Returns whether the text contains the part, in any case; a part that is not given is in every device's text.
+fn has_part(part: Option<&str>, text: Option<&str>) -> bool {
+    let contains = |part: &str| text.is_some_and(|text| text.to_lowercase().contains(&part.to_lowercase()));
+    part.is_none_or(contains)
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -88,6 +99,10 @@ pub struct DeviceView {
     pub device: EnrolmentId,
     pub code: String,
     pub label: Option<String>,
+    /// Host name that the device says of itself: nothing proves it.
+    pub host_name: Option<String>,
+    /// Asset tag that the device says of itself.
+    pub asset_tag: Option<String>,
     /// Verdict of the last report.
     pub status: String,
     /// Seconds since 1970, as all times.
@@ -119,6 +134,8 @@ impl DeviceView {
             device: device.enrolment,
             code: DeviceCode::of(&device.enrolment).to_string(),
             label: device.label.clone(),
+            host_name: device.names.host_name.clone().map(String::from),
+            asset_tag: device.names.asset_tag.clone().map(String::from),
             status: device.status.clone(),
             revoked_at: device.revoked_at,
             readmitted_at: device.readmitted_at,
