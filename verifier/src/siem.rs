@@ -7,6 +7,7 @@ mod https;
 pub mod ocsf;
 mod syslog;
 
+use crate::audit::Logged;
 use crate::config::SiemSettings;
 use crate::files::FileError;
 use crate::store::{Store, StoreError};
@@ -106,8 +107,12 @@ impl Stream {
         let entries = self.store.audit(None, after, BATCH).await?;
         let Some(last) = entries.last() else { return Ok(0) };
         // A pruned entry has nothing to tell any more.
-        let sent = entries.iter().filter(|entry| entry.pruned.is_none());
-        let events: Vec<Event> = sent.map(|entry| ocsf::event(entry, &self.source)).collect();
+        let sent: Vec<_> = entries.iter().filter(|entry| entry.pruned.is_none()).collect();
+        let host_names = self.store.host_names(sent.iter().map(|entry| &*entry.device)).await?;
+        let event = |entry: &&Logged| {
+            ocsf::event(entry, host_names.get(&entry.device).map(String::as_str), &self.source)
+        };
+        let events: Vec<Event> = sent.iter().map(event).collect();
         if !events.is_empty() {
             let sending = async {
                 match &self.sink {

@@ -22,6 +22,8 @@ mod tests {
     use tokio::task::JoinHandle;
     use tokio_rustls::TlsAcceptor;
     use tokio_rustls::server::TlsStream;
+    use vitalsign_protocol::device_names::{DeviceNames, HostName};
+    use vitalsign_protocol::evidence::{Claims, IntendedUse};
     use vitalsign_protocol::id::Digest;
     use vitalsign_protocol::step_up::Acr;
     use vitalsign_verifier::audit::{Kind, Logged};
@@ -161,6 +163,28 @@ mod tests {
         // The start is an entry too, and may come in another batch.
         while !receiver.read_syslog().await.iter().any(|message| message.contains("token-created")) {}
         drop(serving);
+    }
+
+    #[tokio::test]
+    async fn stream_has_the_host_name_that_a_device_says() {
+        let lab = Lab::open().await;
+        let (store, folder) = (lab.verifier.store(), tempfile::tempdir().unwrap());
+        let mut device = lab.device().await;
+        let receiver = Receiver::start(folder.path()).await;
+        store.stream_cursor("syslog").await.unwrap();
+        let names =
+            DeviceNames { host_name: HostName::try_from("ward3-pc12".to_owned()).ok(), asset_tag: None };
+        let claims = Claims { names: Some(names), ..device.claims(IntendedUse::Report) };
+        lab.verifier.attestation.report(&device.sign(&claims), NOW).await.unwrap();
+        store.revoke_device(device.enrolment.unwrap(), "lost", NOW).await.unwrap();
+        let (task, end) = start(&receiver.syslog(), store);
+        let messages = receiver.read_syslog().await;
+        assert_eq!(messages.len(), 2, "{messages:?}");
+        for (message, kind) in messages.iter().zip(["device-named", "device-revoked"]) {
+            assert!(message.contains(kind) && message.contains("\"hostname\":\"ward3-pc12\""), "{message}");
+        }
+        end.send_replace(true);
+        task.await.unwrap();
     }
 
     #[tokio::test]
@@ -425,8 +449,9 @@ mod tests {
         entries.extend(bodies.iter().map(|(kind, body)| entry(kind, body)));
         entries.extend(Kind::ALL.iter().map(|kind| entry(kind.as_str(), &json!({}))));
         let source = EventSource::new("verifier.example/audit");
-        let mut events: Vec<_> = entries.iter().map(|entry| ocsf::event(entry, &source).json).collect();
-        events.push(ocsf::event(&entries[0], &source).without_details());
+        let mut events: Vec<_> =
+            entries.iter().map(|entry| ocsf::event(entry, Some("ward3-pc12"), &source).json).collect();
+        events.push(ocsf::event(&entries[0], None, &source).without_details());
         assert_eq!(validate(&events), Ok(events.len().to_string()));
 
         // The text of a transaction is not sent.
@@ -443,6 +468,15 @@ mod tests {
         let revoked =
             events.iter().find(|event| event["metadata"]["event_code"] == "device-revoked").unwrap();
         assert!(revoked["actor"]["user"]["name"].is_string(), "{revoked}");
+
+        // The device's word, and only what the schema takes for a host name.
+        let of_device = entries.iter().find(|entry| !entry.device.is_empty()).unwrap();
+        let hostname =
+            |name| ocsf::event(of_device, Some(name), &source).json["device"].get("hostname").cloned();
+        assert_eq!(hostname("ward3-pc12.example"), Some(json!("ward3-pc12.example")));
+        for name in ["Pädiatrie 1", "ward_3", "-a", "a..b", ""] {
+            assert_eq!(hostname(name), None, "{name}");
+        }
 
         // The judge refuses what is wrong.
         for (member, value) in [

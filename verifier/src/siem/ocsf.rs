@@ -109,9 +109,10 @@ fn activity(kind: Kind) -> Activity {
     Activity { class, id, name }
 }
 
-/// Describes an entry as an event. An entry of a kind of a later version is an unknown activity of the log.
+/// Describes an entry as an event, with the host name that its device says, if one is known. An entry of a kind of a later
+/// version is an unknown activity of the log.
 #[must_use]
-pub fn event(entry: &Logged, source: &EventSource) -> Event {
+pub fn event(entry: &Logged, host_name: Option<&str>, source: &EventSource) -> Event {
     let body: Value = serde_json::from_str(&entry.body).unwrap_or_default();
     let kind = Kind::named(&entry.kind);
     let unknown = Activity { class: EVENT_LOG_ACTIVITY, id: OTHER, name: "Unknown Entry" };
@@ -130,7 +131,14 @@ pub fn event(entry: &Logged, source: &EventSource) -> Event {
     set("severity_id", severity.into());
     set("message", format!("{}: {}", entry.kind, name).into());
     let device = EnrolmentId::from_slice(&entry.device);
-    let device = device.map(|device| json!({ "uid": device.to_string(), "type_id": 0 }));
+    let host_name = host_name.filter(|name| is_host_name(name));
+    let device = device.map(|device| {
+        let mut described = json!({ "uid": device.to_string(), "type_id": 0 });
+        if let (Some(described), Some(name)) = (described.as_object_mut(), host_name) {
+            described.insert("hostname".to_owned(), name.into());
+        }
+        described
+    });
     if let Some(actor) = actor(&body) {
         set("actor", actor);
     }
@@ -195,6 +203,17 @@ pub fn event(entry: &Logged, source: &EventSource) -> Event {
     );
     set("unmapped", details(kind, body));
     Event { seq: entry.seq, time: entry.time, kind: entry.kind.clone(), severity, json: Value::Object(event) }
+}
+
+/// Returns whether the schema accepts this text as `hostname_t`: labels of letters, digits and hyphens (RFC 1123 section 2.1).
+fn is_host_name(name: &str) -> bool {
+    let is_label = |label: &str| {
+        let hyphens = label.starts_with('-') || label.ends_with('-');
+        !label.is_empty()
+            && !hyphens
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    };
+    name.split('.').all(is_label)
 }
 
 /// `severity_id`: 1 informational, 2 low, 3 medium, 4 high.

@@ -1,11 +1,12 @@
 //! Names that devices say of themselves. Nothing proves them, so that no operation finds a device by them.
 
-use super::{Store, StoreError, audit};
+use super::{Store, StoreError, audit, json_rows};
 use crate::audit::{AuditEntry, Kind};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
+use std::collections::HashMap;
 use vitalsign_protocol::device_names::{AssetTag, DeviceNames, HostName};
-use vitalsign_protocol::id::EnrolmentId;
+use vitalsign_protocol::id::{EnrolmentId, hex};
 
 /// Reads the names in a row of `devices`.
 pub(super) fn from_row(row: &SqliteRow) -> Result<DeviceNames, StoreError> {
@@ -55,5 +56,19 @@ impl Store {
             transaction.commit().await?;
         }
         Ok(forgotten)
+    }
+
+    /// Returns the host names that these devices say, by enrolment ID.
+    pub(crate) async fn host_names<'a>(
+        &self,
+        devices: impl Iterator<Item = &'a [u8]>,
+    ) -> Result<HashMap<Vec<u8>, String>, StoreError> {
+        let devices: Vec<_> = devices.map(hex).collect();
+        let query = sqlx::query(
+            "SELECT enrolment, host_name FROM devices
+             WHERE host_name IS NOT NULL AND enrolment IN (SELECT unhex(value) FROM json_each(?1))",
+        );
+        let rows = query.bind(json_rows(&devices)?).fetch_all(self.readers()).await?;
+        rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
     }
 }
