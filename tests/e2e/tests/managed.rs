@@ -1,6 +1,7 @@
 //! Managed configuration: one file enrols a device, files that cannot be used change nothing, and the status says so.
 
 use anyhow::{Context, Result, ensure};
+use serde_json::Value;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
@@ -215,6 +216,38 @@ fn unusable_settings_at_the_first_start_wait() -> Result<()> {
     device.deliver("50.toml", &good)?;
     device.run(&["report"])?;
     device.until("a verdict", reporting)?;
+    Ok(())
+}
+
+#[test]
+fn names_reach_it_only_while_managed_so() -> Result<()> {
+    let testbed = Testbed::with_simulated_tpm()?;
+    let device = Managed::new(&testbed)?;
+    let (token, anchor) = (testbed.token(1)?, fs::read_to_string(testbed.anchor())?);
+    device.deliver("50.toml", &enrolment(&testbed.url(), &anchor, &token))?;
+    let _service = device.start()?;
+    device.until("a verdict", reporting)?;
+    let names = || -> Result<(Option<String>, Option<String>)> {
+        let list: Value = serde_json::from_str(&testbed.administer(&["device", "list", "--json"])?)?;
+        let name = |name| list.pointer(&format!("/0/{name}")).and_then(Value::as_str).map(str::to_owned);
+        Ok((name("host_name"), name("asset_tag")))
+    };
+    let host_name = fs::read_to_string("/proc/sys/kernel/hostname")?.trim().to_owned();
+    let tagged = |host_name: Option<&String>, tag: &str| (host_name.cloned(), Some(tag.to_owned()));
+    ensure!(names()? == (None, None), "{:?}", names()?);
+    for (settings, wanted) in [
+        ("asset-tag = \"IT-1\"\n", (None, None)),
+        ("asset-tag = \"IT-1\"\nshare-names = \"asset-tag\"\n", tagged(None, "IT-1")),
+        ("asset-tag = \"IT-2\"\nshare-names = \"both\"\n", tagged(Some(&host_name), "IT-2")),
+        ("asset-tag = \"IT-2\"\n", (None, None)),
+    ] {
+        device.deliver("60.toml", settings)?;
+        device.run(&["report"])?;
+        wait_for("the names", LIMIT, || Ok((names()? == wanted).then_some(())))
+            .with_context(|| format!("{settings}: {wanted:?}"))?;
+    }
+    let (_, config) = device.run(&["config"])?;
+    ensure!(config.contains("60.toml:1"), "{config}");
     Ok(())
 }
 

@@ -258,7 +258,7 @@ fn lay_out(folder: &Path, testbed: &Testbed, tpm: &str, setup: &Setup) -> Result
     let etc = folder.join("root/etc/vitalsign");
     let settings = format!(
         "verifier = \"{}\"\nca-file = \"/etc/vitalsign/verifier-ca.pem\"\n\
-         token-file = \"{TOKEN}\"\nkey = \"{tpm}\"\n",
+         token-file = \"{TOKEN}\"\nkey = \"{tpm}\"\nshare-names = \"host-name\"\n",
         testbed.url()
     );
     fs::write(etc.join("agent.toml"), settings)?;

@@ -98,6 +98,17 @@ fn sandboxed_service_reports_true_facts() -> Result<()> {
     let shown: Value = serde_json::from_str(&testbed.administer(&["device", "show", &enrolment, "--json"])?)?;
     ensure!(shown.to_string().contains("disk-encryption"), "{shown}");
 
+    // The host name is that outside of the sandbox, also after a change: a separate UTS namespace would keep the first one.
+    let said = shown.get("host_name").and_then(Value::as_str);
+    let host_name = fs::read_to_string("/proc/sys/kernel/hostname")?;
+    let default = matches!(host_name.trim(), "localhost" | "localhost.localdomain" | "(none)");
+    ensure!(default || said == Some(host_name.trim()), "{shown}");
+    let host_namespace = |pid: &str| fs::read_link(machine.path(&format!("/proc/{pid}/ns/uts")));
+    ensure!(
+        host_namespace(&pid)? == host_namespace("1")?,
+        "the service does not see changes of the host name"
+    );
+
     let log = machine.log();
     ensure!(log.contains("Enrolled"), "this is not the service's log: {log}");
     // There is no system bus in the machine.
