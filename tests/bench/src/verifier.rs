@@ -148,7 +148,7 @@ pub(crate) fn over_https(agent: &Path, verifier: &Path) -> Result<f64> {
     const DEVICES: u64 = 1000;
     const CONNECTIONS: usize = 32;
     let mut testbed = Testbed::with_programs(agent, verifier)?;
-    testbed.restart_verifier_with("[limits]\nreport_burst = 4294967295\n")?;
+    testbed.restart_verifier_with("limits.report_burst = 4294967295")?;
     let fleet = (0..DEVICES).map(Device::new).collect::<Result<Vec<_>>>()?;
     let store = testbed.folder().join("data/verifier.db");
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(enrol(&store, &fleet))?;
