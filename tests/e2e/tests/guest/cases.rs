@@ -58,7 +58,8 @@ pub(crate) const CASES: &[Case] = &[
     case("no swap", "swapoff /dev/vdc", ["disk-encryption", "affirming", "ok"]),
     case(
         "swap file on the encrypted root",
-        "fallocate -l 16M /swap && chmod 600 /swap && mkswap -q /swap && swapon /swap",
+        // Reported, because the outcome is that of the row before.
+        "fallocate -l 16M /swap && chmod 600 /swap && mkswap -q /swap && swapon /swap && (vitalsign report || true)",
         ["disk-encryption", "affirming", "ok"],
     ),
     case(
