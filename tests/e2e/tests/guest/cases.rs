@@ -181,7 +181,8 @@ pub(crate) const CASES: &[Case] = &[
     case("no user logged on", "true", ["lock-idle", "warning", "unreadable"]),
     case(
         "nurse logged on, screen locks after 5 minutes",
-        "systemctl start desk",
+        // The session starts the idle daemon, later than the service of the session has started.
+        "systemctl start desk && until pgrep -x swayidle; do sleep 0.2; done",
         ["lock-idle", "affirming", "ok"],
     ),
     case("idle daemon ended", "pkill swayidle", ["lock-idle", "contraindicated", "off"]),
