@@ -198,3 +198,15 @@ pub(crate) const UNPROTECTED: &[Case] = &[
     // The hypervisor's disk may be encrypted.
     case("root on a plain disk", "true", ["disk-encryption", "warning", "unreadable"]),
 ];
+
+/// Rows that are no outcome of a check.
+pub(crate) const RESTART: &str = "restart";
+pub(crate) const STEP_UP: &str = "step-up at healthy-device";
+pub(crate) const POWER_CUT: &str = "power cut";
+
+/// A change while the network cable is pulled, and a report that fails.
+pub(crate) const CUT_OFF: Case = case(
+    "change without a network",
+    "nft add rule inet filter input tcp dport 8080 accept; vitalsign report || true",
+    ["firewall-inbound", "warning", "open-ports"],
+);

@@ -22,14 +22,6 @@ const USER: &str = "nurse-7";
 const SETTINGS: &str = "/etc/vitalsign/agent.d/50-hospital.toml";
 /// Time limit for a verdict.
 const LIMIT: Duration = Duration::from_secs(120);
-
-/// Outcome of one check in the verifier's last verdict.
-#[derive(Debug, PartialEq, Eq)]
-struct Opinion {
-    status: String,
-    reason: String,
-}
-
 /// A ward: a verifier, and a guest that enrolled by its package and what management delivered.
 struct Ward {
     testbed: Testbed,
@@ -80,12 +72,25 @@ impl Ward {
         Ok(serde_json::from_str(&self.testbed.administer(&["device", "list", "--json"])?)?)
     }
 
-    /// Returns the outcome of a check in the last verdict.
-    fn opinion(&self, check: &str) -> Result<Option<Opinion>> {
+    /// Returns the outcome of a check in the last verdict: status and reason.
+    fn outcome(&self, check: &str) -> Result<String> {
         let shown = self.shown()?;
-        let found = shown.pointer(&format!("/standing/checks/{check}"));
-        let text = |name| Some(found?.get(name)?.as_str()?.to_owned());
-        Ok(text("status").zip(text("reason")).map(|(status, reason)| Opinion { status, reason }))
+        let text = |name| shown.pointer(&format!("/standing/checks/{check}/{name}"))?.as_str();
+        let outcome = text("status").zip(text("reason")).map(|(status, reason)| format!("{status} {reason}"));
+        Ok(outcome.unwrap_or_else(|| "nothing".to_owned()))
+    }
+
+    /// Waits for the outcome of a check that a row expects, and returns the last one, which is another if it does not come.
+    fn outcome_of_row(&self, check: &str, wanted: &str) -> Result<String> {
+        let end = Instant::now() + LIMIT;
+        loop {
+            let last = self.outcome(check)?;
+            if last == wanted || Instant::now() > end {
+                return Ok(last);
+            }
+            // Each look is a process on the machine that emulates the guest.
+            std::thread::sleep(Duration::from_millis(100));
+        }
     }
 
     /// Returns the time of the last report, in seconds since 1970.
@@ -156,41 +161,76 @@ fn deliver(testbed: &Testbed) -> Result<PathBuf> {
     Ok(disk)
 }
 
-/// Checks every case, and returns the rows of the table and what was wrong.
-fn check_cases(ward: &mut Ward, cases: &[Case]) -> Result<Vec<String>> {
-    let mut wrong = Vec::new();
-    println!("| case | expected | reported | connection | seconds |\n| --- | --- | --- | --- | --- |");
+/// The table of what was expected and reported.
+struct Table {
+    wrong: Vec<String>,
+}
+
+impl Table {
+    /// Prints the head of the table.
+    fn new() -> Self {
+        println!("| row | expected | reported | connection | seconds |");
+        println!("| --- | --- | --- | --- | --- |");
+        Self { wrong: Vec::new() }
+    }
+
+    /// Adds a row. It has to be as expected. Returns whether it is.
+    fn add(&mut self, row: &str, expected: &str, shown: &str, begun: Instant) -> bool {
+        self.add_connected(row, expected, shown, begun, [None, None])
+    }
+
+    /// As [`Self::add`], beside a connection that was tried: whether it is expected to succeed, and
+    /// does.
+    fn add_connected(
+        &mut self,
+        row: &str,
+        expected: &str,
+        shown: &str,
+        begun: Instant,
+        [open, reached]: [Option<bool>; 2],
+    ) -> bool {
+        let connection = reached.map_or("", |reached| if reached { "open" } else { "refused" });
+        let seconds = begun.elapsed().as_secs_f32();
+        println!("| {row} | {expected} | {shown} | {connection} | {seconds:.1} |");
+        let right = shown == expected && open == reached;
+        if !right {
+            self.wrong.push(format!("{row}: {shown} {connection}; wanted: {expected}"));
+        }
+        right
+    }
+
+    /// # Errors
+    /// A row is wrong.
+    fn end(&self, ward: &Ward) -> Result<()> {
+        ensure!(self.wrong.is_empty(), "{:#?}\n{:#}", self.wrong, ward.shown()?);
+        Ok(())
+    }
+}
+
+/// Checks every case.
+fn check_cases(ward: &mut Ward, cases: &[Case], table: &mut Table) -> Result<()> {
     for case in cases {
         let Case { name, check, status, reason, .. } = case;
         let begun = Instant::now();
         ward.guest.run(case.change).with_context(|| (*name).to_owned())?;
-        let wanted = Opinion { status: (*status).to_owned(), reason: (*reason).to_owned() };
-        let mut last = None;
-        let found = wait_for("the verdict", LIMIT, || {
-            // Each look is a process on the machine that emulates the guest.
-            std::thread::sleep(Duration::from_millis(100));
-            last = ward.opinion(check)?;
-            Ok((last.as_ref() == Some(&wanted)).then_some(()))
-        });
-        let seconds = begun.elapsed().as_secs_f32();
+        let wanted = format!("{status} {reason}");
+        let shown = ward.outcome_of_row(check, &wanted)?;
         let reached = case.open.map(|_| ward.guest.is_reached()).transpose()?;
-        let shown = last.map_or_else(|| "nothing".to_owned(), |it| format!("{} {}", it.status, it.reason));
-        let connection = reached.map_or("", |reached| if reached { "open" } else { "refused" });
-        println!("| {name} | {check}: {status} {reason} | {shown} | {connection} | {seconds:.1} |");
-        if found.is_err() || reached != case.open {
+        if !table.add_connected(name, &wanted, &shown, begun, [case.open, reached]) {
             println!("{name}: {}", ward.trouble());
-            wrong.push(format!("{name}: {shown}, {connection}"));
         }
     }
-    Ok(wrong)
+    Ok(())
 }
 
 /// Plugs a security key in, registers it for the nurse who is logged on, and approves a step-up that only a healthy device
-/// may.
-fn check_step_up(ward: &mut Ward) -> Result<()> {
+/// may. Returns the result.
+fn check_step_up(ward: &mut Ward) -> Result<String> {
     let shown = ward.shown()?;
-    let status = shown.pointer("/status").and_then(Value::as_str);
-    ensure!(status == Some("affirming"), "{shown:#}");
+    let status = shown.pointer("/status").and_then(Value::as_str).unwrap_or_default();
+    if status != "affirming" {
+        return Ok(format!("a device that is {status}"));
+    }
     ward.testbed.add_user(USER)?;
     let code = ward.testbed.key_code(USER)?;
     ward.guest.run(
@@ -209,37 +249,42 @@ fn check_step_up(ward: &mut Ward) -> Result<()> {
     let begun = Instant::now();
     ward.guest.run("touch /run/tap")?;
     let outcome = asked.outcome()?;
-    ensure!(
-        outcome.get("step_up").and_then(Value::as_str) == Some("approved"),
-        "{outcome}\n{}\n{}",
-        ward.guest.try_run(hears)?.text,
-        ward.trouble()
-    );
-    println!("step-up at healthy-device approved {:.1} s after the request", begun.elapsed().as_secs_f32());
-    Ok(())
+    println!("an answer to the step-up {:.1} s after the request", begun.elapsed().as_secs_f32());
+    let result = outcome.get("step_up").and_then(Value::as_str).unwrap_or_default();
+    ensure!(result == "approved", "{outcome}\n{}\n{}", ward.guest.try_run(hears)?.text, ward.trouble());
+    Ok(result.to_owned())
 }
 
 /// Without network, and without power: what happened meanwhile is reported, and by the same device.
-fn check_outages(ward: &mut Ward) -> Result<()> {
+fn check_outages(ward: &mut Ward, table: &mut Table) -> Result<()> {
     ward.guest.set_cable(false)?;
-    ward.guest.run("nft add rule inet filter input tcp dport 8080 accept")?;
+    let Case { name, check, status, reason, .. } = cases::CUT_OFF;
+    ward.guest.run(cases::CUT_OFF.change)?;
+    // A report that waits in a connection would arrive by itself.
+    until_told(ward, "not reached, first")?;
     ward.guest.set_cable(true)?;
-    let wanted = Opinion { status: "warning".to_owned(), reason: "open-ports".to_owned() };
-    let begun = Instant::now();
-    let found = wait_for("what changed without a network", LIMIT, || {
-        Ok((ward.opinion("firewall-inbound")?.as_ref() == Some(&wanted)).then_some(()))
-    });
-    found.with_context(|| ward.trouble())?;
-    println!("reported {:.1} s after the network was back", begun.elapsed().as_secs_f32());
+    let (begun, wanted) = (Instant::now(), format!("{status} {reason}"));
+    let shown = ward.outcome_of_row(check, &wanted)?;
+    if !table.add(name, &wanted, &shown, begun) {
+        println!("{name}: {}", ward.trouble());
+    }
 
     let before = ward.last_seen()?;
     ward.guest.power_off();
-    let begun = Instant::now();
     ensure!(!ward.guest.power_on()?, "the TPM did not unlock the disk after a power cut");
-    ward.until_seen_after(before)?;
-    println!("reported {:.1} s after the power was back", begun.elapsed().as_secs_f32());
+    check_boot(ward, cases::POWER_CUT, before, table)?;
     let devices = ward.devices()?;
     ensure!(devices.as_array().is_some_and(|devices| devices.len() == 1), "{devices}");
+    Ok(())
+}
+
+/// After a boot, the device has to report without anyone's help.
+fn check_boot(ward: &mut Ward, row: &str, before: u64, table: &mut Table) -> Result<()> {
+    let begun = Instant::now();
+    let seen = ward.until_seen_after(before);
+    if !table.add(row, "reports", if seen.is_ok() { "reports" } else { "silent" }, begun) {
+        println!("{row}: {}", ward.trouble());
+    }
     Ok(())
 }
 
@@ -253,12 +298,17 @@ fn guest_reports_what_is_true() -> Result<()> {
     ward.until_enrolled()?;
     let before = ward.last_seen()?;
     ensure!(!ward.guest.reboot()?, "the TPM did not unlock the disk");
-    ward.until_seen_after(before)?;
+    let mut table = Table::new();
+    check_boot(&mut ward, cases::RESTART, before, &mut table)?;
+    table.end(&ward)?;
     ward.guest.run("systemd-run -q --unit=greeter python3 -c \"import socket\ns = socket.create_server(('', 8080))\nwhile 1: s.accept()[0].send(b'hello')\"")?;
-    let wrong = check_cases(&mut ward, cases::CASES)?;
-    ensure!(wrong.is_empty(), "{wrong:#?}\n{:#}", ward.shown()?);
-    check_step_up(&mut ward)?;
-    check_outages(&mut ward)
+    check_cases(&mut ward, cases::CASES, &mut table)?;
+    table.end(&ward)?;
+    let begun = Instant::now();
+    let shown = check_step_up(&mut ward)?;
+    table.add(cases::STEP_UP, "approved", &shown, begun);
+    check_outages(&mut ward, &mut table)?;
+    table.end(&ward)
 }
 
 /// A device that management has set up wrongly, and whose boot and disk protect nothing.
@@ -268,29 +318,32 @@ fn unprotected_guest_is_told_apart() -> Result<()> {
     // The wrong token is no reason for the installation to fail: it waits and says so.
     ward.guest.run(&format!("cp -p {SETTINGS} /root && sed -i 's/^enrolment-token = \"/&x/' {SETTINGS}"))?;
     ward.install()?;
-    let told = wait_for("the refusal in words", LIMIT, || {
-        let said = ward.guest.try_run("vitalsign status; vitalsign doctor")?.text;
-        Ok(said.contains("The enrolment token is not known").then_some(()))
-    });
-    told.with_context(|| ward.trouble())?;
+    until_told(&mut ward, "The enrolment token is not known")?;
     ensure!(ward.devices()?.as_array().is_some_and(Vec::is_empty), "a device enrolled with a wrong token");
     // The right one, delivered as a file is: whole.
     ward.guest.run(&format!("mv /root/50-hospital.toml {SETTINGS}"))?;
     ward.until_enrolled()?;
-    let wrong = check_cases(&mut ward, cases::UNPROTECTED)?;
-    ensure!(wrong.is_empty(), "{wrong:#?}\n{:#}", ward.shown()?);
+    let mut table = Table::new();
+    check_cases(&mut ward, cases::UNPROTECTED, &mut table)?;
+    table.end(&ward)?;
     check_cleared_tpm(&mut ward)
+}
+
+/// Waits until the service, which runs, says something to people.
+fn until_told(ward: &mut Ward, words: &str) -> Result<()> {
+    let told = wait_for(words, LIMIT, || {
+        let said =
+            ward.guest.try_run("systemctl is-active vitalsign && vitalsign status; vitalsign doctor")?;
+        Ok((said.text.starts_with("active") && said.text.contains(words)).then_some(()))
+    });
+    told.with_context(|| ward.trouble())
 }
 
 /// The TPM is cleared under an enrolled device: its keys are gone, it says so, and a new token enrols it again.
 fn check_cleared_tpm(ward: &mut Ward) -> Result<()> {
     ward.guest.run("tpm2_clear -c l")?;
     ward.guest.reboot()?;
-    let told = wait_for("that the TPM was cleared, in words", LIMIT, || {
-        let said = ward.guest.try_run("vitalsign status; vitalsign doctor")?.text;
-        Ok(said.contains("cleared or replaced").then_some(()))
-    });
-    told.with_context(|| ward.trouble())?;
+    until_told(ward, "cleared or replaced")?;
     let before = ward.last_seen()?;
     // By management again, whole.
     let token = ward.testbed.token(1)?;
