@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup ui demo shell test screenshots vm bench cross fuzz fmt lint deny golden bindings openapi managed manual packages clean
+.PHONY: help setup ui demo shell test screenshots vm mutants bench cross fuzz fmt lint deny golden bindings openapi managed manual packages clean
 
 cache := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/vitalsign
 export PATH := $(cache)/tools/bin:$(PATH)
@@ -47,6 +47,9 @@ screenshots: setup ui ## Write a picture of each screen, state, theme and langua
 vm: setup ui ## Install the package in a guest with UEFI, TPM and an encrypted disk, and show what it reports.
 	cargo build --workspace --bins
 	cargo nextest run --workspace --test guest --no-capture
+
+mutants: setup ## Prove that the rows of the guest can fail, with probes that are broken on purpose: make mutants SET=missed.
+	@tests/vm/mutants.sh $(SET)
 
 bench: ## Measure, against limits measured in the same run.
 	@scripts/setup.sh bench

@@ -21,7 +21,7 @@ const fn open(case: Case, open: bool) -> Case {
 }
 
 /// Nothing tells the agent of a change in the header of a disk before its next report. Its exit status is that of the verdict.
-const REPORT: &str = "vitalsign report || true";
+pub(crate) const REPORT: &str = "vitalsign report || true";
 const FIREWALL: &str = "systemctl restart nftables";
 
 const READABLE: &str = "runuser -u nurse cat /home/nurse/unwanted";

@@ -3,10 +3,12 @@
 
 mod cases;
 mod guest;
+mod mutants;
 
 use anyhow::{Context, Result, bail, ensure};
 use cases::Case;
 use guest::{Guest, Hardware, PASSWORD};
+use mutants::Mutants;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -22,6 +24,9 @@ const USER: &str = "nurse-7";
 const SETTINGS: &str = "/etc/vitalsign/agent.d/50-hospital.toml";
 /// Time limit for a verdict.
 const LIMIT: Duration = Duration::from_secs(120);
+/// Time in which a report has to come once the guest is up again; a device that stays silent is what a mutant may bring.
+const BOOT_LIMIT: Duration = Duration::from_secs(60);
+
 /// A ward: a verifier, and a guest that enrolled by its package and what management delivered.
 struct Ward {
     testbed: Testbed,
@@ -81,8 +86,16 @@ impl Ward {
     }
 
     /// Waits for the outcome of a check that a row expects, and returns the last one, which is another if it does not come.
-    fn outcome_of_row(&self, check: &str, wanted: &str) -> Result<String> {
-        let end = Instant::now() + LIMIT;
+    fn outcome_of_row(&mut self, row: &str, check: &str, wanted: &str, table: &Table) -> Result<String> {
+        let catch = table.mutants.of_row(row).map(|(_, catch)| catch);
+        if catch.is_some_and(|catch| !catch.unnoticed) {
+            let before = self.last_seen()?;
+            wait_for("a report that was asked for", LIMIT, || {
+                self.guest.run(cases::REPORT)?;
+                Ok((self.last_seen()? > before).then_some(()))
+            })?;
+        }
+        let end = Instant::now() + catch.map_or(LIMIT, mutants::Catch::limit);
         loop {
             let last = self.outcome(check)?;
             if last == wanted || Instant::now() > end {
@@ -163,23 +176,24 @@ fn deliver(testbed: &Testbed) -> Result<PathBuf> {
 
 /// The table of what was expected and reported.
 struct Table {
+    mutants: Mutants,
     wrong: Vec<String>,
 }
 
 impl Table {
     /// Prints the head of the table.
-    fn new() -> Self {
-        println!("| row | expected | reported | connection | seconds |");
-        println!("| --- | --- | --- | --- | --- |");
-        Self { wrong: Vec::new() }
+    fn new() -> Result<Self> {
+        println!("| row | expected | reported | connection | seconds | mutant |");
+        println!("| --- | --- | --- | --- | --- | --- |");
+        Ok(Self { mutants: Mutants::under_test()?, wrong: Vec::new() })
     }
 
-    /// Adds a row. It has to be as expected. Returns whether it is.
+    /// Adds a row. It has to be as expected, or as the mutant that it has to catch makes it. Returns whether it is.
     fn add(&mut self, row: &str, expected: &str, shown: &str, begun: Instant) -> bool {
         self.add_connected(row, expected, shown, begun, [None, None])
     }
 
-    /// As [`Self::add`], beside a connection that was tried: whether it is expected to succeed, and
+    /// As [`Self::add`], beside a connection that was tried, and that no mutant changes: whether it is expected to succeed, and
     /// does.
     fn add_connected(
         &mut self,
@@ -189,12 +203,15 @@ impl Table {
         begun: Instant,
         [open, reached]: [Option<bool>; 2],
     ) -> bool {
+        let mutant = self.mutants.of_row(row);
         let connection = reached.map_or("", |reached| if reached { "open" } else { "refused" });
         let seconds = begun.elapsed().as_secs_f32();
-        println!("| {row} | {expected} | {shown} | {connection} | {seconds:.1} |");
-        let right = shown == expected && open == reached;
+        let name = mutant.map_or("", |(name, _)| name);
+        println!("| {row} | {expected} | {shown} | {connection} | {seconds:.1} | {name} |");
+        let (wanted, catches) = mutant.map_or((expected, ""), |(name, it)| (&*it.outcome, name));
+        let right = shown == wanted && open == reached;
         if !right {
-            self.wrong.push(format!("{row}: {shown} {connection}; wanted: {expected}"));
+            self.wrong.push(format!("{row}: {shown} {connection}; wanted: {wanted} {catches}"));
         }
         right
     }
@@ -214,7 +231,7 @@ fn check_cases(ward: &mut Ward, cases: &[Case], table: &mut Table) -> Result<()>
         let begun = Instant::now();
         ward.guest.run(case.change).with_context(|| (*name).to_owned())?;
         let wanted = format!("{status} {reason}");
-        let shown = ward.outcome_of_row(check, &wanted)?;
+        let shown = ward.outcome_of_row(name, check, &wanted, table)?;
         let reached = case.open.map(|_| ward.guest.is_reached()).transpose()?;
         if !table.add_connected(name, &wanted, &shown, begun, [case.open, reached]) {
             println!("{name}: {}", ward.trouble());
@@ -264,7 +281,7 @@ fn check_outages(ward: &mut Ward, table: &mut Table) -> Result<()> {
     until_told(ward, "not reached, first")?;
     ward.guest.set_cable(true)?;
     let (begun, wanted) = (Instant::now(), format!("{status} {reason}"));
-    let shown = ward.outcome_of_row(check, &wanted)?;
+    let shown = ward.outcome_of_row(name, check, &wanted, table)?;
     if !table.add(name, &wanted, &shown, begun) {
         println!("{name}: {}", ward.trouble());
     }
@@ -281,9 +298,14 @@ fn check_outages(ward: &mut Ward, table: &mut Table) -> Result<()> {
 /// After a boot, the device has to report without anyone's help.
 fn check_boot(ward: &mut Ward, row: &str, before: u64, table: &mut Table) -> Result<()> {
     let begun = Instant::now();
-    let seen = ward.until_seen_after(before);
+    let limit = if table.mutants.of_row(row).is_some() { BOOT_LIMIT } else { LIMIT };
+    let seen = wait_for("a report", limit, || Ok((ward.last_seen()? > before).then_some(())));
     if !table.add(row, "reports", if seen.is_ok() { "reports" } else { "silent" }, begun) {
         println!("{row}: {}", ward.trouble());
+    }
+    if seen.is_err() {
+        ward.guest.run("systemctl start vitalsign")?;
+        ward.until_seen_after(before)?;
     }
     Ok(())
 }
@@ -298,7 +320,7 @@ fn guest_reports_what_is_true() -> Result<()> {
     ward.until_enrolled()?;
     let before = ward.last_seen()?;
     ensure!(!ward.guest.reboot()?, "the TPM did not unlock the disk");
-    let mut table = Table::new();
+    let mut table = Table::new()?;
     check_boot(&mut ward, cases::RESTART, before, &mut table)?;
     table.end(&ward)?;
     ward.guest.run("systemd-run -q --unit=greeter python3 -c \"import socket\ns = socket.create_server(('', 8080))\nwhile 1: s.accept()[0].send(b'hello')\"")?;
@@ -314,6 +336,11 @@ fn guest_reports_what_is_true() -> Result<()> {
 /// A device that management has set up wrongly, and whose boot and disk protect nothing.
 #[test]
 fn unprotected_guest_is_told_apart() -> Result<()> {
+    let mutants = Mutants::under_test()?;
+    if !mutants.is_empty() && cases::UNPROTECTED.iter().all(|case| mutants.of_row(case.name).is_none()) {
+        println!("no mutant of this set is one of this guest's");
+        return Ok(());
+    }
     let mut ward = Ward::boot("plain", false)?;
     // The wrong token is no reason for the installation to fail: it waits and says so.
     ward.guest.run(&format!("cp -p {SETTINGS} /root && sed -i 's/^enrolment-token = \"/&x/' {SETTINGS}"))?;
@@ -323,7 +350,7 @@ fn unprotected_guest_is_told_apart() -> Result<()> {
     // The right one, delivered as a file is: whole.
     ward.guest.run(&format!("mv /root/50-hospital.toml {SETTINGS}"))?;
     ward.until_enrolled()?;
-    let mut table = Table::new();
+    let mut table = Table::new()?;
     check_cases(&mut ward, cases::UNPROTECTED, &mut table)?;
     table.end(&ward)?;
     check_cleared_tpm(&mut ward)
