@@ -24,6 +24,8 @@ const USER: &str = "nurse-7";
 const SETTINGS: &str = "/etc/vitalsign/agent.d/50-hospital.toml";
 /// Time limit for a verdict.
 const LIMIT: Duration = Duration::from_secs(120);
+/// Time in which a device enrols once it has a network.
+const NETWORK_LIMIT: Duration = Duration::from_secs(30);
 /// Time in which a report has to come once the guest is up again; a device that stays silent is what a mutant may bring.
 const BOOT_LIMIT: Duration = Duration::from_secs(60);
 
@@ -344,12 +346,24 @@ fn unprotected_guest_is_told_apart() -> Result<()> {
     let mut ward = Ward::boot("plain", false)?;
     // The wrong token is no reason for the installation to fail: it waits and says so.
     ward.guest.run(&format!("cp -p {SETTINGS} /root && sed -i 's/^enrolment-token = \"/&x/' {SETTINGS}"))?;
+    // Nor is a network that has not come.
+    ward.guest.set_cable(false)?;
     ward.install()?;
+    until_told(&mut ward, "The verifier cannot be reached")?;
+    ward.guest.set_cable(true)?;
+    let begun = Instant::now();
     until_told(&mut ward, "The enrolment token is not known")?;
+    println!("refused {:.1} s after the network came", begun.elapsed().as_secs_f32());
     ensure!(ward.devices()?.as_array().is_some_and(Vec::is_empty), "a device enrolled with a wrong token");
-    // The right one, delivered as a file is: whole.
+    // The right one, delivered as a file is: whole; and a boot without a network.
+    ward.guest.set_cable(false)?;
     ward.guest.run(&format!("mv /root/50-hospital.toml {SETTINGS}"))?;
+    ward.guest.reboot()?;
+    until_told(&mut ward, "The verifier cannot be reached")?;
+    ward.guest.set_cable(true)?;
+    let begun = Instant::now();
     ward.until_enrolled()?;
+    ensure!(begun.elapsed() < NETWORK_LIMIT, "enrolled {:?} after the network came", begun.elapsed());
     let mut table = Table::new()?;
     check_cases(&mut ward, cases::UNPROTECTED, &mut table)?;
     table.end(&ward)?;
