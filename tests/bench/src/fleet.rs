@@ -82,8 +82,17 @@ async fn simulate(folder: &Path, devices: u64, days: u64, changes: u64) -> Resul
     Ok(store)
 }
 
+/// Returns the bytes of all entries of the audit log: what stays of a step-up after a day.
+pub(crate) async fn logged(store: &Path) -> Result<f64> {
+    let mut connection = sqlx::SqliteConnection::connect(&format!("sqlite://{}", store.display())).await?;
+    let query = "SELECT TOTAL(LENGTH(CAST(body AS BLOB)) + IFNULL(LENGTH(evidence), 0)) FROM audit";
+    let (bytes,) = sqlx::query_as(query).fetch_one(&mut connection).await?;
+    connection.close().await?;
+    Ok(bytes)
+}
+
 /// Returns the bytes of the pages that are in use, with those that are not yet in the main file.
-pub(crate) async fn size(store: &Path) -> Result<f64> {
+async fn size(store: &Path) -> Result<f64> {
     let mut connection = sqlx::SqliteConnection::connect(&format!("sqlite://{}", store.display())).await?;
     let query = "SELECT (SELECT * FROM pragma_page_count()) - (SELECT * FROM pragma_freelist_count()),
                         (SELECT * FROM pragma_page_size())";

@@ -48,7 +48,7 @@ fn main() -> Result<()> {
             show(&service_rows(Path::new(agent), Path::new(verifier), idle.parse()?)?)
         }
         ["fleet", agent, verifier] => {
-            show(&fleet_rows(step_up::measure(Path::new(agent), Path::new(verifier))?.stored_bytes)?)
+            show(&fleet_rows(step_up::measure(Path::new(agent), Path::new(verifier))?.logged_bytes)?)
         }
         // For those who work on the app.
         ["app", agent, verifier, app] => {
@@ -121,7 +121,7 @@ fn run([agent, verifier, app]: [&Path; 3], report: &Path, idle_seconds: u64) -> 
         true,
     );
     rows.extend(verifier_rows);
-    rows.extend(fleet_rows(step_up.stored_bytes)?);
+    rows.extend(fleet_rows(step_up.logged_bytes)?);
     rows.extend(service);
     rows.extend(posture);
     rows.extend(app);
@@ -191,7 +191,7 @@ fn fleet_rows(tap: f64) -> Result<Vec<Row>> {
         row("disk: a device", "stored_bytes_device", bytes.device, "bytes"),
         row("  a day of its heartbeats", "stored_bytes_heartbeats", bytes.heartbeats, "bytes"),
         row("  a change", "stored_bytes_change", bytes.change, "bytes"),
-        row("  a tap", "stored_bytes_tap", tap, "bytes"),
+        row("  a tap, in the audit log", "logged_bytes_tap", tap, "bytes"),
         row("3,000 devices, 90 days: reports", "fleet_reports_gb", reports, "GB"),
         Row {
             limit: "< 10".into(),

@@ -33,8 +33,8 @@ pub(crate) struct StepUp {
     pub(crate) pin_to_token_ms: f64,
     /// The key's part: PIN and signature, with a finger on it.
     pub(crate) key_ms: f64,
-    /// Bytes in the verifier's store.
-    pub(crate) stored_bytes: f64,
+    /// Bytes in the verifier's audit log.
+    pub(crate) logged_bytes: f64,
 }
 
 /// Enrols a device, registers a key, and asks for taps.
@@ -52,8 +52,8 @@ pub(crate) fn measure(agent: &Path, verifier: &Path) -> Result<StepUp> {
     let (mut to_prompt, mut at_key, mut to_token) = (Vec::new(), Vec::new(), Vec::new());
     let mut all = Vec::new();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let stored = || runtime.block_on(fleet::size(&testbed.folder().join("data/verifier.db")));
-    let before = stored()?;
+    let logged = || runtime.block_on(fleet::logged(&testbed.folder().join("data/verifier.db")));
+    let before = logged()?;
     for round in 0..ROUNDS {
         let begun = Instant::now();
         let auth_req_id = application.ask(&format!("EHR: sign order {round}"))?;
@@ -83,7 +83,7 @@ pub(crate) fn measure(agent: &Path, verifier: &Path) -> Result<StepUp> {
         tap_to_token_ms: median_ms(&mut to_token),
         pin_to_token_ms: median_ms(&mut all),
         key_ms: median_ms(&mut at_key),
-        stored_bytes: (stored()? - before) / stats::float(u64::try_from(ROUNDS)?),
+        logged_bytes: (logged()? - before) / stats::float(u64::try_from(ROUNDS)?),
     })
 }
 

@@ -84,8 +84,8 @@ impl Rules {
         })
     }
 
-    /// Runs on an idle engine, once more if it did not end in time: the limit is of time that passes, and a busy machine
-    /// may hold up an evaluation that takes little of its own.
+    /// Runs on an idle engine. Runs once more if that did not end in time: the limit is wall-clock time, which a short
+    /// evaluation exceeds on a busy machine.
     fn on_an_engine<T>(
         &self,
         run: impl Fn(&mut Engine) -> Result<T, AppraiseError>,
