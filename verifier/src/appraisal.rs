@@ -236,14 +236,14 @@ impl Appraiser {
     }
 
     fn judge(&self, key: Digest, facts: &str, now: u64) -> Result<Arc<Judgement>, AppraiseError> {
-        let findings = self.policy.judge(facts, now)?;
+        let (findings, until) = self.policy.judge(facts, now)?;
         let changes_at = findings.changes_at(now);
         let kept: Kept = findings.into_submodules();
         let submods: Box<[u8]> = serde_json::to_vec(&kept).map_err(failed)?.into();
         let bytes = submods.len();
         let judgement = Arc::new(Judgement { submods, changes_at });
         if bytes <= MAX_REMEMBERED_BYTES {
-            self.memo.put(key, now..judgement.until(now), Arc::clone(&judgement), bytes);
+            self.memo.put(key, now..until, Arc::clone(&judgement), bytes);
         }
         Ok(judgement)
     }

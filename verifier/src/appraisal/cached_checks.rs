@@ -16,8 +16,14 @@ const MAX_REMEMBERED_BYTES: usize = 8 * 1024;
 
 pub(super) struct CachedChecks {
     checks: Vec<CheckRule>,
-    /// JSON of what the policy answered.
-    memo: Memo<Box<[u8]>>,
+    memo: Memo<CachedAnswer>,
+}
+
+struct CachedAnswer {
+    /// JSON of the policy's answer.
+    json: Box<[u8]>,
+    /// Time at which the policy has to be asked again, in seconds since 1970.
+    until: u64,
 }
 
 /// A check that can be evaluated by itself.
@@ -39,16 +45,24 @@ impl CachedChecks {
         Some(Self { checks, memo: Memo::new(REMEMBERED_BYTES) })
     }
 
-    /// Evaluates the checks that read something that was not seen before.
-    pub(super) fn judge(&self, rules: &Rules, facts: &str, now: u64) -> Result<Findings, AppraiseError> {
+    /// Evaluates the checks that read something that was not seen before. Returns also until when none of the findings
+    /// has to be evaluated again.
+    pub(super) fn judge(
+        &self,
+        rules: &Rules,
+        facts: &str,
+        now: u64,
+    ) -> Result<(Findings, u64), AppraiseError> {
         let input: Value = serde_json::from_str(facts).map_err(failed)?;
         let mut findings = Findings::default();
         let mut missing = Vec::new();
+        let mut earliest = u64::MAX;
         for check in &self.checks {
             let key = check.key(&input)?;
             match self.memo.get(&key, now) {
-                Some(answer) => {
-                    let answer = serde_json::from_slice(&answer).map_err(failed)?;
+                Some(cached) => {
+                    earliest = earliest.min(cached.until);
+                    let answer = serde_json::from_slice(&cached.json).map_err(failed)?;
                     findings.0.insert(check.name.clone(), Finding::parse(&check.name, answer)?);
                 }
                 None => missing.push((check, key)),
@@ -57,15 +71,16 @@ impl CachedChecks {
         let answers = rules.ask_each(missing.iter().map(|(check, _)| check.rule.as_str()), facts, now)?;
         for ((check, key), answer) in missing.into_iter().zip(answers) {
             let Some(answer) = answer else { continue };
-            let text: Box<[u8]> = serde_json::to_vec(&answer).map_err(failed)?.into();
+            let json: Box<[u8]> = serde_json::to_vec(&answer).map_err(failed)?.into();
             let finding = Finding::parse(&check.name, answer)?;
-            let bytes = text.len();
+            let (bytes, until) = (json.len(), until(finding.changes_at(now), now));
             if bytes <= MAX_REMEMBERED_BYTES {
-                self.memo.put(key, now..until(finding.changes_at(now), now), Arc::new(text), bytes);
+                self.memo.put(key, now..until, Arc::new(CachedAnswer { json, until }), bytes);
             }
+            earliest = earliest.min(until);
             findings.0.insert(check.name.clone(), finding);
         }
-        Ok(findings)
+        Ok((findings, earliest))
     }
 }
 

@@ -3,7 +3,7 @@
 use super::cached_checks::CachedChecks;
 use super::rules::Rules;
 use super::seen;
-use super::{AppraiseError, LoadError, Thresholds};
+use super::{AppraiseError, LoadError, Thresholds, until};
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -66,17 +66,22 @@ impl Policy {
         &self.checks
     }
 
-    /// Evaluates the policy on `facts`, a JSON object without `now`.
-    pub(super) fn judge(&self, facts: &str, now: u64) -> Result<Findings, AppraiseError> {
-        let findings = match &self.cached {
+    /// Evaluates the policy on `facts`, a JSON object without `now`. Returns also until when the findings can be used
+    /// again for the same facts.
+    pub(super) fn judge(&self, facts: &str, now: u64) -> Result<(Findings, u64), AppraiseError> {
+        let (findings, until) = match &self.cached {
             Some(cached) => cached.judge(&self.rules, facts, now)?,
-            None => Findings::parse(self.rules.ask(facts, now)?)?,
+            None => {
+                let findings = Findings::parse(self.rules.ask(facts, now)?)?;
+                let until = until(findings.changes_at(now), now);
+                (findings, until)
+            }
         };
         match self.checks.iter().find(|check| !findings.0.contains_key(*check)) {
             Some(check) => {
                 Err(AppraiseError::Malformed(format!("no outcome of {check} holds for these facts")))
             }
-            None => Ok(findings),
+            None => Ok((findings, until)),
         }
     }
 }

@@ -229,6 +229,26 @@ fn a_time_in_changes_at_bounds_the_answer() {
     }
 }
 
+/// The check of the time does not say when it changes, and another check has a new fact half an hour later.
+#[test]
+fn cached_checks_are_an_hour_old_at_most() {
+    let outcome = |reason: &str| format!(r#""outcome": {{"status": "none", "reason": {reason}}}"#);
+    let rules = format!(
+        "checks[\"time\"] := {{\"submodule\": \"os\", {}}}\nchecks[\"kernel\"] := {{\"submodule\": \"os\", {}}}",
+        outcome("format_int(input.now, 10)"),
+        outcome("input.posture.os.kernel.known"),
+    );
+    let appraiser = Appraiser::load(&policy(&rules), "").unwrap();
+    let reasons = |kernel: &str, now| {
+        let appraised = appraise(&appraiser, &with(&json!({ "os": { "kernel": known(kernel) } })), now);
+        ["time", "kernel"].map(|name| check(&appraised, name).1.reason.clone())
+    };
+    assert_eq!(reasons("1", NOW), [NOW.to_string(), "1".into()]);
+    assert_eq!(reasons("2", NOW + 1800), [NOW.to_string(), "2".into()]);
+    assert_eq!(reasons("2", NOW + 3599), [NOW.to_string(), "2".into()]);
+    assert_eq!(reasons("2", NOW + 3600), [(NOW + 3600).to_string(), "2".into()]);
+}
+
 #[test]
 fn appraiser_is_shared_between_threads() {
     fn shared<T: Send + Sync>(_: &T) {}
