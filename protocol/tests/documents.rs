@@ -98,7 +98,7 @@ mod documents {
         let mut checked = 0;
         for name in DOCUMENTS.into_iter().flat_map(code) {
             let folder = name.split_once('/').map(|(folder, _)| folder);
-            // What is in `target` has to be built first.
+            // Builds make the files in `target`.
             let is_path = !name.contains([' ', ':', '*', '…']) && folder != Some("target");
             // The others are relative to what the sentence is about, or are media types.
             if is_path && folder.is_some_and(|folder| !folder.is_empty() && root().join(folder).is_dir()) {

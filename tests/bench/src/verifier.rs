@@ -143,7 +143,7 @@ async fn accept(verifier: &Arc<Verifier>, ready: Vec<Vec<u8>>) -> Result<Duratio
 }
 
 /// Reports that the verifier as it is shipped accepts over HTTPS in a second of its processor's time, on connections that
-/// are kept. Its time is what is counted, so the devices may use the other processors.
+/// are kept. Only the verifier's processor time counts, so the devices may use the other processors.
 pub(crate) fn over_https(agent: &Path, verifier: &Path) -> Result<f64> {
     const DEVICES: u64 = 1000;
     const CONNECTIONS: usize = 32;
